@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Publishes one document straight to NATS, without HTTP, and follows it until it is indexed or has failed.
+
+    nats_producer.py --project torre-norte --document mail-4711 --text "El hormigonado se posterga." --title "Correo"
+    nats_producer.py --project torre-norte --file report.pdf --title "Soil report" --number RP-21 --revision B
+
+Text travels in the message. A file, or text too long for a message, goes to the object store FILES first and the
+message points at it. Exits 0 when the document is indexed (or superseded by a newer revision that is there already),
+1 when it failed or was refused, 2 when nothing was heard in time.
+"""
+import argparse
+import asyncio
+import hashlib
+import json
+import mimetypes
+import sys
+from pathlib import Path
+
+import nats
+import nats.errors
+import nats.js.errors
+
+MAX_JOB_BYTES = 64 * 1024  # jobs refer to documents; they do not carry them
+FINAL = {"indexed": 0, "superseded": 0, "failed": 1, "deleted": 1}
+
+
+class NotAccepted(Exception):
+    """JetStream did not confirm the message: nothing has been promised."""
+
+
+def token(name):
+    """An id as one safe token of a subject: letters, digits, '-' and '_' as they are, any other byte as =XX."""
+    return "".join(chr(b) if chr(b).isalnum() and b < 128 or b in b"-_" else f"={b:02X}" for b in name.encode())
+
+
+def say(line):
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--server", default="nats://127.0.0.1:4222", help="nats://[user:password@]host:port")
+    parser.add_argument("--project", required=True)
+    parser.add_argument("--document", help="the document's id; made from the content when absent")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--text")
+    source.add_argument("--file", type=Path)
+    for field in ("title", "number", "revision", "doc_type", "category", "status", "author", "date"):
+        parser.add_argument(f"--{field.replace('_', '-')}", dest=field)
+    parser.add_argument("--message-id", help="JetStream drops a second message with the same id within its window; "
+                                             "made from the whole message when absent")
+    parser.add_argument("--timeout", type=float, default=120, help="how long to wait for the end, in seconds")
+    return parser.parse_args()
+
+
+async def job_of(given, js, content):
+    """The message: text inline when it fits, otherwise a reference to an object that has been stored."""
+    metadata = {field: getattr(given, field) for field in
+                ("title", "number", "revision", "doc_type", "category", "status", "author", "date")
+                if getattr(given, field)}
+    name = given.file.name if given.file else ""
+    job = {"metadata": metadata} | ({"filename": name} if name else {})
+    if given.text is not None:
+        inline = job | {"text": given.text}
+        if len(json.dumps(inline, ensure_ascii=False).encode()) <= MAX_JOB_BYTES:
+            return inline
+    digest = hashlib.sha256(content).hexdigest()
+    store = await js.object_store("FILES")
+    await store.put(f"producer/{digest}", content)
+    say(f"stored {len(content)} bytes")
+    media_type = mimetypes.guess_type(name)[0] or ("text/plain" if given.text is not None else "")
+    job |= {"object": {"name": f"producer/{digest}", "size": len(content), "sha256": digest}}
+    return job | ({"media_type": media_type} if media_type else {})
+
+
+def reason_of(event):
+    reason = event.get("reason") or {}
+    if isinstance(reason, dict):
+        message = reason.get("message") or {}
+        return (message.get("en") if isinstance(message, dict) else str(message)) or reason.get("code", "")
+    return str(reason)
+
+
+def show(event):
+    """Prints an event; its exit code when it is the last one, else None."""
+    more = {"processing": f" {event.get('percent', 0)} %", "failed": f": {reason_of(event)}"}
+    say(event["event"] + more.get(event["event"], ""))
+    return FINAL.get(event["event"])
+
+
+async def follow(events, timeout):
+    """Prints events until one ends the document's way; that one's exit code."""
+    async with asyncio.timeout(timeout):
+        while True:
+            message = await events.next_msg(timeout=None)
+            code = show(json.loads(message.data))
+            if code is not None:
+                return code
+
+
+async def note(error):
+    """Connection trouble in one line, where the library would print a stack trace for every attempt."""
+    sys.stderr.write(f"nats: {error}\n")
+
+
+async def publish(given):
+    content = given.text.encode() if given.text is not None else given.file.read_bytes()
+    document = given.document or hashlib.sha256(given.project.encode() + b"\x1f" + content).hexdigest()[:32]
+    place = f"{token(given.project)}.{token(document)}"
+    connection = await nats.connect(given.server, name="nats_producer", connect_timeout=5, max_reconnect_attempts=3,
+                                    error_cb=note)
+    try:
+        js = connection.jetstream()
+        # Before publishing, so that no event is missed. A plain subscription is enough: nothing old is wanted.
+        events = await connection.subscribe(f"acorag.v1.event.{place}.*")
+        await connection.flush()
+
+        payload = json.dumps(await job_of(given, js, content), ensure_ascii=False).encode()
+        message_id = given.message_id or f"{document}-{hashlib.sha256(payload).hexdigest()[:32]}"
+        try:
+            ack = await js.publish(f"acorag.v1.ingest.document.{place}", payload, timeout=10,
+                                   headers={"Nats-Msg-Id": message_id})
+        except (TimeoutError, nats.errors.Error) as error:
+            raise NotAccepted(error or type(error).__name__) from error
+        say(f"accepted {document} as {ack.stream} {ack.seq}{' (sent before)' if ack.duplicate else ''}")
+        if ack.duplicate:
+            # The first message of this id is the one that counts, and its events may be over already.
+            try:
+                last = await js.get_last_msg("EVENTS", f"acorag.v1.event.{place}.*")
+                code = show(json.loads(last.data))
+                if code is not None:
+                    return code
+            except nats.js.errors.NotFoundError:
+                pass
+        return await follow(events, given.timeout)
+    finally:
+        await connection.close()
+
+
+def main():
+    given = parse_arguments()
+    try:
+        return asyncio.run(publish(given))
+    except NotAccepted as error:
+        sys.stderr.write(f"not accepted: {error}\n")
+        return 1
+    except TimeoutError:
+        sys.stderr.write("nothing final was heard in time\n")
+        return 2
+    except (OSError, nats.errors.Error) as error:
+        sys.stderr.write(f"{error or type(error).__name__}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
