@@ -2,7 +2,7 @@
 
     locust -f load/locustfile.py --headless --host http://127.0.0.1:8000 -u 50 -r 10 -t 60s [--tags search chat]
 
-A 429 with a Retry-After is a correct refusal: it counts as a success under a name of its own ("POST /search [429]").
+A 429 with a Retry-After is a correct refusal: it counts as a success under a name of its own ("/search [429]").
 Anything else that is not the promised reply is a failure with its reason. To measure throughput, start the server with
 RATE_LIMIT_SEARCH=off and so on. Options by environment: LOAD_PROJECT, LOAD_UPLOAD_PROJECT, LOAD_THINK, LOAD_API_KEY.
 """
@@ -71,7 +71,7 @@ class OldClient(FastHttpUser):
 
     def search(self, query, top_k):
         body = {"query": query, "project_id": self.options.project, "top_k": top_k, "probes": 10}
-        with self.call("POST", "/search", "POST /search",
+        with self.call("POST", "/search", "/search",
                        lambda *reply: contract.search(*reply, self.options.project, top_k), json=body):
             pass
 
@@ -92,41 +92,41 @@ class OldClient(FastHttpUser):
         question = random.choice(QUESTIONS)
         body = {"question": question, "max_context_docs": 5, "project_id": self.options.project,
                 "session_id": self.session}
-        with self.call("POST", "/chat", "POST /chat",
+        with self.call("POST", "/chat", "/chat",
                        lambda *reply: contract.chat(*reply, question, self.session), json=body):
             pass
 
     @tag("history")
     @task(4)
     def history(self):
-        with self.call("GET", f"/history/{self.session}", "GET /history/{id}", contract.history):
+        with self.call("GET", f"/history/{self.session}", "/history/{id}", contract.history):
             pass
 
     @tag("history")
     @task(2)
     def history_of_nobody(self):
-        with self.call("GET", "/history/conv_7", "GET /history/conv_7",
+        with self.call("GET", "/history/conv_7", "/history/conv_7",
                        lambda *reply: contract.history(*reply, empty=True)):
             pass
 
     @tag("history")
     @task(2)
     def history_of_a_user(self):
-        with self.call("GET", "/chat/history/user-1?limit=20", "GET /chat/history/{user}",
+        with self.call("GET", "/chat/history/user-1?limit=20", "/chat/history/{user}",
                        lambda *reply: contract.history(*reply, empty=True)):
             pass
 
     @tag("documents")
     @task(6)
     def documents(self):
-        with self.call("GET", f"/documents?project_id={self.options.project}&limit=20", "GET /documents",
+        with self.call("GET", f"/documents?project_id={self.options.project}&limit=20", "/documents",
                        contract.documents):
             pass
 
     @tag("health")
     @task(4)
     def health(self):
-        with self.call("GET", "/health", "GET /health", contract.health):
+        with self.call("GET", "/health", "/health", contract.health):
             pass
 
     @tag("upload")
@@ -138,6 +138,6 @@ class OldClient(FastHttpUser):
                 f"{uuid.uuid4()}. Sin observaciones.")
         metadata = {"project_id": self.options.upload_project, "title": f"Nota de obra {number}", "type": "Nota"}
         media_type, body = contract.multipart({"metadata": json.dumps(metadata)}, filename, text.encode())
-        with self.call("POST", "/upload", "POST /upload", lambda *reply: contract.accepted(*reply, filename),
+        with self.call("POST", "/upload", "/upload", lambda *reply: contract.accepted(*reply, filename),
                        headers={"Content-Type": media_type}, data=body):
             pass
