@@ -1,0 +1,32 @@
+"""Becomes a server that cannot outlive the process that asked for it.
+
+usage: launch.py SIGNAL USER PARENT PROGRAM ARGUMENT...
+
+The kernel sends SIGNAL to the server when its parent dies, however that happens. USER is a number (also the group) to run
+as, or "-". PARENT is the parent's process id: if it died before the kernel was told, this ends at once.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+death_signal, user, parent, *command = sys.argv[1:]
+if user != "-":
+    # The other user may not see where this process stands.
+    os.chdir("/")
+    os.setgroups([])
+    os.setgid(int(user))
+    os.setuid(int(user))
+# After the change of user, which clears it; it survives exec.
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0) != 0:
+    sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
+if os.getppid() != int(parent):
+    sys.exit("the parent is gone")
+# Python ignores these, and what is ignored stays so in the program that takes its place.
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+os.execvp(command[0], command)

@@ -1,0 +1,71 @@
+//! `devstack run`
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use devstack::{Launch, Location, Options, Ports, Process, Stack, report};
+use tokio::signal::unix::{SignalKind, signal};
+
+const POLL: Duration = Duration::from_millis(20);
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Use the well-known ports: 4222 and 8222 (NATS), 5432 (PostgreSQL), 6379 (Valkey)
+    #[arg(long)]
+    fixed: bool,
+    /// The command; it finds the servers by NATS_URL, DATABASE_URL and REDIS_URL, the libraries by ORT_DYLIB_PATH and
+    /// PDFIUM_PATH, the model by MODEL_DIR
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
+}
+
+pub async fn run(location: Location, arguments: Arguments) -> Result<ExitCode> {
+    let ports = match arguments.fixed {
+        true => Ports::Fixed { nats: 4222, nats_monitor: 8222, postgres: 5432, redis: 6379 },
+        false => Ports::Free,
+    };
+    let options = Options { ports, location: Some(location), ..Options::default() };
+    let stack = tokio::task::spawn_blocking(|| Stack::start(options)).await??;
+    let mut command = foreground(&arguments.command);
+    for (name, value) in stack.environment() {
+        command = command.env(name, value);
+    }
+    let status = finish(command.start()?).await?;
+    tokio::task::spawn_blocking(|| drop(stack)).await?;
+    Ok(exit_code(status))
+}
+
+/// A command that has the terminal.
+pub fn foreground(command: &[OsString]) -> Launch {
+    match command {
+        [program, arguments @ ..] => Launch::new(program).args(arguments),
+        [] => Launch::new(""),
+    }
+}
+
+/// Waits for the command's end. It hears Ctrl-C from the terminal itself; a SIGTERM is passed on.
+pub async fn finish(mut process: Process) -> Result<ExitStatus> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut tick = tokio::time::interval(POLL);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {
+                if let Some(status) = process.ended().context("cannot wait for the command")? {
+                    return Ok(status);
+                }
+            }
+            _ = interrupt.recv() => report("stopping when the command has stopped"),
+            _ = terminate.recv() => process.ask_to_stop()?,
+        }
+    }
+}
+
+/// As a shell reports it.
+pub fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}

@@ -1,0 +1,98 @@
+//! Where the servers keep their data, and for how long.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, bail};
+
+use crate::fetch::lock;
+use crate::packages::remove;
+use crate::postgres;
+
+/// The servers' data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Data {
+    /// Starts empty and is removed in the end.
+    #[default]
+    Temporary,
+    /// Kept in this folder from one start to the next.
+    At(PathBuf),
+}
+
+/// Removes the data that a stack kept in a folder.
+pub fn wipe(folder: &Path) -> Result<()> {
+    if let Ok(folder) = folder.canonicalize() {
+        let _unused = claim(&folder)?;
+        remove(&postgres::shelter(&folder))?;
+        remove(&folder)?;
+    }
+    Ok(())
+}
+
+/// A folder for the data, held by this process alone.
+pub(crate) struct Folder {
+    pub path: PathBuf,
+    temporary: bool,
+    /// The lock is let go after the folder is removed.
+    _claim: File,
+}
+
+impl Folder {
+    pub fn open(stack: &Path, data: &Data) -> Result<Self> {
+        match data {
+            Data::Temporary => Self::temporary(&stack.join("tmp")),
+            Data::At(path) => {
+                fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
+                let path = path.canonicalize()?;
+                Ok(Self { _claim: claim(&path)?, path, temporary: false })
+            }
+        }
+    }
+
+    fn temporary(parent: &Path) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        fs::create_dir_all(parent)?;
+        // Nobody may sweep a folder between its creation and its claim.
+        let _alone = lock(&parent.join("lock"), "waiting for another start")?;
+        sweep(parent)?;
+        let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = parent.join(name);
+        fs::create_dir(&path)?;
+        Ok(Self { _claim: claim(&path)?, path, temporary: true })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.temporary {
+            // What remains is swept by the next start.
+            let _ = remove(&postgres::shelter(&self.path));
+            let _ = remove(&self.path);
+        }
+    }
+}
+
+/// Removes what a killed process left behind.
+fn sweep(parent: &Path) -> Result<()> {
+    for entry in fs::read_dir(parent)? {
+        let path = entry?.path();
+        if path.is_dir() && claim(&path).is_ok() {
+            remove(&postgres::shelter(&path))?;
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn claim(folder: &Path) -> Result<File> {
+    let file =
+        File::create(folder.join("lock")).with_context(|| format!("cannot write in {}", folder.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another stack is running on the data in {}; stop it first", folder.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}

@@ -1,0 +1,188 @@
+//! Starts programs that cannot outlive this process, and stops them.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use rustix::process::{Pid, Signal, kill_process};
+
+const LAUNCHER: &str = include_str!("../launch.py");
+const POLL: Duration = Duration::from_millis(10);
+
+/// A program to start.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: BTreeMap<OsString, OsString>,
+    stop_signal: Signal,
+    user: Option<u32>,
+    log: Option<PathBuf>,
+}
+
+impl Launch {
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            stop_signal: Signal::TERM,
+            user: None,
+            log: None,
+        }
+    }
+
+    #[must_use]
+    pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    #[must_use]
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds to the environment that the program inherits.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
+        self
+    }
+
+    /// What asks the program to stop, also when this process dies. Default: SIGTERM.
+    #[must_use]
+    pub(crate) fn stop_signal(mut self, signal: Signal) -> Self {
+        self.stop_signal = signal;
+        self
+    }
+
+    /// The user and group to run as.
+    #[must_use]
+    pub(crate) fn user(mut self, user: Option<u32>) -> Self {
+        self.user = user;
+        self
+    }
+
+    /// Appends what the program writes to a file, and keeps it away from the terminal: it gets a process group of its
+    /// own, so that Ctrl-C reaches this process alone, which then stops everything in order.
+    #[must_use]
+    pub fn log(mut self, file: impl Into<PathBuf>) -> Self {
+        self.log = Some(file.into());
+        self
+    }
+
+    pub fn log_file(&self) -> Option<&Path> {
+        self.log.as_deref()
+    }
+
+    pub fn start(&self) -> Result<Process> {
+        let mut command = Command::new("python3");
+        command.args(["-I", "-S", "-c", LAUNCHER]);
+        command.arg(self.stop_signal.as_raw().to_string());
+        command.arg(self.user.map_or_else(|| "-".to_owned(), |user| user.to_string()));
+        command.arg(std::process::id().to_string());
+        command.arg(&self.program).args(&self.arguments).envs(&self.environment);
+        if let Some(log) = &self.log {
+            let file = File::options().create(true).append(true).open(log);
+            let file = file.with_context(|| format!("cannot write {}", log.display()))?;
+            command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0);
+        }
+        let child = spawn(command).with_context(|| format!("cannot start {}", self.program.display()))?;
+        Ok(Process { child, stop_signal: self.stop_signal, deadline: Duration::from_secs(20) })
+    }
+
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+}
+
+/// A running program. Dropping it stops it.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    stop_signal: Signal,
+    deadline: Duration,
+}
+
+impl Process {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        Ok(self.child.wait()?)
+    }
+
+    /// Asks it to stop, without waiting.
+    pub fn ask_to_stop(&mut self) -> Result<()> {
+        if self.ended()?.is_none() {
+            kill_process(Pid::from_child(&self.child), self.stop_signal)?;
+        }
+        Ok(())
+    }
+
+    /// Stops it: first its signal, after a deadline SIGKILL.
+    pub fn stop(&mut self) -> Result<ExitStatus> {
+        self.ask_to_stop()?;
+        let deadline = Instant::now() + self.deadline;
+        while Instant::now() < deadline {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            thread::sleep(POLL);
+        }
+        self.kill()
+    }
+
+    /// Ends it with SIGKILL, as a crash would.
+    pub fn kill(&mut self) -> Result<ExitStatus> {
+        self.child.kill()?;
+        Ok(self.child.wait()?)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Nobody is left to hear about a failure; the kernel's signal at the end of this process remains.
+        let _ = self.stop();
+    }
+}
+
+/// Starts a child from a thread that lives as long as this process: the kernel counts the death of the *thread* that
+/// started a child as the death of its parent, and a test's thread ends with the test.
+fn spawn(command: Command) -> Result<Child> {
+    type Request = (Command, Sender<std::io::Result<Child>>);
+    static KEEPER: OnceLock<Sender<Request>> = OnceLock::new();
+    let keeper = KEEPER.get_or_init(|| {
+        let (requests, inbox) = channel::<Request>();
+        thread::spawn(move || {
+            for (mut command, reply) in inbox {
+                // A caller that is gone drops the child's handle; the child is not needed then.
+                if let Err(unwanted) = reply.send(command.spawn())
+                    && let Ok(mut child) = unwanted.0
+                {
+                    let _ = child.kill();
+                }
+            }
+        });
+        requests
+    });
+    let (reply, answer) = channel();
+    keeper.send((command, reply)).map_err(|_| anyhow!("the thread that starts programs is gone"))?;
+    answer.recv().context("the thread that starts programs is gone")?.context("cannot run python3")
+}

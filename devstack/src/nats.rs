@@ -1,0 +1,44 @@
+//! NATS with JetStream, as durable as production: every acknowledged message is on the disk.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::launch::Launch;
+use crate::server::Server;
+
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `folder` keeps the streams and the configuration.
+pub(crate) fn server(bin: &Path, folder: &Path, log: &Path, port: u16, monitor: u16) -> Result<Server> {
+    std::fs::create_dir_all(folder)?;
+    let store = folder.join("jetstream");
+    let configuration = folder.join("nats.conf");
+    std::fs::write(
+        &configuration,
+        format!(
+            "listen: \"127.0.0.1:{port}\"\n\
+             http: \"127.0.0.1:{monitor}\"\n\
+             max_payload: 1048576\n\
+             jetstream {{\n  store_dir: {store:?}\n  sync_interval: always\n}}\n"
+        ),
+    )?;
+    let launch = Launch::new(bin.join("nats-server")).arg("--config").arg(configuration).log(log);
+    let answers = move || is_healthy(monitor);
+    Ok(Server::new("NATS", format!("nats://127.0.0.1:{port}"), launch, Box::new(answers)))
+}
+
+/// Asks the server whether JetStream is up.
+fn is_healthy(monitor: u16) -> Result<()> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, monitor));
+    let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
+    connection.write_all(b"GET /healthz HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    ensure!(answer.contains(r#""status":"ok""#), "/healthz says {answer:?}");
+    Ok(())
+}

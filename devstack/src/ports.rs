@@ -1,0 +1,41 @@
+//! Free ports on 127.0.0.1.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::{Result, bail};
+
+/// Where the servers listen, on 127.0.0.1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ports {
+    /// Whatever is free.
+    #[default]
+    Free,
+    /// These, or the start fails.
+    Fixed { nats: u16, nats_monitor: u16, postgres: u16, redis: u16 },
+}
+
+/// Below the range that the system gives to outgoing connections: a server that a test stops must find its port free
+/// when it comes back.
+const RANGE: std::ops::Range<u16> = 15_000..32_000;
+
+/// A port that nobody listens on.
+pub fn free_port() -> Result<u16> {
+    let random = RandomState::new();
+    for attempt in 0..200_u64 {
+        let mut hasher = random.build_hasher();
+        hasher.write_u64(attempt);
+        let offset = hasher.finish() % u64::from(RANGE.end - RANGE.start);
+        let port = RANGE.start + u16::try_from(offset)?;
+        if is_free(port) {
+            return Ok(port);
+        }
+    }
+    bail!("no free port on 127.0.0.1 between {} and {}", RANGE.start, RANGE.end)
+}
+
+/// Whether nobody listens on a port of 127.0.0.1.
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}

@@ -1,0 +1,142 @@
+//! One server: started until it answers, stopped, killed, started again with the same port and data.
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, bail};
+
+use crate::launch::{Launch, Process};
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+const TAIL: usize = 2_000;
+
+/// Whether the server answers.
+type Probe = Box<dyn Fn() -> Result<()> + Send + Sync>;
+
+pub(crate) struct Server {
+    name: &'static str,
+    url: String,
+    launch: Launch,
+    answers: Probe,
+    /// What a failed start says when trying again helps.
+    passing: Option<&'static str>,
+    process: Mutex<Option<Process>>,
+}
+
+impl Server {
+    /// Describes a server; nothing runs yet. The launch must have a log.
+    pub fn new(name: &'static str, url: String, launch: Launch, answers: Probe) -> Self {
+        Self { name, url, launch, answers, passing: None, process: Mutex::new(None) }
+    }
+
+    /// A start that ends with these words in the log is repeated until the deadline.
+    pub fn retry_when_it_says(mut self, words: &'static str) -> Self {
+        self.passing = Some(words);
+        self
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The process id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.process().as_ref().map(Process::id)
+    }
+
+    /// Returns once it answers.
+    pub fn start(&self) -> Result<()> {
+        let mut process = self.process();
+        if process.is_some() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            let log_from = log_length(self.launch.log_file());
+            let mut started = self.launch.start()?;
+            match self.wait_until_it_answers(&mut started, deadline) {
+                Ok(()) => {
+                    *process = Some(started);
+                    return Ok(());
+                }
+                Err(error) => {
+                    let said = log_tail(self.launch.log_file(), log_from);
+                    let passes = self.passing.is_some_and(|words| said.contains(words));
+                    if !passes || Instant::now() > deadline {
+                        bail!("{} did not start: {error:#}\n{}{}", self.name, said.trim(), hint(&said));
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn stop(&self) -> Result<()> {
+        if let Some(mut process) = self.process().take() {
+            process.stop()?;
+        }
+        Ok(())
+    }
+
+    pub fn kill(&self) -> Result<()> {
+        if let Some(mut process) = self.process().take() {
+            process.kill()?;
+        }
+        Ok(())
+    }
+
+    fn wait_until_it_answers(&self, process: &mut Process, deadline: Instant) -> Result<()> {
+        loop {
+            if let Some(status) = process.ended()? {
+                bail!("it ended at once ({status})");
+            }
+            match (self.answers)() {
+                // Another server may hold the port: ours must be alive when the answer comes.
+                Ok(()) if process.ended()?.is_none() => return Ok(()),
+                Ok(()) => {}
+                Err(error) if Instant::now() > deadline => {
+                    return Err(anyhow!("no answer within {} s ({error:#})", READY_WITHIN.as_secs()));
+                }
+                Err(_) => {}
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// A panic elsewhere leaves the process as good as it was.
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn log_length(log: Option<&Path>) -> u64 {
+    log.and_then(|path| fs::metadata(path).ok()).map_or(0, |metadata| metadata.len())
+}
+
+/// The end of what was written since.
+fn log_tail(log: Option<&Path>, from: u64) -> String {
+    let read = || -> Option<Vec<u8>> {
+        let mut file = fs::File::open(log?).ok()?;
+        file.seek(SeekFrom::Start(from)).ok()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL)..]).into_owned()
+}
+
+fn hint(said: &str) -> &'static str {
+    if said.contains("error while loading shared libraries") {
+        "\nThe packaged PostgreSQL needs a few libraries of the system; on Debian and Ubuntu: \
+         apt install libssl3 libgssapi-krb5-2 liblz4-1 libzstd1 zlib1g liblzma5"
+    } else if said.contains("could not look up effective user ID") {
+        "\nPostgreSQL needs its user to have a name (an entry in /etc/passwd)"
+    } else {
+        ""
+    }
+}

@@ -1,0 +1,272 @@
+//! The three servers together.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::data::{Data, Folder};
+use crate::fetch::ensure_in;
+use crate::paths::{Location, Paths};
+use crate::ports::{Ports, free_port};
+use crate::postgres::Postgres;
+use crate::server::Server;
+use crate::{nats, redis};
+
+/// How often a start looks for other ports when somebody took the ones it found.
+const PORT_ATTEMPTS: usize = 3;
+
+/// What to start and where. The default: everything, on free ports, with temporary data.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub ports: Ports,
+    pub data: Data,
+    /// A NATS server that runs already; none is started then.
+    pub nats_url: Option<String>,
+    /// A PostgreSQL database that exists already; no server is started then.
+    pub database_url: Option<String>,
+    /// A Redis server that runs already; none is started then.
+    pub redis_url: Option<String>,
+    /// Folder for the servers' logs. Default: in the data's folder.
+    pub logs: Option<PathBuf>,
+    /// Folder of the fetched packages. Default: `STACK_DIR`, or `.stack` in the clone.
+    pub location: Option<Location>,
+}
+
+/// Running servers. Dropping it stops them and removes temporary data.
+pub struct Stack {
+    paths: Paths,
+    nats: Source<Server>,
+    monitor: u16,
+    postgres: Source<Postgres>,
+    redis: Source<Server>,
+    /// The last field: the data goes after those who use it.
+    _data: Folder,
+}
+
+enum Source<S> {
+    Ours(S),
+    Given(String),
+}
+
+impl Stack {
+    /// Fetches what is missing, starts the servers and returns when each of them answers.
+    pub fn start(options: Options) -> Result<Self> {
+        let location = options.location.map_or_else(Location::from_environment, Ok)?;
+        let paths = ensure_in(&location)?;
+        let data = Folder::open(&paths.stack, &options.data)?;
+        let logs = options.logs.unwrap_or_else(|| data.path.join("log"));
+        fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
+        let safe = options.data != Data::Temporary;
+        let ports = options.ports;
+        let log = |name: &str| logs.join(name).with_extension("log");
+        let (nats, postgres, redis) = thread::scope(|scope| {
+            let nats =
+                scope.spawn(|| start_nats(&paths.bin, &data.path, &log("nats"), ports, options.nats_url));
+            let postgres = scope.spawn(|| {
+                let start = |port| {
+                    let log = log("postgres");
+                    let postgres = Postgres::new(&paths.postgres, &data.path, &log, port, safe)?;
+                    postgres.start().map(|()| postgres)
+                };
+                source(options.database_url, || on_some_port(ports.postgres(), start))
+            });
+            let redis = source(options.redis_url, || {
+                on_some_port(ports.redis(), |port| {
+                    let server = redis::server(&paths.bin, &data.path.join("redis"), &log("redis"), port)?;
+                    server.start().map(|()| server)
+                })
+            });
+            (joined(nats.join()), joined(postgres.join()), redis)
+        });
+        let (nats, monitor) = nats?;
+        Ok(Self { paths, nats, monitor, postgres: postgres?, redis: redis?, _data: data })
+    }
+
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    pub fn nats_url(&self) -> &str {
+        self.nats.url(Server::url)
+    }
+
+    /// Of NATS' own HTTP monitoring; nothing listens there when the server was given.
+    pub fn nats_monitor_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.monitor)
+    }
+
+    pub fn database_url(&self) -> &str {
+        self.postgres.url(|postgres| postgres.server.url())
+    }
+
+    pub fn redis_url(&self) -> &str {
+        self.redis.url(Server::url)
+    }
+
+    /// Makes an empty database, in the place of one of the same name, and returns its URL.
+    pub fn database(&self, name: &str) -> Result<String> {
+        self.postgres.ours()?.database(name)
+    }
+
+    /// The variables by which the services find the servers, the libraries and the model.
+    pub fn environment(&self) -> Vec<(&'static str, std::ffi::OsString)> {
+        let mut environment = vec![
+            ("NATS_URL", self.nats_url().into()),
+            ("DATABASE_URL", self.database_url().into()),
+            ("REDIS_URL", self.redis_url().into()),
+        ];
+        environment.extend(self.paths.environment().map(|(name, path)| (name, path.into())));
+        environment
+    }
+
+    pub fn stop_nats(&self) -> Result<()> {
+        self.nats.ours()?.stop()
+    }
+
+    /// With SIGKILL.
+    pub fn kill_nats(&self) -> Result<()> {
+        self.nats.ours()?.kill()
+    }
+
+    /// On the same port, with the same data; returns when it answers.
+    pub fn start_nats(&self) -> Result<()> {
+        self.nats.ours()?.start()
+    }
+
+    pub fn stop_postgres(&self) -> Result<()> {
+        self.postgres.ours()?.server.stop()
+    }
+
+    /// With SIGKILL.
+    pub fn kill_postgres(&self) -> Result<()> {
+        self.postgres.ours()?.server.kill()
+    }
+
+    /// On the same port, with the same data; returns when it answers.
+    pub fn start_postgres(&self) -> Result<()> {
+        self.postgres.ours()?.start()
+    }
+
+    pub fn stop_redis(&self) -> Result<()> {
+        self.redis.ours()?.stop()
+    }
+
+    /// With SIGKILL.
+    pub fn kill_redis(&self) -> Result<()> {
+        self.redis.ours()?.kill()
+    }
+
+    /// On the same port, empty as a cache is; returns when it answers.
+    pub fn start_redis(&self) -> Result<()> {
+        self.redis.ours()?.start()
+    }
+
+    /// The process ids of the servers that this stack runs.
+    pub fn process_ids(&self) -> Vec<u32> {
+        self.servers().into_iter().filter_map(Server::id).collect()
+    }
+
+    fn servers(&self) -> Vec<&Server> {
+        let postgres = self.postgres.ours().ok().map(|postgres| &postgres.server);
+        [self.nats.ours().ok(), postgres, self.redis.ours().ok()].into_iter().flatten().collect()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        thread::scope(|scope| {
+            for server in self.servers() {
+                scope.spawn(|| server.stop());
+            }
+        });
+    }
+}
+
+impl<S> Source<S> {
+    fn ours(&self) -> Result<&S> {
+        match self {
+            Self::Ours(server) => Ok(server),
+            Self::Given(_) => bail!("this server was given by its URL and is not the stack's to manage"),
+        }
+    }
+
+    fn url<'a>(&'a self, ours: impl FnOnce(&'a S) -> &'a str) -> &'a str {
+        match self {
+            Self::Ours(server) => ours(server),
+            Self::Given(url) => url,
+        }
+    }
+}
+
+impl Ports {
+    fn nats(self) -> Option<(u16, u16)> {
+        match self {
+            Self::Free => None,
+            Self::Fixed { nats, nats_monitor, .. } => Some((nats, nats_monitor)),
+        }
+    }
+
+    fn postgres(self) -> Option<u16> {
+        match self {
+            Self::Free => None,
+            Self::Fixed { postgres, .. } => Some(postgres),
+        }
+    }
+
+    fn redis(self) -> Option<u16> {
+        match self {
+            Self::Free => None,
+            Self::Fixed { redis, .. } => Some(redis),
+        }
+    }
+}
+
+fn start_nats(
+    bin: &Path,
+    data: &Path,
+    log: &Path,
+    ports: Ports,
+    given: Option<String>,
+) -> Result<(Source<Server>, u16)> {
+    let mut monitor = 0;
+    let source = source(given, || {
+        on_some_port(ports.nats().map(|(port, _)| port), |port| {
+            monitor = match ports.nats() {
+                Some((_, monitor)) => monitor,
+                None => free_port()?,
+            };
+            let server = nats::server(bin, &data.join("nats"), log, port, monitor)?;
+            server.start().map(|()| server)
+        })
+    })?;
+    Ok((source, monitor))
+}
+
+fn source<S>(given: Option<String>, start: impl FnOnce() -> Result<S>) -> Result<Source<S>> {
+    match given {
+        Some(url) => Ok(Source::Given(url)),
+        None => start().map(Source::Ours),
+    }
+}
+
+/// On the port given, or on free ones until nobody else was faster.
+fn on_some_port<S>(fixed: Option<u16>, mut start: impl FnMut(u16) -> Result<S>) -> Result<S> {
+    if let Some(port) = fixed {
+        return start(port);
+    }
+    let mut attempt = 1;
+    loop {
+        match start(free_port()?) {
+            Err(error) if attempt < PORT_ATTEMPTS && error.to_string().contains("already in use") => {
+                attempt += 1
+            }
+            result => return result,
+        }
+    }
+}
+
+fn joined<T>(result: thread::Result<Result<T>>) -> Result<T> {
+    result.map_err(|_| anyhow!("a thread that starts a server panicked"))?
+}

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Makes the default embedding model: model.onnx, tokenizer.json and model.json in a folder.
+
+usage: make_model.py e5-small-q4.bin FOLDER
+"""
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import onnx
+
+import check_model
+import graph
+import vocabulary
+from weights import Weights
+
+DECLARATION = {
+    "name": "intfloat/multilingual-e5-small",
+    "pooling": "mean",
+    "normalize": True,
+    "query_prefix": "query: ",
+    "passage_prefix": "passage: ",
+    "max_tokens": 512,
+    "dimension": 384,
+}
+
+
+def main(source, target):
+    started = time.monotonic()
+    # Only a folder that passed its check ever has the final name.
+    work = target.with_name(target.name + ".part")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        weights = Weights(source)
+        onnx.save(graph.build(weights), work / "model.onnx")
+        vocabulary.build(weights.vocabulary).save(str(work / "tokenizer.json"))
+        (work / "model.json").write_text(json.dumps(DECLARATION, indent=2) + "\n", encoding="utf-8")
+        failures = check_model.check(work)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    if failures:
+        shutil.rmtree(work)
+        sys.exit("the model does not behave as measured; nothing was kept:\n  " + "\n  ".join(failures))
+    shutil.rmtree(target, ignore_errors=True)
+    work.rename(target)
+    size = (target / "model.onnx").stat().st_size / 1e6
+    print(f"made {DECLARATION['name']}: {size:.0f} MB, checked, {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
