@@ -1,0 +1,296 @@
+//! Who may what: callers, the tokens that prove them, and user accounts.
+//!
+//! A token is a secret of at least 128 random bits, so its SHA-256 is enough to find it again, and nothing that travels
+//! or is stored gives the token away. Passwords are weak secrets: they travel to the worker once and are stored hashed
+//! with argon2.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Lane, Message, Problem, ProblemKind, Query, Scope};
+
+/// What a caller may do. Each role includes the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Search, chat, read documents, files and history.
+    Read,
+    /// And upload and delete in its own projects.
+    Write,
+    /// And see what concerns all callers.
+    Admin,
+}
+
+impl Role {
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// Somebody who proved who they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Caller {
+    /// Stands for this caller in limits, caches and logs: `key:<id>`, `user:<id>`, `jwt:<issuer's subject>`, `ip:<…>`.
+    pub id: String,
+    /// The user account behind it, if any.
+    pub user_id: Option<String>,
+    /// For people: the key's or the user's name.
+    pub name: String,
+    pub role: Role,
+    pub scope: Scope,
+    /// Limits of this key alone, in place of the configured ones.
+    #[serde(default, skip_serializing_if = "CallerLimits::is_empty")]
+    pub limits: CallerLimits,
+}
+
+/// Rate limits in the form `100/minute`, or `off`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct CallerLimits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload: Option<String>,
+}
+
+impl CallerLimits {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Asks whose token this is: an API key's or a login session's. `Unauthorized` when it is nobody's (any more).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VerifyToken {
+    /// SHA-256 of the token, in hexadecimal.
+    pub token_sha256: String,
+}
+
+impl Query for VerifyToken {
+    type Reply = Caller;
+    const LANE: Lane = Lane::Lookup;
+    const NAME: &'static str = "auth.verify";
+}
+
+/// `POST /auth/register`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Register {
+    /// What the user logs in with; upper and lower case are the same.
+    #[schemars(length(min = 3, max = 254))]
+    pub email: String,
+    #[schemars(length(min = 8, max = 128))]
+    pub password: String,
+    #[serde(default)]
+    #[schemars(length(max = 200))]
+    pub full_name: String,
+}
+
+impl Register {
+    /// Checks what a person typed, and tidies it.
+    pub fn checked(self) -> Result<Self, Problem> {
+        let password = self.password.chars().count();
+        if !(8..=128).contains(&password) {
+            return Err(Problem::field(
+                "password",
+                "debe tener entre 8 y 128 caracteres.",
+                "must have between 8 and 128 characters.",
+            ));
+        }
+        let full_name = self.full_name.trim().to_owned();
+        if full_name.chars().count() > 200 || full_name.chars().any(char::is_control) {
+            return Err(Problem::field(
+                "full_name",
+                "no puede tener más de 200 caracteres ni caracteres de control.",
+                "must not have more than 200 characters nor control characters.",
+            ));
+        }
+        Ok(Self { email: email(&self.email)?, password: self.password, full_name })
+    }
+}
+
+impl Query for Register {
+    type Reply = Session;
+    const LANE: Lane = Lane::Lookup;
+    const NAME: &'static str = "auth.register";
+}
+
+/// `POST /auth/login`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Login {
+    #[schemars(length(min = 3, max = 254))]
+    pub email: String,
+    #[schemars(length(min = 1, max = 128))]
+    pub password: String,
+}
+
+impl Login {
+    pub fn checked(self) -> Result<Self, Problem> {
+        if self.password.is_empty() || self.password.chars().count() > 128 {
+            return Err(Problem::field(
+                "password",
+                "debe tener entre 1 y 128 caracteres.",
+                "must have between 1 and 128 characters.",
+            ));
+        }
+        Ok(Self { email: email(&self.email)?, password: self.password })
+    }
+}
+
+impl Query for Login {
+    type Reply = Session;
+    const LANE: Lane = Lane::Lookup;
+    const NAME: &'static str = "auth.login";
+}
+
+/// `GET /auth/me`: the account of a user who is already known by token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Me {
+    pub user_id: String,
+}
+
+impl Query for Me {
+    type Reply = User;
+    const LANE: Lane = Lane::Lookup;
+    const NAME: &'static str = "auth.me";
+}
+
+/// What registering and logging in are answered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Session {
+    /// Send it back as `Authorization: Bearer …`.
+    pub access_token: String,
+    /// Always `bearer`.
+    pub token_type: String,
+    /// When the token stops working.
+    pub expires_at: DateTime<Utc>,
+    pub user: User,
+}
+
+/// A user account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct User {
+    pub id: String,
+    pub email: String,
+    pub full_name: String,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The refusals that the api and the worker share, so that they read the same wherever they arise.
+pub mod refusal {
+    use super::{Message, Problem, ProblemKind};
+
+    fn refusal(kind: ProblemKind, es: &str, en: &str) -> Problem {
+        Problem { kind, detail: Message::new(es, en), retry_after: None }
+    }
+
+    /// No token, or one that is nobody's.
+    pub fn unauthorized() -> Problem {
+        refusal(
+            ProblemKind::Unauthorized,
+            "Falta una clave válida: envíela como «Authorization: Bearer …» o «X-API-Key».",
+            "A valid key is missing: send it as \"Authorization: Bearer …\" or \"X-API-Key\".",
+        )
+    }
+
+    /// Says neither which of the two is wrong nor whether the account exists.
+    pub fn bad_login() -> Problem {
+        refusal(
+            ProblemKind::Unauthorized,
+            "El correo o la contraseña no son correctos.",
+            "The email or the password is not correct.",
+        )
+    }
+
+    pub fn registration_closed() -> Problem {
+        refusal(
+            ProblemKind::Forbidden,
+            "El registro está cerrado. Pida una cuenta al administrador.",
+            "Registration is closed. Ask the administrator for an account.",
+        )
+    }
+
+    pub fn email_taken() -> Problem {
+        refusal(
+            ProblemKind::Conflict,
+            "Ya existe una cuenta con este correo.",
+            "There is already an account with this email.",
+        )
+    }
+
+    pub fn role(needed: super::Role) -> Problem {
+        let name = needed.name();
+        refusal(
+            ProblemKind::Forbidden,
+            &format!("Su clave no permite esto: hace falta el rol «{name}»."),
+            &format!("Your key does not allow this: it takes the role \"{name}\"."),
+        )
+    }
+
+    pub fn project() -> Problem {
+        refusal(
+            ProblemKind::Forbidden,
+            "Su clave no permite escribir en este proyecto.",
+            "Your key does not allow writing to this project.",
+        )
+    }
+}
+
+fn email(raw: &str) -> Result<String, Problem> {
+    let email = raw.trim().to_lowercase();
+    let plausible = email.chars().count() <= 254
+        && !email.chars().any(|c| c.is_control() || c.is_whitespace())
+        && email
+            .split_once('@')
+            .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    if plausible {
+        Ok(email)
+    } else {
+        Err(Problem::field("email", "no es una dirección de correo.", "is not an email address."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn register(email: &str, password: &str) -> Result<Register, Problem> {
+        Register { email: email.into(), password: password.into(), full_name: " Ana ".into() }.checked()
+    }
+
+    #[test]
+    fn what_a_person_typed_is_tidied() {
+        let checked = register(" Ana@Obra.CL ", "12345678").unwrap();
+        assert_eq!((checked.email.as_str(), checked.full_name.as_str()), ("ana@obra.cl", "Ana"));
+    }
+
+    #[test]
+    fn a_bad_field_is_named() {
+        for (email, password, field) in
+            [("ana", "12345678", "email"), ("a b@c", "12345678", "email"), ("a@b", "1", "password")]
+        {
+            assert!(
+                register(email, password).unwrap_err().detail.en.starts_with(field),
+                "{email} {password}"
+            );
+        }
+    }
+
+    #[test]
+    fn roles_are_ordered() {
+        assert!(Role::Admin > Role::Write && Role::Write > Role::Read);
+        assert!(Role::ALL.iter().all(|role| Role::from_name(role.name()) == Some(*role)));
+    }
+}
