@@ -1,0 +1,103 @@
+-- Documents, their passages and their words. Every table names its project: that is the wall between projects.
+
+CREATE EXTENSION IF NOT EXISTS vector;
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+
+CREATE TABLE project (
+    key         integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id          text NOT NULL UNIQUE,
+    -- Sums over the searchable passages, kept by the transaction that changes them: BM25 needs both.
+    chunks      bigint NOT NULL DEFAULT 0,
+    terms       bigint NOT NULL DEFAULT 0,
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE document (
+    key           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    project_key   integer NOT NULL REFERENCES project,
+    id            text NOT NULL,
+    kind          text NOT NULL DEFAULT 'document' CHECK (kind IN ('document', 'import')),
+    -- 'deleted' is a tombstone: it voids the jobs accepted before it.
+    state         text NOT NULL CHECK (state IN ('processing', 'indexed', 'failed', 'superseded', 'deleted')),
+    percent       smallint NOT NULL DEFAULT 0,
+    reason        jsonb,
+    -- When the job that made this row was accepted by the queue. Later jobs win over earlier ones, in any order of work.
+    accepted_at   timestamptz NOT NULL,
+    -- Starts of work without an end: a document that kills its worker again and again is given up.
+    starts        smallint NOT NULL DEFAULT 0,
+    indexed_at    timestamptz,
+    -- The job itself, so that a document can be indexed again (a newer revision was deleted, the model changed).
+    job           jsonb,
+    object        text NOT NULL DEFAULT '',
+    filename      text NOT NULL DEFAULT '',
+    file_type     text NOT NULL DEFAULT '',
+    media_type    text NOT NULL DEFAULT '',
+    size          bigint NOT NULL DEFAULT 0,
+    sha256        text NOT NULL DEFAULT '',
+    title         text NOT NULL DEFAULT '',
+    number        text NOT NULL DEFAULT '',
+    -- The number with letters and digits only, in capitals: what revisions of one document share.
+    number_norm   text NOT NULL DEFAULT '',
+    revision      text NOT NULL DEFAULT '',
+    category      text NOT NULL DEFAULT '',
+    doc_type      text NOT NULL DEFAULT '',
+    status        text NOT NULL DEFAULT '',
+    author        text NOT NULL DEFAULT '',
+    date_modified timestamptz,
+    metadata      jsonb NOT NULL DEFAULT '{}',
+    pages         integer NOT NULL DEFAULT 0,
+    chunks        integer NOT NULL DEFAULT 0,
+    terms         integer NOT NULL DEFAULT 0,
+    text_length   bigint NOT NULL DEFAULT 0,
+    -- For an import: how many records it holds, known once it is split.
+    records       integer,
+    parent_id     text,
+    superseded_by text,
+    UNIQUE (project_key, id)
+);
+CREATE INDEX document_newest ON document (project_key, accepted_at DESC, key DESC);
+CREATE INDEX document_revisions ON document (project_key, number_norm) WHERE number_norm <> '';
+CREATE INDEX document_parts ON document (project_key, parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX document_number ON document USING gin (number_norm gin_trgm_ops) WHERE state = 'indexed';
+CREATE INDEX document_by_id ON document (id);
+
+-- Passages of indexed documents, and of no others: what is superseded, failed or deleted cannot answer.
+CREATE TABLE chunk (
+    key          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    project_key  integer NOT NULL REFERENCES project,
+    document_key bigint NOT NULL REFERENCES document ON DELETE CASCADE,
+    ordinal      integer NOT NULL,
+    page         integer,
+    page_last    integer,
+    heading      text NOT NULL DEFAULT '',
+    language     text NOT NULL DEFAULT '',
+    text         text NOT NULL,
+    -- Number of terms in it: BM25's document length.
+    terms        integer NOT NULL,
+    embedding    halfvec(384) NOT NULL
+);
+CREATE INDEX chunk_document ON chunk (document_key, ordinal);
+CREATE INDEX chunk_project ON chunk (project_key);
+-- Vectors are normalized, so inner product orders as cosine does, and costs less.
+CREATE INDEX chunk_embedding ON chunk USING hnsw (embedding halfvec_ip_ops) WITH (m = 16, ef_construction = 64);
+
+-- The inverted index for BM25: PostgreSQL's own ranking does not know how rare a word is.
+CREATE TABLE posting (
+    term         text COLLATE "C" NOT NULL,
+    project_key  integer NOT NULL,
+    chunk_key    bigint NOT NULL REFERENCES chunk ON DELETE CASCADE,
+    document_key bigint NOT NULL,
+    frequency    smallint NOT NULL,
+    length       integer NOT NULL
+);
+CREATE INDEX posting_term ON posting (term, project_key) INCLUDE (chunk_key, document_key, frequency, length);
+CREATE INDEX posting_chunk ON posting (chunk_key);
+
+-- Which model made the vectors. One row: vectors of two models do not compare.
+CREATE TABLE embedding_model (
+    only_one   boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    name       text NOT NULL,
+    digest     text NOT NULL,
+    dimension  integer NOT NULL,
+    registered timestamptz NOT NULL DEFAULT now()
+);

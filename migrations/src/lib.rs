@@ -1,0 +1,19 @@
+//! Brings PostgreSQL and NATS to the form the services expect. Services check it and never change it.
+
+mod streams;
+
+use anyhow::Context as _;
+use platform::nats::Nats;
+use sqlx::PgPool;
+
+pub use streams::{StreamSettings, ack_wait, ingest_consumer, query_consumer};
+
+/// Applies the SQL that is not yet applied. Safe to run at any time, by several at once.
+pub async fn postgres(pool: &PgPool) -> anyhow::Result<()> {
+    sqlx::migrate!("./sql").run(pool).await.context("migrating PostgreSQL")
+}
+
+/// Creates the streams, consumers and the object store, or brings their settings up to date.
+pub async fn nats(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
+    streams::apply(nats, settings).await
+}

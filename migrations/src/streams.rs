@@ -1,0 +1,161 @@
+//! Every stream, consumer and bucket, with its reasons. Names and subjects are in `schemas::subjects`.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_nats::jetstream::{
+    consumer::{AckPolicy, pull},
+    object_store,
+    stream::{self, DiscardPolicy, RetentionPolicy, StorageType},
+};
+use platform::nats::Nats;
+use schemas::{
+    Lane,
+    subjects::{self, JobKind},
+};
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct StreamSettings {
+    /// Copies of each stream; 3 on a cluster, 1 on a single server.
+    #[arg(long, env = "NATS_REPLICAS", default_value_t = 1)]
+    pub nats_replicas: usize,
+    /// Jobs that may wait; beyond that an upload is refused with 503.
+    #[arg(long, env = "MAX_QUEUED_JOBS", default_value_t = 200_000)]
+    pub max_queued_jobs: i64,
+    /// Queries that may wait; beyond that a query is refused with 503.
+    #[arg(long, env = "MAX_QUEUED_QUERIES", default_value_t = 2_000)]
+    pub max_queued_queries: i64,
+    /// How long lifecycle events are kept, in days.
+    #[arg(long, env = "EVENTS_DAYS", default_value_t = 7)]
+    pub events_days: u64,
+    /// Bound of the object store for original files, in GiB.
+    #[arg(long, env = "FILES_GIB", default_value_t = 100)]
+    pub files_gib: i64,
+}
+
+/// No query waits longer than this for its worker: its asker has given up by then.
+const QUERY_AGE: Duration = Duration::from_secs(120);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+pub fn ingest_consumer(kind: JobKind) -> String {
+    format!("ingest-{}", kind.name())
+}
+
+pub fn query_consumer(lane: Lane) -> String {
+    format!("query-{}", lane.name())
+}
+
+/// How long a delivered message may go without a sign of life before another worker gets it.
+pub fn ack_wait(stream: &str) -> Duration {
+    if stream == subjects::QUERIES_STREAM { Duration::from_secs(10) } else { Duration::from_secs(30) }
+}
+
+pub(crate) async fn apply(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
+    for config in streams(settings) {
+        let name = config.name.clone();
+        nats.jetstream.create_or_update_stream(config).await.with_context(|| format!("stream {name}"))?;
+    }
+    for (stream, config) in consumers(settings) {
+        let name = config.durable_name.clone().unwrap_or_default();
+        let stream = nats.jetstream.get_stream(stream).await.with_context(|| format!("stream {stream}"))?;
+        stream.create_consumer(config).await.with_context(|| format!("consumer {name}"))?;
+    }
+    if nats.jetstream.get_object_store(subjects::FILES_BUCKET).await.is_err() {
+        let bucket = object_store::Config {
+            bucket: subjects::FILES_BUCKET.to_owned(),
+            description: Some("Original files of documents".to_owned()),
+            storage: StorageType::File,
+            num_replicas: settings.nats_replicas,
+            max_bytes: settings.files_gib.saturating_mul(1024 * 1024 * 1024),
+            ..Default::default()
+        };
+        nats.jetstream.create_object_store(bucket).await.context("object store FILES")?;
+    }
+    Ok(())
+}
+
+fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
+    let durable = stream::Config {
+        storage: StorageType::File,
+        num_replicas: settings.nats_replicas,
+        // A full stream refuses the new message: its sender hears it, and nothing accepted is pushed out.
+        discard: DiscardPolicy::New,
+        allow_direct: true,
+        ..Default::default()
+    };
+    vec![
+        // Jobs: each goes to one worker, and leaves the stream when it is settled. Its subject being there is what
+        // "queued" means.
+        stream::Config {
+            name: subjects::INGEST_STREAM.to_owned(),
+            subjects: vec![subjects::INGEST_ALL.to_owned()],
+            retention: RetentionPolicy::WorkQueue,
+            max_messages: settings.max_queued_jobs,
+            max_message_size: 128 * 1024,
+            duplicate_window: Duration::from_secs(120),
+            ..durable.clone()
+        },
+        // Queries live for seconds: in memory, one copy, gone when nobody waits any more.
+        stream::Config {
+            name: subjects::QUERIES_STREAM.to_owned(),
+            subjects: vec![subjects::QUERIES_ALL.to_owned()],
+            retention: RetentionPolicy::WorkQueue,
+            storage: StorageType::Memory,
+            num_replicas: 1,
+            max_messages: settings.max_queued_queries,
+            max_age: QUERY_AGE,
+            duplicate_window: Duration::from_secs(10),
+            ..durable.clone()
+        },
+        // What happened: kept for days, read by whoever likes; the oldest goes first.
+        stream::Config {
+            name: subjects::EVENTS_STREAM.to_owned(),
+            subjects: vec![subjects::EVENTS_ALL.to_owned()],
+            retention: RetentionPolicy::Limits,
+            discard: DiscardPolicy::Old,
+            max_age: DAY * u32::try_from(settings.events_days).unwrap_or(7),
+            max_bytes: 1024 * 1024 * 1024,
+            ..durable.clone()
+        },
+        // What failed for good: until somebody requeues or discards it.
+        stream::Config {
+            name: subjects::DEAD_LETTERS_STREAM.to_owned(),
+            subjects: vec![subjects::DEAD_LETTERS_ALL.to_owned()],
+            retention: RetentionPolicy::Limits,
+            max_age: DAY * 90,
+            ..durable
+        },
+    ]
+}
+
+fn consumers(settings: &StreamSettings) -> Vec<(&'static str, pull::Config)> {
+    let jobs = JobKind::ALL.into_iter().map(|kind| {
+        let config = pull::Config {
+            durable_name: Some(ingest_consumer(kind)),
+            filter_subject: kind.filter(),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: ack_wait(subjects::INGEST_STREAM),
+            // The worker decides when a job is given up and dead-letters it; the server never drops one silently.
+            max_deliver: -1,
+            max_ack_pending: 1_000,
+            num_replicas: settings.nats_replicas,
+            ..Default::default()
+        };
+        (subjects::INGEST_STREAM, config)
+    });
+    let queries = Lane::ALL.into_iter().map(|lane| {
+        let config = pull::Config {
+            durable_name: Some(query_consumer(lane)),
+            filter_subject: subjects::lane_filter(lane),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: ack_wait(subjects::QUERIES_STREAM),
+            // A query whose worker died is answered by another one, once.
+            max_deliver: 2,
+            max_ack_pending: 2_000,
+            memory_storage: true,
+            ..Default::default()
+        };
+        (subjects::QUERIES_STREAM, config)
+    });
+    jobs.chain(queries).collect()
+}

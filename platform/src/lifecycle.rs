@@ -1,0 +1,65 @@
+//! Shutdown in stages: stop taking work, finish what is under way, and leave by the deadline at the latest.
+
+use std::{future::Future, time::Duration};
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// How long work under way may take to finish after SIGTERM or Ctrl-C, in seconds.
+    #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value_t = 25)]
+    pub shutdown_timeout: u64,
+}
+
+/// Hands out the signal to stop and keeps track of what still runs.
+#[derive(Debug, Clone, Default)]
+pub struct Lifecycle {
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Lifecycle {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Cancelled when intake must stop.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+
+    /// Runs a task that shutdown waits for. A task that ends before it was asked to takes the service down with it:
+    /// a worker whose consumer died must be restarted, not linger and look alive.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            match task.await {
+                Err(error) => tracing::error!(task = name, error = format!("{error:#}"), "task failed"),
+                Ok(()) if !stopping.is_cancelled() => tracing::error!(task = name, "task ended unasked"),
+                Ok(()) => {}
+            }
+            stopping.cancel();
+        });
+    }
+
+    /// Waits for a signal (or a task's end), then for the tasks, at most `timeout`.
+    pub async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+            _ = tokio::signal::ctrl_c() => tracing::info!("interrupted: stopping"),
+            () = self.stopping.cancelled() => {}
+        }
+        self.stop(Duration::from_secs(config.shutdown_timeout)).await
+    }
+
+    pub async fn stop(self, timeout: Duration) -> anyhow::Result<()> {
+        self.stopping.cancel();
+        self.tasks.close();
+        tokio::time::timeout(timeout, self.tasks.wait())
+            .await
+            .context("work under way did not finish before SHUTDOWN_TIMEOUT; it will be redelivered")
+    }
+}

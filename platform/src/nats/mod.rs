@@ -1,0 +1,143 @@
+//! NATS: connecting, publishing, asking, consuming, and the object store.
+
+pub mod consume;
+pub mod objects;
+pub mod publish;
+pub mod request;
+pub mod serve;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_nats::{
+    Client, ConnectOptions, HeaderMap,
+    jetstream::{self, context::ContextBuilder},
+};
+use schemas::headers;
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// NATS with JetStream; several addresses of one cluster are separated by commas.
+    #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222", hide_env_values = true)]
+    pub nats_url: String,
+    /// User name, when the server wants one.
+    #[arg(long, env = "NATS_USER")]
+    pub nats_user: Option<String>,
+    /// Password of NATS_USER.
+    #[arg(long, env = "NATS_PASSWORD", hide_env_values = true)]
+    pub nats_password: Option<String>,
+    /// A credentials file (JWT and seed), instead of a user name.
+    #[arg(long, env = "NATS_CREDS")]
+    pub nats_creds: Option<std::path::PathBuf>,
+    /// Certificate authority to trust, for TLS.
+    #[arg(long, env = "NATS_CA")]
+    pub nats_ca: Option<std::path::PathBuf>,
+}
+
+/// A connection and its JetStream context.
+#[derive(Debug, Clone)]
+pub struct Nats {
+    pub client: Client,
+    pub jetstream: jetstream::Context,
+}
+
+impl Config {
+    pub async fn connect(&self, service: &str) -> anyhow::Result<Nats> {
+        let mut options = ConnectOptions::new()
+            .name(service)
+            .connection_timeout(Duration::from_secs(5))
+            .request_timeout(Some(Duration::from_secs(5)))
+            .ping_interval(Duration::from_secs(10));
+        if let (Some(user), Some(password)) = (&self.nats_user, &self.nats_password) {
+            options = options.user_and_password(user.clone(), password.clone());
+        }
+        if let Some(path) = &self.nats_creds {
+            options = options.credentials_file(path).await.context("NATS_CREDS: cannot read the credentials")?;
+        }
+        if let Some(path) = &self.nats_ca {
+            options = options.add_root_certificates(path.clone()).require_tls(true);
+        }
+        let addresses: Vec<&str> = self.nats_url.split(',').map(str::trim).collect();
+        let client = options.connect(addresses).await.context("NATS_URL: cannot connect to NATS")?;
+        let jetstream = ContextBuilder::new()
+            .timeout(Duration::from_secs(5))
+            .ack_timeout(Duration::from_secs(5))
+            .backpressure_on_inflight(true)
+            .build(client.clone());
+        Ok(Nats { client, jetstream })
+    }
+}
+
+/// For readiness: the server answers, and its JetStream does.
+pub async fn check(nats: Nats, stream: &'static str) -> Result<(), String> {
+    match nats.client.connection_state() {
+        async_nats::connection::State::Connected => {
+            nats.jetstream.get_stream(stream).await.map(|_| ()).map_err(|_| format!("stream {stream} not reachable"))
+        }
+        _ => Err("not reachable".to_owned()),
+    }
+}
+
+/// What a message carries besides its payload: the same everywhere, from HTTP to the database.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    pub request_id: String,
+    /// Unix milliseconds.
+    pub deadline: Option<i64>,
+}
+
+impl Context {
+    pub fn new(request_id: impl Into<String>) -> Self {
+        Self { request_id: request_id.into(), deadline: None }
+    }
+
+    #[must_use]
+    pub fn within(mut self, time: Duration) -> Self {
+        let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        self.deadline = Some(now_millis().saturating_add(millis));
+        self
+    }
+
+    /// Headers for a message sent on behalf of this context, within the current trace.
+    pub fn headers(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        map.insert(headers::VERSION, "1");
+        if !self.request_id.is_empty() {
+            map.insert(headers::REQUEST_ID, self.request_id.as_str());
+        }
+        if let Some(deadline) = self.deadline {
+            map.insert(headers::DEADLINE, deadline.to_string().as_str());
+        }
+        crate::telemetry::inject(&mut map);
+        map
+    }
+
+    /// Reads a message's headers. A producer may send none: it gets a request id of our own.
+    pub fn of(headers: Option<&HeaderMap>) -> Self {
+        Self {
+            request_id: text(headers, headers::REQUEST_ID)
+                .filter(|id| is_request_id(id))
+                .unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+            deadline: text(headers, headers::DEADLINE).and_then(|value| value.parse().ok()),
+        }
+    }
+
+    /// Time left until the deadline; `None` when nobody waits any more.
+    pub fn time_left(&self) -> Option<Duration> {
+        let Some(deadline) = self.deadline else { return Some(Duration::MAX) };
+        u64::try_from(deadline - now_millis()).ok().filter(|left| *left > 0).map(Duration::from_millis)
+    }
+}
+
+/// A request id that is safe in logs and headers.
+pub fn is_request_id(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
+}
+
+pub fn text(headers: Option<&HeaderMap>, name: &str) -> Option<String> {
+    headers.and_then(|headers| headers.get(name)).map(|value| value.as_str().to_owned())
+}
+
+pub fn now_millis() -> i64 {
+    chrono::Utc::now().timestamp_millis()
+}

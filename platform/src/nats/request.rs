@@ -1,0 +1,160 @@
+//! Asking a query worker: the question goes through JetStream, the reply comes to this process's inbox.
+//!
+//! JetStream uses a message's reply subject for its own acknowledgement, so the inbox travels in a header. One wildcard
+//! subscription a process receives every reply; each question has a token of its own under it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_nats::{Client, Message};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use schemas::{Answer, Problem, Query, headers, subjects};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+
+use super::{Context, Nats, publish, text};
+
+/// Frames of one reply that may wait for a slow reader before it is given up.
+const FRAMES: usize = 1_024;
+
+type Waiting = Arc<Mutex<HashMap<String, mpsc::Sender<Message>>>>;
+
+#[derive(Clone)]
+pub struct Requester {
+    nats: Nats,
+    inbox: String,
+    waiting: Waiting,
+}
+
+impl Requester {
+    pub async fn start(nats: Nats) -> Result<Self, async_nats::SubscribeError> {
+        let inbox = format!("{}.{}", subjects::REPLIES, uuid::Uuid::new_v4().simple());
+        let mut replies = nats.client.subscribe(format!("{inbox}.*")).await?;
+        let waiting = Waiting::default();
+        let by_token = waiting.clone();
+        tokio::spawn(async move {
+            while let Some(message) = replies.next().await {
+                let token = message.subject.rsplit('.').next().unwrap_or_default();
+                let sender = lock(&by_token).get(token).cloned();
+                // Nobody there: it gave up, or this is a redelivered question's second answer.
+                if let Some(sender) = sender
+                    && sender.try_send(message).is_err()
+                {
+                    tracing::debug!("a reply's reader is gone or too slow");
+                }
+            }
+        });
+        Ok(Self { nats, inbox, waiting })
+    }
+
+    /// Asks and waits for the answer, at most `patience`.
+    pub async fn ask<Q: Query>(&self, context: &Context, query: &Q, patience: Duration) -> Result<Q::Reply, Problem> {
+        let mut reply = self.ask_streaming(context, query, patience).await?;
+        let frame = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
+        read::<Q::Reply>(&frame.payload)
+    }
+
+    /// Asks; the answer comes in frames, the last one marked so. Dropping the reply before it tells the worker to stop.
+    pub async fn ask_streaming<Q: Query>(
+        &self,
+        context: &Context,
+        query: &Q,
+        patience: Duration,
+    ) -> Result<Reply, Problem> {
+        let token = uuid::Uuid::new_v4().simple().to_string();
+        let (sender, frames) = mpsc::channel(FRAMES);
+        lock(&self.waiting).insert(token.clone(), sender);
+        let reply = Reply {
+            reply_to: format!("{}.{token}", self.inbox),
+            token,
+            frames,
+            deadline: Instant::now() + patience,
+            done: false,
+            waiting: self.waiting.clone(),
+            client: self.nats.client.clone(),
+        };
+        let mut header = context.clone().within(patience).headers();
+        header.insert(headers::REPLY_TO, reply.reply_to.as_str());
+        let payload = serde_json::to_vec(query).map_err(|error| {
+            tracing::error!(%error, "serializing a query");
+            Problem::internal()
+        })?;
+        self.nats.publish_raw(Q::subject(), header, payload.into()).await.map_err(|error| match error {
+            publish::Error::Full => Problem::overloaded(),
+            error => {
+                tracing::warn!(%error, cause = ?std::error::Error::source(&error), "publishing a query");
+                Problem::unavailable()
+            }
+        })?;
+        Ok(reply)
+    }
+}
+
+/// One part of a reply.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    pub last: bool,
+    pub payload: Bytes,
+}
+
+/// Reads a reply's payload.
+pub fn read<R: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<R, Problem> {
+    serde_json::from_slice::<Answer<R>>(payload)
+        .map_err(|error| {
+            tracing::error!(%error, "a reply does not have the expected form");
+            Problem::internal()
+        })?
+        .into_result()
+}
+
+/// The subject on which a worker hears that the asker of `reply_to` is gone.
+pub fn cancel_subject(reply_to: &str) -> String {
+    format!("{reply_to}.cancel")
+}
+
+/// The answer to a question under way. Dropped before the last frame, it tells the worker that nobody reads on.
+pub struct Reply {
+    token: String,
+    reply_to: String,
+    frames: mpsc::Receiver<Message>,
+    deadline: Instant,
+    done: bool,
+    waiting: Waiting,
+    client: Client,
+}
+
+impl Reply {
+    /// The next frame; `None` after the last.
+    pub async fn next(&mut self) -> Option<Result<Frame, Problem>> {
+        if self.done {
+            return None;
+        }
+        let Ok(Some(message)) = timeout_at(self.deadline, self.frames.recv()).await else {
+            return Some(Err(Problem::timeout()));
+        };
+        self.done = text(message.headers.as_ref(), headers::FRAME).as_deref() != Some("more");
+        Some(Ok(Frame { last: self.done, payload: message.payload }))
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        lock(&self.waiting).remove(&self.token);
+        if !self.done
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (client, subject) = (self.client.clone(), cancel_subject(&self.reply_to));
+            runtime.spawn(async move { client.publish(subject, Bytes::new()).await });
+        }
+    }
+}
+
+fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<Message>>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}

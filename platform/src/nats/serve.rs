@@ -1,0 +1,144 @@
+//! Answering queries: a handler per query type, written like an HTTP handler, and its reply on the asker's inbox.
+
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use futures::{StreamExt as _, future::BoxFuture};
+use schemas::{Answer, Problem, Query, headers};
+use serde::Serialize;
+
+use super::{
+    Context, Nats,
+    consume::{Delivery, Handler, Outcome},
+    request::cancel_subject,
+    text,
+};
+
+type Boxed<S> = Box<dyn Fn(S, Context, Bytes, Replier) -> BoxFuture<'static, Option<Bytes>> + Send + Sync>;
+
+/// Which handler answers which query.
+pub struct Router<S> {
+    nats: Nats,
+    state: S,
+    handlers: HashMap<String, Boxed<S>>,
+}
+
+/// Where a reply goes.
+#[derive(Clone)]
+pub struct Replier {
+    nats: Nats,
+    reply_to: Arc<str>,
+}
+
+impl Replier {
+    /// Sends one frame of a streamed reply; others follow.
+    pub async fn frame(&self, frame: &impl Serialize) -> anyhow::Result<()> {
+        self.send("more", serde_json::to_vec(frame)?.into()).await
+    }
+
+    async fn send(&self, frame: &str, payload: Bytes) -> anyhow::Result<()> {
+        let mut map = HeaderMap::new();
+        map.insert(headers::FRAME, frame);
+        self.nats.client.publish_with_headers(self.reply_to.to_string(), map, payload).await?;
+        Ok(())
+    }
+
+    /// Resolves when the asker is gone.
+    async fn cancelled(&self) {
+        if let Ok(mut cancel) = self.nats.client.subscribe(cancel_subject(&self.reply_to)).await
+            && cancel.next().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Router<S> {
+    pub fn new(nats: Nats, state: S) -> Self {
+        Self { nats, state, handlers: HashMap::new() }
+    }
+
+    /// Answers `Q` with one reply.
+    #[must_use]
+    pub fn on<Q, F>(self, handler: impl Fn(S, Context, Q) -> F + Send + Sync + Clone + 'static) -> Self
+    where
+        Q: Query,
+        F: Future<Output = Result<Q::Reply, Problem>> + Send,
+    {
+        self.on_stream::<Q, _>(move |state, context, query, _| handler(state, context, query))
+    }
+
+    /// Answers `Q` with frames sent through the [`Replier`] and the returned reply as the last one. When the asker
+    /// goes away, the handler's future is dropped.
+    #[must_use]
+    pub fn on_stream<Q, F>(
+        mut self,
+        handler: impl Fn(S, Context, Q, Replier) -> F + Send + Sync + Clone + 'static,
+    ) -> Self
+    where
+        Q: Query,
+        F: Future<Output = Result<Q::Reply, Problem>> + Send,
+    {
+        let boxed: Boxed<S> = Box::new(move |state, context, payload, replier| {
+            let handler = handler.clone();
+            Box::pin(async move {
+                let result = match serde_json::from_slice::<Q>(&payload) {
+                    Ok(query) => handler(state, context, query, replier).await,
+                    Err(error) => {
+                        tracing::error!(%error, query = Q::NAME, "a query does not have the expected form");
+                        Err(Problem::internal())
+                    }
+                };
+                serde_json::to_vec(&Answer::from(result))
+                    .map_err(|error| tracing::error!(%error, query = Q::NAME, "serializing a reply"))
+                    .map(Bytes::from)
+                    .ok()
+            })
+        });
+        self.handlers.insert(Q::subject(), boxed);
+        self
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
+    async fn handle(&self, delivery: Delivery) -> Outcome {
+        let Some(reply_to) = text(delivery.headers.as_ref(), headers::REPLY_TO) else {
+            return Outcome::Dead(format!("no {} header: nobody to answer", headers::REPLY_TO));
+        };
+        let Some(handler) = self.handlers.get(&delivery.subject) else {
+            return Outcome::Dead(format!("no handler for {}", delivery.subject));
+        };
+        let Some(left) = delivery.context.time_left() else {
+            tracing::info!("expired before it was answered: nobody waits any more");
+            return Outcome::Done;
+        };
+        let replier = Replier { nats: self.nats.clone(), reply_to: reply_to.into() };
+        let answer = handler(self.state.clone(), delivery.context, delivery.payload, replier.clone());
+        let payload = tokio::select! {
+            payload = answer => payload,
+            () = tokio::time::sleep(left.min(MAX_WORK)) => {
+                tracing::warn!("no answer by the deadline");
+                None
+            }
+            () = replier.cancelled() => {
+                tracing::info!("the asker is gone");
+                None
+            }
+        };
+        if let Some(payload) = payload
+            && let Err(error) = replier.send("last", payload).await
+        {
+            tracing::warn!(%error, "sending a reply");
+        }
+        Outcome::Done
+    }
+
+    async fn bury(&self, _: &Delivery, _: &str) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+/// Work on one query ends here, whatever deadline its sender claims.
+const MAX_WORK: Duration = Duration::from_secs(300);

@@ -1,0 +1,63 @@
+//! Redis or Valkey. It may be away at any time: nobody waits for it longer than a moment, and nothing depends on it.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fred::{
+    clients::Pool,
+    prelude::{Builder, ClientLike as _},
+    types::{
+        MultipleKeys,
+        config::{Config as FredConfig, ConnectionConfig, PerformanceConfig, ReconnectPolicy},
+    },
+};
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Redis or Valkey, for the cache and the rate-limit counters.
+    #[arg(long, env = "REDIS_URL", default_value = "redis://127.0.0.1:6379", hide_env_values = true)]
+    pub redis_url: String,
+    /// Connections to it.
+    #[arg(long, env = "REDIS_POOL_SIZE", default_value_t = 2)]
+    pub redis_pool_size: usize,
+    /// Longest wait for one answer, in milliseconds; after that the service goes on without.
+    #[arg(long, env = "REDIS_TIMEOUT_MS", default_value_t = 250)]
+    pub redis_timeout_ms: u64,
+}
+
+impl Config {
+    /// Starts connecting and returns at once: a service starts, and goes on, without Redis.
+    pub fn connect(&self) -> anyhow::Result<Pool> {
+        let timeout = Duration::from_millis(self.redis_timeout_ms);
+        let mut config = FredConfig::from_url(&self.redis_url)
+            .context("REDIS_URL is not a Redis URL (redis://[user:password@]host:port)")?;
+        // While it is away, commands fail at once instead of queueing up.
+        config.fail_fast = true;
+        let pool = Builder::from_config(config)
+            .with_performance_config(|performance: &mut PerformanceConfig| {
+                performance.default_command_timeout = timeout;
+            })
+            .with_connection_config(|connection: &mut ConnectionConfig| {
+                connection.connection_timeout = Duration::from_secs(2);
+                connection.internal_command_timeout = Duration::from_secs(2);
+                // A retry could charge a rate limit twice, and an answer that late is of no use.
+                connection.max_command_attempts = 1;
+                connection.max_command_buffer_len = 1_000;
+            })
+            .set_policy(ReconnectPolicy::new_constant(0, 500))
+            .build_pool(self.redis_pool_size)
+            .context("REDIS_URL: building the connection pool")?;
+        // Dropping the handle does not end the connection task; quitting the pool does.
+        drop(pool.connect());
+        Ok(pool)
+    }
+}
+
+/// For readiness; also true to the cost: one round trip.
+pub async fn check(pool: Pool) -> Result<(), String> {
+    use fred::interfaces::KeysInterface as _;
+    pool.exists::<i64, _>(MultipleKeys::from("acorag:ready"))
+        .await
+        .map(|_| ())
+        .map_err(|_| "not reachable".to_owned())
+}

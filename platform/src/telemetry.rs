@@ -1,0 +1,171 @@
+//! Logs (JSON, one object a line), traces (OpenTelemetry, when an endpoint is set) and how both cross a process border.
+
+use std::{fmt, io::IsTerminal as _};
+
+use anyhow::Context as _;
+use opentelemetry::{global, propagation::Extractor, propagation::Injector, trace::TracerProvider as _};
+use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use serde_json::{Map, Value};
+use tracing::{Event, Span, Subscriber, field::Visit};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::{
+    EnvFilter, Layer as _,
+    fmt::{FmtContext, FormatEvent, FormattedFields, format::JsonFields, format::Writer},
+    layer::SubscriberExt as _,
+    registry::LookupSpan,
+    util::SubscriberInitExt as _,
+};
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Form of the log lines.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+    /// What is logged, in the syntax of tracing's EnvFilter.
+    #[arg(long, env = "RUST_LOG", default_value = "info,async_nats=warn,fred=error,sqlx=warn")]
+    pub rust_log: String,
+    /// OTLP over HTTP, for instance http://collector:4318; without it no traces are exported.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otel_exporter_otlp_endpoint: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    Json,
+    Text,
+}
+
+/// Flushes the traces when dropped.
+pub struct Guard(Option<SdkTracerProvider>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(provider) = self.0.take() {
+            drop(provider.shutdown());
+        }
+    }
+}
+
+pub fn init(config: &Config, service: &'static str) -> anyhow::Result<Guard> {
+    let filter = EnvFilter::try_new(&config.rust_log)
+        .with_context(|| format!("RUST_LOG: {:?} is not a filter such as info,api=debug", config.rust_log))?;
+    let logs = match config.log_format {
+        LogFormat::Json => tracing_subscriber::fmt::layer()
+            .fmt_fields(JsonFields::new())
+            .event_format(Json { service })
+            .with_writer(std::io::stderr)
+            .boxed(),
+        LogFormat::Text => tracing_subscriber::fmt::layer()
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stderr)
+            .boxed(),
+    };
+    global::set_text_map_propagator(TraceContextPropagator::new());
+    let provider = config.otel_exporter_otlp_endpoint.as_deref().map(|url| exporter(url, service)).transpose()?;
+    let traces = provider
+        .as_ref()
+        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer(service)));
+    tracing_subscriber::registry().with(filter).with(logs).with(traces).init();
+    Ok(Guard(provider))
+}
+
+fn exporter(endpoint: &str, service: &'static str) -> anyhow::Result<SdkTracerProvider> {
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_http()
+        .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
+        .build()
+        .context("OTEL_EXPORTER_OTLP_ENDPOINT: cannot build the exporter")?;
+    Ok(SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_resource(Resource::builder().with_service_name(service).build())
+        .build())
+}
+
+/// Puts the current span's trace context into NATS headers.
+pub fn inject(headers: &mut async_nats::HeaderMap) {
+    struct Headers<'a>(&'a mut async_nats::HeaderMap);
+    impl Injector for Headers<'_> {
+        fn set(&mut self, key: &str, value: String) {
+            self.0.insert(key, value.as_str());
+        }
+    }
+    let context = Span::current().context();
+    global::get_text_map_propagator(|propagator| propagator.inject_context(&context, &mut Headers(headers)));
+}
+
+/// Makes a span the child of the one that sent these headers.
+pub fn adopt(span: &Span, get: impl Fn(&str) -> Option<String>) {
+    struct Headers(Option<String>);
+    impl Extractor for Headers {
+        fn get(&self, key: &str) -> Option<&str> {
+            (key == schemas::headers::TRACEPARENT).then_some(self.0.as_deref()).flatten()
+        }
+        fn keys(&self) -> Vec<&str> {
+            vec![schemas::headers::TRACEPARENT]
+        }
+    }
+    let headers = Headers(get(schemas::headers::TRACEPARENT));
+    // Fails only when no traces are exported, and then nobody misses the parent.
+    drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&headers))));
+}
+
+/// One flat JSON object a line: the event's own fields and those of the spans around it, the innermost winning.
+struct Json {
+    service: &'static str,
+}
+
+impl<S> FormatEvent<S, JsonFields> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonFields>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let metadata = event.metadata();
+        let mut line = Map::new();
+        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        line.insert("timestamp".into(), now.into());
+        line.insert("level".into(), metadata.level().as_str().into());
+        line.insert("message".into(), Value::Null);
+        line.insert("service".into(), self.service.into());
+        line.insert("target".into(), metadata.target().into());
+        line.insert("module".into(), metadata.module_path().unwrap_or_default().into());
+        line.insert("line".into(), metadata.line().into());
+        for span in context.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
+            let extensions = span.extensions();
+            let fields = extensions.get::<FormattedFields<JsonFields>>().map(|fields| fields.fields.as_str());
+            if let Some(Ok(Value::Object(fields))) = fields.map(serde_json::from_str) {
+                line.extend(fields);
+            }
+        }
+        event.record(&mut Fields(&mut line));
+        writeln!(writer, "{}", Value::Object(line))
+    }
+}
+
+struct Fields<'a>(&'a mut Map<String, Value>);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().into(), format!("{value:?}").into());
+    }
+    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+        self.0.insert(field.name().into(), value.into());
+    }
+    fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
+        self.0.insert(field.name().into(), value.into());
+    }
+    fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
+        self.0.insert(field.name().into(), value.into());
+    }
+    fn record_bool(&mut self, field: &tracing::field::Field, value: bool) {
+        self.0.insert(field.name().into(), value.into());
+    }
+    fn record_f64(&mut self, field: &tracing::field::Field, value: f64) {
+        self.0.insert(field.name().into(), value.into());
+    }
+}

@@ -1,0 +1,32 @@
+//! Every setting of the query worker.
+
+use platform::{health, lifecycle, nats, postgres, redis, telemetry};
+
+/// Answers searches, look-ups and chats that arrive through NATS JetStream.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(version, about)]
+pub struct Config {
+    #[command(flatten)]
+    pub nats: nats::Config,
+    #[command(flatten)]
+    pub postgres: postgres::Config,
+    #[command(flatten)]
+    pub redis: redis::Config,
+    #[command(flatten)]
+    pub embedding: embedding::Config,
+    #[command(flatten)]
+    pub health: health::Config,
+    #[command(flatten)]
+    pub lifecycle: lifecycle::Config,
+    #[command(flatten)]
+    pub telemetry: telemetry::Config,
+    /// Searches answered at the same time. Embedding bounds them; a few more than its threads keep it fed.
+    #[arg(long, env = "SEARCH_SLOTS", default_value_t = 6)]
+    pub search_slots: usize,
+    /// Chats answered at the same time.
+    #[arg(long, env = "CHAT_SLOTS", default_value_t = 4)]
+    pub chat_slots: usize,
+    /// Look-ups answered at the same time.
+    #[arg(long, env = "LOOKUP_SLOTS", default_value_t = 4)]
+    pub lookup_slots: usize,
+}

@@ -1,0 +1,11 @@
+//! Answers searches, look-ups and chats.
+//!
+//! A query arrives on a JetStream subject, [`app`] routes it to the handler of its type, and the handler asks its
+//! store. Everything a handler may see is bounded by the caller's scope, here and again in the database.
+
+pub mod app;
+pub mod config;
+mod documents;
+mod metrics;
+mod scope;
+mod search;

@@ -1,0 +1,101 @@
+//! Lifecycle events: what happened to a document, for whoever wants to know.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{DocumentId, ProjectId, document::Reason, subjects};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    Queued,
+    Processing,
+    Indexed,
+    Failed,
+    Superseded,
+    Deleted,
+}
+
+impl EventKind {
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Processing, Self::Indexed, Self::Failed, Self::Superseded, Self::Deleted];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Processing => "processing",
+            Self::Indexed => "indexed",
+            Self::Failed => "failed",
+            Self::Superseded => "superseded",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Queued | Self::Processing)
+    }
+}
+
+/// What is being done while a document is processed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    Reading,
+    Embedding,
+    Storing,
+    /// An import whose records are being processed.
+    Records,
+    /// Something this needs is away; it will be tried again.
+    Waiting,
+}
+
+/// One event of one document. Its subject is `acorag.v1.event.<project>.<document>.<event>`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DocumentEvent {
+    pub event: EventKind,
+    pub document_id: DocumentId,
+    pub project_id: ProjectId,
+    pub at: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub request_id: String,
+    pub percent: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub revision: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunks: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_length: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<DocumentId>,
+}
+
+impl DocumentEvent {
+    pub fn new(event: EventKind, project_id: ProjectId, document_id: DocumentId, at: DateTime<Utc>) -> Self {
+        Self {
+            event,
+            document_id,
+            project_id,
+            at,
+            request_id: String::new(),
+            percent: if event == EventKind::Indexed { 100 } else { 0 },
+            stage: None,
+            reason: None,
+            title: String::new(),
+            revision: String::new(),
+            chunks: None,
+            text_length: None,
+            superseded_by: None,
+        }
+    }
+
+    pub fn subject(&self) -> String {
+        subjects::event(&self.project_id, &self.document_id, self.event)
+    }
+}

@@ -1,0 +1,22 @@
+//! Names of the headers that travel with a NATS message (and, where they are HTTP's too, with a request).
+
+/// One id from HTTP to the database; made by the api when the client sends none.
+pub const REQUEST_ID: &str = "X-Request-Id";
+/// W3C trace context.
+pub const TRACEPARENT: &str = "traceparent";
+/// Unix milliseconds after which nobody waits for the answer any more.
+pub const DEADLINE: &str = "Acorag-Deadline";
+/// Where the reply goes. JetStream keeps the message's own reply subject for its acknowledgements.
+pub const REPLY_TO: &str = "Acorag-Reply-To";
+/// Version of the message's form.
+pub const VERSION: &str = "Acorag-Version";
+/// On a frame of a streamed reply: `more` while others follow, `last` on the final one.
+pub const FRAME: &str = "Acorag-Frame";
+/// On a job whose `queued` event its publisher has announced itself.
+pub const ANNOUNCED: &str = "Acorag-Announced";
+/// On a dead letter: the subject it had, why it died, after how many attempts.
+pub const DEAD_SUBJECT: &str = "Acorag-Dead-Subject";
+pub const DEAD_REASON: &str = "Acorag-Dead-Reason";
+pub const DEAD_ATTEMPTS: &str = "Acorag-Dead-Attempts";
+/// JetStream's own: the id by which it drops a repeated publish inside its window.
+pub const MESSAGE_ID: &str = "Nats-Msg-Id";

@@ -1,0 +1,195 @@
+//! Identifiers: free text for the client, one safe token in a NATS subject.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+/// The longest identifier, in characters.
+pub const MAX_ID_CHARS: usize = 128;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("must not be empty")]
+    Empty,
+    #[error("must not be longer than {MAX_ID_CHARS} characters")]
+    TooLong,
+    #[error("must not contain control characters")]
+    Control,
+    #[error("is not a valid subject token")]
+    Token,
+}
+
+fn parse(raw: &str) -> Result<String, Error> {
+    let text = raw.trim();
+    if text.is_empty() {
+        Err(Error::Empty)
+    } else if text.chars().any(char::is_control) {
+        Err(Error::Control)
+    } else if text.chars().count() > MAX_ID_CHARS {
+        Err(Error::TooLong)
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// Letters, digits, `-` and `_` stand for themselves; every other byte is `=XX`. Loss-free both ways, and never holds
+/// a dot, a space or a wildcard.
+fn encode(id: &str) -> String {
+    let mut token = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
+            token.push(char::from(byte));
+        } else {
+            token.push_str(&format!("={byte:02X}"));
+        }
+    }
+    token
+}
+
+fn decode(token: &str) -> Result<String, Error> {
+    let mut bytes = Vec::with_capacity(token.len());
+    let mut rest = token.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'=' => {
+                let pair = [rest.next().ok_or(Error::Token)?, rest.next().ok_or(Error::Token)?];
+                let hex = std::str::from_utf8(&pair).map_err(|_| Error::Token)?;
+                u8::from_str_radix(hex, 16).map_err(|_| Error::Token)?
+            }
+            b'-' | b'_' => byte,
+            _ if byte.is_ascii_alphanumeric() => byte,
+            _ => return Err(Error::Token),
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| Error::Token)
+}
+
+macro_rules! id {
+    ($name:ident, $doc:literal) => {
+        #[doc = $doc]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// The form that stands in a NATS subject.
+            pub fn token(&self) -> String {
+                encode(&self.0)
+            }
+
+            pub fn from_token(token: &str) -> Result<Self, Error> {
+                decode(token)?.parse()
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(raw: &str) -> Result<Self, Error> {
+                parse(raw).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let raw = crate::metadata::lenient::text(deserializer)?;
+                raw.parse().map_err(|error| D::Error::custom(format!("{} {error}", stringify!($name))))
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "minLength": 1, "maxLength": MAX_ID_CHARS, "description": $doc })
+            }
+        }
+    };
+}
+
+id!(ProjectId, "A project: free text chosen by the client, 1 to 128 characters.");
+id!(
+    DocumentId,
+    "A document within its project: the imported record's `DocumentId`, or made from the content."
+);
+
+impl ProjectId {
+    /// Where a document goes whose upload names no project.
+    pub fn default_project() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+impl DocumentId {
+    /// The id of uploaded bytes: the same file, name, number and revision in the same project is the same document,
+    /// however often it is sent.
+    pub fn of_content(
+        project: &ProjectId,
+        filename: &str,
+        number: &str,
+        revision: &str,
+        sha256: &str,
+    ) -> Self {
+        /// Made once for acorag (random); changing it would change every document's id.
+        const NAMESPACE: uuid::Uuid = uuid::uuid!("6f0a1f3e-5c1b-4c0e-9b43-0a1c52c0ac0a");
+        let name = [project.as_str(), filename, number, revision, sha256].join("\u{1f}");
+        Self(uuid::Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string())
+    }
+
+    /// The id of something that came inside another document: a mail's attachment.
+    pub fn of_part(&self, part: &str) -> Self {
+        const NAMESPACE: uuid::Uuid = uuid::uuid!("0c9c1d52-6f8e-4c73-8b51-2f5d3a0ac0a6");
+        Self(uuid::Uuid::new_v5(&NAMESPACE, format!("{self}\u{1f}{part}").as_bytes()).to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_project_name_is_one_safe_subject_token_and_comes_back() {
+        for name in ["obra-norte", "Torre Ñuñoa / Fase 2", "a.b.*.>", "工事", "=41", "x y\u{a0}z"] {
+            let project: ProjectId = name.parse().unwrap();
+            let token = project.token();
+            assert!(!token.contains(['.', ' ', '*', '>']), "{token}");
+            assert_eq!(ProjectId::from_token(&token).unwrap(), project);
+        }
+    }
+
+    #[test]
+    fn bad_ids_are_refused() {
+        assert_eq!("  ".parse::<ProjectId>(), Err(Error::Empty));
+        assert_eq!("a\nb".parse::<ProjectId>(), Err(Error::Control));
+        assert_eq!("x".repeat(129).parse::<ProjectId>(), Err(Error::TooLong));
+        for token in ["a.b", "=4", "=ZZ", "a b"] {
+            assert_eq!(ProjectId::from_token(token), Err(Error::Token), "{token}");
+        }
+    }
+
+    #[test]
+    fn the_same_upload_is_the_same_document() {
+        let project = ProjectId::default_project();
+        let id = |revision| DocumentId::of_content(&project, "plano.pdf", "A-1", revision, "00ff");
+        assert_eq!(id("A"), id("A"));
+        assert_ne!(id("A"), id("B"));
+    }
+
+    #[test]
+    fn old_clients_may_send_a_number_as_an_id() {
+        assert_eq!(serde_json::from_str::<DocumentId>("271341").unwrap().as_str(), "271341");
+    }
+}

@@ -1,0 +1,70 @@
+//! Jobs for the ingest workers. The api publishes them, and so may anybody with the right to the subject.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{DocumentId, Metadata};
+
+/// Largest job message in bytes: jobs refer to documents, they do not carry them. Longer text goes to the object store.
+pub const MAX_JOB_BYTES: usize = 64 * 1024;
+
+/// "Index this document": on `acorag.v1.ingest.document.<project>.<document>` (and, for one record of an import, on
+/// `….record.…`). The subject says which project and document; the message says what it is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IngestDocument {
+    #[serde(flatten)]
+    pub source: Source,
+    #[serde(default)]
+    pub metadata: Metadata,
+    /// The file's name, as a client would want it back.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub filename: String,
+    /// Media type, when known; the content decides when they disagree.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub media_type: String,
+    /// The import or mail this came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<DocumentId>,
+}
+
+/// Where a document's content is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Plain text, in the message itself.
+    Text(String),
+    /// A file in the object store `FILES`.
+    Object(ObjectRef),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ObjectRef {
+    pub name: String,
+    /// In bytes.
+    #[serde(default)]
+    pub size: u64,
+    /// In hexadecimal; when given, the content is checked against it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+}
+
+/// "Forget this document": on `acorag.v1.ingest.delete.<project>.<document>`. Undoes every job of the document that
+/// was published before it, and none after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeleteDocument {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_producer_needs_to_send_very_little() {
+        let job: IngestDocument = serde_json::from_str(r#"{"text": "Acta de obra"}"#).unwrap();
+        assert_eq!(job.source, Source::Text("Acta de obra".into()));
+        let job: IngestDocument =
+            serde_json::from_str(r#"{"object": {"name": "x"}, "metadata": {"title": "Acta"}}"#).unwrap();
+        assert_eq!(job.metadata.title, "Acta");
+        assert!(matches!(job.source, Source::Object(object) if object.name == "x" && object.size == 0));
+        assert!(serde_json::from_str::<IngestDocument>(r#"{"metadata": {}}"#).is_err());
+    }
+}

@@ -1,0 +1,23 @@
+//! The wire forms of acorag, in one place and without I/O.
+//!
+//! The same Rust type is the HTTP body, the NATS payload and the published schema; a message names its own subject.
+//! Everything here depends on nothing of acorag, and everything else of acorag may depend on this.
+
+pub mod account;
+pub mod document;
+pub mod event;
+pub mod headers;
+pub mod ids;
+pub mod ingest;
+pub mod metadata;
+pub mod problem;
+pub mod query;
+pub mod search;
+pub mod subjects;
+pub mod upload;
+pub mod view;
+
+pub use ids::{DocumentId, ProjectId};
+pub use metadata::Metadata;
+pub use problem::{Message, Problem, ProblemKind};
+pub use query::{Answer, Lane, Query, Scope};

@@ -1,0 +1,221 @@
+//! Searches: the REST body, its checked form for the workers, and the rows that come back.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{DocumentId, Lane, Problem, ProjectId, Query, Scope, metadata::lenient};
+
+pub const MAX_QUERY_CHARS: usize = 2_000;
+pub const MAX_TOP_K: u8 = 50;
+pub const DEFAULT_TOP_K: u8 = 10;
+
+/// `POST /search`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SearchRequest {
+    /// What is looked for, in Spanish or English, or a document number or a part of one: 1 to 2,000 characters.
+    #[schemars(length(min = 1, max = 2000))]
+    pub query: String,
+    /// Only this project; null or absent: all that the caller may read.
+    #[serde(default, deserialize_with = "lenient::project")]
+    pub project_id: Option<ProjectId>,
+    /// How many documents at most: 1 to 50, 10 when absent.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 50))]
+    pub top_k: Option<i64>,
+    /// Sent by old clients (1 to 100); the index needs no such knob any more, so it changes nothing.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
+    pub probes: Option<i64>,
+    /// Leaves out rows whose match is poor (`BAJO`).
+    #[serde(default)]
+    pub strict_mode: Option<bool>,
+    #[serde(default)]
+    pub filters: Option<Filters>,
+    #[serde(default)]
+    pub mode: Option<Mode>,
+}
+
+/// How to search: by meaning and by words together, or by one alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    #[default]
+    Hybrid,
+    Vector,
+    Keyword,
+}
+
+/// Only documents that match all that is given. Texts compare without regard to case.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Filters {
+    pub doc_type: Option<String>,
+    pub category: Option<String>,
+    pub revision: Option<String>,
+    pub status: Option<String>,
+    /// Modified on or after this moment (RFC 3339 or YYYY-MM-DD).
+    #[serde(deserialize_with = "lenient::date")]
+    pub date_from: Option<DateTime<Utc>>,
+    /// Modified on or before this moment.
+    #[serde(deserialize_with = "lenient::date")]
+    pub date_to: Option<DateTime<Utc>>,
+}
+
+impl Filters {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A checked search on its way to a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Search {
+    /// The caller's projects, already narrowed to the one it named.
+    pub scope: Scope,
+    pub query: String,
+    pub top_k: u8,
+    pub mode: Mode,
+    pub strict: bool,
+    #[serde(default)]
+    pub filters: Filters,
+    /// Only within this one document (`/upload-and-query`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_id: Option<DocumentId>,
+}
+
+impl Search {
+    /// Checks a request; the caller's `scope` bounds it.
+    pub fn new(request: SearchRequest, scope: &Scope) -> Result<Self, Problem> {
+        let query = request.query.trim();
+        check_text("query", query)?;
+        Ok(Self {
+            scope: scope.narrowed(request.project_id.as_ref()),
+            query: query.to_owned(),
+            top_k: in_range("top_k", request.top_k, 1, i64::from(MAX_TOP_K))?.unwrap_or(DEFAULT_TOP_K),
+            mode: request.mode.unwrap_or_default(),
+            strict: request.strict_mode.unwrap_or_default(),
+            filters: request.filters.unwrap_or_default(),
+            document_id: None,
+        })
+        .and_then(|search| in_range("probes", request.probes, 1, 100).map(|_| search))
+    }
+}
+
+/// A question's or query's text: 1 to 2,000 characters that a database can hold.
+pub fn check_text(field: &str, text: &str) -> Result<(), Problem> {
+    let length = text.chars().count();
+    if length == 0 {
+        return Err(Problem::field(field, "no puede estar vacío.", "must not be empty."));
+    }
+    if length > MAX_QUERY_CHARS {
+        return Err(Problem::field(
+            field,
+            "no puede tener más de 2000 caracteres.",
+            "must not have more than 2000 characters.",
+        ));
+    }
+    if text.contains('\0') {
+        return Err(Problem::field(field, "contiene un carácter NUL.", "contains a NUL character."));
+    }
+    Ok(())
+}
+
+/// An optional whole number within bounds.
+pub fn in_range(field: &str, value: Option<i64>, min: i64, max: i64) -> Result<Option<u8>, Problem> {
+    match value {
+        Some(value) if (min..=max).contains(&value) => Ok(u8::try_from(value).ok()),
+        Some(_) => Err(Problem::field(
+            field,
+            &format!("debe estar entre {min} y {max}."),
+            &format!("must be between {min} and {max}."),
+        )),
+        None => Ok(None),
+    }
+}
+
+/// How good a match is, in words that clients of the old system show as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum MatchQuality {
+    #[serde(rename = "BAJO")]
+    Low,
+    #[serde(rename = "MODERADO")]
+    Moderate,
+    #[serde(rename = "BUENO")]
+    Good,
+    #[serde(rename = "MUY BUENO")]
+    VeryGood,
+    #[serde(rename = "EXCELENTE")]
+    Excellent,
+}
+
+/// The best passage of one document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SearchRow {
+    pub document_id: DocumentId,
+    /// The passage within the document.
+    pub chunk_id: String,
+    pub project_id: ProjectId,
+    pub title: String,
+    pub number: String,
+    pub category: String,
+    pub doc_type: String,
+    pub revision: String,
+    pub filename: String,
+    pub file_type: String,
+    pub date_modified: Option<DateTime<Utc>>,
+    /// The page the passage is on; null where the format has no pages.
+    pub page: Option<u32>,
+    pub snippet: String,
+    /// Cosine similarity of meaning, 0 to 1.
+    pub vector_score: f32,
+    /// Share of the query's words (by rarity) that the passage holds, 0 to 1.
+    pub text_score: f32,
+    /// What rows are ordered by, 0 to 1.
+    pub score: f32,
+    pub match_quality: MatchQuality,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SearchReply {
+    pub rows: Vec<SearchRow>,
+    /// Legs of the search that failed or took too long and were left out: `vector`, `keyword`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<String>,
+}
+
+impl Query for Search {
+    type Reply = SearchReply;
+    const LANE: Lane = Lane::Search;
+    const NAME: &'static str = "documents";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str) -> Result<Search, Problem> {
+        Search::new(serde_json::from_str(json).unwrap(), &Scope::All)
+    }
+
+    #[test]
+    fn the_old_shape_is_understood() {
+        let search =
+            check(r#"{"query": " hormigón ", "project_id": null, "top_k": 5, "probes": 10}"#).unwrap();
+        assert_eq!((search.query.as_str(), search.top_k, search.scope), ("hormigón", 5, Scope::All));
+    }
+
+    #[test]
+    fn a_bad_field_is_named() {
+        for (json, field) in [
+            (r#"{"query": "  "}"#, "query"),
+            (r#"{"query": "a\u0000"}"#, "query"),
+            (r#"{"query": "a", "top_k": 0}"#, "top_k"),
+            (r#"{"query": "a", "top_k": 51}"#, "top_k"),
+            (r#"{"query": "a", "probes": 101}"#, "probes"),
+        ] {
+            let problem = check(json).unwrap_err();
+            assert!(problem.detail.en.starts_with(field), "{json}: {problem:?}");
+        }
+    }
+}

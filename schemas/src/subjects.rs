@@ -1,0 +1,102 @@
+//! Every stream name and every subject, spelled once.
+
+use crate::{DocumentId, ProjectId, event::EventKind, ids, query::Lane};
+
+pub const INGEST_STREAM: &str = "INGEST";
+pub const QUERIES_STREAM: &str = "QUERIES";
+pub const EVENTS_STREAM: &str = "EVENTS";
+pub const DEAD_LETTERS_STREAM: &str = "DLQ";
+/// The object store that holds original files.
+pub const FILES_BUCKET: &str = "FILES";
+
+pub const INGEST_ALL: &str = "acorag.v1.ingest.>";
+pub const QUERIES_ALL: &str = "acorag.v1.query.>";
+pub const EVENTS_ALL: &str = "acorag.v1.event.>";
+pub const DEAD_LETTERS_ALL: &str = "acorag.v1.dlq.>";
+/// Replies; core NATS, in no stream.
+pub const REPLIES: &str = "acorag.v1.reply";
+
+/// What a job on the INGEST stream asks for. Each kind has a consumer of its own: one person's upload does not wait
+/// behind a bulk import's thousand records, and a deletion waits behind neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    Document,
+    Record,
+    Delete,
+}
+
+impl JobKind {
+    pub const ALL: [Self; 3] = [Self::Document, Self::Record, Self::Delete];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Document => "document",
+            Self::Record => "record",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// The subjects of all jobs of this kind.
+    pub fn filter(self) -> String {
+        format!("acorag.v1.ingest.{}.*.*", self.name())
+    }
+}
+
+pub fn job(kind: JobKind, project: &ProjectId, document: &DocumentId) -> String {
+    format!("acorag.v1.ingest.{}.{}.{}", kind.name(), project.token(), document.token())
+}
+
+/// Every job of one document, whatever it asks for: how one looks up whether it is still queued. Without a project,
+/// that of every project.
+pub fn jobs_of(project: Option<&ProjectId>, document: &DocumentId) -> String {
+    let project = project.map_or_else(|| "*".to_owned(), ProjectId::token);
+    format!("acorag.v1.ingest.*.{project}.{}", document.token())
+}
+
+/// The project and document that a job's subject names.
+pub fn parse_job(subject: &str) -> Result<(ProjectId, DocumentId), ids::Error> {
+    let tokens: Vec<&str> = subject.split('.').collect();
+    match tokens.as_slice() {
+        ["acorag", "v1", "ingest", _kind, project, document] => {
+            Ok((ProjectId::from_token(project)?, DocumentId::from_token(document)?))
+        }
+        _ => Err(ids::Error::Token),
+    }
+}
+
+pub fn query(lane: Lane, name: &str) -> String {
+    format!("acorag.v1.query.{}.{name}", lane.name())
+}
+
+pub fn lane_filter(lane: Lane) -> String {
+    format!("acorag.v1.query.{}.>", lane.name())
+}
+
+pub fn event(project: &ProjectId, document: &DocumentId, kind: EventKind) -> String {
+    format!("acorag.v1.event.{}.{}.{}", project.token(), document.token(), kind.name())
+}
+
+/// All events of one document.
+pub fn events_of(project: &ProjectId, document: &DocumentId) -> String {
+    format!("acorag.v1.event.{}.{}.*", project.token(), document.token())
+}
+
+/// Where a message of `consumer` goes that nobody could process.
+pub fn dead_letter(consumer: &str) -> String {
+    format!("acorag.v1.dlq.{consumer}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_subject_leads_back_to_its_document() {
+        let project: ProjectId = "Torre Norte / 2".parse().unwrap();
+        let document: DocumentId = "271341.1".parse().unwrap();
+        let subject = job(JobKind::Record, &project, &document);
+        assert_eq!(subject, "acorag.v1.ingest.record.Torre=20Norte=20=2F=202.271341=2E1");
+        assert_eq!(parse_job(&subject).unwrap(), (project, document));
+        assert!(parse_job("acorag.v1.ingest.record.x").is_err());
+    }
+}

@@ -1,0 +1,44 @@
+//! What an upload is answered with.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{DocumentId, ProjectId};
+
+/// 202: accepted and safe; it will be searchable soon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UploadAccepted {
+    /// Always `accepted`.
+    pub status: String,
+    pub message: String,
+    pub data: AcceptedData,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AcceptedData {
+    pub document_id: DocumentId,
+    pub filename: String,
+    pub project_id: ProjectId,
+    /// Where to ask how far it is.
+    pub status_url: String,
+}
+
+/// 200 to `?wait=SECONDS`: it is searchable now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UploadIndexed {
+    /// Always `success`.
+    pub status: String,
+    pub message: String,
+    pub data: IndexedData,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IndexedData {
+    pub document_id: DocumentId,
+    pub filename: String,
+    pub project_id: ProjectId,
+    pub title: String,
+    pub chunks_created: u32,
+    /// In characters.
+    pub text_length: u64,
+}
