@@ -1,0 +1,109 @@
+// Puts the page together: language, views, project, access.
+
+import { startChat } from "./chat.js";
+import { list, startDocuments } from "./documents.js";
+import { call, session } from "./http.js";
+import { currentLanguage, label, plain, relabel, say, switchLanguage } from "./text.js";
+import { startSearch } from "./search.js";
+import { $ } from "./view.js";
+
+function startLanguage() {
+  const button = $("language");
+  const show = () => {
+    const other = currentLanguage() === "es" ? "en" : "es";
+    button.textContent = other.toUpperCase();
+    button.lang = other;
+    button.setAttribute("aria-label", other === "en" ? "Switch to English" : "Cambiar a español");
+  };
+  button.addEventListener("click", () => {
+    switchLanguage();
+    show();
+  });
+  relabel();
+  show();
+}
+
+function startViews() {
+  const buttons = [...document.querySelectorAll(".views button")];
+  const show = (view) => {
+    $("main").dataset.view = view;
+    for (const button of buttons) {
+      if (button.dataset.view === view) button.setAttribute("aria-current", "page");
+      else button.removeAttribute("aria-current");
+    }
+  };
+  for (const button of buttons) button.addEventListener("click", () => show(button.dataset.view));
+  // With the conversation always beside it, its own view makes no sense.
+  const wide = matchMedia("(min-width: 64rem)");
+  const widen = () => wide.matches && $("main").dataset.view === "chat" && show("search");
+  wide.addEventListener("change", widen);
+}
+
+function startProject() {
+  const field = $("project");
+  field.value = new URL(location.href).searchParams.get("project") ?? sessionStorage.getItem("project") ?? "";
+  field.addEventListener("change", () => {
+    field.value = field.value.trim();
+    sessionStorage.setItem("project", field.value);
+    const address = new URL(location.href);
+    if (field.value) address.searchParams.set("project", field.value);
+    else address.searchParams.delete("project");
+    history.replaceState(null, "", address);
+  });
+  return () => field.value.trim();
+}
+
+function startAccess() {
+  const dialog = $("account-dialog");
+  const show = () => {
+    const known = Boolean(session.token);
+    if (!known) say($("account"), "signIn");
+    else if (session.name) plain($("account"), session.name);
+    else say($("account"), "withKey");
+    if (known && session.name) say($("account-who"), "signedInAs", { name: session.name });
+    else say($("account-who"), known ? "keyInUse" : "keptHere");
+    $("sign-out").hidden = !known;
+  };
+  const take = (token, name) => {
+    session.set(token, name);
+    for (const form of [$("key-form"), $("login-form")]) form.reset();
+    show();
+    dialog.close();
+    list();
+  };
+  $("account").addEventListener("click", () => {
+    plain($("account-note"), "");
+    dialog.showModal();
+  });
+  $("account-close").addEventListener("click", () => dialog.close());
+  $("key-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    take($("key").value.trim(), "");
+  });
+  $("login-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      const json = { email: $("email").value.trim(), password: $("password").value };
+      const reply = await (await call("POST", "auth/login", { json })).json();
+      take(reply.access_token, reply.user?.full_name || reply.user?.email || "");
+    } catch (problem) {
+      plain($("account-note"), problem.detail ?? problem.message).classList.add("bad");
+    }
+  });
+  $("sign-out").addEventListener("click", () => {
+    session.clear();
+    show();
+    dialog.close();
+    list();
+  });
+  label($("account-dialog"), "accountTitle");
+  show();
+}
+
+startLanguage();
+startViews();
+const project = startProject();
+startAccess();
+startSearch(project);
+startDocuments(project);
+startChat(project);

@@ -1,0 +1,134 @@
+// The conversation: a question, the answer as it is written, its sources.
+
+import { call, events, getJson } from "./http.js";
+import { plain, say } from "./text.js";
+import { $, el, fileLink, meta, nameOf, sentence } from "./view.js";
+
+let conversation = sessionStorage.getItem("conversation") ?? "";
+let writing = null;
+
+function remember(id) {
+  conversation = id ?? "";
+  sessionStorage.setItem("conversation", conversation);
+}
+
+/** The answer with its [n] as links to the page that source n names. */
+function cited(node, answer, sources) {
+  const byNumber = new Map(sources.map((source) => [String(source.citation), source]));
+  node.replaceChildren(...answer.split(/(\[\d+\])/).map((piece) => {
+    const source = byNumber.get(/^\[(\d+)\]$/.exec(piece)?.[1]);
+    return source ? fileLink(source, source.page, { class: "cite" }, piece) : piece;
+  }));
+}
+
+function sourceList(sources) {
+  if (!sources.length) return null;
+  return el("details", { class: "sources", open: sources.length <= 3 ? "open" : null },
+    sentence("summary", {}, "sources"),
+    el("ol", {}, ...sources.map((source) => el("li", { value: source.citation },
+      fileLink(source, source.page, { class: "name" }, nameOf(source)),
+      meta({ number: source.number, revision: source.revision }, source.page),
+      el("p", { class: "snippet" }, source.snippet ?? "")))));
+}
+
+function turn(question) {
+  const answer = el("div", { class: "answer-text" });
+  const said = el("article", { class: "answer" }, sentence("h2", { class: "unseen" }, "answer"), answer);
+  $("chat-help")?.remove();
+  $("log").append(
+    el("article", { class: "question" }, sentence("h2", { class: "unseen" }, "you"), el("p", {}, question)), said);
+  $("log").scrollTop = $("log").scrollHeight;
+  return { said, answer };
+}
+
+function finish({ said, answer }, full) {
+  const sources = full.sources ?? [];
+  cited(answer, full.answer ?? "", sources);
+  const list = sourceList(sources);
+  if (list) said.append(list);
+}
+
+async function ask(message, project) {
+  const shown = turn(message);
+  const { answer } = shown;
+  say(answer, "thinking").classList.add("pending");
+  writing = new AbortController();
+  $("log").setAttribute("aria-busy", "true"); // read out once, when it is whole
+  $("send").hidden = true;
+  $("stop").hidden = false;
+  let text = "";
+  let done = false;
+  try {
+    const json = { message, project_id: project || null, conversation_id: conversation || null };
+    const response = await call("POST", "chat", { json, accept: "text/event-stream", signal: writing.signal });
+    for await (const { event, data } of events(response)) {
+      if (event === "token") {
+        text += data.text ?? "";
+        plain(answer, text).classList.remove("pending");
+      } else if (event === "done") {
+        done = true;
+        answer.classList.remove("pending");
+        remember(data.conversation_id);
+        delete answer.dataset.t;
+        finish(shown, data);
+      } else if (event === "error") {
+        throw new Error(data.detail ?? data.error);
+      }
+      const log = $("log");
+      if (log.scrollHeight - log.scrollTop - log.clientHeight < 160) log.scrollTop = log.scrollHeight;
+    }
+    if (!done) throw new Error();
+  } catch (problem) {
+    answer.classList.remove("pending");
+    plain(answer, text);
+    const why = problem.name === "AbortError" ? sentence("p", { class: "note" }, "stopped")
+      : problem.message ? el("p", { class: "note bad", role: "alert" }, problem.message)
+        : sentence("p", { class: "note bad", role: "alert" }, "offline");
+    shown.said.append(why);
+  } finally {
+    writing = null;
+    $("log").removeAttribute("aria-busy");
+    $("send").hidden = false;
+    $("stop").hidden = true;
+    $("log").scrollTop = $("log").scrollHeight;
+  }
+}
+
+/** A reload takes the conversation up where it was. */
+async function restore() {
+  if (!conversation) return;
+  try {
+    const { history } = await getJson(`history/${encodeURIComponent(conversation)}`);
+    for (const past of history) finish(turn(past.question), past);
+  } catch {
+    remember("");
+  }
+}
+
+export function startChat(project) {
+  const message = $("message");
+  const submit = () => {
+    const text = message.value.trim();
+    if (!text || writing) return;
+    message.value = "";
+    ask(text, project());
+  };
+  $("chat").addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit();
+  });
+  message.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      submit();
+    }
+  });
+  $("stop").addEventListener("click", () => writing?.abort());
+  $("new-chat").addEventListener("click", () => {
+    writing?.abort();
+    remember("");
+    $("log").replaceChildren(sentence("p", { class: "note", id: "chat-help" }, "chatHelp"));
+    message.focus();
+  });
+  restore();
+}

@@ -1,0 +1,116 @@
+// Every sentence of the page, in both languages. A node that shows one carries its key in data-t, so that switching the
+// language only has to walk over the nodes.
+
+const es = {
+  skip: "Ir al contenido", sections: "Secciones", project: "Proyecto", allProjects: "Todos", signIn: "Acceder",
+  searchTab: "Buscar", documentsTab: "Documentos", chatTab: "Preguntar", queryLabel: "Qué busca",
+  queryHint: "Tema, frase o número de documento", searchButton: "Buscar", mode: "Modo de búsqueda",
+  hybrid: "Combinado", vector: "Significado", keyword: "Palabras",
+  searchHelp: "Escriba una pregunta, unas palabras o un número de documento, completo o en parte.",
+  searching: "Buscando…", nothing: "No hay resultados para «{query}».",
+  found: "{count} documentos, el mejor primero.", foundOne: "Un documento.",
+  page: "p. {page}", rev: "Rev. {revision}", open: "Abrir {title}", openPage: "Abrir {title}, página {page}",
+  EXCELENTE: "Excelente", "MUY BUENO": "Muy bueno", BUENO: "Bueno", MODERADO: "Moderado", BAJO: "Bajo",
+  drop: "Arrastre archivos aquí o elíjalos",
+  formats: "PDF, Word, Excel, PowerPoint, correo, texto, HTML o registros de Aconex",
+  details: "Datos del documento", title: "Título", number: "Número", revision: "Revisión", docType: "Tipo",
+  detailsHelp: "Título, número y revisión se usan solo cuando se sube un archivo.", uploads: "Archivos en curso",
+  sending: "Enviando, {percent} %", waiting: "Espera su turno", stateFilter: "Estado", allStates: "Todos los estados",
+  queued: "En cola", processing: "En proceso", processingAt: "En proceso, {percent} %", indexed: "Disponible",
+  failed: "Con error", superseded: "Reemplazado", deleted: "Eliminado", reload: "Actualizar", more: "Mostrar más",
+  noDocuments: "No hay documentos.", loading: "Cargando…", remove: "Eliminar", removeOf: "Eliminar {title}",
+  removeSure: "¿Eliminar «{title}»? Deja de encontrarse de inmediato.", cancel: "Cancelar", dismiss: "Quitar de la lista",
+  lost: "Se perdió la conexión; el documento sigue en proceso. Actualice la lista.",
+  chatTitle: "Preguntas", newChat: "Nueva conversación", messageLabel: "Su pregunta",
+  messageHint: "Escriba su pregunta", send: "Enviar", stop: "Detener", stopped: "Detenida.",
+  chatHelp: "Pregunte por los documentos del proyecto. Cada respuesta cita el documento, la revisión y la página de donde sale.",
+  you: "Usted", answer: "Respuesta", thinking: "Consultando los documentos…", sources: "Fuentes",
+  accountTitle: "Acceso", apiKey: "Clave de API", useKey: "Usar la clave", email: "Correo", password: "Contraseña",
+  logIn: "Entrar", signOut: "Salir", close: "Cerrar", withKey: "Con clave", signedInAs: "Sesión de {name}.",
+  keyInUse: "Se está usando una clave de API.", keptHere: "Se guarda solo en esta pestaña.",
+  offline: "No hay conexión con el servidor.", unreadable: "El servidor respondió {status}.",
+  needsAccess: "{detail} Use «Acceder» para identificarse.", requestId: "{detail} (solicitud {id})",
+};
+
+const en = {
+  skip: "Skip to content", sections: "Sections", project: "Project", allProjects: "All", signIn: "Sign in",
+  searchTab: "Search", documentsTab: "Documents", chatTab: "Ask", queryLabel: "What you are looking for",
+  queryHint: "Topic, phrase or document number", searchButton: "Search", mode: "Search mode",
+  hybrid: "Combined", vector: "Meaning", keyword: "Words",
+  searchHelp: "Type a question, a few words, or a document number, whole or in part.",
+  searching: "Searching…", nothing: "No results for “{query}”.",
+  found: "{count} documents, best first.", foundOne: "One document.",
+  page: "p. {page}", rev: "Rev. {revision}", open: "Open {title}", openPage: "Open {title}, page {page}",
+  EXCELENTE: "Excellent", "MUY BUENO": "Very good", BUENO: "Good", MODERADO: "Moderate", BAJO: "Low",
+  drop: "Drop files here or choose them",
+  formats: "PDF, Word, Excel, PowerPoint, mail, text, HTML or Aconex records",
+  details: "About the document", title: "Title", number: "Number", revision: "Revision", docType: "Type",
+  detailsHelp: "Title, number and revision are used only when one file is uploaded.", uploads: "Files under way",
+  sending: "Sending, {percent} %", waiting: "Waiting its turn", stateFilter: "State", allStates: "All states",
+  queued: "Queued", processing: "Processing", processingAt: "Processing, {percent} %", indexed: "Ready",
+  failed: "Failed", superseded: "Superseded", deleted: "Deleted", reload: "Refresh", more: "Show more",
+  noDocuments: "No documents.", loading: "Loading…", remove: "Delete", removeOf: "Delete {title}",
+  removeSure: "Delete “{title}”? It stops being found at once.", cancel: "Cancel", dismiss: "Remove from the list",
+  lost: "The connection was lost; the document is still being processed. Refresh the list.",
+  chatTitle: "Questions", newChat: "New conversation", messageLabel: "Your question",
+  messageHint: "Type your question", send: "Send", stop: "Stop", stopped: "Stopped.",
+  chatHelp: "Ask about the project's documents. Every answer cites the document, revision and page it comes from.",
+  you: "You", answer: "Answer", thinking: "Looking through the documents…", sources: "Sources",
+  accountTitle: "Access", apiKey: "API key", useKey: "Use the key", email: "E-mail", password: "Password",
+  logIn: "Log in", signOut: "Sign out", close: "Close", withKey: "With key", signedInAs: "Signed in as {name}.",
+  keyInUse: "An API key is in use.", keptHere: "Kept in this tab only.",
+  offline: "The server cannot be reached.", unreadable: "The server answered {status}.",
+  needsAccess: "{detail} Use “Sign in” to identify yourself.", requestId: "{detail} (request {id})",
+};
+
+const strings = { es, en };
+const stored = localStorage.getItem("language");
+let language = stored in strings ? stored : navigator.language.toLowerCase().startsWith("en") ? "en" : "es";
+
+export const currentLanguage = () => language;
+
+export function t(key, values = {}) {
+  const sentence = strings[language][key] ?? key;
+  return sentence.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** Shows a sentence in a node, in whatever language is current. */
+export function say(node, key, values) {
+  node.dataset.t = key;
+  node.dataset.values = JSON.stringify(values ?? {});
+  node.textContent = t(key, values);
+  return node;
+}
+
+/** Shows a text that is nobody's translation: a file name, an error the server worded. */
+export function plain(node, text) {
+  delete node.dataset.t;
+  node.textContent = text;
+  return node;
+}
+
+export function relabel() {
+  document.documentElement.lang = language;
+  for (const node of document.querySelectorAll("[data-t]")) {
+    node.textContent = t(node.dataset.t, JSON.parse(node.dataset.values ?? "{}"));
+  }
+  for (const [data, attribute] of [["tPlaceholder", "placeholder"], ["tAriaLabel", "aria-label"]]) {
+    for (const node of document.querySelectorAll(`[data-t-${attribute}]`)) {
+      node.setAttribute(attribute, t(node.dataset[data], JSON.parse(node.dataset.labelValues ?? "{}")));
+    }
+  }
+}
+
+/** Gives a node a name for those who do not see it. */
+export function label(node, key, values) {
+  node.dataset.tAriaLabel = key;
+  node.dataset.labelValues = JSON.stringify(values ?? {});
+  node.setAttribute("aria-label", t(key, values));
+  return node;
+}
+
+export function switchLanguage() {
+  language = language === "es" ? "en" : "es";
+  localStorage.setItem("language", language);
+  relabel();
+}
