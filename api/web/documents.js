@@ -116,6 +116,7 @@ function documentRow(found) {
       hasFile ? fileLink(found, null, { class: "name" }, nameOf(found)) : el("span", { class: "name" }, nameOf(found)),
       chip, remove),
     meta({ ...found, filename: found.title ? found.filename : "" }),
+    found.records ? sentence("p", { class: "meta" }, "records", found.records) : null,
     bar, why);
   showState(chip, bar, why, found);
   remove.addEventListener("click", () => removeDocument(found, row));
