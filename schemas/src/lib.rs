@@ -4,9 +4,13 @@
 //! Everything here depends on nothing of acorag, and everything else of acorag may depend on this.
 
 pub mod account;
+pub mod analytics;
+pub mod chat;
 pub mod document;
 pub mod event;
+pub mod feedback;
 pub mod headers;
+pub mod history;
 pub mod ids;
 pub mod ingest;
 pub mod metadata;
