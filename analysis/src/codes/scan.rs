@@ -1,0 +1,236 @@
+//! Finds codes in running text.
+
+use std::ops::Range;
+
+use super::{MAX_CODE_CHARS, MAX_SEGMENTS, has_digit, is_digits, normalize};
+use crate::words::is_quantity;
+
+/// A document number or tag found in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Code {
+    /// Upper-case letters and digits, without separators.
+    pub normalized: String,
+    /// The segments between its separators, in upper case; one when there are no separators.
+    pub parts: Vec<String>,
+    /// Where it stands in the text, in bytes.
+    pub range: Range<usize>,
+}
+
+impl Code {
+    pub(super) fn new(segments: &[&str], range: Range<usize>) -> Code {
+        let parts: Vec<String> = segments.iter().map(|segment| normalize(segment)).collect();
+        Code { normalized: parts.concat(), parts, range }
+    }
+}
+
+/// The codes of a text, in order: letters and digits mixed in one run ("P101A"), or runs joined by single hyphens,
+/// underscores, slashes or dots of which one has a digit ("RFI-0042"). Dates, figures, quantities and section numbers
+/// are none.
+pub fn find(text: &str) -> Vec<Code> {
+    let mut codes = Vec::new();
+    for chain in Chains::of(text) {
+        push_codes(text, &chain, &mut codes);
+    }
+    codes
+}
+
+/// Runs of ASCII letters and digits joined by single separators: `segments[i]` and `segments[i + 1]` are joined by
+/// `joints[i]`.
+struct Chain {
+    segments: Vec<Range<usize>>,
+    joints: Vec<Joint>,
+}
+
+impl Chain {
+    fn starting(segment: Range<usize>) -> Chain {
+        Chain { segments: std::iter::once(segment).collect(), joints: Vec::new() }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Joint {
+    Dot,
+    Slash,
+    Hyphen,
+}
+
+impl Joint {
+    fn of(c: char) -> Option<Joint> {
+        match c {
+            '.' => Some(Joint::Dot),
+            '/' => Some(Joint::Slash),
+            '-' | '_' | '\u{2010}'..='\u{2013}' => Some(Joint::Hyphen),
+            _ => None,
+        }
+    }
+}
+
+struct Chains;
+
+impl Chains {
+    fn of(text: &str) -> Vec<Chain> {
+        let mut chains: Vec<Chain> = Vec::new();
+        let mut joint = None; // what stands between the last segment and here, when that is one separator
+        let mut start = None;
+        let mut in_foreign_word = false;
+        let closing = std::iter::once((text.len(), ' '));
+        for (at, c) in text.char_indices().chain(closing) {
+            if c.is_ascii_alphanumeric() {
+                start.get_or_insert(at);
+                continue;
+            }
+            if let Some(from) = start.take() {
+                // "diseño-2" is a word with a letter outside ASCII: its ASCII pieces are no segments.
+                if in_foreign_word || (c.is_alphanumeric()) {
+                    joint = None;
+                } else {
+                    match (joint.take(), chains.last_mut()) {
+                        (Some(joint), Some(chain)) => {
+                            chain.joints.push(joint);
+                            chain.segments.push(from..at);
+                        }
+                        _ => chains.push(Chain::starting(from..at)),
+                    }
+                    joint = Joint::of(c);
+                }
+            } else {
+                joint = None;
+            }
+            in_foreign_word = c.is_alphanumeric();
+        }
+        chains
+    }
+}
+
+/// A chain of mixed separators is cut at the weaker ones: "RFI-0042/RFI-0043" are two codes, "P-101.pdf" one and an
+/// extension.
+fn push_codes(text: &str, chain: &Chain, codes: &mut Vec<Code>) {
+    let strongest = chain.joints.iter().max().copied();
+    let mut from = 0;
+    for to in 1..=chain.segments.len() {
+        let ends = to == chain.segments.len() || Some(chain.joints[to - 1]) != strongest;
+        if ends {
+            push_code(text, &chain.segments[from..to], strongest, codes);
+            from = to;
+        }
+    }
+}
+
+fn push_code(text: &str, ranges: &[Range<usize>], joint: Option<Joint>, codes: &mut Vec<Code>) {
+    let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return };
+    let length: usize = ranges.iter().map(Range::len).sum();
+    if ranges.len() > MAX_SEGMENTS || length > MAX_CODE_CHARS {
+        return;
+    }
+    let segments: Vec<&str> = ranges.iter().map(|range| &text[range.clone()]).collect();
+    let is_code = match segments.as_slice() {
+        [single] => is_tag(single),
+        several => is_numbering(several, joint == Some(Joint::Dot)),
+    };
+    if is_code {
+        codes.push(Code::new(&segments, first.start..last.end));
+    }
+}
+
+/// "CCC02" and "P101A", not "20mm" or "2".
+pub(super) fn is_tag(run: &str) -> bool {
+    let letters = run.bytes().any(|b| b.is_ascii_alphabetic());
+    letters && has_digit(run) && !is_quantity(&run.to_ascii_lowercase()) && !is_unit(run)
+}
+
+fn is_numbering(segments: &[&str], by_dots: bool) -> bool {
+    if !segments.iter().any(|segment| has_digit(segment)) {
+        return false;
+    }
+    if by_dots && segments.windows(2).any(|pair| ends_in_digit(pair[0]) && starts_with_digit(pair[1])) {
+        return false; // 3.2.1, 3.5m
+    }
+    let letters = segments.iter().any(|segment| !is_digits(segment));
+    if letters {
+        return !is_measure(segments);
+    }
+    let padded = segments.iter().any(|segment| segment.len() >= 3 && segment.starts_with('0'));
+    let digits: usize = segments.iter().map(|segment| segment.len()).sum();
+    !is_date(segments) && (padded || (segments.len() >= 3 && digits >= 6))
+}
+
+/// "5-10m", "20 cm" and "kg/m2"; "M-20" and "HA-25" are names.
+pub(super) fn is_measure(segments: &[&str]) -> bool {
+    let figure = |segment: &&str| is_quantity(&segment.to_ascii_lowercase());
+    let leads = segments.first().is_some_and(|first| starts_with_digit(first));
+    segments.iter().all(|segment| is_unit(segment) || (leads && figure(segment)))
+}
+
+/// A figure of 1 in front makes a quantity of a unit, and of nothing else.
+fn is_unit(segment: &str) -> bool {
+    !starts_with_digit(segment) && is_quantity(&format!("1{}", segment.to_ascii_lowercase()))
+}
+
+/// Year, month and day in any order of those, and a day and month alone.
+fn is_date(segments: &[&str]) -> bool {
+    let small =
+        |segment: &str, limit: u32| segment.len() <= 2 && segment.parse().is_ok_and(|n: u32| n <= limit);
+    let year = |segment: &str| segment.len() == 4 && (segment.starts_with("19") || segment.starts_with("20"));
+    match segments {
+        [y, m, d] if year(y) => small(m, 12) && small(d, 31),
+        [d, m, y] => small(d, 31) && small(m, 31) && (year(y) || y.len() == 2),
+        [d, m] => small(d, 31) && small(m, 12),
+        _ => false,
+    }
+}
+
+fn ends_in_digit(text: &str) -> bool {
+    text.bytes().next_back().is_some_and(|b| b.is_ascii_digit())
+}
+
+fn starts_with_digit(text: &str) -> bool {
+    text.bytes().next().is_some_and(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<String> {
+        find(text).into_iter().map(|code| code.normalized).collect()
+    }
+
+    #[test]
+    fn in_running_text() {
+        assert_eq!(
+            found(
+                "Según el plano 200076-CCC02-PL-AR-000400 (ver RFI-0042/RFI-0043), la bomba P-101A y la P102."
+            ),
+            ["200076CCC02PLAR000400", "RFI0042", "RFI0043", "P101A", "P102"]
+        );
+        assert_eq!(found("200076_CCC02_PL_AR_000400.pdf"), ["200076CCC02PLAR000400"]);
+        assert_eq!(found("norma E.060, hormigón HA-25/B/20/IIa, EXP/2024/12"), ["E060", "HA25", "EXP202412"]);
+        assert_eq!(found("2024-000123"), ["2024000123"]);
+    }
+
+    #[test]
+    fn range_and_parts() {
+        let text = "¡Ojo: RFI–0042!";
+        let codes = find(text);
+        assert_eq!(&text[codes[0].range.clone()], "RFI–0042");
+        assert_eq!(codes[0].parts, ["RFI", "0042"]);
+    }
+
+    #[test]
+    fn none_of_these() {
+        for text in [
+            "2024-01-15, 15/01/2024, 15-1-24",
+            "1990-2000",
+            "3.2.1 y 3.5m",
+            "20mm, 3 kg/m2, 5-10m",
+            "aire-agua, y/o",
+            "diseño-2ª fase",
+            "12,5 °C; 100 %",
+            "…",
+        ] {
+            assert_eq!(found(text), Vec::<String>::new(), "{text}");
+        }
+        assert!(find(&"A1-".repeat(1_000)).is_empty(), "a chain without end is no number");
+        assert!(find(&"A1".repeat(1_000)).is_empty());
+    }
+}

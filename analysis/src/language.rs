@@ -1,0 +1,138 @@
+//! Spanish or English, per chunk: it chooses the stop words and the stemmer.
+
+use std::sync::LazyLock;
+
+use whatlang::{Detector, Lang};
+
+use crate::fold::fold;
+use crate::stop_words;
+use crate::words::words;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Language {
+    Spanish,
+    English,
+    Unknown,
+}
+
+impl Language {
+    /// The code that is stored with a chunk; empty when unknown.
+    pub fn code(self) -> &'static str {
+        match self {
+            Language::Spanish => "es",
+            Language::English => "en",
+            Language::Unknown => "",
+        }
+    }
+
+    pub fn from_code(code: &str) -> Language {
+        match code {
+            "es" => Language::Spanish,
+            "en" => Language::English,
+            _ => Language::Unknown,
+        }
+    }
+}
+
+/// Language is told from this much of a text; the rest would only confirm it.
+const SAMPLE_BYTES: usize = 4_096;
+
+/// Below this many letters the trigram statistics guess.
+const TRIGRAM_LETTERS: usize = 24;
+
+static DETECTOR: LazyLock<Detector> = LazyLock::new(|| Detector::with_allowlist(vec![Lang::Spa, Lang::Eng]));
+
+/// The language of `text`, by a vote of its grammatical words; letter trigrams decide where that vote is undecided.
+///
+/// The vote goes first because it holds for a query of five words, where trigrams often err. A list of codes or
+/// figures, or a text in another script, is `Unknown`.
+pub fn detect(text: &str) -> Language {
+    let sample = &text[..text.floor_char_boundary(SAMPLE_BYTES)];
+    let letters = sample.chars().filter(|c| c.is_alphabetic()).count();
+    let latin = sample.chars().filter(|c| c.is_alphabetic() && *c < '\u{250}').count();
+    if letters < 2 || latin * 2 < letters {
+        return Language::Unknown;
+    }
+    let (spanish, english) = votes(sample);
+    if spanish > english * 2 {
+        Language::Spanish
+    } else if english > spanish * 2 {
+        Language::English
+    } else {
+        by_trigrams(sample, letters, spanish, english)
+    }
+}
+
+/// How many words (and, for Spanish, letters) only one of the languages has.
+fn votes(sample: &str) -> (usize, usize) {
+    let (mut spanish, mut english) = (0, 0);
+    for word in words(&fold(sample)) {
+        match (stop_words::contains(Language::Spanish, &word), stop_words::contains(Language::English, &word))
+        {
+            (true, false) => spanish += 1,
+            (false, true) => english += 1,
+            _ => {}
+        }
+    }
+    spanish += sample.chars().filter(|c| "áéíóúñÁÉÍÓÚÑ¿¡".contains(*c)).count();
+    (spanish, english)
+}
+
+fn by_trigrams(sample: &str, letters: usize, spanish: usize, english: usize) -> Language {
+    if letters >= TRIGRAM_LETTERS
+        && let Some(info) = DETECTOR.detect(sample)
+        && (info.is_reliable() || spanish + english > 0)
+    {
+        return match info.lang() {
+            Lang::Spa => Language::Spanish,
+            Lang::Eng => Language::English,
+            _ => Language::Unknown,
+        };
+    }
+    match spanish.cmp(&english) {
+        std::cmp::Ordering::Greater => Language::Spanish,
+        std::cmp::Ordering::Less => Language::English,
+        std::cmp::Ordering::Equal => Language::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_and_short_queries() {
+        for (text, language) in [
+            ("¿Cuál es el recubrimiento de las armaduras?", Language::Spanish),
+            ("cual es la presion de la bomba", Language::Spanish),
+            ("planos de arquitectura", Language::Spanish),
+            ("muros de contención", Language::Spanish),
+            ("what is the pump pressure", Language::English),
+            ("minutes of the meeting", Language::English),
+            ("drawings for review", Language::English),
+            ("The slab shall be cured for seven days after the concrete is placed.", Language::English),
+            ("El forjado se curará durante siete días después del hormigonado.", Language::Spanish),
+            ("Reinforcement detailing requirements, structural concrete foundations", Language::English),
+            ("Instalaciones eléctricas, ventilación, climatización", Language::Spanish),
+            ("200076-CCC02-PL-AR-000400", Language::Unknown),
+            ("12,5; 14; 2024-01-02", Language::Unknown),
+            ("Проект здания и сооружения", Language::Unknown),
+            ("", Language::Unknown),
+        ] {
+            assert_eq!(detect(text), language, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sample_cut_inside_a_letter_is_no_panic() {
+        assert_eq!(detect(&"ñ".repeat(SAMPLE_BYTES)), Language::Spanish);
+        assert_eq!(detect(&"a…".repeat(SAMPLE_BYTES)), detect(&"a…".repeat(SAMPLE_BYTES)));
+    }
+
+    #[test]
+    fn codes_round_trip() {
+        for language in [Language::Spanish, Language::English, Language::Unknown] {
+            assert_eq!(Language::from_code(language.code()), language);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Sentences: the units a chunk is made of and an answer quotes.
+
+mod abbreviations;
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use abbreviations::continues_after_dot;
+
+/// A line at least this long that ends without punctuation was probably wrapped; a shorter one is an item of its own.
+const WRAPPED_LINE_CHARS: usize = 40;
+
+/// The sentences of a text, trimmed, in order; only white space between them is left out.
+///
+/// Unicode's sentence boundaries, corrected: no cut after an abbreviation, an initial or a list marker, nor where a
+/// line was merely wrapped. List items and table rows (one a line) are sentences.
+pub fn split(text: &str) -> Vec<&str> {
+    let mut sentences = Vec::new();
+    let mut start = 0;
+    for (at, piece) in text.split_sentence_bound_indices() {
+        let end = at + piece.len();
+        if end == text.len() || is_boundary(&text[start..end], &text[end..]) {
+            let sentence = text[start..end].trim();
+            if !sentence.is_empty() {
+                sentences.push(sentence);
+            }
+            start = end;
+        }
+    }
+    sentences
+}
+
+/// Whether the boundary that Unicode sees between `before` (all since the last accepted one) and `after` is one.
+fn is_boundary(before: &str, after: &str) -> bool {
+    let ended = before.trim_end();
+    if ended.is_empty() {
+        return true;
+    }
+    let gap = &before[ended.len()..];
+    let lines = gap.matches('\n').count();
+    if lines > 1 || gap.contains(['\u{2029}', '\u{c}']) || after.starts_with('\n') {
+        return true;
+    }
+    if is_list_marker(ended) {
+        return false;
+    }
+    if lines == 1 && !ended.ends_with(['.', '!', '?', ':', ';', '…']) {
+        return !is_wrapped(ended, after);
+    }
+    !(ended.ends_with('.') && continues_after_dot(ended, after.trim_start()))
+}
+
+fn is_wrapped(before: &str, after: &str) -> bool {
+    let line = before.rsplit('\n').next().unwrap_or(before);
+    after.starts_with(char::is_lowercase) && line.chars().nth(WRAPPED_LINE_CHARS).is_some()
+}
+
+/// "1.", "1.2.", "a)", "IV.", "•": what stands in front of an item belongs to it.
+fn is_list_marker(text: &str) -> bool {
+    const LONGEST: usize = 12;
+    let text = text.trim_start();
+    if text.len() > LONGEST {
+        return false;
+    }
+    if matches!(text, "-" | "–" | "—" | "•" | "·" | "*" | "▪" | "○" | "●") {
+        return true;
+    }
+    let Some(body) = text.strip_suffix(['.', ')']) else { return false };
+    let body = body.trim_start_matches('(');
+    let numbered = body.starts_with(|c: char| c.is_ascii_digit())
+        && body.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && body.split('.').all(|group| group.len() <= 3);
+    let roman = !body.is_empty() && body.bytes().all(|b| b"IVXivx".contains(&b));
+    let letter = body.len() == 1 && body.bytes().all(|b| b.is_ascii_alphabetic());
+    numbered || roman || letter
+}
+
+#[cfg(test)]
+mod tests;

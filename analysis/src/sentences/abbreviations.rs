@@ -1,0 +1,70 @@
+//! Dots that end an abbreviation and not a sentence.
+
+use crate::fold::fold;
+use crate::{Language, stop_words};
+
+/// After these something always follows: titles, and words that announce a name or a number.
+const ANNOUNCING: &[&str] = &[
+    "apdo", "approx", "aprox", "arq", "art", "arts", "atte", "av", "avda", "cap", "caps", "cf", "cra",
+    "ctra", "dna", "dpto", "dr", "dra", "dres", "dto", "dwg", "ej", "excmo", "expte", "fig", "figs", "gral",
+    "hnos", "ing", "ings", "lic", "mr", "mrs", "ms", "mtro", "nos", "num", "nums", "obs", "pag", "pags",
+    "pp", "prof", "pza", "ref", "refs", "rev", "sec", "sr", "sra", "sras", "sres", "srta", "sta", "sto",
+    "tab", "tel", "tfno", "ud", "vid", "viz", "vol", "vols", "vs",
+];
+
+/// After these a figure may follow ("no. 5", "máx. 3"), but they also end sentences.
+const BEFORE_FIGURES: &[&str] = &[
+    "c", "cl", "d", "ed", "eq", "eqs", "ext", "max", "min", "n", "no", "nro", "p", "par", "pos", "prel", "t",
+    "v",
+];
+
+/// Longest word that is looked up.
+const LONGEST: usize = 12;
+
+/// Whether the sentence goes on after `before`, which ends in a dot.
+pub(super) fn continues_after_dot(before: &str, after: &str) -> bool {
+    let stem = before.strip_suffix('.').unwrap_or(before);
+    let word = stem.rsplit(|c: char| c.is_whitespace() || "([{«“\"'/¿¡".contains(c)).next().unwrap_or(stem);
+    if word.is_empty() || word.len() > LONGEST {
+        return false;
+    }
+    let folded = fold(word);
+    let next_is_figure =
+        after.trim_start_matches(['º', 'ª', '°', ' ']).starts_with(|c: char| c.is_ascii_digit());
+    if ANNOUNCING.binary_search(&folded.as_str()).is_ok() {
+        return true;
+    }
+    if BEFORE_FIGURES.binary_search(&folded.as_str()).is_ok() && next_is_figure {
+        return true;
+    }
+    // "et al.", "p. ej." and "i.e." go on in lower case, where Unicode sees no boundary anyway.
+    is_initials(word) && !starts_with_stop_word(after) && after.starts_with(char::is_alphabetic)
+}
+
+/// "J", "S.A", "EE.UU": single capitals, or short groups between dots.
+fn is_initials(word: &str) -> bool {
+    let mut groups = word.split('.');
+    let capitals =
+        |group: &str| (1..=2).contains(&group.chars().count()) && group.chars().all(char::is_uppercase);
+    if word.contains('.') { groups.all(capitals) } else { word.chars().count() == 1 && capitals(word) }
+}
+
+/// "Bloque B. El hormigón" ends a sentence where "J. Pérez" does not: sentences start with grammar, names do not.
+fn starts_with_stop_word(after: &str) -> bool {
+    let word = after.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    if word.chars().count() == 1 && after[word.len()..].starts_with('.') {
+        return false; // another initial
+    }
+    let folded = fold(word);
+    stop_words::contains(Language::Spanish, &folded) || stop_words::contains(Language::English, &folded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorted_for_binary_search() {
+        assert!(ANNOUNCING.is_sorted() && BEFORE_FIGURES.is_sorted());
+    }
+}

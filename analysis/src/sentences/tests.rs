@@ -1,0 +1,81 @@
+use super::*;
+
+#[test]
+fn ordinary_sentences() {
+    assert_eq!(
+        split("El muro se ejecutará en hormigón. ¿Cuándo? ¡Ya! The slab follows. It is 3.5 m thick."),
+        ["El muro se ejecutará en hormigón.", "¿Cuándo?", "¡Ya!", "The slab follows.", "It is 3.5 m thick."]
+    );
+    assert!(split(" \n ").is_empty() && split("").is_empty());
+}
+
+#[test]
+fn abbreviations_do_not_end_one() {
+    for whole in [
+        "El Sr. Pérez y la Dra. Gómez firmaron el acta.",
+        "Según la fig. 3 y el art. 12 del pliego núm. 4 de la obra.",
+        "See Fig. A-3 and Ref. P-101 for details.",
+        "El ancho es máx. 3 m y mín. 2 m.",
+        "Firmado por J. M. Pérez en Madrid.",
+        "La empresa Construcciones S.A. Ingenieros presentó la oferta.",
+        "Item No. 5 is closed.",
+        "Mide 12.500,50 m2 aprox. 3 veces más.",
+        "Se usará p. ej. acero o similar.",
+        "Av. Los Próceres 123, Lima.",
+    ] {
+        assert_eq!(split(whole), [whole]);
+    }
+}
+
+#[test]
+fn words_that_look_like_abbreviations_do() {
+    assert_eq!(split("La respuesta es no. El plazo sigue."), ["La respuesta es no.", "El plazo sigue."]);
+    assert_eq!(split("Es el bloque B. El hormigón es HA-25."), ["Es el bloque B.", "El hormigón es HA-25."]);
+    assert_eq!(split("Espere 10 min. Después vierta."), ["Espere 10 min.", "Después vierta."]);
+}
+
+#[test]
+fn list_items_and_table_rows_stand_alone_with_their_markers() {
+    assert_eq!(split("1. Excavar\n2. Hormigonar\na) Curar"), ["1. Excavar", "2. Hormigonar", "a) Curar"]);
+    assert_eq!(split("- uno\n- dos"), ["- uno", "- dos"]);
+    assert_eq!(
+        split("Sala: A; Área: 20 m2\nSala: B; Área: 30 m2"),
+        ["Sala: A; Área: 20 m2", "Sala: B; Área: 30 m2"]
+    );
+    assert_eq!(split("3.2. Alcance del trabajo."), ["3.2. Alcance del trabajo."]);
+}
+
+#[test]
+fn wrapped_lines_are_one_sentence() {
+    let wrapped = "El contratista presentará el programa de trabajo\nantes de iniciar la excavación.";
+    assert_eq!(split(wrapped), [wrapped]);
+    assert_eq!(split("acero\nmadera"), ["acero", "madera"]);
+    assert_eq!(split("Primer párrafo sin punto que es bastante largo\n\ny otro").len(), 2);
+}
+
+#[test]
+fn nothing_but_white_space_is_lost() {
+    for text in [
+        "A. B.\r\nC…  D?! «E.» (F.) \u{2029}G\u{c}H\u{85}I",
+        "日本語。テキスト。 👷🏽‍♀️ Obra. \u{0}",
+        "...... ... ?!?! \n\n\n- \n1.\n",
+        "e\u{301}.\u{301} Ünï. ﬁn",
+    ] {
+        let solid = |s: &str| s.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+        let sentences = split(text);
+        assert_eq!(solid(&sentences.concat()), solid(text), "{text:?}");
+        assert!(sentences.iter().all(|sentence| sentence.trim() == *sentence && !sentence.is_empty()));
+    }
+}
+
+#[test]
+fn linear() {
+    for unit in
+        ["a", ". ", ")", "(", " ", "\n", "a. ", "1. ", "Sr. ", ".", "1.", "?)", "J. ", ".\n", "\u{301}"]
+    {
+        let text = unit.repeat(200_000);
+        let start = std::time::Instant::now();
+        split(&text);
+        assert!(start.elapsed().as_secs() < 20, "{unit:?} took {:?}", start.elapsed());
+    }
+}

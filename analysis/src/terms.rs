@@ -1,0 +1,146 @@
+//! The keyword vocabulary: what a chunk is indexed under, and what a query looks for.
+//!
+//! A term is a stem ("aplic"), a figure ("3.5") or a code with its mark ("#RFI0042"). A query's language is uncertain
+//! and a project's documents are in both, so a word of a query stands for several terms, of which a chunk counts the
+//! best.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::codes::{self, has_digit, without_padding};
+use crate::fold::fold;
+use crate::stem::Stems;
+use crate::words::words;
+use crate::{Language, detect, stop_words};
+
+/// The longest term, in characters; a longer word is cut.
+pub const MAX_TERM_CHARS: usize = 64;
+
+/// The most words of one query; those after it are left out.
+pub const MAX_QUERY_TERMS: usize = 64;
+
+/// A term of a chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Term {
+    pub text: String,
+    pub frequency: u32,
+}
+
+/// One word of a query: the terms under which a chunk may have it. A chunk counts its best form once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryTerm {
+    pub forms: Vec<String>,
+}
+
+/// The terms of a text with their frequencies, in the order of their first appearance.
+pub fn index_terms(text: &str, language: Language) -> Vec<Term> {
+    let stems = Stems::new();
+    let mut terms = Counted::default();
+    let mut plain_from = 0;
+    for code in codes::find(text) {
+        add_words(&text[plain_from..code.range.start], language, &stems, &mut terms);
+        plain_from = code.range.end;
+        terms.add(codes::term(&code.normalized));
+        if code.parts.len() > 1 {
+            add_parts(&code.parts, language, &stems, &mut terms);
+        }
+    }
+    add_words(&text[plain_from..], language, &stems, &mut terms);
+    terms.list
+}
+
+/// The words a query looks for. Stop words of its language are dropped, unless it consists of nothing else.
+pub fn query_terms(query: &str) -> Vec<QueryTerm> {
+    let language = detect(query);
+    let codes = codes::in_query(query);
+    let mut seen = HashSet::new();
+    let mut terms = Vec::new();
+    let mut add = |forms: Vec<String>| {
+        if terms.len() < MAX_QUERY_TERMS && seen.insert(forms.clone()) {
+            terms.push(QueryTerm { forms });
+        }
+    };
+    for code in codes {
+        add(vec![codes::term(&code.normalized)]);
+    }
+    let stems = Stems::new();
+    let folded = fold(query);
+    let (stops, subjects): (Vec<String>, Vec<String>) =
+        words(&folded).map(cut).partition(|word| is_query_stop_word(word, language));
+    for word in if subjects.is_empty() { stops } else { subjects } {
+        add(forms(&word, &stems));
+    }
+    terms
+}
+
+fn add_words(text: &str, language: Language, stems: &Stems, terms: &mut Counted) {
+    for word in words(&fold(text)) {
+        if !stop_words::contains(language, &word) {
+            terms.add(stems.stem(&cut(word), language));
+        }
+    }
+}
+
+/// The letters of a code are words ("RFI", "PL"); its figures and tags keep the mark, without their padding too.
+fn add_parts(parts: &[String], language: Language, stems: &Stems, terms: &mut Counted) {
+    for part in parts {
+        if has_digit(part) {
+            terms.add(codes::term(part));
+            if let Some(short) = without_padding(part) {
+                terms.add(codes::term(short));
+            }
+        } else {
+            add_words(part, language, stems, terms);
+        }
+    }
+}
+
+fn is_query_stop_word(word: &str, language: Language) -> bool {
+    match language {
+        Language::Unknown => {
+            stop_words::contains(Language::Spanish, word) || stop_words::contains(Language::English, word)
+        }
+        known => stop_words::contains(known, word),
+    }
+}
+
+/// A figure is looked for as such and as a part of a code, with and without padding; a word by its stems.
+fn forms(word: &str, stems: &Stems) -> Vec<String> {
+    let mut forms = if has_digit(word) {
+        let mut forms = vec![word.to_owned(), codes::term(&codes::normalize(word))];
+        if let Some(short) = without_padding(word) {
+            forms.extend([short.to_owned(), codes::term(short)]);
+        }
+        forms
+    } else {
+        vec![stems.stem(word, Language::Spanish), stems.stem(word, Language::English)]
+    };
+    forms.dedup();
+    forms
+}
+
+fn cut(word: String) -> String {
+    match word.char_indices().nth(MAX_TERM_CHARS) {
+        Some((end, _)) => word[..end].to_owned(),
+        None => word,
+    }
+}
+
+#[derive(Default)]
+struct Counted {
+    list: Vec<Term>,
+    positions: HashMap<String, usize>,
+}
+
+impl Counted {
+    fn add(&mut self, text: String) {
+        if let Some(position) = self.positions.get(&text) {
+            self.list[*position].frequency += 1;
+        } else {
+            self.positions.insert(text.clone(), self.list.len());
+            self.list.push(Term { text, frequency: 1 });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

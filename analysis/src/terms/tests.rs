@@ -1,0 +1,110 @@
+use super::*;
+
+fn texts(text: &str, language: Language) -> Vec<String> {
+    index_terms(text, language).into_iter().map(|term| term.text).collect()
+}
+
+/// How many words of the query the text has, in any form.
+fn hits(query: &str, text: &str, language: Language) -> (usize, usize) {
+    let index: HashSet<String> = texts(text, language).into_iter().collect();
+    let terms = query_terms(query);
+    let hits = terms.iter().filter(|term| term.forms.iter().any(|form| index.contains(form))).count();
+    (hits, terms.len())
+}
+
+#[test]
+fn counts_stems_without_stop_words() {
+    let terms = index_terms("Los planos de la planta; un plano.", Language::Spanish);
+    let plano = terms.iter().find(|term| term.text == "plan").expect("the stem of plano");
+    assert_eq!(plano.frequency, 2);
+    assert!(!terms.iter().any(|term| ["los", "de", "la", "un"].contains(&term.text.as_str())));
+}
+
+#[test]
+fn typed_without_accents() {
+    assert_eq!(
+        hits("aplicacion pintura diseno", "La aplicación de la pintura del diseño", Language::Spanish),
+        (3, 3)
+    );
+    assert_eq!(hits("APLICACIÓN", "aplicaciones", Language::Spanish), (1, 1));
+}
+
+#[test]
+fn one_query_word_for_both_languages() {
+    assert_eq!(hits("drawings of the pumps", "The drawing shows one pump.", Language::English), (2, 2));
+    assert_eq!(hits("bombas", "La bomba", Language::Spanish), (1, 1));
+    assert_eq!(hits("bombas", "bomba 3", Language::Unknown), (1, 1));
+}
+
+#[test]
+fn a_code_is_found_whole_in_part_and_however_typed() {
+    let text = "Ver plano 200076-CCC02-PL-AR-000400 y la RFI-0042.";
+    for language in [Language::Spanish, Language::English, Language::Unknown] {
+        for query in [
+            "200076-CCC02-PL-AR-000400",
+            "200076_ccc02_pl_ar_000400",
+            "200076 CCC02 PL AR 000400",
+            "CCC02",
+            "000400",
+            "400",
+            "rfi",
+            "RFI-0042",
+        ] {
+            let (hits, all) = hits(query, text, language);
+            assert_eq!(hits, all, "{query}: {:?}", query_terms(query));
+        }
+        assert_eq!(hits("rfi 42", text, language).0, 2, "both parts, though not the whole");
+    }
+    assert!(texts(text, Language::Spanish).contains(&"#200076CCC02PLAR000400".to_owned()));
+    assert!(texts(text, Language::Spanish).contains(&"#000400".to_owned()));
+}
+
+#[test]
+fn figures_meet_whatever_their_separators() {
+    assert_eq!(hits("1,250.5 kg", "pesa 1.250,5kg", Language::Spanish), (2, 2));
+    assert_eq!(hits("20 mm", "barras de 20mm", Language::Spanish), (2, 2));
+    assert_eq!(hits("20 m2", "20 m²", Language::Spanish), (2, 2));
+}
+
+#[test]
+fn stop_words_alone_are_still_a_query() {
+    assert_eq!(query_terms("who").len(), 1);
+    assert!(query_terms("").is_empty());
+    assert!(query_terms("¿?").is_empty());
+}
+
+#[test]
+fn bounded() {
+    let long: String = (0..500).map(|n| format!("palabra{n} ")).collect();
+    assert_eq!(query_terms(&long).len(), MAX_QUERY_TERMS);
+    for term in index_terms(&format!("{} {}", "ñ".repeat(5_000), "a".repeat(5_000)), Language::Spanish) {
+        assert!(term.text.chars().count() <= MAX_TERM_CHARS);
+    }
+    for term in index_terms(&"9".repeat(5_000), Language::Spanish) {
+        assert!(term.text.chars().count() <= MAX_TERM_CHARS);
+    }
+}
+
+#[test]
+fn any_unicode() {
+    for text in
+        ["\u{0}\u{fffd}", "日本語のテキスト", "مرحبا", "👷🏽‍♀️ obra", "\u{301}\u{301}", "İSTANBUL", "ﷺ ½ Ⅷ ٣"]
+    {
+        for language in [Language::Spanish, Language::English, Language::Unknown] {
+            index_terms(text, language);
+        }
+        query_terms(text);
+    }
+}
+
+#[test]
+fn linear() {
+    // A quadratic step would take minutes here.
+    for unit in ["a", "1.", "-", "A-1-", "ñ ", " ", "1,", "P-101A "] {
+        let text = unit.repeat(100_000);
+        let start = std::time::Instant::now();
+        index_terms(&text, Language::Spanish);
+        query_terms(&text);
+        assert!(start.elapsed().as_secs() < 20, "{unit:?} took {:?}", start.elapsed());
+    }
+}

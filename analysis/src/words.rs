@@ -1,0 +1,126 @@
+//! Words and numbers out of folded text.
+
+/// Units that stand right behind a figure ("20mm"): figure and unit are two words, as in "20 mm".
+const UNITS: &[&str] = &[
+    "bar", "cm", "cm2", "cm3", "dm", "ft", "g", "h", "ha", "hp", "hz", "in", "kg", "km", "kn", "kpa", "kv",
+    "kva", "kw", "kwh", "l", "lb", "m", "m2", "m3", "mg", "min", "ml", "mm", "mm2", "mpa", "mw", "n", "pa",
+    "psi", "s", "t", "v", "w",
+];
+
+/// The words of a text that [`fold`](crate::fold::fold) made: runs of letters and digits, and figures with their
+/// separators brought to one form ("1.234,50", "1,234.50" and "1234.50" are one word).
+pub(crate) fn words(folded: &str) -> impl Iterator<Item = String> + '_ {
+    Runs { rest: folded }.flat_map(|run| {
+        let (figure, unit) = split_figure(run);
+        let mut found = figure.map(figures).unwrap_or_default();
+        if !unit.is_empty() {
+            found.push(unit.to_owned());
+        }
+        found
+    })
+}
+
+/// Whether a run such as "20mm" or "3.5kg" is a figure with its unit rather than a name.
+pub(crate) fn is_quantity(run: &str) -> bool {
+    matches!(split_figure(run), (Some(_), _))
+}
+
+/// Runs of alphanumerics, in which '.' and ',' between two digits count.
+struct Runs<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Runs<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let start = self.rest.find(char::is_alphanumeric)?;
+        let rest = &self.rest[start..];
+        let mut end = rest.len();
+        let mut previous_is_digit = false;
+        let mut chars = rest.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            let joins = matches!(c, '.' | ',')
+                && previous_is_digit
+                && chars.peek().is_some_and(|(_, next)| next.is_ascii_digit());
+            if !c.is_alphanumeric() && !joins {
+                end = at;
+                break;
+            }
+            previous_is_digit = c.is_ascii_digit();
+        }
+        self.rest = &rest[end..];
+        Some(&rest[..end])
+    }
+}
+
+/// "20mm" → figure "20" and unit "mm"; "20" → figure alone; "mm", "p101" or "20th" → a word.
+fn split_figure(run: &str) -> (Option<&str>, &str) {
+    let figure_end = run.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(run.len());
+    let (figure, unit) = run.split_at(figure_end);
+    if !figure.is_empty() && (unit.is_empty() || UNITS.binary_search(&unit).is_ok()) {
+        (Some(figure), unit)
+    } else {
+        (None, run)
+    }
+}
+
+/// One figure without thousands separators and with a decimal point; several when commas merely list them.
+fn figures(run: &str) -> Vec<String> {
+    let Some(last) = run.rfind(['.', ',']) else { return vec![run.to_owned()] };
+    let groups: Vec<&str> = run.split(['.', ',']).collect();
+    let grouped = |groups: &[&str]| {
+        matches!(groups[0].len(), 1..=3)
+            && groups[0] != "0"
+            && groups[1..].iter().all(|group| group.len() == 3)
+    };
+    let separators = run.bytes().filter(|b| matches!(b, b'.' | b',')).collect::<Vec<_>>();
+    let uniform = separators.windows(2).all(|pair| pair[0] == pair[1]);
+    if uniform && grouped(&groups) {
+        return vec![groups.concat()];
+    }
+    let whole = &groups[..groups.len() - 1];
+    let whole_is_uniform = separators[..separators.len() - 1].windows(2).all(|pair| pair[0] == pair[1]);
+    if separators.len() == 1 || (!uniform && whole_is_uniform && grouped(whole)) {
+        return vec![format!("{}.{}", whole.concat(), &run[last + 1..])];
+    }
+    if separators.iter().all(|b| *b == b'.') {
+        return vec![run.to_owned()]; // a section number such as 3.2.1
+    }
+    run.split(',').map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Vec<String> {
+        words(text).collect()
+    }
+
+    #[test]
+    fn splits_at_everything_else() {
+        assert_eq!(of("la losa, l'eau; a_b (c) – d."), ["la", "losa", "l", "eau", "a", "b", "c", "d"]);
+        assert_eq!(of(" … "), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_figure_has_one_form() {
+        for typed in ["1.234,50", "1,234.50", "1234.50", "1234,50"] {
+            assert_eq!(of(typed), ["1234.50"], "{typed}");
+        }
+        for typed in ["10.000.000", "10,000,000", "10000000"] {
+            assert_eq!(of(typed), ["10000000"], "{typed}");
+        }
+        assert_eq!(of("0,125 y 0.125"), ["0.125", "y", "0.125"]);
+        assert_eq!(of("3.2.1"), ["3.2.1"]);
+        assert_eq!(of("1,2,3."), ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn a_unit_is_its_own_word() {
+        assert_eq!(of("20mm de 3.5kg, 20 mm"), ["20", "mm", "de", "3.5", "kg", "20", "mm"]);
+        assert_eq!(of("p101 2x4 1st"), ["p101", "2x4", "1st"]);
+        assert!(UNITS.is_sorted());
+    }
+}
