@@ -54,7 +54,7 @@ impl Folder {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         fs::create_dir_all(parent)?;
         // Nobody may sweep a folder between its creation and its claim.
-        let _alone = lock(&parent.join("lock"), "waiting for another start")?;
+        let _alone = lock(&parent.join("lock"), "waiting while another start makes room for its data")?;
         sweep(parent)?;
         let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = parent.join(name);

@@ -42,14 +42,14 @@ pub(crate) fn prepare_installation(stack: &Path) -> Result<()> {
     }
     let stamp = copy_stamp(&place);
     report(format_args!(
-        "PostgreSQL does not run as root: copying it where nobody can read it, {}",
+        "PostgreSQL does not run as root: copying it to {}, for the user nobody",
         place.display()
     ));
     make_shelter(&place)?;
     stamp.remove()?;
     let part = place.join("postgres.part");
     remove(&part)?;
-    run(Command::new("cp").arg("-a").arg(stack.join("postgres")).arg(&part))?;
+    run(Command::new("cp").arg("-a").arg(stack.join("postgres/.")).arg(&part))?;
     remove(&place.join("postgres"))?;
     fs::rename(part, place.join("postgres"))?;
     stamp.write()
