@@ -1,0 +1,28 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// The settings of the embedding model. A binary flattens them into its own.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// Folder of the embedding model: model.onnx, tokenizer.json and model.json
+    #[arg(long, env = "MODEL_DIR", value_name = "DIR")]
+    pub model_dir: PathBuf,
+
+    /// The ONNX Runtime library, 1.22 or newer: a path, or a name for the system's loader to find
+    #[arg(long, env = "ORT_DYLIB_PATH", value_name = "FILE", default_value = "libonnxruntime.so")]
+    pub ort_dylib_path: PathBuf,
+
+    /// Threads that embed, each with its own copy of the model [default: the cores this process may use]
+    #[arg(long, env = "EMBED_THREADS", value_name = "N")]
+    pub embed_threads: Option<NonZeroUsize>,
+
+    /// Texts that may wait before the next call is refused as busy, counted for queries and for passages apart
+    #[arg(long, env = "EMBED_QUEUE", value_name = "N", default_value = "256")]
+    pub embed_queue: NonZeroUsize,
+}
+
+impl Config {
+    pub(crate) fn threads(&self) -> NonZeroUsize {
+        self.embed_threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+}

@@ -1,0 +1,147 @@
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::LoadError;
+
+const GRAPH: &str = "model.onnx";
+const TOKENIZER: &str = "tokenizer.json";
+const DECLARATION: &str = "model.json";
+
+/// Where exporters put the weights of a graph that keeps them outside model.onnx.
+const WEIGHTS: [&str; 2] = ["model.onnx.data", "model.onnx_data"];
+
+/// Which model made a vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The name that model.json gives.
+    pub name: String,
+    /// SHA-256 over the folder's files, in hexadecimal: a changed file is another model, whatever its name.
+    pub digest: String,
+    /// How many numbers a vector has.
+    pub dimension: usize,
+}
+
+/// What model.json declares. An unknown or missing field is an error: a misspelt `normalize` must not pass in silence.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Declaration {
+    pub name: String,
+    pub pooling: Pooling,
+    pub normalize: bool,
+    pub query_prefix: String,
+    pub passage_prefix: String,
+    pub max_tokens: usize,
+    pub dimension: usize,
+}
+
+/// How a graph that gives one vector per token becomes one vector per text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Pooling {
+    Mean,
+    Cls,
+}
+
+/// A model folder: read, declared, hashed.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    pub declaration: Declaration,
+    pub identity: Identity,
+    pub graph: PathBuf,
+    pub tokenizer: PathBuf,
+    pub tokenizer_json: Vec<u8>,
+}
+
+impl Folder {
+    pub fn read(folder: &Path) -> Result<Self, LoadError> {
+        let declaration_json = read(folder, DECLARATION)?;
+        let declaration = declare(&declaration_json)
+            .map_err(|reason| LoadError::Declaration { path: folder.join(DECLARATION), reason })?;
+        let tokenizer_json = read(folder, TOKENIZER)?;
+        let weights = WEIGHTS.into_iter().filter(|file| folder.join(file).exists());
+
+        // Each file is hashed by itself first, so that bytes cannot move from one file to the next unnoticed.
+        let mut all = Sha256::new();
+        for file in [GRAPH, TOKENIZER, DECLARATION].into_iter().chain(weights) {
+            all.update(hash(folder, file)?);
+        }
+        let identity = Identity {
+            name: declaration.name.clone(),
+            digest: format!("{:x}", all.finalize()),
+            dimension: declaration.dimension,
+        };
+        Ok(Self {
+            declaration,
+            identity,
+            graph: folder.join(GRAPH),
+            tokenizer: folder.join(TOKENIZER),
+            tokenizer_json,
+        })
+    }
+}
+
+fn read(folder: &Path, file: &'static str) -> Result<Vec<u8>, LoadError> {
+    fs::read(folder.join(file)).map_err(|error| unreadable(folder, file, error))
+}
+
+/// A graph is too big to be held in memory for its hash alone.
+fn hash(folder: &Path, file: &'static str) -> Result<impl AsRef<[u8]>, LoadError> {
+    let mut hasher = Sha256::new();
+    File::open(folder.join(file))
+        .and_then(|mut opened| io::copy(&mut opened, &mut hasher))
+        .map_err(|error| unreadable(folder, file, error))?;
+    Ok(hasher.finalize())
+}
+
+fn unreadable(folder: &Path, file: &'static str, error: io::Error) -> LoadError {
+    match error.kind() {
+        io::ErrorKind::NotFound => LoadError::Missing { folder: folder.to_owned(), file },
+        _ => LoadError::Unreadable { path: folder.join(file), source: error },
+    }
+}
+
+fn declare(json: &[u8]) -> Result<Declaration, String> {
+    let declaration: Declaration = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let problem = match &declaration {
+        d if d.name.trim().is_empty() => "the name is empty",
+        d if d.dimension == 0 => "the dimension is 0",
+        d if d.max_tokens < 8 => "max_tokens is below 8",
+        _ => return Ok(declaration),
+    };
+    Err(problem.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"name":"m","pooling":"cls","normalize":true,"query_prefix":"","passage_prefix":"",
+                           "max_tokens":512,"dimension":384}"#;
+
+    #[test]
+    fn a_declaration_is_taken_as_it_stands() {
+        let declaration = declare(GOOD.as_bytes()).unwrap();
+        assert_eq!((declaration.pooling, declaration.dimension), (Pooling::Cls, 384));
+    }
+
+    #[test]
+    fn a_wrong_declaration_says_what_is_wrong() {
+        for (from, to, says) in [
+            ("cls", "max", "unknown variant `max`"),
+            ("normalize", "normalise", "unknown field `normalise`"),
+            (r#""max_tokens":512,"#, "", "missing field `max_tokens`"),
+            ("512", "7", "max_tokens is below 8"),
+            ("384", "0", "the dimension is 0"),
+            ("384", "-1", "invalid value"),
+            (r#""m""#, r#"" ""#, "the name is empty"),
+            ("}", "", "EOF"),
+        ] {
+            let error = declare(GOOD.replace(from, to).as_bytes()).unwrap_err();
+            assert!(error.contains(says), "{from} → {to}: {error}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+use std::path::{Path, PathBuf};
+
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{Session, SessionInputValue};
+use ort::value::TensorRef;
+
+use crate::LoadError;
+use crate::folder::{Declaration, Pooling};
+
+/// Outputs that exporters of sentence-embedding models give, the most finished first. Otherwise the first one is used.
+const OUTPUTS: [&str; 4] = ["sentence_embedding", "last_hidden_state", "token_embeddings", "hidden_states"];
+
+/// One worker's copy of the model: token ids in, a vector out.
+pub(crate) struct Graph {
+    session: Session,
+    inputs: Vec<(String, Input)>,
+    output: String,
+    pooling: Pooling,
+    normalize: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Input {
+    Ids,
+    Mask,
+    Types,
+    Positions,
+}
+
+impl Graph {
+    pub fn open(environment: &Environment, path: &Path, declared: &Declaration) -> Result<Self, LoadError> {
+        let failed = |reason: String| LoadError::Graph { path: path.to_owned(), reason };
+        let session = session(environment, path).map_err(|error| failed(error.to_string()))?;
+        let inputs = session
+            .inputs()
+            .iter()
+            .map(|input| Ok((input.name().to_owned(), Input::named(input.name())?)))
+            .collect::<Result<Vec<_>, String>>()
+            .map_err(failed)?;
+        let names: Vec<_> = session.outputs().iter().map(|output| output.name()).collect();
+        let output = OUTPUTS
+            .into_iter()
+            .find(|wanted| names.contains(wanted))
+            .or(names.first().copied())
+            .ok_or_else(|| failed("it has no output".to_owned()))?
+            .to_owned();
+        Ok(Self { session, inputs, output, pooling: declared.pooling, normalize: declared.normalize })
+    }
+
+    /// Runs each length once, so that nothing is cold, and checks what comes out against the declaration.
+    pub fn prove(&mut self, path: PathBuf, samples: &[Vec<i64>], declared: usize) -> Result<(), LoadError> {
+        for ids in samples {
+            let vector = self.embed(ids).map_err(|reason| LoadError::Graph {
+                path: path.clone(),
+                reason: format!("{} tokens: {reason}", ids.len()),
+            })?;
+            if vector.len() != declared {
+                return Err(LoadError::Dimension { path, declared, actual: vector.len() });
+            }
+        }
+        Ok(())
+    }
+
+    pub fn embed(&mut self, ids: &[i64]) -> Result<Vec<f32>, String> {
+        let mut vector = self.run(ids).map_err(|error| error.to_string())??;
+        if self.normalize {
+            let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+            if length > 0.0 {
+                vector.iter_mut().for_each(|x| *x /= length);
+            }
+        }
+        // One NaN in an index makes every comparison with it wrong, so it stops here.
+        if vector.iter().all(|x| x.is_finite()) { Ok(vector) } else { Err("not a number".to_owned()) }
+    }
+
+    fn run(&mut self, ids: &[i64]) -> ort::Result<Result<Vec<f32>, String>> {
+        // One text a run, so nothing is padded: every token counts and belongs to the first sentence.
+        let shape = [1, ids.len()];
+        let (ones, zeros) = (vec![1_i64; ids.len()], vec![0_i64; ids.len()]);
+        let positions: Vec<i64> = (0_i64..).take(ids.len()).collect();
+        let mut values: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(self.inputs.len());
+        for (name, input) in &self.inputs {
+            let data = match input {
+                Input::Ids => ids,
+                Input::Mask => &ones,
+                Input::Types => &zeros,
+                Input::Positions => &positions,
+            };
+            values.push((name, TensorRef::from_array_view((shape, data))?.into()));
+        }
+        let outputs = self.session.run(values)?;
+        let Some(output) = outputs.get(&self.output) else {
+            return Ok(Err(format!("it gave no {}", self.output)));
+        };
+        let (shape, data) = output.try_extract_tensor::<f32>()?;
+        Ok(pool(shape, data, self.pooling))
+    }
+}
+
+impl Input {
+    fn named(name: &str) -> Result<Self, String> {
+        match name {
+            "input_ids" => Ok(Self::Ids),
+            "attention_mask" => Ok(Self::Mask),
+            "token_type_ids" => Ok(Self::Types),
+            "position_ids" => Ok(Self::Positions),
+            other => {
+                Err(format!("it wants an input {other}, which a sentence-embedding model does not have"))
+            }
+        }
+    }
+}
+
+fn session(environment: &Environment, path: &Path) -> ort::Result<Session> {
+    configure(Session::builder(environment)?)?.commit_from_file(path)
+}
+
+fn configure(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
+    Ok(builder
+        .with_log_level(LogLevel::Warning)?
+        // The workers are the parallelism: one core each, no pool of its own that would fight them for it.
+        .with_intra_threads(1)?
+        .with_inter_threads(1)?
+        .with_parallel_execution(false)?
+        .with_intra_op_spinning(false)?
+        .with_inter_op_spinning(false)?
+        // A plan of memory for one length is worth nothing for the next.
+        .with_memory_pattern(false)?
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        // The fused kernel is far slower on a CPU than the addition and the normalization that it replaces.
+        .with_disabled_optimizers("SkipLayerNormFusion")?)
+}
+
+/// Makes one vector of a graph's output: `[1, width]` is one already, `[1, tokens, width]` has one per token.
+fn pool(shape: &[i64], data: &[f32], pooling: Pooling) -> Result<Vec<f32>, String> {
+    let width = match shape {
+        [1, width] | [1, _, width] => usize::try_from(*width).unwrap_or(0),
+        _ => return Err(format!("its output has the shape {shape:?}")),
+    };
+    if width == 0 || data.is_empty() {
+        return Err(format!("its output is empty: {shape:?}"));
+    }
+    if pooling == Pooling::Cls || data.len() == width {
+        return Ok(data[..width].to_vec());
+    }
+    let mut mean = vec![0.0_f32; width];
+    for token in data.chunks_exact(width) {
+        mean.iter_mut().zip(token).for_each(|(sum, x)| *sum += x);
+    }
+    let tokens = (data.len() / width) as f32;
+    mean.iter_mut().for_each(|sum| *sum /= tokens);
+    Ok(mean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_pooled_as_declared() {
+        let tokens = [1.0, 2.0, 3.0, 6.0, 5.0, 1.0];
+        assert_eq!(pool(&[1, 3, 2], &tokens, Pooling::Mean), Ok(vec![3.0, 3.0]));
+        assert_eq!(pool(&[1, 3, 2], &tokens, Pooling::Cls), Ok(vec![1.0, 2.0]));
+        assert_eq!(pool(&[1, 6], &tokens, Pooling::Mean), Ok(tokens.to_vec()));
+    }
+
+    #[test]
+    fn an_output_of_another_shape_is_refused() {
+        for shape in [&[2, 3][..], &[6], &[1, 1, 2, 3], &[1, 0]] {
+            assert!(pool(shape, &[0.0; 6], Pooling::Mean).is_err(), "{shape:?}");
+        }
+        assert!(pool(&[1, 0, 6], &[], Pooling::Cls).is_err());
+    }
+}

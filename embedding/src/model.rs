@@ -1,0 +1,196 @@
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, try_join_all};
+use ort::environment::Environment;
+use tokio::sync::oneshot;
+
+use crate::folder::Folder;
+use crate::graph::Graph;
+use crate::queue::{Job, Kind, Queue};
+use crate::stats::Counters;
+use crate::tokens::Tokens;
+use crate::worker::{self, Shared};
+use crate::{Config, Embed, Error, Identity, LoadError, Stats, runtime};
+
+/// A loaded model. Clones share its threads; the last one that is dropped ends them.
+#[derive(Clone)]
+pub struct Model(Arc<Loaded>);
+
+struct Loaded {
+    shared: Arc<Shared>,
+    identity: Identity,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Model {
+    /// Reads the model folder, checks it and starts the threads. When this returns, every thread has run texts of several
+    /// lengths, so none of them is cold.
+    pub async fn load(config: &Config) -> Result<Self, LoadError> {
+        let config = config.clone();
+        match tokio::task::spawn_blocking(move || Self::load_blocking(&config)).await {
+            Ok(loaded) => loaded,
+            Err(join) => Err(LoadError::Thread(std::io::Error::other(join))),
+        }
+    }
+
+    /// The same for callers without a tokio runtime.
+    pub fn load_blocking(config: &Config) -> Result<Self, LoadError> {
+        let started = Instant::now();
+        let folder = Folder::read(&config.model_dir)?;
+        let environment = runtime::environment(&config.ort_dylib_path)?;
+        let tokens = Tokens::open(&folder.tokenizer, &folder.tokenizer_json, &folder.declaration)?;
+        let shared = Arc::new(Shared {
+            declaration: folder.declaration,
+            tokens,
+            queue: Queue::new(config.embed_queue.get()),
+            counters: Counters::default(),
+        });
+        let samples =
+            shared.samples().map_err(|reason| LoadError::Tokenizer { path: folder.tokenizer, reason })?;
+        let mut loaded = Loaded { shared, identity: folder.identity, threads: Vec::new() };
+        loaded.start(config.threads().get(), &environment, &folder.graph, samples)?;
+        let Identity { name, digest, dimension } = &loaded.identity;
+        let (threads, millis) = (loaded.threads.len(), started.elapsed().as_millis());
+        tracing::info!(model = %name, %digest, dimension, threads, duration_ms = millis, "embedding model loaded");
+        Ok(Self(Arc::new(loaded)))
+    }
+
+    /// Takes a query and a passage the whole way, through both lanes of the queue, and says how long that took.
+    pub async fn warm_up(&self) -> Result<Duration, Error> {
+        let started = Instant::now();
+        self.query("¿Qué revisión del plano está vigente?").await?;
+        self.passages(vec!["Foundation drawing, revision B, approved for construction.".to_owned()]).await?;
+        Ok(started.elapsed())
+    }
+
+    /// Takes no more texts and answers those that wait with [`Error::Closed`]: the last step of a shutdown.
+    pub fn close(&self) {
+        self.0.shared.queue.close();
+    }
+
+    pub fn stats(&self) -> Stats {
+        let Shared { queue, counters, .. } = &*self.0.shared;
+        let lane = |kind| counters.lane(kind).read(queue.waiting(kind));
+        Stats {
+            threads: self.0.threads.len(),
+            busy: counters.busy.load(Relaxed),
+            queries: lane(Kind::Query),
+            passages: lane(Kind::Passage),
+        }
+    }
+
+    /// Only what can reach the model waits in the queue, so that a huge text does not hold a huge memory.
+    fn job(&self, kind: Kind, text: &str) -> (Job, oneshot::Receiver<Result<Vec<f32>, Error>>) {
+        let text = self.0.shared.tokens.readable(text).to_owned();
+        let (reply, receiver) = oneshot::channel();
+        (Job { kind, text, since: Instant::now(), reply }, receiver)
+    }
+
+    fn counting_refusals(&self, kind: Kind, texts: usize, pushed: Result<(), Error>) -> Result<(), Error> {
+        if pushed == Err(Error::Busy) {
+            self.0.shared.counters.lane(kind).refused.fetch_add(texts as u64, Relaxed);
+        }
+        pushed
+    }
+}
+
+impl Embed for Model {
+    fn query<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Error>> {
+        async move {
+            let (job, reply) = self.job(Kind::Query, text);
+            self.counting_refusals(Kind::Query, 1, self.0.shared.queue.push_query(job))?;
+            receive(reply).await
+        }
+        .boxed()
+    }
+
+    fn passages(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, Error>> {
+        async move {
+            if texts.is_empty() {
+                return Ok(Vec::new());
+            }
+            let (jobs, replies): (_, Vec<_>) = texts.iter().map(|text| self.job(Kind::Passage, text)).unzip();
+            let pushed = self.0.shared.queue.push_passages(jobs);
+            self.counting_refusals(Kind::Passage, texts.len(), pushed)?;
+            // The first failure drops the other replies, and with them the work that has not begun.
+            try_join_all(replies.into_iter().map(receive)).await
+        }
+        .boxed()
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        self.0.shared.tokens.count(text)
+    }
+
+    fn passage_tokens(&self) -> usize {
+        self.0.shared.tokens.room(self.0.shared.prefix(Kind::Passage))
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+}
+
+async fn receive(reply: oneshot::Receiver<Result<Vec<f32>, Error>>) -> Result<Vec<f32>, Error> {
+    // A reply is dropped unanswered only when the queue closes.
+    reply.await.unwrap_or(Err(Error::Closed))
+}
+
+impl Loaded {
+    /// Starts the workers and waits until each has built and proved its session, or one has failed.
+    fn start(
+        &mut self,
+        count: usize,
+        environment: &Environment,
+        graph: &Path,
+        samples: Vec<Vec<i64>>,
+    ) -> Result<(), LoadError> {
+        let samples = Arc::new(samples);
+        let (ready, readiness) = mpsc::channel();
+        for number in 0..count {
+            let (shared, environment, path) = (self.shared.clone(), environment.clone(), graph.to_owned());
+            let (samples, ready) = (samples.clone(), ready.clone());
+            let run = move || {
+                let opened = Graph::open(&environment, &path, &shared.declaration).and_then(|mut graph| {
+                    graph.prove(path, &samples, shared.declaration.dimension)?;
+                    Ok(graph)
+                });
+                match opened {
+                    Ok(mut graph) => {
+                        // Nobody listens any more when another worker has failed; the queue is closed then.
+                        let _ = ready.send(Ok(()));
+                        drop(ready);
+                        worker::work(&shared, &mut graph);
+                    }
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
+                    }
+                }
+            };
+            self.threads.push(thread::Builder::new().name(format!("embed-{number}")).spawn(run)?);
+        }
+        drop(ready);
+        let proved = readiness.iter().collect::<Result<Vec<()>, LoadError>>()?;
+        if proved.len() < count {
+            return Err(LoadError::Thread(std::io::Error::other("it ended while it built its session")));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Loaded {
+    /// A worker finishes the text it is at, which takes a fraction of a second; what waits is answered `Closed`.
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the embedding model had panicked");
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::Error;
+
+/// One text on its way to a worker.
+pub(crate) struct Job {
+    pub kind: Kind,
+    pub text: String,
+    pub since: Instant,
+    pub reply: oneshot::Sender<Result<Vec<f32>, Error>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Query,
+    Passage,
+}
+
+impl Job {
+    /// The caller went away: nobody would read the answer.
+    pub fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+}
+
+/// What waits for a worker: queries first, then passages, where the calls that wait take turns.
+///
+/// A call is refused when as many texts as allowed already wait in its lane, and otherwise taken whole. So a document of
+/// any length gets in, and no more waits than the allowance and one document.
+pub(crate) struct Queue {
+    lanes: Mutex<Lanes>,
+    filled: Condvar,
+    allowance: usize,
+}
+
+#[derive(Default)]
+struct Lanes {
+    queries: VecDeque<Job>,
+    passages: VecDeque<VecDeque<Job>>,
+    closed: bool,
+}
+
+impl Queue {
+    pub fn new(allowance: usize) -> Self {
+        Self { lanes: Mutex::default(), filled: Condvar::new(), allowance }
+    }
+
+    pub fn push_query(&self, job: Job) -> Result<(), Error> {
+        let mut lanes = self.admit(Kind::Query)?;
+        lanes.queries.push_back(job);
+        drop(lanes);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    pub fn push_passages(&self, jobs: VecDeque<Job>) -> Result<(), Error> {
+        let mut lanes = self.admit(Kind::Passage)?;
+        lanes.passages.push_back(jobs);
+        drop(lanes);
+        self.filled.notify_all();
+        Ok(())
+    }
+
+    /// The next text to embed, once there is one; nothing once the queue is closed.
+    pub fn pop(&self) -> Option<Job> {
+        let mut lanes = self.lock();
+        loop {
+            if lanes.closed {
+                return None;
+            }
+            if let Some(job) = lanes.next() {
+                return Some(job);
+            }
+            lanes = self.filled.wait(lanes).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ends the workers and fails what still waits: dropping a job's reply tells its caller.
+    pub fn close(&self) {
+        let mut lanes = self.lock();
+        *lanes = Lanes { closed: true, ..Lanes::default() };
+        drop(lanes);
+        self.filled.notify_all();
+    }
+
+    pub fn waiting(&self, kind: Kind) -> usize {
+        self.lock().waiting(kind)
+    }
+
+    fn admit(&self, kind: Kind) -> Result<MutexGuard<'_, Lanes>, Error> {
+        let mut lanes = self.lock();
+        if lanes.closed {
+            return Err(Error::Closed);
+        }
+        if lanes.waiting(kind) >= self.allowance {
+            // Texts that nobody waits for any more must not keep others out.
+            lanes.forget_abandoned();
+        }
+        if lanes.waiting(kind) >= self.allowance { Err(Error::Busy) } else { Ok(lanes) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lanes {
+    fn next(&mut self) -> Option<Job> {
+        if let Some(query) = self.queries.pop_front() {
+            return Some(query);
+        }
+        let mut call = self.passages.pop_front()?;
+        let job = call.pop_front();
+        if !call.is_empty() {
+            self.passages.push_back(call);
+        }
+        job
+    }
+
+    fn waiting(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Query => self.queries.len(),
+            Kind::Passage => self.passages.iter().map(VecDeque::len).sum(),
+        }
+    }
+
+    fn forget_abandoned(&mut self) {
+        self.queries.retain(|job| !job.is_abandoned());
+        self.passages.iter_mut().for_each(|call| call.retain(|job| !job.is_abandoned()));
+        self.passages.retain(|call| !call.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Reply = oneshot::Receiver<Result<Vec<f32>, Error>>;
+
+    fn job(kind: Kind, text: &str) -> (Job, Reply) {
+        let (reply, receiver) = oneshot::channel();
+        (Job { kind, text: text.to_owned(), since: Instant::now(), reply }, receiver)
+    }
+
+    fn query(queue: &Queue, text: &str) -> Result<Reply, Error> {
+        let (job, reply) = job(Kind::Query, text);
+        queue.push_query(job).map(|()| reply)
+    }
+
+    fn passages(queue: &Queue, texts: &[&str]) -> Result<Vec<Reply>, Error> {
+        let (jobs, replies) = texts.iter().map(|text| job(Kind::Passage, text)).unzip();
+        queue.push_passages(jobs).map(|()| replies)
+    }
+
+    fn drain(queue: &Queue) -> Vec<String> {
+        std::iter::from_fn(|| queue.lock().next()).map(|job| job.text).collect()
+    }
+
+    #[test]
+    fn queries_go_first_and_documents_take_turns() {
+        let queue = Queue::new(10);
+        let _replies = (
+            passages(&queue, &["a1", "a2", "a3"]).unwrap(),
+            passages(&queue, &["b1"]).unwrap(),
+            query(&queue, "q1").unwrap(),
+            passages(&queue, &["c1", "c2"]).unwrap(),
+            query(&queue, "q2").unwrap(),
+        );
+        assert_eq!(drain(&queue), ["q1", "q2", "a1", "b1", "c1", "a2", "c2", "a3"]);
+    }
+
+    #[test]
+    fn a_full_lane_refuses_and_leaves_the_other_alone() {
+        let queue = Queue::new(2);
+        let _document = passages(&queue, &["1", "2", "3", "4", "5"]).unwrap();
+        assert_eq!(passages(&queue, &["6"]).unwrap_err(), Error::Busy);
+        let _queries = (query(&queue, "a").unwrap(), query(&queue, "b").unwrap());
+        assert_eq!(query(&queue, "c").unwrap_err(), Error::Busy);
+        assert_eq!((queue.waiting(Kind::Passage), queue.waiting(Kind::Query)), (5, 2));
+    }
+
+    #[test]
+    fn abandoned_texts_make_room() {
+        let queue = Queue::new(2);
+        drop(passages(&queue, &["1", "2"]).unwrap());
+        let _kept = passages(&queue, &["3"]).unwrap();
+        assert_eq!(drain(&queue), ["3"]);
+    }
+
+    #[test]
+    fn closing_fails_what_waits_and_what_comes() {
+        let queue = Queue::new(2);
+        let mut waiting = query(&queue, "a").unwrap();
+        queue.close();
+        assert!(waiting.try_recv().is_err());
+        assert_eq!(query(&queue, "b").unwrap_err(), Error::Closed);
+        assert!(queue.pop().is_none());
+    }
+
+    #[test]
+    fn a_waiting_worker_wakes_for_work_and_for_the_end() {
+        let queue = Queue::new(2);
+        std::thread::scope(|threads| {
+            let worker = threads.spawn(|| (queue.pop().map(|job| job.text), queue.pop().map(|job| job.text)));
+            let _reply = query(&queue, "a").unwrap();
+            while queue.waiting(Kind::Query) > 0 {
+                std::thread::yield_now();
+            }
+            queue.close();
+            assert_eq!(worker.join().unwrap(), (Some("a".to_owned()), None));
+        });
+    }
+}
