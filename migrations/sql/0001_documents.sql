@@ -51,15 +51,30 @@ CREATE TABLE document (
     text_length   bigint NOT NULL DEFAULT 0,
     -- For an import: how many records it holds, known once it is split.
     records       integer,
+    -- The import or mail it came with.
+    parent_key    bigint REFERENCES document,
     parent_id     text,
     superseded_by text,
     UNIQUE (project_key, id)
 );
 CREATE INDEX document_newest ON document (project_key, accepted_at DESC, key DESC);
 CREATE INDEX document_revisions ON document (project_key, number_norm) WHERE number_norm <> '';
-CREATE INDEX document_parts ON document (project_key, parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX document_parts ON document (parent_key) WHERE parent_key IS NOT NULL;
 CREATE INDEX document_number ON document USING gin (number_norm gin_trgm_ops) WHERE state = 'indexed';
 CREATE INDEX document_by_id ON document (id);
+
+-- What became of each record of an import. An import is done when every record has an outcome.
+CREATE TABLE import_record (
+    import_key  bigint NOT NULL REFERENCES document ON DELETE CASCADE,
+    -- The import's project: its wall. The record may belong to another one.
+    project_key integer NOT NULL REFERENCES project,
+    project_id  text NOT NULL,
+    document_id text NOT NULL,
+    outcome     text CHECK (outcome IN ('indexed', 'superseded', 'failed')),
+    reason      jsonb,
+    PRIMARY KEY (import_key, project_id, document_id)
+);
+CREATE INDEX import_record_open ON import_record (import_key) WHERE outcome IS NULL;
 
 -- Passages of indexed documents, and of no others: what is superseded, failed or deleted cannot answer.
 CREATE TABLE chunk (

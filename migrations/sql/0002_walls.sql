@@ -34,15 +34,16 @@ $$;
 
 ALTER TABLE project ENABLE ROW LEVEL SECURITY;
 ALTER TABLE document ENABLE ROW LEVEL SECURITY;
+ALTER TABLE import_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE chunk ENABLE ROW LEVEL SECURITY;
 ALTER TABLE posting ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY walls ON project USING (acorag_in_scope(id));
 CREATE POLICY walls ON document USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
+CREATE POLICY walls ON import_record USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON chunk USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON posting USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 
-GRANT SELECT ON project, document, chunk, posting, embedding_model TO acorag_query;
-GRANT SELECT, INSERT, UPDATE ON project, document, embedding_model TO acorag_ingest;
+GRANT SELECT ON project, document, import_record, chunk, posting, embedding_model TO acorag_query;
+GRANT SELECT, INSERT, UPDATE ON project, document, import_record, embedding_model TO acorag_ingest;
 GRANT SELECT, INSERT, DELETE ON chunk, posting TO acorag_ingest;
-GRANT DELETE ON document TO acorag_ingest;

@@ -23,10 +23,18 @@ type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Syn
 
 /// What must answer before this service is ready, by name.
 #[derive(Clone, Default)]
-pub struct Checks(BTreeMap<&'static str, Check>);
+pub struct Checks(BTreeMap<&'static str, (Check, Needed)>);
 
-/// The body of `/ready`: each dependency by name, `ok` or what is wrong with it.
-#[derive(Debug, Serialize)]
+/// Whether the service can do its work without it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    Yes,
+    No,
+}
+
+/// The body of `/ready`: each dependency by name, `ok` or what is wrong with it; `degraded: …` where the service works
+/// without it.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct Readiness {
     pub ready: bool,
     pub checks: BTreeMap<&'static str, String>,
@@ -37,26 +45,45 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Checks {
     #[must_use]
-    pub fn with<F>(mut self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub fn with<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.0.insert(name, Arc::new(move || Box::pin(check())));
+        self.insert(name, Needed::Yes, check)
+    }
+
+    /// A dependency whose absence makes the service poorer, not useless.
+    #[must_use]
+    pub fn with_optional<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.insert(name, Needed::No, check)
+    }
+
+    fn insert<F>(mut self, name: &'static str, needed: Needed, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.0.insert(name, (Arc::new(move || Box::pin(check())), needed));
         self
     }
 
     pub async fn run(&self) -> Readiness {
-        let outcomes = join_all(self.0.iter().map(|(name, check)| async move {
-            let outcome = match tokio::time::timeout(PATIENCE, check()).await {
-                Ok(Ok(())) => "ok".to_owned(),
+        let outcomes = join_all(self.0.iter().map(|(name, (check, needed))| async move {
+            let problem = match tokio::time::timeout(PATIENCE, check()).await {
+                Ok(Ok(())) => return (*name, true, "ok".to_owned()),
                 Ok(Err(problem)) => problem,
                 Err(_) => "no answer".to_owned(),
             };
-            (*name, outcome)
+            match needed {
+                Needed::Yes => (*name, false, problem),
+                Needed::No => (*name, true, format!("degraded: {problem}")),
+            }
         }))
         .await;
-        let checks: BTreeMap<_, _> = outcomes.into_iter().collect();
-        Readiness { ready: checks.values().all(|outcome| outcome == "ok"), checks }
+        let ready = outcomes.iter().all(|(_, fine, _)| *fine);
+        Readiness { ready, checks: outcomes.into_iter().map(|(name, _, outcome)| (name, outcome)).collect() }
     }
 }
 

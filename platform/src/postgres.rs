@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use schemas::Scope;
 use sqlx::{
-    PgPool,
+    PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -58,6 +59,20 @@ impl Config {
             .await
             .context("DATABASE_URL: cannot connect to PostgreSQL")
     }
+}
+
+/// Opens a transaction that sees only the projects of `scope`, whatever its statements say: row-level security reads
+/// the setting (migrations/sql/0002_walls.sql).
+pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let scope = match scope {
+        Scope::All => "*".to_owned(),
+        Scope::Projects(projects) => {
+            serde_json::to_string(projects).map_err(|error| sqlx::Error::Encode(error.into()))?
+        }
+    };
+    let mut transaction = pool.begin().await?;
+    sqlx::query("SELECT set_config('acorag.scope', $1, true)").bind(scope).execute(&mut *transaction).await?;
+    Ok(transaction)
 }
 
 /// For readiness.

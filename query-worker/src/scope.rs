@@ -1,7 +1,8 @@
-//! A transaction that sees only the projects of its scope, whatever its statements say.
+//! What a transaction sees: the projects of its scope, and no others.
 
-use schemas::{Problem, Scope};
-use sqlx::{PgPool, Postgres, Transaction};
+pub use platform::postgres::begin;
+use schemas::Problem;
+use sqlx::{Postgres, Transaction};
 
 /// The role this worker takes on every connection; row-level security holds for it (migrations/sql/0002_walls.sql).
 pub const ROLE: &str = "acorag_query";
@@ -18,17 +19,6 @@ impl Projects {
     pub fn average_length(&self) -> f64 {
         if self.chunks == 0 { 1.0 } else { self.terms as f64 / self.chunks as f64 }
     }
-}
-
-/// Opens a transaction within `scope`.
-pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Transaction<'static, Postgres>> {
-    let scope = match scope {
-        Scope::All => "*".to_owned(),
-        Scope::Projects(projects) => serde_json::to_string(projects).unwrap_or_default(),
-    };
-    let mut transaction = pool.begin().await?;
-    sqlx::query("SELECT set_config('acorag.scope', $1, true)").bind(scope).execute(&mut *transaction).await?;
-    Ok(transaction)
 }
 
 /// The projects that the transaction's scope holds.

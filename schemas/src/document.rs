@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{DocumentId, Lane, Message, ProjectId, Query, Scope};
+pub use crate::problem::Reason;
+use crate::{DocumentId, Lane, ProjectId, Query, Scope};
 
 /// Where a document stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -56,13 +57,6 @@ pub enum Kind {
     Document,
     /// A file of records, each of which became a document of its own.
     Import,
-}
-
-/// Why a document failed: a code for programs, a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Reason {
-    pub code: String,
-    pub message: Message,
 }
 
 /// One document.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{DocumentId, Metadata};
+use crate::{DocumentId, Metadata, ProjectId, Scope};
 
 /// Largest job message in bytes: jobs refer to documents, they do not carry them. Longer text goes to the object store.
 pub const MAX_JOB_BYTES: usize = 64 * 1024;
@@ -24,7 +24,32 @@ pub struct IngestDocument {
     pub media_type: String,
     /// The import or mail this came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent_id: Option<DocumentId>,
+    pub parent: Option<Parent>,
+    /// For an import: the projects its records may name themselves. Absent: they all belong to the import's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_scope: Option<Scope>,
+}
+
+impl IngestDocument {
+    /// Whether indexing this job would give what indexing the other gave: the same bytes or text, described the same.
+    pub fn same_content(&self, other: &Self) -> bool {
+        let same_source = match (&self.source, &other.source) {
+            (Source::Text(ours), Source::Text(theirs)) => ours == theirs,
+            (Source::Object(ours), Source::Object(theirs)) => !ours.sha256.is_empty() && ours.sha256 == theirs.sha256,
+            _ => false,
+        };
+        same_source && self.metadata == other.metadata && self.filename == other.filename
+    }
+}
+
+/// What a document came with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Parent {
+    pub project_id: ProjectId,
+    pub document_id: DocumentId,
+    /// Its place in there, from 0.
+    #[serde(default)]
+    pub index: u32,
 }
 
 /// Where a document's content is.

@@ -119,6 +119,19 @@ impl ProblemKind {
     }
 }
 
+/// Why something failed for good: a code for programs, a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    pub code: String,
+    pub message: Message,
+}
+
+impl Reason {
+    pub fn new(code: impl Into<String>, es: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { code: code.into(), message: Message::new(es, en) }
+    }
+}
+
 /// A refusal or failure as it travels between the services; the api turns it into [`Body`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {

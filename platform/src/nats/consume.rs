@@ -17,7 +17,7 @@ use async_nats::{
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
-use schemas::{headers, subjects};
+use schemas::{headers, problem::Reason, subjects};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
@@ -45,9 +45,9 @@ pub enum Outcome {
     /// Something it needs is away. It is tried again until that is back: an outage loses no document.
     Wait(String),
     /// It failed in a way that may pass; after a few attempts it counts as dead.
-    Retry(String),
+    Retry(Reason),
     /// It can never succeed.
-    Dead(String),
+    Dead(Reason),
 }
 
 /// Work on the messages of one consumer.
@@ -55,7 +55,7 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(&self, delivery: Delivery) -> impl Future<Output = Outcome> + Send;
 
     /// Writes down that a message is given up, before it goes to the dead letters. On failure it is kept and retried.
-    fn bury(&self, delivery: &Delivery, reason: &str) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn bury(&self, delivery: &Delivery, reason: &Reason) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
 #[derive(Debug, Clone)]
@@ -148,7 +148,10 @@ pub async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc
         };
         let outcome = with_progress(&message, settings.ack_wait, work)
             .await
-            .unwrap_or_else(|panic| Outcome::Retry(format!("the handler panicked: {panic}")));
+            .unwrap_or_else(|panic| {
+                tracing::error!(%panic, "the handler panicked");
+                Outcome::Retry(Reason::new("internal", "Error interno al procesarlo.", "Internal error while processing it."))
+            });
         if let Err(error) = settle(nats, settings, handler, &message, &delivery, outcome).await {
             // Not settled means redelivered, and every step may run twice.
             tracing::warn!(error = format!("{error:#}"), "a message could not be settled; it will come again");
@@ -196,7 +199,7 @@ async fn settle<H: Handler>(
         Outcome::Done => return message.ack().await.map_err(anyhow::Error::from_boxed),
         Outcome::Wait(reason) => return again(message, delivery, &reason).await,
         Outcome::Retry(reason) if delivery.attempt < settings.max_attempts => {
-            return again(message, delivery, &reason).await;
+            return again(message, delivery, &reason.message.en).await;
         }
         Outcome::Retry(reason) | Outcome::Dead(reason) => reason,
     };
@@ -207,7 +210,7 @@ async fn settle<H: Handler>(
     if let Err(error) = buried.await {
         return again(message, delivery, &format!("{error:#}")).await;
     }
-    tracing::warn!(reason, "given up: moved to the dead letters");
+    tracing::warn!(reason = reason.message.en, code = reason.code, "given up: moved to the dead letters");
     message.double_ack_with(AckKind::Term).await.map_err(anyhow::Error::from_boxed)
 }
 
@@ -218,10 +221,13 @@ async fn again(message: &Message, delivery: &Delivery, reason: &str) -> anyhow::
     message.ack_with(AckKind::Nak(Some(delay))).await.map_err(anyhow::Error::from_boxed)
 }
 
-async fn dead_letter(nats: &Nats, settings: &Settings, delivery: &Delivery, reason: &str) -> anyhow::Result<()> {
+async fn dead_letter(nats: &Nats, settings: &Settings, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
     let mut map = delivery.headers.clone().unwrap_or_default();
     map.insert(headers::DEAD_SUBJECT, delivery.subject.as_str());
-    map.insert(headers::DEAD_REASON, reason.replace(['\r', '\n'], " ").as_str());
+    map.insert(
+        headers::DEAD_REASON,
+        format!("{}: {}", reason.code, reason.message.en).replace(['\r', '\n'], " ").as_str(),
+    );
     map.insert(headers::DEAD_ATTEMPTS, delivery.attempt.to_string().as_str());
     // The same message dies once, however often this step is repeated.
     map.insert(headers::MESSAGE_ID, format!("{}:{}", settings.stream, delivery.sequence).as_str());

@@ -5,6 +5,7 @@ use std::io;
 use async_nats::jetstream::object_store::{self, ObjectMetadata, ObjectStore};
 use base64_digest::hex;
 use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio_util::io::StreamReader;
@@ -85,6 +86,20 @@ impl Objects {
             .await
             .map_err(|error| Error::Unavailable(error.into()))?;
         Ok(object.take(length))
+    }
+
+    /// The names of the objects stored before `moment`.
+    pub async fn older_than(&self, moment: DateTime<Utc>) -> Result<Vec<String>, Error> {
+        let unavailable = |error: async_nats::Error| Error::Unavailable(error);
+        let mut list = self.0.list().await.map_err(|error| unavailable(error.into()))?;
+        let mut names = Vec::new();
+        while let Some(info) = list.next().await {
+            let info = info.map_err(|error| unavailable(error.into()))?;
+            if !info.deleted && info.modified.is_some_and(|modified| modified < moment) {
+                names.push(info.name);
+            }
+        }
+        Ok(names)
     }
 
     /// Removes an object; one that is not there is no error.

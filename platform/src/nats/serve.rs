@@ -5,7 +5,7 @@ use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::{StreamExt as _, future::BoxFuture};
-use schemas::{Answer, Problem, Query, headers};
+use schemas::{Answer, Problem, Query, headers, problem::Reason};
 use serde::Serialize;
 
 use super::{
@@ -105,10 +105,10 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
     async fn handle(&self, delivery: Delivery) -> Outcome {
         let Some(reply_to) = text(delivery.headers.as_ref(), headers::REPLY_TO) else {
-            return Outcome::Dead(format!("no {} header: nobody to answer", headers::REPLY_TO));
+            return unanswerable(&format!("no {} header", headers::REPLY_TO));
         };
         let Some(handler) = self.handlers.get(&delivery.subject) else {
-            return Outcome::Dead(format!("no handler for {}", delivery.subject));
+            return unanswerable(&format!("no handler for {}", delivery.subject));
         };
         let Some(left) = delivery.context.time_left() else {
             tracing::info!("expired before it was answered: nobody waits any more");
@@ -135,9 +135,13 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
         Outcome::Done
     }
 
-    async fn bury(&self, _: &Delivery, _: &str) -> anyhow::Result<()> {
+    async fn bury(&self, _: &Delivery, _: &Reason) -> anyhow::Result<()> {
         Ok(())
     }
+}
+
+fn unanswerable(why: &str) -> Outcome {
+    Outcome::Dead(Reason::new("unanswerable", format!("Consulta sin respuesta posible: {why}."), format!("Cannot be answered: {why}.")))
 }
 
 /// Work on one query ends here, whatever deadline its sender claims.

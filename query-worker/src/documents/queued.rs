@@ -91,7 +91,7 @@ fn read(subject: &str, payload: &[u8], accepted_at: chrono::DateTime<chrono::Utc
 }
 
 fn view(job: Job) -> Document {
-    let IngestDocument { source, metadata, filename, parent_id, .. } = job.body;
+    let IngestDocument { source, metadata, filename, parent, .. } = job.body;
     let (size, sha256) = match source {
         Source::Object(object) => (object.size, object.sha256),
         Source::Text(text) => (text.len() as u64, String::new()),
@@ -120,7 +120,7 @@ fn view(job: Job) -> Document {
         chunks: 0,
         text_length: 0,
         records: None,
-        parent_id,
+        parent_id: parent.map(|parent| parent.document_id),
         superseded_by: None,
         accepted_at: job.accepted_at,
         indexed_at: None,

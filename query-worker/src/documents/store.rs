@@ -4,7 +4,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use schemas::{
     DocumentId, Problem,
-    document::{Document, DocumentList, FileLocation, Kind, ListFilter, Reason, Records, State},
+    document::{Document, DocumentList, FileLocation, Kind, ListFilter, Records, State},
+    problem::Reason,
 };
 use serde_json::{Map, Value};
 use sqlx::{Postgres, Transaction, types::Json};
@@ -54,10 +55,9 @@ macro_rules! select {
              FROM document d
              JOIN project p ON p.key = d.project_key
              LEFT JOIN LATERAL (
-                 SELECT count(*) FILTER (WHERE state IN ('indexed', 'superseded')) AS indexed,
-                        count(*) FILTER (WHERE state = 'failed') AS failed
-                 FROM document part
-                 WHERE d.kind = 'import' AND part.project_key = d.project_key AND part.parent_id = d.id
+                 SELECT count(*) FILTER (WHERE outcome <> 'failed') AS indexed,
+                        count(*) FILTER (WHERE outcome = 'failed') AS failed
+                 FROM import_record WHERE import_key = d.key
              ) parts ON true ",
             $rest
         )

@@ -1,0 +1,112 @@
+//! Builds the worker and runs it. Building is apart from running, so that tests start the real thing.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use embedding::{Embed, Model};
+use migrations::{ack_wait, ingest_consumer};
+use platform::{
+    health::{self, Checks},
+    lifecycle::Lifecycle,
+    nats::{
+        self, Nats,
+        consume::{self, Settings},
+        objects::Objects,
+    },
+    postgres,
+};
+use schemas::subjects::{self, JobKind};
+use sqlx::PgPool;
+
+use crate::{
+    chunk::ChunkOptions, config::Config, generations::Generations, jobs::Jobs, metrics::Metrics, store, sweep,
+};
+
+/// What jobs share.
+#[derive(Clone)]
+pub struct App {
+    pub nats: Nats,
+    pub objects: Objects,
+    pub pool: PgPool,
+    pub model: Arc<dyn Embed>,
+    pub generations: Generations,
+    pub metrics: Metrics,
+    /// This very program, which reads documents when called as `extract`.
+    pub program: PathBuf,
+    pub pdfium: PathBuf,
+    pub chunking: ChunkOptions,
+}
+
+/// The role this worker takes on every connection.
+const SETTINGS: [(&str, &str); 1] = [("role", "acorag_ingest")];
+
+/// Attempts after which a job that keeps failing is given up.
+const MAX_ATTEMPTS: i64 = 5;
+
+impl App {
+    pub async fn build(config: &Config) -> anyhow::Result<Self> {
+        let metrics = Metrics::new()?;
+        let model = Model::load(&config.embedding).await?;
+        model.warm_up().await?;
+        let pool = config.postgres.connect("acorag-ingest-worker", &SETTINGS).await?;
+        store::model::register(&pool, model.identity()).await?;
+        let nats = config.nats.connect("acorag-ingest-worker").await?;
+        let objects = Objects::open(&nats, subjects::FILES_BUCKET)
+            .await
+            .context("the object store is missing: run acorag-migrate first")?;
+        let chunking = ChunkOptions {
+            target_tokens: config.chunk_tokens,
+            overlap_tokens: config.chunk_overlap,
+            ..ChunkOptions::default()
+        };
+        Ok(Self {
+            nats,
+            objects,
+            pool,
+            model: Arc::new(model),
+            generations: Generations::new(config.redis.connect()?),
+            metrics,
+            program: std::env::current_exe().context("finding this program's own file")?,
+            pdfium: config.pdfium_path.clone(),
+            chunking,
+        })
+    }
+
+    pub async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let lifecycle = Lifecycle::new();
+        for (kind, slots) in
+            [(JobKind::Document, config.ingest_slots), (JobKind::Record, config.record_slots), (JobKind::Delete, 1)]
+        {
+            let settings = Settings {
+                stream: subjects::INGEST_STREAM,
+                consumer: ingest_consumer(kind),
+                slots,
+                ack_wait: ack_wait(subjects::INGEST_STREAM),
+                max_attempts: MAX_ATTEMPTS,
+                confirm: true,
+            };
+            let jobs = Arc::new(Jobs { app: self.clone(), kind });
+            lifecycle.spawn(kind.name(), consume::run(self.nats.clone(), settings, jobs, lifecycle.stopping()));
+        }
+        lifecycle.spawn(
+            "health",
+            health::serve(
+                config.health.clone(),
+                self.checks(),
+                self.metrics.registry.clone(),
+                lifecycle.stopping(),
+            ),
+        );
+        lifecycle.spawn("generations", self.generations.clone().make_good(lifecycle.stopping()));
+        lifecycle.spawn("sweep", sweep::run(self.clone(), lifecycle.stopping()));
+        tracing::info!(model = self.model.identity().name, "ready");
+        lifecycle.run(&config.lifecycle).await
+    }
+
+    fn checks(&self) -> Checks {
+        let (pool, nats) = (self.pool.clone(), self.nats.clone());
+        Checks::default()
+            .with("postgres", move || postgres::check(pool.clone()))
+            .with("nats", move || nats::check(nats.clone(), subjects::INGEST_STREAM))
+    }
+}

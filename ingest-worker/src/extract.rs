@@ -1,0 +1,144 @@
+//! From a stranger's bytes to text with pages and headings.
+//!
+//! [`run`] starts this very program as a child (`extract`) with limits on memory, time and output; [`child`] is what it
+//! does there. Each format is one file with one function: bytes in, [`Extracted`] or [`Error`] out.
+
+pub mod child;
+mod error;
+mod format;
+pub mod records;
+mod run;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use error::Error;
+pub use format::Format;
+pub use run::{Hints, run};
+
+/// What a document says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Extracted {
+    pub blocks: Vec<Block>,
+    pub metadata: ExtractedMetadata,
+    /// Documents inside the document: what a mail carries.
+    pub attachments: Vec<Attachment>,
+}
+
+/// A piece of text that belongs together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    pub kind: BlockKind,
+    pub text: String,
+    /// From 1; none where the format has no pages.
+    pub page: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockKind {
+    /// 1 for the outermost.
+    Heading(u8),
+    Paragraph,
+    ListItem,
+    /// One row of a table, its cells named by their headers.
+    TableRow,
+}
+
+/// What a document says about itself. A client's own metadata goes before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtractedMetadata {
+    pub title: String,
+    pub author: String,
+    pub date: Option<DateTime<Utc>>,
+    /// 0 where the format has no pages.
+    pub pages: u32,
+    pub media_type: String,
+    /// Short name of the format, such as `pdf`.
+    pub file_type: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    pub filename: String,
+    pub media_type: String,
+    pub bytes: Vec<u8>,
+}
+
+/// Bounds of everything a stranger's file decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of text that come out.
+    pub text_bytes: usize,
+    pub pages: u32,
+    /// Bytes that the parts of a compressed file may unpack to, together.
+    pub unpacked_bytes: u64,
+    /// Entries of a compressed file.
+    pub entries: usize,
+    /// Nesting of XML, HTML and JSON.
+    pub depth: usize,
+    /// Cells of a spreadsheet or table.
+    pub cells: usize,
+    /// Columns of one row.
+    pub columns: usize,
+    pub attachments: usize,
+    pub attachment_bytes: u64,
+    /// One record of a bulk import.
+    pub record_bytes: usize,
+    /// Address space of the child.
+    pub memory_bytes: u64,
+    /// Processor time of the child, in seconds.
+    pub cpu_seconds: u64,
+    /// Wall clock of the child, in seconds.
+    pub wall_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            text_bytes: 32 * 1024 * 1024,
+            pages: 10_000,
+            unpacked_bytes: 512 * MIB,
+            entries: 10_000,
+            depth: 200,
+            cells: 2_000_000,
+            columns: 2_000,
+            attachments: 100,
+            attachment_bytes: 100 * MIB,
+            record_bytes: 4 * 1024 * 1024,
+            memory_bytes: 2_048 * MIB,
+            cpu_seconds: 120,
+            wall_seconds: 180,
+        }
+    }
+}
+
+impl Block {
+    pub fn new(kind: BlockKind, text: impl Into<String>, page: Option<u32>) -> Self {
+        Self { kind, text: text.into(), page }
+    }
+}
+
+impl Extracted {
+    /// Characters of text.
+    pub fn text_length(&self) -> u64 {
+        self.blocks.iter().map(|block| block.text.chars().count() as u64).sum()
+    }
+
+    /// Text that came in a message, without a file: paragraphs are set apart by empty lines.
+    pub fn from_text(text: &str) -> Self {
+        let blocks = text
+            .split("\n\n")
+            .map(str::trim)
+            .filter(|paragraph| !paragraph.is_empty())
+            .map(|paragraph| Block::new(BlockKind::Paragraph, paragraph, None))
+            .collect();
+        let metadata = ExtractedMetadata {
+            media_type: "text/plain".to_owned(),
+            file_type: "txt".to_owned(),
+            ..ExtractedMetadata::default()
+        };
+        Self { blocks, metadata, attachments: Vec::new() }
+    }
+}

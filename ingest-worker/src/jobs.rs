@@ -1,0 +1,165 @@
+//! Jobs: one document, one record, one deletion. A handler says what became of it; the rest is `platform`'s.
+
+mod delete;
+mod document;
+mod import;
+
+use platform::nats::{
+    consume::{Delivery, Handler, Outcome},
+    publish,
+};
+use schemas::{
+    event::{DocumentEvent, EventKind},
+    ingest::{IngestDocument, MAX_JOB_BYTES},
+    problem::Reason,
+    subjects::{self, JobKind},
+};
+
+use crate::{
+    app::App,
+    progress::Progress,
+    store::{self, Job},
+};
+
+pub struct Jobs {
+    pub app: App,
+    pub kind: JobKind,
+}
+
+/// Why a job did not succeed. It decides what becomes of it.
+#[derive(Debug)]
+pub enum Failure {
+    /// Something it needs is away.
+    Wait(String),
+    /// It may succeed another time.
+    Retry(Reason),
+    /// It never will.
+    Dead(Reason),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        if platform::postgres::is_transient(&error) {
+            return Self::Wait(format!("PostgreSQL: {error}"));
+        }
+        tracing::error!(%error, "database");
+        Self::Retry(internal())
+    }
+}
+
+impl From<publish::Error> for Failure {
+    fn from(error: publish::Error) -> Self {
+        Self::Wait(format!("NATS: {error}"))
+    }
+}
+
+fn internal() -> Reason {
+    Reason::new("internal", "Error interno al procesar el documento.", "Internal error while processing the document.")
+}
+
+impl Handler for Jobs {
+    async fn handle(&self, delivery: Delivery) -> Outcome {
+        let result = match self.kind {
+            JobKind::Delete => delete::delete(&self.app, &delivery).await,
+            JobKind::Document | JobKind::Record => match read(&delivery) {
+                Ok(job) => {
+                    let progress = self.progress(&delivery, &job);
+                    let result = document::index(&self.app, &delivery, &job, &progress).await;
+                    self.ended(&job, &result).await;
+                    result
+                }
+                Err(reason) => Err(Failure::Dead(reason)),
+            },
+        };
+        let (outcome, label) = match result {
+            Ok(()) => (Outcome::Done, "done"),
+            Err(Failure::Wait(what)) => (Outcome::Wait(what), "wait"),
+            Err(Failure::Retry(reason)) => (Outcome::Retry(reason), "retry"),
+            Err(Failure::Dead(reason)) => (Outcome::Dead(reason), "dead"),
+        };
+        self.app.metrics.jobs.with_label_values(&[self.kind.name(), label]).inc();
+        outcome
+    }
+
+    async fn bury(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
+        let (project, document) = match subjects::parse_job(&delivery.subject) {
+            Ok(ids) => ids,
+            // It names no document, so there is none to mark; the dead letter keeps it.
+            Err(_) => return Ok(()),
+        };
+        if self.kind == JobKind::Delete {
+            return Ok(());
+        }
+        // What could not be read leaves nothing to say about the document but its name and the reason.
+        let body = read(delivery).map_or_else(|_| unreadable(), |job| job.body);
+        let job = Job::new(project, document, delivery.published, body);
+        store::fail::fail(&self.app.pool, &job, reason).await?;
+        // Passages it had are gone: no cache may show them.
+        self.app.generations.renew(&job.project).await;
+        let progress = self.progress(delivery, &job);
+        let event = DocumentEvent {
+            reason: Some(reason.clone()),
+            title: job.title().to_owned(),
+            revision: job.body.metadata.revision.clone(),
+            ..progress.event(EventKind::Failed)
+        };
+        progress.publish(&event).await?;
+        import::record_settled(&self.app, delivery, &job, true)
+            .await
+            .map_err(|failure| anyhow::anyhow!("closing the import: {failure:?}"))
+    }
+}
+
+impl Jobs {
+    fn progress(&self, delivery: &Delivery, job: &Job) -> Progress {
+        Progress::new(self.app.nats.clone(), delivery.context.clone(), job.project.clone(), job.document.clone())
+    }
+
+    /// An attempt that failed did at least not kill the worker: it does not count towards that.
+    async fn ended(&self, job: &Job, result: &Result<(), Failure>) {
+        if matches!(result, Err(Failure::Wait(_) | Failure::Retry(_)))
+            && let Err(error) = store::start::ended(&self.app.pool, job).await
+        {
+            tracing::debug!(%error, "noting the end of an attempt");
+        }
+    }
+}
+
+/// Reads and checks a job. Anybody with the right to the subject may have written it.
+fn read(delivery: &Delivery) -> Result<Job, Reason> {
+    let invalid = |es: String, en: String| Reason::new("invalid_job", es, en);
+    if delivery.payload.len() > MAX_JOB_BYTES {
+        return Err(invalid(
+            format!("El mensaje supera {MAX_JOB_BYTES} bytes; guarde el contenido en el almacén de objetos."),
+            format!("The message exceeds {MAX_JOB_BYTES} bytes; put the content into the object store."),
+        ));
+    }
+    let (project, document) = subjects::parse_job(&delivery.subject).map_err(|error| {
+        invalid(format!("El asunto no nombra un documento: {error}"), format!("The subject names no document: {error}"))
+    })?;
+    let body: IngestDocument = serde_json::from_slice(&delivery.payload).map_err(|error| {
+        invalid(format!("El mensaje no es válido: {error}"), format!("The message is not valid: {error}"))
+    })?;
+    // The subject is what NATS's own permissions guard: a body must not reach past it into another project.
+    if body.metadata.project_id.as_ref().is_some_and(|named| *named != project) {
+        return Err(invalid(
+            "El mensaje nombra otro proyecto que su asunto.".to_owned(),
+            "The message names another project than its subject.".to_owned(),
+        ));
+    }
+    if let Some((field, problem)) = body.metadata.out_of_bounds() {
+        return Err(invalid(format!("metadata.{field}: {problem}"), format!("metadata.{field}: {problem}")));
+    }
+    Ok(Job::new(project, document, delivery.published, body))
+}
+
+fn unreadable() -> IngestDocument {
+    IngestDocument {
+        source: schemas::ingest::Source::Text(String::new()),
+        metadata: schemas::Metadata::default(),
+        filename: String::new(),
+        media_type: String::new(),
+        parent: None,
+        record_scope: None,
+    }
+}

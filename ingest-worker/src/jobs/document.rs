@@ -1,0 +1,317 @@
+//! One document's way into the index: read, cut, embed, commit, tell.
+
+use std::path::Path;
+
+use platform::nats::{consume::Delivery, objects};
+use schemas::{
+    DocumentId,
+    event::{DocumentEvent, EventKind, Stage},
+    ingest::{IngestDocument, ObjectRef, Parent, Source},
+    problem::Reason,
+    subjects::{self, JobKind},
+};
+use tempfile::NamedTempFile;
+use tokio::io::AsyncWriteExt as _;
+
+use super::{Failure, import, internal};
+use crate::{
+    app::App,
+    chunk::{Chunk, chunk},
+    extract::{self, Attachment, Extracted, Hints, Limits, records},
+    progress::Progress,
+    store::{
+        self, Job,
+        index::{Committed, Content, Passage},
+        start::Start,
+    },
+};
+
+/// Passages embedded between two signs of progress.
+const SLICE: usize = 16;
+
+pub async fn index(app: &App, delivery: &Delivery, job: &Job, progress: &Progress) -> Result<(), Failure> {
+    if delivery.attempt == 1 && platform::nats::text(delivery.headers.as_ref(), schemas::headers::ANNOUNCED).is_none() {
+        // Published straight to NATS: its followers get the same events as those of an upload.
+        let event = DocumentEvent { at: delivery.published, ..progress.event(EventKind::Queued) };
+        progress.publish(&event).await?;
+    }
+    match store::start::start(&app.pool, job).await? {
+        Start::Go => {}
+        Start::Void => return import::record_settled(app, delivery, job, false).await,
+        Start::KillsWorkers => {
+            return Err(Failure::Dead(Reason::new(
+                "kills_workers",
+                "El procesamiento de este documento se interrumpió demasiadas veces.",
+                "Processing this document was cut short too many times.",
+            )));
+        }
+        Start::Done { chunks, text_length, superseded, title } => {
+            app.generations.renew(&job.project).await;
+            let kind = if superseded { EventKind::Superseded } else { EventKind::Indexed };
+            publish_outcome(job, progress, kind, title, chunks, text_length, None).await?;
+            return import::record_settled(app, delivery, job, false).await;
+        }
+    }
+    progress.at(Stage::Reading, 5).await;
+    let (extracted, file) = match &job.body.source {
+        Source::Text(text) => (Extracted::from_text(text), None),
+        Source::Object(object) => {
+            let file = fetch(app, object).await?;
+            if records::is_records(&first_bytes(file.path()).await?) {
+                return import::split(app, delivery, job, progress, file.path()).await;
+            }
+            (extract(app, job, file.path()).await?, Some(object))
+        }
+    };
+    let content = content(app, job, progress, &extracted, file).await?;
+    for (index, attachment) in extracted.attachments.iter().enumerate() {
+        publish_attachment(app, delivery, job, index, attachment).await?;
+    }
+    progress.at(Stage::Storing, 95).await;
+    let committed = {
+        let _timer = app.metrics.stage_seconds.with_label_values(&["store"]).start_timer();
+        store::index::commit(&app.pool, job, &content).await?
+    };
+    let Some(committed) = committed else {
+        tracing::info!("a later job of this document has made this one void");
+        return import::record_settled(app, delivery, job, false).await;
+    };
+    app.generations.renew(&job.project).await;
+    tell(app, job, progress, &content, committed).await?;
+    import::record_settled(app, delivery, job, false).await
+}
+
+/// Publishes what the commit changed, and drops the file that nothing refers to any more.
+async fn tell(
+    app: &App,
+    job: &Job,
+    progress: &Progress,
+    content: &Content,
+    committed: Committed,
+) -> Result<(), Failure> {
+    let chunks = u32::try_from(content.passages.len()).unwrap_or(u32::MAX);
+    app.metrics.chunks.with_label_values::<&str>(&[]).inc_by(u64::from(chunks));
+    for older in committed.superseded {
+        let event = DocumentEvent {
+            document_id: older,
+            superseded_by: Some(job.document.clone()),
+            ..progress.event(EventKind::Superseded)
+        };
+        progress.publish(&event).await?;
+    }
+    let title = if job.body.metadata.title.is_empty() { &content.title } else { &job.body.metadata.title };
+    let (kind, chunks) = match committed.superseded_by {
+        Some(_) => (EventKind::Superseded, 0),
+        None => (EventKind::Indexed, chunks),
+    };
+    let by = committed.superseded_by;
+    publish_outcome(job, progress, kind, title.clone(), chunks, content.text_length, by).await?;
+    if let Some(object) = committed.unused_object
+        && let Err(error) = app.objects.delete(&object).await
+    {
+        tracing::warn!(%error, object, "an unused file stays until the sweep");
+    }
+    tracing::info!(document_id = %job.document, project_id = %job.project, chunks, "indexed");
+    Ok(())
+}
+
+async fn publish_outcome(
+    job: &Job,
+    progress: &Progress,
+    kind: EventKind,
+    title: String,
+    chunks: u32,
+    text_length: u64,
+    superseded_by: Option<DocumentId>,
+) -> Result<(), Failure> {
+    let event = DocumentEvent {
+        title,
+        revision: job.body.metadata.revision.clone(),
+        chunks: Some(chunks),
+        text_length: Some(text_length),
+        superseded_by,
+        ..progress.event(kind)
+    };
+    Ok(progress.publish(&event).await?)
+}
+
+/// Brings a file from the object store into a temporary one, and checks that it is what was announced.
+async fn fetch(app: &App, object: &ObjectRef) -> Result<NamedTempFile, Failure> {
+    let _timer = app.metrics.stage_seconds.with_label_values(&["read"]).start_timer();
+    let missing = || {
+        Failure::Dead(Reason::new(
+            "file_missing",
+            "El archivo no está en el almacén de objetos.",
+            "The file is not in the object store.",
+        ))
+    };
+    let stored = app.objects.info(&object.name).await.map_err(|error| match error {
+        objects::Error::NotFound => missing(),
+        error => Failure::Wait(format!("object store: {error}")),
+    })?;
+    if stored.size == 0 {
+        return Err(Failure::Dead(extract::Error::Empty.reason()));
+    }
+    if !object.sha256.is_empty() && !object.sha256.eq_ignore_ascii_case(&stored.sha256) {
+        return Err(Failure::Dead(Reason::new(
+            "wrong_hash",
+            "El archivo almacenado no coincide con el anunciado (SHA-256).",
+            "The stored file is not the one that was announced (SHA-256).",
+        )));
+    }
+    let mut bytes = app.objects.get(&object.name, 0, u64::MAX).await.map_err(|error| match error {
+        objects::Error::NotFound => missing(),
+        error => Failure::Wait(format!("object store: {error}")),
+    })?;
+    let disk = |error: std::io::Error| Failure::Wait(format!("temporary file: {error}"));
+    let file = NamedTempFile::new().map_err(disk)?;
+    let mut target = tokio::fs::File::create(file.path()).await.map_err(disk)?;
+    let copied = tokio::io::copy(&mut bytes, &mut target)
+        .await
+        .map_err(|error| Failure::Wait(format!("object store: {error}")))?;
+    target.flush().await.map_err(disk)?;
+    if copied != stored.size {
+        return Err(Failure::Wait(format!("object store: {copied} of {} bytes came", stored.size)));
+    }
+    Ok(file)
+}
+
+async fn first_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    use tokio::io::AsyncReadExt as _;
+    let disk = |error: std::io::Error| Failure::Wait(format!("temporary file: {error}"));
+    let mut bytes = Vec::new();
+    tokio::fs::File::open(path).await.map_err(disk)?.take(64 * 1024).read_to_end(&mut bytes).await.map_err(disk)?;
+    Ok(bytes)
+}
+
+async fn extract(app: &App, job: &Job, path: &Path) -> Result<Extracted, Failure> {
+    let _timer = app.metrics.stage_seconds.with_label_values(&["extract"]).start_timer();
+    let hints = Hints { filename: job.body.filename.clone(), media_type: job.body.media_type.clone() };
+    extract::run(&app.program, &app.pdfium, path, hints, &Limits::default()).await.map_err(|error| {
+        tracing::info!(%error, "the document could not be read");
+        if error.is_transient() { Failure::Retry(error.reason()) } else { Failure::Dead(error.reason()) }
+    })
+}
+
+/// Cuts, embeds, and gathers what the commit writes.
+async fn content(
+    app: &App,
+    job: &Job,
+    progress: &Progress,
+    extracted: &Extracted,
+    object: Option<&ObjectRef>,
+) -> Result<Content, Failure> {
+    let (model, options, copy) = (app.model.clone(), app.chunking.clone(), extracted.clone());
+    let chunks = tokio::task::spawn_blocking(move || chunk(&copy, &|text| model.count_tokens(text), &options))
+        .await
+        .map_err(|error| {
+            tracing::error!(%error, "cutting a document into passages");
+            Failure::Retry(internal())
+        })?;
+    if chunks.is_empty() {
+        return Err(Failure::Dead(extract::Error::NoText.reason()));
+    }
+    let vectors = embed(app, job, progress, &chunks).await?;
+    let metadata = &extracted.metadata;
+    let title = [&job.body.metadata.title, &metadata.title, &job.body.filename];
+    let title = title.into_iter().find(|title| !title.trim().is_empty()).cloned().unwrap_or_default();
+    let passages = chunks
+        .into_iter()
+        .zip(vectors)
+        .map(|(chunk, vector)| passage(job, &title, chunk, vector))
+        .collect();
+    Ok(Content {
+        title,
+        author: metadata.author.clone(),
+        date: metadata.date,
+        media_type: metadata.media_type.clone(),
+        file_type: metadata.file_type.clone(),
+        object: object.map(|object| object.name.clone()).unwrap_or_default(),
+        size: object.map_or_else(|| extracted.text_length(), |object| object.size),
+        sha256: object.map(|object| object.sha256.clone()).unwrap_or_default(),
+        pages: metadata.pages,
+        text_length: extracted.text_length(),
+        passages,
+    })
+}
+
+async fn embed(app: &App, job: &Job, progress: &Progress, chunks: &[Chunk]) -> Result<Vec<Vec<f32>>, Failure> {
+    let _timer = app.metrics.stage_seconds.with_label_values(&["embed"]).start_timer();
+    let mut vectors = Vec::with_capacity(chunks.len());
+    for slice in chunks.chunks(SLICE) {
+        if !vectors.is_empty() {
+            let percent = u8::try_from(10 + vectors.len() * 80 / chunks.len()).unwrap_or(90);
+            progress.at(Stage::Embedding, percent).await;
+            store::start::percent(&app.pool, job, percent).await?;
+        }
+        let texts = slice.iter().map(with_heading).collect();
+        vectors.extend(app.model.passages(texts).await.map_err(|error| {
+            tracing::warn!(%error, "embedding");
+            if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::Retry(internal()) }
+        })?);
+    }
+    Ok(vectors)
+}
+
+/// A passage is read under its heading, and so it is embedded and found.
+fn with_heading(chunk: &Chunk) -> String {
+    if chunk.heading.is_empty() { chunk.text.clone() } else { format!("{}\n{}", chunk.heading, chunk.text) }
+}
+
+fn passage(job: &Job, title: &str, chunk: Chunk, vector: Vec<f32>) -> Passage {
+    // A document's first passage is also found by its title and number.
+    let searched = match chunk.ordinal {
+        0 => format!("{title}\n{}\n{}", job.body.metadata.number, with_heading(&chunk)),
+        _ => with_heading(&chunk),
+    };
+    let terms = analysis::terms::index_terms(&searched, chunk.language);
+    Passage {
+        page: chunk.page_first,
+        page_last: chunk.page_last,
+        heading: chunk.heading,
+        language: chunk.language.code(),
+        text: chunk.text,
+        terms: terms.into_iter().map(|term| (term.text, term.frequency)).collect(),
+        vector,
+    }
+}
+
+/// What a mail carries becomes a document of its own. Repeated, it is the same document.
+async fn publish_attachment(
+    app: &App,
+    delivery: &Delivery,
+    job: &Job,
+    index: usize,
+    attachment: &Attachment,
+) -> Result<(), Failure> {
+    let document = job.document.of_part(&format!("{index}/{}", attachment.filename));
+    let name = format!("part-{}-{}", document.token(), job.accepted_at.timestamp_micros());
+    let bytes = bytes::Bytes::from(attachment.bytes.clone());
+    let stored = app
+        .objects
+        .put(&name, futures::stream::iter([Ok(bytes)]))
+        .await
+        .map_err(|error| Failure::Wait(format!("object store: {error}")))?;
+    let parent = &job.body.metadata;
+    let body = IngestDocument {
+        source: Source::Object(ObjectRef { name: stored.name, size: stored.size, sha256: stored.sha256 }),
+        metadata: schemas::Metadata {
+            doc_type: parent.doc_type.clone(),
+            category: parent.category.clone(),
+            author: parent.author.clone(),
+            date_modified: parent.date_modified,
+            ..schemas::Metadata::default()
+        },
+        filename: attachment.filename.clone(),
+        media_type: attachment.media_type.clone(),
+        parent: Some(Parent {
+            project_id: job.project.clone(),
+            document_id: job.document.clone(),
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+        }),
+        record_scope: None,
+    };
+    let id = format!("{}:{index}", delivery.sequence);
+    let subject = subjects::job(JobKind::Record, &job.project, &document);
+    Ok(app.nats.publish(subject, &delivery.context, Some(&id), &body).await?)
+}

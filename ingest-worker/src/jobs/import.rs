@@ -1,0 +1,232 @@
+//! A bulk import: a file of records, each of which becomes a job and a document of its own.
+
+use std::{
+    io::BufReader,
+    path::{Path, PathBuf},
+};
+
+use platform::nats::consume::Delivery;
+use schemas::{
+    DocumentId, ProjectId,
+    event::{DocumentEvent, EventKind, Stage},
+    ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Parent, Source},
+    problem::Reason,
+    subjects::{self, JobKind},
+};
+use tokio::sync::mpsc;
+
+use super::Failure;
+use crate::{
+    app::App,
+    extract::{
+        Limits,
+        records::{self, Record},
+    },
+    progress::Progress,
+    store::{
+        self, Job,
+        import::{Record as Noted, Standing},
+    },
+};
+
+/// Records noted and published together.
+const BATCH: usize = 200;
+/// Room that a job's envelope takes beside its text.
+const ENVELOPE: usize = 8 * 1024;
+/// Between two counts of how far an import is: counting costs as much as it has records.
+const EVERY: u32 = 50;
+
+/// Makes a job of every record. Cut short, it starts again: a record published twice is the same document.
+pub async fn split(
+    app: &App,
+    delivery: &Delivery,
+    job: &Job,
+    progress: &Progress,
+    path: &Path,
+) -> Result<(), Failure> {
+    store::import::begin(&app.pool, job).await?;
+    let mut batches = read(path.to_owned());
+    let mut index = 0;
+    while let Some(batch) = batches.recv().await {
+        let prepared: Vec<Prepared> = batch.into_iter().map(|record| prepare(job, record)).collect();
+        let noted: Vec<Noted> = prepared.iter().map(Prepared::noted).collect();
+        store::import::note(&app.pool, job, &noted).await?;
+        for record in prepared {
+            if let Prepared::Document { project, document, body } = record {
+                publish(app, delivery, job, index, &project, &document, *body).await?;
+            }
+            index += 1;
+        }
+        progress.at(Stage::Records, 0).await;
+    }
+    let extension = job.body.filename.rsplit_once('.').map_or("ndjson", |(_, extension)| extension).to_lowercase();
+    store::import::split(&app.pool, job, &extension).await?;
+    tracing::info!(records = index, "an import is split into its records");
+    close(app, delivery, &job.project, &job.document).await
+}
+
+/// A record on its way to a job, or the reason why it cannot become one.
+enum Prepared {
+    Document { project: ProjectId, document: DocumentId, body: Box<IngestDocument> },
+    Bad { project: ProjectId, place: String, reason: Reason },
+}
+
+impl Prepared {
+    fn noted(&self) -> Noted {
+        match self {
+            Self::Document { project, document, .. } => {
+                Noted { project: project.clone(), name: document.to_string(), failure: None }
+            }
+            Self::Bad { project, place, reason } => {
+                Noted { project: project.clone(), name: place.clone(), failure: Some(reason.clone()) }
+            }
+        }
+    }
+}
+
+type Batch = Vec<Result<Record, records::RecordError>>;
+
+/// Reads the records on a thread of its own, a batch ahead of the publishing.
+fn read(path: PathBuf) -> mpsc::Receiver<Batch> {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::task::spawn_blocking(move || {
+        let Ok(file) = std::fs::File::open(path) else { return };
+        let mut batch = Vec::with_capacity(BATCH);
+        for record in records::read(BufReader::new(file), &Limits::default()) {
+            batch.push(record);
+            if batch.len() == BATCH && sender.blocking_send(std::mem::take(&mut batch)).is_err() {
+                return;
+            }
+        }
+        if !batch.is_empty() {
+            // The receiver is gone only when the job is, and then nobody misses the rest.
+            drop(sender.blocking_send(batch));
+        }
+    });
+    receiver
+}
+
+fn prepare(job: &Job, record: Result<Record, records::RecordError>) -> Prepared {
+    let bad = |place: String, reason| Prepared::Bad { project: job.project.clone(), place, reason };
+    let record = match record {
+        Ok(record) => record,
+        Err(error) => return bad(format!("#{}", error.index), error.reason),
+    };
+    let place = format!("#{}", record.index);
+    let document: DocumentId = match record.document_id.parse() {
+        Ok(document) => document,
+        Err(error) => return bad(place, invalid("DocumentId", &format!("{error}"))),
+    };
+    let project = match project_of(job, record.project.as_deref()) {
+        Ok(project) => project,
+        Err(reason) => return bad(document.to_string(), reason),
+    };
+    let mut metadata = record.metadata;
+    metadata.project_id = None;
+    if let Some((field, problem)) = metadata.out_of_bounds() {
+        return bad(document.to_string(), invalid(field, &problem));
+    }
+    let text = record.full_text.filter(|text| !text.trim().is_empty()).unwrap_or(record.labelled);
+    let body = IngestDocument {
+        source: Source::Text(text),
+        metadata,
+        filename: record.filename,
+        media_type: String::new(),
+        parent: Some(Parent {
+            project_id: job.project.clone(),
+            document_id: job.document.clone(),
+            index: u32::try_from(record.index).unwrap_or(u32::MAX),
+        }),
+        record_scope: None,
+    };
+    Prepared::Document { project, document, body: Box::new(body) }
+}
+
+/// The project a record goes to: the upload's when its sender named one, else the one the record names, if the sender
+/// may write there.
+fn project_of(job: &Job, named: Option<&str>) -> Result<ProjectId, Reason> {
+    let (Some(scope), Some(named)) = (&job.body.record_scope, named) else { return Ok(job.project.clone()) };
+    let project: ProjectId = named.parse().map_err(|error| invalid("project_id", &format!("{error}")))?;
+    if scope.allows(&project) || project == job.project {
+        return Ok(project);
+    }
+    Err(Reason::new(
+        "forbidden_project",
+        "El registro nombra un proyecto en el que quien lo subió no puede escribir.",
+        "The record names a project that its sender may not write to.",
+    ))
+}
+
+fn invalid(field: &str, problem: &str) -> Reason {
+    Reason::new("invalid_record", format!("{field}: {problem}"), format!("{field}: {problem}"))
+}
+
+async fn publish(
+    app: &App,
+    delivery: &Delivery,
+    job: &Job,
+    index: u32,
+    project: &ProjectId,
+    document: &DocumentId,
+    mut body: IngestDocument,
+) -> Result<(), Failure> {
+    // A job refers to a document: a long text goes to the object store first.
+    if let Source::Text(text) = &body.source
+        && text.len() > MAX_JOB_BYTES - ENVELOPE
+    {
+        let name = format!("record-{}-{}", document.token(), job.accepted_at.timestamp_micros());
+        let bytes = bytes::Bytes::from(text.clone());
+        let stored = app
+            .objects
+            .put(&name, futures::stream::iter([Ok(bytes)]))
+            .await
+            .map_err(|error| Failure::Wait(format!("object store: {error}")))?;
+        body.source = Source::Object(ObjectRef { name: stored.name, size: stored.size, sha256: stored.sha256 });
+        "text/plain".clone_into(&mut body.media_type);
+    }
+    let id = format!("{}:{index}", delivery.sequence);
+    Ok(app
+        .nats
+        .publish(subjects::job(JobKind::Record, project, document), &delivery.context, Some(&id), &body)
+        .await?)
+}
+
+/// Looks, after a record is settled, whether it was its import's last. `failed` records may be the last, too.
+pub async fn record_settled(app: &App, delivery: &Delivery, job: &Job, failed: bool) -> Result<(), Failure> {
+    let Some(parent) = &job.body.parent else { return Ok(()) };
+    if failed {
+        tracing::info!(import = %parent.document_id, "a record failed");
+    }
+    close_or_report(app, delivery, &parent.project_id, &parent.document_id, parent.index % EVERY == 0).await
+}
+
+async fn close(app: &App, delivery: &Delivery, project: &ProjectId, import: &DocumentId) -> Result<(), Failure> {
+    close_or_report(app, delivery, project, import, true).await
+}
+
+async fn close_or_report(
+    app: &App,
+    delivery: &Delivery,
+    project: &ProjectId,
+    import: &DocumentId,
+    report: bool,
+) -> Result<(), Failure> {
+    let progress = Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), import.clone());
+    let event = match store::import::close(&app.pool, project, import).await? {
+        Standing::Closed => return Ok(()),
+        Standing::Open { percent } => {
+            if report {
+                progress.at(Stage::Records, percent).await;
+            }
+            return Ok(());
+        }
+        Standing::Finished { title, chunks, text_length } => DocumentEvent {
+            title,
+            chunks: Some(chunks),
+            text_length: Some(text_length),
+            ..progress.event(EventKind::Indexed)
+        },
+        Standing::Failed(reason) => DocumentEvent { reason: Some(reason), ..progress.event(EventKind::Failed) },
+    };
+    progress.publish(&event).await.map_err(Failure::from)
+}

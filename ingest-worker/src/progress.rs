@@ -1,0 +1,43 @@
+//! Tells the world how far a document is.
+
+use chrono::Utc;
+use platform::nats::{Context, Nats};
+use schemas::{
+    DocumentId, ProjectId,
+    event::{DocumentEvent, EventKind, Stage},
+};
+
+/// Publishes the events of one document.
+#[derive(Clone)]
+pub struct Progress {
+    nats: Nats,
+    context: Context,
+    project: ProjectId,
+    document: DocumentId,
+}
+
+impl Progress {
+    pub fn new(nats: Nats, context: Context, project: ProjectId, document: DocumentId) -> Self {
+        Self { nats, context, project, document }
+    }
+
+    /// An event of this document, to be filled in.
+    pub fn event(&self, kind: EventKind) -> DocumentEvent {
+        let mut event = DocumentEvent::new(kind, self.project.clone(), self.document.clone(), Utc::now());
+        event.request_id = self.context.request_id.clone();
+        event
+    }
+
+    /// Says in passing how far it is. Nobody depends on hearing it.
+    pub async fn at(&self, stage: Stage, percent: u8) {
+        let event = DocumentEvent { percent, stage: Some(stage), ..self.event(EventKind::Processing) };
+        if let Err(error) = self.publish(&event).await {
+            tracing::debug!(%error, "publishing progress");
+        }
+    }
+
+    /// Publishes and waits until the stream has it: for what somebody may wait for.
+    pub async fn publish(&self, event: &DocumentEvent) -> Result<(), platform::nats::publish::Error> {
+        self.nats.publish(event.subject(), &self.context, None, event).await
+    }
+}

@@ -1,0 +1,121 @@
+//! Which of two revisions of a document is the newer.
+
+use std::cmp::Ordering;
+
+use chrono::{DateTime, Utc};
+
+/// What is known of one revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    pub code: String,
+    pub date_modified: Option<DateTime<Utc>>,
+    pub accepted_at: DateTime<Utc>,
+}
+
+impl Revision {
+    /// Whether this one replaces the other: by its code where both codes can be compared, else by the date of its
+    /// content, else by the order in which they came.
+    pub fn replaces(&self, other: &Self) -> bool {
+        let by_code = compare(&self.code, &other.code).filter(|order| order.is_ne());
+        let by_date = || match (self.date_modified, other.date_modified) {
+            (Some(ours), Some(theirs)) => Some(ours.cmp(&theirs)).filter(|order| order.is_ne()),
+            _ => None,
+        };
+        by_code.or_else(by_date).unwrap_or_else(|| self.accepted_at.cmp(&other.accepted_at)).is_gt()
+    }
+}
+
+/// A code taken apart: `P01` is the series `P` and the number 1, `C` is a letter of the series of letters.
+#[derive(Debug, PartialEq, Eq)]
+enum Code {
+    /// Before issue for construction: A, B, …, Z, AA.
+    Letters(String),
+    /// After it: 0, 1, 2, with a letter for what lies between (1A).
+    Number(u64, String),
+    /// A series with a number: P01, C02.
+    Series(String, u64),
+}
+
+fn parse(code: &str) -> Option<Code> {
+    let code = code.trim().to_uppercase();
+    let code = code.strip_prefix("REVISION").or_else(|| code.strip_prefix("REVISIÓN")).unwrap_or(&code);
+    let code: String = code
+        .strip_prefix("REV")
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(code)
+        .chars()
+        .filter(|c| !c.is_whitespace() && !".-_/".contains(*c))
+        .collect();
+    let digits = code.find(|c: char| c.is_ascii_digit());
+    match digits {
+        _ if code.is_empty() => None,
+        None => code.chars().all(char::is_alphabetic).then_some(Code::Letters(code)),
+        Some(0) => {
+            let end = code.find(|c: char| !c.is_ascii_digit()).unwrap_or(code.len());
+            let (number, rest) = code.split_at(end);
+            rest.chars().all(char::is_alphabetic).then_some(Code::Number(number.parse().ok()?, rest.to_owned()))
+        }
+        Some(start) => {
+            let (series, number) = code.split_at(start);
+            Some(Code::Series(series.to_owned(), number.parse().ok()?))
+        }
+    }
+}
+
+/// Compares two codes; `None` when they belong to schemes that have no order between them.
+fn compare(ours: &str, theirs: &str) -> Option<Ordering> {
+    use Code::{Letters, Number, Series};
+    match (parse(ours)?, parse(theirs)?) {
+        (Letters(a), Letters(b)) => Some(a.len().cmp(&b.len()).then_with(|| a.cmp(&b))),
+        (Number(a, x), Number(b, y)) => Some((a, x).cmp(&(b, y))),
+        // Letters are for review, numbers for construction.
+        (Letters(_), Number(..)) => Some(Ordering::Less),
+        (Number(..), Letters(_)) => Some(Ordering::Greater),
+        (Series(s, a), Series(t, b)) if s == t => Some(a.cmp(&b)),
+        // Preliminary before contractual.
+        (Series(s, _), Series(t, _)) if s == "P" && t == "C" => Some(Ordering::Less),
+        (Series(s, _), Series(t, _)) if s == "C" && t == "P" => Some(Ordering::Greater),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_as_projects_write_them() {
+        for (older, newer) in [
+            ("A", "B"),
+            ("Z", "AA"),
+            ("C", "0"),
+            ("0", "1"),
+            ("9", "10"),
+            ("1", "1A"),
+            ("P01", "P02"),
+            ("P09", "C01"),
+            ("Rev. A", "rev b"),
+            ("01", "2"),
+        ] {
+            assert_eq!(compare(older, newer), Some(Ordering::Less), "{older} < {newer}");
+            assert_eq!(compare(newer, older), Some(Ordering::Greater), "{newer} > {older}");
+        }
+        for (a, b) in [("", "A"), ("P01", "3"), ("A1", "B1"), ("ñ?", "B"), ("99999999999999999999999", "1")] {
+            assert_eq!(compare(a, b), None, "{a} ? {b}");
+        }
+    }
+
+    #[test]
+    fn dates_decide_where_codes_do_not_and_arrival_where_dates_do_not() {
+        let at = |second| DateTime::from_timestamp(second, 0).unwrap();
+        let revision = |code: &str, date: Option<i64>, accepted| Revision {
+            code: code.to_owned(),
+            date_modified: date.map(at),
+            accepted_at: at(accepted),
+        };
+        assert!(revision("B", None, 1).replaces(&revision("A", None, 2)), "an old revision that comes late stays old");
+        assert!(revision("", Some(20), 1).replaces(&revision("", Some(10), 2)));
+        assert!(revision("X1", None, 2).replaces(&revision("4", None, 1)));
+        assert!(revision("A", None, 2).replaces(&revision("A", None, 1)), "the same code again is a correction");
+    }
+}

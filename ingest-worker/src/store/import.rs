@@ -1,0 +1,157 @@
+//! Imports: a file whose records are documents of their own.
+
+use schemas::{DocumentId, ProjectId, problem::Reason};
+use sqlx::{PgPool, types::Json};
+
+use super::{Job, lock, project};
+
+/// One record, as far as its import is concerned.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub project: ProjectId,
+    /// The document it became, or where it stands in the file when it could not become one.
+    pub name: String,
+    pub failure: Option<Reason>,
+}
+
+/// Notes records of an import, before their jobs are published: none can be settled unnoticed.
+pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<()> {
+    let mut tx = job.begin(pool).await?;
+    let project_key = project(&mut tx, &job.project).await?;
+    let Some(row) = lock(&mut tx, project_key, &job.document).await? else { return Ok(()) };
+    sqlx::query(
+        "INSERT INTO import_record (import_key, project_key, project_id, document_id, outcome, reason)
+         SELECT $1, $2, project_id, document_id, CASE WHEN reason IS NULL THEN NULL ELSE 'failed' END, reason
+         FROM unnest($3::text[], $4::text[], $5::jsonb[]) AS r(project_id, document_id, reason)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(row.key)
+    .bind(project_key)
+    .bind(records.iter().map(|record| record.project.as_str()).collect::<Vec<_>>())
+    .bind(records.iter().map(|record| record.name.as_str()).collect::<Vec<_>>())
+    .bind(records.iter().map(|record| record.failure.as_ref().map(Json)).collect::<Vec<_>>())
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
+}
+
+/// Starts an import anew: what an earlier job of the same id noted does not count.
+pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
+    let mut tx = job.begin(pool).await?;
+    let project_key = project(&mut tx, &job.project).await?;
+    let Some(row) = lock(&mut tx, project_key, &job.document).await? else { return Ok(()) };
+    // Only the first attempt clears: a later one goes on where the dead worker stopped.
+    if row.starts <= 1 {
+        sqlx::query("DELETE FROM import_record WHERE import_key = $1").bind(row.key).execute(&mut *tx).await?;
+    }
+    sqlx::query("UPDATE document SET kind = 'import', records = NULL WHERE key = $1")
+        .bind(row.key)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}
+
+/// All records are published.
+pub async fn split(pool: &PgPool, job: &Job, file_type: &str) -> sqlx::Result<()> {
+    let object = match &job.body.source {
+        schemas::ingest::Source::Object(object) => object.clone(),
+        schemas::ingest::Source::Text(_) => return Ok(()),
+    };
+    let metadata = &job.body.metadata;
+    let mut tx = job.begin(pool).await?;
+    sqlx::query(
+        "UPDATE document d SET records = (SELECT count(*) FROM import_record WHERE import_key = d.key), job = $4,
+                object = $5, sha256 = $6, size = $7, filename = $8, file_type = $9, media_type = $10, title = $11,
+                category = $12, doc_type = $13, author = $14, metadata = $15
+         WHERE project_key = (SELECT key FROM project WHERE id = $1) AND id = $2 AND accepted_at = $3
+           AND state <> 'deleted'",
+    )
+    .bind(job.project.as_str())
+    .bind(job.document.as_str())
+    .bind(job.accepted_at)
+    .bind(Json(&job.body))
+    .bind(&object.name)
+    .bind(&object.sha256)
+    .bind(i64::try_from(object.size).unwrap_or(i64::MAX))
+    .bind(&job.body.filename)
+    .bind(file_type)
+    .bind(&job.body.media_type)
+    .bind(job.title())
+    .bind(&metadata.category)
+    .bind(&metadata.doc_type)
+    .bind(&metadata.author)
+    .bind(Json(&metadata.extra))
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
+}
+
+/// What an import came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    Open { percent: u8 },
+    Finished { title: String, chunks: u32, text_length: u64 },
+    Failed(Reason),
+    /// Somebody else has closed it, or it is gone.
+    Closed,
+}
+
+/// Closes the import if every record has an outcome. Exactly one of those who ask is told that it is finished.
+pub async fn close(pool: &PgPool, import_project: &ProjectId, import: &DocumentId) -> sqlx::Result<Standing> {
+    let scope = schemas::Scope::Projects(vec![import_project.clone()]);
+    let mut tx = platform::postgres::begin(pool, &scope).await?;
+    let project_key = project(&mut tx, import_project).await?;
+    let open: Option<(i64, Option<i32>)> = sqlx::query_as(
+        "SELECT key, records FROM document WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state = 'processing'
+         FOR UPDATE",
+    )
+    .bind(project_key)
+    .bind(import.as_str())
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some((key, records)) = open else { return Ok(Standing::Closed) };
+    // Not all records are published yet: whoever does that asks again.
+    let Some(records) = records else { return Ok(Standing::Open { percent: 0 }) };
+    let (pending, failed): (i64, i64) = sqlx::query_as(
+        "SELECT count(*) FILTER (WHERE outcome IS NULL), count(*) FILTER (WHERE outcome = 'failed')
+         FROM import_record WHERE import_key = $1",
+    )
+    .bind(key)
+    .fetch_one(&mut *tx)
+    .await?;
+    if pending > 0 {
+        let done = i64::from(records) - pending;
+        return Ok(Standing::Open { percent: u8::try_from(done * 100 / i64::from(records.max(1))).unwrap_or(99).min(99) });
+    }
+    let failure = (failed >= i64::from(records)).then(|| match records {
+        0 => Reason::new("empty", "El archivo no contiene registros.", "The file holds no records."),
+        _ => Reason::new(
+            "records_failed",
+            "Ningún registro del archivo pudo indexarse.",
+            "None of the file's records could be indexed.",
+        ),
+    });
+    // Parts in other projects are behind their walls; the sums are those of this project.
+    let (title, chunks, text_length): (String, i64, i64) = sqlx::query_as(
+        "UPDATE document d SET state = $2, reason = $3, percent = $4, starts = 0,
+                indexed_at = CASE WHEN $3 IS NULL THEN now() END,
+                text_length = (SELECT coalesce(sum(text_length), 0) FROM document WHERE parent_key = d.key)
+         WHERE key = $1
+         RETURNING title, (SELECT coalesce(sum(chunks), 0) FROM document WHERE parent_key = d.key), text_length",
+    )
+    .bind(key)
+    .bind(if failure.is_some() { "failed" } else { "indexed" })
+    .bind(failure.as_ref().map(Json))
+    .bind(if failure.is_some() { 0_i16 } else { 100 })
+    .fetch_one(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(failure.map_or(
+        Standing::Finished {
+            title,
+            chunks: u32::try_from(chunks).unwrap_or_default(),
+            text_length: u64::try_from(text_length).unwrap_or_default(),
+        },
+        Standing::Failed,
+    ))
+}
