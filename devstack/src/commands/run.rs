@@ -6,16 +6,20 @@ use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use devstack::{Launch, Location, Options, Ports, Process, Stack, report};
-use tokio::signal::unix::{SignalKind, signal};
+use devstack::{Launch, Location, Options, Ports, Process, report};
+
+use super::servers::{self, Given};
+use crate::interrupt::Interrupt;
 
 const POLL: Duration = Duration::from_millis(20);
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Use the well-known ports: 4222 and 8222 (NATS), 5432 (PostgreSQL), 6379 (Valkey)
+    /// Use the well-known ports, 4222 and 8222 (NATS), 5432 (PostgreSQL), 6379 (Valkey), or others where they are taken
     #[arg(long)]
     fixed: bool,
+    #[command(flatten)]
+    given: Given,
     /// The command; it finds the servers by NATS_URL, DATABASE_URL and REDIS_URL, the libraries by ORT_DYLIB_PATH and
     /// PDFIUM_PATH, the model by MODEL_DIR
     #[arg(last = true, required = true)]
@@ -23,17 +27,15 @@ pub struct Arguments {
 }
 
 pub async fn run(location: Location, arguments: Arguments) -> Result<ExitCode> {
-    let ports = match arguments.fixed {
-        true => Ports::Fixed { nats: 4222, nats_monitor: 8222, postgres: 5432, redis: 6379 },
-        false => Ports::Free,
-    };
+    let ports = if arguments.fixed { servers::well_known_ports()? } else { Ports::Free };
     let options = Options { ports, location: Some(location), ..Options::default() };
-    let stack = tokio::task::spawn_blocking(|| Stack::start(options)).await??;
+    let stack = servers::start(arguments.given.apply(options)).await?;
+    let mut interrupt = Interrupt::new()?;
     let mut command = foreground(&arguments.command);
     for (name, value) in stack.environment() {
         command = command.env(name, value);
     }
-    let status = finish(command.start()?).await?;
+    let status = finish(command.start()?, &mut interrupt).await?;
     tokio::task::spawn_blocking(|| drop(stack)).await?;
     Ok(exit_code(status))
 }
@@ -46,10 +48,8 @@ pub fn foreground(command: &[OsString]) -> Launch {
     }
 }
 
-/// Waits for the command's end. It hears Ctrl-C from the terminal itself; a SIGTERM is passed on.
-pub async fn finish(mut process: Process) -> Result<ExitStatus> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+/// Waits for the command's end. It hears Ctrl-C from the terminal itself; a termination is passed on.
+pub async fn finish(mut process: Process, interrupt: &mut Interrupt) -> Result<ExitStatus> {
     let mut tick = tokio::time::interval(POLL);
     loop {
         tokio::select! {
@@ -58,8 +58,10 @@ pub async fn finish(mut process: Process) -> Result<ExitStatus> {
                     return Ok(status);
                 }
             }
-            _ = interrupt.recv() => report("stopping when the command has stopped"),
-            _ = terminate.recv() => process.ask_to_stop()?,
+            from_terminal = interrupt.next() => match from_terminal.0 {
+                true => report("stopping when the command has stopped"),
+                false => process.ask_to_stop()?,
+            }
         }
     }
 }

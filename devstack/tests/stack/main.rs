@@ -1,5 +1,7 @@
 //! The real servers: started, taken away, brought back, and gone when nobody needs them.
 
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
 mod processes;
 mod servers;
 mod users;

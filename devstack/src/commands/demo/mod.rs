@@ -1,0 +1,49 @@
+//! `devstack demo`: what a newcomer sees first.
+
+mod client;
+mod show;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use devstack::Location;
+
+use super::up;
+use client::Client;
+
+const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    up: up::Arguments,
+    /// Uploads of one caller; the samples are more than the usual limit allows
+    #[arg(long, env = "RATE_LIMIT_UPLOAD", default_value = "off")]
+    rate_limit_upload: String,
+    /// End after showing everything, instead of serving until Ctrl-C
+    #[arg(long)]
+    once: bool,
+}
+
+pub async fn demo(location: Location, arguments: Arguments) -> Result<ExitCode> {
+    devstack::wipe(&location.folder()?.join("demo"))?;
+    let settings = vec![("RATE_LIMIT_UPLOAD", arguments.rate_limit_upload)];
+    let (acorag, mut interrupt) = up::start(location, arguments.up, "demo", settings).await?;
+    let Some(mut acorag) = acorag else { return Ok(ExitCode::from(130)) };
+    let client = Client::new(acorag.url())?;
+    let shown = tokio::select! {
+        shown = show::show(&client, Path::new(SAMPLES)) => shown,
+        failed = acorag.supervise() => failed.map(|never| match never {}),
+        _ = interrupt.next() => {
+            up::stop(acorag, &mut interrupt).await?;
+            return Ok(ExitCode::from(130));
+        }
+    };
+    if shown.is_err() || arguments.once {
+        up::stop(acorag, &mut interrupt).await?;
+        return shown.map(|()| ExitCode::SUCCESS);
+    }
+    println!("\nacorag keeps running on {} with the samples in it; Ctrl-C stops it", acorag.url());
+    up::serve(Some(acorag), interrupt).await
+}
