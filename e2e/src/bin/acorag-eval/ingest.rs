@@ -1,0 +1,131 @@
+//! The corpus into a project, as bulk imports of Aconex records.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use serde_json::json;
+
+use crate::beir::Document;
+use crate::rest::{Client, Import};
+
+/// An import stays well below the size that a server takes by default.
+const MOST_BYTES: usize = 8 << 20;
+
+/// Returns how many documents a second were indexed, from the first byte sent to the last document searchable.
+pub async fn run(client: &Client, project: &str, corpus: &[Document], patience: Duration) -> Result<f64> {
+    let started = Instant::now();
+    let mut imports = Vec::new();
+    for (number, file) in files(project, corpus).into_iter().enumerate() {
+        let name = format!("{project}-{:03}.ndjson", number + 1);
+        let import = client.upload(project, &name, file.bytes).await?;
+        eprintln!("accepted {name}: {} records", file.records);
+        imports.push((import, file.records));
+    }
+
+    let mut watch = Watch { started, total: corpus.len(), best: 0.0, since: Instant::now(), patience };
+    loop {
+        let (mut done, mut finished) = (0.0, true);
+        for (import, records) in &imports {
+            let state = client.import(import).await?;
+            finished &= is_indexed(import, &state)?;
+            done += state.percent.clamp(0.0, 100.0) / 100.0 * *records as f64;
+        }
+        watch.report(done)?;
+        if finished {
+            return Ok(corpus.len() as f64 / started.elapsed().as_secs_f64());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+struct File {
+    bytes: Vec<u8>,
+    records: usize,
+}
+
+fn files(project: &str, corpus: &[Document]) -> Vec<File> {
+    let mut files: Vec<File> = Vec::new();
+    for Document { id, title, text } in corpus {
+        let record = json!({
+            "DocumentId": id,
+            "metadata": {"Title": title, "SelectList2": project},
+            "full_text": text,
+        });
+        let line = format!("{record}\n");
+        match files.last_mut() {
+            Some(file) if file.bytes.len() + line.len() <= MOST_BYTES => {
+                file.bytes.extend_from_slice(line.as_bytes());
+                file.records += 1;
+            }
+            _ => files.push(File { bytes: line.into_bytes(), records: 1 }),
+        }
+    }
+    files
+}
+
+fn is_indexed(Import { document_id, .. }: &Import, state: &crate::rest::State) -> Result<bool> {
+    let failed = state.records.as_ref().map_or(0, |records| records.failed);
+    // The figures would be those of another corpus.
+    ensure!(failed == 0, "{failed} records of import {document_id} failed; {}", state.reason);
+    match state.state.as_str() {
+        "indexed" => Ok(true),
+        "queued" | "processing" => Ok(false),
+        other => bail!("import {document_id} is {other}; {}", state.reason),
+    }
+}
+
+/// Says how far it is and notices when it goes no further.
+struct Watch {
+    started: Instant,
+    total: usize,
+    best: f64,
+    since: Instant,
+    patience: Duration,
+}
+
+impl Watch {
+    fn report(&mut self, done: f64) -> Result<()> {
+        let progressed = done > self.best;
+        if progressed {
+            (self.best, self.since) = (done, Instant::now());
+        } else if self.since.elapsed() > self.patience {
+            let (total, patience) = (self.total, self.patience.as_secs());
+            bail!(
+                "nothing was indexed for {patience} s, {done:.0} of {total} are: is an ingest worker running?"
+            );
+        }
+        let rate = done / self.started.elapsed().as_secs_f64();
+        if progressed && rate > 0.0 {
+            let left = (self.total as f64 - done) / rate;
+            eprintln!("indexed {done:.0} of {}, {rate:.1}/s, {left:.0} s to go", self.total);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn every_document_is_one_line_of_one_file() {
+        let document =
+            |id: usize| Document { id: id.to_string(), title: "T\n".into(), text: "á\n".repeat(1 << 20) };
+        let corpus: Vec<_> = (0..5).map(document).collect();
+        let files = files("p", &corpus);
+        assert!(files.len() > 1 && files.iter().all(|file| file.bytes.len() <= MOST_BYTES));
+        let ids: Vec<_> = files
+            .iter()
+            .flat_map(|file| std::str::from_utf8(&file.bytes).unwrap().lines())
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .map(|record| {
+                assert_eq!(record["metadata"], json!({"Title": "T\n", "SelectList2": "p"}));
+                record["DocumentId"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(ids, ["0", "1", "2", "3", "4"]);
+        assert_eq!(files.iter().map(|file| file.records).sum::<usize>(), 5);
+    }
+}

@@ -1,0 +1,162 @@
+//! How well a running acorag finds things: a BEIR data set goes in over REST, every query is asked over REST, and the
+//! answers are compared with what the data set calls relevant.
+#![allow(clippy::print_stdout, reason = "the figures are what this program is for")]
+
+mod beir;
+mod ingest;
+mod metrics;
+mod rest;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use beir::DataSet;
+use clap::{Parser, ValueEnum};
+use futures::{StreamExt, TryStreamExt, stream};
+use metrics::Scores;
+use rest::Client;
+use serde_json::json;
+use uuid::Uuid;
+
+/// Measures retrieval on a BEIR data set through a running acorag.
+///
+/// The corpus goes into a new project with a random name; nothing else is touched, and the project stays for a look at
+/// it. The last line of the output is one JSON object.
+///
+/// A search answers with at most 50 documents, so recall@100 counts the relevant ones among those 50.
+#[derive(Parser)]
+#[command(name = "acorag-eval", version)]
+struct Args {
+    /// Folder with corpus.jsonl, queries.jsonl and qrels/test.tsv
+    data: PathBuf,
+    /// Where acorag listens
+    #[arg(long, env = "ACORAG_URL", default_value = "http://127.0.0.1:8000")]
+    url: String,
+    /// Key to send as a bearer token; needed unless the server runs with AUTH=off
+    #[arg(long, env = "ACORAG_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+    /// How to search
+    #[arg(long, value_enum, default_value_t = Mode::Hybrid)]
+    mode: Mode,
+    /// Searches in flight at a time
+    #[arg(long, default_value = "4")]
+    clients: NonZeroUsize,
+    /// Beginning of the new project's name; it may be an existing one's, the rest is random
+    #[arg(long, default_value = "eval")]
+    project: String,
+    /// Give up when no document has been indexed for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    patience: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Mode {
+    Hybrid,
+    Vector,
+    Keyword,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    let data = DataSet::read(&args.data)?;
+    let client = Client::new(&args.url, args.api_key.as_deref())?;
+    let project = format!("{}-{}", args.project, &Uuid::new_v4().simple().to_string()[..8]);
+    let (documents, queries) = (data.corpus.len(), data.queries.len());
+    eprintln!("{documents} documents and {queries} queries; project {project}");
+
+    let rate = ingest::run(&client, &project, &data.corpus, Duration::from_secs(args.patience)).await?;
+    let answers = search(&client, &args, &project, &data).await?;
+    report(&args, &project, &data, &answers, rate);
+    Ok(())
+}
+
+struct Answer {
+    scores: Scores,
+    took: Duration,
+    degraded: bool,
+}
+
+async fn search(client: &Client, args: &Args, project: &str, data: &DataSet) -> Result<Vec<Answer>> {
+    let mode = args.mode.name();
+    let mut last = Instant::now();
+    let asked = data.queries.iter().map(|query| async move {
+        let found = client
+            .search(project, &query.text, mode)
+            .await
+            .with_context(|| format!("query {} failed", query.id))?;
+        let scores = Scores::of(&found.documents, &query.relevant);
+        Ok::<_, anyhow::Error>(Answer { scores, took: found.took, degraded: found.degraded })
+    });
+    let mut answers = Vec::with_capacity(data.queries.len());
+    let mut running = stream::iter(asked).buffer_unordered(args.clients.get());
+    while let Some(answer) = running.try_next().await? {
+        answers.push(answer);
+        if last.elapsed() > Duration::from_secs(5) || answers.len() == data.queries.len() {
+            eprintln!("searched {} of {}", answers.len(), data.queries.len());
+            last = Instant::now();
+        }
+    }
+    Ok(answers)
+}
+
+fn report(args: &Args, project: &str, data: &DataSet, answers: &[Answer], documents_per_second: f64) {
+    let scores: Vec<_> = answers.iter().map(|answer| &answer.scores).collect();
+    let mean = Scores::mean(&scores);
+    let mut times: Vec<_> = answers.iter().map(|answer| answer.took.as_secs_f64() * 1000.0).collect();
+    times.sort_by(f64::total_cmp);
+    let (p50, p95) = (metrics::percentile(&times, 0.5), metrics::percentile(&times, 0.95));
+    let degraded = answers.iter().filter(|answer| answer.degraded).count();
+    let (documents, queries, mode) = (data.corpus.len(), answers.len(), args.mode.name());
+
+    for (name, value) in [
+        ("ndcg@10", mean.ndcg_10),
+        ("mrr@10", mean.mrr_10),
+        ("recall@1", mean.recall_1),
+        ("recall@5", mean.recall_5),
+        ("recall@10", mean.recall_10),
+        ("recall@100", mean.recall_100),
+    ] {
+        println!("{name:<20} {value:>9.4}");
+    }
+    println!("{:<20} {p50:>9.1} ms", "search p50");
+    println!("{:<20} {p95:>9.1} ms", "search p95");
+    println!("{:<20} {documents_per_second:>9.1}", "documents a second");
+    if degraded > 0 {
+        println!("{:<20} {degraded:>9}   answers lacked one half of the search", "degraded");
+    }
+    let summary = json!({
+        "ndcg@10": rounded(mean.ndcg_10, 4),
+        "mrr@10": rounded(mean.mrr_10, 4),
+        "recall@1": rounded(mean.recall_1, 4),
+        "recall@5": rounded(mean.recall_5, 4),
+        "recall@10": rounded(mean.recall_10, 4),
+        "recall@100": rounded(mean.recall_100, 4),
+        "queries": queries,
+        "documents": documents,
+        "mode": mode,
+        "search_p50_ms": rounded(p50, 1),
+        "search_p95_ms": rounded(p95, 1),
+        "documents_per_second": rounded(documents_per_second, 1),
+        "degraded": degraded,
+        "project": project,
+    });
+    println!("{summary}");
+}
+
+fn rounded(value: f64, digits: i32) -> f64 {
+    let scale = 10_f64.powi(digits);
+    (value * scale).round() / scale
+}
+
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hybrid => "hybrid",
+            Self::Vector => "vector",
+            Self::Keyword => "keyword",
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The three calls of acorag that an evaluation needs.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use reqwest::header::RETRY_AFTER;
+use reqwest::multipart::{Form, Part};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// As many as a search gives.
+const TOP_K: usize = 50;
+const MOST_CHARACTERS: usize = 2000;
+/// A server that refuses for longer than this is not busy, it is gone.
+const MOST_WAITING: Duration = Duration::from_secs(15 * 60);
+
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    key: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct Import {
+    pub document_id: String,
+    status_url: String,
+}
+
+#[derive(Deserialize)]
+pub struct State {
+    pub state: String,
+    #[serde(default)]
+    pub percent: f64,
+    #[serde(default)]
+    pub reason: Value,
+    pub records: Option<Records>,
+}
+
+#[derive(Deserialize)]
+pub struct Records {
+    pub failed: u64,
+}
+
+pub struct Found {
+    pub documents: Vec<String>,
+    /// Of the call that was answered, without the refused ones before it.
+    pub took: Duration,
+    /// The server left out one half of the search.
+    pub degraded: bool,
+}
+
+impl Client {
+    pub fn new(url: &str, key: Option<&str>) -> Result<Self> {
+        // Another one may be there already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build()?;
+        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), key: key.map(str::to_owned) })
+    }
+
+    /// Uploads a file of records.
+    pub async fn upload(&self, project: &str, name: &str, bytes: Vec<u8>) -> Result<Import> {
+        #[derive(Deserialize)]
+        struct Accepted {
+            data: Import,
+        }
+        let metadata = json!({ "project_id": project }).to_string();
+        let bytes = bytes::Bytes::from(bytes);
+        let call = || {
+            let length = bytes.len() as u64;
+            let file = Part::stream_with_length(bytes.clone(), length).file_name(name.to_owned());
+            let file = file.mime_str("application/x-ndjson")?;
+            let form = Form::new().text("metadata", metadata.clone()).part("file", file);
+            Ok(self.http.post(format!("{}/upload", self.url)).multipart(form))
+        };
+        let (response, _) = self.send(call).await.context("the upload failed")?;
+        let accepted: Accepted =
+            response.json().await.context("the upload was answered otherwise than promised")?;
+        Ok(accepted.data)
+    }
+
+    /// How far an import is.
+    pub async fn import(&self, import: &Import) -> Result<State> {
+        let url = match &import.status_url {
+            path if path.starts_with('/') => format!("{}{path}", self.url),
+            _ => format!("{}/documents/{}", self.url, import.document_id),
+        };
+        let (response, _) =
+            self.send(|| Ok(self.http.get(&url))).await.context("asking how far it is failed")?;
+        response.json().await.context("the state of the import is not what was promised")
+    }
+
+    pub async fn search(&self, project: &str, query: &str, mode: &str) -> Result<Found> {
+        #[derive(Deserialize)]
+        struct Row {
+            document_id: String,
+        }
+        let query: String = query.chars().take(MOST_CHARACTERS).collect();
+        let body = json!({"query": query, "project_id": project, "top_k": TOP_K, "mode": mode});
+        let url = format!("{}/search", self.url);
+        let (response, started) = self.send(|| Ok(self.http.post(&url).json(&body))).await?;
+        let degraded = response.headers().contains_key("x-acorag-degraded");
+        let rows: Vec<Row> = response.json().await.context("the answer is not a list of documents")?;
+        let took = started.elapsed();
+        Ok(Found { documents: rows.into_iter().map(|row| row.document_id).collect(), took, degraded })
+    }
+
+    /// Sends until it is not refused for the moment, and says when the last attempt began.
+    async fn send(&self, call: impl Fn() -> Result<RequestBuilder>) -> Result<(Response, Instant)> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let mut call = call()?;
+            if let Some(key) = &self.key {
+                call = call.bearer_auth(key);
+            }
+            let started = Instant::now();
+            let response = call.send().await?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok((response, started));
+            }
+            let pause = pause(&response);
+            let refused = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            if !refused || waited + pause > MOST_WAITING {
+                bail!("{status}: {}", response.text().await.unwrap_or_default());
+            }
+            if pause > Duration::from_secs(10) {
+                eprintln!("{status}: asked to wait {} s", pause.as_secs());
+            }
+            tokio::time::sleep(pause).await;
+            waited += pause;
+        }
+    }
+}
+
+fn pause(response: &Response) -> Duration {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::extract::State as Shared;
+    use axum::http::HeaderMap;
+    use axum::response::IntoResponse;
+    use axum::routing::{get, post};
+    use axum::{Json, Router};
+
+    use super::*;
+
+    /// Answers the first search with the status, the others with rows.
+    async fn server(first: StatusCode) -> (Client, Arc<AtomicUsize>) {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let search = move |Shared(calls): Shared<Arc<AtomicUsize>>,
+                           headers: HeaderMap,
+                           Json(body): Json<Value>| async move {
+            assert_eq!(headers["authorization"], "Bearer k");
+            assert_eq!(body, json!({"query": "q", "project_id": "p", "top_k": 50, "mode": "hybrid"}));
+            if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                return (first, [("retry-after", "0")], "refused").into_response();
+            }
+            Json(json!([{"document_id": "b", "score": 1}, {"document_id": "a"}])).into_response()
+        };
+        let state = || async {
+            Json(json!({"state": "processing", "percent": 40, "reason": null, "kind": "import"}))
+        };
+        let router = Router::new()
+            .route("/search", post(search))
+            .route("/documents/x", get(state))
+            .with_state(calls.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (Client::new(&url, Some("k")).unwrap(), calls)
+    }
+
+    #[tokio::test]
+    async fn a_refused_call_is_made_again() {
+        for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
+            let (client, calls) = server(status).await;
+            let found = client.search("p", "q", "hybrid").await.unwrap();
+            assert_eq!((found.documents, found.degraded), (vec!["b".to_owned(), "a".to_owned()], false));
+            assert_eq!(calls.load(Ordering::SeqCst), 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_call_is_an_error_with_its_answer() {
+        let (client, calls) = server(StatusCode::BAD_REQUEST).await;
+        let error = client.search("p", "q", "hybrid").await.err().unwrap().to_string();
+        assert!(error.contains("400") && error.contains("refused"), "{error}");
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn the_state_is_asked_where_the_upload_said() {
+        let (client, _) = server(StatusCode::OK).await;
+        let import = Import { document_id: "y".into(), status_url: "/documents/x".into() };
+        let state = client.import(&import).await.unwrap();
+        assert_eq!(
+            (state.state.as_str(), state.percent, state.records.is_none()),
+            ("processing", 40.0, true)
+        );
+    }
+}

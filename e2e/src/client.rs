@@ -1,0 +1,112 @@
+//! A REST client that speaks of documents and searches.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use reqwest::{
+    Response, StatusCode,
+    multipart::{Form, Part},
+};
+use serde_json::{Value, json};
+
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub http: reqwest::Client,
+    pub url: String,
+}
+
+/// A file to upload.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    pub filename: String,
+    pub bytes: Vec<u8>,
+    pub metadata: Value,
+}
+
+impl Upload {
+    pub fn new(filename: &str, bytes: impl Into<Vec<u8>>, metadata: Value) -> Self {
+        Self { filename: filename.to_owned(), bytes: bytes.into(), metadata }
+    }
+}
+
+pub(crate) fn http() -> Result<reqwest::Client> {
+    // One provider a process; whoever comes second finds it installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(reqwest::Client::builder().timeout(Duration::from_secs(300)).build()?)
+}
+
+impl Client {
+    pub fn new(url: &str) -> Result<Self> {
+        Ok(Self { http: http()?, url: url.trim_end_matches('/').to_owned() })
+    }
+
+    pub async fn get(&self, path: &str) -> Result<Response> {
+        Ok(self.http.get(format!("{}{path}", self.url)).send().await?)
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Response> {
+        Ok(self.http.post(format!("{}{path}", self.url)).json(body).send().await?)
+    }
+
+    pub async fn delete(&self, path: &str) -> Result<Response> {
+        Ok(self.http.delete(format!("{}{path}", self.url)).send().await?)
+    }
+
+    /// Uploads and returns the answer as it is.
+    pub async fn try_upload(&self, upload: Upload, query: &str) -> Result<Response> {
+        let form = Form::new()
+            .text("metadata", upload.metadata.to_string())
+            .part("file", Part::bytes(upload.bytes).file_name(upload.filename));
+        Ok(self.http.post(format!("{}/upload{query}", self.url)).multipart(form).send().await?)
+    }
+
+    /// Uploads, expects 202 and returns the document's id.
+    pub async fn upload(&self, upload: Upload) -> Result<String> {
+        let answer = self.try_upload(upload, "").await?;
+        let (status, body) = (answer.status(), answer.text().await?);
+        ensure!(status == StatusCode::ACCEPTED, "upload: {status} {body}");
+        let body: Value = serde_json::from_str(&body)?;
+        Ok(body["data"]["document_id"].as_str().context("no document_id")?.to_owned())
+    }
+
+    /// Uploads, waits until it is searchable, and returns its id.
+    pub async fn index(&self, upload: Upload) -> Result<String> {
+        let answer = self.try_upload(upload, "?wait=120").await?;
+        let (status, body) = (answer.status(), answer.text().await?);
+        ensure!(status == StatusCode::OK, "upload and wait: {status} {body}");
+        let body: Value = serde_json::from_str(&body)?;
+        Ok(body["data"]["document_id"].as_str().context("no document_id")?.to_owned())
+    }
+
+    pub async fn document(&self, id: &str, project: &str) -> Result<Value> {
+        let answer = self.get(&format!("/documents/{id}?project_id={project}")).await?;
+        ensure!(answer.status().is_success(), "document {id}: {} {}", answer.status(), answer.text().await?);
+        Ok(answer.json().await?)
+    }
+
+    /// Asks until the document is in a final state, and returns it.
+    pub async fn settled(&self, id: &str, project: &str) -> Result<Value> {
+        let deadline = Instant::now() + Duration::from_secs(240);
+        loop {
+            let document = self.document(id, project).await?;
+            if matches!(document["state"].as_str(), Some("indexed" | "failed" | "superseded")) {
+                return Ok(document);
+            }
+            if Instant::now() > deadline {
+                bail!("still not settled: {document}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Searches one project and returns the rows.
+    pub async fn search(&self, project: &str, query: &str) -> Result<Vec<Value>> {
+        self.search_with(json!({ "query": query, "project_id": project, "top_k": 10 })).await
+    }
+
+    pub async fn search_with(&self, body: Value) -> Result<Vec<Value>> {
+        let answer = self.post("/search", &body).await?;
+        ensure!(answer.status().is_success(), "search: {} {}", answer.status(), answer.text().await?);
+        Ok(answer.json().await?)
+    }
+}

@@ -1,0 +1,173 @@
+//! The services' own programs against servers of their own.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use devstack::{Launch, Process, Stack, free_port};
+
+use crate::Client;
+
+/// What to run. Default: one of each service, no rate limits.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub apis: usize,
+    pub ingest_workers: usize,
+    pub query_workers: usize,
+    /// Added to the environment of every service.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let off = |name: &str| (name.to_owned(), "off".to_owned());
+        Self {
+            apis: 1,
+            ingest_workers: 1,
+            query_workers: 1,
+            environment: ["RATE_LIMIT_SEARCH", "RATE_LIMIT_CHAT", "RATE_LIMIT_UPLOAD"].map(off).to_vec(),
+        }
+    }
+}
+
+impl Options {
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// A running acorag. Dropping it stops everything.
+pub struct System {
+    // Services before servers: fields drop in this order.
+    apis: Vec<Service>,
+    pub query_workers: Vec<Service>,
+    pub ingest_workers: Vec<Service>,
+    pub stack: Stack,
+}
+
+/// One service's process.
+pub struct Service {
+    launch: Launch,
+    pub port: u16,
+    pub log: PathBuf,
+    process: Option<Process>,
+}
+
+/// How long a service may take to become ready; a debug build loads its model slowly.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+impl System {
+    /// Starts everything and returns when it is ready.
+    pub async fn start(options: Options) -> Result<Self> {
+        let stack = tokio::task::spawn_blocking(|| Stack::start(devstack::Options::default())).await??;
+        let logs =
+            stack.paths().stack.join("tmp").join(format!("services-{}-{}", std::process::id(), free_port()?));
+        std::fs::create_dir_all(&logs)?;
+        let launch = |program: &str, index: usize| -> Result<(Launch, PathBuf)> {
+            let log = logs.join(format!("{program}-{index}.log"));
+            let mut launch = Launch::new(binary(program)?).log(&log).env("LOG_FORMAT", "json");
+            for (name, value) in stack.environment() {
+                launch = launch.env(name, value);
+            }
+            for (name, value) in &options.environment {
+                launch = launch.env(name, value);
+            }
+            Ok((launch, log))
+        };
+        let (migrate, log) = launch("acorag-migrate", 0)?;
+        let status = migrate.start()?.wait()?;
+        ensure!(status.success(), "acorag-migrate failed: {}", tail(&log));
+        let service = |program: &str, variable: &str, index: usize| -> Result<Service> {
+            let port = free_port()?;
+            let (launch, log) = launch(program, index)?;
+            Service::start(launch.env(variable, port.to_string()), port, log)
+        };
+        let several = |program: &str, variable: &str, count: usize| -> Result<Vec<Service>> {
+            (0..count).map(|index| service(program, variable, index)).collect()
+        };
+        let system = Self {
+            ingest_workers: several("acorag-ingest-worker", "HEALTH_PORT", options.ingest_workers)?,
+            query_workers: several("acorag-query-worker", "HEALTH_PORT", options.query_workers)?,
+            apis: several("acorag-api", "PORT", options.apis)?,
+            stack,
+        };
+        for service in system.ingest_workers.iter().chain(&system.query_workers).chain(&system.apis) {
+            service.ready().await?;
+        }
+        Ok(system)
+    }
+
+    pub fn url(&self, api: usize) -> String {
+        self.apis.get(api).map_or_else(String::new, |api| format!("http://127.0.0.1:{}", api.port))
+    }
+
+    pub fn client(&self) -> Result<Client> {
+        Client::new(&self.url(0))
+    }
+
+    pub fn api_process(&self) -> Option<u32> {
+        self.apis.first().and_then(Service::id)
+    }
+
+    pub fn api_log(&self) -> Option<&Path> {
+        self.apis.first().map(|api| api.log.as_path())
+    }
+}
+
+impl Service {
+    fn start(launch: Launch, port: u16, log: PathBuf) -> Result<Self> {
+        let process = Some(launch.start()?);
+        Ok(Self { launch, port, log, process })
+    }
+
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(mut process) = self.process.take() {
+            process.kill()?;
+        }
+        Ok(())
+    }
+
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process = Some(self.launch.start()?);
+        self.ready().await
+    }
+
+    /// Waits until it says that it is ready.
+    pub async fn ready(&self) -> Result<()> {
+        let url = format!("http://127.0.0.1:{}/ready", self.port);
+        let deadline = Instant::now() + PATIENCE;
+        let client = crate::client::http()?;
+        loop {
+            match client.get(&url).send().await {
+                Ok(answer) if answer.status().is_success() => return Ok(()),
+                _ if Instant::now() > deadline => bail!("not ready: {}", tail(&self.log)),
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+}
+
+/// The services' programs stand beside the test's own, in cargo's target folder.
+fn binary(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let candidates = own.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+    candidates.into_iter().find(|path| path.is_file()).with_context(|| {
+        format!("{name} is not built: run `cargo build --workspace --bins` (make test does) first")
+    })
+}
+
+fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(15).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,230 @@
+//! A document's life: accepted, followed, found, read back, deleted.
+
+use std::time::{Duration, Instant};
+
+use e2e::Upload;
+use futures::StreamExt as _;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::{sample, shared, unique};
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The file comes back byte for byte, whole and in part.
+#[tokio::test]
+async fn the_original_file_comes_back() {
+    let (client, _) = shared().await;
+    let project = unique("original");
+    let bytes = sample("geotechnical-report.pdf");
+    let id = client
+        .index(Upload::new("informe ñ.pdf", bytes.clone(), json!({"project_id": project})))
+        .await
+        .unwrap();
+
+    let answer = client.get(&format!("/document/{id}/file")).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["content-type"], "application/pdf");
+    assert!(answer.headers()["content-disposition"].to_str().unwrap().starts_with("inline"));
+    let etag = answer.headers()["etag"].clone();
+    assert_eq!(sha256(&answer.bytes().await.unwrap()), sha256(&bytes));
+    assert_eq!(client.document(&id, &project).await.unwrap()["sha256"], sha256(&bytes));
+
+    let url = format!("{}/document/{id}/file", client.url);
+    let part = client.http.get(&url).header("range", "bytes=1000-1999").send().await.unwrap();
+    assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(part.bytes().await.unwrap(), bytes[1000..2000]);
+    let unchanged = client.http.get(&url).header("if-none-match", etag).send().await.unwrap();
+    assert_eq!(unchanged.status(), StatusCode::NOT_MODIFIED);
+
+    let exists = client.get(&format!("/document/{id}/exists")).await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!(exists, json!({"exists": true}));
+    let preview =
+        client.get(&format!("/document/{id}/preview")).await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!(preview["filename"], "informe ñ.pdf");
+}
+
+/// From its 202 to its first answer.
+#[tokio::test]
+async fn a_twenty_page_pdf_is_searchable_soon() {
+    let (client, _) = shared().await;
+    let project = unique("manual");
+    let bytes = sample("operation-and-maintenance-manual.pdf");
+    let id = client.upload(Upload::new("manual.pdf", bytes, json!({"project_id": project}))).await.unwrap();
+    let accepted = Instant::now();
+    let document = client.settled(&id, &project).await.unwrap();
+    assert_eq!((&document["state"], &document["pages"]), (&json!("indexed"), &json!(20)), "{document}");
+    let rows = client.search(&project, "legionella sampling in the cooling towers").await.unwrap();
+    assert_eq!(rows[0]["page"], 4, "{}", rows[0]);
+    // What is promised is 5 s from a release build on an idle machine (make bench measures it); here it must not hang.
+    assert!(accepted.elapsed() < Duration::from_secs(60));
+}
+
+/// Whoever follows a document hears of every step, in order, to the end.
+#[tokio::test]
+async fn progress_is_told_to_the_end() {
+    let (client, _) = shared().await;
+    let project = unique("seguimiento");
+    let bytes = sample("especificaciones-tecnicas.pdf");
+    let id = client
+        .upload(Upload::new("especificaciones.pdf", bytes, json!({"project_id": project})))
+        .await
+        .unwrap();
+    let answer = client.get(&format!("/documents/{id}/events")).await.unwrap();
+    assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/event-stream"));
+    let mut stream = answer.bytes_stream();
+    let mut text = String::new();
+    while let Some(bytes) = tokio::time::timeout(Duration::from_secs(60), stream.next()).await.unwrap() {
+        text.push_str(&String::from_utf8_lossy(&bytes.unwrap()));
+    }
+    let events: Vec<Value> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data:"))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
+    assert_eq!(events.last().unwrap()["event"], "indexed", "{text}");
+    let percents: Vec<u64> = events.iter().map(|event| event["percent"].as_u64().unwrap()).collect();
+    assert!(percents.is_sorted(), "{percents:?}");
+}
+
+/// The same file again is the same document: not doubled, and not embedded again.
+#[tokio::test]
+async fn the_same_upload_twice_is_one_document() {
+    let (client, _) = shared().await;
+    let project = unique("repetido");
+    let upload = Upload::new(
+        "acta.txt",
+        "El hormigón de la losa del piso 7 se vacía el jueves.",
+        json!({"project_id": project}),
+    );
+    let first = client.index(upload.clone()).await.unwrap();
+    let second = client.index(upload).await.unwrap();
+    assert_eq!(first, second);
+    let list =
+        client.get(&format!("/documents?project_id={project}")).await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!(list["documents"].as_array().unwrap().len(), 1, "{list}");
+    assert_eq!(client.search(&project, "losa del piso 7").await.unwrap().len(), 1);
+}
+
+/// A deleted document is gone from search, list and file, and may come back.
+#[tokio::test]
+async fn deleted_is_gone_and_may_return() {
+    let (client, _) = shared().await;
+    let project = unique("borrado");
+    let upload =
+        Upload::new("nota.txt", "La grúa torre se desmonta en marzo.", json!({"project_id": project}));
+    let id = client.index(upload.clone()).await.unwrap();
+    assert_eq!(client.search(&project, "grúa torre").await.unwrap().len(), 1);
+
+    let answer = client.delete(&format!("/documents/{id}?project_id={project}")).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK, "{}", answer.text().await.unwrap());
+    assert!(client.search(&project, "grúa torre").await.unwrap().is_empty());
+    for path in ["/documents/{id}", "/document/{id}/file", "/document/{id}/preview"] {
+        let answer = client.get(&path.replace("{id}", &id)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(client.delete(&format!("/documents/{id}")).await.unwrap().status(), StatusCode::NOT_FOUND);
+
+    assert_eq!(client.index(upload).await.unwrap(), id);
+    assert_eq!(client.search(&project, "grúa torre").await.unwrap().len(), 1);
+}
+
+/// A list is complete and without repetition however it is paged.
+#[tokio::test]
+async fn a_list_is_paged_by_cursor() {
+    let (client, _) = shared().await;
+    let project = unique("lista");
+    for number in 0..5 {
+        let text = format!("Acta número {number} de la obra.");
+        client
+            .index(Upload::new(&format!("acta-{number}.txt"), text, json!({"project_id": project})))
+            .await
+            .unwrap();
+    }
+    let (mut names, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = client.get(&format!("/documents?project_id={project}&limit=2{cursor}")).await.unwrap();
+        let page = page.json::<Value>().await.unwrap();
+        names.extend(
+            page["documents"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|row| row["filename"].as_str().unwrap().to_owned()),
+        );
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(names, ["acta-4.txt", "acta-3.txt", "acta-2.txt", "acta-1.txt", "acta-0.txt"]);
+    let answer = client.get("/documents?cursor=nonsense").await.unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert!(answer.text().await.unwrap().contains("cursor"));
+}
+
+/// Projects are walls: neither search nor id reaches across when a project is named.
+#[tokio::test]
+async fn one_project_does_not_see_another() {
+    let (client, _) = shared().await;
+    let (ours, theirs) = (unique("muro-a"), unique("muro-b"));
+    let text = "El presupuesto confidencial del ascensor es de 84 millones.";
+    let id = client.index(Upload::new("oferta.txt", text, json!({"project_id": theirs}))).await.unwrap();
+    assert!(client.search(&ours, "presupuesto del ascensor").await.unwrap().is_empty());
+    assert_eq!(
+        client.get(&format!("/documents/{id}?project_id={ours}")).await.unwrap().status(),
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(client.search(&theirs, "presupuesto del ascensor").await.unwrap().len(), 1);
+}
+
+/// Filters narrow both legs, and rows have the old system's shape.
+#[tokio::test]
+async fn filters_and_the_shape_of_rows() {
+    let (client, _) = shared().await;
+    let project = unique("filtros");
+    for (name, doc_type, date) in [("a.txt", "Plano", "2026-01-10"), ("b.txt", "Acta", "2026-06-10")] {
+        let metadata = json!({"project_id": project, "type": doc_type, "date": date, "title": name});
+        client
+            .index(Upload::new(name, "Impermeabilización de la cubierta con membrana asfáltica.", metadata))
+            .await
+            .unwrap();
+    }
+    for (filters, expected) in [
+        (json!({"doc_type": "acta"}), vec!["b.txt"]),
+        (json!({"date_from": "2026-03-01"}), vec!["b.txt"]),
+        (json!({"date_to": "2026-03-01"}), vec!["a.txt"]),
+        (json!({"doc_type": "ninguno"}), vec![]),
+    ] {
+        for mode in ["hybrid", "vector", "keyword"] {
+            let body = json!({"query": "membrana asfáltica", "project_id": project, "filters": filters, "mode": mode});
+            let rows = client.search_with(body).await.unwrap();
+            let names: Vec<_> = rows.iter().map(|row| row["filename"].as_str().unwrap()).collect();
+            assert_eq!(names, expected, "{filters} {mode}");
+        }
+    }
+    let row = &client.search(&project, "membrana asfáltica").await.unwrap()[0];
+    for field in [
+        "document_id",
+        "chunk_id",
+        "project_id",
+        "title",
+        "number",
+        "category",
+        "doc_type",
+        "revision",
+        "filename",
+        "file_type",
+        "snippet",
+        "match_quality",
+    ] {
+        assert!(row[field].is_string(), "{field}: {row}");
+    }
+    for field in ["vector_score", "text_score", "score"] {
+        assert!((0.0..=1.0).contains(&row[field].as_f64().unwrap()), "{field}: {row}");
+    }
+    assert!(row.get("date_modified").is_some() && row.get("page").is_some());
+}

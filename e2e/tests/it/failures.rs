@@ -1,0 +1,101 @@
+//! What cannot be indexed ends with a reason that a person understands, and costs nothing else.
+
+use e2e::Upload;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{sample, shared, unique};
+
+#[tokio::test]
+async fn each_bad_file_fails_with_its_reason() {
+    let (client, _) = shared().await;
+    let project = unique("fallos");
+    let whole = sample("geotechnical-report.pdf");
+    let fixture = |name: &str| {
+        let path = format!("{}/../ingest-worker/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    for (name, bytes, code) in [
+        ("truncado.pdf", whole[..whole.len() / 3].to_vec(), "damaged"),
+        ("clave.pdf", fixture("password.pdf"), "password_protected"),
+        ("escaneo.pdf", fixture("scan.pdf"), "scan_without_text"),
+        ("vacio.txt", b"   \n \n".to_vec(), "no_text"),
+        ("basura.docx", vec![0x50, 0x4b, 3, 4, 0, 0, 1, 2, 3], "damaged"),
+    ] {
+        let id = client.upload(Upload::new(name, bytes, json!({"project_id": project}))).await.unwrap();
+        let document = client.settled(&id, &project).await.unwrap();
+        assert_eq!(document["state"], "failed", "{name}: {document}");
+        assert_eq!(document["reason_code"], code, "{name}: {document}");
+        let reason = document["reason"].as_str().unwrap();
+        assert!(reason.len() > 15 && !reason.contains("Error("), "{name}: {reason}");
+    }
+    // And the next document is indexed as if nothing had been.
+    client.index(Upload::new("bien.txt", "Todo en orden.", json!({"project_id": project}))).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_file_is_refused_at_once() {
+    let (client, _) = shared().await;
+    let answer = client.try_upload(Upload::new("nada.pdf", "", json!({})), "").await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let body = answer.json::<Value>().await.unwrap();
+    assert!(body["detail"].is_string() && body["request_id"].is_string(), "{body}");
+}
+
+#[tokio::test]
+async fn waiting_for_a_bad_file_hears_the_reason_in_the_callers_language() {
+    let (client, _) = shared().await;
+    let whole = sample("geotechnical-report.pdf");
+    for (language, expected) in [("es", "dañado"), ("en", "damaged")] {
+        let form = reqwest::multipart::Form::new().part(
+            "file",
+            reqwest::multipart::Part::bytes(whole[..9_000].to_vec()).file_name(format!("{language}.pdf")),
+        );
+        let request =
+            client.http.post(format!("{}/upload?wait=60", client.url)).header("accept-language", language);
+        let answer = request.multipart(form).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let body = answer.json::<Value>().await.unwrap();
+        assert!(body["detail"].as_str().unwrap().contains(expected), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_record_does_not_stop_an_import() {
+    let (client, _) = shared().await;
+    let project = unique("importacion");
+    let lines = [
+        json!({"DocumentId": "r1", "metadata": {"Title": "Plano de fundaciones", "DateModified": "15/03/2026"}}).to_string(),
+        "{esto no es JSON".to_owned(),
+        json!({"DocumentId": "r2", "metadata": {"Title": "Plano de losas"}, "full_text": "Losa de 18 cm."}).to_string(),
+    ];
+    let upload = Upload::new("registros.ndjson", lines.join("\n"), json!({"project_id": project}));
+    let id = client.index(upload).await.unwrap();
+    let document = client.document(&id, &project).await.unwrap();
+    assert_eq!(document["records"], json!({"total": 3, "indexed": 2, "failed": 1}), "{document}");
+    let rows = client.search(&project, "plano de fundaciones").await.unwrap();
+    assert_eq!(rows[0]["document_id"], "r1");
+    assert!(rows[0]["date_modified"].as_str().unwrap().starts_with("2026-03-15"));
+}
+
+#[tokio::test]
+async fn bad_requests_name_the_field() {
+    let (client, _) = shared().await;
+    for (body, field) in [
+        (json!({"query": ""}), "query"),
+        (json!({"query": "x", "top_k": 51}), "top_k"),
+        (json!({"query": "x", "top_k": "muchos"}), "top_k"),
+        (json!({"query": "x", "filters": {"date_from": "ayer"}}), "date"),
+        (json!({"top_k": 5}), "query"),
+        (json!({"query": "x", "project_id": "a\u{7}b"}), "project_id"),
+    ] {
+        let answer = client.post("/search", &body).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body}");
+        let error = answer.json::<Value>().await.unwrap();
+        assert!(error["detail"].as_str().unwrap().contains(field), "{body}: {error}");
+    }
+    let metadata = Upload::new("a.txt", "texto", json!({"date": "mañana"}));
+    let answer = client.try_upload(metadata, "").await.unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert!(answer.text().await.unwrap().contains("date"));
+}

@@ -1,0 +1,44 @@
+//! Whole flows: HTTP and NATS in front, the real queue, databases and model behind.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects")]
+
+mod crash;
+mod demo_documents;
+mod documents;
+mod failures;
+mod producers;
+mod revisions;
+mod telemetry;
+
+use std::sync::OnceLock;
+
+use e2e::{Client, Options, System};
+use tokio::sync::Mutex;
+
+/// The acorag that most tests share, each in a project of its own. It lives as long as the test program.
+async fn shared() -> (Client, &'static System) {
+    static STARTING: Mutex<()> = Mutex::const_new(());
+    static SYSTEM: OnceLock<System> = OnceLock::new();
+    let _one_at_a_time = STARTING.lock().await;
+    let system = match SYSTEM.get() {
+        Some(system) => system,
+        None => {
+            let system = System::start(Options::default()).await.expect("acorag starts");
+            SYSTEM.get_or_init(|| system)
+        }
+    };
+    (system.client().unwrap(), system)
+}
+
+/// A sample document.
+fn sample(name: &str) -> Vec<u8> {
+    let path = format!("{}/../samples/files/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A name nobody else uses.
+fn unique(what: &str) -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{what}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}

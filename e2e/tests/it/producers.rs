@@ -1,0 +1,96 @@
+//! Documents published straight to NATS get what an upload gets.
+
+use std::process::Stdio;
+
+use async_nats::jetstream;
+use futures::StreamExt as _;
+use schemas::{
+    DocumentId, ProjectId,
+    subjects::{self, JobKind},
+};
+use serde_json::{Value, json};
+
+use crate::{shared, unique};
+
+#[tokio::test]
+async fn a_message_becomes_a_document_with_all_its_events() {
+    let (client, system) = shared().await;
+    let project: ProjectId = unique("Obra Norte / productor").parse().unwrap();
+    let document: DocumentId = "acta.12".parse().unwrap();
+    let nats = async_nats::connect(system.stack.nats_url()).await.unwrap();
+    let mut events = nats.subscribe(subjects::events_of(&project, &document)).await.unwrap();
+    let stream = jetstream::new(nats.clone());
+    let job =
+        json!({"text": "El replanteo del eje C se corrige en 12 mm.", "metadata": {"title": "Acta 12"}});
+    let subject = subjects::job(JobKind::Document, &project, &document);
+    stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
+
+    let mut seen = Vec::new();
+    while seen.last().map(String::as_str) != Some("indexed") {
+        let message =
+            tokio::time::timeout(std::time::Duration::from_secs(60), events.next()).await.unwrap().unwrap();
+        let event: Value = serde_json::from_slice(&message.payload).unwrap();
+        assert_ne!(event["event"], "failed", "{event}");
+        seen.push(event["event"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(seen.first().map(String::as_str), Some("queued"), "{seen:?}");
+    let rows = client.search(project.as_str(), "replanteo del eje C").await.unwrap();
+    assert_eq!((&rows[0]["document_id"], &rows[0]["title"]), (&json!("acta.12"), &json!("Acta 12")));
+}
+
+#[tokio::test]
+async fn a_message_cannot_reach_into_another_project() {
+    let (client, system) = shared().await;
+    let (ours, theirs) = (unique("propio"), unique("ajeno"));
+    let nats = async_nats::connect(system.stack.nats_url()).await.unwrap();
+    let stream = jetstream::new(nats);
+    let job = json!({"text": "Contrabando.", "metadata": {"project_id": theirs}});
+    let subject = subjects::job(JobKind::Document, &ours.parse().unwrap(), &"x".parse().unwrap());
+    stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
+    let document = client.settled("x", &ours).await.unwrap();
+    assert_eq!((&document["state"], &document["reason_code"]), (&json!("failed"), &json!("invalid_job")));
+    assert!(client.search(&theirs, "contrabando").await.unwrap().is_empty());
+}
+
+/// The producer that README points at, in Python.
+#[tokio::test]
+async fn the_python_producer_works() {
+    let (client, system) = shared().await;
+    let project = unique("python");
+    let python = python_with_nats(system).await;
+    let script = format!("{}/../load/nats_producer.py", env!("CARGO_MANIFEST_DIR"));
+    let output = tokio::process::Command::new(python)
+        .args([&script, "--server", system.stack.nats_url(), "--project", &project, "--document", "py-1"])
+        .args(["--text", "La cota de fundación es -4,35 m.", "--title", "Cotas"])
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows = client.search(&project, "cota de fundación").await.unwrap();
+    assert_eq!(rows[0]["document_id"], "py-1");
+}
+
+/// A virtual environment with nats-py, made once in the ignored folder.
+async fn python_with_nats(system: &e2e::System) -> std::path::PathBuf {
+    static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _one_at_a_time = MAKING.lock().await;
+    let folder = system.stack.paths().stack.join("nats-py");
+    let python = folder.join("bin/python");
+    if !folder.join("done").exists() {
+        let version =
+            std::fs::read_to_string(format!("{}/../load/requirements.txt", env!("CARGO_MANIFEST_DIR")))
+                .unwrap();
+        let version = version.lines().find(|line| line.starts_with("nats-py")).unwrap().to_owned();
+        let version = version.split_whitespace().next().unwrap();
+        run("python3", &["-m", "venv", folder.to_str().unwrap()]).await;
+        run(python.to_str().unwrap(), &["-m", "pip", "install", "-q", version]).await;
+        std::fs::write(folder.join("done"), "").unwrap();
+    }
+    python
+}
+
+async fn run(program: &str, arguments: &[&str]) {
+    let output = tokio::process::Command::new(program).args(arguments).output().await.unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
