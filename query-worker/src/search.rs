@@ -60,16 +60,23 @@ pub async fn search(app: App, _: Context, query: Search) -> Result<SearchReply, 
     Ok(reply)
 }
 
-/// A search from start to end; chat retrieves with it too.
+/// A search from start to end: the best passage of each document.
 pub async fn run(app: &App, query: &Search) -> Result<SearchReply, Problem> {
+    passages(app, query, 1).await
+}
+
+/// A search that brings up to `per_document` passages of each document, `top_k` in all. Chat retrieves with it: the
+/// answer may be in a document's second-best passage.
+pub async fn passages(app: &App, query: &Search, per_document: usize) -> Result<SearchReply, Problem> {
     let words = analysis::terms::query_terms(&query.query);
     let mut keyword_scope = open(app, &query.scope).await?;
     let projects = scope::projects(&mut keyword_scope).await.map_err(|error| scope::problem(&error))?;
     if projects.chunks == 0 {
         return Ok(SearchReply::default());
     }
-    let documents =
-        filter::documents(&mut keyword_scope, &projects, query).await.map_err(|error| scope::problem(&error))?;
+    let documents = filter::documents(&mut keyword_scope, &projects, query)
+        .await
+        .map_err(|error| scope::problem(&error))?;
     let documents = documents.as_deref();
     if documents.is_some_and(<[i64]>::is_empty) {
         return Ok(SearchReply::default());
@@ -103,13 +110,15 @@ pub async fn run(app: &App, query: &Search) -> Result<SearchReply, Problem> {
     }
     let (keywords, vectors) = match (keywords, vectors) {
         (Err(problem), Err(_)) => return Err(problem),
-        (Err(problem), Ok(None)) | (Ok(_), Err(problem)) if query.mode != Mode::Hybrid => return Err(problem),
+        (Err(problem), Ok(None)) | (Ok(_), Err(problem)) if query.mode != Mode::Hybrid => {
+            return Err(problem);
+        }
         (keywords, vectors) => (keywords.unwrap_or_default(), vectors.unwrap_or_default()),
     };
 
     let _timer = app.metrics.stage_seconds.with_label_values(&["rows"]).start_timer();
     let mut transaction = open(app, &query.scope).await?;
-    let rows = fuse::fuse(&mut transaction, query, keywords, vectors)
+    let rows = fuse::fuse(&mut transaction, query, keywords, vectors, per_document)
         .await
         .map_err(|error| scope::problem(&error))?;
     Ok(SearchReply { rows, degraded })

@@ -1,6 +1,6 @@
 //! Brings both legs to one scale, keeps the best passage of each document and orders them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use analysis::codes;
 use schemas::search::{MatchQuality, Mode, Search, SearchRow};
@@ -41,7 +41,8 @@ pub struct Scored {
 impl Candidate {
     /// `number`: how much of the document's number the query names, if any.
     fn score(&self, mode: Mode, number: Option<f32>, number_only: bool) -> f32 {
-        let meaning = self.vector.map_or(0.0, |vector| ((vector - UNRELATED) / (SAME - UNRELATED)).clamp(0.0, 1.0));
+        let meaning =
+            self.vector.map_or(0.0, |vector| ((vector - UNRELATED) / (SAME - UNRELATED)).clamp(0.0, 1.0));
         let score = match mode {
             Mode::Hybrid => MEANING * meaning + (1.0 - MEANING) * self.text,
             Mode::Vector => meaning,
@@ -63,6 +64,7 @@ pub async fn fuse(
     query: &Search,
     keywords: Found,
     vectors: Option<Nearest>,
+    per_document: usize,
 ) -> sqlx::Result<Vec<SearchRow>> {
     let mut candidates = Candidates::default();
     for hit in &keywords.passages {
@@ -80,9 +82,10 @@ pub async fn fuse(
             candidates.at(&hit).vector = Some(hit.score);
         }
     }
-    let numbers: HashMap<i64, f32> = keywords.numbers.iter().map(|hit| (hit.document_key, hit.score)).collect();
+    let numbers: HashMap<i64, f32> =
+        keywords.numbers.iter().map(|hit| (hit.document_key, hit.score)).collect();
     let number_only = codes::whole_query(&query.query).is_some();
-    let best = candidates.best_of_each_document(|candidate| {
+    let best = candidates.best_of_each_document(per_document, |candidate| {
         let number = numbers.get(&candidate.document_key).copied();
         candidate.score(query.mode, number.filter(|_| query.mode != Mode::Vector), number_only)
     });
@@ -94,7 +97,7 @@ pub async fn fuse(
     rows::fetch(transaction, &query.query, &chosen).await
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Candidates(HashMap<i64, Candidate>);
 
 impl Candidates {
@@ -108,18 +111,26 @@ impl Candidates {
     }
 
     fn without_vector(&self) -> Vec<i64> {
-        self.0.values().filter(|candidate| candidate.vector.is_none()).map(|candidate| candidate.chunk_key).collect()
+        self.0
+            .values()
+            .filter(|candidate| candidate.vector.is_none())
+            .map(|candidate| candidate.chunk_key)
+            .collect()
     }
 
-    /// The best passage of each document, the best document first. Equal scores keep a fixed order.
-    fn best_of_each_document(self, score: impl Fn(&Candidate) -> f32) -> Vec<Scored> {
+    /// The best passages of each document, the best of all first. Equal scores keep a fixed order.
+    fn best_of_each_document(self, per_document: usize, score: impl Fn(&Candidate) -> f32) -> Vec<Scored> {
         let mut scored: Vec<Scored> =
             self.0.into_values().map(|candidate| Scored { score: score(&candidate), candidate }).collect();
         scored.sort_by(|a, b| {
             b.score.total_cmp(&a.score).then_with(|| a.candidate.chunk_key.cmp(&b.candidate.chunk_key))
         });
-        let mut seen = HashSet::new();
-        scored.retain(|scored| seen.insert(scored.candidate.document_key));
+        let mut taken: HashMap<i64, usize> = HashMap::new();
+        scored.retain(|scored| {
+            let taken = taken.entry(scored.candidate.document_key).or_default();
+            *taken += 1;
+            *taken <= per_document
+        });
         scored
     }
 }
@@ -172,7 +183,11 @@ mod tests {
         for (chunk_key, document_key, text) in [(1, 10, 0.2), (2, 10, 0.9), (3, 20, 0.5)] {
             candidates.at(&Hit { chunk_key, document_key, score: 0.0 }).text = text;
         }
-        let best = candidates.best_of_each_document(|candidate| candidate.text);
-        assert_eq!(best.iter().map(|scored| scored.candidate.chunk_key).collect::<Vec<_>>(), [2, 3]);
+        let keys = |per_document| {
+            let best = candidates.clone().best_of_each_document(per_document, |candidate| candidate.text);
+            best.iter().map(|scored| scored.candidate.chunk_key).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(1), [2, 3]);
+        assert_eq!(keys(2), [2, 3, 1]);
     }
 }
