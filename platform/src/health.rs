@@ -61,7 +61,12 @@ impl Checks {
         self.insert(name, Needed::No, check)
     }
 
-    fn insert<F>(mut self, name: &'static str, needed: Needed, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    fn insert<F>(
+        mut self,
+        name: &'static str,
+        needed: Needed,
+        check: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {

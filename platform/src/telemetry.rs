@@ -62,7 +62,8 @@ pub fn init(config: &Config, service: &'static str) -> anyhow::Result<Guard> {
             .boxed(),
     };
     global::set_text_map_propagator(TraceContextPropagator::new());
-    let provider = config.otel_exporter_otlp_endpoint.as_deref().map(|url| exporter(url, service)).transpose()?;
+    let provider =
+        config.otel_exporter_otlp_endpoint.as_deref().map(|url| exporter(url, service)).transpose()?;
     let traces = provider
         .as_ref()
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer(service)));
@@ -135,7 +136,8 @@ where
         line.insert("target".into(), metadata.target().into());
         line.insert("module".into(), metadata.module_path().unwrap_or_default().into());
         line.insert("line".into(), metadata.line().into());
-        for span in context.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
+        for span in context.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root)
+        {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<JsonFields>>().map(|fields| fields.fields.as_str());
             if let Some(Ok(Value::Object(fields))) = fields.map(serde_json::from_str) {

@@ -6,11 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Lane, Problem, Query, Scope,
-    account::Caller,
-    analytics::days,
-    chat::name,
-    metadata::lenient,
+    Lane, Problem, Query, Scope, account::Caller, analytics::days, chat::name, metadata::lenient,
     search::in_range,
 };
 

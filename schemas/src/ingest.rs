@@ -35,7 +35,9 @@ impl IngestDocument {
     pub fn same_content(&self, other: &Self) -> bool {
         let same_source = match (&self.source, &other.source) {
             (Source::Text(ours), Source::Text(theirs)) => ours == theirs,
-            (Source::Object(ours), Source::Object(theirs)) => !ours.sha256.is_empty() && ours.sha256 == theirs.sha256,
+            (Source::Object(ours), Source::Object(theirs)) => {
+                !ours.sha256.is_empty() && ours.sha256 == theirs.sha256
+            }
             _ => false,
         };
         same_source && self.metadata == other.metadata && self.filename == other.filename

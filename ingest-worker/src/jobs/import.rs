@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use platform::nats::consume::Delivery;
+use platform::nats::{consume::Delivery, publish};
 use schemas::{
     DocumentId, ProjectId,
     event::{DocumentEvent, EventKind, Stage},
@@ -31,8 +31,6 @@ use crate::{
 
 /// Records noted and published together.
 const BATCH: usize = 200;
-/// Room that a job's envelope takes beside its text.
-const ENVELOPE: usize = 8 * 1024;
 /// Between two counts of how far an import is: counting costs as much as it has records.
 const EVERY: u32 = 50;
 
@@ -53,7 +51,7 @@ pub async fn split(
         store::import::note(&app.pool, job, &noted).await?;
         for record in prepared {
             if let Prepared::Document { project, document, body } = record {
-                publish(app, delivery, job, index, &project, &document, *body).await?;
+                publish_record(app, delivery, job, index, &project, &document, *body).await?;
             }
             index += 1;
         }
@@ -161,7 +159,7 @@ fn invalid(field: &str, problem: &str) -> Reason {
     Reason::new("invalid_record", format!("{field}: {problem}"), format!("{field}: {problem}"))
 }
 
-async fn publish(
+async fn publish_record(
     app: &App,
     delivery: &Delivery,
     job: &Job,
@@ -172,7 +170,7 @@ async fn publish(
 ) -> Result<(), Failure> {
     // A job refers to a document: a long text goes to the object store first.
     if let Source::Text(text) = &body.source
-        && text.len() > MAX_JOB_BYTES - ENVELOPE
+        && serde_json::to_vec(&body).map_err(publish::Error::from)?.len() > MAX_JOB_BYTES
     {
         let name = format!("record-{}-{}", document.token(), job.accepted_at.timestamp_micros());
         let bytes = bytes::Bytes::from(text.clone());
@@ -212,7 +210,7 @@ async fn close_or_report(
     report: bool,
 ) -> Result<(), Failure> {
     let progress = Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), import.clone());
-    let event = match store::import::close(&app.pool, project, import).await? {
+    let event = match store::import::close(&app.pool, project, import, report).await? {
         Standing::Closed => return Ok(()),
         Standing::Open { percent } => {
             if report {

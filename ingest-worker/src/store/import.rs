@@ -96,8 +96,14 @@ pub enum Standing {
     Closed,
 }
 
-/// Closes the import if every record has an outcome. Exactly one of those who ask is told that it is finished.
-pub async fn close(pool: &PgPool, import_project: &ProjectId, import: &DocumentId) -> sqlx::Result<Standing> {
+/// Closes the import if every record has an outcome. Exactly one of those who ask is told that it is finished. How far
+/// an open one is takes a count, so it is counted only when somebody wants to `report` it.
+pub async fn close(
+    pool: &PgPool,
+    import_project: &ProjectId,
+    import: &DocumentId,
+    report: bool,
+) -> sqlx::Result<Standing> {
     let scope = schemas::Scope::Projects(vec![import_project.clone()]);
     let mut tx = platform::postgres::begin(pool, &scope).await?;
     let project_key = project(&mut tx, import_project).await?;
@@ -112,6 +118,14 @@ pub async fn close(pool: &PgPool, import_project: &ProjectId, import: &DocumentI
     let Some((key, records)) = open else { return Ok(Standing::Closed) };
     // Not all records are published yet: whoever does that asks again.
     let Some(records) = records else { return Ok(Standing::Open { percent: 0 }) };
+    let pending: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM import_record WHERE import_key = $1 AND outcome IS NULL)")
+            .bind(key)
+            .fetch_one(&mut *tx)
+            .await?;
+    if pending && !report {
+        return Ok(Standing::Open { percent: 0 });
+    }
     let (pending, failed): (i64, i64) = sqlx::query_as(
         "SELECT count(*) FILTER (WHERE outcome IS NULL), count(*) FILTER (WHERE outcome = 'failed')
          FROM import_record WHERE import_key = $1",

@@ -86,13 +86,15 @@ pub async fn run<H: Handler>(
     handler: Arc<H>,
     stopping: CancellationToken,
 ) -> anyhow::Result<()> {
-    let consumer: Consumer<pull::Config> = nats
-        .jetstream
-        .get_consumer_from_stream(&settings.consumer, settings.stream)
-        .await
-        .with_context(|| {
-            format!("consumer {} of stream {} is missing: run acorag-migrate", settings.consumer, settings.stream)
-        })?;
+    let consumer: Consumer<pull::Config> =
+        nats.jetstream.get_consumer_from_stream(&settings.consumer, settings.stream).await.with_context(
+            || {
+                format!(
+                    "consumer {} of stream {} is missing: run acorag-migrate",
+                    settings.consumer, settings.stream
+                )
+            },
+        )?;
     let slots = TaskTracker::new();
     for _ in 0..settings.slots {
         let (nats, settings, handler, stopping) =
@@ -146,15 +148,20 @@ pub async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc
             let (handler, delivery) = (handler.clone(), delivery.clone());
             tokio::spawn(async move { handler.handle(delivery).await }.in_current_span())
         };
-        let outcome = with_progress(&message, settings.ack_wait, work)
-            .await
-            .unwrap_or_else(|panic| {
-                tracing::error!(%panic, "the handler panicked");
-                Outcome::Retry(Reason::new("internal", "Error interno al procesarlo.", "Internal error while processing it."))
-            });
+        let outcome = with_progress(&message, settings.ack_wait, work).await.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "the handler panicked");
+            Outcome::Retry(Reason::new(
+                "internal",
+                "Error interno al procesarlo.",
+                "Internal error while processing it.",
+            ))
+        });
         if let Err(error) = settle(nats, settings, handler, &message, &delivery, outcome).await {
             // Not settled means redelivered, and every step may run twice.
-            tracing::warn!(error = format!("{error:#}"), "a message could not be settled; it will come again");
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "a message could not be settled; it will come again"
+            );
         }
     }
     .instrument(span)
@@ -195,7 +202,9 @@ async fn settle<H: Handler>(
     outcome: Outcome,
 ) -> anyhow::Result<()> {
     let reason = match outcome {
-        Outcome::Done if settings.confirm => return message.double_ack().await.map_err(anyhow::Error::from_boxed),
+        Outcome::Done if settings.confirm => {
+            return message.double_ack().await.map_err(anyhow::Error::from_boxed);
+        }
         Outcome::Done => return message.ack().await.map_err(anyhow::Error::from_boxed),
         Outcome::Wait(reason) => return again(message, delivery, &reason).await,
         Outcome::Retry(reason) if delivery.attempt < settings.max_attempts => {
@@ -217,11 +226,20 @@ async fn settle<H: Handler>(
 async fn again(message: &Message, delivery: &Delivery, reason: &str) -> anyhow::Result<()> {
     let exponent = u32::try_from(delivery.attempt - 1).unwrap_or(0).min(6);
     let delay = (PAUSE * 2_u32.pow(exponent)).min(MAX_DELAY);
-    tracing::warn!(reason, delay_ms = u64::try_from(delay.as_millis()).unwrap_or_default(), "will be tried again");
+    tracing::warn!(
+        reason,
+        delay_ms = u64::try_from(delay.as_millis()).unwrap_or_default(),
+        "will be tried again"
+    );
     message.ack_with(AckKind::Nak(Some(delay))).await.map_err(anyhow::Error::from_boxed)
 }
 
-async fn dead_letter(nats: &Nats, settings: &Settings, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
+async fn dead_letter(
+    nats: &Nats,
+    settings: &Settings,
+    delivery: &Delivery,
+    reason: &Reason,
+) -> anyhow::Result<()> {
     let mut map = delivery.headers.clone().unwrap_or_default();
     map.insert(headers::DEAD_SUBJECT, delivery.subject.as_str());
     map.insert(

@@ -52,7 +52,8 @@ impl Config {
             options = options.user_and_password(user.clone(), password.clone());
         }
         if let Some(path) = &self.nats_creds {
-            options = options.credentials_file(path).await.context("NATS_CREDS: cannot read the credentials")?;
+            options =
+                options.credentials_file(path).await.context("NATS_CREDS: cannot read the credentials")?;
         }
         if let Some(path) = &self.nats_ca {
             options = options.add_root_certificates(path.clone()).require_tls(true);
@@ -71,9 +72,12 @@ impl Config {
 /// For readiness: the server answers, and its JetStream does.
 pub async fn check(nats: Nats, stream: &'static str) -> Result<(), String> {
     match nats.client.connection_state() {
-        async_nats::connection::State::Connected => {
-            nats.jetstream.get_stream(stream).await.map(|_| ()).map_err(|_| format!("stream {stream} not reachable"))
-        }
+        async_nats::connection::State::Connected => nats
+            .jetstream
+            .get_stream(stream)
+            .await
+            .map(|_| ())
+            .map_err(|_| format!("stream {stream} not reachable")),
         _ => Err("not reachable".to_owned()),
     }
 }

@@ -40,7 +40,11 @@ pub struct Objects(ObjectStore);
 
 impl Objects {
     pub async fn open(nats: &Nats, bucket: &str) -> Result<Self, Error> {
-        nats.jetstream.get_object_store(bucket).await.map(Self).map_err(|error| Error::Unavailable(error.into()))
+        nats.jetstream
+            .get_object_store(bucket)
+            .await
+            .map(Self)
+            .map_err(|error| Error::Unavailable(error.into()))
     }
 
     /// Stores what the stream brings. Returns when every part is safe on disk.

@@ -37,7 +37,12 @@ impl Nats {
         self.publish_raw(subject, headers, serde_json::to_vec(message)?.into()).await
     }
 
-    pub async fn publish_raw(&self, subject: String, headers: HeaderMap, payload: Bytes) -> Result<(), Error> {
+    pub async fn publish_raw(
+        &self,
+        subject: String,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<(), Error> {
         let acknowledgement =
             self.jetstream.publish_with_headers(subject, headers, payload).await.map_err(refused)?;
         acknowledgement.await.map(|_| ()).map_err(refused)

@@ -54,7 +54,12 @@ impl Requester {
     }
 
     /// Asks and waits for the answer, at most `patience`.
-    pub async fn ask<Q: Query>(&self, context: &Context, query: &Q, patience: Duration) -> Result<Q::Reply, Problem> {
+    pub async fn ask<Q: Query>(
+        &self,
+        context: &Context,
+        query: &Q,
+        patience: Duration,
+    ) -> Result<Q::Reply, Problem> {
         let mut reply = self.ask_streaming(context, query, patience).await?;
         let frame = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
         read::<Q::Reply>(&frame.payload)

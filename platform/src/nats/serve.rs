@@ -141,7 +141,11 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
 }
 
 fn unanswerable(why: &str) -> Outcome {
-    Outcome::Dead(Reason::new("unanswerable", format!("Consulta sin respuesta posible: {why}."), format!("Cannot be answered: {why}.")))
+    Outcome::Dead(Reason::new(
+        "unanswerable",
+        format!("Consulta sin respuesta posible: {why}."),
+        format!("Cannot be answered: {why}."),
+    ))
 }
 
 /// Work on one query ends here, whatever deadline its sender claims.

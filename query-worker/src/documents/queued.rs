@@ -51,7 +51,12 @@ async fn job(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<J
 }
 
 async fn last(app: &App, subject: &str) -> Result<Option<Job>, Problem> {
-    let stream = app.nats.jetstream.get_stream_no_info(subjects::INGEST_STREAM).await.map_err(|_| Problem::unavailable())?;
+    let stream = app
+        .nats
+        .jetstream
+        .get_stream_no_info(subjects::INGEST_STREAM)
+        .await
+        .map_err(|_| Problem::unavailable())?;
     match stream.get_last_raw_message_by_subject(subject).await {
         Ok(message) => Ok(read(&message.subject, &message.payload, message.time)),
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
@@ -68,7 +73,12 @@ pub async fn list(app: &App, scope: &Scope, limit: usize) -> Result<Vec<Document
         Scope::All => vec!["*".to_owned()],
         Scope::Projects(projects) => projects.iter().map(ProjectId::token).collect(),
     };
-    let stream = app.nats.jetstream.get_stream_no_info(subjects::INGEST_STREAM).await.map_err(|_| Problem::unavailable())?;
+    let stream = app
+        .nats
+        .jetstream
+        .get_stream_no_info(subjects::INGEST_STREAM)
+        .await
+        .map_err(|_| Problem::unavailable())?;
     let mut documents = Vec::new();
     for project in projects {
         let filter = format!("acorag.v1.ingest.*.{project}.*");
@@ -96,7 +106,9 @@ fn view(job: Job) -> Document {
         Source::Object(object) => (object.size, object.sha256),
         Source::Text(text) => (text.len() as u64, String::new()),
     };
-    let Metadata { title, doc_type, number, category, revision, status, author, date_modified, extra, .. } = metadata;
+    let Metadata {
+        title, doc_type, number, category, revision, status, author, date_modified, extra, ..
+    } = metadata;
     Document {
         document_id: job.document,
         project_id: job.project,
@@ -111,7 +123,10 @@ fn view(job: Job) -> Document {
         revision,
         status,
         author,
-        file_type: filename.rsplit_once('.').map(|(_, extension)| extension.to_lowercase()).unwrap_or_default(),
+        file_type: filename
+            .rsplit_once('.')
+            .map(|(_, extension)| extension.to_lowercase())
+            .unwrap_or_default(),
         filename,
         date_modified,
         size,

@@ -69,11 +69,12 @@ pub async fn get(
     transaction: &mut Transaction<'_, Postgres>,
     document: &DocumentId,
 ) -> sqlx::Result<Option<Document>> {
-    let row: Option<Row> =
-        sqlx::query_as(select!("WHERE d.id = $1 AND d.state <> 'deleted' ORDER BY d.accepted_at DESC LIMIT 1"))
-            .bind(document.as_str())
-            .fetch_optional(&mut **transaction)
-            .await?;
+    let row: Option<Row> = sqlx::query_as(select!(
+        "WHERE d.id = $1 AND d.state <> 'deleted' ORDER BY d.accepted_at DESC LIMIT 1"
+    ))
+    .bind(document.as_str())
+    .fetch_optional(&mut **transaction)
+    .await?;
     Ok(row.and_then(view))
 }
 
