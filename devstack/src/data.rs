@@ -53,9 +53,9 @@ impl Folder {
     fn temporary(parent: &Path) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         fs::create_dir_all(parent)?;
-        // Nobody may sweep a folder between its creation and its claim.
-        let _alone = lock(&parent.join("lock"), "waiting while another start makes room for its data")?;
         sweep(parent)?;
+        // Nobody may sweep a folder between its creation and its claim.
+        let _alone = lock_parent(parent)?;
         let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = parent.join(name);
         fs::create_dir(&path)?;
@@ -73,16 +73,25 @@ impl Drop for Folder {
     }
 }
 
-/// Removes what a killed process left behind.
-fn sweep(parent: &Path) -> Result<()> {
+/// Removes what killed processes left behind.
+pub(crate) fn sweep(parent: &Path) -> Result<()> {
+    if !parent.exists() {
+        return Ok(());
+    }
+    let _alone = lock_parent(parent)?;
     for entry in fs::read_dir(parent)? {
         let path = entry?.path();
         if path.is_dir() && claim(&path).is_ok() {
-            remove(&postgres::shelter(&path))?;
-            remove(&path)?;
+            // A server that has not noticed its parent's death may still be writing: the next sweep gets it.
+            let _ = remove(&postgres::shelter(&path));
+            let _ = remove(&path);
         }
     }
     Ok(())
+}
+
+fn lock_parent(parent: &Path) -> Result<File> {
+    lock(&parent.join("lock"), "waiting while another start makes room for its data")
 }
 
 fn claim(folder: &Path) -> Result<File> {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use crate::paths::{Location, Paths};
-use crate::{model, packages, postgres};
+use crate::{data, model, packages, postgres};
 
 /// Fetches what is missing into the folder `STACK_DIR` (default: `.stack` in the clone). When nothing is, this takes
 /// milliseconds.
@@ -36,6 +36,28 @@ pub fn ensure_in(location: &Location) -> Result<Paths> {
         model: stack.join("model"),
         stack,
     })
+}
+
+/// Removes everything but `data`, which `devstack up` keeps.
+pub fn clean(location: &Location) -> Result<()> {
+    let stack = location.folder()?;
+    let _alone = lock(&stack.join("lock"), "another process is preparing the stack; waiting for it")?;
+    data::wipe(&stack.join("demo"))?;
+    data::sweep(&stack.join("tmp"))?;
+    packages::remove(&postgres::shelter(&stack))?;
+    for entry in fs::read_dir(&stack)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default();
+        if name == "data" || name == "tmp" {
+            continue;
+        }
+        if path.is_dir() {
+            packages::remove(&path)?;
+        } else {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// One line of progress, on standard error: standard output belongs to whoever uses the stack.

@@ -24,13 +24,15 @@ mod paths;
 mod ports;
 mod postgres;
 mod postgres_wire;
+mod python;
 mod redis;
 mod server;
 mod stack;
 
 pub use data::{Data, wipe};
-pub use fetch::{ensure, ensure_in, report};
+pub use fetch::{clean, ensure, ensure_in, report};
 pub use launch::{Launch, Process};
 pub use paths::{Location, Paths};
 pub use ports::{Ports, free_port, is_free};
+pub use python::python_for;
 pub use stack::{Options, Stack};

@@ -35,6 +35,10 @@ enum Command {
     Demo(commands::demo::Arguments),
     /// Run a command with acorag on free ports and temporary data
     WithAcorag(commands::with_acorag::Arguments),
+    /// Run Python with the packages of a requirements file
+    Python(commands::python::Arguments),
+    /// Remove everything that was fetched or made, but not the data that `up` keeps
+    Clean,
 }
 
 #[tokio::main]
@@ -48,5 +52,7 @@ async fn main() -> Result<ExitCode> {
         Command::Up(arguments) => commands::up::up(location, arguments).await,
         Command::Demo(arguments) => commands::demo::demo(location, arguments).await,
         Command::WithAcorag(arguments) => commands::with_acorag::with_acorag(location, arguments).await,
+        Command::Python(arguments) => commands::python::python(&location, arguments).await,
+        Command::Clean => devstack::clean(&location).map(|()| ExitCode::SUCCESS),
     }
 }

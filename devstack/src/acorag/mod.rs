@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use devstack::{Launch, Stack, free_port, report};
+use devstack::{Launch, Stack, free_port};
 use service::{Service, last_lines};
 
 const POLL: Duration = Duration::from_millis(100);
@@ -95,7 +95,6 @@ impl Acorag {
 
     /// Stops everything, in order.
     pub async fn stop(self) -> Result<()> {
-        report("stopping the api, the workers and the servers");
         Ok(tokio::task::spawn_blocking(|| drop(self)).await?)
     }
 

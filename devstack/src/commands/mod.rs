@@ -1,5 +1,6 @@
 pub mod demo;
 pub mod fetch;
+pub mod python;
 pub mod run;
 mod servers;
 pub mod up;

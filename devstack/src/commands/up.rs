@@ -81,6 +81,7 @@ pub async fn serve(acorag: Option<Acorag>, mut interrupt: Interrupt) -> Result<E
 }
 
 pub async fn stop(acorag: Acorag, interrupt: &mut Interrupt) -> Result<()> {
+    report("stopping the api, the workers and the servers");
     tokio::select! {
         stopped = acorag.stop() => stopped,
         _ = interrupt.next() => {

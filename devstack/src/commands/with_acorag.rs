@@ -75,6 +75,7 @@ pub async fn with_acorag(location: Location, arguments: Arguments) -> Result<Exi
         status = finish(process, &mut interrupt) => status?,
         failed = acorag.supervise() => match failed? {},
     };
+    // In silence: the command's last line is the last line.
     acorag.stop().await?;
     Ok(exit_code(status))
 }

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Everything that must pass. The last line says how many tests did: "N passed, N failed".
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+status=0
+
+# The end-to-end tests start the programs themselves.
+cargo build --workspace --bins --locked
+target/debug/devstack fetch
+cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$output" || status=$?
+python3 -m unittest discover -s load -p '*_test.py' 2>&1 | tee -a "$output" || status=$?
+
+# "test result: ok. 7 passed; 0 failed; …" of every Rust test program; "Ran 5 tests in …" and "FAILED (failures=1, errors=1)"
+# of Python's.
+awk '
+    /^test result:/ { passed += $4; failed += $6 }
+    /^Ran [0-9]+ tests? in/ { passed += $2 }
+    /^FAILED \(/ {
+        line = $0
+        while (match(line, /(failures|errors)=[0-9]+/)) {
+            split(substr(line, RSTART, RLENGTH), part, "=")
+            passed -= part[2]; failed += part[2]
+            line = substr(line, RSTART + RLENGTH)
+        }
+    }
+    END { printf "%d passed, %d failed\n", passed, failed; exit passed == 0 || failed > 0 }
+' "$output" || status=$?
+exit "$status"
