@@ -17,7 +17,7 @@ pub async fn run(client: &Client, project: &str, corpus: &[Document], patience: 
     let mut imports = Vec::new();
     for (number, file) in files(project, corpus).into_iter().enumerate() {
         let name = format!("{project}-{:03}.ndjson", number + 1);
-        let import = client.upload(project, &name, file.bytes).await?;
+        let import = client.upload(project, &name, &file.bytes).await?;
         eprintln!("accepted {name}: {} records", file.records);
         imports.push((import, file.records));
     }

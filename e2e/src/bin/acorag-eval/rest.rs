@@ -59,16 +59,14 @@ impl Client {
     }
 
     /// Uploads a file of records.
-    pub async fn upload(&self, project: &str, name: &str, bytes: Vec<u8>) -> Result<Import> {
+    pub async fn upload(&self, project: &str, name: &str, bytes: &[u8]) -> Result<Import> {
         #[derive(Deserialize)]
         struct Accepted {
             data: Import,
         }
         let metadata = json!({ "project_id": project }).to_string();
-        let bytes = bytes::Bytes::from(bytes);
         let call = || {
-            let length = bytes.len() as u64;
-            let file = Part::stream_with_length(bytes.clone(), length).file_name(name.to_owned());
+            let file = Part::bytes(bytes.to_vec()).file_name(name.to_owned());
             let file = file.mime_str("application/x-ndjson")?;
             let form = Form::new().text("metadata", metadata.clone()).part("file", file);
             Ok(self.http.post(format!("{}/upload", self.url)).multipart(form))
