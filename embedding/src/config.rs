@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 /// The settings of the embedding model. A binary flattens them into its own.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub struct Config {
     /// Folder of the embedding model: model.onnx, tokenizer.json and model.json
     #[arg(long, env = "MODEL_DIR", value_name = "DIR")]

@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Config {
     /// Address for /health, /ready and /metrics.
     #[arg(long, env = "HEALTH_BIND", default_value = "127.0.0.1")]

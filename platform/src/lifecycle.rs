@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Config {
     /// How long work under way may take to finish after SIGTERM or Ctrl-C, in seconds.
     #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value_t = 25)]

@@ -10,6 +10,7 @@ use sqlx::{
 };
 
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Config {
     /// PostgreSQL, with pgvector and the schema that acorag-migrate makes.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]

@@ -13,6 +13,7 @@ use fred::{
 };
 
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Config {
     /// Redis or Valkey, for the cache and the rate-limit counters.
     #[arg(long, env = "REDIS_URL", default_value = "redis://127.0.0.1:6379", hide_env_values = true)]

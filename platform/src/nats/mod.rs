@@ -16,6 +16,7 @@ use async_nats::{
 use schemas::headers;
 
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Config {
     /// NATS with JetStream; several addresses of one cluster are separated by commas.
     #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222", hide_env_values = true)]
