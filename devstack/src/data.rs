@@ -81,7 +81,8 @@ pub(crate) fn sweep(parent: &Path) -> Result<()> {
     let _alone = lock_parent(parent)?;
     for entry in fs::read_dir(parent)? {
         let path = entry?.path();
-        if path.is_dir() && claim(&path).is_ok() {
+        // Without a lock it is not a stack's.
+        if path.join("lock").is_file() && claim(&path).is_ok() {
             // A server that has not noticed its parent's death may still be writing: the next sweep gets it.
             let _ = remove(&postgres::shelter(&path));
             let _ = remove(&path);

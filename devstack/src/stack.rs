@@ -37,6 +37,7 @@ pub struct Options {
 /// Running servers. Dropping it stops them and removes temporary data.
 pub struct Stack {
     paths: Paths,
+    logs: PathBuf,
     nats: Source<Server>,
     monitor: u16,
     postgres: Source<Postgres>,
@@ -81,11 +82,16 @@ impl Stack {
             (joined(nats.join()), joined(postgres.join()), redis)
         });
         let (nats, monitor) = nats?;
-        Ok(Self { paths, nats, monitor, postgres: postgres?, redis: redis?, _data: data })
+        Ok(Self { paths, logs, nats, monitor, postgres: postgres?, redis: redis?, _data: data })
     }
 
     pub fn paths(&self) -> &Paths {
         &self.paths
+    }
+
+    /// Where the servers' logs are; good for the logs of whatever runs on them. With temporary data it goes with it.
+    pub fn logs(&self) -> &Path {
+        &self.logs
     }
 
     pub fn nats_url(&self) -> &str {
