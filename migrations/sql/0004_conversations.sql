@@ -76,3 +76,8 @@ GRANT SELECT, INSERT, DELETE ON search_log TO acorag_query;
 CREATE FUNCTION acorag_fold(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT translate(lower($1), 'áéíóúüñàèìòùç', 'aeiouunaeiouc')
 $$;
+
+-- What makes two searches the same: words without case, accents and punctuation.
+CREATE FUNCTION acorag_search_key(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT btrim(regexp_replace(public.acorag_fold($1), '[^[:alnum:]]+', ' ', 'g'))
+$$;
