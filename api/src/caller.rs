@@ -1,0 +1,286 @@
+//! Who calls: proven by a token, or with `AUTH=off` known by address alone.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use aide::{OperationInput, generate::GenContext, openapi::Operation};
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, Request, State},
+    http::{HeaderMap, header, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use platform::nats::request::Requester;
+use schemas::{
+    Problem, ProjectId, Scope,
+    account::{self, CallerLimits, Role, VerifyToken, refusal},
+};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::OnceCell;
+
+use crate::{Error, extract::RequestId, metrics::Metrics};
+
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub struct Config {
+    /// `required`: every call needs a token. `off`: everybody may do everything; only on a loopback address.
+    #[arg(long, env = "AUTH", value_enum, default_value_t = Auth::Required)]
+    pub auth: Auth,
+    /// How many proxies of yours stand in front; each adds one address to X-Forwarded-For. Whatever stands further left
+    /// in that header could be the client's invention.
+    #[arg(long, env = "TRUSTED_PROXIES", default_value_t = 0)]
+    pub trusted_proxies: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Auth {
+    Off,
+    Required,
+}
+
+impl Config {
+    /// Without tokens, who reaches the port owns everything: so the port must not be reachable from elsewhere.
+    pub fn check(&self, bind: IpAddr) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.auth == Auth::Required || bind.is_loopback(),
+            "AUTH=off works only on a loopback address, and BIND is {bind}: set AUTH=required, or BIND=127.0.0.1"
+        );
+        Ok(())
+    }
+}
+
+/// A caller whose token was checked. Handlers take it to learn what it may see.
+#[derive(Debug, Clone)]
+pub struct Caller(Arc<account::Caller>);
+
+impl Caller {
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    pub fn user_id(&self) -> Option<&str> {
+        self.0.user_id.as_deref()
+    }
+
+    pub fn scope(&self) -> &Scope {
+        &self.0.scope
+    }
+
+    pub fn limits(&self) -> &CallerLimits {
+        &self.0.limits
+    }
+
+    pub fn require(&self, role: Role) -> Result<(), Problem> {
+        if self.0.role >= role { Ok(()) } else { Err(refusal::role(role)) }
+    }
+
+    pub fn may_write(&self, project: &ProjectId) -> Result<(), Problem> {
+        self.require(Role::Write)?;
+        if self.scope().allows(project) { Ok(()) } else { Err(refusal::project()) }
+    }
+
+    /// Where a document goes whose upload names no project: to the only one the caller has, if it has one only.
+    pub fn default_project(&self) -> ProjectId {
+        match self.scope() {
+            Scope::Projects(projects) if projects.len() == 1 => projects[0].clone(),
+            _ => ProjectId::default_project(),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| {
+            tracing::error!("a route takes a caller but does not stand behind the gate");
+            Problem::internal().into()
+        })
+    }
+}
+
+impl OperationInput for Caller {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        operation.security = ["token", "api_key"]
+            .into_iter()
+            .map(|scheme| [(scheme.to_owned(), Vec::new())].into_iter().collect())
+            .collect();
+    }
+}
+
+/// Finds out who calls.
+#[derive(Clone)]
+pub struct Gate {
+    config: Arc<Config>,
+    requester: Requester,
+    metrics: Arc<Metrics>,
+    verified: Arc<Mutex<HashMap<[u8; 32], Verified>>>,
+}
+
+struct Verified {
+    /// Before the question was sent: what is older than that is not covered by its answer.
+    asked: Instant,
+    outcome: Arc<OnceCell<Result<Caller, Problem>>>,
+}
+
+/// A revoked key must stop working within a second, everywhere.
+const FRESH: Duration = Duration::from_millis(800);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Tokens remembered at most: beyond that the old ones go, however fresh.
+const MOST: usize = 10_000;
+
+impl Gate {
+    pub fn new(config: Config, requester: Requester, metrics: Arc<Metrics>) -> Self {
+        Self { config: Arc::new(config), requester, metrics, verified: Arc::default() }
+    }
+
+    async fn identify(
+        &self,
+        id: &RequestId,
+        headers: &HeaderMap,
+        peer: SocketAddr,
+    ) -> Result<Caller, Problem> {
+        if self.config.auth == Auth::Off {
+            let address = client_address(headers, peer.ip(), self.config.trusted_proxies);
+            return Ok(Caller(Arc::new(account::Caller {
+                id: format!("ip:{address}"),
+                user_id: None,
+                name: String::new(),
+                role: Role::Admin,
+                scope: Scope::All,
+                limits: CallerLimits::default(),
+            })));
+        }
+        let token = token(headers).ok_or_else(refusal::unauthorized)?;
+        self.verify(id, token).await
+    }
+
+    async fn verify(&self, id: &RequestId, token: &str) -> Result<Caller, Problem> {
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let outcome = {
+            let now = Instant::now();
+            let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+            if verified.len() >= MOST {
+                verified.retain(|_, entry| now.duration_since(entry.asked) < FRESH);
+            }
+            if verified.len() >= MOST {
+                verified.clear();
+            }
+            let entry =
+                verified.entry(digest).or_insert_with(|| Verified { asked: now, outcome: Arc::default() });
+            if now.duration_since(entry.asked) >= FRESH {
+                *entry = Verified { asked: now, outcome: Arc::default() };
+            }
+            entry.outcome.clone()
+        };
+        // Everybody with this token waits for the one question that is under way.
+        outcome
+            .get_or_init(|| async {
+                let query =
+                    VerifyToken { token_sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect() };
+                self.requester
+                    .ask(&id.context(), &query, PATIENCE)
+                    .await
+                    .map(|caller| Caller(Arc::new(caller)))
+            })
+            .await
+            .clone()
+    }
+}
+
+/// Lets a request through once it is known who sent it.
+pub async fn gate(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, Error> {
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |info| info.0);
+    let id =
+        request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(request.headers()));
+    let caller = gate.identify(&id, request.headers(), peer).await?;
+    tracing::Span::current().record("user_id", caller.user_id().unwrap_or(caller.id()));
+    gate.metrics.seen(caller.id());
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    bearer
+        .or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()).map(str::trim))
+        .filter(|token| !token.is_empty())
+}
+
+/// The client's address as the outermost trusted proxy saw it. An IPv6 client owns its whole /64.
+fn client_address(headers: &HeaderMap, peer: IpAddr, proxies: usize) -> String {
+    let forwarded: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let seen = forwarded.len().saturating_sub(proxies);
+    let address = if proxies == 0 { None } else { forwarded.get(seen).and_then(|hop| address_of(hop)) };
+    match address.unwrap_or(peer).to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+/// Some proxies add the port.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(forwarded: &[&str], proxies: usize) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        client_address(&headers, IpAddr::from([10, 0, 0, 1]), proxies)
+    }
+
+    #[test]
+    fn only_what_trusted_proxies_wrote_counts() {
+        assert_eq!(seen(&["6.6.6.6"], 0), "10.0.0.1");
+        assert_eq!(seen(&["6.6.6.6, 1.2.3.4"], 1), "1.2.3.4");
+        assert_eq!(seen(&["6.6.6.6", "1.2.3.4, 10.0.0.9"], 2), "1.2.3.4");
+        assert_eq!(seen(&["1.2.3.4:555"], 1), "1.2.3.4");
+        assert_eq!(seen(&[], 1), "10.0.0.1");
+        assert_eq!(seen(&["nonsense"], 1), "10.0.0.1");
+        assert_eq!(seen(&["2001:db8:1:2:3:4:5:6"], 1), "2001:db8:1:2::/64");
+        assert_eq!(seen(&["1.2.3.4"], 3), "1.2.3.4");
+    }
+
+    #[test]
+    fn a_token_comes_in_either_header() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(token(&headers), None);
+        headers.insert("x-api-key", " k ".parse().unwrap());
+        assert_eq!(token(&headers), Some("k"));
+        headers.insert(header::AUTHORIZATION, "bearer t".parse().unwrap());
+        assert_eq!(token(&headers), Some("t"));
+    }
+
+    #[test]
+    fn auth_off_stays_on_loopback() {
+        let config = Config { auth: Auth::Off, trusted_proxies: 0 };
+        assert!(config.check(IpAddr::from([127, 0, 0, 1])).is_ok());
+        let refusal = config.check(IpAddr::from([0, 0, 0, 0])).unwrap_err().to_string();
+        assert!(refusal.contains("AUTH=required"), "{refusal}");
+    }
+}

@@ -1,0 +1,92 @@
+//! Every setting of the api, read once.
+
+use std::{
+    net::{IpAddr, SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Parser;
+use platform::{lifecycle, nats, redis, telemetry};
+
+use crate::caller;
+
+/// acorag's HTTP interface.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "acorag-api", version, about)]
+pub struct Config {
+    /// Address to listen on.
+    #[arg(long, env = "BIND", default_value = "127.0.0.1")]
+    pub bind: IpAddr,
+    /// Port to listen on; 0 picks a free one.
+    #[arg(long, env = "PORT", default_value_t = 8000)]
+    pub port: u16,
+    #[command(flatten)]
+    pub requests: Requests,
+    #[command(flatten)]
+    pub callers: caller::Config,
+    #[command(flatten)]
+    pub nats: nats::Config,
+    #[command(flatten)]
+    pub redis: redis::Config,
+    #[command(flatten)]
+    pub lifecycle: lifecycle::Config,
+    #[command(flatten)]
+    pub telemetry: telemetry::Config,
+}
+
+/// Bounds of single requests, and of all of them together.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub struct Requests {
+    /// Largest file of an upload, in MiB.
+    #[arg(long, env = "MAX_UPLOAD_MB", default_value_t = 100)]
+    pub max_upload_mb: u64,
+    /// Uploads received at the same time; each holds about 2 MiB. Beyond that they are answered with 503.
+    #[arg(long, env = "MAX_CONCURRENT_UPLOADS", default_value_t = 32)]
+    pub max_concurrent_uploads: usize,
+    /// Requests under way at the same time. Beyond that they are answered with 503.
+    #[arg(long, env = "MAX_CONCURRENT_REQUESTS", default_value_t = 2048)]
+    pub max_concurrent_requests: usize,
+    /// Clients that follow a document's events at the same time. Beyond that they are answered with 503.
+    #[arg(long, env = "MAX_EVENT_STREAMS", default_value_t = 500)]
+    pub max_event_streams: usize,
+    /// Longest time that one client may follow events, in seconds; it may come back.
+    #[arg(long, env = "EVENT_STREAM_SECONDS", default_value_t = 900)]
+    pub event_stream_seconds: u64,
+    /// How long a search may take, in seconds.
+    #[arg(long, env = "SEARCH_TIMEOUT", default_value_t = 10)]
+    pub search_timeout: u64,
+    /// How long looking something up may take, in seconds.
+    #[arg(long, env = "LOOKUP_TIMEOUT", default_value_t = 5)]
+    pub lookup_timeout: u64,
+    /// How long a client may pause in the middle of its request, in seconds.
+    #[arg(long, env = "STALL_TIMEOUT", default_value_t = 30)]
+    pub stall_timeout: u64,
+}
+
+impl Requests {
+    pub fn search_patience(&self) -> Duration {
+        Duration::from_secs(self.search_timeout)
+    }
+
+    pub fn lookup_patience(&self) -> Duration {
+        Duration::from_secs(self.lookup_timeout)
+    }
+
+    pub fn stall(&self) -> Duration {
+        Duration::from_secs(self.stall_timeout)
+    }
+}
+
+impl Config {
+    /// Takes the port. Everything that can be wrong with the settings is said here, before anything is connected.
+    pub fn listen(&self) -> anyhow::Result<TcpListener> {
+        self.callers.check(self.bind)?;
+        let address = SocketAddr::new(self.bind, self.port);
+        let listener =
+            TcpListener::bind(address).with_context(|| format!("PORT: cannot listen on {address}"))?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    }
+}

@@ -1,0 +1,186 @@
+//! The outermost layer: every request gets an id, a span, one log line, its numbers, and errors in the one shape.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use platform::telemetry;
+use schemas::{Problem, ProblemKind};
+use tokio::sync::Semaphore;
+use tracing::{Instrument as _, Span, field::Empty};
+
+use crate::{
+    Error, error,
+    extract::{Language, RequestId},
+    metrics::Metrics,
+};
+
+#[derive(Clone)]
+pub struct Edge {
+    pub metrics: Arc<Metrics>,
+    /// Requests under way.
+    pub slots: Arc<Semaphore>,
+    /// Whether this process itself speaks TLS.
+    pub tls: bool,
+}
+
+/// Paths that probes and scrapers ask for all the time: their log lines would hide the others.
+const QUIET: [&str; 3] = ["/health", "/ready", "/metrics"];
+
+pub async fn around(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+    let id = RequestId::of(request.headers());
+    let language = Language::of(request.headers());
+    let endpoint = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
+    let method = method_name(request.method());
+    request.extensions_mut().insert(id.clone());
+    let span = tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {endpoint}"),
+        otel.kind = "server",
+        request_id = id.0,
+        method,
+        path = endpoint,
+        user_id = Empty,
+        results_count = Empty,
+        query = Empty,
+    );
+    telemetry::adopt(&span, |name| Some(request.headers().get(name)?.to_str().ok()?.to_owned()));
+    let quiet = QUIET.contains(&endpoint.as_str());
+    let mut watch = Watch {
+        edge: edge.clone(),
+        span: span.clone(),
+        endpoint,
+        method,
+        started: Instant::now(),
+        quiet,
+        status: None,
+    };
+
+    let mut response = async {
+        match edge.slots.try_acquire() {
+            Ok(_slot) => next.run(request).await,
+            Err(_) if quiet => next.run(request).await,
+            Err(_) => Error(Problem::overloaded()).into_response(),
+        }
+    }
+    .instrument(span)
+    .await;
+
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        error::write(&mut response, &problem, language.0, &id.0);
+    }
+    dress(response.headers_mut(), &id, edge.tls);
+    watch.status = Some(response.status());
+    response
+}
+
+/// Tells how a request ended, also when its client left before the answer.
+struct Watch {
+    edge: Edge,
+    span: Span,
+    endpoint: String,
+    method: &'static str,
+    started: Instant,
+    quiet: bool,
+    status: Option<StatusCode>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // 499: what proxies write when the client went away.
+        let status = self.status.map_or(499, |status| status.as_u16());
+        let elapsed = self.started.elapsed();
+        self.edge.metrics.request(&self.endpoint, self.method, status, elapsed);
+        let duration_ms = (elapsed.as_secs_f64() * 100_000.0).round() / 100.0;
+        self.span.in_scope(|| {
+            if self.quiet {
+                tracing::debug!(status, duration_ms, "request");
+            } else {
+                tracing::info!(status, duration_ms, "request");
+            }
+        });
+    }
+}
+
+/// For a request that no route knows.
+pub async fn not_found() -> Error {
+    Error(Problem::new(
+        ProblemKind::NotFound,
+        "Esta dirección no existe; la documentación está en /docs.",
+        "This address does not exist; the documentation is at /docs.",
+    ))
+}
+
+pub async fn method_not_allowed() -> Error {
+    Error(Problem::new(
+        ProblemKind::MethodNotAllowed,
+        "Esta dirección no admite este método; la documentación está en /docs.",
+        "This address does not take this method; the documentation is at /docs.",
+    ))
+}
+
+/// A bug must not look like a network failure.
+pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let message = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    tracing::error!(panic = message, "a handler panicked");
+    Error(Problem::internal()).into_response()
+}
+
+/// Writes what the log line says about a search or question.
+pub fn note_query(query: &str) {
+    let start: String = query.chars().take(50).collect();
+    Span::current().record("query", start);
+}
+
+pub fn note_results(count: usize) {
+    Span::current().record("results_count", count);
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+fn dress(headers: &mut HeaderMap, id: &RequestId, tls: bool) {
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        headers.insert(REQUEST_ID, value);
+    }
+    let always = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
+    ];
+    for (name, value) in always {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let unless_set = [
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'self'"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in unless_set {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+}
+
+/// The methods of this api by name, any other as one: a label must not grow with what strangers send.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}

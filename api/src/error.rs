@@ -1,0 +1,71 @@
+//! A [`Problem`] as an HTTP answer, in the one shape.
+
+use aide::{OperationOutput, generate::GenContext, openapi};
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use schemas::{
+    Problem, ProblemKind,
+    problem::{self, UiLanguage},
+};
+
+/// A refusal or failure on its way out. It carries the problem as it is: [`crate::edge`] knows the caller's language
+/// and the request's id, and writes it out there, once.
+#[derive(Debug)]
+pub struct Error(pub Problem);
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let mut response = status(self.0.kind).into_response();
+        response.extensions_mut().insert(self.0);
+        response
+    }
+}
+
+/// Each route documents its refusals by [`crate::docs::refuses`].
+impl OperationOutput for Error {
+    type Inner = problem::Body;
+
+    fn operation_response(_: &mut GenContext, _: &mut openapi::Operation) -> Option<openapi::Response> {
+        None
+    }
+}
+
+/// Writes a problem into a response, keeping headers that are there already.
+pub fn write(response: &mut Response, problem: &Problem, language: UiLanguage, request_id: &str) {
+    let body = problem::Body {
+        error: problem.kind.title().to_owned(),
+        detail: problem.detail.in_language(language).to_owned(),
+        request_id: request_id.to_owned(),
+    };
+    *response.status_mut() = status(problem.kind);
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_LANGUAGE,
+        HeaderValue::from_static(match language {
+            UiLanguage::Spanish => "es",
+            UiLanguage::English => "en",
+        }),
+    );
+    if let Some(seconds) = problem.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if problem.kind == ProblemKind::Unauthorized {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    *response.body_mut() = Body::from(serde_json::to_vec(&body).unwrap_or_default());
+}
+
+pub fn status(kind: ProblemKind) -> StatusCode {
+    StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

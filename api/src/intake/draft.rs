@@ -1,0 +1,86 @@
+//! Bytes in the object store that belong to no document yet.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use platform::nats::objects::{Objects, Stored};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Pieces between the socket and the store.
+const WAITING: usize = 4;
+
+/// An object that is deleted when this is dropped, unless it was [kept](Self::keep).
+pub struct Draft {
+    name: String,
+    objects: Option<Objects>,
+}
+
+impl Draft {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// It belongs to a document now.
+    pub fn keep(mut self) {
+        self.objects = None;
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(objects) = self.objects.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let name = std::mem::take(&mut self.name);
+            runtime.spawn(async move {
+                if let Err(error) = objects.delete(&name).await {
+                    tracing::warn!(object = name, %error, "an abandoned upload could not be deleted");
+                }
+            });
+        }
+    }
+}
+
+/// Stores a file that comes in pieces.
+pub struct Writer {
+    pieces: mpsc::Sender<Bytes>,
+    complete: Arc<AtomicBool>,
+    task: JoinHandle<anyhow::Result<(Draft, Stored)>>,
+}
+
+/// Storing runs in a task of its own: when a client goes away, its request's future is dropped, and what was stored so
+/// far still has to be finished as an object, because only a finished object can be deleted with all its parts.
+pub fn write(objects: Objects) -> Writer {
+    let (pieces, incoming) = mpsc::channel(WAITING);
+    let complete = Arc::new(AtomicBool::new(false));
+    let name = uuid::Uuid::now_v7().to_string();
+    let whole = complete.clone();
+    let task = tokio::spawn(async move {
+        let draft = Draft { name: name.clone(), objects: Some(objects.clone()) };
+        let stored =
+            objects.put(&name, ReceiverStream::new(incoming).map(Ok)).await.context("the object store")?;
+        anyhow::ensure!(whole.load(Ordering::Acquire), "the client went away");
+        Ok((draft, stored))
+    });
+    Writer { pieces, complete, task }
+}
+
+impl Writer {
+    /// `false` when storing failed; [`finish`](Self::finish) says how.
+    pub async fn push(&mut self, piece: Bytes) -> bool {
+        self.pieces.send(piece).await.is_ok()
+    }
+
+    /// The file is whole. Returns when it is safe.
+    pub async fn finish(self) -> anyhow::Result<(Draft, Stored)> {
+        self.complete.store(true, Ordering::Release);
+        drop(self.pieces);
+        self.task.await.context("the storing task")?
+    }
+}

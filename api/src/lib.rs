@@ -1,0 +1,22 @@
+//! acorag's HTTP interface. It knows NATS and Redis, no SQL and no model: it checks, asks, publishes and answers.
+//!
+//! A request passes [`edge`] (id, span, log line, error shape), then [`caller`] (who is it), and reaches a handler under
+//! [`routes`], which extracts, validates, makes one call and replies.
+
+pub mod app;
+pub mod caller;
+pub mod config;
+pub mod docs;
+pub mod edge;
+pub mod error;
+pub mod extract;
+pub mod follow;
+pub mod intake;
+pub mod metrics;
+pub mod range;
+pub mod routes;
+pub mod web;
+
+pub use app::App;
+pub use config::Config;
+pub use error::Error;

@@ -1,0 +1,129 @@
+//! What Prometheus gets to see.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use platform::metrics::{counter, gauge, render, seconds};
+use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry};
+
+pub struct Metrics {
+    registry: Registry,
+    searches: IntCounterVec,
+    search_seconds: HistogramVec,
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    errors: IntCounterVec,
+    active_users: IntGaugeVec,
+    active: Active,
+    /// By outcome: `accepted`, `indexed`, `failed`, `refused`.
+    pub uploads: IntCounterVec,
+    pub upload_bytes: IntCounterVec,
+    /// Open connections of a kind: `events`.
+    pub streams: IntGaugeVec,
+}
+
+impl Metrics {
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let r = &registry;
+        Ok(Self {
+            searches: counter(r, "search_requests_total", "Searches by HTTP status.", &["status"])?,
+            search_seconds: seconds(
+                r,
+                "search_duration_seconds",
+                "Time of a search as its client sees it.",
+                &[],
+            )?,
+            requests: counter(r, "http_requests_total", "Requests.", &["endpoint", "method", "status"])?,
+            request_seconds: seconds(
+                r,
+                "http_request_duration_seconds",
+                "Time to the answer's head.",
+                &["endpoint"],
+            )?,
+            errors: counter(r, "errors_total", "Requests that ended with a 5xx.", &["endpoint"])?,
+            active_users: gauge(r, "active_users", "Distinct callers of the last five minutes.", &[])?,
+            uploads: counter(r, "uploads_total", "Uploads by what became of them here.", &["outcome"])?,
+            upload_bytes: counter(r, "upload_bytes_total", "Bytes of files stored.", &[])?,
+            streams: gauge(r, "open_streams", "Answers that are still being sent.", &["kind"])?,
+            active: Active::default(),
+            registry,
+        })
+    }
+
+    pub fn request(&self, endpoint: &str, method: &str, status: u16, time: Duration) {
+        let code = status.to_string();
+        self.requests.with_label_values(&[endpoint, method, &code]).inc();
+        self.request_seconds.with_label_values(&[endpoint]).observe(time.as_secs_f64());
+        if status >= 500 {
+            self.errors.with_label_values(&[endpoint]).inc();
+        }
+        if endpoint == "/search" {
+            self.searches.with_label_values(&[&code]).inc();
+            self.search_seconds.with_label_values::<&str>(&[]).observe(time.as_secs_f64());
+        }
+    }
+
+    pub fn seen(&self, caller: &str) {
+        self.active.seen(caller, Instant::now());
+    }
+
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub fn render(&self) -> prometheus::Result<String> {
+        let active = i64::try_from(self.active.count(Instant::now())).unwrap_or(i64::MAX);
+        self.active_users.with_label_values::<&str>(&[]).set(active);
+        render(&self.registry)
+    }
+}
+
+/// Callers and when each was last seen: by hash, so that a scrape of memory names nobody.
+#[derive(Default)]
+struct Active(Mutex<HashMap<u64, Instant>>);
+
+const ACTIVE: Duration = Duration::from_secs(300);
+/// Beyond that the number is not exact any more; it only must not eat the memory.
+const MOST: usize = 100_000;
+
+impl Active {
+    fn seen(&self, caller: &str, now: Instant) {
+        let mut hasher = DefaultHasher::new();
+        caller.hash(&mut hasher);
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= MOST {
+            seen.retain(|_, at| now.duration_since(*at) < ACTIVE);
+        }
+        if seen.len() < MOST {
+            seen.insert(hasher.finish(), now);
+        }
+    }
+
+    fn count(&self, now: Instant) -> usize {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|_, at| now.duration_since(*at) < ACTIVE);
+        seen.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_is_active_for_five_minutes() {
+        let active = Active::default();
+        let start = Instant::now();
+        active.seen("a", start);
+        active.seen("a", start + Duration::from_secs(10));
+        active.seen("b", start + Duration::from_secs(200));
+        assert_eq!(active.count(start + Duration::from_secs(201)), 2);
+        assert_eq!(active.count(start + Duration::from_secs(400)), 1);
+        assert_eq!(active.count(start + Duration::from_secs(501)), 0);
+    }
+}

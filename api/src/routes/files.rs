@@ -1,0 +1,190 @@
+//! `GET /document/{id}/file`: the original bytes.
+
+use aide::{
+    axum::{ApiRouter, routing::get_with},
+    transform::TransformOperation,
+};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use platform::nats::objects::{self, Objects};
+use schemas::{
+    Problem, ProblemKind,
+    ProblemKind::{BadRequest, NotFound, RangeNotSatisfiable, Unavailable},
+    document::{FileLocation, LocateFile},
+};
+use tokio_util::io::ReaderStream;
+
+use super::documents::{InProject, Lookup, Which};
+use crate::{
+    App, Error,
+    caller::Caller,
+    docs,
+    extract::{Path, Query, RequestId},
+    range::{self, Part},
+};
+
+pub fn routes() -> ApiRouter<App> {
+    ApiRouter::new().api_route("/document/{id}/file", get_with(file, document))
+}
+
+async fn file(
+    State(lookup): State<Lookup>,
+    State(objects): State<Objects>,
+    method: Method,
+    headers: HeaderMap,
+    caller: Caller,
+    id: RequestId,
+    Path(which): Path<Which>,
+    Query(within): Query<InProject>,
+) -> Result<Response, Error> {
+    let query =
+        LocateFile { scope: caller.scope().narrowed(within.project_id.as_ref()), document_id: which.id };
+    let location = lookup.requester.ask(&id.context(), &query, lookup.requests.lookup_patience()).await?;
+    let etag = format!("\"{}\"", location.sha256);
+    if range::is_fresh(&headers, &etag) {
+        return Ok(described(StatusCode::NOT_MODIFIED.into_response(), &location, &etag));
+    }
+    let (status, start, length) = match range::part(&headers, location.size, &etag) {
+        Part::Whole => (StatusCode::OK, 0, location.size),
+        Part::Range { start, length } => (StatusCode::PARTIAL_CONTENT, start, length),
+        Part::Unsatisfiable => return Ok(unsatisfiable(location.size)),
+    };
+    let body = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        Body::from_stream(ReaderStream::with_capacity(
+            open(&objects, &location, start, length).await?,
+            64 * 1024,
+        ))
+    };
+    let mut response = described((status, body).into_response(), &location, &etag);
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    if status == StatusCode::PARTIAL_CONTENT {
+        let range = format!("bytes {start}-{}/{}", start + length - 1, location.size);
+        set(&mut response, header::CONTENT_RANGE, &range);
+    }
+    Ok(response)
+}
+
+async fn open(
+    objects: &Objects,
+    location: &FileLocation,
+    start: u64,
+    length: u64,
+) -> Result<impl tokio::io::AsyncRead + Send + Unpin + use<>, Problem> {
+    objects.get(&location.object, start, length).await.map_err(|error| match error {
+        objects::Error::NotFound => {
+            tracing::error!(object = location.object, "a document's file is not in the object store");
+            Problem::not_found()
+        }
+        error => {
+            tracing::warn!(%error, cause = ?std::error::Error::source(&error), "reading a file");
+            Problem::unavailable()
+        }
+    })
+}
+
+fn described(mut response: Response, location: &FileLocation, etag: &str) -> Response {
+    /// What may stand as it is in an extended parameter (RFC 8187).
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~')
+        .remove(b'!')
+        .remove(b'#')
+        .remove(b'$')
+        .remove(b'&')
+        .remove(b'+')
+        .remove(b'^')
+        .remove(b'|');
+    let (media_type, inert) = media_type(&location.media_type);
+    let name = utf8_percent_encode(&location.filename, KEPT);
+    set(&mut response, header::CONTENT_DISPOSITION, &format!("inline; filename*=UTF-8''{name}"));
+    set(&mut response, header::CONTENT_TYPE, &media_type);
+    set(&mut response, header::ETAG, etag);
+    set(&mut response, header::ACCEPT_RANGES, "bytes");
+    set(&mut response, header::CACHE_CONTROL, "private, no-cache");
+    // A stranger's page must not act with our origin's rights. A PDF viewer needs no such cage, and cannot work in one.
+    let policy = if inert {
+        "default-src 'none'; img-src 'self'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+    } else {
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+    };
+    set(&mut response, header::CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+fn set(response: &mut Response, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// What browsers show without running anything in it.
+const INERT: [&str; 6] = [
+    "application/pdf",
+    "text/plain",
+    "text/csv",
+    "text/markdown",
+    "application/json",
+    "application/x-ndjson",
+];
+
+/// A media type that is safe to send, and whether it is inert.
+fn media_type(stored: &str) -> (String, bool) {
+    let essence = stored.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+    };
+    if !essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype)) {
+        return ("application/octet-stream".to_owned(), false);
+    }
+    let inert = INERT.contains(&essence.as_str());
+    (essence, inert)
+}
+
+fn unsatisfiable(size: u64) -> Response {
+    let problem = Problem::new(
+        ProblemKind::RangeNotSatisfiable,
+        format!("El archivo tiene {size} bytes; el rango pedido no está en él."),
+        format!("The file has {size} bytes; the range asked for is not in it."),
+    );
+    let mut response = Error(problem).into_response();
+    set(&mut response, header::CONTENT_RANGE, &format!("bytes */{size}"));
+    response
+}
+
+fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    let operation = operation
+        .id("documentFile")
+        .tag("documents")
+        .summary("The original file.")
+        .description("With `Range`, a part of it; with `If-None-Match`, nothing when the client has it already. HEAD works too.");
+    let bytes = ["application/octet-stream"];
+    let operation = docs::answers(operation, 200, "The bytes as they were uploaded.", &bytes);
+    let operation = docs::answers(operation, 206, "The part asked for.", &bytes);
+    let operation = docs::answers(operation, 304, "The client has this version.", &[]);
+    let operation = docs::header(operation, 200, "ETag", "SHA-256 of the file.");
+    docs::refuses(operation, &[BadRequest, NotFound, RangeNotSatisfiable, Unavailable])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_inert_types_are_shown_uncaged_and_nonsense_is_bytes() {
+        assert_eq!(media_type("application/pdf"), ("application/pdf".into(), true));
+        assert_eq!(media_type("Text/HTML; charset=utf-8"), ("text/html".into(), false));
+        assert_eq!(media_type("image/svg+xml"), ("image/svg+xml".into(), false));
+        for nonsense in ["", "pdf", "a/b\r\nX: y", "a/"] {
+            assert_eq!(media_type(nonsense).0, "application/octet-stream", "{nonsense:?}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The web page: static files inside the program.
+
+use axum::{
+    extract::Path,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{Error, edge};
+
+struct Asset {
+    name: &'static str,
+    media_type: &'static str,
+    content: &'static str,
+}
+
+macro_rules! assets {
+    ($($name:literal $media_type:literal),* $(,)?) => {
+        [$(Asset { name: $name, media_type: $media_type, content: include_str!(concat!("../web/", $name)) }),*]
+    };
+}
+
+static PAGE: &str = include_str!("../web/index.html");
+static ASSETS: [Asset; 9] = assets![
+    "app.js" "text/javascript",
+    "chat.js" "text/javascript",
+    "documents.js" "text/javascript",
+    "http.js" "text/javascript",
+    "icon.svg" "image/svg+xml",
+    "search.js" "text/javascript",
+    "style.css" "text/css",
+    "text.js" "text/javascript",
+    "view.js" "text/javascript",
+];
+
+/// Nothing from elsewhere, and nothing inline.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+
+pub async fn page(headers: HeaderMap) -> Response {
+    file(&headers, "text/html; charset=utf-8", PAGE)
+}
+
+pub async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
+    match ASSETS.iter().find(|asset| asset.name == name) {
+        Some(asset) => Ok(file(&headers, asset.media_type, asset.content)),
+        None => Err(edge::not_found().await),
+    }
+}
+
+fn file(asked: &HeaderMap, media_type: &'static str, content: &'static str) -> Response {
+    let digest = Sha256::digest(content.as_bytes());
+    let tag = format!("\"{}\"", digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>());
+    let fresh = asked.get(header::IF_NONE_MATCH).is_some_and(|value| value == tag.as_str());
+    let mut response = if fresh { StatusCode::NOT_MODIFIED.into_response() } else { content.into_response() };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_page_is_served() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/web");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "index.html")
+            .collect();
+        files.sort();
+        assert_eq!(files, ASSETS.iter().map(|asset| asset.name).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,317 @@
+//! Starts what a test needs, and speaks to it.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use api::{App, Config};
+use chrono::Utc;
+use clap::Parser as _;
+use devstack::{Options, Stack};
+use migrations::StreamSettings;
+use platform::nats::{
+    Nats,
+    consume::{self, Settings},
+    serve::Router,
+};
+use reqwest::{Response, StatusCode};
+use schemas::{
+    DocumentId, Lane, Problem, ProjectId, Scope,
+    account::{Caller, VerifyToken, refusal},
+    document::{Document, FileLocation, GetDocument, Kind, ListDocuments, LocateFile, State},
+    event::{DocumentEvent, EventKind},
+    ingest::{IngestDocument, Source},
+    query::{Ping, Pong},
+    search::{Search, SearchReply},
+    subjects,
+};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// NATS and Valkey of one test, migrated.
+pub struct Backends {
+    pub stack: Stack,
+    pub nats: Nats,
+}
+
+impl Backends {
+    pub async fn start() -> Self {
+        let options =
+            Options { database_url: Some("postgres://none.invalid/none".into()), ..Options::default() };
+        let stack = tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap();
+        let nats = config(&stack, &[]).nats.connect("test").await.unwrap();
+        let settings = StreamSettings {
+            nats_replicas: 1,
+            max_queued_jobs: 100,
+            max_queued_queries: 200,
+            events_days: 1,
+            files_gib: Some(1),
+        };
+        migrations::nats(&nats, &settings).await.unwrap();
+        Self { stack, nats }
+    }
+
+    pub async fn api(&self, arguments: &[&str]) -> Api {
+        Api::start(&self.stack, arguments).await
+    }
+}
+
+fn config(stack: &Stack, arguments: &[&str]) -> Config {
+    let fixed = ["acorag-api", "--port=0", "--nats-url", stack.nats_url(), "--redis-url", stack.redis_url()];
+    let auth: &[&str] =
+        if arguments.iter().any(|argument| argument.starts_with("--auth")) { &[] } else { &["--auth=off"] };
+    Config::try_parse_from(fixed.iter().chain(auth).chain(arguments)).unwrap()
+}
+
+/// A running api and a client of it.
+pub struct Api {
+    pub url: String,
+    pub http: reqwest::Client,
+    stopping: CancellationToken,
+    serving: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Api {
+    pub async fn start(stack: &Stack, arguments: &[&str]) -> Self {
+        let config = config(stack, arguments);
+        let listener = config.listen().unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stopping = CancellationToken::new();
+        let app = App::connect(&config, stopping.clone()).await.unwrap();
+        let serving = tokio::spawn(app.serve(&config, listener).unwrap());
+        Self { url, http: reqwest::Client::new(), stopping, serving: Some(serving) }
+    }
+
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.http.get(self.at(path)).send().await.unwrap()
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Response {
+        self.http.post(self.at(path)).json(body).send().await.unwrap()
+    }
+
+    pub async fn upload(&self, path: &str, form: reqwest::multipart::Form) -> Response {
+        self.http.post(self.at(path)).multipart(form).send().await.unwrap()
+    }
+
+    pub async fn stop(mut self) {
+        self.stopping.cancel();
+        if let Some(serving) = self.serving.take() {
+            serving.await.unwrap().unwrap();
+        }
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
+}
+
+/// The JSON of an answer that must have this status.
+pub async fn json(response: Response, status: u16) -> Value {
+    let found = response.status();
+    let text = response.text().await.unwrap();
+    assert_eq!(found, StatusCode::from_u16(status).unwrap(), "{text}");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// A refusal in the one shape; returns its detail.
+pub async fn refused(response: Response, status: u16) -> String {
+    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    assert_eq!(response.headers()["content-type"], "application/json");
+    let body = json(response, status).await;
+    assert_eq!(body["request_id"], id.as_str());
+    assert!(body["error"].is_string());
+    body["detail"].as_str().unwrap().to_owned()
+}
+
+/// A form with a file.
+pub fn form(name: &str, content: impl Into<Vec<u8>>) -> reqwest::multipart::Form {
+    let part = reqwest::multipart::Part::bytes(content.into()).file_name(name.to_owned());
+    reqwest::multipart::Form::new().part("file", part)
+}
+
+/// Stands in for the query workers, by the real protocol.
+#[derive(Clone, Default)]
+pub struct Worker {
+    pub documents: Arc<Mutex<Vec<Document>>>,
+    pub files: Arc<Mutex<Vec<FileLocation>>>,
+    pub callers: Arc<Mutex<Vec<(String, Caller)>>>,
+    /// What searches are answered with, the last one again and again.
+    pub replies: Arc<Mutex<VecDeque<Result<SearchReply, Problem>>>>,
+    pub seen: Arc<Mutex<Vec<Search>>>,
+    pub verifications: Arc<AtomicUsize>,
+    pub search_time: Arc<Mutex<Duration>>,
+}
+
+impl Worker {
+    /// Answers until the test ends.
+    pub fn start(&self, nats: &Nats) -> CancellationToken {
+        let stopping = CancellationToken::new();
+        let router = Router::new(nats.clone(), self.clone())
+            .on::<Ping, _>(|_, _, _| async { Ok(Pong { warm: true }) })
+            .on::<Search, _>(|worker: Self, _, search| async move { worker.search(search).await })
+            .on::<GetDocument, _>(|worker: Self, _, get| async move {
+                worker.find(&get.scope, &get.document_id).ok_or_else(Problem::not_found)
+            })
+            .on::<ListDocuments, _>(|worker: Self, _, list| async move {
+                let documents = worker.documents.lock().unwrap().clone();
+                let documents = documents.into_iter().filter(|d| list.scope.allows(&d.project_id)).collect();
+                Ok(schemas::document::DocumentList { documents, next_cursor: None })
+            })
+            .on::<LocateFile, _>(|worker: Self, _, locate| async move {
+                let document =
+                    worker.find(&locate.scope, &locate.document_id).ok_or_else(Problem::not_found)?;
+                let files = worker.files.lock().unwrap();
+                files
+                    .iter()
+                    .find(|file| file.sha256 == document.sha256)
+                    .cloned()
+                    .ok_or_else(Problem::not_found)
+            })
+            .on::<VerifyToken, _>(|worker: Self, _, token| async move {
+                worker.verifications.fetch_add(1, Ordering::SeqCst);
+                let callers = worker.callers.lock().unwrap();
+                let found = callers.iter().find(|(digest, _)| *digest == token.token_sha256);
+                found.map(|(_, caller)| caller.clone()).ok_or_else(refusal::unauthorized)
+            });
+        let router = Arc::new(router);
+        for lane in Lane::ALL {
+            let settings = Settings {
+                stream: subjects::QUERIES_STREAM,
+                consumer: migrations::query_consumer(lane),
+                slots: 8,
+                ack_wait: migrations::ack_wait(subjects::QUERIES_STREAM),
+                max_attempts: 1,
+                confirm: false,
+            };
+            tokio::spawn(consume::run(nats.clone(), settings, router.clone(), stopping.clone()));
+        }
+        stopping
+    }
+
+    async fn search(&self, search: Search) -> Result<SearchReply, Problem> {
+        self.seen.lock().unwrap().push(search);
+        let time = *self.search_time.lock().unwrap();
+        tokio::time::sleep(time).await;
+        let mut replies = self.replies.lock().unwrap();
+        if replies.len() > 1 {
+            return replies.pop_front().unwrap();
+        }
+        replies.front().cloned().unwrap_or_else(|| Ok(SearchReply::default()))
+    }
+
+    fn find(&self, scope: &Scope, id: &DocumentId) -> Option<Document> {
+        let documents = self.documents.lock().unwrap();
+        documents.iter().find(|d| d.document_id == *id && scope.allows(&d.project_id)).cloned()
+    }
+
+    pub fn searches(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+}
+
+/// A document as a worker would know it.
+pub fn document(project: &str, id: &str, state: State) -> Document {
+    Document {
+        document_id: id.parse().unwrap(),
+        project_id: project.parse().unwrap(),
+        kind: Kind::Document,
+        state,
+        percent: if state == State::Indexed { 100 } else { 0 },
+        reason: None,
+        title: format!("Title of {id}"),
+        number: String::new(),
+        category: String::new(),
+        doc_type: String::new(),
+        revision: String::new(),
+        status: String::new(),
+        author: String::new(),
+        filename: format!("{id}.pdf"),
+        file_type: "pdf".into(),
+        date_modified: None,
+        size: 0,
+        sha256: String::new(),
+        pages: 1,
+        chunks: 3,
+        text_length: 400,
+        records: None,
+        parent_id: None,
+        superseded_by: None,
+        accepted_at: Utc::now(),
+        indexed_at: None,
+        metadata: Default::default(),
+    }
+}
+
+/// Jobs as the ingest workers would get them.
+pub struct Jobs {
+    nats: Nats,
+    messages: async_nats::Subscriber,
+}
+
+#[derive(Debug)]
+pub struct Job {
+    pub project: ProjectId,
+    pub document: DocumentId,
+    pub headers: async_nats::HeaderMap,
+    pub ingest: Option<IngestDocument>,
+}
+
+impl Jobs {
+    pub async fn watch(nats: &Nats) -> Self {
+        let messages = nats.client.subscribe(subjects::INGEST_ALL).await.unwrap();
+        nats.client.flush().await.unwrap();
+        Self { nats: nats.clone(), messages }
+    }
+
+    pub async fn next(&mut self) -> Job {
+        use futures::StreamExt as _;
+        let message =
+            tokio::time::timeout(Duration::from_secs(10), self.messages.next()).await.unwrap().unwrap();
+        let (project, document) = subjects::parse_job(&message.subject).unwrap();
+        Job {
+            project,
+            document,
+            headers: message.headers.unwrap_or_default(),
+            ingest: serde_json::from_slice(&message.payload).ok(),
+        }
+    }
+
+    /// Tells what became of a job.
+    pub async fn announce(&self, job: &Job, kind: EventKind, shape: impl FnOnce(&mut DocumentEvent)) {
+        let mut event = DocumentEvent::new(kind, job.project.clone(), job.document.clone(), Utc::now());
+        event.request_id = job.headers.get("X-Request-Id").unwrap().as_str().to_owned();
+        shape(&mut event);
+        self.nats.publish(event.subject(), &platform::nats::Context::default(), None, &event).await.unwrap();
+    }
+}
+
+impl Job {
+    pub fn object(&self) -> &schemas::ingest::ObjectRef {
+        match &self.ingest.as_ref().unwrap().source {
+            Source::Object(object) => object,
+            Source::Text(_) => panic!("an upload's job refers to an object"),
+        }
+    }
+}
+
+/// Waits until something holds; fails the test when it never does.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let give_up = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < give_up, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

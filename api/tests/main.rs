@@ -1,0 +1,9 @@
+//! The real api on a free port, against a real NATS and Valkey. Where a worker is needed for a property of the api, a
+//! small one of the test's own answers in the real protocol; whole flows are tested in `e2e`.
+
+mod documents;
+mod edges;
+mod files;
+mod harness;
+mod search;
+mod uploads;

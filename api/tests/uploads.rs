@@ -1,0 +1,202 @@
+//! `POST /upload`.
+
+use platform::nats::objects::{Error, Objects};
+use reqwest::multipart::{Form, Part};
+use schemas::{
+    Message,
+    document::Reason,
+    event::EventKind,
+    subjects::{FILES_BUCKET, INGEST_STREAM},
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::harness::{Backends, Jobs, form, json, refused, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accepted_upload_is_stored_and_queued() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let mut jobs = Jobs::watch(&backends.nats).await;
+    // Larger than a stored part, so that it goes in several.
+    let content: Vec<u8> = (0..1_500_000_u32).map(|i| (i % 251) as u8).collect();
+    let form = form("../Acta día 3.pdf", content.clone())
+        .text("metadata", r#"{"project": "Torre Norte", "title": "Acta", "number": "A-1", "custom": 7}"#);
+    let response = api
+        .http
+        .post(api.at("/upload"))
+        .header("x-request-id", "req-1")
+        .multipart(form)
+        .send()
+        .await
+        .unwrap();
+    let location = response.headers()["location"].to_str().unwrap().to_owned();
+    let body = json(response, 202).await;
+    assert_eq!((&body["status"], &body["data"]["filename"]), (&"accepted".into(), &"Acta día 3.pdf".into()));
+    assert_eq!(body["data"]["project_id"], "Torre Norte");
+    assert_eq!(body["data"]["status_url"], location.as_str());
+
+    let job = jobs.next().await;
+    assert_eq!(body["data"]["document_id"], job.document.as_str());
+    assert_eq!(job.headers.get("X-Request-Id").unwrap().as_str(), "req-1");
+    let ingest = job.ingest.as_ref().unwrap();
+    assert_eq!((ingest.metadata.title.as_str(), &ingest.metadata.extra["custom"]), ("Acta", &7.into()));
+    assert_eq!(ingest.media_type, "application/pdf");
+
+    let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
+    let mut stored = Vec::new();
+    objects.get(&job.object().name, 0, u64::MAX).await.unwrap().read_to_end(&mut stored).await.unwrap();
+    assert!(stored == content, "the stored bytes are not the sent ones");
+    assert_eq!(job.object().size, content.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_ends_with_what_became_of_the_document() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let mut jobs = Jobs::watch(&backends.nats).await;
+
+    // Metadata after the file, and the wait as a preference.
+    let form_after = form("a.txt", "uno").text("metadata", r#"{"title": "Uno"}"#);
+    let request = api.http.post(api.at("/upload")).header("prefer", "wait=20").multipart(form_after).send();
+    let (response, ()) = tokio::join!(request, async {
+        let job = jobs.next().await;
+        // An event of an earlier upload of the same document must not end the wait.
+        jobs.announce(&job, EventKind::Failed, |event| {
+            event.request_id = "earlier".into();
+            event.at -= chrono::TimeDelta::seconds(60);
+        })
+        .await;
+        jobs.announce(&job, EventKind::Indexed, |event| {
+            event.chunks = Some(4);
+            event.text_length = Some(3);
+        })
+        .await;
+    });
+    let body = json(response.unwrap(), 200).await;
+    assert_eq!(body["status"], "success");
+    assert_eq!((&body["data"]["chunks_created"], &body["data"]["title"]), (&4.into(), &"Uno".into()));
+
+    let failing = api
+        .http
+        .post(api.at("/upload?wait=20"))
+        .header("accept-language", "en")
+        .multipart(form("b.pdf", "x"));
+    let (response, ()) = tokio::join!(failing.send(), async {
+        let job = jobs.next().await;
+        let reason = Reason {
+            code: "password".into(),
+            message: Message::new("Tiene contraseña.", "It has a password."),
+        };
+        jobs.announce(&job, EventKind::Failed, |event| event.reason = Some(reason)).await;
+    });
+    assert_eq!(refused(response.unwrap(), 422).await, "It has a password.");
+
+    let late = api.upload("/upload?wait=20", form("c.txt", "tres"));
+    let (response, ()) = tokio::join!(late, async {
+        let job = jobs.next().await;
+        jobs.announce(&job, EventKind::Superseded, |_| {}).await;
+    });
+    let body = json(response, 200).await;
+    assert_eq!(body["data"]["chunks_created"], 0);
+    assert!(body["message"].as_str().unwrap().contains("revisión más nueva"), "{body}");
+
+    let body = json(api.upload("/upload?wait=1", form("d.txt", "cuatro")).await, 202).await;
+    assert_eq!(body["status"], "accepted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_upload_is_refused_with_a_reason_and_leaves_nothing() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--max-upload-mb=1"]).await;
+    let text = |name, text: &'static str| Form::new().text(name, text);
+    let cases: Vec<(Form, u16, &str)> = vec![
+        (text("metadata", "{}"), 400, "file"),
+        (form("a.txt", "x").part("file", Part::bytes(b"y".as_slice()).file_name("b.txt")), 400, "file"),
+        (Form::new().part("file", Part::bytes(b"x".as_slice())), 400, "file"),
+        (form("a.txt", "x").text("metadata", "[1]"), 400, "metadata"),
+        (form("a.txt", "x").text("metadata", r#"{"date": "mañana"}"#), 400, "metadata"),
+        (
+            form("a.txt", "x").text("metadata", format!(r#"{{"title": "{}"}}"#, "x".repeat(1_001))),
+            400,
+            "metadata.title",
+        ),
+        (
+            form("a.txt", "x").text("metadata", format!(r#"{{"x": "{}"}}"#, "x".repeat(70_000))),
+            400,
+            "metadata",
+        ),
+        (form("a.txt", ""), 422, "El archivo está vacío"),
+        (form("setup.exe", "MZ"), 415, "No se puede leer"),
+        (form("a.txt", vec![b'x'; 1_100_000]), 413, "Es demasiado grande: el máximo es 1 MiB"),
+        (form("a.txt", vec![b'x'; 4_000_000]), 413, "Es demasiado grande: el máximo es 1 MiB"),
+        (text("a", "").text("b", ""), 400, "file"),
+        ((0..20).fold(Form::new(), |form, i| form.text(format!("p{i}"), "")), 400, "body"),
+    ];
+    for (number, (form, status, start)) in cases.into_iter().enumerate() {
+        let detail = refused(api.upload("/upload", form).await, status).await;
+        assert!(detail.starts_with(start), "case {number}: {detail}");
+    }
+    let detail = refused(api.post("/upload", &serde_json::json!({})).await, 415).await;
+    assert!(detail.contains("multipart"), "{detail}");
+    let detail = refused(api.upload("/upload?wait=0", form("a.txt", "x")).await, 400).await;
+    assert!(detail.starts_with("wait"), "{detail}");
+
+    let stream = backends.nats.jetstream.get_stream(INGEST_STREAM).await.unwrap();
+    assert_eq!(stream.cached_info().state.messages, 0);
+    nothing_stored(&backends).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_half_way_leaves_nothing() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let address = api.url.strip_prefix("http://").unwrap();
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000000\r\n\r\n\
+                --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(&vec![b'x'; 2_000_000]).await.unwrap();
+    until("some of it is stored", || async { stored_messages(&backends).await > 0 }).await;
+    drop(socket);
+    nothing_stored(&backends).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_is_said_and_a_slow_client_dropped() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--stall-timeout=1"]).await;
+    for number in 0..100 {
+        json(api.upload("/upload", form("a.txt", format!("{number}"))).await, 202).await;
+    }
+    let before = stored_messages(&backends).await;
+    let response = api.upload("/upload", form("a.txt", "one too many")).await;
+    assert_eq!(response.headers()["retry-after"], "1");
+    refused(response, 503).await;
+    until("the refused file is gone", || async { stored_messages(&backends).await <= before + 1 }).await;
+
+    let address = api.url.strip_prefix("http://").unwrap();
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 500\r\n\r\n--b\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+}
+
+async fn stored_messages(backends: &Backends) -> u64 {
+    let stream = backends.nats.jetstream.get_stream(format!("OBJ_{FILES_BUCKET}")).await.unwrap();
+    stream.cached_info().state.messages
+}
+
+/// Deleting leaves a tombstone of each object's name, and no part.
+async fn nothing_stored(backends: &Backends) {
+    let stream = backends.nats.jetstream.get_stream(format!("OBJ_{FILES_BUCKET}")).await.unwrap();
+    until("every part is deleted", || async {
+        use futures::TryStreamExt as _;
+        let parts = stream.info_with_subjects(format!("$O.{FILES_BUCKET}.C.>")).await.unwrap();
+        parts.try_collect::<Vec<_>>().await.unwrap().is_empty()
+    })
+    .await;
+    let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
+    assert!(matches!(objects.info("none").await, Err(Error::NotFound)));
+}
