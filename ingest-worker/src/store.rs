@@ -133,3 +133,6 @@ async fn settle_record(
     .await
     .map(drop)
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,5 +45,6 @@ CREATE POLICY walls ON chunk USING (project_key = ANY ((SELECT acorag_projects()
 CREATE POLICY walls ON posting USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 
 GRANT SELECT ON project, document, import_record, chunk, posting, embedding_model TO acorag_query;
-GRANT SELECT, INSERT, UPDATE ON project, document, import_record, embedding_model TO acorag_ingest;
+GRANT SELECT, INSERT, UPDATE ON project, document, embedding_model TO acorag_ingest;
+GRANT SELECT, INSERT, UPDATE, DELETE ON import_record TO acorag_ingest;
 GRANT SELECT, INSERT, DELETE ON chunk, posting TO acorag_ingest;

@@ -30,7 +30,9 @@ use crate::{
 const SLICE: usize = 16;
 
 pub async fn index(app: &App, delivery: &Delivery, job: &Job, progress: &Progress) -> Result<(), Failure> {
-    if delivery.attempt == 1 && platform::nats::text(delivery.headers.as_ref(), schemas::headers::ANNOUNCED).is_none() {
+    if delivery.attempt == 1
+        && platform::nats::text(delivery.headers.as_ref(), schemas::headers::ANNOUNCED).is_none()
+    {
         // Published straight to NATS: its followers get the same events as those of an upload.
         let event = DocumentEvent { at: delivery.published, ..progress.event(EventKind::Queued) };
         progress.publish(&event).await?;
@@ -38,6 +40,7 @@ pub async fn index(app: &App, delivery: &Delivery, job: &Job, progress: &Progres
     match store::start::start(&app.pool, job).await? {
         Start::Go => {}
         Start::Void => return import::record_settled(app, delivery, job, false).await,
+        Start::Failed(reason) => return Err(Failure::Dead(reason)),
         Start::KillsWorkers => {
             return Err(Failure::Dead(Reason::new(
                 "kills_workers",
@@ -45,8 +48,12 @@ pub async fn index(app: &App, delivery: &Delivery, job: &Job, progress: &Progres
                 "Processing this document was cut short too many times.",
             )));
         }
-        Start::Done { chunks, text_length, superseded, title } => {
+        Start::Done { chunks, text_length, superseded, title, replaced } => {
             app.generations.renew(&job.project).await;
+            if delivery.attempt > 1 {
+                // Whoever committed it may have died before it told anybody.
+                tell_superseded(job, progress, replaced).await?;
+            }
             let kind = if superseded { EventKind::Superseded } else { EventKind::Indexed };
             publish_outcome(job, progress, kind, title, chunks, text_length, None).await?;
             return import::record_settled(app, delivery, job, false).await;
@@ -91,14 +98,7 @@ async fn tell(
 ) -> Result<(), Failure> {
     let chunks = u32::try_from(content.passages.len()).unwrap_or(u32::MAX);
     app.metrics.chunks.with_label_values::<&str>(&[]).inc_by(u64::from(chunks));
-    for older in committed.superseded {
-        let event = DocumentEvent {
-            document_id: older,
-            superseded_by: Some(job.document.clone()),
-            ..progress.event(EventKind::Superseded)
-        };
-        progress.publish(&event).await?;
-    }
+    tell_superseded(job, progress, committed.superseded).await?;
     let title = if job.body.metadata.title.is_empty() { &content.title } else { &job.body.metadata.title };
     let (kind, chunks) = match committed.superseded_by {
         Some(_) => (EventKind::Superseded, 0),
@@ -112,6 +112,18 @@ async fn tell(
         tracing::warn!(%error, object, "an unused file stays until the sweep");
     }
     tracing::info!(document_id = %job.document, project_id = %job.project, chunks, "indexed");
+    Ok(())
+}
+
+async fn tell_superseded(job: &Job, progress: &Progress, older: Vec<DocumentId>) -> Result<(), Failure> {
+    for older in older {
+        let event = DocumentEvent {
+            document_id: older,
+            superseded_by: Some(job.document.clone()),
+            ..progress.event(EventKind::Superseded)
+        };
+        progress.publish(&event).await?;
+    }
     Ok(())
 }
 
@@ -180,7 +192,13 @@ async fn first_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     use tokio::io::AsyncReadExt as _;
     let disk = |error: std::io::Error| Failure::Wait(format!("temporary file: {error}"));
     let mut bytes = Vec::new();
-    tokio::fs::File::open(path).await.map_err(disk)?.take(64 * 1024).read_to_end(&mut bytes).await.map_err(disk)?;
+    tokio::fs::File::open(path)
+        .await
+        .map_err(disk)?
+        .take(64 * 1024)
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(disk)?;
     Ok(bytes)
 }
 
@@ -189,7 +207,7 @@ async fn extract(app: &App, job: &Job, path: &Path) -> Result<Extracted, Failure
     let hints = Hints { filename: job.body.filename.clone(), media_type: job.body.media_type.clone() };
     extract::run(&app.program, &app.pdfium, path, hints, &Limits::default()).await.map_err(|error| {
         tracing::info!(%error, "the document could not be read");
-        if error.is_transient() { Failure::Retry(error.reason()) } else { Failure::Dead(error.reason()) }
+        if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::Dead(error.reason()) }
     })
 }
 
@@ -202,9 +220,10 @@ async fn content(
     object: Option<&ObjectRef>,
 ) -> Result<Content, Failure> {
     let (model, options, copy) = (app.model.clone(), app.chunking.clone(), extracted.clone());
-    let chunks = tokio::task::spawn_blocking(move || chunk(&copy, &|text| model.count_tokens(text), &options))
-        .await
-        .map_err(|error| {
+    let chunks =
+        tokio::task::spawn_blocking(move || chunk(&copy, &|text| model.count_tokens(text), &options))
+            .await
+            .map_err(|error| {
             tracing::error!(%error, "cutting a document into passages");
             Failure::Retry(internal())
         })?;
@@ -215,11 +234,8 @@ async fn content(
     let metadata = &extracted.metadata;
     let title = [&job.body.metadata.title, &metadata.title, &job.body.filename];
     let title = title.into_iter().find(|title| !title.trim().is_empty()).cloned().unwrap_or_default();
-    let passages = chunks
-        .into_iter()
-        .zip(vectors)
-        .map(|(chunk, vector)| passage(job, &title, chunk, vector))
-        .collect();
+    let passages =
+        chunks.into_iter().zip(vectors).map(|(chunk, vector)| passage(job, &title, chunk, vector)).collect();
     Ok(Content {
         title,
         author: metadata.author.clone(),
@@ -235,7 +251,12 @@ async fn content(
     })
 }
 
-async fn embed(app: &App, job: &Job, progress: &Progress, chunks: &[Chunk]) -> Result<Vec<Vec<f32>>, Failure> {
+async fn embed(
+    app: &App,
+    job: &Job,
+    progress: &Progress,
+    chunks: &[Chunk],
+) -> Result<Vec<Vec<f32>>, Failure> {
     let _timer = app.metrics.stage_seconds.with_label_values(&["embed"]).start_timer();
     let mut vectors = Vec::with_capacity(chunks.len());
     for slice in chunks.chunks(SLICE) {

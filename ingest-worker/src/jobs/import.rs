@@ -57,7 +57,8 @@ pub async fn split(
         }
         progress.at(Stage::Records, 0).await;
     }
-    let extension = job.body.filename.rsplit_once('.').map_or("ndjson", |(_, extension)| extension).to_lowercase();
+    let extension =
+        job.body.filename.rsplit_once('.').map_or("ndjson", |(_, extension)| extension).to_lowercase();
     store::import::split(&app.pool, job, &extension).await?;
     tracing::info!(records = index, "an import is split into its records");
     close(app, delivery, &job.project, &job.document).await
@@ -179,7 +180,8 @@ async fn publish_record(
             .put(&name, futures::stream::iter([Ok(bytes)]))
             .await
             .map_err(|error| Failure::Wait(format!("object store: {error}")))?;
-        body.source = Source::Object(ObjectRef { name: stored.name, size: stored.size, sha256: stored.sha256 });
+        body.source =
+            Source::Object(ObjectRef { name: stored.name, size: stored.size, sha256: stored.sha256 });
         "text/plain".clone_into(&mut body.media_type);
     }
     let id = format!("{}:{index}", delivery.sequence);
@@ -198,7 +200,12 @@ pub async fn record_settled(app: &App, delivery: &Delivery, job: &Job, failed: b
     close_or_report(app, delivery, &parent.project_id, &parent.document_id, parent.index % EVERY == 0).await
 }
 
-async fn close(app: &App, delivery: &Delivery, project: &ProjectId, import: &DocumentId) -> Result<(), Failure> {
+async fn close(
+    app: &App,
+    delivery: &Delivery,
+    project: &ProjectId,
+    import: &DocumentId,
+) -> Result<(), Failure> {
     close_or_report(app, delivery, project, import, true).await
 }
 
@@ -210,7 +217,7 @@ async fn close_or_report(
     report: bool,
 ) -> Result<(), Failure> {
     let progress = Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), import.clone());
-    let event = match store::import::close(&app.pool, project, import, report).await? {
+    let event = match store::import::close(&app.pool, project, import, report, delivery.attempt > 1).await? {
         Standing::Closed => return Ok(()),
         Standing::Open { percent } => {
             if report {
@@ -224,7 +231,9 @@ async fn close_or_report(
             text_length: Some(text_length),
             ..progress.event(EventKind::Indexed)
         },
-        Standing::Failed(reason) => DocumentEvent { reason: Some(reason), ..progress.event(EventKind::Failed) },
+        Standing::Failed(reason) => {
+            DocumentEvent { reason: Some(reason), ..progress.event(EventKind::Failed) }
+        }
     };
     progress.publish(&event).await.map_err(Failure::from)
 }

@@ -3,7 +3,7 @@
 use schemas::{DocumentId, ProjectId, problem::Reason};
 use sqlx::{PgPool, types::Json};
 
-use super::{Job, lock, project};
+use super::{Job, Tx, lock, project};
 
 /// One record, as far as its import is concerned.
 #[derive(Debug, Clone)]
@@ -19,6 +19,10 @@ pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
     let Some(row) = lock(&mut tx, project_key, &job.document).await? else { return Ok(()) };
+    if row.accepted_at != job.accepted_at {
+        // The import was sent again meanwhile: that job notes its own.
+        return Ok(());
+    }
     sqlx::query(
         "INSERT INTO import_record (import_key, project_key, project_id, document_id, outcome, reason)
          SELECT $1, $2, project_id, document_id, CASE WHEN reason IS NULL THEN NULL ELSE 'failed' END, reason
@@ -35,15 +39,11 @@ pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<
     tx.commit().await
 }
 
-/// Starts an import anew: what an earlier job of the same id noted does not count.
+/// Marks the document as an import whose number of records is not known yet.
 pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
     let Some(row) = lock(&mut tx, project_key, &job.document).await? else { return Ok(()) };
-    // Only the first attempt clears: a later one goes on where the dead worker stopped.
-    if row.starts <= 1 {
-        sqlx::query("DELETE FROM import_record WHERE import_key = $1").bind(row.key).execute(&mut *tx).await?;
-    }
     sqlx::query("UPDATE document SET kind = 'import', records = NULL WHERE key = $1")
         .bind(row.key)
         .execute(&mut *tx)
@@ -89,20 +89,28 @@ pub async fn split(pool: &PgPool, job: &Job, file_type: &str) -> sqlx::Result<()
 /// What an import came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    Open { percent: u8 },
-    Finished { title: String, chunks: u32, text_length: u64 },
+    Open {
+        percent: u8,
+    },
+    Finished {
+        title: String,
+        chunks: u32,
+        text_length: u64,
+    },
     Failed(Reason),
     /// Somebody else has closed it, or it is gone.
     Closed,
 }
 
-/// Closes the import if every record has an outcome. Exactly one of those who ask is told that it is finished. How far
-/// an open one is takes a count, so it is counted only when somebody wants to `report` it.
+/// Closes the import if every record has an outcome. Exactly one of those who ask is told that it is finished; and once
+/// more whoever asks `again`, because the one that closed it may have died before it told anybody. How far an open one
+/// is takes a count, so it is counted only when somebody wants to `report` it.
 pub async fn close(
     pool: &PgPool,
     import_project: &ProjectId,
     import: &DocumentId,
     report: bool,
+    again: bool,
 ) -> sqlx::Result<Standing> {
     let scope = schemas::Scope::Projects(vec![import_project.clone()]);
     let mut tx = platform::postgres::begin(pool, &scope).await?;
@@ -115,14 +123,17 @@ pub async fn close(
     .bind(import.as_str())
     .fetch_optional(&mut *tx)
     .await?;
-    let Some((key, records)) = open else { return Ok(Standing::Closed) };
+    let Some((key, records)) = open else {
+        return if again { closed(&mut tx, project_key, import).await } else { Ok(Standing::Closed) };
+    };
     // Not all records are published yet: whoever does that asks again.
     let Some(records) = records else { return Ok(Standing::Open { percent: 0 }) };
-    let pending: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM import_record WHERE import_key = $1 AND outcome IS NULL)")
-            .bind(key)
-            .fetch_one(&mut *tx)
-            .await?;
+    let pending: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM import_record WHERE import_key = $1 AND outcome IS NULL)",
+    )
+    .bind(key)
+    .fetch_one(&mut *tx)
+    .await?;
     if pending && !report {
         return Ok(Standing::Open { percent: 0 });
     }
@@ -135,7 +146,9 @@ pub async fn close(
     .await?;
     if pending > 0 {
         let done = i64::from(records) - pending;
-        return Ok(Standing::Open { percent: u8::try_from(done * 100 / i64::from(records.max(1))).unwrap_or(99).min(99) });
+        return Ok(Standing::Open {
+            percent: u8::try_from(done * 100 / i64::from(records.max(1))).unwrap_or(99).min(99),
+        });
     }
     let failure = (failed >= i64::from(records)).then(|| match records {
         0 => Reason::new("empty", "El archivo no contiene registros.", "The file holds no records."),
@@ -168,4 +181,26 @@ pub async fn close(
         },
         Standing::Failed,
     ))
+}
+
+/// What a closed import came to.
+async fn closed(tx: &mut Tx, project_key: i32, import: &DocumentId) -> sqlx::Result<Standing> {
+    let row: Option<(String, Option<Json<Reason>>, i64, i64)> = sqlx::query_as(
+        "SELECT title, reason, (SELECT coalesce(sum(chunks), 0) FROM document WHERE parent_key = d.key), text_length
+         FROM document d
+         WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state IN ('indexed', 'failed')",
+    )
+    .bind(project_key)
+    .bind(import.as_str())
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(match row {
+        None => Standing::Closed,
+        Some((_, Some(Json(reason)), ..)) => Standing::Failed(reason),
+        Some((title, None, chunks, text_length)) => Standing::Finished {
+            title,
+            chunks: u32::try_from(chunks).unwrap_or_default(),
+            text_length: u64::try_from(text_length).unwrap_or_default(),
+        },
+    })
 }

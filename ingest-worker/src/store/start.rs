@@ -1,5 +1,6 @@
 //! Taking a job up.
 
+use schemas::{DocumentId, problem::Reason};
 use sqlx::{PgPool, types::Json};
 
 use super::{Job, Tx, lock, project, settle_record};
@@ -9,7 +10,16 @@ use super::{Job, Tx, lock, project, settle_record};
 pub enum Start {
     Go,
     /// It is done already, and only its acknowledgement was lost; or the same content is indexed already.
-    Done { chunks: u32, text_length: u64, superseded: bool, title: String },
+    Done {
+        chunks: u32,
+        text_length: u64,
+        superseded: bool,
+        title: String,
+        /// The revisions in whose place it answers.
+        replaced: Vec<DocumentId>,
+    },
+    /// It failed for good, and what follows from that was cut short.
+    Failed(Reason),
     /// A later job of the same document, or its deletion, has made it void.
     Void,
     /// Its worker died each time it was taken up.
@@ -23,8 +33,13 @@ const MAX_STARTS: i16 = 5;
 pub async fn start(pool: &PgPool, job: &Job) -> sqlx::Result<Start> {
     let mut tx = job.begin(pool).await?;
     let start = decide(&mut tx, job).await?;
-    if start == Start::Void {
-        let outcome = "superseded";
+    // An import that was sent again has noted its records anew: those that are done already have an outcome now.
+    let outcome = match &start {
+        Start::Void | Start::Done { superseded: true, .. } => Some("superseded"),
+        Start::Done { superseded: false, .. } => Some("indexed"),
+        Start::Go | Start::Failed(_) | Start::KillsWorkers => None,
+    };
+    if let Some(outcome) = outcome {
         settle_record(&mut tx, job.body.parent.as_ref(), &job.project, &job.document, outcome, None).await?;
     }
     tx.commit().await?;
@@ -44,7 +59,11 @@ async fn decide(tx: &mut Tx, job: &Job) -> sqlx::Result<Start> {
         return Ok(Start::Void);
     }
     if row.accepted_at == job.accepted_at && row.state != "processing" {
-        return if row.state == "deleted" { Ok(Start::Void) } else { done(tx, row.key).await };
+        return match row.state.as_str() {
+            "deleted" => Ok(Start::Void),
+            "failed" => failed(tx, row.key).await,
+            _ => done(tx, row.key, job).await,
+        };
     }
     if row.accepted_at == job.accepted_at && row.starts >= MAX_STARTS {
         return Ok(Start::KillsWorkers);
@@ -55,7 +74,15 @@ async fn decide(tx: &mut Tx, job: &Job) -> sqlx::Result<Start> {
             .bind(job.accepted_at)
             .execute(&mut **tx)
             .await?;
-        return done(tx, row.key).await;
+        return done(tx, row.key, job).await;
+    }
+    if row.accepted_at < job.accepted_at {
+        // What an earlier job of an import noted does not count. A later attempt of the same job goes on where the one
+        // before it was cut short: records that are settled by now are not published again.
+        sqlx::query("DELETE FROM import_record WHERE import_key = $1")
+            .bind(row.key)
+            .execute(&mut **tx)
+            .await?;
     }
     // What is indexed of it goes on answering until the new passages replace it.
     sqlx::query(
@@ -92,17 +119,36 @@ async fn insert(tx: &mut Tx, project_key: i32, job: &Job) -> sqlx::Result<()> {
     .map(drop)
 }
 
-async fn done(tx: &mut Tx, key: i64) -> sqlx::Result<Start> {
+async fn failed(tx: &mut Tx, key: i64) -> sqlx::Result<Start> {
+    let reason: Option<Json<Reason>> = sqlx::query_scalar("SELECT reason FROM document WHERE key = $1")
+        .bind(key)
+        .fetch_one(&mut **tx)
+        .await?;
+    // `fail` always writes one.
+    Ok(reason.map_or(Start::KillsWorkers, |Json(reason)| Start::Failed(reason)))
+}
+
+async fn done(tx: &mut Tx, key: i64, job: &Job) -> sqlx::Result<Start> {
     let (state, chunks, text_length, title): (String, i32, i64, String) =
         sqlx::query_as("SELECT state, chunks, text_length, title FROM document WHERE key = $1")
             .bind(key)
             .fetch_one(&mut **tx)
             .await?;
+    let replaced: Vec<String> = sqlx::query_scalar(
+        "SELECT r.id FROM document r JOIN document d ON d.project_key = r.project_key
+         WHERE d.key = $1 AND r.superseded_by = $2 AND r.state = 'superseded' AND d.number_norm <> ''
+           AND r.number_norm = d.number_norm",
+    )
+    .bind(key)
+    .bind(job.document.as_str())
+    .fetch_all(&mut **tx)
+    .await?;
     Ok(Start::Done {
         chunks: u32::try_from(chunks).unwrap_or_default(),
         text_length: u64::try_from(text_length).unwrap_or_default(),
         superseded: state == "superseded",
         title,
+        replaced: replaced.iter().filter_map(|id| id.parse().ok()).collect(),
     })
 }
 
