@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use async_nats::jetstream::{
     consumer::{AckPolicy, pull},
     object_store,
-    stream::{self, DiscardPolicy, RetentionPolicy, StorageType},
+    stream::{self, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType},
 };
 use platform::nats::Nats;
 use schemas::{
@@ -28,9 +28,10 @@ pub struct StreamSettings {
     /// How long lifecycle events are kept, in days.
     #[arg(long, env = "EVENTS_DAYS", default_value_t = 7)]
     pub events_days: u64,
-    /// Bound of the object store for original files, in GiB.
-    #[arg(long, env = "FILES_GIB", default_value_t = 100)]
-    pub files_gib: i64,
+    /// Bound of the object store for original files, in GiB; JetStream sets the space aside. Without one, the
+    /// server's own bound (`max_file_store`) holds.
+    #[arg(long, env = "FILES_GIB")]
+    pub files_gib: Option<i64>,
 }
 
 /// No query waits longer than this for its worker: its asker has given up by then.
@@ -66,7 +67,7 @@ pub(crate) async fn apply(nats: &Nats, settings: &StreamSettings) -> anyhow::Res
             description: Some("Original files of documents".to_owned()),
             storage: StorageType::File,
             num_replicas: settings.nats_replicas,
-            max_bytes: settings.files_gib.saturating_mul(1024 * 1024 * 1024),
+            max_bytes: settings.files_gib.map_or(-1, |gib| gib.saturating_mul(1024 * 1024 * 1024)),
             ..Default::default()
         };
         nats.jetstream.create_object_store(bucket).await.context("object store FILES")?;
@@ -95,12 +96,13 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
             duplicate_window: Duration::from_secs(120),
             ..durable.clone()
         },
-        // Queries live for seconds: in memory, one copy, gone when nobody waits any more.
+        // Queries live for seconds: one copy, written without waiting for the disk, gone when nobody waits any more.
+        // Not in memory: a single server forgets a memory stream when it restarts, and its consumers with it.
         stream::Config {
             name: subjects::QUERIES_STREAM.to_owned(),
             subjects: vec![subjects::QUERIES_ALL.to_owned()],
             retention: RetentionPolicy::WorkQueue,
-            storage: StorageType::Memory,
+            persist_mode: Some(PersistenceMode::Async),
             num_replicas: 1,
             max_messages: settings.max_queued_queries,
             max_age: QUERY_AGE,
@@ -152,7 +154,6 @@ fn consumers(settings: &StreamSettings) -> Vec<(&'static str, pull::Config)> {
             // A query whose worker died is answered by another one, once.
             max_deliver: 2,
             max_ack_pending: 2_000,
-            memory_storage: true,
             ..Default::default()
         };
         (subjects::QUERIES_STREAM, config)
