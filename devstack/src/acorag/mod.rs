@@ -3,6 +3,7 @@
 mod service;
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -20,11 +21,12 @@ const FAILURES_BEFORE_READY: u32 = 3;
 
 /// What to run.
 pub struct Plan {
-    /// Where the api listens.
+    /// Where the api will listen, such as http://127.0.0.1:8000.
+    pub url: String,
     pub port: u16,
     pub logs: PathBuf,
     /// Settings beside the inherited ones.
-    pub settings: Vec<(&'static str, String)>,
+    pub environment: Vec<(&'static str, OsString)>,
     pub ingest_workers: u32,
     pub query_workers: u32,
 }
@@ -40,14 +42,9 @@ pub struct Acorag {
 impl Acorag {
     /// Brings the database to its form, starts everything, and returns when all of it is ready.
     pub async fn start(stack: Stack, plan: Plan) -> Result<Self> {
-        let programs = Programs::new(&stack, &plan)?;
+        let programs = Programs::new(&plan)?;
         programs.migrate().await?;
-        let mut acorag = Self {
-            url: format!("http://127.0.0.1:{}", plan.port),
-            api: None,
-            workers: Vec::new(),
-            _stack: stack,
-        };
+        let mut acorag = Self { url: plan.url, api: None, workers: Vec::new(), _stack: stack };
         for (kind, count) in [("ingest-worker", plan.ingest_workers), ("query-worker", plan.query_workers)] {
             for number in 1..=count {
                 let name = if count == 1 { kind.to_owned() } else { format!("{kind}-{number}") };
@@ -66,7 +63,7 @@ impl Acorag {
     /// Until the api says that everything behind it is ready.
     async fn until_ready(&mut self) -> Result<()> {
         let ready = format!("{}/ready", self.url);
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
+        let client = http_client(Duration::from_secs(10))?;
         let deadline = Instant::now() + READY_WITHIN;
         loop {
             let state = match client.get(&ready).send().await {
@@ -115,15 +112,20 @@ impl Drop for Acorag {
     }
 }
 
+/// For this machine's own api: no proxy stands before it, and its certificate may be anybody's.
+pub fn http_client(timeout: Duration) -> Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().no_proxy().danger_accept_invalid_certs(true).timeout(timeout).build()?)
+}
+
 /// How acorag's programs are started.
 struct Programs {
     folder: PathBuf,
     logs: PathBuf,
-    environment: Vec<(String, std::ffi::OsString)>,
+    environment: Vec<(&'static str, OsString)>,
 }
 
 impl Programs {
-    fn new(stack: &Stack, plan: &Plan) -> Result<Self> {
+    fn new(plan: &Plan) -> Result<Self> {
         let own = std::env::current_exe().context("cannot tell where this program is")?;
         let folder = own.parent().unwrap_or(Path::new("/")).to_owned();
         for program in ["migrate", "ingest-worker", "query-worker", "api"] {
@@ -131,9 +133,7 @@ impl Programs {
             ensure!(path.exists(), "{} is missing: build everything (`make` lists the ways)", path.display());
         }
         fs::create_dir_all(&plan.logs).with_context(|| format!("cannot create {}", plan.logs.display()))?;
-        let servers = stack.environment().into_iter().map(|(name, value)| (name.to_owned(), value));
-        let settings = plan.settings.iter().map(|(name, value)| ((*name).to_owned(), value.into()));
-        Ok(Self { folder, logs: plan.logs.clone(), environment: servers.chain(settings).collect() })
+        Ok(Self { folder, logs: plan.logs.clone(), environment: plan.environment.clone() })
     }
 
     async fn migrate(&self) -> Result<()> {

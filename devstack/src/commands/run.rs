@@ -32,7 +32,7 @@ pub async fn run(location: Location, arguments: Arguments) -> Result<ExitCode> {
     let stack = servers::start(arguments.given.apply(options)).await?;
     let mut interrupt = Interrupt::new()?;
     let mut command = foreground(&arguments.command);
-    for (name, value) in stack.environment() {
+    for (name, value) in arguments.given.environment(&stack) {
         command = command.env(name, value);
     }
     let status = finish(command.start()?, &mut interrupt).await?;

@@ -1,10 +1,13 @@
 //! The servers a command works with: its own, or those it is given.
 
+use std::ffi::OsString;
+
 use anyhow::Result;
 use devstack::{Options, Ports, Stack, free_port, is_free, report};
 
-/// Servers that run already. One that is given is not started.
+/// What is there already. A server that is given is not started.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Given {
     /// A NATS server to use
     #[arg(long, env = "NATS_URL")]
@@ -15,15 +18,36 @@ pub struct Given {
     /// A Redis server to use
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     redis_url: Option<String>,
+    /// An embedding model to use
+    #[arg(long, env = "MODEL_DIR")]
+    model_dir: Option<OsString>,
+    /// An ONNX Runtime library to use
+    #[arg(long, env = "ORT_DYLIB_PATH")]
+    ort_dylib_path: Option<OsString>,
+    /// A PDFium library to use
+    #[arg(long, env = "PDFIUM_PATH")]
+    pdfium_path: Option<OsString>,
 }
 
 impl Given {
-    pub fn apply(self, options: Options) -> Options {
-        let set = |url: Option<String>| url.filter(|url| !url.is_empty());
+    /// How the programs on a stack find everything.
+    pub fn environment(&self, stack: &Stack) -> Vec<(&'static str, OsString)> {
+        let given = [
+            ("MODEL_DIR", &self.model_dir),
+            ("ORT_DYLIB_PATH", &self.ort_dylib_path),
+            ("PDFIUM_PATH", &self.pdfium_path),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+        // The later of two values counts.
+        stack.environment().into_iter().chain(given.filter(|(_, value)| !value.is_empty())).collect()
+    }
+
+    pub fn apply(&self, options: Options) -> Options {
+        let set = |url: &Option<String>| url.clone().filter(|url| !url.is_empty());
         Options {
-            nats_url: set(self.nats_url),
-            database_url: set(self.database_url),
-            redis_url: set(self.redis_url),
+            nats_url: set(&self.nats_url),
+            database_url: set(&self.database_url),
+            redis_url: set(&self.redis_url),
             ..options
         }
     }

@@ -1,5 +1,7 @@
 //! `devstack up`
 
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,12 +13,23 @@ use crate::acorag::{Acorag, Plan};
 use crate::interrupt::Interrupt;
 
 #[derive(clap::Args)]
+// Part of the demo's arguments, which are a group of the same name.
+#[group(skip)]
 pub struct Arguments {
     #[command(flatten)]
     pub given: Given,
-    /// Port of the api on 127.0.0.1
+    /// Address of the api
+    #[arg(long, env = "BIND", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub bind: IpAddr,
+    /// Port of the api
     #[arg(long, env = "PORT", default_value_t = 8000)]
     pub port: u16,
+    /// `required`: only with a key; `off`: everybody may do everything. Without this: off on a loopback address
+    #[arg(long, env = "AUTH")]
+    pub auth: Option<String>,
+    /// Certificate for HTTPS
+    #[arg(long, env = "TLS_CERT")]
+    pub tls_cert: Option<OsString>,
     /// How many ingest workers to run
     #[arg(long, env = "INGEST_WORKERS", default_value_t = 1)]
     pub ingest_workers: u32,
@@ -25,8 +38,26 @@ pub struct Arguments {
     pub query_workers: u32,
 }
 
+impl Arguments {
+    fn url(&self) -> String {
+        let scheme =
+            if self.tls_cert.as_ref().is_some_and(|file| !file.is_empty()) { "https" } else { "http" };
+        let host = if self.bind.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { self.bind };
+        format!("{scheme}://{}", SocketAddr::new(host, self.port))
+    }
+
+    fn api_settings(&self) -> Vec<(&'static str, OsString)> {
+        let auth = match self.auth.as_deref() {
+            None | Some("") if self.bind.is_loopback() => "off",
+            None | Some("") => "required",
+            Some(auth) => auth,
+        };
+        vec![("BIND", self.bind.to_string().into()), ("AUTH", auth.into())]
+    }
+}
+
 pub async fn up(location: Location, arguments: Arguments) -> Result<ExitCode> {
-    let (acorag, interrupt) = start(location, arguments, "data", Vec::new()).await?;
+    let (acorag, interrupt) = start(location, arguments, "data", &[]).await?;
     serve(acorag, interrupt).await
 }
 
@@ -35,7 +66,7 @@ pub async fn start(
     location: Location,
     arguments: Arguments,
     data: &str,
-    settings: Vec<(&'static str, String)>,
+    settings: &[(&'static str, String)],
 ) -> Result<(Option<Acorag>, Interrupt)> {
     let port = arguments.port;
     ensure!(is_free(port), "port {port} is taken; stop what listens there, or choose another: PORT=8001");
@@ -52,10 +83,14 @@ pub async fn start(
     let stack = servers::start(arguments.given.apply(options)).await?;
     let mut interrupt = Interrupt::new()?;
     report(format_args!("starting acorag on port {port}"));
+    let mut environment = arguments.given.environment(&stack);
+    environment.extend(settings.iter().map(|(name, value)| (*name, value.into())));
+    environment.extend(arguments.api_settings());
     let plan = Plan {
+        url: arguments.url(),
         port,
         logs,
-        settings,
+        environment,
         ingest_workers: arguments.ingest_workers,
         query_workers: arguments.query_workers,
     };

@@ -17,7 +17,7 @@ pub struct Arguments {
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
-    limits: Limits,
+    settings: Settings,
     /// How many ingest workers to run
     #[arg(long, env = "INGEST_WORKERS", default_value_t = 1)]
     ingest_workers: u32,
@@ -29,9 +29,12 @@ pub struct Arguments {
     command: Vec<OsString>,
 }
 
-/// The api's rate limits, which are off unless they are set.
+/// What would come between the command and acorag; off unless it is set.
 #[derive(clap::Args)]
-struct Limits {
+struct Settings {
+    /// Whether callers need a key
+    #[arg(long, env = "AUTH", default_value = "off")]
+    auth: String,
     /// Searches of one caller
     #[arg(long, env = "RATE_LIMIT_SEARCH", default_value = "off")]
     rate_limit_search: String,
@@ -43,6 +46,17 @@ struct Limits {
     rate_limit_upload: String,
 }
 
+impl Settings {
+    fn environment(self) -> [(&'static str, OsString); 4] {
+        [
+            ("AUTH", self.auth.into()),
+            ("RATE_LIMIT_SEARCH", self.rate_limit_search.into()),
+            ("RATE_LIMIT_CHAT", self.rate_limit_chat.into()),
+            ("RATE_LIMIT_UPLOAD", self.rate_limit_upload.into()),
+        ]
+    }
+}
+
 pub async fn with_acorag(location: Location, arguments: Arguments) -> Result<ExitCode> {
     let logs = location.folder()?.join("log").join("with-acorag");
     report(format_args!("starting acorag on free ports; the logs are in {}", logs.display()));
@@ -50,19 +64,18 @@ pub async fn with_acorag(location: Location, arguments: Arguments) -> Result<Exi
     let stack = servers::start(arguments.given.apply(options)).await?;
     let mut interrupt = Interrupt::new()?;
     let mut command = foreground(&arguments.command);
-    for (name, value) in stack.environment() {
+    let mut environment = arguments.given.environment(&stack);
+    for (name, value) in &environment {
         command = command.env(name, value);
     }
-    let limits = arguments.limits;
+    environment.push(("BIND", "127.0.0.1".into()));
+    environment.extend(arguments.settings.environment());
+    let port = free_port()?;
     let plan = Plan {
-        port: free_port()?,
+        url: format!("http://127.0.0.1:{port}"),
+        port,
         logs,
-        settings: vec![
-            ("BIND", "127.0.0.1".to_owned()),
-            ("RATE_LIMIT_SEARCH", limits.rate_limit_search),
-            ("RATE_LIMIT_CHAT", limits.rate_limit_chat),
-            ("RATE_LIMIT_UPLOAD", limits.rate_limit_upload),
-        ],
+        environment,
         ingest_workers: arguments.ingest_workers,
         query_workers: arguments.query_workers,
     };

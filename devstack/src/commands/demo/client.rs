@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::acorag::http_client;
+
 pub struct Client {
     url: String,
     http: reqwest::Client,
@@ -65,8 +67,7 @@ pub struct Answer {
 
 impl Client {
     pub fn new(url: &str) -> Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
-        Ok(Self { url: url.to_owned(), http })
+        Ok(Self { url: url.to_owned(), http: http_client(Duration::from_secs(60))? })
     }
 
     pub async fn upload(&self, file: &Path, metadata: &Value) -> Result<Accepted> {

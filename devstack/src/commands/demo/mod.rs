@@ -28,8 +28,8 @@ pub struct Arguments {
 
 pub async fn demo(location: Location, arguments: Arguments) -> Result<ExitCode> {
     devstack::wipe(&location.folder()?.join("demo"))?;
-    let settings = vec![("RATE_LIMIT_UPLOAD", arguments.rate_limit_upload)];
-    let (acorag, mut interrupt) = up::start(location, arguments.up, "demo", settings).await?;
+    let settings = [("RATE_LIMIT_UPLOAD", arguments.rate_limit_upload)];
+    let (acorag, mut interrupt) = up::start(location, arguments.up, "demo", &settings).await?;
     let Some(mut acorag) = acorag else { return Ok(ExitCode::from(130)) };
     let client = Client::new(acorag.url())?;
     let shown = tokio::select! {
