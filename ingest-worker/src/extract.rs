@@ -3,11 +3,35 @@
 //! [`run`] starts this very program as a child (`extract`) with limits on memory, time and output; [`child`] is what it
 //! does there. Each format is one file with one function: bytes in, [`Extracted`] or [`Error`] out.
 
+mod blocks;
 pub mod child;
+mod csv;
+mod docx;
+mod eml;
+mod encoding;
 mod error;
 mod format;
+#[cfg(test)]
+mod hostile;
+mod html;
+mod json;
+mod mail;
+mod markdown;
+mod msg;
+mod ole;
+mod opc;
+mod pdf;
+mod pptx;
 pub mod records;
 mod run;
+mod sheet;
+mod table;
+mod text;
+mod wire;
+mod xls;
+mod xlsx;
+mod xml;
+mod zip;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,116 @@
+//! Cuts a document into passages: whole sentences, under their heading, on their page.
+//!
+//! A passage never mixes sections, and never pages either, except for a sentence that itself runs over a page's end:
+//! a citation that names the wrong page is worse than a short passage.
+
+mod heading;
+mod piece;
+mod run;
+mod unit;
+
+use analysis::Language;
+
+use crate::extract::Extracted;
+use run::Run;
+use unit::{Counter, Unit};
+
+/// How long passages are, in tokens of the embedding model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkOptions {
+    /// What to aim for.
+    pub target_tokens: usize,
+    /// What is never exceeded; a longer sentence is cut.
+    pub max_tokens: usize,
+    /// What two passages in a row share at the most, in whole sentences.
+    pub overlap_tokens: usize,
+}
+
+impl Default for ChunkOptions {
+    fn default() -> Self {
+        Self { target_tokens: 220, max_tokens: 400, overlap_tokens: 40 }
+    }
+}
+
+/// A passage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// From 0.
+    pub ordinal: u32,
+    /// Without its heading. A heading that has no text below it is text itself.
+    pub text: String,
+    /// The headings above it, outermost first: "Memoria › Materiales".
+    pub heading: String,
+    pub page_first: Option<u32>,
+    pub page_last: Option<u32>,
+    pub language: Language,
+    /// Of its text alone.
+    pub tokens: usize,
+}
+
+/// The passages of a document, in its order.
+///
+/// Each sentence is counted once; a passage's tokens are the sum, which is the model's own count or a little more.
+pub fn chunk(
+    extracted: &Extracted,
+    count_tokens: &dyn Fn(&str) -> usize,
+    options: &ChunkOptions,
+) -> Vec<Chunk> {
+    let options = usable(options);
+    let counter = Counter::new(count_tokens, options.max_tokens);
+    let spoken = document_language(extracted);
+    let mut chunks: Vec<Chunk> = Vec::new();
+    for section in heading::sections(&extracted.blocks) {
+        let units = unit::units(&section.blocks, &counter);
+        for Run { units, overlapping } in run::runs(&units, &options) {
+            let text = text(&units);
+            let language = Some(analysis::detect(&text)).filter(|language| *language != Language::Unknown);
+            chunks.push(Chunk {
+                ordinal: u32::try_from(chunks.len()).unwrap_or(u32::MAX),
+                heading: section.heading.clone(),
+                page_first: units.iter().filter_map(|unit| unit.page_first).min(),
+                page_last: units.iter().filter_map(|unit| unit.page_last).max(),
+                language: language.unwrap_or(spoken),
+                tokens: units.iter().map(|unit| unit.tokens).sum(),
+                text,
+            });
+            debug_assert!(overlapping < units.len(), "a passage brings something new");
+        }
+    }
+    chunks
+}
+
+/// Bounds that can be kept together, whatever the settings say.
+fn usable(options: &ChunkOptions) -> ChunkOptions {
+    let max_tokens = options.max_tokens.max(1);
+    let target_tokens = options.target_tokens.clamp(1, max_tokens);
+    let overlap_tokens = options.overlap_tokens.min(target_tokens / 2);
+    ChunkOptions { target_tokens, max_tokens, overlap_tokens }
+}
+
+fn text(units: &[&Unit]) -> String {
+    let mut text = String::new();
+    for unit in units {
+        if !text.is_empty() {
+            text.push_str(unit.joint);
+        }
+        text.push_str(&unit.text);
+    }
+    text
+}
+
+/// For passages too short to tell their own: tables, numbers.
+fn document_language(extracted: &Extracted) -> Language {
+    const SAMPLE_BYTES: usize = 8 * 1024;
+    let mut sample = String::new();
+    for block in &extracted.blocks {
+        sample.push_str(&block.text);
+        sample.push('\n');
+        if sample.len() > SAMPLE_BYTES {
+            break;
+        }
+    }
+    analysis::detect(&sample)
+}
+
+#[cfg(test)]
+mod tests;

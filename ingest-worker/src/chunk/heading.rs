@@ -1,0 +1,111 @@
+//! Sections: blocks under one path of headings.
+
+use crate::extract::{Block, BlockKind};
+
+/// Between the headings of a path.
+const SEPARATOR: &str = " › ";
+
+/// The longest path, in characters: it is context, and the model reads it before the text.
+const PATH_CHARS: usize = 200;
+
+pub(super) struct Section<'a> {
+    /// The path, outermost first.
+    pub heading: String,
+    pub blocks: Vec<&'a Block>,
+}
+
+/// A heading on the path.
+struct Open<'a> {
+    level: u8,
+    block: &'a Block,
+    /// Whether there is text below it.
+    used: bool,
+}
+
+/// Cuts a document at its headings. A heading that nothing follows before the next one of its level is text of the
+/// section above it: nothing is lost, and no passage consists of context only.
+pub(super) fn sections(blocks: &[Block]) -> Vec<Section<'_>> {
+    let mut sections: Vec<Section> = Vec::new();
+    let mut path: Vec<Open> = Vec::new();
+    let mut section = Section { heading: String::new(), blocks: Vec::new() };
+    for block in blocks {
+        let BlockKind::Heading(level) = block.kind else {
+            path.iter_mut().for_each(|open| open.used = true);
+            section.blocks.push(block);
+            continue;
+        };
+        finish(&mut sections, section);
+        close(&mut path, level, &mut sections);
+        path.push(Open { level, block, used: false });
+        tell_unshown(&mut path, &mut sections);
+        section = Section { heading: joined(&path), blocks: Vec::new() };
+        if block.text.chars().nth(PATH_CHARS).is_some() {
+            // Its path is cut: the whole of it is text as well.
+            path.iter_mut().for_each(|open| open.used = true);
+            section.blocks.push(block);
+        }
+    }
+    finish(&mut sections, section);
+    close(&mut path, 0, &mut sections);
+    sections
+}
+
+fn finish<'a>(sections: &mut Vec<Section<'a>>, section: Section<'a>) {
+    if !section.blocks.is_empty() {
+        sections.push(section);
+    }
+}
+
+/// Takes the headings of this level or below off the path. If the innermost headed nothing, it becomes text under
+/// those above it.
+fn close<'a>(path: &mut Vec<Open<'a>>, level: u8, sections: &mut Vec<Section<'a>>) {
+    let keep = path.iter().take_while(|open| open.level < level).count();
+    if let Some(innermost) = path.pop_if(|innermost| innermost.level >= level && !innermost.used) {
+        path.iter_mut().for_each(|open| open.used = true);
+        let heading = joined(path);
+        match sections.last_mut() {
+            // Several in a row (an index, the labels of a drawing) are one passage.
+            Some(last) if last.heading == heading && last.blocks.iter().all(|block| is_heading(block)) => {
+                last.blocks.push(innermost.block);
+            }
+            _ => sections.push(Section { heading, blocks: vec![innermost.block] }),
+        }
+    }
+    path.truncate(keep);
+}
+
+/// Headings so far out that the path has no room for them are told as text, before what is below them.
+fn tell_unshown<'a>(path: &mut [Open<'a>], sections: &mut Vec<Section<'a>>) {
+    let shown = parts_shown(path);
+    for index in 0..path.len() - shown {
+        if !std::mem::replace(&mut path[index].used, true) {
+            let block = path[index].block;
+            sections.push(Section { heading: joined(&path[..index]), blocks: vec![block] });
+        }
+    }
+}
+
+fn is_heading(block: &Block) -> bool {
+    matches!(block.kind, BlockKind::Heading(_))
+}
+
+/// The path as text; when it is too long the outermost headings are left out.
+fn joined(path: &[Open]) -> String {
+    let shown = &path[path.len() - parts_shown(path)..];
+    let titles: Vec<String> = shown.iter().map(|open| title(open).collect()).collect();
+    titles.join(SEPARATOR)
+}
+
+/// How many headings, from the innermost, the path has room for.
+fn parts_shown(path: &[Open]) -> usize {
+    let mut length = 0;
+    let fitting = path.iter().rev().take_while(|open| {
+        length += title(open).count() + SEPARATOR.chars().count();
+        length <= PATH_CHARS
+    });
+    fitting.count().max(path.len().min(1))
+}
+
+fn title<'a>(open: &Open<'a>) -> impl Iterator<Item = char> + 'a {
+    open.block.text.chars().map(|c| if c == '\n' { ' ' } else { c }).take(PATH_CHARS)
+}

@@ -1,0 +1,118 @@
+//! Sentences with their tokens and pages.
+
+use std::borrow::Cow;
+
+use analysis::sentences;
+
+use super::piece;
+use crate::extract::{Block, BlockKind};
+
+/// What is never cut: a sentence, a list item, a row; or a piece of one that is too long for a passage.
+#[derive(Debug, Clone)]
+pub(super) struct Unit<'a> {
+    pub text: Cow<'a, str>,
+    pub tokens: usize,
+    pub page_first: Option<u32>,
+    pub page_last: Option<u32>,
+    /// What stands between it and the one before it.
+    pub joint: &'static str,
+    /// Rows and items are whole by themselves: repeating one in the next passage adds nothing.
+    pub repeats: bool,
+}
+
+/// Counts tokens without what the model adds to every text.
+pub(super) struct Counter<'a> {
+    count: &'a dyn Fn(&str) -> usize,
+    added: usize,
+    /// The most one unit may have.
+    pub max: usize,
+}
+
+impl<'a> Counter<'a> {
+    pub fn new(count: &'a dyn Fn(&str) -> usize, max: usize) -> Self {
+        Self { count, added: count(""), max }
+    }
+
+    /// At least one: a text of white space costs something, too, and nothing must be free of bounds.
+    pub fn count(&self, text: &str) -> usize {
+        (self.count)(text).saturating_sub(self.added).max(1)
+    }
+}
+
+const BLOCK: &str = "\n";
+
+pub(super) fn units<'a>(blocks: &[&'a Block], counter: &Counter) -> Vec<Unit<'a>> {
+    let mut units: Vec<Unit> = Vec::new();
+    let mut previous: Option<&Block> = None;
+    for block in blocks {
+        let mut rest = block.text.as_str();
+        let mut joint = BLOCK;
+        for sentence in sentences::split(&block.text) {
+            let runs_over = joint == BLOCK && previous.is_some_and(|previous| runs_over(previous, block));
+            let from_previous = if runs_over { units.pop() } else { None };
+            add(&mut units, sentence, joint, block, from_previous, counter);
+            // What stands behind the sentence decides how the next one is joined to it.
+            let at = rest.find(sentence).unwrap_or_default();
+            rest = &rest[at + sentence.len()..];
+            let gap = rest.len() - rest.trim_start().len();
+            joint = if rest[..gap].contains('\n') { "\n" } else { " " };
+            if joint == BLOCK {
+                previous = None;
+            }
+        }
+        previous = Some(block);
+    }
+    units
+}
+
+/// Whether a sentence that began at the end of a page goes on at the beginning of the next.
+fn runs_over(before: &Block, after: &Block) -> bool {
+    let text = |block: &Block| matches!(block.kind, BlockKind::Paragraph | BlockKind::ListItem);
+    let next_page = matches!((before.page, after.page), (Some(one), Some(other)) if other == one + 1);
+    next_page
+        && text(before)
+        && after.kind == BlockKind::Paragraph
+        && !before.text.ends_with(['.', '!', '?', ':', ';', '…'])
+        && after.text.starts_with(|c: char| c.is_lowercase())
+}
+
+fn add<'a>(
+    units: &mut Vec<Unit<'a>>,
+    sentence: &'a str,
+    joint: &'static str,
+    block: &Block,
+    begun: Option<Unit<'a>>,
+    counter: &Counter,
+) {
+    let repeats = block.kind == BlockKind::Paragraph;
+    let unit = match begun {
+        Some(begun) => Unit {
+            text: format!("{} {sentence}", begun.text).into(),
+            tokens: begun.tokens + counter.count(sentence),
+            page_last: block.page,
+            ..begun
+        },
+        None => Unit {
+            text: sentence.into(),
+            tokens: counter.count(sentence),
+            page_first: block.page,
+            page_last: block.page,
+            joint,
+            repeats,
+        },
+    };
+    if unit.tokens <= counter.max {
+        units.push(unit);
+        return;
+    }
+    for piece in piece::pieces(&unit.text, counter) {
+        let joint = piece.joint.unwrap_or(unit.joint);
+        units.push(Unit {
+            text: piece.text.into(),
+            tokens: piece.tokens,
+            joint,
+            repeats: false,
+            ..unit.clone()
+        });
+    }
+}

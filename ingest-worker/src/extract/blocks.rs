@@ -1,0 +1,117 @@
+//! Gathers the blocks of a document: cleaned, within the limits.
+
+use super::{Block, BlockKind, Error, Extracted, ExtractedMetadata, Limits};
+
+/// The blocks so far. Every reader writes through it, so that every format gives the same kind of text.
+pub(super) struct Blocks {
+    list: Vec<Block>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Blocks {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self { list: Vec::new(), bytes: 0, limit: limits.text_bytes }
+    }
+
+    /// Adds a block, unless nothing is left of it once cleaned.
+    pub(super) fn push(&mut self, kind: BlockKind, text: &str, page: Option<u32>) -> Result<(), Error> {
+        let text = clean(text);
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.bytes += text.len();
+        if self.bytes > self.limit {
+            return Err(too_much_text(self.limit));
+        }
+        self.list.push(Block { kind, text, page });
+        Ok(())
+    }
+
+    /// The document; without a title of its own it is named by its first top-level heading.
+    pub(super) fn finish(self, mut metadata: ExtractedMetadata) -> Extracted {
+        metadata.title = one_line(&metadata.title);
+        metadata.author = one_line(&metadata.author);
+        if metadata.title.is_empty()
+            && let Some(heading) = self.list.iter().find(|block| block.kind == BlockKind::Heading(1))
+        {
+            metadata.title = one_line(&heading.text);
+        }
+        Extracted { blocks: self.list, metadata, attachments: Vec::new() }
+    }
+}
+
+pub(super) fn too_much_text(limit: usize) -> Error {
+    Error::TooLarge { what: "bytes of text".to_owned(), limit: limit as u64 }
+}
+
+/// One white space between words, no empty lines, nothing invisible; ligatures as the letters they are.
+pub(super) fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    // The white space that waits to be written before the next visible character.
+    let mut pending = None;
+    for c in text.chars() {
+        match c {
+            '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => pending = Some('\n'),
+            c if c.is_whitespace() => pending = pending.or(Some(' ')),
+            c if is_invisible(c) => {}
+            c => {
+                if let Some(space) = pending.take()
+                    && !cleaned.is_empty()
+                {
+                    cleaned.push(space);
+                }
+                match ligature(c) {
+                    Some(letters) => cleaned.push_str(letters),
+                    None => cleaned.push(c),
+                }
+            }
+        }
+    }
+    cleaned
+}
+
+/// [`clean`] on one line: titles and cells.
+pub(super) fn one_line(text: &str) -> String {
+    clean(text).replace('\n', " ")
+}
+
+/// Controls (NUL cannot be stored), soft hyphens, zero-width characters, marks of direction and of byte order.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}')
+        || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
+fn ligature(c: char) -> Option<&'static str> {
+    Some(match c {
+        '\u{fb00}' => "ff",
+        '\u{fb01}' => "fi",
+        '\u{fb02}' => "fl",
+        '\u{fb03}' => "ffi",
+        '\u{fb04}' => "ffl",
+        '\u{fb05}' | '\u{fb06}' => "st",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cleaned() {
+        assert_eq!(clean(" a \u{a0} b\r\n\r\n c\u{0}d\u{ad}e\t"), "a b\ncde");
+        assert_eq!(clean("o\u{fb01}cina\u{200b}s"), "oficinas");
+        assert_eq!(clean("\n \u{feff}"), "");
+        assert_eq!(one_line("a\n b"), "a b");
+    }
+
+    #[test]
+    fn bounded() {
+        let mut blocks = Blocks::new(&Limits { text_bytes: 10, ..Limits::default() });
+        blocks.push(BlockKind::Paragraph, "12345", None).unwrap();
+        blocks.push(BlockKind::Paragraph, "  ", None).unwrap();
+        assert!(matches!(blocks.push(BlockKind::Paragraph, "123456", None), Err(Error::TooLarge { .. })));
+    }
+}

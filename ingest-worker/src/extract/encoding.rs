@@ -1,0 +1,88 @@
+//! Bytes to text, whatever wrote them.
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+/// How much of a file decides whether it is text.
+const SAMPLE_BYTES: usize = 64 * 1024;
+
+/// Decodes by byte-order mark, else UTF-8 when valid, else by the statistics of its bytes (Windows-1252 mostly).
+pub(super) fn decode(bytes: &[u8]) -> String {
+    let encoding = match Encoding::for_bom(bytes) {
+        Some((encoding, _)) => encoding,
+        None => utf16_without_mark(bytes).unwrap_or_else(|| guess(bytes)),
+    };
+    encoding.decode(bytes).0.into_owned()
+}
+
+/// Whether bytes can be text at all.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
+    let has_mark = Encoding::for_bom(sample).is_some_and(|(encoding, _)| encoding != UTF_8);
+    if has_mark || utf16_without_mark(sample).is_some() {
+        return true;
+    }
+    let odd = sample
+        .iter()
+        .filter(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b))
+        .count();
+    !sample.contains(&0) && odd * 50 <= sample.len()
+}
+
+/// Half of the bytes of Latin text in UTF-16 are zero, and all on the same side.
+fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
+    let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
+    if sample.len() < 4 {
+        return None;
+    }
+    let zeros = |offset: usize| sample.iter().skip(offset).step_by(2).filter(|b| **b == 0).count();
+    let (even, odd) = (zeros(0), zeros(1));
+    let many = sample.len() * 2 / 5;
+    // A single zero on the wrong side would be a NUL character, which text does not have.
+    match (even, odd) {
+        (0, odd) if odd >= many => Some(UTF_16LE),
+        (even, 0) if even >= many => Some(UTF_16BE),
+        _ => None,
+    }
+}
+
+fn guess(bytes: &[u8]) -> &'static Encoding {
+    if std::str::from_utf8(bytes).is_ok() {
+        return UTF_8;
+    }
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(bytes, true);
+    detector.guess(None, Utf8Detection::Allow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "Recubrimiento mínimo del diseño: 35 mm según el pliego";
+
+    #[test]
+    fn every_encoding_gives_the_same_text() {
+        let utf16 = |bytes: fn(u16) -> [u8; 2]| TEXT.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+        let with = |mark: &[u8], bytes: Vec<u8>| [mark.to_vec(), bytes].concat();
+        for bytes in [
+            TEXT.as_bytes().to_vec(),
+            with(&[0xef, 0xbb, 0xbf], TEXT.into()),
+            with(&[0xff, 0xfe], utf16(u16::to_le_bytes)),
+            with(&[0xfe, 0xff], utf16(u16::to_be_bytes)),
+            utf16(u16::to_le_bytes),
+            utf16(u16::to_be_bytes),
+            encoding_rs::WINDOWS_1252.encode(TEXT).0.into_owned(),
+        ] {
+            assert!(is_text(&bytes));
+            assert_eq!(decode(&bytes), TEXT);
+        }
+    }
+
+    #[test]
+    fn binary_is_no_text() {
+        assert!(!is_text(b"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00"));
+        assert!(!is_text(&(0..=255).collect::<Vec<u8>>()));
+        assert!(is_text(b""));
+    }
+}

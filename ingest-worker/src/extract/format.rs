@@ -1,0 +1,237 @@
+//! Which format a file is in: its bytes decide, its name helps where bytes leave it open.
+
+mod containers;
+
+use super::{Error, encoding};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Pdf,
+    Docx,
+    Pptx,
+    Xlsx,
+    /// Excel 97 to 2003.
+    Xls,
+    Csv,
+    Text,
+    Markdown,
+    Html,
+    Eml,
+    Msg,
+    Json,
+    Ndjson,
+}
+
+impl Format {
+    /// `bytes` is the whole file: formats that are archives show at its end what they are.
+    pub fn detect(filename: &str, media_type: &str, bytes: &[u8]) -> Result<Self, Error> {
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Err(Error::Empty);
+        }
+        let claimed = Self::claimed(filename, media_type);
+        if find(&bytes[..bytes.len().min(1024)], b"%PDF-").is_some() {
+            return Ok(Self::Pdf);
+        }
+        if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
+            return containers::of_zip(bytes, claimed);
+        }
+        if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
+            return containers::of_compound_file(bytes, claimed);
+        }
+        if let Some(name) = foreign(bytes) {
+            return Err(Error::Unsupported(name.to_owned()));
+        }
+        if !encoding::is_text(bytes) {
+            return Err(match claimed {
+                Some(claimed) if claimed.is_binary() => {
+                    Error::Damaged(format!("not a {}", claimed.file_type()))
+                }
+                _ => Error::Unsupported("binary data".to_owned()),
+            });
+        }
+        Ok(of_text(bytes, claimed))
+    }
+
+    /// Short name, as file types are shown.
+    pub fn file_type(self) -> &'static str {
+        match self {
+            Self::Pdf => "pdf",
+            Self::Docx => "docx",
+            Self::Pptx => "pptx",
+            Self::Xlsx => "xlsx",
+            Self::Xls => "xls",
+            Self::Csv => "csv",
+            Self::Text => "txt",
+            Self::Markdown => "md",
+            Self::Html => "html",
+            Self::Eml => "eml",
+            Self::Msg => "msg",
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Pdf => "application/pdf",
+            Self::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            Self::Pptx => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Xls => "application/vnd.ms-excel",
+            Self::Csv => "text/csv",
+            Self::Text => "text/plain",
+            Self::Markdown => "text/markdown",
+            Self::Html => "text/html",
+            Self::Eml => "message/rfc822",
+            Self::Msg => "application/vnd.ms-outlook",
+            Self::Json => "application/json",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
+
+    fn is_binary(self) -> bool {
+        matches!(self, Self::Pdf | Self::Docx | Self::Pptx | Self::Xlsx | Self::Xls | Self::Msg)
+    }
+
+    /// What the name or the media type says.
+    fn claimed(filename: &str, media_type: &str) -> Option<Self> {
+        let extension =
+            filename.rsplit_once('.').map(|(_, extension)| extension.to_lowercase()).unwrap_or_default();
+        let by_extension = match extension.as_str() {
+            "pdf" => Self::Pdf,
+            "docx" | "docm" | "dotx" => Self::Docx,
+            "pptx" | "pptm" | "ppsx" => Self::Pptx,
+            "xlsx" | "xlsm" | "xltx" => Self::Xlsx,
+            "xls" | "xlt" => Self::Xls,
+            "csv" | "tsv" => Self::Csv,
+            "txt" | "text" | "log" => Self::Text,
+            "md" | "markdown" => Self::Markdown,
+            "html" | "htm" | "xhtml" => Self::Html,
+            "eml" => Self::Eml,
+            "msg" => Self::Msg,
+            "json" => Self::Json,
+            "ndjson" | "jsonl" => Self::Ndjson,
+            _ => return Self::by_media_type(media_type),
+        };
+        Some(by_extension)
+    }
+
+    fn by_media_type(media_type: &str) -> Option<Self> {
+        let essence = media_type.split(';').next().unwrap_or_default().trim().to_lowercase();
+        let same = |format: &Self| format.media_type() == essence;
+        let all = [
+            Self::Pdf,
+            Self::Docx,
+            Self::Pptx,
+            Self::Xlsx,
+            Self::Xls,
+            Self::Csv,
+            Self::Text,
+            Self::Markdown,
+            Self::Html,
+            Self::Eml,
+            Self::Msg,
+            Self::Json,
+            Self::Ndjson,
+        ];
+        all.into_iter().find(same).or(match essence.as_str() {
+            "application/xhtml+xml" => Some(Self::Html),
+            "application/jsonl" | "application/jsonlines" => Some(Self::Ndjson),
+            "text/tab-separated-values" => Some(Self::Csv),
+            _ => None,
+        })
+    }
+}
+
+/// Text in a format that shows itself, else in the one it claims.
+fn of_text(bytes: &[u8], claimed: Option<Format>) -> Format {
+    const SAMPLE_BYTES: usize = 16 * 1024;
+    let sample = encoding::decode(&bytes[..bytes.len().min(SAMPLE_BYTES)]);
+    let start = sample.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    if is_html(start) {
+        return Format::Html;
+    }
+    match claimed {
+        // A claim to be some text is believed, a claim to be JSON when it begins like it.
+        Some(format @ (Format::Csv | Format::Markdown | Format::Html | Format::Eml)) => format,
+        Some(format @ (Format::Json | Format::Ndjson)) if start.starts_with(['{', '[']) => format,
+        _ if is_mail(start) => Format::Eml,
+        _ if is_json(bytes, start) => Format::Json,
+        _ => Format::Text,
+    }
+}
+
+fn is_html(start: &str) -> bool {
+    let mut start = start;
+    // What may stand before the document: an XML declaration, comments.
+    for (opens, closes) in [("<?xml", "?>"), ("<!--", "-->")] {
+        if start.starts_with(opens) {
+            start = start.split_once(closes).map(|(_, rest)| rest.trim_start()).unwrap_or_default();
+        }
+    }
+    let head: String = start.chars().take(14).collect::<String>().to_lowercase();
+    head.starts_with("<!doctype html") || head.starts_with("<html")
+}
+
+/// Header lines at once, of which one is a mail's own.
+fn is_mail(start: &str) -> bool {
+    const OWN: [&str; 9] = [
+        "received",
+        "return-path",
+        "message-id",
+        "mime-version",
+        "delivered-to",
+        "subject",
+        "from",
+        "x-mailer",
+        "date",
+    ];
+    let mut own = 0;
+    for line in start.lines().take_while(|line| !line.is_empty()) {
+        if line.starts_with([' ', '\t']) {
+            continue;
+        }
+        let Some((name, _)) = line.split_once(':') else { return false };
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return false;
+        }
+        own += usize::from(OWN.contains(&name.to_lowercase().as_str()));
+    }
+    own >= 3
+}
+
+fn is_json(bytes: &[u8], start: &str) -> bool {
+    start.starts_with(['{', '[']) && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+}
+
+/// Well-known formats that are not read.
+fn foreign(bytes: &[u8]) -> Option<&'static str> {
+    const SIGNATURES: [(&[u8], &str); 16] = [
+        (b"\x89PNG", "PNG image"),
+        (b"\xff\xd8\xff", "JPEG image"),
+        (b"GIF8", "GIF image"),
+        (b"II*\x00", "TIFF image"),
+        (b"MM\x00*", "TIFF image"),
+        (b"RIFF", "media file"),
+        (b"AC10", "AutoCAD drawing"),
+        (b"AutoCAD Binary DXF", "AutoCAD drawing"),
+        (b"{\\rtf", "RTF document"),
+        (b"%!PS", "PostScript document"),
+        (b"\x1f\x8b", "gzip archive"),
+        (b"7z\xbc\xaf\x27\x1c", "7-Zip archive"),
+        (b"Rar!", "RAR archive"),
+        (b"BZh", "bzip2 archive"),
+        (b"MZ", "program"),
+        (b"\x7fELF", "program"),
+    ];
+    let (signature, name) = SIGNATURES.into_iter().find(|(signature, _)| bytes.starts_with(signature))?;
+    // "MZ" and "BZh" also begin texts.
+    (signature.len() > 3 || !encoding::is_text(bytes)).then_some(name)
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! Office formats are archives; what is in them tells which one.
+
+use std::io::{Cursor, Read};
+
+use super::{
+    super::{
+        Error,
+        ole::{self, Kind},
+    },
+    Format,
+};
+
+/// Largest list of content types that is read; real ones have a few kilobytes.
+const CONTENT_TYPES_BYTES: u64 = 1024 * 1024;
+
+/// DOCX, PPTX and XLSX are told by the content type of their main part.
+pub(super) fn of_zip(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Error> {
+    let mut archive = ::zip::ZipArchive::new(Cursor::new(bytes))
+        .map_err(|error| Error::Damaged(format!("zip: {error}")))?;
+    let mut types = String::new();
+    let part = match archive.by_name("[Content_Types].xml") {
+        Ok(part) => part,
+        Err(::zip::result::ZipError::FileNotFound) => {
+            return Err(match claimed {
+                Some(claimed) if claimed.is_binary() => Error::Damaged("no content types in it".to_owned()),
+                _ => Error::Unsupported("zip archive".to_owned()),
+            });
+        }
+        Err(error) => return Err(Error::Damaged(format!("zip: {error}"))),
+    };
+    part.take(CONTENT_TYPES_BYTES)
+        .read_to_string(&mut types)
+        .map_err(|error| Error::Damaged(format!("content types: {error}")))?;
+    // Templates and files with macros name themselves "template.main+xml" and "macroEnabled.main+xml".
+    let has = |kind: &str| types.split('"').any(|value| value.contains(kind) && value.ends_with("main+xml"));
+    if has("wordprocessingml") || has("ms-word.document") || has("ms-word.template") {
+        Ok(Format::Docx)
+    } else if has("presentationml") || has("ms-powerpoint") {
+        Ok(Format::Pptx)
+    } else if has("spreadsheetml") || has("ms-excel.sheet") || has("ms-excel.template") {
+        Ok(Format::Xlsx)
+    } else {
+        Err(Error::Unsupported("archive of another kind".to_owned()))
+    }
+}
+
+/// Outlook's mails; an encrypted office document is one of these, too, and so are the office formats before 2007.
+pub(super) fn of_compound_file(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Error> {
+    let unsupported = |what: &str| Err(Error::Unsupported(what.to_owned()));
+    match ole::kind(bytes) {
+        Some(Kind::EncryptedOffice) => Err(Error::PasswordProtected),
+        Some(Kind::OutlookMessage) => Ok(Format::Msg),
+        Some(Kind::OldWorkbook) => Ok(Format::Xls),
+        Some(Kind::OldDocument) => unsupported("Word document of 97-2003"),
+        Some(Kind::OldPresentation) => unsupported("PowerPoint presentation of 97-2003"),
+        // What the name promises is not in it: the rest of it is missing.
+        Some(Kind::Unknown) | None if claimed.is_some_and(Format::is_binary) => {
+            Err(Error::Damaged("nothing readable in it".to_owned()))
+        }
+        Some(Kind::Unknown) | None => unsupported("compound file"),
+    }
+}

@@ -1,0 +1,60 @@
+use super::*;
+
+fn detect(filename: &str, bytes: &[u8]) -> Result<Format, Error> {
+    Format::detect(filename, "", bytes)
+}
+
+#[test]
+fn content_wins_over_the_name() {
+    for (filename, bytes, format) in [
+        ("plano.txt", &b"%PDF-1.7\n"[..], Format::Pdf),
+        ("plano.docx", b"\n\n%PDF-1.4\n", Format::Pdf),
+        ("nota.pdf", b"Solo es texto.", Format::Text),
+        ("pagina.txt", b"\xef\xbb\xbf <!DOCTYPE html><p>x", Format::Html),
+        ("x", b"<?xml version='1.0'?><!-- a --><html>", Format::Html),
+        ("datos.txt", b"{\"a\": 1}", Format::Json),
+        ("datos.json", b"{\"a\": ", Format::Json),
+        ("datos.json", b"no es json", Format::Text),
+        ("acta.txt", b"[Borrador] Acta", Format::Text),
+        ("correo", b"From: a@b.c\r\nDate: hoy\r\nSubject: x\r\n y\r\n\r\nHola", Format::Eml),
+        ("nota.txt", b"Fecha: hoy\nDe: yo\n", Format::Text),
+        ("a.ndjson", b"{\"a\":1}\n{\"a\":2}", Format::Ndjson),
+        ("a.MD", b"# Uno", Format::Markdown),
+        ("a.tsv", b"a\tb", Format::Csv),
+        ("MZ.txt", b"MZ es un plano", Format::Text),
+    ] {
+        assert_eq!(detect(filename, bytes), Ok(format), "{filename}");
+    }
+    assert_eq!(Format::detect("x", "text/csv; charset=utf-8", b"a,b"), Ok(Format::Csv));
+}
+
+#[test]
+fn what_is_not_read_says_what_it_is() {
+    let binary: Vec<u8> = (0..4_096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    assert_eq!(detect("a.pdf", b" \n"), Err(Error::Empty));
+    assert_eq!(detect("a.pdf", &binary), Err(Error::Damaged("not a pdf".to_owned())));
+    assert_eq!(detect("a.txt", &binary), Err(Error::Unsupported("binary data".to_owned())));
+    assert_eq!(detect("a.pdf", b"\x89PNG\r\n\x1a\n"), Err(Error::Unsupported("PNG image".to_owned())));
+    assert!(matches!(detect("a.docx", b"PK\x03\x04 cut"), Err(Error::Damaged(_))));
+    assert!(matches!(detect("a.msg", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 cut"), Err(Error::Damaged(_))));
+}
+
+#[test]
+fn archives_by_what_is_in_them() {
+    use std::io::Write as _;
+    let zip = |types: &str| {
+        let mut archive = ::zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = ::zip::write::SimpleFileOptions::default();
+        archive.start_file("[Content_Types].xml", options).unwrap();
+        archive.write_all(types.as_bytes()).unwrap();
+        archive.finish().unwrap().into_inner()
+    };
+    let of = |main: &str| {
+        detect("x.bin", &zip(&format!("<Types><Override ContentType=\"application/{main}.main+xml\"/>")))
+    };
+    assert_eq!(of("vnd.openxmlformats-officedocument.wordprocessingml.document"), Ok(Format::Docx));
+    assert_eq!(of("vnd.ms-word.document.macroEnabled"), Ok(Format::Docx));
+    assert_eq!(of("vnd.openxmlformats-officedocument.presentationml.presentation"), Ok(Format::Pptx));
+    assert_eq!(of("vnd.openxmlformats-officedocument.spreadsheetml.sheet"), Ok(Format::Xlsx));
+    assert!(matches!(of("vnd.other"), Err(Error::Unsupported(_))));
+}

@@ -1,0 +1,208 @@
+//! HTML: what a reader sees, without the page around it.
+
+mod nesting;
+mod table;
+
+use scraper::{ElementRef, Html, Node, node::Element};
+
+use super::{BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, encoding};
+
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
+    read_text(&encoding::decode(bytes), limits)
+}
+
+/// Also the HTML body of a mail.
+pub(super) fn read_text(text: &str, limits: &Limits) -> Result<Extracted, Error> {
+    nesting::check(text, limits)?;
+    let document = Html::parse_document(text);
+    let mut reader = Reader {
+        blocks: Blocks::new(limits),
+        limits,
+        text: String::new(),
+        kind: vec![BlockKind::Paragraph],
+        preformatted: 0,
+    };
+    reader.walk(document.root_element())?;
+    Ok(reader.blocks.finish(metadata(&document)))
+}
+
+struct Reader<'a> {
+    blocks: Blocks,
+    limits: &'a Limits,
+    /// The text of the block that is open.
+    text: String,
+    /// Of what kind the text is, innermost last.
+    kind: Vec<BlockKind>,
+    /// How many elements are open in which line breaks count.
+    preformatted: usize,
+}
+
+impl Reader<'_> {
+    /// Goes through the tree without recursion: its depth is the stranger's.
+    fn walk(&mut self, root: ElementRef) -> Result<(), Error> {
+        let mut skipped_until = None;
+        for edge in root.traverse() {
+            match edge {
+                _ if skipped_until.is_some() => {
+                    if let ego_tree::iter::Edge::Close(node) = edge
+                        && skipped_until == Some(node.id())
+                    {
+                        skipped_until = None;
+                    }
+                }
+                ego_tree::iter::Edge::Open(node) => match node.value() {
+                    Node::Text(text) => self.add(text),
+                    Node::Element(element) if is_dropped(element) => skipped_until = Some(node.id()),
+                    Node::Element(element) => {
+                        if let Some(table) = ElementRef::wrap(node).filter(|_| element.name() == "table")
+                            && let Some(rows) = table::rows(table, self.limits)?
+                        {
+                            self.flush()?;
+                            for row in rows {
+                                self.blocks.push(BlockKind::TableRow, &row, None)?;
+                            }
+                            skipped_until = Some(node.id());
+                        } else {
+                            self.open(element.name())?;
+                        }
+                    }
+                    _ => {}
+                },
+                ego_tree::iter::Edge::Close(node) => {
+                    if let Node::Element(element) = node.value() {
+                        self.close(element.name())?;
+                    }
+                }
+            }
+        }
+        self.flush()
+    }
+
+    /// A line break in the source is a space, except where it is meant.
+    fn add(&mut self, text: &str) {
+        if self.preformatted > 0 {
+            self.text.push_str(text);
+        } else {
+            self.text.extend(text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }));
+        }
+    }
+
+    fn open(&mut self, name: &str) -> Result<(), Error> {
+        if name == "br" {
+            self.text.push('\n');
+        } else if is_block(name) {
+            self.flush()?;
+        }
+        self.preformatted += usize::from(name == "pre");
+        if let Some(kind) = kind_of(name) {
+            self.kind.push(kind);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, name: &str) -> Result<(), Error> {
+        if is_block(name) {
+            self.flush()?;
+        }
+        self.preformatted -= usize::from(name == "pre");
+        if kind_of(name).is_some() {
+            self.kind.pop();
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let text = std::mem::take(&mut self.text);
+        let kind = self.kind.last().copied().unwrap_or(BlockKind::Paragraph);
+        self.blocks.push(kind, &text, None)
+    }
+}
+
+fn kind_of(name: &str) -> Option<BlockKind> {
+    Some(match name {
+        "h1" => BlockKind::Heading(1),
+        "h2" => BlockKind::Heading(2),
+        "h3" => BlockKind::Heading(3),
+        "h4" => BlockKind::Heading(4),
+        "h5" => BlockKind::Heading(5),
+        "h6" => BlockKind::Heading(6),
+        "li" => BlockKind::ListItem,
+        _ => return None,
+    })
+}
+
+/// What is not read: code, styling, navigation, controls, and what the page hides.
+fn is_dropped(element: &Element) -> bool {
+    const DROPPED: [&str; 17] = [
+        "script", "style", "nav", "noscript", "template", "svg", "head", "iframe", "object", "embed",
+        "canvas", "audio", "video", "select", "button", "input", "textarea",
+    ];
+    DROPPED.contains(&element.name())
+        || element.attr("hidden").is_some()
+        || element
+            .attr("style")
+            .is_some_and(|style| style.replace(' ', "").to_lowercase().contains("display:none"))
+}
+
+fn is_block(name: &str) -> bool {
+    const BLOCKS: [&str; 37] = [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "html",
+        "li",
+        "main",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "td",
+        "th",
+        "ul",
+    ];
+    BLOCKS.binary_search(&name).is_ok() || matches!(name, "tr" | "tbody" | "thead" | "tfoot")
+}
+
+fn metadata(document: &Html) -> ExtractedMetadata {
+    let mut metadata = ExtractedMetadata::default();
+    for element in document.root_element().descendants().filter_map(ElementRef::wrap) {
+        let content = element.value().attr("content").unwrap_or_default();
+        match (element.value().name(), element.value().attr("name").map(str::to_lowercase).as_deref()) {
+            ("title", _) if metadata.title.is_empty() => metadata.title = element.text().collect(),
+            ("meta", Some("author")) => metadata.author = content.to_owned(),
+            ("meta", Some("date" | "dcterms.date" | "dc.date")) => {
+                metadata.date = schemas::metadata::parse_date(content);
+            }
+            ("body", _) => break,
+            _ => {}
+        }
+    }
+    metadata
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Tables of data: a row keeps its headers.
+
+use scraper::{ElementRef, Node};
+
+use super::{
+    super::{
+        Error, Limits,
+        blocks::one_line,
+        table::{Cells, RowRole, Table},
+    },
+    is_dropped,
+};
+
+/// The rows of a table of data; none for a table that only lays out the page.
+pub(super) fn rows(table: ElementRef, limits: &Limits) -> Result<Option<Vec<String>>, Error> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut skipped_until = None;
+    let mut cells = 0;
+    for edge in table.traverse() {
+        match edge {
+            _ if skipped_until.is_some() => {
+                if let ego_tree::iter::Edge::Close(node) = edge
+                    && skipped_until == Some(node.id())
+                {
+                    skipped_until = None;
+                }
+            }
+            ego_tree::iter::Edge::Open(node) => match node.value() {
+                Node::Text(text) => {
+                    if let Some(cell) = rows.last_mut().and_then(|row| row.cells.last_mut()) {
+                        cell.push_str(text);
+                    }
+                }
+                Node::Element(element) if is_dropped(element) => skipped_until = Some(node.id()),
+                Node::Element(element) => match element.name() {
+                    "table" if node.id() != table.id() => return Ok(None),
+                    "tr" => rows.push(Row::default()),
+                    name @ ("td" | "th") => {
+                        let Some(row) = rows.last_mut() else { return Ok(None) };
+                        row.cells.push(String::new());
+                        row.heads += usize::from(name == "th");
+                        cells += 1;
+                        if row.cells.len() > limits.columns || cells > limits.cells {
+                            let limit = limits.cells as u64;
+                            return Err(Error::TooLarge { what: "cells of a table".to_owned(), limit });
+                        }
+                    }
+                    // Whatever stands on a line of its own inside a cell is set apart by a space.
+                    _ => {
+                        if let Some(cell) = rows.last_mut().and_then(|row| row.cells.last_mut()) {
+                            cell.push(' ');
+                        }
+                    }
+                },
+                _ => {}
+            },
+            ego_tree::iter::Edge::Close(_) => {}
+        }
+    }
+    let widest = rows.iter().map(|row| row.cells.len()).max().unwrap_or_default();
+    Ok((widest > 1).then(|| labelled(rows)))
+}
+
+#[derive(Default)]
+struct Row {
+    cells: Vec<String>,
+    /// How many of them are header cells.
+    heads: usize,
+}
+
+impl Row {
+    fn is_header(&self) -> bool {
+        self.heads > 0 && self.heads == self.cells.len()
+    }
+}
+
+fn labelled(rows: Vec<Row>) -> Vec<String> {
+    let marked = rows.iter().any(Row::is_header);
+    let mut table = Table::default();
+    let mut lines = Vec::new();
+    for row in rows {
+        let role = match (row.is_header(), marked) {
+            (true, _) => RowRole::Header,
+            (false, true) => RowRole::Data,
+            (false, false) => RowRole::Unknown,
+        };
+        let cells = row.cells.iter().map(|cell| one_line(cell)).enumerate();
+        let cells: Cells = cells.filter(|(_, cell)| !cell.is_empty()).collect();
+        if !cells.is_empty() {
+            lines.extend(table.row(cells, role));
+        }
+    }
+    lines.extend(table.finish());
+    lines
+}

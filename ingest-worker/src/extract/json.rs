@@ -1,0 +1,121 @@
+//! JSON that is no import: its values as lines, each named by its path.
+
+use std::io::Cursor;
+
+use serde_json::Value;
+
+use super::{
+    BlockKind, Error, Extracted, ExtractedMetadata, Limits,
+    blocks::{Blocks, too_much_text},
+    encoding,
+    records::elements::{Element, elements},
+};
+
+/// One document, a list, or one value a line: each element is a paragraph of "name: value" lines.
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
+    let text = encoding::decode(bytes);
+    let mut blocks = Blocks::new(limits);
+    // A document of one object may be as large as its text may be.
+    for element in elements(Cursor::new(text.as_bytes()), limits.text_bytes) {
+        let Element { place, json } = element.map_err(|error| Error::Damaged(error.to_string()))?;
+        let value: Value = serde_json::from_slice(&json)
+            .map_err(|error| Error::Damaged(format!("JSON, element {place}: {error}")))?;
+        let mut lines = Lines { text: String::new(), limit: limits.text_bytes };
+        lines.add("", &value)?;
+        blocks.push(BlockKind::Paragraph, &lines.text, None)?;
+    }
+    Ok(blocks.finish(ExtractedMetadata::default()))
+}
+
+struct Lines {
+    text: String,
+    limit: usize,
+}
+
+impl Lines {
+    /// Recursion is as deep as the value, which the parser keeps below 128.
+    fn add(&mut self, path: &str, value: &Value) -> Result<(), Error> {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    self.add(&path, value)?;
+                }
+            }
+            Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+                let items: Vec<String> = items.iter().map(scalar).filter(|item| !item.is_empty()).collect();
+                self.line(path, &items.join(", "))?;
+            }
+            Value::Array(items) => {
+                for item in items {
+                    self.add(path, item)?;
+                }
+            }
+            scalar_value => self.line(path, &scalar(scalar_value))?,
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, path: &str, value: &str) -> Result<(), Error> {
+        if !value.is_empty() {
+            if !path.is_empty() {
+                self.text.push_str(path);
+                self.text.push_str(": ");
+            }
+            self.text.push_str(value);
+            self.text.push('\n');
+        }
+        if self.text.len() > self.limit { Err(too_much_text(self.limit)) } else { Ok(()) }
+    }
+}
+
+/// A value on one line; null and empty text are nothing.
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.trim().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(json: &str) -> Vec<String> {
+        read(json.as_bytes(), &Limits::default())
+            .unwrap()
+            .blocks
+            .into_iter()
+            .map(|block| block.text)
+            .collect()
+    }
+
+    #[test]
+    fn values_are_named_by_their_path() {
+        assert_eq!(
+            of(
+                r#"{"obra": {"nombre": "Torre", "pisos": 12}, "usos": ["casa", "tienda"], "x": null, "n": [{"a": 1}]}"#
+            ),
+            ["obra.nombre: Torre\nobra.pisos: 12\nusos: casa, tienda\nn.a: 1"]
+        );
+        assert_eq!(of("{\"a\":1}\n{\"a\":2}\n"), ["a: 1", "a: 2"]);
+        assert_eq!(of("[{\"a\":1}, \"dos\"]"), ["a: 1", "dos"]);
+    }
+
+    #[test]
+    fn broken_and_deep_json_is_damaged() {
+        for json in [
+            "{\"a\": 1",
+            "[1, 2",
+            "{\"a\" 1}",
+            &"[".repeat(100_000),
+            &format!("{}1{}", "[".repeat(500), "]".repeat(500)),
+        ] {
+            assert!(
+                matches!(read(json.as_bytes(), &Limits::default()), Err(Error::Damaged(_))),
+                "{json:.20}"
+            );
+        }
+    }
+}

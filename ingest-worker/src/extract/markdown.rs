@@ -1,0 +1,204 @@
+//! Markdown.
+
+use pulldown_cmark::{CodeBlockKind, Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
+
+use super::{
+    BlockKind, Error, Extracted, ExtractedMetadata, Limits,
+    blocks::{Blocks, one_line},
+    encoding,
+    table::{Cells, RowRole, Table},
+};
+
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
+    let text = encoding::decode(bytes);
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
+    let mut reader = Reader::new(limits);
+    for event in Parser::new_ext(text.trim_start_matches('\u{feff}'), options) {
+        reader.event(event)?;
+    }
+    reader.flush()?;
+    Ok(reader.blocks.finish(reader.metadata))
+}
+
+struct Reader {
+    blocks: Blocks,
+    metadata: ExtractedMetadata,
+    /// The text of the block that is open.
+    text: String,
+    kind: BlockKind,
+    lists: usize,
+    table: Table,
+    cells: Vec<String>,
+    front_matter: bool,
+}
+
+impl Reader {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            blocks: Blocks::new(limits),
+            metadata: ExtractedMetadata::default(),
+            text: String::new(),
+            kind: BlockKind::Paragraph,
+            lists: 0,
+            table: Table::default(),
+            cells: Vec::new(),
+            front_matter: false,
+        }
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), Error> {
+        match event {
+            Event::Start(tag) => self.start(tag)?,
+            Event::End(tag) => self.end(tag)?,
+            Event::Text(text) | Event::Code(text) | Event::InlineMath(text) | Event::DisplayMath(text) => {
+                self.text.push_str(&text);
+            }
+            Event::SoftBreak => self.text.push(' '),
+            Event::HardBreak => self.text.push('\n'),
+            Event::Rule => self.flush()?,
+            Event::TaskListMarker(done) => self.text.push_str(if done { "[x] " } else { "[ ] " }),
+            Event::Html(_) | Event::InlineHtml(_) | Event::FootnoteReference(_) => {}
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, tag: Tag) -> Result<(), Error> {
+        match tag {
+            Tag::Heading { level, .. } => self.open(BlockKind::Heading(level as u8)),
+            Tag::List(_) => {
+                self.flush()?;
+                self.lists += 1;
+                Ok(())
+            }
+            Tag::Item => self.open(BlockKind::ListItem),
+            Tag::Paragraph if self.lists > 0 => self.open(BlockKind::ListItem),
+            Tag::Paragraph | Tag::FootnoteDefinition(_) | Tag::BlockQuote(_) => {
+                self.open(BlockKind::Paragraph)
+            }
+            Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => {
+                self.open(BlockKind::Paragraph)
+            }
+            Tag::Table(_) => {
+                self.table = Table::default();
+                self.flush()
+            }
+            Tag::TableHead | Tag::TableRow => {
+                self.cells.clear();
+                Ok(())
+            }
+            Tag::MetadataBlock(MetadataBlockKind::YamlStyle | MetadataBlockKind::PlusesStyle) => {
+                self.front_matter = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn end(&mut self, tag: TagEnd) -> Result<(), Error> {
+        match tag {
+            TagEnd::List(_) => {
+                self.flush()?;
+                self.lists = self.lists.saturating_sub(1);
+                self.kind = BlockKind::Paragraph;
+                Ok(())
+            }
+            TagEnd::TableCell => {
+                self.cells.push(std::mem::take(&mut self.text));
+                Ok(())
+            }
+            TagEnd::TableHead => self.row(RowRole::Header),
+            TagEnd::TableRow => self.row(RowRole::Data),
+            TagEnd::Table => {
+                let left = std::mem::take(&mut self.table).finish();
+                left.iter().try_for_each(|line| self.blocks.push(BlockKind::TableRow, line, None))
+            }
+            TagEnd::MetadataBlock(_) => {
+                self.front_matter = false;
+                front_matter(&std::mem::take(&mut self.text), &mut self.metadata);
+                Ok(())
+            }
+            TagEnd::Heading(_)
+            | TagEnd::Paragraph
+            | TagEnd::Item
+            | TagEnd::CodeBlock
+            | TagEnd::BlockQuote(_)
+            | TagEnd::FootnoteDefinition => self.flush(),
+            _ => Ok(()),
+        }
+    }
+
+    fn row(&mut self, role: RowRole) -> Result<(), Error> {
+        let cells = std::mem::take(&mut self.cells);
+        let cells: Cells = cells.iter().map(|cell| one_line(cell)).enumerate().collect();
+        match self.table.row(cells, role) {
+            Some(line) => self.blocks.push(BlockKind::TableRow, &line, None),
+            None => Ok(()),
+        }
+    }
+
+    fn open(&mut self, kind: BlockKind) -> Result<(), Error> {
+        self.flush()?;
+        self.kind = kind;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let text = std::mem::take(&mut self.text);
+        self.blocks.push(self.kind, &text, None)
+    }
+}
+
+/// The lines "title: …", "author: …" and "date: …" of a front matter.
+fn front_matter(text: &str, metadata: &mut ExtractedMetadata) {
+    for line in text.lines() {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        let value = value.trim().trim_matches(['"', '\'']);
+        match name.trim().to_lowercase().as_str() {
+            "title" | "título" | "titulo" => metadata.title = value.to_owned(),
+            "author" | "autor" => metadata.author = value.to_owned(),
+            "date" | "fecha" => metadata.date = schemas::metadata::parse_date(value),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BlockKind::{Heading, ListItem, Paragraph, TableRow};
+    use super::*;
+
+    #[test]
+    fn structure_is_kept() {
+        let text = "---\ntitle: \"Acta 12\"\nfecha: 2026-03-01\n---\n# Acta\n\nUn *párrafo*\nlargo con `código`.\n\n## Puntos\n\n\
+                    - uno\n  - dentro\n- dos\n\n| Sala | Área |\n|---|---|\n| A | 20 |\n\n<b>no</b>\n\n```\nx\ny\n```\n";
+        let extracted = read(text.as_bytes(), &Limits::default()).unwrap();
+        let blocks: Vec<_> = extracted.blocks.iter().map(|block| (block.kind, block.text.as_str())).collect();
+        assert_eq!(
+            blocks,
+            [
+                (Heading(1), "Acta"),
+                (Paragraph, "Un párrafo largo con código."),
+                (Heading(2), "Puntos"),
+                (ListItem, "uno"),
+                (ListItem, "dentro"),
+                (ListItem, "dos"),
+                (TableRow, "Sala: A; Área: 20"),
+                (Paragraph, "no"),
+                (Paragraph, "x\ny"),
+            ]
+        );
+        assert_eq!(extracted.metadata.title, "Acta 12");
+        assert_eq!(extracted.metadata.date.unwrap().to_rfc3339(), "2026-03-01T00:00:00+00:00");
+    }
+
+    #[test]
+    fn deep_nesting_is_only_slow_text() {
+        for unit in ["> ", "- ", "[", "*", "`", "<b>", "  - "] {
+            read(unit.repeat(20_000).as_bytes(), &Limits::default()).unwrap();
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! PDF, read by PDFium.
+
+mod date;
+mod layout;
+mod line;
+mod running;
+
+use std::path::Path;
+
+use pdfium_render::prelude::{
+    PdfDocument, PdfDocumentMetadataTagType as Tag, PdfPage, PdfPageObjectsCommon as _, Pdfium, PdfiumError,
+    PdfiumInternalError,
+};
+
+use super::{
+    Error, Extracted, ExtractedMetadata, Limits,
+    blocks::{Blocks, one_line, too_much_text},
+};
+use line::{Line, lines};
+
+/// A page as its lines; positions are in points from the lower left corner.
+struct Page {
+    number: u32,
+    height: f32,
+    lines: Vec<Line>,
+}
+
+pub(super) fn read(bytes: &[u8], library: &Path, limits: &Limits) -> Result<Extracted, Error> {
+    let bindings = Pdfium::bind_to_library(library)
+        .map_err(|error| Error::Unavailable(format!("PDFium at {}: {error}", library.display())))?;
+    let pdfium = Pdfium::new(bindings);
+    let document = pdfium.load_pdf_from_byte_slice(bytes, None).map_err(|error| refusal(&error))?;
+    if is_cut_short(bytes) {
+        return Err(Error::Damaged("its end is missing".to_owned()));
+    }
+    let count = u32::try_from(document.pages().len()).unwrap_or_default();
+    if count > limits.pages {
+        return Err(Error::TooLarge { what: "pages".to_owned(), limit: u64::from(limits.pages) });
+    }
+    let mut pages = pages(&document, limits)?;
+    if !says_something(&pages) {
+        return Err(if has_images(&document) { Error::ScanWithoutText } else { Error::NoText });
+    }
+    running::drop_repeated(&mut pages);
+    let mut blocks = Blocks::new(limits);
+    layout::write(pages, &mut blocks)?;
+    Ok(blocks.finish(metadata(&document, count)))
+}
+
+fn refusal(error: &PdfiumError) -> Error {
+    use PdfiumInternalError::{PasswordError, SecurityError};
+    match error {
+        PdfiumError::PdfiumLibraryInternalError(PasswordError | SecurityError) => Error::PasswordProtected,
+        other => Error::Damaged(format!("PDF: {other}")),
+    }
+}
+
+/// PDFium repairs what it can, and would pass the first half of a file off as the whole.
+fn is_cut_short(bytes: &[u8]) -> bool {
+    const END: &[u8] = b"%%EOF";
+    if !bytes.windows(END.len()).any(|window| window == END) {
+        return true;
+    }
+    // A linearized file has an end mark near its beginning, too, but says how long it is.
+    let head = &bytes[..bytes.len().min(2_048)];
+    let Some(at) = head.windows(11).position(|window| window == b"/Linearized") else { return false };
+    let dictionary = &head[at..];
+    let dictionary =
+        &dictionary[..dictionary.windows(2).position(|pair| pair == b">>").unwrap_or(dictionary.len())];
+    let length = dictionary.windows(2).position(|pair| pair == b"/L").and_then(|_| linear_length(dictionary));
+    length.is_some_and(|length| (bytes.len() as u64) < length)
+}
+
+/// The number after `/L` (not after `/Linearized`).
+fn linear_length(dictionary: &[u8]) -> Option<u64> {
+    let text = String::from_utf8_lossy(dictionary);
+    text.split('/').find_map(|entry| {
+        let number = entry.strip_prefix('L')?.trim();
+        number.parse().ok()
+    })
+}
+
+fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
+    let mut pages = Vec::new();
+    let mut left = limits.text_bytes;
+    for (page, number) in document.pages().iter().zip(1..) {
+        let damaged = |error: PdfiumError| Error::Damaged(format!("page {number}: {error}"));
+        let text = page.text().map_err(damaged)?;
+        let lines = lines(&text);
+        let bytes: usize = lines.iter().map(Line::len).sum();
+        left = left.checked_sub(bytes).ok_or_else(|| too_much_text(limits.text_bytes))?;
+        pages.push(Page { number, height: page.height().value, lines });
+    }
+    // The iterator stops at the first page that cannot be loaded.
+    let expected = document.pages().len();
+    if pages.len() < usize::try_from(expected).unwrap_or_default() || expected == 0 {
+        return Err(Error::Damaged(format!("page {} of {expected} cannot be read", pages.len() + 1)));
+    }
+    Ok(pages)
+}
+
+/// A stamp on every page of a scan ("Scanned by …") is not its text.
+fn says_something(pages: &[Page]) -> bool {
+    let letters: usize = pages.iter().flat_map(|page| &page.lines).map(Line::letters).sum();
+    letters > pages.len() * 2
+}
+
+fn has_images(document: &PdfDocument) -> bool {
+    let has_image = |page: PdfPage| page.objects().iter().any(|object| object.as_image_object().is_some());
+    document.pages().iter().take(20).any(has_image)
+}
+
+fn metadata(document: &PdfDocument, pages: u32) -> ExtractedMetadata {
+    let tag = |tag| document.metadata().get(tag).map(|tag| one_line(tag.value())).unwrap_or_default();
+    let date =
+        [Tag::ModificationDate, Tag::CreationDate].into_iter().find_map(|kind| date::parse(&tag(kind)));
+    ExtractedMetadata {
+        title: title(&tag(Tag::Title)),
+        author: tag(Tag::Author),
+        date,
+        pages,
+        ..Default::default()
+    }
+}
+
+/// Programs put their own name and the file's into the title; only what a person wrote is one.
+fn title(raw: &str) -> String {
+    let title =
+        raw.strip_prefix("Microsoft Word - ").or(raw.strip_prefix("Microsoft PowerPoint - ")).unwrap_or(raw);
+    let is_filename = title.rsplit_once('.').is_some_and(|(_, extension)| {
+        ["doc", "docx", "dwg", "xls", "xlsx", "ppt", "pptx", "pdf", "rtf", "odt", "indd"]
+            .contains(&extension.to_lowercase().as_str())
+    });
+    let says_nothing =
+        ["untitled", "(anonymous)", "anonymous", "unspecified"].contains(&title.to_lowercase().as_str());
+    if is_filename || says_nothing { String::new() } else { title.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles() {
+        assert_eq!(title("Microsoft Word - Memoria de cálculo"), "Memoria de cálculo");
+        assert_eq!(title("Microsoft Word - memoria.docx"), "");
+        assert_eq!(title("untitled"), "");
+        assert_eq!(title("Pliego v2.1"), "Pliego v2.1");
+    }
+
+    #[test]
+    fn the_end_of_the_file() {
+        assert!(is_cut_short(b"%PDF-1.4 ..."));
+        assert!(!is_cut_short(b"%PDF-1.4 ... %%EOF"));
+        assert!(is_cut_short(b"%PDF-1.4 <</Linearized 1/L 5000/O 3>> %%EOF ..."));
+        assert!(!is_cut_short(b"%PDF-1.4 <</Linearized 1/L 20/O 3>> %%EOF ..."));
+    }
+}

@@ -1,0 +1,50 @@
+//! Dates as PDF writes them: D:20260301120000+01'00', of which all after the year may be missing.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+pub(super) fn parse(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.strip_prefix("D:").unwrap_or(text);
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (stamp, zone) = text.split_at(digits);
+    let part = |from: usize, to: usize, missing: u32| match stamp.get(from..to) {
+        Some(part) => part.parse().ok(),
+        None => Some(missing),
+    };
+    let year = stamp.get(..4)?.parse().ok()?;
+    let date = NaiveDate::from_ymd_opt(year, part(4, 6, 1)?, part(6, 8, 1)?)?;
+    let time = date.and_hms_opt(part(8, 10, 0)?, part(10, 12, 0)?, part(12, 14, 0)?)?;
+    time.checked_sub_signed(offset(zone)).map(|time| time.and_utc())
+}
+
+/// "+01'00'" is an hour ahead; no zone, or one that is none, is UTC.
+fn offset(zone: &str) -> TimeDelta {
+    let number =
+        |from: usize| zone.get(from..from + 2).and_then(|digits| digits.parse::<i64>().ok()).unwrap_or(0);
+    let minutes = number(1) * 60 + number(4);
+    match zone.chars().next() {
+        Some('+') => TimeDelta::minutes(minutes),
+        Some('-') => TimeDelta::minutes(-minutes),
+        _ => TimeDelta::zero(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        for (text, expected) in [
+            ("D:20260301120000+01'00'", Some("2026-03-01T11:00:00+00:00")),
+            ("D:20260301120000-05'30", Some("2026-03-01T17:30:00+00:00")),
+            ("D:20260301120000Z", Some("2026-03-01T12:00:00+00:00")),
+            ("20260301", Some("2026-03-01T00:00:00+00:00")),
+            ("D:2026", Some("2026-01-01T00:00:00+00:00")),
+            ("D:20261301", None),
+            ("ayer", None),
+            ("D:202ñ", None),
+        ] {
+            assert_eq!(parse(text).map(|date| date.to_rfc3339()).as_deref(), expected, "{text}");
+        }
+    }
+}

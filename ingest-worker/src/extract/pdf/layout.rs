@@ -1,0 +1,131 @@
+//! Lines to paragraphs, headings, list items and rows.
+
+mod group;
+mod order;
+
+use std::collections::HashMap;
+
+use super::{
+    super::{
+        BlockKind, Error,
+        blocks::Blocks,
+        table::{Cells, RowRole, Table, looks_like_header},
+        text::{is_list_item, numbered_level},
+    },
+    Page,
+    line::Line,
+};
+use group::{Group, groups};
+
+/// A heading is at least this much larger than the body.
+const HEADING_SCALE: f32 = 1.14;
+
+/// Longer texts are emphasized paragraphs, not headings.
+const HEADING_CHARS: usize = 160;
+
+pub(super) fn write(pages: Vec<Page>, blocks: &mut Blocks) -> Result<(), Error> {
+    let body = body_size(&pages);
+    let mut by_page = Vec::with_capacity(pages.len());
+    for mut page in pages {
+        order::reading_order(&mut page.lines);
+        by_page.push((page.number, groups(&page.lines)));
+    }
+    let headings = Headings::of(by_page.iter().flat_map(|(_, groups)| groups), body);
+    for (number, groups) in &by_page {
+        let mut rows: Vec<&Line> = Vec::new();
+        for group in groups {
+            if let Group::Row(line) = group {
+                rows.push(line);
+                continue;
+            }
+            write_rows(&std::mem::take(&mut rows), *number, blocks)?;
+            let text = group.text();
+            let kind = match headings.level(group) {
+                Some(level) => BlockKind::Heading(level),
+                None if is_list_item(&text) => BlockKind::ListItem,
+                None => BlockKind::Paragraph,
+            };
+            blocks.push(kind, &text, Some(*number))?;
+        }
+        write_rows(&rows, *number, blocks)?;
+    }
+    Ok(())
+}
+
+/// A row that has as many cells as the header above it is named by it; another is left as it stands.
+fn write_rows(rows: &[&Line], page: u32, blocks: &mut Blocks) -> Result<(), Error> {
+    let cells = |line: &Line| -> Cells { line.cells.iter().cloned().enumerate().collect() };
+    let mut table = Table::default();
+    let header = rows
+        .first()
+        .filter(|first| first.cells.len() > 2 && rows.len() > 1 && looks_like_header(&cells(first)));
+    for line in rows {
+        let named = header.is_some_and(|header| header.cells.len() == line.cells.len());
+        let text = if named { table.row(cells(line), RowRole::Unknown) } else { Some(line.cells.join("; ")) };
+        if let Some(text) = text {
+            blocks.push(BlockKind::TableRow, &text, Some(page))?;
+        }
+    }
+    for text in table.finish() {
+        blocks.push(BlockKind::TableRow, &text, Some(page))?;
+    }
+    Ok(())
+}
+
+/// The size in which most of the text is set.
+fn body_size(pages: &[Page]) -> f32 {
+    let mut letters: HashMap<i32, usize> = HashMap::new();
+    for line in pages.iter().flat_map(|page| &page.lines) {
+        *letters.entry(half_points(line.size)).or_default() += line.letters();
+    }
+    letters.into_iter().max_by_key(|(size, count)| (*count, *size)).map_or(0.0, |(size, _)| size as f32 / 2.0)
+}
+
+fn half_points(size: f32) -> i32 {
+    (size * 2.0).round() as i32
+}
+
+/// The sizes above the body's are the levels of headings, the largest the first; bold in the body's size is one more.
+struct Headings {
+    body: f32,
+    sizes: Vec<i32>,
+}
+
+impl Headings {
+    fn of<'a>(groups: impl Iterator<Item = &'a Group>, body: f32) -> Self {
+        let mut headings = Self { body, sizes: Vec::new() };
+        let mut sizes: Vec<i32> =
+            groups.filter(|group| headings.is_large(group)).map(|group| half_points(group.size())).collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        sizes.dedup();
+        headings.sizes = sizes;
+        headings
+    }
+
+    fn level(&self, group: &Group) -> Option<u8> {
+        if self.is_large(group) {
+            let rank = self.sizes.iter().position(|size| *size == half_points(group.size()))?;
+            return Some(u8::try_from(rank + 1).unwrap_or(6).min(6));
+        }
+        let text = group.text();
+        let ends_like_text = text.ends_with(['.', ',', ';', ':']);
+        if group.is_bold() && group.lines() <= 2 && self.may_be_one(group, &text) && !ends_like_text {
+            let depth = numbered_level(&text).unwrap_or(1);
+            return Some((u8::try_from(self.sizes.len()).unwrap_or(6).saturating_add(depth)).min(6));
+        }
+        None
+    }
+
+    fn is_large(&self, group: &Group) -> bool {
+        group.size() >= self.body * HEADING_SCALE
+            && group.lines() <= 3
+            && self.may_be_one(group, &group.text())
+    }
+
+    fn may_be_one(&self, group: &Group, text: &str) -> bool {
+        matches!(group, Group::Text(_))
+            && group.size() >= self.body * 0.95
+            && text.chars().count() <= HEADING_CHARS
+            && text.chars().filter(|c| c.is_alphabetic()).count() >= 3
+    }
+}

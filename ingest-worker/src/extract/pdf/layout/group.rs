@@ -1,0 +1,141 @@
+//! Which lines belong to one paragraph.
+
+use std::collections::HashMap;
+
+use super::{
+    super::super::text::{is_list_item, unhyphenate},
+    Line,
+};
+
+/// Lines that are one block.
+#[derive(Debug)]
+pub(super) enum Group {
+    Text(Vec<Line>),
+    /// A line of cells.
+    Row(Line),
+}
+
+impl Group {
+    pub fn text(&self) -> String {
+        let Self::Text(lines) = self else { return String::new() };
+        let mut text = String::new();
+        for line in lines {
+            let next = line.text();
+            if !text.is_empty() && !unhyphenate(&mut text, &next) {
+                text.push(' ');
+            }
+            text.push_str(&next);
+        }
+        text
+    }
+
+    pub fn lines(&self) -> usize {
+        match self {
+            Self::Text(lines) => lines.len(),
+            Self::Row(_) => 1,
+        }
+    }
+
+    pub fn size(&self) -> f32 {
+        match self {
+            Self::Text(lines) => lines.first().map_or(0.0, |line| line.size),
+            Self::Row(line) => line.size,
+        }
+    }
+
+    pub fn is_bold(&self) -> bool {
+        match self {
+            Self::Text(lines) => lines.iter().all(|line| line.bold),
+            Self::Row(line) => line.bold,
+        }
+    }
+}
+
+pub(super) fn groups(lines: &[Line]) -> Vec<Group> {
+    let (pitch, columns) = (usual_pitch(lines), Columns::of(lines));
+    let mut groups = Vec::new();
+    let mut open: Vec<Line> = Vec::new();
+    for line in lines {
+        let goes_on =
+            open.last().is_some_and(|last| !line.is_row() && continues(&open, last, line, &columns, pitch));
+        if !goes_on && !open.is_empty() {
+            groups.push(Group::Text(std::mem::take(&mut open)));
+        }
+        if line.is_row() {
+            groups.push(Group::Row(line.clone()));
+        } else {
+            open.push(line.clone());
+        }
+    }
+    if !open.is_empty() {
+        groups.push(Group::Text(open));
+    }
+    groups
+}
+
+/// From line to line, as a share of their size, where most lines of the page follow each other.
+fn usual_pitch(lines: &[Line]) -> f32 {
+    let mut pitches: Vec<f32> = lines
+        .windows(2)
+        .filter(|pair| same_size(&pair[0], &pair[1]))
+        .map(|pair| (pair[0].top - pair[1].top) / pair[0].size.max(1.0))
+        .filter(|pitch| (0.8..2.6).contains(pitch))
+        .collect();
+    pitches.sort_unstable_by(f32::total_cmp);
+    // Gaps between paragraphs are in there, too; lines within them are the smaller and the more.
+    pitches.get(pitches.len() / 3).copied().unwrap_or(1.2)
+}
+
+fn same_size(a: &Line, b: &Line) -> bool {
+    (a.size - b.size).abs() <= 0.08 * a.size.max(b.size)
+}
+
+fn continues(paragraph: &[Line], last: &Line, next: &Line, columns: &Columns, pitch: f32) -> bool {
+    let distance = (last.top - next.top) / last.size.max(1.0);
+    // A paragraph may also be one line that PDFium saw as two, side by side.
+    if distance > pitch * 1.3 || distance < -0.5 || !same_size(last, next) || last.bold != next.bold {
+        return false;
+    }
+    let beside = next.left > last.right || next.right < last.left;
+    if beside && distance > 0.5 {
+        return false;
+    }
+    if is_list_item(&next.text()) {
+        return false;
+    }
+    let left = paragraph.get(1).unwrap_or(last).left.min(last.left);
+    let is_item = paragraph.first().is_some_and(|line| is_list_item(&line.text()));
+    let indented = next.left - left > last.size && !is_item;
+    let ended = last.cells.last().is_some_and(|cell| cell.ends_with(['.', ':', ';', '?', '!']));
+    let short = last.right < columns.right(last) - last.size * 4.0;
+    !((ended && short) || (indented && (ended || short)))
+}
+
+/// How far the lines of a column go, by where they begin.
+struct Columns(HashMap<i32, f32>);
+
+impl Columns {
+    const WIDTH: f32 = 20.0;
+
+    fn of(lines: &[Line]) -> Self {
+        let mut columns = HashMap::new();
+        for line in lines {
+            let right = columns.entry(Self::key(line)).or_insert(line.right);
+            *right = right.max(line.right);
+        }
+        Self(columns)
+    }
+
+    fn key(line: &Line) -> i32 {
+        (line.left / Self::WIDTH).round() as i32
+    }
+
+    /// Lines that begin a little further left or right are of the same column.
+    fn right(&self, line: &Line) -> f32 {
+        let key = Self::key(line);
+        [key.saturating_sub(1), key, key.saturating_add(1)]
+            .into_iter()
+            .filter_map(|key| self.0.get(&key).copied())
+            .fold(line.right, f32::max)
+    }
+}

@@ -1,0 +1,148 @@
+//! Characters with positions to lines with cells.
+
+use pdfium_render::prelude::{PdfFontWeight, PdfPageText, PdfPageTextChar};
+
+/// A line of a page.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Line {
+    /// Its text; several when wide gaps divide it, as in a table.
+    pub cells: Vec<String>,
+    pub left: f32,
+    pub right: f32,
+    pub bottom: f32,
+    pub top: f32,
+    /// Of most of its characters, in points.
+    pub size: f32,
+    pub bold: bool,
+}
+
+impl Line {
+    pub fn len(&self) -> usize {
+        self.cells.iter().map(String::len).sum()
+    }
+
+    pub fn letters(&self) -> usize {
+        self.cells.iter().flat_map(|cell| cell.chars()).filter(|c| c.is_alphanumeric()).count()
+    }
+
+    pub fn text(&self) -> String {
+        self.cells.join(" ")
+    }
+
+    pub fn is_row(&self) -> bool {
+        self.cells.len() > 1
+    }
+}
+
+/// Two words further apart than this many times their size are cells of a table.
+const CELL_GAP: f32 = 1.8;
+
+/// Sizes of one line that are told apart.
+const MOST_SIZES: usize = 16;
+
+/// The lines of a page in the order of its content, which is the order in which its author's program wrote them.
+pub(super) fn lines(text: &PdfPageText) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut builder = Builder::default();
+    for char in text.chars().iter() {
+        match char.unicode_value() {
+            // PDFium itself puts a line end where one is seen.
+            10 | 13 => lines.extend(std::mem::take(&mut builder).finish()),
+            // Its marks for a hyphen that divides a word at the end of a line.
+            2 | 0xfffe => builder.hyphenate(),
+            value => {
+                if let Some(c) = char::from_u32(value).filter(|c| *c != '\0') {
+                    builder.add(c, &char);
+                }
+            }
+        }
+    }
+    lines.extend(builder.finish());
+    lines
+}
+
+#[derive(Default)]
+struct Builder {
+    line: Line,
+    cell: String,
+    space: bool,
+    started: bool,
+    /// Sizes of its characters, in half points, with their number.
+    sizes: Vec<(i32, usize)>,
+    bold: usize,
+}
+
+impl Builder {
+    fn add(&mut self, c: char, char: &PdfPageTextChar) {
+        if c.is_whitespace() {
+            self.space = true;
+            return;
+        }
+        let size = char.scaled_font_size().value.abs();
+        self.count(size, char);
+        if let Ok(bounds) = char.loose_bounds() {
+            let (left, right) = (bounds.left().value, bounds.right().value);
+            let (bottom, top) = (bounds.bottom().value, bounds.top().value);
+            if !self.started {
+                self.line = Line { left, right, bottom, top, ..Line::default() };
+                self.started = true;
+            } else if left - self.line.right > CELL_GAP * size.max(4.0) && !self.cell.is_empty() {
+                self.line.cells.push(std::mem::take(&mut self.cell));
+                self.space = false;
+            }
+            self.line.left = self.line.left.min(left);
+            self.line.right = self.line.right.max(right);
+            self.line.bottom = self.line.bottom.min(bottom);
+            self.line.top = self.line.top.max(top);
+        }
+        if std::mem::take(&mut self.space) && !self.cell.is_empty() {
+            self.cell.push(' ');
+        }
+        self.cell.push(c);
+    }
+
+    fn count(&mut self, size: f32, char: &PdfPageTextChar) {
+        let key = (size * 2.0).round() as i32;
+        if let Some((_, count)) = self.sizes.iter_mut().find(|(known, _)| *known == key) {
+            *count += 1;
+        } else if self.sizes.len() < MOST_SIZES {
+            self.sizes.push((key, 1));
+        }
+        // The weight is asked of a few characters only: it costs more than all else.
+        let count: usize = self.sizes.iter().map(|(_, count)| count).sum();
+        if count <= 3 && is_bold(char) {
+            self.bold += 1;
+        }
+    }
+
+    fn hyphenate(&mut self) {
+        self.cell.push('\u{ad}');
+    }
+
+    fn finish(mut self) -> Option<Line> {
+        if !self.cell.is_empty() {
+            self.line.cells.push(self.cell);
+        }
+        if self.line.cells.is_empty() {
+            return None;
+        }
+        let main = self.sizes.iter().max_by_key(|(_, count)| *count).map_or(0, |(size, _)| *size);
+        self.line.size = main as f32 / 2.0;
+        let asked: usize = self.sizes.iter().map(|(_, count)| count).sum::<usize>().min(3);
+        self.line.bold = asked > 0 && self.bold == asked;
+        Some(self.line)
+    }
+}
+
+fn is_bold(char: &PdfPageTextChar) -> bool {
+    let heavy = match char.font_weight() {
+        Some(PdfFontWeight::Weight700Bold | PdfFontWeight::Weight800 | PdfFontWeight::Weight900) => true,
+        Some(PdfFontWeight::Custom(weight)) => weight >= 600,
+        _ => false,
+    };
+    // Many fonts state no weight, but their name does.
+    heavy
+        || ["bold", "black", "heavy", "negrita"]
+            .iter()
+            .any(|word| char.font_name().to_lowercase().contains(word))
+}

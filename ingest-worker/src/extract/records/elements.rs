@@ -1,0 +1,338 @@
+//! Cuts a JSON stream into its elements: the items of one list, or values one after the other.
+
+use std::io::{self, BufRead, Chain, Cursor, Read};
+
+use schemas::problem::Reason;
+
+/// One value, still as JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Element {
+    /// Its line when every value has one, else its position; from 1.
+    pub place: u64,
+    pub json: Vec<u8>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("element {place} is larger than {limit} bytes")]
+    TooLarge { place: u64, limit: usize },
+    #[error("element {place} is incomplete: the file ends inside it")]
+    Incomplete { place: u64 },
+    #[error("element {place} is followed by something that is no JSON")]
+    Stray { place: u64 },
+    #[error("reading element {place}: {source}")]
+    Io { place: u64, source: std::io::Error },
+}
+
+impl Error {
+    pub fn place(&self) -> u64 {
+        match self {
+            Self::TooLarge { place, .. }
+            | Self::Incomplete { place }
+            | Self::Stray { place }
+            | Self::Io { place, .. } => *place,
+        }
+    }
+
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::TooLarge { limit, .. } => Reason::new(
+                "too_large",
+                format!("El registro supera los {limit} bytes."),
+                format!("The record is larger than {limit} bytes."),
+            ),
+            Self::Incomplete { .. } => Reason::new(
+                "damaged",
+                "El archivo termina en medio de este registro.",
+                "The file ends in the middle of this record.",
+            ),
+            Self::Stray { .. } => Reason::new(
+                "bad_record",
+                "Aquí hay texto que no es JSON.",
+                "There is text here that is not JSON.",
+            ),
+            Self::Io { .. } => Reason::new(
+                "unreadable",
+                "No se pudo seguir leyendo el archivo.",
+                "The file could not be read any further.",
+            ),
+        }
+    }
+}
+
+/// The elements of a stream, each of at most `limit` bytes.
+///
+/// When one of the first two lines is an object by itself, every line is one (NDJSON): a broken line then spoils
+/// nothing else. Otherwise values are told apart by their brackets.
+pub fn elements<R: BufRead>(reader: R, limit: usize) -> Elements<R> {
+    let mut head = Head::default();
+    let failed = head.read(reader, limit);
+    let (reader, pending) = match failed {
+        (reader, Ok(())) => (reader, None),
+        (reader, Err(source)) => (reader, Some(Error::Io { place: 1, source })),
+    };
+    Elements {
+        place: head.place(),
+        shape: head.shape,
+        source: Cursor::new(head.bytes).chain(reader),
+        limit,
+        pending,
+        done: false,
+    }
+}
+
+pub struct Elements<R> {
+    source: Chain<Cursor<Vec<u8>>, R>,
+    limit: usize,
+    shape: Shape,
+    /// The line or value that was read last.
+    place: u64,
+    pending: Option<Error>,
+    done: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Shape {
+    Lines,
+    /// The items of one list, whose bracket is still to be read.
+    List,
+    /// The items of one list, inside it.
+    Items,
+    #[default]
+    Values,
+}
+
+impl<R: BufRead> Iterator for Elements<R> {
+    type Item = Result<Element, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let next = match self.pending.take() {
+            Some(error) => Err(error),
+            None if self.shape == Shape::Lines => self.line(),
+            None => self.value(),
+        };
+        // After an error of the disk, or text that is no JSON, there is no telling where the next value starts.
+        self.done = match &next {
+            Ok(Some(_)) | Err(Error::TooLarge { .. }) => false,
+            Ok(None) | Err(_) => true,
+        };
+        next.transpose()
+    }
+}
+
+impl<R: BufRead> Elements<R> {
+    /// The next line that holds anything. Of a line that is too long the rest is passed over.
+    fn line(&mut self) -> Result<Option<Element>, Error> {
+        loop {
+            self.place += 1;
+            let place = self.place;
+            let mut json = Vec::new();
+            let whole = read_line(&mut self.source, &mut json, self.limit)
+                .map_err(|source| Error::Io { place, source })?;
+            if !whole {
+                self.pass_line().map_err(|source| Error::Io { place, source })?;
+                return Err(Error::TooLarge { place, limit: self.limit });
+            }
+            if json.is_empty() {
+                return Ok(None);
+            }
+            if !json.iter().all(u8::is_ascii_whitespace) {
+                return Ok(Some(Element { place, json }));
+            }
+        }
+    }
+
+    fn pass_line(&mut self) -> io::Result<()> {
+        let mut rest = Vec::new();
+        while !read_line(&mut self.source, &mut rest, self.limit)? {
+            rest.clear();
+        }
+        Ok(())
+    }
+
+    /// The next value, told by its brackets, or by its end when it has none.
+    fn value(&mut self) -> Result<Option<Element>, Error> {
+        let place = self.place + 1;
+        let io = |source| Error::Io { place, source };
+        loop {
+            match (self.peek().map_err(io)?, self.shape) {
+                (None, Shape::List | Shape::Items) => return Err(Error::Incomplete { place }),
+                (None, _) => return Ok(None),
+                (Some(b'['), Shape::List) => self.shape = Shape::Items,
+                (Some(b']'), Shape::Items) => {
+                    self.source.consume(1);
+                    return match self.peek().map_err(io)? {
+                        None => Ok(None),
+                        Some(_) => Err(Error::Stray { place }),
+                    };
+                }
+                (Some(b','), _) => {}
+                (Some(_), _) => break,
+            }
+            self.source.consume(1);
+        }
+        self.place = place;
+        let mut value = Value::default();
+        while !value.complete {
+            let buffer = self.source.fill_buf().map_err(io)?;
+            if buffer.is_empty() {
+                if value.depth > 0 || value.in_string {
+                    return Err(Error::Incomplete { place });
+                }
+                break;
+            }
+            let taken = value.feed(buffer, self.limit);
+            self.source.consume(taken);
+        }
+        if value.too_large {
+            return Err(Error::TooLarge { place, limit: self.limit });
+        }
+        Ok(Some(Element { place, json: value.json }))
+    }
+
+    /// The next byte that is no white space, not yet consumed.
+    fn peek(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            let buffer = self.source.fill_buf()?;
+            let Some(byte) = buffer.first().copied() else { return Ok(None) };
+            if !byte.is_ascii_whitespace() {
+                return Ok(Some(byte));
+            }
+            let white = buffer.iter().take_while(|b| b.is_ascii_whitespace()).count();
+            self.source.consume(white);
+        }
+    }
+}
+
+/// The first lines, read in advance to see how the file is made.
+#[derive(Default)]
+struct Head {
+    bytes: Vec<u8>,
+    shape: Shape,
+    /// Empty lines that were passed over.
+    empty: u64,
+}
+
+impl Head {
+    fn read<R: BufRead>(&mut self, mut reader: R, limit: usize) -> (R, io::Result<()>) {
+        let outcome = self.read_lines(&mut reader, limit);
+        (reader, outcome)
+    }
+
+    fn read_lines(&mut self, reader: &mut impl BufRead, limit: usize) -> io::Result<()> {
+        let mut line = Vec::new();
+        loop {
+            let whole = read_line(reader, &mut line, limit)?;
+            if self.empty == 0 && line.starts_with(b"\xef\xbb\xbf") {
+                line.drain(..3);
+            }
+            if !line.iter().all(u8::is_ascii_whitespace) || !whole {
+                break;
+            }
+            if line.is_empty() {
+                return Ok(()); // nothing but white space
+            }
+            line.clear();
+            self.empty += 1;
+        }
+        self.shape = match line.iter().find(|b| !b.is_ascii_whitespace()) {
+            Some(b'{') if is_json(&line) => Shape::Lines,
+            Some(b'[') => Shape::List,
+            Some(b'{') if line.ends_with(b"\n") => {
+                let mut second = Vec::new();
+                read_line(reader, &mut second, limit)?;
+                let lines = second.starts_with(b"{") && is_json(&second);
+                line.append(&mut second);
+                if lines { Shape::Lines } else { Shape::Values }
+            }
+            _ => Shape::Values,
+        };
+        self.bytes = line;
+        Ok(())
+    }
+
+    fn place(&self) -> u64 {
+        if self.shape == Shape::Lines { self.empty } else { 0 }
+    }
+}
+
+/// Appends a line with its end; false when there is more of it than `limit` bytes.
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> io::Result<bool> {
+    let bound = u64::try_from(limit).unwrap_or(u64::MAX);
+    let read = reader.by_ref().take(bound).read_until(b'\n', line)?;
+    Ok(line.ends_with(b"\n") || read < limit)
+}
+
+fn is_json(line: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+}
+
+/// A value on its way in: how deep, and whether inside a text.
+#[derive(Default)]
+struct Value {
+    json: Vec<u8>,
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    started: bool,
+    complete: bool,
+    too_large: bool,
+}
+
+impl Value {
+    /// Takes bytes up to the end of the value and says how many. Of a value that is too large only the end is sought.
+    fn feed(&mut self, bytes: &[u8], limit: usize) -> usize {
+        let mut taken = 0;
+        for byte in bytes {
+            // A number or a word ends before what follows it; whatever stands there first belongs to the value.
+            let ends_bare = matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace();
+            if self.started && self.depth == 0 && !self.in_string && ends_bare {
+                self.complete = true;
+                break;
+            }
+            taken += 1;
+            self.step(*byte);
+            if self.complete {
+                break;
+            }
+        }
+        if self.json.len() + taken > limit {
+            self.too_large = true;
+            self.json.clear();
+        } else if !self.too_large {
+            self.json.extend_from_slice(&bytes[..taken]);
+        }
+        taken
+    }
+
+    fn step(&mut self, byte: u8) {
+        self.started = true;
+        if self.in_string {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = true,
+                b'"' => {
+                    self.in_string = false;
+                    self.complete = self.depth == 0;
+                }
+                _ => {}
+            }
+            return;
+        }
+        match byte {
+            b'"' => self.in_string = true,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.complete = self.depth == 0;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

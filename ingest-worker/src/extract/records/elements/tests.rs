@@ -1,0 +1,55 @@
+use super::*;
+
+const LIMIT: usize = 100;
+
+/// Places and JSON; errors by their name. Read in small pieces, so that every state meets the end of a buffer.
+fn of(json: &str) -> Vec<String> {
+    let reader = std::io::BufReader::with_capacity(3, json.as_bytes());
+    elements(reader, LIMIT)
+        .map(|element| match element {
+            Ok(element) => format!("{}:{}", element.place, String::from_utf8(element.json).unwrap().trim()),
+            Err(Error::TooLarge { place, .. }) => format!("{place}:too large"),
+            Err(Error::Incomplete { place }) => format!("{place}:incomplete"),
+            Err(Error::Stray { place }) => format!("{place}:stray"),
+            Err(Error::Io { place, .. }) => format!("{place}:io"),
+        })
+        .collect()
+}
+
+#[test]
+fn lists_lines_and_single_objects() {
+    assert_eq!(of("{\"a\":1}\n\n{\"a\":2}\r\n"), ["1:{\"a\":1}", "3:{\"a\":2}"]);
+    assert_eq!(of("\u{feff}\n{\"a\":1}"), ["2:{\"a\":1}"]);
+    assert_eq!(
+        of("[{\"a\":[1,2]}, {\"b\":\"]}\\\"\"}\n, 3,\"x\" ]\n"),
+        ["1:{\"a\":[1,2]}", "2:{\"b\":\"]}\\\"\"}", "3:3", "4:\"x\""]
+    );
+    assert_eq!(of("{\n \"a\": 1\n}\n{\"b\":\n2}"), ["1:{\n \"a\": 1\n}", "2:{\"b\":\n2}"]);
+    assert_eq!(of("[]"), Vec::<String>::new());
+    assert_eq!(of("  \n "), Vec::<String>::new());
+}
+
+#[test]
+fn a_broken_line_spoils_nothing_else() {
+    assert_eq!(of("{\"a\":1}\n{\"a\":\n{\"a\":3}\n"), ["1:{\"a\":1}", "2:{\"a\":", "3:{\"a\":3}"]);
+    assert_eq!(of("{\"a\":\n{\"a\":2}\n"), ["1:{\"a\":", "2:{\"a\":2}"]);
+}
+
+#[test]
+fn too_large_is_passed_over() {
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(1_000));
+    assert_eq!(
+        of(&format!("{{\"a\":1}}\n{large}\n{{\"a\":3}}")),
+        ["1:{\"a\":1}", "2:too large", "3:{\"a\":3}"]
+    );
+    assert_eq!(of(&format!("{large}\n{{\"a\":2}}")), ["1:too large", "2:{\"a\":2}"]);
+    assert_eq!(of(&format!("[{large},{{\"a\":2}}]")), ["1:too large", "2:{\"a\":2}"]);
+}
+
+#[test]
+fn the_end_is_missed() {
+    assert_eq!(of("[{\"a\":1}, {\"a\""), ["1:{\"a\":1}", "2:incomplete"]);
+    assert_eq!(of("[{\"a\":1}"), ["1:{\"a\":1}", "2:incomplete"]);
+    assert_eq!(of("{\"a\":\n{"), ["1:incomplete"]);
+    assert_eq!(of("[1] x"), ["1:1", "2:stray"]);
+}

@@ -1,0 +1,50 @@
+//! A record's metadata as text, for records that bring no text of their own.
+
+use analysis::Language;
+
+/// Aconex's field, and its label in Spanish and English.
+const LABELS: &[(&str, &str, &str)] = &[
+    ("Title", "Título", "Title"),
+    ("DocumentNumber", "Número de documento", "Document number"),
+    ("Revision", "Revisión", "Revision"),
+    ("DocumentType", "Tipo de documento", "Document type"),
+    ("Category", "Categoría", "Category"),
+    ("DocumentStatus", "Estado", "Status"),
+    ("ReviewStatus", "Estado de revisión", "Review status"),
+    ("Discipline", "Disciplina", "Discipline"),
+    ("Author", "Autor", "Author"),
+    ("Filename", "Archivo", "File"),
+    ("FileType", "Tipo de archivo", "File type"),
+    ("FileSize", "Tamaño de archivo", "File size"),
+    ("DateModified", "Fecha de modificación", "Date modified"),
+    ("MilestoneDate", "Fecha de hito", "Milestone date"),
+    ("Comments", "Comentarios", "Comments"),
+];
+
+/// One line a field, in the language of what the record says: known fields first, by their label, the rest by name.
+pub(super) fn labelled(fields: &[(String, String)]) -> String {
+    let spoken: Vec<&str> = fields
+        .iter()
+        .filter(|(name, _)| {
+            ["title", "category", "documenttype", "comments"].contains(&name.to_lowercase().as_str())
+        })
+        .map(|(_, value)| value.as_str())
+        .collect();
+    let english = analysis::detect(&spoken.join(". ")) == Language::English;
+    let known = LABELS.iter().filter_map(|(name, spanish, in_english)| {
+        let (_, value) = fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name))?;
+        Some((if english { in_english } else { spanish }, value))
+    });
+    let others = fields
+        .iter()
+        .filter(|(field, _)| !LABELS.iter().any(|(name, ..)| field.eq_ignore_ascii_case(name)))
+        .map(|(field, value)| (field.as_str(), value));
+    let mut text = String::new();
+    for (label, value) in known.map(|(label, value)| (*label, value)).chain(others) {
+        text.push_str(label);
+        text.push_str(": ");
+        text.push_str(value);
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,126 @@
+//! From Aconex's field names to ours.
+
+use schemas::{Metadata, metadata::parse_date, problem::Reason};
+use serde_json::{Map, Value};
+
+use super::{super::blocks::clean, Record, labels};
+
+/// Fields that become fields of ours; all others are kept in `extra` under their own names.
+const MAPPED: [&str; 11] = [
+    "Title",
+    "DocumentNumber",
+    "Category",
+    "DocumentType",
+    "DocumentStatus",
+    "Revision",
+    "Author",
+    "DateModified",
+    "Filename",
+    "DocumentId",
+    "project_id",
+];
+
+pub(super) fn record(index: u64, value: Value) -> Result<Record, Reason> {
+    let Value::Object(mut outer) = value else {
+        return Err(bad("El registro no es un objeto.", "The record is not an object."));
+    };
+    let document_id = take(&mut outer, "DocumentId").map(|id| text(&id)).filter(|id| !id.is_empty());
+    let Some(document_id) = document_id else {
+        return Err(bad("Al registro le falta DocumentId.", "The record has no DocumentId."));
+    };
+    let full_text =
+        take(&mut outer, "full_text").map(|value| text_with_lines(&value)).filter(|text| !text.is_empty());
+    let mut inner = match take(&mut outer, "metadata") {
+        Some(Value::Object(inner)) => inner,
+        None | Some(Value::Null) => Map::new(),
+        Some(_) => return Err(bad("«metadata» no es un objeto.", "\"metadata\" is not an object.")),
+    };
+    // Fields beside `metadata` belong to the record as well; those inside it go first.
+    for (name, value) in outer {
+        if get(&inner, &name).is_none() {
+            inner.insert(name, value);
+        }
+    }
+    let field = |name: &str| get(&inner, name).map(text).unwrap_or_default();
+    let either = |one: &str, other: &str| {
+        Some(field(one)).filter(|text| !text.is_empty()).unwrap_or_else(|| field(other))
+    };
+    let project = Some(either("project_id", "SelectList2")).filter(|project| !project.is_empty());
+    let date = field("DateModified");
+    let date_modified = parse_date(&date);
+    let filename = field("Filename");
+    let mut metadata = Metadata {
+        project_id: None,
+        title: either("Title", "Filename"),
+        doc_type: field("DocumentType"),
+        number: field("DocumentNumber"),
+        category: field("Category"),
+        revision: field("Revision"),
+        status: either("DocumentStatus", "ReviewStatus"),
+        author: field("Author"),
+        date_modified,
+        extra: Map::new(),
+    };
+    let said: Vec<(String, String)> = inner
+        .iter()
+        .filter(|(name, _)| !name.eq_ignore_ascii_case("project_id"))
+        .map(|(name, value)| (clean(name), text(value)))
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    let labelled = labels::labelled(&said);
+    for (name, value) in inner {
+        let kept = !MAPPED.iter().any(|mapped| name.eq_ignore_ascii_case(mapped));
+        // A date that is none is kept as it was written.
+        let bad_date =
+            name.eq_ignore_ascii_case("DateModified") && date_modified.is_none() && !date.is_empty();
+        if (kept || bad_date) && !value.is_null() {
+            metadata.extra.insert(clean(&name), without_nul(value));
+        }
+    }
+    Ok(Record { index, document_id, project, metadata, filename, full_text, labelled })
+}
+
+fn bad(es: &str, en: &str) -> Reason {
+    Reason::new("bad_record", es, en)
+}
+
+/// A field by its name; Aconex's exports differ in case ("DocumentID").
+fn get<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    fields
+        .get(name)
+        .or_else(|| fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+}
+
+fn take(fields: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    let name = fields.keys().find(|field| field.eq_ignore_ascii_case(name))?.clone();
+    fields.shift_remove(&name)
+}
+
+/// A value on one line: lists by their items, objects not at all.
+fn text(value: &Value) -> String {
+    text_with_lines(value).replace('\n', " ")
+}
+
+fn text_with_lines(value: &Value) -> String {
+    match value {
+        Value::String(text) => clean(text),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Array(items) => {
+            items.iter().map(text).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
+        }
+        Value::Null | Value::Object(_) => String::new(),
+    }
+}
+
+/// PostgreSQL holds no NUL in text, and nobody means one.
+fn without_nul(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "")),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nul).collect()),
+        Value::Object(fields) => Value::Object(
+            fields.into_iter().map(|(name, value)| (name.replace('\0', ""), without_nul(value))).collect(),
+        ),
+        other => other,
+    }
+}

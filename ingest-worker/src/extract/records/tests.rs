@@ -1,0 +1,76 @@
+use super::*;
+
+fn all(json: &str) -> Vec<Result<Record, RecordError>> {
+    read(json.as_bytes(), &Limits::default()).collect()
+}
+
+const RECORD: &str = r#"{"DocumentId": 271341, "project_id": null, "metadata": {"Title": "Planta de cimentación",
+    "DocumentNumber": "200076-CCC02-PL-AR-000400", "Category": "Arquitectura", "DocumentType": "Plano",
+    "DocumentStatus": "Aprobado", "ReviewStatus": "A", "Revision": 2, "Filename": "plano.pdf", "FileType": "pdf",
+    "FileSize": 1024, "SelectList1": "Estructura", "SelectList2": "Torre Norte", "DateModified": "03/02/2026",
+    "MilestoneDate": null, "Date1": "", "Tags": ["uno", "dos\u0000"]}}"#;
+
+#[test]
+fn aconex_names_become_ours() {
+    let records = all(RECORD);
+    let record = records[0].as_ref().unwrap();
+    assert_eq!((records.len(), record.index, record.document_id.as_str()), (1, 1, "271341"));
+    assert_eq!(record.project.as_deref(), Some("Torre Norte"));
+    let metadata = &record.metadata;
+    assert_eq!(metadata.title, "Planta de cimentación");
+    assert_eq!(metadata.number, "200076-CCC02-PL-AR-000400");
+    assert_eq!((metadata.category.as_str(), metadata.doc_type.as_str()), ("Arquitectura", "Plano"));
+    assert_eq!((metadata.status.as_str(), metadata.revision.as_str()), ("Aprobado", "2"));
+    assert_eq!(metadata.date_modified.unwrap().to_rfc3339(), "2026-02-03T00:00:00+00:00");
+    assert_eq!(record.filename, "plano.pdf");
+    assert_eq!(metadata.extra["ReviewStatus"], "A");
+    assert_eq!(metadata.extra["FileSize"], 1024);
+    assert_eq!(metadata.extra["SelectList2"], "Torre Norte");
+    assert!(!metadata.extra.contains_key("Title") && !metadata.extra.contains_key("MilestoneDate"));
+    assert_eq!(metadata.out_of_bounds(), None);
+    assert_eq!(record.full_text, None);
+    assert!(record.labelled.starts_with("Título: Planta de cimentación\nNúmero de documento: 200076-CCC02"));
+    assert!(record.labelled.contains("SelectList1: Estructura\n") && !record.labelled.contains("Date1"));
+}
+
+#[test]
+fn english_records_have_english_labels_and_their_own_text() {
+    let json = r#"{"DocumentID": "a", "project_id": "P", "full_text": "The slab\n is cured.",
+        "metadata": {"Title": "Minutes of the meeting", "DateModified": "soon", "SelectList2": "other"}}"#;
+    let record = all(json).remove(0).unwrap();
+    assert_eq!(record.full_text.as_deref(), Some("The slab\nis cured."));
+    assert_eq!(record.project.as_deref(), Some("P"));
+    assert!(record.labelled.starts_with("Title: Minutes of the meeting\n"));
+    assert_eq!(record.metadata.date_modified, None);
+    assert_eq!(record.metadata.extra["DateModified"], "soon");
+}
+
+#[test]
+fn each_bad_record_is_its_own_failure() {
+    let json = "{\"DocumentId\":\"a\"}\n{\"metadata\":{}}\n{broken\n[1]\n{\"DocumentId\":\"b\",\"metadata\":[]}\n\
+                {\"DocumentId\":\"c\"}\n";
+    let outcomes: Vec<_> = all(json)
+        .into_iter()
+        .map(|record| match record {
+            Ok(record) => (record.index, record.document_id),
+            Err(error) => (error.index, error.reason.code),
+        })
+        .collect();
+    let expected =
+        [(1, "a"), (2, "bad_record"), (3, "bad_record"), (4, "bad_record"), (5, "bad_record"), (6, "c")];
+    assert_eq!(outcomes, expected.map(|(index, text)| (index, text.to_owned())));
+}
+
+#[test]
+fn records_are_bounded() {
+    let limits = Limits { record_bytes: 64, ..Limits::default() };
+    let json = format!(
+        "[{{\"DocumentId\":\"a\",\"full_text\":\"{}\"}},{{\"DocumentId\":\"b\"}}]",
+        "x".repeat(1_000)
+    );
+    let outcomes: Vec<_> = read(json.as_bytes(), &limits).collect();
+    assert_eq!(outcomes[0].as_ref().unwrap_err().reason.code, "too_large");
+    assert_eq!(outcomes[1].as_ref().unwrap().document_id, "b");
+    let deep = format!("{{\"DocumentId\":\"a\",\"metadata\":{}{}}}", "[".repeat(500), "]".repeat(500));
+    assert!(all(&deep)[0].is_err());
+}

@@ -1,0 +1,184 @@
+//! Plain text: paragraphs out of lines, headings and lists as people type them.
+
+use super::{BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, encoding};
+
+/// A line at least this long was probably broken by the margin, not by its author.
+const WRAPPED_CHARS: usize = 45;
+
+/// The longest line that may be a heading.
+const HEADING_CHARS: usize = 90;
+
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
+    let text = encoding::decode(bytes);
+    let mut blocks = Blocks::new(limits);
+    // Form feeds are the pages of plain text.
+    let paged = text.trim_end_matches('\u{c}').contains('\u{c}');
+    let mut pages = 0;
+    for page in text.split('\u{c}') {
+        pages += 1;
+        paragraphs(page, paged.then_some(pages), &mut blocks)?;
+    }
+    Ok(blocks
+        .finish(ExtractedMetadata { pages: if paged { pages } else { 0 }, ..ExtractedMetadata::default() }))
+}
+
+fn paragraphs(text: &str, page: Option<u32>, blocks: &mut Blocks) -> Result<(), Error> {
+    let mut lines: Vec<&str> = Vec::new();
+    for line in text.lines().chain(std::iter::once("")) {
+        if line.trim().is_empty() {
+            paragraph(&std::mem::take(&mut lines), page, blocks)?;
+        } else {
+            lines.push(line.trim());
+        }
+    }
+    Ok(())
+}
+
+fn paragraph(lines: &[&str], page: Option<u32>, blocks: &mut Blocks) -> Result<(), Error> {
+    if let [only] = lines
+        && let Some(level) = heading_level(only)
+    {
+        return blocks.push(BlockKind::Heading(level), only, page);
+    }
+    let mut kind = BlockKind::Paragraph;
+    let mut gathered = String::new();
+    let mut previous = "";
+    for line in lines {
+        if is_list_item(line) {
+            blocks.push(kind, &std::mem::take(&mut gathered), page)?;
+            kind = BlockKind::ListItem;
+        } else if !gathered.is_empty() {
+            if !was_wrapped(previous, line) {
+                gathered.push('\n');
+            } else if !unhyphenate(&mut gathered, line) {
+                gathered.push(' ');
+            }
+        }
+        gathered.push_str(line);
+        previous = line;
+    }
+    blocks.push(kind, &gathered, page)
+}
+
+/// Whether `next` continues the line before it.
+pub(super) fn was_wrapped(line: &str, next: &str) -> bool {
+    let ends = line.ends_with(['.', ':', ';', '!', '?']);
+    let continues = next.starts_with(|c: char| c.is_lowercase());
+    continues || (!ends && line.chars().nth(WRAPPED_CHARS).is_some())
+}
+
+/// Takes the hyphen off a word that a line break divided; "aire-" before "agua" stays if the rest is no lower-case
+/// word. True when the next line follows without a space.
+pub(super) fn unhyphenate(text: &mut String, next: &str) -> bool {
+    let Some(stem) = text.strip_suffix(['-', '\u{2010}', '\u{ad}']) else { return false };
+    let divided = stem.ends_with(|c: char| c.is_lowercase()) && next.starts_with(|c: char| c.is_lowercase());
+    // "RFI-" before "0042": the hyphen stays and still joins.
+    let joins = stem.ends_with(char::is_alphanumeric);
+    if divided {
+        let length = stem.len();
+        text.truncate(length);
+    }
+    joins
+}
+
+/// "-", "•", "a)", "1." or "1.2)" and a space.
+pub(super) fn is_list_item(line: &str) -> bool {
+    let Some((marker, rest)) = line.split_once([' ', '\t']) else { return false };
+    if rest.trim().is_empty() {
+        return false;
+    }
+    if matches!(marker, "-" | "–" | "—" | "*" | "•" | "·" | "▪" | "○" | "●" | "◦" | "‣" | "+" | "\u{f0b7}")
+    {
+        return true;
+    }
+    let Some(body) = marker.strip_suffix([')', '.']) else { return false };
+    let body = body.trim_start_matches('(');
+    let number = !body.is_empty()
+        && body.split('.').all(|n| (1..=3).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()));
+    let letter = marker.ends_with(')') && body.len() == 1 && body.bytes().all(|b| b.is_ascii_alphabetic());
+    number || letter
+}
+
+/// A line that stands alone is a heading when it is in capitals or numbered like one.
+fn heading_level(line: &str) -> Option<u8> {
+    if line.chars().nth(HEADING_CHARS).is_some() || line.ends_with(['.', ',', ';', ':']) {
+        return None;
+    }
+    if let Some(level) = numbered_level(line) {
+        return Some(level);
+    }
+    let letters = line.chars().filter(|c| c.is_alphabetic()).count();
+    let capitals = letters >= 4 && !line.chars().any(char::is_lowercase);
+    capitals.then_some(1)
+}
+
+/// "3 Alcance" is of level 1, "3.2 Alcance" of level 2.
+pub(super) fn numbered_level(line: &str) -> Option<u8> {
+    let (number, title) = line.split_once([' ', '\t'])?;
+    let number = number.trim_end_matches(['.', ')']);
+    let groups: Vec<&str> = number.split('.').collect();
+    let is_number =
+        groups.iter().all(|n| (1..=2).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()));
+    let is_title = title.trim_start().starts_with(char::is_uppercase);
+    (is_number && is_title).then(|| u8::try_from(groups.len().min(6)).unwrap_or(6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BlockKind::{Heading, ListItem, Paragraph};
+    use super::*;
+
+    fn of(text: &str) -> Vec<(BlockKind, String)> {
+        let extracted = read(text.as_bytes(), &Limits::default()).unwrap();
+        extracted.blocks.into_iter().map(|block| (block.kind, block.text)).collect()
+    }
+
+    fn owned(blocks: &[(BlockKind, &str)]) -> Vec<(BlockKind, String)> {
+        blocks.iter().map(|(kind, text)| (*kind, (*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn headings_paragraphs_lists() {
+        let text = "MEMORIA DE CÁLCULO\n\n1.2 Alcance\r\n\r\nEl muro de contención se ejecutará con hormi-\n\
+                    gón armado de resistencia característica\n25 MPa.\n\nMateriales:\n- acero\n- madera de pino que se\n  \
+                    trata\na) uno\n";
+        assert_eq!(
+            of(text),
+            owned(&[
+                (Heading(1), "MEMORIA DE CÁLCULO"),
+                (Heading(2), "1.2 Alcance"),
+                (
+                    Paragraph,
+                    "El muro de contención se ejecutará con hormigón armado de resistencia característica\n25 MPa."
+                ),
+                (Paragraph, "Materiales:"),
+                (ListItem, "- acero"),
+                (ListItem, "- madera de pino que se trata"),
+                (ListItem, "a) uno"),
+            ])
+        );
+    }
+
+    #[test]
+    fn form_feeds_are_pages() {
+        let extracted = read("uno\u{c}dos\u{c}".as_bytes(), &Limits::default()).unwrap();
+        assert_eq!(extracted.blocks.iter().map(|block| block.page).collect::<Vec<_>>(), [Some(1), Some(2)]);
+        assert_eq!(read(b"uno", &Limits::default()).unwrap().blocks[0].page, None);
+    }
+
+    #[test]
+    fn hyphens() {
+        for (before, next, joined) in [
+            ("hormi-", "gón", "hormigón"),
+            ("RFI-", "0042", "RFI-0042"),
+            ("uno -", "dos", "uno - dos"),
+            ("a", "b", "a b"),
+        ] {
+            let mut text = before.to_owned();
+            if !unhyphenate(&mut text, next) {
+                text.push(' ');
+            }
+            assert_eq!(text + next, joined);
+        }
+    }
+}
