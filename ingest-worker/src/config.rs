@@ -4,24 +4,25 @@ use platform::{health, lifecycle, nats, postgres, redis, telemetry};
 
 use crate::extract;
 
-/// Turns accepted documents into searchable passages.
+/// How the worker calls itself to read one document. Apart from [`Config`], none of whose settings the reader needs or
+/// is given.
 #[derive(Debug, clap::Parser)]
-#[command(version, about, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct Cli {
-    #[command(subcommand)]
-    pub command: Option<Command>,
-    #[command(flatten)]
-    pub config: Config,
-}
-
-#[derive(Debug, clap::Subcommand)]
-pub enum Command {
+#[command(name = "acorag-ingest-worker")]
+pub enum Reader {
     /// Reads one document; the worker calls this itself.
-    #[command(hide = true)]
     Extract(extract::child::Args),
 }
 
-#[derive(Debug, Clone, clap::Args)]
+impl Reader {
+    /// Whether this process was started as one.
+    pub fn is_called() -> bool {
+        std::env::args_os().nth(1).is_some_and(|argument| argument == "extract")
+    }
+}
+
+/// Turns accepted documents into searchable passages.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(version, about)]
 pub struct Config {
     #[command(flatten)]
     pub nats: nats::Config,

@@ -3,18 +3,18 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use ingest_worker::{
     app::App,
-    config::{Cli, Command, Config},
+    config::{Config, Reader},
     extract,
 };
 use platform::telemetry;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let cli = Cli::parse();
-    match cli.command {
-        // One document from a stranger, in a process of its own: no runtime, no connections, no secrets.
-        Some(Command::Extract(args)) => Ok(extract::child::main(&args)),
-        None => run(cli.config),
+    // One document from a stranger, in a process of its own: no runtime, no connections, no secrets.
+    if Reader::is_called() {
+        let Reader::Extract(args) = Reader::parse();
+        return Ok(extract::child::main(&args));
     }
+    run(Config::parse())
 }
 
 #[tokio::main]
