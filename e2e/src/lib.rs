@@ -1,7 +1,10 @@
 //! A whole acorag on free ports, for tests and benchmarks: the real servers and the services as they ship.
 
 mod client;
+pub mod prose;
+mod random;
 mod system;
 
 pub use client::{Client, Upload};
-pub use system::{Options, System};
+pub use random::Random;
+pub use system::{Options, Service, System};

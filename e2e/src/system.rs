@@ -10,7 +10,7 @@ use devstack::{Launch, Process, Stack, free_port};
 
 use crate::Client;
 
-/// What to run. Default: one of each service, no rate limits.
+/// What to run. Default: one of each service, no accounts and no rate limits.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub apis: usize,
@@ -27,7 +27,9 @@ impl Default for Options {
             apis: 1,
             ingest_workers: 1,
             query_workers: 1,
-            environment: ["RATE_LIMIT_SEARCH", "RATE_LIMIT_CHAT", "RATE_LIMIT_UPLOAD"].map(off).to_vec(),
+            environment: ["AUTH", "RATE_LIMIT_SEARCH", "RATE_LIMIT_CHAT", "RATE_LIMIT_UPLOAD"]
+                .map(off)
+                .to_vec(),
         }
     }
 }
@@ -44,7 +46,7 @@ impl Options {
 /// A running acorag. Dropping it stops everything.
 pub struct System {
     // Services before servers: fields drop in this order.
-    apis: Vec<Service>,
+    pub apis: Vec<Service>,
     pub query_workers: Vec<Service>,
     pub ingest_workers: Vec<Service>,
     pub stack: Stack,
@@ -138,8 +140,19 @@ impl Service {
     }
 
     pub async fn restart(&mut self) -> Result<()> {
-        self.process = Some(self.launch.start()?);
+        self.start_again()?;
         self.ready().await
+    }
+
+    /// Starts it again and does not wait: what it needs may be away.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process = Some(self.launch.start()?);
+        Ok(())
+    }
+
+    /// Whether its process lives. One that found something it needs missing has ended by itself.
+    pub fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| matches!(process.ended(), Ok(None)))
     }
 
     /// Waits until it says that it is ready.

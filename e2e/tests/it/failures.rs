@@ -19,7 +19,7 @@ async fn each_bad_file_fails_with_its_reason() {
         ("truncado.pdf", whole[..whole.len() / 3].to_vec(), "damaged"),
         ("clave.pdf", fixture("password.pdf"), "password_protected"),
         ("escaneo.pdf", fixture("scan.pdf"), "scan_without_text"),
-        ("vacio.txt", b"   \n \n".to_vec(), "no_text"),
+        ("vacio.txt", b"   \n \n".to_vec(), "empty"),
         ("basura.docx", vec![0x50, 0x4b, 3, 4, 0, 0, 1, 2, 3], "damaged"),
     ] {
         let id = client.upload(Upload::new(name, bytes, json!({"project_id": project}))).await.unwrap();

@@ -7,6 +7,7 @@ mod demo_documents;
 mod documents;
 mod failures;
 mod producers;
+mod restarts;
 mod revisions;
 mod telemetry;
 

@@ -1,0 +1,121 @@
+//! What the model alone can do on this machine at this moment: nothing can be faster that needs it.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use devstack::Paths;
+use e2e::{Random, prose};
+use embedding::{Config, Embed as _, Model};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::figures::{mean, median};
+
+pub struct Ceiling {
+    pub model: Model,
+    /// Rates measured so far, in texts a second.
+    passages: Vec<f64>,
+    queries: Vec<f64>,
+}
+
+/// The same numbers that the workers use: passages embedded together, and calls under way.
+const SLICE: usize = 16;
+const CALLS: usize = 3;
+const QUERIES_AT_ONCE: usize = 8;
+
+impl Ceiling {
+    pub async fn new(paths: &Paths) -> Result<Self> {
+        let config = Config {
+            model_dir: paths.model.clone(),
+            ort_dylib_path: paths.onnxruntime.clone(),
+            // As the workers: a thread for each core.
+            embed_threads: None,
+            embed_queue: 256.try_into()?,
+        };
+        let model = Model::load(&config).await?;
+        model.warm_up().await?;
+        Ok(Self { model, passages: Vec::new(), queries: Vec::new() })
+    }
+
+    /// Texts of one passage each, about as long as passages are.
+    pub fn texts(&self, random: &mut Random, count: usize) -> Vec<String> {
+        const TOKENS: usize = 190;
+        let one = |random: &mut Random| {
+            let mut text = prose::sentence(random);
+            loop {
+                let longer = format!("{text} {}", prose::sentence(random));
+                if self.model.count_tokens(&longer) > TOKENS {
+                    return text;
+                }
+                text = longer;
+            }
+        };
+        (0..count).map(|_| one(random)).collect()
+    }
+
+    pub async fn measure_passages(&mut self, texts: &[String]) -> Result<()> {
+        let started = Instant::now();
+        let slices = texts.chunks(SLICE).map(|slice| self.model.passages(slice.to_vec()));
+        stream::iter(slices).buffer_unordered(CALLS).try_for_each(|_| async { Ok(()) }).await?;
+        self.passages.push(texts.len() as f64 / started.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    pub async fn measure_queries(&mut self, queries: &[String]) -> Result<()> {
+        let started = Instant::now();
+        let calls = queries.iter().map(|query| self.model.query(query));
+        stream::iter(calls).buffer_unordered(QUERIES_AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
+        self.queries.push(queries.len() as f64 / started.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// Milliseconds that the model takes for one query when nothing else is under way.
+    pub async fn lone_query(&self, queries: &[String]) -> Result<f64> {
+        let mut times = Vec::with_capacity(queries.len());
+        for query in queries {
+            let started = Instant::now();
+            self.model.query(query).await?;
+            times.push(started.elapsed().as_secs_f64() * 1_000.0);
+        }
+        Ok(median(times))
+    }
+
+    /// Passages a second: the mean of all measurements so far, for they were taken around what is compared with it.
+    pub fn passages(&self) -> f64 {
+        mean(&self.passages)
+    }
+
+    pub fn queries(&self) -> f64 {
+        mean(&self.queries)
+    }
+
+    /// By how much the measurements of the same thing differ: what a ratio is uncertain by.
+    pub fn spread(&self) -> f64 {
+        let spread = |rates: &[f64]| {
+            let (low, high) =
+                rates.iter().fold((f64::MAX, 0.0_f64), |(low, high), rate| (low.min(*rate), high.max(*rate)));
+            (high - low) / mean(rates)
+        };
+        spread(&self.passages).max(spread(&self.queries))
+    }
+}
+
+/// Questions that nobody has asked before: no cache knows them.
+pub struct Questions {
+    random: Random,
+    asked: usize,
+}
+
+impl Questions {
+    pub fn new(random: Random) -> Self {
+        Self { random, asked: 0 }
+    }
+
+    pub fn some(&mut self, count: usize) -> Vec<String> {
+        (0..count).map(|_| self.one()).collect()
+    }
+
+    pub fn one(&mut self) -> String {
+        self.asked += 1;
+        format!("{} {}", prose::question(&mut self.random), self.asked)
+    }
+}

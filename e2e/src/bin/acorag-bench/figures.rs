@@ -1,0 +1,129 @@
+//! The figures of one run, as a table and as JSON.
+
+use serde_json::{Value, json};
+
+/// One measured value beside what it is measured against, from the same run.
+pub struct Figure {
+    pub name: &'static str,
+    pub value: f64,
+    pub unit: &'static str,
+    pub against: Option<Against>,
+}
+
+pub struct Against {
+    pub what: &'static str,
+    pub value: f64,
+    /// The figure divided by this.
+    pub ratio: f64,
+}
+
+#[derive(Default)]
+pub struct Figures(Vec<Figure>);
+
+impl Figures {
+    /// A value that speaks for itself.
+    pub fn plain(&mut self, name: &'static str, value: f64, unit: &'static str) {
+        self.push(Figure { name, value, unit, against: None });
+    }
+
+    /// A value that says something only beside another one of the same unit.
+    pub fn ratio(
+        &mut self,
+        name: &'static str,
+        value: f64,
+        unit: &'static str,
+        what: &'static str,
+        baseline: f64,
+    ) {
+        let against = Against { what, value: baseline, ratio: value / baseline };
+        self.push(Figure { name, value, unit, against: Some(against) });
+    }
+
+    fn push(&mut self, figure: Figure) {
+        eprintln!("{}", row(&figure));
+        self.0.push(figure);
+    }
+
+    pub fn table(&self) -> String {
+        let head = format!("{:<46} {:>10} {:<6} {:>8}  {}", "figure", "measured", "", "ratio", "against");
+        let rows = self.0.iter().map(row);
+        [head].into_iter().chain(rows).collect::<Vec<_>>().join("\n")
+    }
+
+    pub fn json(&self) -> Value {
+        let figures = self.0.iter().map(|figure| {
+            let against = figure.against.as_ref().map(
+                |against| json!({"what": against.what, "value": tidy(against.value), "ratio": tidy(against.ratio)}),
+            );
+            json!({"name": figure.name, "value": tidy(figure.value), "unit": figure.unit, "against": against})
+        });
+        figures.collect()
+    }
+}
+
+fn row(figure: &Figure) -> String {
+    let (ratio, against) = match &figure.against {
+        Some(Against { what, value, ratio }) => {
+            (format!("{ratio:.2}"), format!("{what}: {} {}", short(*value), figure.unit))
+        }
+        None => (String::new(), String::new()),
+    };
+    let value = short(figure.value);
+    format!("{:<46} {value:>10} {:<6} {ratio:>8}  {against}", figure.name, figure.unit).trim_end().to_owned()
+}
+
+fn short(value: f64) -> String {
+    let digits = if value.abs() >= 100.0 {
+        0
+    } else if value.abs() >= 10.0 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.digits$}")
+}
+
+/// Four digits are more than any of this is good for.
+fn tidy(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
+}
+
+/// The value below which this share of the sorted values lies.
+pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    let at = (last as f64 * share).round() as usize;
+    sorted.get(at).copied().unwrap_or(f64::NAN)
+}
+
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    percentile(&values, 0.5)
+}
+
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_is_the_figure_against_its_baseline() {
+        let mut figures = Figures::default();
+        figures.ratio("search", 30.0, "1/s", "ceiling", 40.0);
+        figures.plain("memory", 21.25, "MB");
+        let json = figures.json();
+        assert_eq!(json[0]["against"], json!({"what": "ceiling", "value": 40.0, "ratio": 0.75}));
+        assert_eq!(json[1]["against"], Value::Null);
+        assert!(figures.table().contains("0.75  ceiling: 40.0 1/s"), "{}", figures.table());
+    }
+
+    #[test]
+    fn percentiles_of_few_values() {
+        let values: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!((percentile(&values, 0.5), percentile(&values, 0.99)), (51.0, 99.0));
+        assert_eq!(percentile(&[7.0], 0.95), 7.0);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+    }
+}

@@ -1,0 +1,158 @@
+//! From a file to passages that are found.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{Client, System, Upload};
+use embedding::Embed as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::{
+    ceiling::Ceiling,
+    figures::{Figures, median},
+};
+
+pub const PROJECT: &str = "medida";
+const CLIENTS: usize = 8;
+
+/// One import of records, and files by several clients, each text one passage: how much of the model's own rate is left.
+pub async fn throughput(
+    client: &Client,
+    ceiling: &mut Ceiling,
+    texts: &[String],
+    figures: &mut Figures,
+) -> Result<()> {
+    let (records, files) = texts.split_at(texts.len() * 7 / 10);
+    ceiling.measure_passages(records).await?;
+    let bulk = import(client, records).await?;
+    ceiling.measure_passages(files).await?;
+    let single = upload_and_wait(client, files).await?;
+    ceiling.measure_passages(records).await?;
+    let (what, most) = ("the model alone", ceiling.passages());
+    figures.plain("model: passages", most, "1/s");
+    figures.ratio("ingest: records of one import", bulk, "1/s", what, most);
+    figures.ratio("ingest: files by 8 clients that wait", single, "1/s", what, most);
+    Ok(())
+}
+
+async fn import(client: &Client, texts: &[String]) -> Result<f64> {
+    let record = |(number, text): (usize, &String)| {
+        json!({"DocumentId": format!("r-{number}"), "metadata": {"Title": "Registro"}, "full_text": text})
+            .to_string()
+    };
+    let lines: Vec<String> = texts.iter().enumerate().map(record).collect();
+    let started = Instant::now();
+    let upload = Upload::new("medida.ndjson", lines.join("\n"), json!({"project_id": PROJECT}));
+    let id = client.upload(upload).await?;
+    let document = client.settled(&id, PROJECT).await?;
+    let took = started.elapsed();
+    ensure!(document["records"]["indexed"] == texts.len(), "not all records are indexed: {document}");
+    Ok(texts.len() as f64 / took.as_secs_f64())
+}
+
+async fn upload_and_wait(client: &Client, texts: &[String]) -> Result<f64> {
+    let started = Instant::now();
+    let uploads = texts.iter().enumerate().map(|(number, text)| {
+        client.index(Upload::new(
+            &format!("archivo-{number}.txt"),
+            text.clone(),
+            json!({"project_id": PROJECT}),
+        ))
+    });
+    stream::iter(uploads).buffer_unordered(CLIENTS).try_for_each(|_| async { Ok(()) }).await?;
+    Ok(texts.len() as f64 / started.elapsed().as_secs_f64())
+}
+
+/// The 20-page sample: from its 202 until it is searchable, beside the time that its embedding alone takes.
+pub async fn manual(client: &Client, pool: &PgPool, ceiling: &Ceiling, figures: &mut Figures) -> Result<()> {
+    const RUNS: usize = 3;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/files/operation-and-maintenance-manual.pdf");
+    let bytes = std::fs::read(path).context("the sample manual")?;
+    let (mut taken, mut embedding) = (Vec::new(), Vec::new());
+    for run in 0..RUNS {
+        let project = format!("manual-{run}");
+        let upload = Upload::new("manual.pdf", bytes.clone(), json!({"project_id": project}));
+        let id = client.upload(upload).await?;
+        let accepted = Instant::now();
+        indexed(client, &id, &project).await?;
+        taken.push(accepted.elapsed().as_secs_f64());
+        let found = client.search(&project, "legionella sampling in the cooling towers").await?;
+        ensure!(found.first().is_some_and(|row| row["page"] == 4), "the manual does not answer: {found:?}");
+
+        let passages: Vec<String> = sqlx::query_scalar(
+            "SELECT concat_ws(E'\\n', nullif(heading, ''), text) FROM chunk c JOIN project p ON p.key = c.project_key
+             WHERE p.id = $1",
+        )
+        .bind(&project)
+        .fetch_all(pool)
+        .await?;
+        let started = Instant::now();
+        ceiling.model.passages(passages).await?;
+        embedding.push(started.elapsed().as_secs_f64());
+    }
+    let (taken, embedding) = (median(taken), median(embedding));
+    figures.ratio("a 20-page PDF: 202 to searchable", taken, "s", "its embedding alone", embedding);
+    Ok(())
+}
+
+/// Follows a document's events to the end: no polling that would cost or add time.
+async fn indexed(client: &Client, id: &str, project: &str) -> Result<()> {
+    let answer = client.get(&format!("/documents/{id}/events?project_id={project}")).await?;
+    ensure!(answer.status().is_success(), "events: {}", answer.status());
+    let (mut events, mut text) = (answer.bytes_stream(), String::new());
+    while let Some(bytes) = events.next().await {
+        text.push_str(&String::from_utf8_lossy(&bytes?));
+    }
+    let last = text.lines().filter_map(|line| line.strip_prefix("data:")).next_back();
+    let last: Value = serde_json::from_str(last.context("no event")?)?;
+    ensure!(last["event"] == "indexed", "{last}");
+    Ok(())
+}
+
+/// How many tiny files a second are accepted (bytes and job on the disk), beside what the disk can do. Nobody takes the
+/// jobs meanwhile. It ends the system's use: the jobs stay in the queue.
+pub async fn intake(system: &mut System, figures: &mut Figures) -> Result<()> {
+    const TIME: Duration = Duration::from_secs(5);
+    const UPLOADERS: usize = 16;
+    for worker in &mut system.ingest_workers {
+        worker.kill()?;
+    }
+    let client = system.client()?;
+    let syncs = syncs_a_second(&system.stack.paths().stack.join("tmp"))?;
+    let (started, next) = (Instant::now(), AtomicUsize::new(0));
+    let uploaders = (0..UPLOADERS).map(|_| async {
+        while started.elapsed() < TIME {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let text = format!("Nota breve número {number}.");
+            let upload = Upload::new(&format!("n-{number}.txt"), text, json!({"project_id": "breves"}));
+            client.upload(upload).await?;
+        }
+        Ok::<_, anyhow::Error>(())
+    });
+    futures::future::try_join_all(uploaders).await?;
+    let rate = next.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64();
+    figures.ratio("intake: tiny files by 16 clients", rate, "1/s", "synchronous writes of one file", syncs);
+    Ok(())
+}
+
+/// How often a second this disk says that something small is safe.
+fn syncs_a_second(folder: &std::path::Path) -> Result<f64> {
+    use std::io::Write as _;
+    const TIME: Duration = Duration::from_secs(1);
+    let path = folder.join(format!("syncs-{}", std::process::id()));
+    let mut file = std::fs::File::create(&path)?;
+    let (started, mut syncs) = (Instant::now(), 0_u32);
+    while started.elapsed() < TIME {
+        file.write_all(&[7; 512])?;
+        file.sync_all()?;
+        syncs += 1;
+    }
+    let rate = f64::from(syncs) / started.elapsed().as_secs_f64();
+    std::fs::remove_file(path)?;
+    Ok(rate)
+}

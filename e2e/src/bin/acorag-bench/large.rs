@@ -1,0 +1,150 @@
+//! Both legs of the search among 40,000 passages.
+//!
+//! The passages are made in the database itself: their vectors are real ones, shaken; their words follow Zipf's law. What
+//! is measured are the services' own searches, by the worker's own clocks.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use e2e::{Client, Random, System, prose};
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::{
+    ceiling::{Ceiling, Questions},
+    figures::Figures,
+    search,
+    stages::Stages,
+};
+
+const DOCUMENTS: i32 = 8_000;
+/// One document in so many belongs to the small project: 5 % of the passages.
+const SMALL: i32 = 20;
+const VOCABULARY: usize = 20_000;
+/// The words are numbered from here, apart from those of other texts.
+const FIRST_WORD: usize = 1_000_000;
+const SEARCHES: usize = 150;
+
+pub async fn legs(
+    system: &System,
+    ceiling: &mut Ceiling,
+    questions: &mut Questions,
+    random: &mut Random,
+    figures: &mut Figures,
+) -> Result<()> {
+    let started = Instant::now();
+    fill(system.stack.database_url()).await?;
+    eprintln!("40,000 passages made in {:.0} s", started.elapsed().as_secs_f64());
+    let client = system.client()?;
+    for (project, names) in [
+        (Some("chico"), ["5 % of 40,000: keyword leg", "5 % of 40,000: vector leg", "5 % of 40,000: rows"]),
+        (
+            Some("grande"),
+            ["95 % of 40,000: keyword leg", "95 % of 40,000: vector leg", "95 % of 40,000: rows"],
+        ),
+        (None, ["all of 40,000: keyword leg", "all of 40,000: vector leg", "all of 40,000: rows"]),
+    ] {
+        // A few that are not counted: what the fill left cold is no search's fault.
+        some(&client, project, random, 10).await?;
+        let before = Stages::read(system).await?;
+        some(&client, project, random, SEARCHES).await?;
+        let stages = Stages::read(system).await?.since(&before);
+        for (stage, name) in ["keyword", "vector", "rows"].into_iter().zip(names) {
+            figures.ratio(name, stages.mean(stage), "ms", "embedding the query", stages.mean("embed"));
+        }
+    }
+    ceiling.measure_queries(&questions.some(800)).await?;
+    let (rate, _) = search::together(&client, "grande", 8, questions).await?;
+    figures.ratio("search: 8 clients, 38,000 passages", rate, "1/s", "the model alone", ceiling.queries());
+    Ok(())
+}
+
+/// Searches one after the other, each for words as texts have them: mostly common ones.
+async fn some(client: &Client, project: Option<&str>, random: &mut Random, count: usize) -> Result<()> {
+    for _ in 0..count {
+        let words: Vec<String> = (0..4).map(|_| prose::word(FIRST_WORD + zipf(random))).collect();
+        let query = format!("{} {}", words.join(" "), prose::question(random));
+        client.search_with(json!({"query": query, "project_id": project, "top_k": 10})).await?;
+    }
+    Ok(())
+}
+
+/// A word's rank by Zipf's law: each doubling of the rank is as likely as the one before.
+fn zipf(random: &mut Random) -> usize {
+    (VOCABULARY as f64).powf(random.share()) as usize
+}
+
+async fn fill(url: &str) -> Result<()> {
+    let mut database = PgConnection::connect(url).await?;
+    let database = &mut database;
+    let words: Vec<String> = (0..=VOCABULARY).map(|rank| prose::word(FIRST_WORD + rank)).collect();
+    let indexes: Vec<String> = sqlx::query_scalar(
+        "SELECT pg_get_indexdef(indexrelid) FROM pg_index
+         WHERE indexrelid IN ('chunk_embedding'::regclass, 'posting_term'::regclass, 'posting_chunk'::regclass)",
+    )
+    .fetch_all(&mut *database)
+    .await?;
+    for statement in [
+        // Rows that are consistent by construction need no check each.
+        "SET session_replication_role = replica",
+        "DROP INDEX chunk_embedding, posting_term, posting_chunk",
+        "CREATE TEMP TABLE vocabulary (rank integer PRIMARY KEY, word text NOT NULL)",
+        "CREATE TEMP TABLE centre AS SELECT row_number() OVER () AS n, embedding::vector FROM chunk",
+        "INSERT INTO project (id) VALUES ('grande'), ('chico')",
+    ] {
+        sqlx::query(statement).execute(&mut *database).await.context(statement)?;
+    }
+    sqlx::query(
+        "INSERT INTO vocabulary SELECT n - 1, word FROM unnest($1::text[]) WITH ORDINALITY AS w(word, n)",
+    )
+    .bind(&words)
+    .execute(&mut *database)
+    .await?;
+    sqlx::query(
+        "INSERT INTO document (project_key, id, state, accepted_at, indexed_at, title, number, number_norm, doc_type,
+                               chunks, terms)
+         SELECT (SELECT key FROM project WHERE id = CASE WHEN n % $2 = 0 THEN 'chico' ELSE 'grande' END), 'sint-' || n,
+                'indexed', now(), now(), 'Documento ' || n, '700-PL-' || lpad(n::text, 6, '0'),
+                '700PL' || lpad(n::text, 6, '0'), 'Plano', 5, 350
+         FROM generate_series(1, $1) AS n",
+    )
+    .bind(DOCUMENTS)
+    .bind(SMALL)
+    .execute(&mut *database)
+    .await?;
+    sqlx::query(
+        "CREATE TEMP TABLE draw AS
+         SELECT d.key AS document_key, d.project_key, ordinal,
+                floor(power((SELECT max(rank) FROM vocabulary), random()))::int AS rank
+         FROM document d, generate_series(0, 4) AS ordinal, generate_series(1, 70)
+         WHERE d.id LIKE 'sint-%'",
+    )
+    .execute(&mut *database)
+    .await?;
+    for statement in [
+        "CREATE TEMP TABLE passage AS
+         SELECT document_key, project_key, ordinal, string_agg(word, ' ') AS text
+         FROM draw JOIN vocabulary USING (rank) GROUP BY document_key, project_key, ordinal",
+        // The noise leaves a cosine of about 0.95 with the real vector it started from.
+        "INSERT INTO chunk (project_key, document_key, ordinal, page, language, text, terms, embedding)
+         SELECT p.project_key, p.document_key, p.ordinal, p.ordinal + 1, 'es', p.text, 70,
+                l2_normalize(c.embedding + (SELECT array_agg((random() - 0.5) * 0.06)::vector
+                                            FROM generate_series(1, 384) WHERE p.ordinal >= 0))::halfvec
+         FROM passage p
+         JOIN centre c ON c.n = 1 + (p.document_key * 5 + p.ordinal) * 7919 % (SELECT count(*) FROM centre)",
+        "INSERT INTO posting (term, project_key, chunk_key, document_key, frequency, length)
+         SELECT v.word, d.project_key, c.key, d.document_key, count(*), 70
+         FROM draw d JOIN vocabulary v USING (rank)
+         JOIN chunk c ON c.document_key = d.document_key AND c.ordinal = d.ordinal
+         GROUP BY v.word, d.project_key, c.key, d.document_key",
+        "UPDATE project p SET (chunks, terms) =
+                (SELECT count(*), coalesce(sum(terms), 0) FROM chunk WHERE project_key = p.key)",
+    ] {
+        sqlx::query(statement).execute(&mut *database).await.context(statement)?;
+    }
+    for index in indexes {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(index)).execute(&mut *database).await?;
+    }
+    sqlx::query("VACUUM ANALYZE").execute(&mut *database).await?;
+    Ok(())
+}

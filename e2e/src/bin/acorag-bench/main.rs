@@ -1,0 +1,83 @@
+//! All performance figures of one run on one machine, as ratios: a machine's speed comes and goes, what the system makes
+//! of it stays. `bench/README.md` says how to read them.
+#![allow(clippy::print_stdout, reason = "the figures are what this program is for")]
+
+mod ceiling;
+mod figures;
+mod ingest;
+mod large;
+mod memory;
+mod search;
+mod stages;
+
+use std::{
+    path::PathBuf,
+    time::{Instant, SystemTime},
+};
+
+use anyhow::{Context as _, Result};
+use ceiling::{Ceiling, Questions};
+use clap::Parser;
+use e2e::{Options, Random, System};
+use figures::Figures;
+use serde_json::json;
+use sqlx::PgPool;
+
+/// Measures acorag as it ships, on servers of its own: a table, and JSON for machines.
+#[derive(Debug, Parser)]
+#[command(name = "acorag-bench", version)]
+struct Args {
+    /// Without the 40,000 passages
+    #[arg(long)]
+    quick: bool,
+    /// Where the JSON goes
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/latest.json"))]
+    json: PathBuf,
+}
+
+/// Texts that are indexed.
+const TEXTS: usize = 500;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    let started = Instant::now();
+    let mut random = Random::new(1);
+    let mut questions = Questions::new(Random::new(2));
+    let mut figures = Figures::default();
+
+    let mut system = System::start(Options::default()).await?;
+    memory::idle(&system, &mut figures)?;
+    let mut ceiling = Ceiling::new(system.stack.paths()).await?;
+    let client = system.client()?;
+    let pool = PgPool::connect(system.stack.database_url()).await?;
+
+    let texts = ceiling.texts(&mut random, TEXTS);
+    ingest::throughput(&client, &mut ceiling, &texts, &mut figures).await?;
+    ingest::manual(&client, &pool, &ceiling, &mut figures).await?;
+    let typical = search::alone(&system, &ceiling, &mut questions, &mut figures).await?;
+    search::throughput(&client, &mut ceiling, &mut questions, &mut figures).await?;
+    search::cached(&client, typical, &mut questions, &mut figures).await?;
+    search::cold(&mut system, typical, &mut questions, &mut figures).await?;
+    if !args.quick {
+        large::legs(&system, &mut ceiling, &mut questions, &mut random, &mut figures).await?;
+    }
+    ingest::intake(&mut system, &mut figures).await?;
+    memory::most(&system, &mut figures)?;
+    figures.plain("spread of the same measurement in this run", ceiling.spread() * 100.0, "%");
+
+    let when = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+    let cores = std::thread::available_parallelism()?.get();
+    let report = json!({
+        "unix_time": when, "cores": cores, "quick": args.quick, "seconds": started.elapsed().as_secs(),
+        "figures": figures.json(),
+    });
+    if let Some(folder) = args.json.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(&args.json, format!("{report:#}\n"))
+        .with_context(|| format!("writing {}", args.json.display()))?;
+    println!("{}", figures.table());
+    eprintln!("{} s in all; the same as JSON in {}", started.elapsed().as_secs(), args.json.display());
+    Ok(())
+}

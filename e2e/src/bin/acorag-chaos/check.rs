@@ -1,0 +1,245 @@
+//! Looks whether every accepted document is what it must be, and nothing else is there.
+
+mod facts;
+
+use std::collections::HashMap;
+
+use anyhow::{Result, ensure};
+use e2e::Client;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use reqwest::StatusCode;
+use schemas::{DocumentId, ProjectId, event::EventKind};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    plan::{Document, End, Passages, Shipment},
+    report::{Fault, Report},
+    send::Fate,
+};
+pub use facts::Facts;
+
+pub struct Check {
+    pub client: Client,
+    pub facts: Facts,
+    /// Passages of each long file before anything was broken, by its SHA-256.
+    pub calm: HashMap<String, i64>,
+}
+
+/// Documents looked at together.
+const AT_ONCE: usize = 4;
+
+type Finding = Result<Option<(Fault, String)>>;
+
+impl Check {
+    pub async fn run(&self, sent: &[(&Shipment, Fate)]) -> Result<Report> {
+        let mut report = Report::default();
+        for (fault, what) in self.facts.faults() {
+            report.add(fault, what);
+        }
+        for (shipment, fate) in sent {
+            if shipment.records.is_some() {
+                report.accepted += 1;
+                match self.import(shipment).await? {
+                    None => report.indexed += 1,
+                    Some((fault, what)) => report.add(fault, what),
+                }
+            }
+            let documents: Vec<_> = stream::iter(&shipment.documents)
+                .map(|document| async move {
+                    Ok::<_, anyhow::Error>((document, self.document(document, *fate).await?))
+                })
+                .buffered(AT_ONCE)
+                .try_collect()
+                .await?;
+            for (document, finding) in documents {
+                self.count(&mut report, document, *fate, finding).await?;
+            }
+        }
+        self.dead_letters(&mut report, sent);
+        Ok(report)
+    }
+
+    async fn count(
+        &self,
+        report: &mut Report,
+        document: &Document,
+        fate: Fate,
+        finding: Option<(Fault, String)>,
+    ) -> Result<()> {
+        if fate == Fate::Accepted {
+            report.accepted += 1;
+        }
+        if let Some((fault, what)) = finding {
+            report.add(fault, format!("{} of {}: {what}", document.id, document.project));
+            return Ok(());
+        }
+        if fate == Fate::Unsure {
+            match self.view(&document.project, &document.id).await? {
+                Some(_) => report.unsure.0 += 1,
+                None => report.unsure.1 += 1,
+            }
+            return Ok(());
+        }
+        match document.end {
+            End::Indexed => report.indexed += 1,
+            End::Superseded => report.superseded += 1,
+            End::Deleted => report.deleted += 1,
+            End::Fails => report.dead_lettered += 1,
+        }
+        Ok(())
+    }
+
+    /// What is wrong with a document, if anything is.
+    async fn document(&self, document: &Document, fate: Fate) -> Finding {
+        let fault = |fault, what: String| Ok(Some((fault, what)));
+        let view = self.view(&document.project, &document.id).await?;
+        let Some(view) = view else {
+            return match (document.end, fate) {
+                (End::Deleted, _) | (_, Fate::Unsure) => self.silent(document).await,
+                _ => fault(Fault::Lost, "unknown".to_owned()),
+            };
+        };
+        let state = view["state"].as_str().unwrap_or_default();
+        let expected = match document.end {
+            End::Indexed => "indexed",
+            End::Superseded => "superseded",
+            End::Fails => "failed",
+            End::Deleted => "deleted",
+        };
+        match state {
+            "queued" | "processing" => return fault(Fault::Stuck, format!("still {state}")),
+            _ if state == expected => {}
+            "failed" => return fault(Fault::Lost, format!("failed: {}", view["reason"])),
+            "indexed" if document.end == End::Superseded => {
+                return fault(Fault::Duplicated, "an old revision still answers".to_owned());
+            }
+            _ => return fault(Fault::Wrong, format!("{state} instead of {expected}")),
+        }
+        if !self.facts.told(document) {
+            return fault(Fault::Wrong, format!("nobody was told that it is {expected}"));
+        }
+        if let Some(wrong) = self.file(document).await? {
+            return fault(Fault::Wrong, wrong);
+        }
+        match document.end {
+            End::Indexed => self.answers(document, &view).await,
+            End::Fails if view["reason"].as_str().is_none_or(str::is_empty) => {
+                fault(Fault::Wrong, "failed without a reason".to_owned())
+            }
+            _ => self.silent(document).await,
+        }
+    }
+
+    /// It must be found by each of its words exactly once, with as many passages as it has.
+    async fn answers(&self, document: &Document, view: &Value) -> Finding {
+        let expected = match (document.passages, &document.sha256) {
+            (Passages::AsInCalm, Some(sha256)) => self.calm.get(sha256).copied().unwrap_or_default(),
+            _ => 1,
+        };
+        let stored = view["chunks"].as_i64().unwrap_or_default();
+        if stored != expected {
+            let fault = if stored > expected { Fault::Duplicated } else { Fault::Lost };
+            return Ok(Some((fault, format!("{stored} passages instead of {expected}"))));
+        }
+        for word in &document.words {
+            let found = self.search(&document.project, word, "keyword").await?;
+            match found.iter().filter(|id| *id == document.id.as_str()).count() {
+                1 if found.len() == 1 => {}
+                0 => return Ok(Some((Fault::Lost, format!("not found by {word}")))),
+                _ => return Ok(Some((Fault::Duplicated, format!("{word} finds {found:?}")))),
+            }
+            let query = format!("clave de control {word}");
+            let found = self.search(&document.project, &query, "hybrid").await?;
+            if found.first().map(String::as_str) != Some(document.id.as_str()) {
+                return Ok(Some((Fault::Wrong, format!("{query:?} finds {found:?}"))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// It must not be found.
+    async fn silent(&self, document: &Document) -> Finding {
+        for word in &document.words {
+            let found = self.search(&document.project, word, "keyword").await?;
+            if !found.is_empty() {
+                return Ok(Some((Fault::Duplicated, format!("still found by {word}: {found:?}"))));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn import(&self, shipment: &Shipment) -> Finding {
+        let name = format!("import {} of {}", shipment.id, shipment.project);
+        let Some(view) = self.view(&shipment.project, &shipment.id).await? else {
+            return Ok(Some((Fault::Lost, format!("{name} is unknown"))));
+        };
+        let state = view["state"].as_str().unwrap_or_default();
+        let counted = |field: &str| view["records"][field].as_u64().unwrap_or_default();
+        let expected = shipment.records.map(|records| (records.total, records.failed));
+        Ok(match state {
+            "queued" | "processing" => {
+                Some((Fault::Stuck, format!("{name} is still {state}: {}", view["records"])))
+            }
+            "indexed" if Some((counted("total"), counted("failed"))) == expected => {
+                let told = self.facts.told_of(&shipment.project, &shipment.id, EventKind::Indexed);
+                (!told).then(|| (Fault::Wrong, format!("{name}: nobody was told that it is indexed")))
+            }
+            _ => {
+                let (reason, records) = (&view["reason"], &view["records"]);
+                Some((
+                    Fault::Wrong,
+                    format!("{name} is {state} ({reason}): {records}, expected {expected:?}"),
+                ))
+            }
+        })
+    }
+
+    /// The file must be what was uploaded.
+    async fn file(&self, document: &Document) -> Result<Option<String>> {
+        let Some(sha256) = &document.sha256 else { return Ok(None) };
+        let url = format!("{}/document/{}/file", self.client.url, document.id);
+        let request = self.client.http.get(url).query(&[("project_id", document.project.as_str())]);
+        let answer = request.send().await?;
+        let status = answer.status();
+        let same = format!("{:x}", Sha256::digest(answer.bytes().await?)) == *sha256;
+        Ok((!same).then(|| format!("its file is another one ({status})")))
+    }
+
+    async fn view(&self, project: &ProjectId, id: &DocumentId) -> Result<Option<Value>> {
+        let mut url = reqwest::Url::parse(&self.client.url)?;
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.extend(["documents", id.as_str()]);
+        }
+        let answer = self.client.http.get(url).query(&[("project_id", project.as_str())]).send().await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let status = answer.status();
+        ensure!(status.is_success(), "looking up {id}: {status} {}", answer.text().await?);
+        Ok(Some(answer.json().await?))
+    }
+
+    async fn search(&self, project: &ProjectId, query: &str, mode: &str) -> Result<Vec<String>> {
+        let body = json!({"query": query, "project_id": project, "top_k": 20, "mode": mode});
+        let rows = self.client.search_with(body).await?;
+        Ok(rows.iter().filter_map(|row| row["document_id"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// Each bad document has a dead letter, and no other has.
+    fn dead_letters(&self, report: &mut Report, sent: &[(&Shipment, Fate)]) {
+        let documents = || sent.iter().flat_map(|(shipment, _)| &shipment.documents);
+        let bad = |document: &&Document| document.end == End::Fails;
+        for document in documents().filter(bad) {
+            if !self.facts.dead.contains_key(&(document.project.clone(), document.id.clone())) {
+                report.add(Fault::Wrong, format!("{} failed and has no dead letter", document.id));
+            }
+        }
+        for ((project, id), reason) in &self.facts.dead {
+            let is_bad = documents().filter(bad).any(|bad| bad.project == *project && bad.id == *id);
+            if !is_bad {
+                report.add(Fault::Wrong, format!("a dead letter of {id} of {project}: {reason}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What the index and the streams hold, read past the services.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::{Context as _, Result};
+use async_nats::jetstream::{self, stream::RawMessageErrorKind};
+use futures::StreamExt as _;
+use schemas::{DocumentId, ProjectId, event::EventKind, subjects};
+use sqlx::PgPool;
+
+use crate::{
+    plan::{Document, End},
+    report::Fault,
+};
+
+type Key = (ProjectId, DocumentId);
+
+pub struct Facts {
+    /// Dead letters: whose, and why.
+    pub dead: HashMap<Key, String>,
+    /// Subjects of all events.
+    events: HashSet<String>,
+    faults: Vec<(Fault, String)>,
+}
+
+/// Statements that must find nothing, and what it means if they do.
+const MUST_BE_EMPTY: [(Fault, &str, &str); 7] = [
+    (
+        Fault::Duplicated,
+        "a passage is there twice",
+        "SELECT d.id FROM chunk c JOIN document d ON d.key = c.document_key
+         GROUP BY d.id, c.document_key, c.ordinal HAVING count(*) > 1",
+    ),
+    (
+        Fault::Wrong,
+        "passages and the document's own count differ",
+        "SELECT d.id FROM document d,
+                LATERAL (SELECT count(*) AS chunks, coalesce(sum(terms), 0) AS terms FROM chunk
+                         WHERE document_key = d.key) AS c
+         WHERE d.chunks <> c.chunks OR d.terms <> c.terms",
+    ),
+    (
+        Fault::Lost,
+        "an ordinal is missing",
+        "SELECT d.id FROM chunk c JOIN document d ON d.key = c.document_key
+         GROUP BY d.key, d.id HAVING max(c.ordinal) + 1 <> count(DISTINCT c.ordinal)",
+    ),
+    (
+        Fault::Wrong,
+        "a document that is not indexed has passages",
+        "SELECT d.id FROM document d WHERE d.state <> 'indexed' AND EXISTS (SELECT 1 FROM chunk WHERE document_key = d.key)",
+    ),
+    (
+        Fault::Wrong,
+        "a project's sums differ from its passages",
+        "SELECT p.id FROM project p,
+                LATERAL (SELECT count(*) AS chunks, coalesce(sum(terms), 0) AS terms FROM chunk
+                         WHERE project_key = p.key) AS c
+         WHERE p.chunks <> c.chunks OR p.terms <> c.terms",
+    ),
+    (
+        Fault::Wrong,
+        "a passage's words differ from its length",
+        "SELECT d.id FROM chunk c JOIN document d ON d.key = c.document_key
+         WHERE c.terms <> (SELECT coalesce(sum(frequency), 0) FROM posting WHERE chunk_key = c.key)",
+    ),
+    (
+        Fault::Stuck,
+        "an import's record has no outcome",
+        "SELECT document_id FROM import_record WHERE outcome IS NULL",
+    ),
+];
+
+impl Facts {
+    pub async fn read(jetstream: &jetstream::Context, pool: &PgPool) -> Result<Self> {
+        let mut faults = Vec::new();
+        for (fault, meaning, statement) in MUST_BE_EMPTY {
+            let found: Vec<String> = sqlx::query_scalar(statement).fetch_all(pool).await.context(meaning)?;
+            faults.extend(found.into_iter().map(|id| (fault, format!("{meaning}: {id}"))));
+        }
+        Ok(Self { dead: dead_letters(jetstream).await?, events: events(jetstream).await?, faults })
+    }
+
+    pub fn faults(&self) -> Vec<(Fault, String)> {
+        self.faults.clone()
+    }
+
+    /// Whether an event told of the document's end.
+    pub fn told(&self, document: &Document) -> bool {
+        let kind = match document.end {
+            End::Indexed => EventKind::Indexed,
+            End::Superseded => EventKind::Superseded,
+            End::Fails => EventKind::Failed,
+            End::Deleted => EventKind::Deleted,
+        };
+        self.told_of(&document.project, &document.id, kind)
+    }
+
+    pub fn told_of(&self, project: &ProjectId, id: &DocumentId, kind: EventKind) -> bool {
+        self.events.contains(&subjects::event(project, id, kind))
+    }
+}
+
+async fn events(jetstream: &jetstream::Context) -> Result<HashSet<String>> {
+    let stream = jetstream.get_stream(subjects::EVENTS_STREAM).await?;
+    let mut subjects = stream.info_with_subjects(subjects::EVENTS_ALL).await?;
+    let mut all = HashSet::new();
+    while let Some(subject) = subjects.next().await {
+        all.insert(subject?.0);
+    }
+    Ok(all)
+}
+
+async fn dead_letters(jetstream: &jetstream::Context) -> Result<HashMap<Key, String>> {
+    let stream = jetstream.get_stream(subjects::DEAD_LETTERS_STREAM).await?;
+    let state = &stream.cached_info().state;
+    let mut dead = HashMap::new();
+    for sequence in state.first_sequence..=state.last_sequence {
+        let message = match stream.get_raw_message(sequence).await {
+            Ok(message) => message,
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let header = |name: &str| message.headers.get(name).map(|value| value.as_str().to_owned());
+        let subject = header(schemas::headers::DEAD_SUBJECT).context("a dead letter without its subject")?;
+        let reason = header(schemas::headers::DEAD_REASON).unwrap_or_default();
+        dead.insert(subjects::parse_job(&subject)?, reason);
+    }
+    Ok(dead)
+}

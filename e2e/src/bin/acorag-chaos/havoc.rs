@@ -1,0 +1,163 @@
+//! Breaks things as planned, and puts them up again as an orchestrator would.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use e2e::{Service, System};
+use tokio::task::block_in_place;
+
+use crate::plan::{Blow, Target};
+
+/// How soon a service that ended by itself is started again.
+const RESTART: Duration = Duration::from_millis(500);
+const TICK: Duration = Duration::from_millis(50);
+/// How long everything may take to be ready again in the end.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+
+pub struct Havoc {
+    pub system: System,
+    /// Servers that are down, and until when.
+    down: Vec<(Target, Instant)>,
+    /// Services that wait for their start.
+    restarts: Vec<(Target, Instant)>,
+    /// What was done, by what: for the report.
+    pub done: BTreeMap<String, usize>,
+}
+
+impl Havoc {
+    pub fn new(system: System) -> Self {
+        Self { system, down: Vec::new(), restarts: Vec::new(), done: BTreeMap::new() }
+    }
+
+    /// Does what is planned, each blow at its time.
+    pub async fn run(&mut self, blows: &[Blow]) -> Result<()> {
+        let started = Instant::now();
+        let mut blows = blows.iter().peekable();
+        while blows.peek().is_some() {
+            while let Some(blow) = blows.next_if(|blow| started.elapsed() >= blow.at) {
+                self.strike(blow, started)?;
+            }
+            self.look_after()?;
+            tokio::time::sleep(TICK).await;
+        }
+        Ok(())
+    }
+
+    /// Puts everything up again and returns when all of it is ready.
+    pub async fn recover(&mut self) -> Result<()> {
+        let deadline = Instant::now() + READY_WITHIN;
+        for (_, until) in &mut self.down {
+            *until = Instant::now();
+        }
+        loop {
+            self.look_after()?;
+            if self.down.is_empty() && self.restarts.is_empty() && self.all_ready().await {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("not everything is ready again after {} s", READY_WITHIN.as_secs());
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    fn strike(&mut self, blow: &Blow, started: Instant) -> Result<()> {
+        let until = Instant::now() + blow.down;
+        let is_service = matches!(blow.target, Target::IngestWorker(_) | Target::QueryWorker | Target::Api);
+        let gone = self.down.iter().chain(&self.restarts).any(|(target, _)| *target == blow.target);
+        if gone {
+            return Ok(());
+        }
+        let how = if is_service || blow.kill { "kill -9" } else { "stop" };
+        eprintln!(
+            "{:5.1} s  {how} {:?}, away for {:.1} s",
+            started.elapsed().as_secs_f64(),
+            blow.target,
+            blow.down.as_secs_f64()
+        );
+        *self.done.entry(format!("{how} {}", name(blow.target))).or_default() += 1;
+        if is_service {
+            if let Some(service) = self.service(blow.target) {
+                service.kill()?;
+            }
+            self.restarts.push((blow.target, until));
+        } else {
+            let stack = &self.system.stack;
+            block_in_place(|| match (blow.target, blow.kill) {
+                (Target::Nats, true) => stack.kill_nats(),
+                (Target::Nats, false) => stack.stop_nats(),
+                (Target::Postgres, true) => stack.kill_postgres(),
+                (Target::Postgres, false) => stack.stop_postgres(),
+                (_, true) => stack.kill_redis(),
+                (_, false) => stack.stop_redis(),
+            })?;
+            self.down.push((blow.target, until));
+        }
+        Ok(())
+    }
+
+    /// Starts what is due, and notices services that have ended by themselves.
+    fn look_after(&mut self) -> Result<()> {
+        let now = Instant::now();
+        let (due, later): (Vec<_>, Vec<_>) = self.down.drain(..).partition(|(_, until)| *until <= now);
+        self.down = later;
+        for (target, _) in due {
+            let stack = &self.system.stack;
+            block_in_place(|| match target {
+                Target::Nats => stack.start_nats(),
+                Target::Postgres => stack.start_postgres(),
+                _ => stack.start_redis(),
+            })?;
+        }
+        let (due, later): (Vec<_>, Vec<_>) = self.restarts.drain(..).partition(|(_, until)| *until <= now);
+        self.restarts = later;
+        for (target, _) in due {
+            if let Some(service) = self.service(target) {
+                service.start_again()?;
+            }
+        }
+        for target in self.services() {
+            let waits = self.restarts.iter().any(|(waiting, _)| *waiting == target);
+            if !waits && self.service(target).is_some_and(|service| !service.is_running()) {
+                *self.done.entry(format!("{} ended by itself", name(target))).or_default() += 1;
+                self.restarts.push((target, now + RESTART));
+            }
+        }
+        Ok(())
+    }
+
+    async fn all_ready(&self) -> bool {
+        let system = &self.system;
+        let services = system.apis.iter().chain(&system.query_workers).chain(&system.ingest_workers);
+        let ready = services.map(|service| tokio::time::timeout(Duration::from_secs(1), service.ready()));
+        futures::future::join_all(ready).await.into_iter().all(|ready| matches!(ready, Ok(Ok(()))))
+    }
+
+    fn services(&self) -> Vec<Target> {
+        let workers = (0..self.system.ingest_workers.len()).map(Target::IngestWorker);
+        workers.chain([Target::QueryWorker, Target::Api]).collect()
+    }
+
+    fn service(&mut self, target: Target) -> Option<&mut Service> {
+        match target {
+            Target::IngestWorker(index) => self.system.ingest_workers.get_mut(index),
+            Target::QueryWorker => self.system.query_workers.first_mut(),
+            Target::Api => self.system.apis.first_mut(),
+            Target::Nats | Target::Postgres | Target::Redis => None,
+        }
+    }
+}
+
+fn name(target: Target) -> &'static str {
+    match target {
+        Target::IngestWorker(_) => "ingest worker",
+        Target::QueryWorker => "query worker",
+        Target::Api => "api",
+        Target::Nats => "NATS",
+        Target::Postgres => "PostgreSQL",
+        Target::Redis => "Redis",
+    }
+}

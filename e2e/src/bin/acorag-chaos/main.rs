@@ -1,0 +1,130 @@
+//! The loss test: everything is killed and restarted while documents come in; in the end each accepted one must be what
+//! it must be, once.
+#![allow(clippy::print_stdout, reason = "what it found is what this program is for")]
+
+mod check;
+mod havoc;
+mod plan;
+mod report;
+mod send;
+mod settle;
+
+use std::{
+    collections::HashMap,
+    process::ExitCode,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::{Context as _, Result};
+use async_nats::jetstream;
+use check::{Check, Facts};
+use clap::Parser;
+use e2e::{Client, Options, System, Upload};
+use havoc::Havoc;
+use plan::{Cargo, Passages, Plan, Shipment};
+use send::{Fate, Sender};
+use serde_json::json;
+use sqlx::PgPool;
+
+/// Uploads documents while workers, api, NATS, PostgreSQL and Redis are killed and restarted, then looks whether any
+/// accepted document is lost, doubled or stuck. The last line is one JSON object; the exit status says whether all is
+/// well.
+#[derive(Debug, Parser)]
+#[command(name = "acorag-chaos", version)]
+struct Args {
+    /// Documents to send, about: records of imports and revisions count
+    #[arg(long, default_value_t = 200)]
+    documents: usize,
+    /// For how long things are broken, in seconds
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Repeats a run's documents and blows; by default another one each time
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// After the last blow, what was refused so far must be accepted within this.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(180);
+/// A request that meets an outage ends here; then it is sent again.
+const REQUEST: Duration = Duration::from_secs(15);
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    let seed = args.seed.unwrap_or_else(new_seed);
+    let time = Duration::from_secs(args.seconds);
+    let plan = Arc::new(Plan::new(seed, args.documents, time)?);
+    eprintln!(
+        "seed {seed}: {} shipments, {} blows in {} s",
+        plan.shipments.len(),
+        plan.blows.len(),
+        time.as_secs()
+    );
+
+    let options = Options { ingest_workers: plan::INGEST_WORKERS, ..Options::default() };
+    let system = System::start(options).await?;
+    let calm = calm(&system.client()?, &plan.shipments).await?;
+    let (url, nats) = (system.url(0), system.stack.nats_url().to_owned());
+    let http = reqwest::Client::builder().timeout(REQUEST).build()?;
+    let sender = Arc::new(Sender::new(http.clone(), &url, &nats, time + ACCEPTED_WITHIN).await?);
+    let mut havoc = Havoc::new(system);
+    let watching = tokio::spawn(watch(sender.clone()));
+
+    let sending = tokio::spawn(send_all(sender.clone(), plan.clone()));
+    havoc.run(&plan.blows).await?;
+    eprintln!("everything goes up again");
+    havoc.recover().await?;
+    let fates = sending.await??;
+    watching.abort();
+
+    let jetstream = jetstream::new(async_nats::connect(&nats).await?);
+    let pool = PgPool::connect(havoc.system.stack.database_url()).await?;
+    settle::wait(&jetstream, &pool).await?;
+    let check = Check { client: Client { http, url }, facts: Facts::read(&jetstream, &pool).await?, calm };
+    let sent: Vec<(&Shipment, Fate)> = plan.shipments.iter().zip(fates).collect();
+    eprintln!("checking {} shipments", sent.len());
+    let report = check.run(&sent).await.context("checking")?;
+    report.show(seed, &havoc.done, sender.progress.retries.load(Relaxed));
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Indexes the long files before anything is broken, elsewhere, to learn how many passages each must have.
+async fn calm(client: &Client, shipments: &[Shipment]) -> Result<HashMap<String, i64>> {
+    let mut passages = HashMap::new();
+    for shipment in shipments {
+        let Cargo::Upload { filename, bytes, .. } = &shipment.cargo else { continue };
+        for document in shipment.documents.iter().filter(|document| document.passages == Passages::AsInCalm) {
+            let upload = Upload::new(filename, bytes.clone(), json!({"project_id": "calma"}));
+            let id = client.index(upload).await?;
+            let chunks = client.document(&id, "calma").await?["chunks"].as_i64().unwrap_or_default();
+            passages.insert(document.sha256.clone().unwrap_or_default(), chunks);
+        }
+    }
+    Ok(passages)
+}
+
+/// A refusal for good ends the run: then it is the test that is wrong.
+async fn send_all(sender: Arc<Sender>, plan: Arc<Plan>) -> Result<Vec<Fate>> {
+    futures::future::try_join_all(plan.shipments.iter().map(|shipment| sender.ship(shipment))).await
+}
+
+async fn watch(sender: Arc<Sender>) {
+    let started = Instant::now();
+    let mut every = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        every.tick().await;
+        let progress = &sender.progress;
+        let (accepted, retries) = (progress.accepted.load(Relaxed), progress.retries.load(Relaxed));
+        eprintln!(
+            "{:5.1} s  {accepted} shipments accepted, {retries} sent again",
+            started.elapsed().as_secs_f64()
+        );
+    }
+}
+
+fn new_seed() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(1, |since| since.as_micros() as u64 % 1_000_000)
+}

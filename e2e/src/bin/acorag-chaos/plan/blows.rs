@@ -1,0 +1,68 @@
+//! What is broken, when and for how long.
+
+use std::time::Duration;
+
+use e2e::Random;
+
+#[derive(Debug, Clone)]
+pub struct Blow {
+    /// When, from the start.
+    pub at: Duration,
+    pub target: Target,
+    /// With SIGKILL. Otherwise it is asked to stop; services are always killed.
+    pub kill: bool,
+    /// How long it stays away.
+    pub down: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    IngestWorker(usize),
+    QueryWorker,
+    Api,
+    Nats,
+    Postgres,
+    Redis,
+}
+
+pub const INGEST_WORKERS: usize = 2;
+
+pub fn draw(mut random: Random, time: Duration) -> Vec<Blow> {
+    const FIRST: Duration = Duration::from_millis(1_500);
+    let mut blows = Vec::new();
+    let mut at = FIRST;
+    // Everything is hit at least once, if the time allows it; after that it is chance.
+    let mut each = vec![
+        Target::IngestWorker(0),
+        Target::IngestWorker(1),
+        Target::QueryWorker,
+        Target::Api,
+        Target::Nats,
+        Target::Postgres,
+        Target::Redis,
+    ];
+    random.shuffle(&mut each);
+    while at < time {
+        let target = each.pop().unwrap_or_else(|| chosen(&mut random));
+        let longest = match target {
+            Target::IngestWorker(_) | Target::QueryWorker | Target::Api => 2_000,
+            Target::Nats => 4_000,
+            Target::Postgres | Target::Redis => 5_000,
+        };
+        let down = random.between(Duration::ZERO, Duration::from_millis(longest));
+        blows.push(Blow { at, target, kill: random.percent(50), down });
+        at += random.between(Duration::from_millis(600), Duration::from_millis(3_000));
+    }
+    blows
+}
+
+fn chosen(random: &mut Random) -> Target {
+    match random.below(100) {
+        0..40 => Target::IngestWorker(random.below(INGEST_WORKERS)),
+        40..55 => Target::QueryWorker,
+        55..70 => Target::Api,
+        70..82 => Target::Nats,
+        82..93 => Target::Postgres,
+        _ => Target::Redis,
+    }
+}

@@ -1,0 +1,204 @@
+//! Sends what the plan says and remembers what was accepted.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use async_nats::{
+    HeaderMap,
+    jetstream::{
+        self,
+        object_store::{ObjectMetadata, ObjectStore},
+    },
+};
+use bytes::Bytes;
+use reqwest::{
+    StatusCode,
+    multipart::{Form, Part},
+};
+use schemas::{
+    headers,
+    subjects::{self, JobKind},
+};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::plan::{Cargo, Shipment};
+
+/// What became of sending something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Accepted,
+    /// Not accepted as far as its sender knows. It may be there all the same: the answer may be what was lost.
+    Unsure,
+}
+
+/// Pause before something is sent again. A producer would wait longer; here it shall happen often.
+const AGAIN: Duration = Duration::from_millis(300);
+
+pub struct Sender {
+    http: reqwest::Client,
+    url: String,
+    jetstream: jetstream::Context,
+    /// What is not accepted by then never will be.
+    deadline: Instant,
+    started: Instant,
+    pub progress: Progress,
+}
+
+/// For the lines that are shown.
+#[derive(Default)]
+pub struct Progress {
+    pub accepted: AtomicUsize,
+    /// Sent again after a refusal or a lost answer.
+    pub retries: AtomicUsize,
+}
+
+impl Sender {
+    pub async fn new(http: reqwest::Client, url: &str, nats: &str, patience: Duration) -> Result<Self> {
+        let client = async_nats::ConnectOptions::new()
+            .name("acorag-chaos")
+            .request_timeout(Some(Duration::from_secs(5)))
+            .connect(nats)
+            .await?;
+        Ok(Self {
+            http,
+            url: url.to_owned(),
+            jetstream: jetstream::new(client),
+            deadline: Instant::now() + patience,
+            started: Instant::now(),
+            progress: Progress::default(),
+        })
+    }
+
+    /// Sends at its time, as often as planned, until it is accepted.
+    pub async fn ship(&self, shipment: &Shipment) -> Result<Fate> {
+        sleep_until(self.started + shipment.at).await;
+        if shipment.gives_up {
+            let fate = if self.attempt(shipment, 0).await.is_ok() { Fate::Accepted } else { Fate::Unsure };
+            return Ok(fate);
+        }
+        if shipment.pause.is_zero() {
+            let sends = (0..shipment.sends).map(|send| self.until_accepted(shipment, send));
+            futures::future::try_join_all(sends).await?;
+        } else {
+            for send in 0..shipment.sends {
+                self.until_accepted(shipment, send).await?;
+                sleep(if send + 1 < shipment.sends { shipment.pause } else { Duration::ZERO }).await;
+            }
+        }
+        if let Some(after) = shipment.deleted_after {
+            sleep(after).await;
+            self.repeat("deleting", || self.delete(shipment)).await?;
+        }
+        self.progress.accepted.fetch_add(1, Ordering::Relaxed);
+        Ok(Fate::Accepted)
+    }
+
+    async fn until_accepted(&self, shipment: &Shipment, send: usize) -> Result<()> {
+        let what = format!("sending {} ({})", shipment.id, shipment.project);
+        self.repeat(&what, || self.attempt(shipment, send)).await
+    }
+
+    async fn repeat<F: Future<Output = Result<()>>>(
+        &self,
+        what: &str,
+        attempt: impl Fn() -> F,
+    ) -> Result<()> {
+        loop {
+            let Err(error) = attempt().await else { return Ok(()) };
+            // The service said that it never will: that is no outage.
+            if error.is::<Refused>() {
+                return Err(error.context(what.to_owned()));
+            }
+            if Instant::now() > self.deadline {
+                return Err(error.context(format!("{what} was not accepted to the end")));
+            }
+            self.progress.retries.fetch_add(1, Ordering::Relaxed);
+            sleep(AGAIN).await;
+        }
+    }
+
+    /// Sends once. An error means that nobody said it was accepted.
+    async fn attempt(&self, shipment: &Shipment, send: usize) -> Result<()> {
+        match &shipment.cargo {
+            Cargo::Upload { filename, bytes, metadata } => {
+                self.upload(shipment, filename, bytes.clone(), metadata).await
+            }
+            Cargo::Message { payload, with_id } => {
+                let id = with_id.then(|| format!("chaos:{}", shipment.id));
+                self.publish(shipment, JobKind::Document, payload.clone(), id).await
+            }
+            Cargo::Object { filename, bytes, metadata } => {
+                // A name of its own each time: an attempt cut short must not leave half an object under a good name.
+                let name = format!("{filename}-{send}-{}", uuid::Uuid::new_v4().simple());
+                self.store(&name, bytes).await?;
+                let job = json!({"object": {"name": name}, "filename": filename, "metadata": metadata});
+                self.publish(shipment, JobKind::Document, job.to_string().into_bytes(), None).await
+            }
+        }
+    }
+
+    async fn upload(
+        &self,
+        shipment: &Shipment,
+        filename: &str,
+        bytes: Vec<u8>,
+        metadata: &Value,
+    ) -> Result<()> {
+        let form = Form::new()
+            .text("metadata", metadata.to_string())
+            .part("file", Part::bytes(bytes).file_name(filename.to_owned()));
+        let answer = self.http.post(format!("{}/upload", self.url)).multipart(form).send().await?;
+        let status = answer.status();
+        let body = answer.text().await?;
+        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+            return Err(Refused(format!("{status} {body}")).into());
+        }
+        ensure!(status == StatusCode::ACCEPTED, "{status} {body}");
+        let body: Value = serde_json::from_str(&body)?;
+        if body["data"]["document_id"] != shipment.id.as_str() {
+            return Err(Refused(format!("expected the id {}: {body}", shipment.id)).into());
+        }
+        Ok(())
+    }
+
+    async fn store(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let store: ObjectStore = self.jetstream.get_object_store(subjects::FILES_BUCKET).await?;
+        let metadata = ObjectMetadata { name: name.to_owned(), ..ObjectMetadata::default() };
+        let mut reader = bytes;
+        store.put(metadata, &mut reader).await.context("storing an object")?;
+        Ok(())
+    }
+
+    async fn delete(&self, shipment: &Shipment) -> Result<()> {
+        self.publish(shipment, JobKind::Delete, b"{}".to_vec(), None).await
+    }
+
+    async fn publish(
+        &self,
+        shipment: &Shipment,
+        kind: JobKind,
+        payload: Vec<u8>,
+        id: Option<String>,
+    ) -> Result<()> {
+        let mut map = HeaderMap::new();
+        if let Some(id) = id {
+            map.insert(headers::MESSAGE_ID, id.as_str());
+        }
+        let subject = subjects::job(kind, &shipment.project, &shipment.id);
+        let acknowledgement =
+            self.jetstream.publish_with_headers(subject, map, Bytes::from(payload)).await?.await?;
+        if acknowledgement.stream != subjects::INGEST_STREAM {
+            bail!("acknowledged by {}", acknowledgement.stream);
+        }
+        Ok(())
+    }
+}
+
+/// An answer that trying again will not change.
+#[derive(Debug, thiserror::Error)]
+#[error("refused: {0}")]
+struct Refused(String);

@@ -1,0 +1,53 @@
+//! Servers go away and come back: services go on by themselves, with what was accepted before and in between.
+
+use std::time::{Duration, Instant};
+
+use e2e::{Client, Options, System, Upload};
+use serde_json::json;
+
+const PROJECT: &str = "reinicios";
+
+fn note(number: usize) -> Upload {
+    let text = format!("La prueba de estanqueidad número {number} se repite el martes.");
+    Upload::new(&format!("nota-{number}.txt"), text, json!({"project_id": PROJECT}))
+}
+
+/// Searches until so many documents answer: for a moment after a restart connections are still being made.
+async fn answered(client: &Client, documents: usize, after: &str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match client.search(PROJECT, "prueba de estanqueidad").await {
+            Ok(rows) if rows.len() == documents => return,
+            last => assert!(Instant::now() < deadline, "{after}: {last:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_server_may_be_restarted() {
+    let system = System::start(Options::default()).await.unwrap();
+    let client = system.client().unwrap();
+    client.index(note(0)).await.unwrap();
+    answered(&client, 1, "before anything").await;
+
+    let stack = &system.stack;
+    tokio::task::block_in_place(|| stack.stop_redis()).unwrap();
+    client.index(note(1)).await.unwrap();
+    answered(&client, 2, "without Redis").await;
+    tokio::task::block_in_place(|| stack.start_redis()).unwrap();
+
+    // Accepted while the database is away, indexed when it is back.
+    tokio::task::block_in_place(|| stack.kill_postgres()).unwrap();
+    client.upload(note(2)).await.unwrap();
+    tokio::task::block_in_place(|| stack.start_postgres()).unwrap();
+    answered(&client, 3, "after PostgreSQL's restart").await;
+
+    tokio::task::block_in_place(|| stack.kill_nats().and_then(|()| stack.start_nats())).unwrap();
+    answered(&client, 3, "after NATS' restart").await;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while let Err(error) = client.upload(note(3)).await {
+        assert!(Instant::now() < deadline, "uploads after NATS' restart: {error:#}");
+    }
+    answered(&client, 4, "an upload after NATS' restart").await;
+}
