@@ -30,14 +30,33 @@ impl Upload {
 }
 
 pub(crate) fn http() -> Result<reqwest::Client> {
+    Ok(builder()?.build()?)
+}
+
+fn builder() -> Result<reqwest::ClientBuilder> {
     // One provider a process; whoever comes second finds it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok(reqwest::Client::builder().timeout(Duration::from_secs(300)).build()?)
+    Ok(reqwest::Client::builder().timeout(Duration::from_secs(300)))
 }
 
 impl Client {
     pub fn new(url: &str) -> Result<Self> {
         Ok(Self { http: http()?, url: url.trim_end_matches('/').to_owned() })
+    }
+
+    /// The same, with a token in every call.
+    pub fn with_token(mut self, token: &str) -> Result<Self> {
+        let mut headers = reqwest::header::HeaderMap::new();
+        headers.insert("authorization", format!("Bearer {token}").parse()?);
+        self.http = builder()?.default_headers(headers).build()?;
+        Ok(self)
+    }
+
+    /// The same, at another api.
+    #[must_use]
+    pub fn at(mut self, url: &str) -> Self {
+        self.url = url.trim_end_matches('/').to_owned();
+        self
     }
 
     pub async fn get(&self, path: &str) -> Result<Response> {

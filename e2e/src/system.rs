@@ -112,6 +112,27 @@ impl System {
         Client::new(&self.url(0))
     }
 
+    /// Runs `acorag-query-worker keys …`, as an operator would, and returns what it printed.
+    pub fn keys(&self, arguments: &[&str]) -> Result<String> {
+        let output = std::process::Command::new(binary("acorag-query-worker")?)
+            .arg("keys")
+            .args(arguments)
+            .envs(self.stack.environment())
+            .output()?;
+        ensure!(output.status.success(), "keys {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Makes a key with `arguments` and returns its id and a client of the first api that uses it.
+    pub fn client_with_key(&self, arguments: &[&str]) -> Result<(String, Client)> {
+        let printed = self.keys(&[&["create", "--name", "test"], arguments].concat())?;
+        let field = |name: &str| {
+            printed.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+        };
+        let (id, token) = (field("id").context("no id")?, field("token").context("no token")?);
+        Ok((id, self.client()?.with_token(&token)?))
+    }
+
     pub fn api_process(&self) -> Option<u32> {
         self.apis.first().and_then(Service::id)
     }

@@ -2,14 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects")]
 
+mod chat;
 mod crash;
 mod demo_documents;
 mod documents;
 mod failures;
+mod freshness;
+mod limits;
 mod producers;
 mod restarts;
 mod revisions;
 mod telemetry;
+mod walls;
 
 use std::sync::OnceLock;
 
@@ -29,6 +33,22 @@ async fn shared() -> (Client, &'static System) {
         }
     };
     (system.client().unwrap(), system)
+}
+
+/// An acorag that wants keys and limits searches, behind two apis.
+async fn guarded() -> &'static System {
+    static STARTING: Mutex<()> = Mutex::const_new(());
+    static SYSTEM: OnceLock<System> = OnceLock::new();
+    let _one_at_a_time = STARTING.lock().await;
+    match SYSTEM.get() {
+        Some(system) => system,
+        None => {
+            let options = Options { apis: 2, ..Options::default() };
+            let options = options.env("AUTH", "required").env("RATE_LIMIT_SEARCH", "100/minute");
+            let system = System::start(options).await.expect("acorag starts");
+            SYSTEM.get_or_init(|| system)
+        }
+    }
 }
 
 /// A sample document.

@@ -1,0 +1,90 @@
+//! Chat over the sample documents, without a language model: the right page first, or "not found".
+
+use e2e::{Client, Upload};
+use serde_json::{Value, json};
+
+use crate::{sample, shared, unique};
+
+fn questions() -> Value {
+    let path = format!("{}/../samples/questions.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+async fn samples(client: &Client) -> String {
+    let project = unique("charla");
+    let path = format!("{}/../samples/manifest.json", env!("CARGO_MANIFEST_DIR"));
+    let manifest: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    for entry in manifest.as_array().unwrap() {
+        let file = entry["file"].as_str().unwrap();
+        let mut metadata = entry["metadata"].clone();
+        metadata["project_id"] = json!(project);
+        client.index(Upload::new(file, sample(file), metadata)).await.unwrap();
+    }
+    project
+}
+
+fn cites(source: &Value, expected: &Value) -> bool {
+    ["filename", "number", "page"]
+        .iter()
+        .all(|field| expected[field].is_null() || expected[field] == source[field])
+}
+
+#[tokio::test]
+async fn questions_get_their_page_and_traps_get_nothing() {
+    let (client, _) = shared().await;
+    let project = samples(&client).await;
+    let questions = questions();
+    let mut wrong = Vec::new();
+    for entry in questions["questions"].as_array().unwrap() {
+        let body = json!({"question": entry["question"], "project_id": project, "max_context_docs": 5});
+        let answer = client.post("/chat", &body).await.unwrap().json::<Value>().await.unwrap();
+        let first = &answer["sources"][0];
+        if !cites(first, &entry["expect"]) || !answer["answer"].as_str().unwrap().contains("[1]") {
+            wrong.push(format!("{}: {} / {first}", entry["question"], answer["answer"]));
+        }
+    }
+    for trap in questions["traps"].as_array().unwrap() {
+        let body =
+            json!({"message": trap["question"].as_str().or(trap.as_str()).unwrap(), "project_id": project});
+        let answer = client.post("/chat", &body).await.unwrap().json::<Value>().await.unwrap();
+        if answer["sources"] != json!([]) || answer["answer"].as_str().unwrap().contains("[1]") {
+            wrong.push(format!("trap {trap}: {}", answer["answer"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    // Five turns of one conversation: each is understood in the light of the ones before.
+    let conversation = unique("obra");
+    for turn in questions["conversation"].as_array().unwrap() {
+        let body =
+            json!({"message": turn["question"], "conversation_id": conversation, "project_id": project});
+        let answer = client.post("/chat", &body).await.unwrap().json::<Value>().await.unwrap();
+        assert!(cites(&answer["sources"][0], &turn["expect"]), "{}: {answer}", turn["question"]);
+    }
+    let history =
+        client.get(&format!("/history/{conversation}")).await.unwrap().json::<Value>().await.unwrap();
+    let asked: Vec<&Value> =
+        history["history"].as_array().unwrap().iter().map(|turn| &turn["question"]).collect();
+    let expected: Vec<&Value> =
+        questions["conversation"].as_array().unwrap().iter().map(|turn| &turn["question"]).collect();
+    assert_eq!(asked, expected);
+}
+
+/// The clients of the old system, as they are.
+#[tokio::test]
+async fn an_old_client_runs_unchanged() {
+    let (client, _) = shared().await;
+    let project = samples(&client).await;
+    let script = format!("{}/../load/old_client.py", env!("CARGO_MANIFEST_DIR"));
+    let output = tokio::process::Command::new("python3")
+        .args([&script, "--url", &client.url, "--project", &project, "--upload-project", &unique("cliente")])
+        .output()
+        .await
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
