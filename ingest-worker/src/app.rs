@@ -66,7 +66,8 @@ impl App {
             model: Arc::new(model),
             generations: Generations::new(config.redis.connect()?),
             metrics,
-            program: std::env::current_exe().context("finding this program's own file")?,
+            // Stays this program even when a rollout replaces its file.
+            program: PathBuf::from("/proc/self/exe"),
             pdfium: config.pdfium_path.clone(),
             chunking,
         })

@@ -93,10 +93,13 @@ fn read(args: &Args, limits: &Limits) -> Result<Extracted, Error> {
 
 /// The whole file: every format but plain text must be seen from both ends.
 fn bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
-    let unreadable = |error: io::Error| Error::Unavailable(format!("reading the input: {error}"));
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::OutOfMemory => Error::OutOfMemory,
+        _ => Error::Unavailable(format!("reading the input: {error}")),
+    };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.take(limits.unpacked_bytes + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(limits.unpacked_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > limits.unpacked_bytes {
         return Err(Error::TooLarge { what: "bytes".to_owned(), limit: limits.unpacked_bytes });
     }

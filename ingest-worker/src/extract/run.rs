@@ -116,8 +116,9 @@ fn ended(status: ExitStatus, errors: &str, limits: &Limits) -> Error {
     const CPU_TIME: i32 = 24;
     match status.signal() {
         Some(CPU_TIME) => Error::TimedOut(limits.cpu_seconds),
-        // Rust ends with this sentence when memory is refused; the kernel kills when there is none left.
-        Some(ABORT) if errors.contains("memory allocation") => Error::OutOfMemory,
+        // When memory is refused, Rust ends with this sentence and PDFium without a word, unlike a broken heap; when
+        // there is none left, the kernel kills.
+        Some(ABORT) if errors.is_empty() || errors.contains("memory allocation") => Error::OutOfMemory,
         Some(KILL) => Error::OutOfMemory,
         Some(TERMINATE) => Error::Unavailable("the reader was told to stop".to_owned()),
         // The command line was not understood: that is not the document's doing.
@@ -138,6 +139,8 @@ mod tests {
     fn endings() {
         assert_eq!(by_signal(24, ""), Error::TimedOut(120));
         assert_eq!(by_signal(6, "memory allocation of 9 bytes failed"), Error::OutOfMemory);
+        assert_eq!(by_signal(6, ""), Error::OutOfMemory);
+        assert!(matches!(by_signal(6, "free(): invalid pointer"), Error::Crashed(_)));
         assert_eq!(by_signal(9, ""), Error::OutOfMemory);
         assert!(by_signal(15, "").is_transient());
         assert!(matches!(by_signal(11, "x"), Error::Crashed(_)));

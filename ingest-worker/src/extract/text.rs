@@ -64,7 +64,17 @@ fn paragraph(lines: &[&str], page: Option<u32>, blocks: &mut Blocks) -> Result<(
 pub(super) fn was_wrapped(line: &str, next: &str) -> bool {
     let ends = line.ends_with(['.', ':', ';', '!', '?']);
     let continues = next.starts_with(|c: char| c.is_lowercase());
-    continues || (!ends && line.chars().nth(WRAPPED_CHARS).is_some())
+    continues || (!ends && !is_labelled(next) && line.chars().nth(WRAPPED_CHARS).is_some())
+}
+
+/// "Para: Lorena Pizarro", "Fecha de emisión: …": a line of a form begins anew.
+fn is_labelled(line: &str) -> bool {
+    const LABEL_CHARS: usize = 25;
+    line.split_once(':').is_some_and(|(label, _)| {
+        label.chars().nth(LABEL_CHARS).is_none()
+            && label.starts_with(char::is_uppercase)
+            && label.chars().all(|c| c.is_alphabetic() || c == ' ')
+    })
 }
 
 /// Takes the hyphen off a word that a line break divided; "aire-" before "agua" stays if the rest is no lower-case
@@ -157,6 +167,12 @@ mod tests {
                 (ListItem, "a) uno"),
             ])
         );
+    }
+
+    #[test]
+    fn lines_of_a_form_stay_apart() {
+        let text = "De: Tomás Echeverría, jefe de calidad, Constructora Andamar\nPara: Lorena Pizarro";
+        assert_eq!(of(text), owned(&[(Paragraph, text)]));
     }
 
     #[test]

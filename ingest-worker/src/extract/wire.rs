@@ -26,7 +26,7 @@ enum Line {
 /// Bytes that an honest child writes at the most: text may double when it is escaped.
 pub(super) fn longest_output(limits: &Limits) -> u64 {
     const OVERHEAD: u64 = 64 * 1024 * 1024;
-    limits.text_bytes as u64 * 2 + limits.attachment_bytes + OVERHEAD
+    (limits.text_bytes as u64).saturating_mul(2).saturating_add(limits.attachment_bytes).saturating_add(OVERHEAD)
 }
 
 pub(super) fn write(mut to: impl Write, outcome: &Result<Extracted, Error>) -> io::Result<()> {

@@ -61,7 +61,11 @@ fn write_rows(rows: &[&Line], page: u32, blocks: &mut Blocks) -> Result<(), Erro
         .filter(|first| first.cells.len() > 2 && rows.len() > 1 && looks_like_header(&cells(first)));
     for line in rows {
         let named = header.is_some_and(|header| header.cells.len() == line.cells.len());
-        let text = if named { table.row(cells(line), RowRole::Unknown) } else { Some(line.cells.join("; ")) };
+        let text = if named {
+            table.row(cells(line), RowRole::Unknown)
+        } else {
+            Table::default().row(cells(line), RowRole::Data)
+        };
         if let Some(text) = text {
             blocks.push(BlockKind::TableRow, &text, Some(page))?;
         }

@@ -7,6 +7,8 @@ use pdfium_render::prelude::{PdfFontWeight, PdfPageText, PdfPageTextChar};
 pub(super) struct Line {
     /// Its text; several when wide gaps divide it, as in a table.
     pub cells: Vec<String>,
+    /// Where each of them begins.
+    pub cells_left: Vec<f32>,
     pub left: f32,
     pub right: f32,
     pub bottom: f32,
@@ -48,8 +50,11 @@ pub(super) fn lines(text: &PdfPageText) -> Vec<Line> {
         match char.unicode_value() {
             // PDFium itself puts a line end where one is seen.
             10 | 13 => lines.extend(std::mem::take(&mut builder).finish()),
-            // Its marks for a hyphen that divides a word at the end of a line.
-            2 | 0xfffe => builder.hyphenate(),
+            // Its marks for a hyphen that divides a word; the line end behind it is left out.
+            2 | 0xfffe => {
+                builder.hyphenate();
+                lines.extend(std::mem::take(&mut builder).finish());
+            }
             value => {
                 if let Some(c) = char::from_u32(value).filter(|c| *c != '\0') {
                     builder.add(c, &char);
@@ -90,6 +95,9 @@ impl Builder {
                 self.line.cells.push(std::mem::take(&mut self.cell));
                 self.space = false;
             }
+            if self.cell.is_empty() {
+                self.line.cells_left.push(left);
+            }
             self.line.left = self.line.left.min(left);
             self.line.right = self.line.right.max(right);
             self.line.bottom = self.line.bottom.min(bottom);
@@ -116,7 +124,7 @@ impl Builder {
     }
 
     fn hyphenate(&mut self) {
-        self.cell.push('\u{ad}');
+        self.cell.push('-');
     }
 
     fn finish(mut self) -> Option<Line> {

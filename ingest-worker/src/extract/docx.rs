@@ -1,0 +1,46 @@
+//! Word documents.
+
+mod numbering;
+mod pages;
+mod paragraph;
+mod styles;
+mod table;
+mod walk;
+
+use super::{Error, Extracted, Limits, blocks::Blocks, opc::Package};
+use numbering::Numbering;
+use styles::Styles;
+use walk::{Notes, Walker};
+
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
+    let mut package = Package::open(bytes, limits)?;
+    let main = package.main_part("word/document.xml")?;
+    let links = package.relationships(&main)?;
+    let mut linked = |kind: &str| -> Result<String, Error> {
+        let target = links.iter().find(|link| link.kind == kind).map(|link| link.target.as_str());
+        Ok(target.map(|target| package.part(target)).transpose()?.flatten().unwrap_or_default())
+    };
+
+    let styles = Styles::read(&linked("styles")?, limits)?;
+    let mut numbering = Numbering::read(&linked("numbering")?, limits)?;
+    let mut notes = Notes::default();
+    for kind in ["footnotes", "endnotes"] {
+        let part = linked(kind)?;
+        // Numbered paragraphs in a note do not count in the text.
+        let mut numbering = numbering.clone();
+        notes.extend(Walker::new(&styles, &mut numbering, &Notes::default(), limits).notes(&part)?);
+    }
+    let text = package.part(&main)?.unwrap_or_default();
+    let document = Walker::new(&styles, &mut numbering, &notes, limits).document(&text)?;
+
+    let mut metadata = package.properties()?;
+    metadata.pages = document.pages.unwrap_or(0);
+    let mut blocks = Blocks::new(limits);
+    for block in document.blocks {
+        blocks.push(block.kind, &block.text, block.page.filter(|_| document.pages.is_some()))?;
+    }
+    Ok(blocks.finish(metadata))
+}
+
+#[cfg(test)]
+mod tests;

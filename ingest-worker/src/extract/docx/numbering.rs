@@ -1,0 +1,263 @@
+//! The numbers that Word puts before paragraphs: they are not in the text, and everyone cites them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::{
+    Error, Limits,
+    xml::{self, Node, Xml, attribute},
+};
+
+const LEVELS: usize = 9;
+const LONGEST_LABEL: usize = 40;
+
+#[derive(Debug, Clone, Default)]
+pub struct Numbering {
+    lists: HashMap<String, List>,
+    instances: HashMap<String, Instance>,
+    counters: HashMap<String, [u32; LEVELS]>,
+    started: HashSet<String>,
+}
+
+type List = [Level; LEVELS];
+
+#[derive(Debug, Clone, Default)]
+struct Level {
+    start: Option<u32>,
+    format: String,
+    /// `%1.%2)`: where the numbers go.
+    text: String,
+    /// The style whose paragraphs stand on this level.
+    style: String,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Instance {
+    list: String,
+    /// Levels that begin anew in this instance, with their first number.
+    restarts: Vec<(usize, u32)>,
+}
+
+impl Numbering {
+    pub fn read(part: &str, limits: &Limits) -> Result<Self, Error> {
+        let mut numbering = Self::default();
+        let mut reader = Xml::new(part, limits);
+        loop {
+            match reader.next()? {
+                Node::Open(element) => match xml::name(&element) {
+                    "abstractNum" => {
+                        let id = attribute(&element, "abstractNumId").unwrap_or_default();
+                        numbering.lists.insert(id, read_list(&mut reader)?);
+                    }
+                    "num" => {
+                        let id = attribute(&element, "numId").unwrap_or_default();
+                        numbering.instances.insert(id, read_instance(&mut reader)?);
+                    }
+                    _ => {}
+                },
+                Node::End => return Ok(numbering),
+                _ => {}
+            }
+        }
+    }
+
+    /// The level on which a list keeps the paragraphs of a style.
+    pub fn level_of_style(&self, instance: &str, style: &str) -> Option<usize> {
+        let list = self.lists.get(&self.instances.get(instance)?.list)?;
+        list.iter().position(|level| !level.style.is_empty() && level.style == style)
+    }
+
+    /// Counts a paragraph; its label, unless it is a bullet.
+    pub fn next(&mut self, instance_id: &str, level: usize) -> Option<String> {
+        let instance = self.instances.get(instance_id)?;
+        let list = self.lists.get(&instance.list)?;
+        let at = level.min(LEVELS - 1);
+        let first = |level: usize| list[level].start.unwrap_or(1);
+        let counters = self.counters.entry(instance.list.clone()).or_default();
+        if self.started.insert(instance_id.to_owned()) {
+            for (level, number) in &instance.restarts {
+                // One less, because the paragraph itself counts.
+                counters[*level] = number.saturating_sub(1);
+            }
+        }
+        counters[at] = if counters[at] == 0 { first(at) } else { counters[at].saturating_add(1) };
+        for (above, counter) in counters.iter_mut().enumerate().take(at) {
+            if *counter == 0 {
+                *counter = first(above);
+            }
+        }
+        counters[at + 1..].fill(0);
+        label(list, at, counters)
+    }
+}
+
+fn label(list: &List, at: usize, counters: &[u32; LEVELS]) -> Option<String> {
+    let level = &list[at];
+    if matches!(level.format.as_str(), "bullet" | "none" | "") {
+        return None;
+    }
+    let mut label = String::new();
+    let mut characters = level.text.chars();
+    while let Some(c) = characters.next() {
+        if c != '%' {
+            label.push(c);
+            continue;
+        }
+        let place = characters.next().and_then(|digit| digit.to_digit(10)).unwrap_or(0) as usize;
+        if (1..=LEVELS).contains(&place) {
+            label.push_str(&number(&list[place - 1].format, counters[place - 1]));
+        }
+    }
+    let label: String = label.trim().chars().take(LONGEST_LABEL).collect();
+    Some(label).filter(|label| !label.is_empty())
+}
+
+fn number(format: &str, number: u32) -> String {
+    let letters = || {
+        let index = number.checked_sub(1)?;
+        let letter = char::from(b'a' + u8::try_from(index % 26).ok()?);
+        // After z comes aa, then bb.
+        let repeated = index / 26 + 1;
+        (repeated <= 3).then(|| letter.to_string().repeat(repeated as usize))
+    };
+    match format {
+        "lowerLetter" => letters().unwrap_or_else(|| number.to_string()),
+        "upperLetter" => letters().map_or_else(|| number.to_string(), |text| text.to_uppercase()),
+        "lowerRoman" => roman(number).to_lowercase(),
+        "upperRoman" => roman(number),
+        "decimalZero" => format!("{number:02}"),
+        _ => number.to_string(),
+    }
+}
+
+fn roman(number: u32) -> String {
+    const SIGNS: [(u32, &str); 13] = [
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
+    ];
+    if !(1..4000).contains(&number) {
+        return number.to_string();
+    }
+    let mut rest = number;
+    let mut text = String::new();
+    for (value, sign) in SIGNS {
+        while rest >= value {
+            text.push_str(sign);
+            rest -= value;
+        }
+    }
+    text
+}
+
+fn read_list(reader: &mut Xml<'_>) -> Result<List, Error> {
+    let mut list = List::default();
+    let mut at = None;
+    let outside = reader.depth() - 1;
+    while reader.depth() > outside {
+        let Node::Open(element) = reader.next()? else { continue };
+        if xml::name(&element) == "lvl" {
+            at = level_number(&element);
+            continue;
+        }
+        let Some(level) = at.and_then(|at| list.get_mut(at)) else { continue };
+        let value = || attribute(&element, "val").unwrap_or_default();
+        match xml::name(&element) {
+            "start" => level.start = value().parse().ok(),
+            "numFmt" => level.format = value(),
+            "lvlText" => level.text = value(),
+            "pStyle" => level.style = value(),
+            _ => {}
+        }
+    }
+    Ok(list)
+}
+
+fn read_instance(reader: &mut Xml<'_>) -> Result<Instance, Error> {
+    let mut instance = Instance::default();
+    let mut at = None;
+    let outside = reader.depth() - 1;
+    while reader.depth() > outside {
+        let Node::Open(element) = reader.next()? else { continue };
+        match xml::name(&element) {
+            "abstractNumId" => instance.list = attribute(&element, "val").unwrap_or_default(),
+            "lvlOverride" => at = level_number(&element),
+            "startOverride" => {
+                let number = attribute(&element, "val").and_then(|value| value.parse().ok());
+                if let (Some(level), Some(number)) = (at, number) {
+                    instance.restarts.push((level, number));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(instance)
+}
+
+fn level_number(element: &quick_xml::events::BytesStart<'_>) -> Option<usize> {
+    let level = attribute(element, "ilvl")?.parse().ok()?;
+    (level < LEVELS).then_some(level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PART: &str = r#"<w:numbering>
+        <w:abstractNum w:abstractNumId="0">
+          <w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:pStyle w:val="Ttulo1"/><w:lvlText w:val="%1."/></w:lvl>
+          <w:lvl w:ilvl="1"><w:numFmt w:val="decimal"/><w:pStyle w:val="Ttulo2"/><w:lvlText w:val="%1.%2"/></w:lvl>
+          <w:lvl w:ilvl="2"><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="%3)"/></w:lvl>
+        </w:abstractNum>
+        <w:abstractNum w:abstractNumId="1"><w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/><w:lvlText w:val="·"/></w:lvl></w:abstractNum>
+        <w:num w:numId="5"><w:abstractNumId w:val="0"/></w:num>
+        <w:num w:numId="6"><w:abstractNumId w:val="1"/></w:num>
+        <w:num w:numId="7"><w:abstractNumId w:val="0"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="9"/></w:lvlOverride></w:num>
+        </w:numbering>"#;
+
+    #[test]
+    fn counts_like_word() {
+        let mut numbering = Numbering::read(PART, &Limits::default()).unwrap();
+        assert_eq!(numbering.level_of_style("5", "Ttulo2"), Some(1));
+        let labels: Vec<_> = [
+            ("5", 0),
+            ("5", 1),
+            ("5", 1),
+            ("5", 2),
+            ("5", 2),
+            ("5", 0),
+            ("5", 1),
+            ("7", 0),
+            ("6", 0),
+            ("x", 0),
+        ]
+        .into_iter()
+        .map(|(id, level)| numbering.next(id, level).unwrap_or_default())
+        .collect();
+        assert_eq!(labels, ["1.", "1.1", "1.2", "a)", "b)", "2.", "2.1", "9.", "", ""]);
+    }
+
+    #[test]
+    fn writes_numbers_in_every_format() {
+        assert_eq!(number("upperRoman", 1994), "MCMXCIV");
+        assert_eq!(number("lowerRoman", 0), "0");
+        assert_eq!(number("upperLetter", 28), "BB");
+        assert_eq!(number("lowerLetter", u32::MAX), u32::MAX.to_string());
+        assert_eq!(number("decimalZero", 7), "07");
+    }
+
+    #[test]
+    fn survives_levels_that_do_not_exist() {
+        let mut numbering = Numbering::read(PART, &Limits::default()).unwrap();
+        assert_eq!(numbering.next("5", usize::MAX), None);
+    }
+}

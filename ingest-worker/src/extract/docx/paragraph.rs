@@ -1,0 +1,132 @@
+//! A paragraph while it is read, and the properties that decide what it is.
+
+use super::{
+    super::{
+        Block, BlockKind, Error,
+        xml::{self, Node, Xml, attribute, is_on},
+    },
+    numbering::Numbering,
+    styles::{Role, Styles},
+};
+
+#[derive(Debug, Default)]
+pub struct Paragraph {
+    pub text: String,
+    /// Where its first text is.
+    pub page: Option<u32>,
+    /// What stands in text boxes anchored here.
+    pub boxes: Vec<Block>,
+    /// Footnotes and endnotes that it refers to.
+    pub notes: Vec<String>,
+    /// Of the run that is open.
+    pub run: Run,
+    pub properties: Properties,
+    pub has_bold: bool,
+    pub has_plain: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Run {
+    pub hidden: bool,
+    pub bold: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Properties {
+    pub page_break_before: bool,
+    style: String,
+    outline: Option<u8>,
+    numbering: Option<String>,
+    numbering_level: Option<usize>,
+}
+
+impl Paragraph {
+    pub fn add(&mut self, text: &str, page: u32) {
+        if self.run.hidden {
+            return;
+        }
+        if !text.trim().is_empty() {
+            self.page.get_or_insert(page);
+            *(if self.run.bold { &mut self.has_bold } else { &mut self.has_plain }) = true;
+        }
+        self.text.push_str(text);
+    }
+
+    /// The finished text; none for a paragraph that says nothing of its own.
+    pub fn finish(&mut self, styles: &Styles, numbering: &mut Numbering) -> Option<(BlockKind, String)> {
+        let properties = &self.properties;
+        let role = match properties.outline {
+            Some(level @ 0..=8) => Role::Heading(level + 1),
+            _ => styles.role(&properties.style),
+        };
+        // Word counts empty paragraphs, too.
+        let list = properties.list(styles, numbering);
+        let label = list.as_ref().and_then(|(list, level)| numbering.next(list, *level));
+        let text = std::mem::take(&mut self.text);
+        let text = text.trim();
+        if text.is_empty() || role == Role::Contents {
+            return None;
+        }
+        let kind = match role {
+            Role::Heading(level) => BlockKind::Heading(level),
+            Role::Contents | Role::Text if list.is_some() => BlockKind::ListItem,
+            Role::Contents | Role::Text => BlockKind::Paragraph,
+        };
+        let text = label.map_or_else(|| text.to_owned(), |label| format!("{label} {text}"));
+        Some((kind, text))
+    }
+}
+
+impl Run {
+    pub fn read(reader: &mut Xml<'_>) -> Result<Self, Error> {
+        let mut run = Self::default();
+        let outside = reader.depth() - 1;
+        while reader.depth() > outside {
+            let Node::Open(element) = reader.next()? else { continue };
+            match xml::name(&element) {
+                "b" => run.bold = is_on(&element),
+                "vanish" => run.hidden = is_on(&element),
+                "rPrChange" => reader.skip()?,
+                _ => {}
+            }
+        }
+        Ok(run)
+    }
+}
+
+impl Properties {
+    pub fn read(reader: &mut Xml<'_>) -> Result<Self, Error> {
+        let mut properties = Self::default();
+        let outside = reader.depth() - 1;
+        while reader.depth() > outside {
+            let Node::Open(element) = reader.next()? else { continue };
+            let value = || attribute(&element, "val").unwrap_or_default();
+            match xml::name(&element) {
+                "pStyle" => properties.style = value(),
+                "outlineLvl" => properties.outline = value().parse().ok(),
+                "numId" => properties.numbering = Some(value()),
+                "ilvl" => properties.numbering_level = value().parse().ok(),
+                "pageBreakBefore" => properties.page_break_before = is_on(&element),
+                // What it was before a tracked change, and the properties of other things.
+                "pPrChange" | "rPr" | "sectPr" | "numberingChange" => reader.skip()?,
+                _ => {}
+            }
+        }
+        Ok(properties)
+    }
+
+    /// The list that the paragraph belongs to; number 0 takes it out of its style's list.
+    fn list(&self, styles: &Styles, numbering: &Numbering) -> Option<(String, usize)> {
+        let of_style = styles.numbering(&self.style);
+        let (list, level) = match (&self.numbering, of_style) {
+            (Some(list), _) => (list.clone(), self.numbering_level),
+            (None, Some((list, level))) => {
+                let level =
+                    self.numbering_level.or_else(|| numbering.level_of_style(&list, &self.style)).or(level);
+                (list, level)
+            }
+            (None, None) => return None,
+        };
+        (list != "0").then(|| (list, level.unwrap_or(0)))
+    }
+}

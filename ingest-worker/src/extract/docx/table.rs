@@ -1,0 +1,240 @@
+//! Tables of Word: rows with merged cells, headers that are marked or only look like it, and layout in disguise.
+
+use std::collections::HashMap;
+
+use super::{
+    super::{
+        Block, BlockKind, Error,
+        table::{Cells, RowRole, one_line},
+        xml::{self, Node, Xml, attribute, is_on},
+    },
+    pages::Position,
+    styles::Styles,
+};
+
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: super::super::table::Table,
+    style: String,
+    /// Whether this table uses its style's first row.
+    uses_first_row: bool,
+    is_first: bool,
+    /// Text of merged cells that go on below, by column.
+    merged: HashMap<usize, String>,
+    pub row: Option<Row>,
+}
+
+#[derive(Debug)]
+pub struct Row {
+    cells: Vec<Cell>,
+    header: bool,
+    deleted: bool,
+    skipped_columns: usize,
+    pub begins: Position,
+    pub ends: Position,
+}
+
+#[derive(Debug, Default)]
+pub struct Cell {
+    span: usize,
+    merge: Merge,
+    shaded: bool,
+    bold: bool,
+    blocks: Vec<Block>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Merge {
+    #[default]
+    None,
+    Begins,
+    GoesOn,
+}
+
+impl Table {
+    pub fn new() -> Self {
+        Self { is_first: true, ..Self::default() }
+    }
+
+    pub fn properties(&mut self, reader: &mut Xml<'_>) -> Result<(), Error> {
+        let outside = reader.depth() - 1;
+        while reader.depth() > outside {
+            let Node::Open(element) = reader.next()? else { continue };
+            match xml::name(&element) {
+                "tblStyle" => self.style = attribute(&element, "val").unwrap_or_default(),
+                "tblLook" => {
+                    let bits =
+                        attribute(&element, "val").and_then(|bits| u32::from_str_radix(&bits, 16).ok());
+                    self.uses_first_row = match attribute(&element, "firstRow").as_deref() {
+                        Some(switch) => switch == "1" || switch == "true",
+                        None => bits.unwrap_or(0) & 0x20 != 0,
+                    };
+                }
+                "tblPrChange" => reader.skip()?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the open row: one block, or several when its cells hold more than values.
+    pub fn finish_row(
+        &mut self,
+        row: Row,
+        styles: &Styles,
+        most_columns: usize,
+    ) -> Result<Vec<Block>, Error> {
+        if row.deleted {
+            return Ok(Vec::new());
+        }
+        let (mut column, mut widest) = (row.skipped_columns, 0);
+        let mut cells = Cells::new();
+        for cell in &row.cells {
+            let text = cell.text();
+            let text = match cell.merge {
+                Merge::GoesOn if text.is_empty() => self.merged.get(&column).cloned().unwrap_or_default(),
+                _ => text,
+            };
+            match cell.merge {
+                Merge::None => {
+                    self.merged.remove(&column);
+                }
+                Merge::Begins | Merge::GoesOn => {
+                    self.merged.insert(column, text.clone());
+                }
+            }
+            if !text.is_empty() {
+                cells.push((column, text));
+            }
+            let span = cell.span.max(1);
+            widest = widest.max(span);
+            column = column.saturating_add(span);
+            if column > most_columns {
+                return Err(Error::TooLarge { what: "columns".to_owned(), limit: most_columns as u64 });
+            }
+        }
+        // One cell is a title across the table, or a frame around ordinary text. Headings and tables are no values.
+        let holds_more = row
+            .cells
+            .iter()
+            .flat_map(|cell| &cell.blocks)
+            .any(|block| matches!(block.kind, BlockKind::Heading(_) | BlockKind::TableRow));
+        if row.cells.len() == 1 || holds_more {
+            return Ok(row.cells.into_iter().flat_map(|cell| cell.blocks).collect());
+        }
+        if cells.is_empty() {
+            return Ok(Vec::new());
+        }
+        let role = self.role(&row, styles);
+        self.is_first = false;
+        if role == RowRole::Header && widest > 1 {
+            cells = spread(&row, &cells);
+        }
+        let page = row.cells.iter().flat_map(|cell| &cell.blocks).find_map(|block| block.page);
+        let line = self.rows.row(cells, role);
+        Ok(line.map(|text| Block { kind: BlockKind::TableRow, text, page }).into_iter().collect())
+    }
+
+    /// What is left when the table ends.
+    pub fn finish(self, page: u32) -> Vec<Block> {
+        let rows = self.rows.finish().into_iter();
+        rows.map(|text| Block { kind: BlockKind::TableRow, text, page: Some(page) }).collect()
+    }
+
+    fn role(&self, row: &Row, styles: &Styles) -> RowRole {
+        if row.header {
+            return RowRole::Header;
+        }
+        if !self.is_first {
+            return RowRole::Data;
+        }
+        let filled = || row.cells.iter().filter(|cell| !cell.blocks.is_empty());
+        let stands_out = filled().count() >= 2 && filled().all(|cell| cell.bold || cell.shaded);
+        if stands_out || (self.uses_first_row && styles.has_first_row(&self.style)) {
+            RowRole::Header
+        } else {
+            RowRole::Unknown
+        }
+    }
+}
+
+/// Header cells across several columns name each of them.
+fn spread(row: &Row, cells: &Cells) -> Cells {
+    let mut column = row.skipped_columns;
+    let mut names = Cells::new();
+    for cell in &row.cells {
+        let next = column + cell.span.max(1);
+        if let Some((_, text)) = cells.iter().find(|(at, _)| *at == column) {
+            names.extend((column..next).map(|column| (column, text.clone())));
+        }
+        column = next;
+    }
+    names
+}
+
+impl Row {
+    pub fn new(begins: Position) -> Self {
+        Self { cells: Vec::new(), header: false, deleted: false, skipped_columns: 0, begins, ends: begins }
+    }
+
+    pub fn properties(&mut self, reader: &mut Xml<'_>) -> Result<(), Error> {
+        let outside = reader.depth() - 1;
+        while reader.depth() > outside {
+            let Node::Open(element) = reader.next()? else { continue };
+            match xml::name(&element) {
+                "tblHeader" => self.header = is_on(&element),
+                "del" => self.deleted = true,
+                "gridBefore" => self.skipped_columns = number(attribute(&element, "val")),
+                "trPrChange" => reader.skip()?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub fn push(&mut self, cell: Cell) {
+        self.cells.push(cell);
+    }
+
+    pub fn len(&self) -> usize {
+        self.cells.len()
+    }
+}
+
+impl Cell {
+    pub fn properties(&mut self, reader: &mut Xml<'_>) -> Result<(), Error> {
+        let outside = reader.depth() - 1;
+        while reader.depth() > outside {
+            let Node::Open(element) = reader.next()? else { continue };
+            match xml::name(&element) {
+                "gridSpan" => self.span = number(attribute(&element, "val")),
+                "vMerge" => {
+                    let begins = attribute(&element, "val").as_deref() == Some("restart");
+                    self.merge = if begins { Merge::Begins } else { Merge::GoesOn };
+                }
+                "shd" => {
+                    let fill = attribute(&element, "fill").unwrap_or_default().to_lowercase();
+                    self.shaded = !matches!(fill.as_str(), "" | "auto" | "ffffff");
+                }
+                "tcPrChange" => reader.skip()?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what was read in the cell.
+    pub fn fill(&mut self, blocks: Vec<Block>, bold: bool) {
+        self.blocks = blocks;
+        self.bold = bold;
+    }
+
+    fn text(&self) -> String {
+        let texts: Vec<String> = self.blocks.iter().map(|block| one_line(&block.text)).collect();
+        texts.join(" ")
+    }
+}
+
+fn number(value: Option<String>) -> usize {
+    value.and_then(|value| value.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,333 @@
+//! Walks through a part of a document in reading order. What nests is kept on stacks, never on the call stack.
+
+use std::collections::HashMap;
+
+use quick_xml::events::BytesStart;
+
+use super::{
+    super::{
+        Block, BlockKind, Error, Limits,
+        blocks::too_much_text,
+        table::one_line,
+        xml::{self, Node, Xml, attribute},
+    },
+    numbering::Numbering,
+    pages::Pages,
+    paragraph::{Paragraph, Properties, Run},
+    styles::Styles,
+    table::{Cell, Row, Table},
+};
+
+/// Footnotes and endnotes by their number.
+pub type Notes = HashMap<String, String>;
+
+pub struct Document {
+    pub blocks: Vec<Block>,
+    /// None when the file says nothing about pages.
+    pub pages: Option<u32>,
+}
+
+pub struct Walker<'a> {
+    styles: &'a Styles,
+    numbering: &'a mut Numbering,
+    notes: &'a Notes,
+    limits: &'a Limits,
+    pages: Pages,
+    /// What is being filled, innermost last: the document, a text box, a cell, a note.
+    containers: Vec<Container>,
+    paragraphs: Vec<Paragraph>,
+    tables: Vec<Table>,
+    cells: Vec<Cell>,
+    /// Of each open AlternateContent: whether one of its versions was read.
+    alternatives: Vec<bool>,
+    /// Of each open content control: whether it shows nothing but its prompt.
+    prompts: Vec<bool>,
+    cell_count: usize,
+    /// Bytes of text gathered so far, headers and merged cells as often as they repeat.
+    gathered: usize,
+}
+
+#[derive(Default)]
+struct Container {
+    blocks: Vec<Block>,
+    has_bold: bool,
+    has_plain: bool,
+}
+
+impl<'a> Walker<'a> {
+    pub fn new(
+        styles: &'a Styles,
+        numbering: &'a mut Numbering,
+        notes: &'a Notes,
+        limits: &'a Limits,
+    ) -> Self {
+        Self {
+            styles,
+            numbering,
+            notes,
+            limits,
+            pages: Pages::new(limits),
+            containers: vec![Container::default()],
+            paragraphs: Vec::new(),
+            tables: Vec::new(),
+            cells: Vec::new(),
+            alternatives: Vec::new(),
+            prompts: Vec::new(),
+            cell_count: 0,
+            gathered: 0,
+        }
+    }
+
+    pub fn document(mut self, part: &str) -> Result<Document, Error> {
+        self.walk(part, &mut Notes::new())?;
+        let blocks = self.containers.into_iter().flat_map(|container| container.blocks).collect();
+        Ok(Document { blocks, pages: self.pages.count() })
+    }
+
+    /// The notes in a part that holds them.
+    pub fn notes(mut self, part: &str) -> Result<Notes, Error> {
+        let mut notes = Notes::new();
+        self.walk(part, &mut notes)?;
+        Ok(notes)
+    }
+
+    fn walk(&mut self, part: &str, notes: &mut Notes) -> Result<(), Error> {
+        let mut reader = Xml::new(part, self.limits);
+        let mut open_notes: Vec<String> = Vec::new();
+        loop {
+            match reader.next()? {
+                Node::Open(element) => match xml::name(&element) {
+                    kind @ ("footnote" | "endnote") => {
+                        // Those with a type are the lines between text and notes.
+                        if attribute(&element, "type").is_some_and(|kind| kind != "normal") {
+                            reader.skip()?;
+                        } else {
+                            open_notes.push(note_key(kind, &element));
+                            self.containers.push(Container::default());
+                        }
+                    }
+                    _ => self.open(&element, &mut reader)?,
+                },
+                Node::Close(element) => match xml::closed_name(&element) {
+                    "footnote" | "endnote" => {
+                        if let (Some(key), Some(container)) = (open_notes.pop(), self.leave()) {
+                            let texts: Vec<String> =
+                                container.blocks.iter().map(|block| one_line(&block.text)).collect();
+                            notes.insert(key, texts.join(" "));
+                        }
+                    }
+                    name => self.close(name)?,
+                },
+                Node::Text(_) => {}
+                Node::End => return Ok(()),
+            }
+        }
+    }
+
+    fn open(&mut self, element: &BytesStart<'_>, reader: &mut Xml<'_>) -> Result<(), Error> {
+        match xml::name(element) {
+            "p" => self.paragraphs.push(Paragraph::default()),
+            "pPr" => {
+                let properties = Properties::read(reader)?;
+                if properties.page_break_before {
+                    self.pages.made()?;
+                }
+                if let Some(paragraph) = self.paragraphs.last_mut() {
+                    paragraph.properties = properties;
+                }
+            }
+            "r" => self.set_run(Run::default()),
+            "rPr" => {
+                let run = Run::read(reader)?;
+                self.set_run(run);
+            }
+            "t" => {
+                let text = reader.text()?;
+                self.add(&text);
+            }
+            "tab" | "ptab" => self.add(" "),
+            "br" if attribute(element, "type").as_deref() == Some("page") => self.pages.made()?,
+            "br" | "cr" => self.add("\n"),
+            "noBreakHyphen" => self.add("-"),
+            // Of a formula: 10^-6, a/b.
+            "sup" => self.add("^"),
+            "den" => self.add("/"),
+            "lastRenderedPageBreak" => self.pages.noted()?,
+            kind @ ("footnoteReference" | "endnoteReference") => {
+                let key = note_key(kind, element);
+                if let Some(paragraph) = self.paragraphs.last_mut() {
+                    paragraph.notes.push(key);
+                }
+            }
+            "tbl" => self.tables.push(Table::new()),
+            "tblPr" => {
+                if let Some(table) = self.tables.last_mut() {
+                    table.properties(reader)?;
+                }
+            }
+            "tr" => {
+                let begins = self.pages.position();
+                if let Some(table) = self.tables.last_mut() {
+                    table.row = Some(Row::new(begins));
+                }
+            }
+            "trPr" => {
+                if let Some(row) = self.row() {
+                    row.properties(reader)?;
+                }
+            }
+            "tc" => self.open_cell()?,
+            "tcPr" => {
+                if let Some(cell) = self.cells.last_mut() {
+                    cell.properties(reader)?;
+                }
+            }
+            "txbxContent" => self.containers.push(Container::default()),
+            "AlternateContent" => self.alternatives.push(false),
+            // The same thing for newer and for older programs: one of them is enough.
+            "Choice" | "Fallback" => match self.alternatives.last_mut() {
+                Some(read @ false) => *read = true,
+                Some(true) => reader.skip()?,
+                None => {}
+            },
+            "sdt" => self.prompts.push(false),
+            "showingPlcHdr" => {
+                if let Some(prompt) = self.prompts.last_mut() {
+                    *prompt = true;
+                }
+            }
+            "sdtContent" if self.prompts.last() == Some(&true) => reader.skip()?,
+            // Deleted or moved away by a tracked change; tab stops and old properties, which are no text.
+            "del" | "moveFrom" | "tabs" | "sectPr" | "tblGrid" | "tblPrEx" => reader.skip()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, name: &str) -> Result<(), Error> {
+        match name {
+            "p" => self.close_paragraph()?,
+            "r" => self.set_run(Run::default()),
+            "tc" => self.close_cell(),
+            "tr" => {
+                let Some(table) = self.tables.last_mut() else { return Ok(()) };
+                let Some(row) = table.row.take() else { return Ok(()) };
+                self.pages.go_to(row.ends);
+                let blocks = table.finish_row(row, self.styles, self.limits.columns)?;
+                self.deliver(blocks)?;
+            }
+            "tbl" => {
+                if let Some(table) = self.tables.pop() {
+                    self.deliver(table.finish(self.pages.page()))?;
+                }
+            }
+            "txbxContent" => {
+                if let Some(container) = self.leave() {
+                    match self.paragraphs.last_mut() {
+                        Some(paragraph) => paragraph.boxes.extend(container.blocks),
+                        None => self.deliver(container.blocks)?,
+                    }
+                }
+            }
+            "AlternateContent" => {
+                self.alternatives.pop();
+            }
+            "sdt" => {
+                self.prompts.pop();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, text: &str) {
+        if let Some(paragraph) = self.paragraphs.last_mut() {
+            paragraph.add(text, self.pages.page());
+            if !text.trim().is_empty() {
+                self.pages.text();
+            }
+        }
+    }
+
+    fn close_paragraph(&mut self) -> Result<(), Error> {
+        let Some(mut paragraph) = self.paragraphs.pop() else { return Ok(()) };
+        let page = Some(paragraph.page.unwrap_or(self.pages.page()));
+        let mut blocks = Vec::new();
+        if let Some((kind, text)) = paragraph.finish(self.styles, self.numbering) {
+            blocks.push(Block { kind, text, page });
+        }
+        if let Some(container) = self.containers.last_mut() {
+            container.has_bold |= paragraph.has_bold;
+            container.has_plain |= paragraph.has_plain;
+        }
+        blocks.append(&mut paragraph.boxes);
+        for key in &paragraph.notes {
+            if let Some(text) = self.notes.get(key).filter(|text| !text.is_empty()) {
+                blocks.push(Block { kind: BlockKind::Paragraph, text: text.clone(), page });
+            }
+        }
+        self.deliver(blocks)
+    }
+
+    fn open_cell(&mut self) -> Result<(), Error> {
+        self.cell_count += 1;
+        if self.cell_count > self.limits.cells {
+            return Err(Error::TooLarge { what: "cells".to_owned(), limit: self.limits.cells as u64 });
+        }
+        let most_columns = self.limits.columns;
+        if let Some(row) = self.row() {
+            if row.len() >= most_columns {
+                return Err(Error::TooLarge { what: "columns".to_owned(), limit: most_columns as u64 });
+            }
+            let begins = row.begins;
+            self.pages.go_to(begins);
+        }
+        self.cells.push(Cell::default());
+        self.containers.push(Container::default());
+        Ok(())
+    }
+
+    fn close_cell(&mut self) {
+        let (Some(mut cell), Some(container)) = (self.cells.pop(), self.leave()) else { return };
+        let position = self.pages.position();
+        cell.fill(container.blocks, container.has_bold && !container.has_plain);
+        if let Some(row) = self.row() {
+            row.ends = row.ends.max(position);
+            row.push(cell);
+        }
+    }
+
+    /// The row that is open in the innermost table.
+    fn row(&mut self) -> Option<&mut Row> {
+        self.tables.last_mut()?.row.as_mut()
+    }
+
+    fn set_run(&mut self, run: Run) {
+        if let Some(paragraph) = self.paragraphs.last_mut() {
+            paragraph.run = run;
+        }
+    }
+
+    /// Ends the innermost container; the document itself is never left.
+    fn leave(&mut self) -> Option<Container> {
+        if self.containers.len() > 1 { self.containers.pop() } else { None }
+    }
+
+    fn deliver(&mut self, blocks: Vec<Block>) -> Result<(), Error> {
+        self.gathered += blocks.iter().map(|block| block.text.len()).sum::<usize>();
+        // Text in nested tables is gathered once a level; the exact count is made of what comes out.
+        if self.gathered > self.limits.text_bytes.saturating_mul(4) {
+            return Err(too_much_text(self.limits.text_bytes));
+        }
+        if let Some(container) = self.containers.last_mut() {
+            container.blocks.extend(blocks);
+        }
+        Ok(())
+    }
+}
+
+/// `footnote 3`, whether it is the note or a reference to it.
+fn note_key(kind: &str, element: &BytesStart<'_>) -> String {
+    let kind = kind.trim_end_matches("Reference");
+    format!("{kind} {}", attribute(element, "id").unwrap_or_default())
+}

@@ -1,0 +1,120 @@
+//! Files as an enemy or a broken disk makes them, the same ones in every run.
+
+use std::io::Cursor;
+
+use super::{Error, Extracted, Limits, zip::tests::pack};
+
+type Read = fn(&[u8], &Limits) -> Result<Extracted, Error>;
+
+/// One of the project's sample documents.
+pub fn sample(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/../samples/files/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// Reads `count` mutations of a file; none may panic, and none may say more than allowed.
+pub fn survives(read: Read, bytes: &[u8], count: u64) {
+    let limits = limits();
+    let mut refused = 0;
+    for seed in 0..count {
+        refused += usize::from(check(read(&mutate(bytes, seed), &limits), &limits));
+    }
+    // If nothing was refused, nothing was mutated.
+    assert!(refused > 0);
+}
+
+/// The same for the parts inside a zip container, where mutations of the container itself do not reach.
+pub fn survives_inside(read: Read, bytes: &[u8], count: u64) {
+    let limits = limits();
+    let parts = unpack(bytes);
+    let mut different = 0;
+    let original = read(bytes, &limits);
+    for seed in 0..count {
+        let mut mutated = parts.clone();
+        let part = (seed.wrapping_mul(0x9E37_79B9) % mutated.len() as u64) as usize;
+        mutated[part].1 = mutate(&mutated[part].1, seed);
+        let borrowed: Vec<(&str, &[u8])> =
+            mutated.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        let outcome = read(&pack(&borrowed), &limits);
+        different += usize::from(outcome != original);
+        check(outcome, &limits);
+    }
+    assert!(different > 0);
+}
+
+/// Random bytes, with and without the first bytes of the format; and every file cut off at many places.
+pub fn survives_garbage(read: Read, bytes: &[u8]) {
+    let limits = limits();
+    for seed in 0..50 {
+        let mut random = Random(seed);
+        let garbage: Vec<u8> = (0..random.below(4096)).map(|_| random.below(256) as u8).collect();
+        check(read(&garbage, &limits), &limits);
+        check(read(&[&bytes[..bytes.len().min(64)], &garbage].concat(), &limits), &limits);
+        let cut = bytes.len() * seed as usize / 50;
+        check(read(&bytes[..cut], &limits), &limits);
+    }
+}
+
+fn limits() -> Limits {
+    Limits { text_bytes: 1024 * 1024, unpacked_bytes: 16 * 1024 * 1024, cells: 100_000, ..Limits::default() }
+}
+
+/// Whether it was refused.
+fn check(outcome: Result<Extracted, Error>, limits: &Limits) -> bool {
+    if let Ok(extracted) = &outcome {
+        let bytes: usize = extracted.blocks.iter().map(|block| block.text.len()).sum();
+        assert!(bytes <= limits.text_bytes);
+    }
+    outcome.is_err()
+}
+
+fn unpack(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let count = archive.len();
+    let read = |index| {
+        let mut file = archive.by_index(index).unwrap();
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut bytes).unwrap();
+        (file.name().to_owned(), bytes)
+    };
+    (0..count).map(read).collect()
+}
+
+pub fn mutate(bytes: &[u8], seed: u64) -> Vec<u8> {
+    let mut random = Random(seed);
+    let mut mutated = bytes.to_vec();
+    for _ in 0..=random.below(4) {
+        if mutated.is_empty() {
+            break;
+        }
+        let at = random.below(mutated.len());
+        let length = random.below(64).min(mutated.len() - at);
+        match random.below(6) {
+            0 => mutated[at] ^= 1 << random.below(8),
+            1 => mutated[at] = random.below(256) as u8,
+            2 => mutated.truncate(at),
+            3 => mutated[at..at + length].fill([0, 0xFF, b'9', b'<'][random.below(4)]),
+            4 => {
+                let piece = mutated[at..at + length].to_vec();
+                let to = random.below(mutated.len());
+                mutated.splice(to..to, piece);
+            }
+            _ => {
+                mutated.drain(at..at + length);
+            }
+        }
+    }
+    mutated
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) % limit.max(1) as u64) as usize
+    }
+}

@@ -1,0 +1,118 @@
+//! Mails as Outlook saves them (MS-OXMSG): a compound file whose streams are the mail's properties.
+
+mod properties;
+
+use chrono::DateTime;
+
+use super::{
+    Attachment, Error, Extracted, Limits, encoding,
+    mail::{Attachments, Body, Mail, is_document, person},
+    ole::{self, Container},
+};
+use properties::{Kind, Properties, tag};
+
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
+    if ole::kind(bytes) != Some(ole::Kind::OutlookMessage) {
+        return Err(Error::Damaged("this is not an Outlook message".to_owned()));
+    }
+    let mut container = Container::open(bytes, limits)?;
+    let message = Properties::read(&mut container, "/", Kind::Message)?;
+    let (to, cc) = recipients(&mut container, &message)?;
+    let mut from = message.text(&mut container, tag::SENDER_SMTP)?;
+    if from.is_empty() && message.text(&mut container, tag::SENDER_ADDRESS_TYPE)? == "SMTP" {
+        from = message.text(&mut container, tag::SENDER_ADDRESS)?;
+    }
+    let name = message.first_text(&mut container, &[tag::SENDER_NAME, tag::REPRESENTED_NAME])?;
+    let date = [tag::SENT, tag::DELIVERED, tag::CREATED].into_iter().find_map(|tag| message.moment(tag));
+    let mail = Mail {
+        subject: message.text(&mut container, tag::SUBJECT)?,
+        from: person(&name, &from),
+        to,
+        cc,
+        date: date.as_ref().map(DateTime::fixed_offset),
+        bodies: bodies(&mut container, &message)?,
+        attachments: attachments(&mut container, limits)?,
+    };
+    mail.extract(limits)
+}
+
+fn bodies(container: &mut Container<'_>, message: &Properties) -> Result<Vec<Body>, Error> {
+    let text = message.text(container, tag::BODY)?;
+    if !text.trim().is_empty() {
+        return Ok(vec![Body::Text(text)]);
+    }
+    let html = match message.binary(container, tag::HTML)? {
+        Some(bytes) => encoding::decode(&bytes),
+        None => message.text(container, tag::HTML)?,
+    };
+    Ok(if html.trim().is_empty() { Vec::new() } else { vec![Body::Html(html)] })
+}
+
+/// Those the mail went to, and those it went to as well.
+fn recipients(container: &mut Container<'_>, message: &Properties) -> Result<(String, String), Error> {
+    const TO: u32 = 1;
+    const CC: u32 = 2;
+    let (mut to, mut cc) = (Vec::new(), Vec::new());
+    for storage in numbered(container, "__recip_version1.0_") {
+        let recipient = Properties::read(container, &storage, Kind::Part)?;
+        let address = recipient.first_text(container, &[tag::SMTP_ADDRESS, tag::ADDRESS])?;
+        let name = recipient.text(container, tag::DISPLAY_NAME)?;
+        // Addresses of Exchange are paths in a directory.
+        let person = person(&name, if address.starts_with('/') { "" } else { &address });
+        match recipient.number(tag::RECIPIENT_KIND) {
+            Some(TO) | None => to.push(person),
+            Some(CC) => cc.push(person),
+            // Blind copies are nobody's business.
+            Some(_) => {}
+        }
+    }
+    if to.is_empty() && cc.is_empty() {
+        return Ok((message.text(container, tag::DISPLAY_TO)?, message.text(container, tag::DISPLAY_CC)?));
+    }
+    Ok((to.join(", "), cc.join(", ")))
+}
+
+fn attachments(container: &mut Container<'_>, limits: &Limits) -> Result<Vec<Attachment>, Error> {
+    const OUTLOOK: &str = "application/vnd.ms-outlook";
+    let mut attachments = Attachments::new(limits);
+    for storage in numbered(container, "__attach_version1.0_") {
+        let attachment = Properties::read(container, &storage, Kind::Part)?;
+        let name =
+            attachment.first_text(container, &[tag::LONG_FILENAME, tag::FILENAME, tag::DISPLAY_NAME])?;
+        let embedded = tag::stream(&storage, tag::ATTACHMENT, tag::OBJECT);
+        if container.streams(&embedded).is_empty() {
+            let media_type = attachment.text(container, tag::MIME_TYPE)?;
+            let is_picture = is_picture(&media_type, &name);
+            let is_shown = !attachment.text(container, tag::CONTENT_ID)?.is_empty()
+                || attachment.number(tag::HIDDEN).is_some_and(|hidden| hidden & 0xFF != 0);
+            if (is_picture && is_shown) || !is_document(&media_type) {
+                continue;
+            }
+            if let Some(bytes) = attachment.binary(container, tag::ATTACHMENT)? {
+                attachments.push(&name, &media_type, bytes)?;
+            }
+        } else {
+            let name = if name.is_empty() { "mail".to_owned() } else { name.replace(['/', '\\'], "-") };
+            let bytes = properties::extract_message(container, &embedded)?;
+            attachments.push(&format!("{name}.msg"), OUTLOOK, bytes)?;
+        }
+    }
+    Ok(attachments.into_vec())
+}
+
+fn is_picture(media_type: &str, name: &str) -> bool {
+    let name = name.to_lowercase();
+    media_type.to_lowercase().starts_with("image/")
+        || [".png", ".jpg", ".jpeg", ".gif", ".bmp"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// The storages of recipients or attachments, in their order.
+fn numbered(container: &Container<'_>, prefix: &str) -> Vec<String> {
+    let mut storages = container.storages("/");
+    storages.retain(|path| path.trim_start_matches('/').starts_with(prefix));
+    storages.sort_unstable();
+    storages
+}
+
+#[cfg(test)]
+mod tests;

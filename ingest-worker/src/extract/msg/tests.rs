@@ -1,0 +1,116 @@
+use super::{
+    super::{hostile, ole::tests::build},
+    *,
+};
+
+fn utf_16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// The stream of properties of fixed length.
+fn fixed(header: usize, properties: &[(u16, u16, u64)]) -> Vec<u8> {
+    let mut bytes = vec![0; header];
+    for (property, kind, value) in properties {
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(property.to_le_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(value.to_le_bytes());
+    }
+    bytes
+}
+
+/// 10 November 2026, 14:20 UTC.
+const SENT: u64 = 134_387_940_000_000_000;
+
+fn message(more: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut streams: Vec<(&str, Vec<u8>)> = vec![
+        ("/__properties_version1.0", fixed(32, &[(tag::SENT, 0x40, SENT), (tag::CODEPAGE, 3, 1252)])),
+        ("/__substg1.0_0037001F", utf_16("Hormigonado losa piso 7")),
+        ("/__substg1.0_0C1A001F", utf_16("Tomás Echeverría")),
+        ("/__substg1.0_5D01001F", utf_16("tomas@andamar.example")),
+        ("/__recip_version1.0_#00000000/__substg1.0_3001001F", utf_16("Lorena Pizarro")),
+        ("/__recip_version1.0_#00000000/__substg1.0_39FE001F", utf_16("lorena@vertice.example")),
+        ("/__recip_version1.0_#00000000/__properties_version1.0", fixed(8, &[(tag::RECIPIENT_KIND, 3, 1)])),
+        ("/__recip_version1.0_#00000001/__substg1.0_3001001F", utf_16("Marcela Rivas")),
+        ("/__recip_version1.0_#00000001/__substg1.0_3003001F", utf_16("/O=ORG/CN=MRIVAS")),
+        ("/__recip_version1.0_#00000001/__properties_version1.0", fixed(8, &[(tag::RECIPIENT_KIND, 3, 2)])),
+        ("/__recip_version1.0_#00000002/__substg1.0_3001001F", utf_16("Nadie Ve")),
+        ("/__recip_version1.0_#00000002/__properties_version1.0", fixed(8, &[(tag::RECIPIENT_KIND, 3, 3)])),
+    ];
+    streams.extend(more.iter().map(|(path, bytes)| (*path, bytes.clone())));
+    let borrowed: Vec<(&str, &[u8])> =
+        streams.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
+    build(&borrowed)
+}
+
+fn rich() -> Vec<u8> {
+    message(&[
+        ("/__substg1.0_1000001F", utf_16("Se vacía el martes.\r\n\r\nSaludos")),
+        ("/__attach_version1.0_#00000000/__substg1.0_3707001F", utf_16("mezcla.csv")),
+        ("/__attach_version1.0_#00000000/__substg1.0_370E001F", utf_16("text/csv")),
+        ("/__attach_version1.0_#00000000/__substg1.0_37010102", b"a;b".to_vec()),
+        ("/__attach_version1.0_#00000001/__substg1.0_3707001F", utf_16("logo.png")),
+        ("/__attach_version1.0_#00000001/__substg1.0_3712001F", utf_16("logo@x")),
+        ("/__attach_version1.0_#00000001/__substg1.0_37010102", b"\x89PNG".to_vec()),
+        ("/__attach_version1.0_#00000002/__substg1.0_3001001F", utf_16("RE: Losa / piso 6")),
+        (
+            "/__attach_version1.0_#00000002/__substg1.0_3701000D/__properties_version1.0",
+            fixed(24, &[(tag::SENT, 0x40, SENT)]),
+        ),
+        ("/__attach_version1.0_#00000002/__substg1.0_3701000D/__substg1.0_0037001F", utf_16("Losa piso 6")),
+        ("/__attach_version1.0_#00000002/__substg1.0_3701000D/__substg1.0_1000001F", utf_16("Anterior")),
+        (
+            "/__attach_version1.0_#00000002/__substg1.0_3701000D/__recip_version1.0_#00000000/__substg1.0_3001001F",
+            utf_16("Ana"),
+        ),
+    ])
+}
+
+#[test]
+fn reads_header_body_and_attachments() {
+    let extracted = read(&rich(), &Limits::default()).unwrap();
+    let texts: Vec<&str> = extracted.blocks.iter().map(|block| block.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "From: Tomás Echeverría <tomas@andamar.example>\nTo: Lorena Pizarro <lorena@vertice.example>\nCc: Marcela Rivas\n\
+             Date: 2026-11-10 14:20 +00:00\nSubject: Hormigonado losa piso 7\nAttachments: mezcla.csv, RE: Losa - piso 6.msg",
+            "Se vacía el martes.",
+            "Saludos",
+        ]
+    );
+    assert_eq!(extracted.metadata.title, "Hormigonado losa piso 7");
+    assert_eq!(extracted.metadata.date.unwrap().to_rfc3339(), "2026-11-10T14:20:00+00:00");
+    assert_eq!(extracted.attachments[0].bytes, b"a;b");
+
+    let inner = read(&extracted.attachments[1].bytes, &Limits::default()).unwrap();
+    assert_eq!(inner.metadata.title, "Losa piso 6");
+    assert_eq!(inner.metadata.date, extracted.metadata.date);
+    assert!(inner.blocks[0].text.contains("To: Ana"));
+    assert_eq!(inner.blocks[1].text, "Anterior");
+}
+
+#[test]
+fn reads_html_and_old_texts() {
+    let html =
+        message(&[("/__substg1.0_10130102", b"<html><body><p>Hormig&oacute;n</p></body></html>".to_vec())]);
+    assert_eq!(read(&html, &Limits::default()).unwrap().blocks[1].text, "Hormigón");
+    let old = message(&[("/__substg1.0_1000001E", b"Hormig\xF3n\0".to_vec())]);
+    assert_eq!(read(&old, &Limits::default()).unwrap().blocks[1].text, "Hormigón");
+}
+
+#[test]
+fn refuses_what_it_cannot_read() {
+    let limits = Limits::default();
+    assert!(matches!(read(b"From: a@b.example", &limits), Err(Error::Damaged(_))));
+    assert!(matches!(read(&build(&[("/WordDocument", b"x")]), &limits), Err(Error::Damaged(_))));
+    let few = Limits { attachments: 1, ..Limits::default() };
+    assert!(matches!(read(&rich(), &few), Err(Error::TooLarge { limit: 1, .. })));
+}
+
+#[test]
+fn survives_mutations() {
+    let rich = rich();
+    hostile::survives(read, &rich, 500);
+    hostile::survives_garbage(read, &rich);
+}

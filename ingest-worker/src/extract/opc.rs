@@ -1,0 +1,191 @@
+//! The package around Office documents: parts, the relationships between them, and what the document says of itself.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{
+    Error, ExtractedMetadata, Limits, ole,
+    table::one_line,
+    xml::{self, Node, Xml},
+    zip::Archive,
+};
+
+pub struct Package<'a> {
+    archive: Archive<'a>,
+    limits: &'a Limits,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relationship {
+    pub id: String,
+    /// The last word of its type, such as `slide`.
+    pub kind: String,
+    /// The part it leads to, from the root of the package.
+    pub target: String,
+}
+
+impl<'a> Package<'a> {
+    pub fn open(bytes: &'a [u8], limits: &'a Limits) -> Result<Self, Error> {
+        if ole::kind(bytes) == Some(ole::Kind::EncryptedOffice) {
+            return Err(Error::PasswordProtected);
+        }
+        Ok(Self { archive: Archive::open(bytes, limits)?, limits })
+    }
+
+    /// The name of the part that the package is about.
+    pub fn main_part(&mut self, usual: &str) -> Result<String, Error> {
+        let named = self.relationships("")?.into_iter().find(|to| to.kind == "officeDocument");
+        let name = named.map_or_else(|| usual.to_owned(), |relationship| relationship.target);
+        if self.archive.contains(&name) {
+            Ok(name)
+        } else {
+            Err(Error::Damaged(format!("the package has no {usual}")))
+        }
+    }
+
+    /// The text of a part, or none when there is no such part.
+    pub fn part(&mut self, name: &str) -> Result<Option<String>, Error> {
+        Ok(self.archive.read(name)?.map(xml::decode))
+    }
+
+    /// Where a part leads to, inside the package; the package itself is the part without a name.
+    pub fn relationships(&mut self, part: &str) -> Result<Vec<Relationship>, Error> {
+        let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
+        let Some(text) = self.part(&format!("{folder}/_rels/{file}.rels"))? else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        let mut reader = Xml::new(&text, self.limits);
+        loop {
+            match reader.next()? {
+                Node::Open(element) if xml::name(&element) == "Relationship" => {
+                    let value = |name| xml::attribute(&element, name).unwrap_or_default();
+                    if value("TargetMode") != "External" {
+                        found.push(Relationship {
+                            id: value("Id"),
+                            kind: value("Type").rsplit('/').next().unwrap_or_default().to_owned(),
+                            target: resolve(folder, &value("Target")),
+                        });
+                    }
+                }
+                Node::End => return Ok(found),
+                _ => {}
+            }
+        }
+    }
+
+    /// Title, author and date of the last change, as far as the package states them.
+    pub fn properties(&mut self) -> Result<ExtractedMetadata, Error> {
+        let mut metadata = ExtractedMetadata::default();
+        let named = self.relationships("")?.into_iter().find(|to| to.kind == "core-properties");
+        let name = named.map_or_else(|| "docProps/core.xml".to_owned(), |to| to.target);
+        let Some(text) = self.part(&name)? else { return Ok(metadata) };
+        let mut created = None;
+        let mut reader = Xml::new(&text, self.limits);
+        loop {
+            match reader.next()? {
+                Node::Open(element) => match xml::name(&element) {
+                    "title" => metadata.title = title(&reader.text()?),
+                    "creator" => metadata.author = one_line(&reader.text()?),
+                    "modified" => metadata.date = date(&reader.text()?),
+                    "created" => created = date(&reader.text()?),
+                    _ => {}
+                },
+                Node::End => break,
+                _ => {}
+            }
+        }
+        metadata.date = metadata.date.or(created);
+        Ok(metadata)
+    }
+
+    /// Proves that the parts whose names `wanted` accepts can be unpacked within the limits.
+    pub fn check(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
+        self.archive.check(wanted)
+    }
+}
+
+/// The title that a person gave, not the one that a program did.
+fn title(text: &str) -> String {
+    const OF_PROGRAMS: [&str; 6] = [
+        "powerpoint presentation",
+        "presentación de powerpoint",
+        "slide 1",
+        "diapositiva 1",
+        "document",
+        "documento",
+    ];
+    let title = one_line(text);
+    let title = title.strip_prefix("Microsoft Word - ").unwrap_or(&title);
+    if OF_PROGRAMS.contains(&title.to_lowercase().as_str()) { String::new() } else { title.to_owned() }
+}
+
+/// W3C dates: a moment, or a day.
+fn date(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    let moment = DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc());
+    moment.or_else(|| Some(text.get(..10)?.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc()))
+}
+
+/// A target is relative to the folder of the part that names it, unless it starts at the root.
+fn resolve(folder: &str, target: &str) -> String {
+    let mut path: Vec<&str> = if target.starts_with('/') {
+        Vec::new()
+    } else {
+        folder.split('/').filter(|s| !s.is_empty()).collect()
+    };
+    for step in target.split('/') {
+        match step {
+            "" | "." => {}
+            ".." => {
+                path.pop();
+            }
+            name => path.push(name),
+        }
+    }
+    path.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::zip::tests::pack, *};
+
+    #[test]
+    fn resolves_targets() {
+        assert_eq!(
+            resolve("ppt/slides", "../notesSlides/notesSlide1.xml"),
+            "ppt/notesSlides/notesSlide1.xml"
+        );
+        assert_eq!(resolve("ppt", "/word/document.xml"), "word/document.xml");
+        assert_eq!(resolve("a", "../../../b"), "b");
+    }
+
+    #[test]
+    fn follows_relationships_and_reads_properties() {
+        let packed = pack(&[
+            (
+                "_rels/.rels",
+                br#"<Relationships><Relationship Id="rId1" Type="http://x/relationships/officeDocument" Target="word/main.xml"/>
+                    <Relationship Id="rId2" Type="http://x/hyperlink" Target="http://y" TargetMode="External"/></Relationships>"#,
+            ),
+            ("word/main.xml", b"<a/>"),
+            (
+                "docProps/core.xml",
+                "<p><dc:title> Acta  41 </dc:title><dc:creator>Lorena</dc:creator>
+                 <dcterms:created>2026-01-02</dcterms:created></p>"
+                    .as_bytes(),
+            ),
+        ]);
+        let limits = Limits::default();
+        let mut package = Package::open(&packed, &limits).unwrap();
+        assert_eq!(package.main_part("word/document.xml").unwrap(), "word/main.xml");
+        assert_eq!(package.relationships("").unwrap().len(), 1);
+        assert!(package.relationships("word/main.xml").unwrap().is_empty());
+        let metadata = package.properties().unwrap();
+        assert_eq!((metadata.title.as_str(), metadata.author.as_str()), ("Acta 41", "Lorena"));
+        assert_eq!(metadata.date.unwrap().to_rfc3339(), "2026-01-02T00:00:00+00:00");
+    }
+
+    #[test]
+    fn drops_titles_that_nobody_gave() {
+        assert_eq!(title("PowerPoint Presentation"), "");
+        assert_eq!(title("Microsoft Word - Informe"), "Informe");
+    }
+}

@@ -1,0 +1,99 @@
+//! PowerPoint presentations: a slide is a page.
+
+mod slide;
+
+use super::{
+    BlockKind, Error, Extracted, Limits,
+    blocks::Blocks,
+    opc::{Package, Relationship},
+    table::one_line,
+    xml::{self, Node, Xml},
+};
+use slide::{Content, Place, Shape};
+
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
+    let mut package = Package::open(bytes, limits)?;
+    let main = package.main_part("ppt/presentation.xml")?;
+    let slides = slides(&mut package, &main, limits)?;
+    let mut metadata = package.properties()?;
+    let mut blocks = Blocks::new(limits);
+    let mut cells = 0;
+    for (index, part) in slides.iter().enumerate() {
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        metadata.pages = number;
+        let text = package
+            .part(part)?
+            .ok_or_else(|| Error::Damaged(format!("slide {number} is missing from the presentation")))?;
+        let shapes = slide::read(&text, limits, &mut cells)?;
+        write(&shapes, number, &mut blocks)?;
+
+        let links = package.relationships(part)?;
+        let mut linked = |kind: &str| -> Result<Vec<Shape>, Error> {
+            let parts = links.iter().filter(|link| link.kind == kind);
+            let mut shapes = Vec::new();
+            for Relationship { target, .. } in parts {
+                let text = package.part(target)?.unwrap_or_default();
+                shapes.extend(slide::read(&text, limits, &mut cells)?);
+            }
+            Ok(shapes)
+        };
+        // The words of a diagram stand in a part of their own.
+        write(&linked("diagramData")?, number, &mut blocks)?;
+        let notes = linked("notesSlide")?;
+        for shape in notes.iter().filter(|shape| shape.place == Place::Body) {
+            for content in &shape.contents {
+                blocks.push(BlockKind::Paragraph, content.text(), Some(number))?;
+            }
+        }
+    }
+    Ok(blocks.finish(metadata))
+}
+
+/// The parts of the slides, in the order in which they are shown.
+fn slides(package: &mut Package<'_>, main: &str, limits: &Limits) -> Result<Vec<String>, Error> {
+    let links = package.relationships(main)?;
+    let text = package.part(main)?.unwrap_or_default();
+    let mut slides = Vec::new();
+    let mut reader = Xml::new(&text, limits);
+    loop {
+        match reader.next()? {
+            Node::Open(element) if xml::name(&element) == "sldId" => {
+                let id = xml::relationship(&element).unwrap_or_default();
+                let link = links.iter().find(|link| link.id == id);
+                slides.push(link.map(|link| link.target.clone()).unwrap_or_default());
+                if slides.len() > limits.pages as usize {
+                    return Err(Error::TooLarge {
+                        what: "slides".to_owned(),
+                        limit: u64::from(limits.pages),
+                    });
+                }
+            }
+            Node::End => return Ok(slides),
+            _ => {}
+        }
+    }
+}
+
+/// The title first, wherever it was drawn; the rest in the order in which it was made.
+fn write(shapes: &[Shape], page: u32, blocks: &mut Blocks) -> Result<(), Error> {
+    for title in shapes.iter().filter(|shape| shape.place == Place::Title) {
+        blocks.push(BlockKind::Heading(1), &one_line(&title.text()), Some(page))?;
+    }
+    for shape in shapes {
+        let kind = match shape.place {
+            Place::Title | Place::Furniture => continue,
+            Place::Body => BlockKind::ListItem,
+            Place::Other => BlockKind::Paragraph,
+        };
+        for content in &shape.contents {
+            match content {
+                Content::Paragraph(text) => blocks.push(kind, text, Some(page))?,
+                Content::Row(text) => blocks.push(BlockKind::TableRow, text, Some(page))?,
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

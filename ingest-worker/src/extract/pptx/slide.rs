@@ -1,0 +1,243 @@
+//! What stands on a slide, shape by shape.
+
+use std::collections::HashMap;
+
+use quick_xml::events::BytesStart;
+
+use super::super::{
+    Error, Limits,
+    table::{Cells, RowRole, Table, one_line},
+    xml::{self, Node, Xml, attribute},
+};
+
+#[derive(Debug)]
+pub struct Shape {
+    pub place: Place,
+    pub contents: Vec<Content>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Title,
+    Body,
+    /// Date, footer, slide number: the same on every slide.
+    Furniture,
+    Other,
+}
+
+#[derive(Debug)]
+pub enum Content {
+    Paragraph(String),
+    Row(String),
+}
+
+impl Content {
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Paragraph(text) | Self::Row(text) => text,
+        }
+    }
+}
+
+impl Shape {
+    fn new() -> Self {
+        Self { place: Place::Other, contents: Vec::new() }
+    }
+
+    pub fn text(&self) -> String {
+        self.contents.iter().map(Content::text).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// `cells` counts those of all tables of the presentation.
+pub fn read(part: &str, limits: &Limits, cells: &mut usize) -> Result<Vec<Shape>, Error> {
+    let mut slide = Slide {
+        limits,
+        cells,
+        shapes: Vec::new(),
+        shape: Shape::new(),
+        paragraph: String::new(),
+        table: None,
+        alternatives: Vec::new(),
+    };
+    let mut reader = Xml::new(part, limits);
+    loop {
+        match reader.next()? {
+            Node::Open(element) => slide.open(&element, &mut reader)?,
+            Node::Close(element) => slide.close(xml::closed_name(&element)),
+            Node::Text(_) => {}
+            Node::End => {
+                slide.next_shape();
+                return Ok(slide.shapes);
+            }
+        }
+    }
+}
+
+struct Slide<'a> {
+    limits: &'a Limits,
+    cells: &'a mut usize,
+    shapes: Vec<Shape>,
+    shape: Shape,
+    paragraph: String,
+    table: Option<OpenTable>,
+    /// Of each open AlternateContent: whether one of its versions was read.
+    alternatives: Vec<bool>,
+}
+
+#[derive(Default)]
+struct OpenTable {
+    rows: Table,
+    has_header: bool,
+    is_first: bool,
+    row: Cells,
+    column: usize,
+    cell: Option<OpenCell>,
+    /// Text of cells that go on in the rows below, by column.
+    merged: HashMap<usize, String>,
+}
+
+#[derive(Default)]
+struct OpenCell {
+    text: String,
+    goes_down: bool,
+    comes_from_above: bool,
+}
+
+impl Slide<'_> {
+    fn open(&mut self, element: &BytesStart<'_>, reader: &mut Xml<'_>) -> Result<(), Error> {
+        match xml::name(element) {
+            "sp" | "graphicFrame" => self.next_shape(),
+            "ph" => self.shape.place = place(attribute(element, "type").as_deref()),
+            "t" => {
+                let text = reader.text()?;
+                self.paragraph.push_str(&text);
+            }
+            "br" => self.paragraph.push('\n'),
+            // Numbers of slides, and properties, which hold tab stops and bullets but no text.
+            "fld" if attribute(element, "type").is_some_and(|kind| kind == "slidenum") => reader.skip()?,
+            "pPr" | "rPr" | "endParaRPr" | "lstStyle" => reader.skip()?,
+            "tbl" => self.table = Some(OpenTable { is_first: true, ..OpenTable::default() }),
+            "tblPr" => {
+                if let Some(table) = &mut self.table {
+                    table.has_header =
+                        attribute(element, "firstRow").is_some_and(|on| on == "1" || on == "true");
+                }
+            }
+            "tc" => self.open_cell(element)?,
+            "AlternateContent" => self.alternatives.push(false),
+            "Choice" | "Fallback" => match self.alternatives.last_mut() {
+                Some(read @ false) => *read = true,
+                Some(true) => reader.skip()?,
+                None => {}
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, name: &str) {
+        match name {
+            "p" => {
+                let text = std::mem::take(&mut self.paragraph);
+                if text.trim().is_empty() {
+                    return;
+                }
+                match self.table.as_mut().and_then(|table| table.cell.as_mut()) {
+                    Some(cell) => {
+                        cell.text.push(' ');
+                        cell.text.push_str(&text);
+                    }
+                    None => self.shape.contents.push(Content::Paragraph(text)),
+                }
+            }
+            "tc" => {
+                if let Some(table) = &mut self.table {
+                    table.close_cell();
+                }
+            }
+            "tr" => {
+                if let Some(line) = self.table.as_mut().and_then(OpenTable::close_row) {
+                    self.shape.contents.push(Content::Row(line));
+                }
+            }
+            "tbl" => {
+                if let Some(table) = self.table.take() {
+                    self.shape.contents.extend(table.rows.finish().into_iter().map(Content::Row));
+                }
+            }
+            "sp" | "graphicFrame" => self.next_shape(),
+            "AlternateContent" => {
+                self.alternatives.pop();
+            }
+            _ => {}
+        }
+    }
+
+    fn next_shape(&mut self) {
+        let shape = std::mem::replace(&mut self.shape, Shape::new());
+        if !shape.contents.is_empty() {
+            self.shapes.push(shape);
+        }
+    }
+
+    fn open_cell(&mut self, element: &BytesStart<'_>) -> Result<(), Error> {
+        *self.cells += 1;
+        if *self.cells > self.limits.cells {
+            return Err(Error::TooLarge { what: "cells".to_owned(), limit: self.limits.cells as u64 });
+        }
+        let Some(table) = &mut self.table else { return Ok(()) };
+        if table.column >= self.limits.columns {
+            return Err(Error::TooLarge { what: "columns".to_owned(), limit: self.limits.columns as u64 });
+        }
+        let is_on = |name| attribute(element, name).is_some_and(|on| on == "1" || on == "true");
+        table.cell = Some(OpenCell {
+            text: String::new(),
+            goes_down: attribute(element, "rowSpan").is_some(),
+            comes_from_above: is_on("vMerge"),
+        });
+        Ok(())
+    }
+}
+
+impl OpenTable {
+    /// Merged cells are there one by one: those that are covered are empty.
+    fn close_cell(&mut self) {
+        let Some(cell) = self.cell.take() else { return };
+        let mut text = one_line(&cell.text);
+        if cell.comes_from_above {
+            text = self.merged.get(&self.column).cloned().unwrap_or(text);
+        } else if cell.goes_down {
+            self.merged.insert(self.column, text.clone());
+        }
+        if !text.is_empty() {
+            self.row.push((self.column, text));
+        }
+        self.column += 1;
+    }
+
+    fn close_row(&mut self) -> Option<String> {
+        self.column = 0;
+        let cells = std::mem::take(&mut self.row);
+        if cells.is_empty() {
+            return None;
+        }
+        let is_first = std::mem::take(&mut self.is_first);
+        let role = match (is_first, self.has_header && cells.len() > 1) {
+            (true, true) => RowRole::Header,
+            (true, false) => RowRole::Unknown,
+            (false, _) => RowRole::Data,
+        };
+        self.rows.row(cells, role)
+    }
+}
+
+/// Placeholders without a type hold the slide's contents.
+fn place(kind: Option<&str>) -> Place {
+    match kind {
+        Some("title" | "ctrTitle") => Place::Title,
+        Some("dt" | "ftr" | "hdr" | "sldNum" | "sldImg") => Place::Furniture,
+        Some("body" | "obj") | None => Place::Body,
+        Some(_) => Place::Other,
+    }
+}

@@ -1,0 +1,145 @@
+use super::{
+    super::{Block, hostile, ole, zip::tests::pack},
+    *,
+};
+
+fn text(text: &str) -> String {
+    format!("<a:p><a:pPr><a:buChar char=\"x\"/></a:pPr><a:r><a:t>{text}</a:t></a:r></a:p>")
+}
+
+fn shape(placeholder: &str, paragraphs: &str) -> String {
+    format!(
+        "<p:sp><p:nvSpPr><p:nvPr>{placeholder}</p:nvPr></p:nvSpPr><p:txBody>{paragraphs}</p:txBody></p:sp>"
+    )
+}
+
+fn build(slides: &[String], order: &[usize]) -> Vec<u8> {
+    let mut parts: Vec<(String, String)> = vec![(
+        "_rels/.rels".to_owned(),
+        "<Relationships><Relationship Id=\"r\" Type=\"x/officeDocument\" Target=\"ppt/presentation.xml\"/></Relationships>".to_owned(),
+    )];
+    let ids: String =
+        order.iter().map(|n| format!("<p:sldId id=\"{}\" r:id=\"rId{n}\"/>", 256 + n)).collect();
+    parts.push((
+        "ppt/presentation.xml".to_owned(),
+        format!("<p:presentation><p:sldIdLst>{ids}</p:sldIdLst></p:presentation>"),
+    ));
+    let links: String = (0..slides.len())
+        .map(|n| format!("<Relationship Id=\"rId{n}\" Type=\"x/slide\" Target=\"slides/slide{n}.xml\"/>"))
+        .collect();
+    parts.push((
+        "ppt/_rels/presentation.xml.rels".to_owned(),
+        format!("<Relationships>{links}</Relationships>"),
+    ));
+    for (n, slide) in slides.iter().enumerate() {
+        parts.push((
+            format!("ppt/slides/slide{n}.xml"),
+            format!("<p:sld><p:spTree>{slide}</p:spTree></p:sld>"),
+        ));
+    }
+    let borrowed: Vec<(&str, &[u8])> =
+        parts.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
+    pack(&borrowed)
+}
+
+#[test]
+fn reads_the_sample() {
+    let extracted =
+        read(&hostile::sample("safety-briefing-work-at-height.pptx"), &Limits::default()).unwrap();
+    assert_eq!(extracted.metadata.pages, 6);
+    assert_eq!(extracted.metadata.title, "Safety briefing: work at height");
+    assert_eq!(extracted.metadata.author, "Constructora Andamar");
+    let has = |kind: BlockKind, text: &str, page: u32| {
+        let block = Block { kind, text: text.to_owned(), page: Some(page) };
+        assert!(extracted.blocks.contains(&block), "{text}\n{:#?}", extracted.blocks);
+    };
+    has(BlockKind::Heading(1), "Why we talk about it today", 2);
+    has(BlockKind::ListItem, "No injury, but a clamp fell 14 m into the fenced area", 2);
+    has(BlockKind::Paragraph, "Ask the crew who saw the clamp fall to tell it in their own words.", 2);
+}
+
+#[test]
+fn slides_come_in_the_order_in_which_they_are_shown() {
+    let slides = [shape("", &text("primero en el archivo")), shape("", &text("primero en pantalla"))];
+    let extracted = read(&build(&slides, &[1, 0]), &Limits::default()).unwrap();
+    let found: Vec<(&str, Option<u32>)> =
+        extracted.blocks.iter().map(|block| (block.text.as_str(), block.page)).collect();
+    assert_eq!(found, [("primero en pantalla", Some(1)), ("primero en el archivo", Some(2))]);
+}
+
+#[test]
+fn titles_first_tables_by_row_no_furniture() {
+    let cell = |attributes: &str, content: &str| {
+        format!("<a:tc {attributes}><a:txBody>{}</a:txBody></a:tc>", text(content))
+    };
+    let rows = [
+        format!("<a:tr>{}{}</a:tr>", cell("", "Piso"), cell("", "Tarea")),
+        format!("<a:tr>{}{}</a:tr>", cell("rowSpan=\"2\"", "7"), cell("", "losa")),
+        format!("<a:tr>{}{}</a:tr>", cell("vMerge=\"1\"", ""), cell("", "muro")),
+    ];
+    let table =
+        format!("<p:graphicFrame><a:tbl><a:tblPr firstRow=\"1\"/>{}</a:tbl></p:graphicFrame>", rows.concat());
+    let slide = [
+        shape(
+            "<p:ph idx=\"1\"/>",
+            &[
+                text("punto"),
+                "<a:p><a:r><a:t>dos</a:t></a:r><a:br/><a:r><a:t>líneas</a:t></a:r></a:p>".to_owned(),
+            ]
+            .concat(),
+        ),
+        table,
+        shape("<p:ph type=\"ftr\"/>", &text("pie de página")),
+        shape("<p:ph type=\"sldNum\"/>", &text("3")),
+        format!(
+            "<mc:AlternateContent><mc:Choice>{0}</mc:Choice><mc:Fallback>{0}</mc:Fallback></mc:AlternateContent>",
+            shape("", &text("suelto"))
+        ),
+        shape("<p:ph type=\"ctrTitle\"/>", &text("Título")),
+    ];
+    let extracted = read(&build(&[slide.concat()], &[0]), &Limits::default()).unwrap();
+    let found: Vec<(BlockKind, &str)> =
+        extracted.blocks.iter().map(|block| (block.kind, block.text.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            (BlockKind::Heading(1), "Título"),
+            (BlockKind::ListItem, "punto"),
+            (BlockKind::ListItem, "dos\nlíneas"),
+            (BlockKind::TableRow, "Piso: 7; Tarea: losa"),
+            (BlockKind::TableRow, "Piso: 7; Tarea: muro"),
+            (BlockKind::Paragraph, "suelto"),
+        ]
+    );
+    assert_eq!(extracted.metadata.title, "Título");
+}
+
+#[test]
+fn refuses_what_it_cannot_read() {
+    let limits = Limits::default();
+    let encrypted = ole::tests::build(&[("/EncryptedPackage", b"x")]);
+    assert_eq!(read(&encrypted, &limits), Err(Error::PasswordProtected));
+    assert!(matches!(read(&build(&[], &[3]), &limits), Err(Error::Damaged(_))));
+    assert!(matches!(read(&pack(&[("a", b"b")]), &limits), Err(Error::Damaged(_))));
+    let sample = hostile::sample("safety-briefing-work-at-height.pptx");
+    assert!(matches!(read(&sample[..sample.len() - 100], &limits), Err(Error::Damaged(_))));
+
+    // One slide shown many times is unpacked many times.
+    let heavy = shape("", &text(&"palabra ".repeat(10_000)));
+    let again = build(&[heavy], &vec![0; 9_000]);
+    assert!(matches!(read(&again, &limits), Err(Error::TooLarge { .. })));
+    let many = build(&[shape("", &text("x"))], &vec![0; 11_000]);
+    assert!(matches!(read(&many, &limits), Err(Error::TooLarge { limit: 10_000, .. })));
+    let deep = build(&["<p:grpSp>".repeat(100_000)], &[0]);
+    assert!(matches!(read(&deep, &limits), Err(Error::TooLarge { .. })));
+    let wide = format!("<a:tbl><a:tr>{}</a:tr></a:tbl>", "<a:tc></a:tc>".repeat(100_000));
+    assert!(matches!(read(&build(&[wide], &[0]), &limits), Err(Error::TooLarge { .. })));
+}
+
+#[test]
+fn survives_mutations() {
+    let sample = hostile::sample("safety-briefing-work-at-height.pptx");
+    hostile::survives(read, &sample, 300);
+    hostile::survives_inside(read, &sample, 300);
+    hostile::survives_garbage(read, &sample);
+}

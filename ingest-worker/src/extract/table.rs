@@ -1,0 +1,199 @@
+//! Rows that can stand alone: each cell is named by its column's header.
+
+use std::collections::BTreeMap;
+
+/// The cells of a row that hold something, by column, from the left.
+pub type Cells = Vec<(usize, String)>;
+
+/// Longer ones are sentences, and would be repeated in every row.
+const LONGEST_NAME: usize = 100;
+
+/// The names of columns.
+#[derive(Debug, Default)]
+pub struct Header(BTreeMap<usize, String>);
+
+impl Header {
+    /// Adds a row of names; one below another completes it, as in `Quantity` over `planned` and `done`.
+    pub fn add(&mut self, cells: &[(usize, String)]) {
+        for (column, text) in cells {
+            let text: String = one_line(text).trim_end_matches(':').chars().take(LONGEST_NAME).collect();
+            let name = self.0.entry(*column).or_default();
+            if name.is_empty() {
+                *name = text;
+            } else if *name != text {
+                name.push(' ');
+                name.push_str(&text);
+            }
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `Name: value; Name: value`.
+    pub fn line(&self, cells: &[(usize, String)]) -> String {
+        if self.is_empty() {
+            return plain(cells);
+        }
+        let named: Vec<String> = cells
+            .iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(column, text)| match self.0.get(column) {
+                Some(name) if !name.is_empty() && name != text => format!("{name}: {text}"),
+                _ => text.clone(),
+            })
+            .collect();
+        named.join("; ")
+    }
+}
+
+/// A row without names. Two cells are a label and its value, and so is what follows a colon.
+fn plain(cells: &[(usize, String)]) -> String {
+    let texts: Vec<&str> =
+        cells.iter().map(|(_, text)| text.as_str()).filter(|text| !text.is_empty()).collect();
+    if let [label, value] = texts[..] {
+        return format!("{}: {value}", label.trim_end_matches(':'));
+    }
+    let mut line = String::new();
+    for text in texts {
+        if !line.is_empty() {
+            line.push_str(if line.ends_with(':') { " " } else { "; " });
+        }
+        line.push_str(text);
+    }
+    line
+}
+
+/// Names are short words, each different, none of them a figure (except a year).
+pub fn looks_like_header(cells: &[(usize, String)]) -> bool {
+    let names: Vec<&str> =
+        cells.iter().map(|(_, text)| text.as_str()).filter(|text| !text.is_empty()).collect();
+    let mut distinct = names.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    names.len() >= 2
+        && distinct.len() == names.len()
+        && names.iter().any(|name| !is_figure(name))
+        && names.iter().all(|name| {
+            name.chars().count() <= LONGEST_NAME
+                && !name.ends_with(':')
+                && (!is_figure(name) || is_year(name))
+        })
+}
+
+/// Numbers, amounts, percentages, dates.
+pub fn is_figure(text: &str) -> bool {
+    text.chars().any(|c| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_digit() || " \u{a0}.,:/+-%$€()".contains(c))
+}
+
+fn is_year(text: &str) -> bool {
+    text.parse().is_ok_and(|year: u16| (1900..=2100).contains(&year))
+}
+
+/// A cell's text on one line.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A table of a document, row by row.
+#[derive(Debug, Default)]
+pub struct Table {
+    header: Header,
+    /// Header rows, kept for a table that has nothing else.
+    header_rows: Vec<Cells>,
+    has_rows: bool,
+}
+
+/// What a document says about a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowRole {
+    Header,
+    Data,
+    Unknown,
+}
+
+impl Table {
+    /// The row's text, unless it is a header.
+    pub fn row(&mut self, cells: Cells, role: RowRole) -> Option<String> {
+        let is_first = self.header_rows.is_empty() && !self.has_rows;
+        let is_header = match role {
+            RowRole::Header => !self.has_rows,
+            // Two columns are as often labels and values; a wrong header does more harm than none.
+            RowRole::Unknown => is_first && cells.len() >= 3 && looks_like_header(&cells),
+            RowRole::Data => false,
+        };
+        if is_header {
+            self.header.add(&cells);
+            self.header_rows.push(cells);
+            return None;
+        }
+        // Tables that go on over pages often repeat their header by hand.
+        if self.header_rows.contains(&cells) {
+            return None;
+        }
+        self.has_rows = true;
+        Some(self.header.line(&cells))
+    }
+
+    /// What is left at the end: headers that head nothing.
+    pub fn finish(self) -> Vec<String> {
+        if self.has_rows { Vec::new() } else { self.header_rows.iter().map(|cells| plain(cells)).collect() }
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn cells(texts: &[&str]) -> Cells {
+        let numbered = texts.iter().enumerate().map(|(column, text)| (column, (*text).to_owned()));
+        numbered.filter(|(_, text)| !text.is_empty()).collect()
+    }
+
+    #[test]
+    fn names_cells() {
+        let mut header = Header::default();
+        header.add(&cells(&["Code", "Quantity", "Quantity", ""]));
+        header.add(&cells(&["Code", "planned", "done", ""]));
+        assert_eq!(header.line(&cells(&["P-1", "", "3", "loose"])), "Code: P-1; Quantity done: 3; loose");
+    }
+
+    #[test]
+    fn writes_labels_and_values_without_a_header() {
+        let line = |texts: &[&str]| Header::default().line(&cells(texts));
+        assert_eq!(line(&["Proyecto", "Torre Norte"]), "Proyecto: Torre Norte");
+        assert_eq!(
+            line(&["Proyecto:", "Torre", "Fecha:", "12-11-2026"]),
+            "Proyecto: Torre; Fecha: 12-11-2026"
+        );
+        assert_eq!(line(&["1", "2", "3"]), "1; 2; 3");
+    }
+
+    #[test]
+    fn tells_headers_from_figures() {
+        assert!(looks_like_header(&cells(&["Código", "Avance %", "2026"])));
+        assert!(!looks_like_header(&cells(&["Hormigón", "1.200,50", "m3"])));
+        assert!(!looks_like_header(&cells(&["Fecha:", "Lugar"])));
+        assert!(!looks_like_header(&cells(&["igual", "igual"])));
+        assert!(!looks_like_header(&cells(&["2025", "2026"])));
+        for figure in ["12-11-2026", "1.200,5", "35 %", "$ 4,500.00", "08:30"] {
+            assert!(is_figure(figure), "{figure}");
+        }
+        assert!(!is_figure("P-01") && !is_figure("---"));
+    }
+
+    #[test]
+    fn a_header_without_rows_is_text() {
+        let mut table = Table::default();
+        assert_eq!(table.row(cells(&["a", "b", "c"]), RowRole::Unknown), None);
+        assert_eq!(table.finish(), ["a; b; c"]);
+
+        let mut table = Table::default();
+        assert_eq!(table.row(cells(&["a", "b", "c"]), RowRole::Unknown), None);
+        assert_eq!(table.row(cells(&["1", "2", "3"]), RowRole::Data).unwrap(), "a: 1; b: 2; c: 3");
+        assert_eq!(table.row(cells(&["a", "b", "c"]), RowRole::Unknown), None);
+        assert!(table.finish().is_empty());
+    }
+}

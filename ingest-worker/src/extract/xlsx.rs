@@ -1,0 +1,75 @@
+//! Workbooks of Excel since 2007.
+
+mod rows;
+mod value;
+
+use std::{
+    io::Cursor,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use calamine::{Data, Reader, Sheet as SheetInfo, SheetType, SheetVisible, Xlsx, XlsxError};
+
+use super::{Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, opc::Package};
+pub use rows::Rows;
+
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
+    let mut package = Package::open(bytes, limits)?;
+    package.main_part("xl/workbook.xml")?;
+    // calamine unpacks without counting, so everything that it may touch is unpacked and counted first.
+    package.check(|name| name.ends_with(".xml") || name.ends_with(".rels"))?;
+    let metadata = package.properties()?;
+    guarded(|| sheets(bytes, metadata, limits))
+}
+
+/// calamine indexes into what a file says without looking whether it is there.
+pub fn guarded(read: impl FnOnce() -> Result<Extracted, Error>) -> Result<Extracted, Error> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(Error::Damaged("the workbook contradicts itself".to_owned())))
+}
+
+fn sheets(bytes: &[u8], metadata: ExtractedMetadata, limits: &Limits) -> Result<Extracted, Error> {
+    let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(refusal)?;
+    let mut blocks = Blocks::new(limits);
+    let mut count = 0;
+    for info in shown(workbook.sheets_metadata()) {
+        let merged = workbook.merge_cells_by_sheet_name(&info.name).unwrap_or_default();
+        let mut rows = Rows::new(&info.name, &merged, &mut blocks, &mut count, limits);
+        let mut reader = match workbook.worksheet_cells_reader(&info.name) {
+            Ok(reader) => reader,
+            Err(XlsxError::NotAWorksheet(_)) => continue,
+            Err(error) => return Err(refusal(error)),
+        };
+        while let Some(cell) = reader.next_cell().map_err(refusal)? {
+            let position = cell.get_position();
+            rows.cell(position, &Data::from(cell.get_value().clone()))?;
+        }
+        rows.finish()?;
+    }
+    Ok(finish(blocks, metadata))
+}
+
+/// The name of a sheet, such as `Sheet1`, is no title of the workbook.
+pub fn finish(blocks: Blocks, metadata: ExtractedMetadata) -> Extracted {
+    let title = metadata.title.clone();
+    let mut extracted = blocks.finish(metadata);
+    extracted.metadata.title = title;
+    extracted
+}
+
+/// The sheets that a reader of the workbook sees.
+pub fn shown(sheets: &[SheetInfo]) -> Vec<SheetInfo> {
+    let is_shown =
+        |sheet: &&SheetInfo| sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet;
+    sheets.iter().filter(is_shown).cloned().collect()
+}
+
+fn refusal(error: XlsxError) -> Error {
+    match error {
+        XlsxError::Password => Error::PasswordProtected,
+        error => Error::Damaged(format!("workbook: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

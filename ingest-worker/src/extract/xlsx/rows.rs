@@ -1,0 +1,102 @@
+//! Makes rows of cells that come one by one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use calamine::{Data, Dimensions};
+
+use super::{
+    super::{
+        Error, Limits,
+        blocks::Blocks,
+        sheet::{Merged, Row, Sheet},
+        table::Cells,
+    },
+    value,
+};
+
+pub struct Rows<'b> {
+    sheet: Sheet<'b>,
+    /// Cells of all sheets so far.
+    count: &'b mut usize,
+    most_cells: usize,
+    now: u32,
+    cells: Cells,
+    /// Merged regions by the cell that holds their text.
+    regions: HashMap<(u32, u32), Dimensions>,
+    /// Text of merged cells that go on below, by column, with their last row.
+    merged: BTreeMap<u32, (u32, String)>,
+}
+
+impl<'b> Rows<'b> {
+    pub fn new(
+        name: &str,
+        regions: &[Dimensions],
+        blocks: &'b mut Blocks,
+        count: &'b mut usize,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            sheet: Sheet::new(Some(name), blocks, limits),
+            count,
+            most_cells: limits.cells,
+            now: 0,
+            cells: Cells::new(),
+            regions: regions.iter().map(|region| (region.start, *region)).collect(),
+            merged: BTreeMap::new(),
+        }
+    }
+
+    pub fn cell(&mut self, (row, column): (u32, u32), value: &Data) -> Result<(), Error> {
+        *self.count += 1;
+        if *self.count > self.most_cells {
+            return Err(Error::TooLarge { what: "cells".to_owned(), limit: self.most_cells as u64 });
+        }
+        if row != self.now {
+            self.end_row()?;
+            self.now = row;
+        }
+        let text = value::text(value);
+        if !text.is_empty() {
+            self.cells.push((column as usize, text));
+        }
+        Ok(())
+    }
+
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.end_row()?;
+        self.sheet.finish()
+    }
+
+    fn end_row(&mut self) -> Result<(), Error> {
+        if self.cells.is_empty() {
+            return Ok(());
+        }
+        let now = self.now;
+        self.merged.retain(|_, (last, _)| *last >= now);
+        let mut row = Row { cells: std::mem::take(&mut self.cells), merged: Vec::new() };
+        row.cells.sort_by_key(|(column, _)| *column);
+        let mut from_above = Vec::new();
+        for (column, (_, text)) in &self.merged {
+            let column = *column as usize;
+            if row.cells.binary_search_by_key(&column, |(column, _)| *column).is_err() {
+                from_above.push((column, text.clone()));
+            }
+        }
+        for (column, text) in &row.cells {
+            let Ok(at) = u32::try_from(*column) else { continue };
+            let Some(region) = self.regions.get(&(now, at)) else { continue };
+            let rows_below = region.end.0.saturating_sub(now);
+            if rows_below > 0 {
+                self.merged.insert(at, (region.end.0, text.clone()));
+            }
+            row.merged.push(Merged {
+                first_column: *column,
+                last_column: region.end.1 as usize,
+                rows_below: rows_below as usize,
+            });
+        }
+        row.cells.extend(from_above);
+        row.cells.sort_by_key(|(column, _)| *column);
+        self.sheet.row(row)
+    }
+}

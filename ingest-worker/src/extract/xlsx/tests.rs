@@ -1,0 +1,125 @@
+use super::{
+    super::{Block, BlockKind, hostile, ole, zip::tests::pack},
+    *,
+};
+
+/// A workbook of one sheet; style 1 is a date, style 2 a date with time.
+fn build(sheet: &str) -> Vec<u8> {
+    const KIND: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let package = format!(
+        "<Relationships><Relationship Id=\"r\" Type=\"{KIND}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"
+    );
+    let workbook = "<workbook><sheets><sheet name=\"Puertas\" sheetId=\"1\" r:id=\"rId1\"/>\
+        <sheet name=\"Oculta\" sheetId=\"2\" state=\"hidden\" r:id=\"rId2\"/></sheets></workbook>";
+    let links = format!(
+        "<Relationships><Relationship Id=\"rId1\" Type=\"{KIND}/worksheet\" Target=\"worksheets/sheet1.xml\"/>\
+         <Relationship Id=\"rId2\" Type=\"{KIND}/worksheet\" Target=\"worksheets/sheet2.xml\"/></Relationships>"
+    );
+    let styles = "<styleSheet><cellXfs><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/><xf numFmtId=\"22\"/></cellXfs></styleSheet>";
+    let strings = "<sst><si><t>Código</t></si><si><r><t>Ubi</t></r><r><t>cación</t></r></si></sst>";
+    let worksheet = format!("<worksheet>{sheet}</worksheet>");
+    let hidden = "<worksheet><sheetData><row r=\"1\"><c r=\"A1\"><v>1</v></c></row></sheetData></worksheet>";
+    pack(&[
+        ("_rels/.rels", package.as_bytes()),
+        ("xl/workbook.xml", workbook.as_bytes()),
+        ("xl/_rels/workbook.xml.rels", links.as_bytes()),
+        ("xl/styles.xml", styles.as_bytes()),
+        ("xl/sharedStrings.xml", strings.as_bytes()),
+        ("xl/worksheets/sheet1.xml", worksheet.as_bytes()),
+        ("xl/worksheets/sheet2.xml", hidden.as_bytes()),
+    ])
+}
+
+fn texts(sheet: &str) -> Vec<String> {
+    let extracted = read(&build(sheet), &Limits::default()).unwrap();
+    extracted.blocks.into_iter().map(|block| block.text).collect()
+}
+
+#[test]
+fn reads_the_sample() {
+    let extracted = read(&hostile::sample("door-and-equipment-schedule.xlsx"), &Limits::default()).unwrap();
+    let has = |kind: BlockKind, text: &str| {
+        let block = Block { kind, text: text.to_owned(), page: None };
+        assert!(extracted.blocks.contains(&block), "{text}\n{:#?}", extracted.blocks);
+    };
+    has(
+        BlockKind::TableRow,
+        "Type: P-02; Location: Stair 1 and 2, levels 1 to 22; Quantity: 88; Leaf (mm): 1000 x 2100; \
+         Material: steel, painted RAL 7016; Fire rating (min): 60; Acoustic (dB): 30; \
+         Hardware: panic bar, closer, hold-open magnet; Supplier: Metalfuego",
+    );
+    assert_eq!(extracted.blocks.iter().filter(|block| block.kind == BlockKind::Heading(1)).count(), 2);
+    assert_eq!(extracted.metadata.pages, 0);
+}
+
+#[test]
+fn values_as_they_are_shown() {
+    let sheet = "<sheetData>\
+        <row r=\"3\"><c r=\"A3\" t=\"s\"><v>0</v></c><c r=\"B3\" t=\"s\"><v>1</v></c><c r=\"C3\" t=\"inlineStr\"><is><t>Fecha</t></is></c>\
+            <c r=\"D3\" t=\"str\"><v>Total</v></c><c r=\"E3\" t=\"inlineStr\"><is><t>Listo</t></is></c></row>\
+        <row r=\"4\"/><row r=\"5\"><c r=\"A5\" s=\"1\"/></row>\
+        <row r=\"6\"><c r=\"A6\" t=\"inlineStr\"><is><t>P-1</t></is></c><c r=\"C6\" s=\"1\"><v>46338</v></c>\
+            <c r=\"D6\"><f>SUM(A1:A2)</f><v>12.300000000000001</v></c><c r=\"E6\" t=\"b\"><v>1</v></c></row>\
+        <row r=\"7\"><c r=\"A7\" t=\"e\"><v>#N/A</v></c><c r=\"C7\" s=\"2\"><v>46338.5</v></c></row></sheetData>";
+    assert_eq!(
+        texts(sheet),
+        ["Puertas", "Código: P-1; Fecha: 2026-11-12; Total: 12.3; Listo: TRUE", "Fecha: 2026-11-12 12:00"]
+    );
+}
+
+#[test]
+fn merged_cells_reach_their_rows() {
+    let cell = |name: &str, text: &str| format!("<c r=\"{name}\" t=\"inlineStr\"><is><t>{text}</t></is></c>");
+    let sheet = format!(
+        "<sheetData><row r=\"1\">{}{}</row><row r=\"2\">{}{}</row><row r=\"3\">{}{}</row><row r=\"4\">{}</row></sheetData>\
+         <mergeCells><mergeCell ref=\"A1:A2\"/><mergeCell ref=\"B1:C1\"/><mergeCell ref=\"A3:A4\"/></mergeCells>",
+        cell("A1", "Piso"),
+        cell("B1", "Horas"),
+        cell("B2", "plan"),
+        cell("C2", "real"),
+        cell("A3", "siete"),
+        cell("B3", "ocho"),
+        cell("C4", "nueve"),
+    );
+    assert_eq!(texts(&sheet), ["Puertas", "Piso: siete; Horas plan: ocho", "Piso: siete; Horas real: nueve"]);
+}
+
+#[test]
+fn far_cells_cost_nothing() {
+    let sheet = "<sheetData><row r=\"1\"><c r=\"A1\"><v>1</v></c></row><row r=\"1048576\"><c r=\"XFD1048576\"><v>2</v></c></row></sheetData>";
+    assert_eq!(texts(sheet), ["Puertas", "1", "2"]);
+}
+
+#[test]
+fn refuses_what_it_cannot_read() {
+    let limits = Limits::default();
+    let encrypted = ole::tests::build(&[("/EncryptedPackage", b"x")]);
+    assert_eq!(read(&encrypted, &limits), Err(Error::PasswordProtected));
+    assert!(matches!(read(b"a;b;c", &limits), Err(Error::Damaged(_))));
+    assert!(matches!(read(&pack(&[("xl/other.xml", b"<a/>")]), &limits), Err(Error::Damaged(_))));
+    let sample = hostile::sample("door-and-equipment-schedule.xlsx");
+    assert!(matches!(read(&sample[..sample.len() / 2], &limits), Err(Error::Damaged(_))));
+    // A text that is not in the list of texts: calamine panics.
+    let lost = "<sheetData><row r=\"1\"><c r=\"A1\" t=\"s\"><v>99</v></c></row></sheetData>";
+    assert!(matches!(read(&build(lost), &limits), Err(Error::Damaged(_))));
+}
+
+#[test]
+fn refuses_what_is_too_much() {
+    let cells = "<c><v>1</v></c>".repeat(3_000);
+    let wide = build(&format!("<sheetData><row r=\"1\">{cells}</row></sheetData>"));
+    assert!(matches!(read(&wide, &Limits::default()), Err(Error::TooLarge { limit: 2_000, .. })));
+    let few = Limits { cells: 2_999, ..Limits::default() };
+    assert!(matches!(read(&wide, &few), Err(Error::TooLarge { limit: 2_999, .. })));
+    let bomb = build(&format!("<sheetData>{}</sheetData>", " ".repeat(20_000_000)));
+    let small = Limits { unpacked_bytes: 16 * 1024 * 1024, ..Limits::default() };
+    assert!(matches!(read(&bomb, &small), Err(Error::TooLarge { .. })));
+}
+
+#[test]
+fn survives_mutations() {
+    let sample = hostile::sample("door-and-equipment-schedule.xlsx");
+    hostile::survives(read, &sample, 300);
+    hostile::survives_inside(read, &sample, 500);
+    hostile::survives_garbage(read, &sample);
+}

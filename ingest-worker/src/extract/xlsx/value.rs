@@ -1,0 +1,111 @@
+//! What a cell shows, near enough: dates as ISO dates, numbers with the digits that a spreadsheet keeps.
+
+use calamine::{Data, ExcelDateTime};
+use chrono::{NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+
+use super::super::table::one_line;
+
+/// The last day that a spreadsheet knows, 31 December 9999.
+const LAST_DAY: f64 = 2_958_465.0;
+
+pub fn text(value: &Data) -> String {
+    match value {
+        // What went wrong in a formula says nothing about the document's subject.
+        Data::Empty | Data::Error(_) => String::new(),
+        Data::String(text) => one_line(text),
+        Data::Int(number) => number.to_string(),
+        Data::Float(number) => number_text(*number),
+        Data::Bool(value) => if *value { "TRUE" } else { "FALSE" }.to_owned(),
+        Data::DateTime(moment) => moment_text(moment),
+        Data::DateTimeIso(text) => text.strip_suffix("T00:00:00").unwrap_or(text).replace('T', " "),
+        Data::DurationIso(text) => text.clone(),
+    }
+}
+
+/// Fifteen digits: the rest is the noise of binary fractions.
+fn number_text(number: f64) -> String {
+    if !number.is_finite() {
+        return String::new();
+    }
+    let rounded: f64 = format!("{number:.14e}").parse().unwrap_or(number);
+    if rounded != 0.0 && !(1e-9..1e21).contains(&rounded.abs()) {
+        format!("{rounded:e}")
+    } else {
+        rounded.to_string()
+    }
+}
+
+fn moment_text(moment: &ExcelDateTime) -> String {
+    let value = moment.as_f64();
+    if !(0.0..=LAST_DAY).contains(&value) {
+        return number_text(value);
+    }
+    if moment.is_duration() {
+        let seconds = (value * 86_400.0).round() as u64;
+        return format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    }
+    let half_a_second = TimeDelta::milliseconds(500);
+    let Some(moment) = moment.as_datetime().and_then(|moment| moment.checked_add_signed(half_a_second))
+    else {
+        return number_text(value);
+    };
+    // A time of day without a day.
+    if value < 1.0 { time_text(moment) } else { date_text(moment) }
+}
+
+fn date_text(moment: NaiveDateTime) -> String {
+    let date = moment.format("%Y-%m-%d");
+    if moment.time().with_nanosecond(0) == Some(NaiveTime::MIN) {
+        date.to_string()
+    } else {
+        format!("{date} {}", time_text(moment))
+    }
+}
+
+fn time_text(moment: NaiveDateTime) -> String {
+    let format = if moment.second() == 0 { "%H:%M" } else { "%H:%M:%S" };
+    moment.format(format).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use calamine::ExcelDateTimeType;
+
+    use super::*;
+
+    #[test]
+    fn numbers_have_no_noise() {
+        for (number, expected) in [
+            (2.0, "2"),
+            (0.1 + 0.2, "0.3"),
+            (-1234.5, "-1234.5"),
+            (1.0 / 3.0, "0.333333333333333"),
+            (0.0, "0"),
+            (200_076_000_400.0, "200076000400"),
+            (1e300, "1e300"),
+            (f64::NAN, ""),
+        ] {
+            assert_eq!(text(&Data::Float(number)), expected);
+        }
+    }
+
+    #[test]
+    fn dates_are_iso() {
+        for (value, expected) in [
+            (46_338.0, "2026-11-12"),
+            (46_338.395_833_333, "2026-11-12 09:30"),
+            (0.395_833_333, "09:30"),
+            (1.0, "1900-01-01"),
+            (46_338.999_999_99, "2026-11-13"),
+            (-5.0, "-5"),
+            (1e18, "1000000000000000000"),
+        ] {
+            let moment = ExcelDateTime::new(value, ExcelDateTimeType::DateTime, false);
+            assert_eq!(text(&Data::DateTime(moment)), expected, "{value}");
+        }
+        let apple = ExcelDateTime::new(46_338.0 - 1_462.0, ExcelDateTimeType::DateTime, true);
+        assert_eq!(text(&Data::DateTime(apple)), "2026-11-12");
+        let duration = ExcelDateTime::new(1.5, ExcelDateTimeType::TimeDelta, false);
+        assert_eq!(text(&Data::DateTime(duration)), "36:00:00");
+    }
+}

@@ -1,0 +1,131 @@
+use ingest_worker::extract::BlockKind::{Heading, ListItem, Paragraph, TableRow};
+
+use super::*;
+
+#[tokio::test]
+async fn pages_headings_paragraphs_tables_and_lists() {
+    let report = read("report.pdf", &fixture("report.pdf")).await.unwrap();
+    let blocks = blocks(&report);
+    let expected = [
+        (Paragraph, 1, "200076-CCC02-MC-ES-000012 Rev. B"),
+        (Heading(1), 1, "Memoria de cálculo"),
+        (Heading(2), 1, "1 Alcance"),
+        (
+            Paragraph,
+            1,
+            "Este documento describe el cálculo de la estructura de hormigón armado del edificio principal. La losa de \
+             cimentación tiene un espesor de 60 cm y se apoya sobre una capa de hormigón de limpieza. El recubrimiento \
+             mínimo de las armaduras es de 35 mm.",
+        ),
+        (
+            Paragraph,
+            1,
+            "El segundo párrafo empieza tras un espacio y remite a la consulta RFI-0042 del contratista.",
+        ),
+        (ListItem, 1, "• Hormigón HA-25 en zapatas"),
+        (
+            ListItem,
+            1,
+            "• Acero B 500 S en barras corrugadas, con certificado de calidad del fabricante y ensayos de tracción por \
+             cada lote",
+        ),
+        (Heading(2), 2, "2 Acciones"),
+        (TableRow, 2, "Elemento: Forjado tipo; Carga permanente: 3,5 kN/m2; Sobrecarga: 2,0 kN/m2"),
+        (TableRow, 2, "Elemento: Cubierta; Carga permanente: 2,8 kN/m2; Sobrecarga: 1,0 kN/m2"),
+        (Paragraph, 3, "recoge en el anexo. Después se comprueba el punzonamiento."),
+        (Heading(2), 3, "3 Two columns"),
+        (Paragraph, 3, "The left column is read first, down to its very last line."),
+        (Paragraph, 3, "The right column follows and ends the page."),
+        (Paragraph, 4, "Nota 1 del plano general"),
+        (Paragraph, 4, "Nota 8 del plano general"),
+    ];
+    let mut rest = blocks.iter();
+    for block in expected {
+        assert!(rest.any(|found| *found == block), "{block:?} in its place in {blocks:#?}");
+    }
+    let metadata = &report.metadata;
+    assert_eq!(
+        (metadata.title.as_str(), metadata.author.as_str()),
+        ("Memoria de cálculo estructural", "Ana Gil")
+    );
+    assert_eq!((metadata.pages, metadata.file_type.as_str()), (4, "pdf"));
+}
+
+#[tokio::test]
+async fn running_headers_are_kept_once() {
+    let report = read("report.pdf", &fixture("report.pdf")).await.unwrap();
+    let on_page = |wanted: &str| -> Vec<u32> {
+        blocks(&report)
+            .iter()
+            .filter(|(_, _, text)| text.contains(wanted))
+            .map(|(_, page, _)| *page)
+            .collect()
+    };
+    assert_eq!(on_page("200076-CCC02"), [1]);
+    assert_eq!(on_page("Página"), [1]);
+}
+
+#[tokio::test]
+async fn a_sentence_over_a_page_end_is_one_passage() {
+    let report = read("report.pdf", &fixture("report.pdf")).await.unwrap();
+    let words = |text: &str| text.split_whitespace().count();
+    let chunks = ingest_worker::chunk::chunk(&report, &words, &ingest_worker::chunk::ChunkOptions::default());
+    let of = |wanted: &str| chunks.iter().find(|chunk| chunk.text.contains(wanted)).unwrap();
+    let over = of("el resultado de cada una se recoge en el anexo.");
+    assert_eq!((over.page_first, over.page_last), (Some(2), Some(3)));
+    let after = of("punzonamiento");
+    assert_eq!((after.page_first, after.heading.as_str()), (Some(3), "Memoria de cálculo › 2 Acciones"));
+    assert_eq!(of("recubrimiento").heading, "Memoria de cálculo › 1 Alcance");
+    assert_eq!(of("The left column").language, analysis::Language::English);
+    for chunk in &chunks {
+        let last = chunk.page_last.unwrap() - chunk.page_first.unwrap();
+        assert!(last == 0 || chunk.text == over.text, "{chunk:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_says_why() {
+    for (name, error) in [
+        ("password.pdf", Error::PasswordProtected),
+        ("scan.pdf", Error::ScanWithoutText),
+        ("blank.pdf", Error::NoText),
+    ] {
+        assert_eq!(read(name, &fixture(name)).await, Err(error), "{name}");
+    }
+    let whole = fixture("report.pdf");
+    for part in [2, 3, 4] {
+        let cut = read("report.pdf", &whole[..whole.len() * (part - 1) / part]).await;
+        assert!(matches!(cut, Err(Error::Damaged(_))), "{cut:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_restriction_on_printing_is_no_password() {
+    let open = read("report.pdf", &fixture("report.pdf")).await.unwrap();
+    let restricted = read("restricted.pdf", &fixture("restricted.pdf")).await.unwrap();
+    assert_eq!(restricted.blocks, open.blocks);
+}
+
+#[tokio::test]
+async fn a_content_that_unpacks_without_end_costs_one_child() {
+    assert_eq!(read("bomb.pdf", &fixture("bomb.pdf")).await, Err(Error::OutOfMemory));
+}
+
+#[tokio::test]
+async fn pages_are_bounded() {
+    let limits = Limits { pages: 3, ..Limits::default() };
+    let error = read_within("report.pdf", &fixture("report.pdf"), &limits).await.unwrap_err();
+    assert_eq!(error, Error::TooLarge { what: "pages".to_owned(), limit: 3 });
+}
+
+#[tokio::test]
+async fn twenty_pages_are_read_at_once() {
+    let manual = sample("operation-and-maintenance-manual.pdf");
+    let start = std::time::Instant::now();
+    let extracted = read("manual.pdf", &manual).await.unwrap();
+    assert_eq!(extracted.metadata.pages, 20);
+    let pages: std::collections::BTreeSet<_> =
+        extracted.blocks.iter().filter_map(|block| block.page).collect();
+    assert_eq!(pages.len(), 20, "every page has its text");
+    assert!(start.elapsed().as_secs() < 5, "took {:?}", start.elapsed());
+}

@@ -1,0 +1,3 @@
+//! The ingest worker from outside.
+
+mod extract;
