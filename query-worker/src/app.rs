@@ -1,6 +1,9 @@
 //! Builds the worker and runs it. Building is apart from running, so that tests start the real thing.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use embedding::{Embed, Identity, Model};
@@ -17,14 +20,31 @@ use platform::{
 };
 use schemas::{
     Lane,
+    account::{Login, Me, Register, VerifyToken},
+    analytics::{GetDocumentStats, GetPopularSearches, GetSuggestions, ReportSearches},
+    chat::ChatQuery,
     document::{GetDocument, ListDocuments, LocateFile},
+    feedback::{GetFeedbackStats, SaveFeedback},
+    history::{ConversationHistory, UserHistory},
     query::{Ping, Pong},
     search::Search,
     subjects,
 };
 use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, documents, metrics::Metrics, search};
+use crate::{
+    accounts::{self, Accounts},
+    analytics::{
+        self,
+        log::{SearchLog, Writer},
+    },
+    chat::{self, llm::Llm},
+    config::Config,
+    documents, feedback, history,
+    metrics::Metrics,
+    search,
+};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -33,18 +53,35 @@ pub struct App {
     pub pool: PgPool,
     pub model: Arc<dyn Embed>,
     pub metrics: Metrics,
+    /// Without one, answers quote the documents.
+    pub(crate) llm: Option<Arc<Llm>>,
+    pub(crate) accounts: Accounts,
+    pub(crate) search_log: SearchLog,
+    /// Until somebody runs it.
+    search_writer: Arc<Mutex<Option<Writer>>>,
 }
 
 impl App {
     /// Connects, loads the model and warms both up: when this returns, the first query is as fast as any.
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new()?;
+        let llm = Llm::new(&config.llm)?.map(Arc::new);
         let model = Model::load(&config.embedding).await?;
         model.warm_up().await?;
         let pool = config.postgres.connect("acorag-query-worker", &search::SETTINGS).await?;
         check_model(&pool, model.identity()).await?;
         let nats = config.nats.connect("acorag-query-worker").await?;
-        let app = Self { nats, pool, model: Arc::new(model), metrics };
+        let (search_log, writer) = SearchLog::new(metrics.dropped.clone());
+        let app = Self {
+            nats,
+            pool,
+            model: Arc::new(model),
+            metrics,
+            llm,
+            accounts: Accounts::new(&config.accounts),
+            search_log,
+            search_writer: Arc::new(Mutex::new(Some(writer))),
+        };
         search::warm_up(&app).await.context("warming up the search")?;
         Ok(app)
     }
@@ -65,8 +102,10 @@ impl App {
                 max_attempts: 1,
                 confirm: false,
             };
-            lifecycle
-                .spawn(lane.name(), consume::run(self.nats.clone(), settings, handler.clone(), lifecycle.stopping()));
+            lifecycle.spawn(
+                lane.name(),
+                consume::run(self.nats.clone(), settings, handler.clone(), lifecycle.stopping()),
+            );
         }
         lifecycle.spawn(
             "health",
@@ -77,16 +116,39 @@ impl App {
                 lifecycle.stopping(),
             ),
         );
+        lifecycle.spawn("search log", self.clone().log_searches(lifecycle.stopping()));
         lifecycle.spawn("model", watch_model(self.clone(), lifecycle.stopping()));
         tracing::info!(model = self.model.identity().name, "ready");
         lifecycle.run(&config.lifecycle).await
     }
 
+    /// Writes down what is searched, until told to stop. Once an app.
+    pub async fn log_searches(self, stopping: CancellationToken) -> anyhow::Result<()> {
+        let writer = self.search_writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match writer {
+            Some(writer) => writer.run(self.pool, stopping).await,
+            None => bail!("the search log is written by one task"),
+        }
+    }
+
     /// Which handler answers which query.
-    fn router(&self) -> Router<Self> {
+    pub fn router(&self) -> Router<Self> {
         Router::new(self.nats.clone(), self.clone())
             .on::<Ping, _>(|_, _, _| async { Ok(Pong { warm: true }) })
             .on::<Search, _>(search::search)
+            .on_stream::<ChatQuery, _>(chat::ask)
+            .on::<ConversationHistory, _>(history::of_conversation)
+            .on::<UserHistory, _>(history::of_user)
+            .on::<SaveFeedback, _>(feedback::save)
+            .on::<GetFeedbackStats, _>(feedback::stats)
+            .on::<GetPopularSearches, _>(analytics::popular)
+            .on::<ReportSearches, _>(analytics::report)
+            .on::<GetSuggestions, _>(analytics::suggestions)
+            .on::<GetDocumentStats, _>(analytics::documents)
+            .on::<VerifyToken, _>(accounts::verify)
+            .on::<Register, _>(accounts::register)
+            .on::<Login, _>(accounts::login)
+            .on::<Me, _>(accounts::me)
             .on::<GetDocument, _>(documents::get)
             .on::<ListDocuments, _>(documents::list)
             .on::<LocateFile, _>(documents::locate_file)
@@ -122,7 +184,7 @@ async fn check_model(pool: &PgPool, identity: &Identity) -> anyhow::Result<()> {
 }
 
 /// Until the first document is stored the database names no model; whoever stores it might use another one.
-async fn watch_model(app: App, stopping: tokio_util::sync::CancellationToken) -> anyhow::Result<()> {
+async fn watch_model(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
     const EVERY: Duration = Duration::from_secs(30);
     while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
         match check_model(&app.pool, app.model.identity()).await {

@@ -4,7 +4,7 @@ use platform::{health, lifecycle, nats, postgres, redis, telemetry};
 
 /// Answers searches, look-ups and chats that arrive through NATS JetStream.
 #[derive(Debug, Clone, clap::Parser)]
-#[command(version, about)]
+#[command(version, about, after_help = "Commands: `keys --help` for API keys, `users --help` for accounts.")]
 pub struct Config {
     #[command(flatten)]
     pub nats: nats::Config,
@@ -14,6 +14,10 @@ pub struct Config {
     pub redis: redis::Config,
     #[command(flatten)]
     pub embedding: embedding::Config,
+    #[command(flatten)]
+    pub accounts: crate::accounts::Config,
+    #[command(flatten)]
+    pub llm: crate::chat::llm::Config,
     #[command(flatten)]
     pub health: health::Config,
     #[command(flatten)]

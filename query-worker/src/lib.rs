@@ -3,9 +3,15 @@
 //! A query arrives on a JetStream subject, [`app`] routes it to the handler of its type, and the handler asks its
 //! store. Everything a handler may see is bounded by the caller's scope, here and again in the database.
 
+pub mod accounts;
+mod analytics;
 pub mod app;
+mod chat;
 pub mod config;
 mod documents;
+mod feedback;
+mod history;
 mod metrics;
+mod owner;
 mod scope;
 mod search;

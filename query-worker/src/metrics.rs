@@ -10,6 +10,10 @@ pub struct Metrics {
     pub stage_seconds: HistogramVec,
     /// Queries answered, by name and outcome.
     pub queries: IntCounterVec,
+    /// Chats by how they were answered: `model`, `extractive`, `not_found`; `fallback` counts the model's failures.
+    pub answers: IntCounterVec,
+    /// What was not written down because its queue was full.
+    pub dropped: IntCounterVec,
     /// Search legs left out, by leg.
     pub degraded: IntCounterVec,
 }
@@ -25,6 +29,18 @@ impl Metrics {
                 &["stage"],
             )?,
             queries: counter(&registry, "acorag_queries_total", "Queries answered", &["query", "outcome"])?,
+            answers: counter(
+                &registry,
+                "acorag_chat_answers_total",
+                "Chats by how they were answered",
+                &["by"],
+            )?,
+            dropped: counter(
+                &registry,
+                "acorag_dropped_total",
+                "Not written down: its queue was full",
+                &["queue"],
+            )?,
             degraded: counter(&registry, "acorag_search_degraded_total", "Search legs left out", &["leg"])?,
             registry,
         })

@@ -51,6 +51,7 @@ pub async fn search(app: App, _: Context, query: Search) -> Result<SearchReply, 
     let label = if outcome.is_ok() { "ok" } else { "failed" };
     app.metrics.queries.with_label_values(&["search", label]).inc();
     let reply = outcome?;
+    app.search_log.searched(&query, &reply);
     tracing::info!(
         query = query.query.chars().take(50).collect::<String>(),
         results_count = reply.rows.len(),

@@ -56,7 +56,8 @@ async fn passages(
     .bind(&projects.keys)
     .fetch_all(&mut **transaction)
     .await?;
-    let passages_with = |term: &str| counts.iter().find(|(known, _)| known == term).map_or(0, |(_, count)| *count);
+    let passages_with =
+        |term: &str| counts.iter().find(|(known, _)| known == term).map_or(0, |(_, count)| *count);
 
     let chunks = u64::try_from(projects.chunks).unwrap_or(0);
     let idf = |count: i64| bm25::idf(chunks, u64::try_from(count).unwrap_or(0));
@@ -64,8 +65,10 @@ async fn passages(
     let (mut kept_terms, mut kept_words, mut kept_idf, mut best_possible) = (vec![], vec![], vec![], 0.0);
     for (index, word) in words.iter().enumerate() {
         // A passage counts a word's best form, so the word is worth its rarest form that occurs at all.
-        let known: Vec<_> = word.forms.iter().map(|form| (form, passages_with(form))).filter(|(_, n)| *n > 0).collect();
-        best_possible += known.iter().map(|(_, count)| idf(*count)).reduce(f64::max).unwrap_or_else(|| idf(0));
+        let known: Vec<_> =
+            word.forms.iter().map(|form| (form, passages_with(form))).filter(|(_, n)| *n > 0).collect();
+        best_possible +=
+            known.iter().map(|(_, count)| idf(*count)).reduce(f64::max).unwrap_or_else(|| idf(0));
         for (form, count) in known {
             if count <= COMMON || count == rarest {
                 kept_terms.push(form.as_str());
@@ -112,7 +115,8 @@ async fn numbers(
     query: &Search,
     documents: Option<&[i64]>,
 ) -> sqlx::Result<Vec<Hit>> {
-    let codes: Vec<String> = codes::in_query(&query.query).into_iter().map(|code| normalize(&code.normalized)).collect();
+    let codes: Vec<String> =
+        codes::in_query(&query.query).into_iter().map(|code| normalize(&code.normalized)).collect();
     if codes.is_empty() {
         return Ok(Vec::new());
     }

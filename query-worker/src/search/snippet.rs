@@ -23,7 +23,11 @@ pub fn around(text: &str, query: &str) -> String {
         .collect();
     let best = (0..sentences.len()).rev().max_by_key(|&start| window(&sentences[start..]).1).unwrap_or(0);
     let (length, _) = window(&sentences[best..]);
-    let snippet = sentences[best..best + length].iter().map(|(sentence, _)| sentence.trim()).collect::<Vec<_>>().join(" ");
+    let snippet = sentences[best..best + length]
+        .iter()
+        .map(|(sentence, _)| sentence.trim())
+        .collect::<Vec<_>>()
+        .join(" ");
     cut(&snippet)
 }
 

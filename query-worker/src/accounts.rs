@@ -1,0 +1,140 @@
+//! Who may what: verifying tokens, registering, logging in, and the operator's commands for keys and accounts.
+
+pub mod commands;
+mod password;
+mod store;
+mod token;
+
+use std::sync::Arc;
+
+use chrono::{TimeDelta, Utc};
+use platform::nats::Context;
+use schemas::{
+    Problem, ProjectId, Scope,
+    account::{Caller, CallerLimits, Login, Me, Register, Role, Session, User, VerifyToken, refusal},
+};
+
+use self::password::Passwords;
+use crate::{app::App, scope};
+
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub struct Config {
+    /// Whether anybody may make an account.
+    #[arg(long, env = "REGISTRATION", value_enum, default_value_t = Registration::Closed)]
+    pub registration: Registration,
+    /// Projects that whoever registers may read, separated by commas; none unless given.
+    #[arg(long, env = "REGISTERED_PROJECTS", value_delimiter = ',')]
+    pub registered_projects: Vec<ProjectId>,
+    /// How long a login lasts, in hours.
+    #[arg(long, env = "SESSION_HOURS", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=8760))]
+    pub session_hours: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Registration {
+    Open,
+    Closed,
+}
+
+/// What the handlers of accounts share.
+#[derive(Clone)]
+pub struct Accounts {
+    registration: Registration,
+    registered_projects: Arc<[ProjectId]>,
+    session: TimeDelta,
+    passwords: Passwords,
+}
+
+impl Accounts {
+    pub fn new(config: &Config) -> Self {
+        Self {
+            registration: config.registration,
+            registered_projects: config.registered_projects.clone().into(),
+            session: TimeDelta::hours(i64::from(config.session_hours)),
+            passwords: Passwords::new(),
+        }
+    }
+}
+
+/// Whose token this is. The database says so each time: a revoked key is nobody's at once.
+pub async fn verify(app: App, _: Context, query: VerifyToken) -> Result<Caller, Problem> {
+    let found =
+        store::caller(&app.pool, &query.token_sha256).await.map_err(|error| scope::problem(&error))?;
+    found.and_then(caller).ok_or_else(refusal::unauthorized)
+}
+
+fn caller(row: store::CallerRow) -> Option<Caller> {
+    let scope = match row.projects {
+        None => Scope::All,
+        Some(projects) => Scope::Projects(projects.iter().filter_map(|id| id.parse().ok()).collect()),
+    };
+    let limits = match serde_json::from_value::<CallerLimits>(row.limits) {
+        Ok(limits) => limits,
+        Err(error) => {
+            // The key keeps working, within the limits that everybody has.
+            tracing::error!(%error, caller = row.id, "the stored limits cannot be read");
+            CallerLimits::default()
+        }
+    };
+    Some(Caller {
+        role: Role::from_name(&row.role)?,
+        id: row.id,
+        user_id: row.user_id,
+        name: row.name,
+        scope,
+        limits,
+    })
+}
+
+pub async fn register(app: App, _: Context, query: Register) -> Result<Session, Problem> {
+    if app.accounts.registration == Registration::Closed {
+        return Err(refusal::registration_closed());
+    }
+    let query = query.checked()?;
+    let user = User {
+        id: uuid::Uuid::now_v7().to_string(),
+        email: query.email,
+        full_name: query.full_name,
+        created_at: Utc::now(),
+    };
+    let hash = app.accounts.passwords.hash(query.password).await?;
+    let created = store::register(&app.pool, &user, &hash, &app.accounts.registered_projects).await;
+    if !created.map_err(|error| scope::problem(&error))? {
+        return Err(refusal::email_taken());
+    }
+    tracing::info!(user_id = user.id, "registered");
+    open_session(&app, user).await
+}
+
+pub async fn login(app: App, _: Context, query: Login) -> Result<Session, Problem> {
+    let query = query.checked()?;
+    let found = store::account(&app.pool, &query.email).await.map_err(|error| scope::problem(&error))?;
+    let (user, hash) = match found {
+        Some(account) if !account.disabled => (Some(account.user), Some(account.password_hash)),
+        _ => (None, None),
+    };
+    // The same work whether the account exists or not, so that the time taken does not tell.
+    let right = app.accounts.passwords.verify(query.password, hash).await?;
+    match user {
+        Some(user) if right => open_session(&app, user).await,
+        _ => Err(refusal::bad_login()),
+    }
+}
+
+async fn open_session(app: &App, user: User) -> Result<Session, Problem> {
+    let token = token::new(token::SESSION).map_err(|error| {
+        tracing::error!(%error, "no random numbers from the system");
+        Problem::internal()
+    })?;
+    let expires_at = Utc::now() + app.accounts.session;
+    store::open_session(&app.pool, &token::digest(&token), &user.id, expires_at)
+        .await
+        .map_err(|error| scope::problem(&error))?;
+    Ok(Session { access_token: token, token_type: "bearer".to_owned(), expires_at, user })
+}
+
+pub async fn me(app: App, _: Context, query: Me) -> Result<User, Problem> {
+    let found = store::account(&app.pool, &query.user_id).await.map_err(|error| scope::problem(&error))?;
+    found.filter(|account| !account.disabled).map(|account| account.user).ok_or_else(Problem::not_found)
+}

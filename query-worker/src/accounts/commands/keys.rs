@@ -1,0 +1,164 @@
+//! `keys create | list | revoke`.
+
+use anyhow::{Context as _, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Subcommand;
+use schemas::{account::CallerLimits, metadata::parse_date};
+use sqlx::PgPool;
+
+use super::{super::token, Rights, projects};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a key; its token is shown once and never again
+    Create(Box<Create>),
+    /// Show all keys, without their tokens
+    List,
+    /// Make a key useless, at once and for good
+    Revoke {
+        /// The key's id, as `list` shows it
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Create {
+    /// What it is for
+    #[arg(long)]
+    name: String,
+    #[command(flatten)]
+    rights: Rights,
+    /// Searches that this key may make, in place of the common limit: "500/minute", or "off" for no limit
+    #[arg(long, value_parser = parse_limit)]
+    limit_search: Option<String>,
+    /// The same for chats
+    #[arg(long, value_parser = parse_limit)]
+    limit_chat: Option<String>,
+    /// The same for uploads
+    #[arg(long, value_parser = parse_limit)]
+    limit_upload: Option<String>,
+    /// When it stops working: a date (2027-01-31, RFC 3339) or days from now (90d)
+    #[arg(long, value_parser = parse_expiry)]
+    expires: Option<DateTime<Utc>>,
+}
+
+pub async fn run(pool: &PgPool, command: Command) -> anyhow::Result<String> {
+    match command {
+        Command::Create(create) => self::create(pool, *create).await,
+        Command::List => list(pool).await,
+        Command::Revoke { id } => revoke(pool, &id).await,
+    }
+}
+
+async fn create(pool: &PgPool, create: Create) -> anyhow::Result<String> {
+    let token = token::new(token::KEY).context("no random numbers from the system")?;
+    let id = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
+    let limits =
+        CallerLimits { search: create.limit_search, chat: create.limit_chat, upload: create.limit_upload };
+    sqlx::query(
+        "INSERT INTO api_key (id, name, token_sha256, role, projects, limits, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(&id)
+    .bind(&create.name)
+    .bind(token::digest(&token))
+    .bind(create.rights.role.name())
+    .bind(create.rights.projects())
+    .bind(serde_json::to_value(limits)?)
+    .bind(create.expires)
+    .execute(pool)
+    .await
+    .context(
+        "storing the key: does DATABASE_URL name the owner of the tables, and has acorag-migrate run?",
+    )?;
+    Ok(format!(
+        "id     {id}\ntoken  {token}\n\nKeep the token now: it is not stored and cannot be shown again.\n"
+    ))
+}
+
+type KeyRow = (
+    String,
+    String,
+    String,
+    Option<Vec<String>>,
+    serde_json::Value,
+    DateTime<Utc>,
+    Option<DateTime<Utc>>,
+    Option<DateTime<Utc>>,
+);
+
+async fn list(pool: &PgPool) -> anyhow::Result<String> {
+    let rows: Vec<KeyRow> = sqlx::query_as(
+        "SELECT id, name, role, projects, limits, created_at, expires_at, revoked_at FROM api_key ORDER BY created_at",
+    )
+    .fetch_all(pool)
+    .await
+    .context("reading the keys: does DATABASE_URL name the owner of the tables, and has acorag-migrate run?")?;
+    let mut text = String::new();
+    for (id, name, role, of, limits, created, expires, revoked) in rows {
+        let state = match (revoked, expires) {
+            (Some(at), _) => format!("revoked {}", at.format("%Y-%m-%d %H:%M")),
+            (None, Some(at)) if at <= Utc::now() => format!("expired {}", at.format("%Y-%m-%d")),
+            (None, Some(at)) => format!("until {}", at.format("%Y-%m-%d")),
+            (None, None) => "active".to_owned(),
+        };
+        let limits =
+            if limits == serde_json::json!({}) { String::new() } else { format!("  limits {limits}") };
+        text.push_str(&format!(
+            "{id}  {role:<5}  {state}  made {}  {name}  ({}){limits}\n",
+            created.format("%Y-%m-%d"),
+            projects(of)
+        ));
+    }
+    Ok(if text.is_empty() { "no keys\n".to_owned() } else { text })
+}
+
+async fn revoke(pool: &PgPool, id: &str) -> anyhow::Result<String> {
+    let revoked = sqlx::query("UPDATE api_key SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1")
+        .bind(id)
+        .execute(pool)
+        .await
+        .context("revoking the key")?;
+    ensure!(revoked.rows_affected() == 1, "there is no key {id}; `keys list` shows their ids");
+    Ok(format!("{id} is revoked\n"))
+}
+
+fn parse_limit(text: &str) -> Result<String, String> {
+    let valid = text == "off"
+        || text.split_once('/').is_some_and(|(count, unit)| {
+            count.parse::<u32>().is_ok_and(|count| count > 0)
+                && ["second", "minute", "hour", "day"].contains(&unit)
+        });
+    if valid {
+        Ok(text.to_owned())
+    } else {
+        Err("a limit such as 100/minute (second, minute, hour, day), or off".into())
+    }
+}
+
+fn parse_expiry(text: &str) -> Result<DateTime<Utc>, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
+    let at = days.map(|days| Utc::now() + TimeDelta::days(i64::from(days))).or_else(|| parse_date(text));
+    match at {
+        Some(at) if at > Utc::now() => Ok(at),
+        Some(_) => Err("that is in the past".into()),
+        None => Err("a date such as 2027-01-31, or days from now such as 90d".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_and_dates_are_checked() {
+        for good in ["off", "1/second", "500/minute"] {
+            assert!(parse_limit(good).is_ok(), "{good}");
+        }
+        for bad in ["", "0/minute", "-1/minute", "5/week", "five/minute", "5"] {
+            assert!(parse_limit(bad).is_err(), "{bad}");
+        }
+        assert!(parse_expiry("90d").is_ok() && parse_expiry("2999-01-01").is_ok());
+        assert!(parse_expiry("2020-01-01").is_err() && parse_expiry("soon").is_err());
+    }
+}

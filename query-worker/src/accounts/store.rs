@@ -1,0 +1,106 @@
+//! The SQL behind accounts, as the worker may ask it: by token, by address, by id (migrations/sql/0003_accounts.sql).
+
+use chrono::{DateTime, Utc};
+use schemas::{ProjectId, account::User};
+use sqlx::{PgPool, Postgres, Transaction};
+
+#[derive(Debug, sqlx::FromRow)]
+pub struct CallerRow {
+    pub id: String,
+    pub user_id: Option<String>,
+    pub name: String,
+    pub role: String,
+    pub projects: Option<Vec<String>>,
+    pub limits: serde_json::Value,
+}
+
+pub struct Account {
+    pub user: User,
+    pub password_hash: String,
+    pub disabled: bool,
+}
+
+/// Opens a transaction that sees what belongs to this token, or the account of this name, and nothing else.
+async fn begin(pool: &PgPool, setting: &str, name: &str) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("SELECT set_config($1, $2, true)")
+        .bind(setting)
+        .bind(name)
+        .execute(&mut *transaction)
+        .await?;
+    Ok(transaction)
+}
+
+/// Whose token this is, given the SHA-256 of it in hexadecimal.
+pub async fn caller(pool: &PgPool, token_sha256: &str) -> sqlx::Result<Option<CallerRow>> {
+    let token = token_sha256.to_ascii_lowercase();
+    if token.len() != 64 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(None);
+    }
+    let mut transaction = begin(pool, "acorag.token", &token).await?;
+    sqlx::query_as(
+        "SELECT 'key:' || id AS id, NULL AS user_id, name, role, projects, limits
+         FROM api_key
+         WHERE token_sha256 = decode($1, 'hex') AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+         UNION ALL
+         SELECT 'user:' || a.id, a.id, coalesce(nullif(a.full_name, ''), a.email), a.role, a.projects, '{}'::jsonb
+         FROM login_session s JOIN account a ON a.id = s.account_id
+         WHERE s.token_sha256 = decode($1, 'hex') AND s.expires_at > now() AND NOT a.disabled
+         LIMIT 1",
+    )
+    .bind(&token)
+    .fetch_optional(&mut *transaction)
+    .await
+}
+
+/// The account with this address or id.
+pub async fn account(pool: &PgPool, name: &str) -> sqlx::Result<Option<Account>> {
+    let mut transaction = begin(pool, "acorag.account", name).await?;
+    let row: Option<(String, String, String, DateTime<Utc>, String, bool)> = sqlx::query_as(
+        "SELECT id, email, full_name, created_at, password_hash, disabled FROM account WHERE email = $1 OR id = $1",
+    )
+    .bind(name)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    Ok(row.map(|(id, email, full_name, created_at, password_hash, disabled)| Account {
+        user: User { id, email, full_name, created_at },
+        password_hash,
+        disabled,
+    }))
+}
+
+/// Makes an account that may read these projects. False when the address has one already.
+pub async fn register(pool: &PgPool, user: &User, hash: &str, projects: &[ProjectId]) -> sqlx::Result<bool> {
+    let inserted = sqlx::query(
+        "INSERT INTO account (id, email, full_name, password_hash, role, projects, created_at)
+         VALUES ($1, $2, $3, $4, 'read', $5, $6)",
+    )
+    .bind(&user.id)
+    .bind(&user.email)
+    .bind(&user.full_name)
+    .bind(hash)
+    .bind(projects.iter().map(ProjectId::as_str).collect::<Vec<_>>())
+    .bind(user.created_at)
+    .execute(pool)
+    .await;
+    match inserted {
+        Ok(_) => Ok(true),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+pub async fn open_session(
+    pool: &PgPool,
+    token_sha256: &[u8],
+    account: &str,
+    expires_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO login_session (token_sha256, account_id, expires_at) VALUES ($1, $2, $3)")
+        .bind(token_sha256)
+        .bind(account)
+        .bind(expires_at)
+        .execute(pool)
+        .await
+        .map(|_| ())
+}

@@ -1,0 +1,120 @@
+//! The SQL behind analytics.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use schemas::{
+    ProjectId,
+    analytics::{DocumentStats, PopularSearch, SearchSeen},
+    document::State,
+};
+use sqlx::{Postgres, Transaction};
+
+/// Writes searches down. One that drew on a project which is not there (any more) is left out.
+pub async fn log(transaction: &mut Transaction<'_, Postgres>, searches: &[SearchSeen]) -> sqlx::Result<()> {
+    let of = |search: &SearchSeen| search.projects.iter().map(ProjectId::to_string).collect::<Vec<_>>();
+    // PostgreSQL has no arrays of arrays of different lengths; JSON carries them.
+    let projects: Vec<serde_json::Value> = searches.iter().map(|search| of(search).into()).collect();
+    sqlx::query(
+        "INSERT INTO search_log (projects, query, folded, results, times)
+         SELECT keys.found, s.query, acorag_search_key(s.query), s.results, s.times
+         FROM unnest($1::jsonb[], $2::text[], $3::int[], $4::int[]) AS s(projects, query, results, times)
+         CROSS JOIN LATERAL (
+             SELECT coalesce(array_agg(p.key ORDER BY p.key), '{}') AS found
+             FROM project p WHERE s.projects ? p.id
+         ) keys
+         WHERE cardinality(keys.found) = jsonb_array_length(s.projects)",
+    )
+    .bind(projects)
+    .bind(searches.iter().map(|search| search.query.as_str()).collect::<Vec<_>>())
+    .bind(searches.iter().map(|search| whole(search.results)).collect::<Vec<_>>())
+    .bind(searches.iter().map(|search| whole(search.times)).collect::<Vec<_>>())
+    .execute(&mut **transaction)
+    .await
+    .map(|_| ())
+}
+
+pub async fn popular(
+    transaction: &mut Transaction<'_, Postgres>,
+    days: u16,
+    limit: u8,
+) -> sqlx::Result<Vec<PopularSearch>> {
+    let rows: Vec<(String, i64, f64, DateTime<Utc>)> = sqlx::query_as(
+        "SELECT (array_agg(query ORDER BY key DESC))[1], sum(times)::bigint AS times,
+                (sum(results::float8 * times) / sum(times)) AS results, max(searched_at)
+         FROM search_log
+         WHERE searched_at > now() - make_interval(days => $1) AND folded <> ''
+         GROUP BY folded ORDER BY times DESC, max(searched_at) DESC LIMIT $2",
+    )
+    .bind(i32::from(days))
+    .bind(i64::from(limit))
+    .fetch_all(&mut **transaction)
+    .await?;
+    let view = |(query, count, results, last_searched): (String, i64, f64, DateTime<Utc>)| PopularSearch {
+        query,
+        count: u64::try_from(count).unwrap_or_default(),
+        average_results: (results * 10.0).round() / 10.0,
+        last_searched,
+    };
+    Ok(rows.into_iter().map(view).collect())
+}
+
+/// What PostgreSQL's GROUPING says of a count by the first of the five columns.
+const BY_STATE: i32 = 0b01111;
+
+pub async fn documents(transaction: &mut Transaction<'_, Postgres>) -> sqlx::Result<DocumentStats> {
+    // One pass; GROUPING says which of the five counts a row belongs to.
+    type Row = (i32, Option<String>, i64, i64, i64, i64, Option<DateTime<Utc>>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT GROUPING(state, doc_type, category, project, file_type),
+                coalesce(state, doc_type, category, project, file_type),
+                count(*), count(*) FILTER (WHERE indexed), coalesce(sum(chunks), 0)::bigint,
+                coalesce(sum(size), 0)::bigint, max(indexed_at)
+         FROM (SELECT d.state, d.doc_type, d.category, p.id AS project, d.file_type, d.chunks, d.size, d.indexed_at,
+                      d.state = 'indexed' AS indexed
+               FROM document d JOIN project p ON p.key = d.project_key
+               WHERE d.state <> 'deleted') AS d
+         GROUP BY GROUPING SETS ((state), (doc_type), (category), (project), (file_type), ())",
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    let mut stats = DocumentStats {
+        by_state: State::ALL
+            .iter()
+            .filter(|state| **state != State::Queued)
+            .map(|state| (state.name().to_owned(), 0))
+            .collect(),
+        ..DocumentStats::default()
+    };
+    for (grouping, name, all, indexed, chunks, size, indexed_at) in rows {
+        let name = name.unwrap_or_default();
+        let count = natural(if grouping == BY_STATE { all } else { indexed });
+        let place: Option<&mut BTreeMap<String, u64>> = match grouping {
+            BY_STATE => Some(&mut stats.by_state),
+            0b10111 => Some(&mut stats.by_type),
+            0b11011 => Some(&mut stats.by_category),
+            0b11101 => Some(&mut stats.by_project),
+            0b11110 => Some(&mut stats.by_file_type),
+            _ => None,
+        };
+        match place {
+            Some(counts) if count > 0 => drop(counts.insert(name, count)),
+            Some(_) => {}
+            None => {
+                stats.total_chunks = natural(chunks);
+                stats.total_size = natural(size);
+                stats.last_indexed_at = indexed_at;
+            }
+        }
+    }
+    stats.total_documents = stats.by_state.values().sum();
+    Ok(stats)
+}
+
+fn natural(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}
+
+fn whole(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,125 @@
+//! How a search that begins like this may go on: titles, document numbers and what others of the same projects searched.
+
+use analysis::codes;
+use sqlx::{Postgres, Transaction};
+
+/// The shortest part of a document number that is looked up.
+const MIN_NUMBER_CHARS: usize = 3;
+/// Searches that count as popular were made within this many days.
+const DAYS: i32 = 90;
+
+/// The likeliest first, no two alike.
+pub async fn find(
+    transaction: &mut Transaction<'_, Postgres>,
+    typed: &str,
+    limit: usize,
+) -> sqlx::Result<Vec<String>> {
+    let wanted = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut suggestions = Suggestions { list: Vec::new(), limit };
+    if typed.is_empty() {
+        suggestions.add(searches(transaction, "", wanted).await?);
+        suggestions.add(newest_titles(transaction, wanted).await?);
+        return Ok(suggestions.list);
+    }
+    let number = codes::normalize(typed);
+    if number.len() >= MIN_NUMBER_CHARS && number.contains(|c: char| c.is_ascii_digit()) {
+        suggestions.add(numbers(transaction, &number, wanted).await?);
+    }
+    // Others' searches take half of the room at most, as long as titles fill the rest.
+    let searched = searches(transaction, typed, wanted).await?;
+    let titled = titles(transaction, typed, wanted).await?;
+    let half = limit.div_ceil(2);
+    suggestions.add(searched.iter().take(half).cloned());
+    suggestions.add(titled);
+    suggestions.add(searched.into_iter().skip(half));
+    if !suggestions.is_full() {
+        // Nothing begins like that (any more): perhaps it is misspelt. This looks at every title, so it comes last.
+        suggestions.add(similar(transaction, typed, wanted).await?);
+    }
+    Ok(suggestions.list)
+}
+
+struct Suggestions {
+    list: Vec<String>,
+    limit: usize,
+}
+
+impl Suggestions {
+    fn add(&mut self, found: impl IntoIterator<Item = String>) {
+        for text in found {
+            let known = self.list.iter().any(|other| other.to_lowercase() == text.to_lowercase());
+            if !self.is_full() && !known && !text.is_empty() {
+                self.list.push(text);
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.list.len() >= self.limit
+    }
+}
+
+async fn numbers(tx: &mut Transaction<'_, Postgres>, number: &str, limit: i64) -> sqlx::Result<Vec<String>> {
+    // Letters and digits only: no wildcard can be among them.
+    sqlx::query_scalar(
+        "SELECT number FROM document WHERE state = 'indexed' AND number_norm LIKE '%' || $1 || '%'
+         GROUP BY number ORDER BY min(position($1 IN number_norm)), number LIMIT $2",
+    )
+    .bind(number)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+async fn titles(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "SELECT title FROM (
+             SELECT title, acorag_fold(title) AS folded FROM document WHERE state = 'indexed' AND title <> ''
+         ) AS t, (SELECT acorag_fold($1) AS typed) AS q
+         WHERE starts_with(folded, typed) OR position(' ' || typed IN folded) > 0
+         GROUP BY title ORDER BY bool_or(starts_with(folded, typed)) DESC, length(title), title LIMIT $2",
+    )
+    .bind(typed)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+async fn newest_titles(tx: &mut Transaction<'_, Postgres>, limit: i64) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "SELECT title FROM document WHERE state = 'indexed' AND title <> '' ORDER BY indexed_at DESC NULLS LAST LIMIT $1",
+    )
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Earlier searches that found something; all of them for an empty beginning.
+async fn searches(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "SELECT (array_agg(query ORDER BY key DESC))[1]
+         FROM search_log, (SELECT acorag_search_key($1) AS typed) AS q
+         WHERE searched_at > now() - make_interval(days => $3) AND results > 0
+           AND (starts_with(folded, typed) OR position(' ' || typed IN folded) > 0)
+         GROUP BY folded ORDER BY sum(times) DESC, folded LIMIT $2",
+    )
+    .bind(typed)
+    .bind(limit)
+    .bind(DAYS)
+    .fetch_all(&mut **tx)
+    .await
+}
+
+async fn similar(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "SELECT title FROM (
+             SELECT title, max(word_similarity(acorag_fold($1), acorag_fold(title))) AS similarity
+             FROM document WHERE state = 'indexed' AND title <> '' GROUP BY title
+         ) AS t
+         WHERE similarity >= 0.4 ORDER BY similarity DESC, title LIMIT $2",
+    )
+    .bind(typed)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await
+}

@@ -1,0 +1,76 @@
+//! An answer without a language model: the sentences that answer best, as they stand in the documents.
+
+use std::collections::HashSet;
+
+use super::{
+    evidence::{Evidence, Sentence},
+    passages::Passage,
+};
+
+/// Sentences of one answer at most.
+const MOST: usize = 3;
+/// How far behind the best one a sentence may lie and still say something to the question.
+const MARGIN: f32 = 0.04;
+/// A longer sentence is cut: an answer is read, not studied.
+const MAX_SENTENCE_CHARS: usize = 500;
+/// Two sentences that share this much of their words say the same.
+const SAME: f32 = 0.7;
+
+/// One sentence of an answer and the passage it is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    pub passage: usize,
+    pub text: String,
+}
+
+/// The sentences to answer with, the best first.
+pub fn choose(evidence: &Evidence, passages: &[Passage]) -> Vec<Quote> {
+    let Some(best) = evidence.sentences.first() else { return Vec::new() };
+    let mut chosen: Vec<&Sentence> = vec![best];
+    for sentence in evidence.sentences.iter().skip(1) {
+        if chosen.len() == MOST || sentence.score < best.score - MARGIN {
+            break;
+        }
+        // Another passage must speak of the same in the same words; in the passage itself the context does.
+        let relevant = sentence.passage == best.passage || sentence.words >= best.words * 0.75;
+        if relevant && !chosen.iter().any(|other| is_same(&other.text, &sentence.text)) {
+            chosen.push(sentence);
+        }
+    }
+    let quote = |sentence: &Sentence| Quote { passage: sentence.passage, text: readable(sentence, passages) };
+    chosen.into_iter().map(quote).collect()
+}
+
+/// The sentence in one line. A row of a table is said with what it stands under.
+fn readable(sentence: &Sentence, passages: &[Passage]) -> String {
+    let heading = passages.get(sentence.passage).map_or("", |passage| passage.heading.trim());
+    let line = sentence.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = line.trim_start_matches(['#', '|', '-', '•', '*', ' ']).trim_end_matches(['|', ' ']);
+    let line = match line.char_indices().nth(MAX_SENTENCE_CHARS) {
+        Some((end, _)) => format!("{}…", line[..line[..end].rfind(' ').unwrap_or(end)].trim_end()),
+        None => line.to_owned(),
+    };
+    let is_row = line.contains(" | ");
+    if is_row && !heading.is_empty() { format!("{heading}: {line}") } else { line }
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    let words = |text: &str| -> HashSet<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let (one, other) = (words(one), words(other));
+    let fewer = one.len().min(other.len()).max(1) as f32;
+    one.intersection(&other).count() as f32 / fewer >= SAME
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_thing_is_not_said_twice() {
+        assert!(is_same("La losa se cura 7 días.", "La losa se cura 7 días con agua."));
+        assert!(!is_same("La losa se cura 7 días.", "El muro se descimbra a las 24 horas."));
+    }
+}

@@ -1,0 +1,234 @@
+//! What a question means after the ones before it: "¿y la del segundo piso?" asks what the last question asked.
+//!
+//! No model reads the conversation here, so this knows the few forms in which people follow up: they name another
+//! object for the same question, or ask something new about the same object.
+
+use analysis::terms;
+
+/// What somebody says first when a question goes on from the last one.
+const CONNECTORS: &[&str] = &[
+    "y",
+    "e",
+    "o",
+    "pero",
+    "entonces",
+    "ahora",
+    "and",
+    "but",
+    "or",
+    "so",
+    "then",
+    "ok",
+    "vale",
+    "bueno",
+    "qué pasa con",
+    "que pasa con",
+    "qué tal",
+    "que tal",
+    "qué hay de",
+    "que hay de",
+    "qué hay con",
+    "what about",
+    "how about",
+    "what of",
+    "what if it is",
+    "también",
+    "tambien",
+    "also",
+];
+
+/// Words that begin a question of its own.
+const ASKING: &[&str] = &[
+    "qué", "que", "cuál", "cual", "cuáles", "cuales", "cuánto", "cuanto", "cuánta", "cuanta", "cuántos",
+    "cuantos", "cuántas", "cuantas", "cómo", "como", "dónde", "donde", "cuándo", "cuando", "quién", "quien",
+    "quiénes", "quienes", "adónde", "what", "which", "how", "when", "where", "who", "whom", "whose", "why",
+    "is", "are", "was", "were", "do", "does", "did", "can", "could", "must", "should", "has", "have", "will",
+    "hay", "es", "son", "está", "están", "se", "tiene", "tienen", "debe", "deben", "puede", "pueden",
+    "lleva", "llevan",
+];
+
+/// Words that stand for something said before.
+const POINTING: &[&str] = &[
+    "eso", "esa", "ese", "esas", "esos", "esto", "esta", "este", "ahí", "ahi", "allí", "alli", "ello",
+    "ella", "ellas", "ellos", "aquella", "aquel", "lo", "la", "los", "las", "le", "les", "su", "sus",
+    "mismo", "misma", "it", "its", "that", "this", "those", "these", "there", "they", "them", "their", "one",
+    "ones", "same",
+];
+
+/// Spanish "la del segundo piso", English "the one on the second floor": what comes after it is the new object.
+const STAND_INS: &[&str] = &[
+    "la", "el", "los", "las", "lo", "en la", "en el", "en los", "en las", "a la", "al", "para la", "para el",
+    "para los", "para las", "the one", "the ones", "that", "those", "the",
+];
+
+/// What introduces a complement, each with what it is exchanged for.
+const PREPOSITIONS: &[&[&str]] = &[
+    &[
+        "de la", "de las", "de los", "del", "de", "of the", "of", "for the", "for", "para la", "para las",
+        "para los", "para el", "para",
+    ],
+    &["en la", "en las", "en los", "en el", "en", "on the", "on", "in the", "in", "at the", "at", "sobre"],
+];
+
+/// A question shorter than this many words of content leans on the ones before it.
+const FEW: usize = 2;
+
+/// The ways to understand a question, the likeliest first. There is at least one.
+pub fn readings(question: &str, previous: Option<&str>) -> Vec<String> {
+    let alone = question.trim().to_owned();
+    let Some(previous) = previous.map(bare).filter(|previous| !previous.is_empty()) else {
+        return vec![alone];
+    };
+    let (connected, rest) = without_connectors(&alone);
+    let words: Vec<String> = rest.split_whitespace().map(str::to_lowercase).collect();
+    let asks = words.first().is_some_and(|word| ASKING.contains(&word.as_str()))
+        || words.get(1).is_some_and(|word| ASKING.contains(&word.as_str()) && is_short(&words[0]));
+    let content = terms::query_terms(rest).len();
+    if !asks && (connected || content <= FEW) && words.len() <= 12 {
+        let exchanged = exchange(previous, rest);
+        return vec![exchanged.unwrap_or_else(|| format!("{previous} {rest}")), alone];
+    }
+    let points = words.iter().any(|word| POINTING.contains(&word.as_str()));
+    let joined = format!("{previous} {rest}");
+    match (connected, points, content) {
+        (true, _, content) if content < FEW => vec![joined, alone],
+        (_, true, content) if content < FEW => vec![joined, alone],
+        (true, _, _) | (_, true, _) => vec![alone, joined],
+        (_, _, content) if content <= FEW => vec![alone, joined],
+        _ => vec![alone],
+    }
+}
+
+/// A question without its punctuation.
+fn bare(question: &str) -> &str {
+    question.trim_matches(|c: char| c.is_whitespace() || c.is_ascii_punctuation() || "¿¡…".contains(c))
+}
+
+fn without_connectors(question: &str) -> (bool, &str) {
+    let mut rest = bare(question);
+    let mut connected = false;
+    while let Some(after) =
+        CONNECTORS.iter().filter_map(|connector| strip_words(rest, connector)).min_by_key(|rest| rest.len())
+    {
+        connected = true;
+        rest = bare(after);
+    }
+    (connected, rest)
+}
+
+/// The text after these words, if it begins with them.
+fn strip_words<'a>(text: &'a str, words: &str) -> Option<&'a str> {
+    let head = text.get(..words.len())?;
+    let rest = &text[words.len()..];
+    (head.to_lowercase() == words && rest.starts_with(|c: char| !c.is_alphanumeric()))
+        .then(|| rest.trim_start())
+}
+
+fn is_short(word: &str) -> bool {
+    word.chars().count() <= 4
+}
+
+/// The previous question with its last complement exchanged: "… la losa del primer piso" and "la del segundo piso" make
+/// "… la losa del segundo piso". When the new object comes without a preposition, whatever complement was last goes.
+fn exchange(previous: &str, rest: &str) -> Option<String> {
+    let object = STAND_INS
+        .iter()
+        .filter_map(|stand_in| strip_words(rest, stand_in))
+        .find(|after| {
+            PREPOSITIONS
+                .iter()
+                .flat_map(|class| class.iter())
+                .any(|preposition| strip_words(after, preposition).is_some())
+        })
+        .unwrap_or(rest);
+    let class = PREPOSITIONS
+        .iter()
+        .find(|class| class.iter().any(|preposition| strip_words(object, preposition).is_some()));
+    let (start, preposition) = match class {
+        Some(class) => last_complement(previous, class)?,
+        None => PREPOSITIONS
+            .iter()
+            .filter_map(|class| last_complement(previous, class))
+            .max_by_key(|(start, _)| *start)?,
+    };
+    let kept = previous[..start].trim_end();
+    if class.is_some() {
+        return Some(format!("{kept} {object}"));
+    }
+    // "¿y las vigas?": the preposition that the old object had is kept, without its article.
+    let preposition =
+        if preposition == "del" { "de" } else { preposition.split(' ').next().unwrap_or(preposition) };
+    Some(format!("{kept} {preposition} {object}"))
+}
+
+/// Where the last complement with a preposition of this class begins, and the preposition.
+fn last_complement<'a>(text: &str, class: &[&'a str]) -> Option<(usize, &'a str)> {
+    let starts =
+        text.char_indices().filter(|(at, c)| *at > 0 && c.is_whitespace()).map(|(at, c)| at + c.len_utf8());
+    starts
+        .filter_map(|start| {
+            let found = class.iter().filter(|preposition| strip_words(&text[start..], preposition).is_some());
+            found.max_by_key(|preposition| preposition.len()).map(|preposition| (start, *preposition))
+        })
+        .next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(previous: &str, question: &str) -> String {
+        readings(question, Some(previous)).remove(0)
+    }
+
+    #[test]
+    fn another_object_for_the_same_question() {
+        let previous = "¿Qué espesor tiene la losa del primer piso?";
+        assert_eq!(first(previous, "¿y la del segundo piso?"), "Qué espesor tiene la losa del segundo piso");
+        assert_eq!(
+            first("Qué espesor tiene la losa del segundo piso", "¿Y la de la azotea?"),
+            "Qué espesor tiene la losa de la azotea"
+        );
+        assert_eq!(
+            first("¿Cuál es el recubrimiento de los pilares?", "¿Y las losas interiores?"),
+            "Cuál es el recubrimiento de las losas interiores"
+        );
+        assert_eq!(
+            first("What is the thickness of the slab on the first floor?", "And on the second floor?"),
+            "What is the thickness of the slab on the second floor"
+        );
+        assert_eq!(
+            first("How deep was the borehole at the centre of the tower?", "What about the north corner?"),
+            "How deep was the borehole at the centre of the north corner"
+        );
+    }
+
+    #[test]
+    fn something_new_about_the_same_object() {
+        let previous = "¿Con qué membrana se impermeabiliza la azotea?";
+        assert_eq!(
+            first(previous, "¿Y cuánto cuesta?"),
+            "Con qué membrana se impermeabiliza la azotea cuánto cuesta"
+        );
+        let readings = readings("¿Y cuánto dura la prueba de estanqueidad?", Some(previous));
+        assert_eq!(readings[0], "¿Y cuánto dura la prueba de estanqueidad?");
+        assert!(readings[1].contains("membrana"));
+    }
+
+    #[test]
+    fn a_question_of_its_own_stays_alone() {
+        let question = "¿Qué resistencia al fuego tienen las puertas de los shafts eléctricos?";
+        assert_eq!(readings(question, Some("¿Cuántos días se curan las losas?")), [question]);
+        assert_eq!(readings("¿y la losa?", None), ["¿y la losa?"]);
+        assert_eq!(readings("¿y?", Some("¿?")), ["¿y?"]);
+    }
+
+    #[test]
+    fn odd_input_is_no_panic() {
+        for question in ["", "¿", "y", "y y y", "ñ", "de", "y de", "and the", "Ｙ ｌａ", "İ y"] {
+            for previous in ["", "de", "ñ de la", "losa de", "İ de la ñ"] {
+                assert!(!readings(question, Some(previous)).is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What a language model says besides its answer: that it has none, and what it thinks aloud.
+
+/// What the model is told to say when the documents do not answer.
+pub const NO_ANSWER: &str = "NO_ANSWER";
+
+const THINKING: (&str, &str) = ("<think>", "</think>");
+
+/// How people and models say that the documents do not answer, when they forget the agreed word.
+const DENIALS: &[&str] = &[
+    "no encontr",
+    "no encuentr",
+    "no se menciona",
+    "no mencionan",
+    "no contiene",
+    "no hay información",
+    "no aparece",
+    "no se indica",
+    "no se especifica",
+    "no puedo responder",
+    "not mention",
+    "cannot answer",
+    "can't answer",
+    "not contain",
+    "no information",
+    "not provide",
+    "not specified",
+    "unable to answer",
+    "could not find",
+    "couldn't find",
+];
+
+/// Holds the beginning of an answer back until it is clear that it is one.
+#[derive(Debug, Default)]
+pub struct Gate {
+    held: String,
+    open: bool,
+    denied: bool,
+}
+
+impl Gate {
+    pub fn push(&mut self, piece: &str) -> String {
+        if self.open {
+            return piece.to_owned();
+        }
+        if self.denied {
+            return String::new();
+        }
+        self.held.push_str(piece);
+        let Some(answer) = without_thoughts(&self.held) else { return String::new() };
+        let start = answer.trim_start_matches(|c: char| c.is_whitespace() || "*`\"'_#".contains(c));
+        if start.starts_with(NO_ANSWER) {
+            self.denied = true;
+            return String::new();
+        }
+        if NO_ANSWER.starts_with(start) {
+            return String::new();
+        }
+        self.open = true;
+        let out = answer.trim_start().to_owned();
+        self.held.clear();
+        out
+    }
+
+    /// What is still held, at the end: a few letters that only looked like the agreed word.
+    pub fn finish(&mut self) -> String {
+        if self.open || self.denied {
+            return String::new();
+        }
+        without_thoughts(&std::mem::take(&mut self.held)).unwrap_or_default().trim().to_owned()
+    }
+
+    /// The model said that the documents do not answer.
+    pub fn is_denied(&self) -> bool {
+        self.denied
+    }
+}
+
+/// The text after the model's thoughts; nothing while it still thinks.
+fn without_thoughts(text: &str) -> Option<&str> {
+    let trimmed = text.trim_start();
+    if let Some(thoughts) = trimmed.strip_prefix(THINKING.0) {
+        return thoughts.split_once(THINKING.1).map(|(_, answer)| answer);
+    }
+    // "<thi": the mark may be on its way.
+    (trimmed.is_empty() || !THINKING.0.starts_with(trimmed)).then_some(trimmed)
+}
+
+/// Whether an answer without any citation says, in its own words, that there is none.
+pub fn denies(answer: &str) -> bool {
+    let answer = answer.to_lowercase();
+    DENIALS.iter().any(|denial| answer.contains(denial))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn through(pieces: &[&str]) -> (String, bool) {
+        let mut gate = Gate::default();
+        let mut out: String = pieces.iter().map(|piece| gate.push(piece)).collect();
+        out.push_str(&gate.finish());
+        (out, gate.is_denied())
+    }
+
+    #[test]
+    fn the_agreed_word_never_shows() {
+        assert_eq!(through(&["NO", "_ANS", "WER", "."]), (String::new(), true));
+        assert_eq!(through(&["**NO_ANSWER** sorry"]), (String::new(), true));
+        assert_eq!(
+            through(&["<think>NO_", "ANSWER?</think>", " Siete", " días"]),
+            ("Siete días".into(), false)
+        );
+        assert_eq!(through(&["<thi", "nk>hm"]), (String::new(), false));
+    }
+
+    #[test]
+    fn an_answer_passes_as_it_comes() {
+        let mut gate = Gate::default();
+        assert_eq!(gate.push("No"), "No");
+        assert_eq!(gate.push(" menos de 7 días."), " menos de 7 días.");
+        assert_eq!(through(&["NO", " se permite"]), ("NO se permite".into(), false));
+        assert_eq!(through(&["NO"]), ("NO".into(), false));
+        assert_eq!(through(&["<", "b>x"]), ("<b>x".into(), false));
+    }
+
+    #[test]
+    fn a_denial_in_other_words() {
+        assert!(denies("Los documentos no contienen esa información."));
+        assert!(denies("The documents do not mention it."));
+        assert!(!denies("Siete días."));
+    }
+}

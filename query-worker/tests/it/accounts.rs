@@ -1,0 +1,227 @@
+//! Keys and accounts: given out by commands, verified in the database each time, taken back at once.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use query_worker::app::App;
+use schemas::{
+    Problem, ProblemKind, Scope,
+    account::{Caller, Login, Me, Register, Role, VerifyToken},
+};
+
+use crate::world::{self, World, projects, run};
+
+async fn verify(app: &App, token: &str) -> Result<Caller, Problem> {
+    use sha2::{Digest as _, Sha256};
+    let token_sha256: String = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect();
+    world::ask(app, &VerifyToken { token_sha256 }).await
+}
+
+/// Runs the worker's own binary as an operator does.
+async fn command(world: &World, arguments: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_acorag-query-worker"));
+    command.env("DATABASE_URL", &world.database_url).args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+fn field(output: &str, name: &str) -> String {
+    let line = output.lines().find(|line| line.starts_with(name)).unwrap();
+    line[name.len()..].trim().to_owned()
+}
+
+#[test]
+fn a_key_works_until_it_is_revoked() {
+    run(async {
+        let world = world::samples().await;
+        let made = command(
+            world,
+            &[
+                "keys",
+                "create",
+                "--name",
+                "Aconex sync",
+                "--role",
+                "write",
+                "--project",
+                "torre-norte",
+                "--project",
+                "otra obra",
+                "--limit-search",
+                "500/minute",
+                "--expires",
+                "90d",
+            ],
+        )
+        .await
+        .unwrap();
+        let (id, token) = (field(&made, "id"), field(&made, "token"));
+        let caller = verify(&world.app, &token).await.unwrap();
+        assert_eq!(
+            (caller.id, caller.name.as_str(), caller.role),
+            (format!("key:{id}"), "Aconex sync", Role::Write)
+        );
+        assert_eq!(caller.scope, projects(&["torre-norte", "otra obra"]));
+        assert_eq!(caller.limits.search.as_deref(), Some("500/minute"));
+        let stored: Vec<u8> = sqlx::query_scalar("SELECT token_sha256 FROM api_key WHERE id = $1")
+            .bind(&id)
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+        assert_eq!(stored.len(), 32, "only the hash is kept");
+
+        let listed = command(world, &["keys", "list"]).await.unwrap();
+        assert!(
+            listed.contains(&id) && listed.contains("Aconex sync") && !listed.contains(&token),
+            "{listed}"
+        );
+
+        command(world, &["keys", "revoke", &id]).await.unwrap();
+        assert_eq!(verify(&world.app, &token).await.unwrap_err().kind, ProblemKind::Unauthorized);
+        assert!(command(world, &["keys", "list"]).await.unwrap().contains("revoked"));
+        assert!(command(world, &["keys", "revoke", "nothing"]).await.unwrap_err().contains("no key nothing"));
+    });
+}
+
+#[test]
+fn a_key_must_say_what_it_is_for_and_expires() {
+    run(async {
+        let world = world::samples().await;
+        for wrong in [
+            &["keys", "create", "--name", "x"][..],
+            &["keys", "create", "--name", "x", "--project", "a", "--role", "root"],
+            &["keys", "create", "--name", "x", "--project", "a", "--limit-chat", "many"],
+            &["keys", "create", "--name", "x", "--project", "a", "--expires", "2020-01-01"],
+        ] {
+            assert!(command(world, wrong).await.is_err(), "{wrong:?}");
+        }
+        let made = command(world, &["keys", "create", "--name", "all", "--all-projects"]).await.unwrap();
+        let token = field(&made, "token");
+        assert_eq!(verify(&world.app, &token).await.unwrap().scope, Scope::All);
+        sqlx::query("UPDATE api_key SET expires_at = now() - interval '1 second' WHERE id = $1")
+            .bind(field(&made, "id"))
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        assert!(verify(&world.app, &token).await.is_err());
+    });
+}
+
+#[test]
+fn nobodys_token_is_nobodys() {
+    run(async {
+        let world = world::samples().await;
+        for token_sha256 in ["", "xyz", &"0".repeat(64), &"g".repeat(64), "' OR true --"] {
+            let problem = world::ask(&world.app, &VerifyToken { token_sha256: token_sha256.to_owned() })
+                .await
+                .unwrap_err();
+            assert_eq!(problem.kind, ProblemKind::Unauthorized);
+        }
+    });
+}
+
+fn register(email: &str) -> Register {
+    Register { email: email.into(), password: "hormigón armado".into(), full_name: "Ana".into() }
+}
+
+fn login(email: &str, password: &str) -> Login {
+    Login { email: email.into(), password: password.into() }
+}
+
+#[test]
+fn registration_is_closed_unless_opened() {
+    run(async {
+        let world = world::samples().await;
+        let closed = world::ask(&world.app, &register("closed@obra.cl")).await.unwrap_err();
+        assert_eq!(closed.kind, ProblemKind::Forbidden);
+
+        let app = world
+            .with(&["--registration=open", "--registered-projects=torre-norte", "--session-hours=1"])
+            .await;
+        let session = world::ask(&app, &register(" Ana@Obra.cl ")).await.unwrap();
+        assert_eq!((session.user.email.as_str(), session.token_type.as_str()), ("ana@obra.cl", "bearer"));
+        let caller = verify(&app, &session.access_token).await.unwrap();
+        assert_eq!((caller.role, caller.scope), (Role::Read, projects(&["torre-norte"])));
+        assert_eq!(caller.id, format!("user:{}", session.user.id));
+        assert_eq!(
+            world::ask(&app, &Me { user_id: session.user.id.clone() }).await.unwrap().full_name,
+            "Ana"
+        );
+        let again = world::ask(&app, &register("ana@obra.cl")).await.unwrap_err();
+        assert_eq!(again.kind, ProblemKind::Conflict);
+
+        let back = world::ask(&app, &login("ANA@obra.cl", "hormigón armado")).await.unwrap();
+        assert_ne!(back.access_token, session.access_token);
+        assert_eq!(back.user.id, session.user.id);
+        for (email, password) in [("ana@obra.cl", "hormigon armado"), ("nobody@obra.cl", "hormigón armado")]
+        {
+            let refused = world::ask(&app, &login(email, password)).await.unwrap_err();
+            assert_eq!(refused, schemas::account::refusal::bad_login());
+        }
+
+        // Sessions end.
+        sqlx::query(
+            "UPDATE login_session SET expires_at = now() - interval '1 second' WHERE account_id = $1",
+        )
+        .bind(&session.user.id)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+        assert!(verify(&app, &back.access_token).await.is_err());
+    });
+}
+
+#[test]
+fn the_operator_makes_changes_and_locks_accounts() {
+    run(async {
+        let world = world::samples().await;
+        let made =
+            command(world, &["users", "create", "luis@obra.cl", "--full-name", "Luis", "--project", "a"])
+                .await
+                .unwrap();
+        let password = field(&made, "password");
+        let session = world::ask(&world.app, &login("luis@obra.cl", &password)).await.unwrap();
+        assert_eq!(verify(&world.app, &session.access_token).await.unwrap().scope, projects(&["a"]));
+
+        // What changes holds for sessions that are open.
+        command(world, &["users", "set", "luis@obra.cl", "--role", "admin", "--all-projects"]).await.unwrap();
+        let caller = verify(&world.app, &session.access_token).await.unwrap();
+        assert_eq!((caller.role, caller.scope), (Role::Admin, Scope::All));
+
+        let reset = command(world, &["users", "reset-password", "luis@obra.cl"]).await.unwrap();
+        assert!(verify(&world.app, &session.access_token).await.is_err(), "old sessions end");
+        assert!(world::ask(&world.app, &login("luis@obra.cl", &password)).await.is_err());
+        let password = field(&reset, "password");
+        let session = world::ask(&world.app, &login("luis@obra.cl", &password)).await.unwrap();
+
+        command(world, &["users", "disable", "luis@obra.cl"]).await.unwrap();
+        assert!(verify(&world.app, &session.access_token).await.is_err());
+        assert!(world::ask(&world.app, &login("luis@obra.cl", &password)).await.is_err());
+        assert!(command(world, &["users", "list"]).await.unwrap().contains("disabled"));
+        command(world, &["users", "enable", "luis@obra.cl"]).await.unwrap();
+        assert!(world::ask(&world.app, &login("luis@obra.cl", &password)).await.is_ok());
+    });
+}
+
+#[test]
+fn an_unknown_address_takes_as_long_as_a_wrong_password() {
+    run(async {
+        let world = world::samples().await;
+        command(world, &["users", "create", "slow@obra.cl", "--project", "a"]).await.unwrap();
+        let took = async |email: &str| {
+            let mut fastest = Duration::MAX;
+            for _ in 0..5 {
+                let started = Instant::now();
+                world::ask(&world.app, &login(email, "wrong password")).await.unwrap_err();
+                fastest = fastest.min(started.elapsed());
+            }
+            fastest
+        };
+        let (known, unknown) = (took("slow@obra.cl").await, took("unknown@obra.cl").await);
+        // The hash is nearly all of it: without it, an unknown address would be refused ten times sooner.
+        assert!(unknown > known / 2 && known > unknown / 2, "{known:?} {unknown:?}");
+    });
+}

@@ -1,0 +1,160 @@
+//! Searches are counted behind their backs, and nobody hears of other projects' searches.
+
+use std::time::Duration;
+
+use schemas::{
+    Scope,
+    analytics::{GetDocumentStats, GetPopularSearches, GetSuggestions, ReportSearches, SearchSeen},
+    feedback::{FeedbackRequest, GetFeedbackStats, SaveFeedback},
+    search::Search,
+};
+
+use crate::{
+    seed::{self, Document},
+    world::{self, World, caller, projects, run},
+};
+
+async fn seeded(world: &World, project: &str) {
+    let documents = [
+        Document::text(
+            project,
+            &format!("{project}-1"),
+            "Hormigón de muros",
+            "Los muros son de hormigón H-35.",
+        ),
+        Document::text(
+            project,
+            &format!("{project}-2"),
+            "Pintura de cielos",
+            "Los cielos se pintan de blanco.",
+        ),
+    ];
+    seed::insert(&world.pool, world.app.model.as_ref(), &documents).await;
+}
+
+async fn search(world: &World, text: &str, project: &str) {
+    let request = serde_json::from_value(serde_json::json!({"query": text})).unwrap();
+    let found = world::ask(&world.app, &Search::new(request, &projects(&[project])).unwrap()).await.unwrap();
+    assert!(!found.rows.is_empty());
+}
+
+/// Asks until the log has been written: it is written when nobody waits for it.
+async fn popular(
+    world: &World,
+    scope: &Scope,
+    until: impl Fn(&[(String, u64)]) -> bool,
+) -> Vec<(String, u64)> {
+    let query = GetPopularSearches::new(None, None, scope).unwrap();
+    for _ in 0..100 {
+        let searches = world::ask(&world.app, &query).await.unwrap().searches;
+        let counts: Vec<_> = searches.into_iter().map(|search| (search.query, search.count)).collect();
+        if until(&counts) {
+            return counts;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the searches were never logged")
+}
+
+#[test]
+fn popular_searches_and_suggestions_stay_inside_their_projects() {
+    run(async {
+        let world = world::samples().await;
+        seeded(world, "analytics-a").await;
+        seeded(world, "analytics-b").await;
+        for text in ["hormigón de los muros", "Hormigon de los muros!", "pintura de cielos"] {
+            search(world, text, "analytics-a").await;
+        }
+        // Two more that only the cache saw.
+        let seen = SearchSeen {
+            query: "hormigón de los muros".into(),
+            projects: vec!["analytics-a".parse().unwrap()],
+            results: 2,
+            times: 2,
+        };
+        world::ask(&world.app, &ReportSearches { searches: vec![seen] }).await.unwrap();
+        let counts =
+            popular(world, &projects(&["analytics-a"]), |counts| counts.first().is_some_and(|c| c.1 == 4))
+                .await;
+        assert_eq!(counts[0].0, "hormigón de los muros");
+        assert_eq!(counts[1], ("pintura de cielos".into(), 1));
+        assert!(popular(world, &projects(&["analytics-b"]), |_| true).await.is_empty());
+        assert!(popular(world, &projects(&[]), |_| true).await.is_empty());
+
+        let suggest = async |q: &str, project: &str| {
+            let query = GetSuggestions::new(q, None, &projects(&[project])).unwrap();
+            world::ask(&world.app, &query).await.unwrap().suggestions
+        };
+        let suggested = suggest("hormigon", "analytics-a").await;
+        assert_eq!(suggested[..2], ["hormigón de los muros".to_owned(), "Hormigón de muros".to_owned()]);
+        assert_eq!(suggest("muros", "analytics-b").await, ["Hormigón de muros"]);
+        assert_eq!(suggest("hormigno de muros", "analytics-b").await[0], "Hormigón de muros", "misspelt");
+        assert!(suggest("hormigon", "nowhere").await.is_empty());
+        assert!(suggest("%", "analytics-b").await.is_empty(), "no wildcard");
+        assert!(suggest("", "analytics-a").await.contains(&"hormigón de los muros".to_owned()));
+        let numbers = suggest("pl-ar-0004", "torre-norte").await;
+        assert!(numbers.contains(&"200076-CCC02-PL-AR-000400".to_owned()), "{numbers:?}");
+    });
+}
+
+#[test]
+fn old_searches_are_forgotten_and_nothing_else() {
+    run(async {
+        let world = world::samples().await;
+        for days in [80, 100] {
+            sqlx::query(
+                "INSERT INTO search_log (projects, query, folded, results, searched_at)
+                 VALUES ('{}', 'age', $1, 0, now() - make_interval(days => $1::int))",
+            )
+            .bind(days.to_string())
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        }
+        // As the worker: without a condition, and yet only what is old goes.
+        sqlx::query("DELETE FROM search_log").execute(&world.app.pool).await.unwrap();
+        let left: Vec<String> = sqlx::query_scalar("SELECT folded FROM search_log WHERE query = 'age'")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap();
+        assert_eq!(left, ["80"]);
+    });
+}
+
+#[test]
+fn feedback_is_counted_within_the_scope() {
+    run(async {
+        let world = world::samples().await;
+        seeded(world, "feedback-a").await;
+        let give = async |rating: i64, comment: &str| {
+            let request = FeedbackRequest { session_id: "conv_7".into(), rating, comment: comment.into() };
+            let someone = caller("key:f", projects(&["feedback-a"]));
+            world::ask(&world.app, &SaveFeedback::new(request, &someone).unwrap()).await.unwrap()
+        };
+        assert_eq!(give(5, "muy bien").await.status, "success");
+        give(2, "").await;
+        let stats = async |scope: Scope| {
+            world::ask(&world.app, &GetFeedbackStats::new(None, &scope).unwrap()).await.unwrap()
+        };
+        let mine = stats(projects(&["feedback-a"])).await;
+        assert_eq!((mine.total_feedback, mine.average_rating, mine.with_comment), (2, 3.5, 1));
+        assert_eq!((mine.ratings["5"], mine.ratings["1"]), (1, 0));
+        assert_eq!(stats(projects(&["torre-norte"])).await.total_feedback, 0);
+    });
+}
+
+#[test]
+fn documents_are_counted_within_the_scope() {
+    run(async {
+        let world = world::samples().await;
+        seeded(world, "stats-a").await;
+        let stats =
+            world::ask(&world.app, &GetDocumentStats { scope: projects(&["stats-a"]) }).await.unwrap();
+        assert_eq!((stats.total_documents, stats.total_chunks), (2, 2));
+        assert_eq!((stats.by_state["indexed"], stats.by_state["failed"]), (2, 0));
+        assert_eq!((stats.by_type["Acta"], stats.by_file_type["txt"]), (2, 2));
+        assert_eq!(stats.by_project.into_iter().collect::<Vec<_>>(), [("stats-a".to_owned(), 2)]);
+        let nothing = world::ask(&world.app, &GetDocumentStats { scope: projects(&[]) }).await.unwrap();
+        assert_eq!((nothing.total_documents, nothing.total_chunks), (0, 0));
+    });
+}

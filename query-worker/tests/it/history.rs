@@ -1,0 +1,84 @@
+//! Conversations are their owner's, and only as long as it may read what they drew on.
+
+use schemas::{
+    Scope,
+    history::{ConversationHistory, HistoryEntry, UserHistory},
+};
+
+use crate::{
+    chat::question,
+    seed::{self, Document},
+    world::{self, World, caller, projects, run},
+};
+
+pub async fn of(world: &World, owner: &str, scope: Scope, conversation: &str) -> Vec<HistoryEntry> {
+    let query = ConversationHistory::new(conversation, None, &caller(owner, scope)).unwrap();
+    world::ask(&world.app, &query).await.unwrap().history
+}
+
+async fn ask(
+    world: &World,
+    owner: &str,
+    scope: Scope,
+    message: &str,
+    conversation: &str,
+) -> schemas::chat::ChatReply {
+    let mut query = question(message, conversation, scope);
+    query.caller = owner.to_owned();
+    query.user_id = Some(format!("user-of-{owner}"));
+    world::ask(&world.app, &query).await.unwrap()
+}
+
+#[test]
+fn a_conversation_comes_back_oldest_first_to_its_owner_alone() {
+    run(async {
+        let world = world::samples().await;
+        let scope = projects(&["torre-norte"]);
+        ask(world, "key:h1", scope.clone(), "¿Qué espesor tiene la losa del primer piso?", "shared-id").await;
+        let second = ask(world, "key:h1", scope.clone(), "¿y la del segundo piso?", "shared-id").await;
+        let history = of(world, "key:h1", scope.clone(), "shared-id").await;
+        assert_eq!(history.len(), 2);
+        assert_eq!(history[1].question, "¿y la del segundo piso?");
+        assert_eq!((&history[1].answer, &history[1].sources), (&second.answer, &second.sources));
+        assert!(history[0].timestamp <= history[1].timestamp);
+
+        // The same id of another caller is another conversation, without that context.
+        assert!(of(world, "key:h2", scope.clone(), "shared-id").await.is_empty());
+        ask(world, "key:h2", scope.clone(), "¿y la del segundo piso?", "shared-id").await;
+        assert_eq!(crate::chat::understood(world, "key:h2", "shared-id").await, "¿y la del segundo piso?");
+        assert!(crate::chat::understood(world, "key:h1", "shared-id").await.contains("espesor"));
+
+        let of_user = |user: &str, limit| {
+            UserHistory::new(user, Some(limit), &caller("key:h1", scope.clone())).unwrap()
+        };
+        let newest = world::ask(&world.app, &of_user("user-of-key:h1", 1)).await.unwrap().history;
+        assert_eq!(newest.len(), 1);
+        assert_eq!(newest[0].conversation_id, "shared-id");
+        assert_eq!(newest[0].question, "¿y la del segundo piso?");
+        assert!(world::ask(&world.app, &of_user("user-of-key:h2", 20)).await.unwrap().history.is_empty());
+        assert!(of(world, "key:h1", scope, "never-was").await.is_empty());
+    });
+}
+
+#[test]
+fn who_loses_a_project_loses_what_was_drawn_from_it() {
+    run(async {
+        let world = world::samples().await;
+        let text = "La clave del depósito de herramientas es 7731.";
+        seed::insert(
+            &world.pool,
+            world.app.model.as_ref(),
+            &[Document::text("secret", "s1", "Claves", text)],
+        )
+        .await;
+        let both = projects(&["torre-norte", "secret"]);
+        let asked =
+            ask(world, "key:h3", both.clone(), "¿Cuál es la clave del depósito de herramientas?", "c").await;
+        assert!(asked.answer.contains("7731"), "{}", asked.answer);
+        // What comes after may rest on it.
+        ask(world, "key:h3", projects(&["secret"]), "¿Y cuál es?", "c").await;
+        assert_eq!(of(world, "key:h3", both.clone(), "c").await.len(), 2);
+        assert!(of(world, "key:h3", projects(&["torre-norte"]), "c").await.is_empty());
+        assert!(of(world, "key:h3", projects(&[]), "c").await.is_empty());
+    });
+}

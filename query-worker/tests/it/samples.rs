@@ -1,0 +1,133 @@
+//! The repository's sample documents as text with pages: enough of each format for these tests, which are about
+//! answers. How real files are read is the ingest worker's to test.
+
+use std::{fs, io::Read as _, path::Path};
+
+use serde_json::Value;
+
+use crate::seed::{Document, Page};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
+
+pub fn documents() -> Vec<Document> {
+    let manifest: Vec<Value> = read_json("manifest.json");
+    manifest.iter().flat_map(|entry| document(entry["file"].as_str().unwrap(), &entry["metadata"])).collect()
+}
+
+pub fn read_json<T: serde::de::DeserializeOwned>(name: &str) -> T {
+    serde_json::from_str(&fs::read_to_string(Path::new(FOLDER).join(name)).unwrap()).unwrap()
+}
+
+fn document(file: &str, metadata: &Value) -> Vec<Document> {
+    let path = Path::new(FOLDER).join("files").join(file);
+    let text = || fs::read_to_string(&path).unwrap();
+    let pages = match file.rsplit('.').next().unwrap() {
+        "ndjson" => return records(&text()),
+        "pdf" => {
+            let source = Path::new(FOLDER).join("text").join(file).with_extension("txt");
+            fs::read_to_string(source)
+                .unwrap()
+                .split("=== page\n")
+                .enumerate()
+                .map(|(n, text)| page(n + 1, text))
+                .collect()
+        }
+        "pptx" => (1..)
+            .map_while(|n| Some(page(n, &xml(&part(&path, &format!("ppt/slides/slide{n}.xml"))?))))
+            .collect(),
+        "docx" => vec![whole(&xml(&part(&path, "word/document.xml").unwrap()))],
+        "xlsx" => (1..=2)
+            .map(|n| whole(&xml(&part(&path, &format!("xl/worksheets/sheet{n}.xml")).unwrap())))
+            .collect(),
+        "eml" => {
+            let bytes = fs::read(&path).unwrap();
+            let mail = mail_parser::MessageParser::default().parse(&bytes).unwrap();
+            vec![whole(&mail.body_text(0).unwrap())]
+        }
+        "html" => vec![whole(&without_tags(&text()))],
+        _ => vec![whole(&text())],
+    };
+    let field = |name: &str| metadata[name].as_str().unwrap_or_default().to_owned();
+    vec![Document {
+        project: field("project_id"),
+        id: file.to_owned(),
+        title: field("title"),
+        number: field("number"),
+        revision: field("revision"),
+        doc_type: field("doc_type"),
+        category: field("category"),
+        filename: file.to_owned(),
+        pages,
+    }]
+}
+
+/// The drawings; of each the last revision, as the ingest worker would leave it.
+fn records(lines: &str) -> Vec<Document> {
+    let mut documents: Vec<Document> = Vec::new();
+    for line in lines.lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        let field = |name: &str| record["metadata"][name].as_str().unwrap_or_default().to_owned();
+        let labelled =
+            || format!("{}\n{}\n{}", field("Title"), field("DocumentNumber"), field("DocumentType"));
+        let text = record["full_text"].as_str().map_or_else(labelled, str::to_owned);
+        documents.retain(|other| other.number != field("DocumentNumber"));
+        documents.push(Document {
+            project: field("SelectList2"),
+            id: record["DocumentId"].as_str().unwrap().to_owned(),
+            title: field("Title"),
+            number: field("DocumentNumber"),
+            revision: field("Revision"),
+            doc_type: field("DocumentType"),
+            category: field("Category"),
+            filename: field("Filename"),
+            pages: vec![whole(&text)],
+        });
+    }
+    documents
+}
+
+fn page(number: usize, text: &str) -> Page {
+    Page { number: Some(i32::try_from(number).unwrap()), text: text.to_owned() }
+}
+
+fn whole(text: &str) -> Page {
+    Page { number: None, text: text.to_owned() }
+}
+
+fn part(path: &Path, name: &str) -> Option<String> {
+    let mut archive = zip::ZipArchive::new(fs::File::open(path).unwrap()).unwrap();
+    let mut text = String::new();
+    archive.by_name(name).ok()?.read_to_string(&mut text).unwrap();
+    Some(text)
+}
+
+/// The text of an office document's XML: a paragraph or table row a line, cells between bars.
+fn xml(xml: &str) -> String {
+    let mut text = String::new();
+    for piece in xml.split('<').skip(1) {
+        let (tag, content) = piece.split_once('>').unwrap_or((piece, ""));
+        match tag.split([' ', '/']).next().unwrap_or_default() {
+            "w:t" | "a:t" | "t" => text.push_str(content),
+            "" if matches!(tag, "/w:tc" | "/c") => text.push_str(" | "),
+            "" if matches!(tag, "/w:p" | "/a:p" | "/row" | "/w:tr") => {
+                text.push('\n');
+            }
+            _ => {}
+        }
+    }
+    unescape(&text.replace("\n | ", " | "))
+}
+
+fn without_tags(html: &str) -> String {
+    let body = html.split_once("<body").map_or(html, |(_, body)| body);
+    let pieces = body.split('<').skip(1).filter_map(|piece| piece.split_once('>'));
+    unescape(&pieces.map(|(_, text)| text).collect::<Vec<_>>().join(" "))
+}
+
+fn unescape(text: &str) -> String {
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&amp;", "&")
+}

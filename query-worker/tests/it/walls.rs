@@ -1,0 +1,189 @@
+//! Row-level security as the only wall: plain SQL as the worker's role, with no check of the service before it.
+
+use schemas::Scope;
+use sqlx::{
+    PgPool, Postgres, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{
+    chat::question,
+    seed::{self, Document},
+    world::{self, World, projects, run},
+};
+
+async fn as_worker(world: &World) -> PgPool {
+    let options: PgConnectOptions = world.database_url.parse().unwrap();
+    let options = options.options([("role", "acorag_query")]);
+    PgPoolOptions::new().max_connections(2).connect_with(options).await.unwrap()
+}
+
+async fn within(pool: &PgPool, scope: &Scope, caller: &str) -> Transaction<'static, Postgres> {
+    let mut transaction = platform::postgres::begin(pool, scope).await.unwrap();
+    sqlx::query("SELECT set_config('acorag.caller', $1, true)")
+        .bind(caller)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction
+}
+
+async fn count(transaction: &mut Transaction<'_, Postgres>, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql)
+        .fetch_one(&mut **transaction)
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+#[test]
+fn a_scope_sees_nothing_of_another_project_in_any_table() {
+    run(async {
+        let world = world::samples().await;
+        let text = "La grúa del proyecto B mide 62 metros de altura.";
+        seed::insert(&world.pool, world.app.model.as_ref(), &[Document::text("wall-b", "b1", "Grúa", text)])
+            .await;
+        seed::insert(
+            &world.pool,
+            world.app.model.as_ref(),
+            &[Document::text("wall-a", "a1", "Andamio", "El andamio mide 9 metros.")],
+        )
+        .await;
+        let mut query =
+            question("¿Cuántos metros mide la grúa del proyecto B?", "wall", projects(&["wall-b"]));
+        query.caller = "key:wall".into();
+        assert!(world::ask(&world.app, &query).await.unwrap().found);
+        for (sql, table) in [
+            (
+                "INSERT INTO feedback (owner, conversation_id, projects, rating) SELECT 'key:wall', 'wall', array[key], 5 FROM project WHERE id = 'wall-b'",
+                "feedback",
+            ),
+            (
+                "INSERT INTO search_log (projects, query, folded, results) SELECT array[key], 'grúa b', 'grua b', 1 FROM project WHERE id = 'wall-b'",
+                "search_log",
+            ),
+        ] {
+            assert_eq!(sqlx::query(sql).execute(&world.pool).await.unwrap().rows_affected(), 1, "{table}");
+        }
+
+        let pool = as_worker(world).await;
+        // Each counts what belongs to project B, by id, by text, by owner.
+        let tables: [&'static str; 8] = [
+            "SELECT count(*) FROM project WHERE id = 'wall-b'",
+            "SELECT count(*) FROM document WHERE id = 'b1'",
+            "SELECT count(*) FROM chunk WHERE text LIKE '%grúa del proyecto B%'",
+            "SELECT count(*) FROM posting WHERE term = '62'",
+            "SELECT count(*) FROM turn WHERE owner = 'key:wall' AND conversation_id = 'wall'",
+            "SELECT count(*) FROM turn WHERE answer LIKE '%62 metros%'",
+            "SELECT count(*) FROM feedback WHERE conversation_id = 'wall'",
+            "SELECT count(*) FROM search_log WHERE folded = 'grua b'",
+        ];
+        for sql in tables {
+            let mut b = within(&pool, &projects(&["wall-b"]), "key:wall").await;
+            assert!(count(&mut b, sql).await > 0, "its own scope sees it: {sql}");
+            for scope in [projects(&["wall-a"]), projects(&[])] {
+                let mut a = within(&pool, &scope, "key:wall").await;
+                assert_eq!(count(&mut a, sql).await, 0, "{sql}");
+            }
+            let mut unnamed = pool.begin().await.unwrap();
+            assert_eq!(count(&mut unnamed, sql).await, 0, "without a scope: {sql}");
+        }
+        // Another caller of the same project does not see the conversation, nor does one who may read everything.
+        for (scope, caller) in
+            [(projects(&["wall-b"]), "key:other"), (Scope::All, "key:other"), (Scope::All, "")]
+        {
+            let mut other = within(&pool, &scope, caller).await;
+            assert_eq!(
+                count(&mut other, "SELECT count(*) FROM turn WHERE conversation_id = 'wall'").await,
+                0
+            );
+        }
+        // Nearest neighbours do not cross it either.
+        let mut a = within(&pool, &projects(&["wall-a"]), "key:wall").await;
+        let crossed = count(
+            &mut a,
+            "SELECT count(*) FROM (SELECT document_key FROM chunk ORDER BY embedding <#> (SELECT embedding FROM chunk LIMIT 1)
+             LIMIT 50) n JOIN document d ON d.key = n.document_key JOIN project p ON p.key = d.project_key WHERE p.id <> 'wall-a'",
+        )
+        .await;
+        assert_eq!(crossed, 0);
+    });
+}
+
+#[test]
+fn a_turn_cannot_be_written_into_a_project_or_name_that_is_not_ones_own() {
+    run(async {
+        let world = world::samples().await;
+        seed::insert(
+            &world.pool,
+            world.app.model.as_ref(),
+            &[Document::text("wall-c", "c1", "C", "Texto de C.")],
+        )
+        .await;
+        let key: i32 = sqlx::query_scalar("SELECT key FROM project WHERE id = 'wall-c'")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+        let pool = as_worker(world).await;
+        let insert = async |scope: Scope, caller: &str| {
+            let mut transaction = within(&pool, &scope, caller).await;
+            sqlx::query(
+                "INSERT INTO turn (owner, conversation_id, projects, question, understood, answer, sources, found, answered_by)
+                 VALUES ('key:w', 'x', array[$1::int], '', '', '', '[]', true, '')",
+            )
+            .bind(key)
+            .execute(&mut *transaction)
+            .await
+            .is_ok()
+        };
+        assert!(insert(projects(&["wall-c"]), "key:w").await);
+        assert!(!insert(projects(&["wall-c"]), "key:thief").await);
+        assert!(!insert(projects(&["torre-norte"]), "key:w").await);
+    });
+}
+
+#[test]
+fn the_worker_cannot_read_keys_nor_give_itself_rights() {
+    run(async {
+        let world = world::samples().await;
+        sqlx::query("INSERT INTO api_key (id, name, token_sha256, role) VALUES ('wall', 'w', decode(repeat('ab', 32), 'hex'), 'admin')")
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        sqlx::query("INSERT INTO account (id, email, password_hash) VALUES ('wall', 'wall@obra.cl', 'x')")
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        let pool = as_worker(world).await;
+        for table in [
+            "SELECT count(*) FROM api_key",
+            "SELECT count(*) FROM account",
+            "SELECT count(*) FROM login_session",
+        ] {
+            let mut all = within(&pool, &Scope::All, "key:wall").await;
+            assert_eq!(count(&mut all, table).await, 0, "{table}");
+        }
+        // Who knows the hash finds that key.
+        let mut known = pool.begin().await.unwrap();
+        sqlx::query("SELECT set_config('acorag.token', repeat('ab', 32), true)")
+            .execute(&mut *known)
+            .await
+            .unwrap();
+        assert_eq!(count(&mut known, "SELECT count(*) FROM api_key").await, 1);
+        drop(known);
+        for forbidden in [
+            "INSERT INTO api_key (id, name, token_sha256, role) VALUES ('mine', 'm', '\\x00', 'admin')",
+            "UPDATE api_key SET role = 'admin'",
+            "DELETE FROM api_key",
+            "INSERT INTO account (id, email, password_hash, role) VALUES ('mine', 'm@m', 'x', 'admin')",
+            "UPDATE account SET role = 'admin'",
+            "DELETE FROM account",
+            "UPDATE turn SET answer = ''",
+            "DELETE FROM turn",
+            "DELETE FROM document",
+            "INSERT INTO project (id) VALUES ('mine')",
+            "UPDATE search_log SET query = ''",
+        ] {
+            assert!(sqlx::query(forbidden).execute(&pool).await.is_err(), "{forbidden}");
+        }
+    });
+}

@@ -1,0 +1,176 @@
+//! The real servers, the real model, the worker's handlers, and a client that asks them.
+
+use std::{future::Future, sync::LazyLock, time::Duration};
+
+use clap::Parser as _;
+use devstack::{Options, Stack};
+use futures::StreamExt as _;
+use platform::nats::{
+    Context,
+    consume::{Delivery, Handler as _, Outcome},
+};
+use query_worker::{app::App, config::Config};
+use schemas::{
+    Answer, Problem, Query, Scope,
+    account::{Caller, CallerLimits, Role},
+    headers,
+};
+use sqlx::PgPool;
+use tokio::{runtime::Runtime, sync::OnceCell};
+use tokio_util::sync::CancellationToken;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+static STACK: LazyLock<Stack> = LazyLock::new(|| Stack::start(Options::default()).unwrap());
+
+/// Runs a test on the one runtime that connections live on.
+pub fn run(test: impl Future<Output = ()>) {
+    RUNTIME.block_on(test);
+}
+
+pub fn stack() -> &'static Stack {
+    &STACK
+}
+
+/// A database with the current schema, the streams, and an app that answers from it.
+pub struct World {
+    pub database_url: String,
+    /// As the owner of the tables: it sees everything.
+    pub pool: PgPool,
+    pub app: App,
+}
+
+/// The world with the sample documents, which every test may read and none changes.
+pub async fn samples() -> &'static World {
+    static WORLD: OnceCell<World> = OnceCell::const_new();
+    WORLD
+        .get_or_init(|| async {
+            let world = World::new("samples", &[]).await;
+            tokio::spawn(world.app.clone().log_searches(CancellationToken::new()));
+            crate::seed::insert(&world.pool, world.app.model.as_ref(), &crate::samples::documents()).await;
+            world
+        })
+        .await
+}
+
+impl World {
+    pub async fn new(name: &str, settings: &[&str]) -> Self {
+        let name = name.to_owned();
+        let (stack, database_url) =
+            tokio::task::spawn_blocking(move || (stack(), stack().database(&name).unwrap())).await.unwrap();
+        let pool = PgPool::connect(&database_url).await.unwrap();
+        migrations::postgres(&pool).await.unwrap();
+        let config = config(stack, &database_url, settings);
+        let nats = config.nats.connect("test").await.unwrap();
+        let streams = migrations::StreamSettings {
+            nats_replicas: 1,
+            max_queued_jobs: 1_000,
+            max_queued_queries: 1_000,
+            events_days: 1,
+            files_gib: Some(1),
+        };
+        migrations::nats(&nats, &streams).await.unwrap();
+        let app = App::build(&config).await.unwrap();
+        Self { database_url, pool, app }
+    }
+
+    /// Another app on the same database, with other settings.
+    pub async fn with(&self, settings: &[&str]) -> App {
+        let mut settings = settings.to_vec();
+        settings.push("--embed-threads=1");
+        App::build(&config(stack(), &self.database_url, &settings)).await.unwrap()
+    }
+}
+
+fn config(stack: &Stack, database_url: &str, settings: &[&str]) -> Config {
+    let paths = stack.paths();
+    let mut arguments = vec![
+        "query-worker".to_owned(),
+        format!("--nats-url={}", stack.nats_url()),
+        format!("--database-url={database_url}"),
+        format!("--redis-url={}", stack.redis_url()),
+        format!("--model-dir={}", paths.model.display()),
+        format!("--ort-dylib-path={}", paths.onnxruntime.display()),
+        "--health-port=0".to_owned(),
+    ];
+    arguments.extend(settings.iter().map(|setting| (*setting).to_owned()));
+    Config::parse_from(arguments)
+}
+
+/// A caller that may read what `scope` says.
+pub fn caller(id: &str, scope: Scope) -> Caller {
+    Caller {
+        id: id.to_owned(),
+        user_id: None,
+        name: id.to_owned(),
+        role: Role::Read,
+        scope,
+        limits: CallerLimits::default(),
+    }
+}
+
+pub fn projects(names: &[&str]) -> Scope {
+    Scope::Projects(names.iter().map(|name| name.parse().unwrap()).collect())
+}
+
+/// Asks as the api does, with an inbox of its own, and has this app process exactly this message.
+pub async fn ask<Q: Query>(app: &App, query: &Q) -> Result<Q::Reply, Problem> {
+    let mut conversation = start(app, query).await;
+    while conversation.frame().await.is_some() {}
+    conversation.end().await
+}
+
+/// A question under way.
+pub struct Asked<Q: Query> {
+    app: App,
+    reply_to: String,
+    replies: async_nats::Subscriber,
+    handler: tokio::task::JoinHandle<Outcome>,
+    last: Option<Result<Q::Reply, Problem>>,
+}
+
+pub async fn start<Q: Query>(app: &App, query: &Q) -> Asked<Q> {
+    let reply_to = app.nats.client.new_inbox();
+    let replies = app.nats.client.subscribe(reply_to.clone()).await.unwrap();
+    let context = Context::new("test").within(Duration::from_secs(60));
+    let mut map = context.headers();
+    map.insert(headers::REPLY_TO, reply_to.as_str());
+    let delivery = Delivery {
+        subject: Q::subject(),
+        payload: serde_json::to_vec(query).unwrap().into(),
+        headers: Some(map),
+        context,
+        attempt: 1,
+        published: chrono::Utc::now(),
+        sequence: 1,
+    };
+    let router = app.router();
+    let handler = tokio::spawn(async move { router.handle(delivery).await });
+    Asked { app: app.clone(), reply_to, replies, handler, last: None }
+}
+
+impl<Q: Query> Asked<Q> {
+    /// The next frame; none once the last reply is there.
+    pub async fn frame(&mut self) -> Option<serde_json::Value> {
+        let message =
+            tokio::time::timeout(Duration::from_secs(30), self.replies.next()).await.unwrap().unwrap();
+        if platform::nats::text(message.headers.as_ref(), headers::FRAME).as_deref() == Some("last") {
+            let answer: Answer<Q::Reply> = serde_json::from_slice(&message.payload).unwrap();
+            self.last = Some(answer.into_result());
+            return None;
+        }
+        Some(serde_json::from_slice(&message.payload).unwrap())
+    }
+
+    /// The last reply, which must have come.
+    pub async fn end(self) -> Result<Q::Reply, Problem> {
+        assert!(matches!(self.handler.await.unwrap(), Outcome::Done));
+        self.last.unwrap()
+    }
+
+    /// Goes away, as a client does that closes its connection.
+    pub async fn cancel(self) {
+        let subject = platform::nats::request::cancel_subject(&self.reply_to);
+        self.app.nats.client.publish(subject, Vec::new().into()).await.unwrap();
+        assert!(matches!(self.handler.await.unwrap(), Outcome::Done));
+    }
+}
