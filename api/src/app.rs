@@ -1,10 +1,6 @@
 //! The application: built apart from running, so that tests start the real thing on port 0.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use aide::{axum::ApiRouter, openapi::OpenApi};
 use anyhow::Context as _;
@@ -26,13 +22,20 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     Config,
+    cache::Cache,
     caller::{self, Gate},
     config::Requests,
-    docs,
+    cors, docs,
     edge::{self, Edge},
+    guard,
     intake::Intake,
+    limits::{Class, Limits, limit},
     metrics::Metrics,
+    redis::Redis,
     routes,
+    searcher::Searcher,
+    streams::Streams,
+    tally::Tally,
 };
 
 /// Largest JSON body.
@@ -43,6 +46,7 @@ const MAX_BODY: usize = 1024 * 1024;
 pub struct App {
     nats: Nats,
     requester: Requester,
+    searcher: Searcher,
     objects: Objects,
     intake: Intake,
     requests: Arc<Requests>,
@@ -50,21 +54,18 @@ pub struct App {
     checks: Checks,
     metrics: Arc<Metrics>,
     gate: Gate,
+    limits: Limits,
     edge: Edge,
     documents: Documents,
+    #[from_ref(skip)]
+    stopping: CancellationToken,
 }
 
-/// Answers that stay open: a bounded number, and all of them end when the service stops.
-#[derive(Clone)]
-pub struct Streams {
-    pub slots: Arc<Semaphore>,
-    pub stopping: CancellationToken,
-}
-
-/// `/openapi.json`, written out once.
-#[derive(Clone)]
+/// Documents about the api itself, written out once.
+#[derive(Clone, Default)]
 pub struct Documents {
     pub openapi: Bytes,
+    pub asyncapi: Bytes,
 }
 
 /// Names the one implementation of TLS that everything in this process uses.
@@ -77,7 +78,7 @@ impl App {
     pub async fn connect(config: &Config, stopping: CancellationToken) -> anyhow::Result<Self> {
         install_crypto();
         let nats = config.nats.connect("acorag-api").await?;
-        let redis = config.redis.connect()?;
+        let redis = Redis::new(config.redis.connect()?, Duration::from_millis(config.redis.redis_timeout_ms));
         let requester = Requester::start(nats.clone()).await.context("subscribing to replies")?;
         let objects = Objects::open(&nats, subjects::FILES_BUCKET)
             .await
@@ -85,54 +86,74 @@ impl App {
         let metrics = Arc::new(Metrics::new()?);
         let requests = Arc::new(config.requests.clone());
         let checks = {
-            let (nats, requester) = (nats.clone(), requester.clone());
+            let (nats, requester, redis) = (nats.clone(), requester.clone(), redis.pool().clone());
             Checks::default()
                 .with("nats", move || nats::check(nats.clone(), subjects::INGEST_STREAM))
                 .with("query_worker", move || query_worker(requester.clone()))
                 .with_optional("redis", move || redis::check(redis.clone()))
         };
+        let tally = Tally::default();
+        tokio::spawn(tally.clone().report(requester.clone(), stopping.clone()));
+        let cache = Cache::new(config.cache.clone(), redis.clone(), metrics.cache.clone());
+        let limits = Limits::new(config.limits.clone(), redis, metrics.limited.clone());
+        tokio::spawn(stopping.clone().run_until_cancelled_owned(tidy(limits.clone())));
         Ok(Self {
+            searcher: Searcher::new(requester.clone(), cache, tally, requests.search_patience()),
             intake: Intake {
                 objects: objects.clone(),
                 max_file_mb: requests.max_upload_mb,
                 stall: requests.stall(),
                 slots: Arc::new(Semaphore::new(requests.max_concurrent_uploads)),
             },
-            streams: Streams { slots: Arc::new(Semaphore::new(requests.max_event_streams)), stopping },
-            gate: Gate::new(config.callers.clone(), requester.clone(), metrics.clone()),
+            streams: Streams::new(requests.max_event_streams, stopping.clone(), metrics.streams.clone()),
+            gate: Gate::new(config.callers.clone(), requester.clone(), metrics.clone()).await?,
+            limits,
             edge: Edge {
                 metrics: metrics.clone(),
                 slots: Arc::new(Semaphore::new(requests.max_concurrent_requests)),
-                tls: false,
+                tls: config.server.speaks_tls(),
             },
-            documents: Documents { openapi: Bytes::new() },
+            documents: Documents::default(),
             nats,
             requester,
             objects,
             requests,
             checks,
             metrics,
+            stopping,
         })
     }
 
-    pub fn router(mut self) -> Router {
+    pub fn router(mut self, config: &Config) -> Router {
+        let limited = |class, routes: ApiRouter<Self>| {
+            routes.route_layer(middleware::from_fn_with_state((self.limits.clone(), class), limit))
+        };
+        let guarded = limited(Class::Search, routes::searching())
+            .merge(limited(Class::Chat, routes::chatting()))
+            .merge(limited(Class::Upload, routes::uploading()))
+            .merge(limited(Class::Read, routes::reading()))
+            .route_layer(middleware::from_fn_with_state(self.gate.clone(), caller::gate));
+        let entering = limited(Class::Login, routes::entering())
+            .route_layer(middleware::from_fn_with_state(self.gate.clone(), caller::porch));
         let mut openapi = docs::frame();
-        let router = ApiRouter::new()
-            .merge(
-                routes::guarded()
-                    .route_layer(middleware::from_fn_with_state(self.gate.clone(), caller::gate)),
-            )
-            .merge(routes::open())
-            .finish_api_with(&mut openapi, docs::complete);
-        self.documents.openapi = written(&openapi);
-        let edge = self.edge.clone();
-        router
+        let router =
+            guarded.merge(entering).merge(routes::open()).finish_api_with(&mut openapi, docs::complete);
+        self.documents = Documents { openapi: written(&openapi), asyncapi: asyncapi() };
+        let (edge, refused, stopping) =
+            (self.edge.clone(), self.metrics.limited.clone(), self.stopping.clone());
+        let mut router = router
             .fallback(edge::not_found)
             .method_not_allowed_fallback(edge::method_not_allowed)
             .with_state(self)
             .layer(DefaultBodyLimit::max(MAX_BODY))
-            .layer(CatchPanicLayer::custom(edge::panicked))
-            .layer(middleware::from_fn_with_state(edge, edge::around))
+            .layer(CatchPanicLayer::custom(edge::panicked));
+        if let Some(rule) = config.limits.rate_limit_address.rule()
+            && let Some(guard) = guard::config(rule, config.callers.trusted_proxies)
+        {
+            tokio::spawn(stopping.run_until_cancelled_owned(guard::tidy(guard.clone())));
+            router = router.layer(guard::layer(guard, refused));
+        }
+        router.layer(cors::layer(&config.origins)).layer(middleware::from_fn_with_state(edge, edge::around))
     }
 
     /// Serves until told to stop, then finishes what is under way.
@@ -140,18 +161,22 @@ impl App {
         self,
         config: &Config,
         listener: TcpListener,
-    ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + use<>> {
-        let (stopping, handle) = (self.streams.stopping.clone(), axum_server::Handle::new());
-        let server = axum_server::from_tcp(listener)?.handle(handle.clone());
+    ) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
+        let server = config.server.clone();
+        let stall = config.requests.stall();
+        // A second less than the whole: the process still has to flush its traces.
         let drain = Duration::from_secs(config.lifecycle.shutdown_timeout.saturating_sub(1));
-        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
-        Ok(async move {
-            tokio::spawn(async move {
-                stopping.cancelled().await;
-                handle.graceful_shutdown(Some(drain));
-            });
-            server.serve(service).await.context("serving HTTP")
-        })
+        let stopping = self.stopping.clone();
+        let router = self.router(config);
+        async move { server.serve(router, listener, stall, drain, stopping).await }
+    }
+}
+
+async fn tidy(limits: Limits) {
+    let mut beat = tokio::time::interval(Duration::from_secs(60));
+    loop {
+        beat.tick().await;
+        limits.tidy();
     }
 }
 
@@ -163,6 +188,10 @@ fn written(openapi: &OpenApi) -> Bytes {
         },
         Bytes::from,
     )
+}
+
+fn asyncapi() -> Bytes {
+    Bytes::from(schemas::asyncapi::document().to_string())
 }
 
 /// For readiness: some query worker answers, and has done all it does for the first time.

@@ -22,7 +22,13 @@ use schemas::{
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
-use crate::{Error, extract::RequestId, metrics::Metrics};
+use crate::{
+    Error,
+    extract::RequestId,
+    jwt::{self, Issuer},
+    limits,
+    metrics::Metrics,
+};
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -34,6 +40,8 @@ pub struct Config {
     /// in that header could be the client's invention.
     #[arg(long, env = "TRUSTED_PROXIES", default_value_t = 0)]
     pub trusted_proxies: usize,
+    #[command(flatten)]
+    pub jwt: jwt::Config,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -55,27 +63,40 @@ impl Config {
 
 /// A caller whose token was checked. Handlers take it to learn what it may see.
 #[derive(Debug, Clone)]
-pub struct Caller(Arc<account::Caller>);
+pub struct Caller {
+    known: Arc<account::Caller>,
+    address: Arc<str>,
+}
 
 impl Caller {
     pub fn id(&self) -> &str {
-        &self.0.id
+        &self.known.id
+    }
+
+    /// Where the call came from.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// As the workers know it.
+    pub fn account(&self) -> &account::Caller {
+        &self.known
     }
 
     pub fn user_id(&self) -> Option<&str> {
-        self.0.user_id.as_deref()
+        self.known.user_id.as_deref()
     }
 
     pub fn scope(&self) -> &Scope {
-        &self.0.scope
+        &self.known.scope
     }
 
     pub fn limits(&self) -> &CallerLimits {
-        &self.0.limits
+        &self.known.limits
     }
 
     pub fn require(&self, role: Role) -> Result<(), Problem> {
-        if self.0.role >= role { Ok(()) } else { Err(refusal::role(role)) }
+        if self.known.role >= role { Ok(()) } else { Err(refusal::role(role)) }
     }
 
     pub fn may_write(&self, project: &ProjectId) -> Result<(), Problem> {
@@ -116,6 +137,7 @@ impl OperationInput for Caller {
 #[derive(Clone)]
 pub struct Gate {
     config: Arc<Config>,
+    issuer: Option<Issuer>,
     requester: Requester,
     metrics: Arc<Metrics>,
     verified: Arc<Mutex<HashMap<[u8; 32], Verified>>>,
@@ -124,7 +146,7 @@ pub struct Gate {
 struct Verified {
     /// Before the question was sent: what is older than that is not covered by its answer.
     asked: Instant,
-    outcome: Arc<OnceCell<Result<Caller, Problem>>>,
+    outcome: Arc<OnceCell<Result<Arc<account::Caller>, Problem>>>,
 }
 
 /// A revoked key must stop working within a second, everywhere.
@@ -134,32 +156,40 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MOST: usize = 10_000;
 
 impl Gate {
-    pub fn new(config: Config, requester: Requester, metrics: Arc<Metrics>) -> Self {
-        Self { config: Arc::new(config), requester, metrics, verified: Arc::default() }
+    pub async fn new(config: Config, requester: Requester, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
+        let issuer = Issuer::new(&config.jwt).await?;
+        Ok(Self { config: Arc::new(config), issuer, requester, metrics, verified: Arc::default() })
+    }
+
+    fn address(&self, request: &Request) -> String {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
+        client_address(request.headers(), peer, self.config.trusted_proxies)
     }
 
     async fn identify(
         &self,
         id: &RequestId,
         headers: &HeaderMap,
-        peer: SocketAddr,
-    ) -> Result<Caller, Problem> {
+        address: &str,
+    ) -> Result<Arc<account::Caller>, Problem> {
         if self.config.auth == Auth::Off {
-            let address = client_address(headers, peer.ip(), self.config.trusted_proxies);
-            return Ok(Caller(Arc::new(account::Caller {
-                id: format!("ip:{address}"),
-                user_id: None,
-                name: String::new(),
-                role: Role::Admin,
-                scope: Scope::All,
-                limits: CallerLimits::default(),
-            })));
+            // Everybody may do everything; who logs in all the same is known by name.
+            let known = match token(headers) {
+                Some(token) => self.verify(id, token).await.ok().map(|known| account::Caller::clone(&known)),
+                None => None,
+            };
+            let known = known.unwrap_or_else(|| of_address(address, Role::Admin, Scope::All));
+            return Ok(Arc::new(account::Caller { role: Role::Admin, scope: Scope::All, ..known }));
         }
         let token = token(headers).ok_or_else(refusal::unauthorized)?;
-        self.verify(id, token).await
+        match &self.issuer {
+            Some(issuer) if Issuer::may_be(token) => issuer.verify(token).await.map(Arc::new),
+            _ => self.verify(id, token).await,
+        }
     }
 
-    async fn verify(&self, id: &RequestId, token: &str) -> Result<Caller, Problem> {
+    async fn verify(&self, id: &RequestId, token: &str) -> Result<Arc<account::Caller>, Problem> {
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let outcome = {
             let now = Instant::now();
@@ -182,10 +212,7 @@ impl Gate {
             .get_or_init(|| async {
                 let query =
                     VerifyToken { token_sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect() };
-                self.requester
-                    .ask(&id.context(), &query, PATIENCE)
-                    .await
-                    .map(|caller| Caller(Arc::new(caller)))
+                self.requester.ask(&id.context(), &query, PATIENCE).await.map(Arc::new)
             })
             .await
             .clone()
@@ -194,17 +221,39 @@ impl Gate {
 
 /// Lets a request through once it is known who sent it.
 pub async fn gate(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, Error> {
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |info| info.0);
+    let address = gate.address(&request);
     let id =
         request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(request.headers()));
-    let caller = gate.identify(&id, request.headers(), peer).await?;
-    tracing::Span::current().record("user_id", caller.user_id().unwrap_or(caller.id()));
-    gate.metrics.seen(caller.id());
-    request.extensions_mut().insert(caller);
+    let known = match gate.identify(&id, request.headers(), &address).await {
+        Ok(known) => known,
+        Err(problem) => {
+            limits::drain(request).await;
+            return Err(problem.into());
+        }
+    };
+    tracing::Span::current().record("user_id", known.user_id.as_deref().unwrap_or(&known.id));
+    gate.metrics.seen(&known.id);
+    request.extensions_mut().insert(Caller { known, address: address.into() });
     Ok(next.run(request).await)
+}
+
+/// For those who have no token yet: known by address alone, and allowed nothing.
+pub async fn porch(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let address = gate.address(&request);
+    let known = Arc::new(of_address(&address, Role::Read, Scope::Projects(Vec::new())));
+    request.extensions_mut().insert(Caller { known, address: address.into() });
+    next.run(request).await
+}
+
+fn of_address(address: &str, role: Role, scope: Scope) -> account::Caller {
+    account::Caller {
+        id: format!("ip:{address}"),
+        user_id: None,
+        name: String::new(),
+        role,
+        scope,
+        limits: CallerLimits::default(),
+    }
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {
@@ -218,7 +267,7 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The client's address as the outermost trusted proxy saw it. An IPv6 client owns its whole /64.
-fn client_address(headers: &HeaderMap, peer: IpAddr, proxies: usize) -> String {
+pub fn client_address(headers: &HeaderMap, peer: IpAddr, proxies: usize) -> String {
     let forwarded: Vec<&str> = headers
         .get_all("x-forwarded-for")
         .iter()
@@ -278,7 +327,7 @@ mod tests {
 
     #[test]
     fn auth_off_stays_on_loopback() {
-        let config = Config { auth: Auth::Off, trusted_proxies: 0 };
+        let config = Config { auth: Auth::Off, trusted_proxies: 0, jwt: jwt::Config::default() };
         assert!(config.check(IpAddr::from([127, 0, 0, 1])).is_ok());
         let refusal = config.check(IpAddr::from([0, 0, 0, 0])).unwrap_err().to_string();
         assert!(refusal.contains("AUTH=required"), "{refusal}");

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use platform::{lifecycle, nats, redis, telemetry};
 
-use crate::caller;
+use crate::{cache, caller, cors, limits, server};
 
 /// acorag's HTTP interface.
 #[derive(Debug, Clone, Parser)]
@@ -24,7 +24,15 @@ pub struct Config {
     #[command(flatten)]
     pub requests: Requests,
     #[command(flatten)]
+    pub server: server::Config,
+    #[command(flatten)]
+    pub origins: cors::Config,
+    #[command(flatten)]
     pub callers: caller::Config,
+    #[command(flatten)]
+    pub limits: limits::Config,
+    #[command(flatten)]
+    pub cache: cache::Config,
     #[command(flatten)]
     pub nats: nats::Config,
     #[command(flatten)]
@@ -57,6 +65,12 @@ pub struct Requests {
     /// How long a search may take, in seconds.
     #[arg(long, env = "SEARCH_TIMEOUT", default_value_t = 10)]
     pub search_timeout: u64,
+    /// How long a chat's answer may take, in seconds.
+    #[arg(long, env = "CHAT_TIMEOUT", default_value_t = 120)]
+    pub chat_timeout: u64,
+    /// How long an upload-and-query may wait for its document to be searchable, in seconds.
+    #[arg(long, env = "UPLOAD_QUERY_TIMEOUT", default_value_t = 120)]
+    pub upload_query_timeout: u64,
     /// How long looking something up may take, in seconds.
     #[arg(long, env = "LOOKUP_TIMEOUT", default_value_t = 5)]
     pub lookup_timeout: u64,
@@ -68,6 +82,14 @@ pub struct Requests {
 impl Requests {
     pub fn search_patience(&self) -> Duration {
         Duration::from_secs(self.search_timeout)
+    }
+
+    pub fn chat_patience(&self) -> Duration {
+        Duration::from_secs(self.chat_timeout)
+    }
+
+    pub fn upload_query_patience(&self) -> Duration {
+        Duration::from_secs(self.upload_query_timeout)
     }
 
     pub fn lookup_patience(&self) -> Duration {

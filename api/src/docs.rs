@@ -51,6 +51,36 @@ pub fn answers<'t>(
     operation
 }
 
+/// Documents that an answer may also come in another media type.
+pub fn also_answers<'t>(
+    mut operation: TransformOperation<'t>,
+    status: u16,
+    media_type: &str,
+) -> TransformOperation<'t> {
+    let responses = operation.inner_mut().responses.get_or_insert_with(Default::default);
+    if let Some(ReferenceOr::Item(response)) = responses.responses.get_mut(&StatusCode::Code(status)) {
+        let schema = SchemaObject {
+            json_schema: json_schema!({ "type": "string" }),
+            external_docs: None,
+            example: None,
+        };
+        response
+            .content
+            .insert(media_type.to_owned(), MediaType { schema: Some(schema), ..MediaType::default() });
+    }
+    operation
+}
+
+/// Shows a request's JSON body by an example.
+pub fn example<'t>(mut operation: TransformOperation<'t>, body: serde_json::Value) -> TransformOperation<'t> {
+    if let Some(ReferenceOr::Item(request)) = &mut operation.inner_mut().request_body
+        && let Some(media) = request.content.get_mut("application/json")
+    {
+        media.example = Some(body);
+    }
+    operation
+}
+
 /// Documents a header of one of the route's answers.
 pub fn header<'t>(
     mut operation: TransformOperation<'t>,
@@ -127,7 +157,10 @@ pub fn frame() -> OpenApi {
 pub fn complete(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
     let groups = [
         ("search", "Finding passages."),
+        ("chat", "Asking the documents."),
         ("documents", "Uploading documents, following and fetching them."),
+        ("analytics", "What is searched, said and stored."),
+        ("accounts", "Users and their tokens."),
         ("service", "Health, numbers and documentation."),
     ];
     let api = groups.into_iter().fold(api, |api, (name, description)| {

@@ -184,3 +184,36 @@ fn method_name(method: &Method) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware, routing::get};
+    use tower::ServiceExt as _;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_refusal_like_any_other() {
+        async fn broken() {
+            panic!("a bug");
+        }
+        let edge = Edge {
+            metrics: Arc::new(Metrics::new().unwrap()),
+            slots: Arc::new(Semaphore::new(1)),
+            tls: false,
+        };
+        let app = Router::new()
+            .route("/broken", get(broken))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(middleware::from_fn_with_state(edge.clone(), around));
+        let request = Request::builder().uri("/broken").body(Body::empty()).unwrap();
+        let response = app.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 500);
+        let body = axum::body::to_bytes(response.into_body(), 1_000).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["error"], "Internal error");
+        assert!(!body["detail"].as_str().unwrap().contains("bug"));
+        assert!(edge.metrics.render().unwrap().contains("errors_total{endpoint=\"/broken\"} 1"));
+    }
+}

@@ -41,11 +41,7 @@ impl OperationOutput for Error {
 
 /// Writes a problem into a response, keeping headers that are there already.
 pub fn write(response: &mut Response, problem: &Problem, language: UiLanguage, request_id: &str) {
-    let body = problem::Body {
-        error: problem.kind.title().to_owned(),
-        detail: problem.detail.in_language(language).to_owned(),
-        request_id: request_id.to_owned(),
-    };
+    let body = body(problem, language, request_id);
     *response.status_mut() = status(problem.kind);
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
@@ -64,6 +60,14 @@ pub fn write(response: &mut Response, problem: &Problem, language: UiLanguage, r
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     *response.body_mut() = Body::from(serde_json::to_vec(&body).unwrap_or_default());
+}
+
+pub fn body(problem: &Problem, language: UiLanguage, request_id: &str) -> problem::Body {
+    problem::Body {
+        error: problem.kind.title().to_owned(),
+        detail: problem.detail.in_language(language).to_owned(),
+        request_id: request_id.to_owned(),
+    }
 }
 
 pub fn status(kind: ProblemKind) -> StatusCode {

@@ -4,17 +4,28 @@
 //! [`routes`], which extracts, validates, makes one call and replies.
 
 pub mod app;
+pub mod cache;
 pub mod caller;
 pub mod config;
+pub mod connection;
+pub mod cors;
 pub mod docs;
 pub mod edge;
 pub mod error;
 pub mod extract;
 pub mod follow;
+pub mod guard;
 pub mod intake;
+pub mod jwt;
+pub mod limits;
 pub mod metrics;
 pub mod range;
+pub mod redis;
 pub mod routes;
+pub mod searcher;
+pub mod server;
+pub mod streams;
+pub mod tally;
 pub mod web;
 
 pub use app::App;

@@ -11,8 +11,9 @@ async fn main() -> anyhow::Result<()> {
     let _telemetry = telemetry::init(&config.telemetry, "api")?;
     let lifecycle = Lifecycle::new();
     let listener = config.listen()?;
+    let address = listener.local_addr()?;
     let app = App::connect(&config, lifecycle.stopping()).await?;
-    tracing::info!(address = %listener.local_addr()?, "listening");
-    lifecycle.spawn("http", app.serve(&config, listener)?);
+    lifecycle.spawn("http", app.serve(&config, listener));
+    tracing::info!(%address, "listening");
     lifecycle.run(&config.lifecycle).await
 }

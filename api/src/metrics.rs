@@ -19,10 +19,13 @@ pub struct Metrics {
     errors: IntCounterVec,
     active_users: IntGaugeVec,
     active: Active,
-    /// By outcome: `accepted`, `indexed`, `failed`, `refused`.
-    pub uploads: IntCounterVec,
+    uploads: IntCounterVec,
     pub upload_bytes: IntCounterVec,
-    /// Open connections of a kind: `events`.
+    /// By class and by who refused: `shared`, `local`, `address`.
+    pub limited: IntCounterVec,
+    /// By result: `hit`, `miss`, `bypass`.
+    pub cache: IntCounterVec,
+    /// Answers still being sent, by kind: `events`, `chat`.
     pub streams: IntGaugeVec,
 }
 
@@ -49,6 +52,8 @@ impl Metrics {
             active_users: gauge(r, "active_users", "Distinct callers of the last five minutes.", &[])?,
             uploads: counter(r, "uploads_total", "Uploads by what became of them here.", &["outcome"])?,
             upload_bytes: counter(r, "upload_bytes_total", "Bytes of files stored.", &[])?,
+            limited: counter(r, "rate_limited_total", "Requests refused by a limit.", &["class", "by"])?,
+            cache: counter(r, "cache_requests_total", "Searches by what the cache had.", &["result"])?,
             streams: gauge(r, "open_streams", "Answers that are still being sent.", &["kind"])?,
             active: Active::default(),
             registry,
@@ -66,6 +71,11 @@ impl Metrics {
             self.searches.with_label_values(&[&code]).inc();
             self.search_seconds.with_label_values::<&str>(&[]).observe(time.as_secs_f64());
         }
+    }
+
+    /// `outcome`: `accepted` or `refused`; what becomes of an accepted one is the ingest workers' to count.
+    pub fn upload(&self, outcome: &str) {
+        self.uploads.with_label_values(&[outcome]).inc();
     }
 
     pub fn seen(&self, caller: &str) {

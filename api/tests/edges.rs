@@ -98,3 +98,105 @@ async fn stopping_ends_open_streams() {
     let (text, ()) = tokio::join!(stream.text(), api.stop());
     assert!(text.unwrap().contains("event: queued"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_origins_may_call() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let preflight = |api: &crate::harness::Api, origin: &str| {
+        api.http
+            .request(reqwest::Method::OPTIONS, api.at("/search"))
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,content-type")
+            .send()
+    };
+    let response = preflight(&api, "https://obra.example").await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    assert_eq!(response.headers()["access-control-allow-headers"], "authorization,content-type");
+    let refusal =
+        api.http.post(api.at("/search")).header("origin", "https://obra.example").send().await.unwrap();
+    assert_eq!(
+        refusal.headers()["access-control-allow-origin"],
+        "*",
+        "a page must be able to read a refusal"
+    );
+    assert!(refusal.headers()["access-control-expose-headers"].to_str().unwrap().contains("retry-after"));
+
+    let strict = backends.api(&["--cors-origins=https://obra.example"]).await;
+    let own = preflight(&strict, "https://obra.example").await.unwrap();
+    assert_eq!(own.headers()["access-control-allow-origin"], "https://obra.example");
+    let other = preflight(&strict, "https://other.example").await.unwrap();
+    assert!(!other.headers().contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_certificate_it_speaks_https() {
+    let backends = Backends::start().await;
+    let certificate = concat!("--tls-cert=", env!("CARGO_MANIFEST_DIR"), "/tests/keys/tls.crt");
+    let key = concat!("--tls-key=", env!("CARGO_MANIFEST_DIR"), "/tests/keys/tls.key");
+    let api = backends.api(&[certificate, key]).await;
+    let response = api.get("/health").await;
+    assert_eq!(response.headers()["strict-transport-security"], "max-age=31536000");
+    assert_eq!(response.text().await.unwrap(), "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_cannot_hold_what_is_scarce() {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
+    let backends = Backends::start().await;
+    let api = backends
+        .api(&[
+            "--header-timeout=1",
+            "--max-connections=3",
+            "--max-concurrent-requests=1",
+            "--max-headers=20",
+        ])
+        .await;
+    let address = api.url.strip_prefix("http://").unwrap();
+
+    // A head that never ends.
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(10), slow.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "the connection is still open");
+
+    // Heads that are too long or too many.
+    for head in [format!("X: {}\r\n", "x".repeat(70_000)), "X: y\r\n".repeat(30)] {
+        let mut large = TcpStream::connect(address).await.unwrap();
+        drop(large.write_all(format!("GET /health HTTP/1.1\r\nHost: x\r\n{head}\r\n").as_bytes()).await);
+        let mut answer = [0; 12];
+        large.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 431");
+    }
+
+    // Connections beyond the bound.
+    let idle = futures::future::join_all((0..3).map(|_| TcpStream::connect(address))).await;
+    let mut one_more = TcpStream::connect(address).await.unwrap();
+    drop(one_more.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await);
+    let mut answer = Vec::new();
+    drop(one_more.read_to_end(&mut answer).await);
+    assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+    drop(idle);
+
+    // Requests beyond the bound.
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    *worker.search_time.lock().unwrap() = std::time::Duration::from_millis(800);
+    crate::harness::until("there is room again", || async {
+        api.http.get(api.at("/health")).send().await.is_ok()
+    })
+    .await;
+    let (a, b) = (value!({"query": "a"}), value!({"query": "b"}));
+    let (first, second) = tokio::join!(api.post("/search", &a), api.post("/search", &b));
+    let statuses = [first.status().as_u16(), second.status().as_u16()];
+    assert!(statuses.contains(&200) && statuses.contains(&503), "{statuses:?}");
+    let shed = if first.status() == 503 { first } else { second };
+    assert!(shed.headers().contains_key("retry-after"));
+    refused(shed, 503).await;
+}

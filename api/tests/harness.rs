@@ -22,9 +22,12 @@ use platform::nats::{
 use reqwest::{Response, StatusCode};
 use schemas::{
     DocumentId, Lane, Problem, ProjectId, Scope,
-    account::{Caller, VerifyToken, refusal},
+    account::{Caller, CallerLimits, Login, Me, Register, Role, VerifyToken, refusal},
+    analytics::{ReportSearches, Reported},
+    chat::ChatQuery,
     document::{Document, FileLocation, GetDocument, Kind, ListDocuments, LocateFile, State},
     event::{DocumentEvent, EventKind},
+    history::{ConversationHistory, History, UserHistory},
     ingest::{IngestDocument, Source},
     query::{Ping, Pong},
     search::{Search, SearchReply},
@@ -62,11 +65,21 @@ impl Backends {
     }
 }
 
-fn config(stack: &Stack, arguments: &[&str]) -> Config {
+/// Without limits and without tokens, unless a test says otherwise.
+const DEFAULTS: [&str; 5] = [
+    "--auth=off",
+    "--rate-limit-search=off",
+    "--rate-limit-chat=off",
+    "--rate-limit-upload=off",
+    "--rate-limit-login=off",
+];
+
+pub fn config(stack: &Stack, arguments: &[&str]) -> Config {
+    let name = |argument: &str| argument.split('=').next().unwrap_or_default().to_owned();
+    let said: Vec<String> = arguments.iter().map(|argument| name(argument)).collect();
+    let defaults = DEFAULTS.into_iter().filter(|default| !said.contains(&name(default)));
     let fixed = ["acorag-api", "--port=0", "--nats-url", stack.nats_url(), "--redis-url", stack.redis_url()];
-    let auth: &[&str] =
-        if arguments.iter().any(|argument| argument.starts_with("--auth")) { &[] } else { &["--auth=off"] };
-    Config::try_parse_from(fixed.iter().chain(auth).chain(arguments)).unwrap()
+    Config::try_parse_from(fixed.into_iter().chain(defaults).chain(arguments.iter().copied())).unwrap()
 }
 
 /// A running api and a client of it.
@@ -81,11 +94,12 @@ impl Api {
     pub async fn start(stack: &Stack, arguments: &[&str]) -> Self {
         let config = config(stack, arguments);
         let listener = config.listen().unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if config.server.speaks_tls() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let stopping = CancellationToken::new();
         let app = App::connect(&config, stopping.clone()).await.unwrap();
-        let serving = tokio::spawn(app.serve(&config, listener).unwrap());
-        Self { url, http: reqwest::Client::new(), stopping, serving: Some(serving) }
+        let serving = tokio::spawn(app.serve(&config, listener));
+        Self { url, http: client(), stopping, serving: Some(serving) }
     }
 
     pub fn at(&self, path: &str) -> String {
@@ -94,6 +108,15 @@ impl Api {
 
     pub async fn get(&self, path: &str) -> Response {
         self.http.get(self.at(path)).send().await.unwrap()
+    }
+
+    /// As the holder of a key.
+    pub async fn get_as(&self, key: &str, path: &str) -> Response {
+        self.http.get(self.at(path)).bearer_auth(key).send().await.unwrap()
+    }
+
+    pub async fn post_as(&self, key: &str, path: &str, body: &Value) -> Response {
+        self.http.post(self.at(path)).bearer_auth(key).json(body).send().await.unwrap()
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Response {
@@ -110,6 +133,11 @@ impl Api {
             serving.await.unwrap().unwrap();
         }
     }
+}
+
+fn client() -> reqwest::Client {
+    // The certificate of the tests is their own.
+    reqwest::Client::builder().danger_accept_invalid_certs(true).build().unwrap()
 }
 
 impl Drop for Api {
@@ -153,6 +181,9 @@ pub struct Worker {
     pub seen: Arc<Mutex<Vec<Search>>>,
     pub verifications: Arc<AtomicUsize>,
     pub search_time: Arc<Mutex<Duration>>,
+    /// Searches that the cache answered, as reported.
+    pub reported: Arc<Mutex<Vec<schemas::analytics::SearchSeen>>>,
+    pub chat: Arc<crate::chat::Script>,
 }
 
 impl Worker {
@@ -179,6 +210,18 @@ impl Worker {
                     .find(|file| file.sha256 == document.sha256)
                     .cloned()
                     .ok_or_else(Problem::not_found)
+            })
+            .on::<ReportSearches, _>(|worker: Self, _, report| async move {
+                worker.reported.lock().unwrap().extend(report.searches);
+                Ok(Reported {})
+            })
+            .on::<ConversationHistory, _>(|_, _, _| async { Ok(History::default()) })
+            .on::<UserHistory, _>(|_, _, _| async { Ok(History::default()) })
+            .on::<Me, _>(|_, _, me| async move { crate::auth::user(&me.user_id) })
+            .on::<Login, _>(|_, _, login| async move { crate::auth::log_in(login) })
+            .on::<Register, _>(|_, _, _| async { Err(refusal::registration_closed()) })
+            .on_stream::<ChatQuery, _>(|worker: Self, _, query, replier| async move {
+                worker.chat.play(query, replier).await
             })
             .on::<VerifyToken, _>(|worker: Self, _, token| async move {
                 worker.verifications.fetch_add(1, Ordering::SeqCst);
@@ -212,6 +255,24 @@ impl Worker {
         replies.front().cloned().unwrap_or_else(|| Ok(SearchReply::default()))
     }
 
+    /// Makes a key.
+    pub fn allow(&self, key: &str, role: Role, scope: Scope) -> Caller {
+        let caller = Caller {
+            id: format!("key:{key}"),
+            user_id: None,
+            name: key.to_owned(),
+            role,
+            scope,
+            limits: CallerLimits::default(),
+        };
+        self.callers.lock().unwrap().push((digest(key), caller.clone()));
+        caller
+    }
+
+    pub fn revoke(&self, key: &str) {
+        self.callers.lock().unwrap().retain(|(known, _)| *known != digest(key));
+    }
+
     fn find(&self, scope: &Scope, id: &DocumentId) -> Option<Document> {
         let documents = self.documents.lock().unwrap();
         documents.iter().find(|d| d.document_id == *id && scope.allows(&d.project_id)).cloned()
@@ -220,6 +281,15 @@ impl Worker {
     pub fn searches(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
+}
+
+pub fn digest(token: &str) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub fn projects(ids: &[&str]) -> Scope {
+    Scope::Projects(ids.iter().map(|id| id.parse().unwrap()).collect())
 }
 
 /// A document as a worker would know it.

@@ -1,9 +1,14 @@
 //! The real api on a free port, against a real NATS and Valkey. Where a worker is needed for a property of the api, a
 //! small one of the test's own answers in the real protocol; whole flows are tested in `e2e`.
 
+mod auth;
+mod cache;
+mod chat;
 mod documents;
 mod edges;
 mod files;
 mod harness;
+mod limits;
+mod process;
 mod search;
 mod uploads;

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod analytics;
+pub mod asyncapi;
 pub mod chat;
 pub mod document;
 pub mod event;

@@ -71,10 +71,10 @@ pub struct InProject {
 }
 
 /// Asks for one document of those the caller may see.
-#[derive(Clone, axum::extract::FromRef)]
+#[derive(Clone)]
 pub struct Lookup {
-    pub requester: Requester,
-    pub requests: Arc<Requests>,
+    requester: Requester,
+    requests: Arc<Requests>,
 }
 
 impl axum::extract::FromRef<App> for Lookup {
@@ -84,6 +84,10 @@ impl axum::extract::FromRef<App> for Lookup {
 }
 
 impl Lookup {
+    pub async fn ask<Q: schemas::Query>(&self, id: &RequestId, query: &Q) -> Result<Q::Reply, Problem> {
+        self.requester.ask(&id.context(), query, self.requests.lookup_patience()).await
+    }
+
     pub async fn document(
         &self,
         id: &RequestId,
@@ -92,7 +96,7 @@ impl Lookup {
         project: Option<&ProjectId>,
     ) -> Result<Document, Problem> {
         let query = GetDocument { scope: caller.scope().narrowed(project), document_id: document };
-        self.requester.ask(&id.context(), &query, self.requests.lookup_patience()).await
+        self.ask(id, &query).await
     }
 }
 
@@ -106,7 +110,7 @@ async fn list(
     in_range("limit", filter.limit.map(i64::from), 1, 200)?;
     let scope = caller.scope().narrowed(filter.project_id.as_ref());
     let query = ListDocuments { scope, filter };
-    let list = lookup.requester.ask(&id.context(), &query, lookup.requests.lookup_patience()).await?;
+    let list = lookup.ask(&id, &query).await?;
     edge::note_results(list.documents.len());
     Ok(axum::Json(DocumentListView::new(list, language)))
 }

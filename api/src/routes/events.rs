@@ -16,7 +16,6 @@ use axum::{
 use chrono::Utc;
 use futures::Stream;
 use platform::nats::Nats;
-use prometheus::IntGauge;
 use schemas::{
     Problem,
     ProblemKind::{BadRequest, NotFound, Unavailable},
@@ -24,22 +23,17 @@ use schemas::{
     problem::UiLanguage,
     view::EventView,
 };
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, interval_at, sleep_until},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, interval_at, sleep_until};
 
 use super::documents::{InProject, Lookup, Which};
 use crate::{
     App, Error,
-    app::Streams,
     caller::Caller,
     config::Requests,
     docs,
     extract::{Language, Path, Query, RequestId},
     follow::{self, Events},
-    metrics::Metrics,
+    streams::{Seat, Streams},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -55,15 +49,13 @@ async fn events(
     State(nats): State<Nats>,
     State(streams): State<Streams>,
     State(requests): State<Arc<Requests>>,
-    State(metrics): State<Arc<Metrics>>,
     caller: Caller,
     id: RequestId,
     Language(language): Language,
     Path(which): Path<Which>,
     Query(within): Query<InProject>,
 ) -> Result<Response, Error> {
-    let slot =
-        streams.slots.clone().try_acquire_owned().map_err(|_| Problem::overloaded().retry_after(10))?;
+    let seat = streams.take("events")?;
     // Once to learn the project, and again after subscribing: what happens in between is in the second answer.
     let document = lookup.document(&id, &caller, which.id, within.project_id.as_ref()).await?;
     let (project, document) = (document.project_id, document.document_id);
@@ -71,9 +63,8 @@ async fn events(
     let follower = Follower {
         state: Standing { lookup, id, caller, project, document, language },
         events,
-        stopping: streams.stopping,
         until: Instant::now() + Duration::from_secs(requests.event_stream_seconds),
-        _open: Open::new(slot, metrics.streams.with_label_values(&["events"])),
+        seat,
     };
     let first = follower.state.now().await?;
     let body =
@@ -85,9 +76,8 @@ async fn events(
 struct Follower {
     state: Standing,
     events: Events,
-    stopping: CancellationToken,
     until: Instant,
-    _open: Open,
+    seat: Seat,
 }
 
 /// How to learn where the document stands.
@@ -125,7 +115,7 @@ impl Follower {
                         Ok(state) if state.event.is_final() => state,
                         _ => continue,
                     },
-                    () = self.stopping.cancelled() => break,
+                    () = self.seat.stopping.cancelled() => break,
                     () = sleep_until(self.until) => break,
                 };
                 // `queued` is announced beside the job, so that a fast worker's first event may come before it.
@@ -142,25 +132,6 @@ impl Follower {
 /// The data are the event as JSON; its name is the event's own, its id the time: a client can tell them apart.
 fn event(view: &EventView) -> Result<Event, axum::Error> {
     Event::default().event(view.event.name()).id(view.at.to_rfc3339()).json_data(view)
-}
-
-/// Counts an open connection for as long as it lives.
-struct Open {
-    gauge: IntGauge,
-    _slot: OwnedSemaphorePermit,
-}
-
-impl Open {
-    fn new(slot: OwnedSemaphorePermit, gauge: IntGauge) -> Self {
-        gauge.inc();
-        Self { gauge, _slot: slot }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.gauge.dec();
-    }
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {

@@ -44,7 +44,7 @@ async fn file(
 ) -> Result<Response, Error> {
     let query =
         LocateFile { scope: caller.scope().narrowed(within.project_id.as_ref()), document_id: which.id };
-    let location = lookup.requester.ask(&id.context(), &query, lookup.requests.lookup_patience()).await?;
+    let location = lookup.ask(&id, &query).await?;
     let etag = format!("\"{}\"", location.sha256);
     if range::is_fresh(&headers, &etag) {
         return Ok(described(StatusCode::NOT_MODIFIED.into_response(), &location, &etag));

@@ -1,17 +1,14 @@
 //! `POST /search`.
 
-use std::sync::Arc;
-
 use aide::{
     axum::{ApiRouter, routing::post_with},
     transform::TransformOperation,
 };
 use axum::{
     extract::State,
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, header},
     response::{IntoResponse as _, Response},
 };
-use platform::nats::request::Requester;
 use schemas::{
     ProblemKind::{BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType},
     search::{Search, SearchRequest, SearchRow},
@@ -20,9 +17,9 @@ use schemas::{
 use crate::{
     App, Error,
     caller::Caller,
-    config::Requests,
     docs, edge,
     extract::{Json, RequestId},
+    searcher::Searcher,
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -31,23 +28,26 @@ pub fn routes() -> ApiRouter<App> {
 
 /// Legs of the search that were left out, so that a client can tell a thin answer from a poor one.
 const DEGRADED: HeaderName = HeaderName::from_static("x-acorag-degraded");
+const CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 async fn search(
-    State(requester): State<Requester>,
-    State(requests): State<Arc<Requests>>,
+    State(searcher): State<Searcher>,
     caller: Caller,
     id: RequestId,
     Json(request): Json<SearchRequest>,
 ) -> Result<Response, Error> {
     edge::note_query(&request.query);
     let search = Search::new(request, caller.scope())?;
-    let reply = requester.ask(&id.context(), &search, requests.search_patience()).await?;
-    edge::note_results(reply.rows.len());
-    let mut response = axum::Json(&reply.rows).into_response();
-    if let Ok(legs) = HeaderValue::from_str(&reply.degraded.join(","))
-        && !reply.degraded.is_empty()
+    let (answer, source) = searcher.answer(&id.context(), &search).await?;
+    edge::note_results(answer.entry.results);
+    let mut response = answer.entry.body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE, HeaderValue::from_static(source.name()));
+    if !answer.degraded.is_empty()
+        && let Ok(legs) = HeaderValue::from_str(&answer.degraded.join(","))
     {
-        response.headers_mut().insert(DEGRADED, legs);
+        headers.insert(DEGRADED, legs);
     }
     Ok(response)
 }
@@ -62,6 +62,17 @@ fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
              document. A superseded revision is never among the rows.",
         )
         .response_with::<200, axum::Json<Vec<SearchRow>>, _>(|response| response.description("At most one row a document."));
+    let operation = docs::example(
+        operation,
+        serde_json::json!({
+            "query": "espesor de la losa del segundo piso",
+            "project_id": "torre-norte",
+            "top_k": 10,
+            "filters": { "doc_type": "Plano" },
+        }),
+    );
+    let operation =
+        docs::header(operation, 200, CACHE.as_str(), "hit, miss, or bypass while the cache is away.");
     let operation = docs::header(
         operation,
         200,

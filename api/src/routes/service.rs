@@ -56,6 +56,15 @@ pub fn routes() -> ApiRouter<App> {
                 docs::answers(operation, 200, "OpenAPI 3.1.", &["application/json"])
             }),
         )
+        .api_route(
+            "/asyncapi.json",
+            get_with(asyncapi, |operation| {
+                let operation = operation.id("asyncapi").tag("service").summary(
+                    "The same for event producers and consumers: subjects, headers and messages on NATS.",
+                );
+                docs::answers(operation, 200, "AsyncAPI 3.0.", &["application/json"])
+            }),
+        )
         .route("/docs", get(page))
 }
 
@@ -76,6 +85,10 @@ async fn metrics(State(metrics): State<Arc<Metrics>>) -> Result<String, Error> {
 
 async fn openapi(State(documents): State<Documents>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], documents.openapi).into_response()
+}
+
+async fn asyncapi(State(documents): State<Documents>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], documents.asyncapi).into_response()
 }
 
 /// The page shows the description and lets one try it. It carries everything it needs: nothing is loaded from outside.

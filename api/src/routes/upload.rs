@@ -1,6 +1,6 @@
 //! `POST /upload`.
 
-mod wait;
+pub mod wait;
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ use crate::{
     intake::{Draft, Intake, Received},
     metrics::Metrics,
 };
-pub use wait::Wait;
+use wait::Wait;
 
 pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/upload", post_with(upload, document))
@@ -60,6 +60,7 @@ pub struct Job {
     pub ingest: IngestDocument,
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is one thing that the handler takes from the request")]
 async fn upload(
     State(intake): State<Intake>,
     State(nats): State<Nats>,
@@ -72,25 +73,13 @@ async fn upload(
     body: Body,
 ) -> Result<Response, Error> {
     let wait = wait.or_preferred(&request_headers)?;
-    let outcome = |name: &str| metrics.uploads.with_label_values(&[name]).inc();
-    let received =
-        receive(&intake, &caller, &request_headers, body, &[]).await.inspect_err(|_| outcome("refused"))?;
-    metrics.upload_bytes.with_label_values::<&str>(&[]).inc_by(received.file.stored.size);
-    let (job, draft) = job(received, &caller);
-    let mut accepted = accept(&nats, &id, job, draft).await.inspect_err(|_| outcome("refused"))?;
-    outcome("accepted");
+    let received = receive(&intake, &caller, &metrics, &request_headers, body, &[]).await?;
+    let mut accepted = accept(&nats, &metrics, &id, job(received, &caller)).await?;
     let Some(wait) = wait else {
         return Ok(accepted_response(&accepted.job, language));
     };
     let mut response = match wait::for_end(&mut accepted, wait, language).await {
-        Some(Ok(indexed)) => {
-            outcome("indexed");
-            axum::Json(indexed).into_response()
-        }
-        Some(Err(problem)) => {
-            outcome("failed");
-            return Err(problem.into());
-        }
+        Some(indexed) => axum::Json(indexed?).into_response(),
         None => accepted_response(&accepted.job, language),
     };
     if let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_secs())) {
@@ -103,15 +92,19 @@ async fn upload(
 pub async fn receive(
     intake: &Intake,
     caller: &Caller,
+    metrics: &Metrics,
     request_headers: &HeaderMap,
     body: Body,
     wanted: &[&str],
 ) -> Result<Received, Problem> {
-    intake
+    let received = intake
         .receive(request_headers, body, wanted, |metadata| {
             caller.may_write(metadata.project_id.as_ref().unwrap_or(&caller.default_project()))
         })
         .await
+        .inspect_err(|_| metrics.upload("refused"))?;
+    metrics.upload_bytes.with_label_values::<&str>(&[]).inc_by(received.file.stored.size);
+    Ok(received)
 }
 
 /// The same file, name, number and revision in the same project is the same document, however often it is sent.
@@ -141,7 +134,19 @@ pub fn job(received: Received, caller: &Caller) -> (Job, Draft) {
 }
 
 /// Puts the job into the stream. From the acknowledgement on, the document is not lost any more.
-pub async fn accept(nats: &Nats, id: &RequestId, job: Job, draft: Draft) -> Result<Accepted, Problem> {
+pub async fn accept(
+    nats: &Nats,
+    metrics: &Metrics,
+    id: &RequestId,
+    (job, draft): (Job, Draft),
+) -> Result<Accepted, Problem> {
+    publish(nats, id, job, draft)
+        .await
+        .inspect(|_| metrics.upload("accepted"))
+        .inspect_err(|_| metrics.upload("refused"))
+}
+
+async fn publish(nats: &Nats, id: &RequestId, job: Job, draft: Draft) -> Result<Accepted, Problem> {
     let payload = serde_json::to_vec(&job.ingest).map_err(|error| {
         tracing::error!(%error, "serializing a job");
         Problem::internal()
@@ -203,7 +208,7 @@ fn accepted_response(job: &Job, language: UiLanguage) -> Response {
 }
 
 /// With the project, because two projects may hold documents of the same id.
-fn status_url(job: &Job) -> String {
+pub fn status_url(job: &Job) -> String {
     let encoded = |text: &str| {
         percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
     };

@@ -1,0 +1,89 @@
+//! Which pages of other origins may call.
+
+use std::{str::FromStr, time::Duration};
+
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub struct Config {
+    /// Origins whose pages may call, separated by commas, or `*`. No cookies are involved either way: a page must have
+    /// a token of its own to send.
+    #[arg(long, env = "CORS_ORIGINS", default_value = "*")]
+    pub cors_origins: Origins,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    Any,
+    These(Vec<HeaderValue>),
+}
+
+impl FromStr for Origins {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim() == "*" {
+            return Ok(Self::Any);
+        }
+        text.split(',')
+            .map(|origin| {
+                let origin = origin.trim().trim_end_matches('/');
+                let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+                host.filter(|host| !host.is_empty() && !host.contains('/'))
+                    .and_then(|_| origin.parse().ok())
+                    .ok_or_else(|| format!("{origin:?} is not an origin such as https://obra.example.com"))
+            })
+            .collect::<Result<_, _>>()
+            .map(Self::These)
+    }
+}
+
+/// What a page may read besides the body.
+const EXPOSED: [&str; 14] = [
+    "x-request-id",
+    "x-cache",
+    "x-acorag-degraded",
+    "retry-after",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "ratelimit-policy",
+    "location",
+    "etag",
+    "content-range",
+    "accept-ranges",
+    "content-disposition",
+    "preference-applied",
+];
+
+pub fn layer(config: &Config) -> CorsLayer {
+    let origin = match &config.cors_origins {
+        Origins::Any => AllowOrigin::any(),
+        Origins::These(origins) => AllowOrigin::list(origins.clone()),
+    };
+    CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS])
+        // `*` would leave out Authorization, which a page must send.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(EXPOSED.map(HeaderName::from_static))
+        .max_age(Duration::from_secs(3_600))
+        .vary([header::ORIGIN, header::ACCESS_CONTROL_REQUEST_HEADERS])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_as_people_write_them() {
+        assert_eq!("*".parse(), Ok(Origins::Any));
+        let two = Origins::These(vec!["https://a.cl".parse().unwrap(), "http://b:3000".parse().unwrap()]);
+        assert_eq!("https://a.cl/, http://b:3000".parse(), Ok(two));
+        for bad in ["", "a.cl", "https://", "https://a.cl/path", "https://a.cl,"] {
+            assert!(bad.parse::<Origins>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Rate limits: exact across replicas in Redis, local while Redis is away.
+
+mod local;
+mod rule;
+mod shared;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use futures::StreamExt as _;
+use prometheus::IntCounterVec;
+use schemas::{Problem, ProblemKind, account::CallerLimits};
+
+use crate::{Error, caller::Caller, redis::Redis};
+pub use rule::{Limit, Rule};
+
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub struct Config {
+    /// Searches of one caller: `100/minute`, `5/second`, `10/hour`, … or `off`.
+    #[arg(long, env = "RATE_LIMIT_SEARCH", default_value = "100/minute")]
+    pub rate_limit_search: Limit,
+    /// Chats of one caller.
+    #[arg(long, env = "RATE_LIMIT_CHAT", default_value = "30/minute")]
+    pub rate_limit_chat: Limit,
+    /// Uploads of one caller.
+    #[arg(long, env = "RATE_LIMIT_UPLOAD", default_value = "10/hour")]
+    pub rate_limit_upload: Limit,
+    /// Everything else that a caller asks for.
+    #[arg(long, env = "RATE_LIMIT_READ", default_value = "off")]
+    pub rate_limit_read: Limit,
+    /// Attempts to log in or register from one address.
+    #[arg(long, env = "RATE_LIMIT_LOGIN", default_value = "10/minute")]
+    pub rate_limit_login: Limit,
+    /// Requests of any kind from one address to this process: the guard in front of everything.
+    #[arg(long, env = "RATE_LIMIT_ADDRESS", default_value = "1000/second")]
+    pub rate_limit_address: Limit,
+}
+
+/// What shares a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    Search,
+    Chat,
+    Upload,
+    Read,
+    Login,
+}
+
+impl Class {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Search => "search",
+            Self::Chat => "chat",
+            Self::Upload => "upload",
+            Self::Read => "read",
+            Self::Login => "login",
+        }
+    }
+}
+
+/// The outcome of one request's check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    pub allowed: bool,
+    pub remaining: u32,
+    /// Until one more is allowed; zero when one is now.
+    pub retry: Duration,
+    /// Until everything is allowed again.
+    pub reset: Duration,
+}
+
+#[derive(Clone)]
+pub struct Limits {
+    config: Arc<Config>,
+    shared: shared::Shared,
+    local: local::Local,
+    refused: IntCounterVec,
+}
+
+impl Limits {
+    pub fn new(config: Config, redis: Redis, refused: IntCounterVec) -> Self {
+        Self {
+            config: Arc::new(config),
+            shared: shared::Shared::new(redis),
+            local: local::Local::default(),
+            refused,
+        }
+    }
+
+    /// Charges one request.
+    async fn check(&self, class: Class, rule: Rule, key: &str) -> Verdict {
+        let (verdict, by) = match self.shared.check(class, rule, key).await {
+            Some(verdict) => (verdict, "shared"),
+            None => (self.local.check(class, rule, key), "local"),
+        };
+        if !verdict.allowed {
+            self.refused.with_label_values(&[class.name(), by]).inc();
+        }
+        verdict
+    }
+
+    fn rule(&self, class: Class, own: &CallerLimits) -> Option<Rule> {
+        let (own, configured) = match class {
+            Class::Search => (own.search.as_deref(), self.config.rate_limit_search),
+            Class::Chat => (own.chat.as_deref(), self.config.rate_limit_chat),
+            Class::Upload => (own.upload.as_deref(), self.config.rate_limit_upload),
+            Class::Read => (None, self.config.rate_limit_read),
+            Class::Login => (None, self.config.rate_limit_login),
+        };
+        // A key's own limit was checked when it was made; should it be unreadable all the same, the common one holds.
+        own.and_then(|own| own.parse().ok()).unwrap_or(configured).rule()
+    }
+
+    /// Forgets callers that have all of their quota back.
+    pub fn tidy(&self) {
+        self.local.tidy();
+    }
+}
+
+/// Lets a request through while its caller has quota, and says how much is left.
+pub async fn limit(
+    State((limits, class)): State<(Limits, Class)>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    let Some((rule, key)) = caller.as_ref().and_then(|caller| {
+        // A password is guessed from an address, whoever one says one is.
+        let key = if class == Class::Login { caller.address() } else { caller.id() };
+        Some((limits.rule(class, caller.limits())?, key))
+    }) else {
+        return Ok(next.run(request).await);
+    };
+    let verdict = limits.check(class, rule, key).await;
+    let mut response = if verdict.allowed {
+        next.run(request).await
+    } else {
+        drain(request).await;
+        Error(refusal(rule, verdict)).into_response()
+    };
+    describe(response.headers_mut(), rule, verdict);
+    Ok(response)
+}
+
+fn refusal(rule: Rule, verdict: Verdict) -> Problem {
+    let seconds = seconds(verdict.retry).max(1);
+    Problem::new(
+        ProblemKind::RateLimited,
+        format!(
+            "Demasiadas solicitudes: el límite es {}. Inténtelo de nuevo en {seconds} s.",
+            rule.in_spanish()
+        ),
+        format!("Too many requests: the limit is {}. Try again in {seconds} s.", rule.in_english()),
+    )
+    .retry_after(u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
+fn describe(headers: &mut HeaderMap, rule: Rule, verdict: Verdict) {
+    headers.insert("ratelimit-limit", HeaderValue::from(rule.count));
+    headers.insert("ratelimit-remaining", HeaderValue::from(verdict.remaining));
+    headers.insert("ratelimit-reset", HeaderValue::from(seconds(verdict.reset)));
+    if let Ok(policy) = HeaderValue::from_str(&format!("{};w={}", rule.count, rule.seconds)) {
+        headers.insert("ratelimit-policy", policy);
+    }
+}
+
+/// Whole seconds, upwards: a client that comes back then is not too early.
+fn seconds(time: Duration) -> u64 {
+    time.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}
+
+/// How much of a refused request is read, and for how long: a client that is still sending would see a broken
+/// connection instead of the refusal.
+const DRAIN_BYTES: u64 = 128 * 1024 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+pub async fn drain(request: Request<Body>) {
+    // It waits for our permission to send: it can do without.
+    if request.headers().contains_key(header::EXPECT) {
+        return;
+    }
+    let mut body = request.into_body().into_data_stream();
+    let mut left = DRAIN_BYTES;
+    let rest = async {
+        while let Some(Ok(piece)) = body.next().await {
+            left = left.saturating_sub(piece.len() as u64);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    drop(tokio::time::timeout(DRAIN_TIME, rest).await);
+}

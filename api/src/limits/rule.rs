@@ -1,0 +1,101 @@
+//! How a limit is written.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+/// So many requests in so much time: a bucket of that size that fills up again evenly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rule {
+    pub count: u32,
+    pub seconds: u32,
+}
+
+/// A rule, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    Off,
+    On(Rule),
+}
+
+impl Limit {
+    pub fn rule(self) -> Option<Rule> {
+        match self {
+            Self::Off => None,
+            Self::On(rule) => Some(rule),
+        }
+    }
+}
+
+impl Rule {
+    /// Time in which one request's worth comes back.
+    pub fn interval(self) -> Duration {
+        Duration::from_secs(u64::from(self.seconds)) / self.count
+    }
+
+    pub fn in_spanish(self) -> String {
+        format!("{} por {}", self.count, unit(self.seconds, ["segundo", "minuto", "hora", "día"]))
+    }
+
+    pub fn in_english(self) -> String {
+        format!("{} per {}", self.count, unit(self.seconds, ["second", "minute", "hour", "day"]))
+    }
+}
+
+const UNITS: [u32; 4] = [1, 60, 3_600, 86_400];
+
+fn unit(seconds: u32, names: [&'static str; 4]) -> &'static str {
+    UNITS.iter().position(|unit| *unit == seconds).map_or(names[0], |position| names[position])
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text:?} is not a limit such as 100/minute, 5/second, 10/hour or off");
+        let text = text.trim();
+        if text.eq_ignore_ascii_case("off") {
+            return Ok(Self::Off);
+        }
+        let (count, unit) = text.split_once('/').ok_or_else(bad)?;
+        let count: u32 = count.trim().parse().map_err(|_| bad())?;
+        let seconds = match unit.trim().to_ascii_lowercase().trim_end_matches('s') {
+            "" | "sec" | "second" => 1,
+            "m" | "min" | "minute" => 60,
+            "h" | "hour" => 3_600,
+            "d" | "day" => 86_400,
+            _ => return Err(bad()),
+        };
+        if (1..=1_000_000).contains(&count) { Ok(Self::On(Rule { count, seconds })) } else { Err(bad()) }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::On(rule) => {
+                write!(f, "{}/{}", rule.count, unit(rule.seconds, ["second", "minute", "hour", "day"]))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_as_people_write_them() {
+        for (text, written) in [
+            ("100/minute", "100/minute"),
+            (" 5 / s", "5/second"),
+            ("10/hours", "10/hour"),
+            ("3/min", "3/minute"),
+            ("OFF", "off"),
+        ] {
+            assert_eq!(text.parse::<Limit>().unwrap().to_string(), written);
+        }
+        for bad in ["", "100", "0/minute", "-1/minute", "x/minute", "1/fortnight", "9999999/second"] {
+            assert!(bad.parse::<Limit>().unwrap_err().contains("100/minute"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The limit that all replicas share: one script call in Redis, by Redis' own clock.
+
+use std::{sync::Arc, time::Duration};
+
+use fred::types::scripts::Script;
+
+use super::{Class, Rule, Verdict};
+use crate::redis::Redis;
+
+/// GCRA: the key holds the time at which the bucket would be full again, in microseconds. A request moves it on by one
+/// interval, unless that led further ahead than a full bucket's worth.
+const SCRIPT: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local interval, capacity = tonumber(ARGV[1]), tonumber(ARGV[1]) * tonumber(ARGV[2])
+local full = tonumber(redis.call('GET', KEYS[1]) or 0)
+if full < now then full = now end
+local next = full + interval
+if next - now > capacity then
+  return {0, 0, next - now - capacity, full - now}
+end
+redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', math.ceil((next - now) / 1000))
+return {1, math.floor((capacity - (next - now)) / interval), 0, next - now}
+";
+
+#[derive(Clone)]
+pub struct Shared {
+    redis: Redis,
+    script: Arc<Script>,
+}
+
+impl Shared {
+    pub fn new(redis: Redis) -> Self {
+        Self { redis, script: Arc::new(Script::from_lua(SCRIPT)) }
+    }
+
+    /// `None` when Redis is away. One attempt: a second one could charge twice.
+    pub async fn check(&self, class: Class, rule: Rule, key: &str) -> Option<Verdict> {
+        let key = format!("acorag:limit:{}:{key}", class.name());
+        let interval = u64::try_from(rule.interval().as_micros()).unwrap_or(u64::MAX).max(1);
+        let arguments = vec![interval.to_string(), rule.count.to_string()];
+        let [allowed, remaining, retry, reset] = self
+            .redis
+            .ask(async |pool| {
+                let answer: Vec<u64> = self.script.evalsha_with_reload(pool.next(), key, arguments).await?;
+                Ok(<[u64; 4]>::try_from(answer).unwrap_or([1, 0, 0, 0]))
+            })
+            .await?;
+        Some(Verdict {
+            allowed: allowed == 1,
+            remaining: u32::try_from(remaining).unwrap_or(u32::MAX),
+            retry: Duration::from_micros(retry),
+            reset: Duration::from_micros(reset),
+        })
+    }
+}

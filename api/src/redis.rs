@@ -1,0 +1,68 @@
+//! Redis as the api uses it: one attempt, a moment's patience, and nothing that depends on it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use fred::{clients::Pool, prelude::FredResult};
+
+/// After a failure nobody asks for this long, and then one request tries first: an outage costs one request a second
+/// its moment of patience, not every request.
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Clone)]
+pub struct Redis {
+    pool: Pool,
+    patience: Duration,
+    started: Instant,
+    /// Milliseconds after `started` until which it counts as away.
+    away_until: Arc<AtomicU64>,
+}
+
+impl Redis {
+    pub fn new(pool: Pool, patience: Duration) -> Self {
+        Self { pool, patience, started: Instant::now(), away_until: Arc::default() }
+    }
+
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// The answer, or nothing when Redis is away.
+    pub async fn ask<T>(&self, call: impl AsyncFnOnce(&Pool) -> FredResult<T>) -> Option<T> {
+        let now = millis(self.started.elapsed());
+        let away = self.away_until.load(Ordering::Relaxed);
+        if now < away {
+            return None;
+        }
+        // Whoever gets here first after a pause keeps the others away until it knows.
+        let again = now + millis(PAUSE);
+        if away > 0
+            && self.away_until.compare_exchange(away, again, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return None;
+        }
+        match tokio::time::timeout(self.patience, call(&self.pool)).await {
+            Ok(Ok(answer)) => {
+                if away > 0 {
+                    self.away_until.store(0, Ordering::Relaxed);
+                    tracing::info!("Redis is back");
+                }
+                return Some(answer);
+            }
+            Ok(Err(error)) if away == 0 => tracing::warn!(%error, "Redis is away: going on without"),
+            Err(_) if away == 0 => tracing::warn!("Redis does not answer in time: going on without"),
+            _ => {}
+        }
+        self.away_until.store(millis(self.started.elapsed()) + millis(PAUSE), Ordering::Relaxed);
+        None
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,160 @@
+//! `POST /chat`.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use aide::{
+    axum::{ApiRouter, routing::post_with},
+    transform::TransformOperation,
+};
+use axum::{
+    extract::State,
+    http::{HeaderMap, header},
+    response::{
+        IntoResponse as _, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures::Stream;
+use platform::nats::request::{Frame, Reply, Requester, read};
+use schemas::{
+    Problem,
+    ProblemKind::{BadRequest, RequestTimeout, TooLarge, Unavailable, UnsupportedMediaType},
+    chat::{ChatFrame, ChatQuery, ChatReply, ChatRequest},
+    problem::UiLanguage,
+};
+
+use crate::{
+    App, Error,
+    caller::Caller,
+    config::Requests,
+    docs, edge, error,
+    extract::{Json, Language, RequestId},
+    streams::{Seat, Streams},
+};
+
+pub fn routes() -> ApiRouter<App> {
+    ApiRouter::new().api_route("/chat", post_with(chat, document))
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is one thing that the handler takes from the request")]
+async fn chat(
+    State(requester): State<Requester>,
+    State(requests): State<Arc<Requests>>,
+    State(streams): State<Streams>,
+    caller: Caller,
+    id: RequestId,
+    Language(language): Language,
+    headers: HeaderMap,
+    Json(request): Json<ChatRequest>,
+) -> Result<Response, Error> {
+    edge::note_query(&request.message);
+    let stream = request.stream.unwrap_or_else(|| accepts_events(&headers));
+    let query = ChatQuery::new(request, caller.account(), stream)?;
+    if !stream {
+        let reply = requester.ask(&id.context(), &query, requests.chat_patience()).await?;
+        edge::note_results(reply.sources.len());
+        return Ok(axum::Json(reply).into_response());
+    }
+    let seat = streams.take("chat")?;
+    let mut reply = requester.ask_streaming(&id.context(), &query, requests.chat_patience()).await?;
+    // A refusal before the first word is a refusal of the whole call, with a status of its own.
+    let first = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
+    if first.last {
+        read::<ChatReply>(&first.payload)?;
+    }
+    let events = Speaker { reply, id, language, _seat: seat }.events(first);
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))).into_response())
+}
+
+fn accepts_events(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|item| {
+        item.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream")
+    })
+}
+
+/// One answer on its way. Dropped before its end (the client went away), it tells the worker to stop.
+struct Speaker {
+    reply: Reply,
+    id: RequestId,
+    language: UiLanguage,
+    _seat: Seat,
+}
+
+impl Speaker {
+    fn events(mut self, first: Frame) -> impl Stream<Item = Result<Event, Infallible>> {
+        async_stream::stream! {
+            let mut frame = first;
+            while !frame.last {
+                match serde_json::from_slice::<ChatFrame>(&frame.payload) {
+                    Ok(token) => yield Ok(event("token", &token)),
+                    Err(error) => tracing::error!(%error, "a piece of an answer does not have the expected form"),
+                }
+                frame = match self.reply.next().await {
+                    Some(Ok(next)) => next,
+                    Some(Err(problem)) => {
+                        yield Ok(self.failure(&problem));
+                        return;
+                    }
+                    None => return,
+                };
+            }
+            yield Ok(match read::<ChatReply>(&frame.payload) {
+                Ok(reply) => event("done", &reply),
+                Err(problem) => self.failure(&problem),
+            });
+        }
+    }
+
+    fn failure(&self, problem: &Problem) -> Event {
+        event("error", &error::body(problem, self.language, &self.id.0))
+    }
+}
+
+fn event(name: &str, data: &impl serde::Serialize) -> Event {
+    Event::default().event(name).json_data(data).unwrap_or_else(|error| {
+        tracing::error!(%error, "writing an event");
+        Event::default().event("error").data("{}")
+    })
+}
+
+fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    let operation = operation
+        .id("chat")
+        .tag("chat")
+        .summary("Answers a question from the documents, with citations.")
+        .description(
+            "`[n]` in the answer points at the source with that `citation`. When the documents do not answer, the answer \
+             says so and cites nothing. With `Accept: text/event-stream` or `stream: true` the answer comes as it is \
+             written: `token` events ({\"text\": …}; with `restart` what came before is void), then `done` with the whole \
+             reply, or `error` with an Error.",
+        )
+        .response_with::<200, axum::Json<ChatReply>, _>(|response| response.description("The answer."));
+    let operation = docs::also_answers(operation, 200, "text/event-stream");
+    let operation = docs::example(
+        operation,
+        serde_json::json!({
+            "message": "¿Qué espesor tiene la losa del segundo piso?",
+            "conversation_id": "conv_7",
+            "project_id": "torre-norte",
+            "max_context_docs": 5,
+        }),
+    );
+    docs::refuses(operation, &[BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType, Unavailable])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_asked_for_by_its_media_type() {
+        let accepts = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, value.parse().unwrap());
+            accepts_events(&headers)
+        };
+        assert!(accepts("text/event-stream") && accepts("application/json, Text/Event-Stream;q=0.9"));
+        assert!(!accepts("*/*") && !accepts("application/json"));
+    }
+}

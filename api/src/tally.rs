@@ -1,0 +1,76 @@
+//! Searches that the cache answered: no worker saw them, and they count all the same among the popular ones.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use platform::nats::{Context, request::Requester};
+use schemas::{
+    ProjectId,
+    analytics::{ReportSearches, SearchSeen},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Different searches between two reports: beyond that some are not counted.
+const MOST: usize = 1_000;
+const EVERY: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Searches in one message.
+const BATCH: usize = 100;
+
+#[derive(Clone, Default)]
+pub struct Tally(Arc<Mutex<HashMap<(String, Vec<ProjectId>, u32), u32>>>);
+
+impl Tally {
+    pub fn seen(&self, query: &str, projects: &[ProjectId], results: usize) {
+        let key = (query.to_owned(), projects.to_vec(), u32::try_from(results).unwrap_or(u32::MAX));
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() < MOST || seen.contains_key(&key) {
+            *seen.entry(key).or_default() += 1;
+        }
+    }
+
+    /// Reports now and then, and once more at the end. Losing a report loses a count.
+    pub async fn report(self, requester: Requester, stopping: CancellationToken) {
+        loop {
+            let last = stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none();
+            for searches in self.take().chunks(BATCH) {
+                let context = Context::new(uuid::Uuid::now_v7().to_string());
+                let report = ReportSearches { searches: searches.to_vec() };
+                if let Err(problem) = requester.ask(&context, &report, PATIENCE).await {
+                    tracing::debug!(kind = ?problem.kind, "a report of searches was not taken");
+                }
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    fn take(&self) -> Vec<SearchSeen> {
+        let seen = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        seen.into_iter()
+            .map(|((query, projects, results), times)| SearchSeen { query, projects, results, times })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn like_searches_are_counted_together() {
+        let tally = Tally::default();
+        for _ in 0..3 {
+            tally.seen("losa", &["p".parse().unwrap()], 2);
+        }
+        tally.seen("losa", &[], 0);
+        let mut taken = tally.take();
+        taken.sort_by_key(|seen| seen.times);
+        assert_eq!(taken.iter().map(|seen| (seen.results, seen.times)).collect::<Vec<_>>(), [(0, 1), (2, 3)]);
+        assert!(tally.take().is_empty());
+    }
+}

@@ -1,0 +1,203 @@
+//! Who may what.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use chrono::Utc;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use schemas::{
+    Problem, Scope,
+    account::{Caller, Login, Role, Session, User, refusal},
+    document::State,
+};
+use serde_json::{Value, json as value};
+
+use crate::harness::{Backends, Worker, config, digest, document, form, json, projects, refused};
+
+pub fn user(id: &str) -> Result<User, Problem> {
+    Ok(User { id: id.into(), email: "ana@obra.cl".into(), full_name: "Ana".into(), created_at: Utc::now() })
+}
+
+pub fn log_in(login: Login) -> Result<Session, Problem> {
+    if login.password != "right" {
+        return Err(refusal::bad_login());
+    }
+    let user = user("u1")?;
+    Ok(Session { access_token: "t".into(), token_type: "bearer".into(), expires_at: Utc::now(), user })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_key_nothing_but_the_open_pages() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    for path in [
+        "/documents",
+        "/documents/1",
+        "/documents/1/events",
+        "/document/1/file",
+        "/document/1/exists",
+        "/history/c",
+        "/chat/history/u",
+        "/api/chat/history/u",
+        "/api/suggestions",
+        "/api/stats/documents",
+        "/auth/me",
+        "/api/analytics/popular-searches",
+        "/api/analytics/feedback-stats",
+    ] {
+        let response = api.get(path).await;
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        refused(response, 401).await;
+        refused(api.get_as("wrong", path).await, 401).await;
+    }
+    for path in ["/search", "/chat", "/feedback"] {
+        refused(api.post(path, &value!({"query": "a"})).await, 401).await;
+    }
+    refused(api.upload("/upload", form("a.txt", vec![b'x'; 3_000_000])).await, 401).await;
+    refused(api.upload("/upload-and-query", form("a.txt", "x")).await, 401).await;
+    for path in ["/health", "/ready", "/metrics", "/openapi.json", "/asyncapi.json", "/docs", "/"] {
+        assert_eq!(api.get(path).await.status(), 200, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_reaches_its_projects_and_no_further() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    worker.allow("reader", Role::Read, projects(&["a"]));
+    worker.allow("writer", Role::Write, projects(&["a"]));
+    *worker.documents.lock().unwrap() =
+        vec![document("a", "1", State::Indexed), document("b", "2", State::Indexed)];
+
+    json(api.post_as("reader", "/search", &value!({"query": "x"})).await, 200).await;
+    json(api.post_as("reader", "/search", &value!({"query": "x", "project_id": "b"})).await, 200).await;
+    let scopes: Vec<Scope> = worker.seen.lock().unwrap().iter().map(|search| search.scope.clone()).collect();
+    assert_eq!(scopes, [projects(&["a"]), projects(&[])]);
+
+    json(api.get_as("reader", "/documents/1").await, 200).await;
+    for path in [
+        "/documents/2",
+        "/documents/2?project_id=b",
+        "/document/2/file",
+        "/documents/2/events",
+        "/document/2/preview",
+    ] {
+        refused(api.get_as("reader", path).await, 404).await;
+    }
+    assert_eq!(json(api.get_as("reader", "/document/2/exists").await, 200).await["exists"], false);
+
+    let upload = async |key: &str, metadata: &str| {
+        let form = form("a.txt", "x").text("metadata", metadata.to_owned());
+        api.http.post(api.at("/upload")).header("x-api-key", key).multipart(form).send().await.unwrap()
+    };
+    assert!(refused(upload("reader", "{}").await, 403).await.contains("write"));
+    assert!(refused(upload("writer", r#"{"project_id": "b"}"#).await, 403).await.contains("proyecto"));
+    // A key of one project need not name it.
+    assert_eq!(json(upload("writer", "{}").await, 202).await["data"]["project_id"], "a");
+
+    let delete = async |key: &str, id: &str| {
+        api.http.delete(api.at(&format!("/documents/{id}"))).bearer_auth(key).send().await.unwrap()
+    };
+    refused(delete("reader", "1").await, 403).await;
+    refused(delete("writer", "2").await, 404).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_stops_within_a_second_and_a_busy_one_is_checked_rarely() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    worker.allow("k", Role::Read, Scope::All);
+    let calls = (0..50).map(|_| api.get_as("k", "/documents"));
+    for response in futures::future::join_all(calls).await {
+        assert_eq!(response.status(), 200);
+    }
+    let asked = worker.verifications.load(Ordering::SeqCst);
+    assert!((1..=10).contains(&asked), "{asked} questions for 50 calls");
+    worker.revoke("k");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    refused(api.get_as("k", "/documents").await, 401).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_passed_on_and_guessing_is_slowed() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required", "--rate-limit-login=3/hour"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let session =
+        json(api.post("/auth/login", &value!({"email": "ana@obra.cl", "password": "right"})).await, 200)
+            .await;
+    assert_eq!((&session["token_type"], &session["user"]["full_name"]), (&"bearer".into(), &"Ana".into()));
+    let wrong = api.post("/auth/login", &value!({"email": "ana@obra.cl", "password": "wrong"})).await;
+    refused(wrong, 401).await;
+    let register = value!({"email": "b@obra.cl", "password": "12345678"});
+    assert!(refused(api.post("/auth/register", &register).await, 403).await.contains("cerrado"));
+    let again = api.post("/auth/login", &value!({"email": "ana@obra.cl", "password": "right"})).await;
+    refused(again, 429).await;
+
+    let caller = worker.allow("t", Role::Read, Scope::All);
+    worker.callers.lock().unwrap().push((digest("ana"), Caller { user_id: Some("u1".into()), ..caller }));
+    assert_eq!(json(api.get_as("ana", "/auth/me").await, 200).await["id"], "u1");
+    refused(api.get_as("t", "/auth/me").await, 404).await;
+}
+
+const ISSUER: &[u8] = include_bytes!("keys/issuer.key");
+const STRANGER: &[u8] = include_bytes!("keys/stranger.key");
+
+fn token(key: &[u8], change: impl FnOnce(&mut Value)) -> String {
+    let mut claims = value!({
+        "iss": "https://issuer.example", "aud": "acorag", "sub": "ana", "exp": Utc::now().timestamp() + 600,
+        "projects": ["a"], "role": "write",
+    });
+    change(&mut claims);
+    let mut header = Header::new(Algorithm::ES256);
+    header.kid = Some("k1".into());
+    encode(&header, &claims, &EncodingKey::from_ec_pem(key).unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_an_outside_issuer() {
+    let backends = Backends::start().await;
+    let jwks = concat!("--jwt-jwks=", env!("CARGO_MANIFEST_DIR"), "/tests/keys/issuer.jwks.json");
+    let api = backends
+        .api(&["--auth=required", "--jwt-issuer=https://issuer.example", "--jwt-audience=acorag", jwks])
+        .await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let search = value!({"query": "x"});
+    let good = token(ISSUER, |_| {});
+    json(api.post_as(&good, "/search", &search).await, 200).await;
+    assert_eq!(worker.seen.lock().unwrap()[0].scope, projects(&["a"]));
+    let all = token(ISSUER, |claims| claims["projects"] = "*".into());
+    json(api.post_as(&all, "/search", &search).await, 200).await;
+    assert_eq!(worker.seen.lock().unwrap()[1].scope, Scope::All);
+
+    let none = token(ISSUER, |claims| drop(claims.as_object_mut().unwrap().remove("projects")));
+    json(api.post_as(&none, "/search", &search).await, 200).await;
+    assert_eq!(worker.seen.lock().unwrap()[2].scope, projects(&[]));
+
+    let unsigned = format!("{}.", good.rsplit_once('.').unwrap().0);
+    for (name, bad) in [
+        ("expired", token(ISSUER, |claims| claims["exp"] = (Utc::now().timestamp() - 600).into())),
+        ("for others", token(ISSUER, |claims| claims["aud"] = "other".into())),
+        ("of others", token(ISSUER, |claims| claims["iss"] = "https://other.example".into())),
+        ("without end", token(ISSUER, |claims| drop(claims.as_object_mut().unwrap().remove("exp")))),
+        ("signed by a stranger", token(STRANGER, |_| {})),
+        ("unsigned", unsigned),
+    ] {
+        let status = api.post_as(&bad, "/search", &search).await.status();
+        assert_eq!(status, 401, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_auth_only_this_machine_is_served() {
+    let backends = Backends::start().await;
+    let refusal = config(&backends.stack, &["--bind=0.0.0.0"]).listen().unwrap_err().to_string();
+    assert!(refusal.contains("AUTH=off") && refusal.contains("BIND"), "{refusal}");
+}
