@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use devstack::{Options, Stack};
 
-const DEVSTACK: &str = env!("CARGO_BIN_EXE_devstack");
+use crate::place::{DEVSTACK, command};
 
 #[test]
 fn dropping_a_stack_stops_its_servers_and_removes_its_data() {
@@ -60,15 +60,14 @@ fn a_command_finds_the_servers_and_its_exit_code_counts() {
     let script = r#"test -n "$NATS_URL" -a -n "$DATABASE_URL" -a -n "$REDIS_URL" || exit 1
         test -f "$ORT_DYLIB_PATH" -a -f "$PDFIUM_PATH" -a -f "$MODEL_DIR/model.onnx" || exit 2
         exit 42"#;
-    let status = Command::new(DEVSTACK).args(["run", "--", "sh", "-c", script]).status().unwrap();
+    let status = command(DEVSTACK).args(["run", "--", "sh", "-c", script]).status().unwrap();
     assert_eq!(status.code(), Some(42));
 }
 
 /// `devstack run` with a shell script that says "up", and the processes that it started.
 fn running(script: &str) -> (Child, Vec<u32>) {
-    let mut command = Command::new(DEVSTACK);
-    command.args(["run", "--", "sh", "-c", script]).stdout(Stdio::piped());
-    let mut devstack = command.spawn().unwrap();
+    let mut devstack =
+        command(DEVSTACK).args(["run", "--", "sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(devstack.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "up\n");

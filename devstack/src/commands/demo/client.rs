@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use reqwest::RequestBuilder;
 use reqwest::multipart::{Form, Part};
-use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -93,14 +93,9 @@ impl Client {
         json_of(self.http.post(self.at("/search")).json(&body)).await
     }
 
-    /// Nothing when this version has no chat.
-    pub async fn chat(&self, question: &str, project: &str) -> Result<Option<Answer>> {
+    pub async fn chat(&self, question: &str, project: &str) -> Result<Answer> {
         let body = json!({ "message": question, "project_id": project });
-        let answer = self.http.post(self.at("/chat")).json(&body).send().await?;
-        match answer.status() {
-            StatusCode::NOT_FOUND => Ok(None),
-            _ => parsed(answer).await.map(Some),
-        }
+        json_of(self.http.post(self.at("/chat")).json(&body)).await
     }
 
     fn at(&self, path: &str) -> String {
@@ -109,10 +104,7 @@ impl Client {
 }
 
 async fn json_of<T: DeserializeOwned>(request: RequestBuilder) -> Result<T> {
-    parsed(request.send().await?).await
-}
-
-async fn parsed<T: DeserializeOwned>(answer: reqwest::Response) -> Result<T> {
+    let answer = request.send().await?;
     let (status, path) = (answer.status(), answer.url().path().to_owned());
     let body = answer.text().await?;
     if !status.is_success() {

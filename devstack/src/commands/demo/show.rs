@@ -70,13 +70,11 @@ pub async fn show(client: &Client, samples: &Path) -> Result<()> {
         check(&hits, &search.expect)?;
     }
 
-    if let Some(question) = questions.questions.first()
-        && let Some(answer) = client.chat(&question.question, project).await?
-    {
-        println!("\na question: {}\n  {}", question.question, answer.answer.replace('\n', "\n  "));
-        check(&answer.sources, &question.expect)?;
-    }
-    Ok(())
+    let question = questions.questions.first().context("the samples have no question")?;
+    println!("\na question: {}", question.question);
+    let answer = client.chat(&question.question, project).await?;
+    println!("  {}", answer.answer.replace('\n', "\n  "));
+    check(&answer.sources, &question.expect)
 }
 
 /// All at once, as an export from another system would come.
@@ -122,10 +120,16 @@ fn progress(document: &Document) -> String {
     match (state.as_str(), records) {
         (_, Some(records)) => format!("{state}, {} of {} records", records.indexed, records.total),
         ("processing", _) => format!("processing, {percent} %"),
-        ("indexed", _) if *pages > 0 => format!("indexed: {pages} pages, {chunks} passages"),
-        ("indexed", _) => format!("indexed: {chunks} passages"),
+        ("indexed", _) if *pages > 0 => {
+            format!("indexed: {}, {}", many(*pages, "page"), many(*chunks, "passage"))
+        }
+        ("indexed", _) => format!("indexed: {}", many(*chunks, "passage")),
         _ => state.clone(),
     }
+}
+
+fn many(count: u32, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn reason(document: &Document) -> &str {
