@@ -108,7 +108,8 @@ fn header_position(rows: &[Row]) -> Option<usize> {
     let first = |least: usize| {
         (0..rows.len().saturating_sub(1)).find(|at| {
             let cells = &rows[*at].cells;
-            spread(&rows[*at]).len() >= least && (looks_like_header(cells) || stands_above(cells, &rows[at + 1].cells))
+            spread(&rows[*at]).len() >= least
+                && (looks_like_header(cells) || stands_above(cells, &rows[at + 1].cells))
         })
     };
     // Labels and values above the table are narrower than it; some tables are wider than their header.

@@ -8,6 +8,9 @@ pub type Cells = Vec<(usize, String)>;
 /// Longer ones are sentences, and would be repeated in every row.
 const LONGEST_NAME: usize = 100;
 
+/// Rows of names, one below another; what follows is data, whatever it is marked as.
+const DEEPEST_HEADER: usize = 4;
+
 /// The names of columns.
 #[derive(Debug, Default)]
 pub struct Header(BTreeMap<usize, String>);
@@ -119,7 +122,7 @@ impl Table {
     pub fn row(&mut self, cells: Cells, role: RowRole) -> Option<String> {
         let is_first = self.header_rows.is_empty() && !self.has_rows;
         let is_header = match role {
-            RowRole::Header => !self.has_rows,
+            RowRole::Header => !self.has_rows && self.header_rows.len() < DEEPEST_HEADER,
             // Two columns are as often labels and values; a wrong header does more harm than none.
             RowRole::Unknown => is_first && cells.len() >= 3 && looks_like_header(&cells),
             RowRole::Data => false,
@@ -182,6 +185,15 @@ pub mod tests {
             assert!(is_figure(figure), "{figure}");
         }
         assert!(!is_figure("P-01") && !is_figure("---"));
+    }
+
+    #[test]
+    fn headers_do_not_grow_without_end() {
+        let mut table = Table::default();
+        let lines: Vec<String> =
+            (0..1_000).filter_map(|n| table.row(cells(&[&format!("a{n}"), "b"]), RowRole::Header)).collect();
+        assert_eq!(lines.len(), 1_000 - DEEPEST_HEADER);
+        assert_eq!(lines[0], "a0 a1 a2 a3: a4; b");
     }
 
     #[test]

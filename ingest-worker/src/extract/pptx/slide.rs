@@ -6,6 +6,7 @@ use quick_xml::events::BytesStart;
 
 use super::super::{
     Error, Limits,
+    blocks::too_much_text,
     table::{Cells, RowRole, Table, one_line},
     xml::{self, Node, Xml, attribute},
 };
@@ -58,13 +59,14 @@ pub fn read(part: &str, limits: &Limits, cells: &mut usize) -> Result<Vec<Shape>
         shape: Shape::new(),
         paragraph: String::new(),
         table: None,
+        gathered: 0,
         alternatives: Vec::new(),
     };
     let mut reader = Xml::new(part, limits);
     loop {
         match reader.next()? {
             Node::Open(element) => slide.open(&element, &mut reader)?,
-            Node::Close(element) => slide.close(xml::closed_name(&element)),
+            Node::Close(element) => slide.close(xml::closed_name(&element))?,
             Node::Text(_) => {}
             Node::End => {
                 slide.next_shape();
@@ -81,6 +83,8 @@ struct Slide<'a> {
     shape: Shape,
     paragraph: String,
     table: Option<OpenTable>,
+    /// Bytes of the tables' text, headers and merged cells as often as they repeat.
+    gathered: usize,
     /// Of each open AlternateContent: whether one of its versions was read.
     alternatives: Vec<bool>,
 }
@@ -136,12 +140,12 @@ impl Slide<'_> {
         Ok(())
     }
 
-    fn close(&mut self, name: &str) {
+    fn close(&mut self, name: &str) -> Result<(), Error> {
         match name {
             "p" => {
                 let text = std::mem::take(&mut self.paragraph);
                 if text.trim().is_empty() {
-                    return;
+                    return Ok(());
                 }
                 match self.table.as_mut().and_then(|table| table.cell.as_mut()) {
                     Some(cell) => {
@@ -158,6 +162,10 @@ impl Slide<'_> {
             }
             "tr" => {
                 if let Some(line) = self.table.as_mut().and_then(OpenTable::close_row) {
+                    self.gathered += line.len();
+                    if self.gathered > self.limits.text_bytes {
+                        return Err(too_much_text(self.limits.text_bytes));
+                    }
                     self.shape.contents.push(Content::Row(line));
                 }
             }
@@ -172,6 +180,7 @@ impl Slide<'_> {
             }
             _ => {}
         }
+        Ok(())
     }
 
     fn next_shape(&mut self) {

@@ -132,6 +132,11 @@ fn refuses_what_it_cannot_read() {
     assert!(matches!(read(&many, &limits), Err(Error::TooLarge { limit: 10_000, .. })));
     let deep = build(&["<p:grpSp>".repeat(100_000)], &[0]);
     assert!(matches!(read(&deep, &limits), Err(Error::TooLarge { .. })));
+    // A long merged cell and many short rows: little in the file, much in the text.
+    let row = |cell: &str| format!("<a:tr>{cell}<a:tc>{}</a:tc></a:tr>", text("x"));
+    let first = row(&format!("<a:tc rowSpan=\"9\">{}</a:tc>", text(&"muy largo ".repeat(10_000))));
+    let rows = format!("<a:tbl>{first}{}</a:tbl>", row("<a:tc vMerge=\"1\"/>").repeat(5_000));
+    assert!(matches!(read(&build(&[rows], &[0]), &limits), Err(Error::TooLarge { .. })));
     let wide = format!("<a:tbl><a:tr>{}</a:tr></a:tbl>", "<a:tc></a:tc>".repeat(100_000));
     assert!(matches!(read(&build(&[wide], &[0]), &limits), Err(Error::TooLarge { .. })));
 }
