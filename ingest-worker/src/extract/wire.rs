@@ -26,7 +26,16 @@ enum Line {
 /// Bytes that an honest child writes at the most: text may double when it is escaped.
 pub(super) fn longest_output(limits: &Limits) -> u64 {
     const OVERHEAD: u64 = 64 * 1024 * 1024;
-    (limits.text_bytes as u64).saturating_mul(2).saturating_add(limits.attachment_bytes).saturating_add(OVERHEAD)
+    (limits.text_bytes as u64)
+        .saturating_mul(2)
+        .saturating_add(limits.attachment_bytes)
+        .saturating_add(OVERHEAD)
+}
+
+/// The longest line: all the text in one block.
+fn longest_line(limits: &Limits) -> u64 {
+    const OVERHEAD: u64 = 64 * 1024;
+    (limits.text_bytes as u64).saturating_mul(2).saturating_add(OVERHEAD)
 }
 
 pub(super) fn write(mut to: impl Write, outcome: &Result<Extracted, Error>) -> io::Result<()> {
@@ -63,7 +72,7 @@ pub(super) async fn read(
     let mut json = Vec::new();
     loop {
         json.clear();
-        from.read_until(b'\n', &mut json).await?;
+        (&mut from).take(longest_line(limits)).read_until(b'\n', &mut json).await?;
         match serde_json::from_slice(&json) {
             Ok(Line::Metadata(metadata)) => extracted.metadata = metadata,
             Ok(Line::Block(block)) => extracted.blocks.push(block),

@@ -1,5 +1,6 @@
 //! Documents read as the worker reads them: by the real program, in a child process, with the real PDFium.
 
+mod child;
 mod formats;
 mod hostile;
 mod pdf;
