@@ -35,6 +35,12 @@ impl Default for Options {
 }
 
 impl Options {
+    /// A commit is on the disk before it is answered, as in production. Tests that crash nothing do without.
+    #[must_use]
+    pub fn durable(self) -> Self {
+        self.env("PGOPTIONS", "-c synchronous_commit=on")
+    }
+
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.retain(|(known, _)| known != name);

@@ -26,7 +26,7 @@ async fn answered(client: &Client, documents: usize, after: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_server_may_be_restarted() {
-    let system = System::start(Options::default()).await.unwrap();
+    let system = System::start(Options::default().durable()).await.unwrap();
     let client = system.client().unwrap();
     client.index(note(0)).await.unwrap();
     answered(&client, 1, "before anything").await;

@@ -46,7 +46,7 @@ async fn main() -> Result<()> {
     let mut questions = Questions::new(Random::new(2));
     let mut figures = Figures::default();
 
-    let mut system = System::start(Options::default()).await?;
+    let mut system = System::start(Options::default().durable()).await?;
     memory::idle(&system, &mut figures)?;
     let mut ceiling = Ceiling::new(system.stack.paths()).await?;
     let client = system.client()?;

@@ -62,7 +62,7 @@ async fn main() -> Result<ExitCode> {
         time.as_secs()
     );
 
-    let options = Options { ingest_workers: plan::INGEST_WORKERS, ..Options::default() };
+    let options = Options { ingest_workers: plan::INGEST_WORKERS, ..Options::default().durable() };
     let system = System::start(options).await?;
     let calm = calm(&system.client()?, &plan.shipments).await?;
     let (url, nats) = (system.url(0), system.stack.nats_url().to_owned());
