@@ -150,19 +150,13 @@ impl Extracted {
         self.blocks.iter().map(|block| block.text.chars().count() as u64).sum()
     }
 
-    /// Text that came in a message, without a file: paragraphs are set apart by empty lines.
+    /// Text that came in a message, without a file: read as a text file is.
     pub fn from_text(text: &str) -> Self {
-        let blocks = text
-            .split("\n\n")
-            .map(str::trim)
-            .filter(|paragraph| !paragraph.is_empty())
-            .map(|paragraph| Block::new(BlockKind::Paragraph, paragraph, None))
-            .collect();
-        let metadata = ExtractedMetadata {
-            media_type: "text/plain".to_owned(),
-            file_type: "txt".to_owned(),
-            ..ExtractedMetadata::default()
-        };
-        Self { blocks, metadata, attachments: Vec::new() }
+        // Whoever let the message in has bounded it, and text is refused for nothing else.
+        let unbounded = Limits { text_bytes: usize::MAX, ..Limits::default() };
+        let mut extracted = text::structure(text, &unbounded).unwrap_or_default();
+        extracted.metadata.media_type = Format::Text.media_type().to_owned();
+        extracted.metadata.file_type = Format::Text.file_type().to_owned();
+        extracted
     }
 }

@@ -9,7 +9,10 @@ const WRAPPED_CHARS: usize = 45;
 const HEADING_CHARS: usize = 90;
 
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
-    let text = encoding::decode(bytes);
+    structure(&encoding::decode(bytes), limits)
+}
+
+pub(super) fn structure(text: &str, limits: &Limits) -> Result<Extracted, Error> {
     let mut blocks = Blocks::new(limits);
     // Form feeds are the pages of plain text.
     let paged = text.trim_end_matches('\u{c}').contains('\u{c}');
@@ -70,10 +73,10 @@ pub(super) fn was_wrapped(line: &str, next: &str) -> bool {
 /// "Para: Lorena Pizarro", "Fecha de emisión: …": a line of a form begins anew.
 fn is_labelled(line: &str) -> bool {
     const LABEL_CHARS: usize = 25;
-    line.split_once(':').is_some_and(|(label, _)| {
+    line.split_once(": ").is_some_and(|(label, _)| {
         label.chars().nth(LABEL_CHARS).is_none()
             && label.starts_with(char::is_uppercase)
-            && label.chars().all(|c| c.is_alphabetic() || c == ' ')
+            && label.chars().all(|c| c.is_alphanumeric() || c == ' ')
     })
 }
 

@@ -29,7 +29,7 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Reason> {
         return Err(bad("Al registro le falta DocumentId.", "The record has no DocumentId."));
     };
     let full_text =
-        take(&mut outer, "full_text").map(|value| text_with_lines(&value)).filter(|text| !text.is_empty());
+        take(&mut outer, "full_text").map(|value| full_text(&value)).filter(|text| !text.trim().is_empty());
     let mut inner = match take(&mut outer, "metadata") {
         Some(Value::Object(inner)) => inner,
         None | Some(Value::Null) => Map::new(),
@@ -94,6 +94,14 @@ fn get<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 fn take(fields: &mut Map<String, Value>, name: &str) -> Option<Value> {
     let name = fields.keys().find(|field| field.eq_ignore_ascii_case(name))?.clone();
     fields.shift_remove(&name)
+}
+
+/// A record's own text as it is: its empty lines tell its paragraphs.
+fn full_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.replace('\0', ""),
+        other => text(other),
+    }
 }
 
 /// A value on one line: lists by their items, objects not at all.

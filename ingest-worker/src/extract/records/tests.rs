@@ -38,7 +38,7 @@ fn english_records_have_english_labels_and_their_own_text() {
     let json = r#"{"DocumentID": "a", "project_id": "P", "full_text": "The slab\n is cured.",
         "metadata": {"Title": "Minutes of the meeting", "DateModified": "soon", "SelectList2": "other"}}"#;
     let record = all(json).remove(0).unwrap();
-    assert_eq!(record.full_text.as_deref(), Some("The slab\nis cured."));
+    assert_eq!(record.full_text.as_deref(), Some("The slab\n is cured."));
     assert_eq!(record.project.as_deref(), Some("P"));
     assert!(record.labelled.starts_with("Title: Minutes of the meeting\n"));
     assert_eq!(record.metadata.date_modified, None);
