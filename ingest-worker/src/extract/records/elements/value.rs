@@ -1,0 +1,65 @@
+//! Finds where a JSON value ends, without reading what it says.
+
+/// A value on its way in: how deep, and whether inside a text.
+#[derive(Default)]
+pub(super) struct Value {
+    pub json: Vec<u8>,
+    pub depth: usize,
+    pub in_string: bool,
+    escaped: bool,
+    started: bool,
+    pub complete: bool,
+    pub too_large: bool,
+}
+
+impl Value {
+    /// Takes bytes up to the end of the value and says how many. Of a value that is too large only the end is sought.
+    pub fn feed(&mut self, bytes: &[u8], limit: usize) -> usize {
+        let mut taken = 0;
+        for byte in bytes {
+            // A number or a word ends before what follows it; whatever stands there first belongs to the value.
+            let ends_bare = matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace();
+            if self.started && self.depth == 0 && !self.in_string && ends_bare {
+                self.complete = true;
+                break;
+            }
+            taken += 1;
+            self.step(*byte);
+            if self.complete {
+                break;
+            }
+        }
+        if self.json.len() + taken > limit {
+            self.too_large = true;
+            self.json.clear();
+        } else if !self.too_large {
+            self.json.extend_from_slice(&bytes[..taken]);
+        }
+        taken
+    }
+
+    fn step(&mut self, byte: u8) {
+        self.started = true;
+        if self.in_string {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = true,
+                b'"' => {
+                    self.in_string = false;
+                    self.complete = self.depth == 0;
+                }
+                _ => {}
+            }
+            return;
+        }
+        match byte {
+            b'"' => self.in_string = true,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.complete = self.depth == 0;
+            }
+            _ => {}
+        }
+    }
+}
