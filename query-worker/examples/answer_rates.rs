@@ -6,6 +6,14 @@
 //! For a folder, the paragraphs are split into two projects. A question asked of both should be answered; asked of the
 //! project without its paragraph (but with its neighbours, which speak of the same things) it should be refused.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a measurement: figures are what it is for, and a surprise ends it"
+)]
+
 #[path = "../tests/it/samples.rs"]
 mod samples;
 #[path = "../tests/it/seed.rs"]
@@ -23,7 +31,7 @@ use schemas::{
 use serde_json::{Value, json};
 
 fn main() {
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter("error,evidence=debug");
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter("error");
     log.json().init();
     world::run(async {
         match std::env::args().nth(1) {
@@ -55,7 +63,6 @@ async fn on_samples(questions: &Value) {
         for (at, case) in questions[group].as_array().unwrap().iter().enumerate() {
             let conversation = if group == "conversation" { "c".to_owned() } else { format!("{group}-{at}") };
             let question = case["question"].as_str().unwrap();
-            eprintln!("{}", json!({"mark": [group, at]}));
             let reply = chat(&world.app, Scope::All, question, &conversation).await;
             let first = reply.sources.first();
             let right = first.is_some_and(|source| {
@@ -105,13 +112,11 @@ async fn on_folder(folder: &Path, every: usize) {
         let Some(paragraph) = relevant.get(id) else { continue };
         let without = if project[paragraph] == "even" { "odd" } else { "even" };
         asked += 1;
-        eprintln!("{}", json!({"mark": ["with", id, paragraph]}));
         let with = chat(&world.app, Scope::All, question, &format!("{id}-a")).await;
         answered += u32::from(with.found);
         right += u32::from(
             with.sources.first().is_some_and(|source| source.row.document_id.as_str() == paragraph),
         );
-        eprintln!("{}", json!({"mark": ["without", id, paragraph]}));
         let scope = Scope::Projects(vec![without.parse().unwrap()]);
         refused += u32::from(!chat(&world.app, scope, question, &format!("{id}-b")).await.found);
     }

@@ -109,7 +109,7 @@ async fn reply(
 /// Reads the question in the ways it may be meant, and keeps the first that the documents answer.
 async fn find(app: &App, query: &ChatQuery, past: &Past) -> Result<Findings, Problem> {
     let mut best: Option<Findings> = None;
-    for understood in follow_up::readings(&query.message, past.last_understood()) {
+    for understood in past.readings(&query.message) {
         let retrieved = passages::retrieve(
             app,
             &query.scope,
@@ -118,7 +118,7 @@ async fn find(app: &App, query: &ChatQuery, past: &Past) -> Result<Findings, Pro
             query.max_context_docs,
         )
         .await?;
-        let evidence = evidence::gather(app, &query.scope, &understood, &retrieved).await?;
+        let evidence = evidence::gather(app, &query.scope, &query.message, &understood, &retrieved).await?;
         let findings = Findings { understood, passages: retrieved.passages, evidence };
         if findings.evidence.answers() {
             return Ok(findings);

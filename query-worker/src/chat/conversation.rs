@@ -7,7 +7,7 @@ use schemas::{
     chat::{ChatQuery, ChatReply, Speaker, Turn},
 };
 
-use super::{Findings, database, store};
+use super::{Findings, database, follow_up, store};
 use crate::{app::App, owner};
 
 /// Stored turns that a question is understood by.
@@ -17,7 +17,9 @@ const TURNS: i64 = 6;
 #[derive(Debug, Default)]
 pub struct Past {
     turns: Vec<Turn>,
-    understood: Option<String>,
+    /// What a follow-up may go on from: the last question and, if that had no answer, the last one that had. Each with
+    /// what it left unsaid.
+    understood: Vec<String>,
     /// What the stored turns drew on: an answer that takes them into account draws on it too.
     projects: Vec<i32>,
 }
@@ -28,9 +30,18 @@ impl Past {
         &self.turns
     }
 
-    /// The last question, with what it left unsaid.
-    pub fn last_understood(&self) -> Option<&str> {
-        self.understood.as_deref()
+    /// The ways to understand a question after these, the likeliest first. There is at least one.
+    pub fn readings(&self, question: &str) -> Vec<String> {
+        let mut readings: Vec<String> = Vec::new();
+        let previous = self.understood.iter().map(|previous| Some(previous.as_str()));
+        for previous in previous.chain(self.understood.is_empty().then_some(None)) {
+            for reading in follow_up::readings(question, previous) {
+                if !readings.contains(&reading) {
+                    readings.push(reading);
+                }
+            }
+        }
+        readings
     }
 
     pub fn last_question(&self) -> Option<&str> {
@@ -43,8 +54,7 @@ impl Past {
         // Replayed, so that a follow-up on a follow-up is understood too.
         for turn in turns.iter().filter(|turn| turn.role == Speaker::User) {
             let question: String = turn.content.chars().take(schemas::search::MAX_QUERY_CHARS).collect();
-            let understood = super::follow_up::readings(&question, past.understood.as_deref()).swap_remove(0);
-            past.understood = Some(understood);
+            past.understood = past.readings(&question).into_iter().take(1).collect();
         }
         past
     }
@@ -63,7 +73,10 @@ pub async fn recall(app: &App, query: &ChatQuery) -> Result<Past, Problem> {
         return Ok(Past::sent(&query.history));
     }
     let projects: BTreeSet<i32> = turns.iter().flat_map(|turn| turn.projects.iter().copied()).collect();
-    let understood = turns.last().map(|turn| turn.understood.clone());
+    let mut understood: Vec<String> = turns.last().map(|turn| turn.understood.clone()).into_iter().collect();
+    if turns.last().is_some_and(|turn| !turn.found) {
+        understood.extend(turns.iter().rev().find(|turn| turn.found).map(|turn| turn.understood.clone()));
+    }
     let said = turns.into_iter().flat_map(|turn| {
         [
             Turn { role: Speaker::User, content: turn.question },

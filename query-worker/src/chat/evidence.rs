@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use analysis::{bm25, sentences, terms};
+use analysis::{bm25, detect, sentences, terms};
 use schemas::{Problem, Scope};
 
 use super::passages::{Passage, Retrieved};
@@ -33,6 +33,8 @@ const BY_MEANING: f32 = 40.0;
 const BY_WORDS: f32 = 8.2;
 const BY_MARGIN: f32 = 20.0;
 const BIAS: f32 = -39.2;
+/// How much of a follow-up's own words its answer's passage must hold, by rarity.
+const OWN_WORDS: f32 = 0.34;
 /// How far a best passage usually stands out, for when there is too little to compare it with.
 const USUAL_MARGIN: f32 = 0.07;
 
@@ -83,10 +85,12 @@ impl Evidence {
     }
 }
 
-/// Compares a question with the passages that were retrieved for it.
+/// Compares a question with the passages that were retrieved for it. `asked` is how it was typed, where `question` is how
+/// it was understood: what the conversation lends must not answer in its place.
 pub async fn gather(
     app: &App,
     scope: &Scope,
+    asked: &str,
     question: &str,
     retrieved: &Retrieved,
 ) -> Result<Evidence, Problem> {
@@ -101,7 +105,12 @@ pub async fn gather(
     sentences.truncate(COMPARED);
     compare(app, question, passages, &mut sentences).await?;
     sentences.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let confidence = sentences.first().map_or(0.0, |best| confidence(best, retrieved));
+    let confidence = match sentences.first() {
+        Some(best) if asked == question || speaks_of(&passages[best.passage], asked, &words) => {
+            confidence(best, retrieved)
+        }
+        _ => 0.0,
+    };
     tracing::debug!(
         confidence,
         meaning = sentences.first().map(|best| best.meaning),
@@ -137,10 +146,24 @@ async fn words(app: &App, scope: &Scope, question: &str) -> Result<Vec<Word>, Pr
     Ok(terms.into_iter().map(weigh).collect())
 }
 
+/// Whether a passage holds enough of the words that were typed, if any of them means something by itself.
+fn speaks_of(passage: &Passage, asked: &str, words: &[Word]) -> bool {
+    if terms::index_terms(asked, detect(asked)).is_empty() {
+        return true;
+    }
+    let own = terms::query_terms(asked);
+    let own: Vec<&Word> =
+        words.iter().filter(|word| own.iter().any(|term| term.forms == word.forms)).collect();
+    share(own, &whole(passage), passage) >= OWN_WORDS
+}
+
+/// A passage with what stands above it.
+fn whole(passage: &Passage) -> String {
+    [passage.row.title.as_str(), passage.row.number.as_str(), &passage.heading, &passage.text].join("\n")
+}
+
 fn split(at: usize, passage: &Passage, words: &[Word]) -> Vec<Sentence> {
-    let whole =
-        [passage.row.title.as_str(), passage.row.number.as_str(), &passage.heading, &passage.text].join("\n");
-    let passage_words = share(words, &whole, passage);
+    let passage_words = share(words, &whole(passage), passage);
     sentences::split(&passage.text)
         .into_iter()
         .filter(|text| says_something(text) && !is_title(text, passage))
@@ -166,15 +189,16 @@ fn is_title(text: &str, passage: &Passage) -> bool {
     text == bare(&passage.row.title) || text == bare(&passage.heading)
 }
 
-fn share(words: &[Word], text: &str, passage: &Passage) -> f32 {
+fn share<'a>(words: impl IntoIterator<Item = &'a Word>, text: &str, passage: &Passage) -> f32 {
     let terms: HashSet<String> =
         terms::index_terms(text, passage.language).into_iter().map(|term| term.text).collect();
-    let all: f32 = words.iter().map(|word| word.weight).sum();
-    let held: f32 = words
-        .iter()
-        .filter(|word| word.forms.iter().any(|form| terms.contains(form)))
-        .map(|word| word.weight)
-        .sum();
+    let (mut held, mut all) = (0.0, 0.0);
+    for word in words {
+        all += word.weight;
+        if word.forms.iter().any(|form| terms.contains(form)) {
+            held += word.weight;
+        }
+    }
     if all > 0.0 { held / all } else { 0.0 }
 }
 

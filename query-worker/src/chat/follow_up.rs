@@ -47,12 +47,11 @@ const ASKING: &[&str] = &[
     "lleva", "llevan",
 ];
 
-/// Words that stand for something said before.
+/// Words that stand for something said before. Not "la" and "los": they are articles, nearly always.
 const POINTING: &[&str] = &[
     "eso", "esa", "ese", "esas", "esos", "esto", "esta", "este", "ahí", "ahi", "allí", "alli", "ello",
-    "ella", "ellas", "ellos", "aquella", "aquel", "lo", "la", "los", "las", "le", "les", "su", "sus",
-    "mismo", "misma", "it", "its", "that", "this", "those", "these", "there", "they", "them", "their", "one",
-    "ones", "same",
+    "ella", "ellas", "ellos", "aquella", "aquel", "lo", "le", "les", "su", "sus", "mismo", "misma", "it",
+    "its", "that", "this", "those", "these", "there", "they", "them", "their", "one", "ones", "same",
 ];
 
 /// Spanish "la del segundo piso", English "the one on the second floor": what comes after it is the new object.
@@ -86,7 +85,9 @@ pub fn readings(question: &str, previous: Option<&str>) -> Vec<String> {
     let content = terms::query_terms(rest).len();
     if !asks && (connected || content <= FEW) && words.len() <= 12 {
         let exchanged = exchange(previous, rest);
-        return vec![exchanged.unwrap_or_else(|| format!("{previous} {rest}")), alone];
+        let meant = exchanged.unwrap_or_else(|| format!("{previous} {rest}"));
+        // "¿y en invierno?" is no question by itself; "curado de losas" is.
+        return if connected { vec![meant] } else { vec![meant, alone] };
     }
     let points = words.iter().any(|word| POINTING.contains(&word.as_str()));
     let joined = format!("{previous} {rest}");

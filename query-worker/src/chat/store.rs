@@ -16,6 +16,7 @@ pub struct StoredTurn {
     pub question: String,
     pub understood: String,
     pub answer: String,
+    pub found: bool,
     pub projects: Vec<i32>,
 }
 
@@ -27,7 +28,7 @@ pub async fn last_turns(
     limit: i64,
 ) -> sqlx::Result<Vec<StoredTurn>> {
     let mut turns: Vec<StoredTurn> = sqlx::query_as(
-        "SELECT question, understood, answer, projects FROM turn
+        "SELECT question, understood, answer, found, projects FROM turn
          WHERE owner = $1 AND conversation_id = $2
          ORDER BY key DESC LIMIT $3",
     )

@@ -212,16 +212,17 @@ fn an_unknown_address_takes_as_long_as_a_wrong_password() {
         let world = world::samples().await;
         command(world, &["users", "create", "slow@obra.cl", "--project", "a"]).await.unwrap();
         let took = async |email: &str| {
-            let mut fastest = Duration::MAX;
-            for _ in 0..5 {
-                let started = Instant::now();
-                world::ask(&world.app, &login(email, "wrong password")).await.unwrap_err();
-                fastest = fastest.min(started.elapsed());
-            }
-            fastest
+            let started = Instant::now();
+            world::ask(&world.app, &login(email, "wrong password")).await.unwrap_err();
+            started.elapsed()
         };
-        let (known, unknown) = (took("slow@obra.cl").await, took("unknown@obra.cl").await);
-        // The hash is nearly all of it: without it, an unknown address would be refused ten times sooner.
-        assert!(unknown > known / 2 && known > unknown / 2, "{known:?} {unknown:?}");
+        // In turns, so that whatever else runs slows both alike; the fastest of each says what the work takes.
+        let (mut known, mut unknown) = (Duration::MAX, Duration::MAX);
+        for _ in 0..8 {
+            known = known.min(took("slow@obra.cl").await);
+            unknown = unknown.min(took("unknown@obra.cl").await);
+        }
+        // The hash is nearly all of it: without it, an unknown address would be refused many times sooner.
+        assert!(unknown > known / 3 && known > unknown / 3, "{known:?} {unknown:?}");
     });
 }

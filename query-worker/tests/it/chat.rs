@@ -104,6 +104,24 @@ fn a_history_sent_along_is_context_too_and_a_question_alone_has_none() {
     });
 }
 
+#[test]
+fn what_the_conversation_lends_does_not_answer_for_it() {
+    run(async {
+        let world = world::samples().await;
+        for (at, follow_up) in
+            ["¿y la del helipuerto?", "¿Y cuánto pesa el submarino?", "¿y en Marte?"].iter().enumerate()
+        {
+            let conversation = format!("lends-{at}");
+            assert!(ask(world, "¿Qué espesor tiene la losa del primer piso?", &conversation).await.found);
+            let reply = ask(world, follow_up, &conversation).await;
+            assert!(!reply.found, "{follow_up}: {}", reply.answer);
+            // The conversation goes on from the last question that made sense of it.
+            let reply = ask(world, "¿y la del segundo piso?", &conversation).await;
+            assert!(reply.answer.contains("18 cm"), "after {follow_up}: {}", reply.answer);
+        }
+    });
+}
+
 /// How the last question of a conversation was understood.
 pub async fn understood(world: &World, owner: &str, conversation: &str) -> String {
     sqlx::query_scalar(

@@ -1,5 +1,7 @@
 //! The query worker against the real servers and the real model.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
+
 mod accounts;
 mod analytics;
 mod chat;
