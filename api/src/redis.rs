@@ -46,7 +46,8 @@ impl Redis {
         {
             return None;
         }
-        match tokio::time::timeout(self.patience, call(&self.pool)).await {
+        // Boxed: the client's futures are large, and every search would carry them about.
+        match tokio::time::timeout(self.patience, Box::pin(call(&self.pool))).await {
             Ok(Ok(answer)) => {
                 if away > 0 {
                     self.away_until.store(0, Ordering::Relaxed);

@@ -21,7 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const BATCH: usize = 100;
 
 #[derive(Clone, Default)]
-pub struct Tally(Arc<Mutex<HashMap<(String, Vec<ProjectId>, u32), u32>>>);
+pub struct Tally(Arc<Mutex<HashMap<Like, u32>>>);
+
+/// What makes searches alike: their text, the projects of their rows and how many rows there were.
+type Like = (String, Vec<ProjectId>, u32);
 
 impl Tally {
     pub fn seen(&self, query: &str, projects: &[ProjectId], results: usize) {

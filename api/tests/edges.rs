@@ -34,7 +34,7 @@ async fn readiness_names_each_dependency_and_does_without_redis() {
     backends.stack.stop_redis().unwrap();
     let body = json(api.get("/ready").await, 200).await;
     assert!(body["checks"]["redis"].as_str().unwrap().starts_with("degraded"), "{body}");
-    assert_eq!(api.get("/health").await.text().await.unwrap(), "ok");
+    assert_eq!(api.get("/health").await.text().await.unwrap(), r#"{"status":"ok"}"#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +139,7 @@ async fn with_a_certificate_it_speaks_https() {
     let api = backends.api(&[certificate, key]).await;
     let response = api.get("/health").await;
     assert_eq!(response.headers()["strict-transport-security"], "max-age=31536000");
-    assert_eq!(response.text().await.unwrap(), "ok");
+    assert_eq!(response.text().await.unwrap(), r#"{"status":"ok"}"#);
 }
 
 #[tokio::test(flavor = "multi_thread")]

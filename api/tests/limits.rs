@@ -28,7 +28,9 @@ async fn the_limit_is_exact_across_replicas() {
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
     // Connects both, so that the clock starts with the first charged call.
-    (one.get("/health").await, two.get("/health").await);
+    for api in [&one, &two] {
+        assert_eq!(api.get("/health").await.status(), 200);
+    }
     let started = Instant::now();
     let mut found = Vec::new();
     for _ in 0..4 {

@@ -19,7 +19,9 @@ use super::{Class, Rule, Verdict};
 type Limiter = RateLimiter<String, DefaultKeyedStateStore<String>, DefaultClock, StateInformationMiddleware>;
 
 #[derive(Clone, Default)]
-pub struct Local(Arc<Mutex<HashMap<(Class, Rule), Arc<Limiter>>>>);
+pub struct Local(Arc<Mutex<Limiters>>);
+
+type Limiters = HashMap<(Class, Rule), Arc<Limiter>>;
 
 impl Local {
     pub fn check(&self, class: Class, rule: Rule, key: &str) -> Verdict {

@@ -32,6 +32,7 @@ pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/document/{id}/file", get_with(file, document))
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is one thing that the handler takes from the request")]
 async fn file(
     State(lookup): State<Lookup>,
     State(objects): State<Objects>,

@@ -24,7 +24,7 @@ pub fn routes() -> ApiRouter<App> {
             get_with(health, |operation| {
                 let operation =
                     operation.id("health").tag("service").summary("Whether this process is alive.");
-                docs::answers(operation, 200, "It is.", &["text/plain"])
+                docs::answers(operation, 200, "It is: `{\"status\":\"ok\"}`.", &["application/json"])
             }),
         )
         .api_route(
@@ -68,8 +68,8 @@ pub fn routes() -> ApiRouter<App> {
         .route("/docs", get(page))
 }
 
-async fn health() -> &'static str {
-    "ok"
+async fn health() -> axum::Json<serde_json::Value> {
+    axum::Json(serde_json::json!({"status": "ok"}))
 }
 
 async fn ready(State(checks): State<Checks>) -> (StatusCode, axum::Json<Readiness>) {
