@@ -75,9 +75,11 @@ impl App {
 
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         let lifecycle = Lifecycle::new();
-        for (kind, slots) in
-            [(JobKind::Document, config.ingest_slots), (JobKind::Record, config.record_slots), (JobKind::Delete, 1)]
-        {
+        for (kind, slots) in [
+            (JobKind::Document, config.ingest_slots),
+            (JobKind::Record, config.record_slots),
+            (JobKind::Delete, 1),
+        ] {
             let settings = Settings {
                 stream: subjects::INGEST_STREAM,
                 consumer: ingest_consumer(kind),
@@ -87,7 +89,8 @@ impl App {
                 confirm: true,
             };
             let jobs = Arc::new(Jobs { app: self.clone(), kind });
-            lifecycle.spawn(kind.name(), consume::run(self.nats.clone(), settings, jobs, lifecycle.stopping()));
+            lifecycle
+                .spawn(kind.name(), consume::run(self.nats.clone(), settings, jobs, lifecycle.stopping()));
         }
         lifecycle.spawn(
             "health",

@@ -54,7 +54,11 @@ impl From<publish::Error> for Failure {
 }
 
 fn internal() -> Reason {
-    Reason::new("internal", "Error interno al procesar el documento.", "Internal error while processing the document.")
+    Reason::new(
+        "internal",
+        "Error interno al procesar el documento.",
+        "Internal error while processing the document.",
+    )
 }
 
 impl Handler for Jobs {
@@ -112,7 +116,12 @@ impl Handler for Jobs {
 
 impl Jobs {
     fn progress(&self, delivery: &Delivery, job: &Job) -> Progress {
-        Progress::new(self.app.nats.clone(), delivery.context.clone(), job.project.clone(), job.document.clone())
+        Progress::new(
+            self.app.nats.clone(),
+            delivery.context.clone(),
+            job.project.clone(),
+            job.document.clone(),
+        )
     }
 
     /// An attempt that failed did at least not kill the worker: it does not count towards that.
@@ -135,7 +144,10 @@ fn read(delivery: &Delivery) -> Result<Job, Reason> {
         ));
     }
     let (project, document) = subjects::parse_job(&delivery.subject).map_err(|error| {
-        invalid(format!("El asunto no nombra un documento: {error}"), format!("The subject names no document: {error}"))
+        invalid(
+            format!("El asunto no nombra un documento: {error}"),
+            format!("The subject names no document: {error}"),
+        )
     })?;
     let body: IngestDocument = serde_json::from_slice(&delivery.payload).map_err(|error| {
         invalid(format!("El mensaje no es válido: {error}"), format!("The message is not valid: {error}"))

@@ -53,7 +53,9 @@ fn parse(code: &str) -> Option<Code> {
         Some(0) => {
             let end = code.find(|c: char| !c.is_ascii_digit()).unwrap_or(code.len());
             let (number, rest) = code.split_at(end);
-            rest.chars().all(char::is_alphabetic).then_some(Code::Number(number.parse().ok()?, rest.to_owned()))
+            rest.chars()
+                .all(char::is_alphabetic)
+                .then_some(Code::Number(number.parse().ok()?, rest.to_owned()))
         }
         Some(start) => {
             let (series, number) = code.split_at(start);
@@ -100,7 +102,8 @@ mod tests {
             assert_eq!(compare(older, newer), Some(Ordering::Less), "{older} < {newer}");
             assert_eq!(compare(newer, older), Some(Ordering::Greater), "{newer} > {older}");
         }
-        for (a, b) in [("", "A"), ("P01", "3"), ("A1", "B1"), ("ñ?", "B"), ("99999999999999999999999", "1")] {
+        for (a, b) in [("", "A"), ("P01", "3"), ("A1", "B1"), ("ñ?", "B"), ("99999999999999999999999", "1")]
+        {
             assert_eq!(compare(a, b), None, "{a} ? {b}");
         }
     }
@@ -113,9 +116,15 @@ mod tests {
             date_modified: date.map(at),
             accepted_at: at(accepted),
         };
-        assert!(revision("B", None, 1).replaces(&revision("A", None, 2)), "an old revision that comes late stays old");
+        assert!(
+            revision("B", None, 1).replaces(&revision("A", None, 2)),
+            "an old revision that comes late stays old"
+        );
         assert!(revision("", Some(20), 1).replaces(&revision("", Some(10), 2)));
         assert!(revision("X1", None, 2).replaces(&revision("4", None, 1)));
-        assert!(revision("A", None, 2).replaces(&revision("A", None, 1)), "the same code again is a correction");
+        assert!(
+            revision("A", None, 2).replaces(&revision("A", None, 1)),
+            "the same code again is a correction"
+        );
     }
 }

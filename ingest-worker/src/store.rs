@@ -28,7 +28,12 @@ pub struct Job {
 }
 
 impl Job {
-    pub fn new(project: ProjectId, document: DocumentId, published: DateTime<Utc>, body: IngestDocument) -> Self {
+    pub fn new(
+        project: ProjectId,
+        document: DocumentId,
+        published: DateTime<Utc>,
+        body: IngestDocument,
+    ) -> Self {
         Self { project, document, accepted_at: published.trunc_subsecs(6), body }
     }
 
@@ -57,14 +62,13 @@ struct Row {
     accepted_at: DateTime<Utc>,
     starts: i16,
     object: String,
-    sha256: String,
     chunks: i32,
     terms: i32,
 }
 
 async fn lock(tx: &mut Tx, project_key: i32, document: &DocumentId) -> sqlx::Result<Option<Row>> {
     sqlx::query_as(
-        "SELECT key, state, accepted_at, starts, object, sha256, chunks, terms FROM document
+        "SELECT key, state, accepted_at, starts, object, chunks, terms FROM document
          WHERE project_key = $1 AND id = $2 FOR UPDATE",
     )
     .bind(project_key)
@@ -86,7 +90,10 @@ async fn project(tx: &mut Tx, project: &ProjectId) -> sqlx::Result<i32> {
         .bind(project.as_str())
         .execute(&mut **tx)
         .await?;
-    sqlx::query_scalar("SELECT key FROM project WHERE id = $1").bind(project.as_str()).fetch_one(&mut **tx).await
+    sqlx::query_scalar("SELECT key FROM project WHERE id = $1")
+        .bind(project.as_str())
+        .fetch_one(&mut **tx)
+        .await
 }
 
 /// Takes a document's passages out of the index.

@@ -39,11 +39,9 @@ impl Error {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Empty => Reason::new("empty", "El archivo está vacío.", "The file is empty."),
-            Self::NoText => Reason::new(
-                "no_text",
-                "El documento no contiene texto.",
-                "There is no text in the document.",
-            ),
+            Self::NoText => {
+                Reason::new("no_text", "El documento no contiene texto.", "There is no text in the document.")
+            }
             Self::ScanWithoutText => Reason::new(
                 "scan_without_text",
                 "El documento es un escaneo: sus páginas son imágenes sin texto. Aplíquele OCR y súbalo de nuevo.",
@@ -61,7 +59,9 @@ impl Error {
             ),
             Self::TooLarge { limit, .. } => Reason::new(
                 "too_large",
-                format!("El documento supera los límites de lectura ({limit}). Divídalo en partes más pequeñas."),
+                format!(
+                    "El documento supera los límites de lectura ({limit}). Divídalo en partes más pequeñas."
+                ),
                 format!("The document exceeds what can be read ({limit}). Split it into smaller parts."),
             ),
             Self::Unsupported(_) => Reason::new(

@@ -28,12 +28,14 @@ pub async fn delete(
     let mut tx = platform::postgres::begin(pool, &Scope::Projects(vec![project_id.clone()])).await?;
     let project_key = project(&mut tx, project_id).await?;
     let Some(row) = lock(&mut tx, project_key, document).await? else {
-        sqlx::query("INSERT INTO document (project_key, id, state, accepted_at) VALUES ($1, $2, 'deleted', $3)")
-            .bind(project_key)
-            .bind(document.as_str())
-            .bind(at)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO document (project_key, id, state, accepted_at) VALUES ($1, $2, 'deleted', $3)",
+        )
+        .bind(project_key)
+        .bind(document.as_str())
+        .bind(at)
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         return Ok(Some(Deleted::default()));
     };

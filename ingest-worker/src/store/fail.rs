@@ -10,7 +10,9 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<()>
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
     let (object, sha256, size) = match &job.body.source {
-        schemas::ingest::Source::Object(object) => (object.name.as_str(), object.sha256.as_str(), object.size),
+        schemas::ingest::Source::Object(object) => {
+            (object.name.as_str(), object.sha256.as_str(), object.size)
+        }
         schemas::ingest::Source::Text(text) => ("", "", text.len() as u64),
     };
     let key: i64 = match lock(&mut tx, project_key, &job.document).await? {
@@ -59,6 +61,7 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<()>
     .bind(Json(&metadata.extra))
     .execute(&mut *tx)
     .await?;
-    settle_record(&mut tx, job.body.parent.as_ref(), &job.project, &job.document, "failed", Some(reason)).await?;
+    settle_record(&mut tx, job.body.parent.as_ref(), &job.project, &job.document, "failed", Some(reason))
+        .await?;
     tx.commit().await
 }

@@ -71,14 +71,17 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
         accepted_at: job.accepted_at,
     };
     let mut committed = Committed {
-        unused_object: Some(row.object.clone()).filter(|object| !object.is_empty() && *object != content.object),
+        unused_object: Some(row.object.clone())
+            .filter(|object| !object.is_empty() && *object != content.object),
         ..Committed::default()
     };
     settle_revisions(&mut tx, project_key, &number_norm, &row, job, &ours, &mut committed).await?;
     let current = committed.superseded_by.is_none();
-    let terms = if current { insert_passages(&mut tx, project_key, row.key, &content.passages).await? } else { 0 };
+    let terms =
+        if current { insert_passages(&mut tx, project_key, row.key, &content.passages).await? } else { 0 };
     let chunks = if current { content.passages.len() } else { 0 };
-    update(&mut tx, &row, job, content, &number_norm, chunks, terms, committed.superseded_by.as_ref()).await?;
+    update(&mut tx, &row, job, content, &number_norm, chunks, terms, committed.superseded_by.as_ref())
+        .await?;
     add_to_sums(&mut tx, project_key, i64::try_from(chunks).unwrap_or_default(), i64::from(terms)).await?;
     let outcome = if current { "indexed" } else { "superseded" };
     settle_record(&mut tx, job.body.parent.as_ref(), &job.project, &job.document, outcome, None).await?;
@@ -169,7 +172,12 @@ async fn settle_revisions(
 }
 
 /// Stores passages and their words; returns the sum of their lengths in terms.
-async fn insert_passages(tx: &mut Tx, project_key: i32, document: i64, passages: &[Passage]) -> sqlx::Result<i32> {
+async fn insert_passages(
+    tx: &mut Tx,
+    project_key: i32,
+    document: i64,
+    passages: &[Passage],
+) -> sqlx::Result<i32> {
     let lengths: Vec<i32> = passages.iter().map(Passage::length).collect();
     let column = |page: fn(&Passage) -> Option<u32>| -> Vec<Option<i32>> {
         passages.iter().map(|passage| page(passage).and_then(|page| i32::try_from(page).ok())).collect()
@@ -195,7 +203,9 @@ async fn insert_passages(tx: &mut Tx, project_key: i32, document: i64, passages:
 
     let (mut terms, mut chunk_keys, mut frequencies, mut chunk_lengths) = (vec![], vec![], vec![], vec![]);
     for (key, ordinal) in keys {
-        let Some(index) = usize::try_from(ordinal).ok().filter(|index| *index < passages.len()) else { continue };
+        let Some(index) = usize::try_from(ordinal).ok().filter(|index| *index < passages.len()) else {
+            continue;
+        };
         for (term, frequency) in &passages[index].terms {
             terms.push(term.as_str());
             chunk_keys.push(key);
