@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
-use aide::{axum::ApiRouter, openapi::OpenApi};
+use aide::axum::ApiRouter;
 use anyhow::Context as _;
 use axum::{
     Router,
@@ -138,7 +138,11 @@ impl App {
         let mut openapi = docs::frame();
         let router =
             guarded.merge(entering).merge(routes::open()).finish_api_with(&mut openapi, docs::complete);
-        self.documents = Documents { openapi: written(&openapi), asyncapi: asyncapi() };
+        let openapi = docs::written(&openapi, config.callers.auth).unwrap_or_else(|error| {
+            tracing::error!(%error, "writing the OpenAPI document");
+            Vec::new()
+        });
+        self.documents = Documents { openapi: openapi.into(), asyncapi: asyncapi() };
         let (edge, refused, stopping) =
             (self.edge.clone(), self.metrics.limited.clone(), self.stopping.clone());
         let mut router = router
@@ -178,16 +182,6 @@ async fn tidy(limits: Limits) {
         beat.tick().await;
         limits.tidy();
     }
-}
-
-fn written(openapi: &OpenApi) -> Bytes {
-    serde_json::to_vec(openapi).map_or_else(
-        |error| {
-            tracing::error!(%error, "writing the OpenAPI document");
-            Bytes::new()
-        },
-        Bytes::from,
-    )
 }
 
 fn asyncapi() -> Bytes {

@@ -11,6 +11,9 @@ use schemars::json_schema;
 use schemas::ProblemKind::{
     self, Forbidden, Internal, MethodNotAllowed, Overloaded, RateLimited, Timeout, Unauthorized,
 };
+use serde_json::{Map, Value};
+
+use crate::caller::Auth;
 
 /// What any route of the api proper may be refused with.
 const EVERYWHERE: [ProblemKind; 7] =
@@ -28,7 +31,7 @@ pub fn refuses<'t>(mut operation: TransformOperation<'t>, own: &[ProblemKind]) -
     operation
 }
 
-/// Documents an answer that is not JSON.
+/// Documents an answer that is no type of ours.
 pub fn answers<'t>(
     mut operation: TransformOperation<'t>,
     status: u16,
@@ -37,18 +40,22 @@ pub fn answers<'t>(
 ) -> TransformOperation<'t> {
     let mut response = Response { description: description.to_owned(), ..Response::default() };
     for media_type in media_types {
-        let schema = SchemaObject {
-            json_schema: json_schema!({ "type": "string" }),
-            external_docs: None,
-            example: None,
-        };
-        response
-            .content
-            .insert((*media_type).to_owned(), MediaType { schema: Some(schema), ..MediaType::default() });
+        response.content.insert((*media_type).to_owned(), plain(media_type));
     }
     let responses = operation.inner_mut().responses.get_or_insert_with(Default::default);
     responses.responses.insert(StatusCode::Code(status), ReferenceOr::Item(response));
     operation
+}
+
+fn plain(media_type: &str) -> MediaType {
+    let json_schema = match media_type {
+        // A sequence of events is neither a text nor an object: its description tells what they hold.
+        "text/event-stream" => json_schema!({ "description": "Server-sent events." }),
+        "application/json" => json_schema!({ "type": "object" }),
+        _ => json_schema!({ "type": "string" }),
+    };
+    let schema = SchemaObject { json_schema, external_docs: None, example: None };
+    MediaType { schema: Some(schema), ..MediaType::default() }
 }
 
 /// Documents that an answer may also come in another media type.
@@ -59,14 +66,7 @@ pub fn also_answers<'t>(
 ) -> TransformOperation<'t> {
     let responses = operation.inner_mut().responses.get_or_insert_with(Default::default);
     if let Some(ReferenceOr::Item(response)) = responses.responses.get_mut(&StatusCode::Code(status)) {
-        let schema = SchemaObject {
-            json_schema: json_schema!({ "type": "string" }),
-            external_docs: None,
-            example: None,
-        };
-        response
-            .content
-            .insert(media_type.to_owned(), MediaType { schema: Some(schema), ..MediaType::default() });
+        response.content.insert(media_type.to_owned(), plain(media_type));
     }
     operation
 }
@@ -187,4 +187,30 @@ pub fn complete(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
             extensions: Default::default(),
         },
     )
+}
+
+/// The document written out. Without tokens, none is asked for in it either.
+pub fn written(openapi: &OpenApi, auth: Auth) -> serde_json::Result<Vec<u8>> {
+    let mut document = serde_json::to_value(openapi)?;
+    if auth == Auth::Off
+        && let Some(Value::Object(paths)) = document.get_mut("paths")
+    {
+        let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+        operations.filter_map(Value::as_object_mut).for_each(|operation| drop(operation.remove("security")));
+    }
+    forget_unused(&mut document);
+    serde_json::to_vec(&document)
+}
+
+/// Parameters are taken apart into their fields, which leaves their types behind: nobody refers to them.
+fn forget_unused(document: &mut Value) {
+    loop {
+        let text = document.to_string();
+        let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") else { return };
+        let before = schemas.len();
+        schemas.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
+        if schemas.len() == before {
+            return;
+        }
+    }
 }

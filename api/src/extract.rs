@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
-use aide::{OperationInput, generate::GenContext, openapi::Operation};
+use aide::{
+    OperationInput,
+    generate::GenContext,
+    openapi::{Operation, Parameter, ParameterSchemaOrContent, ReferenceOr},
+};
 use axum::{
     extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, Uri, header, request::Parts},
 };
 use bytes::Bytes;
 use platform::nats;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use schemas::{Problem, ProblemKind, problem::UiLanguage};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::Error;
 
@@ -100,8 +105,12 @@ impl<T: JsonSchema> OperationInput for Json<T> {
     }
 }
 
-/// Reads JSON; what does not fit is named by its path.
+/// Reads a JSON object; what does not fit is named by its path.
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // A list would pass for the fields of an object in their order, which nobody means.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(misfit("body", "expected an object, found a list"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -131,6 +140,11 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             .split('&')
             .filter(|pair| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty()))
             .collect();
+        // No parameter means it, and a database cannot hold it.
+        if let Some(pair) = kept.iter().find(|pair| pair.contains("%00")) {
+            let field = pair.split_once('=').map_or("query string", |(name, _)| name);
+            return Err(misfit(field, "a NUL character").into());
+        }
         let uri = Uri::try_from(format!("/?{}", kept.join("&"))).map_err(|error| unreadable_query(&error))?;
         axum::extract::Query::<T>::try_from_uri(&uri).map(|axum::extract::Query(value)| Self(value)).map_err(
             |rejection| {
@@ -144,7 +158,37 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
 impl<T: JsonSchema> OperationInput for Query<T> {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        let known = operation.parameters.len();
         axum::extract::Query::<T>::operation_input(ctx, operation);
+        for parameter in operation.parameters.iter_mut().skip(known) {
+            if let ReferenceOr::Item(Parameter::Query { parameter_data, allow_empty_value, .. }) = parameter {
+                *allow_empty_value = Some(true);
+                if let ParameterSchemaOrContent::Schema(schema) = &mut parameter_data.format {
+                    without_null(&mut schema.json_schema);
+                }
+            }
+        }
+    }
+}
+
+/// A query string has no null: an optional parameter is simply not there.
+fn without_null(schema: &mut Schema) {
+    let Some(object) = schema.as_object_mut() else { return };
+    object.remove("default");
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            object.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(options)) = object.get_mut("anyOf") {
+        options.retain(|option| option["type"] != "null");
+        if let [Value::Object(only)] = options.as_slice() {
+            let only = only.clone();
+            object.remove("anyOf");
+            object.extend(only);
+        }
     }
 }
 
@@ -159,7 +203,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(rejection) if rejection.status() == StatusCode::BAD_REQUEST => {
-                Err(misfit("id", rejection.body_text()).into())
+                Err(misfit("id", rejection.body_text().trim_start_matches("Invalid URL: ")).into())
             }
             Err(rejection) => {
                 tracing::error!(%rejection, "a route's path does not fit its handler");
@@ -254,7 +298,7 @@ mod tests {
             (r#"{"query": 1}"#, "query: "),
             (r#"{"query": "a", "filters": {"date_from": "x"}}"#, "filters.date_from: "),
             (r#"{"query": "a", "top_k": "many"}"#, "top_k: "),
-            (r"[]", "body: "),
+            (r#" ["a"]"#, "body: "),
             (r#"{"query": "a""#, "The body is not valid JSON"),
             (r#"{"query": "a"} x"#, "The body is not valid JSON"),
             ("", "The body is not valid JSON"),
@@ -267,7 +311,7 @@ mod tests {
 
     #[test]
     fn deep_json_is_refused_and_does_not_overflow_the_stack() {
-        let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+        let deep = format!("{}1{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
         assert_eq!(json::<serde_json::Value>(deep.as_bytes()).unwrap_err().kind, ProblemKind::BadRequest);
         // What nobody reads is skipped without going down into it.
         assert!(json::<SearchRequest>(format!(r#"{{"query": "a", "x": {deep}}}"#).as_bytes()).is_ok());
@@ -280,9 +324,12 @@ mod tests {
             (filter.project_id.unwrap().as_str(), filter.state, filter.limit),
             ("Torre Norte", None, Some(5))
         );
-        for (uri, field) in
-            [("/d?limit=x", "limit"), ("/d?state=gone", "state"), ("/d?project_id=%0A%0B", "project_id")]
-        {
+        for (uri, field) in [
+            ("/d?limit=x", "limit"),
+            ("/d?state=gone", "state"),
+            ("/d?category=a%00b", "category"),
+            ("/d?project_id=%0A%0B", "project_id"),
+        ] {
             let problem = query(uri).await.unwrap_err();
             assert!(problem.detail.en.starts_with(field), "{uri}: {}", problem.detail.en);
         }

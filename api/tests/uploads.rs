@@ -147,6 +147,27 @@ async fn a_bad_upload_is_refused_with_a_reason_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_before_it_listens_hears_the_refusal() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--max-upload-mb=1"]).await;
+    let address = api.url.strip_prefix("http://").unwrap();
+    // Once with a length that gives it away at once, once with one that does not.
+    for (length, sent) in [(4_000_000, 4_000_000), (1_900_000, 1_900_000)] {
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\n\
+             --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let before = head.len() - head.find("\r\n\r\n").unwrap() - 4;
+        socket.write_all(&vec![b'x'; sent - before]).await.unwrap();
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 413");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_half_way_leaves_nothing() {
     let backends = Backends::start().await;
     let api = backends.api(&[]).await;

@@ -89,7 +89,10 @@ impl Query for VerifyToken {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Register {
     /// What the user logs in with; upper and lower case are the same.
-    #[schemars(length(min = 3, max = 254))]
+    #[schemars(
+        length(min = 3, max = 254),
+        regex(pattern = r"^[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+$")
+    )]
     pub email: String,
     #[schemars(length(min = 8, max = 128))]
     pub password: String,
@@ -130,7 +133,10 @@ impl Query for Register {
 /// `POST /auth/login`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Login {
-    #[schemars(length(min = 3, max = 254))]
+    #[schemars(
+        length(min = 3, max = 254),
+        regex(pattern = r"^[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+$")
+    )]
     pub email: String,
     #[schemars(length(min = 1, max = 128))]
     pub password: String,

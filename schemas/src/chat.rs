@@ -23,21 +23,21 @@ pub const MAX_TURN_CHARS: usize = 4_000;
 pub struct ChatRequest {
     /// The question, in Spanish or English: 1 to 2,000 characters (old name: `question`).
     #[serde(alias = "question")]
-    #[schemars(length(min = 1, max = 2000))]
+    #[schemars(length(min = 1, max = 2000), regex(pattern = r"^[^\x00]*\S[^\x00]*$"))]
     pub message: String,
     /// The conversation this goes on with; the client may choose it. Absent: a new one.
     #[serde(default, deserialize_with = "lenient::text")]
-    #[schemars(length(max = 128))]
+    #[schemars(with = "Option<String>", length(max = 128))]
     pub conversation_id: String,
     /// Old name of `conversation_id`.
     #[serde(default, deserialize_with = "lenient::text")]
-    #[schemars(length(max = 128))]
+    #[schemars(with = "Option<String>", length(max = 128))]
     pub session_id: String,
     /// Only this project; null or absent: all that the caller may read.
     #[serde(default, deserialize_with = "lenient::project")]
     pub project_id: Option<ProjectId>,
     /// How many documents the answer may draw on: 1 to 50, 5 when absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 50))]
     pub max_context_docs: Option<i64>,
     /// What was said before, oldest first, for clients that keep conversations themselves. A stored conversation of
@@ -46,7 +46,7 @@ pub struct ChatRequest {
     pub history: Option<Vec<Turn>>,
     /// Whose history this goes into (`GET /chat/history/{user_id}`); absent: the caller's own account.
     #[serde(default, deserialize_with = "lenient::text")]
-    #[schemars(length(max = 128))]
+    #[schemars(with = "Option<String>", length(max = 128))]
     pub user_id: String,
     /// Whether the answer is streamed (SSE); `Accept: text/event-stream` says the same.
     #[serde(default)]

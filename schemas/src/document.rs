@@ -128,6 +128,7 @@ pub struct ListFilter {
     /// Only what came with this import or mail.
     pub parent_id: Option<DocumentId>,
     /// 1 to 200, 50 when absent.
+    #[schemars(range(min = 1, max = 200))]
     pub limit: Option<u16>,
     pub cursor: Option<String>,
 }

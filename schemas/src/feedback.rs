@@ -20,11 +20,12 @@ pub struct FeedbackRequest {
     #[schemars(length(min = 1, max = 128))]
     pub session_id: String,
     /// 1 (useless) to 5 (just right).
+    #[serde(deserialize_with = "lenient::required_integer")]
     #[schemars(range(min = 1, max = 5))]
     pub rating: i64,
     /// Up to 4,000 characters.
     #[serde(default, deserialize_with = "lenient::text")]
-    #[schemars(length(max = 4000))]
+    #[schemars(with = "Option<String>", length(max = 4000))]
     pub comment: String,
 }
 

@@ -114,7 +114,14 @@ macro_rules! id {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "minLength": 1, "maxLength": MAX_ID_CHARS, "description": $doc })
+                json_schema!({
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": MAX_ID_CHARS,
+                    // Something besides spaces, and no control characters.
+                    "pattern": r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]+$",
+                    "description": $doc,
+                })
             }
         }
     };

@@ -138,6 +138,27 @@ pub mod lenient {
         })
     }
 
+    /// A whole number, also written as `5.0` or `"5"`.
+    pub fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let whole = match &value {
+            Value::Null => return Ok(None),
+            Value::Number(number) => number.as_i64().or_else(|| {
+                let float = number.as_f64()?;
+                // Every whole number of a request is small: beyond this, a float is not exact any more.
+                (float.fract() == 0.0 && float.abs() < 1e15).then_some(float as i64)
+            }),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        whole.map(Some).ok_or_else(|| D::Error::custom(format!("expected a whole number, found {value}")))
+    }
+
+    /// The same where there must be one.
+    pub fn required_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        integer(deserializer)?.ok_or_else(|| D::Error::custom("expected a whole number, found null"))
+    }
+
     fn kind(value: &Value) -> &'static str {
         match value {
             Value::Array(_) => "a list",

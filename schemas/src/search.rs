@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{DocumentId, Lane, Problem, ProjectId, Query, Scope, metadata::lenient};
+use crate::{
+    DocumentId, Lane, Problem, ProjectId, Query, Scope,
+    metadata::{MAX_FIELD_CHARS, lenient},
+};
 
 pub const MAX_QUERY_CHARS: usize = 2_000;
 pub const MAX_TOP_K: u8 = 50;
@@ -14,17 +17,17 @@ pub const DEFAULT_TOP_K: u8 = 10;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SearchRequest {
     /// What is looked for, in Spanish or English, or a document number or a part of one: 1 to 2,000 characters.
-    #[schemars(length(min = 1, max = 2000))]
+    #[schemars(length(min = 1, max = 2000), regex(pattern = r"^[^\x00]*\S[^\x00]*$"))]
     pub query: String,
     /// Only this project; null or absent: all that the caller may read.
     #[serde(default, deserialize_with = "lenient::project")]
     pub project_id: Option<ProjectId>,
     /// How many documents at most: 1 to 50, 10 when absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 50))]
     pub top_k: Option<i64>,
     /// Sent by old clients (1 to 100); the index needs no such knob any more, so it changes nothing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 100))]
     pub probes: Option<i64>,
     /// Leaves out rows whose match is poor (`BAJO`).
@@ -56,13 +59,37 @@ pub struct Filters {
     pub status: Option<String>,
     /// Modified on or after this moment (RFC 3339 or YYYY-MM-DD).
     #[serde(deserialize_with = "lenient::date")]
+    #[schemars(with = "Option<String>")]
     pub date_from: Option<DateTime<Utc>>,
     /// Modified on or before this moment.
     #[serde(deserialize_with = "lenient::date")]
+    #[schemars(with = "Option<String>")]
     pub date_to: Option<DateTime<Utc>>,
 }
 
 impl Filters {
+    /// Texts that a database can compare with.
+    fn check(&self) -> Result<(), Problem> {
+        let texts = [
+            ("filters.doc_type", &self.doc_type),
+            ("filters.category", &self.category),
+            ("filters.revision", &self.revision),
+            ("filters.status", &self.status),
+        ];
+        for (field, text) in texts {
+            if let Some(text) = text
+                && (text.contains('\0') || text.chars().count() > MAX_FIELD_CHARS)
+            {
+                return Err(Problem::field(
+                    field,
+                    "no puede tener más de 1000 caracteres ni caracteres NUL.",
+                    "must not have more than 1000 characters nor NUL characters.",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -89,13 +116,15 @@ impl Search {
     pub fn new(request: SearchRequest, scope: &Scope) -> Result<Self, Problem> {
         let query = request.query.trim();
         check_text("query", query)?;
+        let filters = request.filters.unwrap_or_default();
+        filters.check()?;
         Ok(Self {
             scope: scope.narrowed(request.project_id.as_ref()),
             query: query.to_owned(),
             top_k: in_range("top_k", request.top_k, 1, i64::from(MAX_TOP_K))?.unwrap_or(DEFAULT_TOP_K),
             mode: request.mode.unwrap_or_default(),
             strict: request.strict_mode.unwrap_or_default(),
-            filters: request.filters.unwrap_or_default(),
+            filters,
             document_id: None,
         })
         .and_then(|search| in_range("probes", request.probes, 1, 100).map(|_| search))
@@ -213,6 +242,7 @@ mod tests {
             (r#"{"query": "a", "top_k": 0}"#, "top_k"),
             (r#"{"query": "a", "top_k": 51}"#, "top_k"),
             (r#"{"query": "a", "probes": 101}"#, "probes"),
+            (r#"{"query": "a", "filters": {"status": "\u0000"}}"#, "filters.status"),
         ] {
             let problem = check(json).unwrap_err();
             assert!(problem.detail.en.starts_with(field), "{json}: {problem:?}");

@@ -93,9 +93,10 @@ impl Parts {
         }))
     }
 
-    /// Reads on without keeping anything, so that a refused client hears why.
+    /// Reads on without keeping anything, so that a refused client hears why. A client that sends far too much sees a
+    /// broken connection instead.
     pub async fn drain(&mut self) {
-        self.budget.store(self.max.saturating_add(OVERHEAD), Ordering::Relaxed);
+        self.budget.store(self.max.saturating_mul(4).saturating_add(OVERHEAD), Ordering::Relaxed);
         let rest = async {
             while let Ok(Some(mut field)) = self.multipart.next_field().await {
                 while let Ok(Some(_)) = field.chunk().await {}

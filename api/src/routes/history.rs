@@ -22,23 +22,29 @@ use crate::{
 
 pub fn routes() -> ApiRouter<App> {
     ApiRouter::new()
-        .api_route("/history/{id}", get_with(of_conversation, document_conversation))
+        .api_route("/history/{conversation_id}", get_with(of_conversation, document_conversation))
         .api_route(
-            "/chat/history/{id}",
+            "/chat/history/{user_id}",
             get_with(of_user, |operation| document_user(operation, "userHistory")),
         )
         .api_route(
-            "/api/chat/history/{id}",
+            "/api/chat/history/{user_id}",
             get_with(of_user, |operation| document_user(operation, "userHistoryOldName")),
         )
 }
 
-/// Whose history.
 #[derive(Debug, Deserialize, JsonSchema)]
-struct Whose {
-    /// The conversation's or user's id: up to 128 characters.
+struct OfConversation {
+    /// The conversation's id, as the client chose it or `/chat` gave it.
     #[schemars(length(min = 1, max = 128))]
-    id: String,
+    conversation_id: String,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct OfUser {
+    /// The user's id, as it was sent with the questions.
+    #[schemars(length(min = 1, max = 128))]
+    user_id: String,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -52,10 +58,10 @@ async fn of_conversation(
     State(lookup): State<Lookup>,
     caller: Caller,
     id: RequestId,
-    Path(whose): Path<Whose>,
+    Path(whose): Path<OfConversation>,
     Query(much): Query<HowMuch>,
 ) -> Result<axum::Json<History>, Error> {
-    let query = ConversationHistory::new(&whose.id, much.limit, caller.account())?;
+    let query = ConversationHistory::new(&whose.conversation_id, much.limit, caller.account())?;
     let history = lookup.ask(&id, &query).await?;
     edge::note_results(history.history.len());
     Ok(axum::Json(history))
@@ -65,10 +71,10 @@ async fn of_user(
     State(lookup): State<Lookup>,
     caller: Caller,
     id: RequestId,
-    Path(whose): Path<Whose>,
+    Path(whose): Path<OfUser>,
     Query(much): Query<HowMuch>,
 ) -> Result<axum::Json<History>, Error> {
-    let query = UserHistory::new(&whose.id, much.limit, caller.account())?;
+    let query = UserHistory::new(&whose.user_id, much.limit, caller.account())?;
     let history = lookup.ask(&id, &query).await?;
     edge::note_results(history.history.len());
     Ok(axum::Json(history))
