@@ -92,7 +92,8 @@ def search(status, headers, text, project=None, top_k=10):
         require(project is None or value["project_id"] == project, f"[{index}] is of project {value['project_id']!r}")
     scores = [value["score"] for value in rows]
     require(scores == sorted(scores, reverse=True), "not best first")
-    ids = [value["document_id"] for value in rows]
+    # An id is its project's own: two projects may have the same one.
+    ids = [(value["project_id"], value["document_id"]) for value in rows]
     require(len(ids) == len(set(ids)), "a document comes twice")
     return rows
 
