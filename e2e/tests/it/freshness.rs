@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{shared, unique};
 
-/// Rounds of {upload and wait, search for its unique phrase through a warm cache}. `make chaos` does a thousand.
+/// Rounds of {upload and wait, search for its unique phrase through a warm cache}. load/freshness.py does a thousand.
 const ROUNDS: u32 = 40;
 
 #[tokio::test]
