@@ -14,6 +14,7 @@ use sqlx::PgPool;
 
 use crate::{
     ceiling::Ceiling,
+    cpu::Cpu,
     figures::{Figures, median},
 };
 
@@ -22,21 +23,45 @@ const CLIENTS: usize = 8;
 
 /// One import of records, and files by several clients, each text one passage: how much of the model's own rate is left.
 pub async fn throughput(
-    client: &Client,
+    system: &System,
     ceiling: &mut Ceiling,
     texts: &[String],
     figures: &mut Figures,
 ) -> Result<()> {
     let (records, files) = texts.split_at(texts.len() * 7 / 10);
+    let client = &system.client()?;
     ceiling.measure_passages(records).await?;
+    let idle = Cpu::read(system)?;
     let bulk = import(client, records).await?;
+    let imported = Cpu::read(system)?;
     ceiling.measure_passages(files).await?;
+    let between = Cpu::read(system)?;
     let single = upload_and_wait(client, files).await?;
+    let uploaded = Cpu::read(system)?;
     ceiling.measure_passages(records).await?;
     let (what, most) = ("the model alone", ceiling.passages());
     figures.plain("model: passages", most, "1/s");
     figures.ratio("ingest: records of one import", bulk, "1/s", what, most);
     figures.ratio("ingest: files by 8 clients that wait", single, "1/s", what, most);
+    imported.report(
+        idle,
+        records.len(),
+        ["ingest: processor time of a record", "  worker", "  api", "  PostgreSQL", "  NATS", "  Valkey"],
+        figures,
+    );
+    uploaded.report(
+        between,
+        files.len(),
+        [
+            "ingest: processor time of a file",
+            "  worker and reader",
+            "  api",
+            "  PostgreSQL",
+            "  NATS",
+            "  Valkey",
+        ],
+        figures,
+    );
     Ok(())
 }
 

@@ -21,6 +21,8 @@ const DOCUMENTS: i32 = 8_000;
 /// One document in so many belongs to the small project: 5 % of the passages.
 const SMALL: i32 = 20;
 const VOCABULARY: usize = 20_000;
+/// Ranks begin here: the words that are more common carry grammar, and are not indexed.
+const STOP_WORDS: usize = 50;
 /// The words are numbered from here, apart from those of other texts.
 const FIRST_WORD: usize = 1_000_000;
 const SEARCHES: usize = 150;
@@ -71,13 +73,14 @@ async fn some(client: &Client, project: Option<&str>, random: &mut Random, count
 
 /// A word's rank by Zipf's law: each doubling of the rank is as likely as the one before.
 fn zipf(random: &mut Random) -> usize {
-    (VOCABULARY as f64).powf(random.share()) as usize
+    let ranks = VOCABULARY as f64 / STOP_WORDS as f64;
+    (STOP_WORDS as f64 * ranks.powf(random.share())) as usize
 }
 
 async fn fill(url: &str) -> Result<()> {
     let mut database = PgConnection::connect(url).await?;
     let database = &mut database;
-    let words: Vec<String> = (0..=VOCABULARY).map(|rank| prose::word(FIRST_WORD + rank)).collect();
+    let words: Vec<String> = (STOP_WORDS..=VOCABULARY).map(|rank| prose::word(FIRST_WORD + rank)).collect();
     let indexes: Vec<String> = sqlx::query_scalar(
         "SELECT pg_get_indexdef(indexrelid) FROM pg_index
          WHERE indexrelid IN ('chunk_embedding'::regclass, 'posting_term'::regclass, 'posting_chunk'::regclass)",
@@ -95,9 +98,10 @@ async fn fill(url: &str) -> Result<()> {
         sqlx::query(statement).execute(&mut *database).await.context(statement)?;
     }
     sqlx::query(
-        "INSERT INTO vocabulary SELECT n - 1, word FROM unnest($1::text[]) WITH ORDINALITY AS w(word, n)",
+        "INSERT INTO vocabulary SELECT $2 + n - 1, word FROM unnest($1::text[]) WITH ORDINALITY AS w(word, n)",
     )
     .bind(&words)
+    .bind(i64::try_from(STOP_WORDS)?)
     .execute(&mut *database)
     .await?;
     sqlx::query(
@@ -115,8 +119,9 @@ async fn fill(url: &str) -> Result<()> {
     sqlx::query(
         "CREATE TEMP TABLE draw AS
          SELECT d.key AS document_key, d.project_key, ordinal,
-                floor(power((SELECT max(rank) FROM vocabulary), random()))::int AS rank
-         FROM document d, generate_series(0, 4) AS ordinal, generate_series(1, 70)
+                floor(first * power(last / first, random()))::int AS rank
+         FROM document d, generate_series(0, 4) AS ordinal, generate_series(1, 70),
+              (SELECT min(rank)::float8 AS first, max(rank)::float8 AS last FROM vocabulary) AS ranks
          WHERE d.id LIKE 'sint-%'",
     )
     .execute(&mut *database)

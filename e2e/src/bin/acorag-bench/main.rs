@@ -3,9 +3,11 @@
 #![allow(clippy::print_stdout, reason = "the figures are what this program is for")]
 
 mod ceiling;
+mod cpu;
 mod figures;
 mod ingest;
 mod large;
+mod machine;
 mod memory;
 mod search;
 mod stages;
@@ -46,6 +48,7 @@ async fn main() -> Result<()> {
     let mut questions = Questions::new(Random::new(2));
     let mut figures = Figures::default();
 
+    machine::busy(&mut figures).await?;
     let mut system = System::start(Options::default().durable()).await?;
     memory::idle(&system, &mut figures)?;
     let mut ceiling = Ceiling::new(system.stack.paths()).await?;
@@ -53,10 +56,10 @@ async fn main() -> Result<()> {
     let pool = PgPool::connect(system.stack.database_url()).await?;
 
     let texts = ceiling.texts(&mut random, TEXTS);
-    ingest::throughput(&client, &mut ceiling, &texts, &mut figures).await?;
+    ingest::throughput(&system, &mut ceiling, &texts, &mut figures).await?;
     ingest::manual(&client, &pool, &ceiling, &mut figures).await?;
     let typical = search::alone(&system, &ceiling, &mut questions, &mut figures).await?;
-    search::throughput(&client, &mut ceiling, &mut questions, &mut figures).await?;
+    search::throughput(&system, &mut ceiling, &mut questions, &mut figures).await?;
     search::cached(&client, typical, &mut questions, &mut figures).await?;
     search::cold(&mut system, typical, &mut questions, &mut figures).await?;
     if !args.quick {

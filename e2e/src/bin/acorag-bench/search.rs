@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::{
     ceiling::{Ceiling, Questions},
+    cpu::Cpu,
     figures::{Figures, median, percentile},
     ingest::PROJECT,
     stages::Stages,
@@ -88,16 +89,22 @@ pub async fn together(
 }
 
 pub async fn throughput(
-    client: &Client,
+    system: &System,
     ceiling: &mut Ceiling,
     questions: &mut Questions,
     figures: &mut Figures,
 ) -> Result<()> {
     const SAMPLE: usize = 800;
-    let mut rates = Vec::new();
+    let client = &system.client()?;
+    let (mut rates, mut used) = (Vec::new(), None);
     for clients in [8, 50, 200] {
         ceiling.measure_queries(&questions.some(SAMPLE)).await?;
+        let (before, searches) = (Cpu::read(system)?, Stages::read(system).await?);
         rates.push(together(client, PROJECT, clients, questions).await?);
+        let count = Stages::read(system).await?.since(&searches).count("embed");
+        if clients == 50 {
+            used = Some((before, Cpu::read(system)?, count));
+        }
     }
     ceiling.measure_queries(&questions.some(SAMPLE)).await?;
     let most = ceiling.queries();
@@ -107,6 +114,11 @@ pub async fn throughput(
     for ((rate, p95), (name, tail)) in rates.into_iter().zip(names) {
         figures.ratio(name, rate, "1/s", "the model alone", most);
         figures.plain(tail, p95, "ms");
+    }
+    if let Some((before, after, count)) = used {
+        let names =
+            ["search: processor time, 50 clients", "  worker", "  api", "  PostgreSQL", "  NATS", "  Valkey"];
+        after.report(before, count, names, figures);
     }
     Ok(())
 }

@@ -43,6 +43,11 @@ impl Stages {
         Self(self.0.iter().map(added).collect())
     }
 
+    /// How often a stage ran.
+    pub fn count(&self, stage: &str) -> usize {
+        self.0.get(stage).map_or(0, |(_, count)| *count as usize)
+    }
+
     /// Milliseconds, on average; 0 for a stage that did not run.
     pub fn mean(&self, stage: &str) -> f64 {
         match self.0.get(stage) {
@@ -64,6 +69,6 @@ mod tests {
         };
         let stages = at(0.5, 30).since(&at(0.3, 10));
         assert!((stages.mean("vector") - 10.0).abs() < 1e-9);
-        assert_eq!(stages.mean("rows"), 0.0);
+        assert_eq!((stages.mean("rows"), stages.count("vector")), (0.0, 20));
     }
 }
