@@ -12,8 +12,14 @@ mod limits;
 mod producers;
 mod restarts;
 mod revisions;
+mod streaming;
 mod telemetry;
 mod walls;
+
+/// The same fake that the query worker's own tests speak to.
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "../../../query-worker/tests/it/fake_llm.rs"]
+mod fake_llm;
 
 use std::sync::OnceLock;
 
