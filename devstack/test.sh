@@ -11,6 +11,8 @@ status=0
 cargo build --workspace --bins --locked
 target/debug/devstack fetch
 cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$output" || status=$?
+target/debug/devstack python ops/requirements.txt -- -m unittest discover -s ops/tests -p '*_test.py' 2>&1 |
+    tee -a "$output" || status=$?
 python3 -m unittest discover -s load -p '*_test.py' 2>&1 | tee -a "$output" || status=$?
 
 # "test result: ok. 7 passed; 0 failed; …" of every Rust test program; "Ran 5 tests in …" and "FAILED (failures=1, errors=1)"

@@ -59,6 +59,8 @@ pub struct App {
     documents: Documents,
     #[from_ref(skip)]
     stopping: CancellationToken,
+    #[from_ref(skip)]
+    tally: Tally,
 }
 
 /// Documents about the api itself, written out once.
@@ -93,12 +95,11 @@ impl App {
                 .with_optional("redis", move || redis::check(redis.clone()))
         };
         let tally = Tally::default();
-        tokio::spawn(tally.clone().report(requester.clone(), stopping.clone()));
         let cache = Cache::new(config.cache.clone(), redis.clone(), metrics.cache.clone());
         let limits = Limits::new(config.limits.clone(), redis, metrics.limited.clone());
         tokio::spawn(stopping.clone().run_until_cancelled_owned(tidy(limits.clone())));
         Ok(Self {
-            searcher: Searcher::new(requester.clone(), cache, tally, requests.search_patience()),
+            searcher: Searcher::new(requester.clone(), cache, tally.clone(), requests.search_patience()),
             intake: Intake {
                 objects: objects.clone(),
                 max_file_mb: requests.max_upload_mb,
@@ -121,6 +122,7 @@ impl App {
             checks,
             metrics,
             stopping,
+            tally,
         })
     }
 
@@ -171,8 +173,17 @@ impl App {
         // A second less than the whole: the process still has to flush its traces.
         let drain = Duration::from_secs(config.lifecycle.shutdown_timeout.saturating_sub(1));
         let stopping = self.stopping.clone();
+        let (tally, requester) = (self.tally.clone(), self.requester.clone());
         let router = self.router(config);
-        async move { server.serve(router, listener, stall, drain, stopping).await }
+        async move {
+            let served = CancellationToken::new();
+            let reporting = tally.report(requester, served.clone());
+            let serving = async {
+                let _last_report = served.drop_guard_ref();
+                server.serve(router, listener, stall, drain, stopping).await
+            };
+            tokio::join!(serving, reporting).0
+        }
     }
 }
 

@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 /// Different searches between two reports: beyond that some are not counted.
 const MOST: usize = 1_000;
 const EVERY: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A stop waits no longer than this for a report.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Searches in one message.
 const BATCH: usize = 100;
 
@@ -35,10 +36,10 @@ impl Tally {
         }
     }
 
-    /// Reports now and then, and once more at the end. Losing a report loses a count.
-    pub async fn report(self, requester: Requester, stopping: CancellationToken) {
+    /// Reports now and then, and once more when the last search is `served`. Losing a report loses a count.
+    pub async fn report(self, requester: Requester, served: CancellationToken) {
         loop {
-            let last = stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none();
+            let last = served.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none();
             for searches in self.take().chunks(BATCH) {
                 let context = Context::new(uuid::Uuid::now_v7().to_string());
                 let report = ReportSearches { searches: searches.to_vec() };

@@ -120,6 +120,7 @@ impl Stack {
     pub fn environment(&self) -> Vec<(&'static str, std::ffi::OsString)> {
         let mut environment = vec![
             ("NATS_URL", self.nats_url().into()),
+            ("NATS_MONITOR_URL", self.nats_monitor_url().into()),
             ("DATABASE_URL", self.database_url().into()),
             ("REDIS_URL", self.redis_url().into()),
         ];

@@ -34,6 +34,8 @@ pub struct Plan {
 /// Running programs. Dropping it stops the api, then the workers, then the servers.
 pub struct Acorag {
     url: String,
+    /// Where each program shows its figures.
+    metrics: Vec<String>,
     api: Option<Service>,
     workers: Vec<Service>,
     _stack: Stack,
@@ -44,11 +46,14 @@ impl Acorag {
     pub async fn start(stack: Stack, plan: Plan) -> Result<Self> {
         let programs = Programs::new(&plan)?;
         programs.migrate().await?;
-        let mut acorag = Self { url: plan.url, api: None, workers: Vec::new(), _stack: stack };
+        let metrics = vec![format!("{}/metrics", plan.url)];
+        let mut acorag = Self { url: plan.url, metrics, api: None, workers: Vec::new(), _stack: stack };
         for (kind, count) in [("ingest-worker", plan.ingest_workers), ("query-worker", plan.query_workers)] {
             for number in 1..=count {
                 let name = if count == 1 { kind.to_owned() } else { format!("{kind}-{number}") };
-                acorag.workers.push(programs.start(name, kind, ("HEALTH_PORT", free_port()?))?);
+                let port = free_port()?;
+                acorag.metrics.push(format!("http://127.0.0.1:{port}/metrics"));
+                acorag.workers.push(programs.start(name, kind, ("HEALTH_PORT", port))?);
             }
         }
         acorag.api = Some(programs.start("api".to_owned(), "api", ("PORT", plan.port))?);
@@ -58,6 +63,10 @@ impl Acorag {
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    pub fn metrics(&self) -> &[String] {
+        &self.metrics
     }
 
     /// Until the api says that everything behind it is ready.

@@ -24,7 +24,7 @@ pub struct Arguments {
     /// How many query workers to run
     #[arg(long, env = "QUERY_WORKERS", default_value_t = 1)]
     query_workers: u32,
-    /// The command; it finds acorag by ACORAG_URL and everything else as with `devstack run`
+    /// The command; it finds acorag by ACORAG_URL, every program's figures by ACORAG_METRICS (URLs) and everything else as with `devstack run`
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
 }
@@ -83,7 +83,8 @@ pub async fn with_acorag(location: Location, arguments: Arguments) -> Result<Exi
         acorag = Acorag::start(stack, plan) => acorag?,
         _ = interrupt.next() => return Ok(ExitCode::from(130)),
     };
-    let process = command.env("ACORAG_URL", acorag.url()).start()?;
+    let process =
+        command.env("ACORAG_URL", acorag.url()).env("ACORAG_METRICS", acorag.metrics().join(" ")).start()?;
     let status = tokio::select! {
         status = finish(process, &mut interrupt) => status?,
         failed = acorag.supervise() => match failed? {},

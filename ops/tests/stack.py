@@ -1,0 +1,38 @@
+"""The real servers, and acorag on them, for tests that ask a running stack."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DEVSTACK = os.environ.get("DEVSTACK", ROOT / "target/debug/devstack")
+# Says what it was given, and lives until its input ends.
+WAIT = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
+
+
+class Stack:
+    """`with Stack() as environment`: where everything is, as `devstack run` and `devstack with-acorag` tell commands:
+    NATS_URL, NATS_MONITOR_URL, DATABASE_URL, REDIS_URL, and with acorag also ACORAG_URL and ACORAG_METRICS (a URL for
+    each program, separated by spaces). Free ports, temporary data, gone at the end."""
+
+    def __init__(self, acorag=True, **settings):
+        self.command = [DEVSTACK, "with-acorag" if acorag else "run", "--", sys.executable, "-c", WAIT]
+        self.environment = os.environ | settings
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, env=self.environment, cwd=ROOT, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        said = self.process.stdout.readline()
+        if not said:
+            self.__exit__()
+            raise RuntimeError(f"devstack ended with {self.process.returncode} before the stack was up")
+        return json.loads(said)
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        try:
+            self.process.wait(timeout=60)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()

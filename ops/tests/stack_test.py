@@ -1,0 +1,17 @@
+"""What the other tests stand on."""
+import unittest
+import urllib.request
+
+from stack import Stack
+
+
+class RunningStack(unittest.TestCase):
+    def test_every_program_shows_its_figures(self):
+        with Stack() as environment:
+            for url in environment["ACORAG_METRICS"].split():
+                with urllib.request.urlopen(url, timeout=10) as reply:
+                    self.assertIn("# HELP", reply.read().decode())
+
+
+if __name__ == "__main__":
+    unittest.main()
