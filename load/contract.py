@@ -18,10 +18,10 @@ class Broken(Exception):
 
 
 class Refused(Exception):
-    """A correct 429: the caller is told when to come back."""
+    """A correct refusal: the caller is told when to come back."""
 
     def __init__(self, retry_after):
-        super().__init__(f"429, Retry-After {retry_after}")
+        super().__init__(f"refused, Retry-After {retry_after}")
         self.retry_after = retry_after
 
 

@@ -35,7 +35,8 @@ class Client:
             raise contract.Broken(f"no reply: {error}") from None
 
     def call(self, check, method, path, body=None, headers=None):
-        """Sends, checks, and prints. A correct 429 is waited for once, when it asks for no more than the patience."""
+        """Sends, checks, and prints. A correct 429, and a 503 that says when to come back, are waited for once, when
+        they ask for no more than the patience."""
         if isinstance(body, dict):
             body, headers = json.dumps(body).encode(), {"Content-Type": "application/json"} | (headers or {})
         for attempt in (1, 2):
@@ -43,6 +44,9 @@ class Client:
             status, reply_headers, raw = self.send(method, path, body, headers)
             took = 1000 * (time.monotonic() - started)
             try:
+                if status == 503 and (reply_headers.get("Retry-After") or "").isdigit():
+                    contract.error_body(status, raw)
+                    raise contract.Refused(int(reply_headers["Retry-After"]))
                 checked = check(status, reply_headers, raw.decode("utf-8", "replace"))
             except contract.Refused as refused:
                 if attempt == 2 or refused.retry_after > self.patience:
@@ -98,6 +102,17 @@ def chatting(client, project):
                 {"session_id": session, "rating": 5, "comment": "old_client.py"})
 
 
+def searchable(client, document):
+    """An upload that was not waited for long enough is followed, as the 202 says."""
+    for _ in range(90):
+        state = client.call(lambda *reply: contract.expect_status(*reply, 200), "GET", f"/documents/{document}")["state"]
+        if state == "indexed":
+            return
+        contract.require(state in ("queued", "processing"), f"the upload is {state}")
+        time.sleep(1)
+    raise contract.Broken("not searchable after two minutes")
+
+
 def uploading(client, project):
     word, filename = f"calibrador{uuid.uuid4().hex[:10]}", f"nota-{uuid.uuid4().hex[:8]}.txt"
     content = f"Nota de obra. El instrumento {word} se guarda en la bodega del piso 3.\n".encode()
@@ -107,8 +122,9 @@ def uploading(client, project):
     data = client.call(lambda *reply: contract.accepted(*reply, filename), "POST", "/upload?wait=50", form,
                        {"Content-Type": media_type})
     contract.require(data["project_id"] == project, f"uploaded to project {data['project_id']!r}")
-    contract.require("chunks_created" in data, "not searchable after 50 seconds")
     document = urllib.parse.quote(data["document_id"], safe="")
+    if "chunks_created" not in data:
+        searchable(client, document)
     try:
         rows = client.call(lambda *reply: contract.search(*reply, project), "POST", "/search",
                            {"query": word, "project_id": project, "top_k": 10, "probes": 10})

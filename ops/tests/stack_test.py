@@ -10,7 +10,8 @@ class RunningStack(unittest.TestCase):
         with Stack() as environment:
             for url in environment["ACORAG_METRICS"].split():
                 with urllib.request.urlopen(url, timeout=10) as reply:
-                    self.assertIn("# HELP", reply.read().decode())
+                    self.assertEqual(reply.status, 200)
+                    self.assertIn("text/plain", reply.headers["content-type"])
 
 
 if __name__ == "__main__":
