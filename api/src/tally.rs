@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 const MOST: usize = 1_000;
 const EVERY: Duration = Duration::from_secs(10);
 /// A stop waits no longer than this for a report.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Searches in one message.
 const BATCH: usize = 100;
 
