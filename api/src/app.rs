@@ -81,6 +81,7 @@ impl App {
         install_crypto();
         let nats = config.nats.connect("acorag-api").await?;
         let redis = Redis::new(config.redis.connect()?, Duration::from_millis(config.redis.redis_timeout_ms));
+        redis.warm_up().await;
         let requester = Requester::start(nats.clone()).await.context("subscribing to replies")?;
         let objects = Objects::open(&nats, subjects::FILES_BUCKET)
             .await
@@ -177,10 +178,16 @@ impl App {
         let router = self.router(config);
         async move {
             let served = CancellationToken::new();
-            let reporting = tally.report(requester, served.clone());
+            let reporting = async {
+                tokio::select! {
+                    () = tally.report(requester, served.clone()) => {}
+                    // A stop takes no longer for the sake of a count.
+                    () = async { stopping.cancelled().await; tokio::time::sleep(drain).await } => {}
+                }
+            };
             let serving = async {
                 let _last_report = served.drop_guard_ref();
-                server.serve(router, listener, stall, drain, stopping).await
+                server.serve(router, listener, stall, drain, stopping.clone()).await
             };
             tokio::join!(serving, reporting).0
         }

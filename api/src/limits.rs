@@ -97,7 +97,13 @@ impl Limits {
     /// Charges one request.
     async fn check(&self, class: Class, rule: Rule, key: &str) -> Verdict {
         let (verdict, by) = match self.shared.check(class, rule, key).await {
-            Some(verdict) => (verdict, "shared"),
+            Some(verdict) => {
+                // Noted here too, so that an outage of Redis gives nobody a second quota.
+                if verdict.allowed {
+                    self.local.check(class, rule, key);
+                }
+                (verdict, "shared")
+            }
             None => (self.local.check(class, rule, key), "local"),
         };
         if !verdict.allowed {

@@ -8,11 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fred::{clients::Pool, prelude::FredResult};
+use fred::{
+    clients::Pool,
+    prelude::{ClientLike as _, FredResult},
+};
 
 /// After a failure nobody asks for this long, and then one request tries first: an outage costs one request a second
 /// its moment of patience, not every request.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A start waits this long for it: the first request then finds it connected.
+const WARM_UP: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub struct Redis {
@@ -26,6 +31,13 @@ pub struct Redis {
 impl Redis {
     pub fn new(pool: Pool, patience: Duration) -> Self {
         Self { pool, patience, started: Instant::now(), away_until: Arc::default() }
+    }
+
+    /// Waits until it is connected, or a moment when it is away.
+    pub async fn warm_up(&self) {
+        if !matches!(tokio::time::timeout(WARM_UP, self.pool.wait_for_connect()).await, Ok(Ok(()))) {
+            tracing::warn!("Redis is away: starting without");
+        }
     }
 
     pub fn pool(&self) -> &Pool {

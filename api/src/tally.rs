@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 /// Different searches between two reports: beyond that some are not counted.
 const MOST: usize = 1_000;
 const EVERY: Duration = Duration::from_secs(10);
-/// A stop waits no longer than this for a report.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Searches in one message.
 const BATCH: usize = 100;

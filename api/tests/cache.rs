@@ -78,7 +78,7 @@ async fn an_answer_that_a_commit_overtook_is_not_served_again() {
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
     worker.replies.lock().unwrap().extend([Ok(reply("old")), Ok(reply("new"))]);
-    *worker.search_time.lock().unwrap() = Duration::from_millis(500);
+    *worker.search_time.lock().unwrap() = Duration::from_secs(2);
     let asked = value!({"query": "losa"});
     let (first, ()) = tokio::join!(search(&api, &asked), async {
         until("the question is with the worker", || async { worker.searches() == 1 }).await;

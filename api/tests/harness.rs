@@ -65,8 +65,9 @@ impl Backends {
     }
 }
 
-/// Without limits and without tokens, unless a test says otherwise.
-const DEFAULTS: [&str; 5] = [
+/// Without limits and without tokens, unless a test says otherwise. A busy machine's slow answer is no outage of Redis.
+const DEFAULTS: [&str; 6] = [
+    "--redis-timeout-ms=5000",
     "--auth=off",
     "--rate-limit-search=off",
     "--rate-limit-chat=off",

@@ -27,9 +27,15 @@ impl Default for Options {
             apis: 1,
             ingest_workers: 1,
             query_workers: 1,
-            environment: ["AUTH", "RATE_LIMIT_SEARCH", "RATE_LIMIT_CHAT", "RATE_LIMIT_UPLOAD"]
-                .map(off)
-                .to_vec(),
+            environment: [
+                off("AUTH"),
+                off("RATE_LIMIT_SEARCH"),
+                off("RATE_LIMIT_CHAT"),
+                off("RATE_LIMIT_UPLOAD"),
+                // On a busy machine a slow answer is no outage.
+                ("REDIS_TIMEOUT_MS".to_owned(), "5000".to_owned()),
+            ]
+            .into(),
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct Config {
     #[arg(long, env = "REDIS_POOL_SIZE", default_value_t = 2)]
     pub redis_pool_size: usize,
     /// Longest wait for one answer, in milliseconds; after that the service goes on without.
-    #[arg(long, env = "REDIS_TIMEOUT_MS", default_value_t = 250)]
+    #[arg(long, env = "REDIS_TIMEOUT_MS", default_value_t = 1_000)]
     pub redis_timeout_ms: u64,
 }
 
