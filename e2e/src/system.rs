@@ -124,20 +124,21 @@ impl System {
         Client::new(&self.url(0))
     }
 
-    /// Runs `acorag-query-worker keys …`, as an operator would, and returns what it printed.
-    pub fn keys(&self, arguments: &[&str]) -> Result<String> {
-        let output = std::process::Command::new(binary("acorag-query-worker")?)
-            .arg("keys")
+    /// Runs a command of a program, as an operator would, and returns what it printed.
+    pub fn command(&self, program: &str, arguments: &[&str]) -> Result<String> {
+        let output = std::process::Command::new(binary(program)?)
             .args(arguments)
             .envs(self.stack.environment())
             .output()?;
-        ensure!(output.status.success(), "keys {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{program} {arguments:?}: {said}");
         Ok(String::from_utf8(output.stdout)?)
     }
 
     /// Makes a key with `arguments` and returns its id and a client of the first api that uses it.
     pub fn client_with_key(&self, arguments: &[&str]) -> Result<(String, Client)> {
-        let printed = self.keys(&[&["create", "--name", "test"], arguments].concat())?;
+        let printed = self
+            .command("acorag-query-worker", &[&["keys", "create", "--name", "test"], arguments].concat())?;
         let field = |name: &str| {
             printed.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
         };

@@ -22,7 +22,7 @@ impl Reader {
 
 /// Turns accepted documents into searchable passages.
 #[derive(Debug, Clone, clap::Parser)]
-#[command(version, about)]
+#[command(version, about, after_help = "Command: `dead-letters --help` for what failed for good.")]
 pub struct Config {
     #[command(flatten)]
     pub nats: nats::Config,

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod chunk;
 pub mod config;
+pub mod dead_letters;
 pub mod extract;
 mod generations;
 mod jobs;

@@ -1,10 +1,10 @@
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
 use ingest_worker::{
     app::App,
     config::{Config, Reader},
-    extract,
+    dead_letters, extract,
 };
 use platform::telemetry;
 
@@ -14,11 +14,16 @@ fn main() -> anyhow::Result<ExitCode> {
         let Reader::Extract(args) = Reader::parse();
         return Ok(extract::child::main(&args));
     }
-    run(Config::parse())
+    run()
 }
 
 #[tokio::main]
-async fn run(config: Config) -> anyhow::Result<ExitCode> {
+async fn run() -> anyhow::Result<ExitCode> {
+    if let Some(command) = dead_letters::Cli::from_arguments(std::env::args_os()) {
+        std::io::stdout().write_all(command.run().await?.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = Config::parse();
     let _telemetry = telemetry::init(&config.telemetry, "ingest-worker")?;
     let app = App::build(&config).await?;
     app.run(&config).await?;

@@ -1,7 +1,11 @@
 //! What cannot be indexed ends with a reason that a person understands, and costs nothing else.
 
+use std::time::Duration;
+
+use async_nats::jetstream;
 use e2e::Upload;
 use reqwest::StatusCode;
+use schemas::subjects::{self, JobKind};
 use serde_json::{Value, json};
 
 use crate::{sample, shared, unique};
@@ -98,4 +102,50 @@ async fn bad_requests_name_the_field() {
     let answer = client.try_upload(metadata, "").await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert!(answer.text().await.unwrap().contains("date"));
+}
+
+/// A producer that names its file before it is there: the operator sees it, and gives it another try when it is.
+#[tokio::test]
+async fn a_dead_letter_is_listed_and_tried_again_or_discarded() {
+    let (client, system) = shared().await;
+    let project = unique("muertas");
+    let jetstream = jetstream::new(async_nats::connect(system.stack.nats_url()).await.unwrap());
+    let subject = |document: &str| {
+        subjects::job(JobKind::Document, &project.parse().unwrap(), &document.parse().unwrap())
+    };
+    let file = format!("{project}.txt");
+    let job = json!({"object": {"name": file}, "filename": file, "metadata": {"title": "Tardía"}});
+    let letters =
+        |arguments: &[&str]| system.command("acorag-ingest-worker", &[&["dead-letters"], arguments].concat());
+    let mut numbers = Vec::new();
+    for document in ["tardia", "perdida"] {
+        jetstream.publish(subject(document), job.to_string().into()).await.unwrap().await.unwrap();
+        assert_eq!(client.settled(document, &project).await.unwrap()["state"], "failed");
+        let line = loop {
+            // It is marked failed a moment before it is among the dead letters.
+            let list = letters(&["list"]).unwrap();
+            match list.lines().find(|line| line.contains(&subject(document))) {
+                Some(line) => break line.to_owned(),
+                None => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        };
+        assert!(line.contains("The file is not in the object store."), "{line}");
+        numbers.push(line.split_whitespace().next().unwrap().to_owned());
+    }
+
+    let nobody = letters(&["requeue", &numbers[0], "999999"]).unwrap_err().to_string();
+    assert!(nobody.contains("there is no dead letter 999999"), "{nobody}");
+    assert_eq!(client.document("tardia", &project).await.unwrap()["state"], "failed");
+
+    let store = jetstream.get_object_store(subjects::FILES_BUCKET).await.unwrap();
+    store.put(file.as_str(), &mut "El acta llega tarde.".as_bytes()).await.unwrap();
+    assert_eq!(letters(&["requeue", &numbers[0]]).unwrap(), "1 requeued\n");
+    assert_eq!(letters(&["discard", &numbers[1]]).unwrap(), "1 discarded\n");
+    while client.search(&project, "el acta llega tarde").await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(client.document("tardia", &project).await.unwrap()["state"], "indexed");
+    assert_eq!(client.document("perdida", &project).await.unwrap()["state"], "failed");
+    let list = letters(&["list"]).unwrap();
+    assert!(!list.contains(&subject("tardia")) && !list.contains(&subject("perdida")), "{list}");
 }

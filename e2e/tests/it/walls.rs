@@ -130,7 +130,7 @@ async fn a_revoked_key_stops_within_a_second_everywhere() {
     for client in [&client, &other] {
         assert_eq!(client.get("/documents").await.unwrap().status(), StatusCode::OK);
     }
-    system.keys(&["revoke", &id]).unwrap();
+    system.command("acorag-query-worker", &["keys", "revoke", &id]).unwrap();
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     for client in [&client, &other] {
         assert_eq!(client.get("/documents").await.unwrap().status(), StatusCode::UNAUTHORIZED);
