@@ -350,7 +350,7 @@ impl Jobs {
     pub async fn next(&mut self) -> Job {
         use futures::StreamExt as _;
         let message =
-            tokio::time::timeout(Duration::from_secs(10), self.messages.next()).await.unwrap().unwrap();
+            tokio::time::timeout(Duration::from_secs(60), self.messages.next()).await.unwrap().unwrap();
         let (project, document) = subjects::parse_job(&message.subject).unwrap();
         Job {
             project,
@@ -380,7 +380,7 @@ impl Job {
 
 /// Waits until something holds; fails the test when it never does.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let give_up = tokio::time::Instant::now() + Duration::from_secs(10);
+    let give_up = tokio::time::Instant::now() + Duration::from_secs(60);
     while !holds().await {
         assert!(tokio::time::Instant::now() < give_up, "never: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;

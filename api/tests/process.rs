@@ -41,7 +41,7 @@ impl Program {
 
     fn line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
-            let line = self.lines.recv_timeout(Duration::from_secs(20)).unwrap();
+            let line = self.lines.recv_timeout(Duration::from_secs(60)).unwrap();
             let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
             if wanted(&line) {
                 return line;
@@ -117,7 +117,7 @@ async fn a_bad_setting_stops_the_start_and_names_itself() {
     ] {
         let mut program = Program::start(&backends, &arguments);
         let mut said = String::new();
-        while let Ok(line) = program.lines.recv_timeout(Duration::from_secs(20)) {
+        while let Ok(line) = program.lines.recv_timeout(Duration::from_secs(60)) {
             said += &line;
         }
         assert!(!program.child.wait().unwrap().success());

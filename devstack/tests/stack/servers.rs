@@ -33,10 +33,8 @@ async fn each_server_comes_back_on_the_same_port_with_what_it_promised_to_keep()
         .unwrap();
     sqlx::query("INSERT INTO kept VALUES ('[1,2,3]')").execute(&mut database).await.unwrap();
     stack.kill_postgres().unwrap();
-    assert!(
-        sqlx::query("SELECT 1").execute(&mut database).await.is_err(),
-        "PostgreSQL answers after its death"
-    );
+    // A new connection: one that was open may end a moment later than the server.
+    assert!(PgConnection::connect(&url).await.is_err(), "PostgreSQL answers after its death");
     stack.start_postgres().unwrap();
     let mut database = PgConnection::connect(&url).await.unwrap();
     let kept: String = sqlx::query_scalar("SELECT v::text FROM kept").fetch_one(&mut database).await.unwrap();

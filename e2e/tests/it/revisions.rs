@@ -34,7 +34,7 @@ async fn a_new_revision_takes_the_place_of_the_old_one() {
     // Deleting the current revision brings the one before it back.
     let answer = client.delete(&format!("/documents/{new}?project_id={project}")).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while client.document(&old, &project).await.unwrap()["state"] != "indexed" {
         assert!(std::time::Instant::now() < deadline, "the earlier revision does not come back");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;

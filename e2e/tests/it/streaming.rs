@@ -38,7 +38,7 @@ impl Events {
                 }
             }
             let more =
-                tokio::time::timeout(Duration::from_secs(30), self.answer.chunk()).await.unwrap().unwrap();
+                tokio::time::timeout(Duration::from_secs(60), self.answer.chunk()).await.unwrap().unwrap();
             self.text.push_str(&String::from_utf8_lossy(&more.expect("the stream goes on")));
         }
     }

@@ -33,11 +33,10 @@ async fn a_full_queue_refuses_at_once_and_takes_more_when_it_has_room() {
     let document = spawn_passages(&model, 12);
     until(&model, |stats| stats.passages.waiting >= 4).await;
 
-    let asked = Instant::now();
     let refused = model.passages(vec![SENTENCE.to_owned(); 3]).await;
+    assert!(!document.is_finished(), "it waited for room");
     assert_eq!(refused, Err(Error::Busy));
     assert!(Error::Busy.is_transient());
-    assert!(asked.elapsed() < Duration::from_millis(50));
     assert_eq!(model.stats().passages.refused, 3);
     // The other lane has room of its own.
     model.query(SENTENCE).await.unwrap();

@@ -93,7 +93,7 @@ impl FakeLlm {
     pub async fn wait_until_ended(&self, streams: usize) {
         let mut ended = self.ended.subscribe();
         let wait = ended.wait_for(|count| *count >= streams);
-        tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the stream goes on").unwrap();
+        tokio::time::timeout(Duration::from_secs(60), wait).await.expect("the stream goes on").unwrap();
     }
 }
 

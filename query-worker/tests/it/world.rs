@@ -152,7 +152,7 @@ impl<Q: Query> Asked<Q> {
     /// The next frame; none once the last reply is there.
     pub async fn frame(&mut self) -> Option<serde_json::Value> {
         let message =
-            tokio::time::timeout(Duration::from_secs(30), self.replies.next()).await.unwrap().unwrap();
+            tokio::time::timeout(Duration::from_secs(60), self.replies.next()).await.unwrap().unwrap();
         if platform::nats::text(message.headers.as_ref(), headers::FRAME).as_deref() == Some("last") {
             let answer: Answer<Q::Reply> = serde_json::from_slice(&message.payload).unwrap();
             self.last = Some(answer.into_result());
