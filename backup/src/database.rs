@@ -1,0 +1,142 @@
+//! PostgreSQL, seen from a backup: its own programs, its log, and the table that says what was backed up when.
+
+use std::{path::PathBuf, process::Stdio, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use chrono::{DateTime, Utc};
+use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
+use tokio::{process::Command, time::Instant};
+
+use crate::{place::Place, wal::Segment};
+
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub struct Config {
+    /// The database (postgres://user:password@host:port/database). The user needs REPLICATION and the right to
+    /// execute pg_switch_wal().
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub struct Programs {
+    /// Folder of PostgreSQL's own programs, of the server's major version; without it they are looked for in PATH.
+    #[arg(long, env = "POSTGRES_BIN")]
+    pub postgres_bin: Option<PathBuf>,
+}
+
+impl Programs {
+    pub fn command(&self, program: &str) -> Command {
+        let path = self.postgres_bin.as_ref().map_or_else(|| program.into(), |folder| folder.join(program));
+        let mut command = Command::new(path);
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+}
+
+pub async fn connect(url: &str) -> Result<PgConnection> {
+    let options = url
+        .parse::<PgConnectOptions>()
+        .context("DATABASE_URL is not a PostgreSQL URL (postgres://user:password@host:port/database)")?
+        .application_name("acorag-backup");
+    PgConnection::connect_with(&options).await.context("DATABASE_URL: cannot connect to PostgreSQL")
+}
+
+impl Config {
+    /// Streams a base backup as a tar archive. The password goes by the environment: other users can read arguments.
+    pub fn base_backup(&self, programs: &Programs) -> Result<Command> {
+        let mut url = url::Url::parse(&self.database_url).context("DATABASE_URL is not a URL")?;
+        let mut command = programs.command("pg_basebackup");
+        if let Some(password) = url.password() {
+            let password = percent_encoding::percent_decode_str(password).decode_utf8()?.into_owned();
+            command.env("PGPASSWORD", password);
+        }
+        if url.set_password(None).is_err() {
+            bail!("DATABASE_URL names no host");
+        }
+        command
+            .args(["--pgdata=-", "--format=tar", "--wal-method=none", "--checkpoint=fast", "--no-password"])
+            .args(["--label=acorag", "--manifest-checksums=SHA256"])
+            .arg(format!("--dbname={url}"))
+            .stdout(Stdio::piped());
+        Ok(command)
+    }
+}
+
+/// The segment that is being written now. Fails when what is written would not be archived.
+pub async fn current_segment(connection: &mut PgConnection) -> Result<(Segment, u64)> {
+    let (mode, segment, bytes): (String, String, i64) = sqlx::query_as(
+        "SELECT current_setting('archive_mode'), pg_walfile_name(pg_current_wal_insert_lsn()),
+                pg_size_bytes(current_setting('wal_segment_size'))",
+    )
+    .fetch_one(connection)
+    .await?;
+    if mode == "off" {
+        bail!("PostgreSQL does not archive its log: set archive_mode = on and archive_command = 'acorag-backup archive %p'");
+    }
+    Ok((Segment::parse(&segment).context("the name of a segment")?, u64::try_from(bytes)?))
+}
+
+/// Ends the current segment and waits until it is archived: everything committed before this call is safe then.
+pub async fn close_wal(connection: &mut PgConnection, place: &Place, patience: Duration) -> Result<Segment> {
+    // Something of our own in it: PostgreSQL does not end a segment that holds nothing new.
+    let segment: String =
+        sqlx::query_scalar("SELECT pg_walfile_name(pg_logical_emit_message(false, 'acorag-backup', '', true))")
+            .fetch_one(&mut *connection)
+            .await?;
+    sqlx::query("SELECT pg_switch_wal()")
+        .execute(&mut *connection)
+        .await
+        .context("ending the log's segment (GRANT EXECUTE ON FUNCTION pg_switch_wal() TO the backup's user)")?;
+    let deadline = Instant::now() + patience;
+    while !place.wal(&format!("{segment}.age")).exists() {
+        if Instant::now() > deadline {
+            let (failed, last): (i64, Option<String>) =
+                sqlx::query_as("SELECT failed_count, last_failed_wal FROM pg_stat_archiver")
+                    .fetch_one(&mut *connection)
+                    .await?;
+            bail!(
+                "the log's segment {segment} was not archived within {} s (failures so far: {failed}, the last with {}): \
+                 see PostgreSQL's own log for what archive_command says",
+                patience.as_secs(),
+                last.unwrap_or_else(|| "none".to_owned())
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Segment::parse(&segment).context("the name of a segment")
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Base,
+    Wal,
+    Files,
+    Verify,
+}
+
+/// Writes a success down, for the metric and the alert.
+pub async fn record(
+    connection: &mut PgConnection,
+    kind: Kind,
+    started: DateTime<Utc>,
+    bytes: u64,
+    detail: &str,
+) -> Result<()> {
+    let kind = match kind {
+        Kind::Base => "base",
+        Kind::Wal => "wal",
+        Kind::Files => "files",
+        Kind::Verify => "verify",
+    };
+    sqlx::query("INSERT INTO backup_run (kind, started_at, bytes, detail) VALUES ($1, $2, $3, $4)")
+        .bind(kind)
+        .bind(started)
+        .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+        .bind(detail)
+        .execute(connection)
+        .await
+        .context("writing into backup_run (has acorag-migrate run?)")
+        .map(drop)
+}

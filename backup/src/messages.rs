@@ -1,0 +1,101 @@
+//! Messages of a stream, as a backup keeps them. They are read one by one (MSG.GET): that takes no consumer, needs no
+//! right to make one, and disturbs nobody.
+
+use std::{
+    io::{BufRead as _, BufReader, Write},
+    path::Path,
+};
+
+use age::x25519::Identity;
+use anyhow::{Context as _, Result};
+use async_nats::{
+    HeaderMap,
+    jetstream::stream::{LastRawMessageErrorKind, Stream},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
+use platform::nats::Nats;
+use serde::{Deserialize, Serialize};
+
+use crate::seal;
+
+/// A message, one line of JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    pub subject: String,
+    /// When the stream took it: it orders what happened to a document.
+    pub time: DateTime<Utc>,
+    headers: Vec<(String, String)>,
+    /// In base64: a dead letter may be anything.
+    payload: String,
+}
+
+impl Message {
+    pub fn payload(&self) -> Result<Vec<u8>> {
+        STANDARD.decode(&self.payload).context("a message's payload")
+    }
+
+    pub async fn publish(&self, nats: &Nats) -> Result<()> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            headers.append(name.as_str(), value.as_str());
+        }
+        nats.publish_raw(self.subject.clone(), headers, self.payload()?.into())
+            .await
+            .with_context(|| format!("publishing on {}", self.subject))
+    }
+}
+
+/// Writes all messages of a stream, in their order, and returns their number.
+pub async fn save(nats: &Nats, stream: &str, to: &mut impl Write) -> Result<usize> {
+    let stream = nats.jetstream.get_stream_no_info(stream).await.with_context(|| format!("stream {stream}"))?;
+    let mut reader = Reader::new(stream, ">".to_owned());
+    let mut count = 0;
+    while let Some(message) = reader.next().await? {
+        let headers = message.headers.iter().flat_map(|(name, values)| {
+            values.iter().map(move |value| (name.to_string(), value.as_str().to_owned()))
+        });
+        let message = Message {
+            subject: message.subject.to_string(),
+            time: message.time,
+            headers: headers.collect(),
+            payload: STANDARD.encode(&message.payload),
+        };
+        writeln!(to, "{}", serde_json::to_string(&message)?)?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Reads the JSON lines of a sealed file.
+pub fn lines<T: for<'de> Deserialize<'de>>(path: &Path, identity: &Identity) -> Result<Vec<T>> {
+    let damaged = || format!("{} is damaged", path.display());
+    BufReader::new(seal::open(path, identity)?)
+        .lines()
+        .map(|line| serde_json::from_str(&line.with_context(damaged)?).with_context(damaged))
+        .collect()
+}
+
+/// Walks through the messages of one subject of a stream.
+pub struct Reader {
+    stream: Stream<()>,
+    subject: String,
+    next: u64,
+}
+
+impl Reader {
+    pub fn new(stream: Stream<()>, subject: String) -> Self {
+        Self { stream, subject, next: 1 }
+    }
+
+    pub async fn next(&mut self) -> Result<Option<async_nats::jetstream::message::StreamMessage>> {
+        match self.stream.get_first_raw_message_by_subject(&self.subject, self.next).await {
+            Ok(message) => {
+                self.next = message.sequence + 1;
+                Ok(Some(message))
+            }
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("reading {}", self.subject)),
+        }
+    }
+}

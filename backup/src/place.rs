@@ -1,0 +1,263 @@
+//! The folder that holds the backups (BACKUP_DIR).
+//!
+//! ```text
+//! wal/<segment>.age, <segment>.sha256   what PostgreSQL archives, as it goes
+//! files/<version>.age                   original files, each stored once however many backups need it
+//! sets/<time>/base.age                  the database's files (in a full backup)
+//!             queue.age, files.age      what was queued or dead, and which files there were
+//!             set.json                  written last: a set without it does not count
+//! ```
+
+use std::{
+    collections::HashSet,
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use age::x25519::Recipient;
+use anyhow::{Context as _, Result, bail, ensure};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{seal, wal::Segment};
+
+const FORMAT: u32 = 1;
+
+#[derive(Debug, Clone)]
+pub struct Place(PathBuf);
+
+/// One backup.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Set {
+    format: u32,
+    /// What was accepted until then and not yet settled is in the set's queue.
+    pub queue_read_at: DateTime<Utc>,
+    pub base: Option<Base>,
+    pub wal_segment_bytes: u64,
+    /// The segment that holds everything committed before this set was finished.
+    pub wal_end: Segment,
+    /// The versions of the files that this set needs.
+    pub files: HashSet<String>,
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Base {
+    pub wal_start: Segment,
+    pub finished_at: DateTime<Utc>,
+}
+
+impl Set {
+    pub fn new(folder: PathBuf, wal_segment_bytes: u64, wal_end: Segment) -> Self {
+        Self {
+            format: FORMAT,
+            queue_read_at: Utc::now(),
+            base: None,
+            wal_segment_bytes,
+            wal_end,
+            files: HashSet::new(),
+            folder,
+        }
+    }
+
+    pub fn base_file(&self) -> PathBuf {
+        self.folder.join("base.age")
+    }
+
+    pub fn queue_file(&self) -> PathBuf {
+        self.folder.join("queue.age")
+    }
+
+    pub fn files_file(&self) -> PathBuf {
+        self.folder.join("files.age")
+    }
+
+    /// From now on it counts.
+    pub fn commit(&self) -> Result<()> {
+        seal::plain(&self.folder.join(SET), &serde_json::to_vec_pretty(self)?)
+    }
+}
+
+const SET: &str = "set.json";
+
+impl Place {
+    pub fn new(folder: &Path) -> Result<Self> {
+        let folder = folder
+            .canonicalize()
+            .with_context(|| format!("BACKUP_DIR: cannot find {}; is it mounted?", folder.display()))?;
+        Ok(Self(folder))
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn wal(&self, name: &str) -> PathBuf {
+        self.wal_folder().join(name)
+    }
+
+    pub fn wal_folder(&self) -> PathBuf {
+        self.0.join("wal")
+    }
+
+    pub fn file(&self, version: &str) -> PathBuf {
+        self.0.join("files").join(version).with_extension("age")
+    }
+
+    pub fn new_set(&self, started: DateTime<Utc>) -> PathBuf {
+        self.0.join("sets").join(started.format("%Y%m%dT%H%M%S%.3fZ").to_string())
+    }
+
+    /// The backups that count, oldest first.
+    pub fn sets(&self) -> Result<Vec<Set>> {
+        let mut sets = Vec::new();
+        for folder in entries(&self.0.join("sets"))? {
+            let Ok(text) = fs::read(folder.join(SET)) else { continue };
+            let set: Set = serde_json::from_slice(&text)
+                .with_context(|| format!("{} is damaged", folder.join(SET).display()))?;
+            ensure!(set.format == FORMAT, "{} is of another version of acorag-backup", folder.display());
+            sets.push(Set { folder, ..set });
+        }
+        sets.sort_by_key(|set| set.queue_read_at);
+        Ok(sets)
+    }
+
+    /// Keeps a second backup from running at the same time; it ends with the returned file.
+    pub fn lock(&self) -> Result<File> {
+        let file = File::create(self.0.join("lock")).context("BACKUP_DIR: cannot write")?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => bail!("another backup is running into the same folder"),
+            // Mounted object storage knows no locks; there the schedule keeps runs apart.
+            Err(TryLockError::Error(error)) => {
+                tracing::warn!(%error, "this folder knows no locks: never run two backups at once");
+                Ok(file)
+            }
+        }
+    }
+
+    /// Removes what an interrupted run left, and all but the newest `keep` full backups with what only they need.
+    /// The caller holds the lock.
+    pub fn tidy(&self, keep: usize) -> Result<()> {
+        let sets = self.sets()?;
+        let full: Vec<&Set> = sets.iter().filter(|set| set.base.is_some()).collect();
+        let Some(oldest) = full.get(full.len().saturating_sub(keep.max(1))) else { return Ok(()) };
+        let (kept, old): (Vec<&Set>, Vec<&Set>) =
+            sets.iter().partition(|set| set.queue_read_at >= oldest.queue_read_at);
+        for set in &old {
+            // First what makes it count: a set is never half there.
+            fs::remove_file(set.folder.join(SET))?;
+        }
+        let kept_folders: HashSet<&Path> = kept.iter().map(|set| set.folder.as_path()).collect();
+        for folder in entries(&self.0.join("sets"))? {
+            if !kept_folders.contains(folder.as_path()) {
+                fs::remove_dir_all(&folder)?;
+            }
+        }
+        let needed: HashSet<&str> = kept.iter().flat_map(|set| &set.files).map(String::as_str).collect();
+        let files = remove(&self.0.join("files"), |name| !needed.contains(name))?;
+        let start = oldest.base.as_ref().map(|base| base.wal_start);
+        // Segments alone: timeline histories and backup labels are small and needed for long.
+        let wal = remove(&self.wal_folder(), |name| {
+            Segment::parse(name).is_some_and(|segment| Some(segment.number) < start.map(|start| start.number))
+        })?;
+        if !old.is_empty() {
+            tracing::info!(backups = old.len(), files, wal, "old backups are removed");
+        }
+        Ok(())
+    }
+}
+
+/// Removes the files whose name without its extension is unwanted, and unfinished ones.
+fn remove(folder: &Path, unwanted: impl Fn(&str) -> bool) -> Result<usize> {
+    let mut removed = 0;
+    for path in entries(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        // PostgreSQL archives at any time: only a file that nobody has touched for an hour is a leftover.
+        let left_over = name.starts_with(seal::PART)
+            && path.metadata()?.modified()?.elapsed().is_ok_and(|age| age.as_secs() > 3600);
+        if left_over || (!name.starts_with(seal::PART) && unwanted(&stem)) {
+            fs::remove_file(&path)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    Ok(entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?)
+}
+
+/// Where to write, and to whom.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub struct Target {
+    /// Folder that holds the backups: a mounted volume, or mounted object storage.
+    #[arg(long, env = "BACKUP_DIR")]
+    pub backup_dir: PathBuf,
+    /// Public key to encrypt to (age1…), from `acorag-backup keygen`.
+    #[arg(long, env = "BACKUP_RECIPIENT", value_parser = seal::recipient)]
+    pub backup_recipient: Recipient,
+}
+
+/// Where to read, and with which key.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub struct Source {
+    /// Folder that holds the backups.
+    #[arg(long, env = "BACKUP_DIR")]
+    pub backup_dir: PathBuf,
+    /// File with the identity that `acorag-backup keygen` made.
+    #[arg(long, env = "BACKUP_IDENTITY")]
+    pub backup_identity: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_backups_go_with_what_only_they_need() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new(folder.path()).unwrap();
+        let segment = |number| Segment { timeline: 1, number };
+        let write = |path: PathBuf| seal::plain(&path, b"x").unwrap();
+        for number in 1..=9 {
+            write(place.wal(&format!("{}.age", segment(number))));
+        }
+        write(place.wal("00000002.history.age"));
+        for version in ["old", "shared", "new", "nobodys"] {
+            write(place.file(version));
+        }
+        let moment = |second| DateTime::from_timestamp(second, 0).unwrap();
+        let set = |second, base: Option<u64>, files: &[&str]| {
+            let mut set = Set::new(place.new_set(moment(second)), 16 << 20, segment(9));
+            set.queue_read_at = moment(second);
+            set.base =
+                base.map(|number| Base { wal_start: segment(number), finished_at: moment(second) });
+            set.files = files.iter().map(|file| (*file).to_owned()).collect();
+            set.commit().unwrap();
+        };
+        set(1, Some(2), &["old", "shared"]);
+        set(2, None, &["old"]);
+        set(3, Some(5), &["shared"]);
+        set(4, None, &["new"]);
+        set(5, Some(8), &["new"]);
+        fs::create_dir_all(place.new_set(moment(6))).unwrap(); // interrupted
+
+        place.tidy(2).unwrap();
+        let left: Vec<i64> = place.sets().unwrap().iter().map(|set| set.queue_read_at.timestamp()).collect();
+        assert_eq!(left, [3, 4, 5]);
+        assert!(!place.new_set(moment(6)).exists());
+        let wal = |number| place.wal(&format!("{}.age", segment(number))).exists();
+        assert_eq!([4, 5, 9].map(wal), [false, true, true]);
+        assert!(place.wal("00000002.history.age").exists());
+        assert_eq!(["old", "shared", "new", "nobodys"].map(|file| place.file(file).exists()), [false, true, true, false]);
+    }
+}

@@ -1,0 +1,142 @@
+//! Restoring everything into an empty place: PostgreSQL's data folder and an empty NATS.
+
+mod reconcile;
+mod server;
+
+use std::{path::PathBuf, time::Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use chrono::{DateTime, Utc};
+use migrations::StreamSettings;
+use platform::nats::{self, Nats, objects::Objects};
+use schemas::subjects::{FILES_BUCKET, INGEST_STREAM};
+
+use crate::{
+    base, database,
+    files::{self, Entry},
+    messages::{self, Message},
+    place::{Place, Set, Source},
+    seal, wal,
+};
+use reconcile::Wanted;
+use server::Server;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Only up to this moment (2026-11-24T15:00:00Z); without it, to the end of the log.
+    #[arg(long)]
+    to: Option<DateTime<Utc>>,
+    /// PostgreSQL's data folder, empty or not there yet. PostgreSQL is started on it for a while, for nobody else, and
+    /// stopped again: start yours when this has ended.
+    #[arg(long, env = "PGDATA")]
+    pgdata: PathBuf,
+    /// Names the database and the owner of its tables; host and password are not used.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    programs: database::Programs,
+    #[command(flatten)]
+    nats: nats::Config,
+    #[command(flatten)]
+    streams: StreamSettings,
+}
+
+pub async fn restore(options: &Options) -> Result<()> {
+    let started = Instant::now();
+    ensure!(
+        !rustix::process::geteuid().is_root(),
+        "PostgreSQL does not run as root: run this as the user that PostgreSQL will run as"
+    );
+    let place = Place::new(&options.source.backup_dir)?;
+    let identity = seal::identity(&options.source.backup_identity)?;
+    let sets = place.sets()?;
+    let (full, queue) = choose(&sets, options.to)?;
+    let queue = messages::lines::<Message>(&queue.queue_file(), &identity)?;
+    let files = files::list(&sets, &identity)?;
+    if options.to.is_none()
+        && let Some(base) = &full.base
+    {
+        let end = sets.last().map_or(full.wal_end, |set| set.wal_end);
+        wal::chain(&place, base.wal_start, end, full.wal_segment_bytes)?;
+    }
+    let nats = options.nats.connect("acorag-backup").await?;
+    migrations::nats(&nats, &options.streams).await?;
+    ensure_empty(&nats).await?;
+
+    tracing::info!(set = %full.folder.display(), "unpacking the database's files");
+    base::unpack(full, &identity, &options.programs, &options.pgdata).await?;
+    tracing::info!("PostgreSQL reads its log");
+    let mut server = Server::start(options, &place).await?;
+    let mut connection = server.until_recovered().await?;
+    let last: Option<DateTime<Utc>> =
+        sqlx::query_scalar("SELECT pg_last_xact_replay_timestamp()").fetch_one(&mut connection).await?;
+    let plan = reconcile::plan(&mut connection, queue).await?;
+    drop(connection);
+    server.stop().await?;
+
+    let objects = Objects::open(&nats, FILES_BUCKET).await?;
+    let (mut restored, mut missing) = (0, 0);
+    for wanted in &plan.files {
+        let Some(entry) = version(files.get(&wanted.name), wanted) else {
+            tracing::warn!(file = wanted.name, "is in no backup: it came after the last one");
+            missing += 1;
+            continue;
+        };
+        files::restore(&objects, entry, files::read(&place, &identity, entry)?).await?;
+        restored += 1;
+        if restored % 100 == 0 {
+            tracing::info!(restored, of = plan.files.len(), "files");
+        }
+    }
+    // Jobs last: their files are there then.
+    for message in &plan.messages {
+        message.publish(&nats).await?;
+    }
+    for (subject, job) in &plan.again {
+        nats.publish(subject.clone(), &nats::Context::default(), None, job).await?;
+    }
+    tracing::info!(
+        last_commit = last.map(|last| last.to_rfc3339()),
+        files = restored,
+        files_missing = missing,
+        messages = plan.messages.len() + plan.again.len(),
+        settled = plan.settled,
+        to_be_sent_again = plan.lost,
+        seconds = started.elapsed().as_secs(),
+        "restored: start PostgreSQL, empty the cache, run acorag-migrate, start the services, make a full backup"
+    );
+    Ok(())
+}
+
+/// The full backup to begin with, and the newest state of the queue, both not later than the moment asked for.
+fn choose(sets: &[Set], to: Option<DateTime<Utc>>) -> Result<(&Set, &Set)> {
+    let usable: Vec<&Set> = sets.iter().filter(|set| to.is_none_or(|to| set.queue_read_at <= to)).collect();
+    match (usable.iter().rev().find(|set| set.base.is_some()), usable.last()) {
+        (Some(full), Some(last)) => Ok((full, last)),
+        _ => match sets.iter().find(|set| set.base.is_some()) {
+            Some(oldest) => bail!("the oldest full backup is of {}", oldest.queue_read_at.to_rfc3339()),
+            None => bail!("there is no full backup"),
+        },
+    }
+}
+
+async fn ensure_empty(nats: &Nats) -> Result<()> {
+    for stream in [INGEST_STREAM.to_owned(), format!("OBJ_{FILES_BUCKET}")] {
+        let info = nats.jetstream.get_stream(&stream).await?.cached_info().clone();
+        ensure!(
+            info.state.messages == 0,
+            "NATS is not empty (stream {stream} holds {} messages): a restore never mixes with what is there",
+            info.state.messages
+        );
+    }
+    Ok(())
+}
+
+/// A name may have had several contents: the one that the document was made of, or else the newest.
+fn version<'a>(versions: Option<&'a Vec<Entry>>, wanted: &Wanted) -> Option<&'a Entry> {
+    let versions = versions?;
+    let exact = versions.iter().rev().find(|entry| entry.sha256.eq_ignore_ascii_case(&wanted.sha256));
+    exact.or_else(|| versions.last())
+}

@@ -1,0 +1,147 @@
+//! The queue of the last backup against the restored database, which is newer: what was settled since must not be done
+//! again (it would bring back what was deleted), and what was begun since and is in no queue must not hang for ever.
+
+use std::collections::{BTreeSet, HashSet};
+
+use anyhow::Result;
+use chrono::{DateTime, SubsecRound as _, Utc};
+use schemas::{
+    DocumentId, ProjectId,
+    ingest::{IngestDocument, Parent, Source},
+    problem::Reason,
+    subjects::{self, JobKind},
+};
+use sqlx::{Connection as _, PgConnection, Postgres, Transaction, types::Json};
+
+use crate::messages::Message;
+
+/// What a restore has to do besides the database.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Jobs and dead letters as they were.
+    pub messages: Vec<Message>,
+    /// Jobs of documents whose newest job is lost: they become what they were.
+    pub again: Vec<(String, IngestDocument)>,
+    pub files: BTreeSet<Wanted>,
+    /// Jobs that were settled after the queue was read.
+    pub settled: usize,
+    /// Documents whose first job is lost; they are marked as failed.
+    pub lost: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    pub name: String,
+    /// Empty when its sender did not say.
+    pub sha256: String,
+}
+
+impl Plan {
+    fn want(&mut self, job: &IngestDocument) {
+        if let Source::Object(object) = &job.source {
+            self.files.insert(Wanted { name: object.name.clone(), sha256: object.sha256.to_lowercase() });
+        }
+    }
+}
+
+pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<Plan> {
+    let mut tx = connection.begin().await?;
+    let mut plan = Plan::default();
+    // Documents with a job of their own, and imports with a record's.
+    let mut alive = HashSet::new();
+    for message in queue {
+        let body = serde_json::from_slice::<IngestDocument>(&message.payload()?).ok();
+        let parent = body.as_ref().and_then(|body| body.parent.as_ref());
+        if let Ok((project, document)) = subjects::parse_job(&message.subject) {
+            if is_settled(&mut tx, &project, &document, message.time, parent).await? {
+                plan.settled += 1;
+                continue;
+            }
+            alive.extend(parent.map(|parent| (parent.project_id.clone(), parent.document_id.clone())));
+            if message.subject != subjects::job(JobKind::Delete, &project, &document) {
+                alive.insert((project, document));
+            }
+        }
+        if let Some(body) = &body {
+            plan.want(body);
+        }
+        plan.messages.push(message);
+    }
+    let unsettled: Vec<(String, String, i64, Option<Json<IngestDocument>>)> = sqlx::query_as(
+        "SELECT p.id, d.id, d.key, d.job FROM document d JOIN project p ON p.key = d.project_key
+         WHERE d.state = 'processing' ORDER BY d.accepted_at",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    for (project, document, key, job) in unsettled {
+        let (project, document): (ProjectId, DocumentId) = (project.parse()?, document.parse()?);
+        if alive.contains(&(project.clone(), document.clone())) {
+            continue;
+        }
+        match job {
+            Some(Json(job)) => plan.again.push((subjects::job(JobKind::Document, &project, &document), job)),
+            None => {
+                lose(&mut tx, key).await?;
+                plan.lost += 1;
+            }
+        }
+    }
+    want_documents(&mut tx, &mut plan).await?;
+    tx.commit().await?;
+    Ok(plan)
+}
+
+/// Whether the database knows what became of a job, or of a later one of the same document: the same rule by which a
+/// worker takes a job up (ingest-worker/src/store/start.rs).
+async fn is_settled(
+    tx: &mut Transaction<'_, Postgres>,
+    project: &ProjectId,
+    document: &DocumentId,
+    published: DateTime<Utc>,
+    parent: Option<&Parent>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM document d JOIN project p ON p.key = d.project_key
+                        WHERE p.id = $1 AND d.id = $2
+                          AND (d.accepted_at > $3 OR (d.accepted_at = $3 AND d.state <> 'processing')))
+             OR EXISTS (SELECT FROM document d JOIN project p ON p.key = d.project_key
+                        WHERE p.id = $4 AND d.id = $5 AND d.state = 'deleted' AND d.accepted_at > $3)",
+    )
+    .bind(project.as_str())
+    .bind(document.as_str())
+    .bind(published.trunc_subsecs(6))
+    .bind(parent.map(|parent| parent.project_id.as_str()))
+    .bind(parent.map(|parent| parent.document_id.as_str()))
+    .fetch_one(&mut **tx)
+    .await
+}
+
+async fn lose(tx: &mut Transaction<'_, Postgres>, key: i64) -> sqlx::Result<()> {
+    let reason = Reason::new(
+        "lost_in_restore",
+        "Se aceptó después de la última copia de seguridad de la cola; vuelva a enviarlo.",
+        "It was accepted after the queue's last backup; send it again.",
+    );
+    sqlx::query("UPDATE document SET state = 'failed', percent = 0, starts = 0, reason = $2 WHERE key = $1")
+        .bind(key)
+        .bind(Json(reason))
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+/// The files of the documents as they are now. Others belong to documents deleted since, and do not come back.
+async fn want_documents(tx: &mut Transaction<'_, Postgres>, plan: &mut Plan) -> sqlx::Result<()> {
+    let documents: Vec<(String, String)> =
+        sqlx::query_as("SELECT object, lower(sha256) FROM document WHERE object <> '' AND state <> 'deleted'")
+            .fetch_all(&mut **tx)
+            .await?;
+    plan.files.extend(documents.into_iter().map(|(name, sha256)| Wanted { name, sha256 }));
+    for index in 0..plan.again.len() {
+        if let Some((_, job)) = plan.again.get(index) {
+            let job = job.clone();
+            plan.want(&job);
+        }
+    }
+    Ok(())
+}

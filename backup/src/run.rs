@@ -1,0 +1,136 @@
+//! Making a backup.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use chrono::Utc;
+use platform::nats::{self, Nats};
+use schemas::subjects;
+use sqlx::Connection as _;
+use tokio_util::io::SyncIoBridge;
+
+use crate::{
+    database::{self, Kind},
+    files, messages,
+    place::{Base, Place, Set, Target},
+    seal::Sealed,
+    wal,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Only the files and the queue, on top of the last full backup: quick enough for every few minutes.
+    #[arg(long)]
+    files: bool,
+    /// Full backups to keep; older ones are removed with what only they need.
+    #[arg(long, env = "BACKUP_KEEP", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+    keep: u16,
+    /// How long PostgreSQL may take to archive its log, in seconds.
+    #[arg(long, env = "BACKUP_ARCHIVE_TIMEOUT", default_value_t = 300)]
+    archive_timeout: u64,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    database: database::Config,
+    #[command(flatten)]
+    programs: database::Programs,
+    #[command(flatten)]
+    nats: nats::Config,
+}
+
+pub async fn run(options: &Options) -> Result<()> {
+    let started = Utc::now();
+    let place = Place::new(&options.target.backup_dir)?;
+    let _lock = place.lock()?;
+    let sets = place.sets()?;
+    ensure!(
+        !options.files || sets.iter().any(|set| set.base.is_some()),
+        "there is no full backup yet: run without --files first"
+    );
+    let nats = options.nats.connect("acorag-backup").await?;
+    let mut connection = database::connect(&options.database.database_url).await?;
+    let (segment, segment_bytes) = database::current_segment(&mut connection).await?;
+    connection.close().await?;
+
+    let mut set = Set::new(place.new_set(started), segment_bytes, segment);
+    let mut base_bytes = None;
+    if !options.files {
+        tracing::info!("the database's files");
+        let bytes = base(options, &set).await?;
+        set.base = Some(Base { wal_start: segment, finished_at: Utc::now() });
+        base_bytes = Some(bytes);
+    }
+    // The order matters. The queue before the files: a job's file is there as long as the job is. The log's end last:
+    // a job that was settled since the queue was read is in the log, so no job is in neither.
+    set.queue_read_at = Utc::now();
+    let (jobs, dead, queue_bytes) = queue(&nats, options, &set).await?;
+    tracing::info!(jobs, dead_letters = dead, "the queue");
+    let saved = files::save(&nats, &place, &options.target.backup_recipient, &mut set).await?;
+    tracing::info!(files = saved.files, new = saved.stored, mib = saved.bytes >> 20, "the original files");
+    let log_started = Utc::now();
+    let mut connection = database::connect(&options.database.database_url).await?;
+    set.wal_end =
+        database::close_wal(&mut connection, &place, Duration::from_secs(options.archive_timeout)).await?;
+    // What a restore would read, from the newest full backup on.
+    let base = set.base.clone().or_else(|| sets.iter().rev().find_map(|set| set.base.clone()));
+    let start = base.context("there is no full backup")?.wal_start;
+    let segments = wal::chain(&place, start, set.wal_end, segment_bytes)?;
+    set.commit()?;
+
+    if let Some(bytes) = base_bytes {
+        database::record(&mut connection, Kind::Base, started, bytes, "").await?;
+    }
+    let detail = format!("{} files, {} new, {jobs} jobs, {dead} dead letters", saved.files, saved.stored);
+    database::record(&mut connection, Kind::Files, started, saved.bytes + queue_bytes, &detail).await?;
+    let detail = format!("up to {}", set.wal_end);
+    let log_bytes = segments.len() as u64 * segment_bytes;
+    database::record(&mut connection, Kind::Wal, log_started, log_bytes, &detail).await?;
+    connection.close().await?;
+    place.tidy(usize::from(options.keep))?;
+    tracing::info!(set = %set.folder.display(), wal_end = %set.wal_end, "the backup is complete");
+    Ok(())
+}
+
+/// The database's files, as PostgreSQL streams them.
+async fn base(options: &Options, set: &Set) -> Result<u64> {
+    let mut target = Sealed::create(set.base_file(), &options.target.backup_recipient)?;
+    let mut child =
+        options.database.base_backup(&options.programs)?.spawn().context("cannot run pg_basebackup (POSTGRES_BIN)")?;
+    let stream = child.stdout.take().context("pg_basebackup's output")?;
+    let mut stream = Progress { stream: SyncIoBridge::new(stream), bytes: 0, reported: 0 };
+    let target = tokio::task::spawn_blocking(move || {
+        std::io::copy(&mut stream, &mut target).map(|_| target)
+    })
+    .await??;
+    let status = child.wait().await?;
+    ensure!(status.success(), "pg_basebackup failed ({status}); it says why above");
+    target.finish()
+}
+
+async fn queue(nats: &Nats, options: &Options, set: &Set) -> Result<(usize, usize, u64)> {
+    let mut target = Sealed::create(set.queue_file(), &options.target.backup_recipient)?;
+    let jobs = messages::save(nats, subjects::INGEST_STREAM, &mut target).await?;
+    let dead = messages::save(nats, subjects::DEAD_LETTERS_STREAM, &mut target).await?;
+    Ok((jobs, dead, target.finish()?))
+}
+
+/// Says how far a long stream is.
+struct Progress<R> {
+    stream: R,
+    bytes: u64,
+    reported: u64,
+}
+
+const REPORT_EVERY: u64 = 256 << 20;
+
+impl<R: std::io::Read> std::io::Read for Progress<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.stream.read(buffer)?;
+        self.bytes += length as u64;
+        if self.bytes >= self.reported + REPORT_EVERY {
+            self.reported = self.bytes;
+            tracing::info!(mib = self.bytes >> 20, "the database's files so far");
+        }
+        Ok(length)
+    }
+}

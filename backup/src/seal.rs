@@ -1,0 +1,202 @@
+//! Compression and encryption (age) to a public key: a machine that backs up holds nothing that could read a backup.
+
+use std::{
+    fs::{File, Permissions},
+    io::{self, Read, Write},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use age::{
+    secrecy::ExposeSecret as _,
+    stream::{StreamReader, StreamWriter},
+    x25519::{Identity, Recipient},
+};
+use anyhow::{Context as _, Result, anyhow};
+use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
+use tempfile::NamedTempFile;
+
+/// Makes a key pair: the identity goes to a new file, the recipient is returned.
+pub fn keygen(path: &Path) -> Result<String> {
+    let identity = Identity::generate();
+    let recipient = identity.to_public().to_string();
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot create {}", path.display()))?;
+    writeln!(file, "# public key: {recipient}\n{}", identity.to_string().expose_secret())?;
+    file.sync_all()?;
+    Ok(recipient)
+}
+
+pub fn recipient(text: &str) -> Result<Recipient, String> {
+    text.parse().map_err(|error| format!("{error}; it begins with age1 and comes from `acorag-backup keygen`"))
+}
+
+/// Reads an identity file, as `keygen` and the age tools write it.
+pub fn identity(path: &Path) -> Result<Identity> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("BACKUP_IDENTITY: cannot read {}", path.display()))?;
+    let key = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    key.and_then(|key| key.parse().ok()).with_context(|| {
+        format!("BACKUP_IDENTITY: {} holds no age identity (AGE-SECRET-KEY-1…)", path.display())
+    })
+}
+
+/// A sealed file being written. It gets its name when it is complete and on the disk, never before.
+pub struct Sealed {
+    writer: GzEncoder<StreamWriter<NamedTempFile>>,
+    path: PathBuf,
+}
+
+impl Sealed {
+    pub fn create(path: PathBuf, recipient: &Recipient) -> Result<Self> {
+        let file = part(&path)?;
+        let writer =
+            age::Encryptor::with_recipients(std::iter::once(recipient as &dyn age::Recipient))?.wrap_output(file)?;
+        Ok(Self { writer: GzEncoder::new(writer, Compression::fast()), path })
+    }
+
+    /// Returns its size.
+    pub fn finish(self) -> Result<u64> {
+        let file = self.writer.finish()?.finish()?;
+        let size = file.as_file().metadata()?.len();
+        keep(file, &self.path)?;
+        Ok(size)
+    }
+}
+
+impl Write for Sealed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// Reads a sealed file. Damage, a missing end included, is an error before the reader's end.
+pub fn open(path: &Path, identity: &Identity) -> Result<MultiGzDecoder<StreamReader<File>>> {
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let decryptor =
+        age::Decryptor::new(file).with_context(|| format!("{} is damaged", path.display()))?;
+    let reader = decryptor
+        .decrypt(std::iter::once(identity as &dyn age::Identity))
+        .map_err(|error| anyhow!("{} cannot be decrypted with this identity: {error}", path.display()))?;
+    // The multi-member decoder reads on to the end of the file, and only there does age notice a missing tail.
+    Ok(MultiGzDecoder::new(reader))
+}
+
+/// Writes a small file that nobody needs to decrypt.
+pub fn plain(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = part(path)?;
+    file.write_all(bytes)?;
+    keep(file, path)
+}
+
+/// A file under another name, beside its later place; it is gone when it is not kept.
+pub fn part(path: &Path) -> Result<NamedTempFile> {
+    let folder = path.parent().context("a file without a folder")?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    tempfile::Builder::new()
+        .prefix(PART)
+        // PostgreSQL archives as one user, the jobs may run as another.
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder)
+        .with_context(|| format!("cannot write in {}", folder.display()))
+}
+
+/// How the names of unfinished files begin.
+pub const PART: &str = ".part-";
+
+pub fn keep(file: NamedTempFile, path: &Path) -> Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(path).with_context(|| format!("cannot create {}", path.display()))?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Copies, and gives the bytes' number and SHA-256.
+pub fn copy_hashed(from: &mut impl Read, to: &mut impl Write) -> io::Result<(u64, String)> {
+    use sha2::{Digest as _, Sha256};
+    let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 128 * 1024]);
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok((size, hex(&hash.finalize()))),
+            length => {
+                let bytes = buffer.get(..length).unwrap_or_default();
+                hash.update(bytes);
+                to.write_all(bytes)?;
+                size += length as u64;
+            }
+        }
+    }
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed(text: &[u8]) -> (tempfile::TempDir, PathBuf, Identity) {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::generate();
+        let path = folder.path().join("a/b");
+        let mut file = Sealed::create(path.clone(), &identity.to_public()).unwrap();
+        file.write_all(text).unwrap();
+        assert!(!path.exists(), "an unfinished file has no name");
+        file.finish().unwrap();
+        (folder, path, identity)
+    }
+
+    fn read(path: &Path, identity: &Identity) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        open(path, identity)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    #[test]
+    fn what_is_sealed_comes_back_to_the_holder_of_the_identity_alone() {
+        let (_folder, path, identity) = sealed(b"plano");
+        assert_eq!(read(&path, &identity).unwrap(), b"plano");
+        assert!(read(&path, &Identity::generate()).is_err());
+        assert!(!std::fs::read(&path).unwrap().windows(5).any(|part| part == b"plano"));
+    }
+
+    #[test]
+    fn a_changed_or_cut_file_is_refused() {
+        // More than one of age's chunks, and nothing that compresses.
+        let noise: Vec<u8> = (0..50_000_u64).flat_map(|n| (n * n * 0x9E37_79B9_7F4A_7C15).to_le_bytes()).collect();
+        let (_folder, path, identity) = sealed(&noise);
+        let whole = std::fs::read(&path).unwrap();
+        for cut in [1, 9, 16, 30, 70_000] {
+            std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
+            assert!(read(&path, &identity).is_err(), "{cut} bytes are missing");
+        }
+        for place in [0, 30, 200, whole.len() / 2, whole.len() - 1] {
+            let mut changed = whole.clone();
+            changed[place] ^= 1;
+            std::fs::write(&path, changed).unwrap();
+            assert!(read(&path, &identity).is_err(), "byte {place} is changed");
+        }
+        std::fs::write(&path, whole).unwrap();
+        assert_eq!(read(&path, &identity).unwrap(), noise);
+    }
+
+    #[test]
+    fn an_identity_file_is_made_once_and_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity");
+        let public = keygen(&path).unwrap();
+        assert_eq!(identity(&path).unwrap().to_public().to_string(), public);
+        assert!(keygen(&path).is_err(), "it must not replace a key that backups are encrypted to");
+    }
+}

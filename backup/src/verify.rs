@@ -1,0 +1,73 @@
+//! Checking that what is kept can be restored: everything is decrypted and compared with its hash.
+
+use std::io;
+
+use anyhow::{Context as _, Result, ensure};
+use chrono::Utc;
+use sqlx::Connection as _;
+
+use crate::{
+    base,
+    database::{self, Kind},
+    files,
+    messages::{self, Message},
+    place::{Place, Source},
+    seal, wal,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    programs: database::Programs,
+    /// Where to write the success down; without it nothing is connected to.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+}
+
+pub async fn verify(options: &Options) -> Result<()> {
+    let started = Utc::now();
+    let place = Place::new(&options.source.backup_dir)?;
+    let identity = seal::identity(&options.source.backup_identity)?;
+    let sets = place.sets()?;
+    let full: Vec<_> = sets.iter().filter_map(|set| Some((set, set.base.as_ref()?))).collect();
+    let (Some((_, oldest)), Some((newest, _)), Some(last)) = (full.first(), full.last(), sets.last()) else {
+        anyhow::bail!("there is no backup in {}", options.source.backup_dir.display());
+    };
+
+    let scratch = tempfile::tempdir().context("TMPDIR: cannot make a temporary folder")?;
+    base::unpack(newest, &identity, &options.programs, &scratch.path().join("base")).await?;
+    scratch.close()?;
+    tracing::info!(set = %newest.folder.display(), "the database's files are as PostgreSQL wrote them");
+
+    let mut bytes = 0;
+    let segments = wal::chain(&place, oldest.wal_start, last.wal_end, last.wal_segment_bytes)?;
+    for segment in &segments {
+        let size = wal::read(&place, &identity, &segment.to_string(), &mut io::sink())?;
+        ensure!(size == last.wal_segment_bytes, "the log's segment {segment} has {size} bytes");
+        bytes += size;
+        // Between two files is where an interruption is heard.
+        tokio::task::yield_now().await;
+    }
+    tracing::info!(segments = segments.len(), "the log is whole");
+
+    let mut jobs = 0;
+    for set in &sets {
+        jobs += messages::lines::<Message>(&set.queue_file(), &identity)?.len();
+    }
+    let entries: Vec<_> = files::list(&sets, &identity)?.into_values().flatten().collect();
+    for entry in &entries {
+        bytes += files::read(&place, &identity, entry)?.len() as u64;
+        tokio::task::yield_now().await;
+    }
+    tracing::info!(files = entries.len(), messages = jobs, "the original files and the queue are whole");
+
+    if let Some(url) = &options.database_url {
+        let mut connection = database::connect(url).await?;
+        let detail = format!("{} backups, {} segments, {} files", sets.len(), segments.len(), entries.len());
+        database::record(&mut connection, Kind::Verify, started, bytes, &detail).await?;
+        connection.close().await?;
+    }
+    Ok(())
+}
