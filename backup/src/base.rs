@@ -22,7 +22,8 @@ pub async fn unpack(set: &Set, identity: &Identity, programs: &Programs, folder:
             .create(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    let empty = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?.next().is_none();
+    let empty =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?.next().is_none();
     ensure!(empty, "{} is not empty: a restore never replaces what is there", folder.display());
     let archive = seal::open(&set.base_file(), identity)?;
     let (path, to) = (set.base_file(), folder.to_owned());

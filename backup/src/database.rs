@@ -73,7 +73,9 @@ pub async fn current_segment(connection: &mut PgConnection) -> Result<(Segment, 
     .fetch_one(connection)
     .await?;
     if mode == "off" {
-        bail!("PostgreSQL does not archive its log: set archive_mode = on and archive_command = 'acorag-backup archive %p'");
+        bail!(
+            "PostgreSQL does not archive its log: set archive_mode = on and archive_command = 'acorag-backup archive %p'"
+        );
     }
     Ok((Segment::parse(&segment).context("the name of a segment")?, u64::try_from(bytes)?))
 }
@@ -81,14 +83,14 @@ pub async fn current_segment(connection: &mut PgConnection) -> Result<(Segment, 
 /// Ends the current segment and waits until it is archived: everything committed before this call is safe then.
 pub async fn close_wal(connection: &mut PgConnection, place: &Place, patience: Duration) -> Result<Segment> {
     // Something of our own in it: PostgreSQL does not end a segment that holds nothing new.
-    let segment: String =
-        sqlx::query_scalar("SELECT pg_walfile_name(pg_logical_emit_message(false, 'acorag-backup', '', true))")
-            .fetch_one(&mut *connection)
-            .await?;
-    sqlx::query("SELECT pg_switch_wal()")
-        .execute(&mut *connection)
-        .await
-        .context("ending the log's segment (GRANT EXECUTE ON FUNCTION pg_switch_wal() TO the backup's user)")?;
+    let segment: String = sqlx::query_scalar(
+        "SELECT pg_walfile_name(pg_logical_emit_message(false, 'acorag-backup', '', true))",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    sqlx::query("SELECT pg_switch_wal()").execute(&mut *connection).await.context(
+        "ending the log's segment (GRANT EXECUTE ON FUNCTION pg_switch_wal() TO the backup's user)",
+    )?;
     let deadline = Instant::now() + patience;
     while !place.wal(&format!("{segment}.age")).exists() {
         if Instant::now() > deadline {

@@ -65,7 +65,12 @@ pub async fn save(nats: &Nats, place: &Place, recipient: &Recipient, set: &mut S
                     tracing::info!(stored = saved.stored, mib = saved.bytes >> 20, "files");
                 }
             }
-            let entry = Entry { sha256: sha256(&info), name: info.name, version: info.nuid.clone(), size: info.size as u64 };
+            let entry = Entry {
+                sha256: sha256(&info),
+                name: info.name,
+                version: info.nuid.clone(),
+                size: info.size as u64,
+            };
             writeln!(list, "{}", serde_json::to_string(&entry)?)?;
             set.files.insert(info.nuid);
             saved.files += 1;
@@ -79,7 +84,8 @@ pub async fn save(nats: &Nats, place: &Place, recipient: &Recipient, set: &mut S
 async fn info(stream: &Stream<()>, subject: &str) -> Result<Option<ObjectInfo>> {
     match stream.get_last_raw_message_by_subject(subject).await {
         Ok(message) => {
-            let info: ObjectInfo = serde_json::from_slice(&message.payload).context("an object's description")?;
+            let info: ObjectInfo =
+                serde_json::from_slice(&message.payload).context("an object's description")?;
             Ok((!info.deleted).then_some(info))
         }
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
@@ -104,7 +110,8 @@ async fn store(stream: &Stream<()>, info: &ObjectInfo, mut target: Sealed) -> Re
 
 /// The store writes `SHA-256=` and base64.
 fn sha256(info: &ObjectInfo) -> String {
-    let digest = info.digest.as_deref().and_then(|digest| digest.strip_prefix("SHA-256=")).unwrap_or_default();
+    let digest =
+        info.digest.as_deref().and_then(|digest| digest.strip_prefix("SHA-256=")).unwrap_or_default();
     seal::hex(&URL_SAFE.decode(digest).unwrap_or_default())
 }
 

@@ -87,7 +87,8 @@ fn start(config: Config) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Archive { file, name, target } => {
-            let name = name.as_deref().or_else(|| file.file_name()?.to_str()).context("a file without a name")?;
+            let name =
+                name.as_deref().or_else(|| file.file_name()?.to_str()).context("a file without a name")?;
             wal::archive(&Place::new(&target.backup_dir)?, &target.backup_recipient, &file, name)?;
             Ok(ExitCode::SUCCESS)
         }

@@ -2,7 +2,7 @@
 //! right to make one, and disturbs nobody.
 
 use std::{
-    io::{BufRead as _, BufReader, Write},
+    io::{BufRead as _, BufReader},
     path::Path,
 };
 
@@ -46,22 +46,26 @@ impl Message {
     }
 }
 
-/// Writes all messages of a stream, in their order, and returns their number.
-pub async fn save(nats: &Nats, stream: &str, to: &mut impl Write) -> Result<usize> {
-    let stream = nats.jetstream.get_stream_no_info(stream).await.with_context(|| format!("stream {stream}"))?;
+/// Hands over all messages of a stream, in their order, and returns their number.
+pub async fn each(
+    nats: &Nats,
+    stream: &str,
+    mut take: impl FnMut(Message) -> Result<()> + Send,
+) -> Result<usize> {
+    let stream =
+        nats.jetstream.get_stream_no_info(stream).await.with_context(|| format!("stream {stream}"))?;
     let mut reader = Reader::new(stream, ">".to_owned());
     let mut count = 0;
     while let Some(message) = reader.next().await? {
         let headers = message.headers.iter().flat_map(|(name, values)| {
             values.iter().map(move |value| (name.to_string(), value.as_str().to_owned()))
         });
-        let message = Message {
+        take(Message {
             subject: message.subject.to_string(),
             time: message.time,
             headers: headers.collect(),
             payload: STANDARD.encode(&message.payload),
-        };
-        writeln!(to, "{}", serde_json::to_string(&message)?)?;
+        })?;
         count += 1;
     }
     Ok(count)

@@ -239,8 +239,7 @@ mod tests {
         let set = |second, base: Option<u64>, files: &[&str]| {
             let mut set = Set::new(place.new_set(moment(second)), 16 << 20, segment(9));
             set.queue_read_at = moment(second);
-            set.base =
-                base.map(|number| Base { wal_start: segment(number), finished_at: moment(second) });
+            set.base = base.map(|number| Base { wal_start: segment(number), finished_at: moment(second) });
             set.files = files.iter().map(|file| (*file).to_owned()).collect();
             set.commit().unwrap();
         };
@@ -258,6 +257,9 @@ mod tests {
         let wal = |number| place.wal(&format!("{}.age", segment(number))).exists();
         assert_eq!([4, 5, 9].map(wal), [false, true, true]);
         assert!(place.wal("00000002.history.age").exists());
-        assert_eq!(["old", "shared", "new", "nobodys"].map(|file| place.file(file).exists()), [false, true, true, false]);
+        assert_eq!(
+            ["old", "shared", "new", "nobodys"].map(|file| place.file(file).exists()),
+            [false, true, true, false]
+        );
     }
 }

@@ -5,7 +5,7 @@ mod server;
 
 use std::{path::PathBuf, time::Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use chrono::{DateTime, Utc};
 use migrations::StreamSettings;
 use platform::nats::{self, Nats, objects::Objects};
@@ -26,6 +26,9 @@ pub struct Options {
     /// Only up to this moment (2026-11-24T15:00:00Z); without it, to the end of the log.
     #[arg(long)]
     to: Option<DateTime<Utc>>,
+    /// Only the database is lost: what NATS holds is newer than any backup, and stays.
+    #[arg(long, conflicts_with = "to")]
+    keep_nats: bool,
     /// PostgreSQL's data folder, empty or not there yet. PostgreSQL is started on it for a while, for nobody else, and
     /// stopped again: start yours when this has ended.
     #[arg(long, env = "PGDATA")]
@@ -53,7 +56,7 @@ pub async fn restore(options: &Options) -> Result<()> {
     let identity = seal::identity(&options.source.backup_identity)?;
     let sets = place.sets()?;
     let (full, queue) = choose(&sets, options.to)?;
-    let queue = messages::lines::<Message>(&queue.queue_file(), &identity)?;
+    let mut queue = messages::lines::<Message>(&queue.queue_file(), &identity)?;
     let files = files::list(&sets, &identity)?;
     if options.to.is_none()
         && let Some(base) = &full.base
@@ -62,8 +65,10 @@ pub async fn restore(options: &Options) -> Result<()> {
         wal::chain(&place, base.wal_start, end, full.wal_segment_bytes)?;
     }
     let nats = options.nats.connect("acorag-backup").await?;
-    migrations::nats(&nats, &options.streams).await?;
-    ensure_empty(&nats).await?;
+    if !options.keep_nats {
+        migrations::nats(&nats, &options.streams).await?;
+        ensure_empty(&nats).await?;
+    }
 
     tracing::info!(set = %full.folder.display(), "unpacking the database's files");
     base::unpack(full, &identity, &options.programs, &options.pgdata).await?;
@@ -72,10 +77,22 @@ pub async fn restore(options: &Options) -> Result<()> {
     let mut connection = server.until_recovered().await?;
     let last: Option<DateTime<Utc>> =
         sqlx::query_scalar("SELECT pg_last_xact_replay_timestamp()").fetch_one(&mut connection).await?;
-    let plan = reconcile::plan(&mut connection, queue).await?;
+    if options.keep_nats {
+        queue.clear();
+        messages::each(&nats, INGEST_STREAM, |message| {
+            queue.push(message);
+            Ok(())
+        })
+        .await?;
+    }
+    let mut plan = reconcile::plan(&mut connection, queue).await?;
     drop(connection);
     server.stop().await?;
 
+    if options.keep_nats {
+        plan.files.clear();
+        plan.messages.clear();
+    }
     let objects = Objects::open(&nats, FILES_BUCKET).await?;
     let (mut restored, mut missing) = (0, 0);
     for wanted in &plan.files {
@@ -105,7 +122,7 @@ pub async fn restore(options: &Options) -> Result<()> {
         settled = plan.settled,
         to_be_sent_again = plan.lost,
         seconds = started.elapsed().as_secs(),
-        "restored: start PostgreSQL, empty the cache, run acorag-migrate, start the services, make a full backup"
+        "restored: now start PostgreSQL, empty the cache, run acorag-migrate, start the services, make a full backup"
     );
     Ok(())
 }

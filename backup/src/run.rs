@@ -1,6 +1,6 @@
 //! Making a backup.
 
-use std::time::Duration;
+use std::{io::Write as _, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::Utc;
@@ -11,7 +11,8 @@ use tokio_util::io::SyncIoBridge;
 
 use crate::{
     database::{self, Kind},
-    files, messages,
+    files,
+    messages::{self, Message},
     place::{Base, Place, Set, Target},
     seal::Sealed,
     wal,
@@ -94,14 +95,15 @@ pub async fn run(options: &Options) -> Result<()> {
 /// The database's files, as PostgreSQL streams them.
 async fn base(options: &Options, set: &Set) -> Result<u64> {
     let mut target = Sealed::create(set.base_file(), &options.target.backup_recipient)?;
-    let mut child =
-        options.database.base_backup(&options.programs)?.spawn().context("cannot run pg_basebackup (POSTGRES_BIN)")?;
+    let mut child = options
+        .database
+        .base_backup(&options.programs)?
+        .spawn()
+        .context("cannot run pg_basebackup (POSTGRES_BIN)")?;
     let stream = child.stdout.take().context("pg_basebackup's output")?;
     let mut stream = Progress { stream: SyncIoBridge::new(stream), bytes: 0, reported: 0 };
-    let target = tokio::task::spawn_blocking(move || {
-        std::io::copy(&mut stream, &mut target).map(|_| target)
-    })
-    .await??;
+    let target = tokio::task::spawn_blocking(move || std::io::copy(&mut stream, &mut target).map(|_| target))
+        .await??;
     let status = child.wait().await?;
     ensure!(status.success(), "pg_basebackup failed ({status}); it says why above");
     target.finish()
@@ -109,8 +111,9 @@ async fn base(options: &Options, set: &Set) -> Result<u64> {
 
 async fn queue(nats: &Nats, options: &Options, set: &Set) -> Result<(usize, usize, u64)> {
     let mut target = Sealed::create(set.queue_file(), &options.target.backup_recipient)?;
-    let jobs = messages::save(nats, subjects::INGEST_STREAM, &mut target).await?;
-    let dead = messages::save(nats, subjects::DEAD_LETTERS_STREAM, &mut target).await?;
+    let mut save = |message: Message| Ok(writeln!(target, "{}", serde_json::to_string(&message)?)?);
+    let jobs = messages::each(nats, subjects::INGEST_STREAM, &mut save).await?;
+    let dead = messages::each(nats, subjects::DEAD_LETTERS_STREAM, &mut save).await?;
     Ok((jobs, dead, target.finish()?))
 }
 

@@ -32,7 +32,8 @@ pub fn keygen(path: &Path) -> Result<String> {
 }
 
 pub fn recipient(text: &str) -> Result<Recipient, String> {
-    text.parse().map_err(|error| format!("{error}; it begins with age1 and comes from `acorag-backup keygen`"))
+    text.parse()
+        .map_err(|error| format!("{error}; it begins with age1 and comes from `acorag-backup keygen`"))
 }
 
 /// Reads an identity file, as `keygen` and the age tools write it.
@@ -54,8 +55,8 @@ pub struct Sealed {
 impl Sealed {
     pub fn create(path: PathBuf, recipient: &Recipient) -> Result<Self> {
         let file = part(&path)?;
-        let writer =
-            age::Encryptor::with_recipients(std::iter::once(recipient as &dyn age::Recipient))?.wrap_output(file)?;
+        let writer = age::Encryptor::with_recipients(std::iter::once(recipient as &dyn age::Recipient))?
+            .wrap_output(file)?;
         Ok(Self { writer: GzEncoder::new(writer, Compression::fast()), path })
     }
 
@@ -81,8 +82,7 @@ impl Write for Sealed {
 /// Reads a sealed file. Damage, a missing end included, is an error before the reader's end.
 pub fn open(path: &Path, identity: &Identity) -> Result<MultiGzDecoder<StreamReader<File>>> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let decryptor =
-        age::Decryptor::new(file).with_context(|| format!("{} is damaged", path.display()))?;
+    let decryptor = age::Decryptor::new(file).with_context(|| format!("{} is damaged", path.display()))?;
     let reader = decryptor
         .decrypt(std::iter::once(identity as &dyn age::Identity))
         .map_err(|error| anyhow!("{} cannot be decrypted with this identity: {error}", path.display()))?;
@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn a_changed_or_cut_file_is_refused() {
         // More than one of age's chunks, and nothing that compresses.
-        let noise: Vec<u8> = (0..50_000_u64).flat_map(|n| (n * n * 0x9E37_79B9_7F4A_7C15).to_le_bytes()).collect();
+        let noise: Vec<u8> =
+            (0..50_000_u64).flat_map(|n| (n * n * 0x9E37_79B9_7F4A_7C15).to_le_bytes()).collect();
         let (_folder, path, identity) = sealed(&noise);
         let whole = std::fs::read(&path).unwrap();
         for cut in [1, 9, 16, 30, 70_000] {

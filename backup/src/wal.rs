@@ -1,12 +1,6 @@
 //! The write-ahead log's archive: PostgreSQL calls `archive` for each finished segment and `fetch-wal` on recovery.
 
-use std::{
-    collections::HashSet,
-    fmt,
-    fs::File,
-    io,
-    path::Path,
-};
+use std::{collections::HashSet, fmt, fs::File, io, path::Path};
 
 use age::x25519::{Identity, Recipient};
 use anyhow::{Context as _, Result, bail, ensure};
@@ -157,11 +151,8 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&to).unwrap(), "000000010000000000000001");
         assert!(!fetch(&place, &identity, "00000002.history", &to).unwrap());
         // Somebody renames a good file: it decrypts, and is still refused.
-        std::fs::copy(
-            place.wal("000000010000000000000001.age"),
-            place.wal("000000010000000000000002.age"),
-        )
-        .unwrap();
+        std::fs::copy(place.wal("000000010000000000000001.age"), place.wal("000000010000000000000002.age"))
+            .unwrap();
         seal::plain(&place.wal("000000010000000000000002.sha256"), b"00").unwrap();
         assert!(fetch(&place, &identity, "000000010000000000000002", &to).is_err());
     }

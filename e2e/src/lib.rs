@@ -7,4 +7,4 @@ mod system;
 
 pub use client::{Client, Upload};
 pub use random::Random;
-pub use system::{Options, Service, System};
+pub use system::{Options, Service, System, binary};

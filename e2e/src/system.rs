@@ -79,6 +79,11 @@ impl System {
     /// Starts everything and returns when it is ready.
     pub async fn start(options: Options) -> Result<Self> {
         let stack = tokio::task::spawn_blocking(|| Stack::start(devstack::Options::default())).await??;
+        Self::on(stack, options).await
+    }
+
+    /// The same on servers that run already.
+    pub async fn on(stack: Stack, options: Options) -> Result<Self> {
         let logs =
             stack.paths().stack.join("tmp").join(format!("services-{}-{}", std::process::id(), free_port()?));
         std::fs::create_dir_all(&logs)?;
@@ -204,8 +209,8 @@ impl Service {
     }
 }
 
-/// The services' programs stand beside the test's own, in cargo's target folder.
-fn binary(name: &str) -> Result<PathBuf> {
+/// The programs stand beside the test's own, in cargo's target folder.
+pub fn binary(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let candidates = own.ancestors().skip(1).take(2).map(|folder| folder.join(name));
     candidates.into_iter().find(|path| path.is_file()).with_context(|| {

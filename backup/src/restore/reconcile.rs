@@ -132,10 +132,11 @@ async fn lose(tx: &mut Transaction<'_, Postgres>, key: i64) -> sqlx::Result<()> 
 
 /// The files of the documents as they are now. Others belong to documents deleted since, and do not come back.
 async fn want_documents(tx: &mut Transaction<'_, Postgres>, plan: &mut Plan) -> sqlx::Result<()> {
-    let documents: Vec<(String, String)> =
-        sqlx::query_as("SELECT object, lower(sha256) FROM document WHERE object <> '' AND state <> 'deleted'")
-            .fetch_all(&mut **tx)
-            .await?;
+    let documents: Vec<(String, String)> = sqlx::query_as(
+        "SELECT object, lower(sha256) FROM document WHERE object <> '' AND state <> 'deleted'",
+    )
+    .fetch_all(&mut **tx)
+    .await?;
     plan.files.extend(documents.into_iter().map(|(name, sha256)| Wanted { name, sha256 }));
     for index in 0..plan.again.len() {
         if let Some((_, job)) = plan.again.get(index) {

@@ -84,7 +84,10 @@ impl Server {
     pub async fn until_recovered(&mut self) -> Result<PgConnection> {
         for turn in 1.. {
             if let Some(status) = self.child.try_wait()? {
-                bail!("PostgreSQL ended while it recovered ({status}); its last words:\n{}", self.last_words());
+                bail!(
+                    "PostgreSQL ended while it recovered ({status}); its last words:\n{}",
+                    self.last_words()
+                );
             }
             match PgConnection::connect_with(&self.connect).await {
                 Ok(connection) => return Ok(connection),
@@ -96,7 +99,10 @@ impl Server {
             }
             if turn % REPORT_EVERY == 0 {
                 let log = fs::read_to_string(&self.log).unwrap_or_default();
-                tracing::info!(segments = log.matches("restored log file").count(), "PostgreSQL reads its log");
+                tracing::info!(
+                    segments = log.matches("restored log file").count(),
+                    "PostgreSQL reads its log"
+                );
             }
             tokio::time::sleep(POLL).await;
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects")]
 
+mod backup;
 mod chat;
 mod crash;
 mod demo_documents;

@@ -1,0 +1,445 @@
+//! Everything is backed up, destroyed, and restored into an empty place: nothing is missing, and nothing comes back
+//! that was deleted.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::{
+        fs::{PermissionsExt as _, chown},
+        process::CommandExt as _,
+    },
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+use async_nats::jetstream;
+use devstack::{Data, Paths, Stack};
+use e2e::{Client, Options, System, Upload};
+use futures::StreamExt as _;
+use reqwest::StatusCode;
+use schemas::subjects::{self, JobKind};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use sqlx::{AssertSqlSafe, PgPool};
+use tempfile::TempDir;
+
+use crate::sample;
+
+const PROJECT: &str = "torre-norte";
+/// As whom PostgreSQL runs when root runs the tests (devstack/src/postgres.rs).
+const NOBODY: u32 = 65_534;
+
+/// A place that PostgreSQL's user can reach, with the backups, the key, and room for restored data.
+struct Vault {
+    folder: TempDir,
+    recipient: String,
+    paths: Paths,
+}
+
+impl Vault {
+    fn new(paths: &Paths) -> Self {
+        let folder = tempfile::Builder::new().prefix("acorag-vault-").tempdir_in("/var/tmp").unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::copy(e2e::binary("acorag-backup").unwrap(), folder.path().join("acorag-backup")).unwrap();
+        let mut vault = Self { folder, recipient: String::new(), paths: paths.clone() };
+        for name in ["backups", "keys", "tmp"] {
+            vault.make(name);
+        }
+        let identity = vault.path("keys/identity");
+        vault.recipient = succeeds(vault.run(&["keygen", identity.to_str().unwrap()])).trim().to_owned();
+        vault
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A folder that belongs to PostgreSQL's user.
+    fn make(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap();
+        if is_root() {
+            chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        path
+    }
+
+    /// `acorag-backup`, as PostgreSQL's user.
+    fn run(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.path("acorag-backup"));
+        command.args(arguments).current_dir(self.folder.path());
+        command.env("BACKUP_DIR", self.path("backups")).env("BACKUP_IDENTITY", self.path("keys/identity"));
+        command.env("BACKUP_RECIPIENT", &self.recipient).env("TMPDIR", self.path("tmp"));
+        command.env("POSTGRES_BIN", self.paths.postgres.join("bin"));
+        command.env("LD_LIBRARY_PATH", self.paths.postgres.join("lib")).env("LOG_FORMAT", "text");
+        if is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
+
+    /// Has a running PostgreSQL archive its log here.
+    async fn archive_from(&self, stack: &Stack) {
+        let pool = PgPool::connect(stack.database_url()).await.unwrap();
+        let command = format!(
+            "RUST_LOG=warn BACKUP_DIR={} BACKUP_RECIPIENT={} {} archive %p",
+            self.path("backups").display(),
+            self.recipient,
+            self.path("acorag-backup").display()
+        );
+        for setting in ["archive_mode = on".to_owned(), format!("archive_command = '{command}'")] {
+            sqlx::query(AssertSqlSafe(format!("ALTER SYSTEM SET {setting}"))).execute(&pool).await.unwrap();
+        }
+        pool.close().await;
+        tokio::task::block_in_place(|| stack.stop_postgres().and_then(|()| stack.start_postgres())).unwrap();
+    }
+
+    /// Makes a backup with the rights of the backup's own user.
+    fn back_up(&self, system: &System, arguments: &[&str]) -> String {
+        let (_, server) = system.stack.database_url().split_once('@').unwrap();
+        let mut command = self.run(&[&["run"], arguments].concat());
+        command.env("DATABASE_URL", format!("postgres://acorag_backup:secret%21@{server}"));
+        succeeds(command.env("NATS_URL", system.stack.nats_url()))
+    }
+
+    /// Room for a restored acorag, and what is needed to start on it.
+    fn place(&self, name: &str, password: &str) -> Place {
+        let folder = self.path(name);
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(folder.join("postgres.password"), password).unwrap();
+        let pgdata = self.make(&format!("{name}/postgres"));
+        Place { folder, pgdata }
+    }
+
+    /// Restores into an empty place beside an empty NATS of its own, which keeps what came into it.
+    async fn restore(&self, place: &Place, arguments: &[&str]) -> Output {
+        let database = "postgres://acorag@nowhere/acorag";
+        let options = place.options();
+        let options = devstack::Options { database_url: Some(database.to_owned()), ..options };
+        let nats = tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap();
+        let mut command = self.run(&[&["restore"], arguments].concat());
+        command.env("DATABASE_URL", database).env("NATS_URL", nats.nats_url()).env("PGDATA", &place.pgdata);
+        tokio::task::spawn_blocking(move || {
+            let output = command.output().unwrap();
+            drop(nats);
+            output
+        })
+        .await
+        .unwrap()
+    }
+}
+
+struct Place {
+    folder: PathBuf,
+    pgdata: PathBuf,
+}
+
+impl Place {
+    fn options(&self) -> devstack::Options {
+        devstack::Options { data: Data::At(self.folder.clone()), ..Default::default() }
+    }
+
+    async fn start(&self) -> Stack {
+        let options = self.options();
+        tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap()
+    }
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+fn succeeds(mut command: impl std::borrow::BorrowMut<Command>) -> String {
+    let output = command.borrow_mut().output().unwrap();
+    expect(&output);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn expect(output: &Output) {
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+fn refuses(output: &Output, because: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains(because), "{}: {said}", output.status);
+}
+
+/// Every table with its rows' number and a hash of all they hold.
+async fn tables(url: &str) -> BTreeMap<String, (i64, String)> {
+    let pool = PgPool::connect(url).await.unwrap();
+    let names: Vec<String> =
+        sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    let mut tables = BTreeMap::new();
+    for name in names {
+        let sql = format!(
+            "SELECT count(*), coalesce(md5(string_agg(t::text, E'\\n' ORDER BY t::text)), '') FROM \"{name}\" t"
+        );
+        tables.insert(name, sqlx::query_as(AssertSqlSafe(sql)).fetch_one(&pool).await.unwrap());
+    }
+    pool.close().await;
+    tables
+}
+
+/// The files of all documents, as the api gives them out.
+async fn files(client: &Client, url: &str) -> BTreeMap<String, String> {
+    let pool = PgPool::connect(url).await.unwrap();
+    let ids: Vec<String> =
+        sqlx::query_scalar("SELECT id FROM document WHERE object <> '' AND state <> 'deleted'")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    pool.close().await;
+    let mut files = BTreeMap::new();
+    for id in ids {
+        let answer = client.get(&format!("/document/{id}/file")).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "the file of {id}");
+        let hash = Sha256::digest(answer.bytes().await.unwrap());
+        files.insert(id, hash.iter().map(|byte| format!("{byte:02x}")).collect());
+    }
+    files
+}
+
+async fn messages(nats_url: &str, stream: &str) -> u64 {
+    let nats = jetstream::new(async_nats::connect(nats_url).await.unwrap());
+    nats.get_stream(stream).await.unwrap().cached_info().state.messages
+}
+
+fn note(name: &str) -> Upload {
+    let text = format!("La nota {name} fija la cota de coronación del muro perimetral.");
+    Upload::new(&format!("{name}.txt"), text, json!({"project_id": PROJECT, "title": name}))
+}
+
+async fn ask(client: &Client, question: &str) {
+    let body =
+        json!({"message": question, "conversation_id": "conv_7", "user_id": "ana", "project_id": PROJECT});
+    let answer = client.post("/chat", &body).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+}
+
+/// Samples of every format, a deletion, a key, a conversation, feedback, and a job that nobody can do.
+async fn fill(system: &System, client: &Client) {
+    let manifest: Value = serde_json::from_slice(&sample("../manifest.json")).unwrap();
+    let uploads = manifest.as_array().unwrap().iter().map(|entry| {
+        let file = entry["file"].as_str().unwrap();
+        client.index(Upload::new(file, sample(file), entry["metadata"].clone()))
+    });
+    futures::future::try_join_all(uploads).await.unwrap();
+    let unwanted = client.index(note("descartada")).await.unwrap();
+    delete(client, &unwanted).await;
+    ask(client, "¿Qué espesor tiene la losa del primer piso?").await;
+    let feedback = json!({"session_id": "conv_7", "rating": 5, "comment": "Clara."});
+    assert!(client.post("/feedback", &feedback).await.unwrap().status().is_success());
+    let account = json!({"email": "ana@obra.cl", "password": "una clave larga", "full_name": "Ana Rojas"});
+    assert_eq!(client.post("/auth/register", &account).await.unwrap().status(), StatusCode::CREATED);
+    system.keys(&["create", "--name", "erp", "--role", "write", "--project", PROJECT]).unwrap();
+    let nats = jetstream::new(async_nats::connect(system.stack.nats_url()).await.unwrap());
+    let subject = subjects::job(JobKind::Document, &PROJECT.parse().unwrap(), &"roto".parse().unwrap());
+    nats.publish(subject, "{}".into()).await.unwrap().await.unwrap();
+    assert_eq!(client.settled("roto", PROJECT).await.unwrap()["state"], "failed");
+}
+
+async fn delete(client: &Client, id: &str) {
+    let path = format!("/documents/{id}?project_id={PROJECT}");
+    assert_eq!(client.delete(&path).await.unwrap().status(), StatusCode::OK);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while client.get(&path).await.unwrap().status() != StatusCode::NOT_FOUND {
+        assert!(Instant::now() < deadline, "{id} is not deleted");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A moment with nothing under way, and what the database holds then.
+async fn quiet_moment(url: &str) -> (String, BTreeMap<String, (i64, String)>) {
+    let pool = PgPool::connect(url).await.unwrap();
+    let mut before = tables(url).await;
+    loop {
+        let moment = sqlx::query_scalar(
+            "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let after = tables(url).await;
+        if after == before {
+            return (moment, after);
+        }
+        before = after;
+    }
+}
+
+/// What `archive_timeout` does on a server that is in use.
+async fn archive_the_rest(url: &str) {
+    let pool = PgPool::connect(url).await.unwrap();
+    let last: String =
+        sqlx::query_scalar("SELECT pg_walfile_name(pg_switch_wal())").fetch_one(&pool).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let archived: Option<String> = sqlx::query_scalar("SELECT last_archived_wal FROM pg_stat_archiver")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        if archived.is_some_and(|archived| archived >= last) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{last} is not archived");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_comes_back_after_a_disaster() {
+    let stack =
+        tokio::task::spawn_blocking(|| Stack::start(devstack::Options::default())).await.unwrap().unwrap();
+    let vault = Vault::new(stack.paths());
+    vault.archive_from(&stack).await;
+    let mut system =
+        System::on(stack, Options::default().durable().env("REGISTRATION", "open")).await.unwrap();
+    let client = system.client().unwrap();
+    let url = system.stack.database_url().to_owned();
+    let password = url.split([':', '@']).nth(2).unwrap().to_owned();
+    let pool = PgPool::connect(&url).await.unwrap();
+    for sql in [
+        "ALTER ROLE acorag_backup LOGIN REPLICATION PASSWORD 'secret!'",
+        "GRANT EXECUTE ON FUNCTION pg_switch_wal() TO acorag_backup",
+    ] {
+        sqlx::query(sql).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+
+    // A full backup while two jobs wait. Afterwards both are done, and one of their documents is deleted.
+    fill(&system, &client).await;
+    system.ingest_workers[0].kill().unwrap();
+    let done = client.upload(note("hecha")).await.unwrap();
+    let deleted = client.upload(note("borrada")).await.unwrap();
+    vault.back_up(&system, &[]);
+    system.ingest_workers[0].restart().await.unwrap();
+    for id in [&done, &deleted] {
+        assert_eq!(client.settled(id, PROJECT).await.unwrap()["state"], "indexed");
+    }
+    delete(&client, &deleted).await;
+    let (moment, tables_then) = quiet_moment(&url).await;
+
+    // More documents, a job that waits for ever, a backup of files and queue only, and what only the log knows.
+    client.index(note("posterior")).await.unwrap();
+    system.ingest_workers[0].kill().unwrap();
+    let waiting = client.upload(note("en-cola")).await.unwrap();
+    vault.back_up(&system, &["--files"]);
+    succeeds(vault.run(&["verify"]).env("DATABASE_URL", &url));
+    ask(&client, "¿Y la cota de coronación?").await;
+    archive_the_rest(&url).await;
+    let archived = Instant::now();
+    let (_, tables_before) = quiet_moment(&url).await;
+    let files_before = files(&client, &url).await;
+    let history = client.get("/history/conv_7").await.unwrap().text().await.unwrap();
+    assert!(history.contains("coronación"), "{history}");
+    let dead = messages(system.stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await;
+    assert_eq!(dead, 1);
+    assert!(tables_before["backup_run"].0 >= 6, "{tables_before:?}");
+    let point = archived.elapsed();
+    drop(system);
+
+    // To the end.
+    let disaster = Instant::now();
+    let place = vault.place("restored", &password);
+    expect(&vault.restore(&place, &[]).await);
+    let restored = disaster.elapsed();
+    let stack = place.start().await;
+    assert_eq!(tables(stack.database_url()).await, tables_before);
+    assert_eq!(messages(stack.nats_url(), subjects::INGEST_STREAM).await, 1, "one job waited");
+    assert_eq!(messages(stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await, dead);
+    let system = System::on(stack, Options::default()).await.unwrap();
+    let client = system.client().unwrap();
+    let rows = client.search(PROJECT, "losa del primer piso").await.unwrap();
+    assert!(!rows.is_empty());
+    println!(
+        "recovery time: {:.1} s until everything is restored, {:.1} s until it answers; recovery point: {:.1} s before \
+         the disaster ({} documents, {} files)",
+        restored.as_secs_f32(),
+        disaster.elapsed().as_secs_f32(),
+        point.as_secs_f32(),
+        tables_before["document"].0,
+        files_before.len()
+    );
+    assert_eq!(client.settled(&waiting, PROJECT).await.unwrap()["state"], "indexed");
+    let url = system.stack.database_url().to_owned();
+    let mut files_after = files(&client, &url).await;
+    assert!(files_after.remove(&waiting).is_some());
+    assert_eq!(files_after, files_before);
+    assert_eq!(client.get("/history/conv_7").await.unwrap().text().await.unwrap(), history);
+    let login = json!({"email": "ana@obra.cl", "password": "una clave larga"});
+    assert_eq!(client.post("/auth/login", &login).await.unwrap().status(), StatusCode::OK);
+    let path = format!("/documents/{deleted}?project_id={PROJECT}");
+    assert_eq!(client.get(&path).await.unwrap().status(), StatusCode::NOT_FOUND, "it was deleted");
+    drop(system);
+
+    // To a moment: neither more nor less than there was.
+    let place = vault.place("earlier", &password);
+    expect(&vault.restore(&place, &["--to", &moment]).await);
+    let stack = place.start().await;
+    assert_eq!(tables(stack.database_url()).await, tables_then);
+    assert_eq!(messages(stack.nats_url(), subjects::INGEST_STREAM).await, 0, "both jobs were done by then");
+    let nats = jetstream::new(async_nats::connect(stack.nats_url()).await.unwrap());
+    let objects = nats.get_object_store(subjects::FILES_BUCKET).await.unwrap().list().await.unwrap();
+    // All but the file that came later.
+    assert_eq!(objects.count().await, files_before.len() - 1);
+    drop(stack);
+
+    refusals(&vault, &place, &password).await;
+}
+
+/// What is damaged, incomplete or in the way is refused, and says why.
+async fn refusals(vault: &Vault, full: &Place, password: &str) {
+    refuses(&vault.restore(full, &[]).await, "NATS is not empty");
+    let place = vault.place("refused", password);
+    refuses(&vault.restore(&place, &["--to", "2020-01-01T00:00:00Z"]).await, "the oldest full backup is of");
+    fs::write(place.pgdata.join("something"), "").unwrap();
+    refuses(&vault.restore(&place, &[]).await, "is not empty");
+    fs::remove_file(place.pgdata.join("something")).unwrap();
+
+    let log = newest_segment(&vault.path("backups/wal"));
+    let whole = fs::read(&log).unwrap();
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    fs::write(&log, damaged).unwrap();
+    refuses(&vault.run(&["verify"]).output().unwrap(), "is damaged");
+    refuses(&vault.restore(&place, &[]).await, "PostgreSQL ended while it recovered");
+    fs::write(&log, whole).unwrap();
+    let segment = log.with_extension("").file_name().unwrap().to_str().unwrap().to_owned();
+    let (older, missing) = (log.with_file_name("kept"), predecessor(&log));
+    fs::rename(&missing, &older).unwrap();
+    refuses(&vault.run(&["verify"]).output().unwrap(), "is missing in the archive");
+    fs::rename(&older, &missing).unwrap();
+    succeeds(vault.run(&["fetch-wal", &segment, vault.path("tmp/segment").to_str().unwrap()]));
+
+    let other = vault.path("keys/other");
+    succeeds(vault.run(&["keygen", other.to_str().unwrap()]));
+    let output = vault.run(&["verify"]).env("BACKUP_IDENTITY", &other).output().unwrap();
+    refuses(&output, "cannot be decrypted with this identity");
+}
+
+fn segments(folder: &Path) -> Vec<PathBuf> {
+    let mut segments: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "age"))
+        .filter(|path| path.file_stem().unwrap().len() == 24)
+        .collect();
+    segments.sort();
+    segments
+}
+
+fn newest_segment(folder: &Path) -> PathBuf {
+    segments(folder).pop().unwrap()
+}
+
+fn predecessor(segment: &Path) -> PathBuf {
+    segments(segment.parent().unwrap()).into_iter().rev().nth(1).unwrap()
+}
