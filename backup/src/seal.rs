@@ -175,7 +175,7 @@ mod tests {
     fn a_changed_or_cut_file_is_refused() {
         // More than one of age's chunks, and nothing that compresses.
         let noise: Vec<u8> =
-            (0..50_000_u64).flat_map(|n| (n * n * 0x9E37_79B9_7F4A_7C15).to_le_bytes()).collect();
+            (0..50_000_u64).flat_map(|n| (n * n).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes()).collect();
         let (_folder, path, identity) = sealed(&noise);
         let whole = std::fs::read(&path).unwrap();
         for cut in [1, 9, 16, 30, 70_000] {

@@ -241,8 +241,14 @@ async fn fill(system: &System, client: &Client) {
     system.keys(&["create", "--name", "erp", "--role", "write", "--project", PROJECT]).unwrap();
     let nats = jetstream::new(async_nats::connect(system.stack.nats_url()).await.unwrap());
     let subject = subjects::job(JobKind::Document, &PROJECT.parse().unwrap(), &"roto".parse().unwrap());
-    nats.publish(subject, "{}".into()).await.unwrap().await.unwrap();
+    let job = json!({"text": "Contrabando.", "metadata": {"project_id": "otro"}}).to_string();
+    nats.publish(subject, job.into()).await.unwrap().await.unwrap();
     assert_eq!(client.settled("roto", PROJECT).await.unwrap()["state"], "failed");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while messages(system.stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await != 1 {
+        assert!(Instant::now() < deadline, "no dead letter");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn delete(client: &Client, id: &str) {
@@ -334,9 +340,9 @@ async fn everything_comes_back_after_a_disaster() {
     vault.back_up(&system, &["--files"]);
     succeeds(vault.run(&["verify"]).env("DATABASE_URL", &url));
     ask(&client, "¿Y la cota de coronación?").await;
+    let (_, tables_before) = quiet_moment(&url).await;
     archive_the_rest(&url).await;
     let archived = Instant::now();
-    let (_, tables_before) = quiet_moment(&url).await;
     let files_before = files(&client, &url).await;
     let history = client.get("/history/conv_7").await.unwrap().text().await.unwrap();
     assert!(history.contains("coronación"), "{history}");
@@ -345,6 +351,7 @@ async fn everything_comes_back_after_a_disaster() {
     assert!(tables_before["backup_run"].0 >= 6, "{tables_before:?}");
     let point = archived.elapsed();
     drop(system);
+    refusals(&vault, &password).await;
 
     // To the end.
     let disaster = Instant::now();
@@ -355,7 +362,7 @@ async fn everything_comes_back_after_a_disaster() {
     assert_eq!(tables(stack.database_url()).await, tables_before);
     assert_eq!(messages(stack.nats_url(), subjects::INGEST_STREAM).await, 1, "one job waited");
     assert_eq!(messages(stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await, dead);
-    let system = System::on(stack, Options::default()).await.unwrap();
+    let mut system = System::on(stack, Options::default()).await.unwrap();
     let client = system.client().unwrap();
     let rows = client.search(PROJECT, "losa del primer piso").await.unwrap();
     assert!(!rows.is_empty());
@@ -378,7 +385,20 @@ async fn everything_comes_back_after_a_disaster() {
     assert_eq!(client.post("/auth/login", &login).await.unwrap().status(), StatusCode::OK);
     let path = format!("/documents/{deleted}?project_id={PROJECT}");
     assert_eq!(client.get(&path).await.unwrap().status(), StatusCode::NOT_FOUND, "it was deleted");
+
+    // The database alone is lost, before there is a full backup of its new timeline; NATS keeps what it has.
+    system.ingest_workers[0].kill().unwrap();
+    client.upload(note("sin-base")).await.unwrap();
+    let (_, tables_before) = quiet_moment(&url).await;
+    archive_the_rest(&url).await;
     drop(system);
+    fs::remove_dir_all(&place.pgdata).unwrap();
+    vault.make("restored/postgres");
+    expect(&vault.restore(&place, &["--keep-nats"]).await);
+    let stack = place.start().await;
+    assert_eq!(tables(stack.database_url()).await, tables_before);
+    assert_eq!(messages(stack.nats_url(), subjects::INGEST_STREAM).await, 1, "it still waits");
+    drop(stack);
 
     // To a moment: neither more nor less than there was.
     let place = vault.place("earlier", &password);
@@ -391,13 +411,11 @@ async fn everything_comes_back_after_a_disaster() {
     // All but the file that came later.
     assert_eq!(objects.count().await, files_before.len() - 1);
     drop(stack);
-
-    refusals(&vault, &place, &password).await;
+    refuses(&vault.restore(&place, &[]).await, "NATS is not empty");
 }
 
 /// What is damaged, incomplete or in the way is refused, and says why.
-async fn refusals(vault: &Vault, full: &Place, password: &str) {
-    refuses(&vault.restore(full, &[]).await, "NATS is not empty");
+async fn refusals(vault: &Vault, password: &str) {
     let place = vault.place("refused", password);
     refuses(&vault.restore(&place, &["--to", "2020-01-01T00:00:00Z"]).await, "the oldest full backup is of");
     fs::write(place.pgdata.join("something"), "").unwrap();
