@@ -8,6 +8,7 @@ use std::{
 };
 
 use age::{
+    DecryptError,
     secrecy::ExposeSecret as _,
     stream::{StreamReader, StreamWriter},
     x25519::{Identity, Recipient},
@@ -82,10 +83,13 @@ impl Write for Sealed {
 /// Reads a sealed file. Damage, a missing end included, is an error before the reader's end.
 pub fn open(path: &Path, identity: &Identity) -> Result<MultiGzDecoder<StreamReader<File>>> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let decryptor = age::Decryptor::new(file).with_context(|| format!("{} is damaged", path.display()))?;
-    let reader = decryptor
-        .decrypt(std::iter::once(identity as &dyn age::Identity))
-        .map_err(|error| anyhow!("{} cannot be decrypted with this identity: {error}", path.display()))?;
+    let reader = age::Decryptor::new(file)
+        .and_then(|decryptor| decryptor.decrypt(std::iter::once(identity as &dyn age::Identity)))
+        .map_err(|error| match error {
+            DecryptError::NoMatchingKeys => anyhow!("{} is encrypted to another key", path.display()),
+            // Not its own words: they come from translations, which a debug build looks for in age's source folder.
+            error => anyhow!("{} is damaged ({error:?})", path.display()),
+        })?;
     // The multi-member decoder reads on to the end of the file, and only there does age notice a missing tail.
     Ok(MultiGzDecoder::new(reader))
 }
