@@ -9,7 +9,7 @@ use std::{
         process::CommandExt as _,
     },
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -97,11 +97,18 @@ impl Vault {
     }
 
     /// Makes a backup with the rights of the backup's own user.
-    fn back_up(&self, system: &System, arguments: &[&str]) -> String {
+    fn back_up(&self, system: &System, arguments: &[&str]) -> Command {
         let (_, server) = system.stack.database_url().split_once('@').unwrap();
         let mut command = self.run(&[&["run"], arguments].concat());
         command.env("DATABASE_URL", format!("postgres://acorag_backup:secret%21@{server}"));
-        succeeds(command.env("NATS_URL", system.stack.nats_url()))
+        command.env("NATS_URL", system.stack.nats_url());
+        command
+    }
+
+    /// The backups that count.
+    fn sets(&self) -> usize {
+        let sets = fs::read_dir(self.path("backups/sets")).unwrap();
+        sets.filter(|set| set.as_ref().unwrap().path().join("set.json").exists()).count()
     }
 
     /// Room for a restored acorag, and what is needed to start on it.
@@ -325,7 +332,8 @@ async fn everything_comes_back_after_a_disaster() {
     system.ingest_workers[0].kill().unwrap();
     let done = client.upload(note("hecha")).await.unwrap();
     let deleted = client.upload(note("borrada")).await.unwrap();
-    vault.back_up(&system, &[]);
+    succeeds(vault.back_up(&system, &[]));
+    interrupted(&vault, vault.back_up(&system, &[]));
     system.ingest_workers[0].restart().await.unwrap();
     for id in [&done, &deleted] {
         assert_eq!(client.settled(id, PROJECT).await.unwrap()["state"], "indexed");
@@ -337,7 +345,7 @@ async fn everything_comes_back_after_a_disaster() {
     client.index(note("posterior")).await.unwrap();
     system.ingest_workers[0].kill().unwrap();
     let waiting = client.upload(note("en-cola")).await.unwrap();
-    vault.back_up(&system, &["--files"]);
+    succeeds(vault.back_up(&system, &["--files"]));
     succeeds(vault.run(&["verify"]).env("DATABASE_URL", &url));
     ask(&client, "¿Y la cota de coronación?").await;
     let (_, tables_before) = quiet_moment(&url).await;
@@ -409,6 +417,22 @@ async fn everything_comes_back_after_a_disaster() {
     assert_eq!(objects.count().await, files_before.len() - 1);
     drop(stack);
     refuses(&vault.restore(&place, &[]).await, "NATS is not empty");
+}
+
+/// Ctrl-C while the database streams: it ends at once, and nothing of it counts.
+fn interrupted(vault: &Vault, mut command: Command) {
+    let (sets, before) = (vault.path("backups/sets"), vault.sets());
+    let mut process = command.stderr(Stdio::null()).spawn().unwrap();
+    let begun = |set: fs::DirEntry| {
+        set.path().read_dir().unwrap().next().is_some() && !set.path().join("set.json").exists()
+    };
+    while !fs::read_dir(&sets).unwrap().any(|set| begun(set.unwrap())) {
+        assert!(process.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    succeeds(Command::new("kill").args(["-INT", &process.id().to_string()]));
+    assert_eq!(process.wait().unwrap().code(), Some(130));
+    assert_eq!(vault.sets(), before);
 }
 
 /// What is damaged, incomplete or in the way is refused, and says why.
