@@ -64,19 +64,13 @@ impl Config {
     }
 }
 
-/// The segment that is being written now. Fails when what is written would not be archived.
+/// The segment that is being written now, and the size of all of them.
 pub async fn current_segment(connection: &mut PgConnection) -> Result<(Segment, u64)> {
-    let (mode, segment, bytes): (String, String, i64) = sqlx::query_as(
-        "SELECT current_setting('archive_mode'), pg_walfile_name(pg_current_wal_insert_lsn()),
-                pg_size_bytes(current_setting('wal_segment_size'))",
+    let (segment, bytes): (String, i64) = sqlx::query_as(
+        "SELECT pg_walfile_name(pg_current_wal_insert_lsn()), pg_size_bytes(current_setting('wal_segment_size'))",
     )
     .fetch_one(connection)
     .await?;
-    if mode == "off" {
-        bail!(
-            "PostgreSQL does not archive its log: set archive_mode = on and archive_command = 'acorag-backup archive %p'"
-        );
-    }
     Ok((Segment::parse(&segment).context("the name of a segment")?, u64::try_from(bytes)?))
 }
 
@@ -100,7 +94,8 @@ pub async fn close_wal(connection: &mut PgConnection, place: &Place, patience: D
                     .await?;
             bail!(
                 "the log's segment {segment} was not archived within {} s (failures so far: {failed}, the last with {}): \
-                 see PostgreSQL's own log for what archive_command says",
+                 archive_mode must be on and archive_command be 'acorag-backup archive %p' (or pg_receivewal hand the \
+                 segments to it); see PostgreSQL's own log for what it says",
                 patience.as_secs(),
                 last.unwrap_or_else(|| "none".to_owned())
             );

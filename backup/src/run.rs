@@ -51,6 +51,11 @@ pub async fn run(options: &Options) -> Result<()> {
     let nats = options.nats.connect("acorag-backup").await?;
     let mut connection = database::connect(&options.database.database_url).await?;
     let (segment, segment_bytes) = database::current_segment(&mut connection).await?;
+    let patience = Duration::from_secs(options.archive_timeout);
+    if !options.files {
+        // Better heard now than after hours of copying: is the log archived at all?
+        database::close_wal(&mut connection, &place, patience).await?;
+    }
     connection.close().await?;
 
     let mut set = Set::new(place.new_set(started), segment_bytes, segment);
@@ -70,8 +75,7 @@ pub async fn run(options: &Options) -> Result<()> {
     tracing::info!(files = saved.files, new = saved.stored, mib = saved.bytes >> 20, "the original files");
     let log_started = Utc::now();
     let mut connection = database::connect(&options.database.database_url).await?;
-    set.wal_end =
-        database::close_wal(&mut connection, &place, Duration::from_secs(options.archive_timeout)).await?;
+    set.wal_end = database::close_wal(&mut connection, &place, patience).await?;
     // What a restore would read, from the newest full backup on.
     let base = set.base.clone().or_else(|| sets.iter().rev().find_map(|set| set.base.clone()));
     let start = base.context("there is no full backup")?.wal_start;

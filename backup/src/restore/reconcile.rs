@@ -146,3 +146,6 @@ async fn want_documents(tx: &mut Transaction<'_, Postgres>, plan: &mut Plan) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Every way in which a queue that is older than the database can disagree with it.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use devstack::{Options, Stack};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A moment with more digits than the database keeps.
+fn moment(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + second, 123_456_789).unwrap()
+}
+
+fn message(subject: &str, second: i64, body: &Value) -> Message {
+    let payload = STANDARD.encode(body.to_string());
+    let message = json!({"subject": subject, "time": moment(second), "headers": [], "payload": payload});
+    serde_json::from_value(message).unwrap()
+}
+
+fn job(kind: JobKind, document: &str, second: i64, body: &Value) -> Message {
+    message(&subjects::job(kind, &"p".parse().unwrap(), &document.parse().unwrap()), second, body)
+}
+
+fn file(name: &str) -> Value {
+    json!({"object": {"name": name, "size": 1, "sha256": "00AA"}})
+}
+
+fn part_of(parent: &str) -> Value {
+    json!({"text": "Losa", "parent": {"project_id": "p", "document_id": parent}})
+}
+
+async fn document(
+    connection: &mut PgConnection,
+    id: &str,
+    state: &str,
+    second: i64,
+    object: &str,
+    job: Option<Value>,
+) {
+    sqlx::query(
+        "INSERT INTO document (project_key, id, state, accepted_at, object, job)
+         SELECT key, $1, $2, $3, $4, $5 FROM project",
+    )
+    .bind(id)
+    .bind(state)
+    .bind(moment(second).trunc_subsecs(6))
+    .bind(object)
+    .bind(job)
+    .execute(connection)
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn the_queue_is_compared_with_the_database() {
+    let stack = tokio::task::spawn_blocking(|| Stack::start(Options::default()).unwrap()).await.unwrap();
+    let pool = sqlx::PgPool::connect(stack.database_url()).await.unwrap();
+    migrations::postgres(&pool).await.unwrap();
+    let db = &mut *pool.acquire().await.unwrap();
+    sqlx::query("INSERT INTO project (id) VALUES ('p')").execute(&mut *db).await.unwrap();
+
+    document(db, "done", "indexed", 1, "file-done", None).await;
+    document(db, "deleted", "deleted", 2, "", None).await;
+    document(db, "begun", "processing", 1, "", None).await;
+    document(db, "lost", "processing", 5, "", None).await;
+    document(db, "changing", "processing", 5, "file-old", Some(file("file-old"))).await;
+    document(db, "import-open", "processing", 1, "file-import", Some(file("file-import"))).await;
+    document(db, "import-alone", "processing", 1, "file-alone", Some(file("file-alone"))).await;
+    document(db, "import-deleted", "deleted", 3, "", None).await;
+    document(db, "anew", "indexed", 4, "file-anew", None).await;
+
+    let kept = [
+        job(JobKind::Document, "begun", 1, &json!({"text": "Losa"})),
+        job(JobKind::Document, "unknown", 1, &file("file-unknown")),
+        job(JobKind::Record, "record-1", 1, &part_of("import-open")),
+        job(JobKind::Delete, "done", 3, &json!({})),
+        job(JobKind::Document, "unreadable", 1, &json!({"metadata": 1})),
+        message(&subjects::dead_letter("ingest-document"), 1, &file("file-dead")),
+    ];
+    let settled = [
+        job(JobKind::Document, "done", 1, &file("file-done")),
+        job(JobKind::Document, "deleted", 1, &file("file-deleted")),
+        job(JobKind::Record, "record-2", 1, &part_of("import-deleted")),
+        // The document was uploaded again after that deletion.
+        job(JobKind::Delete, "anew", 3, &json!({})),
+    ];
+    let queue = settled.iter().chain(&kept).cloned().collect();
+    let plan = plan(db, queue).await.unwrap();
+
+    assert_eq!(plan.messages, kept);
+    assert_eq!((plan.settled, plan.lost), (settled.len(), 1));
+    let again: Vec<&str> = plan.again.iter().map(|(subject, _)| subject.as_str()).collect();
+    assert_eq!(again, ["acorag.v1.ingest.document.p.import-alone", "acorag.v1.ingest.document.p.changing"]);
+    let files: Vec<&str> = plan.files.iter().map(|wanted| wanted.name.as_str()).collect();
+    for wanted in
+        ["file-done", "file-old", "file-import", "file-alone", "file-anew", "file-unknown", "file-dead"]
+    {
+        assert!(files.contains(&wanted), "{wanted}: {files:?}");
+    }
+    assert!(!files.contains(&"file-deleted"), "{files:?}");
+    let (state, reason): (String, Value) =
+        sqlx::query_as("SELECT state, reason FROM document WHERE id = 'lost'")
+            .fetch_one(&mut *db)
+            .await
+            .unwrap();
+    assert_eq!((state.as_str(), &reason["code"]), ("failed", &json!("lost_in_restore")));
+    let waiting: Vec<String> =
+        sqlx::query_scalar("SELECT id FROM document WHERE state = 'processing' ORDER BY id")
+            .fetch_all(&mut *db)
+            .await
+            .unwrap();
+    assert_eq!(waiting, ["begun", "changing", "import-alone", "import-open"]);
+}
