@@ -233,11 +233,13 @@ async fn ask(client: &Client, question: &str) {
 /// Samples of every format, a deletion, a key, a conversation, feedback, and a job that nobody can do.
 async fn fill(system: &System, client: &Client) {
     let manifest: Value = serde_json::from_slice(&sample("../manifest.json")).unwrap();
-    let uploads = manifest.as_array().unwrap().iter().map(|entry| {
+    let uploads = manifest.as_array().unwrap().iter().map(|entry| async {
         let file = entry["file"].as_str().unwrap();
-        client.index(Upload::new(file, sample(file), entry["metadata"].clone()))
+        let id = client.upload(Upload::new(file, sample(file), entry["metadata"].clone())).await.unwrap();
+        let document = client.settled(&id, PROJECT).await.unwrap();
+        assert_eq!(document["state"], "indexed", "{document}");
     });
-    futures::future::try_join_all(uploads).await.unwrap();
+    futures::future::join_all(uploads).await;
     let unwanted = client.index(note("descartada")).await.unwrap();
     delete(client, &unwanted).await;
     ask(client, "¿Qué espesor tiene la losa del primer piso?").await;
@@ -251,7 +253,7 @@ async fn fill(system: &System, client: &Client) {
     let job = json!({"text": "Contrabando.", "metadata": {"project_id": "otro"}}).to_string();
     nats.publish(subject, job.into()).await.unwrap().await.unwrap();
     assert_eq!(client.settled("roto", PROJECT).await.unwrap()["state"], "failed");
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while messages(system.stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await != 1 {
         assert!(Instant::now() < deadline, "no dead letter");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -261,7 +263,7 @@ async fn fill(system: &System, client: &Client) {
 async fn delete(client: &Client, id: &str) {
     let path = format!("/documents/{id}?project_id={PROJECT}");
     assert_eq!(client.delete(&path).await.unwrap().status(), StatusCode::OK);
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while client.get(&path).await.unwrap().status() != StatusCode::NOT_FOUND {
         assert!(Instant::now() < deadline, "{id} is not deleted");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -293,7 +295,7 @@ async fn archive_the_rest(url: &str) {
     let pool = PgPool::connect(url).await.unwrap();
     let last: String =
         sqlx::query_scalar("SELECT pg_walfile_name(pg_switch_wal())").fetch_one(&pool).await.unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let archived: Option<String> = sqlx::query_scalar("SELECT last_archived_wal FROM pg_stat_archiver")
             .fetch_one(&pool)
