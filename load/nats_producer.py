@@ -5,7 +5,7 @@
     nats_producer.py --project torre-norte --file report.pdf --title "Soil report" --number RP-21 --revision B
 
 Text travels in the message. A file, or text too long for a message, goes to the object store FILES first and the
-message points at it. Exits 0 when the document is indexed (or superseded by a newer revision that is there already),
+message points at it. NATS_USER and NATS_PASSWORD name the producer where NATS has accounts. Exits 0 when the document is indexed (or superseded by a newer revision that is there already),
 1 when it failed or was refused, 2 when nothing was heard in time.
 """
 import argparse
@@ -13,15 +13,28 @@ import asyncio
 import hashlib
 import json
 import mimetypes
+import os
 import sys
+import uuid
 from pathlib import Path
 
 import nats
 import nats.errors
 import nats.js.errors
+from nats.js.object_store import ObjectStore
 
 MAX_JOB_BYTES = 64 * 1024  # jobs refer to documents; they do not carry them
 FINAL = {"indexed": 0, "superseded": 0, "failed": 1, "deleted": 1}
+
+
+class Files(ObjectStore):
+    """The object store to somebody who may add files, and neither list nor read what is there."""
+
+    def __init__(self, js):
+        super().__init__("FILES", "OBJ_FILES", js)
+
+    async def get_info(self, name, show_deleted=False):
+        raise nats.js.errors.ObjectNotFoundError
 
 
 class NotAccepted(Exception):
@@ -40,7 +53,7 @@ def say(line):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--server", default="nats://127.0.0.1:4222", help="nats://[user:password@]host:port")
+    parser.add_argument("--server", default="nats://127.0.0.1:4222", help="nats://host:port, or tls://")
     parser.add_argument("--project", required=True)
     parser.add_argument("--document", help="the document's id; made from the content when absent")
     source = parser.add_mutually_exclusive_group(required=True)
@@ -66,12 +79,25 @@ async def job_of(given, js, content):
         if len(json.dumps(inline, ensure_ascii=False).encode()) <= MAX_JOB_BYTES:
             return inline
     digest = hashlib.sha256(content).hexdigest()
-    store = await js.object_store("FILES")
-    await store.put(f"producer/{digest}", content)
+    # A name that nobody can guess: whoever may add files could also put another one in its place.
+    stored = f"producer-{uuid.uuid4()}"
+    await Files(js).put(stored, content)
     say(f"stored {len(content)} bytes")
     media_type = mimetypes.guess_type(name)[0] or ("text/plain" if given.text is not None else "")
-    job |= {"object": {"name": f"producer/{digest}", "size": len(content), "sha256": digest}}
+    job |= {"object": {"name": stored, "size": len(content), "sha256": digest}}
     return job | ({"media_type": media_type} if media_type else {})
+
+
+def account():
+    """Who connects. The server lets a user listen to its own inbox only."""
+    user = os.environ.get("NATS_USER")
+    return {"user": user, "password": os.environ.get("NATS_PASSWORD"), "inbox_prefix": f"_INBOX_{user}"} if user else {}
+
+
+def message_id_of(document, job):
+    """The same for the same document said again, wherever its file was stored."""
+    what = job | ({"object": job["object"]["sha256"]} if "object" in job else {})
+    return f"{document}-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}"
 
 
 def reason_of(event):
@@ -109,15 +135,16 @@ async def publish(given):
     document = given.document or hashlib.sha256(given.project.encode() + b"\x1f" + content).hexdigest()[:32]
     place = f"{token(given.project)}.{token(document)}"
     connection = await nats.connect(given.server, name="nats_producer", connect_timeout=5, max_reconnect_attempts=3,
-                                    error_cb=note)
+                                    error_cb=note, **account())
     try:
         js = connection.jetstream()
         # Before publishing, so that no event is missed. A plain subscription is enough: nothing old is wanted.
         events = await connection.subscribe(f"acorag.v1.event.{place}.*")
         await connection.flush()
 
-        payload = json.dumps(await job_of(given, js, content), ensure_ascii=False).encode()
-        message_id = given.message_id or f"{document}-{hashlib.sha256(payload).hexdigest()[:32]}"
+        job = await job_of(given, js, content)
+        payload = json.dumps(job, ensure_ascii=False).encode()
+        message_id = given.message_id or message_id_of(document, job)
         try:
             ack = await js.publish(f"acorag.v1.ingest.document.{place}", payload, timeout=10,
                                    headers={"Nats-Msg-Id": message_id})

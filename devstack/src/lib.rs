@@ -32,6 +32,7 @@ mod stack;
 pub use data::{Data, wipe};
 pub use fetch::{clean, ensure, ensure_in, report};
 pub use launch::{Launch, Process};
+pub use nats::NatsConfiguration;
 pub use paths::{Location, Paths};
 pub use ports::{Ports, free_port, is_free};
 pub use python::python_for;

@@ -2,31 +2,55 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::launch::Launch;
 use crate::server::Server;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// `folder` keeps the streams and the configuration.
-pub(crate) fn server(bin: &Path, folder: &Path, log: &Path, port: u16, monitor: u16) -> Result<Server> {
+/// A configuration as operators use it, and the variables that it reads.
+#[derive(Debug, Clone)]
+pub struct NatsConfiguration {
+    pub file: PathBuf,
+    pub environment: Vec<(String, String)>,
+}
+
+/// `folder` keeps the streams and the configuration: this one's own, after the lines of the one given.
+pub(crate) fn server(
+    bin: &Path,
+    folder: &Path,
+    log: &Path,
+    (port, monitor): (u16, u16),
+    given: Option<&NatsConfiguration>,
+) -> Result<Server> {
     std::fs::create_dir_all(folder)?;
     let store = folder.join("jetstream");
     let configuration = folder.join("nats.conf");
+    let lines = given.map_or_else(
+        || Ok(String::new()),
+        |given| {
+            std::fs::read_to_string(&given.file)
+                .with_context(|| format!("cannot read {}", given.file.display()))
+        },
+    )?;
+    // The last value of a name counts.
     std::fs::write(
         &configuration,
         format!(
-            "listen: \"127.0.0.1:{port}\"\n\
+            "{lines}\nlisten: \"127.0.0.1:{port}\"\n\
              http: \"127.0.0.1:{monitor}\"\n\
              max_payload: 1048576\n\
              jetstream {{\n  store_dir: {store:?}\n  sync_interval: always\n}}\n"
         ),
     )?;
-    let launch = Launch::new(bin.join("nats-server")).arg("--config").arg(configuration).log(log);
+    let mut launch = Launch::new(bin.join("nats-server")).arg("--config").arg(configuration).log(log);
+    for (name, value) in given.into_iter().flat_map(|given| &given.environment) {
+        launch = launch.env(name, value);
+    }
     let answers = move || is_healthy(monitor);
     Ok(Server::new("NATS", format!("nats://127.0.0.1:{port}"), launch, Box::new(answers)))
 }

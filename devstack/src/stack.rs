@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::data::{Data, Folder};
 use crate::fetch::ensure_in;
+use crate::nats::NatsConfiguration;
 use crate::paths::{Location, Paths};
 use crate::ports::{Ports, free_port};
 use crate::postgres::Postgres;
@@ -22,6 +23,8 @@ const PORT_ATTEMPTS: usize = 3;
 pub struct Options {
     pub ports: Ports,
     pub data: Data,
+    /// How NATS is configured, beside ports and data. Default: everybody may do everything.
+    pub nats: Option<NatsConfiguration>,
     /// A NATS server that runs already; none is started then.
     pub nats_url: Option<String>,
     /// A PostgreSQL database that exists already; no server is started then.
@@ -63,8 +66,16 @@ impl Stack {
         let ports = options.ports;
         let log = |name: &str| logs.join(name).with_extension("log");
         let (nats, postgres, redis) = thread::scope(|scope| {
-            let nats =
-                scope.spawn(|| start_nats(&paths.bin, &data.path, &log("nats"), ports, options.nats_url));
+            let nats = scope.spawn(|| {
+                start_nats(
+                    &paths.bin,
+                    &data.path,
+                    &log("nats"),
+                    ports,
+                    options.nats.as_ref(),
+                    options.nats_url,
+                )
+            });
             let postgres = scope.spawn(|| {
                 let start = |port| {
                     let log = log("postgres");
@@ -235,6 +246,7 @@ fn start_nats(
     data: &Path,
     log: &Path,
     ports: Ports,
+    configuration: Option<&NatsConfiguration>,
     given: Option<String>,
 ) -> Result<(Source<Server>, u16)> {
     let mut monitor = 0;
@@ -244,7 +256,7 @@ fn start_nats(
                 Some((_, monitor)) => monitor,
                 None => free_port()?,
             };
-            let server = nats::server(bin, &data.join("nats"), log, port, monitor)?;
+            let server = nats::server(bin, &data.join("nats"), log, (port, monitor), configuration)?;
             server.start().map(|()| server)
         })
     })?;

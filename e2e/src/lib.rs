@@ -1,5 +1,6 @@
 //! A whole acorag on free ports, for tests and benchmarks: the real servers and the services as they ship.
 
+pub mod accounts;
 mod client;
 pub mod prose;
 mod random;

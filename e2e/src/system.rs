@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use devstack::{Launch, Process, Stack, free_port};
 
-use crate::Client;
+use crate::{Client, accounts};
 
 /// What to run. Default: one of each service, no accounts and no rate limits.
 #[derive(Debug, Clone)]
@@ -16,6 +16,9 @@ pub struct Options {
     pub apis: usize,
     pub ingest_workers: usize,
     pub query_workers: usize,
+    /// Each service is a user of its own, with the rights that operators give it (ops/nats, ops/postgres). Default: one
+    /// user who may do everything.
+    pub accounts: bool,
     /// Added to the environment of every service.
     pub environment: Vec<(String, String)>,
 }
@@ -27,6 +30,7 @@ impl Default for Options {
             apis: 1,
             ingest_workers: 1,
             query_workers: 1,
+            accounts: false,
             environment: [
                 off("AUTH"),
                 off("RATE_LIMIT_SEARCH"),
@@ -78,7 +82,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 impl System {
     /// Starts everything and returns when it is ready.
     pub async fn start(options: Options) -> Result<Self> {
-        let stack = tokio::task::spawn_blocking(|| Stack::start(devstack::Options::default())).await??;
+        let servers = devstack::Options {
+            nats: options.accounts.then(accounts::nats_configuration),
+            ..devstack::Options::default()
+        };
+        let stack = tokio::task::spawn_blocking(|| Stack::start(servers)).await??;
+        if options.accounts {
+            accounts::create_logins(&stack)?;
+        }
         Self::on(stack, options).await
     }
 
@@ -92,6 +103,11 @@ impl System {
             let mut launch = Launch::new(binary(program)?).log(&log).env("LOG_FORMAT", "json");
             for (name, value) in stack.environment() {
                 launch = launch.env(name, value);
+            }
+            if options.accounts {
+                for (name, value) in accounts::environment(&stack, program)? {
+                    launch = launch.env(name, value);
+                }
             }
             for (name, value) in &options.environment {
                 launch = launch.env(name, value);

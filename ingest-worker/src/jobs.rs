@@ -94,10 +94,19 @@ impl Handler for Jobs {
         if self.kind == JobKind::Delete {
             return Ok(());
         }
-        // What could not be read leaves nothing to say about the document but its name and the reason.
-        let body = read(delivery).map_or_else(|_| unreadable(), |job| job.body);
-        let job = Job::new(project, document, delivery.published, body);
-        store::fail::fail(&self.app.pool, &job, reason).await?;
+        let (job, keep) = match read(delivery) {
+            Ok(job) => (job, false),
+            // What could not be read leaves nothing to say about the document but its name and the reason. And it takes
+            // no document away: it may be anything, such as an answer of NATS' own that somebody had sent here.
+            Err(_) => {
+                let job = Job::new(project, document, delivery.published, unreadable());
+                let keep = store::fail::is_known_otherwise(&self.app.pool, &job).await?;
+                (job, keep)
+            }
+        };
+        if !keep {
+            store::fail::fail(&self.app.pool, &job, reason).await?;
+        }
         // Passages it had are gone: no cache may show them.
         self.app.generations.renew(&job.project).await;
         let progress = self.progress(delivery, &job);

@@ -8,12 +8,15 @@ DECLARE
     service text;
 BEGIN
     FOREACH service IN ARRAY ARRAY['acorag_ingest', 'acorag_query'] LOOP
-        BEGIN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', service);
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- roles are the cluster's, not the database's
-        END;
-        -- Whoever migrates may also run the services (development); elsewhere each service has a login of its own.
-        EXECUTE format('GRANT %I TO CURRENT_USER', service);
+        -- ops/postgres/roles.sql has made them where the migrating user may not. In development it may, and then runs
+        -- the services too. Roles are the cluster's, not the database's: another migration may be faster.
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = service) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', service);
+                EXECUTE format('GRANT %I TO CURRENT_USER', service);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+            END;
+        END IF;
         EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', service);
     END LOOP;
 END $$;

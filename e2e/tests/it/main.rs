@@ -9,6 +9,7 @@ mod demo_documents;
 mod documents;
 mod failures;
 mod freshness;
+mod least_privilege;
 mod limits;
 mod producers;
 mod restarts;

@@ -72,7 +72,7 @@ async fn the_python_producer_works() {
 }
 
 /// A virtual environment with nats-py, made once in the ignored folder.
-async fn python_with_nats(system: &e2e::System) -> std::path::PathBuf {
+pub async fn python_with_nats(system: &e2e::System) -> std::path::PathBuf {
     static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _one_at_a_time = MAKING.lock().await;
     let folder = system.stack.paths().stack.join("nats-py");

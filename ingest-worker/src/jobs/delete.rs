@@ -4,6 +4,7 @@ use platform::nats::consume::Delivery;
 use schemas::{
     DocumentId, ProjectId,
     event::EventKind,
+    ingest::DeleteDocument,
     problem::Reason,
     subjects::{self, JobKind},
 };
@@ -12,12 +13,15 @@ use super::Failure;
 use crate::{app::App, progress::Progress, store};
 
 pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
+    let invalid = |es: String, en: String| Failure::Dead(Reason::new("invalid_job", es, en));
     let (project, document) = subjects::parse_job(&delivery.subject).map_err(|error| {
-        Failure::Dead(Reason::new(
-            "invalid_job",
+        invalid(
             format!("El asunto no nombra un documento: {error}"),
             format!("The subject names no document: {error}"),
-        ))
+        )
+    })?;
+    let DeleteDocument {} = serde_json::from_slice(&delivery.payload).map_err(|error| {
+        invalid(format!("El mensaje no es válido: {error}"), format!("The message is not valid: {error}"))
     })?;
     let deleted = store::delete::delete(&app.pool, &project, &document, delivery.published).await?;
     app.generations.renew(&project).await;

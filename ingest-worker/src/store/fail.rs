@@ -5,6 +5,20 @@ use sqlx::{PgPool, types::Json};
 
 use super::{Job, clear, lock, project, settle_record};
 
+/// Whether another job has made this document.
+pub async fn is_known_otherwise(pool: &PgPool, job: &Job) -> sqlx::Result<bool> {
+    let mut tx = job.begin(pool).await?;
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM document d JOIN project p ON p.key = d.project_key
+                        WHERE p.id = $1 AND d.id = $2 AND d.accepted_at <> $3)",
+    )
+    .bind(job.project.as_str())
+    .bind(job.document.as_str())
+    .bind(job.accepted_at)
+    .fetch_one(&mut *tx)
+    .await
+}
+
 /// Writes why a document failed. A later job of the same document, or its deletion, stands.
 pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<()> {
     let mut tx = job.begin(pool).await?;

@@ -72,6 +72,11 @@ pub struct Settings {
     pub confirm: bool,
 }
 
+/// The server writes this on what it reads from a stream for somebody. Permissions check what a client publishes, not
+/// where it has an answer sent: with a subject of ours as its reply subject, such a read would put any stored bytes
+/// before a worker, as if their reader had the right to publish here.
+const ANSWERED_FROM: &str = "Nats-Stream";
+
 /// How long one pull waits. Also how long a stop may take when there is no work.
 const PULL: Duration = Duration::from_secs(3);
 /// Pause after a failed pull, so that an outage does not become a busy loop.
@@ -143,6 +148,13 @@ pub async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc
     );
     telemetry::adopt(&span, |name| text(message.headers.as_ref(), name));
     async {
+        if let Some(stream) = text(message.headers.as_ref(), ANSWERED_FROM) {
+            tracing::error!(stream, "an answer of the server's that was sent here as a message: dropped");
+            if let Err(error) = message.double_ack_with(AckKind::Term).await {
+                tracing::warn!(%error, "a forged message could not be dropped; it will come again");
+            }
+            return;
+        }
         // In a task of its own, so that a panic costs one attempt of one message and not the slot.
         let work = {
             let (handler, delivery) = (handler.clone(), delivery.clone());

@@ -50,7 +50,10 @@ impl Config {
             .request_timeout(Some(Duration::from_secs(5)))
             .ping_interval(Duration::from_secs(10));
         if let (Some(user), Some(password)) = (&self.nats_user, &self.nats_password) {
-            options = options.user_and_password(user.clone(), password.clone());
+            // An inbox of its own: the server lets no other user listen to it (ops/nats/nats.conf).
+            options = options
+                .user_and_password(user.clone(), password.clone())
+                .custom_inbox_prefix(format!("_INBOX_{user}"));
         }
         if let Some(path) = &self.nats_creds {
             options =

@@ -5,7 +5,7 @@ use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::{StreamExt as _, future::BoxFuture};
-use schemas::{Answer, Problem, Query, headers, problem::Reason};
+use schemas::{Answer, Problem, Query, headers, problem::Reason, subjects};
 use serde::Serialize;
 
 use super::{
@@ -107,6 +107,10 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
         let Some(reply_to) = text(delivery.headers.as_ref(), headers::REPLY_TO) else {
             return unanswerable(&format!("no {} header", headers::REPLY_TO));
         };
+        // Whoever asks chooses where the worker publishes: an inbox for replies, and nothing else.
+        if !reply_to.starts_with(&format!("{}.", subjects::REPLIES)) {
+            return unanswerable(&format!("{} names no inbox for replies", headers::REPLY_TO));
+        }
         let Some(handler) = self.handlers.get(&delivery.subject) else {
             return unanswerable(&format!("no handler for {}", delivery.subject));
         };

@@ -13,7 +13,7 @@ use query_worker::{app::App, config::Config};
 use schemas::{
     Answer, Problem, Query, Scope,
     account::{Caller, CallerLimits, Role},
-    headers,
+    headers, subjects,
 };
 use sqlx::PgPool;
 use tokio::{runtime::Runtime, sync::OnceCell};
@@ -129,7 +129,7 @@ pub struct Asked<Q: Query> {
 }
 
 pub async fn start<Q: Query>(app: &App, query: &Q) -> Asked<Q> {
-    let reply_to = app.nats.client.new_inbox();
+    let reply_to = format!("{}.{}", subjects::REPLIES, app.nats.client.new_inbox());
     let replies = app.nats.client.subscribe(reply_to.clone()).await.unwrap();
     let context = Context::new("test").within(Duration::from_secs(60));
     let mut map = context.headers();

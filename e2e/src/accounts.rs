@@ -1,0 +1,69 @@
+//! A user for each service, made from the files that operators use.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use devstack::{NatsConfiguration, Stack};
+
+/// The users of NATS.
+pub const USERS: [&str; 6] = ["api", "ingest", "query", "migrate", "producer", "backup"];
+
+/// Each login of PostgreSQL, and whose password it has in `ops/postgres/roles.sql`.
+const LOGINS: [(&str, &str); 4] = [
+    ("acorag_migrate", "migrate"),
+    ("acorag_ingest_worker", "ingest"),
+    ("acorag_query_worker", "query"),
+    ("acorag_backup", "backup"),
+];
+
+/// Of a user of NATS and of the login that belongs to it.
+pub fn password(user: &str) -> String {
+    format!("password-of-{user}")
+}
+
+fn ops(file: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../ops").join(file)
+}
+
+pub fn nats_configuration() -> NatsConfiguration {
+    let variable = |user: &str| format!("NATS_{}_PASSWORD", user.to_uppercase());
+    NatsConfiguration {
+        file: ops("nats/nats.conf"),
+        environment: USERS.map(|user| (variable(user), password(user))).into(),
+    }
+}
+
+/// Runs `ops/postgres/roles.sql` as an operator does.
+pub fn create_logins(stack: &Stack) -> Result<()> {
+    let postgres = &stack.paths().postgres;
+    let mut psql = Command::new(postgres.join("bin/psql"));
+    psql.env("LD_LIBRARY_PATH", postgres.join("lib")).args(["--no-psqlrc", "--quiet", "--file"]);
+    psql.arg(ops("postgres/roles.sql"));
+    for (_, user) in LOGINS {
+        psql.arg(format!("--set={user}_password={}", password(user)));
+    }
+    let output = psql.arg(stack.database_url()).output().context("running psql")?;
+    ensure!(output.status.success(), "roles.sql: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// The stack's database, as this login sees it.
+pub fn database_url(stack: &Stack, login: &str) -> Result<String> {
+    let (_, place) = stack.database_url().split_once('@').context("a database URL with a password")?;
+    let (_, user) = LOGINS.iter().find(|(name, _)| *name == login).context("a login of roles.sql")?;
+    Ok(format!("postgres://{login}:{}@{place}", password(user)))
+}
+
+/// What a program is told about itself.
+pub fn environment(stack: &Stack, program: &str) -> Result<Vec<(&'static str, String)>> {
+    let (user, login) = match program {
+        "acorag-migrate" => ("migrate", Some("acorag_migrate")),
+        "acorag-ingest-worker" => ("ingest", Some("acorag_ingest_worker")),
+        "acorag-query-worker" => ("query", Some("acorag_query_worker")),
+        "acorag-api" => ("api", None),
+        _ => bail!("{program} has no account"),
+    };
+    // The api is told of no database at all.
+    let database = login.map_or_else(|| Ok(String::new()), |login| database_url(stack, login))?;
+    Ok(vec![("NATS_USER", user.to_owned()), ("NATS_PASSWORD", password(user)), ("DATABASE_URL", database)])
+}

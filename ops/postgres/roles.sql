@@ -1,0 +1,49 @@
+-- The logins of acorag, one a service, and what needs a superuser. Run by one, in acorag's database, before every
+-- migration: psql --file roles.sql. Running it again changes the passwords to those given, and nothing else.
+--
+-- Passwords are psql variables (--set migrate_password=…) or, without them, come from the environment.
+\set ON_ERROR_STOP on
+\if :{?migrate_password} \else
+\getenv migrate_password POSTGRES_MIGRATE_PASSWORD
+\endif
+\if :{?ingest_password} \else
+\getenv ingest_password POSTGRES_INGEST_PASSWORD
+\endif
+\if :{?query_password} \else
+\getenv query_password POSTGRES_QUERY_PASSWORD
+\endif
+\if :{?backup_password} \else
+\getenv backup_password POSTGRES_BACKUP_PASSWORD
+\endif
+
+-- No password in the server's log.
+SET log_statement = 'none';
+SET log_min_error_statement = 'panic';
+SET password_encryption = 'scram-sha-256';
+
+SELECT format('CREATE ROLE %I', name)
+    FROM unnest(ARRAY['acorag_ingest', 'acorag_query', 'acorag_migrate', 'acorag_ingest_worker', 'acorag_query_worker',
+                      'acorag_backup']) AS name
+    WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
+
+-- What a worker may do stands in the role that it takes when it connects; its login by itself may do nothing.
+ALTER ROLE acorag_ingest NOLOGIN;
+ALTER ROLE acorag_query NOLOGIN;
+ALTER ROLE acorag_ingest_worker LOGIN NOINHERIT PASSWORD :'ingest_password';
+ALTER ROLE acorag_query_worker LOGIN NOINHERIT PASSWORD :'query_password';
+GRANT acorag_ingest TO acorag_ingest_worker WITH INHERIT FALSE, SET TRUE;
+GRANT acorag_query TO acorag_query_worker WITH INHERIT FALSE, SET TRUE;
+
+-- The owner of the tables, for migrations and for `acorag-query-worker keys` and `users`.
+ALTER ROLE acorag_migrate LOGIN PASSWORD :'migrate_password';
+-- Copies the whole cluster, and ends a segment of its log.
+ALTER ROLE acorag_backup LOGIN REPLICATION PASSWORD :'backup_password';
+GRANT EXECUTE ON FUNCTION pg_switch_wal() TO acorag_backup;
+
+SELECT format('ALTER DATABASE %I OWNER TO acorag_migrate', current_database()) \gexec
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()) \gexec
+SELECT format('GRANT CONNECT ON DATABASE %I TO acorag_ingest_worker, acorag_query_worker, acorag_backup',
+              current_database()) \gexec
+
+CREATE EXTENSION IF NOT EXISTS vector;
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
