@@ -87,6 +87,10 @@ impl App {
             .await
             .context("the object store FILES is missing: run acorag-migrate")?;
         let metrics = Arc::new(Metrics::new()?);
+        metrics.registry().register(Box::new(redis::Connected::new(redis.pool().clone())?))?;
+        if let Some(path) = &config.server.tls_cert {
+            metrics.certificate(&std::fs::read(path).context("TLS_CERT: cannot read the certificate")?);
+        }
         let requests = Arc::new(config.requests.clone());
         let checks = {
             let (nats, requester, redis) = (nats.clone(), requester.clone(), redis.pool().clone());
@@ -100,7 +104,13 @@ impl App {
         let limits = Limits::new(config.limits.clone(), redis, metrics.limited.clone());
         tokio::spawn(stopping.clone().run_until_cancelled_owned(tidy(limits.clone())));
         Ok(Self {
-            searcher: Searcher::new(requester.clone(), cache, tally.clone(), requests.search_patience()),
+            searcher: Searcher::new(
+                requester.clone(),
+                cache,
+                tally.clone(),
+                requests.search_patience(),
+                metrics.ask_seconds.clone(),
+            ),
             intake: Intake {
                 objects: objects.clone(),
                 max_file_mb: requests.max_upload_mb,

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod cache;
 pub mod caller;
+mod certificate;
 pub mod config;
 pub mod connection;
 pub mod cors;

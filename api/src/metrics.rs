@@ -7,8 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use platform::metrics::{counter, gauge, render, seconds};
+use platform::metrics::{counter, gauge, registry, render, seconds};
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry};
+
+use crate::certificate;
 
 pub struct Metrics {
     registry: Registry,
@@ -27,11 +29,14 @@ pub struct Metrics {
     pub cache: IntCounterVec,
     /// Answers still being sent, by kind: `events`, `chat`.
     pub streams: IntGaugeVec,
+    /// Time until a worker's answer is here: the query's way there and back, and its work.
+    pub ask_seconds: HistogramVec,
+    certificate: IntGaugeVec,
 }
 
 impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
-        let registry = Registry::new();
+        let registry = registry()?;
         let r = &registry;
         Ok(Self {
             searches: counter(r, "search_requests_total", "Searches by HTTP status.", &["status"])?,
@@ -55,6 +60,18 @@ impl Metrics {
             limited: counter(r, "rate_limited_total", "Requests refused by a limit.", &["class", "by"])?,
             cache: counter(r, "cache_requests_total", "Searches by what the cache had.", &["result"])?,
             streams: gauge(r, "open_streams", "Answers that are still being sent.", &["kind"])?,
+            ask_seconds: seconds(
+                r,
+                "acorag_ask_seconds",
+                "Time from asking a worker to its answer.",
+                &["query"],
+            )?,
+            certificate: gauge(
+                r,
+                "acorag_certificate_not_after_timestamp_seconds",
+                "When the certificate that is served stops being valid; the first of its chain to do so.",
+                &[],
+            )?,
             active: Active::default(),
             registry,
         })
@@ -80,6 +97,14 @@ impl Metrics {
 
     pub fn seen(&self, caller: &str) {
         self.active.seen(caller, Instant::now());
+    }
+
+    /// The certificate chain (PEM) that is served from now on.
+    pub fn certificate(&self, chain: &[u8]) {
+        match certificate::not_after(chain) {
+            Ok(at) => self.certificate.with_label_values::<&str>(&[]).set(at),
+            Err(error) => tracing::warn!(%error, "reading when the certificate ends"),
+        }
     }
 
     pub fn registry(&self) -> &Registry {

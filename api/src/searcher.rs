@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use platform::nats::{Context, request::Requester};
+use prometheus::HistogramVec;
 use schemas::{Problem, search::Search};
 
 use crate::{
@@ -17,6 +18,7 @@ pub struct Searcher {
     flights: Flights<Place, Result<Answer, Problem>>,
     tally: Tally,
     patience: Duration,
+    ask_seconds: HistogramVec,
 }
 
 #[derive(Debug, Clone)]
@@ -45,8 +47,14 @@ impl Source {
 }
 
 impl Searcher {
-    pub fn new(requester: Requester, cache: Cache, tally: Tally, patience: Duration) -> Self {
-        Self { requester, cache, flights: Flights::default(), tally, patience }
+    pub fn new(
+        requester: Requester,
+        cache: Cache,
+        tally: Tally,
+        patience: Duration,
+        ask_seconds: HistogramVec,
+    ) -> Self {
+        Self { requester, cache, flights: Flights::default(), tally, patience, ask_seconds }
     }
 
     pub async fn answer(&self, context: &Context, search: &Search) -> Result<(Answer, Source), Problem> {
@@ -81,7 +89,9 @@ impl Searcher {
     }
 
     async fn ask(&self, context: &Context, search: &Search) -> Result<Answer, Problem> {
+        let timer = self.ask_seconds.with_label_values(&["search"]).start_timer();
         let reply = self.requester.ask(context, search, self.patience).await?;
+        timer.observe_duration();
         let entry = Entry::new(&reply.rows).map_err(|error| {
             tracing::error!(%error, "writing search rows");
             Problem::internal()

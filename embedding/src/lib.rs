@@ -15,6 +15,7 @@
 
 mod config;
 mod error;
+mod figures;
 mod folder;
 mod graph;
 mod model;
@@ -28,6 +29,7 @@ use futures::future::BoxFuture;
 
 pub use config::Config;
 pub use error::{Error, LoadError};
+pub use figures::Figures;
 pub use folder::Identity;
 pub use model::Model;
 pub use stats::{Lane, Stats};

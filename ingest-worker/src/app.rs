@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
-use embedding::{Embed, Model};
+use embedding::{Embed, Figures, Model};
 use migrations::{ack_wait, ingest_consumer};
 use platform::{
     health::{self, Checks},
@@ -14,12 +14,14 @@ use platform::{
         objects::Objects,
     },
     postgres,
+    redis::Connected,
 };
 use schemas::subjects::{self, JobKind};
 use sqlx::PgPool;
 
 use crate::{
-    chunk::ChunkOptions, config::Config, generations::Generations, jobs::Jobs, metrics::Metrics, store, sweep,
+    chunk::ChunkOptions, config::Config, generations::Generations, jobs::Jobs, metrics::Metrics,
+    pipeline::Pipeline, store, sweep,
 };
 
 /// What jobs share.
@@ -47,10 +49,13 @@ impl App {
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new()?;
         let model = Model::load(&config.embedding).await?;
+        metrics.registry.register(Box::new(Figures::new(model.clone())?))?;
         model.warm_up().await?;
         let pool = config.postgres.connect("acorag-ingest-worker", &SETTINGS).await?;
         store::model::register(&pool, model.identity()).await?;
         let nats = config.nats.connect("acorag-ingest-worker").await?;
+        let redis = config.redis.connect()?;
+        metrics.registry.register(Box::new(Connected::new(redis.clone())?))?;
         let objects = Objects::open(&nats, subjects::FILES_BUCKET)
             .await
             .context("the object store is missing: run acorag-migrate first")?;
@@ -64,7 +69,7 @@ impl App {
             objects,
             pool,
             model: Arc::new(model),
-            generations: Generations::new(config.redis.connect()?),
+            generations: Generations::new(redis),
             metrics,
             // Stays this program even when a rollout replaces its file.
             program: PathBuf::from("/proc/self/exe"),
@@ -102,6 +107,8 @@ impl App {
             ),
         );
         lifecycle.spawn("generations", self.generations.clone().make_good(lifecycle.stopping()));
+        let pipeline = Pipeline::new(&self.metrics.registry, self.nats.clone(), self.pool.clone())?;
+        lifecycle.spawn("pipeline", pipeline.run(lifecycle.stopping()));
         lifecycle.spawn("sweep", sweep::run(self.clone(), lifecycle.stopping()));
         tracing::info!(model = self.model.identity().name, "ready");
         lifecycle.run(&config.lifecycle).await

@@ -17,6 +17,7 @@ use schemas::{
 
 use crate::{
     app::App,
+    metrics::cause,
     progress::Progress,
     store::{self, Job},
 };
@@ -86,6 +87,14 @@ impl Handler for Jobs {
     }
 
     async fn bury(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
+        self.mark_failed(delivery, reason).await?;
+        self.app.metrics.given_up.with_label_values(&[self.kind.name(), cause(&reason.code)]).inc();
+        Ok(())
+    }
+}
+
+impl Jobs {
+    async fn mark_failed(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
         let (project, document) = match subjects::parse_job(&delivery.subject) {
             Ok(ids) => ids,
             // It names no document, so there is none to mark; the dead letter keeps it.
@@ -121,9 +130,7 @@ impl Handler for Jobs {
             .await
             .map_err(|failure| anyhow::anyhow!("closing the import: {failure:?}"))
     }
-}
 
-impl Jobs {
     fn progress(&self, delivery: &Delivery, job: &Job) -> Progress {
         Progress::new(
             self.app.nats.clone(),

@@ -11,6 +11,7 @@ pub mod extract;
 mod generations;
 mod jobs;
 mod metrics;
+mod pipeline;
 mod progress;
 mod revision;
 mod store;

@@ -1,7 +1,8 @@
 //! What this worker measures.
 
-use platform::metrics::{counter, seconds};
+use platform::metrics::{counter, registry, seconds};
 use prometheus::{HistogramVec, IntCounterVec, Registry};
+use schemas::subjects::JobKind;
 
 #[derive(Clone)]
 pub struct Metrics {
@@ -11,11 +12,21 @@ pub struct Metrics {
     /// Jobs settled, by kind and outcome.
     pub jobs: IntCounterVec,
     pub chunks: IntCounterVec,
+    /// Jobs given up, by kind and by what the cause lies in: `document`, `message` or `system`.
+    pub given_up: IntCounterVec,
 }
 
 impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
-        let registry = Registry::new();
+        let registry = registry()?;
+        let given_up =
+            counter(&registry, "acorag_ingest_given_up_total", "Jobs given up", &["kind", "cause"])?;
+        // From zero, so that the first one is seen as an increase.
+        for kind in JobKind::ALL {
+            for cause in CAUSES {
+                given_up.with_label_values(&[kind.name(), cause]);
+            }
+        }
         Ok(Self {
             stage_seconds: seconds(
                 &registry,
@@ -25,7 +36,19 @@ impl Metrics {
             )?,
             jobs: counter(&registry, "acorag_ingest_jobs_total", "Jobs settled", &["kind", "outcome"])?,
             chunks: counter(&registry, "acorag_ingest_chunks_total", "Passages stored", &[])?,
+            given_up,
             registry,
         })
+    }
+}
+
+const CAUSES: [&str; 3] = ["document", "message", "system"];
+
+/// What is to be mended when a job is given up for this reason: us, whoever sent the message, or the document itself.
+pub fn cause(code: &str) -> &'static str {
+    match code {
+        "internal" | "kills_workers" => "system",
+        "invalid_job" | "forbidden_project" | "file_missing" | "wrong_hash" => "message",
+        _ => "document",
     }
 }

@@ -2,11 +2,19 @@
 
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    process_collector::ProcessCollector,
 };
 
 /// Buckets from half a millisecond to a minute: a cached search and a long chat both fall inside.
 const SECONDS: [f64; 16] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// A registry that knows the process itself: memory, CPU time, threads, open files.
+pub fn registry() -> prometheus::Result<Registry> {
+    let registry = Registry::new();
+    registry.register(Box::new(ProcessCollector::for_self()))?;
+    Ok(registry)
+}
 
 pub fn counter(
     registry: &Registry,

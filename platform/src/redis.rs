@@ -12,6 +12,12 @@ use fred::{
     },
 };
 
+use prometheus::{
+    IntGauge,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
@@ -61,4 +67,30 @@ pub async fn check(pool: Pool) -> Result<(), String> {
         .await
         .map(|_| ())
         .map_err(|_| "not reachable".to_owned())
+}
+
+/// Shows whether there is a connection, at the moment it is asked.
+pub struct Connected {
+    pool: Pool,
+    gauge: IntGauge,
+}
+
+impl Connected {
+    pub fn new(pool: Pool) -> prometheus::Result<Self> {
+        let gauge =
+            IntGauge::new("acorag_redis_connected", "1 while there is a connection to Redis, 0 without")?;
+        Ok(Self { pool, gauge })
+    }
+}
+
+impl Collector for Connected {
+    fn desc(&self) -> Vec<&Desc> {
+        self.gauge.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let connected = self.pool.clients().iter().any(|client| client.is_connected());
+        self.gauge.set(i64::from(connected));
+        self.gauge.collect()
+    }
 }

@@ -6,14 +6,15 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use embedding::{Embed, Identity, Model};
+use chrono::Utc;
+use embedding::{Embed, Figures, Identity, Model};
 use migrations::{ack_wait, query_consumer};
 use platform::{
     health::{self, Checks},
     lifecycle::Lifecycle,
     nats::{
         self, Nats,
-        consume::{self, Settings},
+        consume::{self, Delivery, Handler, Outcome, Settings},
         serve::Router,
     },
     postgres,
@@ -26,6 +27,7 @@ use schemas::{
     document::{GetDocument, ListDocuments, LocateFile},
     feedback::{GetFeedbackStats, SaveFeedback},
     history::{ConversationHistory, UserHistory},
+    problem::Reason,
     query::{Ping, Pong},
     search::Search,
     subjects,
@@ -67,6 +69,7 @@ impl App {
         let metrics = Metrics::new()?;
         let llm = Llm::new(&config.llm)?.map(Arc::new);
         let model = Model::load(&config.embedding).await?;
+        metrics.registry.register(Box::new(Figures::new(model.clone())?))?;
         model.warm_up().await?;
         let pool = config.postgres.connect("acorag-query-worker", &search::SETTINGS).await?;
         check_model(&pool, model.identity()).await?;
@@ -88,12 +91,13 @@ impl App {
 
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         let lifecycle = Lifecycle::new();
-        let handler = Arc::new(self.router());
+        let router = Arc::new(self.router());
         for (lane, slots) in [
             (Lane::Search, config.search_slots),
             (Lane::Chat, config.chat_slots),
             (Lane::Lookup, config.lookup_slots),
         ] {
+            let handler = Arc::new(Timed { lane, router: router.clone(), metrics: self.metrics.clone() });
             let settings = Settings {
                 stream: subjects::QUERIES_STREAM,
                 consumer: query_consumer(lane),
@@ -102,10 +106,8 @@ impl App {
                 max_attempts: 1,
                 confirm: false,
             };
-            lifecycle.spawn(
-                lane.name(),
-                consume::run(self.nats.clone(), settings, handler.clone(), lifecycle.stopping()),
-            );
+            lifecycle
+                .spawn(lane.name(), consume::run(self.nats.clone(), settings, handler, lifecycle.stopping()));
         }
         lifecycle.spawn(
             "health",
@@ -159,6 +161,27 @@ impl App {
         Checks::default()
             .with("postgres", move || postgres::check(pool.clone()))
             .with("nats", move || nats::check(nats.clone(), subjects::QUERIES_STREAM))
+    }
+}
+
+/// Takes the time of each query of a lane: until a worker had a hand free, and until it was answered.
+struct Timed {
+    lane: Lane,
+    router: Arc<Router<App>>,
+    metrics: Metrics,
+}
+
+impl Handler for Timed {
+    async fn handle(&self, delivery: Delivery) -> Outcome {
+        let label = [self.lane.name()];
+        let waited = (Utc::now() - delivery.published).to_std().unwrap_or_default();
+        self.metrics.wait_seconds.with_label_values(&label).observe(waited.as_secs_f64());
+        let _timer = self.metrics.work_seconds.with_label_values(&label).start_timer();
+        self.router.handle(delivery).await
+    }
+
+    async fn bury(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
+        self.router.bury(delivery, reason).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! What this worker measures.
 
-use platform::metrics::{counter, seconds};
+use platform::metrics::{counter, registry, seconds};
 use prometheus::{HistogramVec, IntCounterVec, Registry};
 
 #[derive(Clone)]
@@ -8,6 +8,10 @@ pub struct Metrics {
     pub registry: Registry,
     /// By stage: `embed`, `keyword`, `vector`, `rows`.
     pub stage_seconds: HistogramVec,
+    /// By lane: from a query's arrival in the queue to a worker's taking it.
+    pub wait_seconds: HistogramVec,
+    /// By lane: from there to its answer.
+    pub work_seconds: HistogramVec,
     /// Queries answered, by name and outcome.
     pub queries: IntCounterVec,
     /// Chats by how they were answered: `model`, `extractive`, `not_found`; `fallback` counts the model's failures.
@@ -20,13 +24,25 @@ pub struct Metrics {
 
 impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
-        let registry = Registry::new();
+        let registry = registry()?;
         Ok(Self {
             stage_seconds: seconds(
                 &registry,
                 "acorag_search_stage_seconds",
                 "Time of one stage of a search",
                 &["stage"],
+            )?,
+            wait_seconds: seconds(
+                &registry,
+                "acorag_query_wait_seconds",
+                "Time that a query waited in the queue",
+                &["lane"],
+            )?,
+            work_seconds: seconds(
+                &registry,
+                "acorag_query_work_seconds",
+                "Time from taking a query to its answer",
+                &["lane"],
             )?,
             queries: counter(&registry, "acorag_queries_total", "Queries answered", &["query", "outcome"])?,
             answers: counter(

@@ -1,0 +1,218 @@
+//! Publishes how the whole pipeline stands: what waits, what died, what is stuck, how old the backup is.
+//!
+//! Every ingest worker reports the same, so dashboards and alerts take the maximum. What cannot be read is not shown: an
+//! old figure would look like a true one. `acorag_pipeline_refreshed_timestamp_seconds` says how old the others are.
+
+use std::{collections::HashMap, time::Duration};
+
+use anyhow::Context as _;
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use chrono::Utc;
+use migrations::{ingest_consumer, query_consumer};
+use platform::{metrics::gauge, nats::Nats};
+use prometheus::{IntGaugeVec, Registry};
+use schemas::{
+    DocumentId, Lane, ProjectId, Scope,
+    subjects::{self, JobKind},
+};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+const EVERY: Duration = Duration::from_secs(15);
+/// Longest time of one look at the queue or the database.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// States that a document can be seen in.
+const STATES: [&str; 4] = ["processing", "indexed", "failed", "superseded"];
+
+/// The queue and the database as they are now.
+pub struct Pipeline {
+    nats: Nats,
+    pool: PgPool,
+    pending: IntGaugeVec,
+    under_way: IntGaugeVec,
+    redelivered: IntGaugeVec,
+    oldest: IntGaugeVec,
+    dead_letters: IntGaugeVec,
+    documents: IntGaugeVec,
+    stuck: IntGaugeVec,
+    backups: IntGaugeVec,
+    unarchived: IntGaugeVec,
+    refreshed: IntGaugeVec,
+}
+
+impl Pipeline {
+    pub fn new(registry: &Registry, nats: Nats, pool: PgPool) -> prometheus::Result<Self> {
+        let gauge = |name: &str, help: &str, labels: &[&str]| gauge(registry, name, help, labels);
+        Ok(Self {
+            nats,
+            pool,
+            pending: gauge("acorag_queue_pending", "Messages that no worker has taken", &["consumer"])?,
+            under_way: gauge("acorag_queue_under_way", "Messages that a worker has taken", &["consumer"])?,
+            redelivered: gauge(
+                "acorag_queue_redelivered",
+                "Messages under way that were taken before, without success",
+                &["consumer"],
+            )?,
+            oldest: gauge("acorag_queue_oldest_seconds", "Age of the oldest job that is not settled", &[])?,
+            dead_letters: gauge("acorag_dead_letters", "Messages in the dead-letter stream", &[])?,
+            documents: gauge("acorag_documents", "Documents by state", &["state"])?,
+            stuck: gauge(
+                "acorag_jobs_stuck",
+                "Documents that have been processing for 15 minutes without a job in the queue",
+                &[],
+            )?,
+            backups: gauge(
+                "acorag_backup_last_success_timestamp_seconds",
+                "When the last backup of this kind was finished",
+                &["kind"],
+            )?,
+            unarchived: gauge(
+                "acorag_wal_unarchived_segments",
+                "WAL segments not yet archived, with the one being written; absent without archiving",
+                &[],
+            )?,
+            refreshed: gauge(
+                "acorag_pipeline_refreshed_timestamp_seconds",
+                "When the pipeline's figures were last read",
+                &["source"],
+            )?,
+        })
+    }
+
+    pub async fn run(self, stopping: CancellationToken) -> anyhow::Result<()> {
+        let mut beat = tokio::time::interval(EVERY);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stopping.run_until_cancelled(beat.tick()).await.is_some() {
+            if stopping.run_until_cancelled(self.refresh()).await.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn refresh(&self) {
+        let queue = self.read("queue", self.queue(), || self.forget_queue());
+        let database = self.read("database", self.database(), || self.forget_database());
+        let stuck = self.read("stuck", self.stuck(), || self.stuck.reset());
+        tokio::join!(queue, database, stuck);
+    }
+
+    async fn read(&self, source: &str, look: impl Future<Output = anyhow::Result<()>>, forget: impl Fn()) {
+        let problem = match tokio::time::timeout(PATIENCE, look).await {
+            Ok(Ok(())) => {
+                return self.refreshed.with_label_values(&[source]).set(Utc::now().timestamp());
+            }
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(_) => "no answer".to_owned(),
+        };
+        forget();
+        tracing::warn!(source, error = problem, "reading the pipeline's figures");
+    }
+
+    async fn queue(&self) -> anyhow::Result<()> {
+        let jetstream = &self.nats.jetstream;
+        let jobs = jetstream.get_stream(subjects::INGEST_STREAM).await.context("stream INGEST")?;
+        let queries = jetstream.get_stream_no_info(subjects::QUERIES_STREAM).await?;
+        let dead = jetstream.get_stream(subjects::DEAD_LETTERS_STREAM).await.context("stream DLQ")?;
+        let mut consumers = Vec::new();
+        for kind in JobKind::ALL {
+            consumers.push(jobs.consumer_info(ingest_consumer(kind)).await.context("a consumer of INGEST")?);
+        }
+        for lane in Lane::ALL {
+            consumers
+                .push(queries.consumer_info(query_consumer(lane)).await.context("a consumer of QUERIES")?);
+        }
+        for info in consumers {
+            let label = [info.name.as_str()];
+            self.pending.with_label_values(&label).set(number(info.num_pending));
+            self.under_way.with_label_values(&label).set(number(info.num_ack_pending as u64));
+            self.redelivered.with_label_values(&label).set(number(info.num_redelivered as u64));
+        }
+        let state = &jobs.cached_info().state;
+        let age = (Utc::now() - state.first_timestamp).num_seconds().max(0);
+        self.oldest.with_label_values::<&str>(&[]).set(if state.messages == 0 { 0 } else { age });
+        self.dead_letters.with_label_values::<&str>(&[]).set(number(dead.cached_info().state.messages));
+        Ok(())
+    }
+
+    fn forget_queue(&self) {
+        for gauge in [&self.pending, &self.under_way, &self.redelivered, &self.oldest, &self.dead_letters] {
+            gauge.reset();
+        }
+    }
+
+    async fn database(&self) -> anyhow::Result<()> {
+        let mut tx = platform::postgres::begin(&self.pool, &Scope::All).await?;
+        let documents: HashMap<String, i64> = sqlx::query_as(
+            "SELECT state, count(*) FROM document WHERE kind = 'document' AND state <> 'deleted' GROUP BY state",
+        )
+        .fetch_all(&mut *tx)
+        .await?
+        .into_iter()
+        .collect();
+        let backups: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT kind, extract(epoch FROM max(finished_at))::bigint FROM backup_run GROUP BY kind",
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        // The first 24 digits: PostgreSQL also archives files about a segment, named after it.
+        let unarchived: Option<i64> = sqlx::query_scalar(
+            "SELECT ((pg_split_walfile_name(pg_walfile_name(pg_current_wal_lsn()))).segment_number
+                     - coalesce((pg_split_walfile_name(substring(last_archived_wal FROM '^[0-9A-F]{24}'))).segment_number, 0)
+                    )::bigint
+             FROM pg_stat_archiver WHERE current_setting('archive_mode') <> 'off'",
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        for state in STATES {
+            let count = documents.get(state).copied().unwrap_or_default();
+            self.documents.with_label_values(&[state]).set(count);
+        }
+        for (kind, at) in backups {
+            self.backups.with_label_values(&[&kind]).set(at);
+        }
+        if let Some(segments) = unarchived {
+            self.unarchived.with_label_values::<&str>(&[]).set(segments);
+        }
+        Ok(())
+    }
+
+    fn forget_database(&self) {
+        for gauge in [&self.documents, &self.backups, &self.unarchived] {
+            gauge.reset();
+        }
+    }
+
+    /// A document is being processed because its job is in the queue. Without one, nobody will ever finish it. The
+    /// oldest are looked at; those that are stuck come to be among them.
+    async fn stuck(&self) -> anyhow::Result<()> {
+        let mut tx = platform::postgres::begin(&self.pool, &Scope::All).await?;
+        let processing: Vec<(String, String)> = sqlx::query_as(
+            "SELECT project.id, document.id FROM document JOIN project ON project.key = project_key
+             WHERE state = 'processing' AND kind = 'document' AND accepted_at < now() - interval '15 minutes'
+             ORDER BY accepted_at LIMIT 20",
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        drop(tx);
+        let jobs = self.nats.jetstream.get_stream_no_info(subjects::INGEST_STREAM).await?;
+        let mut stuck = 0;
+        for (project, document) in processing {
+            let (project, document): (ProjectId, DocumentId) = (project.parse()?, document.parse()?);
+            match jobs.get_last_raw_message_by_subject(&subjects::jobs_of(Some(&project), &document)).await {
+                Ok(_) => {}
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => stuck += 1,
+                Err(error) => return Err(error).context("looking into the queue"),
+            }
+        }
+        self.stuck.with_label_values::<&str>(&[]).set(stuck);
+        Ok(())
+    }
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
