@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use platform::metrics::{counter, gauge, registry, render, seconds};
+use platform::metrics::{counter, from_zero, gauge, registry, render, seconds};
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 
 use crate::certificate;
@@ -38,7 +38,7 @@ impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = registry()?;
         let r = &registry;
-        Ok(Self {
+        let metrics = Self {
             searches: counter(r, "search_requests_total", "Searches by HTTP status.", &["status"])?,
             search_seconds: seconds(
                 r,
@@ -74,7 +74,15 @@ impl Metrics {
             )?,
             active: Active::default(),
             registry,
-        })
+        };
+        for class in ["search", "chat", "upload", "read", "login"] {
+            from_zero(&metrics.limited, &[&[class, "shared"], &[class, "local"]]);
+        }
+        from_zero(&metrics.limited, &[&["any", "address"]]);
+        from_zero(&metrics.cache, &[&["hit"], &["miss"], &["bypass"]]);
+        from_zero(&metrics.uploads, &[&["accepted"], &["refused"]]);
+        from_zero(&metrics.upload_bytes, &[&[]]);
+        Ok(metrics)
     }
 
     pub fn request(&self, endpoint: &str, method: &str, status: u16, time: Duration) {

@@ -1,6 +1,6 @@
 //! What this worker measures.
 
-use platform::metrics::{counter, registry, seconds};
+use platform::metrics::{counter, from_zero, registry, seconds};
 use prometheus::{HistogramVec, IntCounterVec, Registry};
 use schemas::subjects::JobKind;
 
@@ -21,11 +21,11 @@ impl Metrics {
         let registry = registry()?;
         let given_up =
             counter(&registry, "acorag_ingest_given_up_total", "Jobs given up", &["kind", "cause"])?;
-        // From zero, so that the first one is seen as an increase.
         for kind in JobKind::ALL {
-            for cause in CAUSES {
-                given_up.with_label_values(&[kind.name(), cause]);
-            }
+            from_zero(
+                &given_up,
+                &CAUSES.map(|cause| [kind.name(), cause]).each_ref().map(|labels| &labels[..]),
+            );
         }
         Ok(Self {
             stage_seconds: seconds(

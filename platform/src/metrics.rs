@@ -49,6 +49,13 @@ pub fn seconds(
     Ok(metric)
 }
 
+/// Shows these at zero until something happens: to Prometheus, a counter that appears with its first event never rose.
+pub fn from_zero(counter: &IntCounterVec, labels: &[&[&str]]) {
+    for labels in labels {
+        counter.with_label_values(labels);
+    }
+}
+
 /// The text form that Prometheus scrapes.
 pub fn render(registry: &Registry) -> prometheus::Result<String> {
     let mut text = Vec::new();

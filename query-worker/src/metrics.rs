@@ -1,6 +1,6 @@
 //! What this worker measures.
 
-use platform::metrics::{counter, registry, seconds};
+use platform::metrics::{counter, from_zero, registry, seconds};
 use prometheus::{HistogramVec, IntCounterVec, Registry};
 
 #[derive(Clone)]
@@ -25,7 +25,7 @@ pub struct Metrics {
 impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = registry()?;
-        Ok(Self {
+        let metrics = Self {
             stage_seconds: seconds(
                 &registry,
                 "acorag_search_stage_seconds",
@@ -59,6 +59,10 @@ impl Metrics {
             )?,
             degraded: counter(&registry, "acorag_search_degraded_total", "Search legs left out", &["leg"])?,
             registry,
-        })
+        };
+        from_zero(&metrics.answers, &[&["model"], &["extractive"], &["not_found"], &["fallback"]]);
+        from_zero(&metrics.dropped, &[&["search_log"]]);
+        from_zero(&metrics.degraded, &[&["keyword"], &["vector"]]);
+        Ok(metrics)
     }
 }
