@@ -94,7 +94,8 @@ impl Pipeline {
         let queue = self.read("queue", self.queue(), || self.forget_queue());
         let database = self.read("database", self.database(), || self.forget_database());
         let stuck = self.read("stuck", self.stuck(), || self.stuck.reset());
-        tokio::join!(queue, database, stuck);
+        // Boxed: the clients' futures are large.
+        tokio::join!(Box::pin(queue), Box::pin(database), Box::pin(stuck));
     }
 
     async fn read(&self, source: &str, look: impl Future<Output = anyhow::Result<()>>, forget: impl Fn()) {
