@@ -185,6 +185,8 @@ impl App {
         let drain = Duration::from_secs(config.lifecycle.shutdown_timeout.saturating_sub(1));
         let stopping = self.stopping.clone();
         let (tally, requester) = (self.tally.clone(), self.requester.clone());
+        let metrics = self.metrics.clone();
+        let renewed = move |chain: &[u8]| metrics.certificate(chain);
         let router = self.router(config);
         async move {
             let served = CancellationToken::new();
@@ -197,7 +199,7 @@ impl App {
             };
             let serving = async {
                 let _last_report = served.drop_guard_ref();
-                server.serve(router, listener, stall, drain, stopping.clone()).await
+                server.serve(router, listener, stall, drain, stopping.clone(), renewed).await
             };
             tokio::join!(serving, reporting).0
         }

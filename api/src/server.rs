@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -48,7 +48,8 @@ impl Config {
         self.tls_cert.is_some()
     }
 
-    /// Serves until told to stop; what is under way then has `drain` to finish.
+    /// Serves until told to stop; what is under way then has `drain` to finish. A certificate that is replaced by another
+    /// on the disk is served from then on, and told to `renewed`.
     pub async fn serve(
         &self,
         router: Router,
@@ -56,6 +57,7 @@ impl Config {
         stall: Duration,
         drain: Duration,
         stopping: CancellationToken,
+        renewed: impl Fn(&[u8]) + Send + 'static,
     ) -> anyhow::Result<()> {
         let handle = Handle::new();
         let bounded = Bounded::new(self.max_connections, stall);
@@ -66,12 +68,16 @@ impl Config {
         });
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let served = if let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) {
-            let tls = RustlsConfig::from_pem_file(certificate, key)
+            let pair = Pair::read(certificate, key).await.context("TLS_CERT or TLS_KEY cannot be read")?;
+            let tls = RustlsConfig::from_pem(pair.chain.clone(), pair.key.clone())
                 .await
                 .context("TLS_CERT and TLS_KEY are not a certificate chain and its key in PEM")?;
+            let renewing = tokio::spawn(renew(tls.clone(), certificate.clone(), key.clone(), pair, renewed));
             let mut server = server.acceptor(RustlsAcceptor::new(tls).acceptor(bounded));
             self.bound(server.http_builder());
-            server.serve(service).await
+            let served = server.serve(service).await;
+            renewing.abort();
+            served
         } else {
             let mut server = server.acceptor(bounded);
             self.bound(server.http_builder());
@@ -95,5 +101,49 @@ impl Config {
             .max_concurrent_streams(128)
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10));
+    }
+}
+
+/// A certificate chain and its key, in PEM.
+#[derive(PartialEq, Eq)]
+struct Pair {
+    chain: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Pair {
+    async fn read(certificate: &Path, key: &Path) -> std::io::Result<Self> {
+        Ok(Self { chain: tokio::fs::read(certificate).await?, key: tokio::fs::read(key).await? })
+    }
+}
+
+/// Whoever renews a certificate (cert-manager, certbot) replaces files and tells nobody.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Serves what the files hold, from the moment both fit together. Connections that are open stay as they are.
+async fn renew(
+    tls: RustlsConfig,
+    certificate: PathBuf,
+    key: PathBuf,
+    mut seen: Pair,
+    renewed: impl Fn(&[u8]) + Send,
+) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        // Unreadable: it is just being replaced. Should it stay away, the certificate's end is watched by an alert.
+        let Ok(found) = Pair::read(&certificate, &key).await else { continue };
+        if found == seen {
+            continue;
+        }
+        match tls.reload_from_pem(found.chain.clone(), found.key.clone()).await {
+            Ok(()) => {
+                tracing::info!("a renewed certificate is served from now on");
+                renewed(&found.chain);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "TLS_CERT and TLS_KEY do not fit together; the one before is still served");
+            }
+        }
+        seen = found;
     }
 }

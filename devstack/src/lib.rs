@@ -35,5 +35,6 @@ pub use launch::{Launch, Process};
 pub use nats::NatsConfiguration;
 pub use paths::{Location, Paths};
 pub use ports::{Ports, free_port, is_free};
+pub use postgres::other_user as user_of_postgres;
 pub use python::python_for;
 pub use stack::{Options, Stack};

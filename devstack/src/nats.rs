@@ -12,6 +12,9 @@ use crate::server::Server;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// More than any folder is deep; above the root is the root.
+const UP: usize = 64;
+
 /// A configuration as operators use it, and the variables that it reads.
 #[derive(Debug, Clone)]
 pub struct NatsConfiguration {
@@ -30,18 +33,12 @@ pub(crate) fn server(
     std::fs::create_dir_all(folder)?;
     let store = folder.join("jetstream");
     let configuration = folder.join("nats.conf");
-    let lines = given.map_or_else(
-        || Ok(String::new()),
-        |given| {
-            std::fs::read_to_string(&given.file)
-                .with_context(|| format!("cannot read {}", given.file.display()))
-        },
-    )?;
+    let lines = given.map_or_else(|| Ok(String::new()), include)?;
     // The last value of a name counts.
     std::fs::write(
         &configuration,
         format!(
-            "{lines}\nlisten: \"127.0.0.1:{port}\"\n\
+            "{lines}listen: \"127.0.0.1:{port}\"\n\
              http: \"127.0.0.1:{monitor}\"\n\
              max_payload: 1048576\n\
              jetstream {{\n  store_dir: {store:?}\n  sync_interval: always\n}}\n"
@@ -53,6 +50,12 @@ pub(crate) fn server(
     }
     let answers = move || is_healthy(monitor);
     Ok(Server::new("NATS", format!("nats://127.0.0.1:{port}"), launch, Box::new(answers)))
+}
+
+/// NATS takes the path of an `include` from the including file's folder, an absolute one too.
+fn include(given: &NatsConfiguration) -> Result<String> {
+    let file = given.file.canonicalize().with_context(|| format!("cannot read {}", given.file.display()))?;
+    Ok(format!("include \"{}{}\"\n", "/..".repeat(UP), file.display()))
 }
 
 /// Asks the server whether JetStream is up.

@@ -69,8 +69,14 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// `folder` keeps the data; with `safe` unset, the last moments before a crash of the machine may be lost.
-    pub fn new(installation: &Path, folder: &Path, log: &Path, port: u16, safe: bool) -> Result<Self> {
+    /// `folder` keeps the data; `settings` come after our own, as `name=value`.
+    pub fn new(
+        installation: &Path,
+        folder: &Path,
+        log: &Path,
+        port: u16,
+        settings: &[String],
+    ) -> Result<Self> {
         let folder = place(folder)?;
         make_shelter(&folder)?;
         let data = folder.join("postgres");
@@ -85,7 +91,7 @@ impl Postgres {
             .stop_signal(Signal::INT)
             .arg("-D")
             .arg(data)
-            .args(settings(port, safe).into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
+            .args(own_settings(port).iter().chain(settings).flat_map(|setting| ["-c", setting]));
         let probe = password.clone();
         let answers = move || Connection::open(port, USER, &probe, "postgres").map(drop);
         let url = format!("postgres://{USER}:{password}@127.0.0.1:{port}/{DATABASE}");
@@ -125,7 +131,7 @@ impl Postgres {
     }
 }
 
-fn settings(port: u16, safe: bool) -> Vec<String> {
+fn own_settings(port: u16) -> Vec<String> {
     let mut settings = vec![format!("port={port}")];
     settings.extend(
         [
@@ -142,7 +148,6 @@ fn settings(port: u16, safe: bool) -> Vec<String> {
         ]
         .map(str::to_owned),
     );
-    settings.push(format!("synchronous_commit={}", if safe { "on" } else { "off" }));
     settings
 }
 
@@ -180,7 +185,7 @@ fn program(installation: &Path, name: &str, log: &Path) -> Launch {
 }
 
 /// Whom PostgreSQL runs as when it cannot run as this process's user.
-fn other_user() -> Option<u32> {
+pub fn other_user() -> Option<u32> {
     geteuid().is_root().then_some(NOBODY)
 }
 

@@ -25,6 +25,8 @@ pub struct Options {
     pub data: Data,
     /// How NATS is configured, beside ports and data. Default: everybody may do everything.
     pub nats: Option<NatsConfiguration>,
+    /// Settings of PostgreSQL, as `name=value`.
+    pub postgres: Vec<String>,
     /// A NATS server that runs already; none is started then.
     pub nats_url: Option<String>,
     /// A PostgreSQL database that exists already; no server is started then.
@@ -62,7 +64,11 @@ impl Stack {
         let data = Folder::open(&paths.stack, &options.data)?;
         let logs = options.logs.unwrap_or_else(|| data.path.join("log"));
         fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
-        let safe = options.data != Data::Temporary;
+        let mut settings = options.postgres;
+        if options.data == Data::Temporary {
+            // The last moments before a crash of the machine may be lost.
+            settings.insert(0, "synchronous_commit=off".to_owned());
+        }
         let ports = options.ports;
         let log = |name: &str| logs.join(name).with_extension("log");
         let (nats, postgres, redis) = thread::scope(|scope| {
@@ -79,7 +85,7 @@ impl Stack {
             let postgres = scope.spawn(|| {
                 let start = |port| {
                     let log = log("postgres");
-                    let postgres = Postgres::new(&paths.postgres, &data.path, &log, port, safe)?;
+                    let postgres = Postgres::new(&paths.postgres, &data.path, &log, port, &settings)?;
                     postgres.start().map(|()| postgres)
                 };
                 source(options.database_url, || on_some_port(ports.postgres(), start))

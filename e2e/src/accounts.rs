@@ -21,7 +21,7 @@ pub fn password(user: &str) -> String {
     format!("password-of-{user}")
 }
 
-fn ops(file: &str) -> PathBuf {
+pub(crate) fn ops(file: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../ops").join(file)
 }
 
@@ -54,16 +54,28 @@ pub fn database_url(stack: &Stack, login: &str) -> Result<String> {
     Ok(format!("postgres://{login}:{}@{place}", password(user)))
 }
 
-/// What a program is told about itself.
-pub fn environment(stack: &Stack, program: &str) -> Result<Vec<(&'static str, String)>> {
-    let (user, login) = match program {
+/// Who a program is to NATS and to PostgreSQL. The api is nobody to a database.
+fn account(program: &str) -> Result<(&'static str, Option<&'static str>)> {
+    Ok(match program {
         "acorag-migrate" => ("migrate", Some("acorag_migrate")),
         "acorag-ingest-worker" => ("ingest", Some("acorag_ingest_worker")),
         "acorag-query-worker" => ("query", Some("acorag_query_worker")),
         "acorag-api" => ("api", None),
         _ => bail!("{program} has no account"),
-    };
-    // The api is told of no database at all.
-    let database = login.map_or_else(|| Ok(String::new()), |login| database_url(stack, login))?;
-    Ok(vec![("NATS_USER", user.to_owned()), ("NATS_PASSWORD", password(user)), ("DATABASE_URL", database)])
+    })
+}
+
+/// Empty for a program without a database.
+pub fn database_url_of(stack: &Stack, program: &str) -> Result<String> {
+    account(program)?.1.map_or_else(|| Ok(String::new()), |login| database_url(stack, login))
+}
+
+/// What a program is told about itself.
+pub fn environment(stack: &Stack, program: &str) -> Result<Vec<(&'static str, String)>> {
+    let (user, _) = account(program)?;
+    Ok(vec![
+        ("NATS_USER", user.to_owned()),
+        ("NATS_PASSWORD", password(user)),
+        ("DATABASE_URL", database_url_of(stack, program)?),
+    ])
 }

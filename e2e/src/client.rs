@@ -33,7 +33,7 @@ pub(crate) fn http() -> Result<reqwest::Client> {
     Ok(builder()?.build()?)
 }
 
-fn builder() -> Result<reqwest::ClientBuilder> {
+pub(crate) fn builder() -> Result<reqwest::ClientBuilder> {
     // One provider a process; whoever comes second finds it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(reqwest::Client::builder().timeout(Duration::from_secs(300)))

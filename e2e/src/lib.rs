@@ -5,7 +5,9 @@ mod client;
 pub mod prose;
 mod random;
 mod system;
+mod tls;
 
 pub use client::{Client, Upload};
 pub use random::Random;
 pub use system::{Options, Service, System, binary};
+pub use tls::{Certificates, verified};

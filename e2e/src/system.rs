@@ -1,6 +1,7 @@
 //! The services' own programs against servers of their own.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -8,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use devstack::{Launch, Process, Stack, free_port};
 
-use crate::{Client, accounts};
+use crate::{Client, accounts, tls::Certificates};
 
 /// What to run. Default: one of each service, no accounts and no rate limits.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Options {
     /// Each service is a user of its own, with the rights that operators give it (ops/nats, ops/postgres). Default: one
     /// user who may do everything.
     pub accounts: bool,
+    /// Everything between the parts is encrypted, with certificates that `ops/tls.sh` makes; each has its account, too.
+    pub tls: bool,
     /// Added to the environment of every service.
     pub environment: Vec<(String, String)>,
 }
@@ -31,6 +34,7 @@ impl Default for Options {
             ingest_workers: 1,
             query_workers: 1,
             accounts: false,
+            tls: false,
             environment: [
                 off("AUTH"),
                 off("RATE_LIMIT_SEARCH"),
@@ -65,16 +69,22 @@ pub struct System {
     pub apis: Vec<Service>,
     pub query_workers: Vec<Service>,
     pub ingest_workers: Vec<Service>,
+    /// What each program is told.
+    environments: Vec<(&'static str, Vec<(String, OsString)>)>,
+    pub certificates: Option<Certificates>,
     pub stack: Stack,
 }
 
 /// One service's process.
 pub struct Service {
     launch: Launch,
+    url: String,
     pub port: u16,
     pub log: PathBuf,
     process: Option<Process>,
 }
+
+const PROGRAMS: [&str; 4] = ["acorag-migrate", "acorag-ingest-worker", "acorag-query-worker", "acorag-api"];
 
 /// How long a service may take to become ready; a debug build loads its model slowly.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -82,34 +92,55 @@ const PATIENCE: Duration = Duration::from_secs(120);
 impl System {
     /// Starts everything and returns when it is ready.
     pub async fn start(options: Options) -> Result<Self> {
-        let servers = devstack::Options {
-            nats: options.accounts.then(accounts::nats_configuration),
+        let certificates = options.tls.then(Certificates::new).transpose()?;
+        let accounts = options.accounts || options.tls;
+        let mut servers = devstack::Options {
+            nats: accounts.then(accounts::nats_configuration),
             ..devstack::Options::default()
         };
+        if let Some(certificates) = &certificates {
+            servers = certificates.servers(servers)?;
+        }
         let stack = tokio::task::spawn_blocking(|| Stack::start(servers)).await??;
-        if options.accounts {
+        if accounts {
             accounts::create_logins(&stack)?;
         }
-        Self::on(stack, options).await
+        Self::launch(stack, options, certificates).await
     }
 
     /// The same on servers that run already.
     pub async fn on(stack: Stack, options: Options) -> Result<Self> {
+        Self::launch(stack, options, None).await
+    }
+
+    async fn launch(stack: Stack, options: Options, certificates: Option<Certificates>) -> Result<Self> {
+        let tls_of_redis = match &certificates {
+            Some(certificates) => Some(certificates.before_redis(stack.redis_url()).await?),
+            None => None,
+        };
+        let environment_of = |program: &str| -> Result<Vec<(String, OsString)>> {
+            let mut all: Vec<(String, OsString)> =
+                stack.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let mut add = |name: &str, value: String| all.push((name.to_owned(), value.into()));
+            if options.accounts || options.tls {
+                accounts::environment(&stack, program)?
+                    .into_iter()
+                    .for_each(|(name, value)| add(name, value));
+            }
+            if let (Some(certificates), Some(redis)) = (&certificates, &tls_of_redis) {
+                let url = accounts::database_url_of(&stack, program)?;
+                certificates.environment(&url, redis).into_iter().for_each(|(name, value)| add(name, value));
+            }
+            options.environment.iter().for_each(|(name, value)| add(name, value.clone()));
+            Ok(all)
+        };
         let logs =
             stack.paths().stack.join("tmp").join(format!("services-{}-{}", std::process::id(), free_port()?));
         std::fs::create_dir_all(&logs)?;
         let launch = |program: &str, index: usize| -> Result<(Launch, PathBuf)> {
             let log = logs.join(format!("{program}-{index}.log"));
             let mut launch = Launch::new(binary(program)?).log(&log).env("LOG_FORMAT", "json");
-            for (name, value) in stack.environment() {
-                launch = launch.env(name, value);
-            }
-            if options.accounts {
-                for (name, value) in accounts::environment(&stack, program)? {
-                    launch = launch.env(name, value);
-                }
-            }
-            for (name, value) in &options.environment {
+            for (name, value) in environment_of(program)? {
                 launch = launch.env(name, value);
             }
             Ok((launch, log))
@@ -120,7 +151,13 @@ impl System {
         let service = |program: &str, variable: &str, index: usize| -> Result<Service> {
             let port = free_port()?;
             let (launch, log) = launch(program, index)?;
-            Service::start(launch.env(variable, port.to_string()), port, log)
+            let scheme = if options.tls && variable == "PORT" { "https" } else { "http" };
+            Service::start(
+                launch.env(variable, port.to_string()),
+                format!("{scheme}://127.0.0.1:{port}"),
+                port,
+                log,
+            )
         };
         let several = |program: &str, variable: &str, count: usize| -> Result<Vec<Service>> {
             (0..count).map(|index| service(program, variable, index)).collect()
@@ -129,6 +166,11 @@ impl System {
             ingest_workers: several("acorag-ingest-worker", "HEALTH_PORT", options.ingest_workers)?,
             query_workers: several("acorag-query-worker", "HEALTH_PORT", options.query_workers)?,
             apis: several("acorag-api", "PORT", options.apis)?,
+            environments: PROGRAMS
+                .iter()
+                .map(|program| Ok((*program, environment_of(program)?)))
+                .collect::<Result<_>>()?,
+            certificates,
             stack,
         };
         for service in system.ingest_workers.iter().chain(&system.query_workers).chain(&system.apis) {
@@ -138,7 +180,7 @@ impl System {
     }
 
     pub fn url(&self, api: usize) -> String {
-        self.apis.get(api).map_or_else(String::new, |api| format!("http://127.0.0.1:{}", api.port))
+        self.apis.get(api).map_or_else(String::new, |api| api.url.clone())
     }
 
     pub fn client(&self) -> Result<Client> {
@@ -167,6 +209,15 @@ impl System {
         Ok((id, self.client()?.with_token(&token)?))
     }
 
+    /// A program with its environment, to be run by hand.
+    pub fn command(&self, program: &str) -> Result<std::process::Command> {
+        let mut command = std::process::Command::new(binary(program)?);
+        let environment =
+            self.environments.iter().find(|(name, _)| *name == program).context("no such program")?;
+        command.envs(environment.1.iter().cloned());
+        Ok(command)
+    }
+
     pub fn api_process(&self) -> Option<u32> {
         self.apis.first().and_then(Service::id)
     }
@@ -177,9 +228,9 @@ impl System {
 }
 
 impl Service {
-    fn start(launch: Launch, port: u16, log: PathBuf) -> Result<Self> {
+    fn start(launch: Launch, url: String, port: u16, log: PathBuf) -> Result<Self> {
         let process = Some(launch.start()?);
-        Ok(Self { launch, port, log, process })
+        Ok(Self { launch, url, port, log, process })
     }
 
     pub fn id(&self) -> Option<u32> {
@@ -212,9 +263,10 @@ impl Service {
 
     /// Waits until it says that it is ready.
     pub async fn ready(&self) -> Result<()> {
-        let url = format!("http://127.0.0.1:{}/ready", self.port);
+        let url = format!("{}/ready", self.url);
         let deadline = Instant::now() + PATIENCE;
-        let client = crate::client::http()?;
+        // Whoever signed its certificate: tests of TLS look at that themselves.
+        let client = crate::client::builder()?.danger_accept_invalid_certs(true).build()?;
         loop {
             match client.get(&url).send().await {
                 Ok(answer) if answer.status().is_success() => return Ok(()),

@@ -1,6 +1,10 @@
 //! Redis or Valkey. It may be away at any time: nobody waits for it longer than a moment, and nothing depends on it.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use fred::{
@@ -8,7 +12,7 @@ use fred::{
     prelude::{Builder, ClientLike as _},
     types::{
         MultipleKeys,
-        config::{Config as FredConfig, ConnectionConfig, PerformanceConfig, ReconnectPolicy},
+        config::{Config as FredConfig, ConnectionConfig, PerformanceConfig, ReconnectPolicy, TlsConnector},
     },
 };
 
@@ -17,6 +21,10 @@ use prometheus::{
     core::{Collector, Desc},
     proto::MetricFamily,
 };
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -24,6 +32,9 @@ pub struct Config {
     /// Redis or Valkey, for the cache and the rate-limit counters.
     #[arg(long, env = "REDIS_URL", default_value = "redis://127.0.0.1:6379", hide_env_values = true)]
     pub redis_url: String,
+    /// Certificate authority to trust, for rediss://. Default: the system's.
+    #[arg(long, env = "REDIS_CA")]
+    pub redis_ca: Option<PathBuf>,
     /// Connections to it.
     #[arg(long, env = "REDIS_POOL_SIZE", default_value_t = 2)]
     pub redis_pool_size: usize,
@@ -38,6 +49,10 @@ impl Config {
         let timeout = Duration::from_millis(self.redis_timeout_ms);
         let mut config = FredConfig::from_url(&self.redis_url)
             .context("REDIS_URL is not a Redis URL (redis://[user:password@]host:port)")?;
+        if let Some(path) = &self.redis_ca {
+            anyhow::ensure!(config.tls.is_some(), "REDIS_CA is for TLS: REDIS_URL must begin with rediss://");
+            config.tls = Some(trusting(path).context("REDIS_CA")?.into());
+        }
         // While it is away, commands fail at once instead of queueing up.
         config.fail_fast = true;
         let pool = Builder::from_config(config)
@@ -58,6 +73,22 @@ impl Config {
         drop(pool.connect());
         Ok(pool)
     }
+}
+
+/// TLS that trusts these authorities (PEM) and no others.
+fn trusting(path: &Path) -> anyhow::Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    let certificates =
+        CertificateDer::pem_file_iter(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    for certificate in certificates {
+        roots
+            .add(certificate.context("this is no certificate in PEM")?)
+            .context("no certificate authority")?;
+    }
+    anyhow::ensure!(!roots.is_empty(), "no certificate in {}", path.display());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(tls.with_root_certificates(roots).with_no_client_auth().into())
 }
 
 /// For readiness; also true to the cost: one round trip.

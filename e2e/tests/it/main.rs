@@ -16,6 +16,7 @@ mod restarts;
 mod revisions;
 mod streaming;
 mod telemetry;
+mod tls;
 mod walls;
 
 /// The same fake that the query worker's own tests speak to.

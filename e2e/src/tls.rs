@@ -1,0 +1,118 @@
+//! TLS between all parts, with the certificates that operators make by `ops/tls.sh`.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use devstack::free_port;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::accounts::ops;
+
+/// An authority and a certificate for each server, in a folder that goes with it.
+pub struct Certificates(PathBuf);
+
+impl Certificates {
+    pub fn new() -> Result<Self> {
+        // Where PostgreSQL's own user can read them, too.
+        let name = format!("acorag-tls-{}-{}", std::process::id(), free_port()?);
+        let certificates = Self(std::env::temp_dir().join(name));
+        certificates.renew()?;
+        Ok(certificates)
+    }
+
+    /// New keys and certificates of the same authority.
+    pub fn renew(&self) -> Result<()> {
+        let output = Command::new(ops("tls.sh")).arg(&self.0).output().context("running ops/tls.sh")?;
+        ensure!(output.status.success(), "ops/tls.sh: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.0.join(file)
+    }
+
+    pub(crate) fn servers(&self, options: devstack::Options) -> Result<devstack::Options> {
+        let text = |path: PathBuf| path.display().to_string();
+        let nats = options.nats.map(|mut nats| {
+            nats.file = ops("nats/tls.conf");
+            for (name, file) in [("NATS_TLS_CERT", "nats.crt"), ("NATS_TLS_KEY", "nats.key")] {
+                nats.environment.push((name.to_owned(), text(self.path(file))));
+            }
+            nats
+        });
+        // PostgreSQL takes a key that only its own user can read.
+        let key = self.path("postgres.key");
+        fs::set_permissions(&key, Permissions::from_mode(0o600))?;
+        if let Some(user) = devstack::user_of_postgres() {
+            chown(&key, Some(user), Some(user))?;
+        }
+        let certificate = self.path("postgres.crt").display().to_string();
+        let postgres = vec![
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={certificate}"),
+            format!("ssl_key_file={}", key.display()),
+        ];
+        Ok(devstack::Options { nats, postgres, ..options })
+    }
+
+    /// The packaged Valkey speaks no TLS: it gets a front that does. Returns its URL.
+    pub(crate) async fn before_redis(&self, url: &str) -> Result<String> {
+        let behind = url.trim_start_matches("redis://").to_owned();
+        let chain = CertificateDer::pem_file_iter(self.path("valkey.crt"))?.collect::<Result<Vec<_>, _>>()?;
+        let key = PrivateKeyDer::from_pem_file(self.path("valkey.key"))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("rediss://{}", listener.local_addr()?);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, behind) = (acceptor.clone(), behind.clone());
+                tokio::spawn(async move {
+                    let (mut front, mut back) =
+                        (acceptor.accept(stream).await?, TcpStream::connect(behind).await?);
+                    tokio::io::copy_bidirectional(&mut front, &mut back).await
+                });
+            }
+        });
+        Ok(url)
+    }
+
+    /// How a program finds the others over TLS, and the api its own certificate.
+    pub(crate) fn environment(&self, database_url: &str, redis_url: &str) -> Vec<(&'static str, String)> {
+        let text = |file: &str| self.path(file).display().to_string();
+        let mut environment = vec![
+            ("NATS_CA", text("ca.crt")),
+            ("REDIS_URL", redis_url.to_owned()),
+            ("REDIS_CA", text("ca.crt")),
+            ("TLS_CERT", text("api.crt")),
+            ("TLS_KEY", text("api.key")),
+        ];
+        if !database_url.is_empty() {
+            environment.push(("DATABASE_URL", verified(database_url, &self.path("ca.crt"))));
+        }
+        environment
+    }
+}
+
+impl Drop for Certificates {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The URL, with the demand that the server proves its name to this authority.
+pub fn verified(database_url: &str, authority: &Path) -> String {
+    format!("{database_url}?sslmode=verify-full&sslrootcert={}", authority.display())
+}

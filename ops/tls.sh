@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Makes a certificate authority and a certificate for each server that it signs: for compose and for trying TLS out.
+#
+#   ops/tls.sh [FOLDER [DAYS]]        default: .secrets/tls, 90 days
+#
+# Run again, it keeps the authority and renews the certificates; each file is replaced in one step. A cluster has
+# cert-manager for this. Whoever holds ca.key can pretend to be any of the servers: keep it elsewhere than on them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+folder=${1:-.secrets/tls} days=${2:-90}
+if [ $# = 0 ]; then mkdir -p .secrets && chmod 700 .secrets; fi
+mkdir -p "$folder"
+new=$(mktemp -d "$folder/new.XXXXXX")
+trap 'rm -rf "$new"' EXIT
+
+key() { openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1"; }
+
+if [ ! -e "$folder/ca.crt" ]; then
+    (umask 077 && key "$folder/ca.key")
+    openssl req -x509 -new -key "$folder/ca.key" -days 3650 -subj "/CN=acorag's own authority" \
+        -addext 'basicConstraints=critical,CA:TRUE,pathlen:0' -addext 'keyUsage=critical,keyCertSign' -out "$new/ca.crt"
+    mv "$new/ca.crt" "$folder/ca.crt"
+fi
+
+for server in api nats postgres valkey; do
+    # As compose and as k8s/ call it, and from this machine.
+    names="DNS:$server,DNS:acorag-$server,DNS:localhost,IP:127.0.0.1"
+    case $server in
+    nats) names="$names,DNS:*.acorag-nats-headless" ;;
+    postgres) names="$names,DNS:acorag-postgres-rw" ;;
+    esac
+    key "$new/$server.key"
+    openssl req -new -key "$new/$server.key" -subj "/CN=$server" |
+        openssl x509 -req -CA "$folder/ca.crt" -CAkey "$folder/ca.key" -days "$days" -out "$new/$server.crt" \
+            -extfile <(printf '%s\n' "subjectAltName=$names" 'basicConstraints=critical,CA:FALSE' \
+                'keyUsage=critical,digitalSignature' 'extendedKeyUsage=serverAuth') 2>"$new/said" ||
+        { cat "$new/said" >&2; exit 1; }
+    # Servers in containers run as users of their own: the folder around keeps others out, not the file's mode.
+    chmod 644 "$new/$server.key"
+    mv "$new/$server.key" "$folder/$server.key"
+    mv "$new/$server.crt" "$folder/$server.crt"
+done
