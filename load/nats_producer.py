@@ -89,9 +89,11 @@ async def job_of(given, js, content):
 
 
 def account():
-    """Who connects. The server lets a user listen to its own inbox only."""
+    """Who connects. The server lets nobody listen to another's inbox; what follows a hyphen is not part of its name."""
     user = os.environ.get("NATS_USER")
-    return {"user": user, "password": os.environ.get("NATS_PASSWORD"), "inbox_prefix": f"_INBOX_{user}"} if user else {}
+    if not user:
+        return {}
+    return {"user": user, "password": os.environ.get("NATS_PASSWORD"), "inbox_prefix": f"_INBOX_{user.split('-')[0]}"}
 
 
 def message_id_of(document, job):

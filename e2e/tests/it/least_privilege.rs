@@ -425,6 +425,60 @@ async fn a_user_of_nats_may_do_exactly_what_is_listed() {
     assert!(anonymous.is_err(), "somebody without a name was let in");
 }
 
+/// As docs/operations.md says: a second user of the service comes, its processes change over, the first user goes.
+#[tokio::test]
+async fn a_password_is_changed_while_everybody_stays_connected() {
+    let folder = std::env::temp_dir().join(format!("acorag-nats-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut configuration = accounts::nats_configuration();
+    let whole = std::fs::read_to_string(&configuration.file).unwrap();
+    let old = "{ user: api, password: $NATS_API_PASSWORD, permissions: $api_rights }";
+    let new = "{ user: api-b, password: a-new-one, permissions: $api_rights }";
+    assert!(whole.contains(old));
+    configuration.file = folder.join("nats.conf");
+    let file = configuration.file.clone();
+    std::fs::write(&file, &whole).unwrap();
+    let options = devstack::Options { nats: Some(configuration), ..devstack::Options::default() };
+    let stack = tokio::task::spawn_blocking(|| devstack::Stack::start(options)).await.unwrap().unwrap();
+    let reload = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let server = stack.process_ids()[0].to_string();
+        assert!(std::process::Command::new("kill").args(["-HUP", &server]).status().unwrap().success());
+    };
+    let connect = async |user: &str, password: &str| {
+        let options =
+            async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned());
+        options.custom_inbox_prefix("_INBOX_api").connect(stack.nats_url()).await
+    };
+    // It asks and hears the answer: of a stream that is not there, but by the right to ask.
+    let asks = async |nats: &async_nats::Client| {
+        nats.request("$JS.API.STREAM.INFO.INGEST", "".into())
+            .await
+            .is_ok_and(|answer| !answer.payload.is_empty())
+    };
+    let first = connect("api", &password("api")).await.unwrap();
+    assert!(connect("api-b", "a-new-one").await.is_err());
+
+    reload(&whole.replace(old, &format!("{old}\n            {new}")));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let second = loop {
+        match connect("api-b", "a-new-one").await {
+            Ok(second) => break second,
+            Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
+        }
+    };
+    assert!(asks(&first).await && asks(&second).await);
+
+    reload(&whole.replace(old, new));
+    while connect("api", &password("api")).await.is_ok() {
+        assert!(std::time::Instant::now() < deadline, "the old password still opens");
+    }
+    assert!(asks(&second).await);
+    // Nobody who had changed over was ever sent away.
+    assert_eq!(second.statistics().connects.load(std::sync::atomic::Ordering::Relaxed), 1);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 /// NATS' own protocol, line by line: a refusal comes before the answer to the next PING, so that nothing is waited for.
 struct Session {
     lines: BufReader<TcpStream>,

@@ -50,10 +50,9 @@ impl Config {
             .request_timeout(Some(Duration::from_secs(5)))
             .ping_interval(Duration::from_secs(10));
         if let (Some(user), Some(password)) = (&self.nats_user, &self.nats_password) {
-            // An inbox of its own: the server lets no other user listen to it (ops/nats/nats.conf).
             options = options
                 .user_and_password(user.clone(), password.clone())
-                .custom_inbox_prefix(format!("_INBOX_{user}"));
+                .custom_inbox_prefix(inbox_prefix(user));
         }
         if let Some(path) = &self.nats_creds {
             options =
@@ -71,6 +70,13 @@ impl Config {
             .build(client.clone());
         Ok(Nats { client, jetstream })
     }
+}
+
+/// An inbox of its own: the server lets no other service listen to it (ops/nats/nats.conf). What follows a hyphen only
+/// tells two users of one service apart, while its password is changed.
+fn inbox_prefix(user: &str) -> String {
+    let service = user.split_once('-').map_or(user, |(service, _)| service);
+    format!("_INBOX_{service}")
 }
 
 /// For readiness: the server answers, and its JetStream does.
