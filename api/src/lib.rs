@@ -20,6 +20,7 @@ pub mod intake;
 pub mod jwt;
 pub mod limits;
 pub mod metrics;
+pub mod probe;
 pub mod range;
 pub mod redis;
 pub mod routes;

@@ -1,13 +1,18 @@
 //! `acorag-api`: the HTTP interface.
 
-use api::{App, Config};
+use std::process::ExitCode;
+
+use api::{App, Config, probe::Probe};
 use clap::Parser as _;
 use platform::{lifecycle::Lifecycle, telemetry};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
+async fn main() -> anyhow::Result<ExitCode> {
     api::app::install_crypto();
+    if Probe::is_called() {
+        return Probe::parse().run().await;
+    }
+    let config = Config::parse();
     let _telemetry = telemetry::init(&config.telemetry, "api")?;
     let lifecycle = Lifecycle::new();
     let listener = config.listen()?;
@@ -15,5 +20,6 @@ async fn main() -> anyhow::Result<()> {
     let app = App::connect(&config, lifecycle.stopping()).await?;
     lifecycle.spawn("http", app.serve(&config, listener));
     tracing::info!(%address, "listening");
-    lifecycle.run(&config.lifecycle).await
+    lifecycle.run(&config.lifecycle).await?;
+    Ok(ExitCode::SUCCESS)
 }

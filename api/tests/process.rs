@@ -124,3 +124,24 @@ async fn a_bad_setting_stops_the_start_and_names_itself() {
         assert!(said.contains(name), "{arguments:?}: {said}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_asks_itself_whether_it_is_ready() {
+    let backends = Backends::start().await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let program = Program::start(&backends, &[]);
+    let address = program.line(|line| line["message"] == "listening")["address"].as_str().unwrap().to_owned();
+    let (_, port) = address.rsplit_once(':').unwrap();
+    let health = || {
+        Command::new(env!("CARGO_BIN_EXE_acorag-api")).args(["health", "--port", port]).output().unwrap()
+    };
+
+    let answer = health();
+    assert!(answer.status.success(), "{answer:?}");
+    let said: Value = serde_json::from_slice(&answer.stdout).unwrap();
+    assert_eq!(said["ready"], true);
+
+    drop(program);
+    assert_eq!(health().status.code(), Some(1));
+}

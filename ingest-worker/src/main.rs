@@ -6,13 +6,16 @@ use ingest_worker::{
     config::{Config, Reader},
     dead_letters, extract,
 };
-use platform::telemetry;
+use platform::{health::Probe, telemetry};
 
 fn main() -> anyhow::Result<ExitCode> {
     // One document from a stranger, in a process of its own: no runtime, no connections, no secrets.
     if Reader::is_called() {
         let Reader::Extract(args) = Reader::parse();
         return Ok(extract::child::main(&args));
+    }
+    if Probe::is_called() {
+        return Probe::parse().run();
     }
     run()
 }

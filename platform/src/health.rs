@@ -1,6 +1,13 @@
 //! Liveness, readiness and metrics, the same for every service.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read as _, Write as _},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
@@ -14,11 +21,53 @@ use tokio_util::sync::CancellationToken;
 pub struct Config {
     /// Address for /health, /ready and /metrics.
     #[arg(long, env = "HEALTH_BIND", default_value = "127.0.0.1")]
-    pub health_bind: std::net::IpAddr,
+    pub health_bind: IpAddr,
     /// Port for /health, /ready and /metrics; 0 picks a free one.
     #[arg(long, env = "HEALTH_PORT", default_value_t = 9000)]
     pub health_port: u16,
 }
+
+/// `acorag-… health`: asks the running program whether it is ready, for containers whose image has nothing else that
+/// could. It says what the program said.
+#[derive(Debug, clap::Parser)]
+pub enum Probe {
+    /// Asks the program that runs with these settings whether it is ready
+    Health(Config),
+}
+
+impl Probe {
+    /// Whether this process was started as one.
+    pub fn is_called() -> bool {
+        std::env::args_os().nth(1).is_some_and(|argument| argument == "health")
+    }
+
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let Self::Health(config) = self;
+        let mut connection =
+            TcpStream::connect_timeout(&own_address(config.health_bind, config.health_port), PROBE_PATIENCE)?;
+        connection.set_read_timeout(Some(PROBE_PATIENCE))?;
+        connection.write_all(b"GET /ready HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("that is no HTTP")?;
+        writeln!(io::stdout(), "{body}")?;
+        let ready = head.split_whitespace().nth(1) == Some("200");
+        Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// Where a program that listens on `bind` reaches itself.
+pub fn own_address(bind: IpAddr, port: u16) -> SocketAddr {
+    let bind = match bind {
+        IpAddr::V4(bind) if bind.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(bind) if bind.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        bind => bind,
+    };
+    SocketAddr::new(bind, port)
+}
+
+/// A little more than the program itself waits for its dependencies.
+pub const PROBE_PATIENCE: Duration = Duration::from_secs(4);
 
 type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
@@ -125,4 +174,26 @@ async fn metrics(registry: Registry) -> Result<String, StatusCode> {
         tracing::error!(%error, "rendering metrics");
         StatusCode::INTERNAL_SERVER_ERROR
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the probe makes of a program whose database answers, or does not.
+    async fn probe(outcome: Result<(), String>) -> ExitCode {
+        let checks = Checks::default().with("database", move || std::future::ready(outcome.clone()));
+        let router = Router::new().route("/ready", get(ready)).with_state(checks);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async { axum::serve(listener, router).await });
+        let config = Config { health_bind: Ipv4Addr::UNSPECIFIED.into(), health_port: port };
+        tokio::task::spawn_blocking(|| Probe::Health(config).run()).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_probe_succeeds_for_a_ready_program_only() {
+        assert_eq!(probe(Ok(())).await, ExitCode::SUCCESS);
+        assert_eq!(probe(Err("not reachable".to_owned())).await, ExitCode::FAILURE);
+    }
 }

@@ -1,16 +1,21 @@
-use std::io::Write as _;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
-use platform::telemetry;
+use platform::{health::Probe, telemetry};
 use query_worker::{accounts::commands, app::App, config::Config};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
+    if Probe::is_called() {
+        return Probe::parse().run();
+    }
     if let Some(command) = commands::Cli::from_arguments(std::env::args_os()) {
-        return Ok(std::io::stdout().write_all(command.run().await?.as_bytes())?);
+        std::io::stdout().write_all(command.run().await?.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
     }
     let config = Config::parse();
     let _telemetry = telemetry::init(&config.telemetry, "query-worker")?;
     let app = App::build(&config).await?;
-    app.run(&config).await
+    app.run(&config).await?;
+    Ok(ExitCode::SUCCESS)
 }
