@@ -45,6 +45,10 @@ load: devstack ## Locust against a running stack: make load USERS=50 TIME=60s
 chaos: build ## Kill and restart everything under load (its own acorag): nothing may be lost or doubled; ARGS="--seed 7"
 	@target/release/acorag-chaos $(ARGS)
 
+.PHONY: containers
+containers: build ## Build the images, bring compose.yaml up, search through it, take it down (needs docker, or root and dockerd)
+	@ops/containers.sh
+
 .PHONY: fetch
 fetch: devstack ## Fetch the servers and libraries and make the embedding model, into .stack
 	@$(DEVSTACK) fetch

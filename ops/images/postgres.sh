@@ -1,0 +1,15 @@
+#!/bin/sh
+# Makes the database at the first start, as the official image does from the same variables; then runs what it is told.
+set -eu
+if [ "$1" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
+    # Only a complete database ever has the final name.
+    rm -rf "$PGDATA.part"
+    mkdir -p "$PGDATA.part"
+    printf '%s' "$POSTGRES_PASSWORD" > /tmp/password
+    initdb --username postgres --encoding UTF8 --locale C.UTF-8 --auth-host scram-sha-256 --auth-local trust \
+        --pwfile /tmp/password --no-instructions -D "$PGDATA.part"
+    rm /tmp/password
+    echo "CREATE DATABASE \"$POSTGRES_DB\"" | postgres --single -j -D "$PGDATA.part" postgres
+    mv "$PGDATA.part" "$PGDATA"
+fi
+exec "$@"

@@ -1,0 +1,40 @@
+# Stand-ins for images of registries, for a machine that reaches none (ops/containers.sh): Debian by debootstrap, and the
+# servers of the development stack. Each has what the image it stands for is asked for in compose.yaml, no more.
+
+FROM acorag-local/debian AS libraries
+RUN install -d -m 1777 /out/tmp && install -d /out/etc /out/usr/lib /out/usr/lib64 \
+    && dpkg --listfiles libc6 libgcc-s1 libstdc++6 | grep -v '^/usr/share/' \
+        | tar --create --no-recursion --files-from - | tar --extract --directory /out \
+    && echo 'nonroot:x:65532:65532:nonroot:/:/nologin' > /out/etc/passwd
+
+# For gcr.io/distroless/cc
+FROM scratch AS cc
+COPY --from=libraries /out /
+USER 65532:65532
+
+# For nats
+FROM acorag-local/debian AS nats
+RUN busybox --install -s /usr/local/bin
+COPY .stack/bin/nats-server /usr/local/bin/
+ENTRYPOINT ["nats-server"]
+
+# For valkey/valkey
+FROM acorag-local/debian AS valkey
+RUN busybox --install -s /usr/local/bin && install -d -o 65532 -g 65532 /data
+COPY .stack/bin/valkey-server /usr/local/bin/
+WORKDIR /data
+CMD ["valkey-server"]
+
+# For pgvector/pgvector
+FROM acorag-local/debian AS postgres
+RUN groupadd --gid 999 postgres && useradd --uid 999 --gid 999 --home-dir /var/lib/postgresql postgres \
+    && install -d -o postgres -g postgres /var/lib/postgresql /run/postgresql
+COPY .stack/postgres /usr/local/postgresql
+COPY ops/images/postgres.sh /usr/local/bin/docker-entrypoint.sh
+ENV PATH=/usr/local/postgresql/bin:/usr/local/bin:/usr/bin:/bin \
+    LD_LIBRARY_PATH=/usr/local/postgresql/lib \
+    PGDATA=/var/lib/postgresql/18/docker
+USER postgres
+STOPSIGNAL SIGINT
+ENTRYPOINT ["docker-entrypoint.sh"]
+CMD ["postgres"]

