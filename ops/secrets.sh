@@ -14,8 +14,8 @@ chmod 600 "$env"
 
 has() { grep -q "^$1=." "$env"; }
 
-for name in NATS_{API,INGEST,QUERY,MIGRATE,PRODUCER,BACKUP,SYSTEM}_PASSWORD \
-    POSTGRES_PASSWORD POSTGRES_{MIGRATE,INGEST,QUERY,BACKUP}_PASSWORD VALKEY_PASSWORD GRAFANA_PASSWORD; do
+for name in NATS_{API,INGEST,QUERY,MIGRATE,PRODUCER,BACKUP}_PASSWORD \
+    POSTGRES_PASSWORD POSTGRES_{MIGRATE,INGEST,QUERY,BACKUP,MONITOR}_PASSWORD VALKEY_PASSWORD GRAFANA_PASSWORD; do
     # Hexadecimal, because passwords stand in URLs; a letter first, because nats.conf takes 1234e5 for a number.
     has "$name" || echo "$name=p$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" >> "$env"
 done
