@@ -28,7 +28,7 @@ cleanup() {
     if [ "${#stack[@]}" -gt 0 ]; then
         [ "$status" = 0 ] || "${stack[@]}" ps --all >&2 || true
         [ "$status" = 0 ] || "${stack[@]}" logs --tail 15 >&2 || true
-        "${stack[@]}" down --volumes --timeout 40 >&2 || true
+        "${stack[@]}" --profile tls down --volumes --timeout 40 >&2 || true
     fi
     if [ -n "$daemon" ]; then
         kill "$daemon"
@@ -116,11 +116,18 @@ build_images
 ops/secrets.sh "$work"
 PORT=$(free_port)
 NATS_PORT=$(free_port)
-export PORT NATS_PORT
+HTTPS_PORT=$(free_port)
+export PORT NATS_PORT HTTPS_PORT
+# Who reads the key is another user, in the container; the folder above keeps everybody else out.
+export TLS_DIR=$work/.secrets/tls
+mkdir -p "$TLS_DIR"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 7 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$TLS_DIR/api.key" -out "$TLS_DIR/api.crt" 2> /dev/null
+chmod a+rX "$TLS_DIR" "$TLS_DIR"/*
 stack=("${compose[@]}" --project-name acorag-check --env-file "$work/.env")
 
 started=$SECONDS
-"${stack[@]}" up --detach --wait --quiet-pull --scale acorag-ingest-worker=2 >&2
+"${stack[@]}" --profile tls up --detach --wait --quiet-pull --scale acorag-ingest-worker=2 >&2
 say "the stack is up after $((SECONDS - started)) s"
 
 token=$("${stack[@]}" run --rm --no-deps --no-TTY keys create --name check --role admin --all-projects | sed -n 's/^token *//p')
@@ -132,6 +139,8 @@ found=$(ask --header 'content-type: application/json' --data '{"query":"prueba d
     python3 -c 'import json, sys; best = json.load(sys.stdin)[0]; print(best["number"], "page", best["page"])')
 [ "$found" = "ET-10 page 6" ] || { say "the search found $found"; exit 1; }
 say "a search through the stack finds $found"
+ask --cacert "$TLS_DIR/api.crt" "https://127.0.0.1:$HTTPS_PORT/documents?project_id=check" > /dev/null
+say "HTTPS answers"
 
 "${stack[@]}" run --rm --no-deps --no-TTY --entrypoint acorag-backup acorag-backup run >&2
 say "a backup succeeds"
