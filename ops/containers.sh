@@ -118,12 +118,8 @@ PORT=$(free_port)
 NATS_PORT=$(free_port)
 HTTPS_PORT=$(free_port)
 export PORT NATS_PORT HTTPS_PORT
-# Who reads the key is another user, in the container; the folder above keeps everybody else out.
 export TLS_DIR=$work/.secrets/tls
-mkdir -p "$TLS_DIR"
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 7 -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$TLS_DIR/api.key" -out "$TLS_DIR/api.crt" 2> /dev/null
-chmod a+rX "$TLS_DIR" "$TLS_DIR"/*
+ops/tls.sh "$TLS_DIR"
 stack=("${compose[@]}" --project-name acorag-check --env-file "$work/.env")
 
 started=$SECONDS
@@ -139,7 +135,7 @@ found=$(ask --header 'content-type: application/json' --data '{"query":"prueba d
     python3 -c 'import json, sys; best = json.load(sys.stdin)[0]; print(best["number"], "page", best["page"])')
 [ "$found" = "ET-10 page 6" ] || { say "the search found $found"; exit 1; }
 say "a search through the stack finds $found"
-ask --cacert "$TLS_DIR/api.crt" "https://127.0.0.1:$HTTPS_PORT/documents?project_id=check" > /dev/null
+ask --cacert "$TLS_DIR/ca.crt" "https://127.0.0.1:$HTTPS_PORT/documents?project_id=check" > /dev/null
 say "HTTPS answers"
 
 "${stack[@]}" run --rm --no-deps --no-TTY --entrypoint acorag-backup acorag-backup run >&2

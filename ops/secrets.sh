@@ -20,12 +20,15 @@ for name in NATS_{API,INGEST,QUERY,MIGRATE,PRODUCER,BACKUP}_PASSWORD \
     has "$name" || echo "$name=p$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" >> "$env"
 done
 
+# Where Alertmanager reads the addresses it tells (ops/alertmanager). It is another user: the folder above keeps others out.
+mkdir -p .secrets/alerts
+chmod 755 .secrets/alerts
+
 # Whoever has the identity reads every backup, and nobody does without it: keep a copy away from this machine. Only its
 # public half is needed to make backups.
 if ! has BACKUP_RECIPIENT; then
     image=${ACORAG_IMAGE:-acorag/acorag}
     docker image inspect "$image" > /dev/null 2>&1 || docker build --tag "$image" "$root"
-    mkdir -p .secrets
     recipient=$(docker run --rm --network none --read-only --cap-drop ALL --user "$(id -u):$(id -g)" \
         --volume "$PWD/.secrets:/secrets" "$image" acorag-backup keygen "/secrets/backup-$(date +%Y%m%dT%H%M%S).key")
     echo "BACKUP_RECIPIENT=$recipient" >> "$env"

@@ -21,7 +21,7 @@ VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
 ONCE = {name for name, service in SERVICES.items() if service.get("restart") == "no"}
 # What ends by itself has no health; a backup's is its age, which is watched (acorag_backup_last_success_timestamp_seconds);
 # the collector's image has nothing to ask with.
-WITHOUT_HEALTH = ONCE | {"acorag-backup", "collector"}
+WITHOUT_HEALTH = ONCE | {"acorag-backup", "otel-collector"}
 
 
 def interpolated(text):
