@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(os.environ.get("DEVSTACK", ROOT / "target/debug/devstack")).parent
 TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 SERVICES = yaml.safe_load(TEXT)["services"]
+TLS = yaml.safe_load((ROOT / "compose.tls.yaml").read_text(encoding="utf-8"))["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
 
@@ -102,7 +103,27 @@ class Compose(unittest.TestCase):
                 continue
             with self.subTest(name):
                 settings = known.get(name) or help_of(service["command"][0])
-                self.assertEqual(set(service["environment"]) - settings, set())
+                given = service["environment"].keys() | TLS[name]["environment"].keys()
+                self.assertEqual(given - settings, set())
+
+
+class Tls(unittest.TestCase):
+    def test_every_connection_is_encrypted_and_checked(self):
+        for name, service in SERVICES.items():
+            settings = service.get("environment", {}) | TLS.get(name, {}).get("environment", {})
+            with self.subTest(name):
+                if "NATS_URL" in settings:
+                    self.assertEqual(settings["NATS_CA"], "/tls/ca.crt")
+                if "REDIS_URL" in settings:
+                    self.assertTrue(settings["REDIS_URL"].startswith("rediss://"))
+                    self.assertEqual(settings["REDIS_CA"], "/tls/ca.crt")
+                for url in ("DATABASE_URL", "DATA_SOURCE_NAME"):
+                    if url in settings:
+                        self.assertTrue(settings[url].endswith("?sslmode=verify-full&sslrootcert=/tls/ca.crt"))
+
+    def test_the_database_is_the_same_otherwise(self):
+        plain = SERVICES["postgres"]["command"]
+        self.assertEqual(TLS["postgres"]["command"][: len(plain)], plain)
 
 
 class Secrets(unittest.TestCase):
