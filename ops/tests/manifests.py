@@ -1,0 +1,84 @@
+"""What kustomize makes of k8s/overlays, for the tests that look at it."""
+import functools
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+from stack import DEVSTACK, ROOT
+
+K8S = ROOT / "k8s"
+# Where cargo puts them all.
+PROGRAMS = Path(DEVSTACK).parent
+# And one that an operator might put together, of the components that those two leave out.
+OTHER = {"other": ("external-postgres", "language-model", "tracing")}
+OVERLAYS = ("dev", "prod", *OTHER)
+IMAGES = ("acorag/acorag", "acorag/postgres", "nats", "otel/opentelemetry-collector-contrib", "valkey/valkey")
+
+
+@functools.cache
+def render(overlay):
+    """The overlay's objects, as `kubectl apply -k` would send them."""
+    if overlay not in OTHER:
+        return build(K8S / "overlays" / overlay)
+    with tempfile.TemporaryDirectory() as folder:
+        way = Path(os.path.relpath(K8S, Path(folder).resolve()))
+        (Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump({
+            "namespace": "acorag",
+            "resources": [str(way / "base")],
+            "components": [str(way / "components" / one) for one in OTHER[overlay]],
+            "images": [{"name": one, "newTag": "1"} for one in IMAGES]}))
+        return build(folder)
+
+
+def build(folder):
+    made = subprocess.run([Path(sys.executable).with_name("kubectl"), "kustomize", folder],
+                          capture_output=True, text=True, timeout=300)
+    if made.returncode:
+        raise RuntimeError(made.stderr)
+    return [one for one in yaml.safe_load_all(made.stdout) if one]
+
+
+def kinds(objects, *names):
+    return [one for one in objects if one["kind"] in names]
+
+
+def find(objects, kind, name):
+    found = [one for one in kinds(objects, kind) if one["metadata"]["name"] == name]
+    assert len(found) == 1, f"{len(found)} of {kind} {name}"
+    return found[0]
+
+
+def title(one):
+    return f"{one['kind']}/{one['metadata']['name']}"
+
+
+def pods(objects):
+    """(owner, pod template) of everything that runs pods, but CloudNativePG's Cluster, which makes its own."""
+    for one in kinds(objects, "CronJob", "Deployment", "Job", "StatefulSet"):
+        spec = one["spec"]["jobTemplate"]["spec"] if one["kind"] == "CronJob" else one["spec"]
+        yield one, spec["template"]
+
+
+def containers(template):
+    return template["spec"].get("initContainers", []) + template["spec"]["containers"]
+
+
+def matches(selector, labels):
+    """Whether a LabelSelector takes these labels."""
+    for rule in selector.get("matchExpressions", []):
+        assert rule["operator"] == "In", rule
+        if labels.get(rule["key"]) not in rule["values"]:
+            return False
+    return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
+
+
+@functools.cache
+def reads(*command):
+    """The environment that a program says it reads, {name: default or None}."""
+    said = subprocess.run([PROGRAMS / command[0], *command[1:], "--help"], env={"PATH": os.environ["PATH"]},
+                          capture_output=True, text=True, timeout=60, check=True).stdout
+    return dict(re.findall(r"\[env: (\w+)=?\](?: \[default: ([^\]]*)\])?", said))

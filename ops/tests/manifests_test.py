@@ -1,0 +1,507 @@
+"""k8s/ is valid for Kubernetes and keeps what acorag promises: numbers, hardening, who may talk to whom, and that every
+name it uses means something to whoever reads it."""
+import itertools
+import json
+import re
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import kubernetes_validate
+import yaml
+from cloudcoil.models.keda.v1alpha1 import ScaledObject
+from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule, ServiceMonitor
+from manifests import IMAGES, K8S, OVERLAYS, containers, find, kinds, matches, pods, reads, render, title
+from stack import ROOT
+
+KUBERNETES = kubernetes_validate.latest_version()
+# The schemas of what others than Kubernetes define. CloudNativePG's is in no package: its fields are checked by name.
+OTHERS = {"ScaledObject": ScaledObject, "PodMonitor": PodMonitor, "PrometheusRule": PrometheusRule,
+          "ServiceMonitor": ServiceMonitor}
+SERVICES = {"acorag-api": ("http", 8000), "acorag-ingest-worker": ("metrics", 9000),
+            "acorag-query-worker": ("metrics", 9000)}
+# Secrets that somebody else makes: the operator of the Ingress, CloudNativePG, whoever has a language model.
+OTHERS_SECRETS = {"acorag-tls": {"tls.crt", "tls.key"}, "acorag-postgres-ca": {"ca.crt"}, "acorag-llm": {"LLM_API_KEY"}}
+# What is read by others than acorag's programs: by an image's own, and by whatever speaks PostgreSQL (sqlx, libpq).
+FOREIGN = {
+    "acorag/acorag": r"PGSSLMODE|PGSSLROOTCERT",
+    "acorag/postgres": r"PG(HOST|DATABASE|USER|PASSWORD|CONNECT_TIMEOUT|SSLMODE|SSLROOTCERT|DATA)"
+                       r"|POSTGRES_(DB|USER|PASSWORD|INITDB_ARGS)|WAL_DIR",
+    "nats": r"POD_NAME|GOMEMLIMIT|NATS_ROUTES",
+    "otel/opentelemetry-collector-contrib": r"TRACES_ENDPOINT",
+    "valkey/valkey": "",
+}
+
+
+def each_overlay(test):
+    def run(self):
+        for overlay in OVERLAYS:
+            with self.subTest(overlay):
+                test(self, render(overlay))
+    return run
+
+
+def image(container):
+    return container["image"].rpartition(":")[0]
+
+
+def secrets():
+    """The Secrets that k8s/secrets.sh makes: {name: keys}."""
+    with tempfile.NamedTemporaryFile() as identity:
+        identity.write(b"AGE-SECRET-KEY-1")
+        identity.flush()
+        made = subprocess.run([K8S / "secrets.sh", "age1public", identity.name],
+                              capture_output=True, text=True, check=True)
+    return list(yaml.safe_load_all(made.stdout))
+
+
+def references(template):
+    """(kind, name, key or None) of everything that a pod needs to be there."""
+    spec = template["spec"]
+    yield "ServiceAccount", spec["serviceAccountName"], None
+    for container in containers(template):
+        for source in container.get("envFrom", []):
+            for kind, field in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
+                if field in source:
+                    yield kind, source[field]["name"], None
+        for variable in container.get("env", []):
+            source = variable.get("valueFrom", {}).get("secretKeyRef")
+            if source:
+                yield "Secret", source["name"], source["key"]
+    for volume in spec.get("volumes", []):
+        for source in [volume, *volume.get("projected", {}).get("sources", [])]:
+            if "configMap" in source:
+                yield "ConfigMap", source["configMap"]["name"], None
+            if "secret" in source:
+                keys = [item["key"] for item in source["secret"].get("items", [])]
+                yield from (("Secret", source["secret"]["secretName"], key) for key in keys or [None])
+            if "persistentVolumeClaim" in source:
+                yield "PersistentVolumeClaim", source["persistentVolumeClaim"]["claimName"], None
+
+
+class Validity(unittest.TestCase):
+    @each_overlay
+    def test_every_object_is_what_its_schema_wants(self, objects):
+        for one in objects:
+            with self.subTest(title(one)):
+                if one["kind"] in OTHERS:
+                    # What the schema does not know would be dropped in silence, and so not come back.
+                    model = OTHERS[one["kind"]].model_validate(one)
+                    self.assertEqual(json.loads(model.model_dump_json(by_alias=True, exclude_unset=True)), one)
+                elif one["kind"] != "Cluster":
+                    kubernetes_validate.validate(one, KUBERNETES, strict=True)
+
+    def test_development_needs_nothing_installed_first(self):
+        groups = {one["apiVersion"].rpartition("/")[0] for one in render("dev")}
+        self.assertEqual(groups, {"", "apps", "batch", "policy", "networking.k8s.io"})
+
+    def test_postgresql_loses_nothing_with_a_server(self):
+        cluster = find(render("prod"), "Cluster", "acorag-postgres")
+        self.assertEqual(cluster["apiVersion"], "postgresql.cnpg.io/v1")
+        spec = cluster["spec"]
+        self.assertEqual(spec["instances"], 3)
+        self.assertEqual((spec["postgresql"]["synchronous"]["number"],
+                          spec["postgresql"]["synchronous"]["dataDurability"]), (1, "required"))
+        self.assertEqual(set(spec["bootstrap"]), {"initdb"})
+
+    @each_overlay
+    def test_names_are_given_once(self, objects):
+        names = [(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in objects]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual({namespace for kind, namespace, _ in names if kind != "Namespace"}, {"acorag"})
+
+    @each_overlay
+    def test_images_are_named_and_pinned(self, objects):
+        for owner, template in pods(objects):
+            for container in containers(template):
+                name, _, tag = container["image"].rpartition(":")
+                self.assertIn(name, IMAGES, title(owner))
+                self.assertNotIn(tag, {"", "latest"}, title(owner))
+
+
+class Contract(unittest.TestCase):
+    def test_the_api_scales_as_promised(self):
+        scaler = find(render("prod"), "HorizontalPodAutoscaler", "acorag-api")["spec"]
+        self.assertEqual((scaler["minReplicas"], scaler["maxReplicas"]), (3, 10))
+        self.assertEqual(scaler["scaleTargetRef"]["name"], "acorag-api")
+        targets = {metric["resource"]["name"]: metric["resource"]["target"]["averageUtilization"]
+                   for metric in scaler["metrics"]}
+        self.assertEqual(targets, {"cpu": 70, "memory": 80})
+
+    def test_the_workers_scale_as_promised(self):
+        objects = render("prod")
+        scaled = {one["spec"]["scaleTargetRef"]["name"]: one["spec"] for one in kinds(objects, "ScaledObject")}
+        self.assertEqual(set(scaled), {"acorag-ingest-worker", "acorag-query-worker"})
+        for spec in scaled.values():
+            self.assertEqual((spec["minReplicaCount"], spec["maxReplicaCount"]), (3, 10))
+        # A number in the Deployment would be fought over.
+        for name in [*scaled, "acorag-api"]:
+            self.assertNotIn("replicas", find(objects, "Deployment", name)["spec"])
+
+    def test_a_lane_that_is_only_busy_asks_for_no_further_worker(self):
+        slots = {"ingest-document": "INGEST_SLOTS", "ingest-record": "RECORD_SLOTS", "query-search": "SEARCH_SLOTS",
+                 "query-chat": "CHAT_SLOTS", "query-lookup": "LOOKUP_SLOTS"}
+        defaults = reads("acorag-ingest-worker") | reads("acorag-query-worker")
+        seen = set()
+        for scaled in kinds(render("prod"), "ScaledObject"):
+            for trigger in scaled["spec"]["triggers"]:
+                consumer = trigger["metadata"].get("consumer")
+                if consumer in slots:
+                    seen.add(consumer)
+                    # What is being worked on counts as lag.
+                    self.assertGreater(int(trigger["metadata"]["lagThreshold"]), int(defaults[slots[consumer]]))
+        self.assertEqual(seen, set(slots))
+
+    def test_resources_are_the_contracts(self):
+        for name in SERVICES:
+            (container,) = containers(find(render("prod"), "Deployment", name)["spec"]["template"])
+            self.assertEqual(container["resources"], {"requests": {"cpu": "500m", "memory": "512Mi"},
+                                                      "limits": {"cpu": "2000m", "memory": "2Gi"}})
+
+    @each_overlay
+    def test_probes_have_paths_of_their_own(self, objects):
+        for name, (port, number) in SERVICES.items():
+            (container,) = containers(find(objects, "Deployment", name)["spec"]["template"])
+            self.assertEqual(container["ports"], [{"name": port, "containerPort": number}])
+            probes = {probe: container[probe]["httpGet"]
+                      for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+            self.assertEqual(probes, {"startupProbe": {"path": "/health", "port": port},
+                                      "livenessProbe": {"path": "/health", "port": port},
+                                      "readinessProbe": {"path": "/ready", "port": port}})
+            setting = "PORT" if port == "http" else "HEALTH_PORT"
+            self.assertEqual(reads(name)[setting], str(number))
+
+    @each_overlay
+    def test_a_pod_has_time_to_finish(self, objects):
+        for name in SERVICES:
+            template = find(objects, "Deployment", name)["spec"]["template"]
+            (container,) = containers(template)
+            pause = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+            self.assertGreater(template["spec"]["terminationGracePeriodSeconds"],
+                               pause + int(reads(name)["SHUTDOWN_TIMEOUT"]))
+
+    @each_overlay
+    def test_a_release_migrates_before_it_rolls_out(self, objects):
+        def wave(one):
+            return int(one["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", 0))
+        migration = find(objects, "Job", "acorag-migrate")
+        notes = migration["metadata"]["annotations"]
+        # Not PreSync: NATS and PostgreSQL come in the same sync.
+        self.assertEqual(notes["argocd.argoproj.io/hook"], "Sync")
+        before = [*kinds(objects, "StatefulSet", "Cluster", "ConfigMap", "Service", "NetworkPolicy")]
+        before = [one for one in before if one["metadata"]["name"] != "acorag-wal"]
+        self.assertLess(max(map(wave, before)), wave(migration))
+        after = [find(objects, "Deployment", name) for name in SERVICES]
+        after += kinds(objects, "ScaledObject", "HorizontalPodAutoscaler")
+        self.assertGreater(min(map(wave, after)), wave(migration))
+
+    @each_overlay
+    def test_all_that_a_migration_needs_can_be_applied_before_the_rest(self, objects):
+        # kubectl apply -l 'app.kubernetes.io/component notin (api, ingest-worker, query-worker)'
+        later = {"api", "ingest-worker", "query-worker"}
+        first = {(one["kind"], one["metadata"]["name"]) for one in objects
+                 if one["metadata"].get("labels", {}).get("app.kubernetes.io/component") not in later}
+        self.assertIn(("Job", "acorag-migrate"), first)
+        self.assertFalse({("Deployment", name) for name in SERVICES} & first)
+        self.assertFalse([name for kind, name in first if kind in ("ScaledObject", "HorizontalPodAutoscaler")])
+        for owner, template in pods(objects):
+            if (owner["kind"], owner["metadata"]["name"]) in first:
+                for kind, name, _ in references(template):
+                    if kind != "Secret":
+                        self.assertIn((kind, name), first, title(owner))
+
+    @each_overlay
+    def test_streams_have_as_many_copies_as_there_are_servers(self, objects):
+        nats = find(objects, "StatefulSet", "acorag-nats")["spec"]
+        (settings,) = [one["data"] for one in kinds(objects, "ConfigMap")
+                       if one["metadata"]["name"].startswith("acorag-settings")]
+        self.assertEqual(settings["NATS_REPLICAS"], str(nats["replicas"]))
+        (container,) = containers(nats["template"])
+        if nats["replicas"] > 1:
+            (routes,) = [one["value"] for one in container["env"] if one["name"] == "NATS_ROUTES"]
+            self.assertEqual(re.findall(r"nats://([\w-]+)\.([\w-]+):6222", routes),
+                             [(f"acorag-nats-{index}", nats["serviceName"]) for index in range(nats["replicas"])])
+            self.assertEqual(container["command"][-1], "/etc/nats/cluster.conf")
+
+    @each_overlay
+    def test_what_must_stay_up_is_not_drained_all_at_once(self, objects):
+        for name in [*SERVICES, "acorag-nats"]:
+            self.assertEqual(find(objects, "PodDisruptionBudget", name)["spec"]["maxUnavailable"], 1)
+
+    def test_replicas_are_spread(self):
+        for owner, template in pods(render("prod")):
+            if owner["metadata"]["name"] in [*SERVICES, "acorag-nats"]:
+                spread = template["spec"]["topologySpreadConstraints"]
+                self.assertEqual([one["topologyKey"] for one in spread],
+                                 ["kubernetes.io/hostname", "topology.kubernetes.io/zone"])
+                for one in spread:
+                    self.assertTrue(matches(one["labelSelector"], template["metadata"]["labels"]), title(owner))
+
+
+class Hardening(unittest.TestCase):
+    """The Pod Security Standard `restricted`, and more."""
+
+    @each_overlay
+    def test_the_namespace_enforces_the_standard(self, objects):
+        labels = find(objects, "Namespace", "acorag")["metadata"]["labels"]
+        self.assertEqual(labels["pod-security.kubernetes.io/enforce"], "restricted")
+
+    @each_overlay
+    def test_every_pod_is_confined(self, objects):
+        allowed = {"configMap", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+        for owner, template in pods(objects):
+            with self.subTest(title(owner)):
+                spec = template["spec"]
+                self.assertIs(spec["automountServiceAccountToken"], False)
+                self.assertIs(spec["enableServiceLinks"], False)
+                self.assertFalse({"hostNetwork", "hostPID", "hostIPC"} & set(spec))
+                context = spec["securityContext"]
+                self.assertIs(context["runAsNonRoot"], True)
+                self.assertGreater(context["runAsUser"], 0)
+                self.assertEqual(context["seccompProfile"], {"type": "RuntimeDefault"})
+                for volume in spec.get("volumes", []):
+                    (kind,) = set(volume) - {"name"}
+                    self.assertIn(kind, allowed)
+                    if kind == "emptyDir":
+                        self.assertIn("sizeLimit", volume[kind])
+                for container in containers(template):
+                    self.assertEqual(container["securityContext"], {
+                        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]}})
+                    for bound in ("requests", "limits"):
+                        self.assertEqual(set(container["resources"][bound]), {"cpu", "memory"})
+                    self.assertFalse([port for port in container.get("ports", []) if "hostPort" in port])
+
+    @each_overlay
+    def test_accounts_have_no_token_and_one_user(self, objects):
+        for account in kinds(objects, "ServiceAccount"):
+            self.assertIs(account["automountServiceAccountToken"], False, title(account))
+        used = {template["spec"]["serviceAccountName"] for _, template in pods(objects)}
+        self.assertEqual(used, {account["metadata"]["name"] for account in kinds(objects, "ServiceAccount")})
+
+    @each_overlay
+    def test_no_secret_is_written_down(self, objects):
+        self.assertEqual(kinds(objects, "Secret"), [])
+        for owner, template in pods(objects):
+            for container in containers(template):
+                for variable in container.get("env", []):
+                    if re.search("PASSWORD|KEY|TOKEN|SECRET", variable["name"]):
+                        self.assertIn("secretKeyRef", variable.get("valueFrom", {}), title(owner))
+                    self.assertNotRegex(variable.get("value", ""), r"://[^/]*:[^$/][^/]*@", title(owner))
+
+
+class Names(unittest.TestCase):
+    @each_overlay
+    def test_every_setting_is_one_that_its_program_reads(self, objects):
+        configured = {one["metadata"]["name"]: one["data"] for one in kinds(objects, "ConfigMap")}
+        made = {one["metadata"]["name"]: one.get("stringData", {}) for one in secrets()}
+        shared = {}
+        for owner, template in pods(objects):
+            for container in containers(template):
+                own = [one["name"] for one in container.get("env", [])]
+                values = " ".join(one.get("value", "") for one in container.get("env", []))
+                values += " ".join(container.get("command", []) + container.get("args", []))
+                # One that only stands in another's value is a name of our own.
+                own = [name for name in own if f"$({name})" not in values]
+                program = container.get("command", [""])[0]
+                known = set()
+                if program.startswith("acorag-"):
+                    known |= set(reads(*container["command"][:2 if program == "acorag-backup" else 1]))
+                elif "acorag-backup archive" in json.dumps(container) or "receive-wal" in json.dumps(container):
+                    known |= set(reads("acorag-backup", "archive"))
+                foreign = FOREIGN[image(container)]
+                for setting in own:
+                    self.assertTrue(setting in known or re.fullmatch(foreign, setting),
+                                    f"{title(owner)}: nobody reads {setting}")
+                for source in container.get("envFrom", []):
+                    if "configMapRef" in source:
+                        for setting in configured[source["configMapRef"]["name"]]:
+                            shared[setting] = shared.get(setting, False) or setting in known
+        self.assertEqual([setting for setting, known in shared.items() if not known], [])
+        # Whole Secrets go to the servers that check the passwords.
+        for password in made["acorag-nats"]:
+            config = (ROOT / "ops/nats/nats.conf").read_text()
+            self.assertIn(f"${password}", config)
+
+    @each_overlay
+    def test_what_a_program_cannot_do_without_is_set(self, objects):
+        for name in SERVICES:
+            (container,) = containers(find(objects, "Deployment", name)["spec"]["template"])
+            own = {one["name"] for one in container["env"]}
+            needed = {"NATS_USER", "NATS_PASSWORD", "REDIS_URL"}
+            needed |= {"BIND"} if name == "acorag-api" else {"DATABASE_URL", "MODEL_DIR", "HEALTH_BIND"}
+            self.assertEqual(needed - own, set(), name)
+
+    @each_overlay
+    def test_every_reference_leads_somewhere(self, objects):
+        there = {(one["kind"], one["metadata"]["name"]) for one in objects}
+        made = {one["metadata"]["name"]: {*one.get("stringData", {}), *one.get("data", {})} for one in secrets()}
+        used = set()
+        for owner, template in pods(objects):
+            for kind, name, key in references(template):
+                with self.subTest(title(owner), kind=kind, name=name, key=key):
+                    if kind == "Secret" and name in OTHERS_SECRETS:
+                        self.assertIn(key, OTHERS_SECRETS[name])
+                    elif kind == "Secret":
+                        self.assertIn(name, made)
+                        used.add(name)
+                        if key:
+                            self.assertIn(key, made[name])
+                    else:
+                        self.assertIn((kind, name), there)
+        for ingress in kinds(objects, "Ingress"):
+            self.assertEqual([one["secretName"] for one in ingress["spec"]["tls"]], ["acorag-tls"])
+        for cluster in kinds(objects, "Cluster"):
+            for secret in (cluster["spec"]["superuserSecret"], cluster["spec"]["bootstrap"]["initdb"]["secret"]):
+                self.assertLessEqual({"username", "password"}, made[secret["name"]])
+            self.assertEqual(cluster["spec"]["bootstrap"]["initdb"]["owner"], "acorag_migrate")
+        self.assertEqual(used, set(made), "secrets.sh makes what is used")
+
+    def test_new_secrets_are_new(self):
+        first, second = ({f"{one['metadata']['name']}/{key}": value for one in secrets()
+                          for key, value in one["stringData"].items() if "password" in key.lower()}
+                         for _ in range(2))
+        self.assertFalse(set(first.values()) & set(second.values()))
+        # The owner's is there twice, for CloudNativePG.
+        self.assertEqual(len(set(first.values())), len(first) - 1)
+        for password in first.values():
+            # It stands in URLs, and in a configuration that would take digits alone for a number.
+            self.assertRegex(password, r"^[a-z][a-z0-9]{40,}$")
+
+    @each_overlay
+    def test_every_selector_finds_its_pods(self, objects):
+        labels = {title(owner): template["metadata"]["labels"] for owner, template in pods(objects)}
+        ports = {title(owner): {port["name"]: port["containerPort"] for container in containers(template)
+                                for port in container.get("ports", [])} for owner, template in pods(objects)}
+
+        def found(selector):
+            return [owner for owner, one in labels.items() if matches(selector, one)]
+
+        for service in kinds(objects, "Service"):
+            if service["spec"].get("type") == "ExternalName":
+                continue
+            (owner,) = found({"matchLabels": service["spec"]["selector"]})
+            for port in service["spec"]["ports"]:
+                self.assertEqual(ports[owner][port["targetPort"]], port["port"], title(service))
+        for budget in kinds(objects, "PodDisruptionBudget"):
+            self.assertEqual([owner.split("/")[1] for owner in found(budget["spec"]["selector"])],
+                             [budget["metadata"]["name"]])
+        for workload in kinds(objects, "Deployment", "StatefulSet"):
+            self.assertEqual(found(workload["spec"]["selector"]), [title(workload)])
+        for scaler in kinds(objects, "HorizontalPodAutoscaler", "ScaledObject"):
+            find(objects, "Deployment", scaler["spec"]["scaleTargetRef"]["name"])
+        for monitor in kinds(objects, "PodMonitor"):
+            if monitor["metadata"]["name"] == "acorag-postgres":
+                cluster = monitor["spec"]["selector"]["matchLabels"]["cnpg.io/cluster"]
+                find(objects, "Cluster", cluster)
+                continue
+            owners = found(monitor["spec"]["selector"])
+            self.assertEqual(set(owners), {"Deployment/acorag-ingest-worker", "Deployment/acorag-query-worker"})
+            for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+                self.assertTrue(all(endpoint["port"] in ports[owner] for owner in owners))
+                self.assertIs(endpoint["honorLabels"], True)
+        for monitor in kinds(objects, "ServiceMonitor"):
+            (service,) = [one for one in kinds(objects, "Service")
+                          if matches(monitor["spec"]["selector"], one["metadata"]["labels"])]
+            for endpoint in monitor["spec"]["endpoints"]:
+                self.assertIn(endpoint["port"], [port["name"] for port in service["spec"]["ports"]])
+                self.assertIs(endpoint["honorLabels"], True)
+
+
+class Network(unittest.TestCase):
+    """Who may talk to whom, worked out from the policies as Kubernetes does, against ARCHITECTURE.md's picture."""
+
+    ARROWS = {
+        ("api", "nats", 4222), ("ingest-worker", "nats", 4222), ("query-worker", "nats", 4222),
+        ("migrate", "nats", 4222), ("backup", "nats", 4222), ("nats", "nats", 6222),
+        ("api", "valkey", 6379), ("ingest-worker", "valkey", 6379), ("query-worker", "valkey", 6379),
+        ("ingest-worker", "postgres", 5432), ("query-worker", "postgres", 5432), ("migrate", "postgres", 5432),
+        ("backup", "postgres", 5432),
+        ("api", "collector", 4318), ("ingest-worker", "collector", 4318), ("query-worker", "collector", 4318),
+        ("migrate", "collector", 4318), ("backup", "collector", 4318),
+    }
+    # With CloudNativePG: the log's receiver, and the servers among themselves.
+    CLUSTER = {("wal", "postgres", 5432), ("postgres", "postgres", 5432), ("postgres", "postgres", 8000)}
+    # From other namespaces.
+    INTO = {
+        "dev": set(),
+        "prod": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
+                 ("monitoring", "query-worker", 9000), ("keda", "nats", 8222), ("cnpg-system", "postgres", 8000),
+                 ("cnpg-system", "postgres", 5432), ("monitoring", "postgres", 9187)},
+        "other": set(),
+    }
+    # To what is no pod: the Kubernetes API, for CloudNativePG's servers; and what an operator has elsewhere.
+    ANYWHERE = {"acorag-postgres-cluster", "acorag-query-worker-to-language-model", "acorag-to-external-postgres"}
+
+    def test_each_arrow_and_no_other(self):
+        for overlay in OVERLAYS:
+            with self.subTest(overlay):
+                objects = render(overlay)
+                everybody = self.everybody(objects)
+                ports = {4222, 4318, 6222, 8222, 5432, 6379, 8000, 9000, 9187}
+                allowed = {(source, target, port)
+                           for (source, sender), (target, receiver) in itertools.product(everybody.items(), repeat=2)
+                           for port in ports
+                           if self.may(objects, "egress", sender, port, receiver)
+                           and self.may(objects, "ingress", receiver, port, sender)}
+                arrows = self.ARROWS | (self.CLUSTER if kinds(objects, "Cluster") else set())
+                self.assertEqual(allowed, {arrow for arrow in arrows if arrow[1] in everybody})
+
+    def test_from_outside_only_who_must(self):
+        for overlay in OVERLAYS:
+            into = set()
+            objects = render(overlay)
+            for target, receiver in self.everybody(objects).items():
+                for policy in self.policies(objects, "ingress", receiver):
+                    for rule in policy["spec"].get("ingress", []):
+                        for peer in rule["from"]:
+                            if "namespaceSelector" in peer:
+                                (namespace,) = peer["namespaceSelector"]["matchLabels"].values()
+                                into |= {(namespace, target, port["port"]) for port in rule["ports"]}
+            self.assertEqual(into, self.INTO[overlay], overlay)
+
+    @each_overlay
+    def test_nothing_is_open_that_no_policy_names(self, objects):
+        (closed,) = [one for one in kinds(objects, "NetworkPolicy") if one["metadata"]["name"] == "acorag-nothing-else"]
+        self.assertEqual(closed["spec"], {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
+        for policy in kinds(objects, "NetworkPolicy"):
+            for rule in policy["spec"].get("ingress", []):
+                self.assertTrue(rule.get("from") and rule.get("ports"), title(policy))
+            for rule in policy["spec"].get("egress", []):
+                self.assertTrue(rule.get("to") or policy["metadata"]["name"] in self.ANYWHERE, title(policy))
+                self.assertTrue(rule.get("ports"), title(policy))
+
+    @staticmethod
+    def everybody(objects):
+        """{component: labels}; CloudNativePG's pods have those that the Cluster hands down."""
+        found = {template["metadata"]["labels"]["app.kubernetes.io/component"]: template["metadata"]["labels"]
+                 for _, template in pods(objects)}
+        for cluster in kinds(objects, "Cluster"):
+            found["postgres"] = cluster["spec"]["inheritedMetadata"]["labels"]
+        return found
+
+    @staticmethod
+    def policies(objects, direction, labels):
+        return [one for one in kinds(objects, "NetworkPolicy") if direction.title() in one["spec"]["policyTypes"]
+                and matches(one["spec"]["podSelector"], labels)]
+
+    def may(self, objects, direction, labels, port, other):
+        for policy in self.policies(objects, direction, labels):
+            for rule in policy["spec"].get(direction, []):
+                peers = rule.get("from" if direction == "ingress" else "to", [])
+                if port in [one["port"] for one in rule["ports"]] and any(
+                        "namespaceSelector" not in peer and matches(peer["podSelector"], other) for peer in peers):
+                    return True
+        return False
+
+
+class Rules(unittest.TestCase):
+    def test_the_alerts_are_those_of_ops(self):
+        rule = find(render("prod"), "PrometheusRule", "acorag")
+        alerts = yaml.safe_load((ROOT / "ops/prometheus/alerts.yml").read_text())
+        self.assertEqual(rule["spec"], alerts, "run k8s/components/monitoring/rules.py")
+
+
+if __name__ == "__main__":
+    unittest.main()
