@@ -1,0 +1,93 @@
+"""With CloudNativePG, PostgreSQL's log reaches the backup by k8s/components/cloudnative-pg/receive-wal.sh: all of it, whoever
+is killed, and nothing is let go of that is not archived."""
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from manifests import K8S, PROGRAMS
+from stack import ROOT, Stack
+
+PATIENCE = 120
+POSTGRES = Path(os.environ.get("STACK_DIR", ROOT / ".stack")) / "postgres"
+
+
+class Receiver(unittest.TestCase):
+    def setUp(self):
+        servers = self.enterContext(Stack(acorag=False))
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.wal, self.backup = folder / "wal", folder / "backup"
+        self.wal.mkdir()
+        self.backup.mkdir()
+        url = urlsplit(servers["DATABASE_URL"])
+        self.environment = {
+            "PATH": f"{POSTGRES / 'bin'}:{PROGRAMS}:{os.environ['PATH']}", "LD_LIBRARY_PATH": str(POSTGRES / "lib"),
+            "PGHOST": url.hostname, "PGPORT": str(url.port), "PGUSER": url.username, "PGPASSWORD": url.password,
+            "PGDATABASE": url.path[1:], "WAL_DIR": str(self.wal), "BACKUP_DIR": str(self.backup)}
+        self.environment["BACKUP_RECIPIENT"] = self.said("acorag-backup", "keygen", folder / "identity")
+
+    def said(self, *command):
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=PATIENCE,
+                              check=True).stdout.strip()
+
+    def start(self, **settings):
+        process = subprocess.Popen(["bash", K8S / "components/cloudnative-pg/receive-wal.sh"],
+                                   env=self.environment | settings, start_new_session=True)
+        self.addCleanup(self.kill, process)
+        return process
+
+    @staticmethod
+    def kill(process):
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+
+    def write(self, segments):
+        """Fills and ends that many segments of the log; the last one's name."""
+        for _ in range(segments):
+            last = self.said("psql", "-XAtc", "SELECT pg_walfile_name(pg_logical_emit_message(false, 't', 'x', true))")
+            self.said("psql", "-XAtc", "SELECT pg_switch_wal()")
+        return last
+
+    def archived(self):
+        return sorted(file.stem for file in (self.backup / "wal").glob("*.age"))
+
+    def wait_for(self, what, condition):
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, f"{what}; archived: {self.archived()}")
+            time.sleep(0.1)
+
+    def test_the_whole_log_is_archived_whoever_is_killed(self):
+        receiver = self.start()
+        # From the first segment that ends after the slot was made.
+        self.wait_for("the receiver streams", lambda: list(self.wal.glob("*.partial")))
+        first = self.write(2)
+        self.wait_for("the log arrives", lambda: first in self.archived())
+        self.kill(receiver)
+        self.write(2)
+
+        # Nowhere to put it: the receiver ends, and keeps what it has received.
+        receiver = self.start(BACKUP_DIR=str(self.backup / "missing"))
+        self.assertNotEqual(receiver.wait(timeout=PATIENCE), 0)
+        kept = [file.name for file in self.wal.iterdir() if re.fullmatch("[0-9A-F]{24}", file.name)]
+        self.assertTrue(kept)
+
+        self.start()
+        last = self.write(2)
+        self.wait_for("all of it arrives", lambda: last in self.archived())
+        self.wait_for("and leaves", lambda: not [one for one in kept if (self.wal / one).exists()])
+        numbers = [int(name, 16) for name in self.archived() if name <= last]
+        self.assertGreaterEqual(len(numbers), 6)
+        self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "without a gap")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,252 @@
+"""The lag that KEDA would read is the real one, for every trigger of k8s: in a NATS cluster of three, made of the files
+that Kubernetes mounts, with jobs and queries really waiting."""
+import asyncio
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import nats
+from manifests import PROGRAMS, containers, find, kinds, render
+from stack import ROOT, Stack
+
+PATIENCE = 120
+SERVERS = 3
+# A trigger's consumer: one of its subjects, who publishes there, who works on it.
+LANES = {
+    "ingest-document": ("acorag.v1.ingest.document.p.d{}", "producer", "ingest"),
+    "ingest-record": ("acorag.v1.ingest.record.p.d{}", "ingest", "ingest"),
+    "ingest-delete": ("acorag.v1.ingest.delete.p.d{}", "api", "ingest"),
+    "query-search": ("acorag.v1.query.search.documents", "api", "query"),
+    "query-chat": ("acorag.v1.query.chat.answer", "api", "query"),
+    "query-lookup": ("acorag.v1.query.lookup.documents", "api", "query"),
+}
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=30) as reply:
+        return json.load(reply)
+
+
+def wait_for(what, condition):
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if condition():
+                return
+        except OSError:
+            pass
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        time.sleep(0.1)
+
+
+def free_ports(count):
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+class Cluster:
+    """The StatefulSet's servers on this machine: its configuration and environment, with other addresses."""
+
+    def __init__(self, objects, binary):
+        stateful = find(objects, "StatefulSet", "acorag-nats")
+        (container,) = containers(stateful["spec"]["template"])
+        environment = {one["name"]: one.get("value") for one in container["env"]}
+        self.service = stateful["spec"]["serviceName"]
+        self.passwords = {name: f"password-of-{name}" for name in passwords(objects)}
+        self.nodes = [f"acorag-nats-{index}" for index in range(stateful["spec"]["replicas"])]
+        client, monitor, route = (free_ports(SERVERS) for _ in range(3))
+        self.clients = dict(zip(self.nodes, client))
+        self.monitors = dict(zip(self.nodes, monitor))
+        # What DNS would say, both ways.
+        self.routes = {f"{node}.{self.service}:6222": f"127.0.0.1:{port}" for node, port in zip(self.nodes, route)}
+        routes = environment["NATS_ROUTES"]
+        for name, address in self.routes.items():
+            routes = routes.replace(name, address)
+        self.folder = Path(tempfile.mkdtemp(prefix="acorag-nats-"))
+        self.processes = []
+        for node, address in zip(self.nodes, self.routes.values()):
+            folder = self.folder / node
+            folder.mkdir()
+            for file in mounted(objects, stateful):
+                text = file["text"].replace("0.0.0.0", "127.0.0.1").replace("/run/nats", str(folder))
+                (folder / file["name"]).write_text(text.replace("/data", str(folder)))
+            arguments = ["--config", folder / "cluster.conf", "--port", str(self.clients[node]),
+                         "--http_port", str(self.monitors[node]), "--cluster", f"nats://{address}"]
+            log = (folder / "log").open("w")
+            self.processes.append(subprocess.Popen(
+                [binary, *arguments], stdout=log, stderr=log,
+                env=self.passwords | {"POD_NAME": node, "NATS_ROUTES": routes}))
+            log.close()
+
+    def password(self, user):
+        return self.passwords[f"NATS_{user.upper()}_PASSWORD"]
+
+    @property
+    def url(self):
+        return ",".join(f"nats://127.0.0.1:{port}" for port in self.clients.values())
+
+    def ready(self):
+        for node, process in zip(self.nodes, self.processes):
+            if process.poll() is not None:
+                raise RuntimeError(f"{node} ended: {(self.folder / node / 'log').read_text()}")
+        for port in self.monitors.values():
+            if get(f"http://127.0.0.1:{port}/healthz")["status"] != "ok":
+                return False
+            if not get(f"http://127.0.0.1:{port}/jsz").get("meta_cluster", {}).get("leader"):
+                return False
+        return True
+
+    def consumers(self, stream):
+        """Whichever server has a copy."""
+        return {(stream, consumer["name"]) for port in self.monitors.values()
+                for account in get(f"http://127.0.0.1:{port}/jsz?acc=ACORAG&consumers=true")["account_details"]
+                for one in account.get("stream_detail", []) if one["name"] == stream
+                for consumer in one.get("consumer_detail") or []}
+
+    def stop(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        shutil.rmtree(self.folder)
+
+
+def mounted(objects, stateful):
+    """The files of the ConfigMaps that the StatefulSet mounts as its configuration."""
+    (volume,) = [one for one in stateful["spec"]["template"]["spec"]["volumes"] if one["name"] == "config"]
+    for source in volume["projected"]["sources"]:
+        data = find(objects, "ConfigMap", source["configMap"]["name"])["data"]
+        yield from ({"name": name, "text": text} for name, text in data.items())
+
+
+def passwords(objects):
+    """The variables that the configuration takes from the environment, but for those that the manifest sets."""
+    text = "".join(file["text"] for file in mounted(objects, find(objects, "StatefulSet", "acorag-nats")))
+    return set(re.findall(r"\$(NATS_\w+_PASSWORD)", text))
+
+
+class Keda:
+    """KEDA's nats-jetstream scaler: where it looks, whom it believes, and what it adds up."""
+
+    def __init__(self, cluster, metadata):
+        self.cluster, self.metadata = cluster, metadata
+        self.host = urlsplit(f"//{metadata['natsServerMonitoringEndpoint']}")
+
+    def lag(self, first):
+        """`first` is the server to which the Service's name happens to lead."""
+        reply = self.jsz(first)
+        if reply["meta_cluster"]["cluster_size"] == 1:
+            return self.add_up(reply)
+        # In a cluster only the consumer's leader knows. Each node is asked in turn whether it is the one; a node's
+        # name is what stands before the first dot of a route, and a part of the Service's name from then on.
+        server = get(f"http://{self.address(first)}/varz")
+        assert not server.get("connect_urls"), "advertised: KEDA would ask the addresses of pods instead"
+        names = {address: name for name, address in self.cluster.routes.items()}
+        nodes = [server["server_name"]] + [names[url].split(".")[0] for url in server["cluster"]["urls"]]
+        for node in nodes:
+            reply = self.jsz(node)
+            consumer = self.consumer(reply)
+            if consumer and consumer["cluster"]["leader"] == node:
+                return self.add_up(reply)
+        raise AssertionError(f"{self.metadata['consumer']}: KEDA finds no leader among {nodes}")
+
+    def address(self, node):
+        assert self.host.hostname == f"{self.cluster.service}.acorag.svc.cluster.local", self.host
+        assert self.host.port == 8222, self.host
+        return f"127.0.0.1:{self.cluster.monitors[node]}"
+
+    def jsz(self, node):
+        account = self.metadata["account"]
+        return get(f"http://{self.address(node)}/jsz?acc={account}&consumers=true&config=true")
+
+    def consumer(self, reply):
+        for account in reply.get("account_details", []):
+            for stream in account.get("stream_detail", []):
+                if account["name"] == self.metadata["account"] and stream["name"] == self.metadata["stream"]:
+                    for consumer in stream.get("consumer_detail") or []:
+                        if consumer["name"] == self.metadata["consumer"]:
+                            return consumer
+        return None
+
+    def add_up(self, reply):
+        consumer = self.consumer(reply)
+        return consumer["num_pending"] + consumer["num_ack_pending"]
+
+
+class Lag(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.objects = render("prod")
+        cls.triggers = {trigger["metadata"]["consumer"]: trigger["metadata"]
+                        for scaled in kinds(cls.objects, "ScaledObject") for trigger in scaled["spec"]["triggers"]
+                        if trigger["type"] == "nats-jetstream"}
+        servers = cls.enterClassContext(Stack(acorag=False))
+        cls.cluster = Cluster(cls.objects, Path(os.environ.get("STACK_DIR", ROOT / ".stack")) / "bin/nats-server")
+        cls.addClassCleanup(cls.cluster.stop)
+        wait_for("the NATS cluster", cls.cluster.ready)
+        (settings,) = [one["data"] for one in kinds(cls.objects, "ConfigMap")
+                       if one["metadata"]["name"].startswith("acorag-settings")]
+        subprocess.run([PROGRAMS / "acorag-migrate"], check=True, timeout=PATIENCE, env=settings | {
+            "DATABASE_URL": servers["DATABASE_URL"], "NATS_URL": cls.cluster.url,
+            "NATS_USER": "migrate", "NATS_PASSWORD": cls.cluster.password("migrate")})
+
+    def test_keda_reads_the_real_lag_of_every_consumer(self):
+        published, real = asyncio.run(self.publish_and_ask())
+        self.assertEqual(set(real), set(self.triggers), "a trigger for each consumer, and none for another")
+        self.assertEqual(real, published)
+        for consumer, metadata in self.triggers.items():
+            for first in self.cluster.nodes:
+                with self.subTest(consumer, first=first):
+                    self.assertEqual(Keda(self.cluster, metadata).lag(first), real[consumer])
+
+    async def publish_and_ask(self):
+        """Leaves messages waiting and some of them at work; says how many by our own count, and by the consumers'."""
+        published = {}
+        for number, (consumer, (subject, publisher, worker)) in enumerate(LANES.items(), start=2):
+            async with self.connected(publisher) as client:
+                for one in range(number):
+                    await client.jetstream(timeout=30).publish(subject.format(one), b"{}")
+            published[consumer] = number
+            async with self.connected(worker) as client:
+                stream = self.triggers[consumer]["stream"]
+                lane = await client.jetstream(timeout=30).pull_subscribe_bind(consumer, stream)
+                self.assertEqual(len(await lane.fetch(1, timeout=30)), 1)
+        real = {}
+        async with self.connected("migrate") as migrate:
+            for stream, consumer in self.cluster.consumers("INGEST") | self.cluster.consumers("QUERIES"):
+                info = await migrate.jetstream(timeout=30).consumer_info(stream, consumer)
+                self.assertEqual(info.num_ack_pending, 1, consumer)
+                real[consumer] = info.num_pending + info.num_ack_pending
+        return published, real
+
+    def connected(self, user):
+        return Client(nats.connect(self.cluster.url.split(","), user=user, password=self.cluster.password(user),
+                                   inbox_prefix=f"_INBOX_{user}".encode()))
+
+
+class Client:
+    def __init__(self, connecting):
+        self.connecting = connecting
+
+    async def __aenter__(self):
+        self.client = await self.connecting
+        return self.client
+
+    async def __aexit__(self, *_):
+        await self.client.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
