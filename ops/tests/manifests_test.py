@@ -393,8 +393,8 @@ class Names(unittest.TestCase):
             find(objects, "Deployment", scaler["spec"]["scaleTargetRef"]["name"])
         for monitor in kinds(objects, "PodMonitor"):
             if monitor["metadata"]["name"] == "acorag-postgres":
-                cluster = monitor["spec"]["selector"]["matchLabels"]["cnpg.io/cluster"]
-                find(objects, "Cluster", cluster)
+                names = [one["metadata"]["name"] for one in kinds(objects, "Cluster")] or ["acorag-postgres"]
+                self.assertEqual([monitor["spec"]["selector"]["matchLabels"]["cnpg.io/cluster"]], names)
                 continue
             owners = found(monitor["spec"]["selector"])
             self.assertEqual(set(owners), {"Deployment/acorag-ingest-worker", "Deployment/acorag-query-worker"})
@@ -420,6 +420,7 @@ class Network(unittest.TestCase):
         ("backup", "postgres", 5432),
         ("api", "collector", 4318), ("ingest-worker", "collector", 4318), ("query-worker", "collector", 4318),
         ("migrate", "collector", 4318), ("backup", "collector", 4318),
+        ("restore", "nats", 4222),
     }
     # With CloudNativePG: the log's receiver, and the servers among themselves.
     CLUSTER = {("wal", "postgres", 5432), ("postgres", "postgres", 5432), ("postgres", "postgres", 8000)}
@@ -429,6 +430,8 @@ class Network(unittest.TestCase):
         "prod": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
                  ("monitoring", "query-worker", 9000), ("keda", "nats", 8222), ("cnpg-system", "postgres", 8000),
                  ("cnpg-system", "postgres", 5432), ("monitoring", "postgres", 9187)},
+        "recovery": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
+                     ("monitoring", "query-worker", 9000), ("keda", "nats", 8222), ("monitoring", "postgres", 9187)},
         "other": set(),
     }
     # To what is no pod: the Kubernetes API, for CloudNativePG's servers; and what an operator has elsewhere.
@@ -446,7 +449,7 @@ class Network(unittest.TestCase):
                            if self.may(objects, "egress", sender, port, receiver)
                            and self.may(objects, "ingress", receiver, port, sender)}
                 arrows = self.ARROWS | (self.CLUSTER if kinds(objects, "Cluster") else set())
-                self.assertEqual(allowed, {arrow for arrow in arrows if arrow[1] in everybody})
+                self.assertEqual(allowed, {arrow for arrow in arrows if {arrow[0], arrow[1]} <= set(everybody)})
 
     def test_from_outside_only_who_must(self):
         for overlay in OVERLAYS:
@@ -494,6 +497,30 @@ class Network(unittest.TestCase):
                         "namespaceSelector" not in peer and matches(peer["podSelector"], other) for peer in peers):
                     return True
         return False
+
+
+class Recovery(unittest.TestCase):
+    def test_it_is_production_on_the_restored_volume(self):
+        objects, production = render("recovery"), render("prod")
+        restore = find(objects, "Job", "acorag-restore")["spec"]["template"]
+        server = find(objects, "StatefulSet", "acorag-postgres")
+        (filling,), (using,) = containers(restore), containers(server["spec"]["template"])
+        self.assertEqual(filling["command"][:2], ["acorag-backup", "restore"])
+
+        def folder(container):
+            return [one["value"] for one in container["env"] if one["name"] == "PGDATA"]
+        self.assertEqual(folder(filling), folder(using))
+        (template,) = server["spec"]["volumeClaimTemplates"]
+        volume = find(objects, "PersistentVolumeClaim", f"{template['metadata']['name']}-acorag-postgres-0")
+        self.assertEqual(volume["spec"], template["spec"])
+        self.assertIn({"name": "data", "persistentVolumeClaim": {"claimName": volume["metadata"]["name"]}},
+                      restore["spec"]["volumes"])
+        self.assertEqual(restore["spec"]["securityContext"], server["spec"]["template"]["spec"]["securityContext"])
+        for name in SERVICES:
+            mine, theirs = (find(one, "Deployment", name)["spec"]["template"]["spec"] for one in (objects, production))
+            self.assertEqual(mine["containers"][0]["image"], theirs["containers"][0]["image"])
+            # The name ends in a hash of what is in it.
+            self.assertEqual(mine["containers"][0]["envFrom"], theirs["containers"][0]["envFrom"])
 
 
 class Rules(unittest.TestCase):

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Streams PostgreSQL's log from the primary into WAL_DIR and hands each finished file to acorag-backup. A file leaves
 # WAL_DIR when it is archived, and the slot keeps on the server what has not arrived here: nothing is missed, whoever
-# stops. Ends when anything fails; Kubernetes starts it again.
+# stops. pg_receivewal comes back by itself after a failover; what cannot be archived ends the script, for all to see, and
+# Kubernetes starts it again.
 set -euo pipefail
 
-pg_receivewal --no-password --slot=acorag_backup --create-slot --if-not-exists
-pg_receivewal --no-password --slot=acorag_backup --directory="$WAL_DIR" --no-loop &
+# A primary that vanished without a word is noticed.
+receive=(pg_receivewal --no-password --slot=acorag_backup --dbname=tcp_user_timeout=30000)
+"${receive[@]}" --create-slot --if-not-exists
+"${receive[@]}" --directory="$WAL_DIR" &
 receiver=$!
 trap 'kill "$receiver" 2>/dev/null || true' EXIT
 trap exit TERM INT
