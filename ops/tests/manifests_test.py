@@ -16,20 +16,22 @@ from manifests import IMAGES, K8S, OVERLAYS, containers, find, kinds, matches, p
 from stack import ROOT
 
 KUBERNETES = kubernetes_validate.latest_version()
-# The schemas of what others than Kubernetes define. CloudNativePG's is in no package: its fields are checked by name.
+# Whose schema is in no package, or in a heavy one for a few lines: looked at by tests of their own.
+UNCHECKED = {"Cluster", "Certificate", "Issuer"}
+# The schemas of what others than Kubernetes define.
 OTHERS = {"ScaledObject": ScaledObject, "PodMonitor": PodMonitor, "PrometheusRule": PrometheusRule,
           "ServiceMonitor": ServiceMonitor}
 SERVICES = {"acorag-api": ("http", 8000), "acorag-ingest-worker": ("metrics", 9000),
             "acorag-query-worker": ("metrics", 9000)}
-# Secrets that somebody else makes: the operator of the Ingress, CloudNativePG, whoever has a language model.
-OTHERS_SECRETS = {"acorag-tls": {"tls.crt", "tls.key"}, "acorag-postgres-ca": {"ca.crt"}, "acorag-llm": {"LLM_API_KEY"}}
+# Secrets that somebody else makes: CloudNativePG, whoever has a language model; and cert-manager (see Tls).
+OTHERS_SECRETS = {"acorag-postgres-ca": {"ca.crt"}, "acorag-llm": {"LLM_API_KEY"}}
 # What is read by others than acorag's programs: by an image's own, and by whatever speaks PostgreSQL (sqlx, libpq).
 FOREIGN = {
-    "acorag/acorag": r"PGSSLMODE|PGSSLROOTCERT",
+    "acorag/acorag": "PGSSLMODE|PGSSLROOTCERT",
     "acorag/postgres": r"PG(HOST|DATABASE|USER|PASSWORD|CONNECT_TIMEOUT|SSLMODE|SSLROOTCERT|DATA)"
                        r"|POSTGRES_(DB|USER|PASSWORD|INITDB_ARGS)|WAL_DIR",
-    "nats": r"POD_NAME|GOMEMLIMIT|NATS_ROUTES",
-    "otel/opentelemetry-collector-contrib": r"TRACES_ENDPOINT",
+    "nats": "POD_NAME|GOMEMLIMIT|NATS_ROUTES|NATS_TLS_CERT|NATS_TLS_KEY|NATS_TLS_CA",
+    "otel/opentelemetry-collector-contrib": "TRACES_ENDPOINT",
     "valkey/valkey": "",
 }
 
@@ -89,7 +91,7 @@ class Validity(unittest.TestCase):
                     # What the schema does not know would be dropped in silence, and so not come back.
                     model = OTHERS[one["kind"]].model_validate(one)
                     self.assertEqual(json.loads(model.model_dump_json(by_alias=True, exclude_unset=True)), one)
-                elif one["kind"] != "Cluster":
+                elif one["kind"] not in UNCHECKED:
                     kubernetes_validate.validate(one, KUBERNETES, strict=True)
 
     def test_development_needs_nothing_installed_first(self):
@@ -286,7 +288,8 @@ class Hardening(unittest.TestCase):
         for owner, template in pods(objects):
             for container in containers(template):
                 for variable in container.get("env", []):
-                    if re.search("PASSWORD|KEY|TOKEN|SECRET", variable["name"]):
+                    # A key may be named by its file.
+                    if re.search("PASSWORD|KEY|TOKEN|SECRET", variable["name"]) and variable.get("value", "")[:1] != "/":
                         self.assertIn("secretKeyRef", variable.get("valueFrom", {}), title(owner))
                     self.assertNotRegex(variable.get("value", ""), r"://[^/]*:[^$/][^/]*@", title(owner))
 
@@ -325,6 +328,16 @@ class Names(unittest.TestCase):
             self.assertIn(f"${password}", config)
 
     @each_overlay
+    def test_what_stands_in_another_value_comes_before_it(self, objects):
+        for owner, template in pods(objects):
+            for container in containers(template):
+                before = set()
+                for variable in container.get("env", []):
+                    for name in re.findall(r"\$\((\w+)\)", variable.get("value", "")):
+                        self.assertIn(name, before, f"{title(owner)}: {variable['name']} would keep it as it stands")
+                    before.add(variable["name"])
+
+    @each_overlay
     def test_what_a_program_cannot_do_without_is_set(self, objects):
         for name in SERVICES:
             (container,) = containers(find(objects, "Deployment", name)["spec"]["template"])
@@ -337,12 +350,13 @@ class Names(unittest.TestCase):
     def test_every_reference_leads_somewhere(self, objects):
         there = {(one["kind"], one["metadata"]["name"]) for one in objects}
         made = {one["metadata"]["name"]: {*one.get("stringData", {}), *one.get("data", {})} for one in secrets()}
+        others = OTHERS_SECRETS | {one["spec"]["secretName"]: {"ca.crt", None} for one in kinds(objects, "Certificate")}
         used = set()
         for owner, template in pods(objects):
             for kind, name, key in references(template):
                 with self.subTest(title(owner), kind=kind, name=name, key=key):
-                    if kind == "Secret" and name in OTHERS_SECRETS:
-                        self.assertIn(key, OTHERS_SECRETS[name])
+                    if kind == "Secret" and name in others:
+                        self.assertIn(key, others[name])
                     elif kind == "Secret":
                         self.assertIn(name, made)
                         used.add(name)
@@ -497,6 +511,49 @@ class Network(unittest.TestCase):
                         "namespaceSelector" not in peer and matches(peer["podSelector"], other) for peer in peers):
                     return True
         return False
+
+
+class Tls(unittest.TestCase):
+    """Production's servers have certificates for the names by which they are called, and the clients insist on them."""
+
+    def certificate(self, objects, name):
+        spec = find(objects, "Certificate", name)["spec"]
+        self.assertEqual(spec["issuerRef"], {"kind": "Issuer", "name": "acorag-ca"})
+        self.assertLess(int(spec["renewBefore"][:-1]), int(spec["duration"][:-1]))
+        return spec
+
+    def test_certificates_are_for_the_names_in_use(self):
+        for objects in (render("prod"), render("recovery")):
+            authority = find(objects, "Certificate", "acorag-ca")["spec"]
+            self.assertIs(authority["isCA"], True)
+            self.assertEqual(find(objects, "Issuer", "acorag-ca")["spec"], {"ca": {"secretName": authority["secretName"]}})
+            find(objects, "Issuer", authority["issuerRef"]["name"])
+            (server,) = containers(find(objects, "StatefulSet", "acorag-nats")["spec"]["template"])
+            (routes,) = [one["value"] for one in server["env"] if one["name"] == "NATS_ROUTES"]
+            nats = self.certificate(objects, "acorag-nats")
+            self.assertEqual(set(nats["dnsNames"]), {"acorag-nats", *re.findall("nats://([^:]+):", routes)})
+            self.assertLessEqual({"server auth", "client auth"}, set(nats["usages"]))
+            self.assertEqual(self.certificate(objects, "acorag-valkey")["dnsNames"], ["acorag-valkey"])
+
+    def test_clients_speak_tls(self):
+        for objects in (render("prod"), render("recovery")):
+            (settings,) = [one["data"] for one in kinds(objects, "ConfigMap")
+                           if one["metadata"]["name"].startswith("acorag-settings")]
+            self.assertEqual((settings["NATS_URL"], settings["NATS_CA"]), ("tls://acorag-nats:4222", "/tls/acorag/ca.crt"))
+            for owner, template in pods(objects):
+                for container in containers(template):
+                    own = {one["name"]: one.get("value") for one in container.get("env", [])}
+                    mounts = {one["mountPath"] for one in container.get("volumeMounts", [])}
+                    with self.subTest(title(owner)):
+                        if "NATS_USER" in own:
+                            self.assertIn("/tls/acorag", mounts)
+                        if "REDIS_URL" in own:
+                            self.assertTrue(own["REDIS_URL"].startswith("rediss://"))
+                            self.assertEqual(own["REDIS_CA"], "/tls/acorag/ca.crt")
+                        if kinds(objects, "Cluster") and ("DATABASE_URL" in own or "PGHOST" in own):
+                            self.assertEqual((own["PGSSLMODE"], own["PGSSLROOTCERT"]),
+                                             ("verify-full", "/tls/postgres/ca.crt"))
+                            self.assertIn("/tls/postgres", mounts)
 
 
 class Recovery(unittest.TestCase):

@@ -1,11 +1,12 @@
 """The lag that KEDA would read is the real one, for every trigger of k8s: in a NATS cluster of three, made of the files
-that Kubernetes mounts, with jobs and queries really waiting."""
+that Kubernetes mounts (TLS and a user for each service among them), with jobs and queries really waiting."""
 import asyncio
 import json
 import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -76,6 +77,9 @@ class Cluster:
         for name, address in self.routes.items():
             routes = routes.replace(name, address)
         self.folder = Path(tempfile.mkdtemp(prefix="acorag-nats-"))
+        self.make_certificate(find(objects, "Certificate", "acorag-nats")["spec"])
+        certificates = {name: value.replace("/tls/nats", str(self.folder))
+                        for name, value in environment.items() if name.startswith("NATS_TLS_")}
         self.processes = []
         for node, address in zip(self.nodes, self.routes.values()):
             folder = self.folder / node
@@ -88,15 +92,34 @@ class Cluster:
             log = (folder / "log").open("w")
             self.processes.append(subprocess.Popen(
                 [binary, *arguments], stdout=log, stderr=log,
-                env=self.passwords | {"POD_NAME": node, "NATS_ROUTES": routes}))
+                env=self.passwords | certificates | {"POD_NAME": node, "NATS_ROUTES": routes}))
             log.close()
+
+    def make_certificate(self, wanted):
+        """As cert-manager would, and for this machine."""
+        names = [*(f"DNS:{name}" for name in wanted["dnsNames"]), "IP:127.0.0.1"]
+        purposes = [{"server auth": "serverAuth", "client auth": "clientAuth"}[one]
+                    for one in wanted["usages"] if one.endswith(" auth")]
+        authority, key, request = (self.folder / name for name in ("ca.key", "tls.key", "tls.csr"))
+        new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        sign = ["openssl", "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", authority, "-extfile", "/dev/stdin"]
+        extensions = f"subjectAltName={','.join(names)}\nextendedKeyUsage={','.join(purposes)}\n"
+        for command, said in (
+                ([*new, "-x509", "-keyout", authority, "-subj", "/CN=authority", "-out", self.ca], ""),
+                ([*new, "-keyout", key, "-subj", "/CN=nats", "-out", request], ""),
+                ([*sign, "-out", self.folder / "tls.crt"], extensions)):
+            subprocess.run(command, input=said, text=True, check=True, capture_output=True, timeout=PATIENCE)
+
+    @property
+    def ca(self):
+        return self.folder / "ca.crt"
 
     def password(self, user):
         return self.passwords[f"NATS_{user.upper()}_PASSWORD"]
 
     @property
     def url(self):
-        return ",".join(f"nats://127.0.0.1:{port}" for port in self.clients.values())
+        return ",".join(f"tls://127.0.0.1:{port}" for port in self.clients.values())
 
     def ready(self):
         for node, process in zip(self.nodes, self.processes):
@@ -200,7 +223,7 @@ class Lag(unittest.TestCase):
                        if one["metadata"]["name"].startswith("acorag-settings")]
         subprocess.run([PROGRAMS / "acorag-migrate"], check=True, timeout=PATIENCE, env=settings | {
             "DATABASE_URL": servers["DATABASE_URL"], "NATS_URL": cls.cluster.url,
-            "NATS_USER": "migrate", "NATS_PASSWORD": cls.cluster.password("migrate")})
+            "NATS_CA": str(cls.cluster.ca), "NATS_USER": "migrate", "NATS_PASSWORD": cls.cluster.password("migrate")})
 
     def test_keda_reads_the_real_lag_of_every_consumer(self):
         published, real = asyncio.run(self.publish_and_ask())
@@ -232,7 +255,8 @@ class Lag(unittest.TestCase):
         return published, real
 
     def connected(self, user):
-        return Client(nats.connect(self.cluster.url.split(","), user=user, password=self.cluster.password(user),
+        trust = ssl.create_default_context(cafile=self.cluster.ca)
+        return Client(nats.connect(self.cluster.url.split(","), user=user, password=self.cluster.password(user), tls=trust,
                                    inbox_prefix=f"_INBOX_{user}".encode()))
 
 
