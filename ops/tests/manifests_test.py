@@ -49,7 +49,7 @@ def image(container):
 
 
 def secrets():
-    """The Secrets that k8s/secrets.sh makes: {name: keys}."""
+    """The Secrets that k8s/secrets.sh makes."""
     with tempfile.NamedTemporaryFile() as identity:
         identity.write(b"AGE-SECRET-KEY-1")
         identity.flush()
@@ -311,7 +311,7 @@ class Names(unittest.TestCase):
                 known = set()
                 if program.startswith("acorag-"):
                     known |= set(reads(*container["command"][:2 if program == "acorag-backup" else 1]))
-                elif "acorag-backup archive" in json.dumps(container) or "receive-wal" in json.dumps(container):
+                elif owner["metadata"]["name"] in ("acorag-postgres", "acorag-wal"):
                     known |= set(reads("acorag-backup", "archive"))
                 foreign = FOREIGN[image(container)]
                 for setting in own:
