@@ -14,7 +14,7 @@ K8S = ROOT / "k8s"
 # Where cargo puts them all.
 PROGRAMS = Path(DEVSTACK).parent
 # And one that an operator might put together, of the components that those two leave out.
-OTHER = {"other": ("external-postgres", "language-model", "tracing")}
+OTHER = {"other": ("external-postgres", "language-model", "producers", "tracing")}
 OVERLAYS = ("dev", "prod", "recovery", *OTHER)
 IMAGES = ("acorag/acorag", "acorag/postgres", "nats", "otel/opentelemetry-collector-contrib", "valkey/valkey")
 

@@ -446,7 +446,8 @@ class Network(unittest.TestCase):
                  ("cnpg-system", "postgres", 5432), ("monitoring", "postgres", 9187)},
         "recovery": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
                      ("monitoring", "query-worker", 9000), ("keda", "nats", 8222), ("monitoring", "postgres", 9187)},
-        "other": set(),
+        # Namespaces that carry the producers' label.
+        "other": {("true", "nats", 4222)},
     }
     # To what is no pod: the Kubernetes API, for CloudNativePG's servers; and what an operator has elsewhere.
     ANYWHERE = {"acorag-postgres-cluster", "acorag-query-worker-to-language-model", "acorag-to-external-postgres"}
@@ -531,7 +532,9 @@ class Tls(unittest.TestCase):
             (server,) = containers(find(objects, "StatefulSet", "acorag-nats")["spec"]["template"])
             (routes,) = [one["value"] for one in server["env"] if one["name"] == "NATS_ROUTES"]
             nats = self.certificate(objects, "acorag-nats")
-            self.assertEqual(set(nats["dnsNames"]), {"acorag-nats", *re.findall("nats://([^:]+):", routes)})
+            inside = {"acorag-nats", *re.findall("nats://([^:]+):", routes)}
+            outside = {f"acorag-nats.acorag{rest}" for rest in ("", ".svc", ".svc.cluster.local")}
+            self.assertEqual(set(nats["dnsNames"]), inside | outside)
             self.assertLessEqual({"server auth", "client auth"}, set(nats["usages"]))
             self.assertEqual(self.certificate(objects, "acorag-valkey")["dnsNames"], ["acorag-valkey"])
 
