@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from manifests import K8S, PROGRAMS
 from stack import ROOT, Stack
 
-PATIENCE = 120
+# A machine may be slow and busy.
+PATIENCE = 300
 POSTGRES = Path(os.environ.get("STACK_DIR", ROOT / ".stack")) / "postgres"
 
 

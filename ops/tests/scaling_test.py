@@ -19,7 +19,8 @@ import nats
 from manifests import PROGRAMS, containers, find, kinds, render
 from stack import ROOT, Stack
 
-PATIENCE = 120
+# A machine may be slow and busy.
+PATIENCE = 300
 SERVERS = 3
 # A trigger's consumer: one of its subjects, who publishes there, who works on it.
 LANES = {
