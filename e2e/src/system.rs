@@ -210,7 +210,7 @@ impl System {
     }
 
     /// A program with its environment, to be run by hand.
-    pub fn command(&self, program: &str) -> Result<std::process::Command> {
+    pub fn prepared(&self, program: &str) -> Result<std::process::Command> {
         let mut command = std::process::Command::new(binary(program)?);
         let environment =
             self.environments.iter().find(|(name, _)| *name == program).context("no such program")?;

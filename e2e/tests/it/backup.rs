@@ -247,7 +247,8 @@ async fn fill(system: &System, client: &Client) {
     assert!(client.post("/feedback", &feedback).await.unwrap().status().is_success());
     let account = json!({"email": "ana@obra.cl", "password": "una clave larga", "full_name": "Ana Rojas"});
     assert_eq!(client.post("/auth/register", &account).await.unwrap().status(), StatusCode::CREATED);
-    system.keys(&["create", "--name", "erp", "--role", "write", "--project", PROJECT]).unwrap();
+    let key = ["keys", "create", "--name", "erp", "--role", "write", "--project", PROJECT];
+    system.command("acorag-query-worker", &key).unwrap();
     let nats = jetstream::new(async_nats::connect(system.stack.nats_url()).await.unwrap());
     let subject = subjects::job(JobKind::Document, &PROJECT.parse().unwrap(), &"roto".parse().unwrap());
     let job = json!({"text": "Contrabando.", "metadata": {"project_id": "otro"}}).to_string();
