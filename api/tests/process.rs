@@ -133,9 +133,8 @@ async fn it_asks_itself_whether_it_is_ready() {
     let program = Program::start(&backends, &[]);
     let address = program.line(|line| line["message"] == "listening")["address"].as_str().unwrap().to_owned();
     let (_, port) = address.rsplit_once(':').unwrap();
-    let health = || {
-        Command::new(env!("CARGO_BIN_EXE_acorag-api")).args(["health", "--port", port]).output().unwrap()
-    };
+    let health =
+        || Command::new(env!("CARGO_BIN_EXE_acorag-api")).args(["health", "--port", port]).output().unwrap();
 
     let answer = health();
     assert!(answer.status.success(), "{answer:?}");
