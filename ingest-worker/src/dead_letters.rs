@@ -11,8 +11,12 @@ use async_nats::{
     },
 };
 use clap::{Args, Parser, Subcommand};
+use migrations::ingest_consumer;
 use platform::nats::{self, Nats};
-use schemas::{headers, subjects};
+use schemas::{
+    headers,
+    subjects::{self, JobKind},
+};
 
 /// Shows what failed for good, and gives it another try or up.
 #[derive(Debug, Parser)]
@@ -119,7 +123,7 @@ impl Letters {
     /// Whether it was a job. Cut short after publishing, it comes here again, and the job's second run changes nothing.
     async fn queue(&self, letter: &StreamMessage) -> anyhow::Result<bool> {
         let subject = nats::text(Some(&letter.headers), headers::DEAD_SUBJECT).unwrap_or_default();
-        if subjects::parse_job(&subject).is_err() {
+        if !is_job(&subject, &letter.subject) {
             return Ok(false);
         }
         let mut map = HeaderMap::new();
@@ -185,6 +189,16 @@ impl Letters {
     }
 }
 
+/// Whether `subject` is a job's, of the kind whose consumer may write a letter there: who can write letters of queries
+/// has no right to publish jobs.
+fn is_job(subject: &str, letter: &str) -> bool {
+    subjects::parse_job(subject).is_ok()
+        && JobKind::ALL.into_iter().any(|kind| {
+            subject.starts_with(kind.filter().trim_end_matches(['*', '.']))
+                && letter == subjects::dead_letter(&ingest_consumer(kind))
+        })
+}
+
 /// What it died of goes, and so does the news that it is queued, which is to be told again.
 fn is_the_jobs_own(header: &str) -> bool {
     ![
@@ -196,4 +210,18 @@ fn is_the_jobs_own(header: &str) -> bool {
     ]
     .iter()
     .any(|name| header.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_of_another_kind_is_no_job() {
+        let deletion = "acorag.v1.ingest.delete.p.d";
+        assert!(is_job(deletion, "acorag.v1.dlq.ingest-delete"));
+        assert!(!is_job(deletion, "acorag.v1.dlq.query-search"));
+        assert!(!is_job(deletion, "acorag.v1.dlq.ingest-document"));
+        assert!(!is_job("acorag.v1.query.search.documents", "acorag.v1.dlq.ingest-document"));
+    }
 }

@@ -76,7 +76,7 @@ pub struct ObjectRef {
 }
 
 /// "Forget this document": on `acorag.v1.ingest.delete.<project>.<document>`. Undoes every job of the document that
-/// was published before it, and none after it. Nothing but `{}` deletes: not an empty message, nor anything else that got here.
+/// was published before it, and none after it. Nothing but `{}` deletes: no empty message, and nothing else.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteDocument {}

@@ -43,6 +43,9 @@ impl Server {
             "archive_command=/bin/false".to_owned(),
             // So no setting of the original server has to be matched, and a connection means that recovery has ended.
             "hot_standby=off".to_owned(),
+            // Of a cluster's settings, what would wait for other servers or load what this one may not have.
+            "synchronous_standby_names=".to_owned(),
+            "shared_preload_libraries=".to_owned(),
             "listen_addresses=".to_owned(),
             format!("unix_socket_directories={}", folder.path().display()),
             format!("port={PORT}"),

@@ -34,8 +34,8 @@ pub struct Plan {
 /// Running programs. Dropping it stops the api, then the workers, then the servers.
 pub struct Acorag {
     url: String,
-    /// Where each program shows its figures.
-    metrics: Vec<String>,
+    /// Where each program answers for itself: the api, then the workers.
+    programs: Vec<String>,
     api: Option<Service>,
     workers: Vec<Service>,
     _stack: Stack,
@@ -46,13 +46,14 @@ impl Acorag {
     pub async fn start(stack: Stack, plan: Plan) -> Result<Self> {
         let programs = Programs::new(&plan)?;
         programs.migrate().await?;
-        let metrics = vec![format!("{}/metrics", plan.url)];
-        let mut acorag = Self { url: plan.url, metrics, api: None, workers: Vec::new(), _stack: stack };
+        let own = vec![plan.url.clone()];
+        let mut acorag =
+            Self { url: plan.url, programs: own, api: None, workers: Vec::new(), _stack: stack };
         for (kind, count) in [("ingest-worker", plan.ingest_workers), ("query-worker", plan.query_workers)] {
             for number in 1..=count {
                 let name = if count == 1 { kind.to_owned() } else { format!("{kind}-{number}") };
                 let port = free_port()?;
-                acorag.metrics.push(format!("http://127.0.0.1:{port}/metrics"));
+                acorag.programs.push(format!("http://127.0.0.1:{port}"));
                 acorag.workers.push(programs.start(name, kind, ("HEALTH_PORT", port))?);
             }
         }
@@ -65,18 +66,22 @@ impl Acorag {
         &self.url
     }
 
-    pub fn metrics(&self) -> &[String] {
-        &self.metrics
+    /// Where each program shows its figures.
+    pub fn metrics(&self) -> impl Iterator<Item = String> {
+        self.programs.iter().map(|url| format!("{url}/metrics"))
     }
 
-    /// Until the api says that everything behind it is ready.
+    /// Until every program says that it is ready, the api with everything behind it.
     async fn until_ready(&mut self) -> Result<()> {
-        let ready = format!("{}/ready", self.url);
         let client = http_client(Duration::from_secs(10))?;
         let deadline = Instant::now() + READY_WITHIN;
-        loop {
-            let state = match client.get(&ready).send().await {
-                Ok(answer) if answer.status().is_success() => return Ok(()),
+        let mut waited_for = self.programs.clone();
+        while let Some(url) = waited_for.last() {
+            let state = match client.get(format!("{url}/ready")).send().await {
+                Ok(answer) if answer.status().is_success() => {
+                    waited_for.pop();
+                    continue;
+                }
                 Ok(answer) => answer.text().await.unwrap_or_default(),
                 Err(error) => error.to_string(),
             };
@@ -89,6 +94,7 @@ impl Acorag {
             }
             tokio::time::sleep(POLL).await;
         }
+        Ok(())
     }
 
     /// Starts again what ends, for as long as it is awaited.

@@ -84,7 +84,7 @@ pub async fn with_acorag(location: Location, arguments: Arguments) -> Result<Exi
         _ = interrupt.next() => return Ok(ExitCode::from(130)),
     };
     let process =
-        command.env("ACORAG_URL", acorag.url()).env("ACORAG_METRICS", acorag.metrics().join(" ")).start()?;
+        command.env("ACORAG_URL", acorag.url()).env("ACORAG_METRICS", acorag.metrics().collect::<Vec<_>>().join(" ")).start()?;
     let status = tokio::select! {
         status = finish(process, &mut interrupt) => status?,
         failed = acorag.supervise() => match failed? {},
