@@ -158,8 +158,7 @@ async fn strangers_cannot_hold_what_is_scarce() {
     let ended = tokio::time::timeout(std::time::Duration::from_secs(60), slow.read_to_end(&mut answer)).await;
     assert!(ended.is_ok(), "the connection is still open");
 
-    let api =
-        backends.api(&["--max-connections=3", "--max-concurrent-requests=1", "--max-headers=20"]).await;
+    let api = backends.api(&["--max-connections=3", "--max-concurrent-requests=1", "--max-headers=20"]).await;
     let address = api.url.strip_prefix("http://").unwrap();
 
     // Heads that are too long or too many.

@@ -47,8 +47,7 @@ impl Acorag {
         let programs = Programs::new(&plan)?;
         programs.migrate().await?;
         let own = vec![plan.url.clone()];
-        let mut acorag =
-            Self { url: plan.url, programs: own, api: None, workers: Vec::new(), _stack: stack };
+        let mut acorag = Self { url: plan.url, programs: own, api: None, workers: Vec::new(), _stack: stack };
         for (kind, count) in [("ingest-worker", plan.ingest_workers), ("query-worker", plan.query_workers)] {
             for number in 1..=count {
                 let name = if count == 1 { kind.to_owned() } else { format!("{kind}-{number}") };

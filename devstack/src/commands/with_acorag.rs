@@ -83,8 +83,10 @@ pub async fn with_acorag(location: Location, arguments: Arguments) -> Result<Exi
         acorag = Acorag::start(stack, plan) => acorag?,
         _ = interrupt.next() => return Ok(ExitCode::from(130)),
     };
-    let process =
-        command.env("ACORAG_URL", acorag.url()).env("ACORAG_METRICS", acorag.metrics().collect::<Vec<_>>().join(" ")).start()?;
+    let process = command
+        .env("ACORAG_URL", acorag.url())
+        .env("ACORAG_METRICS", acorag.metrics().collect::<Vec<_>>().join(" "))
+        .start()?;
     let status = tokio::select! {
         status = finish(process, &mut interrupt) => status?,
         failed = acorag.supervise() => match failed? {},

@@ -27,12 +27,21 @@ print(os.environ["AUTH"], file=open(os.environ["RECORD"] + "/auth", "w"))
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 "#;
 
-const WORKER: &str = r#"#!/bin/sh
-name=$(basename "$0")
-test -n "$NATS_URL" -a -n "$DATABASE_URL" -a -n "$REDIS_URL" -a -n "$HEALTH_PORT" -a -d "$MODEL_DIR" || exit 1
-trap 'echo "$name" >> "$RECORD/stopped"; exit' TERM
-echo $$ > "$RECORD/worker-$HEALTH_PORT"
-while :; do sleep 0.05; done
+const WORKER: &str = r#"#!/usr/bin/env python3
+import http.server, os, signal, sys
+os.environ["NATS_URL"], os.environ["DATABASE_URL"], os.environ["REDIS_URL"], os.listdir(os.environ["MODEL_DIR"])
+record, port = os.environ["RECORD"], os.environ["HEALTH_PORT"]
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+def stop(*_):
+    print(os.path.basename(sys.argv[0]), file=open(record + "/stopped", "a"))
+    sys.exit()
+signal.signal(signal.SIGTERM, stop)
+server = http.server.HTTPServer(("127.0.0.1", int(port)), Handler)
+print(os.getpid(), file=open(record + "/worker-" + port, "w"))
+server.serve_forever()
 "#;
 
 #[test]

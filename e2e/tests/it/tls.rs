@@ -117,7 +117,8 @@ fn another_authority_is_refused(system: &System) {
         ("acorag-ingest-worker", "DATABASE_URL", e2e::verified(database, &wrong), "DATABASE_URL"),
         ("acorag-api", "REDIS_CA", others.path("none.crt").display().to_string(), "REDIS_CA"),
     ] {
-        let output = system.prepared(program).unwrap().env("PORT", "0").env(variable, value).output().unwrap();
+        let output =
+            system.prepared(program).unwrap().env("PORT", "0").env(variable, value).output().unwrap();
         let words = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{program} took a wrong {variable}");
         assert!(words.contains(said), "{program}: {words}");
