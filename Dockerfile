@@ -10,8 +10,8 @@
 ARG RUST_IMAGE=rust:1.95.0-slim-bookworm
 # The version whose wheels devstack/packages.txt names.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
-# C and C++ libraries, the user 65532, and nothing else.
-ARG RUN_IMAGE=gcr.io/distroless/cc-debian12:nonroot
+# Gives the programs its C and C++ libraries; nothing else of it is in the image.
+ARG DEBIAN_IMAGE=debian:12.12-slim
 ARG POSTGRES_IMAGE=pgvector/pgvector:0.8.5-pg18-bookworm
 ARG NATS_IMAGE=nats:2.15.1-alpine
 ARG FILES=built
@@ -65,6 +65,13 @@ FROM ${PYTHON_IMAGE} AS sbom
 COPY Cargo.lock devstack/packages.txt ops/images/sbom.py /sbom/
 RUN python3 /sbom/sbom.py /sbom/Cargo.lock /sbom/packages.txt > /sbom/acorag.cdx.json
 
+# What a program needs to run: no shell, no package manager, a user that is not root.
+FROM ${DEBIAN_IMAGE} AS libraries
+RUN install -d -m 1777 /out/tmp && install -d /out/etc /out/usr/lib /out/usr/lib64 \
+    && dpkg --listfiles libc6 libgcc-s1 libstdc++6 | grep -v '^/usr/share/' \
+        | tar --create --no-recursion --files-from - | tar --extract --directory /out \
+    && echo 'nonroot:x:65532:65532:nonroot:/:/nologin' > /out/etc/passwd
+
 FROM scratch AS built
 COPY --from=model /model /model
 COPY --from=packages /packages/unpacked/lib /lib
@@ -89,7 +96,8 @@ RUN install -d -o 65532 -g 65532 -m 0700 /data
 USER 65532:65532
 
 # The last one is what `docker build .` makes. What changes least comes first: a new release moves the programs only.
-FROM ${RUN_IMAGE} AS acorag
+FROM scratch AS acorag
+COPY --from=libraries /out /
 COPY --from=files /model /model
 COPY --from=files /lib /usr/local/lib
 COPY --from=sbom /sbom/acorag.cdx.json /usr/share/doc/acorag/

@@ -75,7 +75,7 @@ find_compose() {
 
 # Base images: those of the registries, or stand-ins for them.
 base_images() {
-    if docker pull --quiet "$(sed -n 's/^ARG RUN_IMAGE=//p' Dockerfile)" > /dev/null 2>&1; then
+    if docker pull --quiet "$(sed -n 's/^ARG DEBIAN_IMAGE=//p' Dockerfile)" > /dev/null 2>&1; then
         return
     fi
     say "no image registry can be reached: making the base images here"
@@ -87,10 +87,10 @@ base_images() {
         tar --create --directory "$work/debian" . | docker import - acorag-local/debian > /dev/null
         rm -rf "$work/debian"
     fi
-    for name in cc nats postgres valkey; do
+    for name in nats postgres valkey; do
         docker build --quiet --file ops/images/servers.Dockerfile --target "$name" --tag "acorag-local/$name" . > /dev/null
     done
-    arguments+=(--build-arg PYTHON_IMAGE=acorag-local/debian --build-arg RUN_IMAGE=acorag-local/cc
+    arguments+=(--build-arg PYTHON_IMAGE=acorag-local/debian --build-arg DEBIAN_IMAGE=acorag-local/debian
         --build-arg NATS_IMAGE=acorag-local/nats --build-arg POSTGRES_IMAGE=acorag-local/postgres)
     export VALKEY_IMAGE=acorag-local/valkey
 }

@@ -1,17 +1,6 @@
 # Stand-ins for images of registries, for a machine that reaches none (ops/containers.sh): Debian by debootstrap, and the
 # servers of the development stack. Each has what the image it stands for is asked for in compose.yaml, no more.
 
-FROM acorag-local/debian AS libraries
-RUN install -d -m 1777 /out/tmp && install -d /out/etc /out/usr/lib /out/usr/lib64 \
-    && dpkg --listfiles libc6 libgcc-s1 libstdc++6 | grep -v '^/usr/share/' \
-        | tar --create --no-recursion --files-from - | tar --extract --directory /out \
-    && echo 'nonroot:x:65532:65532:nonroot:/:/nologin' > /out/etc/passwd
-
-# For gcr.io/distroless/cc
-FROM scratch AS cc
-COPY --from=libraries /out /
-USER 65532:65532
-
 # For nats
 FROM acorag-local/debian AS nats
 RUN busybox --install -s /usr/local/bin
