@@ -8,9 +8,11 @@ use sqlx::PgPool;
 
 pub use streams::{StreamSettings, ack_wait, ingest_consumer, query_consumer};
 
-/// Applies the SQL that is not yet applied. Safe to run at any time, by several at once.
+/// Applies the SQL that is not yet applied. Safe to run at any time, by several at once, and on a database that a later
+/// release has migrated: a release is rolled back by starting the one before.
 pub async fn postgres(pool: &PgPool) -> anyhow::Result<()> {
-    sqlx::migrate!("./sql").run(pool).await.context("migrating PostgreSQL")
+    let mut migrator = sqlx::migrate!("./sql");
+    migrator.set_ignore_missing(true).run(pool).await.context("migrating PostgreSQL")
 }
 
 /// Creates the streams, consumers and the object store, or brings their settings up to date.

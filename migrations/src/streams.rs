@@ -61,21 +61,35 @@ pub(crate) async fn apply(nats: &Nats, settings: &StreamSettings) -> anyhow::Res
         let stream = nats.jetstream.get_stream(stream).await.with_context(|| format!("stream {stream}"))?;
         stream.create_consumer(config).await.with_context(|| format!("consumer {name}"))?;
     }
+    files(nats, settings).await.context("object store FILES")
+}
+
+async fn files(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
+    let max_bytes = settings.files_gib.map_or(-1, |gib| gib.saturating_mul(1024 * 1024 * 1024));
     if nats.jetstream.get_object_store(subjects::FILES_BUCKET).await.is_err() {
         let bucket = object_store::Config {
             bucket: subjects::FILES_BUCKET.to_owned(),
             description: Some("Original files of documents".to_owned()),
             storage: StorageType::File,
             num_replicas: settings.nats_replicas,
-            max_bytes: settings.files_gib.map_or(-1, |gib| gib.saturating_mul(1024 * 1024 * 1024)),
+            max_bytes,
             ..Default::default()
         };
-        nats.jetstream.create_object_store(bucket).await.context("object store FILES")?;
+        nats.jetstream.create_object_store(bucket).await?;
+        return Ok(());
+    }
+    // A bucket is a stream; its settings are brought up to date as the others' are.
+    let stream = nats.jetstream.get_stream(format!("OBJ_{}", subjects::FILES_BUCKET)).await?;
+    let now = &stream.cached_info().config;
+    if (now.num_replicas, now.max_bytes) != (settings.nats_replicas, max_bytes) {
+        let wanted = stream::Config { num_replicas: settings.nats_replicas, max_bytes, ..now.clone() };
+        nats.jetstream.update_stream(wanted).await?;
     }
     Ok(())
 }
 
 fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
+    let alone = settings.nats_replicas == 1;
     let durable = stream::Config {
         storage: StorageType::File,
         num_replicas: settings.nats_replicas,
@@ -96,14 +110,15 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
             duplicate_window: Duration::from_secs(120),
             ..durable.clone()
         },
-        // Queries live for seconds: one copy, written without waiting for the disk, gone when nobody waits any more.
-        // Not in memory: a single server forgets a memory stream when it restarts, and its consumers with it.
+        // Queries live for seconds, and are gone when nobody waits any more: no disk is waited for. A cluster keeps
+        // copies in memory. A single server forgets a memory stream when it restarts, and its consumers with it: there
+        // the stream is on disk, written without waiting.
         stream::Config {
             name: subjects::QUERIES_STREAM.to_owned(),
             subjects: vec![subjects::QUERIES_ALL.to_owned()],
             retention: RetentionPolicy::WorkQueue,
-            persist_mode: Some(PersistenceMode::Async),
-            num_replicas: 1,
+            storage: if alone { StorageType::File } else { StorageType::Memory },
+            persist_mode: alone.then_some(PersistenceMode::Async),
             max_messages: settings.max_queued_queries,
             max_age: QUERY_AGE,
             duplicate_window: Duration::from_secs(10),

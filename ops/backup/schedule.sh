@@ -6,7 +6,9 @@ set -u
 full_every=${BACKUP_FULL_SECONDS:-86400}
 files_every=${BACKUP_FILES_SECONDS:-900}
 trap 'exit 0' TERM INT
-last_full=0
+# A restart is no reason for another full backup: it would push an old one out.
+last_full=$(stat -c %Y "$BACKUP_DIR"/sets/*/base.age 2>/dev/null | sort -n | tail -n 1)
+last_full=${last_full:-0}
 while :; do
     now=$(date +%s)
     if [ $((now - last_full)) -ge "$full_every" ]; then

@@ -36,6 +36,8 @@ GRANT acorag_query TO acorag_query_worker WITH INHERIT FALSE, SET TRUE;
 
 -- The owner of the tables, for migrations and for `acorag-query-worker keys` and `users`.
 ALTER ROLE acorag_migrate LOGIN PASSWORD :'migrate_password';
+-- Sees what others are doing, for whoever looks into a slow database.
+GRANT pg_read_all_stats TO acorag_migrate;
 -- Copies the whole cluster, and ends a segment of its log.
 ALTER ROLE acorag_backup LOGIN REPLICATION PASSWORD :'backup_password';
 GRANT EXECUTE ON FUNCTION pg_switch_wal() TO acorag_backup;
