@@ -118,7 +118,8 @@ class Tls(unittest.TestCase):
                     self.assertTrue(settings["REDIS_URL"].startswith("rediss://"))
                     self.assertEqual(settings["REDIS_CA"], "/tls/ca.crt")
                 for url in ("DATABASE_URL", "DATA_SOURCE_NAME"):
-                    if url in settings:
+                    # A restore speaks to a server of its own, by its socket.
+                    if url in settings and name != "restore":
                         self.assertTrue(settings[url].endswith("?sslmode=verify-full&sslrootcert=/tls/ca.crt"))
 
     def test_the_database_is_the_same_otherwise(self):
