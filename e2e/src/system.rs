@@ -189,10 +189,7 @@ impl System {
 
     /// Runs a command of a program, as an operator would, and returns what it printed.
     pub fn command(&self, program: &str, arguments: &[&str]) -> Result<String> {
-        let output = std::process::Command::new(binary(program)?)
-            .args(arguments)
-            .envs(self.stack.environment())
-            .output()?;
+        let output = self.prepared(program)?.args(arguments).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "{program} {arguments:?}: {said}");
         Ok(String::from_utf8(output.stdout)?)

@@ -1,20 +1,18 @@
 //! Everything is backed up, destroyed, and restored into an empty place: nothing is missing, and nothing comes back
 //! that was deleted.
 
+mod vault;
+
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::{
-        fs::{PermissionsExt as _, chown},
-        process::CommandExt as _,
-    },
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use async_nats::jetstream;
-use devstack::{Data, Paths, Stack};
+use devstack::Stack;
 use e2e::{Client, Options, System, Upload};
 use futures::StreamExt as _;
 use reqwest::StatusCode;
@@ -22,158 +20,11 @@ use schemas::subjects::{self, JobKind};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, PgPool};
-use tempfile::TempDir;
 
+use self::vault::{Vault, expect, refuses, succeeds};
 use crate::sample;
 
 const PROJECT: &str = "torre-norte";
-/// As whom PostgreSQL runs when root runs the tests (devstack/src/postgres.rs).
-const NOBODY: u32 = 65_534;
-
-/// A place that PostgreSQL's user can reach, with the backups, the key, and room for restored data.
-struct Vault {
-    folder: TempDir,
-    recipient: String,
-    paths: Paths,
-}
-
-impl Vault {
-    fn new(paths: &Paths) -> Self {
-        let folder = tempfile::Builder::new().prefix("acorag-vault-").tempdir_in("/var/tmp").unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(e2e::binary("acorag-backup").unwrap(), folder.path().join("acorag-backup")).unwrap();
-        let mut vault = Self { folder, recipient: String::new(), paths: paths.clone() };
-        for name in ["backups", "keys", "tmp"] {
-            vault.make(name);
-        }
-        let identity = vault.path("keys/identity");
-        vault.recipient = succeeds(vault.run(&["keygen", identity.to_str().unwrap()])).trim().to_owned();
-        vault
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// A folder that belongs to PostgreSQL's user.
-    fn make(&self, name: &str) -> PathBuf {
-        let path = self.path(name);
-        fs::create_dir_all(&path).unwrap();
-        if is_root() {
-            chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
-        }
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
-        path
-    }
-
-    /// `acorag-backup`, as PostgreSQL's user.
-    fn run(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.path("acorag-backup"));
-        command.args(arguments).current_dir(self.folder.path());
-        command.env("BACKUP_DIR", self.path("backups")).env("BACKUP_IDENTITY", self.path("keys/identity"));
-        command.env("BACKUP_RECIPIENT", &self.recipient).env("TMPDIR", self.path("tmp"));
-        command.env("POSTGRES_BIN", self.paths.postgres.join("bin"));
-        command.env("LD_LIBRARY_PATH", self.paths.postgres.join("lib")).env("LOG_FORMAT", "text");
-        if is_root() {
-            command.uid(NOBODY).gid(NOBODY);
-        }
-        command
-    }
-
-    /// Has a running PostgreSQL archive its log here.
-    async fn archive_from(&self, stack: &Stack) {
-        let pool = PgPool::connect(stack.database_url()).await.unwrap();
-        let command = format!(
-            "RUST_LOG=warn BACKUP_DIR={} BACKUP_RECIPIENT={} {} archive %p",
-            self.path("backups").display(),
-            self.recipient,
-            self.path("acorag-backup").display()
-        );
-        for setting in ["archive_mode = on".to_owned(), format!("archive_command = '{command}'")] {
-            sqlx::query(AssertSqlSafe(format!("ALTER SYSTEM SET {setting}"))).execute(&pool).await.unwrap();
-        }
-        pool.close().await;
-        tokio::task::block_in_place(|| stack.stop_postgres().and_then(|()| stack.start_postgres())).unwrap();
-    }
-
-    /// Makes a backup with the rights of the backup's own user.
-    fn back_up(&self, system: &System, arguments: &[&str]) -> Command {
-        let (_, server) = system.stack.database_url().split_once('@').unwrap();
-        let mut command = self.run(&[&["run"], arguments].concat());
-        command.env("DATABASE_URL", format!("postgres://acorag_backup:secret%21@{server}"));
-        command.env("NATS_URL", system.stack.nats_url());
-        command
-    }
-
-    /// The backups that count.
-    fn sets(&self) -> usize {
-        let sets = fs::read_dir(self.path("backups/sets")).unwrap();
-        sets.filter(|set| set.as_ref().unwrap().path().join("set.json").exists()).count()
-    }
-
-    /// Room for a restored acorag, and what is needed to start on it.
-    fn place(&self, name: &str, password: &str) -> Place {
-        let folder = self.path(name);
-        fs::create_dir(&folder).unwrap();
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(folder.join("postgres.password"), password).unwrap();
-        let pgdata = self.make(&format!("{name}/postgres"));
-        Place { folder, pgdata }
-    }
-
-    /// Restores into an empty place beside an empty NATS of its own, which keeps what came into it.
-    async fn restore(&self, place: &Place, arguments: &[&str]) -> Output {
-        let database = "postgres://acorag@nowhere/acorag";
-        let options = place.options();
-        let options = devstack::Options { database_url: Some(database.to_owned()), ..options };
-        let nats = tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap();
-        let mut command = self.run(&[&["restore"], arguments].concat());
-        command.env("DATABASE_URL", database).env("NATS_URL", nats.nats_url()).env("PGDATA", &place.pgdata);
-        tokio::task::spawn_blocking(move || {
-            let output = command.output().unwrap();
-            drop(nats);
-            output
-        })
-        .await
-        .unwrap()
-    }
-}
-
-struct Place {
-    folder: PathBuf,
-    pgdata: PathBuf,
-}
-
-impl Place {
-    fn options(&self) -> devstack::Options {
-        devstack::Options { data: Data::At(self.folder.clone()), ..Default::default() }
-    }
-
-    async fn start(&self) -> Stack {
-        let options = self.options();
-        tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap()
-    }
-}
-
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
-fn succeeds(mut command: impl std::borrow::BorrowMut<Command>) -> String {
-    let output = command.borrow_mut().output().unwrap();
-    expect(&output);
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn expect(output: &Output) {
-    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
-}
-
-fn refuses(output: &Output, because: &str) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains(because), "{}: {said}", output.status);
-}
 
 /// Every table with its rows' number and a hash of all they hold.
 async fn tables(url: &str) -> BTreeMap<String, (i64, String)> {

@@ -1,0 +1,317 @@
+//! Users of NATS: each may use exactly the subjects listed here.
+
+use std::collections::BTreeSet;
+
+use e2e::accounts::{self, USERS, password};
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
+
+/// What a user may publish (`>`) and subscribe to (`<`), of everything in `universe`. An object name or token is `x`.
+const ALLOWED: [(&str, &[&str]); 6] = [
+    (
+        "api",
+        &[
+            "> acorag.v1.ingest.document.p.d",
+            "> acorag.v1.ingest.delete.p.d",
+            "> acorag.v1.query.search.documents",
+            "> acorag.v1.event.p.d.queued",
+            "> acorag.v1.reply.i.x.cancel",
+            "> $O.FILES.C.x",
+            "> $O.FILES.M.x",
+            "> $JS.API.STREAM.INFO.INGEST",
+            "> $JS.API.STREAM.INFO.OBJ_FILES",
+            "> $JS.API.STREAM.PURGE.OBJ_FILES",
+            "> $JS.API.DIRECT.GET.OBJ_FILES.$O.FILES.M.x",
+            "> $JS.API.CONSUMER.CREATE.OBJ_FILES",
+            "> $JS.API.CONSUMER.INFO.OBJ_FILES.x",
+            "> $JS.API.CONSUMER.DELETE.OBJ_FILES.x",
+            "< _INBOX_api.x",
+            "< acorag.v1.reply.i.x",
+            "< acorag.v1.reply.i.x.cancel",
+            "< acorag.v1.event.p.d.indexed",
+        ],
+    ),
+    (
+        "ingest",
+        &[
+            "> acorag.v1.ingest.document.p.d",
+            "> acorag.v1.ingest.record.p.d",
+            "> acorag.v1.ingest.delete.p.d",
+            "> acorag.v1.event.p.d.queued",
+            "> acorag.v1.event.p.d.indexed",
+            "> acorag.v1.dlq.ingest-document",
+            "> $O.FILES.C.x",
+            "> $O.FILES.M.x",
+            "> $JS.API.STREAM.INFO.INGEST",
+            "> $JS.API.STREAM.INFO.DLQ",
+            "> $JS.API.STREAM.INFO.OBJ_FILES",
+            "> $JS.API.STREAM.PURGE.INGEST",
+            "> $JS.API.STREAM.PURGE.OBJ_FILES",
+            "> $JS.API.STREAM.MSG.GET.INGEST",
+            "> $JS.API.STREAM.MSG.GET.DLQ",
+            "> $JS.API.STREAM.MSG.DELETE.DLQ",
+            "> $JS.API.DIRECT.GET.OBJ_FILES.$O.FILES.M.x",
+            "> $JS.API.CONSUMER.CREATE.OBJ_FILES",
+            "> $JS.API.CONSUMER.INFO.OBJ_FILES.x",
+            "> $JS.API.CONSUMER.DELETE.OBJ_FILES.x",
+            "> $JS.API.CONSUMER.INFO.INGEST.ingest-document",
+            "> $JS.API.CONSUMER.INFO.QUERIES.query-search",
+            "> $JS.API.CONSUMER.MSG.NEXT.INGEST.ingest-document",
+            "> $JS.ACK.INGEST.ingest-document.1.1.1.1.0",
+            "< _INBOX_ingest.x",
+        ],
+    ),
+    (
+        "query",
+        &[
+            "> acorag.v1.reply.i.x",
+            "> acorag.v1.dlq.query-search",
+            "> $JS.API.STREAM.INFO.INGEST",
+            "> $JS.API.STREAM.MSG.GET.INGEST",
+            "> $JS.API.STREAM.INFO.QUERIES",
+            "> $JS.API.CONSUMER.INFO.QUERIES.query-search",
+            "> $JS.API.CONSUMER.MSG.NEXT.QUERIES.query-search",
+            "> $JS.ACK.QUERIES.query-search.1.1.1.1.0",
+            "< _INBOX_query.x",
+            "< acorag.v1.reply.i.x.cancel",
+        ],
+    ),
+    (
+        "migrate",
+        &[
+            "> acorag.v1.ingest.document.p.d",
+            "> acorag.v1.ingest.record.p.d",
+            "> acorag.v1.ingest.delete.p.d",
+            "> acorag.v1.dlq.ingest-document",
+            "> acorag.v1.dlq.query-search",
+            "> $O.FILES.C.x",
+            "> $O.FILES.M.x",
+            "> $JS.API.STREAM.CREATE.x",
+            "> $JS.API.STREAM.UPDATE.INGEST",
+            "> $JS.API.STREAM.UPDATE.QUERIES",
+            "> $JS.API.STREAM.UPDATE.EVENTS",
+            "> $JS.API.STREAM.UPDATE.DLQ",
+            "> $JS.API.STREAM.UPDATE.OBJ_FILES",
+            "> $JS.API.STREAM.INFO.INGEST",
+            "> $JS.API.STREAM.INFO.QUERIES",
+            "> $JS.API.STREAM.INFO.EVENTS",
+            "> $JS.API.STREAM.INFO.DLQ",
+            "> $JS.API.STREAM.INFO.OBJ_FILES",
+            "> $JS.API.STREAM.PURGE.OBJ_FILES",
+            "> $JS.API.STREAM.MSG.GET.INGEST",
+            "> $JS.API.DIRECT.GET.OBJ_FILES.$O.FILES.M.x",
+            "> $JS.API.CONSUMER.CREATE.INGEST.x.acorag.v1.ingest.document.p.d",
+            "> $JS.API.CONSUMER.CREATE.OBJ_FILES.x.$O.FILES.C.x",
+            "> $JS.API.CONSUMER.INFO.INGEST.ingest-document",
+            "> $JS.API.CONSUMER.INFO.QUERIES.query-search",
+            "> $JS.API.CONSUMER.INFO.EVENTS.x",
+            "> $JS.API.CONSUMER.INFO.DLQ.x",
+            "> $JS.API.CONSUMER.INFO.OBJ_FILES.x",
+            "< _INBOX_migrate.x",
+        ],
+    ),
+    (
+        "producer",
+        &[
+            "> acorag.v1.ingest.document.p.d",
+            "> $O.FILES.C.x",
+            "> $O.FILES.M.x",
+            "< _INBOX_producer.x",
+            "< acorag.v1.event.p.d.indexed",
+        ],
+    ),
+    (
+        "backup",
+        &[
+            "> $JS.API.STREAM.INFO.INGEST",
+            "> $JS.API.STREAM.INFO.DLQ",
+            "> $JS.API.STREAM.INFO.OBJ_FILES",
+            "> $JS.API.STREAM.MSG.GET.INGEST",
+            "> $JS.API.STREAM.MSG.GET.DLQ",
+            "> $JS.API.STREAM.MSG.GET.OBJ_FILES",
+            "< _INBOX_backup.x",
+        ],
+    ),
+];
+
+/// Everything that anybody might try.
+fn universe() -> BTreeSet<String> {
+    let mut all: BTreeSet<String> =
+        ALLOWED.iter().flat_map(|(_, lines)| *lines).map(|&line| line.to_owned()).collect();
+    let publish = ["NAMES", "LIST", "TEMPLATE.NAMES"].map(|call| format!("$JS.API.STREAM.{call}"));
+    all.extend(publish.iter().map(|subject| format!("> {subject}")));
+    for (stream, consumer) in [
+        ("INGEST", "ingest-document"),
+        ("QUERIES", "query-search"),
+        ("EVENTS", "x"),
+        ("DLQ", "x"),
+        ("OBJ_FILES", "x"),
+    ] {
+        for call in [
+            "INFO",
+            "UPDATE",
+            "DELETE",
+            "PURGE",
+            "MSG.GET",
+            "MSG.DELETE",
+            "SNAPSHOT",
+            "RESTORE",
+            "LEADER.STEPDOWN",
+        ] {
+            all.insert(format!("> $JS.API.STREAM.{call}.{stream}"));
+        }
+        for call in ["CREATE", "NAMES", "LIST"] {
+            all.insert(format!("> $JS.API.CONSUMER.{call}.{stream}"));
+        }
+        for call in ["CREATE", "DURABLE.CREATE", "INFO", "DELETE", "MSG.NEXT", "PAUSE"] {
+            all.insert(format!("> $JS.API.CONSUMER.{call}.{stream}.{consumer}"));
+        }
+        all.insert(format!("> $JS.API.DIRECT.GET.{stream}"));
+        all.insert(format!("> $JS.ACK.{stream}.{consumer}.1.1.1.1.0"));
+    }
+    for subject in [
+        ">",
+        "acorag.>",
+        "acorag.v1.ingest.>",
+        "acorag.v1.query.>",
+        "acorag.v1.dlq.>",
+        "acorag.v1.event.>",
+        "$O.>",
+        "$JS.>",
+        "$SYS.>",
+        "_INBOX.>",
+        "*.*.*.*",
+    ] {
+        all.insert(format!("< {subject}"));
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_user_of_nats_may_do_exactly_what_is_listed() {
+    let options =
+        devstack::Options { nats: Some(accounts::nats_configuration()), ..devstack::Options::default() };
+    let stack = tokio::task::spawn_blocking(|| devstack::Stack::start(options)).await.unwrap().unwrap();
+    let mut wrong = Vec::new();
+    let universe = universe();
+    assert_eq!(ALLOWED.map(|(user, _)| user), USERS.map(|user| user));
+    for (user, allowed) in ALLOWED {
+        let mut session = Session::open(stack.nats_url(), user).await;
+        for line in &universe {
+            let expected = allowed.contains(&line.as_str());
+            if session.may(line).await != expected {
+                wrong.push(format!("{user} {line}: {}", if expected { "refused" } else { "allowed" }));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let anonymous = async_nats::connect(stack.nats_url()).await;
+    assert!(anonymous.is_err(), "somebody without a name was let in");
+}
+
+/// As docs/operations.md says: a second user of the service comes, its processes change over, the first user goes.
+#[tokio::test]
+async fn a_password_is_changed_while_everybody_stays_connected() {
+    let folder = std::env::temp_dir().join(format!("acorag-nats-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut configuration = accounts::nats_configuration();
+    let whole = std::fs::read_to_string(&configuration.file).unwrap();
+    let old = "{ user: api, password: $NATS_API_PASSWORD, permissions: $api_rights }";
+    let new = "{ user: api-b, password: a-new-one, permissions: $api_rights }";
+    assert!(whole.contains(old));
+    configuration.file = folder.join("nats.conf");
+    let file = configuration.file.clone();
+    std::fs::write(&file, &whole).unwrap();
+    let options = devstack::Options { nats: Some(configuration), ..devstack::Options::default() };
+    let stack = tokio::task::spawn_blocking(|| devstack::Stack::start(options)).await.unwrap().unwrap();
+    let reload = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let server = stack.process_ids()[0].to_string();
+        assert!(std::process::Command::new("kill").args(["-HUP", &server]).status().unwrap().success());
+    };
+    let connect = async |user: &str, password: &str| {
+        let options =
+            async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned());
+        options.custom_inbox_prefix("_INBOX_api").connect(stack.nats_url()).await
+    };
+    // It asks and hears the answer: of a stream that is not there, but by the right to ask.
+    let asks = async |nats: &async_nats::Client| {
+        nats.request("$JS.API.STREAM.INFO.INGEST", "".into())
+            .await
+            .is_ok_and(|answer| !answer.payload.is_empty())
+    };
+    let first = connect("api", &password("api")).await.unwrap();
+    assert!(connect("api-b", "a-new-one").await.is_err());
+
+    reload(&whole.replace(old, &format!("{old}\n            {new}")));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let second = loop {
+        match connect("api-b", "a-new-one").await {
+            Ok(second) => break second,
+            Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
+        }
+    };
+    assert!(asks(&first).await && asks(&second).await);
+
+    reload(&whole.replace(old, new));
+    while connect("api", &password("api")).await.is_ok() {
+        assert!(std::time::Instant::now() < deadline, "the old password still opens");
+    }
+    assert!(asks(&second).await);
+    // Nobody who had changed over was ever sent away.
+    assert_eq!(second.statistics().connects.load(std::sync::atomic::Ordering::Relaxed), 1);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// NATS' own protocol, line by line: a refusal comes before the answer to the next PING, so that nothing is waited for.
+struct Session {
+    lines: BufReader<TcpStream>,
+    subscriptions: u32,
+}
+
+impl Session {
+    async fn open(url: &str, user: &str) -> Self {
+        let stream = TcpStream::connect(url.trim_start_matches("nats://")).await.unwrap();
+        let mut session = Self { lines: BufReader::new(stream), subscriptions: 0 };
+        let name =
+            json!({"user": user, "pass": password(user), "verbose": false, "headers": true, "protocol": 1});
+        assert_eq!(session.say(&format!("CONNECT {name}\r\n")).await, None);
+        session
+    }
+
+    async fn may(&mut self, line: &str) -> bool {
+        let (verb, subject) = line.split_once(' ').unwrap();
+        self.subscriptions += 1;
+        let refusal = match verb {
+            ">" => self.say(&format!("PUB {subject} 0\r\n\r\n")).await,
+            _ => self.say(&format!("SUB {subject} {0}\r\nUNSUB {0}\r\n", self.subscriptions)).await,
+        };
+        if let Some(refusal) = &refusal {
+            assert!(refusal.contains("Permissions Violation"), "{line}: {refusal}");
+        }
+        refusal.is_none()
+    }
+
+    /// What the server objects to.
+    async fn say(&mut self, what: &str) -> Option<String> {
+        self.lines.get_mut().write_all(format!("{what}PING\r\n").as_bytes()).await.unwrap();
+        let mut refusal = None;
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.lines.read_line(&mut line).await.unwrap(), 0, "closed after {what}: {refusal:?}");
+            match line.trim_end() {
+                "PONG" => return refusal,
+                "PING" => self.lines.get_mut().write_all(b"PONG\r\n").await.unwrap(),
+                line if line.starts_with("-ERR") => refusal = Some(line.to_owned()),
+                line if line.starts_with("MSG") => {
+                    let length: usize = line.rsplit(' ').next().unwrap().parse().unwrap();
+                    self.lines.read_exact(&mut vec![0; length + 2]).await.unwrap();
+                }
+                _ => {}
+            }
+        }
+    }
+}
