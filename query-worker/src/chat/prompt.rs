@@ -40,7 +40,8 @@ pub fn build(
 ) -> Prompt {
     let fence = uuid::Uuid::new_v4().simple().to_string();
     let system = task(&fence, language);
-    let mut left = budget.saturating_sub(model.count_tokens(&system) + model.count_tokens(question));
+    let question = format!("\nQuestion: {question}");
+    let mut left = budget.saturating_sub(model.count_tokens(&system) + model.count_tokens(&question));
     let mut said = last_turns(model, left * PAST_PERCENT / 100, past);
     left = left.saturating_sub(said.iter().map(|message| model.count_tokens(&message.content)).sum());
 
@@ -54,7 +55,7 @@ pub fn build(
     }
     let mut messages = vec![ChatMessage { role: "system", content: system }];
     messages.append(&mut said);
-    messages.push(ChatMessage { role: "user", content: format!("{documents}\nQuestion: {question}") });
+    messages.push(ChatMessage { role: "user", content: documents + &question });
     Prompt { messages, passages: count }
 }
 
@@ -88,22 +89,23 @@ fn block(model: &dyn Embed, left: usize, fence: &str, number: usize, passage: &P
     }
     let frame =
         |text: &str| format!("<<<{fence} {number}\n{head}\n{}\n{text}\n{fence}>>>\n", passage.heading);
-    let room = left.saturating_sub(model.count_tokens(&frame("")));
+    // The frame and its text are counted as one: where they meet, tokens may join.
+    let fits = |text: &str| model.count_tokens(&frame(text)) <= left;
     let text = passage.text.trim();
-    if model.count_tokens(text) <= room {
+    if fits(text) {
         return Some(frame(text));
     }
-    (room >= LEAST_TOKENS).then(|| frame(&cut(model, text, room)))
+    let room = left.saturating_sub(model.count_tokens(&frame("")));
+    (room >= LEAST_TOKENS).then(|| frame(&cut(text, fits)))
 }
 
-/// The longest beginning of a text, in whole words, that has at most `tokens` tokens.
-fn cut(model: &dyn Embed, text: &str, tokens: usize) -> String {
+/// The longest beginning of a text, in whole words, that fits.
+fn cut(text: &str, fits: impl Fn(&str) -> bool) -> String {
     let words: Vec<&str> = text.split_inclusive(char::is_whitespace).collect();
-    let fits = |count: usize| model.count_tokens(&words[..count].concat()) <= tokens;
     let (mut fitting, mut too_many) = (0, words.len() + 1);
     while too_many - fitting > 1 {
         let middle = usize::midpoint(fitting, too_many);
-        if fits(middle) {
+        if fits(&words[..middle].concat()) {
             fitting = middle;
         } else {
             too_many = middle;

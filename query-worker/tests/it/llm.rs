@@ -182,10 +182,13 @@ fn documents_are_fenced_data_within_the_budget() {
             let messages = request["messages"].as_array().unwrap();
             messages.iter().map(|message| app.model.count_tokens(message["content"].as_str().unwrap())).sum()
         };
-        let mut query = curing("llm-budget");
-        query.max_context_docs = 50;
-        world::ask(&app, &query).await.unwrap();
-        let tokens = counted(fake.requests().last().unwrap());
-        assert!((2_000..=4_000).contains(&tokens), "{tokens}");
+        // Every fence counts differently, so the last passage is cut at another word each time.
+        for round in 0..10 {
+            let mut query = curing(&format!("llm-budget-{round}"));
+            query.max_context_docs = 50;
+            world::ask(&app, &query).await.unwrap();
+            let tokens = counted(fake.requests().last().unwrap());
+            assert!((3_700..=4_000).contains(&tokens), "{tokens}");
+        }
     });
 }
