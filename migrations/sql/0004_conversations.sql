@@ -1,7 +1,8 @@
 -- What users asked and thought: conversations, feedback, and the log of searches.
 --
--- A row carries the projects it drew on, and is seen only by a scope that holds them all. A row that drew on none (a
--- question without an answer, from somebody who may read everything) is seen by the scope of everything alone.
+-- A row carries the projects it drew on, and is seen only by a scope that holds them all. A turn that drew on none (a
+-- question where there was nothing to answer from) says nothing but what its owner said, who sees it; feedback and
+-- searches of that kind are seen by the scope of everything alone.
 
 CREATE TABLE turn (
     key             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -55,7 +56,7 @@ ALTER TABLE search_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY walls ON turn
     USING (owner = (SELECT current_setting('acorag.caller', true))
            AND ((SELECT current_setting('acorag.scope', true)) = '*'
-                OR (cardinality(projects) > 0 AND projects <@ (SELECT acorag_projects())::integer[])));
+                OR projects <@ (SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON feedback FOR SELECT
     USING ((SELECT current_setting('acorag.scope', true)) = '*'
            OR (cardinality(projects) > 0 AND projects <@ (SELECT acorag_projects())::integer[]));

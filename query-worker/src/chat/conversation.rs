@@ -99,9 +99,6 @@ pub async fn remember(app: &App, query: &ChatQuery, past: &Past, findings: &Find
         projects.extend(&past.projects);
         projects.sort_unstable();
         projects.dedup();
-        if projects.is_empty() && query.scope != Scope::All {
-            return Ok(());
-        }
         let turn = store::NewTurn {
             owner: &query.caller,
             user_id: query.user_id.as_deref(),

@@ -61,6 +61,19 @@ fn a_conversation_comes_back_oldest_first_to_its_owner_alone() {
 }
 
 #[test]
+fn a_question_where_nothing_is_yet_is_remembered_too() {
+    run(async {
+        let world = world::samples().await;
+        let scope = projects(&["not-begun"]);
+        let asked = ask(world, "key:h4", scope.clone(), "¿Qué espesor tiene la losa?", "early").await;
+        assert!(!asked.found && asked.sources.is_empty());
+        let history = of(world, "key:h4", scope.clone(), "early").await;
+        assert_eq!(history.iter().map(|entry| &entry.answer).collect::<Vec<_>>(), [&asked.answer]);
+        assert!(of(world, "key:h5", scope, "early").await.is_empty());
+    });
+}
+
+#[test]
 fn who_loses_a_project_loses_what_was_drawn_from_it() {
     run(async {
         let world = world::samples().await;
