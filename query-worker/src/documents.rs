@@ -1,14 +1,18 @@
 //! Look-ups: one document, a list of them, a file.
 
+mod cursor;
 mod queued;
 mod store;
 
 use platform::nats::Context;
 use schemas::{
     Problem,
-    document::{Document, DocumentList, FileLocation, GetDocument, ListDocuments, LocateFile, State},
+    document::{
+        Document, DocumentList, FileLocation, GetDocument, ListDocuments, ListFilter, LocateFile, State,
+    },
 };
 
+use self::cursor::Cursor;
 use crate::{app::App, scope};
 
 /// One document: what the database says of it or, before a worker has taken it, what its job in the queue says.
@@ -32,20 +36,71 @@ async fn stored(app: &App, query: &GetDocument) -> Result<Option<Document>, Prob
     found.await.map_err(|error| scope::problem(&error))
 }
 
+/// A page: what is queued, in the queue's order, then what the database holds, newest first. In this order a document
+/// that a worker takes between two pages is not missed.
 pub async fn list(app: App, _: Context, query: ListDocuments) -> Result<DocumentList, Problem> {
-    let filter = query.filter;
-    let limit = i64::from(filter.limit.unwrap_or(50).clamp(1, 200));
-    let after = filter.cursor.as_deref().map(store::Cursor::parse).transpose()?;
-    // What is queued lives in the queue, and only there.
-    if filter.state == Some(State::Queued) {
-        let documents = queued::list(&app, &query.scope, usize::try_from(limit).unwrap_or(50)).await?;
-        return Ok(DocumentList { documents, next_cursor: None });
-    }
+    let filter = &query.filter;
+    let limit = usize::from(filter.limit.unwrap_or(50).clamp(1, 200));
+    let cursor = filter.cursor.as_deref().map_or(Ok(Cursor::START), Cursor::parse)?;
+    let mut documents = Vec::new();
+    let after = match cursor {
+        Cursor::Queued(from) if filter.state.is_none_or(|state| state == State::Queued) => {
+            let (queued, next) =
+                queued::page(&app, &query.scope, from, limit, |document| accepts(filter, document)).await?;
+            documents = not_taken(&app, &query, queued).await?;
+            let next = match next {
+                Some(next) => Some(Cursor::Queued(next)),
+                None if filter.state.is_none() && documents.len() == limit => Some(Cursor::Stored(None)),
+                None => None,
+            };
+            if next.is_some() || filter.state.is_some() {
+                return Ok(DocumentList { documents, next_cursor: next.map(Cursor::encode) });
+            }
+            None
+        }
+        Cursor::Queued(_) => None,
+        Cursor::Stored(after) => after,
+    };
+    let room = i64::try_from(limit - documents.len()).unwrap_or(1);
     let listed = async {
         let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        store::list(&mut transaction, &filter, after, limit).await
+        store::list(&mut transaction, filter, after, room).await
     };
-    listed.await.map_err(|error| scope::problem(&error))
+    let (stored, last) = listed.await.map_err(|error| scope::problem(&error))?;
+    documents.extend(stored);
+    Ok(DocumentList { documents, next_cursor: last.map(|last| Cursor::Stored(Some(last)).encode()) })
+}
+
+/// Without those that a worker has taken: a job stays in the queue until its document is done. And none twice.
+async fn not_taken(
+    app: &App,
+    query: &ListDocuments,
+    mut queued: Vec<Document>,
+) -> Result<Vec<Document>, Problem> {
+    if queued.is_empty() {
+        return Ok(queued);
+    }
+    let known = async {
+        let mut transaction = scope::begin(&app.pool, &query.scope).await?;
+        store::known(&mut transaction, &queued).await
+    };
+    let mut seen = known.await.map_err(|error| scope::problem(&error))?;
+    queued.retain(|document| {
+        seen.insert((document.project_id.as_str().to_owned(), document.document_id.as_str().to_owned()))
+    });
+    Ok(queued)
+}
+
+/// What the filter asks for besides the state, as the SQL does for stored documents.
+fn accepts(filter: &ListFilter, document: &Document) -> bool {
+    let same = |wanted: &Option<String>, value: &str| {
+        wanted.as_ref().is_none_or(|wanted| wanted.to_lowercase() == value.to_lowercase())
+    };
+    let normalize = analysis::codes::normalize;
+    same(&filter.doc_type, &document.doc_type)
+        && same(&filter.category, &document.category)
+        && filter.number.as_deref().is_none_or(|number| normalize(number) == normalize(&document.number))
+        && filter.parent_id.as_ref().is_none_or(|parent| document.parent_id.as_ref() == Some(parent))
 }
 
 pub async fn locate_file(app: App, _: Context, query: LocateFile) -> Result<FileLocation, Problem> {

@@ -93,7 +93,7 @@ impl DocumentView {
     }
 }
 
-/// One page of documents, newest first.
+/// One page of documents: the queued ones in the order of the queue, then the others, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "DocumentList")]
 pub struct DocumentListView {

@@ -188,10 +188,8 @@ fn document_list(operation: TransformOperation<'_>) -> TransformOperation<'_> {
     let operation = operation
         .id("listDocuments")
         .tag("documents")
-        .summary("Lists documents, newest first.")
-        .response_with::<200, axum::Json<DocumentListView>, _>(|response| {
-        response.description("One page.")
-    });
+        .summary("Lists documents: the queued ones, then the others, newest first.")
+        .response_with::<200, axum::Json<DocumentListView>, _>(|response| response.description("One page."));
     docs::refuses(operation, &[BadRequest])
 }
 

@@ -1,7 +1,11 @@
 //! Documents that no worker has taken yet. "Queued" is not a flag that could be wrong: the job is in the stream.
 
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
-use futures::StreamExt as _;
+use std::collections::BTreeMap;
+
+use async_nats::jetstream::{
+    message::StreamMessage,
+    stream::{self, LastRawMessageError, LastRawMessageErrorKind},
+};
 use schemas::{
     DocumentId, Metadata, Problem, ProjectId, Scope,
     document::{Document, FileLocation, Kind, State},
@@ -38,11 +42,7 @@ pub async fn file(app: &App, scope: &Scope, document: &DocumentId) -> Result<Opt
 }
 
 async fn job(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<Job>, Problem> {
-    let projects: Vec<Option<&ProjectId>> = match scope {
-        Scope::All => vec![None],
-        Scope::Projects(projects) => projects.iter().map(Some).collect(),
-    };
-    for project in projects {
+    for project in projects(scope) {
         if let Some(job) = last(app, &subjects::jobs_of(project, document)).await? {
             return Ok(Some(job));
         }
@@ -51,14 +51,62 @@ async fn job(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<J
 }
 
 async fn last(app: &App, subject: &str) -> Result<Option<Job>, Problem> {
-    let stream = app
-        .nats
-        .jetstream
-        .get_stream_no_info(subjects::INGEST_STREAM)
-        .await
-        .map_err(|_| Problem::unavailable())?;
-    match stream.get_last_raw_message_by_subject(subject).await {
-        Ok(message) => Ok(read(&message.subject, &message.payload, message.time)),
+    let message = readable(queue(app).await?.get_last_raw_message_by_subject(subject).await)?;
+    Ok(message.as_ref().and_then(read))
+}
+
+/// Jobs that are read for one page at most: a filter may want few of very many.
+const MOST_READ: usize = 200;
+
+/// At most `limit` of the queued documents that `wanted` accepts, in the queue's order from a place in it on, and the
+/// place where the next page begins when there is more.
+pub async fn page(
+    app: &App,
+    scope: &Scope,
+    from: u64,
+    limit: usize,
+    wanted: impl Fn(&Document) -> bool,
+) -> Result<(Vec<Document>, Option<u64>), Problem> {
+    let queue = queue(app).await?;
+    let next =
+        async |filter: &str, from| readable(queue.get_first_raw_message_by_subject(filter, from).await);
+    // The next job of each project, by its place in the queue.
+    let mut heads = BTreeMap::new();
+    for project in projects(scope) {
+        let filter = subjects::jobs_in(project);
+        if let Some(message) = next(&filter, from).await? {
+            heads.insert(message.sequence, (filter, message));
+        }
+    }
+    let mut documents: Vec<Document> = Vec::new();
+    for _ in 0..MOST_READ {
+        if documents.len() == limit {
+            break;
+        }
+        let Some((sequence, (filter, message))) = heads.pop_first() else { break };
+        documents.extend(read(&message).map(view).filter(&wanted));
+        if let Some(message) = next(&filter, sequence + 1).await? {
+            heads.insert(message.sequence, (filter, message));
+        }
+    }
+    Ok((documents, heads.first_key_value().map(|(sequence, _)| *sequence)))
+}
+
+fn projects(scope: &Scope) -> Vec<Option<&ProjectId>> {
+    match scope {
+        Scope::All => vec![None],
+        Scope::Projects(projects) => projects.iter().map(Some).collect(),
+    }
+}
+
+async fn queue(app: &App) -> Result<stream::Stream<()>, Problem> {
+    let stream = app.nats.jetstream.get_stream_no_info(subjects::INGEST_STREAM).await;
+    stream.map_err(|_| Problem::unavailable())
+}
+
+fn readable(message: Result<StreamMessage, LastRawMessageError>) -> Result<Option<StreamMessage>, Problem> {
+    match message {
+        Ok(message) => Ok(Some(message)),
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
         Err(error) => {
             tracing::warn!(%error, "looking into the queue");
@@ -67,37 +115,11 @@ async fn last(app: &App, subject: &str) -> Result<Option<Job>, Problem> {
     }
 }
 
-/// The first queued documents, oldest first.
-pub async fn list(app: &App, scope: &Scope, limit: usize) -> Result<Vec<Document>, Problem> {
-    let projects: Vec<String> = match scope {
-        Scope::All => vec!["*".to_owned()],
-        Scope::Projects(projects) => projects.iter().map(ProjectId::token).collect(),
-    };
-    let stream = app
-        .nats
-        .jetstream
-        .get_stream_no_info(subjects::INGEST_STREAM)
-        .await
-        .map_err(|_| Problem::unavailable())?;
-    let mut documents = Vec::new();
-    for project in projects {
-        let filter = format!("acorag.v1.ingest.*.{project}.*");
-        let Ok(mut info) = stream.info_with_subjects(filter).await else { continue };
-        while let Some(Ok((subject, _))) = info.next().await {
-            if documents.len() >= limit {
-                return Ok(documents);
-            }
-            documents.extend(last(app, &subject).await?.map(view));
-        }
-    }
-    Ok(documents)
-}
-
 /// A job as far as it is readable; one that is not will end as a dead letter, with its reason.
-fn read(subject: &str, payload: &[u8], accepted_at: chrono::DateTime<chrono::Utc>) -> Option<Job> {
-    let (project, document) = subjects::parse_job(subject).ok()?;
-    let body = serde_json::from_slice(payload).ok()?;
-    Some(Job { project, document, accepted_at, body })
+fn read(message: &StreamMessage) -> Option<Job> {
+    let (project, document) = subjects::parse_job(&message.subject).ok()?;
+    let body = serde_json::from_slice(&message.payload).ok()?;
+    Some(Job { project, document, accepted_at: message.time, body })
 }
 
 fn view(job: Job) -> Document {

@@ -1,10 +1,11 @@
 //! The SQL behind the look-ups.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use schemas::{
-    DocumentId, Problem,
-    document::{Document, DocumentList, FileLocation, Kind, ListFilter, Records, State},
+    DocumentId,
+    document::{Document, FileLocation, Kind, ListFilter, Records, State},
     problem::Reason,
 };
 use serde_json::{Map, Value};
@@ -78,13 +79,31 @@ pub async fn get(
     Ok(row.and_then(view))
 }
 
+/// Which of these documents the database knows.
+pub async fn known(
+    transaction: &mut Transaction<'_, Postgres>,
+    documents: &[Document],
+) -> sqlx::Result<HashSet<(String, String)>> {
+    let projects: Vec<&str> = documents.iter().map(|document| document.project_id.as_str()).collect();
+    let ids: Vec<&str> = documents.iter().map(|document| document.document_id.as_str()).collect();
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT p.id, d.id FROM document d JOIN project p ON p.key = d.project_key
+         WHERE d.state <> 'deleted' AND (p.id, d.id) IN (SELECT * FROM unnest($1::text[], $2::text[]))",
+    )
+    .bind(&projects)
+    .bind(&ids)
+    .fetch_all(&mut **transaction)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
 /// Newest first. One more than the limit is read to know whether there is a next page.
 pub async fn list(
     transaction: &mut Transaction<'_, Postgres>,
     filter: &ListFilter,
-    after: Option<Cursor>,
+    after: Option<After>,
     limit: i64,
-) -> sqlx::Result<DocumentList> {
+) -> sqlx::Result<(Vec<Document>, Option<After>)> {
     let mut rows: Vec<Row> = sqlx::query_as(select!(
         "WHERE d.state <> 'deleted'
            AND ($1::text IS NULL OR d.state = $1)
@@ -101,8 +120,8 @@ pub async fn list(
     .bind(&filter.category)
     .bind(filter.number.as_deref().map(analysis::codes::normalize))
     .bind(filter.parent_id.as_ref().map(DocumentId::as_str))
-    .bind(after.as_ref().map(|cursor| cursor.accepted_at))
-    .bind(after.map(|cursor| cursor.key))
+    .bind(after.map(|after| after.accepted_at))
+    .bind(after.map(|after| after.key))
     .bind(limit + 1)
     .fetch_all(&mut **transaction)
     .await?;
@@ -110,11 +129,8 @@ pub async fn list(
     if more {
         rows.pop();
     }
-    let last = rows.last().map(|row| Cursor { accepted_at: row.accepted_at, key: row.key });
-    Ok(DocumentList {
-        next_cursor: last.filter(|_| more).map(|cursor| cursor.encode()),
-        documents: rows.into_iter().filter_map(view).collect(),
-    })
+    let last = rows.last().filter(|_| more).map(|row| After { accepted_at: row.accepted_at, key: row.key });
+    Ok((rows.into_iter().filter_map(view).collect(), last))
 }
 
 pub async fn file(
@@ -142,36 +158,11 @@ pub async fn file(
     }))
 }
 
-/// Where a page of the list ended. Opaque to clients.
-pub struct Cursor {
-    accepted_at: DateTime<Utc>,
-    key: i64,
-}
-
-impl Cursor {
-    pub fn parse(text: &str) -> Result<Self, Problem> {
-        let decoded = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        decoded
-            .as_deref()
-            .and_then(|text| text.split_once('.'))
-            .and_then(|(micros, key)| {
-                Some(Self {
-                    accepted_at: DateTime::from_timestamp_micros(micros.parse().ok()?)?,
-                    key: key.parse().ok()?,
-                })
-            })
-            .ok_or_else(|| {
-                Problem::field(
-                    "cursor",
-                    "no es un valor de next_cursor de una lista anterior.",
-                    "is not the next_cursor of an earlier list.",
-                )
-            })
-    }
-
-    fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{}.{}", self.accepted_at.timestamp_micros(), self.key))
-    }
+/// The last document of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct After {
+    pub accepted_at: DateTime<Utc>,
+    pub key: i64,
 }
 
 fn view(row: Row) -> Option<Document> {

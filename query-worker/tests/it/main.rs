@@ -5,6 +5,7 @@
 mod accounts;
 mod analytics;
 mod chat;
+mod documents;
 mod fake_llm;
 mod history;
 mod llm;
