@@ -69,7 +69,6 @@ const ALLOWED: [(&str, &[&str]); 6] = [
         &[
             "> acorag.v1.reply.i.x",
             "> acorag.v1.dlq.query-search",
-            "> $JS.API.STREAM.INFO.INGEST",
             "> $JS.API.STREAM.MSG.GET.INGEST",
             "> $JS.API.STREAM.INFO.QUERIES",
             "> $JS.API.CONSUMER.INFO.QUERIES.query-search",
