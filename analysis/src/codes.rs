@@ -27,6 +27,25 @@ pub fn normalize(number: &str) -> String {
         .collect()
 }
 
+/// What the numbers of one document's revisions have in common: as [`normalize`], but figures that a separator keeps
+/// apart stay apart, for PL-1-11 is not PL-11-1. None for what numbers nothing, such as "S/N" or "TBD".
+pub fn identity(number: &str) -> Option<String> {
+    let mut identity = String::new();
+    let mut apart = false;
+    for c in crate::fold::fold(number).chars().take(4 * MAX_CODE_CHARS) {
+        if !c.is_alphanumeric() {
+            apart = true;
+            continue;
+        }
+        if apart && c.is_numeric() && identity.ends_with(char::is_numeric) {
+            identity.push('-');
+        }
+        apart = false;
+        identity.extend(c.to_uppercase());
+    }
+    identity.contains(char::is_numeric).then_some(identity)
+}
+
 /// The term of a code or of a part of one. The mark keeps it apart from every word.
 pub(crate) fn term(normalized: &str) -> String {
     format!("#{normalized}")
@@ -62,6 +81,17 @@ mod tests {
         }
         assert_eq!(normalize("¿?"), "");
         assert_eq!(normalize(&"9".repeat(1000)).len(), MAX_CODE_CHARS);
+    }
+
+    #[test]
+    fn only_what_numbers_a_document_identifies_it() {
+        for none in ["", "S/N", "N/A", "TBD", "por definir", "—"] {
+            assert_eq!(identity(none), None, "{none}");
+        }
+        assert_eq!(identity("200076_ccc02.pl ar/000400"), identity("200076-CCC02-PL-AR-000400"));
+        assert_eq!(identity("RFI 0042").as_deref(), Some("RFI0042"));
+        assert_ne!(identity("PL-1-11"), identity("PL-11-1"));
+        assert_ne!(identity("АБ-1"), identity("ВГ-1"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Answers to searches, shared by all replicas, and never older than the newest commit they depend on.
 //!
-//! A project's generation is a token in Redis that the ingest workers replace after each commit. An entry remembers the
+//! A project's generation is a token in Redis that the ingest workers replace with each commit. An entry remembers the
 //! generations it was made under, read *before* its question went to a worker, and counts only while they stand.
 
 mod entry;
@@ -14,7 +14,7 @@ use fred::{
     types::{Expiration, SetOptions, Value},
 };
 use prometheus::IntCounterVec;
-use schemas::{Scope, search::Search};
+use schemas::{Scope, cache, search::Search};
 use sha2::{Digest as _, Sha256};
 
 use crate::redis::Redis;
@@ -55,8 +55,6 @@ pub struct Place {
     generations: Vec<String>,
 }
 
-/// The generation of all projects together.
-const ALL: &str = "acorag:gen";
 /// With more projects than this, their common generation stands for all of them.
 const MOST_PROJECTS: usize = 16;
 
@@ -107,6 +105,10 @@ impl Cache {
     }
 
     pub async fn keep(&self, place: &Place, entry: &Entry) {
+        // A commit may be under way: the answer may be older than it, and nobody would know.
+        if place.generations.iter().any(|generation| generation.starts_with(cache::CHANGING)) {
+            return;
+        }
         let Some(written) = entry.write(&place.generations) else { return };
         if written.len() > self.config.cache_entry_kib * 1024 {
             return;
@@ -147,9 +149,9 @@ fn generation_keys(scope: &Scope) -> Vec<String> {
             let mut projects: Vec<_> = projects.iter().collect();
             projects.sort();
             projects.dedup();
-            projects.into_iter().map(|project| format!("{ALL}:{}", project.token())).collect()
+            projects.into_iter().map(|project| cache::generation_of(&project.token())).collect()
         }
-        _ => vec![ALL.to_owned()],
+        _ => vec![cache::GENERATION.to_owned()],
     }
 }
 

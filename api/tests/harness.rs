@@ -342,7 +342,7 @@ pub struct Job {
 
 impl Jobs {
     pub async fn watch(nats: &Nats) -> Self {
-        let messages = nats.client.subscribe(subjects::INGEST_ALL).await.unwrap();
+        let messages = nats.client.subscribe("acorag.v1.ingest.>").await.unwrap();
         nats.client.flush().await.unwrap();
         Self { nats: nats.clone(), messages }
     }

@@ -36,6 +36,7 @@ pub struct App {
     /// This very program, which reads documents when called as `extract`.
     pub program: PathBuf,
     pub pdfium: PathBuf,
+    pub max_file_bytes: u64,
     pub chunking: ChunkOptions,
 }
 
@@ -74,6 +75,7 @@ impl App {
             // Stays this program even when a rollout replaces its file.
             program: PathBuf::from("/proc/self/exe"),
             pdfium: config.pdfium_path.clone(),
+            max_file_bytes: u64::from(config.max_upload_mb) << 20,
             chunking,
         })
     }

@@ -41,6 +41,9 @@ pub struct Config {
     /// The PDFium library that reads PDFs: a path, or a name for the system's loader to find.
     #[arg(long, env = "PDFIUM_PATH", default_value = "libpdfium.so")]
     pub pdfium_path: std::path::PathBuf,
+    /// Largest file that is read, in MiB. Uploads are refused beyond it by the api; a producer's file is, here.
+    #[arg(long, env = "MAX_UPLOAD_MB", default_value_t = 100)]
+    pub max_upload_mb: u32,
     /// Documents processed at the same time.
     #[arg(long, env = "INGEST_SLOTS", default_value_t = 3)]
     pub ingest_slots: usize,

@@ -194,7 +194,7 @@ impl Letters {
 fn is_job(subject: &str, letter: &str) -> bool {
     subjects::parse_job(subject).is_ok()
         && JobKind::ALL.into_iter().any(|kind| {
-            subject.starts_with(kind.filter().trim_end_matches(['*', '.']))
+            kind.filters().iter().any(|filter| subject.starts_with(filter.trim_end_matches(['*', '.'])))
                 && letter == subjects::dead_letter(&ingest_consumer(kind))
         })
 }

@@ -9,8 +9,10 @@ use platform::nats::{
     publish,
 };
 use schemas::{
-    event::{DocumentEvent, EventKind},
-    ingest::{IngestDocument, MAX_JOB_BYTES},
+    ProjectId,
+    event::{DocumentEvent, EventKind, Stage},
+    headers,
+    ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
     problem::Reason,
     subjects::{self, JobKind},
 };
@@ -19,7 +21,7 @@ use crate::{
     app::App,
     metrics::cause,
     progress::Progress,
-    store::{self, Job},
+    store::{self, Job, Revived},
 };
 
 pub struct Jobs {
@@ -40,7 +42,8 @@ pub enum Failure {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        if platform::postgres::is_transient(&error) {
+        // Too much for one statement is so the next time, too: it is not waited for without end.
+        if platform::postgres::is_transient(&error) && !platform::postgres::took_too_long(&error) {
             return Self::Wait(format!("PostgreSQL: {error}"));
         }
         tracing::error!(%error, "database");
@@ -70,7 +73,7 @@ impl Handler for Jobs {
                 Ok(job) => {
                     let progress = self.progress(&delivery, &job);
                     let result = document::index(&self.app, &delivery, &job, &progress).await;
-                    self.ended(&job, &result).await;
+                    self.ended(&job, &result, &progress).await;
                     result
                 }
                 Err(reason) => Err(Failure::Dead(reason)),
@@ -113,11 +116,11 @@ impl Jobs {
                 (job, keep)
             }
         };
-        if !keep {
-            store::fail::fail(&self.app.pool, &job, reason).await?;
-        }
-        // Passages it had are gone: no cache may show them.
-        self.app.generations.renew(&job.project).await;
+        let revived = match keep {
+            true => None,
+            false => self.app.generations.changing(&job, self.write_down(&job, reason)).await?,
+        };
+        again(&self.app, delivery, &job.project, revived).await?;
         let progress = self.progress(delivery, &job);
         let event = DocumentEvent {
             reason: Some(reason.clone()),
@@ -131,6 +134,18 @@ impl Jobs {
             .map_err(|failure| anyhow::anyhow!("closing the import: {failure:?}"))
     }
 
+    /// What the database will not take must not keep the document from having failed.
+    async fn write_down(&self, job: &Job, reason: &Reason) -> sqlx::Result<Option<Revived>> {
+        match store::fail::fail(&self.app.pool, job, reason).await {
+            Err(error) if !platform::postgres::is_transient(&error) => {
+                tracing::error!(%error, "a failed document could not be written down whole");
+                let body = IngestDocument { parent: job.body.parent.clone(), ..unreadable() };
+                store::fail::fail(&self.app.pool, &Job { body, ..job.clone() }, reason).await
+            }
+            written => written,
+        }
+    }
+
     fn progress(&self, delivery: &Delivery, job: &Job) -> Progress {
         Progress::new(
             self.app.nats.clone(),
@@ -141,7 +156,10 @@ impl Jobs {
     }
 
     /// An attempt that failed did at least not kill the worker: it does not count towards that.
-    async fn ended(&self, job: &Job, result: &Result<(), Failure>) {
+    async fn ended(&self, job: &Job, result: &Result<(), Failure>, progress: &Progress) {
+        if matches!(result, Err(Failure::Wait(_))) {
+            progress.at(Stage::Waiting, 0).await;
+        }
         if matches!(result, Err(Failure::Wait(_) | Failure::Retry(_)))
             && let Err(error) = store::start::ended(&self.app.pool, job).await
         {
@@ -165,9 +183,10 @@ fn read(delivery: &Delivery) -> Result<Job, Reason> {
             format!("The subject names no document: {error}"),
         )
     })?;
-    let body: IngestDocument = serde_json::from_slice(&delivery.payload).map_err(|error| {
+    let mut body: IngestDocument = serde_json::from_slice(&delivery.payload).map_err(|error| {
         invalid(format!("El mensaje no es válido: {error}"), format!("The message is not valid: {error}"))
     })?;
+    without_nul(&mut body);
     // The subject is what NATS's own permissions guard: a body must not reach past it into another project.
     if body.metadata.project_id.as_ref().is_some_and(|named| *named != project) {
         return Err(invalid(
@@ -175,15 +194,52 @@ fn read(delivery: &Delivery) -> Result<Job, Reason> {
             "The message names another project than its subject.".to_owned(),
         ));
     }
+    // And neither may what else names another project, from whom it is not the service's own.
+    if !subjects::is_the_services_own(&delivery.subject)
+        && (body.parent.is_some() || body.record_scope.is_some())
+    {
+        return Err(invalid(
+            "`parent` y `record_scope` son del propio servicio; no los envíe.".to_owned(),
+            "`parent` and `record_scope` are the service's own; do not send them.".to_owned(),
+        ));
+    }
     if let Some((field, problem)) = body.metadata.out_of_bounds() {
         return Err(invalid(format!("metadata.{field}: {problem}"), format!("metadata.{field}: {problem}")));
     }
-    Ok(Job::new(project, document, delivery.published, body))
+    let job = Job::new(project, document, delivery.published, body);
+    let first = platform::nats::text(delivery.headers.as_ref(), headers::ACCEPTED)
+        .and_then(|at| chrono::DateTime::parse_from_rfc3339(&at).ok());
+    Ok(match first {
+        Some(first) => job.first_accepted(first.to_utc()),
+        None => job,
+    })
+}
+
+/// PostgreSQL keeps no NUL, and text taken out of PDFs often has some.
+fn without_nul(body: &mut IngestDocument) {
+    let (Source::Text(content) | Source::Object(ObjectRef { name: content, .. })) = &mut body.source;
+    for text in [content, &mut body.filename, &mut body.media_type] {
+        text.retain(|c| c != '\0');
+    }
+}
+
+/// Queues a revision that answers again.
+async fn again(
+    app: &App,
+    delivery: &Delivery,
+    project: &ProjectId,
+    revived: impl IntoIterator<Item = Revived>,
+) -> Result<(), publish::Error> {
+    for (document, job) in revived {
+        let id = format!("revive:{}:{}", delivery.sequence, document.token());
+        app.nats.publish(job.subject(project, &document), &delivery.context, Some(&id), &job).await?;
+    }
+    Ok(())
 }
 
 fn unreadable() -> IngestDocument {
     IngestDocument {
-        source: schemas::ingest::Source::Text(String::new()),
+        source: Source::Text(String::new()),
         metadata: schemas::Metadata::default(),
         filename: String::new(),
         media_type: String::new(),

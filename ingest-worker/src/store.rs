@@ -12,7 +12,9 @@ use schemas::{
     DocumentId, ProjectId, Scope,
     ingest::{IngestDocument, Parent},
 };
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgPool, Postgres, Transaction, types::Json};
+
+use crate::revision::Revision;
 
 type Tx = Transaction<'static, Postgres>;
 
@@ -24,6 +26,8 @@ pub struct Job {
     /// When the queue took it, to the microsecond that the database keeps. It identifies the job, and orders the jobs
     /// of one document.
     pub accepted_at: DateTime<Utc>,
+    /// When it was first accepted, should it be queued again: what came in between makes it void.
+    pub since: DateTime<Utc>,
     pub body: IngestDocument,
 }
 
@@ -34,7 +38,14 @@ impl Job {
         published: DateTime<Utc>,
         body: IngestDocument,
     ) -> Self {
-        Self { project, document, accepted_at: published.trunc_subsecs(6), body }
+        let accepted_at = published.trunc_subsecs(6);
+        Self { project, document, accepted_at, since: accepted_at, body }
+    }
+
+    /// The same, accepted for the first time at an earlier moment.
+    #[must_use]
+    pub fn first_accepted(self, at: DateTime<Utc>) -> Self {
+        Self { since: self.accepted_at.min(at.trunc_subsecs(6)), ..self }
     }
 
     /// What to call it before it is read.
@@ -115,6 +126,39 @@ async fn add_to_sums(tx: &mut Tx, project_key: i32, chunks: i64, terms: i64) -> 
         .map(drop)
 }
 
+/// A revision that answers again, and the job that brings it back.
+pub type Revived = (DocumentId, IngestDocument);
+
+/// The newest of the revisions that this document had superseded, of those whose number is not `kept` by it.
+async fn revive(
+    tx: &mut Tx,
+    project_key: i32,
+    document: &DocumentId,
+    kept: Option<&str>,
+) -> sqlx::Result<Option<Revived>> {
+    let candidates: Vec<(String, Json<IngestDocument>, DateTime<Utc>)> = sqlx::query_as(
+        "SELECT id, job, accepted_at FROM document
+         WHERE project_key = $1 AND superseded_by = $2 AND state = 'superseded' AND job IS NOT NULL",
+    )
+    .bind(project_key)
+    .bind(document.as_str())
+    .fetch_all(&mut **tx)
+    .await?;
+    let revision = |(_, Json(job), accepted_at): &(String, Json<IngestDocument>, DateTime<Utc>)| Revision {
+        code: job.metadata.revision.clone(),
+        date_modified: job.metadata.date_modified,
+        accepted_at: *accepted_at,
+    };
+    let is_kept = |job: &IngestDocument| {
+        kept.is_some() && analysis::codes::identity(&job.metadata.number).as_deref() == kept
+    };
+    let newest =
+        candidates.into_iter().filter(|(_, Json(job), _)| !is_kept(job)).reduce(|best, candidate| {
+            if revision(&candidate).replaces(&revision(&best)) { candidate } else { best }
+        });
+    Ok(newest.and_then(|(id, Json(job), _)| Some((id.parse().ok()?, job))))
+}
+
 /// Notes in its import what became of a record.
 async fn settle_record(
     tx: &mut Tx,
@@ -135,7 +179,7 @@ async fn settle_record(
     .bind(project.as_str())
     .bind(document.as_str())
     .bind(outcome)
-    .bind(reason.map(sqlx::types::Json))
+    .bind(reason.map(Json))
     .execute(&mut **tx)
     .await
     .map(drop)

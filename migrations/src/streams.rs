@@ -103,7 +103,7 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
         // "queued" means.
         stream::Config {
             name: subjects::INGEST_STREAM.to_owned(),
-            subjects: vec![subjects::INGEST_ALL.to_owned()],
+            subjects: subjects::all_jobs(),
             retention: RetentionPolicy::WorkQueue,
             max_messages: settings.max_queued_jobs,
             max_message_size: 128 * 1024,
@@ -149,7 +149,7 @@ fn consumers(settings: &StreamSettings) -> Vec<(&'static str, pull::Config)> {
     let jobs = JobKind::ALL.into_iter().map(|kind| {
         let config = pull::Config {
             durable_name: Some(ingest_consumer(kind)),
-            filter_subject: kind.filter(),
+            filter_subjects: kind.filters(),
             ack_policy: AckPolicy::Explicit,
             ack_wait: ack_wait(subjects::INGEST_STREAM),
             // The worker decides when a job is given up and dead-letters it; the server never drops one silently.

@@ -27,6 +27,7 @@ pub fn document() -> Value {
     for kind in JobKind::ALL {
         document.job(kind);
     }
+    document.upload();
     document.events();
     document.query::<Ping>();
     document.query::<Search>();
@@ -93,6 +94,13 @@ impl Builder {
                 job_examples(),
             );
         }
+    }
+
+    fn upload(&mut self) {
+        let summary = "Index this document, which came through the api: its message may name a parent and other projects.";
+        let address = "acorag.v1.ingest.upload.{project}.{document}";
+        self.channel("ingest.upload", address, &["IngestDocument"], summary, &["project", "document"]);
+        self.operation("ingest.upload", "send", "ingest.upload", summary, None);
     }
 
     fn events(&mut self) {

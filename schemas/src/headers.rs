@@ -14,6 +14,9 @@ pub const VERSION: &str = "Acorag-Version";
 pub const FRAME: &str = "Acorag-Frame";
 /// On a job whose `queued` event its publisher has announced itself.
 pub const ANNOUNCED: &str = "Acorag-Announced";
+/// On a dead letter, and on the job that it becomes again: when the job was first accepted (RFC 3339). Nothing that came
+/// later is undone by it.
+pub const ACCEPTED: &str = "Acorag-Accepted";
 /// On a dead letter: the subject it had, why it died, after how many attempts.
 pub const DEAD_SUBJECT: &str = "Acorag-Dead-Subject";
 pub const DEAD_REASON: &str = "Acorag-Dead-Reason";

@@ -1,15 +1,19 @@
 //! Jobs for the ingest workers. The api publishes them, and so may anybody with the right to the subject.
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{DocumentId, Metadata, ProjectId, Scope};
+use crate::{
+    DocumentId, Metadata, ProjectId, Scope,
+    subjects::{self, JobKind},
+};
 
 /// Largest job message in bytes: jobs refer to documents, they do not carry them. Longer text goes to the object store.
 pub const MAX_JOB_BYTES: usize = 64 * 1024;
 
-/// "Index this document": on `acorag.v1.ingest.document.<project>.<document>` (and, for one record of an import, on
-/// `….record.…`). The subject says which project and document; the message says what it is made of.
+/// "Index this document": on `acorag.v1.ingest.document.<project>.<document>` (for an upload on `….upload.…`, for one
+/// record of an import on `….record.…`). The subject says which project and document; the message says what it is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IngestDocument {
     #[serde(flatten)]
@@ -22,15 +26,24 @@ pub struct IngestDocument {
     /// Media type, when known; the content decides when they disagree.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub media_type: String,
-    /// The import or mail this came with.
+    /// The import or mail this came with. The service's own: refused on `….document.…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
-    /// For an import: the projects its records may name themselves. Absent: they all belong to the import's own.
+    /// For an import: the projects its records may name themselves. Absent: they all belong to the import's own. The
+    /// service's own: refused on `….document.…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_scope: Option<Scope>,
 }
 
 impl IngestDocument {
+    /// Where the service itself publishes it.
+    pub fn subject(&self, project: &ProjectId, document: &DocumentId) -> String {
+        match self.parent {
+            Some(_) => subjects::job(JobKind::Record, project, document),
+            None => subjects::upload(project, document),
+        }
+    }
+
     /// Whether indexing this job would give what indexing the other gave: the same bytes or text, described the same.
     pub fn same_content(&self, other: &Self) -> bool {
         let same_source = match (&self.source, &other.source) {
@@ -52,6 +65,12 @@ pub struct Parent {
     /// Its place in there, from 0.
     #[serde(default)]
     pub index: u32,
+    /// How many it came through: 1 in a mail, 2 in a mail within a mail.
+    #[serde(default)]
+    pub depth: u8,
+    /// When the parent's own job was accepted: what is deleted after that takes this with it, whenever this is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<DateTime<Utc>>,
 }
 
 /// Where a document's content is.

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod analytics;
 pub mod asyncapi;
+pub mod cache;
 pub mod chat;
 pub mod document;
 pub mod event;

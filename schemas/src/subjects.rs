@@ -9,7 +9,6 @@ pub const DEAD_LETTERS_STREAM: &str = "DLQ";
 /// The object store that holds original files.
 pub const FILES_BUCKET: &str = "FILES";
 
-pub const INGEST_ALL: &str = "acorag.v1.ingest.>";
 pub const QUERIES_ALL: &str = "acorag.v1.query.>";
 pub const EVENTS_ALL: &str = "acorag.v1.event.>";
 pub const DEAD_LETTERS_ALL: &str = "acorag.v1.dlq.>";
@@ -37,13 +36,35 @@ impl JobKind {
     }
 
     /// The subjects of all jobs of this kind.
-    pub fn filter(self) -> String {
-        format!("acorag.v1.ingest.{}.*.*", self.name())
+    pub fn filters(self) -> Vec<String> {
+        let uploads = (self == Self::Document).then_some(UPLOAD);
+        std::iter::once(self.name())
+            .chain(uploads)
+            .map(|kind| format!("acorag.v1.ingest.{kind}.*.*"))
+            .collect()
     }
 }
 
+/// The subjects of all jobs: those that some consumer reads, so that a mistyped one is refused and not kept for ever.
+pub fn all_jobs() -> Vec<String> {
+    JobKind::ALL.into_iter().flat_map(JobKind::filters).collect()
+}
+
+/// In place of `document`: one that came through the api. Event producers may not publish here.
+const UPLOAD: &str = "upload";
+
 pub fn job(kind: JobKind, project: &ProjectId, document: &DocumentId) -> String {
     format!("acorag.v1.ingest.{}.{}.{}", kind.name(), project.token(), document.token())
+}
+
+/// A [`JobKind::Document`] of the service's own, whose message is trusted to name a parent and other projects.
+pub fn upload(project: &ProjectId, document: &DocumentId) -> String {
+    format!("acorag.v1.ingest.{UPLOAD}.{}.{}", project.token(), document.token())
+}
+
+/// Whether only the service itself may publish on this subject of a job.
+pub fn is_the_services_own(job: &str) -> bool {
+    !job.starts_with(&format!("acorag.v1.ingest.{}.", JobKind::Document.name()))
 }
 
 /// Every job of one document, whatever it asks for: how one looks up whether it is still queued. Without a project,

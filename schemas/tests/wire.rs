@@ -51,7 +51,13 @@ fn jobs() {
         metadata: metadata(),
         filename: "plano.pdf".into(),
         media_type: "application/pdf".into(),
-        parent: Some(Parent { project_id: project(), document_id: document_id(), index: 3 }),
+        parent: Some(Parent {
+            project_id: project(),
+            document_id: document_id(),
+            index: 3,
+            depth: 1,
+            accepted_at: Some(moment()),
+        }),
         record_scope: Some(Scope::All),
     };
     wire("job_object", &job);

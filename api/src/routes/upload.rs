@@ -27,7 +27,6 @@ use schemas::{
     headers,
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
     problem::UiLanguage,
-    subjects::{self, JobKind},
     upload::{AcceptedData, UploadAccepted, UploadIndexed},
 };
 
@@ -161,7 +160,7 @@ async fn publish(nats: &Nats, id: &RequestId, job: Job, draft: Draft) -> Result<
     let mut map = context.headers();
     map.insert(headers::MESSAGE_ID, uuid::Uuid::now_v7().to_string().as_str());
     map.insert(headers::ANNOUNCED, "1");
-    let subject = subjects::job(JobKind::Document, &job.project, &job.document);
+    let subject = job.ingest.subject(&job.project, &job.document);
     match nats.publish_raw(subject, map, Bytes::from(payload)).await {
         Ok(()) => draft.keep(),
         Err(publish::Error::Full) => return Err(Problem::overloaded()),

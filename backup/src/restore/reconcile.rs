@@ -79,7 +79,7 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
             continue;
         }
         match job {
-            Some(Json(job)) => plan.again.push((subjects::job(JobKind::Document, &project, &document), job)),
+            Some(Json(job)) => plan.again.push((job.subject(&project, &document), job)),
             None => {
                 lose(&mut tx, key).await?;
                 plan.lost += 1;

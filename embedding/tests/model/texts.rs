@@ -59,7 +59,8 @@ async fn odd_texts_neither_fail_nor_take_long() {
         let passage = model.passages(vec![text.clone()]).await;
         let start: String = text.chars().take(12).collect();
         assert!(query.is_ok() && passage.is_ok(), "{start:?}: {query:?} {passage:?}");
-        assert!(started.elapsed() < Duration::from_secs(10), "{start:?}: {:?}", started.elapsed());
+        // Patient with a busy machine; what grows with the square of a text takes hours.
+        assert!(started.elapsed() < Duration::from_secs(60), "{start:?}: {:?}", started.elapsed());
     }
 }
 

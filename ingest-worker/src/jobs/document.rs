@@ -8,12 +8,11 @@ use schemas::{
     event::{DocumentEvent, EventKind, Stage},
     ingest::{IngestDocument, ObjectRef, Parent, Source},
     problem::Reason,
-    subjects::{self, JobKind},
 };
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Failure, import, internal};
+use super::{Failure, again, import, internal};
 use crate::{
     app::App,
     chunk::{Chunk, chunk},
@@ -26,6 +25,8 @@ use crate::{
     },
 };
 
+/// Mails within mails are read down to here: each costs a document.
+const DEEPEST: u8 = 5;
 /// Passages embedded between two signs of progress.
 const SLICE: usize = 16;
 
@@ -49,7 +50,8 @@ pub async fn index(app: &App, delivery: &Delivery, job: &Job, progress: &Progres
             )));
         }
         Start::Done { chunks, text_length, superseded, title, replaced } => {
-            app.generations.renew(&job.project).await;
+            // Its worker may have died between the commit and the news of it to the caches.
+            app.generations.changed(job).await;
             if delivery.attempt > 1 {
                 // Whoever committed it may have died before it told anybody.
                 tell_superseded(job, progress, replaced).await?;
@@ -63,34 +65,39 @@ pub async fn index(app: &App, delivery: &Delivery, job: &Job, progress: &Progres
     let (extracted, file) = match &job.body.source {
         Source::Text(text) => (Extracted::from_text(text), None),
         Source::Object(object) => {
-            let file = fetch(app, object).await?;
+            let (file, stored) = fetch(app, object).await?;
             if records::is_records(&first_bytes(file.path()).await?) {
-                return import::split(app, delivery, job, progress, file.path()).await;
+                return import::split(app, delivery, job, progress, file.path(), &stored).await;
             }
-            (extract(app, job, file.path()).await?, Some(object))
+            (extract(app, job, file.path()).await?, Some(stored))
         }
     };
     let content = content(app, job, progress, &extracted, file).await?;
-    for (index, attachment) in extracted.attachments.iter().enumerate() {
-        publish_attachment(app, delivery, job, index, attachment).await?;
+    let depth = job.body.parent.as_ref().map_or(0, |parent| parent.depth);
+    if depth < DEEPEST {
+        for (index, attachment) in extracted.attachments.iter().enumerate() {
+            publish_attachment(app, delivery, job, index, attachment).await?;
+        }
+    } else if !extracted.attachments.is_empty() {
+        tracing::info!(depth, "attachments so deep within mails are left out");
     }
     progress.at(Stage::Storing, 95).await;
     let committed = {
         let _timer = app.metrics.stage_seconds.with_label_values(&["store"]).start_timer();
-        store::index::commit(&app.pool, job, &content).await?
+        app.generations.changing(job, store::index::commit(&app.pool, job, &content)).await?
     };
     let Some(committed) = committed else {
         tracing::info!("a later job of this document has made this one void");
         return import::record_settled(app, delivery, job, false).await;
     };
-    app.generations.renew(&job.project).await;
-    tell(app, job, progress, &content, committed).await?;
+    tell(app, delivery, job, progress, &content, committed).await?;
     import::record_settled(app, delivery, job, false).await
 }
 
 /// Publishes what the commit changed, and drops the file that nothing refers to any more.
 async fn tell(
     app: &App,
+    delivery: &Delivery,
     job: &Job,
     progress: &Progress,
     content: &Content,
@@ -106,13 +113,22 @@ async fn tell(
     };
     let by = committed.superseded_by;
     publish_outcome(job, progress, kind, title.clone(), chunks, content.text_length, by).await?;
-    if let Some(object) = committed.unused_object
-        && let Err(error) = app.objects.delete(&object).await
-    {
-        tracing::warn!(%error, object, "an unused file stays until the sweep");
+    again(app, delivery, &job.project, committed.revived).await?;
+    if let Some(object) = committed.unused_object {
+        remove(app, &object).await;
     }
     tracing::info!(document_id = %job.document, project_id = %job.project, chunks, "indexed");
     Ok(())
+}
+
+/// Removes a file that its document no longer needs. One that a producer stored under a name of its own may serve others,
+/// which only the sweep can tell.
+pub async fn remove(app: &App, object: &str) {
+    let is_the_services_own = ["part-", "record-"].iter().any(|prefix| object.starts_with(prefix))
+        || object.parse::<uuid::Uuid>().is_ok();
+    if is_the_services_own && let Err(error) = app.objects.delete(object).await {
+        tracing::warn!(%error, object, "an unused file stays until the sweep");
+    }
 }
 
 async fn tell_superseded(job: &Job, progress: &Progress, older: Vec<DocumentId>) -> Result<(), Failure> {
@@ -147,8 +163,8 @@ async fn publish_outcome(
     Ok(progress.publish(&event).await?)
 }
 
-/// Brings a file from the object store into a temporary one, and checks that it is what was announced.
-async fn fetch(app: &App, object: &ObjectRef) -> Result<NamedTempFile, Failure> {
+/// Brings a file from the object store into a temporary one, checks that it is what was announced, and says what it is.
+async fn fetch(app: &App, object: &ObjectRef) -> Result<(NamedTempFile, ObjectRef), Failure> {
     let _timer = app.metrics.stage_seconds.with_label_values(&["read"]).start_timer();
     let missing = || {
         Failure::Dead(Reason::new(
@@ -163,6 +179,9 @@ async fn fetch(app: &App, object: &ObjectRef) -> Result<NamedTempFile, Failure> 
     })?;
     if stored.size == 0 {
         return Err(Failure::Dead(extract::Error::Empty.reason()));
+    }
+    if stored.size > app.max_file_bytes {
+        return Err(Failure::Dead(too_large(app.max_file_bytes)));
     }
     if !object.sha256.is_empty() && !object.sha256.eq_ignore_ascii_case(&stored.sha256) {
         return Err(Failure::Dead(Reason::new(
@@ -185,7 +204,16 @@ async fn fetch(app: &App, object: &ObjectRef) -> Result<NamedTempFile, Failure> 
     if copied != stored.size {
         return Err(Failure::Wait(format!("object store: {copied} of {} bytes came", stored.size)));
     }
-    Ok(file)
+    Ok((file, ObjectRef { name: stored.name, size: stored.size, sha256: stored.sha256 }))
+}
+
+fn too_large(limit: u64) -> Reason {
+    let limit = limit >> 20;
+    Reason::new(
+        "too_large",
+        format!("El archivo supera el máximo de {limit} MiB."),
+        format!("The file exceeds the maximum of {limit} MiB."),
+    )
 }
 
 async fn first_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -217,7 +245,7 @@ async fn content(
     job: &Job,
     progress: &Progress,
     extracted: &Extracted,
-    object: Option<&ObjectRef>,
+    object: Option<ObjectRef>,
 ) -> Result<Content, Failure> {
     let (model, options, copy) = (app.model.clone(), app.chunking.clone(), extracted.clone());
     let chunks =
@@ -242,9 +270,9 @@ async fn content(
         date: metadata.date,
         media_type: metadata.media_type.clone(),
         file_type: metadata.file_type.clone(),
-        object: object.map(|object| object.name.clone()).unwrap_or_default(),
-        size: object.map_or_else(|| extracted.text_length(), |object| object.size),
-        sha256: object.map(|object| object.sha256.clone()).unwrap_or_default(),
+        size: object.as_ref().map_or_else(|| extracted.text_length(), |object| object.size),
+        sha256: object.as_ref().map(|object| object.sha256.clone()).unwrap_or_default(),
+        object: object.map(|object| object.name).unwrap_or_default(),
         pages: metadata.pages,
         text_length: extracted.text_length(),
         passages,
@@ -329,10 +357,11 @@ async fn publish_attachment(
             project_id: job.project.clone(),
             document_id: job.document.clone(),
             index: u32::try_from(index).unwrap_or(u32::MAX),
+            depth: job.body.parent.as_ref().map_or(0, |parent| parent.depth).saturating_add(1),
+            accepted_at: Some(job.accepted_at),
         }),
         record_scope: None,
     };
     let id = format!("{}:{index}", delivery.sequence);
-    let subject = subjects::job(JobKind::Record, &job.project, &document);
-    Ok(app.nats.publish(subject, &delivery.context, Some(&id), &body).await?)
+    Ok(app.nats.publish(body.subject(&job.project, &document), &delivery.context, Some(&id), &body).await?)
 }

@@ -11,7 +11,6 @@ use schemas::{
     event::{DocumentEvent, EventKind, Stage},
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Parent, Source},
     problem::Reason,
-    subjects::{self, JobKind},
 };
 use tokio::sync::mpsc;
 
@@ -31,16 +30,22 @@ use crate::{
 
 /// Records noted and published together.
 const BATCH: usize = 200;
+/// A longer file name is cut.
+const MAX_FILENAME_CHARS: usize = 255;
+/// Between two looks whether a full queue has room again.
+const FULL: std::time::Duration = std::time::Duration::from_secs(1);
 /// Between two counts of how far an import is: counting costs as much as it has records.
 const EVERY: u32 = 50;
 
-/// Makes a job of every record. Cut short, it starts again: a record published twice is the same document.
+/// Makes a job of every record. Cut short, it starts again: a record published twice is the same document, and one that
+/// is done is not published again.
 pub async fn split(
     app: &App,
     delivery: &Delivery,
     job: &Job,
     progress: &Progress,
     path: &Path,
+    file: &ObjectRef,
 ) -> Result<(), Failure> {
     store::import::begin(&app.pool, job).await?;
     let mut batches = read(path.to_owned());
@@ -48,9 +53,14 @@ pub async fn split(
     while let Some(batch) = batches.recv().await {
         let prepared: Vec<Prepared> = batch.into_iter().map(|record| prepare(job, record)).collect();
         let noted: Vec<Noted> = prepared.iter().map(Prepared::noted).collect();
-        store::import::note(&app.pool, job, &noted).await?;
+        let Some(settled) = store::import::note(&app.pool, job, &noted).await? else {
+            tracing::info!("a later job of this import, or its deletion, has made this one void");
+            return Ok(());
+        };
         for record in prepared {
-            if let Prepared::Document { project, document, body } = record {
+            if let Prepared::Document { project, document, body } = record
+                && !settled.contains(&(project.to_string(), document.to_string()))
+            {
                 publish_record(app, delivery, job, index, &project, &document, *body).await?;
             }
             index += 1;
@@ -59,7 +69,7 @@ pub async fn split(
     }
     let extension =
         job.body.filename.rsplit_once('.').map_or("ndjson", |(_, extension)| extension).to_lowercase();
-    store::import::split(&app.pool, job, &extension).await?;
+    store::import::split(&app.pool, job, file, &extension).await?;
     tracing::info!(records = index, "an import is split into its records");
     close(app, delivery, &job.project, &job.document).await
 }
@@ -129,12 +139,14 @@ fn prepare(job: &Job, record: Result<Record, records::RecordError>) -> Prepared 
     let body = IngestDocument {
         source: Source::Text(text),
         metadata,
-        filename: record.filename,
+        filename: record.filename.chars().take(MAX_FILENAME_CHARS).collect(),
         media_type: String::new(),
         parent: Some(Parent {
             project_id: job.project.clone(),
             document_id: job.document.clone(),
             index: u32::try_from(record.index).unwrap_or(u32::MAX),
+            depth: 1,
+            accepted_at: Some(job.accepted_at),
         }),
         record_scope: None,
     };
@@ -185,10 +197,15 @@ async fn publish_record(
         "text/plain".clone_into(&mut body.media_type);
     }
     let id = format!("{}:{index}", delivery.sequence);
-    Ok(app
-        .nats
-        .publish(subjects::job(JobKind::Record, project, document), &delivery.context, Some(&id), &body)
-        .await?)
+    let subject = body.subject(project, document);
+    // A full queue is waited for right here: begun anew, the import would fill what room there is with what it has
+    // published before, and never end.
+    loop {
+        match app.nats.publish(subject.clone(), &delivery.context, Some(&id), &body).await {
+            Err(publish::Error::Full) => tokio::time::sleep(FULL).await,
+            published => return Ok(published?),
+        }
+    }
 }
 
 /// Looks, after a record is settled, whether it was its import's last. `failed` records may be the last, too.

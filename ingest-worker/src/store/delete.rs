@@ -1,10 +1,10 @@
 //! Forgetting a document.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use schemas::{DocumentId, ProjectId, Scope, ingest::IngestDocument};
-use sqlx::{PgPool, types::Json};
+use schemas::{DocumentId, ProjectId, Scope};
+use sqlx::PgPool;
 
-use super::{Tx, clear, lock, project};
+use super::{Revived, Tx, clear, lock, project, revive};
 
 /// What a deletion leaves to do outside the database.
 #[derive(Debug, Default)]
@@ -12,8 +12,8 @@ pub struct Deleted {
     pub objects: Vec<String>,
     /// What went with an import or mail, in the same project.
     pub parts: Vec<DocumentId>,
-    /// The revision that was superseded by the deleted one and is the current one again, once it is indexed again.
-    pub revive: Option<(DocumentId, IngestDocument)>,
+    /// Revisions that were superseded by what is deleted, and are the current ones again once they are indexed again.
+    pub revived: Vec<Revived>,
 }
 
 /// Removes the document and what came with it, leaving a tombstone that voids every job accepted before `at`.
@@ -43,14 +43,21 @@ pub async fn delete(
         return Ok(None);
     }
     let parts: Vec<(i64, String, String, i32, i32)> = sqlx::query_as(
-        "SELECT key, id, object, chunks, terms FROM document
-         WHERE parent_key = $1 AND project_key = $2 AND state <> 'deleted' ORDER BY key FOR UPDATE",
+        "WITH RECURSIVE part AS (
+             SELECT key FROM document WHERE parent_key = $1
+             UNION
+             SELECT document.key FROM document JOIN part ON parent_key = part.key
+         )
+         SELECT key, id, object, chunks, terms FROM document
+         WHERE key IN (SELECT key FROM part) AND project_key = $2 AND state <> 'deleted' AND accepted_at <= $3
+         ORDER BY key FOR UPDATE",
     )
     .bind(row.key)
     .bind(project_key)
+    .bind(at)
     .fetch_all(&mut *tx)
     .await?;
-    let mut deleted = Deleted { revive: revive(&mut tx, project_key, document).await?, ..Deleted::default() };
+    let mut deleted = Deleted::default();
     for (key, id, object, chunks, terms) in parts {
         clear(&mut tx, project_key, key, chunks, terms).await?;
         bury(&mut tx, key, at).await?;
@@ -59,10 +66,13 @@ pub async fn delete(
     }
     clear(&mut tx, project_key, row.key, row.chunks, row.terms).await?;
     bury(&mut tx, row.key, at).await?;
+    // Asked when all are buried: none of them answers again.
+    for gone in deleted.parts.iter().chain([document]) {
+        deleted.revived.extend(revive(&mut tx, project_key, gone, None).await?);
+    }
     sqlx::query("DELETE FROM import_record WHERE import_key = $1").bind(row.key).execute(&mut *tx).await?;
     tx.commit().await?;
     deleted.objects.push(row.object);
-    deleted.objects.retain(|object| !object.is_empty());
     Ok(Some(deleted))
 }
 
@@ -81,31 +91,4 @@ async fn bury(tx: &mut Tx, key: i64, at: DateTime<Utc>) -> sqlx::Result<()> {
     .execute(&mut **tx)
     .await
     .map(drop)
-}
-
-/// The newest of the revisions that this document had superseded.
-async fn revive(
-    tx: &mut Tx,
-    project_key: i32,
-    document: &DocumentId,
-) -> sqlx::Result<Option<(DocumentId, IngestDocument)>> {
-    let candidates: Vec<(String, Json<IngestDocument>, DateTime<Utc>)> = sqlx::query_as(
-        "SELECT id, job, accepted_at FROM document
-         WHERE project_key = $1 AND superseded_by = $2 AND state = 'superseded' AND job IS NOT NULL",
-    )
-    .bind(project_key)
-    .bind(document.as_str())
-    .fetch_all(&mut **tx)
-    .await?;
-    let newest = candidates.into_iter().reduce(|best, candidate| {
-        let revision = |(_, Json(job), accepted_at): &(String, Json<IngestDocument>, DateTime<Utc>)| {
-            crate::revision::Revision {
-                code: job.metadata.revision.clone(),
-                date_modified: job.metadata.date_modified,
-                accepted_at: *accepted_at,
-            }
-        };
-        if revision(&candidate).replaces(&revision(&best)) { candidate } else { best }
-    });
-    Ok(newest.and_then(|(id, Json(job), _)| Some((id.parse().ok()?, job))))
 }

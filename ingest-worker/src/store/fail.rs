@@ -3,7 +3,7 @@
 use schemas::problem::Reason;
 use sqlx::{PgPool, types::Json};
 
-use super::{Job, clear, lock, project, settle_record};
+use super::{Job, Revived, clear, lock, project, revive, settle_record};
 
 /// Whether another job has made this document.
 pub async fn is_known_otherwise(pool: &PgPool, job: &Job) -> sqlx::Result<bool> {
@@ -19,8 +19,9 @@ pub async fn is_known_otherwise(pool: &PgPool, job: &Job) -> sqlx::Result<bool> 
     .await
 }
 
-/// Writes why a document failed. A later job of the same document, or its deletion, stands.
-pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<()> {
+/// Writes why a document failed. A later job of the same document, or its deletion, stands. Returns the revision that
+/// it had superseded while it was readable.
+pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Option<Revived>> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
     let (object, sha256, size) = match &job.body.source {
@@ -30,7 +31,12 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<()>
         schemas::ingest::Source::Text(text) => ("", "", text.len() as u64),
     };
     let key: i64 = match lock(&mut tx, project_key, &job.document).await? {
-        Some(row) if row.accepted_at > job.accepted_at || row.state == "deleted" => return Ok(()),
+        Some(row) if row.accepted_at > job.accepted_at || row.state == "deleted" => {
+            settle_record(&mut tx, job.body.parent.as_ref(), &job.project, &job.document, "superseded", None)
+                .await?;
+            tx.commit().await?;
+            return Ok(None);
+        }
         Some(row) => {
             // The new content failed; the old must not go on answering as if it were the document.
             clear(&mut tx, project_key, row.key, row.chunks, row.terms).await?;
@@ -77,5 +83,7 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<()>
     .await?;
     settle_record(&mut tx, job.body.parent.as_ref(), &job.project, &job.document, "failed", Some(reason))
         .await?;
-    tx.commit().await
+    let revived = revive(&mut tx, project_key, &job.document, None).await?;
+    tx.commit().await?;
+    Ok(revived)
 }

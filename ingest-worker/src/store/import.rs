@@ -1,6 +1,8 @@
 //! Imports: a file whose records are documents of their own.
 
-use schemas::{DocumentId, ProjectId, problem::Reason};
+use std::collections::HashSet;
+
+use schemas::{DocumentId, ProjectId, ingest::ObjectRef, problem::Reason};
 use sqlx::{PgPool, types::Json};
 
 use super::{Job, Tx, lock, project};
@@ -14,15 +16,20 @@ pub struct Record {
     pub failure: Option<Reason>,
 }
 
-/// Notes records of an import, before their jobs are published: none can be settled unnoticed.
-pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<()> {
+/// Notes records of an import, before their jobs are published: none can be settled unnoticed. Returns those that have
+/// their outcome already (an earlier attempt of this job published them), or nothing when the import was deleted or sent
+/// again meanwhile and must not go on.
+pub async fn note(
+    pool: &PgPool,
+    job: &Job,
+    records: &[Record],
+) -> sqlx::Result<Option<HashSet<(String, String)>>> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
-    let Some(row) = lock(&mut tx, project_key, &job.document).await? else { return Ok(()) };
-    if row.accepted_at != job.accepted_at {
-        // The import was sent again meanwhile: that job notes its own.
-        return Ok(());
-    }
+    let row = lock(&mut tx, project_key, &job.document).await?;
+    let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state == "processing") else {
+        return Ok(None);
+    };
     sqlx::query(
         "INSERT INTO import_record (import_key, project_key, project_id, document_id, outcome, reason)
          SELECT $1, $2, project_id, document_id, CASE WHEN reason IS NULL THEN NULL ELSE 'failed' END, reason
@@ -36,7 +43,16 @@ pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<
     .bind(records.iter().map(|record| record.failure.as_ref().map(Json)).collect::<Vec<_>>())
     .execute(&mut *tx)
     .await?;
-    tx.commit().await
+    let settled: Vec<(String, String)> = sqlx::query_as(
+        "SELECT project_id, document_id FROM import_record
+         WHERE import_key = $1 AND document_id = ANY($2) AND outcome IS NOT NULL",
+    )
+    .bind(row.key)
+    .bind(records.iter().map(|record| record.name.as_str()).collect::<Vec<_>>())
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(Some(settled.into_iter().collect()))
 }
 
 /// Marks the document as an import whose number of records is not known yet.
@@ -52,11 +68,7 @@ pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
 }
 
 /// All records are published.
-pub async fn split(pool: &PgPool, job: &Job, file_type: &str) -> sqlx::Result<()> {
-    let object = match &job.body.source {
-        schemas::ingest::Source::Object(object) => object.clone(),
-        schemas::ingest::Source::Text(_) => return Ok(()),
-    };
+pub async fn split(pool: &PgPool, job: &Job, object: &ObjectRef, file_type: &str) -> sqlx::Result<()> {
     let metadata = &job.body.metadata;
     let mut tx = job.begin(pool).await?;
     sqlx::query(

@@ -5,7 +5,7 @@ use pgvector::HalfVector;
 use schemas::DocumentId;
 use sqlx::{PgPool, types::Json};
 
-use super::{Job, Row, Tx, add_to_sums, clear, lock, project, settle_record};
+use super::{Job, Revived, Row, Tx, add_to_sums, clear, lock, project, revive, settle_record};
 use crate::revision::Revision;
 
 /// What was found in a document.
@@ -45,6 +45,8 @@ pub struct Committed {
     pub superseded: Vec<DocumentId>,
     /// A file that nothing refers to any more.
     pub unused_object: Option<String>,
+    /// A revision that this document no longer stands in front of: it has another number now.
+    pub revived: Option<Revived>,
 }
 
 /// `None`: a later job or a deletion came in between, and nothing was changed.
@@ -60,10 +62,13 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
             .execute(&mut *tx)
             .await?;
     }
-    let Some(row) = lock(&mut tx, project_key, &job.document).await? else { return Ok(None) };
-    if row.accepted_at != job.accepted_at || row.state == "deleted" {
+    let row = lock(&mut tx, project_key, &job.document).await?;
+    let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state != "deleted") else {
+        settle_record(&mut tx, job.body.parent.as_ref(), &job.project, &job.document, "superseded", None)
+            .await?;
+        tx.commit().await?;
         return Ok(None);
-    }
+    };
     clear(&mut tx, project_key, row.key, row.chunks, row.terms).await?;
     let ours = Revision {
         code: job.body.metadata.revision.clone(),
@@ -75,7 +80,12 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
             .filter(|object| !object.is_empty() && *object != content.object),
         ..Committed::default()
     };
-    settle_revisions(&mut tx, project_key, &number_norm, &row, job, &ours, &mut committed).await?;
+    let identity = analysis::codes::identity(&job.body.metadata.number);
+    if let Some(identity) = &identity {
+        let number = Number { identity, norm: &number_norm };
+        settle_revisions(&mut tx, project_key, &number, &row, job, &ours, &mut committed).await?;
+    }
+    committed.revived = revive(&mut tx, project_key, &job.document, identity.as_deref()).await?;
     let current = committed.superseded_by.is_none();
     let terms =
         if current { insert_passages(&mut tx, project_key, row.key, &content.passages).await? } else { 0 };
@@ -89,10 +99,23 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
     Ok(Some(committed))
 }
 
+/// What revisions of one document share: exactly, and as far as the database can look for it.
+struct Number<'a> {
+    identity: &'a str,
+    norm: &'a str,
+}
+
+impl Number<'_> {
+    fn is(&self, number: &str) -> bool {
+        analysis::codes::identity(number).as_deref() == Some(self.identity)
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct Other {
     key: i64,
     id: String,
+    number: String,
     state: String,
     revision: String,
     date_modified: Option<DateTime<Utc>>,
@@ -105,27 +128,29 @@ struct Other {
 async fn settle_revisions(
     tx: &mut Tx,
     project_key: i32,
-    number_norm: &str,
+    number: &Number<'_>,
     row: &Row,
     job: &Job,
     ours: &Revision,
     committed: &mut Committed,
 ) -> sqlx::Result<()> {
-    if number_norm.is_empty() {
-        return Ok(());
-    }
     let others: Vec<Other> = sqlx::query_as(
-        "SELECT key, id, state, revision, date_modified, accepted_at, chunks, terms FROM document
-         WHERE project_key = $1 AND number_norm = $2 AND key <> $3 AND (state = 'indexed' OR chunks > 0)
+        "SELECT key, id, number, state, revision, date_modified, accepted_at, chunks, terms FROM document
+         WHERE project_key = $1 AND number_norm = $2 AND key <> $3
+           AND (state IN ('indexed', 'superseded') OR chunks > 0)
          FOR UPDATE",
     )
     .bind(project_key)
-    .bind(number_norm)
+    .bind(number.norm)
     .bind(row.key)
     .fetch_all(&mut **tx)
     .await?;
+    let (superseded, answering): (Vec<Other>, Vec<Other>) = others
+        .into_iter()
+        .filter(|other| number.is(&other.number))
+        .partition(|other| other.state == "superseded");
     let mut older = Vec::new();
-    for other in others {
+    for other in answering {
         let theirs = Revision {
             code: other.revision.clone(),
             date_modified: other.date_modified,
@@ -133,7 +158,7 @@ async fn settle_revisions(
         };
         if ours.replaces(&theirs) {
             older.push(other);
-        } else if other.state == "indexed" {
+        } else {
             committed.superseded_by = other.id.parse().ok();
         }
     }
@@ -158,18 +183,16 @@ async fn settle_revisions(
         }
     }
     // Revisions that were superseded before now point at the one that answers.
-    sqlx::query(
-        "UPDATE document SET superseded_by = $4
-         WHERE project_key = $1 AND number_norm = $2 AND key <> $3 AND state = 'superseded'",
-    )
-    .bind(project_key)
-    .bind(number_norm)
-    .bind(row.key)
-    .bind(job.document.as_str())
-    .execute(&mut **tx)
-    .await
-    .map(drop)
+    sqlx::query("UPDATE document SET superseded_by = $2 WHERE key = ANY($1)")
+        .bind(superseded.iter().map(|other| other.key).collect::<Vec<_>>())
+        .bind(job.document.as_str())
+        .execute(&mut **tx)
+        .await
+        .map(drop)
 }
+
+/// Passages that one statement stores: none may run into the time that a statement has.
+const SLICE: usize = 256;
 
 /// Stores passages and their words; returns the sum of their lengths in terms.
 async fn insert_passages(
@@ -178,16 +201,30 @@ async fn insert_passages(
     document: i64,
     passages: &[Passage],
 ) -> sqlx::Result<i32> {
+    let mut terms = 0;
+    for (at, slice) in passages.chunks(SLICE).enumerate() {
+        terms += insert_slice(tx, project_key, document, at * SLICE, slice).await?;
+    }
+    Ok(terms)
+}
+
+async fn insert_slice(
+    tx: &mut Tx,
+    project_key: i32,
+    document: i64,
+    first: usize,
+    passages: &[Passage],
+) -> sqlx::Result<i32> {
     let lengths: Vec<i32> = passages.iter().map(Passage::length).collect();
     let column = |page: fn(&Passage) -> Option<u32>| -> Vec<Option<i32>> {
         passages.iter().map(|passage| page(passage).and_then(|page| i32::try_from(page).ok())).collect()
     };
     let keys: Vec<(i64, i32)> = sqlx::query_as(
         "INSERT INTO chunk (project_key, document_key, ordinal, page, page_last, heading, language, text, terms, embedding)
-         SELECT $1, $2, ordinal - 1, page, page_last, heading, language, text, terms, embedding
+         SELECT $1, $2, $10::int + ordinal - 1, page, page_last, heading, language, text, terms, embedding
          FROM unnest($3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[], $9::halfvec[])
               WITH ORDINALITY AS p(page, page_last, heading, language, text, terms, embedding, ordinal)
-         RETURNING key, ordinal",
+         RETURNING key, ordinal - $10::int",
     )
     .bind(project_key)
     .bind(document)
@@ -198,6 +235,7 @@ async fn insert_passages(
     .bind(passages.iter().map(|passage| passage.text.as_str()).collect::<Vec<_>>())
     .bind(&lengths)
     .bind(passages.iter().map(|passage| HalfVector::from_f32_slice(&passage.vector)).collect::<Vec<_>>())
+    .bind(i32::try_from(first).unwrap_or(i32::MAX))
     .fetch_all(&mut **tx)
     .await?;
 

@@ -1,6 +1,6 @@
 //! Taking a job up.
 
-use schemas::{DocumentId, problem::Reason};
+use schemas::{DocumentId, ingest::Parent, problem::Reason};
 use sqlx::{PgPool, types::Json};
 
 use super::{Job, Tx, lock, project, settle_record};
@@ -55,7 +55,7 @@ async fn decide(tx: &mut Tx, job: &Job) -> sqlx::Result<Start> {
         insert(tx, project_key, job).await?;
         return Ok(Start::Go);
     };
-    if row.accepted_at > job.accepted_at {
+    if row.accepted_at != job.accepted_at && row.accepted_at > job.since {
         return Ok(Start::Void);
     }
     if row.accepted_at == job.accepted_at && row.state != "processing" {
@@ -74,6 +74,7 @@ async fn decide(tx: &mut Tx, job: &Job) -> sqlx::Result<Start> {
             .bind(job.accepted_at)
             .execute(&mut **tx)
             .await?;
+        adopt(tx, row.key, job.body.parent.as_ref()).await?;
         return done(tx, row.key, job).await;
     }
     if row.accepted_at < job.accepted_at {
@@ -94,16 +95,29 @@ async fn decide(tx: &mut Tx, job: &Job) -> sqlx::Result<Start> {
     .bind(job.accepted_at)
     .execute(&mut **tx)
     .await?;
+    adopt(tx, row.key, job.body.parent.as_ref()).await?;
     Ok(Start::Go)
 }
 
-async fn insert(tx: &mut Tx, project_key: i32, job: &Job) -> sqlx::Result<()> {
-    let parent = job.body.parent.as_ref();
+/// A document belongs to what it came with last: the import that brought it anew, or nothing.
+async fn adopt(tx: &mut Tx, key: i64, parent: Option<&Parent>) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO document (project_key, id, state, accepted_at, starts, title, filename, number, revision,
-                               parent_id, parent_key)
-         VALUES ($1, $2, 'processing', $3, 1, $4, $5, $6, $7, $8,
-                 (SELECT d.key FROM document d JOIN project p ON p.key = d.project_key WHERE p.id = $9 AND d.id = $8))",
+        "UPDATE document SET parent_id = $2, parent_key =
+                (SELECT d.key FROM document d JOIN project p ON p.key = d.project_key WHERE p.id = $3 AND d.id = $2)
+         WHERE key = $1",
+    )
+    .bind(key)
+    .bind(parent.map(|parent| parent.document_id.as_str()))
+    .bind(parent.map(|parent| parent.project_id.as_str()))
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+async fn insert(tx: &mut Tx, project_key: i32, job: &Job) -> sqlx::Result<()> {
+    let key: i64 = sqlx::query_scalar(
+        "INSERT INTO document (project_key, id, state, accepted_at, starts, title, filename, number, revision)
+         VALUES ($1, $2, 'processing', $3, 1, $4, $5, $6, $7) RETURNING key",
     )
     .bind(project_key)
     .bind(job.document.as_str())
@@ -112,11 +126,9 @@ async fn insert(tx: &mut Tx, project_key: i32, job: &Job) -> sqlx::Result<()> {
     .bind(&job.body.filename)
     .bind(&job.body.metadata.number)
     .bind(&job.body.metadata.revision)
-    .bind(parent.map(|parent| parent.document_id.as_str()))
-    .bind(parent.map(|parent| parent.project_id.as_str()))
-    .execute(&mut **tx)
-    .await
-    .map(drop)
+    .fetch_one(&mut **tx)
+    .await?;
+    adopt(tx, key, job.body.parent.as_ref()).await
 }
 
 async fn failed(tx: &mut Tx, key: i64) -> sqlx::Result<Start> {
@@ -174,7 +186,7 @@ async fn parent_is_deleted(tx: &mut Tx, job: &Job) -> sqlx::Result<bool> {
     )
     .bind(parent.project_id.as_str())
     .bind(parent.document_id.as_str())
-    .bind(job.accepted_at)
+    .bind(parent.accepted_at.unwrap_or(job.accepted_at))
     .fetch_one(&mut **tx)
     .await
 }

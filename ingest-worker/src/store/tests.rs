@@ -50,14 +50,31 @@ fn revision(document: &str, second: i64, code: &str) -> Job {
 }
 
 fn import(second: i64) -> Job {
-    job("import", second, Source::Object(ObjectRef { name: "o".into(), size: 1, sha256: "00".into() }))
+    job("import", second, Source::Object(stored()))
 }
 
 fn record(document: &str, second: i64) -> Job {
     let mut job = text(document, second);
-    job.body.parent =
-        Some(Parent { project_id: "p".parse().unwrap(), document_id: "import".parse().unwrap(), index: 0 });
+    job.body.parent = Some(Parent {
+        project_id: "p".parse().unwrap(),
+        document_id: "import".parse().unwrap(),
+        index: 0,
+        depth: 1,
+        accepted_at: None,
+    });
     job
+}
+
+/// The same, of an import that was accepted at this second.
+fn record_of(second_of_import: i64, document: &str, second: i64) -> Job {
+    let mut job = record(document, second);
+    let accepted_at = Some(import(second_of_import).accepted_at);
+    job.body.parent = job.body.parent.map(|parent| Parent { accepted_at, ..parent });
+    job
+}
+
+fn stored() -> ObjectRef {
+    ObjectRef { name: "o".into(), size: 1, sha256: "00".into() }
 }
 
 async fn index(pool: &PgPool, job: &Job) {
@@ -131,7 +148,7 @@ async fn an_import_cut_short_keeps_what_is_settled() {
     assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
     note_records(&pool, &import, &["r1", "r2"]).await;
     index(&pool, &record("r2", 2)).await;
-    split(&pool, &import, "ndjson").await.unwrap();
+    split(&pool, &import, &stored(), "ndjson").await.unwrap();
     let finished = Standing::Finished { title: "a.txt".to_owned(), chunks: 2, text_length: 8 };
     assert_eq!(standing(&pool, &import, false).await, finished);
     assert_eq!(standing(&pool, &import, false).await, Standing::Closed);
@@ -151,8 +168,206 @@ async fn an_import_sent_again_ends_although_its_records_are_indexed_already() {
     note_records(&pool, &second, &["r1"]).await;
     // The first one's worker is still at it.
     note_records(&pool, &first, &["r1", "r9"]).await;
-    split(&pool, &second, "ndjson").await.unwrap();
+    split(&pool, &second, &stored(), "ndjson").await.unwrap();
     assert_eq!(standing(&pool, &second, false).await, Standing::Open { percent: 0 });
     assert!(matches!(start(&pool, &record("r1", 3)).await.unwrap(), Start::Done { .. }));
     assert!(matches!(standing(&pool, &second, false).await, Standing::Finished { .. }));
+}
+
+async fn state(pool: &PgPool, document: &str) -> (String, i32) {
+    let mut tx = platform::postgres::begin(pool, &Scope::All).await.unwrap();
+    sqlx::query_as("SELECT state, chunks FROM document WHERE id = $1")
+        .bind(document)
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap()
+}
+
+async fn states(pool: &PgPool, documents: &[&str]) -> Vec<String> {
+    let mut states = Vec::new();
+    for document in documents {
+        states.push(state(pool, document).await.0);
+    }
+    states
+}
+
+async fn delete(pool: &PgPool, document: &str, second: i64) -> delete::Deleted {
+    let job = text(document, second);
+    delete::delete(pool, &job.project, &job.document, job.accepted_at).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn only_a_number_makes_revisions() {
+    let pool = database("store_numbers").await;
+    let numbered = |document: &str, second, number: &str| {
+        let mut job = revision(document, second, "");
+        job.body.metadata.number = number.into();
+        job
+    };
+    for (second, (document, number)) in
+        [("a", "S/N"), ("b", "S/N"), ("c", "PL-1-11"), ("d", "PL-11-1"), ("e", "pl 1.11")]
+            .into_iter()
+            .enumerate()
+    {
+        index(&pool, &numbered(document, i64::try_from(second).unwrap(), number)).await;
+    }
+    let expected = ["indexed", "indexed", "superseded", "indexed", "indexed"];
+    assert_eq!(states(&pool, &["a", "b", "c", "d", "e"]).await, expected);
+}
+
+#[tokio::test]
+async fn a_revision_that_takes_another_number_or_fails_gives_its_place_back() {
+    let pool = database("store_back").await;
+    index(&pool, &revision("a", 0, "A")).await;
+    index(&pool, &revision("b", 1, "B")).await;
+    assert_eq!(states(&pool, &["a", "b"]).await, ["superseded", "indexed"]);
+    let mut renumbered = revision("b", 2, "B");
+    renumbered.body.metadata.number = "PL-2".into();
+    assert_eq!(start(&pool, &renumbered).await.unwrap(), Start::Go);
+    let committed = commit(&pool, &renumbered, &Content::default()).await.unwrap().unwrap();
+    assert_eq!(committed.revived.map(|(document, _)| document), Some("a".parse().unwrap()));
+
+    index(&pool, &revision("c", 3, "C")).await;
+    index(&pool, &revision("d", 4, "D")).await;
+    let again = revision("d", 5, "E");
+    assert_eq!(start(&pool, &again).await.unwrap(), Start::Go);
+    let revived = fail::fail(&pool, &again, &Reason::new("damaged", "", "")).await.unwrap();
+    assert_eq!(revived.map(|(document, _)| document), Some("c".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn the_current_revision_stays_so_while_it_is_processed_anew() {
+    let pool = database("store_anew").await;
+    index(&pool, &revision("b", 0, "B")).await;
+    let mut anew = revision("b", 1, "B");
+    anew.body.filename = "b.txt".to_owned();
+    assert_eq!(start(&pool, &anew).await.unwrap(), Start::Go);
+    index(&pool, &revision("a", 2, "A")).await;
+    assert_eq!(state(&pool, "a").await, ("superseded".to_owned(), 0));
+}
+
+#[tokio::test]
+async fn a_document_belongs_to_the_import_that_brought_it_last() {
+    let pool = database("store_adopted").await;
+    let other = |mut job: Job| {
+        job.body.parent =
+            job.body.parent.map(|parent| Parent { document_id: "other".parse().unwrap(), ..parent });
+        job
+    };
+    for import in [import(0), Job { document: "other".parse().unwrap(), ..import(1) }] {
+        assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+        note_records(&pool, &import, &["r1", "r2", "r3"]).await;
+    }
+    index(&pool, &record("r1", 2)).await;
+    index(&pool, &record("r2", 3)).await;
+    index(&pool, &record("r3", 4)).await;
+    // Once with the same content, once with another.
+    assert!(matches!(start(&pool, &other(record("r1", 5))).await.unwrap(), Start::Done { .. }));
+    let mut changed = other(record("r2", 6));
+    changed.body.source = Source::Text("Muro".to_owned());
+    index(&pool, &changed).await;
+    // Accepted after the deletion that is asked for.
+    index(&pool, &record("r4", 9)).await;
+    let deleted = delete(&pool, "import", 8).await;
+    assert_eq!(deleted.parts, ["r3".parse().unwrap()]);
+    let expected = ["indexed", "indexed", "deleted", "indexed"];
+    assert_eq!(states(&pool, &["r1", "r2", "r3", "r4"]).await, expected);
+}
+
+#[tokio::test]
+async fn what_an_import_left_goes_with_it_and_what_it_replaced_comes_back() {
+    let pool = database("store_deleted").await;
+    let import = import(10);
+    index(&pool, &revision("a", 0, "A")).await;
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    note_records(&pool, &import, &["b", "later"]).await;
+    let mut b = record_of(10, "b", 11);
+    b.body.metadata = revision("b", 11, "B").body.metadata;
+    index(&pool, &b).await;
+    // A mail of the import with an attachment of its own.
+    let mut attached = record_of(10, "attached", 12);
+    attached.body.parent = attached.body.parent.map(|parent| Parent {
+        document_id: "b".parse().unwrap(),
+        accepted_at: Some(b.accepted_at),
+        ..parent
+    });
+    index(&pool, &attached).await;
+    let deleted = delete(&pool, "import", 15).await;
+    assert_eq!(states(&pool, &["import", "b", "attached"]).await, ["deleted", "deleted", "deleted"]);
+    assert_eq!(
+        deleted.revived.into_iter().map(|(document, _)| document).collect::<Vec<_>>(),
+        ["a".parse().unwrap()]
+    );
+    // Published before the deletion was known, accepted after it: its import was deleted all the same.
+    assert_eq!(start(&pool, &record_of(10, "later", 16)).await.unwrap(), Start::Void);
+    assert!(note(&pool, &import, &[]).await.unwrap().is_none(), "and it does not go on");
+    // Sent again it is another import.
+    let again = self::import(20);
+    assert_eq!(start(&pool, &again).await.unwrap(), Start::Go);
+    assert_eq!(start(&pool, &record_of(20, "later", 21)).await.unwrap(), Start::Go);
+}
+
+#[tokio::test]
+async fn a_record_that_something_else_made_void_is_settled_too() {
+    let pool = database("store_void").await;
+    let import = import(0);
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    note_records(&pool, &import, &["deleted", "newer", "failing"]).await;
+    let jobs = [record("deleted", 1), record("newer", 1), record("failing", 1)];
+    for job in &jobs {
+        assert_eq!(start(&pool, job).await.unwrap(), Start::Go);
+    }
+    delete(&pool, "deleted", 2).await;
+    delete(&pool, "failing", 2).await;
+    assert_eq!(start(&pool, &text("newer", 3)).await.unwrap(), Start::Go);
+    for job in &jobs[..2] {
+        assert!(commit(&pool, job, &Content::default()).await.unwrap().is_none());
+    }
+    fail::fail(&pool, &jobs[2], &Reason::new("damaged", "", "")).await.unwrap();
+    split(&pool, &import, &stored(), "ndjson").await.unwrap();
+    assert!(matches!(standing(&pool, &import, false).await, Standing::Finished { .. }));
+}
+
+#[tokio::test]
+async fn a_job_queued_again_undoes_nothing_that_came_after_it() {
+    let pool = database("store_requeued").await;
+    let first = text("d", 0);
+    assert_eq!(start(&pool, &first).await.unwrap(), Start::Go);
+    fail::fail(&pool, &first, &Reason::new("damaged", "", "")).await.unwrap();
+    let requeued = |second| text("d", second).first_accepted(first.accepted_at);
+    assert_eq!(start(&pool, &requeued(5)).await.unwrap(), Start::Go);
+    assert_eq!(start(&pool, &requeued(5)).await.unwrap(), Start::Go, "its second attempt is no later job");
+    index(&pool, &text("d", 6)).await;
+    assert_eq!(start(&pool, &requeued(7)).await.unwrap(), Start::Void);
+    delete(&pool, "d", 8).await;
+    assert_eq!(start(&pool, &requeued(9)).await.unwrap(), Start::Void);
+}
+
+#[tokio::test]
+async fn a_long_document_is_stored_in_slices_and_whole() {
+    let pool = database("store_long").await;
+    let job = text("long", 0);
+    assert_eq!(start(&pool, &job).await.unwrap(), Start::Go);
+    let passages = (0..600).map(|at| Passage {
+        page: Some(at / 10),
+        page_last: None,
+        heading: String::new(),
+        language: "es",
+        text: format!("Pasaje {at}"),
+        terms: vec![(format!("t{at}"), 1)],
+        vector: std::iter::once(1.0).chain(std::iter::repeat_n(0.0, 383)).collect(),
+    });
+    let content = Content { passages: passages.collect(), ..Content::default() };
+    commit(&pool, &job, &content).await.unwrap().unwrap();
+    let mut tx = platform::postgres::begin(&pool, &Scope::All).await.unwrap();
+    let wrong: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM chunk c FULL JOIN posting p ON p.chunk_key = c.key
+         WHERE c.text IS DISTINCT FROM 'Pasaje ' || c.ordinal OR p.term IS DISTINCT FROM 't' || c.ordinal",
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .unwrap();
+    let all: i64 =
+        sqlx::query_scalar("SELECT count(DISTINCT ordinal) FROM chunk").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!((wrong, all), (0, 600));
 }

@@ -259,6 +259,9 @@ async fn dead_letter(
         format!("{}: {}", reason.code, reason.message.en).replace(['\r', '\n'], " ").as_str(),
     );
     map.insert(headers::DEAD_ATTEMPTS, delivery.attempt.to_string().as_str());
+    if map.get(headers::ACCEPTED).is_none() {
+        map.insert(headers::ACCEPTED, delivery.published.to_rfc3339().as_str());
+    }
     // The same message dies once, however often this step is repeated.
     map.insert(headers::MESSAGE_ID, format!("{}:{}", settings.stream, delivery.sequence).as_str());
     nats.publish_raw(subjects::dead_letter(&settings.consumer), map, delivery.payload.clone()).await?;

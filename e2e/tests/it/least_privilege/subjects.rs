@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     (
         "api",
         &[
-            "> acorag.v1.ingest.document.p.d",
+            "> acorag.v1.ingest.upload.p.d",
             "> acorag.v1.ingest.delete.p.d",
             "> acorag.v1.query.search.documents",
             "> acorag.v1.event.p.d.queued",
@@ -38,6 +38,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
         "ingest",
         &[
             "> acorag.v1.ingest.document.p.d",
+            "> acorag.v1.ingest.upload.p.d",
             "> acorag.v1.ingest.record.p.d",
             "> acorag.v1.ingest.delete.p.d",
             "> acorag.v1.event.p.d.queued",
@@ -48,7 +49,6 @@ const ALLOWED: [(&str, &[&str]); 6] = [
             "> $JS.API.STREAM.INFO.INGEST",
             "> $JS.API.STREAM.INFO.DLQ",
             "> $JS.API.STREAM.INFO.OBJ_FILES",
-            "> $JS.API.STREAM.PURGE.INGEST",
             "> $JS.API.STREAM.PURGE.OBJ_FILES",
             "> $JS.API.STREAM.MSG.GET.INGEST",
             "> $JS.API.STREAM.MSG.GET.DLQ",
@@ -82,6 +82,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
         "migrate",
         &[
             "> acorag.v1.ingest.document.p.d",
+            "> acorag.v1.ingest.upload.p.d",
             "> acorag.v1.ingest.record.p.d",
             "> acorag.v1.ingest.delete.p.d",
             "> acorag.v1.dlq.ingest-document",
