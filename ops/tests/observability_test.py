@@ -27,8 +27,10 @@ OTHERS = {
     "prometheus": {"up", "ALERTS"},
     "node_exporter": {"node_cpu_seconds_total", "node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes",
                       "node_filesystem_avail_bytes", "node_filesystem_size_bytes"},
-    "postgres_exporter": {"pg_replication_lag_seconds", "pg_stat_database_numbackends", "pg_settings_max_connections"},
-    "CloudNativePG": {"cnpg_pg_replication_lag"},
+    "postgres_exporter": {"pg_replication_lag_seconds", "pg_settings_max_connections", "pg_stat_database_numbackends",
+                          "pg_up"},
+    "CloudNativePG": {"cnpg_backends_total", "cnpg_collector_up", "cnpg_pg_replication_in_recovery",
+                      "cnpg_pg_replication_lag", "cnpg_pg_replication_slots_active", "cnpg_pg_settings_setting"},
     "cAdvisor, in the kubelet": {"container_memory_working_set_bytes", "container_spec_memory_limit_bytes"},
     "the kubelet": {"kubelet_volume_stats_used_bytes", "kubelet_volume_stats_capacity_bytes"},
 }
