@@ -135,7 +135,7 @@ found=$(ask --header 'content-type: application/json' --data '{"query":"prueba d
     python3 -c 'import json, sys; best = json.load(sys.stdin)[0]; print(best["number"], "page", best["page"])')
 [ "$found" = "ET-10 page 6" ] || { say "the search found $found"; exit 1; }
 say "a search through the stack finds $found"
-ask --cacert "$TLS_DIR/ca.crt" "https://127.0.0.1:$HTTPS_PORT/documents?project_id=check" > /dev/null
+ask --cacert "$TLS_DIR/ca/ca.crt" "https://127.0.0.1:$HTTPS_PORT/documents?project_id=check" > /dev/null
 say "HTTPS answers"
 
 "${stack[@]}" run --rm --no-deps --no-TTY --entrypoint acorag-backup acorag-backup run >&2

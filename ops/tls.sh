@@ -3,24 +3,30 @@
 #
 #   ops/tls.sh [FOLDER [DAYS]]        default: .secrets/tls, 90 days
 #
+# FOLDER/ca has the authority's certificate, for clients; FOLDER/SERVER what that one needs and no more, so that each can be
+# mounted by itself. FOLDER/ca.key is for this script alone: whoever holds it can pretend to be any of the servers. Keep it
+# elsewhere than on them.
+#
 # Run again, it keeps the authority and renews the certificates; each file is replaced in one step. A cluster has
-# cert-manager for this. Whoever holds ca.key can pretend to be any of the servers: keep it elsewhere than on them.
+# cert-manager for this.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 folder=${1:-.secrets/tls} days=${2:-90}
 if [ $# = 0 ]; then mkdir -p .secrets && chmod 700 .secrets; fi
-mkdir -p "$folder"
+# Servers in containers run as users of their own: the folder around keeps others out, not the files' modes.
+umask 022
+mkdir -p "$folder/ca"
 new=$(mktemp -d "$folder/new.XXXXXX")
 trap 'rm -rf "$new"' EXIT
 
 key() { openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1"; }
 
-if [ ! -e "$folder/ca.crt" ]; then
+if [ ! -e "$folder/ca/ca.crt" ]; then
     (umask 077 && key "$folder/ca.key")
     openssl req -x509 -new -key "$folder/ca.key" -days 3650 -subj "/CN=acorag's own authority" \
         -addext 'basicConstraints=critical,CA:TRUE,pathlen:0' -addext 'keyUsage=critical,keyCertSign' -out "$new/ca.crt"
-    mv "$new/ca.crt" "$folder/ca.crt"
+    mv "$new/ca.crt" "$folder/ca/ca.crt"
 fi
 
 for server in api nats postgres valkey; do
@@ -32,12 +38,12 @@ for server in api nats postgres valkey; do
     esac
     key "$new/$server.key"
     openssl req -new -key "$new/$server.key" -subj "/CN=$server" |
-        openssl x509 -req -CA "$folder/ca.crt" -CAkey "$folder/ca.key" -days "$days" -out "$new/$server.crt" \
+        openssl x509 -req -CA "$folder/ca/ca.crt" -CAkey "$folder/ca.key" -days "$days" -out "$new/$server.crt" \
             -extfile <(printf '%s\n' "subjectAltName=$names" 'basicConstraints=critical,CA:FALSE' \
                 'keyUsage=critical,digitalSignature' 'extendedKeyUsage=serverAuth') 2>"$new/said" ||
         { cat "$new/said" >&2; exit 1; }
-    # Servers in containers run as users of their own: the folder around keeps others out, not the file's mode.
     chmod 644 "$new/$server.key"
-    mv "$new/$server.key" "$folder/$server.key"
-    mv "$new/$server.crt" "$folder/$server.crt"
+    cp "$folder/ca/ca.crt" "$new/ca.crt"
+    mkdir -p "$folder/$server"
+    mv "$new/$server.key" "$new/$server.crt" "$new/ca.crt" "$folder/$server"
 done

@@ -35,8 +35,10 @@ impl Certificates {
         Ok(())
     }
 
+    /// Each has a folder of its own: `nats/nats.key`, `ca/ca.crt`.
     pub fn path(&self, file: &str) -> PathBuf {
-        self.0.join(file)
+        let owner = file.split('.').next().unwrap_or(file);
+        self.0.join(owner).join(file)
     }
 
     pub(crate) fn servers(&self, options: devstack::Options) -> Result<devstack::Options> {

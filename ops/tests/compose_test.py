@@ -122,6 +122,25 @@ class Tls(unittest.TestCase):
                     if url in settings and name != "restore":
                         self.assertTrue(settings[url].endswith("?sslmode=verify-full&sslrootcert=/tls/ca.crt"))
 
+    def test_a_container_sees_its_own_key_and_no_other(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([ROOT / "ops/tls.sh", folder], check=True)
+            keys = {}
+            for name in SERVICES:
+                mounts = SERVICES[name].get("volumes", []) + TLS.get(name, {}).get("volumes", [])
+                for mount in mounts:
+                    if "TLS_DIR" in mount:
+                        mounted = Path(folder, re.search(r"}(.*):/tls:ro$", mount)[1].lstrip("/"))
+                        self.assertTrue((mounted / "ca.crt").exists(), name)
+                        keys.setdefault(name, []).extend(file.name for file in mounted.rglob("*.key"))
+            self.assertEqual({name: found for name, found in keys.items() if found}, {
+                "acorag-https": ["api.key"], "nats": ["nats.key"], "postgres": ["postgres.key"], "valkey": ["valkey.key"]})
+            self.assertEqual(Path(folder, "ca.key").stat().st_mode & 0o777, 0o600)
+            for name, service in SERVICES.items():
+                settings = service.get("environment", {}) | TLS.get(name, {}).get("environment", {})
+                if any("/tls/" in (value or "") for value in settings.values()):
+                    self.assertIn(name, keys)
+
     def test_the_database_is_the_same_otherwise(self):
         plain = SERVICES["postgres"]["command"]
         self.assertEqual(TLS["postgres"]["command"][: len(plain)], plain)

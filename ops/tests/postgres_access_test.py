@@ -1,0 +1,85 @@
+"""Who gets into PostgreSQL and how, asked of a real server with the rules that operators give it."""
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import yaml
+
+from prometheus import STACK
+from stack import ROOT, Stack
+
+RULES = ROOT / "ops/postgres"
+CLUSTER = ROOT / "k8s/components/cloudnative-pg/cluster.yaml"
+# What CloudNativePG writes below the lines that it is given.
+OPERATORS_LAST = "host all all all scram-sha-256"
+
+
+class Access(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        stack = Stack(acorag=False)
+        cls.url = stack.__enter__()["DATABASE_URL"]
+        cls.addClassCleanup(stack.__exit__)
+        folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        subprocess.run([ROOT / "ops/tls.sh", folder], check=True)
+        cls.authority = folder / "ca/ca.crt"
+        # The server may run as another user, who wants a key of its own.
+        folder.chmod(0o755)
+        cls.sql("SET password_encryption = 'scram-sha-256'",
+                "CREATE ROLE acorag_backup LOGIN REPLICATION PASSWORD 'secret'",
+                f"COPY (SELECT) TO PROGRAM 'install -m 600 {folder}/postgres/postgres.key server.key'",
+                f"COPY (SELECT) TO PROGRAM 'install -m 600 {folder}/postgres/postgres.crt server.crt'",
+                "ALTER SYSTEM SET ssl = on")
+
+    @staticmethod
+    def psql(url, *statements):
+        command = [STACK / "postgres/bin/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", url]
+        return subprocess.run([*command, *(part for one in statements for part in ("-c", one))],
+                              env={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(STACK / "postgres/lib")},
+                              capture_output=True, text=True, timeout=60)
+
+    @classmethod
+    def sql(cls, *statements):
+        done = cls.psql(cls.url, *statements)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return done.stdout.strip()
+
+    def use(self, rules):
+        """These rules, below one for the superuser who sets them."""
+        lines = ", ".join(f"$rule${line}$rule$" for line in ["host all acorag 127.0.0.1/32 password", *rules])
+        self.sql(f"COPY (SELECT unnest(ARRAY[{lines}])) TO '{self.sql('SHOW hba_file')}'", "SELECT pg_reload_conf()")
+        self.assertEqual(self.sql("SELECT error FROM pg_hba_file_rules WHERE error IS NOT NULL"), "")
+
+    def connect(self, options):
+        """What the backups' login hears: as a client, and as pg_basebackup, which replicates."""
+        url = f"postgres://acorag_backup:secret@{self.url.rpartition('@')[2]}?{options}"
+        return (self.psql(url, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"),
+                self.psql(f"{url}&replication=true", "IDENTIFY_SYSTEM"))
+
+    def test_with_tls_nobody_gets_in_without(self):
+        for name, rules in {
+            "compose": (RULES / "pg_hba.tls.conf").read_text().splitlines(),
+            "CloudNativePG": [*yaml.safe_load(CLUSTER.read_text())["spec"]["postgresql"]["pg_hba"], OPERATORS_LAST],
+        }.items():
+            with self.subTest(name):
+                self.use(rules)
+                for refused in self.connect("sslmode=disable"):
+                    self.assertIn("no encryption", refused.stderr)
+                    self.assertNotEqual(refused.returncode, 0)
+                query, replication = self.connect(f"sslmode=verify-full&sslrootcert={self.authority}")
+                self.assertEqual((query.stdout.strip(), query.stderr), ("t", ""))
+                self.assertEqual((replication.returncode, replication.stderr), (0, ""))
+
+    def test_without_tls_passwords_are_asked_for(self):
+        self.use((RULES / "pg_hba.conf").read_text().splitlines())
+        query, replication = self.connect("sslmode=disable")
+        self.assertEqual((query.stdout.strip(), query.stderr), ("f", ""))
+        self.assertEqual((replication.returncode, replication.stderr), (0, ""))
+        wrong = self.psql(f"postgres://acorag_backup:wrong@{self.url.rpartition('@')[2]}", "SELECT 1")
+        self.assertIn("password authentication failed", wrong.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
