@@ -1,12 +1,21 @@
 #!/usr/bin/env bash
-# Prints acorag's Secrets with new random passwords: k8s/secrets.sh PUBLIC_KEY IDENTITY_FILE | kubectl create -f -
-# (`create` refuses what is there, so that nothing in use is overwritten.) Both arguments are what `acorag-backup keygen`
-# made; keep a copy of the identity elsewhere, since without it no backup can be read.
+# Prints acorag's Secrets with new random passwords:            k8s/secrets.sh PUBLIC_KEY | kubectl create -f -
+# The one that opens the backups, to restore or verify them:    k8s/secrets.sh --identity FILE | kubectl create -f -
+#
+# (`create` refuses what is there, so that nothing in use is overwritten.) PUBLIC_KEY is what `acorag-backup keygen FILE`
+# printed. Keep the file in a safe place that is not the cluster: without it no backup can be read, and with it all can.
 set -euo pipefail
 
-[ $# -eq 2 ] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
-recipient=$1
-identity=$(base64 -w0 < "$2")
+usage() { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+
+if [ "${1:-}" = --identity ]; then
+    [ $# -eq 2 ] || usage
+    printf 'apiVersion: v1\nkind: Secret\nmetadata: {name: acorag-backup-identity, namespace: acorag}\ntype: Opaque\n'
+    printf 'data:\n  identity: %s\n' "$(base64 -w0 < "$2")"
+    exit
+fi
+[ $# -eq 1 ] || usage
+case $1 in age1*) ;; *) usage ;; esac
 
 # Letters and digits only, since they stand in URLs as they are; a letter first, or NATS might read a number.
 password() { printf p; od -An -N24 -tx1 /dev/urandom | tr -d " \n"; }
@@ -28,5 +37,4 @@ secret acorag-postgres kubernetes.io/basic-auth username=acorag_migrate password
     POSTGRES_QUERY_PASSWORD="$(password)" POSTGRES_BACKUP_PASSWORD="$(password)"
 secret acorag-postgres-superuser kubernetes.io/basic-auth username=postgres password="$(password)"
 secret acorag-valkey Opaque VALKEY_PASSWORD="$(password)"
-secret acorag-backup Opaque BACKUP_RECIPIENT="$recipient"
-printf 'data:\n  identity: %s\n' "$identity"
+secret acorag-backup Opaque BACKUP_RECIPIENT="$1"

@@ -13,10 +13,12 @@ from stack import DEVSTACK, ROOT
 K8S = ROOT / "k8s"
 # Where cargo puts them all.
 PROGRAMS = Path(DEVSTACK).parent
-# And one that an operator might put together, of the components that those two leave out.
-OTHER = {"other": ("external-postgres", "language-model", "producers", "tracing")}
+# And what an operator might put together, of the components that those leave out.
+OTHER = {"other": ("external-postgres", "issuer", "language-model", "producers", "tracing"),
+         "verified": ("backup-verify", "cloudnative-pg")}
 OVERLAYS = ("dev", "prod", "recovery", *OTHER)
-IMAGES = ("acorag/acorag", "acorag/postgres", "nats", "otel/opentelemetry-collector-contrib", "valkey/valkey")
+# An overlay says of which release.
+IMAGES = ("acorag/acorag", "acorag/postgres", "nats", "valkey/valkey")
 
 
 @functools.cache

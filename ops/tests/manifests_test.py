@@ -1,5 +1,6 @@
 """k8s/ is valid for Kubernetes and keeps what acorag promises: numbers, hardening, who may talk to whom, and that every
 name it uses means something to whoever reads it."""
+import base64
 import itertools
 import json
 import re
@@ -23,6 +24,9 @@ OTHERS = {"ScaledObject": ScaledObject, "PodMonitor": PodMonitor, "PrometheusRul
           "ServiceMonitor": ServiceMonitor}
 SERVICES = {"acorag-api": ("http", 8000), "acorag-ingest-worker": ("metrics", 9000),
             "acorag-query-worker": ("metrics", 9000)}
+# The Secret that opens the backups, and who may have it.
+IDENTITY = "acorag-backup-identity"
+OPENS_BACKUPS = {"recovery": ["Job/acorag-restore"], "verified": ["CronJob/acorag-backup-verify"]}
 # Secrets that somebody else makes: CloudNativePG, whoever has a language model; and cert-manager (see Tls).
 OTHERS_SECRETS = {"acorag-postgres-ca": {"ca.crt"}, "acorag-llm": {"LLM_API_KEY"}}
 # What is read by others than acorag's programs: by an image's own, and by whatever speaks PostgreSQL (sqlx, libpq).
@@ -48,13 +52,10 @@ def image(container):
     return container["image"].rpartition(":")[0]
 
 
-def secrets():
+def secrets(*arguments):
     """The Secrets that k8s/secrets.sh makes."""
-    with tempfile.NamedTemporaryFile() as identity:
-        identity.write(b"AGE-SECRET-KEY-1")
-        identity.flush()
-        made = subprocess.run([K8S / "secrets.sh", "age1public", identity.name],
-                              capture_output=True, text=True, check=True)
+    made = subprocess.run([K8S / "secrets.sh", *(arguments or ["age1public"])],
+                          capture_output=True, text=True, check=True)
     return list(yaml.safe_load_all(made.stdout))
 
 
@@ -118,8 +119,24 @@ class Validity(unittest.TestCase):
         for owner, template in pods(objects):
             for container in containers(template):
                 name, _, tag = container["image"].rpartition(":")
-                self.assertIn(name, IMAGES, title(owner))
+                self.assertIn(name, FOREIGN, title(owner))
                 self.assertNotIn(tag, {"", "latest"}, title(owner))
+
+    def test_the_collector_is_the_one_of_compose(self):
+        (container,) = containers(find(render("other"), "Deployment", "acorag-collector")["spec"]["template"])
+        compose = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+        self.assertEqual(container["image"], compose["otel-collector"]["image"])
+
+    def test_development_is_as_the_manual_says(self):
+        objects = render("dev")
+        manual = (ROOT / "docs/operations.md").read_text().partition("### On your own machine")[2].partition("\n### ")[0]
+        for owner, template in pods(objects):
+            for container in containers(template):
+                self.assertIn(f" {container['image']}", manual, title(owner))
+        # One node's storage can be nothing else.
+        claims = [one["spec"] for one in kinds(objects, "PersistentVolumeClaim")]
+        claims += [claim["spec"] for one in kinds(objects, "StatefulSet") for claim in one["spec"]["volumeClaimTemplates"]]
+        self.assertEqual({mode for claim in claims for mode in claim["accessModes"]}, {"ReadWriteOnce"})
 
 
 class Contract(unittest.TestCase):
@@ -355,7 +372,9 @@ class Names(unittest.TestCase):
         for owner, template in pods(objects):
             for kind, name, key in references(template):
                 with self.subTest(title(owner), kind=kind, name=name, key=key):
-                    if kind == "Secret" and name in others:
+                    if name == IDENTITY:
+                        self.assertEqual(key, "identity")
+                    elif kind == "Secret" and name in others:
                         self.assertIn(key, others[name])
                     elif kind == "Secret":
                         self.assertIn(name, made)
@@ -371,6 +390,20 @@ class Names(unittest.TestCase):
                 self.assertLessEqual({"username", "password"}, made[secret["name"]])
             self.assertEqual(cluster["spec"]["bootstrap"]["initdb"]["owner"], "acorag_migrate")
         self.assertEqual(used, set(made), "secrets.sh makes what is used")
+
+    def test_the_key_that_opens_the_backups_is_where_somebody_asked_for_it(self):
+        for overlay in OVERLAYS:
+            users = [title(owner) for owner, template in pods(render(overlay))
+                     if ("Secret", IDENTITY, "identity") in references(template)]
+            self.assertEqual(users, OPENS_BACKUPS.get(overlay, []), overlay)
+        self.assertNotIn(IDENTITY, [one["metadata"]["name"] for one in secrets()])
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"AGE-SECRET-KEY-1")
+            file.flush()
+            (secret,) = secrets("--identity", file.name)
+        self.assertEqual((secret["metadata"], secret["data"]), (
+            {"name": IDENTITY, "namespace": "acorag"},
+            {"identity": base64.b64encode(b"AGE-SECRET-KEY-1").decode()}))
 
     def test_new_secrets_are_new(self):
         first, second = ({f"{one['metadata']['name']}/{key}": value for one in secrets()
@@ -407,6 +440,9 @@ class Names(unittest.TestCase):
             find(objects, "Deployment", scaler["spec"]["scaleTargetRef"]["name"])
         for monitor in kinds(objects, "PodMonitor"):
             if monitor["metadata"]["name"] == "acorag-postgres":
+                # As in ops/prometheus/prometheus.yml, where it is the exporter's.
+                self.assertEqual([endpoint["relabelings"] for endpoint in monitor["spec"]["podMetricsEndpoints"]],
+                                 [[{"targetLabel": "job", "replacement": "postgres"}]])
                 names = [one["metadata"]["name"] for one in kinds(objects, "Cluster")] or ["acorag-postgres"]
                 self.assertEqual([monitor["spec"]["selector"]["matchLabels"]["cnpg.io/cluster"]], names)
                 continue
@@ -448,9 +484,17 @@ class Network(unittest.TestCase):
                      ("monitoring", "query-worker", 9000), ("keda", "nats", 8222), ("monitoring", "postgres", 9187)},
         # Namespaces that carry the producers' label.
         "other": {("true", "nats", 4222)},
+        "verified": {("cnpg-system", "postgres", 8000), ("cnpg-system", "postgres", 5432)},
     }
     # To what is no pod: the Kubernetes API, for CloudNativePG's servers; and what an operator has elsewhere.
-    ANYWHERE = {"acorag-postgres-cluster", "acorag-query-worker-to-language-model", "acorag-to-external-postgres"}
+    ANYWHERE = {
+        "dev": set(),
+        "prod": {("postgres", 443), ("postgres", 6443)},
+        "recovery": set(),
+        "other": {("api", 443), ("query-worker", 443), ("ingest-worker", 5432), ("query-worker", 5432),
+                  ("migrate", 5432), ("backup", 5432)},
+        "verified": {("postgres", 443), ("postgres", 6443)},
+    }
 
     def test_each_arrow_and_no_other(self):
         for overlay in OVERLAYS:
@@ -479,6 +523,14 @@ class Network(unittest.TestCase):
                                 into |= {(namespace, target, port["port"]) for port in rule["ports"]}
             self.assertEqual(into, self.INTO[overlay], overlay)
 
+    def test_to_the_outside_only_who_must(self):
+        for overlay in OVERLAYS:
+            objects = render(overlay)
+            out = {(source, port["port"]) for source, sender in self.everybody(objects).items()
+                   for policy in self.policies(objects, "egress", sender)
+                   for rule in policy["spec"].get("egress", []) if "to" not in rule for port in rule["ports"]}
+            self.assertEqual(out, self.ANYWHERE[overlay], overlay)
+
     @each_overlay
     def test_nothing_is_open_that_no_policy_names(self, objects):
         (closed,) = [one for one in kinds(objects, "NetworkPolicy") if one["metadata"]["name"] == "acorag-nothing-else"]
@@ -487,7 +539,6 @@ class Network(unittest.TestCase):
             for rule in policy["spec"].get("ingress", []):
                 self.assertTrue(rule.get("from") and rule.get("ports"), title(policy))
             for rule in policy["spec"].get("egress", []):
-                self.assertTrue(rule.get("to") or policy["metadata"]["name"] in self.ANYWHERE, title(policy))
                 self.assertTrue(rule.get("ports"), title(policy))
 
     @staticmethod
@@ -543,20 +594,32 @@ class Tls(unittest.TestCase):
             (settings,) = [one["data"] for one in kinds(objects, "ConfigMap")
                            if one["metadata"]["name"].startswith("acorag-settings")]
             self.assertEqual((settings["NATS_URL"], settings["NATS_CA"]), ("tls://acorag-nats:4222", "/tls/acorag/ca.crt"))
-            for owner, template in pods(objects):
-                for container in containers(template):
-                    own = {one["name"]: one.get("value") for one in container.get("env", [])}
-                    mounts = {one["mountPath"] for one in container.get("volumeMounts", [])}
-                    with self.subTest(title(owner)):
-                        if "NATS_USER" in own:
-                            self.assertIn("/tls/acorag", mounts)
-                        if "REDIS_URL" in own:
-                            self.assertTrue(own["REDIS_URL"].startswith("rediss://"))
-                            self.assertEqual(own["REDIS_CA"], "/tls/acorag/ca.crt")
-                        if kinds(objects, "Cluster") and ("DATABASE_URL" in own or "PGHOST" in own):
-                            self.assertEqual((own["PGSSLMODE"], own["PGSSLROOTCERT"]),
-                                             ("verify-full", "/tls/postgres/ca.crt"))
-                            self.assertIn("/tls/postgres", mounts)
+            for owner, own, mounts in self.clients(objects):
+                with self.subTest(owner):
+                    if "NATS_USER" in own:
+                        self.assertIn("/tls/acorag", mounts)
+                    if "REDIS_URL" in own:
+                        self.assertTrue(own["REDIS_URL"].startswith("rediss://"))
+                        self.assertEqual(own["REDIS_CA"], "/tls/acorag/ca.crt")
+
+    def test_with_cloudnative_pg_all_check_whom_they_talk_to(self):
+        for objects in (render("prod"), render("verified")):
+            checked = set()
+            for owner, own, mounts in self.clients(objects):
+                with self.subTest(owner):
+                    if "DATABASE_URL" in own or "PGHOST" in own:
+                        checked.add(owner)
+                        self.assertEqual((own["PGSSLMODE"], own["PGSSLROOTCERT"]), ("verify-full", "/tls/postgres/ca.crt"))
+                        self.assertIn("/tls/postgres", mounts)
+        self.assertLessEqual({f"CronJob/acorag-backup{which}" for which in ("", "-files", "-verify")}, checked)
+
+    @staticmethod
+    def clients(objects):
+        """(owner, its environment, where something is mounted) of each container."""
+        for owner, template in pods(objects):
+            for container in containers(template):
+                yield (title(owner), {one["name"]: one.get("value") for one in container.get("env", [])},
+                       {one["mountPath"] for one in container.get("volumeMounts", [])})
 
 
 class Recovery(unittest.TestCase):
