@@ -130,9 +130,11 @@ class Validity(unittest.TestCase):
     def test_development_is_as_the_manual_says(self):
         objects = render("dev")
         manual = (ROOT / "docs/operations.md").read_text().partition("### On your own machine")[2].partition("\n### ")[0]
-        for owner, template in pods(objects):
-            for container in containers(template):
-                self.assertIn(f" {container['image']}", manual, title(owner))
+        built = set(re.findall(r"docker build --tag (\S+)", manual))
+        (loaded,) = re.findall(r"kind load docker-image ([^#\n]+)", manual)
+        self.assertEqual(set(loaded.split()), built)
+        used = {container["image"] for _, template in pods(objects) for container in containers(template)}
+        self.assertEqual({one for one in used if one.startswith("acorag/")}, built)
         # One node's storage can be nothing else.
         claims = [one["spec"] for one in kinds(objects, "PersistentVolumeClaim")]
         claims += [claim["spec"] for one in kinds(objects, "StatefulSet") for claim in one["spec"]["volumeClaimTemplates"]]
