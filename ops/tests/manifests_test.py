@@ -474,28 +474,32 @@ class Network(unittest.TestCase):
         ("migrate", "collector", 4318), ("backup", "collector", 4318),
         ("restore", "nats", 4222),
     }
-    # With CloudNativePG: the log's receiver, and the servers among themselves.
-    CLUSTER = {("wal", "postgres", 5432), ("postgres", "postgres", 5432), ("postgres", "postgres", 8000)}
+    # With CloudNativePG: the log's receiver, and the servers, and what makes them, among themselves.
+    CLUSTER = {("wal", "postgres", 5432)} | {
+        (source, target, port) for source in ("postgres", "postgres-job") for target in ("postgres", "postgres-job")
+        for port in (5432, 8000)}
     # From other namespaces.
     INTO = {
         "dev": set(),
         "prod": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
                  ("monitoring", "query-worker", 9000), ("keda", "nats", 8222), ("cnpg-system", "postgres", 8000),
-                 ("cnpg-system", "postgres", 5432), ("monitoring", "postgres", 9187)},
+                 ("cnpg-system", "postgres", 5432), ("cnpg-system", "postgres-job", 8000),
+                 ("cnpg-system", "postgres-job", 5432), ("monitoring", "postgres", 9187)},
         "recovery": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
                      ("monitoring", "query-worker", 9000), ("keda", "nats", 8222), ("monitoring", "postgres", 9187)},
         # Namespaces that carry the producers' label.
         "other": {("true", "nats", 4222)},
-        "verified": {("cnpg-system", "postgres", 8000), ("cnpg-system", "postgres", 5432)},
+        "verified": {("cnpg-system", target, port) for target in ("postgres", "postgres-job") for port in (8000, 5432)},
     }
     # To what is no pod: the Kubernetes API, for CloudNativePG's servers; and what an operator has elsewhere.
+    CLUSTERS_API = {(source, port) for source in ("postgres", "postgres-job") for port in (443, 6443)}
     ANYWHERE = {
         "dev": set(),
-        "prod": {("postgres", 443), ("postgres", 6443)},
+        "prod": CLUSTERS_API,
         "recovery": set(),
         "other": {("api", 443), ("query-worker", 443), ("ingest-worker", 5432), ("query-worker", 5432),
                   ("migrate", 5432), ("backup", 5432)},
-        "verified": {("postgres", 443), ("postgres", 6443)},
+        "verified": CLUSTERS_API,
     }
 
     def test_each_arrow_and_no_other(self):
@@ -549,7 +553,10 @@ class Network(unittest.TestCase):
         found = {template["metadata"]["labels"]["app.kubernetes.io/component"]: template["metadata"]["labels"]
                  for _, template in pods(objects)}
         for cluster in kinds(objects, "Cluster"):
-            found["postgres"] = cluster["spec"]["inheritedMetadata"]["labels"]
+            own = {"cnpg.io/cluster": cluster["metadata"]["name"]}
+            found["postgres"] = own | cluster["spec"]["inheritedMetadata"]["labels"]
+            # What makes a server (initdb, join) hands nothing down to its pod.
+            found["postgres-job"] = own
         return found
 
     @staticmethod
@@ -604,16 +611,40 @@ class Tls(unittest.TestCase):
                         self.assertTrue(own["REDIS_URL"].startswith("rediss://"))
                         self.assertEqual(own["REDIS_CA"], "/tls/acorag/ca.crt")
 
-    def test_with_cloudnative_pg_all_check_whom_they_talk_to(self):
-        for objects in (render("prod"), render("verified")):
+    def test_all_check_which_postgresql_they_talk_to(self):
+        for objects in (render("prod"), render("verified"), render("recovery")):
             checked = set()
             for owner, own, mounts in self.clients(objects):
                 with self.subTest(owner):
-                    if "DATABASE_URL" in own or "PGHOST" in own:
+                    # A restore speaks to a server of its own, by its socket.
+                    if ("DATABASE_URL" in own or "PGHOST" in own) and owner != "Job/acorag-restore":
                         checked.add(owner)
                         self.assertEqual((own["PGSSLMODE"], own["PGSSLROOTCERT"]), ("verify-full", "/tls/postgres/ca.crt"))
                         self.assertIn("/tls/postgres", mounts)
-        self.assertLessEqual({f"CronJob/acorag-backup{which}" for which in ("", "-files", "-verify")}, checked)
+            jobs = {title(one) for one in kinds(objects, "CronJob")}
+            self.assertTrue(jobs and jobs < checked)
+
+    def test_the_single_postgresql_lets_nobody_in_without(self):
+        objects = render("recovery")
+        server = find(objects, "StatefulSet", "acorag-postgres")["spec"]["template"]
+        (container,) = containers(server)
+        arguments = dict(one.removeprefix("--").split("=") for one in container["args"])
+        self.assertEqual(arguments["ssl"], "on")
+        for argument in ("hba_file", "ssl_cert_file", "ssl_key_file"):
+            folder, _, name = arguments[argument].rpartition("/")
+            (volume,) = [one["name"] for one in container["volumeMounts"] if one["mountPath"] == folder]
+            if argument == "hba_file":
+                files = [one["data"] for one in kinds(objects, "ConfigMap")
+                         if ("ConfigMap", one["metadata"]["name"], None) in references(server)]
+                self.assertEqual([one[name] for one in files if name in one],
+                                 [(ROOT / "ops/postgres/pg_hba.tls.conf").read_text()])
+            else:
+                self.assertEqual(volume, "tls")
+        certificate = self.certificate(objects, "acorag-postgres")
+        self.assertEqual(certificate["dnsNames"], ["acorag-postgres-rw"])
+        users = {title(owner) for owner, template in pods(objects)
+                 if ("Secret", certificate["secretName"], "ca.crt") in references(template)}
+        self.assertIn("Deployment/acorag-query-worker", users)
 
     @staticmethod
     def clients(objects):
