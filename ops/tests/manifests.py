@@ -14,9 +14,10 @@ K8S = ROOT / "k8s"
 # Where cargo puts them all.
 PROGRAMS = Path(DEVSTACK).parent
 # And what an operator might put together, of the components that those leave out.
-OTHER = {"other": ("external-postgres", "issuer", "language-model", "producers", "tracing"),
-         "verified": ("backup-verify", "cloudnative-pg")}
-OVERLAYS = ("dev", "prod", "recovery", *OTHER)
+OTHER = {"other": ("external-postgres", "issuer", "language-model", "producers", "tracing")}
+# What the manual shows as an example.
+MINE = re.compile(r"```yaml\n# k8s/overlays/mine/kustomization.yaml\n(.*?)```", re.DOTALL)
+OVERLAYS = ("dev", "prod", "recovery", "mine", *OTHER)
 # An overlay says of which release.
 IMAGES = ("acorag/acorag", "acorag/postgres", "nats", "valkey/valkey")
 
@@ -24,15 +25,20 @@ IMAGES = ("acorag/acorag", "acorag/postgres", "nats", "valkey/valkey")
 @functools.cache
 def render(overlay):
     """The overlay's objects, as `kubectl apply -k` would send them."""
-    if overlay not in OTHER:
+    if (K8S / "overlays" / overlay).exists():
         return build(K8S / "overlays" / overlay)
     with tempfile.TemporaryDirectory() as folder:
         way = Path(os.path.relpath(K8S, Path(folder).resolve()))
-        (Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump({
-            "namespace": "acorag",
-            "resources": [str(way / "base")],
-            "components": [str(way / "components" / one) for one in OTHER[overlay]],
-            "images": [{"name": one, "newTag": "1"} for one in IMAGES]}))
+        if overlay in OTHER:
+            text = yaml.safe_dump({
+                "namespace": "acorag",
+                "resources": [str(way / "base")],
+                "components": [str(way / "components" / one) for one in OTHER[overlay]],
+                "images": [{"name": one, "newTag": "1"} for one in IMAGES]})
+        else:
+            (text,) = MINE.findall((ROOT / "docs/operations.md").read_text())
+            text = text.replace("../../", f"{way}/").replace("../prod", f"{way}/overlays/prod")
+        (Path(folder) / "kustomization.yaml").write_text(text)
         return build(folder)
 
 

@@ -26,7 +26,7 @@ SERVICES = {"acorag-api": ("http", 8000), "acorag-ingest-worker": ("metrics", 90
             "acorag-query-worker": ("metrics", 9000)}
 # The Secret that opens the backups, and who may have it.
 IDENTITY = "acorag-backup-identity"
-OPENS_BACKUPS = {"recovery": ["Job/acorag-restore"], "verified": ["CronJob/acorag-backup-verify"]}
+OPENS_BACKUPS = {"recovery": ["Job/acorag-restore"], "mine": ["CronJob/acorag-backup-verify"]}
 # Secrets that somebody else makes: CloudNativePG, whoever has a language model; and cert-manager (see Tls).
 OTHERS_SECRETS = {"acorag-postgres-ca": {"ca.crt"}, "acorag-llm": {"LLM_API_KEY"}}
 # What is read by others than acorag's programs: by an image's own, and by whatever speaks PostgreSQL (sqlx, libpq).
@@ -489,8 +489,8 @@ class Network(unittest.TestCase):
                      ("monitoring", "query-worker", 9000), ("keda", "nats", 8222), ("monitoring", "postgres", 9187)},
         # Namespaces that carry the producers' label.
         "other": {("true", "nats", 4222)},
-        "verified": {("cnpg-system", target, port) for target in ("postgres", "postgres-job") for port in (8000, 5432)},
     }
+    INTO["mine"] = INTO["prod"]
     # To what is no pod: the Kubernetes API, for CloudNativePG's servers; and what an operator has elsewhere.
     CLUSTERS_API = {(source, port) for source in ("postgres", "postgres-job") for port in (443, 6443)}
     ANYWHERE = {
@@ -499,7 +499,7 @@ class Network(unittest.TestCase):
         "recovery": set(),
         "other": {("api", 443), ("query-worker", 443), ("ingest-worker", 5432), ("query-worker", 5432),
                   ("migrate", 5432), ("backup", 5432)},
-        "verified": CLUSTERS_API,
+        "mine": CLUSTERS_API | {("api", 443)},
     }
 
     def test_each_arrow_and_no_other(self):
@@ -612,7 +612,7 @@ class Tls(unittest.TestCase):
                         self.assertEqual(own["REDIS_CA"], "/tls/acorag/ca.crt")
 
     def test_all_check_which_postgresql_they_talk_to(self):
-        for objects in (render("prod"), render("verified"), render("recovery")):
+        for objects in (render("prod"), render("mine"), render("recovery")):
             checked = set()
             for owner, own, mounts in self.clients(objects):
                 with self.subTest(owner):
