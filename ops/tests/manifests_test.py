@@ -127,6 +127,12 @@ class Validity(unittest.TestCase):
         compose = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
         self.assertEqual(container["image"], compose["otel-collector"]["image"])
 
+    def test_the_manual_names_every_component_and_no_other(self):
+        manual = (ROOT / "docs/operations.md").read_text()
+        table = manual.partition("| component | ")[2].partition("\n\n")[0]
+        self.assertEqual(set(re.findall(r"^\| `([\w-]+)`", table, re.MULTILINE)),
+                         {one.name for one in (K8S / "components").iterdir()})
+
     def test_development_is_as_the_manual_says(self):
         objects = render("dev")
         manual = (ROOT / "docs/operations.md").read_text().partition("### On your own machine")[2].partition("\n### ")[0]
