@@ -37,7 +37,7 @@ impl Certificates {
 
     /// Each has a folder of its own: `nats/nats.key`, `ca/ca.crt`.
     pub fn path(&self, file: &str) -> PathBuf {
-        let owner = file.split('.').next().unwrap_or(file);
+        let owner = file.split(['.', '-']).next().unwrap_or(file);
         self.0.join(owner).join(file)
     }
 
