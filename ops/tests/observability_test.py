@@ -31,7 +31,8 @@ OTHERS = {
                           "pg_up"},
     "CloudNativePG": {"cnpg_backends_total", "cnpg_collector_up", "cnpg_pg_replication_in_recovery",
                       "cnpg_pg_replication_lag", "cnpg_pg_replication_slots_active", "cnpg_pg_settings_setting"},
-    "cAdvisor, in the kubelet": {"container_memory_working_set_bytes", "container_spec_memory_limit_bytes"},
+    "cAdvisor, in the kubelet": {"container_memory_working_set_bytes", "container_memory_total_active_file_bytes",
+                                 "container_spec_memory_limit_bytes"},
     "the kubelet": {"kubelet_volume_stats_used_bytes", "kubelet_volume_stats_capacity_bytes"},
 }
 # Ours, but not on a development stack: its PostgreSQL archives nothing.
