@@ -17,7 +17,7 @@ pub(crate) fn server(bin: &Path, folder: &Path, log: &Path, port: u16) -> Result
     let launch = Launch::new(bin.join("valkey-server"))
         .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
         .args(["--save", "", "--appendonly", "no"])
-        .args(["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"])
+        .args(["--maxmemory", "256mb", "--maxmemory-policy", "volatile-ttl"])
         .arg("--dir")
         .arg(folder)
         .log(log);

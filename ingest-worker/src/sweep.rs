@@ -2,15 +2,17 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use chrono::Utc;
-use schemas::Scope;
+use chrono::{DateTime, Utc};
+use schemas::{Scope, subjects};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 
 const EVERY: Duration = Duration::from_secs(3600);
-/// A file this young may belong to an upload under way or a job in the queue.
+/// A file this young may belong to an upload under way, or to a document whose job is yet to come.
 const GRACE: chrono::Duration = chrono::Duration::days(7);
+/// A file is stored before its job is queued: those of waiting jobs are at most this much older than the oldest.
+const BEFORE_ITS_JOB: chrono::Duration = chrono::Duration::days(7);
 
 pub async fn run(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
     while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
@@ -24,7 +26,10 @@ pub async fn run(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
 }
 
 async fn once(app: &App) -> anyhow::Result<usize> {
-    let before = Utc::now() - GRACE;
+    let mut jobs = app.nats.jetstream.get_stream(subjects::INGEST_STREAM).await?;
+    let queue = &jobs.info().await?.state;
+    let waiting = (queue.messages > 0).then_some(queue.first_timestamp - BEFORE_ITS_JOB);
+    let before = (Utc::now() - GRACE).min(waiting.unwrap_or(DateTime::<Utc>::MAX_UTC));
     let old = app.objects.older_than(before).await?;
     if old.is_empty() {
         return Ok(0);

@@ -8,7 +8,8 @@ use super::{Class, Rule, Verdict};
 use crate::redis::Redis;
 
 /// GCRA: the key holds the time at which the bucket would be full again, in microseconds. A request moves it on by one
-/// interval, unless that led further ahead than a full bucket's worth.
+/// interval, unless that led further ahead than a full bucket's worth. It is kept for an hour at least: a full Redis drops
+/// first what would end first (`volatile-ttl`), and that is to be a cached answer, not somebody's account.
 const SCRIPT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -19,7 +20,7 @@ local next = full + interval
 if next - now > capacity then
   return {0, 0, next - now - capacity, full - now}
 end
-redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', math.ceil((next - now) / 1000))
+redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', math.max(3600000, math.ceil((next - now) / 1000)))
 return {1, math.floor((capacity - (next - now)) / interval), 0, next - now}
 ";
 

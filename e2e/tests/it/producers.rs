@@ -52,6 +52,70 @@ async fn a_message_cannot_reach_into_another_project() {
     assert!(client.search(&theirs, "contrabando").await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn what_is_the_services_own_is_not_believed() {
+    let (client, system) = shared().await;
+    let (ours, theirs) = (unique("propio"), unique("ajeno"));
+    let nats = async_nats::connect(system.stack.nats_url()).await.unwrap();
+    let stream = jetstream::new(nats);
+    let parent = json!({"project_id": theirs, "document_id": "import"});
+    for (id, own) in [("scope", json!({"record_scope": "all"})), ("parent", json!({"parent": parent}))] {
+        let mut job = json!({"text": "Contrabando."});
+        job.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        let subject = subjects::job(JobKind::Document, &ours.parse().unwrap(), &id.parse().unwrap());
+        stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
+        let document = client.settled(id, &ours).await.unwrap();
+        assert_eq!((&document["state"], &document["reason_code"]), (&json!("failed"), &json!("invalid_job")));
+    }
+    // A subject that nobody reads is refused, not kept.
+    let mistyped = stream.publish("acorag.v1.ingest.documents.p.d", "{}".into()).await.unwrap();
+    assert!(mistyped.await.is_err());
+}
+
+#[tokio::test]
+async fn odd_characters_do_not_stop_a_document() {
+    let (client, system) = shared().await;
+    let project = unique("nulos");
+    let nats = async_nats::connect(system.stack.nats_url()).await.unwrap();
+    let stream = jetstream::new(nats);
+    let send = async |id: &str, job: Value| {
+        let subject = subjects::job(JobKind::Document, &project.parse().unwrap(), &id.parse().unwrap());
+        stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
+        client.settled(id, &project).await.unwrap()
+    };
+    let indexed =
+        send("texto", json!({"text": "El rad\0ier lleva malla Acma.", "filename": "a\0.txt"})).await;
+    assert_eq!((&indexed["state"], &indexed["filename"]), (&json!("indexed"), &json!("a.txt")));
+    let missing = send("objeto", json!({"object": {"name": "no\0hay"}})).await;
+    assert_eq!((&missing["state"], &missing["reason_code"]), (&json!("failed"), &json!("file_missing")));
+}
+
+#[tokio::test]
+async fn a_stored_file_is_what_the_store_says_it_is() {
+    let (client, system) = shared().await;
+    let project = unique("almacén");
+    let nats = async_nats::connect(system.stack.nats_url()).await.unwrap();
+    let stream = jetstream::new(nats);
+    let files = stream.get_object_store(subjects::FILES_BUCKET).await.unwrap();
+    let text = "La barrera de vapor va bajo el radier.";
+    let name = unique("informe.txt");
+    files.put(name.as_str(), &mut text.as_bytes()).await.unwrap();
+    for id in ["uno", "dos"] {
+        let subject = subjects::job(JobKind::Document, &project.parse().unwrap(), &id.parse().unwrap());
+        let job = json!({"object": {"name": name}, "filename": format!("{id}.txt")});
+        stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
+        let document = client.settled(id, &project).await.unwrap();
+        assert_eq!((&document["state"], &document["size"]), (&json!("indexed"), &json!(text.len())));
+    }
+    // Two documents may name one file: it does not go with the first of them.
+    client.delete(&format!("/documents/uno?project_id={project}")).await.unwrap().error_for_status().unwrap();
+    while client.get(&format!("/documents/uno?project_id={project}")).await.unwrap().status().is_success() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let file = client.get(&format!("/document/dos/file?project_id={project}")).await.unwrap();
+    assert_eq!(file.bytes().await.unwrap(), text.as_bytes());
+}
+
 /// The producer that README points at, in Python.
 #[tokio::test]
 async fn the_python_producer_works() {
