@@ -44,6 +44,7 @@ function turn(question) {
 function finish({ said, answer }, full) {
   const sources = full.sources ?? [];
   cited(answer, full.answer ?? "", sources);
+  if (full.notice) said.append(el("p", { class: "note" }, full.notice));
   const list = sourceList(sources);
   if (list) said.append(list);
 }
@@ -63,7 +64,7 @@ async function ask(message, project) {
     const response = await call("POST", "chat", { json, accept: "text/event-stream", signal: writing.signal });
     for await (const { event, data } of events(response)) {
       if (event === "token") {
-        text += data.text ?? "";
+        text = (data.restart ? "" : text) + (data.text ?? ""); // after a restart, what came before is void
         plain(answer, text).classList.remove("pending");
       } else if (event === "done") {
         done = true;

@@ -2,7 +2,7 @@
 
 import { call, events, getJson, sendForm } from "./http.js";
 import { label, plain, say } from "./text.js";
-import { $, el, fileLink, meta, nameOf, sentence, worded } from "./view.js";
+import { $, addressOf, el, fileLink, meta, nameOf, sentence, worded } from "./view.js";
 
 const FINAL = ["indexed", "failed", "superseded", "deleted"];
 const AT_ONCE = 2;
@@ -14,11 +14,11 @@ const waiting = [];
 let active = 0;
 
 /** Follows a document until nothing more will happen to it; a dropped connection is taken up again. */
-async function follow(id, show) {
+async function follow(sent, show) {
   for (let attempt = 0; attempt < RETRIES; attempt += 1) {
     if (attempt) await new Promise((resolve) => setTimeout(resolve, 1000 * attempt));
     try {
-      const response = await call("GET", `documents/${encodeURIComponent(id)}/events`, { accept: "text/event-stream" });
+      const response = await call("GET", addressOf(sent, "documents", "/events"), { accept: "text/event-stream" });
       for await (const { data } of events(response)) {
         attempt = 0;
         show(data);
@@ -58,7 +58,7 @@ async function upload(file, fields, item) {
       bar.value = 100 * share;
       say(chip, "sending", { percent: Math.round(100 * share) });
     });
-    const end = await follow(sent.data.document_id, (event) =>
+    const end = await follow(sent.data, (event) =>
       showState(chip, bar, why, { state: event.event, percent: event.percent, reason: event.reason }));
     if (!end) {
       say(why, "lost");
@@ -89,7 +89,10 @@ function dismissible({ row }) {
 
 function enqueue(files) {
   const given = Object.fromEntries([...new FormData($("upload"))].filter(([, value]) => value.trim()));
-  const common = { project_id: project() || "default", ...(given.doc_type ? { doc_type: given.doc_type } : {}) };
+  // Without a project the server knows better: the only one of this key, or what each record of an import says.
+  const common = {
+    ...(project() ? { project_id: project() } : {}), ...(given.doc_type ? { doc_type: given.doc_type } : {}),
+  };
   for (const file of files) {
     const chip = sentence("span", { class: "chip queued", role: "status" }, "waiting");
     const bar = label(el("progress", { max: 100, value: 0 }), "processing");
@@ -131,7 +134,7 @@ async function removeDocument(found, row) {
   await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
   if (dialog.returnValue !== "yes") return;
   try {
-    await call("DELETE", `documents/${encodeURIComponent(found.document_id)}`);
+    await call("DELETE", addressOf(found, "documents"));
     row.remove();
     say($("documents-note"), "deleted");
     $("reload").focus();

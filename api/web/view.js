@@ -19,11 +19,15 @@ export const sentence = (tag, attributes, key, values) => say(el(tag, attributes
 
 export const nameOf = (row) => row.title || row.filename || row.number || row.document_id;
 
+/** Where something of a document's is: its id alone would name another one too, for it is unique within a project only. */
+export const addressOf = (row, folder, part = "") =>
+  `${folder}/${encodeURIComponent(row.document_id)}${part}?project_id=${encodeURIComponent(row.project_id)}`;
+
 const SHOWN_IN_A_TAB = /^(application\/pdf|image\/(png|jpeg|gif|webp)|text\/plain)\b/;
 
 /** A link to the original, at its page. With a key the bytes are fetched first, for a link cannot carry one. */
 export function fileLink(row, page, attributes, ...children) {
-  const path = `document/${encodeURIComponent(row.document_id)}/file`;
+  const path = addressOf(row, "document", "/file");
   const hash = page ? `#page=${page}` : "";
   const link = el("a", { href: path + hash, target: "_blank", rel: "noopener", ...attributes }, ...children);
   link.addEventListener("click", (event) => {
