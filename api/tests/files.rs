@@ -15,28 +15,16 @@ async fn the_original_bytes_come_back_whole_and_in_part() {
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
     let content: Vec<u8> = (0..1_200_000_u32).map(|i| (i % 253) as u8).collect();
-    let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
-    let bytes = futures::stream::iter([Ok(bytes::Bytes::from(content.clone()))]);
-    let stored = objects.put("object-1", bytes).await.unwrap();
-    let mut known = document("p", "1", State::Indexed);
-    known.sha256.clone_from(&stored.sha256);
-    worker.documents.lock().unwrap().push(known);
-    worker.files.lock().unwrap().push(FileLocation {
-        project_id: "p".parse().unwrap(),
-        object: stored.name,
-        filename: "Acta día \"3\".pdf".into(),
-        media_type: "application/pdf".into(),
-        size: stored.size,
-        sha256: stored.sha256.clone(),
-    });
+    keep(&backends, &worker, "1", "Acta día \"3\".pdf", "application/pdf", &content).await;
+    let sha256 = worker.files.lock().unwrap()[0].sha256.clone();
 
     let response = api.get("/document/1/file").await;
     let etag = response.headers()["etag"].to_str().unwrap().to_owned();
-    assert_eq!(etag, format!("\"{}\"", stored.sha256));
+    assert_eq!(etag, format!("\"{sha256}\""));
     assert_eq!(response.headers()["content-type"], "application/pdf");
     assert_eq!(
         response.headers()["content-disposition"],
-        "inline; filename*=UTF-8''Acta%20d%C3%ADa%20%223%22.pdf"
+        "inline; filename=\"Acta dia _3_.pdf\"; filename*=UTF-8''Acta%20d%C3%ADa%20%223%22.pdf"
     );
     assert_eq!(response.headers()["x-content-type-options"], "nosniff");
     assert!(response.bytes().await.unwrap() == content);
@@ -63,26 +51,60 @@ async fn the_original_bytes_come_back_whole_and_in_part() {
     refused(api.get("/document/2/file").await, 404).await;
 }
 
+/// A document of project `p` with this file.
+async fn keep(backends: &Backends, worker: &Worker, id: &str, name: &str, media_type: &str, content: &[u8]) {
+    let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
+    let bytes = futures::stream::iter([Ok(bytes::Bytes::copy_from_slice(content))]);
+    let stored = objects.put(&format!("object-{id}"), bytes).await.unwrap();
+    let mut known = document("p", id, State::Indexed);
+    known.sha256.clone_from(&stored.sha256);
+    worker.documents.lock().unwrap().push(known);
+    worker.files.lock().unwrap().push(FileLocation {
+        project_id: "p".parse().unwrap(),
+        object: stored.name,
+        filename: name.to_owned(),
+        media_type: media_type.to_owned(),
+        size: stored.size,
+        sha256: stored.sha256,
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_says_its_charset() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let page = "<p>Año</p>".as_bytes();
+    // Its first 64 KiB end in the middle of a character.
+    let long = format!("x{}", "ñ".repeat(40_000));
+    for (id, media_type, content, sent) in [
+        ("1", "text/plain", "Año".as_bytes(), "text/plain; charset=utf-8"),
+        ("2", "text/plain", b"A\xf1o 1".as_slice(), "text/plain; charset=windows-1252"),
+        ("3", "text/plain", b"caf\xe9", "text/plain; charset=windows-1252"),
+        ("4", "text/plain; charset=ISO-8859-15", b"A\xf1o 2", "text/plain; charset=iso-8859-15"),
+        ("5", "text/html", page, "text/html; charset=utf-8"),
+        ("6", "text/html", b"<meta charset=iso-8859-1>A\xf1o", "text/html"),
+        ("7", "text/csv", b"\xff\xfeA\x00\xf1\x00", "text/csv"),
+        ("8", "text/plain", long.as_bytes(), "text/plain; charset=utf-8"),
+    ] {
+        keep(&backends, &worker, id, "a.txt", media_type, content).await;
+        let path = format!("/document/{id}/file");
+        let response = api.get(&path).await;
+        assert_eq!(response.headers()["content-type"], sent, "{id}");
+        assert!(response.bytes().await.unwrap() == content, "{id}");
+        let part = api.http.get(api.at(&path)).header("range", "bytes=2-3").send().await.unwrap();
+        assert_eq!(part.headers()["content-type"], sent, "a part of {id}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_page_is_caged() {
     let backends = Backends::start().await;
     let api = backends.api(&[]).await;
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
-    let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
-    let bytes = futures::stream::iter([Ok(bytes::Bytes::from_static(b"<script>alert(1)</script>"))]);
-    let stored = objects.put("object-2", bytes).await.unwrap();
-    let mut known = document("p", "1", State::Indexed);
-    known.sha256.clone_from(&stored.sha256);
-    worker.documents.lock().unwrap().push(known);
-    worker.files.lock().unwrap().push(FileLocation {
-        project_id: "p".parse().unwrap(),
-        object: stored.name,
-        filename: "a.html".into(),
-        media_type: "text/html".into(),
-        size: stored.size,
-        sha256: stored.sha256,
-    });
+    keep(&backends, &worker, "1", "a.html", "text/html", b"<script>alert(1)</script>").await;
     let response = api.get("/document/1/file").await;
     let policy = response.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("sandbox;"), "{policy}");

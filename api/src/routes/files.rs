@@ -17,7 +17,9 @@ use schemas::{
     ProblemKind::{BadRequest, NotFound, RangeNotSatisfiable, Unavailable},
     document::{FileLocation, LocateFile},
 };
+use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 use super::documents::{InProject, Lookup, Which};
 use crate::{
@@ -45,7 +47,7 @@ async fn file(
 ) -> Result<Response, Error> {
     let query =
         LocateFile { scope: caller.scope().narrowed(within.project_id.as_ref()), document_id: which.id };
-    let location = lookup.ask(&id, &query).await?;
+    let mut location = lookup.ask(&id, &query).await?;
     let etag = format!("\"{}\"", location.sha256);
     if range::is_fresh(&headers, &etag) {
         return Ok(described(StatusCode::NOT_MODIFIED.into_response(), &location, &etag));
@@ -55,6 +57,9 @@ async fn file(
         Part::Range { start, length } => (StatusCode::PARTIAL_CONTENT, start, length),
         Part::Unsatisfiable => return Ok(unsatisfiable(location.size)),
     };
+    if let Some(charset) = charset(&objects, &location).await? {
+        location.media_type += &format!("; charset={charset}");
+    }
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
@@ -105,8 +110,10 @@ fn described(mut response: Response, location: &FileLocation, etag: &str) -> Res
         .remove(b'^')
         .remove(b'|');
     let (media_type, inert) = media_type(&location.media_type);
-    let name = utf8_percent_encode(&location.filename, KEPT);
-    set(&mut response, header::CONTENT_DISPOSITION, &format!("inline; filename*=UTF-8''{name}"));
+    // Both, for not everybody reads the extended one (curl does not), and who does prefers it.
+    let (plain, name) = (ascii(&location.filename), utf8_percent_encode(&location.filename, KEPT));
+    let disposition = format!("inline; filename=\"{plain}\"; filename*=UTF-8''{name}");
+    set(&mut response, header::CONTENT_DISPOSITION, &disposition);
     set(&mut response, header::CONTENT_TYPE, &media_type);
     set(&mut response, header::ETAG, etag);
     set(&mut response, header::ACCEPT_RANGES, "bytes");
@@ -137,17 +144,63 @@ const INERT: [&str; 6] = [
     "application/x-ndjson",
 ];
 
-/// A media type that is safe to send, and whether it is inert.
-fn media_type(stored: &str) -> (String, bool) {
-    let essence = stored.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let token = |text: &str| {
-        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+/// The name without accents; whatever else is not ASCII, or would need quoting, becomes `_`.
+fn ascii(name: &str) -> String {
+    let kept = |c: char| if matches!(c, ' '..='~') && !r#""\/%"#.contains(c) { c } else { '_' };
+    name.nfkd().filter(|c| !is_combining_mark(*c)).map(kept).collect()
+}
+
+/// How much of a text decides its charset.
+const SAMPLE: u64 = 64 * 1024;
+
+/// The charset of a text that names none: browsers would take UTF-8 for Windows-1252, and may not guess.
+async fn charset(objects: &Objects, location: &FileLocation) -> Result<Option<&'static str>, Problem> {
+    let stored = location.media_type.to_ascii_lowercase();
+    if !stored.starts_with("text/") || stored.contains("charset=") {
+        return Ok(None);
+    }
+    let mut sample = Vec::new();
+    let read = open(objects, location, 0, SAMPLE).await?.read_to_end(&mut sample).await;
+    read.map_err(|error| {
+        tracing::warn!(%error, "reading a file");
+        Problem::unavailable()
+    })?;
+    let whole = sample.len() as u64 == location.size;
+    let utf8 = match std::str::from_utf8(&sample) {
+        Ok(_) => true,
+        // The sample may end in the middle of a character.
+        Err(error) => error.error_len().is_none() && !whole,
     };
+    Ok(match utf8 {
+        // UTF-16, which names itself by its mark.
+        _ if sample.contains(&0) => None,
+        true => Some("utf-8"),
+        // A page names its own charset inside.
+        false if stored.starts_with("text/html") => None,
+        false => Some("windows-1252"),
+    })
+}
+
+/// A media type that is safe to send, with its charset if it names one, and whether it is inert.
+fn media_type(stored: &str) -> (String, bool) {
+    let charset = stored.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let value = value.trim().trim_matches('"');
+        (name.trim().eq_ignore_ascii_case("charset") && token(value)).then(|| value.to_ascii_lowercase())
+    });
+    let essence = stored.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if !essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype)) {
         return ("application/octet-stream".to_owned(), false);
     }
     let inert = INERT.contains(&essence.as_str());
-    (essence, inert)
+    match charset {
+        Some(charset) => (format!("{essence}; charset={charset}"), inert),
+        None => (essence, inert),
+    }
+}
+
+fn token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
 }
 
 fn unsatisfiable(size: u64) -> Response {
@@ -180,9 +233,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_for_those_who_read_ascii_only() {
+        assert_eq!(ascii("Acta día N.º 3.pdf"), "Acta dia N.o 3.pdf");
+        assert_eq!(ascii("a\"b\\c%41\r\n/日.pdf"), "a_b_c_41____.pdf");
+    }
+
+    #[test]
     fn only_inert_types_are_shown_uncaged_and_nonsense_is_bytes() {
         assert_eq!(media_type("application/pdf"), ("application/pdf".into(), true));
-        assert_eq!(media_type("Text/HTML; charset=utf-8"), ("text/html".into(), false));
+        assert_eq!(
+            media_type("Text/HTML; Charset=\"UTF-8\"; x=y"),
+            ("text/html; charset=utf-8".into(), false)
+        );
+        assert_eq!(media_type("text/plain; charset=\r\nX: y"), ("text/plain".into(), true));
         assert_eq!(media_type("image/svg+xml"), ("image/svg+xml".into(), false));
         for nonsense in ["", "pdf", "a/b\r\nX: y", "a/"] {
             assert_eq!(media_type(nonsense).0, "application/octet-stream", "{nonsense:?}");
