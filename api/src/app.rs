@@ -56,8 +56,9 @@ pub struct App {
     gate: Gate,
     limits: Limits,
     edge: Edge,
-    documents: Documents,
     #[from_ref(skip)]
+    slots: Arc<Semaphore>,
+    documents: Documents,
     stopping: CancellationToken,
     #[from_ref(skip)]
     tally: Tally,
@@ -120,11 +121,8 @@ impl App {
             streams: Streams::new(requests.max_event_streams, stopping.clone(), metrics.streams.clone()),
             gate: Gate::new(config.callers.clone(), requester.clone(), metrics.clone()).await?,
             limits,
-            edge: Edge {
-                metrics: metrics.clone(),
-                slots: Arc::new(Semaphore::new(requests.max_concurrent_requests)),
-                tls: config.server.speaks_tls(),
-            },
+            edge: Edge { metrics: metrics.clone(), tls: config.server.speaks_tls() },
+            slots: Arc::new(Semaphore::new(requests.max_concurrent_requests)),
             documents: Documents::default(),
             nats,
             requester,
@@ -156,8 +154,8 @@ impl App {
             Vec::new()
         });
         self.documents = Documents { openapi: openapi.into(), asyncapi: asyncapi() };
-        let (edge, refused, stopping) =
-            (self.edge.clone(), self.metrics.limited.clone(), self.stopping.clone());
+        let (edge, slots) = (self.edge.clone(), self.slots.clone());
+        let (refused, stopping) = (self.metrics.limited.clone(), self.stopping.clone());
         let mut router = router
             .fallback(edge::not_found)
             .method_not_allowed_fallback(edge::method_not_allowed)
@@ -170,7 +168,11 @@ impl App {
             tokio::spawn(stopping.run_until_cancelled_owned(guard::tidy(guard.clone())));
             router = router.layer(guard::layer(guard, refused));
         }
-        router.layer(cors::layer(&config.origins)).layer(middleware::from_fn_with_state(edge, edge::around))
+        // Whatever refuses stands inside CORS: a page must be able to read it.
+        router
+            .layer(middleware::from_fn_with_state(slots, edge::admit))
+            .layer(cors::layer(&config.origins))
+            .layer(middleware::from_fn_with_state(edge, edge::around))
     }
 
     /// Serves until told to stop, then finishes what is under way.

@@ -22,8 +22,6 @@ use crate::{
 #[derive(Clone)]
 pub struct Edge {
     pub metrics: Arc<Metrics>,
-    /// Requests under way.
-    pub slots: Arc<Semaphore>,
     /// Whether this process itself speaks TLS.
     pub tls: bool,
 }
@@ -34,10 +32,7 @@ const QUIET: [&str; 3] = ["/health", "/ready", "/metrics"];
 pub async fn around(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let language = Language::of(request.headers());
-    let endpoint = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
+    let endpoint = endpoint(&request).to_owned();
     let method = method_name(request.method());
     request.extensions_mut().insert(id.clone());
     let span = tracing::info_span!(
@@ -63,22 +58,26 @@ pub async fn around(State(edge): State<Edge>, mut request: Request, next: Next) 
         status: None,
     };
 
-    let mut response = async {
-        match edge.slots.try_acquire() {
-            Ok(_slot) => next.run(request).await,
-            Err(_) if quiet => next.run(request).await,
-            Err(_) => Error(Problem::overloaded()).into_response(),
-        }
-    }
-    .instrument(span)
-    .await;
-
+    let mut response = next.run(request).instrument(span).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         error::write(&mut response, &problem, language.0, &id.0);
     }
     dress(response.headers_mut(), &id, edge.tls);
     watch.status = Some(response.status());
     response
+}
+
+/// Lets a request in while there is room. Probes always: a busy process is not a broken one.
+pub async fn admit(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    match slots.try_acquire() {
+        Ok(_slot) => next.run(request).await,
+        Err(_) if QUIET.contains(&endpoint(&request)) => next.run(request).await,
+        Err(_) => Error(Problem::overloaded()).into_response(),
+    }
+}
+
+fn endpoint(request: &Request) -> &str {
+    request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str)
 }
 
 /// Tells how a request ended, also when its client left before the answer.
@@ -198,11 +197,7 @@ mod tests {
         async fn broken() {
             panic!("a bug");
         }
-        let edge = Edge {
-            metrics: Arc::new(Metrics::new().unwrap()),
-            slots: Arc::new(Semaphore::new(1)),
-            tls: false,
-        };
+        let edge = Edge { metrics: Arc::new(Metrics::new().unwrap()), tls: false };
         let app = Router::new()
             .route("/broken", get(broken))
             .layer(CatchPanicLayer::custom(panicked))

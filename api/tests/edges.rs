@@ -2,7 +2,7 @@
 
 use serde_json::json as value;
 
-use crate::harness::{Backends, Worker, json, refused};
+use crate::harness::{Backends, Jobs, Worker, form, json, refused};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_carries_a_request_id_and_every_refusal_the_one_shape() {
@@ -100,6 +100,24 @@ async fn stopping_ends_open_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stopping_tells_whoever_waits_that_the_upload_is_safe() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let mut jobs = Jobs::watch(&backends.nats).await;
+    let waiting = api.http.post(api.at("/upload?wait=300")).multipart(form("a.txt", "uno")).send();
+    let asking = form("b.txt", "dos").text("question", "¿Qué dice?");
+    let asking = api.http.post(api.at("/upload-and-query")).multipart(asking).send();
+    // Unless they are told, the server closes their connections when its time to stop is over.
+    let (waited, asked, ()) = tokio::join!(waiting, asking, async {
+        jobs.next().await;
+        jobs.next().await;
+        api.stop().await;
+    });
+    assert_eq!(json(waited.unwrap(), 202).await["status"], "accepted");
+    assert!(refused(asked.unwrap(), 504).await.contains("/documents/"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_origins_may_call() {
     let backends = Backends::start().await;
     let api = backends.api(&[]).await;
@@ -188,10 +206,14 @@ async fn strangers_cannot_hold_what_is_scarce() {
     })
     .await;
     let (a, b) = (value!({"query": "a"}), value!({"query": "b"}));
-    let (first, second) = tokio::join!(api.post("/search", &a), api.post("/search", &b));
+    let search =
+        |body| api.http.post(api.at("/search")).header("origin", "https://obra.example").json(body).send();
+    let (first, second) = tokio::join!(search(&a), search(&b));
+    let (first, second) = (first.unwrap(), second.unwrap());
     let statuses = [first.status().as_u16(), second.status().as_u16()];
     assert!(statuses.contains(&200) && statuses.contains(&503), "{statuses:?}");
     let shed = if first.status() == 503 { first } else { second };
     assert!(shed.headers().contains_key("retry-after"));
+    assert_eq!(shed.headers()["access-control-allow-origin"], "*", "a page must be able to read it");
     refused(shed, 503).await;
 }

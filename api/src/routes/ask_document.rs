@@ -15,6 +15,7 @@ use schemas::{
     chat::{ChatQuery, UploadAndQuery},
     search::check_text,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::upload;
 use crate::{
@@ -38,6 +39,7 @@ async fn ask(
     State(requester): State<Requester>,
     State(requests): State<Arc<Requests>>,
     State(metrics): State<Arc<Metrics>>,
+    State(stopping): State<CancellationToken>,
     caller: Caller,
     id: RequestId,
     Language(language): Language,
@@ -51,11 +53,11 @@ async fn ask(
     check_text("question", question.trim())?;
     edge::note_query(&question);
     let mut accepted = upload::accept(&nats, &metrics, &id, upload::job(received, &caller)).await?;
-    let uploaded =
-        match upload::wait::for_end(&mut accepted, requests.upload_query_patience(), language).await {
-            Some(outcome) => outcome?,
-            None => return Err(later(&upload::status_url(&accepted.job)).into()),
-        };
+    let patience = requests.upload_query_patience();
+    let uploaded = match upload::wait::for_end(&mut accepted, patience, language, &stopping).await {
+        Some(outcome) => outcome?,
+        None => return Err(later(&upload::status_url(&accepted.job)).into()),
+    };
     let (project, document) = (&accepted.job.project, &accepted.job.document);
     let query = ChatQuery::about(&question, project, document, caller.account())?;
     let reply = requester.ask(&id.context(), &query, requests.chat_patience()).await?;

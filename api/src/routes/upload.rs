@@ -29,6 +29,7 @@ use schemas::{
     problem::UiLanguage,
     upload::{AcceptedData, UploadAccepted, UploadIndexed},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     App, Error,
@@ -64,6 +65,7 @@ async fn upload(
     State(intake): State<Intake>,
     State(nats): State<Nats>,
     State(metrics): State<Arc<Metrics>>,
+    State(stopping): State<CancellationToken>,
     caller: Caller,
     id: RequestId,
     Language(language): Language,
@@ -77,7 +79,7 @@ async fn upload(
     let Some(wait) = wait else {
         return Ok(accepted_response(&accepted.job, language));
     };
-    let mut response = match wait::for_end(&mut accepted, wait, language).await {
+    let mut response = match wait::for_end(&mut accepted, wait, language, &stopping).await {
         Some(indexed) => axum::Json(indexed?).into_response(),
         None => accepted_response(&accepted.job, language),
     };

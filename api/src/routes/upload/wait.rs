@@ -12,6 +12,7 @@ use schemas::{
 };
 use serde::Deserialize;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::{Accepted, failed};
 
@@ -50,13 +51,16 @@ fn preferred(headers: &HeaderMap) -> Option<u64> {
         })
 }
 
-/// What became of the upload; `None` when it is still under way after `patience`.
+/// What became of the upload; `None` when it is still under way after `patience`, or when this process has to stop: the
+/// document is safe, and its client can ask elsewhere.
 pub async fn for_end(
     accepted: &mut Accepted,
     patience: Duration,
     language: UiLanguage,
+    stopping: &CancellationToken,
 ) -> Option<Result<UploadIndexed, Problem>> {
-    let event = timeout(patience, accepted.events.end(&accepted.own)).await.ok()??;
+    let end = timeout(patience, accepted.events.end(&accepted.own));
+    let event = stopping.run_until_cancelled(end).await?.ok()??;
     Some(match event.event {
         EventKind::Failed => Err(failed(event.reason)),
         EventKind::Deleted => Err(Problem::new(
