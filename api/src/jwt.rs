@@ -2,12 +2,15 @@
 
 use std::{
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
+use anyhow::{Context as _, ensure};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Validation, decode, decode_header,
+    jwk::{Jwk, PublicKeyUse},
+};
 use schemas::{
     Problem, ProjectId, Scope,
     account::{self, CallerLimits, Role, refusal},
@@ -51,19 +54,29 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Issuer {
     issuer: String,
     audience: String,
-    source: Source,
-    keys: Arc<Mutex<Keys>>,
+    keys: Arc<Keys>,
 }
 
-#[derive(Clone)]
+/// The issuer's keys as they were read last. Whoever fetches them anew holds up only those who need a new one.
+struct Keys {
+    source: Source,
+    known: RwLock<Known>,
+    fetching: Mutex<()>,
+}
+
+struct Known {
+    keys: Arc<[Key]>,
+    tried: Instant,
+}
+
+struct Key {
+    name: Option<String>,
+    key: DecodingKey,
+}
+
 enum Source {
     File(PathBuf),
     Address(reqwest::Client, String),
-}
-
-struct Keys {
-    set: JwkSet,
-    tried: Option<Instant>,
 }
 
 #[derive(Deserialize)]
@@ -105,19 +118,19 @@ impl Issuer {
         } else {
             Source::File(keys.into())
         };
-        let set = match source.fetch().await {
-            Ok(set) => set,
+        let keys = match source.fetch().await {
+            Ok(keys) => keys,
             Err(error) if matches!(source, Source::File(_)) => return Err(error.context("JWT_JWKS")),
             Err(error) => {
                 tracing::warn!(error = format!("{error:#}"), "JWT_JWKS: trying again later");
-                JwkSet { keys: Vec::new() }
+                Arc::default()
             }
         };
+        let known = RwLock::new(Known { keys, tried: Instant::now() });
         Ok(Some(Self {
             issuer: issuer.clone(),
             audience: audience.clone(),
-            source,
-            keys: Arc::new(Mutex::new(Keys { set, tried: Some(Instant::now()) })),
+            keys: Arc::new(Keys { source, known, fetching: Mutex::default() }),
         }))
     }
 
@@ -135,13 +148,15 @@ impl Issuer {
         if !ALGORITHMS.contains(&header.alg) {
             return Err(refusal::unauthorized());
         }
-        let key = self.key(header.kid.as_deref()).await.ok_or_else(refusal::unauthorized)?;
+        let keys = self.keys.of(header.kid.as_deref(), header.alg).await;
         let mut validation = Validation::new(header.alg);
         validation.set_issuer(&[&self.issuer]);
         validation.set_audience(&[&self.audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
-        let claims = decode::<Claims>(token, &key, &validation).map_err(refused)?.claims;
+        let claims =
+            keys.iter().find_map(|key| decode::<Claims>(token, key, &validation).map_err(refused).ok());
+        let claims = claims.ok_or_else(refusal::unauthorized)?.claims;
         let scope = match claims.projects {
             Projects::Some(projects) => Scope::Projects(projects),
             Projects::Text(text) if text == "*" => Scope::All,
@@ -159,32 +174,54 @@ impl Issuer {
             limits: CallerLimits::default(),
         })
     }
+}
 
-    /// The key of that name; without a name, the only one there is.
-    async fn key(&self, name: Option<&str>) -> Option<DecodingKey> {
-        let mut keys = self.keys.lock().await;
-        let find = |set: &JwkSet| match name {
-            Some(name) => set.find(name).cloned(),
-            None if set.keys.len() == 1 => set.keys.first().cloned(),
-            None => None,
+impl Keys {
+    /// The keys that may have made such a signature: those of that name, or without a name all.
+    async fn of(self: &Arc<Self>, name: Option<&str>, algorithm: Algorithm) -> Vec<DecodingKey> {
+        let (found, tried) = self.fitting(name, algorithm);
+        let age = tried.elapsed();
+        if !found.is_empty() {
+            if age > STALE {
+                let keys = self.clone();
+                tokio::spawn(async move { keys.fetch(tried).await });
+            }
+            return found;
+        }
+        if age > AGAIN {
+            self.fetch(tried).await;
+        }
+        self.fitting(name, algorithm).0
+    }
+
+    fn fitting(&self, name: Option<&str>, algorithm: Algorithm) -> (Vec<DecodingKey>, Instant) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let fits = |key: &&Key| {
+            key.key.family() == algorithm.family() && (name.is_none() || key.name.as_deref() == name)
         };
-        let age = keys.tried.map_or(Duration::MAX, |tried| tried.elapsed());
-        let found = find(&keys.set);
-        if age > STALE || (found.is_none() && age > AGAIN) {
-            keys.tried = Some(Instant::now());
-            match self.source.fetch().await {
-                Ok(set) => keys.set = set,
-                Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "JWT_JWKS: keeping the keys known so far")
-                }
+        (known.keys.iter().filter(fits).map(|key| key.key.clone()).collect(), known.tried)
+    }
+
+    /// Fetches them, unless somebody else has since `tried`.
+    async fn fetch(&self, tried: Instant) {
+        let _turn = self.fetching.lock().await;
+        if self.known.read().unwrap_or_else(PoisonError::into_inner).tried != tried {
+            return;
+        }
+        let fetched = self.source.fetch().await;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.tried = Instant::now();
+        match fetched {
+            Ok(keys) => known.keys = keys,
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "JWT_JWKS: keeping the keys known so far");
             }
         }
-        DecodingKey::from_jwk(&find(&keys.set)?).ok()
     }
 }
 
 impl Source {
-    async fn fetch(&self) -> anyhow::Result<JwkSet> {
+    async fn fetch(&self) -> anyhow::Result<Arc<[Key]>> {
         let text = match self {
             Self::File(path) => tokio::fs::read_to_string(path)
                 .await
@@ -199,6 +236,73 @@ impl Source {
                     .context("reading the keys")?
             }
         };
-        serde_json::from_str(&text).context("this is not a JWKS document")
+        read(&text)
+    }
+}
+
+/// Reads a JWKS document key by key: issuers publish keys for other uses, and of kinds that nobody here knows.
+fn read(text: &str) -> anyhow::Result<Arc<[Key]>> {
+    #[derive(Deserialize)]
+    struct Set {
+        keys: Vec<serde_json::Value>,
+    }
+    let set: Set = serde_json::from_str(text).context("this is not a JWKS document")?;
+    let keys: Arc<[Key]> = set.keys.into_iter().filter_map(key).collect();
+    ensure!(!keys.is_empty(), "there is no key in it that can check a signature");
+    Ok(keys)
+}
+
+fn key(published: serde_json::Value) -> Option<Key> {
+    let jwk: Jwk = serde_json::from_value(published)
+        .inspect_err(|error| tracing::debug!(%error, "JWT_JWKS: a key of an unknown kind is left out"))
+        .ok()?;
+    if jwk.common.public_key_use == Some(PublicKeyUse::Encryption) {
+        return None;
+    }
+    let key = DecodingKey::from_jwk(&jwk).ok()?;
+    Some(Key { name: jwk.common.key_id, key })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, time::timeout};
+
+    use super::*;
+
+    fn published() -> Arc<[Key]> {
+        read(include_str!("../tests/keys/issuer.jwks.json")).unwrap()
+    }
+
+    #[test]
+    fn a_key_of_an_unknown_kind_spoils_no_other() {
+        let names: Vec<_> = published().iter().map(|key| key.name.clone().unwrap()).collect();
+        assert_eq!(names, ["k0", "k1"]);
+        for bad in ["", "{}", r#"{"keys": []}"#, r#"{"keys": [{"kty": "OKP", "crv": "X448", "x": "AAAA"}]}"#]
+        {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_hangs_holds_up_nobody_whose_key_is_known() {
+        crate::app::install_crypto();
+        let issuer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", issuer.local_addr().unwrap());
+        // A fetch that would last as long as the test.
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(300)).build().unwrap();
+        let tried = Instant::now().checked_sub(STALE + Duration::from_secs(1)).unwrap();
+        let known = RwLock::new(Known { keys: published(), tried });
+        let keys =
+            Arc::new(Keys { source: Source::Address(client, address), known, fetching: Mutex::default() });
+        let asking = keys.clone();
+        let unknown = tokio::spawn(async move { asking.of(Some("new"), Algorithm::ES256).await });
+        let (_hanging, _) = issuer.accept().await.unwrap();
+        for (name, found) in [(Some("k1"), 1), (None, 2)] {
+            let keys = timeout(Duration::from_secs(60), keys.of(name, Algorithm::ES256)).await;
+            assert_eq!(keys.map(|keys| keys.len()), Ok(found), "{name:?}");
+        }
+        assert!(!unknown.is_finished());
+        // One fetch at a time, however many ask.
+        assert!(timeout(Duration::from_millis(200), issuer.accept()).await.is_err());
     }
 }

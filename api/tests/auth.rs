@@ -150,13 +150,17 @@ const ISSUER: &[u8] = include_bytes!("keys/issuer.key");
 const STRANGER: &[u8] = include_bytes!("keys/stranger.key");
 
 fn token(key: &[u8], change: impl FnOnce(&mut Value)) -> String {
+    named("k1", key, change)
+}
+
+fn named(kid: impl Into<Option<&'static str>>, key: &[u8], change: impl FnOnce(&mut Value)) -> String {
     let mut claims = value!({
         "iss": "https://issuer.example", "aud": "acorag", "sub": "ana", "exp": Utc::now().timestamp() + 600,
         "projects": ["a"], "role": "write",
     });
     change(&mut claims);
     let mut header = Header::new(Algorithm::ES256);
-    header.kid = Some("k1".into());
+    header.kid = kid.into().map(Into::into);
     encode(&header, &claims, &EncodingKey::from_ec_pem(key).unwrap()).unwrap()
 }
 
@@ -181,6 +185,10 @@ async fn tokens_of_an_outside_issuer() {
     json(api.post_as(&none, "/search", &search).await, 200).await;
     assert_eq!(worker.seen.lock().unwrap()[2].scope, projects(&[]));
 
+    // Without its key's name, every key of the issuer's may be the one.
+    let nameless = named(None, ISSUER, |_| {});
+    json(api.post_as(&nameless, "/search", &search).await, 200).await;
+
     let unsigned = format!("{}.", good.rsplit_once('.').unwrap().0);
     for (name, bad) in [
         ("expired", token(ISSUER, |claims| claims["exp"] = (Utc::now().timestamp() - 600).into())),
@@ -188,6 +196,9 @@ async fn tokens_of_an_outside_issuer() {
         ("of others", token(ISSUER, |claims| claims["iss"] = "https://other.example".into())),
         ("without end", token(ISSUER, |claims| drop(claims.as_object_mut().unwrap().remove("exp")))),
         ("signed by a stranger", token(STRANGER, |_| {})),
+        ("of a key that is not the issuer's", named("k2", ISSUER, |_| {})),
+        ("of another of its keys", named("k0", ISSUER, |_| {})),
+        ("signed by a stranger, without the key's name", named(None, STRANGER, |_| {})),
         ("unsigned", unsigned),
     ] {
         let status = api.post_as(&bad, "/search", &search).await.status();
