@@ -1,7 +1,6 @@
 //! Rate limits: exact across replicas in Redis, local while Redis is away.
 
 mod local;
-mod rule;
 mod shared;
 
 use std::{sync::Arc, time::Duration};
@@ -18,7 +17,7 @@ use prometheus::IntCounterVec;
 use schemas::{Problem, ProblemKind, account::CallerLimits};
 
 use crate::{Error, caller::Caller, redis::Redis};
-pub use rule::{Limit, Rule};
+pub use schemas::limit::{Limit, Rule};
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -35,9 +34,13 @@ pub struct Config {
     /// Everything else that a caller asks for.
     #[arg(long, env = "RATE_LIMIT_READ", default_value = "off")]
     pub rate_limit_read: Limit,
-    /// Attempts to log in or register from one address.
+    /// Attempts to log in or register from one address, and to log in to one account from anywhere.
     #[arg(long, env = "RATE_LIMIT_LOGIN", default_value = "10/minute")]
     pub rate_limit_login: Limit,
+    /// Tokens from one address that turn out to be nobody's. Beyond that no new one of that address is looked up; callers
+    /// who were known before are not held up.
+    #[arg(long, env = "RATE_LIMIT_TOKEN", default_value = "60/minute")]
+    pub rate_limit_token: Limit,
     /// Requests of any kind from one address to this process: the guard in front of everything.
     #[arg(long, env = "RATE_LIMIT_ADDRESS", default_value = "1000/second")]
     pub rate_limit_address: Limit,
@@ -51,6 +54,7 @@ pub enum Class {
     Upload,
     Read,
     Login,
+    Token,
 }
 
 impl Class {
@@ -61,6 +65,7 @@ impl Class {
             Self::Upload => "upload",
             Self::Read => "read",
             Self::Login => "login",
+            Self::Token => "token",
         }
     }
 }
@@ -112,6 +117,13 @@ impl Limits {
         verdict
     }
 
+    /// Charges what stands for no caller, such as an account that somebody tries to log in to.
+    pub async fn charge(&self, class: Class, key: &str) -> Result<(), Problem> {
+        let Some(rule) = self.rule(class, &CallerLimits::default()) else { return Ok(()) };
+        let verdict = self.check(class, rule, key).await;
+        if verdict.allowed { Ok(()) } else { Err(refusal(rule, verdict)) }
+    }
+
     fn rule(&self, class: Class, own: &CallerLimits) -> Option<Rule> {
         let (own, configured) = match class {
             Class::Search => (own.search.as_deref(), self.config.rate_limit_search),
@@ -119,6 +131,7 @@ impl Limits {
             Class::Upload => (own.upload.as_deref(), self.config.rate_limit_upload),
             Class::Read => (None, self.config.rate_limit_read),
             Class::Login => (None, self.config.rate_limit_login),
+            Class::Token => (None, self.config.rate_limit_token),
         };
         // A key's own limit was checked when it was made; should it be unreadable all the same, the common one holds.
         own.and_then(|own| own.parse().ok()).unwrap_or(configured).rule()

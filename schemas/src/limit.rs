@@ -1,4 +1,4 @@
-//! How a limit is written.
+//! How a rate limit is written, in settings and in keys.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -40,6 +40,9 @@ impl Rule {
     }
 }
 
+/// Beyond this, time would have to be measured finer than Redis tells it.
+const MOST: u32 = 1_000_000;
+
 const UNITS: [u32; 4] = [1, 60, 3_600, 86_400];
 
 fn unit(seconds: u32, names: [&'static str; 4]) -> &'static str {
@@ -50,7 +53,11 @@ impl FromStr for Limit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text:?} is not a limit such as 100/minute, 5/second, 10/hour or off");
+        let bad = || {
+            format!(
+                "{text:?} is not a limit such as 100/minute, 5/second, 10/hour, 50/day or off (from 1 to {MOST})"
+            )
+        };
         let text = text.trim();
         if text.eq_ignore_ascii_case("off") {
             return Ok(Self::Off);
@@ -64,7 +71,7 @@ impl FromStr for Limit {
             "d" | "day" => 86_400,
             _ => return Err(bad()),
         };
-        if (1..=1_000_000).contains(&count) { Ok(Self::On(Rule { count, seconds })) } else { Err(bad()) }
+        if (1..=MOST).contains(&count) { Ok(Self::On(Rule { count, seconds })) } else { Err(bad()) }
     }
 }
 
