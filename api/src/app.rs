@@ -34,6 +34,7 @@ use crate::{
     redis::Redis,
     routes,
     searcher::Searcher,
+    strangers::Strangers,
     streams::Streams,
     tally::Tally,
 };
@@ -119,7 +120,13 @@ impl App {
                 slots: Arc::new(Semaphore::new(requests.max_concurrent_uploads)),
             },
             streams: Streams::new(requests.max_event_streams, stopping.clone(), metrics.streams.clone()),
-            gate: Gate::new(config.callers.clone(), requester.clone(), metrics.clone()).await?,
+            gate: Gate::new(
+                config.callers.clone(),
+                requester.clone(),
+                metrics.clone(),
+                Strangers::new(limits.clone()),
+            )
+            .await?,
             limits,
             edge: Edge { metrics: metrics.clone(), tls: config.server.speaks_tls() },
             slots: Arc::new(Semaphore::new(requests.max_concurrent_requests)),

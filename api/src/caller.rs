@@ -16,7 +16,7 @@ use axum::{
 };
 use platform::nats::request::Requester;
 use schemas::{
-    Problem, ProjectId, Scope,
+    Problem, ProblemKind, ProjectId, Scope,
     account::{self, CallerLimits, Role, VerifyToken, refusal},
 };
 use sha2::{Digest as _, Sha256};
@@ -28,6 +28,7 @@ use crate::{
     jwt::{self, Issuer},
     limits,
     metrics::Metrics,
+    strangers::Strangers,
 };
 
 #[derive(Debug, Clone, clap::Args)]
@@ -140,13 +141,32 @@ pub struct Gate {
     issuer: Option<Issuer>,
     requester: Requester,
     metrics: Arc<Metrics>,
+    strangers: Strangers,
     verified: Arc<Mutex<HashMap<[u8; 32], Verified>>>,
 }
 
 struct Verified {
     /// Before the question was sent: what is older than that is not covered by its answer.
     asked: Instant,
-    outcome: Arc<OnceCell<Result<Arc<account::Caller>, Problem>>>,
+    /// Whether it was somebody's token when that was last known.
+    good: bool,
+    outcome: Outcome,
+}
+
+type Outcome = Arc<OnceCell<Result<Arc<account::Caller>, Problem>>>;
+
+impl Verified {
+    fn new(asked: Instant, good: bool) -> Self {
+        Self { asked, good, outcome: Outcome::default() }
+    }
+
+    fn was_good(&self) -> bool {
+        match self.outcome.get() {
+            Some(Ok(_)) => true,
+            Some(Err(problem)) if problem.kind == ProblemKind::Unauthorized => false,
+            _ => self.good,
+        }
+    }
 }
 
 /// A revoked key must stop working within a second, everywhere.
@@ -156,9 +176,27 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MOST: usize = 10_000;
 
 impl Gate {
-    pub async fn new(config: Config, requester: Requester, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
+    pub async fn new(
+        config: Config,
+        requester: Requester,
+        metrics: Arc<Metrics>,
+        strangers: Strangers,
+    ) -> anyhow::Result<Self> {
         let issuer = Issuer::new(&config.jwt).await?;
-        Ok(Self { config: Arc::new(config), issuer, requester, metrics, verified: Arc::default() })
+        Ok(Self { config: Arc::new(config), issuer, requester, metrics, strangers, verified: Arc::default() })
+    }
+
+    /// Ends when whoever sent these headers may not read this project any more.
+    pub async fn revoked(self, id: RequestId, headers: HeaderMap, address: String, project: ProjectId) {
+        loop {
+            tokio::time::sleep(FRESH).await;
+            match self.identify(&id, &headers, &address).await {
+                Ok(known) if !known.scope.allows(&project) => return,
+                Err(problem) if problem.kind == ProblemKind::Unauthorized => return,
+                // That nobody can tell is no refusal.
+                _ => {}
+            }
+        }
     }
 
     fn address(&self, request: &Request) -> String {
@@ -176,7 +214,9 @@ impl Gate {
         if self.config.auth == Auth::Off {
             // Everybody may do everything; who logs in all the same is known by name.
             let known = match token(headers) {
-                Some(token) => self.verify(id, token).await.ok().map(|known| account::Caller::clone(&known)),
+                Some(token) => {
+                    self.verify(id, token, address).await.ok().map(|known| account::Caller::clone(&known))
+                }
                 None => None,
             };
             let known = known.unwrap_or_else(|| of_address(address, Role::Admin, Scope::All));
@@ -185,13 +225,18 @@ impl Gate {
         let token = token(headers).ok_or_else(refusal::unauthorized)?;
         match &self.issuer {
             Some(issuer) if Issuer::may_be(token) => issuer.verify(token).await.map(Arc::new),
-            _ => self.verify(id, token).await,
+            _ => self.verify(id, token, address).await,
         }
     }
 
-    async fn verify(&self, id: &RequestId, token: &str) -> Result<Arc<account::Caller>, Problem> {
+    async fn verify(
+        &self,
+        id: &RequestId,
+        token: &str,
+        address: &str,
+    ) -> Result<Arc<account::Caller>, Problem> {
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let outcome = {
+        let (outcome, good) = {
             let now = Instant::now();
             let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
             if verified.len() >= MOST {
@@ -200,19 +245,25 @@ impl Gate {
             if verified.len() >= MOST {
                 verified.clear();
             }
-            let entry =
-                verified.entry(digest).or_insert_with(|| Verified { asked: now, outcome: Arc::default() });
+            let entry = verified.entry(digest).or_insert_with(|| Verified::new(now, false));
             if now.duration_since(entry.asked) >= FRESH {
-                *entry = Verified { asked: now, outcome: Arc::default() };
+                *entry = Verified::new(now, entry.was_good());
             }
-            entry.outcome.clone()
+            (entry.outcome.clone(), entry.was_good())
         };
+        if !good {
+            self.strangers.check(address)?;
+        }
         // Everybody with this token waits for the one question that is under way.
         outcome
             .get_or_init(|| async {
                 let query =
                     VerifyToken { token_sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect() };
-                self.requester.ask(&id.context(), &query, PATIENCE).await.map(Arc::new)
+                let outcome = self.requester.ask(&id.context(), &query, PATIENCE).await.map(Arc::new);
+                if outcome.as_ref().is_err_and(|problem| problem.kind == ProblemKind::Unauthorized) {
+                    self.strangers.charge(address).await;
+                }
+                outcome
             })
             .await
             .clone()

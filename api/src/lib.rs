@@ -26,7 +26,8 @@ pub mod redis;
 pub mod routes;
 pub mod searcher;
 pub mod server;
-pub mod streams;
+pub mod strangers;
+mod streams;
 pub mod tally;
 pub mod web;
 

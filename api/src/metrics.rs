@@ -75,7 +75,7 @@ impl Metrics {
             active: Active::default(),
             registry,
         };
-        for class in ["search", "chat", "upload", "read", "login"] {
+        for class in ["search", "chat", "upload", "read", "login", "token"] {
             from_zero(&metrics.limited, &[&[class, "shared"], &[class, "local"]]);
         }
         from_zero(&metrics.limited, &[&["any", "address"]]);

@@ -11,7 +11,7 @@ use schemas::{
 };
 use serde_json::{Value, json as value};
 
-use crate::harness::{Backends, Worker, config, digest, document, form, json, projects, refused};
+use crate::harness::{Backends, Worker, config, digest, document, form, json, projects, refused, until};
 
 pub fn user(id: &str) -> Result<User, Problem> {
     Ok(User { id: id.into(), email: "ana@obra.cl".into(), full_name: "Ana".into(), created_at: Utc::now() })
@@ -144,6 +144,71 @@ async fn accounts_are_passed_on_and_guessing_is_slowed() {
     worker.callers.lock().unwrap().push((digest("ana"), Caller { user_id: Some("u1".into()), ..caller }));
     assert_eq!(json(api.get_as("ana", "/auth/me").await, 200).await["id"], "u1");
     refused(api.get_as("t", "/auth/me").await, 404).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_guarded_from_many_addresses_and_a_busy_worker_is_waited_for() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required", "--rate-limit-login=2/hour", "--trusted-proxies=1"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let log_in = async |address: &str, email: &str| {
+        let body = value!({"email": email, "password": "right"});
+        let request = api.http.post(api.at("/auth/login")).header("x-forwarded-for", address).json(&body);
+        request.send().await.unwrap()
+    };
+    worker.busy.store(2, Ordering::SeqCst);
+    json(log_in("1.1.1.1", "ana@obra.cl").await, 200).await;
+    json(log_in("2.2.2.2", "Ana@obra.cl ").await, 200).await;
+    let refusal = log_in("3.3.3.3", "ana@obra.cl").await;
+    assert!(refusal.headers().contains_key("retry-after"));
+    refused(refusal, 429).await;
+    json(log_in("3.3.3.3", "eva@obra.cl").await, 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_of_unknown_tokens_costs_the_workers_little() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required", "--rate-limit-token=3/hour", "--trusted-proxies=1"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    worker.allow("known", Role::Read, Scope::All);
+    worker.allow("new", Role::Read, Scope::All);
+    let status = async |address: &str, key: &str| {
+        let request = api.http.get(api.at("/documents")).header("x-forwarded-for", address).bearer_auth(key);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(status("1.1.1.1", "known").await, 200);
+    let before = worker.verifications.load(Ordering::SeqCst);
+    let mut found = Vec::new();
+    for guess in 0..10 {
+        found.push(status("1.1.1.1", &format!("guess-{guess}")).await);
+    }
+    assert_eq!(found, [vec![401; 4], vec![429; 6]].concat());
+    assert_eq!(worker.verifications.load(Ordering::SeqCst) - before, 4);
+    // Who was known goes on, also when the key has to be looked up again; whoever is new there waits.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!([status("1.1.1.1", "known").await, status("1.1.1.1", "new").await], [200, 429]);
+    assert_eq!(status("2.2.2.2", "new").await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_follows_nothing_any_more() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    worker.allow("k", Role::Read, projects(&["a"]));
+    worker.documents.lock().unwrap().push(document("a", "1", State::Queued));
+    let mut followed = api.get_as("k", "/documents/1/events").await;
+    let first = followed.chunk().await.unwrap().unwrap();
+    assert!(first.starts_with(b"event: queued"), "{first:?}");
+    // It outlives the look-ups that find the key good.
+    let asked = worker.verifications.load(Ordering::SeqCst);
+    until("it was looked up again", || async { worker.verifications.load(Ordering::SeqCst) > asked }).await;
+    worker.revoke("k");
+    let rest = tokio::time::timeout(Duration::from_secs(60), followed.text()).await;
+    assert!(!rest.unwrap().unwrap().contains("event: "));
 }
 
 const ISSUER: &[u8] = include_bytes!("keys/issuer.key");

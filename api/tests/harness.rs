@@ -181,6 +181,8 @@ pub struct Worker {
     pub replies: Arc<Mutex<VecDeque<Result<SearchReply, Problem>>>>,
     pub seen: Arc<Mutex<Vec<Search>>>,
     pub verifications: Arc<AtomicUsize>,
+    /// How many logins are sent away before one is answered.
+    pub busy: Arc<AtomicUsize>,
     pub search_time: Arc<Mutex<Duration>>,
     /// Searches that the cache answered, as reported.
     pub reported: Arc<Mutex<Vec<schemas::analytics::SearchSeen>>>,
@@ -219,7 +221,13 @@ impl Worker {
             .on::<ConversationHistory, _>(|_, _, _| async { Ok(History::default()) })
             .on::<UserHistory, _>(|_, _, _| async { Ok(History::default()) })
             .on::<Me, _>(|_, _, me| async move { crate::auth::user(&me.user_id) })
-            .on::<Login, _>(|_, _, login| async move { crate::auth::log_in(login) })
+            .on::<Login, _>(|worker: Self, _, login| async move {
+                match worker.busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                {
+                    Ok(_) => Err(Problem::overloaded()),
+                    Err(_) => crate::auth::log_in(login),
+                }
+            })
             .on::<Register, _>(|_, _, _| async { Err(refusal::registration_closed()) })
             .on_stream::<ChatQuery, _>(|worker: Self, _, query, replier| async move {
                 worker.chat.play(query, replier).await

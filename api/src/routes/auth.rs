@@ -1,5 +1,7 @@
 //! `POST /auth/register`, `POST /auth/login`, `GET /auth/me`.
 
+use std::time::Duration;
+
 use aide::{
     axum::{
         ApiRouter,
@@ -13,6 +15,7 @@ use schemas::{
     ProblemKind::{BadRequest, Conflict, NotFound, RequestTimeout, TooLarge, UnsupportedMediaType},
     account::{Login, Me, Register, Session, User},
 };
+use sha2::{Digest as _, Sha256};
 
 use super::documents::Lookup;
 use crate::{
@@ -20,6 +23,7 @@ use crate::{
     caller::Caller,
     docs,
     extract::{Json, RequestId},
+    limits::{Class, Limits},
 };
 
 pub fn entering() -> ApiRouter<App> {
@@ -37,16 +41,36 @@ async fn register(
     id: RequestId,
     Json(request): Json<Register>,
 ) -> Result<(StatusCode, axum::Json<Session>), Error> {
-    let session = lookup.ask(&id, &request.checked()?).await?;
+    let session = enter(&lookup, &id, &request.checked()?).await?;
     Ok((StatusCode::CREATED, axum::Json(session)))
 }
 
 async fn login(
     State(lookup): State<Lookup>,
+    State(limits): State<Limits>,
     id: RequestId,
     Json(request): Json<Login>,
 ) -> Result<axum::Json<Session>, Error> {
-    Ok(axum::Json(lookup.ask(&id, &request.checked()?).await?))
+    let request = request.checked()?;
+    // A password is guessed from many addresses, too. Redis need not know whose it is.
+    let account: String = Sha256::digest(&request.email).iter().map(|byte| format!("{byte:02x}")).collect();
+    limits.charge(Class::Login, &format!("account:{account}")).await?;
+    Ok(axum::Json(enter(&lookup, &id, &request).await?))
+}
+
+/// Waits for a worker that has a hand free for a password: each takes few at a time and keeps none waiting.
+async fn enter<Q: schemas::Query>(lookup: &Lookup, id: &RequestId, query: &Q) -> Result<Q::Reply, Problem> {
+    const LONGEST: Duration = Duration::from_millis(1_600);
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match lookup.ask(id, query).await {
+            Err(problem) if problem.kind == ProblemKind::Overloaded && pause <= LONGEST => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 async fn me(State(lookup): State<Lookup>, caller: Caller, id: RequestId) -> Result<axum::Json<User>, Error> {

@@ -1,6 +1,6 @@
 //! `GET /documents/{id}/events`: a document's progress as server-sent events.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use aide::{
     axum::{ApiRouter, routing::get_with},
@@ -8,6 +8,7 @@ use aide::{
 };
 use axum::{
     extract::State,
+    http::HeaderMap,
     response::{
         IntoResponse as _, Response, Sse,
         sse::{Event, KeepAlive},
@@ -28,7 +29,7 @@ use tokio::time::{Instant, interval_at, sleep_until};
 use super::documents::{InProject, Lookup, Which};
 use crate::{
     App, Error,
-    caller::Caller,
+    caller::{Caller, Gate},
     config::Requests,
     docs,
     extract::{Language, Path, Query, RequestId},
@@ -49,6 +50,8 @@ async fn events(
     State(nats): State<Nats>,
     State(streams): State<Streams>,
     State(requests): State<Arc<Requests>>,
+    State(gate): State<Gate>,
+    headers: HeaderMap,
     caller: Caller,
     id: RequestId,
     Language(language): Language,
@@ -60,6 +63,7 @@ async fn events(
     let document = lookup.document(&id, &caller, which.id, within.project_id.as_ref()).await?;
     let (project, document) = (document.project_id, document.document_id);
     let events = follow::events(&nats, &project, &document).await?;
+    let revoked = gate.revoked(id.clone(), headers, caller.address().to_owned(), project.clone());
     let follower = Follower {
         state: Standing { lookup, id, caller, project, document, language },
         events,
@@ -67,8 +71,8 @@ async fn events(
         seat,
     };
     let first = follower.state.now().await?;
-    let body =
-        Sse::new(follower.stream(first)).keep_alive(KeepAlive::new().interval(Duration::from_secs(10)));
+    let body = Sse::new(follower.stream(first, revoked))
+        .keep_alive(KeepAlive::new().interval(Duration::from_secs(10)));
     Ok(body.into_response())
 }
 
@@ -99,9 +103,14 @@ impl Standing {
 }
 
 impl Follower {
-    /// The state, then what happens, until nothing more will.
-    fn stream(mut self, first: EventView) -> impl Stream<Item = Result<Event, axum::Error>> {
+    /// The state, then what happens, until nothing more will, or the caller may not know it any more.
+    fn stream(
+        mut self,
+        first: EventView,
+        revoked: impl Future<Output = ()>,
+    ) -> impl Stream<Item = Result<Event, axum::Error>> {
         async_stream::stream! {
+            let mut revoked = pin!(revoked);
             let mut last = first;
             yield event(&last);
             let mut again = interval_at(Instant::now() + LOOK_AGAIN, LOOK_AGAIN);
@@ -116,6 +125,7 @@ impl Follower {
                         _ => continue,
                     },
                     () = self.seat.stopping.cancelled() => break,
+                    () = &mut revoked => break,
                     () = sleep_until(self.until) => break,
                 };
                 // `queued` is announced beside the job, so that a fast worker's first event may come before it.

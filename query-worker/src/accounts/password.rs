@@ -1,9 +1,6 @@
 //! Passwords: argon2id, on threads that may block, a few at a time.
 
-use std::{
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::sync::{Arc, LazyLock};
 
 use argon2::{
     Argon2,
@@ -12,10 +9,9 @@ use argon2::{
 use schemas::Problem;
 use tokio::sync::Semaphore;
 
-/// Each hash takes 19 MiB and a core for a moment: logins must not starve searches.
+/// Each hash takes 19 MiB and a core for a moment: logins must not starve searches. Nobody waits for a turn here, for the
+/// slot in which he waited would be one that checks keys; the api asks again.
 const AT_ONCE: usize = 2;
-/// Whoever waits longer than this for a turn is sent away: somebody is trying passwords.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is compared when there is no account: as costly as any, and nobody's.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash("nobody's").unwrap_or_default());
@@ -45,8 +41,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = tokio::time::timeout(PATIENCE, self.0.clone().acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Err(Problem::overloaded()) };
+        let Ok(turn) = self.0.clone().try_acquire_owned() else { return Err(Problem::overloaded()) };
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
             drop(turn);
@@ -78,7 +73,19 @@ fn verify(password: &str, hash: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use schemas::ProblemKind;
+
     use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_turn() {
+        let passwords = Passwords::new();
+        let turns = passwords.0.clone().try_acquire_many_owned(AT_ONCE as u32).unwrap();
+        let refusal = passwords.hash("x".into()).await.unwrap_err();
+        assert_eq!(refusal.kind, ProblemKind::Overloaded);
+        drop(turns);
+        assert!(passwords.hash("x".into()).await.is_ok());
+    }
 
     #[tokio::test]
     async fn the_right_password_and_no_other() {
