@@ -180,17 +180,17 @@ impl Keys {
     /// The keys that may have made such a signature: those of that name, or without a name all.
     async fn of(self: &Arc<Self>, name: Option<&str>, algorithm: Algorithm) -> Vec<DecodingKey> {
         let (found, tried) = self.fitting(name, algorithm);
-        let age = tried.elapsed();
-        if !found.is_empty() {
-            if age > STALE {
-                let keys = self.clone();
-                tokio::spawn(async move { keys.fetch(tried).await });
-            }
+        let unknown = found.is_empty();
+        if tried.elapsed() < if unknown { AGAIN } else { STALE } {
             return found;
         }
-        if age > AGAIN {
-            self.fetch(tried).await;
+        // A task of its own: a client that leaves must not end it, or the next one would begin anew.
+        let keys = self.clone();
+        let fetched = tokio::spawn(async move { keys.fetch(tried).await });
+        if !unknown {
+            return found;
         }
+        drop(fetched.await);
         self.fitting(name, algorithm).0
     }
 
