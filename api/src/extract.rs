@@ -9,14 +9,18 @@ use aide::{
 };
 use axum::{
     extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
 use platform::nats;
 use schemars::{JsonSchema, Schema};
-use schemas::{Problem, ProblemKind, problem::UiLanguage};
+use schemas::{
+    Problem, ProblemKind,
+    lenient::{self, Form},
+    problem::UiLanguage,
+};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::Error;
 
@@ -79,11 +83,11 @@ impl OperationInput for Language {}
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<S: Send + Sync, T: Form> FromRequest<S> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
-        if !is_json(request.headers()) {
+        if !may_be_json(request.headers()) {
             return Err(Problem::new(
                 ProblemKind::UnsupportedMediaType,
                 "El cuerpo debe ser JSON (Content-Type: application/json).",
@@ -95,7 +99,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             .await
             .map_err(|_| stalled())?
             .map_err(|rejection| unread(&rejection))?;
-        json(&bytes).map(Self).map_err(Error)
+        lenient::read("", &bytes).map(Self).map_err(Error)
     }
 }
 
@@ -105,29 +109,7 @@ impl<T: JsonSchema> OperationInput for Json<T> {
     }
 }
 
-/// Reads a JSON object; what does not fit is named by its path.
-pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    // A list would pass for the fields of an object in their order, which nobody means.
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-        return Err(misfit("body", "expected an object, found a list"));
-    }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.inner();
-        if inner.is_data() && path != "." {
-            misfit(&path, inner)
-        } else if inner.is_data() {
-            misfit("body", inner)
-        } else {
-            not_json(inner)
-        }
-    })?;
-    deserializer.end().map_err(|error| not_json(&error))?;
-    Ok(value)
-}
-
-/// Parameters of the query string. An empty one counts as absent.
+/// Parameters of the query string. A blank one counts as absent; of one that comes twice, the last counts.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
@@ -135,24 +117,19 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let given = parts.uri.query().unwrap_or_default();
-        let kept: Vec<&str> = given
-            .split('&')
-            .filter(|pair| pair.split_once('=').is_some_and(|(_, value)| !value.is_empty()))
-            .collect();
-        // No parameter means it, and a database cannot hold it.
-        if let Some(pair) = kept.iter().find(|pair| pair.contains("%00")) {
-            let field = pair.split_once('=').map_or("query string", |(name, _)| name);
-            return Err(misfit(field, "a NUL character").into());
+        let axum::extract::Query(pairs) =
+            axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+                .map_err(|rejection| lenient::misfit("query string", &rejection.body_text()))?;
+        let mut fields = Map::new();
+        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.trim().is_empty()) {
+            // No parameter means it, and a database cannot hold it.
+            if value.contains('\0') {
+                let (es, en) = ("contiene un carácter NUL.", "contains a NUL character.");
+                return Err(Problem::field(&name, es, en).into());
+            }
+            fields.insert(name, Value::String(value));
         }
-        let uri = Uri::try_from(format!("/?{}", kept.join("&"))).map_err(|error| unreadable_query(&error))?;
-        axum::extract::Query::<T>::try_from_uri(&uri).map(|axum::extract::Query(value)| Self(value)).map_err(
-            |rejection| {
-                let cause = std::error::Error::source(&rejection)
-                    .map_or_else(|| rejection.to_string(), ToString::to_string);
-                Error(unreadable_query(&cause))
-            },
-        )
+        lenient::fit("", fields).map(Self).map_err(Error)
     }
 }
 
@@ -203,7 +180,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(rejection) if rejection.status() == StatusCode::BAD_REQUEST => {
-                Err(misfit("id", rejection.body_text().trim_start_matches("Invalid URL: ")).into())
+                Err(lenient::misfit("id", &rejection.body_text()).into())
             }
             Err(rejection) => {
                 tracing::error!(%rejection, "a route's path does not fit its handler");
@@ -219,10 +196,10 @@ impl<T: JsonSchema> OperationInput for Path<T> {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(media_type) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
-        return false;
-    };
+/// Old clients do not all say what they send.
+fn may_be_json(headers: &HeaderMap) -> bool {
+    let Some(media_type) = headers.get(header::CONTENT_TYPE) else { return true };
+    let Ok(media_type) = media_type.to_str() else { return false };
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
@@ -255,34 +232,10 @@ pub fn stalled() -> Problem {
     )
 }
 
-/// A field that is there but not of the expected form.
-pub fn misfit(field: &str, cause: impl std::fmt::Display) -> Problem {
-    Problem::field(
-        field,
-        &format!("no tiene la forma esperada ({cause})."),
-        &format!("does not have the expected form ({cause})."),
-    )
-}
-
-fn not_json(cause: &serde_json::Error) -> Problem {
-    Problem::new(
-        ProblemKind::BadRequest,
-        format!("El cuerpo no es JSON válido ({cause})."),
-        format!("The body is not valid JSON ({cause})."),
-    )
-}
-
-fn unreadable_query(cause: &dyn std::fmt::Display) -> Problem {
-    let cause = cause.to_string();
-    // serde_path_to_error says `limit: invalid digit …`: the name stays in front.
-    let (field, cause) = cause.split_once(": ").unwrap_or(("query string", &cause));
-    misfit(field, cause)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemas::{document::ListFilter, search::SearchRequest};
+    use schemas::document::ListFilter;
 
     async fn query(uri: &str) -> Result<ListFilter, Problem> {
         let (mut parts, ()) = axum::http::Request::builder().uri(uri).body(()).unwrap().into_parts();
@@ -292,46 +245,27 @@ mod tests {
             .map_err(|error| error.0)
     }
 
-    #[test]
-    fn bad_json_names_the_field() {
-        for (body, start) in [
-            (r#"{"query": 1}"#, "query: "),
-            (r#"{"query": "a", "filters": {"date_from": "x"}}"#, "filters.date_from: "),
-            (r#"{"query": "a", "top_k": "many"}"#, "top_k: "),
-            (r#" ["a"]"#, "body: "),
-            (r#"{"query": "a""#, "The body is not valid JSON"),
-            (r#"{"query": "a"} x"#, "The body is not valid JSON"),
-            ("", "The body is not valid JSON"),
-        ] {
-            let problem = json::<SearchRequest>(body.as_bytes()).unwrap_err();
-            assert!(problem.detail.en.starts_with(start), "{body}: {}", problem.detail.en);
-            assert_eq!(problem.kind, ProblemKind::BadRequest);
-        }
-    }
-
-    #[test]
-    fn deep_json_is_refused_and_does_not_overflow_the_stack() {
-        let deep = format!("{}1{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
-        assert_eq!(json::<serde_json::Value>(deep.as_bytes()).unwrap_err().kind, ProblemKind::BadRequest);
-        // What nobody reads is skipped without going down into it.
-        assert!(json::<SearchRequest>(format!(r#"{{"query": "a", "x": {deep}}}"#).as_bytes()).is_ok());
-    }
-
     #[tokio::test]
-    async fn query_parameters_are_named_and_empty_ones_absent() {
-        let filter = query("/documents?project_id=Torre%20Norte&state=&limit=5&unknown=1").await.unwrap();
-        assert_eq!(
-            (filter.project_id.unwrap().as_str(), filter.state, filter.limit),
-            ("Torre Norte", None, Some(5))
-        );
-        for (uri, field) in [
-            ("/d?limit=x", "limit"),
-            ("/d?state=gone", "state"),
-            ("/d?category=a%00b", "category"),
-            ("/d?project_id=%0A%0B", "project_id"),
+    async fn query_parameters_are_named_and_blank_ones_absent() {
+        let filter = query(
+            "/documents?project_id=Torre%20Norte&state=&doc_type=+&number=+A-1%20&limit=7&limit=5&cursor&unknown=1",
+        )
+        .await
+        .unwrap();
+        let expected = ListFilter {
+            project_id: Some("Torre Norte".parse().unwrap()),
+            number: Some("A-1".to_owned()),
+            limit: Some(5),
+            ..ListFilter::default()
+        };
+        assert_eq!(filter, expected);
+        for (uri, detail) in [
+            ("/d?limit=x", "limit: debe ser un número entero."),
+            ("/d?state=gone", "state: debe ser uno de: queued, processing, indexed, failed, superseded."),
+            ("/d?category=a%00b", "category: contiene un carácter NUL."),
+            ("/d?project_id=x%0Ay", "project_id: no puede contener caracteres de control."),
         ] {
-            let problem = query(uri).await.unwrap_err();
-            assert!(problem.detail.en.starts_with(field), "{uri}: {}", problem.detail.en);
+            assert_eq!(query(uri).await.unwrap_err().detail.es, detail, "{uri}");
         }
     }
 }

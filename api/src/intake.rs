@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, header},
 };
 use platform::nats::objects::{Objects, Stored};
-use schemas::{Metadata, Problem, ProblemKind};
+use schemas::{Metadata, Problem, ProblemKind, lenient};
 use tokio::sync::Semaphore;
 
 use self::parts::{Part, Parts};
@@ -164,28 +164,11 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 
 /// The `metadata` part: a JSON object, or nothing.
 fn read_metadata(text: &str) -> Result<Metadata, Problem> {
-    let text = text.trim();
-    if text.is_empty() {
+    if text.trim().is_empty() {
         return Ok(Metadata::default());
     }
-    // Read as an object first: a list would otherwise pass for a sequence of fields.
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).map_err(|error| {
-        Problem::field(
-            "metadata",
-            &format!("debe ser un objeto JSON ({error})."),
-            &format!("must be a JSON object ({error})."),
-        )
-    })?;
-    let metadata: Metadata =
-        serde_path_to_error::deserialize(serde_json::Value::Object(object)).map_err(|error| {
-            let (path, cause) = (error.path().to_string(), error.into_inner());
-            let field = if path == "." { "metadata".to_owned() } else { format!("metadata.{path}") };
-            crate::extract::misfit(&field, cause)
-        })?;
-    match metadata.out_of_bounds() {
-        Some((field, reason)) => Err(crate::extract::misfit(&format!("metadata.{field}"), reason)),
-        None => Ok(metadata),
-    }
+    let metadata: Metadata = lenient::read("metadata", text.as_bytes())?;
+    metadata.out_of_bounds().map_or(Ok(metadata), Err)
 }
 
 #[cfg(test)]
@@ -198,8 +181,8 @@ mod tests {
             ("[]", "metadata: "),
             ("{", "metadata: "),
             ("\"x\"", "metadata: "),
-            (r#"{"title": ["a"]}"#, "metadata"),
-            (r#"{"date": "mañana"}"#, "metadata"),
+            (r#"{"title": ["a"]}"#, "metadata.title: "),
+            (r#"{"date": "mañana"}"#, "metadata.date_modified: "),
             (r#"{"author": "a\u0000"}"#, "metadata.author: "),
             (r#"{"x": 1, "x": 1"#, "metadata: "),
         ] {

@@ -203,8 +203,8 @@ fn read(delivery: &Delivery) -> Result<Job, Reason> {
             "`parent` and `record_scope` are the service's own; do not send them.".to_owned(),
         ));
     }
-    if let Some((field, problem)) = body.metadata.out_of_bounds() {
-        return Err(invalid(format!("metadata.{field}: {problem}"), format!("metadata.{field}: {problem}")));
+    if let Some(problem) = body.metadata.out_of_bounds() {
+        return Err(invalid(problem.detail.es, problem.detail.en));
     }
     let job = Job::new(project, document, delivery.published, body);
     let first = platform::nats::text(delivery.headers.as_ref(), headers::ACCEPTED)

@@ -40,7 +40,7 @@ async fn stored(app: &App, query: &GetDocument) -> Result<Option<Document>, Prob
 /// that a worker takes between two pages is not missed.
 pub async fn list(app: App, _: Context, query: ListDocuments) -> Result<DocumentList, Problem> {
     let filter = &query.filter;
-    let limit = usize::from(filter.limit.unwrap_or(50).clamp(1, 200));
+    let limit = usize::try_from(filter.limit.unwrap_or(50).clamp(1, 200)).unwrap_or(50);
     let cursor = filter.cursor.as_deref().map_or(Ok(Cursor::START), Cursor::parse)?;
     let mut documents = Vec::new();
     let after = match cursor {

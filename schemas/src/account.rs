@@ -8,7 +8,10 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Lane, Message, Problem, ProblemKind, Query, Scope};
+use crate::{
+    Lane, Message, Problem, ProblemKind, Query, Scope,
+    lenient::{self, Form},
+};
 
 /// What a caller may do. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -96,10 +99,12 @@ pub struct Register {
     pub email: String,
     #[schemars(length(min = 8, max = 128))]
     pub password: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     #[schemars(length(max = 200))]
     pub full_name: String,
 }
+
+impl Form for Register {}
 
 impl Register {
     /// Checks what a person typed, and tidies it.
@@ -141,6 +146,8 @@ pub struct Login {
     #[schemars(length(min = 1, max = 128))]
     pub password: String,
 }
+
+impl Form for Login {}
 
 impl Login {
     pub fn checked(self) -> Result<Self, Problem> {
@@ -280,6 +287,12 @@ mod tests {
     fn what_a_person_typed_is_tidied() {
         let checked = register(" Ana@Obra.CL ", "12345678").unwrap();
         assert_eq!((checked.email.as_str(), checked.full_name.as_str()), ("ana@obra.cl", "Ana"));
+    }
+
+    #[test]
+    fn a_name_may_be_null() {
+        let json = br#"{"email": "ana@obra.cl", "password": "12345678", "full_name": null}"#;
+        assert_eq!(lenient::read::<Register>("", json).unwrap().full_name, "");
     }
 
     #[test]

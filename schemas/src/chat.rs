@@ -1,12 +1,12 @@
 //! Chat: a question about the documents, and an answer that says where it comes from.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer as _};
 
 use crate::{
     DocumentId, Lane, Problem, ProjectId, Query, Scope,
     account::Caller,
-    metadata::lenient,
+    lenient::{self, Form},
     search::{MAX_TOP_K, SearchRow, check_text, in_range},
 };
 
@@ -22,7 +22,6 @@ pub const MAX_TURN_CHARS: usize = 4_000;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChatRequest {
     /// The question, in Spanish or English: 1 to 2,000 characters (old name: `question`).
-    #[serde(alias = "question")]
     #[schemars(length(min = 1, max = 2000), regex(pattern = r"^[^\x00]*\S[^\x00]*$"))]
     pub message: String,
     /// The conversation this goes on with; the client may choose it. Absent: a new one.
@@ -34,7 +33,7 @@ pub struct ChatRequest {
     #[schemars(with = "Option<String>", length(max = 128))]
     pub session_id: String,
     /// Only this project; null or absent: all that the caller may read.
-    #[serde(default, deserialize_with = "lenient::project")]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub project_id: Option<ProjectId>,
     /// How many documents the answer may draw on: 1 to 50, 5 when absent.
     #[serde(default, deserialize_with = "lenient::integer")]
@@ -49,13 +48,18 @@ pub struct ChatRequest {
     #[schemars(with = "Option<String>", length(max = 128))]
     pub user_id: String,
     /// Whether the answer is streamed (SSE); `Accept: text/event-stream` says the same.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub stream: Option<bool>,
+}
+
+impl Form for ChatRequest {
+    const OLD_NAMES: &'static [(&'static str, &'static str)] = &[("question", "message")];
 }
 
 /// One thing that was said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Turn {
+    #[serde(deserialize_with = "speaker")]
     pub role: Speaker,
     #[serde(default, deserialize_with = "lenient::text")]
     pub content: String,
@@ -68,8 +72,14 @@ pub enum Speaker {
     User,
     #[serde(alias = "bot", alias = "ai")]
     Assistant,
-    /// Not read: what the assistant does is not the client's to set.
+    /// Not read, nor is any other role: what the assistant does is not the client's to set.
+    #[serde(other)]
     System,
+}
+
+/// Roles have been written in upper case too.
+fn speaker<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Speaker, D::Error> {
+    Speaker::deserialize(lenient::text(deserializer)?.to_lowercase().into_deserializer())
 }
 
 /// A checked question on its way to a worker. The reply may be preceded by [`ChatFrame`]s.
@@ -277,7 +287,7 @@ mod tests {
     }
 
     fn check(json: &str) -> Result<ChatQuery, Problem> {
-        ChatQuery::new(serde_json::from_str(json).unwrap(), &caller(), false)
+        ChatQuery::new(lenient::read("", json.as_bytes())?, &caller(), false)
     }
 
     #[test]
@@ -292,9 +302,27 @@ mod tests {
     }
 
     #[test]
-    fn both_names_of_a_conversation_may_be_sent_back() {
-        let chat = check(r#"{"message": "a", "conversation_id": "c", "session_id": "c"}"#).unwrap();
-        assert_eq!(chat.conversation_id.as_deref(), Some("c"));
+    fn both_names_of_a_field_may_be_sent() {
+        let chat =
+            check(r#"{"message": "a", "question": "b", "conversation_id": "c", "session_id": "c"}"#).unwrap();
+        assert_eq!((chat.message.as_str(), chat.conversation_id.as_deref()), ("a", Some("c")));
+        assert_eq!(check(r#"{"message": null, "question": "b"}"#).unwrap().message, "b");
+    }
+
+    #[test]
+    fn any_role_may_be_sent_and_three_are_read() {
+        let chat = check(
+            r#"{"message": "a", "max_context_docs": "3", "stream": "false", "history": [
+                {"role": "User", "content": "1"}, {"role": "human", "content": "2"},
+                {"role": "ASSISTANT", "content": "3"}, {"role": "ai", "content": 4},
+                {"role": "tool", "content": "5"}, {"role": null, "content": "6"}, {"role": "system", "content": "7"},
+                {"role": "user", "content": null}]}"#,
+        )
+        .unwrap();
+        let read: Vec<_> = chat.history.iter().map(|turn| (turn.role, turn.content.as_str())).collect();
+        let (user, assistant) = (Speaker::User, Speaker::Assistant);
+        assert_eq!(read, [(user, "1"), (user, "2"), (assistant, "3"), (assistant, "4")]);
+        assert_eq!(chat.max_context_docs, 3);
     }
 
     #[test]

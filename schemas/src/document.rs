@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use crate::problem::Reason;
-use crate::{DocumentId, Lane, ProjectId, Query, Scope};
+use crate::{DocumentId, Lane, ProjectId, Query, Scope, lenient};
 
 /// Where a document stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -120,16 +120,23 @@ pub struct DocumentList {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ListFilter {
+    #[serde(deserialize_with = "lenient::optional")]
     pub project_id: Option<ProjectId>,
+    #[serde(deserialize_with = "lenient::optional")]
     pub state: Option<State>,
+    #[serde(deserialize_with = "lenient::optional")]
     pub doc_type: Option<String>,
+    #[serde(deserialize_with = "lenient::optional")]
     pub category: Option<String>,
+    #[serde(deserialize_with = "lenient::optional")]
     pub number: Option<String>,
     /// Only what came with this import or mail.
+    #[serde(deserialize_with = "lenient::optional")]
     pub parent_id: Option<DocumentId>,
     /// 1 to 200, 50 when absent.
-    #[schemars(range(min = 1, max = 200))]
-    pub limit: Option<u16>,
+    #[serde(deserialize_with = "lenient::integer")]
+    #[schemars(with = "Option<u16>", range(min = 1, max = 200))]
+    pub limit: Option<i64>,
     pub cursor: Option<String>,
 }
 

@@ -6,7 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Lane, Problem, Query, Scope, account::Caller, analytics::days, chat::name, metadata::lenient,
+    Lane, Problem, Query, Scope,
+    account::Caller,
+    analytics::days,
+    chat::name,
+    lenient::{self, Form},
     search::in_range,
 };
 
@@ -15,9 +19,9 @@ pub const MAX_COMMENT_CHARS: usize = 4_000;
 /// `POST /feedback`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FeedbackRequest {
-    /// The conversation it is about (`conversation_id` means the same).
-    #[serde(alias = "conversation_id", deserialize_with = "lenient::text")]
-    #[schemars(length(min = 1, max = 128))]
+    /// The conversation it is about, if any (`conversation_id` means the same).
+    #[serde(default, deserialize_with = "lenient::text")]
+    #[schemars(with = "Option<String>", length(max = 128))]
     pub session_id: String,
     /// 1 (useless) to 5 (just right).
     #[serde(deserialize_with = "lenient::required_integer")]
@@ -29,12 +33,17 @@ pub struct FeedbackRequest {
     pub comment: String,
 }
 
+impl Form for FeedbackRequest {
+    const OLD_NAMES: &'static [(&'static str, &'static str)] = &[("conversation_id", "session_id")];
+}
+
 /// A checked feedback on its way to a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SaveFeedback {
     pub scope: Scope,
     /// [`Caller::id`].
     pub caller: String,
+    /// Empty when it is about no conversation.
     pub session_id: String,
     pub rating: u8,
     pub comment: String,
@@ -42,9 +51,6 @@ pub struct SaveFeedback {
 
 impl SaveFeedback {
     pub fn new(request: FeedbackRequest, caller: &Caller) -> Result<Self, Problem> {
-        let Some(session_id) = name("session_id", &request.session_id)? else {
-            return Err(Problem::field("session_id", "no puede estar vacío.", "must not be empty."));
-        };
         if request.comment.chars().count() > MAX_COMMENT_CHARS {
             return Err(Problem::field(
                 "comment",
@@ -58,7 +64,7 @@ impl SaveFeedback {
         Ok(Self {
             scope: caller.scope.clone(),
             caller: caller.id.clone(),
-            session_id,
+            session_id: name("session_id", &request.session_id)?.unwrap_or_default(),
             rating: in_range("rating", Some(request.rating), 1, 5)?.unwrap_or_default(),
             comment: request.comment,
         })
@@ -124,19 +130,30 @@ mod tests {
             scope: Scope::All,
             limits: CallerLimits::default(),
         };
-        SaveFeedback::new(serde_json::from_str(json).unwrap(), &caller)
+        SaveFeedback::new(lenient::read("", json.as_bytes())?, &caller)
     }
 
     #[test]
-    fn both_names_of_a_conversation_are_read() {
-        assert_eq!(check(r#"{"session_id": "s", "rating": 5, "comment": null}"#).unwrap().rating, 5);
-        assert_eq!(check(r#"{"conversation_id": "s", "rating": 1}"#).unwrap().session_id, "s");
+    fn a_conversation_may_be_named_in_two_ways_or_not_at_all() {
+        for (json, session) in [
+            (r#"{"session_id": "s", "rating": 5, "comment": null}"#, "s"),
+            (r#"{"conversation_id": "s", "rating": 5}"#, "s"),
+            (r#"{"conversation_id": "c", "session_id": "s", "rating": 5}"#, "s"),
+            (r#"{"conversation_id": "c", "session_id": " ", "rating": 5}"#, "c"),
+            (r#"{"session_id": null, "rating": 5}"#, ""),
+            (r#"{"rating": "5"}"#, ""),
+        ] {
+            let feedback = check(json).unwrap();
+            assert_eq!((feedback.session_id.as_str(), feedback.rating), (session, 5), "{json}");
+        }
     }
 
     #[test]
     fn a_bad_field_is_named() {
         for (json, field) in [
-            (r#"{"session_id": " ", "rating": 5}"#, "session_id"),
+            (r#"{"session_id": "a\nb", "rating": 5}"#, "session_id"),
+            (r#"{"session_id": "s"}"#, "rating"),
+            (r#"{"session_id": "s", "rating": null}"#, "rating"),
             (r#"{"session_id": "s", "rating": 6}"#, "rating"),
             (r#"{"session_id": "s", "rating": 5, "comment": "\u0000"}"#, "comment"),
         ] {

@@ -5,6 +5,8 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
+use crate::{Problem, lenient};
+
 /// The longest identifier, in characters.
 pub const MAX_ID_CHARS: usize = 128;
 
@@ -18,6 +20,21 @@ pub enum Error {
     Control,
     #[error("is not a valid subject token")]
     Token,
+}
+
+impl Error {
+    pub const ALL: [Self; 4] = [Self::Empty, Self::TooLong, Self::Control, Self::Token];
+
+    /// The same for people.
+    pub fn problem(&self, field: &str) -> Problem {
+        let es = match self {
+            Self::Empty => "no puede estar vacío.".to_owned(),
+            Self::TooLong => format!("no puede tener más de {MAX_ID_CHARS} caracteres."),
+            Self::Control => "no puede contener caracteres de control.".to_owned(),
+            Self::Token => "no es válido en un asunto de NATS.".to_owned(),
+        };
+        Problem::field(field, &es, &format!("{self}."))
+    }
 }
 
 fn parse(raw: &str) -> Result<String, Error> {
@@ -103,8 +120,7 @@ macro_rules! id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let raw = crate::metadata::lenient::text(deserializer)?;
-                raw.parse().map_err(|error| D::Error::custom(format!("{} {error}", stringify!($name))))
+                lenient::text(deserializer)?.parse().map_err(D::Error::custom)
             }
         }
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DocumentId, Metadata, ProjectId, Scope,
+    DocumentId, Metadata, ProjectId, Scope, lenient,
     subjects::{self, JobKind},
 };
 
@@ -18,7 +18,7 @@ pub const MAX_JOB_BYTES: usize = 64 * 1024;
 pub struct IngestDocument {
     #[serde(flatten)]
     pub source: Source,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::form")]
     pub metadata: Metadata,
     /// The file's name, as a client would want it back.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -113,5 +113,13 @@ mod tests {
         assert_eq!(job.metadata.title, "Acta");
         assert!(matches!(job.source, Source::Object(object) if object.name == "x" && object.size == 0));
         assert!(serde_json::from_str::<IngestDocument>(r#"{"metadata": {}}"#).is_err());
+        let job: IngestDocument = serde_json::from_str(
+            r#"{"text": "x", "metadata": {"type": "Acta", "doc_type": "", "project": 7}}"#,
+        )
+        .unwrap();
+        assert_eq!((job.metadata.doc_type.as_str(), job.metadata.extra.len()), ("Acta", 0));
+        assert_eq!(job.metadata.project_id.unwrap().as_str(), "7");
+        let error = serde_json::from_str::<IngestDocument>(r#"{"text": "x", "metadata": {"date": "x"}}"#);
+        assert!(error.unwrap_err().to_string().starts_with("date_modified: must be a date"));
     }
 }

@@ -15,6 +15,7 @@ pub mod headers;
 pub mod history;
 pub mod ids;
 pub mod ingest;
+pub mod lenient;
 pub mod limit;
 pub mod metadata;
 pub mod problem;

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DocumentId, Lane, Problem, ProjectId, Query, Scope,
-    metadata::{MAX_FIELD_CHARS, lenient},
+    lenient::{self, Form},
+    metadata::MAX_FIELD_CHARS,
 };
 
 pub const MAX_QUERY_CHARS: usize = 2_000;
@@ -20,7 +21,7 @@ pub struct SearchRequest {
     #[schemars(length(min = 1, max = 2000), regex(pattern = r"^[^\x00]*\S[^\x00]*$"))]
     pub query: String,
     /// Only this project; null or absent: all that the caller may read.
-    #[serde(default, deserialize_with = "lenient::project")]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub project_id: Option<ProjectId>,
     /// How many documents at most: 1 to 50, 10 when absent.
     #[serde(default, deserialize_with = "lenient::integer")]
@@ -31,13 +32,15 @@ pub struct SearchRequest {
     #[schemars(range(min = 1, max = 100))]
     pub probes: Option<i64>,
     /// Leaves out rows whose match is poor (`BAJO`).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub strict_mode: Option<bool>,
     #[serde(default)]
     pub filters: Option<Filters>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::optional")]
     pub mode: Option<Mode>,
 }
+
+impl Form for SearchRequest {}
 
 /// How to search: by meaning and by words together, or by one alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -53,16 +56,20 @@ pub enum Mode {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Filters {
+    #[serde(deserialize_with = "lenient::optional")]
     pub doc_type: Option<String>,
+    #[serde(deserialize_with = "lenient::optional")]
     pub category: Option<String>,
+    #[serde(deserialize_with = "lenient::optional")]
     pub revision: Option<String>,
+    #[serde(deserialize_with = "lenient::optional")]
     pub status: Option<String>,
     /// Modified on or after this moment (RFC 3339 or YYYY-MM-DD).
     #[serde(deserialize_with = "lenient::date")]
     #[schemars(with = "Option<String>")]
     pub date_from: Option<DateTime<Utc>>,
-    /// Modified on or before this moment.
-    #[serde(deserialize_with = "lenient::date")]
+    /// Modified on or before this moment; of a day, all of it counts (UTC).
+    #[serde(deserialize_with = "lenient::end_date")]
     #[schemars(with = "Option<String>")]
     pub date_to: Option<DateTime<Utc>>,
 }
@@ -224,7 +231,7 @@ mod tests {
     use super::*;
 
     fn check(json: &str) -> Result<Search, Problem> {
-        Search::new(serde_json::from_str(json).unwrap(), &Scope::All)
+        Search::new(lenient::read("", json.as_bytes())?, &Scope::All)
     }
 
     #[test]
@@ -232,6 +239,42 @@ mod tests {
         let search =
             check(r#"{"query": " hormigón ", "project_id": null, "top_k": 5, "probes": 10}"#).unwrap();
         assert_eq!((search.query.as_str(), search.top_k, search.scope), ("hormigón", 5, Scope::All));
+    }
+
+    #[test]
+    fn loose_types_are_read() {
+        let loose = check(
+            r#"{"query": "a", "top_k": "5", "probes": 10.0, "strict_mode": "True", "mode": "", "project_id": " ",
+                "filters": {"doc_type": "", "category": " Plano ", "revision": 0, "status": null,
+                            "date_from": "2026-11-24", "date_to": "24/11/2026"}}"#,
+        );
+        let filters = Filters {
+            category: Some("Plano".into()),
+            revision: Some("0".into()),
+            date_from: crate::metadata::parse_date("2026-11-24T00:00:00Z"),
+            date_to: crate::metadata::parse_date("2026-11-24T23:59:59.999999Z"),
+            ..Filters::default()
+        };
+        let expected = Search {
+            scope: Scope::All,
+            query: "a".into(),
+            top_k: 5,
+            mode: Mode::Hybrid,
+            strict: true,
+            filters,
+            document_id: None,
+        };
+        assert_eq!(loose, Ok(expected));
+        assert_eq!(check(r#"{"query": "a", "filters": {"doc_type": " "}}"#), check(r#"{"query": "a"}"#));
+    }
+
+    #[test]
+    fn a_period_ends_when_it_says() {
+        let filters: Filters = serde_json::from_str(r#"{"date_to": "2026-11-24T12:30:00Z"}"#).unwrap();
+        assert_eq!(filters.date_to, crate::metadata::parse_date("2026-11-24T12:30:00Z"));
+        // On its way to a worker it is read once more.
+        let there = serde_json::from_value::<Filters>(serde_json::to_value(&filters).unwrap()).unwrap();
+        assert_eq!(there, filters);
     }
 
     #[test]

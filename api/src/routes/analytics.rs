@@ -13,6 +13,7 @@ use schemas::{
         DocumentStats, GetDocumentStats, GetPopularSearches, GetSuggestions, PopularSearches, Suggestions,
     },
     feedback::{FeedbackStats, GetFeedbackStats},
+    lenient,
 };
 use serde::Deserialize;
 
@@ -57,9 +58,11 @@ pub fn routes() -> ApiRouter<App> {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 struct Popular {
     /// How many days to look back: 1 to 90, 30 when absent.
+    #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 90))]
     days: Option<i64>,
     /// 1 to 100, 10 when absent.
+    #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 100))]
     limit: Option<i64>,
     /// Only this project.
@@ -81,6 +84,7 @@ async fn popular(
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 struct Ratings {
     /// How many days to look back: 1 to 90, 30 when absent.
+    #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 90))]
     days: Option<i64>,
     /// Only this project.
@@ -104,6 +108,7 @@ struct Beginning {
     #[schemars(length(max = 200))]
     q: String,
     /// 1 to 50, 10 when absent.
+    #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 50))]
     limit: Option<i64>,
     /// Only this project.

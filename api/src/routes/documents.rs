@@ -107,7 +107,7 @@ async fn list(
     Language(language): Language,
     Query(filter): Query<ListFilter>,
 ) -> Result<axum::Json<DocumentListView>, Error> {
-    in_range("limit", filter.limit.map(i64::from), 1, 200)?;
+    in_range("limit", filter.limit, 1, 200)?;
     let scope = caller.scope().narrowed(filter.project_id.as_ref());
     let query = ListDocuments { scope, filter };
     let list = lookup.ask(&id, &query).await?;

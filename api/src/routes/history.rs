@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use schemas::{
     ProblemKind::BadRequest,
     history::{ConversationHistory, History, UserHistory},
+    lenient,
 };
 use serde::Deserialize;
 
@@ -50,6 +51,7 @@ struct OfUser {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 struct HowMuch {
     /// How many turns, the newest: 1 to 200.
+    #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 200))]
     limit: Option<i64>,
 }

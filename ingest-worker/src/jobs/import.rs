@@ -7,7 +7,7 @@ use std::{
 
 use platform::nats::{consume::Delivery, publish};
 use schemas::{
-    DocumentId, ProjectId,
+    DocumentId, Problem, ProjectId,
     event::{DocumentEvent, EventKind, Stage},
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Parent, Source},
     problem::Reason,
@@ -122,9 +122,9 @@ fn prepare(job: &Job, record: Result<Record, records::RecordError>) -> Prepared 
         Err(error) => return bad(format!("#{}", error.index), error.reason),
     };
     let place = format!("#{}", record.index);
-    let document: DocumentId = match record.document_id.parse() {
+    let document = match record.document_id.parse::<DocumentId>() {
         Ok(document) => document,
-        Err(error) => return bad(place, invalid("DocumentId", &format!("{error}"))),
+        Err(error) => return bad(place, invalid(error.problem("DocumentId"))),
     };
     let project = match project_of(job, record.project.as_deref()) {
         Ok(project) => project,
@@ -132,8 +132,8 @@ fn prepare(job: &Job, record: Result<Record, records::RecordError>) -> Prepared 
     };
     let mut metadata = record.metadata;
     metadata.project_id = None;
-    if let Some((field, problem)) = metadata.out_of_bounds() {
-        return bad(document.to_string(), invalid(field, &problem));
+    if let Some(problem) = metadata.out_of_bounds() {
+        return bad(document.to_string(), invalid(problem));
     }
     let text = record.full_text.filter(|text| !text.trim().is_empty()).unwrap_or(record.labelled);
     let body = IngestDocument {
@@ -157,7 +157,7 @@ fn prepare(job: &Job, record: Result<Record, records::RecordError>) -> Prepared 
 /// may write there.
 fn project_of(job: &Job, named: Option<&str>) -> Result<ProjectId, Reason> {
     let (Some(scope), Some(named)) = (&job.body.record_scope, named) else { return Ok(job.project.clone()) };
-    let project: ProjectId = named.parse().map_err(|error| invalid("project_id", &format!("{error}")))?;
+    let project = named.parse::<ProjectId>().map_err(|error| invalid(error.problem("project_id")))?;
     if scope.allows(&project) || project == job.project {
         return Ok(project);
     }
@@ -168,8 +168,8 @@ fn project_of(job: &Job, named: Option<&str>) -> Result<ProjectId, Reason> {
     ))
 }
 
-fn invalid(field: &str, problem: &str) -> Reason {
-    Reason::new("invalid_record", format!("{field}: {problem}"), format!("{field}: {problem}"))
+fn invalid(problem: Problem) -> Reason {
+    Reason { code: "invalid_record".to_owned(), message: problem.detail }
 }
 
 async fn publish_record(

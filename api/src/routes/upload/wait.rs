@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use schemas::{
     Problem, ProblemKind,
     event::{DocumentEvent, EventKind},
+    lenient,
     problem::UiLanguage,
     upload::{IndexedData, UploadIndexed},
 };
@@ -23,15 +24,16 @@ const MAX_SECONDS: u64 = 300;
 pub struct Wait {
     /// Answer when the document is searchable, at the latest after this many seconds: 1 to 300. The header
     /// `Prefer: wait=SECONDS` says the same.
+    #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 300))]
-    pub wait: Option<u64>,
+    pub wait: Option<i64>,
 }
 
 impl Wait {
     /// The parameter, else the `Prefer` header: a preference that cannot be met is no error.
     pub fn or_preferred(self, headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
-        match self.wait {
-            Some(seconds) if (1..=MAX_SECONDS).contains(&seconds) => Ok(Some(Duration::from_secs(seconds))),
+        match self.wait.map(u64::try_from) {
+            Some(Ok(seconds @ 1..=MAX_SECONDS)) => Ok(Some(Duration::from_secs(seconds))),
             Some(_) => Err(Problem::field("wait", "debe estar entre 1 y 300.", "must be between 1 and 300.")),
             None => Ok(preferred(headers).map(|seconds| Duration::from_secs(seconds.min(MAX_SECONDS)))),
         }
