@@ -77,8 +77,11 @@ def value_of(field, wanted):
 def reading(client, project):
     client.call(contract.health, "GET", "/health")
     query = {"query": "impermeabilización de la azotea", "project_id": project, "top_k": 5, "probes": 10}
-    client.call(lambda *reply: contract.search(*reply, project, 5), "POST", "/search", query)
+    found = client.call(lambda *reply: contract.search(*reply, project, 5), "POST", "/search", query)
     client.call(contract.search, "POST", "/search", {"query": "concrete", "project_id": None})
+    form = query | {"top_k": "5", "strict_mode": "false", "filters": {"doc_type": "", "revision": " "}}
+    same = client.call(lambda *reply: contract.search(*reply, project, 5), "POST", "/search", form)
+    contract.require(same == found, "filters that are left blank change the rows")
     client.call(lambda *reply: contract.error(*reply, wanted=400), "POST", "/search", {"project_id": project})
     client.call(lambda *reply: contract.error(*reply, wanted=400), "POST", "/search", b'{"query": ',
                 {"Content-Type": "application/json"})
@@ -91,15 +94,18 @@ def reading(client, project):
 def chatting(client, project):
     session, question = f"conv_{uuid.uuid4().hex[:12]}", "¿Cuántos días hay que curar las losas?"
     body = {"question": question, "max_context_docs": 5, "project_id": project, "session_id": session}
-    client.call(lambda *reply: contract.chat(*reply, question, session), "POST", "/chat", body)
+    reply = client.call(lambda *reply: contract.chat(*reply, question, session), "POST", "/chat", body)
     turns = client.call(contract.history, "GET", f"/history/{session}")
     contract.require([turn["question"] for turn in turns] == [question], "the history does not hold the question asked")
     message = {"message": question, "project_id": project, "history": [
         {"role": "user", "content": "¿Con qué membrana se impermeabiliza la azotea?"},
         {"role": "assistant", "content": "Con una membrana asfáltica."}]}
     client.call(lambda *reply: contract.chat(*reply, question), "POST", "/chat", message)
-    client.call(lambda *reply: contract.expect_status(*reply, 200), "POST", "/feedback",
-                {"session_id": session, "rating": 5, "comment": "old_client.py"})
+    again = {"message": question, "project_id": project, "conversation_id": reply["conversation_id"],
+             "session_id": reply["session_id"], "history": [{"role": "tool", "content": "x"}]}
+    client.call(lambda *reply: contract.chat(*reply, question, session), "POST", "/chat", again)
+    for feedback in ({"session_id": session, "rating": 5, "comment": "old_client.py"}, {"rating": "5"}):
+        client.call(lambda *reply: contract.expect_status(*reply, 200), "POST", "/feedback", feedback)
 
 
 def searchable(client, document):

@@ -97,6 +97,36 @@ async fn the_old_shapes_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_may_be_sent_back_whole() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let mut body = json(api.post("/chat", &value!({"question": "¿Espesor?"})).await, 200).await;
+    body["message"] = "¿Y el ancho?".into();
+    body["stream"] = "false".into();
+    body["history"] = value!([{"role": "User", "content": "¿Espesor?"}, {"role": "tool", "content": "x"}]);
+    json(api.post("/chat", &body).await, 200).await;
+    {
+        let asked = worker.chat.asked.lock().unwrap();
+        assert_eq!(
+            (asked[1].message.as_str(), asked[1].conversation_id.as_deref()),
+            ("¿Y el ancho?", Some("c"))
+        );
+        assert_eq!(asked[1].history.len(), 1);
+    }
+
+    for (feedback, session) in [
+        (value!({"session_id": "c", "conversation_id": "c", "rating": "5"}), "c"),
+        (value!({"session_id": null, "rating": 5}), ""),
+        (value!({"rating": 5}), ""),
+    ] {
+        let saved = json(api.post("/feedback", &feedback).await, 200).await;
+        assert_eq!((&saved["session_id"], &saved["rating"]), (&session.into(), &5.into()), "{feedback}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn words_reach_the_client_as_they_are_said() {
     let backends = Backends::start().await;
     let api = backends.api(&[]).await;

@@ -27,6 +27,7 @@ use schemas::{
     chat::ChatQuery,
     document::{Document, FileLocation, GetDocument, Kind, ListDocuments, LocateFile, State},
     event::{DocumentEvent, EventKind},
+    feedback::{FeedbackSaved, SaveFeedback},
     history::{ConversationHistory, History, UserHistory},
     ingest::{IngestDocument, Source},
     query::{Ping, Pong},
@@ -217,6 +218,10 @@ impl Worker {
             .on::<ReportSearches, _>(|worker: Self, _, report| async move {
                 worker.reported.lock().unwrap().extend(report.searches);
                 Ok(Reported {})
+            })
+            .on::<SaveFeedback, _>(|_, _, feedback| async move {
+                let SaveFeedback { session_id, rating, .. } = feedback;
+                Ok(FeedbackSaved { status: "success".into(), session_id, rating })
             })
             .on::<ConversationHistory, _>(|_, _, _| async { Ok(History::default()) })
             .on::<UserHistory, _>(|_, _, _| async { Ok(History::default()) })

@@ -2,7 +2,7 @@
 
 use schemas::{
     ProblemKind, Scope,
-    search::{MatchQuality, SearchReply, SearchRow},
+    search::{Filters, MatchQuality, SearchReply, SearchRow},
 };
 use serde_json::json as value;
 
@@ -49,6 +49,19 @@ async fn rows_come_back_as_a_list() {
     assert!(rows[0]["date_modified"].is_null());
     let seen = worker.seen.lock().unwrap()[0].clone();
     assert_eq!((seen.query.as_str(), seen.scope), ("hormigón", Scope::Projects(vec!["p".parse().unwrap()])));
+
+    // A form whose fields are all texts, most of them blank, sent without saying that it is JSON.
+    let loose = r#"{"query": "muro", "project_id": "", "top_k": "5", "strict_mode": "true", "mode": "",
+                    "filters": {"doc_type": "", "revision": 0, "date_to": "2026-11-24"}}"#;
+    json(api.http.post(api.at("/search")).body(loose).send().await.unwrap(), 200).await;
+    let seen = worker.seen.lock().unwrap()[1].clone();
+    assert_eq!((seen.scope, seen.top_k, seen.strict), (Scope::All, 5, true));
+    let filters = Filters {
+        revision: Some("0".into()),
+        date_to: Some("2026-11-24T23:59:59.999999Z".parse().unwrap()),
+        ..Filters::default()
+    };
+    assert_eq!(seen.filters, filters);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,8 +70,9 @@ async fn a_bad_search_is_refused_in_the_callers_language() {
     let api = backends.api(&[]).await;
     for (body, start) in [
         (r#"{"query": ""}"#, "query: no puede estar vacío"),
-        (r#"{"query": "a", "top_k": 51}"#, "top_k: "),
-        (r#"{"query": "a", "mode": "magic"}"#, "mode: "),
+        (r#"{"query": "a", "top_k": 51}"#, "top_k: debe estar entre 1 y 50."),
+        (r#"{"query": "a", "mode": "magic"}"#, "mode: debe ser uno de: hybrid, vector, keyword."),
+        (r#"{"top_k": 5}"#, "query: falta."),
         (r"{", "El cuerpo no es JSON válido"),
         ("{\"query\": \"\u{0}\"}", "El cuerpo no es JSON válido"),
     ] {
@@ -69,7 +83,10 @@ async fn a_bad_search_is_refused_in_the_callers_language() {
     let english =
         api.http.post(api.at("/search")).header("accept-language", "en").json(&value!({"query": ""}));
     assert_eq!(refused(english.send().await.unwrap(), 400).await, "query: must not be empty.");
-    refused(api.http.post(api.at("/search")).body("query=a").send().await.unwrap(), 415).await;
+    for media_type in ["application/x-www-form-urlencoded", "text/plain"] {
+        let wrong = api.http.post(api.at("/search")).header("content-type", media_type);
+        refused(wrong.body(r#"{"query": "a"}"#).send().await.unwrap(), 415).await;
+    }
     refused(api.post("/search", &value!({"query": "a", "x": "y".repeat(1_100_000)})).await, 413).await;
 }
 

@@ -13,8 +13,8 @@ use crate::{app::App, chat::store, owner, scope};
 pub async fn save(app: App, _: Context, query: SaveFeedback) -> Result<FeedbackSaved, Problem> {
     let saved = async {
         let mut transaction = owner::begin(&app.pool, &query.scope, &query.caller).await?;
-        // Feedback belongs where its conversation does. One that is not (or no longer) there may still be rated: old
-        // clients rate searches too.
+        // Feedback belongs where its conversation does. One that is not (or no longer) there may still be rated, and so
+        // may none at all: old clients rate searches too.
         let mut projects = store::projects_of(&mut transaction, &query.caller, &query.session_id).await?;
         if projects.is_empty() && query.scope != Scope::All {
             projects = scope::projects(&mut transaction).await?.keys;

@@ -126,19 +126,25 @@ fn feedback_is_counted_within_the_scope() {
     run(async {
         let world = world::samples().await;
         seeded(world, "feedback-a").await;
-        let give = async |rating: i64, comment: &str| {
-            let request = FeedbackRequest { session_id: "conv_7".into(), rating, comment: comment.into() };
+        let give = async |session: &str, rating: i64, comment: &str| {
+            let request = FeedbackRequest { session_id: session.into(), rating, comment: comment.into() };
             let someone = caller("key:f", projects(&["feedback-a"]));
             world::ask(&world.app, &SaveFeedback::new(request, &someone).unwrap()).await.unwrap()
         };
-        assert_eq!(give(5, "muy bien").await.status, "success");
-        give(2, "").await;
+        assert_eq!(give("conv_7", 5, "muy bien").await.status, "success");
+        assert_eq!(give("", 2, "").await.session_id, "");
         let stats = async |scope: Scope| {
             world::ask(&world.app, &GetFeedbackStats::new(None, &scope).unwrap()).await.unwrap()
         };
         let mine = stats(projects(&["feedback-a"])).await;
         assert_eq!((mine.total_feedback, mine.average_rating, mine.with_comment), (2, 3.5, 1));
         assert_eq!((mine.ratings["5"], mine.ratings["1"]), (1, 0));
+        let sessions: Vec<String> =
+            sqlx::query_scalar("SELECT conversation_id FROM feedback WHERE owner = 'key:f' ORDER BY key")
+                .fetch_all(&world.pool)
+                .await
+                .unwrap();
+        assert_eq!(sessions, ["conv_7", ""]);
         assert_eq!(stats(projects(&["torre-norte"])).await.total_feedback, 0);
     });
 }
