@@ -201,7 +201,8 @@ fn may_be_json(headers: &HeaderMap) -> bool {
     let Some(media_type) = headers.get(header::CONTENT_TYPE) else { return true };
     let Ok(media_type) = media_type.to_str() else { return false };
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    matches!(essence.as_str(), "" | "application/json")
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 fn unread(rejection: &BytesRejection) -> Problem {
@@ -243,6 +244,16 @@ mod tests {
             .await
             .map(|query| query.0)
             .map_err(|error| error.0)
+    }
+
+    #[test]
+    fn json_need_not_say_that_it_is_json() {
+        let may_be = |media_type: &str| {
+            let value = media_type.parse().unwrap();
+            may_be_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, value)]))
+        };
+        assert!(may_be_json(&HeaderMap::new()) && may_be("") && may_be("Application/JSON; charset=utf-8"));
+        assert!(!may_be("text/plain") && !may_be("application/x-www-form-urlencoded"));
     }
 
     #[tokio::test]
