@@ -48,6 +48,7 @@ async fn file(
     let query =
         LocateFile { scope: caller.scope().narrowed(within.project_id.as_ref()), document_id: which.id };
     let mut location = lookup.ask(&id, &query).await?;
+    as_stored(&objects, &mut location).await?;
     let etag = format!("\"{}\"", location.sha256);
     if range::is_fresh(&headers, &etag) {
         return Ok(described(StatusCode::NOT_MODIFIED.into_response(), &location, &etag));
@@ -83,16 +84,27 @@ async fn open(
     start: u64,
     length: u64,
 ) -> Result<impl tokio::io::AsyncRead + Send + Unpin + use<>, Problem> {
-    objects.get(&location.object, start, length).await.map_err(|error| match error {
-        objects::Error::NotFound => {
-            tracing::error!(object = location.object, "a document's file is not in the object store");
-            Problem::not_found()
-        }
-        error => {
-            tracing::warn!(%error, cause = ?std::error::Error::source(&error), "reading a file");
-            Problem::unavailable()
-        }
-    })
+    objects.get(&location.object, start, length).await.map_err(|error| refused(location, &error))
+}
+
+/// A producer names a file of its own, says of it what it likes, and may store another under that name later.
+async fn as_stored(objects: &Objects, location: &mut FileLocation) -> Result<(), Problem> {
+    let stored = objects.info(&location.object).await.map_err(|error| refused(location, &error))?;
+    if !location.sha256.is_empty() && !location.sha256.eq_ignore_ascii_case(&stored.sha256) {
+        tracing::error!(object = location.object, "what is stored is not the document's file any more");
+        return Err(Problem::not_found());
+    }
+    (location.size, location.sha256) = (stored.size, stored.sha256);
+    Ok(())
+}
+
+fn refused(location: &FileLocation, error: &objects::Error) -> Problem {
+    if matches!(error, objects::Error::NotFound) {
+        tracing::error!(object = location.object, "a document's file is not in the object store");
+        return Problem::not_found();
+    }
+    tracing::warn!(%error, cause = ?std::error::Error::source(error), "reading a file");
+    Problem::unavailable()
 }
 
 fn described(mut response: Response, location: &FileLocation, etag: &str) -> Response {

@@ -112,8 +112,11 @@ async fn a_stored_file_is_what_the_store_says_it_is() {
     while client.get(&format!("/documents/uno?project_id={project}")).await.unwrap().status().is_success() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    let file = client.get(&format!("/document/dos/file?project_id={project}")).await.unwrap();
-    assert_eq!(file.bytes().await.unwrap(), text.as_bytes());
+    let file = async || client.get(&format!("/document/dos/file?project_id={project}")).await.unwrap();
+    assert_eq!(file().await.bytes().await.unwrap(), text.as_bytes());
+    // Another file under that name is not the document's.
+    files.put(name.as_str(), &mut "Otra cosa.".as_bytes()).await.unwrap();
+    assert_eq!(file().await.status(), 404);
 }
 
 /// The producer that README points at, in Python.
