@@ -18,10 +18,11 @@ use platform::{
 };
 use schemas::subjects::{self, JobKind};
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 
 use crate::{
-    chunk::ChunkOptions, config::Config, generations::Generations, jobs::Jobs, metrics::Metrics,
-    pipeline::Pipeline, store, sweep,
+    chunk::ChunkOptions, config::Config, extract::Limits, generations::Generations, jobs::Jobs,
+    metrics::Metrics, pipeline::Pipeline, store, sweep,
 };
 
 /// What jobs share.
@@ -37,6 +38,9 @@ pub struct App {
     pub program: PathBuf,
     pub pdfium: PathBuf,
     pub max_file_bytes: u64,
+    pub limits: Limits,
+    /// Files being read.
+    pub readers: Arc<Semaphore>,
     pub chunking: ChunkOptions,
 }
 
@@ -76,6 +80,8 @@ impl App {
             program: PathBuf::from("/proc/self/exe"),
             pdfium: config.pdfium_path.clone(),
             max_file_bytes: u64::from(config.max_upload_mb) << 20,
+            limits: Limits { memory_bytes: u64::from(config.read_memory_mib) << 20, ..Limits::default() },
+            readers: Arc::new(Semaphore::new(config.read_slots.max(1))),
             chunking,
         })
     }

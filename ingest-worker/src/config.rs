@@ -50,6 +50,13 @@ pub struct Config {
     /// Records of bulk imports processed at the same time.
     #[arg(long, env = "RECORD_SLOTS", default_value_t = 3)]
     pub record_slots: usize,
+    /// Files read at the same time, each in a child process.
+    #[arg(long, env = "READ_SLOTS", default_value_t = 2)]
+    pub read_slots: usize,
+    /// Address space of such a child, in MiB. All of them and the worker (about 720 MiB) must fit the container: where it
+    /// is too small, every document under way dies with the greedy one.
+    #[arg(long, env = "READ_MEMORY_MIB", default_value_t = 640)]
+    pub read_memory_mib: u32,
     /// Aim for passages of this many tokens.
     #[arg(long, env = "CHUNK_TOKENS", default_value_t = 220)]
     pub chunk_tokens: usize,

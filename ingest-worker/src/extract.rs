@@ -131,7 +131,7 @@ impl Default for Limits {
             attachments: 100,
             attachment_bytes: 100 * MIB,
             record_bytes: 4 * 1024 * 1024,
-            memory_bytes: 2_048 * MIB,
+            memory_bytes: 640 * MIB,
             cpu_seconds: 120,
             wall_seconds: 180,
         }

@@ -16,7 +16,7 @@ use super::{Failure, again, import, internal};
 use crate::{
     app::App,
     chunk::{Chunk, chunk},
-    extract::{self, Attachment, Extracted, Hints, Limits, records},
+    extract::{self, Attachment, Extracted, Hints, records},
     progress::Progress,
     store::{
         self, Job,
@@ -231,9 +231,10 @@ async fn first_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 async fn extract(app: &App, job: &Job, path: &Path) -> Result<Extracted, Failure> {
+    let _turn = app.readers.acquire().await;
     let _timer = app.metrics.stage_seconds.with_label_values(&["extract"]).start_timer();
     let hints = Hints { filename: job.body.filename.clone(), media_type: job.body.media_type.clone() };
-    extract::run(&app.program, &app.pdfium, path, hints, &Limits::default()).await.map_err(|error| {
+    extract::run(&app.program, &app.pdfium, path, hints, &app.limits).await.map_err(|error| {
         tracing::info!(%error, "the document could not be read");
         if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::Dead(error.reason()) }
     })
