@@ -3,21 +3,24 @@
 //! ```text
 //! wal/<segment>.age, <segment>.sha256   what PostgreSQL archives, as it goes
 //! files/<version>.age                   original files, each stored once however many backups need it
-//! sets/<time>/base.age                  the database's files (in a full backup)
-//!             queue.age, files.age      what was queued or dead, and which files there were
-//!             set.json                  written last: a set without it does not count
+//! sets/<time>-<kind>/base.age           the database's files (kind full)
+//!                    queue.age          what was queued or dead
+//!                    files.age          which files there were
+//!                    set.json           written last: a set without it does not count
 //! ```
 
 use std::{
     collections::HashSet,
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use age::x25519::Recipient;
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::{seal, wal::Segment};
 
@@ -105,8 +108,9 @@ impl Place {
         self.0.join("files").join(version).with_extension("age")
     }
 
-    pub fn new_set(&self, started: DateTime<Utc>) -> PathBuf {
-        self.0.join("sets").join(started.format("%Y%m%dT%H%M%S%.3fZ").to_string())
+    /// Two of one kind never begin at once; a full backup and one of the files alone may.
+    pub fn new_set(&self, started: DateTime<Utc>, kind: &str) -> PathBuf {
+        self.0.join("sets").join(format!("{}-{kind}", started.format("%Y%m%dT%H%M%S%.3fZ")))
     }
 
     /// The backups that count, oldest first.
@@ -123,22 +127,48 @@ impl Place {
         Ok(sets)
     }
 
-    /// Keeps a second backup from running at the same time; it ends with the returned file.
-    pub fn lock(&self) -> Result<File> {
-        let file = File::create(self.0.join("lock")).context("BACKUP_DIR: cannot write")?;
+    /// Keeps a second full backup from copying the database at the same time; it ends with the returned file.
+    pub fn lock_full(&self) -> Result<File> {
+        self.try_lock("lock-full")?.context("another full backup is running into the same folder")
+    }
+
+    /// Keeps runs apart while they read the queue and the files, and remove what is old. Nobody holds it for longer
+    /// than that takes, so it is waited for.
+    pub async fn lock(&self, patience: Duration) -> Result<File> {
+        let deadline = Instant::now() + patience;
+        let mut told = false;
+        loop {
+            if let Some(lock) = self.try_lock("lock")? {
+                return Ok(lock);
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "another backup has kept the folder locked for {} s (BACKUP_LOCK_TIMEOUT)",
+                patience.as_secs()
+            );
+            if !told {
+                tracing::info!("waiting for another backup into the same folder");
+                told = true;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    fn try_lock(&self, name: &str) -> Result<Option<File>> {
+        let file = File::create(self.0.join(name)).context("BACKUP_DIR: cannot write")?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => bail!("another backup is running into the same folder"),
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
             // Mounted object storage knows no locks; there the schedule keeps runs apart.
             Err(TryLockError::Error(error)) => {
                 tracing::warn!(%error, "this folder knows no locks: never run two backups at once");
-                Ok(file)
+                Ok(Some(file))
             }
         }
     }
 
     /// Removes what an interrupted run left, and all but the newest `keep` full backups with what only they need.
-    /// The caller holds the lock.
+    /// The caller holds both locks: nothing here is unfinished because somebody is at it.
     pub fn tidy(&self, keep: usize) -> Result<()> {
         let sets = self.sets()?;
         let full: Vec<&Set> = sets.iter().filter(|set| set.base.is_some()).collect();
@@ -237,7 +267,7 @@ mod tests {
         }
         let moment = |second| DateTime::from_timestamp(second, 0).unwrap();
         let set = |second, base: Option<u64>, files: &[&str]| {
-            let mut set = Set::new(place.new_set(moment(second)), 16 << 20, segment(9));
+            let mut set = Set::new(place.new_set(moment(second), "test"), 16 << 20, segment(9));
             set.queue_read_at = moment(second);
             set.base = base.map(|number| Base { wal_start: segment(number), finished_at: moment(second) });
             set.files = files.iter().map(|file| (*file).to_owned()).collect();
@@ -248,12 +278,12 @@ mod tests {
         set(3, Some(5), &["shared"]);
         set(4, None, &["new"]);
         set(5, Some(8), &["new"]);
-        fs::create_dir_all(place.new_set(moment(6))).unwrap(); // interrupted
+        fs::create_dir_all(place.new_set(moment(6), "full")).unwrap(); // interrupted
 
         place.tidy(2).unwrap();
         let left: Vec<i64> = place.sets().unwrap().iter().map(|set| set.queue_read_at.timestamp()).collect();
         assert_eq!(left, [3, 4, 5]);
-        assert!(!place.new_set(moment(6)).exists());
+        assert!(!place.new_set(moment(6), "full").exists());
         let wal = |number| place.wal(&format!("{}.age", segment(number))).exists();
         assert_eq!([4, 5, 9].map(wal), [false, true, true]);
         assert!(place.wal("00000002.history.age").exists());
@@ -261,5 +291,20 @@ mod tests {
             ["old", "shared", "new", "nobodys"].map(|file| place.file(file).exists()),
             [false, true, true, false]
         );
+    }
+
+    #[tokio::test]
+    async fn who_finds_it_locked_waits_for_a_bounded_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new(folder.path()).unwrap();
+        let _full = place.lock_full().unwrap();
+        assert!(place.lock_full().is_err());
+        // A full backup that copies the database is in nobody's way.
+        let held = place.lock(Duration::ZERO).await.unwrap();
+        assert!(place.lock(Duration::ZERO).await.is_err());
+        let mut waiting = std::pin::pin!(place.lock(Duration::from_secs(600)));
+        assert!(tokio::time::timeout(Duration::from_millis(300), &mut waiting).await.is_err());
+        drop(held);
+        waiting.await.unwrap();
     }
 }

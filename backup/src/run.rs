@@ -29,6 +29,9 @@ pub struct Options {
     /// How long PostgreSQL may take to archive its log, in seconds.
     #[arg(long, env = "BACKUP_ARCHIVE_TIMEOUT", default_value_t = 300)]
     archive_timeout: u64,
+    /// How long to wait for another run that reads the queue and the files, in seconds.
+    #[arg(long, env = "BACKUP_LOCK_TIMEOUT", default_value_t = 1800)]
+    lock_timeout: u64,
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
@@ -42,30 +45,38 @@ pub struct Options {
 pub async fn run(options: &Options) -> Result<()> {
     let started = Utc::now();
     let place = Place::new(&options.target.backup_dir)?;
-    let _lock = place.lock()?;
-    let sets = place.sets()?;
-    ensure!(
-        !options.files || sets.iter().any(|set| set.base.is_some()),
-        "there is no full backup yet: run without --files first"
-    );
+    let lock_patience = Duration::from_secs(options.lock_timeout);
+    let patience = Duration::from_secs(options.archive_timeout);
     let nats = options.nats.connect("acorag-backup").await?;
     let mut connection = database::connect(&options.database.database_url).await?;
     let (segment, segment_bytes) = database::current_segment(&mut connection).await?;
-    let patience = Duration::from_secs(options.archive_timeout);
-    if !options.files {
+    let full = if options.files {
+        None
+    } else {
+        let full = place.lock_full()?;
+        // What a run that was killed has left must not take the room of this one.
+        let lock = place.lock(lock_patience).await?;
+        place.tidy(usize::from(options.keep))?;
+        drop(lock);
         // Better heard now than after hours of copying: is the log archived at all?
         database::close_wal(&mut connection, &place, patience).await?;
-    }
+        Some(full)
+    };
     connection.close().await?;
 
-    let mut set = Set::new(place.new_set(started), segment_bytes, segment);
+    let kind = if options.files { "files" } else { "full" };
+    let mut set = Set::new(place.new_set(started, kind), segment_bytes, segment);
     let mut base_bytes = None;
-    if !options.files {
+    if full.is_some() {
+        // Hours, perhaps. Runs with --files go on meanwhile.
         tracing::info!("the database's files");
-        let bytes = base(options, &set).await?;
+        base_bytes = Some(base(options, &set).await?);
         set.base = Some(Base { wal_start: segment, finished_at: Utc::now() });
-        base_bytes = Some(bytes);
     }
+    let _lock = place.lock(lock_patience).await?;
+    let sets = place.sets()?;
+    let base = set.base.clone().or_else(|| sets.iter().rev().find_map(|set| set.base.clone()));
+    let start = base.context("there is no full backup yet: run without --files first")?.wal_start;
     // The order matters. The queue before the files: a job's file is there as long as the job is. The log's end last:
     // a job that was settled since the queue was read is in the log, so no job is in neither.
     set.queue_read_at = Utc::now();
@@ -77,8 +88,6 @@ pub async fn run(options: &Options) -> Result<()> {
     let mut connection = database::connect(&options.database.database_url).await?;
     set.wal_end = database::close_wal(&mut connection, &place, patience).await?;
     // What a restore would read, from the newest full backup on.
-    let base = set.base.clone().or_else(|| sets.iter().rev().find_map(|set| set.base.clone()));
-    let start = base.context("there is no full backup")?.wal_start;
     let segments = wal::chain(&place, start, set.wal_end, segment_bytes)?;
     set.commit()?;
 
@@ -91,7 +100,9 @@ pub async fn run(options: &Options) -> Result<()> {
     let log_bytes = segments.len() as u64 * segment_bytes;
     database::record(&mut connection, Kind::Wal, log_started, log_bytes, &detail).await?;
     connection.close().await?;
-    place.tidy(usize::from(options.keep))?;
+    if full.is_some() {
+        place.tidy(usize::from(options.keep))?;
+    }
     tracing::info!(set = %set.folder.display(), wal_end = %set.wal_end, "the backup is complete");
     Ok(())
 }

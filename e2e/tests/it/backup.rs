@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -188,6 +188,7 @@ async fn everything_comes_back_after_a_disaster() {
     let deleted = client.upload(note("borrada")).await.unwrap();
     succeeds(vault.back_up(&system, &[]));
     interrupted(&vault, vault.back_up(&system, &[]));
+    files_meanwhile(&vault, &system);
     system.ingest_workers[0].restart().await.unwrap();
     for id in [&done, &deleted] {
         assert_eq!(client.settled(id, PROJECT).await.unwrap()["state"], "indexed");
@@ -274,19 +275,46 @@ async fn everything_comes_back_after_a_disaster() {
 }
 
 /// Ctrl-C while the database streams: it ends at once, and nothing of it counts.
-fn interrupted(vault: &Vault, mut command: Command) {
-    let (sets, before) = (vault.path("backups/sets"), vault.sets());
-    let mut process = command.stderr(Stdio::null()).spawn().unwrap();
-    let begun = |set: fs::DirEntry| {
-        set.path().read_dir().unwrap().next().is_some() && !set.path().join("set.json").exists()
-    };
-    while !fs::read_dir(&sets).unwrap().any(|set| begun(set.unwrap())) {
-        assert!(process.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    succeeds(Command::new("kill").args(["-INT", &process.id().to_string()]));
+fn interrupted(vault: &Vault, command: Command) {
+    let before = vault.sets();
+    let mut process = streaming(vault, command);
+    signal(&process, "-INT");
     assert_eq!(process.wait().unwrap().code(), Some(130));
     assert_eq!(vault.sets(), before);
+}
+
+/// While the database streams, for hours perhaps, files and queue go on being backed up; a second full backup is refused.
+fn files_meanwhile(vault: &Vault, system: &System) {
+    let before = vault.sets();
+    let mut full = streaming(vault, vault.back_up(system, &[]));
+    signal(&full, "-STOP");
+    succeeds(vault.back_up(system, &["--files"]));
+    assert_eq!(vault.sets(), before + 1);
+    refuses(&vault.back_up(system, &[]).output().unwrap(), "another full backup is running");
+    signal(&full, "-CONT");
+    assert!(full.wait().unwrap().success());
+    assert_eq!(vault.sets(), before + 2);
+}
+
+/// Starts a full backup, and returns while the database streams.
+fn streaming(vault: &Vault, mut command: Command) -> Child {
+    let sets = vault.path("backups/sets");
+    let unfinished = || -> Vec<PathBuf> {
+        let sets = fs::read_dir(&sets).unwrap().map(|set| set.unwrap().path());
+        sets.filter(|set| !set.join("set.json").exists()).collect()
+    };
+    let left_over = unfinished();
+    let mut process = command.stderr(Stdio::null()).spawn().unwrap();
+    let begun = |set: &PathBuf| !left_over.contains(set) && set.read_dir().unwrap().next().is_some();
+    while !unfinished().iter().any(begun) {
+        assert!(process.try_wait().unwrap().is_none(), "it ended before it was seen to begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    process
+}
+
+fn signal(process: &Child, signal: &str) {
+    succeeds(Command::new("kill").args([signal, &process.id().to_string()]));
 }
 
 /// What is damaged, incomplete or in the way is refused, and says why.
