@@ -1,6 +1,11 @@
 //! A user for each service, made from the files that operators use.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpStream,
+    path::PathBuf,
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use devstack::{NatsConfiguration, Stack};
@@ -47,6 +52,32 @@ pub fn create_logins(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
+/// From now on Valkey wants a password, too; that of "valkey".
+pub(crate) fn protect_valkey(stack: &Stack) -> Result<()> {
+    let answers = valkey(stack, &[format!("CONFIG SET requirepass {}", password("valkey"))])?;
+    ensure!(answers == ["+OK"], "Valkey: {answers:?}");
+    Ok(())
+}
+
+/// What Valkey answers, a line for each command.
+pub fn valkey(stack: &Stack, commands: &[String]) -> Result<Vec<String>> {
+    let address = stack.redis_url().trim_start_matches("redis://");
+    let mut connection = BufReader::new(TcpStream::connect(address)?);
+    let mut answers = Vec::new();
+    for command in commands {
+        connection.get_mut().write_all(format!("{command}\r\n").as_bytes())?;
+        let mut line = String::new();
+        connection.read_line(&mut line)?;
+        answers.push(line.trim_end().to_owned());
+    }
+    Ok(answers)
+}
+
+/// The URL of Valkey at this address, with a password in it.
+pub fn valkey_url(scheme: &str, password: &str, address: &str) -> String {
+    format!("{scheme}://:{password}@{address}")
+}
+
 /// The stack's database, as this login sees it.
 pub fn database_url(stack: &Stack, login: &str) -> Result<String> {
     let (_, place) = stack.database_url().split_once('@').context("a database URL with a password")?;
@@ -73,7 +104,9 @@ pub fn database_url_of(stack: &Stack, program: &str) -> Result<String> {
 /// What a program is told about itself.
 pub fn environment(stack: &Stack, program: &str) -> Result<Vec<(&'static str, String)>> {
     let (user, _) = account(program)?;
+    let valkey = stack.redis_url().trim_start_matches("redis://");
     Ok(vec![
+        ("REDIS_URL", valkey_url("redis", &password("valkey"), valkey)),
         ("NATS_USER", user.to_owned()),
         ("NATS_PASSWORD", password(user)),
         ("DATABASE_URL", database_url_of(stack, program)?),

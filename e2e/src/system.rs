@@ -71,6 +71,8 @@ pub struct System {
     pub ingest_workers: Vec<Service>,
     /// What each program is told.
     environments: Vec<(&'static str, Vec<(String, OsString)>)>,
+    /// The address of Valkey's front.
+    pub tls_of_valkey: Option<String>,
     pub certificates: Option<Certificates>,
     pub stack: Stack,
 }
@@ -78,7 +80,9 @@ pub struct System {
 /// One service's process.
 pub struct Service {
     launch: Launch,
-    url: String,
+    /// What sets its port.
+    variable: &'static str,
+    pub url: String,
     pub port: u16,
     pub log: PathBuf,
     process: Option<Process>,
@@ -104,6 +108,7 @@ impl System {
         let stack = tokio::task::spawn_blocking(|| Stack::start(servers)).await??;
         if accounts {
             accounts::create_logins(&stack)?;
+            accounts::protect_valkey(&stack)?;
         }
         Self::launch(stack, options, certificates).await
     }
@@ -114,8 +119,8 @@ impl System {
     }
 
     async fn launch(stack: Stack, options: Options, certificates: Option<Certificates>) -> Result<Self> {
-        let tls_of_redis = match &certificates {
-            Some(certificates) => Some(certificates.before_redis(stack.redis_url()).await?),
+        let tls_of_valkey = match &certificates {
+            Some(certificates) => Some(certificates.before_valkey(stack.redis_url()).await?),
             None => None,
         };
         let environment_of = |program: &str| -> Result<Vec<(String, OsString)>> {
@@ -127,9 +132,9 @@ impl System {
                     .into_iter()
                     .for_each(|(name, value)| add(name, value));
             }
-            if let (Some(certificates), Some(redis)) = (&certificates, &tls_of_redis) {
+            if let (Some(certificates), Some(valkey)) = (&certificates, &tls_of_valkey) {
                 let url = accounts::database_url_of(&stack, program)?;
-                certificates.environment(&url, redis).into_iter().for_each(|(name, value)| add(name, value));
+                certificates.environment(&url, valkey).into_iter().for_each(|(name, value)| add(name, value));
             }
             options.environment.iter().for_each(|(name, value)| add(name, value.clone()));
             Ok(all)
@@ -148,18 +153,12 @@ impl System {
         let (migrate, log) = launch("acorag-migrate", 0)?;
         let status = migrate.start()?.wait()?;
         ensure!(status.success(), "acorag-migrate failed: {}", tail(&log));
-        let service = |program: &str, variable: &str, index: usize| -> Result<Service> {
-            let port = free_port()?;
+        let service = |program: &str, variable: &'static str, index: usize| -> Result<Service> {
             let (launch, log) = launch(program, index)?;
             let scheme = if options.tls && variable == "PORT" { "https" } else { "http" };
-            Service::start(
-                launch.env(variable, port.to_string()),
-                format!("{scheme}://127.0.0.1:{port}"),
-                port,
-                log,
-            )
+            Service::start(launch, variable, scheme, log)
         };
-        let several = |program: &str, variable: &str, count: usize| -> Result<Vec<Service>> {
+        let several = |program: &str, variable: &'static str, count: usize| -> Result<Vec<Service>> {
             (0..count).map(|index| service(program, variable, index)).collect()
         };
         let system = Self {
@@ -170,6 +169,7 @@ impl System {
                 .iter()
                 .map(|program| Ok((*program, environment_of(program)?)))
                 .collect::<Result<_>>()?,
+            tls_of_valkey,
             certificates,
             stack,
         };
@@ -225,9 +225,34 @@ impl System {
 }
 
 impl Service {
-    fn start(launch: Launch, url: String, port: u16, log: PathBuf) -> Result<Self> {
+    /// On a free port.
+    fn start(launch: Launch, variable: &'static str, scheme: &str, log: PathBuf) -> Result<Self> {
+        let port = free_port()?;
+        let launch = launch.env(variable, port.to_string());
         let process = Some(launch.start()?);
-        Ok(Self { launch, url, port, log, process })
+        Ok(Self { launch, variable, url: format!("{scheme}://127.0.0.1:{port}"), port, log, process })
+    }
+
+    /// Starts another of its kind beside it, with some settings changed, and returns when that one is ready.
+    pub async fn successor(&self, changed: &[(&str, String)]) -> Result<Self> {
+        let log = self.log.with_extension(format!("{}.log", free_port()?));
+        let mut launch = self.launch.clone().log(&log);
+        for (name, value) in changed {
+            launch = launch.env(name, value);
+        }
+        let (scheme, _) = self.url.split_once("://").context("a URL")?;
+        let successor = Self::start(launch, self.variable, scheme, log)?;
+        successor.ready().await?;
+        Ok(successor)
+    }
+
+    /// Asks it to end, and waits until it has finished what it had begun.
+    pub fn stop(&mut self) -> Result<()> {
+        if let Some(mut process) = self.process.take() {
+            let status = process.stop()?;
+            ensure!(status.success(), "it ended with {status}: {}", tail(&self.log));
+        }
+        Ok(())
     }
 
     pub fn id(&self) -> Option<u32> {

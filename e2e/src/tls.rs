@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::accounts::ops;
+use crate::accounts::{ops, password, valkey_url};
 
 /// An authority and a certificate for each server, in a folder that goes with it.
 pub struct Certificates(PathBuf);
@@ -50,12 +50,7 @@ impl Certificates {
             }
             nats
         });
-        // PostgreSQL takes a key that only its own user can read.
-        let key = self.path("postgres.key");
-        fs::set_permissions(&key, Permissions::from_mode(0o600))?;
-        if let Some(user) = devstack::user_of_postgres() {
-            chown(&key, Some(user), Some(user))?;
-        }
+        let key = self.install_key_of_postgres()?;
         let certificate = self.path("postgres.crt").display().to_string();
         let postgres = vec![
             "ssl=on".to_owned(),
@@ -65,38 +60,44 @@ impl Certificates {
         Ok(devstack::Options { nats, postgres, ..options })
     }
 
-    /// The packaged Valkey speaks no TLS: it gets a front that does. Returns its URL.
-    pub(crate) async fn before_redis(&self, url: &str) -> Result<String> {
+    /// PostgreSQL takes a key that only its own user can read: it gets a copy.
+    pub fn install_key_of_postgres(&self) -> Result<PathBuf> {
+        let key = self.path("postgres-own.key");
+        fs::copy(self.path("postgres.key"), &key)?;
+        fs::set_permissions(&key, Permissions::from_mode(0o600))?;
+        if let Some(user) = devstack::user_of_postgres() {
+            chown(&key, Some(user), Some(user))?;
+        }
+        Ok(key)
+    }
+
+    /// The packaged Valkey speaks no TLS: it gets a front that does, and that takes up a renewed certificate. Returns the
+    /// front's address.
+    pub(crate) async fn before_valkey(&self, url: &str) -> Result<String> {
         let behind = url.trim_start_matches("redis://").to_owned();
-        let chain = CertificateDer::pem_file_iter(self.path("valkey.crt"))?.collect::<Result<Vec<_>, _>>()?;
-        let key = PrivateKeyDer::from_pem_file(self.path("valkey.key"))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)?;
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let (certificate, key) = (self.path("valkey.crt"), self.path("valkey.key"));
+        acceptor(&certificate, &key)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("rediss://{}", listener.local_addr()?);
+        let address = listener.local_addr()?.to_string();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, behind) = (acceptor.clone(), behind.clone());
+                let (acceptor, behind) = (acceptor(&certificate, &key), behind.clone());
                 tokio::spawn(async move {
                     let (mut front, mut back) =
-                        (acceptor.accept(stream).await?, TcpStream::connect(behind).await?);
-                    tokio::io::copy_bidirectional(&mut front, &mut back).await
+                        (acceptor?.accept(stream).await?, TcpStream::connect(behind).await?);
+                    anyhow::Ok(tokio::io::copy_bidirectional(&mut front, &mut back).await?)
                 });
             }
         });
-        Ok(url)
+        Ok(address)
     }
 
     /// How a program finds the others over TLS, and the api its own certificate.
-    pub(crate) fn environment(&self, database_url: &str, redis_url: &str) -> Vec<(&'static str, String)> {
+    pub(crate) fn environment(&self, database_url: &str, valkey: &str) -> Vec<(&'static str, String)> {
         let text = |file: &str| self.path(file).display().to_string();
         let mut environment = vec![
             ("NATS_CA", text("ca.crt")),
-            ("REDIS_URL", redis_url.to_owned()),
+            ("REDIS_URL", valkey_url("rediss", &password("valkey"), valkey)),
             ("REDIS_CA", text("ca.crt")),
             ("TLS_CERT", text("api.crt")),
             ("TLS_KEY", text("api.key")),
@@ -106,6 +107,16 @@ impl Certificates {
         }
         environment
     }
+}
+
+fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
+    let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::from_pem_file(key)?)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 impl Drop for Certificates {

@@ -14,6 +14,7 @@ mod limits;
 mod producers;
 mod restarts;
 mod revisions;
+mod rotation;
 mod streaming;
 mod telemetry;
 mod tls;

@@ -16,7 +16,7 @@ use serde_json::json;
 const PROJECT: &str = "cifrado";
 
 /// Trusts this authority alone, and makes a connection for each request.
-fn trusting(certificates: &Certificates) -> reqwest::Client {
+pub fn trusting(certificates: &Certificates) -> reqwest::Client {
     let authority = std::fs::read(certificates.path("ca.crt")).unwrap();
     reqwest::Client::builder()
         .tls_built_in_root_certs(false)
