@@ -29,11 +29,15 @@ pub struct Options {
     /// Only the database is lost: what NATS holds is newer than any backup, and stays.
     #[arg(long, conflicts_with = "to")]
     keep_nats: bool,
+    /// Only NATS is lost, or another one takes its place: the database stays as it is, and running. Stop the api and the
+    /// workers before.
+    #[arg(long, conflicts_with_all = ["to", "keep_nats"])]
+    keep_database: bool,
     /// PostgreSQL's data folder, empty or not there yet. PostgreSQL is started on it for a while, for nobody else, and
     /// stopped again: start yours when this has ended.
-    #[arg(long, env = "PGDATA")]
-    pgdata: PathBuf,
-    /// Names the database and the owner of its tables; host and password are not used.
+    #[arg(long, env = "PGDATA", required_unless_present = "keep_database")]
+    pgdata: Option<PathBuf>,
+    /// Names the database and the owner of its tables; host and password are used with --keep-database only.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
     #[command(flatten)]
@@ -49,7 +53,7 @@ pub struct Options {
 pub async fn restore(options: &Options) -> Result<()> {
     let started = Instant::now();
     ensure!(
-        !rustix::process::geteuid().is_root(),
+        options.keep_database || !rustix::process::geteuid().is_root(),
         "PostgreSQL does not run as root: run this as the user that PostgreSQL will run as"
     );
     let place = Place::new(&options.source.backup_dir)?;
@@ -59,6 +63,7 @@ pub async fn restore(options: &Options) -> Result<()> {
     let mut queue = messages::lines::<Message>(&queue.queue_file(), &identity)?;
     let files = files::list(&sets, &identity)?;
     if options.to.is_none()
+        && !options.keep_database
         && let Some(base) = &full.base
     {
         let end = sets.last().map_or(full.wal_end, |set| set.wal_end);
@@ -70,11 +75,16 @@ pub async fn restore(options: &Options) -> Result<()> {
         ensure_empty(&nats).await?;
     }
 
-    tracing::info!(set = %full.folder.display(), "unpacking the database's files");
-    base::unpack(full, &identity, &options.programs, &options.pgdata).await?;
-    tracing::info!("PostgreSQL reads its log");
-    let mut server = Server::start(options, &place).await?;
-    let mut connection = server.until_recovered().await?;
+    let mut server = None;
+    let mut connection = match &options.pgdata {
+        Some(pgdata) if !options.keep_database => {
+            tracing::info!(set = %full.folder.display(), "unpacking the database's files");
+            base::unpack(full, &identity, &options.programs, pgdata).await?;
+            tracing::info!("PostgreSQL reads its log");
+            server.insert(Server::start(options, pgdata, &place).await?).until_recovered().await?
+        }
+        _ => database::connect(&options.database_url).await?,
+    };
     let last: Option<DateTime<Utc>> =
         sqlx::query_scalar("SELECT pg_last_xact_replay_timestamp()").fetch_one(&mut connection).await?;
     if options.keep_nats {
@@ -87,7 +97,9 @@ pub async fn restore(options: &Options) -> Result<()> {
     }
     let mut plan = reconcile::plan(&mut connection, queue).await?;
     drop(connection);
-    server.stop().await?;
+    if let Some(server) = server {
+        server.stop().await?;
+    }
 
     if options.keep_nats {
         plan.files.clear();
@@ -122,7 +134,7 @@ pub async fn restore(options: &Options) -> Result<()> {
         settled = plan.settled,
         to_be_sent_again = plan.lost,
         seconds = started.elapsed().as_secs(),
-        "restored: now start PostgreSQL, empty the cache, run acorag-migrate, start the services, make a full backup"
+        "restored: now start PostgreSQL unless it runs, empty the cache, run acorag-migrate, start the services, make a full backup"
     );
     Ok(())
 }

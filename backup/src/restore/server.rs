@@ -1,6 +1,11 @@
 //! PostgreSQL while it recovers: reachable by nobody but this program.
 
-use std::{fs, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -28,11 +33,11 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(options: &Options, place: &Place) -> Result<Self> {
+    pub async fn start(options: &Options, pgdata: &Path, place: &Place) -> Result<Self> {
         let folder = tempfile::tempdir().context("TMPDIR: cannot make a temporary folder")?;
         let (log, access) = (folder.path().join("postgres.log"), folder.path().join("hba.conf"));
         fs::write(&access, "local all all trust\n")?;
-        fs::write(options.pgdata.join("recovery.signal"), "")?;
+        fs::write(pgdata.join("recovery.signal"), "")?;
         let own = std::env::current_exe().context("cannot tell where this program is")?;
         let own = own.to_str().context("the path of this program is not UTF-8")?;
         let mut settings = vec![
@@ -63,7 +68,7 @@ impl Server {
             .programs
             .command("postgres")
             .arg("-D")
-            .arg(&options.pgdata)
+            .arg(pgdata)
             .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .env("BACKUP_DIR", place.folder())
             .env("BACKUP_IDENTITY", std::path::absolute(&options.source.backup_identity)?)

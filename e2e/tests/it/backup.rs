@@ -69,6 +69,13 @@ async fn messages(nats_url: &str, stream: &str) -> u64 {
     nats.get_stream(stream).await.unwrap().cached_info().state.messages
 }
 
+/// How many files the object store holds.
+async fn objects(stack: &Stack) -> usize {
+    let nats = jetstream::new(async_nats::connect(stack.nats_url()).await.unwrap());
+    let store = nats.get_object_store(subjects::FILES_BUCKET).await.unwrap();
+    store.list().await.unwrap().count().await
+}
+
 fn note(name: &str) -> Upload {
     let text = format!("La nota {name} fija la cota de coronación del muro perimetral.");
     Upload::new(&format!("{name}.txt"), text, json!({"project_id": PROJECT, "title": name}))
@@ -211,6 +218,16 @@ async fn everything_comes_back_after_a_disaster() {
     let dead = messages(system.stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await;
     assert_eq!(dead, 1);
     assert!(tables_before["backup_run"].0 >= 6, "{tables_before:?}");
+
+    // NATS alone is lost; the database goes on.
+    let place = vault.place("nats", &password);
+    expect(&vault.restore_beside(&url, &place, &["--keep-database"]).await);
+    let stack = place.start_beside(&url).await;
+    assert_eq!(tables(&url).await, tables_before);
+    assert_eq!(messages(stack.nats_url(), subjects::INGEST_STREAM).await, 1, "one job waited");
+    assert_eq!(messages(stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await, dead);
+    assert_eq!(objects(&stack).await, files_before.len() + 1, "that job's, too");
+    drop(stack);
     drop(system);
     refusals(&vault, &password).await;
 
@@ -266,10 +283,7 @@ async fn everything_comes_back_after_a_disaster() {
     let stack = place.start().await;
     assert_eq!(tables(stack.database_url()).await, tables_then);
     assert_eq!(messages(stack.nats_url(), subjects::INGEST_STREAM).await, 0, "both jobs were done by then");
-    let nats = jetstream::new(async_nats::connect(stack.nats_url()).await.unwrap());
-    let objects = nats.get_object_store(subjects::FILES_BUCKET).await.unwrap().list().await.unwrap();
-    // All but the file that came later.
-    assert_eq!(objects.count().await, files_before.len() - 1);
+    assert_eq!(objects(&stack).await, files_before.len() - 1, "one file came later");
     drop(stack);
     refuses(&vault.restore(&place, &[]).await, "NATS is not empty");
 }

@@ -111,10 +111,11 @@ impl Vault {
 
     /// Restores into an empty place beside an empty NATS of its own, which keeps what came into it.
     pub async fn restore(&self, place: &Place, arguments: &[&str]) -> Output {
-        let database = "postgres://acorag@nowhere/acorag";
-        let options = place.options();
-        let options = devstack::Options { database_url: Some(database.to_owned()), ..options };
-        let nats = tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap();
+        self.restore_beside("postgres://acorag@nowhere/acorag", place, arguments).await
+    }
+
+    pub async fn restore_beside(&self, database: &str, place: &Place, arguments: &[&str]) -> Output {
+        let nats = place.start_beside(database).await;
         let mut command = self.run(&[&["restore"], arguments].concat());
         command.env("DATABASE_URL", database).env("NATS_URL", nats.nats_url()).env("PGDATA", &place.pgdata);
         tokio::task::spawn_blocking(move || {
@@ -135,6 +136,13 @@ pub struct Place {
 impl Place {
     pub fn options(&self) -> devstack::Options {
         devstack::Options { data: Data::At(self.folder.clone()), ..Default::default() }
+    }
+
+    /// Without a PostgreSQL of its own.
+    pub async fn start_beside(&self, database: &str) -> Stack {
+        let database_url = Some(database.to_owned());
+        let options = devstack::Options { database_url, ..self.options() };
+        tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap()
     }
 
     pub async fn start(&self) -> Stack {
