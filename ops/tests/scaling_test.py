@@ -246,26 +246,27 @@ class Lag(unittest.TestCase):
         """Leaves messages waiting and some of them at work; says how many by our own count, and by the consumers'."""
         published = {}
         for number, (consumer, (subject, publisher, worker)) in enumerate(LANES.items(), start=2):
-            async with self.connected(publisher) as client:
+            async with connected(self.cluster, publisher) as client:
                 for one in range(number):
                     await client.jetstream(timeout=30).publish(subject.format(one), b"{}")
             published[consumer] = number
-            async with self.connected(worker) as client:
+            async with connected(self.cluster, worker) as client:
                 stream = self.triggers[consumer]["stream"]
                 lane = await client.jetstream(timeout=30).pull_subscribe_bind(consumer, stream)
                 self.assertEqual(len(await lane.fetch(1, timeout=30)), 1)
         real = {}
-        async with self.connected("migrate") as migrate:
+        async with connected(self.cluster, "migrate") as migrate:
             for stream, consumer in self.cluster.consumers("INGEST") | self.cluster.consumers("QUERIES"):
                 info = await migrate.jetstream(timeout=30).consumer_info(stream, consumer)
                 self.assertEqual(info.num_ack_pending, 1, consumer)
                 real[consumer] = info.num_pending + info.num_ack_pending
         return published, real
 
-    def connected(self, user):
-        trust = ssl.create_default_context(cafile=self.cluster.ca)
-        return Client(nats.connect(self.cluster.url.split(","), user=user, password=self.cluster.password(user), tls=trust,
-                                   inbox_prefix=f"_INBOX_{user}".encode()))
+
+def connected(cluster, user):
+    trust = ssl.create_default_context(cafile=cluster.ca)
+    return Client(nats.connect(cluster.url.split(","), user=user, password=cluster.password(user), tls=trust,
+                               inbox_prefix=f"_INBOX_{user}".encode()))
 
 
 class Client:

@@ -1,0 +1,104 @@
+"""NATS grows from one server to three by docs/operations.md: through a backup, beside the running database."""
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import nats
+from manifests import K8S, PROGRAMS, render
+from scaling_test import PATIENCE, SERVERS, Cluster, connected, get, wait_for
+from stack import ROOT, Stack
+
+STACK = Path(os.environ.get("STACK_DIR", ROOT / ".stack"))
+POSTGRES = STACK / "postgres"
+JOBS = {f"d{number}": f"El plano {number} es de la cubierta.".encode() for number in range(20)}
+
+
+class Growing(unittest.TestCase):
+    def setUp(self):
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        # The one server, and the database that stays. No worker: the jobs wait.
+        servers = self.enterContext(Stack(acorag=False))
+        self.single, database = servers["NATS_URL"], servers["DATABASE_URL"]
+        url = urlsplit(database)
+        for name in ("backup", "wal"):
+            (folder / name).mkdir()
+        self.environment = {
+            "PATH": f"{POSTGRES / 'bin'}:{PROGRAMS}:{os.environ['PATH']}", "LD_LIBRARY_PATH": str(POSTGRES / "lib"),
+            "PGHOST": url.hostname, "PGPORT": str(url.port), "PGUSER": url.username, "PGPASSWORD": url.password,
+            "PGDATABASE": url.path[1:], "WAL_DIR": str(folder / "wal"),
+            "DATABASE_URL": database, "NATS_URL": self.single, "LOG_FORMAT": "text",
+            "BACKUP_DIR": str(folder / "backup"), "BACKUP_IDENTITY": str(folder / "identity")}
+        made = self.run_program("acorag-backup", "keygen", folder / "identity")
+        self.environment["BACKUP_RECIPIENT"] = made.stdout.strip()
+        self.run_program("acorag-migrate")
+        receiver = subprocess.Popen(["bash", K8S / "components/cloudnative-pg/receive-wal.sh"], env=self.environment,
+                                    start_new_session=True)
+        self.addCleanup(receiver.wait)
+        self.addCleanup(os.killpg, receiver.pid, signal.SIGKILL)
+        wait_for("the log is received", lambda: list((folder / "wal").glob("*.partial")))
+
+    def run_program(self, *command, **settings):
+        done = subprocess.run(command, env=self.environment | settings, timeout=PATIENCE, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done
+
+    def test_files_and_jobs_come_along(self):
+        self.run_program("acorag-backup", "run")
+        asyncio.run(self.publish())
+        self.run_program("acorag-backup", "run", "--files")
+
+        cluster = Cluster(render("prod"), STACK / "bin/nats-server")
+        self.addCleanup(cluster.stop)
+        wait_for("the NATS cluster", cluster.ready)
+        restored = self.run_program(
+            "acorag-backup", "restore", "--keep-database", NATS_URL=cluster.url, NATS_CA=str(cluster.ca),
+            NATS_USER="migrate", NATS_PASSWORD=cluster.password("migrate"), NATS_REPLICAS=str(SERVERS))
+        self.assertIn("files_missing=0", restored.stderr)
+        self.assertEqual(asyncio.run(self.jobs(cluster)), set(JOBS))
+        self.assertEqual(asyncio.run(self.files(cluster)), set(JOBS.values()))
+        for port in cluster.monitors.values():
+            accounts = get(f"http://127.0.0.1:{port}/jsz?acc=ACORAG&streams=true")["account_details"]
+            copies = {stream["name"] for account in accounts for stream in account["stream_detail"]}
+            self.assertEqual(copies, {"INGEST", "QUERIES", "EVENTS", "DLQ", "OBJ_FILES"}, "one on each server")
+
+    async def publish(self):
+        client = await nats.connect(self.single)
+        js = client.jetstream(timeout=30)
+        files = await js.object_store("FILES")
+        for document, content in JOBS.items():
+            await files.put(f"file-{document}", content)
+            stored = {"name": f"file-{document}", "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            job = {"object": stored, "filename": f"{document}.txt", "metadata": {}}
+            await js.publish(f"acorag.v1.ingest.document.p.{document}", json.dumps(job).encode())
+        await client.close()
+
+    async def jobs(self, cluster):
+        """As the ingest worker takes them."""
+        async with connected(cluster, "ingest") as client:
+            lane = await client.jetstream(timeout=30).pull_subscribe_bind("ingest-document", "INGEST")
+            found = set()
+            while len(found) < len(JOBS):
+                for message in await lane.fetch(len(JOBS), timeout=30):
+                    found.add(message.subject.split(".")[-1])
+        return found
+
+    async def files(self, cluster):
+        """As the backup reads them: each is small enough for one message."""
+        async with connected(cluster, "backup") as client:
+            js, found, sequence = client.jetstream(timeout=30), set(), 0
+            for _ in JOBS:
+                message = await js.get_msg("OBJ_FILES", seq=sequence + 1, subject="$O.FILES.C.>", next=True)
+                found.add(message.data)
+                sequence = message.seq
+        return found
+
+
+if __name__ == "__main__":
+    unittest.main()
