@@ -95,7 +95,7 @@ async fn certificates_and_passwords_are_changed_without_a_stop() {
     }
     valkey_does(&system.stack, NEW, &format!("ACL SETUSER default <{old}"));
     traffic.flows("without the first users").await;
-    traffic.stop().await;
+    println!("{}", traffic.stop().await);
 
     let certificates = system.certificates.as_ref().unwrap();
     let nats = system.stack.nats_url();
@@ -109,6 +109,11 @@ async fn certificates_and_passwords_are_changed_without_a_stop() {
         let code = refused.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
         assert_eq!(code.as_deref(), Some("28P01"), "{login}: {refused}");
         PgConnection::connect(&at(&system.stack, login, NEW)).await.unwrap();
+    }
+    for (login, _) in LOGINS {
+        for sql in [format!("DROP OWNED BY {login}"), format!("DROP ROLE {login}")] {
+            sqlx::query(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
+        }
     }
     let answers = valkey(&system.stack, &[format!("AUTH {old}")]).unwrap();
     assert!(answers[0].starts_with("-WRONGPASS"), "{answers:?}");

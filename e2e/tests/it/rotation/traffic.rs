@@ -63,8 +63,8 @@ impl Traffic {
         }
     }
 
-    /// Ends, and waits until everything uploaded is searchable.
-    pub async fn stop(self) {
+    /// Ends, waits until everything uploaded is searchable, and says how much that was.
+    pub async fn stop(self) -> String {
         self.shared.stop.store(true, Ordering::Relaxed);
         for client in self.clients {
             client.await.unwrap();
@@ -76,7 +76,7 @@ impl Traffic {
             assert_eq!(document["state"], "indexed", "{document}");
         }
         let searched = self.shared.searched.load(Ordering::Relaxed);
-        println!("{searched} searches and {} uploads, none failed", uploaded.len());
+        format!("{searched} searches and {} uploads, none failed", uploaded.len())
     }
 }
 
