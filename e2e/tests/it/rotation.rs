@@ -205,7 +205,7 @@ fn reload_nats(stack: &Stack) {
 async fn replace(service: &mut Service, settings: &[(&str, String)], traffic: Option<&Traffic>) {
     let successor = service.successor(settings).await.unwrap();
     if let Some(traffic) = traffic {
-        traffic.goes_to(&successor.url);
+        traffic.goes_to(&successor.url).await;
     }
     let mut predecessor = std::mem::replace(service, successor);
     tokio::task::block_in_place(|| predecessor.stop()).unwrap();

@@ -11,7 +11,7 @@ use std::{
 
 use e2e::{Client, Upload};
 use serde_json::json;
-use tokio::task::JoinHandle;
+use tokio::{sync::RwLock, task::JoinHandle};
 
 const PROJECT: &str = "rotacion";
 /// Each waits between two calls: a debug build on a shared core has other things to do, too.
@@ -23,7 +23,8 @@ pub struct Traffic {
 }
 
 struct Shared {
-    client: Mutex<Client>,
+    /// Held by whoever is being answered.
+    client: RwLock<Client>,
     stop: AtomicBool,
     searched: AtomicUsize,
     uploaded: Mutex<Vec<String>>,
@@ -33,7 +34,7 @@ impl Traffic {
     pub async fn start(client: Client) -> Self {
         client.index(note(0)).await.unwrap();
         let shared = Arc::new(Shared {
-            client: Mutex::new(client),
+            client: RwLock::new(client),
             stop: AtomicBool::new(false),
             searched: AtomicUsize::new(0),
             uploaded: Mutex::default(),
@@ -44,9 +45,10 @@ impl Traffic {
         Self { shared, clients }
     }
 
-    /// Whoever begins from now on goes to this api.
-    pub fn goes_to(&self, url: &str) {
-        let mut client = self.shared.client.lock().unwrap();
+    /// As a proxy does it: whoever begins from now on goes to this api, and whoever went to the other one is answered
+    /// before that is asked to end (in Kubernetes `preStop` waits for it).
+    pub async fn goes_to(&self, url: &str) {
+        let mut client = self.shared.client.write().await;
         *client = client.clone().at(url);
     }
 
@@ -69,7 +71,7 @@ impl Traffic {
         for client in self.clients {
             client.await.unwrap();
         }
-        let client = self.shared.client();
+        let client = self.shared.client.read().await;
         let uploaded = std::mem::take(&mut *self.shared.uploaded.lock().unwrap());
         for id in &uploaded {
             let document = client.settled(id, PROJECT).await.unwrap();
@@ -77,12 +79,6 @@ impl Traffic {
         }
         let searched = self.shared.searched.load(Ordering::Relaxed);
         format!("{searched} searches and {} uploads, none failed", uploaded.len())
-    }
-}
-
-impl Shared {
-    fn client(&self) -> Client {
-        self.client.lock().unwrap().clone()
     }
 }
 
@@ -97,7 +93,8 @@ async fn keep<F: Future<Output = ()>>(shared: Arc<Shared>, call: impl Fn(Arc<Sha
 async fn search(shared: Arc<Shared>) {
     let number = shared.searched.fetch_add(1, Ordering::Relaxed);
     let query = json!({"query": format!("impermeabilización del estanque {number}"), "project_id": PROJECT});
-    let answer = shared.client().post("/search", &query).await.expect("a search is answered");
+    let client = shared.client.read().await;
+    let answer = client.post("/search", &query).await.expect("a search is answered");
     let (status, degraded) = (answer.status(), answer.headers().get("x-acorag-degraded").cloned());
     let rows = answer.text().await.unwrap();
     assert!(
@@ -108,7 +105,8 @@ async fn search(shared: Arc<Shared>) {
 
 async fn upload(shared: Arc<Shared>) {
     let number = shared.uploaded.lock().unwrap().len() + 1;
-    let id = shared.client().upload(note(number)).await.expect("an upload is accepted");
+    let client = shared.client.read().await;
+    let id = client.upload(note(number)).await.expect("an upload is accepted");
     shared.uploaded.lock().unwrap().push(id);
 }
 
