@@ -26,7 +26,8 @@ use crate::tls::trusting;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_and_passwords_are_changed_without_a_stop() {
-    let mut system = System::start(Options { tls: true, ..Options::default() }).await.unwrap();
+    let options = Options { tls: true, ..Options::default() }.env("SEARCH_TIMEOUT", "60");
+    let mut system = System::start(options).await.unwrap();
     let certificates = system.certificates.as_ref().unwrap();
     let client = Client { http: trusting(certificates), url: system.url(0) };
     let accounts = Accounts::of(&system.stack);
