@@ -1,8 +1,13 @@
 //! Publishing into a stream, and hearing that it is there.
 
+use std::time::Duration;
+
 use async_nats::{
     HeaderMap,
-    jetstream::{self, context::PublishErrorKind},
+    jetstream::{
+        self,
+        context::{PublishError, PublishErrorKind},
+    },
 };
 use bytes::Bytes;
 use serde::Serialize;
@@ -15,7 +20,7 @@ pub enum Error {
     #[error("the stream is full")]
     Full,
     #[error("NATS is not reachable or did not confirm")]
-    Unavailable(#[source] jetstream::context::PublishError),
+    Unavailable(#[source] PublishError),
     #[error("the message cannot be serialized")]
     Serialize(#[from] serde_json::Error),
 }
@@ -37,19 +42,43 @@ impl Nats {
         self.publish_raw(subject, headers, serde_json::to_vec(message)?.into()).await
     }
 
+    /// While the stream chooses another leader (a server of the cluster is restarted) nobody takes the message. It is
+    /// stored nowhere then, so it is sent again, for a moment.
     pub async fn publish_raw(
         &self,
         subject: String,
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<(), Error> {
-        let acknowledgement =
-            self.jetstream.publish_with_headers(subject, headers, payload).await.map_err(refused)?;
-        acknowledgement.await.map(|_| ()).map_err(refused)
+        let mut pauses = PAUSES_MS.map(Duration::from_millis).into_iter();
+        loop {
+            let error = match self.publish_once(subject.clone(), headers.clone(), payload.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            match pauses.next() {
+                Some(pause) if error.kind() == PublishErrorKind::StreamNotFound => {
+                    tokio::time::sleep(pause).await;
+                }
+                _ => return Err(refused(error)),
+            }
+        }
+    }
+
+    async fn publish_once(
+        &self,
+        subject: String,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
+        self.jetstream.publish_with_headers(subject, headers, payload).await?.await.map(drop)
     }
 }
 
-fn refused(error: jetstream::context::PublishError) -> Error {
+/// Together three seconds: an election takes less than one.
+const PAUSES_MS: [u64; 6] = [50, 100, 200, 400, 800, 1_600];
+
+fn refused(error: PublishError) -> Error {
     let full = error.kind() == PublishErrorKind::Other
         && std::error::Error::source(&error)
             .and_then(|source| source.downcast_ref::<jetstream::Error>())
@@ -59,3 +88,40 @@ fn refused(error: jetstream::context::PublishError) -> Error {
 
 /// JetStream's "stream store failed" (maximum messages or bytes under `discard: new`) and "insufficient resources".
 const STREAM_FULL: [u64; 3] = [10077, 10047, 10023];
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::nats::Config;
+
+    #[derive(clap::Parser)]
+    struct Settings {
+        #[command(flatten)]
+        nats: Config,
+    }
+
+    #[tokio::test]
+    async fn a_message_that_nobody_takes_is_sent_again_for_a_moment() {
+        let stack = tokio::task::spawn_blocking(|| {
+            devstack::Stack::start(devstack::Options {
+                database_url: Some(String::new()),
+                redis_url: Some(String::new()),
+                ..devstack::Options::default()
+            })
+        });
+        let stack = stack.await.unwrap().unwrap();
+        let settings = Settings::parse_from(["test", "--nats-url", stack.nats_url()]);
+        let nats = settings.nats.connect("test").await.unwrap();
+        let publish = || nats.publish_raw("leaderless.job".to_owned(), HeaderMap::new(), "x".into());
+        let mut waiting = std::pin::pin!(publish());
+        assert!(tokio::time::timeout(Duration::from_millis(200), &mut waiting).await.is_err());
+        let subjects = vec!["leaderless.>".to_owned()];
+        let stream = jetstream::stream::Config { name: "LATE".to_owned(), subjects, ..Default::default() };
+        nats.jetstream.create_stream(stream).await.unwrap();
+        waiting.await.unwrap();
+        nats.jetstream.delete_stream("LATE").await.unwrap();
+        assert!(matches!(publish().await, Err(Error::Unavailable(_))), "not for ever");
+    }
+}
