@@ -103,6 +103,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
             "> $JS.API.STREAM.PURGE.OBJ_FILES",
             "> $JS.API.STREAM.MSG.GET.INGEST",
             "> $JS.API.DIRECT.GET.OBJ_FILES.$O.FILES.M.x",
+            "> $JS.API.CONSUMER.CREATE.INGEST.ingest-document",
             "> $JS.API.CONSUMER.CREATE.INGEST.x.acorag.v1.ingest.document.p.d",
             "> $JS.API.CONSUMER.CREATE.OBJ_FILES.x.$O.FILES.C.x",
             "> $JS.API.CONSUMER.INFO.INGEST.ingest-document",
