@@ -6,7 +6,7 @@ mod store;
 
 use platform::nats::Context;
 use schemas::{
-    Problem,
+    Problem, Scope,
     document::{
         Document, DocumentList, FileLocation, GetDocument, ListDocuments, ListFilter, LocateFile, State,
     },
@@ -20,12 +20,19 @@ pub async fn get(app: App, _: Context, query: GetDocument) -> Result<Document, P
     // A job leaves the queue after its document is stored, so what is in neither now may have moved in between: ask
     // the database once more.
     if let Some(document) = stored(&app, &query).await? {
-        return Ok(document);
+        return if document.state.is_final() { sent_again(&app, document).await } else { Ok(document) };
     }
     if let Some(document) = queued::find(&app, &query.scope, &query.document_id).await? {
         return Ok(document);
     }
     stored(&app, &query).await?.ok_or_else(Problem::not_found)
+}
+
+/// A document that is done; or, when it was sent once more since, the one that waits in the queue.
+async fn sent_again(app: &App, document: Document) -> Result<Document, Problem> {
+    let its_project = Scope::Projects(vec![document.project_id.clone()]);
+    let waiting = queued::find(app, &its_project, &document.document_id).await?;
+    Ok(waiting.filter(|waiting| waiting.accepted_at > document.accepted_at).unwrap_or(document))
 }
 
 async fn stored(app: &App, query: &GetDocument) -> Result<Option<Document>, Problem> {
@@ -36,39 +43,44 @@ async fn stored(app: &App, query: &GetDocument) -> Result<Option<Document>, Prob
     found.await.map_err(|error| scope::problem(&error))
 }
 
-/// A page: what is queued, in the queue's order, then what the database holds, newest first. In this order a document
-/// that a worker takes between two pages is not missed.
+/// A page: first the head of the queue, then what the database holds, newest first. However long the queue is, what is
+/// stored begins on the first page; `state=queued` goes through the whole queue.
 pub async fn list(app: App, _: Context, query: ListDocuments) -> Result<DocumentList, Problem> {
     let filter = &query.filter;
     let limit = usize::try_from(filter.limit.unwrap_or(50).clamp(1, 200)).unwrap_or(50);
     let cursor = filter.cursor.as_deref().map_or(Ok(Cursor::START), Cursor::parse)?;
     let mut documents = Vec::new();
-    let after = match cursor {
+    let mut after = None;
+    match cursor {
         Cursor::Queued(from) if filter.state.is_none_or(|state| state == State::Queued) => {
             let (queued, next) =
                 queued::page(&app, &query.scope, from, limit, |document| accepts(filter, document)).await?;
             documents = not_taken(&app, &query, queued).await?;
-            let next = match next {
-                Some(next) => Some(Cursor::Queued(next)),
-                None if filter.state.is_none() && documents.len() == limit => Some(Cursor::Stored(None)),
-                None => None,
-            };
-            if next.is_some() || filter.state.is_some() {
-                return Ok(DocumentList { documents, next_cursor: next.map(Cursor::encode) });
+            if filter.state.is_some() {
+                let next_cursor = next.map(|next| Cursor::Queued(next).encode());
+                return Ok(DocumentList { documents, next_cursor });
             }
-            None
         }
-        Cursor::Queued(_) => None,
-        Cursor::Stored(after) => after,
-    };
-    let room = i64::try_from(limit - documents.len()).unwrap_or(1);
+        Cursor::Queued(_) => {}
+        Cursor::Stored(place) => after = place,
+    }
+    let room = limit - documents.len();
+    if room == 0 {
+        return Ok(DocumentList { documents, next_cursor: Some(Cursor::Stored(None).encode()) });
+    }
     let listed = async {
         let mut transaction = scope::begin(&app.pool, &query.scope).await?;
         store::list(&mut transaction, filter, after, room).await
     };
-    let (stored, last) = listed.await.map_err(|error| scope::problem(&error))?;
+    let (mut stored, last) = listed.await.map_err(|error| scope::problem(&error))?;
+    // One that was sent again is listed as what it is now.
+    stored.retain(|document| documents.iter().all(|queued| identity(queued) != identity(document)));
     documents.extend(stored);
     Ok(DocumentList { documents, next_cursor: last.map(|last| Cursor::Stored(Some(last)).encode()) })
+}
+
+fn identity(document: &Document) -> (String, String) {
+    (document.project_id.as_str().to_owned(), document.document_id.as_str().to_owned())
 }
 
 /// Without those that a worker has taken: a job stays in the queue until its document is done. And none twice.
@@ -80,14 +92,12 @@ async fn not_taken(
     if queued.is_empty() {
         return Ok(queued);
     }
-    let known = async {
+    let taken = async {
         let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        store::known(&mut transaction, &queued).await
+        store::taken(&mut transaction, &queued).await
     };
-    let mut seen = known.await.map_err(|error| scope::problem(&error))?;
-    queued.retain(|document| {
-        seen.insert((document.project_id.as_str().to_owned(), document.document_id.as_str().to_owned()))
-    });
+    let mut seen = taken.await.map_err(|error| scope::problem(&error))?;
+    queued.retain(|document| seen.insert(identity(document)));
     Ok(queued)
 }
 

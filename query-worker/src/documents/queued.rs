@@ -6,11 +6,12 @@ use async_nats::jetstream::{
     message::StreamMessage,
     stream::{self, LastRawMessageError, LastRawMessageErrorKind},
 };
+use chrono::SubsecRound as _;
 use schemas::{
     DocumentId, Metadata, Problem, ProjectId, Scope,
     document::{Document, FileLocation, Kind, State},
     ingest::{IngestDocument, Source},
-    subjects,
+    subjects::{self, JobKind},
 };
 
 use crate::app::App;
@@ -59,7 +60,7 @@ async fn last(app: &App, subject: &str) -> Result<Option<Job>, Problem> {
 const MOST_READ: usize = 200;
 
 /// At most `limit` of the queued documents that `wanted` accepts, in the queue's order from a place in it on, and the
-/// place where the next page begins when there is more.
+/// place where the next page begins when there is more. An import stands for its records.
 pub async fn page(
     app: &App,
     scope: &Scope,
@@ -70,12 +71,14 @@ pub async fn page(
     let queue = queue(app).await?;
     let next =
         async |filter: &str, from| readable(queue.get_first_raw_message_by_subject(filter, from).await);
-    // The next job of each project, by its place in the queue.
+    // The next job of each kind and project, by its place in the queue.
     let mut heads = BTreeMap::new();
     for project in projects(scope) {
-        let filter = subjects::jobs_in(project);
-        if let Some(message) = next(&filter, from).await? {
-            heads.insert(message.sequence, (filter, message));
+        for all in JobKind::Document.filters() {
+            let filter = project.map_or(all.clone(), |project| all.replacen('*', &project.token(), 1));
+            if let Some(message) = next(&filter, from).await? {
+                heads.insert(message.sequence, (filter, message));
+            }
         }
     }
     let mut documents: Vec<Document> = Vec::new();
@@ -119,7 +122,8 @@ fn readable(message: Result<StreamMessage, LastRawMessageError>) -> Result<Optio
 fn read(message: &StreamMessage) -> Option<Job> {
     let (project, document) = subjects::parse_job(&message.subject).ok()?;
     let body = serde_json::from_slice(&message.payload).ok()?;
-    Some(Job { project, document, accepted_at: message.time, body })
+    // As exact as the database keeps it: one is compared with the other.
+    Some(Job { project, document, accepted_at: message.time.trunc_subsecs(6), body })
 }
 
 fn view(job: Job) -> Document {

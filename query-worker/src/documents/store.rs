@@ -79,19 +79,24 @@ pub async fn get(
     Ok(row.and_then(view))
 }
 
-/// Which of these documents the database knows.
-pub async fn known(
+/// Which of these queued documents a worker has taken up: it is at them now, or done with this job or a later one.
+pub async fn taken(
     transaction: &mut Transaction<'_, Postgres>,
-    documents: &[Document],
+    queued: &[Document],
 ) -> sqlx::Result<HashSet<(String, String)>> {
-    let projects: Vec<&str> = documents.iter().map(|document| document.project_id.as_str()).collect();
-    let ids: Vec<&str> = documents.iter().map(|document| document.document_id.as_str()).collect();
+    let projects: Vec<&str> = queued.iter().map(|document| document.project_id.as_str()).collect();
+    let ids: Vec<&str> = queued.iter().map(|document| document.document_id.as_str()).collect();
+    let accepted: Vec<DateTime<Utc>> = queued.iter().map(|document| document.accepted_at).collect();
     let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT p.id, d.id FROM document d JOIN project p ON p.key = d.project_key
-         WHERE d.state <> 'deleted' AND (p.id, d.id) IN (SELECT * FROM unnest($1::text[], $2::text[]))",
+        "SELECT p.id, d.id
+         FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS job(project, document, accepted_at)
+         JOIN project p ON p.id = job.project
+         JOIN document d ON d.project_key = p.key AND d.id = job.document
+         WHERE d.state <> 'deleted' AND (d.state = 'processing' OR d.accepted_at >= job.accepted_at)",
     )
     .bind(&projects)
     .bind(&ids)
+    .bind(&accepted)
     .fetch_all(&mut **transaction)
     .await?;
     Ok(rows.into_iter().collect())
@@ -102,7 +107,7 @@ pub async fn list(
     transaction: &mut Transaction<'_, Postgres>,
     filter: &ListFilter,
     after: Option<After>,
-    limit: i64,
+    limit: usize,
 ) -> sqlx::Result<(Vec<Document>, Option<After>)> {
     let mut rows: Vec<Row> = sqlx::query_as(select!(
         "WHERE d.state <> 'deleted'
@@ -122,10 +127,10 @@ pub async fn list(
     .bind(filter.parent_id.as_ref().map(DocumentId::as_str))
     .bind(after.map(|after| after.accepted_at))
     .bind(after.map(|after| after.key))
-    .bind(limit + 1)
+    .bind(i64::try_from(limit + 1).unwrap_or(i64::MAX))
     .fetch_all(&mut **transaction)
     .await?;
-    let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > limit;
     if more {
         rows.pop();
     }

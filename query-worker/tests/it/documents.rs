@@ -1,8 +1,9 @@
 //! The list of documents: what is queued, then what is stored.
 
+use futures::future::join_all;
 use schemas::{
     Scope,
-    document::{Document, ListDocuments, ListFilter, State},
+    document::{Document, GetDocument, ListDocuments, ListFilter, State},
     subjects::{self, JobKind},
 };
 
@@ -12,10 +13,18 @@ use crate::{
 };
 
 async fn queue(world: &World, project: &str, document: &str, category: &str) {
-    let subject = subjects::job(JobKind::Document, &project.parse().unwrap(), &document.parse().unwrap());
+    queue_as(JobKind::Document, world, project, document, category).await;
+}
+
+async fn queue_as(kind: JobKind, world: &World, project: &str, document: &str, category: &str) {
+    let subject = subjects::job(kind, &project.parse().unwrap(), &document.parse().unwrap());
     let job = serde_json::json!({"text": "Muro de contención.", "metadata": {"category": category}});
     let published = world.app.nats.jetstream.publish(subject, job.to_string().into()).await.unwrap();
     published.await.unwrap();
+}
+
+async fn update(world: &World, sql: &'static str) {
+    assert_eq!(sqlx::query(sql).execute(&world.pool).await.unwrap().rows_affected(), 1, "{sql}");
 }
 
 /// Every page of the list, as ids.
@@ -48,34 +57,87 @@ fn what_waits_in_the_queue_is_listed_before_what_is_stored() {
         // Sent twice, and one that a worker has stored but not acknowledged yet.
         queue(world, "list-a", "q4", "Acta").await;
         queue(world, "list-a", "s1", "Plano").await;
+        update(world, "UPDATE document SET accepted_at = now() WHERE id = 's1'").await;
         queue(world, "list-b", "q5", "Acta").await;
+        // Its import stands for it.
+        queue_as(JobKind::Record, world, "list-a", "r1", "Plano").await;
 
         let both = projects(&["list-a", "list-b"]);
         let filter = |limit| ListFilter { limit: Some(limit), ..ListFilter::default() };
-        let everything = ["queued q1", "queued q2", "queued q4", "queued q5", "s3", "s2", "s1"];
-        assert_eq!(pages(world, &both, filter(50)).await, [everything]);
-        for limit in 1..8 {
+        let queued = ["queued q1", "queued q2", "queued q4", "queued q5"];
+        let stored = ["s1", "s3", "s2"];
+        assert_eq!(pages(world, &both, filter(50)).await, [[&queued[..], &stored[..]].concat()]);
+        // Of a longer queue the first page shows the head: q4 once, and s1 where it is.
+        for (limit, shown) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 3), (6, 4), (7, 4)] {
             let pages = pages(world, &both, filter(limit)).await;
-            let mut walked = pages.concat();
-            // Twice in one page it never is.
-            walked.dedup();
-            assert_eq!(walked, everything, "{limit}");
+            assert_eq!(pages.concat(), [&queued[..shown], &stored[..]].concat(), "{limit}");
             assert!(pages.iter().all(|page| page.len() as i64 <= limit), "{pages:?}");
         }
 
         let of = async |filter: ListFilter| pages(world, &both, filter).await.concat();
         let state = |state| ListFilter { state: Some(state), ..filter(2) };
-        assert_eq!(of(state(State::Queued)).await, everything[..4]);
-        assert_eq!(of(state(State::Indexed)).await, everything[4..]);
+        assert_eq!(of(state(State::Queued)).await, queued);
+        assert_eq!(of(state(State::Indexed)).await, stored);
         let minutes = ListFilter { category: Some("ACTA".to_owned()), ..filter(9) };
         assert_eq!(of(minutes).await, ["queued q4", "queued q5"]);
 
         assert_eq!(pages(world, &projects(&["list-c"]), filter(1)).await.concat(), ["queued q3"]);
         assert!(pages(world, &projects(&[]), filter(1)).await.concat().is_empty());
-        let all = pages(world, &Scope::All, filter(200)).await.concat();
-        assert!(
-            ["queued q1", "queued q3", "s2"].iter().all(|id| all.iter().any(|listed| listed == id)),
-            "{all:?}"
-        );
+        // Other tests queue and store documents, too.
+        for (state, ids) in [(State::Queued, &["queued q1", "queued q3"][..]), (State::Indexed, &["s2"])] {
+            let filter = ListFilter { state: Some(state), ..filter(200) };
+            let all = pages(world, &Scope::All, filter).await.concat();
+            assert!(ids.iter().all(|id| all.iter().any(|listed| listed == id)), "{all:?}");
+        }
+    });
+}
+
+#[test]
+fn a_long_queue_does_not_hide_what_is_stored() {
+    run(async {
+        let world = world::samples().await;
+        let stored = [seed::Document::text("long", "l1", "l1", "Texto.")];
+        seed::insert(&world.pool, world.app.model.as_ref(), &stored).await;
+        let ids: Vec<String> = (0..210).map(|n| format!("long-{n}")).collect();
+        join_all(ids.iter().map(|id| queue(world, "long", id, "Plano"))).await;
+        let long = projects(&["long"]);
+        let minutes = ListFilter { doc_type: Some("Acta".to_owned()), ..ListFilter::default() };
+        assert_eq!(pages(world, &long, minutes).await, [["l1"]]);
+        let queued = ListFilter { state: Some(State::Queued), limit: Some(100), ..ListFilter::default() };
+        assert_eq!(pages(world, &long, queued).await.concat().len(), ids.len());
+    });
+}
+
+#[test]
+fn a_document_that_is_sent_again_is_queued_again() {
+    run(async {
+        let world = world::samples().await;
+        let documents = ["f1", "f2"].map(|id| seed::Document::text("again", id, id, "Texto."));
+        seed::insert(&world.pool, world.app.model.as_ref(), &documents).await;
+        let again = projects(&["again"]);
+        let state = async |id: &str| {
+            let query = GetDocument { scope: again.clone(), document_id: id.parse().unwrap() };
+            world::ask(&world.app, &query).await.unwrap().state
+        };
+        for sql in [
+            "UPDATE document SET state = 'failed', chunks = 0 WHERE id = 'f1'",
+            "UPDATE document SET state = 'superseded', chunks = 0 WHERE id = 'f2'",
+        ] {
+            update(world, sql).await;
+        }
+        assert_eq!((state("f1").await, state("f2").await), (State::Failed, State::Superseded));
+
+        queue(world, "again", "f1", "Acta").await;
+        assert_eq!((state("f1").await, state("f2").await), (State::Queued, State::Superseded));
+        let list = async |state| pages(world, &again, ListFilter { state, ..ListFilter::default() }).await;
+        assert_eq!(list(Some(State::Queued)).await, [["queued f1"]]);
+        assert_eq!(list(None).await, [["queued f1", "f2"]]);
+
+        // A worker takes it up; its job stays in the queue until it is done.
+        update(world, "UPDATE document SET state = 'processing', accepted_at = now() WHERE id = 'f1'").await;
+        assert_eq!(state("f1").await, State::Processing);
+        update(world, "UPDATE document SET state = 'failed' WHERE id = 'f1'").await;
+        assert_eq!(state("f1").await, State::Failed);
+        assert!(list(Some(State::Queued)).await.concat().is_empty());
     });
 }
