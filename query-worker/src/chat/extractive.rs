@@ -41,7 +41,7 @@ pub fn choose(evidence: &Evidence, passages: &[Passage]) -> Vec<Quote> {
     chosen.into_iter().map(quote).collect()
 }
 
-/// The sentence in one line. A row of a table is said with what it stands under.
+/// The sentence in one line, its own "[2]" made "(2)": in an answer brackets cite the answer's sources. A row of a table is said with what it stands under.
 fn readable(sentence: &Sentence, passages: &[Passage]) -> String {
     let heading = passages.get(sentence.passage).map_or("", |passage| passage.heading.trim());
     let line = sentence.text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -51,7 +51,26 @@ fn readable(sentence: &Sentence, passages: &[Passage]) -> String {
         None => line.to_owned(),
     };
     let is_row = line.contains(" | ");
-    if is_row && !heading.is_empty() { format!("{heading}: {line}") } else { line }
+    without_brackets(&if is_row && !heading.is_empty() { format!("{heading}: {line}") } else { line })
+}
+
+fn without_brackets(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, inside)) = rest.split_once('[') {
+        out.push_str(before);
+        match inside.split_once(']') {
+            Some((number, after)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => {
+                out.push_str(&format!("({number})"));
+                rest = after;
+            }
+            _ => {
+                out.push('[');
+                rest = inside;
+            }
+        }
+    }
+    out + rest
 }
 
 fn is_same(one: &str, other: &str) -> bool {
@@ -67,6 +86,14 @@ fn is_same(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_documents_own_brackets_cite_nothing() {
+        assert_eq!(
+            without_brackets("Según la norma [2], [nota] y [[14]] se cura 7 días ["),
+            "Según la norma (2), [nota] y [(14)] se cura 7 días ["
+        );
+    }
 
     #[test]
     fn the_same_thing_is_not_said_twice() {
