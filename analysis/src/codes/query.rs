@@ -54,21 +54,32 @@ struct Token<'a> {
 /// Runs of number-like tokens with separators or spaces between them, and single tokens that only numbers look like.
 fn spaced(query: &str) -> Vec<Code> {
     let all_capitals = !query.chars().any(char::is_lowercase);
+    let everything = query.chars().filter(|c| c.is_alphanumeric()).count();
+    let tokens: Vec<Token> = tokens(query).collect();
+    let connected = |before: &Token, after: &Token| {
+        let gap = &query[before.range.end..after.range.start];
+        gap.chars().all(|c| c.is_whitespace() || "-_./–—#:".contains(c))
+    };
     let mut codes = Vec::new();
-    let mut run: Vec<Token> = Vec::new();
-    let mut previous_end = 0;
-    for token in tokens(query) {
-        let gap = &query[previous_end..token.range.start];
-        let connected = gap.chars().all(|c| c.is_whitespace() || "-_./–—#:".contains(c));
-        if !connected || !is_number_like(token.text, all_capitals) {
-            close(&mut run, &mut codes);
+    let mut run = Run::default();
+    for (at, token) in tokens.iter().enumerate() {
+        if at > 0 && !connected(&tokens[at - 1], token) {
+            run.close(everything, &mut codes);
         }
-        previous_end = token.range.end;
+        let next = tokens.get(at + 1).filter(|next| connected(token, next));
         if is_number_like(token.text, all_capitals) {
-            run.push(token);
+            run.tokens.push(token);
+        } else if is_short_word(token.text)
+            && next.is_some_and(|next| has_digit(next.text) && is_number_like(next.text, all_capitals))
+            && names_a_number(&run.segments())
+        {
+            run.words.push(run.tokens.len());
+            run.tokens.push(token);
+        } else {
+            run.close(everything, &mut codes);
         }
     }
-    close(&mut run, &mut codes);
+    run.close(everything, &mut codes);
     codes
 }
 
@@ -95,18 +106,52 @@ fn is_number_like(token: &str, all_capitals: bool) -> bool {
     has_digit(token) || capitals || (token.len() <= 3 && !stop)
 }
 
-fn close(run: &mut Vec<Token>, codes: &mut Vec<Code>) {
-    let tokens = std::mem::take(run);
-    let segments: Vec<&str> = tokens.iter().map(|token| token.text).collect();
-    let length: usize = segments.iter().map(|segment| segment.len()).sum();
+/// "ES", "EL", "SE": stop words, and in the middle of a drawing number its discipline.
+fn is_short_word(token: &str) -> bool {
+    token.len() <= 3 && token.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
+/// Tokens that may be one number.
+#[derive(Default)]
+struct Run<'a> {
+    tokens: Vec<&'a Token<'a>>,
+    /// Which of them are stop words, if they are not a part of it.
+    words: Vec<usize>,
+}
+
+impl<'a> Run<'a> {
+    fn segments(&self) -> Vec<&'a str> {
+        self.tokens.iter().map(|token| token.text).collect()
+    }
+
+    fn close(&mut self, everything: usize, codes: &mut Vec<Code>) {
+        let Self { tokens, words } = std::mem::take(self);
+        push_code(&tokens, codes);
+        let is_whole_query = tokens.iter().map(|token| token.text.len()).sum::<usize>() == everything;
+        if words.is_empty() || is_whole_query {
+            return;
+        }
+        // "200076 en 24 horas": who can say? Both readings are looked for.
+        let mut from = 0;
+        for word in words.into_iter().chain([tokens.len()]) {
+            push_code(&tokens[from..word], codes);
+            from = word + 1;
+        }
+    }
+}
+
+fn push_code(tokens: &[&Token], codes: &mut Vec<Code>) {
     let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return };
-    if segments.len() <= MAX_SEGMENTS && length <= MAX_CODE_CHARS && names_a_number(&segments, length) {
+    let segments: Vec<&str> = tokens.iter().map(|token| token.text).collect();
+    if names_a_number(&segments) {
         codes.push(Code::new(&segments, first.range.start..last.range.end));
     }
 }
 
-fn names_a_number(segments: &[&str], length: usize) -> bool {
-    if length < MIN_CHARS || !segments.iter().any(|segment| has_digit(segment)) {
+fn names_a_number(segments: &[&str]) -> bool {
+    let length: usize = segments.iter().map(|segment| segment.len()).sum();
+    let fits = segments.len() <= MAX_SEGMENTS && (MIN_CHARS..=MAX_CODE_CHARS).contains(&length);
+    if !fits || !segments.iter().any(|segment| has_digit(segment)) {
         return false;
     }
     let digits_only = segments.iter().all(|segment| is_digits(segment));
@@ -149,6 +194,23 @@ mod tests {
         assert_eq!(found("estado de la RFI 0042, por favor"), ["RFI0042"]);
         assert_eq!(found("bomba P-101A"), ["P101A"]);
         assert_eq!(found("400"), ["400"]);
+    }
+
+    #[test]
+    fn a_discipline_may_look_like_a_word() {
+        for query in ["200076 CCC02 PL ES 000211", "200076 ccc02 pl es 000211", "200076-CCC02 PL.ES_000211"] {
+            assert_eq!(found(query), ["200076CCC02PLES000211"], "{query}");
+            assert!(whole_query(query).is_some(), "{query}");
+        }
+        assert_eq!(
+            found("el plano 200076 ccc02 pl in 000211"),
+            ["200076CCC02PLIN000211", "200076CCC02PL", "000211"]
+        );
+        assert_eq!(found("plano 200076 en la página 3"), ["200076"]);
+        assert_eq!(found("PLANO 200076 EN LA PÁGINA 3"), ["200076"]);
+        assert_eq!(found("plano 200076 en, 3"), ["200076"]);
+        assert_eq!(found("losa de 20 cm en 3 días"), Vec::<String>::new());
+        assert!(found("plano 200076 en 24 horas").contains(&"200076".to_owned()));
     }
 
     #[test]
