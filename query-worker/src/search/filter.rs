@@ -15,16 +15,22 @@ pub async fn documents(
     if filters.is_empty() && query.document_id.is_none() {
         return Ok(None);
     }
+    // What has passages answers, as everywhere: also a document that is being indexed anew. A document's parts are the
+    // records of an import and the attachments of a mail.
     sqlx::query_scalar(
         "SELECT key FROM document
-         WHERE project_key = ANY($1) AND state = 'indexed'
+         WHERE project_key = ANY($1) AND chunks > 0
            AND ($2::text IS NULL OR lower(doc_type) = lower($2))
            AND ($3::text IS NULL OR lower(category) = lower($3))
            AND ($4::text IS NULL OR lower(revision) = lower($4))
            AND ($5::text IS NULL OR lower(status) = lower($5))
            AND ($6::timestamptz IS NULL OR date_modified >= $6)
            AND ($7::timestamptz IS NULL OR date_modified <= $7)
-           AND ($8::text IS NULL OR id = $8)",
+           AND ($8::text IS NULL OR key = ANY (ARRAY(
+                   SELECT key FROM document WHERE id = $8
+                   UNION ALL
+                   SELECT part.key FROM document part JOIN document whole ON whole.key = part.parent_key
+                   WHERE whole.id = $8)))",
     )
     .bind(&projects.keys)
     .bind(&filters.doc_type)

@@ -125,7 +125,7 @@ async fn numbers(
         "SELECT c.key AS chunk_key, d.key AS document_key,
                 max(length(code)::real / length(d.number_norm))::real AS score
          FROM unnest($1::text[]) AS code
-         JOIN document d ON d.number_norm LIKE '%' || code || '%' AND d.state = 'indexed'
+         JOIN document d ON d.number_norm LIKE '%' || code || '%' AND d.chunks > 0
          JOIN chunk c ON c.document_key = d.key AND c.ordinal = 0
          WHERE d.project_key = ANY($2)
            AND ($3::bigint[] IS NULL OR d.key = ANY($3))
