@@ -1,10 +1,12 @@
 //! Answering queries: a handler per query type, written like an HTTP handler, and its reply on the asker's inbox.
 
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    any::Any, collections::HashMap, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+};
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use futures::{StreamExt as _, future::BoxFuture};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use schemas::{Answer, Problem, Query, headers, problem::Reason, subjects};
 use serde::Serialize;
 
@@ -85,7 +87,15 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             let handler = handler.clone();
             Box::pin(async move {
                 let result = match serde_json::from_slice::<Q>(&payload) {
-                    Ok(query) => handler(state, context, query, replier).await,
+                    // A panic is an error like any other to whoever asked, and silence would cost them their patience.
+                    // What the handler held is dropped with it.
+                    Ok(query) => AssertUnwindSafe(async { handler(state, context, query, replier).await })
+                        .catch_unwind()
+                        .await
+                        .unwrap_or_else(|panic| {
+                            tracing::error!(panic = said(&*panic), query = Q::NAME, "a handler panicked");
+                            Err(Problem::internal())
+                        }),
                     Err(error) => {
                         tracing::error!(%error, query = Q::NAME, "a query does not have the expected form");
                         Err(Problem::internal())
@@ -142,6 +152,14 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
     async fn bury(&self, _: &Delivery, _: &Reason) -> anyhow::Result<()> {
         Ok(())
     }
+}
+
+fn said(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or_default()
 }
 
 fn unanswerable(why: &str) -> Outcome {

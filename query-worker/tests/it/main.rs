@@ -11,5 +11,6 @@ mod history;
 mod llm;
 mod samples;
 mod seed;
+mod serve;
 mod walls;
 mod world;

@@ -7,7 +7,7 @@ use devstack::{Options, Stack};
 use futures::StreamExt as _;
 use platform::nats::{
     Context,
-    consume::{Delivery, Handler as _, Outcome},
+    consume::{Delivery, Handler, Outcome},
 };
 use query_worker::{app::App, config::Config};
 use schemas::{
@@ -114,9 +114,7 @@ pub fn projects(names: &[&str]) -> Scope {
 
 /// Asks as the api does, with an inbox of its own, and has this app process exactly this message.
 pub async fn ask<Q: Query>(app: &App, query: &Q) -> Result<Q::Reply, Problem> {
-    let mut conversation = start(app, query).await;
-    while conversation.frame().await.is_some() {}
-    conversation.end().await
+    start(app, query).await.last().await
 }
 
 /// A question under way.
@@ -129,9 +127,14 @@ pub struct Asked<Q: Query> {
 }
 
 pub async fn start<Q: Query>(app: &App, query: &Q) -> Asked<Q> {
+    start_on(app, app.router(), query, Duration::from_secs(60)).await
+}
+
+/// The same with a router and a patience of one's own.
+pub async fn start_on<Q: Query>(app: &App, router: impl Handler, query: &Q, patience: Duration) -> Asked<Q> {
     let reply_to = format!("{}.{}", subjects::REPLIES, app.nats.client.new_inbox());
     let replies = app.nats.client.subscribe(reply_to.clone()).await.unwrap();
-    let context = Context::new("test").within(Duration::from_secs(60));
+    let context = Context::new("test").within(patience);
     let mut map = context.headers();
     map.insert(headers::REPLY_TO, reply_to.as_str());
     let delivery = Delivery {
@@ -143,7 +146,6 @@ pub async fn start<Q: Query>(app: &App, query: &Q) -> Asked<Q> {
         published: chrono::Utc::now(),
         sequence: 1,
     };
-    let router = app.router();
     let handler = tokio::spawn(async move { router.handle(delivery).await });
     Asked { app: app.clone(), reply_to, replies, handler, last: None }
 }
@@ -159,6 +161,12 @@ impl<Q: Query> Asked<Q> {
             return None;
         }
         Some(serde_json::from_slice(&message.payload).unwrap())
+    }
+
+    /// Waits for the last reply.
+    pub async fn last(mut self) -> Result<Q::Reply, Problem> {
+        while self.frame().await.is_some() {}
+        self.end().await
     }
 
     /// The last reply, which must have come.
