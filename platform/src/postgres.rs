@@ -65,6 +65,26 @@ impl Config {
 /// Opens a transaction that sees only the projects of `scope`, whatever its statements say: row-level security reads
 /// the setting (migrations/sql/0002_walls.sql).
 pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Transaction<'static, Postgres>> {
+    Box::pin(begin_with(pool, scope, None)).await
+}
+
+/// The same for work that has only so much time: the server stops a statement that takes longer, so that its connection
+/// is of use to others again.
+pub async fn begin_within(
+    pool: &PgPool,
+    scope: &Scope,
+    time: Duration,
+) -> sqlx::Result<Transaction<'static, Postgres>> {
+    // 0 would be no limit at all.
+    Box::pin(begin_with(pool, scope, Some(time.as_millis().max(1).to_string()))).await
+}
+
+/// Callers box it: they are many, and each one's future would be as large as this.
+async fn begin_with(
+    pool: &PgPool,
+    scope: &Scope,
+    statement_timeout: Option<String>,
+) -> sqlx::Result<Transaction<'static, Postgres>> {
     let scope = match scope {
         Scope::All => "*".to_owned(),
         Scope::Projects(projects) => {
@@ -72,7 +92,15 @@ pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Transaction<'st
         }
     };
     let mut transaction = pool.begin().await?;
-    sqlx::query("SELECT set_config('acorag.scope', $1, true)").bind(scope).execute(&mut *transaction).await?;
+    // In one round trip.
+    sqlx::query(
+        "SELECT set_config('acorag.scope', $1, true),
+                CASE WHEN $2::text IS NOT NULL THEN set_config('statement_timeout', $2, true) END",
+    )
+    .bind(scope)
+    .bind(statement_timeout)
+    .execute(&mut *transaction)
+    .await?;
     Ok(transaction)
 }
 

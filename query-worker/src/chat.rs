@@ -93,7 +93,7 @@ async fn reply(
 ) -> Result<ChatReply, Problem> {
     let past = conversation::recall(app, query).await?;
     let language = phrases::language(&query.message, past.last_question());
-    let findings = find(app, query, &past).await?;
+    let findings = find(app, context, query, &past).await?;
     let frames = Frames { replier, wanted: query.stream };
     let answer = match &app.llm {
         Some(llm) if !findings.passages.is_empty() => {
@@ -107,11 +107,12 @@ async fn reply(
 }
 
 /// Reads the question in the ways it may be meant, and keeps the first that the documents answer.
-async fn find(app: &App, query: &ChatQuery, past: &Past) -> Result<Findings, Problem> {
+async fn find(app: &App, context: &Context, query: &ChatQuery, past: &Past) -> Result<Findings, Problem> {
     let mut best: Option<Findings> = None;
     for understood in past.readings(&query.message) {
         let retrieved = passages::retrieve(
             app,
+            context,
             &query.scope,
             query.document_id.as_ref(),
             &understood,

@@ -1,6 +1,6 @@
 //! What a transaction sees: the projects of its scope, and no others.
 
-pub use platform::postgres::begin;
+pub use platform::postgres::{begin, begin_within};
 use schemas::Problem;
 use sqlx::{Postgres, Transaction};
 

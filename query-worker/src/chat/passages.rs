@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use analysis::Language;
+use platform::nats::Context;
 use schemas::{
     DocumentId, Problem, Scope,
     search::{Filters, MAX_TOP_K, Mode, Search, SearchRow},
@@ -39,6 +40,7 @@ pub struct Retrieved {
 /// The passages nearest to a question, of at most `documents` documents.
 pub async fn retrieve(
     app: &App,
+    context: &Context,
     scope: &Scope,
     document: Option<&DocumentId>,
     question: &str,
@@ -55,7 +57,7 @@ pub async fn retrieve(
         filters: Filters::default(),
         document_id: document.cloned(),
     };
-    let mut rows = search::passages(app, &query, per_document).await?.rows;
+    let mut rows = search::passages(app, context, &query, per_document).await?.rows;
     // Within one document everything is near; that says nothing.
     let background = if document.is_none() { background(&rows) } else { None };
     let mut seen = HashSet::new();

@@ -1,4 +1,4 @@
-//! Brings both legs to one scale, keeps the best passage of each document and orders them.
+//! Brings the legs to one scale, keeps the best passage of each document and orders them.
 
 use std::collections::HashMap;
 
@@ -59,9 +59,11 @@ impl Candidate {
     }
 }
 
+/// `mode` says what counts: with one leg missing, that is the other alone.
 pub async fn fuse(
     transaction: &mut Transaction<'_, Postgres>,
     query: &Search,
+    mode: Mode,
     keywords: Found,
     vectors: Option<Nearest>,
     per_document: usize,
@@ -87,7 +89,7 @@ pub async fn fuse(
     let number_only = codes::whole_query(&query.query).is_some();
     let best = candidates.best_of_each_document(per_document, |candidate| {
         let number = numbers.get(&candidate.document_key).copied();
-        candidate.score(query.mode, number.filter(|_| query.mode != Mode::Vector), number_only)
+        candidate.score(mode, number.filter(|_| mode != Mode::Vector), number_only)
     });
     let chosen: Vec<Scored> = best
         .into_iter()

@@ -10,6 +10,7 @@ mod fake_llm;
 mod history;
 mod llm;
 mod samples;
+mod search;
 mod seed;
 mod serve;
 mod walls;
