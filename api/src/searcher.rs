@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use platform::nats::{Context, request::Requester};
 use prometheus::HistogramVec;
-use schemas::{Problem, search::Search};
+use schemas::{Problem, ProjectId, Scope, search::Search};
 
 use crate::{
     cache::{Cache, Entry, Flights, Look, Place},
@@ -69,7 +69,7 @@ impl Searcher {
         };
         self.cache.count(source.name());
         if source == Source::Hit {
-            self.tally.seen(&search.query, &answer.entry.projects, answer.entry.results);
+            self.tally.seen(&search.query, drew_on(search, &answer.entry), answer.entry.results);
         }
         Ok((answer, source))
     }
@@ -97,5 +97,31 @@ impl Searcher {
             Problem::internal()
         })?;
         Ok(Answer { entry, degraded: reply.degraded.into() })
+    }
+}
+
+/// The projects of the rows; where there are none, those that were searched. The worker's log says the same.
+fn drew_on<'a>(search: &'a Search, entry: &'a Entry) -> &'a [ProjectId] {
+    match &search.scope {
+        Scope::Projects(searched) if entry.projects.is_empty() => searched,
+        _ => &entry.projects,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_without_rows_belongs_to_the_projects_that_were_searched() {
+        let [a, b]: [ProjectId; 2] = ["a", "b"].map(|id| id.parse().unwrap());
+        let request = || serde_json::from_str(r#"{"query": "losa"}"#).unwrap();
+        let both = Search::new(request(), &Scope::Projects(vec![a.clone(), b.clone()])).unwrap();
+        let everything = Search::new(request(), &Scope::All).unwrap();
+        let nothing = Entry::new(&[]).unwrap();
+        let found = Entry { projects: vec![a.clone()], ..nothing.clone() };
+        assert_eq!(drew_on(&both, &nothing), [a.clone(), b]);
+        assert_eq!(drew_on(&both, &found), [a]);
+        assert_eq!(drew_on(&everything, &nothing), []);
     }
 }
