@@ -1,7 +1,9 @@
 //! Bytes to text, whatever wrote them.
 
+use std::io::{self, BufRead, Read};
+
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 /// How much of a file decides whether it is text.
 const SAMPLE_BYTES: usize = 64 * 1024;
@@ -18,8 +20,7 @@ pub(super) fn decode(bytes: &[u8]) -> String {
 /// Whether bytes can be text at all.
 pub(super) fn is_text(bytes: &[u8]) -> bool {
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
-    let has_mark = Encoding::for_bom(sample).is_some_and(|(encoding, _)| encoding != UTF_8);
-    if has_mark || utf16_without_mark(sample).is_some() {
+    if utf16(sample).is_some() {
         return true;
     }
     let odd = sample
@@ -27,6 +28,68 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
         .filter(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b))
         .count();
     !sample.contains(&0) && odd * 50 <= sample.len()
+}
+
+/// Which UTF-16 it is, if any: what PowerShell's `>` writes.
+pub(super) fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
+    match Encoding::for_bom(bytes) {
+        Some((encoding, _)) => (encoding != UTF_8).then_some(encoding),
+        None => utf16_without_mark(bytes),
+    }
+}
+
+/// A stream without UTF-16: that is decoded as it comes, and anything else left as it is.
+pub(super) struct Utf8<R> {
+    reader: R,
+    decoder: Option<Decoder>,
+    decoded: Vec<u8>,
+    /// Up to here it is consumed.
+    at: usize,
+}
+
+impl<R: BufRead> Utf8<R> {
+    pub(super) fn new(mut reader: R) -> Self {
+        // An error comes again when it is read.
+        let encoding = reader.fill_buf().ok().and_then(utf16);
+        let decoder = encoding.map(Encoding::new_decoder_with_bom_removal);
+        Self { reader, decoder, decoded: Vec::new(), at: 0 }
+    }
+}
+
+impl<R: BufRead> BufRead for Utf8<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.at == self.decoded.len() {
+            let Some(decoder) = &mut self.decoder else { return self.reader.fill_buf() };
+            let bytes = self.reader.fill_buf()?;
+            let last = bytes.is_empty();
+            self.decoded.resize(SAMPLE_BYTES, 0);
+            let (result, read, written, _) = decoder.decode_to_utf8(bytes, &mut self.decoded, last);
+            self.reader.consume(read);
+            self.decoded.truncate(written);
+            self.at = 0;
+            if last && result == CoderResult::InputEmpty {
+                // A decoder that has finished cannot be asked again.
+                self.decoder = None;
+            }
+        }
+        Ok(&self.decoded[self.at..])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        if self.at < self.decoded.len() {
+            self.at += amount;
+        } else {
+            self.reader.consume(amount);
+        }
+    }
+}
+
+impl<R: BufRead> Read for Utf8<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(out)?;
+        self.consume(read);
+        Ok(read)
+    }
 }
 
 /// Half of the bytes of Latin text in UTF-16 are zero, and all on the same side.
@@ -76,6 +139,13 @@ mod tests {
         ] {
             assert!(is_text(&bytes));
             assert_eq!(decode(&bytes), TEXT);
+            if super::utf16(&bytes).is_some() {
+                // In small pieces, which cut characters in two.
+                let mut streamed = String::new();
+                let pieces = io::BufReader::with_capacity(5, bytes.as_slice());
+                Utf8::new(pieces).read_to_string(&mut streamed).unwrap();
+                assert_eq!(streamed, TEXT);
+            }
         }
     }
 

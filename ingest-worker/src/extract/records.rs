@@ -12,7 +12,7 @@ use std::io::BufRead;
 
 use schemas::problem::Reason;
 
-use super::Limits;
+use super::{Limits, encoding::Utf8};
 pub use detect::is_records;
 use elements::{Element, elements};
 
@@ -41,7 +41,7 @@ pub struct RecordError {
 
 /// The records of a file, in order.
 pub fn read(reader: impl BufRead, limits: &Limits) -> impl Iterator<Item = Result<Record, RecordError>> {
-    elements(reader, limits.record_bytes).map(|element| {
+    elements(Utf8::new(reader), limits.record_bytes).map(|element| {
         let Element { place, json } =
             element.map_err(|error| RecordError { index: error.place(), reason: error.reason() })?;
         let value = serde_json::from_slice(&json).map_err(|error| RecordError {

@@ -1,7 +1,11 @@
 //! Tells a bulk import by how its first record begins.
 
+use crate::extract::encoding;
+
 /// Whether a file that begins like this holds Aconex records: its first object, alone or in a list, has a `DocumentId`.
 pub fn is_records(first_bytes: &[u8]) -> bool {
+    let decoded = encoding::utf16(first_bytes).map(|encoding| encoding.decode(first_bytes).0);
+    let first_bytes = decoded.as_ref().map_or(first_bytes, |text| text.as_bytes());
     let json = first_bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first_bytes).trim_ascii_start();
     let json = json.strip_prefix(b"[").unwrap_or(json).trim_ascii_start();
     let Some(object) = json.strip_prefix(b"{") else { return false };

@@ -46,6 +46,17 @@ fn english_records_have_english_labels_and_their_own_text() {
 }
 
 #[test]
+fn powershell_writes_utf16() {
+    let line = RECORD.replace('\n', " ");
+    let lines = format!("\u{feff}{line}\r\n{line}\r\n");
+    let bytes: Vec<u8> = lines.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(is_records(&bytes) && is_records(&bytes[2..]));
+    let records: Vec<_> = read(bytes.as_slice(), &Limits::default()).map(Result::unwrap).collect();
+    let found: Vec<_> = records.iter().map(|r| (r.index, r.metadata.title.as_str())).collect();
+    assert_eq!(found, [(1, "Planta de cimentación"), (2, "Planta de cimentación")]);
+}
+
+#[test]
 fn each_bad_record_is_its_own_failure() {
     let json = "{\"DocumentId\":\"a\"}\n{\"metadata\":{}}\n{broken\n[1]\n{\"DocumentId\":\"b\",\"metadata\":[]}\n\
                 {\"DocumentId\":\"c\"}\n";
