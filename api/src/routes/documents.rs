@@ -188,7 +188,8 @@ fn document_list(operation: TransformOperation<'_>) -> TransformOperation<'_> {
     let operation = operation
         .id("listDocuments")
         .tag("documents")
-        .summary("Lists documents: the queued ones, then the others, newest first.")
+        .summary("Lists documents: the head of the queue, then what is stored, newest first.")
+        .description("An import stands for its records. With `state=queued`, the whole queue.")
         .response_with::<200, axum::Json<DocumentListView>, _>(|response| response.description("One page."));
     docs::refuses(operation, &[BadRequest])
 }
