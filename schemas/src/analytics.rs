@@ -65,7 +65,7 @@ pub struct ReportSearches {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SearchSeen {
     pub query: String,
-    /// The projects of the rows that came back; none when nothing did.
+    /// The projects of the rows that came back; where nothing did, those that were searched.
     pub projects: Vec<ProjectId>,
     pub results: u32,
     /// How often.

@@ -108,7 +108,7 @@ pub struct Records {
     pub failed: u32,
 }
 
-/// One page of documents: the queued ones in the order of the queue, then the others, newest first.
+/// One page of documents: the head of the queue, then what is stored, newest first. An import stands for its records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DocumentList {
     pub documents: Vec<Document>,

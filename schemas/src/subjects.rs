@@ -74,12 +74,6 @@ pub fn jobs_of(project: Option<&ProjectId>, document: &DocumentId) -> String {
     format!("acorag.v1.ingest.*.{project}.{}", document.token())
 }
 
-/// Every job of a project; without one, of all.
-pub fn jobs_in(project: Option<&ProjectId>) -> String {
-    let project = project.map_or_else(|| "*".to_owned(), ProjectId::token);
-    format!("acorag.v1.ingest.*.{project}.*")
-}
-
 /// The project and document that a job's subject names.
 pub fn parse_job(subject: &str) -> Result<(ProjectId, DocumentId), ids::Error> {
     let tokens: Vec<&str> = subject.split('.').collect();

@@ -93,7 +93,7 @@ impl DocumentView {
     }
 }
 
-/// One page of documents: the queued ones in the order of the queue, then the others, newest first.
+/// One page of documents: the head of the queue, then what is stored, newest first. An import stands for its records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "DocumentList")]
 pub struct DocumentListView {

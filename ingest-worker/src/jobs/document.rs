@@ -66,10 +66,14 @@ pub async fn index(app: &App, delivery: &Delivery, job: &Job, progress: &Progres
         Source::Text(text) => (Extracted::from_text(text), None),
         Source::Object(object) => {
             let (file, stored) = fetch(app, object).await?;
-            if records::is_records(&first_bytes(file.path()).await?) {
+            if import::is_text_of_a_record(job, object) {
+                let text = tokio::fs::read_to_string(file.path()).await.map_err(disk)?;
+                (Extracted::from_text(&text), Some(stored))
+            } else if records::is_records(&first_bytes(file.path()).await?) {
                 return import::split(app, delivery, job, progress, file.path(), &stored).await;
+            } else {
+                (extract(app, job, file.path()).await?, Some(stored))
             }
-            (extract(app, job, file.path()).await?, Some(stored))
         }
     };
     let content = content(app, job, progress, &extracted, file).await?;
@@ -194,7 +198,6 @@ async fn fetch(app: &App, object: &ObjectRef) -> Result<(NamedTempFile, ObjectRe
         objects::Error::NotFound => missing(),
         error => Failure::Wait(format!("object store: {error}")),
     })?;
-    let disk = |error: std::io::Error| Failure::Wait(format!("temporary file: {error}"));
     let file = NamedTempFile::new().map_err(disk)?;
     let mut target = tokio::fs::File::create(file.path()).await.map_err(disk)?;
     let copied = tokio::io::copy(&mut bytes, &mut target)
@@ -216,9 +219,12 @@ fn too_large(limit: u64) -> Reason {
     )
 }
 
+fn disk(error: std::io::Error) -> Failure {
+    Failure::Wait(format!("temporary file: {error}"))
+}
+
 async fn first_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     use tokio::io::AsyncReadExt as _;
-    let disk = |error: std::io::Error| Failure::Wait(format!("temporary file: {error}"));
     let mut bytes = Vec::new();
     tokio::fs::File::open(path)
         .await

@@ -172,6 +172,13 @@ fn invalid(problem: Problem) -> Reason {
     Reason { code: "invalid_record".to_owned(), message: problem.detail }
 }
 
+const TEXT_OF_A_RECORD: &str = "record-";
+
+/// Whether a file is a record's long text: text, whatever the record's file name or its own first words look like.
+pub fn is_text_of_a_record(job: &Job, object: &ObjectRef) -> bool {
+    job.body.parent.is_some() && object.name.starts_with(TEXT_OF_A_RECORD)
+}
+
 async fn publish_record(
     app: &App,
     delivery: &Delivery,
@@ -185,7 +192,7 @@ async fn publish_record(
     if let Source::Text(text) = &body.source
         && serde_json::to_vec(&body).map_err(publish::Error::from)?.len() > MAX_JOB_BYTES
     {
-        let name = format!("record-{}-{}", document.token(), job.accepted_at.timestamp_micros());
+        let name = format!("{TEXT_OF_A_RECORD}{}-{}", document.token(), job.accepted_at.timestamp_micros());
         let bytes = bytes::Bytes::from(text.clone());
         let stored = app
             .objects
@@ -194,7 +201,6 @@ async fn publish_record(
             .map_err(|error| Failure::Wait(format!("object store: {error}")))?;
         body.source =
             Source::Object(ObjectRef { name: stored.name, size: stored.size, sha256: stored.sha256 });
-        "text/plain".clone_into(&mut body.media_type);
     }
     let id = format!("{}:{index}", delivery.sequence);
     let subject = body.subject(project, document);
