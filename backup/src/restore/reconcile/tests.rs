@@ -90,7 +90,7 @@ async fn the_queue_is_compared_with_the_database() {
     assert_eq!(plan.messages, kept);
     assert_eq!((plan.settled, plan.lost), (settled.len(), 1));
     let again: Vec<&str> = plan.again.iter().map(|(subject, _)| subject.as_str()).collect();
-    assert_eq!(again, ["acorag.v1.ingest.document.p.import-alone", "acorag.v1.ingest.document.p.changing"]);
+    assert_eq!(again, ["acorag.v1.ingest.upload.p.import-alone", "acorag.v1.ingest.upload.p.changing"]);
     let files: Vec<&str> = plan.files.iter().map(|wanted| wanted.name.as_str()).collect();
     for wanted in
         ["file-done", "file-old", "file-import", "file-alone", "file-anew", "file-unknown", "file-dead"]
