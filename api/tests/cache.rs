@@ -91,6 +91,26 @@ async fn an_answer_that_a_commit_overtook_is_not_served_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_kept_while_a_commit_may_be_under_way() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let redis = redis(&backends).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let asked = value!({"query": "losa", "project_id": "p"});
+    search(&api, &asked).await;
+    assert_eq!(search(&api, &asked).await.0, "hit");
+    // As a worker leaves it that died around its commit.
+    redis.set::<(), _, _>("acorag:gen:p", "~mark", None, None, false).await.unwrap();
+    for searches in [2, 3] {
+        assert_eq!((search(&api, &asked).await.0.as_str(), worker.searches()), ("miss", searches));
+    }
+    renew(&redis, &["acorag:gen:p"]).await;
+    assert_eq!(search(&api, &asked).await.0, "miss");
+    assert_eq!(search(&api, &asked).await.0, "hit");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_asked_after_a_commit_does_not_join_one_asked_before() {
     let backends = Backends::start().await;
     let api = backends.api(&[]).await;

@@ -123,3 +123,6 @@ impl Generations {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

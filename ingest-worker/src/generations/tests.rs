@@ -1,0 +1,63 @@
+//! Marks and tokens, on a real Valkey.
+
+use std::sync::LazyLock;
+
+use clap::Parser as _;
+use devstack::{Options, Stack};
+use fred::interfaces::KeysInterface as _;
+
+use super::*;
+
+static STACK: LazyLock<Stack> = LazyLock::new(|| Stack::start(Options::default()).unwrap());
+
+#[derive(clap::Parser)]
+struct Settings {
+    #[command(flatten)]
+    redis: platform::redis::Config,
+}
+
+fn place(document: &str) -> Place {
+    Place::new(&"p".parse().unwrap(), &document.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_is_marked_until_all_who_change_it_are_done() {
+    let url = tokio::task::spawn_blocking(|| STACK.redis_url().to_owned()).await.unwrap();
+    let redis = Settings::parse_from(["test", "--redis-url", &url]).redis.connect().unwrap();
+    let generations = Generations::new(redis.clone());
+    let now = async || -> [String; 2] {
+        redis.mget(vec![cache::generation_of("p"), cache::GENERATION.to_owned()]).await.unwrap()
+    };
+    let is_marked = async || now().await.map(|generation| generation.starts_with(cache::CHANGING));
+    generations.changed(place("a")).await;
+    let before = now().await;
+
+    let during = generations.changing(place("a"), is_marked()).await;
+    assert_eq!((during, is_marked().await), ([true; 2], [false; 2]));
+    assert_ne!(now().await, before, "it is another one now");
+
+    // Two at a time: while one is not done, what the other left is no generation to keep an answer under, but it is
+    // another one, so that nobody joins a question asked before.
+    let (seen, after_one) = generations
+        .changing(place("a"), async {
+            let seen = generations.changing(place("b"), now()).await;
+            (seen, now().await)
+        })
+        .await;
+    assert!(after_one.iter().all(|generation| generation.starts_with(cache::CHANGING)), "{after_one:?}");
+    assert_ne!(seen, after_one);
+    assert_eq!(is_marked().await, [false; 2]);
+
+    // One whose worker died leaves its mark, whatever else is done meanwhile, until its job comes again.
+    drop(
+        tokio::time::timeout(
+            Duration::from_millis(300),
+            generations.changing(place("c"), std::future::pending::<()>()),
+        )
+        .await,
+    );
+    generations.changing(place("b"), async {}).await;
+    assert_eq!(is_marked().await, [true; 2]);
+    generations.changed(place("c")).await;
+    assert_eq!(is_marked().await, [false; 2]);
+}
