@@ -42,8 +42,7 @@ pub enum Failure {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        // Too much for one statement is so the next time, too: it is not waited for without end.
-        if platform::postgres::is_transient(&error) && !platform::postgres::took_too_long(&error) {
+        if platform::postgres::is_transient(&error) {
             return Self::Wait(format!("PostgreSQL: {error}"));
         }
         tracing::error!(%error, "database");

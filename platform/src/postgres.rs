@@ -109,11 +109,6 @@ pub async fn check(pool: PgPool) -> Result<(), String> {
     sqlx::query("SELECT 1").execute(&pool).await.map(|_| ()).map_err(|_| "not reachable".to_owned())
 }
 
-/// Whether a statement had more to do than its time allows.
-pub fn took_too_long(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("57014"))
-}
-
 /// Whether trying again can help: the connection or the server failed, not the statement.
 pub fn is_transient(error: &sqlx::Error) -> bool {
     match error {

@@ -191,8 +191,9 @@ async fn settle_revisions(
         .map(drop)
 }
 
-/// Passages that one statement stores: none may run into the time that a statement has.
-const SLICE: usize = 256;
+/// Passages that one statement stores: none may run into the time that a statement has, or a long document would be taken
+/// for an outage of the database, and waited for without end.
+const SLICE: usize = 128;
 
 /// Stores passages and their words; returns the sum of their lengths in terms.
 async fn insert_passages(
