@@ -127,7 +127,9 @@ pub struct Reason {
 }
 
 impl Reason {
+    /// A sentence may quote what a stranger sent: NUL, which the database does not keep, is left out.
     pub fn new(code: impl Into<String>, es: impl Into<String>, en: impl Into<String>) -> Self {
+        let [es, en] = [es.into(), en.into()].map(|sentence| sentence.replace('\0', ""));
         Self { code: code.into(), message: Message::new(es, en) }
     }
 }

@@ -86,6 +86,8 @@ async fn odd_characters_do_not_stop_a_document() {
     let indexed =
         send("texto", json!({"text": "El rad\0ier lleva malla Acma.", "filename": "a\0.txt"})).await;
     assert_eq!((&indexed["state"], &indexed["filename"]), (&json!("indexed"), &json!("a.txt")));
+    let refused = send("campo", json!({"text": "Acta.", "metadata": {"date": "a\0b"}})).await;
+    assert_eq!((&refused["state"], &refused["reason_code"]), (&json!("failed"), &json!("invalid_job")));
     let missing = send("objeto", json!({"object": {"name": "no\0hay"}})).await;
     assert_eq!((&missing["state"], &missing["reason_code"]), (&json!("failed"), &json!("file_missing")));
 }
