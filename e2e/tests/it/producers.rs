@@ -81,6 +81,11 @@ async fn odd_characters_do_not_stop_a_document() {
     let send = async |id: &str, job: Value| {
         let subject = subjects::job(JobKind::Document, &project.parse().unwrap(), &id.parse().unwrap());
         stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
+        // A message that cannot be read is nothing to anybody until a worker has taken it.
+        let status = format!("/documents/{id}?project_id={project}");
+        while client.get(&status).await.unwrap().status() == 404 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
         client.settled(id, &project).await.unwrap()
     };
     let indexed =
