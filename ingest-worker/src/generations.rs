@@ -100,7 +100,7 @@ impl Generations {
             FORGOTTEN.as_millis().to_string(),
             cache::CHANGING.to_string(),
         ];
-        match script.evalsha_with_reload::<(), _, _>(self.redis.next(), keys, arguments).await {
+        match Box::pin(script.evalsha_with_reload::<(), _, _>(self.redis.next(), keys, arguments)).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::debug!(%error, "telling the caches");

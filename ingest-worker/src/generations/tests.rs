@@ -26,7 +26,8 @@ async fn a_project_is_marked_until_all_who_change_it_are_done() {
     let redis = Settings::parse_from(["test", "--redis-url", &url]).redis.connect().unwrap();
     let generations = Generations::new(redis.clone());
     let now = async || -> [String; 2] {
-        redis.mget(vec![cache::generation_of("p"), cache::GENERATION.to_owned()]).await.unwrap()
+        let keys = vec![cache::generation_of("p"), cache::GENERATION.to_owned()];
+        Box::pin(redis.mget(keys)).await.unwrap()
     };
     let is_marked = async || now().await.map(|generation| generation.starts_with(cache::CHANGING));
     generations.changed(place("a")).await;
