@@ -55,15 +55,20 @@ pub async fn note(
     Ok(Some(settled.into_iter().collect()))
 }
 
-/// Marks the document as an import whose number of records is not known yet.
+/// Marks the document as an import. How many records it holds is known when it is split; should another attempt of the
+/// same job have done that meanwhile, it stays known.
 pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
     let mut tx = job.begin(pool).await?;
-    let project_key = project(&mut tx, &job.project).await?;
-    let Some(row) = lock(&mut tx, project_key, &job.document).await? else { return Ok(()) };
-    sqlx::query("UPDATE document SET kind = 'import', records = NULL WHERE key = $1")
-        .bind(row.key)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(
+        "UPDATE document SET kind = 'import'
+         WHERE project_key = (SELECT key FROM project WHERE id = $1) AND id = $2 AND accepted_at = $3
+           AND state = 'processing'",
+    )
+    .bind(job.project.as_str())
+    .bind(job.document.as_str())
+    .bind(job.accepted_at)
+    .execute(&mut *tx)
+    .await?;
     tx.commit().await
 }
 

@@ -88,7 +88,8 @@ async fn decide(tx: &mut Tx, job: &Job) -> sqlx::Result<Start> {
     // What is indexed of it goes on answering until the new passages replace it.
     sqlx::query(
         "UPDATE document SET state = 'processing', percent = 0, reason = NULL, accepted_at = $2,
-                starts = CASE WHEN accepted_at = $2 THEN starts + 1 ELSE 1 END
+                starts = CASE WHEN accepted_at = $2 THEN starts + 1 ELSE 1 END,
+                records = CASE WHEN accepted_at = $2 THEN records END
          WHERE key = $1",
     )
     .bind(row.key)

@@ -153,6 +153,15 @@ async fn an_import_cut_short_keeps_what_is_settled() {
     assert_eq!(standing(&pool, &import, false).await, finished);
     assert_eq!(standing(&pool, &import, false).await, Standing::Closed);
     assert_eq!(standing(&pool, &import, true).await, finished, "whoever closed it may have told nobody");
+    // An attempt that ran beside the one that closed it changes nothing.
+    begin(&pool, &import).await.unwrap();
+    assert!(note(&pool, &import, &[]).await.unwrap().is_none());
+    let mut tx = platform::postgres::begin(&pool, &Scope::All).await.unwrap();
+    let records: Option<i32> = sqlx::query_scalar("SELECT records FROM document WHERE id = 'import'")
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+    assert_eq!(records, Some(2));
 }
 
 #[tokio::test]
