@@ -26,8 +26,8 @@ pub async fn run(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
 }
 
 async fn once(app: &App) -> anyhow::Result<usize> {
-    let mut jobs = app.nats.jetstream.get_stream(subjects::INGEST_STREAM).await?;
-    let queue = &jobs.info().await?.state;
+    let jobs = app.nats.jetstream.get_stream(subjects::INGEST_STREAM).await?;
+    let queue = &jobs.cached_info().state;
     let waiting = (queue.messages > 0).then_some(queue.first_timestamp - BEFORE_ITS_JOB);
     let before = (Utc::now() - GRACE).min(waiting.unwrap_or(DateTime::<Utc>::MAX_UTC));
     let old = app.objects.older_than(before).await?;

@@ -54,7 +54,8 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
     let number_norm = analysis::codes::normalize(&job.body.metadata.number);
-    if !number_norm.is_empty() {
+    let identity = analysis::codes::identity(&job.body.metadata.number);
+    if identity.is_some() {
         // Revisions of one document commit one after the other, so that each sees what the others did.
         sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2))")
             .bind(project_key)
@@ -80,12 +81,14 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
             .filter(|object| !object.is_empty() && *object != content.object),
         ..Committed::default()
     };
-    let identity = analysis::codes::identity(&job.body.metadata.number);
     if let Some(identity) = &identity {
         let number = Number { identity, norm: &number_norm };
         settle_revisions(&mut tx, project_key, &number, &row, job, &ours, &mut committed).await?;
     }
-    committed.revived = revive(&mut tx, project_key, &job.document, identity.as_deref()).await?;
+    // Only what has answered so far can stand in front of others.
+    if row.chunks > 0 {
+        committed.revived = revive(&mut tx, project_key, &job.document, identity.as_deref()).await?;
+    }
     let current = committed.superseded_by.is_none();
     let terms =
         if current { insert_passages(&mut tx, project_key, row.key, &content.passages).await? } else { 0 };

@@ -116,9 +116,12 @@ async fn adopt(tx: &mut Tx, key: i64, parent: Option<&Parent>) -> sqlx::Result<(
 }
 
 async fn insert(tx: &mut Tx, project_key: i32, job: &Job) -> sqlx::Result<()> {
-    let key: i64 = sqlx::query_scalar(
-        "INSERT INTO document (project_key, id, state, accepted_at, starts, title, filename, number, revision)
-         VALUES ($1, $2, 'processing', $3, 1, $4, $5, $6, $7) RETURNING key",
+    let parent = job.body.parent.as_ref();
+    sqlx::query(
+        "INSERT INTO document (project_key, id, state, accepted_at, starts, title, filename, number, revision,
+                               parent_id, parent_key)
+         VALUES ($1, $2, 'processing', $3, 1, $4, $5, $6, $7, $8,
+                 (SELECT d.key FROM document d JOIN project p ON p.key = d.project_key WHERE p.id = $9 AND d.id = $8))",
     )
     .bind(project_key)
     .bind(job.document.as_str())
@@ -127,9 +130,11 @@ async fn insert(tx: &mut Tx, project_key: i32, job: &Job) -> sqlx::Result<()> {
     .bind(&job.body.filename)
     .bind(&job.body.metadata.number)
     .bind(&job.body.metadata.revision)
-    .fetch_one(&mut **tx)
-    .await?;
-    adopt(tx, key, job.body.parent.as_ref()).await
+    .bind(parent.map(|parent| parent.document_id.as_str()))
+    .bind(parent.map(|parent| parent.project_id.as_str()))
+    .execute(&mut **tx)
+    .await
+    .map(drop)
 }
 
 async fn failed(tx: &mut Tx, key: i64) -> sqlx::Result<Start> {
