@@ -1,42 +1,28 @@
 //! Starts what a test needs, and speaks to it.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+mod worker;
+
+use std::time::Duration;
 
 use api::{App, Config};
 use chrono::Utc;
 use clap::Parser as _;
 use devstack::{Options, Stack};
 use migrations::StreamSettings;
-use platform::nats::{
-    Nats,
-    consume::{self, Settings},
-    serve::Router,
-};
+use platform::nats::Nats;
 use reqwest::{Response, StatusCode};
 use schemas::{
-    DocumentId, Lane, Problem, ProjectId, Scope,
-    account::{Caller, CallerLimits, Login, Me, Register, Role, VerifyToken, refusal},
-    analytics::{ReportSearches, Reported},
-    chat::ChatQuery,
-    document::{Document, FileLocation, GetDocument, Kind, ListDocuments, LocateFile, State},
+    DocumentId, ProjectId, Scope,
+    document::{Document, Kind, State},
     event::{DocumentEvent, EventKind},
-    feedback::{FeedbackSaved, SaveFeedback},
-    history::{ConversationHistory, History, UserHistory},
     ingest::{IngestDocument, Source},
-    query::{Ping, Pong},
-    search::{Search, SearchReply},
     subjects,
 };
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+pub use worker::Worker;
 
 /// NATS and Valkey of one test, migrated.
 pub struct Backends {
@@ -170,131 +156,6 @@ pub async fn refused(response: Response, status: u16) -> String {
 pub fn form(name: &str, content: impl Into<Vec<u8>>) -> reqwest::multipart::Form {
     let part = reqwest::multipart::Part::bytes(content.into()).file_name(name.to_owned());
     reqwest::multipart::Form::new().part("file", part)
-}
-
-/// Stands in for the query workers, by the real protocol.
-#[derive(Clone, Default)]
-pub struct Worker {
-    pub documents: Arc<Mutex<Vec<Document>>>,
-    pub files: Arc<Mutex<Vec<FileLocation>>>,
-    pub callers: Arc<Mutex<Vec<(String, Caller)>>>,
-    /// What searches are answered with, the last one again and again.
-    pub replies: Arc<Mutex<VecDeque<Result<SearchReply, Problem>>>>,
-    pub seen: Arc<Mutex<Vec<Search>>>,
-    pub verifications: Arc<AtomicUsize>,
-    /// How many logins are sent away before one is answered.
-    pub busy: Arc<AtomicUsize>,
-    pub search_time: Arc<Mutex<Duration>>,
-    /// Searches that the cache answered, as reported.
-    pub reported: Arc<Mutex<Vec<schemas::analytics::SearchSeen>>>,
-    pub chat: Arc<crate::chat::Script>,
-}
-
-impl Worker {
-    /// Answers until the test ends.
-    pub fn start(&self, nats: &Nats) -> CancellationToken {
-        let stopping = CancellationToken::new();
-        let router = Router::new(nats.clone(), self.clone())
-            .on::<Ping, _>(|_, _, _| async { Ok(Pong { warm: true }) })
-            .on::<Search, _>(|worker: Self, _, search| async move { worker.search(search).await })
-            .on::<GetDocument, _>(|worker: Self, _, get| async move {
-                worker.find(&get.scope, &get.document_id).ok_or_else(Problem::not_found)
-            })
-            .on::<ListDocuments, _>(|worker: Self, _, list| async move {
-                let documents = worker.documents.lock().unwrap().clone();
-                let documents = documents.into_iter().filter(|d| list.scope.allows(&d.project_id)).collect();
-                Ok(schemas::document::DocumentList { documents, next_cursor: None })
-            })
-            .on::<LocateFile, _>(|worker: Self, _, locate| async move {
-                let document =
-                    worker.find(&locate.scope, &locate.document_id).ok_or_else(Problem::not_found)?;
-                let files = worker.files.lock().unwrap();
-                files
-                    .iter()
-                    .find(|file| file.sha256 == document.sha256)
-                    .cloned()
-                    .ok_or_else(Problem::not_found)
-            })
-            .on::<ReportSearches, _>(|worker: Self, _, report| async move {
-                worker.reported.lock().unwrap().extend(report.searches);
-                Ok(Reported {})
-            })
-            .on::<SaveFeedback, _>(|_, _, feedback| async move {
-                let SaveFeedback { session_id, rating, .. } = feedback;
-                Ok(FeedbackSaved { status: "success".into(), session_id, rating })
-            })
-            .on::<ConversationHistory, _>(|_, _, _| async { Ok(History::default()) })
-            .on::<UserHistory, _>(|_, _, _| async { Ok(History::default()) })
-            .on::<Me, _>(|_, _, me| async move { crate::auth::user(&me.user_id) })
-            .on::<Login, _>(|worker: Self, _, login| async move {
-                match worker.busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
-                {
-                    Ok(_) => Err(Problem::overloaded()),
-                    Err(_) => crate::auth::log_in(login),
-                }
-            })
-            .on::<Register, _>(|_, _, _| async { Err(refusal::registration_closed()) })
-            .on_stream::<ChatQuery, _>(|worker: Self, _, query, replier| async move {
-                worker.chat.play(query, replier).await
-            })
-            .on::<VerifyToken, _>(|worker: Self, _, token| async move {
-                worker.verifications.fetch_add(1, Ordering::SeqCst);
-                let callers = worker.callers.lock().unwrap();
-                let found = callers.iter().find(|(digest, _)| *digest == token.token_sha256);
-                found.map(|(_, caller)| caller.clone()).ok_or_else(refusal::unauthorized)
-            });
-        let router = Arc::new(router);
-        for lane in Lane::ALL {
-            let settings = Settings {
-                stream: subjects::QUERIES_STREAM,
-                consumer: migrations::query_consumer(lane),
-                slots: 8,
-                ack_wait: migrations::ack_wait(subjects::QUERIES_STREAM),
-                max_attempts: 1,
-                confirm: false,
-            };
-            tokio::spawn(consume::run(nats.clone(), settings, router.clone(), stopping.clone()));
-        }
-        stopping
-    }
-
-    async fn search(&self, search: Search) -> Result<SearchReply, Problem> {
-        self.seen.lock().unwrap().push(search);
-        let time = *self.search_time.lock().unwrap();
-        tokio::time::sleep(time).await;
-        let mut replies = self.replies.lock().unwrap();
-        if replies.len() > 1 {
-            return replies.pop_front().unwrap();
-        }
-        replies.front().cloned().unwrap_or_else(|| Ok(SearchReply::default()))
-    }
-
-    /// Makes a key.
-    pub fn allow(&self, key: &str, role: Role, scope: Scope) -> Caller {
-        let caller = Caller {
-            id: format!("key:{key}"),
-            user_id: None,
-            name: key.to_owned(),
-            role,
-            scope,
-            limits: CallerLimits::default(),
-        };
-        self.callers.lock().unwrap().push((digest(key), caller.clone()));
-        caller
-    }
-
-    pub fn revoke(&self, key: &str) {
-        self.callers.lock().unwrap().retain(|(known, _)| *known != digest(key));
-    }
-
-    fn find(&self, scope: &Scope, id: &DocumentId) -> Option<Document> {
-        let documents = self.documents.lock().unwrap();
-        documents.iter().find(|d| d.document_id == *id && scope.allows(&d.project_id)).cloned()
-    }
-
-    pub fn searches(&self) -> usize {
-        self.seen.lock().unwrap().len()
-    }
 }
 
 pub fn digest(token: &str) -> String {

@@ -12,6 +12,16 @@ use serde_json::{Value, json};
 
 use crate::{shared, unique};
 
+/// Publishes a job as a producer does.
+async fn publish(stream: &jetstream::Context, project: &str, document: &str, job: &Value) {
+    let subject = subjects::job(JobKind::Document, &project.parse().unwrap(), &document.parse().unwrap());
+    stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
+}
+
+async fn jetstream(system: &e2e::System) -> jetstream::Context {
+    jetstream::new(async_nats::connect(system.stack.nats_url()).await.unwrap())
+}
+
 #[tokio::test]
 async fn a_message_becomes_a_document_with_all_its_events() {
     let (client, system) = shared().await;
@@ -19,11 +29,9 @@ async fn a_message_becomes_a_document_with_all_its_events() {
     let document: DocumentId = "acta.12".parse().unwrap();
     let nats = async_nats::connect(system.stack.nats_url()).await.unwrap();
     let mut events = nats.subscribe(subjects::events_of(&project, &document)).await.unwrap();
-    let stream = jetstream::new(nats.clone());
     let job =
         json!({"text": "El replanteo del eje C se corrige en 12 mm.", "metadata": {"title": "Acta 12"}});
-    let subject = subjects::job(JobKind::Document, &project, &document);
-    stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
+    publish(&jetstream(system).await, project.as_str(), document.as_str(), &job).await;
 
     let mut seen = Vec::new();
     while seen.last().map(String::as_str) != Some("indexed") {
@@ -42,11 +50,8 @@ async fn a_message_becomes_a_document_with_all_its_events() {
 async fn a_message_cannot_reach_into_another_project() {
     let (client, system) = shared().await;
     let (ours, theirs) = (unique("propio"), unique("ajeno"));
-    let nats = async_nats::connect(system.stack.nats_url()).await.unwrap();
-    let stream = jetstream::new(nats);
     let job = json!({"text": "Contrabando.", "metadata": {"project_id": theirs}});
-    let subject = subjects::job(JobKind::Document, &ours.parse().unwrap(), &"x".parse().unwrap());
-    stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
+    publish(&jetstream(system).await, &ours, "x", &job).await;
     let document = client.settled("x", &ours).await.unwrap();
     assert_eq!((&document["state"], &document["reason_code"]), (&json!("failed"), &json!("invalid_job")));
     assert!(client.search(&theirs, "contrabando").await.unwrap().is_empty());
@@ -56,14 +61,12 @@ async fn a_message_cannot_reach_into_another_project() {
 async fn what_is_the_services_own_is_not_believed() {
     let (client, system) = shared().await;
     let (ours, theirs) = (unique("propio"), unique("ajeno"));
-    let nats = async_nats::connect(system.stack.nats_url()).await.unwrap();
-    let stream = jetstream::new(nats);
+    let stream = jetstream(system).await;
     let parent = json!({"project_id": theirs, "document_id": "import"});
     for (id, own) in [("scope", json!({"record_scope": "all"})), ("parent", json!({"parent": parent}))] {
         let mut job = json!({"text": "Contrabando."});
         job.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
-        let subject = subjects::job(JobKind::Document, &ours.parse().unwrap(), &id.parse().unwrap());
-        stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
+        publish(&stream, &ours, id, &job).await;
         let document = client.settled(id, &ours).await.unwrap();
         assert_eq!((&document["state"], &document["reason_code"]), (&json!("failed"), &json!("invalid_job")));
     }
@@ -76,11 +79,9 @@ async fn what_is_the_services_own_is_not_believed() {
 async fn odd_characters_do_not_stop_a_document() {
     let (client, system) = shared().await;
     let project = unique("nulos");
-    let nats = async_nats::connect(system.stack.nats_url()).await.unwrap();
-    let stream = jetstream::new(nats);
+    let stream = jetstream(system).await;
     let send = async |id: &str, job: Value| {
-        let subject = subjects::job(JobKind::Document, &project.parse().unwrap(), &id.parse().unwrap());
-        stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
+        publish(&stream, &project, id, &job).await;
         // A message that cannot be read is nothing to anybody until a worker has taken it.
         let status = format!("/documents/{id}?project_id={project}");
         while client.get(&status).await.unwrap().status() == 404 {
@@ -101,16 +102,14 @@ async fn odd_characters_do_not_stop_a_document() {
 async fn a_stored_file_is_what_the_store_says_it_is() {
     let (client, system) = shared().await;
     let project = unique("almacén");
-    let nats = async_nats::connect(system.stack.nats_url()).await.unwrap();
-    let stream = jetstream::new(nats);
+    let stream = jetstream(system).await;
     let files = stream.get_object_store(subjects::FILES_BUCKET).await.unwrap();
     let text = "La barrera de vapor va bajo el radier.";
     let name = unique("informe.txt");
     files.put(name.as_str(), &mut text.as_bytes()).await.unwrap();
     for id in ["uno", "dos"] {
-        let subject = subjects::job(JobKind::Document, &project.parse().unwrap(), &id.parse().unwrap());
-        let job = json!({"object": {"name": name}, "filename": format!("{id}.txt")});
-        stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
+        publish(&stream, &project, id, &json!({"object": {"name": name}, "filename": format!("{id}.txt")}))
+            .await;
         let document = client.settled(id, &project).await.unwrap();
         assert_eq!((&document["state"], &document["size"]), (&json!("indexed"), &json!(text.len())));
     }
