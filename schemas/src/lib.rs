@@ -17,6 +17,7 @@ pub mod ids;
 pub mod ingest;
 pub mod lenient;
 pub mod limit;
+pub mod messages;
 pub mod metadata;
 pub mod problem;
 pub mod query;

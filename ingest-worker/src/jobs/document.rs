@@ -7,6 +7,7 @@ use schemas::{
     DocumentId,
     event::{DocumentEvent, EventKind, Stage},
     ingest::{IngestDocument, ObjectRef, Parent, Source},
+    messages,
     problem::Reason,
 };
 use tempfile::NamedTempFile;
@@ -43,11 +44,7 @@ pub async fn index(app: &App, delivery: &Delivery, job: &Job, progress: &Progres
         Start::Void => return import::record_settled(app, delivery, job, false).await,
         Start::Failed(reason) => return Err(Failure::Dead(reason)),
         Start::KillsWorkers => {
-            return Err(Failure::Dead(Reason::new(
-                "kills_workers",
-                "El procesamiento de este documento se interrumpió demasiadas veces.",
-                "Processing this document was cut short too many times.",
-            )));
+            return Err(Failure::Dead(messages::jobs::kills_workers().reason("kills_workers")));
         }
         Start::Done { chunks, text_length, superseded, title, replaced } => {
             // Its worker may have died between the commit and the news of it to the caches.

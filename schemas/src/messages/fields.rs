@@ -1,0 +1,3 @@
+//! What is wrong with a field of a request.
+
+catalogue! {}

@@ -1,0 +1,3 @@
+//! Why the api refuses a call.
+
+catalogue! {}

@@ -1,0 +1,8 @@
+//! Why a job of the queue did not succeed.
+
+catalogue! {
+    kills_workers() {
+        "El procesamiento de este documento se interrumpió demasiadas veces.",
+        "Processing this document was cut short too many times."
+    }
+}

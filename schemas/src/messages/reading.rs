@@ -1,0 +1,3 @@
+//! Why a file could not be read.
+
+catalogue! {}
