@@ -4,8 +4,9 @@ mod delete;
 mod document;
 mod import;
 
+use anyhow::Context as _;
 use platform::nats::{
-    consume::{Delivery, Handler, Outcome},
+    consume::{Delivery, Failure, Handler},
     publish,
 };
 use schemas::{
@@ -29,43 +30,8 @@ pub struct Jobs {
     pub kind: JobKind,
 }
 
-/// Why a job did not succeed. It decides what becomes of it.
-#[derive(Debug)]
-pub enum Failure {
-    /// Something it needs is away.
-    Wait(String),
-    /// It may succeed another time.
-    Retry(Reason),
-    /// It never will.
-    Dead(Reason),
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        if platform::postgres::is_transient(&error) {
-            return Self::Wait(format!("PostgreSQL: {error}"));
-        }
-        tracing::error!(%error, "database");
-        Self::Retry(internal())
-    }
-}
-
-impl From<publish::Error> for Failure {
-    fn from(error: publish::Error) -> Self {
-        Self::Wait(format!("NATS: {error}"))
-    }
-}
-
-fn internal() -> Reason {
-    Reason::new(
-        "internal",
-        "Error interno al procesar el documento.",
-        "Internal error while processing the document.",
-    )
-}
-
 impl Handler for Jobs {
-    async fn handle(&self, delivery: Delivery) -> Outcome {
+    async fn handle(&self, delivery: Delivery) -> Result<(), Failure> {
         let result = match self.kind {
             JobKind::Delete => delete::delete(&self.app, &delivery).await,
             JobKind::Document | JobKind::Record => match read(&delivery) {
@@ -78,17 +44,17 @@ impl Handler for Jobs {
                 Err(reason) => Err(Failure::Dead(reason)),
             },
         };
-        let (outcome, label) = match result {
-            Ok(()) => (Outcome::Done, "done"),
-            Err(Failure::Wait(what)) => (Outcome::Wait(what), "wait"),
-            Err(Failure::Retry(reason)) => (Outcome::Retry(reason), "retry"),
-            Err(Failure::Dead(reason)) => (Outcome::Dead(reason), "dead"),
+        let label = match &result {
+            Ok(()) => "done",
+            Err(Failure::Wait(_)) => "wait",
+            Err(Failure::Retry(_)) => "retry",
+            Err(Failure::Dead(_)) => "dead",
         };
         self.app.metrics.jobs.with_label_values(&[self.kind.name(), label]).inc();
-        outcome
+        result
     }
 
-    async fn bury(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
+    async fn give_up(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
         self.mark_failed(delivery, reason).await?;
         self.app.metrics.given_up.with_label_values(&[self.kind.name(), cause(&reason.code)]).inc();
         Ok(())
@@ -128,9 +94,7 @@ impl Jobs {
             ..progress.event(EventKind::Failed)
         };
         progress.publish(&event).await?;
-        import::record_settled(&self.app, delivery, &job, true)
-            .await
-            .map_err(|failure| anyhow::anyhow!("closing the import: {failure:?}"))
+        import::record_settled(&self.app, delivery, &job, true).await.context("closing the import")
     }
 
     /// What the database will not take must not keep the document from having failed.

@@ -14,7 +14,7 @@ use platform::{
     lifecycle::Lifecycle,
     nats::{
         self, Nats,
-        consume::{self, Delivery, Handler, Outcome, Settings},
+        consume::{self, Delivery, Failure, Handler, Settings},
         serve::Router,
     },
     postgres,
@@ -172,7 +172,7 @@ struct Timed {
 }
 
 impl Handler for Timed {
-    async fn handle(&self, delivery: Delivery) -> Outcome {
+    async fn handle(&self, delivery: Delivery) -> Result<(), Failure> {
         let label = [self.lane.name()];
         let waited = (Utc::now() - delivery.published).to_std().unwrap_or_default();
         self.metrics.wait_seconds.with_label_values(&label).observe(waited.as_secs_f64());
@@ -180,8 +180,8 @@ impl Handler for Timed {
         self.router.handle(delivery).await
     }
 
-    async fn bury(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
-        self.router.bury(delivery, reason).await
+    async fn give_up(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
+        self.router.give_up(delivery, reason).await
     }
 }
 

@@ -1,9 +1,9 @@
 //! Forgetting a document: its passages, its file, and what came with it. Its waiting jobs are void by the tombstone.
 
-use platform::nats::consume::Delivery;
+use platform::nats::consume::{Delivery, Failure};
 use schemas::{event::EventKind, ingest::DeleteDocument, problem::Reason, subjects};
 
-use super::{Failure, again, document::remove};
+use super::{again, document::remove};
 use crate::{app::App, generations::Place, progress::Progress, store};
 
 pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use platform::nats::{consume::Delivery, objects};
+use platform::nats::{
+    consume::{Delivery, Failure},
+    objects,
+};
 use schemas::{
     DocumentId,
     event::{DocumentEvent, EventKind, Stage},
@@ -13,7 +16,7 @@ use schemas::{
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Failure, again, import, internal};
+use super::{again, import};
 use crate::{
     app::App,
     chunk::{Chunk, chunk},
@@ -257,7 +260,7 @@ async fn content(
             .await
             .map_err(|error| {
             tracing::error!(%error, "cutting a document into passages");
-            Failure::Retry(internal())
+            Failure::internal()
         })?;
     if chunks.is_empty() {
         return Err(Failure::Dead(extract::Error::NoText.reason()));
@@ -300,7 +303,7 @@ async fn embed(
         let texts = slice.iter().map(with_heading).collect();
         vectors.extend(app.model.passages(texts).await.map_err(|error| {
             tracing::warn!(%error, "embedding");
-            if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::Retry(internal()) }
+            if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::internal() }
         })?);
     }
     Ok(vectors)

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use platform::nats::{consume::Delivery, publish};
+use platform::nats::{
+    consume::{Delivery, Failure},
+    publish,
+};
 use schemas::{
     DocumentId, Problem, ProjectId,
     event::{DocumentEvent, EventKind, Stage},
@@ -14,7 +17,6 @@ use schemas::{
 };
 use tokio::sync::mpsc;
 
-use super::Failure;
 use crate::{
     app::App,
     extract::{

@@ -17,11 +17,11 @@ use async_nats::{
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
-use schemas::{headers, problem::Reason, subjects};
+use schemas::{headers, messages, problem::Reason, subjects};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use super::{Context, Nats, text};
+use super::{Context, Nats, publish, text};
 use crate::telemetry;
 
 /// One message, as a handler sees it.
@@ -38,24 +38,54 @@ pub struct Delivery {
     pub sequence: u64,
 }
 
-/// What became of a message. This alone decides its acknowledgement.
-#[derive(Debug)]
-pub enum Outcome {
-    Done,
-    /// Something it needs is away. It is tried again until that is back: an outage loses no document.
+/// Why a message was not handled to its end. The kind alone decides what becomes of the message.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Something that the work needs is away. The message is tried again until that is back: an outage loses no document.
+    #[error("{0}")]
     Wait(String),
-    /// It failed in a way that may pass; after a few attempts it counts as dead.
+    /// The work failed in a way that may pass; after a few attempts the message counts as dead.
+    #[error("{}", .0.message.en)]
     Retry(Reason),
-    /// It can never succeed.
+    /// The work can never succeed.
+    #[error("{}", .0.message.en)]
     Dead(Reason),
+}
+
+impl Failure {
+    /// A failure of our own, whose cause is in the log.
+    pub fn internal() -> Self {
+        Self::Retry(messages::jobs::internal().reason("internal"))
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        if crate::postgres::is_transient(&error) {
+            return Self::Wait(format!("PostgreSQL: {error}"));
+        }
+        tracing::error!(%error, "database");
+        Self::internal()
+    }
+}
+
+impl From<publish::Error> for Failure {
+    fn from(error: publish::Error) -> Self {
+        Self::Wait(format!("NATS: {error}"))
+    }
 }
 
 /// Work on the messages of one consumer.
 pub trait Handler: Send + Sync + 'static {
-    fn handle(&self, delivery: Delivery) -> impl Future<Output = Outcome> + Send;
+    fn handle(&self, delivery: Delivery) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Writes down that a message is given up, before it goes to the dead letters. On failure it is kept and retried.
-    fn bury(&self, delivery: &Delivery, reason: &Reason) -> impl Future<Output = anyhow::Result<()>> + Send;
+    fn give_up(
+        &self,
+        delivery: &Delivery,
+        reason: &Reason,
+    ) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
 #[derive(Debug, Clone)]
@@ -162,11 +192,7 @@ pub async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc
         };
         let outcome = with_progress(&message, settings.ack_wait, work).await.unwrap_or_else(|panic| {
             tracing::error!(%panic, "the handler panicked");
-            Outcome::Retry(Reason::new(
-                "internal",
-                "Error interno al procesarlo.",
-                "Internal error while processing it.",
-            ))
+            Err(Failure::internal())
         });
         if let Err(error) = settle(nats, settings, handler, &message, &delivery, outcome).await {
             // Not settled means redelivered, and every step may run twice.
@@ -211,24 +237,24 @@ async fn settle<H: Handler>(
     handler: &Arc<H>,
     message: &Message,
     delivery: &Delivery,
-    outcome: Outcome,
+    outcome: Result<(), Failure>,
 ) -> anyhow::Result<()> {
     let reason = match outcome {
-        Outcome::Done if settings.confirm => {
+        Ok(()) if settings.confirm => {
             return message.double_ack().await.map_err(anyhow::Error::from_boxed);
         }
-        Outcome::Done => return message.ack().await.map_err(anyhow::Error::from_boxed),
-        Outcome::Wait(reason) => return again(message, delivery, &reason).await,
-        Outcome::Retry(reason) if delivery.attempt < settings.max_attempts => {
+        Ok(()) => return message.ack().await.map_err(anyhow::Error::from_boxed),
+        Err(Failure::Wait(reason)) => return again(message, delivery, &reason).await,
+        Err(Failure::Retry(reason)) if delivery.attempt < settings.max_attempts => {
             return again(message, delivery, &reason.message.en).await;
         }
-        Outcome::Retry(reason) | Outcome::Dead(reason) => reason,
+        Err(Failure::Retry(reason) | Failure::Dead(reason)) => reason,
     };
-    let buried = async {
-        handler.bury(delivery, &reason).await.context("writing down a dead letter")?;
+    let given_up = async {
+        handler.give_up(delivery, &reason).await.context("writing down a dead letter")?;
         dead_letter(nats, settings, delivery, &reason).await.context("publishing a dead letter")
     };
-    if let Err(error) = buried.await {
+    if let Err(error) = given_up.await {
         return again(message, delivery, &format!("{error:#}")).await;
     }
     tracing::warn!(reason = reason.message.en, code = reason.code, "given up: moved to the dead letters");

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     Context, Nats,
-    consume::{Delivery, Handler, Outcome},
+    consume::{Delivery, Failure, Handler},
     request::cancel_subject,
     text,
 };
@@ -113,20 +113,20 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
-    async fn handle(&self, delivery: Delivery) -> Outcome {
+    async fn handle(&self, delivery: Delivery) -> Result<(), Failure> {
         let Some(reply_to) = text(delivery.headers.as_ref(), headers::REPLY_TO) else {
-            return unanswerable(&format!("no {} header", headers::REPLY_TO));
+            return Err(unanswerable(&format!("no {} header", headers::REPLY_TO)));
         };
         // Whoever asks chooses where the worker publishes: an inbox for replies, and nothing else.
         if !reply_to.starts_with(&format!("{}.", subjects::REPLIES)) {
-            return unanswerable(&format!("{} names no inbox for replies", headers::REPLY_TO));
+            return Err(unanswerable(&format!("{} names no inbox for replies", headers::REPLY_TO)));
         }
         let Some(handler) = self.handlers.get(&delivery.subject) else {
-            return unanswerable(&format!("no handler for {}", delivery.subject));
+            return Err(unanswerable(&format!("no handler for {}", delivery.subject)));
         };
         let Some(left) = delivery.context.time_left() else {
             tracing::info!("expired before it was answered: nobody waits any more");
-            return Outcome::Done;
+            return Ok(());
         };
         let replier = Replier { nats: self.nats.clone(), reply_to: reply_to.into() };
         let answer = handler(self.state.clone(), delivery.context, delivery.payload, replier.clone());
@@ -146,10 +146,10 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
         {
             tracing::warn!(%error, "sending a reply");
         }
-        Outcome::Done
+        Ok(())
     }
 
-    async fn bury(&self, _: &Delivery, _: &Reason) -> anyhow::Result<()> {
+    async fn give_up(&self, _: &Delivery, _: &Reason) -> anyhow::Result<()> {
         Ok(())
     }
 }
@@ -162,8 +162,8 @@ fn said(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or_default()
 }
 
-fn unanswerable(why: &str) -> Outcome {
-    Outcome::Dead(Reason::new(
+fn unanswerable(why: &str) -> Failure {
+    Failure::Dead(Reason::new(
         "unanswerable",
         format!("Consulta sin respuesta posible: {why}."),
         format!("Cannot be answered: {why}."),

@@ -7,7 +7,7 @@ use devstack::{Options, Stack};
 use futures::StreamExt as _;
 use platform::nats::{
     Context,
-    consume::{Delivery, Handler, Outcome},
+    consume::{Delivery, Failure, Handler},
 };
 use query_worker::{app::App, config::Config};
 use schemas::{
@@ -122,7 +122,7 @@ pub struct Asked<Q: Query> {
     app: App,
     reply_to: String,
     replies: async_nats::Subscriber,
-    handler: tokio::task::JoinHandle<Outcome>,
+    handler: tokio::task::JoinHandle<Result<(), Failure>>,
     last: Option<Result<Q::Reply, Problem>>,
 }
 
@@ -171,7 +171,7 @@ impl<Q: Query> Asked<Q> {
 
     /// The last reply, which must have come.
     pub async fn end(self) -> Result<Q::Reply, Problem> {
-        assert!(matches!(self.handler.await.unwrap(), Outcome::Done));
+        self.handler.await.unwrap().unwrap();
         self.last.unwrap()
     }
 
@@ -179,6 +179,6 @@ impl<Q: Query> Asked<Q> {
     pub async fn cancel(self) {
         let subject = platform::nats::request::cancel_subject(&self.reply_to);
         self.app.nats.client.publish(subject, Vec::new().into()).await.unwrap();
-        assert!(matches!(self.handler.await.unwrap(), Outcome::Done));
+        self.handler.await.unwrap().unwrap();
     }
 }
