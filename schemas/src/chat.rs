@@ -8,6 +8,7 @@ use crate::{
     account::Caller,
     lenient::{self, Form},
     search::{MAX_TOP_K, SearchRow, check_text, in_range},
+    text,
 };
 
 pub const DEFAULT_CONTEXT_DOCS: u8 = 5;
@@ -262,7 +263,7 @@ fn last_turns(turns: Vec<Turn>) -> Vec<Turn> {
         .into_iter()
         .filter(|turn| turn.role != Speaker::System && !turn.content.is_empty())
         .map(|turn| Turn {
-            content: turn.content.chars().filter(|c| *c != '\0').take(MAX_TURN_CHARS).collect(),
+            content: text::clip(&text::without_nul(turn.content), MAX_TURN_CHARS).to_owned(),
             ..turn
         })
         .collect();

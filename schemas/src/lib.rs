@@ -23,6 +23,7 @@ pub mod problem;
 pub mod query;
 pub mod search;
 pub mod subjects;
+pub mod text;
 pub mod upload;
 pub mod view;
 

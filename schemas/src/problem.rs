@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+
 /// A sentence for a person, in both languages of the product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
@@ -129,7 +131,7 @@ pub struct Reason {
 impl Reason {
     /// A sentence may quote what a stranger sent: NUL, which the database does not keep, is left out.
     pub fn new(code: impl Into<String>, es: impl Into<String>, en: impl Into<String>) -> Self {
-        let [es, en] = [es.into(), en.into()].map(|sentence| sentence.replace('\0', ""));
+        let [es, en] = [es.into(), en.into()].map(|sentence: String| text::without_nul(sentence));
         Self { code: code.into(), message: Message::new(es, en) }
     }
 }

@@ -153,6 +153,6 @@ mod base64_digest {
     /// The store writes `SHA-256=` and base64; everybody else writes hexadecimal.
     pub fn hex(digest: &str) -> String {
         let encoded = digest.split_once('=').map_or(digest, |(_, encoded)| encoded);
-        URL_SAFE.decode(encoded).unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect()
+        schemas::text::hex(URL_SAFE.decode(encoded).unwrap_or_default())
     }
 }

@@ -1,0 +1,59 @@
+//! The few rules about text that every part of acorag keeps.
+
+/// The text as PostgreSQL can store it: its `text` and `jsonb` hold no NUL.
+pub fn without_nul(text: impl Into<String>) -> String {
+    let mut text = text.into();
+    text.retain(|c| c != '\0');
+    text
+}
+
+/// All white space, line breaks included, becomes single spaces.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The first `max` characters.
+pub fn clip(text: &str, max: usize) -> &str {
+    text.char_indices().nth(max).map_or(text, |(end, _)| &text[..end])
+}
+
+/// At most `max` characters, cut between words where there are several, and an ellipsis where something was cut.
+pub fn shorten(text: &str, max: usize) -> String {
+    let clipped = clip(text, max);
+    if clipped.len() == text.len() {
+        return text.to_owned();
+    }
+    let end = clipped.rfind(char::is_whitespace).unwrap_or(clipped.len());
+    format!("{}…", clipped[..end].trim_end())
+}
+
+pub fn is_longer(text: &str, max: usize) -> bool {
+    clip(text, max).len() < text.len()
+}
+
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!((clip("añb", 2), clip("añb", 3), clip("", 3)), ("añ", "añb", ""));
+        assert_eq!(
+            ["uno dos tres", "unodostres", "uno dos"].map(|text| shorten(text, 7)),
+            ["uno…", "unodost…", "uno dos"]
+        );
+        assert!(is_longer("ñu", 1) && !is_longer("ñu", 2));
+    }
+
+    #[test]
+    fn a_text_is_made_fit_for_its_destination() {
+        assert_eq!(without_nul("a\0b\0"), "ab");
+        assert_eq!(one_line(" a\r\n b\t\u{a0}c "), "a b c");
+        assert_eq!(hex([0, 10, 255]), "000aff");
+    }
+}
