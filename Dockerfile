@@ -31,13 +31,14 @@ COPY ingest-worker ingest-worker
 COPY migrations migrations
 COPY platform platform
 COPY query-worker query-worker
+COPY reader reader
 COPY schemas schemas
 # A private registry or its certificate: docker build --secret id=cargo,src=config.toml --secret id=ca,src=ca.crt
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/acorag/target \
     --mount=type=secret,id=cargo,target=/usr/local/cargo/config.toml \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    cargo build --release --locked --bin acorag-api --bin acorag-ingest-worker --bin acorag-query-worker \
+    cargo build --release --locked --bin acorag-api --bin acorag-ingest-worker --bin acorag-reader --bin acorag-query-worker \
         --bin acorag-migrate --bin acorag-backup \
     && mkdir /programs && find target/release -maxdepth 1 -name 'acorag-*' -executable -exec cp {} /programs ';'
 

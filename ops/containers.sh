@@ -98,7 +98,7 @@ base_images() {
 build_images() {
     rm -rf .stack/programs
     mkdir .stack/programs
-    cp "target/${PROFILE:-release}"/acorag-{api,backup,ingest-worker,migrate,query-worker} .stack/programs
+    cp "target/${PROFILE:-release}"/acorag-{api,backup,ingest-worker,migrate,query-worker,reader} .stack/programs
     arguments=(--build-arg "FILES=${FILES:-prebuilt}" --build-arg "REVISION=$(git rev-parse HEAD)")
     base_images
     for image in acorag postgres nats; do

@@ -16,13 +16,14 @@ use platform::{
     postgres,
     redis::Connected,
 };
+use reader::Limits;
 use schemas::subjects::{self, JobKind};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 use crate::{
-    chunk::ChunkOptions, config::Config, extract::Limits, generations::Generations, jobs::Jobs,
-    metrics::Metrics, pipeline::Pipeline, store, sweep,
+    chunk::ChunkOptions, config::Config, generations::Generations, jobs::Jobs, metrics::Metrics,
+    pipeline::Pipeline, store, sweep,
 };
 
 /// What jobs share.
@@ -34,8 +35,8 @@ pub struct App {
     pub model: Arc<dyn Embed>,
     pub generations: Generations,
     pub metrics: Metrics,
-    /// This very program, which reads documents when called as `extract`.
-    pub program: PathBuf,
+    /// The program that reads files.
+    pub reader: PathBuf,
     pub pdfium: PathBuf,
     pub max_file_bytes: u64,
     pub limits: Limits,
@@ -52,6 +53,7 @@ const MAX_ATTEMPTS: i64 = 5;
 
 impl App {
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
+        let reader = reader::program(config.reader_path.as_deref())?;
         let metrics = Metrics::new()?;
         let model = Model::load(&config.embedding).await?;
         metrics.registry.register(Box::new(Figures::new(model.clone())?))?;
@@ -76,8 +78,7 @@ impl App {
             model: Arc::new(model),
             generations: Generations::new(redis),
             metrics,
-            // Stays this program even when a rollout replaces its file.
-            program: PathBuf::from("/proc/self/exe"),
+            reader,
             pdfium: config.pdfium_path.clone(),
             max_file_bytes: u64::from(config.max_upload_mb) << 20,
             limits: Limits { memory_bytes: u64::from(config.read_memory_mib) << 20, ..Limits::default() },

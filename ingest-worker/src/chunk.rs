@@ -10,7 +10,7 @@ mod unit;
 
 use analysis::Language;
 
-use crate::extract::Extracted;
+use reader::Extracted;
 use run::Run;
 use unit::{Counter, Unit};
 

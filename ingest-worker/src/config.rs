@@ -2,24 +2,6 @@
 
 use platform::{health, lifecycle, nats, postgres, redis, telemetry};
 
-use crate::extract;
-
-/// How the worker calls itself to read one document. Apart from [`Config`], none of whose settings the reader needs or
-/// is given.
-#[derive(Debug, clap::Parser)]
-#[command(name = "acorag-ingest-worker")]
-pub enum Reader {
-    /// Reads one document; the worker calls this itself.
-    Extract(extract::child::Args),
-}
-
-impl Reader {
-    /// Whether this process was started as one.
-    pub fn is_called() -> bool {
-        std::env::args_os().nth(1).is_some_and(|argument| argument == "extract")
-    }
-}
-
 /// Turns accepted documents into searchable passages.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(version, about, after_help = "Command: `dead-letters --help` for what failed for good.")]
@@ -38,6 +20,9 @@ pub struct Config {
     pub lifecycle: lifecycle::Config,
     #[command(flatten)]
     pub telemetry: telemetry::Config,
+    /// The program that reads files [default: acorag-reader beside this program].
+    #[arg(long, env = "READER_PATH")]
+    pub reader_path: Option<std::path::PathBuf>,
     /// The PDFium library that reads PDFs: a path, or a name for the system's loader to find.
     #[arg(long, env = "PDFIUM_PATH", default_value = "libpdfium.so")]
     pub pdfium_path: std::path::PathBuf,

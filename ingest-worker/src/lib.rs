@@ -1,13 +1,12 @@
 //! Turns accepted documents into searchable passages.
 //!
-//! A job arrives on a JetStream subject; [`jobs`] reads the document in a child process ([`extract`]), cuts it into
+//! A job arrives on a JetStream subject; [`jobs`] reads the document in a child process ([`reader`]), cuts it into
 //! passages ([`chunk`]), embeds them and stores all in one transaction ([`store`]). Every step may run twice.
 
 pub mod app;
 pub mod chunk;
 pub mod config;
 pub mod dead_letters;
-pub mod extract;
 mod generations;
 mod jobs;
 mod metrics;

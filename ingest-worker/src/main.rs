@@ -1,19 +1,10 @@
 use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
-use ingest_worker::{
-    app::App,
-    config::{Config, Reader},
-    dead_letters, extract,
-};
+use ingest_worker::{app::App, config::Config, dead_letters};
 use platform::{health::Probe, telemetry};
 
 fn main() -> anyhow::Result<ExitCode> {
-    // One document from a stranger, in a process of its own: no runtime, no connections, no secrets.
-    if Reader::is_called() {
-        let Reader::Extract(args) = Reader::parse();
-        return Ok(extract::child::main(&args));
-    }
     if Probe::is_called() {
         return Probe::parse().run();
     }

@@ -142,7 +142,7 @@ impl Programs {
     fn new(plan: &Plan) -> Result<Self> {
         let own = std::env::current_exe().context("cannot tell where this program is")?;
         let folder = own.parent().unwrap_or(Path::new("/")).to_owned();
-        for program in ["migrate", "ingest-worker", "query-worker", "api"] {
+        for program in ["migrate", "ingest-worker", "reader", "query-worker", "api"] {
             let path = folder.join(format!("acorag-{program}"));
             ensure!(path.exists(), "{} is missing: build everything (`make` lists the ways)", path.display());
         }

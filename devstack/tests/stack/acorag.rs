@@ -148,6 +148,7 @@ impl Programs {
         programs.write("acorag-api", API);
         programs.write("acorag-ingest-worker", WORKER);
         programs.write("acorag-query-worker", WORKER);
+        programs.write("acorag-reader", "#!/bin/sh\n");
         programs
     }
 

@@ -1,6 +1,6 @@
 //! Sections: blocks under one path of headings.
 
-use crate::extract::{Block, BlockKind};
+use reader::{Block, BlockKind};
 
 /// Between the headings of a path.
 const SEPARATOR: &str = " › ";

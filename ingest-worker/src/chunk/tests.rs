@@ -1,5 +1,5 @@
 use super::*;
-use crate::extract::{Block, BlockKind};
+use reader::{Block, BlockKind};
 
 /// A token a word, and two that a model adds to every text.
 fn words(text: &str) -> usize {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use analysis::sentences;
 
 use super::piece;
-use crate::extract::{Block, BlockKind};
+use reader::{Block, BlockKind};
 
 /// What is never cut: a sentence, a list item, a row; or a piece of one that is too long for a passage.
 #[derive(Debug, Clone)]

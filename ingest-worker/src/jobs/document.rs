@@ -6,6 +6,7 @@ use platform::nats::{
     consume::{Delivery, Failure},
     objects,
 };
+use reader::{Attachment, Extracted, Hints, records};
 use schemas::{
     DocumentId,
     event::{DocumentEvent, EventKind, Stage},
@@ -20,7 +21,6 @@ use super::{again, import};
 use crate::{
     app::App,
     chunk::{Chunk, chunk},
-    extract::{self, Attachment, Extracted, Hints, records},
     progress::Progress,
     store::{
         self, Job,
@@ -72,7 +72,7 @@ pub async fn index(app: &App, delivery: &Delivery, job: &Job, progress: &Progres
             } else if records::is_records(&first_bytes(file.path()).await?) {
                 return import::split(app, delivery, job, progress, file.path(), &stored).await;
             } else {
-                (extract(app, job, file.path()).await?, Some(stored))
+                (read(app, job, file.path()).await?, Some(stored))
             }
         }
     };
@@ -182,7 +182,7 @@ async fn fetch(app: &App, object: &ObjectRef) -> Result<(NamedTempFile, ObjectRe
         error => Failure::Wait(format!("object store: {error}")),
     })?;
     if stored.size == 0 {
-        return Err(Failure::Dead(extract::Error::Empty.reason()));
+        return Err(Failure::Dead(reader::Error::Empty.reason()));
     }
     if stored.size > app.max_file_bytes {
         return Err(Failure::Dead(too_large(app.max_file_bytes)));
@@ -236,11 +236,11 @@ async fn first_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-async fn extract(app: &App, job: &Job, path: &Path) -> Result<Extracted, Failure> {
+async fn read(app: &App, job: &Job, path: &Path) -> Result<Extracted, Failure> {
     let _turn = app.readers.acquire().await;
     let _timer = app.metrics.stage_seconds.with_label_values(&["extract"]).start_timer();
     let hints = Hints { filename: job.body.filename.clone(), media_type: job.body.media_type.clone() };
-    extract::run(&app.program, &app.pdfium, path, hints, &app.limits).await.map_err(|error| {
+    reader::run(&app.reader, &app.pdfium, path, hints, &app.limits).await.map_err(|error| {
         tracing::info!(%error, "the document could not be read");
         if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::Dead(error.reason()) }
     })
@@ -263,7 +263,7 @@ async fn content(
             Failure::internal()
         })?;
     if chunks.is_empty() {
-        return Err(Failure::Dead(extract::Error::NoText.reason()));
+        return Err(Failure::Dead(reader::Error::NoText.reason()));
     }
     let vectors = embed(app, job, progress, &chunks).await?;
     let metadata = &extracted.metadata;

@@ -9,6 +9,10 @@ use platform::nats::{
     consume::{Delivery, Failure},
     publish,
 };
+use reader::{
+    Limits,
+    records::{self, Record},
+};
 use schemas::{
     DocumentId, Problem, ProjectId,
     event::{DocumentEvent, EventKind, Stage},
@@ -19,10 +23,6 @@ use tokio::sync::mpsc;
 
 use crate::{
     app::App,
-    extract::{
-        Limits,
-        records::{self, Record},
-    },
     progress::Progress,
     store::{
         self, Job,

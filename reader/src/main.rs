@@ -1,49 +1,63 @@
-//! What the child process does: limits itself, reads one document, says what is in it.
+//! The program that reads one file: it limits itself, reads, says what is in it, and ends.
+//!
+//! Each format is one file with one function: bytes in, [`Extracted`] or [`Error`] out.
+
+mod csv;
+mod docx;
+mod eml;
+mod format;
+#[cfg(test)]
+mod hostile;
+mod html;
+mod json;
+mod mail;
+mod markdown;
+mod msg;
+mod ole;
+mod opc;
+mod pdf;
+mod pptx;
+mod sheet;
+mod table;
+mod xls;
+mod xlsx;
+mod xml;
+mod zip;
 
 use std::{
     io::{self, Read as _},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
 };
 
+use reader::{
+    Attachment, Block, BlockKind, Error, Extracted, ExtractedMetadata, Limits, PROTOCOL, Request, blocks,
+    encoding, records, text, wire,
+};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::{
-    Error, Extracted, Format, Limits, csv, docx, eml, html, json, markdown, msg, pdf, pptx, text, wire, xls,
-    xlsx,
-};
+use format::Format;
 
-/// The command line of the child; [`super::run()`] writes it.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// The file to read.
-    #[arg(long)]
-    pub input: PathBuf,
-    /// The PDFium library.
-    #[arg(long)]
-    pub pdfium: PathBuf,
-    /// The name the file came with.
-    #[arg(long, default_value = "")]
-    pub filename: String,
-    /// The media type it came with.
-    #[arg(long, default_value = "")]
-    pub media_type: String,
-    /// The limits, as JSON.
-    #[arg(long)]
-    pub limits: String,
-}
-
-pub fn main(args: &Args) -> ExitCode {
-    let outcome = serde_json::from_str(&args.limits)
-        .map_err(|error| Error::Unavailable(format!("--limits: {error}")))
-        .and_then(|limits| {
-            confine(&limits)?;
-            read(args, &limits)
-        });
+fn main() -> ExitCode {
+    let outcome = request().and_then(|request| {
+        confine(&request.limits)?;
+        read(&request)
+    });
     match wire::write(io::stdout().lock(), &outcome) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// What this process is to do. A rollout may have replaced this program while a worker of the old release is running.
+fn request() -> Result<Request, Error> {
+    let request: Request = serde_json::from_reader(io::stdin().lock())
+        .map_err(|error| Error::Unavailable(format!("the request: {error}")))?;
+    if request.protocol != PROTOCOL {
+        let asked = request.protocol;
+        return Err(Error::Unavailable(format!("asked in protocol {asked}, the reader speaks {PROTOCOL}")));
+    }
+    Ok(request)
 }
 
 /// Before the first byte of the document is read: nothing it makes us do goes beyond this.
@@ -65,11 +79,12 @@ fn confine(limits: &Limits) -> Result<(), Error> {
     Ok(())
 }
 
-fn read(args: &Args, limits: &Limits) -> Result<Extracted, Error> {
-    let bytes = bytes(&args.input, limits)?;
-    let format = Format::detect(&args.filename, &args.media_type, &bytes)?;
+fn read(request: &Request) -> Result<Extracted, Error> {
+    let limits = &request.limits;
+    let bytes = bytes(&request.input, limits)?;
+    let format = Format::detect(&request.filename, &request.media_type, &bytes)?;
     let mut extracted = match format {
-        Format::Pdf => pdf::read(&bytes, &args.pdfium, limits),
+        Format::Pdf => pdf::read(&bytes, &request.pdfium, limits),
         Format::Docx => docx::read(&bytes, limits),
         Format::Pptx => pptx::read(&bytes, limits),
         Format::Xlsx => xlsx::read(&bytes, limits),

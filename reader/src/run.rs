@@ -1,14 +1,16 @@
 //! Starts the child, listens to it, and makes an outcome of however it ends.
 
 use std::{
+    io,
     os::unix::process::ExitStatusExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, BufReader},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, Command},
 };
 
@@ -24,7 +26,39 @@ pub struct Hints {
 /// Bytes of the child's error output that are kept for the log.
 const ERROR_OUTPUT_BYTES: u64 = 4 * 1024;
 
-/// Reads a document in a process of its own. `program` is this very program.
+/// The form of [`Request`] and of the answer. A worker and a program of different releases may meet while one of them is
+/// being replaced; they refuse each other, and the file is read once both are of one release.
+pub const PROTOCOL: u32 = 1;
+
+/// What the program is asked, as JSON on its standard input.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Request {
+    pub protocol: u32,
+    /// The file to read.
+    pub input: PathBuf,
+    /// The PDFium library.
+    pub pdfium: PathBuf,
+    /// The name the file came with.
+    pub filename: String,
+    /// The media type it came with.
+    pub media_type: String,
+    pub limits: Limits,
+}
+
+/// Where the program is: as configured, else beside the program that runs.
+pub fn program(configured: Option<&Path>) -> io::Result<PathBuf> {
+    let program = match configured {
+        Some(path) => path.to_owned(),
+        None => std::env::current_exe()?.with_file_name("acorag-reader"),
+    };
+    if program.is_file() {
+        return Ok(program);
+    }
+    let missing = format!("{} is missing (READER_PATH names another place)", program.display());
+    Err(io::Error::new(io::ErrorKind::NotFound, missing))
+}
+
+/// Reads a file in a process of its own, by the program at `program`.
 pub async fn run(
     program: &Path,
     pdfium: &Path,
@@ -32,9 +66,21 @@ pub async fn run(
     hints: Hints,
     limits: &Limits,
 ) -> Result<Extracted, Error> {
-    let mut child = start(program, pdfium, input, &hints, limits)?;
+    let request = Request {
+        protocol: PROTOCOL,
+        input: input.to_owned(),
+        pdfium: pdfium.to_owned(),
+        filename: hints.filename,
+        media_type: hints.media_type,
+        limits: limits.clone(),
+    };
+    let mut child = start(program)?;
     let wall = Duration::from_secs(limits.wall_seconds);
-    let Ok(outcome) = tokio::time::timeout(wall, listen(&mut child, limits)).await else {
+    let outcome = tokio::time::timeout(wall, async {
+        ask(&mut child, &request).await?;
+        listen(&mut child, limits).await
+    });
+    let Ok(outcome) = outcome.await else {
         // Dropping it would kill it, too; waiting for its end leaves no zombie to the runtime.
         let killed = child.kill().await;
         tracing::warn!(?killed, "the document reader was stopped: it took too long");
@@ -43,40 +89,26 @@ pub async fn run(
     outcome
 }
 
-fn start(
-    program: &Path,
-    pdfium: &Path,
-    input: &Path,
-    hints: &Hints,
-    limits: &Limits,
-) -> Result<Child, Error> {
-    let unavailable = |error: &dyn std::fmt::Display| Error::Unavailable(error.to_string());
-    let limits = serde_json::to_string(limits).map_err(|error| unavailable(&error))?;
+fn start(program: &Path) -> Result<Child, Error> {
     Command::new(program)
-        .arg("extract")
-        .arg("--input")
-        .arg(input)
-        .arg("--pdfium")
-        .arg(pdfium)
-        .arg(format!("--filename={}", argument(&hints.filename)))
-        .arg(format!("--media-type={}", argument(&hints.media_type)))
-        .arg(format!("--limits={limits}"))
-        // No secret of ours is in the reach of a stranger's document.
+        // No secret of ours is in the reach of a file from outside.
         .env_clear()
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| unavailable(&error))
+        .map_err(|error| Error::Unavailable(error.to_string()))
 }
 
-/// A name that can stand on a command line.
-fn argument(text: &str) -> String {
-    const LONGEST: usize = 1_000;
-    let text: String = text.chars().filter(|c| *c != '\0').collect();
-    // The end of a name tells the format.
-    text.chars().skip(text.chars().count().saturating_sub(LONGEST)).collect()
+async fn ask(child: &mut Child, request: &Request) -> Result<(), Error> {
+    let json = serde_json::to_vec(request).map_err(|error| Error::Unavailable(error.to_string()))?;
+    let Some(mut stdin) = child.stdin.take() else { return Ok(()) };
+    match stdin.write_all(&json).await {
+        // It ended before it listened: how it ended is what is said.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Unavailable(error.to_string())),
+        _ => Ok(()),
+    }
 }
 
 async fn listen(child: &mut Child, limits: &Limits) -> Result<Extracted, Error> {
@@ -121,8 +153,6 @@ fn ended(status: ExitStatus, errors: &str, limits: &Limits) -> Error {
         Some(ABORT) if errors.is_empty() || errors.contains("memory allocation") => Error::OutOfMemory,
         Some(KILL) => Error::OutOfMemory,
         Some(TERMINATE) => Error::Unavailable("the reader was told to stop".to_owned()),
-        // The command line was not understood: that is not the document's doing.
-        None if status.code() == Some(2) => Error::Unavailable(errors.to_owned()),
         _ => Error::Crashed(format!("{status}: {errors}")),
     }
 }
@@ -148,12 +178,5 @@ mod tests {
             ended(ExitStatus::from_raw(101 << 8), "panicked", &Limits::default()),
             Error::Crashed(_)
         ));
-        assert!(ended(ExitStatus::from_raw(2 << 8), "usage", &Limits::default()).is_transient());
-    }
-
-    #[test]
-    fn names_keep_their_end() {
-        assert_eq!(argument("a\0b.pdf"), "ab.pdf");
-        assert!(argument(&format!("{}.pdf", "ñ".repeat(5_000))).ends_with("ñ.pdf"));
     }
 }

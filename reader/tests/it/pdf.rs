@@ -1,4 +1,4 @@
-use ingest_worker::extract::BlockKind::{Heading, ListItem, Paragraph, TableRow};
+use reader::BlockKind::{Heading, ListItem, Paragraph, TableRow};
 
 use super::*;
 

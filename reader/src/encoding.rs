@@ -9,7 +9,7 @@ use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 const SAMPLE_BYTES: usize = 64 * 1024;
 
 /// Decodes by byte-order mark, else UTF-8 when valid, else by the statistics of its bytes (Windows-1252 mostly).
-pub(super) fn decode(bytes: &[u8]) -> String {
+pub fn decode(bytes: &[u8]) -> String {
     let encoding = match Encoding::for_bom(bytes) {
         Some((encoding, _)) => encoding,
         None => utf16_without_mark(bytes).unwrap_or_else(|| guess(bytes)),
@@ -18,7 +18,7 @@ pub(super) fn decode(bytes: &[u8]) -> String {
 }
 
 /// Whether bytes can be text at all.
-pub(super) fn is_text(bytes: &[u8]) -> bool {
+pub fn is_text(bytes: &[u8]) -> bool {
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
     if utf16(sample).is_some() {
         return true;
@@ -31,7 +31,7 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
 }
 
 /// Which UTF-16 it is, if any: what PowerShell's `>` writes.
-pub(super) fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
+pub fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
     match Encoding::for_bom(bytes) {
         Some((encoding, _)) => (encoding != UTF_8).then_some(encoding),
         None => utf16_without_mark(bytes),
@@ -39,7 +39,7 @@ pub(super) fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// A stream without UTF-16: that is decoded as it comes, and anything else left as it is.
-pub(super) struct Utf8<R> {
+pub struct Utf8<R> {
     reader: R,
     decoder: Option<Decoder>,
     decoded: Vec<u8>,
@@ -48,7 +48,7 @@ pub(super) struct Utf8<R> {
 }
 
 impl<R: BufRead> Utf8<R> {
-    pub(super) fn new(mut reader: R) -> Self {
+    pub fn new(mut reader: R) -> Self {
         // An error comes again when it is read.
         let encoding = reader.fill_buf().ok().and_then(utf16);
         let decoder = encoding.map(Encoding::new_decoder_with_bom_removal);

@@ -106,8 +106,8 @@ async fn a_missing_library_is_our_fault() {
     std::fs::write(file.path(), fixture("report.pdf")).unwrap();
     let nowhere = Path::new("/nowhere/libpdfium.so");
     let outcome =
-        extract::run(Path::new(PROGRAM), nowhere, file.path(), Hints::default(), &Limits::default()).await;
+        reader::run(Path::new(PROGRAM), nowhere, file.path(), Hints::default(), &Limits::default()).await;
     assert!(outcome.unwrap_err().is_transient());
-    let outcome = extract::run(nowhere, nowhere, file.path(), Hints::default(), &Limits::default()).await;
+    let outcome = reader::run(nowhere, nowhere, file.path(), Hints::default(), &Limits::default()).await;
     assert!(outcome.unwrap_err().is_transient());
 }

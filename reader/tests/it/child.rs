@@ -5,7 +5,7 @@ use super::*;
 /// Runs a program that behaves as no reader should; `input` is what it is given to read.
 async fn run(program: &str, input: &Path, limits: &Limits) -> Result<Extracted, Error> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/children").join(program);
-    extract::run(&program, Path::new("unused"), input, Hints::default(), limits).await
+    reader::run(&program, Path::new("unused"), input, Hints::default(), limits).await
 }
 
 #[tokio::test]

@@ -1,5 +1,12 @@
 //! Documents read as the worker reads them: by the real program, in a child process, with the real PDFium.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends at what it did not expect"
+)]
+
 mod child;
 mod formats;
 mod hostile;
@@ -10,9 +17,9 @@ use std::{
     sync::LazyLock,
 };
 
-use ingest_worker::extract::{self, BlockKind, Error, Extracted, Hints, Limits};
+use reader::{BlockKind, Error, Extracted, Hints, Limits};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_acorag-ingest-worker");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_acorag-reader");
 
 static PDFIUM: LazyLock<PathBuf> =
     LazyLock::new(|| devstack::ensure().expect("the development stack").pdfium);
@@ -34,7 +41,7 @@ async fn read_within(filename: &str, bytes: &[u8], limits: &Limits) -> Result<Ex
     std::fs::write(file.path(), bytes).unwrap();
     let hints = Hints { filename: filename.to_owned(), media_type: String::new() };
     let pdfium = tokio::task::spawn_blocking(|| PDFIUM.clone()).await.unwrap();
-    extract::run(Path::new(PROGRAM), &pdfium, file.path(), hints, limits).await
+    reader::run(Path::new(PROGRAM), &pdfium, file.path(), hints, limits).await
 }
 
 /// Kind, page and text of each block.

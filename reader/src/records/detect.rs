@@ -1,6 +1,6 @@
 //! Tells a bulk import by how its first record begins.
 
-use crate::extract::encoding;
+use crate::encoding;
 
 /// Whether a file that begins like this holds Aconex records: its first object, alone or in a list, has a `DocumentId`.
 pub fn is_records(first_bytes: &[u8]) -> bool {

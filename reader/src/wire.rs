@@ -24,7 +24,7 @@ enum Line {
 }
 
 /// Bytes that an honest child writes at the most: text may double when it is escaped.
-pub(super) fn longest_output(limits: &Limits) -> u64 {
+pub fn longest_output(limits: &Limits) -> u64 {
     const OVERHEAD: u64 = 64 * 1024 * 1024;
     (limits.text_bytes as u64)
         .saturating_mul(2)
@@ -38,7 +38,7 @@ fn longest_line(limits: &Limits) -> u64 {
     (limits.text_bytes as u64).saturating_mul(2).saturating_add(OVERHEAD)
 }
 
-pub(super) fn write(mut to: impl Write, outcome: &Result<Extracted, Error>) -> io::Result<()> {
+pub fn write(mut to: impl Write, outcome: &Result<Extracted, Error>) -> io::Result<()> {
     match outcome {
         Err(error) => line(&mut to, &Line::Failed(error.clone()))?,
         Ok(extracted) => {
@@ -63,7 +63,7 @@ fn line(to: &mut impl Write, line: &Line) -> io::Result<()> {
 }
 
 /// Reads what the child says; none when it did not get to the end, or says what no child of ours would.
-pub(super) async fn read(
+pub async fn read(
     mut from: impl AsyncBufRead + Unpin,
     limits: &Limits,
 ) -> io::Result<Option<Result<Extracted, Error>>> {
@@ -97,7 +97,7 @@ pub(super) async fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extract::BlockKind;
+    use crate::BlockKind;
 
     fn sample() -> Extracted {
         Extracted {

@@ -8,11 +8,11 @@ const WRAPPED_CHARS: usize = 45;
 /// The longest line that may be a heading.
 const HEADING_CHARS: usize = 90;
 
-pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     structure(&encoding::decode(bytes), limits)
 }
 
-pub(super) fn structure(text: &str, limits: &Limits) -> Result<Extracted, Error> {
+pub fn structure(text: &str, limits: &Limits) -> Result<Extracted, Error> {
     let mut blocks = Blocks::new(limits);
     // Form feeds are the pages of plain text.
     let paged = text.trim_end_matches('\u{c}').contains('\u{c}');
@@ -64,7 +64,7 @@ fn paragraph(lines: &[&str], page: Option<u32>, blocks: &mut Blocks) -> Result<(
 }
 
 /// Whether `next` continues the line before it.
-pub(super) fn was_wrapped(line: &str, next: &str) -> bool {
+pub fn was_wrapped(line: &str, next: &str) -> bool {
     let ends = line.ends_with(['.', ':', ';', '!', '?']);
     let continues = next.starts_with(|c: char| c.is_lowercase());
     continues || (!ends && !is_labelled(next) && line.chars().nth(WRAPPED_CHARS).is_some())
@@ -82,7 +82,7 @@ fn is_labelled(line: &str) -> bool {
 
 /// Takes the hyphen off a word that a line break divided; "aire-" before "agua" stays if the rest is no lower-case
 /// word. True when the next line follows without a space.
-pub(super) fn unhyphenate(text: &mut String, next: &str) -> bool {
+pub fn unhyphenate(text: &mut String, next: &str) -> bool {
     let Some(stem) = text.strip_suffix(['-', '\u{2010}', '\u{ad}']) else { return false };
     let divided = stem.ends_with(|c: char| c.is_lowercase()) && next.starts_with(|c: char| c.is_lowercase());
     // "RFI-" before "0042": the hyphen stays and still joins.
@@ -95,7 +95,7 @@ pub(super) fn unhyphenate(text: &mut String, next: &str) -> bool {
 }
 
 /// "-", "•", "a)", "1." or "1.2)" and a space.
-pub(super) fn is_list_item(line: &str) -> bool {
+pub fn is_list_item(line: &str) -> bool {
     let Some((marker, rest)) = line.split_once([' ', '\t']) else { return false };
     if rest.trim().is_empty() {
         return false;
@@ -126,7 +126,7 @@ fn heading_level(line: &str) -> Option<u8> {
 }
 
 /// "3 Alcance" is of level 1, "3.2 Alcance" of level 2.
-pub(super) fn numbered_level(line: &str) -> Option<u8> {
+pub fn numbered_level(line: &str) -> Option<u8> {
     let (number, title) = line.split_once([' ', '\t'])?;
     let number = number.trim_end_matches(['.', ')']);
     let groups: Vec<&str> = number.split('.').collect();

@@ -3,19 +3,19 @@
 use super::{Block, BlockKind, Error, Extracted, ExtractedMetadata, Limits};
 
 /// The blocks so far. Every reader writes through it, so that every format gives the same kind of text.
-pub(super) struct Blocks {
+pub struct Blocks {
     list: Vec<Block>,
     bytes: usize,
     limit: usize,
 }
 
 impl Blocks {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &Limits) -> Self {
         Self { list: Vec::new(), bytes: 0, limit: limits.text_bytes }
     }
 
     /// Adds a block, unless nothing is left of it once cleaned.
-    pub(super) fn push(&mut self, kind: BlockKind, text: &str, page: Option<u32>) -> Result<(), Error> {
+    pub fn push(&mut self, kind: BlockKind, text: &str, page: Option<u32>) -> Result<(), Error> {
         let text = clean(text);
         if text.is_empty() {
             return Ok(());
@@ -29,7 +29,7 @@ impl Blocks {
     }
 
     /// The document; without a title of its own it is named by its first top-level heading.
-    pub(super) fn finish(self, mut metadata: ExtractedMetadata) -> Extracted {
+    pub fn finish(self, mut metadata: ExtractedMetadata) -> Extracted {
         metadata.title = one_line(&metadata.title);
         metadata.author = one_line(&metadata.author);
         if metadata.title.is_empty()
@@ -41,12 +41,12 @@ impl Blocks {
     }
 }
 
-pub(super) fn too_much_text(limit: usize) -> Error {
+pub fn too_much_text(limit: usize) -> Error {
     Error::TooLarge { what: "bytes of text".to_owned(), limit: limit as u64 }
 }
 
 /// One white space between words, no empty lines, nothing invisible; ligatures as the letters they are.
-pub(super) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     // The white space that waits to be written before the next visible character.
     let mut pending = None;
@@ -72,7 +72,7 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 /// [`clean`] on one line: titles and cells.
-pub(super) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     clean(text).replace('\n', " ")
 }
 
