@@ -4,7 +4,6 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use embedding::{Embed, Figures, Model};
-use migrations::{ack_wait, ingest_consumer};
 use platform::{
     health::{self, Checks},
     lifecycle::Lifecycle,
@@ -96,9 +95,9 @@ impl App {
         ] {
             let settings = Settings {
                 stream: subjects::INGEST_STREAM,
-                consumer: ingest_consumer(kind),
+                consumer: subjects::ingest_consumer(kind),
                 slots,
-                ack_wait: ack_wait(subjects::INGEST_STREAM),
+                ack_wait: subjects::ack_wait(subjects::INGEST_STREAM),
                 max_attempts: MAX_ATTEMPTS,
                 confirm: true,
             };

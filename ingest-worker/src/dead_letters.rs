@@ -11,7 +11,6 @@ use async_nats::{
     },
 };
 use clap::{Args, Parser, Subcommand};
-use migrations::ingest_consumer;
 use platform::nats::{self, Nats};
 use schemas::{
     headers,
@@ -195,7 +194,7 @@ fn is_job(subject: &str, letter: &str) -> bool {
     subjects::parse_job(subject).is_ok()
         && JobKind::ALL.into_iter().any(|kind| {
             kind.filters().iter().any(|filter| subject.starts_with(filter.trim_end_matches(['*', '.'])))
-                && letter == subjects::dead_letter(&ingest_consumer(kind))
+                && letter == subjects::dead_letter(&subjects::ingest_consumer(kind))
         })
 }
 

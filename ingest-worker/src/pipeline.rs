@@ -8,7 +8,6 @@ use std::{collections::HashMap, time::Duration};
 use anyhow::Context as _;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use chrono::Utc;
-use migrations::{ingest_consumer, query_consumer};
 use platform::{metrics::gauge, nats::Nats};
 use prometheus::{IntGaugeVec, Registry};
 use schemas::{
@@ -117,11 +116,17 @@ impl Pipeline {
         let dead = jetstream.get_stream(subjects::DEAD_LETTERS_STREAM).await.context("stream DLQ")?;
         let mut consumers = Vec::new();
         for kind in JobKind::ALL {
-            consumers.push(jobs.consumer_info(ingest_consumer(kind)).await.context("a consumer of INGEST")?);
+            consumers.push(
+                jobs.consumer_info(subjects::ingest_consumer(kind)).await.context("a consumer of INGEST")?,
+            );
         }
         for lane in Lane::ALL {
-            consumers
-                .push(queries.consumer_info(query_consumer(lane)).await.context("a consumer of QUERIES")?);
+            consumers.push(
+                queries
+                    .consumer_info(subjects::query_consumer(lane))
+                    .await
+                    .context("a consumer of QUERIES")?,
+            );
         }
         for info in consumers {
             let label = [info.name.as_str()];

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use platform::nats::Nats;
 use sqlx::PgPool;
 
-pub use streams::{StreamSettings, ack_wait, ingest_consumer, query_consumer};
+pub use streams::StreamSettings;
 
 /// Applies the SQL that is not yet applied. Safe to run at any time, by several at once, and on a database that a later
 /// release has migrated: a release is rolled back by starting the one before.

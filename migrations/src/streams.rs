@@ -38,19 +38,6 @@ pub struct StreamSettings {
 const QUERY_AGE: Duration = Duration::from_secs(120);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-pub fn ingest_consumer(kind: JobKind) -> String {
-    format!("ingest-{}", kind.name())
-}
-
-pub fn query_consumer(lane: Lane) -> String {
-    format!("query-{}", lane.name())
-}
-
-/// How long a delivered message may go without a sign of life before another worker gets it.
-pub fn ack_wait(stream: &str) -> Duration {
-    if stream == subjects::QUERIES_STREAM { Duration::from_secs(10) } else { Duration::from_secs(30) }
-}
-
 pub(crate) async fn apply(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
     for config in streams(settings) {
         let name = config.name.clone();
@@ -148,10 +135,10 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
 fn consumers(settings: &StreamSettings) -> Vec<(&'static str, pull::Config)> {
     let jobs = JobKind::ALL.into_iter().map(|kind| {
         let config = pull::Config {
-            durable_name: Some(ingest_consumer(kind)),
+            durable_name: Some(subjects::ingest_consumer(kind)),
             filter_subjects: kind.filters(),
             ack_policy: AckPolicy::Explicit,
-            ack_wait: ack_wait(subjects::INGEST_STREAM),
+            ack_wait: subjects::ack_wait(subjects::INGEST_STREAM),
             // The worker decides when a job is given up and dead-letters it; the server never drops one silently.
             max_deliver: -1,
             max_ack_pending: 1_000,
@@ -162,10 +149,10 @@ fn consumers(settings: &StreamSettings) -> Vec<(&'static str, pull::Config)> {
     });
     let queries = Lane::ALL.into_iter().map(|lane| {
         let config = pull::Config {
-            durable_name: Some(query_consumer(lane)),
+            durable_name: Some(subjects::query_consumer(lane)),
             filter_subject: subjects::lane_filter(lane),
             ack_policy: AckPolicy::Explicit,
-            ack_wait: ack_wait(subjects::QUERIES_STREAM),
+            ack_wait: subjects::ack_wait(subjects::QUERIES_STREAM),
             // A query whose worker died is answered by another one, once.
             max_deliver: 2,
             max_ack_pending: 2_000,

@@ -8,7 +8,6 @@ use std::{
 use anyhow::{Context as _, bail};
 use chrono::Utc;
 use embedding::{Embed, Figures, Identity, Model};
-use migrations::{ack_wait, query_consumer};
 use platform::{
     health::{self, Checks},
     lifecycle::Lifecycle,
@@ -21,15 +20,8 @@ use platform::{
 };
 use schemas::{
     Lane,
-    account::{Login, Me, Register, VerifyToken},
-    analytics::{GetDocumentStats, GetPopularSearches, GetSuggestions, ReportSearches},
-    chat::ChatQuery,
-    document::{GetDocument, ListDocuments, LocateFile},
-    feedback::{GetFeedbackStats, SaveFeedback},
-    history::{ConversationHistory, UserHistory},
     problem::Reason,
-    query::{Ping, Pong},
-    search::Search,
+    query::{self, Ping, Pong},
     subjects,
 };
 use sqlx::PgPool;
@@ -91,7 +83,7 @@ impl App {
 
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         let lifecycle = Lifecycle::new();
-        let router = Arc::new(self.router());
+        let router = Arc::new(self.router().answering(&query::subjects())?);
         for (lane, slots) in [
             (Lane::Search, config.search_slots),
             (Lane::Chat, config.chat_slots),
@@ -100,9 +92,9 @@ impl App {
             let handler = Arc::new(Timed { lane, router: router.clone(), metrics: self.metrics.clone() });
             let settings = Settings {
                 stream: subjects::QUERIES_STREAM,
-                consumer: query_consumer(lane),
+                consumer: subjects::query_consumer(lane),
                 slots,
-                ack_wait: ack_wait(subjects::QUERIES_STREAM),
+                ack_wait: subjects::ack_wait(subjects::QUERIES_STREAM),
                 max_attempts: 1,
                 confirm: false,
             };
@@ -136,24 +128,24 @@ impl App {
     /// Which handler answers which query.
     pub fn router(&self) -> Router<Self> {
         Router::new(self.nats.clone(), self.clone())
-            .on::<Ping, _>(|_, _, _| async { Ok(Pong { warm: true }) })
-            .on::<Search, _>(search::search)
-            .on_stream::<ChatQuery, _>(chat::ask)
-            .on::<ConversationHistory, _>(history::of_conversation)
-            .on::<UserHistory, _>(history::of_user)
-            .on::<SaveFeedback, _>(feedback::save)
-            .on::<GetFeedbackStats, _>(feedback::stats)
-            .on::<GetPopularSearches, _>(analytics::popular)
-            .on::<ReportSearches, _>(analytics::report)
-            .on::<GetSuggestions, _>(analytics::suggestions)
-            .on::<GetDocumentStats, _>(analytics::documents)
-            .on::<VerifyToken, _>(accounts::verify)
-            .on::<Register, _>(accounts::register)
-            .on::<Login, _>(accounts::login)
-            .on::<Me, _>(accounts::me)
-            .on::<GetDocument, _>(documents::get)
-            .on::<ListDocuments, _>(documents::list)
-            .on::<LocateFile, _>(documents::locate_file)
+            .on(|_, _, _: Ping| async { Ok(Pong { warm: true }) })
+            .on(search::search)
+            .on_stream(chat::ask)
+            .on(history::of_conversation)
+            .on(history::of_user)
+            .on(feedback::save)
+            .on(feedback::stats)
+            .on(analytics::popular)
+            .on(analytics::report)
+            .on(analytics::suggestions)
+            .on(analytics::documents)
+            .on(accounts::verify)
+            .on(accounts::register)
+            .on(accounts::login)
+            .on(accounts::me)
+            .on(documents::get)
+            .on(documents::list)
+            .on(documents::locate_file)
     }
 
     fn checks(&self) -> Checks {

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Lane, Message, Problem, ProblemKind, Query, Scope,
+    Message, Problem, ProblemKind, Scope,
     lenient::{self, Form},
 };
 
@@ -82,12 +82,6 @@ pub struct VerifyToken {
     pub token_sha256: String,
 }
 
-impl Query for VerifyToken {
-    type Reply = Caller;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "auth.verify";
-}
-
 /// `POST /auth/register`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Register {
@@ -129,12 +123,6 @@ impl Register {
     }
 }
 
-impl Query for Register {
-    type Reply = Session;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "auth.register";
-}
-
 /// `POST /auth/login`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Login {
@@ -162,22 +150,10 @@ impl Login {
     }
 }
 
-impl Query for Login {
-    type Reply = Session;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "auth.login";
-}
-
 /// `GET /auth/me`: the account of a user who is already known by token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Me {
     pub user_id: String,
-}
-
-impl Query for Me {
-    type Reply = User;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "auth.me";
 }
 
 /// What registering and logging in are answered with.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Lane, Problem, ProjectId, Query, Scope, search::in_range};
+use crate::{Problem, ProjectId, Scope, search::in_range};
 
 /// The text of searches is kept this long.
 pub const SEARCH_LOG_DAYS: i64 = 90;
@@ -29,12 +29,6 @@ impl GetPopularSearches {
             limit: in_range("limit", limit, 1, MAX_LIMIT)?.unwrap_or(10),
         })
     }
-}
-
-impl Query for GetPopularSearches {
-    type Reply = PopularSearches;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "analytics.searches";
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,12 +66,6 @@ pub struct SearchSeen {
     pub times: u32,
 }
 
-impl Query for ReportSearches {
-    type Reply = Reported;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "analytics.report";
-}
-
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reported {}
 
@@ -108,12 +96,6 @@ impl GetSuggestions {
     }
 }
 
-impl Query for GetSuggestions {
-    type Reply = Suggestions;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "suggestions";
-}
-
 /// Titles, document numbers and earlier searches, the likeliest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Suggestions {
@@ -124,12 +106,6 @@ pub struct Suggestions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GetDocumentStats {
     pub scope: Scope,
-}
-
-impl Query for GetDocumentStats {
-    type Reply = DocumentStats;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "stats.documents";
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

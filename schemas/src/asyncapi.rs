@@ -5,19 +5,13 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Answer, Query,
-    account::{Login, Me, Register, VerifyToken},
-    analytics::{GetDocumentStats, GetPopularSearches, GetSuggestions, ReportSearches},
-    chat::{ChatFrame, ChatQuery},
-    document::{GetDocument, ListDocuments, LocateFile},
+    Answer, Lane, Request,
+    chat::ChatFrame,
     event::{DocumentEvent, EventKind, Stage},
-    feedback::{GetFeedbackStats, SaveFeedback},
     headers,
-    history::{ConversationHistory, UserHistory},
     ids::{DocumentId, ProjectId},
     ingest::{DeleteDocument, IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
-    query::Ping,
-    search::Search,
+    query::{self, Visitor},
     subjects::{self, JobKind},
 };
 
@@ -29,24 +23,7 @@ pub fn document() -> Value {
     }
     document.upload();
     document.events();
-    document.query::<Ping>();
-    document.query::<Search>();
-    document.query::<ChatQuery>();
-    document.query::<ConversationHistory>();
-    document.query::<UserHistory>();
-    document.query::<SaveFeedback>();
-    document.query::<GetFeedbackStats>();
-    document.query::<GetPopularSearches>();
-    document.query::<ReportSearches>();
-    document.query::<GetSuggestions>();
-    document.query::<GetDocumentStats>();
-    document.query::<VerifyToken>();
-    document.query::<Register>();
-    document.query::<Login>();
-    document.query::<Me>();
-    document.query::<GetDocument>();
-    document.query::<ListDocuments>();
-    document.query::<LocateFile>();
+    query::visit(&mut document);
     document.frames();
     document.finish()
 }
@@ -115,22 +92,6 @@ impl Builder {
         );
         self.operation("event", "receive", "event", summary, None);
         self.message::<DocumentEvent>("DocumentEvent", summary, common_headers(&[]), event_examples());
-    }
-
-    fn query<Q: Query>(&mut self) {
-        let name = Q::schema_name().into_owned();
-        let channel = format!("query.{}.{}", Q::LANE.name(), Q::NAME);
-        let answer = <Answer<Q::Reply>>::schema_name().into_owned();
-        let summary = format!("Asks {}; the answer comes to the inbox.", Q::NAME);
-        self.channel(&channel, &Q::subject(), &[&name], &summary, &[]);
-        self.message::<Q>(
-            &name,
-            &summary,
-            common_headers(&[headers::DEADLINE, headers::REPLY_TO]),
-            Vec::new(),
-        );
-        self.message::<Answer<Q::Reply>>(&answer, "The last frame of a reply.", reply_headers(), Vec::new());
-        self.operation(&channel, "send", &channel, &summary, Some(&answer));
     }
 
     fn frames(&mut self) {
@@ -229,6 +190,24 @@ impl Builder {
             "operations": self.operations,
             "components": { "messages": self.messages, "schemas": schemas },
         })
+    }
+}
+
+impl Visitor for Builder {
+    fn query<Q: Request<Reply: JsonSchema> + JsonSchema>(&mut self, lane: Lane) {
+        let name = Q::schema_name().into_owned();
+        let channel = format!("query.{}.{}", lane.name(), Q::NAME);
+        let answer = <Answer<Q::Reply>>::schema_name().into_owned();
+        let summary = format!("Asks {}; the answer comes to the inbox.", Q::NAME);
+        self.channel(&channel, &Q::subject(), &[&name], &summary, &[]);
+        self.message::<Q>(
+            &name,
+            &summary,
+            common_headers(&[headers::DEADLINE, headers::REPLY_TO]),
+            Vec::new(),
+        );
+        self.message::<Answer<Q::Reply>>(&answer, "The last frame of a reply.", reply_headers(), Vec::new());
+        self.operation(&channel, "send", &channel, &summary, Some(&answer));
     }
 }
 

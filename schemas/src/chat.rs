@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer as _};
 
 use crate::{
-    DocumentId, Lane, Problem, ProjectId, Query, Scope,
+    DocumentId, Problem, ProjectId, Scope,
     account::Caller,
     lenient::{self, Form},
     search::{MAX_TOP_K, SearchRow, check_text, in_range},
@@ -154,12 +154,6 @@ impl ChatQuery {
             stream: false,
         })
     }
-}
-
-impl Query for ChatQuery {
-    type Reply = ChatReply;
-    const LANE: Lane = Lane::Chat;
-    const NAME: &'static str = "ask";
 }
 
 /// A piece of the answer, sent as soon as it is known.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use crate::problem::Reason;
-use crate::{DocumentId, Lane, ProjectId, Query, Scope, lenient};
+use crate::{DocumentId, ProjectId, Scope, lenient};
 
 /// Where a document stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -147,23 +147,11 @@ pub struct GetDocument {
     pub document_id: DocumentId,
 }
 
-impl Query for GetDocument {
-    type Reply = Document;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "document.get";
-}
-
 /// Lists documents; `filter.project_id` is already narrowed into the scope.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ListDocuments {
     pub scope: Scope,
     pub filter: ListFilter,
-}
-
-impl Query for ListDocuments {
-    type Reply = DocumentList;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "document.list";
 }
 
 /// Finds the original file of a document.
@@ -182,12 +170,6 @@ pub struct FileLocation {
     pub media_type: String,
     pub size: u64,
     pub sha256: String,
-}
-
-impl Query for LocateFile {
-    type Reply = FileLocation;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "document.file";
 }
 
 /// `GET /document/{id}/exists`.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Lane, Problem, Query, Scope,
+    Problem, Scope,
     account::Caller,
     analytics::days,
     chat::name,
@@ -71,12 +71,6 @@ impl SaveFeedback {
     }
 }
 
-impl Query for SaveFeedback {
-    type Reply = FeedbackSaved;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "feedback.save";
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FeedbackSaved {
     /// Always `success`.
@@ -97,12 +91,6 @@ impl GetFeedbackStats {
     pub fn new(days_back: Option<i64>, scope: &Scope) -> Result<Self, Problem> {
         Ok(Self { scope: scope.clone(), days: days(days_back)? })
     }
-}
-
-impl Query for GetFeedbackStats {
-    type Reply = FeedbackStats;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "analytics.feedback";
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Lane, Problem, Query, Scope,
+    Problem, Scope,
     account::Caller,
     chat::{Source, name},
     search::in_range,
@@ -51,12 +51,6 @@ impl ConversationHistory {
     }
 }
 
-impl Query for ConversationHistory {
-    type Reply = History;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "history.conversation";
-}
-
 /// Asks for what the caller asked on behalf of a user, or as that user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserHistory {
@@ -76,10 +70,4 @@ impl UserHistory {
             limit: in_range("limit", limit, 1, MAX_HISTORY)?.unwrap_or(DEFAULT_HISTORY),
         })
     }
-}
-
-impl Query for UserHistory {
-    type Reply = History;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "history.user";
 }

@@ -1,9 +1,22 @@
-//! Request and reply through JetStream: what a query is, who may ask it, and what comes back.
+//! Everything that query workers are asked, in one list: a new query is a line here and a handler in the worker.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use crate::{Problem, ProjectId, subjects};
+use crate::{
+    ProjectId, Request,
+    account::{Caller, Login, Me, Register, Session, User, VerifyToken},
+    analytics::{
+        DocumentStats, GetDocumentStats, GetPopularSearches, GetSuggestions, PopularSearches, ReportSearches,
+        Reported, Suggestions,
+    },
+    chat::{ChatQuery, ChatReply},
+    document::{Document, DocumentList, FileLocation, GetDocument, ListDocuments, LocateFile},
+    feedback::{FeedbackSaved, FeedbackStats, GetFeedbackStats, SaveFeedback},
+    history::{ConversationHistory, History, UserHistory},
+    search::{Search, SearchReply},
+    subjects,
+};
 
 /// Queries of one lane share a consumer, so that lanes never wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,41 +41,56 @@ impl Lane {
     }
 }
 
-/// A question to a query worker. The type names its subject; its `Reply` is what comes back.
-pub trait Query: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
-    type Reply: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
-    const LANE: Lane;
-    const NAME: &'static str;
+/// Declares every query: its lane, its name on the lane, what is asked and what comes back.
+macro_rules! queries {
+    ($($lane:ident $name:literal: $query:ty => $reply:ty;)*) => {
+        $(
+            impl Request for $query {
+                type Reply = $reply;
+                const NAME: &'static str = $name;
 
-    fn subject() -> String {
-        subjects::query(Self::LANE, Self::NAME)
-    }
-}
+                fn subject() -> String {
+                    subjects::query(Lane::$lane, $name)
+                }
+            }
+        )*
 
-/// The payload of a reply.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer<T> {
-    Ok(T),
-    Problem(Problem),
-}
-
-impl<T> Answer<T> {
-    pub fn into_result(self) -> Result<T, Problem> {
-        match self {
-            Self::Ok(reply) => Ok(reply),
-            Self::Problem(problem) => Err(problem),
+        /// Shows a visitor the type of every query.
+        pub fn visit(visitor: &mut impl Visitor) {
+            $(visitor.query::<$query>(Lane::$lane);)*
         }
-    }
+
+        /// The subject of every query.
+        pub fn subjects() -> Vec<String> {
+            vec![$(<$query>::subject()),*]
+        }
+    };
 }
 
-impl<T> From<Result<T, Problem>> for Answer<T> {
-    fn from(result: Result<T, Problem>) -> Self {
-        match result {
-            Ok(reply) => Self::Ok(reply),
-            Err(problem) => Self::Problem(problem),
-        }
-    }
+queries! {
+    Lookup "ping": Ping => Pong;
+    Search "documents": Search => SearchReply;
+    Chat "ask": ChatQuery => ChatReply;
+    Lookup "history.conversation": ConversationHistory => History;
+    Lookup "history.user": UserHistory => History;
+    Lookup "feedback.save": SaveFeedback => FeedbackSaved;
+    Lookup "analytics.feedback": GetFeedbackStats => FeedbackStats;
+    Lookup "analytics.searches": GetPopularSearches => PopularSearches;
+    Lookup "analytics.report": ReportSearches => Reported;
+    Lookup "suggestions": GetSuggestions => Suggestions;
+    Lookup "stats.documents": GetDocumentStats => DocumentStats;
+    Lookup "auth.verify": VerifyToken => Caller;
+    Lookup "auth.register": Register => Session;
+    Lookup "auth.login": Login => Session;
+    Lookup "auth.me": Me => User;
+    Lookup "document.get": GetDocument => Document;
+    Lookup "document.list": ListDocuments => DocumentList;
+    Lookup "document.file": LocateFile => FileLocation;
+}
+
+/// Work on the type of every query.
+pub trait Visitor {
+    fn query<Q: Request<Reply: JsonSchema> + JsonSchema>(&mut self, lane: Lane);
 }
 
 /// The projects a caller may read. The api says it, the workers and the database hold to it.
@@ -99,12 +127,6 @@ pub struct Ping {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pong {
     pub warm: bool,
-}
-
-impl Query for Ping {
-    type Reply = Pong;
-    const LANE: Lane = Lane::Lookup;
-    const NAME: &'static str = "ping";
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DocumentId, Lane, Problem, ProjectId, Query, Scope,
+    DocumentId, Problem, ProjectId, Scope,
     lenient::{self, Form},
     metadata::MAX_FIELD_CHARS,
 };
@@ -218,12 +218,6 @@ pub struct SearchReply {
     /// Legs of the search that failed or took too long and were left out: `vector`, `keyword`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub degraded: Vec<String>,
-}
-
-impl Query for Search {
-    type Reply = SearchReply;
-    const LANE: Lane = Lane::Search;
-    const NAME: &'static str = "documents";
 }
 
 #[cfg(test)]

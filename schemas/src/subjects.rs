@@ -1,4 +1,6 @@
-//! Every stream name and every subject, spelled once.
+//! Every name on NATS, spelled once: streams, subjects, consumers.
+
+use std::time::Duration;
 
 use crate::{DocumentId, ProjectId, event::EventKind, ids, query::Lane};
 
@@ -100,6 +102,19 @@ pub fn event(project: &ProjectId, document: &DocumentId, kind: EventKind) -> Str
 /// All events of one document.
 pub fn events_of(project: &ProjectId, document: &DocumentId) -> String {
     format!("acorag.v1.event.{}.{}.*", project.token(), document.token())
+}
+
+pub fn ingest_consumer(kind: JobKind) -> String {
+    format!("ingest-{}", kind.name())
+}
+
+pub fn query_consumer(lane: Lane) -> String {
+    format!("query-{}", lane.name())
+}
+
+/// How long a delivered message may go without a sign of life before another worker gets it.
+pub fn ack_wait(stream: &str) -> Duration {
+    Duration::from_secs(if stream == QUERIES_STREAM { 10 } else { 30 })
 }
 
 /// Where a message of `consumer` goes that nobody could process.

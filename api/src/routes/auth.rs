@@ -59,7 +59,7 @@ async fn login(
 }
 
 /// Waits for a worker that has a hand free for a password: each takes few at a time and keeps none waiting.
-async fn enter<Q: schemas::Query>(lookup: &Lookup, id: &RequestId, query: &Q) -> Result<Q::Reply, Problem> {
+async fn enter<Q: schemas::Request>(lookup: &Lookup, id: &RequestId, query: &Q) -> Result<Q::Reply, Problem> {
     const LONGEST: Duration = Duration::from_millis(1_600);
     let mut pause = Duration::from_millis(100);
     loop {

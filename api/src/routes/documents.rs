@@ -84,7 +84,7 @@ impl axum::extract::FromRef<App> for Lookup {
 }
 
 impl Lookup {
-    pub async fn ask<Q: schemas::Query>(&self, id: &RequestId, query: &Q) -> Result<Q::Reply, Problem> {
+    pub async fn ask<Q: schemas::Request>(&self, id: &RequestId, query: &Q) -> Result<Q::Reply, Problem> {
         self.requester.ask(&id.context(), query, self.requests.lookup_patience()).await
     }
 

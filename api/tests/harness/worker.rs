@@ -105,9 +105,9 @@ impl Worker {
         for lane in Lane::ALL {
             let settings = Settings {
                 stream: subjects::QUERIES_STREAM,
-                consumer: migrations::query_consumer(lane),
+                consumer: subjects::query_consumer(lane),
                 slots: 8,
-                ack_wait: migrations::ack_wait(subjects::QUERIES_STREAM),
+                ack_wait: subjects::ack_wait(subjects::QUERIES_STREAM),
                 max_attempts: 1,
                 confirm: false,
             };

@@ -38,7 +38,7 @@ async fn the_figures_are_the_queues_and_the_databases() {
         let job = subjects::job(JobKind::Document, &project, &document);
         nats.publish_raw(job, async_nats::HeaderMap::new(), "{}".into()).await.unwrap();
     }
-    let dead = subjects::dead_letter(&ingest_consumer(JobKind::Document));
+    let dead = subjects::dead_letter(&subjects::ingest_consumer(JobKind::Document));
     nats.publish_raw(dead, async_nats::HeaderMap::new(), "{}".into()).await.unwrap();
 
     let options: PgConnectOptions = stack.database_url().parse().unwrap();

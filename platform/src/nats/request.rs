@@ -12,7 +12,7 @@ use std::{
 use async_nats::{Client, Message};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use schemas::{Answer, Problem, Query, headers, subjects};
+use schemas::{Answer, Problem, Request, headers, subjects};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -54,22 +54,22 @@ impl Requester {
     }
 
     /// Asks and waits for the answer, at most `patience`.
-    pub async fn ask<Q: Query>(
+    pub async fn ask<R: Request>(
         &self,
         context: &Context,
-        query: &Q,
+        request: &R,
         patience: Duration,
-    ) -> Result<Q::Reply, Problem> {
-        let mut reply = self.ask_streaming(context, query, patience).await?;
+    ) -> Result<R::Reply, Problem> {
+        let mut reply = self.ask_streaming(context, request, patience).await?;
         let frame = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
-        read::<Q::Reply>(&frame.payload)
+        read::<R::Reply>(&frame.payload)
     }
 
     /// Asks; the answer comes in frames, the last one marked so. Dropping the reply before it tells the worker to stop.
-    pub async fn ask_streaming<Q: Query>(
+    pub async fn ask_streaming<R: Request>(
         &self,
         context: &Context,
-        query: &Q,
+        request: &R,
         patience: Duration,
     ) -> Result<Reply, Problem> {
         let token = uuid::Uuid::new_v4().simple().to_string();
@@ -86,11 +86,11 @@ impl Requester {
         };
         let mut header = context.clone().within(patience).headers();
         header.insert(headers::REPLY_TO, reply.reply_to.as_str());
-        let payload = serde_json::to_vec(query).map_err(|error| {
+        let payload = serde_json::to_vec(request).map_err(|error| {
             tracing::error!(%error, "serializing a query");
             Problem::internal()
         })?;
-        self.nats.publish_raw(Q::subject(), header, payload.into()).await.map_err(|error| match error {
+        self.nats.publish_raw(R::subject(), header, payload.into()).await.map_err(|error| match error {
             publish::Error::Full => Problem::overloaded(),
             error => {
                 tracing::warn!(%error, cause = ?std::error::Error::source(&error), "publishing a query");

@@ -7,7 +7,7 @@ use std::{
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
-use schemas::{Answer, Problem, Query, headers, problem::Reason, subjects};
+use schemas::{Answer, Problem, Request, headers, problem::Reason, subjects};
 use serde::Serialize;
 
 use super::{
@@ -62,52 +62,60 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Self { nats, state, handlers: HashMap::new() }
     }
 
-    /// Answers `Q` with one reply.
-    #[must_use]
-    pub fn on<Q, F>(self, handler: impl Fn(S, Context, Q) -> F + Send + Sync + Clone + 'static) -> Self
-    where
-        Q: Query,
-        F: Future<Output = Result<Q::Reply, Problem>> + Send,
-    {
-        self.on_stream::<Q, _>(move |state, context, query, _| handler(state, context, query))
+    /// Fails when one of these subjects has no handler.
+    pub fn answering(self, subjects: &[String]) -> anyhow::Result<Self> {
+        match subjects.iter().find(|subject| !self.handlers.contains_key(*subject)) {
+            Some(subject) => anyhow::bail!("no handler answers {subject}"),
+            None => Ok(self),
+        }
     }
 
-    /// Answers `Q` with frames sent through the [`Replier`] and the returned reply as the last one. When the asker
+    /// Answers `R` with one reply.
+    #[must_use]
+    pub fn on<R, F>(self, handler: impl Fn(S, Context, R) -> F + Send + Sync + Clone + 'static) -> Self
+    where
+        R: Request,
+        F: Future<Output = Result<R::Reply, Problem>> + Send,
+    {
+        self.on_stream::<R, _>(move |state, context, query, _| handler(state, context, query))
+    }
+
+    /// Answers `R` with frames sent through the [`Replier`] and the returned reply as the last one. When the asker
     /// goes away, the handler's future is dropped.
     #[must_use]
-    pub fn on_stream<Q, F>(
+    pub fn on_stream<R, F>(
         mut self,
-        handler: impl Fn(S, Context, Q, Replier) -> F + Send + Sync + Clone + 'static,
+        handler: impl Fn(S, Context, R, Replier) -> F + Send + Sync + Clone + 'static,
     ) -> Self
     where
-        Q: Query,
-        F: Future<Output = Result<Q::Reply, Problem>> + Send,
+        R: Request,
+        F: Future<Output = Result<R::Reply, Problem>> + Send,
     {
         let boxed: Boxed<S> = Box::new(move |state, context, payload, replier| {
             let handler = handler.clone();
             Box::pin(async move {
-                let result = match serde_json::from_slice::<Q>(&payload) {
+                let result = match serde_json::from_slice::<R>(&payload) {
                     // A panic is an error like any other to whoever asked, and silence would cost them their patience.
                     // What the handler held is dropped with it.
                     Ok(query) => AssertUnwindSafe(async { handler(state, context, query, replier).await })
                         .catch_unwind()
                         .await
                         .unwrap_or_else(|panic| {
-                            tracing::error!(panic = said(&*panic), query = Q::NAME, "a handler panicked");
+                            tracing::error!(panic = said(&*panic), request = R::NAME, "a handler panicked");
                             Err(Problem::internal())
                         }),
                     Err(error) => {
-                        tracing::error!(%error, query = Q::NAME, "a query does not have the expected form");
+                        tracing::error!(%error, request = R::NAME, "a query does not have the expected form");
                         Err(Problem::internal())
                     }
                 };
                 serde_json::to_vec(&Answer::from(result))
-                    .map_err(|error| tracing::error!(%error, query = Q::NAME, "serializing a reply"))
+                    .map_err(|error| tracing::error!(%error, request = R::NAME, "serializing a reply"))
                     .map(Bytes::from)
                     .ok()
             })
         });
-        self.handlers.insert(Q::subject(), boxed);
+        self.handlers.insert(R::subject(), boxed);
         self
     }
 }

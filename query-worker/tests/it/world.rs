@@ -11,7 +11,7 @@ use platform::nats::{
 };
 use query_worker::{app::App, config::Config};
 use schemas::{
-    Answer, Problem, Query, Scope,
+    Answer, Problem, Request, Scope,
     account::{Caller, CallerLimits, Role},
     headers, subjects,
 };
@@ -113,12 +113,12 @@ pub fn projects(names: &[&str]) -> Scope {
 }
 
 /// Asks as the api does, with an inbox of its own, and has this app process exactly this message.
-pub async fn ask<Q: Query>(app: &App, query: &Q) -> Result<Q::Reply, Problem> {
+pub async fn ask<Q: Request>(app: &App, query: &Q) -> Result<Q::Reply, Problem> {
     start(app, query).await.last().await
 }
 
 /// A question under way.
-pub struct Asked<Q: Query> {
+pub struct Asked<Q: Request> {
     app: App,
     reply_to: String,
     replies: async_nats::Subscriber,
@@ -126,12 +126,17 @@ pub struct Asked<Q: Query> {
     last: Option<Result<Q::Reply, Problem>>,
 }
 
-pub async fn start<Q: Query>(app: &App, query: &Q) -> Asked<Q> {
+pub async fn start<Q: Request>(app: &App, query: &Q) -> Asked<Q> {
     start_on(app, app.router(), query, Duration::from_secs(60)).await
 }
 
 /// The same with a router and a patience of one's own.
-pub async fn start_on<Q: Query>(app: &App, router: impl Handler, query: &Q, patience: Duration) -> Asked<Q> {
+pub async fn start_on<Q: Request>(
+    app: &App,
+    router: impl Handler,
+    query: &Q,
+    patience: Duration,
+) -> Asked<Q> {
     let reply_to = format!("{}.{}", subjects::REPLIES, app.nats.client.new_inbox());
     let replies = app.nats.client.subscribe(reply_to.clone()).await.unwrap();
     let context = Context::new("test").within(patience);
@@ -150,7 +155,7 @@ pub async fn start_on<Q: Query>(app: &App, router: impl Handler, query: &Q, pati
     Asked { app: app.clone(), reply_to, replies, handler, last: None }
 }
 
-impl<Q: Query> Asked<Q> {
+impl<Q: Request> Asked<Q> {
     /// The next frame; none once the last reply is there.
     pub async fn frame(&mut self) -> Option<serde_json::Value> {
         let message =

@@ -1,0 +1,39 @@
+//! Request and reply through NATS, whatever is asked.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::Problem;
+
+/// A message that is answered. Its type names its subject; its `Reply` is what comes back.
+pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
+    type Reply: Serialize + DeserializeOwned + Send + 'static;
+
+    /// For logs.
+    const NAME: &'static str;
+
+    fn subject() -> String;
+}
+
+/// The payload of a reply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer<T> {
+    Ok(T),
+    Problem(Problem),
+}
+
+impl<T> Answer<T> {
+    pub fn into_result(self) -> Result<T, Problem> {
+        match self {
+            Self::Ok(reply) => Ok(reply),
+            Self::Problem(problem) => Err(problem),
+        }
+    }
+}
+
+impl<T> From<Result<T, Problem>> for Answer<T> {
+    fn from(result: Result<T, Problem>) -> Self {
+        result.map_or_else(Self::Problem, Self::Ok)
+    }
+}
