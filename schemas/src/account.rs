@@ -9,8 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Message, Problem, ProblemKind, Scope,
+    Problem, Scope,
     lenient::{self, Form},
+    messages::fields,
+    text,
 };
 
 /// What a caller may do. Each role includes the ones before it.
@@ -25,21 +27,7 @@ pub enum Role {
     Admin,
 }
 
-impl Role {
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
-    }
-}
+names! { Role { Read = "read", Write = "write", Admin = "admin" } }
 
 /// Somebody who proved who they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -103,22 +91,8 @@ impl Form for Register {}
 impl Register {
     /// Checks what a person typed, and tidies it.
     pub fn checked(self) -> Result<Self, Problem> {
-        let password = self.password.chars().count();
-        if !(8..=128).contains(&password) {
-            return Err(Problem::field(
-                "password",
-                "debe tener entre 8 y 128 caracteres.",
-                "must have between 8 and 128 characters.",
-            ));
-        }
-        let full_name = self.full_name.trim().to_owned();
-        if full_name.chars().count() > 200 || full_name.chars().any(char::is_control) {
-            return Err(Problem::field(
-                "full_name",
-                "no puede tener más de 200 caracteres ni caracteres de control.",
-                "must not have more than 200 characters nor control characters.",
-            ));
-        }
+        check_password(&self.password, 8)?;
+        let full_name = text::name("full_name", &self.full_name, 200)?;
         Ok(Self { email: email(&self.email)?, password: self.password, full_name })
     }
 }
@@ -139,13 +113,7 @@ impl Form for Login {}
 
 impl Login {
     pub fn checked(self) -> Result<Self, Problem> {
-        if self.password.is_empty() || self.password.chars().count() > 128 {
-            return Err(Problem::field(
-                "password",
-                "debe tener entre 1 y 128 caracteres.",
-                "must have between 1 and 128 characters.",
-            ));
-        }
+        check_password(&self.password, 1)?;
         Ok(Self { email: email(&self.email)?, password: self.password })
     }
 }
@@ -179,62 +147,39 @@ pub struct User {
 
 /// The refusals that the api and the worker share, so that they read the same wherever they arise.
 pub mod refusal {
-    use super::{Message, Problem, ProblemKind};
-
-    fn refusal(kind: ProblemKind, es: &str, en: &str) -> Problem {
-        Problem { kind, detail: Message::new(es, en), retry_after: None }
-    }
+    use super::Role;
+    use crate::{Problem, ProblemKind, messages::calls};
 
     /// No token, or one that is nobody's.
     pub fn unauthorized() -> Problem {
-        refusal(
-            ProblemKind::Unauthorized,
-            "Falta una clave válida: envíela como «Authorization: Bearer …» o «X-API-Key».",
-            "A valid key is missing: send it as \"Authorization: Bearer …\" or \"X-API-Key\".",
-        )
+        calls::unauthorized().problem(ProblemKind::Unauthorized)
     }
 
-    /// Says neither which of the two is wrong nor whether the account exists.
     pub fn bad_login() -> Problem {
-        refusal(
-            ProblemKind::Unauthorized,
-            "El correo o la contraseña no son correctos.",
-            "The email or the password is not correct.",
-        )
+        calls::bad_login().problem(ProblemKind::Unauthorized)
     }
 
     pub fn registration_closed() -> Problem {
-        refusal(
-            ProblemKind::Forbidden,
-            "El registro está cerrado. Pida una cuenta al administrador.",
-            "Registration is closed. Ask the administrator for an account.",
-        )
+        calls::registration_closed().problem(ProblemKind::Forbidden)
     }
 
     pub fn email_taken() -> Problem {
-        refusal(
-            ProblemKind::Conflict,
-            "Ya existe una cuenta con este correo.",
-            "There is already an account with this email.",
-        )
+        calls::email_taken().problem(ProblemKind::Conflict)
     }
 
-    pub fn role(needed: super::Role) -> Problem {
-        let name = needed.name();
-        refusal(
-            ProblemKind::Forbidden,
-            &format!("Su clave no permite esto: hace falta el rol «{name}»."),
-            &format!("Your key does not allow this: it takes the role \"{name}\"."),
-        )
+    pub fn role(needed: Role) -> Problem {
+        calls::role_needed(needed.name()).problem(ProblemKind::Forbidden)
     }
 
     pub fn project() -> Problem {
-        refusal(
-            ProblemKind::Forbidden,
-            "Su clave no permite escribir en este proyecto.",
-            "Your key does not allow writing to this project.",
-        )
+        calls::project_not_writable().problem(ProblemKind::Forbidden)
     }
+}
+
+fn check_password(password: &str, min: usize) -> Result<(), Problem> {
+    const MAX: usize = 128;
+    let fits = (min..=MAX).contains(&password.chars().count());
+    if fits { Ok(()) } else { Err(fields::length(min, MAX).about("password")) }
 }
 
 fn email(raw: &str) -> Result<String, Problem> {
@@ -244,11 +189,7 @@ fn email(raw: &str) -> Result<String, Problem> {
         && email
             .split_once('@')
             .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
-    if plausible {
-        Ok(email)
-    } else {
-        Err(Problem::field("email", "no es una dirección de correo.", "is not an email address."))
-    }
+    if plausible { Ok(email) } else { Err(fields::not_email().about("email")) }
 }
 
 #[cfg(test)]

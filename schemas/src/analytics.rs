@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, ProjectId, Scope, search::in_range};
+use crate::{Problem, ProjectId, Scope, search::in_range, text};
 
 /// The text of searches is kept this long.
 pub const SEARCH_LOG_DAYS: i64 = 90;
@@ -81,13 +81,7 @@ impl GetSuggestions {
     /// `q`: up to 200 characters, empty for what is popular; `limit`: 1 to 50, 10 when absent.
     pub fn new(q: &str, limit: Option<i64>, scope: &Scope) -> Result<Self, Problem> {
         let q = q.trim();
-        if q.chars().count() > 200 || q.contains('\0') {
-            return Err(Problem::field(
-                "q",
-                "no puede tener más de 200 caracteres ni caracteres NUL.",
-                "must not have more than 200 characters nor NUL characters.",
-            ));
-        }
+        text::check("q", q, 200)?;
         Ok(Self {
             scope: scope.clone(),
             q: q.to_owned(),

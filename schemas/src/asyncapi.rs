@@ -12,16 +12,13 @@ use crate::{
     ids::{DocumentId, ProjectId},
     ingest::{DeleteDocument, IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
     query::{self, Visitor},
-    subjects::{self, JobKind},
+    subjects,
 };
 
 /// The whole document, as JSON.
 pub fn document() -> Value {
     let mut document = Builder::new();
-    for kind in JobKind::ALL {
-        document.job(kind);
-    }
-    document.upload();
+    document.jobs();
     document.events();
     query::visit(&mut document);
     document.frames();
@@ -47,88 +44,63 @@ impl Builder {
         }
     }
 
-    fn job(&mut self, kind: JobKind) {
-        let name = format!("ingest.{}", kind.name());
-        let address = format!("acorag.v1.ingest.{}.{{project}}.{{document}}", kind.name());
-        let (message, summary) = match kind {
-            JobKind::Document => ("IngestDocument", "Index this document."),
-            JobKind::Record => {
-                ("IngestDocument", "Index this document; it is one of many and waits behind no upload.")
-            }
-            JobKind::Delete => {
-                ("DeleteDocument", "Forget this document: what was asked of it before, and nothing after.")
-            }
-        };
-        self.channel(&name, &address, &[message], summary, &["project", "document"]);
-        self.operation(&name, "send", &name, summary, None);
-        if kind == JobKind::Delete {
-            self.message::<DeleteDocument>(message, summary, job_headers(), vec![json!({ "payload": {} })]);
-        } else {
-            self.message::<IngestDocument>(
-                message,
-                "A document, by text or by reference.",
-                job_headers(),
-                job_examples(),
-            );
+    fn jobs(&mut self) {
+        let forget = "Forget this document: what was asked of it before, and nothing after.";
+        for (kind, message, summary) in [
+            ("document", "IngestDocument", "Index this document."),
+            (
+                "record",
+                "IngestDocument",
+                "Index this document; it is one of many and waits behind no upload.",
+            ),
+            ("delete", "DeleteDocument", forget),
+            (
+                "upload",
+                "IngestDocument",
+                "Index this document, which came through the api: its message may name a parent and other projects.",
+            ),
+        ] {
+            let name = format!("ingest.{kind}");
+            let address = format!("acorag.v1.ingest.{kind}.{{project}}.{{document}}");
+            self.channel(&name, &address, &[message], summary);
+            self.operation(&name, "send", summary, None);
         }
-    }
-
-    fn upload(&mut self) {
-        let summary = "Index this document, which came through the api: its message may name a parent and other projects.";
-        let address = "acorag.v1.ingest.upload.{project}.{document}";
-        self.channel("ingest.upload", address, &["IngestDocument"], summary, &["project", "document"]);
-        self.operation("ingest.upload", "send", "ingest.upload", summary, None);
+        let by = "A document, by text or by reference.";
+        self.message::<IngestDocument>("IngestDocument", by, with_common(&OF_JOBS, &[]), job_examples());
+        let nothing = vec![json!({ "payload": {} })];
+        self.message::<DeleteDocument>("DeleteDocument", forget, with_common(&OF_JOBS, &[]), nothing);
     }
 
     fn events(&mut self) {
         let summary = "What happened to a document.";
-        let parameters = ["project", "document", "event"];
-        self.channel(
-            "event",
-            "acorag.v1.event.{project}.{document}.{event}",
-            &["DocumentEvent"],
-            summary,
-            &parameters,
-        );
-        self.operation("event", "receive", "event", summary, None);
-        self.message::<DocumentEvent>("DocumentEvent", summary, common_headers(&[]), event_examples());
+        let address = "acorag.v1.event.{project}.{document}.{event}";
+        self.channel("event", address, &["DocumentEvent"], summary);
+        self.operation("event", "receive", summary, None);
+        self.message::<DocumentEvent>("DocumentEvent", summary, with_common(&[], &[]), event_examples());
     }
 
     fn frames(&mut self) {
         let summary = "A piece of a chat's answer, before the last frame.";
-        self.message::<ChatFrame>(
-            "ChatFrame",
-            summary,
-            reply_headers(),
-            vec![json!({ "payload": { "text": "La losa " } })],
-        );
-        let answers: Vec<String> = self
-            .messages
-            .keys()
-            .filter(|name| name.starts_with("Answer") || *name == "ChatFrame")
-            .cloned()
-            .collect();
-        let answers: Vec<&str> = answers.iter().map(String::as_str).collect();
+        let example = vec![json!({ "payload": { "text": "La losa " } })];
+        self.message::<ChatFrame>("ChatFrame", summary, of_replies(), example);
+        let names = self.messages.keys().filter(|name| name.starts_with("Answer") || *name == "ChatFrame");
+        let names: Vec<String> = names.cloned().collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let address = format!("{}.{{inbox}}.{{token}}", subjects::REPLIES);
-        self.channel(
-            "reply",
-            &address,
-            &answers,
-            "Replies, each to the inbox that its query named.",
-            &["inbox", "token"],
-        );
+        self.channel("reply", &address, &names, "Replies, each to the inbox that its query named.");
     }
 
-    fn channel(&mut self, name: &str, address: &str, messages: &[&str], summary: &str, parameters: &[&str]) {
-        let messages: Map<String, Value> = messages
-            .iter()
-            .map(|message| {
-                ((*message).to_owned(), json!({ "$ref": format!("#/components/messages/{message}") }))
-            })
-            .collect();
-        let parameters: Map<String, Value> = parameters
-            .iter()
-            .map(|parameter| ((*parameter).to_owned(), json!({ "description": parameter_text(parameter) })))
+    /// The parameters are those that the address names.
+    fn channel(&mut self, name: &str, address: &str, messages: &[&str], summary: &str) {
+        let reference = |message: &&str| {
+            (message.to_string(), json!({ "$ref": format!("#/components/messages/{message}") }))
+        };
+        let messages: Map<String, Value> = messages.iter().map(reference).collect();
+        let parameters: Map<String, Value> = address
+            .split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split_once('}'))
+            .map(|(name, _)| (name.to_owned(), json!({ "description": parameter_text(name) })))
             .collect();
         let mut channel = json!({ "address": address, "summary": summary, "messages": messages });
         if !parameters.is_empty() {
@@ -137,10 +109,11 @@ impl Builder {
         self.channels.insert(name.to_owned(), channel);
     }
 
-    fn operation(&mut self, name: &str, action: &str, channel: &str, summary: &str, answer: Option<&str>) {
+    /// What is done with the channel of the same name.
+    fn operation(&mut self, name: &str, action: &str, summary: &str, answer: Option<&str>) {
         let mut operation = json!({
             "action": action,
-            "channel": { "$ref": format!("#/channels/{channel}") },
+            "channel": { "$ref": format!("#/channels/{name}") },
             "summary": summary,
         });
         if let Some(answer) = answer {
@@ -199,15 +172,11 @@ impl Visitor for Builder {
         let channel = format!("query.{}.{}", lane.name(), Q::NAME);
         let answer = <Answer<Q::Reply>>::schema_name().into_owned();
         let summary = format!("Asks {}; the answer comes to the inbox.", Q::NAME);
-        self.channel(&channel, &Q::subject(), &[&name], &summary, &[]);
-        self.message::<Q>(
-            &name,
-            &summary,
-            common_headers(&[headers::DEADLINE, headers::REPLY_TO]),
-            Vec::new(),
-        );
-        self.message::<Answer<Q::Reply>>(&answer, "The last frame of a reply.", reply_headers(), Vec::new());
-        self.operation(&channel, "send", &channel, &summary, Some(&answer));
+        self.channel(&channel, &Q::subject(), &[&name], &summary);
+        let headers = with_common(&OF_QUERIES, &OF_QUERIES.map(|(name, _)| name));
+        self.message::<Q>(&name, &summary, headers, Vec::new());
+        self.message::<Answer<Q::Reply>>(&answer, "The last frame of a reply.", of_replies(), Vec::new());
+        self.operation(&channel, "send", &summary, Some(&answer));
     }
 }
 
@@ -221,36 +190,38 @@ fn parameter_text(name: &str) -> &'static str {
     }
 }
 
-fn common_headers(required: &[&str]) -> Value {
-    let mut properties = Map::new();
-    let mut add = |name: &str, description: &str| {
-        properties.insert(name.to_owned(), json!({ "type": "string", "description": description }));
+type Header = (&'static str, &'static str);
+
+const COMMON: [Header; 3] = [
+    (headers::VERSION, "Version of the message's form; absent means 1."),
+    (headers::REQUEST_ID, "The one id under which all services know this; made when absent."),
+    (headers::TRACEPARENT, "W3C trace context."),
+];
+const OF_QUERIES: [Header; 2] = [
+    (headers::DEADLINE, "Unix milliseconds after which nobody waits for the answer any more."),
+    (headers::REPLY_TO, "Where the reply goes: JetStream keeps the reply subject for itself."),
+];
+const OF_JOBS: [Header; 2] = [
+    (
+        headers::MESSAGE_ID,
+        "A new one for each job: JetStream drops a repetition within two minutes. The same id for a retry of the same \
+         publish makes it safe to send it twice.",
+    ),
+    (
+        headers::ANNOUNCED,
+        "When the publisher has sent the `queued` event itself; otherwise the worker sends it.",
+    ),
+];
+
+fn with_common(others: &[Header], required: &[&str]) -> Value {
+    let header = |(name, description): &Header| {
+        ((*name).to_owned(), json!({ "type": "string", "description": description }))
     };
-    add(headers::VERSION, "Version of the message's form; absent means 1.");
-    add(headers::REQUEST_ID, "The one id under which all services know this; made when absent.");
-    add(headers::TRACEPARENT, "W3C trace context.");
-    if required.contains(&headers::DEADLINE) {
-        add(headers::DEADLINE, "Unix milliseconds after which nobody waits for the answer any more.");
-        add(headers::REPLY_TO, "Where the reply goes: JetStream keeps the reply subject for itself.");
-    }
+    let properties: Map<String, Value> = COMMON.iter().chain(others).map(header).collect();
     json!({ "type": "object", "properties": properties, "required": required })
 }
 
-fn job_headers() -> Value {
-    let mut headers = common_headers(&[]);
-    headers["properties"][headers::MESSAGE_ID] = json!({
-        "type": "string",
-        "description": "A new one for each job: JetStream drops a repetition within two minutes. The same id for a retry \
-                        of the same publish makes it safe to send it twice.",
-    });
-    headers["properties"][headers::ANNOUNCED] = json!({
-        "type": "string",
-        "description": "When the publisher has sent the `queued` event itself; otherwise the worker sends it.",
-    });
-    headers
-}
-
-fn reply_headers() -> Value {
+fn of_replies() -> Value {
     json!({
         "type": "object",
         "properties": { (headers::FRAME): { "enum": ["more", "last"], "description": "`last` on the final frame." } },

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::{Problem, lenient};
+use crate::{Problem, lenient, messages::fields, text};
 
 /// The longest identifier, in characters.
 pub const MAX_ID_CHARS: usize = 128;
@@ -14,11 +14,11 @@ pub const MAX_ID_CHARS: usize = 128;
 pub enum Error {
     #[error("must not be empty")]
     Empty,
-    #[error("must not be longer than {MAX_ID_CHARS} characters")]
+    #[error("must not have more than {MAX_ID_CHARS} characters")]
     TooLong,
     #[error("must not contain control characters")]
     Control,
-    #[error("is not a valid subject token")]
+    #[error("is not valid in a subject of NATS")]
     Token,
 }
 
@@ -27,26 +27,26 @@ impl Error {
 
     /// The same for people.
     pub fn problem(&self, field: &str) -> Problem {
-        let es = match self {
-            Self::Empty => "no puede estar vacío.".to_owned(),
-            Self::TooLong => format!("no puede tener más de {MAX_ID_CHARS} caracteres."),
-            Self::Control => "no puede contener caracteres de control.".to_owned(),
-            Self::Token => "no es válido en un asunto de NATS.".to_owned(),
+        let message = match self {
+            Self::Empty => fields::empty(),
+            Self::TooLong => fields::too_long(MAX_ID_CHARS),
+            Self::Control => fields::control(),
+            Self::Token => fields::not_token(),
         };
-        Problem::field(field, &es, &format!("{self}."))
+        message.about(field)
     }
 }
 
 fn parse(raw: &str) -> Result<String, Error> {
-    let text = raw.trim();
-    if text.is_empty() {
+    let id = raw.trim();
+    if id.is_empty() {
         Err(Error::Empty)
-    } else if text.chars().any(char::is_control) {
+    } else if id.chars().any(char::is_control) {
         Err(Error::Control)
-    } else if text.chars().count() > MAX_ID_CHARS {
+    } else if text::is_longer(id, MAX_ID_CHARS) {
         Err(Error::TooLong)
     } else {
-        Ok(text.to_owned())
+        Ok(id.to_owned())
     }
 }
 

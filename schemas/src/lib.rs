@@ -3,6 +3,9 @@
 //! The same Rust type is the HTTP body, the NATS payload and the published schema; a message names its own subject.
 //! Everything here depends on nothing of acorag, and everything else of acorag may depend on this.
 
+#[macro_use]
+mod names;
+
 pub mod account;
 pub mod analytics;
 pub mod asyncapi;

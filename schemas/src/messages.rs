@@ -17,6 +17,7 @@ macro_rules! catalogue {
 }
 
 pub mod answers;
+pub mod calls;
 pub mod fields;
 pub mod http;
 pub mod jobs;

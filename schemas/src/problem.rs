@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::text;
+use crate::{messages::calls, text};
 
 /// A sentence for a person, in both languages of the product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,71 +54,51 @@ impl UiLanguage {
     }
 }
 
-/// What went wrong, as far as a client needs to tell cases apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ProblemKind {
-    BadRequest,
-    Unauthorized,
-    Forbidden,
-    NotFound,
-    MethodNotAllowed,
-    /// The caller stopped sending in the middle of a request.
-    RequestTimeout,
-    Conflict,
-    TooLarge,
-    UnsupportedMediaType,
-    RangeNotSatisfiable,
-    NoText,
-    RateLimited,
-    Internal,
-    Unavailable,
-    Overloaded,
-    Timeout,
+/// Declares the kinds of problems, each with its status in HTTP and its title.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident $status:literal $title:literal)*) => {
+        /// What went wrong, as far as a client needs to tell cases apart.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum ProblemKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl ProblemKind {
+            pub fn status(self) -> u16 {
+                match self {
+                    $(Self::$kind => $status,)*
+                }
+            }
+
+            /// The short title that clients of the old system compare with.
+            pub fn title(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $title,)*
+                }
+            }
+        }
+    };
 }
 
-impl ProblemKind {
-    pub fn status(self) -> u16 {
-        match self {
-            Self::BadRequest => 400,
-            Self::Unauthorized => 401,
-            Self::Forbidden => 403,
-            Self::NotFound => 404,
-            Self::MethodNotAllowed => 405,
-            Self::RequestTimeout => 408,
-            Self::Conflict => 409,
-            Self::TooLarge => 413,
-            Self::UnsupportedMediaType => 415,
-            Self::RangeNotSatisfiable => 416,
-            Self::NoText => 422,
-            Self::RateLimited => 429,
-            Self::Internal => 500,
-            Self::Unavailable | Self::Overloaded => 503,
-            Self::Timeout => 504,
-        }
-    }
-
-    /// The short title that clients of the old system compare with.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::BadRequest => "Bad request",
-            Self::Unauthorized => "Unauthorized",
-            Self::Forbidden => "Forbidden",
-            Self::NotFound => "Not found",
-            Self::MethodNotAllowed => "Method not allowed",
-            Self::RequestTimeout => "Request timeout",
-            Self::Conflict => "Conflict",
-            Self::TooLarge => "Payload too large",
-            Self::UnsupportedMediaType => "Unsupported media type",
-            Self::RangeNotSatisfiable => "Range not satisfiable",
-            Self::NoText => "No text in the document",
-            Self::RateLimited => "Rate limit exceeded",
-            Self::Internal => "Internal error",
-            Self::Unavailable => "Service unavailable",
-            Self::Overloaded => "Overloaded",
-            Self::Timeout => "Timeout",
-        }
-    }
+kinds! {
+    BadRequest 400 "Bad request"
+    Unauthorized 401 "Unauthorized"
+    Forbidden 403 "Forbidden"
+    NotFound 404 "Not found"
+    MethodNotAllowed 405 "Method not allowed"
+    /// The caller stopped sending in the middle of a request.
+    RequestTimeout 408 "Request timeout"
+    Conflict 409 "Conflict"
+    TooLarge 413 "Payload too large"
+    UnsupportedMediaType 415 "Unsupported media type"
+    RangeNotSatisfiable 416 "Range not satisfiable"
+    NoText 422 "No text in the document"
+    RateLimited 429 "Rate limit exceeded"
+    Internal 500 "Internal error"
+    Unavailable 503 "Service unavailable"
+    Overloaded 503 "Overloaded"
+    Timeout 504 "Timeout"
 }
 
 /// Why something failed for good: a code for programs, a sentence for people.
@@ -163,45 +143,23 @@ impl Problem {
     }
 
     pub fn not_found() -> Self {
-        Self::new(
-            ProblemKind::NotFound,
-            "No existe, o no pertenece a un proyecto que usted pueda leer.",
-            "It does not exist, or belongs to no project that you may read.",
-        )
+        calls::not_found().problem(ProblemKind::NotFound)
     }
 
     pub fn internal() -> Self {
-        Self::new(
-            ProblemKind::Internal,
-            "Error interno. Indique el request_id al administrador.",
-            "Internal error. Give the request_id to your administrator.",
-        )
+        calls::internal().problem(ProblemKind::Internal)
     }
 
     pub fn unavailable() -> Self {
-        Self::new(
-            ProblemKind::Unavailable,
-            "Un servicio necesario no está disponible en este momento. Inténtelo de nuevo en unos segundos.",
-            "A service this needs is not available right now. Try again in a few seconds.",
-        )
-        .retry_after(2)
+        calls::unavailable().problem(ProblemKind::Unavailable).retry_after(2)
     }
 
     pub fn overloaded() -> Self {
-        Self::new(
-            ProblemKind::Overloaded,
-            "Hay demasiado trabajo en curso. Inténtelo de nuevo en unos segundos.",
-            "There is too much work under way. Try again in a few seconds.",
-        )
-        .retry_after(1)
+        calls::overloaded().problem(ProblemKind::Overloaded).retry_after(1)
     }
 
     pub fn timeout() -> Self {
-        Self::new(
-            ProblemKind::Timeout,
-            "La respuesta no llegó a tiempo. Inténtelo de nuevo.",
-            "The answer did not arrive in time. Try again.",
-        )
+        calls::timeout().problem(ProblemKind::Timeout)
     }
 }
 

@@ -29,17 +29,7 @@ pub enum Lane {
     Lookup,
 }
 
-impl Lane {
-    pub const ALL: [Self; 3] = [Self::Search, Self::Chat, Self::Lookup];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Search => "search",
-            Self::Chat => "chat",
-            Self::Lookup => "lookup",
-        }
-    }
-}
+names! { Lane { Search = "search", Chat = "chat", Lookup = "lookup" } }
 
 /// Declares every query: its lane, its name on the lane, what is asked and what comes back.
 macro_rules! queries {

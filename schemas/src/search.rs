@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     DocumentId, Problem, ProjectId, Scope,
     lenient::{self, Form},
+    messages::fields,
     metadata::MAX_FIELD_CHARS,
+    text,
 };
 
 pub const MAX_QUERY_CHARS: usize = 2_000;
@@ -83,18 +85,9 @@ impl Filters {
             ("filters.revision", &self.revision),
             ("filters.status", &self.status),
         ];
-        for (field, text) in texts {
-            if let Some(text) = text
-                && (text.contains('\0') || text.chars().count() > MAX_FIELD_CHARS)
-            {
-                return Err(Problem::field(
-                    field,
-                    "no puede tener más de 1000 caracteres ni caracteres NUL.",
-                    "must not have more than 1000 characters nor NUL characters.",
-                ));
-            }
-        }
-        Ok(())
+        texts.into_iter().try_for_each(|(field, text)| {
+            text::check(field, text.as_deref().unwrap_or_default(), MAX_FIELD_CHARS)
+        })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -123,6 +116,7 @@ impl Search {
     pub fn new(request: SearchRequest, scope: &Scope) -> Result<Self, Problem> {
         let query = request.query.trim();
         check_text("query", query)?;
+        in_range("probes", request.probes, 1, 100)?;
         let filters = request.filters.unwrap_or_default();
         filters.check()?;
         Ok(Self {
@@ -134,38 +128,23 @@ impl Search {
             filters,
             document_id: None,
         })
-        .and_then(|search| in_range("probes", request.probes, 1, 100).map(|_| search))
     }
 }
 
 /// A question's or query's text: 1 to 2,000 characters that a database can hold.
 pub fn check_text(field: &str, text: &str) -> Result<(), Problem> {
-    let length = text.chars().count();
-    if length == 0 {
-        return Err(Problem::field(field, "no puede estar vacío.", "must not be empty."));
+    if text.is_empty() {
+        Err(fields::empty().about(field))
+    } else {
+        text::check(field, text, MAX_QUERY_CHARS)
     }
-    if length > MAX_QUERY_CHARS {
-        return Err(Problem::field(
-            field,
-            "no puede tener más de 2000 caracteres.",
-            "must not have more than 2000 characters.",
-        ));
-    }
-    if text.contains('\0') {
-        return Err(Problem::field(field, "contiene un carácter NUL.", "contains a NUL character."));
-    }
-    Ok(())
 }
 
 /// An optional whole number within bounds.
 pub fn in_range(field: &str, value: Option<i64>, min: i64, max: i64) -> Result<Option<u8>, Problem> {
     match value {
         Some(value) if (min..=max).contains(&value) => Ok(u8::try_from(value).ok()),
-        Some(_) => Err(Problem::field(
-            field,
-            &format!("debe estar entre {min} y {max}."),
-            &format!("must be between {min} and {max}."),
-        )),
+        Some(_) => Err(fields::range(min, max).about(field)),
         None => Ok(None),
     }
 }

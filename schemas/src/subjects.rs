@@ -26,17 +26,9 @@ pub enum JobKind {
     Delete,
 }
 
+names! { JobKind { Document = "document", Record = "record", Delete = "delete" } }
+
 impl JobKind {
-    pub const ALL: [Self; 3] = [Self::Document, Self::Record, Self::Delete];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Document => "document",
-            Self::Record => "record",
-            Self::Delete => "delete",
-        }
-    }
-
     /// The subjects of all jobs of this kind.
     pub fn filters(self) -> Vec<String> {
         let uploads = (self == Self::Document).then_some(UPLOAD);

@@ -1,5 +1,30 @@
 //! The few rules about text that every part of acorag keeps.
 
+use crate::{Problem, messages::fields};
+
+/// Refuses a field's text that has more than `max` characters, or that PostgreSQL cannot store.
+pub fn check(field: &str, text: &str, max: usize) -> Result<(), Problem> {
+    if is_longer(text, max) {
+        Err(fields::too_long(max).about(field))
+    } else if text.contains('\0') {
+        Err(fields::nul().about(field))
+    } else {
+        Ok(())
+    }
+}
+
+/// A name as somebody chose it, without the white space around it: of at most `max` characters, none for control.
+pub fn name(field: &str, raw: &str, max: usize) -> Result<String, Problem> {
+    let name = raw.trim();
+    if name.chars().any(char::is_control) {
+        Err(fields::control().about(field))
+    } else if is_longer(name, max) {
+        Err(fields::too_long(max).about(field))
+    } else {
+        Ok(name.to_owned())
+    }
+}
+
 /// The text as PostgreSQL can store it: its `text` and `jsonb` hold no NUL.
 pub fn without_nul(text: impl Into<String>) -> String {
     let mut text = text.into();

@@ -7,7 +7,7 @@ use std::{
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
-use schemas::{Answer, Problem, Request, headers, problem::Reason, subjects};
+use schemas::{Answer, Problem, Request, headers, messages::calls, problem::Reason, subjects};
 use serde::Serialize;
 
 use super::{
@@ -171,11 +171,7 @@ fn said(panic: &(dyn Any + Send)) -> &str {
 }
 
 fn unanswerable(why: &str) -> Failure {
-    Failure::Dead(Reason::new(
-        "unanswerable",
-        format!("Consulta sin respuesta posible: {why}."),
-        format!("Cannot be answered: {why}."),
-    ))
+    Failure::Dead(calls::unanswerable(why).reason("unanswerable"))
 }
 
 /// Work on one query ends here, whatever deadline its sender claims.

@@ -1,0 +1,69 @@
+use super::*;
+
+fn found(query: &str) -> Vec<String> {
+    in_query(query).into_iter().map(|code| code.normalized).collect()
+}
+
+#[test]
+fn however_it_is_typed() {
+    for query in [
+        "200076-CCC02-PL-AR-000400",
+        "200076_ccc02_pl_ar_000400",
+        "200076 ccc02 pl ar 000400",
+        "200076.ccc02.pl.ar.000400",
+        "  200076CCC02PLAR000400 ",
+    ] {
+        assert_eq!(found(query), ["200076CCC02PLAR000400"], "{query}");
+        assert!(whole_query(query).is_some(), "{query}");
+    }
+}
+
+#[test]
+fn parts_and_numbers_inside_a_question() {
+    assert_eq!(found("CCC02-PL"), ["CCC02PL"]);
+    assert_eq!(found("000400"), ["000400"]);
+    assert_eq!(found("rfi 42"), ["RFI42"]);
+    assert_eq!(found("¿Qué dice el plano 000400?"), ["000400"]);
+    assert_eq!(found("estado de la RFI 0042, por favor"), ["RFI0042"]);
+    assert_eq!(found("bomba P-101A"), ["P101A"]);
+    assert_eq!(found("400"), ["400"]);
+}
+
+#[test]
+fn a_discipline_may_look_like_a_word() {
+    for query in ["200076 CCC02 PL ES 000211", "200076 ccc02 pl es 000211", "200076-CCC02 PL.ES_000211"] {
+        assert_eq!(found(query), ["200076CCC02PLES000211"], "{query}");
+        assert!(whole_query(query).is_some(), "{query}");
+    }
+    assert_eq!(
+        found("el plano 200076 ccc02 pl in 000211"),
+        ["200076CCC02PLIN000211", "200076CCC02PL", "000211"]
+    );
+    assert_eq!(found("plano 200076 en la página 3"), ["200076"]);
+    assert_eq!(found("PLANO 200076 EN LA PÁGINA 3"), ["200076"]);
+    assert_eq!(found("plano 200076 en, 3"), ["200076"]);
+    assert_eq!(found("losa de 20 cm en 3 días"), Vec::<String>::new());
+    assert!(found("plano 200076 en 24 horas").contains(&"200076".to_owned()));
+}
+
+#[test]
+fn questions_without_a_number() {
+    for query in [
+        "¿Cuántos puntos dejaron escapar en defensa los Panthers?",
+        "planos aprobados en 2024",
+        "losa de 20 cm",
+        "RECUBRIMIENTO DE LA LOSA",
+        "",
+        "…",
+    ] {
+        assert_eq!(found(query), Vec::<String>::new(), "{query}");
+    }
+    assert!(whole_query("bomba P-101A").is_none());
+}
+
+#[test]
+fn bounded() {
+    let many: String = (0..100).map(|n| format!("RFI-{n:04}, ")).collect();
+    assert_eq!(found(&many).len(), MAX_CODES);
+    assert!(found(&"1 ".repeat(1_000)).is_empty());
+}

@@ -1,0 +1,41 @@
+use super::*;
+
+fn spanish(word: &str) -> String {
+    Stems::new().stem(&crate::fold::fold(word), Language::Spanish)
+}
+
+fn english(word: &str) -> String {
+    Stems::new().stem(word, Language::English)
+}
+
+#[test]
+fn accents_do_not_matter() {
+    for (accented, plain) in
+        [("aplicación", "aplicacion"), ("presión", "presion"), ("cálculo", "calculo"), ("diseño", "diseno")]
+    {
+        assert_eq!(spanish(accented), spanish(plain));
+    }
+}
+
+#[test]
+fn inflections_meet() {
+    for (one, other) in [
+        ("aplicación", "aplicaciones"),
+        ("presión", "presiones"),
+        ("plano", "planos"),
+        ("muro", "muros"),
+        ("hormigón", "hormigones"),
+        ("instalación", "instalaciones"),
+        ("impermeabilización", "impermeabilizante"),
+    ] {
+        assert_eq!(spanish(one), spanish(other), "{one} {other}");
+    }
+    for (one, other) in [("drawing", "drawings"), ("installation", "installed"), ("pump", "pumps")] {
+        assert_eq!(english(one), english(other), "{one} {other}");
+    }
+}
+
+#[test]
+fn figures_stay() {
+    assert_eq!(spanish("1234567890.5"), "1234567890.5");
+}

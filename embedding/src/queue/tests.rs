@@ -1,0 +1,77 @@
+use super::*;
+
+type Reply = oneshot::Receiver<Result<Vec<f32>, Error>>;
+
+fn job(kind: Kind, text: &str) -> (Job, Reply) {
+    let (reply, receiver) = oneshot::channel();
+    (Job { kind, text: text.to_owned(), since: Instant::now(), reply }, receiver)
+}
+
+fn query(queue: &Queue, text: &str) -> Result<Reply, Error> {
+    let (job, reply) = job(Kind::Query, text);
+    queue.push_query(job).map(|()| reply)
+}
+
+fn passages(queue: &Queue, texts: &[&str]) -> Result<Vec<Reply>, Error> {
+    let (jobs, replies) = texts.iter().map(|text| job(Kind::Passage, text)).unzip();
+    queue.push_passages(jobs).map(|()| replies)
+}
+
+fn drain(queue: &Queue) -> Vec<String> {
+    std::iter::from_fn(|| queue.lock().next()).map(|job| job.text).collect()
+}
+
+#[test]
+fn queries_go_first_and_documents_take_turns() {
+    let queue = Queue::new(10);
+    let _replies = (
+        passages(&queue, &["a1", "a2", "a3"]).unwrap(),
+        passages(&queue, &["b1"]).unwrap(),
+        query(&queue, "q1").unwrap(),
+        passages(&queue, &["c1", "c2"]).unwrap(),
+        query(&queue, "q2").unwrap(),
+    );
+    assert_eq!(drain(&queue), ["q1", "q2", "a1", "b1", "c1", "a2", "c2", "a3"]);
+}
+
+#[test]
+fn a_full_lane_refuses_and_leaves_the_other_alone() {
+    let queue = Queue::new(2);
+    let _document = passages(&queue, &["1", "2", "3", "4", "5"]).unwrap();
+    assert_eq!(passages(&queue, &["6"]).unwrap_err(), Error::Busy);
+    let _queries = (query(&queue, "a").unwrap(), query(&queue, "b").unwrap());
+    assert_eq!(query(&queue, "c").unwrap_err(), Error::Busy);
+    assert_eq!((queue.waiting(Kind::Passage), queue.waiting(Kind::Query)), (5, 2));
+}
+
+#[test]
+fn abandoned_texts_make_room() {
+    let queue = Queue::new(2);
+    drop(passages(&queue, &["1", "2"]).unwrap());
+    let _kept = passages(&queue, &["3"]).unwrap();
+    assert_eq!(drain(&queue), ["3"]);
+}
+
+#[test]
+fn closing_fails_what_waits_and_what_comes() {
+    let queue = Queue::new(2);
+    let mut waiting = query(&queue, "a").unwrap();
+    queue.close();
+    assert!(waiting.try_recv().is_err());
+    assert_eq!(query(&queue, "b").unwrap_err(), Error::Closed);
+    assert!(queue.pop().is_none());
+}
+
+#[test]
+fn a_waiting_worker_wakes_for_work_and_for_the_end() {
+    let queue = Queue::new(2);
+    std::thread::scope(|threads| {
+        let worker = threads.spawn(|| (queue.pop().map(|job| job.text), queue.pop().map(|job| job.text)));
+        let _reply = query(&queue, "a").unwrap();
+        while queue.waiting(Kind::Query) > 0 {
+            std::thread::yield_now();
+        }
+        queue.close();
+        assert_eq!(worker.join().unwrap(), (Some("a".to_owned()), None));
+    });
+}

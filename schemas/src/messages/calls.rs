@@ -1,0 +1,51 @@
+//! Why a call failed, wherever on its way that was found.
+
+catalogue! {
+    not_found() {
+        "No existe, o no pertenece a un proyecto que usted pueda leer.",
+        "It does not exist, or belongs to no project that you may read."
+    }
+    internal() {
+        "Error interno. Indique el request_id al administrador.",
+        "Internal error. Give the request_id to your administrator."
+    }
+    unavailable() {
+        "Un servicio necesario no está disponible en este momento. Inténtelo de nuevo en unos segundos.",
+        "A service this needs is not available right now. Try again in a few seconds."
+    }
+    overloaded() {
+        "Hay demasiado trabajo en curso. Inténtelo de nuevo en unos segundos.",
+        "There is too much work under way. Try again in a few seconds."
+    }
+    timeout() {
+        "La respuesta no llegó a tiempo. Inténtelo de nuevo.",
+        "The answer did not arrive in time. Try again."
+    }
+    unanswerable(why: &str) { "Consulta sin respuesta posible: {why}.", "Cannot be answered: {why}." }
+
+    unauthorized() {
+        "Falta una clave válida: envíela como «Authorization: Bearer …» o «X-API-Key».",
+        "A valid key is missing: send it as \"Authorization: Bearer …\" or \"X-API-Key\"."
+    }
+    /// Says neither which of the two is wrong nor whether the account exists.
+    bad_login() {
+        "El correo o la contraseña no son correctos.",
+        "The email or the password is not correct."
+    }
+    registration_closed() {
+        "El registro está cerrado. Pida una cuenta al administrador.",
+        "Registration is closed. Ask the administrator for an account."
+    }
+    email_taken() {
+        "Ya existe una cuenta con este correo.",
+        "There is already an account with this email."
+    }
+    role_needed(role: &str) {
+        "Su clave no permite esto: hace falta el rol «{role}».",
+        "Your key does not allow this: it takes the role \"{role}\"."
+    }
+    project_not_writable() {
+        "Su clave no permite escribir en este proyecto.",
+        "Your key does not allow writing to this project."
+    }
+}
