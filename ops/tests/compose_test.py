@@ -74,6 +74,7 @@ class Compose(unittest.TestCase):
         networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
         self.assertFalse(networks["acorag-api"] & networks["postgres"])
         self.assertFalse(networks["nats"] & networks["postgres"])
+        self.assertFalse(networks["acorag-query-worker"] & networks["valkey"])
         isolated = {name for name, network in yaml.safe_load(TEXT)["networks"].items() if network and network["internal"]}
         self.assertTrue(networks["postgres"] | networks["valkey"] <= isolated)
 

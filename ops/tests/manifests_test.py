@@ -367,9 +367,10 @@ class Names(unittest.TestCase):
         for name in SERVICES:
             (container,) = containers(find(objects, "Deployment", name)["spec"]["template"])
             own = {one["name"] for one in container["env"]}
-            needed = {"NATS_USER", "NATS_PASSWORD", "REDIS_URL"}
+            needed = {"NATS_USER", "NATS_PASSWORD"}
             needed |= {"BIND"} if name == "acorag-api" else {"DATABASE_URL", "MODEL_DIR", "HEALTH_BIND"}
             self.assertEqual(needed - own, set(), name)
+            self.assertEqual("REDIS_URL" in own, name != "acorag-query-worker", name)
 
     @each_overlay
     def test_every_reference_leads_somewhere(self, objects):
@@ -473,7 +474,7 @@ class Network(unittest.TestCase):
     ARROWS = {
         ("api", "nats", 4222), ("ingest-worker", "nats", 4222), ("query-worker", "nats", 4222),
         ("migrate", "nats", 4222), ("backup", "nats", 4222), ("nats", "nats", 6222),
-        ("api", "valkey", 6379), ("ingest-worker", "valkey", 6379), ("query-worker", "valkey", 6379),
+        ("api", "valkey", 6379), ("ingest-worker", "valkey", 6379),
         ("ingest-worker", "postgres", 5432), ("query-worker", "postgres", 5432), ("migrate", "postgres", 5432),
         ("backup", "postgres", 5432),
         ("api", "collector", 4318), ("ingest-worker", "collector", 4318), ("query-worker", "collector", 4318),

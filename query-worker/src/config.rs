@@ -1,6 +1,6 @@
 //! Every setting of the query worker.
 
-use platform::{health, lifecycle, nats, postgres, redis, telemetry};
+use platform::{health, lifecycle, nats, postgres, telemetry};
 
 /// Answers searches, look-ups and chats that arrive through NATS JetStream.
 #[derive(Debug, Clone, clap::Parser)]
@@ -10,8 +10,6 @@ pub struct Config {
     pub nats: nats::Config,
     #[command(flatten)]
     pub postgres: postgres::Config,
-    #[command(flatten)]
-    pub redis: redis::Config,
     #[command(flatten)]
     pub embedding: embedding::Config,
     #[command(flatten)]

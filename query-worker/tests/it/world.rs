@@ -87,7 +87,6 @@ fn config(stack: &Stack, database_url: &str, settings: &[&str]) -> Config {
         "query-worker".to_owned(),
         format!("--nats-url={}", stack.nats_url()),
         format!("--database-url={database_url}"),
-        format!("--redis-url={}", stack.redis_url()),
         format!("--model-dir={}", paths.model.display()),
         format!("--ort-dylib-path={}", paths.onnxruntime.display()),
         "--health-port=0".to_owned(),
