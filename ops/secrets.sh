@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes what compose.yaml needs at its first start: passwords in .env, and the key pair of the backups. Run it as often as
-# you like: what is there stays as it is.
+# Makes what compose.yaml needs for its first start: passwords in .env, and the key pair of the backups. You may run it again:
+# it does not change existing values.
 #
 # usage: ops/secrets.sh [FOLDER]   (default: where compose.yaml is)
 set -euo pipefail
@@ -16,16 +16,17 @@ has() { grep -q "^$1=." "$env"; }
 
 for name in NATS_{API,INGEST,QUERY,MIGRATE,PRODUCER,BACKUP}_PASSWORD \
     POSTGRES_PASSWORD POSTGRES_{MIGRATE,INGEST,QUERY,BACKUP,MONITOR}_PASSWORD VALKEY_PASSWORD GRAFANA_PASSWORD; do
-    # Hexadecimal, because passwords stand in URLs; a letter first, because nats.conf takes 1234e5 for a number.
+    # Hexadecimal, because passwords are parts of URLs; a letter first, because nats.conf reads 1234e5 as a number.
     has "$name" || echo "$name=p$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" >> "$env"
 done
 
-# Where Alertmanager reads the addresses it tells (ops/alertmanager). It is another user: the folder above keeps others out.
+# Alertmanager reads its webhook addresses from this folder (ops/alertmanager). It runs as another user, so this folder is
+# readable; the folder above it keeps other users out.
 mkdir -p .secrets/alerts
 chmod 755 .secrets/alerts
 
-# Whoever has the identity reads every backup, and nobody does without it: keep a copy away from this machine. Only its
-# public half is needed to make backups.
+# The identity decrypts every backup, and without it no backup can be read: keep a copy on another machine. Making backups
+# needs only its public key.
 if ! has BACKUP_RECIPIENT; then
     image=${ACORAG_IMAGE:-acorag/acorag}
     docker image inspect "$image" > /dev/null 2>&1 || docker build --tag "$image" "$root"

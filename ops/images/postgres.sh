@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes the database at the first start, as the official image does from the same variables; then runs what it is told.
+# Creates the database at the first start from the variables that the official image uses; then runs its arguments.
 set -eu
 if [ "$1" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
-    # Only a complete database ever has the final name.
+    # The data gets its final name only when it is complete.
     rm -rf "$PGDATA.part"
     mkdir -p "$PGDATA.part"
     printf '%s' "$POSTGRES_PASSWORD" > /tmp/password

@@ -1,20 +1,20 @@
-# Stand-ins for images of registries, for a machine that reaches none (ops/containers.sh): Debian by debootstrap, and the
-# servers of the development stack. Each has what the image it stands for is asked for in compose.yaml, no more.
+# Replacements for images of registries, for a machine that reaches no registry (ops/containers.sh): Debian by debootstrap,
+# with the servers of the development stack. Each offers only what compose.yaml uses of the original image.
 
-# For nats
+# Replaces nats
 FROM acorag-local/debian AS nats
 RUN busybox --install -s /usr/local/bin
 COPY .stack/bin/nats-server /usr/local/bin/
 ENTRYPOINT ["nats-server"]
 
-# For valkey/valkey
+# Replaces valkey/valkey
 FROM acorag-local/debian AS valkey
 RUN busybox --install -s /usr/local/bin && install -d -o 65532 -g 65532 /data
 COPY .stack/bin/valkey-server /usr/local/bin/
 WORKDIR /data
 CMD ["valkey-server"]
 
-# For pgvector/pgvector
+# Replaces pgvector/pgvector
 FROM acorag-local/debian AS postgres
 RUN groupadd --gid 999 postgres && useradd --uid 999 --gid 999 --home-dir /var/lib/postgresql postgres \
     && install -d -o postgres -g postgres /var/lib/postgresql /run/postgresql
