@@ -1,6 +1,6 @@
 //! Builds the worker and runs it. Building is apart from running, so that tests start the real thing.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use embedding::{Embed, Figures, Model};
@@ -15,7 +15,7 @@ use platform::{
     postgres,
     redis::Connected,
 };
-use reader::Limits;
+use reader::{Limits, Reader};
 use schemas::subjects::{self, JobKind};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -34,11 +34,8 @@ pub struct App {
     pub model: Arc<dyn Embed>,
     pub generations: Generations,
     pub metrics: Metrics,
-    /// The program that reads files.
-    pub reader: PathBuf,
-    pub pdfium: PathBuf,
+    pub reader: Reader,
     pub max_file_bytes: u64,
-    pub limits: Limits,
     /// Files being read.
     pub readers: Arc<Semaphore>,
     pub chunking: ChunkOptions,
@@ -52,7 +49,8 @@ const MAX_ATTEMPTS: i64 = 5;
 
 impl App {
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
-        let reader = reader::program(config.reader_path.as_deref())?;
+        let limits = Limits { memory_bytes: u64::from(config.read_memory_mib) << 20, ..Limits::default() };
+        let reader = Reader::find(config.reader_path.as_deref(), &config.pdfium_path, limits)?;
         let metrics = Metrics::new()?;
         let model = Model::load(&config.embedding).await?;
         metrics.registry.register(Box::new(Figures::new(model.clone())?))?;
@@ -78,9 +76,7 @@ impl App {
             generations: Generations::new(redis),
             metrics,
             reader,
-            pdfium: config.pdfium_path.clone(),
             max_file_bytes: u64::from(config.max_upload_mb) << 20,
-            limits: Limits { memory_bytes: u64::from(config.read_memory_mib) << 20, ..Limits::default() },
             readers: Arc::new(Semaphore::new(config.read_slots.max(1))),
             chunking,
         })

@@ -1,6 +1,6 @@
 //! Why a document could not be read, in words that its owner can act on.
 
-use schemas::problem::Reason;
+use schemas::{messages::reading, problem::Reason};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -37,55 +37,18 @@ impl Error {
     }
 
     pub fn reason(&self) -> Reason {
-        match self {
-            Self::Empty => Reason::new("empty", "El archivo está vacío.", "The file is empty."),
-            Self::NoText => {
-                Reason::new("no_text", "El documento no contiene texto.", "There is no text in the document.")
-            }
-            Self::ScanWithoutText => Reason::new(
-                "scan_without_text",
-                "El documento es un escaneo: sus páginas son imágenes sin texto. Aplíquele OCR y súbalo de nuevo.",
-                "The document is a scan: its pages are images without text. Run OCR on it and upload it again.",
-            ),
-            Self::PasswordProtected => Reason::new(
-                "password_protected",
-                "El documento está protegido con contraseña. Quite la protección y súbalo de nuevo.",
-                "The document is protected by a password. Remove the protection and upload it again.",
-            ),
-            Self::Damaged(_) => Reason::new(
-                "damaged",
-                "El archivo está dañado o incompleto. Compruebe que se abre en su programa y súbalo de nuevo.",
-                "The file is damaged or incomplete. Check that it opens in its program and upload it again.",
-            ),
-            Self::TooLarge { limit, .. } => Reason::new(
-                "too_large",
-                format!(
-                    "El documento supera los límites de lectura ({limit}). Divídalo en partes más pequeñas."
-                ),
-                format!("The document exceeds what can be read ({limit}). Split it into smaller parts."),
-            ),
-            Self::Unsupported(_) => Reason::new(
-                "unsupported",
-                "El formato no se admite. Se admiten PDF, DOCX, TXT, Markdown, HTML, XLSX, CSV, PPTX, EML, MSG, JSON y \
-                 NDJSON.",
-                "The format is not supported. PDF, DOCX, TXT, Markdown, HTML, XLSX, CSV, PPTX, EML, MSG, JSON and \
-                 NDJSON are.",
-            ),
-            Self::TimedOut(seconds) => Reason::new(
-                "timed_out",
-                format!("La lectura del documento superó los {seconds} segundos."),
-                format!("Reading the document took longer than {seconds} seconds."),
-            ),
-            Self::OutOfMemory => Reason::new(
-                "out_of_memory",
-                "La lectura del documento necesitó demasiada memoria. Divídalo en partes más pequeñas.",
-                "Reading the document needed too much memory. Split it into smaller parts.",
-            ),
-            Self::Crashed(_) | Self::Unavailable(_) => Reason::new(
-                "reader_failed",
-                "El lector de documentos falló con este archivo.",
-                "The document reader failed on this file.",
-            ),
-        }
+        let (code, sentence) = match self {
+            Self::Empty => ("empty", reading::empty()),
+            Self::NoText => ("no_text", reading::no_text()),
+            Self::ScanWithoutText => ("scan_without_text", reading::scan_without_text()),
+            Self::PasswordProtected => ("password_protected", reading::password_protected()),
+            Self::Damaged(_) => ("damaged", reading::damaged()),
+            Self::TooLarge { limit, .. } => ("too_large", reading::too_large(*limit)),
+            Self::Unsupported(_) => ("unsupported", reading::unsupported()),
+            Self::TimedOut(seconds) => ("timed_out", reading::timed_out(*seconds)),
+            Self::OutOfMemory => ("out_of_memory", reading::out_of_memory()),
+            Self::Crashed(_) | Self::Unavailable(_) => ("reader_failed", reading::failed()),
+        };
+        sentence.reason(code)
     }
 }

@@ -1,22 +1,21 @@
 //! From a file to text with pages and headings.
 //!
-//! Files come from outside, so none is parsed in the process that asks: [`run`] starts the program `acorag-reader` with
-//! limits on memory, time and output, and says what it found. The parsers belong to that program; here is what both sides
-//! share.
+//! Files come from outside, so none is parsed in the process that asks: a [`Reader`] starts the program `acorag-reader`
+//! with limits on memory, time and output, and says what it found. The parsers belong to that program; here is what both
+//! sides share.
 
 pub mod blocks;
-pub mod encoding;
 mod error;
-pub mod records;
 mod run;
 pub mod text;
 pub mod wire;
 
 use chrono::{DateTime, Utc};
+use schemas::problem::Reason;
 use serde::{Deserialize, Serialize};
 
 pub use error::Error;
-pub use run::{Hints, PROTOCOL, Request, program, run};
+pub use run::{Found, Hints, Reader, Records};
 
 /// What a document says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -67,6 +66,29 @@ pub struct Attachment {
     pub bytes: Vec<u8>,
 }
 
+/// A record of a bulk import, which becomes a document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Where it stands in the file: its line, or its position in the list, from 1.
+    pub index: u64,
+    pub document_id: String,
+    /// The project it names itself.
+    pub project: Option<String>,
+    pub metadata: schemas::Metadata,
+    pub filename: String,
+    pub full_text: Option<String>,
+    /// Its metadata as text, for records without `full_text`.
+    pub labelled: String,
+}
+
+/// A record that cannot become a document.
+#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
+#[error("record {index}: {}", reason.message.en)]
+pub struct RecordError {
+    pub index: u64,
+    pub reason: Reason,
+}
+
 /// Bounds of everything that a file decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -93,6 +115,9 @@ pub struct Limits {
     pub cpu_seconds: u64,
     /// Wall clock of the child, in seconds.
     pub wall_seconds: u64,
+    /// The same two for a bulk import, whose records are read one by one. Its wall clock stands still while nobody waits
+    /// for a record.
+    pub import_seconds: u64,
 }
 
 impl Default for Limits {
@@ -112,6 +137,7 @@ impl Default for Limits {
             memory_bytes: 640 * MIB,
             cpu_seconds: 120,
             wall_seconds: 180,
+            import_seconds: 1_800,
         }
     }
 }

@@ -36,7 +36,7 @@ impl Mail {
         blocks.push(BlockKind::Paragraph, &self.header(), None)?;
         for body in &self.bodies {
             let read = match body {
-                Body::Text(text) => text::read(unquoted(text).as_bytes(), limits)?,
+                Body::Text(text) => text::structure(&unquoted(text), limits)?,
                 Body::Html(html) => html::read_text(html, limits)?,
             };
             for block in read.blocks {

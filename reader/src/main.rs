@@ -2,9 +2,11 @@
 //!
 //! Each format is one file with one function: bytes in, [`Extracted`] or [`Error`] out.
 
+mod confine;
 mod csv;
 mod docx;
 mod eml;
+mod encoding;
 mod format;
 #[cfg(test)]
 mod hostile;
@@ -17,6 +19,7 @@ mod ole;
 mod opc;
 mod pdf;
 mod pptx;
+mod records;
 mod sheet;
 mod table;
 mod xls;
@@ -25,28 +28,29 @@ mod xml;
 mod zip;
 
 use std::{
-    io::{self, Read as _},
-    path::Path,
+    fs::File,
+    io::{self, BufReader, BufWriter, Read as _, Seek as _},
     process::ExitCode,
 };
 
 use reader::{
-    Attachment, Block, BlockKind, Error, Extracted, ExtractedMetadata, Limits, PROTOCOL, Request, blocks,
-    encoding, records, text, wire,
+    Attachment, Block, BlockKind, Error, Extracted, ExtractedMetadata, Limits, Record, RecordError, blocks,
+    text,
+    wire::{self, PROTOCOL, Request},
 };
-use rustix::process::{Resource, Rlimit, setrlimit};
 
 use format::Format;
 
 fn main() -> ExitCode {
-    let outcome = request().and_then(|request| {
-        confine(&request.limits)?;
-        read(&request)
-    });
-    match wire::write(io::stdout().lock(), &outcome) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    let output = BufWriter::new(io::stdout().lock());
+    let written = match request().and_then(|request| Ok((input(&request)?, request))) {
+        Err(error) => wire::write(output, &Err(error)),
+        Ok((Input::Document(file), request)) => wire::write(output, &read(file, &request)),
+        Ok((Input::Records(file), request)) => {
+            wire::write_records(output, records::read(BufReader::new(file), &request.limits))
+        }
+    };
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What this process is to do. A rollout may have replaced this program while a worker of the old release is running.
@@ -60,28 +64,28 @@ fn request() -> Result<Request, Error> {
     Ok(request)
 }
 
-/// Before the first byte of the document is read: nothing it makes us do goes beyond this.
-fn confine(limits: &Limits) -> Result<(), Error> {
-    // Standard streams, the document, the library and what the loader needs to find it.
-    const OPEN_FILES: u64 = 32;
-    let same = |limit| Rlimit { current: Some(limit), maximum: Some(limit) };
-    // The soft limit ends us with a signal that tells the cause; the hard one is for a handler that would not end.
-    let cpu = Rlimit { current: Some(limits.cpu_seconds), maximum: Some(limits.cpu_seconds + 2) };
-    for (resource, limit) in [
-        (Resource::Core, same(0)),
-        (Resource::Fsize, same(0)),
-        (Resource::Nofile, same(OPEN_FILES)),
-        (Resource::Cpu, cpu),
-        (Resource::As, same(limits.memory_bytes)),
-    ] {
-        setrlimit(resource, limit).map_err(|error| Error::Unavailable(format!("{resource:?}: {error}")))?;
-    }
-    Ok(())
+enum Input {
+    Document(File),
+    Records(File),
 }
 
-fn read(request: &Request) -> Result<Extracted, Error> {
+/// Opens the file and sees what it is; from here on nothing that it makes us do goes beyond the limits.
+fn input(request: &Request) -> Result<Input, Error> {
+    confine::this_process(&request.limits)?;
+    let mut file = File::open(&request.input).map_err(unreadable)?;
+    let mut first = Vec::new();
+    file.by_ref().take(64 * 1024).read_to_end(&mut first).map_err(unreadable)?;
+    file.rewind().map_err(unreadable)?;
+    if records::is_records(&first) {
+        confine::for_import(&request.limits)?;
+        return Ok(Input::Records(file));
+    }
+    Ok(Input::Document(file))
+}
+
+fn read(file: File, request: &Request) -> Result<Extracted, Error> {
     let limits = &request.limits;
-    let bytes = bytes(&request.input, limits)?;
+    let bytes = bytes(file, limits)?;
     let format = Format::detect(&request.filename, &request.media_type, &bytes)?;
     let mut extracted = match format {
         Format::Pdf => pdf::read(&bytes, &request.pdfium, limits),
@@ -90,7 +94,7 @@ fn read(request: &Request) -> Result<Extracted, Error> {
         Format::Xlsx => xlsx::read(&bytes, limits),
         Format::Xls => xls::read(&bytes, limits),
         Format::Csv => csv::read(&bytes, limits),
-        Format::Text => text::read(&bytes, limits),
+        Format::Text => text::structure(&encoding::decode(&bytes), limits),
         Format::Markdown => markdown::read(&bytes, limits),
         Format::Html => html::read(&bytes, limits),
         Format::Eml => eml::read(&bytes, limits),
@@ -107,16 +111,18 @@ fn read(request: &Request) -> Result<Extracted, Error> {
 }
 
 /// The whole file: every format but plain text must be seen from both ends.
-fn bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
-    let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::OutOfMemory => Error::OutOfMemory,
-        _ => Error::Unavailable(format!("reading the input: {error}")),
-    };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+fn bytes(file: File, limits: &Limits) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     file.take(limits.unpacked_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > limits.unpacked_bytes {
         return Err(Error::TooLarge { what: "bytes".to_owned(), limit: limits.unpacked_bytes });
     }
     Ok(bytes)
+}
+
+fn unreadable(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::OutOfMemory => Error::OutOfMemory,
+        _ => Error::Unavailable(format!("reading the input: {error}")),
+    }
 }

@@ -1,20 +1,36 @@
-//! Starts the child, listens to it, and makes an outcome of however it ends.
+//! Starts the reader, listens to it, and makes an outcome of however it ends.
 
 use std::{
     io,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use serde::{Deserialize, Serialize};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    process::{Child, Command},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Take},
+    process::{Child, ChildStdout, Command},
+    task::JoinHandle,
+    time::{error::Elapsed, timeout},
 };
 
-use super::{Error, Extracted, Limits, wire};
+use super::{
+    Error, Extracted, Limits, Record, RecordError,
+    wire::{self, Answer, PROTOCOL, Request},
+};
+
+/// Bytes of the reader's error output that are kept for the log.
+const ERROR_OUTPUT_BYTES: u64 = 4 * 1024;
+
+/// The program that reads, and what it is told each time.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pub program: PathBuf,
+    /// The PDFium library.
+    pub pdfium: PathBuf,
+    pub limits: Limits,
+}
 
 /// What the sender says about the file.
 #[derive(Debug, Clone, Default)]
@@ -23,110 +39,161 @@ pub struct Hints {
     pub media_type: String,
 }
 
-/// Bytes of the child's error output that are kept for the log.
-const ERROR_OUTPUT_BYTES: u64 = 4 * 1024;
-
-/// The form of [`Request`] and of the answer. A worker and a program of different releases may meet while one of them is
-/// being replaced; they refuse each other, and the file is read once both are of one release.
-pub const PROTOCOL: u32 = 1;
-
-/// What the program is asked, as JSON on its standard input.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Request {
-    pub protocol: u32,
-    /// The file to read.
-    pub input: PathBuf,
-    /// The PDFium library.
-    pub pdfium: PathBuf,
-    /// The name the file came with.
-    pub filename: String,
-    /// The media type it came with.
-    pub media_type: String,
-    pub limits: Limits,
+/// What a file holds.
+#[derive(Debug)]
+pub enum Found {
+    Document(Extracted),
+    Records(Records),
 }
 
-/// Where the program is: as configured, else beside the program that runs.
-pub fn program(configured: Option<&Path>) -> io::Result<PathBuf> {
-    let program = match configured {
-        Some(path) => path.to_owned(),
-        None => std::env::current_exe()?.with_file_name("acorag-reader"),
-    };
-    if program.is_file() {
-        return Ok(program);
+impl Reader {
+    /// With the program as configured, else the one beside the program that runs.
+    pub fn find(program: Option<&Path>, pdfium: &Path, limits: Limits) -> io::Result<Self> {
+        let program = match program {
+            Some(path) => path.to_owned(),
+            None => std::env::current_exe()?.with_file_name("acorag-reader"),
+        };
+        if !program.is_file() {
+            let missing = format!("{} is missing (READER_PATH says where it is)", program.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, missing));
+        }
+        Ok(Self { program, pdfium: pdfium.to_owned(), limits })
     }
-    let missing = format!("{} is missing (READER_PATH names another place)", program.display());
-    Err(io::Error::new(io::ErrorKind::NotFound, missing))
+
+    /// Reads a file in a process of its own.
+    pub async fn read(&self, input: &Path, hints: Hints) -> Result<Found, Error> {
+        let request = Request {
+            protocol: PROTOCOL,
+            input: input.to_owned(),
+            pdfium: self.pdfium.clone(),
+            filename: hints.filename,
+            media_type: hints.media_type,
+            limits: self.limits.clone(),
+        };
+        let limits = &self.limits;
+        match Conversation::start(&self.program, limits)?.ask(&request).await? {
+            // It has said all, and ends by itself or by being dropped.
+            (Answer::Document(extracted), _) => Ok(Found::Document(extracted)),
+            (Answer::Records, conversation) => {
+                Ok(Found::Records(Records(Some(Box::new(conversation.about_records())))))
+            }
+        }
+    }
 }
 
-/// Reads a file in a process of its own, by the program at `program`.
-pub async fn run(
-    program: &Path,
-    pdfium: &Path,
-    input: &Path,
-    hints: Hints,
-    limits: &Limits,
-) -> Result<Extracted, Error> {
-    let request = Request {
-        protocol: PROTOCOL,
-        input: input.to_owned(),
-        pdfium: pdfium.to_owned(),
-        filename: hints.filename,
-        media_type: hints.media_type,
-        limits: limits.clone(),
-    };
-    let mut child = start(program)?;
-    let wall = Duration::from_secs(limits.wall_seconds);
-    let outcome = tokio::time::timeout(wall, async {
-        ask(&mut child, &request).await?;
-        listen(&mut child, limits).await
-    });
-    let Ok(outcome) = outcome.await else {
+/// The records of a bulk import. The reader goes on only as they are taken, and ends when this is dropped.
+#[derive(Debug)]
+pub struct Records(Option<Box<Conversation>>);
+
+impl Records {
+    /// The next records, at most `most`; none at the end.
+    pub async fn next(&mut self, most: usize) -> Result<Vec<Result<Record, RecordError>>, Error> {
+        let Some(conversation) = self.0.take() else { return Ok(Vec::new()) };
+        let ((records, more), conversation) = conversation.records(most).await?;
+        self.0 = more.then(|| Box::new(conversation));
+        Ok(records)
+    }
+}
+
+/// A running reader.
+#[derive(Debug)]
+struct Conversation {
+    child: Child,
+    said: BufReader<Take<ChildStdout>>,
+    errors: JoinHandle<String>,
+    limits: Limits,
+    /// How long it may let us wait altogether, and what is left of that.
+    seconds: u64,
+    patience: Duration,
+}
+
+impl Conversation {
+    fn start(program: &Path, limits: &Limits) -> Result<Self, Error> {
+        let mut child = Command::new(program)
+            // No secret of ours is in the reach of a file from outside.
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(unavailable)?;
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(Error::Unavailable("the reader's output is not connected".to_owned()));
+        };
+        let seconds = limits.wall_seconds;
+        Ok(Self {
+            child,
+            said: BufReader::new(stdout.take(wire::longest_output(limits))),
+            errors: tokio::spawn(first_and_drain(stderr)),
+            limits: limits.clone(),
+            seconds,
+            patience: Duration::from_secs(seconds),
+        })
+    }
+
+    async fn ask(mut self, request: &Request) -> Result<(Answer, Self), Error> {
+        let started = Instant::now();
+        let answer = timeout(self.patience, async {
+            send(&mut self.child, request).await?;
+            wire::read(&mut self.said, &self.limits).await
+        });
+        let answer = answer.await;
+        let (answer, conversation) = self.unless_ended(started, answer).await?;
+        Ok((answer?, conversation))
+    }
+
+    /// However many records there are, each is bounded, and so is the time that all of them take.
+    fn about_records(mut self) -> Self {
+        self.said.get_mut().set_limit(u64::MAX);
+        self.seconds = self.limits.import_seconds;
+        self.patience = Duration::from_secs(self.seconds);
+        self
+    }
+
+    async fn records(mut self, most: usize) -> Result<(wire::Batch, Self), Error> {
+        let started = Instant::now();
+        let batch = timeout(self.patience, wire::records(&mut self.said, &self.limits, most)).await;
+        self.unless_ended(started, batch).await
+    }
+
+    /// What was said, or why nothing was.
+    async fn unless_ended<T>(
+        mut self,
+        started: Instant,
+        said: Result<io::Result<Option<T>>, Elapsed>,
+    ) -> Result<(T, Self), Error> {
+        self.patience = self.patience.saturating_sub(started.elapsed());
+        if let Ok(said) = said {
+            if let Some(said) = said.map_err(unavailable)? {
+                return Ok((said, self));
+            }
+            // The pipe closes, and a reader that goes on writing ends.
+            drop(self.said);
+            if let Ok(status) = timeout(self.patience, self.child.wait()).await {
+                let errors = self.errors.await.unwrap_or_default();
+                return Err(ended(status.map_err(unavailable)?, &errors, &self.limits));
+            }
+        }
         // Dropping it would kill it, too; waiting for its end leaves no zombie to the runtime.
-        let killed = child.kill().await;
+        let killed = self.child.kill().await;
         tracing::warn!(?killed, "the document reader was stopped: it took too long");
-        return Err(Error::TimedOut(limits.wall_seconds));
-    };
-    outcome
+        Err(Error::TimedOut(self.seconds))
+    }
 }
 
-fn start(program: &Path) -> Result<Child, Error> {
-    Command::new(program)
-        // No secret of ours is in the reach of a file from outside.
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| Error::Unavailable(error.to_string()))
-}
-
-async fn ask(child: &mut Child, request: &Request) -> Result<(), Error> {
-    let json = serde_json::to_vec(request).map_err(|error| Error::Unavailable(error.to_string()))?;
+async fn send(child: &mut Child, request: &Request) -> io::Result<()> {
+    let json = serde_json::to_vec(request)?;
     let Some(mut stdin) = child.stdin.take() else { return Ok(()) };
     match stdin.write_all(&json).await {
         // It ended before it listened: how it ended is what is said.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Unavailable(error.to_string())),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }
 }
 
-async fn listen(child: &mut Child, limits: &Limits) -> Result<Extracted, Error> {
-    let unavailable = |error: std::io::Error| Error::Unavailable(error.to_string());
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(Error::Unavailable("the reader's output is not connected".to_owned()));
-    };
-    let said = async {
-        // Once enough is read the pipe closes, and a child that goes on writing ends.
-        let stdout = BufReader::new(stdout.take(wire::longest_output(limits)));
-        wire::read(stdout, limits).await
-    };
-    let (said, errors) = tokio::join!(said, first_and_drain(stderr));
-    let status = child.wait().await.map_err(unavailable)?;
-    match said.map_err(unavailable)? {
-        Some(outcome) => outcome,
-        None => Err(ended(status, &errors, limits)),
-    }
+fn unavailable(error: io::Error) -> Error {
+    Error::Unavailable(error.to_string())
 }
 
 /// The beginning of the error output; the rest is read, too, so that the child does not wait for us.

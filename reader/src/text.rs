@@ -1,16 +1,12 @@
 //! Plain text: paragraphs out of lines, headings and lists as people type them.
 
-use super::{BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, encoding};
+use super::{BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks};
 
 /// A line at least this long was probably broken by the margin, not by its author.
 const WRAPPED_CHARS: usize = 45;
 
 /// The longest line that may be a heading.
 const HEADING_CHARS: usize = 90;
-
-pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
-    structure(&encoding::decode(bytes), limits)
-}
 
 pub fn structure(text: &str, limits: &Limits) -> Result<Extracted, Error> {
     let mut blocks = Blocks::new(limits);
@@ -142,7 +138,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Vec<(BlockKind, String)> {
-        let extracted = read(text.as_bytes(), &Limits::default()).unwrap();
+        let extracted = structure(text, &Limits::default()).unwrap();
         extracted.blocks.into_iter().map(|block| (block.kind, block.text)).collect()
     }
 
@@ -180,9 +176,9 @@ mod tests {
 
     #[test]
     fn form_feeds_are_pages() {
-        let extracted = read("uno\u{c}dos\u{c}".as_bytes(), &Limits::default()).unwrap();
+        let extracted = structure("uno\u{c}dos\u{c}", &Limits::default()).unwrap();
         assert_eq!(extracted.blocks.iter().map(|block| block.page).collect::<Vec<_>>(), [Some(1), Some(2)]);
-        assert_eq!(read(b"uno", &Limits::default()).unwrap().blocks[0].page, None);
+        assert_eq!(structure("uno", &Limits::default()).unwrap().blocks[0].page, None);
     }
 
     #[test]

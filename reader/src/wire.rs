@@ -1,14 +1,38 @@
-//! What the child says to its parent: JSON lines, and the bytes of attachments behind theirs.
+//! What is said between a worker and the reader: a request as JSON one way, JSON lines the other, and the bytes of
+//! attachments behind theirs.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 
-use super::{Attachment, Block, Error, Extracted, ExtractedMetadata, Limits};
+use super::{Attachment, Block, Error, Extracted, ExtractedMetadata, Limits, Record, RecordError};
+
+/// The form of [`Request`] and of the answer. A worker and a program of different releases may meet while one of them is
+/// being replaced: they refuse each other, and the file is read once both are of one release.
+pub const PROTOCOL: u32 = 1;
+
+/// What the program is asked, on its standard input.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Request {
+    pub protocol: u32,
+    /// The file to read.
+    pub input: PathBuf,
+    /// The PDFium library.
+    pub pdfium: PathBuf,
+    /// The name the file came with.
+    pub filename: String,
+    /// The media type it came with.
+    pub media_type: String,
+    pub limits: Limits,
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Line {
     Metadata(ExtractedMetadata),
     Block(Block),
@@ -18,12 +42,26 @@ enum Line {
         media_type: String,
         length: usize,
     },
+    /// The file is a bulk import: its records follow.
+    Records,
+    Record(Result<Record, RecordError>),
     Failed(Error),
     /// Nothing is missing.
     Done,
 }
 
-/// Bytes that an honest child writes at the most: text may double when it is escaped.
+/// What a file turned out to be.
+#[derive(Debug, PartialEq)]
+pub enum Answer {
+    Document(Extracted),
+    /// A bulk import; [`record`] reads on.
+    Records,
+}
+
+/// Some records, and whether there are more.
+pub type Batch = (Vec<Result<Record, RecordError>>, bool);
+
+/// Bytes that an honest reader writes about a document at the most: text may double when it is escaped.
 pub fn longest_output(limits: &Limits) -> u64 {
     const OVERHEAD: u64 = 64 * 1024 * 1024;
     (limits.text_bytes as u64)
@@ -32,10 +70,12 @@ pub fn longest_output(limits: &Limits) -> u64 {
         .saturating_add(OVERHEAD)
 }
 
-/// The longest line: all the text in one block.
+/// The longest line: all the text in one block, or a record whose values stand in it twice, their numbers written out.
 fn longest_line(limits: &Limits) -> u64 {
     const OVERHEAD: u64 = 64 * 1024;
-    (limits.text_bytes as u64).saturating_mul(2).saturating_add(OVERHEAD)
+    let text = (limits.text_bytes as u64).saturating_mul(2);
+    let record = (limits.record_bytes as u64).saturating_mul(16);
+    text.max(record).saturating_add(OVERHEAD)
 }
 
 pub fn write(mut to: impl Write, outcome: &Result<Extracted, Error>) -> io::Result<()> {
@@ -57,26 +97,36 @@ pub fn write(mut to: impl Write, outcome: &Result<Extracted, Error>) -> io::Resu
     to.flush()
 }
 
+/// Writes records as they are read: only as fast as they are taken.
+pub fn write_records(
+    mut to: impl Write,
+    records: impl Iterator<Item = Result<Record, RecordError>>,
+) -> io::Result<()> {
+    line(&mut to, &Line::Records)?;
+    for record in records {
+        line(&mut to, &Line::Record(record))?;
+    }
+    line(&mut to, &Line::Done)?;
+    to.flush()
+}
+
 fn line(to: &mut impl Write, line: &Line) -> io::Result<()> {
     serde_json::to_writer(&mut *to, line)?;
     to.write_all(b"\n")
 }
 
-/// Reads what the child says; none when it did not get to the end, or says what no child of ours would.
+/// Reads what the reader says; none when it did not get to the end, or says what no reader of ours would.
 pub async fn read(
     mut from: impl AsyncBufRead + Unpin,
     limits: &Limits,
-) -> io::Result<Option<Result<Extracted, Error>>> {
+) -> io::Result<Option<Result<Answer, Error>>> {
     let mut extracted = Extracted::default();
     let mut attached = 0;
-    let mut json = Vec::new();
     loop {
-        json.clear();
-        (&mut from).take(longest_line(limits)).read_until(b'\n', &mut json).await?;
-        match serde_json::from_slice(&json) {
-            Ok(Line::Metadata(metadata)) => extracted.metadata = metadata,
-            Ok(Line::Block(block)) => extracted.blocks.push(block),
-            Ok(Line::Attachment { filename, media_type, length }) => {
+        match next(&mut from, limits).await?.1 {
+            Some(Line::Metadata(metadata)) => extracted.metadata = metadata,
+            Some(Line::Block(block)) => extracted.blocks.push(block),
+            Some(Line::Attachment { filename, media_type, length }) => {
                 attached += length as u64;
                 if attached > limits.attachment_bytes {
                     return Ok(None);
@@ -87,11 +137,41 @@ pub async fn read(
                 }
                 extracted.attachments.push(Attachment { filename, media_type, bytes });
             }
-            Ok(Line::Failed(error)) => return Ok(Some(Err(error))),
-            Ok(Line::Done) => return Ok(Some(Ok(extracted))),
-            Err(_) => return Ok(None),
+            Some(Line::Records) => return Ok(Some(Ok(Answer::Records))),
+            Some(Line::Failed(error)) => return Ok(Some(Err(error))),
+            Some(Line::Done) => return Ok(Some(Ok(Answer::Document(extracted)))),
+            Some(Line::Record(_)) | None => return Ok(None),
         }
     }
+}
+
+/// The records that follow, at most `most`.
+pub async fn records(
+    mut from: impl AsyncBufRead + Unpin,
+    limits: &Limits,
+    most: usize,
+) -> io::Result<Option<Batch>> {
+    /// Large records come in smaller company: they are in memory together.
+    const BYTES: usize = 8 * 1024 * 1024;
+    let (mut records, mut taken) = (Vec::new(), 0);
+    while records.len() < most && taken < BYTES {
+        match next(&mut from, limits).await? {
+            (length, Some(Line::Record(record))) => {
+                taken += length;
+                records.push(record);
+            }
+            (_, Some(Line::Done)) => return Ok(Some((records, false))),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some((records, true)))
+}
+
+/// A line and its length.
+async fn next(from: &mut (impl AsyncBufRead + Unpin), limits: &Limits) -> io::Result<(usize, Option<Line>)> {
+    let mut json = Vec::new();
+    from.take(longest_line(limits)).read_until(b'\n', &mut json).await?;
+    Ok((json.len(), serde_json::from_slice(&json).ok()))
 }
 
 #[cfg(test)]
@@ -116,7 +196,10 @@ mod tests {
         for outcome in [Ok(sample()), Err(Error::TooLarge { what: "cells".into(), limit: 7 })] {
             let mut bytes = Vec::new();
             write(&mut bytes, &outcome).unwrap();
-            assert_eq!(read(bytes.as_slice(), &Limits::default()).await.unwrap(), Some(outcome));
+            assert_eq!(
+                read(bytes.as_slice(), &Limits::default()).await.unwrap(),
+                Some(outcome.map(Answer::Document))
+            );
         }
     }
 
@@ -127,5 +210,19 @@ mod tests {
         for length in 0..bytes.len() - 1 {
             assert_eq!(read(&bytes[..length], &Limits::default()).await.unwrap(), None, "{length}");
         }
+    }
+    #[tokio::test]
+    async fn records_come_in_batches_and_end_only_where_it_is_said() {
+        let error = || schemas::messages::reading::damaged().reason("damaged");
+        let all: Vec<_> = (1..=5).map(|index| Err(RecordError { index, reason: error() })).collect();
+        let mut bytes = Vec::new();
+        write_records(&mut bytes, all.clone().into_iter()).unwrap();
+        let limits = Limits::default();
+        let mut from = bytes.as_slice();
+        assert_eq!(read(&mut from, &limits).await.unwrap(), Some(Ok(Answer::Records)));
+        assert_eq!(records(&mut from, &limits, 3).await.unwrap(), Some((all[..3].to_vec(), true)));
+        let mut cut = &from[..from.len() - 1 - "\"done\"".len()];
+        assert_eq!(records(&mut from, &limits, 3).await.unwrap(), Some((all[3..].to_vec(), false)));
+        assert_eq!(records(&mut cut, &limits, 3).await.unwrap(), None);
     }
 }

@@ -6,7 +6,7 @@ use platform::nats::{
     consume::{Delivery, Failure},
     objects,
 };
-use reader::{Attachment, Extracted, Hints, records};
+use reader::{Attachment, Extracted, Found, Hints};
 use schemas::{
     DocumentId,
     event::{DocumentEvent, EventKind, Stage},
@@ -69,10 +69,13 @@ pub async fn index(app: &App, delivery: &Delivery, job: &Job, progress: &Progres
             if import::is_text_of_a_record(job, object) {
                 let text = tokio::fs::read_to_string(file.path()).await.map_err(disk)?;
                 (Extracted::from_text(&text), Some(stored))
-            } else if records::is_records(&first_bytes(file.path()).await?) {
-                return import::split(app, delivery, job, progress, file.path(), &stored).await;
             } else {
-                (read(app, job, file.path()).await?, Some(stored))
+                match read(app, job, file.path()).await? {
+                    Found::Document(extracted) => (extracted, Some(stored)),
+                    Found::Records(records) => {
+                        return import::split(app, delivery, job, progress, records, &stored).await;
+                    }
+                }
             }
         }
     };
@@ -223,27 +226,17 @@ fn disk(error: std::io::Error) -> Failure {
     Failure::Wait(format!("temporary file: {error}"))
 }
 
-async fn first_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    use tokio::io::AsyncReadExt as _;
-    let mut bytes = Vec::new();
-    tokio::fs::File::open(path)
-        .await
-        .map_err(disk)?
-        .take(64 * 1024)
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(disk)?;
-    Ok(bytes)
-}
-
-async fn read(app: &App, job: &Job, path: &Path) -> Result<Extracted, Failure> {
+/// A document, or the beginning of an import: its records wait for the queue, and keep no other file waiting meanwhile.
+async fn read(app: &App, job: &Job, path: &Path) -> Result<Found, Failure> {
     let _turn = app.readers.acquire().await;
     let _timer = app.metrics.stage_seconds.with_label_values(&["extract"]).start_timer();
     let hints = Hints { filename: job.body.filename.clone(), media_type: job.body.media_type.clone() };
-    reader::run(&app.reader, &app.pdfium, path, hints, &app.limits).await.map_err(|error| {
-        tracing::info!(%error, "the document could not be read");
-        if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::Dead(error.reason()) }
-    })
+    app.reader.read(path, hints).await.map_err(unreadable)
+}
+
+pub fn unreadable(error: reader::Error) -> Failure {
+    tracing::info!(%error, "the file could not be read");
+    if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::Dead(error.reason()) }
 }
 
 /// Cuts, embeds, and gathers what the commit writes.

@@ -1,26 +1,18 @@
 //! A bulk import: a file of records, each of which becomes a job and a document of its own.
 
-use std::{
-    io::BufReader,
-    path::{Path, PathBuf},
-};
-
 use platform::nats::{
     consume::{Delivery, Failure},
     publish,
 };
-use reader::{
-    Limits,
-    records::{self, Record},
-};
+use reader::{Record, RecordError, Records};
 use schemas::{
     DocumentId, Problem, ProjectId,
     event::{DocumentEvent, EventKind, Stage},
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Parent, Source},
     problem::Reason,
 };
-use tokio::sync::mpsc;
 
+use super::document::unreadable;
 use crate::{
     app::App,
     progress::Progress,
@@ -46,13 +38,16 @@ pub async fn split(
     delivery: &Delivery,
     job: &Job,
     progress: &Progress,
-    path: &Path,
+    mut records: Records,
     file: &ObjectRef,
 ) -> Result<(), Failure> {
     store::import::begin(&app.pool, job).await?;
-    let mut batches = read(path.to_owned());
     let mut index = 0;
-    while let Some(batch) = batches.recv().await {
+    loop {
+        let batch = records.next(BATCH).await.map_err(unreadable)?;
+        if batch.is_empty() {
+            break;
+        }
         let prepared: Vec<Prepared> = batch.into_iter().map(|record| prepare(job, record)).collect();
         let noted: Vec<Noted> = prepared.iter().map(Prepared::noted).collect();
         let Some(settled) = store::import::note(&app.pool, job, &noted).await? else {
@@ -95,29 +90,7 @@ impl Prepared {
     }
 }
 
-type Batch = Vec<Result<Record, records::RecordError>>;
-
-/// Reads the records on a thread of its own, a batch ahead of the publishing.
-fn read(path: PathBuf) -> mpsc::Receiver<Batch> {
-    let (sender, receiver) = mpsc::channel(1);
-    tokio::task::spawn_blocking(move || {
-        let Ok(file) = std::fs::File::open(path) else { return };
-        let mut batch = Vec::with_capacity(BATCH);
-        for record in records::read(BufReader::new(file), &Limits::default()) {
-            batch.push(record);
-            if batch.len() == BATCH && sender.blocking_send(std::mem::take(&mut batch)).is_err() {
-                return;
-            }
-        }
-        if !batch.is_empty() {
-            // The receiver is gone only when the job is, and then nobody misses the rest.
-            drop(sender.blocking_send(batch));
-        }
-    });
-    receiver
-}
-
-fn prepare(job: &Job, record: Result<Record, records::RecordError>) -> Prepared {
+fn prepare(job: &Job, record: Result<Record, RecordError>) -> Prepared {
     let bad = |place: String, reason| Prepared::Bad { project: job.project.clone(), place, reason };
     let record = match record {
         Ok(record) => record,

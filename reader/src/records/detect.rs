@@ -1,6 +1,6 @@
 //! Tells a bulk import by how its first record begins.
 
-use crate::encoding;
+use super::super::encoding;
 
 /// Whether a file that begins like this holds Aconex records: its first object, alone or in a list, has a `DocumentId`.
 pub fn is_records(first_bytes: &[u8]) -> bool {
@@ -71,8 +71,7 @@ mod tests {
             "\u{feff}{\"metadata\": {}, \"full_text\": \"cut in the mid",
             r#"{"metadata": {"a": [1, {"b": 2}]}, "full_text": "x""#,
         ] {
-            let found = is_records(json.as_bytes());
-            assert!(found || json.contains("cut"), "{json}");
+            assert!(is_records(json.as_bytes()), "{json}");
         }
         for json in [
             r#"{"name": "DocumentId"}"#,

@@ -4,7 +4,7 @@ mod value;
 
 use std::io::{self, BufRead, Chain, Cursor, Read};
 
-use schemas::problem::Reason;
+use schemas::{messages::reading, problem::Reason};
 
 use value::Value;
 
@@ -16,50 +16,33 @@ pub struct Element {
     pub json: Vec<u8>,
 }
 
+/// Why there is no value at a place.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("element {place} is larger than {limit} bytes")]
-    TooLarge { place: u64, limit: usize },
-    #[error("element {place} is incomplete: the file ends inside it")]
-    Incomplete { place: u64 },
-    #[error("element {place} is followed by something that is no JSON")]
-    Stray { place: u64 },
-    #[error("reading element {place}: {source}")]
-    Io { place: u64, source: std::io::Error },
+#[error("element {place}: {kind}")]
+pub struct Error {
+    pub place: u64,
+    pub kind: Kind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Kind {
+    #[error("larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("the file ends inside it")]
+    Incomplete,
+    #[error("something that is no JSON stands here")]
+    Stray,
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 impl Error {
-    pub fn place(&self) -> u64 {
-        match self {
-            Self::TooLarge { place, .. }
-            | Self::Incomplete { place }
-            | Self::Stray { place }
-            | Self::Io { place, .. } => *place,
-        }
-    }
-
     pub fn reason(&self) -> Reason {
-        match self {
-            Self::TooLarge { limit, .. } => Reason::new(
-                "too_large",
-                format!("El registro supera los {limit} bytes."),
-                format!("The record is larger than {limit} bytes."),
-            ),
-            Self::Incomplete { .. } => Reason::new(
-                "damaged",
-                "El archivo termina en medio de este registro.",
-                "The file ends in the middle of this record.",
-            ),
-            Self::Stray { .. } => Reason::new(
-                "bad_record",
-                "Aquí hay texto que no es JSON.",
-                "There is text here that is not JSON.",
-            ),
-            Self::Io { .. } => Reason::new(
-                "unreadable",
-                "No se pudo seguir leyendo el archivo.",
-                "The file could not be read any further.",
-            ),
+        match self.kind {
+            Kind::TooLarge(limit) => reading::record_too_large(limit).reason("too_large"),
+            Kind::Incomplete => reading::record_incomplete().reason("damaged"),
+            Kind::Stray => reading::text_between_records().reason("bad_record"),
+            Kind::Io(_) => reading::no_further().reason("unreadable"),
         }
     }
 }
@@ -68,15 +51,11 @@ impl Error {
 ///
 /// When one of the first two lines is an object by itself, every line is one (NDJSON): a broken line then spoils
 /// nothing else. Otherwise values are told apart by their brackets.
-pub fn elements<R: BufRead>(reader: R, limit: usize) -> Elements<R> {
+pub fn elements<R: BufRead>(mut reader: R, limit: usize) -> Elements<R> {
     let mut head = Head::default();
-    let failed = head.read(reader, limit);
-    let (reader, pending) = match failed {
-        (reader, Ok(())) => (reader, None),
-        (reader, Err(source)) => (reader, Some(Error::Io { place: 1, source })),
-    };
+    let pending = head.read(&mut reader, limit).err();
     Elements {
-        place: head.place(),
+        place: if head.shape == Shape::Lines { head.empty } else { 0 },
         shape: head.shape,
         source: Cursor::new(head.bytes).chain(reader),
         limit,
@@ -91,7 +70,7 @@ pub struct Elements<R> {
     shape: Shape,
     /// The line or value that was read last.
     place: u64,
-    pending: Option<Error>,
+    pending: Option<io::Error>,
     done: bool,
 }
 
@@ -114,87 +93,71 @@ impl<R: BufRead> Iterator for Elements<R> {
             return None;
         }
         let next = match self.pending.take() {
-            Some(error) => Err(error),
+            Some(error) => Err(error.into()),
             None if self.shape == Shape::Lines => self.line(),
             None => self.value(),
         };
         // After an error of the disk, or text that is no JSON, there is no telling where the next value starts.
-        self.done = match &next {
-            Ok(Some(_)) | Err(Error::TooLarge { .. }) => false,
-            Ok(None) | Err(_) => true,
-        };
-        next.transpose()
+        self.done = !matches!(next, Ok(Some(_)) | Err(Kind::TooLarge(_)));
+        let place = self.place;
+        next.map(|json| Some(Element { place, json: json? }))
+            .map_err(|kind| Error { place, kind })
+            .transpose()
     }
 }
 
 impl<R: BufRead> Elements<R> {
     /// The next line that holds anything. Of a line that is too long the rest is passed over.
-    fn line(&mut self) -> Result<Option<Element>, Error> {
+    fn line(&mut self) -> Result<Option<Vec<u8>>, Kind> {
         loop {
             self.place += 1;
-            let place = self.place;
             let mut json = Vec::new();
-            let whole = read_line(&mut self.source, &mut json, self.limit)
-                .map_err(|source| Error::Io { place, source })?;
-            if !whole {
-                self.pass_line().map_err(|source| Error::Io { place, source })?;
-                return Err(Error::TooLarge { place, limit: self.limit });
+            if !read_line(&mut self.source, &mut json, self.limit)? {
+                let mut rest = Vec::new();
+                while !read_line(&mut self.source, &mut rest, self.limit)? {
+                    rest.clear();
+                }
+                return Err(Kind::TooLarge(self.limit));
             }
             if json.is_empty() {
                 return Ok(None);
             }
             if !json.iter().all(u8::is_ascii_whitespace) {
-                return Ok(Some(Element { place, json }));
+                return Ok(Some(json));
             }
         }
     }
 
-    fn pass_line(&mut self) -> io::Result<()> {
-        let mut rest = Vec::new();
-        while !read_line(&mut self.source, &mut rest, self.limit)? {
-            rest.clear();
-        }
-        Ok(())
-    }
-
     /// The next value, told by its brackets, or by its end when it has none.
-    fn value(&mut self) -> Result<Option<Element>, Error> {
-        let place = self.place + 1;
-        let io = |source| Error::Io { place, source };
+    fn value(&mut self) -> Result<Option<Vec<u8>>, Kind> {
+        self.place += 1;
         loop {
-            match (self.peek().map_err(io)?, self.shape) {
-                (None, Shape::List | Shape::Items) => return Err(Error::Incomplete { place }),
+            match (self.peek()?, self.shape) {
+                (None, Shape::List | Shape::Items) => return Err(Kind::Incomplete),
                 (None, _) => return Ok(None),
                 (Some(b'['), Shape::List) => self.shape = Shape::Items,
                 (Some(b']'), Shape::Items) => {
                     self.source.consume(1);
-                    return match self.peek().map_err(io)? {
-                        None => Ok(None),
-                        Some(_) => Err(Error::Stray { place }),
-                    };
+                    return if self.peek()?.is_none() { Ok(None) } else { Err(Kind::Stray) };
                 }
                 (Some(b','), _) => {}
                 (Some(_), _) => break,
             }
             self.source.consume(1);
         }
-        self.place = place;
         let mut value = Value::default();
         while !value.complete {
-            let buffer = self.source.fill_buf().map_err(io)?;
+            let buffer = self.source.fill_buf()?;
             if buffer.is_empty() {
                 if value.depth > 0 || value.in_string {
-                    return Err(Error::Incomplete { place });
+                    return Err(Kind::Incomplete);
                 }
                 break;
             }
             let taken = value.feed(buffer, self.limit);
             self.source.consume(taken);
         }
-        if value.too_large {
-            return Err(Error::TooLarge { place, limit: self.limit });
-        }
-        Ok(Some(Element { place, json: value.json }))
+        if value.too_large { Err(Kind::TooLarge(self.limit)) } else { Ok(Some(value.json)) }
     }
 
     /// The next byte that is no white space, not yet consumed.
@@ -221,12 +184,7 @@ struct Head {
 }
 
 impl Head {
-    fn read<R: BufRead>(&mut self, mut reader: R, limit: usize) -> (R, io::Result<()>) {
-        let outcome = self.read_lines(&mut reader, limit);
-        (reader, outcome)
-    }
-
-    fn read_lines(&mut self, reader: &mut impl BufRead, limit: usize) -> io::Result<()> {
+    fn read(&mut self, reader: &mut impl BufRead, limit: usize) -> io::Result<()> {
         let mut line = Vec::new();
         loop {
             let whole = read_line(reader, &mut line, limit)?;
@@ -256,10 +214,6 @@ impl Head {
         };
         self.bytes = line;
         Ok(())
-    }
-
-    fn place(&self) -> u64 {
-        if self.shape == Shape::Lines { self.empty } else { 0 }
     }
 }
 

@@ -1,6 +1,6 @@
 //! From Aconex's field names to ours.
 
-use schemas::{Metadata, metadata::parse_date, problem::Reason};
+use schemas::{Message, Metadata, messages::reading, metadata::parse_date};
 use serde_json::{Map, Value};
 
 use super::{super::blocks::clean, Record, labels};
@@ -20,20 +20,20 @@ const MAPPED: [&str; 11] = [
     "project_id",
 ];
 
-pub(super) fn record(index: u64, value: Value) -> Result<Record, Reason> {
+pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
     let Value::Object(mut outer) = value else {
-        return Err(bad("El registro no es un objeto.", "The record is not an object."));
+        return Err(reading::record_not_an_object());
     };
     let document_id = take(&mut outer, "DocumentId").map(|id| text(&id)).filter(|id| !id.is_empty());
     let Some(document_id) = document_id else {
-        return Err(bad("Al registro le falta DocumentId.", "The record has no DocumentId."));
+        return Err(reading::record_without_id());
     };
     let full_text =
         take(&mut outer, "full_text").map(|value| full_text(&value)).filter(|text| !text.trim().is_empty());
     let mut inner = match take(&mut outer, "metadata") {
         Some(Value::Object(inner)) => inner,
         None | Some(Value::Null) => Map::new(),
-        Some(_) => return Err(bad("«metadata» no es un objeto.", "\"metadata\" is not an object.")),
+        Some(_) => return Err(reading::record_metadata_not_an_object()),
     };
     // Fields beside `metadata` belong to the record as well; those inside it go first.
     for (name, value) in outer {
@@ -78,10 +78,6 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Reason> {
         }
     }
     Ok(Record { index, document_id, project, metadata, filename, full_text, labelled })
-}
-
-fn bad(es: &str, en: &str) -> Reason {
-    Reason::new("bad_record", es, en)
 }
 
 /// A field by its name; Aconex's exports differ in case ("DocumentID").

@@ -1,4 +1,10 @@
-use std::{io::Write as _, time::Instant};
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use reader::wire;
 
 use super::*;
 
@@ -105,9 +111,34 @@ async fn a_missing_library_is_our_fault() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), fixture("report.pdf")).unwrap();
     let nowhere = Path::new("/nowhere/libpdfium.so");
-    let outcome =
-        reader::run(Path::new(PROGRAM), nowhere, file.path(), Hints::default(), &Limits::default()).await;
-    assert!(outcome.unwrap_err().is_transient());
-    let outcome = reader::run(nowhere, nowhere, file.path(), Hints::default(), &Limits::default()).await;
-    assert!(outcome.unwrap_err().is_transient());
+    for program in [Path::new(PROGRAM), nowhere] {
+        let (program, pdfium) = (program.to_owned(), nowhere.to_owned());
+        let reader = Reader { program, pdfium, limits: Limits::default() };
+        assert!(reader.read(file.path(), Hints::default()).await.unwrap_err().is_transient());
+    }
+}
+
+#[tokio::test]
+async fn a_missing_program_is_named_at_the_start() {
+    let nowhere = Path::new("/nowhere/acorag-reader");
+    let error = Reader::find(Some(nowhere), nowhere, Limits::default()).unwrap_err();
+    assert!(error.to_string().contains("/nowhere/acorag-reader is missing"), "{error}");
+    assert!(Reader::find(Some(Path::new(PROGRAM)), nowhere, Limits::default()).is_ok());
+}
+
+#[test]
+fn a_worker_of_another_release_is_refused() {
+    let request = wire::Request {
+        protocol: wire::PROTOCOL + 1,
+        input: PathBuf::new(),
+        pdfium: PathBuf::new(),
+        filename: String::new(),
+        media_type: String::new(),
+        limits: Limits::default(),
+    };
+    let mut child = Command::new(PROGRAM).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    serde_json::to_writer(child.stdin.take().unwrap(), &request).unwrap();
+    let said = child.wait_with_output().unwrap().stdout;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("unavailable") && said.contains("protocol"), "{said}");
 }

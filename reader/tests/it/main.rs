@@ -11,13 +11,14 @@ mod child;
 mod formats;
 mod hostile;
 mod pdf;
+mod records;
 
 use std::{
     path::{Path, PathBuf},
     sync::LazyLock,
 };
 
-use reader::{BlockKind, Error, Extracted, Hints, Limits};
+use reader::{BlockKind, Error, Extracted, Found, Hints, Limits, Reader};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_acorag-reader");
 
@@ -37,11 +38,19 @@ async fn read(filename: &str, bytes: &[u8]) -> Result<Extracted, Error> {
 }
 
 async fn read_within(filename: &str, bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
+    match found(filename, bytes, limits).await? {
+        Found::Document(extracted) => Ok(extracted),
+        Found::Records(_) => panic!("{filename} is an import"),
+    }
+}
+
+async fn found(filename: &str, bytes: &[u8], limits: &Limits) -> Result<Found, Error> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     let hints = Hints { filename: filename.to_owned(), media_type: String::new() };
     let pdfium = tokio::task::spawn_blocking(|| PDFIUM.clone()).await.unwrap();
-    reader::run(Path::new(PROGRAM), &pdfium, file.path(), hints, limits).await
+    let reader = Reader { program: PathBuf::from(PROGRAM), pdfium, limits: limits.clone() };
+    reader.read(file.path(), hints).await
 }
 
 /// Kind, page and text of each block.

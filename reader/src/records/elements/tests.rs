@@ -8,10 +8,8 @@ fn of(json: &str) -> Vec<String> {
     elements(reader, LIMIT)
         .map(|element| match element {
             Ok(element) => format!("{}:{}", element.place, String::from_utf8(element.json).unwrap().trim()),
-            Err(Error::TooLarge { place, .. }) => format!("{place}:too large"),
-            Err(Error::Incomplete { place }) => format!("{place}:incomplete"),
-            Err(Error::Stray { place }) => format!("{place}:stray"),
-            Err(Error::Io { place, .. }) => format!("{place}:io"),
+            Err(Error { place, kind: Kind::TooLarge(LIMIT) }) => format!("{place}:too large"),
+            Err(Error { place, kind }) => format!("{place}:{kind:?}").to_lowercase(),
         })
         .collect()
 }
