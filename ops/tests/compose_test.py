@@ -20,13 +20,13 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 ONCE = {name for name, service in SERVICES.items() if service.get("restart") == "no"}
-# What ends by itself has no health; a backup's is its age, which is watched (acorag_backup_last_success_timestamp_seconds);
-# the collector's image has nothing to ask with.
+# Services without a health check: those that end by themselves; the backup, whose age an alert watches
+# (acorag_backup_last_success_timestamp_seconds); and the collector, whose image has no program to make a request.
 WITHOUT_HEALTH = ONCE | {"acorag-backup", "otel-collector"}
 
 
 def interpolated(text):
-    """As Compose would read it: with defaults, and 1 where a value must be given."""
+    """The text as Compose reads it: with the defaults, and 1 where a value is required."""
     return VARIABLE.sub(lambda found: found[3] if found[2] == "-" else "1", text)
 
 
@@ -36,7 +36,7 @@ def help_of(*command):
 
 
 def packaged(name):
-    """The version of the development stack, which the tests run against."""
+    """The version in the development stack, which the tests run against."""
     pins = (ROOT / "devstack/packages.txt").read_text(encoding="utf-8")
     return re.search(rf"^{name}==([\d.]+\d)", pins, re.MULTILINE)[1]
 
@@ -59,7 +59,7 @@ class Compose(unittest.TestCase):
                 self.assertFalse(service.keys() & {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc"})
                 for mount in service.get("volumes", []):
                     source, _, mode = mount.partition(":")
-                    # Of the host it sees what the repository holds and nothing else, and cannot change it.
+                    # A container sees only the repository's files of the host, and cannot change them.
                     self.assertTrue(source.isidentifier() or mode.endswith(":ro"), mount)
                     self.assertNotIn("docker.sock", mount)
                     self.assertTrue(source != "/" or name == "node-exporter", mount)
@@ -119,7 +119,7 @@ class Tls(unittest.TestCase):
                     self.assertTrue(settings["REDIS_URL"].startswith("rediss://"))
                     self.assertEqual(settings["REDIS_CA"], "/tls/ca.crt")
                 for url in ("DATABASE_URL", "DATA_SOURCE_NAME"):
-                    # A restore speaks to a server of its own, by its socket.
+                    # A restore talks to its own temporary server, over its socket.
                     if url in settings and name != "restore":
                         self.assertTrue(settings[url].endswith("?sslmode=verify-full&sslrootcert=/tls/ca.crt"))
 
@@ -160,7 +160,7 @@ class Secrets(unittest.TestCase):
         needed = {found[1] for found in VARIABLE.finditer(TEXT) if found[2] == "?"}
         with tempfile.TemporaryDirectory() as folder:
             env = Path(folder, ".env")
-            # The only one that takes the programs to make.
+            # Only this stage takes the programs' sources.
             env.write_text("BACKUP_RECIPIENT=age1example\nPORT=8001\n", encoding="utf-8")
             for _ in range(2):
                 subprocess.run([ROOT / "ops/secrets.sh", folder], check=True)

@@ -23,7 +23,7 @@ JOBS = {f"d{number}": f"El plano {number} es de la cubierta.".encode() for numbe
 class Growing(unittest.TestCase):
     def setUp(self):
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        # The one server, and the database that stays. No worker: the jobs wait.
+        # The single server, and the database that stays. No worker runs, so the jobs wait.
         servers = self.enterContext(Stack(acorag=False))
         self.single, database = servers["NATS_URL"], servers["DATABASE_URL"]
         url = urlsplit(database)
@@ -80,7 +80,7 @@ class Growing(unittest.TestCase):
         await client.close()
 
     async def jobs(self, cluster):
-        """As the ingest worker takes them."""
+        """Reads the jobs as the ingest worker does."""
         async with connected(cluster, "ingest") as client:
             lane = await client.jetstream(timeout=30).pull_subscribe_bind("ingest-document", "INGEST")
             found = set()
@@ -90,7 +90,7 @@ class Growing(unittest.TestCase):
         return found
 
     async def files(self, cluster):
-        """As the backup reads them: each is small enough for one message."""
+        """Reads the files as the backup does; each is small enough for one message."""
         async with connected(cluster, "backup") as client:
             js, found, sequence = client.jetstream(timeout=30), set(), 0
             for _ in JOBS:

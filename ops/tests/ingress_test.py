@@ -7,7 +7,7 @@ import urllib.request
 from manifests import find, render
 from stack import Stack
 
-# For the cluster, not for the world.
+# Only the cluster may reach these paths.
 INSIDE = {"/metrics", "/ready"}
 
 
@@ -32,7 +32,7 @@ class Ingress(unittest.TestCase):
         self.assertIn("/assets/app.js", page)
         everything = documented | page | {"/docs", "/openapi.json", "/asyncapi.json"}
         self.assertEqual({path for path in everything if not self.lets_in(path)}, INSIDE)
-        # Nor does it name anything that is not there.
+        # The Ingress names no path that the api does not have.
         served = [one["path"] for one in self.paths
                   if not any(path == one["path"] or path.startswith(one["path"] + "/") for path in everything)]
         self.assertEqual(served, [])

@@ -11,14 +11,14 @@ import yaml
 from stack import DEVSTACK, ROOT
 
 K8S = ROOT / "k8s"
-# Where cargo puts them all.
+# The folder where cargo puts all programs.
 PROGRAMS = Path(DEVSTACK).parent
-# And what an operator might put together, of the components that those leave out.
+# An overlay of the components that the shipped overlays leave out, as an operator might write it.
 OTHER = {"other": ("external-postgres", "issuer", "language-model", "producers", "tracing")}
-# What the manual shows as an example.
+# The example overlay in the manual.
 MINE = re.compile(r"```yaml\n# k8s/overlays/mine/kustomization.yaml\n(.*?)```", re.DOTALL)
 OVERLAYS = ("dev", "prod", "recovery", "mine", *OTHER)
-# An overlay says of which release.
+# Each overlay names the release of these images.
 IMAGES = ("acorag/acorag", "acorag/postgres", "nats", "valkey/valkey")
 
 
@@ -65,7 +65,7 @@ def title(one):
 
 
 def pods(objects):
-    """(owner, pod template) of everything that runs pods, but CloudNativePG's Cluster, which makes its own."""
+    """(owner, pod template) of every object that runs pods, except CloudNativePG's Cluster, which creates its own pods."""
     for one in kinds(objects, "CronJob", "Deployment", "Job", "StatefulSet"):
         spec = one["spec"]["jobTemplate"]["spec"] if one["kind"] == "CronJob" else one["spec"]
         yield one, spec["template"]
@@ -76,7 +76,7 @@ def containers(template):
 
 
 def matches(selector, labels):
-    """Whether a LabelSelector takes these labels."""
+    """Whether a LabelSelector matches these labels."""
     for rule in selector.get("matchExpressions", []):
         assert rule["operator"] == "In", rule
         if labels.get(rule["key"]) not in rule["values"]:

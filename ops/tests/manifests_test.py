@@ -1,5 +1,5 @@
-"""k8s/ is valid for Kubernetes and keeps what acorag promises: numbers, hardening, who may talk to whom, and that every
-name it uses means something to whoever reads it."""
+"""k8s/ is valid for Kubernetes and keeps acorag's promises: numbers, hardening, allowed connections; and every name that it
+uses exists."""
 import base64
 import itertools
 import json
@@ -17,19 +17,19 @@ from manifests import IMAGES, K8S, OVERLAYS, containers, find, kinds, matches, p
 from stack import ROOT
 
 KUBERNETES = kubernetes_validate.latest_version()
-# Whose schema is in no package, or in a heavy one for a few lines: looked at by tests of their own.
+# Kinds whose schema is in no package, or only in a heavy one: tests of their own check them.
 UNCHECKED = {"Cluster", "Certificate", "Issuer"}
-# The schemas of what others than Kubernetes define.
+# The schemas of custom resources.
 OTHERS = {"ScaledObject": ScaledObject, "PodMonitor": PodMonitor, "PrometheusRule": PrometheusRule,
           "ServiceMonitor": ServiceMonitor}
 SERVICES = {"acorag-api": ("http", 8000), "acorag-ingest-worker": ("metrics", 9000),
             "acorag-query-worker": ("metrics", 9000)}
-# The Secret that opens the backups, and who may have it.
+# The Secret that decrypts the backups, and the programs that may have it.
 IDENTITY = "acorag-backup-identity"
 OPENS_BACKUPS = {"recovery": ["Job/acorag-restore"], "mine": ["CronJob/acorag-backup-verify"]}
-# Secrets that somebody else makes: CloudNativePG, whoever has a language model; and cert-manager (see Tls).
+# Secrets that k8s/secrets.sh does not make: those of CloudNativePG, of a language model, and of cert-manager (see Tls).
 OTHERS_SECRETS = {"acorag-postgres-ca": {"ca.crt"}, "acorag-llm": {"LLM_API_KEY"}}
-# What is read by others than acorag's programs: by an image's own, and by whatever speaks PostgreSQL (sqlx, libpq).
+# Variables that acorag's programs do not read themselves: those of other images, and of PostgreSQL clients (sqlx, libpq).
 FOREIGN = {
     "acorag/acorag": "PGSSLMODE|PGSSLROOTCERT",
     "acorag/postgres": r"PG(HOST|DATABASE|USER|PASSWORD|CONNECT_TIMEOUT|SSLMODE|SSLROOTCERT|DATA)"
@@ -60,7 +60,7 @@ def secrets(*arguments):
 
 
 def references(template):
-    """(kind, name, key or None) of everything that a pod needs to be there."""
+    """(kind, name, key or None) of every object that a pod refers to."""
     spec = template["spec"]
     yield "ServiceAccount", spec["serviceAccountName"], None
     for container in containers(template):
@@ -89,7 +89,7 @@ class Validity(unittest.TestCase):
         for one in objects:
             with self.subTest(title(one)):
                 if one["kind"] in OTHERS:
-                    # What the schema does not know would be dropped in silence, and so not come back.
+                    # The model drops a field that the schema does not know, so the field would be missing in its output.
                     model = OTHERS[one["kind"]].model_validate(one)
                     self.assertEqual(json.loads(model.model_dump_json(by_alias=True, exclude_unset=True)), one)
                 elif one["kind"] not in UNCHECKED:
@@ -141,7 +141,7 @@ class Validity(unittest.TestCase):
         self.assertEqual(set(loaded.split()), built)
         used = {container["image"] for _, template in pods(objects) for container in containers(template)}
         self.assertEqual({one for one in used if one.startswith("acorag/")}, built)
-        # One node's storage can be nothing else.
+        # The storage of a single node supports nothing else.
         claims = [one["spec"] for one in kinds(objects, "PersistentVolumeClaim")]
         claims += [claim["spec"] for one in kinds(objects, "StatefulSet") for claim in one["spec"]["volumeClaimTemplates"]]
         self.assertEqual({mode for claim in claims for mode in claim["accessModes"]}, {"ReadWriteOnce"})
@@ -162,7 +162,7 @@ class Contract(unittest.TestCase):
         self.assertEqual(set(scaled), {"acorag-ingest-worker", "acorag-query-worker"})
         for spec in scaled.values():
             self.assertEqual((spec["minReplicaCount"], spec["maxReplicaCount"]), (3, 10))
-        # A number in the Deployment would be fought over.
+        # With `replicas` in the Deployment, every apply would undo the autoscaler's number.
         for name in [*scaled, "acorag-api"]:
             self.assertNotIn("replicas", find(objects, "Deployment", name)["spec"])
 
@@ -176,7 +176,7 @@ class Contract(unittest.TestCase):
                 consumer = trigger["metadata"].get("consumer")
                 if consumer in slots:
                     seen.add(consumer)
-                    # What is being worked on counts as lag.
+                    # Messages in progress count as lag too.
                     self.assertGreater(int(trigger["metadata"]["lagThreshold"]), int(defaults[slots[consumer]]))
         self.assertEqual(seen, set(slots))
 
@@ -214,7 +214,7 @@ class Contract(unittest.TestCase):
             return int(one["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", 0))
         migration = find(objects, "Job", "acorag-migrate")
         notes = migration["metadata"]["annotations"]
-        # Not PreSync: NATS and PostgreSQL come in the same sync.
+        # Not PreSync, because NATS and PostgreSQL may be in the same sync.
         self.assertEqual(notes["argocd.argoproj.io/hook"], "Sync")
         before = [*kinds(objects, "StatefulSet", "Cluster", "ConfigMap", "Service", "NetworkPolicy")]
         before = [one for one in before if one["metadata"]["name"] != "acorag-wal"]
@@ -313,7 +313,7 @@ class Hardening(unittest.TestCase):
         for owner, template in pods(objects):
             for container in containers(template):
                 for variable in container.get("env", []):
-                    # A key may be named by its file.
+                    # A key may be referred to by its file.
                     if re.search("PASSWORD|KEY|TOKEN|SECRET", variable["name"]) and variable.get("value", "")[:1] != "/":
                         self.assertIn("secretKeyRef", variable.get("valueFrom", {}), title(owner))
                     self.assertNotRegex(variable.get("value", ""), r"://[^/]*:[^$/][^/]*@", title(owner))
@@ -330,7 +330,7 @@ class Names(unittest.TestCase):
                 own = [one["name"] for one in container.get("env", [])]
                 values = " ".join(one.get("value", "") for one in container.get("env", []))
                 values += " ".join(container.get("command", []) + container.get("args", []))
-                # One that only stands in another's value is a name of our own.
+                # A variable that is only used in another's value is not a setting of a program.
                 own = [name for name in own if f"$({name})" not in values]
                 program = container.get("command", [""])[0]
                 known = set()
@@ -347,7 +347,7 @@ class Names(unittest.TestCase):
                         for setting in configured[source["configMapRef"]["name"]]:
                             shared[setting] = shared.get(setting, False) or setting in known
         self.assertEqual([setting for setting, known in shared.items() if not known], [])
-        # Whole Secrets go to the servers that check the passwords.
+        # Only the servers that check the passwords get whole Secrets.
         for password in made["acorag-nats"]:
             config = (ROOT / "ops/nats/nats.conf").read_text()
             self.assertIn(f"${password}", config)
@@ -419,10 +419,10 @@ class Names(unittest.TestCase):
                           for key, value in one["stringData"].items() if "password" in key.lower()}
                          for _ in range(2))
         self.assertFalse(set(first.values()) & set(second.values()))
-        # The owner's is there twice, for CloudNativePG.
+        # The owner's password is there twice, for CloudNativePG.
         self.assertEqual(len(set(first.values())), len(first) - 1)
         for password in first.values():
-            # It stands in URLs, and in a configuration that would take digits alone for a number.
+            # Passwords are parts of URLs, and of a configuration that reads digits as a number.
             self.assertRegex(password, r"^[a-z][a-z0-9]{40,}$")
 
     @each_overlay
@@ -449,7 +449,7 @@ class Names(unittest.TestCase):
             find(objects, "Deployment", scaler["spec"]["scaleTargetRef"]["name"])
         for monitor in kinds(objects, "PodMonitor"):
             if monitor["metadata"]["name"] == "acorag-postgres":
-                # As in ops/prometheus/prometheus.yml, where it is the exporter's.
+                # The job has the exporter's name, as in ops/prometheus/prometheus.yml.
                 self.assertEqual([endpoint["relabelings"] for endpoint in monitor["spec"]["podMetricsEndpoints"]],
                                  [[{"targetLabel": "job", "replacement": "postgres"}]])
                 names = [one["metadata"]["name"] for one in kinds(objects, "Cluster")] or ["acorag-postgres"]
@@ -469,7 +469,7 @@ class Names(unittest.TestCase):
 
 
 class Network(unittest.TestCase):
-    """Who may talk to whom, worked out from the policies as Kubernetes does, against ARCHITECTURE.md's picture."""
+    """Which connections the policies allow, computed as Kubernetes does, compared with the picture in ARCHITECTURE.md."""
 
     ARROWS = {
         ("api", "nats", 4222), ("ingest-worker", "nats", 4222), ("query-worker", "nats", 4222),
@@ -481,7 +481,7 @@ class Network(unittest.TestCase):
         ("migrate", "collector", 4318), ("backup", "collector", 4318),
         ("restore", "nats", 4222),
     }
-    # With CloudNativePG: the log's receiver, and the servers, and what makes them, among themselves.
+    # With CloudNativePG: the log receiver; and the servers and the Jobs that create them, among themselves.
     CLUSTER = {("wal", "postgres", 5432)} | {
         (source, target, port) for source in ("postgres", "postgres-job") for target in ("postgres", "postgres-job")
         for port in (5432, 8000)}
@@ -494,11 +494,11 @@ class Network(unittest.TestCase):
                  ("cnpg-system", "postgres-job", 5432), ("monitoring", "postgres", 9187)},
         "recovery": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
                      ("monitoring", "query-worker", 9000), ("keda", "nats", 8222), ("monitoring", "postgres", 9187)},
-        # Namespaces that carry the producers' label.
+        # Namespaces that have the producers' label.
         "other": {("true", "nats", 4222)},
     }
     INTO["mine"] = INTO["prod"]
-    # To what is no pod: the Kubernetes API, for CloudNativePG's servers; and what an operator has elsewhere.
+    # To targets that are not pods: the Kubernetes API, for CloudNativePG's servers; and servers outside the cluster.
     CLUSTERS_API = {(source, port) for source in ("postgres", "postgres-job") for port in (443, 6443)}
     ANYWHERE = {
         "dev": set(),
@@ -556,13 +556,13 @@ class Network(unittest.TestCase):
 
     @staticmethod
     def everybody(objects):
-        """{component: labels}; CloudNativePG's pods have those that the Cluster hands down."""
+        """{component: labels}; CloudNativePG's pods inherit theirs from the Cluster."""
         found = {template["metadata"]["labels"]["app.kubernetes.io/component"]: template["metadata"]["labels"]
                  for _, template in pods(objects)}
         for cluster in kinds(objects, "Cluster"):
             own = {"cnpg.io/cluster": cluster["metadata"]["name"]}
             found["postgres"] = own | cluster["spec"]["inheritedMetadata"]["labels"]
-            # What makes a server (initdb, join) hands nothing down to its pod.
+            # The pods of the Jobs that create a server (initdb, join) inherit no labels.
             found["postgres-job"] = own
         return found
 
@@ -582,7 +582,7 @@ class Network(unittest.TestCase):
 
 
 class Tls(unittest.TestCase):
-    """Production's servers have certificates for the names by which they are called, and the clients insist on them."""
+    """Production's servers have certificates for the names that clients use, and the clients check them."""
 
     def certificate(self, objects, name):
         spec = find(objects, "Certificate", name)["spec"]
@@ -623,7 +623,7 @@ class Tls(unittest.TestCase):
             checked = set()
             for owner, own, mounts in self.clients(objects):
                 with self.subTest(owner):
-                    # A restore speaks to a server of its own, by its socket.
+                    # A restore talks to its own temporary server, over its socket.
                     if ("DATABASE_URL" in own or "PGHOST" in own) and owner != "Job/acorag-restore":
                         checked.add(owner)
                         self.assertEqual((own["PGSSLMODE"], own["PGSSLROOTCERT"]), ("verify-full", "/tls/postgres/ca.crt"))
@@ -655,7 +655,7 @@ class Tls(unittest.TestCase):
 
     @staticmethod
     def clients(objects):
-        """(owner, its environment, where something is mounted) of each container."""
+        """(owner, environment, mount paths) of each container."""
         for owner, template in pods(objects):
             for container in containers(template):
                 yield (title(owner), {one["name"]: one.get("value") for one in container.get("env", [])},
@@ -682,7 +682,7 @@ class Recovery(unittest.TestCase):
         for name in SERVICES:
             mine, theirs = (find(one, "Deployment", name)["spec"]["template"]["spec"] for one in (objects, production))
             self.assertEqual(mine["containers"][0]["image"], theirs["containers"][0]["image"])
-            # The name ends in a hash of what is in it.
+            # The name ends in a hash of the content.
             self.assertEqual(mine["containers"][0]["envFrom"], theirs["containers"][0]["envFrom"])
 
 

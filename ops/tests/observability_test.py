@@ -1,4 +1,4 @@
-"""Alerts, dashboards and what they are made of: valid, tested, explained, and about metrics that a running stack shows."""
+"""Alerts and dashboards are valid, tested and explained, and use only metrics that a running stack shows."""
 import json
 import re
 import socket
@@ -22,7 +22,7 @@ OPS = ROOT / "ops"
 DASHBOARDS = sorted((OPS / "grafana/dashboards").glob("*.json"))
 KEYS = ROOT / "api/tests/keys"
 
-# Metrics of other programs, and which one shows them.
+# Metrics of other programs, with the program that shows each.
 OTHERS = {
     "prometheus": {"up", "ALERTS"},
     "node_exporter": {"node_cpu_seconds_total", "node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes",
@@ -35,9 +35,9 @@ OTHERS = {
                                  "container_spec_memory_limit_bytes"},
     "the kubelet": {"kubelet_volume_stats_used_bytes", "kubelet_volume_stats_capacity_bytes"},
 }
-# Ours, but not on a development stack: its PostgreSQL archives nothing.
+# Metrics of acorag that a development stack does not show: its PostgreSQL archives nothing.
 ELSEWHERE = {"acorag_wal_unarchived_segments"}
-# Shown by our programs, and by no panel: why.
+# Metrics that acorag's programs show and no panel uses, with the reason.
 UNUSED = {"process_virtual_memory_bytes": "address space, most of it mapped files: it says nothing about memory in use"}
 
 
@@ -56,7 +56,7 @@ def panels():
 
 @cache
 def expressions():
-    """Where each expression stands, and the expression as Prometheus gets it."""
+    """The place of each expression, and the expression as Prometheus gets it."""
     found = [(f"alert {rule['alert']}", rule["expr"]) for rule in rules()]
     found += [(f"panel {panel['title']}", target["expr"]) for panel in panels() for target in panel["targets"]]
     for path in DASHBOARDS:
@@ -76,7 +76,7 @@ def selectors(node):
 
 
 def named():
-    """The metrics that somebody is shown or woken by, and where."""
+    """The metrics that a panel shows or an alert uses, and where."""
     places = {}
     for place, expression in expressions():
         for name, _ in selectors(promql_parser.parse(expression)):
@@ -144,7 +144,7 @@ class Files(unittest.TestCase):
 
 
 class Metrics(unittest.TestCase):
-    """Against a running stack, after one of everything has happened on it."""
+    """Tests against a running stack on which each kind of event has happened once."""
 
     @classmethod
     def setUpClass(cls):
@@ -163,7 +163,7 @@ class Metrics(unittest.TestCase):
                 + document + f"\r\n--{boundary}--\r\n".encode())
         ask(f"{url}/upload?wait=60", form, f"multipart/form-data; boundary={boundary}")
         ask(f"{url}/search", json.dumps({"query": "hormigon del muro"}).encode())
-        for _ in range(2):  # The second one is refused.
+        for _ in range(2):  # The second request is refused.
             ask(f"{url}/chat", json.dumps({"message": "hormigon del muro"}).encode(),
                 accept="text/event-stream")
         subprocess.run([STACK / "postgres/bin/psql", database, "--quiet", "--command",
@@ -172,7 +172,7 @@ class Metrics(unittest.TestCase):
 
     @classmethod
     def start_second_api(cls):
-        """One with a certificate, and without time for its workers: it shows what the first one does not."""
+        """A second api with a certificate, whose queries always time out: it shows the metrics that the first does not."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -188,7 +188,7 @@ class Metrics(unittest.TestCase):
 
     @classmethod
     def scrape(cls):
-        """All series of all programs, once the pipeline's figures are there: they are renewed every 15 seconds."""
+        """All series of all programs, once the metrics of the pipeline exist; they are renewed every 15 seconds."""
         urls = cls.environment["ACORAG_METRICS"].split() + [f"{cls.second}/metrics"]
 
         def read():
@@ -209,7 +209,7 @@ class Metrics(unittest.TestCase):
         self.assertEqual(missing, {})
 
     def test_labels_that_they_select_by_exist(self):
-        # Given by Prometheus itself when it scrapes.
+        # Prometheus itself adds these labels when it scrapes.
         given = {"job", "instance"}
         for place, expression in expressions():
             for name, matchers in selectors(promql_parser.parse(expression)):
@@ -241,7 +241,7 @@ class Metrics(unittest.TestCase):
 
 
 def ask(url, body=None, kind="application/json", accept="*/*"):
-    """The status and the text, whatever they are."""
+    """The status and the text of any reply, also of an error."""
     request = urllib.request.Request(url, body, {"content-type": kind, "accept": accept})
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""Who gets into PostgreSQL and how, asked of a real server with the rules that operators give it."""
+"""Who may connect to PostgreSQL, and how: tested with a real server that has the rules operators use."""
 import subprocess
 import tempfile
 import unittest
@@ -11,7 +11,7 @@ from stack import ROOT, Stack
 
 RULES = ROOT / "ops/postgres"
 CLUSTER = ROOT / "k8s/components/cloudnative-pg/cluster.yaml"
-# What CloudNativePG writes below the lines that it is given.
+# The line that CloudNativePG adds after those of the Cluster.
 OPERATORS_LAST = "host all all all scram-sha-256"
 
 
@@ -24,7 +24,7 @@ class Access(unittest.TestCase):
         folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         subprocess.run([ROOT / "ops/tls.sh", folder], check=True)
         cls.authority = folder / "ca/ca.crt"
-        # The server may run as another user, who wants a key of its own.
+        # The server may run as another user, which needs its own copy of the key.
         folder.chmod(0o755)
         cls.sql("SET password_encryption = 'scram-sha-256'",
                 "CREATE ROLE acorag_backup LOGIN REPLICATION PASSWORD 'secret'",
@@ -47,13 +47,13 @@ class Access(unittest.TestCase):
         return done.stdout.strip()
 
     def use(self, rules):
-        """These rules, below one for the superuser who sets them."""
+        """Loads these rules, after one for the superuser that loads them."""
         lines = ", ".join(f"$rule${line}$rule$" for line in ["host all acorag 127.0.0.1/32 password", *rules])
         self.sql(f"COPY (SELECT unnest(ARRAY[{lines}])) TO '{self.sql('SHOW hba_file')}'", "SELECT pg_reload_conf()")
         self.assertEqual(self.sql("SELECT error FROM pg_hba_file_rules WHERE error IS NOT NULL"), "")
 
     def connect(self, options):
-        """What the backups' login hears: as a client, and as pg_basebackup, which replicates."""
+        """The server's answers to the backups' login: as a client, and as pg_basebackup, which replicates."""
         url = f"postgres://acorag_backup:secret@{self.url.rpartition('@')[2]}?{options}"
         return (self.psql(url, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"),
                 self.psql(f"{url}&replication=true", "IDENTIFY_SYSTEM"))

@@ -1,4 +1,5 @@
-"""promtool, amtool and prometheus: the machine's own, or Debian's packages, fetched once into .stack without root."""
+"""promtool, amtool and prometheus: the programs of this machine, or of Debian's packages, which are fetched once into .stack
+without root."""
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ def program(name):
 
 
 def fetch(package, place):
-    """What apt-get downloads it has checked against Debian's signatures."""
+    """Downloads with apt-get, which checks the packages against Debian's signatures."""
     work = place.with_suffix(".part")
     shutil.rmtree(work, ignore_errors=True)
     for folder in ("lists/partial", "cache/archives/partial", "root"):

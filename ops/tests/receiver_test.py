@@ -1,5 +1,5 @@
-"""With CloudNativePG, PostgreSQL's log reaches the backup by k8s/components/cloudnative-pg/receive-wal.sh: all of it, whoever
-is killed, and nothing is let go of that is not archived."""
+"""With CloudNativePG, k8s/components/cloudnative-pg/receive-wal.sh brings all of PostgreSQL's log to the backup, whichever
+process is killed, and deletes nothing before it is archived."""
 import os
 import re
 import signal
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from manifests import K8S, PROGRAMS
 from stack import ROOT, Stack
 
-# A machine may be slow and busy.
+# Long, because the machine may be slow or busy.
 PATIENCE = 300
 POSTGRES = Path(os.environ.get("STACK_DIR", ROOT / ".stack")) / "postgres"
 
@@ -51,7 +51,7 @@ class Receiver(unittest.TestCase):
         process.wait()
 
     def write(self, segments):
-        """Fills and ends that many segments of the log; the last one's name."""
+        """Fills and ends that many segments of the log; returns the last one's name."""
         for _ in range(segments):
             last = self.said("psql", "-XAtc", "SELECT pg_walfile_name(pg_logical_emit_message(false, 't', 'x', true))")
             self.said("psql", "-XAtc", "SELECT pg_switch_wal()")
@@ -68,14 +68,14 @@ class Receiver(unittest.TestCase):
 
     def test_the_whole_log_is_archived_whoever_is_killed(self):
         receiver = self.start()
-        # From the first segment that ends after the slot was made.
+        # The first segment that ends after the slot was created.
         self.wait_for("the receiver streams", lambda: list(self.wal.glob("*.partial")))
         first = self.write(2)
         self.wait_for("the log arrives", lambda: first in self.archived())
         self.kill(receiver)
         self.write(2)
 
-        # Nowhere to put it: the receiver ends, and keeps what it has received.
+        # Without a folder to archive into, the receiver ends and keeps what it has received.
         receiver = self.start(BACKUP_DIR=str(self.backup / "missing"))
         self.assertNotEqual(receiver.wait(timeout=PATIENCE), 0)
         kept = [file.name for file in self.wal.iterdir() if re.fullmatch("[0-9A-F]{24}", file.name)]

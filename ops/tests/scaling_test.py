@@ -1,5 +1,5 @@
-"""The lag that KEDA would read is the real one, for every trigger of k8s: in a NATS cluster of three, made of the files
-that Kubernetes mounts (TLS and a user for each service among them), with jobs and queries really waiting."""
+"""KEDA would read the true lag, for every trigger of k8s/. The test runs a NATS cluster of three servers from the files that
+Kubernetes mounts (with TLS and a user for each service), with waiting jobs and queries."""
 import asyncio
 import json
 import os
@@ -19,10 +19,10 @@ import nats
 from manifests import PROGRAMS, containers, find, kinds, render
 from stack import ROOT, Stack
 
-# A machine may be slow and busy.
+# Long, because the machine may be slow or busy.
 PATIENCE = 300
 SERVERS = 3
-# A trigger's consumer: one of its subjects, who publishes there, who works on it.
+# For each trigger's consumer: one of its subjects, the user that publishes there, and the user that pulls.
 LANES = {
     "ingest-document": ("acorag.v1.ingest.document.p.d{}", "producer", "ingest"),
     "ingest-record": ("acorag.v1.ingest.record.p.d{}", "ingest", "ingest"),
@@ -72,7 +72,7 @@ class Cluster:
         client, monitor, route = (free_ports(SERVERS) for _ in range(3))
         self.clients = dict(zip(self.nodes, client))
         self.monitors = dict(zip(self.nodes, monitor))
-        # What DNS would say, both ways.
+        # The names that DNS would resolve, in both directions.
         self.routes = {f"{node}.{self.service}:6222": f"127.0.0.1:{port}" for node, port in zip(self.nodes, route)}
         routes = environment["NATS_ROUTES"]
         for name, address in self.routes.items():
@@ -97,7 +97,7 @@ class Cluster:
             log.close()
 
     def make_certificate(self, wanted):
-        """As cert-manager would, and for this machine."""
+        """Makes the certificate as cert-manager would, with this machine's address added."""
         names = [*(f"DNS:{name}" for name in wanted["dnsNames"]), "IP:127.0.0.1"]
         purposes = [{"server auth": "serverAuth", "client auth": "clientAuth"}[one]
                     for one in wanted["usages"] if one.endswith(" auth")]
@@ -134,7 +134,7 @@ class Cluster:
         return True
 
     def consumers(self, stream):
-        """Whichever server has a copy."""
+        """The consumers on all servers that hold a copy of the stream."""
         return {(stream, consumer["name"]) for port in self.monitors.values()
                 for account in get(f"http://127.0.0.1:{port}/jsz?acc=ACORAG&consumers=true")["account_details"]
                 for one in account.get("stream_detail", []) if one["name"] == stream
@@ -156,13 +156,13 @@ def mounted(objects, stateful):
 
 
 def passwords(objects):
-    """The variables that the configuration takes from the environment, but for those that the manifest sets."""
+    """The variables that the configuration reads from the environment, except those that the manifest sets."""
     text = "".join(file["text"] for file in mounted(objects, find(objects, "StatefulSet", "acorag-nats")))
     return set(re.findall(r"\$(NATS_\w+_PASSWORD)", text))
 
 
 class Keda:
-    """KEDA's nats-jetstream scaler: where it looks, whom it believes, and what it adds up."""
+    """KEDA's nats-jetstream scaler: which server it asks, whose answer it uses, and which numbers it adds."""
 
     def __init__(self, cluster, metadata):
         self.cluster, self.metadata = cluster, metadata
@@ -173,8 +173,8 @@ class Keda:
         reply = self.jsz(first)
         if reply["meta_cluster"]["cluster_size"] == 1:
             return self.add_up(reply)
-        # In a cluster only the consumer's leader knows. Each node is asked in turn whether it is the one; a node's
-        # name is what stands before the first dot of a route, and a part of the Service's name from then on.
+        # In a cluster only the consumer's leader knows the lag. KEDA asks each node in turn whether it is the leader. It
+        # takes a node's name from a route, up to the first dot, and puts it before the Service's name.
         server = get(f"http://{self.address(first)}/varz")
         assert not server.get("connect_urls"), "advertised: KEDA would ask the addresses of pods instead"
         names = {address: name for name, address in self.cluster.routes.items()}
@@ -225,7 +225,7 @@ class Lag(unittest.TestCase):
         migration = settings | {
             "DATABASE_URL": servers["DATABASE_URL"], "NATS_URL": cls.cluster.url, "NATS_CA": str(cls.cluster.ca),
             "NATS_USER": "migrate", "NATS_PASSWORD": cls.cluster.password("migrate")}
-        # As the Job does: a cluster that has just chosen its leader may keep the first one waiting.
+        # Tries again, as the Job does: a cluster that has just elected its leader may not answer the first attempt.
         for attempt in reversed(range(find(cls.objects, "Job", "acorag-migrate")["spec"]["backoffLimit"])):
             done = subprocess.run([PROGRAMS / "acorag-migrate"], timeout=PATIENCE, env=migration)
             if done.returncode == 0:
@@ -243,7 +243,7 @@ class Lag(unittest.TestCase):
                     self.assertEqual(Keda(self.cluster, metadata).lag(first), real[consumer])
 
     async def publish_and_ask(self):
-        """Leaves messages waiting and some of them at work; says how many by our own count, and by the consumers'."""
+        """Leaves messages waiting and some in progress; returns the expected numbers, and those of the consumers."""
         published = {}
         for number, (consumer, (subject, publisher, worker)) in enumerate(LANES.items(), start=2):
             async with connected(self.cluster, publisher) as client:

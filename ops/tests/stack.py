@@ -1,4 +1,4 @@
-"""The real servers, and acorag on them, for tests that ask a running stack."""
+"""The real servers, with acorag on them, for tests that need a running stack."""
 import json
 import os
 import subprocess
@@ -7,12 +7,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVSTACK = os.environ.get("DEVSTACK", ROOT / "target/debug/devstack")
-# Says what it was given, and lives until its input ends.
+# Prints its environment, and runs until its input ends.
 WAIT = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
 
 
 class Stack:
-    """`with Stack() as environment`: where everything is, as `devstack run` and `devstack with-acorag` tell commands:
+    """`with Stack() as environment` gives the addresses that `devstack run` and `devstack with-acorag` give to commands:
     NATS_URL, NATS_MONITOR_URL, DATABASE_URL, REDIS_URL, and with acorag also ACORAG_URL and ACORAG_METRICS (a URL for
     each program, separated by spaces). Free ports, temporary data, gone at the end."""
 
