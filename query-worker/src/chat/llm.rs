@@ -1,12 +1,15 @@
-//! A language model behind an OpenAI-compatible server: any of them, by async-openai.
+//! A language model behind an OpenAI-compatible server: the part of the chat-completions protocol that streams.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
-use anyhow::ensure;
-use async_openai::{Client, config::OpenAIConfig, error::OpenAIError};
-use futures::{Stream, StreamExt as _};
+use anyhow::{Context as _, ensure};
+use eventsource_stream::Eventsource as _;
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use reqwest::{Certificate, Client, Response, StatusCode, header::RETRY_AFTER};
+use schemas::text;
 use serde::Deserialize;
-use tokio::time::timeout;
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::prompt::ChatMessage;
 
@@ -35,8 +38,14 @@ pub struct Config {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the language model's server refused or failed")]
-    Server(#[from] OpenAIError),
+    #[error("the language model's server cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+    #[error("the language model's server refused with {0}: {1}")]
+    Refused(StatusCode, String),
+    #[error("the language model's answer could not be read")]
+    Lost(#[from] eventsource_stream::EventStreamError<reqwest::Error>),
+    #[error("the language model's answer does not follow the protocol")]
+    Unreadable(#[from] serde_json::Error),
     #[error("the language model's server reported: {0}")]
     Reported(String),
     #[error("the language model was silent for {} s", .0.as_secs())]
@@ -47,8 +56,17 @@ pub enum Error {
     Empty,
 }
 
+/// How long to wait before a request is sent again, each time that the server is busy or cannot be reached.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
+/// What is logged of a refusal, in characters.
+const REFUSAL_CHARS: usize = 500;
+
 pub struct Llm {
-    client: Client<OpenAIConfig>,
+    client: Client,
+    url: String,
+    /// Never logged, not even where a server's refusal quotes it.
+    key: String,
     pub model: String,
     pub context_tokens: usize,
     answer_tokens: u32,
@@ -61,7 +79,7 @@ struct Chunk {
     #[serde(default)]
     choices: Vec<Choice>,
     #[serde(default)]
-    error: Option<serde_json::Value>,
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -91,16 +109,17 @@ impl Llm {
         ensure!(!config.llm_model.is_empty(), "LLM_MODEL is missing: the model to ask at LLM_BASE_URL");
         let printable = config.llm_api_key.bytes().all(|byte| byte.is_ascii_graphic());
         ensure!(printable, "LLM_API_KEY holds characters that no key has");
-        // Whoever came first may have chosen the same.
+        // Another part of the process may have installed it already.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let settings = OpenAIConfig::new()
-            .with_api_base(base.trim_end_matches('/'))
-            // Not from OPENAI_API_KEY and its like: only this program's own settings count.
-            .with_api_key(&config.llm_api_key)
-            .with_org_id("")
-            .with_project_id("");
+        let mut client = Client::builder();
+        // A company's own server may have a certificate of the company's own authority, which its machines trust.
+        for certificate in rustls_native_certs::load_native_certs().certs {
+            client = client.add_root_certificate(Certificate::from_der(&certificate)?);
+        }
         Ok(Some(Self {
-            client: Client::with_config(settings),
+            client: client.build().context("making a client for LLM_BASE_URL")?,
+            url: format!("{}/chat/completions", base.trim_end_matches('/')),
+            key: config.llm_api_key.clone(),
             model: config.llm_model.clone(),
             context_tokens: config.llm_context_tokens,
             answer_tokens: config.llm_answer_tokens,
@@ -108,9 +127,8 @@ impl Llm {
         }))
     }
 
-    /// Asks; pieces of the answer come as they are made. Refusals, overload and lost connections before the first
-    /// piece are retried with growing pauses by the client. Dropping the stream closes the connection, which is how a
-    /// server hears that nobody reads on.
+    /// Asks; pieces of the answer come as they are made. Dropping the stream closes the connection, which is how a server
+    /// hears that nobody reads on.
     pub fn answer(
         &self,
         messages: &[ChatMessage],
@@ -123,23 +141,23 @@ impl Llm {
             "max_tokens": self.answer_tokens,
         });
         async_stream::try_stream! {
-            let deadline = tokio::time::Instant::now() + self.patience;
-            let silent = || Error::Silent(self.patience);
-            let chat = self.client.chat();
-            let mut chunks = tokio::time::timeout_at(deadline, chat.create_stream_byot::<_, Chunk>(request))
-                .await
-                .map_err(|_| silent())??;
+            let silent = |_| Error::Silent(self.patience);
+            let mut deadline = Instant::now() + self.patience;
+            let response = timeout_at(deadline, self.send(&request)).await.map_err(silent)??;
+            let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
+            let mut events = pin!(bytes.eventsource());
             let (mut said, mut finished) = (false, false);
-            loop {
-                let next = if said {
-                    timeout(self.patience, chunks.next()).await
-                } else {
-                    tokio::time::timeout_at(deadline, chunks.next()).await
-                };
-                let Some(chunk) = next.map_err(|_| silent())? else { break };
-                let chunk = chunk?;
+            while let Some(event) = timeout_at(deadline, events.next()).await.map_err(silent)? {
+                let event = event?;
+                if event.data == "[DONE]" {
+                    break;
+                }
+                if event.event == "keepalive" {
+                    continue;
+                }
+                let chunk: Chunk = serde_json::from_str(&event.data)?;
                 if let Some(error) = chunk.error {
-                    Err(Error::Reported(error.to_string()))?;
+                    Err(Error::Reported(self.without_key(&error.to_string())))?;
                 }
                 for choice in chunk.choices {
                     finished |= choice.finish_reason.is_some();
@@ -148,6 +166,10 @@ impl Llm {
                         yield text;
                     }
                 }
+                // The first words must come by the first deadline; each next ones have as long again.
+                if said {
+                    deadline = Instant::now() + self.patience;
+                }
             }
             if !said {
                 Err(Error::Empty)?;
@@ -155,6 +177,83 @@ impl Llm {
             if !finished {
                 Err(Error::CutOff)?;
             }
+        }
+    }
+
+    /// Sends a request until the server takes it. Overload and lost connections are retried with growing pauses, or as
+    /// long as the server says; another refusal is final, and so is a quota that is used up.
+    async fn send(&self, request: &Value) -> Result<Response, Error> {
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let mut attempt = self.client.post(&self.url).json(request);
+            if !self.key.is_empty() {
+                attempt = attempt.bearer_auth(&self.key);
+            }
+            let (again, wish, error) = match attempt.send().await {
+                Ok(response) if response.status().is_success() => return Ok(response),
+                Ok(response) => {
+                    let status = response.status();
+                    let wish = response
+                        .headers()
+                        .get(RETRY_AFTER)
+                        .and_then(|value| value.to_str().ok()?.parse().ok());
+                    let said = response.text().await.unwrap_or_default();
+                    let busy =
+                        status == StatusCode::TOO_MANY_REQUESTS && !said.contains("insufficient_quota");
+                    let error = Error::Refused(status, self.without_key(&said));
+                    (busy || status.is_server_error(), wish.map(Duration::from_secs), error)
+                }
+                // The address may hold a password.
+                Err(error) => (error.is_connect(), None, Error::Unreachable(error.without_url())),
+            };
+            match pauses.next() {
+                Some(pause) if again => sleep(wish.unwrap_or(pause)).await,
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// The beginning of what the server said of a failure.
+    fn without_key(&self, said: &str) -> String {
+        let said = if self.key.is_empty() { said.to_owned() } else { said.replace(&self.key, "***") };
+        text::clip(&said, REFUSAL_CHARS).to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Settings {
+        #[command(flatten)]
+        llm: Config,
+    }
+
+    fn llm(settings: &[&str]) -> anyhow::Result<Option<Llm>> {
+        Llm::new(&Settings::parse_from([&["test"], settings].concat()).llm)
+    }
+
+    #[test]
+    fn a_refusal_that_quotes_the_key_is_logged_without_it() {
+        let settings = ["--llm-base-url=http://localhost:1/v1/", "--llm-model=m", "--llm-api-key=sk-secret"];
+        let llm = llm(&settings).unwrap().unwrap();
+        assert_eq!(llm.url, "http://localhost:1/v1/chat/completions");
+        assert_eq!(llm.without_key("Incorrect API key: sk-secret."), "Incorrect API key: ***.");
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_named() {
+        assert!(llm(&[]).unwrap().is_none());
+        for (settings, named) in [
+            (&["--llm-base-url=localhost"][..], "LLM_BASE_URL"),
+            (&["--llm-base-url=http://localhost"], "LLM_MODEL"),
+            (&["--llm-base-url=http://localhost", "--llm-model=m", "--llm-api-key=a b"], "LLM_API_KEY"),
+        ] {
+            let error = llm(settings).err().unwrap().to_string();
+            assert!(error.starts_with(named), "{error}");
         }
     }
 }
