@@ -1,9 +1,9 @@
-//! How often chat answers what the documents answer, and refuses what they do not: on the sample documents, and on any
-//! folder in BEIR's form (corpus.jsonl, queries.jsonl, qrels/test.tsv).
+//! How often chat answers what the documents answer, and refuses what they do not, on a folder in BEIR's form
+//! (corpus.jsonl, queries.jsonl, qrels/test.tsv). `tests/it/chat.rs` holds the same of the sample documents.
 //!
-//!     cargo run -p query-worker --example answer_rates -- [FOLDER [EVERY_NTH] | QUESTIONS.json]
+//!     cargo run -p query-worker --example answer_rates -- FOLDER [EVERY_NTH]
 //!
-//! For a folder, the paragraphs are split into two projects. A question asked of both should be answered; asked of the
+//! The paragraphs are split into two projects. A question asked of both should be answered; asked of the
 //! project without its paragraph (but with its neighbours, which speak of the same things) it should be refused.
 
 #![allow(
@@ -33,18 +33,9 @@ use serde_json::{Value, json};
 fn main() {
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter("error");
     log.json().init();
-    world::run(async {
-        match std::env::args().nth(1) {
-            None => on_samples(&samples::read_json("questions.json")).await,
-            Some(path) if path.ends_with(".json") => {
-                on_samples(&serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()).await;
-            }
-            Some(folder) => {
-                let every = std::env::args().nth(2).map_or(1, |n| n.parse().unwrap());
-                on_folder(Path::new(&folder), every).await;
-            }
-        }
-    });
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let every = arguments.get(1).map_or(1, |n| n.parse().unwrap());
+    world::run(measure(Path::new(&arguments[0]), every));
 }
 
 async fn chat(app: &query_worker::app::App, scope: Scope, question: &str, conversation: &str) -> ChatReply {
@@ -57,29 +48,7 @@ async fn chat(app: &query_worker::app::App, scope: Scope, question: &str, conver
     world::ask(app, &ChatQuery::new(request, &caller, false).unwrap()).await.unwrap()
 }
 
-async fn on_samples(questions: &Value) {
-    let world = world::samples().await;
-    for group in ["questions", "traps", "conversation"] {
-        for (at, case) in questions[group].as_array().unwrap().iter().enumerate() {
-            let conversation = if group == "conversation" { "c".to_owned() } else { format!("{group}-{at}") };
-            let question = case["question"].as_str().unwrap();
-            let reply = chat(&world.app, Scope::All, question, &conversation).await;
-            let first = reply.sources.first();
-            let right = first.is_some_and(|source| {
-                let expect = &case["expect"];
-                source.row.number == expect["number"].as_str().unwrap_or_default()
-                    && (expect["page"].is_null() || source.row.page.map(u64::from) == expect["page"].as_u64())
-            });
-            let holds = case["answer_contains"].as_str().is_some_and(|text| reply.answer.contains(text));
-            println!(
-                "{group} {at}: found={} right={right} holds={holds}\n   {question}\n   {}",
-                reply.found, reply.answer
-            );
-        }
-    }
-}
-
-async fn on_folder(folder: &Path, every: usize) {
+async fn measure(folder: &Path, every: usize) {
     let lines = |name: &str| -> Vec<Value> {
         let text = std::fs::read_to_string(folder.join(name)).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -15,7 +15,7 @@ use schemas::{
 };
 
 use self::password::Passwords;
-use crate::{app::App, scope};
+use crate::{app::App, error::Result};
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -23,7 +23,7 @@ pub struct Config {
     /// Whether anybody may make an account.
     #[arg(long, env = "REGISTRATION", value_enum, default_value_t = Registration::Closed)]
     pub registration: Registration,
-    /// Projects that whoever registers may read, separated by commas; none unless given.
+    /// Projects that a user who registers may read, separated by commas; none unless given.
     #[arg(long, env = "REGISTERED_PROJECTS", value_delimiter = ',')]
     pub registered_projects: Vec<ProjectId>,
     /// How long a login lasts, in hours.
@@ -57,11 +57,10 @@ impl Accounts {
     }
 }
 
-/// Whose token this is. The database says so each time: a revoked key is nobody's at once.
-pub async fn verify(app: App, _: Context, query: VerifyToken) -> Result<Caller, Problem> {
-    let found =
-        store::caller(&app.pool, &query.token_sha256).await.map_err(|error| scope::problem(&error))?;
-    found.and_then(caller).ok_or_else(refusal::unauthorized)
+/// Whose token this is. The database is asked each time, so that a revoked key is refused at once.
+pub async fn verify(app: App, _: Context, query: VerifyToken) -> Result<Caller> {
+    let found = store::caller(&app.pool, &query.token_sha256).await?;
+    Ok(found.and_then(caller).ok_or_else(refusal::unauthorized)?)
 }
 
 fn caller(row: store::CallerRow) -> Option<Caller> {
@@ -69,27 +68,18 @@ fn caller(row: store::CallerRow) -> Option<Caller> {
         None => Scope::All,
         Some(projects) => Scope::Projects(projects.iter().filter_map(|id| id.parse().ok()).collect()),
     };
-    let limits = match serde_json::from_value::<CallerLimits>(row.limits) {
-        Ok(limits) => limits,
-        Err(error) => {
-            // The key keeps working, within the limits that everybody has.
-            tracing::error!(%error, caller = row.id, "the stored limits cannot be read");
-            CallerLimits::default()
-        }
-    };
-    Some(Caller {
-        role: Role::from_name(&row.role)?,
-        id: row.id,
-        user_id: row.user_id,
-        name: row.name,
-        scope,
-        limits,
-    })
+    let limits = serde_json::from_value(row.limits).unwrap_or_else(|error| {
+        // The key keeps working, within the limits that everybody has.
+        tracing::error!(%error, caller = row.id, "the stored limits cannot be read");
+        CallerLimits::default()
+    });
+    let role = Role::from_name(&row.role)?;
+    Some(Caller { id: row.id, user_id: row.user_id, name: row.name, role, scope, limits })
 }
 
-pub async fn register(app: App, _: Context, query: Register) -> Result<Session, Problem> {
+pub async fn register(app: App, _: Context, query: Register) -> Result<Session> {
     if app.accounts.registration == Registration::Closed {
-        return Err(refusal::registration_closed());
+        return Err(refusal::registration_closed().into());
     }
     let query = query.checked()?;
     let user = User {
@@ -99,42 +89,35 @@ pub async fn register(app: App, _: Context, query: Register) -> Result<Session, 
         created_at: Utc::now(),
     };
     let hash = app.accounts.passwords.hash(query.password).await?;
-    let created = store::register(&app.pool, &user, &hash, &app.accounts.registered_projects).await;
-    if !created.map_err(|error| scope::problem(&error))? {
-        return Err(refusal::email_taken());
+    if !store::register(&app.pool, &user, &hash, &app.accounts.registered_projects).await? {
+        return Err(refusal::email_taken().into());
     }
     tracing::info!(user_id = user.id, "registered");
     open_session(&app, user).await
 }
 
-pub async fn login(app: App, _: Context, query: Login) -> Result<Session, Problem> {
+pub async fn login(app: App, _: Context, query: Login) -> Result<Session> {
     let query = query.checked()?;
-    let found = store::account(&app.pool, &query.email).await.map_err(|error| scope::problem(&error))?;
-    let (user, hash) = match found {
-        Some(account) if !account.disabled => (Some(account.user), Some(account.password_hash)),
-        _ => (None, None),
-    };
-    // The same work whether the account exists or not, so that the time taken does not tell.
-    let right = app.accounts.passwords.verify(query.password, hash).await?;
+    let (user, hash) = store::account(&app.pool, &query.email).await?.unzip();
+    // The password is hashed whether the account exists or not, so that the time taken does not tell.
+    let matches = app.accounts.passwords.verify(query.password, hash).await?;
     match user {
-        Some(user) if right => open_session(&app, user).await,
-        _ => Err(refusal::bad_login()),
+        Some(user) if matches => open_session(&app, user).await,
+        _ => Err(refusal::bad_login().into()),
     }
 }
 
-async fn open_session(app: &App, user: User) -> Result<Session, Problem> {
+async fn open_session(app: &App, user: User) -> Result<Session> {
     let token = token::new(token::SESSION).map_err(|error| {
         tracing::error!(%error, "no random numbers from the system");
         Problem::internal()
     })?;
     let expires_at = Utc::now() + app.accounts.session;
-    store::open_session(&app.pool, &token::digest(&token), &user.id, expires_at)
-        .await
-        .map_err(|error| scope::problem(&error))?;
+    store::open_session(&app.pool, &token::digest(&token), &user.id, expires_at).await?;
     Ok(Session { access_token: token, token_type: "bearer".to_owned(), expires_at, user })
 }
 
-pub async fn me(app: App, _: Context, query: Me) -> Result<User, Problem> {
-    let found = store::account(&app.pool, &query.user_id).await.map_err(|error| scope::problem(&error))?;
-    found.filter(|account| !account.disabled).map(|account| account.user).ok_or_else(Problem::not_found)
+pub async fn me(app: App, _: Context, query: Me) -> Result<User> {
+    let (user, _) = store::account(&app.pool, &query.user_id).await?.ok_or_else(Problem::not_found)?;
+    Ok(user)
 }

@@ -1,50 +1,39 @@
 //! What is searched, what one might search, and what there is to be found.
 
-pub(crate) mod log;
+mod search_log;
 mod store;
 mod suggest;
 
 use platform::nats::Context;
-use schemas::{
-    Problem,
-    analytics::{
-        DocumentStats, GetDocumentStats, GetPopularSearches, GetSuggestions, PopularSearches, ReportSearches,
-        Reported, Suggestions,
-    },
+use schemas::analytics::{
+    DocumentStats, GetDocumentStats, GetPopularSearches, GetSuggestions, PopularSearches, ReportSearches,
+    Reported, Suggestions,
 };
 
-use crate::{app::App, scope};
+pub use self::search_log::SearchLog;
+use crate::{app::App, error::Result, scope};
 
-pub async fn popular(app: App, _: Context, query: GetPopularSearches) -> Result<PopularSearches, Problem> {
-    let read = async {
-        let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        store::popular(&mut transaction, query.days, query.limit).await
-    };
-    let searches = read.await.map_err(|error| scope::problem(&error))?;
+pub async fn popular(app: App, _: Context, query: GetPopularSearches) -> Result<PopularSearches> {
+    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
+    let searches = store::popular(&mut transaction, query.days, query.limit).await?;
     Ok(PopularSearches { days: query.days, searches })
 }
 
-/// Searches that the cache answered: the api tells of them now and then.
-pub async fn report(app: App, _: Context, query: ReportSearches) -> Result<Reported, Problem> {
+/// Searches that the cache answered: the api reports them now and then.
+pub async fn report(app: App, _: Context, query: ReportSearches) -> Result<Reported> {
     for search in query.searches {
-        app.search_log.note(search);
+        app.search_log.add(search);
     }
     Ok(Reported {})
 }
 
-pub async fn suggestions(app: App, _: Context, query: GetSuggestions) -> Result<Suggestions, Problem> {
-    let read = async {
-        let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        suggest::find(&mut transaction, &query.q, usize::from(query.limit)).await
-    };
-    let suggestions = read.await.map_err(|error| scope::problem(&error))?;
+pub async fn suggestions(app: App, _: Context, query: GetSuggestions) -> Result<Suggestions> {
+    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
+    let suggestions = suggest::find(&mut transaction, &query.q, usize::from(query.limit)).await?;
     Ok(Suggestions { suggestions })
 }
 
-pub async fn documents(app: App, _: Context, query: GetDocumentStats) -> Result<DocumentStats, Problem> {
-    let counted = async {
-        let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        store::documents(&mut transaction).await
-    };
-    counted.await.map_err(|error| scope::problem(&error))
+pub async fn documents(app: App, _: Context, query: GetDocumentStats) -> Result<DocumentStats> {
+    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
+    Ok(store::documents(&mut transaction).await?)
 }

@@ -1,9 +1,6 @@
 //! Builds the worker and runs it. Building is apart from running, so that tests start the real thing.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use chrono::Utc;
@@ -12,14 +9,14 @@ use platform::{
     health::{self, Checks},
     lifecycle::Lifecycle,
     nats::{
-        self, Nats,
+        self, Context, Nats,
         consume::{self, Delivery, Failure, Handler, Settings},
         serve::Router,
     },
     postgres,
 };
 use schemas::{
-    Lane,
+    Lane, Request,
     problem::Reason,
     query::{self, Ping, Pong},
     subjects,
@@ -29,13 +26,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts::{self, Accounts},
-    analytics::{
-        self,
-        log::{SearchLog, Writer},
-    },
+    analytics::{self, SearchLog},
     chat::{self, llm::Llm},
     config::Config,
-    documents, feedback, history,
+    documents,
+    error::Result,
+    feedback, history,
     metrics::Metrics,
     search,
 };
@@ -51,8 +47,6 @@ pub struct App {
     pub(crate) llm: Option<Arc<Llm>>,
     pub(crate) accounts: Accounts,
     pub(crate) search_log: SearchLog,
-    /// Until somebody runs it.
-    search_writer: Arc<Mutex<Option<Writer>>>,
 }
 
 impl App {
@@ -66,16 +60,14 @@ impl App {
         let pool = config.postgres.connect("acorag-query-worker", &search::SETTINGS).await?;
         check_model(&pool, model.identity()).await?;
         let nats = config.nats.connect("acorag-query-worker").await?;
-        let (search_log, writer) = SearchLog::new(metrics.dropped.clone());
         let app = Self {
             nats,
             pool,
             model: Arc::new(model),
-            metrics,
             llm,
             accounts: Accounts::new(&config.accounts),
-            search_log,
-            search_writer: Arc::new(Mutex::new(Some(writer))),
+            search_log: SearchLog::new(metrics.dropped.clone()),
+            metrics,
         };
         search::warm_up(&app).await.context("warming up the search")?;
         Ok(app)
@@ -84,11 +76,12 @@ impl App {
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         let lifecycle = Lifecycle::new();
         let router = Arc::new(self.router().answering(&query::subjects())?);
-        for (lane, slots) in [
-            (Lane::Search, config.search_slots),
-            (Lane::Chat, config.chat_slots),
-            (Lane::Lookup, config.lookup_slots),
-        ] {
+        for lane in Lane::ALL {
+            let slots = match lane {
+                Lane::Search => config.search_slots,
+                Lane::Chat => config.chat_slots,
+                Lane::Lookup => config.lookup_slots,
+            };
             let handler = Arc::new(Timed { lane, router: router.clone(), metrics: self.metrics.clone() });
             let settings = Settings {
                 stream: subjects::QUERIES_STREAM,
@@ -98,51 +91,44 @@ impl App {
                 max_attempts: 1,
                 confirm: false,
             };
-            lifecycle
-                .spawn(lane.name(), consume::run(self.nats.clone(), settings, handler, lifecycle.stopping()));
+            let consumer = consume::run(self.nats.clone(), settings, handler, lifecycle.stopping());
+            lifecycle.spawn(lane.name(), consumer);
         }
-        lifecycle.spawn(
-            "health",
-            health::serve(
-                config.health.clone(),
-                self.checks(),
-                self.metrics.registry.clone(),
-                lifecycle.stopping(),
-            ),
-        );
-        lifecycle.spawn("search log", self.clone().log_searches(lifecycle.stopping()));
+        let registry = self.metrics.registry.clone();
+        let health = health::serve(config.health.clone(), self.checks(), registry, lifecycle.stopping());
+        lifecycle.spawn("health", health);
+        lifecycle.spawn("search log", self.log_searches(lifecycle.stopping()));
         lifecycle.spawn("model", watch_model(self.clone(), lifecycle.stopping()));
         tracing::info!(model = self.model.identity().name, "ready");
         lifecycle.run(&config.lifecycle).await
     }
 
-    /// Writes down what is searched, until told to stop. Once an app.
-    pub async fn log_searches(self, stopping: CancellationToken) -> anyhow::Result<()> {
-        let writer = self.search_writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match writer {
-            Some(writer) => writer.run(self.pool, stopping).await,
-            None => bail!("the search log is written by one task"),
-        }
+    /// Writes the log of searches until told to stop.
+    pub fn log_searches(
+        &self,
+        stopping: CancellationToken,
+    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
+        self.search_log.clone().write(self.pool.clone(), stopping)
     }
 
     /// Which handler answers which query.
     pub fn router(&self) -> Router<Self> {
         Router::new(self.nats.clone(), self.clone())
-            .on(|_, _, _: Ping| async { Ok(Pong { warm: true }) })
-            .on(search::search)
+            .query(|_, _, _: Ping| async { Ok(Pong { warm: true }) })
+            .query(search::search)
             .on_stream(chat::ask)
-            .on(history::of_conversation)
-            .on(history::of_user)
-            .on(feedback::save)
-            .on(feedback::stats)
-            .on(analytics::popular)
-            .on(analytics::report)
-            .on(analytics::suggestions)
-            .on(analytics::documents)
-            .on(accounts::verify)
-            .on(accounts::register)
-            .on(accounts::login)
-            .on(accounts::me)
+            .query(history::of_conversation)
+            .query(history::of_user)
+            .query(feedback::save)
+            .query(feedback::stats)
+            .query(analytics::popular)
+            .query(analytics::report)
+            .query(analytics::suggestions)
+            .query(analytics::documents)
+            .query(accounts::verify)
+            .query(accounts::register)
+            .query(accounts::login)
+            .query(accounts::me)
             .on(documents::get)
             .on(documents::list)
             .on(documents::locate_file)
@@ -156,7 +142,25 @@ impl App {
     }
 }
 
-/// Takes the time of each query of a lane: until a worker had a hand free, and until it was answered.
+/// Routes a query to a handler that fails with this worker's own error, which becomes the asker's problem here.
+trait Queries {
+    fn query<Q, F>(self, handler: fn(App, Context, Q) -> F) -> Self
+    where
+        Q: Request,
+        F: Future<Output = Result<Q::Reply>> + Send + 'static;
+}
+
+impl Queries for Router<App> {
+    fn query<Q, F>(self, handler: fn(App, Context, Q) -> F) -> Self
+    where
+        Q: Request,
+        F: Future<Output = Result<Q::Reply>> + Send + 'static,
+    {
+        self.on(move |app, context, query| async move { Ok(handler(app, context, query).await?) })
+    }
+}
+
+/// Measures each query of a lane: how long it waited for a free slot, and how long the answer took.
 struct Timed {
     lane: Lane,
     router: Arc<Router<App>>,
@@ -198,13 +202,13 @@ async fn check_model(pool: &PgPool, identity: &Identity) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Until the first document is stored the database names no model; whoever stores it might use another one.
+/// Until the first document is stored, the database names no model, and the ingest worker that stores it may have another.
 async fn watch_model(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
     const EVERY: Duration = Duration::from_secs(30);
     while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
         match check_model(&app.pool, app.model.identity()).await {
             Err(error) if error.downcast_ref::<sqlx::Error>().is_none() => return Err(error),
-            // The database being away is readiness's business.
+            // Readiness reports that the database is away.
             _ => {}
         }
     }

@@ -1,56 +1,47 @@
 //! What users thought of their answers.
 
-use std::collections::BTreeMap;
-
 use platform::nats::Context;
 use schemas::{
-    Problem, Scope,
+    Scope,
     feedback::{FeedbackSaved, FeedbackStats, GetFeedbackStats, SaveFeedback},
 };
 
-use crate::{app::App, chat::store, owner, scope};
+use crate::{app::App, chat::store, error::Result, scope};
 
-pub async fn save(app: App, _: Context, query: SaveFeedback) -> Result<FeedbackSaved, Problem> {
-    let saved = async {
-        let mut transaction = owner::begin(&app.pool, &query.scope, &query.caller).await?;
-        // Feedback belongs where its conversation does. One that is not (or no longer) there may still be rated, and so
-        // may none at all: old clients rate searches too.
-        let mut projects = store::projects_of(&mut transaction, &query.caller, &query.session_id).await?;
-        if projects.is_empty() && query.scope != Scope::All {
-            projects = scope::projects(&mut transaction).await?.keys;
-        }
-        sqlx::query(
-            "INSERT INTO feedback (owner, conversation_id, projects, rating, comment) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(&query.caller)
-        .bind(&query.session_id)
-        .bind(&projects)
-        .bind(i16::from(query.rating))
-        .bind(&query.comment)
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await
-    };
-    saved.await.map_err(|error| scope::problem(&error))?;
+pub async fn save(app: App, _: Context, query: SaveFeedback) -> Result<FeedbackSaved> {
+    let mut transaction = store::begin(&app.pool, &query.scope, &query.caller).await?;
+    // Feedback belongs to the projects of its conversation. A conversation that does not exist (any more) may still be
+    // rated, and so may none at all: old clients rate searches, too.
+    let mut projects = store::projects_of(&mut transaction, &query.caller, &query.session_id).await?;
+    if projects.is_empty() && query.scope != Scope::All {
+        projects = scope::projects(&mut transaction).await?.keys;
+    }
+    sqlx::query(
+        "INSERT INTO feedback (owner, conversation_id, projects, rating, comment) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(&query.caller)
+    .bind(&query.session_id)
+    .bind(&projects)
+    .bind(i16::from(query.rating))
+    .bind(&query.comment)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
     Ok(FeedbackSaved { status: "success".to_owned(), session_id: query.session_id, rating: query.rating })
 }
 
-pub async fn stats(app: App, _: Context, query: GetFeedbackStats) -> Result<FeedbackStats, Problem> {
-    let counted = async {
-        let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        let counts: Vec<(i16, i64, i64)> = sqlx::query_as(
-            "SELECT rating, count(*), count(*) FILTER (WHERE comment <> '') FROM feedback
-             WHERE given_at > now() - make_interval(days => $1) GROUP BY rating",
-        )
-        .bind(i32::from(query.days))
-        .fetch_all(&mut *transaction)
-        .await?;
-        sqlx::Result::Ok(counts)
-    };
-    let counts = counted.await.map_err(|error| scope::problem(&error))?;
+pub async fn stats(app: App, _: Context, query: GetFeedbackStats) -> Result<FeedbackStats> {
+    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
+    let counts: Vec<(i16, i64, i64)> = sqlx::query_as(
+        "SELECT rating, count(*), count(*) FILTER (WHERE comment <> '') FROM feedback
+         WHERE given_at > now() - make_interval(days => $1) GROUP BY rating",
+    )
+    .bind(i32::from(query.days))
+    .fetch_all(&mut *transaction)
+    .await?;
     let mut stats = FeedbackStats {
         days: query.days,
-        ratings: (1..=5).map(|rating| (rating.to_string(), 0)).collect::<BTreeMap<_, _>>(),
+        ratings: (1..=5).map(|rating| (rating.to_string(), 0)).collect(),
         ..FeedbackStats::default()
     };
     let mut sum = 0;

@@ -10,7 +10,7 @@ pub struct Metrics {
     pub stage_seconds: HistogramVec,
     /// By lane: from a query's arrival in the queue to a worker's taking it.
     pub wait_seconds: HistogramVec,
-    /// By lane: from there to its answer.
+    /// By lane: from a worker's taking a query to its answer.
     pub work_seconds: HistogramVec,
     /// Queries answered, by name and outcome.
     pub queries: IntCounterVec,
@@ -25,40 +25,25 @@ pub struct Metrics {
 impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = registry()?;
+        let seconds = |name, help, label| seconds(&registry, name, help, &[label]);
+        let counter = |name, help, labels| counter(&registry, name, help, labels);
         let metrics = Self {
-            stage_seconds: seconds(
-                &registry,
-                "acorag_search_stage_seconds",
-                "Time of one stage of a search",
-                &["stage"],
-            )?,
+            stage_seconds: seconds("acorag_search_stage_seconds", "Time of one stage of a search", "stage")?,
             wait_seconds: seconds(
-                &registry,
                 "acorag_query_wait_seconds",
                 "Time that a query waited in the queue",
-                &["lane"],
+                "lane",
             )?,
             work_seconds: seconds(
-                &registry,
                 "acorag_query_work_seconds",
                 "Time from taking a query to its answer",
-                &["lane"],
+                "lane",
             )?,
-            queries: counter(&registry, "acorag_queries_total", "Queries answered", &["query", "outcome"])?,
-            answers: counter(
-                &registry,
-                "acorag_chat_answers_total",
-                "Chats by how they were answered",
-                &["by"],
-            )?,
-            dropped: counter(
-                &registry,
-                "acorag_dropped_total",
-                "Not written down: its queue was full",
-                &["queue"],
-            )?,
-            degraded: counter(&registry, "acorag_search_degraded_total", "Search legs left out", &["leg"])?,
-            registry,
+            queries: counter("acorag_queries_total", "Queries answered", &["query", "outcome"])?,
+            answers: counter("acorag_chat_answers_total", "Chats by how they were answered", &["by"])?,
+            dropped: counter("acorag_dropped_total", "Not written down: its queue was full", &["queue"])?,
+            degraded: counter("acorag_search_degraded_total", "Search legs left out", &["leg"])?,
+            registry: registry.clone(),
         };
         from_zero(&metrics.answers, &[&["model"], &["extractive"], &["not_found"], &["fallback"]]);
         from_zero(&metrics.dropped, &[&["search_log"]]);

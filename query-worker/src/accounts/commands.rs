@@ -1,6 +1,6 @@
-//! `acorag-query-worker keys …` and `… users …`: the operator's hand on who may what.
+//! `acorag-query-worker keys …` and `… users …`: the operator gives out and takes back keys and accounts.
 //!
-//! They connect as the owner of the tables, which the worker's own role is not: a worker cannot give itself a key.
+//! These commands connect as the owner of the tables. The worker does not: it cannot give itself a key.
 
 mod keys;
 mod users;
@@ -53,6 +53,9 @@ impl Rights {
     }
 }
 
+/// What is usually wrong when PostgreSQL refuses a command.
+const HINT: &str = "does DATABASE_URL name the owner of the tables, and has acorag-migrate run?";
+
 impl Cli {
     /// The command in these arguments; none when they start the worker.
     pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
@@ -64,10 +67,11 @@ impl Cli {
     /// Does it, and returns what to print.
     pub async fn run(self) -> anyhow::Result<String> {
         let pool = self.postgres.connect("acorag-accounts", &[]).await?;
-        match self.command {
+        let done = match self.command {
             Command::Keys(command) => keys::run(&pool, command).await,
             Command::Users(command) => users::run(&pool, command).await,
-        }
+        };
+        done.map_err(|error| if error.is::<sqlx::Error>() { error.context(HINT) } else { error })
     }
 }
 
@@ -81,4 +85,9 @@ fn projects(projects: Option<Vec<String>>) -> String {
         Some(projects) if projects.is_empty() => "no project".to_owned(),
         Some(projects) => projects.join(", "),
     }
+}
+
+/// A list for the terminal, a row a line.
+fn lines(of: &str, rows: impl ExactSizeIterator<Item = String>) -> String {
+    if rows.len() == 0 { format!("no {of}\n") } else { rows.map(|row| row + "\n").collect() }
 }

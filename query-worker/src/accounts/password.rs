@@ -1,4 +1,4 @@
-//! Passwords: argon2id, on threads that may block, a few at a time.
+//! Passwords: hashed with argon2id, on threads that may block.
 
 use std::sync::{Arc, LazyLock};
 
@@ -7,14 +7,17 @@ use argon2::{
     password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString, rand_core::OsRng},
 };
 use schemas::Problem;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
-/// Each hash takes 19 MiB and a core for a moment: logins must not starve searches. Nobody waits for a turn here, for the
-/// slot in which he waited would be one that checks keys; the api asks again.
+use crate::error::Result;
+
+/// Each hash takes 19 MiB and a core for a moment, so that logins at the same time would starve searches. A login above
+/// this number is refused as overload and does not wait: it would occupy a slot in which keys are checked, and the api
+/// sends it again.
 const AT_ONCE: usize = 2;
 
-/// What is compared when there is no account: as costly as any, and nobody's.
-static NOBODY: LazyLock<String> = LazyLock::new(|| hash("nobody's").unwrap_or_default());
+/// Compared with the password when the account does not exist: that must take as long as for one that does.
+static DUMMY_HASH: LazyLock<String> = LazyLock::new(|| hash("no account").unwrap_or_default());
 
 #[derive(Clone)]
 pub struct Passwords(Arc<Semaphore>);
@@ -24,33 +27,27 @@ impl Passwords {
         Self(Arc::new(Semaphore::new(AT_ONCE)))
     }
 
-    pub async fn hash(&self, password: String) -> Result<String, Problem> {
-        self.blocking(move || hash(&password)).await?.ok_or_else(Problem::internal)
+    pub async fn hash(&self, password: String) -> Result<String> {
+        Ok(self.blocking(move || hash(&password)).await?.ok_or_else(Problem::internal)?)
     }
 
-    /// Whether the password is this hash's; for no hash the answer is no, and takes as long.
-    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Problem> {
+    /// Whether the password is the one of this hash; without a hash it never is, and finding that takes as long.
+    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
         self.blocking(move || {
-            let right = verify(&password, hash.as_deref().unwrap_or(&NOBODY));
-            hash.is_some() && right
+            let matches = verify(&password, hash.as_deref().unwrap_or(&DUMMY_HASH));
+            hash.is_some() && matches
         })
         .await
     }
 
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Problem> {
-        let Ok(turn) = self.0.clone().try_acquire_owned() else { return Err(Problem::overloaded()) };
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(turn);
-            done
-        });
-        done.await.map_err(|error| {
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let permit = self.0.clone().try_acquire_owned().map_err(|_| Problem::overloaded())?;
+        // The thread keeps the permit: it goes on when the login is cancelled.
+        let work = spawn_blocking(move || (work(), permit));
+        Ok(work.await.map(|(done, _)| done).map_err(|error| {
             tracing::error!(%error, "hashing a password");
             Problem::internal()
-        })
+        })?)
     }
 }
 
@@ -62,13 +59,10 @@ pub fn hash(password: &str) -> Option<String> {
 }
 
 fn verify(password: &str, hash: &str) -> bool {
-    match PasswordHash::new(hash) {
-        Ok(parsed) => Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok(),
-        Err(error) => {
-            tracing::error!(%error, "a stored password hash cannot be read");
-            false
-        }
-    }
+    let verified = PasswordHash::new(hash)
+        .map_err(|error| tracing::error!(%error, "a stored password hash cannot be read"))
+        .map(|hash| Argon2::default().verify_password(password.as_bytes(), &hash));
+    matches!(verified, Ok(Ok(())))
 }
 
 #[cfg(test)]
@@ -78,12 +72,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nobody_waits_for_a_turn() {
+    async fn a_login_too_many_is_refused_at_once() {
         let passwords = Passwords::new();
-        let turns = passwords.0.clone().try_acquire_many_owned(AT_ONCE as u32).unwrap();
-        let refusal = passwords.hash("x".into()).await.unwrap_err();
-        assert_eq!(refusal.kind, ProblemKind::Overloaded);
-        drop(turns);
+        let permits = passwords.0.clone().try_acquire_many_owned(AT_ONCE as u32).unwrap();
+        let new = passwords.hash("x".into()).await.map(drop);
+        let unknown = passwords.verify("x".into(), None).await.map(drop);
+        for refused in [new, unknown] {
+            assert_eq!(Problem::from(refused.unwrap_err()).kind, ProblemKind::Overloaded);
+        }
+        drop(permits);
         assert!(passwords.hash("x".into()).await.is_ok());
     }
 
@@ -91,10 +88,12 @@ mod tests {
     async fn the_right_password_and_no_other() {
         let passwords = Passwords::new();
         let hash = passwords.hash("hormigón H-35".into()).await.unwrap();
+        let cost = |hash: &str| hash.rsplitn(3, '$').nth(2).map(str::to_owned);
         assert!(hash.starts_with("$argon2id$"), "{hash}");
+        assert_eq!(cost(&DUMMY_HASH), cost(&hash), "an account that does not exist costs the same");
         assert!(passwords.verify("hormigón H-35".into(), Some(hash.clone())).await.unwrap());
         assert!(!passwords.verify("hormigon H-35".into(), Some(hash)).await.unwrap());
-        assert!(!passwords.verify("nobody's".into(), None).await.unwrap());
+        assert!(!passwords.verify("no account".into(), None).await.unwrap());
         assert!(!passwords.verify("x".into(), Some("broken".into())).await.unwrap());
     }
 }

@@ -14,12 +14,6 @@ pub struct CallerRow {
     pub limits: serde_json::Value,
 }
 
-pub struct Account {
-    pub user: User,
-    pub password_hash: String,
-    pub disabled: bool,
-}
-
 /// Opens a transaction that sees what belongs to this token, or the account of this name, and nothing else.
 async fn begin(pool: &PgPool, setting: &str, name: &str) -> sqlx::Result<Transaction<'static, Postgres>> {
     let mut transaction = pool.begin().await?;
@@ -53,20 +47,17 @@ pub async fn caller(pool: &PgPool, token_sha256: &str) -> sqlx::Result<Option<Ca
     .await
 }
 
-/// The account with this address or id.
-pub async fn account(pool: &PgPool, name: &str) -> sqlx::Result<Option<Account>> {
+/// The account with this address or id and the hash of its password, unless it is disabled.
+pub async fn account(pool: &PgPool, name: &str) -> sqlx::Result<Option<(User, String)>> {
     let mut transaction = begin(pool, "acorag.account", name).await?;
-    let row: Option<(String, String, String, DateTime<Utc>, String, bool)> = sqlx::query_as(
-        "SELECT id, email, full_name, created_at, password_hash, disabled FROM account WHERE email = $1 OR id = $1",
+    let row: Option<(String, String, String, DateTime<Utc>, String)> = sqlx::query_as(
+        "SELECT id, email, full_name, created_at, password_hash FROM account
+         WHERE (email = $1 OR id = $1) AND NOT disabled",
     )
     .bind(name)
     .fetch_optional(&mut *transaction)
     .await?;
-    Ok(row.map(|(id, email, full_name, created_at, password_hash, disabled)| Account {
-        user: User { id, email, full_name, created_at },
-        password_hash,
-        disabled,
-    }))
+    Ok(row.map(|(id, email, full_name, created_at, hash)| (User { id, email, full_name, created_at }, hash)))
 }
 
 /// Makes an account that may read these projects. False when the address has one already.

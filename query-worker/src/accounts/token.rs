@@ -4,7 +4,7 @@ use argon2::password_hash::rand_core::{OsRng, RngCore as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
-/// What an API key begins with, and a login session's token: whoever finds one knows what it is.
+/// What the token of an API key and of a login session begins with, so that one that is found somewhere can be recognized.
 pub const KEY: &str = "acorag_key_";
 pub const SESSION: &str = "acorag_session_";
 

@@ -1,7 +1,5 @@
 //! The SQL behind analytics.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use schemas::{
     ProjectId,
@@ -89,22 +87,20 @@ pub async fn documents(transaction: &mut Transaction<'_, Postgres>) -> sqlx::Res
     for (grouping, name, all, indexed, chunks, size, indexed_at) in rows {
         let name = name.unwrap_or_default();
         let count = natural(if grouping == BY_STATE { all } else { indexed });
-        let place: Option<&mut BTreeMap<String, u64>> = match grouping {
-            BY_STATE => Some(&mut stats.by_state),
-            0b10111 => Some(&mut stats.by_type),
-            0b11011 => Some(&mut stats.by_category),
-            0b11101 => Some(&mut stats.by_project),
-            0b11110 => Some(&mut stats.by_file_type),
-            _ => None,
-        };
-        match place {
-            Some(counts) if count > 0 => drop(counts.insert(name, count)),
-            Some(_) => {}
-            None => {
-                stats.total_chunks = natural(chunks);
-                stats.total_size = natural(size);
+        let counts = match grouping {
+            BY_STATE => &mut stats.by_state,
+            0b10111 => &mut stats.by_type,
+            0b11011 => &mut stats.by_category,
+            0b11101 => &mut stats.by_project,
+            0b11110 => &mut stats.by_file_type,
+            _ => {
+                (stats.total_chunks, stats.total_size) = (natural(chunks), natural(size));
                 stats.last_indexed_at = indexed_at;
+                continue;
             }
+        };
+        if count > 0 {
+            counts.insert(name, count);
         }
     }
     stats.total_documents = stats.by_state.values().sum();

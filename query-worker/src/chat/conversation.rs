@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use analysis::{Language, detect};
 use schemas::{
-    Problem, ProjectId, Scope,
+    ProjectId, Scope,
     chat::{ChatQuery, ChatReply, Speaker, Turn},
+    problem::UiLanguage,
+    search::MAX_QUERY_CHARS,
+    text,
 };
 
-use super::{Findings, database, follow_up, store};
-use crate::{app::App, owner};
+use super::{Asked, Findings, follow_up, store};
+use crate::app::App;
 
 /// Stored turns that a question is understood by.
 const TURNS: i64 = 6;
@@ -17,10 +21,10 @@ const TURNS: i64 = 6;
 #[derive(Debug, Default)]
 pub struct Past {
     turns: Vec<Turn>,
-    /// What a follow-up may go on from: the last question and, if that had no answer, the last one that had. Each with
-    /// what it left unsaid.
+    /// The questions that a follow-up may continue: the last one and, if that had no answer, the last one that had. Their
+    /// omitted words are filled in.
     understood: Vec<String>,
-    /// What the stored turns drew on: an answer that takes them into account draws on it too.
+    /// The projects that the stored turns drew on: an answer that takes these turns into account draws on them too.
     projects: Vec<i32>,
 }
 
@@ -44,31 +48,35 @@ impl Past {
         readings
     }
 
-    pub fn last_question(&self) -> Option<&str> {
-        self.turns.iter().rev().find(|turn| turn.role == Speaker::User).map(|turn| turn.content.as_str())
+    /// The language of a question; one too short to tell is in the language of the question before.
+    pub fn language(&self, question: &str) -> UiLanguage {
+        let known = |text: &str| match detect(text) {
+            Language::Spanish => Some(UiLanguage::Spanish),
+            Language::English => Some(UiLanguage::English),
+            Language::Unknown => None,
+        };
+        let before = self.turns.iter().rev().find(|turn| turn.role == Speaker::User);
+        known(question).or_else(|| known(&before?.content)).unwrap_or_default()
     }
 
     /// A history that the client sent.
     fn sent(turns: &[Turn]) -> Self {
         let mut past = Self { turns: turns.to_vec(), ..Self::default() };
-        // Replayed, so that a follow-up on a follow-up is understood too.
+        // Each question is read in its turn, so that a follow-up on a follow-up is understood too.
         for turn in turns.iter().filter(|turn| turn.role == Speaker::User) {
-            let question: String = turn.content.chars().take(schemas::search::MAX_QUERY_CHARS).collect();
-            past.understood = past.readings(&question).into_iter().take(1).collect();
+            past.understood = past.readings(text::clip(&turn.content, MAX_QUERY_CHARS));
+            past.understood.truncate(1);
         }
         past
     }
 }
 
-/// The stored conversation, or what the client sent in its place. One of another caller, or one that drew on a project
-/// outside the scope, is not there.
-pub async fn recall(app: &App, query: &ChatQuery) -> Result<Past, Problem> {
+/// The stored conversation or, where none is found, the history that the client sent. Turns of another caller and turns
+/// that drew on a project outside the scope are not found.
+pub async fn recall(app: &App, query: &ChatQuery) -> sqlx::Result<Past> {
     let Some(conversation) = &query.conversation_id else { return Ok(Past::sent(&query.history)) };
-    let recalled = async {
-        let mut transaction = owner::begin(&app.pool, &query.scope, &query.caller).await?;
-        store::last_turns(&mut transaction, &query.caller, conversation, TURNS).await
-    };
-    let turns = recalled.await.map_err(|error| database(&error))?;
+    let mut transaction = store::begin(&app.pool, &query.scope, &query.caller).await?;
+    let turns = store::last_turns(&mut transaction, &query.caller, conversation, TURNS).await?;
     if turns.is_empty() {
         return Ok(Past::sent(&query.history));
     }
@@ -86,30 +94,24 @@ pub async fn recall(app: &App, query: &ChatQuery) -> Result<Past, Problem> {
     Ok(Past { turns: said.collect(), understood, projects: projects.into_iter().collect() })
 }
 
-/// Writes the turn down. An answer that cannot be remembered is still an answer.
-pub async fn remember(app: &App, query: &ChatQuery, past: &Past, findings: &Findings, reply: &ChatReply) {
-    // Everything that was there to draw on counts, cited or not; where nothing was, what was asked about.
+/// Stores the turn. An answer that cannot be stored is still an answer.
+pub async fn remember(asked: &Asked<'_>, findings: &Findings, reply: &ChatReply) {
+    let query = asked.query;
+    // Every passage that was there to draw on counts, cited or not; where none was, the projects that were asked about.
     let drawn: BTreeSet<ProjectId> = match (&query.scope, findings.passages.is_empty()) {
         (Scope::Projects(projects), true) => projects.iter().cloned().collect(),
         _ => findings.passages.iter().map(|passage| passage.row.project_id.clone()).collect(),
     };
-    let written = async {
-        let mut transaction = owner::begin(&app.pool, &query.scope, &query.caller).await?;
+    let stored = async {
+        let mut transaction = store::begin(&asked.app.pool, &query.scope, &query.caller).await?;
         let mut projects = store::project_keys(&mut transaction, &drawn).await?;
-        projects.extend(&past.projects);
+        projects.extend(&asked.past.projects);
         projects.sort_unstable();
         projects.dedup();
-        let turn = store::NewTurn {
-            owner: &query.caller,
-            user_id: query.user_id.as_deref(),
-            projects: &projects,
-            understood: &findings.understood,
-            reply,
-        };
-        store::insert(&mut transaction, turn).await?;
+        store::insert(&mut transaction, query, &projects, &findings.understood, reply).await?;
         transaction.commit().await
     };
-    if let Err(error) = written.await {
-        tracing::error!(%error, "a turn of a conversation could not be written down");
+    if let Err(error) = stored.await {
+        tracing::error!(%error, "a turn of a conversation could not be stored");
     }
 }

@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 
 use analysis::{bm25, detect, sentences, terms};
-use schemas::{Problem, Scope};
+use schemas::text;
 
-use super::passages::{Passage, Retrieved};
-use crate::{app::App, scope};
+use super::{
+    Asked,
+    passages::{Passage, Retrieved},
+};
+use crate::{error::Result, scope, search::keyword};
 
 /// Sentences that are compared with the question by meaning; each costs an embedding.
 const COMPARED: usize = 32;
@@ -85,28 +88,24 @@ impl Evidence {
     }
 }
 
-/// Compares a question with the passages that were retrieved for it. `asked` is how it was typed, where `question` is how
-/// it was understood: what the conversation lends must not answer in its place.
-pub async fn gather(
-    app: &App,
-    scope: &Scope,
-    asked: &str,
-    question: &str,
-    retrieved: &Retrieved,
-) -> Result<Evidence, Problem> {
-    if retrieved.passages.is_empty() {
+/// Compares a question, as it was understood, with the passages that were retrieved for it.
+pub async fn gather(asked: &Asked<'_>, question: &str, retrieved: &Retrieved) -> Result<Evidence> {
+    let passages = &retrieved.passages;
+    if passages.is_empty() {
         return Ok(Evidence::default());
     }
-    let words = words(app, scope, question).await?;
-    let passages = &retrieved.passages;
+    let words = words(asked, question).await?;
     let mut sentences: Vec<Sentence> =
         passages.iter().enumerate().flat_map(|(at, passage)| split(at, passage, &words)).collect();
     sentences.sort_by(|a, b| worth_comparing(b).total_cmp(&worth_comparing(a)));
     sentences.truncate(COMPARED);
-    compare(app, question, passages, &mut sentences).await?;
+    compare(asked, question, passages, &mut sentences).await?;
     sentences.sort_by(|a, b| b.score.total_cmp(&a.score));
+    // What the conversation lends to a question must not answer in its place: the words that were typed count by
+    // themselves.
+    let typed = asked.query.message.as_str();
     let confidence = match sentences.first() {
-        Some(best) if asked == question || speaks_of(&passages[best.passage], asked, &words) => {
+        Some(best) if typed == question || speaks_of(&passages[best.passage], typed, &words) => {
             confidence(best, retrieved)
         }
         _ => 0.0,
@@ -122,36 +121,25 @@ pub async fn gather(
 }
 
 /// The question's words with their rarity among the passages of the scope.
-async fn words(app: &App, scope: &Scope, question: &str) -> Result<Vec<Word>, Problem> {
+async fn words(asked: &Asked<'_>, question: &str) -> sqlx::Result<Vec<Word>> {
     let terms = terms::query_terms(question);
-    let counted = async {
-        let mut transaction = scope::begin(&app.pool, scope).await?;
-        let projects = scope::projects(&mut transaction).await?;
-        let forms: Vec<&str> = terms.iter().flat_map(|term| term.forms.iter().map(String::as_str)).collect();
-        let counts: Vec<(String, i64)> =
-            sqlx::query_as("SELECT term, count(*) FROM posting WHERE term = ANY($1) GROUP BY term")
-                .bind(&forms)
-                .fetch_all(&mut *transaction)
-                .await?;
-        sqlx::Result::Ok((u64::try_from(projects.chunks).unwrap_or(0), counts))
-    };
-    let (chunks, counts) = counted.await.map_err(|error| scope::problem(&error))?;
+    let mut transaction = scope::begin(&asked.app.pool, &asked.query.scope).await?;
+    let projects = scope::projects(&mut transaction).await?;
+    let counts = keyword::passages_with(&mut transaction, &projects, &terms).await?;
     let weigh = |term: terms::QueryTerm| {
         // Any of its forms counts, so it is as rare as they are together.
-        let with_any: i64 =
-            counts.iter().filter(|(known, _)| term.forms.contains(known)).map(|(_, count)| count).sum();
-        let weight = bm25::idf(chunks, u64::try_from(with_any).unwrap_or(0)) as f32;
-        Word { forms: term.forms, weight }
+        let with_any = term.forms.iter().filter_map(|form| counts.get(form)).sum();
+        Word { weight: bm25::idf(projects.chunks.unsigned_abs(), with_any) as f32, forms: term.forms }
     };
     Ok(terms.into_iter().map(weigh).collect())
 }
 
 /// Whether a passage holds enough of the words that were typed, if any of them means something by itself.
-fn speaks_of(passage: &Passage, asked: &str, words: &[Word]) -> bool {
-    if terms::index_terms(asked, detect(asked)).is_empty() {
+fn speaks_of(passage: &Passage, typed: &str, words: &[Word]) -> bool {
+    if terms::index_terms(typed, detect(typed)).is_empty() {
         return true;
     }
-    let own = terms::query_terms(asked);
+    let own = terms::query_terms(typed);
     let own: Vec<&Word> =
         words.iter().filter(|word| own.iter().any(|term| term.forms == word.forms)).collect();
     share(own, &whole(passage), passage) >= OWN_WORDS
@@ -209,18 +197,15 @@ fn worth_comparing(sentence: &Sentence) -> f32 {
 
 /// Embeds the sentences and scores them.
 async fn compare(
-    app: &App,
+    asked: &Asked<'_>,
     question: &str,
     passages: &[Passage],
     sentences: &mut [Sentence],
-) -> Result<(), Problem> {
+) -> Result<()> {
     let texts: Vec<String> =
         sentences.iter().map(|sentence| in_context(&sentence.text, &passages[sentence.passage])).collect();
-    let (vector, vectors) =
-        tokio::try_join!(app.model.query(question), app.model.passages(texts)).map_err(|error| {
-            tracing::warn!(%error, "embedding sentences");
-            if error.is_transient() { Problem::overloaded() } else { Problem::internal() }
-        })?;
+    let model = &asked.app.model;
+    let (vector, vectors) = tokio::try_join!(model.query(question), model.passages(texts))?;
     let figure_asked = asks_for_a_figure(question);
     for (sentence, other) in sentences.iter_mut().zip(vectors) {
         sentence.meaning = vector.iter().zip(&other).map(|(a, b)| a * b).sum();
@@ -236,32 +221,24 @@ async fn compare(
 /// A sentence means more under its heading: a row of a table means nothing without.
 fn in_context(text: &str, passage: &Passage) -> String {
     let context = if passage.heading.is_empty() { &passage.row.title } else { &passage.heading };
-    let text: String = text.chars().take(MAX_SENTENCE_CHARS).collect();
-    if context.is_empty() || text.contains(context.as_str()) { text } else { format!("{context}: {text}") }
+    let text = text::clip(text, MAX_SENTENCE_CHARS);
+    if context.is_empty() || text.contains(context.as_str()) {
+        text.to_owned()
+    } else {
+        format!("{context}: {text}")
+    }
 }
 
 /// "¿Cuántos…?", "How many…?": the answer holds a figure.
 fn asks_for_a_figure(question: &str) -> bool {
-    const ASKING: &[&str] = &[
-        "cuánt",
-        "cuant",
-        "how many",
-        "how much",
-        "how long",
-        "how deep",
-        "how often",
-        "how high",
-        "how wide",
-        "how thick",
-        "how quickly",
-        "how fast",
-        "how far",
-        "how tall",
-        "how heavy",
-        "how large",
+    const ASKING: [&str; 2] = ["cuánt", "cuant"];
+    const HOW: [&str; 14] = [
+        "many", "much", "long", "deep", "often", "high", "wide", "thick", "quickly", "fast", "far", "tall",
+        "heavy", "large",
     ];
     let question = question.to_lowercase();
-    ASKING.iter().any(|asking| question.contains(asking))
+    let how = |after: &str| HOW.iter().any(|word| after.starts_with(word));
+    ASKING.iter().any(|asking| question.contains(asking)) || question.split("how ").skip(1).any(how)
 }
 
 fn confidence(best: &Sentence, retrieved: &Retrieved) -> f32 {

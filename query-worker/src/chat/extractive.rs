@@ -2,10 +2,16 @@
 
 use std::collections::HashSet;
 
+use schemas::text;
+
 use super::{
+    Answer, Asked, Findings,
     evidence::{Evidence, Sentence},
     passages::Passage,
 };
+
+/// What answers say of who made them when no language model did.
+pub const EXTRACTIVE: &str = "extractive";
 
 /// Sentences of one answer at most.
 const MOST: usize = 3;
@@ -16,15 +22,28 @@ const MAX_SENTENCE_CHARS: usize = 500;
 /// Two sentences that share this much of their words say the same.
 const SAME: f32 = 0.7;
 
-/// One sentence of an answer and the passage it is from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quote {
-    pub passage: usize,
-    pub text: String,
+/// The best sentences as they stand, each with its citation, if they answer.
+pub async fn answer(asked: &Asked<'_>, findings: &Findings) -> Answer {
+    let mut answer = Answer { answered_by: EXTRACTIVE.to_owned(), ..Answer::default() };
+    if !findings.evidence.answers() {
+        return answer;
+    }
+    for sentence in choose(&findings.evidence) {
+        let known = answer.cited.iter().find(|(_, passage)| *passage == sentence.passage);
+        let number = known.map_or(answer.cited.len() as u32 + 1, |(number, _)| *number);
+        if known.is_none() {
+            answer.cited.push((number, sentence.passage));
+        }
+        let space = if answer.text.is_empty() { "" } else { " " };
+        let piece = format!("{space}{} [{number}]", readable(sentence, &findings.passages));
+        asked.send(&piece).await;
+        answer.text.push_str(&piece);
+    }
+    answer
 }
 
 /// The sentences to answer with, the best first.
-pub fn choose(evidence: &Evidence, passages: &[Passage]) -> Vec<Quote> {
+fn choose(evidence: &Evidence) -> Vec<&Sentence> {
     let Some(best) = evidence.sentences.first() else { return Vec::new() };
     let mut chosen: Vec<&Sentence> = vec![best];
     for sentence in evidence.sentences.iter().skip(1) {
@@ -37,19 +56,16 @@ pub fn choose(evidence: &Evidence, passages: &[Passage]) -> Vec<Quote> {
             chosen.push(sentence);
         }
     }
-    let quote = |sentence: &Sentence| Quote { passage: sentence.passage, text: readable(sentence, passages) };
-    chosen.into_iter().map(quote).collect()
+    chosen
 }
 
-/// The sentence in one line, its own "[2]" made "(2)": in an answer brackets cite the answer's sources. A row of a table is said with what it stands under.
+/// The sentence in one line, its own "[2]" made "(2)": in an answer, brackets cite the answer's sources. A row of a table
+/// comes after its heading.
 fn readable(sentence: &Sentence, passages: &[Passage]) -> String {
     let heading = passages.get(sentence.passage).map_or("", |passage| passage.heading.trim());
-    let line = sentence.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = text::one_line(&sentence.text);
     let line = line.trim_start_matches(['#', '|', '-', '•', '*', ' ']).trim_end_matches(['|', ' ']);
-    let line = match line.char_indices().nth(MAX_SENTENCE_CHARS) {
-        Some((end, _)) => format!("{}…", line[..line[..end].rfind(' ').unwrap_or(end)].trim_end()),
-        None => line.to_owned(),
-    };
+    let line = text::shorten(line, MAX_SENTENCE_CHARS);
     let is_row = line.contains(" | ");
     without_brackets(&if is_row && !heading.is_empty() { format!("{heading}: {line}") } else { line })
 }

@@ -31,13 +31,13 @@ const DENIALS: &[&str] = &[
 
 /// Holds the beginning of an answer back until it is clear that it is one.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub struct AnswerStart {
     held: String,
     open: bool,
     denied: bool,
 }
 
-impl Gate {
+impl AnswerStart {
     pub fn push(&mut self, piece: &str) -> String {
         if self.open {
             return piece.to_owned();
@@ -92,41 +92,4 @@ pub fn denies(answer: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn through(pieces: &[&str]) -> (String, bool) {
-        let mut gate = Gate::default();
-        let mut out: String = pieces.iter().map(|piece| gate.push(piece)).collect();
-        out.push_str(&gate.finish());
-        (out, gate.is_denied())
-    }
-
-    #[test]
-    fn the_agreed_word_never_shows() {
-        assert_eq!(through(&["NO", "_ANS", "WER", "."]), (String::new(), true));
-        assert_eq!(through(&["**NO_ANSWER** sorry"]), (String::new(), true));
-        assert_eq!(
-            through(&["<think>NO_", "ANSWER?</think>", " Siete", " días"]),
-            ("Siete días".into(), false)
-        );
-        assert_eq!(through(&["<thi", "nk>hm"]), (String::new(), false));
-    }
-
-    #[test]
-    fn an_answer_passes_as_it_comes() {
-        let mut gate = Gate::default();
-        assert_eq!(gate.push("No"), "No");
-        assert_eq!(gate.push(" menos de 7 días."), " menos de 7 días.");
-        assert_eq!(through(&["NO", " se permite"]), ("NO se permite".into(), false));
-        assert_eq!(through(&["NO"]), ("NO".into(), false));
-        assert_eq!(through(&["<", "b>x"]), ("<b>x".into(), false));
-    }
-
-    #[test]
-    fn a_denial_in_other_words() {
-        assert!(denies("Los documentos no contienen esa información."));
-        assert!(denies("The documents do not mention it."));
-        assert!(!denies("Siete días."));
-    }
-}
+mod tests;

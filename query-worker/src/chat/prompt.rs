@@ -1,7 +1,7 @@
 //! What the language model is told: its task, and the passages as fenced data.
 //!
-//! Documents come from strangers, and one may hold orders for the model. Each request has a fence of its own that no
-//! document can know, so no document can end its own fence; and the task says that nothing inside is an order.
+//! A document may hold orders for the model. Each request has a fence of its own that no document can know, so no document
+//! can end its own fence; and the task says that nothing inside is an order.
 
 use embedding::Embed;
 use schemas::{
@@ -10,7 +10,7 @@ use schemas::{
 };
 use serde::Serialize;
 
-use super::{model_text::NO_ANSWER, passages::Passage};
+use super::{Asked, model_text::NO_ANSWER, passages::Passage};
 
 /// Shares of the context budget, in percent: what was said before, and the rest for passages.
 const PAST_PERCENT: usize = 20;
@@ -30,19 +30,13 @@ pub struct Prompt {
 }
 
 /// Builds the prompt within `budget` tokens (as the embedding model counts them).
-pub fn build(
-    model: &dyn Embed,
-    budget: usize,
-    question: &str,
-    language: UiLanguage,
-    past: &[Turn],
-    passages: &[Passage],
-) -> Prompt {
+pub fn build(asked: &Asked<'_>, budget: usize, passages: &[&Passage]) -> Prompt {
+    let model = asked.app.model.as_ref();
     let fence = uuid::Uuid::new_v4().simple().to_string();
-    let system = task(&fence, language);
-    let question = format!("\nQuestion: {question}");
+    let system = task(&fence, asked.language);
+    let question = format!("\nQuestion: {}", asked.query.message);
     let mut left = budget.saturating_sub(model.count_tokens(&system) + model.count_tokens(&question));
-    let mut said = last_turns(model, left * PAST_PERCENT / 100, past);
+    let mut said = last_turns(model, left * PAST_PERCENT / 100, asked.past.turns());
     left = left.saturating_sub(said.iter().map(|message| model.count_tokens(&message.content)).sum());
 
     let mut documents = String::new();

@@ -4,11 +4,28 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use schemas::{
-    ProjectId,
-    chat::{ChatReply, Source},
+    ProjectId, Scope,
+    chat::{ChatQuery, ChatReply},
     history::HistoryEntry,
 };
-use sqlx::{Postgres, Transaction, types::Json};
+use sqlx::{PgPool, Postgres, Transaction, types::Json};
+
+use crate::scope;
+
+/// Opens a transaction that sees, besides the projects of its scope, the turns of one caller: a policy names both
+/// (migrations/sql/0004_conversations.sql).
+pub async fn begin(
+    pool: &PgPool,
+    scope: &Scope,
+    caller: &str,
+) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let mut transaction = scope::begin(pool, scope).await?;
+    sqlx::query("SELECT set_config('acorag.caller', $1, true)")
+        .bind(caller)
+        .execute(&mut *transaction)
+        .await?;
+    Ok(transaction)
+}
 
 /// A turn, as the next one needs it.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -53,43 +70,31 @@ pub async fn project_keys(
         .await
 }
 
-/// What is written down of a turn besides its reply.
-pub struct NewTurn<'a> {
-    pub owner: &'a str,
-    pub user_id: Option<&'a str>,
-    pub projects: &'a [i32],
-    pub understood: &'a str,
-    pub reply: &'a ChatReply,
-}
-
-pub async fn insert(transaction: &mut Transaction<'_, Postgres>, turn: NewTurn<'_>) -> sqlx::Result<()> {
+pub async fn insert(
+    transaction: &mut Transaction<'_, Postgres>,
+    query: &ChatQuery,
+    projects: &[i32],
+    understood: &str,
+    reply: &ChatReply,
+) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO turn
              (owner, conversation_id, user_id, projects, question, understood, answer, sources, found, answered_by)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
-    .bind(turn.owner)
-    .bind(&turn.reply.conversation_id)
-    .bind(turn.user_id)
-    .bind(turn.projects)
-    .bind(&turn.reply.question)
-    .bind(turn.understood)
-    .bind(&turn.reply.answer)
-    .bind(Json(&turn.reply.sources))
-    .bind(turn.reply.found)
-    .bind(&turn.reply.answered_by)
+    .bind(&query.caller)
+    .bind(&reply.conversation_id)
+    .bind(&query.user_id)
+    .bind(projects)
+    .bind(&reply.question)
+    .bind(understood)
+    .bind(&reply.answer)
+    .bind(Json(&reply.sources))
+    .bind(reply.found)
+    .bind(&reply.answered_by)
     .execute(&mut **transaction)
     .await
     .map(|_| ())
-}
-
-#[derive(sqlx::FromRow)]
-struct Entry {
-    conversation_id: String,
-    question: String,
-    answer: String,
-    sources: Json<Vec<Source>>,
-    asked_at: DateTime<Utc>,
 }
 
 /// The newest turns of one conversation or of one user, oldest first.
@@ -100,7 +105,7 @@ pub async fn history(
     user: Option<&str>,
     limit: u8,
 ) -> sqlx::Result<Vec<HistoryEntry>> {
-    let mut entries: Vec<Entry> = sqlx::query_as(
+    let turns: Vec<(String, String, String, Json<_>, DateTime<Utc>)> = sqlx::query_as(
         "SELECT conversation_id, question, answer, sources, asked_at FROM turn
          WHERE owner = $1 AND ($2::text IS NULL OR conversation_id = $2) AND ($3::text IS NULL OR user_id = $3)
          ORDER BY key DESC LIMIT $4",
@@ -111,15 +116,14 @@ pub async fn history(
     .bind(i64::from(limit))
     .fetch_all(&mut **transaction)
     .await?;
-    entries.reverse();
-    let view = |entry: Entry| HistoryEntry {
-        question: entry.question,
-        answer: entry.answer,
-        sources: entry.sources.0,
-        timestamp: entry.asked_at,
-        conversation_id: entry.conversation_id,
+    let entry = |(conversation_id, question, answer, Json(sources), timestamp)| HistoryEntry {
+        question,
+        answer,
+        sources,
+        timestamp,
+        conversation_id,
     };
-    Ok(entries.into_iter().map(view).collect())
+    Ok(turns.into_iter().rev().map(entry).collect())
 }
 
 /// The projects that a conversation of the transaction's owner drew on.

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use analysis::codes;
-use schemas::search::{MatchQuality, Mode, Search, SearchRow};
-use sqlx::{Postgres, Transaction};
+use schemas::search::{MatchQuality, Mode, Search};
 
-use super::{Hit, Nearest, keyword::Found, rows, vector};
+use super::{Hit, keyword::Keywords};
 
 /// Where the cosine similarities of the default model begin and end to mean something: unrelated sentences lie near
 /// 0.75, a passage that answers the question near 0.9 (measured on XQuAD-es; `make eval` shows what a change does).
@@ -59,82 +58,77 @@ impl Candidate {
     }
 }
 
-/// `mode` says what counts: with one leg missing, that is the other alone.
-pub async fn fuse(
-    transaction: &mut Transaction<'_, Postgres>,
-    query: &Search,
-    mode: Mode,
-    keywords: Found,
-    vectors: Option<Nearest>,
-    per_document: usize,
-) -> sqlx::Result<Vec<SearchRow>> {
-    let mut candidates = Candidates::default();
-    for hit in &keywords.passages {
-        candidates.at(hit).text = hit.score;
-    }
-    for hit in &keywords.numbers {
-        candidates.at(hit);
-    }
-    if let Some(Nearest { vector, hits }) = &vectors {
-        for hit in hits {
-            candidates.at(hit).vector = Some(hit.score);
-        }
-        let unknown = candidates.without_vector();
-        for hit in vector::similarities(transaction, vector, &unknown).await? {
-            candidates.at(&hit).vector = Some(hit.score);
-        }
-    }
-    let numbers: HashMap<i64, f32> =
-        keywords.numbers.iter().map(|hit| (hit.document_key, hit.score)).collect();
-    let number_only = codes::whole_query(&query.query).is_some();
-    let best = candidates.best_of_each_document(per_document, |candidate| {
-        let number = numbers.get(&candidate.document_key).copied();
-        candidate.score(mode, number.filter(|_| mode != Mode::Vector), number_only)
-    });
-    let chosen: Vec<Scored> = best
-        .into_iter()
-        .filter(|scored| !query.strict || quality(scored.score) > MatchQuality::Low)
-        .take(usize::from(query.top_k))
-        .collect();
-    rows::fetch(transaction, &query.query, &chosen).await
+/// Everything that either leg found, by passage.
+#[derive(Clone, Default)]
+pub struct Candidates {
+    passages: HashMap<i64, Candidate>,
+    /// How much of each document's number the query names, where it names any.
+    numbers: HashMap<i64, f32>,
 }
 
-#[derive(Clone, Default)]
-struct Candidates(HashMap<i64, Candidate>);
-
 impl Candidates {
-    fn at(&mut self, hit: &Hit) -> &mut Candidate {
-        self.0.entry(hit.chunk_key).or_insert(Candidate {
-            chunk_key: hit.chunk_key,
-            document_key: hit.document_key,
+    pub fn of(keywords: &Keywords) -> Self {
+        let mut candidates = Self::default();
+        for hit in &keywords.passages {
+            candidates.passage(hit).text = hit.score;
+        }
+        for hit in &keywords.numbers {
+            candidates.passage(hit);
+            candidates.numbers.insert(hit.document_key, hit.score);
+        }
+        candidates
+    }
+
+    pub fn add_vectors(&mut self, hits: &[Hit]) {
+        for hit in hits {
+            self.passage(hit).vector = Some(hit.score);
+        }
+    }
+
+    /// The passages whose similarity is not known yet.
+    pub fn without_vector(&self) -> Vec<i64> {
+        let unknown = self.passages.values().filter(|candidate| candidate.vector.is_none());
+        unknown.map(|candidate| candidate.chunk_key).collect()
+    }
+
+    fn passage(&mut self, hit: &Hit) -> &mut Candidate {
+        let Hit { chunk_key, document_key, .. } = *hit;
+        self.passages.entry(chunk_key).or_insert(Candidate {
+            chunk_key,
+            document_key,
             vector: None,
             text: 0.0,
         })
     }
 
-    fn without_vector(&self) -> Vec<i64> {
-        self.0
-            .values()
-            .filter(|candidate| candidate.vector.is_none())
-            .map(|candidate| candidate.chunk_key)
+    /// The best passages of each document, the best of all first. `mode` says what counts: with one leg missing, that is
+    /// the other alone.
+    pub fn rank(self, query: &Search, mode: Mode, per_document: usize) -> Vec<Scored> {
+        let number_only = codes::whole_query(&query.query).is_some();
+        let score = |candidate: Candidate| {
+            let number = self.numbers.get(&candidate.document_key).copied();
+            let number = number.filter(|_| mode != Mode::Vector);
+            Scored { score: candidate.score(mode, number, number_only), candidate }
+        };
+        let scored = self.passages.into_values().map(score).collect();
+        best_of_each_document(scored, per_document)
+            .filter(|scored| !query.strict || quality(scored.score) > MatchQuality::Low)
+            .take(usize::from(query.top_k))
             .collect()
     }
+}
 
-    /// The best passages of each document, the best of all first. Equal scores keep a fixed order.
-    fn best_of_each_document(self, per_document: usize, score: impl Fn(&Candidate) -> f32) -> Vec<Scored> {
-        let mut scored: Vec<Scored> =
-            self.0.into_values().map(|candidate| Scored { score: score(&candidate), candidate }).collect();
-        scored.sort_by(|a, b| {
-            b.score.total_cmp(&a.score).then_with(|| a.candidate.chunk_key.cmp(&b.candidate.chunk_key))
-        });
-        let mut taken: HashMap<i64, usize> = HashMap::new();
-        scored.retain(|scored| {
-            let taken = taken.entry(scored.candidate.document_key).or_default();
-            *taken += 1;
-            *taken <= per_document
-        });
-        scored
-    }
+/// Equal scores keep a fixed order.
+fn best_of_each_document(mut scored: Vec<Scored>, per_document: usize) -> impl Iterator<Item = Scored> {
+    scored.sort_by(|a, b| {
+        b.score.total_cmp(&a.score).then_with(|| a.candidate.chunk_key.cmp(&b.candidate.chunk_key))
+    });
+    let mut taken: HashMap<i64, usize> = HashMap::new();
+    scored.into_iter().filter(move |scored| {
+        let taken = taken.entry(scored.candidate.document_key).or_default();
+        *taken += 1;
+        *taken <= per_document
+    })
 }
 
 /// The words of the old system for how good a match is.
@@ -149,47 +143,4 @@ pub fn quality(score: f32) -> MatchQuality {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn candidate(vector: f32, text: f32) -> Candidate {
-        Candidate { chunk_key: 1, document_key: 1, vector: Some(vector), text }
-    }
-
-    #[test]
-    fn scores_stay_between_nothing_and_one() {
-        for vector in [-1.0, 0.0, 0.5, 0.9, 1.0] {
-            for text in [0.0, 0.5, 1.0] {
-                for number in [None, Some(0.1), Some(1.0)] {
-                    for mode in [Mode::Hybrid, Mode::Vector, Mode::Keyword] {
-                        for number_only in [true, false] {
-                            let score = candidate(vector, text).score(mode, number, number_only);
-                            assert!((0.0..=1.0).contains(&score), "{score}");
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_typed_document_number_beats_any_text() {
-        let named = candidate(0.7, 0.0).score(Mode::Hybrid, Some(1.0), true);
-        assert!(named > candidate(0.95, 0.99).score(Mode::Hybrid, None, true));
-        assert!(named > candidate(0.95, 0.99).score(Mode::Hybrid, Some(0.4), true));
-    }
-
-    #[test]
-    fn one_passage_a_document_and_the_best_first() {
-        let mut candidates = Candidates::default();
-        for (chunk_key, document_key, text) in [(1, 10, 0.2), (2, 10, 0.9), (3, 20, 0.5)] {
-            candidates.at(&Hit { chunk_key, document_key, score: 0.0 }).text = text;
-        }
-        let keys = |per_document| {
-            let best = candidates.clone().best_of_each_document(per_document, |candidate| candidate.text);
-            best.iter().map(|scored| scored.candidate.chunk_key).collect::<Vec<_>>()
-        };
-        assert_eq!(keys(1), [2, 3]);
-        assert_eq!(keys(2), [2, 3, 1]);
-    }
-}
+mod tests;

@@ -1,19 +1,20 @@
 //! The keyword leg: BM25 over the inverted index, and document numbers as typed or in part.
 
+use std::collections::HashMap;
+
 use analysis::{
     bm25,
     codes::{self, normalize},
-    terms::QueryTerm,
+    terms::{self, QueryTerm},
 };
-use schemas::{Problem, search::Search};
 use sqlx::{Postgres, Transaction};
 
 use super::{CANDIDATES, Hit};
-use crate::scope::{self, Projects};
+use crate::scope::Projects;
 
 /// What the words and numbers of a query found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct Keywords {
     /// Passages by BM25, the score a share (0 to 1) of what a passage with every word of the query could get.
     pub passages: Vec<Hit>,
     /// First passages of documents whose number the query names; the score says how much of the number: 1 for all.
@@ -21,62 +22,62 @@ pub struct Found {
 }
 
 /// A term found in more passages than this says little and costs much: it is left out when a rarer one is there.
-const COMMON: i64 = 20_000;
+const COMMON: u64 = 20_000;
 
 pub async fn find(
     transaction: &mut Transaction<'_, Postgres>,
     projects: &Projects,
-    query: &Search,
-    words: &[QueryTerm],
+    query: &str,
     documents: Option<&[i64]>,
-) -> Result<Found, Problem> {
-    let found = async {
-        Ok(Found {
-            numbers: numbers(transaction, projects, query, documents).await?,
-            passages: passages(transaction, projects, words, documents).await?,
-        })
-    };
-    found.await.map_err(|error: sqlx::Error| scope::problem(&error))
+) -> sqlx::Result<Keywords> {
+    Ok(Keywords {
+        numbers: numbers(transaction, projects, query, documents).await?,
+        passages: passages(transaction, projects, query, documents).await?,
+    })
+}
+
+/// How many passages of the scope hold each form of these words; one that no passage holds is not among them.
+pub async fn passages_with(
+    transaction: &mut Transaction<'_, Postgres>,
+    projects: &Projects,
+    words: &[QueryTerm],
+) -> sqlx::Result<HashMap<String, u64>> {
+    let forms: Vec<&str> = words.iter().flat_map(|word| word.forms.iter().map(String::as_str)).collect();
+    let counts: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT term, count(*) FROM posting WHERE term = ANY($1) AND project_key = ANY($2) GROUP BY term",
+    )
+    .bind(&forms)
+    .bind(&projects.keys)
+    .fetch_all(&mut **transaction)
+    .await?;
+    Ok(counts.into_iter().map(|(term, count)| (term, count.unsigned_abs())).collect())
 }
 
 async fn passages(
     transaction: &mut Transaction<'_, Postgres>,
     projects: &Projects,
-    words: &[QueryTerm],
+    query: &str,
     documents: Option<&[i64]>,
 ) -> sqlx::Result<Vec<Hit>> {
-    let terms: Vec<&str> = words.iter().flat_map(|word| word.forms.iter().map(String::as_str)).collect();
-    if terms.is_empty() {
+    let words = terms::query_terms(query);
+    if words.is_empty() {
         return Ok(Vec::new());
     }
-    let counts: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT term, count(*) FROM posting WHERE term = ANY($1) AND project_key = ANY($2) GROUP BY term",
-    )
-    .bind(&terms)
-    .bind(&projects.keys)
-    .fetch_all(&mut **transaction)
-    .await?;
-    let passages_with =
-        |term: &str| counts.iter().find(|(known, _)| known == term).map_or(0, |(_, count)| *count);
-
-    let chunks = u64::try_from(projects.chunks).unwrap_or(0);
-    let idf = |count: i64| bm25::idf(chunks, u64::try_from(count).unwrap_or(0));
-    let rarest = counts.iter().map(|(_, count)| *count).min().unwrap_or(0);
+    let counts = passages_with(transaction, projects, &words).await?;
+    let idf = |count: u64| bm25::idf(projects.chunks.unsigned_abs(), count);
+    let rarest = counts.values().copied().min().unwrap_or(0);
     let (mut kept_terms, mut kept_words, mut kept_idf, mut best_possible) = (vec![], vec![], vec![], 0.0);
-    for (index, word) in words.iter().enumerate() {
+    for (word, index) in words.iter().zip(0_i32..) {
+        let known = word.forms.iter().filter_map(|form| Some((form, *counts.get(form)?)));
         // A passage counts a word's best form, so the word is worth its rarest form that occurs at all.
-        let known: Vec<_> =
-            word.forms.iter().map(|form| (form, passages_with(form))).filter(|(_, n)| *n > 0).collect();
-        best_possible +=
-            known.iter().map(|(_, count)| idf(*count)).reduce(f64::max).unwrap_or_else(|| idf(0));
-        for (form, count) in known {
-            if count <= COMMON || count == rarest {
-                kept_terms.push(form.as_str());
-                kept_words.push(i32::try_from(index).unwrap_or(i32::MAX));
-                kept_idf.push(idf(count));
-            }
+        best_possible += idf(known.clone().map(|(_, count)| count).min().unwrap_or(0));
+        for (form, count) in known.filter(|(_, count)| *count <= COMMON || *count == rarest) {
+            kept_terms.push(form.as_str());
+            kept_words.push(index);
+            kept_idf.push(idf(count));
         }
     }
+    // BM25's formula stands here, beside the postings, so that they need not be sent; `analysis::bm25` has the rest of it.
     let mut hits: Vec<Hit> = sqlx::query_as(
         "SELECT chunk_key, document_key, sum(weight)::real AS score
          FROM (
@@ -112,11 +113,11 @@ async fn passages(
 async fn numbers(
     transaction: &mut Transaction<'_, Postgres>,
     projects: &Projects,
-    query: &Search,
+    query: &str,
     documents: Option<&[i64]>,
 ) -> sqlx::Result<Vec<Hit>> {
     let codes: Vec<String> =
-        codes::in_query(&query.query).into_iter().map(|code| normalize(&code.normalized)).collect();
+        codes::in_query(query).into_iter().map(|code| normalize(&code.normalized)).collect();
     if codes.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,15 +1,25 @@
-//! The rows of a search's answer, in the form that old clients read.
+//! What is shown of the passages that were found: rows in the form that old clients read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use analysis::{Language, detect, sentences, terms};
 use chrono::{DateTime, Utc};
-use schemas::search::SearchRow;
+use schemas::{search::SearchRow, text};
 use sqlx::{Postgres, Transaction};
 
-use super::{
-    fuse::{Scored, quality},
-    snippet,
-};
+use super::fuse::{Scored, quality};
+
+/// Longest snippet, in characters.
+const SNIPPET_CHARS: usize = 320;
+
+/// A passage, with the whole text of which a row shows a part.
+#[derive(Debug, Clone)]
+pub struct Passage {
+    pub row: SearchRow,
+    pub text: String,
+    pub heading: String,
+    pub language: Language,
+}
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -26,6 +36,8 @@ struct Row {
     date_modified: Option<DateTime<Utc>>,
     page: Option<i32>,
     text: String,
+    heading: String,
+    language: String,
 }
 
 /// Fetches the chosen passages, in their order.
@@ -33,11 +45,12 @@ pub async fn fetch(
     transaction: &mut Transaction<'_, Postgres>,
     query: &str,
     chosen: &[Scored],
-) -> sqlx::Result<Vec<SearchRow>> {
+) -> sqlx::Result<Vec<Passage>> {
     let keys: Vec<i64> = chosen.iter().map(|scored| scored.candidate.chunk_key).collect();
     let found: Vec<Row> = sqlx::query_as(
         "SELECT c.key AS chunk_key, d.id AS document_id, p.id AS project_id, d.title, d.number, d.category, d.doc_type,
-                d.revision, d.filename, d.file_type, d.date_modified, c.page, c.text
+                d.revision, d.filename, d.file_type, d.date_modified, c.page, c.text, c.heading,
+                c.language
          FROM chunk c JOIN document d ON d.key = c.document_key JOIN project p ON p.key = c.project_key
          WHERE c.key = ANY($1)",
     )
@@ -48,12 +61,12 @@ pub async fn fetch(
     // A passage may have gone since the legs ran: its document was replaced or deleted, and must not answer.
     Ok(chosen
         .iter()
-        .filter_map(|scored| to_row(found.remove(&scored.candidate.chunk_key)?, query, scored))
+        .filter_map(|scored| passage(found.remove(&scored.candidate.chunk_key)?, query, scored))
         .collect())
 }
 
-fn to_row(row: Row, query: &str, scored: &Scored) -> Option<SearchRow> {
-    Some(SearchRow {
+fn passage(row: Row, query: &str, scored: &Scored) -> Option<Passage> {
+    let view = SearchRow {
         // Ids were checked when they came in.
         document_id: row.document_id.parse().ok()?,
         chunk_id: row.chunk_key.to_string(),
@@ -67,10 +80,71 @@ fn to_row(row: Row, query: &str, scored: &Scored) -> Option<SearchRow> {
         file_type: row.file_type,
         date_modified: row.date_modified,
         page: row.page.and_then(|page| u32::try_from(page).ok()),
-        snippet: snippet::around(&row.text, query),
+        snippet: snippet(&row.text, query),
         vector_score: scored.candidate.vector.unwrap_or_default().clamp(0.0, 1.0),
         text_score: scored.candidate.text,
         score: scored.score,
         match_quality: quality(scored.score),
-    })
+    };
+    let language = Language::from_code(&row.language);
+    Some(Passage { row: view, text: row.text, heading: row.heading, language })
+}
+
+/// The part of a passage that shows why it was found: the run of its sentences that holds most of the query's words, cut
+/// to a readable length.
+fn snippet(text: &str, query: &str) -> String {
+    if !text::is_longer(text, SNIPPET_CHARS) {
+        return text.trim().to_owned();
+    }
+    let wanted: HashSet<String> = terms::query_terms(query).into_iter().flat_map(|word| word.forms).collect();
+    let language = detect(text);
+    let sentences: Vec<(&str, usize)> = sentences::split(text)
+        .into_iter()
+        .map(|sentence| {
+            let found = terms::index_terms(sentence, language);
+            (sentence, found.iter().filter(|term| wanted.contains(&term.text)).count())
+        })
+        .collect();
+    let best = (0..sentences.len()).rev().max_by_key(|&start| window(&sentences[start..]).1).unwrap_or(0);
+    let (length, _) = window(&sentences[best..]);
+    let snippet = sentences[best..best + length]
+        .iter()
+        .map(|(sentence, _)| sentence.trim())
+        .collect::<Vec<_>>()
+        .join(" ");
+    text::shorten(&snippet, SNIPPET_CHARS)
+}
+
+/// How many sentences from the first on fit a snippet, and how many of the query's words they hold.
+fn window(sentences: &[(&str, usize)]) -> (usize, usize) {
+    let (mut length, mut chars, mut words) = (0, 0, 0);
+    for (sentence, found) in sentences {
+        chars += sentence.chars().count() + 1;
+        if length > 0 && chars > SNIPPET_CHARS {
+            break;
+        }
+        length += 1;
+        words += found;
+    }
+    (length, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_snippet_holds_what_was_asked_for() {
+        let filler = "La obra se ejecuta según el plan de trabajo aprobado por la dirección. ".repeat(8);
+        let text = format!("{filler}El hormigón de los muros será HA-30. {filler}");
+        let snippet = snippet(&text, "hormigón de los muros");
+        assert!(snippet.contains("HA-30"), "{snippet}");
+        assert!(snippet.chars().count() <= SNIPPET_CHARS + 1);
+    }
+
+    #[test]
+    fn one_endless_sentence_is_cut_between_words() {
+        let snippet = snippet(&"ñandú ".repeat(500), "nada");
+        assert!(snippet.ends_with("ñandú…") && snippet.chars().count() <= SNIPPET_CHARS + 1);
+    }
 }

@@ -16,20 +16,24 @@ pub async fn find(
     vector: &[f32],
     documents: Option<&[i64]>,
 ) -> sqlx::Result<Vec<Hit>> {
-    let statement = if projects.chunks <= EXACT || documents.is_some() {
+    let query = if projects.chunks <= EXACT || documents.is_some() {
         // `+ 0` keeps the index out: it orders by the bare expression only.
-        "SELECT key AS chunk_key, document_key, (-(embedding <#> $1))::real AS score FROM chunk
-         WHERE project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
-         ORDER BY (embedding <#> $1) + 0 LIMIT $4"
+        sqlx::query_as(
+            "SELECT key AS chunk_key, document_key, (-(embedding <#> $1))::real AS score FROM chunk
+             WHERE project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
+             ORDER BY (embedding <#> $1) + 0 LIMIT $4",
+        )
     } else {
         // Materialized, and ordered again outside: a relaxed scan may give neighbours slightly out of order.
-        "WITH nearest AS MATERIALIZED (
-             SELECT key, document_key, embedding <#> $1 AS distance FROM chunk
-             WHERE project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
-             ORDER BY embedding <#> $1 LIMIT $4)
-         SELECT key AS chunk_key, document_key, (-distance)::real AS score FROM nearest ORDER BY distance"
+        sqlx::query_as(
+            "WITH nearest AS MATERIALIZED (
+                 SELECT key, document_key, embedding <#> $1 AS distance FROM chunk
+                 WHERE project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
+                 ORDER BY embedding <#> $1 LIMIT $4)
+             SELECT key AS chunk_key, document_key, (-distance)::real AS score FROM nearest ORDER BY distance",
+        )
     };
-    sqlx::query_as(statement)
+    query
         .bind(HalfVector::from_f32_slice(vector))
         .bind(&projects.keys)
         .bind(documents)

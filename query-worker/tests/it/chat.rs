@@ -238,6 +238,6 @@ fn a_search_still_brings_one_row_a_document() {
         let mut ids: Vec<_> = rows.iter().map(|row| row.document_id.clone()).collect();
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), rows.len());
+        assert!(ids.len() > 5 && ids.len() == rows.len(), "{ids:?}");
     });
 }

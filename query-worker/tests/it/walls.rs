@@ -3,7 +3,7 @@
 use schemas::Scope;
 use sqlx::{
     PgPool, Postgres, Transaction,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult},
 };
 
 use crate::{
@@ -33,6 +33,14 @@ async fn count(transaction: &mut Transaction<'_, Postgres>, sql: &'static str) -
         .fetch_one(&mut **transaction)
         .await
         .unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+/// PostgreSQL refused for want of a right or by a policy, and for no other reason.
+#[track_caller]
+fn assert_forbidden(outcome: sqlx::Result<PgQueryResult>) {
+    let error = outcome.unwrap_err();
+    let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+    assert_eq!(code.as_deref(), Some("42501"), "{error}");
 }
 
 #[test]
@@ -133,11 +141,10 @@ fn a_turn_cannot_be_written_into_a_project_or_name_that_is_not_ones_own() {
             .bind(key)
             .execute(&mut *transaction)
             .await
-            .is_ok()
         };
-        assert!(insert(projects(&["wall-c"]), "key:w").await);
-        assert!(!insert(projects(&["wall-c"]), "key:thief").await);
-        assert!(!insert(projects(&["torre-norte"]), "key:w").await);
+        assert_eq!(insert(projects(&["wall-c"]), "key:w").await.unwrap().rows_affected(), 1);
+        assert_forbidden(insert(projects(&["wall-c"]), "key:thief").await);
+        assert_forbidden(insert(projects(&["torre-norte"]), "key:w").await);
     });
 }
 
@@ -183,7 +190,7 @@ fn the_worker_cannot_read_keys_nor_give_itself_rights() {
             "INSERT INTO project (id) VALUES ('mine')",
             "UPDATE search_log SET query = ''",
         ] {
-            assert!(sqlx::query(forbidden).execute(&pool).await.is_err(), "{forbidden}");
+            assert_forbidden(sqlx::query(forbidden).execute(&pool).await);
         }
     });
 }

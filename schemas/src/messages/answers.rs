@@ -1,3 +1,16 @@
 //! What a chat says of itself, and why a query could not be answered.
 
-catalogue! {}
+catalogue! {
+    not_found() {
+        "No encontré información sobre esto en los documentos disponibles.",
+        "I found no information about this in the available documents."
+    }
+    model_failed() {
+        "El modelo de lenguaje no respondió; esta respuesta cita los documentos tal como están.",
+        "The language model did not answer; this answer quotes the documents as they stand."
+    }
+    model_cited_nothing() {
+        "El modelo de lenguaje no citó ningún documento: compruebe esta respuesta.",
+        "The language model cited no document: check this answer."
+    }
+}

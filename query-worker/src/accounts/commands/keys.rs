@@ -4,9 +4,10 @@ use anyhow::{Context as _, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Subcommand;
 use schemas::{account::CallerLimits, limit::Limit, metadata::parse_date};
+use serde_json::json;
 use sqlx::PgPool;
 
-use super::{super::token, Rights, projects};
+use super::{super::token, Rights, lines, projects};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -71,58 +72,53 @@ async fn create(pool: &PgPool, create: Create) -> anyhow::Result<String> {
     .bind(serde_json::to_value(limits)?)
     .bind(create.expires)
     .execute(pool)
-    .await
-    .context(
-        "storing the key: does DATABASE_URL name the owner of the tables, and has acorag-migrate run?",
-    )?;
+    .await?;
     Ok(format!(
         "id     {id}\ntoken  {token}\n\nKeep the token now: it is not stored and cannot be shown again.\n"
     ))
 }
 
-type KeyRow = (
-    String,
-    String,
-    String,
-    Option<Vec<String>>,
-    serde_json::Value,
-    DateTime<Utc>,
-    Option<DateTime<Utc>>,
-    Option<DateTime<Utc>>,
-);
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    name: String,
+    role: String,
+    projects: Option<Vec<String>>,
+    limits: serde_json::Value,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+}
 
 async fn list(pool: &PgPool) -> anyhow::Result<String> {
-    let rows: Vec<KeyRow> = sqlx::query_as(
+    let rows: Vec<Row> = sqlx::query_as(
         "SELECT id, name, role, projects, limits, created_at, expires_at, revoked_at FROM api_key ORDER BY created_at",
     )
     .fetch_all(pool)
-    .await
-    .context("reading the keys: does DATABASE_URL name the owner of the tables, and has acorag-migrate run?")?;
-    let mut text = String::new();
-    for (id, name, role, of, limits, created, expires, revoked) in rows {
-        let state = match (revoked, expires) {
+    .await?;
+    let line = |key: Row| {
+        let state = match (key.revoked_at, key.expires_at) {
             (Some(at), _) => format!("revoked {}", at.format("%Y-%m-%d %H:%M")),
             (None, Some(at)) if at <= Utc::now() => format!("expired {}", at.format("%Y-%m-%d")),
             (None, Some(at)) => format!("until {}", at.format("%Y-%m-%d")),
             (None, None) => "active".to_owned(),
         };
-        let limits =
-            if limits == serde_json::json!({}) { String::new() } else { format!("  limits {limits}") };
-        text.push_str(&format!(
-            "{id}  {role:<5}  {state}  made {}  {name}  ({}){limits}\n",
-            created.format("%Y-%m-%d"),
-            projects(of)
-        ));
-    }
-    Ok(if text.is_empty() { "no keys\n".to_owned() } else { text })
+        let limits = match key.limits {
+            limits if limits == json!({}) => String::new(),
+            limits => format!("  limits {limits}"),
+        };
+        let Row { id, role, name, created_at, .. } = key;
+        let created = created_at.format("%Y-%m-%d");
+        format!("{id}  {role:<5}  {state}  made {created}  {name}  ({}){limits}", projects(key.projects))
+    };
+    Ok(lines("keys", rows.into_iter().map(line)))
 }
 
 async fn revoke(pool: &PgPool, id: &str) -> anyhow::Result<String> {
     let revoked = sqlx::query("UPDATE api_key SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1")
         .bind(id)
         .execute(pool)
-        .await
-        .context("revoking the key")?;
+        .await?;
     ensure!(revoked.rows_affected() == 1, "there is no key {id}; `keys list` shows their ids");
     Ok(format!("{id} is revoked\n"))
 }

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 
 use super::{
     super::{password, token},
-    Rights, projects,
+    Rights, lines, projects,
 };
 
 #[derive(Debug, Subcommand)]
@@ -41,17 +41,27 @@ pub async fn run(pool: &PgPool, command: Command) -> anyhow::Result<String> {
     match command {
         Command::Create { email, full_name, rights } => create(pool, email, full_name, &rights).await,
         Command::List => list(pool).await,
-        Command::Set { email, rights } => set(pool, &email, &rights).await,
-        Command::Disable { email } => disable(pool, &email, true).await,
-        Command::Enable { email } => disable(pool, &email, false).await,
-        Command::ResetPassword { email } => reset_password(pool, &email).await,
+        Command::Set { email, rights } => {
+            change(pool, &email, Change { rights: Some(rights), ..Change::default() }, "changed").await
+        }
+        Command::Disable { email } => {
+            change(pool, &email, Change { disabled: Some(true), ..Change::default() }, "disabled").await
+        }
+        Command::Enable { email } => {
+            change(pool, &email, Change { disabled: Some(false), ..Change::default() }, "enabled").await
+        }
+        Command::ResetPassword { email } => {
+            let password = new_password()?;
+            let password_hash = Some(hash(&password)?);
+            change(pool, &email, Change { password_hash, ..Change::default() }, "changed").await?;
+            Ok(shown_once(&email, &password))
+        }
     }
 }
 
 async fn create(pool: &PgPool, email: String, full_name: String, rights: &Rights) -> anyhow::Result<String> {
-    let password = new_password()?;
-    let account =
-        Register { email, password, full_name }.checked().map_err(|problem| anyhow!(problem.detail.en))?;
+    let account = Register { email, password: new_password()?, full_name };
+    let account = account.checked().map_err(|problem| anyhow!(problem.detail.en))?;
     let created = sqlx::query(
         "INSERT INTO account (id, email, full_name, password_hash, role, projects)
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING",
@@ -63,89 +73,60 @@ async fn create(pool: &PgPool, email: String, full_name: String, rights: &Rights
     .bind(rights.role.name())
     .bind(rights.projects())
     .execute(pool)
-    .await
-    .context(
-        "storing the account: does DATABASE_URL name the owner of the tables, and has acorag-migrate run?",
-    )?;
+    .await?;
     ensure!(created.rows_affected() == 1, "there is an account of {} already", account.email);
     Ok(shown_once(&account.email, &account.password))
 }
 
-type UserRow = (String, String, String, Option<Vec<String>>, bool, DateTime<Utc>);
+type Row = (String, String, String, Option<Vec<String>>, bool, DateTime<Utc>);
 
 async fn list(pool: &PgPool) -> anyhow::Result<String> {
-    let rows: Vec<UserRow> = sqlx::query_as(
+    let rows: Vec<Row> = sqlx::query_as(
         "SELECT email, full_name, role, projects, disabled, created_at FROM account ORDER BY created_at",
     )
     .fetch_all(pool)
-    .await
-    .context("reading the accounts")?;
-    let mut text = String::new();
-    for (email, full_name, role, of, disabled, created) in rows {
+    .await?;
+    let line = |(email, full_name, role, of, disabled, created): Row| {
         let state = if disabled { "disabled" } else { "active" };
-        text.push_str(&format!(
-            "{email}  {role:<5}  {state}  made {}  {full_name}  ({})\n",
-            created.format("%Y-%m-%d"),
-            projects(of)
-        ));
-    }
-    Ok(if text.is_empty() { "no accounts\n".to_owned() } else { text })
+        let created = created.format("%Y-%m-%d");
+        format!("{email}  {role:<5}  {state}  made {created}  {full_name}  ({})", projects(of))
+    };
+    Ok(lines("accounts", rows.into_iter().map(line)))
 }
 
-async fn set(pool: &PgPool, email: &str, rights: &Rights) -> anyhow::Result<String> {
-    let changed = sqlx::query("UPDATE account SET role = $2, projects = $3 WHERE email = lower($1)")
-        .bind(email)
-        .bind(rights.role.name())
-        .bind(rights.projects())
-        .execute(pool)
-        .await
-        .context("changing the account")?;
-    ensure!(changed.rows_affected() == 1, "there is no account of {email}");
-    Ok(format!("{email} is changed\n"))
+/// What an operator may change of an account; what is none stays.
+#[derive(Default)]
+struct Change {
+    rights: Option<Rights>,
+    disabled: Option<bool>,
+    password_hash: Option<String>,
 }
 
-async fn disable(pool: &PgPool, email: &str, disabled: bool) -> anyhow::Result<String> {
+/// Changes an account and says so. Its sessions end when it is disabled or gets another password.
+async fn change(pool: &PgPool, email: &str, change: Change, done: &str) -> anyhow::Result<String> {
     let mut transaction = pool.begin().await?;
-    let changed = sqlx::query("UPDATE account SET disabled = $2 WHERE email = lower($1)")
-        .bind(email)
-        .bind(disabled)
-        .execute(&mut *transaction)
-        .await
-        .context("changing the account")?;
+    let changed = sqlx::query(
+        "UPDATE account
+         SET role = coalesce($2, role), projects = CASE WHEN $2 IS NULL THEN projects ELSE $3 END,
+             disabled = coalesce($4, disabled), password_hash = coalesce($5, password_hash)
+         WHERE email = lower($1)",
+    )
+    .bind(email)
+    .bind(change.rights.as_ref().map(|rights| rights.role.name()))
+    .bind(change.rights.as_ref().and_then(Rights::projects))
+    .bind(change.disabled)
+    .bind(&change.password_hash)
+    .execute(&mut *transaction)
+    .await?;
     ensure!(changed.rows_affected() == 1, "there is no account of {email}");
-    if disabled {
-        end_sessions(&mut transaction, email).await?;
+    if change.disabled == Some(true) || change.password_hash.is_some() {
+        sqlx::query("DELETE FROM login_session USING account WHERE account_id = id AND email = lower($1)")
+            .bind(email)
+            .execute(&mut *transaction)
+            .await?;
     }
     transaction.commit().await?;
-    Ok(format!("{email} is {}\n", if disabled { "disabled" } else { "enabled" }))
-}
-
-async fn reset_password(pool: &PgPool, email: &str) -> anyhow::Result<String> {
-    let password = new_password()?;
-    let hash = hash(&password)?;
-    let mut transaction = pool.begin().await?;
-    let changed = sqlx::query("UPDATE account SET password_hash = $2 WHERE email = lower($1)")
-        .bind(email)
-        .bind(hash)
-        .execute(&mut *transaction)
-        .await
-        .context("changing the account")?;
-    ensure!(changed.rows_affected() == 1, "there is no account of {email}");
-    end_sessions(&mut transaction, email).await?;
-    transaction.commit().await?;
-    Ok(shown_once(email, &password))
-}
-
-async fn end_sessions(
-    transaction: &mut sqlx::Transaction<'_, sqlx::Postgres>,
-    email: &str,
-) -> anyhow::Result<()> {
-    sqlx::query("DELETE FROM login_session USING account WHERE account_id = id AND email = lower($1)")
-        .bind(email)
-        .execute(&mut **transaction)
-        .await
-        .context("ending the account's sessions")?;
-    Ok(())
+    Ok(format!("{email} is {done}\n"))
 }
 
 fn new_password() -> anyhow::Result<String> {

@@ -1,0 +1,72 @@
+//! An answer that a language model writes, checked while it streams.
+
+use std::{error::Error as _, pin::pin, time::Duration};
+
+use futures::StreamExt as _;
+use schemas::messages::answers;
+
+use super::{
+    Answer, Asked, Findings,
+    citations::Citations,
+    extractive,
+    llm::{Error, Llm},
+    model_text::{AnswerStart, denies},
+    passages::Passage,
+    prompt,
+};
+
+/// Time kept back from the asker's patience for the answer without the model, should it fail.
+const RESERVE: Duration = Duration::from_secs(2);
+
+/// The model's answer; quotes when it fails or takes too long.
+pub async fn answer(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Answer {
+    let left = asked.context.time_left().unwrap_or_default().saturating_sub(RESERVE);
+    match tokio::time::timeout(left, write(asked, llm, findings)).await {
+        Ok(Ok(answer)) => return answer,
+        Ok(Err(error)) => {
+            let cause = error.source().map(ToString::to_string);
+            tracing::warn!(%error, cause, model = llm.model, "the language model failed; quoting instead");
+        }
+        Err(_) => tracing::warn!(model = llm.model, "the language model took too long; quoting instead"),
+    }
+    asked.app.metrics.answers.with_label_values(&["fallback"]).inc();
+    asked.restart().await;
+    let notice = answers::model_failed().in_language(asked.language).to_owned();
+    Answer { notice, ..extractive::answer(asked, findings).await }
+}
+
+/// Streams the model's answer to its end.
+async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answer, Error> {
+    // The passages with the best sentences first: what does not fit the budget is the least likely to answer.
+    let order = findings.evidence.passage_order(findings.passages.len());
+    let passages: Vec<&Passage> = order.iter().map(|at| &findings.passages[*at]).collect();
+    let prompt = prompt::build(asked, llm.context_tokens, &passages);
+    let mut start = AnswerStart::default();
+    let mut citations = Citations::of(prompt.passages);
+    let mut text = String::new();
+    let mut pieces = pin!(llm.answer(&prompt.messages));
+    while let Some(piece) = pieces.next().await {
+        let checked = citations.push(&start.push(&piece?));
+        asked.send(&checked).await;
+        text.push_str(&checked);
+    }
+    let rest = citations.push(&start.finish()) + &citations.finish();
+    asked.send(rest.trim_end()).await;
+    text.push_str(&rest);
+    let text = text.trim().to_owned();
+    let answered_by = llm.model.clone();
+    if start.is_denied() || text.is_empty() || (citations.cited().is_empty() && denies(&text)) {
+        if !text.is_empty() {
+            asked.restart().await;
+        }
+        return Ok(Answer { answered_by, ..Answer::default() });
+    }
+    let passage = |number: u32| order.get(usize::try_from(number).ok()?.checked_sub(1)?).copied();
+    let cited: Vec<(u32, usize)> =
+        citations.cited().iter().filter_map(|number| Some((*number, passage(*number)?))).collect();
+    let mut notice = String::new();
+    if cited.is_empty() {
+        answers::model_cited_nothing().in_language(asked.language).clone_into(&mut notice);
+    }
+    Ok(Answer { text, cited, answered_by, notice })
+}

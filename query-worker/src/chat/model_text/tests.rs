@@ -1,0 +1,33 @@
+use super::*;
+
+fn through(pieces: &[&str]) -> (String, bool) {
+    let mut start = AnswerStart::default();
+    let mut out: String = pieces.iter().map(|piece| start.push(piece)).collect();
+    out.push_str(&start.finish());
+    (out, start.is_denied())
+}
+
+#[test]
+fn the_agreed_word_never_shows() {
+    assert_eq!(through(&["NO", "_ANS", "WER", "."]), (String::new(), true));
+    assert_eq!(through(&["**NO_ANSWER** sorry"]), (String::new(), true));
+    assert_eq!(through(&["<think>NO_", "ANSWER?</think>", " Siete", " días"]), ("Siete días".into(), false));
+    assert_eq!(through(&["<thi", "nk>hm"]), (String::new(), false));
+}
+
+#[test]
+fn an_answer_passes_as_it_comes() {
+    let mut start = AnswerStart::default();
+    assert_eq!(start.push("No"), "No");
+    assert_eq!(start.push(" menos de 7 días."), " menos de 7 días.");
+    assert_eq!(through(&["NO", " se permite"]), ("NO se permite".into(), false));
+    assert_eq!(through(&["NO"]), ("NO".into(), false));
+    assert_eq!(through(&["<", "b>x"]), ("<b>x".into(), false));
+}
+
+#[test]
+fn a_denial_in_other_words() {
+    assert!(denies("Los documentos no contienen esa información."));
+    assert!(denies("The documents do not mention it."));
+    assert!(!denies("Siete días."));
+}

@@ -1,0 +1,44 @@
+use super::*;
+
+fn candidate(vector: f32, text: f32) -> Candidate {
+    Candidate { chunk_key: 1, document_key: 1, vector: Some(vector), text }
+}
+
+#[test]
+fn scores_stay_between_nothing_and_one() {
+    for vector in [-1.0, 0.0, 0.5, 0.9, 1.0] {
+        for text in [0.0, 0.5, 1.0] {
+            for number in [None, Some(0.1), Some(1.0)] {
+                for mode in [Mode::Hybrid, Mode::Vector, Mode::Keyword] {
+                    for number_only in [true, false] {
+                        let score = candidate(vector, text).score(mode, number, number_only);
+                        assert!((0.0..=1.0).contains(&score), "{score}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_typed_document_number_beats_any_text() {
+    let named = candidate(0.7, 0.0).score(Mode::Hybrid, Some(1.0), true);
+    assert!(named > candidate(0.95, 0.99).score(Mode::Hybrid, None, true));
+    assert!(named > candidate(0.95, 0.99).score(Mode::Hybrid, Some(0.4), true));
+}
+
+#[test]
+fn one_passage_a_document_and_the_best_first() {
+    let scored: Vec<Scored> = [(1, 10, 0.2), (2, 10, 0.9), (3, 20, 0.5)]
+        .map(|(chunk_key, document_key, score)| {
+            let candidate = Candidate { chunk_key, document_key, vector: None, text: score };
+            Scored { candidate, score }
+        })
+        .to_vec();
+    let keys = |per_document| {
+        let best = best_of_each_document(scored.clone(), per_document);
+        best.map(|scored| scored.candidate.chunk_key).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(1), [2, 3]);
+    assert_eq!(keys(2), [2, 3, 1]);
+}
