@@ -1,25 +1,29 @@
-//! Answers to searches, shared by all replicas, and never older than the newest commit they depend on.
+//! Answers to searches: from the cache that all replicas share, from an identical question that is under way, or from a
+//! worker.
 //!
-//! A project's generation is a token in Redis that the ingest workers replace with each commit. An entry remembers the
-//! generations it was made under, read *before* its question went to a worker, and counts only while they stand.
+//! No answer is older than the newest commit it depends on. A project's generation is a token in Redis that the ingest
+//! workers replace with each commit. An entry remembers the generations it was made under, read *before* its question
+//! went to a worker, and counts only while they stand.
 
+mod counter;
 mod entry;
-mod flights;
+mod single_flight;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fred::{
     interfaces::KeysInterface as _,
     types::{Expiration, SetOptions, Value},
 };
-use prometheus::IntCounterVec;
-use schemas::{Scope, cache, search::Search};
+use platform::nats::{Context, request::Requester};
+use schemas::{Problem, ProjectId, Scope, cache, search::Search};
 use sha2::{Digest as _, Sha256};
 
-use crate::redis::Redis;
+use crate::{metrics::Metrics, redis::Redis};
+pub use counter::Counter;
 pub use entry::Entry;
-pub use flights::Flights;
+use single_flight::SingleFlight;
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -34,24 +38,39 @@ pub struct Config {
 
 #[derive(Clone)]
 pub struct Cache {
-    config: Arc<Config>,
-    redis: Redis,
-    /// By result: `hit`, `miss`, `bypass`.
-    results: IntCounterVec,
+    pub config: Arc<Config>,
+    pub redis: Redis,
+    pub requester: Requester,
+    pub patience: Duration,
+    pub metrics: Arc<Metrics>,
+    pub counter: Counter,
+    pub under_way: UnderWay,
+}
+
+/// Questions that are with a worker.
+pub type UnderWay = SingleFlight<Key, Result<Answer, Problem>>;
+
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub entry: Entry,
+    /// Legs of the search that were left out.
+    pub degraded: Arc<[String]>,
+    /// How the cache took part: `hit`, `miss`, or `bypass` when it is away or turned off.
+    pub source: &'static str,
 }
 
 /// What the cache knows about a search.
-pub enum Look {
+enum Look {
     Hit(Entry),
-    Miss(Place),
+    Miss(Key),
     /// Redis is away, or the cache is turned off.
     Bypass,
 }
 
-/// Where an answer to be found may be kept.
+/// Under what an answer may be kept: its search, and the generations that were current before it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Place {
-    key: String,
+pub struct Key {
+    name: String,
     generations: Vec<String>,
 }
 
@@ -59,88 +78,121 @@ pub struct Place {
 const MOST_PROJECTS: usize = 16;
 
 impl Cache {
-    pub fn new(config: Config, redis: Redis, results: IntCounterVec) -> Self {
-        Self { config: Arc::new(config), redis, results }
+    pub async fn search(&self, context: &Context, search: &Search) -> Result<Answer, Problem> {
+        let answer = match self.look(search).await {
+            Look::Hit(entry) => Answer { entry, degraded: Arc::default(), source: "hit" },
+            Look::Miss(key) => {
+                let asking = self.ask_and_keep(context, search, &key);
+                let (answer, asked) = self.under_way.join(key.clone(), asking).await;
+                Answer { source: if asked { "miss" } else { "hit" }, ..answer? }
+            }
+            Look::Bypass => self.ask(context, search).await?,
+        };
+        self.metrics.cache.with_label_values(&[answer.source]).inc();
+        if answer.source == "hit" {
+            self.counter.count(&search.query, drew_on(search, &answer.entry), answer.entry.results);
+        }
+        Ok(answer)
     }
 
-    pub async fn look(&self, search: &Search) -> Look {
+    async fn look(&self, search: &Search) -> Look {
         if self.config.cache_ttl == 0 {
             return Look::Bypass;
         }
-        let key = key(search);
+        let name = name(search);
         let generations = generation_keys(&search.scope);
-        let Some((stored, generations)) = self
+        let Some(mut found) = self
             .redis
             .ask(async |pool| {
-                let keys: Vec<String> =
-                    std::iter::once(key.clone()).chain(generations.iter().cloned()).collect();
-                let mut found: Vec<Option<Bytes>> = pool.mget(keys).await?;
-                if found.iter().skip(1).any(Option::is_none) {
-                    // Never renewed yet, or pushed out of a full Redis: a new token, which never was one before.
-                    for (missing, _) in
-                        generations.iter().zip(found.iter().skip(1)).filter(|(_, token)| token.is_none())
-                    {
-                        let token = uuid::Uuid::new_v4().to_string();
-                        pool.set::<Value, _, _>(missing, token, None, Some(SetOptions::NX), false).await?;
-                    }
-                    let tokens: Vec<Option<Bytes>> = pool.mget(generations.clone()).await?;
-                    found.truncate(1);
-                    found.extend(tokens);
+                let keys: Vec<_> = std::iter::once(&name).chain(&generations).cloned().collect();
+                let mut found: Vec<Option<Bytes>> = pool.mget(keys.clone()).await?;
+                let missing: Vec<_> =
+                    generations.iter().zip(&found[1..]).filter(|(_, token)| token.is_none()).collect();
+                if missing.is_empty() {
+                    return Ok(found);
                 }
-                let mut found = found.into_iter();
-                let stored = found.next().flatten();
-                let tokens: Vec<String> = found
-                    .map(|token| String::from_utf8_lossy(&token.unwrap_or_default()).into_owned())
-                    .collect();
-                Ok((stored, tokens))
+                // Never renewed yet, or dropped by a full Redis: a random token, so that no old entry fits it.
+                for (generation, _) in missing {
+                    let token = uuid::Uuid::new_v4().to_string();
+                    pool.set::<Value, _, _>(generation, token, None, Some(SetOptions::NX), false).await?;
+                }
+                let tokens: Vec<Option<Bytes>> = pool.mget(generations.clone()).await?;
+                found.truncate(1);
+                found.extend(tokens);
+                Ok(found)
             })
             .await
         else {
             return Look::Bypass;
         };
-        match stored.and_then(|stored| Entry::read(&stored)) {
+        let tokens = found.split_off(1).into_iter().map(Option::unwrap_or_default);
+        let generations: Vec<_> = tokens.map(|token| String::from_utf8_lossy(&token).into_owned()).collect();
+        match found.pop().flatten().and_then(|stored| Entry::read(&stored)) {
             Some((made_under, entry)) if made_under == generations => Look::Hit(entry),
-            _ => Look::Miss(Place { key, generations }),
+            _ => Look::Miss(Key { name, generations }),
         }
     }
 
-    pub async fn keep(&self, place: &Place, entry: &Entry) {
-        // A commit may be under way: the answer may be older than it, and nobody would know.
-        if place.generations.iter().any(|generation| generation.starts_with(cache::CHANGING)) {
+    async fn ask_and_keep(&self, context: &Context, search: &Search, key: &Key) -> Result<Answer, Problem> {
+        let answer = self.ask(context, search).await?;
+        // A degraded answer is for the one who could not wait, not for everybody.
+        if answer.degraded.is_empty() {
+            self.keep(key, &answer.entry).await;
+        }
+        Ok(answer)
+    }
+
+    async fn ask(&self, context: &Context, search: &Search) -> Result<Answer, Problem> {
+        let timer = self.metrics.ask_seconds.with_label_values(&["search"]).start_timer();
+        let reply = self.requester.ask(context, search, self.patience).await?;
+        timer.observe_duration();
+        let entry = Entry::new(&reply.rows).map_err(|error| {
+            tracing::error!(%error, "writing search rows");
+            Problem::internal()
+        })?;
+        Ok(Answer { entry, degraded: reply.degraded.into(), source: "bypass" })
+    }
+
+    async fn keep(&self, key: &Key, entry: &Entry) {
+        // While a commit is under way, nobody knows whether the answer is older than it.
+        if key.generations.iter().any(|generation| generation.starts_with(cache::CHANGING)) {
             return;
         }
-        let Some(written) = entry.write(&place.generations) else { return };
+        let Some(written) = entry.write(&key.generations) else { return };
         if written.len() > self.config.cache_entry_kib * 1024 {
             return;
         }
         let ttl = Expiration::EX(i64::from(self.config.cache_ttl));
         let kept = self.redis.ask(async |pool| {
-            pool.set::<(), _, _>(&place.key, Value::Bytes(written.into()), Some(ttl), None, false).await
+            pool.set::<(), _, _>(&key.name, Value::Bytes(written.into()), Some(ttl), None, false).await
         });
-        // Not kept is not wrong: the next search asks a worker again.
+        // When Redis did not keep the answer, the next search asks a worker again.
         kept.await;
-    }
-
-    pub fn count(&self, result: &str) {
-        self.results.with_label_values(&[result]).inc();
     }
 }
 
-/// The form of what is kept: a new one does not read the old.
-const FORM: u8 = 1;
+/// The projects of the rows; where there are none, those that were searched. The worker's log says the same.
+fn drew_on<'a>(search: &'a Search, entry: &'a Entry) -> &'a [ProjectId] {
+    match &search.scope {
+        Scope::Projects(searched) if entry.projects.is_empty() => searched,
+        _ => &entry.projects,
+    }
+}
+
+/// The version of what is kept: a program that writes another one does not read it.
+const VERSION: u8 = 1;
 
 /// Every parameter that changes the answer, and what the caller may see.
-fn key(search: &Search) -> String {
+fn name(search: &Search) -> String {
     let mut search = search.clone();
     if let Scope::Projects(projects) = &mut search.scope {
         projects.sort();
         projects.dedup();
     }
     let mut hasher = Sha256::new();
-    hasher.update([FORM]);
+    hasher.update([VERSION]);
     hasher.update(serde_json::to_vec(&search).unwrap_or_default());
-    let digest: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("acorag:cache:search:{digest}")
+    format!("acorag:cache:search:{}", schemas::text::hex(&hasher.finalize()))
 }
 
 fn generation_keys(scope: &Scope) -> Vec<String> {
@@ -156,43 +208,4 @@ fn generation_keys(scope: &Scope) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use schemas::search::SearchRequest;
-
-    use super::*;
-
-    fn search(json: &str, scope: &Scope) -> Search {
-        Search::new(serde_json::from_str::<SearchRequest>(json).unwrap(), scope).unwrap()
-    }
-
-    #[test]
-    fn every_parameter_and_the_scope_are_in_the_key() {
-        let [a, b] = ["a", "b"].map(|id| id.parse().unwrap());
-        let all = Scope::All;
-        let base = search(r#"{"query": "x"}"#, &all);
-        let others = [
-            search(r#"{"query": "y"}"#, &all),
-            search(r#"{"query": "x", "top_k": 5}"#, &all),
-            search(r#"{"query": "x", "strict_mode": true}"#, &all),
-            search(r#"{"query": "x", "mode": "vector"}"#, &all),
-            search(r#"{"query": "x", "filters": {"revision": "B"}}"#, &all),
-            search(r#"{"query": "x", "project_id": "a"}"#, &all),
-            search(r#"{"query": "x"}"#, &Scope::Projects(vec![a, b])),
-        ];
-        let mut keys: Vec<String> = others.iter().chain([&base]).map(key).collect();
-        keys.sort();
-        keys.dedup();
-        assert_eq!(keys.len(), others.len() + 1);
-        assert_eq!(key(&base), key(&search(r#"{"query": " x ", "probes": 9, "top_k": 10}"#, &all)));
-    }
-
-    #[test]
-    fn an_answer_hangs_on_the_projects_it_may_draw_on() {
-        let projects = |ids: &[&str]| Scope::Projects(ids.iter().map(|id| id.parse().unwrap()).collect());
-        assert_eq!(generation_keys(&Scope::All), ["acorag:gen"]);
-        assert_eq!(generation_keys(&projects(&["b c", "a", "a"])), ["acorag:gen:a", "acorag:gen:b=20c"]);
-        let many: Vec<String> = (0..17).map(|i| format!("p{i}")).collect();
-        let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(generation_keys(&projects(&many)), ["acorag:gen"]);
-    }
-}
+mod tests;

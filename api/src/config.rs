@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use platform::{lifecycle, nats, redis, telemetry};
 
-use crate::{cache, caller, cors, limits, server};
+use crate::{authentication, cache, cors, limits, server};
 
 /// acorag's HTTP interface.
 #[derive(Debug, Clone, Parser)]
@@ -28,7 +28,7 @@ pub struct Config {
     #[command(flatten)]
     pub origins: cors::Config,
     #[command(flatten)]
-    pub callers: caller::Config,
+    pub authentication: authentication::Config,
     #[command(flatten)]
     pub limits: limits::Config,
     #[command(flatten)]
@@ -104,7 +104,7 @@ impl Requests {
 impl Config {
     /// Takes the port. Everything that can be wrong with the settings is said here, before anything is connected.
     pub fn listen(&self) -> anyhow::Result<TcpListener> {
-        self.callers.check(self.bind)?;
+        self.authentication.check(self.bind)?;
         let address = SocketAddr::new(self.bind, self.port);
         let listener =
             TcpListener::bind(address).with_context(|| format!("PORT: cannot listen on {address}"))?;

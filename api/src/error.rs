@@ -11,8 +11,8 @@ use schemas::{
     problem::{self, UiLanguage},
 };
 
-/// A refusal or failure on its way out. It carries the problem as it is: [`crate::edge`] knows the caller's language
-/// and the request's id, and writes it out there, once.
+/// A refusal or failure on its way out. It carries the problem as it is: [`crate::middleware`] knows the caller's
+/// language and the request's id, and writes it out there, once.
 #[derive(Debug)]
 pub struct Error(pub Problem);
 
@@ -30,7 +30,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// Each route documents its refusals by [`crate::docs::refuses`].
+/// Each route documents its refusals by [`crate::openapi::Describe::refuses`].
 impl OperationOutput for Error {
     type Inner = problem::Body;
 
@@ -46,13 +46,11 @@ pub fn write(response: &mut Response, problem: &Problem, language: UiLanguage, r
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(
-        header::CONTENT_LANGUAGE,
-        HeaderValue::from_static(match language {
-            UiLanguage::Spanish => "es",
-            UiLanguage::English => "en",
-        }),
-    );
+    let language = match language {
+        UiLanguage::Spanish => "es",
+        UiLanguage::English => "en",
+    };
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language));
     if let Some(seconds) = problem.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -70,6 +68,6 @@ pub fn body(problem: &Problem, language: UiLanguage, request_id: &str) -> proble
     }
 }
 
-pub fn status(kind: ProblemKind) -> StatusCode {
+fn status(kind: ProblemKind) -> StatusCode {
     StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -1,35 +1,28 @@
 //! acorag's HTTP interface. It knows NATS and Redis, no SQL and no model: it checks, asks, publishes and answers.
 //!
-//! A request passes [`edge`] (id, span, log line, error shape), then [`caller`] (who is it), and reaches a handler under
-//! [`routes`], which extracts, validates, makes one call and replies.
+//! A request passes [`middleware`] (id, span, log line, error shape), [`authentication`] (who is it) and [`limits`], and
+//! reaches a handler under [`routes`], which extracts, validates, makes one call and replies.
 
 pub mod app;
+pub mod authentication;
 pub mod cache;
-pub mod caller;
-mod certificate;
 pub mod config;
-pub mod connection;
-pub mod cors;
-pub mod docs;
-pub mod edge;
+mod cors;
 pub mod error;
-pub mod extract;
-pub mod follow;
-pub mod guard;
-pub mod intake;
-pub mod jwt;
+mod events;
+mod expiring;
+pub mod extractors;
+pub mod health;
 pub mod limits;
 pub mod metrics;
-pub mod probe;
-pub mod range;
-pub mod redis;
+pub mod middleware;
+pub mod openapi;
+mod redis;
 pub mod routes;
-pub mod searcher;
 pub mod server;
-pub mod strangers;
 mod streams;
-pub mod tally;
-pub mod web;
+mod throttle;
+pub mod uploads;
 
 pub use app::App;
 pub use config::Config;

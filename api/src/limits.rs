@@ -14,9 +14,9 @@ use axum::{
 };
 use futures::StreamExt as _;
 use prometheus::IntCounterVec;
-use schemas::{Problem, ProblemKind, account::CallerLimits};
+use schemas::{Problem, ProblemKind, account::CallerLimits, messages};
 
-use crate::{Error, caller::Caller, redis::Redis};
+use crate::{Error, extractors::Caller, redis::Redis};
 pub use schemas::limit::{Limit, Rule};
 
 #[derive(Debug, Clone, clap::Args)]
@@ -41,12 +41,12 @@ pub struct Config {
     /// who were known before are not held up.
     #[arg(long, env = "RATE_LIMIT_TOKEN", default_value = "60/minute")]
     pub rate_limit_token: Limit,
-    /// Requests of any kind from one address to this process: the guard in front of everything.
+    /// Requests of any kind from one address to this process: the throttle in front of everything.
     #[arg(long, env = "RATE_LIMIT_ADDRESS", default_value = "1000/second")]
     pub rate_limit_address: Limit,
 }
 
-/// What shares a limit.
+/// Calls that share a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
     Search,
@@ -103,7 +103,7 @@ impl Limits {
     async fn check(&self, class: Class, rule: Rule, key: &str) -> Verdict {
         let (verdict, by) = match self.shared.check(class, rule, key).await {
             Some(verdict) => {
-                // Noted here too, so that an outage of Redis gives nobody a second quota.
+                // The local limiter is charged too, so that an outage of Redis gives nobody a second quota.
                 if verdict.allowed {
                     self.local.check(class, rule, key);
                 }
@@ -117,7 +117,7 @@ impl Limits {
         verdict
     }
 
-    /// Charges what stands for no caller, such as an account that somebody tries to log in to.
+    /// Charges a key that is no caller's, such as an account that somebody tries to log in to.
     pub async fn charge(&self, class: Class, key: &str) -> Result<(), Problem> {
         let Some(rule) = self.rule(class, &CallerLimits::default()) else { return Ok(()) };
         let verdict = self.check(class, rule, key).await;
@@ -146,16 +146,14 @@ impl Limits {
 /// Lets a request through while its caller has quota, and says how much is left.
 pub async fn limit(
     State((limits, class)): State<(Limits, Class)>,
+    caller: Caller,
     request: Request,
     next: Next,
-) -> Result<Response, Error> {
-    let caller = request.extensions().get::<Caller>().cloned();
-    let Some((rule, key)) = caller.as_ref().and_then(|caller| {
-        // A password is guessed from an address, whoever one says one is.
-        let key = if class == Class::Login { caller.address() } else { caller.id() };
-        Some((limits.rule(class, caller.limits())?, key))
-    }) else {
-        return Ok(next.run(request).await);
+) -> Response {
+    // A password is guessed from an address, whoever the client says it is.
+    let key = if class == Class::Login { &caller.address } else { caller.account.id.as_str() };
+    let Some(rule) = limits.rule(class, &caller.account.limits) else {
+        return next.run(request).await;
     };
     let verdict = limits.check(class, rule, key).await;
     let mut response = if verdict.allowed {
@@ -165,20 +163,14 @@ pub async fn limit(
         Error(refusal(rule, verdict)).into_response()
     };
     describe(response.headers_mut(), rule, verdict);
-    Ok(response)
+    response
 }
 
 fn refusal(rule: Rule, verdict: Verdict) -> Problem {
-    let seconds = seconds(verdict.retry).max(1);
-    Problem::new(
-        ProblemKind::RateLimited,
-        format!(
-            "Demasiadas solicitudes: el límite es {}. Inténtelo de nuevo en {seconds} s.",
-            rule.in_spanish()
-        ),
-        format!("Too many requests: the limit is {}. Try again in {seconds} s.", rule.in_english()),
-    )
-    .retry_after(u32::try_from(seconds).unwrap_or(u32::MAX))
+    let seconds = u32::try_from(seconds(verdict.retry).max(1)).unwrap_or(u32::MAX);
+    messages::http::limit_reached(&rule.in_spanish(), &rule.in_english(), seconds)
+        .problem(ProblemKind::RateLimited)
+        .retry_after(seconds)
 }
 
 fn describe(headers: &mut HeaderMap, rule: Rule, verdict: Verdict) {
@@ -201,7 +193,7 @@ const DRAIN_BYTES: u64 = 128 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 pub async fn drain(request: Request<Body>) {
-    // It waits for our permission to send: it can do without.
+    // This client waits for our permission to send the body, and does not get it.
     if request.headers().contains_key(header::EXPECT) {
         return;
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use api::{App, Config, probe::Probe};
+use api::{App, Config, health::Probe, server};
 use clap::Parser as _;
 use platform::{lifecycle::Lifecycle, telemetry};
 
@@ -18,7 +18,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let listener = config.listen()?;
     let address = listener.local_addr()?;
     let app = App::connect(&config, lifecycle.stopping()).await?;
-    lifecycle.spawn("http", app.serve(&config, listener));
+    lifecycle.spawn("http", server::serve(app, config.clone(), listener));
     tracing::info!(%address, "listening");
     lifecycle.run(&config.lifecycle).await?;
     Ok(ExitCode::SUCCESS)

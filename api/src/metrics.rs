@@ -1,16 +1,19 @@
 //! What Prometheus gets to see.
 
 use std::{
-    collections::HashMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use platform::metrics::{counter, from_zero, gauge, registry, render, seconds};
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 
-use crate::certificate;
+use crate::{expiring::Expiring, server};
+
+/// How long a caller counts as active.
+const ACTIVE: Duration = Duration::from_secs(300);
+/// Beyond that the number is not exact any more: it must not fill the memory.
+const MOST_ACTIVE: usize = 100_000;
 
 pub struct Metrics {
     registry: Registry,
@@ -20,7 +23,8 @@ pub struct Metrics {
     request_seconds: HistogramVec,
     errors: IntCounterVec,
     active_users: IntGaugeVec,
-    active: Active,
+    /// By hash, so that a dump of the memory names nobody.
+    active: Expiring<u64>,
     uploads: IntCounterVec,
     pub upload_bytes: IntCounterVec,
     /// By class and by who refused: `shared`, `local`, `address`.
@@ -72,7 +76,7 @@ impl Metrics {
                 "When the certificate that is served stops being valid; the first of its chain to do so.",
                 &[],
             )?,
-            active: Active::default(),
+            active: Expiring::new(MOST_ACTIVE),
             registry,
         };
         for class in ["search", "chat", "upload", "read", "login", "token"] {
@@ -104,12 +108,15 @@ impl Metrics {
     }
 
     pub fn seen(&self, caller: &str) {
-        self.active.seen(caller, Instant::now());
+        let mut hasher = DefaultHasher::new();
+        caller.hash(&mut hasher);
+        let now = Instant::now();
+        self.active.insert(hasher.finish(), now, now + ACTIVE);
     }
 
     /// The certificate chain (PEM) that is served from now on.
     pub fn certificate(&self, chain: &[u8]) {
-        match certificate::not_after(chain) {
+        match server::not_after(chain) {
             Ok(at) => self.certificate.with_label_values::<&str>(&[]).set(at),
             Err(error) => tracing::warn!(%error, "reading when the certificate ends"),
         }
@@ -123,50 +130,5 @@ impl Metrics {
         let active = i64::try_from(self.active.count(Instant::now())).unwrap_or(i64::MAX);
         self.active_users.with_label_values::<&str>(&[]).set(active);
         render(&self.registry)
-    }
-}
-
-/// Callers and when each was last seen: by hash, so that a scrape of memory names nobody.
-#[derive(Default)]
-struct Active(Mutex<HashMap<u64, Instant>>);
-
-const ACTIVE: Duration = Duration::from_secs(300);
-/// Beyond that the number is not exact any more; it only must not eat the memory.
-const MOST: usize = 100_000;
-
-impl Active {
-    fn seen(&self, caller: &str, now: Instant) {
-        let mut hasher = DefaultHasher::new();
-        caller.hash(&mut hasher);
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= MOST {
-            seen.retain(|_, at| now.duration_since(*at) < ACTIVE);
-        }
-        if seen.len() < MOST {
-            seen.insert(hasher.finish(), now);
-        }
-    }
-
-    fn count(&self, now: Instant) -> usize {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.retain(|_, at| now.duration_since(*at) < ACTIVE);
-        seen.len()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_caller_is_active_for_five_minutes() {
-        let active = Active::default();
-        let start = Instant::now();
-        active.seen("a", start);
-        active.seen("a", start + Duration::from_secs(10));
-        active.seen("b", start + Duration::from_secs(200));
-        assert_eq!(active.count(start + Duration::from_secs(201)), 2);
-        assert_eq!(active.count(start + Duration::from_secs(400)), 1);
-        assert_eq!(active.count(start + Duration::from_secs(501)), 0);
     }
 }

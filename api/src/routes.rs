@@ -1,4 +1,4 @@
-//! The routes: folders are nouns, a handler's documentation stands beside it.
+//! The routes and what stands in front of them: folders are nouns, and a handler's documentation stands beside it.
 
 mod analytics;
 mod ask_document;
@@ -12,28 +12,86 @@ mod history;
 mod search;
 mod service;
 mod upload;
+mod web;
+
+use std::time::Duration;
 
 use aide::axum::ApiRouter;
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
+use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{App, web};
+use crate::{
+    App, Config,
+    authentication::{Auth, anonymous, authenticate},
+    cors,
+    limits::{Class, limit},
+    middleware,
+    openapi::{self, Documents},
+    throttle,
+};
 
-/// Under the limit for searches.
-pub fn searching() -> ApiRouter<App> {
-    search::routes()
+/// Largest JSON body.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// A request passes the layers from the last one added to the first.
+pub fn router(mut app: App, config: &Config) -> Router {
+    let limited = |class, routes: ApiRouter<App>| {
+        routes.route_layer(from_fn_with_state((app.limits.clone(), class), limit))
+    };
+    let authenticated = limited(Class::Search, search::routes())
+        .merge(limited(Class::Chat, chat::routes()))
+        .merge(limited(Class::Upload, upload::routes().merge(ask_document::routes())))
+        .merge(limited(Class::Read, reading()))
+        .route_layer(from_fn_with_state(app.authenticator.clone(), authenticate));
+    let anonymous = limited(Class::Login, auth::routes_without_token())
+        .route_layer(from_fn_with_state(app.authenticator.clone(), anonymous));
+    let mut document = openapi::frame();
+    let router = authenticated
+        .merge(anonymous)
+        .merge(service::routes())
+        .merge(web::routes())
+        .finish_api_with(&mut document, openapi::complete);
+    let document = openapi::written(&document, config.authentication.auth == Auth::Required);
+    app.documents = Documents {
+        openapi: document
+            .inspect_err(|error| tracing::error!(%error, "writing the OpenAPI document"))
+            .unwrap_or_default()
+            .into(),
+        asyncapi: schemas::asyncapi::document().to_string().into(),
+    };
+    let (observer, permits) = (app.observer.clone(), app.permits.clone());
+    let (limits, refused, stopping) = (app.limits.clone(), app.metrics.limited.clone(), app.stopping.clone());
+    let rule = config.limits.rate_limit_address.rule();
+    let throttle = rule.and_then(|rule| throttle::config(rule, config.authentication.trusted_proxies));
+    let mut router = router
+        .fallback(middleware::not_found)
+        .method_not_allowed_fallback(middleware::method_not_allowed)
+        .with_state(app)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(CatchPanicLayer::custom(middleware::panicked));
+    if let Some(throttle) = throttle.clone() {
+        router = router.layer(throttle::layer(throttle, refused));
+    }
+    // Callers and addresses that have been quiet are forgotten.
+    tokio::spawn(stopping.run_until_cancelled_owned(async move {
+        let mut minutes = tokio::time::interval(Duration::from_secs(60));
+        loop {
+            minutes.tick().await;
+            limits.tidy();
+            if let Some(throttle) = &throttle {
+                throttle.limiter().retain_recent();
+            }
+        }
+    }));
+    // CORS is outside of every layer that refuses calls: a page must be able to read a refusal.
+    router
+        .layer(from_fn_with_state(permits, middleware::admit))
+        .layer(cors::layer(&config.origins))
+        .layer(from_fn_with_state(observer, middleware::observe))
 }
 
-/// Under the limit for chats.
-pub fn chatting() -> ApiRouter<App> {
-    chat::routes()
-}
-
-/// Under the limit for uploads.
-pub fn uploading() -> ApiRouter<App> {
-    ApiRouter::new().merge(upload::routes()).merge(ask_document::routes())
-}
-
-/// Everything else that needs a known caller.
-pub fn reading() -> ApiRouter<App> {
+/// The calls that share the limit for reading.
+fn reading() -> ApiRouter<App> {
     ApiRouter::new()
         .merge(documents::routes())
         .merge(events::routes())
@@ -41,18 +99,5 @@ pub fn reading() -> ApiRouter<App> {
         .merge(history::routes())
         .merge(feedback::routes())
         .merge(analytics::routes())
-        .merge(auth::own())
-}
-
-/// For those who have no token yet.
-pub fn entering() -> ApiRouter<App> {
-    auth::entering()
-}
-
-/// What anybody may see.
-pub fn open() -> ApiRouter<App> {
-    ApiRouter::new()
-        .merge(service::routes())
-        .route("/", axum::routing::get(web::page))
-        .route("/assets/{name}", axum::routing::get(web::asset))
+        .merge(auth::routes())
 }

@@ -1,13 +1,14 @@
 //! Serving: TLS when there is a certificate, bounds on what a connection may do, and an orderly end.
 
+mod connection;
+
 use std::{
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
 use anyhow::Context as _;
-use axum::Router;
 use axum_server::{
     Handle,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
@@ -17,8 +18,10 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use tokio_util::sync::CancellationToken;
+use x509_cert::Certificate;
 
-use crate::connection::Bounded;
+use crate::{App, metrics::Metrics, routes};
+use connection::Bounded;
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -43,48 +46,62 @@ pub struct Config {
 /// Largest head of a request in bytes.
 const MAX_HEAD: u32 = 64 * 1024;
 
+/// Serves until told to stop, then finishes what is under way.
+pub async fn serve(app: App, config: crate::Config, listener: TcpListener) -> anyhow::Result<()> {
+    // A second less than the whole: the process still has to flush its traces.
+    let drain = Duration::from_secs(config.lifecycle.shutdown_timeout.saturating_sub(1));
+    let (stopping, metrics) = (app.stopping.clone(), app.metrics.clone());
+    let (counter, requester) = (app.cache.counter.clone(), app.requester.clone());
+    let router = routes::router(app, &config);
+    let served = CancellationToken::new();
+    let reporting = async {
+        tokio::select! {
+            () = counter.report(requester, served.clone()) => {}
+            // A stop takes no longer for the sake of a count.
+            () = async { stopping.cancelled().await; tokio::time::sleep(drain).await } => {}
+        }
+    };
+    let serving = async {
+        let _last_report = served.drop_guard_ref();
+        let handle = Handle::new();
+        let ending = async {
+            stopping.cancelled().await;
+            handle.graceful_shutdown(Some(drain));
+            std::future::pending().await
+        };
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let bounded = Bounded::new(config.server.max_connections, config.requests.stall());
+        let server = axum_server::from_tcp(listener)?.handle(handle.clone());
+        let server = async {
+            let pair = config.server.pair().await.context("TLS_CERT or TLS_KEY cannot be read")?;
+            let Some(pair) = pair else {
+                let mut server = server.acceptor(bounded);
+                config.server.bound(server.http_builder());
+                return server.serve(service).await.context("serving HTTP");
+            };
+            let tls = RustlsConfig::from_pem(pair.chain.clone(), pair.key.clone())
+                .await
+                .context("TLS_CERT and TLS_KEY are not a certificate chain and its key in PEM")?;
+            let mut server = server.acceptor(RustlsAcceptor::new(tls.clone()).acceptor(bounded));
+            config.server.bound(server.http_builder());
+            tokio::select! {
+                served = server.serve(service) => served.context("serving HTTPS"),
+                never = config.server.renew(tls, pair, &metrics) => never,
+            }
+        };
+        tokio::select! { served = server => served, never = ending => never }
+    };
+    tokio::join!(serving, reporting).0
+}
+
 impl Config {
     pub fn speaks_tls(&self) -> bool {
         self.tls_cert.is_some()
     }
 
-    /// Serves until told to stop; what is under way then has `drain` to finish. A certificate that is replaced by another
-    /// on the disk is served from then on, and told to `renewed`.
-    pub async fn serve(
-        &self,
-        router: Router,
-        listener: TcpListener,
-        stall: Duration,
-        drain: Duration,
-        stopping: CancellationToken,
-        renewed: impl Fn(&[u8]) + Send + 'static,
-    ) -> anyhow::Result<()> {
-        let handle = Handle::new();
-        let bounded = Bounded::new(self.max_connections, stall);
-        let server = axum_server::from_tcp(listener)?.handle(handle.clone());
-        let ending = tokio::spawn(async move {
-            stopping.cancelled().await;
-            handle.graceful_shutdown(Some(drain));
-        });
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let served = if let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) {
-            let pair = Pair::read(certificate, key).await.context("TLS_CERT or TLS_KEY cannot be read")?;
-            let tls = RustlsConfig::from_pem(pair.chain.clone(), pair.key.clone())
-                .await
-                .context("TLS_CERT and TLS_KEY are not a certificate chain and its key in PEM")?;
-            let renewing = tokio::spawn(renew(tls.clone(), certificate.clone(), key.clone(), pair, renewed));
-            let mut server = server.acceptor(RustlsAcceptor::new(tls).acceptor(bounded));
-            self.bound(server.http_builder());
-            let served = server.serve(service).await;
-            renewing.abort();
-            served
-        } else {
-            let mut server = server.acceptor(bounded);
-            self.bound(server.http_builder());
-            server.serve(service).await
-        };
-        ending.abort();
-        served.context("serving HTTP")
+    async fn pair(&self) -> std::io::Result<Option<Pair>> {
+        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
+        Ok(Some(Pair { chain: tokio::fs::read(certificate).await?, key: tokio::fs::read(key).await? }))
     }
 
     fn bound(&self, builder: &mut Builder<TokioExecutor>) {
@@ -102,7 +119,32 @@ impl Config {
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10));
     }
+
+    /// Serves what the files hold, from the moment both fit together. Connections that are open stay as they are.
+    async fn renew<T>(&self, tls: RustlsConfig, mut seen: Pair, metrics: &Metrics) -> T {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            // A file that cannot be read is being replaced. Should it stay away, an alert watches the certificate's end.
+            let Ok(Some(found)) = self.pair().await else { continue };
+            if found == seen {
+                continue;
+            }
+            match tls.reload_from_pem(found.chain.clone(), found.key.clone()).await {
+                Ok(()) => {
+                    tracing::info!("a renewed certificate is served from now on");
+                    metrics.certificate(&found.chain);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "TLS_CERT and TLS_KEY do not fit together; the one before is still served");
+                }
+            }
+            seen = found;
+        }
+    }
 }
+
+/// Whoever renews a certificate (cert-manager, certbot) replaces files and tells nobody.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// A certificate chain and its key, in PEM.
 #[derive(PartialEq, Eq)]
@@ -111,39 +153,25 @@ struct Pair {
     key: Vec<u8>,
 }
 
-impl Pair {
-    async fn read(certificate: &Path, key: &Path) -> std::io::Result<Self> {
-        Ok(Self { chain: tokio::fs::read(certificate).await?, key: tokio::fs::read(key).await? })
-    }
+/// The moment, in Unix seconds, from which a client refuses this chain (PEM): the end of the certificate in it that ends
+/// first.
+pub fn not_after(chain: &[u8]) -> Result<i64, x509_cert::der::Error> {
+    let ends = Certificate::load_pem_chain(chain)?
+        .into_iter()
+        .map(|certificate| certificate.tbs_certificate.validity.not_after.to_unix_duration().as_secs());
+    Ok(ends.min().and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or_default())
 }
 
-/// Whoever renews a certificate (cert-manager, certbot) replaces files and tells nobody.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Serves what the files hold, from the moment both fit together. Connections that are open stay as they are.
-async fn renew(
-    tls: RustlsConfig,
-    certificate: PathBuf,
-    key: PathBuf,
-    mut seen: Pair,
-    renewed: impl Fn(&[u8]) + Send,
-) {
-    loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        // Unreadable: it is just being replaced. Should it stay away, the certificate's end is watched by an alert.
-        let Ok(found) = Pair::read(&certificate, &key).await else { continue };
-        if found == seen {
-            continue;
-        }
-        match tls.reload_from_pem(found.chain.clone(), found.key.clone()).await {
-            Ok(()) => {
-                tracing::info!("a renewed certificate is served from now on");
-                renewed(&found.chain);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "TLS_CERT and TLS_KEY do not fit together; the one before is still served");
-            }
-        }
-        seen = found;
+    const CERTIFICATE: &[u8] = include_bytes!("../tests/keys/tls.crt");
+
+    #[test]
+    fn the_end_of_a_certificate_is_read() {
+        // `openssl x509 -enddate -noout -in api/tests/keys/tls.crt`
+        assert_eq!(not_after(CERTIFICATE).unwrap(), 4_949_099_521);
+        assert!(not_after(b"no certificate").is_err());
     }
 }

@@ -9,33 +9,33 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Clone)]
 pub struct Streams {
-    slots: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     stopping: CancellationToken,
     open: IntGaugeVec,
 }
 
-/// A place among the open answers, for as long as it lives.
-pub struct Seat {
+/// One open answer, counted for as long as this lives.
+pub struct Permit {
     pub stopping: CancellationToken,
     open: IntGauge,
-    _slot: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Streams {
     pub fn new(most: usize, stopping: CancellationToken, open: IntGaugeVec) -> Self {
-        Self { slots: Arc::new(Semaphore::new(most)), stopping, open }
+        Self { permits: Arc::new(Semaphore::new(most)), stopping, open }
     }
 
-    pub fn take(&self, kind: &str) -> Result<Seat, Problem> {
-        let slot =
-            self.slots.clone().try_acquire_owned().map_err(|_| Problem::overloaded().retry_after(10))?;
+    pub fn open(&self, kind: &str) -> Result<Permit, Problem> {
+        let permit = self.permits.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| Problem::overloaded().retry_after(10))?;
         let open = self.open.with_label_values(&[kind]);
         open.inc();
-        Ok(Seat { stopping: self.stopping.clone(), open, _slot: slot })
+        Ok(Permit { stopping: self.stopping.clone(), open, _permit: permit })
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.open.dec();
     }

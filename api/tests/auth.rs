@@ -11,7 +11,7 @@ use schemas::{
 };
 use serde_json::{Value, json as value};
 
-use crate::harness::{Backends, Worker, config, digest, document, form, json, projects, refused, until};
+use crate::harness::{Backends, Worker, digest, document, form, json, projects, refused, until};
 
 pub fn user(id: &str) -> Result<User, Problem> {
     Ok(User { id: id.into(), email: "ana@obra.cl".into(), full_name: "Ana".into(), created_at: Utc::now() })
@@ -147,7 +147,7 @@ async fn accounts_are_passed_on_and_guessing_is_slowed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_is_guarded_from_many_addresses_and_a_busy_worker_is_waited_for() {
+async fn an_account_is_protected_from_many_addresses_and_a_busy_worker_is_waited_for() {
     let backends = Backends::start().await;
     let api = backends.api(&["--auth=required", "--rate-limit-login=2/hour", "--trusted-proxies=1"]).await;
     let worker = Worker::default();
@@ -212,7 +212,7 @@ async fn a_revoked_key_follows_nothing_any_more() {
 }
 
 const ISSUER: &[u8] = include_bytes!("keys/issuer.key");
-const STRANGER: &[u8] = include_bytes!("keys/stranger.key");
+const OTHER: &[u8] = include_bytes!("keys/other.key");
 
 fn token(key: &[u8], change: impl FnOnce(&mut Value)) -> String {
     named("k1", key, change)
@@ -260,10 +260,10 @@ async fn tokens_of_an_outside_issuer() {
         ("for others", token(ISSUER, |claims| claims["aud"] = "other".into())),
         ("of others", token(ISSUER, |claims| claims["iss"] = "https://other.example".into())),
         ("without end", token(ISSUER, |claims| drop(claims.as_object_mut().unwrap().remove("exp")))),
-        ("signed by a stranger", token(STRANGER, |_| {})),
+        ("signed by somebody else", token(OTHER, |_| {})),
         ("of a key that is not the issuer's", named("k2", ISSUER, |_| {})),
         ("of another of its keys", named("k0", ISSUER, |_| {})),
-        ("signed by a stranger, without the key's name", named(None, STRANGER, |_| {})),
+        ("signed by somebody else, without the key's name", named(None, OTHER, |_| {})),
         ("unsigned", unsigned),
     ] {
         let status = api.post_as(&bad, "/search", &search).await.status();
@@ -274,6 +274,6 @@ async fn tokens_of_an_outside_issuer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_auth_only_this_machine_is_served() {
     let backends = Backends::start().await;
-    let refusal = config(&backends.stack, &["--bind=0.0.0.0"]).listen().unwrap_err().to_string();
+    let refusal = backends.config(&["--bind=0.0.0.0"]).listen().unwrap_err().to_string();
     assert!(refusal.contains("AUTH=off") && refusal.contains("BIND"), "{refusal}");
 }

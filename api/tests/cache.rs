@@ -7,7 +7,7 @@ use schemas::{Scope, account::Role, search::SearchReply};
 use serde_json::{Value, json as value};
 
 use crate::{
-    harness::{Api, Backends, Worker, config, json, projects, refused, until},
+    harness::{Api, Backends, Worker, json, projects, refused, until},
     search::row,
 };
 
@@ -30,7 +30,7 @@ async fn renew(redis: &Pool, keys: &[&str]) {
 }
 
 async fn redis(backends: &Backends) -> Pool {
-    let pool = config(&backends.stack, &[]).redis.connect().unwrap();
+    let pool = backends.config(&[]).redis.connect().unwrap();
     until("Redis answers", || async { pool.exists::<i64, _>("x").await.is_ok() }).await;
     pool
 }
@@ -117,20 +117,13 @@ async fn a_question_asked_after_a_commit_does_not_join_one_asked_before() {
     let redis = redis(&backends).await;
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
-    *worker.search_time.lock().unwrap() = Duration::from_millis(700);
+    *worker.search_time.lock().unwrap() = Duration::from_secs(2);
     let asked = value!({"query": "losa"});
-    let ((), before, after) = tokio::join!(
-        async {
-            until("the first is with the worker", || async { worker.searches() == 1 }).await;
-            renew(&redis, &["acorag:gen"]).await;
-        },
-        search(&api, &asked),
-        async {
-            until("the first is with the worker", || async { worker.searches() == 1 }).await;
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            search(&api, &asked).await
-        },
-    );
+    let (before, after) = tokio::join!(search(&api, &asked), async {
+        until("the first is with the worker", || async { worker.searches() == 1 }).await;
+        renew(&redis, &["acorag:gen"]).await;
+        search(&api, &asked).await
+    });
     assert_eq!((before.0.as_str(), after.0.as_str(), worker.searches()), ("miss", "miss", 2));
 }
 
@@ -180,17 +173,17 @@ async fn what_is_not_whole_is_not_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_searches_go_on() {
-    let backends = Backends::start().await;
+    let backends = Backends::with_own_redis().await;
     let api = backends.api(&[]).await;
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
     let asked = value!({"query": "losa"});
     assert_eq!(search(&api, &asked).await.0, "miss");
-    backends.stack.stop_redis().unwrap();
+    backends.own_redis().stop_redis().unwrap();
     for _ in 0..20 {
         assert_eq!(search(&api, &asked).await.0, "bypass");
     }
-    backends.stack.start_redis().unwrap();
+    backends.own_redis().start_redis().unwrap();
     until("it is used again", || async { search(&api, &asked).await.0 == "hit" }).await;
     let off = backends.api(&["--cache-ttl=0"]).await;
     assert_eq!(search(&off, &asked).await.0, "bypass");

@@ -1,8 +1,14 @@
 //! What holds for every request.
 
-use serde_json::json as value;
+use std::time::Duration;
 
-use crate::harness::{Backends, Jobs, Worker, form, json, refused};
+use serde_json::json as value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::harness::{Backends, Jobs, Worker, form, json, refused, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_carries_a_request_id_and_every_refusal_the_one_shape() {
@@ -21,7 +27,7 @@ async fn every_answer_carries_a_request_id_and_every_refusal_the_one_shape() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_names_each_dependency_and_does_without_redis() {
-    let backends = Backends::start().await;
+    let backends = Backends::with_own_redis().await;
     let api = backends.api(&[]).await;
     let body = json(api.get("/ready").await, 503).await;
     assert_eq!(
@@ -31,7 +37,7 @@ async fn readiness_names_each_dependency_and_does_without_redis() {
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
     assert_eq!(json(api.get("/ready").await, 200).await["checks"]["redis"], "ok");
-    backends.stack.stop_redis().unwrap();
+    backends.own_redis().stop_redis().unwrap();
     let body = json(api.get("/ready").await, 200).await;
     assert!(body["checks"]["redis"].as_str().unwrap().starts_with("degraded"), "{body}");
     assert_eq!(api.get("/health").await.text().await.unwrap(), r#"{"status":"ok"}"#);
@@ -161,62 +167,62 @@ async fn with_a_certificate_it_speaks_https() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers_cannot_hold_what_is_scarce() {
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpStream,
-    };
+async fn a_head_has_bounds_in_time_and_size() {
     let backends = Backends::start().await;
-
-    // A head that never ends.
     let impatient = backends.api(&["--header-timeout=1"]).await;
-    let mut slow = TcpStream::connect(impatient.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let mut slow = TcpStream::connect(impatient.address()).await.unwrap();
     slow.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n").await.unwrap();
     let mut answer = Vec::new();
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), slow.read_to_end(&mut answer)).await;
+    let ended = tokio::time::timeout(Duration::from_secs(60), slow.read_to_end(&mut answer)).await;
     assert!(ended.is_ok(), "the connection is still open");
 
-    let bounds =
-        ["--max-connections=3", "--max-concurrent-requests=1", "--max-headers=20", "--header-timeout=300"];
-    let api = backends.api(&bounds).await;
-    let address = api.url.strip_prefix("http://").unwrap();
-
-    // Heads that are too long or too many.
+    let api = backends.api(&["--max-headers=20", "--header-timeout=300"]).await;
     for head in [format!("X: {}\r\n", "x".repeat(70_000)), "X: y\r\n".repeat(30)] {
-        let mut large = TcpStream::connect(address).await.unwrap();
+        let mut large = TcpStream::connect(api.address()).await.unwrap();
         drop(large.write_all(format!("GET /health HTTP/1.1\r\nHost: x\r\n{head}\r\n").as_bytes()).await);
         let mut answer = [0; 12];
         large.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 431");
     }
+}
 
-    // One connection beyond the bound: whichever the server meets last is closed, the others stay.
-    let mut four = futures::future::try_join_all((0..4).map(|_| TcpStream::connect(address))).await.unwrap();
-    let ends = four.iter_mut().map(|socket| Box::pin(async { socket.read(&mut [0]).await }));
-    let (end, _, others) = futures::future::select_all(ends).await;
-    assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
-    let another =
-        tokio::time::timeout(std::time::Duration::from_millis(200), futures::future::select_all(others));
-    assert!(another.await.is_err());
-    drop(four);
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_too_many_is_closed_and_the_others_are_served() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--max-connections=3", "--header-timeout=300"]).await;
+    let connections = futures::future::try_join_all((0..4).map(|_| TcpStream::connect(api.address())));
+    let mut connections = connections.await.unwrap();
+    let mut answers = Vec::new();
+    for connection in &mut connections {
+        let mut answer = [0; 12];
+        drop(connection.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await);
+        answers.push(connection.read_exact(&mut answer).await.is_ok_and(|_| &answer == b"HTTP/1.1 200"));
+    }
+    assert_eq!(answers.iter().filter(|served| **served).count(), 3, "{answers:?}");
+    // Whoever leaves makes room.
+    drop(connections);
+    until("there is room again", || async { api.http.get(api.at("/health")).send().await.is_ok() }).await;
+}
 
-    // Requests beyond the bound.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_too_many_is_refused_so_that_a_page_can_read_it() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--max-concurrent-requests=1"]).await;
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
-    *worker.search_time.lock().unwrap() = std::time::Duration::from_secs(2);
-    crate::harness::until("there is room again", || async {
-        api.http.get(api.at("/health")).send().await.is_ok()
-    })
-    .await;
-    let (a, b) = (value!({"query": "a"}), value!({"query": "b"}));
+    *worker.search_time.lock().unwrap() = Duration::from_secs(4);
+    let body = value!({"query": "a"});
     let search =
-        |body| api.http.post(api.at("/search")).header("origin", "https://obra.example").json(body).send();
-    let (first, second) = tokio::join!(search(&a), search(&b));
-    let (first, second) = (first.unwrap(), second.unwrap());
-    let statuses = [first.status().as_u16(), second.status().as_u16()];
-    assert!(statuses.contains(&200) && statuses.contains(&503), "{statuses:?}");
-    let shed = if first.status() == 503 { first } else { second };
-    assert!(shed.headers().contains_key("retry-after"));
-    assert_eq!(shed.headers()["access-control-allow-origin"], "*", "a page must be able to read it");
-    refused(shed, 503).await;
+        || api.http.post(api.at("/search")).header("origin", "https://obra.example").json(&body).send();
+    let (first, second) = tokio::join!(search(), async {
+        until("the first is with the worker", || async { worker.searches() == 1 }).await;
+        // Probes always get in.
+        assert_eq!(api.get("/health").await.status(), 200);
+        search().await
+    });
+    assert_eq!(first.unwrap().status(), 200);
+    let second = second.unwrap();
+    assert!(second.headers().contains_key("retry-after"));
+    assert_eq!(second.headers()["access-control-allow-origin"], "*");
+    refused(second, 503).await;
 }

@@ -99,7 +99,7 @@ async fn a_text_says_its_charset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_strangers_page_is_caged() {
+async fn an_uploaded_page_is_shown_in_a_sandbox() {
     let backends = Backends::start().await;
     let api = backends.api(&[]).await;
     let worker = Worker::default();

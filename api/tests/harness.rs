@@ -2,12 +2,20 @@
 
 mod worker;
 
-use std::time::Duration;
+use std::{
+    collections::VecDeque,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::PathBuf,
+    sync::Mutex,
+    time::Duration,
+};
 
-use api::{App, Config};
+use api::{App, Config, server};
 use chrono::Utc;
 use clap::Parser as _;
-use devstack::{Options, Stack};
+use devstack::{NatsConfiguration, Options, Stack};
+use futures::TryStreamExt as _;
 use migrations::StreamSettings;
 use platform::nats::Nats;
 use reqwest::{Response, StatusCode};
@@ -19,23 +27,54 @@ use schemas::{
     subjects,
 };
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use tokio::{
+    sync::{OnceCell, Semaphore, SemaphorePermit},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 pub use worker::Worker;
 
-/// NATS and Valkey of one test, migrated.
+/// NATS and Valkey as one test sees them, migrated: an account of NATS and a database of Valkey of its own, on servers that
+/// the tests which run at the same time share.
 pub struct Backends {
-    pub stack: Stack,
     pub nats: Nats,
+    /// The arguments by which an api finds both servers.
+    pub addresses: [String; 4],
+    /// A Valkey that this test may stop.
+    own: Option<Stack>,
+    _share: Share,
 }
 
 impl Backends {
     pub async fn start() -> Self {
-        let options =
-            Options { database_url: Some("postgres://none.invalid/none".into()), ..Options::default() };
-        let stack = tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap();
-        let nats = config(&stack, &[]).nats.connect("test").await.unwrap();
+        Self::on(Share::take().await, None).await
+    }
+
+    /// With a Valkey of its own, which the test may stop.
+    pub async fn with_own_redis() -> Self {
+        let own = start(Options { nats_url: Some(String::new()), ..Options::default() }).await;
+        Self::on(Share::take().await, Some(own)).await
+    }
+
+    async fn on(share: Share, own: Option<Stack>) -> Self {
+        let stack = &share.servers.stack;
+        let redis = match &own {
+            Some(own) => own.redis_url().to_owned(),
+            None => format!("{}/{}", stack.redis_url(), share.number),
+        };
+        let addresses = [
+            format!("--nats-url={}", stack.nats_url()),
+            format!("--nats-user=t{}", share.number),
+            format!("--nats-password=t{}", share.number),
+            format!("--redis-url={redis}"),
+        ];
+        let config = Config::try_parse_from([&["api".to_owned()], &addresses[..]].concat()).unwrap();
+        let nats = config.nats.connect("test").await.unwrap();
+        let before: Vec<String> = nats.jetstream.stream_names().try_collect().await.unwrap();
+        for stream in before {
+            nats.jetstream.delete_stream(stream).await.unwrap();
+        }
         let settings = StreamSettings {
             nats_replicas: 1,
             max_queued_jobs: 100,
@@ -44,15 +83,92 @@ impl Backends {
             files_gib: Some(1),
         };
         migrations::nats(&nats, &settings).await.unwrap();
-        Self { stack, nats }
+        Self { nats, addresses, own, _share: share }
     }
 
     pub async fn api(&self, arguments: &[&str]) -> Api {
-        Api::start(&self.stack, arguments).await
+        Api::start(self.config(arguments)).await
+    }
+
+    /// Without limits and without tokens, unless a test says otherwise.
+    pub fn config(&self, arguments: &[&str]) -> Config {
+        let name = |argument: &str| argument.split('=').next().unwrap_or_default().to_owned();
+        let said: Vec<String> = arguments.iter().map(|argument| name(argument)).collect();
+        let defaults = DEFAULTS.into_iter().filter(|default| !said.contains(&name(default)));
+        let all = ["acorag-api", "--port=0"].into_iter().chain(defaults).chain(arguments.iter().copied());
+        Config::try_parse_from(all.map(ToOwned::to_owned).chain(self.addresses.clone())).unwrap()
+    }
+
+    /// The Valkey of [`with_own_redis`](Self::with_own_redis).
+    pub fn own_redis(&self) -> &Stack {
+        self.own.as_ref().unwrap()
     }
 }
 
-/// Without limits and without tokens, unless a test says otherwise. A busy machine's slow answer is no outage of Redis.
+/// Accounts of NATS and databases of Valkey: no more tests run at the same time. NATS reserves the disk that the streams
+/// of every account may fill.
+const SHARES: usize = 8;
+
+/// The servers of all tests of this program. They end with it.
+struct Servers {
+    stack: Stack,
+    /// Shares by number, the one first that has been free for longest.
+    free: Mutex<VecDeque<usize>>,
+    permits: Semaphore,
+}
+
+/// What one test has of them.
+struct Share {
+    servers: &'static Servers,
+    number: usize,
+    _permit: SemaphorePermit<'static>,
+}
+
+impl Share {
+    async fn take() -> Self {
+        static SERVERS: OnceCell<Servers> = OnceCell::const_new();
+        let servers = SERVERS.get_or_init(Servers::start).await;
+        let permit = servers.permits.acquire().await.unwrap();
+        let number = servers.free.lock().unwrap().pop_front().unwrap();
+        let address = servers.stack.redis_url().strip_prefix("redis://").unwrap();
+        // What the test before left here.
+        let mut redis = TcpStream::connect(address).unwrap();
+        redis.write_all(format!("SELECT {number}\r\nFLUSHDB\r\n").as_bytes()).unwrap();
+        let mut answer = [0; 10];
+        redis.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"+OK\r\n+OK\r\n");
+        Self { servers, number, _permit: permit }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.servers.free.lock().unwrap().push_back(self.number);
+    }
+}
+
+impl Servers {
+    async fn start() -> Self {
+        let accounts: String = (0..SHARES)
+            .map(|n| format!("A{n} {{ jetstream: enabled, users: [{{user: t{n}, password: t{n}}}] }}\n"))
+            .collect();
+        let file =
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("nats-{}.conf", std::process::id()));
+        std::fs::write(&file, format!("accounts {{\n{accounts}}}\n")).unwrap();
+        let nats = NatsConfiguration { file: file.clone(), environment: Vec::new() };
+        let stack = start(Options { nats: Some(nats), ..Options::default() }).await;
+        std::fs::remove_file(file).unwrap();
+        Self { stack, free: Mutex::new((0..SHARES).collect()), permits: Semaphore::new(SHARES) }
+    }
+}
+
+/// The api needs no PostgreSQL.
+async fn start(options: Options) -> Stack {
+    let options = Options { database_url: Some(String::new()), ..options };
+    tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap()
+}
+
+/// A busy machine's slow answer is no outage of Redis.
 const DEFAULTS: [&str; 6] = [
     "--redis-timeout-ms=5000",
     "--auth=off",
@@ -61,14 +177,6 @@ const DEFAULTS: [&str; 6] = [
     "--rate-limit-upload=off",
     "--rate-limit-login=off",
 ];
-
-pub fn config(stack: &Stack, arguments: &[&str]) -> Config {
-    let name = |argument: &str| argument.split('=').next().unwrap_or_default().to_owned();
-    let said: Vec<String> = arguments.iter().map(|argument| name(argument)).collect();
-    let defaults = DEFAULTS.into_iter().filter(|default| !said.contains(&name(default)));
-    let fixed = ["acorag-api", "--port=0", "--nats-url", stack.nats_url(), "--redis-url", stack.redis_url()];
-    Config::try_parse_from(fixed.into_iter().chain(defaults).chain(arguments.iter().copied())).unwrap()
-}
 
 /// A running api and a client of it.
 pub struct Api {
@@ -79,15 +187,19 @@ pub struct Api {
 }
 
 impl Api {
-    pub async fn start(stack: &Stack, arguments: &[&str]) -> Self {
-        let config = config(stack, arguments);
+    async fn start(config: Config) -> Self {
         let listener = config.listen().unwrap();
         let scheme = if config.server.speaks_tls() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let stopping = CancellationToken::new();
         let app = App::connect(&config, stopping.clone()).await.unwrap();
-        let serving = tokio::spawn(app.serve(&config, listener));
+        let serving = tokio::spawn(server::serve(app, config, listener));
         Self { url, http: client(), stopping, serving: Some(serving) }
+    }
+
+    /// For a client that speaks HTTP by hand.
+    pub fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
     }
 
     pub fn at(&self, path: &str) -> String {
@@ -160,7 +272,7 @@ pub fn form(name: &str, content: impl Into<Vec<u8>>) -> reqwest::multipart::Form
 
 pub fn digest(token: &str) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    schemas::text::hex(sha2::Sha256::digest(token))
 }
 
 pub fn projects(ids: &[&str]) -> Scope {

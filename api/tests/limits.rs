@@ -125,7 +125,7 @@ async fn behind_proxies_the_client_is_who_they_saw() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_the_limit_goes_on_locally() {
-    let backends = Backends::start().await;
+    let backends = Backends::with_own_redis().await;
     let api = backends.api(&["--rate-limit-search=20/minute"]).await;
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
@@ -133,7 +133,7 @@ async fn without_redis_the_limit_goes_on_locally() {
     // What Redis let through counts: its outage gives nobody a second quota.
     let mut found = statuses(&[&api], 10).await;
     assert_eq!(count(&found, 200), 10);
-    backends.stack.stop_redis().unwrap();
+    backends.own_redis().stop_redis().unwrap();
     found.extend(statuses(&[&api], 60).await);
     let passed = count(&found, 200);
     assert_eq!(passed + count(&found, 429), 70, "{found:?}");
@@ -141,7 +141,7 @@ async fn without_redis_the_limit_goes_on_locally() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_guard_bounds_an_address_before_anything_else() {
+async fn the_throttle_bounds_an_address_before_anything_else() {
     let backends = Backends::start().await;
     let api = backends.api(&["--rate-limit-address=5/hour"]).await;
     let mut found = Vec::new();

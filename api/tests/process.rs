@@ -19,14 +19,8 @@ struct Program {
 impl Program {
     fn start(backends: &Backends, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_acorag-api"))
-            .args([
-                "--port=0",
-                "--auth=off",
-                "--nats-url",
-                backends.stack.nats_url(),
-                "--redis-url",
-                backends.stack.redis_url(),
-            ])
+            .args(["--port=0", "--auth=off"])
+            .args(&backends.addresses)
             .args(arguments)
             .stderr(Stdio::piped())
             .spawn()

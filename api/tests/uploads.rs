@@ -150,10 +150,9 @@ async fn a_bad_upload_is_refused_with_a_reason_and_leaves_nothing() {
 async fn a_client_that_sends_before_it_listens_hears_the_refusal() {
     let backends = Backends::start().await;
     let api = backends.api(&["--max-upload-mb=1"]).await;
-    let address = api.url.strip_prefix("http://").unwrap();
     // Once with a length that gives it away at once, once with one that does not.
     for (length, sent) in [(4_000_000, 4_000_000), (1_900_000, 1_900_000)] {
-        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let mut socket = tokio::net::TcpStream::connect(api.address()).await.unwrap();
         let head = format!(
             "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\n\
              --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
@@ -171,8 +170,7 @@ async fn a_client_that_sends_before_it_listens_hears_the_refusal() {
 async fn a_client_that_leaves_half_way_leaves_nothing() {
     let backends = Backends::start().await;
     let api = backends.api(&[]).await;
-    let address = api.url.strip_prefix("http://").unwrap();
-    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut socket = tokio::net::TcpStream::connect(api.address()).await.unwrap();
     let head = "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000000\r\n\r\n\
                 --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n";
     socket.write_all(head.as_bytes()).await.unwrap();
@@ -195,8 +193,7 @@ async fn a_full_queue_is_said_and_a_slow_client_dropped() {
     refused(response, 503).await;
     until("the refused file is gone", || async { stored_messages(&backends).await <= before + 1 }).await;
 
-    let address = api.url.strip_prefix("http://").unwrap();
-    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut socket = tokio::net::TcpStream::connect(api.address()).await.unwrap();
     let head = "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 500\r\n\r\n--b\r\n";
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 12];

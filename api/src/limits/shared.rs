@@ -8,8 +8,8 @@ use super::{Class, Rule, Verdict};
 use crate::redis::Redis;
 
 /// GCRA: the key holds the time at which the bucket would be full again, in microseconds. A request moves it on by one
-/// interval, unless that led further ahead than a full bucket's worth. It is kept for an hour at least: a full Redis drops
-/// first what would end first (`volatile-ttl`), and that is to be a cached answer, not somebody's account.
+/// interval, unless that led further ahead than a full bucket's worth. The key is kept for an hour at least: a full Redis
+/// drops the keys that end first (`volatile-ttl`), and those are to be cached answers, not limits.
 const SCRIPT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

@@ -4,7 +4,6 @@ use aide::{
     axum::{ApiRouter, routing::get_with},
     transform::TransformOperation,
 };
-use axum::extract::State;
 use schemars::JsonSchema;
 use schemas::{
     ProblemKind::BadRequest,
@@ -17,42 +16,40 @@ use schemas::{
 };
 use serde::Deserialize;
 
-use super::documents::{InProject, Lookup};
+use super::documents::InProject;
 use crate::{
     App, Error,
-    caller::Caller,
-    docs, edge,
-    extract::{Query, RequestId},
+    extractors::{Caller, Lookup, Query},
+    middleware::note_results,
+    openapi::Describe as _,
 };
 
 pub fn routes() -> ApiRouter<App> {
     ApiRouter::new()
         .api_route(
             "/api/analytics/popular-searches",
-            get_with(popular, |operation| document(operation, "popularSearches", "What is searched most.")),
+            get_with(popular, |op| document(op, "popularSearches", "What is searched most.")),
         )
         .api_route(
             "/api/analytics/feedback-stats",
-            get_with(ratings, |operation| {
-                document(operation, "feedbackStats", "What users thought of their answers.")
-            }),
+            get_with(ratings, |op| document(op, "feedbackStats", "What users thought of their answers.")),
         )
         .api_route(
             "/api/suggestions",
-            get_with(suggestions, |operation| {
-                document(operation, "suggestions", "How a search that begins like this may go on.")
+            get_with(suggestions, |op| {
+                document(op, "suggestions", "How a search that begins like this may go on.")
             }),
         )
         .api_route(
             "/api/stats/documents",
-            get_with(documents, |operation| {
-                document(
-                    operation,
-                    "documentStats",
-                    "How many documents there are, by state, kind and project.",
-                )
+            get_with(documents, |op| {
+                document(op, "documentStats", "How many documents there are, by state, kind and project.")
             }),
         )
+}
+
+fn document<'t>(operation: TransformOperation<'t>, id: &str, summary: &str) -> TransformOperation<'t> {
+    operation.describe(id, "analytics", summary).refuses(&[BadRequest])
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -70,14 +67,13 @@ struct Popular {
 }
 
 async fn popular(
-    State(lookup): State<Lookup>,
+    lookup: Lookup,
     caller: Caller,
-    id: RequestId,
     Query(asked): Query<Popular>,
 ) -> Result<axum::Json<PopularSearches>, Error> {
     let scope = caller.scope().narrowed(asked.project_id.as_ref());
-    let reply = lookup.ask(&id, &GetPopularSearches::new(asked.days, asked.limit, &scope)?).await?;
-    edge::note_results(reply.searches.len());
+    let reply = lookup.ask(&GetPopularSearches::new(asked.days, asked.limit, &scope)?).await?;
+    note_results(reply.searches.len());
     Ok(axum::Json(reply))
 }
 
@@ -92,13 +88,12 @@ struct Ratings {
 }
 
 async fn ratings(
-    State(lookup): State<Lookup>,
+    lookup: Lookup,
     caller: Caller,
-    id: RequestId,
     Query(asked): Query<Ratings>,
 ) -> Result<axum::Json<FeedbackStats>, Error> {
     let scope = caller.scope().narrowed(asked.project_id.as_ref());
-    Ok(axum::Json(lookup.ask(&id, &GetFeedbackStats::new(asked.days, &scope)?).await?))
+    Ok(axum::Json(lookup.ask(&GetFeedbackStats::new(asked.days, &scope)?).await?))
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -116,27 +111,21 @@ struct Beginning {
 }
 
 async fn suggestions(
-    State(lookup): State<Lookup>,
+    lookup: Lookup,
     caller: Caller,
-    id: RequestId,
     Query(asked): Query<Beginning>,
 ) -> Result<axum::Json<Suggestions>, Error> {
     let scope = caller.scope().narrowed(asked.project_id.as_ref());
-    let reply = lookup.ask(&id, &GetSuggestions::new(&asked.q, asked.limit, &scope)?).await?;
-    edge::note_results(reply.suggestions.len());
+    let reply = lookup.ask(&GetSuggestions::new(&asked.q, asked.limit, &scope)?).await?;
+    note_results(reply.suggestions.len());
     Ok(axum::Json(reply))
 }
 
 async fn documents(
-    State(lookup): State<Lookup>,
+    lookup: Lookup,
     caller: Caller,
-    id: RequestId,
     Query(within): Query<InProject>,
 ) -> Result<axum::Json<DocumentStats>, Error> {
     let scope = caller.scope().narrowed(within.project_id.as_ref());
-    Ok(axum::Json(lookup.ask(&id, &GetDocumentStats { scope }).await?))
-}
-
-fn document<'t>(operation: TransformOperation<'t>, name: &str, summary: &str) -> TransformOperation<'t> {
-    docs::refuses(operation.id(name).tag("analytics").summary(summary), &[BadRequest])
+    Ok(axum::Json(lookup.ask(&GetDocumentStats { scope }).await?))
 }

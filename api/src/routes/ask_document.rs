@@ -4,64 +4,49 @@ use std::sync::Arc;
 
 use aide::{
     axum::{ApiRouter, routing::post_with},
-    openapi::ReferenceOr,
     transform::TransformOperation,
 };
 use axum::{body::Body, extract::State, http::HeaderMap};
-use platform::nats::{Nats, request::Requester};
+use platform::nats::request::Requester;
 use schemas::{
-    Problem, ProblemKind,
-    ProblemKind::{BadRequest, Conflict, NoText, RequestTimeout, TooLarge, UnsupportedMediaType},
+    ProblemKind::{BadRequest, Conflict, NoText, RequestTimeout, Timeout, TooLarge, UnsupportedMediaType},
     chat::{ChatQuery, UploadAndQuery},
+    messages,
     search::check_text,
 };
-use tokio_util::sync::CancellationToken;
 
-use super::upload;
+use super::upload::{self, Uploader};
 use crate::{
     App, Error,
-    caller::Caller,
     config::Requests,
-    docs, edge,
-    extract::{Language, RequestId},
-    intake::Intake,
-    metrics::Metrics,
+    middleware::{note_query, note_results},
+    openapi::Describe as _,
 };
 
 pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/upload-and-query", post_with(ask, document))
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one thing that the handler takes from the request")]
 async fn ask(
-    State(intake): State<Intake>,
-    State(nats): State<Nats>,
+    uploader: Uploader,
     State(requester): State<Requester>,
     State(requests): State<Arc<Requests>>,
-    State(metrics): State<Arc<Metrics>>,
-    State(stopping): State<CancellationToken>,
-    caller: Caller,
-    id: RequestId,
-    Language(language): Language,
     headers: HeaderMap,
     body: Body,
 ) -> Result<axum::Json<UploadAndQuery>, Error> {
-    let received =
-        upload::receive(&intake, &caller, &metrics, &headers, body, &["question", "message"]).await?;
+    let received = uploader.receive(&headers, body, &["question", "message"]).await?;
     let question = ["question", "message"].iter().find_map(|name| received.texts.get(*name)).cloned();
-    let question = question.ok_or_else(|| Problem::field("question", "falta.", "is missing."))?;
+    let question = question.ok_or_else(|| messages::fields::missing().about("question"))?;
     check_text("question", question.trim())?;
-    edge::note_query(&question);
-    let mut accepted = upload::accept(&nats, &metrics, &id, upload::job(received, &caller)).await?;
-    let patience = requests.upload_query_patience();
-    let uploaded = match upload::wait::for_end(&mut accepted, patience, language, &stopping).await {
+    note_query(&question);
+    let mut accepted = uploader.accept(received).await?;
+    let uploaded = match uploader.wait(&mut accepted, requests.upload_query_patience()).await {
         Some(outcome) => outcome?,
-        None => return Err(later(&upload::status_url(&accepted.job)).into()),
+        None => return Err(messages::http::not_indexed_yet(&accepted.status_url()).problem(Timeout).into()),
     };
-    let (project, document) = (&accepted.job.project, &accepted.job.document);
-    let query = ChatQuery::about(&question, project, document, caller.account())?;
-    let reply = requester.ask(&id.context(), &query, requests.chat_patience()).await?;
-    edge::note_results(reply.sources.len());
+    let query = ChatQuery::about(&question, &accepted.project, &accepted.document, &uploader.caller.account)?;
+    let reply = requester.ask(&uploader.id.context(), &query, requests.chat_patience()).await?;
+    note_results(reply.sources.len());
     Ok(axum::Json(UploadAndQuery {
         status: "success".to_owned(),
         upload_result: uploaded.data,
@@ -69,26 +54,9 @@ async fn ask(
     }))
 }
 
-/// The document is safe, only the answer is not there yet.
-fn later(status_url: &str) -> Problem {
-    Problem::new(
-        ProblemKind::Timeout,
-        format!(
-            "El documento se recibió y se está procesando ({status_url}); pregunte por él cuando esté indexado."
-        ),
-        format!(
-            "The document was accepted and is being processed ({status_url}); ask about it when it is indexed."
-        ),
-    )
-}
-
-fn document(mut operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let form = upload::form(&[("question", "What to ask the document: 1 to 2,000 characters.")]);
-    operation.inner_mut().request_body = Some(ReferenceOr::Item(form));
-    let operation = operation
-        .id("uploadAndQuery")
-        .tag("chat")
-        .summary("Uploads a document and answers a question from it alone.")
-        .response_with::<200, axum::Json<UploadAndQuery>, _>(|response| response.description("The answer."));
-    docs::refuses(operation, &[BadRequest, RequestTimeout, Conflict, TooLarge, UnsupportedMediaType, NoText])
+fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    upload::document_form(operation, &[("question", "What to ask the document: 1 to 2,000 characters.")])
+        .describe("uploadAndQuery", "chat", "Uploads a document and answers a question from it alone.")
+        .replies::<200, axum::Json<UploadAndQuery>>("The answer.")
+        .refuses(&[BadRequest, RequestTimeout, Conflict, TooLarge, UnsupportedMediaType, NoText])
 }

@@ -11,59 +11,57 @@ use aide::{
 };
 use axum::{extract::State, http::StatusCode};
 use schemas::{
-    Problem, ProblemKind,
-    ProblemKind::{BadRequest, Conflict, NotFound, RequestTimeout, TooLarge, UnsupportedMediaType},
+    Problem,
+    ProblemKind::{self, Conflict, NotFound},
     account::{Login, Me, Register, Session, User},
+    messages,
 };
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::documents::Lookup;
 use crate::{
     App, Error,
-    caller::Caller,
-    docs,
-    extract::{Json, RequestId},
+    extractors::{Caller, Json, Lookup},
     limits::{Class, Limits},
+    openapi::{Describe as _, JSON_BODY},
 };
 
-pub fn entering() -> ApiRouter<App> {
+pub fn routes_without_token() -> ApiRouter<App> {
     ApiRouter::new()
         .api_route("/auth/register", post_with(register, document_register))
         .api_route("/auth/login", post_with(login, document_login))
 }
 
-pub fn own() -> ApiRouter<App> {
+pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/auth/me", get_with(me, document_me))
 }
 
 async fn register(
-    State(lookup): State<Lookup>,
-    id: RequestId,
+    lookup: Lookup,
     Json(request): Json<Register>,
 ) -> Result<(StatusCode, axum::Json<Session>), Error> {
-    let session = enter(&lookup, &id, &request.checked()?).await?;
+    let session = patiently(&lookup, &request.checked()?).await?;
     Ok((StatusCode::CREATED, axum::Json(session)))
 }
 
 async fn login(
-    State(lookup): State<Lookup>,
+    lookup: Lookup,
     State(limits): State<Limits>,
-    id: RequestId,
     Json(request): Json<Login>,
 ) -> Result<axum::Json<Session>, Error> {
     let request = request.checked()?;
-    // A password is guessed from many addresses, too. Redis need not know whose it is.
-    let account: String = Sha256::digest(&request.email).iter().map(|byte| format!("{byte:02x}")).collect();
+    // A password is guessed from many addresses, too. By hash, because Redis need not know whose account it is.
+    let account = schemas::text::hex(&Sha256::digest(&request.email));
     limits.charge(Class::Login, &format!("account:{account}")).await?;
-    Ok(axum::Json(enter(&lookup, &id, &request).await?))
+    Ok(axum::Json(patiently(&lookup, &request).await?))
 }
 
-/// Waits for a worker that has a hand free for a password: each takes few at a time and keeps none waiting.
-async fn enter<Q: schemas::Request>(lookup: &Lookup, id: &RequestId, query: &Q) -> Result<Q::Reply, Problem> {
+/// Asks until a worker has time to check a password: each checks few at a time and keeps no request waiting.
+async fn patiently<Q: schemas::Request>(lookup: &Lookup, query: &Q) -> Result<Q::Reply, Problem> {
     const LONGEST: Duration = Duration::from_millis(1_600);
     let mut pause = Duration::from_millis(100);
     loop {
-        match lookup.ask(id, query).await {
+        match lookup.ask(query).await {
             Err(problem) if problem.kind == ProblemKind::Overloaded && pause <= LONGEST => {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
@@ -73,43 +71,29 @@ async fn enter<Q: schemas::Request>(lookup: &Lookup, id: &RequestId, query: &Q) 
     }
 }
 
-async fn me(State(lookup): State<Lookup>, caller: Caller, id: RequestId) -> Result<axum::Json<User>, Error> {
-    let Some(user_id) = caller.user_id().map(ToOwned::to_owned) else {
-        return Err(Problem::new(
-            ProblemKind::NotFound,
-            "Su clave no pertenece a ninguna cuenta de usuario.",
-            "Your key belongs to no user account.",
-        )
-        .into());
+async fn me(lookup: Lookup, caller: Caller) -> Result<axum::Json<User>, Error> {
+    let Some(user_id) = caller.account.user_id.clone() else {
+        return Err(messages::http::no_account().problem(ProblemKind::NotFound).into());
     };
-    Ok(axum::Json(lookup.ask(&id, &Me { user_id }).await?))
+    Ok(axum::Json(lookup.ask(&Me { user_id }).await?))
 }
 
 fn document_register(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let operation = operation
-        .id("register")
-        .tag("accounts")
-        .summary("Makes an account, unless registration is closed.")
-        .response_with::<201, axum::Json<Session>, _>(|response| {
-            response.description("The account, logged in.")
-        });
-    let example = serde_json::json!({ "email": "ana@obra.cl", "password": "una clave larga", "full_name": "Ana Rojas" });
-    docs::refuses(
-        docs::example(operation, example),
-        &[BadRequest, RequestTimeout, Conflict, TooLarge, UnsupportedMediaType],
-    )
+    operation
+        .describe("register", "accounts", "Makes an account, unless registration is closed.")
+        .replies::<201, axum::Json<Session>>("The account, logged in.")
+        .example(json!({ "email": "ana@obra.cl", "password": "una clave larga", "full_name": "Ana Rojas" }))
+        .refuses(&JSON_BODY)
+        .refuses(&[Conflict])
 }
 
 fn document_login(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let operation =
-        operation.id("login").tag("accounts").summary("Gives a token for an email and its password.");
-    let example = serde_json::json!({ "email": "ana@obra.cl", "password": "una clave larga" });
-    docs::refuses(
-        docs::example(operation, example),
-        &[BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType],
-    )
+    operation
+        .describe("login", "accounts", "Gives a token for an email and its password.")
+        .example(json!({ "email": "ana@obra.cl", "password": "una clave larga" }))
+        .refuses(&JSON_BODY)
 }
 
 fn document_me(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    docs::refuses(operation.id("me").tag("accounts").summary("The account behind the token."), &[NotFound])
+    operation.describe("me", "accounts", "The account behind the token.").refuses(&[NotFound])
 }

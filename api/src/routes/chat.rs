@@ -18,18 +18,20 @@ use futures::Stream;
 use platform::nats::request::{Frame, Reply, Requester, read};
 use schemas::{
     Problem,
-    ProblemKind::{BadRequest, RequestTimeout, TooLarge, Unavailable, UnsupportedMediaType},
+    ProblemKind::Unavailable,
     chat::{ChatFrame, ChatQuery, ChatReply, ChatRequest},
     problem::UiLanguage,
 };
+use serde_json::json;
 
 use crate::{
     App, Error,
-    caller::Caller,
     config::Requests,
-    docs, edge, error,
-    extract::{Json, Language, RequestId},
-    streams::{Seat, Streams},
+    error,
+    extractors::{Caller, Json, Language, RequestId},
+    middleware::{note_query, note_results},
+    openapi::{Describe as _, JSON_BODY},
+    streams::{Permit, Streams},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -47,22 +49,22 @@ async fn chat(
     headers: HeaderMap,
     Json(request): Json<ChatRequest>,
 ) -> Result<Response, Error> {
-    edge::note_query(&request.message);
+    note_query(&request.message);
     let stream = request.stream.unwrap_or_else(|| accepts_events(&headers));
-    let query = ChatQuery::new(request, caller.account(), stream)?;
+    let query = ChatQuery::new(request, &caller.account, stream)?;
     if !stream {
         let reply = requester.ask(&id.context(), &query, requests.chat_patience()).await?;
-        edge::note_results(reply.sources.len());
+        note_results(reply.sources.len());
         return Ok(axum::Json(reply).into_response());
     }
-    let seat = streams.take("chat")?;
+    let permit = streams.open("chat")?;
     let mut reply = requester.ask_streaming(&id.context(), &query, requests.chat_patience()).await?;
     // A refusal before the first word is a refusal of the whole call, with a status of its own.
     let first = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
     if first.last {
         read::<ChatReply>(&first.payload)?;
     }
-    let events = Speaker { reply, id, language, _seat: seat }.events(first);
+    let events = StreamedReply { reply, id, language, _permit: permit }.events(first);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))).into_response())
 }
 
@@ -74,14 +76,14 @@ fn accepts_events(headers: &HeaderMap) -> bool {
 }
 
 /// One answer on its way. Dropped before its end (the client went away), it tells the worker to stop.
-struct Speaker {
+struct StreamedReply {
     reply: Reply,
     id: RequestId,
     language: UiLanguage,
-    _seat: Seat,
+    _permit: Permit,
 }
 
-impl Speaker {
+impl StreamedReply {
     fn events(mut self, first: Frame) -> impl Stream<Item = Result<Event, Infallible>> {
         async_stream::stream! {
             let mut frame = first;
@@ -119,28 +121,24 @@ fn event(name: &str, data: &impl serde::Serialize) -> Event {
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let operation = operation
-        .id("chat")
-        .tag("chat")
-        .summary("Answers a question from the documents, with citations.")
+    operation
+        .describe("chat", "chat", "Answers a question from the documents, with citations.")
         .description(
             "`[n]` in the answer points at the source with that `citation`. When the documents do not answer, the answer \
              says so and cites nothing. With `Accept: text/event-stream` or `stream: true` the answer comes as it is \
              written: `token` events ({\"text\": …}; with `restart` what came before is void), then `done` with the whole \
              reply, or `error` with an Error.",
         )
-        .response_with::<200, axum::Json<ChatReply>, _>(|response| response.description("The answer."));
-    let operation = docs::also_answers(operation, 200, "text/event-stream");
-    let operation = docs::example(
-        operation,
-        serde_json::json!({
+        .replies::<200, axum::Json<ChatReply>>("The answer.")
+        .also_answers(200, "text/event-stream")
+        .example(json!({
             "message": "¿Qué espesor tiene la losa del segundo piso?",
             "conversation_id": "conv_7",
             "project_id": "torre-norte",
             "max_context_docs": 5,
-        }),
-    );
-    docs::refuses(operation, &[BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType, Unavailable])
+        }))
+        .refuses(&[Unavailable])
+        .refuses(&JSON_BODY)
 }
 
 #[cfg(test)]

@@ -1,26 +1,25 @@
 //! `GET /documents`, `GET /documents/{id}`, `DELETE /documents/{id}`, and the old names of the last two's reading.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use aide::{
-    axum::{
-        ApiRouter,
-        routing::{ApiMethodRouter, get_with},
-    },
+    OperationInput,
+    axum::{ApiRouter, routing::get_with},
+    generate::GenContext,
+    openapi::Operation,
     transform::TransformOperation,
 };
 use axum::{
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
+    extract::{FromRequestParts, State},
+    http::{StatusCode, request::Parts},
 };
 use chrono::Utc;
-use platform::nats::{Nats, publish, request::Requester};
+use platform::nats::{Nats, publish};
 use schemars::JsonSchema;
 use schemas::{
     DocumentId, Problem,
     ProblemKind::{self, BadRequest, NotFound, Unavailable},
-    ProjectId,
+    ProjectId, Scope,
     account::Role,
     document::{Deleted, Document, Exists, GetDocument, ListDocuments, ListFilter},
     event::EventKind,
@@ -34,33 +33,27 @@ use tokio::time::timeout;
 
 use crate::{
     App, Error,
-    caller::Caller,
-    config::Requests,
-    docs, edge,
-    extract::{Language, Path, Query, RequestId},
-    follow::{self, Own},
+    events::{self, Own},
+    extractors::{Caller, Language, Lookup, Path, Query},
+    middleware::note_results,
+    openapi::Describe as _,
 };
 
 pub fn routes() -> ApiRouter<App> {
     ApiRouter::new()
         .api_route("/documents", get_with(list, document_list))
-        .api_route("/documents/{id}", one().delete_with(delete, document_delete))
         .api_route(
-            "/document/{id}/preview",
-            get_with(get, |operation| document_get(operation, "previewDocument")),
+            "/documents/{id}",
+            get_with(get, |op| document_get(op, "getDocument")).delete_with(delete, document_delete),
         )
+        .api_route("/document/{id}/preview", get_with(get, |op| document_get(op, "previewDocument")))
         .api_route("/document/{id}/exists", get_with(exists, document_exists))
 }
 
-fn one() -> ApiMethodRouter<App> {
-    get_with(get, |operation| document_get(operation, "getDocument"))
-}
-
-/// Which document.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Which {
+struct Which {
     /// The document's id.
-    pub id: DocumentId,
+    id: DocumentId,
 }
 
 /// Narrows to one project: ids are unique within a project only. Without it, the newest document of that id is meant.
@@ -70,71 +63,61 @@ pub struct InProject {
     pub project_id: Option<ProjectId>,
 }
 
-/// Asks for one document of those the caller may see.
+/// The document that a path names, among those that the caller may read.
 #[derive(Clone)]
-pub struct Lookup {
-    requester: Requester,
-    requests: Arc<Requests>,
+pub struct Named {
+    pub lookup: Lookup,
+    pub caller: Caller,
+    pub id: DocumentId,
+    pub scope: Scope,
 }
 
-impl axum::extract::FromRef<App> for Lookup {
-    fn from_ref(app: &App) -> Self {
-        Self { requester: Requester::from_ref(app), requests: Arc::from_ref(app) }
+impl Named {
+    pub async fn document(&self) -> Result<Document, Problem> {
+        self.lookup.ask(&GetDocument { scope: self.scope.clone(), document_id: self.id.clone() }).await
     }
 }
 
-impl Lookup {
-    pub async fn ask<Q: schemas::Request>(&self, id: &RequestId, query: &Q) -> Result<Q::Reply, Problem> {
-        self.requester.ask(&id.context(), query, self.requests.lookup_patience()).await
-    }
+impl FromRequestParts<App> for Named {
+    type Rejection = Error;
 
-    pub async fn document(
-        &self,
-        id: &RequestId,
-        caller: &Caller,
-        document: DocumentId,
-        project: Option<&ProjectId>,
-    ) -> Result<Document, Problem> {
-        let query = GetDocument { scope: caller.scope().narrowed(project), document_id: document };
-        self.ask(id, &query).await
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let lookup = Lookup::from_request_parts(parts, app).await?;
+        let caller = Caller::from_request_parts(parts, app).await?;
+        let Path(Which { id }) = Path::from_request_parts(parts, app).await?;
+        let Query(InProject { project_id }) = Query::from_request_parts(parts, app).await?;
+        let scope = caller.scope().narrowed(project_id.as_ref());
+        Ok(Self { lookup, caller, id, scope })
+    }
+}
+
+impl OperationInput for Named {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        Caller::operation_input(ctx, operation);
+        Path::<Which>::operation_input(ctx, operation);
+        Query::<InProject>::operation_input(ctx, operation);
     }
 }
 
 async fn list(
-    State(lookup): State<Lookup>,
+    lookup: Lookup,
     caller: Caller,
-    id: RequestId,
     Language(language): Language,
     Query(filter): Query<ListFilter>,
 ) -> Result<axum::Json<DocumentListView>, Error> {
     in_range("limit", filter.limit, 1, 200)?;
     let scope = caller.scope().narrowed(filter.project_id.as_ref());
-    let query = ListDocuments { scope, filter };
-    let list = lookup.ask(&id, &query).await?;
-    edge::note_results(list.documents.len());
+    let list = lookup.ask(&ListDocuments { scope, filter }).await?;
+    note_results(list.documents.len());
     Ok(axum::Json(DocumentListView::new(list, language)))
 }
 
-async fn get(
-    State(lookup): State<Lookup>,
-    caller: Caller,
-    id: RequestId,
-    Language(language): Language,
-    Path(which): Path<Which>,
-    Query(within): Query<InProject>,
-) -> Result<axum::Json<DocumentView>, Error> {
-    let document = lookup.document(&id, &caller, which.id, within.project_id.as_ref()).await?;
-    Ok(axum::Json(DocumentView::new(document, language)))
+async fn get(named: Named, Language(language): Language) -> Result<axum::Json<DocumentView>, Error> {
+    Ok(axum::Json(DocumentView::new(named.document().await?, language)))
 }
 
-async fn exists(
-    State(lookup): State<Lookup>,
-    caller: Caller,
-    id: RequestId,
-    Path(which): Path<Which>,
-    Query(within): Query<InProject>,
-) -> Result<axum::Json<Exists>, Error> {
-    match lookup.document(&id, &caller, which.id, within.project_id.as_ref()).await {
+async fn exists(named: Named) -> Result<axum::Json<Exists>, Error> {
+    match named.document().await {
         Ok(_) => Ok(axum::Json(Exists { exists: true })),
         Err(problem) if problem.kind == ProblemKind::NotFound => Ok(axum::Json(Exists { exists: false })),
         Err(problem) => Err(problem.into()),
@@ -144,30 +127,24 @@ async fn exists(
 /// A deletion is done in a moment; when the workers are busy, the client need not wait for it.
 const DELETION: Duration = Duration::from_secs(10);
 
-async fn delete(
-    State(lookup): State<Lookup>,
-    State(nats): State<Nats>,
-    caller: Caller,
-    id: RequestId,
-    Path(which): Path<Which>,
-    Query(within): Query<InProject>,
-) -> Result<Response, Error> {
-    caller.require(Role::Write)?;
-    let document = lookup.document(&id, &caller, which.id, within.project_id.as_ref()).await?;
-    let (project, document) = (document.project_id, document.document_id);
-    let mut events = follow::events(&nats, &project, &document).await?;
-    let own = Own { request_id: id.0.clone(), since: Utc::now() };
-    let subject = subjects::job(JobKind::Delete, &project, &document);
+async fn delete(State(nats): State<Nats>, named: Named) -> Result<(StatusCode, axum::Json<Deleted>), Error> {
+    named.caller.require(Role::Write)?;
+    let Document { project_id, document_id, .. } = named.document().await?;
+    let mut events = events::subscribe(&nats, &project_id, &document_id).await?;
+    let id = named.lookup.id;
+    let subject = subjects::job(JobKind::Delete, &project_id, &document_id);
     let message_id = uuid::Uuid::now_v7().to_string();
-    nats.publish(subject, &id.context(), Some(&message_id), &DeleteDocument {}).await.map_err(|error| {
-        match error {
+    let context = id.context();
+    let own = Own { request_id: id.0, since: Utc::now() };
+    nats.publish(subject, &context, Some(&message_id), &DeleteDocument {}).await.map_err(
+        |error| match error {
             publish::Error::Full => Problem::overloaded(),
             error => {
                 tracing::warn!(%error, "publishing a deletion");
                 Problem::unavailable()
             }
-        }
-    })?;
+        },
+    )?;
     let deleted = async {
         while let Some(event) = events.end(&own).await {
             if event.event == EventKind::Deleted {
@@ -180,48 +157,37 @@ async fn delete(
         Ok(true) => (StatusCode::OK, "deleted"),
         _ => (StatusCode::ACCEPTED, "accepted"),
     };
-    let body = Deleted { status: status.to_owned(), document_id: document, project_id: project };
-    Ok((code, axum::Json(body)).into_response())
+    Ok((code, axum::Json(Deleted { status: status.to_owned(), document_id, project_id })))
 }
 
 fn document_list(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let operation = operation
-        .id("listDocuments")
-        .tag("documents")
-        .summary("Lists documents: the head of the queue, then what is stored, newest first.")
+    let summary = "Lists documents: the head of the queue, then what is stored, newest first.";
+    operation
+        .describe("listDocuments", "documents", summary)
         .description("An import stands for its records. With `state=queued`, the whole queue.")
-        .response_with::<200, axum::Json<DocumentListView>, _>(|response| response.description("One page."));
-    docs::refuses(operation, &[BadRequest])
+        .replies::<200, axum::Json<DocumentListView>>("One page.")
+        .refuses(&[BadRequest])
 }
 
-fn document_get<'t>(operation: TransformOperation<'t>, name: &str) -> TransformOperation<'t> {
-    let operation = operation
-        .id(name)
-        .tag("documents")
-        .summary("One document and where it stands.")
-        .response_with::<200, axum::Json<DocumentView>, _>(|response| {
-        response.description("The document.")
-    });
-    docs::refuses(operation, &[BadRequest, NotFound])
+fn document_get<'t>(operation: TransformOperation<'t>, id: &str) -> TransformOperation<'t> {
+    operation
+        .describe(id, "documents", "One document and where it stands.")
+        .replies::<200, axum::Json<DocumentView>>("The document.")
+        .refuses(&[BadRequest, NotFound])
 }
 
 fn document_exists(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let operation = operation
-        .id("documentExists")
-        .tag("documents")
-        .summary("Whether there is such a document that the caller may read.")
-        .response_with::<200, axum::Json<Exists>, _>(|response| response.description("Yes or no."));
-    docs::refuses(operation, &[BadRequest])
+    let summary = "Whether there is such a document that the caller may read.";
+    operation
+        .describe("documentExists", "documents", summary)
+        .replies::<200, axum::Json<Exists>>("Yes or no.")
+        .refuses(&[BadRequest])
 }
 
 fn document_delete(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let operation = operation
-        .id("deleteDocument")
-        .tag("documents")
-        .summary("Deletes a document, its passages and its file.")
-        .response_with::<200, axum::Json<Deleted>, _>(|response| response.description("It is gone."))
-        .response_with::<202, axum::Json<Deleted>, _>(|response| {
-            response.description("It will be gone soon.")
-        });
-    docs::refuses(operation, &[BadRequest, NotFound, Unavailable])
+    operation
+        .describe("deleteDocument", "documents", "Deletes a document, its passages and its file.")
+        .replies::<200, axum::Json<Deleted>>("It is gone.")
+        .replies::<202, axum::Json<Deleted>>("It will be gone soon.")
+        .refuses(&[BadRequest, NotFound, Unavailable])
 }

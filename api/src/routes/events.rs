@@ -20,21 +20,22 @@ use platform::nats::Nats;
 use schemas::{
     Problem,
     ProblemKind::{BadRequest, NotFound, Unavailable},
+    Scope,
     event::EventKind,
     problem::UiLanguage,
     view::EventView,
 };
 use tokio::time::{Instant, interval_at, sleep_until};
 
-use super::documents::{InProject, Lookup, Which};
+use super::documents::Named;
 use crate::{
     App, Error,
-    caller::{Caller, Gate},
+    authentication::Authenticator,
     config::Requests,
-    docs,
-    extract::{Language, Path, Query, RequestId},
-    follow::{self, Events},
-    streams::{Seat, Streams},
+    events::{self, Events},
+    extractors::Language,
+    openapi::Describe as _,
+    streams::{Permit, Streams},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -44,33 +45,26 @@ pub fn routes() -> ApiRouter<App> {
 /// How often the state is looked up again, in case an event was lost with a connection.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
-#[expect(clippy::too_many_arguments, reason = "each is one thing that the handler takes from the request")]
 async fn events(
-    State(lookup): State<Lookup>,
     State(nats): State<Nats>,
     State(streams): State<Streams>,
     State(requests): State<Arc<Requests>>,
-    State(gate): State<Gate>,
+    State(authenticator): State<Authenticator>,
     headers: HeaderMap,
-    caller: Caller,
-    id: RequestId,
+    mut named: Named,
     Language(language): Language,
-    Path(which): Path<Which>,
-    Query(within): Query<InProject>,
 ) -> Result<Response, Error> {
-    let seat = streams.take("events")?;
+    let permit = streams.open("events")?;
     // Once to learn the project, and again after subscribing: what happens in between is in the second answer.
-    let document = lookup.document(&id, &caller, which.id, within.project_id.as_ref()).await?;
-    let (project, document) = (document.project_id, document.document_id);
-    let events = follow::events(&nats, &project, &document).await?;
-    let revoked = gate.revoked(id.clone(), headers, caller.address().to_owned(), project.clone());
-    let follower = Follower {
-        state: Standing { lookup, id, caller, project, document, language },
-        events,
-        until: Instant::now() + Duration::from_secs(requests.event_stream_seconds),
-        seat,
-    };
-    let first = follower.state.now().await?;
+    let document = named.document().await?;
+    let project = document.project_id;
+    named.scope = Scope::Projects(vec![project.clone()]);
+    let events = events::subscribe(&nats, &project, &document.document_id).await?;
+    let address = named.caller.address.clone();
+    let revoked = authenticator.revoked(named.lookup.id.clone(), headers, address, project);
+    let until = Instant::now() + Duration::from_secs(requests.event_stream_seconds);
+    let follower = Follower { named, language, events, until, permit };
+    let first = follower.state().await?;
     let body = Sse::new(follower.stream(first, revoked))
         .keep_alive(KeepAlive::new().interval(Duration::from_secs(10)));
     Ok(body.into_response())
@@ -78,31 +72,19 @@ async fn events(
 
 /// One client that follows one document.
 struct Follower {
-    state: Standing,
+    named: Named,
+    language: UiLanguage,
     events: Events,
     until: Instant,
-    seat: Seat,
-}
-
-/// How to learn where the document stands.
-struct Standing {
-    lookup: Lookup,
-    id: RequestId,
-    caller: Caller,
-    project: schemas::ProjectId,
-    document: schemas::DocumentId,
-    language: UiLanguage,
-}
-
-impl Standing {
-    async fn now(&self) -> Result<EventView, Problem> {
-        let document =
-            self.lookup.document(&self.id, &self.caller, self.document.clone(), Some(&self.project)).await?;
-        Ok(EventView::of_state(document, Utc::now(), self.language))
-    }
+    permit: Permit,
 }
 
 impl Follower {
+    /// Where the document stands now.
+    async fn state(&self) -> Result<EventView, Problem> {
+        Ok(EventView::of_state(self.named.document().await?, Utc::now(), self.language))
+    }
+
     /// The state, then what happens, until nothing more will, or the caller may not know it any more.
     fn stream(
         mut self,
@@ -117,14 +99,14 @@ impl Follower {
             while !last.event.is_final() {
                 let next = tokio::select! {
                     event = self.events.next() => match event {
-                        Some(event) => EventView::new(event, self.state.language),
+                        Some(event) => EventView::new(event, self.language),
                         None => break,
                     },
-                    _ = again.tick() => match self.state.now().await {
+                    _ = again.tick() => match self.state().await {
                         Ok(state) if state.event.is_final() => state,
                         _ => continue,
                     },
-                    () = self.seat.stopping.cancelled() => break,
+                    () = self.permit.stopping.cancelled() => break,
                     () = &mut revoked => break,
                     () = sleep_until(self.until) => break,
                 };
@@ -145,19 +127,12 @@ fn event(view: &EventView) -> Result<Event, axum::Error> {
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let operation = operation
-        .id("followDocument")
-        .tag("documents")
-        .summary("Follows a document's progress as server-sent events.")
+    operation
+        .describe("followDocument", "documents", "Follows a document's progress as server-sent events.")
         .description(
             "The first event says where it stands, the others what happens; after `indexed`, `failed`, `superseded` or \
              `deleted` the answer ends. `data` is a DocumentEvent in JSON. Comments in between keep the connection alive.",
-        );
-    let operation = docs::answers(
-        operation,
-        200,
-        "Events, each with a DocumentEvent as its data.",
-        &["text/event-stream"],
-    );
-    docs::refuses(operation, &[BadRequest, NotFound, Unavailable])
+        )
+        .answers(200, "Events, each with a DocumentEvent as its data.", &["text/event-stream"])
+        .refuses(&[BadRequest, NotFound, Unavailable])
 }

@@ -4,18 +4,16 @@ use aide::{
     axum::{ApiRouter, routing::post_with},
     transform::TransformOperation,
 };
-use axum::extract::State;
 use schemas::{
-    ProblemKind::{BadRequest, RequestTimeout, TooLarge, Unavailable, UnsupportedMediaType},
+    ProblemKind::Unavailable,
     feedback::{FeedbackRequest, FeedbackSaved, SaveFeedback},
 };
+use serde_json::json;
 
-use super::documents::Lookup;
 use crate::{
     App, Error,
-    caller::Caller,
-    docs,
-    extract::{Json, RequestId},
+    extractors::{Caller, Json, Lookup},
+    openapi::{Describe as _, JSON_BODY},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -23,21 +21,17 @@ pub fn routes() -> ApiRouter<App> {
 }
 
 async fn save(
-    State(lookup): State<Lookup>,
+    lookup: Lookup,
     caller: Caller,
-    id: RequestId,
     Json(request): Json<FeedbackRequest>,
 ) -> Result<axum::Json<FeedbackSaved>, Error> {
-    let feedback = SaveFeedback::new(request, caller.account())?;
-    Ok(axum::Json(lookup.ask(&id, &feedback).await?))
+    Ok(axum::Json(lookup.ask(&SaveFeedback::new(request, &caller.account)?).await?))
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let operation =
-        operation.id("feedback").tag("chat").summary("Says how good the answers of a conversation were.");
-    let operation = docs::example(
-        operation,
-        serde_json::json!({ "session_id": "conv_7", "rating": 5, "comment": "Justo lo que buscaba." }),
-    );
-    docs::refuses(operation, &[BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType, Unavailable])
+    operation
+        .describe("feedback", "chat", "Says how good the answers of a conversation were.")
+        .example(json!({ "session_id": "conv_7", "rating": 5, "comment": "Justo lo que buscaba." }))
+        .refuses(&[Unavailable])
+        .refuses(&JSON_BODY)
 }

@@ -1,5 +1,7 @@
 //! `GET /document/{id}/file`: the original bytes.
 
+mod range;
+
 use aide::{
     axum::{ApiRouter, routing::get_with},
     transform::TransformOperation,
@@ -13,41 +15,31 @@ use axum::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use platform::nats::objects::{self, Objects};
 use schemas::{
-    Problem, ProblemKind,
+    Problem,
     ProblemKind::{BadRequest, NotFound, RangeNotSatisfiable, Unavailable},
     document::{FileLocation, LocateFile},
+    messages,
 };
 use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
-use super::documents::{InProject, Lookup, Which};
-use crate::{
-    App, Error,
-    caller::Caller,
-    docs,
-    extract::{Path, Query, RequestId},
-    range::{self, Part},
-};
+use super::documents::Named;
+use crate::{App, Error, openapi::Describe as _};
+use range::Part;
 
 pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/document/{id}/file", get_with(file, document))
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one thing that the handler takes from the request")]
 async fn file(
-    State(lookup): State<Lookup>,
     State(objects): State<Objects>,
     method: Method,
     headers: HeaderMap,
-    caller: Caller,
-    id: RequestId,
-    Path(which): Path<Which>,
-    Query(within): Query<InProject>,
+    named: Named,
 ) -> Result<Response, Error> {
-    let query =
-        LocateFile { scope: caller.scope().narrowed(within.project_id.as_ref()), document_id: which.id };
-    let mut location = lookup.ask(&id, &query).await?;
+    let query = LocateFile { scope: named.scope, document_id: named.id };
+    let mut location = named.lookup.ask(&query).await?;
     as_stored(&objects, &mut location).await?;
     let etag = format!("\"{}\"", location.sha256);
     if range::is_fresh(&headers, &etag) {
@@ -64,10 +56,8 @@ async fn file(
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
-        Body::from_stream(ReaderStream::with_capacity(
-            open(&objects, &location, start, length).await?,
-            64 * 1024,
-        ))
+        let reader = open(&objects, &location, start, length).await?;
+        Body::from_stream(ReaderStream::with_capacity(reader, 64 * 1024))
     };
     let mut response = described((status, body).into_response(), &location, &etag);
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -87,7 +77,8 @@ async fn open(
     objects.get(&location.object, start, length).await.map_err(|error| refused(location, &error))
 }
 
-/// A producer names a file of its own, says of it what it likes, and may store another under that name later.
+/// Takes size and hash from the store. A producer may describe its file wrongly, or store another under the same name
+/// later.
 async fn as_stored(objects: &Objects, location: &mut FileLocation) -> Result<(), Problem> {
     let stored = objects.info(&location.object).await.map_err(|error| refused(location, &error))?;
     if !location.sha256.is_empty() && !location.sha256.eq_ignore_ascii_case(&stored.sha256) {
@@ -122,7 +113,7 @@ fn described(mut response: Response, location: &FileLocation, etag: &str) -> Res
         .remove(b'^')
         .remove(b'|');
     let (media_type, inert) = media_type(&location.media_type);
-    // Both, for not everybody reads the extended one (curl does not), and who does prefers it.
+    // Both names, because not every client reads the extended one (curl does not), and those that do prefer it.
     let (plain, name) = (ascii(&location.filename), utf8_percent_encode(&location.filename, KEPT));
     let disposition = format!("inline; filename=\"{plain}\"; filename*=UTF-8''{name}");
     set(&mut response, header::CONTENT_DISPOSITION, &disposition);
@@ -130,7 +121,7 @@ fn described(mut response: Response, location: &FileLocation, etag: &str) -> Res
     set(&mut response, header::ETAG, etag);
     set(&mut response, header::ACCEPT_RANGES, "bytes");
     set(&mut response, header::CACHE_CONTROL, "private, no-cache");
-    // A stranger's page must not act with our origin's rights. A PDF viewer needs no such cage, and cannot work in one.
+    // An uploaded page must not act with our origin's rights. A PDF viewer needs no sandbox, and cannot work in one.
     let policy = if inert {
         "default-src 'none'; img-src 'self'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
     } else {
@@ -146,7 +137,7 @@ fn set(response: &mut Response, name: header::HeaderName, value: &str) {
     }
 }
 
-/// What browsers show without running anything in it.
+/// Media types that browsers show without running anything in them.
 const INERT: [&str; 6] = [
     "application/pdf",
     "text/plain",
@@ -216,28 +207,22 @@ fn token(text: &str) -> bool {
 }
 
 fn unsatisfiable(size: u64) -> Response {
-    let problem = Problem::new(
-        ProblemKind::RangeNotSatisfiable,
-        format!("El archivo tiene {size} bytes; el rango pedido no está en él."),
-        format!("The file has {size} bytes; the range asked for is not in it."),
-    );
+    let problem = messages::http::not_in_file(size).problem(RangeNotSatisfiable);
     let mut response = Error(problem).into_response();
     set(&mut response, header::CONTENT_RANGE, &format!("bytes */{size}"));
     response
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let operation = operation
-        .id("documentFile")
-        .tag("documents")
-        .summary("The original file.")
-        .description("With `Range`, a part of it; with `If-None-Match`, nothing when the client has it already. HEAD works too.");
     let bytes = ["application/octet-stream"];
-    let operation = docs::answers(operation, 200, "The bytes as they were uploaded.", &bytes);
-    let operation = docs::answers(operation, 206, "The part asked for.", &bytes);
-    let operation = docs::answers(operation, 304, "The client has this version.", &[]);
-    let operation = docs::header(operation, 200, "ETag", "SHA-256 of the file.");
-    docs::refuses(operation, &[BadRequest, NotFound, RangeNotSatisfiable, Unavailable])
+    operation
+        .describe("documentFile", "documents", "The original file.")
+        .description("With `Range`, a part of it; with `If-None-Match`, nothing when the client has it already. HEAD works too.")
+        .answers(200, "The bytes as they were uploaded.", &bytes)
+        .answers(206, "The part asked for.", &bytes)
+        .answers(304, "The client has this version.", &[])
+        .header(200, "ETag", "SHA-256 of the file.")
+        .refuses(&[BadRequest, NotFound, RangeNotSatisfiable, Unavailable])
 }
 
 #[cfg(test)]
@@ -245,13 +230,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_for_those_who_read_ascii_only() {
+    fn a_name_for_clients_that_read_ascii_only() {
         assert_eq!(ascii("Acta día N.º 3.pdf"), "Acta dia N.o 3.pdf");
         assert_eq!(ascii("a\"b\\c%41\r\n/日.pdf"), "a_b_c_41____.pdf");
     }
 
     #[test]
-    fn only_inert_types_are_shown_uncaged_and_nonsense_is_bytes() {
+    fn only_inert_types_are_shown_outside_the_sandbox_and_nonsense_is_bytes() {
         assert_eq!(media_type("application/pdf"), ("application/pdf".into(), true));
         assert_eq!(
             media_type("Text/HTML; Charset=\"UTF-8\"; x=y"),

@@ -4,7 +4,6 @@ use aide::{
     axum::{ApiRouter, routing::get_with},
     transform::TransformOperation,
 };
-use axum::extract::State;
 use schemars::JsonSchema;
 use schemas::{
     ProblemKind::BadRequest,
@@ -13,24 +12,20 @@ use schemas::{
 };
 use serde::Deserialize;
 
-use super::documents::Lookup;
 use crate::{
     App, Error,
-    caller::Caller,
-    docs, edge,
-    extract::{Path, Query, RequestId},
+    extractors::{Caller, Lookup, Path, Query},
+    middleware::note_results,
+    openapi::Describe as _,
 };
 
 pub fn routes() -> ApiRouter<App> {
     ApiRouter::new()
         .api_route("/history/{conversation_id}", get_with(of_conversation, document_conversation))
-        .api_route(
-            "/chat/history/{user_id}",
-            get_with(of_user, |operation| document_user(operation, "userHistory")),
-        )
+        .api_route("/chat/history/{user_id}", get_with(of_user, |op| document_user(op, "userHistory")))
         .api_route(
             "/api/chat/history/{user_id}",
-            get_with(of_user, |operation| document_user(operation, "userHistoryOldName")),
+            get_with(of_user, |op| document_user(op, "userHistoryOldName")),
         )
 }
 
@@ -57,42 +52,37 @@ struct HowMuch {
 }
 
 async fn of_conversation(
-    State(lookup): State<Lookup>,
+    lookup: Lookup,
     caller: Caller,
-    id: RequestId,
     Path(whose): Path<OfConversation>,
     Query(much): Query<HowMuch>,
 ) -> Result<axum::Json<History>, Error> {
-    let query = ConversationHistory::new(&whose.conversation_id, much.limit, caller.account())?;
-    let history = lookup.ask(&id, &query).await?;
-    edge::note_results(history.history.len());
-    Ok(axum::Json(history))
+    let query = ConversationHistory::new(&whose.conversation_id, much.limit, &caller.account)?;
+    Ok(noted(lookup.ask(&query).await?))
 }
 
 async fn of_user(
-    State(lookup): State<Lookup>,
+    lookup: Lookup,
     caller: Caller,
-    id: RequestId,
     Path(whose): Path<OfUser>,
     Query(much): Query<HowMuch>,
 ) -> Result<axum::Json<History>, Error> {
-    let query = UserHistory::new(&whose.user_id, much.limit, caller.account())?;
-    let history = lookup.ask(&id, &query).await?;
-    edge::note_results(history.history.len());
-    Ok(axum::Json(history))
+    let query = UserHistory::new(&whose.user_id, much.limit, &caller.account)?;
+    Ok(noted(lookup.ask(&query).await?))
+}
+
+fn noted(history: History) -> axum::Json<History> {
+    note_results(history.history.len());
+    axum::Json(history)
 }
 
 fn document_conversation(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let operation = operation.id("conversationHistory").tag("chat").summary(
-        "What was said in one of the caller's conversations, oldest first; an unknown one is empty.",
-    );
-    docs::refuses(operation, &[BadRequest])
+    let summary =
+        "What was said in one of the caller's conversations, oldest first; an unknown one is empty.";
+    operation.describe("conversationHistory", "chat", summary).refuses(&[BadRequest])
 }
 
 fn document_user<'t>(operation: TransformOperation<'t>, name: &str) -> TransformOperation<'t> {
-    let operation = operation
-        .id(name)
-        .tag("chat")
-        .summary("What the caller asked on behalf of a user, oldest first; an unknown one is empty.");
-    docs::refuses(operation, &[BadRequest])
+    let summary = "What the caller asked on behalf of a user, oldest first; an unknown one is empty.";
+    operation.describe(name, "chat", summary).refuses(&[BadRequest])
 }

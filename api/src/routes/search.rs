@@ -9,17 +9,15 @@ use axum::{
     http::{HeaderName, HeaderValue, header},
     response::{IntoResponse as _, Response},
 };
-use schemas::{
-    ProblemKind::{BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType},
-    search::{Search, SearchRequest, SearchRow},
-};
+use schemas::search::{Search, SearchRequest, SearchRow};
+use serde_json::json;
 
 use crate::{
     App, Error,
-    caller::Caller,
-    docs, edge,
-    extract::{Json, RequestId},
-    searcher::Searcher,
+    cache::Cache,
+    extractors::{Caller, Json, RequestId},
+    middleware::{note_query, note_results},
+    openapi::{Describe as _, JSON_BODY},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -31,19 +29,19 @@ const DEGRADED: HeaderName = HeaderName::from_static("x-acorag-degraded");
 const CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 async fn search(
-    State(searcher): State<Searcher>,
+    State(cache): State<Cache>,
     caller: Caller,
     id: RequestId,
     Json(request): Json<SearchRequest>,
 ) -> Result<Response, Error> {
-    edge::note_query(&request.query);
+    note_query(&request.query);
     let search = Search::new(request, caller.scope())?;
-    let (answer, source) = searcher.answer(&id.context(), &search).await?;
-    edge::note_results(answer.entry.results);
+    let answer = cache.search(&id.context(), &search).await?;
+    note_results(answer.entry.results);
     let mut response = answer.entry.body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE, HeaderValue::from_static(source.name()));
+    headers.insert(CACHE, HeaderValue::from_static(answer.source));
     if !answer.degraded.is_empty()
         && let Ok(legs) = HeaderValue::from_str(&answer.degraded.join(","))
     {
@@ -53,31 +51,20 @@ async fn search(
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let operation = operation
-        .id("search")
-        .tag("search")
-        .summary("Finds the best passage of each document, best first.")
+    operation
+        .describe("search", "search", "Finds the best passage of each document, best first.")
         .description(
             "By meaning and by words together, in Spanish and English; a document number or a part of one finds its \
              document. A superseded revision is never among the rows.",
         )
-        .response_with::<200, axum::Json<Vec<SearchRow>>, _>(|response| response.description("At most one row a document."));
-    let operation = docs::example(
-        operation,
-        serde_json::json!({
+        .replies::<200, axum::Json<Vec<SearchRow>>>("At most one row a document.")
+        .example(json!({
             "query": "espesor de la losa del segundo piso",
             "project_id": "torre-norte",
             "top_k": 10,
             "filters": { "doc_type": "Plano" },
-        }),
-    );
-    let operation =
-        docs::header(operation, 200, CACHE.as_str(), "hit, miss, or bypass while the cache is away.");
-    let operation = docs::header(
-        operation,
-        200,
-        DEGRADED.as_str(),
-        "Legs of the search that were left out: vector, keyword.",
-    );
-    docs::refuses(operation, &[BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType])
+        }))
+        .header(200, CACHE.as_str(), "hit, miss, or bypass while the cache is away.")
+        .header(200, DEGRADED.as_str(), "Legs of the search that were left out: vector, keyword.")
+        .refuses(&JSON_BODY)
 }

@@ -1,87 +1,69 @@
 //! `POST /upload`.
 
-pub mod wait;
-
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aide::{
+    OperationInput,
     axum::{ApiRouter, routing::post_with},
-    openapi::{MediaType, ReferenceOr, RequestBody, SchemaObject},
+    generate::GenContext,
+    openapi::{Operation, ReferenceOr, RequestBody},
     transform::TransformOperation,
 };
 use axum::{
     body::Body,
-    extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
-use bytes::Bytes;
 use chrono::Utc;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use platform::nats::{Nats, publish};
+use schemars::{JsonSchema, json_schema};
 use schemas::{
-    DocumentId, Problem, ProblemKind,
+    DocumentId, Problem,
     ProblemKind::{
-        BadRequest, Conflict, NoText, RequestTimeout, TooLarge, Unavailable, UnsupportedMediaType,
+        self, BadRequest, Conflict, NoText, RequestTimeout, TooLarge, Unavailable, UnsupportedMediaType,
     },
+    ProjectId,
     event::{DocumentEvent, EventKind},
     headers,
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
-    problem::UiLanguage,
-    upload::{AcceptedData, UploadAccepted, UploadIndexed},
+    lenient, messages,
+    search::in_range,
+    upload::{AcceptedData, IndexedData, UploadAccepted, UploadIndexed},
 };
+use serde::Deserialize;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     App, Error,
-    caller::Caller,
-    docs,
-    extract::{Language, Query, RequestId},
-    follow::{self, Own},
-    intake::{Draft, Intake, Received},
+    events::{self, Own},
+    extractors::{Caller, Language, Query, RequestId},
     metrics::Metrics,
+    openapi::{Describe as _, media},
+    uploads::{Received, Uploads},
 };
-use wait::Wait;
 
 pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/upload", post_with(upload, document))
 }
 
-/// A document that was accepted: its bytes are safe and its job is in the stream.
-pub struct Accepted {
-    pub job: Job,
-    pub own: Own,
-    pub events: follow::Events,
-}
-
-/// What is asked of the ingest workers.
-pub struct Job {
-    pub project: schemas::ProjectId,
-    pub document: DocumentId,
-    pub ingest: IngestDocument,
-}
-
-#[expect(clippy::too_many_arguments, reason = "each is one thing that the handler takes from the request")]
 async fn upload(
-    State(intake): State<Intake>,
-    State(nats): State<Nats>,
-    State(metrics): State<Arc<Metrics>>,
-    State(stopping): State<CancellationToken>,
-    caller: Caller,
-    id: RequestId,
-    Language(language): Language,
+    uploader: Uploader,
     Query(wait): Query<Wait>,
     request_headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Error> {
     let wait = wait.or_preferred(&request_headers)?;
-    let received = receive(&intake, &caller, &metrics, &request_headers, body, &[]).await?;
-    let mut accepted = accept(&nats, &metrics, &id, job(received, &caller)).await?;
+    let received = uploader.receive(&request_headers, body, &[]).await?;
+    let mut accepted = uploader.accept(received).await?;
     let Some(wait) = wait else {
-        return Ok(accepted_response(&accepted.job, language));
+        return Ok(uploader.accepted(&accepted));
     };
-    let mut response = match wait::for_end(&mut accepted, wait, language, &stopping).await {
+    let mut response = match uploader.wait(&mut accepted, wait).await {
         Some(indexed) => axum::Json(indexed?).into_response(),
-        None => accepted_response(&accepted.job, language),
+        None => uploader.accepted(&accepted),
     };
     if let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_secs())) {
         response.headers_mut().insert("preference-applied", applied);
@@ -89,141 +71,233 @@ async fn upload(
     Ok(response)
 }
 
-/// Reads the request and makes sure that this caller may put it where it says.
-pub async fn receive(
-    intake: &Intake,
-    caller: &Caller,
-    metrics: &Metrics,
-    request_headers: &HeaderMap,
-    body: Body,
-    wanted: &[&str],
-) -> Result<Received, Problem> {
-    let received = intake
-        .receive(request_headers, body, wanted, |metadata| {
-            caller.may_write(metadata.project_id.as_ref().unwrap_or(&caller.default_project()))
-        })
-        .await
-        .inspect_err(|_| metrics.upload("refused"))?;
-    metrics.upload_bytes.with_label_values::<&str>(&[]).inc_by(received.file.stored.size);
-    Ok(received)
+/// How long a client wants to wait.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+struct Wait {
+    /// Answer when the document is searchable, at the latest after this many seconds: 1 to 300. The header
+    /// `Prefer: wait=SECONDS` says the same.
+    #[serde(default, deserialize_with = "lenient::integer")]
+    #[schemars(range(min = 1, max = 300))]
+    wait: Option<i64>,
 }
 
-/// The same file, name, number and revision in the same project is the same document, however often it is sent.
-pub fn job(received: Received, caller: &Caller) -> (Job, Draft) {
-    let Received { file, mut metadata, .. } = received;
-    // Records of an import say themselves where they belong, unless the upload says it for all of them.
-    let record_scope = metadata.project_id.is_none().then(|| caller.scope().clone());
-    let project = metadata.project_id.take().unwrap_or_else(|| caller.default_project());
-    let document = DocumentId::of_content(
-        &project,
-        &file.filename,
-        &metadata.number,
-        &metadata.revision,
-        &file.stored.sha256,
-    );
-    let object =
-        ObjectRef { name: file.draft.name().to_owned(), size: file.stored.size, sha256: file.stored.sha256 };
-    let ingest = IngestDocument {
-        source: Source::Object(object),
-        metadata,
-        filename: file.filename,
-        media_type: file.media_type,
-        parent: None,
-        record_scope,
-    };
-    (Job { project, document, ingest }, file.draft)
-}
+const MAX_WAIT: i64 = 300;
 
-/// Puts the job into the stream. From the acknowledgement on, the document is not lost any more.
-pub async fn accept(
-    nats: &Nats,
-    metrics: &Metrics,
-    id: &RequestId,
-    (job, draft): (Job, Draft),
-) -> Result<Accepted, Problem> {
-    publish(nats, id, job, draft)
-        .await
-        .inspect(|_| metrics.upload("accepted"))
-        .inspect_err(|_| metrics.upload("refused"))
-}
-
-async fn publish(nats: &Nats, id: &RequestId, job: Job, draft: Draft) -> Result<Accepted, Problem> {
-    let payload = serde_json::to_vec(&job.ingest).map_err(|error| {
-        tracing::error!(%error, "serializing a job");
-        Problem::internal()
-    })?;
-    if payload.len() > MAX_JOB_BYTES {
-        return Err(Problem::field("metadata", "es demasiado grande.", "is too large."));
+impl Wait {
+    /// The parameter, else the `Prefer` header: a preference that cannot be met is no error.
+    fn or_preferred(self, headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
+        in_range("wait", self.wait, 1, MAX_WAIT)?;
+        let seconds = self.wait.or_else(|| preferred(headers).map(|seconds| seconds.min(MAX_WAIT)));
+        Ok(seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs))
     }
-    // Subscribed first, so that no event of this job can be missed.
-    let events = follow::events(nats, &job.project, &job.document).await?;
-    let own = Own { request_id: id.0.clone(), since: Utc::now() };
-    let context = id.context();
-    let mut map = context.headers();
-    map.insert(headers::MESSAGE_ID, uuid::Uuid::now_v7().to_string().as_str());
-    map.insert(headers::ANNOUNCED, "1");
-    let subject = job.ingest.subject(&job.project, &job.document);
-    match nats.publish_raw(subject, map, Bytes::from(payload)).await {
-        Ok(()) => draft.keep(),
-        Err(publish::Error::Full) => return Err(Problem::overloaded()),
-        Err(error) => {
-            // Perhaps the stream has the job and only its answer was lost. Then the job must find its bytes: an object
-            // nobody needs costs space, a missing one would fail a document.
-            tracing::warn!(%error, cause = ?std::error::Error::source(&error), object = draft.name(), "publishing a job");
-            draft.keep();
-            return Err(Problem::unavailable());
+}
+
+fn preferred(headers: &HeaderMap) -> Option<i64> {
+    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    preferences.flat_map(|value| value.split([',', ';'])).find_map(|preference| {
+        let (name, seconds) = preference.split_once('=')?;
+        let seconds: i64 = seconds.trim().parse().ok()?;
+        (name.trim().eq_ignore_ascii_case("wait") && seconds > 0).then_some(seconds)
+    })
+}
+
+/// Takes an upload from its caller to the queue.
+#[derive(Clone)]
+pub struct Uploader {
+    uploads: Uploads,
+    nats: Nats,
+    metrics: Arc<Metrics>,
+    stopping: CancellationToken,
+    language: Language,
+    pub caller: Caller,
+    pub id: RequestId,
+}
+
+/// A document that was accepted: its bytes are safe and its job is in the stream.
+pub struct Accepted {
+    pub project: ProjectId,
+    pub document: DocumentId,
+    filename: String,
+    title: String,
+    own: Own,
+    events: events::Events,
+}
+
+impl Uploader {
+    /// Reads the request and makes sure that this caller may put it where it says.
+    pub async fn receive(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        wanted: &[&str],
+    ) -> Result<Received, Problem> {
+        let caller = &self.caller;
+        let received = self.uploads.receive(headers, body, wanted, |metadata| {
+            caller.may_write(metadata.project_id.as_ref().unwrap_or(&caller.default_project()))
+        });
+        let received = received.await.inspect_err(|_| self.metrics.upload("refused"))?;
+        self.metrics.upload_bytes.with_label_values::<&str>(&[]).inc_by(received.stored.size);
+        Ok(received)
+    }
+
+    /// Puts the job into the stream. From the acknowledgement on, the document is not lost any more.
+    pub async fn accept(&self, received: Received) -> Result<Accepted, Problem> {
+        let accepted = self.publish(received).await;
+        self.metrics.upload(if accepted.is_ok() { "accepted" } else { "refused" });
+        accepted
+    }
+
+    async fn publish(&self, received: Received) -> Result<Accepted, Problem> {
+        let Received { filename, media_type, stored, object, mut metadata, .. } = received;
+        // Records of an import say themselves where they belong, unless the upload says it for all of them.
+        let record_scope = metadata.project_id.is_none().then(|| self.caller.scope().clone());
+        let project = metadata.project_id.take().unwrap_or_else(|| self.caller.default_project());
+        // The same file, name, number and revision in the same project is the same document, however often it is sent.
+        let document =
+            DocumentId::of_content(&project, &filename, &metadata.number, &metadata.revision, &stored.sha256);
+        let job = IngestDocument {
+            source: Source::Object(ObjectRef {
+                name: object.name().to_owned(),
+                size: stored.size,
+                sha256: stored.sha256,
+            }),
+            metadata,
+            filename: filename.clone(),
+            media_type,
+            parent: None,
+            record_scope,
+        };
+        let payload = serde_json::to_vec(&job).map_err(|error| {
+            tracing::error!(%error, "serializing a job");
+            Problem::internal()
+        })?;
+        if payload.len() > MAX_JOB_BYTES {
+            return Err(messages::http::metadata_too_large().about("metadata"));
+        }
+        // Subscribed first, so that no event of this job can be missed.
+        let events = events::subscribe(&self.nats, &project, &document).await?;
+        let own = Own { request_id: self.id.0.clone(), since: Utc::now() };
+        let context = self.id.context();
+        let mut map = context.headers();
+        map.insert(headers::MESSAGE_ID, uuid::Uuid::now_v7().to_string().as_str());
+        map.insert(headers::ANNOUNCED, "1");
+        match self.nats.publish_raw(job.subject(&project, &document), map, payload.into()).await {
+            Ok(()) => object.keep(),
+            Err(publish::Error::Full) => return Err(Problem::overloaded()),
+            Err(error) => {
+                // Perhaps the stream has the job and only its answer was lost. Then the job must find its bytes: an
+                // object that no job needs costs space, a missing one would fail a document.
+                tracing::warn!(%error, cause = ?std::error::Error::source(&error), object = object.name(), "publishing a job");
+                object.keep();
+                return Err(Problem::unavailable());
+            }
+        }
+        let mut queued = DocumentEvent::new(EventKind::Queued, project.clone(), document.clone(), own.since);
+        queued.request_id.clone_from(&own.request_id);
+        queued.title.clone_from(&job.metadata.title);
+        queued.revision.clone_from(&job.metadata.revision);
+        if let Err(error) = self.nats.publish(queued.subject(), &context, None, &queued).await {
+            tracing::warn!(%error, "announcing a queued document");
+        }
+        Ok(Accepted { project, document, filename, title: job.metadata.title, own, events })
+    }
+
+    /// What became of the upload; `None` when it is still under way after `patience`, or when this process has to stop:
+    /// the document is safe, and its client can ask another process.
+    pub async fn wait(
+        &self,
+        accepted: &mut Accepted,
+        patience: Duration,
+    ) -> Option<Result<UploadIndexed, Problem>> {
+        let end = timeout(patience, accepted.events.end(&accepted.own));
+        let event = self.stopping.run_until_cancelled(end).await?.ok()??;
+        Some(match event.event {
+            EventKind::Failed => {
+                let why = event.reason.map_or_else(messages::http::not_processed, |reason| reason.message);
+                Err(why.problem(ProblemKind::NoText))
+            }
+            EventKind::Deleted => Err(messages::http::deleted_meanwhile().problem(ProblemKind::Conflict)),
+            _ => Ok(self.indexed(accepted, event)),
+        })
+    }
+
+    fn indexed(&self, accepted: &Accepted, event: DocumentEvent) -> UploadIndexed {
+        let superseded = event.event == EventKind::Superseded;
+        let message = if superseded { messages::http::superseded() } else { messages::http::indexed() };
+        let titles = [&event.title, &accepted.title, &accepted.filename];
+        UploadIndexed {
+            status: "success".to_owned(),
+            message: message.in_language(self.language.0).to_owned(),
+            data: IndexedData {
+                document_id: accepted.document.clone(),
+                filename: accepted.filename.clone(),
+                project_id: accepted.project.clone(),
+                title: titles.into_iter().find(|title| !title.is_empty()).cloned().unwrap_or_default(),
+                chunks_created: if superseded { 0 } else { event.chunks.unwrap_or_default() },
+                text_length: event.text_length.unwrap_or_default(),
+            },
         }
     }
-    let mut queued =
-        DocumentEvent::new(EventKind::Queued, job.project.clone(), job.document.clone(), own.since);
-    queued.request_id.clone_from(&own.request_id);
-    queued.title.clone_from(&job.ingest.metadata.title);
-    queued.revision.clone_from(&job.ingest.metadata.revision);
-    if let Err(error) = nats.publish(queued.subject(), &context, None, &queued).await {
-        tracing::warn!(%error, "announcing a queued document");
+
+    fn accepted(&self, accepted: &Accepted) -> Response {
+        let status_url = accepted.status_url();
+        let location = HeaderValue::from_str(&status_url);
+        let body = UploadAccepted {
+            status: "accepted".to_owned(),
+            message: messages::http::accepted().in_language(self.language.0).to_owned(),
+            data: AcceptedData {
+                document_id: accepted.document.clone(),
+                filename: accepted.filename.clone(),
+                project_id: accepted.project.clone(),
+                status_url,
+            },
+        };
+        let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
+        if let Ok(location) = location {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
     }
-    Ok(Accepted { job, own, events })
 }
 
-fn accepted_response(job: &Job, language: UiLanguage) -> Response {
-    let status_url = status_url(job);
-    let message = match language {
-        UiLanguage::Spanish => "Documento recibido; se está procesando.",
-        UiLanguage::English => "Document accepted; it is being processed.",
-    };
-    let body = UploadAccepted {
-        status: "accepted".to_owned(),
-        message: message.to_owned(),
-        data: AcceptedData {
-            document_id: job.document.clone(),
-            filename: job.ingest.filename.clone(),
-            project_id: job.project.clone(),
-            status_url: status_url.clone(),
-        },
-    };
-    let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
-    if let Ok(location) = HeaderValue::from_str(&status_url) {
-        response.headers_mut().insert(header::LOCATION, location);
+impl Accepted {
+    /// With the project, because two projects may hold documents of the same id.
+    pub fn status_url(&self) -> String {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let document = self.document.as_str();
+        let plain = document.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let id = if plain { document.to_owned() } else { encoded(document) };
+        format!("/documents/{id}?project_id={}", encoded(self.project.as_str()))
     }
-    response
 }
 
-/// With the project, because two projects may hold documents of the same id.
-pub fn status_url(job: &Job) -> String {
-    let encoded = |text: &str| {
-        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
-    let document = job.document.as_str();
-    let id = if document.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-        document.to_owned()
-    } else {
-        encoded(document)
-    };
-    format!("/documents/{id}?project_id={}", encoded(job.project.as_str()))
+impl FromRequestParts<App> for Uploader {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        Ok(Self {
+            uploads: app.uploads.clone(),
+            nats: app.nats.clone(),
+            metrics: app.metrics.clone(),
+            stopping: app.stopping.clone(),
+            language: Language::from_request_parts(parts, app).await?,
+            caller: Caller::from_request_parts(parts, app).await?,
+            id: RequestId::from_request_parts(parts, app).await?,
+        })
+    }
 }
 
-/// The multipart body of an upload.
-pub fn form(extra: &[(&str, &str)]) -> RequestBody {
+impl OperationInput for Uploader {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        Caller::operation_input(ctx, operation);
+    }
+}
+
+/// Documents the multipart body of an upload.
+pub fn document_form<'t>(
+    mut operation: TransformOperation<'t>,
+    extra: &[(&str, &str)],
+) -> TransformOperation<'t> {
     let mut properties = serde_json::json!({
         "file": {
             "type": "string",
@@ -244,41 +318,45 @@ pub fn form(extra: &[(&str, &str)]) -> RequestBody {
         properties[*name] = serde_json::json!({ "type": "string", "description": description });
         required.push(name);
     }
-    let schema = SchemaObject {
-        json_schema: schemars::json_schema!({ "type": "object", "properties": properties, "required": required }),
-        external_docs: None,
-        example: None,
-    };
+    let form = json_schema!({ "type": "object", "properties": properties, "required": required });
     let mut body = RequestBody { required: true, ..RequestBody::default() };
-    body.content
-        .insert("multipart/form-data".to_owned(), MediaType { schema: Some(schema), ..MediaType::default() });
-    body
+    body.content.insert("multipart/form-data".to_owned(), media(form));
+    operation.inner_mut().request_body = Some(ReferenceOr::Item(body));
+    operation
 }
 
-fn document(mut operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    operation.inner_mut().request_body = Some(ReferenceOr::Item(form(&[])));
-    let operation = operation
-        .id("upload")
-        .tag("documents")
-        .summary("Uploads a document, or a file of Aconex records.")
+fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    document_form(operation, &[])
+        .describe("upload", "documents", "Uploads a document, or a file of Aconex records.")
         .description(
             "202 means that the file is safe and will be indexed; `status_url` tells how far it is. With `wait`, the \
              answer comes when the document is searchable, or as 202 when the time is over.",
         )
-        .response_with::<200, axum::Json<UploadIndexed>, _>(|response| response.description("It is searchable now."))
-        .response_with::<202, axum::Json<UploadAccepted>, _>(|response| response.description("Accepted and safe."));
-    let operation = docs::header(operation, 202, "Location", "Where to ask how far it is.");
-    docs::refuses(
-        operation,
-        &[BadRequest, RequestTimeout, Conflict, TooLarge, UnsupportedMediaType, NoText, Unavailable],
-    )
+        .replies::<200, axum::Json<UploadIndexed>>("It is searchable now.")
+        .replies::<202, axum::Json<UploadAccepted>>("Accepted and safe.")
+        .header(202, "Location", "Where to ask how far it is.")
+        .refuses(&[BadRequest, RequestTimeout, Conflict, TooLarge, UnsupportedMediaType, NoText, Unavailable])
 }
 
-/// A document that ended as failed, told to whoever waited for it.
-pub fn failed(reason: Option<schemas::document::Reason>) -> Problem {
-    let detail = reason.map_or_else(
-        || schemas::Message::new("El documento no se pudo procesar.", "The document could not be processed."),
-        |reason| reason.message,
-    );
-    Problem { kind: ProblemKind::NoText, detail, retry_after: None }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_a_parameter_or_a_preference() {
+        let wait = |parameter, prefer: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("prefer", prefer.parse().unwrap());
+            Wait { wait: parameter }.or_preferred(&headers).map(|wait| wait.map(|wait| wait.as_secs()))
+        };
+        assert_eq!(wait(Some(5), "wait=9"), Ok(Some(5)));
+        assert_eq!(wait(None, "respond-async, wait=9"), Ok(Some(9)));
+        assert_eq!(wait(None, "Wait = 9000"), Ok(Some(300)));
+        for ignored in ["", "wait=x", "wait=0", "handling=strict"] {
+            assert_eq!(wait(None, ignored), Ok(None), "{ignored}");
+        }
+        for refused in [0, 301] {
+            assert!(wait(Some(refused), "").unwrap_err().detail.en.starts_with("wait: "));
+        }
+    }
 }

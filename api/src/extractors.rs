@@ -1,28 +1,26 @@
 //! What handlers take from a request. A request that cannot be read is refused in the one shape, and the field named.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use aide::{
-    OperationInput,
-    generate::GenContext,
-    openapi::{Operation, Parameter, ParameterSchemaOrContent, ReferenceOr},
-};
+use aide::{OperationInput, generate::GenContext, openapi::Operation};
 use axum::{
-    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+    extract::{FromRef, FromRequest, FromRequestParts, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
-use platform::nats;
-use schemars::{JsonSchema, Schema};
+use platform::nats::{self, request::Requester};
+use schemars::JsonSchema;
 use schemas::{
-    Problem, ProblemKind,
+    Problem, ProblemKind, ProjectId, Scope,
+    account::{self, CallerLimits, Role, refusal},
     lenient::{self, Form},
+    messages,
     problem::UiLanguage,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::Error;
+use crate::{Error, config::Requests, openapi};
 
 /// How long a small body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
@@ -79,6 +77,101 @@ impl<S: Sync> FromRequestParts<S> for Language {
 
 impl OperationInput for Language {}
 
+/// Who sent the request and from where, as [`crate::authentication`] found out.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub account: Arc<account::Caller>,
+    pub address: Arc<str>,
+}
+
+impl Caller {
+    pub fn scope(&self) -> &Scope {
+        &self.account.scope
+    }
+
+    /// Somebody without a token, who is known by the address alone.
+    pub fn of_address(address: String, role: Role, scope: Scope) -> Self {
+        let account = account::Caller {
+            id: format!("ip:{address}"),
+            user_id: None,
+            name: String::new(),
+            role,
+            scope,
+            limits: CallerLimits::default(),
+        };
+        Self { account: Arc::new(account), address: address.into() }
+    }
+
+    pub fn require(&self, role: Role) -> Result<(), Problem> {
+        if self.account.role >= role { Ok(()) } else { Err(refusal::role(role)) }
+    }
+
+    pub fn may_write(&self, project: &ProjectId) -> Result<(), Problem> {
+        self.require(Role::Write)?;
+        if self.scope().allows(project) { Ok(()) } else { Err(refusal::project()) }
+    }
+
+    /// Where an upload goes that names no project: into the caller's project when it has exactly one.
+    pub fn default_project(&self) -> ProjectId {
+        match self.scope() {
+            Scope::Projects(projects) if projects.len() == 1 => projects[0].clone(),
+            _ => ProjectId::default_project(),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| {
+            tracing::error!("a route takes a caller but has no authentication in front of it");
+            Problem::internal().into()
+        })
+    }
+}
+
+impl OperationInput for Caller {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        operation.security = ["token", "api_key"]
+            .into_iter()
+            .map(|scheme| [(scheme.to_owned(), Vec::new())].into_iter().collect())
+            .collect();
+    }
+}
+
+/// Asks a query worker something small on behalf of the request.
+#[derive(Clone)]
+pub struct Lookup {
+    requester: Requester,
+    patience: Duration,
+    pub id: RequestId,
+}
+
+impl Lookup {
+    pub async fn ask<Q: schemas::Request>(&self, query: &Q) -> Result<Q::Reply, Problem> {
+        self.requester.ask(&self.id.context(), query, self.patience).await
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Lookup
+where
+    Requester: FromRef<S>,
+    Arc<Requests>: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        Ok(Self {
+            requester: Requester::from_ref(state),
+            patience: Arc::<Requests>::from_ref(state).lookup_patience(),
+            id: RequestId::from_request_parts(parts, state).await?,
+        })
+    }
+}
+
+impl OperationInput for Lookup {}
+
 /// A JSON body.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
@@ -88,17 +181,17 @@ impl<S: Send + Sync, T: Form> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
         if !may_be_json(request.headers()) {
-            return Err(Problem::new(
-                ProblemKind::UnsupportedMediaType,
-                "El cuerpo debe ser JSON (Content-Type: application/json).",
-                "The body must be JSON (Content-Type: application/json).",
-            )
-            .into());
+            return Err(messages::http::not_json().problem(ProblemKind::UnsupportedMediaType).into());
         }
         let bytes = tokio::time::timeout(BODY_PATIENCE, Bytes::from_request(request, state))
             .await
-            .map_err(|_| stalled())?
-            .map_err(|rejection| unread(&rejection))?;
+            .map_err(|_| messages::http::stalled().problem(ProblemKind::RequestTimeout))?
+            .map_err(|rejection| match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    messages::http::too_large("1 MiB").problem(ProblemKind::TooLarge)
+                }
+                _ => messages::http::body_incomplete().problem(ProblemKind::BadRequest),
+            })?;
         lenient::read("", &bytes).map(Self).map_err(Error)
     }
 }
@@ -122,10 +215,9 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
                 .map_err(|rejection| lenient::misfit("query string", &rejection.body_text()))?;
         let mut fields = Map::new();
         for (name, value) in pairs.into_iter().filter(|(_, value)| !value.trim().is_empty()) {
-            // No parameter means it, and a database cannot hold it.
+            // PostgreSQL cannot store a NUL, and no parameter needs one.
             if value.contains('\0') {
-                let (es, en) = ("contiene un carácter NUL.", "contains a NUL character.");
-                return Err(Problem::field(&name, es, en).into());
+                return Err(messages::fields::nul().about(&name).into());
             }
             fields.insert(name, Value::String(value));
         }
@@ -137,35 +229,7 @@ impl<T: JsonSchema> OperationInput for Query<T> {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
         let known = operation.parameters.len();
         axum::extract::Query::<T>::operation_input(ctx, operation);
-        for parameter in operation.parameters.iter_mut().skip(known) {
-            if let ReferenceOr::Item(Parameter::Query { parameter_data, allow_empty_value, .. }) = parameter {
-                *allow_empty_value = Some(true);
-                if let ParameterSchemaOrContent::Schema(schema) = &mut parameter_data.format {
-                    without_null(&mut schema.json_schema);
-                }
-            }
-        }
-    }
-}
-
-/// A query string has no null: an optional parameter is simply not there.
-fn without_null(schema: &mut Schema) {
-    let Some(object) = schema.as_object_mut() else { return };
-    object.remove("default");
-    if let Some(Value::Array(types)) = object.get_mut("type") {
-        types.retain(|kind| kind != "null");
-        if let [only] = types.as_slice() {
-            let only = only.clone();
-            object.insert("type".to_owned(), only);
-        }
-    }
-    if let Some(Value::Array(options)) = object.get_mut("anyOf") {
-        options.retain(|option| option["type"] != "null");
-        if let [Value::Object(only)] = options.as_slice() {
-            let only = only.clone();
-            object.remove("anyOf");
-            object.extend(only);
-        }
+        operation.parameters.iter_mut().skip(known).for_each(openapi::make_optional);
     }
 }
 
@@ -205,78 +269,5 @@ fn may_be_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-fn unread(rejection: &BytesRejection) -> Problem {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        too_large("1 MiB")
-    } else {
-        Problem::new(
-            ProblemKind::BadRequest,
-            "El cuerpo de la petición no llegó completo.",
-            "The body of the request did not arrive whole.",
-        )
-    }
-}
-
-pub fn too_large(limit: &str) -> Problem {
-    Problem::new(
-        ProblemKind::TooLarge,
-        format!("Es demasiado grande: el máximo es {limit}."),
-        format!("It is too large: the limit is {limit}."),
-    )
-}
-
-pub fn stalled() -> Problem {
-    Problem::new(
-        ProblemKind::RequestTimeout,
-        "La petición dejó de llegar. Envíela de nuevo.",
-        "The request stopped arriving. Send it again.",
-    )
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use schemas::document::ListFilter;
-
-    async fn query(uri: &str) -> Result<ListFilter, Problem> {
-        let (mut parts, ()) = axum::http::Request::builder().uri(uri).body(()).unwrap().into_parts();
-        Query::<ListFilter>::from_request_parts(&mut parts, &())
-            .await
-            .map(|query| query.0)
-            .map_err(|error| error.0)
-    }
-
-    #[test]
-    fn json_need_not_say_that_it_is_json() {
-        let may_be = |media_type: &str| {
-            let value = media_type.parse().unwrap();
-            may_be_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, value)]))
-        };
-        assert!(may_be_json(&HeaderMap::new()) && may_be("") && may_be("Application/JSON; charset=utf-8"));
-        assert!(!may_be("text/plain") && !may_be("application/x-www-form-urlencoded"));
-    }
-
-    #[tokio::test]
-    async fn query_parameters_are_named_and_blank_ones_absent() {
-        let filter = query(
-            "/documents?project_id=Torre%20Norte&state=&doc_type=+&number=+A-1%20&limit=7&limit=5&cursor&unknown=1",
-        )
-        .await
-        .unwrap();
-        let expected = ListFilter {
-            project_id: Some("Torre Norte".parse().unwrap()),
-            number: Some("A-1".to_owned()),
-            limit: Some(5),
-            ..ListFilter::default()
-        };
-        assert_eq!(filter, expected);
-        for (uri, detail) in [
-            ("/d?limit=x", "limit: debe ser un número entero."),
-            ("/d?state=gone", "state: debe ser uno de: queued, processing, indexed, failed, superseded."),
-            ("/d?category=a%00b", "category: contiene un carácter NUL."),
-            ("/d?project_id=x%0Ay", "project_id: no puede contener caracteres de control."),
-        ] {
-            assert_eq!(query(uri).await.unwrap_err().detail.es, detail, "{uri}");
-        }
-    }
-}
+mod tests;

@@ -1,14 +1,16 @@
 //! The web page: static files inside the program.
 
+use aide::axum::ApiRouter;
 use axum::{
     extract::Path,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
+    routing::get,
 };
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Error, edge};
+use crate::{App, Error, middleware};
 
 struct Asset {
     name: &'static str,
@@ -18,11 +20,11 @@ struct Asset {
 
 macro_rules! assets {
     ($($name:literal $media_type:literal),* $(,)?) => {
-        [$(Asset { name: $name, media_type: $media_type, content: include_str!(concat!("../web/", $name)) }),*]
+        [$(Asset { name: $name, media_type: $media_type, content: include_str!(concat!("../../web/", $name)) }),*]
     };
 }
 
-static PAGE: &str = include_str!("../web/index.html");
+static PAGE: &str = include_str!("../../web/index.html");
 static ASSETS: [Asset; 9] = assets![
     "app.js" "text/javascript",
     "chat.js" "text/javascript",
@@ -39,20 +41,23 @@ static ASSETS: [Asset; 9] = assets![
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
 
-pub async fn page(headers: HeaderMap) -> Response {
+pub fn routes() -> ApiRouter<App> {
+    ApiRouter::new().route("/", get(page)).route("/assets/{name}", get(asset))
+}
+
+async fn page(headers: HeaderMap) -> Response {
     file(&headers, "text/html; charset=utf-8", PAGE)
 }
 
-pub async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
+async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
     match ASSETS.iter().find(|asset| asset.name == name) {
         Some(asset) => Ok(file(&headers, asset.media_type, asset.content)),
-        None => Err(edge::not_found().await),
+        None => Err(middleware::not_found().await),
     }
 }
 
 fn file(asked: &HeaderMap, media_type: &'static str, content: &'static str) -> Response {
-    let digest = Sha256::digest(content.as_bytes());
-    let tag = format!("\"{}\"", digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>());
+    let tag = format!("\"{}\"", schemas::text::hex(&Sha256::digest(content)[..8]));
     let fresh = asked.get(header::IF_NONE_MATCH).is_some_and(|value| value == tag.as_str());
     let mut response = if fresh { StatusCode::NOT_MODIFIED.into_response() } else { content.into_response() };
     let headers = response.headers_mut();

@@ -1,9 +1,8 @@
 //! Receiving an upload: a multipart request whose file goes piece by piece into the object store.
 
-mod draft;
-mod filename;
-mod formats;
-mod parts;
+mod file;
+mod multipart;
+mod object;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -12,41 +11,37 @@ use axum::{
     http::{HeaderMap, header},
 };
 use platform::nats::objects::{Objects, Stored};
-use schemas::{Metadata, Problem, ProblemKind, lenient};
+use schemas::{Metadata, Problem, ProblemKind, lenient, messages::http};
 use tokio::sync::Semaphore;
 
-use self::parts::{Part, Parts};
-pub use draft::Draft;
+use self::multipart::{Multipart, Part};
+pub use object::Object;
 
 /// Longest text part: metadata, a question.
 const MAX_TEXT: usize = 64 * 1024;
 
 #[derive(Clone)]
-pub struct Intake {
+pub struct Uploads {
     pub objects: Objects,
     pub max_file_mb: u64,
     pub stall: Duration,
-    /// Uploads being received.
-    pub slots: Arc<Semaphore>,
+    /// For uploads that are being received.
+    pub permits: Arc<Semaphore>,
 }
 
 /// A request that was read whole.
 pub struct Received {
-    pub file: ReceivedFile,
+    pub filename: String,
+    pub media_type: String,
+    pub stored: Stored,
+    /// The stored bytes. They are deleted when this is dropped, unless they are kept for a document.
+    pub object: Object,
     pub metadata: Metadata,
     /// The text parts that the route asked for, by name.
     pub texts: HashMap<String, String>,
 }
 
-pub struct ReceivedFile {
-    pub filename: String,
-    pub media_type: String,
-    pub stored: Stored,
-    /// Deletes the stored bytes when dropped; the caller keeps them once they belong to a document.
-    pub draft: Draft,
-}
-
-impl Intake {
+impl Uploads {
     /// Reads the request. `metadata` may come before or after `file`; `check` sees it as soon as it is there, so that a
     /// refusal need not wait for the file. Further text parts are kept when `wanted`, and skipped otherwise.
     pub async fn receive(
@@ -56,47 +51,35 @@ impl Intake {
         wanted: &[&str],
         check: impl Fn(&Metadata) -> Result<(), Problem>,
     ) -> Result<Received, Problem> {
-        let Ok(_slot) = self.slots.try_acquire() else {
-            return Err(Problem::overloaded());
-        };
+        let _permit = self.permits.try_acquire().map_err(|_| Problem::overloaded())?;
         let max = self.max_file_mb.saturating_mul(1024 * 1024);
-        let mut parts = Parts::new(headers, body, max, self.stall)?;
-        if content_length(headers).is_some_and(|length| length > max.saturating_add(parts::OVERHEAD)) {
-            parts.drain().await;
-            return Err(self.too_large());
-        }
-        let result = self.read(&mut parts, wanted, &check).await;
+        let mut multipart = Multipart::new(headers, body, max, self.stall)?;
+        let length =
+            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let result = if length.is_some_and(|length: u64| length > max.saturating_add(multipart::OVERHEAD)) {
+            Err(self.too_large())
+        } else {
+            self.read(&mut multipart, wanted, &check).await
+        };
         if result.is_err() {
             // A client that is still sending would see a broken connection instead of the answer.
-            parts.drain().await;
+            multipart.drain().await;
         }
         result
     }
 
     async fn read(
         &self,
-        parts: &mut Parts,
+        multipart: &mut Multipart,
         wanted: &[&str],
         check: &impl Fn(&Metadata) -> Result<(), Problem>,
     ) -> Result<Received, Problem> {
         let (mut file, mut metadata, mut texts) = (None, None, HashMap::new());
-        while let Some(mut part) = parts.next().await? {
+        while let Some(mut part) = multipart.next().await? {
             match part.name.clone().as_str() {
-                "file" if file.is_some() => {
-                    return Err(Problem::field(
-                        "file",
-                        "hay más de un archivo.",
-                        "there is more than one file.",
-                    ));
-                }
+                "file" if file.is_some() => return Err(http::several_files().about("file")),
                 "file" => file = Some(self.store(&mut part).await?),
-                "metadata" if metadata.is_some() => {
-                    return Err(Problem::field(
-                        "metadata",
-                        "aparece más de una vez.",
-                        "is there more than once.",
-                    ));
-                }
+                "metadata" if metadata.is_some() => return Err(http::repeated().about("metadata")),
                 "metadata" => {
                     let read = read_metadata(&part.text("metadata", MAX_TEXT).await?)?;
                     check(&read)?;
@@ -109,27 +92,21 @@ impl Intake {
                 _ => drop(part.text("body", MAX_TEXT).await?),
             }
         }
-        let file = file.ok_or_else(|| Problem::field("file", "falta el archivo.", "the file is missing."))?;
-        let metadata = match metadata {
-            Some(metadata) => metadata,
-            None => {
-                let none = Metadata::default();
-                check(&none)?;
-                none
-            }
-        };
-        Ok(Received { file, metadata, texts })
+        let (filename, media_type, stored, object) = file.ok_or_else(|| http::no_file().about("file"))?;
+        if metadata.is_none() {
+            check(&Metadata::default())?;
+        }
+        let metadata = metadata.unwrap_or_default();
+        Ok(Received { filename, media_type, stored, object, metadata, texts })
     }
 
-    async fn store(&self, part: &mut Part<'_>) -> Result<ReceivedFile, Problem> {
-        let filename =
-            part.filename.as_deref().and_then(filename::tidy).ok_or_else(|| {
-                Problem::field("file", "el archivo no tiene nombre.", "the file has no name.")
-            })?;
-        let media_type = formats::media_type(&filename, part.media_type.as_deref());
-        formats::check(&filename, &media_type)?;
+    async fn store(&self, part: &mut Part<'_>) -> Result<(String, String, Stored, Object), Problem> {
+        let filename = part.filename.as_deref().and_then(file::tidy_name);
+        let filename = filename.ok_or_else(|| http::no_file_name().about("file"))?;
+        let media_type = file::media_type(&filename, part.media_type.as_deref());
+        file::check(&filename, &media_type)?;
         let max = self.max_file_mb.saturating_mul(1024 * 1024);
-        let (mut writer, mut size) = (draft::write(self.objects.clone()), 0_u64);
+        let (mut writer, mut size) = (object::write(self.objects.clone()), 0_u64);
         while let Some(piece) = part.piece().await? {
             size = size.saturating_add(piece.len() as u64);
             if size > max {
@@ -140,26 +117,18 @@ impl Intake {
             }
         }
         if size == 0 {
-            return Err(Problem::new(
-                ProblemKind::NoText,
-                "El archivo está vacío (0 bytes).",
-                "The file is empty (0 bytes).",
-            ));
+            return Err(http::empty_file().problem(ProblemKind::NoText));
         }
-        let (draft, stored) = writer.finish().await.map_err(|error| {
+        let (object, stored) = writer.finish().await.map_err(|error| {
             tracing::error!(error = format!("{error:#}"), "storing an upload");
             Problem::unavailable()
         })?;
-        Ok(ReceivedFile { filename, media_type, stored, draft })
+        Ok((filename, media_type, stored, object))
     }
 
     fn too_large(&self) -> Problem {
-        crate::extract::too_large(&format!("{} MiB", self.max_file_mb))
+        http::too_large(&format!("{} MiB", self.max_file_mb)).problem(ProblemKind::TooLarge)
     }
-}
-
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The `metadata` part: a JSON object, or nothing.

@@ -16,23 +16,23 @@ use tokio_stream::wrappers::ReceiverStream;
 const WAITING: usize = 4;
 
 /// An object that is deleted when this is dropped, unless it was [kept](Self::keep).
-pub struct Draft {
+pub struct Object {
     name: String,
     objects: Option<Objects>,
 }
 
-impl Draft {
+impl Object {
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// It belongs to a document now.
+    /// Keeps it: it belongs to a document now.
     pub fn keep(mut self) {
         self.objects = None;
     }
 }
 
-impl Drop for Draft {
+impl Drop for Object {
     fn drop(&mut self) {
         if let Some(objects) = self.objects.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
@@ -51,7 +51,7 @@ impl Drop for Draft {
 pub struct Writer {
     pieces: mpsc::Sender<Bytes>,
     complete: Arc<AtomicBool>,
-    task: JoinHandle<anyhow::Result<(Draft, Stored)>>,
+    task: JoinHandle<anyhow::Result<(Object, Stored)>>,
 }
 
 /// Storing runs in a task of its own: when a client goes away, its request's future is dropped, and what was stored so
@@ -62,11 +62,11 @@ pub fn write(objects: Objects) -> Writer {
     let name = uuid::Uuid::now_v7().to_string();
     let whole = complete.clone();
     let task = tokio::spawn(async move {
-        let draft = Draft { name: name.clone(), objects: Some(objects.clone()) };
+        let object = Object { name: name.clone(), objects: Some(objects.clone()) };
         let stored =
             objects.put(&name, ReceiverStream::new(incoming).map(Ok)).await.context("the object store")?;
         anyhow::ensure!(whole.load(Ordering::Acquire), "the client went away");
-        Ok((draft, stored))
+        Ok((object, stored))
     });
     Writer { pieces, complete, task }
 }
@@ -78,7 +78,7 @@ impl Writer {
     }
 
     /// The file is whole. Returns when it is safe.
-    pub async fn finish(self) -> anyhow::Result<(Draft, Stored)> {
+    pub async fn finish(self) -> anyhow::Result<(Object, Stored)> {
         self.complete.store(true, Ordering::Release);
         drop(self.pieces);
         self.task.await.context("the storing task")?

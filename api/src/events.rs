@@ -1,4 +1,4 @@
-//! Following what becomes of one document.
+//! The events of one document, as the ingest workers publish them.
 
 use async_nats::Subscriber;
 use chrono::{DateTime, Utc};
@@ -11,7 +11,7 @@ pub struct Events(Subscriber);
 
 /// Subscribes. What is published afterwards on the same connection comes after the subscription, so that no event of it
 /// can be missed.
-pub async fn events(nats: &Nats, project: &ProjectId, document: &DocumentId) -> Result<Events, Problem> {
+pub async fn subscribe(nats: &Nats, project: &ProjectId, document: &DocumentId) -> Result<Events, Problem> {
     nats.client.subscribe(subjects::events_of(project, document)).await.map(Events).map_err(|error| {
         tracing::warn!(%error, "subscribing to events");
         Problem::unavailable()
@@ -32,7 +32,7 @@ impl Events {
         }
     }
 
-    /// The next event after which nothing more happens, among those of the work that `own` tells.
+    /// The next event of this request's own after which nothing more happens.
     pub async fn end(&mut self, own: &Own) -> Option<DocumentEvent> {
         loop {
             let event = self.next().await?;
@@ -43,7 +43,7 @@ impl Events {
     }
 }
 
-/// Tells the events of one piece of work from those of an earlier one on the same document.
+/// Tells the events that a request causes from earlier ones of the same document.
 pub struct Own {
     pub request_id: String,
     pub since: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! The outermost layer: every request gets an id, a span, one log line, its numbers, and errors in the one shape.
+//! What every request passes: it gets an id, a span, one log line, its metrics, and errors in the one shape.
 
 use std::{sync::Arc, time::Instant};
 
@@ -9,18 +9,19 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use platform::telemetry;
-use schemas::{Problem, ProblemKind};
+use schemas::{Problem, ProblemKind, messages, text};
 use tokio::sync::Semaphore;
 use tracing::{Instrument as _, Span, field::Empty};
 
 use crate::{
     Error, error,
-    extract::{Language, RequestId},
+    extractors::{Language, RequestId},
     metrics::Metrics,
 };
 
+/// What [`observe`] needs.
 #[derive(Clone)]
-pub struct Edge {
+pub struct Observer {
     pub metrics: Arc<Metrics>,
     /// Whether this process itself speaks TLS.
     pub tls: bool,
@@ -29,7 +30,7 @@ pub struct Edge {
 /// Paths that probes and scrapers ask for all the time: their log lines would hide the others.
 const QUIET: [&str; 3] = ["/health", "/ready", "/metrics"];
 
-pub async fn around(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+pub async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let language = Language::of(request.headers());
     let endpoint = endpoint(&request).to_owned();
@@ -48,8 +49,8 @@ pub async fn around(State(edge): State<Edge>, mut request: Request, next: Next) 
     );
     telemetry::adopt(&span, |name| Some(request.headers().get(name)?.to_str().ok()?.to_owned()));
     let quiet = QUIET.contains(&endpoint.as_str());
-    let mut watch = Watch {
-        edge: edge.clone(),
+    let mut ending = Ending {
+        metrics: observer.metrics,
         span: span.clone(),
         endpoint,
         method,
@@ -62,15 +63,15 @@ pub async fn around(State(edge): State<Edge>, mut request: Request, next: Next) 
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         error::write(&mut response, &problem, language.0, &id.0);
     }
-    dress(response.headers_mut(), &id, edge.tls);
-    watch.status = Some(response.status());
+    set_headers(response.headers_mut(), &id, observer.tls);
+    ending.status = Some(response.status());
     response
 }
 
 /// Lets a request in while there is room. Probes always: a busy process is not a broken one.
-pub async fn admit(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    match slots.try_acquire() {
-        Ok(_slot) => next.run(request).await,
+pub async fn admit(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    match permits.try_acquire() {
+        Ok(_permit) => next.run(request).await,
         Err(_) if QUIET.contains(&endpoint(&request)) => next.run(request).await,
         Err(_) => Error(Problem::overloaded()).into_response(),
     }
@@ -81,8 +82,8 @@ fn endpoint(request: &Request) -> &str {
 }
 
 /// Tells how a request ended, also when its client left before the answer.
-struct Watch {
-    edge: Edge,
+struct Ending {
+    metrics: Arc<Metrics>,
     span: Span,
     endpoint: String,
     method: &'static str,
@@ -91,12 +92,12 @@ struct Watch {
     status: Option<StatusCode>,
 }
 
-impl Drop for Watch {
+impl Drop for Ending {
     fn drop(&mut self) {
         // 499: what proxies write when the client went away.
         let status = self.status.map_or(499, |status| status.as_u16());
         let elapsed = self.started.elapsed();
-        self.edge.metrics.request(&self.endpoint, self.method, status, elapsed);
+        self.metrics.request(&self.endpoint, self.method, status, elapsed);
         let duration_ms = (elapsed.as_secs_f64() * 100_000.0).round() / 100.0;
         self.span.in_scope(|| {
             if self.quiet {
@@ -110,19 +111,11 @@ impl Drop for Watch {
 
 /// For a request that no route knows.
 pub async fn not_found() -> Error {
-    Error(Problem::new(
-        ProblemKind::NotFound,
-        "Esta dirección no existe; la documentación está en /docs.",
-        "This address does not exist; the documentation is at /docs.",
-    ))
+    Error(messages::http::no_such_address().problem(ProblemKind::NotFound))
 }
 
 pub async fn method_not_allowed() -> Error {
-    Error(Problem::new(
-        ProblemKind::MethodNotAllowed,
-        "Esta dirección no admite este método; la documentación está en /docs.",
-        "This address does not take this method; the documentation is at /docs.",
-    ))
+    Error(messages::http::method_not_allowed().problem(ProblemKind::MethodNotAllowed))
 }
 
 /// A bug must not look like a network failure.
@@ -138,8 +131,7 @@ pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 
 /// Writes what the log line says about a search or question.
 pub fn note_query(query: &str) {
-    let start: String = query.chars().take(50).collect();
-    Span::current().record("query", start);
+    Span::current().record("query", text::clip(query, 50));
 }
 
 pub fn note_results(count: usize) {
@@ -148,7 +140,7 @@ pub fn note_results(count: usize) {
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-fn dress(headers: &mut HeaderMap, id: &RequestId, tls: bool) {
+fn set_headers(headers: &mut HeaderMap, id: &RequestId, tls: bool) {
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         headers.insert(REQUEST_ID, value);
     }
@@ -172,7 +164,7 @@ fn dress(headers: &mut HeaderMap, id: &RequestId, tls: bool) {
     }
 }
 
-/// The methods of this api by name, any other as one: a label must not grow with what strangers send.
+/// The methods of this api by name, any other as one: the values of a label must not grow with what clients send.
 fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -197,11 +189,11 @@ mod tests {
         async fn broken() {
             panic!("a bug");
         }
-        let edge = Edge { metrics: Arc::new(Metrics::new().unwrap()), tls: false };
+        let observer = Observer { metrics: Arc::new(Metrics::new().unwrap()), tls: false };
         let app = Router::new()
             .route("/broken", get(broken))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(middleware::from_fn_with_state(edge.clone(), around));
+            .layer(middleware::from_fn_with_state(observer.clone(), observe));
         let request = Request::builder().uri("/broken").body(Body::empty()).unwrap();
         let response = app.oneshot(request).await.unwrap();
         assert_eq!(response.status(), 500);
@@ -209,6 +201,6 @@ mod tests {
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["error"], "Internal error");
         assert!(!body["detail"].as_str().unwrap().contains("bug"));
-        assert!(edge.metrics.render().unwrap().contains("errors_total{endpoint=\"/broken\"} 1"));
+        assert!(observer.metrics.render().unwrap().contains("errors_total{endpoint=\"/broken\"} 1"));
     }
 }

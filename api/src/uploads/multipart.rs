@@ -17,10 +17,10 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use schemas::{Problem, ProblemKind};
+use schemas::{Problem, ProblemKind, messages::http};
 use tokio::time::timeout;
 
-use super::filename;
+use super::file;
 
 /// What a request may hold besides its file.
 pub const OVERHEAD: u64 = 1024 * 1024;
@@ -31,7 +31,7 @@ const MAX_HEADERS: u64 = 1024 * 1024;
 /// How long, at most, the rest of a refused request is read.
 const DRAIN: Duration = Duration::from_secs(10);
 
-pub struct Parts {
+pub struct Multipart {
     multipart: multer::Multipart<'static>,
     budget: Arc<AtomicU64>,
     max: u64,
@@ -46,22 +46,16 @@ pub struct Part<'a> {
     field: multer::Field<'static>,
     stall: Duration,
     /// Borrowed so that no second part is read before this one is done.
-    _parts: std::marker::PhantomData<&'a mut Parts>,
+    _parts: std::marker::PhantomData<&'a mut Multipart>,
 }
 
-impl Parts {
+impl Multipart {
     pub fn new(headers: &HeaderMap, body: Body, max: u64, stall: Duration) -> Result<Self, Problem> {
         let boundary = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| multer::parse_boundary(value).ok())
-            .ok_or_else(|| {
-                Problem::new(
-                    ProblemKind::UnsupportedMediaType,
-                    "El archivo se envía como multipart/form-data, con su «boundary».",
-                    "The file is sent as multipart/form-data, with its boundary.",
-                )
-            })?;
+            .ok_or_else(|| http::not_multipart().problem(ProblemKind::UnsupportedMediaType))?;
         let budget = Arc::new(AtomicU64::new(MAX_HEADERS));
         let body = Metered { body: body.into_data_stream(), budget: budget.clone(), rest: false };
         Ok(Self { multipart: multer::Multipart::new(body, boundary), budget, max, stall, count: 0 })
@@ -69,20 +63,18 @@ impl Parts {
 
     pub async fn next(&mut self) -> Result<Option<Part<'_>>, Problem> {
         self.budget.store(MAX_HEADERS, Ordering::Relaxed);
-        let field =
-            timeout(self.stall, self.multipart.next_field()).await.map_err(|_| crate::extract::stalled())?;
-        let Some(field) = field.map_err(|error| unreadable(&error))? else {
+        let Some(field) = in_time(self.stall, self.multipart.next_field()).await? else {
             return Ok(None);
         };
         self.count += 1;
         if self.count > MAX_PARTS {
-            return Err(Problem::field("body", "tiene demasiadas partes.", "has too many parts."));
+            return Err(http::too_many_parts().about("body"));
         }
         self.budget.store(self.max.saturating_add(OVERHEAD), Ordering::Relaxed);
         let disposition = field.headers().get(header::CONTENT_DISPOSITION);
         let extended = disposition
             .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
-            .and_then(filename::extended);
+            .and_then(file::extended_name);
         Ok(Some(Part {
             name: field.name().unwrap_or_default().to_owned(),
             filename: extended.or_else(|| field.file_name().map(ToOwned::to_owned)),
@@ -108,10 +100,7 @@ impl Parts {
 
 impl Part<'_> {
     pub async fn piece(&mut self) -> Result<Option<Bytes>, Problem> {
-        timeout(self.stall, self.field.chunk())
-            .await
-            .map_err(|_| crate::extract::stalled())?
-            .map_err(|error| unreadable(&error))
+        in_time(self.stall, self.field.chunk()).await
     }
 
     /// The whole part as text; `field` names it when it is too long or not UTF-8.
@@ -119,26 +108,20 @@ impl Part<'_> {
         let mut bytes = Vec::new();
         while let Some(piece) = self.piece().await? {
             if bytes.len() + piece.len() > max {
-                return Err(Problem::field(
-                    field,
-                    &format!("ocupa más de {max} bytes."),
-                    &format!("has more than {max} bytes."),
-                ));
+                return Err(http::text_too_long(max).about(field));
             }
             bytes.extend_from_slice(&piece);
         }
-        String::from_utf8(bytes)
-            .map_err(|_| Problem::field(field, "no es texto UTF-8.", "is not UTF-8 text."))
+        String::from_utf8(bytes).map_err(|_| http::not_utf8().about(field))
     }
 }
 
-fn unreadable(error: &multer::Error) -> Problem {
-    tracing::debug!(%error, "a multipart request");
-    Problem::new(
-        ProblemKind::BadRequest,
-        "El formulario multipart no está completo o no se entiende.",
-        "The multipart form is not complete or not understandable.",
-    )
+async fn in_time<T>(stall: Duration, reading: impl Future<Output = multer::Result<T>>) -> Result<T, Problem> {
+    let read = timeout(stall, reading).await;
+    read.map_err(|_| http::stalled().problem(ProblemKind::RequestTimeout))?.map_err(|error| {
+        tracing::debug!(%error, "a multipart request");
+        http::bad_multipart().problem(ProblemKind::BadRequest)
+    })
 }
 
 /// The body under a budget. The parser takes whatever is ready in one go, so this also makes it come back for every

@@ -1,4 +1,4 @@
-//! Searches that the cache answered: no worker saw them, and they count all the same among the popular ones.
+//! Counts the searches that the cache answered: no worker saw them, and they belong to the popular ones all the same.
 
 use std::{
     collections::HashMap,
@@ -21,13 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const BATCH: usize = 100;
 
 #[derive(Clone, Default)]
-pub struct Tally(Arc<Mutex<HashMap<Like, u32>>>);
+pub struct Counter(Arc<Mutex<HashMap<Alike, u32>>>);
 
 /// What makes searches alike: their text, the projects of their rows and how many rows there were.
-type Like = (String, Vec<ProjectId>, u32);
+type Alike = (String, Vec<ProjectId>, u32);
 
-impl Tally {
-    pub fn seen(&self, query: &str, projects: &[ProjectId], results: usize) {
+impl Counter {
+    pub fn count(&self, query: &str, projects: &[ProjectId], results: usize) {
         let key = (query.to_owned(), projects.to_vec(), u32::try_from(results).unwrap_or(u32::MAX));
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() < MOST || seen.contains_key(&key) {
@@ -66,14 +66,14 @@ mod tests {
 
     #[test]
     fn like_searches_are_counted_together() {
-        let tally = Tally::default();
+        let counter = Counter::default();
         for _ in 0..3 {
-            tally.seen("losa", &["p".parse().unwrap()], 2);
+            counter.count("losa", &["p".parse().unwrap()], 2);
         }
-        tally.seen("losa", &[], 0);
-        let mut taken = tally.take();
+        counter.count("losa", &[], 0);
+        let mut taken = counter.take();
         taken.sort_by_key(|seen| seen.times);
         assert_eq!(taken.iter().map(|seen| (seen.results, seen.times)).collect::<Vec<_>>(), [(0, 1), (2, 3)]);
-        assert!(tally.take().is_empty());
+        assert!(counter.take().is_empty());
     }
 }

@@ -1,0 +1,280 @@
+//! Who calls: proven by a token, or with `AUTH=off` known by address alone.
+
+mod jwt;
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::Response,
+};
+use platform::nats::request::Requester;
+use schemas::{
+    Problem, ProblemKind, ProjectId, Scope,
+    account::{self, Role, VerifyToken, refusal},
+    messages,
+};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::OnceCell;
+
+use crate::{
+    Error,
+    expiring::Expiring,
+    extractors::{Caller, RequestId},
+    limits::{Class, Limits, drain},
+    metrics::Metrics,
+    throttle::client_address,
+};
+use jwt::Issuer;
+
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub struct Config {
+    /// `required`: every call needs a token. `off`: everybody may do everything; only on a loopback address.
+    #[arg(long, env = "AUTH", value_enum, default_value_t = Auth::Required)]
+    pub auth: Auth,
+    /// How many proxies of yours stand in front; each adds one address to X-Forwarded-For. Whatever stands further left
+    /// in that header could be the client's invention.
+    #[arg(long, env = "TRUSTED_PROXIES", default_value_t = 0)]
+    pub trusted_proxies: usize,
+    #[command(flatten)]
+    pub jwt: jwt::Config,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Auth {
+    Off,
+    Required,
+}
+
+impl Config {
+    /// Without tokens, who reaches the port owns everything: so the port must not be reachable from elsewhere.
+    pub fn check(&self, bind: IpAddr) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.auth == Auth::Required || bind.is_loopback(),
+            "AUTH=off works only on a loopback address, and BIND is {bind}: set AUTH=required, or BIND=127.0.0.1"
+        );
+        Ok(())
+    }
+}
+
+/// Finds out who calls.
+#[derive(Clone)]
+pub struct Authenticator {
+    config: Arc<Config>,
+    issuer: Option<Issuer>,
+    requester: Requester,
+    metrics: Arc<Metrics>,
+    limits: Limits,
+    verified: Arc<Mutex<HashMap<[u8; 32], Verified>>>,
+    /// Addresses that sent too many unknown tokens. None of their tokens is looked up for a while, unless it was good
+    /// before: nobody guesses a token of 256 bits, but each attempt would cost a worker a query.
+    blocked: Arc<Expiring<String>>,
+}
+
+/// What became of a token's look-up, shared by all who wait for it.
+struct Verified {
+    /// When the look-up was sent. A token that was revoked since may still count as good in its answer.
+    asked: Instant,
+    /// Whether the token belonged to somebody when that was last known.
+    good: bool,
+    outcome: Outcome,
+}
+
+type Outcome = Arc<OnceCell<Result<Arc<account::Caller>, Problem>>>;
+
+impl Verified {
+    fn new(asked: Instant, good: bool) -> Self {
+        Self { asked, good, outcome: Outcome::default() }
+    }
+
+    fn was_good(&self) -> bool {
+        match self.outcome.get() {
+            Some(Ok(_)) => true,
+            Some(Err(problem)) if problem.kind == ProblemKind::Unauthorized => false,
+            _ => self.good,
+        }
+    }
+}
+
+/// A revoked key must stop working within a second, everywhere.
+const FRESH: Duration = Duration::from_millis(800);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Tokens and addresses remembered at most. Of tokens, the old ones are forgotten beyond that, then all.
+const MOST: usize = 10_000;
+
+impl Authenticator {
+    pub async fn new(
+        config: Config,
+        requester: Requester,
+        metrics: Arc<Metrics>,
+        limits: Limits,
+    ) -> anyhow::Result<Self> {
+        let issuer = Issuer::new(&config.jwt).await?;
+        let (verified, blocked) = (Arc::default(), Arc::new(Expiring::new(MOST)));
+        Ok(Self { config: Arc::new(config), issuer, requester, metrics, limits, verified, blocked })
+    }
+
+    /// Ends when whoever sent these headers may not read this project any more.
+    pub async fn revoked(self, id: RequestId, headers: HeaderMap, address: Arc<str>, project: ProjectId) {
+        loop {
+            // The look-up of another request may be used. Its age and this pause together stay within the second.
+            tokio::time::sleep(FRESH / 4).await;
+            match self.identify(&id, &headers, &address).await {
+                Ok(known) if !known.scope.allows(&project) => return,
+                Err(problem) if problem.kind == ProblemKind::Unauthorized => return,
+                // When no worker answers, nothing is known against the token.
+                _ => {}
+            }
+        }
+    }
+
+    async fn identify(
+        &self,
+        id: &RequestId,
+        headers: &HeaderMap,
+        address: &str,
+    ) -> Result<Arc<account::Caller>, Problem> {
+        let token = token(headers);
+        if self.config.auth == Auth::Off {
+            // Everybody may do everything; whoever sends the token of a login is known by name all the same.
+            let known = match token {
+                Some(token) => self.verify(id, token, address).await.ok(),
+                None => None,
+            };
+            let known = known
+                .unwrap_or_else(|| Caller::of_address(address.to_owned(), Role::Admin, Scope::All).account);
+            return Ok(Arc::new(account::Caller {
+                role: Role::Admin,
+                scope: Scope::All,
+                ..account::Caller::clone(&known)
+            }));
+        }
+        let token = token.ok_or_else(refusal::unauthorized)?;
+        match &self.issuer {
+            Some(issuer) if Issuer::may_be(token) => issuer.verify(token).await.map(Arc::new),
+            _ => self.verify(id, token, address).await,
+        }
+    }
+
+    async fn verify(
+        &self,
+        id: &RequestId,
+        token: &str,
+        address: &str,
+    ) -> Result<Arc<account::Caller>, Problem> {
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let now = Instant::now();
+        let (outcome, good) = self.verified(digest, now);
+        if !good && let Some(until) = self.blocked.get(address, now) {
+            let seconds = u32::try_from((until - now).as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            let refusal = messages::http::too_many_unknown_keys(seconds).problem(ProblemKind::RateLimited);
+            return Err(refusal.retry_after(seconds));
+        }
+        // All requests with this token wait for one look-up.
+        outcome
+            .get_or_init(|| async {
+                let query = VerifyToken { token_sha256: schemas::text::hex(&digest) };
+                let outcome = self.requester.ask(&id.context(), &query, PATIENCE).await.map(Arc::new);
+                if outcome.as_ref().is_err_and(|problem| problem.kind == ProblemKind::Unauthorized)
+                    && let Err(refusal) = self.limits.charge(Class::Token, address).await
+                {
+                    let (now, seconds) = (Instant::now(), refusal.retry_after.unwrap_or(1));
+                    let until = now + Duration::from_secs(seconds.into());
+                    self.blocked.insert(address.to_owned(), now, until);
+                }
+                outcome
+            })
+            .await
+            .clone()
+    }
+
+    /// The latest look-up of a token, or a new one when that is too old; and whether the token is known to be good.
+    fn verified(&self, digest: [u8; 32], now: Instant) -> (Outcome, bool) {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= MOST {
+            verified.retain(|_, entry| now.duration_since(entry.asked) < FRESH);
+        }
+        if verified.len() >= MOST {
+            verified.clear();
+        }
+        let entry = verified.entry(digest).or_insert_with(|| Verified::new(now, false));
+        if now.duration_since(entry.asked) >= FRESH {
+            *entry = Verified::new(now, entry.was_good());
+        }
+        (entry.outcome.clone(), entry.was_good())
+    }
+}
+
+/// Lets a request through once it is known who sent it.
+pub async fn authenticate(
+    State(authenticator): State<Authenticator>,
+    id: RequestId,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    let address = client_address(&request, authenticator.config.trusted_proxies);
+    let account = match authenticator.identify(&id, request.headers(), &address).await {
+        Ok(account) => account,
+        Err(problem) => {
+            drain(request).await;
+            return Err(problem.into());
+        }
+    };
+    tracing::Span::current().record("user_id", account.user_id.as_deref().unwrap_or(&account.id));
+    authenticator.metrics.seen(&account.id);
+    request.extensions_mut().insert(Caller { account, address: address.into() });
+    Ok(next.run(request).await)
+}
+
+/// For calls that need no token, such as a login: the caller is known by address alone, and allowed nothing.
+pub async fn anonymous(
+    State(authenticator): State<Authenticator>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let address = client_address(&request, authenticator.config.trusted_proxies);
+    let caller = Caller::of_address(address, Role::Read, Scope::Projects(Vec::new()));
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    bearer
+        .or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()).map(str::trim))
+        .filter(|token| !token.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_in_either_header() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(token(&headers), None);
+        headers.insert("x-api-key", " k ".parse().unwrap());
+        assert_eq!(token(&headers), Some("k"));
+        headers.insert(header::AUTHORIZATION, "bearer t".parse().unwrap());
+        assert_eq!(token(&headers), Some("t"));
+    }
+
+    #[test]
+    fn auth_off_stays_on_loopback() {
+        let config = Config { auth: Auth::Off, trusted_proxies: 0, jwt: jwt::Config::default() };
+        assert!(config.check(IpAddr::from([127, 0, 0, 1])).is_ok());
+        let refusal = config.check(IpAddr::from([0, 0, 0, 0])).unwrap_err().to_string();
+        assert!(refusal.contains("AUTH=required"), "{refusal}");
+    }
+}

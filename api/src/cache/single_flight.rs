@@ -1,0 +1,79 @@
+//! Identical questions that are under way at the same time are asked once.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::OnceCell;
+
+/// Answers under way, by question. The key must hold everything the answer depends on: for a search also the
+/// generations, or a client that knows of a new document could join a question that was asked before it.
+pub struct SingleFlight<K, V>(Arc<Mutex<HashMap<K, Flight<V>>>>);
+
+struct Flight<V> {
+    answer: Arc<OnceCell<V>>,
+    waiters: usize,
+}
+
+impl<K, V> Clone for SingleFlight<K, V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K, V> Default for SingleFlight<K, V> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> SingleFlight<K, V> {
+    /// The answer, and whether this caller asked for it. When the one who asked goes away, another one asks.
+    pub async fn join(&self, key: K, ask: impl Future<Output = V>) -> (V, bool) {
+        let answer = {
+            let mut flights = self.lock();
+            let flight =
+                flights.entry(key.clone()).or_insert_with(|| Flight { answer: Arc::default(), waiters: 0 });
+            flight.waiters += 1;
+            flight.answer.clone()
+        };
+        let waiter = Waiter { flights: self, key, answer };
+        let mut asked = false;
+        let ask = || {
+            asked = true;
+            ask
+        };
+        (waiter.answer.get_or_init(ask).await.clone(), asked)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Flight<V>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who waits for an answer. The first to have it ends the flight, because later ones find the answer in the cache;
+/// without an answer, the last one to leave does.
+struct Waiter<'a, K: Hash + Eq + Clone, V: Clone> {
+    flights: &'a SingleFlight<K, V>,
+    key: K,
+    answer: Arc<OnceCell<V>>,
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> Drop for Waiter<'_, K, V> {
+    fn drop(&mut self) {
+        let mut flights = self.flights.lock();
+        if let Entry::Occupied(mut flight) = flights.entry(self.key.clone())
+            && Arc::ptr_eq(&flight.get().answer, &self.answer)
+        {
+            flight.get_mut().waiters -= 1;
+            if flight.get().waiters == 0 || self.answer.initialized() {
+                flight.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

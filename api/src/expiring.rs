@@ -1,0 +1,69 @@
+//! Keys that count until a moment of their own, in bounded memory.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+pub struct Expiring<K> {
+    most: usize,
+    until: Mutex<HashMap<K, Instant>>,
+}
+
+impl<K: Hash + Eq> Expiring<K> {
+    /// Keeps at most so many keys; while they all count, further ones are forgotten.
+    pub fn new(most: usize) -> Self {
+        Self { most, until: Mutex::default() }
+    }
+
+    pub fn insert(&self, key: K, now: Instant, until: Instant) {
+        let mut known = self.lock();
+        if known.len() >= self.most {
+            known.retain(|_, until| *until > now);
+        }
+        if known.len() < self.most || known.contains_key(&key) {
+            known.insert(key, until);
+        }
+    }
+
+    /// Until when this key counts; nothing when it does not.
+    pub fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q, now: Instant) -> Option<Instant>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.lock().get(key).copied().filter(|until| *until > now)
+    }
+
+    pub fn count(&self, now: Instant) -> usize {
+        let mut known = self.lock();
+        known.retain(|_, until| *until > now);
+        known.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Instant>> {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_key_counts_until_its_moment_and_the_bound_holds() {
+        let (known, start) = (Expiring::new(2), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        known.insert("a", at(0), at(300));
+        known.insert("a", at(10), at(310));
+        known.insert("b", at(200), at(500));
+        known.insert("c", at(201), at(501));
+        assert_eq!((known.get("c", at(201)), known.count(at(201))), (None, 2));
+        assert_eq!((known.get("a", at(309)), known.get("a", at(310))), (Some(at(310)), None));
+        known.insert("d", at(310), at(400));
+        assert_eq!([known.count(at(399)), known.count(at(400)), known.count(at(500))], [2, 1, 0]);
+    }
+}

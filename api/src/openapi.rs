@@ -1,0 +1,245 @@
+//! How a route documents itself, and the OpenAPI document as a whole.
+
+use aide::{
+    OperationOutput,
+    openapi::{
+        ApiKeyLocation, Header, HeaderStyle, Info, License, MediaType, OpenApi, Parameter,
+        ParameterSchemaOrContent, ReferenceOr, Response, SchemaObject, SecurityScheme, StatusCode, Tag,
+    },
+    transform::{TransformOpenApi, TransformOperation},
+};
+use bytes::Bytes;
+use schemars::{Schema, json_schema};
+use schemas::ProblemKind::{
+    self, BadRequest, Forbidden, Internal, MethodNotAllowed, Overloaded, RateLimited, RequestTimeout,
+    Timeout, TooLarge, Unauthorized, UnsupportedMediaType,
+};
+use serde_json::{Map, Value};
+
+/// Documents about the api itself, written out once.
+#[derive(Clone, Default)]
+pub struct Documents {
+    pub openapi: Bytes,
+    pub asyncapi: Bytes,
+}
+
+/// Reasons for which any route of the api proper may refuse a call.
+const EVERYWHERE: [ProblemKind; 7] =
+    [Unauthorized, Forbidden, MethodNotAllowed, RateLimited, Internal, Overloaded, Timeout];
+/// Reasons for which a JSON body may be refused.
+pub const JSON_BODY: [ProblemKind; 4] = [BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType];
+
+/// What a route says of itself, in one chain.
+pub trait Describe: Sized {
+    fn describe(self, id: &str, group: &str, summary: &str) -> Self;
+    /// An answer of one of our own types.
+    fn replies<const STATUS: u16, T: OperationOutput>(self, description: &str) -> Self;
+    /// An answer that is no type of ours.
+    fn answers(self, status: u16, description: &str, media_types: &[&str]) -> Self;
+    /// An answer that may also come in another media type.
+    fn also_answers(self, status: u16, media_type: &str) -> Self;
+    /// A header of one of the answers.
+    fn header(self, status: u16, name: &str, description: &str) -> Self;
+    /// An example of the JSON body.
+    fn example(self, body: Value) -> Self;
+    /// The refusals of this route, and those that every route has.
+    fn refuses(self, kinds: &[ProblemKind]) -> Self;
+}
+
+impl Describe for TransformOperation<'_> {
+    fn describe(self, id: &str, group: &str, summary: &str) -> Self {
+        self.id(id).tag(group).summary(summary)
+    }
+
+    fn replies<const STATUS: u16, T: OperationOutput>(self, description: &str) -> Self {
+        self.response_with::<STATUS, T, _>(|response| response.description(description))
+    }
+
+    fn answers(mut self, status: u16, description: &str, media_types: &[&str]) -> Self {
+        let mut response = Response { description: description.to_owned(), ..Response::default() };
+        for media_type in media_types {
+            response.content.insert((*media_type).to_owned(), plain(media_type));
+        }
+        let responses = self.inner_mut().responses.get_or_insert_default();
+        responses.responses.insert(StatusCode::Code(status), ReferenceOr::Item(response));
+        self
+    }
+
+    fn also_answers(mut self, status: u16, media_type: &str) -> Self {
+        if let Some(response) = response(&mut self, status) {
+            response.content.insert(media_type.to_owned(), plain(media_type));
+        }
+        self
+    }
+
+    fn header(mut self, status: u16, name: &str, description: &str) -> Self {
+        if let Some(response) = response(&mut self, status) {
+            response.headers.insert(name.to_owned(), ReferenceOr::Item(text_header(description)));
+        }
+        self
+    }
+
+    fn example(mut self, body: Value) -> Self {
+        if let Some(ReferenceOr::Item(request)) = &mut self.inner_mut().request_body
+            && let Some(media) = request.content.get_mut("application/json")
+        {
+            media.example = Some(body);
+        }
+        self
+    }
+
+    fn refuses(mut self, kinds: &[ProblemKind]) -> Self {
+        let responses = self.inner_mut().responses.get_or_insert_default();
+        for kind in kinds.iter().chain(&EVERYWHERE) {
+            responses
+                .responses
+                .entry(StatusCode::Code(kind.status()))
+                .or_insert_with(|| ReferenceOr::Item(refusal(*kind)));
+        }
+        self
+    }
+}
+
+fn response<'o>(operation: &'o mut TransformOperation<'_>, status: u16) -> Option<&'o mut Response> {
+    let responses = operation.inner_mut().responses.as_mut()?;
+    responses.responses.get_mut(&StatusCode::Code(status))?.as_item_mut()
+}
+
+fn plain(media_type: &str) -> MediaType {
+    media(match media_type {
+        // A sequence of events is neither a text nor an object: its description tells what they hold.
+        "text/event-stream" => json_schema!({ "description": "Server-sent events." }),
+        "application/json" => json_schema!({ "type": "object" }),
+        _ => json_schema!({ "type": "string" }),
+    })
+}
+
+/// A body of this form.
+pub fn media(json_schema: Schema) -> MediaType {
+    MediaType { schema: Some(schema(json_schema)), ..MediaType::default() }
+}
+
+fn schema(json_schema: Schema) -> SchemaObject {
+    SchemaObject { json_schema, external_docs: None, example: None }
+}
+
+fn refusal(kind: ProblemKind) -> Response {
+    let example = serde_json::json!({
+        "error": kind.title(),
+        "detail": "…",
+        "request_id": "019abf3c-5f0a-7c60-9a53-1a1f0c7b2d11",
+    });
+    let body = media(json_schema!({ "$ref": "#/components/schemas/Error" }));
+    let mut response = Response { description: kind.title().to_owned(), ..Response::default() };
+    response.content.insert("application/json".to_owned(), MediaType { example: Some(example), ..body });
+    if matches!(kind.status(), 429 | 503) {
+        let header = text_header("Seconds until trying again makes sense.");
+        response.headers.insert("Retry-After".to_owned(), ReferenceOr::Item(header));
+    }
+    response
+}
+
+fn text_header(description: &str) -> Header {
+    Header {
+        description: Some(description.to_owned()),
+        style: HeaderStyle::Simple,
+        required: false,
+        deprecated: None,
+        format: ParameterSchemaOrContent::Schema(schema(json_schema!({ "type": "string" }))),
+        example: None,
+        examples: Default::default(),
+        extensions: Default::default(),
+    }
+}
+
+/// A query string has no null: an optional parameter is not there, or blank.
+pub fn make_optional(parameter: &mut ReferenceOr<Parameter>) {
+    let ReferenceOr::Item(Parameter::Query { parameter_data, allow_empty_value, .. }) = parameter else {
+        return;
+    };
+    *allow_empty_value = Some(true);
+    let ParameterSchemaOrContent::Schema(schema) = &mut parameter_data.format else { return };
+    let Some(object) = schema.json_schema.as_object_mut() else { return };
+    object.remove("default");
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            object.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(options)) = object.get_mut("anyOf") {
+        options.retain(|option| option["type"] != "null");
+        if let [Value::Object(only)] = options.as_slice() {
+            let only = only.clone();
+            object.remove("anyOf");
+            object.extend(only);
+        }
+    }
+}
+
+/// The document's frame; routes add themselves.
+pub fn frame() -> OpenApi {
+    let apache = "Apache-2.0".to_owned();
+    let info = Info {
+        title: "acorag".to_owned(),
+        summary: Some("Answers questions over project documents, in Spanish and English.".to_owned()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        license: Some(License { name: apache.clone(), identifier: Some(apache), ..License::default() }),
+        ..Info::default()
+    };
+    OpenApi { info, ..OpenApi::default() }
+}
+
+/// What concerns all routes: the error's schema, the ways to prove who one is, the groups.
+pub fn complete(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
+    let groups = [
+        ("search", "Finding passages."),
+        ("chat", "Asking the documents."),
+        ("documents", "Uploading documents, following and fetching them."),
+        ("analytics", "What is searched, said and stored."),
+        ("accounts", "Users and their tokens."),
+        ("service", "Health, numbers and documentation."),
+    ];
+    let api = groups.into_iter().fold(api, |api, (name, description)| {
+        api.tag(Tag { name: name.to_owned(), description: Some(description.to_owned()), ..Tag::default() })
+    });
+    aide::generate::in_context(|ctx| ctx.schema.subschema_for::<schemas::problem::Body>());
+    let token = SecurityScheme::Http {
+        scheme: "bearer".to_owned(),
+        bearer_format: None,
+        description: Some("An API key, the token of a login, or a JWT of the configured issuer.".to_owned()),
+        extensions: Default::default(),
+    };
+    let api_key = SecurityScheme::ApiKey {
+        location: ApiKeyLocation::Header,
+        name: "X-API-Key".to_owned(),
+        description: Some("An API key.".to_owned()),
+        extensions: Default::default(),
+    };
+    api.security_scheme("token", token).security_scheme("api_key", api_key)
+}
+
+/// The document written out. When no token is needed to call, the document asks for none either.
+pub fn written(openapi: &OpenApi, needs_token: bool) -> serde_json::Result<Vec<u8>> {
+    let mut document = serde_json::to_value(openapi)?;
+    if !needs_token && let Some(Value::Object(paths)) = document.get_mut("paths") {
+        let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+        operations.filter_map(Value::as_object_mut).for_each(|operation| drop(operation.remove("security")));
+    }
+    forget_unused(&mut document);
+    serde_json::to_vec(&document)
+}
+
+/// Removes types that nothing refers to: those of parameters, which are taken apart into their fields.
+fn forget_unused(document: &mut Value) {
+    loop {
+        let text = document.to_string();
+        let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") else { return };
+        let before = schemas.len();
+        schemas.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
+        if schemas.len() == before {
+            return;
+        }
+    }
+}
