@@ -155,7 +155,7 @@ fn label(passage: &Passage) -> String {
 }
 
 impl Asked<'_> {
-    /// Sends a piece of the answer to whoever reads along.
+    /// Sends a piece of the answer to the client, if it wants pieces.
     async fn send(&self, text: &str) {
         if !text.is_empty() {
             self.frame(ChatFrame { text: text.to_owned(), restart: false }).await;

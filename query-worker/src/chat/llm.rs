@@ -6,8 +6,8 @@ use anyhow::{Context as _, ensure};
 use eventsource_stream::Eventsource as _;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use reqwest::{Certificate, Client, Response, StatusCode, header::RETRY_AFTER};
+use rustls::RootCertStore;
 use schemas::text;
-use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -73,29 +73,6 @@ pub struct Llm {
     patience: Duration,
 }
 
-/// The part of a streamed chunk that is read. Servers differ in the rest.
-#[derive(Deserialize)]
-struct Chunk {
-    #[serde(default)]
-    choices: Vec<Choice>,
-    #[serde(default)]
-    error: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    #[serde(default)]
-    delta: Delta,
-    #[serde(default)]
-    finish_reason: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct Delta {
-    #[serde(default)]
-    content: Option<String>,
-}
-
 impl Llm {
     /// The model, if the settings name one.
     pub fn new(config: &Config) -> anyhow::Result<Option<Self>> {
@@ -114,7 +91,10 @@ impl Llm {
         let mut client = Client::builder();
         // A company's own server may have a certificate of the company's own authority, which its machines trust.
         for certificate in rustls_native_certs::load_native_certs().certs {
-            client = client.add_root_certificate(Certificate::from_der(&certificate)?);
+            // One that cannot be read must not keep the worker from starting.
+            if RootCertStore::empty().add(certificate.clone()).is_ok() {
+                client = client.add_root_certificate(Certificate::from_der(&certificate)?);
+            }
         }
         Ok(Some(Self {
             client: client.build().context("making a client for LLM_BASE_URL")?,
@@ -127,8 +107,7 @@ impl Llm {
         }))
     }
 
-    /// Asks; pieces of the answer come as they are made. Dropping the stream closes the connection, which is how a server
-    /// hears that nobody reads on.
+    /// Asks; pieces of the answer come as they are made. Dropping the stream closes the connection, and the server stops.
     pub fn answer(
         &self,
         messages: &[ChatMessage],
@@ -155,15 +134,16 @@ impl Llm {
                 if event.event == "keepalive" {
                     continue;
                 }
-                let chunk: Chunk = serde_json::from_str(&event.data)?;
-                if let Some(error) = chunk.error {
+                // Servers differ in what else a chunk holds.
+                let chunk: Value = serde_json::from_str(&event.data)?;
+                if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
                     Err(Error::Reported(self.without_key(&error.to_string())))?;
                 }
-                for choice in chunk.choices {
-                    finished |= choice.finish_reason.is_some();
-                    if let Some(text) = choice.delta.content.filter(|text| !text.is_empty()) {
+                for choice in chunk["choices"].as_array().into_iter().flatten() {
+                    finished |= !choice["finish_reason"].is_null();
+                    if let Some(text) = choice["delta"]["content"].as_str().filter(|text| !text.is_empty()) {
                         said = true;
-                        yield text;
+                        yield text.to_owned();
                     }
                 }
                 // The first words must come by the first deadline; each next ones have as long again.

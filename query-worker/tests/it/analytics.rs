@@ -1,4 +1,4 @@
-//! Searches are counted behind their backs, and nobody hears of other projects' searches.
+//! Searches are counted without delaying them, and each counts within its own projects alone.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn search(world: &World, text: &str, project: &str) {
     assert!(!found.rows.is_empty());
 }
 
-/// Asks until the log has been written: it is written when nobody waits for it.
+/// Asks until the log has been written: a task of its own writes it, after the searches.
 async fn popular(
     world: &World,
     scope: &Scope,

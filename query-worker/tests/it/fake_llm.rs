@@ -10,7 +10,7 @@ use std::{
 use axum::{
     Json, Router,
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
     response::{
         IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
@@ -41,6 +41,8 @@ pub struct Script {
     pub status: u16,
     /// End without the closing chunk, as a server that dies does.
     pub dies: bool,
+    /// Report an error in place of the closing chunk.
+    pub reports: bool,
 }
 
 impl FakeLlm {
@@ -53,6 +55,7 @@ impl FakeLlm {
                 refusals: 0,
                 status: 503,
                 dies: false,
+                reports: false,
             })),
             requests: Arc::default(),
             permits: Arc::new(Semaphore::new(1_000)),
@@ -85,7 +88,7 @@ impl FakeLlm {
         self.permits.add_permits(pieces);
     }
 
-    /// What it was asked, oldest first.
+    /// What it was asked, oldest first, and by which key (`authorization`).
     pub fn requests(&self) -> Vec<Value> {
         self.requests.lock().unwrap().clone()
     }
@@ -106,7 +109,12 @@ impl Drop for Ends {
     }
 }
 
-async fn complete(State(fake): State<FakeLlm>, Json(request): Json<Value>) -> Response {
+async fn complete(
+    State(fake): State<FakeLlm>,
+    headers: HeaderMap,
+    Json(mut request): Json<Value>,
+) -> Response {
+    request["authorization"] = headers.get(AUTHORIZATION).map(|key| key.to_str().unwrap()).into();
     fake.requests.lock().unwrap().push(request);
     let script = {
         let mut script = fake.script.lock().unwrap();
@@ -133,7 +141,9 @@ async fn complete(State(fake): State<FakeLlm>, Json(request): Json<Value>) -> Re
             fake.permits.acquire().await.unwrap().forget();
             yield chunk(json!({"content": piece}), Value::Null);
         }
-        if !script.dies {
+        if script.reports {
+            yield Ok(Event::default().data(json!({"error": {"message": "out of memory"}}).to_string()));
+        } else if !script.dies {
             yield chunk(json!({}), json!("stop"));
             yield Ok(Event::default().data("[DONE]"));
         }

@@ -98,6 +98,32 @@ fn a_model_that_fails_is_replaced_by_quotes_and_the_reply_says_so() {
 }
 
 #[test]
+fn an_error_in_the_middle_of_an_answer_voids_it() {
+    run(async {
+        let fake = FakeLlm::start(&["Se curan [1]"]).await;
+        fake.script(|script| script.reports = true);
+        let reply = answer(&fake, "llm-reports").await;
+        assert_eq!(reply.answered_by, "extractive");
+        assert!(reply.notice.contains("no respondió"), "{reply:?}");
+    });
+}
+
+#[test]
+fn the_key_is_sent_where_there_is_one() {
+    run(async {
+        let fake = FakeLlm::start(&["Siete días [1]"]).await;
+        answer(&fake, "llm-without-key").await;
+        let settings = fake.settings();
+        let mut settings = settings.each_ref().map(String::as_str).to_vec();
+        settings.push("--llm-api-key=sk-1");
+        let app = world::samples().await.with(&settings).await;
+        world::ask(&app, &curing("llm-with-key")).await.unwrap();
+        let keys = fake.requests().into_iter().map(|request| request["authorization"].clone());
+        assert_eq!(keys.collect::<Vec<_>>(), [serde_json::Value::Null, "Bearer sk-1".into()]);
+    });
+}
+
+#[test]
 fn a_refusal_for_good_is_not_waited_for() {
     run(async {
         let fake = FakeLlm::start(&[]).await;

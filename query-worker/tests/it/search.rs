@@ -46,7 +46,7 @@ fn a_leg_that_hangs_is_left_out_and_the_other_one_answers() {
         let losa = query(losa, &projects(&["legs"]));
         let patience = Duration::from_secs(6);
 
-        // Nobody can read the index of words.
+        // The inverted index cannot be read.
         let mut lock = world.pool.begin().await.unwrap();
         sqlx::query("LOCK TABLE posting IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
         let by_meaning = within(&world.app, &losa, patience).await;
