@@ -183,19 +183,17 @@ impl Handler for Timed {
 
 /// Vectors of two models do not compare: a worker with another model than the database's must not answer.
 async fn check_model(pool: &PgPool, identity: &Identity) -> anyhow::Result<()> {
-    let known: Option<(String, String, i32)> =
-        sqlx::query_as("SELECT name, digest, dimension FROM embedding_model")
-            .fetch_optional(pool)
-            .await
-            .context("reading the database's embedding model: run acorag-migrate first")?;
-    if let Some((name, digest, dimension)) = known
+    let known: Option<(String, String)> = sqlx::query_as("SELECT name, digest FROM embedding_model")
+        .fetch_optional(pool)
+        .await
+        .context("reading the database's embedding model: run acorag-migrate first")?;
+    if let Some((name, digest)) = known
         && digest != identity.digest
     {
         bail!(
-            "the database holds vectors of the model {name} (dimension {dimension}, {digest}), but MODEL_DIR holds {} \
-             (dimension {}, {}). Point MODEL_DIR at the database's model, or use an empty database.",
+            "the database holds vectors of the model {name} ({digest}), but MODEL_DIR holds {} ({}). Point MODEL_DIR at \
+             the database's model, or use an empty database.",
             identity.name,
-            identity.dimension,
             identity.digest
         );
     }
