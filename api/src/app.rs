@@ -89,7 +89,7 @@ impl App {
                 config: Arc::new(config.cache.clone()),
                 redis,
                 requester: requester.clone(),
-                patience: requests.search_patience(),
+                patience: requests.search_timeout,
                 metrics: metrics.clone(),
                 counter: Counter::default(),
                 under_way: UnderWay::default(),
@@ -97,7 +97,7 @@ impl App {
             uploads: Uploads {
                 objects: objects.clone(),
                 max_file_mb: requests.max_upload_mb,
-                stall: requests.stall(),
+                stall: requests.stall_timeout,
                 permits: Arc::new(Semaphore::new(requests.max_concurrent_uploads)),
             },
             streams: Streams::new(requests.max_event_streams, stopping.clone(), metrics.streams.clone()),

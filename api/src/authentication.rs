@@ -55,7 +55,7 @@ pub enum Auth {
 }
 
 impl Config {
-    /// Without tokens, who reaches the port owns everything: so the port must not be reachable from elsewhere.
+    /// Without tokens, every client that reaches the port may do everything: so no other machine must reach it.
     pub fn check(&self, bind: IpAddr) -> anyhow::Result<()> {
         anyhow::ensure!(
             self.auth == Auth::Required || bind.is_loopback(),
@@ -122,7 +122,7 @@ impl Authenticator {
         Ok(Self { config: Arc::new(config), issuer, requester, metrics, limits, verified, blocked })
     }
 
-    /// Ends when whoever sent these headers may not read this project any more.
+    /// Ends when the caller that sent these headers may not read this project any more.
     pub async fn revoked(self, id: RequestId, headers: HeaderMap, address: Arc<str>, project: ProjectId) {
         loop {
             // The look-up of another request may be used. Its age and this pause together stay within the second.

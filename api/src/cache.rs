@@ -67,7 +67,7 @@ enum Look {
     Bypass,
 }
 
-/// Under what an answer may be kept: its search, and the generations that were current before it was asked.
+/// The key of an answer: its search, and the generations that were current before it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     name: String,
@@ -135,7 +135,7 @@ impl Cache {
 
     async fn ask_and_keep(&self, context: &Context, search: &Search, key: &Key) -> Result<Answer, Problem> {
         let answer = self.ask(context, search).await?;
-        // A degraded answer is for the one who could not wait, not for everybody.
+        // A degraded answer is for this caller, who could not wait, and not for the next ones.
         if answer.degraded.is_empty() {
             self.keep(key, &answer.entry).await;
         }

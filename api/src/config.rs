@@ -60,45 +60,28 @@ pub struct Requests {
     #[arg(long, env = "MAX_EVENT_STREAMS", default_value_t = 500)]
     pub max_event_streams: usize,
     /// Longest time that one client may follow events, in seconds; it may come back.
-    #[arg(long, env = "EVENT_STREAM_SECONDS", default_value_t = 900)]
-    pub event_stream_seconds: u64,
+    #[arg(long, env = "EVENT_STREAM_SECONDS", default_value = "900", value_parser = seconds)]
+    pub event_stream_seconds: Duration,
     /// How long a search may take, in seconds.
-    #[arg(long, env = "SEARCH_TIMEOUT", default_value_t = 10)]
-    pub search_timeout: u64,
+    #[arg(long, env = "SEARCH_TIMEOUT", default_value = "10", value_parser = seconds)]
+    pub search_timeout: Duration,
     /// How long a chat's answer may take, in seconds.
-    #[arg(long, env = "CHAT_TIMEOUT", default_value_t = 120)]
-    pub chat_timeout: u64,
+    #[arg(long, env = "CHAT_TIMEOUT", default_value = "120", value_parser = seconds)]
+    pub chat_timeout: Duration,
     /// How long an upload-and-query may wait for its document to be searchable, in seconds.
-    #[arg(long, env = "UPLOAD_QUERY_TIMEOUT", default_value_t = 120)]
-    pub upload_query_timeout: u64,
+    #[arg(long, env = "UPLOAD_QUERY_TIMEOUT", default_value = "120", value_parser = seconds)]
+    pub upload_query_timeout: Duration,
     /// How long looking something up may take, in seconds.
-    #[arg(long, env = "LOOKUP_TIMEOUT", default_value_t = 5)]
-    pub lookup_timeout: u64,
+    #[arg(long, env = "LOOKUP_TIMEOUT", default_value = "5", value_parser = seconds)]
+    pub lookup_timeout: Duration,
     /// How long a client may pause in the middle of its request, in seconds.
-    #[arg(long, env = "STALL_TIMEOUT", default_value_t = 30)]
-    pub stall_timeout: u64,
+    #[arg(long, env = "STALL_TIMEOUT", default_value = "30", value_parser = seconds)]
+    pub stall_timeout: Duration,
 }
 
-impl Requests {
-    pub fn search_patience(&self) -> Duration {
-        Duration::from_secs(self.search_timeout)
-    }
-
-    pub fn chat_patience(&self) -> Duration {
-        Duration::from_secs(self.chat_timeout)
-    }
-
-    pub fn upload_query_patience(&self) -> Duration {
-        Duration::from_secs(self.upload_query_timeout)
-    }
-
-    pub fn lookup_patience(&self) -> Duration {
-        Duration::from_secs(self.lookup_timeout)
-    }
-
-    pub fn stall(&self) -> Duration {
-        Duration::from_secs(self.stall_timeout)
-    }
+/// A setting of whole seconds.
+pub fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
 }
 
 impl Config {

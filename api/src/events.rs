@@ -9,8 +9,8 @@ use schemas::{DocumentId, Problem, ProjectId, event::DocumentEvent, subjects};
 /// The events of one document from now on.
 pub struct Events(Subscriber);
 
-/// Subscribes. What is published afterwards on the same connection comes after the subscription, so that no event of it
-/// can be missed.
+/// Subscribes. A job that is published afterwards on the same connection reaches the server after the subscription, so that
+/// none of its events can be missed.
 pub async fn subscribe(nats: &Nats, project: &ProjectId, document: &DocumentId) -> Result<Events, Problem> {
     nats.client.subscribe(subjects::events_of(project, document)).await.map(Events).map_err(|error| {
         tracing::warn!(%error, "subscribing to events");

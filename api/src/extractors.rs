@@ -164,7 +164,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         Ok(Self {
             requester: Requester::from_ref(state),
-            patience: Arc::<Requests>::from_ref(state).lookup_patience(),
+            patience: Arc::<Requests>::from_ref(state).lookup_timeout,
             id: RequestId::from_request_parts(parts, state).await?,
         })
     }

@@ -3,7 +3,10 @@
 mod local;
 mod shared;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
@@ -37,8 +40,8 @@ pub struct Config {
     /// Attempts to log in or register from one address, and to log in to one account from anywhere.
     #[arg(long, env = "RATE_LIMIT_LOGIN", default_value = "10/minute")]
     pub rate_limit_login: Limit,
-    /// Tokens from one address that turn out to be nobody's. Beyond that no new one of that address is looked up; callers
-    /// who were known before are not held up.
+    /// Unknown tokens from one address. Beyond that no new token of that address is looked up; callers who were known
+    /// before are not held up.
     #[arg(long, env = "RATE_LIMIT_TOKEN", default_value = "60/minute")]
     pub rate_limit_token: Limit,
     /// Requests of any kind from one address to this process: the throttle in front of everything.
@@ -105,11 +108,11 @@ impl Limits {
             Some(verdict) => {
                 // The local limiter is charged too, so that an outage of Redis gives nobody a second quota.
                 if verdict.allowed {
-                    self.local.check(class, rule, key);
+                    self.local.check(class, rule, key, Instant::now());
                 }
                 (verdict, "shared")
             }
-            None => (self.local.check(class, rule, key), "local"),
+            None => (self.local.check(class, rule, key, Instant::now()), "local"),
         };
         if !verdict.allowed {
             self.refused.with_label_values(&[class.name(), by]).inc();
@@ -133,7 +136,7 @@ impl Limits {
             Class::Login => (None, self.config.rate_limit_login),
             Class::Token => (None, self.config.rate_limit_token),
         };
-        // A key's own limit was checked when it was made; should it be unreadable all the same, the common one holds.
+        // A key's own limit was checked when it was made; if it cannot be read all the same, the common one holds.
         own.and_then(|own| own.parse().ok()).unwrap_or(configured).rule()
     }
 

@@ -41,41 +41,36 @@ pub struct Metrics {
 impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = registry()?;
-        let r = &registry;
+        let counter = |name, help, labels: &[&str]| counter(&registry, name, help, labels);
+        let gauge = |name, help, labels: &[&str]| gauge(&registry, name, help, labels);
+        let seconds = |name, help, labels: &[&str]| seconds(&registry, name, help, labels);
+        let end = "When the certificate that is served stops being valid; the first of its chain to do so.";
         let metrics = Self {
-            searches: counter(r, "search_requests_total", "Searches by HTTP status.", &["status"])?,
+            searches: counter("search_requests_total", "Searches by HTTP status.", &["status"])?,
             search_seconds: seconds(
-                r,
                 "search_duration_seconds",
                 "Time of a search as its client sees it.",
                 &[],
             )?,
-            requests: counter(r, "http_requests_total", "Requests.", &["endpoint", "method", "status"])?,
+            requests: counter("http_requests_total", "Requests.", &["endpoint", "method", "status"])?,
             request_seconds: seconds(
-                r,
                 "http_request_duration_seconds",
                 "Time to the answer's head.",
                 &["endpoint"],
             )?,
-            errors: counter(r, "errors_total", "Requests that ended with a 5xx.", &["endpoint"])?,
-            active_users: gauge(r, "active_users", "Distinct callers of the last five minutes.", &[])?,
-            uploads: counter(r, "uploads_total", "Uploads by what became of them here.", &["outcome"])?,
-            upload_bytes: counter(r, "upload_bytes_total", "Bytes of files stored.", &[])?,
-            limited: counter(r, "rate_limited_total", "Requests refused by a limit.", &["class", "by"])?,
-            cache: counter(r, "cache_requests_total", "Searches by what the cache had.", &["result"])?,
-            streams: gauge(r, "open_streams", "Answers that are still being sent.", &["kind"])?,
+            errors: counter("errors_total", "Requests that ended with a 5xx.", &["endpoint"])?,
+            active_users: gauge("active_users", "Distinct callers of the last five minutes.", &[])?,
+            uploads: counter("uploads_total", "Uploads by what became of them here.", &["outcome"])?,
+            upload_bytes: counter("upload_bytes_total", "Bytes of files stored.", &[])?,
+            limited: counter("rate_limited_total", "Requests refused by a limit.", &["class", "by"])?,
+            cache: counter("cache_requests_total", "Searches by what the cache had.", &["result"])?,
+            streams: gauge("open_streams", "Answers that are still being sent.", &["kind"])?,
             ask_seconds: seconds(
-                r,
                 "acorag_ask_seconds",
                 "Time from asking a worker to its answer.",
                 &["query"],
             )?,
-            certificate: gauge(
-                r,
-                "acorag_certificate_not_after_timestamp_seconds",
-                "When the certificate that is served stops being valid; the first of its chain to do so.",
-                &[],
-            )?,
+            certificate: gauge("acorag_certificate_not_after_timestamp_seconds", end, &[])?,
             active: Expiring::new(MOST_ACTIVE),
             registry,
         };

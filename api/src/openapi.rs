@@ -191,7 +191,7 @@ pub fn frame() -> OpenApi {
     OpenApi { info, ..OpenApi::default() }
 }
 
-/// What concerns all routes: the error's schema, the ways to prove who one is, the groups.
+/// What concerns all routes: the schema of errors, the ways to authenticate, the groups.
 pub fn complete(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
     let groups = [
         ("search", "Finding passages."),

@@ -13,8 +13,8 @@ use fred::{
     prelude::{ClientLike as _, FredResult},
 };
 
-/// After a failure nobody asks for this long, and then one request tries first: an outage costs one request a second
-/// its moment of patience, not every request.
+/// After a failure Redis is not asked for this long, and then by one request first: an outage makes one request a second
+/// wait for it, not every request.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A start waits this long for it: the first request then finds it connected.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -51,7 +51,7 @@ impl Redis {
         if now < away {
             return None;
         }
-        // Whoever gets here first after a pause keeps the others away until it knows.
+        // The first request after a pause keeps the others away until it knows whether Redis is back.
         let again = now + millis(PAUSE);
         if away > 0
             && self.away_until.compare_exchange(away, again, Ordering::Relaxed, Ordering::Relaxed).is_err()

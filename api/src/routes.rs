@@ -4,11 +4,10 @@ mod analytics;
 mod ask_document;
 mod auth;
 mod chat;
+mod conversations;
 mod documents;
 mod events;
-mod feedback;
 mod files;
-mod history;
 mod search;
 mod service;
 mod upload;
@@ -96,8 +95,7 @@ fn reading() -> ApiRouter<App> {
         .merge(documents::routes())
         .merge(events::routes())
         .merge(files::routes())
-        .merge(history::routes())
-        .merge(feedback::routes())
+        .merge(conversations::routes())
         .merge(analytics::routes())
         .merge(auth::routes())
 }

@@ -36,8 +36,8 @@ pub struct Config {
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 4096)]
     pub max_connections: usize,
     /// How long a client may take to send a request's head, in seconds.
-    #[arg(long, env = "HEADER_TIMEOUT", default_value_t = 15)]
-    pub header_timeout: u64,
+    #[arg(long, env = "HEADER_TIMEOUT", default_value = "15", value_parser = crate::config::seconds)]
+    pub header_timeout: Duration,
     /// Most headers of a request.
     #[arg(long, env = "MAX_HEADERS", default_value_t = 100)]
     pub max_headers: usize,
@@ -70,7 +70,7 @@ pub async fn serve(app: App, config: crate::Config, listener: TcpListener) -> an
             std::future::pending().await
         };
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let bounded = Bounded::new(config.server.max_connections, config.requests.stall());
+        let bounded = Bounded::new(config.server.max_connections, config.requests.stall_timeout);
         let server = axum_server::from_tcp(listener)?.handle(handle.clone());
         let server = async {
             let pair = config.server.pair().await.context("TLS_CERT or TLS_KEY cannot be read")?;
@@ -108,7 +108,7 @@ impl Config {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(self.header_timeout))
+            .header_read_timeout(self.header_timeout)
             .max_headers(self.max_headers)
             .max_buf_size(MAX_HEAD as usize);
         builder
@@ -143,7 +143,7 @@ impl Config {
     }
 }
 
-/// Whoever renews a certificate (cert-manager, certbot) replaces files and tells nobody.
+/// How often the files are read again: a program that renews them (cert-manager, certbot) tells us nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// A certificate chain and its key, in PEM.

@@ -158,7 +158,7 @@ impl Issuer {
 }
 
 impl Keys {
-    /// The keys that may have made such a signature: those of that name, or without a name all.
+    /// The keys that may have made such a signature: those of that name, or all when the token gives no name.
     async fn of(self: &Arc<Self>, name: Option<&str>, algorithm: Algorithm) -> Vec<DecodingKey> {
         let (found, tried) = self.fitting(name, algorithm);
         let unknown = found.is_empty();
@@ -183,7 +183,7 @@ impl Keys {
         (known.keys.iter().filter(fits).map(|key| key.key.clone()).collect(), known.tried)
     }
 
-    /// Fetches them, unless somebody else has since `tried`.
+    /// Fetches the keys, unless another task has since `tried`.
     async fn fetch(&self, tried: Instant) {
         let _turn = self.fetching.lock().await;
         if self.known.read().unwrap_or_else(PoisonError::into_inner).tried != tried {
@@ -216,7 +216,7 @@ impl Source {
     }
 }
 
-/// Reads a JWKS document key by key: issuers publish keys for other uses, and of kinds that nobody here knows.
+/// Reads a JWKS document key by key: issuers also publish keys for other uses, and of types that this program does not know.
 fn read(text: &str) -> anyhow::Result<Arc<[Key]>> {
     #[derive(Deserialize)]
     struct Set {

@@ -2,64 +2,36 @@
 
 use std::{
     collections::HashMap,
-    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock as _, DefaultClock},
-    middleware::StateInformationMiddleware,
-    state::keyed::DefaultKeyedStateStore,
+    time::{Duration, Instant},
 };
 
 use super::{Class, Rule, Verdict};
 
-type Limiter = RateLimiter<String, DefaultKeyedStateStore<String>, DefaultClock, StateInformationMiddleware>;
-
+/// As in the script of [`super::shared`]: for each key, when its bucket would be full again.
 #[derive(Clone, Default)]
-pub struct Local(Arc<Mutex<Limiters>>);
-
-type Limiters = HashMap<(Class, Rule), Arc<Limiter>>;
+pub struct Local(Arc<Mutex<HashMap<(Class, String), Instant>>>);
 
 impl Local {
-    pub fn check(&self, class: Class, rule: Rule, key: &str) -> Verdict {
-        let Some(limiter) = self.limiter(class, rule) else {
-            return Verdict {
-                allowed: true,
-                remaining: rule.count,
-                retry: Duration::ZERO,
-                reset: Duration::ZERO,
-            };
-        };
-        let reset = |remaining: u32| rule.interval() * rule.count.saturating_sub(remaining);
-        match limiter.check_key(&key.to_owned()) {
-            Ok(state) => {
-                let remaining = state.remaining_burst_capacity();
-                Verdict { allowed: true, remaining, retry: Duration::ZERO, reset: reset(remaining) }
-            }
-            Err(early) => {
-                let retry = early.wait_time_from(DefaultClock::default().now());
-                Verdict { allowed: false, remaining: 0, retry, reset: reset(0) }
-            }
+    pub fn check(&self, class: Class, rule: Rule, key: &str, now: Instant) -> Verdict {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = buckets.entry((class, key.to_owned())).or_insert(now);
+        let (interval, capacity) = (rule.interval(), rule.interval() * rule.count);
+        let reset = full.saturating_duration_since(now);
+        if reset + interval > capacity {
+            return Verdict { allowed: false, remaining: 0, retry: reset + interval - capacity, reset };
         }
+        let reset = reset + interval;
+        *full = now + reset;
+        let remaining = (capacity - reset).as_nanos() / interval.as_nanos().max(1);
+        let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
+        Verdict { allowed: true, remaining, retry: Duration::ZERO, reset }
     }
 
+    /// Forgets callers that have all of their quota back.
     pub fn tidy(&self) {
-        for limiter in self.0.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            limiter.retain_recent();
-            limiter.shrink_to_fit();
-        }
-    }
-
-    fn limiter(&self, class: Class, rule: Rule) -> Option<Arc<Limiter>> {
-        let quota = Quota::with_period(rule.interval())?.allow_burst(NonZeroU32::new(rule.count)?);
-        let mut limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let limiter = limiters.entry((class, rule)).or_insert_with(|| {
-            Arc::new(RateLimiter::keyed(quota).with_middleware::<StateInformationMiddleware>())
-        });
-        Some(limiter.clone())
+        let now = Instant::now();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, full| *full > now);
     }
 }
 
@@ -69,14 +41,14 @@ mod tests {
 
     #[test]
     fn a_full_bucket_then_a_wait() {
-        let (local, rule) = (Local::default(), Rule { count: 3, seconds: 3_600 });
-        let allowed: Vec<bool> = (0..5).map(|_| local.check(Class::Upload, rule, "a").allowed).collect();
-        assert_eq!(allowed, [true, true, true, false, false]);
-        assert!(local.check(Class::Upload, rule, "b").allowed);
-        let refused = local.check(Class::Upload, rule, "a");
-        assert!(
-            refused.retry > Duration::from_secs(1_100) && refused.retry <= Duration::from_secs(1_200),
-            "{refused:?}"
-        );
+        let (local, rule, start) = (Local::default(), Rule { count: 3, seconds: 3_600 }, Instant::now());
+        let check = |key, second| local.check(Class::Upload, rule, key, start + Duration::from_secs(second));
+        let found: Vec<_> =
+            (0..4).map(|_| check("a", 0)).map(|found| (found.allowed, found.remaining)).collect();
+        assert_eq!(found, [(true, 2), (true, 1), (true, 0), (false, 0)]);
+        let refused = check("a", 100);
+        assert_eq!((refused.retry.as_secs(), refused.reset.as_secs()), (1_100, 3_500));
+        assert!(check("b", 100).allowed);
+        assert!(!check("a", 1_199).allowed && check("a", 1_200).allowed && !check("a", 1_200).allowed);
     }
 }

@@ -40,12 +40,12 @@ async fn ask(
     check_text("question", question.trim())?;
     note_query(&question);
     let mut accepted = uploader.accept(received).await?;
-    let uploaded = match uploader.wait(&mut accepted, requests.upload_query_patience()).await {
+    let uploaded = match uploader.wait(&mut accepted, requests.upload_query_timeout).await {
         Some(outcome) => outcome?,
         None => return Err(messages::http::not_indexed_yet(&accepted.status_url()).problem(Timeout).into()),
     };
     let query = ChatQuery::about(&question, &accepted.project, &accepted.document, &uploader.caller.account)?;
-    let reply = requester.ask(&uploader.id.context(), &query, requests.chat_patience()).await?;
+    let reply = requester.ask(&uploader.id.context(), &query, requests.chat_timeout).await?;
     note_results(reply.sources.len());
     Ok(axum::Json(UploadAndQuery {
         status: "success".to_owned(),

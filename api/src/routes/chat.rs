@@ -53,12 +53,12 @@ async fn chat(
     let stream = request.stream.unwrap_or_else(|| accepts_events(&headers));
     let query = ChatQuery::new(request, &caller.account, stream)?;
     if !stream {
-        let reply = requester.ask(&id.context(), &query, requests.chat_patience()).await?;
+        let reply = requester.ask(&id.context(), &query, requests.chat_timeout).await?;
         note_results(reply.sources.len());
         return Ok(axum::Json(reply).into_response());
     }
     let permit = streams.open("chat")?;
-    let mut reply = requester.ask_streaming(&id.context(), &query, requests.chat_patience()).await?;
+    let mut reply = requester.ask_streaming(&id.context(), &query, requests.chat_timeout).await?;
     // A refusal before the first word is a refusal of the whole call, with a status of its own.
     let first = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
     if first.last {

@@ -62,7 +62,7 @@ async fn events(
     let events = events::subscribe(&nats, &project, &document.document_id).await?;
     let address = named.caller.address.clone();
     let revoked = authenticator.revoked(named.lookup.id.clone(), headers, address, project);
-    let until = Instant::now() + Duration::from_secs(requests.event_stream_seconds);
+    let until = Instant::now() + requests.event_stream_seconds;
     let follower = Follower { named, language, events, until, permit };
     let first = follower.state().await?;
     let body = Sse::new(follower.stream(first, revoked))

@@ -22,39 +22,14 @@ use crate::{
     openapi::{Describe as _, Documents},
 };
 
+const JSON: &[&str] = &["application/json"];
+
 pub fn routes() -> ApiRouter<App> {
     ApiRouter::new()
-        .api_route(
-            "/health",
-            get_with(health, |op| {
-                op.describe("health", "service", "Whether this process is alive.").answers(
-                    200,
-                    "It is: `{\"status\":\"ok\"}`.",
-                    &["application/json"],
-                )
-            }),
-        )
+        .api_route("/health", get_with(health, document_health))
         .api_route("/ready", get_with(platform::health::ready, document_ready))
-        .api_route(
-            "/metrics",
-            get_with(metrics, |op| {
-                op.describe("metrics", "service", "Numbers for Prometheus.").answers(
-                    200,
-                    "Prometheus' text form.",
-                    &["text/plain"],
-                )
-            }),
-        )
-        .api_route(
-            "/openapi.json",
-            get_with(openapi, |op| {
-                op.describe("openapi", "service", "This description.").answers(
-                    200,
-                    "OpenAPI 3.1.",
-                    &["application/json"],
-                )
-            }),
-        )
+        .api_route("/metrics", get_with(metrics, document_metrics))
+        .api_route("/openapi.json", get_with(openapi, document_openapi))
         .api_route("/asyncapi.json", get_with(asyncapi, document_asyncapi))
         .route("/docs", get(page))
 }
@@ -91,6 +66,11 @@ async fn page() -> impl IntoResponse {
     ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE.as_str()))
 }
 
+fn document_health(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    let operation = operation.describe("health", "service", "Whether this process is alive.");
+    operation.answers(200, "It is: `{\"status\":\"ok\"}`.", JSON)
+}
+
 fn document_ready(operation: TransformOperation<'_>) -> TransformOperation<'_> {
     operation
         .describe("ready", "service", "Whether it can serve, with each dependency by name.")
@@ -98,7 +78,16 @@ fn document_ready(operation: TransformOperation<'_>) -> TransformOperation<'_> {
         .replies::<503, axum::Json<Readiness>>("Not now.")
 }
 
+fn document_metrics(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    let operation = operation.describe("metrics", "service", "Numbers for Prometheus.");
+    operation.answers(200, "Prometheus' text form.", &["text/plain"])
+}
+
+fn document_openapi(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    operation.describe("openapi", "service", "This description.").answers(200, "OpenAPI 3.1.", JSON)
+}
+
 fn document_asyncapi(operation: TransformOperation<'_>) -> TransformOperation<'_> {
     let summary = "The same for event producers and consumers: subjects, headers and messages on NATS.";
-    operation.describe("asyncapi", "service", summary).answers(200, "AsyncAPI 3.0.", &["application/json"])
+    operation.describe("asyncapi", "service", summary).answers(200, "AsyncAPI 3.0.", JSON)
 }

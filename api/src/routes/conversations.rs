@@ -1,22 +1,28 @@
-//! `GET /history/{conversation_id}` and `GET /chat/history/{user_id}`.
+//! What was said in conversations, and how good it was: `GET /history/{conversation_id}`, `GET /chat/history/{user_id}`,
+//! `POST /feedback`.
 
 use aide::{
-    axum::{ApiRouter, routing::get_with},
+    axum::{
+        ApiRouter,
+        routing::{get_with, post_with},
+    },
     transform::TransformOperation,
 };
 use schemars::JsonSchema;
 use schemas::{
-    ProblemKind::BadRequest,
+    ProblemKind::{BadRequest, Unavailable},
+    feedback::{FeedbackRequest, FeedbackSaved, SaveFeedback},
     history::{ConversationHistory, History, UserHistory},
     lenient,
 };
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::{
     App, Error,
-    extractors::{Caller, Lookup, Path, Query},
+    extractors::{Caller, Json, Lookup, Path, Query},
     middleware::note_results,
-    openapi::Describe as _,
+    openapi::{Describe as _, JSON_BODY},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -27,6 +33,7 @@ pub fn routes() -> ApiRouter<App> {
             "/api/chat/history/{user_id}",
             get_with(of_user, |op| document_user(op, "userHistoryOldName")),
         )
+        .api_route("/feedback", post_with(save_feedback, document_feedback))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -85,4 +92,20 @@ fn document_conversation(operation: TransformOperation<'_>) -> TransformOperatio
 fn document_user<'t>(operation: TransformOperation<'t>, name: &str) -> TransformOperation<'t> {
     let summary = "What the caller asked on behalf of a user, oldest first; an unknown one is empty.";
     operation.describe(name, "chat", summary).refuses(&[BadRequest])
+}
+
+async fn save_feedback(
+    lookup: Lookup,
+    caller: Caller,
+    Json(request): Json<FeedbackRequest>,
+) -> Result<axum::Json<FeedbackSaved>, Error> {
+    Ok(axum::Json(lookup.ask(&SaveFeedback::new(request, &caller.account)?).await?))
+}
+
+fn document_feedback(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    operation
+        .describe("feedback", "chat", "Says how good the answers of a conversation were.")
+        .example(json!({ "session_id": "conv_7", "rating": 5, "comment": "Justo lo que buscaba." }))
+        .refuses(&[Unavailable])
+        .refuses(&JSON_BODY)
 }
