@@ -59,4 +59,7 @@ pub enum LoadError {
 
     #[error("a thread for the embedding model could not be started: {0}")]
     Thread(#[from] io::Error),
+
+    #[error("the metrics of the embedding model cannot be made")]
+    Metrics(#[from] prometheus::Error),
 }

@@ -15,13 +15,12 @@
 
 mod config;
 mod error;
-mod figures;
 mod folder;
 mod graph;
+mod metrics;
 mod model;
 mod queue;
 mod runtime;
-mod stats;
 mod tokens;
 mod worker;
 
@@ -29,10 +28,8 @@ use futures::future::BoxFuture;
 
 pub use config::Config;
 pub use error::{Error, LoadError};
-pub use figures::Figures;
 pub use folder::Identity;
 pub use model::Model;
-pub use stats::{Lane, Stats};
 
 /// The model, as everybody else sees it.
 ///

@@ -1,5 +1,4 @@
 use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -11,11 +10,11 @@ use tokio::sync::oneshot;
 
 use crate::folder::Folder;
 use crate::graph::Graph;
+use crate::metrics::Metrics;
 use crate::queue::{Job, Kind, Queue};
-use crate::stats::Counters;
 use crate::tokens::Tokens;
 use crate::worker::{self, Shared};
-use crate::{Config, Embed, Error, Identity, LoadError, Stats, runtime};
+use crate::{Config, Embed, Error, Identity, LoadError, runtime};
 
 /// A loaded model. Clones share its threads; the last one that is dropped ends them.
 #[derive(Clone)]
@@ -48,7 +47,7 @@ impl Model {
             declaration: folder.declaration,
             tokens,
             queue: Queue::new(config.embed_queue.get()),
-            counters: Counters::default(),
+            metrics: Metrics::new()?,
         });
         let samples =
             shared.samples().map_err(|reason| LoadError::Tokenizer { path: folder.tokenizer, reason })?;
@@ -56,6 +55,7 @@ impl Model {
         loaded.start(config.threads().get(), &environment, &folder.graph, samples)?;
         let Identity { name, digest, dimension } = &loaded.identity;
         let (threads, millis) = (loaded.threads.len(), started.elapsed().as_millis());
+        loaded.shared.metrics.threads.set(i64::try_from(threads).unwrap_or(i64::MAX));
         tracing::info!(model = %name, %digest, dimension, threads, duration_ms = millis, "embedding model loaded");
         Ok(Self(Arc::new(loaded)))
     }
@@ -73,15 +73,13 @@ impl Model {
         self.0.shared.queue.close();
     }
 
-    pub fn stats(&self) -> Stats {
-        let Shared { queue, counters, .. } = &*self.0.shared;
-        let lane = |kind| counters.lane(kind).read(queue.waiting(kind));
-        Stats {
-            threads: self.0.threads.len(),
-            busy: counters.busy.load(Relaxed),
-            queries: lane(Kind::Query),
-            passages: lane(Kind::Passage),
-        }
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.shared.metrics
+    }
+
+    /// Texts in the queue at this moment.
+    pub(crate) fn waiting(&self, kind: Kind) -> usize {
+        self.0.shared.queue.waiting(kind)
     }
 
     /// Only what can reach the model waits in the queue, so that a huge text does not hold a huge memory.
@@ -93,7 +91,7 @@ impl Model {
 
     fn counting_refusals(&self, kind: Kind, texts: usize, pushed: Result<(), Error>) -> Result<(), Error> {
         if pushed == Err(Error::Busy) {
-            self.0.shared.counters.lane(kind).refused.fetch_add(texts as u64, Relaxed);
+            self.metrics().texts(kind, "refused", texts);
         }
         pushed
     }

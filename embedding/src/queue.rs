@@ -20,6 +20,18 @@ pub(crate) enum Kind {
     Passage,
 }
 
+impl Kind {
+    pub const ALL: [Self; 2] = [Self::Query, Self::Passage];
+
+    /// As metrics call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Passage => "passage",
+        }
+    }
+}
+
 impl Job {
     /// The caller went away: nobody would read the answer.
     pub fn is_abandoned(&self) -> bool {

@@ -1,13 +1,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use crate::Error;
 use crate::folder::Declaration;
 use crate::graph::Graph;
+use crate::metrics::Metrics;
 use crate::queue::{Job, Kind, Queue};
-use crate::stats::Counters;
 use crate::tokens::Tokens;
 
 /// What all workers of a model share.
@@ -15,7 +14,7 @@ pub(crate) struct Shared {
     pub declaration: Declaration,
     pub tokens: Tokens,
     pub queue: Queue,
-    pub counters: Counters,
+    pub metrics: Metrics,
 }
 
 impl Shared {
@@ -38,35 +37,28 @@ impl Shared {
 /// Embeds what the queue gives until it is closed. Runs on a thread of its own.
 pub(crate) fn work(shared: &Arc<Shared>, graph: &mut Graph) {
     while let Some(job) = shared.queue.pop() {
-        shared.counters.busy.fetch_add(1, Relaxed);
         process(shared, graph, job);
-        shared.counters.busy.fetch_sub(1, Relaxed);
     }
 }
 
 fn process(shared: &Shared, graph: &mut Graph, job: Job) {
-    let lane = shared.counters.lane(job.kind);
+    let Shared { metrics, .. } = shared;
     if job.is_abandoned() {
-        lane.abandoned.fetch_add(1, Relaxed);
-        return;
+        return metrics.texts(job.kind, "abandoned", 1);
     }
-    lane.waited(job.since.elapsed());
+    metrics.time(job.kind, "waited", job.since.elapsed());
     let started = Instant::now();
-    // The tokenizer and the runtime meet strangers' texts: one that makes them panic must not cost a worker.
+    // The tokenizer and the runtime meet texts from outside: one that makes them panic must not cost a worker.
     let result = catch_unwind(AssertUnwindSafe(|| embed(shared, graph, &job)))
         .unwrap_or_else(|_| Err("it panicked".to_owned()));
-    lane.worked(started.elapsed());
-    match &result {
-        Ok(_) => lane.embedded.fetch_add(1, Relaxed),
-        Err(_) => lane.failed.fetch_add(1, Relaxed),
-    };
+    metrics.time(job.kind, "worked", started.elapsed());
+    metrics.texts(job.kind, if result.is_ok() { "embedded" } else { "failed" }, 1);
     // A caller that went away meanwhile does not need to hear of it.
     let _ = job.reply.send(result.map_err(Error::Failed));
 }
 
 fn embed(shared: &Shared, graph: &mut Graph, job: &Job) -> Result<Vec<f32>, String> {
     let ids = shared.tokens.encode(shared.prefix(job.kind), &job.text)?;
-    shared.counters.lane(job.kind).tokens.fetch_add(ids.len() as u64, Relaxed);
     if ids.is_empty() {
         // Only without a prefix and special tokens: a text of nothing is like nothing.
         return Ok(vec![0.0; shared.declaration.dimension]);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use embedding::{Embed, Figures, Model};
+use embedding::{Embed, Model};
 use platform::{
     health::{self, Checks},
     lifecycle::Lifecycle,
@@ -53,7 +53,7 @@ impl App {
         let reader = Reader::find(config.reader_path.as_deref(), &config.pdfium_path, limits)?;
         let metrics = Metrics::new()?;
         let model = Model::load(&config.embedding).await?;
-        metrics.registry.register(Box::new(Figures::new(model.clone())?))?;
+        metrics.registry.register(Box::new(model.clone()))?;
         model.warm_up().await?;
         let pool = config.postgres.connect("acorag-ingest-worker", &SETTINGS).await?;
         store::model::register(&pool, model.identity()).await?;

@@ -27,8 +27,8 @@ pub struct Config {
     pub health_port: u16,
 }
 
-/// `acorag-… health`: asks the running program whether it is ready, for containers whose image has nothing else that
-/// could. It says what the program said.
+/// `acorag-… health`: asks the running program whether it is ready, and prints the answer. The images hold no other
+/// program that could ask.
 #[derive(Debug, clap::Parser)]
 pub enum Probe {
     /// Asks the program that runs with these settings whether it is ready
@@ -49,7 +49,7 @@ impl Probe {
         connection.write_all(b"GET /ready HTTP/1.0\r\n\r\n")?;
         let mut answer = String::new();
         connection.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("that is no HTTP")?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("the answer is not HTTP")?;
         writeln!(io::stdout(), "{body}")?;
         let ready = head.split_whitespace().nth(1) == Some("200");
         Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -69,18 +69,13 @@ pub fn own_address(bind: IpAddr, port: u16) -> SocketAddr {
 /// A little more than the program itself waits for its dependencies.
 pub const PROBE_PATIENCE: Duration = Duration::from_secs(4);
 
-type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// Why a dependency cannot be used, if it cannot.
+type Outcome = Result<(), String>;
+type Check = Arc<dyn Fn() -> BoxFuture<'static, Outcome> + Send + Sync>;
 
-/// What must answer before this service is ready, by name.
+/// What must answer before this service is ready, by name, and whether the service can work without it.
 #[derive(Clone, Default)]
-pub struct Checks(BTreeMap<&'static str, (Check, Needed)>);
-
-/// Whether the service can do its work without it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Needed {
-    Yes,
-    No,
-}
+pub struct Checks(BTreeMap<&'static str, (Check, bool)>);
 
 /// The body of `/ready`: each dependency by name, `ok` or what is wrong with it; `degraded: …` where the service works
 /// without it.
@@ -90,51 +85,38 @@ pub struct Readiness {
     pub checks: BTreeMap<&'static str, String>,
 }
 
-/// A dependency that has not answered within this time is not there.
+/// A dependency that has not answered within this time counts as not reachable.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Checks {
     #[must_use]
-    pub fn with<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub fn with<F>(mut self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Result<(), String>> + Send + 'static,
+        F: Future<Output = Outcome> + Send + 'static,
     {
-        self.insert(name, Needed::Yes, check)
-    }
-
-    /// A dependency whose absence makes the service poorer, not useless.
-    #[must_use]
-    pub fn with_optional<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = Result<(), String>> + Send + 'static,
-    {
-        self.insert(name, Needed::No, check)
-    }
-
-    fn insert<F>(
-        mut self,
-        name: &'static str,
-        needed: Needed,
-        check: impl Fn() -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        F: Future<Output = Result<(), String>> + Send + 'static,
-    {
-        self.0.insert(name, (Arc::new(move || Box::pin(check())), needed));
+        self.0.insert(name, (Arc::new(move || Box::pin(check())), false));
         self
     }
 
+    /// A dependency without which the service does less, but works.
+    #[must_use]
+    pub fn with_optional<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        let mut checks = self.with(name, check);
+        checks.0.entry(name).and_modify(|(_, optional)| *optional = true);
+        checks
+    }
+
     pub async fn run(&self) -> Readiness {
-        let outcomes = join_all(self.0.iter().map(|(name, (check, needed))| async move {
+        let outcomes = join_all(self.0.iter().map(|(name, (check, optional))| async move {
             let problem = match tokio::time::timeout(PATIENCE, check()).await {
                 Ok(Ok(())) => return (*name, true, "ok".to_owned()),
                 Ok(Err(problem)) => problem,
                 Err(_) => "no answer".to_owned(),
             };
-            match needed {
-                Needed::Yes => (*name, false, problem),
-                Needed::No => (*name, true, format!("degraded: {problem}")),
-            }
+            (*name, *optional, if *optional { format!("degraded: {problem}") } else { problem })
         }))
         .await;
         let ready = outcomes.iter().all(|(_, fine, _)| *fine);

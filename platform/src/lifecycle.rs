@@ -26,19 +26,21 @@ impl Lifecycle {
         Self::default()
     }
 
-    /// Cancelled when intake must stop.
+    /// Cancelled when no more work may be taken.
     pub fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
     }
 
-    /// Runs a task that shutdown waits for. A task that ends before it was asked to takes the service down with it:
-    /// a worker whose consumer died must be restarted, not linger and look alive.
+    /// Runs a task that shutdown waits for. A task that ends before it was asked to stops the service: a worker whose
+    /// consumer has ended must be restarted, because it looks healthy and does nothing.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         let stopping = self.stopping.clone();
         self.tasks.spawn(async move {
             match task.await {
                 Err(error) => tracing::error!(task = name, error = format!("{error:#}"), "task failed"),
-                Ok(()) if !stopping.is_cancelled() => tracing::error!(task = name, "task ended unasked"),
+                Ok(()) if !stopping.is_cancelled() => {
+                    tracing::error!(task = name, "task ended before it was asked to")
+                }
                 Ok(()) => {}
             }
             stopping.cancel();

@@ -1,7 +1,7 @@
 //! Prometheus: one registry a process, rendered as text.
 
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
     process_collector::ProcessCollector,
 };
 
@@ -16,37 +16,23 @@ pub fn registry() -> prometheus::Result<Registry> {
     Ok(registry)
 }
 
-pub fn counter(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> prometheus::Result<IntCounterVec> {
-    let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+fn registered<M: Collector + Clone + 'static>(registry: &Registry, metric: M) -> prometheus::Result<M> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }
 
-pub fn gauge(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> prometheus::Result<IntGaugeVec> {
-    let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
+type Labels<'a> = &'a [&'a str];
+
+pub fn counter(registry: &Registry, name: &str, help: &str, by: Labels) -> prometheus::Result<IntCounterVec> {
+    registered(registry, IntCounterVec::new(Opts::new(name, help), by)?)
 }
 
-pub fn seconds(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> prometheus::Result<HistogramVec> {
-    let metric = HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), labels)?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
+pub fn gauge(registry: &Registry, name: &str, help: &str, by: Labels) -> prometheus::Result<IntGaugeVec> {
+    registered(registry, IntGaugeVec::new(Opts::new(name, help), by)?)
+}
+
+pub fn seconds(registry: &Registry, name: &str, help: &str, by: Labels) -> prometheus::Result<HistogramVec> {
+    registered(registry, HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), by)?)
 }
 
 /// Shows these at zero until something happens: to Prometheus, a counter that appears with its first event never rose.
@@ -58,7 +44,5 @@ pub fn from_zero(counter: &IntCounterVec, labels: &[&[&str]]) {
 
 /// The text form that Prometheus scrapes.
 pub fn render(registry: &Registry) -> prometheus::Result<String> {
-    let mut text = Vec::new();
-    TextEncoder::new().encode(&registry.gather(), &mut text)?;
-    String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+    TextEncoder::new().encode_to_string(&registry.gather())
 }

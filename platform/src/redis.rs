@@ -1,4 +1,4 @@
-//! Redis or Valkey. It may be away at any time: nobody waits for it longer than a moment, and nothing depends on it.
+//! Redis or Valkey. It may be away at any time: a service waits for it only briefly, and works without it.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,7 +15,6 @@ use fred::{
         config::{Config as FredConfig, ConnectionConfig, PerformanceConfig, ReconnectPolicy, TlsConnector},
     },
 };
-
 use prometheus::{
     IntGauge,
     core::{Collector, Desc},
@@ -44,7 +43,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Starts connecting and returns at once: a service starts, and goes on, without Redis.
+    /// Starts connecting and returns at once: a service starts without Redis, and goes on without it.
     pub fn connect(&self) -> anyhow::Result<Pool> {
         let timeout = Duration::from_millis(self.redis_timeout_ms);
         let mut config = FredConfig::from_url(&self.redis_url)
@@ -62,7 +61,7 @@ impl Config {
             .with_connection_config(|connection: &mut ConnectionConfig| {
                 connection.connection_timeout = Duration::from_secs(2);
                 connection.internal_command_timeout = Duration::from_secs(2);
-                // A retry could charge a rate limit twice, and an answer that late is of no use.
+                // A command that is sent twice could count a request twice, and the second answer would come too late.
                 connection.max_command_attempts = 1;
                 connection.max_command_buffer_len = 1_000;
             })
@@ -81,9 +80,7 @@ fn trusting(path: &Path) -> anyhow::Result<TlsConnector> {
     let certificates =
         CertificateDer::pem_file_iter(path).with_context(|| format!("{} cannot be read", path.display()))?;
     for certificate in certificates {
-        roots
-            .add(certificate.context("this is no certificate in PEM")?)
-            .context("no certificate authority")?;
+        roots.add(certificate.context("not a certificate in PEM")?).context("no certificate authority")?;
     }
     anyhow::ensure!(!roots.is_empty(), "no certificate in {}", path.display());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -91,7 +88,7 @@ fn trusting(path: &Path) -> anyhow::Result<TlsConnector> {
     Ok(tls.with_root_certificates(roots).with_no_client_auth().into())
 }
 
-/// For readiness; also true to the cost: one round trip.
+/// For readiness: one round trip.
 pub async fn check(pool: Pool) -> Result<(), String> {
     use fred::interfaces::KeysInterface as _;
     pool.exists::<i64, _>(MultipleKeys::from("acorag:ready"))
@@ -100,7 +97,7 @@ pub async fn check(pool: Pool) -> Result<(), String> {
         .map_err(|_| "not reachable".to_owned())
 }
 
-/// Shows whether there is a connection, at the moment it is asked.
+/// A metric that tells whether there is a connection at the moment of the scrape.
 pub struct Connected {
     pool: Pool,
     gauge: IntGauge,

@@ -1,4 +1,5 @@
-//! Logs (JSON, one object a line), traces (OpenTelemetry, when an endpoint is set) and how both cross a process border.
+//! Logs (JSON, one object a line), traces (OpenTelemetry, when an endpoint is set), and how a trace goes on in another
+//! process.
 
 use std::{fmt, io::IsTerminal as _};
 
@@ -13,7 +14,7 @@ use tracing_subscriber::{
     EnvFilter, Layer as _,
     fmt::{FmtContext, FormatEvent, FormattedFields, format::JsonFields, format::Writer},
     layer::SubscriberExt as _,
-    registry::LookupSpan,
+    registry::{LookupSpan, Scope},
     util::SubscriberInitExt as _,
 };
 
@@ -108,7 +109,7 @@ pub fn adopt(span: &Span, get: impl Fn(&str) -> Option<String>) {
         }
     }
     let headers = Headers(get(schemas::headers::TRACEPARENT));
-    // Fails only when no traces are exported, and then nobody misses the parent.
+    // This fails only when no traces are exported, and then no parent is needed.
     drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&headers))));
 }
 
@@ -128,17 +129,19 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
-        let mut line = Map::new();
-        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        line.insert("timestamp".into(), now.into());
-        line.insert("level".into(), metadata.level().as_str().into());
-        line.insert("message".into(), Value::Null);
-        line.insert("service".into(), self.service.into());
-        line.insert("target".into(), metadata.target().into());
-        line.insert("module".into(), metadata.module_path().unwrap_or_default().into());
-        line.insert("line".into(), metadata.line().into());
-        for span in context.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root)
-        {
+        let mut line: Map<String, Value> = [
+            ("timestamp", chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true).into()),
+            ("level", metadata.level().as_str().into()),
+            ("message", Value::Null),
+            ("service", self.service.into()),
+            ("target", metadata.target().into()),
+            ("module", metadata.module_path().unwrap_or_default().into()),
+            ("line", metadata.line().into()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect();
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<JsonFields>>().map(|fields| fields.fields.as_str());
             if let Some(Ok(Value::Object(fields))) = fields.map(serde_json::from_str) {
@@ -152,23 +155,18 @@ where
 
 struct Fields<'a>(&'a mut Map<String, Value>);
 
+macro_rules! records {
+    ($($method:ident: $type:ty),*) => {
+        $(fn $method(&mut self, field: &tracing::field::Field, value: $type) {
+            self.0.insert(field.name().into(), value.into());
+        })*
+    };
+}
+
 impl Visit for Fields<'_> {
+    records!(record_str: &str, record_u64: u64, record_i64: i64, record_bool: bool, record_f64: f64);
+
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
         self.0.insert(field.name().into(), format!("{value:?}").into());
-    }
-    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
-        self.0.insert(field.name().into(), value.into());
-    }
-    fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
-        self.0.insert(field.name().into(), value.into());
-    }
-    fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
-        self.0.insert(field.name().into(), value.into());
-    }
-    fn record_bool(&mut self, field: &tracing::field::Field, value: bool) {
-        self.0.insert(field.name().into(), value.into());
-    }
-    fn record_f64(&mut self, field: &tracing::field::Field, value: f64) {
-        self.0.insert(field.name().into(), value.into());
     }
 }

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use chrono::Utc;
-use embedding::{Embed, Figures, Identity, Model};
+use embedding::{Embed, Identity, Model};
 use platform::{
     health::{self, Checks},
     lifecycle::Lifecycle,
@@ -55,7 +55,7 @@ impl App {
         let metrics = Metrics::new()?;
         let llm = Llm::new(&config.llm)?.map(Arc::new);
         let model = Model::load(&config.embedding).await?;
-        metrics.registry.register(Box::new(Figures::new(model.clone())?))?;
+        metrics.registry.register(Box::new(model.clone()))?;
         model.warm_up().await?;
         let pool = config.postgres.connect("acorag-query-worker", &search::SETTINGS).await?;
         check_model(&pool, model.identity()).await?;

@@ -35,7 +35,8 @@ impl Message {
         Self { es: format!("{field}: {es}"), en: format!("{field}: {en}") }.problem(ProblemKind::BadRequest)
     }
 
-    /// As the reason why something failed for good. PostgreSQL keeps no NUL, and a sentence may quote what somebody sent.
+    /// As the reason why something failed for good. PostgreSQL stores no NUL, and a sentence may quote text from
+    /// outside.
     pub fn reason(self, code: &str) -> Reason {
         Reason::new(code, self.es, self.en)
     }

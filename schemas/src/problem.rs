@@ -109,7 +109,7 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// A sentence may quote what a stranger sent: NUL, which the database does not keep, is left out.
+    /// A sentence may quote text from outside, and PostgreSQL stores no NUL: it is left out.
     pub fn new(code: impl Into<String>, es: impl Into<String>, en: impl Into<String>) -> Self {
         let [es, en] = [es.into(), en.into()].map(|sentence: String| text::without_nul(sentence));
         Self { code: code.into(), message: Message::new(es, en) }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use embedding::{Config, Embed, Error, Model};
 use futures::future::join_all;
+use prometheus::core::Collector as _;
 
 use crate::{config, model};
 
@@ -31,29 +32,28 @@ async fn a_vector_does_not_depend_on_what_else_is_embedded() {
 async fn a_full_queue_refuses_at_once_and_takes_more_when_it_has_room() {
     let model = slow_model(4).await;
     let document = spawn_passages(&model, 12);
-    until(&model, |stats| stats.passages.waiting >= 4).await;
+    until(&model, |model| waiting(model) >= 4).await;
 
     let refused = model.passages(vec![SENTENCE.to_owned(); 3]).await;
     assert!(!document.is_finished(), "it waited for room");
     assert_eq!(refused, Err(Error::Busy));
     assert!(Error::Busy.is_transient());
-    assert_eq!(model.stats().passages.refused, 3);
+    assert_eq!(texts(&model, "passage", "refused"), 3);
     // The other lane has room of its own.
     model.query(SENTENCE).await.unwrap();
 
     document.await.unwrap().unwrap();
     model.passages(vec![SENTENCE.to_owned(); 3]).await.unwrap();
-    assert_eq!(model.stats().passages.embedded, 15);
+    assert_eq!(texts(&model, "passage", "embedded"), 15);
 }
 
 #[tokio::test]
 async fn a_query_overtakes_the_passages_that_wait() {
     let model = slow_model(100).await;
     let document = spawn_passages(&model, 20);
-    until(&model, |stats| stats.busy == 1 && stats.passages.waiting > 15).await;
+    until(&model, |model| (16..20).contains(&waiting(model))).await;
     model.query(SENTENCE).await.unwrap();
-    let stats = model.stats();
-    assert!(stats.passages.waiting > 10, "{stats:?}");
+    assert!(waiting(&model) > 10, "{}", waiting(&model));
     assert_eq!(document.await.unwrap().unwrap().len(), 20);
 }
 
@@ -61,9 +61,9 @@ async fn a_query_overtakes_the_passages_that_wait() {
 async fn documents_take_turns() {
     let model = slow_model(100).await;
     let long = spawn_passages(&model, 20);
-    until(&model, |stats| stats.passages.waiting > 15).await;
+    until(&model, |model| waiting(model) > 15).await;
     model.passages(vec![SENTENCE.to_owned()]).await.unwrap();
-    assert!(model.stats().passages.waiting > 10);
+    assert!(waiting(&model) > 10, "{}", waiting(&model));
     long.await.unwrap().unwrap();
 }
 
@@ -71,22 +71,21 @@ async fn documents_take_turns() {
 async fn nobody_works_for_a_caller_that_went_away() {
     let model = slow_model(100).await;
     let document = spawn_passages(&model, 30);
-    until(&model, |stats| stats.passages.waiting > 20).await;
+    until(&model, |model| waiting(model) > 20).await;
     document.abort();
     assert!(document.await.unwrap_err().is_cancelled());
     // Behind them in the lane, so they have been looked at by the time it is answered.
     model.passages(vec![SENTENCE.to_owned(); 2]).await.unwrap();
-    until(&model, |stats| stats.passages.waiting == 0 && stats.busy == 0).await;
-    let passages = model.stats().passages;
-    assert!(passages.abandoned > 15, "{passages:?}");
-    assert_eq!(passages.abandoned + passages.embedded, 32);
+    let done = |model: &Model| ["abandoned", "embedded"].map(|outcome| texts(model, "passage", outcome));
+    until(&model, |model| done(model).iter().sum::<usize>() == 32).await;
+    assert!(done(&model)[0] > 15, "{:?}", done(&model));
 }
 
 #[tokio::test]
 async fn closing_answers_everyone() {
     let model = slow_model(100).await;
     let document = spawn_passages(&model, 20);
-    until(&model, |stats| stats.passages.waiting > 10).await;
+    until(&model, |model| waiting(model) > 10).await;
     model.close();
     assert_eq!(document.await.unwrap(), Err(Error::Closed));
     assert_eq!(model.query(SENTENCE).await, Err(Error::Closed));
@@ -95,12 +94,11 @@ async fn closing_answers_everyone() {
 #[tokio::test]
 async fn warming_up_takes_both_lanes() {
     let model = slow_model(100).await;
-    let cold = model.stats();
-    assert_eq!((cold.threads, cold.queries.embedded, cold.passages.embedded), (1, 0, 0));
+    let embedded = || ["query", "passage"].map(|lane| texts(&model, lane, "embedded"));
+    assert_eq!((shown(&model, "acorag_embedding_threads"), embedded()), (1.0, [0, 0]));
     model.warm_up().await.unwrap();
-    let warm = model.stats();
-    assert_eq!((warm.queries.embedded, warm.passages.embedded), (1, 1));
-    assert!(warm.queries.tokens > 5 && warm.queries.worked > Duration::ZERO);
+    assert_eq!(embedded(), [1, 1]);
+    assert!(shown(&model, r#"acorag_embedding_seconds_total{lane="query",stage="worked"}"#) > 0.0);
     assert_eq!(model.passages(Vec::new()).await, Ok(Vec::new()));
 }
 
@@ -119,10 +117,31 @@ fn spawn_passages(model: &Model, count: usize) -> tokio::task::JoinHandle<Result
     tokio::spawn(async move { model.passages(vec![SENTENCE.repeat(30); count]).await })
 }
 
-async fn until(model: &Model, reached: impl Fn(embedding::Stats) -> bool) {
+async fn until(model: &Model, reached: impl Fn(&Model) -> bool) {
     let started = Instant::now();
-    while !reached(model.stats()) {
-        assert!(started.elapsed() < Duration::from_secs(60), "{:?}", model.stats());
+    while !reached(model) {
+        assert!(started.elapsed() < Duration::from_secs(60), "{}", rendered(model));
         tokio::task::yield_now().await;
     }
+}
+
+/// Passages in the queue.
+fn waiting(model: &Model) -> usize {
+    shown(model, r#"acorag_embedding_waiting{lane="passage"}"#) as usize
+}
+
+fn texts(model: &Model, lane: &str, outcome: &str) -> usize {
+    let name = format!(r#"acorag_embedding_texts_total{{lane="{lane}",outcome="{outcome}"}}"#);
+    shown(model, &name) as usize
+}
+
+/// What Prometheus is shown under this name.
+fn shown(model: &Model, name: &str) -> f64 {
+    let text = rendered(model);
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no {name} in {text}"))
+}
+
+fn rendered(model: &Model) -> String {
+    prometheus::TextEncoder::new().encode_to_string(&model.collect()).unwrap()
 }

@@ -72,8 +72,8 @@ impl Config {
     }
 }
 
-/// An inbox of its own: the server lets no other service listen to it (ops/nats/nats.conf). What follows a hyphen only
-/// tells two users of one service apart, while its password is changed.
+/// The inbox prefix of a service; the server lets no other service listen to it (ops/nats/nats.conf). What follows a
+/// hyphen in the user's name only tells two users of one service apart, while its password is changed.
 fn inbox_prefix(user: &str) -> String {
     let service = user.split_once('-').map_or(user, |(service, _)| service);
     format!("_INBOX_{service}")
@@ -126,7 +126,7 @@ impl Context {
         map
     }
 
-    /// Reads a message's headers. A producer may send none: it gets a request id of our own.
+    /// Reads a message's headers. A message without a request id gets a new one.
     pub fn of(headers: Option<&HeaderMap>) -> Self {
         Self {
             request_id: text(headers, headers::REQUEST_ID)
@@ -136,7 +136,7 @@ impl Context {
         }
     }
 
-    /// Time left until the deadline; `None` when nobody waits any more.
+    /// Time left until the deadline; `None` when it has passed.
     pub fn time_left(&self) -> Option<Duration> {
         let Some(deadline) = self.deadline else { return Some(Duration::MAX) };
         u64::try_from(deadline - now_millis()).ok().filter(|left| *left > 0).map(Duration::from_millis)

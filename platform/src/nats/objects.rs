@@ -85,7 +85,7 @@ impl Objects {
             object_store::GetErrorKind::NotFound => Error::NotFound,
             _ => Error::Unavailable(error.into()),
         })?;
-        // Parts cannot be sought: what lies before the range is read and dropped, a part at a time.
+        // A part cannot be skipped: what lies before the range is read and dropped.
         tokio::io::copy(&mut (&mut object).take(start), &mut tokio::io::sink())
             .await
             .map_err(|error| Error::Unavailable(error.into()))?;

@@ -42,8 +42,8 @@ impl Nats {
         self.publish_raw(subject, headers, serde_json::to_vec(message)?.into()).await
     }
 
-    /// While the stream chooses another leader (a server of the cluster is restarted) nobody takes the message. It is
-    /// stored nowhere then, so it is sent again, for a moment.
+    /// While the stream chooses another leader (a server of the cluster is restarted) no server accepts the message. It is
+    /// stored nowhere then, so it is sent again for a few seconds.
     pub async fn publish_raw(
         &self,
         subject: String,
@@ -75,7 +75,7 @@ impl Nats {
     }
 }
 
-/// Together three seconds: an election takes less than one.
+/// Pauses between attempts, three seconds together: an election takes less than one.
 const PAUSES_MS: [u64; 6] = [50, 100, 200, 400, 800, 1_600];
 
 fn refused(error: PublishError) -> Error {

@@ -1,7 +1,7 @@
-//! Asking a query worker: the question goes through JetStream, the reply comes to this process's inbox.
+//! Requests: each goes through JetStream to a worker, and its reply comes to the inbox of this process.
 //!
 //! JetStream uses a message's reply subject for its own acknowledgement, so the inbox travels in a header. One wildcard
-//! subscription a process receives every reply; each question has a token of its own under it.
+//! subscription receives all replies to this process; each request has a token of its own under it.
 
 use std::{
     collections::HashMap,
@@ -42,7 +42,7 @@ impl Requester {
             while let Some(message) = replies.next().await {
                 let token = message.subject.rsplit('.').next().unwrap_or_default();
                 let sender = lock(&by_token).get(token).cloned();
-                // Nobody there: it gave up, or this is a redelivered question's second answer.
+                // Without a sender the asker has given up, or this is the second answer to a redelivered request.
                 if let Some(sender) = sender
                     && sender.try_send(message).is_err()
                 {
@@ -65,7 +65,8 @@ impl Requester {
         read::<R::Reply>(&frame.payload)
     }
 
-    /// Asks; the answer comes in frames, the last one marked so. Dropping the reply before it tells the worker to stop.
+    /// Asks for an answer in frames, of which the last is marked. Dropping the reply before the last frame tells the worker
+    /// to stop.
     pub async fn ask_streaming<R: Request>(
         &self,
         context: &Context,
@@ -118,12 +119,12 @@ pub fn read<R: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<R, Problem
         .into_result()
 }
 
-/// The subject on which a worker hears that the asker of `reply_to` is gone.
+/// The subject on which a worker is told that the asker of `reply_to` has gone away.
 pub fn cancel_subject(reply_to: &str) -> String {
     format!("{reply_to}.cancel")
 }
 
-/// The answer to a question under way. Dropped before the last frame, it tells the worker that nobody reads on.
+/// The answer to a request under way.
 pub struct Reply {
     token: String,
     reply_to: String,

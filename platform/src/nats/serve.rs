@@ -1,4 +1,5 @@
-//! Answering queries: a handler per query type, written like an HTTP handler, and its reply on the asker's inbox.
+//! Answering requests: a handler for each type of request, written like an HTTP handler. The reply goes to the asker's
+//! inbox.
 
 use std::{
     any::Any, collections::HashMap, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
@@ -19,7 +20,7 @@ use super::{
 
 type Boxed<S> = Box<dyn Fn(S, Context, Bytes, Replier) -> BoxFuture<'static, Option<Bytes>> + Send + Sync>;
 
-/// Which handler answers which query.
+/// Which handler answers which request.
 pub struct Router<S> {
     nats: Nats,
     state: S,
@@ -95,8 +96,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             let handler = handler.clone();
             Box::pin(async move {
                 let result = match serde_json::from_slice::<R>(&payload) {
-                    // A panic is an error like any other to whoever asked, and silence would cost them their patience.
-                    // What the handler held is dropped with it.
+                    // A panic is answered like any other error: without an answer the asker would wait until its
+                    // deadline.
                     Ok(query) => AssertUnwindSafe(async { handler(state, context, query, replier).await })
                         .catch_unwind()
                         .await
@@ -125,7 +126,7 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
         let Some(reply_to) = text(delivery.headers.as_ref(), headers::REPLY_TO) else {
             return Err(unanswerable(&format!("no {} header", headers::REPLY_TO)));
         };
-        // Whoever asks chooses where the worker publishes: an inbox for replies, and nothing else.
+        // The asker chooses where the worker publishes, so only inboxes for replies are allowed.
         if !reply_to.starts_with(&format!("{}.", subjects::REPLIES)) {
             return Err(unanswerable(&format!("{} names no inbox for replies", headers::REPLY_TO)));
         }
@@ -133,7 +134,7 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
             return Err(unanswerable(&format!("no handler for {}", delivery.subject)));
         };
         let Some(left) = delivery.context.time_left() else {
-            tracing::info!("expired before it was answered: nobody waits any more");
+            tracing::info!("expired before it was answered");
             return Ok(());
         };
         let replier = Replier { nats: self.nats.clone(), reply_to: reply_to.into() };
@@ -174,5 +175,5 @@ fn unanswerable(why: &str) -> Failure {
     Failure::Dead(calls::unanswerable(why).reason("unanswerable"))
 }
 
-/// Work on one query ends here, whatever deadline its sender claims.
+/// Longest work on one request, whatever deadline its sender claims.
 const MAX_WORK: Duration = Duration::from_secs(300);

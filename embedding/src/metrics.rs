@@ -1,0 +1,72 @@
+//! What the model does, for Prometheus. A service registers the model beside its own metrics.
+
+use std::time::Duration;
+
+use prometheus::{
+    CounterVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+
+use crate::Model;
+use crate::queue::Kind;
+
+pub(crate) struct Metrics {
+    pub threads: IntGauge,
+    waiting: IntGaugeVec,
+    texts: IntCounterVec,
+    seconds: CounterVec,
+}
+
+impl Metrics {
+    pub fn new() -> prometheus::Result<Self> {
+        let metrics = Self {
+            threads: IntGauge::new("acorag_embedding_threads", "Threads that embed")?,
+            waiting: IntGaugeVec::new(
+                Opts::new("acorag_embedding_waiting", "Texts that wait for the model"),
+                &["lane"],
+            )?,
+            texts: IntCounterVec::new(
+                Opts::new("acorag_embedding_texts_total", "Texts by what became of them"),
+                &["lane", "outcome"],
+            )?,
+            seconds: CounterVec::new(
+                Opts::new(
+                    "acorag_embedding_seconds_total",
+                    "Time that texts waited for a thread, and that threads worked on them",
+                ),
+                &["lane", "stage"],
+            )?,
+        };
+        // All are shown at zero until something happens: a counter that appears with its first event never rose.
+        for kind in Kind::ALL {
+            ["embedded", "failed", "refused", "abandoned"].map(|outcome| metrics.texts(kind, outcome, 0));
+            ["waited", "worked"].map(|stage| metrics.time(kind, stage, Duration::ZERO));
+        }
+        Ok(metrics)
+    }
+
+    pub fn texts(&self, kind: Kind, outcome: &str, count: usize) {
+        self.texts.with_label_values(&[kind.name(), outcome]).inc_by(count as u64);
+    }
+
+    pub fn time(&self, kind: Kind, stage: &str, time: Duration) {
+        self.seconds.with_label_values(&[kind.name(), stage]).inc_by(time.as_secs_f64());
+    }
+}
+
+impl Collector for Model {
+    fn desc(&self) -> Vec<&Desc> {
+        let Metrics { threads, waiting, texts, seconds } = self.metrics();
+        [threads.desc(), waiting.desc(), texts.desc(), seconds.desc()].concat()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let Metrics { threads, waiting, texts, seconds } = self.metrics();
+        for kind in Kind::ALL {
+            let count = i64::try_from(self.waiting(kind)).unwrap_or(i64::MAX);
+            waiting.with_label_values(&[kind.name()]).set(count);
+        }
+        [threads.collect(), waiting.collect(), texts.collect(), seconds.collect()].concat()
+    }
+}
