@@ -40,8 +40,12 @@ impl Metrics {
         };
         // All are shown at zero until something happens: a counter that appears with its first event never rose.
         for kind in Kind::ALL {
-            ["embedded", "failed", "refused", "abandoned"].map(|outcome| metrics.texts(kind, outcome, 0));
-            ["waited", "worked"].map(|stage| metrics.time(kind, stage, Duration::ZERO));
+            for outcome in ["embedded", "failed", "refused", "abandoned"] {
+                metrics.texts(kind, outcome, 0);
+            }
+            for stage in ["waited", "worked"] {
+                metrics.time(kind, stage, Duration::ZERO);
+            }
         }
         Ok(metrics)
     }

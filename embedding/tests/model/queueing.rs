@@ -121,7 +121,7 @@ async fn until(model: &Model, reached: impl Fn(&Model) -> bool) {
     let started = Instant::now();
     while !reached(model) {
         assert!(started.elapsed() < Duration::from_secs(60), "{}", rendered(model));
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
