@@ -5,53 +5,68 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-DEVSTACK := target/release/devstack
 USERS ?= 50
 TIME ?= 60s
 PORT ?= 8000
 ACORAG_URL ?= http://127.0.0.1:$(PORT)
+
+# What runs when acorag runs here; everything else is built by whoever needs it.
+PROGRAMS := --bin devstack --bin acorag-migrate --bin acorag-api --bin acorag-ingest-worker --bin acorag-query-worker
+# `demo` compiles in a third of the time that `release` takes. What is measured or shipped is a release.
+DEMO := --profile demo
+RELEASE := --release
+# The servers and the model are fetched and made while the programs are compiled.
+build = devstack/fetch.py & fetching=$$!; trap 'kill $$fetching 2> /dev/null || true' EXIT; \
+	echo "building the programs; the first time takes some minutes" >&2; \
+	cargo build --locked $(1); echo "waiting for the servers and the model" >&2; wait $$fetching
 
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: build ## Start everything with the sample documents, show a search and a chat, serve until Ctrl-C; ONCE=1: end after showing
-	@$(DEVSTACK) demo $(if $(filter-out 0,$(ONCE)),--once)
+demo: ## Start everything with the sample documents, show a search and a chat, serve until Ctrl-C; ONCE=1: end after showing
+	@$(call build,$(DEMO) $(PROGRAMS))
+	@target/demo/devstack demo $(if $(filter-out 0,$(ONCE)),--once)
 
 .PHONY: up
-up: build ## Start everything, serve on 127.0.0.1:$PORT until Ctrl-C, keep the data in .stack/data
-	@$(DEVSTACK) up
+up: ## Start everything, serve on 127.0.0.1:$PORT until Ctrl-C, keep the data in .stack/data
+	@$(call build,$(DEMO) $(PROGRAMS))
+	@target/demo/devstack up
 
 .PHONY: test
 test: ## Run everything that must pass
 	@devstack/test.sh
 
 .PHONY: eval
-eval: build ## Measure retrieval on a BEIR folder: make eval DATA=folder
+eval: ## Measure retrieval on a BEIR folder: make eval DATA=folder
 	@test -n "$(DATA)" || { echo "which data? make eval DATA=folder (with corpus.jsonl, queries.jsonl, qrels/test.tsv)"; exit 2; }
-	@$(DEVSTACK) with-acorag -- target/release/acorag-eval "$(DATA)"
+	@$(call build,$(DEMO) $(PROGRAMS) --bin acorag-eval)
+	@target/demo/devstack with-acorag -- target/demo/acorag-eval "$(DATA)"
 
 .PHONY: bench
-bench: build ## Measure performance as ratios, into bench/latest.json (starts its own acorag); ARGS=--quick
+bench: ## Measure performance as ratios, into bench/latest.json (starts its own acorag); ARGS=--quick
+	@$(call build,$(RELEASE) $(PROGRAMS) --bin acorag-bench)
 	@target/release/acorag-bench $(ARGS)
 
 .PHONY: load
-load: devstack ## Locust against a running stack: make load USERS=50 TIME=60s
-	@$(DEVSTACK) python load/requirements.txt -- -m locust --locustfile load/locustfile.py --headless \
+load: ## Locust against a running stack: make load USERS=50 TIME=60s
+	@"$$(devstack/fetch.py --python load/requirements.txt)" -m locust --locustfile load/locustfile.py --headless \
 		--host "$(ACORAG_URL)" --users $(USERS) --spawn-rate $(USERS) --run-time $(TIME)
 
 .PHONY: chaos
-chaos: build ## Kill and restart everything under load (its own acorag): nothing may be lost or doubled; ARGS="--seed 7"
-	@target/release/acorag-chaos $(ARGS)
+chaos: ## Kill and restart everything under load (its own acorag): nothing may be lost or doubled; ARGS="--seed 7"
+	@$(call build,$(DEMO) $(PROGRAMS) --bin acorag-chaos)
+	@target/demo/acorag-chaos $(ARGS)
 
 .PHONY: containers
-containers: build ## Build the images, bring compose.yaml up, search through it, take it down (needs docker, or root and dockerd)
+containers: ## Build the images, bring compose.yaml up, search through it, take it down (needs docker, or root and dockerd)
+	@$(call build,$(RELEASE) $(PROGRAMS) --bin acorag-backup)
 	@ops/containers.sh
 
 .PHONY: fetch
-fetch: devstack ## Fetch the servers and libraries and make the embedding model, into .stack
-	@$(DEVSTACK) fetch
+fetch: ## Fetch the servers and libraries and make the embedding model, into .stack
+	@devstack/fetch.py
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -71,14 +86,6 @@ deny:
 		devstack/lint/cargo_deny.py --locked check --hide-inclusion-graph $(CHECKS)
 
 .PHONY: clean
-clean: devstack ## Remove what was built and fetched, but not .stack/data
-	@$(DEVSTACK) clean
+clean: ## Remove what was built and fetched, but not .stack/data
+	@cargo run --quiet --locked $(DEMO) --bin devstack clean
 	cargo clean
-
-.PHONY: devstack
-devstack:
-	@cargo build --release --locked --package devstack
-
-.PHONY: build
-build: fetch
-	@cargo build --release --locked --workspace --bins

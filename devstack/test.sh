@@ -8,10 +8,13 @@ trap 'rm -f "$output"' EXIT
 status=0
 
 # The end-to-end tests start the programs themselves.
+devstack/fetch.py &
+fetching=$!
+trap 'rm -f "$output"; kill "$fetching" 2> /dev/null || true' EXIT
 cargo build --workspace --bins --locked
-target/debug/devstack fetch
+wait "$fetching"
 cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$output" || status=$?
-target/debug/devstack python ops/requirements.txt -- -m unittest discover -s ops/tests -p '*_test.py' 2>&1 |
+"$(devstack/fetch.py --python ops/requirements.txt)" -m unittest discover -s ops/tests -p '*_test.py' 2>&1 |
     tee -a "$output" || status=$?
 python3 -m unittest discover -s load -p '*_test.py' 2>&1 | tee -a "$output" || status=$?
 

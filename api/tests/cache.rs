@@ -179,11 +179,11 @@ async fn without_redis_searches_go_on() {
     let _answering = worker.start(&backends.nats);
     let asked = value!({"query": "losa"});
     assert_eq!(search(&api, &asked).await.0, "miss");
-    backends.own_redis().stop_redis().unwrap();
+    backends.own_redis().redis().unwrap().stop().unwrap();
     for _ in 0..20 {
         assert_eq!(search(&api, &asked).await.0, "bypass");
     }
-    backends.own_redis().start_redis().unwrap();
+    backends.own_redis().redis().unwrap().start().unwrap();
     until("it is used again", || async { search(&api, &asked).await.0 == "hit" }).await;
     let off = backends.api(&["--cache-ttl=0"]).await;
     assert_eq!(search(&off, &asked).await.0, "bypass");

@@ -37,7 +37,7 @@ async fn readiness_names_each_dependency_and_does_without_redis() {
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
     assert_eq!(json(api.get("/ready").await, 200).await["checks"]["redis"], "ok");
-    backends.own_redis().stop_redis().unwrap();
+    backends.own_redis().redis().unwrap().stop().unwrap();
     let body = json(api.get("/ready").await, 200).await;
     assert!(body["checks"]["redis"].as_str().unwrap().starts_with("degraded"), "{body}");
     assert_eq!(api.get("/health").await.text().await.unwrap(), r#"{"status":"ok"}"#);

@@ -133,7 +133,7 @@ async fn without_redis_the_limit_goes_on_locally() {
     // What Redis let through counts: its outage gives nobody a second quota.
     let mut found = statuses(&[&api], 10).await;
     assert_eq!(count(&found, 200), 10);
-    backends.own_redis().stop_redis().unwrap();
+    backends.own_redis().redis().unwrap().stop().unwrap();
     found.extend(statuses(&[&api], 60).await);
     let passed = count(&found, 200);
     assert_eq!(passed + count(&found, 429), 70, "{found:?}");

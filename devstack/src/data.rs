@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail};
 
-use crate::fetch::lock;
-use crate::packages::remove;
-use crate::postgres;
+use crate::{Location, report, shelter};
 
 /// The servers' data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,8 +22,29 @@ pub enum Data {
 pub fn wipe(folder: &Path) -> Result<()> {
     if let Ok(folder) = folder.canonicalize() {
         let _unused = claim(&folder)?;
-        remove(&postgres::shelter(&folder))?;
-        remove(&folder)?;
+        remove_both(&folder)?;
+    }
+    Ok(())
+}
+
+/// Removes everything that was fetched or made, but not the data that `devstack up` keeps.
+pub fn clean(location: &Location) -> Result<()> {
+    let stack = location.folder()?;
+    let _alone = lock(&stack.join("lock"), "another process is preparing the stack; waiting for it")?;
+    wipe(&stack.join("demo"))?;
+    sweep(&stack.join("tmp"))?;
+    remove(&shelter::shelter(&stack))?;
+    for entry in fs::read_dir(&stack)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default();
+        if name == "data" || name == "tmp" {
+            continue;
+        }
+        if path.is_dir() {
+            remove(&path)?;
+        } else {
+            fs::remove_file(&path)?;
+        }
     }
     Ok(())
 }
@@ -67,14 +86,13 @@ impl Drop for Folder {
     fn drop(&mut self) {
         if self.temporary {
             // What remains is swept by the next start.
-            let _ = remove(&postgres::shelter(&self.path));
-            let _ = remove(&self.path);
+            let _ = remove_both(&self.path);
         }
     }
 }
 
 /// Removes what killed processes left behind.
-pub(crate) fn sweep(parent: &Path) -> Result<()> {
+fn sweep(parent: &Path) -> Result<()> {
     if !parent.exists() {
         return Ok(());
     }
@@ -84,11 +102,39 @@ pub(crate) fn sweep(parent: &Path) -> Result<()> {
         // Without a lock it is not a stack's.
         if path.join("lock").is_file() && claim(&path).is_ok() {
             // A server that has not noticed its parent's death may still be writing: the next sweep gets it.
-            let _ = remove(&postgres::shelter(&path));
-            let _ = remove(&path);
+            let _ = remove_both(&path);
         }
     }
     Ok(())
+}
+
+/// The folder and its shelter.
+fn remove_both(folder: &Path) -> Result<()> {
+    remove(&shelter::shelter(folder))?;
+    remove(folder)
+}
+
+pub(crate) fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Held until it is dropped, or this process dies.
+fn lock(path: &Path, waiting: &str) -> Result<File> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            report(waiting);
+            file.lock()?;
+        }
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    Ok(file)
 }
 
 fn lock_parent(parent: &Path) -> Result<File> {

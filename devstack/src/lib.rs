@@ -8,8 +8,8 @@
 //! # fn main() -> anyhow::Result<()> {
 //! let stack = devstack::Stack::start(devstack::Options::default())?;
 //! let database = stack.database("my_test")?;
-//! stack.stop_redis()?; // how does the service live without its cache?
-//! stack.start_redis()?; // the same port again
+//! stack.redis()?.stop()?; // how does the service live without its cache?
+//! stack.redis()?.start()?; // the same port again
 //! # Ok(())
 //! # }
 //! ```
@@ -17,24 +17,27 @@
 mod data;
 mod fetch;
 mod launch;
-mod model;
 mod nats;
-mod packages;
-mod paths;
 mod ports;
 mod postgres;
-mod postgres_wire;
-mod python;
 mod redis;
 mod server;
+mod shelter;
 mod stack;
 
-pub use data::{Data, wipe};
-pub use fetch::{clean, ensure, ensure_in, report};
+use std::io::Write as _;
+
+pub use data::{Data, clean, wipe};
+pub use fetch::{Location, Paths, ensure, ensure_in};
 pub use launch::{Launch, Process};
 pub use nats::NatsConfiguration;
-pub use paths::{Location, Paths};
 pub use ports::{Ports, free_port, is_free};
-pub use postgres::other_user as user_of_postgres;
-pub use python::python_for;
+pub use server::Server;
+pub use shelter::user_of_postgres;
 pub use stack::{Options, Stack};
+
+/// One line of progress, on standard error: standard output belongs to whoever uses the stack.
+pub fn report(line: impl std::fmt::Display) {
+    // A closed standard error is no reason to stop.
+    let _ = writeln!(std::io::stderr(), "devstack: {line}");
+}

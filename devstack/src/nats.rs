@@ -1,16 +1,11 @@
 //! NATS with JetStream, as durable as production: every acknowledged message is on the disk.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::launch::Launch;
-use crate::server::Server;
-
-const TIMEOUT: Duration = Duration::from_secs(2);
+use crate::server::{Server, ask};
 
 /// More than any folder is deep; above the root is the root.
 const UP: usize = 64;
@@ -48,7 +43,11 @@ pub(crate) fn server(
     for (name, value) in given.into_iter().flat_map(|given| &given.environment) {
         launch = launch.env(name, value);
     }
-    let answers = move || is_healthy(monitor);
+    let answers = move || {
+        let answer = ask(monitor, "GET /healthz HTTP/1.0\r\n\r\n")?;
+        ensure!(answer.contains(r#""status":"ok""#), "/healthz says {answer:?}");
+        Ok(())
+    };
     Ok(Server::new("NATS", format!("nats://127.0.0.1:{port}"), launch, Box::new(answers)))
 }
 
@@ -56,16 +55,4 @@ pub(crate) fn server(
 fn include(given: &NatsConfiguration) -> Result<String> {
     let file = given.file.canonicalize().with_context(|| format!("cannot read {}", given.file.display()))?;
     Ok(format!("include \"{}{}\"\n", "/..".repeat(UP), file.display()))
-}
-
-/// Asks the server whether JetStream is up.
-fn is_healthy(monitor: u16) -> Result<()> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, monitor));
-    let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    connection.set_read_timeout(Some(TIMEOUT))?;
-    connection.write_all(b"GET /healthz HTTP/1.0\r\n\r\n")?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer)?;
-    ensure!(answer.contains(r#""status":"ok""#), "/healthz says {answer:?}");
-    Ok(())
 }

@@ -1,84 +1,57 @@
 //! PostgreSQL: made once in a data folder, reachable over TCP with a password of its own.
-//!
-//! PostgreSQL refuses to run as root. When root starts the stack, it runs as the user nobody; what that user cannot
-//! reach (a clone below /root, say) lives in a shelter below /var/tmp instead.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Signal, geteuid};
-use sha2::{Digest, Sha256};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use rustix::process::Signal;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::fetch::{Stamp, hex, report};
+use crate::data::remove;
 use crate::launch::Launch;
-use crate::packages::{self, remove, run};
-use crate::postgres_wire::{Connection, ServerError};
 use crate::server::Server;
+use crate::shelter::{self, hex, user_of_postgres};
 
-pub(crate) const USER: &str = "acorag";
+const USER: &str = "acorag";
 const DATABASE: &str = "acorag";
-const NOBODY: u32 = 65_534;
 const DUPLICATE_DATABASE: &str = "42P04";
-
-/// The installation that PostgreSQL's user can reach.
-pub(crate) fn installation(stack: &Path) -> Result<PathBuf> {
-    Ok(place(stack)?.join("postgres"))
-}
-
-pub(crate) fn installation_is_ready(stack: &Path) -> Result<bool> {
-    let place = place(stack)?;
-    Ok(place == stack || is_copied(&place))
-}
-
-/// Copies the installation to the shelter, where one is needed.
-pub(crate) fn prepare_installation(stack: &Path) -> Result<()> {
-    let place = place(stack)?;
-    if place == stack || is_copied(&place) {
-        return Ok(());
-    }
-    let stamp = copy_stamp(&place);
-    report(format_args!(
-        "PostgreSQL does not run as root: copying it to {}, for the user nobody",
-        place.display()
-    ));
-    make_shelter(&place)?;
-    stamp.remove()?;
-    let part = place.join("postgres.part");
-    remove(&part)?;
-    run(Command::new("cp").arg("-a").arg(stack.join("postgres/.")).arg(&part))?;
-    remove(&place.join("postgres"))?;
-    fs::rename(part, place.join("postgres"))?;
-    stamp.write()
-}
-
-/// The folder below /var/tmp that stands in for one which PostgreSQL's user cannot reach.
-pub(crate) fn shelter(folder: &Path) -> PathBuf {
-    let name = hex(&Sha256::digest(folder.as_os_str().as_encoded_bytes())[..8]);
-    Path::new("/var/tmp").join(format!("acorag-{name}"))
-}
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const OWN_SETTINGS: [&str; 10] = [
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=",
+    "max_connections=200",
+    "shared_buffers=256MB",
+    "maintenance_work_mem=256MB",
+    "random_page_cost=1.1",
+    "jit=off",
+    "timezone=UTC",
+    "log_timezone=UTC",
+    "fsync=on",
+];
 
 /// A PostgreSQL server and the way into it.
 pub(crate) struct Postgres {
     pub server: Server,
-    port: u16,
-    password: String,
+    /// What the names of databases are appended to.
+    base_url: String,
 }
 
 impl Postgres {
-    /// `folder` keeps the data; `settings` come after our own, as `name=value`.
-    pub fn new(
+    /// Starts it, with the database that its URL names. `folder` keeps the data; `settings` come after our own, as
+    /// `name=value`.
+    pub fn start(
         installation: &Path,
         folder: &Path,
         log: &Path,
         port: u16,
         settings: &[String],
     ) -> Result<Self> {
-        let folder = place(folder)?;
-        make_shelter(&folder)?;
+        let folder = shelter::reachable(folder)?;
+        shelter::create(&folder)?;
         let data = folder.join("postgres");
         let password_file = folder.join("postgres.password");
         if !data.exists() {
@@ -86,32 +59,29 @@ impl Postgres {
         }
         let password = fs::read_to_string(&password_file)
             .with_context(|| format!("cannot read {}", password_file.display()))?;
+        let port_setting = format!("port={port}");
+        let own_settings = OWN_SETTINGS.into_iter().chain([port_setting.as_str()]);
         let launch = program(installation, "postgres", log)
             // Fast shutdown: clients are sent away, nothing is lost.
             .stop_signal(Signal::INT)
             .arg("-D")
             .arg(data)
-            .args(own_settings(port).iter().chain(settings).flat_map(|setting| ["-c", setting]));
-        let probe = password.clone();
-        let answers = move || Connection::open(port, USER, &probe, "postgres").map(drop);
-        let url = format!("postgres://{USER}:{password}@127.0.0.1:{port}/{DATABASE}");
-        let server = Server::new("PostgreSQL", url, launch, Box::new(answers))
+            .args(own_settings.chain(settings.iter().map(String::as_str)).flat_map(|it| ["-c", it]));
+        let base_url = format!("postgres://{USER}:{password}@127.0.0.1:{port}/");
+        let maintenance = format!("{base_url}postgres");
+        let answers = move || execute(&maintenance, "SELECT 1");
+        let server = Server::new("PostgreSQL", format!("{base_url}{DATABASE}"), launch, Box::new(answers))
             // After a kill, until the last backend has noticed.
             .retry_when_it_says("pre-existing shared memory block");
-        Ok(Self { server, port, password })
-    }
-
-    /// Starts it, with the database that its URL names.
-    pub fn start(&self) -> Result<()> {
-        self.server.start()?;
-        match self.execute(&format!("CREATE DATABASE {DATABASE}")) {
-            Err(error)
-                if error.downcast_ref::<ServerError>().is_some_and(|e| e.code == DUPLICATE_DATABASE) =>
-            {
-                Ok(())
-            }
-            result => result,
+        server.start()?;
+        let postgres = Self { server, base_url };
+        if let Err(error) = postgres.execute(&format!("CREATE DATABASE {DATABASE}")) {
+            let code =
+                error.downcast_ref::<sqlx::Error>().and_then(|error| error.as_database_error()?.code());
+            // Data that was kept has it already.
+            ensure!(code.as_deref() == Some(DUPLICATE_DATABASE), error);
         }
+        Ok(postgres)
     }
 
     /// Makes an empty database and returns its URL.
@@ -123,32 +93,27 @@ impl Postgres {
         );
         self.execute(&format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"))?;
         self.execute(&format!("CREATE DATABASE \"{name}\""))?;
-        Ok(format!("postgres://{USER}:{}@127.0.0.1:{}/{name}", self.password, self.port))
+        Ok(format!("{}{name}", self.base_url))
     }
 
     fn execute(&self, sql: &str) -> Result<()> {
-        Connection::open(self.port, USER, &self.password, "postgres")?.execute(sql)
+        execute(&format!("{}postgres", self.base_url), sql)
     }
 }
 
-fn own_settings(port: u16) -> Vec<String> {
-    let mut settings = vec![format!("port={port}")];
-    settings.extend(
-        [
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            "max_connections=200",
-            "shared_buffers=256MB",
-            "maintenance_work_mem=256MB",
-            "random_page_cost=1.1",
-            "jit=off",
-            "timezone=UTC",
-            "log_timezone=UTC",
-            "fsync=on",
-        ]
-        .map(str::to_owned),
-    );
-    settings
+/// On a thread of its own: the caller may be a task of a runtime, which must not wait for another one.
+fn execute(url: &str, sql: &str) -> Result<()> {
+    let run = async {
+        let mut connection = PgConnection::connect(url).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
+        anyhow::Ok(connection.close().await?)
+    };
+    let wait = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async { tokio::time::timeout(ANSWER_WITHIN, run).await? })
+    };
+    thread::scope(|scope| scope.spawn(wait).join())
+        .map_err(|_| anyhow!("a connection to PostgreSQL panicked"))?
 }
 
 fn initialize(installation: &Path, data: &Path, password_file: &Path, log: &Path) -> Result<()> {
@@ -158,7 +123,7 @@ fn initialize(installation: &Path, data: &Path, password_file: &Path, log: &Path
     DirBuilder::new().mode(0o700).create(&part)?;
     fs::write(password_file, new_password()?)?;
     fs::set_permissions(password_file, Permissions::from_mode(0o600))?;
-    if let Some(user) = other_user() {
+    if let Some(user) = user_of_postgres() {
         chown(&part, Some(user), Some(user))?;
         chown(password_file, Some(user), Some(user))?;
     }
@@ -180,51 +145,8 @@ fn initialize(installation: &Path, data: &Path, password_file: &Path, log: &Path
 fn program(installation: &Path, name: &str, log: &Path) -> Launch {
     Launch::new(installation.join("bin").join(name))
         .env("LD_LIBRARY_PATH", installation.join("lib"))
-        .user(other_user())
+        .user(user_of_postgres())
         .log(log)
-}
-
-/// Whom PostgreSQL runs as when it cannot run as this process's user.
-pub fn other_user() -> Option<u32> {
-    geteuid().is_root().then_some(NOBODY)
-}
-
-/// The folder itself, or its shelter when PostgreSQL's user cannot reach it.
-fn place(folder: &Path) -> Result<PathBuf> {
-    if other_user().is_none() {
-        return Ok(folder.to_owned());
-    }
-    for ancestor in folder.ancestors() {
-        let mode =
-            fs::metadata(ancestor).with_context(|| format!("cannot look at {}", ancestor.display()))?.mode();
-        if mode & 0o001 == 0 {
-            return Ok(shelter(folder));
-        }
-    }
-    Ok(folder.to_owned())
-}
-
-fn make_shelter(place: &Path) -> Result<()> {
-    if !place.exists() {
-        DirBuilder::new().mode(0o755).create(place)?;
-        fs::set_permissions(place, Permissions::from_mode(0o755))?;
-    }
-    // Anybody may write below /var/tmp: do not use what somebody else has put there.
-    let found = fs::symlink_metadata(place)?;
-    ensure!(
-        found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0,
-        "{} is not this user's own folder; remove it",
-        place.display()
-    );
-    Ok(())
-}
-
-fn is_copied(place: &Path) -> bool {
-    copy_stamp(place).is_current() && place.join("postgres/bin/postgres").is_file()
-}
-
-fn copy_stamp(place: &Path) -> Stamp {
-    packages::stamp(place.join("packages.stamp"))
 }
 
 fn new_password() -> Result<String> {

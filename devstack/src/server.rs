@@ -1,7 +1,8 @@
 //! One server: started until it answers, stopped, killed, started again with the same port and data.
 
 use std::fs;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -12,13 +13,15 @@ use anyhow::{Result, anyhow, bail};
 use crate::launch::{Launch, Process};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
 const TAIL: usize = 2_000;
 
 /// Whether the server answers.
 type Probe = Box<dyn Fn() -> Result<()> + Send + Sync>;
 
-pub(crate) struct Server {
+/// A server of a [`Stack`](crate::Stack), which can be taken away and brought back.
+pub struct Server {
     name: &'static str,
     url: String,
     launch: Launch,
@@ -30,17 +33,17 @@ pub(crate) struct Server {
 
 impl Server {
     /// Describes a server; nothing runs yet. The launch must have a log.
-    pub fn new(name: &'static str, url: String, launch: Launch, answers: Probe) -> Self {
+    pub(crate) fn new(name: &'static str, url: String, launch: Launch, answers: Probe) -> Self {
         Self { name, url, launch, answers, passing: None, process: Mutex::new(None) }
     }
 
     /// A start that ends with these words in the log is repeated until the deadline.
-    pub fn retry_when_it_says(mut self, words: &'static str) -> Self {
+    pub(crate) fn retry_when_it_says(mut self, words: &'static str) -> Self {
         self.passing = Some(words);
         self
     }
 
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
@@ -49,7 +52,7 @@ impl Server {
         self.process().as_ref().map(Process::id)
     }
 
-    /// Returns once it answers.
+    /// Starts it, with the same port and data as before; returns once it answers.
     pub fn start(&self) -> Result<()> {
         let mut process = self.process();
         if process.is_some() {
@@ -82,6 +85,7 @@ impl Server {
         Ok(())
     }
 
+    /// With SIGKILL, as a crash would.
     pub fn kill(&self) -> Result<()> {
         if let Some(mut process) = self.process().take() {
             process.kill()?;
@@ -111,6 +115,17 @@ impl Server {
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a server on this machine says to a request, until it closes the connection.
+pub(crate) fn ask(port: u16, request: &str) -> Result<String> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut connection = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
+    connection.set_read_timeout(Some(ANSWER_WITHIN))?;
+    connection.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 fn log_length(log: Option<&Path>) -> u64 {

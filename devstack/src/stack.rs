@@ -7,9 +7,8 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::data::{Data, Folder};
-use crate::fetch::ensure_in;
+use crate::fetch::{Location, Paths, ensure_in};
 use crate::nats::NatsConfiguration;
-use crate::paths::{Location, Paths};
 use crate::ports::{Ports, free_port};
 use crate::postgres::Postgres;
 use crate::server::Server;
@@ -83,11 +82,8 @@ impl Stack {
                 )
             });
             let postgres = scope.spawn(|| {
-                let start = |port| {
-                    let log = log("postgres");
-                    let postgres = Postgres::new(&paths.postgres, &data.path, &log, port, &settings)?;
-                    postgres.start().map(|()| postgres)
-                };
+                let start =
+                    |port| Postgres::start(&paths.postgres, &data.path, &log("postgres"), port, &settings);
                 source(options.database_url, || on_some_port(ports.postgres(), start))
             });
             let redis = source(options.redis_url, || {
@@ -145,46 +141,18 @@ impl Stack {
         environment
     }
 
-    pub fn stop_nats(&self) -> Result<()> {
-        self.nats.ours()?.stop()
+    /// The servers that this stack runs, to be taken away and brought back. One that was given is not ours to manage.
+    pub fn nats(&self) -> Result<&Server> {
+        self.nats.ours()
     }
 
-    /// With SIGKILL.
-    pub fn kill_nats(&self) -> Result<()> {
-        self.nats.ours()?.kill()
+    pub fn postgres(&self) -> Result<&Server> {
+        Ok(&self.postgres.ours()?.server)
     }
 
-    /// On the same port, with the same data; returns when it answers.
-    pub fn start_nats(&self) -> Result<()> {
-        self.nats.ours()?.start()
-    }
-
-    pub fn stop_postgres(&self) -> Result<()> {
-        self.postgres.ours()?.server.stop()
-    }
-
-    /// With SIGKILL.
-    pub fn kill_postgres(&self) -> Result<()> {
-        self.postgres.ours()?.server.kill()
-    }
-
-    /// On the same port, with the same data; returns when it answers.
-    pub fn start_postgres(&self) -> Result<()> {
-        self.postgres.ours()?.start()
-    }
-
-    pub fn stop_redis(&self) -> Result<()> {
-        self.redis.ours()?.stop()
-    }
-
-    /// With SIGKILL.
-    pub fn kill_redis(&self) -> Result<()> {
-        self.redis.ours()?.kill()
-    }
-
-    /// On the same port, empty as a cache is; returns when it answers.
-    pub fn start_redis(&self) -> Result<()> {
-        self.redis.ours()?.start()
+    /// It comes back empty, as a cache does.
+    pub fn redis(&self) -> Result<&Server> {
+        self.redis.ours()
     }
 
     /// The process ids of the servers that this stack runs.
@@ -193,8 +161,7 @@ impl Stack {
     }
 
     fn servers(&self) -> Vec<&Server> {
-        let postgres = self.postgres.ours().ok().map(|postgres| &postgres.server);
-        [self.nats.ours().ok(), postgres, self.redis.ours().ok()].into_iter().flatten().collect()
+        [self.nats(), self.postgres(), self.redis()].into_iter().flatten().collect()
     }
 }
 

@@ -1,6 +1,4 @@
 pub mod demo;
-pub mod fetch;
-pub mod python;
 pub mod run;
 mod servers;
 pub mod up;

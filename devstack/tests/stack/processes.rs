@@ -27,9 +27,9 @@ fn dropping_a_stack_stops_its_servers_and_removes_its_data() {
 fn servers_outlive_the_thread_that_asked_for_them() {
     let stack = thread::spawn(|| Stack::start(Options::default()).unwrap()).join().unwrap();
     // The kernel signals at the end of a thread, which has come.
-    for start in [Stack::stop_redis, Stack::start_redis] {
-        start(&stack).unwrap();
-    }
+    let redis = stack.redis().unwrap();
+    redis.stop().unwrap();
+    redis.start().unwrap();
     assert!(stack.process_ids().iter().all(|&id| is_alive(id)));
     stack.database("still_there").unwrap();
 }

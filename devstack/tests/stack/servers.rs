@@ -18,9 +18,9 @@ async fn each_server_comes_back_on_the_same_port_with_what_it_promised_to_keep()
     };
     streams.create_stream(config).await.unwrap();
     streams.publish("kept", "acknowledged".into()).await.unwrap().await.unwrap();
-    stack.kill_nats().unwrap();
+    stack.nats().unwrap().kill().unwrap();
     assert!(TcpStream::connect(address(stack.nats_url())).is_err(), "NATS answers after its death");
-    stack.start_nats().unwrap();
+    stack.nats().unwrap().start().unwrap();
     let nats = async_nats::connect(stack.nats_url()).await.unwrap();
     let stream = jetstream::new(nats).get_stream("KEPT").await.unwrap();
     assert_eq!(stream.get_raw_message(1).await.unwrap().payload, "acknowledged");
@@ -32,17 +32,17 @@ async fn each_server_comes_back_on_the_same_port_with_what_it_promised_to_keep()
         .await
         .unwrap();
     sqlx::query("INSERT INTO kept VALUES ('[1,2,3]')").execute(&mut database).await.unwrap();
-    stack.kill_postgres().unwrap();
+    stack.postgres().unwrap().kill().unwrap();
     // A new connection: one that was open may end a moment later than the server.
     assert!(PgConnection::connect(&url).await.is_err(), "PostgreSQL answers after its death");
-    stack.start_postgres().unwrap();
+    stack.postgres().unwrap().start().unwrap();
     let mut database = PgConnection::connect(&url).await.unwrap();
     let kept: String = sqlx::query_scalar("SELECT v::text FROM kept").fetch_one(&mut database).await.unwrap();
     assert_eq!(kept, "[1,2,3]");
 
-    stack.stop_redis().unwrap();
+    stack.redis().unwrap().stop().unwrap();
     assert!(TcpStream::connect(address(stack.redis_url())).is_err(), "Valkey answers after its end");
-    stack.start_redis().unwrap();
+    stack.redis().unwrap().start().unwrap();
     TcpStream::connect(address(stack.redis_url())).unwrap();
 }
 
@@ -127,7 +127,7 @@ fn a_server_that_is_given_is_used_and_left_alone() {
     assert_eq!(user.database_url(), owner.database_url());
     assert_ne!(user.redis_url(), owner.redis_url());
     assert_eq!(user.process_ids().len(), 1);
-    assert!(user.stop_nats().is_err());
+    assert!(user.nats().is_err());
     drop(user);
     TcpStream::connect(address(owner.nats_url())).unwrap();
 }

@@ -52,7 +52,7 @@ async fn two_apis_keep_one_limit_and_redis_may_die() {
     assert!(body["detail"].as_str().unwrap().starts_with("Demasiadas solicitudes"), "{body}");
 
     // Without Redis: limits hold locally, searches go on, nothing breaks.
-    system.stack.stop_redis().unwrap();
+    system.stack.redis().unwrap().stop().unwrap();
     let (statuses, _) = burst(&clients, 150, Duration::from_secs(2)).await;
     assert!(statuses.iter().all(|status| !status.is_server_error()), "{statuses:?}");
     assert!(statuses.iter().any(StatusCode::is_success), "no search passes without Redis");

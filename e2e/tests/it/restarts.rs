@@ -32,18 +32,19 @@ async fn each_server_may_be_restarted() {
     answered(&client, 1, "before anything").await;
 
     let stack = &system.stack;
-    tokio::task::block_in_place(|| stack.stop_redis()).unwrap();
+    tokio::task::block_in_place(|| stack.redis().unwrap().stop()).unwrap();
     client.index(note(1)).await.unwrap();
     answered(&client, 2, "without Redis").await;
-    tokio::task::block_in_place(|| stack.start_redis()).unwrap();
+    tokio::task::block_in_place(|| stack.redis().unwrap().start()).unwrap();
 
     // Accepted while the database is away, indexed when it is back.
-    tokio::task::block_in_place(|| stack.kill_postgres()).unwrap();
+    tokio::task::block_in_place(|| stack.postgres().unwrap().kill()).unwrap();
     client.upload(note(2)).await.unwrap();
-    tokio::task::block_in_place(|| stack.start_postgres()).unwrap();
+    tokio::task::block_in_place(|| stack.postgres().unwrap().start()).unwrap();
     answered(&client, 3, "after PostgreSQL's restart").await;
 
-    tokio::task::block_in_place(|| stack.kill_nats().and_then(|()| stack.start_nats())).unwrap();
+    tokio::task::block_in_place(|| stack.nats().and_then(|nats| nats.kill().and_then(|()| nats.start())))
+        .unwrap();
     answered(&client, 3, "after NATS' restart").await;
     let deadline = Instant::now() + Duration::from_secs(60);
     while let Err(error) = client.upload(note(3)).await {

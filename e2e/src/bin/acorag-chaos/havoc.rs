@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
+use devstack::Server;
 use e2e::{Service, System};
 use tokio::task::block_in_place;
 
@@ -85,18 +86,19 @@ impl Havoc {
             }
             self.restarts.push((blow.target, until));
         } else {
-            let stack = &self.system.stack;
-            block_in_place(|| match (blow.target, blow.kill) {
-                (Target::Nats, true) => stack.kill_nats(),
-                (Target::Nats, false) => stack.stop_nats(),
-                (Target::Postgres, true) => stack.kill_postgres(),
-                (Target::Postgres, false) => stack.stop_postgres(),
-                (_, true) => stack.kill_redis(),
-                (_, false) => stack.stop_redis(),
-            })?;
+            let server = self.server(blow.target)?;
+            block_in_place(|| if blow.kill { server.kill() } else { server.stop() })?;
             self.down.push((blow.target, until));
         }
         Ok(())
+    }
+
+    fn server(&self, target: Target) -> Result<&Server> {
+        match target {
+            Target::Nats => self.system.stack.nats(),
+            Target::Postgres => self.system.stack.postgres(),
+            _ => self.system.stack.redis(),
+        }
     }
 
     /// Starts what is due, and notices services that have ended by themselves.
@@ -105,12 +107,8 @@ impl Havoc {
         let (due, later): (Vec<_>, Vec<_>) = self.down.drain(..).partition(|(_, until)| *until <= now);
         self.down = later;
         for (target, _) in due {
-            let stack = &self.system.stack;
-            block_in_place(|| match target {
-                Target::Nats => stack.start_nats(),
-                Target::Postgres => stack.start_postgres(),
-                _ => stack.start_redis(),
-            })?;
+            let server = self.server(target)?;
+            block_in_place(|| server.start())?;
         }
         let (due, later): (Vec<_>, Vec<_>) = self.restarts.drain(..).partition(|(_, until)| *until <= now);
         self.restarts = later;

@@ -81,7 +81,10 @@ impl Vault {
             sqlx::query(AssertSqlSafe(format!("ALTER SYSTEM SET {setting}"))).execute(&pool).await.unwrap();
         }
         pool.close().await;
-        tokio::task::block_in_place(|| stack.stop_postgres().and_then(|()| stack.start_postgres())).unwrap();
+        tokio::task::block_in_place(|| {
+            stack.postgres().and_then(|server| server.stop().and_then(|()| server.start()))
+        })
+        .unwrap();
     }
 
     /// Makes a backup with the rights of the backup's own user.

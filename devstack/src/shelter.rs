@@ -1,0 +1,57 @@
+//! PostgreSQL refuses to run as root. When root starts the stack, PostgreSQL runs as the user nobody; what that user cannot
+//! reach (a clone below /root, say) is kept in a folder below /var/tmp instead.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::geteuid;
+use sha2::{Digest, Sha256};
+
+const NOBODY: u32 = 65_534;
+
+/// Whom PostgreSQL runs as when it cannot run as this process's user.
+pub fn user_of_postgres() -> Option<u32> {
+    geteuid().is_root().then_some(NOBODY)
+}
+
+/// The folder below /var/tmp that stands in for one which PostgreSQL's user cannot reach. `fetch.py` computes the same name.
+pub(crate) fn shelter(folder: &Path) -> PathBuf {
+    let name = hex(&Sha256::digest(folder.as_os_str().as_encoded_bytes())[..8]);
+    Path::new("/var/tmp").join(format!("acorag-{name}"))
+}
+
+/// The folder itself, or its shelter when PostgreSQL's user cannot reach it.
+pub(crate) fn reachable(folder: &Path) -> Result<PathBuf> {
+    if user_of_postgres().is_none() {
+        return Ok(folder.to_owned());
+    }
+    for ancestor in folder.ancestors() {
+        let metadata = fs::metadata(ancestor);
+        let mode = metadata.with_context(|| format!("cannot look at {}", ancestor.display()))?.mode();
+        if mode & 0o001 == 0 {
+            return Ok(shelter(folder));
+        }
+    }
+    Ok(folder.to_owned())
+}
+
+pub(crate) fn create(shelter: &Path) -> Result<()> {
+    if !shelter.exists() {
+        DirBuilder::new().mode(0o755).create(shelter)?;
+        fs::set_permissions(shelter, Permissions::from_mode(0o755))?;
+    }
+    // Anybody may write below /var/tmp: what somebody else has put there is not used.
+    let found = fs::symlink_metadata(shelter)?;
+    ensure!(
+        found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0,
+        "{} is not this user's own folder; remove it",
+        shelter.display()
+    );
+    Ok(())
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
