@@ -11,7 +11,8 @@ PORT ?= 8000
 ACORAG_URL ?= http://127.0.0.1:$(PORT)
 
 # What runs when acorag runs here; everything else is built by whoever needs it.
-PROGRAMS := --bin devstack --bin acorag-migrate --bin acorag-api --bin acorag-ingest-worker --bin acorag-query-worker
+PROGRAMS := --bin devstack --bin acorag-migrate --bin acorag-api --bin acorag-ingest-worker --bin acorag-reader \
+	--bin acorag-query-worker
 # `demo` compiles in a third of the time that `release` takes. What is measured or shipped is a release.
 DEMO := --profile demo
 RELEASE := --release

@@ -145,6 +145,7 @@ impl Programs {
     fn new(name: &str) -> Self {
         let programs = Self { place: Place::new(name) };
         programs.write("acorag-migrate", "#!/bin/sh\n");
+        programs.write("acorag-reader", "#!/bin/sh\n");
         programs.write("acorag-api", API);
         programs.write("acorag-ingest-worker", WORKER);
         programs.write("acorag-query-worker", WORKER);
