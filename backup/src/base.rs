@@ -9,7 +9,7 @@ use std::{
 use age::x25519::Identity;
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{database::Programs, place::Set, seal};
+use crate::{database::Programs, repository::Set, seal};
 
 /// Unpacks the database's files into an empty folder and has PostgreSQL's own program compare every one of them with
 /// the manifest that the server made.

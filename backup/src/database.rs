@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio::{process::Command, time::Instant};
 
-use crate::{place::Place, wal::Segment};
+use crate::{repository::Repository, wal::Segment};
 
 #[derive(Debug, clap::Args)]
 #[group(skip)]
@@ -75,7 +75,11 @@ pub async fn current_segment(connection: &mut PgConnection) -> Result<(Segment, 
 }
 
 /// Ends the current segment and waits until it is archived: everything committed before this call is safe then.
-pub async fn close_wal(connection: &mut PgConnection, place: &Place, patience: Duration) -> Result<Segment> {
+pub async fn close_wal(
+    connection: &mut PgConnection,
+    repository: &Repository,
+    patience: Duration,
+) -> Result<Segment> {
     // Something of our own in it: PostgreSQL does not end a segment that holds nothing new.
     let segment: String = sqlx::query_scalar(
         "SELECT pg_walfile_name(pg_logical_emit_message(false, 'acorag-backup', '', true))",
@@ -86,7 +90,7 @@ pub async fn close_wal(connection: &mut PgConnection, place: &Place, patience: D
         "ending the log's segment (GRANT EXECUTE ON FUNCTION pg_switch_wal() TO the backup's user)",
     )?;
     let deadline = Instant::now() + patience;
-    while !place.wal(&format!("{segment}.age")).exists() {
+    while !repository.wal(&format!("{segment}.age")).exists() {
         if Instant::now() > deadline {
             let (failed, last): (i64, Option<String>) =
                 sqlx::query_as("SELECT failed_count, last_failed_wal FROM pg_stat_archiver")

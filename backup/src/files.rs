@@ -12,13 +12,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use platform::nats::{Nats, objects::Objects};
-use schemas::subjects::FILES_BUCKET;
+use schemas::{subjects::FILES_BUCKET, text::hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     messages::{self, Reader},
-    place::{Place, Set},
+    repository::{Repository, Set},
     seal::{self, Sealed},
 };
 
@@ -40,7 +40,12 @@ pub struct Saved {
 }
 
 /// Stores every file that is not stored yet, and notes in the set which there are.
-pub async fn save(nats: &Nats, place: &Place, recipient: &Recipient, set: &mut Set) -> Result<Saved> {
+pub async fn save(
+    nats: &Nats,
+    repository: &Repository,
+    recipient: &Recipient,
+    set: &mut Set,
+) -> Result<Saved> {
     let stream = nats.jetstream.get_stream_no_info(format!("OBJ_{FILES_BUCKET}")).await?;
     let mut list = Sealed::create(set.files_file(), recipient)?;
     let mut saved = Saved::default();
@@ -49,7 +54,7 @@ pub async fn save(nats: &Nats, place: &Place, recipient: &Recipient, set: &mut S
         let (subject, _) = subject.context("listing the object store")?;
         // A file that is replaced or deleted while it is read is looked at again.
         while let Some(info) = info(&stream, &subject).await? {
-            let path = place.file(&info.nuid);
+            let path = repository.file(&info.nuid);
             if !path.exists() {
                 match store(&stream, &info, Sealed::create(path, recipient)?).await {
                     Ok(bytes) => {
@@ -101,7 +106,7 @@ async fn store(stream: &Stream<()>, info: &ObjectInfo, mut target: Sealed) -> Re
         target.write_all(&part.payload)?;
     }
     ensure!(
-        seal::hex(&hash.finalize()) == sha256(info),
+        hex(hash.finalize()) == sha256(info),
         "the object store's file {} is damaged or went away while it was read",
         info.name
     );
@@ -112,12 +117,12 @@ async fn store(stream: &Stream<()>, info: &ObjectInfo, mut target: Sealed) -> Re
 fn sha256(info: &ObjectInfo) -> String {
     let digest =
         info.digest.as_deref().and_then(|digest| digest.strip_prefix("SHA-256=")).unwrap_or_default();
-    seal::hex(&URL_SAFE.decode(digest).unwrap_or_default())
+    hex(URL_SAFE.decode(digest).unwrap_or_default())
 }
 
 /// Decrypts one file and checks it. Files of an ordinary size: the largest upload is bounded (MAX_UPLOAD_MB).
-pub fn read(place: &Place, identity: &Identity, entry: &Entry) -> Result<Vec<u8>> {
-    let path = place.file(&entry.version);
+pub fn read(repository: &Repository, identity: &Identity, entry: &Entry) -> Result<Vec<u8>> {
+    let path = repository.file(&entry.version);
     let mut bytes = Vec::new();
     let (_, hash) = seal::copy_hashed(&mut seal::open(&path, identity)?, &mut bytes)
         .with_context(|| format!("{} is damaged", path.display()))?;

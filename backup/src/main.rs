@@ -6,7 +6,7 @@ mod base;
 mod database;
 mod files;
 mod messages;
-mod place;
+mod repository;
 mod restore;
 mod run;
 mod seal;
@@ -17,8 +17,8 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use place::{Place, Source, Target};
 use platform::telemetry;
+use repository::{Repository, Source, Target};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Backs up the database, the original files and the queue, encrypted; checks and restores them.
@@ -89,12 +89,12 @@ fn start(config: Config) -> Result<ExitCode> {
         Command::Archive { file, name, target } => {
             let name =
                 name.as_deref().or_else(|| file.file_name()?.to_str()).context("a file without a name")?;
-            wal::archive(&Place::new(&target.backup_dir)?, &target.backup_recipient, &file, name)?;
+            wal::archive(&Repository::new(&target.backup_dir)?, &target.backup_recipient, &file, name)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::FetchWal { name, to, source } => {
             let identity = seal::identity(&source.backup_identity)?;
-            let found = wal::fetch(&Place::new(&source.backup_dir)?, &identity, &name, &to)?;
+            let found = wal::fetch(&Repository::new(&source.backup_dir)?, &identity, &name, &to)?;
             Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Run(options) => until_interrupted(async move { run::run(&options).await }),

@@ -15,7 +15,7 @@ use crate::{
     base, database,
     files::{self, Entry},
     messages::{self, Message},
-    place::{Place, Set, Source},
+    repository::{Repository, Set, Source},
     seal, wal,
 };
 use reconcile::Wanted;
@@ -56,9 +56,9 @@ pub async fn restore(options: &Options) -> Result<()> {
         options.keep_database || !rustix::process::geteuid().is_root(),
         "PostgreSQL does not run as root: run this as the user that PostgreSQL will run as"
     );
-    let place = Place::new(&options.source.backup_dir)?;
+    let repository = Repository::new(&options.source.backup_dir)?;
     let identity = seal::identity(&options.source.backup_identity)?;
-    let sets = place.sets()?;
+    let sets = repository.sets()?;
     let (full, queue) = choose(&sets, options.to)?;
     let mut queue = messages::lines::<Message>(&queue.queue_file(), &identity)?;
     let files = files::list(&sets, &identity)?;
@@ -67,7 +67,7 @@ pub async fn restore(options: &Options) -> Result<()> {
         && let Some(base) = &full.base
     {
         let end = sets.last().map_or(full.wal_end, |set| set.wal_end);
-        wal::chain(&place, base.wal_start, end, full.wal_segment_bytes)?;
+        wal::chain(&repository, base.wal_start, end, full.wal_segment_bytes)?;
     }
     let nats = options.nats.connect("acorag-backup").await?;
     if !options.keep_nats {
@@ -81,7 +81,7 @@ pub async fn restore(options: &Options) -> Result<()> {
             tracing::info!(set = %full.folder.display(), "unpacking the database's files");
             base::unpack(full, &identity, &options.programs, pgdata).await?;
             tracing::info!("PostgreSQL reads its log");
-            server.insert(Server::start(options, pgdata, &place).await?).until_recovered().await?
+            server.insert(Server::start(options, pgdata, &repository).await?).until_recovered().await?
         }
         _ => database::connect(&options.database_url).await?,
     };
@@ -113,7 +113,7 @@ pub async fn restore(options: &Options) -> Result<()> {
             missing += 1;
             continue;
         };
-        files::restore(&objects, entry, files::read(&place, &identity, entry)?).await?;
+        files::restore(&objects, entry, files::read(&repository, &identity, entry)?).await?;
         restored += 1;
         if restored % 100 == 0 {
             tracing::info!(restored, of = plan.files.len(), "files");

@@ -13,7 +13,7 @@ use crate::{
     database::{self, Kind},
     files,
     messages::{self, Message},
-    place::{Base, Place, Set, Target},
+    repository::{Base, Repository, Set, Target},
     seal::Sealed,
     wal,
 };
@@ -44,7 +44,7 @@ pub struct Options {
 
 pub async fn run(options: &Options) -> Result<()> {
     let started = Utc::now();
-    let place = Place::new(&options.target.backup_dir)?;
+    let repository = Repository::new(&options.target.backup_dir)?;
     let lock_patience = Duration::from_secs(options.lock_timeout);
     let patience = Duration::from_secs(options.archive_timeout);
     let nats = options.nats.connect("acorag-backup").await?;
@@ -53,19 +53,19 @@ pub async fn run(options: &Options) -> Result<()> {
     let full = if options.files {
         None
     } else {
-        let full = place.lock_full()?;
+        let full = repository.lock_full()?;
         // What a run that was killed has left must not take the room of this one.
-        let lock = place.lock(lock_patience).await?;
-        place.tidy(usize::from(options.keep))?;
+        let lock = repository.lock(lock_patience).await?;
+        repository.tidy(usize::from(options.keep))?;
         drop(lock);
         // Better heard now than after hours of copying: is the log archived at all?
-        database::close_wal(&mut connection, &place, patience).await?;
+        database::close_wal(&mut connection, &repository, patience).await?;
         Some(full)
     };
     connection.close().await?;
 
     let kind = if options.files { "files" } else { "full" };
-    let mut set = Set::new(place.new_set(started, kind), segment_bytes, segment);
+    let mut set = Set::new(repository.new_set(started, kind), segment_bytes, segment);
     let mut base_bytes = None;
     if full.is_some() {
         // Hours, perhaps. Runs with --files go on meanwhile.
@@ -73,8 +73,8 @@ pub async fn run(options: &Options) -> Result<()> {
         base_bytes = Some(base(options, &set).await?);
         set.base = Some(Base { wal_start: segment, finished_at: Utc::now() });
     }
-    let _lock = place.lock(lock_patience).await?;
-    let sets = place.sets()?;
+    let _lock = repository.lock(lock_patience).await?;
+    let sets = repository.sets()?;
     let base = set.base.clone().or_else(|| sets.iter().rev().find_map(|set| set.base.clone()));
     let start = base.context("there is no full backup yet: run without --files first")?.wal_start;
     // The order matters. The queue before the files: a job's file is there as long as the job is. The log's end last:
@@ -82,13 +82,13 @@ pub async fn run(options: &Options) -> Result<()> {
     set.queue_read_at = Utc::now();
     let (jobs, dead, queue_bytes) = queue(&nats, options, &set).await?;
     tracing::info!(jobs, dead_letters = dead, "the queue");
-    let saved = files::save(&nats, &place, &options.target.backup_recipient, &mut set).await?;
+    let saved = files::save(&nats, &repository, &options.target.backup_recipient, &mut set).await?;
     tracing::info!(files = saved.files, new = saved.stored, mib = saved.bytes >> 20, "the original files");
     let log_started = Utc::now();
     let mut connection = database::connect(&options.database.database_url).await?;
-    set.wal_end = database::close_wal(&mut connection, &place, patience).await?;
+    set.wal_end = database::close_wal(&mut connection, &repository, patience).await?;
     // What a restore would read, from the newest full backup on.
-    let segments = wal::chain(&place, start, set.wal_end, segment_bytes)?;
+    let segments = wal::chain(&repository, start, set.wal_end, segment_bytes)?;
     set.commit()?;
 
     if let Some(bytes) = base_bytes {
@@ -101,7 +101,7 @@ pub async fn run(options: &Options) -> Result<()> {
     database::record(&mut connection, Kind::Wal, log_started, log_bytes, &detail).await?;
     connection.close().await?;
     if full.is_some() {
-        place.tidy(usize::from(options.keep))?;
+        repository.tidy(usize::from(options.keep))?;
     }
     tracing::info!(set = %set.folder.display(), wal_end = %set.wal_end, "the backup is complete");
     Ok(())

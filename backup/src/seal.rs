@@ -15,6 +15,7 @@ use age::{
 };
 use anyhow::{Context as _, Result, anyhow};
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
+use schemas::text::hex;
 use tempfile::NamedTempFile;
 
 /// Makes a key pair: the identity goes to a new file, the recipient is returned.
@@ -101,7 +102,7 @@ pub fn plain(path: &Path, bytes: &[u8]) -> Result<()> {
     keep(file, path)
 }
 
-/// A file under another name, beside its later place; it is gone when it is not kept.
+/// A file under another name, beside the one it will have; it is gone when it is not kept.
 pub fn part(path: &Path) -> Result<NamedTempFile> {
     let folder = path.parent().context("a file without a folder")?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -131,7 +132,7 @@ pub fn copy_hashed(from: &mut impl Read, to: &mut impl Write) -> io::Result<(u64
     let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 128 * 1024]);
     loop {
         match from.read(&mut buffer)? {
-            0 => return Ok((size, hex(&hash.finalize()))),
+            0 => return Ok((size, hex(hash.finalize()))),
             length => {
                 let bytes = buffer.get(..length).unwrap_or_default();
                 hash.update(bytes);
@@ -142,66 +143,5 @@ pub fn copy_hashed(from: &mut impl Read, to: &mut impl Write) -> io::Result<(u64
     }
 }
 
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sealed(text: &[u8]) -> (tempfile::TempDir, PathBuf, Identity) {
-        let folder = tempfile::tempdir().unwrap();
-        let identity = Identity::generate();
-        let path = folder.path().join("a/b");
-        let mut file = Sealed::create(path.clone(), &identity.to_public()).unwrap();
-        file.write_all(text).unwrap();
-        assert!(!path.exists(), "an unfinished file has no name");
-        file.finish().unwrap();
-        (folder, path, identity)
-    }
-
-    fn read(path: &Path, identity: &Identity) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        open(path, identity)?.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    #[test]
-    fn what_is_sealed_comes_back_to_the_holder_of_the_identity_alone() {
-        let (_folder, path, identity) = sealed(b"plano");
-        assert_eq!(read(&path, &identity).unwrap(), b"plano");
-        assert!(read(&path, &Identity::generate()).is_err());
-        assert!(!std::fs::read(&path).unwrap().windows(5).any(|part| part == b"plano"));
-    }
-
-    #[test]
-    fn a_changed_or_cut_file_is_refused() {
-        // More than one of age's chunks, and nothing that compresses.
-        let noise: Vec<u8> =
-            (0..50_000_u64).flat_map(|n| (n * n).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes()).collect();
-        let (_folder, path, identity) = sealed(&noise);
-        let whole = std::fs::read(&path).unwrap();
-        for cut in [1, 9, 16, 30, 70_000] {
-            std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
-            assert!(read(&path, &identity).is_err(), "{cut} bytes are missing");
-        }
-        for place in [0, 30, 200, whole.len() / 2, whole.len() - 1] {
-            let mut changed = whole.clone();
-            changed[place] ^= 1;
-            std::fs::write(&path, changed).unwrap();
-            assert!(read(&path, &identity).is_err(), "byte {place} is changed");
-        }
-        std::fs::write(&path, whole).unwrap();
-        assert_eq!(read(&path, &identity).unwrap(), noise);
-    }
-
-    #[test]
-    fn an_identity_file_is_made_once_and_read_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("identity");
-        let public = keygen(&path).unwrap();
-        assert_eq!(identity(&path).unwrap().to_public().to_string(), public);
-        assert!(keygen(&path).is_err(), "it must not replace a key that backups are encrypted to");
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use crate::{
     database::{self, Kind},
     files,
     messages::{self, Message},
-    place::{Place, Source},
+    repository::{Repository, Source},
     seal, wal,
 };
 
@@ -28,9 +28,9 @@ pub struct Options {
 
 pub async fn verify(options: &Options) -> Result<()> {
     let started = Utc::now();
-    let place = Place::new(&options.source.backup_dir)?;
+    let repository = Repository::new(&options.source.backup_dir)?;
     let identity = seal::identity(&options.source.backup_identity)?;
-    let sets = place.sets()?;
+    let sets = repository.sets()?;
     let full: Vec<_> = sets.iter().filter_map(|set| Some((set, set.base.as_ref()?))).collect();
     let (Some((_, oldest)), Some((newest, _)), Some(last)) = (full.first(), full.last(), sets.last()) else {
         anyhow::bail!("there is no backup in {}", options.source.backup_dir.display());
@@ -42,9 +42,9 @@ pub async fn verify(options: &Options) -> Result<()> {
     tracing::info!(set = %newest.folder.display(), "the database's files are as PostgreSQL wrote them");
 
     let mut bytes = 0;
-    let segments = wal::chain(&place, oldest.wal_start, last.wal_end, last.wal_segment_bytes)?;
+    let segments = wal::chain(&repository, oldest.wal_start, last.wal_end, last.wal_segment_bytes)?;
     for segment in &segments {
-        let size = wal::read(&place, &identity, &segment.to_string(), &mut io::sink())?;
+        let size = wal::read(&repository, &identity, &segment.to_string(), &mut io::sink())?;
         ensure!(size == last.wal_segment_bytes, "the log's segment {segment} has {size} bytes");
         bytes += size;
         // Between two files is where an interruption is heard.
@@ -58,7 +58,7 @@ pub async fn verify(options: &Options) -> Result<()> {
     }
     let entries: Vec<_> = files::list(&sets, &identity)?.into_values().flatten().collect();
     for entry in &entries {
-        bytes += files::read(&place, &identity, entry)?.len() as u64;
+        bytes += files::read(&repository, &identity, entry)?.len() as u64;
         tokio::task::yield_now().await;
     }
     tracing::info!(files = entries.len(), messages = jobs, "the original files and the queue are whole");

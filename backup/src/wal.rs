@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    place::Place,
+    repository::Repository,
     seal::{self, Sealed},
 };
 
@@ -46,10 +46,11 @@ impl fmt::Display for Segment {
 }
 
 /// Stores one finished file of the log. PostgreSQL repeats a call whose success it did not hear.
-pub fn archive(place: &Place, recipient: &Recipient, file: &Path, name: &str) -> Result<()> {
+pub fn archive(repository: &Repository, recipient: &Recipient, file: &Path, name: &str) -> Result<()> {
     let open = || File::open(file).with_context(|| format!("cannot read {}", file.display()));
     let (_, hash) = seal::copy_hashed(&mut open()?, &mut io::sink())?;
-    let (sealed, hash_file) = (place.wal(&format!("{name}.age")), place.wal(&format!("{name}.sha256")));
+    let (sealed, hash_file) =
+        (repository.wal(&format!("{name}.age")), repository.wal(&format!("{name}.sha256")));
     if sealed.exists() {
         let known = std::fs::read_to_string(&hash_file)?;
         ensure!(
@@ -66,19 +67,24 @@ pub fn archive(place: &Place, recipient: &Recipient, file: &Path, name: &str) ->
 }
 
 /// Brings a file of the log back; false when there is none of that name.
-pub fn fetch(place: &Place, identity: &Identity, name: &str, to: &Path) -> Result<bool> {
-    if !place.wal(&format!("{name}.age")).exists() {
+pub fn fetch(repository: &Repository, identity: &Identity, name: &str, to: &Path) -> Result<bool> {
+    if !repository.wal(&format!("{name}.age")).exists() {
         return Ok(false);
     }
     let mut file = seal::part(&std::path::absolute(to)?)?;
-    read(place, identity, name, &mut file)?;
+    read(repository, identity, name, &mut file)?;
     seal::keep(file, to)?;
     Ok(true)
 }
 
 /// Decrypts and checks one file of the log.
-pub fn read(place: &Place, identity: &Identity, name: &str, to: &mut impl io::Write) -> Result<u64> {
-    let path = place.wal(&format!("{name}.age"));
+pub fn read(
+    repository: &Repository,
+    identity: &Identity,
+    name: &str,
+    to: &mut impl io::Write,
+) -> Result<u64> {
+    let path = repository.wal(&format!("{name}.age"));
     let (size, hash) = seal::copy_hashed(&mut seal::open(&path, identity)?, to)
         .with_context(|| format!("{} is damaged", path.display()))?;
     let known = std::fs::read_to_string(path.with_extension("sha256"))
@@ -89,8 +95,13 @@ pub fn read(place: &Place, identity: &Identity, name: &str, to: &mut impl io::Wr
 
 /// The archived segments from `start` on, oldest first; an error when one is missing in between, or when they end
 /// before `end`: recovery would stop there in silence.
-pub fn chain(place: &Place, start: Segment, end: Segment, segment_bytes: u64) -> Result<Vec<Segment>> {
-    let mut segments: Vec<Segment> = archived(place)?;
+pub fn chain(
+    repository: &Repository,
+    start: Segment,
+    end: Segment,
+    segment_bytes: u64,
+) -> Result<Vec<Segment>> {
+    let mut segments: Vec<Segment> = archived(repository)?;
     segments.retain(|segment| segment.number >= start.number);
     segments.sort_by_key(|segment| (segment.number, segment.timeline));
     let numbers: HashSet<u64> = segments.iter().map(|segment| segment.number).collect();
@@ -105,8 +116,8 @@ pub fn chain(place: &Place, start: Segment, end: Segment, segment_bytes: u64) ->
     Ok(segments)
 }
 
-fn archived(place: &Place) -> Result<Vec<Segment>> {
-    let folder = place.wal_folder();
+fn archived(repository: &Repository) -> Result<Vec<Segment>> {
+    let folder = repository.wal_folder();
     let entries = std::fs::read_dir(&folder).with_context(|| {
         format!("cannot read {}: does PostgreSQL's archive_command use acorag-backup?", folder.display())
     })?;
@@ -119,60 +130,4 @@ fn archived(place: &Place) -> Result<Vec<Segment>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SIZE: u64 = 16 << 20;
-
-    fn archive_of(names: &[&str]) -> (tempfile::TempDir, Place, Identity) {
-        let folder = tempfile::tempdir().unwrap();
-        let place = Place::new(folder.path()).unwrap();
-        let identity = Identity::generate();
-        for name in names {
-            let file = folder.path().join(name);
-            std::fs::write(&file, name).unwrap();
-            archive(&place, &identity.to_public(), &file, name).unwrap();
-        }
-        (folder, place, identity)
-    }
-
-    #[test]
-    fn a_segment_is_archived_once_and_fetched_as_it_was() {
-        let (folder, place, identity) = archive_of(&["000000010000000000000001"]);
-        let file = folder.path().join("000000010000000000000001");
-        let again = |text: &str| {
-            std::fs::write(&file, text).unwrap();
-            archive(&place, &identity.to_public(), &file, "000000010000000000000001")
-        };
-        again("000000010000000000000001").unwrap();
-        assert!(again("of another database").is_err());
-        let to = folder.path().join("fetched");
-        assert!(fetch(&place, &identity, "000000010000000000000001", &to).unwrap());
-        assert_eq!(std::fs::read_to_string(&to).unwrap(), "000000010000000000000001");
-        assert!(!fetch(&place, &identity, "00000002.history", &to).unwrap());
-        // Somebody renames a good file: it decrypts, and is still refused.
-        std::fs::copy(place.wal("000000010000000000000001.age"), place.wal("000000010000000000000002.age"))
-            .unwrap();
-        seal::plain(&place.wal("000000010000000000000002.sha256"), b"00").unwrap();
-        assert!(fetch(&place, &identity, "000000010000000000000002", &to).is_err());
-    }
-
-    #[test]
-    fn a_gap_in_the_log_is_noticed() {
-        let names = [
-            "0000000100000000000000FE",
-            "0000000100000000000000FF",
-            "000000010000000100000000",
-            "000000020000000100000001",
-        ];
-        let segment = |name| Segment::parse(name).unwrap();
-        assert_eq!(segment(names[2]).to_string(), names[2]);
-        let (_folder, place, _) = archive_of(&names);
-        let all = chain(&place, segment(names[0]), segment(names[1]), SIZE).unwrap();
-        assert_eq!(all, names.map(segment));
-        assert!(chain(&place, segment(names[0]), segment("000000020000000100000002"), SIZE).is_err());
-        std::fs::remove_file(place.wal(&format!("{}.age", names[2]))).unwrap();
-        let error = chain(&place, segment(names[0]), segment(names[1]), SIZE).unwrap_err();
-        assert!(error.to_string().contains(names[2]), "{error}");
-    }
-}
+mod tests;

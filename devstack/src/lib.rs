@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+mod client;
 mod data;
 mod fetch;
 mod launch;
@@ -27,6 +28,7 @@ mod stack;
 
 use std::io::Write as _;
 
+pub use client::{Client, Upload, http_client};
 pub use data::{Data, clean, wipe};
 pub use fetch::{Location, Paths, ensure, ensure_in};
 pub use launch::{Launch, Process};

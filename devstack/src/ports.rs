@@ -7,13 +7,14 @@ use std::net::{Ipv4Addr, TcpListener};
 use anyhow::{Result, bail};
 
 /// Where the servers listen, on 127.0.0.1.
+///
+/// A port that is given is taken, or the start fails; without one, a server listens where it is free.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Ports {
-    /// Whatever is free.
-    #[default]
-    Free,
-    /// These, or the start fails.
-    Fixed { nats: u16, nats_monitor: u16, postgres: u16, redis: u16 },
+pub struct Ports {
+    pub nats: Option<u16>,
+    pub nats_monitor: Option<u16>,
+    pub postgres: Option<u16>,
+    pub redis: Option<u16>,
 }
 
 /// Below the range that the system gives to outgoing connections: a server that a test stops must find its port free

@@ -84,10 +84,10 @@ impl Stack {
             let postgres = scope.spawn(|| {
                 let start =
                     |port| Postgres::start(&paths.postgres, &data.path, &log("postgres"), port, &settings);
-                source(options.database_url, || on_some_port(ports.postgres(), start))
+                source(options.database_url, || on_some_port(ports.postgres, start))
             });
             let redis = source(options.redis_url, || {
-                on_some_port(ports.redis(), |port| {
+                on_some_port(ports.redis, |port| {
                     let server = redis::server(&paths.bin, &data.path.join("redis"), &log("redis"), port)?;
                     server.start().map(|()| server)
                 })
@@ -191,29 +191,6 @@ impl<S> Source<S> {
     }
 }
 
-impl Ports {
-    fn nats(self) -> Option<(u16, u16)> {
-        match self {
-            Self::Free => None,
-            Self::Fixed { nats, nats_monitor, .. } => Some((nats, nats_monitor)),
-        }
-    }
-
-    fn postgres(self) -> Option<u16> {
-        match self {
-            Self::Free => None,
-            Self::Fixed { postgres, .. } => Some(postgres),
-        }
-    }
-
-    fn redis(self) -> Option<u16> {
-        match self {
-            Self::Free => None,
-            Self::Fixed { redis, .. } => Some(redis),
-        }
-    }
-}
-
 fn start_nats(
     bin: &Path,
     data: &Path,
@@ -224,11 +201,8 @@ fn start_nats(
 ) -> Result<(Source<Server>, u16)> {
     let mut monitor = 0;
     let source = source(given, || {
-        on_some_port(ports.nats().map(|(port, _)| port), |port| {
-            monitor = match ports.nats() {
-                Some((_, monitor)) => monitor,
-                None => free_port()?,
-            };
+        on_some_port(ports.nats, |port| {
+            monitor = ports.nats_monitor.map_or_else(free_port, Ok)?;
             let server = nats::server(bin, &data.join("nats"), log, (port, monitor), configuration)?;
             server.start().map(|()| server)
         })

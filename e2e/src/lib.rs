@@ -1,13 +1,12 @@
 //! A whole acorag on free ports, for tests and benchmarks: the real servers and the services as they ship.
 
 pub mod accounts;
-mod client;
 pub mod prose;
 mod random;
 mod system;
 mod tls;
 
-pub use client::{Client, Upload};
+pub use devstack::{Client, Upload};
 pub use random::Random;
 pub use system::{Options, Service, System, binary};
 pub use tls::{Certificates, verified};

@@ -288,7 +288,7 @@ impl Service {
         let url = format!("{}/ready", self.url);
         let deadline = Instant::now() + PATIENCE;
         // Whoever signed its certificate: tests of TLS look at that themselves.
-        let client = crate::client::builder()?.danger_accept_invalid_certs(true).build()?;
+        let client = devstack::http_client().danger_accept_invalid_certs(true).build()?;
         loop {
             match client.get(&url).send().await {
                 Ok(answer) if answer.status().is_success() => return Ok(()),

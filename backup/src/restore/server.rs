@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::process::Child;
 
 use super::Options;
-use crate::place::Place;
+use crate::repository::Repository;
 
 const POLL: Duration = Duration::from_millis(100);
 const REPORT_EVERY: u32 = 100;
@@ -33,7 +33,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(options: &Options, pgdata: &Path, place: &Place) -> Result<Self> {
+    pub async fn start(options: &Options, pgdata: &Path, repository: &Repository) -> Result<Self> {
         let folder = tempfile::tempdir().context("TMPDIR: cannot make a temporary folder")?;
         let (log, access) = (folder.path().join("postgres.log"), folder.path().join("hba.conf"));
         fs::write(&access, "local all all trust\n")?;
@@ -70,7 +70,7 @@ impl Server {
             .arg("-D")
             .arg(pgdata)
             .args(settings.iter().flat_map(|setting| ["-c", setting]))
-            .env("BACKUP_DIR", place.folder())
+            .env("BACKUP_DIR", repository.folder())
             .env("BACKUP_IDENTITY", std::path::absolute(&options.source.backup_identity)?)
             .stdout(Stdio::from(output.try_clone()?))
             .stderr(Stdio::from(output))

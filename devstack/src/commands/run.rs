@@ -27,7 +27,7 @@ pub struct Arguments {
 }
 
 pub async fn run(location: Location, arguments: Arguments) -> Result<ExitCode> {
-    let ports = if arguments.fixed { servers::well_known_ports()? } else { Ports::Free };
+    let ports = if arguments.fixed { servers::well_known_ports()? } else { Ports::default() };
     let options = Options { ports, location: Some(location), ..Options::default() };
     let stack = servers::start(arguments.given.apply(options)).await?;
     let mut interrupt = Interrupt::new()?;

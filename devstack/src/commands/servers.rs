@@ -60,7 +60,7 @@ pub async fn start(options: Options) -> Result<Stack> {
 
 /// The well-known ports, as far as nobody uses them.
 pub fn well_known_ports() -> Result<Ports> {
-    Ok(Ports::Fixed {
+    Ok(Ports {
         nats: prefer(4222, "NATS")?,
         nats_monitor: prefer(8222, "NATS' monitoring")?,
         postgres: prefer(5432, "PostgreSQL")?,
@@ -68,11 +68,11 @@ pub fn well_known_ports() -> Result<Ports> {
     })
 }
 
-fn prefer(port: u16, server: &str) -> Result<u16> {
+fn prefer(port: u16, server: &str) -> Result<Option<u16>> {
     if is_free(port) {
-        return Ok(port);
+        return Ok(Some(port));
     }
     let other = free_port()?;
     report(format_args!("port {port} is taken: {server} gets {other}"));
-    Ok(other)
+    Ok(Some(other))
 }

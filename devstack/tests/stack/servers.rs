@@ -136,12 +136,7 @@ fn a_server_that_is_given_is_used_and_left_alone() {
 fn a_port_that_is_taken_is_named_in_the_error() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let redis = taken.local_addr().unwrap().port();
-    let ports = devstack::Ports::Fixed {
-        nats: devstack::free_port().unwrap(),
-        nats_monitor: devstack::free_port().unwrap(),
-        postgres: devstack::free_port().unwrap(),
-        redis,
-    };
+    let ports = devstack::Ports { redis: Some(redis), ..Default::default() };
     let error = Stack::start(Options { ports, ..Options::default() }).err().expect("two servers on one port");
     let error = format!("{error:#}");
     assert!(error.contains("Valkey") && error.contains("already in use"), "{error}");

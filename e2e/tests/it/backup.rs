@@ -1,7 +1,7 @@
 //! Everything is backed up, destroyed, and restored into an empty place: nothing is missing, and nothing comes back
 //! that was deleted.
 
-mod vault;
+mod fixture;
 
 use std::{
     collections::BTreeMap,
@@ -21,20 +21,22 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, PgPool};
 
-use self::vault::{Vault, expect, refuses, succeeds};
+use self::fixture::{Fixture, Target, expect, refuses, succeeds};
 use crate::sample;
 
 const PROJECT: &str = "torre-norte";
 
+type Tables = BTreeMap<String, (i64, String)>;
+
 /// Every table with its rows' number and a hash of all they hold.
-async fn tables(url: &str) -> BTreeMap<String, (i64, String)> {
+async fn tables(url: &str) -> Tables {
     let pool = PgPool::connect(url).await.unwrap();
     let names: Vec<String> =
         sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
             .fetch_all(&pool)
             .await
             .unwrap();
-    let mut tables = BTreeMap::new();
+    let mut tables = Tables::new();
     for name in names {
         let sql = format!(
             "SELECT count(*), coalesce(md5(string_agg(t::text, E'\\n' ORDER BY t::text)), '') FROM \"{name}\" t"
@@ -130,7 +132,7 @@ async fn delete(client: &Client, id: &str) {
 }
 
 /// A moment with nothing under way, and what the database holds then.
-async fn quiet_moment(url: &str) -> (String, BTreeMap<String, (i64, String)>) {
+async fn quiet_moment(url: &str) -> (String, Tables) {
     let pool = PgPool::connect(url).await.unwrap();
     let mut before = tables(url).await;
     loop {
@@ -168,18 +170,41 @@ async fn archive_the_rest(url: &str) {
     }
 }
 
+/// What there was when everything was destroyed.
+struct Before {
+    /// A document whose job had been backed up, and that was deleted afterwards.
+    deleted: String,
+    /// A document whose job waited in the queue.
+    waiting: String,
+    tables: Tables,
+    files: BTreeMap<String, String>,
+    /// A conversation, of which the last turn is in the database's log only.
+    history: String,
+    dead_letters: u64,
+    /// A moment before the last documents came, and what the database held then.
+    moment: String,
+    tables_then: Tables,
+}
+
+/// One disaster, many ways back: making the backups takes longer than each of the restores.
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_comes_back_after_a_disaster() {
+    let (fixture, system) = archiving_system().await;
+    let before = back_up_in_use(&fixture, system).await;
+    damage_is_refused(&fixture).await;
+    let (target, system) = restored_to_the_end_of_the_log(&fixture, &before).await;
+    the_database_alone_is_restored(&fixture, &target, system).await;
+    restored_to_a_moment(&fixture, &before).await;
+}
+
+/// An acorag whose PostgreSQL archives its log, with a user for backups.
+async fn archiving_system() -> (Fixture, System) {
     let stack =
         tokio::task::spawn_blocking(|| Stack::start(devstack::Options::default())).await.unwrap().unwrap();
-    let vault = Vault::new(stack.paths());
-    vault.archive_from(&stack).await;
-    let mut system =
-        System::on(stack, Options::default().durable().env("REGISTRATION", "open")).await.unwrap();
-    let client = system.client().unwrap();
-    let url = system.stack.database_url().to_owned();
-    let password = url.split([':', '@']).nth(2).unwrap().to_owned();
-    let pool = PgPool::connect(&url).await.unwrap();
+    let fixture = Fixture::new(&stack);
+    fixture.archive_from(&stack).await;
+    let system = System::on(stack, Options::default().durable().env("REGISTRATION", "open")).await.unwrap();
+    let pool = PgPool::connect(system.stack.database_url()).await.unwrap();
     for sql in [
         "ALTER ROLE acorag_backup LOGIN REPLICATION PASSWORD 'secret!'",
         "GRANT EXECUTE ON FUNCTION pg_switch_wal() TO acorag_backup",
@@ -187,15 +212,22 @@ async fn everything_comes_back_after_a_disaster() {
         sqlx::query(sql).execute(&pool).await.unwrap();
     }
     pool.close().await;
+    (fixture, system)
+}
+
+/// Backups of every kind while documents come and go. In the end the system is gone.
+async fn back_up_in_use(fixture: &Fixture, mut system: System) -> Before {
+    let client = system.client().unwrap();
+    let url = system.stack.database_url().to_owned();
 
     // A full backup while two jobs wait. Afterwards both are done, and one of their documents is deleted.
     fill(&system, &client).await;
     system.ingest_workers[0].kill().unwrap();
     let done = client.upload(note("hecha")).await.unwrap();
     let deleted = client.upload(note("borrada")).await.unwrap();
-    succeeds(vault.back_up(&system, &[]));
-    interrupted(&vault, vault.back_up(&system, &[]));
-    files_meanwhile(&vault, &system);
+    succeeds(fixture.back_up(&system, &[]));
+    an_interrupted_backup_does_not_count(fixture, fixture.back_up(&system, &[]));
+    files_are_backed_up_meanwhile(fixture, &system);
     system.ingest_workers[0].restart().await.unwrap();
     for id in [&done, &deleted] {
         assert_eq!(client.settled(id, PROJECT).await.unwrap()["state"], "indexed");
@@ -207,112 +239,123 @@ async fn everything_comes_back_after_a_disaster() {
     client.index(note("posterior")).await.unwrap();
     system.ingest_workers[0].kill().unwrap();
     let waiting = client.upload(note("en-cola")).await.unwrap();
-    succeeds(vault.back_up(&system, &["--files"]));
-    succeeds(vault.run(&["verify"]).env("DATABASE_URL", &url));
+    succeeds(fixture.back_up(&system, &["--files"]));
+    succeeds(fixture.run(&["verify"]).env("DATABASE_URL", &url));
     ask(&client, "¿Y la cota de coronación?").await;
-    let (_, tables_before) = quiet_moment(&url).await;
+    let (_, tables) = quiet_moment(&url).await;
     archive_the_rest(&url).await;
-    let files_before = files(&client, &url).await;
+    let files = files(&client, &url).await;
     let history = client.get("/history/conv_7").await.unwrap().text().await.unwrap();
     assert!(history.contains("coronación"), "{history}");
-    let dead = messages(system.stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await;
-    assert_eq!(dead, 1);
-    assert!(tables_before["backup_run"].0 >= 6, "{tables_before:?}");
+    let dead_letters = messages(system.stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await;
+    assert_eq!(dead_letters, 1);
+    assert!(tables["backup_run"].0 >= 6, "{tables:?}");
+    let before = Before { deleted, waiting, tables, files, history, dead_letters, moment, tables_then };
+    nats_alone_is_restored(fixture, &url, &before).await;
+    before
+}
 
-    // NATS alone is lost; the database goes on.
-    let place = vault.place("nats", &password);
-    expect(&vault.restore_beside(&url, &place, &["--keep-database"]).await);
-    let stack = place.start_beside(&url).await;
-    assert_eq!(tables(&url).await, tables_before);
+/// NATS is lost; the database goes on.
+async fn nats_alone_is_restored(fixture: &Fixture, url: &str, before: &Before) {
+    let target = fixture.target("nats");
+    expect(&fixture.restore_beside(url, &target, &["--keep-database"]).await);
+    let stack = target.start_beside(url).await;
+    assert_eq!(tables(url).await, before.tables);
+    queue_is_as_before(&stack, before).await;
+    assert_eq!(objects(&stack).await, before.files.len() + 1, "the waiting job's, too");
+}
+
+async fn queue_is_as_before(stack: &Stack, before: &Before) {
     assert_eq!(messages(stack.nats_url(), subjects::INGEST_STREAM).await, 1, "one job waited");
-    assert_eq!(messages(stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await, dead);
-    assert_eq!(objects(&stack).await, files_before.len() + 1, "that job's, too");
-    drop(stack);
-    drop(system);
-    refusals(&vault, &password).await;
+    assert_eq!(messages(stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await, before.dead_letters);
+}
 
-    // To the end.
+/// Everything is lost: all that was committed up to the last archived segment comes back, and works.
+async fn restored_to_the_end_of_the_log(fixture: &Fixture, before: &Before) -> (Target, System) {
     let disaster = Instant::now();
-    let place = vault.place("restored", &password);
-    expect(&vault.restore(&place, &[]).await);
+    let target = fixture.target("restored");
+    expect(&fixture.restore(&target, &[]).await);
     let restored = disaster.elapsed();
-    let stack = place.start().await;
-    assert_eq!(tables(stack.database_url()).await, tables_before);
-    assert_eq!(messages(stack.nats_url(), subjects::INGEST_STREAM).await, 1, "one job waited");
-    assert_eq!(messages(stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await, dead);
-    let mut system = System::on(stack, Options::default()).await.unwrap();
+    let stack = target.start().await;
+    assert_eq!(tables(stack.database_url()).await, before.tables);
+    queue_is_as_before(&stack, before).await;
+    let system = System::on(stack, Options::default()).await.unwrap();
     let client = system.client().unwrap();
     let rows = client.search(PROJECT, "losa del primer piso").await.unwrap();
     assert!(!rows.is_empty());
     println!(
         "{} documents and {} files: {:.1} s until they are restored, {:.1} s until they answer; every commit up to the \
          last archived segment is there",
-        tables_before["document"].0,
-        files_before.len(),
+        before.tables["document"].0,
+        before.files.len(),
         restored.as_secs_f32(),
         disaster.elapsed().as_secs_f32()
     );
-    assert_eq!(client.settled(&waiting, PROJECT).await.unwrap()["state"], "indexed");
-    let url = system.stack.database_url().to_owned();
-    let mut files_after = files(&client, &url).await;
-    assert!(files_after.remove(&waiting).is_some());
-    assert_eq!(files_after, files_before);
-    assert_eq!(client.get("/history/conv_7").await.unwrap().text().await.unwrap(), history);
+    assert_eq!(client.settled(&before.waiting, PROJECT).await.unwrap()["state"], "indexed");
+    let mut files = files(&client, system.stack.database_url()).await;
+    assert!(files.remove(&before.waiting).is_some());
+    assert_eq!(files, before.files);
+    assert_eq!(client.get("/history/conv_7").await.unwrap().text().await.unwrap(), before.history);
     let login = json!({"email": "ana@obra.cl", "password": "una clave larga"});
     assert_eq!(client.post("/auth/login", &login).await.unwrap().status(), StatusCode::OK);
-    let path = format!("/documents/{deleted}?project_id={PROJECT}");
+    let path = format!("/documents/{}?project_id={PROJECT}", before.deleted);
     assert_eq!(client.get(&path).await.unwrap().status(), StatusCode::NOT_FOUND, "it was deleted");
+    (target, system)
+}
 
-    // The database alone is lost, before there is a full backup of its new timeline; NATS keeps what it has.
+/// The database is lost before there is a full backup of its new timeline; NATS keeps what it has.
+async fn the_database_alone_is_restored(fixture: &Fixture, target: &Target, mut system: System) {
+    let url = system.stack.database_url().to_owned();
     system.ingest_workers[0].kill().unwrap();
-    client.upload(note("sin-base")).await.unwrap();
+    system.client().unwrap().upload(note("sin-base")).await.unwrap();
     let (_, tables_before) = quiet_moment(&url).await;
     archive_the_rest(&url).await;
     drop(system);
-    fs::remove_dir_all(&place.pgdata).unwrap();
-    vault.make("restored/postgres");
-    expect(&vault.restore(&place, &["--keep-nats"]).await);
-    let stack = place.start().await;
+    fs::remove_dir_all(&target.pgdata).unwrap();
+    fixture.make("restored/postgres");
+    expect(&fixture.restore(target, &["--keep-nats"]).await);
+    let stack = target.start().await;
     assert_eq!(tables(stack.database_url()).await, tables_before);
     assert_eq!(messages(stack.nats_url(), subjects::INGEST_STREAM).await, 1, "it still waits");
-    drop(stack);
+}
 
-    // To a moment: neither more nor less than there was.
-    let place = vault.place("earlier", &password);
-    expect(&vault.restore(&place, &["--to", &moment]).await);
-    let stack = place.start().await;
-    assert_eq!(tables(stack.database_url()).await, tables_then);
+/// Neither more nor less than there was at that moment.
+async fn restored_to_a_moment(fixture: &Fixture, before: &Before) {
+    let target = fixture.target("earlier");
+    expect(&fixture.restore(&target, &["--to", &before.moment]).await);
+    let stack = target.start().await;
+    assert_eq!(tables(stack.database_url()).await, before.tables_then);
     assert_eq!(messages(stack.nats_url(), subjects::INGEST_STREAM).await, 0, "both jobs were done by then");
-    assert_eq!(objects(&stack).await, files_before.len() - 1, "one file came later");
+    assert_eq!(objects(&stack).await, before.files.len() - 1, "one file came later");
     drop(stack);
-    refuses(&vault.restore(&place, &[]).await, "NATS is not empty");
+    refuses(&fixture.restore(&target, &[]).await, "NATS is not empty");
 }
 
 /// Ctrl-C while the database streams: it ends at once, and nothing of it counts.
-fn interrupted(vault: &Vault, command: Command) {
-    let before = vault.sets();
-    let mut process = streaming(vault, command);
+fn an_interrupted_backup_does_not_count(fixture: &Fixture, command: Command) {
+    let before = fixture.sets();
+    let mut process = streaming(fixture, command);
     signal(&process, "-INT");
     assert_eq!(process.wait().unwrap().code(), Some(130));
-    assert_eq!(vault.sets(), before);
+    assert_eq!(fixture.sets(), before);
 }
 
 /// While the database streams, for hours perhaps, files and queue go on being backed up; a second full backup is refused.
-fn files_meanwhile(vault: &Vault, system: &System) {
-    let before = vault.sets();
-    let mut full = streaming(vault, vault.back_up(system, &[]));
+fn files_are_backed_up_meanwhile(fixture: &Fixture, system: &System) {
+    let before = fixture.sets();
+    let mut full = streaming(fixture, fixture.back_up(system, &[]));
     signal(&full, "-STOP");
-    succeeds(vault.back_up(system, &["--files"]));
-    assert_eq!(vault.sets(), before + 1);
-    refuses(&vault.back_up(system, &[]).output().unwrap(), "another full backup is running");
+    succeeds(fixture.back_up(system, &["--files"]));
+    assert_eq!(fixture.sets(), before + 1);
+    refuses(&fixture.back_up(system, &[]).output().unwrap(), "another full backup is running");
     signal(&full, "-CONT");
     assert!(full.wait().unwrap().success());
-    assert_eq!(vault.sets(), before + 2);
+    assert_eq!(fixture.sets(), before + 2);
 }
 
 /// Starts a full backup, and returns while the database streams.
-fn streaming(vault: &Vault, mut command: Command) -> Child {
-    let sets = vault.path("backups/sets");
+fn streaming(fixture: &Fixture, mut command: Command) -> Child {
+    let sets = fixture.path("backups/sets");
     let unfinished = || -> Vec<PathBuf> {
         let sets = fs::read_dir(&sets).unwrap().map(|set| set.unwrap().path());
         sets.filter(|set| !set.join("set.json").exists()).collect()
@@ -332,31 +375,34 @@ fn signal(process: &Child, signal: &str) {
 }
 
 /// What is damaged, incomplete or in the way is refused, and says why.
-async fn refusals(vault: &Vault, password: &str) {
-    let place = vault.place("refused", password);
-    refuses(&vault.restore(&place, &["--to", "2020-01-01T00:00:00Z"]).await, "the oldest full backup is of");
-    fs::write(place.pgdata.join("something"), "").unwrap();
-    refuses(&vault.restore(&place, &[]).await, "is not empty");
-    fs::remove_file(place.pgdata.join("something")).unwrap();
+async fn damage_is_refused(fixture: &Fixture) {
+    let target = fixture.target("refused");
+    refuses(
+        &fixture.restore(&target, &["--to", "2020-01-01T00:00:00Z"]).await,
+        "the oldest full backup is of",
+    );
+    fs::write(target.pgdata.join("something"), "").unwrap();
+    refuses(&fixture.restore(&target, &[]).await, "is not empty");
+    fs::remove_file(target.pgdata.join("something")).unwrap();
 
-    let log = newest_segment(&vault.path("backups/wal"));
+    let log = newest_segment(&fixture.path("backups/wal"));
     let whole = fs::read(&log).unwrap();
     let mut damaged = whole.clone();
     damaged[whole.len() / 2] ^= 1;
     fs::write(&log, damaged).unwrap();
-    refuses(&vault.run(&["verify"]).output().unwrap(), "is damaged");
-    refuses(&vault.restore(&place, &[]).await, "PostgreSQL ended while it recovered");
+    refuses(&fixture.run(&["verify"]).output().unwrap(), "is damaged");
+    refuses(&fixture.restore(&target, &[]).await, "PostgreSQL ended while it recovered");
     fs::write(&log, whole).unwrap();
     let segment = log.with_extension("").file_name().unwrap().to_str().unwrap().to_owned();
     let (older, missing) = (log.with_file_name("kept"), predecessor(&log));
     fs::rename(&missing, &older).unwrap();
-    refuses(&vault.run(&["verify"]).output().unwrap(), "is missing in the archive");
+    refuses(&fixture.run(&["verify"]).output().unwrap(), "is missing in the archive");
     fs::rename(&older, &missing).unwrap();
-    succeeds(vault.run(&["fetch-wal", &segment, vault.path("tmp/segment").to_str().unwrap()]));
+    succeeds(fixture.run(&["fetch-wal", &segment, fixture.path("tmp/segment").to_str().unwrap()]));
 
-    let other = vault.path("keys/other");
-    succeeds(vault.run(&["keygen", other.to_str().unwrap()]));
-    let output = vault.run(&["verify"]).env("BACKUP_IDENTITY", &other).output().unwrap();
+    let other = fixture.path("keys/other");
+    succeeds(fixture.run(&["keygen", other.to_str().unwrap()]));
+    let output = fixture.run(&["verify"]).env("BACKUP_IDENTITY", &other).output().unwrap();
     refuses(&output, "is encrypted to another key");
 }
 

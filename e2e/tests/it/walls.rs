@@ -10,7 +10,7 @@ const SECRET: &str = "El precio reservado del ascensor Quillay es 84 millones.";
 
 struct Walls {
     owner: Client,
-    stranger: Client,
+    outsider: Client,
     theirs: String,
     document: String,
     conversation: String,
@@ -21,16 +21,16 @@ async fn walls() -> Walls {
     let system = guarded().await;
     let (theirs, ours) = (unique("reservado"), unique("otro"));
     let (_, owner) = system.client_with_key(&["--role", "write", "--project", &theirs]).unwrap();
-    let (_, stranger) = system.client_with_key(&["--role", "write", "--project", &ours]).unwrap();
+    let (_, outsider) = system.client_with_key(&["--role", "write", "--project", &ours]).unwrap();
     let document =
         owner.index(Upload::new("oferta.txt", SECRET, json!({"project_id": theirs}))).await.unwrap();
-    stranger.index(Upload::new("nada.txt", "Nada que ver.", json!({"project_id": ours}))).await.unwrap();
+    outsider.index(Upload::new("nada.txt", "Nada que ver.", json!({"project_id": ours}))).await.unwrap();
     let conversation = unique("conversacion");
     let chat = json!({"message": "¿Cuál es el precio del ascensor Quillay?", "conversation_id": conversation,
         "project_id": theirs, "user_id": "persona-1"});
     let answer = owner.post("/chat", &chat).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK, "{}", answer.text().await.unwrap());
-    Walls { owner, stranger, theirs, document, conversation }
+    Walls { owner, outsider, theirs, document, conversation }
 }
 
 async fn text(client: &Client, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, String) {
@@ -44,7 +44,7 @@ async fn text(client: &Client, method: Method, path: &str, body: Option<&Value>)
 
 #[tokio::test]
 async fn another_projects_key_sees_nothing() {
-    let Walls { owner, stranger, theirs, document, conversation } = walls().await;
+    let Walls { owner, outsider, theirs, document, conversation } = walls().await;
     let search = json!({"query": "precio ascensor Quillay", "project_id": theirs});
     let everywhere = json!({"query": "precio ascensor Quillay"});
     let chat = json!({"message": "¿Cuál es el precio del ascensor Quillay?", "project_id": theirs});
@@ -71,14 +71,27 @@ async fn another_projects_key_sees_nothing() {
         (Method::POST, "/chat".to_owned(), Some(&follow_up)),
         (Method::DELETE, format!("/documents/{document}"), None),
     ];
-    // The owner asks first, so that caches are warm with what the stranger must not see.
+    // What names the document or its file is refused; everything else may answer with what is the asker's own.
+    let hidden = [
+        format!("/documents/{document}"),
+        format!("/documents/{document}?project_id={theirs}"),
+        format!("/document/{document}/file"),
+        format!("/document/{document}/preview"),
+    ];
+    // The owner asks first, so that caches are warm with what the outsider must not see.
     for body in [&search, &everywhere] {
         assert!(text(&owner, Method::POST, "/search", Some(body)).await.1.contains("Quillay"));
     }
     for (method, path, body) in matrix {
-        let (status, said) = text(&stranger, method.clone(), &path, body).await;
+        let (status, said) = text(&outsider, method.clone(), &path, body).await;
+        // An answer about nothing, or a refusal: a server that fails keeps no wall.
+        let answered = [StatusCode::OK, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND].contains(&status);
+        assert!(answered, "{method} {path}: {status} {said}");
+        if hidden.contains(&path) {
+            assert_ne!(status, StatusCode::OK, "{method} {path}: {said}");
+        }
         for leak in ["84 millones", "oferta.txt", theirs.as_str(), "reservado del ascensor"] {
-            // What the stranger asked with may come back in the answer; what it did not know must not.
+            // What the outsider asked with may come back in the answer; what it did not know must not.
             let asked = format!("{path}{}", body.map(Value::to_string).unwrap_or_default());
             assert!(asked.contains(leak) || !said.contains(leak), "{method} {path}: {status} {said}");
         }
@@ -86,7 +99,7 @@ async fn another_projects_key_sees_nothing() {
     }
     // Writing into it is refused, and everything is still there for its owner.
     let answer =
-        stranger.try_upload(Upload::new("x.txt", "x y z", json!({"project_id": theirs})), "").await.unwrap();
+        outsider.try_upload(Upload::new("x.txt", "x y z", json!({"project_id": theirs})), "").await.unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert_eq!(text(&owner, Method::GET, &format!("/document/{document}/file"), None).await.1, SECRET);
 }

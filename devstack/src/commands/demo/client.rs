@@ -1,29 +1,13 @@
-//! A client of acorag's REST interface, as any other would be.
+//! What acorag answers, as far as the demo looks at it.
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use reqwest::RequestBuilder;
-use reqwest::multipart::{Form, Part};
+use anyhow::{Context, Result, ensure};
+use devstack::Client;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::acorag::http_client;
-
-pub struct Client {
-    url: String,
-    http: reqwest::Client,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Accepted {
-    pub document_id: String,
-}
-
-/// A document as far as the demo looks at it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Document {
     pub state: String,
@@ -65,52 +49,21 @@ pub struct Answer {
     pub sources: Vec<Hit>,
 }
 
-impl Client {
-    pub fn new(url: &str) -> Result<Self> {
-        Ok(Self { url: url.to_owned(), http: http_client(Duration::from_secs(60))? })
-    }
-
-    pub async fn upload(&self, file: &Path, metadata: &Value) -> Result<Accepted> {
-        #[derive(Deserialize)]
-        struct Envelope {
-            data: Accepted,
-        }
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let form = Form::new()
-            .part("file", Part::bytes(bytes).file_name(name))
-            .text("metadata", metadata.to_string());
-        let answer: Envelope = json_of(self.http.post(self.at("/upload")).multipart(form)).await?;
-        Ok(answer.data)
-    }
-
-    pub async fn document(&self, id: &str) -> Result<Document> {
-        json_of(self.http.get(self.at(&format!("/documents/{id}")))).await
-    }
-
-    pub async fn search(&self, query: &str, project: &str) -> Result<Vec<Hit>> {
-        let body = json!({ "query": query, "project_id": project, "top_k": 5 });
-        json_of(self.http.post(self.at("/search")).json(&body)).await
-    }
-
-    pub async fn chat(&self, question: &str, project: &str) -> Result<Answer> {
-        let body = json!({ "message": question, "project_id": project });
-        json_of(self.http.post(self.at("/chat")).json(&body)).await
-    }
-
-    fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.url)
-    }
+pub async fn document(client: &Client, id: &str, project: &str) -> Result<Document> {
+    Ok(serde_json::from_value(client.document(id, project).await?)?)
 }
 
-async fn json_of<T: DeserializeOwned>(request: RequestBuilder) -> Result<T> {
-    let answer = request.send().await?;
-    let (status, path) = (answer.status(), answer.url().path().to_owned());
-    let body = answer.text().await?;
-    if !status.is_success() {
-        let problem: Value = serde_json::from_str(&body).unwrap_or_default();
-        let detail = problem.get("detail").and_then(Value::as_str).unwrap_or(&body);
-        bail!("{path} answered {status}: {detail}");
-    }
+pub async fn search(client: &Client, query: &str, project: &str) -> Result<Vec<Hit>> {
+    posted(client, "/search", &json!({ "query": query, "project_id": project, "top_k": 5 })).await
+}
+
+pub async fn chat(client: &Client, question: &str, project: &str) -> Result<Answer> {
+    posted(client, "/chat", &json!({ "message": question, "project_id": project })).await
+}
+
+async fn posted<T: DeserializeOwned>(client: &Client, path: &str, body: &Value) -> Result<T> {
+    let answer = client.post(path, body).await?;
+    let (status, body) = (answer.status(), answer.text().await?);
+    ensure!(status.is_success(), "{path} answered {status}: {body}");
     serde_json::from_str(&body).with_context(|| format!("{path} answered something unexpected: {body}"))
 }

@@ -5,12 +5,13 @@ mod show;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
-use devstack::Location;
+use devstack::{Client, Location};
 
 use super::up;
-use client::Client;
+use crate::acorag::http_client;
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
 
@@ -31,7 +32,8 @@ pub async fn demo(location: Location, arguments: Arguments) -> Result<ExitCode> 
     let settings = [("RATE_LIMIT_UPLOAD", arguments.rate_limit_upload)];
     let (acorag, mut interrupt) = up::start(location, arguments.up, "demo", &settings).await?;
     let Some(mut acorag) = acorag else { return Ok(ExitCode::from(130)) };
-    let client = Client::new(acorag.url())?;
+    let http = http_client(Duration::from_secs(60))?;
+    let client = Client { http, url: acorag.url().to_owned() };
     let shown = tokio::select! {
         shown = show::show(&client, Path::new(SAMPLES)) => shown,
         failed = acorag.supervise() => failed.map(|never| match never {}),

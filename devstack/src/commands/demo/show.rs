@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use devstack::{Client, Upload};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::client::{Client, Document, Hit};
+use super::client::{Document, Hit, chat, document, search};
 
 const POLL: Duration = Duration::from_millis(250);
 const INDEXED_WITHIN: Duration = Duration::from_secs(300);
@@ -55,7 +56,7 @@ pub async fn show(client: &Client, samples: &Path) -> Result<()> {
     let questions: Questions = read(&samples.join("questions.json"))?;
     let project =
         manifest.iter().find_map(|sample| sample.metadata.get("project_id")?.as_str()).unwrap_or_default();
-    upload_all(client, samples, &manifest).await?;
+    upload_all(client, samples, project, &manifest).await?;
 
     let kinds: [(&str, IsKind); 3] = [
         ("a search in Spanish", |search| search.language == "es" && search.expect.page.is_some()),
@@ -63,42 +64,44 @@ pub async fn show(client: &Client, samples: &Path) -> Result<()> {
         ("a drawing by its number", |search| search.expect.number.as_ref() == Some(&search.query)),
     ];
     for (kind, is_kind) in kinds {
-        let search = questions.searches.iter().find(|search| is_kind(search));
-        let search = search.with_context(|| format!("the samples have no example of {kind}"))?;
-        println!("\n{kind}: {}", search.query);
-        let hits = client.search(&search.query, project).await?;
-        check(&hits, &search.expect)?;
+        let example = questions.searches.iter().find(|search| is_kind(search));
+        let example = example.with_context(|| format!("the samples have no example of {kind}"))?;
+        println!("\n{kind}: {}", example.query);
+        let hits = search(client, &example.query, project).await?;
+        check(&hits, &example.expect)?;
     }
 
     let question = questions.questions.first().context("the samples have no question")?;
     println!("\na question: {}", question.question);
-    let answer = client.chat(&question.question, project).await?;
+    let answer = chat(client, &question.question, project).await?;
     println!("  {}", answer.answer.replace('\n', "\n  "));
     check(&answer.sources, &question.expect)
 }
 
 /// All at once, as an export from another system would come.
-async fn upload_all(client: &Client, samples: &Path, manifest: &[Sample]) -> Result<()> {
+async fn upload_all(client: &Client, samples: &Path, project: &str, manifest: &[Sample]) -> Result<()> {
     let started = Instant::now();
     println!("\nuploading {} sample files", manifest.len());
     let mut pending = Vec::new();
     for sample in manifest {
-        let accepted = client.upload(&samples.join("files").join(&sample.file), &sample.metadata).await;
-        let accepted = accepted.with_context(|| format!("the upload of {} failed", sample.file))?;
+        let path = samples.join("files").join(&sample.file);
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let id = client.upload(Upload::new(&sample.file, bytes, sample.metadata.clone())).await;
+        let id = id.with_context(|| format!("the upload of {} failed", sample.file))?;
         println!("  {:<40} accepted", sample.file);
-        pending.push((sample, accepted.document_id, None));
+        pending.push((sample, id, None));
     }
     while !pending.is_empty() {
         ensure!(started.elapsed() < INDEXED_WITHIN, "{} is still not indexed", pending[0].0.file);
         let mut rest = Vec::new();
         for (sample, id, last) in pending {
-            let document = client.document(&id).await?;
-            if last.as_ref() != Some(&document) {
-                println!("  {:<40} {}", sample.file, progress(&document));
+            let now = document(client, &id, project).await?;
+            if last.as_ref() != Some(&now) {
+                println!("  {:<40} {}", sample.file, progress(&now));
             }
-            ensure!(document.state != "failed", "{} was not indexed: {}", sample.file, reason(&document));
-            if !is_done(&document) {
-                rest.push((sample, id, Some(document)));
+            ensure!(now.state != "failed", "{} was not indexed: {}", sample.file, reason(&now));
+            if !is_done(&now) {
+                rest.push((sample, id, Some(now)));
             }
         }
         pending = rest;

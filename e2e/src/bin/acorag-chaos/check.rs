@@ -1,6 +1,6 @@
 //! Looks whether every accepted document is what it must be, and nothing else is there.
 
-mod facts;
+mod stored;
 
 use std::collections::HashMap;
 
@@ -13,47 +13,47 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    plan::{Document, End, Passages, Shipment},
-    report::{Fault, Report},
-    send::Fate,
+    plan::{Document, End, Passages, Submission},
+    report::{Report, Violation},
+    send::Outcome,
 };
-pub use facts::Facts;
+pub use stored::Stored;
 
 pub struct Check {
     pub client: Client,
-    pub facts: Facts,
+    pub stored: Stored,
     /// Passages of each long file before anything was broken, by its SHA-256.
-    pub calm: HashMap<String, i64>,
+    pub baseline: HashMap<String, i64>,
 }
 
 /// Documents looked at together.
 const AT_ONCE: usize = 4;
 
-type Finding = Result<Option<(Fault, String)>>;
+type Finding = Result<Option<(Violation, String)>>;
 
 impl Check {
-    pub async fn run(&self, sent: &[(&Shipment, Fate)]) -> Result<Report> {
+    pub async fn run(&self, sent: &[(&Submission, Outcome)]) -> Result<Report> {
         let mut report = Report::default();
-        for (fault, what) in self.facts.faults() {
-            report.add(fault, what);
+        for (violation, what) in self.stored.violations() {
+            report.add(violation, what);
         }
-        for (shipment, fate) in sent {
-            if shipment.records.is_some() {
+        for (submission, outcome) in sent {
+            if submission.records.is_some() {
                 report.accepted += 1;
-                match self.import(shipment).await? {
+                match self.import(submission).await? {
                     None => report.indexed += 1,
-                    Some((fault, what)) => report.add(fault, what),
+                    Some((violation, what)) => report.add(violation, what),
                 }
             }
-            let documents: Vec<_> = stream::iter(&shipment.documents)
+            let documents: Vec<_> = stream::iter(&submission.documents)
                 .map(|document| async move {
-                    Ok::<_, anyhow::Error>((document, self.document(document, *fate).await?))
+                    Ok::<_, anyhow::Error>((document, self.document(document, *outcome).await?))
                 })
                 .buffered(AT_ONCE)
                 .try_collect()
                 .await?;
             for (document, finding) in documents {
-                self.count(&mut report, document, *fate, finding).await?;
+                self.count(&mut report, document, *outcome, finding).await?;
             }
         }
         self.dead_letters(&mut report, sent);
@@ -64,17 +64,17 @@ impl Check {
         &self,
         report: &mut Report,
         document: &Document,
-        fate: Fate,
-        finding: Option<(Fault, String)>,
+        outcome: Outcome,
+        finding: Option<(Violation, String)>,
     ) -> Result<()> {
-        if fate == Fate::Accepted {
+        if outcome == Outcome::Accepted {
             report.accepted += 1;
         }
-        if let Some((fault, what)) = finding {
-            report.add(fault, format!("{} of {}: {what}", document.id, document.project));
+        if let Some((violation, what)) = finding {
+            report.add(violation, format!("{} of {}: {what}", document.id, document.project));
             return Ok(());
         }
-        if fate == Fate::Unsure {
+        if outcome == Outcome::Unsure {
             match self.view(&document.project, &document.id).await? {
                 Some(_) => report.unsure.0 += 1,
                 None => report.unsure.1 += 1,
@@ -91,13 +91,13 @@ impl Check {
     }
 
     /// What is wrong with a document, if anything is.
-    async fn document(&self, document: &Document, fate: Fate) -> Finding {
-        let fault = |fault, what: String| Ok(Some((fault, what)));
+    async fn document(&self, document: &Document, outcome: Outcome) -> Finding {
+        let violation = |violation, what: String| Ok(Some((violation, what)));
         let view = self.view(&document.project, &document.id).await?;
         let Some(view) = view else {
-            return match (document.end, fate) {
-                (End::Deleted, _) | (_, Fate::Unsure) => self.silent(document).await,
-                _ => fault(Fault::Lost, "unknown".to_owned()),
+            return match (document.end, outcome) {
+                (End::Deleted, _) | (_, Outcome::Unsure) => self.silent(document).await,
+                _ => violation(Violation::Lost, "unknown".to_owned()),
             };
         };
         let state = view["state"].as_str().unwrap_or_default();
@@ -108,24 +108,24 @@ impl Check {
             End::Deleted => "deleted",
         };
         match state {
-            "queued" | "processing" => return fault(Fault::Stuck, format!("still {state}")),
+            "queued" | "processing" => return violation(Violation::Stuck, format!("still {state}")),
             _ if state == expected => {}
-            "failed" => return fault(Fault::Lost, format!("failed: {}", view["reason"])),
+            "failed" => return violation(Violation::Lost, format!("failed: {}", view["reason"])),
             "indexed" if document.end == End::Superseded => {
-                return fault(Fault::Duplicated, "an old revision still answers".to_owned());
+                return violation(Violation::Duplicated, "an old revision still answers".to_owned());
             }
-            _ => return fault(Fault::Wrong, format!("{state} instead of {expected}")),
+            _ => return violation(Violation::Wrong, format!("{state} instead of {expected}")),
         }
-        if !self.facts.told(document) {
-            return fault(Fault::Wrong, format!("nobody was told that it is {expected}"));
+        if !self.stored.told(document) {
+            return violation(Violation::Wrong, format!("nobody was told that it is {expected}"));
         }
         if let Some(wrong) = self.file(document).await? {
-            return fault(Fault::Wrong, wrong);
+            return violation(Violation::Wrong, wrong);
         }
         match document.end {
             End::Indexed => self.answers(document, &view).await,
             End::Fails if view["reason"].as_str().is_none_or(str::is_empty) => {
-                fault(Fault::Wrong, "failed without a reason".to_owned())
+                violation(Violation::Wrong, "failed without a reason".to_owned())
             }
             _ => self.silent(document).await,
         }
@@ -134,28 +134,28 @@ impl Check {
     /// It must be found by each of its words exactly once, with as many passages as it has.
     async fn answers(&self, document: &Document, view: &Value) -> Finding {
         let expected = match (document.passages, &document.sha256) {
-            (Passages::AsInCalm, Some(sha256)) => self.calm.get(sha256).copied().unwrap_or_default(),
+            (Passages::AsInBaseline, Some(sha256)) => self.baseline.get(sha256).copied().unwrap_or_default(),
             _ => 1,
         };
         let stored = view["chunks"].as_i64().unwrap_or_default();
         if stored != expected {
-            let fault = if stored > expected { Fault::Duplicated } else { Fault::Lost };
-            return Ok(Some((fault, format!("{stored} passages instead of {expected}"))));
+            let violation = if stored > expected { Violation::Duplicated } else { Violation::Lost };
+            return Ok(Some((violation, format!("{stored} passages instead of {expected}"))));
         }
         for word in &document.words {
             let found = self.search(&document.project, word, "keyword").await?;
             match found.iter().filter(|id| *id == document.id.as_str()).count() {
                 1 if found.len() == 1 => {}
-                0 => return Ok(Some((Fault::Lost, format!("not found by {word}")))),
-                _ => return Ok(Some((Fault::Duplicated, format!("{word} finds {found:?}")))),
+                0 => return Ok(Some((Violation::Lost, format!("not found by {word}")))),
+                _ => return Ok(Some((Violation::Duplicated, format!("{word} finds {found:?}")))),
             }
             // Where it ranks is another matter; but it must be there, and once, whichever leg found it.
             let query = format!("clave de control {word}");
             let found = self.search(&document.project, &query, "hybrid").await?;
             match found.iter().filter(|id| *id == document.id.as_str()).count() {
                 1 => {}
-                0 => return Ok(Some((Fault::Lost, format!("not found by {query:?}")))),
-                _ => return Ok(Some((Fault::Duplicated, format!("{query:?} finds {found:?}")))),
+                0 => return Ok(Some((Violation::Lost, format!("not found by {query:?}")))),
+                _ => return Ok(Some((Violation::Duplicated, format!("{query:?} finds {found:?}")))),
             }
         }
         Ok(None)
@@ -166,32 +166,32 @@ impl Check {
         for word in &document.words {
             let found = self.search(&document.project, word, "keyword").await?;
             if !found.is_empty() {
-                return Ok(Some((Fault::Duplicated, format!("still found by {word}: {found:?}"))));
+                return Ok(Some((Violation::Duplicated, format!("still found by {word}: {found:?}"))));
             }
         }
         Ok(None)
     }
 
-    async fn import(&self, shipment: &Shipment) -> Finding {
-        let name = format!("import {} of {}", shipment.id, shipment.project);
-        let Some(view) = self.view(&shipment.project, &shipment.id).await? else {
-            return Ok(Some((Fault::Lost, format!("{name} is unknown"))));
+    async fn import(&self, submission: &Submission) -> Finding {
+        let name = format!("import {} of {}", submission.id, submission.project);
+        let Some(view) = self.view(&submission.project, &submission.id).await? else {
+            return Ok(Some((Violation::Lost, format!("{name} is unknown"))));
         };
         let state = view["state"].as_str().unwrap_or_default();
         let counted = |field: &str| view["records"][field].as_u64().unwrap_or_default();
-        let expected = shipment.records.map(|records| (records.total, records.failed));
+        let expected = submission.records.map(|records| (records.total, records.failed));
         Ok(match state {
             "queued" | "processing" => {
-                Some((Fault::Stuck, format!("{name} is still {state}: {}", view["records"])))
+                Some((Violation::Stuck, format!("{name} is still {state}: {}", view["records"])))
             }
             "indexed" if Some((counted("total"), counted("failed"))) == expected => {
-                let told = self.facts.told_of(&shipment.project, &shipment.id, EventKind::Indexed);
-                (!told).then(|| (Fault::Wrong, format!("{name}: nobody was told that it is indexed")))
+                let told = self.stored.told_of(&submission.project, &submission.id, EventKind::Indexed);
+                (!told).then(|| (Violation::Wrong, format!("{name}: nobody was told that it is indexed")))
             }
             _ => {
                 let (reason, records) = (&view["reason"], &view["records"]);
                 Some((
-                    Fault::Wrong,
+                    Violation::Wrong,
                     format!("{name} is {state} ({reason}): {records}, expected {expected:?}"),
                 ))
             }
@@ -230,18 +230,18 @@ impl Check {
     }
 
     /// Each bad document has a dead letter, and no other has.
-    fn dead_letters(&self, report: &mut Report, sent: &[(&Shipment, Fate)]) {
-        let documents = || sent.iter().flat_map(|(shipment, _)| &shipment.documents);
+    fn dead_letters(&self, report: &mut Report, sent: &[(&Submission, Outcome)]) {
+        let documents = || sent.iter().flat_map(|(submission, _)| &submission.documents);
         let bad = |document: &&Document| document.end == End::Fails;
         for document in documents().filter(bad) {
-            if !self.facts.dead.contains_key(&(document.project.clone(), document.id.clone())) {
-                report.add(Fault::Wrong, format!("{} failed and has no dead letter", document.id));
+            if !self.stored.dead.contains_key(&(document.project.clone(), document.id.clone())) {
+                report.add(Violation::Wrong, format!("{} failed and has no dead letter", document.id));
             }
         }
-        for ((project, id), reason) in &self.facts.dead {
+        for ((project, id), reason) in &self.stored.dead {
             let is_bad = documents().filter(bad).any(|bad| bad.project == *project && bad.id == *id);
             if !is_bad {
-                report.add(Fault::Wrong, format!("a dead letter of {id} of {project}: {reason}"));
+                report.add(Violation::Wrong, format!("a dead letter of {id} of {project}: {reason}"));
             }
         }
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout, reason = "what it found is what this program is for")]
 
 mod check;
-mod havoc;
+mod injector;
 mod plan;
 mod report;
 mod send;
@@ -18,12 +18,12 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use async_nats::jetstream;
-use check::{Check, Facts};
+use check::{Check, Stored};
 use clap::Parser;
 use e2e::{Client, Options, System, Upload};
-use havoc::Havoc;
-use plan::{Cargo, Passages, Plan, Shipment};
-use send::{Fate, Sender};
+use injector::Injector;
+use plan::{Content, Passages, Plan, Submission};
+use send::{Outcome, Sender};
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -39,12 +39,12 @@ struct Args {
     /// For how long things are broken, in seconds
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Repeats a run's documents and blows; by default another one each time
+    /// Repeats a run's documents and faults; by default another one each time
     #[arg(long)]
     seed: Option<u64>,
 }
 
-/// After the last blow, what was refused so far must be accepted within this.
+/// After the last fault, what was refused so far must be accepted within this.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(180);
 /// A request that meets an outage ends here; then it is sent again.
 const REQUEST: Duration = Duration::from_secs(15);
@@ -56,45 +56,47 @@ async fn main() -> Result<ExitCode> {
     let time = Duration::from_secs(args.seconds);
     let plan = Arc::new(Plan::new(seed, args.documents, time)?);
     eprintln!(
-        "seed {seed}: {} shipments, {} blows in {} s",
-        plan.shipments.len(),
-        plan.blows.len(),
+        "seed {seed}: {} submissions, {} faults in {} s",
+        plan.submissions.len(),
+        plan.faults.len(),
         time.as_secs()
     );
 
     let options = Options { ingest_workers: plan::INGEST_WORKERS, ..Options::default().durable() };
     let system = System::start(options).await?;
-    let calm = calm(&system.client()?, &plan.shipments).await?;
+    let baseline = baseline(&system.client()?, &plan.submissions).await?;
     let (url, nats) = (system.url(0), system.stack.nats_url().to_owned());
-    let http = reqwest::Client::builder().timeout(REQUEST).build()?;
-    let sender = Arc::new(Sender::new(http.clone(), &url, &nats, time + ACCEPTED_WITHIN).await?);
-    let mut havoc = Havoc::new(system);
+    let client = Client { http: reqwest::Client::builder().timeout(REQUEST).build()?, url };
+    let sender = Arc::new(Sender::new(client.clone(), &nats, time + ACCEPTED_WITHIN).await?);
+    let mut injector = Injector::new(system);
     let watching = tokio::spawn(watch(sender.clone()));
 
     let sending = tokio::spawn(send_all(sender.clone(), plan.clone()));
-    havoc.run(&plan.blows).await?;
+    injector.run(&plan.faults).await?;
     eprintln!("everything goes up again");
-    havoc.recover().await?;
-    let fates = sending.await??;
+    injector.recover().await?;
+    let outcomes = sending.await??;
     watching.abort();
 
     let jetstream = jetstream::new(async_nats::connect(&nats).await?);
-    let pool = PgPool::connect(havoc.system.stack.database_url()).await?;
+    let pool = PgPool::connect(injector.system.stack.database_url()).await?;
     settle::wait(&jetstream, &pool).await?;
-    let check = Check { client: Client { http, url }, facts: Facts::read(&jetstream, &pool).await?, calm };
-    let sent: Vec<(&Shipment, Fate)> = plan.shipments.iter().zip(fates).collect();
-    eprintln!("checking {} shipments", sent.len());
+    let check = Check { client, stored: Stored::read(&jetstream, &pool).await?, baseline };
+    let sent: Vec<(&Submission, Outcome)> = plan.submissions.iter().zip(outcomes).collect();
+    eprintln!("checking {} submissions", sent.len());
     let report = check.run(&sent).await.context("checking")?;
-    report.show(seed, &havoc.done, sender.progress.retries.load(Relaxed));
+    report.show(seed, &injector.done, sender.progress.retries.load(Relaxed))?;
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Indexes the long files before anything is broken, elsewhere, to learn how many passages each must have.
-async fn calm(client: &Client, shipments: &[Shipment]) -> Result<HashMap<String, i64>> {
+async fn baseline(client: &Client, submissions: &[Submission]) -> Result<HashMap<String, i64>> {
     let mut passages = HashMap::new();
-    for shipment in shipments {
-        let Cargo::Upload { filename, bytes, .. } = &shipment.cargo else { continue };
-        for document in shipment.documents.iter().filter(|document| document.passages == Passages::AsInCalm) {
+    for submission in submissions {
+        let Content::Upload(Upload { filename, bytes, .. }) = &submission.content else { continue };
+        for document in
+            submission.documents.iter().filter(|document| document.passages == Passages::AsInBaseline)
+        {
             let upload = Upload::new(filename, bytes.clone(), json!({"project_id": "calma"}));
             let id = client.index(upload).await?;
             let chunks = client.document(&id, "calma").await?["chunks"].as_i64().unwrap_or_default();
@@ -105,8 +107,8 @@ async fn calm(client: &Client, shipments: &[Shipment]) -> Result<HashMap<String,
 }
 
 /// A refusal for good ends the run: then it is the test that is wrong.
-async fn send_all(sender: Arc<Sender>, plan: Arc<Plan>) -> Result<Vec<Fate>> {
-    futures::future::try_join_all(plan.shipments.iter().map(|shipment| sender.ship(shipment))).await
+async fn send_all(sender: Arc<Sender>, plan: Arc<Plan>) -> Result<Vec<Outcome>> {
+    futures::future::try_join_all(plan.submissions.iter().map(|submission| sender.submit(submission))).await
 }
 
 async fn watch(sender: Arc<Sender>) {
@@ -117,7 +119,7 @@ async fn watch(sender: Arc<Sender>) {
         let progress = &sender.progress;
         let (accepted, retries) = (progress.accepted.load(Relaxed), progress.retries.load(Relaxed));
         eprintln!(
-            "{:5.1} s  {accepted} shipments accepted, {retries} sent again",
+            "{:5.1} s  {accepted} submissions accepted, {retries} sent again",
             started.elapsed().as_secs_f64()
         );
     }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::json;
 
-#[derive(Default)]
+/// In the order in which its last line shows it.
+#[derive(Default, Serialize)]
 pub struct Report {
-    /// Documents of accepted shipments, and accepted imports.
+    /// Documents of accepted submissions, and accepted imports.
     pub accepted: usize,
     pub indexed: usize,
     pub superseded: usize,
@@ -19,13 +21,15 @@ pub struct Report {
     /// Anything else that is not as it must be.
     pub wrong: usize,
     /// Of senders that gave up: found whole, and not found.
+    #[serde(skip)]
     pub unsure: (usize, usize),
+    #[serde(skip)]
     findings: Vec<String>,
 }
 
 /// How a document is not as it must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum Violation {
     Lost,
     Duplicated,
     Stuck,
@@ -35,21 +39,26 @@ pub enum Fault {
 const SHOWN: usize = 30;
 
 impl Report {
-    pub fn add(&mut self, fault: Fault, what: String) {
-        match fault {
-            Fault::Lost => self.lost += 1,
-            Fault::Duplicated => self.duplicated += 1,
-            Fault::Stuck => self.stuck += 1,
-            Fault::Wrong => self.wrong += 1,
+    pub fn add(&mut self, violation: Violation, what: String) {
+        match violation {
+            Violation::Lost => self.lost += 1,
+            Violation::Duplicated => self.duplicated += 1,
+            Violation::Stuck => self.stuck += 1,
+            Violation::Wrong => self.wrong += 1,
         }
-        self.findings.push(format!("{fault:?}: {what}"));
+        self.findings.push(format!("{violation:?}: {what}"));
     }
 
     pub fn is_clean(&self) -> bool {
         self.lost + self.duplicated + self.stuck + self.wrong == 0
     }
 
-    pub fn show(&self, seed: u64, broken: &BTreeMap<String, usize>, retries: usize) {
+    pub fn show(
+        &self,
+        seed: u64,
+        broken: &BTreeMap<String, usize>,
+        retries: usize,
+    ) -> serde_json::Result<()> {
         for finding in self.findings.iter().take(SHOWN) {
             eprintln!("{finding}");
         }
@@ -62,23 +71,9 @@ impl Report {
         let (there, absent) = self.unsure;
         println!("{:<32} {retries:>5}", "sent again after a refusal");
         println!("{:<32} {:>5}   of them {there} are there, whole", "senders that gave up", there + absent);
-        let Self {
-            accepted,
-            indexed,
-            superseded,
-            deleted,
-            dead_lettered,
-            lost,
-            duplicated,
-            stuck,
-            wrong,
-            ..
-        } = self;
-        let line = json!({
-            "accepted": accepted, "indexed": indexed, "superseded": superseded, "deleted": deleted,
-            "dead_lettered": dead_lettered, "lost": lost, "duplicated": duplicated, "stuck": stuck,
-            "wrong": wrong, "seed": seed,
-        });
+        let mut line = serde_json::to_value(self)?;
+        line["seed"] = json!(seed);
         println!("{line}");
+        Ok(())
     }
 }

@@ -14,10 +14,8 @@ use async_nats::{
     },
 };
 use bytes::Bytes;
-use reqwest::{
-    StatusCode,
-    multipart::{Form, Part},
-};
+use e2e::{Client, Upload};
+use reqwest::StatusCode;
 use schemas::{
     headers,
     subjects::{self, JobKind},
@@ -25,11 +23,11 @@ use schemas::{
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::plan::{Cargo, Shipment};
+use crate::plan::{Content, Submission};
 
 /// What became of sending something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     Accepted,
     /// Not accepted as far as its sender knows. It may be there all the same: the answer may be what was lost.
     Unsure,
@@ -39,8 +37,7 @@ pub enum Fate {
 const AGAIN: Duration = Duration::from_millis(300);
 
 pub struct Sender {
-    http: reqwest::Client,
-    url: String,
+    client: Client,
     jetstream: jetstream::Context,
     /// What is not accepted by then never will be.
     deadline: Instant,
@@ -57,16 +54,15 @@ pub struct Progress {
 }
 
 impl Sender {
-    pub async fn new(http: reqwest::Client, url: &str, nats: &str, patience: Duration) -> Result<Self> {
-        let client = async_nats::ConnectOptions::new()
+    pub async fn new(client: Client, nats: &str, patience: Duration) -> Result<Self> {
+        let nats = async_nats::ConnectOptions::new()
             .name("acorag-chaos")
             .request_timeout(Some(Duration::from_secs(5)))
             .connect(nats)
             .await?;
         Ok(Self {
-            http,
-            url: url.to_owned(),
-            jetstream: jetstream::new(client),
+            client,
+            jetstream: jetstream::new(nats),
             deadline: Instant::now() + patience,
             started: Instant::now(),
             progress: Progress::default(),
@@ -74,32 +70,33 @@ impl Sender {
     }
 
     /// Sends at its time, as often as planned, until it is accepted.
-    pub async fn ship(&self, shipment: &Shipment) -> Result<Fate> {
-        sleep_until(self.started + shipment.at).await;
-        if shipment.gives_up {
-            let fate = if self.attempt(shipment, 0).await.is_ok() { Fate::Accepted } else { Fate::Unsure };
-            return Ok(fate);
+    pub async fn submit(&self, submission: &Submission) -> Result<Outcome> {
+        sleep_until(self.started + submission.at).await;
+        if submission.gives_up {
+            let outcome =
+                if self.attempt(submission, 0).await.is_ok() { Outcome::Accepted } else { Outcome::Unsure };
+            return Ok(outcome);
         }
-        if shipment.pause.is_zero() {
-            let sends = (0..shipment.sends).map(|send| self.until_accepted(shipment, send));
+        if submission.pause.is_zero() {
+            let sends = (0..submission.sends).map(|send| self.until_accepted(submission, send));
             futures::future::try_join_all(sends).await?;
         } else {
-            for send in 0..shipment.sends {
-                self.until_accepted(shipment, send).await?;
-                sleep(if send + 1 < shipment.sends { shipment.pause } else { Duration::ZERO }).await;
+            for send in 0..submission.sends {
+                self.until_accepted(submission, send).await?;
+                sleep(if send + 1 < submission.sends { submission.pause } else { Duration::ZERO }).await;
             }
         }
-        if let Some(after) = shipment.deleted_after {
+        if let Some(after) = submission.deleted_after {
             sleep(after).await;
-            self.repeat("deleting", || self.delete(shipment)).await?;
+            self.repeat("deleting", || self.delete(submission)).await?;
         }
         self.progress.accepted.fetch_add(1, Ordering::Relaxed);
-        Ok(Fate::Accepted)
+        Ok(Outcome::Accepted)
     }
 
-    async fn until_accepted(&self, shipment: &Shipment, send: usize) -> Result<()> {
-        let what = format!("sending {} ({})", shipment.id, shipment.project);
-        self.repeat(&what, || self.attempt(shipment, send)).await
+    async fn until_accepted(&self, submission: &Submission, send: usize) -> Result<()> {
+        let what = format!("sending {} ({})", submission.id, submission.project);
+        self.repeat(&what, || self.attempt(submission, send)).await
     }
 
     async fn repeat<F: Future<Output = Result<()>>>(
@@ -122,36 +119,25 @@ impl Sender {
     }
 
     /// Sends once. An error means that nobody said it was accepted.
-    async fn attempt(&self, shipment: &Shipment, send: usize) -> Result<()> {
-        match &shipment.cargo {
-            Cargo::Upload { filename, bytes, metadata } => {
-                self.upload(shipment, filename, bytes.clone(), metadata).await
+    async fn attempt(&self, submission: &Submission, send: usize) -> Result<()> {
+        match &submission.content {
+            Content::Upload(upload) => self.upload(submission, upload.clone()).await,
+            Content::Message { payload, with_id } => {
+                let id = with_id.then(|| format!("chaos:{}", submission.id));
+                self.publish(submission, JobKind::Document, payload.clone(), id).await
             }
-            Cargo::Message { payload, with_id } => {
-                let id = with_id.then(|| format!("chaos:{}", shipment.id));
-                self.publish(shipment, JobKind::Document, payload.clone(), id).await
-            }
-            Cargo::Object { filename, bytes, metadata } => {
+            Content::Object(Upload { filename, bytes, metadata }) => {
                 // A name of its own each time: an attempt cut short must not leave half an object under a good name.
                 let name = format!("{filename}-{send}-{}", uuid::Uuid::new_v4().simple());
                 self.store(&name, bytes).await?;
                 let job = json!({"object": {"name": name}, "filename": filename, "metadata": metadata});
-                self.publish(shipment, JobKind::Document, job.to_string().into_bytes(), None).await
+                self.publish(submission, JobKind::Document, job.to_string().into_bytes(), None).await
             }
         }
     }
 
-    async fn upload(
-        &self,
-        shipment: &Shipment,
-        filename: &str,
-        bytes: Vec<u8>,
-        metadata: &Value,
-    ) -> Result<()> {
-        let form = Form::new()
-            .text("metadata", metadata.to_string())
-            .part("file", Part::bytes(bytes).file_name(filename.to_owned()));
-        let answer = self.http.post(format!("{}/upload", self.url)).multipart(form).send().await?;
+    async fn upload(&self, submission: &Submission, upload: Upload) -> Result<()> {
+        let answer = self.client.try_upload(upload, "").await?;
         let status = answer.status();
         let body = answer.text().await?;
         if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
@@ -159,8 +145,8 @@ impl Sender {
         }
         ensure!(status == StatusCode::ACCEPTED, "{status} {body}");
         let body: Value = serde_json::from_str(&body)?;
-        if body["data"]["document_id"] != shipment.id.as_str() {
-            return Err(Refused(format!("expected the id {}: {body}", shipment.id)).into());
+        if body["data"]["document_id"] != submission.id.as_str() {
+            return Err(Refused(format!("expected the id {}: {body}", submission.id)).into());
         }
         Ok(())
     }
@@ -173,13 +159,13 @@ impl Sender {
         Ok(())
     }
 
-    async fn delete(&self, shipment: &Shipment) -> Result<()> {
-        self.publish(shipment, JobKind::Delete, b"{}".to_vec(), None).await
+    async fn delete(&self, submission: &Submission) -> Result<()> {
+        self.publish(submission, JobKind::Delete, b"{}".to_vec(), None).await
     }
 
     async fn publish(
         &self,
-        shipment: &Shipment,
+        submission: &Submission,
         kind: JobKind,
         payload: Vec<u8>,
         id: Option<String>,
@@ -188,7 +174,7 @@ impl Sender {
         if let Some(id) = id {
             map.insert(headers::MESSAGE_ID, id.as_str());
         }
-        let subject = subjects::job(kind, &shipment.project, &shipment.id);
+        let subject = subjects::job(kind, &submission.project, &submission.id);
         let acknowledgement =
             self.jetstream.publish_with_headers(subject, map, Bytes::from(payload)).await?.await?;
         if acknowledgement.stream != subjects::INGEST_STREAM {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use async_nats::ConnectErrorKind;
 use e2e::accounts::{self, USERS, password};
 use serde_json::json;
 use tokio::{
@@ -209,8 +210,8 @@ async fn a_user_of_nats_may_do_exactly_what_is_listed() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let anonymous = async_nats::connect(stack.nats_url()).await;
-    assert!(anonymous.is_err(), "somebody without a name was let in");
+    let anonymous = async_nats::connect(stack.nats_url()).await.unwrap_err();
+    assert_eq!(anonymous.kind(), ConnectErrorKind::AuthorizationViolation, "{anonymous}");
 }
 
 /// As docs/operations.md says: a second user of the service comes, its processes change over, the first user goes.
@@ -245,7 +246,8 @@ async fn a_password_is_changed_while_everybody_stays_connected() {
             .is_ok_and(|answer| !answer.payload.is_empty())
     };
     let first = connect("api", &password("api")).await.unwrap();
-    assert!(connect("api-b", "a-new-one").await.is_err());
+    let unknown = connect("api-b", "a-new-one").await.unwrap_err();
+    assert_eq!(unknown.kind(), ConnectErrorKind::AuthorizationViolation, "{unknown}");
 
     reload(&whole.replace(old, &format!("{old}\n            {new}")));
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);

@@ -15,28 +15,32 @@ use e2e::System;
 use sqlx::{AssertSqlSafe, PgPool};
 use tempfile::TempDir;
 
-/// As whom PostgreSQL runs when root runs the tests (devstack/src/postgres.rs).
+/// As whom PostgreSQL runs when root runs the tests (devstack/src/shelter.rs).
 pub const NOBODY: u32 = 65_534;
 
-/// A place that PostgreSQL's user can reach, with the backups, the key, and room for restored data.
-pub struct Vault {
+/// A folder that PostgreSQL's user can reach, with the backups, the key, and room for restored data.
+pub struct Fixture {
     pub folder: TempDir,
     pub recipient: String,
+    /// Of PostgreSQL, restored data included.
+    password: String,
     paths: Paths,
 }
 
-impl Vault {
-    pub fn new(paths: &Paths) -> Self {
-        let folder = tempfile::Builder::new().prefix("acorag-vault-").tempdir_in("/var/tmp").unwrap();
+impl Fixture {
+    pub fn new(stack: &Stack) -> Self {
+        let (paths, password) =
+            (stack.paths().clone(), stack.database_url().split([':', '@']).nth(2).unwrap());
+        let folder = tempfile::Builder::new().prefix("acorag-fixture-").tempdir_in("/var/tmp").unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::copy(e2e::binary("acorag-backup").unwrap(), folder.path().join("acorag-backup")).unwrap();
-        let mut vault = Self { folder, recipient: String::new(), paths: paths.clone() };
+        let mut fixture = Self { folder, recipient: String::new(), password: password.to_owned(), paths };
         for name in ["backups", "keys", "tmp"] {
-            vault.make(name);
+            fixture.make(name);
         }
-        let identity = vault.path("keys/identity");
-        vault.recipient = succeeds(vault.run(&["keygen", identity.to_str().unwrap()])).trim().to_owned();
-        vault
+        let identity = fixture.path("keys/identity");
+        fixture.recipient = succeeds(fixture.run(&["keygen", identity.to_str().unwrap()])).trim().to_owned();
+        fixture
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -103,24 +107,24 @@ impl Vault {
     }
 
     /// Room for a restored acorag, and what is needed to start on it.
-    pub fn place(&self, name: &str, password: &str) -> Place {
+    pub fn target(&self, name: &str) -> Target {
         let folder = self.path(name);
         fs::create_dir(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(folder.join("postgres.password"), password).unwrap();
+        fs::write(folder.join("postgres.password"), &self.password).unwrap();
         let pgdata = self.make(&format!("{name}/postgres"));
-        Place { folder, pgdata }
+        Target { folder, pgdata }
     }
 
-    /// Restores into an empty place beside an empty NATS of its own, which keeps what came into it.
-    pub async fn restore(&self, place: &Place, arguments: &[&str]) -> Output {
-        self.restore_beside("postgres://acorag@nowhere/acorag", place, arguments).await
+    /// Restores into an empty target, beside an empty NATS of its own, which keeps what came into it.
+    pub async fn restore(&self, target: &Target, arguments: &[&str]) -> Output {
+        self.restore_beside("postgres://acorag@nowhere/acorag", target, arguments).await
     }
 
-    pub async fn restore_beside(&self, database: &str, place: &Place, arguments: &[&str]) -> Output {
-        let nats = place.start_beside(database).await;
+    pub async fn restore_beside(&self, database: &str, target: &Target, arguments: &[&str]) -> Output {
+        let nats = target.start_beside(database).await;
         let mut command = self.run(&[&["restore"], arguments].concat());
-        command.env("DATABASE_URL", database).env("NATS_URL", nats.nats_url()).env("PGDATA", &place.pgdata);
+        command.env("DATABASE_URL", database).env("NATS_URL", nats.nats_url()).env("PGDATA", &target.pgdata);
         tokio::task::spawn_blocking(move || {
             let output = command.output().unwrap();
             drop(nats);
@@ -131,12 +135,12 @@ impl Vault {
     }
 }
 
-pub struct Place {
+pub struct Target {
     pub folder: PathBuf,
     pub pgdata: PathBuf,
 }
 
-impl Place {
+impl Target {
     pub fn options(&self) -> devstack::Options {
         devstack::Options { data: Data::At(self.folder.clone()), ..Default::default() }
     }

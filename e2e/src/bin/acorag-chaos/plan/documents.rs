@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use e2e::{Random, prose};
+use e2e::{Random, Upload, prose};
 use schemas::{DocumentId, ProjectId};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Document, End, Passages, Records, Shipment};
+use super::{Document, End, Passages, Records, Submission};
 
 /// How something is sent.
-pub enum Cargo {
+pub enum Content {
     /// A file, through REST.
-    Upload { filename: String, bytes: Vec<u8>, metadata: Value },
+    Upload(Upload),
     /// A message straight to NATS; with an id it may be dropped as a repetition by the stream itself.
     Message { payload: Vec<u8>, with_id: bool },
     /// A file in the object store and a message that points at it.
-    Object { filename: String, bytes: Vec<u8>, metadata: Value },
+    Object(Upload),
 }
 
 /// Shares of all documents, in percent; uploads of single texts are the rest.
@@ -29,34 +29,34 @@ const BAD: usize = 7;
 const LONG: usize = 4;
 const DELETED: usize = 3;
 
-pub fn load(random: &mut Random, documents: usize) -> Result<Vec<Shipment>> {
+pub fn generate(random: &mut Random, documents: usize) -> Result<Vec<Submission>> {
     let projects = ["caos-a", "caos-b", "Caos Ñandú / 2"];
     let projects =
         projects.into_iter().map(str::parse).collect::<Result<_, _>>().context("a project's id")?;
-    let mut loader = Loader { random, projects, words: 0, count: 0, shipments: Vec::new() };
+    let mut generator = Generator { random, projects, words: 0, count: 0, submissions: Vec::new() };
     let share = |percent: usize| (documents * percent).div_ceil(100);
-    loader.until(share(RECORDS), Loader::import)?;
-    loader.until(share(REVISIONS), Loader::revisions)?;
-    loader.until(share(MESSAGES), Loader::message)?;
-    loader.until(share(OBJECTS), Loader::object)?;
-    loader.until(share(BAD), Loader::bad)?;
-    loader.until(share(LONG), Loader::long)?;
-    loader.until(share(DELETED), Loader::deleted)?;
-    let rest = documents.saturating_sub(loader.count);
-    loader.until(rest, Loader::text)?;
-    Ok(loader.shipments)
+    generator.until(share(RECORDS), Generator::import)?;
+    generator.until(share(REVISIONS), Generator::revisions)?;
+    generator.until(share(MESSAGES), Generator::message)?;
+    generator.until(share(OBJECTS), Generator::object)?;
+    generator.until(share(BAD), Generator::bad)?;
+    generator.until(share(LONG), Generator::long)?;
+    generator.until(share(DELETED), Generator::deleted)?;
+    let rest = documents.saturating_sub(generator.count);
+    generator.until(rest, Generator::text)?;
+    Ok(generator.submissions)
 }
 
-struct Loader<'a> {
+struct Generator<'a> {
     random: &'a mut Random,
     projects: Vec<ProjectId>,
     /// Words given out.
     words: usize,
     count: usize,
-    shipments: Vec<Shipment>,
+    submissions: Vec<Submission>,
 }
 
-impl Loader<'_> {
+impl Generator<'_> {
     fn until(&mut self, documents: usize, one: fn(&mut Self) -> Result<()>) -> Result<()> {
         let end = self.count + documents;
         while self.count < end {
@@ -85,21 +85,25 @@ impl Loader<'_> {
         let text = self.short(&word);
         let filename = format!("nota-{word}.txt");
         let metadata = json!({"project_id": project, "title": format!("Nota {word}")});
-        let mut shipment = upload(project, filename, text.into_bytes(), metadata, vec![word], End::Indexed);
-        match self.random.below(100) {
-            0..20 => self.repeated(&mut shipment),
-            20..28 => shipment.gives_up = true,
-            _ => {}
-        }
-        self.push(shipment);
+        let mut submission = upload(project, filename, text.into_bytes(), metadata, vec![word], End::Indexed);
+        self.repeated_or_given_up(&mut submission);
+        self.push(submission);
         Ok(())
     }
 
+    fn repeated_or_given_up(&mut self, submission: &mut Submission) {
+        match self.random.below(100) {
+            0..20 => self.repeated(submission),
+            20..28 => submission.gives_up = true,
+            _ => {}
+        }
+    }
+
     /// The same again, at once or a little later.
-    fn repeated(&mut self, shipment: &mut Shipment) {
-        shipment.sends = 2 + self.random.below(2);
+    fn repeated(&mut self, submission: &mut Submission) {
+        submission.sends = 2 + self.random.below(2);
         if self.random.percent(60) {
-            shipment.pause = self.random.between(Duration::from_millis(50), Duration::from_secs(4));
+            submission.pause = self.random.between(Duration::from_millis(50), Duration::from_secs(4));
         }
     }
 
@@ -112,9 +116,9 @@ impl Loader<'_> {
         let filename = format!("informe-{}.txt", words[0]);
         let metadata = json!({"project_id": project, "title": "Informe"});
         let bytes = paragraphs.join("\n\n").into_bytes();
-        let mut shipment = upload(project, filename, bytes, metadata, words, End::Indexed);
-        shipment.documents[0].passages = Passages::AsInCalm;
-        self.push(shipment);
+        let mut submission = upload(project, filename, bytes, metadata, words, End::Indexed);
+        submission.documents[0].passages = Passages::AsInBaseline;
+        self.push(submission);
         Ok(())
     }
 
@@ -127,7 +131,7 @@ impl Loader<'_> {
             let text = self.short(&word);
             let title = format!("Plano revisión {revision}");
             let metadata = json!({"title": title, "number": number, "revision": revision});
-            let mut shipment = if self.random.percent(30) {
+            let mut submission = if self.random.percent(30) {
                 message(project.clone(), text, metadata, word, end, self.random.percent(50))?
             } else {
                 let mut metadata = metadata;
@@ -136,9 +140,9 @@ impl Loader<'_> {
                 upload(project.clone(), filename, text.into_bytes(), metadata, vec![word], end)
             };
             if self.random.percent(15) {
-                self.repeated(&mut shipment);
+                self.repeated(&mut submission);
             }
-            self.push(shipment);
+            self.push(submission);
         }
         Ok(())
     }
@@ -148,13 +152,9 @@ impl Loader<'_> {
         let text = self.short(&word);
         let metadata = json!({"title": format!("Aviso {word}")});
         let with_id = self.random.percent(50);
-        let mut shipment = message(project, text, metadata, word, End::Indexed, with_id)?;
-        match self.random.below(100) {
-            0..20 => self.repeated(&mut shipment),
-            20..28 => shipment.gives_up = true,
-            _ => {}
-        }
-        self.push(shipment);
+        let mut submission = message(project, text, metadata, word, End::Indexed, with_id)?;
+        self.repeated_or_given_up(&mut submission);
+        self.push(submission);
         Ok(())
     }
 
@@ -162,9 +162,9 @@ impl Loader<'_> {
         let (project, word) = (self.project(), self.word());
         let bytes = self.short(&word).into_bytes();
         let (filename, metadata) = (format!("objeto-{word}.md"), json!({"title": "Objeto"}));
-        let mut shipment = bare(project, format!("obj.{word}").parse()?, vec![word], End::Indexed);
-        shipment.cargo = Cargo::Object { filename, bytes, metadata };
-        self.push(shipment);
+        let mut submission = bare(project, format!("obj.{word}").parse()?, vec![word], End::Indexed);
+        submission.content = Content::Object(Upload { filename, bytes, metadata });
+        self.push(submission);
         Ok(())
     }
 
@@ -172,9 +172,9 @@ impl Loader<'_> {
         let (project, word) = (self.project(), self.word());
         let text = self.short(&word);
         let metadata = json!({"title": "Para borrar"});
-        let mut shipment = message(project, text, metadata, word, End::Deleted, true)?;
-        shipment.deleted_after = Some(self.random.between(Duration::ZERO, Duration::from_secs(6)));
-        self.push(shipment);
+        let mut submission = message(project, text, metadata, word, End::Deleted, true)?;
+        submission.deleted_after = Some(self.random.between(Duration::ZERO, Duration::from_secs(6)));
+        self.push(submission);
         Ok(())
     }
 
@@ -186,11 +186,12 @@ impl Loader<'_> {
             upload(project.clone(), name.to_owned(), bytes, metadata, vec![word.clone()], End::Fails)
         };
         let sent = |payload: Value| {
-            let mut shipment = bare(project.clone(), id.clone(), vec![word.clone()], End::Fails);
-            shipment.cargo = Cargo::Message { payload: payload.to_string().into_bytes(), with_id: true };
-            shipment
+            let mut submission = bare(project.clone(), id.clone(), vec![word.clone()], End::Fails);
+            submission.content =
+                Content::Message { payload: payload.to_string().into_bytes(), with_id: true };
+            submission
         };
-        let shipment = match self.random.below(6) {
+        let submission = match self.random.below(6) {
             0 => {
                 let whole = include_bytes!("../../../../../samples/files/geotechnical-report.pdf");
                 let mut part = whole[..whole.len() / 3].to_vec();
@@ -206,7 +207,7 @@ impl Loader<'_> {
             4 => sent(json!({"text": "Contrabando.", "metadata": {"project_id": "otro"}})),
             _ => sent(json!("esto no es un trabajo")),
         };
-        self.push(shipment);
+        self.push(submission);
         Ok(())
     }
 
@@ -239,26 +240,26 @@ impl Loader<'_> {
         }
         let records = Records { total: (good + failed) as u64, failed: failed as u64 };
         let (filename, bytes) = (format!("registros-{import}.ndjson"), lines.join("\n").into_bytes());
-        let mut shipment = if self.random.percent(30) {
-            let mut shipment = bare(project, format!("imp.{import}").parse()?, vec![], End::Indexed);
-            shipment.cargo = Cargo::Object { filename, bytes, metadata: json!({}) };
-            shipment
+        let mut submission = if self.random.percent(30) {
+            let mut submission = bare(project, format!("imp.{import}").parse()?, vec![], End::Indexed);
+            submission.content = Content::Object(Upload { filename, bytes, metadata: json!({}) });
+            submission
         } else {
             let metadata = json!({"project_id": project});
             upload(project, filename, bytes, metadata, vec![], End::Indexed)
         };
         if self.random.percent(35) {
-            self.repeated(&mut shipment);
+            self.repeated(&mut submission);
         }
-        shipment.documents = documents;
-        shipment.records = Some(records);
-        self.push(shipment);
+        submission.documents = documents;
+        submission.records = Some(records);
+        self.push(submission);
         Ok(())
     }
 
-    fn push(&mut self, shipment: Shipment) {
-        self.count += shipment.documents.len();
-        self.shipments.push(shipment);
+    fn push(&mut self, submission: Submission) {
+        self.count += submission.documents.len();
+        self.submissions.push(submission);
     }
 }
 
@@ -266,13 +267,13 @@ fn document(project: ProjectId, id: DocumentId, words: Vec<String>, end: End) ->
     Document { project, id, end, words, passages: Passages::One, sha256: None }
 }
 
-/// What brings one document and has no cargo yet.
-fn bare(project: ProjectId, id: DocumentId, words: Vec<String>, end: End) -> Shipment {
-    Shipment {
+/// What brings one document and has no content yet.
+fn bare(project: ProjectId, id: DocumentId, words: Vec<String>, end: End) -> Submission {
+    Submission {
         at: Duration::ZERO,
         project: project.clone(),
         id: id.clone(),
-        cargo: Cargo::Message { payload: Vec::new(), with_id: false },
+        content: Content::Message { payload: Vec::new(), with_id: false },
         sends: 1,
         pause: Duration::ZERO,
         gives_up: false,
@@ -289,14 +290,14 @@ fn upload(
     metadata: Value,
     words: Vec<String>,
     end: End,
-) -> Shipment {
+) -> Submission {
     let sha256 = format!("{:x}", Sha256::digest(&bytes));
     let field = |name: &str| metadata[name].as_str().unwrap_or_default().to_owned();
     let id = DocumentId::of_content(&project, &filename, &field("number"), &field("revision"), &sha256);
-    let mut shipment = bare(project, id, words, end);
-    shipment.cargo = Cargo::Upload { filename, bytes, metadata };
-    shipment.documents[0].sha256 = Some(sha256);
-    shipment
+    let mut submission = bare(project, id, words, end);
+    submission.content = Content::Upload(Upload { filename, bytes, metadata });
+    submission.documents[0].sha256 = Some(sha256);
+    submission
 }
 
 fn message(
@@ -306,10 +307,10 @@ fn message(
     word: String,
     end: End,
     with_id: bool,
-) -> Result<Shipment> {
+) -> Result<Submission> {
     // A dot and a letter outside ASCII must not confuse a subject.
-    let mut shipment = bare(project, format!("aviso.ñ.{word}").parse()?, vec![word], end);
+    let mut submission = bare(project, format!("aviso.ñ.{word}").parse()?, vec![word], end);
     let payload = json!({"text": text, "metadata": metadata}).to_string().into_bytes();
-    shipment.cargo = Cargo::Message { payload, with_id };
-    Ok(shipment)
+    submission.content = Content::Message { payload, with_id };
+    Ok(submission)
 }

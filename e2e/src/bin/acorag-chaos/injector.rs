@@ -10,7 +10,7 @@ use devstack::Server;
 use e2e::{Service, System};
 use tokio::task::block_in_place;
 
-use crate::plan::{Blow, Target};
+use crate::plan::{Fault, Target};
 
 /// How soon a service that ended by itself is started again.
 const RESTART: Duration = Duration::from_millis(500);
@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long everything may take to be ready again in the end.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
-pub struct Havoc {
+pub struct Injector {
     pub system: System,
     /// Servers that are down, and until when.
     down: Vec<(Target, Instant)>,
@@ -28,18 +28,18 @@ pub struct Havoc {
     pub done: BTreeMap<String, usize>,
 }
 
-impl Havoc {
+impl Injector {
     pub fn new(system: System) -> Self {
         Self { system, down: Vec::new(), restarts: Vec::new(), done: BTreeMap::new() }
     }
 
-    /// Does what is planned, each blow at its time.
-    pub async fn run(&mut self, blows: &[Blow]) -> Result<()> {
+    /// Does what is planned, each fault at its time.
+    pub async fn run(&mut self, faults: &[Fault]) -> Result<()> {
         let started = Instant::now();
-        let mut blows = blows.iter().peekable();
-        while blows.peek().is_some() {
-            while let Some(blow) = blows.next_if(|blow| started.elapsed() >= blow.at) {
-                self.strike(blow, started)?;
+        let mut faults = faults.iter().peekable();
+        while faults.peek().is_some() {
+            while let Some(fault) = faults.next_if(|fault| started.elapsed() >= fault.at) {
+                self.inject(fault, started)?;
             }
             self.look_after()?;
             tokio::time::sleep(TICK).await;
@@ -65,30 +65,30 @@ impl Havoc {
         }
     }
 
-    fn strike(&mut self, blow: &Blow, started: Instant) -> Result<()> {
-        let until = Instant::now() + blow.down;
-        let is_service = matches!(blow.target, Target::IngestWorker(_) | Target::QueryWorker | Target::Api);
-        let gone = self.down.iter().chain(&self.restarts).any(|(target, _)| *target == blow.target);
+    fn inject(&mut self, fault: &Fault, started: Instant) -> Result<()> {
+        let until = Instant::now() + fault.down;
+        let is_service = matches!(fault.target, Target::IngestWorker(_) | Target::QueryWorker | Target::Api);
+        let gone = self.down.iter().chain(&self.restarts).any(|(target, _)| *target == fault.target);
         if gone {
             return Ok(());
         }
-        let how = if is_service || blow.kill { "kill -9" } else { "stop" };
+        let how = if is_service || fault.kill { "kill -9" } else { "stop" };
         eprintln!(
             "{:5.1} s  {how} {:?}, away for {:.1} s",
             started.elapsed().as_secs_f64(),
-            blow.target,
-            blow.down.as_secs_f64()
+            fault.target,
+            fault.down.as_secs_f64()
         );
-        *self.done.entry(format!("{how} {}", name(blow.target))).or_default() += 1;
+        *self.done.entry(format!("{how} {}", name(fault.target))).or_default() += 1;
         if is_service {
-            if let Some(service) = self.service(blow.target) {
+            if let Some(service) = self.service(fault.target) {
                 service.kill()?;
             }
-            self.restarts.push((blow.target, until));
+            self.restarts.push((fault.target, until));
         } else {
-            let server = self.server(blow.target)?;
-            block_in_place(|| if blow.kill { server.kill() } else { server.stop() })?;
-            self.down.push((blow.target, until));
+            let server = self.server(fault.target)?;
+            block_in_place(|| if fault.kill { server.kill() } else { server.stop() })?;
+            self.down.push((fault.target, until));
         }
         Ok(())
     }

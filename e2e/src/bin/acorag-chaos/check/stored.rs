@@ -10,29 +10,29 @@ use sqlx::PgPool;
 
 use crate::{
     plan::{Document, End},
-    report::Fault,
+    report::Violation,
 };
 
 type Key = (ProjectId, DocumentId);
 
-pub struct Facts {
+pub struct Stored {
     /// Dead letters: whose, and why.
     pub dead: HashMap<Key, String>,
     /// Subjects of all events.
     events: HashSet<String>,
-    faults: Vec<(Fault, String)>,
+    violations: Vec<(Violation, String)>,
 }
 
 /// Statements that must find nothing, and what it means if they do.
-const MUST_BE_EMPTY: [(Fault, &str, &str); 7] = [
+const MUST_BE_EMPTY: [(Violation, &str, &str); 7] = [
     (
-        Fault::Duplicated,
+        Violation::Duplicated,
         "a passage is there twice",
         "SELECT d.id FROM chunk c JOIN document d ON d.key = c.document_key
          GROUP BY d.id, c.document_key, c.ordinal HAVING count(*) > 1",
     ),
     (
-        Fault::Wrong,
+        Violation::Wrong,
         "passages and the document's own count differ",
         "SELECT d.id FROM document d,
                 LATERAL (SELECT count(*) AS chunks, coalesce(sum(terms), 0) AS terms FROM chunk
@@ -40,18 +40,18 @@ const MUST_BE_EMPTY: [(Fault, &str, &str); 7] = [
          WHERE d.chunks <> c.chunks OR d.terms <> c.terms",
     ),
     (
-        Fault::Lost,
+        Violation::Lost,
         "an ordinal is missing",
         "SELECT d.id FROM chunk c JOIN document d ON d.key = c.document_key
          GROUP BY d.key, d.id HAVING max(c.ordinal) + 1 <> count(DISTINCT c.ordinal)",
     ),
     (
-        Fault::Wrong,
+        Violation::Wrong,
         "a document that is not indexed has passages",
         "SELECT d.id FROM document d WHERE d.state <> 'indexed' AND EXISTS (SELECT 1 FROM chunk WHERE document_key = d.key)",
     ),
     (
-        Fault::Wrong,
+        Violation::Wrong,
         "a project's sums differ from its passages",
         "SELECT p.id FROM project p,
                 LATERAL (SELECT count(*) AS chunks, coalesce(sum(terms), 0) AS terms FROM chunk
@@ -59,30 +59,30 @@ const MUST_BE_EMPTY: [(Fault, &str, &str); 7] = [
          WHERE p.chunks <> c.chunks OR p.terms <> c.terms",
     ),
     (
-        Fault::Wrong,
+        Violation::Wrong,
         "a passage's words differ from its length",
         "SELECT d.id FROM chunk c JOIN document d ON d.key = c.document_key
          WHERE c.terms <> (SELECT coalesce(sum(frequency), 0) FROM posting WHERE chunk_key = c.key)",
     ),
     (
-        Fault::Stuck,
+        Violation::Stuck,
         "an import's record has no outcome",
         "SELECT document_id FROM import_record WHERE outcome IS NULL",
     ),
 ];
 
-impl Facts {
+impl Stored {
     pub async fn read(jetstream: &jetstream::Context, pool: &PgPool) -> Result<Self> {
-        let mut faults = Vec::new();
-        for (fault, meaning, statement) in MUST_BE_EMPTY {
+        let mut violations = Vec::new();
+        for (violation, meaning, statement) in MUST_BE_EMPTY {
             let found: Vec<String> = sqlx::query_scalar(statement).fetch_all(pool).await.context(meaning)?;
-            faults.extend(found.into_iter().map(|id| (fault, format!("{meaning}: {id}"))));
+            violations.extend(found.into_iter().map(|id| (violation, format!("{meaning}: {id}"))));
         }
-        Ok(Self { dead: dead_letters(jetstream).await?, events: events(jetstream).await?, faults })
+        Ok(Self { dead: dead_letters(jetstream).await?, events: events(jetstream).await?, violations })
     }
 
-    pub fn faults(&self) -> Vec<(Fault, String)> {
-        self.faults.clone()
+    pub fn violations(&self) -> Vec<(Violation, String)> {
+        self.violations.clone()
     }
 
     /// Whether an event told of the document's end.

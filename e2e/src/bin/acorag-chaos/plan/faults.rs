@@ -5,7 +5,7 @@ use std::time::Duration;
 use e2e::Random;
 
 #[derive(Debug, Clone)]
-pub struct Blow {
+pub struct Fault {
     /// When, from the start.
     pub at: Duration,
     pub target: Target,
@@ -27,9 +27,9 @@ pub enum Target {
 
 pub const INGEST_WORKERS: usize = 2;
 
-pub fn draw(mut random: Random, time: Duration) -> Vec<Blow> {
+pub fn draw(mut random: Random, time: Duration) -> Vec<Fault> {
     const FIRST: Duration = Duration::from_millis(1_500);
-    let mut blows = Vec::new();
+    let mut faults = Vec::new();
     let mut at = FIRST;
     // Everything is hit at least once, if the time allows it; after that it is chance.
     let mut each = vec![
@@ -50,10 +50,10 @@ pub fn draw(mut random: Random, time: Duration) -> Vec<Blow> {
             Target::Postgres | Target::Redis => 5_000,
         };
         let down = random.between(Duration::ZERO, Duration::from_millis(longest));
-        blows.push(Blow { at, target, kill: random.percent(50), down });
+        faults.push(Fault { at, target, kill: random.percent(50), down });
         at += random.between(Duration::from_millis(600), Duration::from_millis(3_000));
     }
-    blows
+    faults
 }
 
 fn chosen(random: &mut Random) -> Target {

@@ -29,26 +29,23 @@ impl Upload {
     }
 }
 
-pub(crate) fn http() -> Result<reqwest::Client> {
-    Ok(builder()?.build()?)
-}
-
-pub(crate) fn builder() -> Result<reqwest::ClientBuilder> {
+/// For an acorag on this machine: no proxy stands before it.
+pub fn http_client() -> reqwest::ClientBuilder {
     // One provider a process; whoever comes second finds it installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok(reqwest::Client::builder().timeout(Duration::from_secs(300)))
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(300))
 }
 
 impl Client {
     pub fn new(url: &str) -> Result<Self> {
-        Ok(Self { http: http()?, url: url.trim_end_matches('/').to_owned() })
+        Ok(Self { http: http_client().build()?, url: url.trim_end_matches('/').to_owned() })
     }
 
     /// The same, with a token in every call.
     pub fn with_token(mut self, token: &str) -> Result<Self> {
         let mut headers = reqwest::header::HeaderMap::new();
         headers.insert("authorization", format!("Bearer {token}").parse()?);
-        self.http = builder()?.default_headers(headers).build()?;
+        self.http = http_client().default_headers(headers).build()?;
         Ok(self)
     }
 
@@ -81,18 +78,18 @@ impl Client {
 
     /// Uploads, expects 202 and returns the document's id.
     pub async fn upload(&self, upload: Upload) -> Result<String> {
-        let answer = self.try_upload(upload, "").await?;
-        let (status, body) = (answer.status(), answer.text().await?);
-        ensure!(status == StatusCode::ACCEPTED, "upload: {status} {body}");
-        let body: Value = serde_json::from_str(&body)?;
-        Ok(body["data"]["document_id"].as_str().context("no document_id")?.to_owned())
+        self.uploaded(upload, "", StatusCode::ACCEPTED).await
     }
 
     /// Uploads, waits until it is searchable, and returns its id.
     pub async fn index(&self, upload: Upload) -> Result<String> {
-        let answer = self.try_upload(upload, "?wait=120").await?;
+        self.uploaded(upload, "?wait=120", StatusCode::OK).await
+    }
+
+    async fn uploaded(&self, upload: Upload, query: &str, expected: StatusCode) -> Result<String> {
+        let answer = self.try_upload(upload, query).await?;
         let (status, body) = (answer.status(), answer.text().await?);
-        ensure!(status == StatusCode::OK, "upload and wait: {status} {body}");
+        ensure!(status == expected, "upload{query}: {status} {body}");
         let body: Value = serde_json::from_str(&body)?;
         Ok(body["data"]["document_id"].as_str().context("no document_id")?.to_owned())
     }

@@ -1,0 +1,57 @@
+use super::*;
+
+#[test]
+fn old_backups_go_with_what_only_they_need() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::new(folder.path()).unwrap();
+    let segment = |number| Segment { timeline: 1, number };
+    let write = |path: PathBuf| seal::plain(&path, b"x").unwrap();
+    for number in 1..=9 {
+        write(repository.wal(&format!("{}.age", segment(number))));
+    }
+    write(repository.wal("00000002.history.age"));
+    for version in ["old", "shared", "new", "nobodys"] {
+        write(repository.file(version));
+    }
+    let moment = |second| DateTime::from_timestamp(second, 0).unwrap();
+    let set = |second, base: Option<u64>, files: &[&str]| {
+        let mut set = Set::new(repository.new_set(moment(second), "test"), 16 << 20, segment(9));
+        set.queue_read_at = moment(second);
+        set.base = base.map(|number| Base { wal_start: segment(number), finished_at: moment(second) });
+        set.files = files.iter().map(|file| (*file).to_owned()).collect();
+        set.commit().unwrap();
+    };
+    set(1, Some(2), &["old", "shared"]);
+    set(2, None, &["old"]);
+    set(3, Some(5), &["shared"]);
+    set(4, None, &["new"]);
+    set(5, Some(8), &["new"]);
+    fs::create_dir_all(repository.new_set(moment(6), "full")).unwrap(); // interrupted
+
+    repository.tidy(2).unwrap();
+    let left: Vec<i64> = repository.sets().unwrap().iter().map(|set| set.queue_read_at.timestamp()).collect();
+    assert_eq!(left, [3, 4, 5]);
+    assert!(!repository.new_set(moment(6), "full").exists());
+    let wal = |number| repository.wal(&format!("{}.age", segment(number))).exists();
+    assert_eq!([4, 5, 9].map(wal), [false, true, true]);
+    assert!(repository.wal("00000002.history.age").exists());
+    assert_eq!(
+        ["old", "shared", "new", "nobodys"].map(|file| repository.file(file).exists()),
+        [false, true, true, false]
+    );
+}
+
+#[tokio::test]
+async fn who_finds_it_locked_waits_for_a_bounded_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::new(folder.path()).unwrap();
+    let _full = repository.lock_full().unwrap();
+    assert!(repository.lock_full().is_err());
+    // A full backup that copies the database is in nobody's way.
+    let held = repository.lock(Duration::ZERO).await.unwrap();
+    assert!(repository.lock(Duration::ZERO).await.is_err());
+    let mut waiting = std::pin::pin!(repository.lock(Duration::from_secs(600)));
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut waiting).await.is_err());
+    drop(held);
+    waiting.await.unwrap();
+}
