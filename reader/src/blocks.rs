@@ -21,28 +21,28 @@ impl Blocks {
             return Ok(());
         }
         self.bytes += text.len();
-        if self.bytes > self.limit {
-            return Err(too_much_text(self.limit));
-        }
+        Error::if_over("bytes of text", self.bytes, self.limit)?;
         self.list.push(Block { kind, text, page });
         Ok(())
     }
 
     /// The document; without a title of its own it is named by its first top-level heading.
-    pub fn finish(self, mut metadata: ExtractedMetadata) -> Extracted {
+    pub fn finish(self, metadata: ExtractedMetadata) -> Extracted {
+        let mut extracted = self.finish_without_title(metadata);
+        if extracted.metadata.title.is_empty()
+            && let Some(heading) = extracted.blocks.iter().find(|block| block.kind == BlockKind::Heading(1))
+        {
+            extracted.metadata.title = one_line(&heading.text);
+        }
+        extracted
+    }
+
+    /// The document, of whose headings none is its title.
+    pub fn finish_without_title(self, mut metadata: ExtractedMetadata) -> Extracted {
         metadata.title = one_line(&metadata.title);
         metadata.author = one_line(&metadata.author);
-        if metadata.title.is_empty()
-            && let Some(heading) = self.list.iter().find(|block| block.kind == BlockKind::Heading(1))
-        {
-            metadata.title = one_line(&heading.text);
-        }
         Extracted { blocks: self.list, metadata, attachments: Vec::new() }
     }
-}
-
-pub fn too_much_text(limit: usize) -> Error {
-    Error::TooLarge { what: "bytes of text".to_owned(), limit: limit as u64 }
 }
 
 /// One white space between words, no empty lines, nothing invisible; ligatures as the letters they are.

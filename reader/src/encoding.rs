@@ -1,9 +1,10 @@
 //! Bytes to text, whatever wrote them.
 
-use std::io::{self, BufRead, Read};
+use std::io::{BufRead, BufReader};
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs_io::DecodeReaderBytesBuilder;
 
 /// How much of a file decides whether it is text.
 const SAMPLE_BYTES: usize = 64 * 1024;
@@ -39,57 +40,11 @@ pub fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// A stream without UTF-16: that is decoded as it comes, and anything else left as it is.
-pub struct Utf8<R> {
-    reader: R,
-    decoder: Option<Decoder>,
-    decoded: Vec<u8>,
-    /// Up to here it is consumed.
-    at: usize,
-}
-
-impl<R: BufRead> Utf8<R> {
-    pub fn new(mut reader: R) -> Self {
-        // An error comes again when it is read.
-        let encoding = reader.fill_buf().ok().and_then(utf16);
-        let decoder = encoding.map(Encoding::new_decoder_with_bom_removal);
-        Self { reader, decoder, decoded: Vec::new(), at: 0 }
-    }
-}
-
-impl<R: BufRead> BufRead for Utf8<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.at == self.decoded.len() {
-            let Some(decoder) = &mut self.decoder else { return self.reader.fill_buf() };
-            let bytes = self.reader.fill_buf()?;
-            let last = bytes.is_empty();
-            self.decoded.resize(SAMPLE_BYTES, 0);
-            let (result, read, written, _) = decoder.decode_to_utf8(bytes, &mut self.decoded, last);
-            self.reader.consume(read);
-            self.decoded.truncate(written);
-            self.at = 0;
-            if last && result == CoderResult::InputEmpty {
-                // A decoder that has finished cannot be asked again.
-                self.decoder = None;
-            }
-        }
-        Ok(&self.decoded[self.at..])
-    }
-
-    fn consume(&mut self, amount: usize) {
-        if self.at < self.decoded.len() {
-            self.at += amount;
-        } else {
-            self.reader.consume(amount);
-        }
-    }
-}
-
-impl<R: BufRead> Read for Utf8<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let read = self.fill_buf()?.read(out)?;
-        self.consume(read);
-        Ok(read)
-    }
+pub(super) fn utf8(mut reader: impl BufRead) -> impl BufRead {
+    // An error comes again when it is read.
+    let encoding = reader.fill_buf().ok().and_then(utf16);
+    let mut decoder = DecodeReaderBytesBuilder::new();
+    BufReader::new(decoder.encoding(encoding).utf8_passthru(true).strip_bom(true).build(reader))
 }
 
 /// Half of the bytes of Latin text in UTF-16 are zero, and all on the same side.
@@ -120,6 +75,8 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     const TEXT: &str = "Recubrimiento mínimo del diseño: 35 mm según el pliego";
@@ -142,8 +99,8 @@ mod tests {
             if super::utf16(&bytes).is_some() {
                 // In small pieces, which cut characters in two.
                 let mut streamed = String::new();
-                let pieces = io::BufReader::with_capacity(5, bytes.as_slice());
-                Utf8::new(pieces).read_to_string(&mut streamed).unwrap();
+                let pieces = BufReader::with_capacity(5, bytes.as_slice());
+                utf8(pieces).read_to_string(&mut streamed).unwrap();
                 assert_eq!(streamed, TEXT);
             }
         }

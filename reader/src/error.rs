@@ -32,6 +32,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Refuses more than the limit of something.
+    pub fn if_over<N: PartialOrd + TryInto<u64>>(what: &str, count: N, limit: N) -> Result<(), Self> {
+        if count <= limit {
+            return Ok(());
+        }
+        Err(Self::TooLarge { what: what.to_owned(), limit: limit.try_into().unwrap_or(u64::MAX) })
+    }
+
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }

@@ -22,6 +22,11 @@ pub enum Format {
     Ndjson,
 }
 
+const FORMATS: [Format; 13] = {
+    use Format::*;
+    [Pdf, Docx, Pptx, Xlsx, Xls, Csv, Text, Markdown, Html, Eml, Msg, Json, Ndjson]
+};
+
 impl Format {
     /// `bytes` is the whole file: formats that are archives show at its end what they are.
     pub fn detect(filename: &str, media_type: &str, bytes: &[u8]) -> Result<Self, Error> {
@@ -54,38 +59,41 @@ impl Format {
 
     /// Short name, as file types are shown.
     pub fn file_type(self) -> &'static str {
-        match self {
-            Self::Pdf => "pdf",
-            Self::Docx => "docx",
-            Self::Pptx => "pptx",
-            Self::Xlsx => "xlsx",
-            Self::Xls => "xls",
-            Self::Csv => "csv",
-            Self::Text => "txt",
-            Self::Markdown => "md",
-            Self::Html => "html",
-            Self::Eml => "eml",
-            Self::Msg => "msg",
-            Self::Json => "json",
-            Self::Ndjson => "ndjson",
-        }
+        self.names().0
     }
 
     pub fn media_type(self) -> &'static str {
+        self.names().1
+    }
+
+    /// The short name and the media type of a format, then the other endings and media types that mean it.
+    fn names(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Pdf => "application/pdf",
-            Self::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-            Self::Pptx => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            Self::Xls => "application/vnd.ms-excel",
-            Self::Csv => "text/csv",
-            Self::Text => "text/plain",
-            Self::Markdown => "text/markdown",
-            Self::Html => "text/html",
-            Self::Eml => "message/rfc822",
-            Self::Msg => "application/vnd.ms-outlook",
-            Self::Json => "application/json",
-            Self::Ndjson => "application/x-ndjson",
+            Self::Pdf => ("pdf", "application/pdf", ""),
+            Self::Docx => (
+                "docx",
+                "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+                "docm dotx",
+            ),
+            Self::Pptx => (
+                "pptx",
+                "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+                "pptm ppsx",
+            ),
+            Self::Xlsx => {
+                ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsm xltx")
+            }
+            Self::Xls => ("xls", "application/vnd.ms-excel", "xlt"),
+            Self::Csv => ("csv", "text/csv", "tsv text/tab-separated-values"),
+            Self::Text => ("txt", "text/plain", "text log"),
+            Self::Markdown => ("md", "text/markdown", "markdown"),
+            Self::Html => ("html", "text/html", "htm xhtml application/xhtml+xml"),
+            Self::Eml => ("eml", "message/rfc822", "message/global"),
+            Self::Msg => ("msg", "application/vnd.ms-outlook", ""),
+            Self::Json => ("json", "application/json", ""),
+            Self::Ndjson => {
+                ("ndjson", "application/x-ndjson", "jsonl application/jsonl application/jsonlines")
+            }
         }
     }
 
@@ -93,53 +101,21 @@ impl Format {
         matches!(self, Self::Pdf | Self::Docx | Self::Pptx | Self::Xlsx | Self::Xls | Self::Msg)
     }
 
-    /// What the name or the media type says.
+    /// What the name or else the media type says.
     fn claimed(filename: &str, media_type: &str) -> Option<Self> {
-        let extension =
-            filename.rsplit_once('.').map(|(_, extension)| extension.to_lowercase()).unwrap_or_default();
-        let by_extension = match extension.as_str() {
-            "pdf" => Self::Pdf,
-            "docx" | "docm" | "dotx" => Self::Docx,
-            "pptx" | "pptm" | "ppsx" => Self::Pptx,
-            "xlsx" | "xlsm" | "xltx" => Self::Xlsx,
-            "xls" | "xlt" => Self::Xls,
-            "csv" | "tsv" => Self::Csv,
-            "txt" | "text" | "log" => Self::Text,
-            "md" | "markdown" => Self::Markdown,
-            "html" | "htm" | "xhtml" => Self::Html,
-            "eml" => Self::Eml,
-            "msg" => Self::Msg,
-            "json" => Self::Json,
-            "ndjson" | "jsonl" => Self::Ndjson,
-            _ => return Self::by_media_type(media_type),
-        };
-        Some(by_extension)
+        let ending = filename.rsplit_once('.').map(|(_, ending)| ending).unwrap_or_default();
+        let essence = media_type.split(';').next().unwrap_or_default();
+        [ending, essence].into_iter().find_map(Self::called)
     }
 
-    fn by_media_type(media_type: &str) -> Option<Self> {
-        let essence = media_type.split(';').next().unwrap_or_default().trim().to_lowercase();
-        let same = |format: &Self| format.media_type() == essence;
-        let all = [
-            Self::Pdf,
-            Self::Docx,
-            Self::Pptx,
-            Self::Xlsx,
-            Self::Xls,
-            Self::Csv,
-            Self::Text,
-            Self::Markdown,
-            Self::Html,
-            Self::Eml,
-            Self::Msg,
-            Self::Json,
-            Self::Ndjson,
-        ];
-        all.into_iter().find(same).or(match essence.as_str() {
-            "application/xhtml+xml" => Some(Self::Html),
-            "application/jsonl" | "application/jsonlines" => Some(Self::Ndjson),
-            "text/tab-separated-values" => Some(Self::Csv),
-            _ => None,
-        })
+    /// By a file name's ending or a media type.
+    pub fn called(name: &str) -> Option<Self> {
+        let name = name.trim().to_lowercase();
+        let is_called = |format: &Self| {
+            let (file_type, media_type, others) = format.names();
+            [file_type, media_type].contains(&name.as_str()) || others.split(' ').any(|other| other == name)
+        };
+        if name.is_empty() { None } else { FORMATS.into_iter().find(is_called) }
     }
 }
 
@@ -175,17 +151,7 @@ fn is_html(start: &str) -> bool {
 
 /// Header lines at once, of which one is a mail's own.
 fn is_mail(start: &str) -> bool {
-    const OWN: [&str; 9] = [
-        "received",
-        "return-path",
-        "message-id",
-        "mime-version",
-        "delivered-to",
-        "subject",
-        "from",
-        "x-mailer",
-        "date",
-    ];
+    const OWN: &str = "received return-path message-id mime-version delivered-to subject from x-mailer date";
     let mut own = 0;
     for line in start.lines().take_while(|line| !line.is_empty()) {
         if line.starts_with([' ', '\t']) {
@@ -195,7 +161,7 @@ fn is_mail(start: &str) -> bool {
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return false;
         }
-        own += usize::from(OWN.contains(&name.to_lowercase().as_str()));
+        own += usize::from(OWN.split(' ').any(|known| known.eq_ignore_ascii_case(name)));
     }
     own >= 3
 }

@@ -3,6 +3,10 @@
 mod nesting;
 mod table;
 
+use ego_tree::{
+    NodeId,
+    iter::{Edge, Traverse},
+};
 use scraper::{ElementRef, Html, Node, node::Element};
 
 use super::{BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, encoding};
@@ -38,21 +42,14 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Goes through the tree without recursion: its depth is the stranger's.
+    /// Goes through the tree without recursion: its depth is the file's.
     fn walk(&mut self, root: ElementRef) -> Result<(), Error> {
-        let mut skipped_until = None;
-        for edge in root.traverse() {
+        let mut edges = root.traverse();
+        while let Some(edge) = edges.next() {
             match edge {
-                _ if skipped_until.is_some() => {
-                    if let ego_tree::iter::Edge::Close(node) = edge
-                        && skipped_until == Some(node.id())
-                    {
-                        skipped_until = None;
-                    }
-                }
-                ego_tree::iter::Edge::Open(node) => match node.value() {
+                Edge::Open(node) => match node.value() {
                     Node::Text(text) => self.add(text),
-                    Node::Element(element) if is_dropped(element) => skipped_until = Some(node.id()),
+                    Node::Element(element) if is_dropped(element) => pass_over(&mut edges, node.id()),
                     Node::Element(element) => {
                         if let Some(table) = ElementRef::wrap(node).filter(|_| element.name() == "table")
                             && let Some(rows) = table::rows(table, self.limits)?
@@ -61,14 +58,14 @@ impl Reader<'_> {
                             for row in rows {
                                 self.blocks.push(BlockKind::TableRow, &row, None)?;
                             }
-                            skipped_until = Some(node.id());
+                            pass_over(&mut edges, node.id());
                         } else {
                             self.open(element.name())?;
                         }
                     }
                     _ => {}
                 },
-                ego_tree::iter::Edge::Close(node) => {
+                Edge::Close(node) => {
                     if let Node::Element(element) = node.value() {
                         self.close(element.name())?;
                     }
@@ -118,6 +115,11 @@ impl Reader<'_> {
     }
 }
 
+/// Goes on behind an element.
+fn pass_over(edges: &mut Traverse<'_, Node>, element: NodeId) {
+    edges.find(|edge| matches!(edge, Edge::Close(node) if node.id() == element));
+}
+
 fn kind_of(name: &str) -> Option<BlockKind> {
     Some(match name {
         "h1" => BlockKind::Heading(1),
@@ -145,46 +147,10 @@ fn is_dropped(element: &Element) -> bool {
 }
 
 fn is_block(name: &str) -> bool {
-    const BLOCKS: [&str; 37] = [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "html",
-        "li",
-        "main",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "td",
-        "th",
-        "ul",
-    ];
-    BLOCKS.binary_search(&name).is_ok() || matches!(name, "tr" | "tbody" | "thead" | "tfoot")
+    const BLOCKS: &str = "address article aside blockquote body caption center dd details div dl dt fieldset \
+        figcaption figure footer form h1 h2 h3 h4 h5 h6 header hr html li main ol p pre section summary table tbody \
+        td tfoot th thead tr ul";
+    BLOCKS.split(' ').any(|block| block == name)
 }
 
 fn metadata(document: &Html) -> ExtractedMetadata {

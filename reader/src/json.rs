@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     BlockKind, Error, Extracted, ExtractedMetadata, Limits,
-    blocks::{Blocks, too_much_text},
+    blocks::Blocks,
     encoding,
     records::elements::{Element, elements},
 };
@@ -65,7 +65,7 @@ impl Lines {
             self.text.push_str(value);
             self.text.push('\n');
         }
-        if self.text.len() > self.limit { Err(too_much_text(self.limit)) } else { Ok(()) }
+        Error::if_over("bytes of text", self.text.len(), self.limit)
     }
 }
 

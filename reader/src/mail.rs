@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, FixedOffset};
 
+use schemas::text::{clip, is_longer, one_line};
+
 use super::{
-    Attachment, BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, html,
-    table::one_line, text,
+    Attachment, BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, format::Format, html,
+    text,
 };
 
 /// A list of recipients that is longer tells nobody anything.
@@ -44,17 +46,13 @@ impl Mail {
             }
         }
         let metadata = ExtractedMetadata {
-            title: one_line(&self.subject),
-            author: one_line(&self.from),
+            title: self.subject,
+            author: self.from,
             date: self.date.map(|date| date.to_utc()),
             ..ExtractedMetadata::default()
         };
-        let title = metadata.title.clone();
-        let mut extracted = blocks.finish(metadata);
         // A heading in a mail without a subject is not its subject.
-        extracted.metadata.title = title;
-        extracted.attachments = self.attachments;
-        Ok(extracted)
+        Ok(Extracted { attachments: self.attachments, ..blocks.finish_without_title(metadata) })
     }
 
     fn header(&self) -> String {
@@ -72,9 +70,7 @@ impl Mail {
         let filled = lines.into_iter().map(|(label, value)| (label, one_line(value)));
         filled
             .filter(|(_, value)| !value.is_empty())
-            .map(|(label, value)| {
-                format!("{label}: {}\n", value.chars().take(LONGEST_LINE).collect::<String>())
-            })
+            .map(|(label, value)| format!("{label}: {}\n", clip(&value, LONGEST_LINE)))
             .collect()
     }
 }
@@ -95,22 +91,13 @@ impl<'l> Attachments<'l> {
         if bytes.is_empty() {
             return Ok(());
         }
-        if self.list.len() >= self.limits.attachments {
-            return Err(Error::TooLarge {
-                what: "attachments".to_owned(),
-                limit: self.limits.attachments as u64,
-            });
-        }
+        Error::if_over("attachments", self.list.len() + 1, self.limits.attachments)?;
         self.bytes += bytes.len() as u64;
-        if self.bytes > self.limits.attachment_bytes {
-            return Err(Error::TooLarge {
-                what: "bytes of attachments".to_owned(),
-                limit: self.limits.attachment_bytes,
-            });
-        }
+        Error::if_over("bytes of attachments", self.bytes, self.limits.attachment_bytes)?;
         let mut filename = safe(filename);
         if filename.is_empty() {
-            filename = format!("attachment-{}{}", self.list.len() + 1, extension(media_type));
+            let ending = Format::called(media_type).map(|format| format!(".{}", format.file_type()));
+            filename = format!("attachment-{}{}", self.list.len() + 1, ending.unwrap_or_default());
         }
         self.list.push(Attachment { filename, media_type: media_type.to_lowercase(), bytes });
         Ok(())
@@ -150,26 +137,12 @@ fn safe(filename: &str) -> String {
     let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = one_line(name).chars().filter(|c| !c.is_control()).collect();
     let name = name.trim_matches(['.', ' ']);
-    if name.chars().count() <= LONGEST_FILENAME {
+    if !is_longer(name, LONGEST_FILENAME) {
         return name.to_owned();
     }
     // The ending tells the format.
-    let ending: String =
-        name.rsplit_once('.').map(|(_, ending)| ending.chars().take(10).collect()).unwrap_or_default();
-    let stem: String = name.chars().take(LONGEST_FILENAME - 11).collect();
-    format!("{stem}.{ending}")
-}
-
-fn extension(media_type: &str) -> &'static str {
-    match media_type.to_lowercase().as_str() {
-        "text/plain" => ".txt",
-        "text/html" => ".html",
-        "text/csv" => ".csv",
-        "application/pdf" => ".pdf",
-        "message/rfc822" | "message/global" => ".eml",
-        "application/vnd.ms-outlook" => ".msg",
-        _ => "",
-    }
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| clip(ending, 10));
+    format!("{}.{ending}", clip(name, LONGEST_FILENAME - 11))
 }
 
 /// Quoted history without its marks: it is read as what it was.
@@ -187,47 +160,4 @@ fn unquoted(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_header_is_the_first_block() {
-        let mail = Mail {
-            subject: "Oferta\n de ascensores".to_owned(),
-            from: person("Natalia Bravo", "n@x.example"),
-            to: "y@x.example, ".repeat(10_000),
-            date: DateTime::parse_from_rfc3339("2026-11-10T11:20:00-03:00").ok(),
-            bodies: vec![Body::Text("Hola:\n\n> > Antes escribió\n> esto.\n".to_owned())],
-            ..Mail::default()
-        };
-        let extracted = mail.extract(&Limits::default()).unwrap();
-        let header = &extracted.blocks[0].text;
-        assert!(header.starts_with("From: Natalia Bravo <n@x.example>\nTo: y@x.example, y@x"), "{header}");
-        assert!(
-            header.ends_with("\nDate: 2026-11-10 11:20 -03:00\nSubject: Oferta de ascensores"),
-            "{header}"
-        );
-        assert!(header.len() < 3_000);
-        let texts: Vec<&str> = extracted.blocks[1..].iter().map(|block| block.text.as_str()).collect();
-        assert_eq!(texts.join("|"), "Hola:|Antes escribió esto.");
-        assert_eq!(extracted.metadata.title, "Oferta de ascensores");
-        assert_eq!(extracted.metadata.date.unwrap().to_rfc3339(), "2026-11-10T14:20:00+00:00");
-    }
-
-    #[test]
-    fn attachments_are_bounded_and_named_safely() {
-        let limits = Limits { attachments: 2, attachment_bytes: 10, ..Limits::default() };
-        let mut attachments = Attachments::new(&limits);
-        attachments.push("..\\..\\etc/pass\0wd\n.pdf", "application/pdf", vec![1; 5]).unwrap();
-        assert!(matches!(attachments.push("b", "", vec![1; 6]), Err(Error::TooLarge { limit: 10, .. })));
-        let mut attachments = Attachments::new(&limits);
-        attachments.push("", "text/csv", vec![1]).unwrap();
-        attachments.push("", "", Vec::new()).unwrap();
-        attachments.push("c", "", vec![1]).unwrap();
-        assert!(matches!(attachments.push("d", "", vec![1]), Err(Error::TooLarge { limit: 2, .. })));
-        assert_eq!(attachments.into_vec()[0].filename, "attachment-1.csv");
-        assert_eq!(safe("..\\..\\etc/pass\0wd .pdf"), "passwd .pdf");
-        let long = safe(&format!("{}.docx", "ñ".repeat(500)));
-        assert!(long.ends_with(".docx") && long.chars().count() <= LONGEST_FILENAME);
-    }
-}
+mod tests;

@@ -8,13 +8,13 @@ mod docx;
 mod eml;
 mod encoding;
 mod format;
-#[cfg(test)]
-mod hostile;
 mod html;
 mod json;
 mod mail;
 mod markdown;
 mod msg;
+#[cfg(test)]
+mod mutations;
 mod ole;
 mod opc;
 mod pdf;
@@ -22,6 +22,7 @@ mod pptx;
 mod records;
 mod sheet;
 mod table;
+mod title;
 mod xls;
 mod xlsx;
 mod xml;
@@ -114,9 +115,7 @@ fn read(file: File, request: &Request) -> Result<Extracted, Error> {
 fn bytes(file: File, limits: &Limits) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     file.take(limits.unpacked_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > limits.unpacked_bytes {
-        return Err(Error::TooLarge { what: "bytes".to_owned(), limit: limits.unpacked_bytes });
-    }
+    Error::if_over("bytes", bytes.len() as u64, limits.unpacked_bytes)?;
     Ok(bytes)
 }
 

@@ -28,20 +28,16 @@ pub fn kind(bytes: &[u8]) -> Option<Kind> {
         return None;
     }
     let Ok(container) = CompoundFile::open(Cursor::new(bytes)) else { return Some(Kind::Unknown) };
-    let has = |name: &str| container.exists(name);
-    Some(if has("/EncryptedPackage") {
-        Kind::EncryptedOffice
-    } else if has("/__properties_version1.0") {
-        Kind::OutlookMessage
-    } else if has("/Workbook") || has("/Book") {
-        Kind::OldWorkbook
-    } else if has("/WordDocument") {
-        Kind::OldDocument
-    } else if has("/PowerPoint Document") {
-        Kind::OldPresentation
-    } else {
-        Kind::Unknown
-    })
+    let kinds = [
+        ("/EncryptedPackage", Kind::EncryptedOffice),
+        ("/__properties_version1.0", Kind::OutlookMessage),
+        ("/Workbook", Kind::OldWorkbook),
+        ("/Book", Kind::OldWorkbook),
+        ("/WordDocument", Kind::OldDocument),
+        ("/PowerPoint Document", Kind::OldPresentation),
+    ];
+    let found = kinds.into_iter().find(|(name, _)| container.exists(name));
+    Some(found.map_or(Kind::Unknown, |(_, kind)| kind))
 }
 
 pub struct Container<'a> {
@@ -55,9 +51,7 @@ impl<'a> Container<'a> {
     pub fn open(bytes: &'a [u8], limits: &Limits) -> Result<Self, Error> {
         let inner = CompoundFile::open(Cursor::new(bytes))
             .map_err(|error| Error::Damaged(format!("compound file: {error}")))?;
-        if inner.walk().take(limits.entries + 1).count() > limits.entries {
-            return Err(Error::TooLarge { what: "entries".to_owned(), limit: limits.entries as u64 });
-        }
+        Error::if_over("entries", inner.walk().take(limits.entries + 1).count(), limits.entries)?;
         Ok(Self { inner, left: limits.unpacked_bytes, limit: limits.unpacked_bytes })
     }
 
@@ -97,54 +91,4 @@ impl<'a> Container<'a> {
 }
 
 #[cfg(test)]
-pub mod tests {
-    use std::io::Write;
-
-    use super::*;
-
-    /// A compound file with these streams; the storages above them are made as needed.
-    pub fn build(streams: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut container = CompoundFile::create(Cursor::new(Vec::new())).unwrap();
-        for (path, bytes) in streams {
-            if let Some((storage, _)) = path.rsplit_once('/')
-                && !storage.is_empty()
-            {
-                container.create_storage_all(storage).unwrap();
-            }
-            container.create_stream(path).unwrap().write_all(bytes).unwrap();
-        }
-        container.flush().unwrap();
-        container.into_inner().into_inner()
-    }
-
-    #[test]
-    fn tells_what_a_compound_file_holds() {
-        for (stream, expected) in [
-            ("/EncryptedPackage", Kind::EncryptedOffice),
-            ("/__properties_version1.0", Kind::OutlookMessage),
-            ("/Workbook", Kind::OldWorkbook),
-            ("/WordDocument", Kind::OldDocument),
-            ("/PowerPoint Document", Kind::OldPresentation),
-            ("/other", Kind::Unknown),
-        ] {
-            assert_eq!(kind(&build(&[(stream, b"x")])), Some(expected));
-        }
-        assert_eq!(kind(b"PK\x03\x04"), None);
-        assert_eq!(kind(MAGIC), Some(Kind::Unknown));
-    }
-
-    #[test]
-    fn counts_what_it_reads() {
-        let built = build(&[("/a/b", &[7; 5000]), ("/c", b"x")]);
-        let mut container = Container::open(&built, &Limits::default()).unwrap();
-        assert_eq!(container.stream("/a/b").unwrap().unwrap().len(), 5000);
-        assert_eq!(container.stream("/a").unwrap(), None);
-        assert_eq!(container.storages("/"), ["/a"]);
-        assert_eq!(container.streams("/"), ["/c"]);
-
-        let limits = Limits { unpacked_bytes: 8000, ..Limits::default() };
-        let mut container = Container::open(&built, &limits).unwrap();
-        container.stream("/a/b").unwrap();
-        assert!(matches!(container.stream("/a/b"), Err(Error::TooLarge { limit: 8000, .. })));
-    }
-}
+pub mod tests;

@@ -1,11 +1,10 @@
 //! The package around Office documents: parts, the relationships between them, and what the document says of itself.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use schemas::{metadata::parse_date, text::one_line};
 
 use super::{
-    Error, ExtractedMetadata, Limits, ole,
-    table::one_line,
-    xml::{self, Node, Xml},
+    Error, ExtractedMetadata, Limits, encoding, ole, title,
+    xml::{self, Xml},
     zip::Archive,
 };
 
@@ -44,7 +43,7 @@ impl<'a> Package<'a> {
 
     /// The text of a part, or none when there is no such part.
     pub fn part(&mut self, name: &str) -> Result<Option<String>, Error> {
-        Ok(self.archive.read(name)?.map(xml::decode))
+        Ok(self.archive.read(name)?.map(|bytes| encoding::decode(&bytes)))
     }
 
     /// Where a part leads to, inside the package; the package itself is the part without a name.
@@ -52,23 +51,18 @@ impl<'a> Package<'a> {
         let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
         let Some(text) = self.part(&format!("{folder}/_rels/{file}.rels"))? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
-        let mut reader = Xml::new(&text, self.limits);
-        loop {
-            match reader.next()? {
-                Node::Open(element) if xml::name(&element) == "Relationship" => {
-                    let value = |name| xml::attribute(&element, name).unwrap_or_default();
-                    if value("TargetMode") != "External" {
-                        found.push(Relationship {
-                            id: value("Id"),
-                            kind: value("Type").rsplit('/').next().unwrap_or_default().to_owned(),
-                            target: resolve(folder, &value("Target")),
-                        });
-                    }
-                }
-                Node::End => return Ok(found),
-                _ => {}
+        Xml::new(&text, self.limits).each(|element, _| {
+            let value = |name| xml::attribute(element, name).unwrap_or_default();
+            if xml::name(element) == "Relationship" && value("TargetMode") != "External" {
+                found.push(Relationship {
+                    id: value("Id"),
+                    kind: value("Type").rsplit('/').next().unwrap_or_default().to_owned(),
+                    target: resolve(folder, &value("Target")),
+                });
             }
-        }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Title, author and date of the last change, as far as the package states them.
@@ -78,20 +72,16 @@ impl<'a> Package<'a> {
         let name = named.map_or_else(|| "docProps/core.xml".to_owned(), |to| to.target);
         let Some(text) = self.part(&name)? else { return Ok(metadata) };
         let mut created = None;
-        let mut reader = Xml::new(&text, self.limits);
-        loop {
-            match reader.next()? {
-                Node::Open(element) => match xml::name(&element) {
-                    "title" => metadata.title = title(&reader.text()?),
-                    "creator" => metadata.author = one_line(&reader.text()?),
-                    "modified" => metadata.date = date(&reader.text()?),
-                    "created" => created = date(&reader.text()?),
-                    _ => {}
-                },
-                Node::End => break,
+        Xml::new(&text, self.limits).each(|element, reader| {
+            match xml::name(element) {
+                "title" => metadata.title = title::given(&reader.text()?),
+                "creator" => metadata.author = one_line(&reader.text()?),
+                "modified" => metadata.date = parse_date(&reader.text()?),
+                "created" => created = parse_date(&reader.text()?),
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         metadata.date = metadata.date.or(created);
         Ok(metadata)
     }
@@ -100,28 +90,6 @@ impl<'a> Package<'a> {
     pub fn check(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
         self.archive.check(wanted)
     }
-}
-
-/// The title that a person gave, not the one that a program did.
-fn title(text: &str) -> String {
-    const OF_PROGRAMS: [&str; 6] = [
-        "powerpoint presentation",
-        "presentación de powerpoint",
-        "slide 1",
-        "diapositiva 1",
-        "document",
-        "documento",
-    ];
-    let title = one_line(text);
-    let title = title.strip_prefix("Microsoft Word - ").unwrap_or(&title);
-    if OF_PROGRAMS.contains(&title.to_lowercase().as_str()) { String::new() } else { title.to_owned() }
-}
-
-/// W3C dates: a moment, or a day.
-fn date(text: &str) -> Option<DateTime<Utc>> {
-    let text = text.trim();
-    let moment = DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc());
-    moment.or_else(|| Some(text.get(..10)?.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc()))
 }
 
 /// A target is relative to the folder of the part that names it, unless it starts at the root.
@@ -181,11 +149,5 @@ mod tests {
         let metadata = package.properties().unwrap();
         assert_eq!((metadata.title.as_str(), metadata.author.as_str()), ("Acta 41", "Lorena"));
         assert_eq!(metadata.date.unwrap().to_rfc3339(), "2026-01-02T00:00:00+00:00");
-    }
-
-    #[test]
-    fn drops_titles_that_nobody_gave() {
-        assert_eq!(title("PowerPoint Presentation"), "");
-        assert_eq!(title("Microsoft Word - Informe"), "Informe");
     }
 }

@@ -14,7 +14,8 @@ use pdfium_render::prelude::{
 
 use super::{
     Error, Extracted, ExtractedMetadata, Limits,
-    blocks::{Blocks, one_line, too_much_text},
+    blocks::{Blocks, one_line},
+    title,
 };
 use line::{Line, lines};
 
@@ -34,9 +35,7 @@ pub(super) fn read(bytes: &[u8], library: &Path, limits: &Limits) -> Result<Extr
         return Err(Error::Damaged("its end is missing".to_owned()));
     }
     let count = u32::try_from(document.pages().len()).unwrap_or_default();
-    if count > limits.pages {
-        return Err(Error::TooLarge { what: "pages".to_owned(), limit: u64::from(limits.pages) });
-    }
+    Error::if_over("pages", count, limits.pages)?;
     let mut pages = pages(&document, limits)?;
     if !says_something(&pages) {
         return Err(if has_images(&document) { Error::ScanWithoutText } else { Error::NoText });
@@ -82,13 +81,13 @@ fn linear_length(dictionary: &[u8]) -> Option<u64> {
 
 fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
     let mut pages = Vec::new();
-    let mut left = limits.text_bytes;
+    let mut bytes = 0;
     for (page, number) in document.pages().iter().zip(1..) {
         let damaged = |error: PdfiumError| Error::Damaged(format!("page {number}: {error}"));
         let text = page.text().map_err(damaged)?;
         let lines = lines(&text);
-        let bytes: usize = lines.iter().map(Line::len).sum();
-        left = left.checked_sub(bytes).ok_or_else(|| too_much_text(limits.text_bytes))?;
+        bytes += lines.iter().map(Line::len).sum::<usize>();
+        Error::if_over("bytes of text", bytes, limits.text_bytes)?;
         pages.push(Page { number, height: page.height().value, lines });
     }
     // The iterator stops at the first page that cannot be loaded.
@@ -115,7 +114,7 @@ fn metadata(document: &PdfDocument, pages: u32) -> ExtractedMetadata {
     let date =
         [Tag::ModificationDate, Tag::CreationDate].into_iter().find_map(|kind| date::parse(&tag(kind)));
     ExtractedMetadata {
-        title: title(&tag(Tag::Title)),
+        title: title::given(&tag(Tag::Title)),
         author: tag(Tag::Author),
         date,
         pages,
@@ -123,30 +122,9 @@ fn metadata(document: &PdfDocument, pages: u32) -> ExtractedMetadata {
     }
 }
 
-/// Programs put their own name and the file's into the title; only what a person wrote is one.
-fn title(raw: &str) -> String {
-    let title =
-        raw.strip_prefix("Microsoft Word - ").or(raw.strip_prefix("Microsoft PowerPoint - ")).unwrap_or(raw);
-    let is_filename = title.rsplit_once('.').is_some_and(|(_, extension)| {
-        ["doc", "docx", "dwg", "xls", "xlsx", "ppt", "pptx", "pdf", "rtf", "odt", "indd"]
-            .contains(&extension.to_lowercase().as_str())
-    });
-    let says_nothing =
-        ["untitled", "(anonymous)", "anonymous", "unspecified"].contains(&title.to_lowercase().as_str());
-    if is_filename || says_nothing { String::new() } else { title.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn titles() {
-        assert_eq!(title("Microsoft Word - Memoria de cálculo"), "Memoria de cálculo");
-        assert_eq!(title("Microsoft Word - memoria.docx"), "");
-        assert_eq!(title("untitled"), "");
-        assert_eq!(title("Pliego v2.1"), "Pliego v2.1");
-    }
 
     #[test]
     fn the_end_of_the_file() {

@@ -2,12 +2,13 @@
 
 mod slide;
 
+use schemas::text::one_line;
+
 use super::{
     BlockKind, Error, Extracted, Limits,
     blocks::Blocks,
     opc::{Package, Relationship},
-    table::one_line,
-    xml::{self, Node, Xml},
+    xml::{self, Xml},
 };
 use slide::{Content, Place, Shape};
 
@@ -54,24 +55,15 @@ fn slides(package: &mut Package<'_>, main: &str, limits: &Limits) -> Result<Vec<
     let links = package.relationships(main)?;
     let text = package.part(main)?.unwrap_or_default();
     let mut slides = Vec::new();
-    let mut reader = Xml::new(&text, limits);
-    loop {
-        match reader.next()? {
-            Node::Open(element) if xml::name(&element) == "sldId" => {
-                let id = xml::relationship(&element).unwrap_or_default();
-                let link = links.iter().find(|link| link.id == id);
-                slides.push(link.map(|link| link.target.clone()).unwrap_or_default());
-                if slides.len() > limits.pages as usize {
-                    return Err(Error::TooLarge {
-                        what: "slides".to_owned(),
-                        limit: u64::from(limits.pages),
-                    });
-                }
-            }
-            Node::End => return Ok(slides),
-            _ => {}
+    Xml::new(&text, limits).each(|element, _| {
+        if xml::name(element) == "sldId" {
+            let id = xml::relationship(element).unwrap_or_default();
+            let link = links.iter().find(|link| link.id == id);
+            slides.push(link.map(|link| link.target.clone()).unwrap_or_default());
         }
-    }
+        Error::if_over("slides", slides.len(), limits.pages as usize)
+    })?;
+    Ok(slides)
 }
 
 /// The title first, wherever it was drawn; the rest in the order in which it was made.

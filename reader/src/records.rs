@@ -12,13 +12,13 @@ use std::io::BufRead;
 
 use schemas::messages::reading;
 
-use super::{Limits, Record, RecordError, encoding::Utf8};
+use super::{Limits, Record, RecordError, encoding};
 pub use detect::is_records;
 use elements::{Element, elements};
 
 /// The records of a file, in order.
 pub fn read(reader: impl BufRead, limits: &Limits) -> impl Iterator<Item = Result<Record, RecordError>> {
-    elements(Utf8::new(reader), limits.record_bytes).map(|element| {
+    elements(encoding::utf8(reader), limits.record_bytes).map(|element| {
         let Element { place, json } =
             element.map_err(|error| RecordError { index: error.place, reason: error.reason() })?;
         serde_json::from_slice(&json)

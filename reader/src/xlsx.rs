@@ -46,15 +46,8 @@ fn sheets(bytes: &[u8], metadata: ExtractedMetadata, limits: &Limits) -> Result<
         }
         rows.finish()?;
     }
-    Ok(finish(blocks, metadata))
-}
-
-/// The name of a sheet, such as `Sheet1`, is no title of the workbook.
-pub fn finish(blocks: Blocks, metadata: ExtractedMetadata) -> Extracted {
-    let title = metadata.title.clone();
-    let mut extracted = blocks.finish(metadata);
-    extracted.metadata.title = title;
-    extracted
+    // The name of a sheet, such as `Sheet1`, is no title of the workbook.
+    Ok(blocks.finish_without_title(metadata))
 }
 
 /// The sheets that a reader of the workbook sees.

@@ -1,10 +1,9 @@
-//! XML from strangers, one node at a time: no recursion, no entities of their own, bounded depth.
+//! XML, one node at a time: no recursion, no entities of their own, bounded depth.
 //!
 //! Elements are told apart by their local names alone: producers choose their own prefixes.
 
 use std::borrow::Cow;
 
-use encoding_rs::{UTF_16BE, UTF_16LE};
 use quick_xml::{
     Reader,
     escape::{resolve_predefined_entity, unescape},
@@ -18,6 +17,8 @@ pub struct Xml<'a> {
     reader: Reader<&'a [u8]>,
     depth: usize,
     limit: usize,
+    /// Of each open AlternateContent: whether one of its versions was read.
+    alternatives: Vec<bool>,
 }
 
 pub enum Node<'a> {
@@ -34,12 +35,7 @@ impl<'a> Xml<'a> {
         let config = reader.config_mut();
         config.expand_empty_elements = true;
         config.allow_dangling_amp = true;
-        Self { reader, depth: 0, limit: limits.depth }
-    }
-
-    /// Elements that are open now.
-    pub fn depth(&self) -> usize {
-        self.depth
+        Self { reader, depth: 0, limit: limits.depth, alternatives: Vec::new() }
     }
 
     pub fn next(&mut self) -> Result<Node<'a>, Error> {
@@ -47,13 +43,24 @@ impl<'a> Xml<'a> {
             match self.reader.read_event().map_err(damaged)? {
                 Event::Start(element) => {
                     self.depth += 1;
-                    if self.depth > self.limit {
-                        return Err(Error::TooLarge { what: "nesting".to_owned(), limit: self.limit as u64 });
+                    Error::if_over("nesting", self.depth, self.limit)?;
+                    match (name(&element), self.alternatives.last_mut()) {
+                        ("AlternateContent", _) => self.alternatives.push(false),
+                        // The same thing for newer and for older programs: one of them is enough.
+                        ("Choice" | "Fallback", Some(true)) => {
+                            self.skip()?;
+                            continue;
+                        }
+                        ("Choice" | "Fallback", Some(read)) => *read = true,
+                        _ => {}
                     }
                     return Ok(Node::Open(element));
                 }
                 Event::End(element) => {
                     self.depth = self.depth.saturating_sub(1);
+                    if closed_name(&element) == "AlternateContent" {
+                        self.alternatives.pop();
+                    }
                     return Ok(Node::Close(element));
                 }
                 Event::Text(text) => return Ok(Node::Text(text.xml_content().map_err(damaged)?)),
@@ -79,11 +86,7 @@ impl<'a> Xml<'a> {
 
     /// Passes over the element that was opened last, with everything in it.
     pub fn skip(&mut self) -> Result<(), Error> {
-        let outside = self.depth.saturating_sub(1);
-        while self.depth > outside {
-            self.next()?;
-        }
-        Ok(())
+        self.each(|_, _| Ok(()))
     }
 
     /// The text in the element that was opened last.
@@ -97,15 +100,21 @@ impl<'a> Xml<'a> {
         }
         Ok(all)
     }
-}
 
-/// The text of a part: UTF-8, or UTF-16 as a few old producers write it.
-pub fn decode(bytes: Vec<u8>) -> String {
-    match bytes[..] {
-        [0xFF, 0xFE, ..] => UTF_16LE.decode(&bytes).0.into_owned(),
-        [0xFE, 0xFF, ..] => UTF_16BE.decode(&bytes).0.into_owned(),
-        _ => String::from_utf8(bytes)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    /// Hands over every element inside the one that was opened last, or of the whole part when none is open.
+    pub fn each(
+        &mut self,
+        mut take: impl FnMut(&BytesStart<'a>, &mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (outside, whole) = (self.depth.saturating_sub(1), self.depth == 0);
+        while whole || self.depth > outside {
+            match self.next()? {
+                Node::Open(element) => take(&element, self)?,
+                Node::End => break,
+                Node::Close(_) | Node::Text(_) => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -121,6 +130,11 @@ pub fn closed_name<'e>(element: &'e BytesEnd<'_>) -> &'e str {
 /// The value of an attribute, by its name without prefix.
 pub fn attribute(element: &BytesStart<'_>, wanted: &str) -> Option<String> {
     find(element, |name| name.local_name().into_inner() == wanted.as_bytes())
+}
+
+/// The value of `val`, empty when there is none: Word keeps most things there.
+pub fn value(element: &BytesStart<'_>) -> String {
+    attribute(element, "val").unwrap_or_default()
 }
 
 /// The relationship that an element refers to: an `id` with a prefix, because one without is something else.
@@ -146,45 +160,4 @@ fn damaged(error: impl std::fmt::Display) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn all_text(xml: &str) -> Result<String, Error> {
-        let mut reader = Xml::new(xml, &Limits::default());
-        let mut text = String::new();
-        loop {
-            match reader.next()? {
-                Node::Text(piece) => text.push_str(&piece),
-                Node::End => return Ok(text),
-                _ => {}
-            }
-        }
-    }
-
-    #[test]
-    fn reads_text_and_references() {
-        assert_eq!(
-            all_text("<a>uno &amp; dos&#241; <b/><![CDATA[<tres>]]></a>").unwrap(),
-            "uno & dosñ <tres>"
-        );
-    }
-
-    #[test]
-    fn expands_no_entity_of_the_file() {
-        let bomb = r#"<!DOCTYPE a [<!ENTITY b "boom"><!ENTITY c "&b;&b;&b;">]><a>&c;.</a>"#;
-        assert_eq!(all_text(bomb).unwrap(), ".");
-    }
-
-    #[test]
-    fn bounds_depth() {
-        let deep = "<a>".repeat(1_000_000);
-        assert_eq!(all_text(&deep), Err(Error::TooLarge { what: "nesting".to_owned(), limit: 200 }));
-    }
-
-    #[test]
-    fn tells_what_is_cut_off_or_wrong() {
-        for wrong in ["<a><b>text", "<a></b>", "<a", "<a>text</a", "<a><!-- </a>"] {
-            assert!(matches!(all_text(wrong), Err(Error::Damaged(_))), "{wrong}");
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::{
     Error, Limits,
-    xml::{self, Node, Xml, attribute},
+    xml::{self, Xml, attribute},
 };
 
 const LEVELS: usize = 9;
@@ -40,24 +40,20 @@ struct Instance {
 impl Numbering {
     pub fn read(part: &str, limits: &Limits) -> Result<Self, Error> {
         let mut numbering = Self::default();
-        let mut reader = Xml::new(part, limits);
-        loop {
-            match reader.next()? {
-                Node::Open(element) => match xml::name(&element) {
-                    "abstractNum" => {
-                        let id = attribute(&element, "abstractNumId").unwrap_or_default();
-                        numbering.lists.insert(id, read_list(&mut reader)?);
-                    }
-                    "num" => {
-                        let id = attribute(&element, "numId").unwrap_or_default();
-                        numbering.instances.insert(id, read_instance(&mut reader)?);
-                    }
-                    _ => {}
-                },
-                Node::End => return Ok(numbering),
+        Xml::new(part, limits).each(|element, reader| {
+            let id = |name| attribute(element, name).unwrap_or_default();
+            match xml::name(element) {
+                "abstractNum" => {
+                    numbering.lists.insert(id("abstractNumId"), read_list(reader)?);
+                }
+                "num" => {
+                    numbering.instances.insert(id("numId"), read_instance(reader)?);
+                }
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
+        Ok(numbering)
     }
 
     /// The level on which a list keeps the paragraphs of a style.
@@ -130,31 +126,16 @@ fn number(format: &str, number: u32) -> String {
 }
 
 fn roman(number: u32) -> String {
-    const SIGNS: [(u32, &str); 13] = [
-        (1000, "M"),
-        (900, "CM"),
-        (500, "D"),
-        (400, "CD"),
-        (100, "C"),
-        (90, "XC"),
-        (50, "L"),
-        (40, "XL"),
-        (10, "X"),
-        (9, "IX"),
-        (5, "V"),
-        (4, "IV"),
-        (1, "I"),
-    ];
+    const VALUES: [u32; 13] = [1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1];
+    const SIGNS: [&str; 13] = ["M", "CM", "D", "CD", "C", "XC", "L", "XL", "X", "IX", "V", "IV", "I"];
     if !(1..4000).contains(&number) {
         return number.to_string();
     }
     let mut rest = number;
     let mut text = String::new();
-    for (value, sign) in SIGNS {
-        while rest >= value {
-            text.push_str(sign);
-            rest -= value;
-        }
+    for (value, sign) in VALUES.into_iter().zip(SIGNS) {
+        text.push_str(&sign.repeat((rest / value) as usize));
+        rest %= value;
     }
     text
 }
@@ -162,44 +143,42 @@ fn roman(number: u32) -> String {
 fn read_list(reader: &mut Xml<'_>) -> Result<List, Error> {
     let mut list = List::default();
     let mut at = None;
-    let outside = reader.depth() - 1;
-    while reader.depth() > outside {
-        let Node::Open(element) = reader.next()? else { continue };
-        if xml::name(&element) == "lvl" {
-            at = level_number(&element);
-            continue;
+    reader.each(|element, _| {
+        if xml::name(element) == "lvl" {
+            at = level_number(element);
+            return Ok(());
         }
-        let Some(level) = at.and_then(|at| list.get_mut(at)) else { continue };
-        let value = || attribute(&element, "val").unwrap_or_default();
-        match xml::name(&element) {
+        let Some(level) = at.and_then(|at| list.get_mut(at)) else { return Ok(()) };
+        let value = || xml::value(element);
+        match xml::name(element) {
             "start" => level.start = value().parse().ok(),
             "numFmt" => level.format = value(),
             "lvlText" => level.text = value(),
             "pStyle" => level.style = value(),
             _ => {}
         }
-    }
+        Ok(())
+    })?;
     Ok(list)
 }
 
 fn read_instance(reader: &mut Xml<'_>) -> Result<Instance, Error> {
     let mut instance = Instance::default();
     let mut at = None;
-    let outside = reader.depth() - 1;
-    while reader.depth() > outside {
-        let Node::Open(element) = reader.next()? else { continue };
-        match xml::name(&element) {
-            "abstractNumId" => instance.list = attribute(&element, "val").unwrap_or_default(),
-            "lvlOverride" => at = level_number(&element),
+    reader.each(|element, _| {
+        match xml::name(element) {
+            "abstractNumId" => instance.list = xml::value(element),
+            "lvlOverride" => at = level_number(element),
             "startOverride" => {
-                let number = attribute(&element, "val").and_then(|value| value.parse().ok());
+                let number = attribute(element, "val").and_then(|value| value.parse().ok());
                 if let (Some(level), Some(number)) = (at, number) {
                     instance.restarts.push((level, number));
                 }
             }
             _ => {}
         }
-    }
+        Ok(())
+    })?;
     Ok(instance)
 }
 
@@ -209,55 +188,4 @@ fn level_number(element: &quick_xml::events::BytesStart<'_>) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PART: &str = r#"<w:numbering>
-        <w:abstractNum w:abstractNumId="0">
-          <w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:pStyle w:val="Ttulo1"/><w:lvlText w:val="%1."/></w:lvl>
-          <w:lvl w:ilvl="1"><w:numFmt w:val="decimal"/><w:pStyle w:val="Ttulo2"/><w:lvlText w:val="%1.%2"/></w:lvl>
-          <w:lvl w:ilvl="2"><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="%3)"/></w:lvl>
-        </w:abstractNum>
-        <w:abstractNum w:abstractNumId="1"><w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/><w:lvlText w:val="·"/></w:lvl></w:abstractNum>
-        <w:num w:numId="5"><w:abstractNumId w:val="0"/></w:num>
-        <w:num w:numId="6"><w:abstractNumId w:val="1"/></w:num>
-        <w:num w:numId="7"><w:abstractNumId w:val="0"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="9"/></w:lvlOverride></w:num>
-        </w:numbering>"#;
-
-    #[test]
-    fn counts_like_word() {
-        let mut numbering = Numbering::read(PART, &Limits::default()).unwrap();
-        assert_eq!(numbering.level_of_style("5", "Ttulo2"), Some(1));
-        let labels: Vec<_> = [
-            ("5", 0),
-            ("5", 1),
-            ("5", 1),
-            ("5", 2),
-            ("5", 2),
-            ("5", 0),
-            ("5", 1),
-            ("7", 0),
-            ("6", 0),
-            ("x", 0),
-        ]
-        .into_iter()
-        .map(|(id, level)| numbering.next(id, level).unwrap_or_default())
-        .collect();
-        assert_eq!(labels, ["1.", "1.1", "1.2", "a)", "b)", "2.", "2.1", "9.", "", ""]);
-    }
-
-    #[test]
-    fn writes_numbers_in_every_format() {
-        assert_eq!(number("upperRoman", 1994), "MCMXCIV");
-        assert_eq!(number("lowerRoman", 0), "0");
-        assert_eq!(number("upperLetter", 28), "BB");
-        assert_eq!(number("lowerLetter", u32::MAX), u32::MAX.to_string());
-        assert_eq!(number("decimalZero", 7), "07");
-    }
-
-    #[test]
-    fn survives_levels_that_do_not_exist() {
-        let mut numbering = Numbering::read(PART, &Limits::default()).unwrap();
-        assert_eq!(numbering.next("5", usize::MAX), None);
-    }
-}
+mod tests;

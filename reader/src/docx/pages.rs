@@ -59,10 +59,7 @@ impl Pages {
 
     fn turn(&mut self) -> Result<(), Error> {
         self.any = true;
-        if self.now.page >= self.limit {
-            return Err(Error::TooLarge { what: "pages".to_owned(), limit: u64::from(self.limit) });
-        }
         self.now.page += 1;
-        Ok(())
+        Error::if_over("pages", self.now.page, self.limit)
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     super::{
         Block, BlockKind, Error,
-        xml::{self, Node, Xml, attribute, is_on},
+        xml::{self, Xml, is_on},
     },
     numbering::Numbering,
     styles::{Role, Styles},
@@ -80,16 +80,15 @@ impl Paragraph {
 impl Run {
     pub fn read(reader: &mut Xml<'_>) -> Result<Self, Error> {
         let mut run = Self::default();
-        let outside = reader.depth() - 1;
-        while reader.depth() > outside {
-            let Node::Open(element) = reader.next()? else { continue };
-            match xml::name(&element) {
-                "b" => run.bold = is_on(&element),
-                "vanish" => run.hidden = is_on(&element),
+        reader.each(|element, reader| {
+            match xml::name(element) {
+                "b" => run.bold = is_on(element),
+                "vanish" => run.hidden = is_on(element),
                 "rPrChange" => reader.skip()?,
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         Ok(run)
     }
 }
@@ -97,21 +96,20 @@ impl Run {
 impl Properties {
     pub fn read(reader: &mut Xml<'_>) -> Result<Self, Error> {
         let mut properties = Self::default();
-        let outside = reader.depth() - 1;
-        while reader.depth() > outside {
-            let Node::Open(element) = reader.next()? else { continue };
-            let value = || attribute(&element, "val").unwrap_or_default();
-            match xml::name(&element) {
+        reader.each(|element, reader| {
+            let value = || xml::value(element);
+            match xml::name(element) {
                 "pStyle" => properties.style = value(),
                 "outlineLvl" => properties.outline = value().parse().ok(),
                 "numId" => properties.numbering = Some(value()),
                 "ilvl" => properties.numbering_level = value().parse().ok(),
-                "pageBreakBefore" => properties.page_break_before = is_on(&element),
+                "pageBreakBefore" => properties.page_break_before = is_on(element),
                 // What it was before a tracked change, and the properties of other things.
                 "pPrChange" | "rPr" | "sectPr" | "numberingChange" => reader.skip()?,
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         Ok(properties)
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::super::{
     Error, Limits,
-    xml::{self, Node, Xml, attribute},
+    xml::{self, Xml, attribute},
 };
 
 /// A chain of styles that is longer goes in circles.
@@ -36,17 +36,14 @@ pub enum Role {
 impl Styles {
     pub fn read(part: &str, limits: &Limits) -> Result<Self, Error> {
         let mut styles = HashMap::new();
-        let mut reader = Xml::new(part, limits);
-        loop {
-            match reader.next()? {
-                Node::Open(element) if xml::name(&element) == "style" => {
-                    let id = attribute(&element, "styleId").unwrap_or_default();
-                    styles.insert(id, Style::read(&mut reader)?);
-                }
-                Node::End => return Ok(Self(styles)),
-                _ => {}
+        Xml::new(part, limits).each(|element, reader| {
+            if xml::name(element) == "style" {
+                let id = attribute(element, "styleId").unwrap_or_default();
+                styles.insert(id, Style::read(reader)?);
             }
-        }
+            Ok(())
+        })?;
+        Ok(Self(styles))
     }
 
     pub fn role(&self, id: &str) -> Role {
@@ -86,22 +83,21 @@ impl Styles {
 impl Style {
     fn read(reader: &mut Xml<'_>) -> Result<Self, Error> {
         let mut style = Self::default();
-        let outside = reader.depth() - 1;
-        while reader.depth() > outside {
-            let Node::Open(element) = reader.next()? else { continue };
-            let value = || attribute(&element, "val").unwrap_or_default();
-            match xml::name(&element) {
+        reader.each(|element, _| {
+            let value = || xml::value(element);
+            match xml::name(element) {
                 "name" => style.name = value(),
                 "basedOn" => style.based_on = value(),
                 "outlineLvl" => style.outline = value().parse().ok(),
                 "numId" => style.numbering = Some(value()),
                 "ilvl" => style.numbering_level = value().parse().ok(),
-                "tblStylePr" if attribute(&element, "type").as_deref() == Some("firstRow") => {
+                "tblStylePr" if attribute(element, "type").as_deref() == Some("firstRow") => {
                     style.has_first_row = true;
                 }
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         Ok(style)
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use schemas::text::one_line;
+
 use super::{
     super::{
         Block, BlockKind, Error,
-        table::{Cells, RowRole, one_line},
-        xml::{self, Node, Xml, attribute, is_on},
+        table::{Cells, RowRole},
+        xml::{self, Xml, attribute, is_on},
     },
     pages::Position,
     styles::Styles,
@@ -57,15 +59,12 @@ impl Table {
     }
 
     pub fn properties(&mut self, reader: &mut Xml<'_>) -> Result<(), Error> {
-        let outside = reader.depth() - 1;
-        while reader.depth() > outside {
-            let Node::Open(element) = reader.next()? else { continue };
-            match xml::name(&element) {
-                "tblStyle" => self.style = attribute(&element, "val").unwrap_or_default(),
+        reader.each(|element, reader| {
+            match xml::name(element) {
+                "tblStyle" => self.style = xml::value(element),
                 "tblLook" => {
-                    let bits =
-                        attribute(&element, "val").and_then(|bits| u32::from_str_radix(&bits, 16).ok());
-                    self.uses_first_row = match attribute(&element, "firstRow").as_deref() {
+                    let bits = attribute(element, "val").and_then(|bits| u32::from_str_radix(&bits, 16).ok());
+                    self.uses_first_row = match attribute(element, "firstRow").as_deref() {
                         Some(switch) => switch == "1" || switch == "true",
                         None => bits.unwrap_or(0) & 0x20 != 0,
                     };
@@ -73,7 +72,8 @@ impl Table {
                 "tblPrChange" => reader.skip()?,
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         Ok(())
     }
 
@@ -109,9 +109,7 @@ impl Table {
             let span = cell.span.max(1);
             widest = widest.max(span);
             column = column.saturating_add(span);
-            if column > most_columns {
-                return Err(Error::TooLarge { what: "columns".to_owned(), limit: most_columns as u64 });
-            }
+            Error::if_over("columns", column, most_columns)?;
         }
         // One cell is a title across the table, or a frame around ordinary text. Headings and tables are no values.
         let holds_more = row
@@ -178,17 +176,16 @@ impl Row {
     }
 
     pub fn properties(&mut self, reader: &mut Xml<'_>) -> Result<(), Error> {
-        let outside = reader.depth() - 1;
-        while reader.depth() > outside {
-            let Node::Open(element) = reader.next()? else { continue };
-            match xml::name(&element) {
-                "tblHeader" => self.header = is_on(&element),
+        reader.each(|element, reader| {
+            match xml::name(element) {
+                "tblHeader" => self.header = is_on(element),
                 "del" => self.deleted = true,
-                "gridBefore" => self.skipped_columns = number(attribute(&element, "val")),
+                "gridBefore" => self.skipped_columns = number(attribute(element, "val")),
                 "trPrChange" => reader.skip()?,
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         Ok(())
     }
 
@@ -203,23 +200,22 @@ impl Row {
 
 impl Cell {
     pub fn properties(&mut self, reader: &mut Xml<'_>) -> Result<(), Error> {
-        let outside = reader.depth() - 1;
-        while reader.depth() > outside {
-            let Node::Open(element) = reader.next()? else { continue };
-            match xml::name(&element) {
-                "gridSpan" => self.span = number(attribute(&element, "val")),
+        reader.each(|element, reader| {
+            match xml::name(element) {
+                "gridSpan" => self.span = number(attribute(element, "val")),
                 "vMerge" => {
-                    let begins = attribute(&element, "val").as_deref() == Some("restart");
+                    let begins = attribute(element, "val").as_deref() == Some("restart");
                     self.merge = if begins { Merge::Begins } else { Merge::GoesOn };
                 }
                 "shd" => {
-                    let fill = attribute(&element, "fill").unwrap_or_default().to_lowercase();
+                    let fill = attribute(element, "fill").unwrap_or_default().to_lowercase();
                     self.shaded = !matches!(fill.as_str(), "" | "auto" | "ffffff");
                 }
                 "tcPrChange" => reader.skip()?,
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         Ok(())
     }
 

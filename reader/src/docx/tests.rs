@@ -1,5 +1,5 @@
 use super::{
-    super::{Block, BlockKind, Limits, hostile, ole, zip::tests::pack},
+    super::{Block, BlockKind, Limits, mutations, ole, zip::tests::pack},
     *,
 };
 
@@ -72,7 +72,7 @@ fn table(properties: &str, rows: &[&[&str]]) -> String {
 
 #[test]
 fn reads_the_sample() {
-    let extracted = read(&hostile::sample("acta-reunion-de-obra-41.docx"), &Limits::default()).unwrap();
+    let extracted = read(&mutations::sample("acta-reunion-de-obra-41.docx"), &Limits::default()).unwrap();
     let metadata = &extracted.metadata;
     assert_eq!(metadata.title, "Acta de reunión de obra N.º 41");
     assert_eq!(metadata.author, "Lorena Pizarro");
@@ -254,7 +254,7 @@ fn refuses_what_it_cannot_read() {
     assert!(matches!(read(b"plain text", &limits), Err(Error::Damaged(_))));
     assert!(matches!(read(&pack(&[("a.txt", b"b")]), &limits), Err(Error::Damaged(_))));
 
-    let sample = hostile::sample("acta-reunion-de-obra-41.docx");
+    let sample = mutations::sample("acta-reunion-de-obra-41.docx");
     assert!(matches!(read(&sample[..sample.len() / 2], &limits), Err(Error::Damaged(_))));
     let cut = pack(&[("word/document.xml", b"<w:document><w:body><w:p><w:r><w:t>text</w:t>")]);
     assert!(matches!(read(&cut, &limits), Err(Error::Damaged(_))));
@@ -285,10 +285,10 @@ fn refuses_what_is_too_much() {
 
 #[test]
 fn survives_mutations() {
-    let sample = hostile::sample("acta-reunion-de-obra-41.docx");
-    hostile::survives(read, &sample, 200);
-    hostile::survives_garbage(read, &sample);
+    let sample = mutations::sample("acta-reunion-de-obra-41.docx");
+    mutations::survives(read, &sample, 200);
+    mutations::survives_garbage(read, &sample);
     let nested = table("", &[&[&table("", &[&["a", "b"]]), "c"]]);
     let rich = build(&[styled("Ttulo1", "uno"), nested, p("dos")].concat());
-    hostile::survives_inside(read, &rich, 500);
+    mutations::survives_inside(read, &rich, 500);
 }

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use quick_xml::events::BytesStart;
+use schemas::text::one_line;
 
 use super::{
     super::{
         Block, BlockKind, Error, Limits,
-        blocks::too_much_text,
-        table::one_line,
         xml::{self, Node, Xml, attribute},
     },
     numbering::Numbering,
@@ -38,8 +37,6 @@ pub struct Walker<'a> {
     paragraphs: Vec<Paragraph>,
     tables: Vec<Table>,
     cells: Vec<Cell>,
-    /// Of each open AlternateContent: whether one of its versions was read.
-    alternatives: Vec<bool>,
     /// Of each open content control: whether it shows nothing but its prompt.
     prompts: Vec<bool>,
     cell_count: usize,
@@ -71,7 +68,6 @@ impl<'a> Walker<'a> {
             paragraphs: Vec::new(),
             tables: Vec::new(),
             cells: Vec::new(),
-            alternatives: Vec::new(),
             prompts: Vec::new(),
             cell_count: 0,
             gathered: 0,
@@ -183,13 +179,6 @@ impl<'a> Walker<'a> {
                 }
             }
             "txbxContent" => self.containers.push(Container::default()),
-            "AlternateContent" => self.alternatives.push(false),
-            // The same thing for newer and for older programs: one of them is enough.
-            "Choice" | "Fallback" => match self.alternatives.last_mut() {
-                Some(read @ false) => *read = true,
-                Some(true) => reader.skip()?,
-                None => {}
-            },
             "sdt" => self.prompts.push(false),
             "showingPlcHdr" => {
                 if let Some(prompt) = self.prompts.last_mut() {
@@ -228,9 +217,6 @@ impl<'a> Walker<'a> {
                         None => self.deliver(container.blocks)?,
                     }
                 }
-            }
-            "AlternateContent" => {
-                self.alternatives.pop();
             }
             "sdt" => {
                 self.prompts.pop();
@@ -271,14 +257,10 @@ impl<'a> Walker<'a> {
 
     fn open_cell(&mut self) -> Result<(), Error> {
         self.cell_count += 1;
-        if self.cell_count > self.limits.cells {
-            return Err(Error::TooLarge { what: "cells".to_owned(), limit: self.limits.cells as u64 });
-        }
+        Error::if_over("cells", self.cell_count, self.limits.cells)?;
         let most_columns = self.limits.columns;
         if let Some(row) = self.row() {
-            if row.len() >= most_columns {
-                return Err(Error::TooLarge { what: "columns".to_owned(), limit: most_columns as u64 });
-            }
+            Error::if_over("columns", row.len() + 1, most_columns)?;
             let begins = row.begins;
             self.pages.go_to(begins);
         }
@@ -316,9 +298,7 @@ impl<'a> Walker<'a> {
     fn deliver(&mut self, blocks: Vec<Block>) -> Result<(), Error> {
         self.gathered += blocks.iter().map(|block| block.text.len()).sum::<usize>();
         // Text in nested tables is gathered once a level; the exact count is made of what comes out.
-        if self.gathered > self.limits.text_bytes.saturating_mul(4) {
-            return Err(too_much_text(self.limits.text_bytes));
-        }
+        Error::if_over("bytes of text", self.gathered / 4, self.limits.text_bytes)?;
         if let Some(container) = self.containers.last_mut() {
             container.blocks.extend(blocks);
         }

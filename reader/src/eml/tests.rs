@@ -1,4 +1,4 @@
-use super::{super::hostile, *};
+use super::{super::mutations, *};
 
 fn texts(mail: &str) -> Vec<String> {
     let extracted = read(mail.replace('\n', "\r\n").as_bytes(), &Limits::default()).unwrap();
@@ -10,7 +10,7 @@ const HEADER: &str = "From: =?utf-8?q?Tom=C3=A1s?= <t@x.example>\nTo: a@x.exampl
 
 #[test]
 fn reads_the_sample() {
-    let extracted = read(&hostile::sample("oferta-ascensores.eml"), &Limits::default()).unwrap();
+    let extracted = read(&mutations::sample("oferta-ascensores.eml"), &Limits::default()).unwrap();
     let metadata = &extracted.metadata;
     assert_eq!(metadata.title, "Torre Norte - Oferta de Elevar para los ascensores y programa de montaje");
     assert_eq!(metadata.author, "Natalia Bravo <natalia.bravo@andamar.example>");
@@ -106,7 +106,7 @@ fn refuses_what_it_cannot_read() {
         assert!(matches!(read(wrong, &limits), Err(Error::Damaged(_))), "{wrong:?}");
     }
     let few = Limits { attachment_bytes: 10, ..Limits::default() };
-    let sample = hostile::sample("oferta-ascensores.eml");
+    let sample = mutations::sample("oferta-ascensores.eml");
     assert!(matches!(read(&sample, &few), Err(Error::TooLarge { limit: 10, .. })));
 }
 
@@ -127,9 +127,9 @@ fn mails_within_mails_without_end() {
 
 #[test]
 fn survives_mutations() {
-    let sample = hostile::sample("oferta-ascensores.eml");
-    hostile::survives_garbage(read, &sample);
+    let sample = mutations::sample("oferta-ascensores.eml");
+    mutations::survives_garbage(read, &sample);
     for seed in 0..500 {
-        let _ = read(&hostile::mutate(&sample, seed), &Limits::default());
+        let _ = read(&mutations::mutate(&sample, seed), &Limits::default());
     }
 }

@@ -26,9 +26,7 @@ pub(super) fn check(text: &str, limits: &Limits) -> Result<(), Error> {
         } else {
             depth += 1;
         }
-        if depth > limit {
-            return Err(Error::TooLarge { what: "nesting of elements".to_owned(), limit: limit as u64 });
-        }
+        Error::if_over("nesting of elements", depth, limit)?;
     }
     Ok(())
 }

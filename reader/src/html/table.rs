@@ -1,5 +1,6 @@
 //! Tables of data: a row keeps its headers.
 
+use ego_tree::iter::Edge;
 use scraper::{ElementRef, Node};
 
 use super::{
@@ -8,30 +9,23 @@ use super::{
         blocks::one_line,
         table::{Cells, RowRole, Table},
     },
-    is_dropped,
+    is_dropped, pass_over,
 };
 
 /// The rows of a table of data; none for a table that only lays out the page.
 pub(super) fn rows(table: ElementRef, limits: &Limits) -> Result<Option<Vec<String>>, Error> {
     let mut rows: Vec<Row> = Vec::new();
-    let mut skipped_until = None;
     let mut cells = 0;
-    for edge in table.traverse() {
+    let mut edges = table.traverse();
+    while let Some(edge) = edges.next() {
         match edge {
-            _ if skipped_until.is_some() => {
-                if let ego_tree::iter::Edge::Close(node) = edge
-                    && skipped_until == Some(node.id())
-                {
-                    skipped_until = None;
-                }
-            }
-            ego_tree::iter::Edge::Open(node) => match node.value() {
+            Edge::Open(node) => match node.value() {
                 Node::Text(text) => {
                     if let Some(cell) = rows.last_mut().and_then(|row| row.cells.last_mut()) {
                         cell.push_str(text);
                     }
                 }
-                Node::Element(element) if is_dropped(element) => skipped_until = Some(node.id()),
+                Node::Element(element) if is_dropped(element) => pass_over(&mut edges, node.id()),
                 Node::Element(element) => match element.name() {
                     "table" if node.id() != table.id() => return Ok(None),
                     "tr" => rows.push(Row::default()),
@@ -40,10 +34,8 @@ pub(super) fn rows(table: ElementRef, limits: &Limits) -> Result<Option<Vec<Stri
                         row.cells.push(String::new());
                         row.heads += usize::from(name == "th");
                         cells += 1;
-                        if row.cells.len() > limits.columns || cells > limits.cells {
-                            let limit = limits.cells as u64;
-                            return Err(Error::TooLarge { what: "cells of a table".to_owned(), limit });
-                        }
+                        Error::if_over("columns", row.cells.len(), limits.columns)?;
+                        Error::if_over("cells", cells, limits.cells)?;
                     }
                     // Whatever stands on a line of its own inside a cell is set apart by a space.
                     _ => {
@@ -54,7 +46,7 @@ pub(super) fn rows(table: ElementRef, limits: &Limits) -> Result<Option<Vec<Stri
                 },
                 _ => {}
             },
-            ego_tree::iter::Edge::Close(_) => {}
+            Edge::Close(_) => {}
         }
     }
     let widest = rows.iter().map(|row| row.cells.len()).max().unwrap_or_default();

@@ -51,7 +51,7 @@ fn layout_tables_are_text_and_unmarked_headers_are_seen() {
 }
 
 #[test]
-fn hostile_markup_ends_soon() {
+fn endless_markup_ends_soon() {
     assert!(matches!(
         read("<div>".repeat(100_000).as_bytes(), &Limits::default()),
         Err(Error::TooLarge { .. })

@@ -84,7 +84,7 @@ impl Properties {
             let value = entry[8..].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
             fixed.insert(number, value);
         }
-        let encoding = fixed.get(&tag::CODEPAGE).and_then(|codepage| encoding_of(*codepage as u32));
+        let encoding = fixed.get(&tag::CODEPAGE).and_then(|number| codepage::to_encoding(*number as u16));
         Ok(Self { storage: storage.to_owned(), fixed, encoding })
     }
 
@@ -157,20 +157,4 @@ pub fn extract_message(container: &mut Container<'_>, root: &str) -> Result<Vec<
 
 fn without_end(text: &str) -> String {
     text.trim_end_matches('\0').to_owned()
-}
-
-/// The encoding of a Windows codepage; none for one that is better guessed.
-fn encoding_of(codepage: u32) -> Option<&'static Encoding> {
-    let label = match codepage {
-        1250..=1258 => format!("windows-{codepage}"),
-        20127 | 28591 => "windows-1252".to_owned(),
-        28592..=28606 => format!("iso-8859-{}", codepage - 28590),
-        65001 => "utf-8".to_owned(),
-        932 => "shift_jis".to_owned(),
-        936 => "gbk".to_owned(),
-        949 => "euc-kr".to_owned(),
-        950 => "big5".to_owned(),
-        _ => return None,
-    };
-    Encoding::for_label(label.as_bytes())
 }

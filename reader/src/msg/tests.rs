@@ -1,5 +1,5 @@
 use super::{
-    super::{hostile, ole::tests::build},
+    super::{mutations, ole::tests::build},
     *,
 };
 
@@ -111,6 +111,6 @@ fn refuses_what_it_cannot_read() {
 #[test]
 fn survives_mutations() {
     let rich = rich();
-    hostile::survives(read, &rich, 500);
-    hostile::survives_garbage(read, &rich);
+    mutations::survives(read, &rich, 500);
+    mutations::survives_garbage(read, &rich);
 }

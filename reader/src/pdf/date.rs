@@ -1,18 +1,15 @@
 //! Dates as PDF writes them: D:20260301120000+01'00', of which all after the year may be missing.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 pub(super) fn parse(text: &str) -> Option<DateTime<Utc>> {
+    /// The first moment of a year, without it.
+    const MISSING: &str = "00000101000000";
     let text = text.strip_prefix("D:").unwrap_or(text);
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (stamp, zone) = text.split_at(digits);
-    let part = |from: usize, to: usize, missing: u32| match stamp.get(from..to) {
-        Some(part) => part.parse().ok(),
-        None => Some(missing),
-    };
-    let year = stamp.get(..4)?.parse().ok()?;
-    let date = NaiveDate::from_ymd_opt(year, part(4, 6, 1)?, part(6, 8, 1)?)?;
-    let time = date.and_hms_opt(part(8, 10, 0)?, part(10, 12, 0)?, part(12, 14, 0)?)?;
+    let (stamp, zone) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let whole =
+        (4..=MISSING.len()).contains(&stamp.len()).then(|| format!("{stamp}{}", &MISSING[stamp.len()..]))?;
+    let time = NaiveDateTime::parse_from_str(&whole, "%Y%m%d%H%M%S").ok()?;
     time.checked_sub_signed(offset(zone)).map(|time| time.and_utc())
 }
 

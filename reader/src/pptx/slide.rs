@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use quick_xml::events::BytesStart;
+use schemas::text::one_line;
 
 use super::super::{
     Error, Limits,
-    blocks::too_much_text,
-    table::{Cells, RowRole, Table, one_line},
+    table::{Cells, RowRole, Table},
     xml::{self, Node, Xml, attribute},
 };
 
@@ -60,7 +60,6 @@ pub fn read(part: &str, limits: &Limits, cells: &mut usize) -> Result<Vec<Shape>
         paragraph: String::new(),
         table: None,
         gathered: 0,
-        alternatives: Vec::new(),
     };
     let mut reader = Xml::new(part, limits);
     loop {
@@ -85,8 +84,6 @@ struct Slide<'a> {
     table: Option<OpenTable>,
     /// Bytes of the tables' text, headers and merged cells as often as they repeat.
     gathered: usize,
-    /// Of each open AlternateContent: whether one of its versions was read.
-    alternatives: Vec<bool>,
 }
 
 #[derive(Default)]
@@ -129,12 +126,6 @@ impl Slide<'_> {
                 }
             }
             "tc" => self.open_cell(element)?,
-            "AlternateContent" => self.alternatives.push(false),
-            "Choice" | "Fallback" => match self.alternatives.last_mut() {
-                Some(read @ false) => *read = true,
-                Some(true) => reader.skip()?,
-                None => {}
-            },
             _ => {}
         }
         Ok(())
@@ -163,9 +154,7 @@ impl Slide<'_> {
             "tr" => {
                 if let Some(line) = self.table.as_mut().and_then(OpenTable::close_row) {
                     self.gathered += line.len();
-                    if self.gathered > self.limits.text_bytes {
-                        return Err(too_much_text(self.limits.text_bytes));
-                    }
+                    Error::if_over("bytes of text", self.gathered, self.limits.text_bytes)?;
                     self.shape.contents.push(Content::Row(line));
                 }
             }
@@ -175,9 +164,6 @@ impl Slide<'_> {
                 }
             }
             "sp" | "graphicFrame" => self.next_shape(),
-            "AlternateContent" => {
-                self.alternatives.pop();
-            }
             _ => {}
         }
         Ok(())
@@ -192,13 +178,9 @@ impl Slide<'_> {
 
     fn open_cell(&mut self, element: &BytesStart<'_>) -> Result<(), Error> {
         *self.cells += 1;
-        if *self.cells > self.limits.cells {
-            return Err(Error::TooLarge { what: "cells".to_owned(), limit: self.limits.cells as u64 });
-        }
+        Error::if_over("cells", *self.cells, self.limits.cells)?;
         let Some(table) = &mut self.table else { return Ok(()) };
-        if table.column >= self.limits.columns {
-            return Err(Error::TooLarge { what: "columns".to_owned(), limit: self.limits.columns as u64 });
-        }
+        Error::if_over("columns", table.column + 1, self.limits.columns)?;
         let is_on = |name| attribute(element, name).is_some_and(|on| on == "1" || on == "true");
         table.cell = Some(OpenCell {
             text: String::new(),

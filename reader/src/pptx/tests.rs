@@ -1,5 +1,5 @@
 use super::{
-    super::{Block, hostile, ole, zip::tests::pack},
+    super::{Block, mutations, ole, zip::tests::pack},
     *,
 };
 
@@ -45,7 +45,7 @@ fn build(slides: &[String], order: &[usize]) -> Vec<u8> {
 #[test]
 fn reads_the_sample() {
     let extracted =
-        read(&hostile::sample("safety-briefing-work-at-height.pptx"), &Limits::default()).unwrap();
+        read(&mutations::sample("safety-briefing-work-at-height.pptx"), &Limits::default()).unwrap();
     assert_eq!(extracted.metadata.pages, 6);
     assert_eq!(extracted.metadata.title, "Safety briefing: work at height");
     assert_eq!(extracted.metadata.author, "Constructora Andamar");
@@ -121,7 +121,7 @@ fn refuses_what_it_cannot_read() {
     assert_eq!(read(&encrypted, &limits), Err(Error::PasswordProtected));
     assert!(matches!(read(&build(&[], &[3]), &limits), Err(Error::Damaged(_))));
     assert!(matches!(read(&pack(&[("a", b"b")]), &limits), Err(Error::Damaged(_))));
-    let sample = hostile::sample("safety-briefing-work-at-height.pptx");
+    let sample = mutations::sample("safety-briefing-work-at-height.pptx");
     assert!(matches!(read(&sample[..sample.len() - 100], &limits), Err(Error::Damaged(_))));
 
     // One slide shown many times is unpacked many times.
@@ -143,8 +143,8 @@ fn refuses_what_it_cannot_read() {
 
 #[test]
 fn survives_mutations() {
-    let sample = hostile::sample("safety-briefing-work-at-height.pptx");
-    hostile::survives(read, &sample, 300);
-    hostile::survives_inside(read, &sample, 300);
-    hostile::survives_garbage(read, &sample);
+    let sample = mutations::sample("safety-briefing-work-at-height.pptx");
+    mutations::survives(read, &sample, 300);
+    mutations::survives_inside(read, &sample, 300);
+    mutations::survives_garbage(read, &sample);
 }

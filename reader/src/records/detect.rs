@@ -1,5 +1,9 @@
 //! Tells a bulk import by how its first record begins.
 
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
 use super::super::encoding;
 
 /// Whether a file that begins like this holds Aconex records: its first object, alone or in a list, has a `DocumentId`.
@@ -7,56 +11,37 @@ pub fn is_records(first_bytes: &[u8]) -> bool {
     let decoded = encoding::utf16(first_bytes).map(|encoding| encoding.decode(first_bytes).0);
     let first_bytes = decoded.as_ref().map_or(first_bytes, |text| text.as_bytes());
     let json = first_bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first_bytes).trim_ascii_start();
-    let json = json.strip_prefix(b"[").unwrap_or(json).trim_ascii_start();
-    let Some(object) = json.strip_prefix(b"{") else { return false };
-    let names = outer_names(object);
-    let has = |wanted: &str| names.iter().any(|name| name.eq_ignore_ascii_case(wanted.as_bytes()));
-    has("DocumentId") || (has("metadata") && has("full_text"))
+    let json = json.strip_prefix(b"[").unwrap_or(json);
+    let mut names = Names::default();
+    // The bytes may end within the object: what names came before the error counts.
+    let _ = serde_json::Deserializer::from_slice(json).deserialize_map(&mut names);
+    names.document_id || (names.metadata && names.full_text)
 }
 
-/// The field names of an object, its opening brace taken off, as far as it is there.
-fn outer_names(object: &[u8]) -> Vec<&[u8]> {
-    let mut names = Vec::new();
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while at < object.len() {
-        match object[at] {
-            b'"' => {
-                let start = at + 1;
-                let Some(end) = string_end(object, start) else { return names };
-                at = end;
-                let is_name = object[end + 1..].trim_ascii_start().starts_with(b":");
-                if depth == 0 && is_name {
-                    names.push(&object[start..end]);
-                }
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 0 => return names,
-            b'}' | b']' => depth -= 1,
-            _ => {}
-        }
-        at += 1;
+/// Which names an object has, as far as it is there.
+#[derive(Default)]
+struct Names {
+    document_id: bool,
+    metadata: bool,
+    full_text: bool,
+}
+
+impl<'de> Visitor<'de> for &mut Names {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a record")
     }
-    names
-}
 
-/// Where the text that starts at `from` ends.
-fn string_end(json: &[u8], from: usize) -> Option<usize> {
-    let mut escaped = false;
-    json[from..]
-        .iter()
-        .position(|b| match b {
-            _ if escaped => {
-                escaped = false;
-                false
-            }
-            b'\\' => {
-                escaped = true;
-                false
-            }
-            other => *other == b'"',
-        })
-        .map(|end| from + end)
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        while let Some(name) = object.next_key::<String>()? {
+            self.document_id |= name.eq_ignore_ascii_case("DocumentId");
+            self.metadata |= name.eq_ignore_ascii_case("metadata");
+            self.full_text |= name.eq_ignore_ascii_case("full_text");
+            object.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -48,9 +48,7 @@ impl<'b> Rows<'b> {
 
     pub fn cell(&mut self, (row, column): (u32, u32), value: &Data) -> Result<(), Error> {
         *self.count += 1;
-        if *self.count > self.most_cells {
-            return Err(Error::TooLarge { what: "cells".to_owned(), limit: self.most_cells as u64 });
-        }
+        Error::if_over("cells", *self.count, self.most_cells)?;
         if row != self.now {
             self.end_row()?;
             self.now = row;

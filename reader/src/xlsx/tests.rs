@@ -1,5 +1,5 @@
 use super::{
-    super::{Block, BlockKind, hostile, ole, zip::tests::pack},
+    super::{Block, BlockKind, mutations, ole, zip::tests::pack},
     *,
 };
 
@@ -37,7 +37,7 @@ fn texts(sheet: &str) -> Vec<String> {
 
 #[test]
 fn reads_the_sample() {
-    let extracted = read(&hostile::sample("door-and-equipment-schedule.xlsx"), &Limits::default()).unwrap();
+    let extracted = read(&mutations::sample("door-and-equipment-schedule.xlsx"), &Limits::default()).unwrap();
     let has = |kind: BlockKind, text: &str| {
         let block = Block { kind, text: text.to_owned(), page: None };
         assert!(extracted.blocks.contains(&block), "{text}\n{:#?}", extracted.blocks);
@@ -97,7 +97,7 @@ fn refuses_what_it_cannot_read() {
     assert_eq!(read(&encrypted, &limits), Err(Error::PasswordProtected));
     assert!(matches!(read(b"a;b;c", &limits), Err(Error::Damaged(_))));
     assert!(matches!(read(&pack(&[("xl/other.xml", b"<a/>")]), &limits), Err(Error::Damaged(_))));
-    let sample = hostile::sample("door-and-equipment-schedule.xlsx");
+    let sample = mutations::sample("door-and-equipment-schedule.xlsx");
     assert!(matches!(read(&sample[..sample.len() / 2], &limits), Err(Error::Damaged(_))));
     // A text that is not in the list of texts.
     let lost = "<sheetData><row r=\"1\"><c r=\"A1\" t=\"s\"><v>99</v></c></row></sheetData>";
@@ -118,8 +118,8 @@ fn refuses_what_is_too_much() {
 
 #[test]
 fn survives_mutations() {
-    let sample = hostile::sample("door-and-equipment-schedule.xlsx");
-    hostile::survives(read, &sample, 300);
-    hostile::survives_inside(read, &sample, 500);
-    hostile::survives_garbage(read, &sample);
+    let sample = mutations::sample("door-and-equipment-schedule.xlsx");
+    mutations::survives(read, &sample, 300);
+    mutations::survives_inside(read, &sample, 500);
+    mutations::survives_garbage(read, &sample);
 }

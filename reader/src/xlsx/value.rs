@@ -3,7 +3,7 @@
 use calamine::{Data, ExcelDateTime};
 use chrono::{NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
-use super::super::table::one_line;
+use schemas::text::one_line;
 
 /// The last day that a spreadsheet knows, 31 December 9999.
 const LAST_DAY: f64 = 2_958_465.0;

@@ -9,9 +9,10 @@
 
 mod child;
 mod formats;
-mod hostile;
+mod limits;
 mod pdf;
 mod records;
+mod xls;
 
 use std::{
     path::{Path, PathBuf},

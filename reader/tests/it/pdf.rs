@@ -66,24 +66,6 @@ async fn running_headers_are_kept_once() {
 }
 
 #[tokio::test]
-async fn a_sentence_over_a_page_end_is_one_passage() {
-    let report = read("report.pdf", &fixture("report.pdf")).await.unwrap();
-    let words = |text: &str| text.split_whitespace().count();
-    let chunks = ingest_worker::chunk::chunk(&report, &words, &ingest_worker::chunk::ChunkOptions::default());
-    let of = |wanted: &str| chunks.iter().find(|chunk| chunk.text.contains(wanted)).unwrap();
-    let over = of("el resultado de cada una se recoge en el anexo.");
-    assert_eq!((over.page_first, over.page_last), (Some(2), Some(3)));
-    let after = of("punzonamiento");
-    assert_eq!((after.page_first, after.heading.as_str()), (Some(3), "Memoria de cálculo › 2 Acciones"));
-    assert_eq!(of("recubrimiento").heading, "Memoria de cálculo › 1 Alcance");
-    assert_eq!(of("The left column").language, analysis::Language::English);
-    for chunk in &chunks {
-        let last = chunk.page_last.unwrap() - chunk.page_first.unwrap();
-        assert!(last == 0 || chunk.text == over.text, "{chunk:?}");
-    }
-}
-
-#[tokio::test]
 async fn what_cannot_be_read_says_why() {
     for (name, error) in [
         ("password.pdf", Error::PasswordProtected),

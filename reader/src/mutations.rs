@@ -1,4 +1,4 @@
-//! Files as an enemy or a broken disk makes them, the same ones in every run.
+//! Damaged files for tests: the same mutations in every run.
 
 use std::io::Cursor;
 

@@ -1,0 +1,73 @@
+use super::{super::mutations, *};
+
+fn lines(text: impl AsRef<[u8]>) -> Vec<String> {
+    let extracted = read(text.as_ref(), &Limits::default()).unwrap();
+    extracted.blocks.into_iter().map(|block| block.text).collect()
+}
+
+#[test]
+fn finds_the_delimiter() {
+    for (text, expected) in [
+        ("a;b;c\n1,5;2,5;x\n3;4,25;y\n", "a: 1,5; b: 2,5; c: x"),
+        ("a,b,c\n1.5,2.5,x\n3,4.25,y\n", "a: 1.5; b: 2.5; c: x"),
+        ("a\tb\tc\n1,5\t2\tx; y\n", "a: 1,5; b: 2; c: x; y"),
+        ("a|b|c\n1|2|x\n", "a: 1; b: 2; c: x"),
+        ("sep=;\r\na;b;c\r\n1,2;3;4\r\n", "a: 1,2; b: 3; c: 4"),
+    ] {
+        assert_eq!(lines(text)[0], expected, "{text}");
+    }
+}
+
+#[test]
+fn quoted_cells_keep_delimiters_and_lines() {
+    let text = "código,nota,piso\r\n\"P-1\",\"uno, \"\"dos\"\"\r\ntres\",7\r\n";
+    assert_eq!(lines(text), ["código: P-1; nota: uno, \"dos\" tres; piso: 7"]);
+}
+
+#[test]
+fn reads_what_a_spanish_excel_writes() {
+    let text = "Código;Partida;Avance %\nOG-1;Excavación en la zona del depósito;12,5\n";
+    let (bytes, ..) = encoding_rs::WINDOWS_1252.encode(text);
+    assert_eq!(lines(bytes), ["Código: OG-1; Partida: Excavación en la zona del depósito; Avance %: 12,5"]);
+}
+
+#[test]
+fn an_open_quotation_mark_swallows_nothing() {
+    let mut text = "pieza,medida,nota\ntubo,\"2 pulgadas,ok\n".to_owned();
+    text.push_str(&"codo,3,bien\n".repeat(2_000));
+    let lines = lines(text);
+    assert_eq!(lines.len(), 2_001);
+    assert_eq!(lines[2_000], "pieza: codo; medida: 3; nota: bien");
+}
+
+#[test]
+fn refuses_what_is_too_wide_too_long_or_no_text() {
+    let limits = Limits::default();
+    let wide = ",".repeat(1_000_000);
+    assert!(matches!(read(wide.as_bytes(), &limits), Err(Error::TooLarge { limit: 2_000, .. })));
+    let long = "a;b\n".repeat(20);
+    let few = Limits { cells: 30, ..Limits::default() };
+    assert!(matches!(read(long.as_bytes(), &few), Err(Error::TooLarge { limit: 30, .. })));
+    assert!(matches!(read(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", &limits), Err(Error::Damaged(_))));
+    assert!(read(b"", &limits).unwrap().blocks.is_empty());
+}
+
+#[test]
+fn reads_the_sample() {
+    let lines = lines(mutations::sample("control-de-avance-noviembre.csv"));
+    assert_eq!(
+        lines[0],
+        "Código: OG-110; Partida: Excavación masiva; Unidad: m3; Cantidad contrato: 27300; Cantidad ejecutada: 27300; \
+         Avance %: 100; Avance programado %: 100; Responsable: Rodrigo Tapia; Observación: Terminada el 14-03-2026"
+    );
+}
+
+#[test]
+fn survives_mutations() {
+    let sample = mutations::sample("control-de-avance-noviembre.csv");
+    for seed in 0..500 {
+        // Whatever it is, it is a table of something.
+        let _ = read(&mutations::mutate(&sample, seed), &Limits::default());
+    }
+    mutations::survives_garbage(read, &sample);
+}

@@ -1,0 +1,40 @@
+use super::*;
+
+const PART: &str = r#"<w:numbering>
+    <w:abstractNum w:abstractNumId="0">
+      <w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:pStyle w:val="Ttulo1"/><w:lvlText w:val="%1."/></w:lvl>
+      <w:lvl w:ilvl="1"><w:numFmt w:val="decimal"/><w:pStyle w:val="Ttulo2"/><w:lvlText w:val="%1.%2"/></w:lvl>
+      <w:lvl w:ilvl="2"><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="%3)"/></w:lvl>
+    </w:abstractNum>
+    <w:abstractNum w:abstractNumId="1"><w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/><w:lvlText w:val="·"/></w:lvl></w:abstractNum>
+    <w:num w:numId="5"><w:abstractNumId w:val="0"/></w:num>
+    <w:num w:numId="6"><w:abstractNumId w:val="1"/></w:num>
+    <w:num w:numId="7"><w:abstractNumId w:val="0"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="9"/></w:lvlOverride></w:num>
+    </w:numbering>"#;
+
+#[test]
+fn counts_like_word() {
+    let mut numbering = Numbering::read(PART, &Limits::default()).unwrap();
+    assert_eq!(numbering.level_of_style("5", "Ttulo2"), Some(1));
+    let labels: Vec<_> =
+        [("5", 0), ("5", 1), ("5", 1), ("5", 2), ("5", 2), ("5", 0), ("5", 1), ("7", 0), ("6", 0), ("x", 0)]
+            .into_iter()
+            .map(|(id, level)| numbering.next(id, level).unwrap_or_default())
+            .collect();
+    assert_eq!(labels, ["1.", "1.1", "1.2", "a)", "b)", "2.", "2.1", "9.", "", ""]);
+}
+
+#[test]
+fn writes_numbers_in_every_format() {
+    assert_eq!(number("upperRoman", 1994), "MCMXCIV");
+    assert_eq!(number("lowerRoman", 0), "0");
+    assert_eq!(number("upperLetter", 28), "BB");
+    assert_eq!(number("lowerLetter", u32::MAX), u32::MAX.to_string());
+    assert_eq!(number("decimalZero", 7), "07");
+}
+
+#[test]
+fn survives_levels_that_do_not_exist() {
+    let mut numbering = Numbering::read(PART, &Limits::default()).unwrap();
+    assert_eq!(numbering.next("5", usize::MAX), None);
+}

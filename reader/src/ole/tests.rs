@@ -1,0 +1,49 @@
+use std::io::Write;
+
+use super::*;
+
+/// A compound file with these streams; the storages above them are made as needed.
+pub fn build(streams: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut container = CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+    for (path, bytes) in streams {
+        if let Some((storage, _)) = path.rsplit_once('/')
+            && !storage.is_empty()
+        {
+            container.create_storage_all(storage).unwrap();
+        }
+        container.create_stream(path).unwrap().write_all(bytes).unwrap();
+    }
+    container.flush().unwrap();
+    container.into_inner().into_inner()
+}
+
+#[test]
+fn tells_what_a_compound_file_holds() {
+    for (stream, expected) in [
+        ("/EncryptedPackage", Kind::EncryptedOffice),
+        ("/__properties_version1.0", Kind::OutlookMessage),
+        ("/Workbook", Kind::OldWorkbook),
+        ("/WordDocument", Kind::OldDocument),
+        ("/PowerPoint Document", Kind::OldPresentation),
+        ("/other", Kind::Unknown),
+    ] {
+        assert_eq!(kind(&build(&[(stream, b"x")])), Some(expected));
+    }
+    assert_eq!(kind(b"PK\x03\x04"), None);
+    assert_eq!(kind(MAGIC), Some(Kind::Unknown));
+}
+
+#[test]
+fn counts_what_it_reads() {
+    let built = build(&[("/a/b", &[7; 5000]), ("/c", b"x")]);
+    let mut container = Container::open(&built, &Limits::default()).unwrap();
+    assert_eq!(container.stream("/a/b").unwrap().unwrap().len(), 5000);
+    assert_eq!(container.stream("/a").unwrap(), None);
+    assert_eq!(container.storages("/"), ["/a"]);
+    assert_eq!(container.streams("/"), ["/c"]);
+
+    let limits = Limits { unpacked_bytes: 8000, ..Limits::default() };
+    let mut container = Container::open(&built, &limits).unwrap();
+    container.stream("/a/b").unwrap();
+    assert!(matches!(container.stream("/a/b"), Err(Error::TooLarge { limit: 8000, .. })));
+}

@@ -1,0 +1,57 @@
+use super::*;
+
+fn line(text: String, bottom: f32) -> Line {
+    Line { cells: vec![text], bottom, top: bottom + 10.0, size: 10.0, ..Line::default() }
+}
+
+fn texts(pages: &[Page]) -> Vec<Vec<String>> {
+    pages.iter().map(|page| page.lines.iter().map(Line::text).collect()).collect()
+}
+
+fn document(count: u32) -> Vec<Page> {
+    (1..=count)
+        .map(|number| Page {
+            number,
+            height: 800.0,
+            lines: vec![
+                line("200076-PL-0004".to_owned(), 770.0),
+                line(format!("Texto {number} propio"), 760.0 - number as f32 * 9.0),
+                line("Se repite en el cuerpo".to_owned(), 400.0),
+                line(format!("Página {number} de {count}"), 20.0),
+            ],
+        })
+        .collect()
+}
+
+#[test]
+fn only_the_first_page_keeps_them() {
+    let mut pages = document(4);
+    drop_repeated(&mut pages);
+    let texts = texts(&pages);
+    assert_eq!(texts[0].len(), 4);
+    assert_eq!(texts[2], ["Texto 3 propio", "Se repite en el cuerpo"]);
+}
+
+#[test]
+fn the_numbers_of_a_binders_drawings_stay() {
+    let sheet = |number: u32, title: &str, footer: String| Page {
+        number,
+        height: 800.0,
+        lines: vec![line(title.to_owned(), 50.0), line(footer, 20.0)],
+    };
+    let titles = ["LÁMINA A-101", "LÁMINA A-102", "LÁMINA A-103", "LÁMINA A-104"];
+    let mut pages: Vec<Page> =
+        (1..).zip(titles).map(|(n, title)| sheet(n, title, format!("Pág.{}/3", n - 1))).collect();
+    drop_repeated(&mut pages);
+    let kept = texts(&pages);
+    assert_eq!(kept.iter().map(|lines| lines[0].as_str()).collect::<Vec<_>>(), titles);
+    // Numbered from the second page on, and the last is its own count.
+    assert_eq!(kept.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 1, 1]);
+}
+
+#[test]
+fn two_pages_show_nothing() {
+    let mut pages = document(2);
+    drop_repeated(&mut pages);
+    assert_eq!(texts(&pages)[1].len(), 4);
+}

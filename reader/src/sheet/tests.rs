@@ -1,0 +1,98 @@
+use super::{
+    super::{ExtractedMetadata, table::tests::cells},
+    *,
+};
+
+fn texts(blocks: Blocks) -> Vec<String> {
+    let extracted = blocks.finish(ExtractedMetadata::default());
+    extracted.blocks.into_iter().map(|block| block.text).collect()
+}
+
+fn lines(rows: &[&[&str]]) -> Vec<String> {
+    let limits = Limits::default();
+    let mut out = Blocks::new(&limits);
+    let mut sheet = Sheet::new(None, &mut out, &limits);
+    for row in rows {
+        sheet.row(Row { cells: cells(row), merged: Vec::new() }).unwrap();
+    }
+    sheet.finish().unwrap();
+    texts(out)
+}
+
+#[test]
+fn the_first_row_names_the_others() {
+    assert_eq!(lines(&[&["a", "b"], &["1", "2"], &["", "3"], &["a", "b"]]), ["a: 1; b: 2", "b: 3"]);
+}
+
+#[test]
+fn titles_stand_above_the_header() {
+    let rows: [&[&str]; 5] = [
+        &["LISTADO DE PUERTAS"],
+        &["Proyecto", "Torre Norte"],
+        &["Tipo", "Ubicación", "Cantidad", "Material"],
+        &["P-01", "Acceso", "2", "vidrio"],
+        &["P-02", "", "88", "acero"],
+    ];
+    assert_eq!(
+        lines(&rows),
+        [
+            "LISTADO DE PUERTAS",
+            "Proyecto: Torre Norte",
+            "Tipo: P-01; Ubicación: Acceso; Cantidad: 2; Material: vidrio",
+            "Tipo: P-02; Cantidad: 88; Material: acero",
+        ]
+    );
+}
+
+#[test]
+fn forms_and_lists_have_no_header() {
+    assert_eq!(
+        lines(&[&["Proyecto", "Torre Norte"], &["Fecha", "12-11-2026"], &["Lugar", "Obra"]]),
+        ["Proyecto: Torre Norte", "Fecha: 12-11-2026", "Lugar: Obra"]
+    );
+    assert_eq!(lines(&[&["uno"], &["dos"]]), ["uno", "dos"]);
+    assert_eq!(lines(&[&["1", "2", "3"], &["4", "5", "6"]]), ["1; 2; 3", "4; 5; 6"]);
+    assert_eq!(lines(&[&["a", "b"]]), ["a: b"]);
+    assert_eq!(lines(&[&["Total", "costo"], &["Obra", "12"]]), ["Total: costo", "Obra: 12"]);
+    assert!(lines(&[]).is_empty());
+}
+
+#[test]
+fn a_header_may_hold_a_figure() {
+    assert_eq!(
+        lines(&[&["0", "Nombre", "Edad", "Piso"], &["1", "Ana", "32", "7"]]),
+        ["0: 1; Nombre: Ana; Edad: 32; Piso: 7"]
+    );
+    assert_eq!(
+        lines(&[&["P-1", "Puerta", "2", "acero"], &["P-2", "Puerta", "3", "acero"]]),
+        ["P-1; Puerta; 2; acero", "P-2; Puerta; 3; acero"]
+    );
+    assert_eq!(
+        lines(&[&["INFORME 2024"], &["Mes", "Ventas"], &["enero", "10"], &["total", "10"]]),
+        ["INFORME 2024", "Mes: enero; Ventas: 10", "Mes: total; Ventas: 10"]
+    );
+}
+
+#[test]
+fn merged_headers_reach_their_columns() {
+    let limits = Limits::default();
+    let mut out = Blocks::new(&limits);
+    let mut sheet = Sheet::new(None, &mut out, &limits);
+    let down = Merged { first_column: 0, last_column: 0, rows_below: 1 };
+    let across = Merged { first_column: 1, last_column: 2, rows_below: 0 };
+    sheet.row(Row { cells: cells(&["Partida", "Cantidad", ""]), merged: vec![down, across] }).unwrap();
+    sheet.row(Row { cells: cells(&["Partida", "contrato", "ejecutada"]), merged: vec![] }).unwrap();
+    sheet.row(Row { cells: cells(&["Losa", "10", "4"]), merged: vec![] }).unwrap();
+    sheet.finish().unwrap();
+    let line = texts(out).remove(0);
+    assert_eq!(line, "Partida: Losa; Cantidad contrato: 10; Cantidad ejecutada: 4");
+}
+
+#[test]
+fn refuses_too_many_columns() {
+    let limits = Limits { columns: 3, ..Limits::default() };
+    let mut out = Blocks::new(&limits);
+    let mut sheet = Sheet::new(None, &mut out, &limits);
+    let row = Row { cells: cells(&["1", "2", "3", "4"]), merged: Vec::new() };
+    assert!(matches!(sheet.row(row), Err(Error::TooLarge { limit: 3, .. })));
+}
