@@ -181,7 +181,7 @@ impl Authenticator {
         // All requests with this token wait for one look-up.
         outcome
             .get_or_init(|| async {
-                let query = VerifyToken { token_sha256: schemas::text::hex(&digest) };
+                let query = VerifyToken { token_sha256: schemas::text::hex(digest) };
                 let outcome = self.requester.ask(&id.context(), &query, PATIENCE).await.map(Arc::new);
                 if outcome.as_ref().is_err_and(|problem| problem.kind == ProblemKind::Unauthorized)
                     && let Err(refusal) = self.limits.charge(Class::Token, address).await

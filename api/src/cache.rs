@@ -192,7 +192,7 @@ fn name(search: &Search) -> String {
     let mut hasher = Sha256::new();
     hasher.update([VERSION]);
     hasher.update(serde_json::to_vec(&search).unwrap_or_default());
-    format!("acorag:cache:search:{}", schemas::text::hex(&hasher.finalize()))
+    format!("acorag:cache:search:{}", schemas::text::hex(hasher.finalize()))
 }
 
 fn generation_keys(scope: &Scope) -> Vec<String> {

@@ -26,7 +26,7 @@ impl Events {
             match serde_json::from_slice(&message.payload) {
                 Ok(event) => return Some(event),
                 Err(error) => {
-                    tracing::warn!(%error, subject = %message.subject, "an event does not have the expected form")
+                    tracing::warn!(%error, subject = %message.subject, "an event does not have the expected form");
                 }
             }
         }

@@ -74,7 +74,7 @@ async fn progress_is_followed_to_its_end() {
         event.percent = percent;
         let nats = backends.nats.clone();
         async move {
-            nats.publish(event.subject(), &platform::nats::Context::default(), None, &event).await.unwrap()
+            nats.publish(event.subject(), &platform::nats::Context::default(), None, &event).await.unwrap();
         }
     };
     announce(EventKind::Processing, 40).await;

@@ -226,7 +226,7 @@ fn on_some_port<S>(fixed: Option<u16>, mut start: impl FnMut(u16) -> Result<S>) 
     loop {
         match start(free_port()?) {
             Err(error) if attempt < PORT_ATTEMPTS && error.to_string().contains("already in use") => {
-                attempt += 1
+                attempt += 1;
             }
             result => return result,
         }

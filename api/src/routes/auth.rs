@@ -51,7 +51,7 @@ async fn login(
 ) -> Result<axum::Json<Session>, Error> {
     let request = request.checked()?;
     // A password is guessed from many addresses, too. By hash, because Redis need not know whose account it is.
-    let account = schemas::text::hex(&Sha256::digest(&request.email));
+    let account = schemas::text::hex(Sha256::digest(&request.email));
     limits.charge(Class::Login, &format!("account:{account}")).await?;
     Ok(axum::Json(patiently(&lookup, &request).await?))
 }

@@ -302,7 +302,7 @@ pub fn document_form<'t>(
         "file": {
             "type": "string",
             "format": "binary",
-            "description": "PDF, DOCX, TXT, Markdown, HTML, XLSX, CSV, PPTX, EML, MSG, JSON or NDJSON.",
+            "description": "PDF, DOCX, TXT, Markdown, HTML, XLSX, XLS, CSV, PPTX, EML, MSG, JSON or NDJSON.",
         },
         "metadata": {
             "type": "string",

@@ -47,9 +47,9 @@ pub fn extended_name(disposition: &str) -> Option<String> {
 }
 
 /// Accepted whatever media type a client claims: browsers send CSV as Excel and DOCX as ZIP.
-const READABLE: [&str; 17] = [
-    "pdf", "docx", "txt", "md", "markdown", "html", "htm", "xhtml", "xlsx", "xlsm", "csv", "pptx", "eml",
-    "msg", "json", "ndjson", "jsonl",
+const READABLE: [&str; 18] = [
+    "pdf", "docx", "txt", "md", "markdown", "html", "htm", "xhtml", "xlsx", "xlsm", "xls", "csv", "pptx",
+    "eml", "msg", "json", "ndjson", "jsonl",
 ];
 
 const UNREADABLE: [&str; 45] = [

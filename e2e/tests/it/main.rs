@@ -1,6 +1,6 @@
 //! Whole flows: HTTP and NATS in front, the real queue, databases and model behind.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects")]
 
 mod backup;
 mod chat;

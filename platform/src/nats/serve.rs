@@ -54,7 +54,7 @@ impl Replier {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -62,10 +62,10 @@ catalogue! {
     no_file_name() { "el archivo no tiene nombre.", "the file has no name." }
     empty_file() { "El archivo está vacío (0 bytes).", "The file is empty (0 bytes)." }
     unreadable_format(what: &str) {
-        "No se puede leer texto de un archivo {what}. Formatos: PDF, DOCX, TXT, Markdown, HTML, XLSX, CSV, PPTX, EML, \
-         MSG, JSON, NDJSON.",
-        "There is no text to read in a {what} file. Formats: PDF, DOCX, TXT, Markdown, HTML, XLSX, CSV, PPTX, EML, MSG, \
-         JSON, NDJSON."
+        "No se puede leer texto de un archivo {what}. Formatos: PDF, DOCX, TXT, Markdown, HTML, XLSX, XLS, CSV, \
+         PPTX, EML, MSG, JSON, NDJSON.",
+        "There is no text to read in a {what} file. Formats: PDF, DOCX, TXT, Markdown, HTML, XLSX, XLS, CSV, PPTX, EML, \
+         MSG, JSON, NDJSON."
     }
     metadata_too_large() { "es demasiado grande.", "is too large." }
 
