@@ -39,7 +39,7 @@ impl Lifecycle {
             match task.await {
                 Err(error) => tracing::error!(task = name, error = format!("{error:#}"), "task failed"),
                 Ok(()) if !stopping.is_cancelled() => {
-                    tracing::error!(task = name, "task ended before it was asked to")
+                    tracing::error!(task = name, "task ended before it was asked to");
                 }
                 Ok(()) => {}
             }

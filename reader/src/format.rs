@@ -23,7 +23,7 @@ pub enum Format {
 }
 
 const FORMATS: [Format; 13] = {
-    use Format::*;
+    use Format::{Csv, Docx, Eml, Html, Json, Markdown, Msg, Ndjson, Pdf, Pptx, Text, Xls, Xlsx};
     [Pdf, Docx, Pptx, Xlsx, Xls, Csv, Text, Markdown, Html, Eml, Msg, Json, Ndjson]
 };
 

@@ -19,11 +19,16 @@ impl Local {
         let (interval, capacity) = (rule.interval(), rule.interval() * rule.count);
         let reset = full.saturating_duration_since(now);
         if reset + interval > capacity {
-            return Verdict { allowed: false, remaining: 0, retry: reset + interval - capacity, reset };
+            return Verdict {
+                allowed: false,
+                remaining: 0,
+                retry: (reset + interval).saturating_sub(capacity),
+                reset,
+            };
         }
         let reset = reset + interval;
         *full = now + reset;
-        let remaining = (capacity - reset).as_nanos() / interval.as_nanos().max(1);
+        let remaining = capacity.saturating_sub(reset).as_nanos() / interval.as_nanos().max(1);
         let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
         Verdict { allowed: true, remaining, retry: Duration::ZERO, reset }
     }

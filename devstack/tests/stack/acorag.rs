@@ -186,9 +186,7 @@ fn read(file: &Path) -> String {
 fn next_line(child: &mut Child) -> String {
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    if line.is_empty() {
-        panic!("it said nothing but: {}", rest(child));
-    }
+    assert!(!line.is_empty(), "it said nothing but: {}", rest(child));
     line.trim_end().to_owned()
 }
 

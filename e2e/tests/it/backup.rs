@@ -283,7 +283,7 @@ async fn restored_to_the_end_of_the_log(fixture: &Fixture, before: &Before) -> (
     let client = system.client().unwrap();
     let rows = client.search(PROJECT, "losa del primer piso").await.unwrap();
     assert!(!rows.is_empty());
-    println!(
+    eprintln!(
         "{} documents and {} files: {:.1} s until they are restored, {:.1} s until they answer; every commit up to the \
          last archived segment is there",
         before.tables["document"].0,

@@ -34,7 +34,7 @@ async fn one_asks_and_all_hear_and_nothing_is_left() {
     };
     let (a, b, c, ()) =
         tokio::join!(flights.join(1, ask()), flights.join(1, ask()), flights.join(1, ask()), async {
-            go.notify_one()
+            go.notify_one();
         });
     assert_eq!([a.0, b.0, c.0], [7, 7, 7]);
     assert_eq!([a.1, b.1, c.1].iter().filter(|asked| **asked).count(), 1);

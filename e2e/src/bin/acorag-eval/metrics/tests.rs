@@ -59,7 +59,7 @@ fn the_mean_is_over_queries() {
     let mean = Scores::mean(&[&scores("a", &[("a", 1)]), &scores("b a", &[("a", 1)])]);
     near(mean.mrr_10, 0.75);
     near(mean.recall_1, 0.5);
-    near(mean.ndcg_10, (1.0 + 1.0 / 3_f64.log2()) / 2.0);
+    near(mean.ndcg_10, f64::midpoint(1.0, 1.0 / 3_f64.log2()));
 }
 
 #[test]
