@@ -15,8 +15,10 @@ async fn a_document_is_described_in_the_callers_language() {
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
     let mut failed = document("p", "a/b 1", State::Failed);
-    failed.reason =
-        Some(Reason { code: "scan".into(), message: Message::new("Es un escaneo.", "It is a scan.") });
+    failed.reason = Some(Reason {
+        code: "scan".into(),
+        message: Message { es: "Es un escaneo.".into(), en: "It is a scan.".into() },
+    });
     *worker.documents.lock().unwrap() = vec![failed, document("q", "2", State::Indexed)];
 
     let body = json(api.get("/documents/a%2Fb%201").await, 200).await;

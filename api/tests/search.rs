@@ -1,7 +1,7 @@
 //! `POST /search`.
 
 use schemas::{
-    ProblemKind, Scope,
+    ProblemKind, Scope, messages,
     search::{Filters, MatchQuality, SearchReply, SearchRow},
 };
 use serde_json::json as value;
@@ -104,6 +104,7 @@ async fn what_the_worker_says_is_what_the_client_hears() {
     assert_eq!(response.headers()["retry-after"], "1");
     refused(response, 503).await;
     *worker.replies.lock().unwrap() =
-        [Err(schemas::Problem::new(ProblemKind::Internal, "mal", "bad"))].into_iter().collect();
-    assert_eq!(refused(api.post("/search", &value!({"query": "c"})).await, 500).await, "mal");
+        [Err(messages::calls::timeout().problem(ProblemKind::Internal))].into_iter().collect();
+    let said = refused(api.post("/search", &value!({"query": "c"})).await, 500).await;
+    assert_eq!(said, messages::calls::timeout().es);
 }

@@ -85,7 +85,7 @@ async fn waiting_ends_with_what_became_of_the_document() {
         let job = jobs.next().await;
         let reason = Reason {
             code: "password".into(),
-            message: Message::new("Tiene contraseña.", "It has a password."),
+            message: Message { es: "Tiene contraseña.".into(), en: "It has a password.".into() },
         };
         jobs.announce(&job, EventKind::Failed, |event| event.reason = Some(reason)).await;
     });
