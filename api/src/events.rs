@@ -36,7 +36,7 @@ impl Events {
     pub async fn end(&mut self, own: &Own) -> Option<DocumentEvent> {
         loop {
             let event = self.next().await?;
-            if event.event.is_final() && own.includes(&event) {
+            if event.facts.event.is_final() && own.includes(&event) {
                 return Some(event);
             }
         }
@@ -52,6 +52,6 @@ pub struct Own {
 impl Own {
     /// By request id; by time for an event that another request's work caused, such as one sent at the same moment.
     fn includes(&self, event: &DocumentEvent) -> bool {
-        event.request_id == self.request_id || event.at >= self.since
+        event.facts.request_id == self.request_id || event.facts.at >= self.since
     }
 }

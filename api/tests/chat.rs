@@ -183,7 +183,7 @@ async fn a_question_to_an_upload_is_asked_of_it_alone() {
     let asking = api.upload("/upload-and-query", form("a.txt", "x").text("question", "¿Espesor?"));
     let (response, id) = tokio::join!(asking, async {
         let job = jobs.next().await;
-        jobs.announce(&job, EventKind::Indexed, |event| event.chunks = Some(2)).await;
+        jobs.announce(&job, EventKind::Indexed, |event| event.facts.chunks = Some(2)).await;
         job.document
     });
     let body = json(response, 200).await;

@@ -73,7 +73,7 @@ async fn progress_is_followed_to_its_end() {
             "1".parse().unwrap(),
             chrono::Utc::now(),
         );
-        event.percent = percent;
+        event.facts.percent = percent;
         let nats = backends.nats.clone();
         async move {
             nats.publish(event.subject(), &platform::nats::Context::default(), None, &event).await.unwrap();

@@ -57,7 +57,7 @@ async fn keep(backends: &Backends, worker: &Worker, id: &str, name: &str, media_
     let bytes = futures::stream::iter([Ok(bytes::Bytes::copy_from_slice(content))]);
     let stored = objects.put(&format!("object-{id}"), bytes).await.unwrap();
     let mut known = document("p", id, State::Indexed);
-    known.sha256.clone_from(&stored.sha256);
+    known.facts.sha256.clone_from(&stored.sha256);
     worker.documents.lock().unwrap().push(known);
     worker.files.lock().unwrap().push(FileLocation {
         project_id: "p".parse().unwrap(),

@@ -20,8 +20,8 @@ use migrations::StreamSettings;
 use platform::nats::Nats;
 use reqwest::{Response, StatusCode};
 use schemas::{
-    DocumentId, ProjectId, Scope,
-    document::{Document, Kind, State},
+    DocumentId, Fields, ProjectId, Scope,
+    document::{Document, Facts, Kind, State},
     event::{DocumentEvent, EventKind},
     ingest::{IngestDocument, Source},
     subjects,
@@ -281,20 +281,13 @@ pub fn projects(ids: &[&str]) -> Scope {
 
 /// A document as a worker would know it.
 pub fn document(project: &str, id: &str, state: State) -> Document {
-    Document {
+    let facts = Facts {
         document_id: id.parse().unwrap(),
         project_id: project.parse().unwrap(),
         kind: Kind::Document,
         state,
         percent: if state == State::Indexed { 100 } else { 0 },
-        reason: None,
-        title: format!("Title of {id}"),
-        number: String::new(),
-        category: String::new(),
-        doc_type: String::new(),
-        revision: String::new(),
-        status: String::new(),
-        author: String::new(),
+        fields: Fields { title: format!("Title of {id}"), ..Fields::default() },
         filename: format!("{id}.pdf"),
         file_type: "pdf".into(),
         date_modified: None,
@@ -309,7 +302,8 @@ pub fn document(project: &str, id: &str, state: State) -> Document {
         accepted_at: Utc::now(),
         indexed_at: None,
         metadata: Default::default(),
-    }
+    };
+    Document { facts, reason: None }
 }
 
 /// Jobs as the ingest workers would get them.
@@ -349,7 +343,7 @@ impl Jobs {
     /// Tells what became of a job.
     pub async fn announce(&self, job: &Job, kind: EventKind, shape: impl FnOnce(&mut DocumentEvent)) {
         let mut event = DocumentEvent::new(kind, job.project.clone(), job.document.clone(), Utc::now());
-        event.request_id = job.headers.get("X-Request-Id").unwrap().as_str().to_owned();
+        event.facts.request_id = job.headers.get("X-Request-Id").unwrap().as_str().to_owned();
         shape(&mut event);
         self.nats.publish(event.subject(), &platform::nats::Context::default(), None, &event).await.unwrap();
     }

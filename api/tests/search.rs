@@ -1,7 +1,7 @@
 //! `POST /search`.
 
 use schemas::{
-    ProblemKind, Scope, messages,
+    Fields, ProblemKind, Scope, messages,
     search::{Filters, MatchQuality, SearchReply, SearchRow},
 };
 use serde_json::json as value;
@@ -13,11 +13,7 @@ pub fn row(project: &str, id: &str) -> SearchRow {
         document_id: id.parse().unwrap(),
         chunk_id: format!("{id}#1"),
         project_id: project.parse().unwrap(),
-        title: "Losa".into(),
-        number: String::new(),
-        category: String::new(),
-        doc_type: String::new(),
-        revision: String::new(),
+        fields: Fields { title: "Losa".into(), ..Fields::default() },
         filename: "a.pdf".into(),
         file_type: "pdf".into(),
         date_modified: None,
@@ -57,7 +53,7 @@ async fn rows_come_back_as_a_list() {
     let seen = worker.seen.lock().unwrap()[1].clone();
     assert_eq!((seen.scope, seen.top_k, seen.strict), (Scope::All, 5, true));
     let filters = Filters {
-        revision: Some("0".into()),
+        fields: Fields { revision: "0".into(), ..Fields::default() },
         date_to: Some("2026-11-24T23:59:59.999999Z".parse().unwrap()),
         ..Filters::default()
     };

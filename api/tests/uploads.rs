@@ -39,7 +39,10 @@ async fn an_accepted_upload_is_stored_and_queued() {
     assert_eq!(body["data"]["document_id"], job.document.as_str());
     assert_eq!(job.headers.get("X-Request-Id").unwrap().as_str(), "req-1");
     let ingest = job.ingest.as_ref().unwrap();
-    assert_eq!((ingest.metadata.title.as_str(), &ingest.metadata.extra["custom"]), ("Acta", &7.into()));
+    assert_eq!(
+        (ingest.metadata.fields.title.as_str(), &ingest.metadata.extra["custom"]),
+        ("Acta", &7.into())
+    );
     assert_eq!(ingest.media_type, "application/pdf");
 
     let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
@@ -62,13 +65,13 @@ async fn waiting_ends_with_what_became_of_the_document() {
         let job = jobs.next().await;
         // An event of an earlier upload of the same document must not end the wait.
         jobs.announce(&job, EventKind::Failed, |event| {
-            event.request_id = "earlier".into();
-            event.at -= chrono::TimeDelta::seconds(60);
+            event.facts.request_id = "earlier".into();
+            event.facts.at -= chrono::TimeDelta::seconds(60);
         })
         .await;
         jobs.announce(&job, EventKind::Indexed, |event| {
-            event.chunks = Some(4);
-            event.text_length = Some(3);
+            event.facts.chunks = Some(4);
+            event.facts.text_length = Some(3);
         })
         .await;
     });

@@ -21,8 +21,8 @@ use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 use crate::{
-    chunk::ChunkOptions, config::Config, generations::Generations, jobs::Jobs, metrics::Metrics,
-    pipeline::Pipeline, store, sweep,
+    chunk::ChunkOptions, config::Config, generations::Generations, jobs::Jobs, metrics::Metrics, model,
+    pipeline::Pipeline, sweep,
 };
 
 /// What jobs share.
@@ -42,7 +42,7 @@ pub struct App {
 }
 
 /// The role this worker takes on every connection.
-const SETTINGS: [(&str, &str); 1] = [("role", "acorag_ingest")];
+const SETTINGS: [(&str, &str); 1] = [("role", documents::scope::INGEST_ROLE)];
 
 /// Attempts after which a job that keeps failing is given up.
 const MAX_ATTEMPTS: i64 = 5;
@@ -56,7 +56,7 @@ impl App {
         metrics.registry.register(Box::new(model.clone()))?;
         model.warm_up().await?;
         let pool = config.postgres.connect("acorag-ingest-worker", &SETTINGS).await?;
-        store::model::register(&pool, model.identity()).await?;
+        model::register(&pool, model.identity()).await?;
         let nats = config.nats.connect("acorag-ingest-worker").await?;
         let redis = config.redis.connect()?;
         metrics.registry.register(Box::new(Connected::new(redis.clone())?))?;

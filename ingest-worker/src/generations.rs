@@ -11,11 +11,10 @@ use std::{
     time::Duration,
 };
 
+use documents::Job;
 use fred::{clients::Pool, types::scripts::Script};
 use schemas::{DocumentId, ProjectId, cache};
 use tokio_util::sync::CancellationToken;
-
-use crate::store::Job;
 
 /// How long a mark stays whose job never comes again.
 const FORGOTTEN: Duration = Duration::from_secs(600);

@@ -5,25 +5,21 @@ mod document;
 mod import;
 
 use anyhow::Context as _;
+use documents::{Job, Revived};
 use platform::nats::{
     consume::{Delivery, Failure, Handler},
     publish,
 };
 use schemas::{
     ProjectId,
-    event::{DocumentEvent, EventKind, Stage},
+    event::{EventKind, Facts, Stage},
     headers,
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
     problem::Reason,
     subjects::{self, JobKind},
 };
 
-use crate::{
-    app::App,
-    metrics::cause,
-    progress::Progress,
-    store::{self, Job, Revived},
-};
+use crate::{app::App, metrics::cause, progress::Progress};
 
 pub struct Jobs {
     pub app: App,
@@ -77,7 +73,7 @@ impl Jobs {
             // no document away: it may be anything, such as an answer of NATS' own that somebody had sent here.
             Err(_) => {
                 let job = Job::new(project, document, delivery.published, unreadable());
-                let keep = store::fail::is_known_otherwise(&self.app.pool, &job).await?;
+                let keep = documents::fail::is_known_otherwise(&self.app.pool, &job).await?;
                 (job, keep)
             }
         };
@@ -87,23 +83,22 @@ impl Jobs {
         };
         again(&self.app, delivery, &job.project, revived).await?;
         let progress = self.progress(delivery, &job);
-        let event = DocumentEvent {
-            reason: Some(reason.clone()),
-            title: job.title().to_owned(),
-            revision: job.body.metadata.revision.clone(),
+        let event = Facts {
+            title: job.fields().title,
+            revision: job.body.metadata.fields.revision.clone(),
             ..progress.event(EventKind::Failed)
         };
-        progress.publish(&event).await?;
+        progress.publish(event, Some(reason.clone())).await?;
         import::record_settled(&self.app, delivery, &job, true).await.context("closing the import")
     }
 
     /// What the database will not take must not keep the document from having failed.
     async fn write_down(&self, job: &Job, reason: &Reason) -> sqlx::Result<Option<Revived>> {
-        match store::fail::fail(&self.app.pool, job, reason).await {
+        match documents::fail::fail(&self.app.pool, job, reason).await {
             Err(error) if !platform::postgres::is_transient(&error) => {
                 tracing::error!(%error, "a failed document could not be written down whole");
                 let body = IngestDocument { parent: job.body.parent.clone(), ..unreadable() };
-                store::fail::fail(&self.app.pool, &Job { body, ..job.clone() }, reason).await
+                documents::fail::fail(&self.app.pool, &Job { body, ..job.clone() }, reason).await
             }
             written => written,
         }
@@ -124,7 +119,7 @@ impl Jobs {
             progress.at(Stage::Waiting, 0).await;
         }
         if matches!(result, Err(Failure::Wait(_) | Failure::Retry(_)))
-            && let Err(error) = store::start::ended(&self.app.pool, job).await
+            && let Err(error) = documents::start::ended(&self.app.pool, job).await
         {
             tracing::debug!(%error, "noting the end of an attempt");
         }

@@ -1,7 +1,7 @@
 //! Turns accepted documents into searchable passages.
 //!
 //! A job arrives on a JetStream subject; [`jobs`] reads the document in a child process ([`reader`]), cuts it into
-//! passages ([`chunk`]), embeds them and stores all in one transaction ([`store`]). Every step may run twice.
+//! passages ([`chunk`]), embeds them and stores all in one transaction ([`documents`]). Every step may run twice.
 
 pub mod app;
 pub mod chunk;
@@ -10,8 +10,7 @@ pub mod dead_letters;
 mod generations;
 mod jobs;
 mod metrics;
+mod model;
 mod pipeline;
 mod progress;
-mod revision;
-mod store;
 mod sweep;

@@ -148,7 +148,7 @@ impl Pipeline {
     }
 
     async fn database(&self) -> anyhow::Result<()> {
-        let mut tx = platform::postgres::begin(&self.pool, &Scope::All).await?;
+        let mut tx = documents::scope::begin(&self.pool, &Scope::All).await?;
         let documents: HashMap<String, i64> = sqlx::query_as(
             "SELECT state, count(*) FROM document WHERE kind = 'document' AND state <> 'deleted' GROUP BY state",
         )
@@ -192,7 +192,7 @@ impl Pipeline {
     /// A document is being processed because its job is in the queue. Without one, nobody will ever finish it. The
     /// oldest are looked at; those that are stuck come to be among them.
     async fn stuck(&self) -> anyhow::Result<()> {
-        let mut tx = platform::postgres::begin(&self.pool, &Scope::All).await?;
+        let mut tx = documents::scope::begin(&self.pool, &Scope::All).await?;
         let processing: Vec<(String, String)> = sqlx::query_as(
             "SELECT project.id, document.id FROM document JOIN project ON project.key = project_key
              WHERE state = 'processing' AND kind = 'document' AND accepted_at < now() - interval '15 minutes'

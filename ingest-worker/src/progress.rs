@@ -1,10 +1,11 @@
 //! Tells the world how far a document is.
 
 use chrono::Utc;
-use platform::nats::{Context, Nats};
+use platform::nats::{Context, Nats, publish};
 use schemas::{
     DocumentId, ProjectId,
-    event::{DocumentEvent, EventKind, Stage},
+    event::{DocumentEvent, EventKind, Facts, Stage},
+    problem::Reason,
 };
 
 /// Publishes the events of one document.
@@ -22,22 +23,22 @@ impl Progress {
     }
 
     /// An event of this document, to be filled in.
-    pub fn event(&self, kind: EventKind) -> DocumentEvent {
-        let mut event = DocumentEvent::new(kind, self.project.clone(), self.document.clone(), Utc::now());
-        event.request_id = self.context.request_id.clone();
-        event
+    pub fn event(&self, kind: EventKind) -> Facts {
+        let event = DocumentEvent::new(kind, self.project.clone(), self.document.clone(), Utc::now());
+        Facts { request_id: self.context.request_id.clone(), ..event.facts }
     }
 
     /// Says in passing how far it is. Nobody depends on hearing it.
     pub async fn at(&self, stage: Stage, percent: u8) {
-        let event = DocumentEvent { percent, stage: Some(stage), ..self.event(EventKind::Processing) };
-        if let Err(error) = self.publish(&event).await {
+        let event = Facts { percent, stage: Some(stage), ..self.event(EventKind::Processing) };
+        if let Err(error) = self.publish(event, None).await {
             tracing::debug!(%error, "publishing progress");
         }
     }
 
     /// Publishes and waits until the stream has it: for what somebody may wait for.
-    pub async fn publish(&self, event: &DocumentEvent) -> Result<(), platform::nats::publish::Error> {
-        self.nats.publish(event.subject(), &self.context, None, event).await
+    pub async fn publish(&self, facts: Facts, reason: Option<Reason>) -> Result<(), publish::Error> {
+        let event = DocumentEvent { facts, reason };
+        self.nats.publish(event.subject(), &self.context, None, &event).await
     }
 }

@@ -34,7 +34,7 @@ async fn once(app: &App) -> anyhow::Result<usize> {
     if old.is_empty() {
         return Ok(0);
     }
-    let mut tx = platform::postgres::begin(&app.pool, &Scope::All).await?;
+    let mut tx = documents::scope::begin(&app.pool, &Scope::All).await?;
     let used: HashSet<String> = sqlx::query_scalar("SELECT object FROM document WHERE object = ANY($1)")
         .bind(&old)
         .fetch_all(&mut *tx)

@@ -34,15 +34,10 @@ CREATE TABLE document (
     media_type    text NOT NULL DEFAULT '',
     size          bigint NOT NULL DEFAULT 0,
     sha256        text NOT NULL DEFAULT '',
-    title         text NOT NULL DEFAULT '',
-    number        text NOT NULL DEFAULT '',
+    -- What is said of it in a few words each (schemas::Fields), without what is empty: a new field needs no migration.
+    fields        jsonb NOT NULL DEFAULT '{}',
     -- The number with letters and digits only, in capitals: what revisions of one document share.
     number_norm   text NOT NULL DEFAULT '',
-    revision      text NOT NULL DEFAULT '',
-    category      text NOT NULL DEFAULT '',
-    doc_type      text NOT NULL DEFAULT '',
-    status        text NOT NULL DEFAULT '',
-    author        text NOT NULL DEFAULT '',
     date_modified timestamptz,
     metadata      jsonb NOT NULL DEFAULT '{}',
     pages         integer NOT NULL DEFAULT 0,
@@ -60,8 +55,15 @@ CREATE TABLE document (
 CREATE INDEX document_newest ON document (project_key, accepted_at DESC, key DESC);
 CREATE INDEX document_revisions ON document (project_key, number_norm) WHERE number_norm <> '';
 CREATE INDEX document_parts ON document (parent_key) WHERE parent_key IS NOT NULL;
-CREATE INDEX document_number ON document USING gin (number_norm gin_trgm_ops) WHERE state = 'indexed';
+-- A document that is indexed anew is found by its number meanwhile, so this index holds documents in every state.
+CREATE INDEX document_number ON document USING gin (number_norm gin_trgm_ops);
 CREATE INDEX document_by_id ON document (id);
+-- Filters compare texts without regard to case.
+CREATE INDEX document_fields ON document USING gin ((lower(fields::text)::jsonb) jsonb_path_ops);
+-- The ingest workers count documents by state every few seconds.
+CREATE INDEX document_by_state ON document (state, project_key) WHERE kind = 'document';
+-- Read when a document that superseded others is deleted, fails or takes another number.
+CREATE INDEX document_superseded ON document (project_key, superseded_by) WHERE superseded_by IS NOT NULL;
 
 -- What became of each record of an import. An import is done when every record has an outcome.
 CREATE TABLE import_record (
@@ -75,6 +77,31 @@ CREATE TABLE import_record (
     PRIMARY KEY (import_key, project_id, document_id)
 );
 CREATE INDEX import_record_open ON import_record (import_key) WHERE outcome IS NULL;
+
+-- Documents as clients read them: `document` is schemas::document::Document in JSON, the other columns select and order.
+-- Row-level security holds for whoever reads.
+CREATE VIEW document_view WITH (security_invoker = true) AS
+SELECT d.key, d.id, d.state, d.fields, d.number_norm, d.parent_id, d.accepted_at,
+       d.fields || jsonb_build_object(
+           'document_id', d.id, 'project_id', p.id, 'kind', d.kind, 'state', d.state, 'reason', d.reason,
+           'percent', CASE WHEN d.state = 'processing' AND d.records IS NOT NULL
+                           -- An import is as far as its records are.
+                           THEN least((parts.indexed + parts.failed) * 100 / greatest(d.records, 1), 99)
+                           ELSE d.percent END,
+           'filename', d.filename, 'file_type', d.file_type, 'date_modified', d.date_modified, 'size', d.size,
+           'sha256', d.sha256, 'pages', d.pages, 'chunks', d.chunks, 'text_length', d.text_length,
+           'records', CASE WHEN d.records IS NOT NULL THEN jsonb_build_object(
+               'total', d.records, 'indexed', parts.indexed, 'failed', parts.failed) END,
+           'parent_id', d.parent_id, 'superseded_by', d.superseded_by, 'accepted_at', d.accepted_at,
+           'indexed_at', d.indexed_at, 'metadata', d.metadata) AS document
+FROM document d
+JOIN project p ON p.key = d.project_key
+-- Counted where they are, not in a counter of their own.
+LEFT JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE outcome <> 'failed') AS indexed, count(*) FILTER (WHERE outcome = 'failed') AS failed
+    FROM import_record WHERE import_key = d.key
+) parts ON true
+WHERE d.state <> 'deleted';
 
 -- Passages of indexed documents, and of no others: what is superseded, failed or deleted cannot answer.
 CREATE TABLE chunk (

@@ -47,7 +47,7 @@ CREATE POLICY walls ON import_record USING (project_key = ANY ((SELECT acorag_pr
 CREATE POLICY walls ON chunk USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON posting USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 
-GRANT SELECT ON project, document, import_record, chunk, posting, embedding_model TO acorag_query;
+GRANT SELECT ON project, document, document_view, import_record, chunk, posting, embedding_model TO acorag_query;
 GRANT SELECT, INSERT, UPDATE ON project, document, embedding_model TO acorag_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_record TO acorag_ingest;
 GRANT SELECT, INSERT, DELETE ON chunk, posting TO acorag_ingest;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use schemas::Scope;
 use sqlx::{
     PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -62,43 +61,17 @@ impl Config {
     }
 }
 
-/// Opens a transaction that sees only the projects of `scope`, whatever its statements say: row-level security reads
-/// the setting (migrations/sql/0002_walls.sql).
-pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Transaction<'static, Postgres>> {
-    Box::pin(begin_with(pool, scope, None)).await
-}
-
-/// The same for work that has only so much time: the server stops a statement that takes longer, so that its connection
-/// is of use to others again.
-pub async fn begin_within(
-    pool: &PgPool,
-    scope: &Scope,
-    time: Duration,
-) -> sqlx::Result<Transaction<'static, Postgres>> {
-    // 0 would be no limit at all.
-    Box::pin(begin_with(pool, scope, Some(time.as_millis().max(1).to_string()))).await
-}
-
-/// Callers box it: they are many, and each one's future would be as large as this.
-async fn begin_with(
-    pool: &PgPool,
-    scope: &Scope,
-    statement_timeout: Option<String>,
-) -> sqlx::Result<Transaction<'static, Postgres>> {
-    let scope = match scope {
-        Scope::All => "*".to_owned(),
-        Scope::Projects(projects) => {
-            serde_json::to_string(projects).map_err(|error| sqlx::Error::Encode(error.into()))?
-        }
-    };
+/// Opens a transaction with settings of its own, which end with it. Callers box it: they are many, and each one's future
+/// would be as large as this.
+pub async fn begin(pool: &PgPool, settings: &[(&str, &str)]) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let (names, values): (Vec<&str>, Vec<&str>) = settings.iter().copied().unzip();
     let mut transaction = pool.begin().await?;
     // In one round trip.
     sqlx::query(
-        "SELECT set_config('acorag.scope', $1, true),
-                CASE WHEN $2::text IS NOT NULL THEN set_config('statement_timeout', $2, true) END",
+        "SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS setting(name, value)",
     )
-    .bind(scope)
-    .bind(statement_timeout)
+    .bind(names)
+    .bind(values)
     .execute(&mut *transaction)
     .await?;
     Ok(transaction)

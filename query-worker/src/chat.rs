@@ -144,9 +144,9 @@ async fn assemble(asked: &Asked<'_>, findings: &Findings, mut answer: Answer) ->
 /// A passage in one line: what it is from.
 fn label(passage: &Passage) -> String {
     let row = &passage.row;
-    let mut label = if row.title.is_empty() { row.filename.clone() } else { row.title.clone() };
-    if !row.revision.is_empty() {
-        label.push_str(&format!(", rev. {}", row.revision));
+    let mut label = if row.fields.title.is_empty() { row.filename.clone() } else { row.fields.title.clone() };
+    if !row.fields.revision.is_empty() {
+        label.push_str(&format!(", rev. {}", row.fields.revision));
     }
     if let Some(page) = row.page {
         label.push_str(&format!(", p. {page}"));

@@ -2,15 +2,16 @@
 
 mod cursor;
 mod queued;
-mod store;
 
 use platform::nats::Context;
 use schemas::{
-    Problem, Scope,
+    Fields, Problem, Scope,
     document::{
         Document, DocumentList, FileLocation, GetDocument, ListDocuments, ListFilter, LocateFile, State,
     },
 };
+
+use documents::read;
 
 use self::cursor::Cursor;
 use crate::{app::App, scope};
@@ -20,7 +21,7 @@ pub async fn get(app: App, _: Context, query: GetDocument) -> Result<Document, P
     // A job leaves the queue after its document is stored, so what is in neither now may have moved in between: ask
     // the database once more.
     if let Some(document) = stored(&app, &query).await? {
-        return if document.state.is_final() { sent_again(&app, document).await } else { Ok(document) };
+        return if document.facts.state.is_final() { sent_again(&app, document).await } else { Ok(document) };
     }
     if let Some(document) = queued::find(&app, &query.scope, &query.document_id).await? {
         return Ok(document);
@@ -30,15 +31,15 @@ pub async fn get(app: App, _: Context, query: GetDocument) -> Result<Document, P
 
 /// A document that is done; or, when it was sent once more since, the one that waits in the queue.
 async fn sent_again(app: &App, document: Document) -> Result<Document, Problem> {
-    let its_project = Scope::Projects(vec![document.project_id.clone()]);
-    let waiting = queued::find(app, &its_project, &document.document_id).await?;
-    Ok(waiting.filter(|waiting| waiting.accepted_at > document.accepted_at).unwrap_or(document))
+    let its_project = Scope::Projects(vec![document.facts.project_id.clone()]);
+    let waiting = queued::find(app, &its_project, &document.facts.document_id).await?;
+    Ok(waiting.filter(|waiting| waiting.facts.accepted_at > document.facts.accepted_at).unwrap_or(document))
 }
 
 async fn stored(app: &App, query: &GetDocument) -> Result<Option<Document>, Problem> {
     let found = async {
         let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        store::get(&mut transaction, &query.document_id).await
+        read::get(&mut transaction, &query.document_id).await
     };
     found.await.map_err(|error| scope::problem(&error))
 }
@@ -70,7 +71,7 @@ pub async fn list(app: App, _: Context, query: ListDocuments) -> Result<Document
     }
     let listed = async {
         let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        store::list(&mut transaction, filter, after, room).await
+        read::list(&mut transaction, filter, after, room).await
     };
     let (mut stored, last) = listed.await.map_err(|error| scope::problem(&error))?;
     // One that was sent again is listed as what it is now.
@@ -80,7 +81,7 @@ pub async fn list(app: App, _: Context, query: ListDocuments) -> Result<Document
 }
 
 fn identity(document: &Document) -> (String, String) {
-    (document.project_id.as_str().to_owned(), document.document_id.as_str().to_owned())
+    (document.facts.project_id.to_string(), document.facts.document_id.to_string())
 }
 
 /// Without those that a worker has taken: a job stays in the queue until its document is done. And none twice.
@@ -94,7 +95,7 @@ async fn not_taken(
     }
     let taken = async {
         let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        store::taken(&mut transaction, &queued).await
+        read::taken(&mut transaction, &queued).await
     };
     let mut seen = taken.await.map_err(|error| scope::problem(&error))?;
     queued.retain(|document| seen.insert(identity(document)));
@@ -103,20 +104,17 @@ async fn not_taken(
 
 /// What the filter asks for besides the state, as the SQL does for stored documents.
 fn accepts(filter: &ListFilter, document: &Document) -> bool {
-    let same = |wanted: &Option<String>, value: &str| {
-        wanted.as_ref().is_none_or(|wanted| wanted.to_lowercase() == value.to_lowercase())
-    };
+    let (wanted, fields) = (&filter.fields, &document.facts.fields);
     let normalize = analysis::codes::normalize;
-    same(&filter.doc_type, &document.doc_type)
-        && same(&filter.category, &document.category)
-        && filter.number.as_deref().is_none_or(|number| normalize(number) == normalize(&document.number))
-        && filter.parent_id.as_ref().is_none_or(|parent| document.parent_id.as_ref() == Some(parent))
+    fields.contain(&Fields { number: String::new(), ..wanted.clone() })
+        && (wanted.number.is_empty() || normalize(&wanted.number) == normalize(&fields.number))
+        && filter.parent_id.as_ref().is_none_or(|parent| document.facts.parent_id.as_ref() == Some(parent))
 }
 
 pub async fn locate_file(app: App, _: Context, query: LocateFile) -> Result<FileLocation, Problem> {
     let located = async {
         let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        store::file(&mut transaction, &query.document_id).await
+        read::file(&mut transaction, &query.document_id).await
     };
     if let Some(file) = located.await.map_err(|error| scope::problem(&error))? {
         return Ok(file);

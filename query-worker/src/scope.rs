@@ -1,36 +1,7 @@
-//! What a transaction sees: the projects of its scope, and no others.
+//! What a transaction sees (see [`documents::scope`]), and what a caller hears when one fails.
 
-pub use platform::postgres::{begin, begin_within};
+pub use documents::scope::{Projects, QUERY_ROLE, begin, begin_within, projects};
 use schemas::Problem;
-use sqlx::{Postgres, Transaction};
-
-/// The role this worker takes on every connection; row-level security holds for it (migrations/sql/0002_walls.sql).
-pub const ROLE: &str = "acorag_query";
-
-/// The projects of a scope, with the sums that BM25 and the choice of plan need.
-#[derive(Debug, Clone, Default, sqlx::FromRow)]
-pub struct Projects {
-    pub keys: Vec<i32>,
-    pub chunks: i64,
-    pub terms: i64,
-}
-
-impl Projects {
-    pub fn average_length(&self) -> f64 {
-        if self.chunks == 0 { 1.0 } else { self.terms as f64 / self.chunks as f64 }
-    }
-}
-
-/// The projects that the transaction's scope holds.
-pub async fn projects(transaction: &mut Transaction<'_, Postgres>) -> sqlx::Result<Projects> {
-    sqlx::query_as(
-        "SELECT coalesce(array_agg(key), '{}') AS keys, coalesce(sum(chunks), 0)::bigint AS chunks,
-                coalesce(sum(terms), 0)::bigint AS terms
-         FROM project",
-    )
-    .fetch_one(&mut **transaction)
-    .await
-}
 
 /// What the caller hears of a database error; the log hears the whole.
 pub fn problem(error: &sqlx::Error) -> Problem {

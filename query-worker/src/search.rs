@@ -30,7 +30,7 @@ use crate::{
 /// Set on every connection. A filter may hide most neighbours, so the vector index is scanned until enough are left. Each
 /// statement is planned for its own parameters: a small project needs another plan than a large one.
 pub const SETTINGS: [(&str, &str); 5] = [
-    ("role", scope::ROLE),
+    ("role", scope::QUERY_ROLE),
     ("hnsw.ef_search", "100"),
     ("hnsw.iterative_scan", "relaxed_order"),
     ("plan_cache_mode", "force_custom_plan"),

@@ -263,12 +263,12 @@ fn event_examples() -> Vec<Value> {
         DocumentEvent::new(kind, project.clone(), document.clone(), at)
     };
     let mut processing = event(EventKind::Processing);
-    (processing.percent, processing.stage) = (40, Some(Stage::Embedding));
+    (processing.facts.percent, processing.facts.stage) = (40, Some(Stage::Embedding));
     let mut indexed = event(EventKind::Indexed);
-    (indexed.chunks, indexed.text_length) = (Some(7), Some(5_312));
+    (indexed.facts.chunks, indexed.facts.text_length) = (Some(7), Some(5_312));
     [event(EventKind::Queued), processing, indexed]
         .into_iter()
-        .map(|event| json!({ "name": event.event.name(), "payload": event }))
+        .map(|event| json!({ "name": event.facts.event.name(), "payload": event }))
         .collect()
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use crate::problem::Reason;
-use crate::{DocumentId, ProjectId, Scope, lenient};
+use crate::{DocumentId, Fields, ProjectId, Scope, fields, lenient};
 
 /// Where a document stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -59,24 +59,18 @@ pub enum Kind {
     Import,
 }
 
-/// One document.
+/// What is known of one document, but for the reason of its state: that is told in both languages or in one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Document {
+#[schemars(transform = fields::always_there)]
+pub struct Facts {
     pub document_id: DocumentId,
     pub project_id: ProjectId,
     pub kind: Kind,
     pub state: State,
     /// Progress while processing, 100 when indexed.
     pub percent: u8,
-    /// Why it failed, or what it waits for.
-    pub reason: Option<Reason>,
-    pub title: String,
-    pub number: String,
-    pub category: String,
-    pub doc_type: String,
-    pub revision: String,
-    pub status: String,
-    pub author: String,
+    #[serde(flatten)]
+    pub fields: Fields,
     pub filename: String,
     pub file_type: String,
     pub date_modified: Option<DateTime<Utc>>,
@@ -99,6 +93,15 @@ pub struct Document {
     pub indexed_at: Option<DateTime<Utc>>,
     /// Whatever else the client said about it.
     pub metadata: Map<String, Value>,
+}
+
+/// One document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Document {
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// Why it failed, or what it waits for.
+    pub reason: Option<Reason>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -124,12 +127,9 @@ pub struct ListFilter {
     pub project_id: Option<ProjectId>,
     #[serde(deserialize_with = "lenient::optional")]
     pub state: Option<State>,
-    #[serde(deserialize_with = "lenient::optional")]
-    pub doc_type: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    pub category: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    pub number: Option<String>,
+    /// Texts compare without regard to case, a number without regard to how it is punctuated.
+    #[serde(flatten, serialize_with = "fields::given", deserialize_with = "lenient::flat")]
+    pub fields: Fields,
     /// Only what came with this import or mail.
     #[serde(deserialize_with = "lenient::optional")]
     pub parent_id: Option<DocumentId>,

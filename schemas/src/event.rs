@@ -4,7 +4,12 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{DocumentId, ProjectId, problem::Reason, subjects};
+use crate::{
+    DocumentId, ProjectId,
+    document::{Document, State},
+    problem::Reason,
+    subjects,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -50,9 +55,9 @@ pub enum Stage {
     Waiting,
 }
 
-/// One event of one document. Its subject is `acorag.v1.event.<project>.<document>.<event>`.
+/// What happened to one document, but for the reason: that is told in both languages or in one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct DocumentEvent {
+pub struct Facts {
     pub event: EventKind,
     pub document_id: DocumentId,
     pub project_id: ProjectId,
@@ -62,8 +67,6 @@ pub struct DocumentEvent {
     pub percent: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub title: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -76,9 +79,18 @@ pub struct DocumentEvent {
     pub superseded_by: Option<DocumentId>,
 }
 
+/// One event of one document. Its subject is `acorag.v1.event.<project>.<document>.<event>`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DocumentEvent {
+    #[serde(flatten)]
+    pub facts: Facts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
 impl DocumentEvent {
     pub fn new(event: EventKind, project_id: ProjectId, document_id: DocumentId, at: DateTime<Utc>) -> Self {
-        Self {
+        let facts = Facts {
             event,
             document_id,
             project_id,
@@ -86,16 +98,41 @@ impl DocumentEvent {
             request_id: String::new(),
             percent: if event == EventKind::Indexed { 100 } else { 0 },
             stage: None,
-            reason: None,
             title: String::new(),
             revision: String::new(),
             chunks: None,
             text_length: None,
             superseded_by: None,
-        }
+        };
+        Self { facts, reason: None }
+    }
+
+    /// Where a document stands now, told as the event that led there.
+    pub fn of_state(document: Document, at: DateTime<Utc>) -> Self {
+        let Document { facts: document, reason } = document;
+        let kind = match document.state {
+            State::Queued => EventKind::Queued,
+            State::Processing => EventKind::Processing,
+            State::Indexed => EventKind::Indexed,
+            State::Failed => EventKind::Failed,
+            State::Superseded => EventKind::Superseded,
+        };
+        let indexed = document.state == State::Indexed;
+        let event = Self::new(kind, document.project_id, document.document_id, at);
+        let facts = Facts {
+            percent: document.percent,
+            title: document.fields.title,
+            revision: document.fields.revision,
+            chunks: indexed.then_some(document.chunks),
+            text_length: indexed.then_some(document.text_length),
+            superseded_by: document.superseded_by,
+            ..event.facts
+        };
+        Self { facts, reason }
     }
 
     pub fn subject(&self) -> String {
-        subjects::event(&self.project_id, &self.document_id, self.event)
+        let Facts { project_id, document_id, event, .. } = &self.facts;
+        subjects::event(project_id, document_id, *event)
     }
 }

@@ -110,14 +110,14 @@ mod tests {
         assert_eq!(job.source, Source::Text("Acta de obra".into()));
         let job: IngestDocument =
             serde_json::from_str(r#"{"object": {"name": "x"}, "metadata": {"title": "Acta"}}"#).unwrap();
-        assert_eq!(job.metadata.title, "Acta");
+        assert_eq!(job.metadata.fields.title, "Acta");
         assert!(matches!(job.source, Source::Object(object) if object.name == "x" && object.size == 0));
         assert!(serde_json::from_str::<IngestDocument>(r#"{"metadata": {}}"#).is_err());
         let job: IngestDocument = serde_json::from_str(
             r#"{"text": "x", "metadata": {"type": "Acta", "doc_type": "", "project": 7}}"#,
         )
         .unwrap();
-        assert_eq!((job.metadata.doc_type.as_str(), job.metadata.extra.len()), ("Acta", 0));
+        assert_eq!((job.metadata.fields.doc_type.as_str(), job.metadata.extra.len()), ("Acta", 0));
         assert_eq!(job.metadata.project_id.unwrap().as_str(), "7");
         let error = serde_json::from_str::<IngestDocument>(r#"{"text": "x", "metadata": {"date": "x"}}"#);
         assert!(error.unwrap_err().to_string().starts_with("date_modified: must be a date"));

@@ -10,10 +10,14 @@ use serde_json::{Map, Value};
 
 use crate::{Message, Problem, ProblemKind, ids, messages::fields, metadata};
 
+/// Old names of fields, each with the one that stands for it now.
+pub type OldNames = &'static [(&'static str, &'static str)];
+
 /// What clients send as a JSON object.
 pub trait Form: DeserializeOwned {
-    /// Old names of its fields, each with the one that stands for it now.
-    const OLD_NAMES: &'static [(&'static str, &'static str)] = &[];
+    const OLD_NAMES: OldNames = &[];
+    /// Those of what is flattened into it.
+    const OLD_NAMES_OF_PARTS: OldNames = &[];
 }
 
 /// Reads a JSON object. `place` is where it stands in the request, nothing for the body itself.
@@ -34,8 +38,10 @@ pub fn fit<T: DeserializeOwned>(place: &str, fields: Map<String, Value>) -> Resu
     serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
         let path = error.path().to_string();
         let cause = error.into_inner().to_string();
+        // A flattened field's own name stands in the cause (see [`flat`]).
+        let flattened = cause.rsplit_once(": expected ").map_or("", |(name, _)| name);
         let missing = cause.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-        let parts = [place, &path, missing.unwrap_or_default()];
+        let parts = [place, &path, flattened, missing.unwrap_or_default()];
         let field = parts.into_iter().filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join(".");
         match missing {
             Some(_) => fields::missing().about(&field),
@@ -50,7 +56,7 @@ fn or_body(place: &str) -> &str {
 
 /// Gives fields the names that they have now. Where a client sends both, the new one counts, unless it says nothing.
 fn renamed<T: Form>(mut fields: Map<String, Value>) -> Map<String, Value> {
-    for (old, new) in T::OLD_NAMES {
+    for (old, new) in T::OLD_NAMES.iter().chain(T::OLD_NAMES_OF_PARTS) {
         if let Some(value) = fields.remove(*old)
             && fields.get(*new).is_none_or(says_nothing)
         {
@@ -166,6 +172,13 @@ fn parsed<'de, D: Deserializer<'de>, T>(
         return Ok(None);
     }
     parse(&text).map(Some).ok_or_else(|| expected(what))
+}
+
+/// A struct that is flattened into another. Serde forgets on the way which of its fields an error is about, so the error
+/// says it.
+pub fn flat<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    serde_path_to_error::deserialize(deserializer)
+        .map_err(|error| D::Error::custom(format_args!("{}: {}", error.path(), error.inner())))
 }
 
 /// A [`Form`] within something else.

@@ -14,6 +14,7 @@ pub mod chat;
 pub mod document;
 pub mod event;
 pub mod feedback;
+pub mod fields;
 pub mod headers;
 pub mod history;
 pub mod ids;
@@ -31,6 +32,7 @@ pub mod text;
 pub mod upload;
 pub mod view;
 
+pub use fields::Fields;
 pub use ids::{DocumentId, ProjectId};
 pub use metadata::Metadata;
 pub use problem::{Message, Problem, ProblemKind};

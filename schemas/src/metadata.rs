@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    Problem, ProjectId,
-    lenient::{self, Form},
+    Fields, Problem, ProjectId, fields,
+    lenient::{self, Form, OldNames},
+    messages,
 };
 
 /// A document's metadata. Text is empty when unknown, never null; anything not listed here is kept in `extra`.
@@ -17,23 +18,8 @@ pub struct Metadata {
     /// The project the document belongs to (old name: `project`).
     #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
     pub project_id: Option<ProjectId>,
-    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "String::is_empty")]
-    pub title: String,
-    /// Kind of document, such as "Plano" or "Specification" (old name: `type`).
-    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "String::is_empty")]
-    pub doc_type: String,
-    /// Document number, such as `200076-CCC02-PL-AR-000400` (old name: `document_number`). Documents of one project
-    /// with the same number are revisions of each other.
-    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "String::is_empty")]
-    pub number: String,
-    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "String::is_empty")]
-    pub category: String,
-    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "String::is_empty")]
-    pub revision: String,
-    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "String::is_empty")]
-    pub status: String,
-    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "String::is_empty")]
-    pub author: String,
+    #[serde(flatten, serialize_with = "fields::given", deserialize_with = "lenient::flat")]
+    pub fields: Fields,
     /// When the document was last modified: RFC 3339, `YYYY-MM-DD` or `DD/MM/YYYY` (old name: `date`).
     #[serde(deserialize_with = "lenient::date", skip_serializing_if = "Option::is_none")]
     pub date_modified: Option<DateTime<Utc>>,
@@ -43,56 +29,31 @@ pub struct Metadata {
 }
 
 impl Form for Metadata {
-    const OLD_NAMES: &'static [(&'static str, &'static str)] = &[
-        ("project", "project_id"),
-        ("type", "doc_type"),
-        ("document_number", "number"),
-        ("date", "date_modified"),
-    ];
+    const OLD_NAMES: OldNames = &[("project", "project_id"), ("date", "date_modified")];
+    const OLD_NAMES_OF_PARTS: OldNames = fields::OLD_NAMES;
 }
 
-/// Longest text of one metadata field, in characters.
-pub const MAX_FIELD_CHARS: usize = 1_000;
 /// Largest `extra`, as JSON bytes.
 pub const MAX_EXTRA_BYTES: usize = 32 * 1024;
 
+impl From<Fields> for Metadata {
+    fn from(fields: Fields) -> Self {
+        Self { fields, ..Self::default() }
+    }
+}
+
 impl Metadata {
-    /// The first field that is out of bounds.
+    /// What is wrong with the first field that is out of bounds.
     pub fn out_of_bounds(&self) -> Option<Problem> {
-        let fields = [
-            ("title", &self.title),
-            ("doc_type", &self.doc_type),
-            ("number", &self.number),
-            ("category", &self.category),
-            ("revision", &self.revision),
-            ("status", &self.status),
-            ("author", &self.author),
-        ];
-        // PostgreSQL text cannot hold a NUL, and no client means it.
-        let nul =
-            |field: &str| Problem::field(field, "contiene un carácter NUL.", "contains a NUL character.");
-        for (name, text) in fields {
-            let field = format!("metadata.{name}");
-            if text.chars().count() > MAX_FIELD_CHARS {
-                return Some(Problem::field(
-                    &field,
-                    "no puede tener más de 1000 caracteres.",
-                    "must not have more than 1000 characters.",
-                ));
-            }
-            if text.contains('\0') {
-                return Some(nul(&field));
-            }
-        }
-        let extra = serde_json::to_string(&self.extra).unwrap_or_default();
-        if extra.len() > MAX_EXTRA_BYTES {
-            return Some(Problem::field(
-                "metadata",
-                "los demás campos no pueden pasar de 32 KiB.",
-                "further fields must not exceed 32 KiB.",
-            ));
-        }
-        extra.contains("\\u0000").then(|| nul("metadata"))
+        self.fields.check("metadata").err().or_else(|| {
+            let extra = serde_json::to_string(&self.extra).unwrap_or_default();
+            let message = match extra.len() {
+                bytes if bytes > MAX_EXTRA_BYTES => messages::fields::extra_too_large(MAX_EXTRA_BYTES / 1024),
+                _ if extra.contains("\\u0000") => messages::fields::nul(),
+                _ => return None,
+            };
+            Some(message.about("metadata"))
+        })
     }
 }
 
@@ -138,10 +99,8 @@ mod tests {
                 "date": "24/11/2026", "SelectList1": "x"}"#,
         );
         assert_eq!(metadata.project_id.unwrap().as_str(), "Torre Norte");
-        assert_eq!(
-            (metadata.doc_type.as_str(), metadata.number.as_str(), metadata.revision.as_str()),
-            ("Plano", "400", "")
-        );
+        let expected = Fields { doc_type: "Plano".into(), number: "400".into(), ..Fields::default() };
+        assert_eq!(metadata.fields, expected);
         assert_eq!(metadata.date_modified.unwrap().to_rfc3339(), "2026-11-24T00:00:00+00:00");
         assert_eq!(metadata.extra, read(r#"{"SelectList1": "x"}"#).extra);
     }
@@ -154,8 +113,7 @@ mod tests {
         );
         let expected = Metadata {
             project_id: Some("a".parse().unwrap()),
-            doc_type: "Acta".into(),
-            number: "A-1".into(),
+            fields: Fields { doc_type: "Acta".into(), number: "A-1".into(), ..Fields::default() },
             date_modified: parse_date("2026-11-24"),
             ..Metadata::default()
         };
@@ -165,8 +123,8 @@ mod tests {
     #[test]
     fn bounds_name_the_field() {
         for (metadata, field) in [
-            (Metadata { author: "x".repeat(1_001), ..Metadata::default() }, "metadata.author: "),
-            (Metadata { title: "\0".into(), ..Metadata::default() }, "metadata.title: "),
+            (Fields { author: "x".repeat(1_001), ..Fields::default() }.into(), "metadata.author: "),
+            (Fields { title: "\0".into(), ..Fields::default() }.into(), "metadata.title: "),
             (read(r#"{"a": "\u0000"}"#), "metadata: "),
             (read(&format!(r#"{{"a": "{}"}}"#, "x".repeat(MAX_EXTRA_BYTES))), "metadata: "),
         ] {

@@ -5,11 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DocumentId, Problem, ProjectId, Scope,
+    DocumentId, Fields, Problem, ProjectId, Scope, fields,
     lenient::{self, Form},
-    messages::fields,
-    metadata::MAX_FIELD_CHARS,
-    text,
+    messages, text,
 };
 
 pub const MAX_QUERY_CHARS: usize = 2_000;
@@ -58,14 +56,8 @@ pub enum Mode {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Filters {
-    #[serde(deserialize_with = "lenient::optional")]
-    pub doc_type: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    pub category: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    pub revision: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    pub status: Option<String>,
+    #[serde(flatten, serialize_with = "fields::given", deserialize_with = "lenient::flat")]
+    pub fields: Fields,
     /// Modified on or after this moment (RFC 3339 or YYYY-MM-DD).
     #[serde(deserialize_with = "lenient::date")]
     #[schemars(with = "Option<String>")]
@@ -77,19 +69,6 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// Texts that a database can compare with.
-    fn check(&self) -> Result<(), Problem> {
-        let texts = [
-            ("filters.doc_type", &self.doc_type),
-            ("filters.category", &self.category),
-            ("filters.revision", &self.revision),
-            ("filters.status", &self.status),
-        ];
-        texts.into_iter().try_for_each(|(field, text)| {
-            text::check(field, text.as_deref().unwrap_or_default(), MAX_FIELD_CHARS)
-        })
-    }
-
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -118,7 +97,7 @@ impl Search {
         check_text("query", query)?;
         in_range("probes", request.probes, 1, 100)?;
         let filters = request.filters.unwrap_or_default();
-        filters.check()?;
+        filters.fields.check("filters")?;
         Ok(Self {
             scope: scope.narrowed(request.project_id.as_ref()),
             query: query.to_owned(),
@@ -134,7 +113,7 @@ impl Search {
 /// A question's or query's text: 1 to 2,000 characters that a database can hold.
 pub fn check_text(field: &str, text: &str) -> Result<(), Problem> {
     if text.is_empty() {
-        Err(fields::empty().about(field))
+        Err(messages::fields::empty().about(field))
     } else {
         text::check(field, text, MAX_QUERY_CHARS)
     }
@@ -144,7 +123,7 @@ pub fn check_text(field: &str, text: &str) -> Result<(), Problem> {
 pub fn in_range(field: &str, value: Option<i64>, min: i64, max: i64) -> Result<Option<u8>, Problem> {
     match value {
         Some(value) if (min..=max).contains(&value) => Ok(u8::try_from(value).ok()),
-        Some(_) => Err(fields::range(min, max).about(field)),
+        Some(_) => Err(messages::fields::range(min, max).about(field)),
         None => Ok(None),
     }
 }
@@ -166,16 +145,14 @@ pub enum MatchQuality {
 
 /// The best passage of one document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = fields::always_there)]
 pub struct SearchRow {
     pub document_id: DocumentId,
     /// The passage within the document.
     pub chunk_id: String,
     pub project_id: ProjectId,
-    pub title: String,
-    pub number: String,
-    pub category: String,
-    pub doc_type: String,
-    pub revision: String,
+    #[serde(flatten)]
+    pub fields: Fields,
     pub filename: String,
     pub file_type: String,
     pub date_modified: Option<DateTime<Utc>>,
@@ -222,8 +199,7 @@ mod tests {
                             "date_from": "2026-11-24", "date_to": "24/11/2026"}}"#,
         );
         let filters = Filters {
-            category: Some("Plano".into()),
-            revision: Some("0".into()),
+            fields: Fields { category: "Plano".into(), revision: "0".into(), ..Fields::default() },
             date_from: crate::metadata::parse_date("2026-11-24T00:00:00Z"),
             date_to: crate::metadata::parse_date("2026-11-24T23:59:59.999999Z"),
             ..Filters::default()

@@ -4,9 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects")]
 
 use schemas::{
-    Answer, DocumentId, Metadata, Problem, ProjectId, Scope,
-    document::{Document, FileLocation, GetDocument, Kind, Reason, Records, State},
-    event::{DocumentEvent, EventKind, Stage},
+    Answer, DocumentId, Fields, Metadata, Problem, ProjectId, Scope,
+    document::{self, Document, FileLocation, GetDocument, Kind, Reason, Records, State},
+    event::{self, DocumentEvent, EventKind, Stage},
     ingest::{DeleteDocument, IngestDocument, ObjectRef, Parent, Source},
     search::{Filters, MatchQuality, Mode, Search, SearchReply, SearchRow},
     upload::{AcceptedData, IndexedData, UploadAccepted, UploadIndexed},
@@ -25,12 +25,20 @@ fn moment() -> chrono::DateTime<chrono::Utc> {
     schemas::metadata::parse_date("2026-11-24T12:30:00Z").unwrap()
 }
 
+fn fields() -> Fields {
+    Fields {
+        title: "Planta tipo".into(),
+        number: "200076-CCC02-PL-AR-000400".into(),
+        doc_type: "Plano".into(),
+        revision: "B".into(),
+        ..Fields::default()
+    }
+}
+
 fn metadata() -> Metadata {
     Metadata {
         project_id: Some(project()),
-        title: "Planta tipo".into(),
-        number: "200076-CCC02-PL-AR-000400".into(),
-        revision: "B".into(),
+        fields: Fields { doc_type: String::new(), ..fields() },
         date_modified: Some(moment()),
         extra: [("SelectList1".to_owned(), "Arquitectura".into())].into_iter().collect(),
         ..Metadata::default()
@@ -76,16 +84,17 @@ fn jobs() {
 #[test]
 fn events() {
     for kind in EventKind::ALL {
-        let event = DocumentEvent {
+        let facts = event::Facts {
             request_id: "0192f7".into(),
             title: "Planta tipo".into(),
             stage: (kind == EventKind::Processing).then_some(Stage::Embedding),
-            reason: (kind == EventKind::Failed)
-                .then(|| Reason::new("empty", "El archivo está vacío.", "The file is empty.")),
             chunks: (kind == EventKind::Indexed).then_some(12),
             superseded_by: (kind == EventKind::Superseded).then(document_id),
-            ..DocumentEvent::new(kind, project(), document_id(), moment())
+            ..DocumentEvent::new(kind, project(), document_id(), moment()).facts
         };
+        let reason = (kind == EventKind::Failed)
+            .then(|| Reason::new("empty", "El archivo está vacío.", "The file is empty."));
+        let event = DocumentEvent { facts, reason };
         wire(&format!("event_{}", kind.name()), &event);
         assert_eq!(event.subject(), format!("acorag.v1.event.torre-norte.271341877001.{}", kind.name()));
     }
@@ -99,7 +108,11 @@ fn searches() {
         top_k: 10,
         mode: Mode::Hybrid,
         strict: false,
-        filters: Filters { doc_type: Some("Plano".into()), date_from: Some(moment()), ..Filters::default() },
+        filters: Filters {
+            fields: Fields { doc_type: "Plano".into(), ..Fields::default() },
+            date_from: Some(moment()),
+            ..Filters::default()
+        },
         document_id: None,
     };
     wire("search", &search);
@@ -107,11 +120,7 @@ fn searches() {
         document_id: document_id(),
         chunk_id: "17".into(),
         project_id: project(),
-        title: "Planta tipo".into(),
-        number: "200076-CCC02-PL-AR-000400".into(),
-        category: String::new(),
-        doc_type: "Plano".into(),
-        revision: "B".into(),
+        fields: fields(),
         filename: "plano.pdf".into(),
         file_type: "pdf".into(),
         date_modified: None,
@@ -129,20 +138,13 @@ fn searches() {
 
 #[test]
 fn documents() {
-    let document = Document {
+    let facts = document::Facts {
         document_id: document_id(),
         project_id: project(),
         kind: Kind::Import,
         state: State::Processing,
         percent: 40,
-        reason: None,
-        title: "Planos".into(),
-        number: String::new(),
-        category: String::new(),
-        doc_type: String::new(),
-        revision: String::new(),
-        status: String::new(),
-        author: String::new(),
+        fields: Fields { title: "Planos".into(), ..Fields::default() },
         filename: "planos.ndjson".into(),
         file_type: "ndjson".into(),
         date_modified: None,
@@ -158,7 +160,7 @@ fn documents() {
         indexed_at: None,
         metadata: serde_json::Map::new(),
     };
-    wire("document", &document);
+    wire("document", &Document { facts, reason: None });
     wire("document_get", &GetDocument { scope: Scope::All, document_id: document_id() });
     let file = FileLocation {
         project_id: project(),

@@ -29,7 +29,7 @@ async fn query_parameters_are_named_and_blank_ones_absent() {
     .unwrap();
     let expected = ListFilter {
         project_id: Some("Torre Norte".parse().unwrap()),
-        number: Some("A-1".to_owned()),
+        fields: schemas::Fields { number: "A-1".to_owned(), ..Default::default() },
         limit: Some(5),
         ..ListFilter::default()
     };

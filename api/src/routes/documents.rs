@@ -21,7 +21,7 @@ use schemas::{
     ProblemKind::{self, BadRequest, NotFound, Unavailable},
     ProjectId, Scope,
     account::Role,
-    document::{Deleted, Document, Exists, GetDocument, ListDocuments, ListFilter},
+    document::{Deleted, Document, Exists, Facts, GetDocument, ListDocuments, ListFilter},
     event::EventKind,
     ingest::DeleteDocument,
     search::in_range,
@@ -129,7 +129,7 @@ const DELETION: Duration = Duration::from_secs(10);
 
 async fn delete(State(nats): State<Nats>, named: Named) -> Result<(StatusCode, axum::Json<Deleted>), Error> {
     named.caller.require(Role::Write)?;
-    let Document { project_id, document_id, .. } = named.document().await?;
+    let Facts { project_id, document_id, .. } = named.document().await?.facts;
     let mut events = events::subscribe(&nats, &project_id, &document_id).await?;
     let id = named.lookup.id;
     let subject = subjects::job(JobKind::Delete, &project_id, &document_id);
@@ -147,7 +147,7 @@ async fn delete(State(nats): State<Nats>, named: Named) -> Result<(StatusCode, a
     )?;
     let deleted = async {
         while let Some(event) = events.end(&own).await {
-            if event.event == EventKind::Deleted {
+            if event.facts.event == EventKind::Deleted {
                 return true;
             }
         }

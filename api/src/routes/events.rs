@@ -21,7 +21,7 @@ use schemas::{
     Problem,
     ProblemKind::{BadRequest, NotFound, Unavailable},
     Scope,
-    event::EventKind,
+    event::{DocumentEvent, EventKind},
     problem::UiLanguage,
     view::EventView,
 };
@@ -56,7 +56,7 @@ async fn events(
 ) -> Result<Response, Error> {
     let permit = streams.open("events")?;
     // Once to learn the project, and again after subscribing: what happens in between is in the second answer.
-    let document = named.document().await?;
+    let document = named.document().await?.facts;
     let project = document.project_id;
     named.scope = Scope::Projects(vec![project.clone()]);
     let events = events::subscribe(&nats, &project, &document.document_id).await?;
@@ -82,7 +82,7 @@ struct Follower {
 impl Follower {
     /// Where the document stands now.
     async fn state(&self) -> Result<EventView, Problem> {
-        Ok(EventView::of_state(self.named.document().await?, Utc::now(), self.language))
+        Ok(EventView::new(DocumentEvent::of_state(self.named.document().await?, Utc::now()), self.language))
     }
 
     /// The state, then what happens, until nothing more will, or the caller may not know it any more.
@@ -96,14 +96,14 @@ impl Follower {
             let mut last = first;
             yield event(&last);
             let mut again = interval_at(Instant::now() + LOOK_AGAIN, LOOK_AGAIN);
-            while !last.event.is_final() {
+            while !last.facts.event.is_final() {
                 let next = tokio::select! {
                     event = self.events.next() => match event {
                         Some(event) => EventView::new(event, self.language),
                         None => break,
                     },
                     _ = again.tick() => match self.state().await {
-                        Ok(state) if state.event.is_final() => state,
+                        Ok(state) if state.facts.event.is_final() => state,
                         _ => continue,
                     },
                     () = self.permit.stopping.cancelled() => break,
@@ -111,7 +111,7 @@ impl Follower {
                     () = sleep_until(self.until) => break,
                 };
                 // `queued` is announced beside the job, so that a fast worker's first event may come before it.
-                if next.event == EventKind::Queued && last.event != EventKind::Queued {
+                if next.facts.event == EventKind::Queued && last.facts.event != EventKind::Queued {
                     continue;
                 }
                 yield event(&next);
@@ -123,7 +123,7 @@ impl Follower {
 
 /// The data are the event as JSON; its name is the event's own, its id the time: a client can tell them apart.
 fn event(view: &EventView) -> Result<Event, axum::Error> {
-    Event::default().event(view.event.name()).id(view.at.to_rfc3339()).json_data(view)
+    Event::default().event(view.facts.event.name()).id(view.facts.at.to_rfc3339()).json_data(view)
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {

@@ -153,8 +153,13 @@ impl Uploader {
         let record_scope = metadata.project_id.is_none().then(|| self.caller.scope().clone());
         let project = metadata.project_id.take().unwrap_or_else(|| self.caller.default_project());
         // The same file, name, number and revision in the same project is the same document, however often it is sent.
-        let document =
-            DocumentId::of_content(&project, &filename, &metadata.number, &metadata.revision, &stored.sha256);
+        let document = DocumentId::of_content(
+            &project,
+            &filename,
+            &metadata.fields.number,
+            &metadata.fields.revision,
+            &stored.sha256,
+        );
         let job = IngestDocument {
             source: Source::Object(ObjectRef {
                 name: object.name().to_owned(),
@@ -193,13 +198,13 @@ impl Uploader {
             }
         }
         let mut queued = DocumentEvent::new(EventKind::Queued, project.clone(), document.clone(), own.since);
-        queued.request_id.clone_from(&own.request_id);
-        queued.title.clone_from(&job.metadata.title);
-        queued.revision.clone_from(&job.metadata.revision);
+        queued.facts.request_id.clone_from(&own.request_id);
+        queued.facts.title.clone_from(&job.metadata.fields.title);
+        queued.facts.revision.clone_from(&job.metadata.fields.revision);
         if let Err(error) = self.nats.publish(queued.subject(), &context, None, &queued).await {
             tracing::warn!(%error, "announcing a queued document");
         }
-        Ok(Accepted { project, document, filename, title: job.metadata.title, own, events })
+        Ok(Accepted { project, document, filename, title: job.metadata.fields.title, own, events })
     }
 
     /// What became of the upload; `None` when it is still under way after `patience`, or when this process has to stop:
@@ -211,7 +216,7 @@ impl Uploader {
     ) -> Option<Result<UploadIndexed, Problem>> {
         let end = timeout(patience, accepted.events.end(&accepted.own));
         let event = self.stopping.run_until_cancelled(end).await?.ok()??;
-        Some(match event.event {
+        Some(match event.facts.event {
             EventKind::Failed => {
                 let why = event.reason.map_or_else(messages::http::not_processed, |reason| reason.message);
                 Err(why.problem(ProblemKind::NoText))
@@ -222,9 +227,9 @@ impl Uploader {
     }
 
     fn indexed(&self, accepted: &Accepted, event: DocumentEvent) -> UploadIndexed {
-        let superseded = event.event == EventKind::Superseded;
+        let superseded = event.facts.event == EventKind::Superseded;
         let message = if superseded { messages::http::superseded() } else { messages::http::indexed() };
-        let titles = [&event.title, &accepted.title, &accepted.filename];
+        let titles = [&event.facts.title, &accepted.title, &accepted.filename];
         UploadIndexed {
             status: "success".to_owned(),
             message: message.in_language(self.language.0).to_owned(),
@@ -233,8 +238,8 @@ impl Uploader {
                 filename: accepted.filename.clone(),
                 project_id: accepted.project.clone(),
                 title: titles.into_iter().find(|title| !title.is_empty()).cloned().unwrap_or_default(),
-                chunks_created: if superseded { 0 } else { event.chunks.unwrap_or_default() },
-                text_length: event.text_length.unwrap_or_default(),
+                chunks_created: if superseded { 0 } else { event.facts.chunks.unwrap_or_default() },
+                text_length: event.facts.text_length.unwrap_or_default(),
             },
         }
     }

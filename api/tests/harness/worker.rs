@@ -60,7 +60,8 @@ impl Worker {
             })
             .on::<ListDocuments, _>(|worker: Self, _, list| async move {
                 let documents = worker.documents.lock().unwrap().clone();
-                let documents = documents.into_iter().filter(|d| list.scope.allows(&d.project_id)).collect();
+                let documents =
+                    documents.into_iter().filter(|d| list.scope.allows(&d.facts.project_id)).collect();
                 Ok(schemas::document::DocumentList { documents, next_cursor: None })
             })
             .on::<LocateFile, _>(|worker: Self, _, locate| async move {
@@ -69,7 +70,7 @@ impl Worker {
                 let files = worker.files.lock().unwrap();
                 files
                     .iter()
-                    .find(|file| file.sha256 == document.sha256)
+                    .find(|file| file.sha256 == document.facts.sha256)
                     .cloned()
                     .ok_or_else(Problem::not_found)
             })
@@ -147,7 +148,7 @@ impl Worker {
 
     fn find(&self, scope: &Scope, id: &DocumentId) -> Option<Document> {
         let documents = self.documents.lock().unwrap();
-        documents.iter().find(|d| d.document_id == *id && scope.allows(&d.project_id)).cloned()
+        documents.iter().find(|d| d.facts.document_id == *id && scope.allows(&d.facts.project_id)).cloned()
     }
 
     pub fn searches(&self) -> usize {

@@ -4,11 +4,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use anyhow::Result;
-use chrono::{DateTime, SubsecRound as _, Utc};
 use schemas::{
     DocumentId, ProjectId,
-    ingest::{IngestDocument, Parent, Source},
-    problem::Reason,
+    ingest::{IngestDocument, Source},
     subjects::{self, JobKind},
 };
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction, types::Json};
@@ -53,7 +51,7 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
         let body = serde_json::from_slice::<IngestDocument>(&message.payload()?).ok();
         let parent = body.as_ref().and_then(|body| body.parent.as_ref());
         if let Ok((project, document)) = subjects::parse_job(&message.subject) {
-            if is_settled(&mut tx, &project, &document, message.time, parent).await? {
+            if documents::is_settled(&mut tx, &project, &document, message.time, parent).await? {
                 plan.settled += 1;
                 continue;
             }
@@ -81,7 +79,7 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
         match job {
             Some(Json(job)) => plan.again.push((job.subject(&project, &document), job)),
             None => {
-                lose(&mut tx, key).await?;
+                documents::fail::lose(&mut tx, key).await?;
                 plan.lost += 1;
             }
         }
@@ -89,45 +87,6 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
     want_documents(&mut tx, &mut plan).await?;
     tx.commit().await?;
     Ok(plan)
-}
-
-/// Whether the database knows what became of a job, or of a later one of the same document: the same rule by which a
-/// worker takes a job up (ingest-worker/src/store/start.rs).
-async fn is_settled(
-    tx: &mut Transaction<'_, Postgres>,
-    project: &ProjectId,
-    document: &DocumentId,
-    published: DateTime<Utc>,
-    parent: Option<&Parent>,
-) -> sqlx::Result<bool> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM document d JOIN project p ON p.key = d.project_key
-                        WHERE p.id = $1 AND d.id = $2
-                          AND (d.accepted_at > $3 OR (d.accepted_at = $3 AND d.state <> 'processing')))
-             OR EXISTS (SELECT FROM document d JOIN project p ON p.key = d.project_key
-                        WHERE p.id = $4 AND d.id = $5 AND d.state = 'deleted' AND d.accepted_at > $3)",
-    )
-    .bind(project.as_str())
-    .bind(document.as_str())
-    .bind(published.trunc_subsecs(6))
-    .bind(parent.map(|parent| parent.project_id.as_str()))
-    .bind(parent.map(|parent| parent.document_id.as_str()))
-    .fetch_one(&mut **tx)
-    .await
-}
-
-async fn lose(tx: &mut Transaction<'_, Postgres>, key: i64) -> sqlx::Result<()> {
-    let reason = Reason::new(
-        "lost_in_restore",
-        "Se aceptó después de la última copia de seguridad de la cola; vuelva a enviarlo.",
-        "It was accepted after the queue's last backup; send it again.",
-    );
-    sqlx::query("UPDATE document SET state = 'failed', percent = 0, starts = 0, reason = $2 WHERE key = $1")
-        .bind(key)
-        .bind(Json(reason))
-        .execute(&mut **tx)
-        .await
-        .map(drop)
 }
 
 /// The files of the documents as they are now. Others belong to documents deleted since, and do not come back.

@@ -4,7 +4,7 @@ use platform::nats::consume::{Delivery, Failure};
 use schemas::{event::EventKind, ingest::DeleteDocument, problem::Reason, subjects};
 
 use super::{again, document::remove};
-use crate::{app::App, generations::Place, progress::Progress, store};
+use crate::{app::App, generations::Place, progress::Progress};
 
 pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
     let invalid = |es: String, en: String| Failure::Dead(Reason::new("invalid_job", es, en));
@@ -18,7 +18,7 @@ pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
         invalid(format!("El mensaje no es válido: {error}"), format!("The message is not valid: {error}"))
     })?;
     let place = Place::new(&project, &document);
-    let deletion = store::delete::delete(&app.pool, &project, &document, delivery.published);
+    let deletion = documents::delete::delete(&app.pool, &project, &document, delivery.published);
     let Some(deleted) = app.generations.changing(place, deletion).await? else {
         tracing::info!("the document was uploaded anew after this deletion");
         return Ok(());
@@ -29,7 +29,7 @@ pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
     again(app, delivery, &project, deleted.revived).await?;
     for deleted in deleted.parts.into_iter().chain([document]) {
         let progress = Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), deleted);
-        progress.publish(&progress.event(EventKind::Deleted)).await?;
+        progress.publish(progress.event(EventKind::Deleted), None).await?;
     }
     Ok(())
 }

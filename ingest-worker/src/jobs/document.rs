@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use documents::{Committed, Content, Job, Passage, start::Start};
 use platform::nats::{
     consume::{Delivery, Failure},
     objects,
@@ -9,7 +10,7 @@ use platform::nats::{
 use reader::{Attachment, Extracted, Found, Hints};
 use schemas::{
     DocumentId,
-    event::{DocumentEvent, EventKind, Stage},
+    event::{EventKind, Facts, Stage},
     ingest::{IngestDocument, ObjectRef, Parent, Source},
     messages,
     problem::Reason,
@@ -22,11 +23,6 @@ use crate::{
     app::App,
     chunk::{Chunk, chunk},
     progress::Progress,
-    store::{
-        self, Job,
-        index::{Committed, Content, Passage},
-        start::Start,
-    },
 };
 
 /// Mails within mails are read down to here: each costs a document.
@@ -39,10 +35,10 @@ pub async fn index(app: &App, delivery: &Delivery, job: &Job, progress: &Progres
         && platform::nats::text(delivery.headers.as_ref(), schemas::headers::ANNOUNCED).is_none()
     {
         // Published straight to NATS: its followers get the same events as those of an upload.
-        let event = DocumentEvent { at: delivery.published, ..progress.event(EventKind::Queued) };
-        progress.publish(&event).await?;
+        let event = Facts { at: delivery.published, ..progress.event(EventKind::Queued) };
+        progress.publish(event, None).await?;
     }
-    match store::start::start(&app.pool, job).await? {
+    match documents::start::start(&app.pool, job).await? {
         Start::Go => {}
         Start::Void => return import::record_settled(app, delivery, job, false).await,
         Start::Failed(reason) => return Err(Failure::Dead(reason)),
@@ -91,7 +87,7 @@ pub async fn index(app: &App, delivery: &Delivery, job: &Job, progress: &Progres
     progress.at(Stage::Storing, 95).await;
     let committed = {
         let _timer = app.metrics.stage_seconds.with_label_values(&["store"]).start_timer();
-        app.generations.changing(job, store::index::commit(&app.pool, job, &content)).await?
+        app.generations.changing(job, documents::commit::commit(&app.pool, job, &content)).await?
     };
     let Some(committed) = committed else {
         tracing::info!("a later job of this document has made this one void");
@@ -113,13 +109,13 @@ async fn tell(
     let chunks = u32::try_from(content.passages.len()).unwrap_or(u32::MAX);
     app.metrics.chunks.with_label_values::<&str>(&[]).inc_by(u64::from(chunks));
     tell_superseded(job, progress, committed.superseded).await?;
-    let title = if job.body.metadata.title.is_empty() { &content.title } else { &job.body.metadata.title };
     let (kind, chunks) = match committed.superseded_by {
         Some(_) => (EventKind::Superseded, 0),
         None => (EventKind::Indexed, chunks),
     };
     let by = committed.superseded_by;
-    publish_outcome(job, progress, kind, title.clone(), chunks, content.text_length, by).await?;
+    publish_outcome(job, progress, kind, content.fields.title.clone(), chunks, content.text_length, by)
+        .await?;
     again(app, delivery, &job.project, committed.revived).await?;
     if let Some(object) = committed.unused_object {
         remove(app, &object).await;
@@ -140,12 +136,12 @@ pub async fn remove(app: &App, object: &str) {
 
 async fn tell_superseded(job: &Job, progress: &Progress, older: Vec<DocumentId>) -> Result<(), Failure> {
     for older in older {
-        let event = DocumentEvent {
+        let event = Facts {
             document_id: older,
             superseded_by: Some(job.document.clone()),
             ..progress.event(EventKind::Superseded)
         };
-        progress.publish(&event).await?;
+        progress.publish(event, None).await?;
     }
     Ok(())
 }
@@ -159,15 +155,15 @@ async fn publish_outcome(
     text_length: u64,
     superseded_by: Option<DocumentId>,
 ) -> Result<(), Failure> {
-    let event = DocumentEvent {
+    let event = Facts {
         title,
-        revision: job.body.metadata.revision.clone(),
+        revision: job.body.metadata.fields.revision.clone(),
         chunks: Some(chunks),
         text_length: Some(text_length),
         superseded_by,
         ..progress.event(kind)
     };
-    Ok(progress.publish(&event).await?)
+    Ok(progress.publish(event, None).await?)
 }
 
 /// Brings a file from the object store into a temporary one, checks that it is what was announced, and says what it is.
@@ -259,23 +255,42 @@ async fn content(
         return Err(Failure::Dead(reader::Error::NoText.reason()));
     }
     let vectors = embed(app, job, progress, &chunks).await?;
-    let metadata = &extracted.metadata;
-    let title = [&job.body.metadata.title, &metadata.title, &job.body.filename];
-    let title = title.into_iter().find(|title| !title.trim().is_empty()).cloned().unwrap_or_default();
-    let passages =
-        chunks.into_iter().zip(vectors).map(|(chunk, vector)| passage(job, &title, chunk, vector)).collect();
+    let found = &extracted.metadata;
+    let mut fields = job.body.metadata.fields.clone();
+    for (field, found) in [
+        (
+            &mut fields.title,
+            [&found.title, &job.body.filename].into_iter().find(|title| !title.trim().is_empty()),
+        ),
+        (&mut fields.author, Some(&found.author)),
+    ] {
+        if let Some(found) = found
+            && field.is_empty()
+        {
+            field.clone_from(found);
+        }
+    }
+    let passages = chunks.into_iter().zip(vectors).map(|(chunk, vector)| Passage {
+        page: chunk.page_first,
+        page_last: chunk.page_last,
+        heading: chunk.heading,
+        language: chunk.language,
+        text: chunk.text,
+        vector,
+    });
     Ok(Content {
-        title,
-        author: metadata.author.clone(),
-        date: metadata.date,
-        media_type: metadata.media_type.clone(),
-        file_type: metadata.file_type.clone(),
-        size: object.as_ref().map_or_else(|| extracted.text_length(), |object| object.size),
-        sha256: object.as_ref().map(|object| object.sha256.clone()).unwrap_or_default(),
-        object: object.map(|object| object.name).unwrap_or_default(),
-        pages: metadata.pages,
+        fields,
+        date: found.date,
+        media_type: found.media_type.clone(),
+        file_type: found.file_type.clone(),
+        object: object.unwrap_or_else(|| ObjectRef {
+            name: String::new(),
+            size: extracted.text_length(),
+            sha256: String::new(),
+        }),
+        pages: found.pages,
         text_length: extracted.text_length(),
-        passages,
+        passages: passages.collect(),
     })
 }
 
@@ -291,38 +306,15 @@ async fn embed(
         if !vectors.is_empty() {
             let percent = u8::try_from(10 + vectors.len() * 80 / chunks.len()).unwrap_or(90);
             progress.at(Stage::Embedding, percent).await;
-            store::start::percent(&app.pool, job, percent).await?;
+            documents::start::percent(&app.pool, job, percent).await?;
         }
-        let texts = slice.iter().map(with_heading).collect();
+        let texts = slice.iter().map(|chunk| Passage::under_heading(&chunk.heading, &chunk.text)).collect();
         vectors.extend(app.model.passages(texts).await.map_err(|error| {
             tracing::warn!(%error, "embedding");
             if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::internal() }
         })?);
     }
     Ok(vectors)
-}
-
-/// A passage is read under its heading, and so it is embedded and found.
-fn with_heading(chunk: &Chunk) -> String {
-    if chunk.heading.is_empty() { chunk.text.clone() } else { format!("{}\n{}", chunk.heading, chunk.text) }
-}
-
-fn passage(job: &Job, title: &str, chunk: Chunk, vector: Vec<f32>) -> Passage {
-    // A document's first passage is also found by its title and number.
-    let searched = match chunk.ordinal {
-        0 => format!("{title}\n{}\n{}", job.body.metadata.number, with_heading(&chunk)),
-        _ => with_heading(&chunk),
-    };
-    let terms = analysis::terms::index_terms(&searched, chunk.language);
-    Passage {
-        page: chunk.page_first,
-        page_last: chunk.page_last,
-        heading: chunk.heading,
-        language: chunk.language.code(),
-        text: chunk.text,
-        terms: terms.into_iter().map(|term| (term.text, term.frequency)).collect(),
-        vector,
-    }
 }
 
 /// What a mail carries becomes a document of its own. Repeated, it is the same document.
@@ -345,9 +337,12 @@ async fn publish_attachment(
     let body = IngestDocument {
         source: Source::Object(ObjectRef { name: stored.name, size: stored.size, sha256: stored.sha256 }),
         metadata: schemas::Metadata {
-            doc_type: parent.doc_type.clone(),
-            category: parent.category.clone(),
-            author: parent.author.clone(),
+            fields: schemas::Fields {
+                doc_type: parent.fields.doc_type.clone(),
+                category: parent.fields.category.clone(),
+                author: parent.fields.author.clone(),
+                ..schemas::Fields::default()
+            },
             date_modified: parent.date_modified,
             ..schemas::Metadata::default()
         },

@@ -1,5 +1,9 @@
 //! A bulk import: a file of records, each of which becomes a job and a document of its own.
 
+use documents::{
+    Job,
+    import::{Record as Noted, Standing},
+};
 use platform::nats::{
     consume::{Delivery, Failure},
     publish,
@@ -7,20 +11,13 @@ use platform::nats::{
 use reader::{Record, RecordError, Records};
 use schemas::{
     DocumentId, Problem, ProjectId,
-    event::{DocumentEvent, EventKind, Stage},
+    event::{EventKind, Facts, Stage},
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Parent, Source},
     problem::Reason,
 };
 
 use super::document::unreadable;
-use crate::{
-    app::App,
-    progress::Progress,
-    store::{
-        self, Job,
-        import::{Record as Noted, Standing},
-    },
-};
+use crate::{app::App, progress::Progress};
 
 /// Records noted and published together.
 const BATCH: usize = 200;
@@ -41,7 +38,7 @@ pub async fn split(
     mut records: Records,
     file: &ObjectRef,
 ) -> Result<(), Failure> {
-    store::import::begin(&app.pool, job).await?;
+    documents::import::begin(&app.pool, job).await?;
     let mut index = 0;
     loop {
         let batch = records.next(BATCH).await.map_err(unreadable)?;
@@ -50,7 +47,7 @@ pub async fn split(
         }
         let prepared: Vec<Prepared> = batch.into_iter().map(|record| prepare(job, record)).collect();
         let noted: Vec<Noted> = prepared.iter().map(Prepared::noted).collect();
-        let Some(settled) = store::import::note(&app.pool, job, &noted).await? else {
+        let Some(settled) = documents::import::note(&app.pool, job, &noted).await? else {
             tracing::info!("a later job of this import, or its deletion, has made this one void");
             return Ok(());
         };
@@ -66,7 +63,7 @@ pub async fn split(
     }
     let extension =
         job.body.filename.rsplit_once('.').map_or("ndjson", |(_, extension)| extension).to_lowercase();
-    store::import::split(&app.pool, job, file, &extension).await?;
+    documents::import::split(&app.pool, job, file, &extension).await?;
     tracing::info!(records = index, "an import is split into its records");
     close(app, delivery, &job.project, &job.document).await
 }
@@ -215,23 +212,25 @@ async fn close_or_report(
     report: bool,
 ) -> Result<(), Failure> {
     let progress = Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), import.clone());
-    let event = match store::import::close(&app.pool, project, import, report, delivery.attempt > 1).await? {
-        Standing::Closed => return Ok(()),
-        Standing::Open { percent } => {
-            if report {
-                progress.at(Stage::Records, percent).await;
+    let (event, reason) =
+        match documents::import::close(&app.pool, project, import, report, delivery.attempt > 1).await? {
+            Standing::Closed => return Ok(()),
+            Standing::Open { percent } => {
+                if report {
+                    progress.at(Stage::Records, percent).await;
+                }
+                return Ok(());
             }
-            return Ok(());
-        }
-        Standing::Finished { title, chunks, text_length } => DocumentEvent {
-            title,
-            chunks: Some(chunks),
-            text_length: Some(text_length),
-            ..progress.event(EventKind::Indexed)
-        },
-        Standing::Failed(reason) => {
-            DocumentEvent { reason: Some(reason), ..progress.event(EventKind::Failed) }
-        }
-    };
-    progress.publish(&event).await.map_err(Failure::from)
+            Standing::Finished { title, chunks, text_length } => (
+                Facts {
+                    title,
+                    chunks: Some(chunks),
+                    text_length: Some(text_length),
+                    ..progress.event(EventKind::Indexed)
+                },
+                None,
+            ),
+            Standing::Failed(reason) => (progress.event(EventKind::Failed), Some(reason)),
+        };
+    progress.publish(event, reason).await.map_err(Failure::from)
 }

@@ -68,7 +68,8 @@ pub async fn documents(transaction: &mut Transaction<'_, Postgres>) -> sqlx::Res
                 coalesce(state, doc_type, category, project, file_type),
                 count(*), count(*) FILTER (WHERE indexed), coalesce(sum(chunks), 0)::bigint,
                 coalesce(sum(size), 0)::bigint, max(indexed_at)
-         FROM (SELECT d.state, d.doc_type, d.category, p.id AS project, d.file_type, d.chunks, d.size, d.indexed_at,
+         FROM (SELECT d.state, coalesce(d.fields->>'doc_type', '') AS doc_type,
+                      coalesce(d.fields->>'category', '') AS category, p.id AS project, d.file_type, d.chunks, d.size, d.indexed_at,
                       d.state = 'indexed' AS indexed
                FROM document d JOIN project p ON p.key = d.project_key
                WHERE d.state <> 'deleted') AS d

@@ -62,7 +62,8 @@ impl Suggestions {
 async fn numbers(tx: &mut Transaction<'_, Postgres>, number: &str, limit: i64) -> sqlx::Result<Vec<String>> {
     // Letters and digits only: no wildcard can be among them.
     sqlx::query_scalar(
-        "SELECT number FROM document WHERE state = 'indexed' AND number_norm LIKE '%' || $1 || '%'
+        "SELECT fields->>'number' AS number FROM document
+         WHERE state = 'indexed' AND number_norm LIKE '%' || $1 || '%'
          GROUP BY number ORDER BY min(position($1 IN number_norm)), number LIMIT $2",
     )
     .bind(number)
@@ -74,7 +75,8 @@ async fn numbers(tx: &mut Transaction<'_, Postgres>, number: &str, limit: i64) -
 async fn titles(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "SELECT title FROM (
-             SELECT title, acorag_fold(title) AS folded FROM document WHERE state = 'indexed' AND title <> ''
+             SELECT fields->>'title' AS title, acorag_fold(fields->>'title') AS folded FROM document
+             WHERE state = 'indexed' AND fields ? 'title'
          ) AS t, (SELECT acorag_fold($1) AS typed) AS q
          WHERE starts_with(folded, typed) OR position(' ' || typed IN folded) > 0
          GROUP BY title ORDER BY bool_or(starts_with(folded, typed)) DESC, length(title), title LIMIT $2",
@@ -87,7 +89,8 @@ async fn titles(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -> 
 
 async fn newest_titles(tx: &mut Transaction<'_, Postgres>, limit: i64) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
-        "SELECT title FROM document WHERE state = 'indexed' AND title <> '' ORDER BY indexed_at DESC NULLS LAST LIMIT $1",
+        "SELECT fields->>'title' FROM document WHERE state = 'indexed' AND fields ? 'title'
+         ORDER BY indexed_at DESC NULLS LAST LIMIT $1",
     )
     .bind(limit)
     .fetch_all(&mut **tx)
@@ -113,8 +116,9 @@ async fn searches(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -
 async fn similar(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "SELECT title FROM (
-             SELECT title, max(word_similarity(acorag_fold($1), acorag_fold(title))) AS similarity
-             FROM document WHERE state = 'indexed' AND title <> '' GROUP BY title
+             SELECT fields->>'title' AS title,
+                    max(word_similarity(acorag_fold($1), acorag_fold(fields->>'title'))) AS similarity
+             FROM document WHERE state = 'indexed' AND fields ? 'title' GROUP BY title
          ) AS t
          WHERE similarity >= 0.4 ORDER BY similarity DESC, title LIMIT $2",
     )

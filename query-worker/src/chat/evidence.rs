@@ -147,7 +147,8 @@ fn speaks_of(passage: &Passage, typed: &str, words: &[Word]) -> bool {
 
 /// A passage with what stands above it.
 fn whole(passage: &Passage) -> String {
-    [passage.row.title.as_str(), passage.row.number.as_str(), &passage.heading, &passage.text].join("\n")
+    [passage.row.fields.title.as_str(), passage.row.fields.number.as_str(), &passage.heading, &passage.text]
+        .join("\n")
 }
 
 fn split(at: usize, passage: &Passage, words: &[Word]) -> Vec<Sentence> {
@@ -174,7 +175,7 @@ fn says_something(text: &str) -> bool {
 fn is_title(text: &str, passage: &Passage) -> bool {
     let bare = |text: &str| text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let text = bare(text);
-    text == bare(&passage.row.title) || text == bare(&passage.heading)
+    text == bare(&passage.row.fields.title) || text == bare(&passage.heading)
 }
 
 fn share<'a>(words: impl IntoIterator<Item = &'a Word>, text: &str, passage: &Passage) -> f32 {
@@ -220,7 +221,7 @@ async fn compare(
 
 /// A sentence means more under its heading: a row of a table means nothing without.
 fn in_context(text: &str, passage: &Passage) -> String {
-    let context = if passage.heading.is_empty() { &passage.row.title } else { &passage.heading };
+    let context = if passage.heading.is_empty() { &passage.row.fields.title } else { &passage.heading };
     let text = text::clip(text, MAX_SENTENCE_CHARS);
     if context.is_empty() || text.contains(context.as_str()) {
         text.to_owned()

@@ -72,8 +72,10 @@ fn task(fence: &str, language: UiLanguage) -> String {
 
 fn block(model: &dyn Embed, left: usize, fence: &str, number: usize, passage: &Passage) -> Option<String> {
     let row = &passage.row;
-    let mut head = row.title.clone();
-    for (name, value) in [("number", &row.number), ("revision", &row.revision), ("file", &row.filename)] {
+    let mut head = row.fields.title.clone();
+    for (name, value) in
+        [("number", &row.fields.number), ("revision", &row.fields.revision), ("file", &row.filename)]
+    {
         if !value.is_empty() {
             head.push_str(&format!(", {name} {value}"));
         }

@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::DateTime;
 use schemas::Problem;
 
-use super::store::After;
+use documents::read::After;
 
 /// First comes the queue, then what is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,22 +6,15 @@ use async_nats::jetstream::{
     message::StreamMessage,
     stream::{self, LastRawMessageError, LastRawMessageErrorKind},
 };
-use chrono::SubsecRound as _;
+use documents::Job;
 use schemas::{
-    DocumentId, Metadata, Problem, ProjectId, Scope,
-    document::{Document, FileLocation, Kind, State},
+    DocumentId, Problem, ProjectId, Scope,
+    document::{Document, Facts, FileLocation, Kind, State},
     ingest::{IngestDocument, Source},
     subjects::{self, JobKind},
 };
 
 use crate::app::App;
-
-struct Job {
-    project: ProjectId,
-    document: DocumentId,
-    accepted_at: chrono::DateTime<chrono::Utc>,
-    body: IngestDocument,
-}
 
 pub async fn find(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<Document>, Problem> {
     Ok(job(app, scope, document).await?.map(view))
@@ -122,41 +115,25 @@ fn readable(message: Result<StreamMessage, LastRawMessageError>) -> Result<Optio
 fn read(message: &StreamMessage) -> Option<Job> {
     let (project, document) = subjects::parse_job(&message.subject).ok()?;
     let body = serde_json::from_slice(&message.payload).ok()?;
-    // As exact as the database keeps it: one is compared with the other.
-    Some(Job { project, document, accepted_at: message.time.trunc_subsecs(6), body })
+    Some(Job::new(project, document, message.time, body))
 }
 
 fn view(job: Job) -> Document {
-    let IngestDocument { source, metadata, filename, parent, .. } = job.body;
-    let (size, sha256) = match source {
-        Source::Object(object) => (object.size, object.sha256),
-        Source::Text(text) => (text.len() as u64, String::new()),
-    };
-    let Metadata {
-        title, doc_type, number, category, revision, status, author, date_modified, extra, ..
-    } = metadata;
-    Document {
+    let (fields, object) = (job.fields(), job.object());
+    let IngestDocument { metadata, filename, parent, .. } = job.body;
+    let extension = filename.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
+    let facts = Facts {
         document_id: job.document,
         project_id: job.project,
         kind: Kind::Document,
         state: State::Queued,
         percent: 0,
-        reason: None,
-        title: if title.is_empty() { filename.clone() } else { title },
-        number,
-        category,
-        doc_type,
-        revision,
-        status,
-        author,
-        file_type: filename
-            .rsplit_once('.')
-            .map(|(_, extension)| extension.to_lowercase())
-            .unwrap_or_default(),
+        fields,
+        file_type: extension.unwrap_or_default(),
         filename,
-        date_modified,
-        size,
-        sha256,
+        date_modified: metadata.date_modified,
+        size: object.size,
+        sha256: object.sha256,
         pages: 0,
         chunks: 0,
         text_length: 0,
@@ -165,6 +142,7 @@ fn view(job: Job) -> Document {
         superseded_by: None,
         accepted_at: job.accepted_at,
         indexed_at: None,
-        metadata: extra,
-    }
+        metadata: metadata.extra,
+    };
+    Document { facts, reason: None }
 }

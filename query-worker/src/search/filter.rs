@@ -20,23 +20,17 @@ pub async fn documents(
     sqlx::query_scalar(
         "SELECT key FROM document
          WHERE project_key = ANY($1) AND chunks > 0
-           AND ($2::text IS NULL OR lower(doc_type) = lower($2))
-           AND ($3::text IS NULL OR lower(category) = lower($3))
-           AND ($4::text IS NULL OR lower(revision) = lower($4))
-           AND ($5::text IS NULL OR lower(status) = lower($5))
-           AND ($6::timestamptz IS NULL OR date_modified >= $6)
-           AND ($7::timestamptz IS NULL OR date_modified <= $7)
-           AND ($8::text IS NULL OR key = ANY (ARRAY(
-                   SELECT key FROM document WHERE id = $8
+           AND ($2::jsonb IS NULL OR lower(fields::text)::jsonb @> lower($2::text)::jsonb)
+           AND ($3::timestamptz IS NULL OR date_modified >= $3)
+           AND ($4::timestamptz IS NULL OR date_modified <= $4)
+           AND ($5::text IS NULL OR key = ANY (ARRAY(
+                   SELECT key FROM document WHERE id = $5
                    UNION ALL
                    SELECT part.key FROM document part JOIN document whole ON whole.key = part.parent_key
-                   WHERE whole.id = $8)))",
+                   WHERE whole.id = $5)))",
     )
     .bind(&projects.keys)
-    .bind(&filters.doc_type)
-    .bind(&filters.category)
-    .bind(&filters.revision)
-    .bind(&filters.status)
+    .bind(documents::read::wanted(&filters.fields))
     .bind(filters.date_from)
     .bind(filters.date_to)
     .bind(query.document_id.as_ref().map(DocumentId::as_str))

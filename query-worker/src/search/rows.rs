@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use analysis::{Language, detect, sentences, terms};
 use chrono::{DateTime, Utc};
-use schemas::{search::SearchRow, text};
-use sqlx::{Postgres, Transaction};
+use schemas::{Fields, search::SearchRow, text};
+use sqlx::{Postgres, Transaction, types::Json};
 
 use super::fuse::{Scored, quality};
 
@@ -26,11 +26,7 @@ struct Row {
     chunk_key: i64,
     document_id: String,
     project_id: String,
-    title: String,
-    number: String,
-    category: String,
-    doc_type: String,
-    revision: String,
+    fields: Json<Fields>,
     filename: String,
     file_type: String,
     date_modified: Option<DateTime<Utc>>,
@@ -48,9 +44,8 @@ pub async fn fetch(
 ) -> sqlx::Result<Vec<Passage>> {
     let keys: Vec<i64> = chosen.iter().map(|scored| scored.candidate.chunk_key).collect();
     let found: Vec<Row> = sqlx::query_as(
-        "SELECT c.key AS chunk_key, d.id AS document_id, p.id AS project_id, d.title, d.number, d.category, d.doc_type,
-                d.revision, d.filename, d.file_type, d.date_modified, c.page, c.text, c.heading,
-                c.language
+        "SELECT c.key AS chunk_key, d.id AS document_id, p.id AS project_id, d.fields, d.filename, d.file_type,
+                d.date_modified, c.page, c.text, c.heading, c.language
          FROM chunk c JOIN document d ON d.key = c.document_key JOIN project p ON p.key = c.project_key
          WHERE c.key = ANY($1)",
     )
@@ -71,11 +66,7 @@ fn passage(row: Row, query: &str, scored: &Scored) -> Option<Passage> {
         document_id: row.document_id.parse().ok()?,
         chunk_id: row.chunk_key.to_string(),
         project_id: row.project_id.parse().ok()?,
-        title: row.title,
-        number: row.number,
-        category: row.category,
-        doc_type: row.doc_type,
-        revision: row.revision,
+        fields: row.fields.0,
         filename: row.filename,
         file_type: row.file_type,
         date_modified: row.date_modified,

@@ -32,7 +32,7 @@ fn fault(reply: &ChatReply, case: &Value) -> Option<String> {
     let first = reply.sources.first();
     let right = first.is_some_and(|source| {
         source.citation == 1
-            && source.row.number == expect["number"].as_str().unwrap()
+            && source.row.fields.number == expect["number"].as_str().unwrap()
             && (expect["page"].is_null() || source.row.page.map(u64::from) == expect["page"].as_u64())
     });
     let cites = reply.answer.contains("[1]");

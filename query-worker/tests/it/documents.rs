@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use schemas::{
-    Scope,
+    Fields, Scope,
     document::{Document, GetDocument, ListDocuments, ListFilter, State},
     subjects::{self, JobKind},
 };
@@ -40,8 +40,8 @@ async fn pages(world: &World, scope: &Scope, filter: ListFilter) -> Vec<Vec<Stri
 }
 
 fn name(document: &Document) -> String {
-    let mark = if document.state == State::Queued { "queued " } else { "" };
-    format!("{mark}{}", document.document_id)
+    let mark = if document.facts.state == State::Queued { "queued " } else { "" };
+    format!("{mark}{}", document.facts.document_id)
 }
 
 #[test]
@@ -78,7 +78,8 @@ fn what_waits_in_the_queue_is_listed_before_what_is_stored() {
         let state = |state| ListFilter { state: Some(state), ..filter(2) };
         assert_eq!(of(state(State::Queued)).await, queued);
         assert_eq!(of(state(State::Indexed)).await, stored);
-        let minutes = ListFilter { category: Some("ACTA".to_owned()), ..filter(9) };
+        let minutes =
+            ListFilter { fields: Fields { category: "ACTA".to_owned(), ..Fields::default() }, ..filter(9) };
         assert_eq!(of(minutes).await, ["queued q4", "queued q5"]);
 
         assert_eq!(pages(world, &projects(&["list-c"]), filter(1)).await.concat(), ["queued q3"]);
@@ -101,7 +102,10 @@ fn a_long_queue_does_not_hide_what_is_stored() {
         let ids: Vec<String> = (0..210).map(|n| format!("long-{n}")).collect();
         join_all(ids.iter().map(|id| queue(world, "long", id, "Plano"))).await;
         let long = projects(&["long"]);
-        let minutes = ListFilter { doc_type: Some("Acta".to_owned()), ..ListFilter::default() };
+        let minutes = ListFilter {
+            fields: Fields { doc_type: "Acta".to_owned(), ..Fields::default() },
+            ..ListFilter::default()
+        };
         assert_eq!(pages(world, &long, minutes).await, [["l1"]]);
         let queued = ListFilter { state: Some(State::Queued), limit: Some(100), ..ListFilter::default() };
         assert_eq!(pages(world, &long, queued).await.concat().len(), ids.len());
@@ -117,7 +121,7 @@ fn a_document_that_is_sent_again_is_queued_again() {
         let again = projects(&["again"]);
         let state = async |id: &str| {
             let query = GetDocument { scope: again.clone(), document_id: id.parse().unwrap() };
-            world::ask(&world.app, &query).await.unwrap().state
+            world::ask(&world.app, &query).await.unwrap().facts.state
         };
         for sql in [
             "UPDATE document SET state = 'failed', chunks = 0 WHERE id = 'f1'",

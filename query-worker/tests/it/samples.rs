@@ -87,7 +87,7 @@ fn records(lines: &str) -> Vec<Document> {
 }
 
 fn page(number: usize, text: &str) -> Page {
-    Page { number: Some(i32::try_from(number).unwrap()), text: text.to_owned() }
+    Page { number: Some(u32::try_from(number).unwrap()), text: text.to_owned() }
 }
 
 fn whole(text: &str) -> Page {

@@ -153,7 +153,7 @@ fn a_drawing_is_found_by_its_number_typed_with_spaces() {
         for typed in ["200076 CCC02 PL ES 000211", "200076 ccc02 pl es 000211", "plano ccc02 pl es 000211"] {
             let drawing = query(json!({"query": typed, "mode": "keyword"}), &projects(&["torre-norte"]));
             let rows = world::ask(&world.app, &drawing).await.unwrap().rows;
-            assert_eq!(rows[0].number, "200076-CCC02-PL-ES-000211", "{typed}");
+            assert_eq!(rows[0].fields.number, "200076-CCC02-PL-ES-000211", "{typed}");
             assert!(rows.iter().skip(1).all(|row| row.score < rows[0].score - 0.05), "{typed}: {rows:?}");
         }
     });

@@ -1,10 +1,17 @@
-//! Puts documents into the database as the ingest worker leaves them, with real vectors.
+//! Puts documents into the database by the ingest worker's own transitions, with real vectors.
 
-use std::collections::BTreeMap;
-
-use analysis::{detect, terms};
+use analysis::detect;
+use chrono::Utc;
+use documents::{
+    Content, Job, Passage,
+    commit::commit,
+    start::{Start, start},
+};
 use embedding::Embed;
-use pgvector::HalfVector;
+use schemas::{
+    Fields,
+    ingest::{IngestDocument, Source},
+};
 use sqlx::PgPool;
 
 pub struct Document {
@@ -20,7 +27,7 @@ pub struct Document {
 }
 
 pub struct Page {
-    pub number: Option<i32>,
+    pub number: Option<u32>,
     pub text: String,
 }
 
@@ -41,35 +48,34 @@ impl Document {
     }
 }
 
-struct Chunk {
-    page: Option<i32>,
-    heading: String,
-    text: String,
-}
-
 pub async fn insert(pool: &PgPool, model: &dyn Embed, documents: &[Document]) {
     for document in documents {
-        let chunks: Vec<Chunk> = document.pages.iter().flat_map(|page| chunks(page, model)).collect();
-        let vectors = model
-            .passages(chunks.iter().map(|chunk| format!("{}\n{}", chunk.heading, chunk.text)).collect())
-            .await
-            .unwrap();
-        store(pool, document, &chunks, &vectors).await;
+        let mut passages: Vec<Passage> =
+            document.pages.iter().flat_map(|page| passages(page, model)).collect();
+        let texts = passages.iter().map(|passage| format!("{}\n{}", passage.heading, passage.text)).collect();
+        for (passage, vector) in passages.iter_mut().zip(model.passages(texts).await.unwrap()) {
+            passage.vector = vector;
+        }
+        store(pool, document, passages).await;
     }
 }
 
 /// One passage a section, more when it is long.
-fn chunks(page: &Page, model: &dyn Embed) -> Vec<Chunk> {
+fn passages(page: &Page, model: &dyn Embed) -> Vec<Passage> {
     const TOKENS: usize = 220;
-    let mut chunks: Vec<Chunk> = Vec::new();
+    let mut passages: Vec<Passage> = Vec::new();
     let mut heading = String::new();
     let mut text = String::new();
     let mut close = |heading: &str, text: &mut String| {
         if !text.trim().is_empty() {
-            chunks.push(Chunk {
+            let text = std::mem::take(text).trim().to_owned();
+            passages.push(Passage {
                 page: page.number,
+                page_last: page.number,
                 heading: heading.to_owned(),
-                text: std::mem::take(text).trim().to_owned(),
+                language: detect(&text),
+                text,
+                vector: Vec::new(),
             });
         }
     };
@@ -86,86 +92,37 @@ fn chunks(page: &Page, model: &dyn Embed) -> Vec<Chunk> {
         }
     }
     close(&heading, &mut text);
-    chunks
+    passages
 }
 
-async fn store(pool: &PgPool, document: &Document, chunks: &[Chunk], vectors: &[Vec<f32>]) {
-    let mut tx = pool.begin().await.unwrap();
-    let project: i32 = sqlx::query_scalar(
-        "INSERT INTO project (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING key",
-    )
-    .bind(&document.project)
-    .fetch_one(&mut *tx)
-    .await
-    .unwrap();
-    let key: i64 = sqlx::query_scalar(
-        "INSERT INTO document (project_key, id, state, percent, accepted_at, indexed_at, title, number, number_norm,
-                               revision, doc_type, category, filename, file_type, chunks)
-         VALUES ($1, $2, 'indexed', 100, now(), now(), $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING key",
-    )
-    .bind(project)
-    .bind(&document.id)
-    .bind(&document.title)
-    .bind(&document.number)
-    .bind(analysis::codes::normalize(&document.number))
-    .bind(&document.revision)
-    .bind(&document.doc_type)
-    .bind(&document.category)
-    .bind(&document.filename)
-    .bind(document.filename.rsplit('.').next())
-    .bind(chunks.len() as i32)
-    .fetch_one(&mut *tx)
-    .await
-    .unwrap();
-    let mut all_terms = 0;
-    for (ordinal, (chunk, vector)) in chunks.iter().zip(vectors).enumerate() {
-        let language = detect(&chunk.text);
-        let mut words = format!("{}\n{}", chunk.heading, chunk.text);
-        if ordinal == 0 {
-            words = format!("{}\n{}\n{words}", document.title, document.number);
-        }
-        let terms: BTreeMap<String, i16> = terms::index_terms(&words, language)
-            .into_iter()
-            .map(|term| (term.text, term.frequency as i16))
-            .collect();
-        let length: i32 = terms.values().map(|frequency| i32::from(*frequency)).sum();
-        all_terms += i64::from(length);
-        let chunk_key: i64 = sqlx::query_scalar(
-            "INSERT INTO chunk (project_key, document_key, ordinal, page, page_last, heading, language, text, terms, embedding)
-             VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9) RETURNING key",
-        )
-        .bind(project)
-        .bind(key)
-        .bind(ordinal as i32)
-        .bind(chunk.page)
-        .bind(&chunk.heading)
-        .bind(language.code())
-        .bind(&chunk.text)
-        .bind(length)
-        .bind(HalfVector::from_f32_slice(vector))
-        .fetch_one(&mut *tx)
-        .await
-        .unwrap();
-        sqlx::query(
-            "INSERT INTO posting (term, project_key, chunk_key, document_key, frequency, length)
-             SELECT term, $1, $2, $3, frequency, $4 FROM unnest($5::text[], $6::smallint[]) AS t(term, frequency)",
-        )
-        .bind(project)
-        .bind(chunk_key)
-        .bind(key)
-        .bind(length)
-        .bind(terms.keys().collect::<Vec<_>>())
-        .bind(terms.values().collect::<Vec<_>>())
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    }
-    sqlx::query("UPDATE project SET chunks = chunks + $2, terms = terms + $3 WHERE key = $1")
-        .bind(project)
-        .bind(chunks.len() as i64)
-        .bind(all_terms)
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+async fn store(pool: &PgPool, document: &Document, passages: Vec<Passage>) {
+    let fields = Fields {
+        title: document.title.clone(),
+        number: document.number.clone(),
+        revision: document.revision.clone(),
+        doc_type: document.doc_type.clone(),
+        category: document.category.clone(),
+        ..Fields::default()
+    };
+    let body = IngestDocument {
+        source: Source::Text(String::new()),
+        metadata: fields.clone().into(),
+        filename: document.filename.clone(),
+        media_type: String::new(),
+        parent: None,
+        record_scope: None,
+    };
+    let job = Job::new(document.project.parse().unwrap(), document.id.parse().unwrap(), Utc::now(), body);
+    assert_eq!(start(pool, &job).await.unwrap(), Start::Go);
+    let content = Content {
+        fields,
+        date: None,
+        media_type: String::new(),
+        file_type: document.filename.rsplit('.').next().unwrap().to_owned(),
+        object: job.object(),
+        pages: 0,
+        text_length: 0,
+        passages,
+    };
+    commit(pool, &job, &content).await.unwrap().unwrap();
 }

@@ -19,7 +19,7 @@ async fn as_worker(world: &World) -> PgPool {
 }
 
 async fn within(pool: &PgPool, scope: &Scope, caller: &str) -> Transaction<'static, Postgres> {
-    let mut transaction = platform::postgres::begin(pool, scope).await.unwrap();
+    let mut transaction = documents::scope::begin(pool, scope).await.unwrap();
     sqlx::query("SELECT set_config('acorag.caller', $1, true)")
         .bind(caller)
         .execute(&mut *transaction)

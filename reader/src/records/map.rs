@@ -1,6 +1,6 @@
 //! From Aconex's field names to ours.
 
-use schemas::{Message, Metadata, messages::reading, metadata::parse_date};
+use schemas::{Fields, Message, Metadata, messages::reading, metadata::parse_date};
 use serde_json::{Map, Value};
 
 use super::{super::blocks::clean, Record, labels};
@@ -51,13 +51,15 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
     let filename = field("Filename");
     let mut metadata = Metadata {
         project_id: None,
-        title: either("Title", "Filename"),
-        doc_type: field("DocumentType"),
-        number: field("DocumentNumber"),
-        category: field("Category"),
-        revision: field("Revision"),
-        status: either("DocumentStatus", "ReviewStatus"),
-        author: field("Author"),
+        fields: Fields {
+            title: either("Title", "Filename"),
+            number: field("DocumentNumber"),
+            category: field("Category"),
+            doc_type: field("DocumentType"),
+            revision: field("Revision"),
+            status: either("DocumentStatus", "ReviewStatus"),
+            author: field("Author"),
+        },
         date_modified,
         extra: Map::new(),
     };

@@ -17,10 +17,11 @@ fn aconex_names_become_ours() {
     assert_eq!((records.len(), record.index, record.document_id.as_str()), (1, 1, "271341"));
     assert_eq!(record.project.as_deref(), Some("Torre Norte"));
     let metadata = &record.metadata;
-    assert_eq!(metadata.title, "Planta de cimentación");
-    assert_eq!(metadata.number, "200076-CCC02-PL-AR-000400");
-    assert_eq!((metadata.category.as_str(), metadata.doc_type.as_str()), ("Arquitectura", "Plano"));
-    assert_eq!((metadata.status.as_str(), metadata.revision.as_str()), ("Aprobado", "2"));
+    let fields = &metadata.fields;
+    assert_eq!(fields.title, "Planta de cimentación");
+    assert_eq!(fields.number, "200076-CCC02-PL-AR-000400");
+    assert_eq!((fields.category.as_str(), fields.doc_type.as_str()), ("Arquitectura", "Plano"));
+    assert_eq!((fields.status.as_str(), fields.revision.as_str()), ("Aprobado", "2"));
     assert_eq!(metadata.date_modified.unwrap().to_rfc3339(), "2026-02-03T00:00:00+00:00");
     assert_eq!(record.filename, "plano.pdf");
     assert_eq!(metadata.extra["ReviewStatus"], "A");
@@ -52,7 +53,7 @@ fn powershell_writes_utf16() {
     let bytes: Vec<u8> = lines.encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(is_records(&bytes) && is_records(&bytes[2..]));
     let records: Vec<_> = read(bytes.as_slice(), &Limits::default()).map(Result::unwrap).collect();
-    let found: Vec<_> = records.iter().map(|r| (r.index, r.metadata.title.as_str())).collect();
+    let found: Vec<_> = records.iter().map(|r| (r.index, r.metadata.fields.title.as_str())).collect();
     assert_eq!(found, [(1, "Planta de cimentación"), (2, "Planta de cimentación")]);
 }
 

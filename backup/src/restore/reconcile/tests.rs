@@ -1,6 +1,7 @@
 //! Every way in which a queue that is older than the database can disagree with it.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use devstack::{Options, Stack};
 use serde_json::{Value, json};
 

@@ -105,11 +105,12 @@ async fn fill(url: &str) -> Result<()> {
     .execute(&mut *database)
     .await?;
     sqlx::query(
-        "INSERT INTO document (project_key, id, state, accepted_at, indexed_at, title, number, number_norm, doc_type,
-                               chunks, terms)
+        "INSERT INTO document (project_key, id, state, accepted_at, indexed_at, fields, number_norm, chunks, terms)
          SELECT (SELECT key FROM project WHERE id = CASE WHEN n % $2 = 0 THEN 'chico' ELSE 'grande' END), 'sint-' || n,
-                'indexed', now(), now(), 'Documento ' || n, '700-PL-' || lpad(n::text, 6, '0'),
-                '700PL' || lpad(n::text, 6, '0'), 'Plano', 5, 350
+                'indexed', now(), now(),
+                jsonb_build_object('title', 'Documento ' || n, 'number', '700-PL-' || lpad(n::text, 6, '0'),
+                                   'doc_type', 'Plano'),
+                '700PL' || lpad(n::text, 6, '0'), 5, 350
          FROM generate_series(1, $1) AS n",
     )
     .bind(DOCUMENTS)

@@ -2,17 +2,22 @@
 
 use std::sync::LazyLock;
 
+use analysis::Language;
+use chrono::DateTime;
 use devstack::{Options, Stack};
 use schemas::{
-    Metadata,
-    ingest::{ObjectRef, Source},
+    Fields, Metadata, Scope,
+    ingest::{ObjectRef, Parent, Source},
     problem::Reason,
 };
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 
 use super::{
+    commit::commit,
     import::{Record, Standing, begin, close, note, split},
-    index::{Content, Passage, commit},
     start::{Start, start},
     *,
 };
@@ -45,7 +50,7 @@ fn text(document: &str, second: i64) -> Job {
 
 fn revision(document: &str, second: i64, code: &str) -> Job {
     let mut job = text(document, second);
-    job.body.metadata = Metadata { number: "PL-1".into(), revision: code.into(), ..Metadata::default() };
+    job.body.metadata = Fields { number: "PL-1".into(), revision: code.into(), ..Fields::default() }.into();
     job
 }
 
@@ -85,13 +90,26 @@ async fn index(pool: &PgPool, job: &Job) {
         page: None,
         page_last: None,
         heading: String::new(),
-        language: "es",
+        language: Language::Spanish,
         text: "Losa".to_owned(),
-        terms: vec![("los".to_owned(), 1)],
         vector,
     };
-    let content = Content { passages: vec![passage], text_length: 4, ..Content::default() };
+    let content = Content { passages: vec![passage], text_length: 4, ..nothing(job) };
     commit(pool, job, &content).await.unwrap().unwrap();
+}
+
+/// What an empty document holds.
+fn nothing(job: &Job) -> Content {
+    Content {
+        fields: job.fields(),
+        date: None,
+        media_type: String::new(),
+        file_type: String::new(),
+        object: job.object(),
+        pages: 0,
+        text_length: 0,
+        passages: Vec::new(),
+    }
 }
 
 /// As `jobs::import` does it, up to the point where its worker dies.
@@ -156,7 +174,7 @@ async fn an_import_cut_short_keeps_what_is_settled() {
     // An attempt that ran beside the one that closed it changes nothing.
     begin(&pool, &import).await.unwrap();
     assert!(note(&pool, &import, &[]).await.unwrap().is_none());
-    let mut tx = platform::postgres::begin(&pool, &Scope::All).await.unwrap();
+    let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
     let records: Option<i32> = sqlx::query_scalar("SELECT records FROM document WHERE id = 'import'")
         .fetch_one(&mut *tx)
         .await
@@ -184,7 +202,7 @@ async fn an_import_sent_again_ends_although_its_records_are_indexed_already() {
 }
 
 async fn state(pool: &PgPool, document: &str) -> (String, i32) {
-    let mut tx = platform::postgres::begin(pool, &Scope::All).await.unwrap();
+    let mut tx = scope::begin(pool, &Scope::All).await.unwrap();
     sqlx::query_as("SELECT state, chunks FROM document WHERE id = $1")
         .bind(document)
         .fetch_one(&mut *tx)
@@ -210,7 +228,7 @@ async fn only_a_number_makes_revisions() {
     let pool = database("store_numbers").await;
     let numbered = |document: &str, second, number: &str| {
         let mut job = revision(document, second, "");
-        job.body.metadata.number = number.into();
+        job.body.metadata.fields.number = number.into();
         job
     };
     for (second, (document, number)) in
@@ -231,9 +249,9 @@ async fn a_revision_that_takes_another_number_or_fails_gives_its_place_back() {
     index(&pool, &revision("b", 1, "B")).await;
     assert_eq!(states(&pool, &["a", "b"]).await, ["superseded", "indexed"]);
     let mut renumbered = revision("b", 2, "B");
-    renumbered.body.metadata.number = "PL-2".into();
+    renumbered.body.metadata.fields.number = "PL-2".into();
     assert_eq!(start(&pool, &renumbered).await.unwrap(), Start::Go);
-    let committed = commit(&pool, &renumbered, &Content::default()).await.unwrap().unwrap();
+    let committed = commit(&pool, &renumbered, &nothing(&renumbered)).await.unwrap().unwrap();
     assert_eq!(committed.revived.map(|(document, _)| document), Some("a".parse().unwrap()));
 
     index(&pool, &revision("c", 3, "C")).await;
@@ -330,7 +348,7 @@ async fn a_record_that_something_else_made_void_is_settled_too() {
     delete(&pool, "failing", 2).await;
     assert_eq!(start(&pool, &text("newer", 3)).await.unwrap(), Start::Go);
     for job in &jobs[..2] {
-        assert!(commit(&pool, job, &Content::default()).await.unwrap().is_none());
+        assert!(commit(&pool, job, &nothing(job)).await.unwrap().is_none());
     }
     fail::fail(&pool, &jobs[2], &Reason::new("damaged", "", "")).await.unwrap();
     split(&pool, &import, &stored(), "ndjson").await.unwrap();
@@ -361,14 +379,13 @@ async fn a_long_document_is_stored_in_slices_and_whole() {
         page: Some(at / 10),
         page_last: None,
         heading: String::new(),
-        language: "es",
-        text: format!("Pasaje {at}"),
-        terms: vec![(format!("t{at}"), 1)],
+        language: Language::Spanish,
+        text: format!("palabra{at}"),
         vector: std::iter::once(1.0).chain(std::iter::repeat_n(0.0, 383)).collect(),
     });
-    let content = Content { passages: passages.collect(), ..Content::default() };
+    let content = Content { passages: passages.collect(), ..nothing(&job) };
     commit(&pool, &job, &content).await.unwrap().unwrap();
-    let mut tx = platform::postgres::begin(&pool, &Scope::All).await.unwrap();
+    let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
     let wrong: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM chunk c FULL JOIN posting p ON p.chunk_key = c.key
          WHERE c.text IS DISTINCT FROM 'Pasaje ' || c.ordinal OR p.term IS DISTINCT FROM 't' || c.ordinal",

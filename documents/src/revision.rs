@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use chrono::{DateTime, Utc};
+use schemas::ingest::IngestDocument;
 
 /// What is known of one revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,11 @@ pub struct Revision {
 }
 
 impl Revision {
+    pub fn of(job: &IngestDocument, accepted_at: DateTime<Utc>) -> Self {
+        let metadata = &job.metadata;
+        Self { code: metadata.fields.revision.clone(), date_modified: metadata.date_modified, accepted_at }
+    }
+
     /// Whether this one replaces the other: by its code where both codes can be compared, else by the date of its
     /// content, else by the order in which they came.
     pub fn replaces(&self, other: &Self) -> bool {

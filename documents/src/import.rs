@@ -2,10 +2,14 @@
 
 use std::collections::HashSet;
 
-use schemas::{DocumentId, ProjectId, ingest::ObjectRef, problem::Reason};
-use sqlx::{PgPool, types::Json};
+use schemas::{DocumentId, ProjectId, Scope, ingest::ObjectRef, messages, problem::Reason};
+use sqlx::{PgConnection, PgPool, types::Json};
 
-use super::{Job, Tx, lock, project};
+use crate::{
+    Job,
+    row::{Description, find, project},
+    scope,
+};
 
 /// One record, as far as its import is concerned.
 #[derive(Debug, Clone)]
@@ -26,7 +30,7 @@ pub async fn note(
 ) -> sqlx::Result<Option<HashSet<(String, String)>>> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
-    let row = lock(&mut tx, project_key, &job.document).await?;
+    let row = find(&mut tx, project_key, &job.document).await?;
     let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state == "processing") else {
         return Ok(None);
     };
@@ -74,32 +78,26 @@ pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
 
 /// All records are published.
 pub async fn split(pool: &PgPool, job: &Job, object: &ObjectRef, file_type: &str) -> sqlx::Result<()> {
-    let metadata = &job.body.metadata;
     let mut tx = job.begin(pool).await?;
+    let project_key = project(&mut tx, &job.project).await?;
+    let row = find(&mut tx, project_key, &job.document).await?;
+    let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state != "deleted") else {
+        return Ok(());
+    };
     sqlx::query(
-        "UPDATE document d SET records = (SELECT count(*) FROM import_record WHERE import_key = d.key), job = $4,
-                object = $5, sha256 = $6, size = $7, filename = $8, file_type = $9, media_type = $10, title = $11,
-                category = $12, doc_type = $13, author = $14, metadata = $15
-         WHERE project_key = (SELECT key FROM project WHERE id = $1) AND id = $2 AND accepted_at = $3
-           AND state <> 'deleted'",
+        "UPDATE document d SET records = (SELECT count(*) FROM import_record WHERE import_key = d.key) WHERE key = $1",
     )
-    .bind(job.project.as_str())
-    .bind(job.document.as_str())
-    .bind(job.accepted_at)
-    .bind(Json(&job.body))
-    .bind(&object.name)
-    .bind(&object.sha256)
-    .bind(i64::try_from(object.size).unwrap_or(i64::MAX))
-    .bind(&job.body.filename)
-    .bind(file_type)
-    .bind(&job.body.media_type)
-    .bind(job.title())
-    .bind(&metadata.category)
-    .bind(&metadata.doc_type)
-    .bind(&metadata.author)
-    .bind(Json(&metadata.extra))
+    .bind(row.key)
     .execute(&mut *tx)
     .await?;
+    let description = Description {
+        fields: &job.fields(),
+        date_modified: job.body.metadata.date_modified,
+        object,
+        media_type: &job.body.media_type,
+        file_type: Some(file_type),
+    };
+    description.write(&mut tx, row.key, job).await?;
     tx.commit().await
 }
 
@@ -129,8 +127,7 @@ pub async fn close(
     report: bool,
     again: bool,
 ) -> sqlx::Result<Standing> {
-    let scope = schemas::Scope::Projects(vec![import_project.clone()]);
-    let mut tx = platform::postgres::begin(pool, &scope).await?;
+    let mut tx = scope::begin(pool, &Scope::Projects(vec![import_project.clone()])).await?;
     let project_key = project(&mut tx, import_project).await?;
     let open: Option<(i64, Option<i32>)> = sqlx::query_as(
         "SELECT key, records FROM document WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state = 'processing'
@@ -168,54 +165,44 @@ pub async fn close(
         });
     }
     let failure = (failed >= i64::from(records)).then(|| match records {
-        0 => Reason::new("empty", "El archivo no contiene registros.", "The file holds no records."),
-        _ => Reason::new(
-            "records_failed",
-            "Ningún registro del archivo pudo indexarse.",
-            "None of the file's records could be indexed.",
-        ),
+        0 => messages::jobs::no_records().reason("empty"),
+        _ => messages::jobs::records_failed().reason("records_failed"),
     });
-    // Parts in other projects are behind their walls; the sums are those of this project.
-    let (title, chunks, text_length): (String, i64, i64) = sqlx::query_as(
+    // Parts in other projects are out of this transaction's scope; the sums are those of this project.
+    sqlx::query(
         "UPDATE document d SET state = $2, reason = $3, percent = $4, starts = 0,
                 indexed_at = CASE WHEN $3 IS NULL THEN now() END,
                 text_length = (SELECT coalesce(sum(text_length), 0) FROM document WHERE parent_key = d.key)
-         WHERE key = $1
-         RETURNING title, (SELECT coalesce(sum(chunks), 0) FROM document WHERE parent_key = d.key), text_length",
+         WHERE key = $1",
     )
     .bind(key)
     .bind(if failure.is_some() { "failed" } else { "indexed" })
     .bind(failure.as_ref().map(Json))
     .bind(if failure.is_some() { 0_i16 } else { 100 })
-    .fetch_one(&mut *tx)
+    .execute(&mut *tx)
     .await?;
+    let standing = closed(&mut tx, project_key, import).await?;
     tx.commit().await?;
-    Ok(failure.map_or(
-        Standing::Finished {
-            title,
-            chunks: u32::try_from(chunks).unwrap_or_default(),
-            text_length: u64::try_from(text_length).unwrap_or_default(),
-        },
-        Standing::Failed,
-    ))
+    Ok(standing)
 }
 
 /// What a closed import came to.
-async fn closed(tx: &mut Tx, project_key: i32, import: &DocumentId) -> sqlx::Result<Standing> {
-    let row: Option<(String, Option<Json<Reason>>, i64, i64)> = sqlx::query_as(
-        "SELECT title, reason, (SELECT coalesce(sum(chunks), 0) FROM document WHERE parent_key = d.key), text_length
+async fn closed(tx: &mut PgConnection, project_key: i32, import: &DocumentId) -> sqlx::Result<Standing> {
+    let row: Option<(Option<String>, Option<Json<Reason>>, i64, i64)> = sqlx::query_as(
+        "SELECT fields->>'title', reason, (SELECT coalesce(sum(chunks), 0) FROM document WHERE parent_key = d.key),
+                text_length
          FROM document d
          WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state IN ('indexed', 'failed')",
     )
     .bind(project_key)
     .bind(import.as_str())
-    .fetch_optional(&mut **tx)
+    .fetch_optional(tx)
     .await?;
     Ok(match row {
         None => Standing::Closed,
         Some((_, Some(Json(reason)), ..)) => Standing::Failed(reason),
         Some((title, None, chunks, text_length)) => Standing::Finished {
-            title,
+            title: title.unwrap_or_default(),
             chunks: u32::try_from(chunks).unwrap_or_default(),
             text_length: u64::try_from(text_length).unwrap_or_default(),
         },

@@ -1,0 +1,277 @@
+//! The commit point: a document's passages, its metadata and the revisions it replaces, in one transaction.
+
+use analysis::Language;
+use chrono::{DateTime, Utc};
+use pgvector::HalfVector;
+use schemas::{DocumentId, Fields, ingest::ObjectRef};
+use sqlx::{PgConnection, PgPool};
+
+use crate::{
+    Job, Revived,
+    row::{Description, Row, add_to_sums, find, lock, project},
+};
+
+/// What was found in a document.
+#[derive(Debug, Clone)]
+pub struct Content {
+    pub fields: Fields,
+    pub date: Option<DateTime<Utc>>,
+    pub media_type: String,
+    pub file_type: String,
+    /// The file it was read from; without a name when it came as text.
+    pub object: ObjectRef,
+    pub pages: u32,
+    pub text_length: u64,
+    pub passages: Vec<Passage>,
+}
+
+/// One passage with everything it is found by.
+#[derive(Debug, Clone)]
+pub struct Passage {
+    pub page: Option<u32>,
+    pub page_last: Option<u32>,
+    pub heading: String,
+    pub language: Language,
+    pub text: String,
+    pub vector: Vec<f32>,
+}
+
+impl Passage {
+    /// The passage as it is read and embedded: under its heading.
+    pub fn under_heading(heading: &str, text: &str) -> String {
+        if heading.is_empty() { text.to_owned() } else { format!("{heading}\n{text}") }
+    }
+}
+
+/// What the commit changed.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// The newer revision that answers in this document's place.
+    pub superseded_by: Option<DocumentId>,
+    /// Older revisions that no longer answer.
+    pub superseded: Vec<DocumentId>,
+    /// A file that nothing refers to any more.
+    pub unused_object: Option<String>,
+    /// A revision that this document no longer stands in front of: it has another number now.
+    pub revived: Option<Revived>,
+}
+
+/// `None`: a later job or a deletion came in between, and nothing was changed.
+pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result<Option<Committed>> {
+    let terms = terms(content);
+    let number_norm = analysis::codes::normalize(&content.fields.number);
+    let identity = analysis::codes::identity(&content.fields.number);
+    let mut tx = job.begin(pool).await?;
+    let project_key = project(&mut tx, &job.project).await?;
+    if identity.is_some() {
+        // Revisions of one document commit one after the other, so that each sees what the others did.
+        sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2))")
+            .bind(project_key)
+            .bind(&number_norm)
+            .execute(&mut *tx)
+            .await?;
+    }
+    let row = find(&mut tx, project_key, &job.document).await?;
+    let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state != "deleted") else {
+        job.settle(&mut tx, "superseded", None).await?;
+        tx.commit().await?;
+        return Ok(None);
+    };
+    row.clear(&mut tx).await?;
+    let mut committed = Committed {
+        unused_object: Some(row.object.clone())
+            .filter(|object| !object.is_empty() && *object != content.object.name),
+        ..Committed::default()
+    };
+    if let Some(identity) = &identity {
+        let others = others(&mut tx, &row, &number_norm, identity).await?;
+        settle_revisions(&mut tx, job, others, &mut committed).await?;
+    }
+    // Only what has answered so far can stand in front of others.
+    if row.chunks > 0 {
+        committed.revived = row.revive(&mut tx, identity.as_deref()).await?;
+    }
+    let current = committed.superseded_by.is_none();
+    let mut sums = (0, 0);
+    if current {
+        for (at, (passages, terms)) in content.passages.chunks(SLICE).zip(terms.chunks(SLICE)).enumerate() {
+            sums.1 += insert_slice(&mut tx, &row, at * SLICE, passages, terms).await?;
+        }
+        sums.0 = i32::try_from(content.passages.len()).unwrap_or(i32::MAX);
+        add_to_sums(&mut tx, project_key, sums.0.into(), sums.1.into()).await?;
+    }
+    let outcome = if current { "indexed" } else { "superseded" };
+    sqlx::query(
+        "UPDATE document SET kind = 'document', state = $2, percent = 100, reason = NULL, starts = 0, indexed_at = now(),
+                number_norm = $3, pages = $4, chunks = $5, terms = $6, text_length = $7, superseded_by = $8
+         WHERE key = $1",
+    )
+    .bind(row.key)
+    .bind(outcome)
+    .bind(&number_norm)
+    .bind(i32::try_from(content.pages).unwrap_or(i32::MAX))
+    .bind(sums.0)
+    .bind(sums.1)
+    .bind(i64::try_from(content.text_length).unwrap_or(i64::MAX))
+    .bind(committed.superseded_by.as_ref().map(DocumentId::as_str))
+    .execute(&mut *tx)
+    .await?;
+    let description = Description {
+        fields: &content.fields,
+        date_modified: job.body.metadata.date_modified.or(content.date),
+        object: &content.object,
+        media_type: &content.media_type,
+        file_type: Some(&content.file_type),
+    };
+    description.write(&mut tx, row.key, job).await?;
+    job.settle(&mut tx, outcome, None).await?;
+    tx.commit().await?;
+    Ok(Some(committed))
+}
+
+/// The other revisions of the document, locked: those with a number of the same identity, which is finer than what the
+/// database can look for.
+async fn others(
+    tx: &mut PgConnection,
+    row: &Row,
+    number_norm: &str,
+    identity: &str,
+) -> sqlx::Result<Vec<Row>> {
+    let keys: Vec<i64> = sqlx::query_scalar(
+        "SELECT key FROM document
+         WHERE project_key = $1 AND number_norm = $2 AND key <> $3
+           AND (state IN ('indexed', 'superseded') OR chunks > 0)",
+    )
+    .bind(row.project_key)
+    .bind(number_norm)
+    .bind(row.key)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut others = lock(tx, &keys).await?;
+    others.retain(|other| {
+        (matches!(other.state.as_str(), "indexed" | "superseded") || other.chunks > 0)
+            && analysis::codes::identity(&other.fields.number).as_deref() == Some(identity)
+    });
+    Ok(others)
+}
+
+/// Finds out whether this revision is the current one and, if so, takes the place of the others.
+async fn settle_revisions(
+    tx: &mut PgConnection,
+    job: &Job,
+    others: Vec<Row>,
+    committed: &mut Committed,
+) -> sqlx::Result<()> {
+    let ours = job.revision();
+    let (superseded, answering): (Vec<Row>, Vec<Row>) =
+        others.into_iter().partition(|other| other.state == "superseded");
+    let newer = answering.iter().rfind(|other| !ours.replaces(&other.revision()));
+    committed.superseded_by = newer.and_then(Row::document);
+    if newer.is_some() {
+        return Ok(());
+    }
+    for other in answering {
+        other.clear(tx).await?;
+        // One that is being processed anew decides for itself when it commits; it just stops answering now.
+        sqlx::query(
+            "UPDATE document SET chunks = 0, terms = 0,
+                    state = CASE state WHEN 'indexed' THEN 'superseded' ELSE state END,
+                    superseded_by = CASE state WHEN 'indexed' THEN $2 ELSE superseded_by END
+             WHERE key = $1",
+        )
+        .bind(other.key)
+        .bind(job.document.as_str())
+        .execute(&mut *tx)
+        .await?;
+        if other.state == "indexed" {
+            committed.superseded.extend(other.document());
+        }
+    }
+    // Revisions that were superseded before now point at the one that answers.
+    sqlx::query("UPDATE document SET superseded_by = $2 WHERE key = ANY($1)")
+        .bind(superseded.iter().map(|other| other.key).collect::<Vec<_>>())
+        .bind(job.document.as_str())
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+/// Passages that one statement stores: none may run into the time that a statement has, or a long document would be taken
+/// for an outage of the database, and waited for without end.
+const SLICE: usize = 128;
+
+/// The words of each passage, with how often they stand in it. A document's first passage is also found by its title and
+/// number.
+fn terms(content: &Content) -> Vec<Vec<(String, i16)>> {
+    let of = |(ordinal, passage): (usize, &Passage)| {
+        let mut searched = Passage::under_heading(&passage.heading, &passage.text);
+        if ordinal == 0 {
+            searched = format!("{}\n{}\n{searched}", content.fields.title, content.fields.number);
+        }
+        let terms = analysis::terms::index_terms(&searched, passage.language);
+        terms.into_iter().map(|term| (term.text, i16::try_from(term.frequency).unwrap_or(i16::MAX))).collect()
+    };
+    content.passages.iter().enumerate().map(of).collect()
+}
+
+/// Stores passages and their words; returns the sum of their lengths in terms.
+async fn insert_slice(
+    tx: &mut PgConnection,
+    document: &Row,
+    first: usize,
+    passages: &[Passage],
+    terms: &[Vec<(String, i16)>],
+) -> sqlx::Result<i32> {
+    // BM25's length of a passage.
+    let lengths: Vec<i32> =
+        terms.iter().map(|terms| terms.iter().map(|(_, frequency)| i32::from(*frequency)).sum()).collect();
+    let column = |page: fn(&Passage) -> Option<u32>| -> Vec<Option<i32>> {
+        passages.iter().map(|passage| page(passage).and_then(|page| i32::try_from(page).ok())).collect()
+    };
+    let keys: Vec<(i64, i32)> = sqlx::query_as(
+        "INSERT INTO chunk (project_key, document_key, ordinal, page, page_last, heading, language, text, terms, embedding)
+         SELECT $1, $2, $10::int + ordinal - 1, page, page_last, heading, language, text, terms, embedding
+         FROM unnest($3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[], $9::halfvec[])
+              WITH ORDINALITY AS p(page, page_last, heading, language, text, terms, embedding, ordinal)
+         RETURNING key, ordinal - $10::int",
+    )
+    .bind(document.project_key)
+    .bind(document.key)
+    .bind(column(|passage| passage.page))
+    .bind(column(|passage| passage.page_last))
+    .bind(passages.iter().map(|passage| passage.heading.as_str()).collect::<Vec<_>>())
+    .bind(passages.iter().map(|passage| passage.language.code()).collect::<Vec<_>>())
+    .bind(passages.iter().map(|passage| passage.text.as_str()).collect::<Vec<_>>())
+    .bind(&lengths)
+    .bind(passages.iter().map(|passage| HalfVector::from_f32_slice(&passage.vector)).collect::<Vec<_>>())
+    .bind(i32::try_from(first).unwrap_or(i32::MAX))
+    .fetch_all(&mut *tx)
+    .await?;
+
+    let (mut words, mut chunk_keys, mut frequencies, mut chunk_lengths) = (vec![], vec![], vec![], vec![]);
+    for (key, ordinal) in keys {
+        let Some(index) = usize::try_from(ordinal).ok().filter(|index| *index < passages.len()) else {
+            continue;
+        };
+        for (term, frequency) in &terms[index] {
+            words.push(term.as_str());
+            chunk_keys.push(key);
+            frequencies.push(*frequency);
+            chunk_lengths.push(lengths[index]);
+        }
+    }
+    sqlx::query(
+        "INSERT INTO posting (term, project_key, chunk_key, document_key, frequency, length)
+         SELECT term, $1, chunk_key, $2, frequency, length
+         FROM unnest($3::text[], $4::bigint[], $5::smallint[], $6::int[]) AS t(term, chunk_key, frequency, length)",
+    )
+    .bind(document.project_key)
+    .bind(document.key)
+    .bind(&words)
+    .bind(&chunk_keys)
+    .bind(&frequencies)
+    .bind(&chunk_lengths)
+    .execute(tx)
+    .await?;
+    Ok(lengths.iter().sum())
+}

@@ -1,0 +1,83 @@
+//! Giving a document up, with a reason.
+
+use schemas::{messages, problem::Reason};
+use sqlx::{PgConnection, PgPool, types::Json};
+
+use crate::{
+    Job, Revived,
+    row::{Description, find, project},
+};
+
+/// Whether another job has made this document.
+pub async fn is_known_otherwise(pool: &PgPool, job: &Job) -> sqlx::Result<bool> {
+    let mut tx = job.begin(pool).await?;
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM document d JOIN project p ON p.key = d.project_key
+                        WHERE p.id = $1 AND d.id = $2 AND d.accepted_at <> $3)",
+    )
+    .bind(job.project.as_str())
+    .bind(job.document.as_str())
+    .bind(job.accepted_at)
+    .fetch_one(&mut *tx)
+    .await
+}
+
+/// Writes why a document failed. A later job of the same document, or its deletion, stands. Returns the revision that
+/// it had superseded while it was readable.
+pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Option<Revived>> {
+    let mut tx = job.begin(pool).await?;
+    let project_key = project(&mut tx, &job.project).await?;
+    let mut row = find(&mut tx, project_key, &job.document).await?;
+    if row.is_none() {
+        sqlx::query(
+            "INSERT INTO document (project_key, id, state, accepted_at) VALUES ($1, $2, 'failed', $3)",
+        )
+        .bind(project_key)
+        .bind(job.document.as_str())
+        .bind(job.accepted_at)
+        .execute(&mut *tx)
+        .await?;
+        row = find(&mut tx, project_key, &job.document).await?;
+    }
+    let Some(row) = row.filter(|row| row.accepted_at <= job.accepted_at && row.state != "deleted") else {
+        job.settle(&mut tx, "superseded", None).await?;
+        tx.commit().await?;
+        return Ok(None);
+    };
+    // The new content failed; the old must not go on answering as if it were the document.
+    row.clear(&mut tx).await?;
+    sqlx::query(
+        "UPDATE document SET accepted_at = $2, chunks = 0, terms = 0, indexed_at = NULL WHERE key = $1",
+    )
+    .bind(row.key)
+    .bind(job.accepted_at)
+    .execute(&mut *tx)
+    .await?;
+    mark(&mut tx, row.key, reason).await?;
+    let description = Description {
+        fields: &job.fields(),
+        date_modified: job.body.metadata.date_modified,
+        object: &job.object(),
+        media_type: &job.body.media_type,
+        file_type: None,
+    };
+    description.write(&mut tx, row.key, job).await?;
+    job.settle(&mut tx, "failed", Some(reason)).await?;
+    let revived = row.revive(&mut tx, None).await?;
+    tx.commit().await?;
+    Ok(revived)
+}
+
+/// Marks a document as failed whose first job a restore has lost.
+pub async fn lose(tx: &mut PgConnection, key: i64) -> sqlx::Result<()> {
+    mark(tx, key, &messages::jobs::lost_in_restore().reason("lost_in_restore")).await
+}
+
+async fn mark(tx: &mut PgConnection, key: i64, reason: &Reason) -> sqlx::Result<()> {
+    sqlx::query("UPDATE document SET state = 'failed', percent = 0, starts = 0, reason = $2 WHERE key = $1")
+        .bind(key)
+        .bind(Json(reason))
+        .execute(tx)
+        .await
+        .map(drop)
+}

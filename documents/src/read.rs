@@ -1,0 +1,112 @@
+//! Reading documents: one, a list of them, a file.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use schemas::{
+    DocumentId, Fields,
+    document::{Document, FileLocation, ListFilter, State},
+};
+use sqlx::{PgConnection, types::Json};
+
+/// The document with this id; if several projects of the scope have one, the newest.
+pub async fn get(tx: &mut PgConnection, document: &DocumentId) -> sqlx::Result<Option<Document>> {
+    let row: Option<Json<Document>> = sqlx::query_scalar(
+        "SELECT document FROM document_view WHERE id = $1 ORDER BY accepted_at DESC LIMIT 1",
+    )
+    .bind(document.as_str())
+    .fetch_optional(tx)
+    .await?;
+    Ok(row.map(|Json(document)| document))
+}
+
+/// Which of these queued documents a worker has taken up: it is at them now, or done with this job or a later one.
+pub async fn taken(tx: &mut PgConnection, queued: &[Document]) -> sqlx::Result<HashSet<(String, String)>> {
+    let queued = || queued.iter().map(|document| &document.facts);
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT p.id, d.id
+         FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS job(project, document, accepted_at)
+         JOIN project p ON p.id = job.project
+         JOIN document d ON d.project_key = p.key AND d.id = job.document
+         WHERE d.state <> 'deleted' AND (d.state = 'processing' OR d.accepted_at >= job.accepted_at)",
+    )
+    .bind(queued().map(|facts| facts.project_id.as_str()).collect::<Vec<_>>())
+    .bind(queued().map(|facts| facts.document_id.as_str()).collect::<Vec<_>>())
+    .bind(queued().map(|facts| facts.accepted_at).collect::<Vec<_>>())
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The last document of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct After {
+    pub accepted_at: DateTime<Utc>,
+    pub key: i64,
+}
+
+/// Newest first. One more than the limit is read to know whether there is a next page.
+pub async fn list(
+    tx: &mut PgConnection,
+    filter: &ListFilter,
+    after: Option<After>,
+    limit: usize,
+) -> sqlx::Result<(Vec<Document>, Option<After>)> {
+    // A number is compared by its letters and digits.
+    let Fields { number, .. } = &filter.fields;
+    let number = (!number.is_empty()).then(|| analysis::codes::normalize(number));
+    let fields = Fields { number: String::new(), ..filter.fields.clone() };
+    let mut rows: Vec<(i64, DateTime<Utc>, Json<Document>)> = sqlx::query_as(
+        "SELECT key, accepted_at, document FROM document_view
+         WHERE ($1::text IS NULL OR state = $1)
+           AND ($2::jsonb IS NULL OR lower(fields::text)::jsonb @> lower($2::text)::jsonb)
+           AND ($3::text IS NULL OR number_norm = $3)
+           AND ($4::text IS NULL OR parent_id = $4)
+           AND ($5::timestamptz IS NULL OR (accepted_at, key) < ($5, $6))
+         ORDER BY accepted_at DESC, key DESC
+         LIMIT $7",
+    )
+    .bind(filter.state.map(State::name))
+    .bind(wanted(&fields))
+    .bind(number)
+    .bind(filter.parent_id.as_ref().map(DocumentId::as_str))
+    .bind(after.map(|after| after.accepted_at))
+    .bind(after.map(|after| after.key))
+    .bind(i64::try_from(limit + 1).unwrap_or(i64::MAX))
+    .fetch_all(tx)
+    .await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows
+        .last()
+        .filter(|_| more)
+        .map(|(key, accepted_at, _)| After { accepted_at: *accepted_at, key: *key });
+    Ok((rows.into_iter().map(|(_, _, Json(document))| document).collect(), last))
+}
+
+/// What the fields of a document have to contain; nothing when all do.
+pub fn wanted(fields: &Fields) -> Option<Json<serde_json::Map<String, serde_json::Value>>> {
+    Some(fields.given()).filter(|given| !given.is_empty()).map(Json)
+}
+
+pub async fn file(tx: &mut PgConnection, document: &DocumentId) -> sqlx::Result<Option<FileLocation>> {
+    let row: Option<(String, String, String, String, i64, String)> = sqlx::query_as(
+        "SELECT p.id, d.object, d.filename, d.media_type, d.size, d.sha256
+         FROM document d JOIN project p ON p.key = d.project_key
+         WHERE d.id = $1 AND d.state <> 'deleted' AND d.object <> ''
+         ORDER BY d.accepted_at DESC LIMIT 1",
+    )
+    .bind(document.as_str())
+    .fetch_optional(tx)
+    .await?;
+    Ok(row.and_then(|(project, object, filename, media_type, size, sha256)| {
+        Some(FileLocation {
+            project_id: project.parse().ok()?,
+            object,
+            filename,
+            media_type,
+            size: u64::try_from(size).ok()?,
+            sha256,
+        })
+    }))
+}

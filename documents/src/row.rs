@@ -1,0 +1,216 @@
+//! The row of a document, and what every transition does with it.
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use schemas::{
+    DocumentId, Fields, ProjectId,
+    ingest::{IngestDocument, ObjectRef, Parent},
+    problem::Reason,
+};
+use sqlx::{PgConnection, types::Json};
+
+use crate::{Job, Revived, revision::Revision};
+
+/// What a document is made of now, locked until the transaction ends.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Row {
+    pub key: i64,
+    pub project_key: i32,
+    pub id: String,
+    pub state: String,
+    pub accepted_at: DateTime<Utc>,
+    pub starts: i16,
+    pub reason: Option<Json<Reason>>,
+    pub job: Option<Json<IngestDocument>>,
+    pub object: String,
+    pub fields: Json<Fields>,
+    pub date_modified: Option<DateTime<Utc>>,
+    pub chunks: i32,
+    pub terms: i32,
+    pub text_length: i64,
+}
+
+impl Row {
+    pub fn document(&self) -> Option<DocumentId> {
+        self.id.parse().ok()
+    }
+
+    /// Whether it is known what became of a job that was accepted then, or of a later one of the same document. A job
+    /// that was queued again counts from when it was first accepted.
+    pub fn settles(&self, accepted_at: DateTime<Utc>, since: DateTime<Utc>) -> bool {
+        match self.accepted_at == accepted_at {
+            true => self.state != "processing",
+            false => self.accepted_at > since,
+        }
+    }
+
+    pub fn revision(&self) -> Revision {
+        Revision {
+            code: self.fields.revision.clone(),
+            date_modified: self.date_modified,
+            accepted_at: self.accepted_at,
+        }
+    }
+
+    /// Takes the document's passages out of the index.
+    pub async fn clear(&self, tx: &mut PgConnection) -> sqlx::Result<()> {
+        if self.chunks == 0 {
+            return Ok(());
+        }
+        sqlx::query("DELETE FROM chunk WHERE document_key = $1").bind(self.key).execute(&mut *tx).await?;
+        add_to_sums(tx, self.project_key, -i64::from(self.chunks), -i64::from(self.terms)).await
+    }
+
+    /// The newest of the revisions that this document had superseded, of those whose number is not `kept` by it.
+    pub async fn revive(&self, tx: &mut PgConnection, kept: Option<&str>) -> sqlx::Result<Option<Revived>> {
+        let candidates: Vec<(String, Json<IngestDocument>, DateTime<Utc>)> = sqlx::query_as(
+            "SELECT id, job, accepted_at FROM document
+             WHERE project_key = $1 AND superseded_by = $2 AND state = 'superseded' AND job IS NOT NULL",
+        )
+        .bind(self.project_key)
+        .bind(&self.id)
+        .fetch_all(tx)
+        .await?;
+        let newest = candidates
+            .into_iter()
+            .filter(|(_, job, _)| {
+                kept.is_none() || analysis::codes::identity(&job.metadata.fields.number).as_deref() != kept
+            })
+            .map(|(id, Json(job), accepted_at)| (Revision::of(&job, accepted_at), id, job))
+            .reduce(|best, other| if other.0.replaces(&best.0) { other } else { best });
+        Ok(newest.and_then(|(_, id, job)| Some((id.parse().ok()?, job))))
+    }
+}
+
+/// The document's row, locked.
+pub async fn find(
+    tx: &mut PgConnection,
+    project_key: i32,
+    document: &DocumentId,
+) -> sqlx::Result<Option<Row>> {
+    let key: Option<i64> = sqlx::query_scalar("SELECT key FROM document WHERE project_key = $1 AND id = $2")
+        .bind(project_key)
+        .bind(document.as_str())
+        .fetch_optional(&mut *tx)
+        .await?;
+    Ok(lock(tx, key.as_slice()).await?.pop())
+}
+
+/// These rows, locked in one order, so that two transactions never wait for each other.
+pub async fn lock(tx: &mut PgConnection, keys: &[i64]) -> sqlx::Result<Vec<Row>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_as(
+        "SELECT key, project_key, id, state, accepted_at, starts, reason, job, object, fields, date_modified, chunks, terms,
+                text_length
+         FROM document WHERE key = ANY($1) ORDER BY key FOR UPDATE",
+    )
+    .bind(keys)
+    .fetch_all(tx)
+    .await
+}
+
+/// The project's key; the project is made when this is its first document.
+pub async fn project(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result<i32> {
+    let known = project_key(tx, project).await?;
+    if let Some(key) = known {
+        return Ok(key);
+    }
+    sqlx::query("INSERT INTO project (id) VALUES ($1) ON CONFLICT (id) DO NOTHING")
+        .bind(project.as_str())
+        .execute(&mut *tx)
+        .await?;
+    project_key(tx, project).await?.ok_or(sqlx::Error::RowNotFound)
+}
+
+async fn project_key(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result<Option<i32>> {
+    sqlx::query_scalar("SELECT key FROM project WHERE id = $1")
+        .bind(project.as_str())
+        .fetch_optional(tx)
+        .await
+}
+
+pub async fn add_to_sums(
+    tx: &mut PgConnection,
+    project_key: i32,
+    chunks: i64,
+    terms: i64,
+) -> sqlx::Result<()> {
+    sqlx::query("UPDATE project SET chunks = chunks + $2, terms = terms + $3 WHERE key = $1")
+        .bind(project_key)
+        .bind(chunks)
+        .bind(terms)
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+/// What a transition says of a document besides its state.
+pub struct Description<'a> {
+    pub fields: &'a Fields,
+    pub date_modified: Option<DateTime<Utc>>,
+    pub object: &'a ObjectRef,
+    pub media_type: &'a str,
+    /// Stays as it is when it is not known.
+    pub file_type: Option<&'a str>,
+}
+
+impl Description<'_> {
+    pub async fn write(&self, tx: &mut PgConnection, key: i64, job: &Job) -> sqlx::Result<()> {
+        sqlx::query(
+            "UPDATE document SET job = $2, filename = $3, metadata = $4, fields = $5, date_modified = $6, object = $7,
+                    sha256 = $8, size = $9, media_type = $10, file_type = coalesce($11, file_type)
+             WHERE key = $1",
+        )
+        .bind(key)
+        .bind(Json(&job.body))
+        .bind(&job.body.filename)
+        .bind(Json(&job.body.metadata.extra))
+        .bind(Json(self.fields.given()))
+        .bind(self.date_modified)
+        .bind(&self.object.name)
+        .bind(&self.object.sha256)
+        .bind(i64::try_from(self.object.size).unwrap_or(i64::MAX))
+        .bind(self.media_type)
+        .bind(self.file_type)
+        .execute(tx)
+        .await
+        .map(drop)
+    }
+}
+
+/// Whether what this came with was deleted after it had been accepted.
+pub async fn parent_is_deleted(
+    tx: &mut PgConnection,
+    parent: Option<&Parent>,
+    accepted_at: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let Some(parent) = parent else { return Ok(false) };
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM document d JOIN project p ON p.key = d.project_key
+                        WHERE p.id = $1 AND d.id = $2 AND d.state = 'deleted' AND d.accepted_at > $3)",
+    )
+    .bind(parent.project_id.as_str())
+    .bind(parent.document_id.as_str())
+    .bind(parent.accepted_at.unwrap_or(accepted_at))
+    .fetch_one(tx)
+    .await
+}
+
+/// Whether the database knows what became of a job, or of a later one of the same document: whether a worker would leave
+/// it alone.
+pub async fn is_settled(
+    tx: &mut PgConnection,
+    project: &ProjectId,
+    document: &DocumentId,
+    published: DateTime<Utc>,
+    parent: Option<&Parent>,
+) -> sqlx::Result<bool> {
+    let accepted_at = published.trunc_subsecs(6);
+    if parent_is_deleted(tx, parent, accepted_at).await? {
+        return Ok(true);
+    }
+    let Some(project_key) = project_key(tx, project).await? else { return Ok(false) };
+    let row = find(tx, project_key, document).await?;
+    Ok(row.is_some_and(|row| row.settles(accepted_at, accepted_at)))
+}

@@ -1,0 +1,186 @@
+//! Taking a job up.
+
+use schemas::{DocumentId, problem::Reason};
+use sqlx::{PgConnection, PgPool, types::Json};
+
+use crate::{
+    Job,
+    row::{Row, find, parent_is_deleted, project},
+};
+
+/// Whether there is anything to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Start {
+    Go,
+    /// It is done already, and only its acknowledgement was lost; or the same content is indexed already.
+    Done {
+        chunks: u32,
+        text_length: u64,
+        superseded: bool,
+        title: String,
+        /// The revisions in whose place it answers.
+        replaced: Vec<DocumentId>,
+    },
+    /// It failed for good, and what follows from that was cut short.
+    Failed(Reason),
+    /// A later job of the same document, or its deletion, has made it void.
+    Void,
+    /// Its worker died each time it was taken up.
+    KillsWorkers,
+}
+
+/// A document whose worker died this often is given up.
+const MAX_STARTS: i16 = 5;
+
+/// Takes a job up: writes that the document is being processed, unless there is nothing (more) to do.
+pub async fn start(pool: &PgPool, job: &Job) -> sqlx::Result<Start> {
+    let mut tx = job.begin(pool).await?;
+    let start = decide(&mut tx, job).await?;
+    // An import that was sent again has noted its records anew: those that are done already have an outcome now.
+    match &start {
+        Start::Void | Start::Done { superseded: true, .. } => job.settle(&mut tx, "superseded", None).await?,
+        Start::Done { superseded: false, .. } => job.settle(&mut tx, "indexed", None).await?,
+        Start::Go | Start::Failed(_) | Start::KillsWorkers => {}
+    }
+    tx.commit().await?;
+    Ok(start)
+}
+
+async fn decide(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Start> {
+    let project_key = project(tx, &job.project).await?;
+    if parent_is_deleted(tx, job.body.parent.as_ref(), job.accepted_at).await? {
+        return Ok(Start::Void);
+    }
+    let Some(row) = find(tx, project_key, &job.document).await? else {
+        insert(tx, project_key, job).await?;
+        return Ok(Start::Go);
+    };
+    let is_same_job = row.accepted_at == job.accepted_at;
+    if row.settles(job.accepted_at, job.since) {
+        return match row.state.as_str() {
+            _ if !is_same_job => Ok(Start::Void),
+            "deleted" => Ok(Start::Void),
+            // `fail` always writes a reason.
+            "failed" => Ok(row.reason.map_or(Start::KillsWorkers, |Json(reason)| Start::Failed(reason))),
+            _ => done(tx, row).await,
+        };
+    }
+    if is_same_job && row.starts >= MAX_STARTS {
+        return Ok(Start::KillsWorkers);
+    }
+    if row.state == "indexed" && row.job.as_ref().is_some_and(|Json(known)| known.same_content(&job.body)) {
+        sqlx::query("UPDATE document SET accepted_at = $2 WHERE key = $1")
+            .bind(row.key)
+            .bind(job.accepted_at)
+            .execute(&mut *tx)
+            .await?;
+        adopt(tx, row.key, job).await?;
+        return done(tx, row).await;
+    }
+    if !is_same_job {
+        // What an earlier job of an import noted does not count. A later attempt of the same job goes on where the one
+        // before it was cut short: records that are settled by now are not published again.
+        forget_records(tx, row.key).await?;
+    }
+    // What is indexed of it goes on answering until the new passages replace it.
+    sqlx::query(
+        "UPDATE document SET state = 'processing', percent = 0, reason = NULL, accepted_at = $2,
+                starts = CASE WHEN accepted_at = $2 THEN starts + 1 ELSE 1 END,
+                records = CASE WHEN accepted_at = $2 THEN records END
+         WHERE key = $1",
+    )
+    .bind(row.key)
+    .bind(job.accepted_at)
+    .execute(&mut *tx)
+    .await?;
+    adopt(tx, row.key, job).await?;
+    Ok(Start::Go)
+}
+
+async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Result<()> {
+    let key = sqlx::query_scalar(
+        "INSERT INTO document (project_key, id, state, accepted_at, starts, filename, fields)
+         VALUES ($1, $2, 'processing', $3, 1, $4, $5) RETURNING key",
+    )
+    .bind(project_key)
+    .bind(job.document.as_str())
+    .bind(job.accepted_at)
+    .bind(&job.body.filename)
+    .bind(Json(job.fields().given()))
+    .fetch_one(&mut *tx)
+    .await?;
+    adopt(tx, key, job).await
+}
+
+/// A document belongs to what it came with last: the import that brought it anew, or nothing.
+async fn adopt(tx: &mut PgConnection, key: i64, job: &Job) -> sqlx::Result<()> {
+    let parent = job.body.parent.as_ref();
+    sqlx::query(
+        "UPDATE document SET parent_id = $2, parent_key =
+                (SELECT d.key FROM document d JOIN project p ON p.key = d.project_key WHERE p.id = $3 AND d.id = $2)
+         WHERE key = $1",
+    )
+    .bind(key)
+    .bind(parent.map(|parent| parent.document_id.as_str()))
+    .bind(parent.map(|parent| parent.project_id.as_str()))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+pub(crate) async fn forget_records(tx: &mut PgConnection, import_key: i64) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM import_record WHERE import_key = $1")
+        .bind(import_key)
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
+    let replaced: Vec<String> = sqlx::query_scalar(
+        "SELECT r.id FROM document r JOIN document d ON d.project_key = r.project_key
+         WHERE d.key = $1 AND r.superseded_by = d.id AND r.state = 'superseded' AND d.number_norm <> ''
+           AND r.number_norm = d.number_norm",
+    )
+    .bind(row.key)
+    .fetch_all(tx)
+    .await?;
+    Ok(Start::Done {
+        chunks: u32::try_from(row.chunks).unwrap_or_default(),
+        text_length: u64::try_from(row.text_length).unwrap_or_default(),
+        superseded: row.state == "superseded",
+        title: row.fields.0.title,
+        replaced: replaced.iter().filter_map(|id| id.parse().ok()).collect(),
+    })
+}
+
+/// An attempt ended without killing its worker: only starts without an end count.
+pub async fn ended(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
+    let mut tx = job.begin(pool).await?;
+    sqlx::query(
+        "UPDATE document SET starts = greatest(starts - 1, 0)
+         WHERE project_key = (SELECT key FROM project WHERE id = $1) AND id = $2 AND accepted_at = $3",
+    )
+    .bind(job.project.as_str())
+    .bind(job.document.as_str())
+    .bind(job.accepted_at)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
+}
+
+/// How far it is, for whoever asks.
+pub async fn percent(pool: &PgPool, job: &Job, percent: u8) -> sqlx::Result<()> {
+    let mut tx = job.begin(pool).await?;
+    sqlx::query(
+        "UPDATE document SET percent = $4
+         WHERE project_key = (SELECT key FROM project WHERE id = $1) AND id = $2 AND accepted_at = $3",
+    )
+    .bind(job.project.as_str())
+    .bind(job.document.as_str())
+    .bind(job.accepted_at)
+    .bind(i16::from(percent))
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
+}

@@ -1,0 +1,85 @@
+//! What is said of a document in a few words each. A field stands here and nowhere else: uploads and records bring it,
+//! rows and documents show it, and filters compare it, all by its name here.
+
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::{
+    Problem,
+    lenient::{self, OldNames},
+    text,
+};
+
+/// The text fields of a document. A text is empty when unknown, never null.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Fields {
+    #[serde(deserialize_with = "lenient::text")]
+    pub title: String,
+    /// Document number, such as `200076-CCC02-PL-AR-000400` (old name: `document_number`). Documents of one project
+    /// with the same number are revisions of each other.
+    #[serde(deserialize_with = "lenient::text")]
+    pub number: String,
+    #[serde(deserialize_with = "lenient::text")]
+    pub category: String,
+    /// Kind of document, such as "Plano" or "Specification" (old name: `type`).
+    #[serde(deserialize_with = "lenient::text")]
+    pub doc_type: String,
+    #[serde(deserialize_with = "lenient::text")]
+    pub revision: String,
+    #[serde(deserialize_with = "lenient::text")]
+    pub status: String,
+    #[serde(deserialize_with = "lenient::text")]
+    pub author: String,
+}
+
+/// What clients of the old system call them.
+pub const OLD_NAMES: OldNames = &[("type", "doc_type"), ("document_number", "number")];
+
+/// Longest text of one field, in characters.
+pub const MAX_FIELD_CHARS: usize = 1_000;
+
+/// Serializes only the fields that say something: what clients and producers send need not name the others.
+pub fn given<S: Serializer>(fields: &Fields, serializer: S) -> Result<S::Ok, S::Error> {
+    fields.given().serialize(serializer)
+}
+
+/// For the schemas of what clients read: every field is there.
+pub fn always_there(schema: &mut Schema) {
+    let names = Fields::default().by_name().into_iter().map(|(name, _)| Value::from(name));
+    if let Some(Value::Array(required)) = schema.ensure_object().get_mut("required") {
+        required.extend(names);
+    }
+}
+
+impl Fields {
+    fn by_name(&self) -> Map<String, Value> {
+        let fields = serde_json::to_value(self).ok().and_then(|fields| fields.as_object().cloned());
+        fields.unwrap_or_default()
+    }
+
+    /// The fields that say something, by their names: as they are stored and compared.
+    pub fn given(&self) -> Map<String, Value> {
+        let mut fields = self.by_name();
+        fields.retain(|_, text| text.as_str().is_some_and(|text| !text.is_empty()));
+        fields
+    }
+
+    /// Whether each field that `wanted` gives says the same here, without regard to case: as SQL compares them.
+    pub fn contain(&self, wanted: &Self) -> bool {
+        let ours = self.given();
+        let lower = |text: &Value| text.as_str().map(str::to_lowercase);
+        wanted
+            .given()
+            .iter()
+            .all(|(name, text)| ours.get(name).is_some_and(|ours| lower(ours) == lower(text)))
+    }
+
+    /// Refuses what a database could not take. `within` is where the fields stand in a request.
+    pub fn check(&self, within: &str) -> Result<(), Problem> {
+        self.given().iter().try_for_each(|(name, value)| {
+            text::check(&format!("{within}.{name}"), value.as_str().unwrap_or_default(), MAX_FIELD_CHARS)
+        })
+    }
+}
