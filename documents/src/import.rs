@@ -188,7 +188,7 @@ pub async fn close(
 
 /// What a closed import came to.
 async fn closed(tx: &mut PgConnection, project_key: i32, import: &DocumentId) -> sqlx::Result<Standing> {
-    let row: Option<(Option<String>, Option<Json<Reason>>, i64, i64)> = sqlx::query_as(
+    let row = sqlx::query_as::<_, (Option<String>, Option<Json<Reason>>, i64, i64)>(
         "SELECT fields->>'title', reason, (SELECT coalesce(sum(chunks), 0) FROM document WHERE parent_key = d.key),
                 text_length
          FROM document d

@@ -202,7 +202,6 @@ mod tests {
             fields: Fields { category: "Plano".into(), revision: "0".into(), ..Fields::default() },
             date_from: crate::metadata::parse_date("2026-11-24T00:00:00Z"),
             date_to: crate::metadata::parse_date("2026-11-24T23:59:59.999999Z"),
-            ..Filters::default()
         };
         let expected = Search {
             scope: Scope::All,

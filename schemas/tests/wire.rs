@@ -41,7 +41,6 @@ fn metadata() -> Metadata {
         fields: Fields { doc_type: String::new(), ..fields() },
         date_modified: Some(moment()),
         extra: [("SelectList1".to_owned(), "Arquitectura".into())].into_iter().collect(),
-        ..Metadata::default()
     }
 }
 
