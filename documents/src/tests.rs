@@ -8,7 +8,6 @@ use devstack::{Options, Stack};
 use schemas::{
     Fields, Metadata, Scope,
     ingest::{ObjectRef, Parent, Source},
-    problem::Reason,
 };
 use sqlx::{
     PgPool,
@@ -131,7 +130,7 @@ async fn a_failure_that_comes_again_is_the_same_failure() {
     let pool = database("store_failure").await;
     let job = text("d", 0);
     assert_eq!(start(&pool, &job).await.unwrap(), Start::Go);
-    let reason = Reason::new("damaged", "Está dañado.", "It is damaged.");
+    let reason = schemas::messages::jobs::internal().reason("damaged");
     fail::fail(&pool, &job, &reason).await.unwrap();
     // Its worker died before the dead letter was written.
     assert_eq!(start(&pool, &job).await.unwrap(), Start::Failed(reason));
@@ -258,7 +257,8 @@ async fn a_revision_that_takes_another_number_or_fails_gives_its_place_back() {
     index(&pool, &revision("d", 4, "D")).await;
     let again = revision("d", 5, "E");
     assert_eq!(start(&pool, &again).await.unwrap(), Start::Go);
-    let revived = fail::fail(&pool, &again, &Reason::new("damaged", "", "")).await.unwrap();
+    let revived =
+        fail::fail(&pool, &again, &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
     assert_eq!(revived.map(|(document, _)| document), Some("c".parse().unwrap()));
 }
 
@@ -350,7 +350,7 @@ async fn a_record_that_something_else_made_void_is_settled_too() {
     for job in &jobs[..2] {
         assert!(commit(&pool, job, &nothing(job)).await.unwrap().is_none());
     }
-    fail::fail(&pool, &jobs[2], &Reason::new("damaged", "", "")).await.unwrap();
+    fail::fail(&pool, &jobs[2], &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
     split(&pool, &import, &stored(), "ndjson").await.unwrap();
     assert!(matches!(standing(&pool, &import, false).await, Standing::Finished { .. }));
 }
@@ -360,7 +360,7 @@ async fn a_job_queued_again_undoes_nothing_that_came_after_it() {
     let pool = database("store_requeued").await;
     let first = text("d", 0);
     assert_eq!(start(&pool, &first).await.unwrap(), Start::Go);
-    fail::fail(&pool, &first, &Reason::new("damaged", "", "")).await.unwrap();
+    fail::fail(&pool, &first, &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
     let requeued = |second| text("d", second).first_accepted(first.accepted_at);
     assert_eq!(start(&pool, &requeued(5)).await.unwrap(), Start::Go);
     assert_eq!(start(&pool, &requeued(5)).await.unwrap(), Start::Go, "its second attempt is no later job");

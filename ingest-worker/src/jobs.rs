@@ -11,10 +11,11 @@ use platform::nats::{
     publish,
 };
 use schemas::{
-    ProjectId,
+    Message, ProjectId,
     event::{EventKind, Facts, Stage},
     headers,
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
+    messages,
     problem::Reason,
     subjects::{self, JobKind},
 };
@@ -128,41 +129,27 @@ impl Jobs {
 
 /// Reads and checks a job. Anybody with the right to the subject may have written it.
 fn read(delivery: &Delivery) -> Result<Job, Reason> {
-    let invalid = |es: String, en: String| Reason::new("invalid_job", es, en);
+    let invalid = |message: Message| message.reason("invalid_job");
     if delivery.payload.len() > MAX_JOB_BYTES {
-        return Err(invalid(
-            format!("El mensaje supera {MAX_JOB_BYTES} bytes; guarde el contenido en el almacén de objetos."),
-            format!("The message exceeds {MAX_JOB_BYTES} bytes; put the content into the object store."),
-        ));
+        return Err(invalid(messages::jobs::message_too_large(MAX_JOB_BYTES)));
     }
-    let (project, document) = subjects::parse_job(&delivery.subject).map_err(|error| {
-        invalid(
-            format!("El asunto no nombra un documento: {error}"),
-            format!("The subject names no document: {error}"),
-        )
-    })?;
-    let mut body: IngestDocument = serde_json::from_slice(&delivery.payload).map_err(|error| {
-        invalid(format!("El mensaje no es válido: {error}"), format!("The message is not valid: {error}"))
-    })?;
+    let (project, document) = subjects::parse_job(&delivery.subject)
+        .map_err(|error| invalid(messages::jobs::bad_subject(&error.to_string())))?;
+    let mut body: IngestDocument = serde_json::from_slice(&delivery.payload)
+        .map_err(|error| invalid(messages::jobs::bad_message(&error.to_string())))?;
     without_nul(&mut body);
     // The subject is what NATS's own permissions guard: a body must not reach past it into another project.
     if body.metadata.project_id.as_ref().is_some_and(|named| *named != project) {
-        return Err(invalid(
-            "El mensaje nombra otro proyecto que su asunto.".to_owned(),
-            "The message names another project than its subject.".to_owned(),
-        ));
+        return Err(invalid(messages::jobs::other_project()));
     }
-    // And neither may what else names another project, from whom it is not the service's own.
+    // Only our own services may name another project; a producer's message that does is rejected.
     if !subjects::is_the_services_own(&delivery.subject)
         && (body.parent.is_some() || body.record_scope.is_some())
     {
-        return Err(invalid(
-            "`parent` y `record_scope` son del propio servicio; no los envíe.".to_owned(),
-            "`parent` and `record_scope` are the service's own; do not send them.".to_owned(),
-        ));
+        return Err(invalid(messages::jobs::reserved_fields()));
     }
     if let Some(problem) = body.metadata.out_of_bounds() {
-        return Err(invalid(problem.detail.es, problem.detail.en));
+        return Err(invalid(problem.detail));
     }
     let job = Job::new(project, document, delivery.published, body);
     let first = platform::nats::text(delivery.headers.as_ref(), headers::ACCEPTED)
@@ -177,7 +164,7 @@ fn read(delivery: &Delivery) -> Result<Job, Reason> {
 fn without_nul(body: &mut IngestDocument) {
     let (Source::Text(content) | Source::Object(ObjectRef { name: content, .. })) = &mut body.source;
     for text in [content, &mut body.filename, &mut body.media_type] {
-        text.retain(|c| c != '\0');
+        *text = schemas::text::without_nul(std::mem::take(text));
     }
 }
 

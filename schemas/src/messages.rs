@@ -1,7 +1,7 @@
 //! The catalogue of sentences for people, each in Spanish and English side by side. A file a subject; code names a
 //! sentence and never spells one.
 
-use crate::{Message, Problem, ProblemKind, problem::Reason};
+use crate::{Message, Problem, ProblemKind, problem::Reason, text};
 
 /// Declares sentences: a function each, whose arguments both languages may quote as `{argument}`. The compiler checks
 /// that they do so rightly.
@@ -10,7 +10,7 @@ macro_rules! catalogue {
         $(
             $(#[$doc])*
             pub fn $name($($argument: $type),*) -> $crate::Message {
-                $crate::Message::new(format!($es), format!($en))
+                $crate::Message { es: format!($es), en: format!($en) }
             }
         )*
     };
@@ -38,6 +38,7 @@ impl Message {
     /// As the reason why something failed for good. PostgreSQL stores no NUL, and a sentence may quote text from
     /// outside.
     pub fn reason(self, code: &str) -> Reason {
-        Reason::new(code, self.es, self.en)
+        let [es, en] = [self.es, self.en].map(text::without_nul);
+        Reason { code: code.to_owned(), message: Self { es, en } }
     }
 }

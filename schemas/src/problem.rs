@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{messages::calls, text};
+use crate::messages::calls;
 
 /// A sentence for a person, in both languages of the product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -13,10 +13,6 @@ pub struct Message {
 }
 
 impl Message {
-    pub fn new(es: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { es: es.into(), en: en.into() }
-    }
-
     pub fn in_language(&self, language: UiLanguage) -> &str {
         match language {
             UiLanguage::Spanish => &self.es,
@@ -108,14 +104,6 @@ pub struct Reason {
     pub message: Message,
 }
 
-impl Reason {
-    /// A sentence may quote text from outside, and PostgreSQL stores no NUL: it is left out.
-    pub fn new(code: impl Into<String>, es: impl Into<String>, en: impl Into<String>) -> Self {
-        let [es, en] = [es.into(), en.into()].map(|sentence: String| text::without_nul(sentence));
-        Self { code: code.into(), message: Message::new(es, en) }
-    }
-}
-
 /// A refusal or failure as it travels between the services; the api turns it into [`Body`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
@@ -127,19 +115,10 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub fn new(kind: ProblemKind, es: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { kind, detail: Message::new(es, en), retry_after: None }
-    }
-
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
-    }
-
-    /// A parameter, body field or metadata field that cannot be used: the field is named.
-    pub fn field(name: &str, es: &str, en: &str) -> Self {
-        Self::new(ProblemKind::BadRequest, format!("{name}: {es}"), format!("{name}: {en}"))
     }
 
     pub fn not_found() -> Self {

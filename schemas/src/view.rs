@@ -90,7 +90,10 @@ mod tests {
             "a".parse().unwrap(),
             DateTime::UNIX_EPOCH,
         );
-        event.reason = Some(Reason { code: "empty".into(), message: Message::new("vacío", "empty") });
+        event.reason = Some(Reason {
+            code: "empty".into(),
+            message: Message { es: "vacío".into(), en: "empty".into() },
+        });
         let view = EventView::new(event.clone(), UiLanguage::Spanish).sentence;
         assert_eq!((view.reason.as_deref(), view.reason_code.as_deref()), (Some("vacío"), Some("empty")));
         event.reason = None;

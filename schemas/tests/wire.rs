@@ -5,7 +5,7 @@
 
 use schemas::{
     Answer, DocumentId, Fields, Metadata, Problem, ProjectId, Scope,
-    document::{self, Document, FileLocation, GetDocument, Kind, Reason, Records, State},
+    document::{self, Document, FileLocation, GetDocument, Kind, Records, State},
     event::{self, DocumentEvent, EventKind, Stage},
     ingest::{DeleteDocument, IngestDocument, ObjectRef, Parent, Source},
     search::{Filters, MatchQuality, Mode, Search, SearchReply, SearchRow},
@@ -91,8 +91,10 @@ fn events() {
             superseded_by: (kind == EventKind::Superseded).then(document_id),
             ..DocumentEvent::new(kind, project(), document_id(), moment()).facts
         };
-        let reason = (kind == EventKind::Failed)
-            .then(|| Reason::new("empty", "El archivo está vacío.", "The file is empty."));
+        let reason = (kind == EventKind::Failed).then(|| {
+            schemas::Message { es: "El archivo está vacío.".into(), en: "The file is empty.".into() }
+                .reason("empty")
+        });
         let event = DocumentEvent { facts, reason };
         wire(&format!("event_{}", kind.name()), &event);
         assert_eq!(event.subject(), format!("acorag.v1.event.torre-norte.271341877001.{}", kind.name()));

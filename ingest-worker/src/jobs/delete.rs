@@ -1,22 +1,17 @@
 //! Forgetting a document: its passages, its file, and what came with it. Its waiting jobs are void by the tombstone.
 
 use platform::nats::consume::{Delivery, Failure};
-use schemas::{event::EventKind, ingest::DeleteDocument, problem::Reason, subjects};
+use schemas::{Message, event::EventKind, ingest::DeleteDocument, messages, subjects};
 
 use super::{again, document::remove};
 use crate::{app::App, generations::Place, progress::Progress};
 
 pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
-    let invalid = |es: String, en: String| Failure::Dead(Reason::new("invalid_job", es, en));
-    let (project, document) = subjects::parse_job(&delivery.subject).map_err(|error| {
-        invalid(
-            format!("El asunto no nombra un documento: {error}"),
-            format!("The subject names no document: {error}"),
-        )
-    })?;
-    let DeleteDocument {} = serde_json::from_slice(&delivery.payload).map_err(|error| {
-        invalid(format!("El mensaje no es válido: {error}"), format!("The message is not valid: {error}"))
-    })?;
+    let invalid = |message: Message| Failure::Dead(message.reason("invalid_job"));
+    let (project, document) = subjects::parse_job(&delivery.subject)
+        .map_err(|error| invalid(messages::jobs::bad_subject(&error.to_string())))?;
+    let DeleteDocument {} = serde_json::from_slice(&delivery.payload)
+        .map_err(|error| invalid(messages::jobs::bad_message(&error.to_string())))?;
     let place = Place::new(&project, &document);
     let deletion = documents::delete::delete(&app.pool, &project, &document, delivery.published);
     let Some(deleted) = app.generations.changing(place, deletion).await? else {

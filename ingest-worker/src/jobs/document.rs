@@ -169,13 +169,7 @@ async fn publish_outcome(
 /// Brings a file from the object store into a temporary one, checks that it is what was announced, and says what it is.
 async fn fetch(app: &App, object: &ObjectRef) -> Result<(NamedTempFile, ObjectRef), Failure> {
     let _timer = app.metrics.stage_seconds.with_label_values(&["read"]).start_timer();
-    let missing = || {
-        Failure::Dead(Reason::new(
-            "file_missing",
-            "El archivo no está en el almacén de objetos.",
-            "The file is not in the object store.",
-        ))
-    };
+    let missing = || Failure::Dead(messages::jobs::file_missing().reason("file_missing"));
     let stored = app.objects.info(&object.name).await.map_err(|error| match error {
         objects::Error::NotFound => missing(),
         error => Failure::Wait(format!("object store: {error}")),
@@ -187,11 +181,7 @@ async fn fetch(app: &App, object: &ObjectRef) -> Result<(NamedTempFile, ObjectRe
         return Err(Failure::Dead(too_large(app.max_file_bytes)));
     }
     if !object.sha256.is_empty() && !object.sha256.eq_ignore_ascii_case(&stored.sha256) {
-        return Err(Failure::Dead(Reason::new(
-            "wrong_hash",
-            "El archivo almacenado no coincide con el anunciado (SHA-256).",
-            "The stored file is not the one that was announced (SHA-256).",
-        )));
+        return Err(Failure::Dead(messages::jobs::wrong_hash().reason("wrong_hash")));
     }
     let mut bytes = app.objects.get(&object.name, 0, u64::MAX).await.map_err(|error| match error {
         objects::Error::NotFound => missing(),
@@ -210,12 +200,7 @@ async fn fetch(app: &App, object: &ObjectRef) -> Result<(NamedTempFile, ObjectRe
 }
 
 fn too_large(limit: u64) -> Reason {
-    let limit = limit >> 20;
-    Reason::new(
-        "too_large",
-        format!("El archivo supera el máximo de {limit} MiB."),
-        format!("The file exceeds the maximum of {limit} MiB."),
-    )
+    messages::jobs::too_large(limit >> 20).reason("too_large")
 }
 
 fn disk(error: std::io::Error) -> Failure {

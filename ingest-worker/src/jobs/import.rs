@@ -13,6 +13,7 @@ use schemas::{
     DocumentId, Problem, ProjectId,
     event::{EventKind, Facts, Stage},
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Parent, Source},
+    messages,
     problem::Reason,
 };
 
@@ -133,11 +134,7 @@ fn project_of(job: &Job, named: Option<&str>) -> Result<ProjectId, Reason> {
     if scope.allows(&project) || project == job.project {
         return Ok(project);
     }
-    Err(Reason::new(
-        "forbidden_project",
-        "El registro nombra un proyecto en el que quien lo subió no puede escribir.",
-        "The record names a project that its sender may not write to.",
-    ))
+    Err(messages::jobs::forbidden_project().reason("forbidden_project"))
 }
 
 fn invalid(problem: Problem) -> Reason {

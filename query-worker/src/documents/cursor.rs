@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::DateTime;
-use schemas::Problem;
+use schemas::{Problem, messages::answers};
 
 use documents::read::After;
 
@@ -20,13 +20,7 @@ impl Cursor {
 
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let decoded = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        decoded.as_deref().and_then(Self::read).ok_or_else(|| {
-            Problem::field(
-                "cursor",
-                "no es un valor de next_cursor de una lista anterior.",
-                "is not the next_cursor of an earlier list.",
-            )
-        })
+        decoded.as_deref().and_then(Self::read).ok_or_else(|| answers::not_a_cursor().about("cursor"))
     }
 
     fn read(text: &str) -> Option<Self> {

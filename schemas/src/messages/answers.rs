@@ -1,6 +1,10 @@
 //! What a chat says of itself, and why a query could not be answered.
 
 catalogue! {
+    not_a_cursor() {
+        "no es un valor de next_cursor de una lista anterior.",
+        "is not the next_cursor of an earlier list."
+    }
     not_found() {
         "No encontré información sobre esto en los documentos disponibles.",
         "I found no information about this in the available documents."
