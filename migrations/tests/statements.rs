@@ -50,7 +50,7 @@ async fn every_statement_fits_the_schema() {
                 Err(sqlx::Error::Database(error))
                     if error.code().is_some_and(|code| UNTYPED_PARAMETER.contains(&&*code)) => {}
                 Err(sqlx::Error::Database(error)) => {
-                    problems.push(format!("{name}:{line}: {}", error.message()))
+                    problems.push(format!("{name}:{line}: {}", error.message()));
                 }
                 Err(error) => problems.push(format!("{name}:{line}: {error}")),
                 // What follows in the file may read it.
