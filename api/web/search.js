@@ -24,8 +24,8 @@ async function search(query, project) {
   note.classList.remove("bad");
   $("results").setAttribute("aria-busy", "true");
   try {
-    const mode = new FormData($("search")).get("mode");
-    const json = { query, project_id: project || null, top_k: 20, mode };
+    const { mode, ...filters } = Object.fromEntries(new FormData($("search")));
+    const json = { query, project_id: project || null, top_k: 20, mode, filters };
     const rows = await (await call("POST", "search", { json, signal: mine.signal })).json();
     $("results").replaceChildren(...rows.map((row) => resultOf(row, query)));
     if (!rows.length) say(note, "nothing", { query });
@@ -54,7 +54,9 @@ export function startSearch(project) {
     event.preventDefault();
     go();
   });
-  for (const radio of $("search").elements.mode) radio.addEventListener("change", go);
+  $("search").addEventListener("change", (event) => {
+    if (event.target.name) go(); // the mode or a filter
+  });
   $("project").addEventListener("change", go);
   $("query").value = new URL(location.href).searchParams.get("q") ?? "";
   go();

@@ -37,6 +37,17 @@ pub struct Fields {
 /// What clients of the old system call them.
 pub const OLD_NAMES: OldNames = &[("type", "doc_type"), ("document_number", "number")];
 
+/// What Aconex's records call them.
+pub const ACONEX_NAMES: OldNames = &[
+    ("Title", "title"),
+    ("DocumentNumber", "number"),
+    ("Category", "category"),
+    ("DocumentType", "doc_type"),
+    ("Revision", "revision"),
+    ("DocumentStatus", "status"),
+    ("Author", "author"),
+];
+
 /// Longest text of one field, in characters.
 pub const MAX_FIELD_CHARS: usize = 1_000;
 

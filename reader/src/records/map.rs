@@ -1,24 +1,12 @@
 //! From Aconex's field names to ours.
 
-use schemas::{Fields, Message, Metadata, messages::reading, metadata::parse_date};
+use schemas::{Fields, Message, Metadata, fields::ACONEX_NAMES, messages::reading, metadata::parse_date};
 use serde_json::{Map, Value};
 
 use super::{super::blocks::clean, Record, labels};
 
-/// Fields that become fields of ours; all others are kept in `extra` under their own names.
-const MAPPED: [&str; 11] = [
-    "Title",
-    "DocumentNumber",
-    "Category",
-    "DocumentType",
-    "DocumentStatus",
-    "Revision",
-    "Author",
-    "DateModified",
-    "Filename",
-    "DocumentId",
-    "project_id",
-];
+/// Besides the text fields, what becomes a part of ours; all else is kept in `extra` under its own name.
+const MAPPED: [&str; 4] = ["DateModified", "Filename", "DocumentId", "project_id"];
 
 pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
     let Value::Object(mut outer) = value else {
@@ -42,27 +30,12 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
         }
     }
     let field = |name: &str| get(&inner, name).map(text).unwrap_or_default();
-    let either = |one: &str, other: &str| {
-        Some(field(one)).filter(|text| !text.is_empty()).unwrap_or_else(|| field(other))
-    };
-    let project = Some(either("project_id", "SelectList2")).filter(|project| !project.is_empty());
+    let project = ["project_id", "SelectList2"].map(field).into_iter().find(|project| !project.is_empty());
     let date = field("DateModified");
     let date_modified = parse_date(&date);
     let filename = field("Filename");
-    let mut metadata = Metadata {
-        project_id: None,
-        fields: Fields {
-            title: either("Title", "Filename"),
-            number: field("DocumentNumber"),
-            category: field("Category"),
-            doc_type: field("DocumentType"),
-            revision: field("Revision"),
-            status: either("DocumentStatus", "ReviewStatus"),
-            author: field("Author"),
-        },
-        date_modified,
-        extra: Map::new(),
-    };
+    let mut metadata =
+        Metadata { project_id: None, fields: fields(&inner), date_modified, extra: Map::new() };
     let said: Vec<(String, String)> = inner
         .iter()
         .filter(|(name, _)| !name.eq_ignore_ascii_case("project_id"))
@@ -71,7 +44,8 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
         .collect();
     let labelled = labels::labelled(&said);
     for (name, value) in inner {
-        let kept = !MAPPED.iter().any(|mapped| name.eq_ignore_ascii_case(mapped));
+        let mut mapped = MAPPED.into_iter().chain(ACONEX_NAMES.iter().map(|(theirs, _)| *theirs));
+        let kept = !mapped.any(|mapped| name.eq_ignore_ascii_case(mapped));
         // A date that is none is kept as it was written.
         let bad_date =
             name.eq_ignore_ascii_case("DateModified") && date_modified.is_none() && !date.is_empty();
@@ -80,6 +54,20 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
         }
     }
     Ok(Record { index, document_id, project, metadata, filename, full_text, labelled })
+}
+
+/// The text fields. A record without a title is called as its file, and a review's status stands in for a missing one.
+fn fields(record: &Map<String, Value>) -> Fields {
+    let stand_ins = [("Filename", "title"), ("ReviewStatus", "status")];
+    let mut fields = Map::new();
+    for (theirs, ours) in ACONEX_NAMES.iter().chain(&stand_ins) {
+        let said = get(record, theirs).map(text).unwrap_or_default();
+        if !said.is_empty() && !fields.contains_key(*ours) {
+            fields.insert((*ours).to_owned(), said.into());
+        }
+    }
+    // They are all texts, which any field takes.
+    serde_json::from_value(fields.into()).unwrap_or_default()
 }
 
 /// A field by its name; Aconex's exports differ in case ("DocumentID").
