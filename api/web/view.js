@@ -61,6 +61,7 @@ export function meta(row, page) {
     row.revision ? sentence("span", { class: "badge" }, "rev", { revision: row.revision }) : null,
     page ? sentence("span", {}, "page", { page }) : null,
     row.doc_type ? el("span", {}, row.doc_type) : null,
+    row.discipline ? el("span", {}, row.discipline) : null,
     row.project_id ? el("span", {}, row.project_id) : null,
     row.filename && row.filename !== nameOf(row) ? el("span", { class: "file" }, row.filename) : null);
 }

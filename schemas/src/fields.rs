@@ -32,10 +32,18 @@ pub struct Fields {
     pub status: String,
     #[serde(deserialize_with = "lenient::text")]
     pub author: String,
+    /// Whose work it is, such as "Arquitectura" or "Structural" (also read: `especialidad`, `disciplina`).
+    #[serde(deserialize_with = "lenient::text")]
+    pub discipline: String,
 }
 
 /// What clients of the old system call them.
-pub const OLD_NAMES: OldNames = &[("type", "doc_type"), ("document_number", "number")];
+pub const OLD_NAMES: OldNames = &[
+    ("type", "doc_type"),
+    ("document_number", "number"),
+    ("especialidad", "discipline"),
+    ("disciplina", "discipline"),
+];
 
 /// What Aconex's records call them.
 pub const ACONEX_NAMES: OldNames = &[
@@ -46,6 +54,7 @@ pub const ACONEX_NAMES: OldNames = &[
     ("Revision", "revision"),
     ("DocumentStatus", "status"),
     ("Author", "author"),
+    ("Discipline", "discipline"),
 ];
 
 /// Longest text of one field, in characters.

@@ -228,3 +228,30 @@ async fn filters_and_the_shape_of_rows() {
     }
     assert!(row.get("date_modified").is_some() && row.get("page").is_some());
 }
+
+/// By an upload's metadata under its old name, and by a record under Aconex's.
+#[tokio::test]
+async fn a_discipline_is_shown_and_filters() {
+    let (client, _) = shared().await;
+    let project = unique("especialidad");
+    let metadata = json!({"project_id": project, "especialidad": "Arquitectura"});
+    client.index(Upload::new("losa.txt", "Detalle de la losa del primer piso.", metadata)).await.unwrap();
+    let record = json!({
+        "DocumentId": "e-1",
+        "metadata": {"Title": "Losa", "Discipline": "Estructura"},
+        "full_text": "Armadura de la losa del primer piso.",
+    });
+    let import = Upload::new("planos.ndjson", record.to_string(), json!({"project_id": project}));
+    client.index(import).await.unwrap();
+
+    let rows = client.search(&project, "losa").await.unwrap();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let filters = json!({"discipline": "ESTRUCTURA"});
+    let rows = client
+        .search_with(json!({"query": "losa", "project_id": project, "filters": filters}))
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!((&rows[0]["document_id"], &rows[0]["discipline"]), (&json!("e-1"), &json!("Estructura")));
+    assert_eq!(client.document("e-1", &project).await.unwrap()["discipline"], "Estructura");
+}
