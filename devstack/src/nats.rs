@@ -29,14 +29,15 @@ pub(crate) fn server(
     let store = folder.join("jetstream");
     let configuration = folder.join("nats.conf");
     let lines = given.map_or_else(|| Ok(String::new()), include)?;
-    // The last value of a name counts.
+    // The last value of a name counts. What streams may grow to is reserved when they are made, and a tests' machine with
+    // little disk left would refuse the last of them: no share of the disk bounds them here.
     std::fs::write(
         &configuration,
         format!(
             "{lines}listen: \"127.0.0.1:{port}\"\n\
              http: \"127.0.0.1:{monitor}\"\n\
              max_payload: 1048576\n\
-             jetstream {{\n  store_dir: {store:?}\n  sync_interval: always\n}}\n"
+             jetstream {{\n  store_dir: {store:?}\n  sync_interval: always\n  max_file_store: 1TB\n}}\n"
         ),
     )?;
     let mut launch = Launch::new(bin.join("nats-server")).arg("--config").arg(configuration).log(log);
