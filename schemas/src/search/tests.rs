@@ -1,0 +1,60 @@
+use super::*;
+
+fn check(json: &str) -> Result<Search, Problem> {
+    Search::new(lenient::read("", json.as_bytes())?, &Scope::All)
+}
+
+#[test]
+fn the_old_shape_is_understood() {
+    let search = check(r#"{"query": " hormigón ", "project_id": null, "top_k": 5, "probes": 10}"#).unwrap();
+    assert_eq!((search.query.as_str(), search.top_k, search.scope), ("hormigón", 5, Scope::All));
+}
+
+#[test]
+fn loose_types_are_read() {
+    let loose = check(
+        r#"{"query": "a", "top_k": "5", "probes": 10.0, "strict_mode": "True", "mode": "", "project_id": " ",
+            "filters": {"doc_type": "", "category": " Plano ", "revision": 0, "status": null,
+                        "date_from": "2026-11-24", "date_to": "24/11/2026"}}"#,
+    );
+    let filters = Filters {
+        fields: Fields { category: "Plano".into(), revision: "0".into(), ..Fields::default() },
+        date_from: crate::metadata::parse_date("2026-11-24T00:00:00Z"),
+        date_to: crate::metadata::parse_date("2026-11-24T23:59:59.999999Z"),
+    };
+    let expected = Search {
+        scope: Scope::All,
+        query: "a".into(),
+        top_k: 5,
+        mode: Mode::Hybrid,
+        strict: true,
+        filters,
+        document_id: None,
+    };
+    assert_eq!(loose, Ok(expected));
+    assert_eq!(check(r#"{"query": "a", "filters": {"doc_type": " "}}"#), check(r#"{"query": "a"}"#));
+}
+
+#[test]
+fn a_period_ends_when_it_says() {
+    let filters: Filters = serde_json::from_str(r#"{"date_to": "2026-11-24T12:30:00Z"}"#).unwrap();
+    assert_eq!(filters.date_to, crate::metadata::parse_date("2026-11-24T12:30:00Z"));
+    // On its way to a worker it is read once more.
+    let there = serde_json::from_value::<Filters>(serde_json::to_value(&filters).unwrap()).unwrap();
+    assert_eq!(there, filters);
+}
+
+#[test]
+fn a_bad_field_is_named() {
+    for (json, field) in [
+        (r#"{"query": "  "}"#, "query"),
+        (r#"{"query": "a\u0000"}"#, "query"),
+        (r#"{"query": "a", "top_k": 0}"#, "top_k"),
+        (r#"{"query": "a", "top_k": 51}"#, "top_k"),
+        (r#"{"query": "a", "probes": 101}"#, "probes"),
+        (r#"{"query": "a", "filters": {"status": "\u0000"}}"#, "filters.status"),
+    ] {
+        let problem = check(json).unwrap_err();
+        assert!(problem.detail.en.starts_with(field), "{json}: {problem:?}");
+    }
+}
