@@ -16,7 +16,7 @@ async fn each_bad_file_fails_with_its_reason() {
     let project = unique("fallos");
     let whole = sample("geotechnical-report.pdf");
     let fixture = |name: &str| {
-        let path = format!("{}/../ingest-worker/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/../reader/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
         std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
     };
     for (name, bytes, code) in [
