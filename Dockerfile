@@ -25,6 +25,7 @@ COPY analysis analysis
 COPY api api
 COPY backup backup
 COPY devstack devstack
+COPY documents documents
 COPY e2e e2e
 COPY embedding embedding
 COPY ingest-worker ingest-worker
