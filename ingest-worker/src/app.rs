@@ -110,7 +110,7 @@ impl App {
                 lifecycle.stopping(),
             ),
         );
-        lifecycle.spawn("generations", self.generations.clone().make_good(lifecycle.stopping()));
+        lifecycle.spawn("generations", self.generations.clone().end_pending(lifecycle.stopping()));
         let pipeline = Pipeline::new(&self.metrics.registry, self.nats.clone(), self.pool.clone())?;
         lifecycle.spawn("pipeline", pipeline.run(lifecycle.stopping()));
         lifecycle.spawn("sweep", sweep::run(self.clone(), lifecycle.stopping()));

@@ -37,20 +37,20 @@ for i = 1, #KEYS, 2 do
   end
 end";
 
-/// What changes a project: one document of it.
+/// A change of a project, named by the document that changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct Change {
     project: String,
     document: String,
 }
 
-impl Place {
+impl Change {
     pub fn new(project: &ProjectId, document: &DocumentId) -> Self {
         Self { project: project.token(), document: document.token() }
     }
 }
 
-impl From<&Job> for Place {
+impl From<&Job> for Change {
     fn from(job: &Job) -> Self {
         Self::new(&job.project, &job.document)
     }
@@ -62,39 +62,39 @@ pub struct Generations {
     begin: Arc<Script>,
     end: Arc<Script>,
     /// Changes whose end could not be told because Redis was away.
-    owed: Arc<Mutex<HashSet<Place>>>,
+    pending: Arc<Mutex<HashSet<Change>>>,
 }
 
 impl Generations {
     pub fn new(redis: Pool) -> Self {
         let [begin, end] = [BEGIN, END].map(|script| Arc::new(Script::from_lua(script)));
-        Self { redis, begin, end, owed: Arc::default() }
+        Self { redis, begin, end, pending: Arc::default() }
     }
 
     /// Does what changes a document of the project. While Redis is away no cache answers either.
-    pub async fn changing<T>(&self, place: impl Into<Place>, work: impl Future<Output = T>) -> T {
-        let place = place.into();
-        self.run(&self.begin, &place).await;
+    pub async fn changing<T>(&self, change: impl Into<Change>, work: impl Future<Output = T>) -> T {
+        let change = change.into();
+        self.run(&self.begin, &change).await;
         let result = work.await;
-        self.changed(place).await;
+        self.changed(change).await;
         result
     }
 
-    /// Gives the project a new generation. What is owed for want of Redis is made good as soon as it is back (and a
+    /// Gives the project a new generation. While Redis is away the change stays pending, until it is back (and a
     /// cached answer's time to live bounds what a crash in between could leave).
-    pub async fn changed(&self, place: impl Into<Place>) {
-        let place = place.into();
-        if !self.run(&self.end, &place).await {
-            self.owed.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
+    pub async fn changed(&self, change: impl Into<Change>) {
+        let change = change.into();
+        if !self.run(&self.end, &change).await {
+            self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(change);
         }
     }
 
-    async fn run(&self, script: &Script, place: &Place) -> bool {
-        let project = cache::generation_of(&place.project);
+    async fn run(&self, script: &Script, change: &Change) -> bool {
+        let project = cache::generation_of(&change.project);
         let keys =
             [&project, cache::GENERATION].map(|key| [key.to_owned(), format!("{key}:changing")]).concat();
         let arguments = vec![
-            format!("{}.{}", place.project, place.document),
+            format!("{}.{}", change.project, change.document),
             uuid::Uuid::now_v7().to_string(),
             FORGOTTEN.as_millis().to_string(),
             cache::CHANGING.to_string(),
@@ -108,15 +108,15 @@ impl Generations {
         }
     }
 
-    pub async fn make_good(self, stopping: CancellationToken) -> anyhow::Result<()> {
+    pub async fn end_pending(self, stopping: CancellationToken) -> anyhow::Result<()> {
         const EVERY: Duration = Duration::from_millis(200);
         while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-            let owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            for place in owed {
-                if !self.run(&self.end, &place).await {
+            let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            for change in pending {
+                if !self.run(&self.end, &change).await {
                     break;
                 }
-                self.owed.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
+                self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&change);
             }
         }
         Ok(())

@@ -1,17 +1,19 @@
-//! Jobs: one document, one record, one deletion. A handler says what became of it; the rest is `platform`'s.
+//! Jobs: one document, one record, one deletion. The work says what became of the document; what follows from that is
+//! done once, in [`Jobs::settle`].
 
 mod delete;
 mod document;
+mod files;
 mod import;
 
 use anyhow::Context as _;
-use documents::{Job, Revived};
+use documents::{Committed, Job, Revived};
 use platform::nats::{
     consume::{Delivery, Failure, Handler},
     publish,
 };
 use schemas::{
-    Message, ProjectId,
+    DocumentId, Message, ProjectId,
     event::{EventKind, Facts, Stage},
     headers,
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
@@ -19,8 +21,35 @@ use schemas::{
     problem::Reason,
     subjects::{self, JobKind},
 };
+use serde::de::DeserializeOwned;
 
 use crate::{app::App, metrics::cause, progress::Progress};
+
+/// What became of a document's job.
+enum Outcome {
+    /// A later job of the document, or its deletion, has made this one void.
+    Void,
+    /// The document was indexed before; only the acknowledgement was lost, or the content is the same.
+    AlreadyDone {
+        title: String,
+        chunks: u32,
+        text_length: u64,
+        superseded: bool,
+        replaced: Vec<DocumentId>,
+    },
+    Indexed {
+        title: String,
+        chunks: u32,
+        text_length: u64,
+        committed: Committed,
+    },
+    /// An import has become the jobs of its records.
+    Split,
+    Failed {
+        reason: Reason,
+        revived: Option<Revived>,
+    },
+}
 
 pub struct Jobs {
     pub app: App,
@@ -34,7 +63,7 @@ impl Handler for Jobs {
             JobKind::Document | JobKind::Record => match read(&delivery) {
                 Ok(job) => {
                     let progress = self.progress(&delivery, &job);
-                    let result = document::index(&self.app, &delivery, &job, &progress).await;
+                    let result = self.process(&delivery, &job, &progress).await;
                     self.ended(&job, &result, &progress).await;
                     result
                 }
@@ -59,6 +88,80 @@ impl Handler for Jobs {
 }
 
 impl Jobs {
+    async fn process(&self, delivery: &Delivery, job: &Job, progress: &Progress) -> Result<(), Failure> {
+        if delivery.attempt == 1
+            && platform::nats::text(delivery.headers.as_ref(), headers::ANNOUNCED).is_none()
+        {
+            // Published straight to NATS: its followers get the same events as those of an upload.
+            let event = Facts { at: delivery.published, ..progress.event(EventKind::Queued) };
+            progress.publish(event, None).await?;
+        }
+        let outcome = document::index(&self.app, delivery, job, progress).await?;
+        self.settle(delivery, job, progress, outcome).await
+    }
+
+    /// Does what follows from a job once the database has its outcome: events, revived revisions, the unused file, the
+    /// import's end. A worker may die anywhere in here: the job then comes again, and every step may run twice.
+    async fn settle(
+        &self,
+        delivery: &Delivery,
+        job: &Job,
+        progress: &Progress,
+        outcome: Outcome,
+    ) -> Result<(), Failure> {
+        let app = &self.app;
+        let revision = job.body.metadata.fields.revision.clone();
+        let ended = |kind, title, chunks, text_length| Facts {
+            title,
+            revision: revision.clone(),
+            chunks: Some(chunks),
+            text_length: Some(text_length),
+            ..progress.event(kind)
+        };
+        match &outcome {
+            Outcome::Void => {
+                tracing::info!("a later job of this document, or its deletion, has made this one void");
+            }
+            Outcome::Split => {}
+            Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced } => {
+                // The worker that committed the document may have died before it renewed the generation …
+                app.generations.changed(job).await;
+                if delivery.attempt > 1 {
+                    // … or before it published anything.
+                    progress.superseded(replaced).await?;
+                }
+                let kind = if *superseded { EventKind::Superseded } else { EventKind::Indexed };
+                progress.publish(ended(kind, title.clone(), *chunks, *text_length), None).await?;
+            }
+            Outcome::Indexed { title, chunks, text_length, committed } => {
+                app.metrics.chunks.with_label_values::<&str>(&[]).inc_by(u64::from(*chunks));
+                progress.superseded(&committed.superseded).await?;
+                let superseded_by = committed.superseded_by.clone();
+                let (kind, chunks) = match superseded_by {
+                    Some(_) => (EventKind::Superseded, 0),
+                    None => (EventKind::Indexed, *chunks),
+                };
+                let event = Facts { superseded_by, ..ended(kind, title.clone(), chunks, *text_length) };
+                progress.publish(event, None).await?;
+                again(app, delivery, &job.project, committed.revived.clone()).await?;
+                if let Some(object) = &committed.unused_object {
+                    files::remove(app, object).await;
+                }
+                tracing::info!(document_id = %job.document, project_id = %job.project, chunks, "indexed");
+            }
+            Outcome::Failed { reason, revived } => {
+                again(app, delivery, &job.project, revived.clone()).await?;
+                let event = Facts {
+                    title: job.fields().title,
+                    revision: revision.clone(),
+                    ..progress.event(EventKind::Failed)
+                };
+                progress.publish(event, Some(reason.clone())).await?;
+            }
+        }
+        import::close(app, delivery, job, &outcome).await
+    }
+
     async fn mark_failed(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
         let (project, document) = match subjects::parse_job(&delivery.subject) {
             Ok(ids) => ids,
@@ -82,15 +185,9 @@ impl Jobs {
             true => None,
             false => self.app.generations.changing(&job, self.write_down(&job, reason)).await?,
         };
-        again(&self.app, delivery, &job.project, revived).await?;
+        let outcome = Outcome::Failed { reason: reason.clone(), revived };
         let progress = self.progress(delivery, &job);
-        let event = Facts {
-            title: job.fields().title,
-            revision: job.body.metadata.fields.revision.clone(),
-            ..progress.event(EventKind::Failed)
-        };
-        progress.publish(event, Some(reason.clone())).await?;
-        import::record_settled(&self.app, delivery, &job, true).await.context("closing the import")
+        self.settle(delivery, &job, &progress, outcome).await.context("settling a failed job")
     }
 
     /// What the database will not take must not keep the document from having failed.
@@ -133,10 +230,7 @@ fn read(delivery: &Delivery) -> Result<Job, Reason> {
     if delivery.payload.len() > MAX_JOB_BYTES {
         return Err(invalid(messages::jobs::message_too_large(MAX_JOB_BYTES)));
     }
-    let (project, document) = subjects::parse_job(&delivery.subject)
-        .map_err(|error| invalid(messages::jobs::bad_subject(&error.to_string())))?;
-    let mut body: IngestDocument = serde_json::from_slice(&delivery.payload)
-        .map_err(|error| invalid(messages::jobs::bad_message(&error.to_string())))?;
+    let (project, document, mut body) = parse::<IngestDocument>(delivery)?;
     without_nul(&mut body);
     // The subject is what NATS's own permissions guard: a body must not reach past it into another project.
     if body.metadata.project_id.as_ref().is_some_and(|named| *named != project) {
@@ -158,6 +252,16 @@ fn read(delivery: &Delivery) -> Result<Job, Reason> {
         Some(first) => job.first_accepted(first.to_utc()),
         None => job,
     })
+}
+
+/// What a message says, and of which document.
+fn parse<T: DeserializeOwned>(delivery: &Delivery) -> Result<(ProjectId, DocumentId, T), Reason> {
+    let invalid = |message: Message| message.reason("invalid_job");
+    let (project, document) = subjects::parse_job(&delivery.subject)
+        .map_err(|error| invalid(messages::jobs::bad_subject(&error.to_string())))?;
+    let body = serde_json::from_slice(&delivery.payload)
+        .map_err(|error| invalid(messages::jobs::bad_message(&error.to_string())))?;
+    Ok((project, document, body))
 }
 
 /// PostgreSQL keeps no NUL, and text taken out of PDFs often has some.

@@ -1,4 +1,4 @@
-//! Tells the world how far a document is.
+//! Publishes how far a document is.
 
 use chrono::Utc;
 use platform::nats::{Context, Nats, publish};
@@ -40,5 +40,17 @@ impl Progress {
     pub async fn publish(&self, facts: Facts, reason: Option<Reason>) -> Result<(), publish::Error> {
         let event = DocumentEvent { facts, reason };
         self.nats.publish(event.subject(), &self.context, None, &event).await
+    }
+    /// Publishes that this document answers in the place of older ones.
+    pub async fn superseded(&self, older: &[DocumentId]) -> Result<(), publish::Error> {
+        for older in older {
+            let event = Facts {
+                document_id: older.clone(),
+                superseded_by: Some(self.document.clone()),
+                ..self.event(EventKind::Superseded)
+            };
+            self.publish(event, None).await?;
+        }
+        Ok(())
     }
 }

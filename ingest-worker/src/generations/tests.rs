@@ -16,8 +16,8 @@ struct Settings {
     redis: platform::redis::Config,
 }
 
-fn place(document: &str) -> Place {
-    Place::new(&"p".parse().unwrap(), &document.parse().unwrap())
+fn change(document: &str) -> Change {
+    Change::new(&"p".parse().unwrap(), &document.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,18 +30,18 @@ async fn a_project_is_marked_until_all_who_change_it_are_done() {
         Box::pin(redis.mget(keys)).await.unwrap()
     };
     let is_marked = async || now().await.map(|generation| generation.starts_with(cache::CHANGING));
-    generations.changed(place("a")).await;
+    generations.changed(change("a")).await;
     let before = now().await;
 
-    let during = generations.changing(place("a"), is_marked()).await;
+    let during = generations.changing(change("a"), is_marked()).await;
     assert_eq!((during, is_marked().await), ([true; 2], [false; 2]));
     assert_ne!(now().await, before, "it is another one now");
 
     // Two at a time: while one is not done, what the other left is no generation to keep an answer under, but it is
     // another one, so that nobody joins a question asked before.
     let (seen, after_one) = generations
-        .changing(place("a"), async {
-            let seen = generations.changing(place("b"), now()).await;
+        .changing(change("a"), async {
+            let seen = generations.changing(change("b"), now()).await;
             (seen, now().await)
         })
         .await;
@@ -53,12 +53,12 @@ async fn a_project_is_marked_until_all_who_change_it_are_done() {
     drop(
         tokio::time::timeout(
             Duration::from_millis(300),
-            generations.changing(place("c"), std::future::pending::<()>()),
+            generations.changing(change("c"), std::future::pending::<()>()),
         )
         .await,
     );
-    generations.changing(place("b"), async {}).await;
+    generations.changing(change("b"), async {}).await;
     assert_eq!(is_marked().await, [true; 2]);
-    generations.changed(place("c")).await;
+    generations.changed(change("c")).await;
     assert_eq!(is_marked().await, [false; 2]);
 }

@@ -17,7 +17,7 @@ use schemas::{
     problem::Reason,
 };
 
-use super::document::unreadable;
+use super::{Outcome, document::unreadable, files};
 use crate::{app::App, progress::Progress};
 
 /// Records noted and published together.
@@ -38,7 +38,7 @@ pub async fn split(
     progress: &Progress,
     mut records: Records,
     file: &ObjectRef,
-) -> Result<(), Failure> {
+) -> Result<Outcome, Failure> {
     documents::import::begin(&app.pool, job).await?;
     let mut index = 0;
     loop {
@@ -49,8 +49,7 @@ pub async fn split(
         let prepared: Vec<Prepared> = batch.into_iter().map(|record| prepare(job, record)).collect();
         let noted: Vec<Noted> = prepared.iter().map(Prepared::noted).collect();
         let Some(settled) = documents::import::note(&app.pool, job, &noted).await? else {
-            tracing::info!("a later job of this import, or its deletion, has made this one void");
-            return Ok(());
+            return Ok(Outcome::Void);
         };
         for record in prepared {
             if let Prepared::Document { project, document, body } = record
@@ -66,13 +65,13 @@ pub async fn split(
         job.body.filename.rsplit_once('.').map_or("ndjson", |(_, extension)| extension).to_lowercase();
     documents::import::split(&app.pool, job, file, &extension).await?;
     tracing::info!(records = index, "an import is split into its records");
-    close(app, delivery, &job.project, &job.document).await
+    Ok(Outcome::Split)
 }
 
 /// A record on its way to a job, or the reason why it cannot become one.
 enum Prepared {
     Document { project: ProjectId, document: DocumentId, body: Box<IngestDocument> },
-    Bad { project: ProjectId, place: String, reason: Reason },
+    Bad { project: ProjectId, name: String, reason: Reason },
 }
 
 impl Prepared {
@@ -81,23 +80,23 @@ impl Prepared {
             Self::Document { project, document, .. } => {
                 Noted { project: project.clone(), name: document.to_string(), failure: None }
             }
-            Self::Bad { project, place, reason } => {
-                Noted { project: project.clone(), name: place.clone(), failure: Some(reason.clone()) }
+            Self::Bad { project, name, reason } => {
+                Noted { project: project.clone(), name: name.clone(), failure: Some(reason.clone()) }
             }
         }
     }
 }
 
 fn prepare(job: &Job, record: Result<Record, RecordError>) -> Prepared {
-    let bad = |place: String, reason| Prepared::Bad { project: job.project.clone(), place, reason };
+    let bad = |name: String, reason| Prepared::Bad { project: job.project.clone(), name, reason };
     let record = match record {
         Ok(record) => record,
         Err(error) => return bad(format!("#{}", error.index), error.reason),
     };
-    let place = format!("#{}", record.index);
+    let name = format!("#{}", record.index);
     let document = match record.document_id.parse::<DocumentId>() {
         Ok(document) => document,
-        Err(error) => return bad(place, invalid(error.problem("DocumentId"))),
+        Err(error) => return bad(name, invalid(error.problem("DocumentId"))),
     };
     let project = match project_of(job, record.project.as_deref()) {
         Ok(project) => project,
@@ -141,11 +140,9 @@ fn invalid(problem: Problem) -> Reason {
     Reason { code: "invalid_record".to_owned(), message: problem.detail }
 }
 
-const TEXT_OF_A_RECORD: &str = "record-";
-
 /// Whether a file is a record's long text: text, whatever the record's file name or its own first words look like.
 pub fn is_text_of_a_record(job: &Job, object: &ObjectRef) -> bool {
-    job.body.parent.is_some() && object.name.starts_with(TEXT_OF_A_RECORD)
+    job.body.parent.is_some() && object.name.starts_with(files::RECORD)
 }
 
 async fn publish_record(
@@ -161,15 +158,8 @@ async fn publish_record(
     if let Source::Text(text) = &body.source
         && serde_json::to_vec(&body).map_err(publish::Error::from)?.len() > MAX_JOB_BYTES
     {
-        let name = format!("{TEXT_OF_A_RECORD}{}-{}", document.token(), job.accepted_at.timestamp_micros());
-        let bytes = bytes::Bytes::from(text.clone());
-        let stored = app
-            .objects
-            .put(&name, futures::stream::iter([Ok(bytes)]))
-            .await
-            .map_err(|error| Failure::Wait(format!("object store: {error}")))?;
-        body.source =
-            Source::Object(ObjectRef { name: stored.name, size: stored.size, sha256: stored.sha256 });
+        let name = format!("{}{}-{}", files::RECORD, document.token(), job.accepted_at.timestamp_micros());
+        body.source = Source::Object(files::store(app, &name, text.clone().into()).await?);
     }
     let id = format!("{}:{index}", delivery.sequence);
     let subject = body.subject(project, document);
@@ -183,31 +173,19 @@ async fn publish_record(
     }
 }
 
-/// Looks, after a record is settled, whether it was its import's last. `failed` records may be the last, too.
-pub async fn record_settled(app: &App, delivery: &Delivery, job: &Job, failed: bool) -> Result<(), Failure> {
-    let Some(parent) = &job.body.parent else { return Ok(()) };
-    if failed {
-        tracing::info!(import = %parent.document_id, "a record failed");
+/// The import that a job may have finished: its own, or the one that its record belongs to. And whether this is a moment
+/// to count how far that import is.
+fn import_of<'a>(job: &'a Job, outcome: &Outcome) -> Option<(&'a ProjectId, &'a DocumentId, bool)> {
+    match (outcome, &job.body.parent) {
+        (Outcome::Split, _) => Some((&job.project, &job.document, true)),
+        (_, Some(parent)) => Some((&parent.project_id, &parent.document_id, parent.index % EVERY == 0)),
+        (_, None) => None,
     }
-    close_or_report(app, delivery, &parent.project_id, &parent.document_id, parent.index % EVERY == 0).await
 }
 
-async fn close(
-    app: &App,
-    delivery: &Delivery,
-    project: &ProjectId,
-    import: &DocumentId,
-) -> Result<(), Failure> {
-    close_or_report(app, delivery, project, import, true).await
-}
-
-async fn close_or_report(
-    app: &App,
-    delivery: &Delivery,
-    project: &ProjectId,
-    import: &DocumentId,
-    report: bool,
-) -> Result<(), Failure> {
+/// Closes the import that a job belongs to if nothing of it is left to do. Failed records may be the last, too.
+pub async fn close(app: &App, delivery: &Delivery, job: &Job, outcome: &Outcome) -> Result<(), Failure> {
+    let Some((project, import, report)) = import_of(job, outcome) else { return Ok(()) };
     let progress = Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), import.clone());
     let (event, reason) =
         match documents::import::close(&app.pool, project, import, report, delivery.attempt > 1).await? {
