@@ -13,7 +13,7 @@ ACORAG_URL ?= http://127.0.0.1:$(PORT)
 # What runs when acorag runs here; everything else is built by whoever needs it.
 PROGRAMS := --bin devstack --bin acorag-migrate --bin acorag-api --bin acorag-ingest-worker --bin acorag-reader \
 	--bin acorag-query-worker
-# `demo` compiles in a third of the time that `release` takes. What is measured or shipped is a release.
+# `demo` compiles with less optimization than `release`. What is measured or shipped is a release.
 DEMO := --profile demo
 RELEASE := --release
 # The servers and the model are fetched and made while the programs are compiled.

@@ -40,7 +40,7 @@ impl FromStr for Origins {
     }
 }
 
-/// What a page may read besides the body.
+/// Response headers that scripts of another origin may read (`Access-Control-Expose-Headers`).
 const EXPOSED: [&str; 14] = [
     "x-request-id",
     "x-cache",

@@ -188,7 +188,7 @@ impl Repository {
         let needed: HashSet<&str> = kept.iter().flat_map(|set| &set.files).map(String::as_str).collect();
         let files = remove(&self.0.join("files"), |name| !needed.contains(name))?;
         let start = oldest.base.as_ref().map(|base| base.wal_start);
-        // Segments alone: timeline histories and backup labels are small and needed for long.
+        // Only segments are removed: timeline histories and backup labels are small, and needed for a long time.
         let wal = remove(&self.wal_folder(), |name| {
             Segment::parse(name).is_some_and(|segment| Some(segment.number) < start.map(|start| start.number))
         })?;

@@ -86,7 +86,7 @@ impl<'a> Package<'a> {
         Ok(metadata)
     }
 
-    /// Proves that the parts whose names `wanted` accepts can be unpacked within the limits.
+    /// Unpacks every part whose name `wanted` accepts, to see that it stays within the limits; an error if one does not.
     pub fn check(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
         self.archive.check(wanted)
     }

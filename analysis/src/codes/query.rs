@@ -12,7 +12,7 @@ const MAX_CODES: usize = 8;
 /// A query is read up to here.
 const MAX_QUERY_BYTES: usize = 8_192;
 
-/// The shortest number worth looking for in part.
+/// A shorter text is not looked for as a part of a document number: it would match too many.
 const MIN_CHARS: usize = 3;
 
 /// The document numbers, or parts of numbers, that a query names, however they are separated: "rfi 42",

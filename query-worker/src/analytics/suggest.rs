@@ -5,7 +5,7 @@ use sqlx::{Postgres, Transaction};
 
 /// The shortest part of a document number that is looked up.
 const MIN_NUMBER_CHARS: usize = 3;
-/// Searches that count as popular were made within this many days.
+/// Only searches of the last so many days count when the popular ones are chosen.
 const DAYS: i32 = 90;
 
 /// The likeliest first, no two alike.

@@ -70,7 +70,7 @@ const PREPOSITIONS: &[&[&str]] = &[
 /// A question shorter than this many words of content leans on the ones before it.
 const FEW: usize = 2;
 
-/// The ways to understand a question, the likeliest first. There is at least one.
+/// What may be meant by a question, each a question that stands alone, the likeliest first. There is at least one.
 pub fn readings(question: &str, previous: Option<&str>) -> Vec<String> {
     let alone = question.trim().to_owned();
     let Some(previous) = previous.map(bare).filter(|previous| !previous.is_empty()) else {
