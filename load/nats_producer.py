@@ -4,9 +4,9 @@
     nats_producer.py --project torre-norte --document mail-4711 --text "El hormigonado se posterga." --title "Correo"
     nats_producer.py --project torre-norte --file report.pdf --title "Soil report" --number RP-21 --revision B
 
-Text travels in the message. A file, or text too long for a message, goes to the object store FILES first and the
-message points at it. NATS_USER and NATS_PASSWORD name the producer where NATS has accounts. Exits 0 when the document is indexed (or superseded by a newer revision that is there already),
-1 when it failed or was refused, 2 when nothing was heard in time.
+Text travels in the message. A file, or text too long for a message, is sent first, in parts, and the message points at it.
+NATS_USER and NATS_PASSWORD name the producer where NATS has accounts. Exits 0 when the document is indexed (or superseded by a
+newer revision that is there already), 1 when it failed or was refused, 2 when nothing was heard in time.
 """
 import argparse
 import asyncio
@@ -21,20 +21,10 @@ from pathlib import Path
 import nats
 import nats.errors
 import nats.js.errors
-from nats.js.object_store import ObjectStore
 
 MAX_JOB_BYTES = 64 * 1024  # jobs refer to documents; they do not carry them
+MAX_PART_BYTES = 512 * 1024
 FINAL = {"indexed": 0, "superseded": 0, "failed": 1, "deleted": 1}
-
-
-class Files(ObjectStore):
-    """The object store to somebody who may add files, and neither list nor read what is there."""
-
-    def __init__(self, js):
-        super().__init__("FILES", "OBJ_FILES", js)
-
-    async def get_info(self, name, show_deleted=False):
-        raise nats.js.errors.ObjectNotFoundError
 
 
 class NotAccepted(Exception):
@@ -68,7 +58,7 @@ def parse_arguments():
 
 
 async def job_of(given, js, content):
-    """The message: text inline when it fits, otherwise a reference to an object that has been stored."""
+    """The message: text inline when it fits, otherwise a reference to a file that has been sent."""
     metadata = {field: getattr(given, field) for field in
                 ("title", "number", "revision", "doc_type", "category", "status", "author", "date")
                 if getattr(given, field)}
@@ -78,14 +68,21 @@ async def job_of(given, js, content):
         inline = job | {"text": given.text}
         if len(json.dumps(inline, ensure_ascii=False).encode()) <= MAX_JOB_BYTES:
             return inline
-    digest = hashlib.sha256(content).hexdigest()
-    # A name that nobody can guess: whoever may add files could also put another one in its place.
-    stored = f"producer-{uuid.uuid4()}"
-    await Files(js).put(stored, content)
-    say(f"stored {len(content)} bytes")
     media_type = mimetypes.guess_type(name)[0] or ("text/plain" if given.text is not None else "")
-    job |= {"object": {"name": stored, "size": len(content), "sha256": digest}}
+    job |= {"file": await send_file(js, given.project, content)}
     return job | ({"media_type": media_type} if media_type else {})
+
+
+async def send_file(js, project, content):
+    """Publishes the file in parts, each confirmed; what the job then says of it."""
+    # Nobody can guess the id: another producer of the project could add a part otherwise.
+    file = str(uuid.uuid4())
+    subject = f"acorag.v1.file.{token(project)}.{file}"
+    for number, start in enumerate(range(0, len(content), MAX_PART_BYTES)):
+        await js.publish(subject, content[start:start + MAX_PART_BYTES], timeout=10,
+                         headers={"Nats-Msg-Id": f"{file}-{number}"})
+    say(f"sent {len(content)} bytes")
+    return {"id": file, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def account():
@@ -98,7 +95,7 @@ def account():
 
 def message_id_of(document, job):
     """The same for the same document said again, wherever its file was stored."""
-    what = job | ({"object": job["object"]["sha256"]} if "object" in job else {})
+    what = job | ({"file": job["file"]["sha256"]} if "file" in job else {})
     return f"{document}-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}"
 
 

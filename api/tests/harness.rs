@@ -81,6 +81,7 @@ impl Backends {
             max_queued_queries: 200,
             events_days: 1,
             files_gib: Some(1),
+            parts_gib: 1,
         };
         migrations::nats(&nats, &settings).await.unwrap();
         Self { nats, addresses, own, _share: share }
@@ -353,7 +354,7 @@ impl Job {
     pub fn object(&self) -> &schemas::ingest::ObjectRef {
         match &self.ingest.as_ref().unwrap().source {
             Source::Object(object) => object,
-            Source::Text(_) => panic!("an upload's job refers to an object"),
+            other => panic!("an upload's job refers to an object, not {other:?}"),
         }
     }
 }

@@ -209,7 +209,7 @@ async fn stored_messages(backends: &Backends) -> u64 {
     stream.cached_info().state.messages
 }
 
-/// Deleting leaves a tombstone of each object's name, and no part.
+/// Deleting leaves nothing of an object.
 async fn nothing_stored(backends: &Backends) {
     let stream = backends.nats.jetstream.get_stream(format!("OBJ_{FILES_BUCKET}")).await.unwrap();
     until("every part is deleted", || async {

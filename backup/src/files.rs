@@ -4,20 +4,19 @@ use std::{collections::HashMap, io::Write};
 
 use age::x25519::{Identity, Recipient};
 use anyhow::{Context as _, Result, ensure};
-use async_nats::jetstream::{
-    object_store::ObjectInfo,
-    stream::{LastRawMessageErrorKind, Stream},
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt as _;
+use platform::nats::{
+    Nats,
+    objects::{self, Objects, Stored},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE};
-use bytes::Bytes;
-use futures::StreamExt as _;
-use platform::nats::{Nats, objects::Objects};
 use schemas::{subjects::FILES_BUCKET, text::hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncReadExt as _;
 
 use crate::{
-    messages::{self, Reader},
+    messages,
     repository::{Repository, Set},
     seal::{self, Sealed},
 };
@@ -46,79 +45,61 @@ pub async fn save(
     recipient: &Recipient,
     set: &mut Set,
 ) -> Result<Saved> {
-    let stream = nats.jetstream.get_stream_no_info(format!("OBJ_{FILES_BUCKET}")).await?;
+    let objects = Objects::open(nats, FILES_BUCKET).await?;
     let mut list = Sealed::create(set.files_file(), recipient)?;
     let mut saved = Saved::default();
-    let mut subjects = stream.info_with_subjects(format!("$O.{FILES_BUCKET}.M.>")).await?;
-    while let Some(subject) = subjects.next().await {
-        let (subject, _) = subject.context("listing the object store")?;
-        // A file that is replaced or deleted while it is read is looked at again.
-        while let Some(info) = info(&stream, &subject).await? {
-            let path = repository.file(&info.nuid);
-            if !path.exists() {
-                match store(&stream, &info, Sealed::create(path, recipient)?).await {
-                    Ok(bytes) => {
-                        saved.stored += 1;
-                        saved.bytes += bytes;
-                    }
-                    Err(error) => match self::info(&stream, &subject).await? {
-                        Some(now) if now.nuid == info.nuid => return Err(error),
-                        _ => continue,
-                    },
+    let mut all = std::pin::pin!(objects.all());
+    while let Some(stored) = all.try_next().await.context("listing the object store")? {
+        let path = repository.file(&stored.version);
+        if !path.exists() {
+            match store(&objects, &stored, Sealed::create(path, recipient)?).await {
+                Ok(bytes) => {
+                    saved.stored += 1;
+                    saved.bytes += bytes;
                 }
-                if saved.stored % 100 == 0 {
-                    tracing::info!(stored = saved.stored, mib = saved.bytes >> 20, "files");
-                }
+                Err(error) => match objects.info(&stored.name).await {
+                    Ok(now) if now.version == stored.version => return Err(error),
+                    // It was replaced while it was read, and comes again as the newest, or it was deleted.
+                    Ok(_) | Err(objects::Error::NotFound) => continue,
+                    Err(error) => return Err(error.into()),
+                },
             }
-            let entry = Entry {
-                sha256: sha256(&info),
-                name: info.name,
-                version: info.nuid.clone(),
-                size: info.size as u64,
-            };
-            writeln!(list, "{}", serde_json::to_string(&entry)?)?;
-            set.files.insert(info.nuid);
-            saved.files += 1;
-            break;
+            if saved.stored % 100 == 0 {
+                tracing::info!(stored = saved.stored, mib = saved.bytes >> 20, "files");
+            }
         }
+        let entry = Entry {
+            name: stored.name,
+            version: stored.version.clone(),
+            size: stored.size,
+            sha256: stored.sha256,
+        };
+        writeln!(list, "{}", serde_json::to_string(&entry)?)?;
+        set.files.insert(stored.version);
+        saved.files += 1;
     }
     saved.bytes += list.finish()?;
     Ok(saved)
 }
 
-async fn info(stream: &Stream<()>, subject: &str) -> Result<Option<ObjectInfo>> {
-    match stream.get_last_raw_message_by_subject(subject).await {
-        Ok(message) => {
-            let info: ObjectInfo =
-                serde_json::from_slice(&message.payload).context("an object's description")?;
-            Ok((!info.deleted).then_some(info))
-        }
-        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-        Err(error) => Err(error).context("reading an object's description"),
-    }
-}
-
-async fn store(stream: &Stream<()>, info: &ObjectInfo, mut target: Sealed) -> Result<u64> {
-    let mut parts = Reader::new(stream.clone(), format!("$O.{FILES_BUCKET}.C.{}", info.nuid));
-    let mut hash = Sha256::new();
-    while let Some(part) = parts.next().await? {
-        hash.update(&part.payload);
-        target.write_all(&part.payload)?;
+async fn store(objects: &Objects, stored: &Stored, mut target: Sealed) -> Result<u64> {
+    let mut bytes = objects.read(stored, 0, u64::MAX);
+    let (mut hash, mut buffer) = (Sha256::new(), BytesMut::with_capacity(BUFFER));
+    while bytes.read_buf(&mut buffer).await.with_context(|| format!("reading {}", stored.name))? > 0 {
+        let piece = buffer.split();
+        hash.update(&piece);
+        target.write_all(&piece)?;
     }
     ensure!(
-        hex(hash.finalize()) == sha256(info),
+        hex(hash.finalize()) == stored.sha256,
         "the object store's file {} is damaged or went away while it was read",
-        info.name
+        stored.name
     );
     target.finish()
 }
 
-/// The store writes `SHA-256=` and base64.
-fn sha256(info: &ObjectInfo) -> String {
-    let digest =
-        info.digest.as_deref().and_then(|digest| digest.strip_prefix("SHA-256=")).unwrap_or_default();
-    hex(URL_SAFE.decode(digest).unwrap_or_default())
-}
+/// Bytes read at a time.
+const BUFFER: usize = 256 * 1024;
 
 /// Decrypts one file and checks it. Files of an ordinary size: the largest upload is bounded (MAX_UPLOAD_MB).
 pub fn read(repository: &Repository, identity: &Identity, entry: &Entry) -> Result<Vec<u8>> {

@@ -15,6 +15,7 @@ use async_nats::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use platform::nats::Nats;
+use schemas::{DocumentId, ProjectId, headers, subjects};
 use serde::{Deserialize, Serialize};
 
 use crate::seal;
@@ -35,9 +36,17 @@ impl Message {
         STANDARD.decode(&self.payload).context("a message's payload")
     }
 
+    /// The project and document of a job, or of the job that a dead letter was.
+    pub fn job(&self) -> Option<(ProjectId, DocumentId)> {
+        let died = self.headers.iter().find(|(name, _)| name == headers::DEAD_SUBJECT);
+        subjects::parse_job(died.map_or(&self.subject, |(_, subject)| subject)).ok()
+    }
+
+    /// Publishes the message again. Headers that are commands to JetStream stay behind: they were meant for the stream of
+    /// then, and the id would have this stream drop one of two messages that had the same.
     pub async fn publish(&self, nats: &Nats) -> Result<()> {
         let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
+        for (name, value) in self.headers.iter().filter(|(name, _)| !name.starts_with("Nats-")) {
             headers.append(name.as_str(), value.as_str());
         }
         nats.publish_raw(self.subject.clone(), headers, self.payload()?.into())

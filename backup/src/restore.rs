@@ -9,7 +9,7 @@ use anyhow::{Result, bail, ensure};
 use chrono::{DateTime, Utc};
 use migrations::StreamSettings;
 use platform::nats::{self, Nats, objects::Objects};
-use schemas::subjects::{FILES_BUCKET, INGEST_STREAM};
+use schemas::subjects::{FILES_BUCKET, INGEST_STREAM, PARTS_STREAM};
 
 use crate::{
     base, database,
@@ -109,8 +109,10 @@ pub async fn restore(options: &Options) -> Result<()> {
     let (mut restored, mut missing) = (0, 0);
     for wanted in &plan.files {
         let Some(entry) = version(files.get(&wanted.name), wanted) else {
-            tracing::warn!(file = wanted.name, "is in no backup: it came after the last one");
-            missing += 1;
+            if wanted.is_needed {
+                tracing::warn!(file = wanted.name, "is in no backup: it came after the last one");
+                missing += 1;
+            }
             continue;
         };
         files::restore(&objects, entry, files::read(&repository, &identity, entry)?).await?;
@@ -152,7 +154,7 @@ fn choose(sets: &[Set], to: Option<DateTime<Utc>>) -> Result<(&Set, &Set)> {
 }
 
 async fn ensure_empty(nats: &Nats) -> Result<()> {
-    for stream in [INGEST_STREAM.to_owned(), format!("OBJ_{FILES_BUCKET}")] {
+    for stream in [INGEST_STREAM.to_owned(), PARTS_STREAM.to_owned(), format!("OBJ_{FILES_BUCKET}")] {
         let info = nats.jetstream.get_stream(&stream).await?.cached_info().clone();
         ensure!(
             info.state.messages == 0,

@@ -128,6 +128,8 @@ async fn queue(nats: &Nats, options: &Options, set: &Set) -> Result<(usize, usiz
     let mut target = Sealed::create(set.queue_file(), &options.target.backup_recipient)?;
     let mut save = |message: Message| Ok(writeln!(target, "{}", serde_json::to_string(&message)?)?);
     let jobs = messages::each(nats, subjects::INGEST_STREAM, &mut save).await?;
+    // After the jobs: the parts of a waiting job's file are there, or a worker has stored them as an object.
+    messages::each(nats, subjects::PARTS_STREAM, &mut save).await?;
     let dead = messages::each(nats, subjects::DEAD_LETTERS_STREAM, &mut save).await?;
     Ok((jobs, dead, target.finish()?))
 }

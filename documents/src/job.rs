@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use schemas::{
-    DocumentId, Fields, ProjectId, Scope,
-    ingest::{IngestDocument, ObjectRef, Source},
+    DocumentId, Fields, Message, ProjectId, Scope,
+    ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, SentFile, Source},
+    messages,
     problem::Reason,
+    subjects, text,
 };
 use sqlx::{PgConnection, PgPool, types::Json};
 
@@ -22,7 +24,10 @@ pub struct Job {
     pub accepted_at: DateTime<Utc>,
     /// When it was first accepted, should it be queued again: what came in between makes it void.
     pub since: DateTime<Utc>,
+    /// Its source is text or an object of the service's own, never a file as a producer names it.
     pub body: IngestDocument,
+    /// The file in parts from which the object has still to be made.
+    pub sent: Option<SentFile>,
 }
 
 impl Job {
@@ -30,10 +35,51 @@ impl Job {
         project: ProjectId,
         document: DocumentId,
         published: DateTime<Utc>,
-        body: IngestDocument,
+        mut body: IngestDocument,
     ) -> Self {
         let accepted_at = published.trunc_subsecs(6);
-        Self { project, document, accepted_at, since: accepted_at, body }
+        let sent = match &body.source {
+            Source::File(file) => Some(file.clone()),
+            Source::Text(_) | Source::Object(_) => None,
+        };
+        if let Some(file) = &sent {
+            body.source = Source::Object(file.object(&project, &document));
+        }
+        Self { project, document, accepted_at, since: accepted_at, body, sent }
+    }
+
+    /// Reads and checks a job as the stream holds it. Anybody with the right to its subject may have written it.
+    pub fn read(subject: &str, payload: &[u8], published: DateTime<Utc>) -> Result<Self, Reason> {
+        let invalid = |message: Message| message.reason("invalid_job");
+        if payload.len() > MAX_JOB_BYTES {
+            return Err(invalid(messages::jobs::message_too_large(MAX_JOB_BYTES)));
+        }
+        let (project, document) = subjects::parse_job(subject)
+            .map_err(|error| invalid(messages::jobs::bad_subject(&error.to_string())))?;
+        let mut body: IngestDocument = serde_json::from_slice(payload)
+            .map_err(|error| invalid(messages::jobs::bad_message(&error.to_string())))?;
+        without_nul(&mut body);
+        // The subject is what NATS's own permissions guard: a body must not reach past it into another project.
+        if body.metadata.project_id.as_ref().is_some_and(|named| *named != project) {
+            return Err(invalid(messages::jobs::other_project()));
+        }
+        // Only our own services may name an object or another project; a producer's message that does is rejected.
+        if !subjects::is_the_services_own(subject)
+            && (matches!(body.source, Source::Object(_))
+                || body.parent.is_some()
+                || body.record_scope.is_some())
+        {
+            return Err(invalid(messages::jobs::reserved_fields()));
+        }
+        if let Source::File(file) = &body.source
+            && !file.is_valid()
+        {
+            return Err(invalid(messages::jobs::bad_file()));
+        }
+        match body.metadata.out_of_bounds() {
+            Some(problem) => Err(invalid(problem.detail)),
+            None => Ok(Self::new(project, document, published, body)),
+        }
     }
 
     /// The same, accepted for the first time at an earlier moment.
@@ -55,6 +101,7 @@ impl Job {
     pub fn object(&self) -> ObjectRef {
         match &self.body.source {
             Source::Object(object) => object.clone(),
+            Source::File(file) => file.object(&self.project, &self.document),
             Source::Text(text) => {
                 ObjectRef { name: String::new(), size: text.len() as u64, sha256: String::new() }
             }
@@ -93,5 +140,52 @@ impl Job {
         .execute(tx)
         .await
         .map(drop)
+    }
+}
+
+/// PostgreSQL keeps no NUL, and text taken out of PDFs often has some.
+fn without_nul(body: &mut IngestDocument) {
+    if let Source::Text(content) = &mut body.source {
+        *content = text::without_nul(std::mem::take(content));
+    }
+    for name in [&mut body.filename, &mut body.media_type] {
+        *name = text::without_nul(std::mem::take(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRODUCER: &str = "acorag.v1.ingest.document.p.d";
+    const OWN: &str = "acorag.v1.ingest.upload.p.d";
+
+    fn read(subject: &str, body: &str) -> Result<Job, String> {
+        Job::read(subject, body.as_bytes(), DateTime::UNIX_EPOCH).map_err(|reason| reason.code)
+    }
+
+    #[test]
+    fn a_producer_names_no_object_and_no_other_project() {
+        let parent = r#"{"text": "x", "parent": {"project_id": "q", "document_id": "i"}}"#;
+        for body in [r#"{"object": {"name": "x"}}"#, r#"{"text": "x", "record_scope": "all"}"#, parent] {
+            assert_eq!(read(PRODUCER, body).unwrap_err(), "invalid_job", "{body}");
+            assert!(read(OWN, body).is_ok(), "{body}");
+        }
+        for body in
+            [r#"{"text": "x", "metadata": {"project_id": "q"}}"#, r#"{"file": {"id": ">"}}"#, "", "[]"]
+        {
+            assert_eq!(read(PRODUCER, body).unwrap_err(), "invalid_job", "{body}");
+        }
+    }
+
+    #[test]
+    fn a_sent_file_becomes_an_object_of_the_services_own() {
+        let hash = "ab".repeat(32);
+        let job =
+            read(PRODUCER, &format!(r#"{{"file": {{"id": "x", "size": 3, "sha256": "{hash}"}}}}"#)).unwrap();
+        assert!(job.object().name.starts_with("sent-") && job.sent.is_some());
+        assert!(
+            matches!(job.body.source, Source::Object(object) if object.size == 3 && object.sha256 == hash)
+        );
     }
 }

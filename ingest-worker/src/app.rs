@@ -19,6 +19,7 @@ use reader::{Limits, Reader};
 use schemas::subjects::{self, JobKind};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use crate::{
     chunk::ChunkOptions, config::Config, generations::Generations, jobs::Jobs, metrics::Metrics, model,
@@ -39,6 +40,7 @@ pub struct App {
     /// Files being read.
     pub readers: Arc<Semaphore>,
     pub chunking: ChunkOptions,
+    secret: Uuid,
 }
 
 /// The role this worker takes on every connection.
@@ -57,6 +59,8 @@ impl App {
         model.warm_up().await?;
         let pool = config.postgres.connect("acorag-ingest-worker", &SETTINGS).await?;
         model::register(&pool, model.identity()).await?;
+        let secret: String =
+            sqlx::query_scalar("SELECT secret::text FROM installation").fetch_one(&pool).await?;
         let nats = config.nats.connect("acorag-ingest-worker").await?;
         let redis = config.redis.connect()?;
         metrics.registry.register(Box::new(Connected::new(redis.clone())?))?;
@@ -79,7 +83,14 @@ impl App {
             max_file_bytes: u64::from(config.max_upload_mb) << 20,
             readers: Arc::new(Semaphore::new(config.read_slots.max(1))),
             chunking,
+            secret: secret.parse().context("the secret of this installation")?,
         })
+    }
+
+    /// The id of a message that this worker publishes because of another one, the same each time: JetStream drops the
+    /// repetition. Nobody outside can guess it.
+    pub fn message_id(&self, cause: &str) -> String {
+        Uuid::new_v5(&self.secret, cause.as_bytes()).to_string()
     }
 
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {

@@ -3,12 +3,9 @@
 use std::ffi::OsString;
 
 use anyhow::{Context as _, bail};
-use async_nats::{
-    HeaderMap,
-    jetstream::{
-        message::StreamMessage,
-        stream::{LastRawMessageErrorKind, Stream},
-    },
+use async_nats::jetstream::{
+    message::StreamMessage,
+    stream::{LastRawMessageErrorKind, Stream},
 };
 use clap::{Args, Parser, Subcommand};
 use platform::nats::{self, Nats};
@@ -125,11 +122,7 @@ impl Letters {
         if !is_job(&subject, &letter.subject) {
             return Ok(false);
         }
-        let mut map = HeaderMap::new();
-        for (name, values) in letter.headers.iter().filter(|(name, _)| is_the_jobs_own(name.as_ref())) {
-            values.iter().for_each(|value| map.append(name.clone(), value.clone()));
-        }
-        map.insert(headers::MESSAGE_ID, format!("requeued:{}", letter.sequence).as_str());
+        let map = nats::travelling(Some(&letter.headers));
         self.nats
             .publish_raw(subject, map, letter.payload.clone())
             .await
@@ -196,19 +189,6 @@ fn is_job(subject: &str, letter: &str) -> bool {
             kind.filters().iter().any(|filter| subject.starts_with(filter.trim_end_matches(['*', '.'])))
                 && letter == subjects::dead_letter(&subjects::ingest_consumer(kind))
         })
-}
-
-/// What it died of goes, and so does the news that it is queued, which is to be told again.
-fn is_the_jobs_own(header: &str) -> bool {
-    ![
-        headers::DEAD_SUBJECT,
-        headers::DEAD_REASON,
-        headers::DEAD_ATTEMPTS,
-        headers::MESSAGE_ID,
-        headers::ANNOUNCED,
-    ]
-    .iter()
-    .any(|name| header.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

@@ -13,15 +13,13 @@ use platform::nats::{
     publish,
 };
 use schemas::{
-    DocumentId, Message, ProjectId,
+    DocumentId, ProjectId,
     event::{EventKind, Facts, Stage},
     headers,
-    ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
-    messages,
+    ingest::{IngestDocument, Source},
     problem::Reason,
     subjects::{self, JobKind},
 };
-use serde::de::DeserializeOwned;
 
 use crate::{app::App, metrics::cause, progress::Progress};
 
@@ -224,52 +222,14 @@ impl Jobs {
     }
 }
 
-/// Reads and checks a job. Anybody with the right to the subject may have written it.
 fn read(delivery: &Delivery) -> Result<Job, Reason> {
-    let invalid = |message: Message| message.reason("invalid_job");
-    if delivery.payload.len() > MAX_JOB_BYTES {
-        return Err(invalid(messages::jobs::message_too_large(MAX_JOB_BYTES)));
-    }
-    let (project, document, mut body) = parse::<IngestDocument>(delivery)?;
-    without_nul(&mut body);
-    // The subject is what NATS's own permissions guard: a body must not reach past it into another project.
-    if body.metadata.project_id.as_ref().is_some_and(|named| *named != project) {
-        return Err(invalid(messages::jobs::other_project()));
-    }
-    // Only our own services may name another project; a producer's message that does is rejected.
-    if !subjects::is_the_services_own(&delivery.subject)
-        && (body.parent.is_some() || body.record_scope.is_some())
-    {
-        return Err(invalid(messages::jobs::reserved_fields()));
-    }
-    if let Some(problem) = body.metadata.out_of_bounds() {
-        return Err(invalid(problem.detail));
-    }
-    let job = Job::new(project, document, delivery.published, body);
+    let job = Job::read(&delivery.subject, &delivery.payload, delivery.published)?;
     let first = platform::nats::text(delivery.headers.as_ref(), headers::ACCEPTED)
         .and_then(|at| chrono::DateTime::parse_from_rfc3339(&at).ok());
     Ok(match first {
         Some(first) => job.first_accepted(first.to_utc()),
         None => job,
     })
-}
-
-/// What a message says, and of which document.
-fn parse<T: DeserializeOwned>(delivery: &Delivery) -> Result<(ProjectId, DocumentId, T), Reason> {
-    let invalid = |message: Message| message.reason("invalid_job");
-    let (project, document) = subjects::parse_job(&delivery.subject)
-        .map_err(|error| invalid(messages::jobs::bad_subject(&error.to_string())))?;
-    let body = serde_json::from_slice(&delivery.payload)
-        .map_err(|error| invalid(messages::jobs::bad_message(&error.to_string())))?;
-    Ok((project, document, body))
-}
-
-/// PostgreSQL keeps no NUL, and text taken out of PDFs often has some.
-fn without_nul(body: &mut IngestDocument) {
-    let (Source::Text(content) | Source::Object(ObjectRef { name: content, .. })) = &mut body.source;
-    for text in [content, &mut body.filename, &mut body.media_type] {
-        *text = schemas::text::without_nul(std::mem::take(text));
-    }
 }
 
 /// Queues a revision that answers again.
@@ -280,7 +240,7 @@ async fn again(
     revived: impl IntoIterator<Item = Revived>,
 ) -> Result<(), publish::Error> {
     for (document, job) in revived {
-        let id = format!("revive:{}:{}", delivery.sequence, document.token());
+        let id = app.message_id(&format!("revive:{}:{}", delivery.sequence, document.token()));
         app.nats.publish(job.subject(project, &document), &delivery.context, Some(&id), &job).await?;
     }
     Ok(())

@@ -143,3 +143,11 @@ CREATE TABLE embedding_model (
     dimension  integer NOT NULL,
     registered timestamptz NOT NULL DEFAULT now()
 );
+
+-- What only the services know. The ingest workers make the ids of their messages with it: an event producer that could guess
+-- such an id could publish a message under it first, and JetStream would drop the worker's as a repetition.
+CREATE TABLE installation (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    secret   uuid NOT NULL DEFAULT gen_random_uuid()
+);
+INSERT INTO installation DEFAULT VALUES;

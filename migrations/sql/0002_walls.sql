@@ -51,3 +51,4 @@ GRANT SELECT ON project, document, document_view, import_record, chunk, posting,
 GRANT SELECT, INSERT, UPDATE ON project, document, embedding_model TO acorag_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_record TO acorag_ingest;
 GRANT SELECT, INSERT, DELETE ON chunk, posting TO acorag_ingest;
+GRANT SELECT ON installation TO acorag_ingest;

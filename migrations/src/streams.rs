@@ -11,6 +11,7 @@ use async_nats::jetstream::{
 use platform::nats::Nats;
 use schemas::{
     Lane,
+    ingest::MAX_PART_BYTES,
     subjects::{self, JobKind},
 };
 
@@ -32,10 +33,15 @@ pub struct StreamSettings {
     /// server's own bound (`max_file_store`) holds.
     #[arg(long, env = "FILES_GIB")]
     pub files_gib: Option<i64>,
+    /// Bound of the parts of producers' files that no worker has taken in yet, in GiB; beyond that a part is refused.
+    #[arg(long, env = "PARTS_GIB", default_value_t = 4)]
+    pub parts_gib: i64,
 }
 
 /// No query waits longer than this for its worker: its asker has given up by then.
 const QUERY_AGE: Duration = Duration::from_secs(120);
+/// The longest part with its headers, in bytes.
+const PART: i32 = MAX_PART_BYTES as i32 + 4096;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) async fn apply(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
@@ -119,6 +125,15 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
             discard: DiscardPolicy::Old,
             max_age: DAY * u32::try_from(settings.events_days).unwrap_or(7),
             max_bytes: 1024 * 1024 * 1024,
+            ..durable.clone()
+        },
+        // Files of event producers on their way into the object store. The ingest workers remove them.
+        stream::Config {
+            name: subjects::PARTS_STREAM.to_owned(),
+            subjects: vec![subjects::PARTS_ALL.to_owned()],
+            retention: RetentionPolicy::Limits,
+            max_bytes: settings.parts_gib.saturating_mul(1024 * 1024 * 1024),
+            max_message_size: PART,
             ..durable.clone()
         },
         // What failed for good: until somebody requeues or discards it.

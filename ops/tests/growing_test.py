@@ -66,17 +66,23 @@ class Growing(unittest.TestCase):
         for port in cluster.monitors.values():
             accounts = get(f"http://127.0.0.1:{port}/jsz?acc=ACORAG&streams=true")["account_details"]
             copies = {stream["name"] for account in accounts for stream in account["stream_detail"]}
-            self.assertEqual(copies, {"INGEST", "QUERIES", "EVENTS", "DLQ", "OBJ_FILES"}, "one on each server")
+            self.assertEqual(copies, {"INGEST", "QUERIES", "EVENTS", "DLQ", "PARTS", "OBJ_FILES"}, "one on each server")
 
     async def publish(self):
         client = await nats.connect(self.single)
         js = client.jetstream(timeout=30)
         files = await js.object_store("FILES")
         for document, content in JOBS.items():
-            await files.put(f"file-{document}", content)
-            stored = {"name": f"file-{document}", "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-            job = {"object": stored, "filename": f"{document}.txt", "metadata": {}}
-            await js.publish(f"acorag.v1.ingest.document.p.{document}", json.dumps(job).encode())
+            described = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            # Half of them as the api sends them, and half as a producer does.
+            if int(document[1:]) % 2:
+                await files.put(f"file-{document}", content)
+                kind, source = "upload", {"object": {"name": f"file-{document}"} | described}
+            else:
+                await js.publish(f"acorag.v1.file.p.file-{document}", content)
+                kind, source = "document", {"file": {"id": f"file-{document}"} | described}
+            job = source | {"filename": f"{document}.txt", "metadata": {}}
+            await js.publish(f"acorag.v1.ingest.{kind}.p.{document}", json.dumps(job).encode())
         await client.close()
 
     async def jobs(self, cluster):
@@ -92,11 +98,13 @@ class Growing(unittest.TestCase):
     async def files(self, cluster):
         """Reads the files as the backup does; each is small enough for one message."""
         async with connected(cluster, "backup") as client:
-            js, found, sequence = client.jetstream(timeout=30), set(), 0
-            for _ in JOBS:
-                message = await js.get_msg("OBJ_FILES", seq=sequence + 1, subject="$O.FILES.C.>", next=True)
-                found.add(message.data)
-                sequence = message.seq
+            js, found = client.jetstream(timeout=30), set()
+            for stream, subject in ("OBJ_FILES", "$O.FILES.C.>"), ("PARTS", "acorag.v1.file.>"):
+                sequence = 0
+                for _ in range(len(JOBS) // 2):
+                    message = await js.get_msg(stream, seq=sequence + 1, subject=subject, next=True)
+                    found.add(message.data)
+                    sequence = message.seq
         return found
 
 

@@ -10,7 +10,7 @@ use crate::{
     event::{DocumentEvent, EventKind, Stage},
     headers,
     ids::{DocumentId, ProjectId},
-    ingest::{DeleteDocument, IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
+    ingest::{DeleteDocument, IngestDocument, MAX_JOB_BYTES, MAX_PART_BYTES, SentFile, Source},
     query::{self, Visitor},
     subjects,
 };
@@ -65,6 +65,20 @@ impl Builder {
             self.channel(&name, &address, &[message], summary);
             self.operation(&name, "send", summary, None);
         }
+        let part = "A part of a file that a job names afterwards as `file`: bytes, published in their order.";
+        self.channel("file", "acorag.v1.file.{project}.{file}", &["FilePart"], part);
+        self.operation("file", "send", part, None);
+        let headers = with_common(&OF_JOBS[..1], &[]);
+        self.messages.insert(
+            "FilePart".to_owned(),
+            json!({
+                "name": "FilePart",
+                "summary": part,
+                "contentType": "application/octet-stream",
+                "headers": headers,
+                "payload": { "type": "string", "format": "binary", "maxLength": MAX_PART_BYTES },
+            }),
+        );
         let by = "A document, by text or by reference.";
         self.message::<IngestDocument>("IngestDocument", by, with_common(&OF_JOBS, &[]), job_examples());
         let nothing = vec![json!({ "payload": {} })];
@@ -151,10 +165,9 @@ impl Builder {
                 "description": format!(
                     "Jobs for the ingest workers, what happens to documents, and queries. A document published to \
                      `acorag.v1.ingest.document.…` gets the same treatment as an upload. Messages are JSON of at most \
-                     {MAX_JOB_BYTES} bytes; longer text goes into the object store `{}` first. In a subject, the project \
-                     and the document stand as tokens: letters, digits, `-` and `_` as they are, every other byte of \
-                     UTF-8 as `=XX`.",
-                    subjects::FILES_BUCKET
+                     {MAX_JOB_BYTES} bytes; a file, or longer text, is sent first, in parts of at most {MAX_PART_BYTES} \
+                     bytes on `acorag.v1.file.…`. In a subject, the project and the document stand as tokens: letters, \
+                     digits, `-` and `_` as they are, every other byte of UTF-8 as `=XX`.",
                 ),
                 "license": { "name": "Apache-2.0" },
             },
@@ -184,6 +197,7 @@ fn parameter_text(name: &str) -> &'static str {
     match name {
         "project" => "The project, as a token: `Torre Norte` stands as `Torre=20Norte`.",
         "document" => "The document within its project, as a token.",
+        "file" => "The file's id: 1 to 64 letters, digits, `-` or `_`, new for each file and hard to guess.",
         "event" => "queued, processing, indexed, failed, superseded or deleted.",
         "inbox" => "The asker's own.",
         _ => "One question's own.",
@@ -245,10 +259,14 @@ fn job_examples() -> Vec<Value> {
         parent: None,
         record_scope: None,
     };
-    let object = ObjectRef { name: "acta-12.pdf".to_owned(), size: 0, sha256: String::new() };
+    let file = SentFile {
+        id: "9f1c1a52-6f0e-4d8e-9a51-0c6c2f1b7a35".to_owned(),
+        size: 48_213,
+        sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
+    };
     vec![
         json!({ "name": "text", "payload": job(Source::Text("Acta de la reunión de obra del 24 de noviembre…".to_owned())) }),
-        json!({ "name": "object", "payload": job(Source::Object(object)) }),
+        json!({ "name": "file", "payload": job(Source::File(file)) }),
     ]
 }
 

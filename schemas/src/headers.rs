@@ -23,3 +23,11 @@ pub const DEAD_REASON: &str = "Acorag-Dead-Reason";
 pub const DEAD_ATTEMPTS: &str = "Acorag-Dead-Attempts";
 /// JetStream's own: the id by which it drops a repeated publish inside its window.
 pub const MESSAGE_ID: &str = "Nats-Msg-Id";
+
+/// Whether a header may go with its message to another stream. A sender's other headers may not: some of them are commands
+/// to JetStream, such as `Nats-Expected-Stream` and `Nats-Rollup`.
+pub fn may_travel(name: &str) -> bool {
+    [REQUEST_ID, TRACEPARENT, VERSION, DEADLINE, REPLY_TO, ACCEPTED]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+}

@@ -9,8 +9,10 @@ use crate::{
     subjects::{self, JobKind},
 };
 
-/// Largest job message in bytes: jobs refer to documents, they do not carry them. Longer text goes to the object store.
+/// Largest job message in bytes: jobs refer to documents, they do not carry them. Longer text is sent as a file.
 pub const MAX_JOB_BYTES: usize = 64 * 1024;
+/// Largest part of a file that an event producer sends, in bytes.
+pub const MAX_PART_BYTES: usize = 512 * 1024;
 
 /// "Index this document": on `acorag.v1.ingest.document.<project>.<document>` (for an upload on `….upload.…`, for one
 /// record of an import on `….record.…`). The subject says which project and document; the message says what it is made of.
@@ -79,8 +81,46 @@ pub struct Parent {
 pub enum Source {
     /// Plain text, in the message itself.
     Text(String),
-    /// A file in the object store `FILES`.
+    /// A file that its producer has published before, in parts, on `acorag.v1.file.<project>.<id>`.
+    File(SentFile),
+    /// A file in the object store `FILES`, where only the service itself writes: refused on `….document.…`.
     Object(ObjectRef),
+}
+
+/// A file that an event producer has sent in parts. A worker checks the file and takes it into the object store under a
+/// name of the service's own, so a producer can name no other file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SentFile {
+    /// Chosen by the producer, new for each file and hard to guess, such as a random UUID: 1 to 64 letters, digits, `-` or
+    /// `_`.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
+    pub id: String,
+    /// Length of the whole file in bytes.
+    pub size: u64,
+    /// SHA-256 of the whole file in hexadecimal: 64 digits.
+    #[schemars(regex(pattern = "^[0-9A-Fa-f]{64}$"))]
+    pub sha256: String,
+}
+
+impl SentFile {
+    /// Whether id and hash have the form that is asked for, and so are safe in a subject and in a name.
+    pub fn is_valid(&self) -> bool {
+        let in_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=64).contains(&self.id.len())
+            && self.id.bytes().all(in_id)
+            && self.sha256.len() == 64
+            && self.sha256.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
+    /// The object that this file becomes. The name follows from the document and the content, so that a job that comes
+    /// twice finds the object that its first run made.
+    pub fn object(&self, project: &ProjectId, document: &DocumentId) -> ObjectRef {
+        const NAMESPACE: uuid::Uuid = uuid::uuid!("4d7c6a80-93f2-4b1e-a6a5-2be1f00ac0a6");
+        let sha256 = self.sha256.to_ascii_lowercase();
+        let named = [project.as_str(), document.as_str(), &self.id, &sha256].join("\u{1f}");
+        let name = uuid::Uuid::new_v5(&NAMESPACE, named.as_bytes());
+        ObjectRef { name: format!("sent-{name}"), size: self.size, sha256 }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -89,7 +129,7 @@ pub struct ObjectRef {
     /// In bytes.
     #[serde(default)]
     pub size: u64,
-    /// In hexadecimal; when given, the content is checked against it.
+    /// In hexadecimal; the content is checked against it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sha256: String,
 }
@@ -108,10 +148,12 @@ mod tests {
     fn a_producer_needs_to_send_very_little() {
         let job: IngestDocument = serde_json::from_str(r#"{"text": "Acta de obra"}"#).unwrap();
         assert_eq!(job.source, Source::Text("Acta de obra".into()));
-        let job: IngestDocument =
-            serde_json::from_str(r#"{"object": {"name": "x"}, "metadata": {"title": "Acta"}}"#).unwrap();
+        let job: IngestDocument = serde_json::from_str(
+            r#"{"file": {"id": "x", "size": 9, "sha256": ""}, "metadata": {"title": "Acta"}}"#,
+        )
+        .unwrap();
         assert_eq!(job.metadata.fields.title, "Acta");
-        assert!(matches!(job.source, Source::Object(object) if object.name == "x" && object.size == 0));
+        assert!(matches!(job.source, Source::File(file) if file.id == "x" && !file.is_valid()));
         assert!(serde_json::from_str::<IngestDocument>(r#"{"metadata": {}}"#).is_err());
         let job: IngestDocument = serde_json::from_str(
             r#"{"text": "x", "metadata": {"type": "Acta", "doc_type": "", "project": 7}}"#,
@@ -121,5 +163,23 @@ mod tests {
         assert_eq!(job.metadata.project_id.unwrap().as_str(), "7");
         let error = serde_json::from_str::<IngestDocument>(r#"{"text": "x", "metadata": {"date": "x"}}"#);
         assert!(error.unwrap_err().to_string().starts_with("date_modified: must be a date"));
+    }
+
+    #[test]
+    fn a_sent_file_has_a_plain_id_and_a_whole_hash() {
+        let file = |id: &str, sha256: &str| SentFile { id: id.into(), size: 1, sha256: sha256.into() };
+        let hash = "aB".repeat(32);
+        assert!(file("6f9d-4_x", &hash).is_valid());
+        for id in ["", ">", "*", "a.b", "../x", "a b", "ñ", &"x".repeat(65)] {
+            assert!(!file(id, &hash).is_valid(), "{id}");
+        }
+        for hash in ["", "ab", &"zz".repeat(32), &"ab".repeat(33)] {
+            assert!(!file("x", hash).is_valid(), "{hash}");
+        }
+        let (project, document) = ("p".parse().unwrap(), "d".parse().unwrap());
+        let object = file("x", &hash).object(&project, &document);
+        assert_eq!(object.sha256, hash.to_lowercase());
+        assert_ne!(object.name, file("x", &hash).object(&"q".parse().unwrap(), &document).name);
+        assert_ne!(object.name, file("x", &hash).object(&project, &"e".parse().unwrap()).name);
     }
 }

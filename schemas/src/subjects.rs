@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use crate::{DocumentId, ProjectId, event::EventKind, ids, query::Lane};
+use crate::{DocumentId, ProjectId, event::EventKind, ids, ingest::SentFile, query::Lane};
 
 pub const INGEST_STREAM: &str = "INGEST";
 pub const QUERIES_STREAM: &str = "QUERIES";
 pub const EVENTS_STREAM: &str = "EVENTS";
 pub const DEAD_LETTERS_STREAM: &str = "DLQ";
+/// Parts of the files that event producers send, each until a worker has taken its file into the object store.
+pub const PARTS_STREAM: &str = "PARTS";
 /// The object store that holds original files.
 pub const FILES_BUCKET: &str = "FILES";
 
 pub const QUERIES_ALL: &str = "acorag.v1.query.>";
 pub const EVENTS_ALL: &str = "acorag.v1.event.>";
 pub const DEAD_LETTERS_ALL: &str = "acorag.v1.dlq.>";
+pub const PARTS_ALL: &str = "acorag.v1.file.*.*";
 /// Replies; core NATS, in no stream.
 pub const REPLIES: &str = "acorag.v1.reply";
 
@@ -77,6 +80,17 @@ pub fn parse_job(subject: &str) -> Result<(ProjectId, DocumentId), ids::Error> {
         }
         _ => Err(ids::Error::Token),
     }
+}
+
+/// Where an event producer publishes the parts of a file, in their order. The project stands in the subject, so that NATS's
+/// own permissions can bind a producer to its projects.
+pub fn parts(project: &ProjectId, file: &SentFile) -> String {
+    format!("acorag.v1.file.{}.{}", project.token(), file.id)
+}
+
+/// Whether a message on this subject is a part of a file.
+pub fn is_part(subject: &str) -> bool {
+    subject.starts_with("acorag.v1.file.")
 }
 
 pub fn query(lane: Lane, name: &str) -> String {

@@ -77,8 +77,7 @@ async fn open(
     objects.get(&location.object, start, length).await.map_err(|error| refused(location, &error))
 }
 
-/// Takes size and hash from the store. A producer may describe its file wrongly, or store another under the same name
-/// later.
+/// Takes size and hash from the store: a queued job says what its sender announced, and the object may have been replaced.
 async fn as_stored(objects: &Objects, location: &mut FileLocation) -> Result<(), Problem> {
     let stored = objects.info(&location.object).await.map_err(|error| refused(location, &error))?;
     if !location.sha256.is_empty() && !location.sha256.eq_ignore_ascii_case(&stored.sha256) {

@@ -32,13 +32,18 @@ pub struct Wanted {
     pub name: String,
     /// Empty when its sender did not say.
     pub sha256: String,
+    /// A producer's file may still be in parts, which come back with the queue.
+    pub is_needed: bool,
 }
 
 impl Plan {
-    fn want(&mut self, job: &IngestDocument) {
-        if let Source::Object(object) = &job.source {
-            self.files.insert(Wanted { name: object.name.clone(), sha256: object.sha256.to_lowercase() });
-        }
+    fn want(&mut self, body: &IngestDocument, job: Option<&(ProjectId, DocumentId)>) {
+        let (object, is_needed) = match (&body.source, job) {
+            (Source::Object(object), _) => (object.clone(), true),
+            (Source::File(file), Some((project, document))) => (file.object(project, document), false),
+            (Source::Text(_) | Source::File(_), _) => return,
+        };
+        self.files.insert(Wanted { name: object.name, sha256: object.sha256.to_lowercase(), is_needed });
     }
 }
 
@@ -48,7 +53,10 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
     // Documents with a job of their own, and imports with a record's.
     let mut alive = HashSet::new();
     for message in queue {
-        let body = serde_json::from_slice::<IngestDocument>(&message.payload()?).ok();
+        let body = match subjects::is_part(&message.subject) {
+            true => None,
+            false => serde_json::from_slice::<IngestDocument>(&message.payload()?).ok(),
+        };
         let parent = body.as_ref().and_then(|body| body.parent.as_ref());
         if let Ok((project, document)) = subjects::parse_job(&message.subject) {
             if documents::is_settled(&mut tx, &project, &document, message.time, parent).await? {
@@ -61,7 +69,7 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
             }
         }
         if let Some(body) = &body {
-            plan.want(body);
+            plan.want(body, message.job().as_ref());
         }
         plan.messages.push(message);
     }
@@ -96,11 +104,11 @@ async fn want_documents(tx: &mut Transaction<'_, Postgres>, plan: &mut Plan) -> 
     )
     .fetch_all(&mut **tx)
     .await?;
-    plan.files.extend(documents.into_iter().map(|(name, sha256)| Wanted { name, sha256 }));
+    plan.files.extend(documents.into_iter().map(|(name, sha256)| Wanted { name, sha256, is_needed: true }));
     for index in 0..plan.again.len() {
         if let Some((_, job)) = plan.again.get(index) {
             let job = job.clone();
-            plan.want(&job);
+            plan.want(&job, None);
         }
     }
     Ok(())

@@ -5,8 +5,13 @@ use std::time::Duration;
 use async_nats::jetstream;
 use e2e::Upload;
 use reqwest::StatusCode;
-use schemas::subjects::{self, JobKind};
+use schemas::{
+    ingest::SentFile,
+    subjects::{self, JobKind},
+    text::hex,
+};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::{sample, shared, unique};
 
@@ -113,8 +118,9 @@ async fn a_dead_letter_is_listed_and_tried_again_or_discarded() {
     let subject = |document: &str| {
         subjects::job(JobKind::Document, &project.parse().unwrap(), &document.parse().unwrap())
     };
-    let file = format!("{project}.txt");
-    let job = json!({"object": {"name": file}, "filename": file, "metadata": {"title": "Tardía"}});
+    let text = "El acta llega tarde.";
+    let file = SentFile { id: unique("tarde"), size: text.len() as u64, sha256: hex(Sha256::digest(text)) };
+    let job = json!({"file": file, "filename": "acta.txt", "metadata": {"title": "Tardía"}});
     let letters =
         |arguments: &[&str]| system.command("acorag-ingest-worker", &[&["dead-letters"], arguments].concat());
     let mut numbers = Vec::new();
@@ -129,7 +135,7 @@ async fn a_dead_letter_is_listed_and_tried_again_or_discarded() {
                 None => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         };
-        assert!(line.contains("The file is not in the object store."), "{line}");
+        assert!(line.contains("The file is missing: it was not sent"), "{line}");
         numbers.push(line.split_whitespace().next().unwrap().to_owned());
     }
 
@@ -137,8 +143,8 @@ async fn a_dead_letter_is_listed_and_tried_again_or_discarded() {
     assert!(nobody.contains("there is no dead letter 999999"), "{nobody}");
     assert_eq!(client.document("tardia", &project).await.unwrap()["state"], "failed");
 
-    let store = jetstream.get_object_store(subjects::FILES_BUCKET).await.unwrap();
-    store.put(file.as_str(), &mut "El acta llega tarde.".as_bytes()).await.unwrap();
+    let parts = subjects::parts(&project.parse().unwrap(), &file);
+    jetstream.publish(parts, text.into()).await.unwrap().await.unwrap();
     assert_eq!(letters(&["requeue", &numbers[0]]).unwrap(), "1 requeued\n");
     assert_eq!(letters(&["discard", &numbers[1]]).unwrap(), "1 discarded\n");
     while client.search(&project, "el acta llega tarde").await.unwrap().is_empty() {

@@ -6,6 +6,7 @@ use async_nats::jetstream;
 use futures::StreamExt as _;
 use schemas::{
     DocumentId, ProjectId,
+    ingest::SentFile,
     subjects::{self, JobKind},
 };
 use serde_json::{Value, json};
@@ -94,35 +95,52 @@ async fn odd_characters_do_not_stop_a_document() {
     assert_eq!((&indexed["state"], &indexed["filename"]), (&json!("indexed"), &json!("a.txt")));
     let refused = send("campo", json!({"text": "Acta.", "metadata": {"date": "a\0b"}})).await;
     assert_eq!((&refused["state"], &refused["reason_code"]), (&json!("failed"), &json!("invalid_job")));
-    let missing = send("objeto", json!({"object": {"name": "no\0hay"}})).await;
+    let forged =
+        send("objeto", json!({"file": {"id": "no\0hay", "size": 1, "sha256": "ab".repeat(32)}})).await;
+    assert_eq!((&forged["state"], &forged["reason_code"]), (&json!("failed"), &json!("invalid_job")));
+    let missing =
+        send("perdido", json!({"file": {"id": "no-hay", "size": 1, "sha256": "ab".repeat(32)}})).await;
     assert_eq!((&missing["state"], &missing["reason_code"]), (&json!("failed"), &json!("file_missing")));
 }
 
 #[tokio::test]
-async fn a_stored_file_is_what_the_store_says_it_is() {
+async fn a_file_is_taken_in_when_it_is_what_was_announced() {
     let (client, system) = shared().await;
-    let project = unique("almacén");
+    let project: ProjectId = unique("almacén").parse().unwrap();
     let stream = jetstream(system).await;
-    let files = stream.get_object_store(subjects::FILES_BUCKET).await.unwrap();
-    let text = "La barrera de vapor va bajo el radier.";
-    let name = unique("informe.txt");
-    files.put(name.as_str(), &mut text.as_bytes()).await.unwrap();
-    for id in ["uno", "dos"] {
-        publish(&stream, &project, id, &json!({"object": {"name": name}, "filename": format!("{id}.txt")}))
-            .await;
-        let document = client.settled(id, &project).await.unwrap();
-        assert_eq!((&document["state"], &document["size"]), (&json!("indexed"), &json!(text.len())));
+    // Several parts, and a last one that is shorter.
+    let text = "La barrera de vapor va bajo el radier.\n".repeat(30_000);
+    let file = e2e::producer::send_file(&stream, &project, text.as_bytes()).await.unwrap();
+    let job = |file: &SentFile| json!({"file": file, "filename": "informe.txt"});
+    publish(&stream, project.as_str(), "uno", &job(&file)).await;
+    let document = client.settled("uno", project.as_str()).await.unwrap();
+    assert_eq!(
+        (&document["state"], &document["size"]),
+        (&json!("indexed"), &json!(text.len())),
+        "{document}"
+    );
+    let stored = client.get(&format!("/document/uno/file?project_id={project}")).await.unwrap();
+    assert_eq!(stored.text().await.unwrap(), text);
+    let parts = stream.get_stream_no_info(subjects::PARTS_STREAM).await.unwrap();
+    let left = parts.get_last_raw_message_by_subject(&subjects::parts(&project, &file)).await;
+    assert!(left.is_err(), "the parts are removed");
+    // The same job again finds the object that the first one made.
+    publish(&stream, project.as_str(), "uno", &job(&file)).await;
+
+    // A file that is not what its job says is refused, and stops nothing.
+    let short = e2e::producer::send_file(&stream, &project, b"Una losa.").await.unwrap();
+    for (id, forged, code) in [
+        ("largo", SentFile { size: 8, ..short.clone() }, "wrong_hash"),
+        ("corto", SentFile { size: 1_000_000, ..short.clone() }, "wrong_hash"),
+        ("otro", SentFile { sha256: "ab".repeat(32), ..short.clone() }, "wrong_hash"),
+        ("enorme", SentFile { size: u64::MAX, ..short.clone() }, "too_large"),
+        ("vacio", SentFile { size: 0, ..short.clone() }, "empty_file"),
+    ] {
+        publish(&stream, project.as_str(), id, &job(&forged)).await;
+        let document = client.settled(id, project.as_str()).await.unwrap();
+        assert_eq!((&document["state"], &document["reason_code"]), (&json!("failed"), &json!(code)), "{id}");
     }
-    // Two documents may name one file: it does not go with the first of them.
-    client.delete(&format!("/documents/uno?project_id={project}")).await.unwrap().error_for_status().unwrap();
-    while client.get(&format!("/documents/uno?project_id={project}")).await.unwrap().status().is_success() {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    let file = async || client.get(&format!("/document/dos/file?project_id={project}")).await.unwrap();
-    assert_eq!(file().await.bytes().await.unwrap(), text.as_bytes());
-    // Another file under that name is not the document's.
-    files.put(name.as_str(), &mut "Otra cosa.".as_bytes()).await.unwrap();
-    assert_eq!(file().await.status(), 404);
+    assert_eq!(client.settled("uno", project.as_str()).await.unwrap()["state"], "indexed");
 }
 
 /// The producer that README points at, in Python.

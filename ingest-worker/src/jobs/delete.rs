@@ -1,13 +1,16 @@
 //! Forgetting a document: its passages, its file, and what came with it. Its waiting jobs are void by the tombstone.
 
 use platform::nats::consume::{Delivery, Failure};
-use schemas::{event::EventKind, ingest::DeleteDocument};
+use schemas::{
+    DocumentId, Message, ProjectId, event::EventKind, ingest::DeleteDocument, messages, problem::Reason,
+    subjects,
+};
 
-use super::{again, files, parse};
+use super::{again, files};
 use crate::{app::App, generations::Change, progress::Progress};
 
 pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
-    let (project, document, DeleteDocument {}) = parse(delivery).map_err(Failure::Dead)?;
+    let (project, document) = read(delivery).map_err(Failure::Dead)?;
     let change = Change::new(&project, &document);
     let deletion = documents::delete::delete(&app.pool, &project, &document, delivery.published);
     let Some(deleted) = app.generations.changing(change, deletion).await? else {
@@ -23,4 +26,13 @@ pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
         progress.publish(progress.event(EventKind::Deleted), None).await?;
     }
     Ok(())
+}
+
+fn read(delivery: &Delivery) -> Result<(ProjectId, DocumentId), Reason> {
+    let invalid = |message: Message| message.reason("invalid_job");
+    let named = subjects::parse_job(&delivery.subject)
+        .map_err(|error| invalid(messages::jobs::bad_subject(&error.to_string())))?;
+    let DeleteDocument {} = serde_json::from_slice(&delivery.payload)
+        .map_err(|error| invalid(messages::jobs::bad_message(&error.to_string())))?;
+    Ok(named)
 }

@@ -44,8 +44,9 @@ pub async fn index(
     progress.at(Stage::Reading, 5).await;
     let (extracted, file) = match &job.body.source {
         Source::Text(text) => (Extracted::from_text(text), None),
-        Source::Object(object) => {
-            let (file, stored) = files::fetch(app, object).await?;
+        Source::File(_) | Source::Object(_) => {
+            let object = &job.object();
+            let (file, stored) = files::fetch(app, job, object).await?;
             if import::is_text_of_a_record(job, object) {
                 let text = tokio::fs::read_to_string(file.path()).await.map_err(files::disk)?;
                 (Extracted::from_text(&text), Some(stored))
@@ -214,6 +215,6 @@ async fn publish_attachment(
         }),
         record_scope: None,
     };
-    let id = format!("{}:{index}", delivery.sequence);
+    let id = app.message_id(&format!("{}:{index}", delivery.sequence));
     Ok(app.nats.publish(body.subject(&job.project, &document), &delivery.context, Some(&id), &body).await?)
 }

@@ -1,10 +1,17 @@
 //! The files of documents: between the object store and a job.
 
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
+use documents::Job;
 use platform::nats::{consume::Failure, objects};
-use schemas::{ingest::ObjectRef, messages};
+use schemas::{
+    ingest::{ObjectRef, SentFile},
+    messages, subjects,
+};
+use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_util::io::ReaderStream;
 
 use crate::app::App;
 
@@ -12,54 +19,168 @@ use crate::app::App;
 pub const ATTACHMENT: &str = "part-";
 pub const RECORD: &str = "record-";
 
-/// Brings a file from the object store into a temporary one and checks that it is what was announced.
-pub async fn fetch(app: &App, object: &ObjectRef) -> Result<(NamedTempFile, ObjectRef), Failure> {
+/// Brings the job's file into a temporary one and checks that it is what was announced.
+pub async fn fetch(app: &App, job: &Job, object: &ObjectRef) -> Result<(NamedTempFile, ObjectRef), Failure> {
     let _timer = app.metrics.stage_seconds.with_label_values(&["read"]).start_timer();
-    let stored = app.objects.info(&object.name).await.map_err(unavailable)?;
-    if stored.size == 0 {
-        return Err(Failure::Dead(reader::Error::Empty.reason()));
+    match (app.objects.info(&object.name).await, &job.sent) {
+        (Ok(stored), _) => read(app, object, &stored).await,
+        (Err(objects::Error::NotFound), Some(sent)) => take_in(app, job, sent, object).await,
+        (Err(error), _) => Err(unavailable(error)),
     }
-    if stored.size > app.max_file_bytes {
-        return Err(Failure::Dead(messages::jobs::too_large(app.max_file_bytes >> 20).reason("too_large")));
-    }
+}
+
+/// Reads an object of the store.
+async fn read(
+    app: &App,
+    object: &ObjectRef,
+    stored: &objects::Stored,
+) -> Result<(NamedTempFile, ObjectRef), Failure> {
+    check_size(app, stored.size)?;
     if !object.sha256.is_empty() && !object.sha256.eq_ignore_ascii_case(&stored.sha256) {
-        return Err(Failure::Dead(messages::jobs::wrong_hash().reason("wrong_hash")));
+        return Err(wrong_hash());
     }
-    let mut bytes = app.objects.get(&object.name, 0, u64::MAX).await.map_err(unavailable)?;
-    let file = NamedTempFile::new().map_err(disk)?;
-    let mut target = tokio::fs::File::create(file.path()).await.map_err(disk)?;
-    let copied = tokio::io::copy(&mut bytes, &mut target)
-        .await
-        .map_err(|error| Failure::Wait(format!("object store: {error}")))?;
-    target.flush().await.map_err(disk)?;
-    if copied != stored.size {
-        return Err(Failure::Wait(format!("object store: {copied} of {} bytes came", stored.size)));
+    let mut target = Target::new().await?;
+    let mut bytes = app.objects.read(stored, 0, u64::MAX);
+    let mut buffer = bytes::BytesMut::with_capacity(BUFFER);
+    while bytes.read_buf(&mut buffer).await.map_err(broken_off)? > 0 {
+        target.write(&buffer.split()).await?;
     }
-    Ok((file, ObjectRef { name: stored.name, size: stored.size, sha256: stored.sha256 }))
+    let (file, size, sha256) = target.finish().await?;
+    if (size, &sha256) != (stored.size, &stored.sha256) {
+        return Err(broken_off(std::io::ErrorKind::InvalidData.into()));
+    }
+    Ok((file, ObjectRef { name: stored.name.clone(), size, sha256 }))
+}
+
+/// An object that is not whole may be one that is just being replaced. If trying again does not help, it is damaged.
+fn broken_off(error: std::io::Error) -> Failure {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData => {
+            Failure::Retry(messages::jobs::wrong_hash().reason("wrong_hash"))
+        }
+        _ => Failure::Wait(format!("object store: {error}")),
+    }
+}
+
+/// Parts of one file. Each costs a request, so that a file of single bytes would keep a worker busy for hours.
+const MAX_PARTS: u32 = 20_000;
+
+/// Puts a producer's file together from its parts, checks it, and stores it under the service's own name. Then the parts
+/// are removed. Cut short anywhere, it begins again or finds the object.
+async fn take_in(
+    app: &App,
+    job: &Job,
+    sent: &SentFile,
+    object: &ObjectRef,
+) -> Result<(NamedTempFile, ObjectRef), Failure> {
+    check_size(app, sent.size)?;
+    let subject = subjects::parts(&job.project, sent);
+    let waiting = |error: &dyn std::fmt::Display| Failure::Wait(format!("parts of a file: {error}"));
+    let stream = app.nats.jetstream.get_stream_no_info(subjects::PARTS_STREAM).await;
+    let stream = stream.map_err(|error| waiting(&error))?;
+    let mut target = Target::new().await?;
+    let (mut next, mut parts) = (1, 0);
+    while target.size <= sent.size && parts <= MAX_PARTS {
+        // Of the stream's leader: another server may not know the newest part yet.
+        match stream.get_first_raw_message_by_subject(&subject, next).await {
+            Ok(part) => {
+                (next, parts) = (part.sequence + 1, parts + 1);
+                target.write(&part.payload).await?;
+            }
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => break,
+            Err(error) => return Err(waiting(&error)),
+        }
+    }
+    let (file, size, sha256) = target.finish().await?;
+    if (size, &sha256) != (sent.size, &object.sha256) {
+        // Another delivery of this job may have taken the file in, and removed its parts, meanwhile.
+        return match app.objects.info(&object.name).await {
+            Ok(stored) => read(app, object, &stored).await,
+            Err(objects::Error::NotFound) => Err(match parts {
+                0 => missing(),
+                1..=MAX_PARTS => wrong_hash(),
+                _ => Failure::Dead(messages::jobs::too_many_parts(MAX_PARTS).reason("too_many_parts")),
+            }),
+            Err(error) => Err(unavailable(error)),
+        };
+    }
+    let bytes = tokio::fs::File::open(file.path()).await.map_err(disk)?;
+    let stored = app.objects.put(&object.name, ReaderStream::with_capacity(bytes, BUFFER)).await;
+    let stored = stored.map_err(unavailable)?;
+    if let Err(error) = stream.purge().filter(&subject).await {
+        tracing::warn!(%error, subject, "parts of a file stay until the sweep");
+    }
+    Ok((file, ObjectRef { name: stored.name, size, sha256 }))
+}
+
+/// Bytes read at a time.
+const BUFFER: usize = 256 * 1024;
+
+/// A temporary file that is being written.
+struct Target {
+    file: NamedTempFile,
+    writer: tokio::fs::File,
+    hash: Sha256,
+    size: u64,
+}
+
+impl Target {
+    async fn new() -> Result<Self, Failure> {
+        let file = NamedTempFile::new().map_err(disk)?;
+        let writer = tokio::fs::File::create(file.path()).await.map_err(disk)?;
+        Ok(Self { file, writer, hash: Sha256::new(), size: 0 })
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.hash.update(bytes);
+        self.size = self.size.saturating_add(bytes.len() as u64);
+        self.writer.write_all(bytes).await.map_err(disk)
+    }
+
+    /// The file, its size in bytes and its SHA-256 in hexadecimal.
+    async fn finish(mut self) -> Result<(NamedTempFile, u64, String), Failure> {
+        self.writer.flush().await.map_err(disk)?;
+        Ok((self.file, self.size, schemas::text::hex(self.hash.finalize())))
+    }
 }
 
 pub async fn store(app: &App, name: &str, bytes: Bytes) -> Result<ObjectRef, Failure> {
-    let stored = app
-        .objects
-        .put(name, futures::stream::iter([Ok(bytes)]))
-        .await
-        .map_err(|error| Failure::Wait(format!("object store: {error}")))?;
+    let stored = app.objects.put(name, futures::stream::iter([Ok(bytes)])).await.map_err(unavailable)?;
     Ok(ObjectRef { name: stored.name, size: stored.size, sha256: stored.sha256 })
 }
 
-/// Removes a file that its document no longer needs. One that a producer stored under a name of its own may serve others,
-/// which only the sweep can tell.
+/// Removes a file that its document no longer needs.
 pub async fn remove(app: &App, object: &str) {
-    let is_the_services_own = [ATTACHMENT, RECORD].into_iter().any(|prefix| object.starts_with(prefix))
-        || object.parse::<uuid::Uuid>().is_ok();
-    if is_the_services_own && let Err(error) = app.objects.delete(object).await {
+    if let Err(error) = app.objects.delete(object).await {
         tracing::warn!(%error, object, "an unused file stays until the sweep");
     }
 }
 
+fn check_size(app: &App, size: u64) -> Result<(), Failure> {
+    if size == 0 {
+        return Err(Failure::Dead(reader::Error::Empty.reason()));
+    }
+    if size > app.max_file_bytes {
+        return Err(Failure::Dead(messages::jobs::too_large(app.max_file_bytes >> 20).reason("too_large")));
+    }
+    Ok(())
+}
+
+fn missing() -> Failure {
+    Failure::Dead(messages::jobs::file_missing().reason("file_missing"))
+}
+
+fn wrong_hash() -> Failure {
+    Failure::Dead(messages::jobs::wrong_hash().reason("wrong_hash"))
+}
+
 fn unavailable(error: objects::Error) -> Failure {
     match error {
-        objects::Error::NotFound => Failure::Dead(messages::jobs::file_missing().reason("file_missing")),
+        objects::Error::NotFound => missing(),
+        error @ objects::Error::Malformed => {
+            tracing::error!(%error, "reading a document's file");
+            missing()
+        }
         error => Failure::Wait(format!("object store: {error}")),
     }
 }

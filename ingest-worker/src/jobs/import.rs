@@ -161,7 +161,7 @@ async fn publish_record(
         let name = format!("{}{}-{}", files::RECORD, document.token(), job.accepted_at.timestamp_micros());
         body.source = Source::Object(files::store(app, &name, text.clone().into()).await?);
     }
-    let id = format!("{}:{index}", delivery.sequence);
+    let id = app.message_id(&format!("{}:{index}", delivery.sequence));
     let subject = body.subject(project, document);
     // A full queue is waited for right here: begun anew, the import would fill what room there is with what it has
     // published before, and never end.

@@ -21,7 +21,7 @@ use schemas::{headers, messages, problem::Reason, subjects};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use super::{Context, Nats, publish, text};
+use super::{Context, Nats, publish, text, travelling};
 use crate::telemetry;
 
 /// One message, as a handler sees it.
@@ -278,7 +278,7 @@ async fn dead_letter(
     delivery: &Delivery,
     reason: &Reason,
 ) -> anyhow::Result<()> {
-    let mut map = delivery.headers.clone().unwrap_or_default();
+    let mut map = travelling(delivery.headers.as_ref());
     map.insert(headers::DEAD_SUBJECT, delivery.subject.as_str());
     map.insert(
         headers::DEAD_REASON,

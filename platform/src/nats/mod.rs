@@ -148,6 +148,17 @@ pub fn is_request_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
 }
 
+/// The headers that may go with a message to another stream.
+pub fn travelling(from: Option<&HeaderMap>) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, values) in from.into_iter().flat_map(HeaderMap::iter) {
+        if headers::may_travel(name.as_ref()) {
+            values.iter().for_each(|value| map.append(name.clone(), value.clone()));
+        }
+    }
+    map
+}
+
 pub fn text(headers: Option<&HeaderMap>, name: &str) -> Option<String> {
     headers.and_then(|headers| headers.get(name)).map(|value| value.as_str().to_owned())
 }

@@ -1,33 +1,36 @@
 //! The object store: original files, streamed in and out, never whole in memory.
+//!
+//! The store has the layout of NATS's own object stores, so NATS's tools can list and read it. async-nats writes it. It is
+//! read here, because a description names the subject that is read or purged, and async-nats believes every description:
+//! one with a wildcard for its version would name the parts of all files.
 
-use std::io;
+mod stored;
 
-use async_nats::jetstream::object_store::{self, ObjectMetadata, ObjectStore};
-use base64_digest::hex;
+use std::{collections::HashSet, io};
+
+use async_nats::jetstream::{
+    object_store::{ObjectMetadata, ObjectStore},
+    stream::{DirectGetErrorKind, LastRawMessageErrorKind, Stream},
+};
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use futures::{Stream, StreamExt as _};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use futures::{StreamExt as _, TryStreamExt as _};
+use tokio::io::AsyncRead;
 use tokio_util::io::StreamReader;
 
 use super::Nats;
+pub use stored::Stored;
 
 /// Bytes of one stored part: each costs a synchronous write, and must fit the server's `max_payload`.
 const PART: usize = 512 * 1024;
-
-/// A stored file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    pub name: String,
-    pub size: u64,
-    /// In hexadecimal.
-    pub sha256: String,
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("no such object")]
     NotFound,
+    /// Nobody but a service of acorag may write descriptions, so this one is damaged or forged.
+    #[error("the description of an object is not one that acorag writes")]
+    Malformed,
     /// The sender of the bytes failed or was refused, not the store.
     #[error("reading the bytes to store")]
     Source(#[source] io::Error),
@@ -35,98 +38,166 @@ pub enum Error {
     Unavailable(#[source] async_nats::Error),
 }
 
+impl Error {
+    fn unavailable(error: impl Into<async_nats::Error>) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
 #[derive(Clone)]
-pub struct Objects(ObjectStore);
+pub struct Objects {
+    store: ObjectStore,
+    stream: Stream<()>,
+    bucket: String,
+}
 
 impl Objects {
     pub async fn open(nats: &Nats, bucket: &str) -> Result<Self, Error> {
-        nats.jetstream
-            .get_object_store(bucket)
-            .await
-            .map(Self)
-            .map_err(|error| Error::Unavailable(error.into()))
+        let store = nats.jetstream.get_object_store(bucket).await.map_err(Error::unavailable)?;
+        let stream = nats.jetstream.get_stream_no_info(format!("OBJ_{bucket}")).await;
+        Ok(Self { store, stream: stream.map_err(Error::unavailable)?, bucket: bucket.to_owned() })
     }
 
     /// Stores what the stream brings. Returns when every part is safe on disk.
     pub async fn put<S>(&self, name: &str, bytes: S) -> Result<Stored, Error>
     where
-        S: Stream<Item = io::Result<Bytes>> + Unpin + Send,
+        S: futures::Stream<Item = io::Result<Bytes>> + Unpin + Send,
     {
         let mut failed = None;
         let parts = parts(bytes).map(|part| {
             part.inspect_err(|error| failed = Some(io::Error::new(error.kind(), error.to_string())))
         });
         let metadata = ObjectMetadata { name: name.to_owned(), chunk_size: Some(PART), ..Default::default() };
-        let result = self.0.put(metadata, &mut StreamReader::new(Box::pin(parts))).await;
+        let result = self.store.put(metadata, &mut StreamReader::new(Box::pin(parts))).await;
         if let Some(error) = failed {
             return Err(Error::Source(error));
         }
-        let info = result.map_err(|error| Error::Unavailable(error.into()))?;
-        Ok(stored(&info))
+        let info = result.map_err(Error::unavailable)?;
+        Stored::new(info, name, &self.bucket, Utc::now())?.ok_or(Error::NotFound)
     }
 
+    /// What the store says of the object. The stream's leader is asked: another server may not know yet of an object that
+    /// was stored just now.
     pub async fn info(&self, name: &str) -> Result<Stored, Error> {
-        match self.0.info(name).await {
-            Ok(info) if !info.deleted => Ok(stored(&info)),
-            Ok(_) => Err(Error::NotFound),
-            Err(error) if error.kind() == object_store::InfoErrorKind::NotFound => Err(Error::NotFound),
-            Err(error) => Err(Error::Unavailable(error.into())),
+        let subject = stored::description_of(&self.bucket, name);
+        match self.stream.get_last_raw_message_by_subject(&subject).await {
+            Ok(message) => Stored::read(&message, &self.bucket)?.ok_or(Error::NotFound),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Err(Error::NotFound),
+            Err(error) => Err(Error::unavailable(error)),
         }
     }
 
-    /// Reads from `start`, at most `length` bytes.
+    /// Reads from `start`, at most `length` bytes. A part cannot be skipped: what lies before the range is read and dropped.
     pub async fn get(
         &self,
         name: &str,
         start: u64,
         length: u64,
     ) -> Result<impl AsyncRead + Send + Unpin + use<>, Error> {
-        let mut object = self.0.get(name).await.map_err(|error| match error.kind() {
-            object_store::GetErrorKind::NotFound => Error::NotFound,
-            _ => Error::Unavailable(error.into()),
-        })?;
-        // A part cannot be skipped: what lies before the range is read and dropped.
-        tokio::io::copy(&mut (&mut object).take(start), &mut tokio::io::sink())
-            .await
-            .map_err(|error| Error::Unavailable(error.into()))?;
-        Ok(object.take(length))
+        let stored = self.info(name).await?;
+        Ok(self.read(&stored, start, length))
     }
 
-    /// The names of the objects stored before `moment`.
-    pub async fn older_than(&self, moment: DateTime<Utc>) -> Result<Vec<String>, Error> {
-        let unavailable = |error: async_nats::Error| Error::Unavailable(error);
-        let mut list = self.0.list().await.map_err(|error| unavailable(error.into()))?;
-        let mut names = Vec::new();
-        while let Some(info) = list.next().await {
-            let info = info.map_err(|error| unavailable(error.into()))?;
-            if !info.deleted && info.modified.is_some_and(|modified| modified < moment) {
-                names.push(info.name);
+    /// The bytes of an object, part by part. Each part is asked for by itself, so the reading goes on when the connection to
+    /// the server was away in between.
+    pub fn read(&self, stored: &Stored, start: u64, length: u64) -> impl AsyncRead + Send + Unpin + use<> {
+        let (stream, subject, size) = (self.stream.clone(), stored.parts(&self.bucket), stored.size);
+        let end = start.saturating_add(length).min(size);
+        let parts = futures::stream::try_unfold((0_u64, 1), move |(at, sequence)| {
+            let (stream, subject) = (stream.clone(), subject.clone());
+            async move {
+                if at >= end {
+                    return Ok(None);
+                }
+                let part = stream.direct_get_next_for_subject(subject, Some(sequence)).await;
+                let part = part.map_err(|error| match error.kind() {
+                    DirectGetErrorKind::NotFound => io::Error::from(io::ErrorKind::UnexpectedEof),
+                    _ => io::Error::other(error),
+                })?;
+                let next = at.saturating_add(part.payload.len() as u64);
+                if next > size {
+                    return Err(io::Error::from(io::ErrorKind::InvalidData));
+                }
+                let cut = |position: u64| usize::try_from(position.clamp(at, next) - at).unwrap_or_default();
+                Ok(Some((part.payload.slice(cut(start)..cut(end)), (next, part.sequence + 1))))
             }
-        }
-        Ok(names)
+        });
+        StreamReader::new(Box::pin(parts))
+    }
+
+    /// All objects, the oldest first. What is no description of an object is passed over with a warning: one damaged
+    /// description must not stop whoever looks at all of them.
+    pub fn all(&self) -> impl futures::Stream<Item = Result<Stored, Error>> + Send + use<> {
+        let (stream, bucket) = (self.stream.clone(), self.bucket.clone());
+        let found = futures::stream::try_unfold(1, move |sequence| {
+            let (stream, bucket) = (stream.clone(), bucket.clone());
+            async move {
+                let next =
+                    stream.get_first_raw_message_by_subject(stored::descriptions(&bucket), sequence).await;
+                match next {
+                    Ok(message) => {
+                        let stored = Stored::read(&message, &bucket).unwrap_or_else(|error| {
+                            tracing::warn!(%error, subject = %message.subject, "an object is passed over");
+                            None
+                        });
+                        Ok(Some((stored, message.sequence + 1)))
+                    }
+                    Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                    Err(error) => Err(Error::unavailable(error)),
+                }
+            }
+        });
+        found.try_filter_map(|stored| std::future::ready(Ok(stored)))
     }
 
     /// Removes an object; one that is not there is no error.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
-        match self.0.delete(name).await {
-            Ok(()) => Ok(()),
-            Err(error) => match self.info(name).await {
-                Err(Error::NotFound) => Ok(()),
-                _ => Err(Error::Unavailable(error.into())),
-            },
+        let stored = match self.info(name).await {
+            Ok(stored) => stored,
+            Err(Error::NotFound) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        // The description first: parts without a description are removed later by `remove_parts`.
+        self.purge(stored::description_of(&self.bucket, name)).await?;
+        self.purge(stored.parts(&self.bucket)).await
+    }
+
+    /// Removes parts that belong to no object and were stored before `moment`: what an upload left that was cut short.
+    /// Returns of how many objects.
+    pub async fn remove_parts(&self, moment: DateTime<Utc>) -> Result<usize, Error> {
+        // Listed before the descriptions are: an upload that ends in between has its description by then.
+        let listed = self.stream.info_with_subjects(stored::all_parts(&self.bucket)).await;
+        let listed = listed.map_err(Error::unavailable)?.map_ok(|(subject, _)| subject);
+        let mut subjects: HashSet<String> = listed.try_collect().await.map_err(Error::unavailable)?;
+        let mut all = std::pin::pin!(self.all());
+        while let Some(stored) = all.next().await {
+            subjects.remove(&stored?.parts(&self.bucket));
         }
+        let mut removed = 0;
+        for subject in subjects {
+            match self.stream.get_last_raw_message_by_subject(&subject).await {
+                Ok(last) if last.time < moment => {
+                    self.purge(subject).await?;
+                    removed += 1;
+                }
+                Err(error) if error.kind() != LastRawMessageErrorKind::NoMessageFound => {
+                    return Err(Error::unavailable(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(removed)
+    }
+
+    async fn purge(&self, subject: String) -> Result<(), Error> {
+        self.stream.purge().filter(subject).await.map(drop).map_err(Error::unavailable)
     }
 }
 
-fn stored(info: &object_store::ObjectInfo) -> Stored {
-    let sha256 = info.digest.as_deref().map(hex).unwrap_or_default();
-    Stored { name: info.name.clone(), size: info.size as u64, sha256 }
-}
-
 /// Gathers the small pieces that come from a socket into whole parts.
-fn parts<S>(bytes: S) -> impl Stream<Item = io::Result<Bytes>> + Send
+fn parts<S>(bytes: S) -> impl futures::Stream<Item = io::Result<Bytes>> + Send
 where
-    S: Stream<Item = io::Result<Bytes>> + Unpin + Send,
+    S: futures::Stream<Item = io::Result<Bytes>> + Unpin + Send,
 {
     futures::stream::unfold((bytes, BytesMut::new(), false), |(mut bytes, mut part, ended)| async move {
         if ended {
@@ -147,12 +218,5 @@ where
     })
 }
 
-mod base64_digest {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE};
-
-    /// The store writes `SHA-256=` and base64; everybody else writes hexadecimal.
-    pub fn hex(digest: &str) -> String {
-        let encoded = digest.split_once('=').map_or(digest, |(_, encoded)| encoded);
-        schemas::text::hex(URL_SAFE.decode(encoded).unwrap_or_default())
-    }
-}
+#[cfg(test)]
+mod tests;

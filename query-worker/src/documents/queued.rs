@@ -31,7 +31,7 @@ pub async fn file(app: &App, scope: &Scope, document: &DocumentId) -> Result<Opt
             size: object.size,
             sha256: object.sha256,
         }),
-        Source::Text(_) => None,
+        Source::Text(_) | Source::File(_) => None,
     }))
 }
 
@@ -113,9 +113,7 @@ fn readable(message: Result<StreamMessage, LastRawMessageError>) -> Result<Optio
 
 /// A job as far as it is readable; one that is not will end as a dead letter, with its reason.
 fn read(message: &StreamMessage) -> Option<Job> {
-    let (project, document) = subjects::parse_job(&message.subject).ok()?;
-    let body = serde_json::from_slice(&message.payload).ok()?;
-    Some(Job::new(project, document, message.time, body))
+    Job::read(&message.subject, &message.payload, message.time).ok()
 }
 
 fn view(job: Job) -> Document {

@@ -67,6 +67,7 @@ impl World {
             max_queued_queries: 1_000,
             events_days: 1,
             files_gib: Some(1),
+            parts_gib: 1,
         };
         migrations::nats(&nats, &streams).await.unwrap();
         let app = App::build(&config).await.unwrap();

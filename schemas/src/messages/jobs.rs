@@ -2,8 +2,8 @@
 
 catalogue! {
     message_too_large(bytes: usize) {
-        "El mensaje supera {bytes} bytes; guarde el contenido en el almacén de objetos.",
-        "The message exceeds {bytes} bytes; put the content into the object store."
+        "El mensaje supera {bytes} bytes; envíe el contenido como archivo.",
+        "The message exceeds {bytes} bytes; send the content as a file."
     }
     bad_subject(why: &str) { "El asunto no nombra un documento: {why}", "The subject names no document: {why}" }
     bad_message(why: &str) { "El mensaje no es válido: {why}", "The message is not valid: {why}" }
@@ -12,16 +12,24 @@ catalogue! {
         "The message names another project than its subject."
     }
     reserved_fields() {
-        "`parent` y `record_scope` son del propio servicio; no los envíe.",
-        "`parent` and `record_scope` are the service's own; do not send them."
+        "`object`, `parent` y `record_scope` son del propio servicio; no los envíe.",
+        "`object`, `parent` and `record_scope` are the service's own; do not send them."
+    }
+    bad_file() {
+        "`file` necesita un `id` de 1 a 64 letras, dígitos, `-` o `_`, y un `sha256` de 64 dígitos hexadecimales.",
+        "`file` needs an `id` of 1 to 64 letters, digits, `-` or `_`, and a `sha256` of 64 hexadecimal digits."
     }
     file_missing() {
-        "El archivo no está en el almacén de objetos.",
-        "The file is not in the object store."
+        "El archivo no está: no se envió, o ya pertenece a otro documento.",
+        "The file is missing: it was not sent, or it belongs to another document already."
     }
     wrong_hash() {
-        "El archivo almacenado no coincide con el anunciado (SHA-256).",
-        "The stored file is not the one that was announced (SHA-256)."
+        "El archivo recibido no coincide con el anunciado (tamaño y SHA-256).",
+        "The file that came is not the one that was announced (size and SHA-256)."
+    }
+    too_many_parts(most: u32) {
+        "El archivo llegó en más de {most} partes; envíe partes de 512 KiB.",
+        "The file came in more than {most} parts; send parts of 512 KiB."
     }
     too_large(mib: u64) {
         "El archivo supera el máximo de {mib} MiB.",

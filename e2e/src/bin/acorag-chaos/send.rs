@@ -5,14 +5,8 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
-use async_nats::{
-    HeaderMap,
-    jetstream::{
-        self,
-        object_store::{ObjectMetadata, ObjectStore},
-    },
-};
+use anyhow::{Result, bail, ensure};
+use async_nats::{HeaderMap, jetstream};
 use bytes::Bytes;
 use e2e::{Client, Upload};
 use reqwest::StatusCode;
@@ -74,15 +68,15 @@ impl Sender {
         sleep_until(self.started + submission.at).await;
         if submission.gives_up {
             let outcome =
-                if self.attempt(submission, 0).await.is_ok() { Outcome::Accepted } else { Outcome::Unsure };
+                if self.attempt(submission).await.is_ok() { Outcome::Accepted } else { Outcome::Unsure };
             return Ok(outcome);
         }
         if submission.pause.is_zero() {
-            let sends = (0..submission.sends).map(|send| self.until_accepted(submission, send));
+            let sends = (0..submission.sends).map(|_| self.until_accepted(submission));
             futures::future::try_join_all(sends).await?;
         } else {
             for send in 0..submission.sends {
-                self.until_accepted(submission, send).await?;
+                self.until_accepted(submission).await?;
                 sleep(if send + 1 < submission.sends { submission.pause } else { Duration::ZERO }).await;
             }
         }
@@ -94,9 +88,9 @@ impl Sender {
         Ok(Outcome::Accepted)
     }
 
-    async fn until_accepted(&self, submission: &Submission, send: usize) -> Result<()> {
+    async fn until_accepted(&self, submission: &Submission) -> Result<()> {
         let what = format!("sending {} ({})", submission.id, submission.project);
-        self.repeat(&what, || self.attempt(submission, send)).await
+        self.repeat(&what, || self.attempt(submission)).await
     }
 
     async fn repeat<F: Future<Output = Result<()>>>(
@@ -119,7 +113,7 @@ impl Sender {
     }
 
     /// Sends once. An error means that nobody said it was accepted.
-    async fn attempt(&self, submission: &Submission, send: usize) -> Result<()> {
+    async fn attempt(&self, submission: &Submission) -> Result<()> {
         match &submission.content {
             Content::Upload(upload) => self.upload(submission, upload.clone()).await,
             Content::Message { payload, with_id } => {
@@ -127,10 +121,9 @@ impl Sender {
                 self.publish(submission, JobKind::Document, payload.clone(), id).await
             }
             Content::Object(Upload { filename, bytes, metadata }) => {
-                // A name of its own each time: an attempt cut short must not leave half an object under a good name.
-                let name = format!("{filename}-{send}-{}", uuid::Uuid::new_v4().simple());
-                self.store(&name, bytes).await?;
-                let job = json!({"object": {"name": name}, "filename": filename, "metadata": metadata});
+                // An id of its own each time: an attempt cut short must not leave half a file under a good id.
+                let file = e2e::producer::send_file(&self.jetstream, &submission.project, bytes).await?;
+                let job = json!({"file": file, "filename": filename, "metadata": metadata});
                 self.publish(submission, JobKind::Document, job.to_string().into_bytes(), None).await
             }
         }
@@ -148,14 +141,6 @@ impl Sender {
         if body["data"]["document_id"] != submission.id.as_str() {
             return Err(Refused(format!("expected the id {}: {body}", submission.id)).into());
         }
-        Ok(())
-    }
-
-    async fn store(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let store: ObjectStore = self.jetstream.get_object_store(subjects::FILES_BUCKET).await?;
-        let metadata = ObjectMetadata { name: name.to_owned(), ..ObjectMetadata::default() };
-        let mut reader = bytes;
-        store.put(metadata, &mut reader).await.context("storing an object")?;
         Ok(())
     }
 
