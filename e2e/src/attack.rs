@@ -1,0 +1,157 @@
+//! What an event producer can try with the rights that `ops/nats/nats.conf` gives it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use async_nats::{HeaderMap, jetstream};
+use bytes::Bytes;
+use schemas::{
+    DocumentId, ProjectId,
+    subjects::{self, JobKind},
+};
+use serde_json::{Value, json};
+
+use crate::{accounts::password, producer::send_file};
+
+/// A message that NATS refuses is not answered at all, so this is how long a refusal takes.
+const REFUSED_AFTER: Duration = Duration::from_secs(2);
+
+/// A producer that attacks. Its own project is `project`.
+pub struct Attacker {
+    pub jetstream: jetstream::Context,
+    pub project: ProjectId,
+}
+
+/// A job that the attacker could publish, and the code of the reason for which it must fail.
+pub struct Job {
+    pub document: DocumentId,
+    pub body: Value,
+    pub fails_by: &'static str,
+}
+
+impl Attacker {
+    pub async fn connect(nats_url: &str, project: ProjectId) -> Result<Self> {
+        let user =
+            async_nats::ConnectOptions::with_user_and_password("producer".into(), password("producer"));
+        let user = user.custom_inbox_prefix("_INBOX_producer").connect(nats_url).await?;
+        let mut jetstream = jetstream::new(user);
+        jetstream.set_timeout(REFUSED_AFTER);
+        Ok(Self { jetstream, project })
+    }
+
+    /// Publishes and returns the sequence, or nothing when JetStream did not accept the message.
+    pub async fn publish(
+        &self,
+        subject: &str,
+        headers: &[(&str, &str)],
+        payload: impl Into<Bytes>,
+    ) -> Result<Option<u64>> {
+        let mut map = HeaderMap::new();
+        headers.iter().for_each(|(name, value)| map.insert(*name, *value));
+        let sent = self.jetstream.publish_with_headers(subject.to_owned(), map, payload.into()).await?;
+        let answer = tokio::time::timeout(REFUSED_AFTER, sent).await;
+        Ok(answer.ok().and_then(Result::ok).map(|ack| ack.sequence))
+    }
+
+    pub fn job_subject(&self, document: &str) -> Result<String> {
+        Ok(subjects::job(JobKind::Document, &self.project, &document.parse()?))
+    }
+
+    /// Tries to write into the object store: descriptions with a wildcard, with a path, with another's parts or of a link to
+    /// itself, and headers that remove everything. Returns what was accepted, which should be nothing.
+    pub async fn forge_objects(&self, known_version: &str) -> Result<Vec<String>> {
+        let described = |nuid: &str| {
+            json!({"name": "x", "bucket": subjects::FILES_BUCKET, "nuid": nuid, "size": 1_000_000_000_000_u64,
+                   "chunks": 1, "mtime": "2020-01-01T00:00:00Z",
+                   "options": {"link": {"bucket": subjects::FILES_BUCKET, "name": "x"}}})
+            .to_string()
+        };
+        let mut tried = Vec::new();
+        for nuid in [">", "../../wal/000000010000000000000001", known_version] {
+            tried.push(("$O.FILES.M.eA==".to_owned(), None, described(nuid)));
+        }
+        let parts = format!("acorag.v1.file.{}.rollup", self.project.token());
+        for subject in
+            ["$O.FILES.M.eA==".to_owned(), "$O.FILES.C.x".to_owned(), self.job_subject("rollup")?, parts]
+        {
+            tried.push((subject, Some(("Nats-Rollup", "all")), "{}".to_owned()));
+        }
+        let tries = tried.into_iter().map(|(subject, header, body)| async move {
+            let headers: Vec<_> = header.into_iter().collect();
+            let accepted = self.publish(&subject, &headers, body.clone()).await?;
+            Ok::<_, anyhow::Error>(accepted.map(|_| format!("{subject} {headers:?} {body}")))
+        });
+        Ok(futures::future::try_join_all(tries).await?.into_iter().flatten().collect())
+    }
+
+    /// Jobs that name what is not the producer's, or a file that is not what they say. `known` are objects that exist;
+    /// `round` makes the documents new ones each time.
+    pub async fn bad_jobs(&self, known: &[&str], other: &ProjectId, round: usize) -> Result<Vec<Job>> {
+        let job = |name: &str, source: Value, fails_by| {
+            let mut body = source;
+            body["filename"] = json!("a.txt");
+            let document = format!("{name}-{round}").parse().context("an id")?;
+            Ok::<_, anyhow::Error>(Job { document, body, fails_by })
+        };
+        let mut jobs = Vec::new();
+        for (number, object) in known.iter().enumerate() {
+            jobs.push(job(&format!("objeto-{number}"), json!({"object": {"name": object}}), "invalid_job")?);
+        }
+        let parent = json!({"project_id": other, "document_id": "x", "index": 0, "depth": 0});
+        jobs.push(job("padre", json!({"text": "x", "parent": parent}), "invalid_job")?);
+        jobs.push(job("ambito", json!({"text": "x", "record_scope": "all"}), "invalid_job")?);
+        jobs.push(job(
+            "comodin",
+            json!({"file": {"id": ">", "size": 1, "sha256": "ab".repeat(32)}}),
+            "invalid_job",
+        )?);
+        // What another producer has sent for another project.
+        let theirs = send_file(&self.jetstream, other, b"Un presupuesto ajeno.").await?;
+        jobs.push(job("robado", json!({"file": theirs}), "file_missing")?);
+        // What is shorter or longer than it says, or something else.
+        for (name, size) in [("corto", 8), ("largo", 90_000_000)] {
+            let sent = send_file(&self.jetstream, &self.project, b"Una losa.").await?;
+            let forged = json!({"id": sent.id, "size": size, "sha256": "ab".repeat(32)});
+            jobs.push(job(name, json!({"file": forged}), "wrong_hash")?);
+        }
+        Ok(jobs)
+    }
+
+    pub async fn send(&self, job: &Job) -> Result<()> {
+        let subject = subjects::job(JobKind::Document, &self.project, &job.document);
+        self.publish(&subject, &[], job.body.to_string()).await?.context("a producer may publish jobs")?;
+        Ok(())
+    }
+
+    /// Jobs that are no JSON of a job, with headers that are commands to JetStream: copied into a dead letter, these would
+    /// make it undeliverable.
+    pub async fn send_commands(&self, round: usize) -> Result<()> {
+        for (name, value) in [("Nats-Expected-Stream", "INGEST"), ("Nats-Expected-Last-Msg-Id", "")] {
+            self.publish(&self.job_subject(&format!("{name}-{round}"))?, &[(name, value)], "{}").await?;
+        }
+        Ok(())
+    }
+
+    /// Publishes under message ids of the form that names the cause and the number, for the causes that come next.
+    pub async fn take_message_ids(&self, round: usize) -> Result<()> {
+        let text = json!({"text": "Ruido."}).to_string();
+        let subject = |name: String| self.job_subject(&format!("ruido-{round}-{name}"));
+        let last = self
+            .publish(&subject("0".into())?, &[], text.clone())
+            .await?
+            .context("a producer may publish jobs")?;
+        for ahead in 20..26_u64 {
+            for index in 0..2 {
+                let id = format!("{}:{index}", last + ahead);
+                self.publish(&subject(format!("{ahead}-{index}"))?, &[("Nats-Msg-Id", &id)], text.clone())
+                    .await?;
+            }
+        }
+        while self
+            .publish(&subject("relleno".into())?, &[], text.clone())
+            .await?
+            .is_some_and(|at| at < last + 20)
+        {}
+        Ok(())
+    }
+}

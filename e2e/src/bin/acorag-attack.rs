@@ -1,0 +1,169 @@
+//! A hostile event producer beside normal traffic: nothing of another project may be read or lost, and nobody else may wait
+//! noticeably longer.
+#![allow(clippy::print_stdout, reason = "what it found is what this program is for")]
+
+use std::{
+    process::ExitCode,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use async_nats::jetstream;
+use clap::Parser;
+use e2e::{Client, Options, Random, System, Upload, accounts::password, attack::Attacker, prose};
+use schemas::subjects;
+use serde_json::json;
+
+/// Starts an acorag with accounts, measures searches and uploads of one project without and then with a producer of another
+/// project that attacks in a loop, and checks afterwards that every file is as it was. The last line is one JSON object;
+/// the exit status says whether all is well.
+#[derive(Debug, Parser)]
+#[command(name = "acorag-attack", version)]
+struct Args {
+    /// For how long the producer attacks, in seconds
+    #[arg(long, default_value_t = 300)]
+    seconds: u64,
+    /// For how long the traffic is measured before, in seconds
+    #[arg(long, default_value_t = 120)]
+    quiet: u64,
+}
+
+const THEIRS: &str = "ajeno";
+const OURS: &str = "propio";
+/// Documents that are there before.
+const DOCUMENTS: usize = 50;
+/// Between two searches, and between two uploads.
+const EVERY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// The ratio of the slowest twentieth that is still well.
+const MOST: f64 = 1.5;
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    let system = System::start(Options { accounts: true, ..Options::default().durable() }).await?;
+    let client = system.client()?;
+    let stored = Mutex::new(Vec::new());
+    let traffic = Traffic { client: &client, stored: &stored, random: Mutex::new(Random::new(7)) };
+    for _ in 0..DOCUMENTS {
+        traffic.upload().await?;
+    }
+    let attacker = Attacker::connect(system.stack.nats_url(), OURS.parse()?).await?;
+    let api = async_nats::ConnectOptions::with_user_and_password("api".into(), password("api"));
+    let api = api.custom_inbox_prefix("_INBOX_api").connect(system.stack.nats_url()).await?;
+    let files = jetstream::new(api).get_object_store(subjects::FILES_BUCKET).await?;
+    let known = files.put("conocido", &mut "Un archivo de otro proyecto.".as_bytes()).await?;
+
+    eprintln!("normal traffic for {} s", args.quiet);
+    let quiet = traffic.during(Duration::from_secs(args.quiet)).await?;
+    eprintln!("the same beside attacks, for {} s", args.seconds);
+    let time = Duration::from_secs(args.seconds);
+    let (under_attack, attacks) =
+        tokio::try_join!(traffic.during(time), attack(&attacker, &client, &known.nuid, time))?;
+
+    let stored = std::mem::take(&mut *lock(&stored));
+    let lost = lost(&client, &stored).await?;
+    let read = client.search(OURS, "archivo de otro proyecto").await?;
+    let foreign = read.iter().filter(|row| row["project_id"] != json!(OURS)).count();
+    let (search, upload) = (under_attack.search / quiet.search, under_attack.upload / quiet.upload);
+    println!("search p95: {:.1} ms quiet, {:.1} ms under attack", quiet.search, under_attack.search);
+    println!(
+        "upload until it is searchable, p95: {:.1} ms quiet, {:.1} ms under attack",
+        quiet.upload, under_attack.upload
+    );
+    println!(
+        "{}",
+        json!({"rounds": attacks, "documents": stored.len(), "lost": lost, "foreign": foreign,
+               "search_ratio": search, "upload_ratio": upload})
+    );
+    let well = lost == 0 && foreign == 0 && search <= MOST && upload <= MOST;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Attacks until the time is over; returns how many rounds that were. An attack that succeeds ends the run.
+async fn attack(attacker: &Attacker, client: &Client, known_version: &str, time: Duration) -> Result<usize> {
+    let started = Instant::now();
+    for round in 0.. {
+        if started.elapsed() > time {
+            return Ok(round);
+        }
+        let accepted = attacker.forge_objects(known_version).await?;
+        ensure!(accepted.is_empty(), "the store took {accepted:?}");
+        for job in attacker.bad_jobs(&["conocido", "x"], &THEIRS.parse()?, round).await? {
+            attacker.send(&job).await?;
+            let document = client.settled(job.document.as_str(), OURS).await?;
+            ensure!(document["reason_code"] == job.fails_by, "{document}");
+            let file = client.get(&format!("/document/{}/file?project_id={OURS}", job.document)).await?;
+            ensure!(!file.status().is_success(), "{} served a file", job.document);
+        }
+        attacker.send_commands(round).await?;
+        attacker.take_message_ids(round).await?;
+    }
+    Ok(0)
+}
+
+/// What the project of somebody else does meanwhile.
+struct Traffic<'a> {
+    client: &'a Client,
+    /// The id and content of every document that was indexed.
+    stored: &'a Mutex<Vec<(String, Vec<u8>)>>,
+    random: Mutex<Random>,
+}
+
+/// The 95th percentile in milliseconds.
+struct Waits {
+    search: f64,
+    upload: f64,
+}
+
+impl Traffic<'_> {
+    fn sentence(&self) -> String {
+        prose::sentence(&mut lock(&self.random))
+    }
+
+    async fn upload(&self) -> Result<()> {
+        let content = format!("{} {}", self.sentence(), uuid::Uuid::new_v4()).into_bytes();
+        let upload = Upload::new("nota.txt", content.clone(), json!({"project_id": THEIRS}));
+        let id = self.client.index(upload).await?;
+        lock(self.stored).push((id, content));
+        Ok(())
+    }
+
+    async fn during(&self, time: Duration) -> Result<Waits> {
+        let end = Instant::now() + time;
+        let searches =
+            timed(end, EVERY.0, async || self.client.search(THEIRS, &self.sentence()).await.map(drop));
+        let uploads = timed(end, EVERY.1, async || self.upload().await);
+        let (search, upload) = tokio::try_join!(searches, uploads)?;
+        Ok(Waits { search, upload })
+    }
+}
+
+/// Does it again and again until the end, and returns the 95th percentile of how long it took, in milliseconds.
+async fn timed(end: Instant, every: Duration, mut work: impl AsyncFnMut() -> Result<()>) -> Result<f64> {
+    let mut times = Vec::new();
+    let mut ticks = tokio::time::interval(every);
+    while Instant::now() < end {
+        ticks.tick().await;
+        let started = Instant::now();
+        work().await?;
+        times.push(started.elapsed().as_secs_f64() * 1_000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() * 95 / 100).copied().context("nothing was measured")
+}
+
+/// How many documents are not served as they were sent.
+async fn lost(client: &Client, stored: &[(String, Vec<u8>)]) -> Result<usize> {
+    let mut lost = 0;
+    for (id, content) in stored {
+        let answer = client.get(&format!("/document/{id}/file?project_id={THEIRS}")).await?;
+        let is_there = answer.status().is_success() && answer.bytes().await? == content;
+        lost += usize::from(!is_there);
+    }
+    Ok(lost)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
