@@ -16,7 +16,7 @@ use schemas::{
     DocumentId, ProjectId,
     event::{EventKind, Facts, Stage},
     headers,
-    ingest::{IngestDocument, Source},
+    ingest::IngestDocument,
     problem::Reason,
     subjects::{self, JobKind},
 };
@@ -174,7 +174,7 @@ impl Jobs {
             // What could not be read leaves nothing to say about the document but its name and the reason. And it takes
             // no document away: it may be anything, such as an answer of NATS' own that somebody had sent here.
             Err(_) => {
-                let job = Job::new(project, document, delivery.published, unreadable());
+                let job = Job::new(project, document, delivery.published, IngestDocument::empty());
                 let keep = documents::fail::is_known_otherwise(&self.app.pool, &job).await?;
                 (job, keep)
             }
@@ -193,7 +193,7 @@ impl Jobs {
         match documents::fail::fail(&self.app.pool, job, reason).await {
             Err(error) if !platform::postgres::is_transient(&error) => {
                 tracing::error!(%error, "a failed document could not be written down whole");
-                let body = IngestDocument { parent: job.body.parent.clone(), ..unreadable() };
+                let body = IngestDocument { parent: job.body.parent.clone(), ..IngestDocument::empty() };
                 documents::fail::fail(&self.app.pool, &Job { body, ..job.clone() }, reason).await
             }
             written => written,
@@ -244,15 +244,4 @@ async fn again(
         app.nats.publish(job.subject(project, &document), &delivery.context, Some(&id), &job).await?;
     }
     Ok(())
-}
-
-fn unreadable() -> IngestDocument {
-    IngestDocument {
-        source: Source::Text(String::new()),
-        metadata: schemas::Metadata::default(),
-        filename: String::new(),
-        media_type: String::new(),
-        parent: None,
-        record_scope: None,
-    }
 }

@@ -38,6 +38,18 @@ pub struct IngestDocument {
 }
 
 impl IngestDocument {
+    /// Stands for a job whose message cannot be used: a document of which nothing is known but its name.
+    pub fn empty() -> Self {
+        Self {
+            source: Source::Text(String::new()),
+            metadata: Metadata::default(),
+            filename: String::new(),
+            media_type: String::new(),
+            parent: None,
+            record_scope: None,
+        }
+    }
+
     /// Where the service itself publishes it.
     pub fn subject(&self, project: &ProjectId, document: &DocumentId) -> String {
         match self.parent {

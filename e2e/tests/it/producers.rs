@@ -134,7 +134,7 @@ async fn a_file_is_taken_in_when_it_is_what_was_announced() {
         ("corto", SentFile { size: 1_000_000, ..short.clone() }, "wrong_hash"),
         ("otro", SentFile { sha256: "ab".repeat(32), ..short.clone() }, "wrong_hash"),
         ("enorme", SentFile { size: u64::MAX, ..short.clone() }, "too_large"),
-        ("vacio", SentFile { size: 0, ..short.clone() }, "empty_file"),
+        ("vacio", SentFile { size: 0, ..short.clone() }, "empty"),
     ] {
         publish(&stream, project.as_str(), id, &job(&forged)).await;
         let document = client.settled(id, project.as_str()).await.unwrap();
