@@ -27,9 +27,8 @@ pub fn normalize(number: &str) -> String {
         .collect()
 }
 
-/// Returns the part of a number that all revisions of a document share. It is like [`normalize`], but a `-` stays
-/// between two digits that a separator divides, because PL-1-11 is not PL-11-1. None for a text that identifies no
-/// document, such as "S/N" or "TBD".
+/// The part of a number that all revisions of a document share: like [`normalize`], but with a `-` between two digits
+/// that a separator divides, as PL-1-11 is not PL-11-1. None if the text has no digits ("S/N", "TBD").
 pub fn identity(number: &str) -> Option<String> {
     let mut identity = String::new();
     let mut apart = false;

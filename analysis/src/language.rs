@@ -63,8 +63,7 @@ pub fn detect(text: &str) -> Language {
     }
 }
 
-/// Returns the votes for Spanish and for English: words that only one of them has, and for Spanish also its special
-/// letters.
+/// Counts votes for Spanish and English: words that only one of them has, and for Spanish also its special letters.
 fn votes(sample: &str) -> (usize, usize) {
     let (mut spanish, mut english) = (0, 0);
     for word in words(&fold(sample)) {

@@ -6,8 +6,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use abbreviations::continues_after_dot;
 
-/// A line of at least this many characters without final punctuation probably continues in the next line; a shorter
-/// line is an item of its own.
+/// A line with at least this many characters and no final punctuation probably continues in the next line.
 const WRAPPED_LINE_CHARS: usize = 40;
 
 /// Returns the sentences of a text in order, without the white space between them. Nothing else is left out.

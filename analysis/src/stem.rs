@@ -4,9 +4,9 @@ use rust_stemmers::{Algorithm, Stemmer};
 
 use crate::Language;
 
-/// Stems are truncated to this many characters. Long words with the same topic usually share these
-/// ("impermeabilización", "impermeabilizante"). On XQuAD-es this finds at least as much as whole stems, and it limits
-/// the size of the vocabulary.
+/// Stems are truncated to this many characters. Long words with the same topic usually share them
+/// ("impermeabilización", "impermeabilizante"). On XQuAD-es this finds no less than whole stems, and it limits the
+/// vocabulary.
 const STEM_CHARS: usize = 8;
 
 pub(crate) struct Stems {

@@ -103,8 +103,7 @@ fn is_query_stop_word(word: &str, language: Language) -> bool {
     }
 }
 
-/// The terms of a query's word: for a figure, itself and as a part of a code, also without leading zeros; else its
-/// stems.
+/// Returns the terms of a query's word: for a figure, itself and as a part of a code; for other words, their stems.
 fn forms(word: &str, stems: &Stems) -> Vec<String> {
     let mut forms = if has_digit(word) {
         let mut forms = vec![word.to_owned(), codes::term(&codes::normalize(word))];

@@ -54,8 +54,7 @@ impl<'a> Iterator for Runs<'a> {
     }
 }
 
-/// Splits a run into figure and unit: "20mm" is "20" and "mm", "20" is a figure alone; "mm", "p101" and "20th" are
-/// words.
+/// Splits a run into figure and unit: "20mm" into "20" and "mm". "20" has no unit; "mm", "p101" and "20th" are words.
 fn split_figure(run: &str) -> (Option<&str>, &str) {
     let figure_end = run.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(run.len());
     let (figure, unit) = run.split_at(figure_end);
@@ -66,8 +65,7 @@ fn split_figure(run: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Returns a figure without thousands separators and with a decimal point, or several figures if commas separate a
-/// list.
+/// Returns one figure without thousands separators and with a decimal point, or the figures of a list with commas.
 fn figures(run: &str) -> Vec<String> {
     let Some(last) = run.rfind(['.', ',']) else { return vec![run.to_owned()] };
     let groups: Vec<&str> = run.split(['.', ',']).collect();

@@ -51,8 +51,7 @@ struct Token<'a> {
     range: Range<usize>,
 }
 
-/// Finds runs of tokens that look like parts of a number, with separators or spaces between them, and single tokens
-/// that can only be a number.
+/// Finds runs of tokens that look like parts of a number, and single tokens that can only be a number.
 fn spaced(query: &str) -> Vec<Code> {
     let all_capitals = !query.chars().any(char::is_lowercase);
     let everything = query.chars().filter(|c| c.is_alphanumeric()).count();
@@ -95,8 +94,7 @@ fn tokens(query: &str) -> impl Iterator<Item = Token<'_>> {
     })
 }
 
-/// Whether a token may be a part of a document number: it has a digit, is a short abbreviation, or is written in
-/// capitals. Capitals do not count if the whole query is in capitals.
+/// Whether a token may be a part of a number: with a digit, short, or in capitals (unless the whole query is).
 fn is_number_like(token: &str, all_capitals: bool) -> bool {
     if !token.is_ascii() || token.len() > MAX_CODE_CHARS {
         return false;

@@ -49,8 +49,7 @@ fn is_initials(word: &str) -> bool {
     if word.contains('.') { groups.all(capitals) } else { word.chars().count() == 1 && capitals(word) }
 }
 
-/// Whether a sentence begins here: "Bloque B. El hormigón" is two sentences, "J. Pérez" is not, because names do not
-/// begin with a stop word.
+/// Whether a sentence begins here. Sentences often begin with a stop word ("Bloque B. El hormigón"), names do not.
 fn starts_with_stop_word(after: &str) -> bool {
     let word = after.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
     if word.chars().count() == 1 && after[word.len()..].starts_with('.') {
