@@ -1,4 +1,4 @@
-//! Looks whether every accepted document is what it must be, and nothing else is there.
+//! Checks that every accepted document has the expected state, and that nothing else is stored.
 
 mod stored;
 
@@ -22,11 +22,11 @@ pub use stored::Stored;
 pub struct Check {
     pub client: Client,
     pub stored: Stored,
-    /// Passages of each long file before anything was broken, by its SHA-256.
+    /// The number of passages of each long file, by its SHA-256, from before the faults.
     pub baseline: HashMap<String, i64>,
 }
 
-/// Documents looked at together.
+/// The number of documents that are checked at the same time.
 const AT_ONCE: usize = 4;
 
 type Finding = Result<Option<(Violation, String)>>;
@@ -90,7 +90,7 @@ impl Check {
         Ok(())
     }
 
-    /// What is wrong with a document, if anything is.
+    /// Returns what is wrong with a document, if anything is.
     async fn document(&self, document: &Document, outcome: Outcome) -> Finding {
         let violation = |violation, what: String| Ok(Some((violation, what)));
         let view = self.view(&document.project, &document.id).await?;
@@ -131,7 +131,7 @@ impl Check {
         }
     }
 
-    /// It must be found by each of its words exactly once, with as many passages as it has.
+    /// Checks that each of the document's words finds it exactly once, with the expected number of passages.
     async fn answers(&self, document: &Document, view: &Value) -> Finding {
         let expected = match (document.passages, &document.sha256) {
             (Passages::AsInBaseline, Some(sha256)) => self.baseline.get(sha256).copied().unwrap_or_default(),
@@ -149,7 +149,7 @@ impl Check {
                 0 => return Ok(Some((Violation::Lost, format!("not found by {word}")))),
                 _ => return Ok(Some((Violation::Duplicated, format!("{word} finds {found:?}")))),
             }
-            // Where it ranks is another matter; but it must be there, and once, whichever leg found it.
+            // The rank does not matter, but either leg must find the document exactly once.
             let query = format!("clave de control {word}");
             let found = self.search(&document.project, &query, "hybrid").await?;
             match found.iter().filter(|id| *id == document.id.as_str()).count() {
@@ -161,7 +161,7 @@ impl Check {
         Ok(None)
     }
 
-    /// It must not be found.
+    /// Checks that the document is not found.
     async fn silent(&self, document: &Document) -> Finding {
         for word in &document.words {
             let found = self.search(&document.project, word, "keyword").await?;
@@ -198,7 +198,7 @@ impl Check {
         })
     }
 
-    /// The file must be what was uploaded.
+    /// Checks that the file is the one that was uploaded.
     async fn file(&self, document: &Document) -> Result<Option<String>> {
         let Some(sha256) = &document.sha256 else { return Ok(None) };
         let url = format!("{}/document/{}/file", self.client.url, document.id);
@@ -229,7 +229,7 @@ impl Check {
         Ok(rows.iter().filter_map(|row| row["document_id"].as_str().map(str::to_owned)).collect())
     }
 
-    /// Each bad document has a dead letter, and no other has.
+    /// Checks that each bad document has a dead letter, and no other document has one.
     fn dead_letters(&self, report: &mut Report, sent: &[(&Submission, Outcome)]) {
         let documents = || sent.iter().flat_map(|(submission, _)| &submission.documents);
         let bad = |document: &&Document| document.end == End::Fails;
