@@ -4,7 +4,7 @@
     nats_producer.py --project torre-norte --document mail-4711 --text "El hormigonado se posterga." --title "Correo"
     nats_producer.py --project torre-norte --file report.pdf --title "Soil report" --number RP-21 --revision B
 
-Text is sent in the message. A file, or a text too long for a message, is sent before in parts, and the message names it.
+Text is sent in the message. A file, or a text too long for a message, is first sent in parts; the message names it.
 NATS_USER and NATS_PASSWORD are needed where NATS has accounts. Exits 0 when the document is indexed (or superseded by a
 newer revision), 1 when it failed or was refused, 2 when no final event came in time.
 """

@@ -35,7 +35,7 @@ class Client:
             raise contract.Broken(f"no reply: {error}") from None
 
     def call(self, check, method, path, body=None, headers=None):
-        """Sends a request, checks the reply and prints it. After a correct 429, or a 503 with Retry-After, it retries once,
+        """Sends a request, checks the reply and prints it. Retries once after a correct 429 or a 503 with Retry-After,
         unless the wait is longer than --patience."""
         if isinstance(body, dict):
             body, headers = json.dumps(body).encode(), {"Content-Type": "application/json"} | (headers or {})

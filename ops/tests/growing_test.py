@@ -1,4 +1,4 @@
-"""NATS grows from one server to three by docs/operations.md: through a backup, beside the running database."""
+"""Tests how NATS grows from one server to three as in docs/operations.md: with a backup, while the database is running."""
 import asyncio
 import hashlib
 import json
@@ -23,7 +23,7 @@ JOBS = {f"d{number}": f"El plano {number} es de la cubierta.".encode() for numbe
 class Growing(unittest.TestCase):
     def setUp(self):
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        # The single server, and the database that stays. No worker runs, so the jobs wait.
+        # The single server, and the database, which stays. No worker runs, so the jobs wait.
         servers = self.enterContext(Stack(acorag=False))
         self.single, database = servers["NATS_URL"], servers["DATABASE_URL"]
         url = urlsplit(database)
@@ -49,7 +49,7 @@ class Growing(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done
 
-    def test_files_and_jobs_come_along(self):
+    def test_files_and_jobs_are_moved(self):
         self.run_program("acorag-backup", "run")
         asyncio.run(self.publish())
         self.run_program("acorag-backup", "run", "--files")

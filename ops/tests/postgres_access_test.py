@@ -58,7 +58,7 @@ class Access(unittest.TestCase):
         return (self.psql(url, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"),
                 self.psql(f"{url}&replication=true", "IDENTIFY_SYSTEM"))
 
-    def test_with_tls_nobody_gets_in_without(self):
+    def test_with_tls_plain_connections_are_refused(self):
         for name, rules in {
             "compose": (RULES / "pg_hba.tls.conf").read_text().splitlines(),
             "CloudNativePG": [*yaml.safe_load(CLUSTER.read_text())["spec"]["postgresql"]["pg_hba"], OPERATORS_LAST],
@@ -72,7 +72,7 @@ class Access(unittest.TestCase):
                 self.assertEqual((query.stdout.strip(), query.stderr), ("t", ""))
                 self.assertEqual((replication.returncode, replication.stderr), (0, ""))
 
-    def test_without_tls_passwords_are_asked_for(self):
+    def test_without_tls_passwords_are_required(self):
         self.use((RULES / "pg_hba.conf").read_text().splitlines())
         query, replication = self.connect("sslmode=disable")
         self.assertEqual((query.stdout.strip(), query.stderr), ("f", ""))

@@ -66,7 +66,7 @@ class Receiver(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, f"{what}; archived: {self.archived()}")
             time.sleep(0.1)
 
-    def test_the_whole_log_is_archived_whoever_is_killed(self):
+    def test_the_whole_log_is_archived_whichever_process_is_killed(self):
         receiver = self.start()
         # The first segment that ends after the slot was created.
         self.wait_for("the receiver streams", lambda: list(self.wal.glob("*.partial")))
