@@ -9,10 +9,10 @@ mod scan;
 pub use query::{in_query, whole_query};
 pub use scan::{Code, find};
 
-/// The most characters of a code, without separators. A longer run of characters is not a document number.
+/// Maximum number of characters of a code, without separators. A longer run of characters is not a document number.
 pub const MAX_CODE_CHARS: usize = 64;
 
-/// The most segments of a code. A longer chain of segments is a path or a list.
+/// Maximum number of segments of a code. A longer chain of segments is a path or a list.
 pub const MAX_SEGMENTS: usize = 12;
 
 /// Returns the form in which numbers are stored and compared: upper-case letters and digits without separators.

@@ -12,10 +12,10 @@ use crate::stem::Stems;
 use crate::words::words;
 use crate::{Language, detect, stop_words};
 
-/// The most characters of a term; a longer term is truncated.
+/// Maximum number of characters of a term; a longer term is truncated.
 pub const MAX_TERM_CHARS: usize = 64;
 
-/// The most words of a query; the words after them are ignored.
+/// Maximum number of words of a query; the words after them are ignored.
 pub const MAX_QUERY_TERMS: usize = 64;
 
 /// A term of a chunk.

@@ -26,10 +26,10 @@ pub struct Options {
     /// Number of full backups to keep; older ones are removed with the files that only they need.
     #[arg(long, env = "BACKUP_KEEP", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     keep: u16,
-    /// The longest wait until PostgreSQL has archived its log, in seconds.
+    /// Maximum wait until PostgreSQL has archived its log, in seconds.
     #[arg(long, env = "BACKUP_ARCHIVE_TIMEOUT", default_value_t = 300)]
     archive_timeout: u64,
-    /// The longest wait for another run that reads the queue and the files, in seconds.
+    /// Maximum wait for another run that reads the queue and the files, in seconds.
     #[arg(long, env = "BACKUP_LOCK_TIMEOUT", default_value_t = 1800)]
     lock_timeout: u64,
     #[command(flatten)]

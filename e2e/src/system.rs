@@ -90,7 +90,7 @@ pub struct Service {
 
 const PROGRAMS: [&str; 4] = ["acorag-migrate", "acorag-ingest-worker", "acorag-query-worker", "acorag-api"];
 
-/// The longest time until a service is ready; a debug build loads the model slowly.
+/// Maximum time until a service is ready; a debug build loads the model slowly.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl System {

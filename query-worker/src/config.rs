@@ -22,13 +22,13 @@ pub struct Config {
     pub lifecycle: lifecycle::Config,
     #[command(flatten)]
     pub telemetry: telemetry::Config,
-    /// The most searches at the same time. Embedding is the bottleneck; a few more slots than its threads keep it busy.
+    /// Maximum number of searches at the same time. A few more slots than embedding threads keep these threads busy.
     #[arg(long, env = "SEARCH_SLOTS", default_value_t = 6)]
     pub search_slots: usize,
-    /// The most chats at the same time.
+    /// Maximum number of chats at the same time.
     #[arg(long, env = "CHAT_SLOTS", default_value_t = 4)]
     pub chat_slots: usize,
-    /// The most look-ups at the same time.
+    /// Maximum number of look-ups at the same time.
     #[arg(long, env = "LOOKUP_SLOTS", default_value_t = 4)]
     pub lookup_slots: usize,
 }

@@ -38,12 +38,12 @@ pub const SETTINGS: [(&str, &str); 5] = [
     ("jit", "off"),
 ];
 
-/// The most passages of each leg: enough even if some documents have several passages among them.
+/// Maximum number of passages of each leg: enough even if some documents have several passages among them.
 const CANDIDATES: i64 = 200;
 
 /// The share of the remaining time that a leg may take; the rest is for an answer from the other leg alone.
 const SHARE_OF_A_LEG: f64 = 0.7;
-/// The longest time of a leg, also if the caller sets no deadline.
+/// Maximum time of a leg, also if the caller sets no deadline.
 const LONGEST_LEG: Duration = Duration::from_secs(30);
 
 /// A passage that a leg found.

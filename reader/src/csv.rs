@@ -12,7 +12,7 @@ use super::{
 
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const ROWS_TO_DECIDE: usize = 50;
-/// The most lines of a cell. A cell with more lines comes from a quotation mark that is never closed.
+/// Maximum number of lines of a cell. A cell with more lines comes from a quotation mark that is never closed.
 const MOST_LINES_IN_A_CELL: usize = 500;
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {

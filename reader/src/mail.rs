@@ -9,7 +9,7 @@ use super::{
     text,
 };
 
-/// The most characters of a header line; a longer list of recipients is of no use.
+/// Maximum number of characters of a header line; a longer list of recipients is of no use.
 const LONGEST_LINE: usize = 2_000;
 const LONGEST_FILENAME: usize = 200;
 

@@ -7,10 +7,10 @@ use schemas::text::one_line;
 /// The cells of a row that are not empty, from left to right, with their column.
 pub type Cells = Vec<(usize, String)>;
 
-/// The most characters of a column name. A longer one is a sentence, and would be repeated in every row.
+/// Maximum number of characters of a column name. A longer one is a sentence, and would be repeated in every row.
 const LONGEST_NAME: usize = 100;
 
-/// The most rows of a header. Further rows are data, even if they are marked as header.
+/// Maximum number of rows of a header. Further rows are data, even if they are marked as header.
 const DEEPEST_HEADER: usize = 4;
 
 /// The names of columns.

@@ -5,7 +5,7 @@ use super::{BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Bloc
 /// A line with at least this many characters was probably wrapped at the margin, not ended by the author.
 const WRAPPED_CHARS: usize = 45;
 
-/// The most characters of a heading.
+/// Maximum number of characters of a heading.
 const HEADING_CHARS: usize = 90;
 
 pub fn structure(text: &str, limits: &Limits) -> Result<Extracted, Error> {

@@ -12,11 +12,11 @@ use crate::{
 };
 
 pub const DEFAULT_CONTEXT_DOCS: u8 = 5;
-/// The most characters of the id of a conversation or a user.
+/// Maximum number of characters of the id of a conversation or a user.
 pub const MAX_NAME_CHARS: usize = 128;
-/// The most turns that are read from a history in a request; the last ones are kept.
+/// Maximum number of turns that are read from a history in a request; the last ones are kept.
 pub const MAX_HISTORY_TURNS: usize = 20;
-/// The most characters that are read from one turn of such a history; the rest is cut off.
+/// Maximum number of characters that are read from one turn of such a history; the rest is cut off.
 pub const MAX_TURN_CHARS: usize = 4_000;
 
 /// `POST /chat`.
@@ -36,7 +36,7 @@ pub struct ChatRequest {
     /// Searches only this project; null or absent: all projects that the caller may read.
     #[serde(default, deserialize_with = "lenient::optional")]
     pub project_id: Option<ProjectId>,
-    /// The most documents that the answer may use: 1 to 50, 5 when absent.
+    /// Maximum number of documents that the answer may use: 1 to 50, 5 when absent.
     #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 50))]
     pub max_context_docs: Option<i64>,

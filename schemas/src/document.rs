@@ -133,7 +133,7 @@ pub struct ListFilter {
     /// Only documents that this import or mail contained.
     #[serde(deserialize_with = "lenient::optional")]
     pub parent_id: Option<DocumentId>,
-    /// The most documents of a page: 1 to 200, 50 when absent.
+    /// Maximum number of documents of a page: 1 to 200, 50 when absent.
     #[serde(deserialize_with = "lenient::integer")]
     #[schemars(with = "Option<u16>", range(min = 1, max = 200))]
     pub limit: Option<i64>,

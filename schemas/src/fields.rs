@@ -57,7 +57,7 @@ pub const ACONEX_NAMES: OldNames = &[
     ("Discipline", "discipline"),
 ];
 
-/// The most characters of one field.
+/// Maximum number of characters of one field.
 pub const MAX_FIELD_CHARS: usize = 1_000;
 
 /// Serializes only the fields that are not empty, because clients and producers need not send the others.

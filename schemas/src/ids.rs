@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{Problem, lenient, messages::fields, text};
 
-/// The most characters of an identifier.
+/// Maximum number of characters of an identifier.
 pub const MAX_ID_CHARS: usize = 128;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -33,7 +33,7 @@ impl Form for Metadata {
     const OLD_NAMES_OF_PARTS: OldNames = fields::OLD_NAMES;
 }
 
-/// The most bytes of `extra`, as JSON.
+/// Maximum number of bytes of `extra`, as JSON.
 pub const MAX_EXTRA_BYTES: usize = 32 * 1024;
 
 impl From<Fields> for Metadata {

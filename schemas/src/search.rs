@@ -23,7 +23,7 @@ pub struct SearchRequest {
     /// Searches only this project; null or absent: all projects that the caller may read.
     #[serde(default, deserialize_with = "lenient::optional")]
     pub project_id: Option<ProjectId>,
-    /// The most documents to return: 1 to 50, 10 when absent.
+    /// Maximum number of documents to return: 1 to 50, 10 when absent.
     #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 50))]
     pub top_k: Option<i64>,

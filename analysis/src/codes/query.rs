@@ -6,13 +6,13 @@ use super::scan::{Code, find, is_measure, is_tag};
 use super::{MAX_CODE_CHARS, MAX_SEGMENTS, has_digit, is_digits};
 use crate::{Language, stop_words};
 
-/// The most codes that are taken from one query.
+/// Maximum number of codes that are taken from one query.
 const MAX_CODES: usize = 8;
 
 /// Only this many bytes of a query are read.
 const MAX_QUERY_BYTES: usize = 8_192;
 
-/// The fewest characters of a code. A shorter text would match too many document numbers.
+/// Minimum number of characters of a code. A shorter text would match too many document numbers.
 const MIN_CHARS: usize = 3;
 
 /// Returns the document numbers, or parts of numbers, that a query names, with any separators: "rfi 42", "200076 ccc02

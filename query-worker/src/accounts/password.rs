@@ -11,7 +11,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::error::Result;
 
-/// The most hashes that are computed at the same time. Each needs 19 MiB and one core, so more of them would slow down
+/// Maximum number of hashes that are computed at the same time. Each needs 19 MiB and one core, so more would slow down
 /// searches. Further logins are refused as overload instead of waiting: a waiting login would occupy a slot that
 /// verifies keys, and the api sends it again.
 const AT_ONCE: usize = 2;

@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 use super::store;
 use crate::scope;
 
-/// The most searches that wait to be written; further searches are not logged.
+/// Maximum number of searches that wait to be written; further searches are not logged.
 const WAITING: usize = 1_000;
-/// The most searches in one statement.
+/// Maximum number of searches in one statement.
 const BATCH: usize = 200;
 /// How long a search waits for other searches to be written in the same statement.
 const PAUSE: Duration = Duration::from_millis(500);

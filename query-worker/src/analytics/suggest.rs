@@ -3,7 +3,7 @@
 use analysis::codes;
 use sqlx::{Postgres, Transaction};
 
-/// The fewest characters of a part of a document number that is looked up.
+/// Minimum number of characters of a part of a document number that is looked up.
 const MIN_NUMBER_CHARS: usize = 3;
 /// Only searches of this many days count for popular searches.
 const DAYS: i32 = 90;

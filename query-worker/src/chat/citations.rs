@@ -1,6 +1,6 @@
 //! Filters the citations of a streamed answer: `[n]` of an existing source is kept, any other is removed.
 
-/// The most characters of a citation; a longer bracket is ordinary text.
+/// Maximum number of characters of a citation; a longer bracket is ordinary text.
 const MAX_BRACKET_CHARS: usize = 40;
 
 /// Filters text that arrives in pieces of any size.

@@ -11,13 +11,13 @@ use super::{
 };
 use crate::{error::Result, scope, search::keyword};
 
-/// The most sentences whose meaning is compared with the question; each needs an embedding.
+/// Maximum number of sentences whose meaning is compared with the question; each needs an embedding.
 const COMPARED: usize = 32;
 /// All sentences of this many best passages are compared, because an answer may use other words than the question.
 const WHOLE_PASSAGES: usize = 3;
-/// The most characters of a sentence that are compared; a longer one may be a table without line ends.
+/// Maximum number of characters of a sentence that are compared; a longer one may be a table without line ends.
 const MAX_SENTENCE_CHARS: usize = 600;
-/// The fewest words of a sentence. Shorter ones are headings, greetings or names, and do not answer a question.
+/// Minimum number of words of a sentence. Shorter ones are headings, greetings or names, and do not answer a question.
 const FEWEST_WORDS: usize = 3;
 
 /// What is added to a sentence's similarity to the question: for its passage's similarity, for the words it shares with

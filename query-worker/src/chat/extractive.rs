@@ -13,11 +13,11 @@ use super::{
 /// The value of `answered_by` for answers without a language model.
 pub const EXTRACTIVE: &str = "extractive";
 
-/// The most sentences of an answer.
+/// Maximum number of sentences of an answer.
 const MOST: usize = 3;
-/// The most by which the score of a sentence may be below the best one's.
+/// Maximum difference between the best score and the score of a sentence in the answer.
 const MARGIN: f32 = 0.04;
-/// The most characters of a sentence in an answer; the rest is cut off.
+/// Maximum number of characters of a sentence in an answer; the rest is cut off.
 const MAX_SENTENCE_CHARS: usize = 500;
 /// Two sentences that share this part of their words say the same.
 const SAME: f32 = 0.7;

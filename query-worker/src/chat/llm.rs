@@ -25,13 +25,13 @@ pub struct Config {
     /// The API key of that server, if it needs one.
     #[arg(long, env = "LLM_API_KEY", default_value = "", hide_env_values = true)]
     pub llm_api_key: String,
-    /// The longest wait for the first text of an answer, including retries, and for each further text, in seconds.
+    /// Maximum wait for the first text of an answer, including retries, and for each further text, in seconds.
     #[arg(long, env = "LLM_TIMEOUT", default_value_t = 30)]
     pub llm_timeout: u64,
-    /// The most tokens of a question with its conversation and passages.
+    /// Maximum number of tokens of a question with its conversation and passages.
     #[arg(long, env = "LLM_CONTEXT_TOKENS", default_value_t = 4000)]
     pub llm_context_tokens: usize,
-    /// The most tokens of an answer.
+    /// Maximum number of tokens of an answer.
     #[arg(long, env = "LLM_ANSWER_TOKENS", default_value_t = 800)]
     pub llm_answer_tokens: u32,
 }
@@ -59,7 +59,7 @@ pub enum Error {
 /// The pauses before a request is sent again when the server is busy or unreachable.
 const PAUSES: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
-/// The most characters of a server's refusal that are logged.
+/// Maximum number of characters of a server's refusal that are logged.
 const REFUSAL_CHARS: usize = 500;
 
 pub struct Llm {

@@ -8,14 +8,14 @@ use super::Asked;
 pub use crate::search::Passage;
 use crate::{error::Result, search};
 
-/// The most passages of one document: the answer is often in the second-best one.
+/// Maximum number of passages of one document: the answer is often in the second-best one.
 const PER_DOCUMENT: usize = 3;
-/// The most passages when only one document is searched.
+/// Maximum number of passages when only one document is searched.
 const OF_ONE_DOCUMENT: usize = 12;
 
 /// The number of retrieved passages that determine the background: the similarity of passages on related topics.
 const BACKGROUND: usize = 30;
-/// The fewest passages from which the background is computed.
+/// Minimum number of passages from which the background is computed.
 const LEAST_BACKGROUND: usize = 8;
 
 pub struct Retrieved {

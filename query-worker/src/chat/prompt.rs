@@ -14,7 +14,7 @@ use super::{Asked, model_text::NO_ANSWER, passages::Passage};
 
 /// The share of the token budget for earlier turns, in percent; the rest is for passages.
 const PAST_PERCENT: usize = 20;
-/// The fewest tokens of a passage that is cut to fit; with less space the passage is left out.
+/// Minimum number of tokens of a passage that is cut to fit; with less space the passage is left out.
 const LEAST_TOKENS: usize = 40;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

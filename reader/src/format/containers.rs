@@ -10,7 +10,7 @@ use super::{
     Format,
 };
 
-/// The most bytes of the list of content types; real lists have a few kilobytes.
+/// Maximum number of bytes of the list of content types; real lists have a few kilobytes.
 const CONTENT_TYPES_BYTES: u64 = 1024 * 1024;
 
 /// Distinguishes DOCX, PPTX and XLSX by the content type of their main part.

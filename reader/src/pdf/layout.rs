@@ -20,7 +20,7 @@ use group::{Group, groups};
 /// The size of a heading divided by the size of the body text is at least this.
 const HEADING_SCALE: f32 = 1.14;
 
-/// The most characters of a heading. A longer text is an emphasized paragraph.
+/// Maximum number of characters of a heading. A longer text is an emphasized paragraph.
 const HEADING_CHARS: usize = 160;
 
 pub(super) fn write(pages: Vec<Page>, blocks: &mut Blocks) -> Result<(), Error> {

@@ -39,7 +39,7 @@ impl Line {
 /// Two words are different cells if the gap between them is more than this many times the font size.
 const CELL_GAP: f32 = 1.8;
 
-/// The most font sizes that are counted in one line.
+/// Maximum number of font sizes that are counted in one line.
 const MOST_SIZES: usize = 16;
 
 /// Returns the lines of a page in the order of its content, in which the program of the author wrote them.

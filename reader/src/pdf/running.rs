@@ -11,7 +11,7 @@ use super::{Line, Page};
 /// Headers and footers are in this share of the page's height, at the top and at the bottom.
 const MARGIN: f32 = 0.12;
 
-/// The fewest pages of a document for which repeated lines are removed.
+/// Minimum number of pages of a document for which repeated lines are removed.
 const MIN_PAGES: usize = 3;
 
 /// Removes lines that are in the margins of most pages, even if their page number differs ("Página 3 de 20"). The first

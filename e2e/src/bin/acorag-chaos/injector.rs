@@ -15,7 +15,7 @@ use crate::plan::{Fault, Target};
 /// The time after which a service that has ended is started again.
 const RESTART: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(50);
-/// The longest time until everything is ready after the last fault.
+/// Maximum time until everything is ready after the last fault.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
 pub struct Injector {

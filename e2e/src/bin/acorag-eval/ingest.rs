@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::beir::Document;
 use crate::rest::{Client, Import};
 
-/// The most bytes of an import, well below the default limit of the api.
+/// Maximum number of bytes of an import, well below the default limit of the api.
 const MOST_BYTES: usize = 8 << 20;
 
 /// Returns the documents indexed per second, from the first byte sent until the last document is searchable.

@@ -9,7 +9,7 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The most results that a search returns.
+/// Maximum number of results that a search returns.
 const TOP_K: usize = 50;
 const MOST_CHARACTERS: usize = 2000;
 /// A server that refuses for longer than this is considered down.
