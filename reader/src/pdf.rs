@@ -37,7 +37,7 @@ pub(super) fn read(bytes: &[u8], library: &Path, limits: &Limits) -> Result<Extr
     let count = u32::try_from(document.pages().len()).unwrap_or_default();
     Error::if_over("pages", count, limits.pages)?;
     let mut pages = pages(&document, limits)?;
-    if !says_something(&pages) {
+    if !has_text(&pages) {
         return Err(if has_images(&document) { Error::ScanWithoutText } else { Error::NoText });
     }
     running::drop_repeated(&mut pages);
@@ -99,7 +99,7 @@ fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
 }
 
 /// Whether the pages have more text than a stamp of the scanner on every page ("Scanned by …").
-fn says_something(pages: &[Page]) -> bool {
+fn has_text(pages: &[Page]) -> bool {
     let letters: usize = pages.iter().flat_map(|page| &page.lines).map(Line::letters).sum();
     letters > pages.len() * 2
 }

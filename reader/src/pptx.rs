@@ -73,7 +73,7 @@ fn write(shapes: &[Shape], page: u32, blocks: &mut Blocks) -> Result<(), Error> 
     }
     for shape in shapes {
         let kind = match shape.place {
-            Place::Title | Place::Furniture => continue,
+            Place::Title | Place::Footer => continue,
             Place::Body => BlockKind::ListItem,
             Place::Other => BlockKind::Paragraph,
         };

@@ -51,7 +51,7 @@ pub enum Stage {
     Storing,
     /// The records of an import are being processed.
     Records,
-    /// A required service is unavailable; the document is tried again.
+    /// A required service is unavailable; the job is retried until it is available again.
     Waiting,
 }
 

@@ -58,7 +58,7 @@ fn or_body(place: &str) -> &str {
 fn renamed<T: Form>(mut fields: Map<String, Value>) -> Map<String, Value> {
     for (old, new) in T::OLD_NAMES.iter().chain(T::OLD_NAMES_OF_PARTS) {
         if let Some(value) = fields.remove(*old)
-            && fields.get(*new).is_none_or(says_nothing)
+            && fields.get(*new).is_none_or(is_blank)
         {
             fields.insert((*new).to_owned(), value);
         }
@@ -66,7 +66,7 @@ fn renamed<T: Form>(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields
 }
 
-fn says_nothing(value: &Value) -> bool {
+fn is_blank(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 

@@ -41,7 +41,7 @@ impl Rule {
 }
 
 /// The largest count. With more, the interval would be finer than the microseconds of Redis' clock.
-const MOST: u32 = 1_000_000;
+const MAX_COUNT: u32 = 1_000_000;
 
 const UNITS: [u32; 4] = [1, 60, 3_600, 86_400];
 
@@ -55,7 +55,7 @@ impl FromStr for Limit {
     fn from_str(text: &str) -> Result<Self, String> {
         let bad = || {
             format!(
-                "{text:?} is not a limit such as 100/minute, 5/second, 10/hour, 50/day or off (from 1 to {MOST})"
+                "{text:?} is not a limit such as 100/minute, 5/second, 10/hour, 50/day or off (from 1 to {MAX_COUNT})"
             )
         };
         let text = text.trim();
@@ -71,7 +71,7 @@ impl FromStr for Limit {
             "d" | "day" => 86_400,
             _ => return Err(bad()),
         };
-        if (1..=MOST).contains(&count) { Ok(Self::On(Rule { count, seconds })) } else { Err(bad()) }
+        if (1..=MAX_COUNT).contains(&count) { Ok(Self::On(Rule { count, seconds })) } else { Err(bad()) }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::Result;
 /// Maximum number of hashes that are computed at the same time. Each needs 19 MiB and one core, so more would slow down
 /// searches. Further logins are refused as overload instead of waiting: a waiting login would occupy a slot that
 /// verifies keys, and the api sends it again.
-const AT_ONCE: usize = 2;
+const MAX_HASHES: usize = 2;
 
 /// The hash to compare with if the account does not exist, so that the response takes as long as for an existing one.
 static DUMMY_HASH: LazyLock<String> = LazyLock::new(|| hash("no account").unwrap_or_default());
@@ -24,7 +24,7 @@ pub struct Passwords(Arc<Semaphore>);
 
 impl Passwords {
     pub fn new() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self(Arc::new(Semaphore::new(MAX_HASHES)))
     }
 
     pub async fn hash(&self, password: String) -> Result<String> {
@@ -74,7 +74,7 @@ mod tests {
     #[tokio::test]
     async fn a_login_above_the_limit_is_refused_at_once() {
         let passwords = Passwords::new();
-        let permits = passwords.0.clone().try_acquire_many_owned(AT_ONCE as u32).unwrap();
+        let permits = passwords.0.clone().try_acquire_many_owned(MAX_HASHES as u32).unwrap();
         let new = passwords.hash("x".into()).await.map(drop);
         let unknown = passwords.verify("x".into(), None).await.map(drop);
         for refused in [new, unknown] {

@@ -105,7 +105,7 @@ pub async fn gather(asked: &Asked<'_>, question: &str, retrieved: &Retrieved) ->
     // user typed.
     let typed = asked.query.message.as_str();
     let confidence = match sentences.first() {
-        Some(best) if typed == question || speaks_of(&passages[best.passage], typed, &words) => {
+        Some(best) if typed == question || has_typed_words(&passages[best.passage], typed, &words) => {
             confidence(best, retrieved)
         }
         _ => 0.0,
@@ -135,7 +135,7 @@ async fn words(asked: &Asked<'_>, question: &str) -> sqlx::Result<Vec<Word>> {
 }
 
 /// Whether a passage contains enough of the typed words; true if all typed words are stop words.
-fn speaks_of(passage: &Passage, typed: &str, words: &[Word]) -> bool {
+fn has_typed_words(passage: &Passage, typed: &str, words: &[Word]) -> bool {
     if terms::index_terms(typed, detect(typed)).is_empty() {
         return true;
     }
@@ -155,7 +155,7 @@ fn split(at: usize, passage: &Passage, words: &[Word]) -> Vec<Sentence> {
     let passage_words = share(words, &whole(passage), passage);
     sentences::split(&passage.text)
         .into_iter()
-        .filter(|text| says_something(text) && !is_title(text, passage))
+        .filter(|text| has_enough_words(text) && !is_title(text, passage))
         .map(|text| Sentence {
             passage: at,
             text: text.to_owned(),
@@ -167,7 +167,7 @@ fn split(at: usize, passage: &Passage, words: &[Word]) -> Vec<Sentence> {
         .collect()
 }
 
-fn says_something(text: &str) -> bool {
+fn has_enough_words(text: &str) -> bool {
     text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count() >= FEWEST_WORDS
 }
 

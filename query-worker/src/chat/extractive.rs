@@ -14,7 +14,7 @@ use super::{
 pub const EXTRACTIVE: &str = "extractive";
 
 /// Maximum number of sentences of an answer.
-const MOST: usize = 3;
+const MAX_SENTENCES: usize = 3;
 /// Maximum difference between the best score and the score of a sentence in the answer.
 const MARGIN: f32 = 0.04;
 /// Maximum number of characters of a sentence in an answer; the rest is cut off.
@@ -47,7 +47,7 @@ fn choose(evidence: &Evidence) -> Vec<&Sentence> {
     let Some(best) = evidence.sentences.first() else { return Vec::new() };
     let mut chosen: Vec<&Sentence> = vec![best];
     for sentence in evidence.sentences.iter().skip(1) {
-        if chosen.len() == MOST || sentence.score < best.score - MARGIN {
+        if chosen.len() == MAX_SENTENCES || sentence.score < best.score - MARGIN {
             break;
         }
         // In another passage the sentence must contain the same words; in the same passage the context is enough.

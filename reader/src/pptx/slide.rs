@@ -22,7 +22,7 @@ pub enum Place {
     Title,
     Body,
     /// Date, footer or slide number: the same on every slide.
-    Furniture,
+    Footer,
     Other,
 }
 
@@ -227,7 +227,7 @@ impl OpenTable {
 fn place(kind: Option<&str>) -> Place {
     match kind {
         Some("title" | "ctrTitle") => Place::Title,
-        Some("dt" | "ftr" | "hdr" | "sldNum" | "sldImg") => Place::Furniture,
+        Some("dt" | "ftr" | "hdr" | "sldNum" | "sldImg") => Place::Footer,
         Some("body" | "obj") | None => Place::Body,
         Some(_) => Place::Other,
     }

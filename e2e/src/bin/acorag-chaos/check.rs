@@ -27,7 +27,7 @@ pub struct Check {
 }
 
 /// The number of documents that are checked at the same time.
-const AT_ONCE: usize = 4;
+const CONCURRENT: usize = 4;
 
 type Finding = Result<Option<(Violation, String)>>;
 
@@ -49,7 +49,7 @@ impl Check {
                 .map(|document| async move {
                     Ok::<_, anyhow::Error>((document, self.document(document, *outcome).await?))
                 })
-                .buffered(AT_ONCE)
+                .buffered(CONCURRENT)
                 .try_collect()
                 .await?;
             for (document, finding) in documents {
@@ -96,7 +96,7 @@ impl Check {
         let view = self.view(&document.project, &document.id).await?;
         let Some(view) = view else {
             return match (document.end, outcome) {
-                (End::Deleted, _) | (_, Outcome::Unsure) => self.silent(document).await,
+                (End::Deleted, _) | (_, Outcome::Unsure) => self.not_found(document).await,
                 _ => violation(Violation::Lost, "unknown".to_owned()),
             };
         };
@@ -116,8 +116,8 @@ impl Check {
             }
             _ => return violation(Violation::Wrong, format!("{state} instead of {expected}")),
         }
-        if !self.stored.told(document) {
-            return violation(Violation::Wrong, format!("nobody was told that it is {expected}"));
+        if !self.stored.has_event(document) {
+            return violation(Violation::Wrong, format!("there is no event that it is {expected}"));
         }
         if let Some(wrong) = self.file(document).await? {
             return violation(Violation::Wrong, wrong);
@@ -127,7 +127,7 @@ impl Check {
             End::Fails if view["reason"].as_str().is_none_or(str::is_empty) => {
                 violation(Violation::Wrong, "failed without a reason".to_owned())
             }
-            _ => self.silent(document).await,
+            _ => self.not_found(document).await,
         }
     }
 
@@ -162,7 +162,7 @@ impl Check {
     }
 
     /// Checks that the document is not found.
-    async fn silent(&self, document: &Document) -> Finding {
+    async fn not_found(&self, document: &Document) -> Finding {
         for word in &document.words {
             let found = self.search(&document.project, word, "keyword").await?;
             if !found.is_empty() {
@@ -185,8 +185,8 @@ impl Check {
                 Some((Violation::Stuck, format!("{name} is still {state}: {}", view["records"])))
             }
             "indexed" if Some((counted("total"), counted("failed"))) == expected => {
-                let told = self.stored.told_of(&submission.project, &submission.id, EventKind::Indexed);
-                (!told).then(|| (Violation::Wrong, format!("{name}: nobody was told that it is indexed")))
+                let known = self.stored.has_event_of(&submission.project, &submission.id, EventKind::Indexed);
+                (!known).then(|| (Violation::Wrong, format!("{name}: there is no event that it is indexed")))
             }
             _ => {
                 let (reason, records) = (&view["reason"], &view["records"]);

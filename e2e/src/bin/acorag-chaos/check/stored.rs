@@ -86,17 +86,17 @@ impl Stored {
     }
 
     /// Whether an event reported the document's final state.
-    pub fn told(&self, document: &Document) -> bool {
+    pub fn has_event(&self, document: &Document) -> bool {
         let kind = match document.end {
             End::Indexed => EventKind::Indexed,
             End::Superseded => EventKind::Superseded,
             End::Fails => EventKind::Failed,
             End::Deleted => EventKind::Deleted,
         };
-        self.told_of(&document.project, &document.id, kind)
+        self.has_event_of(&document.project, &document.id, kind)
     }
 
-    pub fn told_of(&self, project: &ProjectId, id: &DocumentId, kind: EventKind) -> bool {
+    pub fn has_event_of(&self, project: &ProjectId, id: &DocumentId, kind: EventKind) -> bool {
         self.events.contains(&subjects::event(project, id, kind))
     }
 }
