@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Fetches what acorag runs on, into the folder STACK_DIR (default: .stack in the clone). Nothing has to be compiled for it, so
-it works while the programs are being built.
+"""Fetches everything that acorag needs into the folder STACK_DIR (default: .stack in the clone). It needs none of the
+programs, so it can run while these are being built.
 
 usage: fetch.py                       the servers, the libraries and the embedding model
        fetch.py --python REQUIREMENTS an environment with these Python packages; prints the path of its interpreter
 
-Each step leaves a stamp with the hash of what it was made from. When everything is there, this takes a moment.
+Each step writes a stamp with the hash of its inputs, and is skipped if the stamp is already correct.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ def fetch(stack):
 
 
 class Step:
-    """Runs once for each set of inputs. The stamp appears when the step is complete, and never before."""
+    """Runs once for each set of inputs. The stamp is written only when the step is complete."""
 
     def __init__(self, stamp, inputs, results, make):
         digest = hashlib.sha256()
@@ -111,7 +111,7 @@ def download(stack):
 
 
 def blocks(text):
-    """What each package of packages.txt is for, and its requirement with the hashes."""
+    """Returns the purpose of each package in packages.txt, and its requirement with hashes."""
     found = (block.strip().partition("\n") for block in text.split("\n\n"))
     return [(comment.removeprefix("# "), requirement) for comment, _, requirement in found if "==" in requirement]
 
@@ -125,7 +125,7 @@ def platforms():
 
 
 def reachable_postgres(stack):
-    """PostgreSQL does not run as root: it is copied to where the user nobody can reach it."""
+    """PostgreSQL does not run as root, so it is copied to a folder that the user `nobody` can reach."""
     folder = shelter(stack) if os.geteuid() == 0 and not others_may_enter(stack) else stack
 
     def copy():
@@ -149,7 +149,7 @@ def reachable_postgres(stack):
 
 
 def shelter(folder):
-    """The same folder as `postgres::shelter` in src/postgres.rs."""
+    """Returns the same folder as `shelter::shelter` in src/shelter.rs."""
     return Path("/var/tmp") / f"acorag-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
 
 
@@ -171,7 +171,7 @@ def model(stack):
 
 
 def environment(stack, requirements):
-    """The interpreter of a virtual environment with what a requirements file lists."""
+    """Returns the interpreter of a virtual environment with the packages of a requirements file."""
     requirements = requirements.resolve()
     text = requirements.read_text()
     owner = requirements.parent.name

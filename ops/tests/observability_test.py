@@ -1,4 +1,4 @@
-"""Alerts and dashboards are valid, tested and explained, and use only metrics that a running stack shows."""
+"""Tests that alerts and dashboards are valid, tested and documented, and use only metrics that a running stack has."""
 import json
 import re
 import socket
@@ -56,7 +56,7 @@ def panels():
 
 @cache
 def expressions():
-    """The place of each expression, and the expression as Prometheus gets it."""
+    """Returns the place of each expression, and the expression as Prometheus gets it."""
     found = [(f"alert {rule['alert']}", rule["expr"]) for rule in rules()]
     found += [(f"panel {panel['title']}", target["expr"]) for panel in panels() for target in panel["targets"]]
     for path in DASHBOARDS:
@@ -65,7 +65,7 @@ def expressions():
 
 
 def selectors(node):
-    """Every selector of a parsed expression: the metric's name and its matchers."""
+    """Returns every selector of a parsed expression: the name of the metric and its matchers."""
     if isinstance(node, promql_parser.VectorSelector):
         yield node.name, node.matchers.matchers
     for name in ("expr", "lhs", "rhs", "vector_selector"):
@@ -76,7 +76,7 @@ def selectors(node):
 
 
 def named():
-    """The metrics that a panel shows or an alert uses, and where."""
+    """Returns the metrics that a panel shows or an alert uses, and where."""
     places = {}
     for place, expression in expressions():
         for name, _ in selectors(promql_parser.parse(expression)):
@@ -172,7 +172,7 @@ class Metrics(unittest.TestCase):
 
     @classmethod
     def start_second_api(cls):
-        """A second api with a certificate, whose queries always time out: it shows the metrics that the first does not."""
+        """Starts a second api with a certificate, whose queries always time out, for metrics that the first api does not have."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -188,7 +188,7 @@ class Metrics(unittest.TestCase):
 
     @classmethod
     def scrape(cls):
-        """All series of all programs, once the metrics of the pipeline exist; they are renewed every 15 seconds."""
+        """Returns all series of all programs, once the metrics of the pipeline exist; they are updated every 15 seconds."""
         urls = cls.environment["ACORAG_METRICS"].split() + [f"{cls.second}/metrics"]
 
         def read():
@@ -241,7 +241,7 @@ class Metrics(unittest.TestCase):
 
 
 def ask(url, body=None, kind="application/json", accept="*/*"):
-    """The status and the text of any reply, also of an error."""
+    """Returns status and text of any reply, also of an error."""
     request = urllib.request.Request(url, body, {"content-type": kind, "accept": accept})
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE

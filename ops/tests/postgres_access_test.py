@@ -1,4 +1,4 @@
-"""Who may connect to PostgreSQL, and how: tested with a real server that has the rules operators use."""
+"""Tests who may connect to PostgreSQL, and how, with a real server and the rules that operators use."""
 import subprocess
 import tempfile
 import unittest
@@ -47,13 +47,13 @@ class Access(unittest.TestCase):
         return done.stdout.strip()
 
     def use(self, rules):
-        """Loads these rules, after one for the superuser that loads them."""
+        """Loads these rules, after a rule for the superuser that loads them."""
         lines = ", ".join(f"$rule${line}$rule$" for line in ["host all acorag 127.0.0.1/32 password", *rules])
         self.sql(f"COPY (SELECT unnest(ARRAY[{lines}])) TO '{self.sql('SHOW hba_file')}'", "SELECT pg_reload_conf()")
         self.assertEqual(self.sql("SELECT error FROM pg_hba_file_rules WHERE error IS NOT NULL"), "")
 
     def connect(self, options):
-        """The server's answers to the backups' login: as a client, and as pg_basebackup, which replicates."""
+        """Returns the server's answers to the login of the backup, as a client and for replication (pg_basebackup)."""
         url = f"postgres://acorag_backup:secret@{self.url.rpartition('@')[2]}?{options}"
         return (self.psql(url, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"),
                 self.psql(f"{url}&replication=true", "IDENTIFY_SYSTEM"))

@@ -1,4 +1,4 @@
-"""With CloudNativePG, k8s/components/cloudnative-pg/receive-wal.sh brings all of PostgreSQL's log to the backup, whichever
+"""Tests that with CloudNativePG, k8s/components/cloudnative-pg/receive-wal.sh archives all of PostgreSQL's log, whichever
 process is killed, and deletes nothing before it is archived."""
 import os
 import re
@@ -51,7 +51,7 @@ class Receiver(unittest.TestCase):
         process.wait()
 
     def write(self, segments):
-        """Fills and ends that many segments of the log; returns the last one's name."""
+        """Fills and ends this many segments of the log; returns the name of the last one."""
         for _ in range(segments):
             last = self.said("psql", "-XAtc", "SELECT pg_walfile_name(pg_logical_emit_message(false, 't', 'x', true))")
             self.said("psql", "-XAtc", "SELECT pg_switch_wal()")

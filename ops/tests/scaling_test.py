@@ -1,5 +1,5 @@
-"""KEDA would read the true lag, for every trigger of k8s/. The test runs a NATS cluster of three servers from the files that
-Kubernetes mounts (with TLS and a user for each service), with waiting jobs and queries."""
+"""Tests that KEDA reads the correct lag for every trigger of k8s/, with a NATS cluster of three servers from the files that
+Kubernetes mounts (with TLS and a user for each service), and with waiting jobs and queries."""
 import asyncio
 import json
 import os

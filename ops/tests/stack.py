@@ -1,4 +1,4 @@
-"""The real servers, with acorag on them, for tests that need a running stack."""
+"""Starts the real servers, with acorag, for tests that need a running stack."""
 import json
 import os
 import subprocess
