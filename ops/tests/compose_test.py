@@ -20,8 +20,8 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 ONCE = {name for name, service in SERVICES.items() if service.get("restart") == "no"}
-# Services without a health check: those that end by themselves; the backup, whose age an alert watches
-# (acorag_backup_last_success_timestamp_seconds); and the collector, whose image has no program to make a request.
+# Services without a health check: those that end by themselves; the backup, because an alert watches its age
+# (acorag_backup_last_success_timestamp_seconds); and the collector, whose image has no program that can make a request.
 WITHOUT_HEALTH = ONCE | {"acorag-backup", "otel-collector"}
 
 
@@ -59,7 +59,7 @@ class Compose(unittest.TestCase):
                 self.assertFalse(service.keys() & {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc"})
                 for mount in service.get("volumes", []):
                     source, _, mode = mount.partition(":")
-                    # A container sees only the repository's files of the host, and cannot change them.
+                    # A container sees only files of the repository, and cannot change them.
                     self.assertTrue(source.isidentifier() or mode.endswith(":ro"), mount)
                     self.assertNotIn("docker.sock", mount)
                     self.assertTrue(source != "/" or name == "node-exporter", mount)
@@ -160,7 +160,7 @@ class Secrets(unittest.TestCase):
         needed = {found[1] for found in VARIABLE.finditer(TEXT) if found[2] == "?"}
         with tempfile.TemporaryDirectory() as folder:
             env = Path(folder, ".env")
-            # Only this stage takes the programs' sources.
+            # Only this stage of the Dockerfile uses the programs' sources.
             env.write_text("BACKUP_RECIPIENT=age1example\nPORT=8001\n", encoding="utf-8")
             for _ in range(2):
                 subprocess.run([ROOT / "ops/secrets.sh", folder], check=True)

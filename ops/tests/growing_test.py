@@ -74,7 +74,7 @@ class Growing(unittest.TestCase):
         files = await js.object_store("FILES")
         for document, content in JOBS.items():
             described = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-            # Half of them as the api sends them, and half as a producer does.
+            # Half of the files are sent as the api sends them, the other half as a producer does.
             if int(document[1:]) % 2:
                 await files.put(f"file-{document}", content)
                 kind, source = "upload", {"object": {"name": f"file-{document}"} | described}

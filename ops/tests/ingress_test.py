@@ -32,7 +32,7 @@ class Ingress(unittest.TestCase):
         self.assertIn("/assets/app.js", page)
         everything = documented | page | {"/docs", "/openapi.json", "/asyncapi.json"}
         self.assertEqual({path for path in everything if not self.lets_in(path)}, INSIDE)
-        # The Ingress names no path that the api does not have.
+        # The Ingress has no path that the api does not have.
         served = [one["path"] for one in self.paths
                   if not any(path == one["path"] or path.startswith(one["path"] + "/") for path in everything)]
         self.assertEqual(served, [])

@@ -24,7 +24,7 @@ OTHERS = {"ScaledObject": ScaledObject, "PodMonitor": PodMonitor, "PrometheusRul
           "ServiceMonitor": ServiceMonitor}
 SERVICES = {"acorag-api": ("http", 8000), "acorag-ingest-worker": ("metrics", 9000),
             "acorag-query-worker": ("metrics", 9000)}
-# The Secret that decrypts the backups, and the programs that may have it.
+# The Secret that decrypts the backups, and the programs that may mount it.
 IDENTITY = "acorag-backup-identity"
 OPENS_BACKUPS = {"recovery": ["Job/acorag-restore"], "mine": ["CronJob/acorag-backup-verify"]}
 # Secrets that k8s/secrets.sh does not make: those of CloudNativePG, of a language model, and of cert-manager (see Tls).
@@ -141,7 +141,7 @@ class Validity(unittest.TestCase):
         self.assertEqual(set(loaded.split()), built)
         used = {container["image"] for _, template in pods(objects) for container in containers(template)}
         self.assertEqual({one for one in used if one.startswith("acorag/")}, built)
-        # The storage of a single node supports nothing else.
+        # The storage of a single node supports no other access mode.
         claims = [one["spec"] for one in kinds(objects, "PersistentVolumeClaim")]
         claims += [claim["spec"] for one in kinds(objects, "StatefulSet") for claim in one["spec"]["volumeClaimTemplates"]]
         self.assertEqual({mode for claim in claims for mode in claim["accessModes"]}, {"ReadWriteOnce"})
@@ -162,7 +162,7 @@ class Contract(unittest.TestCase):
         self.assertEqual(set(scaled), {"acorag-ingest-worker", "acorag-query-worker"})
         for spec in scaled.values():
             self.assertEqual((spec["minReplicaCount"], spec["maxReplicaCount"]), (3, 10))
-        # With `replicas` in the Deployment, every apply would undo the autoscaler's number.
+        # With `replicas` in the Deployment, every apply would replace the number that the autoscaler has set.
         for name in [*scaled, "acorag-api"]:
             self.assertNotIn("replicas", find(objects, "Deployment", name)["spec"])
 
@@ -214,7 +214,7 @@ class Contract(unittest.TestCase):
             return int(one["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", 0))
         migration = find(objects, "Job", "acorag-migrate")
         notes = migration["metadata"]["annotations"]
-        # Not PreSync, because NATS and PostgreSQL may be in the same sync.
+        # The phase is not PreSync, because NATS and PostgreSQL may be in the same sync.
         self.assertEqual(notes["argocd.argoproj.io/hook"], "Sync")
         before = [*kinds(objects, "StatefulSet", "Cluster", "ConfigMap", "Service", "NetworkPolicy")]
         before = [one for one in before if one["metadata"]["name"] != "acorag-wal"]
@@ -313,7 +313,7 @@ class Hardening(unittest.TestCase):
         for owner, template in pods(objects):
             for container in containers(template):
                 for variable in container.get("env", []):
-                    # A key may be referred to by its file.
+                    # A reference to a key by its file name is allowed.
                     if re.search("PASSWORD|KEY|TOKEN|SECRET", variable["name"]) and variable.get("value", "")[:1] != "/":
                         self.assertIn("secretKeyRef", variable.get("valueFrom", {}), title(owner))
                     self.assertNotRegex(variable.get("value", ""), r"://[^/]*:[^$/][^/]*@", title(owner))
@@ -347,7 +347,7 @@ class Names(unittest.TestCase):
                         for setting in configured[source["configMapRef"]["name"]]:
                             shared[setting] = shared.get(setting, False) or setting in known
         self.assertEqual([setting for setting, known in shared.items() if not known], [])
-        # Only the servers that check the passwords get whole Secrets.
+        # Only the servers that check the passwords get the complete Secrets.
         for password in made["acorag-nats"]:
             config = (ROOT / "ops/nats/nats.conf").read_text()
             self.assertIn(f"${password}", config)
@@ -419,10 +419,10 @@ class Names(unittest.TestCase):
                           for key, value in one["stringData"].items() if "password" in key.lower()}
                          for _ in range(2))
         self.assertFalse(set(first.values()) & set(second.values()))
-        # The owner's password is there twice, for CloudNativePG.
+        # The owner's password is stored twice, for CloudNativePG.
         self.assertEqual(len(set(first.values())), len(first) - 1)
         for password in first.values():
-            # Passwords are parts of URLs, and of a configuration that reads digits as a number.
+            # Passwords are in URLs, and in a configuration that reads digits as a number.
             self.assertRegex(password, r"^[a-z][a-z0-9]{40,}$")
 
     @each_overlay
@@ -481,11 +481,11 @@ class Network(unittest.TestCase):
         ("migrate", "collector", 4318), ("backup", "collector", 4318),
         ("restore", "nats", 4222),
     }
-    # With CloudNativePG: the log receiver; and the servers and the Jobs that create them, among themselves.
+    # With CloudNativePG: the log receiver, and connections between the servers and the Jobs that create them.
     CLUSTER = {("wal", "postgres", 5432)} | {
         (source, target, port) for source in ("postgres", "postgres-job") for target in ("postgres", "postgres-job")
         for port in (5432, 8000)}
-    # From other namespaces.
+    # Connections from other namespaces.
     INTO = {
         "dev": set(),
         "prod": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
@@ -494,11 +494,12 @@ class Network(unittest.TestCase):
                  ("cnpg-system", "postgres-job", 5432), ("monitoring", "postgres", 9187)},
         "recovery": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
                      ("monitoring", "query-worker", 9000), ("keda", "nats", 8222), ("monitoring", "postgres", 9187)},
-        # Namespaces that have the producers' label.
+        # Connections from namespaces with the label of producers.
         "other": {("true", "nats", 4222)},
     }
     INTO["mine"] = INTO["prod"]
-    # To targets that are not pods: the Kubernetes API, for CloudNativePG's servers; and servers outside the cluster.
+    # Connections to targets that are not pods: the Kubernetes API, for CloudNativePG's servers, and servers outside the
+    # cluster.
     CLUSTERS_API = {(source, port) for source in ("postgres", "postgres-job") for port in (443, 6443)}
     ANYWHERE = {
         "dev": set(),
@@ -682,7 +683,7 @@ class Recovery(unittest.TestCase):
         for name in SERVICES:
             mine, theirs = (find(one, "Deployment", name)["spec"]["template"]["spec"] for one in (objects, production))
             self.assertEqual(mine["containers"][0]["image"], theirs["containers"][0]["image"])
-            # The name ends in a hash of the content.
+            # The name ends with a hash of the content.
             self.assertEqual(mine["containers"][0]["envFrom"], theirs["containers"][0]["envFrom"])
 
 

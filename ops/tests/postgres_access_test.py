@@ -11,7 +11,7 @@ from stack import ROOT, Stack
 
 RULES = ROOT / "ops/postgres"
 CLUSTER = ROOT / "k8s/components/cloudnative-pg/cluster.yaml"
-# The line that CloudNativePG adds after those of the Cluster.
+# The line that CloudNativePG adds after the lines of the Cluster.
 OPERATORS_LAST = "host all all all scram-sha-256"
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from manifests import K8S, PROGRAMS
 from stack import ROOT, Stack
 
-# Long, because the machine may be slow or busy.
+# The time-out is long, because the machine may be slow or busy.
 PATIENCE = 300
 POSTGRES = Path(os.environ.get("STACK_DIR", ROOT / ".stack")) / "postgres"
 
@@ -75,7 +75,7 @@ class Receiver(unittest.TestCase):
         self.kill(receiver)
         self.write(2)
 
-        # Without a folder to archive into, the receiver ends and keeps what it has received.
+        # Without a folder for the archive, the receiver ends and keeps the segments that it has received.
         receiver = self.start(BACKUP_DIR=str(self.backup / "missing"))
         self.assertNotEqual(receiver.wait(timeout=PATIENCE), 0)
         kept = [file.name for file in self.wal.iterdir() if re.fullmatch("[0-9A-F]{24}", file.name)]
