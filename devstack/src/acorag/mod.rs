@@ -34,7 +34,7 @@ pub struct Plan {
 /// The running programs. Dropping this value stops the api, then the workers, then the servers.
 pub struct Acorag {
     url: String,
-    /// The health URL of each program: the api first, then the workers.
+    /// The base URL of each program, for health and metrics: the api first, then the workers.
     programs: Vec<String>,
     api: Option<Service>,
     workers: Vec<Service>,

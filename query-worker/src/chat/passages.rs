@@ -8,12 +8,12 @@ use super::Asked;
 pub use crate::search::Passage;
 use crate::{error::Result, search};
 
-/// Maximum number of passages of one document: the answer is often in the second-best one.
+/// Maximum number of passages per document: the answer is often in the second-best one.
 const PER_DOCUMENT: usize = 3;
 /// Maximum number of passages when only one document is searched.
 const OF_ONE_DOCUMENT: usize = 12;
 
-/// The number of retrieved passages that determine the background: the similarity of passages on related topics.
+/// The background is computed from at most this many of the best passages: it is the usual similarity of a topic.
 const BACKGROUND: usize = 30;
 /// Minimum number of passages from which the background is computed.
 const LEAST_BACKGROUND: usize = 8;
@@ -21,7 +21,7 @@ const LEAST_BACKGROUND: usize = 8;
 pub struct Retrieved {
     /// The passages, the best first.
     pub passages: Vec<Passage>,
-    /// The similarity of retrieved passages that are not among the best; None if there are too few.
+    /// The median similarity of the retrieved passages; None if there are too few.
     pub background: Option<f32>,
 }
 
