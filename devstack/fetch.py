@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Fetches what acorag runs on, into the folder STACK_DIR (default: .stack in the clone). Nothing has to be compiled for it, so
-it works while the programs are being built.
+"""Fetches everything that acorag needs into the folder STACK_DIR (default: .stack in the clone). It needs none of the
+programs, so it can run while these are being built.
 
 usage: fetch.py                       the servers, the libraries and the embedding model
        fetch.py --python REQUIREMENTS an environment with these Python packages; prints the path of its interpreter
 
-Each step leaves a stamp with the hash of what it was made from. When everything is there, this takes a moment.
+Each step writes a stamp with the hash of its inputs, and is skipped if the stamp is already correct.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 MODEL_SCRIPTS = HERE.parent / "model"
-# What decides the model, beside the weights.
+# The files that determine the model, besides its weights.
 MODEL_INPUTS = ["requirements.txt", "make_model.py", "weights.py", "graph.py", "vocabulary.py", "check_model.py"]
 FOLDERS = ["bin", "lib", "postgres", "weights"]
 NOBODY = 65534
@@ -51,7 +51,7 @@ def fetch(stack):
 
 
 class Step:
-    """Runs once for each set of inputs. The stamp appears when the step is complete, and never before."""
+    """Runs once for each set of inputs. The stamp is written only when the step is complete."""
 
     def __init__(self, stamp, inputs, results, make):
         digest = hashlib.sha256()
@@ -95,7 +95,7 @@ def download(stack):
         report(f"  {number}/{len(pinned)} {name}: {what}")
         requirements = work / "requirements.txt"
         requirements.write_text(requirement)
-        # Platform and version are named, so that every Python fetches the same wheels: nothing of them is run by Python.
+        # Platform and version are given, so that every Python fetches the same wheels; Python runs nothing of them.
         run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
              "--require-hashes", "--no-deps", "--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp",
              "--abi", "cp311", "--abi", "none", *[f"--platform={tag}" for tag in platforms()],
@@ -111,7 +111,7 @@ def download(stack):
 
 
 def blocks(text):
-    """What each package of packages.txt is for, and its requirement with the hashes."""
+    """Returns the purpose of each package in packages.txt, and its requirement with hashes."""
     found = (block.strip().partition("\n") for block in text.split("\n\n"))
     return [(comment.removeprefix("# "), requirement) for comment, _, requirement in found if "==" in requirement]
 
@@ -125,7 +125,7 @@ def platforms():
 
 
 def reachable_postgres(stack):
-    """PostgreSQL does not run as root: it is copied to where the user nobody can reach it."""
+    """PostgreSQL does not run as root, so it is copied to a folder that the user `nobody` can reach."""
     folder = shelter(stack) if os.geteuid() == 0 and not others_may_enter(stack) else stack
 
     def copy():
@@ -133,7 +133,7 @@ def reachable_postgres(stack):
             return
         report(f"PostgreSQL does not run as root: copying it to {folder}, for the user nobody")
         folder.mkdir(mode=0o755, exist_ok=True)
-        # Anybody may write below /var/tmp: what somebody else has put there is not used.
+        # Every user may write in /var/tmp, so a folder of another user is not used.
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
             sys.exit(f"{folder} is not this user's own folder; remove it")
@@ -149,7 +149,7 @@ def reachable_postgres(stack):
 
 
 def shelter(folder):
-    """The same folder as `postgres::shelter` in src/postgres.rs."""
+    """Returns the same folder as `shelter::shelter` in src/shelter.rs."""
     return Path("/var/tmp") / f"acorag-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
 
 
@@ -171,7 +171,7 @@ def model(stack):
 
 
 def environment(stack, requirements):
-    """The interpreter of a virtual environment with what a requirements file lists."""
+    """Returns the interpreter of a virtual environment with the packages of a requirements file."""
     requirements = requirements.resolve()
     text = requirements.read_text()
     owner = requirements.parent.name
@@ -184,7 +184,7 @@ def environment(stack, requirements):
         remove(folder)
         run([sys.executable, "-m", "venv", folder],
             "cannot create a virtual environment; on Debian and Ubuntu: apt install python3-venv")
-        # With hashes the file is complete.
+        # A file with hashes lists all dependencies.
         complete = ["--require-hashes", "--no-deps"] if "--hash=" in text else []
         run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--only-binary=:all:",
              *complete, "--requirement", requirements],
@@ -220,7 +220,7 @@ def remove(folder):
 
 
 def report(line):
-    # Standard output belongs to whoever uses the stack.
+    # Standard output is for the caller of the stack.
     print(f"devstack: {line}", file=sys.stderr, flush=True)
 
 

@@ -1,9 +1,9 @@
-"""Becomes a server that cannot outlive the process that asked for it.
+"""Starts a server, in place of this process, that cannot outlive its parent process.
 
 usage: launch.py SIGNAL USER PARENT PROGRAM ARGUMENT...
 
-The kernel sends SIGNAL to the server when its parent dies, however that happens. USER is a number (also the group) to run
-as, or "-". PARENT is the parent's process id: if it died before the kernel was told, this ends at once.
+The kernel sends SIGNAL to the server when its parent dies in any way. USER is the number of the user and group to run as,
+or "-" for no change. PARENT is the process id of the parent: if the parent is already dead, the script ends.
 """
 
 import ctypes
@@ -15,18 +15,18 @@ PR_SET_PDEATHSIG = 1
 
 death_signal, user, parent, *command = sys.argv[1:]
 if user != "-":
-    # The other user may not see where this process stands.
+    # The other user may have no access to the current folder.
     os.chdir("/")
     os.setgroups([])
     os.setgid(int(user))
     os.setuid(int(user))
-# After the change of user, which clears it; it survives exec.
+# This comes after the change of user, which resets it; exec keeps it.
 libc = ctypes.CDLL(None, use_errno=True)
 if libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0) != 0:
     sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
 if os.getppid() != int(parent):
     sys.exit("the parent is gone")
-# Python ignores these, and what is ignored stays so in the program that takes its place.
+# Python ignores these signals, and a program started with exec would keep ignoring them.
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 os.execvp(command[0], command)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must pass. The last line says how many tests did: "N passed, N failed".
+# Runs all tests. The last line is their number: "N passed, N failed".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,7 +7,7 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 status=0
 
-# The end-to-end tests start the programs themselves.
+# The end-to-end tests start the programs, so these are built first.
 devstack/fetch.py &
 fetching=$!
 trap 'rm -f "$output"; kill "$fetching" 2> /dev/null || true' EXIT
@@ -18,8 +18,8 @@ cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$output" || status=$?
     tee -a "$output" || status=$?
 python3 -m unittest discover -s load -p '*_test.py' 2>&1 | tee -a "$output" || status=$?
 
-# "test result: ok. 7 passed; 0 failed; …" of every Rust test program; "Ran 5 tests in …" and "FAILED (failures=1, errors=1)"
-# of Python's.
+# Adds up the results: "test result: ok. 7 passed; 0 failed; …" of each Rust test program; "Ran 5 tests in …" and
+# "FAILED (failures=1, errors=1)" of Python's.
 awk '
     /^test result:/ { passed += $4; failed += $6 }
     /^Ran [0-9]+ tests? in/ { passed += $2 }

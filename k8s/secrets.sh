@@ -17,7 +17,8 @@ fi
 [ $# -eq 1 ] || usage
 case $1 in age1*) ;; *) usage ;; esac
 
-# Letters and digits only, because passwords are parts of URLs; a letter first, because NATS might read digits as a number.
+# Only letters and digits, because passwords are in URLs; the first is a letter, because NATS may read digits as a
+# number.
 password() { printf p; od -An -N24 -tx1 /dev/urandom | tr -d " \n"; }
 
 # secret NAME TYPE KEY=VALUE…
@@ -30,7 +31,7 @@ secret() {
 secret acorag-nats Opaque \
     NATS_API_PASSWORD="$(password)" NATS_INGEST_PASSWORD="$(password)" NATS_QUERY_PASSWORD="$(password)" \
     NATS_MIGRATE_PASSWORD="$(password)" NATS_PRODUCER_PASSWORD="$(password)" NATS_BACKUP_PASSWORD="$(password)"
-# The owner's password is written twice: CloudNativePG reads it under the names `username` and `password`.
+# The owner's password is stored twice, because CloudNativePG reads it under the names `username` and `password`.
 migrate=$(password)
 secret acorag-postgres kubernetes.io/basic-auth username=acorag_migrate password="$migrate" \
     POSTGRES_MIGRATE_PASSWORD="$migrate" POSTGRES_INGEST_PASSWORD="$(password)" \

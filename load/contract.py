@@ -1,7 +1,7 @@
-"""What the old system's clients rely on, as checks of one reply each.
+"""Checks of replies: what clients of the old system rely on.
 
-A check takes (status, headers, body text) and raises Broken with the reason. Used by the load test and by
-old_client.py, so that "it answered" and "it answered what clients read" are never two different things.
+A check takes (status, headers, body text) and raises Broken with the reason. The load test and
+old_client.py use the same checks, so a reply counts as a success only if old clients can read it.
 """
 import json
 import re
@@ -14,11 +14,11 @@ STATES = ["queued", "processing", "indexed", "failed", "superseded"]
 
 
 class Broken(Exception):
-    """The reply is not what the contract says."""
+    """The reply violates the contract."""
 
 
 class Refused(Exception):
-    """A correct refusal: the caller is told when to come back."""
+    """A correct refusal, which says when the caller may try again."""
 
     def __init__(self, retry_after):
         super().__init__(f"refused, Retry-After {retry_after}")
@@ -46,7 +46,7 @@ def error_body(status, text):
 
 
 def expect_status(status, headers, text, *wanted):
-    """The JSON of a reply with a wanted status. Refused for a correct 429, Broken for anything else."""
+    """Returns the JSON of a reply with a wanted status. Raises Refused for a correct 429, else Broken."""
     if status in wanted:
         return parse(text)
     if status == 429:
@@ -62,7 +62,7 @@ def expect_status(status, headers, text, *wanted):
 
 
 def error(status, headers, text, wanted):
-    """A refusal of the wanted kind, in the one shape of errors."""
+    """Checks a refusal: it has the wanted status and the form of all errors."""
     expect = error_body(status, text) if status == wanted else expect_status(status, headers, text)
     require(expect["error"] != "Internal error", "an internal error")
     return expect
@@ -92,7 +92,7 @@ def search(status, headers, text, project=None, top_k=10):
         require(project is None or value["project_id"] == project, f"[{index}] is of project {value['project_id']!r}")
     scores = [value["score"] for value in rows]
     require(scores == sorted(scores, reverse=True), "not best first")
-    # An id is its project's own: two projects may have the same one.
+    # An id is unique only within its project, so the project is compared too.
     ids = [(value["project_id"], value["document_id"]) for value in rows]
     require(len(ids) == len(set(ids)), "a document comes twice")
     return rows
@@ -131,7 +131,7 @@ def history(status, headers, text, empty=False):
 
 
 def accepted(status, headers, text, filename=None):
-    """An upload's reply: 202, or 200 when it was waited for and came in time."""
+    """Checks the reply to an upload: 202, or 200 if the client waited and the document was searchable in time."""
     body = expect_status(status, headers, text, 200, 202)
     require(isinstance(body, dict) and isinstance(body.get("message"), str), "message is no text")
     require(body.get("status") == ("success" if status == 200 else "accepted"), f"{status} with {body.get('status')!r}")
@@ -167,7 +167,7 @@ def documents(status, headers, text):
 
 
 def multipart(fields, filename, content):
-    """(content type, body) of a form with text fields and one file, as a browser sends it."""
+    """Returns content type and body of a form with text fields and one file, as a browser sends it."""
     boundary = "----acorag-old-client"
     parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
              for name, value in fields.items()]

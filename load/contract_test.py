@@ -1,4 +1,4 @@
-"""The checks themselves: python3 -m unittest discover -s load -p '*_test.py'"""
+"""Tests of the checks: python3 -m unittest discover -s load -p '*_test.py'"""
 import json
 import unittest
 

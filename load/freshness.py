@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Is a cached answer ever older than the newest commit? Rounds of {upload and wait, search for its unique phrase}.
+"""Tests that a cached answer is never older than the newest commit: uploads, waits, and searches for a unique phrase.
 
-Before each upload the same search is asked twice, so that the cache is warm with an answer that lacks the new document.
-Needs only the standard library. Exits 1 on the first stale answer.
+Before each upload the same search is made twice, so that the cache has an answer without the new document.
+Needs only Python's standard library. Exits 1 on the first stale answer.
 
     python3 load/freshness.py --url http://127.0.0.1:8000 --rounds 1000
 """

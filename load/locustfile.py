@@ -1,9 +1,9 @@
-"""The old system's clients, as a load test. Every request is checked against the contract (contract.py).
+"""A load test with clients of the old system. Every reply is checked against the contract (contract.py).
 
     locust -f load/locustfile.py --headless --host http://127.0.0.1:8000 -u 50 -r 10 -t 60s [--tags search chat]
 
-A 429 with a Retry-After is a correct refusal: it counts as a success under a name of its own ("/search [429]").
-Anything else that is not the promised reply is a failure with its reason. To measure throughput, start the server with
+A 429 with a Retry-After is a correct refusal: it counts as a success under a separate name ("/search [429]").
+Every other reply that violates the contract is a failure. To measure throughput, start the server with
 RATE_LIMIT_SEARCH=off and so on. Options by environment: LOAD_PROJECT, LOAD_UPLOAD_PROJECT, LOAD_THINK, LOAD_API_KEY.
 """
 import itertools
@@ -41,7 +41,7 @@ def nothing_is_a_failure(environment, **_):
 
 
 class OldClient(FastHttpUser):
-    """A person with a page of the old system open: searches most, chats now and then, uploads seldom."""
+    """A user of the old system, who searches often, chats sometimes and uploads rarely."""
 
     def wait_time(self):
         think = self.environment.parsed_options.think
@@ -55,7 +55,7 @@ class OldClient(FastHttpUser):
 
     @contextmanager
     def call(self, method, path, name, check, headers=None, **arguments):
-        """Makes one request and lets `check` decide whether it went well; yields what the check returned, or None."""
+        """Makes one request and lets `check` decide whether it succeeded; yields the result of the check, or None."""
         checked = None
         with self.client.request(method, path, name=name, catch_response=True, headers=self.headers | (headers or {}),
                                  **arguments) as response:
@@ -83,7 +83,7 @@ class OldClient(FastHttpUser):
     @tag("search")
     @task(20)
     def search_new(self):
-        """A text that no cache has seen."""
+        """Searches for a text that is not in the cache."""
         self.search(f"{random.choice(TOPICS)} {random.choice(TOPICS)} {random.randrange(10**6)}", 10)
 
     @tag("chat")

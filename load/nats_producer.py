@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Publishes one document straight to NATS, without HTTP, and follows it until it is indexed or has failed.
+"""Publishes one document to NATS, without HTTP, and follows it until it is indexed or has failed.
 
     nats_producer.py --project torre-norte --document mail-4711 --text "El hormigonado se posterga." --title "Correo"
     nats_producer.py --project torre-norte --file report.pdf --title "Soil report" --number RP-21 --revision B
 
-Text travels in the message. A file, or text too long for a message, is sent first, in parts, and the message points at it.
-NATS_USER and NATS_PASSWORD name the producer where NATS has accounts. Exits 0 when the document is indexed (or superseded by a
-newer revision that is there already), 1 when it failed or was refused, 2 when nothing was heard in time.
+Text is sent in the message. A file, or a text too long for a message, is first sent in parts; the message names it.
+NATS_USER and NATS_PASSWORD are needed where NATS has accounts. Exits 0 when the document is indexed (or superseded by a
+newer revision), 1 when it failed or was refused, 2 when no final event came in time.
 """
 import argparse
 import asyncio
@@ -22,17 +22,17 @@ import nats
 import nats.errors
 import nats.js.errors
 
-MAX_JOB_BYTES = 64 * 1024  # jobs refer to documents; they do not carry them
+MAX_JOB_BYTES = 64 * 1024  # larger texts are sent as files
 MAX_PART_BYTES = 512 * 1024
 FINAL = {"indexed": 0, "superseded": 0, "failed": 1, "deleted": 1}
 
 
 class NotAccepted(Exception):
-    """JetStream did not confirm the message: nothing has been promised."""
+    """JetStream did not acknowledge the message, so it may be lost."""
 
 
 def token(name):
-    """An id as one safe token of a subject: letters, digits, '-' and '_' as they are, any other byte as =XX."""
+    """Encodes an id as one token of a subject: letters, digits, '-' and '_' as they are, any other byte as =XX."""
     return "".join(chr(b) if chr(b).isalnum() and b < 128 or b in b"-_" else f"={b:02X}" for b in name.encode())
 
 
@@ -58,7 +58,7 @@ def parse_arguments():
 
 
 async def job_of(given, js, content):
-    """The message: text inline when it fits, otherwise a reference to a file that has been sent."""
+    """Returns the message: with the text if it fits, otherwise with the name of a file that has been sent."""
     metadata = {field: getattr(given, field) for field in
                 ("title", "number", "revision", "doc_type", "category", "status", "author", "date")
                 if getattr(given, field)}
@@ -74,8 +74,8 @@ async def job_of(given, js, content):
 
 
 async def send_file(js, project, content):
-    """Publishes the file in parts, each confirmed; what the job then says of it."""
-    # Nobody can guess the id: another producer of the project could add a part otherwise.
+    """Publishes the file in parts, each acknowledged. Returns what the job must contain about the file."""
+    # The id is random, so that another producer of the project cannot guess it and add a part.
     file = str(uuid.uuid4())
     subject = f"acorag.v1.file.{token(project)}.{file}"
     for number, start in enumerate(range(0, len(content), MAX_PART_BYTES)):
@@ -86,7 +86,7 @@ async def send_file(js, project, content):
 
 
 def account():
-    """Who connects. The server lets nobody listen to another's inbox; what follows a hyphen is not part of its name."""
+    """The options of the connection. The server allows each user only one inbox, named as the user up to a hyphen."""
     user = os.environ.get("NATS_USER")
     if not user:
         return {}
@@ -94,7 +94,7 @@ def account():
 
 
 def message_id_of(document, job):
-    """The same for the same document said again, wherever its file was stored."""
+    """Returns an id that is the same if the same document is published again, under whatever name its file was sent."""
     what = job | ({"file": job["file"]["sha256"]} if "file" in job else {})
     return f"{document}-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}"
 
@@ -108,14 +108,14 @@ def reason_of(event):
 
 
 def show(event):
-    """Prints an event; its exit code when it is the last one, else None."""
+    """Prints an event. Returns the exit code if the event is final, else None."""
     more = {"processing": f" {event.get('percent', 0)} %", "failed": f": {reason_of(event)}"}
     say(event["event"] + more.get(event["event"], ""))
     return FINAL.get(event["event"])
 
 
 async def follow(events, timeout):
-    """Prints events until one ends the document's way; that one's exit code."""
+    """Prints events until a final one; returns its exit code."""
     async with asyncio.timeout(timeout):
         while True:
             message = await events.next_msg(timeout=None)
@@ -125,7 +125,7 @@ async def follow(events, timeout):
 
 
 async def note(error):
-    """Connection trouble in one line, where the library would print a stack trace for every attempt."""
+    """Prints a connection error in one line; the library would print a stack trace for every attempt."""
     sys.stderr.write(f"nats: {error}\n")
 
 
@@ -137,7 +137,7 @@ async def publish(given):
                                     error_cb=note, **account())
     try:
         js = connection.jetstream()
-        # Before publishing, so that no event is missed. A plain subscription is enough: nothing old is wanted.
+        # The subscription comes before the publishing, so that no event is missed. It needs no older events.
         events = await connection.subscribe(f"acorag.v1.event.{place}.*")
         await connection.flush()
 
@@ -151,8 +151,8 @@ async def publish(given):
             raise NotAccepted(error or type(error).__name__) from error
         say(f"accepted {document} as {ack.stream} {ack.seq}{' (sent before)' if ack.duplicate else ''}")
         if ack.duplicate and "NATS_USER" not in os.environ:
-            # The first message of this id is the one that counts, and its events may be over already. A producer's own
-            # account cannot look back; it hears what is still to come.
+            # The first message with this id counts, and its events may already be over. The account of a producer
+            # cannot read them; it only receives new ones.
             try:
                 last = await js.get_last_msg("EVENTS", f"acorag.v1.event.{place}.*")
                 code = show(json.loads(last.data))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A client of the old system, call by call: exits 1 at the first reply that such a client could not read.
+"""A client of the old system: makes each call once, and exits 1 at the first reply that such a client could not read.
 
-Plain Python, nothing to install. It uploads one small text to a project of its own and deletes it again.
+Needs only Python's standard library. It uploads one small text to a separate project and deletes it again.
 
 usage: old_client.py [--url http://127.0.0.1:8000] [--project torre-norte] [--api-key KEY]
 """
@@ -35,8 +35,8 @@ class Client:
             raise contract.Broken(f"no reply: {error}") from None
 
     def call(self, check, method, path, body=None, headers=None):
-        """Sends, checks, and prints. A correct 429, and a 503 that says when to come back, are waited for once, when
-        they ask for no more than the patience."""
+        """Sends a request, checks the reply and prints it. Retries once after a correct 429 or a 503 with Retry-After,
+        unless the wait is longer than --patience."""
         if isinstance(body, dict):
             body, headers = json.dumps(body).encode(), {"Content-Type": "application/json"} | (headers or {})
         for attempt in (1, 2):
@@ -109,7 +109,7 @@ def chatting(client, project):
 
 
 def searchable(client, document):
-    """An upload that was not waited for long enough is followed, as the 202 says."""
+    """Waits until an upload that was answered with 202 is searchable."""
     for _ in range(90):
         state = client.call(lambda *reply: contract.expect_status(*reply, 200), "GET", f"/documents/{document}")["state"]
         if state == "indexed":

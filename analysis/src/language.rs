@@ -1,4 +1,4 @@
-//! Spanish or English, per chunk: it chooses the stop words and the stemmer.
+//! Detects the language of a chunk, Spanish or English. The language selects the stop words and the stemmer.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// The code that is stored with a chunk; empty when unknown.
+    /// The code that is stored with a chunk; empty if the language is unknown.
     pub fn code(self) -> &'static str {
         match self {
             Language::Spanish => "es",
@@ -34,18 +34,18 @@ impl Language {
     }
 }
 
-/// Language is told from this much of a text; the rest would only confirm it.
+/// Only this many bytes of a text are read to detect its language; more would not change the result.
 const SAMPLE_BYTES: usize = 4_096;
 
-/// Below this many letters the trigram statistics guess.
+/// With fewer letters than this, trigram statistics are not reliable.
 const TRIGRAM_LETTERS: usize = 24;
 
 static DETECTOR: LazyLock<Detector> = LazyLock::new(|| Detector::with_allowlist(vec![Lang::Spa, Lang::Eng]));
 
-/// The language of `text`, by a vote of its grammatical words; letter trigrams decide where that vote is undecided.
+/// Detects the language of `text`: each grammatical word is a vote, and letter trigrams decide if the votes do not.
 ///
-/// The vote goes first because it holds for a query of five words, where trigrams often err. A list of codes or
-/// figures, or a text in another script, is `Unknown`.
+/// The votes come first because they are reliable even for a query of five words, where trigrams often are not. A list
+/// of codes or figures, or a text in another script, is `Unknown`.
 pub fn detect(text: &str) -> Language {
     let sample = &text[..text.floor_char_boundary(SAMPLE_BYTES)];
     let letters = sample.chars().filter(|c| c.is_alphabetic()).count();
@@ -63,7 +63,7 @@ pub fn detect(text: &str) -> Language {
     }
 }
 
-/// How many words (and, for Spanish, letters) only one of the languages has.
+/// Counts votes for Spanish and English: words that only one of them has, and for Spanish also its special letters.
 fn votes(sample: &str) -> (usize, usize) {
     let (mut spanish, mut english) = (0, 0);
     for word in words(&fold(sample)) {

@@ -1,7 +1,7 @@
-//! What acorag knows about text: its language, its sentences, its search vocabulary and its document numbers.
+//! Text analysis: language, sentences, search terms and document numbers.
 //!
-//! Ingest indexes with these functions and search asks with the same ones; both must agree on every term, which is
-//! why they live here. Everything is a pure function of its input and takes time linear in it.
+//! Indexing and search use the same functions, because both must produce the same terms. Every function is pure, and
+//! its time is linear in the length of its input.
 
 pub mod bm25;
 pub mod codes;

@@ -1,4 +1,4 @@
-//! Sentences: the units a chunk is made of and an answer quotes.
+//! Splits a text into sentences: chunks consist of them, and answers quote them.
 
 mod abbreviations;
 
@@ -6,13 +6,13 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use abbreviations::continues_after_dot;
 
-/// A line at least this long that ends without punctuation was probably wrapped; a shorter one is an item of its own.
+/// A line with at least this many characters and no final punctuation probably continues in the next line.
 const WRAPPED_LINE_CHARS: usize = 40;
 
-/// The sentences of a text, trimmed, in order; only white space between them is left out.
+/// Returns the sentences of a text in order, without the white space between them. Nothing else is left out.
 ///
-/// Unicode's sentence boundaries, corrected: no cut after an abbreviation, an initial or a list marker, nor where a
-/// line was merely wrapped. List items and table rows (one a line) are sentences.
+/// They are Unicode's sentence boundaries with corrections: no boundary after an abbreviation, an initial or a list
+/// marker, nor inside a wrapped line. Each list item and each table row (one per line) is a sentence.
 pub fn split(text: &str) -> Vec<&str> {
     let mut sentences = Vec::new();
     let mut start = 0;
@@ -29,7 +29,7 @@ pub fn split(text: &str) -> Vec<&str> {
     sentences
 }
 
-/// Whether the boundary that Unicode sees between `before` (all since the last accepted one) and `after` is one.
+/// Whether a Unicode sentence boundary really ends a sentence. `before` is the text since the last accepted boundary.
 fn is_boundary(before: &str, after: &str) -> bool {
     let ended = before.trim_end();
     if ended.is_empty() {
@@ -54,7 +54,7 @@ fn is_wrapped(before: &str, after: &str) -> bool {
     after.starts_with(char::is_lowercase) && line.chars().nth(WRAPPED_LINE_CHARS).is_some()
 }
 
-/// "1.", "1.2.", "a)", "IV.", "•": what stands in front of an item belongs to it.
+/// Whether a text is only a list marker ("1.", "1.2.", "a)", "IV.", "•"). A marker belongs to the item after it.
 fn is_list_marker(text: &str) -> bool {
     const LONGEST: usize = 12;
     let text = text.trim_start();

@@ -1,11 +1,12 @@
-//! The stem of a folded word: the form under which all its inflections are indexed.
+//! The stem of a word without accents: all inflections of the word are indexed under its stem.
 
 use rust_stemmers::{Algorithm, Stemmer};
 
 use crate::Language;
 
-/// Stems are cut here. Long words share their subject in the first eight letters ("impermeabilización",
-/// "impermeabilizante"): on XQuAD-es this finds as much as whole stems or a little more, and it bounds the vocabulary.
+/// Stems are truncated to this many characters. Long words with the same topic usually share them
+/// ("impermeabilización", "impermeabilizante"). On XQuAD-es this finds no less than whole stems, and it limits the
+/// vocabulary.
 const STEM_CHARS: usize = 8;
 
 pub(crate) struct Stems {
@@ -18,9 +19,9 @@ impl Stems {
         Stems { spanish: Stemmer::create(Algorithm::Spanish), english: Stemmer::create(Algorithm::English) }
     }
 
-    /// Text of unknown language is stemmed as Spanish: some stem must be chosen that the query knows too.
+    /// Returns the stem of a word. A text of unknown language is stemmed as Spanish, in the index as in a query.
     pub fn stem(&self, word: &str, language: Language) -> String {
-        // Without a letter there is nothing to inflect, and a figure must stay whole.
+        // A word with a digit has no inflections, and a number must stay whole.
         if !word.is_ascii() || word.bytes().any(|b| b.is_ascii_digit()) {
             return word.to_owned();
         }
@@ -34,8 +35,8 @@ impl Stems {
     }
 }
 
-/// The Spanish stemmer knows "-ación" but not "-acion". Words arrive here without accents, so that typed and written
-/// forms meet; the one ending whose accent it needs and that is never ambiguous is given back.
+/// Puts the accent back into "-ción": words come without accents, but the Spanish stemmer knows "-ación" and not
+/// "-acion". This is the only ending that needs its accent and is never ambiguous.
 fn restore_accent(word: &str) -> std::borrow::Cow<'_, str> {
     match word.strip_suffix("ion") {
         Some(root) if root.ends_with(['c', 's', 'x', 'g']) => format!("{root}ión").into(),

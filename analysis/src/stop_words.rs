@@ -1,11 +1,11 @@
-//! The words that carry grammar and no subject, per language, already lower-case and without accents.
+//! Stop words of each language, in lower case and without accents.
 //!
-//! The lists hold the closed classes (articles, prepositions, pronouns, auxiliaries, question words) and nothing a
-//! construction project could be asked about: "obra", "nivel" or "fase" are frequent, but BM25 weighs that itself.
+//! The lists contain only grammatical words (articles, prepositions, pronouns, auxiliaries, question words). "obra",
+//! "nivel" or "fase" are frequent too, but somebody may search for them, and BM25 gives frequent words little weight.
 
 use crate::Language;
 
-/// Whether `word` (lower-case, accents folded) is a stop word of `language`; nothing is one when it is unknown.
+/// Whether `word` (lower case, without accents) is a stop word of `language`. An unknown language has no stop words.
 pub(crate) fn contains(language: Language, word: &str) -> bool {
     match language {
         Language::Spanish => SPANISH.binary_search(&word).is_ok(),
@@ -14,7 +14,7 @@ pub(crate) fn contains(language: Language, word: &str) -> bool {
     }
 }
 
-#[rustfmt::skip] // a word a line would be four hundred lines
+#[rustfmt::skip] // with one word per line the lists would have 400 lines
 const SPANISH: &[&str] = &[
     "a", "acerca", "ademas", "ahi", "ahora", "al", "algo", "algun", "alguna", "algunas", "alguno", "algunos",
     "alli", "ambas", "ambos", "ante", "antes", "aquel", "aquella", "aquellas", "aquello", "aquellos", "aqui",
@@ -61,8 +61,8 @@ mod tests {
     #[test]
     fn lists_are_sorted_and_folded() {
         for list in [SPANISH, ENGLISH] {
-            assert!(list.windows(2).all(|pair| pair[0] < pair[1]), "binary search needs order");
-            assert!(list.iter().all(|word| crate::fold::fold(word) == *word), "looked up after folding");
+            assert!(list.windows(2).all(|pair| pair[0] < pair[1]), "the list is sorted for binary search");
+            assert!(list.iter().all(|word| crate::fold::fold(word) == *word), "every word is folded");
         }
     }
 }

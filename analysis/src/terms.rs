@@ -1,8 +1,8 @@
-//! The keyword vocabulary: what a chunk is indexed under, and what a query looks for.
+//! The terms under which a chunk is indexed, and the terms that a query searches for.
 //!
-//! A term is a stem ("aplic"), a figure ("3.5") or a code with its mark ("#RFI0042"). A query's language is uncertain
-//! and a project's documents are in both, so a word of a query stands for several terms, of which a chunk counts the
-//! best.
+//! A term is a stem ("aplic"), a figure ("3.5") or a code with the prefix `#` ("#RFI0042"). The language of a query is
+//! uncertain and a project has documents in both, so each word of a query has several terms (its forms). Only the form
+//! with the highest score counts for a chunk.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,10 +12,10 @@ use crate::stem::Stems;
 use crate::words::words;
 use crate::{Language, detect, stop_words};
 
-/// The longest term, in characters; a longer word is cut.
+/// Maximum number of characters of a term; a longer term is truncated.
 pub const MAX_TERM_CHARS: usize = 64;
 
-/// The most words of one query; those after it are left out.
+/// Maximum number of words of a query; the words after them are ignored.
 pub const MAX_QUERY_TERMS: usize = 64;
 
 /// A term of a chunk.
@@ -25,13 +25,13 @@ pub struct Term {
     pub frequency: u32,
 }
 
-/// One word of a query: the terms under which a chunk may have it. A chunk counts its best form once.
+/// One word of a query, with the terms under which a chunk may contain it. Only the best of them counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryTerm {
     pub forms: Vec<String>,
 }
 
-/// The terms of a text with their frequencies, in the order of their first appearance.
+/// Returns the terms of a text with their frequencies, in the order in which they first appear.
 pub fn index_terms(text: &str, language: Language) -> Vec<Term> {
     let stems = Stems::new();
     let mut terms = Counted::default();
@@ -48,7 +48,7 @@ pub fn index_terms(text: &str, language: Language) -> Vec<Term> {
     terms.list
 }
 
-/// The words a query looks for. Stop words of its language are dropped, unless it consists of nothing else.
+/// Returns the words of a query. Stop words of its language are left out, unless the query has no other words.
 pub fn query_terms(query: &str) -> Vec<QueryTerm> {
     let language = detect(query);
     let codes = codes::in_query(query);
@@ -80,7 +80,7 @@ fn add_words(text: &str, language: Language, stems: &Stems, terms: &mut Counted)
     }
 }
 
-/// The letters of a code are words ("RFI", "PL"); its figures and tags keep the mark, without their padding too.
+/// Adds the parts of a code: letters as words ("RFI", "PL"); parts with digits as codes, also without leading zeros.
 fn add_parts(parts: &[String], language: Language, stems: &Stems, terms: &mut Counted) {
     for part in parts {
         if has_digit(part) {
@@ -103,7 +103,7 @@ fn is_query_stop_word(word: &str, language: Language) -> bool {
     }
 }
 
-/// A figure is looked for as such and as a part of a code, with and without padding; a word by its stems.
+/// Returns the terms of a query's word: for a figure, itself and as a part of a code; for other words, their stems.
 fn forms(word: &str, stems: &Stems) -> Vec<String> {
     let mut forms = if has_digit(word) {
         let mut forms = vec![word.to_owned(), codes::term(&codes::normalize(word))];

@@ -1,14 +1,14 @@
-//! Words and numbers out of folded text.
+//! Splits a folded text into words and numbers.
 
-/// Units that stand right behind a figure ("20mm"): figure and unit are two words, as in "20 mm".
+/// Units that may follow a figure without a space ("20mm"). Figure and unit are then two words, as in "20 mm".
 const UNITS: &[&str] = &[
     "bar", "cm", "cm2", "cm3", "dm", "ft", "g", "h", "ha", "hp", "hz", "in", "kg", "km", "kn", "kpa", "kv",
     "kva", "kw", "kwh", "l", "lb", "m", "m2", "m3", "mg", "min", "ml", "mm", "mm2", "mpa", "mw", "n", "pa",
     "psi", "s", "t", "v", "w",
 ];
 
-/// The words of a text that [`fold`](crate::fold::fold) made: runs of letters and digits, and figures with their
-/// separators brought to one form ("1.234,50", "1,234.50" and "1234.50" are one word).
+/// Returns the words of a text from [`fold`](crate::fold::fold): runs of letters and digits. Figures get one form
+/// ("1.234,50", "1,234.50" and "1234.50" are the same word).
 pub(crate) fn words(folded: &str) -> impl Iterator<Item = String> + '_ {
     Runs { rest: folded }.flat_map(|run| {
         let (figure, unit) = split_figure(run);
@@ -20,12 +20,12 @@ pub(crate) fn words(folded: &str) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-/// Whether a run such as "20mm" or "3.5kg" is a figure with its unit rather than a name.
+/// Whether a run such as "20mm" or "3.5kg" is a figure with its unit, and not a name.
 pub(crate) fn is_quantity(run: &str) -> bool {
     matches!(split_figure(run), (Some(_), _))
 }
 
-/// Runs of alphanumerics, in which '.' and ',' between two digits count.
+/// Iterates over runs of letters and digits. A '.' or ',' between two digits belongs to the run.
 struct Runs<'a> {
     rest: &'a str,
 }
@@ -54,7 +54,7 @@ impl<'a> Iterator for Runs<'a> {
     }
 }
 
-/// "20mm" → figure "20" and unit "mm"; "20" → figure alone; "mm", "p101" or "20th" → a word.
+/// Splits a run into figure and unit: "20mm" into "20" and "mm". "20" has no unit; "mm", "p101" and "20th" are words.
 fn split_figure(run: &str) -> (Option<&str>, &str) {
     let figure_end = run.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(run.len());
     let (figure, unit) = run.split_at(figure_end);
@@ -65,7 +65,7 @@ fn split_figure(run: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// One figure without thousands separators and with a decimal point; several when commas merely list them.
+/// Returns one figure without thousands separators and with a decimal point, or the figures of a list with commas.
 fn figures(run: &str) -> Vec<String> {
     let Some(last) = run.rfind(['.', ',']) else { return vec![run.to_owned()] };
     let groups: Vec<&str> = run.split(['.', ',']).collect();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn splits_at_everything_else() {
+    fn every_other_character_separates_words() {
         assert_eq!(of("la losa, l'eau; a_b (c) – d."), ["la", "losa", "l", "eau", "a", "b", "c", "d"]);
         assert_eq!(of(" … "), Vec::<String>::new());
     }

@@ -1,4 +1,4 @@
-//! A base backup unpacked and checked.
+//! Unpacks and verifies a base backup.
 
 use std::{
     fs::{self, DirBuilder},
@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{database::Programs, repository::Set, seal};
 
-/// Unpacks the database's files into an empty folder and has PostgreSQL's own program compare every one of them with
-/// the manifest that the server made.
+/// Unpacks the database's files into an empty folder. PostgreSQL's program `pg_verifybackup` then compares each file
+/// with the manifest that the server wrote.
 pub async fn unpack(set: &Set, identity: &Identity, programs: &Programs, folder: &Path) -> Result<()> {
     let made = !folder.exists();
     if made {
@@ -32,7 +32,7 @@ pub async fn unpack(set: &Set, identity: &Identity, programs: &Programs, folder:
         archive.unpack(to).with_context(|| format!("{} is damaged", path.display()))
     })
     .await??;
-    // Its log is checked segment by segment where it is archived.
+    // The write-ahead log is verified separately, segment by segment in the archive.
     let status = programs
         .command("pg_verifybackup")
         .args(["--no-parse-wal", "--quiet"])

@@ -1,4 +1,4 @@
-//! PostgreSQL, seen from a backup: its own programs, its log, and the table that says what was backed up when.
+//! PostgreSQL for backups: its programs, its write-ahead log, and the table of successful backups.
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
@@ -12,8 +12,8 @@ use crate::{repository::Repository, wal::Segment};
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// The database (postgres://user:password@host:port/database). The user needs REPLICATION and the right to
-    /// execute pg_switch_wal().
+    /// The database (postgres://user:password@host:port/database). The user needs REPLICATION and the right to execute
+    /// pg_switch_wal().
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
 }
@@ -21,7 +21,7 @@ pub struct Config {
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Programs {
-    /// Folder of PostgreSQL's own programs, of the server's major version; without it they are looked for in PATH.
+    /// Folder with the programs of PostgreSQL, of the server's major version; without it they are searched in PATH.
     #[arg(long, env = "POSTGRES_BIN")]
     pub postgres_bin: Option<PathBuf>,
 }
@@ -44,7 +44,7 @@ pub async fn connect(url: &str) -> Result<PgConnection> {
 }
 
 impl Config {
-    /// Streams a base backup as a tar archive. The password goes by the environment: other users can read arguments.
+    /// Streams a base backup as a tar archive. The password is in the environment; other users can read arguments.
     pub fn base_backup(&self, programs: &Programs) -> Result<Command> {
         let mut url = url::Url::parse(&self.database_url).context("DATABASE_URL is not a URL")?;
         let mut command = programs.command("pg_basebackup");
@@ -64,7 +64,7 @@ impl Config {
     }
 }
 
-/// The segment that is being written now, and the size of all of them.
+/// Returns the segment that is being written, and the size of a segment in bytes.
 pub async fn current_segment(connection: &mut PgConnection) -> Result<(Segment, u64)> {
     let (segment, bytes): (String, i64) = sqlx::query_as(
         "SELECT pg_walfile_name(pg_current_wal_insert_lsn()), pg_size_bytes(current_setting('wal_segment_size'))",
@@ -74,13 +74,13 @@ pub async fn current_segment(connection: &mut PgConnection) -> Result<(Segment, 
     Ok((Segment::parse(&segment).context("the name of a segment")?, u64::try_from(bytes)?))
 }
 
-/// Ends the current segment and waits until it is archived: everything committed before this call is safe then.
+/// Ends the current segment and waits until it is archived: then everything committed before this call is safe.
 pub async fn close_wal(
     connection: &mut PgConnection,
     repository: &Repository,
     patience: Duration,
 ) -> Result<Segment> {
-    // Something of our own in it: PostgreSQL does not end a segment that holds nothing new.
+    // Writes a message into the segment, because PostgreSQL does not end a segment without new content.
     let segment: String = sqlx::query_scalar(
         "SELECT pg_walfile_name(pg_logical_emit_message(false, 'acorag-backup', '', true))",
     )
@@ -117,7 +117,7 @@ pub enum Kind {
     Verify,
 }
 
-/// Writes a success down, for the metric and the alert.
+/// Records a success in the database, for the metric and the alert.
 pub async fn record(
     connection: &mut PgConnection,
     kind: Kind,

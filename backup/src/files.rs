@@ -1,4 +1,4 @@
-//! The original files in the object store. A version of a file never changes, so each is stored once.
+//! The original files in the object store. A version of a file never changes, so the backup stores each one once.
 
 use std::{collections::HashMap, io::Write};
 
@@ -21,11 +21,11 @@ use crate::{
     seal::{self, Sealed},
 };
 
-/// A version of a file, one line of JSON.
+/// A version of a file; one line of JSON in the backup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
     pub name: String,
-    /// What the object store calls this version; it says nothing about the file.
+    /// The name of this version in the object store; it reveals nothing about the file.
     version: String,
     pub size: u64,
     pub sha256: String,
@@ -38,7 +38,7 @@ pub struct Saved {
     pub bytes: u64,
 }
 
-/// Stores every file that is not stored yet, and notes in the set which there are.
+/// Stores all files that are not stored yet, and writes the list of files into the set.
 pub async fn save(
     nats: &Nats,
     repository: &Repository,
@@ -59,7 +59,7 @@ pub async fn save(
                 }
                 Err(error) => match objects.info(&stored.name).await {
                     Ok(now) if now.version == stored.version => return Err(error),
-                    // It was replaced while it was read, and comes again as the newest, or it was deleted.
+                    // It was deleted, or replaced while it was read; then the new version is listed later.
                     Ok(_) | Err(objects::Error::NotFound) => continue,
                     Err(error) => return Err(error.into()),
                 },
@@ -98,10 +98,10 @@ async fn store(objects: &Objects, stored: &Stored, mut target: Sealed) -> Result
     target.finish()
 }
 
-/// Bytes read at a time.
+/// The size of the read buffer, in bytes.
 const BUFFER: usize = 256 * 1024;
 
-/// Decrypts one file and checks it. Files of an ordinary size: the largest upload is bounded (MAX_UPLOAD_MB).
+/// Decrypts a file into memory and verifies it. Its size is limited, because uploads are (MAX_UPLOAD_MB).
 pub fn read(repository: &Repository, identity: &Identity, entry: &Entry) -> Result<Vec<u8>> {
     let path = repository.file(&entry.version);
     let mut bytes = Vec::new();
@@ -111,7 +111,7 @@ pub fn read(repository: &Repository, identity: &Identity, entry: &Entry) -> Resu
     Ok(bytes)
 }
 
-/// Every file of these backups, by name; the newest version of a name last.
+/// Returns all files of these backups by name, with the newest version last.
 pub fn list(sets: &[Set], identity: &Identity) -> Result<HashMap<String, Vec<Entry>>> {
     let mut files: HashMap<String, Vec<Entry>> = HashMap::new();
     for set in sets {
@@ -125,7 +125,7 @@ pub fn list(sets: &[Set], identity: &Identity) -> Result<HashMap<String, Vec<Ent
     Ok(files)
 }
 
-/// Puts a file back under its name.
+/// Restores a file under its name.
 pub async fn restore(objects: &Objects, entry: &Entry, bytes: Vec<u8>) -> Result<()> {
     let stored = objects.put(&entry.name, futures::stream::iter([Ok(Bytes::from(bytes))])).await?;
     ensure!(stored.sha256 == entry.sha256, "the object store holds something else than {}", entry.name);

@@ -1,4 +1,4 @@
-//! `acorag-backup`: backs up PostgreSQL, the original files and the queue; checks and restores them.
+//! `acorag-backup`: backs up PostgreSQL, the original files and the queue, verifies the backups, and restores them.
 
 #![allow(clippy::print_stdout, reason = "a command line tool talks to people")]
 
@@ -21,7 +21,7 @@ use platform::telemetry;
 use repository::{Repository, Source, Target};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Backs up the database, the original files and the queue, encrypted; checks and restores them.
+/// Backs up the database, the original files and the queue, encrypted; verifies and restores the backups.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Config {
@@ -33,17 +33,17 @@ struct Config {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a key pair: the identity into a new FILE, to be kept away from here, and the public key on the screen
+    /// Create a key pair: writes the identity to a new FILE, to be stored elsewhere, and prints the public key
     Keygen { file: PathBuf },
-    /// Store a finished file of PostgreSQL's log; for archive_command: acorag-backup archive %p
+    /// Store a finished file of the write-ahead log; for archive_command: acorag-backup archive %p
     Archive {
         file: PathBuf,
-        /// Its name, when FILE has another
+        /// The name of the file in the archive, if it differs from FILE
         name: Option<String>,
         #[command(flatten)]
         target: Target,
     },
-    /// Bring a file of PostgreSQL's log back; for restore_command: acorag-backup fetch-wal %f %p
+    /// Fetch a file of the write-ahead log; for restore_command: acorag-backup fetch-wal %f %p
     FetchWal {
         name: String,
         to: PathBuf,
@@ -52,16 +52,16 @@ enum Command {
     },
     /// Make a backup
     Run(Box<run::Options>),
-    /// Decrypt and check everything that is kept
+    /// Decrypt and verify all backups
     Verify(verify::Options),
-    /// Restore everything into an empty place
+    /// Restore everything into empty servers
     Restore(Box<restore::Options>),
 }
 
-/// PostgreSQL takes an exit code up to 125 for "there is no such file" and goes on without it; above, it stops.
+/// PostgreSQL interprets exit codes up to 125 as "the file does not exist" and continues; above 125 it stops recovery.
 const STOP_RECOVERY: u8 = 200;
 const INTERRUPTED: u8 = 130;
-/// How long an interrupted command may take to put away what it had begun.
+/// The time that an interrupted command may take to clean up.
 const CLEAN_UP: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
@@ -103,12 +103,12 @@ fn start(config: Config) -> Result<ExitCode> {
     }
 }
 
-/// Runs to the end, or to Ctrl-C or SIGTERM: nothing that is half done counts then.
+/// Runs the command until it ends, or until Ctrl-C or SIGTERM. An interrupted backup does not count.
 fn until_interrupted(work: impl Future<Output = Result<()>> + Send + 'static) -> Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new()?;
     let code = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
-        // In a task of its own: it also does work that blocks.
+        // The command has a separate task, because it also blocks its thread.
         let mut work = tokio::spawn(work);
         tokio::select! {
             result = &mut work => return result?.map(|()| ExitCode::SUCCESS),

@@ -1,5 +1,5 @@
-//! Messages of a stream, as a backup keeps them. They are read one by one (MSG.GET): that takes no consumer, needs no
-//! right to make one, and disturbs nobody.
+//! Messages of a stream in a backup. They are read one by one (MSG.GET), which needs no consumer and no right to create
+//! one, and does not affect the services.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -20,14 +20,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::seal;
 
-/// A message, one line of JSON.
+/// A message; one line of JSON in the backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     pub subject: String,
-    /// When the stream took it: it orders what happened to a document.
+    /// When the stream stored the message; this orders all jobs of a document.
     pub time: DateTime<Utc>,
     headers: Vec<(String, String)>,
-    /// In base64: a dead letter may be anything.
+    /// The payload in base64, because a dead letter may contain any bytes.
     payload: String,
 }
 
@@ -36,14 +36,14 @@ impl Message {
         STANDARD.decode(&self.payload).context("a message's payload")
     }
 
-    /// The project and document of a job, or of the job that a dead letter was.
+    /// The project and document of a job, or of the job that became this dead letter.
     pub fn job(&self) -> Option<(ProjectId, DocumentId)> {
         let died = self.headers.iter().find(|(name, _)| name == headers::DEAD_SUBJECT);
         subjects::parse_job(died.map_or(&self.subject, |(_, subject)| subject)).ok()
     }
 
-    /// Publishes the message again. Headers that are commands to JetStream stay behind: they were meant for the stream of
-    /// then, and the id would have this stream drop one of two messages that had the same.
+    /// Publishes the message again without the headers that are commands to JetStream: they were for the original
+    /// stream, and with the message id the new stream would drop one of two messages with the same id.
     pub async fn publish(&self, nats: &Nats) -> Result<()> {
         let mut headers = HeaderMap::new();
         for (name, value) in self.headers.iter().filter(|(name, _)| !name.starts_with("Nats-")) {
@@ -55,7 +55,7 @@ impl Message {
     }
 }
 
-/// Hands over all messages of a stream, in their order, and returns their number.
+/// Calls `take` with each message of a stream, in order, and returns their number.
 pub async fn each(
     nats: &Nats,
     stream: &str,
@@ -80,7 +80,7 @@ pub async fn each(
     Ok(count)
 }
 
-/// Reads the JSON lines of a sealed file.
+/// Reads the JSON lines of an encrypted file.
 pub fn lines<T: for<'de> Deserialize<'de>>(path: &Path, identity: &Identity) -> Result<Vec<T>> {
     let damaged = || format!("{} is damaged", path.display());
     BufReader::new(seal::open(path, identity)?)
@@ -89,7 +89,7 @@ pub fn lines<T: for<'de> Deserialize<'de>>(path: &Path, identity: &Identity) -> 
         .collect()
 }
 
-/// Walks through the messages of one subject of a stream.
+/// Reads the messages of one subject of a stream, one after another.
 pub struct Reader {
     stream: Stream<()>,
     subject: String,

@@ -1,12 +1,12 @@
 //! The folder that holds the backups (BACKUP_DIR).
 //!
 //! ```text
-//! wal/<segment>.age, <segment>.sha256   what PostgreSQL archives, as it goes
-//! files/<version>.age                   original files, each stored once however many backups need it
+//! wal/<segment>.age, <segment>.sha256   the archived write-ahead log
+//! files/<version>.age                   original files; each is stored once for all backups
 //! sets/<time>-<kind>/base.age           the database's files (kind full)
-//!                    queue.age          what was queued or dead
-//!                    files.age          which files there were
-//!                    set.json           written last: a set without it does not count
+//!                    queue.age          the jobs in the queue and the dead letters
+//!                    files.age          the list of the original files
+//!                    set.json           written last; a set without this file is not valid
 //! ```
 
 use std::{
@@ -29,17 +29,17 @@ const FORMAT: u32 = 1;
 #[derive(Debug, Clone)]
 pub struct Repository(PathBuf);
 
-/// One backup.
+/// A backup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Set {
     format: u32,
-    /// What was accepted until then and not yet settled is in the set's queue.
+    /// When the queue was read: jobs that were accepted before and not finished are in the set's queue.
     pub queue_read_at: DateTime<Utc>,
     pub base: Option<Base>,
     pub wal_segment_bytes: u64,
-    /// The segment that holds everything committed before this set was finished.
+    /// The segment that contains everything committed before this set was completed.
     pub wal_end: Segment,
-    /// The versions of the files that this set needs.
+    /// The versions of files that this set needs.
     pub files: HashSet<String>,
     #[serde(skip)]
     pub folder: PathBuf,
@@ -76,7 +76,7 @@ impl Set {
         self.folder.join("files.age")
     }
 
-    /// From now on it counts.
+    /// Writes `set.json`; from then on the set is a valid backup.
     pub fn commit(&self) -> Result<()> {
         seal::plain(&self.folder.join(SET), &serde_json::to_vec_pretty(self)?)
     }
@@ -108,12 +108,12 @@ impl Repository {
         self.0.join("files").join(version).with_extension("age")
     }
 
-    /// Two of one kind never begin at once; a full backup and one of the files alone may.
+    /// Returns the folder of a new set. Two sets of the same kind never begin at the same time.
     pub fn new_set(&self, started: DateTime<Utc>, kind: &str) -> PathBuf {
         self.0.join("sets").join(format!("{}-{kind}", started.format("%Y%m%dT%H%M%S%.3fZ")))
     }
 
-    /// The backups that count, oldest first.
+    /// Returns the valid backups, oldest first.
     pub fn sets(&self) -> Result<Vec<Set>> {
         let mut sets = Vec::new();
         for folder in entries(&self.0.join("sets"))? {
@@ -127,13 +127,13 @@ impl Repository {
         Ok(sets)
     }
 
-    /// Keeps a second full backup from copying the database at the same time; it ends with the returned file.
+    /// Prevents a second full backup from copying the database at the same time. Dropping the returned file unlocks.
     pub fn lock_full(&self) -> Result<File> {
         self.try_lock("lock-full")?.context("another full backup is running into the same folder")
     }
 
-    /// Keeps runs apart while they read the queue and the files, and remove what is old. Nobody holds it for longer
-    /// than that takes, so it is waited for.
+    /// Prevents two runs from reading the queue and the files, or removing old backups, at the same time. Each run
+    /// holds this lock only for these steps, so others wait for it.
     pub async fn lock(&self, patience: Duration) -> Result<File> {
         let deadline = Instant::now() + patience;
         let mut told = false;
@@ -159,7 +159,7 @@ impl Repository {
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
-            // Mounted object storage knows no locks; there the schedule keeps runs apart.
+            // Mounted object storage does not support locks; there the schedule must prevent simultaneous runs.
             Err(TryLockError::Error(error)) => {
                 tracing::warn!(%error, "this folder knows no locks: never run two backups at once");
                 Ok(Some(file))
@@ -167,8 +167,8 @@ impl Repository {
         }
     }
 
-    /// Removes what an interrupted run left, and all but the newest `keep` full backups with what only they need.
-    /// The caller holds both locks: nothing here is unfinished because somebody is at it.
+    /// Removes the remains of interrupted runs, and all full backups except the newest `keep`, with the files that only
+    /// they need. The caller holds both locks, so no incomplete set here belongs to a running backup.
     pub fn tidy(&self, keep: usize) -> Result<()> {
         let sets = self.sets()?;
         let full: Vec<&Set> = sets.iter().filter(|set| set.base.is_some()).collect();
@@ -176,7 +176,7 @@ impl Repository {
         let (kept, old): (Vec<&Set>, Vec<&Set>) =
             sets.iter().partition(|set| set.queue_read_at >= oldest.queue_read_at);
         for set in &old {
-            // First what makes it count: a set is never half there.
+            // `set.json` is removed first, so that a partly removed set is never valid.
             fs::remove_file(set.folder.join(SET))?;
         }
         let kept_folders: HashSet<&Path> = kept.iter().map(|set| set.folder.as_path()).collect();
@@ -199,13 +199,13 @@ impl Repository {
     }
 }
 
-/// Removes the files whose name without its extension is unwanted, and unfinished ones.
+/// Removes unfinished files, and files whose name without extension is unwanted.
 fn remove(folder: &Path, unwanted: impl Fn(&str) -> bool) -> Result<usize> {
     let mut removed = 0;
     for path in entries(folder)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        // PostgreSQL archives at any time: only a file that nobody has touched for an hour is a leftover.
+        // PostgreSQL may archive at any time, so only files that nobody has changed for an hour are removed.
         let left_over = name.starts_with(seal::PART)
             && path.metadata()?.modified()?.elapsed().is_ok_and(|age| age.as_secs() > 3600);
         if left_over || (!name.starts_with(seal::PART) && unwanted(&stem)) {
@@ -224,26 +224,26 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?)
 }
 
-/// Where to write, and to whom.
+/// The target of a backup: the folder and the public key.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub struct Target {
-    /// Folder that holds the backups: a mounted volume, or mounted object storage.
+    /// Folder for the backups: a mounted volume or mounted object storage.
     #[arg(long, env = "BACKUP_DIR")]
     pub backup_dir: PathBuf,
-    /// Public key to encrypt to (age1…), from `acorag-backup keygen`.
+    /// Public key for the encryption (age1…), from `acorag-backup keygen`.
     #[arg(long, env = "BACKUP_RECIPIENT", value_parser = seal::recipient)]
     pub backup_recipient: Recipient,
 }
 
-/// Where to read, and with which key.
+/// The source of a restore: the folder and the private key.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub struct Source {
-    /// Folder that holds the backups.
+    /// Folder with the backups.
     #[arg(long, env = "BACKUP_DIR")]
     pub backup_dir: PathBuf,
-    /// File with the identity that `acorag-backup keygen` made.
+    /// File with the identity (private key) from `acorag-backup keygen`.
     #[arg(long, env = "BACKUP_IDENTITY")]
     pub backup_identity: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! Restoring everything into an empty place: PostgreSQL's data folder and an empty NATS.
+//! Restores everything into empty servers: the data folder of PostgreSQL and NATS.
 
 mod reconcile;
 mod server;
@@ -23,21 +23,21 @@ use server::Server;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Only up to this moment (2026-11-24T15:00:00Z); without it, to the end of the log.
+    /// Restore the state as of this time (such as 2026-11-24T15:00:00Z); without it, to the end of the write-ahead log.
     #[arg(long)]
     to: Option<DateTime<Utc>>,
-    /// Only the database is lost: what NATS holds is newer than any backup, and stays.
+    /// Restore only the database. NATS was not lost, so its content is newer than any backup and is kept.
     #[arg(long, conflicts_with = "to")]
     keep_nats: bool,
-    /// Only NATS is lost, or another one takes its place: the database stays as it is, and running. Stop the api and the
-    /// workers before.
+    /// Restore only NATS, which was lost or is replaced. The database stays as it is and keeps running. Stop the api
+    /// and the workers first.
     #[arg(long, conflicts_with_all = ["to", "keep_nats"])]
     keep_database: bool,
-    /// PostgreSQL's data folder, empty or not there yet. PostgreSQL is started on it for a while, for nobody else, and
-    /// stopped again: start yours when this has ended.
+    /// The data folder of PostgreSQL, empty or not existing. The restore starts PostgreSQL on it, without access for
+    /// others, and stops it again; start your server after that.
     #[arg(long, env = "PGDATA", required_unless_present = "keep_database")]
     pgdata: Option<PathBuf>,
-    /// Names the database and the owner of its tables; host and password are used with --keep-database only.
+    /// The name of the database and the owner of its tables; host and password are only used with --keep-database.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
     #[command(flatten)]
@@ -121,7 +121,7 @@ pub async fn restore(options: &Options) -> Result<()> {
             tracing::info!(restored, of = plan.files.len(), "files");
         }
     }
-    // Jobs last: their files are there then.
+    // Jobs are published last, so that their files are already there.
     for message in &plan.messages {
         message.publish(&nats).await?;
     }
@@ -141,7 +141,7 @@ pub async fn restore(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The full backup to begin with, and the newest state of the queue, both not later than the moment asked for.
+/// Chooses the full backup to start from, and the newest backup of the queue; both are not later than `to`.
 fn choose(sets: &[Set], to: Option<DateTime<Utc>>) -> Result<(&Set, &Set)> {
     let usable: Vec<&Set> = sets.iter().filter(|set| to.is_none_or(|to| set.queue_read_at <= to)).collect();
     match (usable.iter().rev().find(|set| set.base.is_some()), usable.last()) {
@@ -165,7 +165,7 @@ async fn ensure_empty(nats: &Nats) -> Result<()> {
     Ok(())
 }
 
-/// A name may have had several contents: the one that the document was made of, or else the newest.
+/// Chooses the version of a file: the one from which the document was made, or else the newest.
 fn version<'a>(versions: Option<&'a Vec<Entry>>, wanted: &Wanted) -> Option<&'a Entry> {
     let versions = versions?;
     let exact = versions.iter().rev().find(|entry| entry.sha256.eq_ignore_ascii_case(&wanted.sha256));

@@ -1,4 +1,4 @@
-//! Making a backup.
+//! Makes a backup.
 
 use std::{io::Write as _, time::Duration};
 
@@ -20,16 +20,16 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Only the files and the queue, on top of the last full backup: quick enough for every few minutes.
+    /// Back up only the files and the queue, based on the last full backup; fast enough to run every few minutes.
     #[arg(long)]
     files: bool,
-    /// Full backups to keep; older ones are removed with what only they need.
+    /// Number of full backups to keep; older ones are removed with the files that only they need.
     #[arg(long, env = "BACKUP_KEEP", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     keep: u16,
-    /// How long PostgreSQL may take to archive its log, in seconds.
+    /// Maximum wait until PostgreSQL has archived its log, in seconds.
     #[arg(long, env = "BACKUP_ARCHIVE_TIMEOUT", default_value_t = 300)]
     archive_timeout: u64,
-    /// How long to wait for another run that reads the queue and the files, in seconds.
+    /// Maximum wait for another run that reads the queue and the files, in seconds.
     #[arg(long, env = "BACKUP_LOCK_TIMEOUT", default_value_t = 1800)]
     lock_timeout: u64,
     #[command(flatten)]
@@ -54,11 +54,11 @@ pub async fn run(options: &Options) -> Result<()> {
         None
     } else {
         let full = repository.lock_full()?;
-        // What a run that was killed has left must not take the room of this one.
+        // The remains of a run that was killed must not take the disk space of this one.
         let lock = repository.lock(lock_patience).await?;
         repository.tidy(usize::from(options.keep))?;
         drop(lock);
-        // Better heard now than after hours of copying: is the log archived at all?
+        // Checks that the log is archived at all, before hours of copying.
         database::close_wal(&mut connection, &repository, patience).await?;
         Some(full)
     };
@@ -68,7 +68,7 @@ pub async fn run(options: &Options) -> Result<()> {
     let mut set = Set::new(repository.new_set(started, kind), segment_bytes, segment);
     let mut base_bytes = None;
     if full.is_some() {
-        // Hours, perhaps. Runs with --files go on meanwhile.
+        // This may take hours; runs with --files continue meanwhile.
         tracing::info!("the database's files");
         base_bytes = Some(base(options, &set).await?);
         set.base = Some(Base { wal_start: segment, finished_at: Utc::now() });
@@ -77,8 +77,8 @@ pub async fn run(options: &Options) -> Result<()> {
     let sets = repository.sets()?;
     let base = set.base.clone().or_else(|| sets.iter().rev().find_map(|set| set.base.clone()));
     let start = base.context("there is no full backup yet: run without --files first")?.wal_start;
-    // The order matters. The queue before the files: a job's file is there as long as the job is. The log's end last:
-    // a job that was settled since the queue was read is in the log, so no job is in neither.
+    // The order matters. The queue is read before the files, because a job's file exists as long as the job. The log is
+    // closed last, because it then contains all jobs that were finished since the queue was read: no job is lost.
     set.queue_read_at = Utc::now();
     let (jobs, dead, queue_bytes) = queue(&nats, options, &set).await?;
     tracing::info!(jobs, dead_letters = dead, "the queue");
@@ -87,7 +87,7 @@ pub async fn run(options: &Options) -> Result<()> {
     let log_started = Utc::now();
     let mut connection = database::connect(&options.database.database_url).await?;
     set.wal_end = database::close_wal(&mut connection, &repository, patience).await?;
-    // What a restore would read, from the newest full backup on.
+    // Checks the segments that a restore would read, from the newest full backup on.
     let segments = wal::chain(&repository, start, set.wal_end, segment_bytes)?;
     set.commit()?;
 
@@ -107,7 +107,7 @@ pub async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The database's files, as PostgreSQL streams them.
+/// Stores the database's files as PostgreSQL streams them.
 async fn base(options: &Options, set: &Set) -> Result<u64> {
     let mut target = Sealed::create(set.base_file(), &options.target.backup_recipient)?;
     let mut child = options
@@ -128,13 +128,13 @@ async fn queue(nats: &Nats, options: &Options, set: &Set) -> Result<(usize, usiz
     let mut target = Sealed::create(set.queue_file(), &options.target.backup_recipient)?;
     let mut save = |message: Message| Ok(writeln!(target, "{}", serde_json::to_string(&message)?)?);
     let jobs = messages::each(nats, subjects::INGEST_STREAM, &mut save).await?;
-    // After the jobs: the parts of a waiting job's file are there, or a worker has stored them as an object.
+    // After the jobs: the parts of a waiting job's file are still there, or a worker has stored them as an object.
     messages::each(nats, subjects::PARTS_STREAM, &mut save).await?;
     let dead = messages::each(nats, subjects::DEAD_LETTERS_STREAM, &mut save).await?;
     Ok((jobs, dead, target.finish()?))
 }
 
-/// Says how far a long stream is.
+/// Logs the progress of a long stream.
 struct Progress<R> {
     stream: R,
     bytes: u64,

@@ -1,4 +1,4 @@
-//! Compression and encryption (age) to a public key: a machine that backs up holds nothing that could read a backup.
+//! Compresses files and encrypts them to a public key (age): a machine that makes backups cannot read them.
 
 use std::{
     fs::{File, Permissions},
@@ -18,7 +18,7 @@ use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use schemas::text::hex;
 use tempfile::NamedTempFile;
 
-/// Makes a key pair: the identity goes to a new file, the recipient is returned.
+/// Creates a key pair: writes the identity to a new file and returns the recipient (public key).
 pub fn keygen(path: &Path) -> Result<String> {
     let identity = Identity::generate();
     let recipient = identity.to_public().to_string();
@@ -38,7 +38,7 @@ pub fn recipient(text: &str) -> Result<Recipient, String> {
         .map_err(|error| format!("{error}; it begins with age1 and comes from `acorag-backup keygen`"))
 }
 
-/// Reads an identity file, as `keygen` and the age tools write it.
+/// Reads an identity file of `keygen` or of the age tools.
 pub fn identity(path: &Path) -> Result<Identity> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("BACKUP_IDENTITY: cannot read {}", path.display()))?;
@@ -48,7 +48,7 @@ pub fn identity(path: &Path) -> Result<Identity> {
     })
 }
 
-/// A sealed file being written. It gets its name when it is complete and on the disk, never before.
+/// An encrypted file that is being written. It gets its final name only when it is complete and on disk.
 pub struct Sealed {
     writer: GzEncoder<StreamWriter<NamedTempFile>>,
     path: PathBuf,
@@ -62,7 +62,7 @@ impl Sealed {
         Ok(Self { writer: GzEncoder::new(writer, Compression::fast()), path })
     }
 
-    /// Returns its size.
+    /// Completes the file and returns its size in bytes.
     pub fn finish(self) -> Result<u64> {
         let file = self.writer.finish()?.finish()?;
         let size = file.as_file().metadata()?.len();
@@ -81,40 +81,40 @@ impl Write for Sealed {
     }
 }
 
-/// Reads a sealed file. Damage, a missing end included, is an error before the reader's end.
+/// Opens an encrypted file. Damage, also a missing end, is an error before the reader reaches the end.
 pub fn open(path: &Path, identity: &Identity) -> Result<MultiGzDecoder<StreamReader<File>>> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let reader = age::Decryptor::new(file)
         .and_then(|decryptor| decryptor.decrypt(std::iter::once(identity as &dyn age::Identity)))
         .map_err(|error| match error {
             DecryptError::NoMatchingKeys => anyhow!("{} is encrypted to another key", path.display()),
-            // Not its own words: they come from translations, which a debug build looks for in age's source folder.
+            // Not the error's own text: a debug build reads it from translations in the source folder of age.
             error => anyhow!("{} is damaged ({error:?})", path.display()),
         })?;
-    // The multi-member decoder reads on to the end of the file, and only there does age notice a missing tail.
+    // The multi-member decoder reads to the end of the file; only there does age detect that the end is missing.
     Ok(MultiGzDecoder::new(reader))
 }
 
-/// Writes a small file that nobody needs to decrypt.
+/// Writes a small file without encryption.
 pub fn plain(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = part(path)?;
     file.write_all(bytes)?;
     keep(file, path)
 }
 
-/// A file under another name, beside the one it will have; it is gone when it is not kept.
+/// Creates a temporary file in the same folder; it is removed unless it gets its final name with `keep`.
 pub fn part(path: &Path) -> Result<NamedTempFile> {
     let folder = path.parent().context("a file without a folder")?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     tempfile::Builder::new()
         .prefix(PART)
-        // PostgreSQL archives as one user, the jobs may run as another.
+        // PostgreSQL archives as one user, and the backup jobs may run as another.
         .permissions(Permissions::from_mode(0o644))
         .tempfile_in(folder)
         .with_context(|| format!("cannot write in {}", folder.display()))
 }
 
-/// How the names of unfinished files begin.
+/// The prefix of the names of unfinished files.
 pub const PART: &str = ".part-";
 
 pub fn keep(file: NamedTempFile, path: &Path) -> Result<()> {
@@ -126,7 +126,7 @@ pub fn keep(file: NamedTempFile, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies, and gives the bytes' number and SHA-256.
+/// Copies a stream; returns the number of bytes and their SHA-256.
 pub fn copy_hashed(from: &mut impl Read, to: &mut impl Write) -> io::Result<(u64, String)> {
     use sha2::{Digest as _, Sha256};
     let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 128 * 1024]);

@@ -1,4 +1,4 @@
-//! Checking that what is kept can be restored: everything is decrypted and compared with its hash.
+//! Verifies that all backups can be restored: decrypts everything and compares it with its hash.
 
 use std::io;
 
@@ -21,7 +21,7 @@ pub struct Options {
     source: Source,
     #[command(flatten)]
     programs: database::Programs,
-    /// Where to write the success down; without it nothing is connected to.
+    /// The database in which the success is recorded; without it no connection is made.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
 }
@@ -47,7 +47,7 @@ pub async fn verify(options: &Options) -> Result<()> {
         let size = wal::read(&repository, &identity, &segment.to_string(), &mut io::sink())?;
         ensure!(size == last.wal_segment_bytes, "the log's segment {segment} has {size} bytes");
         bytes += size;
-        // Between two files is where an interruption is heard.
+        // Lets an interruption take effect between two files.
         tokio::task::yield_now().await;
     }
     tracing::info!(segments = segments.len(), "the log is whole");

@@ -1,4 +1,4 @@
-//! The write-ahead log's archive: PostgreSQL calls `archive` for each finished segment and `fetch-wal` on recovery.
+//! The archive of the write-ahead log. PostgreSQL runs `archive` for each finished segment, `fetch-wal` in recovery.
 
 use std::{collections::HashSet, fmt, fs::File, io, path::Path};
 
@@ -11,11 +11,11 @@ use crate::{
     seal::{self, Sealed},
 };
 
-/// A segment of the log, as its file's name says: `TTTTTTTTXXXXXXXXYYYYYYYY`.
+/// A segment of the log, parsed from its file name: `TTTTTTTTXXXXXXXXYYYYYYYY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Segment {
     pub timeline: u32,
-    /// The name's two other parts as they stand, the higher one above 32 bits.
+    /// The two last parts of the name, unchanged; the first of them is in the upper 32 bits.
     pub number: u64,
 }
 
@@ -32,7 +32,7 @@ impl Segment {
         })
     }
 
-    /// The number that follows: the lower part runs to the end of 4 GiB of log.
+    /// Returns the next number. The lower part counts the segments of 4 GiB of log.
     fn next(number: u64, segment_bytes: u64) -> u64 {
         let last = ((1_u64 << 32) / segment_bytes.max(1)).saturating_sub(1);
         if number & 0xFFFF_FFFF >= last { ((number >> 32) + 1) << 32 } else { number + 1 }
@@ -45,7 +45,7 @@ impl fmt::Display for Segment {
     }
 }
 
-/// Stores one finished file of the log. PostgreSQL repeats a call whose success it did not hear.
+/// Stores a finished file of the log. PostgreSQL repeats a call if it did not receive the result.
 pub fn archive(repository: &Repository, recipient: &Recipient, file: &Path, name: &str) -> Result<()> {
     let open = || File::open(file).with_context(|| format!("cannot read {}", file.display()));
     let (_, hash) = seal::copy_hashed(&mut open()?, &mut io::sink())?;
@@ -66,7 +66,7 @@ pub fn archive(repository: &Repository, recipient: &Recipient, file: &Path, name
     Ok(())
 }
 
-/// Brings a file of the log back; false when there is none of that name.
+/// Fetches a file of the log; returns false if there is no file with that name.
 pub fn fetch(repository: &Repository, identity: &Identity, name: &str, to: &Path) -> Result<bool> {
     if !repository.wal(&format!("{name}.age")).exists() {
         return Ok(false);
@@ -77,7 +77,7 @@ pub fn fetch(repository: &Repository, identity: &Identity, name: &str, to: &Path
     Ok(true)
 }
 
-/// Decrypts and checks one file of the log.
+/// Decrypts and verifies a file of the log; returns its size in bytes.
 pub fn read(
     repository: &Repository,
     identity: &Identity,
@@ -93,8 +93,8 @@ pub fn read(
     Ok(size)
 }
 
-/// The archived segments from `start` on, oldest first; an error when one is missing in between, or when they end
-/// before `end`: recovery would stop there in silence.
+/// Returns the archived segments from `start` on, oldest first. It is an error if one is missing or they end before
+/// `end`, because recovery would stop there without an error.
 pub fn chain(
     repository: &Repository,
     start: Segment,

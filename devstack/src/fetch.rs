@@ -1,4 +1,4 @@
-//! Where the servers, the libraries and the model are; `fetch.py` puts them there.
+//! The location of the servers, the libraries and the model, which `fetch.py` fetches.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::shelter;
 
 const FETCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fetch.py");
 
-/// The one setting of the library.
+/// The only setting of this library.
 #[derive(Debug, Clone, Parser)]
 pub struct Location {
     /// Folder for the fetched packages, the model and the servers' data
@@ -19,12 +19,12 @@ pub struct Location {
 }
 
 impl Location {
-    /// Reads `STACK_DIR`, for callers without a command line of their own.
+    /// Reads `STACK_DIR`, for programs that do not include this setting in their command line.
     pub fn from_environment() -> Result<Self> {
         Ok(Self::try_parse_from(["devstack"])?)
     }
 
-    /// The folder as an absolute path; it is created.
+    /// Creates the folder and returns its absolute path.
     pub fn folder(&self) -> Result<PathBuf> {
         std::fs::create_dir_all(&self.stack_dir)
             .with_context(|| format!("cannot create {}", self.stack_dir.display()))?;
@@ -32,12 +32,12 @@ impl Location {
     }
 }
 
-/// What [`ensure`] has put in place.
+/// The paths of everything that [`ensure`] has fetched.
 #[derive(Debug, Clone)]
 pub struct Paths {
-    /// The folder that holds everything.
+    /// The folder that contains all others.
     pub stack: PathBuf,
-    /// `nats-server` and `valkey-server`.
+    /// The folder of `nats-server` and `valkey-server`.
     pub bin: PathBuf,
     /// An installation of PostgreSQL: `bin/postgres`, `bin/pg_dump`, `bin/psql`…
     pub postgres: PathBuf,
@@ -50,19 +50,19 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The environment variables by which the services find the libraries and the model.
+    /// The environment variables in which the services find the libraries and the model.
     pub fn environment(&self) -> [(&'static str, &Path); 3] {
         [("ORT_DYLIB_PATH", &self.onnxruntime), ("PDFIUM_PATH", &self.pdfium), ("MODEL_DIR", &self.model)]
     }
 }
 
-/// Fetches what is missing into the folder `STACK_DIR` (default: `.stack` in the clone). When nothing is missing, this takes
-/// a tenth of a second.
+/// Fetches what is missing into the folder `STACK_DIR` (default: `.stack` in the clone). If nothing is missing, this
+/// takes a tenth of a second.
 pub fn ensure() -> Result<Paths> {
     ensure_in(&Location::from_environment()?)
 }
 
-/// [`ensure()`] with the folder given.
+/// Does the same as [`ensure()`], in a given folder.
 pub fn ensure_in(location: &Location) -> Result<Paths> {
     let stack = location.folder()?;
     let status =

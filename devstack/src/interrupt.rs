@@ -1,9 +1,9 @@
-//! Ctrl-C, a termination, a closed terminal.
+//! Signals that interrupt this process: Ctrl-C, a termination, a closed terminal.
 
 use anyhow::Result;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// From its making on, these signals no longer end this process by themselves.
+/// While this value exists, these signals no longer end the process.
 pub struct Interrupt {
     interrupt: Signal,
     terminate: Signal,
@@ -19,7 +19,7 @@ impl Interrupt {
         })
     }
 
-    /// The next of them; whether the terminal sent it to its foreground programs too.
+    /// Waits for the next signal; returns whether the terminal has sent it to all its foreground programs.
     pub async fn next(&mut self) -> FromTerminal {
         tokio::select! {
             _ = self.interrupt.recv() => FromTerminal(true),

@@ -1,4 +1,4 @@
-//! Starts programs that cannot outlive this process, and stops them.
+//! Starts programs that end with this process at the latest, and stops them.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -54,36 +54,36 @@ impl Launch {
         self
     }
 
-    /// Adds to the environment that the program inherits.
+    /// Adds a variable to the environment that the program inherits.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.environment.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
         self
     }
 
-    /// What asks the program to stop, also when this process dies. Default: SIGTERM.
+    /// The signal that asks the program to stop, also when this process dies. Default: SIGTERM.
     #[must_use]
     pub(crate) fn stop_signal(mut self, signal: Signal) -> Self {
         self.stop_signal = signal;
         self
     }
 
-    /// How long it may take to stop before it is killed. Default: 20 s.
+    /// The time that the program may take to stop before it is killed. Default: 20 s.
     #[must_use]
     pub fn stop_within(mut self, time: Duration) -> Self {
         self.stop_within = time;
         self
     }
 
-    /// The user and group to run as.
+    /// The user and group under which the program runs.
     #[must_use]
     pub(crate) fn user(mut self, user: Option<u32>) -> Self {
         self.user = user;
         self
     }
 
-    /// Appends what the program writes to a file, and keeps it away from the terminal: it gets a process group of its
-    /// own, so that Ctrl-C reaches this process alone, which then stops everything in order.
+    /// Appends the program's output to a file. The program gets a process group of its own, so that Ctrl-C reaches only
+    /// this process, which then stops everything in order.
     #[must_use]
     pub fn log(mut self, file: impl Into<PathBuf>) -> Self {
         self.log = Some(file.into());
@@ -115,7 +115,7 @@ impl Launch {
     }
 }
 
-/// A running program. Dropping it stops it.
+/// A running program. Dropping this value stops it.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -128,7 +128,7 @@ impl Process {
         self.child.id()
     }
 
-    /// How it ended, if it did.
+    /// Returns the exit status if the program has ended.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
@@ -137,7 +137,7 @@ impl Process {
         Ok(self.child.wait()?)
     }
 
-    /// Asks it to stop, without waiting.
+    /// Asks the program to stop, without waiting.
     pub fn ask_to_stop(&mut self) -> Result<()> {
         if self.ended()?.is_none() {
             kill_process(Pid::from_child(&self.child), self.stop_signal)?;
@@ -145,7 +145,7 @@ impl Process {
         Ok(())
     }
 
-    /// Stops it: first its signal, after a deadline SIGKILL.
+    /// Asks the program to stop, waits, and kills it at the deadline.
     pub fn stop(&mut self) -> Result<ExitStatus> {
         self.ask_to_stop()?;
         let deadline = Instant::now() + self.stop_within;
@@ -158,7 +158,7 @@ impl Process {
         self.kill()
     }
 
-    /// Ends it with SIGKILL, as a crash would.
+    /// Kills the program with SIGKILL, like a crash.
     pub fn kill(&mut self) -> Result<ExitStatus> {
         self.child.kill()?;
         Ok(self.child.wait()?)
@@ -167,13 +167,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Nobody is left to hear about a failure; the kernel's signal at the end of this process remains.
+        // An error cannot be reported here; the kernel ends the program when this process ends.
         let _ = self.stop();
     }
 }
 
-/// Starts a child from a thread that lives as long as this process: the kernel counts the death of the *thread* that
-/// started a child as the death of its parent, and a test's thread ends with the test.
+/// Starts a child from a thread that lives as long as this process. For the kernel, the parent of a child is the
+/// *thread* that started it, and the thread of a test ends with the test.
 fn spawn(command: Command) -> Result<Child> {
     type Request = (Command, Sender<std::io::Result<Child>>);
     static KEEPER: OnceLock<Sender<Request>> = OnceLock::new();
@@ -181,7 +181,7 @@ fn spawn(command: Command) -> Result<Child> {
         let (requests, inbox) = channel::<Request>();
         thread::spawn(move || {
             for (mut command, reply) in inbox {
-                // A caller that is gone drops the child's handle; the child is not needed then.
+                // If the caller has gone, the child is not needed and is killed.
                 if let Err(unwanted) = reply.send(command.spawn())
                     && let Ok(mut child) = unwanted.0
                 {

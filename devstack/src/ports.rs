@@ -6,9 +6,9 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Result, bail};
 
-/// Where the servers listen, on 127.0.0.1.
+/// The ports of the servers on 127.0.0.1.
 ///
-/// A port that is given is taken, or the start fails; without one, a server listens where it is free.
+/// If a given port is in use, the start fails. Without a given port, a server uses a free one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ports {
     pub nats: Option<u16>,
@@ -17,11 +17,11 @@ pub struct Ports {
     pub redis: Option<u16>,
 }
 
-/// Below the range that the system gives to outgoing connections: a server that a test stops must find its port free
-/// when it comes back.
+/// The range is below the ports of outgoing connections, so that the port of a server that a test stops is still free
+/// when the server starts again.
 const RANGE: std::ops::Range<u16> = 15_000..32_000;
 
-/// A port that nobody listens on.
+/// Returns a port on which no program listens.
 pub fn free_port() -> Result<u16> {
     let random = RandomState::new();
     for attempt in 0..200_u64 {
@@ -36,7 +36,7 @@ pub fn free_port() -> Result<u16> {
     bail!("no free port on 127.0.0.1 between {} and {}", RANGE.start, RANGE.end)
 }
 
-/// Whether nobody listens on a port of 127.0.0.1.
+/// Whether no program listens on a port of 127.0.0.1.
 pub fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

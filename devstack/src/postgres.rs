@@ -1,4 +1,4 @@
-//! PostgreSQL: made once in a data folder, reachable over TCP with a password of its own.
+//! PostgreSQL: initialized once in a data folder, and reachable over TCP with a random password.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::Read;
@@ -33,16 +33,16 @@ const OWN_SETTINGS: [&str; 10] = [
     "fsync=on",
 ];
 
-/// A PostgreSQL server and the way into it.
+/// A PostgreSQL server and the URL of its databases.
 pub(crate) struct Postgres {
     pub server: Server,
-    /// What the names of databases are appended to.
+    /// The URL of a database without its name.
     base_url: String,
 }
 
 impl Postgres {
-    /// Starts it, with the database that its URL names. `folder` keeps the data; `settings` come after our own, as
-    /// `name=value`.
+    /// Starts the server and creates the database of its URL. `folder` contains the data; `settings` (`name=value`)
+    /// override our own.
     pub fn start(
         installation: &Path,
         folder: &Path,
@@ -62,7 +62,7 @@ impl Postgres {
         let port_setting = format!("port={port}");
         let own_settings = OWN_SETTINGS.into_iter().chain([port_setting.as_str()]);
         let launch = program(installation, "postgres", log)
-            // Fast shutdown: clients are sent away, nothing is lost.
+            // SIGINT is a fast shutdown: PostgreSQL disconnects its clients and loses no data.
             .stop_signal(Signal::INT)
             .arg("-D")
             .arg(data)
@@ -71,20 +71,20 @@ impl Postgres {
         let maintenance = format!("{base_url}postgres");
         let answers = move || execute(&maintenance, "SELECT 1");
         let server = Server::new("PostgreSQL", format!("{base_url}{DATABASE}"), launch, Box::new(answers))
-            // After a kill, until the last backend has noticed.
+            // After a kill, the start fails until the last backend has ended.
             .retry_when_it_says("pre-existing shared memory block");
         server.start()?;
         let postgres = Self { server, base_url };
         if let Err(error) = postgres.execute(&format!("CREATE DATABASE {DATABASE}")) {
             let code =
                 error.downcast_ref::<sqlx::Error>().and_then(|error| error.as_database_error()?.code());
-            // Data that was kept has it already.
+            // Existing data already has the database.
             ensure!(code.as_deref() == Some(DUPLICATE_DATABASE), error);
         }
         Ok(postgres)
     }
 
-    /// Makes an empty database and returns its URL.
+    /// Creates an empty database and returns its URL.
     pub fn database(&self, name: &str) -> Result<String> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         ensure!(
@@ -101,7 +101,7 @@ impl Postgres {
     }
 }
 
-/// On a thread of its own: the caller may be a task of a runtime, which must not wait for another one.
+/// Uses a separate thread, because the caller may be a task of a runtime, which must not block on another runtime.
 fn execute(url: &str, sql: &str) -> Result<()> {
     let run = async {
         let mut connection = PgConnection::connect(url).await?;
@@ -117,7 +117,7 @@ fn execute(url: &str, sql: &str) -> Result<()> {
 }
 
 fn initialize(installation: &Path, data: &Path, password_file: &Path, log: &Path) -> Result<()> {
-    // Only a complete database ever has the final name.
+    // The folder gets its final name only when the database is complete.
     let part = data.with_extension("part");
     remove(&part)?;
     DirBuilder::new().mode(0o700).create(&part)?;

@@ -1,4 +1,4 @@
-//! Valkey as a cache: bounded, nothing on the disk.
+//! Valkey as a cache: with limited memory, and without data on disk.
 
 use std::path::Path;
 

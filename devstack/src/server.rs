@@ -1,4 +1,4 @@
-//! One server: started until it answers, stopped, killed, started again with the same port and data.
+//! A server that can be stopped, killed and started again with the same port and data.
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -17,27 +17,27 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
 const TAIL: usize = 2_000;
 
-/// Whether the server answers.
+/// Checks whether the server answers.
 type Probe = Box<dyn Fn() -> Result<()> + Send + Sync>;
 
-/// A server of a [`Stack`](crate::Stack), which can be taken away and brought back.
+/// A server of a [`Stack`](crate::Stack), which tests can stop and start again.
 pub struct Server {
     name: &'static str,
     url: String,
     launch: Launch,
     answers: Probe,
-    /// What a failed start says when trying again helps.
+    /// Text in the log after which a failed start is tried again.
     passing: Option<&'static str>,
     process: Mutex<Option<Process>>,
 }
 
 impl Server {
-    /// Describes a server; nothing runs yet. The launch must have a log.
+    /// Creates a server without starting it. The launch must have a log.
     pub(crate) fn new(name: &'static str, url: String, launch: Launch, answers: Probe) -> Self {
         Self { name, url, launch, answers, passing: None, process: Mutex::new(None) }
     }
 
-    /// A start that ends with these words in the log is repeated until the deadline.
+    /// If a start fails with this text in the log, it is repeated until the deadline.
     pub(crate) fn retry_when_it_says(mut self, words: &'static str) -> Self {
         self.passing = Some(words);
         self
@@ -47,12 +47,12 @@ impl Server {
         &self.url
     }
 
-    /// The process id, while it runs.
+    /// Returns the process id while the server runs.
     pub fn id(&self) -> Option<u32> {
         self.process().as_ref().map(Process::id)
     }
 
-    /// Starts it, with the same port and data as before; returns once it answers.
+    /// Starts the server with the same port and data as before; returns when it answers.
     pub fn start(&self) -> Result<()> {
         let mut process = self.process();
         if process.is_some() {
@@ -85,7 +85,7 @@ impl Server {
         Ok(())
     }
 
-    /// With SIGKILL, as a crash would.
+    /// Kills the server with SIGKILL, like a crash.
     pub fn kill(&self) -> Result<()> {
         if let Some(mut process) = self.process().take() {
             process.kill()?;
@@ -99,7 +99,7 @@ impl Server {
                 bail!("it ended at once ({status})");
             }
             match (self.answers)() {
-                // Another server may hold the port: ours must be alive when the answer comes.
+                // Another server may use the port, so ours must still run when the answer comes.
                 Ok(()) if process.ended()?.is_none() => return Ok(()),
                 Ok(()) => {}
                 Err(error) if Instant::now() > deadline => {
@@ -111,13 +111,13 @@ impl Server {
         }
     }
 
-    /// A panic elsewhere leaves the process as good as it was.
+    /// A panic in another thread does not damage this value.
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a server on this machine says to a request, until it closes the connection.
+/// Sends a request to a server on this machine and reads until the server closes the connection.
 pub(crate) fn ask(port: u16, request: &str) -> Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut connection = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
@@ -132,7 +132,7 @@ fn log_length(log: Option<&Path>) -> u64 {
     log.and_then(|path| fs::metadata(path).ok()).map_or(0, |metadata| metadata.len())
 }
 
-/// The end of what was written since.
+/// Returns the end of the log text that was written after `from`.
 fn log_tail(log: Option<&Path>, from: u64) -> String {
     let read = || -> Option<Vec<u8>> {
         let mut file = fs::File::open(log?).ok()?;

@@ -1,5 +1,5 @@
-//! PostgreSQL refuses to run as root. When root starts the stack, PostgreSQL runs as the user nobody; what that user cannot
-//! reach (a clone below /root, say) is kept in a folder below /var/tmp instead.
+//! PostgreSQL refuses to run as root. If root starts the stack, PostgreSQL runs as the user nobody. Folders that this
+//! user cannot reach (in a clone below /root, for example) are replaced by a folder in /var/tmp, the shelter.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -11,18 +11,18 @@ use sha2::{Digest, Sha256};
 
 const NOBODY: u32 = 65_534;
 
-/// Whom PostgreSQL runs as when it cannot run as this process's user.
+/// Returns the user under which PostgreSQL runs, if it cannot run as the user of this process.
 pub fn user_of_postgres() -> Option<u32> {
     geteuid().is_root().then_some(NOBODY)
 }
 
-/// The folder below /var/tmp that stands in for one which PostgreSQL's user cannot reach. `fetch.py` computes the same name.
+/// Returns the shelter of a folder. `fetch.py` computes the same name.
 pub(crate) fn shelter(folder: &Path) -> PathBuf {
     let name = hex(&Sha256::digest(folder.as_os_str().as_encoded_bytes())[..8]);
     Path::new("/var/tmp").join(format!("acorag-{name}"))
 }
 
-/// The folder itself, or its shelter when PostgreSQL's user cannot reach it.
+/// Returns the folder itself, or its shelter if PostgreSQL's user cannot reach the folder.
 pub(crate) fn reachable(folder: &Path) -> Result<PathBuf> {
     if user_of_postgres().is_none() {
         return Ok(folder.to_owned());
@@ -42,7 +42,7 @@ pub(crate) fn create(shelter: &Path) -> Result<()> {
         DirBuilder::new().mode(0o755).create(shelter)?;
         fs::set_permissions(shelter, Permissions::from_mode(0o755))?;
     }
-    // Anybody may write below /var/tmp: what somebody else has put there is not used.
+    // Every user may write in /var/tmp, so a folder of another user is not used.
     let found = fs::symlink_metadata(shelter)?;
     ensure!(
         found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0,

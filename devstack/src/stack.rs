@@ -1,4 +1,4 @@
-//! The three servers together.
+//! A stack of all three servers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,31 +14,31 @@ use crate::postgres::Postgres;
 use crate::server::Server;
 use crate::{nats, redis};
 
-/// How often a start looks for other ports when somebody took the ones it found.
+/// How many times a start tries other ports when another program has taken them.
 const PORT_ATTEMPTS: usize = 3;
 
-/// What to start and where. The default: everything, on free ports, with temporary data.
+/// What to start, and where. Default: all servers, on free ports, with temporary data.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub ports: Ports,
     pub data: Data,
-    /// How NATS is configured, beside ports and data. Default: everybody may do everything.
+    /// A configuration for NATS, besides ports and data. Default: all clients may do everything.
     pub nats: Option<NatsConfiguration>,
     /// Settings of PostgreSQL, as `name=value`.
     pub postgres: Vec<String>,
-    /// A NATS server that runs already; none is started then.
+    /// The URL of a running NATS server; then none is started.
     pub nats_url: Option<String>,
-    /// A PostgreSQL database that exists already; no server is started then.
+    /// The URL of an existing PostgreSQL database; then no server is started.
     pub database_url: Option<String>,
-    /// A Redis server that runs already; none is started then.
+    /// The URL of a running Redis server; then none is started.
     pub redis_url: Option<String>,
-    /// Folder for the servers' logs. Default: in the data's folder.
+    /// Folder for the servers' logs. Default: in the folder of the data.
     pub logs: Option<PathBuf>,
     /// Folder of the fetched packages. Default: `STACK_DIR`, or `.stack` in the clone.
     pub location: Option<Location>,
 }
 
-/// Running servers. Dropping it stops them and removes temporary data.
+/// The running servers. Dropping this value stops them and removes temporary data.
 pub struct Stack {
     paths: Paths,
     logs: PathBuf,
@@ -46,7 +46,7 @@ pub struct Stack {
     monitor: u16,
     postgres: Source<Postgres>,
     redis: Source<Server>,
-    /// The last field: the data goes after those who use it.
+    /// The last field, so that the data is removed after the servers are stopped.
     _data: Folder,
 }
 
@@ -56,7 +56,7 @@ enum Source<S> {
 }
 
 impl Stack {
-    /// Fetches what is missing, starts the servers and returns when each of them answers.
+    /// Fetches what is missing, starts the servers, and returns when each of them answers.
     pub fn start(options: Options) -> Result<Self> {
         let location = options.location.map_or_else(Location::from_environment, Ok)?;
         let paths = ensure_in(&location)?;
@@ -65,7 +65,7 @@ impl Stack {
         fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
         let mut settings = options.postgres;
         if options.data == Data::Temporary {
-            // The last moments before a crash of the machine may be lost.
+            // Temporary data may be lost in a crash of the machine.
             settings.insert(0, "synchronous_commit=off".to_owned());
         }
         let ports = options.ports;
@@ -102,7 +102,7 @@ impl Stack {
         &self.paths
     }
 
-    /// Where the servers' logs are; good for the logs of whatever runs on them. With temporary data it goes with it.
+    /// The folder of the logs, also for programs that use the stack. It is removed with temporary data.
     pub fn logs(&self) -> &Path {
         &self.logs
     }
@@ -111,7 +111,7 @@ impl Stack {
         self.nats.url(Server::url)
     }
 
-    /// Of NATS' own HTTP monitoring; nothing listens there when the server was given.
+    /// The URL of the HTTP monitoring of NATS; no server listens there if the NATS server was given.
     pub fn nats_monitor_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.monitor)
     }
@@ -124,12 +124,12 @@ impl Stack {
         self.redis.url(Server::url)
     }
 
-    /// Makes an empty database, in the place of one of the same name, and returns its URL.
+    /// Creates an empty database, replaces an existing one of this name, and returns its URL.
     pub fn database(&self, name: &str) -> Result<String> {
         self.postgres.ours()?.database(name)
     }
 
-    /// The variables by which the services find the servers, the libraries and the model.
+    /// The environment variables in which the services find the servers, the libraries and the model.
     pub fn environment(&self) -> Vec<(&'static str, std::ffi::OsString)> {
         let mut environment = vec![
             ("NATS_URL", self.nats_url().into()),
@@ -141,7 +141,7 @@ impl Stack {
         environment
     }
 
-    /// The servers that this stack runs, to be taken away and brought back. One that was given is not ours to manage.
+    /// The servers of this stack, for tests that stop and start them. Returns an error for a server that was given.
     pub fn nats(&self) -> Result<&Server> {
         self.nats.ours()
     }
@@ -150,12 +150,12 @@ impl Stack {
         Ok(&self.postgres.ours()?.server)
     }
 
-    /// It comes back empty, as a cache does.
+    /// After a restart Valkey is empty, as a cache is.
     pub fn redis(&self) -> Result<&Server> {
         self.redis.ours()
     }
 
-    /// The process ids of the servers that this stack runs.
+    /// Returns the process ids of the servers that this stack runs.
     pub fn process_ids(&self) -> Vec<u32> {
         self.servers().into_iter().filter_map(Server::id).collect()
     }
@@ -217,7 +217,7 @@ fn source<S>(given: Option<String>, start: impl FnOnce() -> Result<S>) -> Result
     }
 }
 
-/// On the port given, or on free ones until nobody else was faster.
+/// Starts on the given port, or on a free port; tries again if another program takes that port first.
 fn on_some_port<S>(fixed: Option<u16>, mut start: impl FnMut(u16) -> Result<S>) -> Result<S> {
     if let Some(port) = fixed {
         return start(port);

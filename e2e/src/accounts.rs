@@ -1,4 +1,4 @@
-//! A user for each service, made from the files that operators use.
+//! The account of each service, created from the files that operators use.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -13,7 +13,7 @@ use devstack::{NatsConfiguration, Stack};
 /// The users of NATS.
 pub const USERS: [&str; 6] = ["api", "ingest", "query", "migrate", "producer", "backup"];
 
-/// Each login of PostgreSQL, and whose password it has in `ops/postgres/roles.sql`.
+/// The logins of PostgreSQL, each with the user whose password it has in `ops/postgres/roles.sql`.
 const LOGINS: [(&str, &str); 4] = [
     ("acorag_migrate", "migrate"),
     ("acorag_ingest_worker", "ingest"),
@@ -21,7 +21,7 @@ const LOGINS: [(&str, &str); 4] = [
     ("acorag_backup", "backup"),
 ];
 
-/// Of a user of NATS and of the login that belongs to it.
+/// The password of a user of NATS and of its login in PostgreSQL.
 pub fn password(user: &str) -> String {
     format!("password-of-{user}")
 }
@@ -38,7 +38,7 @@ pub fn nats_configuration() -> NatsConfiguration {
     }
 }
 
-/// Runs `ops/postgres/roles.sql` as an operator does.
+/// Runs `ops/postgres/roles.sql` as operators do.
 pub fn create_logins(stack: &Stack) -> Result<()> {
     let postgres = &stack.paths().postgres;
     let mut psql = Command::new(postgres.join("bin/psql"));
@@ -52,14 +52,14 @@ pub fn create_logins(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// From now on Valkey wants a password, too; that of "valkey".
+/// Makes Valkey require a password, the one of "valkey".
 pub(crate) fn protect_valkey(stack: &Stack) -> Result<()> {
     let answers = valkey(stack, &[format!("CONFIG SET requirepass {}", password("valkey"))])?;
     ensure!(answers == ["+OK"], "Valkey: {answers:?}");
     Ok(())
 }
 
-/// What Valkey answers, a line for each command.
+/// Returns the answers of Valkey, one line for each command.
 pub fn valkey(stack: &Stack, commands: &[String]) -> Result<Vec<String>> {
     let address = stack.redis_url().trim_start_matches("redis://");
     let mut connection = BufReader::new(TcpStream::connect(address)?);
@@ -73,19 +73,19 @@ pub fn valkey(stack: &Stack, commands: &[String]) -> Result<Vec<String>> {
     Ok(answers)
 }
 
-/// The URL of Valkey at this address, with a password in it.
+/// The URL of Valkey at this address, with its password.
 pub fn valkey_url(scheme: &str, password: &str, address: &str) -> String {
     format!("{scheme}://:{password}@{address}")
 }
 
-/// The stack's database, as this login sees it.
+/// The URL of the stack's database for a login.
 pub fn database_url(stack: &Stack, login: &str) -> Result<String> {
     let (_, place) = stack.database_url().split_once('@').context("a database URL with a password")?;
     let (_, user) = LOGINS.iter().find(|(name, _)| *name == login).context("a login of roles.sql")?;
     Ok(format!("postgres://{login}:{}@{place}", password(user)))
 }
 
-/// Who a program is to NATS and to PostgreSQL. The api is nobody to a database.
+/// The user of NATS and the login of PostgreSQL of a program. The api has no login.
 fn account(program: &str) -> Result<(&'static str, Option<&'static str>)> {
     Ok(match program {
         "acorag-migrate" => ("migrate", Some("acorag_migrate")),
@@ -96,12 +96,12 @@ fn account(program: &str) -> Result<(&'static str, Option<&'static str>)> {
     })
 }
 
-/// Empty for a program without a database.
+/// The database URL of a program; empty if the program uses no database.
 pub fn database_url_of(stack: &Stack, program: &str) -> Result<String> {
     account(program)?.1.map_or_else(|| Ok(String::new()), |login| database_url(stack, login))
 }
 
-/// What a program is told about itself.
+/// The environment variables with a program's accounts.
 pub fn environment(stack: &Stack, program: &str) -> Result<Vec<(&'static str, String)>> {
     let (user, _) = account(program)?;
     let valkey = stack.redis_url().trim_start_matches("redis://");

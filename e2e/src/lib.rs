@@ -1,4 +1,4 @@
-//! A whole acorag on free ports, for tests and benchmarks: the real servers and the services as they ship.
+//! A complete acorag on free ports, for tests and benchmarks: the real servers and the real programs.
 
 pub mod accounts;
 pub mod attack;

@@ -1,4 +1,4 @@
-//! Sending files as an event producer does.
+//! Sends files as an event producer does.
 
 use anyhow::{Context as _, Result};
 use async_nats::jetstream;
@@ -11,7 +11,7 @@ use schemas::{
 };
 use sha2::{Digest as _, Sha256};
 
-/// Publishes a file in parts under a new id. The job that is published afterwards names what this returns.
+/// Publishes a file in parts under a new id. The returned value must be in the job that is published after it.
 pub async fn send_file(
     jetstream: &jetstream::Context,
     project: &ProjectId,

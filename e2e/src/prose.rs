@@ -1,4 +1,4 @@
-//! Text that nobody wrote: sentences of a construction project, and words that exist once.
+//! Generates sentences about a construction project, and unique words.
 
 use crate::Random;
 
@@ -108,18 +108,18 @@ pub fn paragraph(random: &mut Random, sentences: usize) -> String {
     (0..sentences).map(|_| sentence(random)).collect::<Vec<_>>().join(" ")
 }
 
-/// What somebody may type: "quién verificará la red húmeda contra incendios en la azotea".
+/// A search query: "quién verificará la red húmeda contra incendios en la azotea".
 pub fn question(random: &mut Random) -> String {
     let [what, place, other] = [random.pick(&WHAT), random.pick(&WHERE), random.pick(&WHAT)];
     format!("quién {} {what} {place} y {other}", random.pick(&DOES))
 }
 
-/// A word that no other number gives, and that no text holds by chance. It has consonants only and eight letters, so
-/// that no stemmer and no cut makes it meet another.
+/// A word that is different for each number and is not in any text by chance. It has eight consonants, so that stemming
+/// and truncation do not make it equal to another word.
 pub fn word(number: usize) -> String {
     const LETTERS: &[u8] = b"bdfgkmpqtvwz";
     const WORDS: u64 = 12_u64.pow(7);
-    // Neighbours should not look alike; the factor shares no divisor with 12.
+    // The factor makes the words of consecutive numbers different; it has no common divisor with 12.
     let mut rest = (number as u64).wrapping_mul(7_654_319) % WORDS;
     let mut word = String::from("x");
     for _ in 0..7 {

@@ -1,8 +1,8 @@
-//! Chance that can be repeated: the same seed gives the same numbers on every machine.
+//! Random numbers that can be repeated: a seed gives the same numbers on every machine.
 
 use std::time::Duration;
 
-/// SplitMix64: small, fast, and good enough to choose test data with.
+/// The generator SplitMix64: small, fast, and good enough for test data.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
@@ -19,17 +19,17 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// From 0 to `end`, which is not reached; 0 when there is nothing to choose from.
+    /// Returns a number from 0 to `end - 1`; 0 if `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.number() % (end.max(1) as u64)).unwrap_or(0)
     }
 
-    /// From 0 to 1, which is not reached.
+    /// Returns a number from 0 (inclusive) to 1 (exclusive).
     pub fn share(&mut self) -> f64 {
         (self.number() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// True so many times out of a hundred.
+    /// Returns true with this probability in percent.
     pub fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }

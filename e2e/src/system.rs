@@ -1,4 +1,4 @@
-//! The services' own programs against servers of their own.
+//! Runs acorag's own programs on a stack of servers.
 
 use std::{
     ffi::OsString,
@@ -11,18 +11,18 @@ use devstack::{Launch, Process, Stack, free_port};
 
 use crate::{Client, accounts, tls::Certificates};
 
-/// What to run. Default: one of each service, no accounts and no rate limits.
+/// What to run. Default: one process of each service, without accounts and rate limits.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub apis: usize,
     pub ingest_workers: usize,
     pub query_workers: usize,
-    /// Each service is a user of its own, with the rights that operators give it (ops/nats, ops/postgres). Default: one
-    /// user who may do everything.
+    /// Each service has its own account, with the rights that operators give it (ops/nats, ops/postgres). Default: one
+    /// user with all rights.
     pub accounts: bool,
-    /// Everything between the parts is encrypted, with certificates that `ops/tls.sh` makes; each has its account, too.
+    /// All connections use TLS, with certificates from `ops/tls.sh`. This includes `accounts`.
     pub tls: bool,
-    /// Added to the environment of every service.
+    /// Variables that are added to the environment of every service.
     pub environment: Vec<(String, String)>,
 }
 
@@ -40,7 +40,7 @@ impl Default for Options {
                 off("RATE_LIMIT_SEARCH"),
                 off("RATE_LIMIT_CHAT"),
                 off("RATE_LIMIT_UPLOAD"),
-                // On a busy machine a slow answer is no outage.
+                // On a busy machine, a slow answer must not count as an outage.
                 ("REDIS_TIMEOUT_MS".to_owned(), "5000".to_owned()),
             ]
             .into(),
@@ -49,7 +49,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// A commit is on the disk before it is answered, as in production. Tests that crash nothing do without.
+    /// Makes a commit wait for the disk, as in production. Only tests with crashes need this.
     #[must_use]
     pub fn durable(self) -> Self {
         self.env("PGOPTIONS", "-c synchronous_commit=on")
@@ -63,24 +63,24 @@ impl Options {
     }
 }
 
-/// A running acorag. Dropping it stops everything.
+/// A running acorag. Dropping this value stops everything.
 pub struct System {
-    // Services before servers: fields drop in this order.
+    // Services come before servers, because fields are dropped in this order.
     pub apis: Vec<Service>,
     pub query_workers: Vec<Service>,
     pub ingest_workers: Vec<Service>,
-    /// What each program is told.
+    /// The environment of each program.
     environments: Vec<(&'static str, Vec<(String, OsString)>)>,
-    /// The address of Valkey's front.
+    /// The address of the TLS proxy of Valkey.
     pub tls_of_valkey: Option<String>,
     pub certificates: Option<Certificates>,
     pub stack: Stack,
 }
 
-/// One service's process.
+/// The process of a service.
 pub struct Service {
     launch: Launch,
-    /// What sets its port.
+    /// The environment variable that sets its port.
     variable: &'static str,
     pub url: String,
     pub port: u16,
@@ -90,7 +90,7 @@ pub struct Service {
 
 const PROGRAMS: [&str; 4] = ["acorag-migrate", "acorag-ingest-worker", "acorag-query-worker", "acorag-api"];
 
-/// How long a service may take to become ready; a debug build loads its model slowly.
+/// Maximum time until a service is ready; a debug build loads the model slowly.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl System {
@@ -113,7 +113,7 @@ impl System {
         Self::launch(stack, options, certificates).await
     }
 
-    /// The same on servers that run already.
+    /// Starts the services on running servers.
     pub async fn on(stack: Stack, options: Options) -> Result<Self> {
         Self::launch(stack, options, None).await
     }
@@ -187,7 +187,7 @@ impl System {
         Client::new(&self.url(0))
     }
 
-    /// Runs a command of a program, as an operator would, and returns what it printed.
+    /// Runs a command of a program, as an operator does, and returns its output.
     pub fn command(&self, program: &str, arguments: &[&str]) -> Result<String> {
         let output = self.prepared(program)?.args(arguments).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
@@ -195,7 +195,7 @@ impl System {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Makes a key with `arguments` and returns its id and a client of the first api that uses it.
+    /// Creates an API key with `arguments`; returns its id and a client of the first api that uses the key.
     pub fn client_with_key(&self, arguments: &[&str]) -> Result<(String, Client)> {
         let printed = self
             .command("acorag-query-worker", &[&["keys", "create", "--name", "test"], arguments].concat())?;
@@ -206,7 +206,7 @@ impl System {
         Ok((id, self.client()?.with_token(&token)?))
     }
 
-    /// A program with its environment, to be run by hand.
+    /// Returns the command of a program with its environment.
     pub fn prepared(&self, program: &str) -> Result<std::process::Command> {
         let mut command = std::process::Command::new(binary(program)?);
         let environment =
@@ -225,7 +225,7 @@ impl System {
 }
 
 impl Service {
-    /// On a free port.
+    /// Starts a service on a free port.
     fn start(launch: Launch, variable: &'static str, scheme: &str, log: PathBuf) -> Result<Self> {
         let port = free_port()?;
         let launch = launch.env(variable, port.to_string());
@@ -233,7 +233,7 @@ impl Service {
         Ok(Self { launch, variable, url: format!("{scheme}://127.0.0.1:{port}"), port, log, process })
     }
 
-    /// Starts another of its kind beside it, with some settings changed, and returns when that one is ready.
+    /// Starts another process of this service with some settings changed, and returns when it is ready.
     pub async fn successor(&self, changed: &[(&str, String)]) -> Result<Self> {
         let log = self.log.with_extension(format!("{}.log", free_port()?));
         let mut launch = self.launch.clone().log(&log);
@@ -246,7 +246,7 @@ impl Service {
         Ok(successor)
     }
 
-    /// Asks it to end, and waits until it has finished what it had begun.
+    /// Asks the service to stop, and waits until it has finished its work.
     pub fn stop(&mut self) -> Result<()> {
         if let Some(mut process) = self.process.take() {
             let status = process.stop()?;
@@ -259,7 +259,7 @@ impl Service {
         self.process.as_ref().map(Process::id)
     }
 
-    /// Ends it as a crash would.
+    /// Kills the service, like a crash.
     pub fn kill(&mut self) -> Result<()> {
         if let Some(mut process) = self.process.take() {
             process.kill()?;
@@ -272,22 +272,22 @@ impl Service {
         self.ready().await
     }
 
-    /// Starts it again and does not wait: what it needs may be away.
+    /// Starts the service again without waiting, because its servers may be unavailable.
     pub fn start_again(&mut self) -> Result<()> {
         self.process = Some(self.launch.start()?);
         Ok(())
     }
 
-    /// Whether its process lives. One that found something it needs missing has ended by itself.
+    /// Whether the process runs. A service ends by itself if something it needs is missing.
     pub fn is_running(&mut self) -> bool {
         self.process.as_mut().is_some_and(|process| matches!(process.ended(), Ok(None)))
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until the service is ready.
     pub async fn ready(&self) -> Result<()> {
         let url = format!("{}/ready", self.url);
         let deadline = Instant::now() + PATIENCE;
-        // Whoever signed its certificate: tests of TLS look at that themselves.
+        // Accepts any certificate; tests of TLS check certificates themselves.
         let client = devstack::http_client().danger_accept_invalid_certs(true).build()?;
         loop {
             match client.get(&url).send().await {
@@ -299,7 +299,7 @@ impl Service {
     }
 }
 
-/// The programs stand beside the test's own, in cargo's target folder.
+/// Returns the path of a program, which is next to the test's own program in the target folder of cargo.
 pub fn binary(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let candidates = own.ancestors().skip(1).take(2).map(|folder| folder.join(name));

@@ -1,4 +1,4 @@
-//! TLS between all parts, with the certificates that operators make by `ops/tls.sh`.
+//! TLS between all parts, with the certificates that `ops/tls.sh` makes for operators.
 
 use std::{
     fs::{self, Permissions},
@@ -16,26 +16,26 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::accounts::{ops, password, valkey_url};
 
-/// An authority and a certificate for each server, in a folder that goes with it.
+/// An authority and a certificate for each server, in a folder that is removed on drop.
 pub struct Certificates(PathBuf);
 
 impl Certificates {
     pub fn new() -> Result<Self> {
-        // Where PostgreSQL's own user can read them, too.
+        // A folder that the user of PostgreSQL can read too.
         let name = format!("acorag-tls-{}-{}", std::process::id(), free_port()?);
         let certificates = Self(std::env::temp_dir().join(name));
         certificates.renew()?;
         Ok(certificates)
     }
 
-    /// New keys and certificates of the same authority.
+    /// Creates new keys and certificates of the same authority.
     pub fn renew(&self) -> Result<()> {
         let output = Command::new(ops("tls.sh")).arg(&self.0).output().context("running ops/tls.sh")?;
         ensure!(output.status.success(), "ops/tls.sh: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
 
-    /// Each has a folder of its own: `nats/nats.key`, `ca/ca.crt`.
+    /// The path of a file; each owner has its own folder: `nats/nats.key`, `ca/ca.crt`.
     pub fn path(&self, file: &str) -> PathBuf {
         let owner = file.split(['.', '-']).next().unwrap_or(file);
         self.0.join(owner).join(file)
@@ -60,7 +60,7 @@ impl Certificates {
         Ok(devstack::Options { nats, postgres, ..options })
     }
 
-    /// PostgreSQL takes a key that only its own user can read: it gets a copy.
+    /// PostgreSQL requires a key that only its own user can read, so it gets a copy.
     pub fn install_key_of_postgres(&self) -> Result<PathBuf> {
         let key = self.path("postgres-own.key");
         fs::copy(self.path("postgres.key"), &key)?;
@@ -71,8 +71,8 @@ impl Certificates {
         Ok(key)
     }
 
-    /// The packaged Valkey speaks no TLS: it gets a front that does, and that takes up a renewed certificate. Returns the
-    /// front's address.
+    /// Starts a TLS proxy in front of the packaged Valkey, which does not support TLS; the proxy also loads renewed
+    /// certificates. Returns the address of the proxy.
     pub(crate) async fn before_valkey(&self, url: &str) -> Result<String> {
         let behind = url.trim_start_matches("redis://").to_owned();
         let (certificate, key) = (self.path("valkey.crt"), self.path("valkey.key"));
@@ -92,7 +92,7 @@ impl Certificates {
         Ok(address)
     }
 
-    /// How a program finds the others over TLS, and the api its own certificate.
+    /// The environment with which a program connects over TLS, including the certificate of the api.
     pub(crate) fn environment(&self, database_url: &str, valkey: &str) -> Vec<(&'static str, String)> {
         let text = |file: &str| self.path(file).display().to_string();
         let mut environment = vec![
@@ -125,7 +125,7 @@ impl Drop for Certificates {
     }
 }
 
-/// The URL, with the demand that the server proves its name to this authority.
+/// The database URL with full verification of the server's name and certificate by this authority.
 pub fn verified(database_url: &str, authority: &Path) -> String {
     format!("{database_url}?sslmode=verify-full&sslrootcert={}", authority.display())
 }

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Makes backups for as long as it runs: a full backup once a day; files and queue every few minutes, also during a full
-# backup. The log needs no schedule: PostgreSQL archives it as it grows. A run that fails is tried again the next time. An
-# alert watches the age of the last success (docs/operations.md).
+# Makes backups while it runs: a full backup once a day, and files and queue every few minutes, also during a full
+# backup. The log needs no schedule, because PostgreSQL archives it continuously. A failed run is repeated at the next
+# time; an alert watches the age of the last success (docs/operations.md).
 set -u
 full_every=${BACKUP_FULL_SECONDS:-86400}
 files_every=${BACKUP_FILES_SECONDS:-900}
 full=
 trap 'kill $full $! 2>/dev/null; exit 0' TERM INT
-# A restart does not start another full backup, because that would delete the oldest one.
+# After a restart no new full backup starts at once, because a full backup deletes the oldest one.
 last_full=$(for base in "$BACKUP_DIR"/sets/*/base.age; do
     [ -e "${base%base.age}set.json" ] && stat -c %Y "$base"
 done | sort -n | tail -n 1)
@@ -23,7 +23,7 @@ while :; do
         acorag-backup run &
         full=$!
     fi
-    # Files and queue are added to a full backup, so there must be one.
+    # Backups of files and queue are based on a full backup, so there must be one.
     [ "$last_full" -eq 0 ] || acorag-backup run --files
     # `sleep` runs in the background, so that a signal can end the wait.
     sleep "$files_every" & wait $!

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Creates the database at the first start from the variables that the official image uses; then runs its arguments.
+# At the first start, creates the database from the variables that the official image uses; then runs its arguments.
 set -eu
 if [ "$1" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
-    # The data gets its final name only when it is complete.
+    # The folder gets its final name only when the database is complete.
     rm -rf "$PGDATA.part"
     mkdir -p "$PGDATA.part"
     printf '%s' "$POSTGRES_PASSWORD" > /tmp/password

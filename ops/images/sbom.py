@@ -18,7 +18,7 @@ def component(ecosystem, name, version, sha256=None):
 
 
 def sbom(cargo_lock, packages):
-    # A package without a source is one of the project's own.
+    # A package without a source belongs to the project itself.
     crates = [package for package in tomllib.loads(cargo_lock)["package"] if "source" in package]
     wheels = re.findall(r"^([\w.-]+)==([\w.]+)", packages, re.MULTILINE)
     return {

@@ -1,5 +1,6 @@
-# Replacements for images of registries, for a machine that reaches no registry (ops/containers.sh): Debian by debootstrap,
-# with the servers of the development stack. Each offers only what compose.yaml uses of the original image.
+# Replacements for images of registries, for a machine without access to a registry (ops/containers.sh): Debian from
+# debootstrap with the servers of the development stack. Each contains only what compose.yaml uses of the original
+# image.
 
 # Replaces nats
 FROM acorag-local/debian AS nats

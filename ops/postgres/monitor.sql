@@ -1,4 +1,4 @@
--- The login of postgres_exporter (compose.yaml, profile observability): it sees figures, no rows of any table of acorag.
+-- The login of postgres_exporter (compose.yaml, profile observability). It reads statistics, but no table of acorag.
 \set ON_ERROR_STOP on
 \getenv monitor_password POSTGRES_MONITOR_PASSWORD
 SET log_statement = 'none';

@@ -1,7 +1,7 @@
--- The logins of acorag, one a service, and what needs a superuser. Run by one, in acorag's database, before every
--- migration: psql --file roles.sql. Running it again changes the passwords to those given, and nothing else.
+-- Creates the logins of acorag, one per service, and everything that needs a superuser. A superuser runs it in acorag's
+-- database before every migration: psql --file roles.sql. A second run only sets the passwords again.
 --
--- Passwords are psql variables (--set migrate_password=…) or, without them, come from the environment.
+-- Passwords are psql variables (--set migrate_password=…) or, if these are not set, come from the environment.
 \set ON_ERROR_STOP on
 \if :{?migrate_password} \else
 \getenv migrate_password POSTGRES_MIGRATE_PASSWORD
@@ -16,7 +16,7 @@
 \getenv backup_password POSTGRES_BACKUP_PASSWORD
 \endif
 
--- No password in the server's log.
+-- Keeps passwords out of the server's log.
 SET log_statement = 'none';
 SET log_min_error_statement = 'panic';
 SET password_encryption = 'scram-sha-256';
@@ -26,7 +26,7 @@ SELECT format('CREATE ROLE %I', name)
                       'acorag_backup']) AS name
     WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 
--- What a worker may do stands in the role that it takes when it connects; its login by itself may do nothing.
+-- The rights of a worker belong to the role that it takes when it connects; its login alone has no rights.
 ALTER ROLE acorag_ingest NOLOGIN;
 ALTER ROLE acorag_query NOLOGIN;
 ALTER ROLE acorag_ingest_worker LOGIN NOINHERIT PASSWORD :'ingest_password';
@@ -36,9 +36,9 @@ GRANT acorag_query TO acorag_query_worker WITH INHERIT FALSE, SET TRUE;
 
 -- The owner of the tables, for migrations and for `acorag-query-worker keys` and `users`.
 ALTER ROLE acorag_migrate LOGIN PASSWORD :'migrate_password';
--- Sees what others are doing, for whoever looks into a slow database.
+-- Allows to see all sessions, for the analysis of a slow database.
 GRANT pg_read_all_stats TO acorag_migrate;
--- Copies the whole cluster, and ends a segment of its log.
+-- Copies the whole database cluster, and ends segments of its log.
 ALTER ROLE acorag_backup LOGIN REPLICATION PASSWORD :'backup_password';
 GRANT EXECUTE ON FUNCTION pg_switch_wal() TO acorag_backup;
 

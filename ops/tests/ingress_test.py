@@ -1,4 +1,4 @@
-"""Production's Ingress lets in all that the api documents and its web page needs, and nothing else."""
+"""The Ingress of production allows only the paths that the api documents and that the web page needs."""
 import json
 import re
 import unittest
@@ -7,7 +7,7 @@ import urllib.request
 from manifests import find, render
 from stack import Stack
 
-# Only the cluster may reach these paths.
+# Only clients inside the cluster may reach these paths.
 INSIDE = {"/metrics", "/ready"}
 
 
@@ -26,13 +26,13 @@ class Ingress(unittest.TestCase):
             return path == prefix or path.startswith(prefix.rstrip("/") + "/")
         return any(path == one["path"] if one["pathType"] == "Exact" else below(one["path"]) for one in self.paths)
 
-    def test_what_is_documented_comes_in_and_nothing_else(self):
+    def test_only_documented_paths_are_allowed(self):
         documented = set(json.loads(self.get("/openapi.json"))["paths"])
         page = {"/", *("/" + path for path in re.findall(r"(?:href|src)=\"(\w[^\"]+)\"", self.get("/")))}
         self.assertIn("/assets/app.js", page)
         everything = documented | page | {"/docs", "/openapi.json", "/asyncapi.json"}
         self.assertEqual({path for path in everything if not self.lets_in(path)}, INSIDE)
-        # The Ingress names no path that the api does not have.
+        # The Ingress has no path that the api does not have.
         served = [one["path"] for one in self.paths
                   if not any(path == one["path"] or path.startswith(one["path"] + "/") for path in everything)]
         self.assertEqual(served, [])

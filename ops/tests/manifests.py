@@ -1,4 +1,4 @@
-"""What kustomize makes of k8s/overlays, for the tests that look at it."""
+"""The output of kustomize for k8s/overlays, for tests."""
 import functools
 import os
 import re
@@ -13,7 +13,7 @@ from stack import DEVSTACK, ROOT
 K8S = ROOT / "k8s"
 # The folder where cargo puts all programs.
 PROGRAMS = Path(DEVSTACK).parent
-# An overlay of the components that the shipped overlays leave out, as an operator might write it.
+# An overlay of the components that are in no shipped overlay, as an operator might write it.
 OTHER = {"other": ("external-postgres", "issuer", "language-model", "producers", "tracing")}
 # The example overlay in the manual.
 MINE = re.compile(r"```yaml\n# k8s/overlays/mine/kustomization.yaml\n(.*?)```", re.DOTALL)
@@ -24,7 +24,7 @@ IMAGES = ("acorag/acorag", "acorag/postgres", "nats", "valkey/valkey")
 
 @functools.cache
 def render(overlay):
-    """The overlay's objects, as `kubectl apply -k` would send them."""
+    """Returns the overlay's objects, as `kubectl apply -k` would send them."""
     if (K8S / "overlays" / overlay).exists():
         return build(K8S / "overlays" / overlay)
     with tempfile.TemporaryDirectory() as folder:
@@ -65,7 +65,7 @@ def title(one):
 
 
 def pods(objects):
-    """(owner, pod template) of every object that runs pods, except CloudNativePG's Cluster, which creates its own pods."""
+    """Returns (owner, pod template) of every object that runs pods, except CloudNativePG's Cluster, which creates its own pods."""
     for one in kinds(objects, "CronJob", "Deployment", "Job", "StatefulSet"):
         spec = one["spec"]["jobTemplate"]["spec"] if one["kind"] == "CronJob" else one["spec"]
         yield one, spec["template"]
@@ -76,7 +76,7 @@ def containers(template):
 
 
 def matches(selector, labels):
-    """Whether a LabelSelector matches these labels."""
+    """Returns whether a LabelSelector matches these labels."""
     for rule in selector.get("matchExpressions", []):
         assert rule["operator"] == "In", rule
         if labels.get(rule["key"]) not in rule["values"]:
@@ -86,7 +86,7 @@ def matches(selector, labels):
 
 @functools.cache
 def reads(*command):
-    """The environment that a program says it reads, {name: default or None}."""
+    """Returns the environment variables of a program's --help, {name: default or None}."""
     said = subprocess.run([PROGRAMS / command[0], *command[1:], "--help"], env={"PATH": os.environ["PATH"]},
                           capture_output=True, text=True, timeout=60, check=True).stdout
     return dict(re.findall(r"\[env: (\w+)=?\](?: \[default: ([^\]]*)\])?", said))

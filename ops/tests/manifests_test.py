@@ -1,4 +1,4 @@
-"""k8s/ is valid for Kubernetes and keeps acorag's promises: numbers, hardening, allowed connections; and every name that it
+"""Tests that k8s/ is valid for Kubernetes and meets the requirements (replicas, hardening, connections), and that every name it
 uses exists."""
 import base64
 import itertools
@@ -17,14 +17,14 @@ from manifests import IMAGES, K8S, OVERLAYS, containers, find, kinds, matches, p
 from stack import ROOT
 
 KUBERNETES = kubernetes_validate.latest_version()
-# Kinds whose schema is in no package, or only in a heavy one: tests of their own check them.
+# Kinds whose schema is in no package, or only in a large one; other tests check them.
 UNCHECKED = {"Cluster", "Certificate", "Issuer"}
 # The schemas of custom resources.
 OTHERS = {"ScaledObject": ScaledObject, "PodMonitor": PodMonitor, "PrometheusRule": PrometheusRule,
           "ServiceMonitor": ServiceMonitor}
 SERVICES = {"acorag-api": ("http", 8000), "acorag-ingest-worker": ("metrics", 9000),
             "acorag-query-worker": ("metrics", 9000)}
-# The Secret that decrypts the backups, and the programs that may have it.
+# The Secret that decrypts the backups, and the programs that may mount it.
 IDENTITY = "acorag-backup-identity"
 OPENS_BACKUPS = {"recovery": ["Job/acorag-restore"], "mine": ["CronJob/acorag-backup-verify"]}
 # Secrets that k8s/secrets.sh does not make: those of CloudNativePG, of a language model, and of cert-manager (see Tls).
@@ -53,14 +53,14 @@ def image(container):
 
 
 def secrets(*arguments):
-    """The Secrets that k8s/secrets.sh makes."""
+    """Returns the Secrets that k8s/secrets.sh creates."""
     made = subprocess.run([K8S / "secrets.sh", *(arguments or ["age1public"])],
                           capture_output=True, text=True, check=True)
     return list(yaml.safe_load_all(made.stdout))
 
 
 def references(template):
-    """(kind, name, key or None) of every object that a pod refers to."""
+    """Returns (kind, name, key or None) of every object that a pod refers to."""
     spec = template["spec"]
     yield "ServiceAccount", spec["serviceAccountName"], None
     for container in containers(template):
@@ -85,7 +85,7 @@ def references(template):
 
 class Validity(unittest.TestCase):
     @each_overlay
-    def test_every_object_is_what_its_schema_wants(self, objects):
+    def test_every_object_is_valid_by_its_schema(self, objects):
         for one in objects:
             with self.subTest(title(one)):
                 if one["kind"] in OTHERS:
@@ -95,11 +95,11 @@ class Validity(unittest.TestCase):
                 elif one["kind"] not in UNCHECKED:
                     kubernetes_validate.validate(one, KUBERNETES, strict=True)
 
-    def test_development_needs_nothing_installed_first(self):
+    def test_development_needs_no_operators(self):
         groups = {one["apiVersion"].rpartition("/")[0] for one in render("dev")}
         self.assertEqual(groups, {"", "apps", "batch", "policy", "networking.k8s.io"})
 
-    def test_postgresql_loses_nothing_with_a_server(self):
+    def test_postgresql_loses_no_commit_with_a_server(self):
         cluster = find(render("prod"), "Cluster", "acorag-postgres")
         self.assertEqual(cluster["apiVersion"], "postgresql.cnpg.io/v1")
         spec = cluster["spec"]
@@ -109,7 +109,7 @@ class Validity(unittest.TestCase):
         self.assertEqual(set(spec["bootstrap"]), {"initdb"})
 
     @each_overlay
-    def test_names_are_given_once(self, objects):
+    def test_names_are_unique(self, objects):
         names = [(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in objects]
         self.assertEqual(len(names), len(set(names)))
         self.assertEqual({namespace for kind, namespace, _ in names if kind != "Namespace"}, {"acorag"})
@@ -141,7 +141,7 @@ class Validity(unittest.TestCase):
         self.assertEqual(set(loaded.split()), built)
         used = {container["image"] for _, template in pods(objects) for container in containers(template)}
         self.assertEqual({one for one in used if one.startswith("acorag/")}, built)
-        # The storage of a single node supports nothing else.
+        # The storage of a single node supports no other access mode.
         claims = [one["spec"] for one in kinds(objects, "PersistentVolumeClaim")]
         claims += [claim["spec"] for one in kinds(objects, "StatefulSet") for claim in one["spec"]["volumeClaimTemplates"]]
         self.assertEqual({mode for claim in claims for mode in claim["accessModes"]}, {"ReadWriteOnce"})
@@ -162,11 +162,11 @@ class Contract(unittest.TestCase):
         self.assertEqual(set(scaled), {"acorag-ingest-worker", "acorag-query-worker"})
         for spec in scaled.values():
             self.assertEqual((spec["minReplicaCount"], spec["maxReplicaCount"]), (3, 10))
-        # With `replicas` in the Deployment, every apply would undo the autoscaler's number.
+        # With `replicas` in the Deployment, every apply would replace the number that the autoscaler has set.
         for name in [*scaled, "acorag-api"]:
             self.assertNotIn("replicas", find(objects, "Deployment", name)["spec"])
 
-    def test_a_lane_that_is_only_busy_asks_for_no_further_worker(self):
+    def test_a_busy_lane_without_waiting_messages_starts_no_worker(self):
         slots = {"ingest-document": "INGEST_SLOTS", "ingest-record": "RECORD_SLOTS", "query-search": "SEARCH_SLOTS",
                  "query-chat": "CHAT_SLOTS", "query-lookup": "LOOKUP_SLOTS"}
         defaults = reads("acorag-ingest-worker") | reads("acorag-query-worker")
@@ -180,14 +180,14 @@ class Contract(unittest.TestCase):
                     self.assertGreater(int(trigger["metadata"]["lagThreshold"]), int(defaults[slots[consumer]]))
         self.assertEqual(seen, set(slots))
 
-    def test_resources_are_the_contracts(self):
+    def test_resources_are_those_of_the_requirements(self):
         for name in SERVICES:
             (container,) = containers(find(render("prod"), "Deployment", name)["spec"]["template"])
             self.assertEqual(container["resources"], {"requests": {"cpu": "500m", "memory": "512Mi"},
                                                       "limits": {"cpu": "2000m", "memory": "2Gi"}})
 
     @each_overlay
-    def test_probes_have_paths_of_their_own(self, objects):
+    def test_probes_use_the_paths_health_and_ready(self, objects):
         for name, (port, number) in SERVICES.items():
             (container,) = containers(find(objects, "Deployment", name)["spec"]["template"])
             self.assertEqual(container["ports"], [{"name": port, "containerPort": number}])
@@ -214,7 +214,7 @@ class Contract(unittest.TestCase):
             return int(one["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", 0))
         migration = find(objects, "Job", "acorag-migrate")
         notes = migration["metadata"]["annotations"]
-        # Not PreSync, because NATS and PostgreSQL may be in the same sync.
+        # The phase is not PreSync, because NATS and PostgreSQL may be in the same sync.
         self.assertEqual(notes["argocd.argoproj.io/hook"], "Sync")
         before = [*kinds(objects, "StatefulSet", "Cluster", "ConfigMap", "Service", "NetworkPolicy")]
         before = [one for one in before if one["metadata"]["name"] != "acorag-wal"]
@@ -252,7 +252,7 @@ class Contract(unittest.TestCase):
             self.assertEqual(container["command"][-1], "/etc/nats/cluster.conf")
 
     @each_overlay
-    def test_what_must_stay_up_is_not_drained_all_at_once(self, objects):
+    def test_disruption_budgets_keep_replicas_running(self, objects):
         for name in [*SERVICES, "acorag-nats"]:
             self.assertEqual(find(objects, "PodDisruptionBudget", name)["spec"]["maxUnavailable"], 1)
 
@@ -267,7 +267,7 @@ class Contract(unittest.TestCase):
 
 
 class Hardening(unittest.TestCase):
-    """The Pod Security Standard `restricted`, and more."""
+    """Tests that pods meet the Pod Security Standard `restricted`, and stricter rules."""
 
     @each_overlay
     def test_the_namespace_enforces_the_standard(self, objects):
@@ -308,12 +308,12 @@ class Hardening(unittest.TestCase):
         self.assertEqual(used, {account["metadata"]["name"] for account in kinds(objects, "ServiceAccount")})
 
     @each_overlay
-    def test_no_secret_is_written_down(self, objects):
+    def test_no_secret_is_in_the_manifests(self, objects):
         self.assertEqual(kinds(objects, "Secret"), [])
         for owner, template in pods(objects):
             for container in containers(template):
                 for variable in container.get("env", []):
-                    # A key may be referred to by its file.
+                    # A reference to a key by its file name is allowed.
                     if re.search("PASSWORD|KEY|TOKEN|SECRET", variable["name"]) and variable.get("value", "")[:1] != "/":
                         self.assertIn("secretKeyRef", variable.get("valueFrom", {}), title(owner))
                     self.assertNotRegex(variable.get("value", ""), r"://[^/]*:[^$/][^/]*@", title(owner))
@@ -321,7 +321,7 @@ class Hardening(unittest.TestCase):
 
 class Names(unittest.TestCase):
     @each_overlay
-    def test_every_setting_is_one_that_its_program_reads(self, objects):
+    def test_every_setting_is_read_by_its_program(self, objects):
         configured = {one["metadata"]["name"]: one["data"] for one in kinds(objects, "ConfigMap")}
         made = {one["metadata"]["name"]: one.get("stringData", {}) for one in secrets()}
         shared = {}
@@ -347,13 +347,13 @@ class Names(unittest.TestCase):
                         for setting in configured[source["configMapRef"]["name"]]:
                             shared[setting] = shared.get(setting, False) or setting in known
         self.assertEqual([setting for setting, known in shared.items() if not known], [])
-        # Only the servers that check the passwords get whole Secrets.
+        # Only the servers that check the passwords get the complete Secrets.
         for password in made["acorag-nats"]:
             config = (ROOT / "ops/nats/nats.conf").read_text()
             self.assertIn(f"${password}", config)
 
     @each_overlay
-    def test_what_stands_in_another_value_comes_before_it(self, objects):
+    def test_a_variable_comes_before_the_values_that_use_it(self, objects):
         for owner, template in pods(objects):
             for container in containers(template):
                 before = set()
@@ -363,7 +363,7 @@ class Names(unittest.TestCase):
                     before.add(variable["name"])
 
     @each_overlay
-    def test_what_a_program_cannot_do_without_is_set(self, objects):
+    def test_required_settings_are_set(self, objects):
         for name in SERVICES:
             (container,) = containers(find(objects, "Deployment", name)["spec"]["template"])
             own = {one["name"] for one in container["env"]}
@@ -373,7 +373,7 @@ class Names(unittest.TestCase):
             self.assertEqual("REDIS_URL" in own, name != "acorag-query-worker", name)
 
     @each_overlay
-    def test_every_reference_leads_somewhere(self, objects):
+    def test_every_reference_exists(self, objects):
         there = {(one["kind"], one["metadata"]["name"]) for one in objects}
         made = {one["metadata"]["name"]: {*one.get("stringData", {}), *one.get("data", {})} for one in secrets()}
         others = OTHERS_SECRETS | {one["spec"]["secretName"]: {"ca.crt", None} for one in kinds(objects, "Certificate")}
@@ -400,7 +400,7 @@ class Names(unittest.TestCase):
             self.assertEqual(cluster["spec"]["bootstrap"]["initdb"]["owner"], "acorag_migrate")
         self.assertEqual(used, set(made), "secrets.sh makes what is used")
 
-    def test_the_key_that_opens_the_backups_is_where_somebody_asked_for_it(self):
+    def test_the_key_that_decrypts_backups_is_only_where_an_overlay_adds_it(self):
         for overlay in OVERLAYS:
             users = [title(owner) for owner, template in pods(render(overlay))
                      if ("Secret", IDENTITY, "identity") in references(template)]
@@ -419,10 +419,10 @@ class Names(unittest.TestCase):
                           for key, value in one["stringData"].items() if "password" in key.lower()}
                          for _ in range(2))
         self.assertFalse(set(first.values()) & set(second.values()))
-        # The owner's password is there twice, for CloudNativePG.
+        # The owner's password is stored twice, for CloudNativePG.
         self.assertEqual(len(set(first.values())), len(first) - 1)
         for password in first.values():
-            # Passwords are parts of URLs, and of a configuration that reads digits as a number.
+            # Passwords are in URLs, and in a configuration that reads digits as a number.
             self.assertRegex(password, r"^[a-z][a-z0-9]{40,}$")
 
     @each_overlay
@@ -469,7 +469,7 @@ class Names(unittest.TestCase):
 
 
 class Network(unittest.TestCase):
-    """Which connections the policies allow, computed as Kubernetes does, compared with the picture in ARCHITECTURE.md."""
+    """Computes the connections that the policies allow, as Kubernetes does, and compares them with ARCHITECTURE.md."""
 
     ARROWS = {
         ("api", "nats", 4222), ("ingest-worker", "nats", 4222), ("query-worker", "nats", 4222),
@@ -481,11 +481,11 @@ class Network(unittest.TestCase):
         ("migrate", "collector", 4318), ("backup", "collector", 4318),
         ("restore", "nats", 4222),
     }
-    # With CloudNativePG: the log receiver; and the servers and the Jobs that create them, among themselves.
+    # With CloudNativePG: the log receiver, and connections between the servers and the Jobs that create them.
     CLUSTER = {("wal", "postgres", 5432)} | {
         (source, target, port) for source in ("postgres", "postgres-job") for target in ("postgres", "postgres-job")
         for port in (5432, 8000)}
-    # From other namespaces.
+    # Connections from other namespaces.
     INTO = {
         "dev": set(),
         "prod": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
@@ -494,11 +494,12 @@ class Network(unittest.TestCase):
                  ("cnpg-system", "postgres-job", 5432), ("monitoring", "postgres", 9187)},
         "recovery": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
                      ("monitoring", "query-worker", 9000), ("keda", "nats", 8222), ("monitoring", "postgres", 9187)},
-        # Namespaces that have the producers' label.
+        # Connections from namespaces with the label of producers.
         "other": {("true", "nats", 4222)},
     }
     INTO["mine"] = INTO["prod"]
-    # To targets that are not pods: the Kubernetes API, for CloudNativePG's servers; and servers outside the cluster.
+    # Connections to targets that are not pods: the Kubernetes API, for CloudNativePG's servers, and servers outside the
+    # cluster.
     CLUSTERS_API = {(source, port) for source in ("postgres", "postgres-job") for port in (443, 6443)}
     ANYWHERE = {
         "dev": set(),
@@ -509,7 +510,7 @@ class Network(unittest.TestCase):
         "mine": CLUSTERS_API | {("api", 443)},
     }
 
-    def test_each_arrow_and_no_other(self):
+    def test_each_connection_of_the_diagram_and_no_other(self):
         for overlay in OVERLAYS:
             with self.subTest(overlay):
                 objects = render(overlay)
@@ -523,7 +524,7 @@ class Network(unittest.TestCase):
                 arrows = self.ARROWS | (self.CLUSTER if kinds(objects, "Cluster") else set())
                 self.assertEqual(allowed, {arrow for arrow in arrows if {arrow[0], arrow[1]} <= set(everybody)})
 
-    def test_from_outside_only_who_must(self):
+    def test_connections_from_outside_are_only_the_necessary_ones(self):
         for overlay in OVERLAYS:
             into = set()
             objects = render(overlay)
@@ -536,7 +537,7 @@ class Network(unittest.TestCase):
                                 into |= {(namespace, target, port["port"]) for port in rule["ports"]}
             self.assertEqual(into, self.INTO[overlay], overlay)
 
-    def test_to_the_outside_only_who_must(self):
+    def test_connections_to_the_outside_are_only_the_necessary_ones(self):
         for overlay in OVERLAYS:
             objects = render(overlay)
             out = {(source, port["port"]) for source, sender in self.everybody(objects).items()
@@ -545,7 +546,7 @@ class Network(unittest.TestCase):
             self.assertEqual(out, self.ANYWHERE[overlay], overlay)
 
     @each_overlay
-    def test_nothing_is_open_that_no_policy_names(self, objects):
+    def test_every_allowed_connection_names_its_ports(self, objects):
         (closed,) = [one for one in kinds(objects, "NetworkPolicy") if one["metadata"]["name"] == "acorag-nothing-else"]
         self.assertEqual(closed["spec"], {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
         for policy in kinds(objects, "NetworkPolicy"):
@@ -556,7 +557,7 @@ class Network(unittest.TestCase):
 
     @staticmethod
     def everybody(objects):
-        """{component: labels}; CloudNativePG's pods inherit theirs from the Cluster."""
+        """Returns {component: labels}; CloudNativePG's pods inherit theirs from the Cluster."""
         found = {template["metadata"]["labels"]["app.kubernetes.io/component"]: template["metadata"]["labels"]
                  for _, template in pods(objects)}
         for cluster in kinds(objects, "Cluster"):
@@ -582,7 +583,7 @@ class Network(unittest.TestCase):
 
 
 class Tls(unittest.TestCase):
-    """Production's servers have certificates for the names that clients use, and the clients check them."""
+    """Tests that production's servers have certificates for the names that clients use, and that clients verify them."""
 
     def certificate(self, objects, name):
         spec = find(objects, "Certificate", name)["spec"]
@@ -590,7 +591,7 @@ class Tls(unittest.TestCase):
         self.assertLess(int(spec["renewBefore"][:-1]), int(spec["duration"][:-1]))
         return spec
 
-    def test_certificates_are_for_the_names_in_use(self):
+    def test_certificates_have_the_names_that_clients_use(self):
         for objects in (render("prod"), render("recovery")):
             authority = find(objects, "Certificate", "acorag-ca")["spec"]
             self.assertIs(authority["isCA"], True)
@@ -605,7 +606,7 @@ class Tls(unittest.TestCase):
             self.assertLessEqual({"server auth", "client auth"}, set(nats["usages"]))
             self.assertEqual(self.certificate(objects, "acorag-valkey")["dnsNames"], ["acorag-valkey"])
 
-    def test_clients_speak_tls(self):
+    def test_clients_use_tls(self):
         for objects in (render("prod"), render("recovery")):
             (settings,) = [one["data"] for one in kinds(objects, "ConfigMap")
                            if one["metadata"]["name"].startswith("acorag-settings")]
@@ -618,7 +619,7 @@ class Tls(unittest.TestCase):
                         self.assertTrue(own["REDIS_URL"].startswith("rediss://"))
                         self.assertEqual(own["REDIS_CA"], "/tls/acorag/ca.crt")
 
-    def test_all_check_which_postgresql_they_talk_to(self):
+    def test_all_clients_verify_the_certificate_of_postgresql(self):
         for objects in (render("prod"), render("mine"), render("recovery")):
             checked = set()
             for owner, own, mounts in self.clients(objects):
@@ -631,7 +632,7 @@ class Tls(unittest.TestCase):
             jobs = {title(one) for one in kinds(objects, "CronJob")}
             self.assertTrue(jobs and jobs < checked)
 
-    def test_the_single_postgresql_lets_nobody_in_without(self):
+    def test_the_single_postgresql_refuses_connections_without_tls(self):
         objects = render("recovery")
         server = find(objects, "StatefulSet", "acorag-postgres")["spec"]["template"]
         (container,) = containers(server)
@@ -655,7 +656,7 @@ class Tls(unittest.TestCase):
 
     @staticmethod
     def clients(objects):
-        """(owner, environment, mount paths) of each container."""
+        """Returns (owner, environment, mount paths) of each container."""
         for owner, template in pods(objects):
             for container in containers(template):
                 yield (title(owner), {one["name"]: one.get("value") for one in container.get("env", [])},
@@ -682,7 +683,7 @@ class Recovery(unittest.TestCase):
         for name in SERVICES:
             mine, theirs = (find(one, "Deployment", name)["spec"]["template"]["spec"] for one in (objects, production))
             self.assertEqual(mine["containers"][0]["image"], theirs["containers"][0]["image"])
-            # The name ends in a hash of the content.
+            # The name ends with a hash of the content.
             self.assertEqual(mine["containers"][0]["envFrom"], theirs["containers"][0]["envFrom"])
 
 

@@ -1,4 +1,4 @@
-"""Alerts and dashboards are valid, tested and explained, and use only metrics that a running stack shows."""
+"""Tests that alerts and dashboards are valid, tested and documented, and use only metrics that a running stack has."""
 import json
 import re
 import socket
@@ -35,9 +35,9 @@ OTHERS = {
                                  "container_spec_memory_limit_bytes"},
     "the kubelet": {"kubelet_volume_stats_used_bytes", "kubelet_volume_stats_capacity_bytes"},
 }
-# Metrics of acorag that a development stack does not show: its PostgreSQL archives nothing.
+# Metrics of acorag that a development stack does not have, because its PostgreSQL archives nothing.
 ELSEWHERE = {"acorag_wal_unarchived_segments"}
-# Metrics that acorag's programs show and no panel uses, with the reason.
+# Metrics of acorag's programs that no panel uses, with the reason.
 UNUSED = {"process_virtual_memory_bytes": "address space, most of it mapped files: it says nothing about memory in use"}
 
 
@@ -56,7 +56,7 @@ def panels():
 
 @cache
 def expressions():
-    """The place of each expression, and the expression as Prometheus gets it."""
+    """Returns the place of each expression, and the expression as Prometheus gets it."""
     found = [(f"alert {rule['alert']}", rule["expr"]) for rule in rules()]
     found += [(f"panel {panel['title']}", target["expr"]) for panel in panels() for target in panel["targets"]]
     for path in DASHBOARDS:
@@ -65,7 +65,7 @@ def expressions():
 
 
 def selectors(node):
-    """Every selector of a parsed expression: the metric's name and its matchers."""
+    """Returns every selector of a parsed expression: the name of the metric and its matchers."""
     if isinstance(node, promql_parser.VectorSelector):
         yield node.name, node.matchers.matchers
     for name in ("expr", "lhs", "rhs", "vector_selector"):
@@ -76,7 +76,7 @@ def selectors(node):
 
 
 def named():
-    """The metrics that a panel shows or an alert uses, and where."""
+    """Returns the metrics that a panel shows or an alert uses, and where."""
     places = {}
     for place, expression in expressions():
         for name, _ in selectors(promql_parser.parse(expression)):
@@ -89,17 +89,17 @@ class Files(unittest.TestCase):
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
-    def test_prometheus_takes_its_configuration_and_the_alerts(self):
+    def test_prometheus_accepts_its_configuration_and_the_alerts(self):
         self.check(program("promtool"), "check", "config", OPS / "prometheus/prometheus.yml")
         self.check(program("promtool"), "check", "rules", "--lint-fatal", OPS / "prometheus/alerts.yml")
 
-    def test_alertmanager_takes_its_configuration(self):
+    def test_alertmanager_accepts_its_configuration(self):
         self.check(program("amtool"), "check-config", OPS / "alertmanager/alertmanager.yml")
 
     def test_alerts_fire_when_they_should_and_only_then(self):
         self.check(program("promtool"), "test", "rules", "alerts_test.yml", cwd=OPS / "prometheus")
 
-    def test_every_alert_is_tested_firing_and_at_rest(self):
+    def test_every_alert_is_tested_firing_and_not_firing(self):
         tests = yaml.safe_load((OPS / "prometheus/alerts_test.yml").read_text())["tests"]
         looks = [look for test in tests for look in test["promql_expr_test"]]
         text = lambda found: " ".join(look["expr"] + str(look.get("exp_samples")) for look in found)
@@ -110,7 +110,7 @@ class Files(unittest.TestCase):
             self.assertTrue(any(re.fullmatch(pattern, rule["alert"])
                                 for pattern in re.findall(r'alertname=~?"([^"]+)"', rests)), rule["alert"])
 
-    def test_every_alert_says_what_it_means_and_where_to_read_on(self):
+    def test_every_alert_has_a_description_and_a_runbook(self):
         names = [rule["alert"] for rule in rules()]
         self.assertEqual(len(names), len(set(names)))
         for rule in rules():
@@ -125,7 +125,7 @@ class Files(unittest.TestCase):
         sections = set(re.findall(r"^#+ (\w+)$", runbook, re.MULTILINE))
         self.assertEqual({rule["alert"] for rule in rules()} - sections, set())
 
-    def test_the_collector_is_wired(self):
+    def test_the_collector_is_configured(self):
         collector = yaml.safe_load((OPS / "otel/collector.yml").read_text())
         used = {kind: set() for kind in ("receivers", "processors", "exporters")}
         for pipeline in collector["service"]["pipelines"].values():
@@ -172,7 +172,7 @@ class Metrics(unittest.TestCase):
 
     @classmethod
     def start_second_api(cls):
-        """A second api with a certificate, whose queries always time out: it shows the metrics that the first does not."""
+        """Starts a second api with a certificate, whose queries always time out, for metrics that the first api does not have."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -188,7 +188,7 @@ class Metrics(unittest.TestCase):
 
     @classmethod
     def scrape(cls):
-        """All series of all programs, once the metrics of the pipeline exist; they are renewed every 15 seconds."""
+        """Returns all series of all programs, once the metrics of the pipeline exist; they are updated every 15 seconds."""
         urls = cls.environment["ACORAG_METRICS"].split() + [f"{cls.second}/metrics"]
 
         def read():
@@ -202,13 +202,13 @@ class Metrics(unittest.TestCase):
         until(lambda: "acorag_backup_last_success_timestamp_seconds" in read(), "the backup is shown")
         return read()
 
-    def test_what_dashboards_and_alerts_name_exists(self):
+    def test_metrics_of_dashboards_and_alerts_exist(self):
         others = set().union(*OTHERS.values())
         missing = {name: place for name, place in named().items()
                    if name not in self.series and name not in others | ELSEWHERE}
         self.assertEqual(missing, {})
 
-    def test_labels_that_they_select_by_exist(self):
+    def test_labels_of_dashboards_and_alerts_exist(self):
         # Prometheus itself adds these labels when it scrapes.
         given = {"job", "instance"}
         for place, expression in expressions():
@@ -218,7 +218,7 @@ class Metrics(unittest.TestCase):
                         self.assertTrue(any(matcher.name in labels for labels in self.series[name]),
                                         f"{place}: {name} has no label {matcher.name}")
 
-    def test_what_exists_is_shown_or_left_out_for_a_reason(self):
+    def test_every_metric_is_shown_or_excluded_with_a_reason(self):
         shown = set()
         for name in named():
             shown |= {name, re.sub("_(bucket|sum|count)$", "", name)}
@@ -226,7 +226,7 @@ class Metrics(unittest.TestCase):
                     for name in self.series}
         self.assertEqual(families - shown, set(UNUSED))
 
-    def test_nothing_is_excused_that_exists_or_is_not_named(self):
+    def test_exclusions_are_still_needed(self):
         self.assertEqual(ELSEWHERE & set(self.series), set())
         self.assertEqual((ELSEWHERE | set().union(*OTHERS.values())) - set(named()), set())
 
@@ -241,7 +241,7 @@ class Metrics(unittest.TestCase):
 
 
 def ask(url, body=None, kind="application/json", accept="*/*"):
-    """The status and the text of any reply, also of an error."""
+    """Returns status and text of any reply, also of an error."""
     request = urllib.request.Request(url, body, {"content-type": kind, "accept": accept})
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE

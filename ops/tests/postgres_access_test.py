@@ -1,4 +1,4 @@
-"""Who may connect to PostgreSQL, and how: tested with a real server that has the rules operators use."""
+"""Tests who may connect to PostgreSQL, and how, with a real server and the rules that operators use."""
 import subprocess
 import tempfile
 import unittest
@@ -11,7 +11,7 @@ from stack import ROOT, Stack
 
 RULES = ROOT / "ops/postgres"
 CLUSTER = ROOT / "k8s/components/cloudnative-pg/cluster.yaml"
-# The line that CloudNativePG adds after those of the Cluster.
+# The line that CloudNativePG adds after the lines of the Cluster.
 OPERATORS_LAST = "host all all all scram-sha-256"
 
 
@@ -47,18 +47,18 @@ class Access(unittest.TestCase):
         return done.stdout.strip()
 
     def use(self, rules):
-        """Loads these rules, after one for the superuser that loads them."""
+        """Loads these rules, after a rule for the superuser that loads them."""
         lines = ", ".join(f"$rule${line}$rule$" for line in ["host all acorag 127.0.0.1/32 password", *rules])
         self.sql(f"COPY (SELECT unnest(ARRAY[{lines}])) TO '{self.sql('SHOW hba_file')}'", "SELECT pg_reload_conf()")
         self.assertEqual(self.sql("SELECT error FROM pg_hba_file_rules WHERE error IS NOT NULL"), "")
 
     def connect(self, options):
-        """The server's answers to the backups' login: as a client, and as pg_basebackup, which replicates."""
+        """Returns the server's answers to the login of the backup, as a client and for replication (pg_basebackup)."""
         url = f"postgres://acorag_backup:secret@{self.url.rpartition('@')[2]}?{options}"
         return (self.psql(url, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"),
                 self.psql(f"{url}&replication=true", "IDENTIFY_SYSTEM"))
 
-    def test_with_tls_nobody_gets_in_without(self):
+    def test_with_tls_plain_connections_are_refused(self):
         for name, rules in {
             "compose": (RULES / "pg_hba.tls.conf").read_text().splitlines(),
             "CloudNativePG": [*yaml.safe_load(CLUSTER.read_text())["spec"]["postgresql"]["pg_hba"], OPERATORS_LAST],
@@ -72,7 +72,7 @@ class Access(unittest.TestCase):
                 self.assertEqual((query.stdout.strip(), query.stderr), ("t", ""))
                 self.assertEqual((replication.returncode, replication.stderr), (0, ""))
 
-    def test_without_tls_passwords_are_asked_for(self):
+    def test_without_tls_passwords_are_required(self):
         self.use((RULES / "pg_hba.conf").read_text().splitlines())
         query, replication = self.connect("sslmode=disable")
         self.assertEqual((query.stdout.strip(), query.stderr), ("f", ""))

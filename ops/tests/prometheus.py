@@ -1,4 +1,4 @@
-"""promtool, amtool and prometheus: the programs of this machine, or of Debian's packages, which are fetched once into .stack
+"""Finds promtool, amtool and prometheus on this machine, or fetches them once from Debian's packages into .stack,
 without root."""
 import os
 import shutil
@@ -19,7 +19,7 @@ def program(name):
 
 
 def fetch(package, place):
-    """Downloads with apt-get, which checks the packages against Debian's signatures."""
+    """Downloads with apt-get, which verifies the signatures of Debian."""
     work = place.with_suffix(".part")
     shutil.rmtree(work, ignore_errors=True)
     for folder in ("lists/partial", "cache/archives/partial", "root"):

@@ -1,4 +1,4 @@
-"""With CloudNativePG, k8s/components/cloudnative-pg/receive-wal.sh brings all of PostgreSQL's log to the backup, whichever
+"""Tests that with CloudNativePG, k8s/components/cloudnative-pg/receive-wal.sh archives all of PostgreSQL's log, whichever
 process is killed, and deletes nothing before it is archived."""
 import os
 import re
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from manifests import K8S, PROGRAMS
 from stack import ROOT, Stack
 
-# Long, because the machine may be slow or busy.
+# The time-out is long, because the machine may be slow or busy.
 PATIENCE = 300
 POSTGRES = Path(os.environ.get("STACK_DIR", ROOT / ".stack")) / "postgres"
 
@@ -51,7 +51,7 @@ class Receiver(unittest.TestCase):
         process.wait()
 
     def write(self, segments):
-        """Fills and ends that many segments of the log; returns the last one's name."""
+        """Fills and ends this many segments of the log; returns the name of the last one."""
         for _ in range(segments):
             last = self.said("psql", "-XAtc", "SELECT pg_walfile_name(pg_logical_emit_message(false, 't', 'x', true))")
             self.said("psql", "-XAtc", "SELECT pg_switch_wal()")
@@ -66,7 +66,7 @@ class Receiver(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, f"{what}; archived: {self.archived()}")
             time.sleep(0.1)
 
-    def test_the_whole_log_is_archived_whoever_is_killed(self):
+    def test_the_whole_log_is_archived_whichever_process_is_killed(self):
         receiver = self.start()
         # The first segment that ends after the slot was created.
         self.wait_for("the receiver streams", lambda: list(self.wal.glob("*.partial")))
@@ -75,7 +75,7 @@ class Receiver(unittest.TestCase):
         self.kill(receiver)
         self.write(2)
 
-        # Without a folder to archive into, the receiver ends and keeps what it has received.
+        # Without a folder for the archive, the receiver ends and keeps the segments that it has received.
         receiver = self.start(BACKUP_DIR=str(self.backup / "missing"))
         self.assertNotEqual(receiver.wait(timeout=PATIENCE), 0)
         kept = [file.name for file in self.wal.iterdir() if re.fullmatch("[0-9A-F]{24}", file.name)]

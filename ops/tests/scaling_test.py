@@ -1,5 +1,5 @@
-"""KEDA would read the true lag, for every trigger of k8s/. The test runs a NATS cluster of three servers from the files that
-Kubernetes mounts (with TLS and a user for each service), with waiting jobs and queries."""
+"""Tests that KEDA reads the correct lag for every trigger of k8s/, with a NATS cluster of three servers from the files that
+Kubernetes mounts (with TLS and a user for each service), and with waiting jobs and queries."""
 import asyncio
 import json
 import os
@@ -19,7 +19,7 @@ import nats
 from manifests import PROGRAMS, containers, find, kinds, render
 from stack import ROOT, Stack
 
-# Long, because the machine may be slow or busy.
+# The time-out is long, because the machine may be slow or busy.
 PATIENCE = 300
 SERVERS = 3
 # For each trigger's consumer: one of its subjects, the user that publishes there, and the user that pulls.
@@ -72,7 +72,7 @@ class Cluster:
         client, monitor, route = (free_ports(SERVERS) for _ in range(3))
         self.clients = dict(zip(self.nodes, client))
         self.monitors = dict(zip(self.nodes, monitor))
-        # The names that DNS would resolve, in both directions.
+        # The names that DNS would resolve, from address to name and back.
         self.routes = {f"{node}.{self.service}:6222": f"127.0.0.1:{port}" for node, port in zip(self.nodes, route)}
         routes = environment["NATS_ROUTES"]
         for name, address in self.routes.items():
@@ -173,8 +173,9 @@ class Keda:
         reply = self.jsz(first)
         if reply["meta_cluster"]["cluster_size"] == 1:
             return self.add_up(reply)
-        # In a cluster only the consumer's leader knows the lag. KEDA asks each node in turn whether it is the leader. It
-        # takes a node's name from a route, up to the first dot, and puts it before the Service's name.
+        # In a cluster only the leader of the consumer knows the lag. KEDA asks each node in turn whether it is the
+        # leader. It takes the name of a node from a route, up to the first dot, and puts it before the name of the
+        # Service.
         server = get(f"http://{self.address(first)}/varz")
         assert not server.get("connect_urls"), "advertised: KEDA would ask the addresses of pods instead"
         names = {address: name for name, address in self.cluster.routes.items()}
@@ -225,7 +226,8 @@ class Lag(unittest.TestCase):
         migration = settings | {
             "DATABASE_URL": servers["DATABASE_URL"], "NATS_URL": cls.cluster.url, "NATS_CA": str(cls.cluster.ca),
             "NATS_USER": "migrate", "NATS_PASSWORD": cls.cluster.password("migrate")}
-        # Tries again, as the Job does: a cluster that has just elected its leader may not answer the first attempt.
+        # Repeats the attempt, as the Job does: a cluster that has just elected its leader may not answer the first
+        # attempt.
         for attempt in reversed(range(find(cls.objects, "Job", "acorag-migrate")["spec"]["backoffLimit"])):
             done = subprocess.run([PROGRAMS / "acorag-migrate"], timeout=PATIENCE, env=migration)
             if done.returncode == 0:

@@ -1,4 +1,4 @@
-"""The real servers, with acorag on them, for tests that need a running stack."""
+"""Starts the real servers, with acorag, for tests that need a running stack."""
 import json
 import os
 import subprocess
@@ -14,7 +14,7 @@ WAIT = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); s
 class Stack:
     """`with Stack() as environment` gives the addresses that `devstack run` and `devstack with-acorag` give to commands:
     NATS_URL, NATS_MONITOR_URL, DATABASE_URL, REDIS_URL, and with acorag also ACORAG_URL and ACORAG_METRICS (a URL for
-    each program, separated by spaces). Free ports, temporary data, gone at the end."""
+    each program, separated by spaces). The ports are free ones, the data is temporary."""
 
     def __init__(self, acorag=True, **settings):
         self.command = [DEVSTACK, "with-acorag" if acorag else "run", "--", sys.executable, "-c", WAIT]

@@ -1,4 +1,4 @@
-"""What the other tests stand on."""
+"""Tests the stack that the other tests use."""
 import unittest
 import urllib.request
 
@@ -6,7 +6,7 @@ from stack import Stack
 
 
 class RunningStack(unittest.TestCase):
-    def test_every_program_shows_its_figures(self):
+    def test_every_program_shows_its_metrics(self):
         with Stack() as environment:
             for url in environment["ACORAG_METRICS"].split():
                 with urllib.request.urlopen(url, timeout=10) as reply:

@@ -1,4 +1,4 @@
-//! Who may what: verifying tokens, registering, logging in, and the operator's commands for keys and accounts.
+//! Accounts: verifies tokens, registers users, logs them in, and runs the operator's commands for keys and accounts.
 
 pub mod commands;
 mod password;
@@ -20,13 +20,13 @@ use crate::{app::App, error::Result};
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Whether anybody may make an account.
+    /// Whether everybody may register an account.
     #[arg(long, env = "REGISTRATION", value_enum, default_value_t = Registration::Closed)]
     pub registration: Registration,
-    /// Projects that a user who registers may read, separated by commas; none unless given.
+    /// Projects that a newly registered user may read, separated by commas; none by default.
     #[arg(long, env = "REGISTERED_PROJECTS", value_delimiter = ',')]
     pub registered_projects: Vec<ProjectId>,
-    /// How long a login lasts, in hours.
+    /// How long a login session is valid, in hours.
     #[arg(long, env = "SESSION_HOURS", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=8760))]
     pub session_hours: u32,
 }
@@ -37,7 +37,7 @@ pub enum Registration {
     Closed,
 }
 
-/// What the handlers of accounts share.
+/// The state that all handlers of accounts share.
 #[derive(Clone)]
 pub struct Accounts {
     registration: Registration,
@@ -57,7 +57,7 @@ impl Accounts {
     }
 }
 
-/// Whose token this is. The database is asked each time, so that a revoked key is refused at once.
+/// Returns the owner of a token. The database is asked each time, so that a revoked key is refused at once.
 pub async fn verify(app: App, _: Context, query: VerifyToken) -> Result<Caller> {
     let found = store::caller(&app.pool, &query.token_sha256).await?;
     Ok(found.and_then(caller).ok_or_else(refusal::unauthorized)?)
@@ -69,7 +69,7 @@ fn caller(row: store::CallerRow) -> Option<Caller> {
         Some(projects) => Scope::Projects(projects.iter().filter_map(|id| id.parse().ok()).collect()),
     };
     let limits = serde_json::from_value(row.limits).unwrap_or_else(|error| {
-        // The key keeps working, within the limits that everybody has.
+        // The key continues to work, with the common limits.
         tracing::error!(%error, caller = row.id, "the stored limits cannot be read");
         CallerLimits::default()
     });
@@ -99,7 +99,7 @@ pub async fn register(app: App, _: Context, query: Register) -> Result<Session> 
 pub async fn login(app: App, _: Context, query: Login) -> Result<Session> {
     let query = query.checked()?;
     let (user, hash) = store::account(&app.pool, &query.email).await?.unzip();
-    // The password is hashed whether the account exists or not, so that the time taken does not tell.
+    // The password is verified even if the account does not exist, so that the response time does not reveal it.
     let matches = app.accounts.passwords.verify(query.password, hash).await?;
     match user {
         Some(user) if matches => open_session(&app, user).await,

@@ -1,4 +1,4 @@
-//! What is searched, what one might search, and what there is to be found.
+//! Statistics of searches and documents, and suggestions for searches.
 
 mod search_log;
 mod store;
@@ -19,7 +19,7 @@ pub async fn popular(app: App, _: Context, query: GetPopularSearches) -> Result<
     Ok(PopularSearches { days: query.days, searches })
 }
 
-/// Searches that the cache answered: the api reports them now and then.
+/// Logs searches that the cache answered; the api reports them from time to time.
 pub async fn report(app: App, _: Context, query: ReportSearches) -> Result<Reported> {
     for search in query.searches {
         app.search_log.add(search);

@@ -1,4 +1,4 @@
-//! Builds the worker and runs it. Building is apart from running, so that tests start the real thing.
+//! Builds the worker and runs it. These are separate steps, so that tests can start the real worker.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -36,21 +36,21 @@ use crate::{
     search,
 };
 
-/// What handlers share.
+/// The state that all handlers share.
 #[derive(Clone)]
 pub struct App {
     pub nats: Nats,
     pub pool: PgPool,
     pub model: Arc<dyn Embed>,
     pub metrics: Metrics,
-    /// Without one, answers quote the documents.
+    /// Without a language model, answers quote the documents.
     pub(crate) llm: Option<Arc<Llm>>,
     pub(crate) accounts: Accounts,
     pub(crate) search_log: SearchLog,
 }
 
 impl App {
-    /// Connects, loads the model and warms both up: when this returns, the first query is as fast as any.
+    /// Connects, loads the model and warms up both, so that the first query is as fast as later ones.
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new()?;
         let llm = Llm::new(&config.llm)?.map(Arc::new);
@@ -103,7 +103,7 @@ impl App {
         lifecycle.run(&config.lifecycle).await
     }
 
-    /// Writes the log of searches until told to stop.
+    /// Writes the log of searches until `stopping` is cancelled.
     pub fn log_searches(
         &self,
         stopping: CancellationToken,
@@ -111,7 +111,7 @@ impl App {
         self.search_log.clone().write(self.pool.clone(), stopping)
     }
 
-    /// Which handler answers which query.
+    /// Maps each query to its handler.
     pub fn router(&self) -> Router<Self> {
         Router::new(self.nats.clone(), self.clone())
             .query(|_, _, _: Ping| async { Ok(Pong { warm: true }) })
@@ -142,7 +142,7 @@ impl App {
     }
 }
 
-/// Routes a query to a handler that fails with this worker's own error, which becomes the asker's problem here.
+/// Routes queries to handlers that return this worker's error type, which is converted to a problem for the caller.
 trait Queries {
     fn query<Q, F>(self, handler: fn(App, Context, Q) -> F) -> Self
     where
@@ -160,7 +160,7 @@ impl Queries for Router<App> {
     }
 }
 
-/// Measures each query of a lane: how long it waited for a free slot, and how long the answer took.
+/// Measures each query of a lane: the time it waited for a free slot, and the time until its answer.
 struct Timed {
     lane: Lane,
     router: Arc<Router<App>>,
@@ -181,7 +181,7 @@ impl Handler for Timed {
     }
 }
 
-/// Vectors of two models do not compare: a worker with another model than the database's must not answer.
+/// Checks the model: vectors of different models cannot be compared, so another model than the database's is refused.
 async fn check_model(pool: &PgPool, identity: &Identity) -> anyhow::Result<()> {
     let known: Option<(String, String)> = sqlx::query_as("SELECT name, digest FROM embedding_model")
         .fetch_optional(pool)
@@ -200,13 +200,13 @@ async fn check_model(pool: &PgPool, identity: &Identity) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Until the first document is stored, the database names no model, and the ingest worker that stores it may have another.
+/// The first stored document sets the database's model, and an ingest worker with another model may store it.
 async fn watch_model(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
     const EVERY: Duration = Duration::from_secs(30);
     while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
         match check_model(&app.pool, app.model.identity()).await {
             Err(error) if error.downcast_ref::<sqlx::Error>().is_none() => return Err(error),
-            // Readiness reports that the database is away.
+            // The readiness check reports that the database is unavailable.
             _ => {}
         }
     }

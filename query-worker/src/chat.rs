@@ -1,7 +1,7 @@
-//! Chat: understands a question in its conversation, retrieves, and answers with citations.
+//! Chat: understands a question in its conversation, retrieves passages and answers with citations.
 //!
-//! With a language model the answer streams from it and is checked on the way; without one, or when it fails, the best
-//! sentences of the documents are quoted as they stand.
+//! With a language model, its answer is checked while it is streamed. Without one, or if it fails, the answer quotes
+//! the best sentences of the documents.
 
 mod citations;
 mod conversation;
@@ -29,30 +29,30 @@ use schemas::{
 use self::{conversation::Past, evidence::Evidence, extractive::EXTRACTIVE, passages::Passage};
 use crate::{app::App, error::Result};
 
-/// A question and what it takes to answer it.
+/// A question with everything that is needed to answer it.
 struct Asked<'a> {
     app: &'a App,
     context: &'a Context,
     query: &'a ChatQuery,
     past: Past,
-    /// The answer's language.
+    /// The language of the answer.
     language: UiLanguage,
     replier: &'a Replier,
 }
 
-/// An answer before it becomes a reply. Without a text, the documents do not answer.
+/// An answer before it becomes a reply. Its text is empty if the documents do not answer the question.
 #[derive(Default)]
 struct Answer {
     text: String,
-    /// The passages it cites: the number of the citation, and which passage.
+    /// The cited passages: the number of each citation and the index of its passage.
     cited: Vec<(u32, usize)>,
     answered_by: String,
     notice: String,
 }
 
-/// What is known of a question once retrieval is done.
+/// The result of the retrieval for a question.
 struct Findings {
-    /// The question, its omitted words filled in from the conversation.
+    /// The question, completed with words from the conversation.
     understood: String,
     passages: Vec<Passage>,
     evidence: Evidence,
@@ -100,7 +100,7 @@ async fn reply(app: &App, context: &Context, query: &ChatQuery, replier: &Replie
     Ok(reply)
 }
 
-/// Reads the question in the ways it may be meant, and keeps the first that the documents answer.
+/// Tries the possible meanings of the question and returns the first one that the documents answer.
 async fn find(asked: &Asked<'_>) -> Result<Findings> {
     let mut likeliest: Option<Findings> = None;
     for understood in asked.past.readings(&asked.query.message) {
@@ -112,7 +112,7 @@ async fn find(asked: &Asked<'_>) -> Result<Findings> {
         }
         likeliest.get_or_insert(findings);
     }
-    // There is always a reading.
+    // There is always at least one reading.
     Ok(likeliest.ok_or_else(Problem::internal)?)
 }
 
@@ -141,7 +141,7 @@ async fn assemble(asked: &Asked<'_>, findings: &Findings, mut answer: Answer) ->
     }
 }
 
-/// A passage in one line: what it is from.
+/// Describes a passage in one line: title, revision and page.
 fn label(passage: &Passage) -> String {
     let row = &passage.row;
     let mut label = if row.fields.title.is_empty() { row.filename.clone() } else { row.fields.title.clone() };
@@ -155,20 +155,20 @@ fn label(passage: &Passage) -> String {
 }
 
 impl Asked<'_> {
-    /// Sends a piece of the answer to the client, if it wants pieces.
+    /// Sends a piece of the answer if the client wants a stream.
     async fn send(&self, text: &str) {
         if !text.is_empty() {
             self.frame(ChatFrame { text: text.to_owned(), restart: false }).await;
         }
     }
 
-    /// Says that what was sent is void.
+    /// Tells the client to discard all pieces so far.
     async fn restart(&self) {
         self.frame(ChatFrame { text: String::new(), restart: true }).await;
     }
 
     async fn frame(&self, frame: ChatFrame) {
-        // A piece that is lost does no harm: the last frame is the whole answer.
+        // A lost piece does no harm, because the last frame contains the whole answer.
         if self.query.stream
             && let Err(error) = self.replier.frame(&frame).await
         {

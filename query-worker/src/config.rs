@@ -1,8 +1,8 @@
-//! Every setting of the query worker.
+//! All settings of the query worker.
 
 use platform::{health, lifecycle, nats, postgres, telemetry};
 
-/// Answers searches, look-ups and chats that arrive through NATS JetStream.
+/// Answers searches, look-ups and chats from NATS JetStream.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(version, about, after_help = "Commands: `keys --help` for API keys, `users --help` for accounts.")]
 pub struct Config {
@@ -22,13 +22,13 @@ pub struct Config {
     pub lifecycle: lifecycle::Config,
     #[command(flatten)]
     pub telemetry: telemetry::Config,
-    /// Searches answered at the same time. Embedding bounds them; a few more than its threads keep it fed.
+    /// Maximum number of searches at the same time. A few more slots than embedding threads keep these threads busy.
     #[arg(long, env = "SEARCH_SLOTS", default_value_t = 6)]
     pub search_slots: usize,
-    /// Chats answered at the same time.
+    /// Maximum number of chats at the same time.
     #[arg(long, env = "CHAT_SLOTS", default_value_t = 4)]
     pub chat_slots: usize,
-    /// Look-ups answered at the same time.
+    /// Maximum number of look-ups at the same time.
     #[arg(long, env = "LOOKUP_SLOTS", default_value_t = 4)]
     pub lookup_slots: usize,
 }

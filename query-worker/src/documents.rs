@@ -1,4 +1,4 @@
-//! Look-ups: one document, a list of them, a file.
+//! Queries for one document, for a list of documents and for a file.
 
 mod cursor;
 mod queued;
@@ -16,10 +16,10 @@ use documents::read;
 use self::cursor::Cursor;
 use crate::{app::App, scope};
 
-/// One document: what the database says of it or, before a worker has taken it, what its job in the queue says.
+/// Returns a document from the database or, before a worker has begun to process it, from its job in the queue.
 pub async fn get(app: App, _: Context, query: GetDocument) -> Result<Document, Problem> {
-    // A job leaves the queue after its document is stored, so what is in neither now may have moved in between: ask
-    // the database once more.
+    // A job leaves the queue after its document is stored. A document that is in neither may have moved in between, so
+    // the database is asked again.
     if let Some(document) = stored(&app, &query).await? {
         return if document.facts.state.is_final() { sent_again(&app, document).await } else { Ok(document) };
     }
@@ -29,7 +29,7 @@ pub async fn get(app: App, _: Context, query: GetDocument) -> Result<Document, P
     stored(&app, &query).await?.ok_or_else(Problem::not_found)
 }
 
-/// A document that is done; or, when it was sent once more since, the one that waits in the queue.
+/// Returns a finished document, or the queued one if the document was sent again since.
 async fn sent_again(app: &App, document: Document) -> Result<Document, Problem> {
     let its_project = Scope::Projects(vec![document.facts.project_id.clone()]);
     let waiting = queued::find(app, &its_project, &document.facts.document_id).await?;
@@ -44,8 +44,8 @@ async fn stored(app: &App, query: &GetDocument) -> Result<Option<Document>, Prob
     found.await.map_err(|error| scope::problem(&error))
 }
 
-/// A page: first the head of the queue, then what the database holds, newest first. However long the queue is, what is
-/// stored begins on the first page; `state=queued` goes through the whole queue.
+/// Returns a page: first the head of the queue, then the stored documents, newest first. Stored documents begin on the
+/// first page, however long the queue is; `state=queued` lists the whole queue.
 pub async fn list(app: App, _: Context, query: ListDocuments) -> Result<DocumentList, Problem> {
     let filter = &query.filter;
     let limit = usize::try_from(filter.limit.unwrap_or(50).clamp(1, 200)).unwrap_or(50);
@@ -74,7 +74,7 @@ pub async fn list(app: App, _: Context, query: ListDocuments) -> Result<Document
         read::list(&mut transaction, filter, after, room).await
     };
     let (mut stored, last) = listed.await.map_err(|error| scope::problem(&error))?;
-    // One that was sent again is listed as what it is now.
+    // A document that was sent again is listed once, as queued.
     stored.retain(|document| documents.iter().all(|queued| identity(queued) != identity(document)));
     documents.extend(stored);
     Ok(DocumentList { documents, next_cursor: last.map(|last| Cursor::Stored(Some(last)).encode()) })
@@ -84,7 +84,7 @@ fn identity(document: &Document) -> (String, String) {
     (document.facts.project_id.to_string(), document.facts.document_id.to_string())
 }
 
-/// Without those that a worker has taken: a job stays in the queue until its document is done. And none twice.
+/// Removes documents that a worker is processing (their job stays in the queue until they are done), and duplicates.
 async fn not_taken(
     app: &App,
     query: &ListDocuments,
@@ -102,7 +102,7 @@ async fn not_taken(
     Ok(queued)
 }
 
-/// What the filter asks for besides the state, as the SQL does for stored documents.
+/// Whether a queued document matches the filter apart from its state, as in the SQL for stored documents.
 fn accepts(filter: &ListFilter, document: &Document) -> bool {
     let (wanted, fields) = (&filter.fields, &document.facts.fields);
     let normalize = analysis::codes::normalize;

@@ -1,4 +1,4 @@
-//! Why a query was not answered, and what its asker hears of it.
+//! Errors of queries, and what the caller learns about them.
 
 use schemas::Problem;
 
@@ -8,7 +8,7 @@ pub enum Error {
     Database(#[from] sqlx::Error),
     #[error("embedding model: {0}")]
     Model(#[from] embedding::Error),
-    /// The asker hears this as it is.
+    /// A refusal that is sent to the caller unchanged.
     #[error("{}", .0.detail.en)]
     Refused(Problem),
 }
@@ -21,7 +21,7 @@ impl From<Problem> for Error {
     }
 }
 
-/// Writes the cause to the log, this once; the asker only hears whether it makes sense to try again.
+/// Logs the cause once; the caller only learns whether another attempt makes sense.
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match &error {

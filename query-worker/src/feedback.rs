@@ -1,4 +1,4 @@
-//! What users thought of their answers.
+//! Feedback of users on answers.
 
 use platform::nats::Context;
 use schemas::{
@@ -10,8 +10,8 @@ use crate::{app::App, chat::store, error::Result, scope};
 
 pub async fn save(app: App, _: Context, query: SaveFeedback) -> Result<FeedbackSaved> {
     let mut transaction = store::begin(&app.pool, &query.scope, &query.caller).await?;
-    // Feedback belongs to the projects of its conversation. A conversation that does not exist (any more) may still be
-    // rated, and so may none at all: old clients rate searches, too.
+    // Feedback belongs to the projects of its conversation. The conversation may be missing or deleted, because old
+    // clients also rate searches; then feedback belongs to the projects of the scope.
     let mut projects = store::projects_of(&mut transaction, &query.caller, &query.session_id).await?;
     if projects.is_empty() && query.scope != Scope::All {
         projects = scope::projects(&mut transaction).await?.keys;

@@ -1,5 +1,4 @@
-//! What was asked and answered before. A caller sees its own turns, and of them only those whose projects it may still
-//! read.
+//! Earlier questions and answers. Callers see only their own turns, and only those whose projects they may still read.
 
 use platform::nats::Context;
 use schemas::history::{ConversationHistory, History, UserHistory};

@@ -1,7 +1,7 @@
 //! Answers searches, look-ups and chats.
 //!
-//! A query arrives on a JetStream subject, [`app`] routes it to the handler of its type, and the handler asks its
-//! store. Everything a handler may see is bounded by the caller's scope, here and again in the database.
+//! A query arrives on a JetStream subject, [`app`] routes it to the handler of its type, and the handler runs its SQL.
+//! The caller's scope limits what a handler sees, in its SQL and again in the database.
 
 pub mod accounts;
 mod analytics;

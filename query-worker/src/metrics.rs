@@ -1,4 +1,4 @@
-//! What this worker measures.
+//! The metrics of this worker.
 
 use platform::metrics::{counter, from_zero, registry, seconds};
 use prometheus::{HistogramVec, IntCounterVec, Registry};
@@ -6,19 +6,19 @@ use prometheus::{HistogramVec, IntCounterVec, Registry};
 #[derive(Clone)]
 pub struct Metrics {
     pub registry: Registry,
-    /// By stage: `embed`, `keyword`, `vector`, `rows`.
+    /// Duration of each stage of a search: `embed`, `keyword`, `vector`, `rows`.
     pub stage_seconds: HistogramVec,
-    /// By lane: from a query's arrival in the queue to a worker's taking it.
+    /// Time of a query in the queue until a worker takes it, by lane.
     pub wait_seconds: HistogramVec,
-    /// By lane: from a worker's taking a query to its answer.
+    /// Time from taking a query to its answer, by lane.
     pub work_seconds: HistogramVec,
     /// Queries answered, by name and outcome.
     pub queries: IntCounterVec,
-    /// Chats by how they were answered: `model`, `extractive`, `not_found`; `fallback` counts the model's failures.
+    /// Chats by kind of answer: `model`, `extractive`, `not_found`; `fallback` counts failures of the language model.
     pub answers: IntCounterVec,
-    /// What was not written down because its queue was full.
+    /// Rows that were not stored because their queue was full.
     pub dropped: IntCounterVec,
-    /// Search legs left out, by leg.
+    /// Search legs that were left out, by leg.
     pub degraded: IntCounterVec,
 }
 
@@ -41,7 +41,7 @@ impl Metrics {
             )?,
             queries: counter("acorag_queries_total", "Queries answered", &["query", "outcome"])?,
             answers: counter("acorag_chat_answers_total", "Chats by how they were answered", &["by"])?,
-            dropped: counter("acorag_dropped_total", "Not written down: its queue was full", &["queue"])?,
+            dropped: counter("acorag_dropped_total", "Rows not stored because their queue was full", &["queue"])?,
             degraded: counter("acorag_search_degraded_total", "Search legs left out", &["leg"])?,
             registry: registry.clone(),
         };

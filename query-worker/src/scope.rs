@@ -1,9 +1,9 @@
-//! What a transaction sees (see [`documents::scope`]), and what a caller hears when one fails.
+//! The scope of a transaction (see [`documents::scope`]), and the answer to the caller when a transaction fails.
 
 pub use documents::scope::{Projects, QUERY_ROLE, begin, begin_within, projects};
 use schemas::Problem;
 
-/// What the caller hears of a database error; the log hears the whole.
+/// Logs a database error and returns the problem for the caller, which contains no details.
 pub fn problem(error: &sqlx::Error) -> Problem {
     tracing::error!(error = %error, "database");
     if platform::postgres::is_transient(error) { Problem::unavailable() } else { Problem::internal() }

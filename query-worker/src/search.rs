@@ -1,7 +1,8 @@
-//! Search: two legs over the same passages, fused, the best passage of each document.
+//! Search: a keyword leg and a vector leg over the same passages. Their results are fused to the best passage per
+//! document.
 //!
-//! The keyword leg (BM25 and document numbers) runs while the query is being embedded; the vector leg follows. A leg
-//! that fails or takes too long is left out and the reply says so. Only when both fail does the search.
+//! The keyword leg (BM25 and document numbers) runs while the query is embedded; the vector leg follows. A leg that
+//! fails or takes too long is left out, and the reply names it. The search fails only if both legs fail.
 
 mod filter;
 mod fuse;
@@ -27,8 +28,8 @@ use crate::{
     scope::{self, Projects},
 };
 
-/// Set on every connection. A filter may hide most neighbours, so the vector index is scanned until enough are left. Each
-/// statement is planned for its own parameters: a small project needs another plan than a large one.
+/// Settings of every connection. A filter may exclude most neighbours, so the vector index is scanned until enough are
+/// found. Each statement is planned for its own parameters, because small and large projects need different plans.
 pub const SETTINGS: [(&str, &str); 5] = [
     ("role", scope::QUERY_ROLE),
     ("hnsw.ef_search", "100"),
@@ -37,12 +38,12 @@ pub const SETTINGS: [(&str, &str); 5] = [
     ("jit", "off"),
 ];
 
-/// Passages each leg brings: enough that a document's several passages do not crowd others out.
+/// Maximum number of passages of each leg: enough even if some documents have several passages among them.
 const CANDIDATES: i64 = 200;
 
-/// The share of the asker's patience that a leg may take. The rest is for answering from the other leg alone.
+/// The share of the remaining time that a leg may take; the rest is for an answer from the other leg alone.
 const SHARE_OF_A_LEG: f64 = 0.7;
-/// A leg's time when the asker has more patience, or sets no limit.
+/// Maximum time of a leg, also if the caller sets no deadline.
 const LONGEST_LEG: Duration = Duration::from_secs(30);
 
 /// A passage that a leg found.
@@ -53,7 +54,7 @@ pub struct Hit {
     score: f32,
 }
 
-/// The best passages first, and the leg that was left out, if any.
+/// The passages found, the best first, and the leg that was left out, if any.
 #[derive(Default)]
 pub struct Found {
     pub passages: Vec<Passage>,
@@ -78,8 +79,8 @@ pub async fn search(app: App, context: Context, query: Search) -> Result<SearchR
     Ok(reply)
 }
 
-/// A search that brings up to `per_document` passages of each document, `top_k` in all. Chat retrieves with it: the
-/// answer may be in a document's second-best passage.
+/// Returns up to `per_document` passages of each document, and `top_k` in total. Chat uses it, because the answer may
+/// be in the second-best passage of a document.
 pub async fn passages(app: &App, context: &Context, query: &Search, per_document: usize) -> Result<Found> {
     let time = context.time_left().unwrap_or_default().mul_f64(SHARE_OF_A_LEG).min(LONGEST_LEG);
     let end = Instant::now() + time;
@@ -91,8 +92,8 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
         return Ok(Found::default());
     }
 
-    // Each leg has its own connection and gives it back when it is done. If the keyword leg kept its connection while
-    // the vector leg waits for one, a small pool would lock up.
+    // Each leg has its own connection and returns it as soon as possible. If the keyword leg kept its connection while
+    // the vector leg waits for one, a small pool could deadlock.
     let keywords = async move {
         let mut transaction = transaction;
         if query.mode == Mode::Vector {
@@ -109,7 +110,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     };
     let (keywords, vectors) =
         tokio::join!(leg(app, "keyword", end, keywords), leg(app, "vector", end, vectors));
-    // What one leg found is scored as if the other had not been asked for.
+    // The results of one leg are scored as if only this leg had been requested.
     let (keywords, vectors, mode, degraded) = match (keywords, vectors) {
         (Ok(keywords), Ok(vectors)) => (keywords, vectors, query.mode, None),
         (Err(_), Ok(Some(vectors))) => (Keywords::default(), Some(vectors), Mode::Vector, Some("keyword")),
@@ -132,7 +133,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     Ok(Found { passages, degraded })
 }
 
-/// What a leg finds, unless it fails or takes too long.
+/// Runs a leg and returns its results, unless it fails or takes too long.
 async fn leg<T>(
     app: &App,
     name: &str,
@@ -149,7 +150,7 @@ async fn leg<T>(
     })
 }
 
-/// The query's vector and the passages nearest to it.
+/// The vector of the query and the passages nearest to it.
 struct Nearest {
     vector: Vec<f32>,
     hits: Vec<Hit>,
@@ -171,12 +172,12 @@ async fn nearest(
     Ok(Nearest { vector, hits })
 }
 
-/// A leg's transaction. PostgreSQL stops its statements when the leg's time is over.
+/// Begins the transaction of a leg. PostgreSQL cancels its statements when the time of the leg is over.
 async fn open(app: &App, scope: &Scope, end: Instant) -> sqlx::Result<Transaction<'static, Postgres>> {
     scope::begin_within(&app.pool, scope, end.saturating_duration_since(Instant::now())).await
 }
 
-/// A search for passages of whatever documents the scope holds.
+/// A search of both legs for passages of all documents in the scope.
 pub fn hybrid(scope: Scope, query: &str, top_k: u8) -> Search {
     Search {
         scope,
@@ -189,7 +190,7 @@ pub fn hybrid(scope: Scope, query: &str, top_k: u8) -> Search {
     }
 }
 
-/// Runs one search, so that the statements, the connections and the model are warm.
+/// Runs one search, which warms up the statements, the connections and the model.
 pub async fn warm_up(app: &App) -> anyhow::Result<()> {
     let query = hybrid(Scope::All, "impermeabilización de la cubierta 000400", 1);
     passages(app, &Context::new("warm-up"), &query, 1).await?;

@@ -1,8 +1,8 @@
-//! Gathers the blocks of a document: cleaned, within the limits.
+//! Collects the blocks of a document: cleans their text and keeps them within the limits.
 
 use super::{Block, BlockKind, Error, Extracted, ExtractedMetadata, Limits};
 
-/// The blocks so far. Every reader writes through it, so that every format gives the same kind of text.
+/// The blocks read so far. Every parser adds its text here, so that every format yields the same kind of text.
 pub struct Blocks {
     list: Vec<Block>,
     bytes: usize,
@@ -14,7 +14,7 @@ impl Blocks {
         Self { list: Vec::new(), bytes: 0, limit: limits.text_bytes }
     }
 
-    /// Adds a block, unless nothing is left of it once cleaned.
+    /// Adds a block, unless its text is empty after cleaning.
     pub fn push(&mut self, kind: BlockKind, text: &str, page: Option<u32>) -> Result<(), Error> {
         let text = clean(text);
         if text.is_empty() {
@@ -26,7 +26,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// The document; without a title of its own it is named by its first top-level heading.
+    /// Returns the document. If it has no title, its first heading of level 1 becomes the title.
     pub fn finish(self, metadata: ExtractedMetadata) -> Extracted {
         let mut extracted = self.finish_without_title(metadata);
         if extracted.metadata.title.is_empty()
@@ -37,7 +37,7 @@ impl Blocks {
         extracted
     }
 
-    /// The document, of whose headings none is its title.
+    /// Returns the document. No heading becomes its title.
     pub fn finish_without_title(self, mut metadata: ExtractedMetadata) -> Extracted {
         metadata.title = one_line(&metadata.title);
         metadata.author = one_line(&metadata.author);
@@ -45,10 +45,10 @@ impl Blocks {
     }
 }
 
-/// One white space between words, no empty lines, nothing invisible; ligatures as the letters they are.
+/// Cleans a text: single spaces between words, no empty lines, no invisible characters, ligatures as separate letters.
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
-    // The white space that waits to be written before the next visible character.
+    // The white space to write before the next visible character.
     let mut pending = None;
     for c in text.chars() {
         match c {
@@ -71,12 +71,12 @@ pub fn clean(text: &str) -> String {
     cleaned
 }
 
-/// [`clean`] on one line: titles and cells.
+/// Returns the cleaned text on one line, for titles and cells.
 pub fn one_line(text: &str) -> String {
     clean(text).replace('\n', " ")
 }
 
-/// Controls (NUL cannot be stored), soft hyphens, zero-width characters, marks of direction and of byte order.
+/// Whether a character is a control (NUL cannot be stored), zero-width, or a soft hyphen, direction or byte-order mark.
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}')
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cleaned() {
+    fn a_text_is_cleaned() {
         assert_eq!(clean(" a \u{a0} b\r\n\r\n c\u{0}d\u{ad}e\t"), "a b\ncde");
         assert_eq!(clean("o\u{fb01}cina\u{200b}s"), "oficinas");
         assert_eq!(clean("\n \u{feff}"), "");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn bounded() {
+    fn the_text_is_bounded() {
         let mut blocks = Blocks::new(&Limits { text_bytes: 10, ..Limits::default() });
         blocks.push(BlockKind::Paragraph, "12345", None).unwrap();
         blocks.push(BlockKind::Paragraph, "  ", None).unwrap();

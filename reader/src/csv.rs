@@ -1,4 +1,4 @@
-//! CSV as programs of both worlds write it: commas or semicolons, any encoding, decimal commas.
+//! CSV in the dialects of English and Spanish programs: comma or semicolon, any encoding, decimal commas.
 
 use csv::{ByteRecord, ReaderBuilder};
 use schemas::text::one_line;
@@ -12,7 +12,7 @@ use super::{
 
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const ROWS_TO_DECIDE: usize = 50;
-/// A cell with more lines than this is not a cell but a quotation mark that nobody closed.
+/// Maximum number of lines of a cell. A cell with more lines comes from a quotation mark that is never closed.
 const MOST_LINES_IN_A_CELL: usize = 500;
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
@@ -28,7 +28,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     Ok(blocks.finish(ExtractedMetadata::default()))
 }
 
-/// None when quotation marks turn out not to quote.
+/// Returns None if the quotation marks in the file do not enclose cells.
 fn rows(text: &str, delimiter: u8, quoting: bool, limits: &Limits) -> Result<Option<Blocks>, Error> {
     let mut out = Blocks::new(limits);
     let mut sheet = Sheet::new(None, &mut out, limits);
@@ -55,7 +55,7 @@ fn rows(text: &str, delimiter: u8, quoting: bool, limits: &Limits) -> Result<Opt
     Ok(Some(out))
 }
 
-/// The character between fields, and the text after a line that declares it (`sep=;`, as Excel writes it).
+/// Returns the delimiter and the text to read, without the line `sep=;` in which Excel declares the delimiter.
 fn delimiter(text: &str) -> (u8, &str) {
     if let Some(rest) = text.strip_prefix("sep=")
         && let [delimiter, b'\r' | b'\n', ..] = rest.as_bytes()
@@ -63,7 +63,7 @@ fn delimiter(text: &str) -> (u8, &str) {
     {
         return (*delimiter, &rest[1..]);
     }
-    // The right one cuts all rows into the same number of fields. A decimal comma does not, or into fewer.
+    // The right delimiter splits all rows into the same number of fields; a decimal comma does not.
     let sample = sample(text);
     let best = DELIMITERS
         .into_iter()
@@ -72,7 +72,7 @@ fn delimiter(text: &str) -> (u8, &str) {
     (best.map_or(b',', |(_, delimiter)| delimiter), text)
 }
 
-/// The first lines: enough to decide, whatever the size of the file.
+/// Returns the beginning of the text, at most 256 KiB, which is enough to decide.
 fn sample(text: &str) -> &str {
     let mut end = text.len().min(256 * 1024);
     while !text.is_char_boundary(end) {

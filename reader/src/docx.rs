@@ -26,7 +26,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let mut notes = Notes::default();
     for kind in ["footnotes", "endnotes"] {
         let part = linked(kind)?;
-        // Numbered paragraphs in a note do not count in the text.
+        // Numbered paragraphs of a note do not advance the numbers of the text.
         let mut numbering = numbering.clone();
         notes.extend(Walker::new(&styles, &mut numbering, &Notes::default(), limits).notes(&part)?);
     }

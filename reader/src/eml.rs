@@ -1,4 +1,4 @@
-//! Mails as they travel (RFC 5322).
+//! Mails in the format in which they are sent (RFC 5322).
 
 use chrono::{DateTime, FixedOffset};
 use mail_parser::{
@@ -30,8 +30,8 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     mail.extract(limits)
 }
 
-/// A mail within a mail within a mail: as many as there are bytes for. They are taken apart one by one, because
-/// dropping them in one go needs a stack as deep as they nest.
+/// A parsed mail. Mails may be nested as deeply as the file has bytes, so they are dropped in a loop: a recursive drop
+/// would need a stack of the same depth.
 struct Parsed<'x>(Message<'x>);
 
 impl Drop for Parsed<'_> {
@@ -46,7 +46,7 @@ impl Drop for Parsed<'_> {
     }
 }
 
-/// The plain bodies; the HTML ones where they say something and the plain ones do not.
+/// Returns the plain-text bodies, and the HTML bodies only where the plain text is empty.
 fn bodies(message: &Message<'_>, raw: &[u8]) -> Vec<Body> {
     let bodies = |ids: &[u32]| -> Vec<Body> {
         let parts = ids.iter().filter_map(|id| message.parts.get(*id as usize));
@@ -66,7 +66,7 @@ fn bodies(message: &Message<'_>, raw: &[u8]) -> Vec<Body> {
     if plain.is_empty() { bodies(&message.html_body) } else { plain }
 }
 
-/// A text whose encoding was not named, or wrongly, is decoded once more, from its bytes.
+/// If the declared encoding of a text is missing or wrong, its bytes are decoded again with a detected one.
 fn readable(text: &str, part: &MessagePart<'_>, raw: &[u8]) -> String {
     if text.contains('\u{FFFD}') { encoding::decode(&contents(part, raw)) } else { text.to_owned() }
 }
@@ -81,7 +81,7 @@ fn attachments(message: &Message<'_>, raw: &[u8], limits: &Limits) -> Result<Vec
             continue;
         }
         let name = match &part.body {
-            // An alternative body or a bare footer that the mail shows in place of nothing is no document.
+            // An alternative HTML body or an unnamed footer is not an attached document.
             PartType::Html(_) if part.attachment_name().is_none() => continue,
             PartType::Message(inner) if part.attachment_name().is_none() => {
                 format!("{}.eml", inner.subject().unwrap_or("mail").replace(['/', '\\'], "-"))
@@ -93,7 +93,7 @@ fn attachments(message: &Message<'_>, raw: &[u8], limits: &Limits) -> Result<Vec
     Ok(attachments.into_vec())
 }
 
-/// The bytes as they were attached: the parser has already guessed at the encoding of texts.
+/// Returns the attached bytes unchanged; the parser has already decoded texts with an encoding that may be wrong.
 fn contents(part: &MessagePart<'_>, raw: &[u8]) -> Vec<u8> {
     match &part.body {
         PartType::Text(_) | PartType::Html(_) => {
@@ -105,7 +105,7 @@ fn contents(part: &MessagePart<'_>, raw: &[u8]) -> Vec<u8> {
             };
             decoded.unwrap_or_else(|| part.contents().to_vec())
         }
-        // Unless it was encoded, a mail within the mail has no bytes of its own.
+        // A mail inside the mail has no bytes of its own unless it was encoded.
         PartType::Message(_) if part.encoding == Encoding::None => {
             raw.get(part.offset_body as usize..part.offset_end as usize).unwrap_or_default().to_vec()
         }
@@ -130,7 +130,7 @@ fn people(address: Option<&Address<'_>>) -> String {
     people.join(", ")
 }
 
-/// As the sender's clock showed it.
+/// The date with the sender's time zone.
 fn date(date: &mail_parser::DateTime) -> Option<DateTime<FixedOffset>> {
     DateTime::parse_from_rfc3339(&date.to_rfc3339()).ok()
 }

@@ -1,4 +1,4 @@
-//! Bytes to text, whatever wrote them.
+//! Decodes bytes of any character set to text.
 
 use std::io::{BufRead, BufReader};
 
@@ -6,10 +6,10 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
-/// How much of a file decides whether it is text.
+/// The number of bytes that decide whether a file is text.
 const SAMPLE_BYTES: usize = 64 * 1024;
 
-/// Decodes by byte-order mark, else UTF-8 when valid, else by the statistics of its bytes (Windows-1252 mostly).
+/// Decodes by the byte-order mark, as UTF-8 if valid, or else by statistics of the bytes (mostly Windows-1252).
 pub fn decode(bytes: &[u8]) -> String {
     let encoding = match Encoding::for_bom(bytes) {
         Some((encoding, _)) => encoding,
@@ -18,7 +18,7 @@ pub fn decode(bytes: &[u8]) -> String {
     encoding.decode(bytes).0.into_owned()
 }
 
-/// Whether bytes can be text at all.
+/// Whether bytes can be text.
 pub fn is_text(bytes: &[u8]) -> bool {
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
     if utf16(sample).is_some() {
@@ -31,7 +31,7 @@ pub fn is_text(bytes: &[u8]) -> bool {
     !sample.contains(&0) && odd * 50 <= sample.len()
 }
 
-/// Which UTF-16 it is, if any: what PowerShell's `>` writes.
+/// Returns the variant of UTF-16 in which the bytes are, if any. PowerShell's `>` writes UTF-16.
 pub fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
     match Encoding::for_bom(bytes) {
         Some((encoding, _)) => (encoding != UTF_8).then_some(encoding),
@@ -39,15 +39,15 @@ pub fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// A stream without UTF-16: that is decoded as it comes, and anything else left as it is.
+/// Returns the stream as UTF-8 if it is UTF-16; any other stream is returned unchanged.
 pub(super) fn utf8(mut reader: impl BufRead) -> impl BufRead {
-    // An error comes again when it is read.
+    // An error here occurs again when the stream is read.
     let encoding = reader.fill_buf().ok().and_then(utf16);
     let mut decoder = DecodeReaderBytesBuilder::new();
     BufReader::new(decoder.encoding(encoding).utf8_passthru(true).strip_bom(true).build(reader))
 }
 
-/// Half of the bytes of Latin text in UTF-16 are zero, and all on the same side.
+/// In Latin text as UTF-16, half of the bytes are zero, all of them at even or all at odd positions.
 fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
     if sample.len() < 4 {
@@ -56,7 +56,7 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let zeros = |offset: usize| sample.iter().skip(offset).step_by(2).filter(|b| **b == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
     let many = sample.len() * 2 / 5;
-    // A single zero on the wrong side would be a NUL character, which text does not have.
+    // A single zero at a position of the other kind would be a NUL character, which text does not contain.
     match (even, odd) {
         (0, odd) if odd >= many => Some(UTF_16LE),
         (even, 0) if even >= many => Some(UTF_16BE),

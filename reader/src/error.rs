@@ -1,4 +1,4 @@
-//! Why a document could not be read, in words that its owner can act on.
+//! Reasons why a document could not be read, which tell its owner what to do.
 
 use schemas::{messages::reading, problem::Reason};
 use serde::{Deserialize, Serialize};
@@ -26,13 +26,13 @@ pub enum Error {
     OutOfMemory,
     #[error("the reader crashed: {0}")]
     Crashed(String),
-    /// Our side's fault, not the document's: trying again may help.
+    /// The service is at fault, not the document: another attempt may succeed.
     #[error("the reader could not be started: {0}")]
     Unavailable(String),
 }
 
 impl Error {
-    /// Refuses more than the limit of something.
+    /// Returns an error if `count` is over `limit`; `what` names what is counted.
     pub fn if_over<N: PartialOrd + TryInto<u64>>(what: &str, count: N, limit: N) -> Result<(), Self> {
         if count <= limit {
             return Ok(());

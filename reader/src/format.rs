@@ -1,4 +1,4 @@
-//! Which format a file is in: its bytes decide, its name helps where bytes leave it open.
+//! Detects the format of a file by its bytes, and by its name where the bytes are not enough.
 
 mod containers;
 
@@ -28,7 +28,7 @@ const FORMATS: [Format; 13] = {
 };
 
 impl Format {
-    /// `bytes` is the whole file: formats that are archives show at its end what they are.
+    /// `bytes` must be the whole file, because zip archives have their directory at the end.
     pub fn detect(filename: &str, media_type: &str, bytes: &[u8]) -> Result<Self, Error> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(Error::Empty);
@@ -57,7 +57,7 @@ impl Format {
         Ok(of_text(bytes, claimed))
     }
 
-    /// Short name, as file types are shown.
+    /// The short name, which is shown as the file type.
     pub fn file_type(self) -> &'static str {
         self.names().0
     }
@@ -66,7 +66,7 @@ impl Format {
         self.names().1
     }
 
-    /// The short name and the media type of a format, then the other endings and media types that mean it.
+    /// The short name and the media type of a format, then the other extensions and media types that mean it.
     fn names(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Pdf => ("pdf", "application/pdf", ""),
@@ -101,14 +101,14 @@ impl Format {
         matches!(self, Self::Pdf | Self::Docx | Self::Pptx | Self::Xlsx | Self::Xls | Self::Msg)
     }
 
-    /// What the name or else the media type says.
+    /// The format that the file name claims, or else the media type.
     fn claimed(filename: &str, media_type: &str) -> Option<Self> {
         let ending = filename.rsplit_once('.').map(|(_, ending)| ending).unwrap_or_default();
         let essence = media_type.split(';').next().unwrap_or_default();
         [ending, essence].into_iter().find_map(Self::called)
     }
 
-    /// By a file name's ending or a media type.
+    /// The format with this file extension or media type.
     pub fn called(name: &str) -> Option<Self> {
         let name = name.trim().to_lowercase();
         let is_called = |format: &Self| {
@@ -119,7 +119,7 @@ impl Format {
     }
 }
 
-/// Text in a format that shows itself, else in the one it claims.
+/// The format of a text file: the one that its content shows, or else the claimed one.
 fn of_text(bytes: &[u8], claimed: Option<Format>) -> Format {
     const SAMPLE_BYTES: usize = 16 * 1024;
     let sample = encoding::decode(&bytes[..bytes.len().min(SAMPLE_BYTES)]);
@@ -128,7 +128,7 @@ fn of_text(bytes: &[u8], claimed: Option<Format>) -> Format {
         return Format::Html;
     }
     match claimed {
-        // A claim to be some text is believed, a claim to be JSON when it begins like it.
+        // Claims to be other text are believed; a claim to be JSON only if the text begins like JSON.
         Some(format @ (Format::Csv | Format::Markdown | Format::Html | Format::Eml)) => format,
         Some(format @ (Format::Json | Format::Ndjson)) if start.starts_with(['{', '[']) => format,
         _ if is_mail(start) => Format::Eml,
@@ -139,7 +139,7 @@ fn of_text(bytes: &[u8], claimed: Option<Format>) -> Format {
 
 fn is_html(start: &str) -> bool {
     let mut start = start;
-    // What may stand before the document: an XML declaration, comments.
+    // An XML declaration and comments may come before the HTML document.
     for (opens, closes) in [("<?xml", "?>"), ("<!--", "-->")] {
         if start.starts_with(opens) {
             start = start.split_once(closes).map(|(_, rest)| rest.trim_start()).unwrap_or_default();
@@ -149,7 +149,7 @@ fn is_html(start: &str) -> bool {
     head.starts_with("<!doctype html") || head.starts_with("<html")
 }
 
-/// Header lines at once, of which one is a mail's own.
+/// Whether a text begins with header lines, at least one of which only mails have.
 fn is_mail(start: &str) -> bool {
     const OWN: &str = "received return-path message-id mime-version delivered-to subject from x-mailer date";
     let mut own = 0;
@@ -170,7 +170,7 @@ fn is_json(bytes: &[u8], start: &str) -> bool {
     start.starts_with(['{', '[']) && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
-/// Well-known formats that are not read.
+/// Returns the name of a well-known format that acorag does not read.
 fn foreign(bytes: &[u8]) -> Option<&'static str> {
     const SIGNATURES: [(&[u8], &str); 16] = [
         (b"\x89PNG", "PNG image"),
@@ -191,7 +191,7 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
         (b"\x7fELF", "program"),
     ];
     let (signature, name) = SIGNATURES.into_iter().find(|(signature, _)| bytes.starts_with(signature))?;
-    // "MZ" and "BZh" also begin texts.
+    // "MZ" and "BZh" may also be the first letters of a text.
     (signature.len() > 3 || !encoding::is_text(bytes)).then_some(name)
 }
 

@@ -1,4 +1,4 @@
-//! HTML: what a reader sees, without the page around it.
+//! HTML: the visible text, without navigation, scripts and styles.
 
 mod nesting;
 mod table;
@@ -15,7 +15,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     read_text(&encoding::decode(bytes), limits)
 }
 
-/// Also the HTML body of a mail.
+/// Also used for the HTML body of a mail.
 pub(super) fn read_text(text: &str, limits: &Limits) -> Result<Extracted, Error> {
     nesting::check(text, limits)?;
     let document = Html::parse_document(text);
@@ -33,16 +33,16 @@ pub(super) fn read_text(text: &str, limits: &Limits) -> Result<Extracted, Error>
 struct Reader<'a> {
     blocks: Blocks,
     limits: &'a Limits,
-    /// The text of the block that is open.
+    /// The text of the current block.
     text: String,
-    /// Of what kind the text is, innermost last.
+    /// The kinds of the open blocks, the innermost last.
     kind: Vec<BlockKind>,
-    /// How many elements are open in which line breaks count.
+    /// The number of open elements in which line breaks count (`pre`).
     preformatted: usize,
 }
 
 impl Reader<'_> {
-    /// Goes through the tree without recursion: its depth is the file's.
+    /// Walks the tree without recursion, because the file determines its depth.
     fn walk(&mut self, root: ElementRef) -> Result<(), Error> {
         let mut edges = root.traverse();
         while let Some(edge) = edges.next() {
@@ -75,7 +75,7 @@ impl Reader<'_> {
         self.flush()
     }
 
-    /// A line break in the source is a space, except where it is meant.
+    /// A line break in the source is a space, except in preformatted text.
     fn add(&mut self, text: &str) {
         if self.preformatted > 0 {
             self.text.push_str(text);
@@ -115,7 +115,7 @@ impl Reader<'_> {
     }
 }
 
-/// Goes on behind an element.
+/// Skips to the end of an element.
 fn pass_over(edges: &mut Traverse<'_, Node>, element: NodeId) {
     edges.find(|edge| matches!(edge, Edge::Close(node) if node.id() == element));
 }
@@ -133,7 +133,7 @@ fn kind_of(name: &str) -> Option<BlockKind> {
     })
 }
 
-/// What is not read: code, styling, navigation, controls, and what the page hides.
+/// Whether an element is ignored: code, styles, navigation, form controls and hidden content.
 fn is_dropped(element: &Element) -> bool {
     const DROPPED: [&str; 17] = [
         "script", "style", "nav", "noscript", "template", "svg", "head", "iframe", "object", "embed",

@@ -1,4 +1,4 @@
-//! JSON that is no import: its values as lines, each named by its path.
+//! JSON that is not a bulk import: its values become lines, each with its path.
 
 use std::io::Cursor;
 
@@ -11,11 +11,11 @@ use super::{
     records::elements::{Element, elements},
 };
 
-/// One document, a list, or one value a line: each element is a paragraph of "name: value" lines.
+/// The file is one value, a list, or one value per line. Each element becomes a paragraph of "name: value" lines.
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let text = encoding::decode(bytes);
     let mut blocks = Blocks::new(limits);
-    // A document of one object may be as large as its text may be.
+    // If the document is one object, the object may be as large as the text may be.
     for element in elements(Cursor::new(text.as_bytes()), limits.text_bytes) {
         let Element { place, json } = element.map_err(|error| Error::Damaged(error.to_string()))?;
         let value: Value = serde_json::from_slice(&json)
@@ -33,7 +33,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// Recursion is as deep as the value, which the parser keeps below 128.
+    /// The recursion is as deep as the value; the JSON parser allows at most 128 levels.
     fn add(&mut self, path: &str, value: &Value) -> Result<(), Error> {
         match value {
             Value::Object(fields) => {
@@ -69,7 +69,7 @@ impl Lines {
     }
 }
 
-/// A value on one line; null and empty text are nothing.
+/// Returns a value on one line; null becomes an empty text.
 fn scalar(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

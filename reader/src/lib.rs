@@ -1,8 +1,8 @@
-//! From a file to text with pages and headings.
+//! Extracts text with pages and headings from files.
 //!
-//! Files come from outside, so none is parsed in the process that asks: a [`Reader`] starts the program `acorag-reader`
-//! with limits on memory, time and output, and says what it found. The parsers belong to that program; here is what both
-//! sides share.
+//! Files come from outside, so the calling process never parses them: a [`Reader`] runs the program `acorag-reader`
+//! with limits on memory, time and output, and returns what it extracted. The parsers belong to that program; this
+//! library contains what both sides use.
 
 pub mod blocks;
 mod error;
@@ -17,45 +17,45 @@ use serde::{Deserialize, Serialize};
 pub use error::Error;
 pub use run::{Found, Hints, Reader, Records};
 
-/// What a document says.
+/// The content of a document.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extracted {
     pub blocks: Vec<Block>,
     pub metadata: ExtractedMetadata,
-    /// Documents inside the document: what a mail carries.
+    /// Documents inside the document, such as attachments of a mail.
     pub attachments: Vec<Attachment>,
 }
 
-/// A piece of text that belongs together.
+/// A piece of text: a heading, a paragraph, a list item or a table row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     pub kind: BlockKind,
     pub text: String,
-    /// From 1; none where the format has no pages.
+    /// The page, from 1; None if the format has no pages.
     pub page: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BlockKind {
-    /// 1 for the outermost.
+    /// A heading with its level; 1 is the outermost.
     Heading(u8),
     Paragraph,
     ListItem,
-    /// One row of a table, its cells named by their headers.
+    /// One row of a table; each cell is preceded by the header of its column.
     TableRow,
 }
 
-/// What a document says about itself. A client's own metadata goes before it.
+/// Metadata in the file. Metadata from the client has priority.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtractedMetadata {
     pub title: String,
     pub author: String,
     pub date: Option<DateTime<Utc>>,
-    /// 0 where the format has no pages.
+    /// The number of pages; 0 if the format has no pages.
     pub pages: u32,
     pub media_type: String,
-    /// Short name of the format, such as `pdf`.
+    /// The short name of the format, such as `pdf`.
     pub file_type: String,
 }
 
@@ -66,22 +66,22 @@ pub struct Attachment {
     pub bytes: Vec<u8>,
 }
 
-/// A record of a bulk import, which becomes a document.
+/// A record of a bulk import. It becomes a document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Where it stands in the file: its line, or its position in the list, from 1.
+    /// The record's line in the file or its position in the list, from 1.
     pub index: u64,
     pub document_id: String,
-    /// The project it names itself.
+    /// The project that the record names.
     pub project: Option<String>,
     pub metadata: schemas::Metadata,
     pub filename: String,
     pub full_text: Option<String>,
-    /// Its metadata as text, for records without `full_text`.
+    /// The metadata as text, for records without `full_text`.
     pub labelled: String,
 }
 
-/// A record that cannot become a document.
+/// A record that cannot become a document, with the reason.
 #[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
 #[error("record {index}: {}", reason.message.en)]
 pub struct RecordError {
@@ -89,34 +89,34 @@ pub struct RecordError {
     pub reason: Reason,
 }
 
-/// Bounds of everything that a file decides.
+/// Upper limits for everything that a file determines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Bytes of text that come out.
+    /// Bytes of extracted text.
     pub text_bytes: usize,
     pub pages: u32,
-    /// Bytes that the parts of a compressed file may unpack to, together.
+    /// Bytes of all unpacked parts of a compressed file together.
     pub unpacked_bytes: u64,
-    /// Entries of a compressed file.
+    /// Number of entries of a compressed file.
     pub entries: usize,
-    /// Nesting of XML, HTML and JSON.
+    /// Nesting depth of XML, HTML and JSON.
     pub depth: usize,
-    /// Cells of a spreadsheet or table.
+    /// Number of cells of a spreadsheet or table.
     pub cells: usize,
-    /// Columns of one row.
+    /// Number of columns of a row.
     pub columns: usize,
     pub attachments: usize,
     pub attachment_bytes: u64,
-    /// One record of a bulk import.
+    /// Bytes of one record of a bulk import.
     pub record_bytes: usize,
-    /// Address space of the child.
+    /// Address space of the child process, in bytes.
     pub memory_bytes: u64,
     /// Processor time of the child, in seconds.
     pub cpu_seconds: u64,
     /// Wall clock of the child, in seconds.
     pub wall_seconds: u64,
-    /// The same two for a bulk import, whose records are read one by one. Its wall clock stands still while nobody waits
-    /// for a record.
+    /// Processor time, and also wall-clock time, of a bulk import, in seconds. The wall clock is stopped while nobody
+    /// waits for a record.
     pub import_seconds: u64,
 }
 
@@ -149,14 +149,14 @@ impl Block {
 }
 
 impl Extracted {
-    /// Characters of text.
+    /// The number of characters of text.
     pub fn text_length(&self) -> u64 {
         self.blocks.iter().map(|block| block.text.chars().count() as u64).sum()
     }
 
-    /// Text that came in a message, without a file: read as a text file is.
+    /// Structures a text that came in a message without a file, as a text file.
     pub fn from_text(text: &str) -> Self {
-        // Whoever let the message in has bounded it, and text is refused for nothing else.
+        // The size of the message is already limited, and a text has no other limit.
         let unbounded = Limits { text_bytes: usize::MAX, ..Limits::default() };
         let mut extracted = text::structure(text, &unbounded).unwrap_or_default();
         extracted.metadata.media_type = "text/plain".to_owned();

@@ -1,4 +1,4 @@
-//! What every mail has, however it was stored.
+//! What mails of all formats have in common.
 
 use chrono::{DateTime, FixedOffset};
 
@@ -9,7 +9,7 @@ use super::{
     text,
 };
 
-/// A list of recipients that is longer tells nobody anything.
+/// Maximum number of characters of a header line; a longer list of recipients is of no use.
 const LONGEST_LINE: usize = 2_000;
 const LONGEST_FILENAME: usize = 200;
 
@@ -20,7 +20,7 @@ pub struct Mail {
     pub to: String,
     pub cc: String,
     pub date: Option<DateTime<FixedOffset>>,
-    /// In the order in which they are shown.
+    /// The bodies in the order in which they are shown.
     pub bodies: Vec<Body>,
     pub attachments: Vec<Attachment>,
 }
@@ -32,7 +32,7 @@ pub enum Body {
 }
 
 impl Mail {
-    /// The header as a first block, then the bodies.
+    /// Returns the mail as a document: the header is the first block, the bodies follow.
     pub fn extract(self, limits: &Limits) -> Result<Extracted, Error> {
         let mut blocks = Blocks::new(limits);
         blocks.push(BlockKind::Paragraph, &self.header(), None)?;
@@ -51,7 +51,7 @@ impl Mail {
             date: self.date.map(|date| date.to_utc()),
             ..ExtractedMetadata::default()
         };
-        // A heading in a mail without a subject is not its subject.
+        // A heading in a mail without a subject must not become the title.
         Ok(Extracted { attachments: self.attachments, ..blocks.finish_without_title(metadata) })
     }
 
@@ -75,7 +75,7 @@ impl Mail {
     }
 }
 
-/// Gathers attachments within the limits.
+/// Collects attachments within the limits.
 pub struct Attachments<'l> {
     list: Vec<Attachment>,
     limits: &'l Limits,
@@ -108,7 +108,7 @@ impl<'l> Attachments<'l> {
     }
 }
 
-/// Signatures, delivery reports and Outlook's private wrapping are attached, but they are no documents.
+/// Whether an attachment is a document. Signatures, delivery reports and TNEF containers (winmail.dat) are not.
 pub fn is_document(media_type: &str) -> bool {
     !matches!(
         media_type.to_lowercase().as_str(),
@@ -122,7 +122,7 @@ pub fn is_document(media_type: &str) -> bool {
     )
 }
 
-/// `Name <address>`, or what there is of it.
+/// Returns `Name <address>`, or only one of them if the other is empty.
 pub fn person(name: &str, address: &str) -> String {
     let (name, address) = (one_line(name), one_line(address));
     match (name.is_empty(), address.is_empty()) {
@@ -132,7 +132,7 @@ pub fn person(name: &str, address: &str) -> String {
     }
 }
 
-/// A file's name alone: no folders, nothing that is not shown.
+/// Returns the file name without folders and without invisible characters.
 fn safe(filename: &str) -> String {
     let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = one_line(name).chars().filter(|c| !c.is_control()).collect();
@@ -140,12 +140,12 @@ fn safe(filename: &str) -> String {
     if !is_longer(name, LONGEST_FILENAME) {
         return name.to_owned();
     }
-    // The ending tells the format.
+    // The extension shows the format, so it is kept when the name is shortened.
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| clip(ending, 10));
     format!("{}.{ending}", clip(name, LONGEST_FILENAME - 11))
 }
 
-/// Quoted history without its marks: it is read as what it was.
+/// Removes the quotation marks `>` from the lines of earlier mails, so that their text is read like any other.
 fn unquoted(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for line in text.split(['\n', '\u{c}']) {

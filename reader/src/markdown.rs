@@ -27,7 +27,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
 struct Reader {
     blocks: Blocks,
     metadata: ExtractedMetadata,
-    /// The text of the block that is open.
+    /// The text of the current block.
     text: String,
     kind: BlockKind,
     lists: usize,
@@ -152,7 +152,7 @@ impl Reader {
     }
 }
 
-/// The lines "title: …", "author: …" and "date: …" of a front matter.
+/// Reads the lines "title: …", "author: …" and "date: …" of the front matter.
 fn front_matter(text: &str, metadata: &mut ExtractedMetadata) {
     for line in text.lines() {
         let Some((name, value)) = line.split_once(':') else { continue };
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn structure_is_kept() {
+    fn the_structure_is_kept() {
         let text = "---\ntitle: \"Acta 12\"\nfecha: 2026-03-01\n---\n# Acta\n\nUn *párrafo*\nlargo con `código`.\n\n## Puntos\n\n\
                     - uno\n  - dentro\n- dos\n\n| Sala | Área |\n|---|---|\n| A | 20 |\n\n<b>no</b>\n\n```\nx\ny\n```\n";
         let extracted = read(text.as_bytes(), &Limits::default()).unwrap();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_only_slow_text() {
+    fn deep_nesting_is_read() {
         for unit in ["> ", "- ", "[", "*", "`", "<b>", "  - "] {
             read(unit.repeat(20_000).as_bytes(), &Limits::default()).unwrap();
         }

@@ -1,4 +1,4 @@
-//! Mails as Outlook saves them (MS-OXMSG): a compound file whose streams are the mail's properties.
+//! Mails as Outlook saves them (MS-OXMSG): a compound file whose streams are the properties of the mail.
 
 mod properties;
 
@@ -48,7 +48,7 @@ fn bodies(container: &mut Container<'_>, message: &Properties) -> Result<Vec<Bod
     Ok(if html.trim().is_empty() { Vec::new() } else { vec![Body::Html(html)] })
 }
 
-/// Those the mail went to, and those it went to as well.
+/// Returns the recipients in To and in Cc.
 fn recipients(container: &mut Container<'_>, message: &Properties) -> Result<(String, String), Error> {
     const TO: u32 = 1;
     const CC: u32 = 2;
@@ -57,12 +57,12 @@ fn recipients(container: &mut Container<'_>, message: &Properties) -> Result<(St
         let recipient = Properties::read(container, &storage, Kind::Part)?;
         let address = recipient.first_text(container, &[tag::SMTP_ADDRESS, tag::ADDRESS])?;
         let name = recipient.text(container, tag::DISPLAY_NAME)?;
-        // Addresses of Exchange are paths in a directory.
+        // Addresses of Exchange are paths in a directory, so they are not shown.
         let person = person(&name, if address.starts_with('/') { "" } else { &address });
         match recipient.number(tag::RECIPIENT_KIND) {
             Some(TO) | None => to.push(person),
             Some(CC) => cc.push(person),
-            // Blind copies are nobody's business.
+            // Blind-copy recipients are confidential.
             Some(_) => {}
         }
     }
@@ -106,7 +106,7 @@ fn is_picture(media_type: &str, name: &str) -> bool {
         || [".png", ".jpg", ".jpeg", ".gif", ".bmp"].iter().any(|ending| name.ends_with(ending))
 }
 
-/// The storages of recipients or attachments, in their order.
+/// Returns the storages of recipients or attachments, in order.
 fn numbered(container: &Container<'_>, prefix: &str) -> Vec<String> {
     let mut storages = container.storages("/");
     storages.retain(|path| path.trim_start_matches('/').starts_with(prefix));

@@ -1,4 +1,4 @@
-//! Damaged files for tests: the same mutations in every run.
+//! Damaged files for tests; every run makes the same mutations.
 
 use std::io::Cursor;
 
@@ -6,23 +6,23 @@ use super::{Error, Extracted, Limits, zip::tests::pack};
 
 type Read = fn(&[u8], &Limits) -> Result<Extracted, Error>;
 
-/// One of the project's sample documents.
+/// Reads one of the project's sample documents.
 pub fn sample(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/../samples/files/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// Reads `count` mutations of a file; none may panic, and none may say more than allowed.
+/// Reads `count` mutations of a file. No mutation may cause a panic or more text than allowed.
 pub fn survives(read: Read, bytes: &[u8], count: u64) {
     let limits = limits();
     let mut refused = 0;
     for seed in 0..count {
         refused += usize::from(check(read(&mutate(bytes, seed), &limits), &limits));
     }
-    // If nothing was refused, nothing was mutated.
+    // If no file was refused, the mutations did not change anything.
     assert!(refused > 0);
 }
 
-/// The same for the parts inside a zip container, where mutations of the container itself do not reach.
+/// Does the same with the parts inside a zip container: a mutation of the container itself rarely reaches them.
 pub fn survives_inside(read: Read, bytes: &[u8], count: u64) {
     let limits = limits();
     let parts = unpack(bytes);
@@ -41,7 +41,7 @@ pub fn survives_inside(read: Read, bytes: &[u8], count: u64) {
     assert!(different > 0);
 }
 
-/// Random bytes, with and without the first bytes of the format; and every file cut off at many places.
+/// Reads random bytes, with and without the first bytes of the format, and the file truncated at many positions.
 pub fn survives_garbage(read: Read, bytes: &[u8]) {
     let limits = limits();
     for seed in 0..50 {
@@ -58,7 +58,7 @@ fn limits() -> Limits {
     Limits { text_bytes: 1024 * 1024, unpacked_bytes: 16 * 1024 * 1024, cells: 100_000, ..Limits::default() }
 }
 
-/// Whether it was refused.
+/// Checks an outcome; returns whether the file was refused.
 fn check(outcome: Result<Extracted, Error>, limits: &Limits) -> bool {
     if let Ok(extracted) = &outcome {
         let bytes: usize = extracted.blocks.iter().map(|block| block.text.len()).sum();
@@ -106,7 +106,7 @@ pub fn mutate(bytes: &[u8], seed: u64) -> Vec<u8> {
     mutated
 }
 
-/// SplitMix64.
+/// The random number generator SplitMix64.
 struct Random(u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! Compound files: the container of Outlook messages, of old Office documents and of encrypted new ones.
+//! Compound files: the container of Outlook messages, of Office documents before 2007 and of encrypted newer ones.
 
 use std::io::{Cursor, Read};
 
@@ -10,7 +10,7 @@ pub const MAGIC: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A new Office document behind a password or rights management.
+    /// An Office document since 2007 that is protected by a password or rights management.
     EncryptedOffice,
     OutlookMessage,
     /// Excel 97 to 2003.
@@ -22,7 +22,7 @@ pub enum Kind {
     Unknown,
 }
 
-/// What a compound file holds; none when the bytes are no compound file.
+/// Returns the kind of a compound file; None if the bytes are not a compound file.
 pub fn kind(bytes: &[u8]) -> Option<Kind> {
     if !bytes.starts_with(MAGIC) {
         return None;
@@ -42,7 +42,7 @@ pub fn kind(bytes: &[u8]) -> Option<Kind> {
 
 pub struct Container<'a> {
     inner: CompoundFile<Cursor<&'a [u8]>>,
-    /// Bytes that may still be read: streams may share sectors, so their sum is not the file's size.
+    /// Bytes that may still be read. Streams may share sectors, so together they may be larger than the file.
     left: u64,
     limit: u64,
 }
@@ -55,7 +55,7 @@ impl<'a> Container<'a> {
         Ok(Self { inner, left: limits.unpacked_bytes, limit: limits.unpacked_bytes })
     }
 
-    /// The bytes of a stream, or none when there is no such stream.
+    /// Returns the bytes of a stream; None if there is no such stream.
     pub fn stream(&mut self, path: &str) -> Result<Option<Vec<u8>>, Error> {
         if !self.inner.is_stream(path) {
             return Ok(None);
@@ -71,12 +71,12 @@ impl<'a> Container<'a> {
         Ok(Some(bytes))
     }
 
-    /// The storages directly below one, by their full path.
+    /// Returns the full paths of the storages directly inside a storage.
     pub fn storages(&self, path: &str) -> Vec<String> {
         self.below(path, true)
     }
 
-    /// The streams directly below a storage, by their full path.
+    /// Returns the full paths of the streams directly inside a storage.
     pub fn streams(&self, path: &str) -> Vec<String> {
         self.below(path, false)
     }

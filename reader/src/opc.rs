@@ -1,4 +1,4 @@
-//! The package around Office documents: parts, the relationships between them, and what the document says of itself.
+//! The package of Office documents (OPC): its parts, the relationships between them, and the document's properties.
 
 use schemas::{metadata::parse_date, text::one_line};
 
@@ -16,9 +16,9 @@ pub struct Package<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relationship {
     pub id: String,
-    /// The last word of its type, such as `slide`.
+    /// The last word of the relationship's type, such as `slide`.
     pub kind: String,
-    /// The part it leads to, from the root of the package.
+    /// The part that it points to, as a path from the root of the package.
     pub target: String,
 }
 
@@ -30,7 +30,7 @@ impl<'a> Package<'a> {
         Ok(Self { archive: Archive::open(bytes, limits)?, limits })
     }
 
-    /// The name of the part that the package is about.
+    /// Returns the name of the main part of the package.
     pub fn main_part(&mut self, usual: &str) -> Result<String, Error> {
         let named = self.relationships("")?.into_iter().find(|to| to.kind == "officeDocument");
         let name = named.map_or_else(|| usual.to_owned(), |relationship| relationship.target);
@@ -41,12 +41,12 @@ impl<'a> Package<'a> {
         }
     }
 
-    /// The text of a part, or none when there is no such part.
+    /// Returns the text of a part; None if there is no such part.
     pub fn part(&mut self, name: &str) -> Result<Option<String>, Error> {
         Ok(self.archive.read(name)?.map(|bytes| encoding::decode(&bytes)))
     }
 
-    /// Where a part leads to, inside the package; the package itself is the part without a name.
+    /// Returns the relationships of a part to other parts of the package; the package itself has the name "".
     pub fn relationships(&mut self, part: &str) -> Result<Vec<Relationship>, Error> {
         let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
         let Some(text) = self.part(&format!("{folder}/_rels/{file}.rels"))? else { return Ok(Vec::new()) };
@@ -65,7 +65,7 @@ impl<'a> Package<'a> {
         Ok(found)
     }
 
-    /// Title, author and date of the last change, as far as the package states them.
+    /// Returns title, author and date of the last change, if the package has them.
     pub fn properties(&mut self) -> Result<ExtractedMetadata, Error> {
         let mut metadata = ExtractedMetadata::default();
         let named = self.relationships("")?.into_iter().find(|to| to.kind == "core-properties");
@@ -86,13 +86,13 @@ impl<'a> Package<'a> {
         Ok(metadata)
     }
 
-    /// Unpacks every part whose name `wanted` accepts, to see that it stays within the limits; an error if one does not.
+    /// Unpacks every part whose name `wanted` accepts and returns an error if the parts exceed the limits.
     pub fn check(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
         self.archive.check(wanted)
     }
 }
 
-/// A target is relative to the folder of the part that names it, unless it starts at the root.
+/// Resolves a target: it is relative to the folder of the part that names it, unless it begins at the root.
 fn resolve(folder: &str, target: &str) -> String {
     let mut path: Vec<&str> = if target.starts_with('/') {
         Vec::new()

@@ -1,4 +1,4 @@
-//! PDF, read by PDFium.
+//! PDF, parsed by PDFium.
 
 mod date;
 mod layout;
@@ -19,7 +19,7 @@ use super::{
 };
 use line::{Line, lines};
 
-/// A page as its lines; positions are in points from the lower left corner.
+/// A page as lines. Positions are in points from the lower left corner.
 struct Page {
     number: u32,
     height: f32,
@@ -37,7 +37,7 @@ pub(super) fn read(bytes: &[u8], library: &Path, limits: &Limits) -> Result<Extr
     let count = u32::try_from(document.pages().len()).unwrap_or_default();
     Error::if_over("pages", count, limits.pages)?;
     let mut pages = pages(&document, limits)?;
-    if !says_something(&pages) {
+    if !has_text(&pages) {
         return Err(if has_images(&document) { Error::ScanWithoutText } else { Error::NoText });
     }
     running::drop_repeated(&mut pages);
@@ -54,13 +54,13 @@ fn refusal(error: &PdfiumError) -> Error {
     }
 }
 
-/// PDFium repairs what it can, and would pass the first half of a file off as the whole.
+/// Whether the file is truncated. PDFium repairs such a file and would return its first part as the whole document.
 fn is_cut_short(bytes: &[u8]) -> bool {
     const END: &[u8] = b"%%EOF";
     if !bytes.windows(END.len()).any(|window| window == END) {
         return true;
     }
-    // A linearized file has an end mark near its beginning, too, but says how long it is.
+    // A linearized file has an end mark near its beginning too, but it states its length.
     let head = &bytes[..bytes.len().min(2_048)];
     let Some(at) = head.windows(11).position(|window| window == b"/Linearized") else { return false };
     let dictionary = &head[at..];
@@ -70,7 +70,7 @@ fn is_cut_short(bytes: &[u8]) -> bool {
     length.is_some_and(|length| (bytes.len() as u64) < length)
 }
 
-/// The number after `/L` (not after `/Linearized`).
+/// Returns the number after `/L` (not after `/Linearized`).
 fn linear_length(dictionary: &[u8]) -> Option<u64> {
     let text = String::from_utf8_lossy(dictionary);
     text.split('/').find_map(|entry| {
@@ -90,7 +90,7 @@ fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
         Error::if_over("bytes of text", bytes, limits.text_bytes)?;
         pages.push(Page { number, height: page.height().value, lines });
     }
-    // The iterator stops at the first page that cannot be loaded.
+    // PDFium's iterator stops at the first page that it cannot load.
     let expected = document.pages().len();
     if pages.len() < usize::try_from(expected).unwrap_or_default() || expected == 0 {
         return Err(Error::Damaged(format!("page {} of {expected} cannot be read", pages.len() + 1)));
@@ -98,8 +98,8 @@ fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
     Ok(pages)
 }
 
-/// A stamp on every page of a scan ("Scanned by …") is not its text.
-fn says_something(pages: &[Page]) -> bool {
+/// Whether the pages have more text than a stamp of the scanner on every page ("Scanned by …").
+fn has_text(pages: &[Page]) -> bool {
     let letters: usize = pages.iter().flat_map(|page| &page.lines).map(Line::letters).sum();
     letters > pages.len() * 2
 }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_the_file() {
+    fn a_truncated_file_is_recognized() {
         assert!(is_cut_short(b"%PDF-1.4 ..."));
         assert!(!is_cut_short(b"%PDF-1.4 ... %%EOF"));
         assert!(is_cut_short(b"%PDF-1.4 <</Linearized 1/L 5000/O 3>> %%EOF ..."));

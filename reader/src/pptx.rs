@@ -1,4 +1,4 @@
-//! PowerPoint presentations: a slide is a page.
+//! PowerPoint presentations; each slide is a page.
 
 mod slide;
 
@@ -38,7 +38,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
             }
             Ok(shapes)
         };
-        // The words of a diagram stand in a part of their own.
+        // The text of a diagram is in a separate part.
         write(&linked("diagramData")?, number, &mut blocks)?;
         let notes = linked("notesSlide")?;
         for shape in notes.iter().filter(|shape| shape.place == Place::Body) {
@@ -50,7 +50,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     Ok(blocks.finish(metadata))
 }
 
-/// The parts of the slides, in the order in which they are shown.
+/// Returns the parts of the slides, in the order in which they are shown.
 fn slides(package: &mut Package<'_>, main: &str, limits: &Limits) -> Result<Vec<String>, Error> {
     let links = package.relationships(main)?;
     let text = package.part(main)?.unwrap_or_default();
@@ -66,14 +66,14 @@ fn slides(package: &mut Package<'_>, main: &str, limits: &Limits) -> Result<Vec<
     Ok(slides)
 }
 
-/// The title first, wherever it was drawn; the rest in the order in which it was made.
+/// Writes the title first, wherever it is on the slide, and then the other shapes in the order of the file.
 fn write(shapes: &[Shape], page: u32, blocks: &mut Blocks) -> Result<(), Error> {
     for title in shapes.iter().filter(|shape| shape.place == Place::Title) {
         blocks.push(BlockKind::Heading(1), &one_line(&title.text()), Some(page))?;
     }
     for shape in shapes {
         let kind = match shape.place {
-            Place::Title | Place::Furniture => continue,
+            Place::Title | Place::Footer => continue,
             Place::Body => BlockKind::ListItem,
             Place::Other => BlockKind::Paragraph,
         };

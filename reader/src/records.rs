@@ -1,7 +1,7 @@
-//! Bulk imports: files of Aconex records, one object, a list, or one object a line.
+//! Bulk imports: files of Aconex records. A file is one object, a list, or one object per line.
 //!
-//! They are read as a stream, one record at a time: a file of a million records needs the memory of one, and a broken
-//! record is its own failure only.
+//! Records are read as a stream, one at a time: a file of a million records needs the memory of one, and an invalid
+//! record does not affect the others.
 
 mod detect;
 pub mod elements;
@@ -16,7 +16,7 @@ use super::{Limits, Record, RecordError, encoding};
 pub use detect::is_records;
 use elements::{Element, elements};
 
-/// The records of a file, in order.
+/// Returns the records of a file, in order.
 pub fn read(reader: impl BufRead, limits: &Limits) -> impl Iterator<Item = Result<Record, RecordError>> {
     elements(encoding::utf8(reader), limits.record_bytes).map(|element| {
         let Element { place, json } =

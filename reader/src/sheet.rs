@@ -1,4 +1,4 @@
-//! Spreadsheets and CSV files: rows come one by one, and the first that names columns is the header.
+//! Spreadsheets and CSV files: rows are added one by one, and the first row that names columns is the header.
 
 use super::{
     BlockKind, Error, Limits,
@@ -6,16 +6,16 @@ use super::{
     table::{Cells, Header, is_figure, looks_like_header},
 };
 
-/// A header stands within the first rows, below at most a title and a few lines about the whole.
+/// The header is within this many rows, below a title and a few lines of general information.
 const ROWS_TO_DECIDE: usize = 20;
 const DEEPEST_HEADER: usize = 3;
 
 pub struct Sheet<'b> {
     out: &'b mut Blocks,
     most_columns: usize,
-    /// Stands above the first row.
+    /// The name of the sheet, which is written before its first row.
     name: Option<String>,
-    /// Rows that wait until the header is known.
+    /// Rows that wait until the header is found.
     waiting: Vec<Row>,
     header: Option<Header>,
     header_rows: Vec<Cells>,
@@ -32,7 +32,7 @@ pub struct Row {
 pub struct Merged {
     pub first_column: usize,
     pub last_column: usize,
-    /// Rows below this one that the region covers.
+    /// The number of rows below this one that the region covers.
     pub rows_below: usize,
 }
 
@@ -48,7 +48,7 @@ impl<'b> Sheet<'b> {
         }
     }
 
-    /// Takes the next row that holds something.
+    /// Adds the next row; an empty row is ignored.
     pub fn row(&mut self, row: Row) -> Result<(), Error> {
         Error::if_over("columns", row.cells.len(), self.most_columns)?;
         if row.cells.is_empty() {
@@ -68,7 +68,7 @@ impl<'b> Sheet<'b> {
         if self.header.is_none() { self.decide() } else { Ok(()) }
     }
 
-    /// Finds the header among the waiting rows and writes them.
+    /// Finds the header in the waiting rows and writes them.
     fn decide(&mut self) -> Result<(), Error> {
         let rows = std::mem::take(&mut self.waiting);
         let mut header = Header::default();
@@ -77,7 +77,7 @@ impl<'b> Sheet<'b> {
             for row in &rows[..at] {
                 self.out.push(BlockKind::Paragraph, &Header::default().line(&row.cells), None)?;
             }
-            // A region that goes down from the header means that the names go on below it.
+            // If a merged region continues below the header, the header has more rows.
             let deeper = rows[at].merged.iter().map(|region| region.rows_below).max().unwrap_or(0);
             let end = (at + 1 + deeper.min(DEEPEST_HEADER - 1)).min(rows.len() - 1);
             for row in &rows[at..end] {
@@ -91,7 +91,7 @@ impl<'b> Sheet<'b> {
     }
 
     fn write(&mut self, cells: &Cells) -> Result<(), Error> {
-        // Printed sheets repeat their header.
+        // Printed sheets repeat their header; the repetitions are left out.
         if self.header_rows.contains(cells) {
             return Ok(());
         }
@@ -100,7 +100,7 @@ impl<'b> Sheet<'b> {
     }
 }
 
-/// The first row that names columns, has rows below it and is about as wide as they are.
+/// Returns the first row that names columns, has rows below it and is about as wide as the widest row.
 fn header_position(rows: &[Row]) -> Option<usize> {
     let widest = rows.iter().map(|row| row.cells.len()).max()?;
     let first = |least: usize| {
@@ -110,12 +110,12 @@ fn header_position(rows: &[Row]) -> Option<usize> {
                 && (looks_like_header(cells) || stands_above(cells, &rows[at + 1].cells))
         })
     };
-    // Labels and values above the table are narrower than it; some tables are wider than their header.
+    // Labels and values above the table are narrower than the table; some tables are wider than their header.
     let at = first((widest * 3).div_ceil(4)).or_else(|| first(widest.div_ceil(2)))?;
     (widest > 2 || !is_form(&rows[at..])).then_some(at)
 }
 
-/// Words above figures in several columns, and hardly a figure among them.
+/// Whether a row is words above figures in at least two columns, with few figures in the row itself.
 fn stands_above(names: &Cells, below: &Cells) -> bool {
     let figures = names.iter().filter(|(_, name)| is_figure(name)).count();
     let over_figures = names.iter().filter(|(column, name)| {
@@ -125,7 +125,7 @@ fn stands_above(names: &Cells, below: &Cells) -> bool {
     figures * 4 <= names.len() && over_figures.count() >= 2
 }
 
-/// Two columns are labels and values when there is one pair below, or when the values are words and figures.
+/// Whether two columns are labels and values: only one row follows, or the values are words as well as figures.
 fn is_form(rows: &[Row]) -> bool {
     let Some((label, _)) = rows.first().and_then(|first| first.cells.first()) else { return false };
     let below: Vec<&Row> = rows.iter().skip(1).filter(|row| row.cells != rows[0].cells).collect();
@@ -134,12 +134,12 @@ fn is_form(rows: &[Row]) -> bool {
     below.len() < 2 || (values.contains(&true) && values.contains(&false))
 }
 
-/// The cells of a header row, those merged across columns in each of them.
+/// Returns the cells of a header row, with a merged cell repeated in each of its columns.
 fn spread(row: &Row) -> Cells {
     let mut cells = Cells::new();
     for (column, text) in &row.cells {
         let region = row.merged.iter().find(|region| region.first_column == *column);
-        // A region may claim to cover everything; the columns that hold something end sooner.
+        // A region may claim to cover all columns, so at most 100 are filled.
         let last = region.map_or(*column, |region| region.last_column.min(column.saturating_add(100)));
         cells.extend((*column..=last).map(|column| (column, text.clone())));
     }

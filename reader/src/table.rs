@@ -1,16 +1,16 @@
-//! Rows that can stand alone: each cell is named by its column's header.
+//! Writes table rows that make sense alone: each cell is preceded by the header of its column.
 
 use std::collections::BTreeMap;
 
 use schemas::text::one_line;
 
-/// The cells of a row that hold something, by column, from the left.
+/// The cells of a row that are not empty, from left to right, with their column.
 pub type Cells = Vec<(usize, String)>;
 
-/// Longer ones are sentences, and would be repeated in every row.
+/// Maximum number of characters of a column name. A longer one is a sentence, and would be repeated in every row.
 const LONGEST_NAME: usize = 100;
 
-/// Rows of names, one below another; what follows is data, whatever it is marked as.
+/// Maximum number of rows of a header. Further rows are data, even if they are marked as header.
 const DEEPEST_HEADER: usize = 4;
 
 /// The names of columns.
@@ -18,7 +18,7 @@ const DEEPEST_HEADER: usize = 4;
 pub struct Header(BTreeMap<usize, String>);
 
 impl Header {
-    /// Adds a row of names; one below another completes it, as in `Quantity` over `planned` and `done`.
+    /// Adds a row of names. Names in the same column are joined, as `Quantity` with `planned` and `done` below it.
     pub fn add(&mut self, cells: &[(usize, String)]) {
         for (column, text) in cells {
             let text: String = one_line(text).trim_end_matches(':').chars().take(LONGEST_NAME).collect();
@@ -36,7 +36,7 @@ impl Header {
         self.0.is_empty()
     }
 
-    /// `Name: value; Name: value`.
+    /// Returns `Name: value; Name: value`.
     pub fn line(&self, cells: &[(usize, String)]) -> String {
         if self.is_empty() {
             return plain(cells);
@@ -53,7 +53,7 @@ impl Header {
     }
 }
 
-/// A row without names. Two cells are a label and its value, and so is what follows a colon.
+/// Writes a row without column names. Two cells are a label and its value; so is a cell after a colon.
 fn plain(cells: &[(usize, String)]) -> String {
     let texts: Vec<&str> =
         cells.iter().map(|(_, text)| text.as_str()).filter(|text| !text.is_empty()).collect();
@@ -70,7 +70,7 @@ fn plain(cells: &[(usize, String)]) -> String {
     line
 }
 
-/// Names are short words, each different, none of them a figure (except a year).
+/// Whether all cells are names: short, different from each other, and no figures (except a year).
 pub fn looks_like_header(cells: &[(usize, String)]) -> bool {
     let names: Vec<&str> =
         cells.iter().map(|(_, text)| text.as_str()).filter(|text| !text.is_empty()).collect();
@@ -87,7 +87,7 @@ pub fn looks_like_header(cells: &[(usize, String)]) -> bool {
         })
 }
 
-/// Numbers, amounts, percentages, dates.
+/// Whether a text is a number, an amount, a percentage or a date.
 pub fn is_figure(text: &str) -> bool {
     text.chars().any(|c| c.is_ascii_digit())
         && text.chars().all(|c| c.is_ascii_digit() || " \u{a0}.,:/+-%$€()".contains(c))
@@ -97,16 +97,16 @@ fn is_year(text: &str) -> bool {
     text.parse().is_ok_and(|year: u16| (1900..=2100).contains(&year))
 }
 
-/// A table of a document, row by row.
+/// A table of a document, to which rows are added one by one.
 #[derive(Debug, Default)]
 pub struct Table {
     header: Header,
-    /// Header rows, kept for a table that has nothing else.
+    /// The header rows; they are the text of a table that has no other rows.
     header_rows: Vec<Cells>,
     has_rows: bool,
 }
 
-/// What a document says about a row.
+/// What a document says about the role of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowRole {
     Header,
@@ -115,12 +115,12 @@ pub enum RowRole {
 }
 
 impl Table {
-    /// The row's text, unless it is a header.
+    /// Returns the row's text; None if the row is a header.
     pub fn row(&mut self, cells: Cells, role: RowRole) -> Option<String> {
         let is_first = self.header_rows.is_empty() && !self.has_rows;
         let is_header = match role {
             RowRole::Header => !self.has_rows && self.header_rows.len() < DEEPEST_HEADER,
-            // Two columns are as often labels and values; a wrong header does more harm than none.
+            // Two columns are often labels and values, and a wrong header does more harm than none.
             RowRole::Unknown => is_first && cells.len() >= 3 && looks_like_header(&cells),
             RowRole::Data => false,
         };
@@ -129,7 +129,7 @@ impl Table {
             self.header_rows.push(cells);
             return None;
         }
-        // Tables that go on over pages often repeat their header by hand.
+        // Tables that continue on other pages often repeat their header.
         if self.header_rows.contains(&cells) {
             return None;
         }
@@ -137,7 +137,7 @@ impl Table {
         Some(self.header.line(&cells))
     }
 
-    /// What is left at the end: headers that head nothing.
+    /// Returns the header rows of a table that has no other rows.
     pub fn finish(self) -> Vec<String> {
         if self.has_rows { Vec::new() } else { self.header_rows.iter().map(|cells| plain(cells)).collect() }
     }

@@ -1,16 +1,16 @@
-//! Plain text: paragraphs out of lines, headings and lists as people type them.
+//! Plain text: finds paragraphs, headings and lists.
 
 use super::{BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks};
 
-/// A line at least this long was probably broken by the margin, not by its author.
+/// A line with at least this many characters was probably wrapped at the margin, not ended by the author.
 const WRAPPED_CHARS: usize = 45;
 
-/// The longest line that may be a heading.
+/// Maximum number of characters of a heading.
 const HEADING_CHARS: usize = 90;
 
 pub fn structure(text: &str, limits: &Limits) -> Result<Extracted, Error> {
     let mut blocks = Blocks::new(limits);
-    // Form feeds are the pages of plain text.
+    // Form feeds separate the pages of plain text.
     let paged = text.trim_end_matches('\u{c}').contains('\u{c}');
     let mut pages = 0;
     for page in text.split('\u{c}') {
@@ -59,14 +59,14 @@ fn paragraph(lines: &[&str], page: Option<u32>, blocks: &mut Blocks) -> Result<(
     blocks.push(kind, &gathered, page)
 }
 
-/// Whether `next` continues the line before it.
+/// Whether `next` continues the paragraph of `line`.
 pub fn was_wrapped(line: &str, next: &str) -> bool {
     let ends = line.ends_with(['.', ':', ';', '!', '?']);
     let continues = next.starts_with(|c: char| c.is_lowercase());
     continues || (!ends && !is_labelled(next) && line.chars().nth(WRAPPED_CHARS).is_some())
 }
 
-/// "Para: Lorena Pizarro", "Fecha de emisión: …": a line of a form begins anew.
+/// Whether a line is a field of a form ("Para: Lorena Pizarro", "Fecha de emisión: …"), which begins a new line.
 fn is_labelled(line: &str) -> bool {
     const LABEL_CHARS: usize = 25;
     line.split_once(": ").is_some_and(|(label, _)| {
@@ -76,12 +76,12 @@ fn is_labelled(line: &str) -> bool {
     })
 }
 
-/// Takes the hyphen off a word that a line break divided; "aire-" before "agua" stays if the rest is no lower-case
-/// word. True when the next line follows without a space.
+/// Removes the hyphen of a word that a line break divided; the hyphen stays if the next line does not begin in lower
+/// case. Returns whether the next line follows without a space.
 pub fn unhyphenate(text: &mut String, next: &str) -> bool {
     let Some(stem) = text.strip_suffix(['-', '\u{2010}', '\u{ad}']) else { return false };
     let divided = stem.ends_with(|c: char| c.is_lowercase()) && next.starts_with(|c: char| c.is_lowercase());
-    // "RFI-" before "0042": the hyphen stays and still joins.
+    // "RFI-" before "0042": the hyphen stays, and no space is added.
     let joins = stem.ends_with(char::is_alphanumeric);
     if divided {
         let length = stem.len();
@@ -90,7 +90,7 @@ pub fn unhyphenate(text: &mut String, next: &str) -> bool {
     joins
 }
 
-/// "-", "•", "a)", "1." or "1.2)" and a space.
+/// Whether a line begins with a list marker ("-", "•", "a)", "1." or "1.2)") and a space.
 pub fn is_list_item(line: &str) -> bool {
     let Some((marker, rest)) = line.split_once([' ', '\t']) else { return false };
     if rest.trim().is_empty() {
@@ -108,7 +108,7 @@ pub fn is_list_item(line: &str) -> bool {
     number || letter
 }
 
-/// A line that stands alone is a heading when it is in capitals or numbered like one.
+/// Returns the level of a heading: a line that stands alone and is numbered or in capitals.
 fn heading_level(line: &str) -> Option<u8> {
     if line.chars().nth(HEADING_CHARS).is_some() || line.ends_with(['.', ',', ';', ':']) {
         return None;
@@ -121,7 +121,7 @@ fn heading_level(line: &str) -> Option<u8> {
     capitals.then_some(1)
 }
 
-/// "3 Alcance" is of level 1, "3.2 Alcance" of level 2.
+/// Returns the level of a numbered heading: "3 Alcance" has level 1, "3.2 Alcance" level 2.
 pub fn numbered_level(line: &str) -> Option<u8> {
     let (number, title) = line.split_once([' ', '\t'])?;
     let number = number.trim_end_matches(['.', ')']);

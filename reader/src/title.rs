@@ -1,8 +1,8 @@
-//! The title that a document carries.
+//! The title in a document's metadata.
 
 use schemas::text::one_line;
 
-/// The title as a person gave it; empty when a program did, by its own name or the file's.
+/// Returns the title if a person gave it; empty if it is a default of a program or the name of a file.
 pub fn given(raw: &str) -> String {
     const OF_PROGRAMS: [&str; 10] = [
         "powerpoint presentation",

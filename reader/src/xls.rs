@@ -1,6 +1,6 @@
 //! Workbooks of Excel 97 to 2003.
 //!
-//! calamine believes the sizes that these files announce; what bounds it are the limits of this process.
+//! calamine trusts the sizes in these files, so the limits of this process are what bounds its memory.
 
 use std::io::Cursor;
 

@@ -16,13 +16,13 @@ pub use rows::Rows;
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let mut package = Package::open(bytes, limits)?;
     package.main_part("xl/workbook.xml")?;
-    // calamine unpacks without counting, so everything that it may touch is unpacked and counted first.
+    // calamine unpacks without limits, so everything that it may read is first unpacked and counted here.
     package.check(|name| name.ends_with(".xml") || name.ends_with(".rels"))?;
     let metadata = package.properties()?;
     guarded(|| sheets(bytes, metadata, limits))
 }
 
-/// calamine indexes into what a file says without looking whether it is there.
+/// Turns a panic of calamine into an error: it uses indices from the file without checking them.
 pub fn guarded(read: impl FnOnce() -> Result<Extracted, Error>) -> Result<Extracted, Error> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(Error::Damaged("the workbook contradicts itself".to_owned())))
@@ -46,11 +46,11 @@ fn sheets(bytes: &[u8], metadata: ExtractedMetadata, limits: &Limits) -> Result<
         }
         rows.finish()?;
     }
-    // The name of a sheet, such as `Sheet1`, is no title of the workbook.
+    // The name of a sheet, such as `Sheet1`, is not a title of the workbook.
     Ok(blocks.finish_without_title(metadata))
 }
 
-/// The sheets that a reader of the workbook sees.
+/// Returns the visible worksheets.
 pub fn shown(sheets: &[SheetInfo]) -> Vec<SheetInfo> {
     let is_shown =
         |sheet: &&SheetInfo| sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet;

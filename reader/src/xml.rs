@@ -1,6 +1,6 @@
-//! XML, one node at a time: no recursion, no entities of their own, bounded depth.
+//! Reads XML one node at a time: without recursion or entities of the file, and with a limit on depth.
 //!
-//! Elements are told apart by their local names alone: producers choose their own prefixes.
+//! Elements are recognized by their local names, because programs choose different prefixes.
 
 use std::borrow::Cow;
 
@@ -17,12 +17,12 @@ pub struct Xml<'a> {
     reader: Reader<&'a [u8]>,
     depth: usize,
     limit: usize,
-    /// Of each open AlternateContent: whether one of its versions was read.
+    /// For each open AlternateContent: whether one of its versions has been read.
     alternatives: Vec<bool>,
 }
 
 pub enum Node<'a> {
-    /// Every one is closed later, the empty ones too.
+    /// An element; each is followed by a `Close`, also if it is empty.
     Open(BytesStart<'a>),
     Close(BytesEnd<'a>),
     Text(Cow<'a, str>),
@@ -46,7 +46,7 @@ impl<'a> Xml<'a> {
                     Error::if_over("nesting", self.depth, self.limit)?;
                     match (name(&element), self.alternatives.last_mut()) {
                         ("AlternateContent", _) => self.alternatives.push(false),
-                        // The same thing for newer and for older programs: one of them is enough.
+                        // The versions have the same content for newer and older programs, so only one is read.
                         ("Choice" | "Fallback", Some(true)) => {
                             self.skip()?;
                             continue;
@@ -73,7 +73,7 @@ impl<'a> Xml<'a> {
                     if let Ok(Some(character)) = reference.resolve_char_ref() {
                         return Ok(Node::Text(Cow::Owned(character.to_string())));
                     }
-                    // An entity of the file's own is left out: nothing we read needs one, and bombs are made of them.
+                    // Entities that the file declares are dropped: no content needs them, and attacks use them.
                 }
                 Event::Eof if self.depth > 0 => {
                     return Err(Error::Damaged("an XML part ends too early".to_owned()));
@@ -84,12 +84,12 @@ impl<'a> Xml<'a> {
         }
     }
 
-    /// Passes over the element that was opened last, with everything in it.
+    /// Skips the element that was opened last, with its content.
     pub fn skip(&mut self) -> Result<(), Error> {
         self.each(|_, _| Ok(()))
     }
 
-    /// The text in the element that was opened last.
+    /// Returns the text of the element that was opened last.
     pub fn text(&mut self) -> Result<String, Error> {
         let outside = self.depth.saturating_sub(1);
         let mut all = String::new();
@@ -101,7 +101,7 @@ impl<'a> Xml<'a> {
         Ok(all)
     }
 
-    /// Hands over every element inside the one that was opened last, or of the whole part when none is open.
+    /// Calls `take` with every element inside the one that was opened last, or in the whole part if none is open.
     pub fn each(
         &mut self,
         mut take: impl FnMut(&BytesStart<'a>, &mut Self) -> Result<(), Error>,
@@ -118,7 +118,7 @@ impl<'a> Xml<'a> {
     }
 }
 
-/// The name of an element without its prefix.
+/// Returns the name of an element without its prefix.
 pub fn name<'e>(element: &'e BytesStart<'_>) -> &'e str {
     std::str::from_utf8(element.local_name().into_inner()).unwrap_or_default()
 }
@@ -127,17 +127,17 @@ pub fn closed_name<'e>(element: &'e BytesEnd<'_>) -> &'e str {
     std::str::from_utf8(element.local_name().into_inner()).unwrap_or_default()
 }
 
-/// The value of an attribute, by its name without prefix.
+/// Returns the value of an attribute by its name without prefix.
 pub fn attribute(element: &BytesStart<'_>, wanted: &str) -> Option<String> {
     find(element, |name| name.local_name().into_inner() == wanted.as_bytes())
 }
 
-/// The value of `val`, empty when there is none: Word keeps most things there.
+/// Returns the attribute `val`, in which Word stores most values; empty if it is missing.
 pub fn value(element: &BytesStart<'_>) -> String {
     attribute(element, "val").unwrap_or_default()
 }
 
-/// The relationship that an element refers to: an `id` with a prefix, because one without is something else.
+/// Returns the id of the relationship that an element refers to: its attribute `id` with a prefix.
 pub fn relationship(element: &BytesStart<'_>) -> Option<String> {
     find(element, |name| name.local_name().into_inner() == b"id" && name.prefix().is_some())
 }
@@ -150,7 +150,7 @@ fn find(element: &BytesStart<'_>, wanted: impl Fn(QName<'_>) -> bool) -> Option<
     Some(unescape(&raw).map_or_else(|_| raw.to_string(), Cow::into_owned))
 }
 
-/// A switch such as `<w:b/>`, `<w:b w:val="0"/>`.
+/// Whether a switch is on: `<w:b/>` is on, `<w:b w:val="0"/>` is off.
 pub fn is_on(element: &BytesStart<'_>) -> bool {
     !matches!(attribute(element, "val").as_deref(), Some("0" | "false" | "off" | "none"))
 }

@@ -1,4 +1,4 @@
-//! Zip containers: everything is counted while it is unpacked, whatever the file says about itself.
+//! Zip containers: bytes are counted while they are unpacked, because the sizes in the file may be wrong.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use super::{Error, Limits};
 
 pub struct Archive<'a> {
     inner: ZipArchive<Cursor<&'a [u8]>>,
-    /// Index by comparable name: producers disagree about case and slashes.
+    /// The index of each entry by its normalized name: programs write names with different case and slashes.
     entries: HashMap<String, usize>,
     /// Bytes that may still be unpacked.
     left: u64,
@@ -32,7 +32,7 @@ impl<'a> Archive<'a> {
         self.entries.contains_key(&comparable(name))
     }
 
-    /// The bytes of an entry, or none when there is no such entry.
+    /// Returns the bytes of an entry; None if there is no such entry.
     pub fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let Some(&index) = self.entries.get(&comparable(name)) else { return Ok(None) };
         let mut bytes = Vec::new();
@@ -40,7 +40,7 @@ impl<'a> Archive<'a> {
         Ok(Some(bytes))
     }
 
-    /// Unpacks what `wanted` names and forgets it: another library may then open the same file without being bombed.
+    /// Unpacks the entries that `wanted` accepts and drops them, so that a library can then open the file safely.
     pub fn check(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
         let indexes: Vec<usize> =
             self.entries.iter().filter(|(name, _)| wanted(name)).map(|(_, index)| *index).collect();
@@ -48,7 +48,7 @@ impl<'a> Archive<'a> {
     }
 
     fn unpack(&mut self, index: usize, mut sink: impl FnMut(&[u8])) -> Result<(), Error> {
-        // One entry is held in memory while it is parsed: it may not take everything that the whole file may.
+        // An entry is held in memory while it is parsed, so one entry may only take half of the limit.
         let mut entry_left = self.left.min(self.limit / 2);
         let limit = self.limit;
         let too_large = || Error::TooLarge { what: "unpacked bytes".to_owned(), limit };
@@ -78,7 +78,7 @@ fn comparable(name: &str) -> String {
     name.trim_start_matches(['/', '\\']).replace('\\', "/").to_lowercase()
 }
 
-/// A name from the file, fit for a message.
+/// Returns a name from the file without control characters, for a message.
 fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(80).collect()
 }

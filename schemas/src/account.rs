@@ -1,8 +1,7 @@
-//! Who may what: callers, the tokens that prove them, and user accounts.
+//! Authentication and authorization: callers, their tokens and user accounts.
 //!
-//! A token is a secret of at least 128 random bits, so its SHA-256 is enough to find it again, and nothing that travels
-//! or is stored gives the token away. Passwords are weak secrets: they travel to the worker once and are stored hashed
-//! with argon2.
+//! A token has at least 128 random bits, so its SHA-256 is enough to look it up: only the hash is sent to the workers
+//! and stored. Passwords are weak secrets: they are sent to the worker once, and stored as argon2 hashes.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -15,32 +14,32 @@ use crate::{
     text,
 };
 
-/// What a caller may do. Each role includes the ones before it.
+/// What a caller may do. Each role includes the roles before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Search, chat, read documents, files and history.
+    /// May search, chat, and read documents, files and history.
     Read,
-    /// And upload and delete in its own projects.
+    /// May also upload and delete in its own projects.
     Write,
-    /// And see what concerns all callers.
+    /// May also see data of all callers.
     Admin,
 }
 
 names! { Role { Read = "read", Write = "write", Admin = "admin" } }
 
-/// Somebody who proved who they are.
+/// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Caller {
-    /// Stands for this caller in limits, caches and logs: `key:<id>`, `user:<id>`, `jwt:<issuer's subject>`, `ip:<…>`.
+    /// Identifies the caller in limits, caches and logs: `key:<id>`, `user:<id>`, `jwt:<issuer's subject>`, `ip:<…>`.
     pub id: String,
-    /// The user account behind it, if any.
+    /// The caller's user account, if there is one.
     pub user_id: Option<String>,
-    /// For people: the key's or the user's name.
+    /// The name of the key or user, to show to people.
     pub name: String,
     pub role: Role,
     pub scope: Scope,
-    /// Limits of this key alone, in place of the configured ones.
+    /// Rate limits of this key, which replace the configured ones.
     #[serde(default, skip_serializing_if = "CallerLimits::is_empty")]
     pub limits: CallerLimits,
 }
@@ -63,7 +62,7 @@ impl CallerLimits {
     }
 }
 
-/// Asks whose token this is: an API key's or a login session's. `Unauthorized` when it is nobody's (any more).
+/// Asks whose token this is: an API key's or a login session's. An unknown, expired or revoked one is `Unauthorized`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VerifyToken {
     /// SHA-256 of the token, in hexadecimal.
@@ -73,7 +72,7 @@ pub struct VerifyToken {
 /// `POST /auth/register`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Register {
-    /// What the user logs in with; upper and lower case are the same.
+    /// The user logs in with this address; upper and lower case are the same.
     #[schemars(
         length(min = 3, max = 254),
         regex(pattern = r"^[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+$")
@@ -89,7 +88,7 @@ pub struct Register {
 impl Form for Register {}
 
 impl Register {
-    /// Checks what a person typed, and tidies it.
+    /// Validates the fields and normalizes them: no spaces around them, the address in lower case.
     pub fn checked(self) -> Result<Self, Problem> {
         check_password(&self.password, 8)?;
         let full_name = text::name("full_name", &self.full_name, 200)?;
@@ -118,20 +117,20 @@ impl Login {
     }
 }
 
-/// `GET /auth/me`: the account of a user who is already known by token.
+/// `GET /auth/me`: asks for the account of an authenticated user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Me {
     pub user_id: String,
 }
 
-/// What registering and logging in are answered with.
+/// The answer to a registration or a login.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Session {
-    /// Send it back as `Authorization: Bearer …`.
+    /// The client sends it as `Authorization: Bearer …` in its next calls.
     pub access_token: String,
     /// Always `bearer`.
     pub token_type: String,
-    /// When the token stops working.
+    /// When the token expires.
     pub expires_at: DateTime<Utc>,
     pub user: User,
 }
@@ -145,12 +144,12 @@ pub struct User {
     pub created_at: DateTime<Utc>,
 }
 
-/// The refusals that the api and the worker share, so that they read the same wherever they arise.
+/// The refusals that both the api and the worker use, so that their text is the same.
 pub mod refusal {
     use super::Role;
     use crate::{Problem, ProblemKind, messages::calls};
 
-    /// No token, or one that is nobody's.
+    /// There is no token, or it belongs to nobody.
     pub fn unauthorized() -> Problem {
         calls::unauthorized().problem(ProblemKind::Unauthorized)
     }
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_typed_is_tidied() {
+    fn what_a_person_typed_is_normalized() {
         let checked = register(" Ana@Obra.CL ", "12345678").unwrap();
         assert_eq!((checked.email.as_str(), checked.full_name.as_str()), ("ana@obra.cl", "Ana"));
     }

@@ -1,4 +1,4 @@
-//! What is searched, what one might search, and what there is to be found.
+//! Statistics of searches and documents, and suggestions for searches.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Problem, ProjectId, Scope, search::in_range, text};
 
-/// The text of searches is kept this long.
+/// The text of a search is kept for this many days.
 pub const SEARCH_LOG_DAYS: i64 = 90;
 pub const MAX_LIMIT: i64 = 100;
 
-/// `GET /api/analytics/popular-searches?days&limit`: asks about searches that drew on projects of the scope alone.
+/// `GET /api/analytics/popular-searches?days&limit`: asks for searches whose projects are all in the scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GetPopularSearches {
     pub scope: Scope,
@@ -40,36 +40,36 @@ pub struct PopularSearches {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PopularSearch {
-    /// As it was typed last.
+    /// The query as it was last typed.
     pub query: String,
     pub count: u64,
-    /// Documents found, on average.
+    /// The average number of documents found.
     pub average_results: f64,
     pub last_searched: DateTime<Utc>,
 }
 
-/// Tells of searches that no worker saw because the cache answered them. Sent now and then, many at once; nobody waits
-/// for it, and losing one loses a count.
+/// Reports searches that the cache answered, so that no worker saw them. It is sent from time to time, with many
+/// searches at once. Nobody waits for the answer; if a report is lost, its searches are not counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportSearches {
     pub searches: Vec<SearchSeen>,
 }
 
-/// Searches of one caller that were answered alike.
+/// Searches of one caller with the same query and the same results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SearchSeen {
     pub query: String,
-    /// The projects of the rows that came back; where nothing did, those that were searched.
+    /// The projects of the rows that were found; if none was found, the projects that were searched.
     pub projects: Vec<ProjectId>,
     pub results: u32,
-    /// How often.
+    /// How often the search was made.
     pub times: u32,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reported {}
 
-/// `GET /api/suggestions?q&limit`: how a search that begins like this may go on.
+/// `GET /api/suggestions?q&limit`: asks for searches that begin with `q`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GetSuggestions {
     pub scope: Scope,
@@ -78,7 +78,7 @@ pub struct GetSuggestions {
 }
 
 impl GetSuggestions {
-    /// `q`: up to 200 characters, empty for what is popular; `limit`: 1 to 50, 10 when absent.
+    /// `q`: up to 200 characters; if it is empty, popular searches are suggested. `limit`: 1 to 50, 10 when absent.
     pub fn new(q: &str, limit: Option<i64>, scope: &Scope) -> Result<Self, Problem> {
         let q = q.trim();
         text::check("q", q, 200)?;
@@ -90,13 +90,13 @@ impl GetSuggestions {
     }
 }
 
-/// Titles, document numbers and earlier searches, the likeliest first.
+/// Titles, document numbers and earlier searches, the most likely first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Suggestions {
     pub suggestions: Vec<String>,
 }
 
-/// `GET /api/stats/documents`: counts what the scope holds.
+/// `GET /api/stats/documents`: asks for the number of documents in the scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GetDocumentStats {
     pub scope: Scope,
@@ -104,15 +104,15 @@ pub struct GetDocumentStats {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DocumentStats {
-    /// All of them, in whatever state. Those still queued are not among them.
+    /// All documents in any state but `queued`.
     pub total_documents: u64,
     /// Passages that a search can find.
     pub total_chunks: u64,
-    /// Bytes of the original files.
+    /// Total size of the original files, in bytes.
     pub total_size: u64,
-    /// Every state by its name.
+    /// The number of documents in each state.
     pub by_state: BTreeMap<String, u64>,
-    /// By kind of document, searchable ones only; the empty name counts those that have none.
+    /// The number of searchable documents of each type; the empty name counts documents without a type.
     pub by_type: BTreeMap<String, u64>,
     pub by_category: BTreeMap<String, u64>,
     pub by_project: BTreeMap<String, u64>,
@@ -120,7 +120,7 @@ pub struct DocumentStats {
     pub last_indexed_at: Option<DateTime<Utc>>,
 }
 
-/// How many days to look back: 1 to 90, 30 when absent.
+/// The number of days to look back: 1 to 90, 30 when absent.
 pub fn days(value: Option<i64>) -> Result<u16, Problem> {
     Ok(in_range("days", value, 1, SEARCH_LOG_DAYS)?.map_or(30, u16::from))
 }

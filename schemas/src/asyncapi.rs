@@ -1,4 +1,4 @@
-//! The AsyncAPI document: every subject, header and message on NATS, made from the types themselves.
+//! The AsyncAPI document: every subject, header and message on NATS, generated from the types.
 
 use chrono::DateTime;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
@@ -15,7 +15,7 @@ use crate::{
     subjects,
 };
 
-/// The whole document, as JSON.
+/// Returns the whole document as JSON.
 pub fn document() -> Value {
     let mut document = Builder::new();
     document.jobs();
@@ -45,13 +45,13 @@ impl Builder {
     }
 
     fn jobs(&mut self) {
-        let forget = "Forget this document: what was asked of it before, and nothing after.";
+        let forget = "Delete this document. Jobs that were accepted earlier have no effect any more.";
         for (kind, message, summary) in [
             ("document", "IngestDocument", "Index this document."),
             (
                 "record",
                 "IngestDocument",
-                "Index this document; it is one of many and waits behind no upload.",
+                "Index this document, a record of a bulk import; uploads and records do not wait for each other.",
             ),
             ("delete", "DeleteDocument", forget),
             (
@@ -94,7 +94,7 @@ impl Builder {
     }
 
     fn frames(&mut self) {
-        let summary = "A piece of a chat's answer, before the last frame.";
+        let summary = "A piece of the answer to a chat; the last frame follows later.";
         let example = vec![json!({ "payload": { "text": "La losa " } })];
         self.message::<ChatFrame>("ChatFrame", summary, of_replies(), example);
         let names = self.messages.keys().filter(|name| name.starts_with("Answer") || *name == "ChatFrame");
@@ -104,7 +104,7 @@ impl Builder {
         self.channel("reply", &address, &names, "Replies, each to the inbox that its query named.");
     }
 
-    /// The parameters are those that the address names.
+    /// Adds a channel. Its parameters are the names in braces in `address`.
     fn channel(&mut self, name: &str, address: &str, messages: &[&str], summary: &str) {
         let reference = |message: &&str| {
             (message.to_string(), json!({ "$ref": format!("#/components/messages/{message}") }))
@@ -123,7 +123,7 @@ impl Builder {
         self.channels.insert(name.to_owned(), channel);
     }
 
-    /// What is done with the channel of the same name.
+    /// Adds an operation on the channel of the same name.
     fn operation(&mut self, name: &str, action: &str, summary: &str, answer: Option<&str>) {
         let mut operation = json!({
             "action": action,
@@ -199,8 +199,8 @@ fn parameter_text(name: &str) -> &'static str {
         "document" => "The document within its project, as a token.",
         "file" => "The file's id: 1 to 64 letters, digits, `-` or `_`, new for each file and hard to guess.",
         "event" => "queued, processing, indexed, failed, superseded or deleted.",
-        "inbox" => "The asker's own.",
-        _ => "One question's own.",
+        "inbox" => "The inbox of the process that sent the query.",
+        _ => "The id of the query, unique in the inbox.",
     }
 }
 
@@ -208,12 +208,12 @@ type Header = (&'static str, &'static str);
 
 const COMMON: [Header; 3] = [
     (headers::VERSION, "Version of the message's form; absent means 1."),
-    (headers::REQUEST_ID, "The one id under which all services know this; made when absent."),
+    (headers::REQUEST_ID, "The id of the request in the logs of all services; created when absent."),
     (headers::TRACEPARENT, "W3C trace context."),
 ];
 const OF_QUERIES: [Header; 2] = [
-    (headers::DEADLINE, "Unix milliseconds after which nobody waits for the answer any more."),
-    (headers::REPLY_TO, "Where the reply goes: JetStream keeps the reply subject for itself."),
+    (headers::DEADLINE, "The deadline in Unix milliseconds; after it nobody waits for the answer."),
+    (headers::REPLY_TO, "The subject for the reply: JetStream uses the message's own reply subject."),
 ];
 const OF_JOBS: [Header; 2] = [
     (
@@ -223,7 +223,7 @@ const OF_JOBS: [Header; 2] = [
     ),
     (
         headers::ANNOUNCED,
-        "When the publisher has sent the `queued` event itself; otherwise the worker sends it.",
+        "Present if the publisher has sent the `queued` event itself; otherwise the worker sends it.",
     ),
 ];
 
@@ -294,7 +294,7 @@ fn event_examples() -> Vec<Value> {
 mod tests {
     use super::*;
 
-    /// A changed byte of a wire form is a decision: look at the difference, and accept it only when clients may meet it.
+    /// A changed byte of a wire form is a decision: read the diff, and accept it only if clients can handle it.
     #[test]
     fn the_wire_forms_are_as_published() {
         insta::assert_json_snapshot!(document());

@@ -1,13 +1,13 @@
-//! What the ingest workers write into Redis and the api reads: the generations of projects, by which cached answers are
-//! known to be true still.
+//! The generations of projects in Redis: the ingest workers write them, and the api reads them to know whether a cached
+//! answer is still valid.
 
-/// The key of the generation of all projects together.
+/// The key of the generation that covers all projects.
 pub const GENERATION: &str = "acorag:gen";
 
-/// What a generation begins with while a commit may be under way: no answer is kept under it.
+/// First character of a generation while a commit may be in progress; no answer is cached then.
 pub const CHANGING: char = '~';
 
-/// The key of one project's generation, by the project's token.
+/// Returns the key of a project's generation; `project` is the project's token.
 pub fn generation_of(project: &str) -> String {
     format!("{GENERATION}:{project}")
 }

@@ -1,4 +1,4 @@
-//! Chat: a question about the documents, and an answer that says where it comes from.
+//! Chat: a question about the documents, and an answer that cites its sources.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer as _};
@@ -12,11 +12,11 @@ use crate::{
 };
 
 pub const DEFAULT_CONTEXT_DOCS: u8 = 5;
-/// The longest id of a conversation or a user, in characters.
+/// Maximum number of characters of the id of a conversation or a user.
 pub const MAX_NAME_CHARS: usize = 128;
-/// Turns of a sent history that are read: the last ones.
+/// Maximum number of turns that are read from a history in a request; the last ones are kept.
 pub const MAX_HISTORY_TURNS: usize = 20;
-/// Characters of one turn of a sent history that are read: the first ones.
+/// Maximum number of characters that are read from one turn of such a history; the rest is cut off.
 pub const MAX_TURN_CHARS: usize = 4_000;
 
 /// `POST /chat`.
@@ -25,7 +25,7 @@ pub struct ChatRequest {
     /// The question, in Spanish or English: 1 to 2,000 characters (old name: `question`).
     #[schemars(length(min = 1, max = 2000), regex(pattern = r"^[^\x00]*\S[^\x00]*$"))]
     pub message: String,
-    /// The conversation this goes on with; the client may choose it. Absent: a new one.
+    /// The conversation that this question continues; the client may choose the id. Absent: a new conversation.
     #[serde(default, deserialize_with = "lenient::text")]
     #[schemars(with = "Option<String>", length(max = 128))]
     pub conversation_id: String,
@@ -33,22 +33,22 @@ pub struct ChatRequest {
     #[serde(default, deserialize_with = "lenient::text")]
     #[schemars(with = "Option<String>", length(max = 128))]
     pub session_id: String,
-    /// Only this project; null or absent: all that the caller may read.
+    /// Searches only this project; null or absent: all projects that the caller may read.
     #[serde(default, deserialize_with = "lenient::optional")]
     pub project_id: Option<ProjectId>,
-    /// How many documents the answer may draw on: 1 to 50, 5 when absent.
+    /// Maximum number of documents that the answer may use: 1 to 50, 5 when absent.
     #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 50))]
     pub max_context_docs: Option<i64>,
-    /// What was said before, oldest first, for clients that keep conversations themselves. A stored conversation of
-    /// this id goes before it.
+    /// The earlier turns, oldest first, for clients that store conversations themselves. If a conversation is stored
+    /// under this id, its turns come before these.
     #[serde(default)]
     pub history: Option<Vec<Turn>>,
-    /// Whose history this goes into (`GET /chat/history/{user_id}`); absent: the caller's own account.
+    /// The question is stored in this user's history (`GET /chat/history/{user_id}`); absent: the caller's own account.
     #[serde(default, deserialize_with = "lenient::text")]
     #[schemars(with = "Option<String>", length(max = 128))]
     pub user_id: String,
-    /// Whether the answer is streamed (SSE); `Accept: text/event-stream` says the same.
+    /// Whether the answer is streamed (SSE); `Accept: text/event-stream` has the same effect.
     #[serde(default, deserialize_with = "lenient::flag")]
     pub stream: Option<bool>,
 }
@@ -57,7 +57,7 @@ impl Form for ChatRequest {
     const OLD_NAMES: &'static [(&'static str, &'static str)] = &[("question", "message")];
 }
 
-/// One thing that was said.
+/// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Turn {
     #[serde(deserialize_with = "speaker")]
@@ -73,22 +73,22 @@ pub enum Speaker {
     User,
     #[serde(alias = "bot", alias = "ai")]
     Assistant,
-    /// Not read, nor is any other role: what the assistant does is not the client's to set.
+    /// Any other role. Such turns are ignored, because clients must not instruct the assistant.
     #[serde(other)]
     System,
 }
 
-/// Roles have been written in upper case too.
+/// Old clients also send roles in upper case.
 fn speaker<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Speaker, D::Error> {
     Speaker::deserialize(lenient::text(deserializer)?.to_lowercase().into_deserializer())
 }
 
-/// A checked question on its way to a worker. The reply may be preceded by [`ChatFrame`]s.
+/// A validated question for a worker. [`ChatFrame`]s may come before the reply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChatQuery {
-    /// The caller's projects, already narrowed to the one it named.
+    /// The caller's projects; only the project that the request names, if it names one.
     pub scope: Scope,
-    /// [`Caller::id`]: whose conversation this is.
+    /// [`Caller::id`]: the owner of the conversation.
     pub caller: String,
     pub message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,16 +98,16 @@ pub struct ChatQuery {
     pub max_context_docs: u8,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Turn>,
-    /// The answer draws on this one document alone (`/upload-and-query`).
+    /// The answer uses only this document (`/upload-and-query`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document_id: Option<DocumentId>,
-    /// Whether somebody reads frames.
+    /// Whether the answer is sent in frames too.
     pub stream: bool,
 }
 
 impl ChatQuery {
-    /// Checks a request; the caller's scope bounds it. `stream` of the request is the api's to decide, from the
-    /// `Accept` header too.
+    /// Validates a request; the caller's scope limits it. The api decides about `stream`, because the `Accept` header
+    /// counts too.
     pub fn new(request: ChatRequest, caller: &Caller, stream: bool) -> Result<Self, Problem> {
         let message = request.message.trim();
         check_text("message", message)?;
@@ -133,7 +133,7 @@ impl ChatQuery {
         })
     }
 
-    /// A question to one document alone (`POST /upload-and-query`).
+    /// A question about one document (`POST /upload-and-query`).
     pub fn about(
         question: &str,
         project: &ProjectId,
@@ -160,7 +160,7 @@ impl ChatQuery {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChatFrame {
     pub text: String,
-    /// What was sent before is void, and the answer begins with this piece: the model failed half-way.
+    /// The language model failed in the middle of the answer: discard all earlier pieces, the answer begins again here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restart: bool,
 }
@@ -169,21 +169,21 @@ pub struct ChatFrame {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChatReply {
     pub question: String,
-    /// Cites its sources as `[n]`; says so plainly when the documents do not answer, and then cites nothing.
+    /// Cites its sources as `[n]`. If the documents do not answer the question, it says so and cites nothing.
     pub answer: String,
-    /// What the answer cites, in the order of its citations; empty when nothing was found.
+    /// The sources that the answer cites, in the order of the citations; empty if nothing was found.
     pub sources: Vec<Source>,
-    /// Send it back to go on with this conversation.
+    /// The client sends it with its next question to continue this conversation.
     pub conversation_id: String,
-    /// The same, under its old name.
+    /// The same as `conversation_id`, under its old name.
     pub session_id: String,
-    /// The passages that the answer could draw on, one a line: title, revision, page.
+    /// The passages that were available for the answer, one per line: title, revision, page.
     pub context_used: String,
     /// Whether the documents answer the question.
     pub found: bool,
-    /// `extractive` (sentences quoted as they stand) or the name of the language model.
+    /// `extractive` (sentences are quoted unchanged) or the name of the language model.
     pub answered_by: String,
-    /// What the reader should know about this answer, such as that the language model was away; usually empty.
+    /// A note for the reader of the answer, for example that the language model was unavailable; usually empty.
     #[serde(default)]
     pub notice: String,
 }
@@ -191,13 +191,13 @@ pub struct ChatReply {
 /// A search row that an answer cites.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
-    /// The `n` of `[n]` in the answer.
+    /// The number `n` of the citation `[n]` in the answer.
     pub citation: u32,
     #[serde(flatten)]
     pub row: SearchRow,
 }
 
-/// `POST /upload-and-query`: the document is searchable, and this is what it says about the question.
+/// `POST /upload-and-query`: the document is searchable, and this is the answer to the question about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UploadAndQuery {
     /// Always `success`.
@@ -232,7 +232,7 @@ impl From<ChatReply> for QueryResult {
     }
 }
 
-/// A conversation's or user's name as a client chose it; empty is none.
+/// Checks an id of a conversation or a user that a client chose; an empty one is None.
 pub fn name(field: &str, raw: &str) -> Result<Option<String>, Problem> {
     text::name(field, raw, MAX_NAME_CHARS).map(|name| Some(name).filter(|name| !name.is_empty()))
 }

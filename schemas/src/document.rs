@@ -1,4 +1,4 @@
-//! Documents as clients see them, and the look-ups behind those views.
+//! Documents as clients see them, and the queries for them.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -8,19 +8,19 @@ use serde_json::{Map, Value};
 pub use crate::problem::Reason;
 use crate::{DocumentId, Fields, ProjectId, Scope, fields, lenient};
 
-/// Where a document stands.
+/// The state of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Accepted; no worker has taken it yet.
+    /// The document is accepted; no worker has begun to process it.
     Queued,
-    /// A worker is at it; `percent` says how far.
+    /// A worker processes the document; `percent` is the progress.
     Processing,
-    /// Searchable.
+    /// The document is searchable.
     Indexed,
-    /// It cannot be indexed; `reason` says why.
+    /// The document cannot be indexed; `reason` says why.
     Failed,
-    /// A newer revision of the same document number answers in its place.
+    /// A newer revision with the same document number replaces this one in searches.
     Superseded,
 }
 
@@ -42,24 +42,24 @@ impl State {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 
-    /// Nothing more will happen by itself.
+    /// Whether the state is final: it changes only if somebody acts.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Indexed | Self::Failed | Self::Superseded)
     }
 }
 
-/// What a document is made of.
+/// The kind of a document: an ordinary document or a bulk import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// One document with text of its own.
+    /// A document with its own text.
     #[default]
     Document,
-    /// A file of records, each of which became a document of its own.
+    /// A file of records; each record became a document.
     Import,
 }
 
-/// What is known of one document, but for the reason of its state: that is told in both languages or in one.
+/// Everything known about a document except the reason of its state, which is sent in one language or in both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = fields::always_there)]
 pub struct Facts {
@@ -67,7 +67,7 @@ pub struct Facts {
     pub project_id: ProjectId,
     pub kind: Kind,
     pub state: State,
-    /// Progress while processing, 100 when indexed.
+    /// Progress in percent while processing; 100 when indexed.
     pub percent: u8,
     #[serde(flatten)]
     pub fields: Fields,
@@ -80,18 +80,18 @@ pub struct Facts {
     pub sha256: String,
     pub pages: u32,
     pub chunks: u32,
-    /// Characters of text found in it.
+    /// Number of characters of text in the document.
     pub text_length: u64,
-    /// For an import: how many records it held, how many of them are indexed, how many failed.
+    /// For an import: the number of its records, in total, indexed and failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<Records>,
-    /// The import or mail that this document came with.
+    /// The import or mail that contained this document.
     pub parent_id: Option<DocumentId>,
-    /// The document that answers in place of a superseded one.
+    /// The document that replaced this one in searches.
     pub superseded_by: Option<DocumentId>,
     pub accepted_at: DateTime<Utc>,
     pub indexed_at: Option<DateTime<Utc>>,
-    /// Whatever else the client said about it.
+    /// All other metadata that the client sent.
     pub metadata: Map<String, Value>,
 }
 
@@ -100,7 +100,7 @@ pub struct Facts {
 pub struct Document {
     #[serde(flatten)]
     pub facts: Facts,
-    /// Why it failed, or what it waits for.
+    /// Why the document failed, or what it waits for.
     pub reason: Option<Reason>,
 }
 
@@ -111,15 +111,15 @@ pub struct Records {
     pub failed: u32,
 }
 
-/// One page of documents: the head of the queue, then what is stored, newest first. An import stands for its records.
+/// One page: the head of the queue, then stored documents, newest first. Queued records are not listed, only imports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DocumentList {
     pub documents: Vec<Document>,
-    /// Send it back as `cursor` for the next page; null on the last.
+    /// The client sends it as `cursor` to get the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 
-/// What narrows a list of documents.
+/// Conditions for a list of documents.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ListFilter {
@@ -127,41 +127,41 @@ pub struct ListFilter {
     pub project_id: Option<ProjectId>,
     #[serde(deserialize_with = "lenient::optional")]
     pub state: Option<State>,
-    /// Texts compare without regard to case, a number without regard to how it is punctuated.
+    /// Texts are compared without regard to case, document numbers also without regard to punctuation.
     #[serde(flatten, serialize_with = "fields::given", deserialize_with = "lenient::flat")]
     pub fields: Fields,
-    /// Only what came with this import or mail.
+    /// Only documents that this import or mail contained.
     #[serde(deserialize_with = "lenient::optional")]
     pub parent_id: Option<DocumentId>,
-    /// 1 to 200, 50 when absent.
+    /// Maximum number of documents of a page: 1 to 200, 50 when absent.
     #[serde(deserialize_with = "lenient::integer")]
     #[schemars(with = "Option<u16>", range(min = 1, max = 200))]
     pub limit: Option<i64>,
     pub cursor: Option<String>,
 }
 
-/// Looks one document up.
+/// Asks for one document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GetDocument {
     pub scope: Scope,
     pub document_id: DocumentId,
 }
 
-/// Lists documents; `filter.project_id` is already narrowed into the scope.
+/// Asks for a list of documents; the scope is already reduced to `filter.project_id`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ListDocuments {
     pub scope: Scope,
     pub filter: ListFilter,
 }
 
-/// Finds the original file of a document.
+/// Asks where the original file of a document is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LocateFile {
     pub scope: Scope,
     pub document_id: DocumentId,
 }
 
-/// Where an original file is kept. Stays inside: clients get the bytes, not the place.
+/// Where an original file is stored. It is internal: clients get the content, not the location.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileLocation {
     pub project_id: ProjectId,
@@ -181,7 +181,7 @@ pub struct Exists {
 /// `DELETE /documents/{id}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deleted {
-    /// `deleted`; or `accepted` (202) when it takes longer than a moment.
+    /// `deleted`, or `accepted` (202) if the deletion is not finished yet.
     pub status: String,
     pub document_id: DocumentId,
     pub project_id: ProjectId,

@@ -1,4 +1,4 @@
-//! Lifecycle events: what happened to a document, for whoever wants to know.
+//! Lifecycle events of documents, for everybody who follows them.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -42,20 +42,20 @@ impl EventKind {
     }
 }
 
-/// What is being done while a document is processed.
+/// What a worker is doing with a document in state `processing`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     Reading,
     Embedding,
     Storing,
-    /// An import whose records are being processed.
+    /// The records of an import are being processed.
     Records,
-    /// Something this needs is away; it will be tried again.
+    /// A required service is unavailable; the job is retried until it is available again.
     Waiting,
 }
 
-/// What happened to one document, but for the reason: that is told in both languages or in one.
+/// Everything known about an event except its reason, which is sent in one language or in both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Facts {
     pub event: EventKind,
@@ -107,7 +107,7 @@ impl DocumentEvent {
         Self { facts, reason: None }
     }
 
-    /// Where a document stands now, told as the event that led there.
+    /// Returns the current state of a document as the event that led to it.
     pub fn of_state(document: Document, at: DateTime<Utc>) -> Self {
         let Document { facts: document, reason } = document;
         let kind = match document.state {

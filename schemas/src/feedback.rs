@@ -1,4 +1,4 @@
-//! What users thought of their answers.
+//! Feedback of users on answers.
 
 use std::collections::BTreeMap;
 
@@ -20,15 +20,15 @@ pub const MAX_COMMENT_CHARS: usize = 4_000;
 /// `POST /feedback`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FeedbackRequest {
-    /// The conversation it is about, if any (`conversation_id` means the same).
+    /// The conversation that the feedback is about, if any (`conversation_id` means the same).
     #[serde(default, deserialize_with = "lenient::text")]
     #[schemars(with = "Option<String>", length(max = 128))]
     pub session_id: String,
-    /// 1 (useless) to 5 (just right).
+    /// From 1 (useless) to 5 (exactly right).
     #[serde(deserialize_with = "lenient::required_integer")]
     #[schemars(range(min = 1, max = 5))]
     pub rating: i64,
-    /// Up to 4,000 characters.
+    /// A comment of at most 4,000 characters.
     #[serde(default, deserialize_with = "lenient::text")]
     #[schemars(with = "Option<String>", length(max = 4000))]
     pub comment: String,
@@ -38,13 +38,13 @@ impl Form for FeedbackRequest {
     const OLD_NAMES: &'static [(&'static str, &'static str)] = &[("conversation_id", "session_id")];
 }
 
-/// A checked feedback on its way to a worker.
+/// A validated feedback for a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SaveFeedback {
     pub scope: Scope,
     /// [`Caller::id`].
     pub caller: String,
-    /// Empty when it is about no conversation.
+    /// Empty if the feedback is about no conversation.
     pub session_id: String,
     pub rating: u8,
     pub comment: String,
@@ -71,11 +71,11 @@ pub struct FeedbackSaved {
     pub rating: u8,
 }
 
-/// `GET /api/analytics/feedback-stats?days=`: asks about the projects of the scope.
+/// `GET /api/analytics/feedback-stats?days=`: asks for statistics of the projects in the scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GetFeedbackStats {
     pub scope: Scope,
-    /// How far back.
+    /// The number of days to look back.
     pub days: u16,
 }
 
@@ -89,7 +89,7 @@ impl GetFeedbackStats {
 pub struct FeedbackStats {
     pub days: u16,
     pub total_feedback: u64,
-    /// 0 when there is none.
+    /// 0 if there is no feedback.
     pub average_rating: f64,
     /// How often each rating, from "1" to "5", was given.
     pub ratings: BTreeMap<String, u64>,

@@ -1,5 +1,5 @@
-//! What is said of a document in a few words each. A field stands here and nowhere else: uploads and records bring it,
-//! rows and documents show it, and filters compare it, all by its name here.
+//! The short text fields of a document. Each field is defined only here: uploads and records provide it, search rows
+//! and documents show it, and filters compare it, all under the name that it has here.
 
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize, Serializer};
@@ -11,7 +11,7 @@ use crate::{
     text,
 };
 
-/// The text fields of a document. A text is empty when unknown, never null.
+/// The text fields of a document. An unknown text is empty, never null.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Fields {
@@ -32,12 +32,12 @@ pub struct Fields {
     pub status: String,
     #[serde(deserialize_with = "lenient::text")]
     pub author: String,
-    /// Whose work it is, such as "Arquitectura" or "Structural" (also read: `especialidad`, `disciplina`).
+    /// The discipline of the work, such as "Arquitectura" (other accepted names: `especialidad`, `disciplina`).
     #[serde(deserialize_with = "lenient::text")]
     pub discipline: String,
 }
 
-/// What clients of the old system call them.
+/// The names that clients of the old system use for the fields.
 pub const OLD_NAMES: OldNames = &[
     ("type", "doc_type"),
     ("document_number", "number"),
@@ -45,7 +45,7 @@ pub const OLD_NAMES: OldNames = &[
     ("disciplina", "discipline"),
 ];
 
-/// What Aconex's records call them.
+/// The names that records from Aconex use for the fields.
 pub const ACONEX_NAMES: OldNames = &[
     ("Title", "title"),
     ("DocumentNumber", "number"),
@@ -57,15 +57,15 @@ pub const ACONEX_NAMES: OldNames = &[
     ("Discipline", "discipline"),
 ];
 
-/// Longest text of one field, in characters.
+/// Maximum number of characters of one field.
 pub const MAX_FIELD_CHARS: usize = 1_000;
 
-/// Serializes only the fields that say something: what clients and producers send need not name the others.
+/// Serializes only the fields that are not empty, because clients and producers need not send the others.
 pub fn given<S: Serializer>(fields: &Fields, serializer: S) -> Result<S::Ok, S::Error> {
     fields.given().serialize(serializer)
 }
 
-/// For the schemas of what clients read: every field is there.
+/// For the schema of a type that clients read: marks every field as required.
 pub fn always_there(schema: &mut Schema) {
     let names = Fields::default().by_name().into_iter().map(|(name, _)| Value::from(name));
     if let Some(Value::Array(required)) = schema.ensure_object().get_mut("required") {
@@ -79,14 +79,14 @@ impl Fields {
         fields.unwrap_or_default()
     }
 
-    /// The fields that say something, by their names: as they are stored and compared.
+    /// Returns the fields that are not empty, by name, as they are stored and compared.
     pub fn given(&self) -> Map<String, Value> {
         let mut fields = self.by_name();
         fields.retain(|_, text| text.as_str().is_some_and(|text| !text.is_empty()));
         fields
     }
 
-    /// Whether each field that `wanted` gives says the same here, without regard to case: as SQL compares them.
+    /// Whether each field that is not empty in `wanted` is equal here, without regard to case, as in SQL.
     pub fn contain(&self, wanted: &Self) -> bool {
         let ours = self.given();
         let lower = |text: &Value| text.as_str().map(str::to_lowercase);
@@ -96,7 +96,7 @@ impl Fields {
             .all(|(name, text)| ours.get(name).is_some_and(|ours| lower(ours) == lower(text)))
     }
 
-    /// Refuses what a database could not take. `within` is where the fields stand in a request.
+    /// Refuses a text that is too long or that PostgreSQL cannot store. `within` is the fields' path in the request.
     pub fn check(&self, within: &str) -> Result<(), Problem> {
         self.given().iter().try_for_each(|(name, value)| {
             text::check(&format!("{within}.{name}"), value.as_str().unwrap_or_default(), MAX_FIELD_CHARS)

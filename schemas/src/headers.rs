@@ -1,31 +1,31 @@
-//! Names of the headers that travel with a NATS message (and, where they are HTTP's too, with a request).
+//! Names of the headers of NATS messages; some are headers of HTTP requests too.
 
-/// One id from HTTP to the database; made by the api when the client sends none.
+/// The id of a request in all services; the api creates it if the client sends none.
 pub const REQUEST_ID: &str = "X-Request-Id";
 /// W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
-/// Unix milliseconds after which nobody waits for the answer any more.
+/// The deadline in Unix milliseconds; after it nobody waits for the answer.
 pub const DEADLINE: &str = "Acorag-Deadline";
-/// Where the reply goes. JetStream keeps the message's own reply subject for its acknowledgements.
+/// The subject for the reply. JetStream uses the message's own reply subject for acknowledgements.
 pub const REPLY_TO: &str = "Acorag-Reply-To";
-/// Version of the message's form.
+/// The version of the message's form.
 pub const VERSION: &str = "Acorag-Version";
-/// On a frame of a streamed reply: `more` while others follow, `last` on the final one.
+/// On a frame of a streamed reply: `more` if other frames follow, `last` on the last one.
 pub const FRAME: &str = "Acorag-Frame";
-/// On a job whose `queued` event its publisher has announced itself.
+/// On a job whose publisher has already sent the `queued` event.
 pub const ANNOUNCED: &str = "Acorag-Announced";
-/// On a dead letter, and on the job that it becomes again: when the job was first accepted (RFC 3339). Nothing that came
-/// later is undone by it.
+/// On a dead letter, and on the job that is made from it: when the job was first accepted (RFC 3339). It keeps the job
+/// from undoing anything that was accepted later.
 pub const ACCEPTED: &str = "Acorag-Accepted";
-/// On a dead letter: the subject it had, why it died, after how many attempts.
+/// On a dead letter: the job's subject, why the job failed, and after how many attempts.
 pub const DEAD_SUBJECT: &str = "Acorag-Dead-Subject";
 pub const DEAD_REASON: &str = "Acorag-Dead-Reason";
 pub const DEAD_ATTEMPTS: &str = "Acorag-Dead-Attempts";
-/// JetStream's own: the id by which it drops a repeated publish inside its window.
+/// A header of JetStream: it drops a message with an id that it has seen within its time window.
 pub const MESSAGE_ID: &str = "Nats-Msg-Id";
 
-/// Whether a header may go with its message to another stream. A sender's other headers may not: some of them are commands
-/// to JetStream, such as `Nats-Expected-Stream` and `Nats-Rollup`.
+/// Whether a header may be copied with its message to another stream. All other headers of a sender are dropped,
+/// because some are commands to JetStream, such as `Nats-Expected-Stream` and `Nats-Rollup`.
 pub fn may_travel(name: &str) -> bool {
     [REQUEST_ID, TRACEPARENT, VERSION, DEADLINE, REPLY_TO, ACCEPTED]
         .iter()

@@ -1,4 +1,4 @@
-//! What was asked and answered before.
+//! Earlier questions and answers.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -20,7 +20,7 @@ pub struct History {
     pub history: Vec<HistoryEntry>,
 }
 
-/// One question and its answer, as it was given then: a source may have been superseded or deleted since.
+/// One question with the answer that was given then; its sources may have been superseded or deleted since.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryEntry {
     pub question: String,
@@ -30,7 +30,7 @@ pub struct HistoryEntry {
     pub conversation_id: String,
 }
 
-/// Asks for a conversation of the caller. One that it does not have is empty.
+/// Asks for a conversation of the caller. The answer is empty if the caller has no such conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConversationHistory {
     pub scope: Scope,
@@ -51,7 +51,7 @@ impl ConversationHistory {
     }
 }
 
-/// Asks for what the caller asked on behalf of a user, or as that user.
+/// Asks for the questions that the caller asked for a user or as that user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserHistory {
     pub scope: Scope,

@@ -1,4 +1,4 @@
-//! Identifiers: free text for the client, one safe token in a NATS subject.
+//! Identifiers: any text for clients; in a NATS subject, one token with safe characters only.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{Problem, lenient, messages::fields, text};
 
-/// The longest identifier, in characters.
+/// Maximum number of characters of an identifier.
 pub const MAX_ID_CHARS: usize = 128;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum Error {
 impl Error {
     pub const ALL: [Self; 4] = [Self::Empty, Self::TooLong, Self::Control, Self::Token];
 
-    /// The same for people.
+    /// The error as an answer to a client.
     pub fn problem(&self, field: &str) -> Problem {
         let message = match self {
             Self::Empty => fields::empty(),
@@ -50,8 +50,8 @@ fn parse(raw: &str) -> Result<String, Error> {
     }
 }
 
-/// Letters, digits, `-` and `_` stand for themselves; every other byte is `=XX`. Loss-free both ways, and never holds
-/// a dot, a space or a wildcard.
+/// Encodes an identifier as a token of a subject. Letters, digits, `-` and `_` stay as they are; every other byte
+/// becomes `=XX`. The token has no dot, space or wildcard, and `decode` restores the identifier exactly.
 fn encode(id: &str) -> String {
     let mut token = String::with_capacity(id.len());
     for byte in id.bytes() {
@@ -94,7 +94,7 @@ macro_rules! id {
                 &self.0
             }
 
-            /// The form that stands in a NATS subject.
+            /// The identifier as a token of a NATS subject.
             pub fn token(&self) -> String {
                 encode(&self.0)
             }
@@ -134,7 +134,7 @@ macro_rules! id {
                     "type": "string",
                     "minLength": 1,
                     "maxLength": MAX_ID_CHARS,
-                    // Something besides spaces, and no control characters.
+                    // At least one character is not a space, and none is a control character.
                     "pattern": r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]+$",
                     "description": $doc,
                 })
@@ -150,15 +150,15 @@ id!(
 );
 
 impl ProjectId {
-    /// Where a document goes whose upload names no project.
+    /// The project of a document whose upload names no project.
     pub fn default_project() -> Self {
         Self("default".to_owned())
     }
 }
 
 impl DocumentId {
-    /// The id of uploaded bytes: the same file, name, number and revision in the same project is the same document,
-    /// however often it is sent.
+    /// The id of an uploaded document: the same file, name, number and revision in the same project always give the
+    /// same id.
     pub fn of_content(
         project: &ProjectId,
         filename: &str,
@@ -166,13 +166,13 @@ impl DocumentId {
         revision: &str,
         sha256: &str,
     ) -> Self {
-        /// Made once for acorag (random); changing it would change every document's id.
+        /// A random value, made once for acorag. Changing it would change the id of every document.
         const NAMESPACE: uuid::Uuid = uuid::uuid!("6f0a1f3e-5c1b-4c0e-9b43-0a1c52c0ac0a");
         let name = [project.as_str(), filename, number, revision, sha256].join("\u{1f}");
         Self(uuid::Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string())
     }
 
-    /// The id of something that came inside another document: a mail's attachment.
+    /// The id of a document that another document contains, such as an attachment of a mail.
     pub fn of_part(&self, part: &str) -> Self {
         const NAMESPACE: uuid::Uuid = uuid::uuid!("0c9c1d52-6f8e-4c73-8b51-2f5d3a0ac0a6");
         Self(uuid::Uuid::new_v5(&NAMESPACE, format!("{self}\u{1f}{part}").as_bytes()).to_string())
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_project_name_is_one_safe_subject_token_and_comes_back() {
+    fn any_project_name_becomes_one_safe_subject_token_and_is_decoded_exactly() {
         for name in ["obra-norte", "Torre Ñuñoa / Fase 2", "a.b.*.>", "工事", "=41", "x y\u{a0}z"] {
             let project: ProjectId = name.parse().unwrap();
             let token = project.token();

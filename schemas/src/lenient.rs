@@ -1,5 +1,5 @@
-//! Reading what clients send. Those of the old system are generous: numbers for texts and texts for numbers, null and
-//! empty for absent, two names for one field. What still does not fit is told in both languages, and the field named.
+//! Reads what clients send. Old clients send numbers as texts and texts as numbers, null or an empty text for an absent
+//! value, and either of two names for a field. An error names the field, in both languages.
 
 use chrono::{DateTime, Utc};
 use serde::{
@@ -10,17 +10,17 @@ use serde_json::{Map, Value};
 
 use crate::{Message, Problem, ProblemKind, ids, messages::fields, metadata};
 
-/// Old names of fields, each with the one that stands for it now.
+/// Old names of fields, each with its current name.
 pub type OldNames = &'static [(&'static str, &'static str)];
 
-/// What clients send as a JSON object.
+/// A JSON object that clients send.
 pub trait Form: DeserializeOwned {
     const OLD_NAMES: OldNames = &[];
-    /// Those of what is flattened into it.
+    /// The old names of fields of a flattened struct.
     const OLD_NAMES_OF_PARTS: OldNames = &[];
 }
 
-/// Reads a JSON object. `place` is where it stands in the request, nothing for the body itself.
+/// Reads a JSON object. `place` is its field in the request; it is empty if the object is the whole body.
 pub fn read<T: Form>(place: &str, json: &[u8]) -> Result<T, Problem> {
     let object: Map<String, Value> = serde_json::from_slice(json).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -33,12 +33,12 @@ pub fn read<T: Form>(place: &str, json: &[u8]) -> Result<T, Problem> {
     fit(place, renamed::<T>(object))
 }
 
-/// Makes a type of an object's fields.
+/// Deserializes an object's fields into a type.
 pub fn fit<T: DeserializeOwned>(place: &str, fields: Map<String, Value>) -> Result<T, Problem> {
     serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
         let path = error.path().to_string();
         let cause = error.into_inner().to_string();
-        // A flattened field's own name stands in the cause (see [`flat`]).
+        // For a flattened field, its name is in the error's text (see [`flat`]).
         let flattened = cause.rsplit_once(": expected ").map_or("", |(name, _)| name);
         let missing = cause.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
         let parts = [place, &path, flattened, missing.unwrap_or_default()];
@@ -54,11 +54,11 @@ fn or_body(place: &str) -> &str {
     if place.is_empty() { "body" } else { place }
 }
 
-/// Gives fields the names that they have now. Where a client sends both, the new one counts, unless it says nothing.
+/// Renames fields that have their old names. If a client sends both names, the new one counts unless it is empty.
 fn renamed<T: Form>(mut fields: Map<String, Value>) -> Map<String, Value> {
     for (old, new) in T::OLD_NAMES.iter().chain(T::OLD_NAMES_OF_PARTS) {
         if let Some(value) = fields.remove(*old)
-            && fields.get(*new).is_none_or(says_nothing)
+            && fields.get(*new).is_none_or(is_blank)
         {
             fields.insert((*new).to_owned(), value);
         }
@@ -66,7 +66,7 @@ fn renamed<T: Form>(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields
 }
 
-fn says_nothing(value: &Value) -> bool {
+fn is_blank(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
@@ -77,7 +77,7 @@ const DATE: &str = "a date such as 2026-11-24, 24/11/2026 or RFC 3339";
 
 type Sentence = fn() -> Message;
 
-/// What may be expected of a field: as errors of serde put it, and as people are told.
+/// What a field may have to be: as serde's errors say it, and as the message for people.
 const EXPECTED: [(&str, Sentence); 8] = [
     (TEXT, fields::text),
     ("a string", fields::text),
@@ -89,8 +89,8 @@ const EXPECTED: [(&str, Sentence); 8] = [
     ("struct ", fields::object),
 ];
 
-/// A field that is there but not of the expected form. `cause` is serde's, for programmers: it is not passed on, only
-/// what it expected.
+/// The refusal of a field that has the wrong form. `cause` is serde's error, for programmers: clients see only what was
+/// expected.
 pub fn misfit(field: &str, cause: &str) -> Problem {
     if let Some(error) = ids::Error::ALL.into_iter().find(|error| cause.ends_with(&error.to_string())) {
         return error.problem(field);
@@ -119,7 +119,7 @@ pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
     }
 }
 
-/// Something written as a text: an id, a choice, a text itself. Blank is none.
+/// Reads an optional value that is written as a text. A blank text is None.
 pub fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -127,33 +127,33 @@ pub fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     if text.is_empty() { Ok(None) } else { T::deserialize(text.into_deserializer()).map(Some) }
 }
 
-/// A moment; of a day, its beginning.
+/// Reads a point in time. A day means its beginning.
 pub fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     parsed(deserializer, DATE, metadata::parse_date)
 }
 
-/// The same as the end of a period: of a day, its last moment.
+/// Reads the end of a period. A day means its last moment.
 pub fn end_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     parsed(deserializer, DATE, metadata::parse_end_date)
 }
 
-/// A whole number, also written as `5.0` or `"5"`.
+/// Reads a whole number, also from `5.0` or `"5"`.
 pub fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     parsed(deserializer, NUMBER, |text| {
         text.parse().ok().or_else(|| {
             let float: f64 = text.parse().ok()?;
-            // Every whole number of a request is small: beyond this, a float is not exact any more.
+            // Whole numbers in requests are small; above 1e15 a float is not exact.
             (float.fract() == 0.0 && float.abs() < 1e15).then_some(float as i64)
         })
     })
 }
 
-/// The same where there must be one.
+/// Reads a whole number that must be there.
 pub fn required_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     integer(deserializer)?.ok_or_else(|| expected(NUMBER))
 }
 
-/// Yes or no, in the words that the old system took.
+/// Reads true or false, also from the words that the old system accepted.
 pub fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     parsed(deserializer, FLAG, |text| match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "1.0" | "yes" | "y" | "on" | "t" => Some(true),
@@ -174,14 +174,14 @@ fn parsed<'de, D: Deserializer<'de>, T>(
     parse(&text).map(Some).ok_or_else(|| expected(what))
 }
 
-/// A struct that is flattened into another. Serde forgets on the way which of its fields an error is about, so the error
-/// says it.
+/// Reads a struct that is flattened into another one. Serde loses the name of the field that has an error, so this adds
+/// the name to the error's text.
 pub fn flat<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     serde_path_to_error::deserialize(deserializer)
         .map_err(|error| D::Error::custom(format_args!("{}: {}", error.path(), error.inner())))
 }
 
-/// A [`Form`] within something else.
+/// Reads a [`Form`] inside another value.
 pub fn form<'de, D: Deserializer<'de>, T: Form>(deserializer: D) -> Result<T, D::Error> {
     let fields = Option::<Map<String, Value>>::deserialize(deserializer)?.unwrap_or_default();
     fit("", renamed::<T>(fields)).map_err(|problem| D::Error::custom(problem.detail.en))

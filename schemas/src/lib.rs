@@ -1,7 +1,7 @@
-//! The wire forms of acorag, in one place and without I/O.
+//! All wire forms of acorag, without I/O.
 //!
-//! The same Rust type is the HTTP body, the NATS payload and the published schema; a message names its own subject.
-//! Everything here depends on nothing of acorag, and everything else of acorag may depend on this.
+//! One Rust type is the HTTP body, the NATS payload and the published schema; a message knows its own subject. This
+//! crate depends on no other crate of acorag, and every other crate may depend on it.
 
 #[macro_use]
 mod names;

@@ -1,15 +1,15 @@
-//! How a rate limit is written, in settings and in keys.
+//! The notation of rate limits in settings and keys.
 
 use std::{fmt, str::FromStr, time::Duration};
 
-/// So many requests in so much time: a bucket of that size that fills up again evenly.
+/// At most `count` requests in `seconds`: a token bucket of that size, which refills evenly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rule {
     pub count: u32,
     pub seconds: u32,
 }
 
-/// A rule, or none.
+/// A rate limit, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     Off,
@@ -26,7 +26,7 @@ impl Limit {
 }
 
 impl Rule {
-    /// Time in which one request's worth comes back.
+    /// The time after which one more request is allowed.
     pub fn interval(self) -> Duration {
         Duration::from_secs(u64::from(self.seconds)) / self.count
     }
@@ -40,8 +40,8 @@ impl Rule {
     }
 }
 
-/// Beyond this, time would have to be measured finer than Redis tells it.
-const MOST: u32 = 1_000_000;
+/// The largest count. With more, the interval would be finer than the microseconds of Redis' clock.
+const MAX_COUNT: u32 = 1_000_000;
 
 const UNITS: [u32; 4] = [1, 60, 3_600, 86_400];
 
@@ -55,7 +55,7 @@ impl FromStr for Limit {
     fn from_str(text: &str) -> Result<Self, String> {
         let bad = || {
             format!(
-                "{text:?} is not a limit such as 100/minute, 5/second, 10/hour, 50/day or off (from 1 to {MOST})"
+                "{text:?} is not a limit such as 100/minute, 5/second, 10/hour, 50/day or off (from 1 to {MAX_COUNT})"
             )
         };
         let text = text.trim();
@@ -71,7 +71,7 @@ impl FromStr for Limit {
             "d" | "day" => 86_400,
             _ => return Err(bad()),
         };
-        if (1..=MOST).contains(&count) { Ok(Self::On(Rule { count, seconds })) } else { Err(bad()) }
+        if (1..=MAX_COUNT).contains(&count) { Ok(Self::On(Rule { count, seconds })) } else { Err(bad()) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a client says about a document. Old clients are generous with names and types; from here on it is tidy.
+//! The metadata of a document as clients send it: different names and types are accepted here and normalized.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use schemars::JsonSchema;
@@ -11,7 +11,7 @@ use crate::{
     messages,
 };
 
-/// A document's metadata. Text is empty when unknown, never null; anything not listed here is kept in `extra`.
+/// A document's metadata. An unknown text is empty, never null; fields that are not listed here are kept in `extra`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Metadata {
@@ -23,7 +23,7 @@ pub struct Metadata {
     /// When the document was last modified: RFC 3339, `YYYY-MM-DD` or `DD/MM/YYYY` (old name: `date`).
     #[serde(deserialize_with = "lenient::date", skip_serializing_if = "Option::is_none")]
     pub date_modified: Option<DateTime<Utc>>,
-    /// Everything else the client sent, kept as it is.
+    /// All other fields that the client sent, unchanged.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -33,7 +33,7 @@ impl Form for Metadata {
     const OLD_NAMES_OF_PARTS: OldNames = fields::OLD_NAMES;
 }
 
-/// Largest `extra`, as JSON bytes.
+/// Maximum number of bytes of `extra`, as JSON.
 pub const MAX_EXTRA_BYTES: usize = 32 * 1024;
 
 impl From<Fields> for Metadata {
@@ -43,7 +43,7 @@ impl From<Fields> for Metadata {
 }
 
 impl Metadata {
-    /// What is wrong with the first field that is out of bounds.
+    /// Returns the problem of the first field that is too long or cannot be stored.
     pub fn out_of_bounds(&self) -> Option<Problem> {
         self.fields.check("metadata").err().or_else(|| {
             let extra = serde_json::to_string(&self.extra).unwrap_or_default();
@@ -57,12 +57,12 @@ impl Metadata {
     }
 }
 
-/// Reads a date as construction systems write them; of a day, its beginning.
+/// Reads a date in the formats of construction systems. A day means its beginning.
 pub fn parse_date(text: &str) -> Option<DateTime<Utc>> {
     moment(text).or_else(|| Some(day(text)?.and_time(NaiveTime::MIN).and_utc()))
 }
 
-/// The same as the end of a period: of a day, its last moment that PostgreSQL can tell from the next day.
+/// Reads the end of a period. A day means its last microsecond, the finest unit of PostgreSQL.
 pub fn parse_end_date(text: &str) -> Option<DateTime<Utc>> {
     moment(text).or_else(|| Some(day(text)?.and_hms_micro_opt(23, 59, 59, 999_999)?.and_utc()))
 }

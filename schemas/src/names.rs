@@ -1,6 +1,6 @@
 //! Enums whose values have names.
 
-/// Gives each value of an enum its name, as it stands in subjects, settings and the database.
+/// Gives each value of an enum its name in subjects, settings and the database.
 macro_rules! names {
     ($type:ident { $($variant:ident = $name:literal),* $(,)? }) => {
         impl $type {

@@ -1,11 +1,11 @@
-//! The one shape of an error, on HTTP and on NATS, in the caller's language.
+//! The form of all errors, on HTTP and on NATS, in the caller's language.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::messages::calls;
 
-/// A sentence for a person, in both languages of the product.
+/// A sentence for users, in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
     pub es: String,
@@ -21,7 +21,7 @@ impl Message {
     }
 }
 
-/// The language of a caller's messages: Spanish unless asked otherwise.
+/// The language of messages to a caller: Spanish, unless the caller prefers English.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum UiLanguage {
     #[default]
@@ -32,7 +32,7 @@ pub enum UiLanguage {
 }
 
 impl UiLanguage {
-    /// Reads `Accept-Language`: the one of our two languages with the higher weight, Spanish when neither is named.
+    /// Reads `Accept-Language`: returns the language with the higher weight, Spanish if neither is named.
     pub fn from_accept_language(header: &str) -> Self {
         let weight = |wanted: &str| -> f32 {
             header
@@ -50,10 +50,10 @@ impl UiLanguage {
     }
 }
 
-/// Declares the kinds of problems, each with its status in HTTP and its title.
+/// Declares the kinds of problems, each with its HTTP status and its title.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident $status:literal $title:literal)*) => {
-        /// What went wrong, as far as a client needs to tell cases apart.
+        /// The kind of a problem: one for each case that clients have to tell apart.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum ProblemKind {
@@ -67,7 +67,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// The short title that clients of the old system compare with.
+            /// The short title, which clients of the old system compare.
             pub fn title(self) -> &'static str {
                 match self {
                     $(Self::$kind => $title,)*
@@ -83,7 +83,7 @@ kinds! {
     Forbidden 403 "Forbidden"
     NotFound 404 "Not found"
     MethodNotAllowed 405 "Method not allowed"
-    /// The caller stopped sending in the middle of a request.
+    /// The client stopped sending in the middle of a request.
     RequestTimeout 408 "Request timeout"
     Conflict 409 "Conflict"
     TooLarge 413 "Payload too large"
@@ -97,19 +97,19 @@ kinds! {
     Timeout 504 "Timeout"
 }
 
-/// Why something failed for good: a code for programs, a sentence for people.
+/// Why something failed finally: a code for programs and a sentence for users.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     pub code: String,
     pub message: Message,
 }
 
-/// A refusal or failure as it travels between the services; the api turns it into [`Body`].
+/// A refusal or failure on its way between services; the api turns it into a [`Body`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     pub kind: ProblemKind,
     pub detail: Message,
-    /// When trying again makes sense, in seconds.
+    /// The number of seconds after which the client may try again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
 }
@@ -142,15 +142,15 @@ impl Problem {
     }
 }
 
-/// The body of every failed HTTP call.
+/// The body of every failed HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Error")]
 pub struct Body {
-    /// Short title, the same in every language.
+    /// A short title, the same in every language.
     pub error: String,
-    /// A sentence that helps, in the caller's language.
+    /// A sentence with the cause, in the caller's language.
     pub detail: String,
-    /// The id under which the logs of all services know this call.
+    /// The id of this call in the logs of all services.
     pub request_id: String,
 }
 

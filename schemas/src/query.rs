@@ -1,4 +1,4 @@
-//! Everything that query workers are asked, in one list: a new query is a line here and a handler in the worker.
+//! The list of all queries to the query workers. A new query is one line here and one handler in the worker.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,20 +18,20 @@ use crate::{
     subjects,
 };
 
-/// Queries of one lane share a consumer, so that lanes never wait for each other.
+/// The queries of a lane share one consumer, so that queries of one lane never wait for those of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Searches: short, many, embedding-bound.
+    /// Searches: many short queries, limited by the embedding.
     Search,
-    /// Chats: long, few.
+    /// Chats: few long queries.
     Chat,
-    /// Look-ups by key: no model involved.
+    /// Look-ups by key, without the model.
     Lookup,
 }
 
 names! { Lane { Search = "search", Chat = "chat", Lookup = "lookup" } }
 
-/// Declares every query: its lane, its name on the lane, what is asked and what comes back.
+/// Declares all queries: lane, name in the lane, type of the query and type of the reply.
 macro_rules! queries {
     ($($lane:ident $name:literal: $query:ty => $reply:ty;)*) => {
         $(
@@ -45,12 +45,12 @@ macro_rules! queries {
             }
         )*
 
-        /// Shows a visitor the type of every query.
+        /// Calls the visitor with the type of every query.
         pub fn visit(visitor: &mut impl Visitor) {
             $(visitor.query::<$query>(Lane::$lane);)*
         }
 
-        /// The subject of every query.
+        /// Returns the subject of every query.
         pub fn subjects() -> Vec<String> {
             vec![$(<$query>::subject()),*]
         }
@@ -78,12 +78,12 @@ queries! {
     Lookup "document.file": LocateFile => FileLocation;
 }
 
-/// Work on the type of every query.
+/// Code that runs once for the type of every query.
 pub trait Visitor {
     fn query<Q: Request<Reply: JsonSchema> + JsonSchema>(&mut self, lane: Lane);
 }
 
-/// The projects a caller may read. The api says it, the workers and the database hold to it.
+/// The projects that a caller may read. The api decides it; the workers and the database enforce it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -99,7 +99,7 @@ impl Scope {
         }
     }
 
-    /// The scope narrowed to one project when the caller names it; a project it may not read leaves nothing.
+    /// The scope reduced to one project if the caller names one; empty if the caller may not read that project.
     #[must_use]
     pub fn narrowed(&self, project: Option<&ProjectId>) -> Self {
         match project {
@@ -110,7 +110,7 @@ impl Scope {
     }
 }
 
-/// "Is anybody there?": answered by any warm worker.
+/// Asks whether a worker is there. Any worker that is warm (has its model loaded) answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ping {}
 

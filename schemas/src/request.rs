@@ -1,15 +1,15 @@
-//! Request and reply through NATS, whatever is asked.
+//! Request and reply over NATS, for all kinds of queries.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::Problem;
 
-/// A message that is answered. Its type names its subject; its `Reply` is what comes back.
+/// A message that gets a reply. Its type determines the subject; `Reply` is the type of the reply.
 pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
     type Reply: Serialize + DeserializeOwned + Send + 'static;
 
-    /// For logs.
+    /// The name of the query in logs.
     const NAME: &'static str;
 
     fn subject() -> String;

@@ -1,4 +1,4 @@
-//! Searches: the REST body, its checked form for the workers, and the rows that come back.
+//! Searches: the REST body, the validated query for the workers, and the result rows.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -17,21 +17,21 @@ pub const DEFAULT_TOP_K: u8 = 10;
 /// `POST /search`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SearchRequest {
-    /// What is looked for, in Spanish or English, or a document number or a part of one: 1 to 2,000 characters.
+    /// What to search for, in Spanish or English; also a document number or a part of one. 1 to 2,000 characters.
     #[schemars(length(min = 1, max = 2000), regex(pattern = r"^[^\x00]*\S[^\x00]*$"))]
     pub query: String,
-    /// Only this project; null or absent: all that the caller may read.
+    /// Searches only this project; null or absent: all projects that the caller may read.
     #[serde(default, deserialize_with = "lenient::optional")]
     pub project_id: Option<ProjectId>,
-    /// How many documents at most: 1 to 50, 10 when absent.
+    /// Maximum number of documents to return: 1 to 50, 10 when absent.
     #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 50))]
     pub top_k: Option<i64>,
-    /// Sent by old clients (1 to 100); the index needs no such knob any more, so it changes nothing.
+    /// Accepted from old clients (1 to 100), and ignored: the index has no such parameter any more.
     #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 100))]
     pub probes: Option<i64>,
-    /// Leaves out rows whose match is poor (`BAJO`).
+    /// Leaves out rows with a poor match (`BAJO`).
     #[serde(default, deserialize_with = "lenient::flag")]
     pub strict_mode: Option<bool>,
     #[serde(default)]
@@ -42,7 +42,7 @@ pub struct SearchRequest {
 
 impl Form for SearchRequest {}
 
-/// How to search: by meaning and by words together, or by one alone.
+/// How to search: by meaning (`vector`), by words (`keyword`), or by both (`hybrid`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -52,17 +52,17 @@ pub enum Mode {
     Keyword,
 }
 
-/// Only documents that match all that is given. Texts compare without regard to case.
+/// Only documents that match all given conditions. Texts are compared without regard to case.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Filters {
     #[serde(flatten, serialize_with = "fields::given", deserialize_with = "lenient::flat")]
     pub fields: Fields,
-    /// Modified on or after this moment (RFC 3339 or YYYY-MM-DD).
+    /// Only documents modified at or after this time (RFC 3339 or YYYY-MM-DD).
     #[serde(deserialize_with = "lenient::date")]
     #[schemars(with = "Option<String>")]
     pub date_from: Option<DateTime<Utc>>,
-    /// Modified on or before this moment; of a day, all of it counts (UTC).
+    /// Only documents modified at or before this time; a day means its end (UTC).
     #[serde(deserialize_with = "lenient::end_date")]
     #[schemars(with = "Option<String>")]
     pub date_to: Option<DateTime<Utc>>,
@@ -74,10 +74,10 @@ impl Filters {
     }
 }
 
-/// A checked search on its way to a worker.
+/// A validated search for a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Search {
-    /// The caller's projects, already narrowed to the one it named.
+    /// The caller's projects; only the project that the request names, if it names one.
     pub scope: Scope,
     pub query: String,
     pub top_k: u8,
@@ -85,13 +85,13 @@ pub struct Search {
     pub strict: bool,
     #[serde(default)]
     pub filters: Filters,
-    /// Only within this one document (`/upload-and-query`).
+    /// Searches only this document (`/upload-and-query`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document_id: Option<DocumentId>,
 }
 
 impl Search {
-    /// Checks a request; the caller's `scope` bounds it.
+    /// Validates a request; the caller's `scope` limits it.
     pub fn new(request: SearchRequest, scope: &Scope) -> Result<Self, Problem> {
         let query = request.query.trim();
         check_text("query", query)?;
@@ -110,7 +110,7 @@ impl Search {
     }
 }
 
-/// A question's or query's text: 1 to 2,000 characters that a database can hold.
+/// Checks the text of a question or query: 1 to 2,000 characters without NUL.
 pub fn check_text(field: &str, text: &str) -> Result<(), Problem> {
     if text.is_empty() {
         Err(messages::fields::empty().about(field))
@@ -119,7 +119,7 @@ pub fn check_text(field: &str, text: &str) -> Result<(), Problem> {
     }
 }
 
-/// An optional whole number within bounds.
+/// Checks that an optional number is between `min` and `max`.
 pub fn in_range(field: &str, value: Option<i64>, min: i64, max: i64) -> Result<Option<u8>, Problem> {
     match value {
         Some(value) if (min..=max).contains(&value) => Ok(u8::try_from(value).ok()),
@@ -128,7 +128,7 @@ pub fn in_range(field: &str, value: Option<i64>, min: i64, max: i64) -> Result<O
     }
 }
 
-/// How good a match is, in words that clients of the old system show as they are.
+/// The quality of a match, in the words that clients of the old system show unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum MatchQuality {
     #[serde(rename = "BAJO")]
@@ -143,12 +143,12 @@ pub enum MatchQuality {
     Excellent,
 }
 
-/// The best passage of one document.
+/// The best passage of a document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = fields::always_there)]
 pub struct SearchRow {
     pub document_id: DocumentId,
-    /// The passage within the document.
+    /// The id of the passage within the document.
     pub chunk_id: String,
     pub project_id: ProjectId,
     #[serde(flatten)]
@@ -156,14 +156,14 @@ pub struct SearchRow {
     pub filename: String,
     pub file_type: String,
     pub date_modified: Option<DateTime<Utc>>,
-    /// The page the passage is on; null where the format has no pages.
+    /// The page of the passage; null if the format has no pages.
     pub page: Option<u32>,
     pub snippet: String,
-    /// Cosine similarity of meaning, 0 to 1.
+    /// Cosine similarity of query and passage, from 0 to 1.
     pub vector_score: f32,
-    /// Share of the query's words (by rarity) that the passage holds, 0 to 1.
+    /// The share of the query's words, weighted by their rarity, that the passage contains, from 0 to 1.
     pub text_score: f32,
-    /// What rows are ordered by, 0 to 1.
+    /// The score by which rows are ordered, from 0 to 1.
     pub score: f32,
     pub match_quality: MatchQuality,
 }
@@ -171,7 +171,7 @@ pub struct SearchRow {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SearchReply {
     pub rows: Vec<SearchRow>,
-    /// Legs of the search that failed or took too long and were left out: `vector`, `keyword`.
+    /// The legs of the search that failed or took too long, so that their results are missing: `vector`, `keyword`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub degraded: Vec<String>,
 }

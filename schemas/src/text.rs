@@ -1,8 +1,8 @@
-//! The few rules about text that every part of acorag keeps.
+//! Rules about text that all parts of acorag share.
 
 use crate::{Problem, messages::fields};
 
-/// Refuses a field's text that has more than `max` characters, or that PostgreSQL cannot store.
+/// Refuses the text of a field if it has more than `max` characters or PostgreSQL cannot store it.
 pub fn check(field: &str, text: &str, max: usize) -> Result<(), Problem> {
     if is_longer(text, max) {
         Err(fields::too_long(max).about(field))
@@ -13,7 +13,7 @@ pub fn check(field: &str, text: &str, max: usize) -> Result<(), Problem> {
     }
 }
 
-/// A name as somebody chose it, without the white space around it: of at most `max` characters, none for control.
+/// Trims a name. Refuses it if it has more than `max` characters or a control character.
 pub fn name(field: &str, raw: &str, max: usize) -> Result<String, Problem> {
     let name = raw.trim();
     if name.chars().any(char::is_control) {
@@ -25,24 +25,24 @@ pub fn name(field: &str, raw: &str, max: usize) -> Result<String, Problem> {
     }
 }
 
-/// The text as PostgreSQL can store it: its `text` and `jsonb` hold no NUL.
+/// Removes NUL, which PostgreSQL cannot store in `text` or `jsonb`.
 pub fn without_nul(text: impl Into<String>) -> String {
     let mut text = text.into();
     text.retain(|c| c != '\0');
     text
 }
 
-/// All white space, line breaks included, becomes single spaces.
+/// Replaces each run of white space, line breaks included, by one space.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The first `max` characters.
+/// Returns the first `max` characters.
 pub fn clip(text: &str, max: usize) -> &str {
     text.char_indices().nth(max).map_or(text, |(end, _)| &text[..end])
 }
 
-/// At most `max` characters, cut between words where there are several, and an ellipsis where something was cut.
+/// Returns at most `max` characters and an ellipsis if the text is longer. The cut is between words if possible.
 pub fn shorten(text: &str, max: usize) -> String {
     let clipped = clip(text, max);
     if clipped.len() == text.len() {
@@ -56,7 +56,7 @@ pub fn is_longer(text: &str, max: usize) -> bool {
     clip(text, max).len() < text.len()
 }
 
-/// Bytes in lower-case hexadecimal.
+/// Returns the bytes in lower-case hexadecimal.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_made_fit_for_its_destination() {
+    fn a_text_is_normalized_for_its_destination() {
         assert_eq!(without_nul("a\0b\0"), "ab");
         assert_eq!(one_line(" a\r\n b\t\u{a0}c "), "a b c");
         assert_eq!(hex([0, 10, 255]), "000aff");

@@ -1,11 +1,11 @@
-//! What an upload is answered with.
+//! Answers to uploads.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{DocumentId, ProjectId};
 
-/// 202: accepted and safe; it will be searchable soon.
+/// 202: the document is accepted and stored safely; it will be searchable soon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UploadAccepted {
     /// Always `accepted`.
@@ -19,11 +19,11 @@ pub struct AcceptedData {
     pub document_id: DocumentId,
     pub filename: String,
     pub project_id: ProjectId,
-    /// Where to ask how far it is.
+    /// The address for asking about the document's progress.
     pub status_url: String,
 }
 
-/// 200 to `?wait=SECONDS`: it is searchable now.
+/// 200 for `?wait=SECONDS`: the document is searchable now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UploadIndexed {
     /// Always `success`.
@@ -39,6 +39,6 @@ pub struct IndexedData {
     pub project_id: ProjectId,
     pub title: String,
     pub chunks_created: u32,
-    /// In characters.
+    /// Number of characters of the text.
     pub text_length: u64,
 }

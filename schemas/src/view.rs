@@ -1,4 +1,4 @@
-//! Documents and events as REST clients read them: the reason is a sentence in the caller's language.
+//! Documents and events as REST clients see them, with the reason in the caller's language.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,12 +9,12 @@ use crate::{
     problem::{Reason, UiLanguage},
 };
 
-/// Why something is as it is, in one language.
+/// The reason of a state, in one language.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sentence {
-    /// Why it failed, or what it waits for: a sentence in the caller's language, null when there is nothing to say.
+    /// Why the document failed or what it waits for, in the caller's language; null if there is no reason.
     pub reason: Option<String>,
-    /// The same for programs.
+    /// The same reason as a code, for programs.
     pub reason_code: Option<String>,
 }
 
@@ -27,7 +27,7 @@ impl Sentence {
     }
 }
 
-/// One document and where it stands.
+/// A document and its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Document")]
 pub struct DocumentView {
@@ -43,12 +43,12 @@ impl DocumentView {
     }
 }
 
-/// One page of documents: the head of the queue, then what is stored, newest first. An import stands for its records.
+/// One page: the head of the queue, then stored documents, newest first. Queued records are not listed, only imports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "DocumentList")]
 pub struct DocumentListView {
     pub documents: Vec<DocumentView>,
-    /// Send it back as `cursor` for the next page; null on the last.
+    /// The client sends it as `cursor` to get the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 
@@ -59,7 +59,7 @@ impl DocumentListView {
     }
 }
 
-/// One event of one document, as `GET /documents/{id}/events` sends it.
+/// An event of a document, as `GET /documents/{id}/events` sends it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "DocumentEvent")]
 pub struct EventView {

@@ -1,5 +1,5 @@
-//! A snapshot of every wire form: a changed byte is a decision, not an accident. (`cargo insta` or INSTA_UPDATE=always
-//! writes them anew.)
+//! Snapshots of all wire forms: a changed byte is a decision, not an accident. (`cargo insta` or INSTA_UPDATE=always
+//! writes the snapshots again.)
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects")]
 
@@ -44,7 +44,7 @@ fn metadata() -> Metadata {
     }
 }
 
-/// Snapshots a message, and checks that what is written can be read again.
+/// Takes a snapshot of a message and checks that its JSON can be read again.
 fn wire<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &str, message: &T) {
     let json = serde_json::to_value(message).unwrap();
     assert_eq!(&serde_json::from_value::<T>(json.clone()).unwrap(), message);

@@ -1,4 +1,4 @@
-//! Finds what may be a document number, or a part of one, in what somebody typed into a search box.
+//! Finds document numbers, and parts of them, in the text of a search query.
 
 use std::ops::Range;
 
@@ -6,19 +6,19 @@ use super::scan::{Code, find, is_measure, is_tag};
 use super::{MAX_CODE_CHARS, MAX_SEGMENTS, has_digit, is_digits};
 use crate::{Language, stop_words};
 
-/// The most codes one query may hold.
+/// Maximum number of codes that are taken from one query.
 const MAX_CODES: usize = 8;
 
-/// A query is read up to here.
+/// Only this many bytes of a query are read.
 const MAX_QUERY_BYTES: usize = 8_192;
 
-/// A shorter text is not looked for as a part of a document number: it would match too many.
+/// Minimum number of characters of a code. A shorter text would match too many document numbers.
 const MIN_CHARS: usize = 3;
 
-/// The document numbers, or parts of numbers, that a query names, however they are separated: "rfi 42",
-/// "200076 ccc02 pl ar 000400", "el plano 000400".
+/// Returns the document numbers, or parts of numbers, that a query names, with any separators: "rfi 42", "200076 ccc02
+/// pl ar 000400", "el plano 000400".
 ///
-/// It rather finds one too many ("eje 3 b"): a number that no document bears finds nothing.
+/// A false candidate ("eje 3 b") does no harm: no document has that number, so it finds nothing.
 pub fn in_query(query: &str) -> Vec<Code> {
     let query = &query[..query.floor_char_boundary(MAX_QUERY_BYTES)];
     let mut codes = spaced(query);
@@ -40,7 +40,7 @@ pub fn in_query(query: &str) -> Vec<Code> {
     codes
 }
 
-/// The one code that a query consists of, and nothing else but separators.
+/// Returns the code if the query consists of one code and separators, and of nothing else.
 pub fn whole_query(query: &str) -> Option<Code> {
     let everything = query.chars().filter(|c| c.is_alphanumeric()).count();
     in_query(query).into_iter().find(|code| code.normalized.len() == everything)
@@ -51,7 +51,7 @@ struct Token<'a> {
     range: Range<usize>,
 }
 
-/// Runs of number-like tokens with separators or spaces between them, and single tokens that only numbers look like.
+/// Finds runs of tokens that look like parts of a number, and single tokens that can only be a number.
 fn spaced(query: &str) -> Vec<Code> {
     let all_capitals = !query.chars().any(char::is_lowercase);
     let everything = query.chars().filter(|c| c.is_alphanumeric()).count();
@@ -87,14 +87,14 @@ fn tokens(query: &str) -> impl Iterator<Item = Token<'_>> {
     let mut at = 0;
     query.split(|c: char| !c.is_alphanumeric()).filter_map(move |text| {
         let start = at;
-        // The separator that follows may be of several bytes; its length is read off the query itself.
+        // The separator after the token may have several bytes, so its length is taken from the query.
         let separator = query[start + text.len()..].chars().next().map_or(0, char::len_utf8);
         at = start + text.len() + separator;
         (!text.is_empty()).then_some(Token { text, range: start..start + text.len() })
     })
 }
 
-/// A figure, a tag, a short abbreviation; capitals count as one unless everything is written in them.
+/// Whether a token may be a part of a number: with a digit, short, or in capitals (unless the whole query is).
 fn is_number_like(token: &str, all_capitals: bool) -> bool {
     if !token.is_ascii() || token.len() > MAX_CODE_CHARS {
         return false;
@@ -106,16 +106,16 @@ fn is_number_like(token: &str, all_capitals: bool) -> bool {
     has_digit(token) || capitals || (token.len() <= 3 && !stop)
 }
 
-/// "ES", "EL", "SE": stop words, and in the middle of a drawing number its discipline.
+/// Whether a token such as "ES", "EL" or "SE" may be a stop word or, inside a drawing number, the code of a discipline.
 fn is_short_word(token: &str) -> bool {
     token.len() <= 3 && token.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
-/// Tokens that may be one number.
+/// Consecutive tokens that may form one number.
 #[derive(Default)]
 struct Run<'a> {
     tokens: Vec<&'a Token<'a>>,
-    /// Which of them are stop words, if they are not a part of it.
+    /// Indices in `tokens` of the words that may be stop words instead of parts of the number.
     words: Vec<usize>,
 }
 
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
         if words.is_empty() || is_whole_query {
             return;
         }
-        // "200076 en 24 horas": who can say? Both readings are looked for.
+        // "200076 en 24 horas" is ambiguous, so both readings are searched: with the word as a part, and without it.
         let mut from = 0;
         for word in words.into_iter().chain([tokens.len()]) {
             push_code(&tokens[from..word], codes);

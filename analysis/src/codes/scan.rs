@@ -10,9 +10,9 @@ use crate::words::is_quantity;
 pub struct Code {
     /// Upper-case letters and digits, without separators.
     pub normalized: String,
-    /// The segments between its separators, in upper case; one when there are no separators.
+    /// The segments between the separators, in upper case; the whole code if it has no separators.
     pub parts: Vec<String>,
-    /// Where it stands in the text, in bytes.
+    /// The code's range of bytes in the text.
     pub range: Range<usize>,
 }
 
@@ -23,9 +23,9 @@ impl Code {
     }
 }
 
-/// The codes of a text, in order: letters and digits mixed in one run ("P101A"), or runs joined by single hyphens,
-/// underscores, slashes or dots of which one has a digit ("RFI-0042"). Dates, figures, quantities and section numbers
-/// are none.
+/// Returns the codes of a text, in order. A code is one run of letters and digits ("P101A"), or several runs that are
+/// joined by single hyphens, underscores, slashes or dots and of which at least one has a digit ("RFI-0042"). Dates,
+/// figures, quantities and section numbers are not codes.
 pub fn find(text: &str) -> Vec<Code> {
     let mut codes = Vec::new();
     for chain in Chains::of(text) {
@@ -70,7 +70,7 @@ struct Chains;
 impl Chains {
     fn of(text: &str) -> Vec<Chain> {
         let mut chains: Vec<Chain> = Vec::new();
-        let mut joint = None; // what stands between the last segment and here, when that is one separator
+        let mut joint = None; // the separator after the last segment, if there is exactly one
         let mut start = None;
         let mut in_foreign_word = false;
         let closing = std::iter::once((text.len(), ' '));
@@ -80,7 +80,7 @@ impl Chains {
                 continue;
             }
             if let Some(from) = start.take() {
-                // "diseño-2" is a word with a letter outside ASCII: its ASCII pieces are no segments.
+                // "diseño-2" is a word with a letter outside ASCII; its ASCII parts are not segments.
                 if in_foreign_word || (c.is_alphanumeric()) {
                     joint = None;
                 } else {
@@ -102,8 +102,8 @@ impl Chains {
     }
 }
 
-/// A chain of mixed separators is cut at the weaker ones: "RFI-0042/RFI-0043" are two codes, "P-101.pdf" one and an
-/// extension.
+/// Splits a chain with different separators at the weaker ones: "RFI-0042/RFI-0043" becomes two codes, "P-101.pdf" a
+/// code and a file extension.
 fn push_codes(text: &str, chain: &Chain, codes: &mut Vec<Code>) {
     let strongest = chain.joints.iter().max().copied();
     let mut from = 0;
@@ -132,7 +132,7 @@ fn push_code(text: &str, ranges: &[Range<usize>], joint: Option<Joint>, codes: &
     }
 }
 
-/// "CCC02" and "P101A", not "20mm" or "2".
+/// Whether a run without separators is a tag: "CCC02" and "P101A" are, "20mm" and "2" are not.
 pub(super) fn is_tag(run: &str) -> bool {
     let letters = run.bytes().any(|b| b.is_ascii_alphabetic());
     letters && has_digit(run) && !is_quantity(&run.to_ascii_lowercase()) && !is_unit(run)
@@ -154,19 +154,19 @@ fn is_numbering(segments: &[&str], by_dots: bool) -> bool {
     !is_date(segments) && (padded || (segments.len() >= 3 && digits >= 6))
 }
 
-/// "5-10m", "20 cm" and "kg/m2"; "M-20" and "HA-25" are names.
+/// Whether the segments are a measure, such as "5-10m", "20 cm" or "kg/m2". "M-20" and "HA-25" are names.
 pub(super) fn is_measure(segments: &[&str]) -> bool {
     let figure = |segment: &&str| is_quantity(&segment.to_ascii_lowercase());
     let leads = segments.first().is_some_and(|first| starts_with_digit(first));
     segments.iter().all(|segment| is_unit(segment) || (leads && figure(segment)))
 }
 
-/// A figure of 1 in front makes a quantity of a unit, and of nothing else.
+/// Whether a segment is a unit: only then does a 1 in front of it make a quantity ("1mm").
 fn is_unit(segment: &str) -> bool {
     !starts_with_digit(segment) && is_quantity(&format!("1{}", segment.to_ascii_lowercase()))
 }
 
-/// Year, month and day in any order of those, and a day and month alone.
+/// Whether the segments are a date: with the year first or last, or only day and month.
 fn is_date(segments: &[&str]) -> bool {
     let small =
         |segment: &str, limit: u32| segment.len() <= 2 && segment.parse().is_ok_and(|n: u32| n <= limit);

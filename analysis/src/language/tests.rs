@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn sentences_and_short_queries() {
+fn sentences_and_short_queries_are_detected() {
     for (text, language) in [
         ("¿Cuál es el recubrimiento de las armaduras?", Language::Spanish),
         ("cual es la presion de la bomba", Language::Spanish),

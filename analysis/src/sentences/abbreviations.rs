@@ -1,9 +1,9 @@
-//! Dots that end an abbreviation and not a sentence.
+//! Decides whether a dot ends an abbreviation or a sentence.
 
 use crate::fold::fold;
 use crate::{Language, stop_words};
 
-/// After these something always follows: titles, and words that announce a name or a number.
+/// Abbreviations that never end a sentence: titles, and words before a name or a number.
 const ANNOUNCING: &[&str] = &[
     "apdo", "approx", "aprox", "arq", "art", "arts", "atte", "av", "avda", "cap", "caps", "cf", "cra",
     "ctra", "dna", "dpto", "dr", "dra", "dres", "dto", "dwg", "ej", "excmo", "expte", "fig", "figs", "gral",
@@ -12,16 +12,16 @@ const ANNOUNCING: &[&str] = &[
     "tab", "tel", "tfno", "ud", "vid", "viz", "vol", "vols", "vs",
 ];
 
-/// After these a figure may follow ("no. 5", "máx. 3"), but they also end sentences.
+/// Abbreviations before a figure ("no. 5", "máx. 3"). Without a figure after them they may end a sentence.
 const BEFORE_FIGURES: &[&str] = &[
     "c", "cl", "d", "ed", "eq", "eqs", "ext", "max", "min", "n", "no", "nro", "p", "par", "pos", "prel", "t",
     "v",
 ];
 
-/// Longest word that is looked up.
+/// The longest word that is looked up in the lists, in bytes.
 const LONGEST: usize = 12;
 
-/// Whether the sentence goes on after `before`, which ends in a dot.
+/// Whether the sentence continues after `before`, which ends with a dot.
 pub(super) fn continues_after_dot(before: &str, after: &str) -> bool {
     let stem = before.strip_suffix('.').unwrap_or(before);
     let word = stem.rsplit(|c: char| c.is_whitespace() || "([{«“\"'/¿¡".contains(c)).next().unwrap_or(stem);
@@ -37,11 +37,11 @@ pub(super) fn continues_after_dot(before: &str, after: &str) -> bool {
     if BEFORE_FIGURES.binary_search(&folded.as_str()).is_ok() && next_is_figure {
         return true;
     }
-    // "et al.", "p. ej." and "i.e." go on in lower case, where Unicode sees no boundary anyway.
+    // "et al.", "p. ej." and "i.e." continue in lower case, where Unicode sees no boundary.
     is_initials(word) && !starts_with_stop_word(after) && after.starts_with(char::is_alphabetic)
 }
 
-/// "J", "S.A", "EE.UU": single capitals, or short groups between dots.
+/// Whether a word consists of initials: "J", "S.A", "EE.UU".
 fn is_initials(word: &str) -> bool {
     let mut groups = word.split('.');
     let capitals =
@@ -49,7 +49,7 @@ fn is_initials(word: &str) -> bool {
     if word.contains('.') { groups.all(capitals) } else { word.chars().count() == 1 && capitals(word) }
 }
 
-/// "Bloque B. El hormigón" ends a sentence where "J. Pérez" does not: sentences start with grammar, names do not.
+/// Whether a sentence begins here. Sentences often begin with a stop word ("Bloque B. El hormigón"), names do not.
 fn starts_with_stop_word(after: &str) -> bool {
     let word = after.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
     if word.chars().count() == 1 && after[word.len()..].starts_with('.') {

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn ordinary_sentences() {
+fn a_text_is_split_at_the_end_of_its_sentences() {
     assert_eq!(
         split("El muro se ejecutará en hormigón. ¿Cuándo? ¡Ya! The slab follows. It is 3.5 m thick."),
         ["El muro se ejecutará en hormigón.", "¿Cuándo?", "¡Ya!", "The slab follows.", "It is 3.5 m thick."]
@@ -10,7 +10,7 @@ fn ordinary_sentences() {
 }
 
 #[test]
-fn abbreviations_do_not_end_one() {
+fn abbreviations_do_not_end_a_sentence() {
     for whole in [
         "El Sr. Pérez y la Dra. Gómez firmaron el acta.",
         "Según la fig. 3 y el art. 12 del pliego núm. 4 de la obra.",
@@ -28,7 +28,7 @@ fn abbreviations_do_not_end_one() {
 }
 
 #[test]
-fn words_that_look_like_abbreviations_do() {
+fn words_that_look_like_abbreviations_end_a_sentence() {
     assert_eq!(split("La respuesta es no. El plazo sigue."), ["La respuesta es no.", "El plazo sigue."]);
     assert_eq!(split("Es el bloque B. El hormigón es HA-25."), ["Es el bloque B.", "El hormigón es HA-25."]);
     assert_eq!(split("Espere 10 min. Después vierta."), ["Espere 10 min.", "Después vierta."]);
@@ -69,7 +69,7 @@ fn nothing_but_white_space_is_lost() {
 }
 
 #[test]
-fn linear() {
+fn the_time_is_linear_in_the_length() {
     for unit in
         ["a", ". ", ")", "(", " ", "\n", "a. ", "1. ", "Sr. ", ".", "1.", "?)", "J. ", ".\n", "\u{301}"]
     {

@@ -18,7 +18,7 @@ fn accents_do_not_matter() {
 }
 
 #[test]
-fn inflections_meet() {
+fn inflections_have_the_same_stem() {
     for (one, other) in [
         ("aplicación", "aplicaciones"),
         ("presión", "presiones"),
@@ -36,6 +36,6 @@ fn inflections_meet() {
 }
 
 #[test]
-fn figures_stay() {
+fn figures_are_not_stemmed() {
     assert_eq!(spanish("1234567890.5"), "1234567890.5");
 }

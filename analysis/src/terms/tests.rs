@@ -4,7 +4,7 @@ fn texts(text: &str, language: Language) -> Vec<String> {
     index_terms(text, language).into_iter().map(|term| term.text).collect()
 }
 
-/// How many words of the query the text has, in any form.
+/// Returns how many words of the query the text contains in any form, and how many words the query has.
 fn hits(query: &str, text: &str, language: Language) -> (usize, usize) {
     let index: HashSet<String> = texts(text, language).into_iter().collect();
     let terms = query_terms(query);
@@ -13,7 +13,7 @@ fn hits(query: &str, text: &str, language: Language) -> (usize, usize) {
 }
 
 #[test]
-fn counts_stems_without_stop_words() {
+fn stems_are_counted_without_stop_words() {
     let terms = index_terms("Los planos de la planta; un plano.", Language::Spanish);
     let plano = terms.iter().find(|term| term.text == "plan").expect("the stem of plano");
     assert_eq!(plano.frequency, 2);
@@ -21,7 +21,7 @@ fn counts_stems_without_stop_words() {
 }
 
 #[test]
-fn typed_without_accents() {
+fn words_typed_without_accents_are_found() {
     assert_eq!(
         hits("aplicacion pintura diseno", "La aplicación de la pintura del diseño", Language::Spanish),
         (3, 3)
@@ -30,7 +30,7 @@ fn typed_without_accents() {
 }
 
 #[test]
-fn one_query_word_for_both_languages() {
+fn a_query_word_is_found_in_both_languages() {
     assert_eq!(hits("drawings of the pumps", "The drawing shows one pump.", Language::English), (2, 2));
     assert_eq!(hits("bombas", "La bomba", Language::Spanish), (1, 1));
     assert_eq!(hits("bombas", "bomba 3", Language::Unknown), (1, 1));
@@ -53,14 +53,14 @@ fn a_code_is_found_whole_in_part_and_however_typed() {
             let (hits, all) = hits(query, text, language);
             assert_eq!(hits, all, "{query}: {:?}", query_terms(query));
         }
-        assert_eq!(hits("rfi 42", text, language).0, 2, "both parts, though not the whole");
+        assert_eq!(hits("rfi 42", text, language).0, 2, "both parts of the number are found");
     }
     assert!(texts(text, Language::Spanish).contains(&"#200076CCC02PLAR000400".to_owned()));
     assert!(texts(text, Language::Spanish).contains(&"#000400".to_owned()));
 }
 
 #[test]
-fn figures_meet_whatever_their_separators() {
+fn figures_are_found_whatever_their_separators() {
     assert_eq!(hits("1,250.5 kg", "pesa 1.250,5kg", Language::Spanish), (2, 2));
     assert_eq!(hits("20 mm", "barras de 20mm", Language::Spanish), (2, 2));
     assert_eq!(hits("20 m2", "20 m²", Language::Spanish), (2, 2));
@@ -74,7 +74,7 @@ fn stop_words_alone_are_still_a_query() {
 }
 
 #[test]
-fn bounded() {
+fn terms_and_queries_are_bounded() {
     let long: String = (0..500).map(|n| format!("palabra{n} ")).collect();
     assert_eq!(query_terms(&long).len(), MAX_QUERY_TERMS);
     for term in index_terms(&format!("{} {}", "ñ".repeat(5_000), "a".repeat(5_000)), Language::Spanish) {
@@ -86,7 +86,7 @@ fn bounded() {
 }
 
 #[test]
-fn any_unicode() {
+fn any_unicode_text_is_accepted() {
     for text in
         ["\u{0}\u{fffd}", "日本語のテキスト", "مرحبا", "👷🏽‍♀️ obra", "\u{301}\u{301}", "İSTANBUL", "ﷺ ½ Ⅷ ٣"]
     {
@@ -98,8 +98,8 @@ fn any_unicode() {
 }
 
 #[test]
-fn linear() {
-    // A quadratic step would take minutes here.
+fn the_time_is_linear_in_the_length() {
+    // A quadratic algorithm would take minutes here.
     for unit in ["a", "1.", "-", "A-1-", "ñ ", " ", "1,", "P-101A "] {
         let text = unit.repeat(100_000);
         let start = std::time::Instant::now();

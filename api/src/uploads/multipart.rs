@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::file;
 
-/// What a request may hold besides its file.
+/// The most bytes of a request besides its file.
 pub const OVERHEAD: u64 = 1024 * 1024;
 /// More parts than this are not an upload form.
 const MAX_PARTS: usize = 16;

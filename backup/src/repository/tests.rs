@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn old_backups_go_with_what_only_they_need() {
+fn old_backups_are_removed_with_the_files_that_only_they_need() {
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::new(folder.path()).unwrap();
     let segment = |number| Segment { timeline: 1, number };
@@ -26,7 +26,7 @@ fn old_backups_go_with_what_only_they_need() {
     set(3, Some(5), &["shared"]);
     set(4, None, &["new"]);
     set(5, Some(8), &["new"]);
-    fs::create_dir_all(repository.new_set(moment(6), "full")).unwrap(); // interrupted
+    fs::create_dir_all(repository.new_set(moment(6), "full")).unwrap(); // an interrupted backup
 
     repository.tidy(2).unwrap();
     let left: Vec<i64> = repository.sets().unwrap().iter().map(|set| set.queue_read_at.timestamp()).collect();
@@ -42,12 +42,12 @@ fn old_backups_go_with_what_only_they_need() {
 }
 
 #[tokio::test]
-async fn who_finds_it_locked_waits_for_a_bounded_time() {
+async fn a_run_waits_for_the_lock_for_a_bounded_time() {
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::new(folder.path()).unwrap();
     let _full = repository.lock_full().unwrap();
     assert!(repository.lock_full().is_err());
-    // A full backup that copies the database is in nobody's way.
+    // A full backup that copies the database does not prevent other runs.
     let held = repository.lock(Duration::ZERO).await.unwrap();
     assert!(repository.lock(Duration::ZERO).await.is_err());
     let mut waiting = std::pin::pin!(repository.lock(Duration::from_secs(600)));

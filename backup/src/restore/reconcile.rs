@@ -1,5 +1,5 @@
-//! The queue of the last backup against the restored database, which is newer: what was settled since must not be done
-//! again (it would bring back what was deleted), and what was begun since and is in no queue must not hang for ever.
+//! Compares the queue of the last backup with the restored database, which is newer. Jobs that were finished since then
+//! must not run again (deleted documents would return), and documents whose job is lost must not stay unfinished.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,26 +13,26 @@ use sqlx::{Connection as _, PgConnection, Postgres, Transaction, types::Json};
 
 use crate::messages::Message;
 
-/// What a restore has to do besides the database.
+/// What a restore has to do after the database is restored.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Jobs and dead letters as they were.
+    /// Jobs and dead letters to publish unchanged.
     pub messages: Vec<Message>,
-    /// Jobs of documents whose newest job is lost: they become what they were.
+    /// Jobs for documents whose newest job is lost: they restore the previous version of the document.
     pub again: Vec<(String, IngestDocument)>,
     pub files: BTreeSet<Wanted>,
-    /// Jobs that were settled after the queue was read.
+    /// Number of jobs that were finished after the queue was read.
     pub settled: usize,
-    /// Documents whose first job is lost; they are marked as failed.
+    /// Number of documents whose first job is lost; they are marked as failed.
     pub lost: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wanted {
     pub name: String,
-    /// Empty when its sender did not say.
+    /// Empty if the sender did not state it.
     pub sha256: String,
-    /// A producer's file may still be in parts, which come back with the queue.
+    /// False for the file of a producer, whose parts may still be in the queue.
     pub is_needed: bool,
 }
 
@@ -50,7 +50,7 @@ impl Plan {
 pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<Plan> {
     let mut tx = connection.begin().await?;
     let mut plan = Plan::default();
-    // Documents with a job of their own, and imports with a record's.
+    // Documents with a job of their own, and imports with a job of one of their records.
     let mut alive = HashSet::new();
     for message in queue {
         let body = match subjects::is_part(&message.subject) {
@@ -97,7 +97,7 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
     Ok(plan)
 }
 
-/// The files of the documents as they are now. Others belong to documents deleted since, and do not come back.
+/// Adds the files of all current documents. Other files belong to documents deleted since then, and are not restored.
 async fn want_documents(tx: &mut Transaction<'_, Postgres>, plan: &mut Plan) -> sqlx::Result<()> {
     let documents: Vec<(String, String)> = sqlx::query_as(
         "SELECT object, lower(sha256) FROM document WHERE object <> '' AND state <> 'deleted'",

@@ -1,4 +1,4 @@
-//! PostgreSQL while it recovers: reachable by nobody but this program.
+//! A PostgreSQL server during recovery, which only this program can reach.
 
 use std::{
     fs,
@@ -21,14 +21,14 @@ use crate::repository::Repository;
 
 const POLL: Duration = Duration::from_millis(100);
 const REPORT_EVERY: u32 = 100;
-/// A port only names the socket's file.
+/// The port is only a part of the socket's file name.
 const PORT: u16 = 5432;
 
 pub struct Server {
     child: Child,
     connect: PgConnectOptions,
     log: PathBuf,
-    /// Socket, log and access rules; nobody else can enter it.
+    /// Contains socket, log and access rules; only this user may access it.
     _folder: TempDir,
 }
 
@@ -43,12 +43,12 @@ impl Server {
         let mut settings = vec![
             format!("restore_command=\"{own}\" fetch-wal \"%f\" \"%p\""),
             "recovery_target_timeline=latest".to_owned(),
-            // What it writes is archived when it runs for good: this may be a rehearsal beside the real one.
+            // The restored server archives only after its real start, because this may be a rehearsal.
             "archive_mode=on".to_owned(),
             "archive_command=/bin/false".to_owned(),
-            // So no setting of the original server has to be matched, and a connection means that recovery has ended.
+            // Then no setting of the original server must be matched, and a connection means that recovery has ended.
             "hot_standby=off".to_owned(),
-            // Of a cluster's settings, what would wait for other servers or load what this one may not have.
+            // Settings of a cluster that would wait for other servers, or load libraries that may be missing here.
             "synchronous_standby_names=".to_owned(),
             "shared_preload_libraries=".to_owned(),
             "listen_addresses=".to_owned(),
@@ -74,7 +74,7 @@ impl Server {
             .env("BACKUP_IDENTITY", std::path::absolute(&options.source.backup_identity)?)
             .stdout(Stdio::from(output.try_clone()?))
             .stderr(Stdio::from(output))
-            // Ctrl-C reaches this program alone, which then stops the server in order.
+            // Ctrl-C then reaches only this program, which stops the server properly.
             .process_group(0)
             .spawn()
             .context("cannot run postgres (POSTGRES_BIN)")?;
@@ -88,7 +88,7 @@ impl Server {
         Ok(Self { child, connect, log, _folder: folder })
     }
 
-    /// Waits until the log is read to its end, or to the moment asked for.
+    /// Waits until the log is replayed to its end or to the requested time.
     pub async fn until_recovered(&mut self) -> Result<PgConnection> {
         for turn in 1.. {
             if let Some(status) = self.child.try_wait()? {
@@ -99,7 +99,7 @@ impl Server {
             }
             match PgConnection::connect_with(&self.connect).await {
                 Ok(connection) => return Ok(connection),
-                // It says so while it recovers. Anything else it says will not change by waiting.
+                // PostgreSQL returns this code during recovery. Any other error does not disappear by waiting.
                 Err(sqlx::Error::Database(error)) if error.code().as_deref() != Some("57P03") => {
                     return Err(error).context("DATABASE_URL: connecting to the restored database");
                 }
@@ -126,17 +126,17 @@ impl Server {
         Ok(())
     }
 
-    /// A fast shutdown: clients are sent away, nothing is lost.
+    /// A fast shutdown: PostgreSQL disconnects its clients and loses no data.
     fn ask_to_stop(&self) {
         if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
-            // It may have ended by itself.
+            // The process may have ended already.
             let _ = kill_process(pid, Signal::INT);
         }
     }
 
     fn last_words(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
-        // Of the failing archive_command there are many, on purpose.
+        // Leaves out the many messages of the archive_command, which fails on purpose.
         let lines: Vec<&str> = log.lines().filter(|line| !line.contains("archive")).collect();
         lines.get(lines.len().saturating_sub(12)..).unwrap_or_default().join("\n")
     }

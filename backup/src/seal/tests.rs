@@ -6,7 +6,7 @@ fn sealed(text: &[u8]) -> (tempfile::TempDir, PathBuf, Identity) {
     let path = folder.path().join("a/b");
     let mut file = Sealed::create(path.clone(), &identity.to_public()).unwrap();
     file.write_all(text).unwrap();
-    assert!(!path.exists(), "an unfinished file has no name");
+    assert!(!path.exists(), "an unfinished file does not have its final name");
     file.finish().unwrap();
     (folder, path, identity)
 }
@@ -18,7 +18,7 @@ fn read(path: &Path, identity: &Identity) -> Result<Vec<u8>> {
 }
 
 #[test]
-fn what_is_sealed_comes_back_to_the_holder_of_the_identity_alone() {
+fn only_the_holder_of_the_identity_can_decrypt_a_file() {
     let (_folder, path, identity) = sealed(b"plano");
     assert_eq!(read(&path, &identity).unwrap(), b"plano");
     assert!(read(&path, &Identity::generate()).is_err());
@@ -26,8 +26,8 @@ fn what_is_sealed_comes_back_to_the_holder_of_the_identity_alone() {
 }
 
 #[test]
-fn a_changed_or_cut_file_is_refused() {
-    // More than one of age's chunks, and nothing that compresses.
+fn a_changed_or_truncated_file_is_refused() {
+    // More than one chunk of age, with content that cannot be compressed.
     let noise: Vec<u8> =
         (0..50_000_u64).flat_map(|n| (n * n).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes()).collect();
     let (_folder, path, identity) = sealed(&noise);
@@ -52,5 +52,5 @@ fn an_identity_file_is_made_once_and_read_back() {
     let path = folder.path().join("identity");
     let public = keygen(&path).unwrap();
     assert_eq!(identity(&path).unwrap().to_public().to_string(), public);
-    assert!(keygen(&path).is_err(), "it must not replace a key that backups are encrypted to");
+    assert!(keygen(&path).is_err(), "an existing key must not be replaced");
 }

@@ -28,7 +28,7 @@ fn a_segment_is_archived_once_and_fetched_as_it_was() {
     assert!(fetch(&repository, &identity, "000000010000000000000001", &to).unwrap());
     assert_eq!(std::fs::read_to_string(&to).unwrap(), "000000010000000000000001");
     assert!(!fetch(&repository, &identity, "00000002.history", &to).unwrap());
-    // Somebody renames a good file: it decrypts, and is still refused.
+    // A valid file under another name can be decrypted, but must be refused.
     std::fs::copy(
         repository.wal("000000010000000000000001.age"),
         repository.wal("000000010000000000000002.age"),
@@ -39,7 +39,7 @@ fn a_segment_is_archived_once_and_fetched_as_it_was() {
 }
 
 #[test]
-fn a_gap_in_the_log_is_noticed() {
+fn a_gap_in_the_log_is_an_error() {
     let names = [
         "0000000100000000000000FE",
         "0000000100000000000000FF",

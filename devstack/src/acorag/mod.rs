@@ -1,4 +1,4 @@
-//! acorag's own programs on a stack: the migration, the workers and the api.
+//! Runs acorag's own programs on a stack: the migration, the workers and the api.
 
 mod service;
 
@@ -14,27 +14,27 @@ use service::{Service, last_lines};
 
 const POLL: Duration = Duration::from_millis(100);
 const READY_WITHIN: Duration = Duration::from_secs(180);
-/// Longer than the programs' own patience with their last requests and jobs.
+/// Longer than the programs wait for their last requests and jobs.
 const STOP_WITHIN: Duration = Duration::from_secs(45);
-/// A program that fails this often before anything was ready will not succeed.
+/// Before everything is ready, the start fails when a program has ended this many times.
 const FAILURES_BEFORE_READY: u32 = 3;
 
-/// What to run.
+/// What to run, and how.
 pub struct Plan {
-    /// Where the api will listen, such as http://127.0.0.1:8000.
+    /// The URL of the api, such as http://127.0.0.1:8000.
     pub url: String,
     pub port: u16,
     pub logs: PathBuf,
-    /// Settings beside the inherited ones.
+    /// Settings in addition to the inherited environment.
     pub environment: Vec<(&'static str, OsString)>,
     pub ingest_workers: u32,
     pub query_workers: u32,
 }
 
-/// Running programs. Dropping it stops the api, then the workers, then the servers.
+/// The running programs. Dropping this value stops the api, then the workers, then the servers.
 pub struct Acorag {
     url: String,
-    /// Where each program answers for itself: the api, then the workers.
+    /// The base URL of each program, for health and metrics: the api first, then the workers.
     programs: Vec<String>,
     api: Option<Service>,
     workers: Vec<Service>,
@@ -42,7 +42,7 @@ pub struct Acorag {
 }
 
 impl Acorag {
-    /// Brings the database to its form, starts everything, and returns when all of it is ready.
+    /// Migrates the database, starts all programs, and returns when all of them are ready.
     pub async fn start(stack: Stack, plan: Plan) -> Result<Self> {
         let programs = Programs::new(&plan)?;
         programs.migrate().await?;
@@ -65,12 +65,12 @@ impl Acorag {
         &self.url
     }
 
-    /// Where each program shows its figures.
+    /// Returns the metrics URL of each program.
     pub fn metrics(&self) -> impl Iterator<Item = String> {
         self.programs.iter().map(|url| format!("{url}/metrics"))
     }
 
-    /// Until every program says that it is ready, the api with everything behind it.
+    /// Waits until every program is ready; the api is ready only if everything behind it is.
     async fn until_ready(&mut self) -> Result<()> {
         let client = http_client(Duration::from_secs(10))?;
         let deadline = Instant::now() + READY_WITHIN;
@@ -96,7 +96,7 @@ impl Acorag {
         Ok(())
     }
 
-    /// Starts again what ends, for as long as it is awaited.
+    /// Restarts programs that end, until the future is dropped.
     pub async fn supervise(&mut self) -> Result<Infallible> {
         loop {
             self.look_after()?;
@@ -104,7 +104,7 @@ impl Acorag {
         }
     }
 
-    /// Stops everything, in order.
+    /// Stops everything in order.
     pub async fn stop(self) -> Result<()> {
         Ok(tokio::task::spawn_blocking(|| drop(self)).await?)
     }
@@ -126,12 +126,12 @@ impl Drop for Acorag {
     }
 }
 
-/// For this machine's own api: no proxy stands before it, and its certificate may be anybody's.
+/// A client for the api on this machine: without a proxy, and with any certificate.
 pub fn http_client(timeout: Duration) -> Result<reqwest::Client> {
     Ok(reqwest::Client::builder().no_proxy().danger_accept_invalid_certs(true).timeout(timeout).build()?)
 }
 
-/// How acorag's programs are started.
+/// Starts acorag's programs.
 struct Programs {
     folder: PathBuf,
     logs: PathBuf,

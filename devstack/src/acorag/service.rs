@@ -1,4 +1,4 @@
-//! One of acorag's programs, kept running.
+//! One of acorag's programs, which is restarted when it ends.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use devstack::{Launch, Process, report};
 
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
-/// A program that ran this long has recovered.
+/// A program that ran for this long is considered healthy again.
 const GOOD_RUN: Duration = Duration::from_secs(60);
 const LAST_LINES: usize = 5;
 
@@ -18,7 +18,7 @@ pub struct Service {
     launch: Launch,
     state: State,
     delay: Duration,
-    /// How often in a row it ended by itself.
+    /// How many times in a row the program has ended.
     pub failures: u32,
 }
 
@@ -33,7 +33,7 @@ impl Service {
         Ok(Self { name, launch, state, delay: FIRST_DELAY, failures: 0 })
     }
 
-    /// Notices its end, and starts it again after a while that grows with every failure.
+    /// Checks whether the program has ended and restarts it after a delay, which grows with each failure.
     pub fn look_after(&mut self) -> Result<()> {
         match &mut self.state {
             State::Running { process, since } => {
@@ -64,7 +64,7 @@ impl Service {
 
     pub fn ask_to_stop(&mut self) {
         if let State::Running { process, .. } = &mut self.state {
-            // It is killed at the deadline, if it cannot be asked.
+            // If it cannot be asked to stop, it is killed at the deadline.
             let _ = process.ask_to_stop();
         }
     }

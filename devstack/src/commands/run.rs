@@ -15,13 +15,13 @@ const POLL: Duration = Duration::from_millis(20);
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Use the well-known ports, 4222 and 8222 (NATS), 5432 (PostgreSQL), 6379 (Valkey), or others where they are taken
+    /// Use the default ports 4222 and 8222 (NATS), 5432 (PostgreSQL), 6379 (Valkey), or others where they are in use
     #[arg(long)]
     fixed: bool,
     #[command(flatten)]
     given: Given,
-    /// The command; it finds the servers by NATS_URL, DATABASE_URL and REDIS_URL, the libraries by ORT_DYLIB_PATH and
-    /// PDFIUM_PATH, the model by MODEL_DIR
+    /// The command to run. Its environment has NATS_URL, DATABASE_URL and REDIS_URL (the servers), ORT_DYLIB_PATH and
+    /// PDFIUM_PATH (the libraries) and MODEL_DIR (the model)
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
 }
@@ -40,7 +40,7 @@ pub async fn run(location: Location, arguments: Arguments) -> Result<ExitCode> {
     Ok(exit_code(status))
 }
 
-/// A command that has the terminal.
+/// Prepares a command that uses the terminal.
 pub fn foreground(command: &[OsString]) -> Launch {
     match command {
         [program, arguments @ ..] => Launch::new(program).args(arguments),
@@ -48,7 +48,7 @@ pub fn foreground(command: &[OsString]) -> Launch {
     }
 }
 
-/// Waits for the command's end. It hears Ctrl-C from the terminal itself; a termination is passed on.
+/// Waits for the command to end. The terminal sends Ctrl-C to the command too; a termination signal is passed on to it.
 pub async fn finish(mut process: Process, interrupt: &mut Interrupt) -> Result<ExitStatus> {
     let mut tick = tokio::time::interval(POLL);
     loop {
@@ -66,7 +66,7 @@ pub async fn finish(mut process: Process, interrupt: &mut Interrupt) -> Result<E
     }
 }
 
-/// As a shell reports it.
+/// Returns the exit code that a shell would report.
 pub fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
     ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))

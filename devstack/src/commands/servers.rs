@@ -1,36 +1,36 @@
-//! The servers a command works with: its own, or those it is given.
+//! The servers for a command: started by the stack, or given by the user.
 
 use std::ffi::OsString;
 
 use anyhow::Result;
 use devstack::{Options, Ports, Stack, free_port, is_free, report};
 
-/// What is there already. A server that is given is not started.
+/// Servers that exist already. A server that is given here is not started.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Given {
-    /// A NATS server to use
+    /// URL of a NATS server to use
     #[arg(long, env = "NATS_URL")]
     nats_url: Option<String>,
-    /// A PostgreSQL database to use
+    /// URL of a PostgreSQL database to use
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
-    /// A Redis server to use
+    /// URL of a Redis server to use
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     redis_url: Option<String>,
-    /// An embedding model to use
+    /// Folder of an embedding model to use
     #[arg(long, env = "MODEL_DIR")]
     model_dir: Option<OsString>,
-    /// An ONNX Runtime library to use
+    /// Path of an ONNX Runtime library to use
     #[arg(long, env = "ORT_DYLIB_PATH")]
     ort_dylib_path: Option<OsString>,
-    /// A PDFium library to use
+    /// Path of a PDFium library to use
     #[arg(long, env = "PDFIUM_PATH")]
     pdfium_path: Option<OsString>,
 }
 
 impl Given {
-    /// How the programs on a stack find everything.
+    /// The environment in which the programs find the servers, the libraries and the model.
     pub fn environment(&self, stack: &Stack) -> Vec<(&'static str, OsString)> {
         let given = [
             ("MODEL_DIR", &self.model_dir),
@@ -38,7 +38,7 @@ impl Given {
             ("PDFIUM_PATH", &self.pdfium_path),
         ];
         let given = given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
-        // The later of two values counts.
+        // If a name occurs twice, the later value counts.
         stack.environment().into_iter().chain(given.filter(|(_, value)| !value.is_empty())).collect()
     }
 
@@ -53,12 +53,12 @@ impl Given {
     }
 }
 
-/// Before any signal is caught: Ctrl-C still ends the fetching, and the servers with this process.
+/// Called before signals are caught, so that Ctrl-C also ends the fetching, and the servers end with this process.
 pub async fn start(options: Options) -> Result<Stack> {
     tokio::task::spawn_blocking(|| Stack::start(options)).await?
 }
 
-/// The well-known ports, as far as nobody uses them.
+/// Returns the default ports, or other free ports where these are in use.
 pub fn well_known_ports() -> Result<Ports> {
     Ok(Ports {
         nats: prefer(4222, "NATS")?,

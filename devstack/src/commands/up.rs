@@ -13,7 +13,7 @@ use crate::acorag::{Acorag, Plan};
 use crate::interrupt::Interrupt;
 
 #[derive(clap::Args)]
-// Part of the demo's arguments, which are a group of the same name.
+// These are a part of the demo's arguments, which already have a group of this name.
 #[group(skip)]
 pub struct Arguments {
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Port of the api
     #[arg(long, env = "PORT", default_value_t = 8000)]
     pub port: u16,
-    /// `required`: only with a key; `off`: everybody may do everything. Without this: off on a loopback address
+    /// `required`: callers need a key; `off`: everybody may do everything. Default: off on a loopback address only
     #[arg(long, env = "AUTH")]
     pub auth: Option<String>,
     /// Certificate for HTTPS
@@ -61,7 +61,7 @@ pub async fn up(location: Location, arguments: Arguments) -> Result<ExitCode> {
     serve(acorag, interrupt).await
 }
 
-/// Starts everything on well-known ports; on an interruption there is nothing to use.
+/// Starts everything on the default ports; returns no programs if it was interrupted.
 pub async fn start(
     location: Location,
     arguments: Arguments,
@@ -104,7 +104,7 @@ pub async fn start(
     }
 }
 
-/// Keeps everything running until an interruption; a second one does not wait for the end.
+/// Keeps everything running until an interruption, then stops it; a second interruption exits at once.
 pub async fn serve(acorag: Option<Acorag>, mut interrupt: Interrupt) -> Result<ExitCode> {
     let Some(mut acorag) = acorag else { return Ok(ExitCode::SUCCESS) };
     let outcome = tokio::select! {
@@ -121,13 +121,13 @@ pub async fn stop(acorag: Acorag, interrupt: &mut Interrupt) -> Result<()> {
         stopped = acorag.stop() => stopped,
         _ = interrupt.next() => {
             report("not waiting any longer");
-            // The kernel ends the children with this process.
+            // The kernel ends the children when this process ends.
             std::process::exit(130)
         }
     }
 }
 
-/// The folder for the logs, without those of the last time.
+/// Creates the folder for the logs and removes the old logs.
 pub fn fresh(logs: &Path) -> Result<std::path::PathBuf> {
     std::fs::create_dir_all(logs).with_context(|| format!("cannot create {}", logs.display()))?;
     for entry in std::fs::read_dir(logs)? {

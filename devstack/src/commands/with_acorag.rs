@@ -24,24 +24,24 @@ pub struct Arguments {
     /// How many query workers to run
     #[arg(long, env = "QUERY_WORKERS", default_value_t = 1)]
     query_workers: u32,
-    /// The command; it finds acorag by ACORAG_URL, every program's figures by ACORAG_METRICS (URLs) and everything else as with `devstack run`
+    /// The command to run. Its environment has ACORAG_URL, ACORAG_METRICS (all metrics URLs) and that of `devstack run`
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
 }
 
-/// What would come between the command and acorag; off unless it is set.
+/// Settings that would limit the command; off by default.
 #[derive(clap::Args)]
 struct Settings {
-    /// Whether callers need a key
+    /// Whether callers need a key (`required`) or not (`off`)
     #[arg(long, env = "AUTH", default_value = "off")]
     auth: String,
-    /// Searches of one caller
+    /// Rate limit for searches of one caller
     #[arg(long, env = "RATE_LIMIT_SEARCH", default_value = "off")]
     rate_limit_search: String,
-    /// Chat messages of one caller
+    /// Rate limit for chats of one caller
     #[arg(long, env = "RATE_LIMIT_CHAT", default_value = "off")]
     rate_limit_chat: String,
-    /// Uploads of one caller
+    /// Rate limit for uploads of one caller
     #[arg(long, env = "RATE_LIMIT_UPLOAD", default_value = "off")]
     rate_limit_upload: String,
 }
@@ -91,7 +91,7 @@ pub async fn with_acorag(location: Location, arguments: Arguments) -> Result<Exi
         status = finish(process, &mut interrupt) => status?,
         failed = acorag.supervise() => match failed? {},
     };
-    // In silence: the command's last line is the last line.
+    // Nothing is printed here, so that the last line is the command's.
     acorag.stop().await?;
     Ok(exit_code(status))
 }

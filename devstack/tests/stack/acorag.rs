@@ -1,4 +1,4 @@
-//! How acorag's programs are run: the real servers under programs that say what is done to them.
+//! Tests how acorag's programs are run: with the real servers, and scripts in place of the programs.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read};
@@ -45,7 +45,7 @@ server.serve_forever()
 "#;
 
 #[test]
-fn up_starts_again_what_ends_and_stops_in_order() {
+fn up_restarts_programs_that_end_and_stops_in_order() {
     let programs = Programs::new("up");
     let port = free_port().unwrap();
     let mut up = programs.devstack(&["up"]).env("PORT", port.to_string()).spawn().unwrap();
@@ -86,7 +86,7 @@ fn a_port_of_the_api_that_is_taken_is_refused_before_anything_starts() {
 }
 
 #[test]
-fn a_migration_that_fails_ends_the_start_with_its_words() {
+fn a_failed_migration_ends_the_start_with_its_output() {
     let programs = Programs::new("migration");
     programs.write("acorag-migrate", "#!/bin/sh\necho the database is newer >&2\nexit 1\n");
     let mut up = programs.devstack(&["with-acorag", "--", "true"]).spawn().unwrap();
@@ -107,7 +107,7 @@ fn a_program_that_does_not_start_is_given_up() {
 }
 
 #[test]
-fn a_command_with_acorag_has_the_last_word_and_the_exit_code() {
+fn a_command_with_acorag_prints_the_last_line_and_sets_the_exit_code() {
     let programs = Programs::new("with");
     let script = r#"test "$RATE_LIMIT_UPLOAD" = "" || exit 1
         python3 -c 'import os, urllib.request; urllib.request.urlopen(os.environ["ACORAG_URL"] + "/ready")' || exit 2
@@ -136,7 +136,7 @@ fn programs_that_are_not_built_are_named() {
     assert!(rest(&mut up).contains("acorag-query-worker is missing"));
 }
 
-/// A folder with the devstack binary and programs that stand in for acorag's.
+/// A folder with the devstack binary and scripts in place of acorag's programs.
 struct Programs {
     place: Place,
 }
@@ -167,7 +167,7 @@ impl Programs {
         command
     }
 
-    /// The workers' process ids. Each has its own file, and writes it anew when it is started again.
+    /// The process ids of the workers. Each worker has its own file and writes it again after a restart.
     fn workers(&self) -> Vec<String> {
         let files = fs::read_dir(&self.place.folder).unwrap().map(|entry| entry.unwrap());
         let files = files.filter(|file| file.file_name().to_string_lossy().starts_with("worker-"));

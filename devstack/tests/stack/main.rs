@@ -1,4 +1,4 @@
-//! The real servers: started, taken away, brought back, and gone when nobody needs them.
+//! Tests that the real servers start, stop, start again, and end when they are no longer needed.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking")]
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 pub const DEVSTACK: &str = env!("CARGO_BIN_EXE_devstack");
 
-/// A stack's folder that borrows what is already fetched.
+/// A folder for a stack, which uses the packages that are already fetched.
 pub struct Place {
     pub folder: PathBuf,
 }
@@ -27,8 +27,8 @@ impl Place {
         Self { folder }
     }
 
-    /// The devstack program in this folder: the clone may be where not everybody can go. (A link where it can be: a
-    /// copy may still be open for writing in a child that another test is just starting.)
+    /// The devstack program in this folder, because other users may have no access to the clone. (It is a hard link if
+    /// possible: a copy may still be open for writing in a child that another test is starting.)
     pub fn devstack(&self) -> Command {
         let program = self.folder.join("devstack");
         if !program.exists() && fs::hard_link(DEVSTACK, &program).is_err() {
@@ -38,7 +38,7 @@ impl Place {
     }
 }
 
-/// With nothing of the environment that would change what it does.
+/// Removes variables from the environment that would change the program's behaviour.
 pub fn command(devstack: impl AsRef<Path>) -> Command {
     let mut command = Command::new(devstack.as_ref());
     for name in [

@@ -19,14 +19,14 @@ fn dropping_a_stack_stops_its_servers_and_removes_its_data() {
     let before = folders(&data, &mine);
     drop(stack);
     assert!(!processes.iter().any(|&id| is_alive(id)));
-    // Other tests of this process come and go; this one's folder is gone.
+    // Other tests of this process create and remove folders; this test's folder must be gone.
     assert!(folders(&data, &mine).iter().filter(|name| before.contains(name)).count() < before.len());
 }
 
 #[test]
 fn servers_outlive_the_thread_that_asked_for_them() {
     let stack = thread::spawn(|| Stack::start(Options::default()).unwrap()).join().unwrap();
-    // The kernel signals at the end of a thread, which has come.
+    // The kernel sends the signal when the thread ends, which has happened.
     let redis = stack.redis().unwrap();
     redis.stop().unwrap();
     redis.start().unwrap();
@@ -64,7 +64,7 @@ fn a_command_finds_the_servers_and_its_exit_code_counts() {
     assert_eq!(status.code(), Some(42));
 }
 
-/// `devstack run` with a shell script that says "up", and the processes that it started.
+/// Starts `devstack run` with a shell script that prints "up"; returns it and the processes that it started.
 fn running(script: &str) -> (Child, Vec<u32>) {
     let mut devstack =
         command(DEVSTACK).args(["run", "--", "sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
@@ -85,7 +85,7 @@ fn children(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// A zombie is dead: only its new parent has yet to notice.
+/// A zombie is dead, although its new parent has not noticed yet.
 fn is_alive(id: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{id}/stat"))
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))

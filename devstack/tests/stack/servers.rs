@@ -5,7 +5,7 @@ use devstack::{Data, Options, Stack};
 use sqlx::{Connection, PgConnection};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_server_comes_back_on_the_same_port_with_what_it_promised_to_keep() {
+async fn each_server_restarts_on_the_same_port_with_its_durable_data() {
     let stack = Stack::start(Options::default()).unwrap();
 
     let nats = async_nats::connect(stack.nats_url()).await.unwrap();
@@ -33,7 +33,7 @@ async fn each_server_comes_back_on_the_same_port_with_what_it_promised_to_keep()
         .unwrap();
     sqlx::query("INSERT INTO kept VALUES ('[1,2,3]')").execute(&mut database).await.unwrap();
     stack.postgres().unwrap().kill().unwrap();
-    // A new connection: one that was open may end a moment later than the server.
+    // Uses a new connection: an open one may end slightly later than the server.
     assert!(PgConnection::connect(&url).await.is_err(), "PostgreSQL answers after its death");
     stack.postgres().unwrap().start().unwrap();
     let mut database = PgConnection::connect(&url).await.unwrap();
@@ -87,7 +87,7 @@ async fn messages_are_synced_to_the_disk_before_they_are_acknowledged() {
     let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(&mut database).await.unwrap();
     assert_eq!(fsync, "on");
 
-    // The server's own account of its settings.
+    // Asks the server for its settings.
     let answer = http_get(&stack.nats_monitor_url(), "/jsz?config=true");
     assert!(answer.contains(r#""sync_always": true"#), "{answer}");
 }
@@ -114,7 +114,7 @@ fn data_in_a_folder_is_kept_and_belongs_to_one_stack_at_a_time() {
 }
 
 #[test]
-fn a_server_that_is_given_is_used_and_left_alone() {
+fn a_server_that_is_given_is_used_and_not_stopped() {
     let owner = Stack::start(Options::default()).unwrap();
     let user = Stack::start(Options {
         nats_url: Some(owner.nats_url().to_owned()),

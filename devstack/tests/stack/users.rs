@@ -1,4 +1,4 @@
-//! PostgreSQL does not run as root, and another user cannot go everywhere.
+//! PostgreSQL does not run as root, and another user cannot access all folders.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -25,7 +25,7 @@ fn the_stack_runs_in_a_folder_that_only_its_owner_may_enter() {
 fn root_can_give_the_stack_to_an_ordinary_user() {
     let place = Place::new("ordinary");
     if fs::metadata(&place.folder).unwrap().uid() != 0 {
-        // Every other test here runs as an ordinary user then.
+        // Then all other tests already run as an ordinary user.
         return;
     }
     let stack = place.folder.join("stack");

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes rules.yaml, the alerts of ops/prometheus/alerts.yml as the Prometheus operator wants them: kustomize can put
-no file into a field. Run it when the alerts have changed; a test compares."""
+"""Writes rules.yaml, the alerts of ops/prometheus/alerts.yml in the form of the Prometheus operator. kustomize cannot put
+a file into a field. Run this after each change of the alerts; a test compares both."""
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -16,7 +16,7 @@ spec:
 
 
 def rule(alerts):
-    """The alerts' own text, comments and all, one level deeper."""
+    """The text of the alerts with its comments, indented by one level."""
     return HEAD + "".join(f"  {line}".rstrip() + "\n" for line in alerts.splitlines())
 
 

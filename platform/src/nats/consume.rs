@@ -41,7 +41,7 @@ pub struct Delivery {
 /// Why a message was not handled to its end. The kind alone decides what becomes of the message.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Something that the work needs is away. The message is tried again until that is back: an outage loses no document.
+    /// A required service is unavailable. The message is retried until it is back, so an outage loses no document.
     #[error("{0}")]
     Wait(String),
     /// The work failed in a way that may pass; after a few attempts the message counts as dead.

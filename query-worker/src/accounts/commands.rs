@@ -1,6 +1,6 @@
-//! `acorag-query-worker keys …` and `… users …`: the operator gives out and takes back keys and accounts.
+//! `acorag-query-worker keys …` and `… users …`: commands of the operator for API keys and accounts.
 //!
-//! These commands connect as the owner of the tables. The worker does not: it cannot give itself a key.
+//! The commands connect as the owner of the tables. The worker does not, so it cannot give itself a key.
 
 mod keys;
 mod users;
@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use platform::postgres;
 use schemas::{ProjectId, account::Role};
 
-/// Gives out and takes back API keys and accounts. DATABASE_URL names a user that owns acorag's tables.
+/// Manages API keys and accounts. DATABASE_URL must name a user that owns the tables of acorag.
 #[derive(Debug, Parser)]
 #[command(version, name = "acorag-query-worker")]
 pub struct Cli {
@@ -31,40 +31,40 @@ enum Command {
     Users(users::Command),
 }
 
-/// What somebody may do, and where.
+/// A role, and the projects for which it is valid.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 struct Rights {
-    /// What it allows
+    /// What the key or account may do
     #[arg(long, value_parser = parse_role, default_value = "read")]
     role: Role,
-    /// A project it is for; may be given several times
+    /// A project that the key or account may use; may be given several times
     #[arg(long = "project", required_unless_present = "all_projects")]
     projects: Vec<ProjectId>,
-    /// For every project, those to come included
+    /// Allow all projects, also future ones
     #[arg(long, conflicts_with = "projects")]
     all_projects: bool,
 }
 
 impl Rights {
-    /// As the tables hold it: none is all.
+    /// The projects as the tables store them: None means all projects.
     fn projects(&self) -> Option<Vec<&str>> {
         (!self.all_projects).then(|| self.projects.iter().map(ProjectId::as_str).collect())
     }
 }
 
-/// What is usually wrong when PostgreSQL refuses a command.
+/// The usual causes when PostgreSQL refuses a command.
 const HINT: &str = "does DATABASE_URL name the owner of the tables, and has acorag-migrate run?";
 
 impl Cli {
-    /// The command in these arguments; none when they start the worker.
+    /// Parses the arguments as a command; None if they start the worker.
     pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         let is_command = arguments.iter().skip(1).any(|argument| argument == "keys" || argument == "users");
         is_command.then(|| Self::parse_from(arguments))
     }
 
-    /// Does it, and returns what to print.
+    /// Runs the command and returns the text to print.
     pub async fn run(self) -> anyhow::Result<String> {
         let pool = self.postgres.connect("acorag-accounts", &[]).await?;
         let done = match self.command {
@@ -87,7 +87,7 @@ fn projects(projects: Option<Vec<String>>) -> String {
     }
 }
 
-/// A list for the terminal, a row a line.
+/// Returns a list for the terminal, one row per line.
 fn lines(of: &str, rows: impl ExactSizeIterator<Item = String>) -> String {
     if rows.len() == 0 { format!("no {of}\n") } else { rows.map(|row| row + "\n").collect() }
 }

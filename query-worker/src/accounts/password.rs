@@ -1,4 +1,4 @@
-//! Passwords: hashed with argon2id, on threads that may block.
+//! Hashes passwords with argon2id, on threads that may block.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,12 +11,12 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::error::Result;
 
-/// Each hash takes 19 MiB and a core for a moment, so that logins at the same time would starve searches. A login above
-/// this number is refused as overload and does not wait: it would occupy a slot in which keys are checked, and the api
-/// sends it again.
-const AT_ONCE: usize = 2;
+/// Maximum number of hashes that are computed at the same time. Each needs 19 MiB and one core, so more would slow down
+/// searches. Further logins are refused as overload instead of waiting: a waiting login would occupy a slot that
+/// verifies keys, and the api sends it again.
+const MAX_HASHES: usize = 2;
 
-/// Compared with the password when the account does not exist: that must take as long as for one that does.
+/// The hash to compare with if the account does not exist, so that the response takes as long as for an existing one.
 static DUMMY_HASH: LazyLock<String> = LazyLock::new(|| hash("no account").unwrap_or_default());
 
 #[derive(Clone)]
@@ -24,14 +24,14 @@ pub struct Passwords(Arc<Semaphore>);
 
 impl Passwords {
     pub fn new() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self(Arc::new(Semaphore::new(MAX_HASHES)))
     }
 
     pub async fn hash(&self, password: String) -> Result<String> {
         Ok(self.blocking(move || hash(&password)).await?.ok_or_else(Problem::internal)?)
     }
 
-    /// Whether the password is the one of this hash; without a hash it never is, and finding that takes as long.
+    /// Whether the password matches the hash. Without a hash the result is false, after the same time.
     pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
         self.blocking(move || {
             let matches = verify(&password, hash.as_deref().unwrap_or(&DUMMY_HASH));
@@ -42,7 +42,7 @@ impl Passwords {
 
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let permit = self.0.clone().try_acquire_owned().map_err(|_| Problem::overloaded())?;
-        // The thread keeps the permit: it goes on when the login is cancelled.
+        // The thread keeps the permit, because it continues even if the login is cancelled.
         let work = spawn_blocking(move || (work(), permit));
         Ok(work.await.map(|(done, _)| done).map_err(|error| {
             tracing::error!(%error, "hashing a password");
@@ -51,7 +51,7 @@ impl Passwords {
     }
 }
 
-/// The hash of a password, in PHC form with a salt of its own.
+/// Returns the hash of a password in PHC format, with a new salt.
 pub fn hash(password: &str) -> Option<String> {
     let salt = SaltString::generate(&mut OsRng);
     let hashed = Argon2::default().hash_password(password.as_bytes(), &salt);
@@ -72,9 +72,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_login_too_many_is_refused_at_once() {
+    async fn a_login_above_the_limit_is_refused_at_once() {
         let passwords = Passwords::new();
-        let permits = passwords.0.clone().try_acquire_many_owned(AT_ONCE as u32).unwrap();
+        let permits = passwords.0.clone().try_acquire_many_owned(MAX_HASHES as u32).unwrap();
         let new = passwords.hash("x".into()).await.map(drop);
         let unknown = passwords.verify("x".into(), None).await.map(drop);
         for refused in [new, unknown] {
@@ -85,12 +85,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_right_password_and_no_other() {
+    async fn only_the_right_password_matches() {
         let passwords = Passwords::new();
         let hash = passwords.hash("hormigón H-35".into()).await.unwrap();
         let cost = |hash: &str| hash.rsplitn(3, '$').nth(2).map(str::to_owned);
         assert!(hash.starts_with("$argon2id$"), "{hash}");
-        assert_eq!(cost(&DUMMY_HASH), cost(&hash), "an account that does not exist costs the same");
+        assert_eq!(cost(&DUMMY_HASH), cost(&hash), "hashing for a missing account takes as long");
         assert!(passwords.verify("hormigón H-35".into(), Some(hash.clone())).await.unwrap());
         assert!(!passwords.verify("hormigon H-35".into(), Some(hash)).await.unwrap());
         assert!(!passwords.verify("no account".into(), None).await.unwrap());

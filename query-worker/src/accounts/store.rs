@@ -1,4 +1,4 @@
-//! The SQL behind accounts, as the worker may ask it: by token, by address, by id (migrations/sql/0003_accounts.sql).
+//! The SQL of accounts. The worker may only ask by token, address or id (migrations/sql/0003_accounts.sql).
 
 use chrono::{DateTime, Utc};
 use schemas::{ProjectId, account::User};
@@ -14,7 +14,7 @@ pub struct CallerRow {
     pub limits: serde_json::Value,
 }
 
-/// Opens a transaction that sees what belongs to this token, or the account of this name, and nothing else.
+/// Begins a transaction that sees only the rows of this token or of the account with this name.
 async fn begin(pool: &PgPool, setting: &str, name: &str) -> sqlx::Result<Transaction<'static, Postgres>> {
     let mut transaction = pool.begin().await?;
     sqlx::query("SELECT set_config($1, $2, true)")
@@ -25,7 +25,7 @@ async fn begin(pool: &PgPool, setting: &str, name: &str) -> sqlx::Result<Transac
     Ok(transaction)
 }
 
-/// Whose token this is, given the SHA-256 of it in hexadecimal.
+/// Returns the caller to whom a token belongs, by the token's SHA-256 in hexadecimal.
 pub async fn caller(pool: &PgPool, token_sha256: &str) -> sqlx::Result<Option<CallerRow>> {
     let token = token_sha256.to_ascii_lowercase();
     if token.len() != 64 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -47,7 +47,7 @@ pub async fn caller(pool: &PgPool, token_sha256: &str) -> sqlx::Result<Option<Ca
     .await
 }
 
-/// The account with this address or id and the hash of its password, unless it is disabled.
+/// Returns the account with this address or id and the hash of its password, unless the account is disabled.
 pub async fn account(pool: &PgPool, name: &str) -> sqlx::Result<Option<(User, String)>> {
     let mut transaction = begin(pool, "acorag.account", name).await?;
     let row: Option<(String, String, String, DateTime<Utc>, String)> = sqlx::query_as(
@@ -60,7 +60,7 @@ pub async fn account(pool: &PgPool, name: &str) -> sqlx::Result<Option<(User, St
     Ok(row.map(|(id, email, full_name, created_at, hash)| (User { id, email, full_name, created_at }, hash)))
 }
 
-/// Makes an account that may read these projects. False when the address has one already.
+/// Creates an account that may read these projects. Returns false if the address already has an account.
 pub async fn register(pool: &PgPool, user: &User, hash: &str, projects: &[ProjectId]) -> sqlx::Result<bool> {
     let inserted = sqlx::query(
         "INSERT INTO account (id, email, full_name, password_hash, role, projects, created_at)

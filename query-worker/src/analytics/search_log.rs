@@ -1,4 +1,4 @@
-//! The log of searches: written by a task of its own, many rows at once, and not written when it cannot keep up.
+//! The log of searches. A separate task writes many rows at once; searches are dropped if it cannot keep up.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -18,16 +18,16 @@ use tokio_util::sync::CancellationToken;
 use super::store;
 use crate::scope;
 
-/// Searches that may wait to be written; more are not logged.
+/// Maximum number of searches that wait to be written; further searches are not logged.
 const WAITING: usize = 1_000;
-/// Searches written at once.
+/// Maximum number of searches in one statement.
 const BATCH: usize = 200;
-/// How long a search may wait for others to be written with it.
+/// How long a search waits for other searches to be written in the same statement.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How often old searches are deleted.
+/// The interval between deletions of old searches.
 const SWEEP: Duration = Duration::from_secs(3600);
 
-/// Handlers put searches in at one end; [`Self::write`] takes them out at the other.
+/// A queue: handlers add searches, and [`Self::write`] writes them to the database.
 #[derive(Clone)]
 pub struct SearchLog {
     sender: mpsc::Sender<SearchSeen>,
@@ -41,7 +41,7 @@ impl SearchLog {
         Self { sender, waiting: Arc::new(Mutex::new(receiver)), dropped }
     }
 
-    /// Costs the search nothing: it does not wait, nor ask the database.
+    /// Logs a search without delaying it: it neither waits nor uses the database.
     pub fn searched(&self, query: &Search, reply: &SearchReply) {
         self.add(SearchSeen {
             query: query.query.clone(),
@@ -57,7 +57,7 @@ impl SearchLog {
         }
     }
 
-    /// Writes until told to stop, and then what is left.
+    /// Writes searches until `stopping` is cancelled, and then the remaining ones.
     pub async fn write(self, pool: PgPool, stopping: CancellationToken) -> anyhow::Result<()> {
         let mut waiting = self.waiting.lock().await;
         let mut sweep = interval(SWEEP);
@@ -68,7 +68,7 @@ impl SearchLog {
                 () = stopping.cancelled() => {}
                 _ = sweep.tick() => delete_old(&pool).await,
                 _ = waiting.recv_many(&mut batch, BATCH) => {
-                    // Others may come in a moment, so that a burst is one statement.
+                    // Waits for more searches, so that a burst needs one statement.
                     stopping.run_until_cancelled(sleep(PAUSE)).await;
                 }
             }
@@ -83,7 +83,7 @@ impl SearchLog {
     }
 }
 
-/// The projects of the rows that match at all; where none does, those that were searched.
+/// The projects of the rows that match at least moderately; else of all rows; else of the scope.
 fn drew_on(query: &Search, reply: &SearchReply) -> Vec<ProjectId> {
     let of = |least: MatchQuality| -> BTreeSet<ProjectId> {
         reply.rows.iter().filter(|row| row.match_quality >= least).map(|row| row.project_id.clone()).collect()
@@ -103,7 +103,7 @@ async fn write(pool: &PgPool, batch: &[SearchSeen]) {
         return;
     }
     let written = async {
-        // A batch has rows of many projects; each row names its own, and only who may read them sees it.
+        // A batch contains searches of many projects. Each row names its projects, and only their readers see it.
         let mut transaction = scope::begin(pool, &Scope::All).await?;
         store::log(&mut transaction, batch).await?;
         transaction.commit().await
@@ -113,7 +113,7 @@ async fn write(pool: &PgPool, batch: &[SearchSeen]) {
     }
 }
 
-/// The policies of these tables let the worker delete what is old, and nothing else.
+/// The policies of these tables allow the worker to delete only old rows.
 async fn delete_old(pool: &PgPool) {
     let deleted = async {
         sqlx::query("DELETE FROM search_log").execute(pool).await?;

@@ -1,4 +1,4 @@
-//! The SQL behind analytics.
+//! The SQL of analytics.
 
 use chrono::{DateTime, Utc};
 use schemas::{
@@ -8,10 +8,10 @@ use schemas::{
 };
 use sqlx::{Postgres, Transaction};
 
-/// Writes searches down. One that drew on a project which is not there (any more) is left out.
+/// Stores searches. A search whose projects do not all exist (any more) is left out.
 pub async fn log(transaction: &mut Transaction<'_, Postgres>, searches: &[SearchSeen]) -> sqlx::Result<()> {
     let of = |search: &SearchSeen| search.projects.iter().map(ProjectId::to_string).collect::<Vec<_>>();
-    // PostgreSQL has no arrays of arrays of different lengths; JSON carries them.
+    // PostgreSQL has no arrays of arrays of different lengths, so they are sent as JSON.
     let projects: Vec<serde_json::Value> = searches.iter().map(|search| of(search).into()).collect();
     sqlx::query(
         "INSERT INTO search_log (projects, query, folded, results, times)
@@ -57,11 +57,11 @@ pub async fn popular(
     Ok(rows.into_iter().map(view).collect())
 }
 
-/// What PostgreSQL's GROUPING says of a count by the first of the five columns.
+/// PostgreSQL's GROUPING value of a count by the first of the five columns.
 const BY_STATE: i32 = 0b01111;
 
 pub async fn documents(transaction: &mut Transaction<'_, Postgres>) -> sqlx::Result<DocumentStats> {
-    // One pass; GROUPING says which of the five counts a row belongs to.
+    // One pass over the table: GROUPING says by which of the five columns a row counts.
     type Row = (i32, Option<String>, i64, i64, i64, i64, Option<DateTime<Utc>>);
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT GROUPING(state, doc_type, category, project, file_type),

@@ -1,14 +1,14 @@
-//! How a search that begins like this may go on: titles, document numbers and what others of the same projects searched.
+//! Suggestions for what a user is typing: titles, document numbers and earlier searches in the same projects.
 
 use analysis::codes;
 use sqlx::{Postgres, Transaction};
 
-/// The shortest part of a document number that is looked up.
+/// Minimum number of characters of a part of a document number that is looked up.
 const MIN_NUMBER_CHARS: usize = 3;
-/// Only searches of the last so many days count when the popular ones are chosen.
+/// Only searches of this many days count for popular searches.
 const DAYS: i32 = 90;
 
-/// The likeliest first, no two alike.
+/// Returns suggestions without duplicates, the most likely first.
 pub async fn find(
     transaction: &mut Transaction<'_, Postgres>,
     typed: &str,
@@ -25,7 +25,7 @@ pub async fn find(
     if number.len() >= MIN_NUMBER_CHARS && number.contains(|c: char| c.is_ascii_digit()) {
         suggestions.add(numbers(transaction, &number, wanted).await?);
     }
-    // Others' searches take half of the room at most, as long as titles fill the rest.
+    // Earlier searches take at most half of the places, unless there are not enough titles.
     let searched = searches(transaction, typed, wanted).await?;
     let titled = titles(transaction, typed, wanted).await?;
     let half = limit.div_ceil(2);
@@ -33,7 +33,7 @@ pub async fn find(
     suggestions.add(titled);
     suggestions.add(searched.into_iter().skip(half));
     if !suggestions.is_full() {
-        // Nothing begins like that (any more): perhaps it is misspelt. This looks at every title, so it comes last.
+        // No text begins like this; it may be misspelled. This compares all titles, so it comes last.
         suggestions.add(similar(transaction, typed, wanted).await?);
     }
     Ok(suggestions.list)
@@ -60,7 +60,7 @@ impl Suggestions {
 }
 
 async fn numbers(tx: &mut Transaction<'_, Postgres>, number: &str, limit: i64) -> sqlx::Result<Vec<String>> {
-    // Letters and digits only: no wildcard can be among them.
+    // The number has only letters and digits, so it contains no wildcard of LIKE.
     sqlx::query_scalar(
         "SELECT fields->>'number' AS number FROM document
          WHERE state = 'indexed' AND number_norm LIKE '%' || $1 || '%'
@@ -97,7 +97,7 @@ async fn newest_titles(tx: &mut Transaction<'_, Postgres>, limit: i64) -> sqlx::
     .await
 }
 
-/// Earlier searches that found something; all of them for an empty beginning.
+/// Returns earlier searches that found something; all of them if nothing is typed.
 async fn searches(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "SELECT (array_agg(query ORDER BY key DESC))[1]

@@ -1,9 +1,9 @@
-//! The citations of an answer while it streams: `[n]` of a source stays, an invented one is taken out.
+//! Filters the citations of a streamed answer: `[n]` of an existing source is kept, any other is removed.
 
-/// A bracket that goes on longer than this is no citation.
+/// Maximum number of characters of a citation; a longer bracket is ordinary text.
 const MAX_BRACKET_CHARS: usize = 40;
 
-/// Text goes in as it comes, in any pieces; text comes out with good citations only.
+/// Filters text that arrives in pieces of any size.
 #[derive(Debug, Default)]
 pub struct Citations {
     sources: u32,
@@ -12,23 +12,23 @@ pub struct Citations {
 }
 
 impl Citations {
-    /// For an answer that may cite sources 1 to `sources`.
+    /// Creates a filter for an answer that may cite the sources 1 to `sources`.
     pub fn of(sources: usize) -> Self {
         Self { sources: u32::try_from(sources).unwrap_or(u32::MAX), ..Self::default() }
     }
 
-    /// Takes the next piece and gives what is certain by now.
+    /// Adds a piece of text and returns the text that is certain so far.
     pub fn push(&mut self, piece: &str) -> String {
         self.pending.push_str(piece);
         self.take(false)
     }
 
-    /// Gives the rest.
+    /// Returns the remaining text.
     pub fn finish(&mut self) -> String {
         self.take(true)
     }
 
-    /// What was cited, in the order of first mention.
+    /// Returns the cited sources, in the order of their first citation.
     pub fn cited(&self) -> &[u32] {
         &self.cited
     }
@@ -37,7 +37,7 @@ impl Citations {
         let mut out = String::new();
         loop {
             let Some(open) = self.pending.find('[') else {
-                // White space may stand before a citation that turns out to be invented, and goes with it.
+                // White space is held back, because it is removed together with an invalid citation after it.
                 let end = if last { self.pending.len() } else { self.pending.trim_end().len() };
                 out.push_str(&self.pending[..end]);
                 self.pending.drain(..end);
@@ -64,7 +64,7 @@ impl Citations {
                     self.pending.drain(..open + 1 + close + 1);
                 }
                 None if !last && inside.len() <= MAX_BRACKET_CHARS => {
-                    // It may still become a citation.
+                    // This may still become a citation.
                     out.push_str(&self.pending[..before]);
                     self.pending.drain(..before);
                     return out;
@@ -77,7 +77,7 @@ impl Citations {
         }
     }
 
-    /// The numbers in a bracket that are sources: "1", "1, 3", "2-4".
+    /// Returns the existing sources in a bracket such as "1", "1, 3" or "2-4".
     fn known(&self, inside: &str) -> Vec<u32> {
         let mut numbers = Vec::new();
         for part in inside.split([',', ';', ' ']).map(str::trim).filter(|part| !part.is_empty()) {

@@ -1,4 +1,4 @@
-//! What was said before, and writing down what is said now.
+//! Reads the earlier turns of a conversation and stores the new one.
 
 use std::collections::BTreeSet;
 
@@ -14,27 +14,27 @@ use schemas::{
 use super::{Asked, Findings, follow_up, store};
 use crate::app::App;
 
-/// Stored turns that a question is understood by.
+/// The number of stored turns that are used to understand a question.
 const TURNS: i64 = 6;
 
-/// The conversation so far, as far as the caller may see it.
+/// The earlier turns of the conversation that the caller may see.
 #[derive(Debug, Default)]
 pub struct Past {
     turns: Vec<Turn>,
-    /// The questions that a follow-up may continue: the last one and, if that had no answer, the last one that had. Their
-    /// omitted words are filled in.
+    /// The questions that a follow-up may continue, with their omitted words filled in: the last question and, if it
+    /// had no answer, the last question that had one.
     understood: Vec<String>,
-    /// The projects that the stored turns drew on: an answer that takes these turns into account draws on them too.
+    /// The projects of the stored turns; an answer that uses these turns belongs to these projects too.
     projects: Vec<i32>,
 }
 
 impl Past {
-    /// Oldest first.
+    /// Returns the turns, oldest first.
     pub fn turns(&self) -> &[Turn] {
         &self.turns
     }
 
-    /// The ways to understand a question after these, the likeliest first. There is at least one.
+    /// Returns the possible meanings of a question after these turns, the most likely first; there is at least one.
     pub fn readings(&self, question: &str) -> Vec<String> {
         let mut readings: Vec<String> = Vec::new();
         let previous = self.understood.iter().map(|previous| Some(previous.as_str()));
@@ -48,7 +48,7 @@ impl Past {
         readings
     }
 
-    /// The language of a question; one too short to tell is in the language of the question before.
+    /// Returns the language of a question. If the question is too short to detect it, the previous question's is used.
     pub fn language(&self, question: &str) -> UiLanguage {
         let known = |text: &str| match detect(text) {
             Language::Spanish => Some(UiLanguage::Spanish),
@@ -59,10 +59,10 @@ impl Past {
         known(question).or_else(|| known(&before?.content)).unwrap_or_default()
     }
 
-    /// A history that the client sent.
+    /// Uses a history that the client sent.
     fn sent(turns: &[Turn]) -> Self {
         let mut past = Self { turns: turns.to_vec(), ..Self::default() };
-        // Each question is read in its turn, so that a follow-up on a follow-up is understood too.
+        // Each question is read after the ones before it, so that a follow-up to a follow-up is understood too.
         for turn in turns.iter().filter(|turn| turn.role == Speaker::User) {
             past.understood = past.readings(text::clip(&turn.content, MAX_QUERY_CHARS));
             past.understood.truncate(1);
@@ -71,8 +71,8 @@ impl Past {
     }
 }
 
-/// The stored conversation or, where none is found, the history that the client sent. Turns of another caller and turns
-/// that drew on a project outside the scope are not found.
+/// Returns the stored conversation or, if there is none, the history that the client sent. Turns of other callers and
+/// turns that used a project outside the scope are ignored.
 pub async fn recall(app: &App, query: &ChatQuery) -> sqlx::Result<Past> {
     let Some(conversation) = &query.conversation_id else { return Ok(Past::sent(&query.history)) };
     let mut transaction = store::begin(&app.pool, &query.scope, &query.caller).await?;
@@ -94,10 +94,10 @@ pub async fn recall(app: &App, query: &ChatQuery) -> sqlx::Result<Past> {
     Ok(Past { turns: said.collect(), understood, projects: projects.into_iter().collect() })
 }
 
-/// Stores the turn. An answer that cannot be stored is still an answer.
+/// Stores the turn. If that fails, the answer is still sent.
 pub async fn remember(asked: &Asked<'_>, findings: &Findings, reply: &ChatReply) {
     let query = asked.query;
-    // Every passage that was there to draw on counts, cited or not; where none was, the projects that were asked about.
+    // All retrieved passages count, cited or not; without any passages, the projects of the scope count.
     let drawn: BTreeSet<ProjectId> = match (&query.scope, findings.passages.is_empty()) {
         (Scope::Projects(projects), true) => projects.iter().cloned().collect(),
         _ => findings.passages.iter().map(|passage| passage.row.project_id.clone()).collect(),

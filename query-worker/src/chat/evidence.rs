@@ -1,4 +1,4 @@
-//! How well the passages answer a question: the sentences that may answer it, best first, and whether any does.
+//! Evidence: the sentences that may answer a question, best first, and whether one of them does.
 
 use std::collections::HashSet;
 
@@ -11,51 +11,51 @@ use super::{
 };
 use crate::{error::Result, scope, search::keyword};
 
-/// Sentences that are compared with the question by meaning; each costs an embedding.
+/// Maximum number of sentences whose meaning is compared with the question; each needs an embedding.
 const COMPARED: usize = 32;
-/// The best passages' sentences are all compared, whatever words they hold: the answer may use others.
+/// All sentences of this many best passages are compared, because an answer may use other words than the question.
 const WHOLE_PASSAGES: usize = 3;
-/// A longer sentence is no sentence (a table without line ends, say) and is compared by its beginning.
+/// Maximum number of characters of a sentence that are compared; a longer one may be a table without line ends.
 const MAX_SENTENCE_CHARS: usize = 600;
-/// A sentence with fewer words is a heading, a greeting or a name, and answers nothing by itself.
+/// Minimum number of words of a sentence. Shorter ones are headings, greetings or names, and do not answer a question.
 const FEWEST_WORDS: usize = 3;
 
-/// What makes a sentence the better answer, beside its own likeness to the question: its passage's likeness, the words
-/// it shares with the question, and a figure when one is asked for. Measured on the sample documents' questions.
+/// What is added to a sentence's similarity to the question: for its passage's similarity, for the words it shares with
+/// the question, and for a figure if the question asks for one. Tuned on the questions of the samples.
 const OF_PASSAGE: f32 = 0.5;
 const OF_WORDS: f32 = 0.08;
 const OF_FIGURE: f32 = 0.03;
 
-/// Whether the documents answer at all: logistic weights of the best sentence's likeness, of the share of the question's
-/// words in its passage, and of how far the best passage stands out from what else was retrieved. The first two were
-/// fitted to XQuAD-es (questions with and without their paragraph); the third adds nothing there but tells questions
-/// about a project from questions about no project of this kind, where everything retrieved is equally near. The bias
-/// answers a little sooner than even odds: a doubtful answer comes with its source, a good one left out is just missing.
-/// `examples/answer_rates.rs` measures what a change does.
+/// Weights of a logistic function for the probability that the documents answer the question. Its inputs are the best
+/// sentence's similarity, the share of the question's words in its passage, and the margin of the best passage over the
+/// background. The first two weights are fitted to XQuAD-es (questions with and without their paragraph). The margin
+/// adds nothing there, but it separates questions about a project from unrelated ones, for which all passages are
+/// equally near. The bias answers slightly below even odds, because a doubtful answer shows its source.
+/// `examples/answer_rates.rs` measures a change.
 const BY_MEANING: f32 = 40.0;
 const BY_WORDS: f32 = 8.2;
 const BY_MARGIN: f32 = 20.0;
 const BIAS: f32 = -39.2;
-/// How much of a follow-up's own words its answer's passage must hold, by rarity.
+/// The least share of a follow-up's own words, weighted by rarity, that the passage must contain.
 const OWN_WORDS: f32 = 0.34;
-/// How far a best passage usually stands out, for when there is too little to compare it with.
+/// A typical margin, which is used if there are too few passages to compare with.
 const USUAL_MARGIN: f32 = 0.07;
 
-/// One word of the question and how much it says: the rarer, the more.
+/// A word of the question. The rarer it is, the higher is its weight.
 struct Word {
     forms: Vec<String>,
     weight: f32,
 }
 
-/// A sentence of a passage and how it compares with the question.
+/// A sentence of a passage, compared with the question.
 #[derive(Debug, Clone)]
 pub struct Sentence {
-    /// Which passage it stands in.
+    /// The index of the passage that contains the sentence.
     pub passage: usize,
     pub text: String,
-    /// Share of the question's words, by rarity, that it holds.
+    /// The share of the question's words, weighted by rarity, that the sentence contains.
     pub words: f32,
-    /// The same for the passage as a whole, with its title and heading.
+    /// The same share for the whole passage with its title and heading.
     passage_words: f32,
     /// Cosine similarity with the question.
     meaning: f32,
@@ -64,9 +64,9 @@ pub struct Sentence {
 
 #[derive(Debug, Default)]
 pub struct Evidence {
-    /// The best first.
+    /// The sentences, the best first.
     pub sentences: Vec<Sentence>,
-    /// How sure it is that the documents answer, 0 to 1.
+    /// Estimated probability that the documents answer the question, from 0 to 1.
     confidence: f32,
 }
 
@@ -76,7 +76,7 @@ impl Evidence {
         self.confidence >= 0.5
     }
 
-    /// The passages, those with the best sentences first.
+    /// Returns the indices of the passages, those with the best sentences first.
     pub fn passage_order(&self, passages: usize) -> Vec<usize> {
         let mut order: Vec<usize> = Vec::with_capacity(passages);
         for at in self.sentences.iter().map(|sentence| sentence.passage).chain(0..passages) {
@@ -88,7 +88,7 @@ impl Evidence {
     }
 }
 
-/// Compares a question, as it was understood, with the passages that were retrieved for it.
+/// Compares a completed question with the passages that were retrieved for it.
 pub async fn gather(asked: &Asked<'_>, question: &str, retrieved: &Retrieved) -> Result<Evidence> {
     let passages = &retrieved.passages;
     if passages.is_empty() {
@@ -101,11 +101,11 @@ pub async fn gather(asked: &Asked<'_>, question: &str, retrieved: &Retrieved) ->
     sentences.truncate(COMPARED);
     compare(asked, question, passages, &mut sentences).await?;
     sentences.sort_by(|a, b| b.score.total_cmp(&a.score));
-    // What the conversation lends to a question must not answer in its place: the words that were typed count by
-    // themselves.
+    // Words from the conversation must not answer the question alone, so the passage must also contain words that the
+    // user typed.
     let typed = asked.query.message.as_str();
     let confidence = match sentences.first() {
-        Some(best) if typed == question || speaks_of(&passages[best.passage], typed, &words) => {
+        Some(best) if typed == question || has_typed_words(&passages[best.passage], typed, &words) => {
             confidence(best, retrieved)
         }
         _ => 0.0,
@@ -120,22 +120,22 @@ pub async fn gather(asked: &Asked<'_>, question: &str, retrieved: &Retrieved) ->
     Ok(Evidence { sentences, confidence })
 }
 
-/// The question's words with their rarity among the passages of the scope.
+/// Returns the words of the question, weighted by their rarity among the passages of the scope.
 async fn words(asked: &Asked<'_>, question: &str) -> sqlx::Result<Vec<Word>> {
     let terms = terms::query_terms(question);
     let mut transaction = scope::begin(&asked.app.pool, &asked.query.scope).await?;
     let projects = scope::projects(&mut transaction).await?;
     let counts = keyword::passages_with(&mut transaction, &projects, &terms).await?;
     let weigh = |term: terms::QueryTerm| {
-        // Any of its forms counts, so it is as rare as they are together.
+        // A passage contains the word if it contains any of its forms, so their counts are added.
         let with_any = term.forms.iter().filter_map(|form| counts.get(form)).sum();
         Word { weight: bm25::idf(projects.chunks.unsigned_abs(), with_any) as f32, forms: term.forms }
     };
     Ok(terms.into_iter().map(weigh).collect())
 }
 
-/// Whether a passage holds enough of the words that were typed, if any of them means something by itself.
-fn speaks_of(passage: &Passage, typed: &str, words: &[Word]) -> bool {
+/// Whether a passage contains enough of the typed words; true if all typed words are stop words.
+fn has_typed_words(passage: &Passage, typed: &str, words: &[Word]) -> bool {
     if terms::index_terms(typed, detect(typed)).is_empty() {
         return true;
     }
@@ -145,7 +145,7 @@ fn speaks_of(passage: &Passage, typed: &str, words: &[Word]) -> bool {
     share(own, &whole(passage), passage) >= OWN_WORDS
 }
 
-/// A passage with what stands above it.
+/// Returns the text of a passage with its title, number and heading.
 fn whole(passage: &Passage) -> String {
     [passage.row.fields.title.as_str(), passage.row.fields.number.as_str(), &passage.heading, &passage.text]
         .join("\n")
@@ -155,7 +155,7 @@ fn split(at: usize, passage: &Passage, words: &[Word]) -> Vec<Sentence> {
     let passage_words = share(words, &whole(passage), passage);
     sentences::split(&passage.text)
         .into_iter()
-        .filter(|text| says_something(text) && !is_title(text, passage))
+        .filter(|text| has_enough_words(text) && !is_title(text, passage))
         .map(|text| Sentence {
             passage: at,
             text: text.to_owned(),
@@ -167,11 +167,11 @@ fn split(at: usize, passage: &Passage, words: &[Word]) -> Vec<Sentence> {
         .collect()
 }
 
-fn says_something(text: &str) -> bool {
+fn has_enough_words(text: &str) -> bool {
     text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count() >= FEWEST_WORDS
 }
 
-/// A document that begins with its own title says nothing by it.
+/// Whether a sentence only repeats the title or the heading of its passage.
 fn is_title(text: &str, passage: &Passage) -> bool {
     let bare = |text: &str| text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let text = bare(text);
@@ -196,7 +196,7 @@ fn worth_comparing(sentence: &Sentence) -> f32 {
     whole + sentence.words + 0.2 * sentence.passage_words
 }
 
-/// Embeds the sentences and scores them.
+/// Embeds the sentences and computes their scores.
 async fn compare(
     asked: &Asked<'_>,
     question: &str,
@@ -219,7 +219,7 @@ async fn compare(
     Ok(())
 }
 
-/// A sentence means more under its heading: a row of a table means nothing without.
+/// Returns a sentence with its heading, because a row of a table has no meaning without it.
 fn in_context(text: &str, passage: &Passage) -> String {
     let context = if passage.heading.is_empty() { &passage.row.fields.title } else { &passage.heading };
     let text = text::clip(text, MAX_SENTENCE_CHARS);
@@ -230,7 +230,7 @@ fn in_context(text: &str, passage: &Passage) -> String {
     }
 }
 
-/// "¿Cuántos…?", "How many…?": the answer holds a figure.
+/// Whether a question asks for a figure: "¿Cuántos…?", "How many…?".
 fn asks_for_a_figure(question: &str) -> bool {
     const ASKING: [&str; 2] = ["cuánt", "cuant"];
     const HOW: [&str; 14] = [

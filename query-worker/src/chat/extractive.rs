@@ -1,4 +1,4 @@
-//! An answer without a language model: the sentences that answer best, as they stand in the documents.
+//! Answers without a language model: quotes the sentences that answer best.
 
 use std::collections::HashSet;
 
@@ -10,19 +10,19 @@ use super::{
     passages::Passage,
 };
 
-/// What answers say of who made them when no language model did.
+/// The value of `answered_by` for answers without a language model.
 pub const EXTRACTIVE: &str = "extractive";
 
-/// Sentences of one answer at most.
-const MOST: usize = 3;
-/// How far behind the best one a sentence may lie and still say something to the question.
+/// Maximum number of sentences of an answer.
+const MAX_SENTENCES: usize = 3;
+/// Maximum difference between the best score and the score of a sentence in the answer.
 const MARGIN: f32 = 0.04;
-/// A longer sentence is cut: an answer is read, not studied.
+/// Maximum number of characters of a sentence in an answer; the rest is cut off.
 const MAX_SENTENCE_CHARS: usize = 500;
-/// Two sentences that share this much of their words say the same.
+/// Two sentences that share this part of their words say the same.
 const SAME: f32 = 0.7;
 
-/// The best sentences as they stand, each with its citation, if they answer.
+/// Returns the best sentences with their citations; an empty answer if the documents do not answer.
 pub async fn answer(asked: &Asked<'_>, findings: &Findings) -> Answer {
     let mut answer = Answer { answered_by: EXTRACTIVE.to_owned(), ..Answer::default() };
     if !findings.evidence.answers() {
@@ -42,15 +42,15 @@ pub async fn answer(asked: &Asked<'_>, findings: &Findings) -> Answer {
     answer
 }
 
-/// The sentences to answer with, the best first.
+/// Chooses the sentences of the answer, the best first.
 fn choose(evidence: &Evidence) -> Vec<&Sentence> {
     let Some(best) = evidence.sentences.first() else { return Vec::new() };
     let mut chosen: Vec<&Sentence> = vec![best];
     for sentence in evidence.sentences.iter().skip(1) {
-        if chosen.len() == MOST || sentence.score < best.score - MARGIN {
+        if chosen.len() == MAX_SENTENCES || sentence.score < best.score - MARGIN {
             break;
         }
-        // Another passage must speak of the same in the same words; in the passage itself the context does.
+        // In another passage the sentence must contain the same words; in the same passage the context is enough.
         let relevant = sentence.passage == best.passage || sentence.words >= best.words * 0.75;
         if relevant && !chosen.iter().any(|other| is_same(&other.text, &sentence.text)) {
             chosen.push(sentence);
@@ -59,8 +59,8 @@ fn choose(evidence: &Evidence) -> Vec<&Sentence> {
     chosen
 }
 
-/// The sentence in one line, its own "[2]" made "(2)": in an answer, brackets cite the answer's sources. A row of a table
-/// comes after its heading.
+/// Returns the sentence on one line, with the heading before a table row. "[2]" in the document becomes "(2)", because
+/// brackets in an answer are citations.
 fn readable(sentence: &Sentence, passages: &[Passage]) -> String {
     let heading = passages.get(sentence.passage).map_or("", |passage| passage.heading.trim());
     let line = text::one_line(&sentence.text);
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_documents_own_brackets_cite_nothing() {
+    fn brackets_in_a_document_do_not_become_citations() {
         assert_eq!(
             without_brackets("Según la norma [2], [nota] y [[14]] se cura 7 días ["),
             "Según la norma (2), [nota] y [(14)] se cura 7 días ["
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_thing_is_not_said_twice() {
+    fn sentences_with_the_same_content_are_recognized() {
         assert!(is_same("La losa se cura 7 días.", "La losa se cura 7 días con agua."));
         assert!(!is_same("La losa se cura 7 días.", "El muro se descimbra a las 24 horas."));
     }

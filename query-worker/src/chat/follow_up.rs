@@ -1,11 +1,11 @@
-//! What a question means after the ones before it: "¿y la del segundo piso?" asks what the last question asked.
+//! Completes a follow-up question: "¿y la del segundo piso?" repeats the last question for another object.
 //!
-//! No model reads the conversation here, so this knows the few forms in which people follow up: they name another
-//! object for the same question, or ask something new about the same object.
+//! No language model is used, so only the usual forms are known: the same question about another object, or another
+//! question about the same object.
 
 use analysis::terms;
 
-/// What somebody says first when a question goes on from the last one.
+/// Words that begin a follow-up to the last question.
 const CONNECTORS: &[&str] = &[
     "y",
     "e",
@@ -35,7 +35,7 @@ const CONNECTORS: &[&str] = &[
 const LONG_CONNECTORS: &[&str] =
     &["qué pasa con", "que pasa con", "qué hay con", "que hay con", "what if it is"];
 
-/// Words that begin a question of its own.
+/// Words that begin a complete question.
 const ASKING: &[&str] = &[
     "qué", "que", "cuál", "cual", "cuáles", "cuales", "cuánto", "cuanto", "cuánta", "cuanta", "cuántos",
     "cuantos", "cuántas", "cuantas", "cómo", "como", "dónde", "donde", "cuándo", "cuando", "quién", "quien",
@@ -45,20 +45,20 @@ const ASKING: &[&str] = &[
     "lleva", "llevan",
 ];
 
-/// Words that stand for something said before. Not "la" and "los": they are articles, nearly always.
+/// Words that refer to something mentioned before. Without "la" and "los", which are almost always articles.
 const POINTING: &[&str] = &[
     "eso", "esa", "ese", "esas", "esos", "esto", "esta", "este", "ahí", "ahi", "allí", "alli", "ello",
     "ella", "ellas", "ellos", "aquella", "aquel", "lo", "le", "les", "su", "sus", "mismo", "misma", "it",
     "its", "that", "this", "those", "these", "there", "they", "them", "their", "one", "ones", "same",
 ];
 
-/// Spanish "la del segundo piso", English "the one on the second floor": what comes after it is the new object.
+/// Words that replace a noun, such as "la" in "la del segundo piso": the text after them is the new object.
 const STAND_INS: &[&str] = &[
     "la", "el", "los", "las", "lo", "en la", "en el", "en los", "en las", "a la", "al", "para la", "para el",
     "para los", "para las", "the one", "the ones", "that", "those", "the",
 ];
 
-/// What introduces a complement, each with what it is exchanged for.
+/// Prepositions before a complement, in groups; each may be replaced by another one of its group.
 const PREPOSITIONS: &[&[&str]] = &[
     &[
         "de la", "de las", "de los", "del", "de", "of the", "of", "for the", "for", "para la", "para las",
@@ -67,10 +67,10 @@ const PREPOSITIONS: &[&[&str]] = &[
     &["en la", "en las", "en los", "en el", "en", "on the", "on", "in the", "in", "at the", "at", "sobre"],
 ];
 
-/// A question shorter than this many words of content leans on the ones before it.
+/// A question with fewer words of content than this depends on earlier questions.
 const FEW: usize = 2;
 
-/// What may be meant by a question, each a question that stands alone, the likeliest first. There is at least one.
+/// Returns the possible meanings of a question as complete questions, the most likely first; there is at least one.
 pub fn readings(question: &str, previous: Option<&str>) -> Vec<String> {
     let alone = question.trim().to_owned();
     let Some(previous) = previous.map(bare).filter(|previous| !previous.is_empty()) else {
@@ -84,7 +84,7 @@ pub fn readings(question: &str, previous: Option<&str>) -> Vec<String> {
     if !asks && (connected || content <= FEW) && words.len() <= 12 {
         let exchanged = exchange(previous, rest);
         let meant = exchanged.unwrap_or_else(|| format!("{previous} {rest}"));
-        // "¿y en invierno?" is no question by itself; "curado de losas" is.
+        // "¿y en invierno?" is not complete by itself; "curado de losas" is.
         return if connected { vec![meant] } else { vec![meant, alone] };
     }
     let points = words.iter().any(|word| POINTING.contains(&word.as_str()));
@@ -98,7 +98,7 @@ pub fn readings(question: &str, previous: Option<&str>) -> Vec<String> {
     }
 }
 
-/// A question without its punctuation.
+/// Returns a question without punctuation around it.
 fn bare(question: &str) -> &str {
     question.trim_matches(|c: char| c.is_whitespace() || c.is_ascii_punctuation() || "¿¡…".contains(c))
 }
@@ -116,7 +116,7 @@ fn without_connectors(question: &str) -> (bool, &str) {
     (connected, rest)
 }
 
-/// The text after these words, if it begins with them.
+/// Returns the text after `words`, if the text begins with them.
 fn strip_words<'a>(text: &'a str, words: &str) -> Option<&'a str> {
     let head = text.get(..words.len())?;
     let rest = &text[words.len()..];
@@ -128,8 +128,8 @@ fn is_short(word: &str) -> bool {
     word.chars().count() <= 4
 }
 
-/// The previous question with its last complement exchanged: "… la losa del primer piso" and "la del segundo piso" make
-/// "… la losa del segundo piso". When the new object comes without a preposition, whatever complement was last goes.
+/// Replaces the last complement of the previous question: "… la losa del primer piso" and "la del segundo piso" become
+/// "… la losa del segundo piso". A new object without a preposition replaces the last complement of any kind.
 fn exchange(previous: &str, rest: &str) -> Option<String> {
     let object = STAND_INS
         .iter()
@@ -155,13 +155,13 @@ fn exchange(previous: &str, rest: &str) -> Option<String> {
     if class.is_some() {
         return Some(format!("{kept} {object}"));
     }
-    // "¿y las vigas?": the preposition that the old object had is kept, without its article.
+    // In "¿y las vigas?", the preposition of the old object is kept, without its article.
     let preposition =
         if preposition == "del" { "de" } else { preposition.split(' ').next().unwrap_or(preposition) };
     Some(format!("{kept} {preposition} {object}"))
 }
 
-/// Where the last complement with a preposition of this class begins, and the preposition.
+/// Returns the position of the last complement with a preposition of this group, and the preposition.
 fn last_complement<'a>(text: &str, class: &[&'a str]) -> Option<(usize, &'a str)> {
     let starts =
         text.char_indices().filter(|(at, c)| *at > 0 && c.is_whitespace()).map(|(at, c)| at + c.len_utf8());

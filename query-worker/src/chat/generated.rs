@@ -1,4 +1,4 @@
-//! An answer that a language model writes, checked while it streams.
+//! Answers from a language model, checked while they are streamed.
 
 use std::{error::Error as _, pin::pin, time::Duration};
 
@@ -15,10 +15,10 @@ use super::{
     prompt,
 };
 
-/// Time kept back from the asker's patience for the answer without the model, should it fail.
+/// Time that is reserved, before the caller's deadline, for an answer without the model if the model fails.
 const RESERVE: Duration = Duration::from_secs(2);
 
-/// The model's answer; quotes when it fails or takes too long.
+/// Returns the answer of the model, or quotations if the model fails or takes too long.
 pub async fn answer(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Answer {
     let left = asked.context.time_left().unwrap_or_default().saturating_sub(RESERVE);
     match tokio::time::timeout(left, write(asked, llm, findings)).await {
@@ -35,9 +35,9 @@ pub async fn answer(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Answer
     Answer { notice, ..extractive::answer(asked, findings).await }
 }
 
-/// Streams the model's answer to its end.
+/// Streams the model's answer until it is complete.
 async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answer, Error> {
-    // The passages with the best sentences first: what does not fit the budget is the least likely to answer.
+    // The passages with the best sentences come first, so that the token limit cuts off the least likely ones.
     let order = findings.evidence.passage_order(findings.passages.len());
     let passages: Vec<&Passage> = order.iter().map(|at| &findings.passages[*at]).collect();
     let prompt = prompt::build(asked, llm.context_tokens, &passages);

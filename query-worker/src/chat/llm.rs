@@ -1,4 +1,4 @@
-//! A language model behind an OpenAI-compatible server: the part of the chat-completions protocol that streams.
+//! A client for language models with an OpenAI-compatible API: chat completions as a stream.
 
 use std::{pin::pin, time::Duration};
 
@@ -16,22 +16,22 @@ use super::prompt::ChatMessage;
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// An OpenAI-compatible server, for instance http://localhost:11434/v1. Without it, answers quote the documents.
+    /// URL of an OpenAI-compatible server, such as http://localhost:11434/v1. Without it, answers quote documents.
     #[arg(long, env = "LLM_BASE_URL")]
     pub llm_base_url: Option<String>,
-    /// The model to ask there.
+    /// The name of the model on that server.
     #[arg(long, env = "LLM_MODEL", default_value = "", requires = "llm_base_url")]
     pub llm_model: String,
-    /// The key that the server wants, if any.
+    /// The API key of that server, if it needs one.
     #[arg(long, env = "LLM_API_KEY", default_value = "", hide_env_values = true)]
     pub llm_api_key: String,
-    /// Longest wait for the first words of an answer, retries included, and for each next ones, in seconds.
+    /// Maximum wait for the first text of an answer, including retries, and for each further text, in seconds.
     #[arg(long, env = "LLM_TIMEOUT", default_value_t = 30)]
     pub llm_timeout: u64,
-    /// Tokens that a question, its conversation and its passages may have together.
+    /// Maximum number of tokens of a question with its conversation and passages.
     #[arg(long, env = "LLM_CONTEXT_TOKENS", default_value_t = 4000)]
     pub llm_context_tokens: usize,
-    /// Tokens that an answer may have.
+    /// Maximum number of tokens of an answer.
     #[arg(long, env = "LLM_ANSWER_TOKENS", default_value_t = 800)]
     pub llm_answer_tokens: u32,
 }
@@ -56,16 +56,16 @@ pub enum Error {
     Empty,
 }
 
-/// How long to wait before a request is sent again, each time that the server is busy or cannot be reached.
+/// The pauses before a request is sent again when the server is busy or unreachable.
 const PAUSES: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
-/// What is logged of a refusal, in characters.
+/// Maximum number of characters of a server's refusal that are logged.
 const REFUSAL_CHARS: usize = 500;
 
 pub struct Llm {
     client: Client,
     url: String,
-    /// Never logged, not even where a server's refusal quotes it.
+    /// The API key. It is never logged, even if a server's refusal contains it.
     key: String,
     pub model: String,
     pub context_tokens: usize,
@@ -74,7 +74,7 @@ pub struct Llm {
 }
 
 impl Llm {
-    /// The model, if the settings name one.
+    /// Creates the client; None if the settings name no server.
     pub fn new(config: &Config) -> anyhow::Result<Option<Self>> {
         let Some(base) = config.llm_base_url.as_deref().map(str::trim).filter(|base| !base.is_empty()) else {
             return Ok(None);
@@ -86,12 +86,12 @@ impl Llm {
         ensure!(!config.llm_model.is_empty(), "LLM_MODEL is missing: the model to ask at LLM_BASE_URL");
         let printable = config.llm_api_key.bytes().all(|byte| byte.is_ascii_graphic());
         ensure!(printable, "LLM_API_KEY holds characters that no key has");
-        // Another part of the process may have installed it already.
+        // Fails if another part of the process has already installed a provider.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut client = Client::builder();
-        // A company's own server may have a certificate of the company's own authority, which its machines trust.
+        // Also trusts the certificates of the machine, which may include a company's own authority.
         for certificate in rustls_native_certs::load_native_certs().certs {
-            // One that cannot be read must not keep the worker from starting.
+            // An unreadable certificate must not prevent the start of the worker.
             if RootCertStore::empty().add(certificate.clone()).is_ok() {
                 client = client.add_root_certificate(Certificate::from_der(&certificate)?);
             }
@@ -107,7 +107,7 @@ impl Llm {
         }))
     }
 
-    /// Asks; pieces of the answer come as they are made. Dropping the stream closes the connection, and the server stops.
+    /// Asks the model and returns a stream of pieces. Dropping the stream closes the connection; then the server stops.
     pub fn answer(
         &self,
         messages: &[ChatMessage],
@@ -134,7 +134,7 @@ impl Llm {
                 if event.event == "keepalive" {
                     continue;
                 }
-                // Servers differ in what else a chunk holds.
+                // Other fields of a chunk differ between servers, so only these are read.
                 let chunk: Value = serde_json::from_str(&event.data)?;
                 if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
                     Err(Error::Reported(self.without_key(&error.to_string())))?;
@@ -146,7 +146,7 @@ impl Llm {
                         yield text.to_owned();
                     }
                 }
-                // The first words must come by the first deadline; each next ones have as long again.
+                // The first text must arrive before the first deadline; each further text extends the deadline.
                 if said {
                     deadline = Instant::now() + self.patience;
                 }
@@ -160,8 +160,8 @@ impl Llm {
         }
     }
 
-    /// Sends a request until the server takes it. Overload and lost connections are retried with growing pauses, or as
-    /// long as the server says; another refusal is final, and so is a quota that is used up.
+    /// Sends a request. If the server is overloaded or the connection fails, it is sent again after growing pauses, or
+    /// after the time that the server names. Other refusals are final, also an exhausted quota.
     async fn send(&self, request: &Value) -> Result<Response, Error> {
         let mut pauses = PAUSES.into_iter();
         loop {
@@ -183,7 +183,7 @@ impl Llm {
                     let error = Error::Refused(status, self.without_key(&said));
                     (busy || status.is_server_error(), wish.map(Duration::from_secs), error)
                 }
-                // The address may hold a password.
+                // The URL is removed because it may contain a password.
                 Err(error) => (error.is_connect(), None, Error::Unreachable(error.without_url())),
             };
             match pauses.next() {
@@ -193,7 +193,7 @@ impl Llm {
         }
     }
 
-    /// The beginning of what the server said of a failure.
+    /// Returns the beginning of the server's error text, without the API key.
     fn without_key(&self, said: &str) -> String {
         let said = if self.key.is_empty() { said.to_owned() } else { said.replace(&self.key, "***") };
         text::clip(&said, REFUSAL_CHARS).to_owned()

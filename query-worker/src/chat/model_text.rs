@@ -1,11 +1,11 @@
-//! What a language model says besides its answer: that it has none, and what it thinks aloud.
+//! Parts of a model's text that are not the answer: the word for "no answer", and its thoughts.
 
-/// What the model is told to say when the documents do not answer.
+/// The word that the model must write if the documents do not answer.
 pub const NO_ANSWER: &str = "NO_ANSWER";
 
 const THINKING: (&str, &str) = ("<think>", "</think>");
 
-/// How people and models say that the documents do not answer, when they forget the agreed word.
+/// Phrases with which models say that the documents do not answer, instead of that word.
 const DENIALS: &[&str] = &[
     "no encontr",
     "no encuentr",
@@ -29,7 +29,7 @@ const DENIALS: &[&str] = &[
     "couldn't find",
 ];
 
-/// Holds the beginning of an answer back until it is clear that it is one.
+/// Holds back the beginning of an answer until it is certain that it is one.
 #[derive(Debug, Default)]
 pub struct AnswerStart {
     held: String,
@@ -61,7 +61,7 @@ impl AnswerStart {
         out
     }
 
-    /// What is still held, at the end: a few letters that only looked like the agreed word.
+    /// Returns the text that is still held back at the end: a few letters that only looked like the agreed word.
     pub fn finish(&mut self) -> String {
         if self.open || self.denied {
             return String::new();
@@ -69,23 +69,23 @@ impl AnswerStart {
         without_thoughts(&std::mem::take(&mut self.held)).unwrap_or_default().trim().to_owned()
     }
 
-    /// The model said that the documents do not answer.
+    /// Whether the model said that the documents do not answer.
     pub fn is_denied(&self) -> bool {
         self.denied
     }
 }
 
-/// The text after the model's thoughts; nothing while it still thinks.
+/// Returns the text after the model's thoughts; None while the thoughts are not complete.
 fn without_thoughts(text: &str) -> Option<&str> {
     let trimmed = text.trim_start();
     if let Some(thoughts) = trimmed.strip_prefix(THINKING.0) {
         return thoughts.split_once(THINKING.1).map(|(_, answer)| answer);
     }
-    // "<thi": the mark may be on its way.
+    // The text may be an incomplete mark, such as "<thi".
     (trimmed.is_empty() || !THINKING.0.starts_with(trimmed)).then_some(trimmed)
 }
 
-/// Whether an answer without any citation says, in its own words, that there is none.
+/// Whether an answer without citations says in other words that the documents do not answer.
 pub fn denies(answer: &str) -> bool {
     let answer = answer.to_lowercase();
     DENIALS.iter().any(|denial| answer.contains(denial))

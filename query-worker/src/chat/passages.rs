@@ -1,4 +1,4 @@
-//! What an answer may be made of: the passages that a search brings.
+//! Retrieves the passages from which a question may be answered.
 
 use std::collections::HashSet;
 
@@ -8,24 +8,24 @@ use super::Asked;
 pub use crate::search::Passage;
 use crate::{error::Result, search};
 
-/// Passages of one document that may answer: the answer is often in the second-best one.
+/// Maximum number of passages per document: the answer is often in the second-best one.
 const PER_DOCUMENT: usize = 3;
-/// The same when there is one document only.
+/// Maximum number of passages when only one document is searched.
 const OF_ONE_DOCUMENT: usize = 12;
 
-/// So many of the best passages give the background: how similar a passage is that merely speaks of something similar.
+/// The background is computed from at most this many of the best passages: it is the usual similarity of a topic.
 const BACKGROUND: usize = 30;
-/// With fewer passages than this there is no background.
+/// Minimum number of passages from which the background is computed.
 const LEAST_BACKGROUND: usize = 8;
 
 pub struct Retrieved {
-    /// The best first.
+    /// The passages, the best first.
     pub passages: Vec<Passage>,
-    /// How similar a passage is that was retrieved but is none of the best; none when there are too few to tell.
+    /// The median similarity of the retrieved passages; None if there are too few.
     pub background: Option<f32>,
 }
 
-/// The passages nearest to a question, of at most as many documents as the query wants.
+/// Returns the passages nearest to a question, from at most as many documents as the query allows.
 pub async fn retrieve(asked: &Asked<'_>, question: &str) -> Result<Retrieved> {
     let (query, documents) = (asked.query, asked.query.max_context_docs);
     let per_document = if documents == 1 { OF_ONE_DOCUMENT } else { PER_DOCUMENT };
@@ -34,7 +34,7 @@ pub async fn retrieve(asked: &Asked<'_>, question: &str) -> Result<Retrieved> {
     let search = search::hybrid(query.scope.clone(), question, top_k);
     let search = Search { document_id: query.document_id.clone(), ..search };
     let mut passages = search::passages(asked.app, asked.context, &search, per_document).await?.passages;
-    // Within one document everything is near; that says nothing.
+    // Within one document all passages are similar, so there is no background.
     let background = if query.document_id.is_none() { background(&passages) } else { None };
     let mut seen = HashSet::new();
     passages.retain(|Passage { row, .. }| {

@@ -1,7 +1,7 @@
-//! What the language model is told: its task, and the passages as fenced data.
+//! The prompt for the language model: the task, and the passages as fenced data.
 //!
-//! A document may hold orders for the model. Each request has a fence of its own that no document can know, so no document
-//! can end its own fence; and the task says that nothing inside is an order.
+//! A document may contain instructions for the model. Each request has a new random fence, so no document can close its
+//! fence; and the task says that nothing inside a fence is an instruction.
 
 use embedding::Embed;
 use schemas::{
@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use super::{Asked, model_text::NO_ANSWER, passages::Passage};
 
-/// Shares of the context budget, in percent: what was said before, and the rest for passages.
+/// The share of the token budget for earlier turns, in percent; the rest is for passages.
 const PAST_PERCENT: usize = 20;
-/// A passage that does not fit is cut, unless so little would be left that it says nothing.
+/// Minimum number of tokens of a passage that is cut to fit; with less space the passage is left out.
 const LEAST_TOKENS: usize = 40;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,11 +25,11 @@ pub struct ChatMessage {
 
 pub struct Prompt {
     pub messages: Vec<ChatMessage>,
-    /// How many of the passages are in it; they are numbered from 1.
+    /// The number of passages in the prompt; they are numbered from 1.
     pub passages: usize,
 }
 
-/// Builds the prompt within `budget` tokens (as the embedding model counts them).
+/// Builds the prompt within `budget` tokens, counted by the tokenizer of the embedding model.
 pub fn build(asked: &Asked<'_>, budget: usize, passages: &[&Passage]) -> Prompt {
     let model = asked.app.model.as_ref();
     let fence = uuid::Uuid::new_v4().simple().to_string();
@@ -85,7 +85,7 @@ fn block(model: &dyn Embed, left: usize, fence: &str, number: usize, passage: &P
     }
     let frame =
         |text: &str| format!("<<<{fence} {number}\n{head}\n{}\n{text}\n{fence}>>>\n", passage.heading);
-    // The frame and its text are counted as one: where they meet, tokens may join.
+    // Frame and text are counted together, because tokens may join where they meet.
     let fits = |text: &str| model.count_tokens(&frame(text)) <= left;
     let text = passage.text.trim();
     if fits(text) {
@@ -95,7 +95,7 @@ fn block(model: &dyn Embed, left: usize, fence: &str, number: usize, passage: &P
     (room >= LEAST_TOKENS).then(|| frame(&cut(text, fits)))
 }
 
-/// The longest beginning of a text, in whole words, that fits.
+/// Returns the longest beginning of a text, in whole words, that fits.
 fn cut(text: &str, fits: impl Fn(&str) -> bool) -> String {
     let words: Vec<&str> = text.split_inclusive(char::is_whitespace).collect();
     let (mut fitting, mut too_many) = (0, words.len() + 1);
@@ -110,7 +110,7 @@ fn cut(text: &str, fits: impl Fn(&str) -> bool) -> String {
     words[..fitting].concat().trim_end().to_owned()
 }
 
-/// The last turns that fit, oldest first.
+/// Returns the last turns that fit, oldest first.
 fn last_turns(model: &dyn Embed, tokens: usize, past: &[Turn]) -> Vec<ChatMessage> {
     let mut left = tokens;
     let mut kept: Vec<ChatMessage> = past

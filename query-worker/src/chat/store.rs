@@ -1,4 +1,4 @@
-//! The SQL behind conversations.
+//! The SQL of conversations.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use sqlx::{PgPool, Postgres, Transaction, types::Json};
 
 use crate::scope;
 
-/// Opens a transaction that sees, besides the projects of its scope, the turns of one caller: a policy names both
+/// Begins a transaction that sees the projects of its scope and the turns of one caller; row-level security checks both
 /// (migrations/sql/0004_conversations.sql).
 pub async fn begin(
     pool: &PgPool,
@@ -27,7 +27,7 @@ pub async fn begin(
     Ok(transaction)
 }
 
-/// A turn, as the next one needs it.
+/// A stored turn, with what the next turn needs.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StoredTurn {
     pub question: String,
@@ -37,7 +37,7 @@ pub struct StoredTurn {
     pub projects: Vec<i32>,
 }
 
-/// The last turns of a conversation of the transaction's owner, oldest first.
+/// Returns the last turns of a conversation of this owner, oldest first.
 pub async fn last_turns(
     transaction: &mut Transaction<'_, Postgres>,
     owner: &str,
@@ -58,7 +58,7 @@ pub async fn last_turns(
     Ok(turns)
 }
 
-/// The keys of projects of the transaction's scope.
+/// Returns the keys of those projects that the scope of the transaction allows.
 pub async fn project_keys(
     transaction: &mut Transaction<'_, Postgres>,
     projects: &BTreeSet<ProjectId>,
@@ -97,7 +97,7 @@ pub async fn insert(
     .map(|_| ())
 }
 
-/// The newest turns of one conversation or of one user, oldest first.
+/// Returns the newest turns of a conversation or of a user, oldest first.
 pub async fn history(
     transaction: &mut Transaction<'_, Postgres>,
     owner: &str,
@@ -126,7 +126,7 @@ pub async fn history(
     Ok(turns.into_iter().rev().map(entry).collect())
 }
 
-/// The projects that a conversation of the transaction's owner drew on.
+/// Returns the projects that a conversation of this owner used.
 pub async fn projects_of(
     transaction: &mut Transaction<'_, Postgres>,
     owner: &str,

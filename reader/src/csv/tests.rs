@@ -6,7 +6,7 @@ fn lines(text: impl AsRef<[u8]>) -> Vec<String> {
 }
 
 #[test]
-fn finds_the_delimiter() {
+fn the_delimiter_is_found() {
     for (text, expected) in [
         ("a;b;c\n1,5;2,5;x\n3;4,25;y\n", "a: 1,5; b: 2,5; c: x"),
         ("a,b,c\n1.5,2.5,x\n3,4.25,y\n", "a: 1.5; b: 2.5; c: x"),
@@ -25,14 +25,14 @@ fn quoted_cells_keep_delimiters_and_lines() {
 }
 
 #[test]
-fn reads_what_a_spanish_excel_writes() {
+fn a_file_of_a_spanish_excel_is_read() {
     let text = "Código;Partida;Avance %\nOG-1;Excavación en la zona del depósito;12,5\n";
     let (bytes, ..) = encoding_rs::WINDOWS_1252.encode(text);
     assert_eq!(lines(bytes), ["Código: OG-1; Partida: Excavación en la zona del depósito; Avance %: 12,5"]);
 }
 
 #[test]
-fn an_open_quotation_mark_swallows_nothing() {
+fn text_after_an_unclosed_quotation_mark_is_not_lost() {
     let mut text = "pieza,medida,nota\ntubo,\"2 pulgadas,ok\n".to_owned();
     text.push_str(&"codo,3,bien\n".repeat(2_000));
     let lines = lines(text);
@@ -41,7 +41,7 @@ fn an_open_quotation_mark_swallows_nothing() {
 }
 
 #[test]
-fn refuses_what_is_too_wide_too_long_or_no_text() {
+fn files_that_are_too_large_or_not_text_are_refused() {
     let limits = Limits::default();
     let wide = ",".repeat(1_000_000);
     assert!(matches!(read(wide.as_bytes(), &limits), Err(Error::TooLarge { limit: 2_000, .. })));
@@ -53,7 +53,7 @@ fn refuses_what_is_too_wide_too_long_or_no_text() {
 }
 
 #[test]
-fn reads_the_sample() {
+fn the_sample_is_read() {
     let lines = lines(mutations::sample("control-de-avance-noviembre.csv"));
     assert_eq!(
         lines[0],
@@ -63,10 +63,10 @@ fn reads_the_sample() {
 }
 
 #[test]
-fn survives_mutations() {
+fn damaged_files_do_not_panic() {
     let sample = mutations::sample("control-de-avance-noviembre.csv");
     for seed in 0..500 {
-        // Whatever it is, it is a table of something.
+        // Any text is a valid table, so the result is not checked.
         let _ = read(&mutations::mutate(&sample, seed), &Limits::default());
     }
     mutations::survives_garbage(read, &sample);

@@ -1,4 +1,4 @@
-//! The numbers that Word puts before paragraphs: they are not in the text, and everyone cites them.
+//! The numbers that Word shows before paragraphs. They are not in the text of the file, but people cite them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,16 +24,16 @@ type List = [Level; LEVELS];
 struct Level {
     start: Option<u32>,
     format: String,
-    /// `%1.%2)`: where the numbers go.
+    /// The pattern of the label, such as `%1.%2)`; the numbers replace `%1` and `%2`.
     text: String,
-    /// The style whose paragraphs stand on this level.
+    /// The style whose paragraphs are on this level.
     style: String,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Instance {
     list: String,
-    /// Levels that begin anew in this instance, with their first number.
+    /// The levels that start again in this instance, each with its first number.
     restarts: Vec<(usize, u32)>,
 }
 
@@ -56,13 +56,13 @@ impl Numbering {
         Ok(numbering)
     }
 
-    /// The level on which a list keeps the paragraphs of a style.
+    /// Returns the level of a list for the paragraphs of a style.
     pub fn level_of_style(&self, instance: &str, style: &str) -> Option<usize> {
         let list = self.lists.get(&self.instances.get(instance)?.list)?;
         list.iter().position(|level| !level.style.is_empty() && level.style == style)
     }
 
-    /// Counts a paragraph; its label, unless it is a bullet.
+    /// Counts a paragraph and returns its label; None for a bullet.
     pub fn next(&mut self, instance_id: &str, level: usize) -> Option<String> {
         let instance = self.instances.get(instance_id)?;
         let list = self.lists.get(&instance.list)?;
@@ -71,7 +71,7 @@ impl Numbering {
         let counters = self.counters.entry(instance.list.clone()).or_default();
         if self.started.insert(instance_id.to_owned()) {
             for (level, number) in &instance.restarts {
-                // One less, because the paragraph itself counts.
+                // One less, because the paragraph itself is counted below.
                 counters[*level] = number.saturating_sub(1);
             }
         }
@@ -111,7 +111,7 @@ fn number(format: &str, number: u32) -> String {
     let letters = || {
         let index = number.checked_sub(1)?;
         let letter = char::from(b'a' + u8::try_from(index % 26).ok()?);
-        // After z comes aa, then bb.
+        // The letter after z is aa, then bb.
         let repeated = index / 26 + 1;
         (repeated <= 3).then(|| letter.to_string().repeat(repeated as usize))
     };

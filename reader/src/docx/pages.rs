@@ -1,11 +1,11 @@
-//! Which page the text is on, as far as the file says: Word notes where its pages broke when it last laid them out.
+//! The page of each text, if the file says it: Word records the page breaks of its last layout.
 
 use super::super::{Error, Limits};
 
 #[derive(Debug)]
 pub struct Pages {
     now: Position,
-    /// Whether the file names any break at all.
+    /// Whether the file has any recorded page break.
     any: bool,
     limit: u32,
 }
@@ -13,7 +13,7 @@ pub struct Pages {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     page: u32,
-    /// After a break that the author made, before any text: a break noted here is the same one.
+    /// True after a page break of the author and before any text: a recorded break here is the same break.
     fresh: bool,
 }
 
@@ -26,7 +26,7 @@ impl Pages {
         self.now.page
     }
 
-    /// The number of pages, when the file says anything about them.
+    /// The number of pages, if the file has recorded page breaks.
     pub fn count(&self) -> Option<u32> {
         self.any.then_some(self.now.page)
     }
@@ -35,20 +35,20 @@ impl Pages {
         self.now.fresh = false;
     }
 
-    /// The author's break.
+    /// Handles a page break that the author made.
     pub fn made(&mut self) -> Result<(), Error> {
         self.turn()?;
         self.now.fresh = true;
         Ok(())
     }
 
-    /// Word's note that a page broke here.
+    /// Handles a page break that Word recorded.
     pub fn noted(&mut self) -> Result<(), Error> {
         self.any = true;
         if std::mem::take(&mut self.now.fresh) { Ok(()) } else { self.turn() }
     }
 
-    /// Where a row begins: each of its cells does, so that one break noted in all of them counts once.
+    /// The position where a row begins. Each cell starts there, so a break that is recorded in every cell counts once.
     pub fn position(&self) -> Position {
         self.now
     }

@@ -1,4 +1,4 @@
-//! A paragraph while it is read, and the properties that decide what it is.
+//! A paragraph that is being read, and the properties that decide its kind.
 
 use super::{
     super::{
@@ -12,13 +12,13 @@ use super::{
 #[derive(Debug, Default)]
 pub struct Paragraph {
     pub text: String,
-    /// Where its first text is.
+    /// The page of the paragraph's first text.
     pub page: Option<u32>,
-    /// What stands in text boxes anchored here.
+    /// The content of text boxes that are anchored in this paragraph.
     pub boxes: Vec<Block>,
-    /// Footnotes and endnotes that it refers to.
+    /// The keys of footnotes and endnotes that the paragraph refers to.
     pub notes: Vec<String>,
-    /// Of the run that is open.
+    /// The properties of the current run.
     pub run: Run,
     pub properties: Properties,
     pub has_bold: bool,
@@ -52,14 +52,14 @@ impl Paragraph {
         self.text.push_str(text);
     }
 
-    /// The finished text; none for a paragraph that says nothing of its own.
+    /// Returns the kind and text of the paragraph; None if it has no text or belongs to a table of contents.
     pub fn finish(&mut self, styles: &Styles, numbering: &mut Numbering) -> Option<(BlockKind, String)> {
         let properties = &self.properties;
         let role = match properties.outline {
             Some(level @ 0..=8) => Role::Heading(level + 1),
             _ => styles.role(&properties.style),
         };
-        // Word counts empty paragraphs, too.
+        // Word also numbers empty paragraphs.
         let list = properties.list(styles, numbering);
         let label = list.as_ref().and_then(|(list, level)| numbering.next(list, *level));
         let text = std::mem::take(&mut self.text);
@@ -104,7 +104,7 @@ impl Properties {
                 "numId" => properties.numbering = Some(value()),
                 "ilvl" => properties.numbering_level = value().parse().ok(),
                 "pageBreakBefore" => properties.page_break_before = is_on(element),
-                // What it was before a tracked change, and the properties of other things.
+                // Properties from before a tracked change, and properties of runs and sections.
                 "pPrChange" | "rPr" | "sectPr" | "numberingChange" => reader.skip()?,
                 _ => {}
             }
@@ -113,7 +113,7 @@ impl Properties {
         Ok(properties)
     }
 
-    /// The list that the paragraph belongs to; number 0 takes it out of its style's list.
+    /// Returns the list and level of the paragraph. List 0 removes the paragraph from the list of its style.
     fn list(&self, styles: &Styles, numbering: &Numbering) -> Option<(String, usize)> {
         let of_style = styles.numbering(&self.style);
         let (list, level) = match (&self.numbering, of_style) {

@@ -1,4 +1,4 @@
-//! What a style's name hides: headings are called differently in every language, their outline level is not.
+//! Styles. The name of a heading style depends on the language of Word, its outline level does not.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use super::super::{
     xml::{self, Xml, attribute},
 };
 
-/// A chain of styles that is longer goes in circles.
+/// Maximum number of styles in a chain; a longer chain is a cycle.
 const LONGEST_CHAIN: usize = 32;
 
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Styles(HashMap<String, Style>);
 
 #[derive(Debug, Default)]
 struct Style {
-    /// In English for the styles that come with Word, whatever the language.
+    /// The name; styles that come with Word have English names here in every language.
     name: String,
     based_on: String,
     outline: Option<u8>,
@@ -26,7 +26,7 @@ struct Style {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// From 1.
+    /// The level of the heading, from 1.
     Heading(u8),
     /// A line of a table of contents.
     Contents,
@@ -54,7 +54,7 @@ impl Styles {
         }
         match self.chain(id).find_map(|style| style.outline) {
             Some(level @ 0..=8) => Role::Heading(level + 1),
-            // Level 9 is body text, whatever the style is based on.
+            // Outline level 9 is body text, whatever the style is based on.
             Some(_) => Role::Text,
             None => {
                 let mut roles = self.chain(id).map(|style| role_by_name(&style.name));
@@ -63,18 +63,18 @@ impl Styles {
         }
     }
 
-    /// The list that paragraphs of a style belong to, and their level in it.
+    /// Returns the list of the paragraphs of a style, and their level in it.
     pub fn numbering(&self, id: &str) -> Option<(String, Option<usize>)> {
         let numbering = self.chain(id).find_map(|style| style.numbering.clone())?;
         Some((numbering, self.chain(id).find_map(|style| style.numbering_level)))
     }
 
-    /// Whether a table style sets the first row apart.
+    /// Whether a table style formats the first row differently.
     pub fn has_first_row(&self, id: &str) -> bool {
         self.chain(id).any(|style| style.has_first_row)
     }
 
-    /// A style and those that it is based on.
+    /// Returns a style and all styles that it is based on.
     fn chain<'s>(&'s self, id: &str) -> impl Iterator<Item = &'s Style> {
         std::iter::successors(self.0.get(id), |style| self.0.get(&style.based_on)).take(LONGEST_CHAIN)
     }
@@ -102,7 +102,7 @@ impl Style {
     }
 }
 
-/// `heading 2`; also `Heading2`, `Ttulo2` and their like, for files that lost their styles.
+/// Finds the role by a style's name: `heading 2`, or `Heading2`, `Ttulo2` and so on in files whose styles are missing.
 fn role_by_name(name: &str) -> Role {
     let name = name.to_lowercase();
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_headings_in_every_language() {
+    fn headings_are_found_in_every_language() {
         let part = r#"<w:styles>
             <w:style w:styleId="Ttulo1"><w:name w:val="heading 1"/><w:pPr><w:outlineLvl w:val="0"/></w:pPr></w:style>
             <w:style w:styleId="Apartado"><w:name w:val="Apartado"/><w:basedOn w:val="Ttulo1"/><w:pPr><w:outlineLvl w:val="1"/></w:pPr></w:style>

@@ -1,4 +1,4 @@
-//! Tables of Word: rows with merged cells, headers that are marked or only look like it, and layout in disguise.
+//! Tables of Word: merged cells, headers with or without a mark, and tables that are only layout.
 
 use std::collections::HashMap;
 
@@ -18,10 +18,10 @@ use super::{
 pub struct Table {
     rows: super::super::table::Table,
     style: String,
-    /// Whether this table uses its style's first row.
+    /// Whether this table uses its style's format of the first row.
     uses_first_row: bool,
     is_first: bool,
-    /// Text of merged cells that go on below, by column.
+    /// The text of cells that are merged with cells below, by column.
     merged: HashMap<usize, String>,
     pub row: Option<Row>,
 }
@@ -77,7 +77,7 @@ impl Table {
         Ok(())
     }
 
-    /// Closes the open row: one block, or several when its cells hold more than values.
+    /// Ends the current row: returns one block, or several if its cells contain headings or tables.
     pub fn finish_row(
         &mut self,
         row: Row,
@@ -111,7 +111,7 @@ impl Table {
             column = column.saturating_add(span);
             Error::if_over("columns", column, most_columns)?;
         }
-        // One cell is a title across the table, or a frame around ordinary text. Headings and tables are no values.
+        // A row with one cell is a title or a frame around text. Headings and tables are not values of cells.
         let holds_more = row
             .cells
             .iter()
@@ -133,7 +133,7 @@ impl Table {
         Ok(line.map(|text| Block { kind: BlockKind::TableRow, text, page }).into_iter().collect())
     }
 
-    /// What is left when the table ends.
+    /// Returns the rows that are left when the table ends.
     pub fn finish(self, page: u32) -> Vec<Block> {
         let rows = self.rows.finish().into_iter();
         rows.map(|text| Block { kind: BlockKind::TableRow, text, page: Some(page) }).collect()
@@ -156,7 +156,7 @@ impl Table {
     }
 }
 
-/// Header cells across several columns name each of them.
+/// Gives the text of a header cell to each column that the cell covers.
 fn spread(row: &Row, cells: &Cells) -> Cells {
     let mut column = row.skipped_columns;
     let mut names = Cells::new();
@@ -219,7 +219,7 @@ impl Cell {
         Ok(())
     }
 
-    /// Takes what was read in the cell.
+    /// Stores the blocks that were read in the cell.
     pub fn fill(&mut self, blocks: Vec<Block>, bold: bool) {
         self.blocks = blocks;
         self.bold = bold;

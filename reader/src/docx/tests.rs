@@ -71,7 +71,7 @@ fn table(properties: &str, rows: &[&[&str]]) -> String {
 }
 
 #[test]
-fn reads_the_sample() {
+fn the_sample_is_read() {
     let extracted = read(&mutations::sample("acta-reunion-de-obra-41.docx"), &Limits::default()).unwrap();
     let metadata = &extracted.metadata;
     assert_eq!(metadata.title, "Acta de reunión de obra N.º 41");
@@ -98,7 +98,7 @@ fn reads_the_sample() {
 }
 
 #[test]
-fn headings_lists_and_their_numbers() {
+fn headings_and_list_items_have_their_numbers() {
     let body = [
         styled("Puesto", "Bases técnicas"),
         styled("TDC1", "1. Alcance 3"),
@@ -125,7 +125,7 @@ fn headings_lists_and_their_numbers() {
 }
 
 #[test]
-fn text_as_it_is_shown() {
+fn the_text_is_what_word_shows() {
     assert_eq!(
         texts(
             "<w:p><w:r><w:t xml:space=\"preserve\">uno </w:t></w:r><w:r><w:t>dos</w:t><w:tab/><w:t>tres</w:t><w:br/>\
@@ -135,7 +135,7 @@ fn text_as_it_is_shown() {
     );
     let formula = "<m:oMath><m:sSup><m:e><m:r><m:t>10</m:t></m:r></m:e><m:sup><m:r><m:t>-6</m:t></m:r></m:sup></m:sSup></m:oMath>";
     assert_eq!(texts(&format!("<w:p>{formula}</w:p>")), ["10^-6"]);
-    // Tracked changes, hidden text, field codes, prompts.
+    // Tracked changes, hidden text, field codes and prompts.
     assert_eq!(
         texts(
             "<w:p><w:ins><w:r><w:t>queda</w:t></w:r></w:ins><w:del><w:r><w:delText>no</w:delText></w:r></w:del>\
@@ -166,13 +166,13 @@ fn notes_follow_their_paragraph() {
 }
 
 #[test]
-fn pages_only_where_the_file_knows_them() {
+fn pages_are_known_only_if_the_file_records_them() {
     assert!(blocks(&[p("uno"), p("dos")].concat()).iter().all(|block| block.page.is_none()));
 
     let made = "<w:p><w:r><w:br w:type=\"page\"/></w:r></w:p>";
     let noted = |text: &str| format!("<w:p><w:r><w:lastRenderedPageBreak/><w:t>{text}</w:t></w:r></w:p>");
     let before = "<w:p><w:pPr><w:pageBreakBefore/></w:pPr><w:r><w:t>cuatro</w:t></w:r></w:p>";
-    // The author's break and Word's note of it are one.
+    // The author's break and the break that Word recorded at the same place are one.
     let body =
         [p("uno"), made.to_owned(), noted("dos"), noted("tres"), before.to_owned(), p("cuatro bis")].concat();
     let extracted = read(&build(&body), &Limits::default()).unwrap();
@@ -182,7 +182,7 @@ fn pages_only_where_the_file_knows_them() {
 }
 
 #[test]
-fn a_row_across_pages_turns_one_page() {
+fn a_row_across_two_pages_counts_one_page_break() {
     let broken =
         "<w:p><w:r><w:t>a</w:t></w:r></w:p><w:p><w:r><w:lastRenderedPageBreak/><w:t>b</w:t></w:r></w:p>";
     let body = [table("", &[&["x", "y"], &[broken, broken], &["m", "n"]]), p("fin")].concat();
@@ -196,7 +196,7 @@ fn a_row_across_pages_turns_one_page() {
 fn rows_keep_their_header() {
     let rows: [&[&str]; 3] = [&["Código", "Nombre", "Piso"], &["P-1", "Puerta", ""], &["P-2", "", "7"]];
     assert_eq!(texts(&table("", &rows)), ["Código: P-1; Nombre: Puerta", "Código: P-2; Piso: 7"]);
-    // Two columns: only if the document says so.
+    // A first row of two columns is a header only if the document marks it.
     let rows: [&[&str]; 2] = [&["Código", "Nombre"], &["P-1", "Puerta"]];
     assert_eq!(texts(&table("", &rows)), ["Código: Nombre", "P-1: Puerta"]);
     let marked = "<w:tblStyle w:val=\"Rejilla\"/><w:tblLook w:val=\"04A0\"/>";
@@ -207,7 +207,7 @@ fn rows_keep_their_header() {
 }
 
 #[test]
-fn merged_cells_reach_their_rows_and_columns() {
+fn a_merged_cell_counts_in_all_its_rows_and_columns() {
     let header = "<w:tr><w:trPr><w:tblHeader/></w:trPr><w:tc><w:p><w:r><w:t>Piso</w:t></w:r></w:p></w:tc>\
         <w:tc><w:tcPr><w:gridSpan w:val=\"2\"/></w:tcPr><w:p><w:r><w:t>Cantidad</w:t></w:r></w:p></w:tc></w:tr>\
         <w:tr><w:trPr><w:tblHeader/></w:trPr><w:tc><w:p/></w:tc><w:tc><w:p><w:r><w:t>plan</w:t></w:r></w:p></w:tc>\
@@ -227,27 +227,27 @@ fn merged_cells_reach_their_rows_and_columns() {
 }
 
 #[test]
-fn tables_within_tables_and_frames() {
-    // A frame around ordinary text is no table.
+fn nested_tables_and_frames_are_read() {
+    // A frame around ordinary text is not a table.
     let framed = format!("{}{}", styled("Ttulo1", "Dentro"), p("texto"));
     assert_eq!(texts(&table("", &[&[&framed]])), ["1. Dentro", "texto"]);
     let inner = table("", &[&["a", "b", "c"], &["1", "2", "3"]]);
     let outer = table("", &[&[&inner, "al lado"]]);
     assert_eq!(texts(&outer), ["a: 1; b: 2; c: 3", "al lado"]);
-    // A title across the table is not its header.
+    // A title above the table is not its header.
     let rows: [&[&str]; 3] = [&["PUERTAS"], &["Tipo", "Hoja", "Piso"], &["P", "900", "1"]];
     assert_eq!(texts(&table("", &rows)), ["PUERTAS", "Tipo: P; Hoja: 900; Piso: 1"]);
 }
 
 #[test]
-fn reads_other_prefixes_and_missing_parts() {
+fn other_prefixes_and_missing_parts_are_accepted() {
     let document = "<x:document><x:body><x:p><x:r><x:t>sin estilos</x:t></x:r></x:p></x:body></x:document>";
     let packed = pack(&[("word/document.xml", document.as_bytes())]);
     assert_eq!(read(&packed, &Limits::default()).unwrap().blocks[0].text, "sin estilos");
 }
 
 #[test]
-fn refuses_what_it_cannot_read() {
+fn unreadable_files_are_refused() {
     let limits = Limits::default();
     let encrypted = ole::tests::build(&[("/EncryptedPackage", b"x"), ("/EncryptionInfo", b"y")]);
     assert_eq!(read(&encrypted, &limits), Err(Error::PasswordProtected));
@@ -261,7 +261,7 @@ fn refuses_what_it_cannot_read() {
 }
 
 #[test]
-fn refuses_what_is_too_much() {
+fn files_over_the_limits_are_refused() {
     let limits = Limits::default();
     let too_large = |body: &str, limits: &Limits| {
         let outcome = read(&build(body), limits);
@@ -274,7 +274,7 @@ fn refuses_what_is_too_much() {
     too_large(wide, &limits);
     too_large(&"<w:p><w:r><w:br w:type=\"page\"/></w:r></w:p>".repeat(20_000), &limits);
     too_large(&p(&"texto ".repeat(1_000)), &Limits { text_bytes: 1_000, ..Limits::default() });
-    // A long merged cell and many short rows: little in the file, much in the text.
+    // A long merged cell with many short rows: the file is small, but its text is large.
     let row = |merge: &str, text: &str| {
         format!("<w:tr><w:tc><w:tcPr>{merge}</w:tcPr>{}</w:tc><w:tc>{}</w:tc></w:tr>", p(text), p("x"))
     };
@@ -284,7 +284,7 @@ fn refuses_what_is_too_much() {
 }
 
 #[test]
-fn survives_mutations() {
+fn damaged_files_do_not_panic() {
     let sample = mutations::sample("acta-reunion-de-obra-41.docx");
     mutations::survives(read, &sample, 200);
     mutations::survives_garbage(read, &sample);

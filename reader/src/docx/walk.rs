@@ -1,4 +1,4 @@
-//! Walks through a part of a document in reading order. What nests is kept on stacks, never on the call stack.
+//! Reads a part of a document in reading order. Nested elements are kept on explicit stacks, not on the call stack.
 
 use std::collections::HashMap;
 
@@ -17,12 +17,12 @@ use super::{
     table::{Cell, Row, Table},
 };
 
-/// Footnotes and endnotes by their number.
+/// Footnotes and endnotes by their key (see `note_key`).
 pub type Notes = HashMap<String, String>;
 
 pub struct Document {
     pub blocks: Vec<Block>,
-    /// None when the file says nothing about pages.
+    /// None if the file records no pages.
     pub pages: Option<u32>,
 }
 
@@ -32,15 +32,15 @@ pub struct Walker<'a> {
     notes: &'a Notes,
     limits: &'a Limits,
     pages: Pages,
-    /// What is being filled, innermost last: the document, a text box, a cell, a note.
+    /// The containers that are open, the innermost last: the document, a text box, a cell or a note.
     containers: Vec<Container>,
     paragraphs: Vec<Paragraph>,
     tables: Vec<Table>,
     cells: Vec<Cell>,
-    /// Of each open content control: whether it shows nothing but its prompt.
+    /// For each open content control: whether it shows only its prompt.
     prompts: Vec<bool>,
     cell_count: usize,
-    /// Bytes of text gathered so far, headers and merged cells as often as they repeat.
+    /// Bytes of text so far; repeated headers and merged cells count each time.
     gathered: usize,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Walker<'a> {
         Ok(Document { blocks, pages: self.pages.count() })
     }
 
-    /// The notes in a part that holds them.
+    /// Returns the notes in a part that contains notes.
     pub fn notes(mut self, part: &str) -> Result<Notes, Error> {
         let mut notes = Notes::new();
         self.walk(part, &mut notes)?;
@@ -94,7 +94,7 @@ impl<'a> Walker<'a> {
             match reader.next()? {
                 Node::Open(element) => match xml::name(&element) {
                     kind @ ("footnote" | "endnote") => {
-                        // Those with a type are the lines between text and notes.
+                        // Notes with a type are the separator lines between text and notes.
                         if attribute(&element, "type").is_some_and(|kind| kind != "normal") {
                             reader.skip()?;
                         } else {
@@ -145,7 +145,7 @@ impl<'a> Walker<'a> {
             "br" if attribute(element, "type").as_deref() == Some("page") => self.pages.made()?,
             "br" | "cr" => self.add("\n"),
             "noBreakHyphen" => self.add("-"),
-            // Of a formula: 10^-6, a/b.
+            // Parts of a formula: 10^-6, a/b.
             "sup" => self.add("^"),
             "den" => self.add("/"),
             "lastRenderedPageBreak" => self.pages.noted()?,
@@ -186,7 +186,7 @@ impl<'a> Walker<'a> {
                 }
             }
             "sdtContent" if self.prompts.last() == Some(&true) => reader.skip()?,
-            // Deleted or moved away by a tracked change; tab stops and old properties, which are no text.
+            // Text that a tracked change deleted or moved away; tab stops and old properties, which are not text.
             "del" | "moveFrom" | "tabs" | "sectPr" | "tblGrid" | "tblPrEx" => reader.skip()?,
             _ => {}
         }
@@ -279,7 +279,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// The row that is open in the innermost table.
+    /// The current row of the innermost table.
     fn row(&mut self) -> Option<&mut Row> {
         self.tables.last_mut()?.row.as_mut()
     }
@@ -290,14 +290,14 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Ends the innermost container; the document itself is never left.
+    /// Closes the innermost container, but never the document itself.
     fn leave(&mut self) -> Option<Container> {
         if self.containers.len() > 1 { self.containers.pop() } else { None }
     }
 
     fn deliver(&mut self, blocks: Vec<Block>) -> Result<(), Error> {
         self.gathered += blocks.iter().map(|block| block.text.len()).sum::<usize>();
-        // Text in nested tables is gathered once a level; the exact count is made of what comes out.
+        // Nested tables count once per level here, so this limit is four times as large; the output is counted exactly.
         Error::if_over("bytes of text", self.gathered / 4, self.limits.text_bytes)?;
         if let Some(container) = self.containers.last_mut() {
             container.blocks.extend(blocks);
@@ -306,7 +306,7 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// `footnote 3`, whether it is the note or a reference to it.
+/// The key of a note, such as `footnote 3`, from the note itself or from a reference to it.
 fn note_key(kind: &str, element: &BytesStart<'_>) -> String {
     let kind = kind.trim_end_matches("Reference");
     format!("{kind} {}", attribute(element, "id").unwrap_or_default())

@@ -9,7 +9,7 @@ const HEADER: &str = "From: =?utf-8?q?Tom=C3=A1s?= <t@x.example>\nTo: a@x.exampl
     Date: Tue, 10 Nov 2026 11:20:00 -0300\nMIME-Version: 1.0\n";
 
 #[test]
-fn reads_the_sample() {
+fn the_sample_is_read() {
     let extracted = read(&mutations::sample("oferta-ascensores.eml"), &Limits::default()).unwrap();
     let metadata = &extracted.metadata;
     assert_eq!(metadata.title, "Torre Norte - Oferta de Elevar para los ascensores y programa de montaje");
@@ -31,7 +31,7 @@ fn reads_the_sample() {
 }
 
 #[test]
-fn plain_text_goes_before_html() {
+fn plain_text_is_preferred_to_html() {
     let both = format!(
         "{HEADER}Content-Type: multipart/alternative; boundary=b\n\n--b\nContent-Type: text/plain\n\nHola\n\
          --b\nContent-Type: text/html\n\n<p>Hola en <b>HTML</b></p>\n--b--\n"
@@ -42,13 +42,13 @@ fn plain_text_goes_before_html() {
          <html><head><style>p{{}}</style></head><body><p>Hormig=F3n</p><ul><li>uno</li></ul></body></html>\n"
     );
     assert_eq!(texts(&html)[1..], ["Hormigón", "uno"]);
-    // A plain part that says nothing is passed over.
+    // An empty plain-text part is ignored.
     let empty = both.replace("\n\nHola\n", "\n\n \n");
     assert_eq!(texts(&empty)[1..], ["Hola en HTML"]);
 }
 
 #[test]
-fn texts_of_unnamed_encoding_are_read() {
+fn texts_without_a_declared_encoding_are_read() {
     let mail = [HEADER.as_bytes(), b"Content-Type: text/plain\n\nHormig\xF3n y acero en la cimentaci\xF3n\n"]
         .concat();
     let extracted = read(&mail, &Limits::default()).unwrap();
@@ -56,7 +56,7 @@ fn texts_of_unnamed_encoding_are_read() {
 }
 
 #[test]
-fn header_names_are_read_as_people_write_them() {
+fn names_in_headers_are_decoded() {
     let header = texts(&format!("{HEADER}\nHola\n")).remove(0);
     assert!(
         header.starts_with("From: Tomás <t@x.example>\nTo: a@x.example, B, C <b@x.example>\n"),
@@ -65,7 +65,7 @@ fn header_names_are_read_as_people_write_them() {
 }
 
 #[test]
-fn history_stays() {
+fn quoted_history_is_kept() {
     let mail = format!(
         "{HEADER}Content-Type: text/plain\n\nDe acuerdo.\n\nEl lunes escribió Ana:\n> Pedimos la losa\n> > para el martes.\n"
     );
@@ -74,7 +74,7 @@ fn history_stays() {
 }
 
 #[test]
-fn attachments_are_documents() {
+fn attachments_become_documents() {
     let mail = format!(
         "{HEADER}Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nHola\n\
          --b\nContent-Type: image/png\nContent-ID: <logo>\nContent-Disposition: inline; filename=logo.png\nContent-Transfer-Encoding: base64\n\niVBORw0KGgo=\n\
@@ -90,7 +90,7 @@ fn attachments_are_documents() {
         .map(|attachment| (attachment.filename.as_str(), attachment.media_type.as_str()))
         .collect();
     assert_eq!(found, [("tabla.csv", "text/csv"), ("Anterior - uno.eml", "message/rfc822")]);
-    // Windows-1252, as it was sent.
+    // The bytes are Windows-1252, as in the mail.
     assert_eq!(extracted.attachments[0].bytes, b"A\xF1o;1");
     let inner = read(&extracted.attachments[1].bytes, &Limits::default()).unwrap();
     assert_eq!(inner.metadata.title, "Anterior / uno");
@@ -98,7 +98,7 @@ fn attachments_are_documents() {
 }
 
 #[test]
-fn refuses_what_it_cannot_read() {
+fn unreadable_files_are_refused() {
     let limits = Limits::default();
     for wrong in
         [&b""[..], b"just some text\n", b"{\"a\": 1}", b"X-Other: 1\r\n\r\nbody", b"\x89PNG\r\n\x1a\n\0\0"]
@@ -111,7 +111,7 @@ fn refuses_what_it_cannot_read() {
 }
 
 #[test]
-fn mails_within_mails_without_end() {
+fn deeply_nested_mails_do_not_overflow_the_stack() {
     let deep = format!("{HEADER}{}", "Content-Type: message/rfc822\n\nSubject: x\n".repeat(200_000));
     let extracted = read(deep.as_bytes(), &Limits::default()).unwrap();
     assert_eq!(extracted.attachments.len(), 1);
@@ -126,7 +126,7 @@ fn mails_within_mails_without_end() {
 }
 
 #[test]
-fn survives_mutations() {
+fn damaged_files_do_not_panic() {
     let sample = mutations::sample("oferta-ascensores.eml");
     mutations::survives_garbage(read, &sample);
     for seed in 0..500 {

@@ -20,7 +20,7 @@ fn every_encoding_gives_the_same_text() {
         assert!(is_text(&bytes));
         assert_eq!(decode(&bytes), TEXT);
         if super::utf16(&bytes).is_some() {
-            // In small pieces, which cut characters in two.
+            // Small buffers, which split characters.
             let mut streamed = String::new();
             let pieces = BufReader::with_capacity(5, bytes.as_slice());
             utf8(pieces).read_to_string(&mut streamed).unwrap();
@@ -30,7 +30,7 @@ fn every_encoding_gives_the_same_text() {
 }
 
 #[test]
-fn binary_is_no_text() {
+fn binary_data_is_not_text() {
     assert!(!is_text(b"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00"));
     assert!(!is_text(&(0..=255).collect::<Vec<u8>>()));
     assert!(is_text(b""));

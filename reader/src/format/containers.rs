@@ -1,4 +1,4 @@
-//! Office formats are archives; what is in them tells which one.
+//! Formats that are containers (zip archives and compound files): their content decides.
 
 use std::io::{Cursor, Read};
 
@@ -10,10 +10,10 @@ use super::{
     Format,
 };
 
-/// Largest list of content types that is read; real ones have a few kilobytes.
+/// Maximum number of bytes of the list of content types; real lists have a few kilobytes.
 const CONTENT_TYPES_BYTES: u64 = 1024 * 1024;
 
-/// DOCX, PPTX and XLSX are told by the content type of their main part.
+/// Distinguishes DOCX, PPTX and XLSX by the content type of their main part.
 pub(super) fn of_zip(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Error> {
     let mut archive = ::zip::ZipArchive::new(Cursor::new(bytes))
         .map_err(|error| Error::Damaged(format!("zip: {error}")))?;
@@ -31,7 +31,7 @@ pub(super) fn of_zip(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Er
     part.take(CONTENT_TYPES_BYTES)
         .read_to_string(&mut types)
         .map_err(|error| Error::Damaged(format!("content types: {error}")))?;
-    // Templates and files with macros name themselves "template.main+xml" and "macroEnabled.main+xml".
+    // The content types of templates and files with macros end with "template.main+xml" and "macroEnabled.main+xml".
     let has = |kind: &str| types.split('"').any(|value| value.contains(kind) && value.ends_with("main+xml"));
     if has("wordprocessingml") || has("ms-word.document") || has("ms-word.template") {
         Ok(Format::Docx)
@@ -44,7 +44,7 @@ pub(super) fn of_zip(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Er
     }
 }
 
-/// Outlook's mails; an encrypted office document is one of these, too, and so are the office formats before 2007.
+/// Compound files are mails of Outlook, encrypted Office documents, and Office formats before 2007.
 pub(super) fn of_compound_file(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Error> {
     let unsupported = |what: &str| Err(Error::Unsupported(what.to_owned()));
     match ole::kind(bytes) {
@@ -53,7 +53,7 @@ pub(super) fn of_compound_file(bytes: &[u8], claimed: Option<Format>) -> Result<
         Some(Kind::OldWorkbook) => Ok(Format::Xls),
         Some(Kind::OldDocument) => unsupported("Word document of 97-2003"),
         Some(Kind::OldPresentation) => unsupported("PowerPoint presentation of 97-2003"),
-        // What the name promises is not in it: the rest of it is missing.
+        // The file lacks the content that its name claims, so a part of it is missing.
         Some(Kind::Unknown) | None if claimed.is_some_and(Format::is_binary) => {
             Err(Error::Damaged("nothing readable in it".to_owned()))
         }

@@ -5,7 +5,7 @@ fn detect(filename: &str, bytes: &[u8]) -> Result<Format, Error> {
 }
 
 #[test]
-fn content_wins_over_the_name() {
+fn the_content_overrides_the_name() {
     for (filename, bytes, format) in [
         ("plano.txt", &b"%PDF-1.7\n"[..], Format::Pdf),
         ("plano.docx", b"\n\n%PDF-1.4\n", Format::Pdf),
@@ -29,7 +29,7 @@ fn content_wins_over_the_name() {
 }
 
 #[test]
-fn what_is_not_read_says_what_it_is() {
+fn unsupported_formats_are_named() {
     let binary: Vec<u8> = (0..4_096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     assert_eq!(detect("a.pdf", b" \n"), Err(Error::Empty));
     assert_eq!(detect("a.pdf", &binary), Err(Error::Damaged("not a pdf".to_owned())));
@@ -40,7 +40,7 @@ fn what_is_not_read_says_what_it_is() {
 }
 
 #[test]
-fn archives_by_what_is_in_them() {
+fn archives_are_distinguished_by_their_content() {
     use std::io::Write as _;
     let zip = |types: &str| {
         let mut archive = ::zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));

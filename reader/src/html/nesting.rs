@@ -1,11 +1,11 @@
-//! Refuses markup so deep that building its tree would take time without bound.
+//! Refuses markup that is nested so deeply that building its tree would take unbounded time.
 
 use super::super::{Error, Limits};
 
-/// HTML nests deeper than XML without ill will: unclosed elements of old editors count, too.
+/// HTML may be nested deeper than XML by this factor: unclosed elements of old editors count as nested.
 const SLACK: usize = 5;
 
-/// Estimates the depth from the tags alone: every element opened and not yet closed, but those that need no end tag.
+/// Estimates the depth from the tags: counts open elements, except those that need no end tag.
 pub(super) fn check(text: &str, limits: &Limits) -> Result<(), Error> {
     let limit = limits.depth * SLACK;
     let mut depth = 0_usize;

@@ -1,4 +1,4 @@
-//! Tables of data: a row keeps its headers.
+//! HTML tables: each row is written with its headers.
 
 use ego_tree::iter::Edge;
 use scraper::{ElementRef, Node};
@@ -12,7 +12,7 @@ use super::{
     is_dropped, pass_over,
 };
 
-/// The rows of a table of data; none for a table that only lays out the page.
+/// Returns the rows of a data table; None for a table that is only layout.
 pub(super) fn rows(table: ElementRef, limits: &Limits) -> Result<Option<Vec<String>>, Error> {
     let mut rows: Vec<Row> = Vec::new();
     let mut cells = 0;
@@ -37,7 +37,7 @@ pub(super) fn rows(table: ElementRef, limits: &Limits) -> Result<Option<Vec<Stri
                         Error::if_over("columns", row.cells.len(), limits.columns)?;
                         Error::if_over("cells", cells, limits.cells)?;
                     }
-                    // Whatever stands on a line of its own inside a cell is set apart by a space.
+                    // Elements inside a cell that start a new line are separated by a space.
                     _ => {
                         if let Some(cell) = rows.last_mut().and_then(|row| row.cells.last_mut()) {
                             cell.push(' ');
@@ -56,7 +56,7 @@ pub(super) fn rows(table: ElementRef, limits: &Limits) -> Result<Option<Vec<Stri
 #[derive(Default)]
 struct Row {
     cells: Vec<String>,
-    /// How many of them are header cells.
+    /// The number of header cells in `cells`.
     heads: usize,
 }
 

@@ -17,7 +17,7 @@ fn values_are_named_by_their_path() {
 }
 
 #[test]
-fn broken_and_deep_json_is_damaged() {
+fn invalid_and_deep_json_is_refused_as_damaged() {
     for json in [
         "{\"a\": 1",
         "[1, 2",

@@ -1,4 +1,4 @@
-//! The properties of a message, of a recipient, of an attachment.
+//! Properties of a message, a recipient or an attachment.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use encoding_rs::{Encoding, UTF_16LE};
 
 use super::super::{Error, encoding, ole::Container};
 
-/// Numbers of properties and of types of values (MS-OXPROPS, MS-OXCDATA).
+/// Numbers of properties and of value types (MS-OXPROPS, MS-OXCDATA).
 pub mod tag {
     pub const SUBJECT: u16 = 0x0037;
     pub const SENT: u16 = 0x0039;
@@ -43,7 +43,7 @@ pub mod tag {
     pub const TEXT: u16 = 0x001F;
     pub const BINARY: u16 = 0x0102;
 
-    /// Where a property of variable length is kept.
+    /// The path of the stream that holds a property of variable length.
     pub fn stream(storage: &str, property: u16, kind: u16) -> String {
         format!("{}/__substg1.0_{property:04X}{kind:04X}", storage.trim_end_matches('/'))
     }
@@ -53,7 +53,7 @@ const FIXED: &str = "__properties_version1.0";
 const MESSAGE_HEADER: usize = 32;
 const EMBEDDED_HEADER: usize = 24;
 
-/// What properties belong to: the stream of the fixed ones begins differently.
+/// The owner of properties; the header of the stream with the fixed-length properties depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Message,
@@ -64,7 +64,7 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Properties {
     storage: String,
-    /// Those of fixed length.
+    /// The properties of fixed length.
     fixed: HashMap<u16, u64>,
     encoding: Option<&'static Encoding>,
 }
@@ -79,7 +79,7 @@ impl Properties {
         };
         let mut fixed = HashMap::new();
         for entry in bytes.get(header..).unwrap_or_default().chunks_exact(16) {
-            // Type, number, flags, value.
+            // An entry has a type, a number, flags and a value.
             let number = u16::from_le_bytes([entry[2], entry[3]]);
             let value = entry[8..].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
             fixed.insert(number, value);
@@ -88,7 +88,7 @@ impl Properties {
         Ok(Self { storage: storage.to_owned(), fixed, encoding })
     }
 
-    /// A text, empty when there is none.
+    /// Returns a text property; empty if the property is missing.
     pub fn text(&self, container: &mut Container<'_>, property: u16) -> Result<String, Error> {
         if let Some(bytes) = container.stream(&tag::stream(&self.storage, property, tag::TEXT))? {
             return Ok(without_end(&UTF_16LE.decode_without_bom_handling(&bytes).0));
@@ -101,7 +101,7 @@ impl Properties {
         }))
     }
 
-    /// The first of these texts that says something.
+    /// Returns the first of these text properties that is not empty.
     pub fn first_text(&self, container: &mut Container<'_>, properties: &[u16]) -> Result<String, Error> {
         for property in properties {
             let text = self.text(container, *property)?;
@@ -120,7 +120,7 @@ impl Properties {
         self.fixed.get(&property).map(|value| *value as u32)
     }
 
-    /// Windows counts tenths of microseconds since 1601.
+    /// Returns a date property. Windows counts units of 100 nanoseconds since 1601.
     pub fn moment(&self, property: u16) -> Option<DateTime<Utc>> {
         const UNIX_EPOCH: u64 = 116_444_736_000_000_000;
         let since = self.fixed.get(&property)?.checked_sub(UNIX_EPOCH)?;
@@ -128,7 +128,7 @@ impl Properties {
     }
 }
 
-/// A message inside the message as a file of its own.
+/// Returns a message inside the message as a file.
 pub fn extract_message(container: &mut Container<'_>, root: &str) -> Result<Vec<u8>, Error> {
     let damaged = |error: std::io::Error| Error::Damaged(format!("embedded message: {error}"));
     let file = Cursor::new(Vec::new());
@@ -142,7 +142,7 @@ pub fn extract_message(container: &mut Container<'_>, root: &str) -> Result<Vec<
         for path in container.streams(&storage) {
             let mut bytes = container.stream(&path)?.unwrap_or_default();
             if storage == root && path.ends_with(FIXED) && bytes.len() >= EMBEDDED_HEADER {
-                // A message of its own begins with eight bytes more.
+                // The header of a separate message has eight more bytes.
                 bytes.splice(EMBEDDED_HEADER..EMBEDDED_HEADER, [0; MESSAGE_HEADER - EMBEDDED_HEADER]);
             }
             copy.create_stream(relative(&path))

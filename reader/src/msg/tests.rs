@@ -7,7 +7,7 @@ fn utf_16(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-/// The stream of properties of fixed length.
+/// The stream of the properties of fixed length.
 fn fixed(header: usize, properties: &[(u16, u16, u64)]) -> Vec<u8> {
     let mut bytes = vec![0; header];
     for (property, kind, value) in properties {
@@ -67,7 +67,7 @@ fn rich() -> Vec<u8> {
 }
 
 #[test]
-fn reads_header_body_and_attachments() {
+fn header_body_and_attachments_are_read() {
     let extracted = read(&rich(), &Limits::default()).unwrap();
     let texts: Vec<&str> = extracted.blocks.iter().map(|block| block.text.as_str()).collect();
     assert_eq!(
@@ -91,7 +91,7 @@ fn reads_header_body_and_attachments() {
 }
 
 #[test]
-fn reads_html_and_old_texts() {
+fn html_bodies_and_texts_in_code_pages_are_read() {
     let html =
         message(&[("/__substg1.0_10130102", b"<html><body><p>Hormig&oacute;n</p></body></html>".to_vec())]);
     assert_eq!(read(&html, &Limits::default()).unwrap().blocks[1].text, "Hormigón");
@@ -100,7 +100,7 @@ fn reads_html_and_old_texts() {
 }
 
 #[test]
-fn refuses_what_it_cannot_read() {
+fn unreadable_files_are_refused() {
     let limits = Limits::default();
     assert!(matches!(read(b"From: a@b.example", &limits), Err(Error::Damaged(_))));
     assert!(matches!(read(&build(&[("/WordDocument", b"x")]), &limits), Err(Error::Damaged(_))));
@@ -109,7 +109,7 @@ fn refuses_what_it_cannot_read() {
 }
 
 #[test]
-fn survives_mutations() {
+fn damaged_files_do_not_panic() {
     let rich = rich();
     mutations::survives(read, &rich, 500);
     mutations::survives_garbage(read, &rich);

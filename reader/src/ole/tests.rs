@@ -2,7 +2,7 @@ use std::io::Write;
 
 use super::*;
 
-/// A compound file with these streams; the storages above them are made as needed.
+/// Builds a compound file with these streams and the storages that contain them.
 pub fn build(streams: &[(&str, &[u8])]) -> Vec<u8> {
     let mut container = CompoundFile::create(Cursor::new(Vec::new())).unwrap();
     for (path, bytes) in streams {
@@ -18,7 +18,7 @@ pub fn build(streams: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 #[test]
-fn tells_what_a_compound_file_holds() {
+fn the_kind_of_a_compound_file_is_found() {
     for (stream, expected) in [
         ("/EncryptedPackage", Kind::EncryptedOffice),
         ("/__properties_version1.0", Kind::OutlookMessage),
@@ -34,7 +34,7 @@ fn tells_what_a_compound_file_holds() {
 }
 
 #[test]
-fn counts_what_it_reads() {
+fn bytes_that_are_read_are_counted() {
     let built = build(&[("/a/b", &[7; 5000]), ("/c", b"x")]);
     let mut container = Container::open(&built, &Limits::default()).unwrap();
     assert_eq!(container.stream("/a/b").unwrap().unwrap().len(), 5000);

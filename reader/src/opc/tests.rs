@@ -1,14 +1,14 @@
 use super::{super::zip::tests::pack, *};
 
 #[test]
-fn resolves_targets() {
+fn targets_are_resolved() {
     assert_eq!(resolve("ppt/slides", "../notesSlides/notesSlide1.xml"), "ppt/notesSlides/notesSlide1.xml");
     assert_eq!(resolve("ppt", "/word/document.xml"), "word/document.xml");
     assert_eq!(resolve("a", "../../../b"), "b");
 }
 
 #[test]
-fn follows_relationships_and_reads_properties() {
+fn relationships_are_followed_and_properties_are_read() {
     let packed = pack(&[
         (
             "_rels/.rels",

@@ -1,9 +1,9 @@
-//! Dates as PDF writes them: D:20260301120000+01'00', of which all after the year may be missing.
+//! Parses dates of PDF, such as D:20260301120000+01'00'; everything after the year may be missing.
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 pub(super) fn parse(text: &str) -> Option<DateTime<Utc>> {
-    /// The first moment of a year, without it.
+    /// The start of a year, after the four digits of the year.
     const MISSING: &str = "00000101000000";
     let text = text.strip_prefix("D:").unwrap_or(text);
     let (stamp, zone) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
@@ -13,7 +13,7 @@ pub(super) fn parse(text: &str) -> Option<DateTime<Utc>> {
     time.checked_sub_signed(offset(zone)).map(|time| time.and_utc())
 }
 
-/// "+01'00'" is an hour ahead; no zone, or one that is none, is UTC.
+/// Returns the offset of a time zone: "+01'00'" is one hour ahead of UTC. A missing or invalid zone is UTC.
 fn offset(zone: &str) -> TimeDelta {
     let number =
         |from: usize| zone.get(from..from + 2).and_then(|digits| digits.parse::<i64>().ok()).unwrap_or(0);
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates() {
+    fn dates_of_any_precision_are_read() {
         for (text, expected) in [
             ("D:20260301120000+01'00'", Some("2026-03-01T11:00:00+00:00")),
             ("D:20260301120000-05'30", Some("2026-03-01T17:30:00+00:00")),

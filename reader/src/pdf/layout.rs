@@ -1,4 +1,4 @@
-//! Lines to paragraphs, headings, list items and rows.
+//! Groups lines into paragraphs, headings, list items and table rows.
 
 mod group;
 mod order;
@@ -17,10 +17,10 @@ use super::{
 };
 use group::{Group, groups};
 
-/// A heading is at least this much larger than the body.
+/// The size of a heading divided by the size of the body text is at least this.
 const HEADING_SCALE: f32 = 1.14;
 
-/// Longer texts are emphasized paragraphs, not headings.
+/// Maximum number of characters of a heading. A longer text is an emphasized paragraph.
 const HEADING_CHARS: usize = 160;
 
 pub(super) fn write(pages: Vec<Page>, blocks: &mut Blocks) -> Result<(), Error> {
@@ -52,7 +52,7 @@ pub(super) fn write(pages: Vec<Page>, blocks: &mut Blocks) -> Result<(), Error> 
     Ok(())
 }
 
-/// A row that has as many cells as the header above it is named by it; another is left as it stands.
+/// Writes table rows. A row with as many cells as the header gets the header's names; other rows are written unchanged.
 fn write_rows(rows: &[&Line], page: u32, blocks: &mut Blocks) -> Result<(), Error> {
     let cells = |line: &Line| -> Cells { line.cells.iter().cloned().enumerate().collect() };
     let mut table = Table::default();
@@ -76,7 +76,7 @@ fn write_rows(rows: &[&Line], page: u32, blocks: &mut Blocks) -> Result<(), Erro
     Ok(())
 }
 
-/// The size in which most of the text is set.
+/// Returns the font size of most of the text, in points.
 fn body_size(pages: &[Page]) -> f32 {
     let mut letters: HashMap<i32, usize> = HashMap::new();
     for line in pages.iter().flat_map(|page| &page.lines) {
@@ -89,7 +89,7 @@ fn half_points(size: f32) -> i32 {
     (size * 2.0).round() as i32
 }
 
-/// The sizes above the body's are the levels of headings, the largest the first; bold in the body's size is one more.
+/// Font sizes above the body's are levels of headings, the largest is 1; bold text in the body's size is the last.
 struct Headings {
     body: f32,
     sizes: Vec<i32>,

@@ -1,19 +1,19 @@
-//! Characters with positions to lines with cells.
+//! Joins characters with positions into lines with cells.
 
 use pdfium_render::prelude::{PdfFontWeight, PdfPageText, PdfPageTextChar};
 
 /// A line of a page.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Line {
-    /// Its text; several when wide gaps divide it, as in a table.
+    /// The texts of the line: more than one if wide gaps divide the line, as in a table.
     pub cells: Vec<String>,
-    /// Where each of them begins.
+    /// The left end of each cell.
     pub cells_left: Vec<f32>,
     pub left: f32,
     pub right: f32,
     pub bottom: f32,
     pub top: f32,
-    /// Of most of its characters, in points.
+    /// The font size of most characters, in points.
     pub size: f32,
     pub bold: bool,
 }
@@ -36,21 +36,21 @@ impl Line {
     }
 }
 
-/// Two words further apart than this many times their size are cells of a table.
+/// Two words are different cells if the gap between them is more than this many times the font size.
 const CELL_GAP: f32 = 1.8;
 
-/// Sizes of one line that are told apart.
+/// Maximum number of font sizes that are counted in one line.
 const MOST_SIZES: usize = 16;
 
-/// The lines of a page in the order of its content, which is the order in which its author's program wrote them.
+/// Returns the lines of a page in the order of its content, in which the program of the author wrote them.
 pub(super) fn lines(text: &PdfPageText) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut builder = Builder::default();
     for char in text.chars().iter() {
         match char.unicode_value() {
-            // PDFium itself puts a line end where one is seen.
+            // PDFium inserts a line end where a line ends visually.
             10 | 13 => lines.extend(std::mem::take(&mut builder).finish()),
-            // Its marks for a hyphen that divides a word; the line end behind it is left out.
+            // PDFium's marks for a hyphen that divides a word; no line end follows them.
             2 | 0xfffe => {
                 builder.hyphenate();
                 lines.extend(std::mem::take(&mut builder).finish());
@@ -72,7 +72,7 @@ struct Builder {
     cell: String,
     space: bool,
     started: bool,
-    /// Sizes of its characters, in half points, with their number.
+    /// The font sizes of the characters, in half points, each with its number of characters.
     sizes: Vec<(i32, usize)>,
     bold: usize,
 }
@@ -116,7 +116,7 @@ impl Builder {
         } else if self.sizes.len() < MOST_SIZES {
             self.sizes.push((key, 1));
         }
-        // The weight is asked of a few characters only: it costs more than all else.
+        // The font weight is read for a few characters only, because reading it is expensive.
         let count: usize = self.sizes.iter().map(|(_, count)| count).sum();
         if count <= 3 && is_bold(char) {
             self.bold += 1;
@@ -148,7 +148,7 @@ fn is_bold(char: &PdfPageTextChar) -> bool {
         Some(PdfFontWeight::Custom(weight)) => weight >= 600,
         _ => false,
     };
-    // Many fonts state no weight, but their name does.
+    // Many fonts have no weight, but their name contains it.
     heavy
         || ["bold", "black", "heavy", "negrita"]
             .iter()

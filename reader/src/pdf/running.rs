@@ -1,4 +1,4 @@
-//! Headers and footers that every page repeats.
+//! Removes headers and footers that are repeated on every page.
 
 use std::{
     cmp::Reverse,
@@ -8,35 +8,35 @@ use std::{
 
 use super::{Line, Page};
 
-/// The share of a page's height, at its top and at its bottom, in which such lines stand.
+/// Headers and footers are in this share of the page's height, at the top and at the bottom.
 const MARGIN: f32 = 0.12;
 
-/// Fewer pages do not show whether a line is repeated on purpose.
+/// Minimum number of pages of a document for which repeated lines are removed.
 const MIN_PAGES: usize = 3;
 
-/// Drops lines that stand in the margins of most pages, the page's number aside ("Página 3 de 20"). The first page that
-/// has one keeps it: it may be the only place that names the document.
+/// Removes lines that are in the margins of most pages, even if their page number differs ("Página 3 de 20"). The first
+/// page with such a line keeps it, because it may be the only place that names the document.
 pub(super) fn drop_repeated(pages: &mut [Page]) {
     if pages.len() < MIN_PAGES {
         return;
     }
     let numbering = Numbering::of(pages);
     let mut seen = counted(pages, |page, line| key(page, line, numbering));
-    // Left and right pages may differ: a line on a little less than half of them is repeated, too.
+    // Left and right pages may have different headers, so a line on 40 % of the pages is enough.
     let enough = MIN_PAGES.max(pages.len() * 2 / 5);
     seen.retain(|_, count| *count >= enough);
     for page in pages.iter_mut() {
         let keys: Vec<Option<Key>> = page.lines.iter().map(|line| key(page, line, numbering)).collect();
         let mut keys = keys.into_iter();
         page.lines.retain(|_| match keys.next().flatten().and_then(|key| seen.get_mut(&key)) {
-            // Its count, no longer needed, remembers that it was seen.
+            // The count becomes zero once the line was kept.
             Some(count) => std::mem::take(count) > 0,
             None => true,
         });
     }
 }
 
-/// On how many pages something is found.
+/// Returns on how many pages each item is found.
 fn counted<T: Ord + Hash, I: IntoIterator<Item = T>>(
     pages: &[Page],
     find: impl Fn(&Page, &Line) -> I,
@@ -51,17 +51,17 @@ fn counted<T: Ord + Hash, I: IntoIterator<Item = T>>(
     counts
 }
 
-/// How the pages are numbered in print. Any other figure in a margin tells pages apart: the number of a drawing in a
-/// binder of them.
+/// The printed page numbers. Any other figure in a margin distinguishes pages, such as the number of a drawing in a
+/// collection of drawings.
 #[derive(Debug, Clone, Copy)]
 struct Numbering {
     pages: i64,
-    /// What is printed less what is counted: a cover may have no number.
+    /// Printed number minus position in the file: a cover may have no number.
     offset: i64,
 }
 
 impl Numbering {
-    /// With the offset that the margins of most pages show.
+    /// Uses the offset that the margins of most pages have.
     fn of(pages: &[Page]) -> Self {
         let count = i64::try_from(pages.len()).unwrap_or(i64::MAX);
         let offsets = counted(pages, |page, line| {
@@ -74,14 +74,14 @@ impl Numbering {
         Self { pages: count, offset: most.map_or(0, |(offset, _)| offset) }
     }
 
-    /// Whether a figure says which page this is, or how many there are.
+    /// Whether a figure is the number of this page or the number of pages.
     fn is_of(self, page: &Page, figure: i64) -> bool {
         [i64::from(page.number) + self.offset, self.pages + self.offset, self.pages].contains(&figure)
     }
 }
 
-/// The pieces of a text without its white space, those with their value that may number a page: "3", "3/20", "-3-" and
-/// "Pág.3", but not "A-103" nor "A.103".
+/// Splits a text into pieces without white space. A piece that may be a page number has its value: "3", "3/20", "-3-"
+/// and "Pág.3" have one, "A-103" and "A.103" do not.
 fn pieces(text: &str) -> impl Iterator<Item = (&str, Option<i64>)> {
     let separates = |c: char| !c.is_alphanumeric();
     text.split_whitespace().flat_map(move |word| {
@@ -94,7 +94,7 @@ fn pieces(text: &str) -> impl Iterator<Item = (&str, Option<i64>)> {
     })
 }
 
-/// What two pages' lines must share to be the same: the text without the page's number, and the height on the page.
+/// Two lines are the same if they have the same text, without the page number, and the same height on the page.
 type Key = (String, i32);
 
 fn key(page: &Page, line: &Line, numbering: Numbering) -> Option<Key> {
@@ -107,7 +107,7 @@ fn key(page: &Page, line: &Line, numbering: Numbering) -> Option<Key> {
     Some((text.collect(), height))
 }
 
-/// How high a line of the margins stands, give or take a little.
+/// Returns the height of a line in a margin, rounded to 6 points; None outside the margins.
 fn height(page: &Page, line: &Line) -> Option<i32> {
     const SAME_HEIGHT: f32 = 6.0;
     let middle = f32::midpoint(line.bottom, line.top);

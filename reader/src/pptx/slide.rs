@@ -1,4 +1,4 @@
-//! What stands on a slide, shape by shape.
+//! The shapes of a slide.
 
 use std::collections::HashMap;
 
@@ -21,8 +21,8 @@ pub struct Shape {
 pub enum Place {
     Title,
     Body,
-    /// Date, footer, slide number: the same on every slide.
-    Furniture,
+    /// Date, footer or slide number: the same on every slide.
+    Footer,
     Other,
 }
 
@@ -50,7 +50,7 @@ impl Shape {
     }
 }
 
-/// `cells` counts those of all tables of the presentation.
+/// Reads the shapes of a slide. `cells` counts the cells of all tables of the presentation.
 pub fn read(part: &str, limits: &Limits, cells: &mut usize) -> Result<Vec<Shape>, Error> {
     let mut slide = Slide {
         limits,
@@ -82,7 +82,7 @@ struct Slide<'a> {
     shape: Shape,
     paragraph: String,
     table: Option<OpenTable>,
-    /// Bytes of the tables' text, headers and merged cells as often as they repeat.
+    /// Bytes of the tables' text; repeated headers and merged cells count each time.
     gathered: usize,
 }
 
@@ -94,7 +94,7 @@ struct OpenTable {
     row: Cells,
     column: usize,
     cell: Option<OpenCell>,
-    /// Text of cells that go on in the rows below, by column.
+    /// The text of cells that are merged with cells below, by column.
     merged: HashMap<usize, String>,
 }
 
@@ -115,7 +115,7 @@ impl Slide<'_> {
                 self.paragraph.push_str(&text);
             }
             "br" => self.paragraph.push('\n'),
-            // Numbers of slides, and properties, which hold tab stops and bullets but no text.
+            // Slide numbers, and properties, which contain tab stops and bullets but no text.
             "fld" if attribute(element, "type").is_some_and(|kind| kind == "slidenum") => reader.skip()?,
             "pPr" | "rPr" | "endParaRPr" | "lstStyle" => reader.skip()?,
             "tbl" => self.table = Some(OpenTable { is_first: true, ..OpenTable::default() }),
@@ -192,7 +192,7 @@ impl Slide<'_> {
 }
 
 impl OpenTable {
-    /// Merged cells are there one by one: those that are covered are empty.
+    /// Each cell of a merged region is in the file, but only the first one has text.
     fn close_cell(&mut self) {
         let Some(cell) = self.cell.take() else { return };
         let mut text = one_line(&cell.text);
@@ -223,11 +223,11 @@ impl OpenTable {
     }
 }
 
-/// Placeholders without a type hold the slide's contents.
+/// A placeholder without a type contains the body of the slide.
 fn place(kind: Option<&str>) -> Place {
     match kind {
         Some("title" | "ctrTitle") => Place::Title,
-        Some("dt" | "ftr" | "hdr" | "sldNum" | "sldImg") => Place::Furniture,
+        Some("dt" | "ftr" | "hdr" | "sldNum" | "sldImg") => Place::Footer,
         Some("body" | "obj") | None => Place::Body,
         Some(_) => Place::Other,
     }

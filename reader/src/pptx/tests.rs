@@ -43,7 +43,7 @@ fn build(slides: &[String], order: &[usize]) -> Vec<u8> {
 }
 
 #[test]
-fn reads_the_sample() {
+fn the_sample_is_read() {
     let extracted =
         read(&mutations::sample("safety-briefing-work-at-height.pptx"), &Limits::default()).unwrap();
     assert_eq!(extracted.metadata.pages, 6);
@@ -68,7 +68,7 @@ fn slides_come_in_the_order_in_which_they_are_shown() {
 }
 
 #[test]
-fn titles_first_tables_by_row_no_furniture() {
+fn titles_come_first_tables_by_row_and_footers_are_left_out() {
     let cell = |attributes: &str, content: &str| {
         format!("<a:tc {attributes}><a:txBody>{}</a:txBody></a:tc>", text(content))
     };
@@ -115,7 +115,7 @@ fn titles_first_tables_by_row_no_furniture() {
 }
 
 #[test]
-fn refuses_what_it_cannot_read() {
+fn unreadable_files_are_refused() {
     let limits = Limits::default();
     let encrypted = ole::tests::build(&[("/EncryptedPackage", b"x")]);
     assert_eq!(read(&encrypted, &limits), Err(Error::PasswordProtected));
@@ -124,7 +124,7 @@ fn refuses_what_it_cannot_read() {
     let sample = mutations::sample("safety-briefing-work-at-height.pptx");
     assert!(matches!(read(&sample[..sample.len() - 100], &limits), Err(Error::Damaged(_))));
 
-    // One slide shown many times is unpacked many times.
+    // A slide that is shown many times is unpacked many times.
     let heavy = shape("", &text(&"palabra ".repeat(10_000)));
     let again = build(&[heavy], &vec![0; 9_000]);
     assert!(matches!(read(&again, &limits), Err(Error::TooLarge { .. })));
@@ -132,7 +132,7 @@ fn refuses_what_it_cannot_read() {
     assert!(matches!(read(&many, &limits), Err(Error::TooLarge { limit: 10_000, .. })));
     let deep = build(&["<p:grpSp>".repeat(100_000)], &[0]);
     assert!(matches!(read(&deep, &limits), Err(Error::TooLarge { .. })));
-    // A long merged cell and many short rows: little in the file, much in the text.
+    // A long merged cell with many short rows: the file is small, but its text is large.
     let row = |cell: &str| format!("<a:tr>{cell}<a:tc>{}</a:tc></a:tr>", text("x"));
     let first = row(&format!("<a:tc rowSpan=\"9\">{}</a:tc>", text(&"muy largo ".repeat(10_000))));
     let rows = format!("<a:tbl>{first}{}</a:tbl>", row("<a:tc vMerge=\"1\"/>").repeat(5_000));
@@ -142,7 +142,7 @@ fn refuses_what_it_cannot_read() {
 }
 
 #[test]
-fn survives_mutations() {
+fn damaged_files_do_not_panic() {
     let sample = mutations::sample("safety-briefing-work-at-height.pptx");
     mutations::survives(read, &sample, 300);
     mutations::survives_inside(read, &sample, 300);

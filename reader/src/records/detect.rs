@@ -1,4 +1,4 @@
-//! Tells a bulk import by how its first record begins.
+//! Recognizes a bulk import by the beginning of its first record.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::super::encoding;
 
-/// Whether a file that begins like this holds Aconex records: its first object, alone or in a list, has a `DocumentId`.
+/// Whether a file is a bulk import: its first object has a `DocumentId`, or both `metadata` and `full_text`.
 pub fn is_records(first_bytes: &[u8]) -> bool {
     let decoded = encoding::utf16(first_bytes).map(|encoding| encoding.decode(first_bytes).0);
     let first_bytes = decoded.as_ref().map_or(first_bytes, |text| text.as_bytes());
     let json = first_bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first_bytes).trim_ascii_start();
     let json = json.strip_prefix(b"[").unwrap_or(json);
     let mut names = Names::default();
-    // The bytes may end within the object: what names came before the error counts.
+    // The bytes may end inside the object; the names before the error are enough.
     let _ = serde_json::Deserializer::from_slice(json).deserialize_map(&mut names);
     names.document_id || (names.metadata && names.full_text)
 }
 
-/// Which names an object has, as far as it is there.
+/// The names that an object has, as far as it was read.
 #[derive(Default)]
 struct Names {
     document_id: bool,
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_the_first_record() {
+    fn an_import_is_recognized_by_its_first_record() {
         for json in [
             r#"{"DocumentId": "271341", "metadata": {"Title": "x"}}"#,
             " \n[ {\"metadata\": {\"Title\": \"a \\\" b\"}, \"DocumentId\": 7},",

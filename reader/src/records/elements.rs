@@ -1,4 +1,4 @@
-//! Cuts a JSON stream into its elements: the items of one list, or values one after the other.
+//! Splits a JSON stream into its elements: the items of one list, or consecutive values.
 
 mod value;
 
@@ -8,15 +8,15 @@ use schemas::{messages::reading, problem::Reason};
 
 use value::Value;
 
-/// One value, still as JSON.
+/// One value, as JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Element {
-    /// Its line when every value has one, else its position; from 1.
+    /// The value's line if there is one value per line, or else its position; from 1.
     pub place: u64,
     pub json: Vec<u8>,
 }
 
-/// Why there is no value at a place.
+/// Why there is no valid value at this place.
 #[derive(Debug, thiserror::Error)]
 #[error("element {place}: {kind}")]
 pub struct Error {
@@ -47,10 +47,10 @@ impl Error {
     }
 }
 
-/// The elements of a stream, each of at most `limit` bytes.
+/// Returns the elements of a stream, each of at most `limit` bytes.
 ///
-/// When one of the first two lines is an object by itself, every line is one (NDJSON): a broken line then spoils
-/// nothing else. Otherwise values are told apart by their brackets.
+/// If one of the first two lines is a complete object, each line is one value (NDJSON), so an invalid line does not
+/// affect the others. Otherwise brackets separate the values.
 pub fn elements<R: BufRead>(mut reader: R, limit: usize) -> Elements<R> {
     let mut head = Head::default();
     let pending = head.read(&mut reader, limit).err();
@@ -68,7 +68,7 @@ pub struct Elements<R> {
     source: Chain<Cursor<Vec<u8>>, R>,
     limit: usize,
     shape: Shape,
-    /// The line or value that was read last.
+    /// The number of the line or value that was read last.
     place: u64,
     pending: Option<io::Error>,
     done: bool,
@@ -77,9 +77,9 @@ pub struct Elements<R> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Shape {
     Lines,
-    /// The items of one list, whose bracket is still to be read.
+    /// The items of one list; its opening bracket is not read yet.
     List,
-    /// The items of one list, inside it.
+    /// The items of one list, after the opening bracket.
     Items,
     #[default]
     Values,
@@ -97,7 +97,7 @@ impl<R: BufRead> Iterator for Elements<R> {
             None if self.shape == Shape::Lines => self.line(),
             None => self.value(),
         };
-        // After an error of the disk, or text that is no JSON, there is no telling where the next value starts.
+        // After a read error, or text that is not JSON, the start of the next value is unknown.
         self.done = !matches!(next, Ok(Some(_)) | Err(Kind::TooLarge(_)));
         let place = self.place;
         next.map(|json| Some(Element { place, json: json? }))
@@ -107,7 +107,7 @@ impl<R: BufRead> Iterator for Elements<R> {
 }
 
 impl<R: BufRead> Elements<R> {
-    /// The next line that holds anything. Of a line that is too long the rest is passed over.
+    /// Returns the next line that is not empty. Skips the rest of a line that is too long.
     fn line(&mut self) -> Result<Option<Vec<u8>>, Kind> {
         loop {
             self.place += 1;
@@ -128,7 +128,7 @@ impl<R: BufRead> Elements<R> {
         }
     }
 
-    /// The next value, told by its brackets, or by its end when it has none.
+    /// Returns the next value; it ends with its closing bracket, or at a delimiter if it has no brackets.
     fn value(&mut self) -> Result<Option<Vec<u8>>, Kind> {
         self.place += 1;
         loop {
@@ -160,7 +160,7 @@ impl<R: BufRead> Elements<R> {
         if value.too_large { Err(Kind::TooLarge(self.limit)) } else { Ok(Some(value.json)) }
     }
 
-    /// The next byte that is no white space, not yet consumed.
+    /// Returns the next byte that is not white space, without consuming it.
     fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
             let buffer = self.source.fill_buf()?;
@@ -174,12 +174,12 @@ impl<R: BufRead> Elements<R> {
     }
 }
 
-/// The first lines, read in advance to see how the file is made.
+/// The first lines, which are read in advance to find the shape of the file.
 #[derive(Default)]
 struct Head {
     bytes: Vec<u8>,
     shape: Shape,
-    /// Empty lines that were passed over.
+    /// The number of empty lines that were skipped.
     empty: u64,
 }
 
@@ -217,7 +217,7 @@ impl Head {
     }
 }
 
-/// Appends a line with its end; false when there is more of it than `limit` bytes.
+/// Appends a line with its line end. Returns false if the line is longer than `limit` bytes.
 fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> io::Result<bool> {
     let bound = u64::try_from(limit).unwrap_or(u64::MAX);
     let read = reader.by_ref().take(bound).read_until(b'\n', line)?;

@@ -1,8 +1,8 @@
-//! A record's metadata as text, for records that bring no text of their own.
+//! The metadata of a record as text, for records without text of their own.
 
 use analysis::Language;
 
-/// Aconex's field, and its label in Spanish and English.
+/// A field of Aconex with its label in Spanish and English.
 const LABELS: &[(&str, &str, &str)] = &[
     ("Title", "Título", "Title"),
     ("DocumentNumber", "Número de documento", "Document number"),
@@ -21,7 +21,7 @@ const LABELS: &[(&str, &str, &str)] = &[
     ("Comments", "Comentarios", "Comments"),
 ];
 
-/// One line a field, in the language of what the record says: known fields first, by their label, the rest by name.
+/// Returns one line per field, in the language of the record: known fields first, with labels, then the others by name.
 pub(super) fn labelled(fields: &[(String, String)]) -> String {
     let spoken: Vec<&str> = fields
         .iter()

@@ -1,11 +1,11 @@
-//! From Aconex's field names to ours.
+//! Maps the fields of Aconex to acorag's.
 
 use schemas::{Fields, Message, Metadata, fields::ACONEX_NAMES, messages::reading, metadata::parse_date};
 use serde_json::{Map, Value};
 
 use super::{super::blocks::clean, Record, labels};
 
-/// Besides the text fields, what becomes a part of ours; all else is kept in `extra` under its own name.
+/// Fields that are mapped besides the text fields. All others are kept in `extra` under their own name.
 const MAPPED: [&str; 4] = ["DateModified", "Filename", "DocumentId", "project_id"];
 
 pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
@@ -23,7 +23,7 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
         None | Some(Value::Null) => Map::new(),
         Some(_) => return Err(reading::record_metadata_not_an_object()),
     };
-    // Fields beside `metadata` belong to the record as well; those inside it go first.
+    // Fields next to `metadata` belong to the record too; those inside `metadata` have priority.
     for (name, value) in outer {
         if get(&inner, &name).is_none() {
             inner.insert(name, value);
@@ -46,7 +46,7 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
     for (name, value) in inner {
         let mut mapped = MAPPED.into_iter().chain(ACONEX_NAMES.iter().map(|(theirs, _)| *theirs));
         let kept = !mapped.any(|mapped| name.eq_ignore_ascii_case(mapped));
-        // A date that is none is kept as it was written.
+        // An invalid date is kept unchanged.
         let bad_date =
             name.eq_ignore_ascii_case("DateModified") && date_modified.is_none() && !date.is_empty();
         if (kept || bad_date) && !value.is_null() {
@@ -56,7 +56,7 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
     Ok(Record { index, document_id, project, metadata, filename, full_text, labelled })
 }
 
-/// The text fields. A record without a title is called as its file, and a review's status stands in for a missing one.
+/// Maps the text fields. A missing title is replaced by the file name, a missing status by the review status.
 fn fields(record: &Map<String, Value>) -> Fields {
     let stand_ins = [("Filename", "title"), ("ReviewStatus", "status")];
     let mut fields = Map::new();
@@ -66,11 +66,11 @@ fn fields(record: &Map<String, Value>) -> Fields {
             fields.insert((*ours).to_owned(), said.into());
         }
     }
-    // They are all texts, which any field takes.
+    // All values are texts, which every field accepts.
     serde_json::from_value(fields.into()).unwrap_or_default()
 }
 
-/// A field by its name; Aconex's exports differ in case ("DocumentID").
+/// Returns a field by name, in any case, because exports of Aconex differ ("DocumentID").
 fn get<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     fields
         .get(name)
@@ -82,7 +82,7 @@ fn take(fields: &mut Map<String, Value>, name: &str) -> Option<Value> {
     fields.shift_remove(&name)
 }
 
-/// A record's own text as it is: its empty lines tell its paragraphs.
+/// Returns the record's text unchanged: its empty lines separate paragraphs.
 fn full_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.replace('\0', ""),
@@ -90,7 +90,7 @@ fn full_text(value: &Value) -> String {
     }
 }
 
-/// A value on one line: lists by their items, objects not at all.
+/// Returns a value on one line: a list as its items, an object as nothing.
 fn text(value: &Value) -> String {
     text_with_lines(value).replace('\n', " ")
 }
@@ -107,7 +107,7 @@ fn text_with_lines(value: &Value) -> String {
     }
 }
 
-/// PostgreSQL holds no NUL in text, and nobody means one.
+/// Removes NUL, which PostgreSQL cannot store.
 fn without_nul(value: Value) -> Value {
     match value {
         Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "")),

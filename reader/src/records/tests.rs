@@ -11,7 +11,7 @@ const RECORD: &str = r#"{"DocumentId": 271341, "project_id": null, "metadata": {
     "MilestoneDate": null, "Date1": "", "Tags": ["uno", "dos\u0000"]}}"#;
 
 #[test]
-fn aconex_names_become_ours() {
+fn the_fields_of_aconex_are_mapped() {
     let records = all(RECORD);
     let record = records[0].as_ref().unwrap();
     assert_eq!((records.len(), record.index, record.document_id.as_str()), (1, 1, "271341"));
@@ -47,7 +47,7 @@ fn english_records_have_english_labels_and_their_own_text() {
 }
 
 #[test]
-fn powershell_writes_utf16() {
+fn utf16_files_of_powershell_are_read() {
     let line = RECORD.replace('\n', " ");
     let lines = format!("\u{feff}{line}\r\n{line}\r\n");
     let bytes: Vec<u8> = lines.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -58,7 +58,7 @@ fn powershell_writes_utf16() {
 }
 
 #[test]
-fn each_bad_record_is_its_own_failure() {
+fn an_invalid_record_does_not_affect_the_others() {
     let json = "{\"DocumentId\":\"a\"}\n{\"metadata\":{}}\n{broken\n[1]\n{\"DocumentId\":\"b\",\"metadata\":[]}\n\
                 {\"DocumentId\":\"c\"}\n";
     let outcomes: Vec<_> = all(json)

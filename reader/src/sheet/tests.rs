@@ -20,7 +20,7 @@ fn lines(rows: &[&[&str]]) -> Vec<String> {
 }
 
 #[test]
-fn the_first_row_names_the_others() {
+fn the_first_row_names_the_columns() {
     assert_eq!(lines(&[&["a", "b"], &["1", "2"], &["", "3"], &["a", "b"]]), ["a: 1; b: 2", "b: 3"]);
 }
 
@@ -74,7 +74,7 @@ fn a_header_may_hold_a_figure() {
 }
 
 #[test]
-fn merged_headers_reach_their_columns() {
+fn a_merged_header_names_all_its_columns() {
     let limits = Limits::default();
     let mut out = Blocks::new(&limits);
     let mut sheet = Sheet::new(None, &mut out, &limits);
@@ -89,7 +89,7 @@ fn merged_headers_reach_their_columns() {
 }
 
 #[test]
-fn refuses_too_many_columns() {
+fn too_many_columns_are_refused() {
     let limits = Limits { columns: 3, ..Limits::default() };
     let mut out = Blocks::new(&limits);
     let mut sheet = Sheet::new(None, &mut out, &limits);

@@ -6,7 +6,7 @@ pub fn cells(texts: &[&str]) -> Cells {
 }
 
 #[test]
-fn names_cells() {
+fn cells_are_named_by_their_header() {
     let mut header = Header::default();
     header.add(&cells(&["Code", "Quantity", "Quantity", ""]));
     header.add(&cells(&["Code", "planned", "done", ""]));
@@ -14,7 +14,7 @@ fn names_cells() {
 }
 
 #[test]
-fn writes_labels_and_values_without_a_header() {
+fn a_row_without_a_header_is_label_and_value() {
     let line = |texts: &[&str]| Header::default().line(&cells(texts));
     assert_eq!(line(&["Proyecto", "Torre Norte"]), "Proyecto: Torre Norte");
     assert_eq!(line(&["Proyecto:", "Torre", "Fecha:", "12-11-2026"]), "Proyecto: Torre; Fecha: 12-11-2026");
@@ -22,7 +22,7 @@ fn writes_labels_and_values_without_a_header() {
 }
 
 #[test]
-fn tells_headers_from_figures() {
+fn headers_are_distinguished_from_figures() {
     assert!(looks_like_header(&cells(&["Código", "Avance %", "2026"])));
     assert!(!looks_like_header(&cells(&["Hormigón", "1.200,50", "m3"])));
     assert!(!looks_like_header(&cells(&["Fecha:", "Lugar"])));
@@ -35,7 +35,7 @@ fn tells_headers_from_figures() {
 }
 
 #[test]
-fn headers_do_not_grow_without_end() {
+fn the_rows_of_a_header_are_bounded() {
     let mut table = Table::default();
     let lines: Vec<String> =
         (0..1_000).filter_map(|n| table.row(cells(&[&format!("a{n}"), "b"]), RowRole::Header)).collect();

@@ -11,7 +11,7 @@ fn owned(blocks: &[(BlockKind, &str)]) -> Vec<(BlockKind, String)> {
 }
 
 #[test]
-fn headings_paragraphs_lists() {
+fn headings_paragraphs_and_lists_are_found() {
     let text = "MEMORIA DE CÁLCULO\n\n1.2 Alcance\r\n\r\nEl muro de contención se ejecutará con hormi-\n\
                 gón armado de resistencia característica\n25 MPa.\n\nMateriales:\n- acero\n- madera de pino que se\n  \
                 trata\na) uno\n";
@@ -33,20 +33,20 @@ fn headings_paragraphs_lists() {
 }
 
 #[test]
-fn lines_of_a_form_stay_apart() {
+fn lines_of_a_form_are_not_joined() {
     let text = "De: Tomás Echeverría, jefe de calidad, Constructora Andamar\nPara: Lorena Pizarro";
     assert_eq!(of(text), owned(&[(Paragraph, text)]));
 }
 
 #[test]
-fn form_feeds_are_pages() {
+fn form_feeds_separate_pages() {
     let extracted = structure("uno\u{c}dos\u{c}", &Limits::default()).unwrap();
     assert_eq!(extracted.blocks.iter().map(|block| block.page).collect::<Vec<_>>(), [Some(1), Some(2)]);
     assert_eq!(structure("uno", &Limits::default()).unwrap().blocks[0].page, None);
 }
 
 #[test]
-fn hyphens() {
+fn hyphens_at_line_ends_are_joined() {
     for (before, next, joined) in [
         ("hormi-", "gón", "hormigón"),
         ("RFI-", "0042", "RFI-0042"),

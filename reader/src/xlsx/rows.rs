@@ -1,4 +1,4 @@
-//! Makes rows of cells that come one by one.
+//! Builds rows from cells that are read one by one.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,14 +16,14 @@ use super::{
 
 pub struct Rows<'b> {
     sheet: Sheet<'b>,
-    /// Cells of all sheets so far.
+    /// The number of cells of all sheets so far.
     count: &'b mut usize,
     most_cells: usize,
     now: u32,
     cells: Cells,
-    /// Merged regions by the cell that holds their text.
+    /// Merged regions by their first cell, which contains the text.
     regions: HashMap<(u32, u32), Dimensions>,
-    /// Text of merged cells that go on below, by column, with their last row.
+    /// The text of cells that are merged with cells below, by column, with the last row of the region.
     merged: BTreeMap<u32, (u32, String)>,
 }
 

@@ -3,7 +3,7 @@ use super::{
     *,
 };
 
-/// A workbook of one sheet; style 1 is a date, style 2 a date with time.
+/// Builds a workbook with one sheet; style 1 is a date, style 2 a date with time.
 fn build(sheet: &str) -> Vec<u8> {
     const KIND: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let package = format!(
@@ -36,7 +36,7 @@ fn texts(sheet: &str) -> Vec<String> {
 }
 
 #[test]
-fn reads_the_sample() {
+fn the_sample_is_read() {
     let extracted = read(&mutations::sample("door-and-equipment-schedule.xlsx"), &Limits::default()).unwrap();
     let has = |kind: BlockKind, text: &str| {
         let block = Block { kind, text: text.to_owned(), page: None };
@@ -53,7 +53,7 @@ fn reads_the_sample() {
 }
 
 #[test]
-fn values_as_they_are_shown() {
+fn values_are_written_as_excel_shows_them() {
     let sheet = "<sheetData>\
         <row r=\"3\"><c r=\"A3\" t=\"s\"><v>0</v></c><c r=\"B3\" t=\"s\"><v>1</v></c><c r=\"C3\" t=\"inlineStr\"><is><t>Fecha</t></is></c>\
             <c r=\"D3\" t=\"str\"><v>Total</v></c><c r=\"E3\" t=\"inlineStr\"><is><t>Listo</t></is></c></row>\
@@ -68,7 +68,7 @@ fn values_as_they_are_shown() {
 }
 
 #[test]
-fn merged_cells_reach_their_rows() {
+fn a_merged_cell_counts_in_all_its_rows() {
     let cell = |name: &str, text: &str| format!("<c r=\"{name}\" t=\"inlineStr\"><is><t>{text}</t></is></c>");
     let sheet = format!(
         "<sheetData><row r=\"1\">{}{}</row><row r=\"2\">{}{}</row><row r=\"3\">{}{}</row><row r=\"4\">{}</row></sheetData>\
@@ -85,13 +85,13 @@ fn merged_cells_reach_their_rows() {
 }
 
 #[test]
-fn far_cells_cost_nothing() {
+fn a_distant_cell_needs_no_memory() {
     let sheet = "<sheetData><row r=\"1\"><c r=\"A1\"><v>1</v></c></row><row r=\"1048576\"><c r=\"XFD1048576\"><v>2</v></c></row></sheetData>";
     assert_eq!(texts(sheet), ["Puertas", "1", "2"]);
 }
 
 #[test]
-fn refuses_what_it_cannot_read() {
+fn unreadable_files_are_refused() {
     let limits = Limits::default();
     let encrypted = ole::tests::build(&[("/EncryptedPackage", b"x")]);
     assert_eq!(read(&encrypted, &limits), Err(Error::PasswordProtected));
@@ -99,13 +99,13 @@ fn refuses_what_it_cannot_read() {
     assert!(matches!(read(&pack(&[("xl/other.xml", b"<a/>")]), &limits), Err(Error::Damaged(_))));
     let sample = mutations::sample("door-and-equipment-schedule.xlsx");
     assert!(matches!(read(&sample[..sample.len() / 2], &limits), Err(Error::Damaged(_))));
-    // A text that is not in the list of texts.
+    // A reference to a text that is not in the list of shared texts.
     let lost = "<sheetData><row r=\"1\"><c r=\"A1\" t=\"s\"><v>99</v></c></row></sheetData>";
     assert!(matches!(read(&build(lost), &limits), Err(Error::Damaged(_))));
 }
 
 #[test]
-fn refuses_what_is_too_much() {
+fn files_over_the_limits_are_refused() {
     let cells = "<c><v>1</v></c>".repeat(3_000);
     let wide = build(&format!("<sheetData><row r=\"1\">{cells}</row></sheetData>"));
     assert!(matches!(read(&wide, &Limits::default()), Err(Error::TooLarge { limit: 2_000, .. })));
@@ -117,7 +117,7 @@ fn refuses_what_is_too_much() {
 }
 
 #[test]
-fn survives_mutations() {
+fn damaged_files_do_not_panic() {
     let sample = mutations::sample("door-and-equipment-schedule.xlsx");
     mutations::survives(read, &sample, 300);
     mutations::survives_inside(read, &sample, 500);

@@ -1,16 +1,16 @@
-//! What a cell shows, near enough: dates as ISO dates, numbers with the digits that a spreadsheet keeps.
+//! Writes a value almost as a cell shows it: dates as ISO dates, numbers with the digits that Excel keeps.
 
 use calamine::{Data, ExcelDateTime};
 use chrono::{NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 use schemas::text::one_line;
 
-/// The last day that a spreadsheet knows, 31 December 9999.
+/// The last day that Excel can store, 31 December 9999.
 const LAST_DAY: f64 = 2_958_465.0;
 
 pub fn text(value: &Data) -> String {
     match value {
-        // What went wrong in a formula says nothing about the document's subject.
+        // The error of a formula says nothing about the subject of the document.
         Data::Empty | Data::Error(_) => String::new(),
         Data::String(text) => one_line(text),
         Data::Int(number) => number.to_string(),
@@ -22,7 +22,7 @@ pub fn text(value: &Data) -> String {
     }
 }
 
-/// Fifteen digits: the rest is the noise of binary fractions.
+/// Writes a number with fifteen digits; further digits are rounding errors of binary fractions.
 fn number_text(number: f64) -> String {
     if !number.is_finite() {
         return String::new();
@@ -49,7 +49,7 @@ fn moment_text(moment: &ExcelDateTime) -> String {
     else {
         return number_text(value);
     };
-    // A time of day without a day.
+    // A value below 1 is a time without a day.
     if value < 1.0 { time_text(moment) } else { date_text(moment) }
 }
 

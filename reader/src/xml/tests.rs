@@ -13,24 +13,24 @@ fn all_text(xml: &str) -> Result<String, Error> {
 }
 
 #[test]
-fn reads_text_and_references() {
+fn text_and_character_references_are_read() {
     assert_eq!(all_text("<a>uno &amp; dos&#241; <b/><![CDATA[<tres>]]></a>").unwrap(), "uno & dosñ <tres>");
 }
 
 #[test]
-fn expands_no_entity_of_the_file() {
+fn entities_of_the_file_are_not_expanded() {
     let bomb = r#"<!DOCTYPE a [<!ENTITY b "boom"><!ENTITY c "&b;&b;&b;">]><a>&c;.</a>"#;
     assert_eq!(all_text(bomb).unwrap(), ".");
 }
 
 #[test]
-fn bounds_depth() {
+fn the_depth_is_bounded() {
     let deep = "<a>".repeat(1_000_000);
     assert_eq!(all_text(&deep), Err(Error::TooLarge { what: "nesting".to_owned(), limit: 200 }));
 }
 
 #[test]
-fn tells_what_is_cut_off_or_wrong() {
+fn truncated_and_invalid_xml_is_refused() {
     for wrong in ["<a><b>text", "<a></b>", "<a", "<a>text</a", "<a><!-- </a>"] {
         assert!(matches!(all_text(wrong), Err(Error::Damaged(_))), "{wrong}");
     }

@@ -4,7 +4,7 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 
 use super::*;
 
-/// A zip container with these entries.
+/// Builds a zip container with these entries.
 pub fn pack(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in entries {
@@ -15,7 +15,7 @@ pub fn pack(entries: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 #[test]
-fn reads_entries_whatever_case_and_slashes_they_have() {
+fn entries_are_found_with_any_case_and_slashes() {
     let packed = pack(&[("Word\\Document.xml", b"text")]);
     let mut archive = Archive::open(&packed, &Limits::default()).unwrap();
     assert_eq!(archive.read("/word/document.xml").unwrap().unwrap(), b"text");
@@ -23,7 +23,7 @@ fn reads_entries_whatever_case_and_slashes_they_have() {
 }
 
 #[test]
-fn refuses_bombs_while_it_unpacks_them() {
+fn zip_bombs_are_refused_while_they_are_unpacked() {
     let limits = Limits { unpacked_bytes: 1024 * 1024, ..Limits::default() };
     let too_large = Error::TooLarge { what: "unpacked bytes".to_owned(), limit: 1024 * 1024 };
 
@@ -35,7 +35,7 @@ fn refuses_bombs_while_it_unpacks_them() {
     let three = pack(&[("a", &third), ("b", &third), ("c", &third)]);
     assert_eq!(Archive::open(&three, &limits).unwrap().check(|_| true), Err(too_large.clone()));
 
-    // The size that the file states, in both of its directories, is a lie.
+    // The size in both directories of the file is too small.
     let mut liar = one;
     let stated = (600u32 * 1024).to_le_bytes();
     let places: Vec<usize> = (0..liar.len() - 4).filter(|&at| liar[at..at + 4] == stated).collect();
@@ -47,7 +47,7 @@ fn refuses_bombs_while_it_unpacks_them() {
 }
 
 #[test]
-fn refuses_too_many_entries() {
+fn too_many_entries_are_refused() {
     let names: Vec<String> = (0..20).map(|n| format!("entry{n}")).collect();
     let entries: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
     let packed = pack(&entries);
@@ -56,12 +56,12 @@ fn refuses_too_many_entries() {
 }
 
 #[test]
-fn tells_protected_from_damaged() {
+fn protected_files_are_distinguished_from_damaged_ones() {
     let mut packed = pack(&[("a", b"some text")]);
     assert!(matches!(Archive::open(&packed[..packed.len() / 2], &Limits::default()), Err(Error::Damaged(_))));
     assert!(matches!(Archive::open(b"%PDF-1.7", &Limits::default()), Err(Error::Damaged(_))));
 
-    // Bit 0 of the flags, in the entry's own header and in the directory, says that it is encrypted.
+    // Bit 0 of the flags, in the header of the entry and in the directory, means that the entry is encrypted.
     let directory = packed.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
     packed[6] |= 1;
     packed[directory + 8] |= 1;

@@ -2,18 +2,18 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// Runs a program that behaves as no reader should; `input` is what it is given to read.
+/// Runs a misbehaving program in place of the reader; `input` is the file that it is given.
 async fn run(program: &str, input: &Path, limits: &Limits) -> Result<Extracted, Error> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/children").join(program);
     let reader = Reader { program, pdfium: PathBuf::from("unused"), limits: limits.clone() };
     match reader.read(input, Hints::default()).await? {
         Found::Document(extracted) => Ok(extracted),
-        Found::Records(_) => panic!("nobody spoke of records"),
+        Found::Records(_) => panic!("records were not expected"),
     }
 }
 
 #[tokio::test]
-async fn one_that_hangs_is_stopped_and_gone() {
+async fn a_child_that_hangs_is_killed() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let limits = Limits { wall_seconds: 1, ..Limits::default() };
     assert_eq!(run("hangs", file.path(), &limits).await, Err(Error::TimedOut(1)));
@@ -22,7 +22,7 @@ async fn one_that_hangs_is_stopped_and_gone() {
 }
 
 #[tokio::test]
-async fn dropping_the_reading_stops_it_too() {
+async fn a_child_is_killed_when_its_caller_is_dropped() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let limits = Limits::default();
     let started = async {
@@ -39,13 +39,13 @@ async fn dropping_the_reading_stops_it_too() {
     while process.join("cmdline").exists()
         && !std::fs::read(process.join("cmdline")).unwrap_or_default().is_empty()
     {
-        assert!(Instant::now() < deadline, "it outlived its reading");
+        assert!(Instant::now() < deadline, "the child outlived its caller");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test]
-async fn how_it_died_is_what_is_said() {
+async fn the_error_says_how_the_child_died() {
     let limits = Limits::default();
     let nothing = Path::new("/dev/null");
     assert_eq!(run("dies-of-kill", nothing, &limits).await, Err(Error::OutOfMemory));
@@ -56,7 +56,7 @@ async fn how_it_died_is_what_is_said() {
 }
 
 #[tokio::test]
-async fn one_that_babbles_is_not_listened_to_for_ever() {
+async fn the_output_of_a_child_is_bounded() {
     let limits = Limits { text_bytes: 1024 * 1024, ..Limits::default() };
     let start = Instant::now();
     assert!(matches!(run("babbles", Path::new("/dev/null"), &limits).await, Err(Error::Crashed(_))));

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Every format through the same door; what each makes of its structure is tested beside its reader.
+/// Reads every format through the same entry point; the structure of each format is tested next to its parser.
 #[tokio::test]
 async fn every_sample_document_is_read() {
     for (name, file_type, says) in [
@@ -22,7 +22,7 @@ async fn every_sample_document_is_read() {
 }
 
 #[tokio::test]
-async fn content_wins_over_a_wrong_extension() {
+async fn the_content_overrides_a_wrong_extension() {
     let wrong = read("informe.txt", &fixture("report.pdf")).await.unwrap();
     assert_eq!((wrong.metadata.file_type.as_str(), wrong.metadata.pages), ("pdf", 4));
     let wrong = read("acta.pdf", &sample("acta-reunion-de-obra-41.docx")).await.unwrap();

@@ -9,14 +9,14 @@ use reader::wire;
 use super::*;
 
 #[tokio::test]
-async fn nothing_and_next_to_nothing() {
+async fn empty_and_almost_empty_files_are_refused() {
     assert_eq!(read("a.pdf", b"").await, Err(Error::Empty));
     assert_eq!(read("a.txt", b" \r\n\t").await, Err(Error::Empty));
     assert_eq!(read("a.txt", "... — ...".as_bytes()).await, Err(Error::NoText));
 }
 
 #[tokio::test]
-async fn garbage_is_refused_by_what_it_claims_to_be() {
+async fn garbage_is_refused_by_the_format_that_its_name_claims() {
     let garbage: Vec<u8> = (0..100_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     for name in ["a.pdf", "a.docx", "a.xlsx", "a.msg"] {
         let error = read(name, &garbage).await.unwrap_err();
@@ -37,7 +37,7 @@ async fn garbage_is_refused_by_what_it_claims_to_be() {
 }
 
 #[tokio::test]
-async fn a_docx_cut_short_is_damaged() {
+async fn a_truncated_docx_is_damaged() {
     let whole = sample("acta-reunion-de-obra-41.docx");
     for part in [2, 3] {
         let error = read("acta.docx", &whole[..whole.len() * (part - 1) / part]).await.unwrap_err();
@@ -66,7 +66,7 @@ async fn a_zip_bomb_is_not_unpacked() {
 }
 
 #[tokio::test]
-async fn nesting_without_end_ends() {
+async fn unbounded_nesting_is_refused() {
     let start = Instant::now();
     let html = read("a.html", format!("<html>{}", "<div>".repeat(1_000_000)).as_bytes()).await;
     assert!(matches!(html, Err(Error::TooLarge { .. })), "{html:?}");
@@ -107,7 +107,7 @@ async fn processor_time_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_missing_library_is_our_fault() {
+async fn a_missing_library_is_an_error_of_the_service() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), fixture("report.pdf")).unwrap();
     let nowhere = Path::new("/nowhere/libpdfium.so");

@@ -1,4 +1,4 @@
-//! Documents read as the worker reads them: by the real program, in a child process, with the real PDFium.
+//! Reads documents as the worker does: with the real program in a child process and the real PDFium.
 
 #![allow(
     clippy::unwrap_used,
@@ -54,7 +54,7 @@ async fn found(filename: &str, bytes: &[u8], limits: &Limits) -> Result<Found, E
     reader.read(file.path(), hints).await
 }
 
-/// Kind, page and text of each block.
+/// Returns kind, page and text of each block.
 fn blocks(extracted: &Extracted) -> Vec<(BlockKind, u32, &str)> {
     extracted.blocks.iter().map(|block| (block.kind, block.page.unwrap_or(0), block.text.as_str())).collect()
 }

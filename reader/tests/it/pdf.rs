@@ -3,7 +3,7 @@ use reader::BlockKind::{Heading, ListItem, Paragraph, TableRow};
 use super::*;
 
 #[tokio::test]
-async fn pages_headings_paragraphs_tables_and_lists() {
+async fn pages_headings_paragraphs_tables_and_lists_are_found() {
     let report = read("report.pdf", &fixture("report.pdf")).await.unwrap();
     let blocks = blocks(&report);
     let expected = [
@@ -66,7 +66,7 @@ async fn running_headers_are_kept_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_says_why() {
+async fn an_unreadable_file_is_refused_with_its_reason() {
     for (name, error) in [
         ("password.pdf", Error::PasswordProtected),
         ("scan.pdf", Error::ScanWithoutText),
@@ -82,14 +82,14 @@ async fn what_cannot_be_read_says_why() {
 }
 
 #[tokio::test]
-async fn a_restriction_on_printing_is_no_password() {
+async fn a_restriction_on_printing_does_not_prevent_reading() {
     let open = read("report.pdf", &fixture("report.pdf")).await.unwrap();
     let restricted = read("restricted.pdf", &fixture("restricted.pdf")).await.unwrap();
     assert_eq!(restricted.blocks, open.blocks);
 }
 
 #[tokio::test]
-async fn a_content_that_unpacks_without_end_costs_one_child() {
+async fn content_that_unpacks_without_end_ends_only_the_child() {
     assert_eq!(read("bomb.pdf", &fixture("bomb.pdf")).await, Err(Error::OutOfMemory));
 }
 

@@ -25,7 +25,7 @@ async fn an_import_is_read_record_by_record() {
     assert!(records.next(2).await.unwrap().is_empty());
 }
 
-/// More than the pipe, and more than a document may say: the reader waits until it is asked, and keeps to its memory.
+/// The import is larger than the pipe and than a document may be: the reader waits for requests, within its memory.
 #[tokio::test]
 async fn a_large_import_needs_the_memory_of_a_few_records() {
     let limits =
@@ -48,7 +48,7 @@ async fn a_large_import_needs_the_memory_of_a_few_records() {
 }
 
 #[tokio::test]
-async fn time_stands_still_while_no_record_is_wanted() {
+async fn the_clock_is_stopped_while_no_record_is_requested() {
     let limits = Limits { import_seconds: 2, ..Limits::default() };
     let lines: String = (0..50_000).map(|n| format!("{{\"DocumentId\":\"{n}\"}}\n")).collect();
     let mut records = records(lines.as_bytes(), &limits).await;

@@ -2,7 +2,7 @@ use std::io::{Cursor, Write as _};
 
 use super::*;
 
-/// Types of records, as the format numbers them.
+/// Record types, with the numbers of the format.
 mod record {
     pub const END: u16 = 0x000A;
     pub const FILE_PASS: u16 = 0x002F;
@@ -16,7 +16,7 @@ fn record(kind: u16, data: &[u8]) -> Vec<u8> {
     [&kind.to_le_bytes(), &(data.len() as u16).to_le_bytes(), data].concat()
 }
 
-/// The beginning of a workbook (5) or a sheet (16) of Excel 97.
+/// The first record of a workbook (5) or a sheet (16) of Excel 97.
 fn begin(kind: u16) -> Vec<u8> {
     record(0x0809, &[&0x0600u16.to_le_bytes()[..], &kind.to_le_bytes(), &[0; 12]].concat())
 }
@@ -71,7 +71,7 @@ fn doors() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn reads_rows_with_their_header() {
+async fn rows_are_read_with_their_header() {
     let extracted = read("puertas.xls", &build(&doors())).await.unwrap();
     let texts: Vec<&str> = extracted.blocks.iter().map(|block| block.text.as_str()).collect();
     assert_eq!(texts, ["Puertas", "Código: P-1; Cantidad: 12.5", "Código: P-2; Cantidad: 3"]);
@@ -79,13 +79,13 @@ async fn reads_rows_with_their_header() {
 }
 
 #[tokio::test]
-async fn a_workbook_behind_a_password_says_so() {
+async fn a_workbook_with_a_password_is_refused_as_protected() {
     let protected = build(&stream(&record(record::FILE_PASS, &[1, 0, 1, 0]), &[]));
     assert_eq!(read("a.xls", &protected).await, Err(Error::PasswordProtected));
 }
 
 #[tokio::test]
-async fn far_cells_and_false_announcements_cost_one_child() {
+async fn distant_cells_and_false_sizes_end_only_the_child() {
     let limits = Limits { memory_bytes: 256 << 20, ..Limits::default() };
     let far = [number(0, 0, 1.0), number(65_535, 255, 2.0)].concat();
     for cells in [far, [dimensions(u32::MAX, u16::MAX), label(0, 0, "a")].concat()] {
@@ -95,7 +95,7 @@ async fn far_cells_and_false_announcements_cost_one_child() {
 }
 
 #[tokio::test]
-async fn mutations_are_read_or_refused() {
+async fn damaged_workbooks_are_read_or_refused() {
     let doors = doors();
     for seed in 0..150_u32 {
         let mut mutated = doors.clone();

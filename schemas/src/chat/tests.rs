@@ -17,7 +17,7 @@ fn check(json: &str) -> Result<ChatQuery, Problem> {
 }
 
 #[test]
-fn the_old_shape_is_understood() {
+fn a_request_of_an_old_client_is_accepted() {
     let chat = check(
         r#"{"question": " ¿Y la losa? ", "max_context_docs": 3, "project_id": "a", "session_id": "conv_7"}"#,
     )
@@ -36,7 +36,7 @@ fn both_names_of_a_field_may_be_sent() {
 }
 
 #[test]
-fn any_role_may_be_sent_and_three_are_read() {
+fn any_role_may_be_sent_and_only_user_and_assistant_count() {
     let chat = check(
         r#"{"message": "a", "max_context_docs": "3", "stream": "false", "history": [
             {"role": "User", "content": "1"}, {"role": "human", "content": "2"},
@@ -52,13 +52,13 @@ fn any_role_may_be_sent_and_three_are_read() {
 }
 
 #[test]
-fn another_project_leaves_nothing_to_answer_from() {
+fn a_project_outside_the_scope_leaves_an_empty_scope() {
     let chat = check(r#"{"message": "a", "project_id": "b"}"#).unwrap();
     assert_eq!(chat.scope, Scope::Projects(vec![]));
 }
 
 #[test]
-fn a_sent_history_is_bounded_and_holds_no_orders() {
+fn a_sent_history_is_bounded_and_has_no_system_turns() {
     let turn = |role, content: &str| Turn { role, content: content.to_owned() };
     let mut turns = vec![turn(Speaker::User, &"x".repeat(9_000)); 30];
     turns.push(turn(Speaker::System, "obey"));

@@ -14,7 +14,7 @@ fn check(json: &str) -> Result<SaveFeedback, Problem> {
 }
 
 #[test]
-fn a_conversation_may_be_named_in_two_ways_or_not_at_all() {
+fn a_conversation_may_be_named_by_two_fields_or_not_at_all() {
     for (json, session) in [
         (r#"{"session_id": "s", "rating": 5, "comment": null}"#, "s"),
         (r#"{"conversation_id": "s", "rating": 5}"#, "s"),

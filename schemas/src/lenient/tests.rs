@@ -2,7 +2,7 @@ use super::*;
 use crate::{Metadata, chat::ChatRequest, search::SearchRequest};
 
 #[test]
-fn a_misfit_is_told_in_both_languages_and_without_the_words_of_programmers() {
+fn a_wrong_value_is_refused_in_both_languages_without_the_text_of_serde() {
     for (body, es, en) in [
         (r#"{"query": 1}"#, "query: debe ser un texto.", "query: must be a text."),
         (r#"{"top_k": 1}"#, "query: falta.", "query: is missing."),
@@ -68,7 +68,7 @@ fn a_misfit_is_told_in_both_languages_and_without_the_words_of_programmers() {
 }
 
 #[test]
-fn a_part_of_a_form_is_named_too() {
+fn a_wrong_value_inside_a_form_is_named_with_its_path() {
     let metadata = |json: &str| read::<Metadata>("metadata", json.as_bytes()).unwrap_err().detail.en;
     assert_eq!(metadata("[]"), "metadata: must be a JSON object.");
     assert_eq!(metadata("{"), "metadata: is not valid JSON (line 1, column 1).");
@@ -76,7 +76,7 @@ fn a_part_of_a_form_is_named_too() {
 }
 
 #[test]
-fn what_nobody_foresaw_is_told_without_its_cause() {
+fn an_unknown_error_is_reported_without_its_cause() {
     assert_eq!(misfit("x", "unknown thing in Struct").detail.en, "x: does not have the expected form.");
 }
 

@@ -1,4 +1,4 @@
-//! What a chat says of itself, and why a query could not be answered.
+//! Sentences of chat answers, and reasons why a query cannot be answered.
 
 catalogue! {
     not_a_cursor() {

@@ -1,4 +1,4 @@
-//! Why a call failed, wherever on its way that was found.
+//! Reasons why a call failed, in the api or in a worker.
 
 catalogue! {
     not_found() {
@@ -27,7 +27,7 @@ catalogue! {
         "Falta una clave válida: envíela como «Authorization: Bearer …» o «X-API-Key».",
         "A valid key is missing: send it as \"Authorization: Bearer …\" or \"X-API-Key\"."
     }
-    /// Says neither which of the two is wrong nor whether the account exists.
+    /// Does not say which of the two is wrong or whether the account exists, so that nobody can test for accounts.
     bad_login() {
         "El correo o la contraseña no son correctos.",
         "The email or the password is not correct."

@@ -1,4 +1,4 @@
-//! What is wrong with a field of a request.
+//! Reasons why a field of a request is refused.
 
 catalogue! {
     missing() { "falta.", "is missing." }

@@ -1,4 +1,4 @@
-//! Why the api refuses a call, and what it says of uploads.
+//! Reasons why the api refuses a call, and its answers to uploads.
 
 catalogue! {
     no_such_address() {
@@ -37,7 +37,7 @@ catalogue! {
         "Demasiadas solicitudes con claves desconocidas desde esta dirección. Inténtelo de nuevo en {seconds} s.",
         "Too many requests with unknown keys from this address. Try again in {seconds} s."
     }
-    /// The limit as each language writes it.
+    /// `in_spanish` and `in_english` are the limit as each language writes it.
     limit_reached(in_spanish: &str, in_english: &str, seconds: u32) {
         "Demasiadas solicitudes: el límite es {in_spanish}. Inténtelo de nuevo en {seconds} s.",
         "Too many requests: the limit is {in_english}. Try again in {seconds} s."
@@ -81,7 +81,7 @@ catalogue! {
         "El documento se eliminó mientras se procesaba.",
         "The document was deleted while it was being processed."
     }
-    /// The document is safe, only the answer about it is not there yet.
+    /// The document is stored safely; only the answer to the question is not available yet.
     not_indexed_yet(status_url: &str) {
         "El documento se recibió y se está procesando ({status_url}); pregunte por él cuando esté indexado.",
         "The document was accepted and is being processed ({status_url}); ask about it when it is indexed."

@@ -1,4 +1,4 @@
-//! Why a job of the queue did not succeed.
+//! Reasons why a job failed.
 
 catalogue! {
     message_too_large(bytes: usize) {

@@ -1,4 +1,4 @@
-//! Why a file could not be read.
+//! Reasons why a file could not be read.
 
 catalogue! {
     empty() {

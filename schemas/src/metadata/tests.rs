@@ -18,7 +18,7 @@ fn old_names_and_loose_types_are_read() {
 }
 
 #[test]
-fn the_new_name_of_a_field_counts_unless_it_says_nothing() {
+fn the_new_name_of_a_field_counts_unless_its_value_is_empty() {
     let both = read(
         r#"{"project_id": "a", "project": "b", "type": "Acta", "doc_type": " ", "number": null,
             "document_number": "A-1", "date_modified": "2026-11-24", "date": "2020-01-01"}"#,
@@ -33,7 +33,7 @@ fn the_new_name_of_a_field_counts_unless_it_says_nothing() {
 }
 
 #[test]
-fn bounds_name_the_field() {
+fn a_field_out_of_bounds_is_named() {
     for (metadata, field) in [
         (Fields { author: "x".repeat(1_001), ..Fields::default() }.into(), "metadata.author: "),
         (Fields { title: "\0".into(), ..Fields::default() }.into(), "metadata.title: "),

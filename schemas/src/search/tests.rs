@@ -5,7 +5,7 @@ fn check(json: &str) -> Result<Search, Problem> {
 }
 
 #[test]
-fn the_old_shape_is_understood() {
+fn a_request_of_an_old_client_is_accepted() {
     let search = check(r#"{"query": " hormigón ", "project_id": null, "top_k": 5, "probes": 10}"#).unwrap();
     assert_eq!((search.query.as_str(), search.top_k, search.scope), ("hormigón", 5, Scope::All));
 }
@@ -36,10 +36,10 @@ fn loose_types_are_read() {
 }
 
 #[test]
-fn a_period_ends_when_it_says() {
+fn a_period_ends_at_its_last_moment() {
     let filters: Filters = serde_json::from_str(r#"{"date_to": "2026-11-24T12:30:00Z"}"#).unwrap();
     assert_eq!(filters.date_to, crate::metadata::parse_date("2026-11-24T12:30:00Z"));
-    // On its way to a worker it is read once more.
+    // A worker deserializes the filters once more.
     let there = serde_json::from_value::<Filters>(serde_json::to_value(&filters).unwrap()).unwrap();
     assert_eq!(there, filters);
 }

@@ -5,7 +5,7 @@ fn found(query: &str) -> Vec<String> {
 }
 
 #[test]
-fn however_it_is_typed() {
+fn a_number_is_found_with_any_separators() {
     for query in [
         "200076-CCC02-PL-AR-000400",
         "200076_ccc02_pl_ar_000400",
@@ -19,7 +19,7 @@ fn however_it_is_typed() {
 }
 
 #[test]
-fn parts_and_numbers_inside_a_question() {
+fn parts_of_a_number_are_found_inside_a_question() {
     assert_eq!(found("CCC02-PL"), ["CCC02PL"]);
     assert_eq!(found("000400"), ["000400"]);
     assert_eq!(found("rfi 42"), ["RFI42"]);
@@ -30,7 +30,7 @@ fn parts_and_numbers_inside_a_question() {
 }
 
 #[test]
-fn a_discipline_may_look_like_a_word() {
+fn a_discipline_may_look_like_a_stop_word() {
     for query in ["200076 CCC02 PL ES 000211", "200076 ccc02 pl es 000211", "200076-CCC02 PL.ES_000211"] {
         assert_eq!(found(query), ["200076CCC02PLES000211"], "{query}");
         assert!(whole_query(query).is_some(), "{query}");
@@ -47,7 +47,7 @@ fn a_discipline_may_look_like_a_word() {
 }
 
 #[test]
-fn questions_without_a_number() {
+fn a_question_without_a_number_has_no_code() {
     for query in [
         "¿Cuántos puntos dejaron escapar en defensa los Panthers?",
         "planos aprobados en 2024",
@@ -62,7 +62,7 @@ fn questions_without_a_number() {
 }
 
 #[test]
-fn bounded() {
+fn the_codes_of_a_query_are_bounded() {
     let many: String = (0..100).map(|n| format!("RFI-{n:04}, ")).collect();
     assert_eq!(found(&many).len(), MAX_CODES);
     assert!(found(&"1 ".repeat(1_000)).is_empty());

@@ -5,7 +5,7 @@ fn found(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn in_running_text() {
+fn codes_are_found_in_running_text() {
     assert_eq!(
         found("Según el plano 200076-CCC02-PL-AR-000400 (ver RFI-0042/RFI-0043), la bomba P-101A y la P102."),
         ["200076CCC02PLAR000400", "RFI0042", "RFI0043", "P101A", "P102"]
@@ -16,7 +16,7 @@ fn in_running_text() {
 }
 
 #[test]
-fn range_and_parts() {
+fn a_code_has_its_range_and_parts() {
     let text = "¡Ojo: RFI–0042!";
     let codes = find(text);
     assert_eq!(&text[codes[0].range.clone()], "RFI–0042");
@@ -24,7 +24,7 @@ fn range_and_parts() {
 }
 
 #[test]
-fn none_of_these() {
+fn dates_figures_and_quantities_are_no_codes() {
     for text in [
         "2024-01-15, 15/01/2024, 15-1-24",
         "1990-2000",
@@ -37,6 +37,6 @@ fn none_of_these() {
     ] {
         assert_eq!(found(text), Vec::<String>::new(), "{text}");
     }
-    assert!(find(&"A1-".repeat(1_000)).is_empty(), "a chain without end is no number");
+    assert!(find(&"A1-".repeat(1_000)).is_empty(), "a chain of too many segments is no number");
     assert!(find(&"A1".repeat(1_000)).is_empty());
 }

@@ -1,4 +1,4 @@
-//! Every way in which a queue that is older than the database can disagree with it.
+//! All ways in which a queue that is older than the database can differ from it.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A moment with more digits than the database keeps.
+/// A point in time with more digits than the database stores.
 fn moment(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + second, 123_456_789).unwrap()
 }
@@ -89,7 +89,7 @@ async fn the_queue_is_compared_with_the_database() {
         job(JobKind::Document, "done", 1, &file("file-done")),
         job(JobKind::Document, "deleted", 1, &file("file-deleted")),
         job(JobKind::Record, "record-2", 1, &part_of("import-deleted")),
-        // The document was uploaded again after that deletion.
+        // The document was uploaded again after its deletion.
         job(JobKind::Delete, "anew", 3, &json!({})),
     ];
     let queue = settled.iter().chain(&kept).cloned().collect();
@@ -106,7 +106,7 @@ async fn the_queue_is_compared_with_the_database() {
         assert!(files.contains(&wanted), "{wanted}: {files:?}");
     }
     assert!(!files.contains(&"file-deleted") && !files.contains(&"no-job"), "{files:?}");
-    // It may still be in parts, as here, or an object already.
+    // The file may still be in parts, as here, or already an object.
     let sent: Vec<&Wanted> = plan.files.iter().filter(|wanted| !wanted.is_needed).collect();
     assert!(matches!(sent[..], [wanted] if wanted.name.starts_with("sent-")), "{sent:?}");
     let (state, reason): (String, Value) =

@@ -1,4 +1,4 @@
-//! What acorag answers, as far as the demo looks at it.
+//! The answers of acorag, with the fields that the demo uses.
 
 use std::collections::HashMap;
 
@@ -20,11 +20,11 @@ pub struct Document {
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Reason {
-    /// By language.
+    /// The message in each language.
     pub message: HashMap<String, String>,
 }
 
-/// Of a bulk import.
+/// The numbers of records of a bulk import.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct Records {
     pub total: u32,
@@ -32,7 +32,7 @@ pub struct Records {
     pub failed: u32,
 }
 
-/// The best passage of a document: a row of a search, or a source of an answer.
+/// The best passage of a document: a row of a search or a source of an answer.
 #[derive(Debug, Deserialize)]
 pub struct Hit {
     pub title: String,

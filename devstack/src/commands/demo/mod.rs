@@ -1,4 +1,4 @@
-//! `devstack demo`: what a newcomer sees first.
+//! `devstack demo`: the first thing that a new user sees.
 
 mod client;
 mod show;
@@ -19,10 +19,10 @@ const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
 pub struct Arguments {
     #[command(flatten)]
     up: up::Arguments,
-    /// Uploads of one caller; the samples are more than the usual limit allows
+    /// Rate limit for uploads of one caller; the samples are more than the default limit allows
     #[arg(long, env = "RATE_LIMIT_UPLOAD", default_value = "off")]
     rate_limit_upload: String,
-    /// End after showing everything, instead of serving until Ctrl-C
+    /// Exit after showing everything, instead of running until Ctrl-C
     #[arg(long)]
     once: bool,
 }

@@ -1,4 +1,4 @@
-//! Uploads the samples, follows them, searches and asks.
+//! Uploads the samples, shows their progress, searches and asks.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ struct Sample {
     metadata: Value,
 }
 
-/// Questions whose right answer is known.
+/// Searches and questions with known answers.
 #[derive(Deserialize)]
 struct Questions {
     searches: Vec<Search>,
@@ -50,7 +50,7 @@ struct Expected {
     page: Option<u32>,
 }
 
-/// Fails when an upload does, or when a first hit is not the right page of the right document.
+/// Fails if an upload fails, or if a first hit is not the expected page of the expected document.
 pub async fn show(client: &Client, samples: &Path) -> Result<()> {
     let manifest: Vec<Sample> = read(&samples.join("manifest.json"))?;
     let questions: Questions = read(&samples.join("questions.json"))?;
@@ -78,7 +78,7 @@ pub async fn show(client: &Client, samples: &Path) -> Result<()> {
     check(&answer.sources, &question.expect)
 }
 
-/// All at once, as an export from another system would come.
+/// Uploads all samples at once, like an export from another system.
 async fn upload_all(client: &Client, samples: &Path, project: &str, manifest: &[Sample]) -> Result<()> {
     let started = Instant::now();
     println!("\nuploading {} sample files", manifest.len());
@@ -143,7 +143,7 @@ fn reason(document: &Document) -> &str {
         .map_or("no reason given", String::as_str)
 }
 
-/// Prints the first hit, which must be the expected one.
+/// Prints the first hit and fails if it is not the expected one.
 fn check(hits: &[Hit], expected: &Expected) -> Result<()> {
     let hit = hits.first().context("nothing was found")?;
     let page = hit.page.map(|page| format!(", page {page}")).unwrap_or_default();

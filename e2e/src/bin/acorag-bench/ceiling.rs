@@ -1,4 +1,4 @@
-//! What the model alone can do on this machine at this moment: nothing can be faster that needs it.
+//! The speed of the model alone on this machine at this time. Nothing that uses the model can be faster.
 
 use std::time::Instant;
 
@@ -12,12 +12,12 @@ use crate::figures::{mean, median};
 
 pub struct Ceiling {
     pub model: Model,
-    /// Rates measured so far, in texts a second.
+    /// The rates measured so far, in texts per second.
     passages: Vec<f64>,
     queries: Vec<f64>,
 }
 
-/// The same numbers that the workers use: passages embedded together, and calls under way.
+/// The same values as in the workers: passages per call, and calls at the same time.
 const SLICE: usize = 16;
 const CALLS: usize = 3;
 const QUERIES_AT_ONCE: usize = 8;
@@ -27,7 +27,7 @@ impl Ceiling {
         let config = Config {
             model_dir: paths.model.clone(),
             ort_dylib_path: paths.onnxruntime.clone(),
-            // As the workers: a thread for each core.
+            // As in the workers: one thread per core.
             embed_threads: None,
             embed_queue: 256.try_into()?,
         };
@@ -36,7 +36,7 @@ impl Ceiling {
         Ok(Self { model, passages: Vec::new(), queries: Vec::new() })
     }
 
-    /// Texts of one passage each, about as long as passages are.
+    /// Texts with one passage each, of typical length.
     pub fn texts(&self, random: &mut Random, count: usize) -> Vec<String> {
         const TOKENS: usize = 190;
         let one = |random: &mut Random| {
@@ -68,7 +68,7 @@ impl Ceiling {
         Ok(())
     }
 
-    /// Milliseconds that the model takes for one query when nothing else is under way.
+    /// The milliseconds that the model needs for one query when it has no other work.
     pub async fn lone_query(&self, queries: &[String]) -> Result<f64> {
         let mut times = Vec::with_capacity(queries.len());
         for query in queries {
@@ -79,7 +79,7 @@ impl Ceiling {
         Ok(median(times))
     }
 
-    /// Passages a second: the mean of all measurements so far, for they were taken around what is compared with it.
+    /// Passages per second: the mean of all measurements so far, which were made before and after the compared ones.
     pub fn passages(&self) -> f64 {
         mean(&self.passages)
     }
@@ -88,7 +88,7 @@ impl Ceiling {
         mean(&self.queries)
     }
 
-    /// By how much the measurements of the same thing differ: what a ratio is uncertain by.
+    /// The relative difference between repeated measurements; ratios have this uncertainty.
     pub fn spread(&self) -> f64 {
         let spread = |rates: &[f64]| {
             let (low, high) =
@@ -99,7 +99,7 @@ impl Ceiling {
     }
 }
 
-/// Questions that nobody has asked before: no cache knows them.
+/// Questions that were not asked before, so that no cache contains their answers.
 pub struct Questions {
     random: Random,
     asked: usize,

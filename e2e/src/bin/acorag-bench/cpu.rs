@@ -1,5 +1,5 @@
-//! Whose processor time a piece of work costs. Rates suffer when somebody else uses the machine; processor time hardly
-//! does, so these are the figures to compare two versions by.
+//! The processor time that a piece of work costs, by process. Other programs on the machine reduce rates, but hardly
+//! change processor time, so these figures are best for comparing two versions.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -8,19 +8,19 @@ use e2e::{Service, System};
 
 use crate::figures::Figures;
 
-/// Milliseconds of processor time since the start, by whom.
+/// Milliseconds of processor time since the start, by process.
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub struct Cpu {
-    /// Threads of the workers that run the model.
+    /// The threads of the workers that run the model.
     embedding: f64,
-    /// The workers' other threads, and the children that read documents.
+    /// The other threads of the workers, and the children that read documents.
     workers: f64,
     api: f64,
-    /// PostgreSQL, NATS and Valkey with their children.
+    /// PostgreSQL, NATS and Valkey, with their children.
     servers: [f64; 3],
 }
 
-/// What the kernel counts in: 1/100 s on every Linux that this runs on.
+/// Milliseconds in one clock tick of the kernel: 1/100 s on every Linux that is supported.
 const TICK: f64 = 10.0;
 
 impl Cpu {
@@ -42,7 +42,7 @@ impl Cpu {
         Ok(Self { embedding, workers, api: system.apis.iter().map(of).sum(), servers })
     }
 
-    /// Reports what was used since `before`, for each of `count` pieces of work.
+    /// Reports the processor time since `before`, divided by `count` pieces of work.
     pub fn report(self, before: Self, count: usize, names: [&'static str; 6], figures: &mut Figures) {
         let each = |now: f64, then: f64| (now - then) / count.max(1) as f64;
         let embedding = each(self.embedding, before.embedding);
@@ -57,7 +57,7 @@ impl Cpu {
     }
 }
 
-/// All processes there are: processor time in ticks, own and of children that have ended.
+/// All processes with their processor time in ticks, including that of children that have ended.
 struct Processes(HashMap<u32, Process>);
 
 struct Process {
@@ -72,7 +72,7 @@ impl Processes {
         for entry in fs::read_dir("/proc")? {
             let entry = entry?;
             let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            // One that has ended meanwhile is counted by its parent.
+            // A process that has ended is included in its parent.
             if let Some(process) = Process::read(&entry.path()) {
                 processes.insert(id, process);
             }
@@ -80,7 +80,7 @@ impl Processes {
         Ok(Self(processes))
     }
 
-    /// Milliseconds of a process and of everything it started.
+    /// Milliseconds of a process and of all its children.
     fn tree(&self, root: u32) -> f64 {
         let own = self.0.get(&root).map_or(0.0, |process| process.ticks * TICK);
         let children = self.0.iter().filter(|(_, process)| process.parent == root);
@@ -93,7 +93,7 @@ impl Process {
         Self::parse(&fs::read_to_string(folder.join("stat")).ok()?)
     }
 
-    /// `id (name) state parent … utime stime cutime cstime …`; a name may hold anything, even a parenthesis.
+    /// `id (name) state parent … utime stime cutime cstime …`; a name may contain any character, even a parenthesis.
     fn parse(stat: &str) -> Option<Self> {
         let (head, rest) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_whitespace().collect();
@@ -109,7 +109,7 @@ fn embedding_threads(process: u32) -> Result<f64> {
         if let Some(thread) = Process::read(&thread?.path())
             && thread.name.starts_with("embed-")
         {
-            // A thread's own: children are the process's.
+            // Only the thread's own time: children belong to the process.
             ticks += thread.ticks;
         }
     }

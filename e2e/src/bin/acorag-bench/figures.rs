@@ -1,8 +1,8 @@
-//! The figures of one run, as a table and as JSON.
+//! The figures of a run, as a table and as JSON.
 
 use serde_json::{Value, json};
 
-/// One measured value beside what it is measured against, from the same run.
+/// A measured value, with the value of the same run that it is compared with.
 pub struct Figure {
     pub name: &'static str,
     pub value: f64,
@@ -13,7 +13,7 @@ pub struct Figure {
 pub struct Against {
     pub what: &'static str,
     pub value: f64,
-    /// The figure divided by this.
+    /// The figure divided by the value it is compared with.
     pub ratio: f64,
 }
 
@@ -21,12 +21,12 @@ pub struct Against {
 pub struct Figures(Vec<Figure>);
 
 impl Figures {
-    /// A value that speaks for itself.
+    /// Adds a value that needs no comparison.
     pub fn plain(&mut self, name: &'static str, value: f64, unit: &'static str) {
         self.push(Figure { name, value, unit, against: None });
     }
 
-    /// A value that says something only beside another one of the same unit.
+    /// Adds a value that is compared with another one of the same unit.
     pub fn ratio(
         &mut self,
         name: &'static str,
@@ -83,12 +83,12 @@ fn short(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// Four digits are more than any of this is good for.
+/// Rounds to four decimals; the measurements are less exact than that.
 fn tidy(value: f64) -> f64 {
     (value * 10_000.0).round() / 10_000.0
 }
 
-/// The value below which this share of the sorted values lies.
+/// Returns the value below which this share of the sorted values lies.
 pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     let at = (last as f64 * share).round() as usize;

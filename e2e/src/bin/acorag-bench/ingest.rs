@@ -1,4 +1,4 @@
-//! From a file to passages that are found.
+//! Measures the ingest of documents, from the file to searchable passages.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -21,7 +21,7 @@ use crate::{
 pub const PROJECT: &str = "medida";
 const CLIENTS: usize = 8;
 
-/// One import of records, and files by several clients, each text one passage: how much of the model's own rate is left.
+/// Measures one import of records and single files from several clients, one passage per text, against the model.
 pub async fn throughput(
     system: &System,
     ceiling: &mut Ceiling,
@@ -93,7 +93,7 @@ async fn upload_and_wait(client: &Client, texts: &[String]) -> Result<f64> {
     Ok(texts.len() as f64 / started.elapsed().as_secs_f64())
 }
 
-/// The 20-page sample: from its 202 until it is searchable, beside the time that its embedding alone takes.
+/// Measures the sample with 20 pages from its 202 until it is searchable, against the time of its embedding alone.
 pub async fn manual(client: &Client, pool: &PgPool, ceiling: &Ceiling, figures: &mut Figures) -> Result<()> {
     const RUNS: usize = 3;
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/files/operation-and-maintenance-manual.pdf");
@@ -125,7 +125,7 @@ pub async fn manual(client: &Client, pool: &PgPool, ceiling: &Ceiling, figures: 
     Ok(())
 }
 
-/// Follows a document's events to the end: no polling that would cost or add time.
+/// Follows the events of a document until its last one; polling would add time.
 async fn indexed(client: &Client, id: &str, project: &str) -> Result<()> {
     let answer = client.get(&format!("/documents/{id}/events?project_id={project}")).await?;
     ensure!(answer.status().is_success(), "events: {}", answer.status());
@@ -139,8 +139,8 @@ async fn indexed(client: &Client, id: &str, project: &str) -> Result<()> {
     Ok(())
 }
 
-/// How many tiny files a second are accepted (bytes and job on the disk), beside what the disk can do. Nobody takes the
-/// jobs meanwhile. It ends the system's use: the jobs stay in the queue.
+/// Measures how many small files per second are accepted (file and job on disk), against the speed of the disk. The
+/// workers are stopped before, so the jobs stay in the queue and the system cannot be used any more.
 pub async fn intake(system: &mut System, figures: &mut Figures) -> Result<()> {
     const TIME: Duration = Duration::from_secs(5);
     const UPLOADERS: usize = 16;
@@ -165,7 +165,7 @@ pub async fn intake(system: &mut System, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-/// How often a second this disk says that something small is safe.
+/// How many small synchronous writes per second this disk can do.
 fn syncs_a_second(folder: &std::path::Path) -> Result<f64> {
     use std::io::Write as _;
     const TIME: Duration = Duration::from_secs(1);

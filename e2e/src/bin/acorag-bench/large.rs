@@ -1,7 +1,7 @@
-//! Both legs of the search among 40,000 passages.
+//! Measures both legs of the search with 40,000 passages.
 //!
-//! The passages are made in the database itself: their vectors are real ones, shaken; their words follow Zipf's law. What
-//! is measured are the services' own searches, by the worker's own clocks.
+//! The passages are created in the database: their vectors are real vectors with noise, their words follow Zipf's law.
+//! The measured values are from the worker's own metrics of its searches.
 
 use std::time::Instant;
 
@@ -18,12 +18,12 @@ use crate::{
 };
 
 const DOCUMENTS: i32 = 8_000;
-/// One document in so many belongs to the small project: 5 % of the passages.
+/// One of this many documents belongs to the small project: 5 % of the passages.
 const SMALL: i32 = 20;
 const VOCABULARY: usize = 20_000;
-/// Ranks begin here: the words that are more common carry grammar, and are not indexed.
+/// The first rank: more frequent words are stop words, which are not indexed.
 const STOP_WORDS: usize = 50;
-/// The words are numbered from here, apart from those of other texts.
+/// The number of the first word, so that these words differ from those of other texts.
 const FIRST_WORD: usize = 1_000_000;
 const SEARCHES: usize = 150;
 
@@ -46,7 +46,7 @@ pub async fn legs(
         ),
         (None, ["all of 40,000: keyword leg", "all of 40,000: vector leg", "all of 40,000: rows"]),
     ] {
-        // A few that are not counted: what the fill left cold is no search's fault.
+        // The first searches are not counted, because the caches are cold after the fill.
         some(&client, project, random, 10).await?;
         let before = Stages::read(system).await?;
         some(&client, project, random, SEARCHES).await?;
@@ -61,7 +61,7 @@ pub async fn legs(
     Ok(())
 }
 
-/// Searches one after the other, each for words as texts have them: mostly common ones.
+/// Makes searches one after the other, with words in their natural frequency: mostly common ones.
 async fn some(client: &Client, project: Option<&str>, random: &mut Random, count: usize) -> Result<()> {
     for _ in 0..count {
         let words: Vec<String> = (0..4).map(|_| prose::word(FIRST_WORD + zipf(random))).collect();
@@ -71,7 +71,7 @@ async fn some(client: &Client, project: Option<&str>, random: &mut Random, count
     Ok(())
 }
 
-/// A word's rank by Zipf's law: each doubling of the rank is as likely as the one before.
+/// A random rank by Zipf's law: each doubling of the rank is equally likely.
 fn zipf(random: &mut Random) -> usize {
     let ranks = VOCABULARY as f64 / STOP_WORDS as f64;
     (STOP_WORDS as f64 * ranks.powf(random.share())) as usize
@@ -88,7 +88,7 @@ async fn fill(url: &str) -> Result<()> {
     .fetch_all(&mut *database)
     .await?;
     for statement in [
-        // Rows that are consistent by construction need no check each.
+        // The rows are consistent by construction, so their checks are disabled.
         "SET session_replication_role = replica",
         "DROP INDEX chunk_embedding, posting_term, posting_chunk",
         "CREATE TEMP TABLE vocabulary (rank integer PRIMARY KEY, word text NOT NULL)",
@@ -131,7 +131,7 @@ async fn fill(url: &str) -> Result<()> {
         "CREATE TEMP TABLE passage AS
          SELECT document_key, project_key, ordinal, string_agg(word, ' ') AS text
          FROM draw JOIN vocabulary USING (rank) GROUP BY document_key, project_key, ordinal",
-        // The noise leaves a cosine of about 0.95 with the real vector it started from.
+        // With this noise, the cosine with the original vector is about 0.95.
         "INSERT INTO chunk (project_key, document_key, ordinal, page, language, text, terms, embedding)
          SELECT p.project_key, p.document_key, p.ordinal, p.ordinal + 1, 'es', p.text, 70,
                 l2_normalize(c.embedding + (SELECT array_agg((random() - 0.5) * 0.06)::vector

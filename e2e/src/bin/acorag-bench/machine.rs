@@ -1,4 +1,4 @@
-//! How quiet the machine is: figures taken beside somebody else's work say less.
+//! Measures how busy the machine is: the work of other programs makes the figures less exact.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::figures::Figures;
 
-/// Measures how busy the processors are before anything of ours runs, and warns.
+/// Measures how busy the processors are before the benchmark starts, and prints a warning.
 pub async fn busy(figures: &mut Figures) -> Result<()> {
     const SAMPLE: Duration = Duration::from_secs(2);
     const TOO_MUCH: f64 = 0.1;
@@ -30,7 +30,7 @@ impl Times {
         Self::parse(&std::fs::read_to_string("/proc/stat")?).context("/proc/stat")
     }
 
-    /// The first line: `cpu user nice system idle iowait …`.
+    /// Parses the first line: `cpu user nice system idle iowait …`.
     fn parse(stat: &str) -> Option<Self> {
         let times: Vec<u64> =
             stat.lines().next()?.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();

@@ -1,5 +1,5 @@
-//! All performance figures of one run on one machine, as ratios: a machine's speed comes and goes, what the system makes
-//! of it stays. `bench/README.md` says how to read them.
+//! Measures all performance figures in one run on one machine, as ratios: the speed of a machine varies, but the ratios
+//! remain. `bench/README.md` explains how to read them.
 #![allow(clippy::print_stdout, reason = "the figures are what this program is for")]
 
 mod ceiling;
@@ -25,19 +25,19 @@ use figures::Figures;
 use serde_json::json;
 use sqlx::PgPool;
 
-/// Measures acorag as it ships, on servers of its own: a table, and JSON for machines.
+/// Measures acorag on its own servers; prints a table and writes JSON.
 #[derive(Debug, Parser)]
 #[command(name = "acorag-bench", version)]
 struct Args {
-    /// Without the 40,000 passages
+    /// Leave out the measurements with 40,000 passages
     #[arg(long)]
     quick: bool,
-    /// Where the JSON goes
+    /// The file for the JSON
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/latest.json"))]
     json: PathBuf,
 }
 
-/// Texts that are indexed.
+/// The number of texts that are indexed.
 const TEXTS: usize = 500;
 
 #[tokio::main]

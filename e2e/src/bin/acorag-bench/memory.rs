@@ -1,11 +1,11 @@
-//! What the services hold in memory, as the kernel says.
+//! The memory of the services, as reported by the kernel.
 
 use anyhow::{Context as _, Result};
 use e2e::{Service, System};
 
 use crate::figures::Figures;
 
-/// Right after the start: ready, and nobody has asked anything yet.
+/// Measures right after the start: the services are ready and have had no requests.
 pub fn idle(system: &System, figures: &mut Figures) -> Result<()> {
     for (name, service) in [
         ("idle memory: api", system.apis.first()),
@@ -17,7 +17,7 @@ pub fn idle(system: &System, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-/// The most that those held which ran to the end of the run.
+/// Measures the peak memory of the services that run until the end.
 pub fn most(system: &System, figures: &mut Figures) -> Result<()> {
     for (name, service) in [
         ("most memory: api", system.apis.first()),

@@ -1,4 +1,4 @@
-//! Searches: one client's time, many clients' throughput, the first one after a start, and the cached one.
+//! Measures searches: the time of one client, the throughput of many, the first after a start, and cached ones.
 
 use std::{
     sync::{
@@ -20,14 +20,14 @@ use crate::{
     stages::Stages,
 };
 
-/// Searches once and returns the milliseconds it took.
+/// Makes one search and returns its milliseconds.
 async fn timed(client: &Client, project: &str, query: &str) -> Result<f64> {
     let started = Instant::now();
     client.search(project, query).await?;
     Ok(started.elapsed().as_secs_f64() * 1_000.0)
 }
 
-/// A client that searches alone: what it waits, and for what.
+/// Measures the searches of a single client, and how their time is divided.
 pub async fn alone(
     system: &System,
     ceiling: &Ceiling,
@@ -51,13 +51,13 @@ pub async fn alone(
     figures.ratio("search alone: p50", p50, "ms", "embedding it alone", embedding);
     figures.ratio("search alone: p95", p95, "ms", "p50", p50);
     figures.ratio("search alone: p99", p99, "ms", "p50", p50);
-    // The keyword leg runs while the query is embedded; what is left is HTTP, the queue and the transactions' ends.
+    // The keyword leg runs while the query is embedded; the rest is HTTP, the queue and the ends of the transactions.
     let on_the_path = stages.mean("embed") + stages.mean("vector") + stages.mean("rows");
     figures.ratio("  of it outside embedding and SQL", p50 - on_the_path, "ms", "p50", p50);
     Ok(p50)
 }
 
-/// Many clients, none of whose questions was asked before.
+/// Measures many clients at the same time; no question was asked before.
 pub async fn together(
     client: &Client,
     project: &str,
@@ -74,7 +74,7 @@ pub async fn together(
         while started.elapsed() < WARM + TIME {
             let query = lock().0.one();
             let took = timed(client, project, &query).await?;
-            // Counted from the end of the warm-up to the end of the time, whatever is still under way.
+            // Only answers between the end of the warm-up and the end of the measurement count.
             if started.elapsed() > WARM && started.elapsed() < WARM + TIME {
                 answered.fetch_add(1, Ordering::Relaxed);
                 lock().1.push(took);
@@ -123,7 +123,7 @@ pub async fn throughput(
     Ok(())
 }
 
-/// The first search after a start, three times: the slowest of them beside a typical one.
+/// Measures the first search after a start, three times; the slowest is compared with a typical search.
 pub async fn cold(
     system: &mut System,
     typical: f64,
@@ -143,7 +143,7 @@ pub async fn cold(
     Ok(())
 }
 
-/// The same search again, when the answers say whether the cache had them.
+/// Measures repeated searches, if the answers say whether they come from the cache.
 pub async fn cached(
     client: &Client,
     typical: f64,

@@ -1,11 +1,11 @@
-//! Where the query worker's time goes, as its own metrics say.
+//! The time of each stage of a search, from the metrics of the query worker.
 
 use std::collections::HashMap;
 
 use anyhow::{Context as _, Result};
 use e2e::System;
 
-/// Seconds and searches, by stage.
+/// Seconds and number of searches, by stage.
 #[derive(Default)]
 pub struct Stages(HashMap<String, (f64, f64)>);
 
@@ -34,7 +34,7 @@ impl Stages {
         Ok(stages)
     }
 
-    /// What was added since.
+    /// Returns what was added since `before`.
     pub fn since(&self, before: &Self) -> Self {
         let added = |(stage, (sum, count)): (&String, &(f64, f64))| {
             let (earlier_sum, earlier_count) = before.0.get(stage).copied().unwrap_or_default();
@@ -43,12 +43,12 @@ impl Stages {
         Self(self.0.iter().map(added).collect())
     }
 
-    /// How often a stage ran.
+    /// Returns how many times a stage ran.
     pub fn count(&self, stage: &str) -> usize {
         self.0.get(stage).map_or(0, |(_, count)| *count as usize)
     }
 
-    /// Milliseconds, on average; 0 for a stage that did not run.
+    /// Returns the average milliseconds of a stage; 0 if it did not run.
     pub fn mean(&self, stage: &str) -> f64 {
         match self.0.get(stage) {
             Some((sum, count)) if *count > 0.0 => sum / count * 1_000.0,

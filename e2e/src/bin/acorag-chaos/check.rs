@@ -1,4 +1,4 @@
-//! Looks whether every accepted document is what it must be, and nothing else is there.
+//! Checks that every accepted document has the expected state, and that nothing else is stored.
 
 mod stored;
 
@@ -22,12 +22,12 @@ pub use stored::Stored;
 pub struct Check {
     pub client: Client,
     pub stored: Stored,
-    /// Passages of each long file before anything was broken, by its SHA-256.
+    /// The number of passages of each long file, by its SHA-256, from before the faults.
     pub baseline: HashMap<String, i64>,
 }
 
-/// Documents looked at together.
-const AT_ONCE: usize = 4;
+/// The number of documents that are checked at the same time.
+const CONCURRENT: usize = 4;
 
 type Finding = Result<Option<(Violation, String)>>;
 
@@ -49,7 +49,7 @@ impl Check {
                 .map(|document| async move {
                     Ok::<_, anyhow::Error>((document, self.document(document, *outcome).await?))
                 })
-                .buffered(AT_ONCE)
+                .buffered(CONCURRENT)
                 .try_collect()
                 .await?;
             for (document, finding) in documents {
@@ -90,13 +90,13 @@ impl Check {
         Ok(())
     }
 
-    /// What is wrong with a document, if anything is.
+    /// Returns what is wrong with a document, if anything is.
     async fn document(&self, document: &Document, outcome: Outcome) -> Finding {
         let violation = |violation, what: String| Ok(Some((violation, what)));
         let view = self.view(&document.project, &document.id).await?;
         let Some(view) = view else {
             return match (document.end, outcome) {
-                (End::Deleted, _) | (_, Outcome::Unsure) => self.silent(document).await,
+                (End::Deleted, _) | (_, Outcome::Unsure) => self.not_found(document).await,
                 _ => violation(Violation::Lost, "unknown".to_owned()),
             };
         };
@@ -116,8 +116,8 @@ impl Check {
             }
             _ => return violation(Violation::Wrong, format!("{state} instead of {expected}")),
         }
-        if !self.stored.told(document) {
-            return violation(Violation::Wrong, format!("nobody was told that it is {expected}"));
+        if !self.stored.has_event(document) {
+            return violation(Violation::Wrong, format!("there is no event that it is {expected}"));
         }
         if let Some(wrong) = self.file(document).await? {
             return violation(Violation::Wrong, wrong);
@@ -127,11 +127,11 @@ impl Check {
             End::Fails if view["reason"].as_str().is_none_or(str::is_empty) => {
                 violation(Violation::Wrong, "failed without a reason".to_owned())
             }
-            _ => self.silent(document).await,
+            _ => self.not_found(document).await,
         }
     }
 
-    /// It must be found by each of its words exactly once, with as many passages as it has.
+    /// Checks that each of the document's words finds it exactly once, with the expected number of passages.
     async fn answers(&self, document: &Document, view: &Value) -> Finding {
         let expected = match (document.passages, &document.sha256) {
             (Passages::AsInBaseline, Some(sha256)) => self.baseline.get(sha256).copied().unwrap_or_default(),
@@ -149,7 +149,7 @@ impl Check {
                 0 => return Ok(Some((Violation::Lost, format!("not found by {word}")))),
                 _ => return Ok(Some((Violation::Duplicated, format!("{word} finds {found:?}")))),
             }
-            // Where it ranks is another matter; but it must be there, and once, whichever leg found it.
+            // The rank does not matter, but either leg must find the document exactly once.
             let query = format!("clave de control {word}");
             let found = self.search(&document.project, &query, "hybrid").await?;
             match found.iter().filter(|id| *id == document.id.as_str()).count() {
@@ -161,8 +161,8 @@ impl Check {
         Ok(None)
     }
 
-    /// It must not be found.
-    async fn silent(&self, document: &Document) -> Finding {
+    /// Checks that the document is not found.
+    async fn not_found(&self, document: &Document) -> Finding {
         for word in &document.words {
             let found = self.search(&document.project, word, "keyword").await?;
             if !found.is_empty() {
@@ -185,8 +185,8 @@ impl Check {
                 Some((Violation::Stuck, format!("{name} is still {state}: {}", view["records"])))
             }
             "indexed" if Some((counted("total"), counted("failed"))) == expected => {
-                let told = self.stored.told_of(&submission.project, &submission.id, EventKind::Indexed);
-                (!told).then(|| (Violation::Wrong, format!("{name}: nobody was told that it is indexed")))
+                let known = self.stored.has_event_of(&submission.project, &submission.id, EventKind::Indexed);
+                (!known).then(|| (Violation::Wrong, format!("{name}: there is no event that it is indexed")))
             }
             _ => {
                 let (reason, records) = (&view["reason"], &view["records"]);
@@ -198,7 +198,7 @@ impl Check {
         })
     }
 
-    /// The file must be what was uploaded.
+    /// Checks that the file is the one that was uploaded.
     async fn file(&self, document: &Document) -> Result<Option<String>> {
         let Some(sha256) = &document.sha256 else { return Ok(None) };
         let url = format!("{}/document/{}/file", self.client.url, document.id);
@@ -229,7 +229,7 @@ impl Check {
         Ok(rows.iter().filter_map(|row| row["document_id"].as_str().map(str::to_owned)).collect())
     }
 
-    /// Each bad document has a dead letter, and no other has.
+    /// Checks that each bad document has a dead letter, and no other document has one.
     fn dead_letters(&self, report: &mut Report, sent: &[(&Submission, Outcome)]) {
         let documents = || sent.iter().flat_map(|(submission, _)| &submission.documents);
         let bad = |document: &&Document| document.end == End::Fails;

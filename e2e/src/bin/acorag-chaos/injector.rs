@@ -1,4 +1,4 @@
-//! Breaks things as planned, and puts them up again as an orchestrator would.
+//! Causes the planned faults, and restarts everything, as an orchestrator does.
 
 use std::{
     collections::BTreeMap,
@@ -12,19 +12,19 @@ use tokio::task::block_in_place;
 
 use crate::plan::{Fault, Target};
 
-/// How soon a service that ended by itself is started again.
+/// The time after which a service that has ended is started again.
 const RESTART: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(50);
-/// How long everything may take to be ready again in the end.
+/// Maximum time until everything is ready after the last fault.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
 pub struct Injector {
     pub system: System,
-    /// Servers that are down, and until when.
+    /// The servers that are down, each with the time of its restart.
     down: Vec<(Target, Instant)>,
-    /// Services that wait for their start.
+    /// The services that wait for their restart.
     restarts: Vec<(Target, Instant)>,
-    /// What was done, by what: for the report.
+    /// The number of faults by kind, for the report.
     pub done: BTreeMap<String, usize>,
 }
 
@@ -33,7 +33,7 @@ impl Injector {
         Self { system, down: Vec::new(), restarts: Vec::new(), done: BTreeMap::new() }
     }
 
-    /// Does what is planned, each fault at its time.
+    /// Causes each planned fault at its time.
     pub async fn run(&mut self, faults: &[Fault]) -> Result<()> {
         let started = Instant::now();
         let mut faults = faults.iter().peekable();
@@ -47,7 +47,7 @@ impl Injector {
         Ok(())
     }
 
-    /// Puts everything up again and returns when all of it is ready.
+    /// Restarts everything and returns when all of it is ready.
     pub async fn recover(&mut self) -> Result<()> {
         let deadline = Instant::now() + READY_WITHIN;
         for (_, until) in &mut self.down {
@@ -101,7 +101,7 @@ impl Injector {
         }
     }
 
-    /// Starts what is due, and notices services that have ended by themselves.
+    /// Starts what is due, and detects services that have ended without a fault.
     fn look_after(&mut self) -> Result<()> {
         let now = Instant::now();
         let (due, later): (Vec<_>, Vec<_>) = self.down.drain(..).partition(|(_, until)| *until <= now);

@@ -1,5 +1,5 @@
-//! The loss test: everything is killed and restarted while documents come in; in the end each accepted one must be what
-//! it must be, once.
+//! Tests that nothing is lost: everything is killed and restarted while documents are uploaded, and at the end each
+//! accepted document must have its expected state exactly once.
 #![allow(clippy::print_stdout, reason = "what it found is what this program is for")]
 
 mod check;
@@ -27,26 +27,26 @@ use send::{Outcome, Sender};
 use serde_json::json;
 use sqlx::PgPool;
 
-/// Uploads documents while workers, api, NATS, PostgreSQL and Redis are killed and restarted, then looks whether any
-/// accepted document is lost, doubled or stuck. The last line is one JSON object; the exit status says whether all is
-/// well.
+/// Uploads documents while workers, api, NATS, PostgreSQL and Redis are killed and restarted. Then it checks that no
+/// accepted document is lost, duplicated or stuck. The last line is one JSON object; the exit status is 0 if everything
+/// is correct.
 #[derive(Debug, Parser)]
 #[command(name = "acorag-chaos", version)]
 struct Args {
-    /// Documents to send, about: records of imports and revisions count
+    /// Approximate number of documents to send, including records of imports and revisions
     #[arg(long, default_value_t = 200)]
     documents: usize,
-    /// For how long things are broken, in seconds
+    /// How long faults are caused, in seconds
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Repeats a run's documents and faults; by default another one each time
+    /// Repeat the documents and faults of a run with this seed; by default random
     #[arg(long)]
     seed: Option<u64>,
 }
 
-/// After the last fault, what was refused so far must be accepted within this.
+/// After the last fault, all refused requests must be accepted within this time.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(180);
-/// A request that meets an outage ends here; then it is sent again.
+/// The time-out of a request; then it is sent again.
 const REQUEST: Duration = Duration::from_secs(15);
 
 #[tokio::main]
@@ -89,7 +89,7 @@ async fn main() -> Result<ExitCode> {
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Indexes the long files before anything is broken, elsewhere, to learn how many passages each must have.
+/// Indexes the long files before the faults, in another project, to learn how many passages each must have.
 async fn baseline(client: &Client, submissions: &[Submission]) -> Result<HashMap<String, i64>> {
     let mut passages = HashMap::new();
     for submission in submissions {
@@ -106,7 +106,7 @@ async fn baseline(client: &Client, submissions: &[Submission]) -> Result<HashMap
     Ok(passages)
 }
 
-/// A refusal for good ends the run: then it is the test that is wrong.
+/// A permanent refusal ends the run, because then the test itself is wrong.
 async fn send_all(sender: Arc<Sender>, plan: Arc<Plan>) -> Result<Vec<Outcome>> {
     futures::future::try_join_all(plan.submissions.iter().map(|submission| sender.submit(submission))).await
 }

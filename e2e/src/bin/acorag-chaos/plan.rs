@@ -1,4 +1,4 @@
-//! What is sent and what is broken, all of it decided by the seed before anything starts.
+//! The plan of a run: everything that is sent and all faults, determined by the seed.
 
 mod documents;
 mod faults;
@@ -15,50 +15,50 @@ pub struct Plan {
     pub faults: Vec<Fault>,
 }
 
-/// Something that is sent: a document, or an import with its records.
+/// A submission: a document, or an import with its records.
 pub struct Submission {
-    /// When, from the start.
+    /// When it is sent, after the start.
     pub at: Duration,
     pub project: ProjectId,
     pub id: DocumentId,
     pub content: Content,
-    /// How often it is sent in all, and how long after each other; at once without a pause.
+    /// How many times it is sent in total, and the pause between; without a pause all are sent at once.
     pub sends: usize,
     pub pause: Duration,
-    /// Sent once, accepted or not: then it may be there or not, but not by half.
+    /// It is sent only once, accepted or not: then it may be stored or not, but not partly.
     pub gives_up: bool,
-    /// Deleted again, so long after it was accepted.
+    /// It is deleted this long after it was accepted.
     pub deleted_after: Option<Duration>,
     pub documents: Vec<Document>,
     pub records: Option<Records>,
 }
 
-/// What an import's view must say in the end.
+/// The numbers that the import must report at the end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Records {
     pub total: u64,
     pub failed: u64,
 }
 
-/// A document that must come of a submission.
+/// A document that a submission must produce.
 #[derive(Clone)]
 pub struct Document {
     pub project: ProjectId,
     pub id: DocumentId,
     pub end: End,
-    /// Words that only this document holds.
+    /// Words that only this document contains.
     pub words: Vec<String>,
     pub passages: Passages,
-    /// Of its file, in hexadecimal, when it was uploaded as one.
+    /// The SHA-256 of its file, in hexadecimal, if it was uploaded as a file.
     pub sha256: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
     Indexed,
-    /// A newer revision answers in its place.
+    /// A newer revision replaces it in searches.
     Superseded,
-    /// It is bad: it must fail, with a reason.
+    /// It is invalid, so it must fail with a reason.
     Fails,
     Deleted,
 }
@@ -66,18 +66,18 @@ pub enum End {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Passages {
     One,
-    /// As many as the same file gave before anything was broken.
+    /// The same number as the same file had before the faults.
     AsInBaseline,
 }
 
 impl Plan {
     pub fn new(seed: u64, documents: usize, time: Duration) -> anyhow::Result<Self> {
-        // Apart, so that a change of one does not change the other.
+        // Two generators, so that a change of the submissions does not change the faults.
         let mut chance = Random::new(seed);
         let (mut sending, breaking) = (Random::new(chance.number()), Random::new(chance.number()));
         let mut submissions = documents::generate(&mut sending, documents)?;
         sending.shuffle(&mut submissions);
-        // The last ones are sent while things still break.
+        // The last submissions are sent while there are still faults.
         let end = time.mul_f64(0.9);
         for submission in &mut submissions {
             submission.at = sending.between(Duration::ZERO, end);

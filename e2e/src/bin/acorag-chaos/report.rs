@@ -1,11 +1,11 @@
-//! What the check found, and the last line.
+//! The result of the check, and the last line of the output.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::json;
 
-/// In the order in which its last line shows it.
+/// The counts, in the order of the last line.
 #[derive(Default, Serialize)]
 pub struct Report {
     /// Documents of accepted submissions, and accepted imports.
@@ -13,21 +13,21 @@ pub struct Report {
     pub indexed: usize,
     pub superseded: usize,
     pub deleted: usize,
-    /// Bad ones that failed with a reason and are among the dead letters.
+    /// Invalid documents that failed with a reason and have a dead letter.
     pub dead_lettered: usize,
     pub lost: usize,
     pub duplicated: usize,
     pub stuck: usize,
-    /// Anything else that is not as it must be.
+    /// Documents with any other violation.
     pub wrong: usize,
-    /// Of senders that gave up: found whole, and not found.
+    /// Submissions whose sender gave up: stored completely, and not stored.
     #[serde(skip)]
     pub unsure: (usize, usize),
     #[serde(skip)]
     findings: Vec<String>,
 }
 
-/// How a document is not as it must be.
+/// How a document differs from its expected state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Violation {
     Lost,

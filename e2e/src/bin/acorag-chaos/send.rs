@@ -1,4 +1,4 @@
-//! Sends what the plan says and remembers what was accepted.
+//! Sends the submissions of the plan and records which were accepted.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -19,31 +19,31 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::plan::{Content, Submission};
 
-/// What became of sending something.
+/// The result of sending a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Accepted,
-    /// Not accepted as far as its sender knows. It may be there all the same: the answer may be what was lost.
+    /// The sender got no acceptance. The submission may still be stored, because only the answer may be lost.
     Unsure,
 }
 
-/// Pause before something is sent again. A producer would wait longer; here it shall happen often.
+/// The pause before a submission is sent again. It is short, so that many attempts meet a fault.
 const AGAIN: Duration = Duration::from_millis(300);
 
 pub struct Sender {
     client: Client,
     jetstream: jetstream::Context,
-    /// What is not accepted by then never will be.
+    /// Submissions that are not accepted by this time are an error.
     deadline: Instant,
     started: Instant,
     pub progress: Progress,
 }
 
-/// For the lines that are shown.
+/// Counters for the progress lines.
 #[derive(Default)]
 pub struct Progress {
     pub accepted: AtomicUsize,
-    /// Sent again after a refusal or a lost answer.
+    /// Attempts after a refusal or a lost answer.
     pub retries: AtomicUsize,
 }
 
@@ -63,7 +63,7 @@ impl Sender {
         })
     }
 
-    /// Sends at its time, as often as planned, until it is accepted.
+    /// Sends a submission at its time, as many times as planned, each until it is accepted.
     pub async fn submit(&self, submission: &Submission) -> Result<Outcome> {
         sleep_until(self.started + submission.at).await;
         if submission.gives_up {
@@ -100,7 +100,7 @@ impl Sender {
     ) -> Result<()> {
         loop {
             let Err(error) = attempt().await else { return Ok(()) };
-            // The service said that it never will: that is no outage.
+            // A permanent refusal is not caused by a fault.
             if error.is::<Refused>() {
                 return Err(error.context(what.to_owned()));
             }
@@ -112,7 +112,7 @@ impl Sender {
         }
     }
 
-    /// Sends once. An error means that nobody said it was accepted.
+    /// Sends once. An error means that the acceptance is not known.
     async fn attempt(&self, submission: &Submission) -> Result<()> {
         match &submission.content {
             Content::Upload(upload) => self.upload(submission, upload.clone()).await,
@@ -121,7 +121,7 @@ impl Sender {
                 self.publish(submission, JobKind::Document, payload.clone(), id).await
             }
             Content::Object(Upload { filename, bytes, metadata }) => {
-                // An id of its own each time: an attempt cut short must not leave half a file under a good id.
+                // Each attempt has a new id; an interrupted one must not leave a part of a file under a valid id.
                 let file = e2e::producer::send_file(&self.jetstream, &submission.project, bytes).await?;
                 let job = json!({"file": file, "filename": filename, "metadata": metadata});
                 self.publish(submission, JobKind::Document, job.to_string().into_bytes(), None).await
@@ -169,7 +169,7 @@ impl Sender {
     }
 }
 
-/// An answer that trying again will not change.
+/// A refusal that another attempt would not change.
 #[derive(Debug, thiserror::Error)]
 #[error("refused: {0}")]
 struct Refused(String);

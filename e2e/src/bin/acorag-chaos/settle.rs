@@ -1,4 +1,4 @@
-//! Waiting until nothing happens any more.
+//! Waits until there is no more work.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use async_nats::jetstream;
 use schemas::subjects;
 use sqlx::PgPool;
 
-/// Nothing changes for so long: whatever is still open is stuck. A job whose worker died comes again after 30 s, one
-/// that waited for a server after 30 s at most.
+/// If nothing changes for this long, unfinished work is stuck. A job is delivered again after 30 s if its worker died,
+/// and after at most 30 s if it waited for a server.
 const PATIENCE: Duration = Duration::from_secs(100);
 const POLL: Duration = Duration::from_millis(500);
 
-/// Returns when no job is left and no document is under way, or when that no longer changes.
+/// Returns when there are no jobs and no unfinished documents, or when they no longer change.
 pub async fn wait(jetstream: &jetstream::Context, pool: &PgPool) -> Result<()> {
     let (started, mut last, mut since) = (Instant::now(), (u64::MAX, i64::MAX, i64::MAX), Instant::now());
     loop {

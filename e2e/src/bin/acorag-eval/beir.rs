@@ -1,4 +1,4 @@
-//! The BEIR folder format.
+//! Reads data sets in the BEIR folder format.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub struct DataSet {
     pub corpus: Vec<Document>,
-    /// Those that have something relevant in the corpus.
+    /// The queries that have a relevant document in the corpus.
     pub queries: Vec<Query>,
 }
 
@@ -30,7 +30,7 @@ pub struct Query {
     #[serde(rename = "_id", deserialize_with = "id")]
     pub id: String,
     pub text: String,
-    /// How relevant each judged document is; 0 is not.
+    /// The grade of each judged document; 0 is not relevant.
     #[serde(skip)]
     pub relevant: HashMap<String, u32>,
 }
@@ -50,7 +50,7 @@ impl DataSet {
         if let Some((query, _)) = judged.iter().next() {
             bail!("{} judges query {query}, which queries.jsonl does not have", path.display());
         }
-        // A query without a relevant document has no score: the others make the mean, as everywhere with BEIR.
+        // A query without relevant documents has no score, so the mean is over the others, as usual with BEIR.
         queries.retain(|query| query.relevant.values().any(|grade| *grade > 0));
         ensure!(!queries.is_empty(), "no query of {} has a relevant document", folder.display());
         for (document, grade) in queries.iter().flat_map(|query| &query.relevant) {
@@ -65,7 +65,7 @@ impl DataSet {
     }
 }
 
-/// Query id → document id → grade, from tab-separated lines under a heading.
+/// Returns the grades by query id and document id, from tab-separated lines below a heading.
 fn judgements(file: impl BufRead) -> Result<HashMap<String, HashMap<String, u32>>> {
     let mut judged: HashMap<String, HashMap<String, u32>> = HashMap::new();
     for (number, line) in file.lines().enumerate().skip(1) {
@@ -106,7 +106,7 @@ fn open(path: &Path) -> Result<BufReader<File>> {
     Ok(BufReader::new(file))
 }
 
-/// Some data sets write their ids as numbers.
+/// Reads an id, which some data sets write as a number.
 fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::String(id) => Ok(id),

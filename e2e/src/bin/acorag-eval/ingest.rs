@@ -1,4 +1,4 @@
-//! The corpus into a project, as bulk imports of Aconex records.
+//! Uploads the corpus to a project, as bulk imports of Aconex records.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use serde_json::json;
 use crate::beir::Document;
 use crate::rest::{Client, Import};
 
-/// An import stays well below the size that a server takes by default.
+/// Maximum number of bytes of an import, well below the default limit of the api.
 const MOST_BYTES: usize = 8 << 20;
 
-/// Returns how many documents a second were indexed, from the first byte sent to the last document searchable.
+/// Returns the documents indexed per second, from the first byte sent until the last document is searchable.
 pub async fn run(client: &Client, project: &str, corpus: &[Document], patience: Duration) -> Result<f64> {
     let started = Instant::now();
     let mut imports = Vec::new();
@@ -65,7 +65,7 @@ fn files(project: &str, corpus: &[Document]) -> Vec<File> {
 
 fn is_indexed(Import { document_id, .. }: &Import, state: &crate::rest::State) -> Result<bool> {
     let failed = state.records.as_ref().map_or(0, |records| records.failed);
-    // The figures would be those of another corpus.
+    // A failed record is an error: the figures would be those of another corpus.
     ensure!(failed == 0, "{failed} records of import {document_id} failed; {}", state.reason);
     match state.state.as_str() {
         "indexed" => Ok(true),
@@ -74,7 +74,7 @@ fn is_indexed(Import { document_id, .. }: &Import, state: &crate::rest::State) -
     }
 }
 
-/// Says how far it is and notices when it goes no further.
+/// Reports the progress and detects when there is none.
 struct Watch {
     started: Instant,
     total: usize,

@@ -1,5 +1,5 @@
-//! How well a running acorag finds things: a BEIR data set goes in over REST, every query is asked over REST, and the
-//! answers are compared with what the data set calls relevant.
+//! Measures the retrieval quality of a running acorag: uploads a BEIR data set over REST, makes each query over REST,
+//! and compares the results with the relevant documents of the data set.
 #![allow(clippy::print_stdout, reason = "the figures are what this program is for")]
 
 mod beir;
@@ -20,33 +20,33 @@ use rest::Client;
 use serde_json::json;
 use uuid::Uuid;
 
-/// Measures retrieval on a BEIR data set through a running acorag.
+/// Measures retrieval quality on a BEIR data set with a running acorag.
 ///
-/// The corpus goes into a new project with a random name; nothing else is touched, and the project stays for a look at
-/// it. The last line of the output is one JSON object.
+/// The corpus is uploaded to a new project with a random name, which is kept for inspection; nothing else is changed.
+/// The last line of the output is one JSON object.
 ///
-/// A search answers with at most 50 documents, so recall@100 counts the relevant ones among those 50.
+/// A search returns at most 50 documents, so recall@100 counts the relevant ones among these 50.
 #[derive(Parser)]
 #[command(name = "acorag-eval", version)]
 struct Args {
     /// Folder with corpus.jsonl, queries.jsonl and qrels/test.tsv
     data: PathBuf,
-    /// Where acorag listens
+    /// URL of acorag
     #[arg(long, env = "ACORAG_URL", default_value = "http://127.0.0.1:8000")]
     url: String,
-    /// Key to send as a bearer token; needed unless the server runs with AUTH=off
+    /// API key; needed unless acorag runs with AUTH=off
     #[arg(long, env = "ACORAG_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
-    /// How to search
+    /// Search mode
     #[arg(long, value_enum, default_value_t = Mode::Hybrid)]
     mode: Mode,
-    /// Searches in flight at a time
+    /// Number of searches at the same time
     #[arg(long, default_value = "4")]
     clients: NonZeroUsize,
-    /// Beginning of the new project's name; it may be an existing one's, the rest is random
+    /// Prefix of the new project's name; the rest is random
     #[arg(long, default_value = "eval")]
     project: String,
-    /// Give up when no document has been indexed for so many seconds
+    /// Give up if no document is indexed for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     patience: u64,
 }

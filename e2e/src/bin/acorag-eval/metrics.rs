@@ -1,14 +1,14 @@
-//! How good a ranking is. The definitions are trec_eval's, so the figures compare with published ones.
+//! Quality measures of a ranking, defined as in trec_eval, so that the figures can be compared with published ones.
 
 use std::collections::HashMap;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scores {
-    /// Gain (the grade) over the logarithm of the rank, as a share of the best order's.
+    /// nDCG: the sum of each grade divided by the logarithm of its rank, as a share of the sum for the best order.
     pub ndcg_10: f64,
-    /// One over the rank of the first relevant document, if that is among ten.
+    /// The reciprocal rank of the first relevant document, if it is among the first ten.
     pub mrr_10: f64,
-    /// The share of the relevant documents that is among so many.
+    /// The share of the relevant documents that are among the first 1, 5, 10 or 100.
     pub recall_1: f64,
     pub recall_5: f64,
     pub recall_10: f64,
@@ -16,7 +16,7 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Scores one ranking, best first, against the grades of the judged documents.
+    /// Computes the scores of a ranking, best first, from the grades of the judged documents.
     pub fn of(found: &[String], relevant: &HashMap<String, u32>) -> Self {
         let grades: Vec<u32> = found.iter().map(|id| relevant.get(id).copied().unwrap_or(0)).collect();
         let mut best: Vec<u32> = relevant.values().copied().filter(|grade| *grade > 0).collect();
@@ -36,7 +36,7 @@ impl Scores {
         }
     }
 
-    /// The mean over all queries.
+    /// Returns the mean over all queries.
     pub fn mean(all: &[&Self]) -> Self {
         let mean =
             |score: fn(&Self) -> f64| share(all.iter().map(|scores| score(scores)).sum(), all.len() as f64);
@@ -51,7 +51,7 @@ impl Scores {
     }
 }
 
-/// The value below which a share of the sorted values lies: one of them, not a mean of two.
+/// Returns the smallest value with at least this share of the sorted values at or below it.
 pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.max(1) - 1).copied().unwrap_or(0.0)

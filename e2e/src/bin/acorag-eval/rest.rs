@@ -1,4 +1,4 @@
-//! The three calls of acorag that an evaluation needs.
+//! The three REST calls that an evaluation needs.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// As many as a search gives.
+/// Maximum number of results that a search returns.
 const TOP_K: usize = 50;
 const MOST_CHARACTERS: usize = 2000;
-/// A server that refuses for longer than this is not busy, it is gone.
+/// A server that refuses for longer than this is considered down.
 const MOST_WAITING: Duration = Duration::from_secs(15 * 60);
 
 pub struct Client {
@@ -44,15 +44,15 @@ pub struct Records {
 
 pub struct Found {
     pub documents: Vec<String>,
-    /// Of the call that was answered, without the refused ones before it.
+    /// The duration of the successful call, without refused attempts before it.
     pub took: Duration,
-    /// The server left out one half of the search.
+    /// Whether the server left out one leg of the search.
     pub degraded: bool,
 }
 
 impl Client {
     pub fn new(url: &str, key: Option<&str>) -> Result<Self> {
-        // Another one may be there already, which is as good.
+        // An error means that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build()?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), key: key.map(str::to_owned) })
@@ -77,7 +77,7 @@ impl Client {
         Ok(accepted.data)
     }
 
-    /// How far an import is.
+    /// Returns the state of an import.
     pub async fn import(&self, import: &Import) -> Result<State> {
         let url = match &import.status_url {
             path if path.starts_with('/') => format!("{}{path}", self.url),
@@ -103,7 +103,7 @@ impl Client {
         Ok(Found { documents: rows.into_iter().map(|row| row.document_id).collect(), took, degraded })
     }
 
-    /// Sends until it is not refused for the moment, and says when the last attempt began.
+    /// Sends a call until it is not refused temporarily; returns the response and the start of the last attempt.
     async fn send(&self, call: impl Fn() -> Result<RequestBuilder>) -> Result<(Response, Instant)> {
         let mut waited = Duration::ZERO;
         loop {

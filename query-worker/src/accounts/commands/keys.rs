@@ -11,34 +11,34 @@ use super::{super::token, Rights, lines, projects};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a key; its token is shown once and never again
+    /// Create a key; its token is shown only once
     Create(Box<Create>),
     /// Show all keys, without their tokens
     List,
-    /// Make a key useless, at once and for good
+    /// Revoke a key at once and permanently
     Revoke {
-        /// The key's id, as `list` shows it
+        /// The id of the key, as `list` shows it
         id: String,
     },
 }
 
 #[derive(Debug, clap::Args)]
 pub struct Create {
-    /// What it is for
+    /// The name of the key, for example the program that uses it
     #[arg(long)]
     name: String,
     #[command(flatten)]
     rights: Rights,
-    /// Searches that this key may make, in place of the common limit: "500/minute", or "off" for no limit
+    /// Rate limit for searches with this key, instead of the common one: "500/minute", or "off" for no limit
     #[arg(long)]
     limit_search: Option<Limit>,
-    /// The same for chats
+    /// Rate limit for chats with this key
     #[arg(long)]
     limit_chat: Option<Limit>,
-    /// The same for uploads
+    /// Rate limit for uploads with this key
     #[arg(long)]
     limit_upload: Option<Limit>,
-    /// When it stops working: a date (2027-01-31, RFC 3339) or days from now (90d)
+    /// When the key expires: a date (2027-01-31, RFC 3339) or a number of days (90d)
     #[arg(long, value_parser = parse_expiry)]
     expires: Option<DateTime<Utc>>,
 }

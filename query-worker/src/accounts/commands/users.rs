@@ -13,7 +13,7 @@ use super::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make an account, whether registration is open or not; its first password is shown once
+    /// Create an account, even if registration is closed; its first password is shown only once
     Create {
         email: String,
         #[arg(long, default_value = "")]
@@ -23,17 +23,17 @@ pub enum Command {
     },
     /// Show all accounts
     List,
-    /// Change what an account may do
+    /// Change the rights of an account
     Set {
         email: String,
         #[command(flatten)]
         rights: Rights,
     },
-    /// Lock an account and end its sessions, at once
+    /// Disable an account and end its sessions at once
     Disable { email: String },
-    /// Unlock it
+    /// Enable an account again
     Enable { email: String },
-    /// Give an account a new password, shown once, and end its sessions
+    /// Set a new password for an account, which is shown only once, and end its sessions
     ResetPassword { email: String },
 }
 
@@ -94,7 +94,7 @@ async fn list(pool: &PgPool) -> anyhow::Result<String> {
     Ok(lines("accounts", rows.into_iter().map(line)))
 }
 
-/// What an operator may change of an account; what is none stays.
+/// Changes to an account; a field that is None stays unchanged.
 #[derive(Default)]
 struct Change {
     rights: Option<Rights>,
@@ -102,7 +102,7 @@ struct Change {
     password_hash: Option<String>,
 }
 
-/// Changes an account and says so. Its sessions end when it is disabled or gets another password.
+/// Changes an account and returns a message. If it is disabled or gets a new password, its sessions end.
 async fn change(pool: &PgPool, email: &str, change: Change, done: &str) -> anyhow::Result<String> {
     let mut transaction = pool.begin().await?;
     let changed = sqlx::query(

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The same, however the text is cut.
+/// Filters a text in pieces of different sizes; all results must be equal.
 fn filtered(sources: usize, text: &str) -> (String, Vec<u32>) {
     let mut results = Vec::new();
     for length in [1, 2, 3, 5, 1_000] {
@@ -18,7 +18,7 @@ fn filtered(sources: usize, text: &str) -> (String, Vec<u32>) {
 }
 
 #[test]
-fn invented_citations_go_and_good_ones_stay() {
+fn invalid_citations_are_removed_and_valid_ones_are_kept() {
     assert_eq!(
         filtered(2, "Siete días [1]. Diez en invierno [7]."),
         ("Siete días [1]. Diez en invierno.".into(), vec![1])
@@ -36,7 +36,7 @@ fn other_brackets_are_text() {
 }
 
 #[test]
-fn a_hostile_range_costs_nothing() {
+fn a_hostile_range_is_limited_to_the_sources() {
     assert_eq!(filtered(2, "[1-4294967295]").1, [1, 2]);
     assert_eq!(filtered(2, "[99999999999999999999]").0, "");
 }

@@ -5,7 +5,7 @@ fn first(previous: &str, question: &str) -> String {
 }
 
 #[test]
-fn another_object_for_the_same_question() {
+fn the_same_question_about_another_object_is_completed() {
     let previous = "¿Qué espesor tiene la losa del primer piso?";
     assert_eq!(first(previous, "¿y la del segundo piso?"), "Qué espesor tiene la losa del segundo piso");
     assert_eq!(
@@ -27,7 +27,7 @@ fn another_object_for_the_same_question() {
 }
 
 #[test]
-fn something_new_about_the_same_object() {
+fn another_question_about_the_same_object_is_completed() {
     let previous = "¿Con qué membrana se impermeabiliza la azotea?";
     assert_eq!(
         first(previous, "¿Y cuánto cuesta?"),
@@ -39,7 +39,7 @@ fn something_new_about_the_same_object() {
 }
 
 #[test]
-fn a_question_of_its_own_stays_alone() {
+fn a_complete_question_stays_unchanged() {
     let question = "¿Qué resistencia al fuego tienen las puertas de los shafts eléctricos?";
     assert_eq!(readings(question, Some("¿Cuántos días se curan las losas?")), [question]);
     assert_eq!(readings("¿y la losa?", None), ["¿y la losa?"]);
@@ -47,7 +47,7 @@ fn a_question_of_its_own_stays_alone() {
 }
 
 #[test]
-fn odd_input_is_no_panic() {
+fn unusual_input_does_not_panic() {
     for question in ["", "¿", "y", "y y y", "ñ", "de", "y de", "and the", "Ｙ ｌａ", "İ y"] {
         for previous in ["", "de", "ñ de la", "losa de", "İ de la ñ"] {
             assert!(!readings(question, Some(previous)).is_empty());

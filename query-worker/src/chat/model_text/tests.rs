@@ -8,7 +8,7 @@ fn through(pieces: &[&str]) -> (String, bool) {
 }
 
 #[test]
-fn the_agreed_word_never_shows() {
+fn the_word_for_no_answer_is_never_shown() {
     assert_eq!(through(&["NO", "_ANS", "WER", "."]), (String::new(), true));
     assert_eq!(through(&["**NO_ANSWER** sorry"]), (String::new(), true));
     assert_eq!(through(&["<think>NO_", "ANSWER?</think>", " Siete", " días"]), ("Siete días".into(), false));
@@ -16,7 +16,7 @@ fn the_agreed_word_never_shows() {
 }
 
 #[test]
-fn an_answer_passes_as_it_comes() {
+fn an_answer_is_passed_on_at_once() {
     let mut start = AnswerStart::default();
     assert_eq!(start.push("No"), "No");
     assert_eq!(start.push(" menos de 7 días."), " menos de 7 días.");
@@ -26,7 +26,7 @@ fn an_answer_passes_as_it_comes() {
 }
 
 #[test]
-fn a_denial_in_other_words() {
+fn a_denial_in_other_words_is_recognized() {
     assert!(denies("Los documentos no contienen esa información."));
     assert!(denies("The documents do not mention it."));
     assert!(!denies("Siete días."));

@@ -13,7 +13,7 @@ const PART: &str = r#"<w:numbering>
     </w:numbering>"#;
 
 #[test]
-fn counts_like_word() {
+fn paragraphs_are_numbered_as_in_word() {
     let mut numbering = Numbering::read(PART, &Limits::default()).unwrap();
     assert_eq!(numbering.level_of_style("5", "Ttulo2"), Some(1));
     let labels: Vec<_> =
@@ -25,7 +25,7 @@ fn counts_like_word() {
 }
 
 #[test]
-fn writes_numbers_in_every_format() {
+fn numbers_are_written_in_every_format() {
     assert_eq!(number("upperRoman", 1994), "MCMXCIV");
     assert_eq!(number("lowerRoman", 0), "0");
     assert_eq!(number("upperLetter", 28), "BB");
@@ -34,7 +34,7 @@ fn writes_numbers_in_every_format() {
 }
 
 #[test]
-fn survives_levels_that_do_not_exist() {
+fn levels_that_do_not_exist_do_not_panic() {
     let mut numbering = Numbering::read(PART, &Limits::default()).unwrap();
     assert_eq!(numbering.next("5", usize::MAX), None);
 }

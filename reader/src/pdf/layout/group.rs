@@ -1,4 +1,4 @@
-//! Which lines belong to one paragraph.
+//! Decides which lines belong to the same paragraph.
 
 use std::collections::HashMap;
 
@@ -7,11 +7,11 @@ use super::{
     Line,
 };
 
-/// Lines that are one block.
+/// The lines of one block.
 #[derive(Debug)]
 pub(super) enum Group {
     Text(Vec<Line>),
-    /// A line of cells.
+    /// A line that is divided into cells.
     Row(Line),
 }
 
@@ -67,7 +67,7 @@ pub(super) fn groups(lines: &[Line]) -> Vec<Group> {
             && open.is_empty()
             && continue_cell(row, line)
         {
-            // A cell of several lines is whole now.
+            // The line was added to a cell of the row above.
         } else {
             open.push(line.clone());
         }
@@ -78,7 +78,7 @@ pub(super) fn groups(lines: &[Line]) -> Vec<Group> {
     groups
 }
 
-/// From line to line, as a share of their size, where most lines of the page follow each other.
+/// Returns the usual distance between consecutive lines of the page, divided by their font size.
 fn usual_pitch(lines: &[Line]) -> f32 {
     let mut pitches: Vec<f32> = lines
         .windows(2)
@@ -87,7 +87,7 @@ fn usual_pitch(lines: &[Line]) -> f32 {
         .filter(|pitch| (0.8..2.6).contains(pitch))
         .collect();
     pitches.sort_unstable_by(f32::total_cmp);
-    // Gaps between paragraphs are in there, too; lines within them are the smaller and the more.
+    // The list includes gaps between paragraphs; the distances inside paragraphs are smaller and more frequent.
     pitches.get(pitches.len() / 3).copied().unwrap_or(1.2)
 }
 
@@ -97,7 +97,7 @@ fn same_size(a: &Line, b: &Line) -> bool {
 
 fn continues(paragraph: &[Line], last: &Line, next: &Line, columns: &Columns, pitch: f32) -> bool {
     let distance = (last.top - next.top) / last.size.max(1.0);
-    // A paragraph may also be one line that PDFium saw as two, side by side.
+    // PDFium may also split one line of a paragraph into two that are side by side.
     if distance > pitch * 1.3 || distance < -0.5 || !same_size(last, next) || last.bold != next.bold {
         return false;
     }
@@ -116,8 +116,8 @@ fn continues(paragraph: &[Line], last: &Line, next: &Line, columns: &Columns, pi
     !((ended && short) || (indented && (ended || short)))
 }
 
-/// Adds a line to the cell above it, when one of the row begins just where it does. Not to the first, below which
-/// ordinary text begins as well.
+/// Adds a line to the cell above it if the cell begins at the same position. The first cell is excluded, because
+/// ordinary text begins at that position too.
 fn continue_cell(row: &mut Line, line: &Line) -> bool {
     const ALIGNED: f32 = 3.0;
     let distance = (row.bottom - line.bottom) / line.size.max(1.0);
@@ -138,7 +138,7 @@ fn continue_cell(row: &mut Line, line: &Line) -> bool {
     true
 }
 
-/// How far the lines of a column go, by where they begin.
+/// The right end of the lines of each column, by the position where they begin.
 struct Columns(HashMap<i32, f32>);
 
 impl Columns {
@@ -157,7 +157,7 @@ impl Columns {
         (line.left / Self::WIDTH).round() as i32
     }
 
-    /// Lines that begin a little further left or right are of the same column.
+    /// Lines that begin slightly further left or right belong to the same column.
     fn right(&self, line: &Line) -> f32 {
         let key = Self::key(line);
         [key.saturating_sub(1), key, key.saturating_add(1)]

@@ -1,11 +1,11 @@
-//! The order in which a page is read.
+//! The reading order of a page.
 
 use super::Line;
 
-/// Puts the lines in reading order where their own order is none.
+/// Sorts the lines of a page if they are not in reading order.
 ///
-/// Programs write a page as it is read, column after column; that order is kept. Only drawings and forms whose lines
-/// jump up and down are sorted, from the top down.
+/// Most programs write a page in reading order, column after column; that order is kept. Only drawings and forms whose
+/// lines jump up and down are sorted from top to bottom.
 pub(super) fn reading_order(lines: &mut [Line]) {
     let jumps = lines.windows(2).filter(|pair| jumps_back(&pair[0], &pair[1])).count();
     if jumps > 2 && jumps * 5 > lines.len() {
@@ -13,19 +13,19 @@ pub(super) fn reading_order(lines: &mut [Line]) {
     }
 }
 
-/// Whether the second line stands above the first, in the same column.
+/// Whether the second line is above the first one, in the same column.
 fn jumps_back(first: &Line, second: &Line) -> bool {
     second.bottom > first.top && overlap(first, second) > 0.5
 }
 
-/// How much of the narrower line's width both share.
+/// Returns the share of the narrower line's width that both lines cover.
 fn overlap(a: &Line, b: &Line) -> f32 {
     let shared = a.right.min(b.right) - a.left.max(b.left);
     let narrower = (a.right - a.left).min(b.right - b.left).max(1.0);
     shared / narrower
 }
 
-/// Lines whose middles are this close stand side by side.
+/// Returns the number of a line's row. Lines whose middles are within 4 points are usually side by side in one row.
 fn row(line: &Line) -> i32 {
     const HEIGHT: f32 = 4.0;
     (f32::midpoint(line.bottom, line.top) / HEIGHT).round() as i32
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stay_and_jumble_is_sorted() {
+    fn columns_keep_their_order_and_disordered_lines_are_sorted() {
         let mut columns = lines(&[(0.0, 700.0), (0.0, 680.0), (0.0, 660.0), (200.0, 700.0), (200.0, 680.0)]);
         let before = bottoms(&columns);
         reading_order(&mut columns);

@@ -24,7 +24,7 @@ fn document(count: u32) -> Vec<Page> {
 }
 
 #[test]
-fn only_the_first_page_keeps_them() {
+fn only_the_first_page_keeps_a_repeated_line() {
     let mut pages = document(4);
     drop_repeated(&mut pages);
     let texts = texts(&pages);
@@ -33,7 +33,7 @@ fn only_the_first_page_keeps_them() {
 }
 
 #[test]
-fn the_numbers_of_a_binders_drawings_stay() {
+fn numbers_of_drawings_in_one_file_are_kept() {
     let sheet = |number: u32, title: &str, footer: String| Page {
         number,
         height: 800.0,
@@ -45,12 +45,12 @@ fn the_numbers_of_a_binders_drawings_stay() {
     drop_repeated(&mut pages);
     let kept = texts(&pages);
     assert_eq!(kept.iter().map(|lines| lines[0].as_str()).collect::<Vec<_>>(), titles);
-    // Numbered from the second page on, and the last is its own count.
+    // The pages are numbered from the second page on.
     assert_eq!(kept.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 1, 1]);
 }
 
 #[test]
-fn two_pages_show_nothing() {
+fn two_pages_are_too_few_to_find_repeated_lines() {
     let mut pages = document(2);
     drop_repeated(&mut pages);
     assert_eq!(texts(&pages)[1].len(), 4);

@@ -2,7 +2,7 @@ use super::*;
 
 const LIMIT: usize = 100;
 
-/// Places and JSON; errors by their name. Read in small pieces, so that every state meets the end of a buffer.
+/// Returns places and JSON, and errors by name. The buffer is small, so that it ends in every state of the parser.
 fn of(json: &str) -> Vec<String> {
     let reader = std::io::BufReader::with_capacity(3, json.as_bytes());
     elements(reader, LIMIT)
@@ -15,7 +15,7 @@ fn of(json: &str) -> Vec<String> {
 }
 
 #[test]
-fn lists_lines_and_single_objects() {
+fn lists_lines_and_single_objects_are_split() {
     assert_eq!(of("{\"a\":1}\n\n{\"a\":2}\r\n"), ["1:{\"a\":1}", "3:{\"a\":2}"]);
     assert_eq!(of("\u{feff}\n{\"a\":1}"), ["2:{\"a\":1}"]);
     assert_eq!(
@@ -28,13 +28,13 @@ fn lists_lines_and_single_objects() {
 }
 
 #[test]
-fn a_broken_line_spoils_nothing_else() {
+fn an_invalid_line_does_not_affect_the_others() {
     assert_eq!(of("{\"a\":1}\n{\"a\":\n{\"a\":3}\n"), ["1:{\"a\":1}", "2:{\"a\":", "3:{\"a\":3}"]);
     assert_eq!(of("{\"a\":\n{\"a\":2}\n"), ["1:{\"a\":", "2:{\"a\":2}"]);
 }
 
 #[test]
-fn too_large_is_passed_over() {
+fn values_that_are_too_large_are_skipped() {
     let large = format!("{{\"a\":\"{}\"}}", "x".repeat(1_000));
     assert_eq!(
         of(&format!("{{\"a\":1}}\n{large}\n{{\"a\":3}}")),
@@ -45,7 +45,7 @@ fn too_large_is_passed_over() {
 }
 
 #[test]
-fn the_end_is_missed() {
+fn a_missing_end_is_reported() {
     assert_eq!(of("[{\"a\":1}, {\"a\""), ["1:{\"a\":1}", "2:incomplete"]);
     assert_eq!(of("[{\"a\":1}"), ["1:{\"a\":1}", "2:incomplete"]);
     assert_eq!(of("{\"a\":\n{"), ["1:incomplete"]);

@@ -1,6 +1,6 @@
-//! Finds where a JSON value ends, without reading what it says.
+//! Finds the end of a JSON value without parsing its content.
 
-/// A value on its way in: how deep, and whether inside a text.
+/// A value that is partly read: its depth, and whether the position is inside a string.
 #[derive(Default)]
 pub(super) struct Value {
     pub json: Vec<u8>,
@@ -13,11 +13,11 @@ pub(super) struct Value {
 }
 
 impl Value {
-    /// Takes bytes up to the end of the value and says how many. Of a value that is too large only the end is sought.
+    /// Consumes bytes up to the end of the value and returns their number. Drops the bytes if the value is too large.
     pub fn feed(&mut self, bytes: &[u8], limit: usize) -> usize {
         let mut taken = 0;
         for byte in bytes {
-            // A number or a word ends before what follows it; whatever stands there first belongs to the value.
+            // A delimiter ends a number or a word; it does not end a value at its first byte.
             let ends_bare = matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace();
             if self.started && self.depth == 0 && !self.in_string && ends_bare {
                 self.complete = true;

@@ -3,7 +3,7 @@ use calamine::ExcelDateTimeType;
 use super::*;
 
 #[test]
-fn numbers_have_no_noise() {
+fn numbers_have_no_rounding_errors() {
     for (number, expected) in [
         (2.0, "2"),
         (0.1 + 0.2, "0.3"),
@@ -19,7 +19,7 @@ fn numbers_have_no_noise() {
 }
 
 #[test]
-fn dates_are_iso() {
+fn dates_are_written_as_iso_dates() {
     for (value, expected) in [
         (46_338.0, "2026-11-12"),
         (46_338.395_833_333, "2026-11-12 09:30"),

@@ -1,4 +1,4 @@
-//! What the index and the streams hold, read past the services.
+//! The content of the index and the streams, read without the services.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,14 +16,14 @@ use crate::{
 type Key = (ProjectId, DocumentId);
 
 pub struct Stored {
-    /// Dead letters: whose, and why.
+    /// The documents with dead letters, each with its reason.
     pub dead: HashMap<Key, String>,
-    /// Subjects of all events.
+    /// The subjects of all events.
     events: HashSet<String>,
     violations: Vec<(Violation, String)>,
 }
 
-/// Statements that must find nothing, and what it means if they do.
+/// Statements that must return no rows, and the violation if they do.
 const MUST_BE_EMPTY: [(Violation, &str, &str); 7] = [
     (
         Violation::Duplicated,
@@ -85,18 +85,18 @@ impl Stored {
         self.violations.clone()
     }
 
-    /// Whether an event told of the document's end.
-    pub fn told(&self, document: &Document) -> bool {
+    /// Whether an event reported the document's final state.
+    pub fn has_event(&self, document: &Document) -> bool {
         let kind = match document.end {
             End::Indexed => EventKind::Indexed,
             End::Superseded => EventKind::Superseded,
             End::Fails => EventKind::Failed,
             End::Deleted => EventKind::Deleted,
         };
-        self.told_of(&document.project, &document.id, kind)
+        self.has_event_of(&document.project, &document.id, kind)
     }
 
-    pub fn told_of(&self, project: &ProjectId, id: &DocumentId, kind: EventKind) -> bool {
+    pub fn has_event_of(&self, project: &ProjectId, id: &DocumentId, kind: EventKind) -> bool {
         self.events.contains(&subjects::event(project, id, kind))
     }
 }

@@ -1,4 +1,4 @@
-//! The documents: good and bad, single and in bulk, through REST and straight to NATS.
+//! The documents of a plan: valid and invalid, single and in imports, over REST and NATS.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Document, End, Passages, Records, Submission};
 
-/// How something is sent.
+/// How a submission is sent.
 pub enum Content {
-    /// A file, through REST.
+    /// A file, over REST.
     Upload(Upload),
-    /// A message straight to NATS; with an id it may be dropped as a repetition by the stream itself.
+    /// A message on NATS; with an id, the stream itself may drop a repetition.
     Message { payload: Vec<u8>, with_id: bool },
-    /// A file in the object store and a message that points at it.
+    /// A file in parts, and a message that names it.
     Object(Upload),
 }
 
-/// Shares of all documents, in percent; uploads of single texts are the rest.
+/// Shares of all documents, in percent; the rest are uploads of single texts.
 const RECORDS: usize = 30;
 const REVISIONS: usize = 15;
 const MESSAGES: usize = 15;
@@ -50,7 +50,7 @@ pub fn generate(random: &mut Random, documents: usize) -> Result<Vec<Submission>
 struct Generator<'a> {
     random: &'a mut Random,
     projects: Vec<ProjectId>,
-    /// Words given out.
+    /// The number of words that are used.
     words: usize,
     count: usize,
     submissions: Vec<Submission>,
@@ -74,7 +74,7 @@ impl Generator<'_> {
         self.random.pick(&self.projects).clone()
     }
 
-    /// A text of one passage that holds the word.
+    /// A text of one passage that contains the word.
     fn short(&mut self, word: &str) -> String {
         let [before, after] = [prose::paragraph(self.random, 2), prose::paragraph(self.random, 1)];
         format!("{before} Clave de control {word} del documento. {after}")
@@ -99,7 +99,7 @@ impl Generator<'_> {
         }
     }
 
-    /// The same again, at once or a little later.
+    /// Sends the submission several times, at once or after a pause.
     fn repeated(&mut self, submission: &mut Submission) {
         submission.sends = 2 + self.random.below(2);
         if self.random.percent(60) {
@@ -107,7 +107,7 @@ impl Generator<'_> {
         }
     }
 
-    /// Several passages, with a word in the first and one in the last: all of it must be there.
+    /// A document of several passages with a word in the first and in the last, to check that all of it is stored.
     fn long(&mut self) -> Result<()> {
         let (project, words) = (self.project(), vec![self.word(), self.word()]);
         let mut paragraphs = vec![self.short(&words[0])];
@@ -122,7 +122,7 @@ impl Generator<'_> {
         Ok(())
     }
 
-    /// Three revisions of one document, in any order.
+    /// Three revisions of a document, in any order.
     fn revisions(&mut self) -> Result<()> {
         let project = self.project();
         let number = format!("300-PL-{:06}", self.count);
@@ -211,7 +211,7 @@ impl Generator<'_> {
         Ok(())
     }
 
-    /// A file of records, some of them bad, two of them revisions of one drawing.
+    /// A file of records: some are invalid, and two are revisions of the same drawing.
     fn import(&mut self) -> Result<()> {
         let project = self.project();
         let import = self.word();
@@ -267,7 +267,7 @@ fn document(project: ProjectId, id: DocumentId, words: Vec<String>, end: End) ->
     Document { project, id, end, words, passages: Passages::One, sha256: None }
 }
 
-/// What brings one document and has no content yet.
+/// A submission of one document, still without content.
 fn bare(project: ProjectId, id: DocumentId, words: Vec<String>, end: End) -> Submission {
     Submission {
         at: Duration::ZERO,
@@ -308,7 +308,7 @@ fn message(
     end: End,
     with_id: bool,
 ) -> Result<Submission> {
-    // A dot and a letter outside ASCII must not confuse a subject.
+    // The id has a dot and a letter outside ASCII, which must be encoded in the subject.
     let mut submission = bare(project, format!("aviso.ñ.{word}").parse()?, vec![word], end);
     let payload = json!({"text": text, "metadata": metadata}).to_string().into_bytes();
     submission.content = Content::Message { payload, with_id };

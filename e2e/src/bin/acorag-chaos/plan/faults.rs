@@ -1,4 +1,4 @@
-//! What is broken, when and for how long.
+//! The faults of a plan: what fails, when and for how long.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use e2e::Random;
 
 #[derive(Debug, Clone)]
 pub struct Fault {
-    /// When, from the start.
+    /// The time of the fault, after the start.
     pub at: Duration,
     pub target: Target,
-    /// With SIGKILL. Otherwise it is asked to stop; services are always killed.
+    /// Whether a server is killed with SIGKILL or asked to stop; services are always killed.
     pub kill: bool,
-    /// How long it stays away.
+    /// How long the target is down.
     pub down: Duration,
 }
 
@@ -31,7 +31,7 @@ pub fn draw(mut random: Random, time: Duration) -> Vec<Fault> {
     const FIRST: Duration = Duration::from_millis(1_500);
     let mut faults = Vec::new();
     let mut at = FIRST;
-    // Everything is hit at least once, if the time allows it; after that it is chance.
+    // Each target fails at least once, if the time allows it; further targets are random.
     let mut each = vec![
         Target::IngestWorker(0),
         Target::IngestWorker(1),

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 
 #[test]
-fn a_seed_repeats_a_plan_and_every_document_has_words_of_its_own() {
+fn a_seed_repeats_a_plan_and_every_document_has_unique_words() {
     let plan = |seed| Plan::new(seed, 200, Duration::from_secs(60)).unwrap();
     let told = |plan: &Plan| {
         let faults = plan.faults.iter().map(|fault| format!("{fault:?}")).collect::<Vec<_>>();

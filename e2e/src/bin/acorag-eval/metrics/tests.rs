@@ -18,7 +18,7 @@ fn one_relevant_document_in_third_place() {
 }
 
 #[test]
-fn grades_weigh_and_an_unfound_document_costs() {
+fn grades_count_and_a_missing_document_lowers_the_score() {
     let scores = scores("b x a", &[("a", 3), ("b", 1), ("c", 2), ("d", 0)]);
     // Found: 1/1 + 3/2 = 2.5. Best, 3 2 1: 3/1 + 2/1.5849625 + 1/2 = 4.7618595.
     near(scores.ndcg_10, 2.5 / 4.761_859_5);
@@ -49,7 +49,7 @@ fn more_than_ten_relevant_documents_can_still_be_perfect() {
 }
 
 #[test]
-fn nothing_found_and_nothing_asked() {
+fn nothing_found_scores_zero() {
     assert_eq!(scores("", &[("a", 1)]), Scores::default());
     assert_eq!(Scores::mean(&[]), Scores::default());
 }

@@ -9,7 +9,7 @@ use axum::{Json, Router};
 
 use super::*;
 
-/// Answers the first search with the status, the others with rows.
+/// A server that answers the first search with this status and the others with rows.
 async fn server(first: StatusCode) -> (Client, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let search = move |Shared(calls): Shared<Arc<AtomicUsize>>,
@@ -35,7 +35,7 @@ async fn server(first: StatusCode) -> (Client, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn a_refused_call_is_made_again() {
+async fn a_temporarily_refused_call_is_repeated() {
     for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
         let (client, calls) = server(status).await;
         let found = client.search("p", "q", "hybrid").await.unwrap();
@@ -53,7 +53,7 @@ async fn a_failed_call_is_an_error_with_its_answer() {
 }
 
 #[tokio::test]
-async fn the_state_is_asked_where_the_upload_said() {
+async fn the_state_is_read_from_the_url_in_the_upload_answer() {
     let (client, _) = server(StatusCode::OK).await;
     let import = Import { document_id: "y".into(), status_url: "/documents/x".into() };
     let state = client.import(&import).await.unwrap();

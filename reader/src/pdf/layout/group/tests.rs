@@ -14,7 +14,7 @@ fn row(cells: &[(&str, f32)], bottom: f32) -> Line {
 }
 
 #[test]
-fn a_cell_of_two_lines_is_one() {
+fn a_cell_of_two_lines_is_one_cell() {
     let lines = [
         row(&[("BH-4", 50.0), ("30 m", 150.0), ("south-west corner, clay and sand-", 250.0)], 500.0),
         row(&[("stone lens", 250.0)], 488.0),
@@ -29,7 +29,7 @@ fn a_cell_of_two_lines_is_one() {
 }
 
 #[test]
-fn paragraphs_end_where_they_look_ended() {
+fn paragraphs_end_at_short_lines_and_gaps() {
     let line = |text, bottom, right: f32| Line { right, ..row(&[(text, 50.0)], bottom) };
     let lines = [
         line("Primera línea que llega hasta el margen", 500.0, 400.0),
