@@ -1,8 +1,8 @@
 //! Who may what: callers, the tokens that prove them, and user accounts.
 //!
 //! A token is a secret of at least 128 random bits, so its SHA-256 is enough to find it again, and nothing that travels
-//! or is stored gives the token away. Passwords are weak secrets: they travel to the worker once and are stored hashed
-//! with argon2.
+//! or is stored gives the token away. Passwords are weak secrets: they travel to the worker once, in no stream
+//! ([`crate::Request::SECRET`]), and are stored hashed with argon2.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -124,6 +124,17 @@ pub struct Me {
     pub user_id: String,
 }
 
+/// `POST /auth/logout`: ends the session of a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Logout {
+    /// SHA-256 of the token, in hexadecimal.
+    pub token_sha256: String,
+}
+
+/// The token works no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LoggedOut {}
+
 /// What registering and logging in are answered with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Session {
@@ -157,6 +168,10 @@ pub mod refusal {
 
     pub fn bad_login() -> Problem {
         calls::bad_login().problem(ProblemKind::Unauthorized)
+    }
+
+    pub fn no_session() -> Problem {
+        calls::no_session().problem(ProblemKind::NotFound)
     }
 
     pub fn registration_closed() -> Problem {

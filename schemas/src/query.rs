@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ProjectId, Request,
-    account::{Caller, Login, Me, Register, Session, User, VerifyToken},
+    account::{Caller, LoggedOut, Login, Logout, Me, Register, Session, User, VerifyToken},
     analytics::{
         DocumentStats, GetDocumentStats, GetPopularSearches, GetSuggestions, PopularSearches, ReportSearches,
         Reported, Suggestions,
@@ -31,28 +31,38 @@ pub enum Lane {
 
 names! { Lane { Search = "search", Chat = "chat", Lookup = "lookup" } }
 
-/// Declares every query: its lane, its name on the lane, what is asked and what comes back.
+/// Declares every query: its lane, its name on the lane, what is asked and what comes back. `Secret` in place of a lane is
+/// for what no stream may hold.
 macro_rules! queries {
     ($($lane:ident $name:literal: $query:ty => $reply:ty;)*) => {
         $(
             impl Request for $query {
                 type Reply = $reply;
                 const NAME: &'static str = $name;
-
-                fn subject() -> String {
-                    subjects::query(Lane::$lane, $name)
-                }
+                queries!(@ $lane $name);
             }
         )*
 
         /// Shows a visitor the type of every query.
         pub fn visit(visitor: &mut impl Visitor) {
-            $(visitor.query::<$query>(Lane::$lane);)*
+            $(visitor.query::<$query>();)*
         }
 
         /// The subject of every query.
         pub fn subjects() -> Vec<String> {
             vec![$(<$query>::subject()),*]
+        }
+    };
+    (@ Secret $name:literal) => {
+        const SECRET: bool = true;
+
+        fn subject() -> String {
+            subjects::secret($name)
+        }
+    };
+    (@ $lane:ident $name:literal) => {
+        fn subject() -> String {
+            subjects::query(Lane::$lane, $name)
         }
     };
 }
@@ -70,8 +80,9 @@ queries! {
     Lookup "suggestions": GetSuggestions => Suggestions;
     Lookup "stats.documents": GetDocumentStats => DocumentStats;
     Lookup "auth.verify": VerifyToken => Caller;
-    Lookup "auth.register": Register => Session;
-    Lookup "auth.login": Login => Session;
+    Secret "auth.register": Register => Session;
+    Secret "auth.login": Login => Session;
+    Lookup "auth.logout": Logout => LoggedOut;
     Lookup "auth.me": Me => User;
     Lookup "document.get": GetDocument => Document;
     Lookup "document.list": ListDocuments => DocumentList;
@@ -80,7 +91,7 @@ queries! {
 
 /// Work on the type of every query.
 pub trait Visitor {
-    fn query<Q: Request<Reply: JsonSchema> + JsonSchema>(&mut self, lane: Lane);
+    fn query<Q: Request<Reply: JsonSchema> + JsonSchema>(&mut self);
 }
 
 /// The projects a caller may read. The api says it, the workers and the database hold to it.

@@ -12,8 +12,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use crate::error::Result;
 
 /// Each hash takes 19 MiB and a core for a moment, so that logins at the same time would starve searches. A login above
-/// this number is refused as overload and does not wait: it would occupy a slot in which keys are checked, and the api
-/// sends it again.
+/// this number is refused as overload and does not wait: the api sends it again, perhaps to a worker that has room.
 const AT_ONCE: usize = 2;
 
 /// Compared with the password when the account does not exist: that must take as long as for one that does.
