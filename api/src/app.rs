@@ -15,16 +15,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config,
+    arrival::Arrivals,
     authentication::Authenticator,
     cache::{Cache, Counter, UnderWay},
     config::Requests,
     limits::Limits,
+    logins::Logins,
     metrics::Metrics,
     middleware::Observer,
     openapi::Documents,
     redis::Redis,
+    shares::Shares,
     streams::Streams,
-    uploads::Uploads,
+    uploads::{Pace, Uploads},
 };
 
 /// Everything handlers may need. Each takes only its part.
@@ -41,6 +44,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     pub authenticator: Authenticator,
     pub limits: Limits,
+    pub logins: Logins,
+    pub arrivals: Arrivals,
     pub observer: Observer,
     #[from_ref(skip)]
     pub permits: Arc<Semaphore>,
@@ -78,6 +83,7 @@ impl App {
                 .with_optional("redis", move || redis::check(redis.clone()))
         };
         let limits = Limits::new(config.limits.clone(), redis.clone(), metrics.limited.clone());
+        let logins = Logins::new(limits.clone(), redis.clone());
         let authenticator = Authenticator::new(
             config.authentication.clone(),
             requester.clone(),
@@ -97,10 +103,19 @@ impl App {
             uploads: Uploads {
                 objects: objects.clone(),
                 max_file_mb: requests.max_upload_mb,
-                stall: requests.stall_timeout,
-                permits: Arc::new(Semaphore::new(requests.max_concurrent_uploads)),
+                pace: Pace::new(
+                    requests.stall_timeout,
+                    u64::from(requests.min_upload_kib_per_second.get()) * 1024,
+                ),
+                slots: Shares::halved(requests.max_concurrent_uploads),
             },
-            streams: Streams::new(requests.max_event_streams, stopping.clone(), metrics.streams.clone()),
+            streams: Streams::new(&requests, stopping.clone(), metrics.streams.clone()),
+            logins,
+            arrivals: Arrivals {
+                bodies: Shares::new(requests.max_bodies_per_address * 4, requests.max_bodies_per_address),
+                patience: requests.stall_timeout,
+                trusted_proxies: config.authentication.trusted_proxies,
+            },
             authenticator: authenticator.await?,
             limits,
             observer: Observer { metrics: metrics.clone(), tls: config.server.speaks_tls() },

@@ -25,10 +25,10 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Error,
     expiring::Expiring,
     extractors::{Caller, RequestId},
-    limits::{Class, Limits, drain},
+    limits::{Class, Limits},
+    linger,
     metrics::Metrics,
     throttle::client_address,
 };
@@ -164,13 +164,20 @@ impl Authenticator {
         }
     }
 
+    /// Forgets what is known of the token in these headers, because it has just been made invalid.
+    pub fn forget(&self, headers: &HeaderMap) {
+        if let Some(token) = token(headers) {
+            self.verified.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(token));
+        }
+    }
+
     async fn verify(
         &self,
         id: &RequestId,
         token: &str,
         address: &str,
     ) -> Result<Arc<account::Caller>, Problem> {
-        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let digest = digest(token);
         let now = Instant::now();
         let (outcome, good) = self.verified(digest, now);
         if !good && let Some(until) = self.blocked.get(address, now) {
@@ -219,19 +226,16 @@ pub async fn authenticate(
     id: RequestId,
     mut request: Request,
     next: Next,
-) -> Result<Response, Error> {
+) -> Response {
     let address = client_address(&request, authenticator.config.trusted_proxies);
     let account = match authenticator.identify(&id, request.headers(), &address).await {
         Ok(account) => account,
-        Err(problem) => {
-            drain(request).await;
-            return Err(problem.into());
-        }
+        Err(problem) => return linger::refuse(request, problem),
     };
     tracing::Span::current().record("user_id", account.user_id.as_deref().unwrap_or(&account.id));
     authenticator.metrics.seen(&account.id);
     request.extensions_mut().insert(Caller { account, address: address.into() });
-    Ok(next.run(request).await)
+    next.run(request).await
 }
 
 /// For calls that need no token, such as a login: the caller is known by address alone, and allowed nothing.
@@ -244,6 +248,16 @@ pub async fn anonymous(
     let caller = Caller::of_address(address, Role::Read, Scope::Projects(Vec::new()));
     request.extensions_mut().insert(caller);
     next.run(request).await
+}
+
+/// By what a worker knows a token.
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// The SHA-256, in hexadecimal, of the token in these headers.
+pub fn token_sha256(headers: &HeaderMap) -> Option<String> {
+    token(headers).map(|token| schemas::text::hex(digest(token)))
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {

@@ -2,12 +2,14 @@
 
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
+    num::NonZeroU32,
     time::Duration,
 };
 
 use anyhow::Context as _;
 use clap::Parser;
 use platform::{lifecycle, nats, redis, telemetry};
+use tokio::net::TcpSocket;
 
 use crate::{authentication, cache, cors, limits, server};
 
@@ -50,12 +52,23 @@ pub struct Requests {
     /// Largest file of an upload, in MiB.
     #[arg(long, env = "MAX_UPLOAD_MB", default_value_t = 100)]
     pub max_upload_mb: u64,
-    /// Uploads received at the same time; each holds about 2 MiB. Beyond that they are answered with 503.
+    /// Uploads received at the same time; each holds about 2 MiB. Beyond that they are answered with 503. Of these, and of
+    /// streams, one caller may have half.
     #[arg(long, env = "MAX_CONCURRENT_UPLOADS", default_value_t = 32)]
     pub max_concurrent_uploads: usize,
     /// Requests under way at the same time. Beyond that they are answered with 503.
     #[arg(long, env = "MAX_CONCURRENT_REQUESTS", default_value_t = 2048)]
     pub max_concurrent_requests: usize,
+    /// JSON bodies on their way from one address at the same time, a large one counted once for each 64 KiB. Beyond that
+    /// requests from there are answered with 429; four times as many from all addresses together with 503.
+    #[arg(long, env = "MAX_BODIES_PER_ADDRESS", default_value_t = 512)]
+    pub max_bodies_per_address: usize,
+    /// Slowest upload that is waited for, in KiB per second on average, not counting the first STALL_TIMEOUT seconds.
+    #[arg(long, env = "MIN_UPLOAD_KIB_PER_SECOND", default_value = "16")]
+    pub min_upload_kib_per_second: NonZeroU32,
+    /// Clients that receive a chat's answer as it is written, at the same time. Beyond that they are answered with 503.
+    #[arg(long, env = "MAX_CHAT_STREAMS", default_value_t = 500)]
+    pub max_chat_streams: usize,
     /// Clients that follow a document's events at the same time. Beyond that they are answered with 503.
     #[arg(long, env = "MAX_EVENT_STREAMS", default_value_t = 500)]
     pub max_event_streams: usize,
@@ -74,10 +87,15 @@ pub struct Requests {
     /// How long looking something up may take, in seconds.
     #[arg(long, env = "LOOKUP_TIMEOUT", default_value = "5", value_parser = seconds)]
     pub lookup_timeout: Duration,
-    /// How long a client may pause in the middle of its request, in seconds.
+    /// How long a client may pause in the middle of an upload or of an answer, and how long the whole body of any other
+    /// request may take, in seconds.
     #[arg(long, env = "STALL_TIMEOUT", default_value = "30", value_parser = seconds)]
     pub stall_timeout: Duration,
 }
+
+/// Connections that may wait to be accepted. When there is no room, the system drops the first packet of the next one, whose
+/// client tries again after a second: a burst from one client must not delay the others so. The system may allow fewer.
+const BACKLOG: u32 = 4_096;
 
 /// A setting of whole seconds.
 pub fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
@@ -89,9 +107,12 @@ impl Config {
     pub fn listen(&self) -> anyhow::Result<TcpListener> {
         self.authentication.check(self.bind)?;
         let address = SocketAddr::new(self.bind, self.port);
-        let listener =
-            TcpListener::bind(address).with_context(|| format!("PORT: cannot listen on {address}"))?;
-        listener.set_nonblocking(true)?;
-        Ok(listener)
+        let listen = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)?.into_std()
+        };
+        listen().with_context(|| format!("PORT: cannot listen on {address}"))
     }
 }

@@ -1,17 +1,23 @@
 //! Which pages of other origins may call.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+use crate::{authentication::Auth, local};
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
     /// Origins whose pages may call, separated by commas, or `*`. No cookies are involved either way: a page must have
-    /// a token of its own to send.
+    /// a token of its own to send. With AUTH=off `*` means the pages of this machine, and those named here are further ones.
     #[arg(long, env = "CORS_ORIGINS", default_value = "*")]
     pub cors_origins: Origins,
+    /// With AUTH=off: names, separated by commas, under which this machine may be called besides localhost and its
+    /// loopback addresses.
+    #[arg(long, env = "ALLOWED_HOSTS", value_delimiter = ',')]
+    pub allowed_hosts: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +64,12 @@ const EXPOSED: [&str; 14] = [
     "preference-applied",
 ];
 
-pub fn layer(config: &Config) -> CorsLayer {
+pub fn layer(config: &Arc<Config>, auth: Auth) -> CorsLayer {
     let origin = match &config.cors_origins {
+        _ if auth == Auth::Off => {
+            let config = config.clone();
+            AllowOrigin::predicate(move |origin, _| local::may_call(&config, origin))
+        }
         Origins::Any => AllowOrigin::any(),
         Origins::These(origins) => AllowOrigin::list(origins.clone()),
     };

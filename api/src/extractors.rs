@@ -22,9 +22,6 @@ use serde_json::{Map, Value};
 
 use crate::{Error, config::Requests, openapi};
 
-/// How long a small body may take to arrive.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
-
 /// The one id under which all services know this request.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
@@ -172,7 +169,7 @@ where
 
 impl OperationInput for Lookup {}
 
-/// A JSON body.
+/// A JSON body. It is here already: see [`crate::arrival`].
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
@@ -183,15 +180,10 @@ impl<S: Send + Sync, T: Form> FromRequest<S> for Json<T> {
         if !may_be_json(request.headers()) {
             return Err(messages::http::not_json().problem(ProblemKind::UnsupportedMediaType).into());
         }
-        let bytes = tokio::time::timeout(BODY_PATIENCE, Bytes::from_request(request, state))
-            .await
-            .map_err(|_| messages::http::stalled().problem(ProblemKind::RequestTimeout))?
-            .map_err(|rejection| match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    messages::http::too_large("1 MiB").problem(ProblemKind::TooLarge)
-                }
-                _ => messages::http::body_incomplete().problem(ProblemKind::BadRequest),
-            })?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+            tracing::error!(%rejection, "a JSON body that crate::arrival did not wait for");
+            Problem::internal()
+        })?;
         lenient::read("", &bytes).map(Self).map_err(Error)
     }
 }
@@ -261,7 +253,7 @@ impl<T: JsonSchema> OperationInput for Path<T> {
 }
 
 /// Old clients do not all say what they send.
-fn may_be_json(headers: &HeaderMap) -> bool {
+pub fn may_be_json(headers: &HeaderMap) -> bool {
     let Some(media_type) = headers.get(header::CONTENT_TYPE) else { return true };
     let Ok(media_type) = media_type.to_str() else { return false };
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -9,17 +9,15 @@ use std::{
 };
 
 use axum::{
-    body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue},
     middleware::Next,
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
-use futures::StreamExt as _;
 use prometheus::IntCounterVec;
 use schemas::{Problem, ProblemKind, account::CallerLimits, messages};
 
-use crate::{Error, extractors::Caller, redis::Redis};
+use crate::{extractors::Caller, linger, redis::Redis};
 pub use schemas::limit::{Limit, Rule};
 
 #[derive(Debug, Clone, clap::Args)]
@@ -162,8 +160,7 @@ pub async fn limit(
     let mut response = if verdict.allowed {
         next.run(request).await
     } else {
-        drain(request).await;
-        Error(refusal(rule, verdict)).into_response()
+        linger::refuse(request, refusal(rule, verdict))
     };
     describe(response.headers_mut(), rule, verdict);
     response
@@ -188,27 +185,4 @@ fn describe(headers: &mut HeaderMap, rule: Rule, verdict: Verdict) {
 /// Whole seconds, upwards: a client that comes back then is not too early.
 fn seconds(time: Duration) -> u64 {
     time.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
-}
-
-/// How much of a refused request is read, and for how long: a client that is still sending would see a broken
-/// connection instead of the refusal.
-const DRAIN_BYTES: u64 = 128 * 1024 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(10);
-
-pub async fn drain(request: Request<Body>) {
-    // This client waits for our permission to send the body, and does not get it.
-    if request.headers().contains_key(header::EXPECT) {
-        return;
-    }
-    let mut body = request.into_body().into_data_stream();
-    let mut left = DRAIN_BYTES;
-    let rest = async {
-        while let Some(Ok(piece)) = body.next().await {
-            left = left.saturating_sub(piece.len() as u64);
-            if left == 0 {
-                return;
-            }
-        }
-    };
-    drop(tokio::time::timeout(DRAIN_TIME, rest).await);
 }

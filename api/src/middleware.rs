@@ -68,6 +68,11 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     response
 }
 
+/// Whether there is a route for it.
+pub fn is_known(request: &Request) -> bool {
+    request.extensions().get::<MatchedPath>().is_some()
+}
+
 /// Lets a request in while there is room. Probes always: a busy process is not a broken one.
 pub async fn admit(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     match permits.try_acquire() {

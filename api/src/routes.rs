@@ -13,24 +13,25 @@ mod service;
 mod upload;
 mod web;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aide::axum::ApiRouter;
-use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    App, Config,
+    App, Config, arrival,
     authentication::{Auth, anonymous, authenticate},
     cors,
     limits::{Class, limit},
-    middleware,
+    local, middleware,
     openapi::{self, Documents},
-    throttle,
+    server, throttle,
 };
-
-/// Largest JSON body.
-const MAX_BODY: usize = 1024 * 1024;
 
 /// A request passes the layers from the last one added to the first.
 pub fn router(mut app: App, config: &Config) -> Router {
@@ -58,7 +59,7 @@ pub fn router(mut app: App, config: &Config) -> Router {
             .into(),
         asyncapi: schemas::asyncapi::document().to_string().into(),
     };
-    let (observer, permits) = (app.observer.clone(), app.permits.clone());
+    let (observer, permits, arrivals) = (app.observer.clone(), app.permits.clone(), app.arrivals.clone());
     let (limits, refused, stopping) = (app.limits.clone(), app.metrics.limited.clone(), app.stopping.clone());
     let rule = config.limits.rate_limit_address.rule();
     let throttle = rule.and_then(|rule| throttle::config(rule, config.authentication.trusted_proxies));
@@ -66,7 +67,7 @@ pub fn router(mut app: App, config: &Config) -> Router {
         .fallback(middleware::not_found)
         .method_not_allowed_fallback(middleware::method_not_allowed)
         .with_state(app)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(DefaultBodyLimit::max(arrival::MAX_BODY))
         .layer(CatchPanicLayer::custom(middleware::panicked));
     if let Some(throttle) = throttle.clone() {
         router = router.layer(throttle::layer(throttle, refused));
@@ -82,11 +83,18 @@ pub fn router(mut app: App, config: &Config) -> Router {
             }
         }
     }));
+    router = router
+        .layer(from_fn_with_state(permits, middleware::admit))
+        .layer(from_fn_with_state(arrivals, arrival::receive));
+    let origins = Arc::new(config.origins.clone());
+    if config.authentication.auth == Auth::Off {
+        router = router.layer(from_fn_with_state(origins.clone(), local::guard));
+    }
     // CORS is outside of every layer that refuses calls: a page must be able to read a refusal.
     router
-        .layer(from_fn_with_state(permits, middleware::admit))
-        .layer(cors::layer(&config.origins))
+        .layer(cors::layer(&origins, config.authentication.auth))
         .layer(from_fn_with_state(observer, middleware::observe))
+        .layer(from_fn(server::occupy))
 }
 
 /// The calls that share the limit for reading.

@@ -1,5 +1,6 @@
 //! Serving: TLS when there is a certificate, bounds on what a connection may do, and an orderly end.
 
+mod accept;
 mod connection;
 
 use std::{
@@ -21,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 use x509_cert::Certificate;
 
 use crate::{App, metrics::Metrics, routes};
-use connection::Bounded;
+use accept::Bounded;
+pub use accept::occupy;
+use connection::Connections;
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -32,9 +35,13 @@ pub struct Config {
     /// Private key (PEM) of TLS_CERT.
     #[arg(long, env = "TLS_KEY", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Connections at the same time.
+    /// Connections at the same time. Beyond that the one gives way that has waited longest without a request under way.
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 4096)]
     pub max_connections: usize,
+    /// Connections from one address at the same time; by default a quarter of MAX_CONNECTIONS. With TRUSTED_PROXIES every
+    /// connection is a proxy's: there is no such bound then, unless it is set.
+    #[arg(long, env = "MAX_CONNECTIONS_PER_ADDRESS")]
+    pub max_connections_per_address: Option<usize>,
     /// How long a client may take to send a request's head, in seconds.
     #[arg(long, env = "HEADER_TIMEOUT", default_value = "15", value_parser = crate::config::seconds)]
     pub header_timeout: Duration,
@@ -70,7 +77,11 @@ pub async fn serve(app: App, config: crate::Config, listener: TcpListener) -> an
             std::future::pending().await
         };
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let bounded = Bounded::new(config.server.max_connections, config.requests.stall_timeout);
+        let bounded = Bounded {
+            connections: config.server.connections(config.authentication.trusted_proxies),
+            stall: config.requests.stall_timeout,
+            head: config.server.header_timeout,
+        };
         let server = axum_server::from_tcp(listener)?.handle(handle.clone());
         let server = async {
             let pair = config.server.pair().await.context("TLS_CERT or TLS_KEY cannot be read")?;
@@ -97,6 +108,11 @@ pub async fn serve(app: App, config: crate::Config, listener: TcpListener) -> an
 impl Config {
     pub fn speaks_tls(&self) -> bool {
         self.tls_cert.is_some()
+    }
+
+    fn connections(&self, trusted_proxies: usize) -> Connections {
+        let part = if trusted_proxies == 0 { self.max_connections.div_ceil(4) } else { self.max_connections };
+        Connections::new(self.max_connections, self.max_connections_per_address.unwrap_or(part))
     }
 
     async fn pair(&self) -> std::io::Result<Option<Pair>> {

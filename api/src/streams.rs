@@ -1,37 +1,56 @@
 //! Answers that stay open: a bounded number, counted, and all of them end when the service stops.
 
-use std::sync::Arc;
-
 use prometheus::{IntGauge, IntGaugeVec};
 use schemas::Problem;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Requests,
+    extractors::Caller,
+    shares::{Share, Shares},
+};
 
 #[derive(Clone)]
 pub struct Streams {
-    permits: Arc<Semaphore>,
+    events: Shares,
+    chats: Shares,
     stopping: CancellationToken,
     open: IntGaugeVec,
+}
+
+/// Each kind has a bound of its own: whoever follows documents keeps nobody from chatting.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Events,
+    Chat,
 }
 
 /// One open answer, counted for as long as this lives.
 pub struct Permit {
     pub stopping: CancellationToken,
     open: IntGauge,
-    _permit: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 impl Streams {
-    pub fn new(most: usize, stopping: CancellationToken, open: IntGaugeVec) -> Self {
-        Self { permits: Arc::new(Semaphore::new(most)), stopping, open }
+    pub fn new(requests: &Requests, stopping: CancellationToken, open: IntGaugeVec) -> Self {
+        Self {
+            events: Shares::halved(requests.max_event_streams),
+            chats: Shares::halved(requests.max_chat_streams),
+            stopping,
+            open,
+        }
     }
 
-    pub fn open(&self, kind: &str) -> Result<Permit, Problem> {
-        let permit = self.permits.clone().try_acquire_owned();
-        let permit = permit.map_err(|_| Problem::overloaded().retry_after(10))?;
-        let open = self.open.with_label_values(&[kind]);
+    pub fn open(&self, kind: Kind, caller: &Caller) -> Result<Permit, Problem> {
+        let (shares, name) = match kind {
+            Kind::Events => (&self.events, "events"),
+            Kind::Chat => (&self.chats, "chat"),
+        };
+        let share = shares.take(&caller.account.id, 1).map_err(|problem| problem.retry_after(10))?;
+        let open = self.open.with_label_values(&[name]);
         open.inc();
-        Ok(Permit { stopping: self.stopping.clone(), open, _permit: permit })
+        Ok(Permit { stopping: self.stopping.clone(), open, _share: share })
     }
 }
 

@@ -62,7 +62,12 @@ pub fn client_address<T>(request: &Request<T>, proxies: usize) -> String {
         forwarded.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
     let first_trusted = hops.len().saturating_sub(proxies);
     let seen = if proxies == 0 { None } else { hops.get(first_trusted).and_then(|hop| ip(hop.trim())) };
-    match seen.unwrap_or(peer).to_canonical() {
+    network(seen.unwrap_or(peer))
+}
+
+/// What counts as one address.
+pub fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

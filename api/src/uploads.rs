@@ -4,17 +4,18 @@ mod file;
 mod multipart;
 mod object;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::collections::HashMap;
 
 use axum::{
     body::Body,
     http::{HeaderMap, header},
 };
 use platform::nats::objects::{Objects, Stored};
-use schemas::{Metadata, Problem, ProblemKind, lenient, messages::http};
-use tokio::sync::Semaphore;
+use schemas::{Metadata, Problem, ProblemKind, account::Role, lenient, messages::http};
 
 use self::multipart::{Multipart, Part};
+use crate::{extractors::Caller, linger, shares::Shares};
+pub use multipart::Pace;
 pub use object::Object;
 
 /// Longest text part: metadata, a question.
@@ -24,9 +25,9 @@ const MAX_TEXT: usize = 64 * 1024;
 pub struct Uploads {
     pub objects: Objects,
     pub max_file_mb: u64,
-    pub stall: Duration,
-    /// For uploads that are being received.
-    pub permits: Arc<Semaphore>,
+    pub pace: Pace,
+    /// Of uploads that are being received.
+    pub slots: Shares,
 }
 
 /// A request that was read whole.
@@ -46,14 +47,22 @@ impl Uploads {
     /// refusal need not wait for the file. Further text parts are kept when `wanted`, and skipped otherwise.
     pub async fn receive(
         &self,
+        caller: &Caller,
         headers: &HeaderMap,
         body: Body,
         wanted: &[&str],
         check: impl Fn(&Metadata) -> Result<(), Problem>,
     ) -> Result<Received, Problem> {
-        let _permit = self.permits.try_acquire().map_err(|_| Problem::overloaded())?;
+        let slot = caller.require(Role::Write).and_then(|()| self.slots.take(&caller.account.id, 1));
+        let _slot = match slot {
+            Ok(slot) => slot,
+            Err(problem) => {
+                linger::read_on(headers, body);
+                return Err(problem);
+            }
+        };
         let max = self.max_file_mb.saturating_mul(1024 * 1024);
-        let mut multipart = Multipart::new(headers, body, max, self.stall)?;
+        let mut multipart = Multipart::new(headers, body, max, self.pace)?;
         let length =
             headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let result = if length.is_some_and(|length: u64| length > max.saturating_add(multipart::OVERHEAD)) {
@@ -62,8 +71,7 @@ impl Uploads {
             self.read(&mut multipart, wanted, &check).await
         };
         if result.is_err() {
-            // A client that is still sending would see a broken connection instead of the answer.
-            multipart.drain().await;
+            multipart.read_on();
         }
         result
     }

@@ -11,7 +11,7 @@ use schemas::{
 };
 use serde_json::{Value, json as value};
 
-use crate::harness::{Backends, Worker, digest, document, form, json, projects, refused, until};
+use crate::harness::{Api, Backends, Worker, digest, document, form, json, projects, refused, until};
 
 pub fn user(id: &str) -> Result<User, Problem> {
     Ok(User { id: id.into(), email: "ana@obra.cl".into(), full_name: "Ana".into(), created_at: Utc::now() })
@@ -164,6 +164,89 @@ async fn an_account_is_protected_from_many_addresses_and_a_busy_worker_is_waited
     assert!(refusal.headers().contains_key("retry-after"));
     refused(refusal, 429).await;
     json(log_in("3.3.3.3", "eva@obra.cl").await, 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_who_guess_do_not_lock_the_owner_out() {
+    let backends = Backends::with_own_redis().await;
+    let settings = ["--auth=required", "--rate-limit-login=4/hour", "--trusted-proxies=1"];
+    let (one, other) = (backends.api(&settings).await, backends.api(&settings).await);
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let log_in = async |api: &Api, address: &str, password: &str| {
+        let body = value!({"email": "ana@obra.cl", "password": password});
+        let request = api.http.post(api.at("/auth/login")).header("x-forwarded-for", address).json(&body);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(log_in(&one, "1.1.1.1", "right").await, 200);
+    let mut guesses = Vec::new();
+    for address in 0..6 {
+        guesses.push(log_in(&one, &format!("6.6.6.{address}"), "wrong").await);
+    }
+    assert_eq!(guesses, [401, 401, 401, 429, 429, 429], "all addresses together have one bound");
+    // From where she logged in before, whichever replica she comes to, and also while Redis is away.
+    assert_eq!(
+        [log_in(&one, "1.1.1.1", "right").await, log_in(&other, "1.1.1.1", "right").await],
+        [200, 200]
+    );
+    backends.own_redis().redis().unwrap().stop().unwrap();
+    assert_eq!(log_in(&other, "1.1.1.1", "right").await, 200);
+    // A guess from there counts as any other one from there.
+    assert_eq!(log_in(&one, "6.6.6.9", "right").await, 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_kept_in_no_stream() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required"]).await;
+    let password = format!("clave-{}", uuid::Uuid::new_v4());
+    let login = value!({"email": "ana@obra.cl", "password": password});
+    let log_in = || api.post("/auth/login", &login);
+    let register = value!({"email": "b@obra.cl", "password": password, "full_name": "B"});
+    // Nobody is there who could check it: that is said, and nothing waits.
+    refused(log_in().await, 503).await;
+    // Another query waits, in a file, so that this test would find the password.
+    assert_eq!(api.get("/ready").await.status(), 503);
+    assert!(is_in_a_file(backends.folder(), "acorag.v1.query.lookup.ping"));
+    assert!(!is_in_a_file(backends.folder(), &password));
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    until("a worker is there", || async { log_in().await.status() == 401 }).await;
+    refused(api.post("/auth/register", &register).await, 403).await;
+    assert!(!is_in_a_file(backends.folder(), &password));
+}
+
+/// Whether a file in this folder or below holds the text.
+fn is_in_a_file(folder: &std::path::Path, text: &str) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| {
+        let holds = |bytes: Vec<u8>| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        if path.is_dir() { is_in_a_file(&path, text) } else { std::fs::read(path).is_ok_and(holds) }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_ended_by_its_token() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required"]).await;
+    let other = backends.api(&["--auth=required"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    worker.allow("session", Role::Read, Scope::All);
+    for replica in [&api, &other] {
+        assert_eq!(replica.get_as("session", "/documents").await.status(), 200);
+    }
+    let logout = |api: &Api| api.http.post(api.at("/auth/logout")).bearer_auth("session").send();
+    assert_eq!(logout(&api).await.unwrap().status(), 204);
+    refused(api.get_as("session", "/documents").await, 401).await;
+    until("the other replica has heard", || async {
+        other.get_as("session", "/documents").await.status() == 401
+    })
+    .await;
+    refused(logout(&api).await.unwrap(), 401).await;
+    // What proves no login, such as an outside issuer's token, has none that could be ended.
+    let open = backends.api(&[]).await;
+    refused(open.http.post(open.at("/auth/logout")).send().await.unwrap(), 404).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

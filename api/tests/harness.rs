@@ -43,7 +43,7 @@ pub struct Backends {
     pub addresses: [String; 4],
     /// A Valkey that this test may stop.
     own: Option<Stack>,
-    _share: Share,
+    share: Share,
 }
 
 impl Backends {
@@ -84,7 +84,7 @@ impl Backends {
             parts_gib: 1,
         };
         migrations::nats(&nats, &settings).await.unwrap();
-        Self { nats, addresses, own, _share: share }
+        Self { nats, addresses, own, share }
     }
 
     pub async fn api(&self, arguments: &[&str]) -> Api {
@@ -98,6 +98,11 @@ impl Backends {
         let defaults = DEFAULTS.into_iter().filter(|default| !said.contains(&name(default)));
         let all = ["acorag-api", "--port=0"].into_iter().chain(defaults).chain(arguments.iter().copied());
         Config::try_parse_from(all.map(ToOwned::to_owned).chain(self.addresses.clone())).unwrap()
+    }
+
+    /// Where the servers keep their files.
+    pub fn folder(&self) -> &std::path::Path {
+        self.share.servers.stack.logs().parent().unwrap()
     }
 
     /// The Valkey of [`with_own_redis`](Self::with_own_redis).

@@ -157,7 +157,7 @@ async fn a_client_that_sends_before_it_listens_hears_the_refusal() {
     for (length, sent) in [(4_000_000, 4_000_000), (1_900_000, 1_900_000)] {
         let mut socket = tokio::net::TcpStream::connect(api.address()).await.unwrap();
         let head = format!(
-            "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\n\
+            "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\n\
              --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
         );
         socket.write_all(head.as_bytes()).await.unwrap();
@@ -174,7 +174,7 @@ async fn a_client_that_leaves_half_way_leaves_nothing() {
     let backends = Backends::start().await;
     let api = backends.api(&[]).await;
     let mut socket = tokio::net::TcpStream::connect(api.address()).await.unwrap();
-    let head = "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000000\r\n\r\n\
+    let head = "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000000\r\n\r\n\
                 --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n";
     socket.write_all(head.as_bytes()).await.unwrap();
     socket.write_all(&vec![b'x'; 2_000_000]).await.unwrap();
@@ -197,7 +197,7 @@ async fn a_full_queue_is_said_and_a_slow_client_dropped() {
     until("the refused file is gone", || async { stored_messages(&backends).await <= before + 1 }).await;
 
     let mut socket = tokio::net::TcpStream::connect(api.address()).await.unwrap();
-    let head = "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 500\r\n\r\n--b\r\n";
+    let head = "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 500\r\n\r\n--b\r\n";
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 12];
     socket.read_exact(&mut answer).await.unwrap();

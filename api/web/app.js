@@ -91,6 +91,8 @@ function startAccess() {
     }
   });
   $("sign-out").addEventListener("click", () => {
+    // A login ends on the server too; a key, which has no name here, goes on. The page forgets either, also when offline.
+    if (session.name) call("POST", "auth/logout").catch(() => {});
     session.clear();
     show();
     dialog.close();

@@ -49,6 +49,8 @@ CREATE POLICY by_token ON login_session FOR SELECT
     USING (encode(token_sha256, 'hex') = (SELECT current_setting('acorag.token', true)));
 CREATE POLICY opened ON login_session FOR INSERT WITH CHECK (expires_at > now());
 CREATE POLICY expired ON login_session FOR DELETE USING (expires_at < now());
+CREATE POLICY closed ON login_session FOR DELETE
+    USING (encode(token_sha256, 'hex') = (SELECT current_setting('acorag.token', true)));
 CREATE POLICY by_name ON account FOR SELECT
     USING ((SELECT current_setting('acorag.account', true)) IN (email, id)
            -- The policy of login_session leaves the one session whose token was named.

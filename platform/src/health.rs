@@ -14,6 +14,7 @@ use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use futures::future::{BoxFuture, join_all};
 use prometheus::Registry;
 use serde::Serialize;
+use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Clone, clap::Args)]
@@ -75,11 +76,16 @@ type Check = Arc<dyn Fn() -> BoxFuture<'static, Outcome> + Send + Sync>;
 
 /// What must answer before this service is ready, by name, and whether the service can work without it.
 #[derive(Clone, Default)]
-pub struct Checks(BTreeMap<&'static str, (Check, bool)>);
+pub struct Checks {
+    checks: BTreeMap<&'static str, (Check, bool)>,
+    /// The latest outcome and when it was found. Whoever asks meanwhile waits for the lock: dependencies are asked once at a
+    /// time, however many ask us.
+    latest: Arc<Mutex<Option<(Instant, Readiness)>>>,
+}
 
 /// The body of `/ready`: each dependency by name, `ok` or what is wrong with it; `degraded: …` where the service works
 /// without it.
-#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Readiness {
     pub ready: bool,
     pub checks: BTreeMap<&'static str, String>,
@@ -87,6 +93,8 @@ pub struct Readiness {
 
 /// A dependency that has not answered within this time counts as not reachable.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long an outcome holds: `/ready` needs no key, and must cost the dependencies little however often it is asked.
+const FRESH: Duration = Duration::from_secs(1);
 
 impl Checks {
     #[must_use]
@@ -94,7 +102,7 @@ impl Checks {
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        self.0.insert(name, (Arc::new(move || Box::pin(check())), false));
+        self.checks.insert(name, (Arc::new(move || Box::pin(check())), false));
         self
     }
 
@@ -105,12 +113,24 @@ impl Checks {
         F: Future<Output = Outcome> + Send + 'static,
     {
         let mut checks = self.with(name, check);
-        checks.0.entry(name).and_modify(|(_, optional)| *optional = true);
+        checks.checks.entry(name).and_modify(|(_, optional)| *optional = true);
         checks
     }
 
-    pub async fn run(&self) -> Readiness {
-        let outcomes = join_all(self.0.iter().map(|(name, (check, optional))| async move {
+    pub async fn outcome(&self) -> Readiness {
+        let mut latest = self.latest.lock().await;
+        if let Some((found, readiness)) = &*latest
+            && found.elapsed() < FRESH
+        {
+            return readiness.clone();
+        }
+        let readiness = self.run().await;
+        *latest = Some((Instant::now(), readiness.clone()));
+        readiness
+    }
+
+    async fn run(&self) -> Readiness {
+        let outcomes = join_all(self.checks.iter().map(|(name, (check, optional))| async move {
             let problem = match tokio::time::timeout(PATIENCE, check()).await {
                 Ok(Ok(())) => return (*name, true, "ok".to_owned()),
                 Ok(Err(problem)) => problem,
@@ -125,7 +145,7 @@ impl Checks {
 }
 
 pub async fn ready(State(checks): State<Checks>) -> (StatusCode, Json<Readiness>) {
-    let readiness = checks.run().await;
+    let readiness = checks.outcome().await;
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness))
 }
@@ -177,5 +197,24 @@ mod tests {
     async fn the_probe_succeeds_for_a_ready_program_only() {
         assert_eq!(probe(Ok(())).await, ExitCode::SUCCESS);
         assert_eq!(probe(Err("not reachable".to_owned())).await, ExitCode::FAILURE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_who_ask_at_the_same_time_cost_one_look() {
+        let looks = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = looks.clone();
+        let checks = Checks::default().with("database", move || {
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok(())
+            }
+        });
+        let all = join_all((0..1_000).map(|_| checks.outcome())).await;
+        assert!(all.iter().all(|readiness| readiness.ready));
+        assert_eq!(looks.load(std::sync::atomic::Ordering::SeqCst), 1);
+        tokio::time::advance(FRESH).await;
+        checks.outcome().await;
+        assert_eq!(looks.load(std::sync::atomic::Ordering::SeqCst), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! Accounts: verifies tokens, registers users, logs them in, and runs the operator's commands for keys and accounts.
+//! Accounts: verifies tokens, registers users, logs them in and out, and runs the operator's commands for keys and accounts.
 
 pub mod commands;
 mod password;
@@ -11,7 +11,10 @@ use chrono::{TimeDelta, Utc};
 use platform::nats::Context;
 use schemas::{
     Problem, ProjectId, Scope,
-    account::{Caller, CallerLimits, Login, Me, Register, Role, Session, User, VerifyToken, refusal},
+    account::{
+        Caller, CallerLimits, LoggedOut, Login, Logout, Me, Register, Role, Session, User, VerifyToken,
+        refusal,
+    },
 };
 
 use self::password::Passwords;
@@ -115,6 +118,14 @@ async fn open_session(app: &App, user: User) -> Result<Session> {
     let expires_at = Utc::now() + app.accounts.session;
     store::open_session(&app.pool, &token::digest(&token), &user.id, expires_at).await?;
     Ok(Session { access_token: token, token_type: "bearer".to_owned(), expires_at, user })
+}
+
+/// The token works no more, here at once and in an api that has just looked it up within a second.
+pub async fn logout(app: App, _: Context, query: Logout) -> Result<LoggedOut> {
+    if store::close_session(&app.pool, &query.token_sha256).await? {
+        return Ok(LoggedOut {});
+    }
+    Err(refusal::no_session().into())
 }
 
 pub async fn me(app: App, _: Context, query: Me) -> Result<User> {

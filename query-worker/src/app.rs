@@ -11,6 +11,7 @@ use platform::{
     nats::{
         self, Context, Nats,
         consume::{self, Delivery, Failure, Handler, Settings},
+        direct,
         serve::Router,
     },
     postgres,
@@ -94,6 +95,11 @@ impl App {
             let consumer = consume::run(self.nats.clone(), settings, handler, lifecycle.stopping());
             lifecycle.spawn(lane.name(), consumer);
         }
+        let passwords = Arc::new(Timed { lane: Lane::Lookup, router, metrics: self.metrics.clone() });
+        let (subject, group) = (subjects::SECRETS_ALL, subjects::SECRETS_GROUP);
+        let nats = self.nats.clone();
+        let direct = direct::run(nats, subject, group, config.lookup_slots, passwords, lifecycle.stopping());
+        lifecycle.spawn("passwords", direct);
         let registry = self.metrics.registry.clone();
         let health = health::serve(config.health.clone(), self.checks(), registry, lifecycle.stopping());
         lifecycle.spawn("health", health);
@@ -128,6 +134,7 @@ impl App {
             .query(accounts::verify)
             .query(accounts::register)
             .query(accounts::login)
+            .query(accounts::logout)
             .query(accounts::me)
             .on(documents::get)
             .on(documents::list)

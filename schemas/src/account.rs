@@ -1,7 +1,8 @@
 //! Authentication and authorization: callers, their tokens and user accounts.
 //!
 //! A token has at least 128 random bits, so its SHA-256 is enough to look it up: only the hash is sent to the workers
-//! and stored. Passwords are weak secrets: they are sent to the worker once, and stored as argon2 hashes.
+//! and stored. Passwords are weak secrets: they are sent to the worker once, in no stream ([`crate::Request::SECRET`]),
+//! and stored as argon2 hashes.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -123,6 +124,17 @@ pub struct Me {
     pub user_id: String,
 }
 
+/// `POST /auth/logout`: ends the session of a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Logout {
+    /// SHA-256 of the token, in hexadecimal.
+    pub token_sha256: String,
+}
+
+/// The session is ended; its token is no longer valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LoggedOut {}
+
 /// The answer to a registration or a login.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Session {
@@ -156,6 +168,10 @@ pub mod refusal {
 
     pub fn bad_login() -> Problem {
         calls::bad_login().problem(ProblemKind::Unauthorized)
+    }
+
+    pub fn no_session() -> Problem {
+        calls::no_session().problem(ProblemKind::NotFound)
     }
 
     pub fn registration_closed() -> Problem {

@@ -5,7 +5,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Answer, Lane, Request,
+    Answer, Request,
     chat::ChatFrame,
     event::{DocumentEvent, EventKind, Stage},
     headers,
@@ -180,12 +180,14 @@ impl Builder {
 }
 
 impl Visitor for Builder {
-    fn query<Q: Request<Reply: JsonSchema> + JsonSchema>(&mut self, lane: Lane) {
+    fn query<Q: Request<Reply: JsonSchema> + JsonSchema>(&mut self) {
         let name = Q::schema_name().into_owned();
-        let channel = format!("query.{}.{}", lane.name(), Q::NAME);
+        let subject = Q::subject();
+        let channel = subject.trim_start_matches("acorag.v1.").to_owned();
         let answer = <Answer<Q::Reply>>::schema_name().into_owned();
-        let summary = format!("Asks {}; the answer comes to the inbox.", Q::NAME);
-        self.channel(&channel, &Q::subject(), &[&name], &summary);
+        let way = if Q::SECRET { ". It is kept in no stream" } else { "" };
+        let summary = format!("Asks {}; the answer comes to the inbox{way}.", Q::NAME);
+        self.channel(&channel, &subject, &[&name], &summary);
         let headers = with_common(&OF_QUERIES, &OF_QUERIES.map(|(name, _)| name));
         self.message::<Q>(&name, &summary, headers, Vec::new());
         self.message::<Answer<Q::Reply>>(&answer, "The last frame of a reply.", of_replies(), Vec::new());

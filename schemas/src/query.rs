@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ProjectId, Request,
-    account::{Caller, Login, Me, Register, Session, User, VerifyToken},
+    account::{Caller, LoggedOut, Login, Logout, Me, Register, Session, User, VerifyToken},
     analytics::{
         DocumentStats, GetDocumentStats, GetPopularSearches, GetSuggestions, PopularSearches, ReportSearches,
         Reported, Suggestions,
@@ -31,28 +31,38 @@ pub enum Lane {
 
 names! { Lane { Search = "search", Chat = "chat", Lookup = "lookup" } }
 
-/// Declares all queries: lane, name in the lane, type of the query and type of the reply.
+/// Declares all queries: lane, name in the lane, type of the query and type of the reply. `Secret` in place of a lane is
+/// for a query that no stream may hold.
 macro_rules! queries {
     ($($lane:ident $name:literal: $query:ty => $reply:ty;)*) => {
         $(
             impl Request for $query {
                 type Reply = $reply;
                 const NAME: &'static str = $name;
-
-                fn subject() -> String {
-                    subjects::query(Lane::$lane, $name)
-                }
+                queries!(@ $lane $name);
             }
         )*
 
         /// Calls the visitor with the type of every query.
         pub fn visit(visitor: &mut impl Visitor) {
-            $(visitor.query::<$query>(Lane::$lane);)*
+            $(visitor.query::<$query>();)*
         }
 
         /// Returns the subject of every query.
         pub fn subjects() -> Vec<String> {
             vec![$(<$query>::subject()),*]
+        }
+    };
+    (@ Secret $name:literal) => {
+        const SECRET: bool = true;
+
+        fn subject() -> String {
+            subjects::secret($name)
+        }
+    };
+    (@ $lane:ident $name:literal) => {
+        fn subject() -> String {
+            subjects::query(Lane::$lane, $name)
         }
     };
 }
@@ -70,8 +80,9 @@ queries! {
     Lookup "suggestions": GetSuggestions => Suggestions;
     Lookup "stats.documents": GetDocumentStats => DocumentStats;
     Lookup "auth.verify": VerifyToken => Caller;
-    Lookup "auth.register": Register => Session;
-    Lookup "auth.login": Login => Session;
+    Secret "auth.register": Register => Session;
+    Secret "auth.login": Login => Session;
+    Lookup "auth.logout": Logout => LoggedOut;
     Lookup "auth.me": Me => User;
     Lookup "document.get": GetDocument => Document;
     Lookup "document.list": ListDocuments => DocumentList;
@@ -80,7 +91,7 @@ queries! {
 
 /// Code that runs once for the type of every query.
 pub trait Visitor {
-    fn query<Q: Request<Reply: JsonSchema> + JsonSchema>(&mut self, lane: Lane);
+    fn query<Q: Request<Reply: JsonSchema> + JsonSchema>(&mut self);
 }
 
 /// The projects that a caller may read. The api decides it; the workers and the database enforce it.

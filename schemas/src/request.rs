@@ -12,6 +12,10 @@ pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The name of the query in logs.
     const NAME: &'static str;
 
+    /// Whether it holds a password. Such a request is kept in no stream, for a stream may be a file: it goes straight to a
+    /// worker, or to nobody when none is there.
+    const SECRET: bool = false;
+
     fn subject() -> String;
 }
 

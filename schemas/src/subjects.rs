@@ -17,6 +17,10 @@ pub const QUERIES_ALL: &str = "acorag.v1.query.>";
 pub const EVENTS_ALL: &str = "acorag.v1.event.>";
 pub const DEAD_LETTERS_ALL: &str = "acorag.v1.dlq.>";
 pub const PARTS_ALL: &str = "acorag.v1.file.*.*";
+/// Queries that hold a secret; core NATS, in no stream.
+pub const SECRETS_ALL: &str = "acorag.v1.secret.>";
+/// Each of them goes to one worker of this queue group.
+pub const SECRETS_GROUP: &str = "query-workers";
 /// Replies; core NATS, in no stream.
 pub const REPLIES: &str = "acorag.v1.reply";
 
@@ -95,6 +99,10 @@ pub fn is_part(subject: &str) -> bool {
 
 pub fn query(lane: Lane, name: &str) -> String {
     format!("acorag.v1.query.{}.{name}", lane.name())
+}
+
+pub fn secret(name: &str) -> String {
+    format!("acorag.v1.secret.{name}")
 }
 
 pub fn lane_filter(lane: Lane) -> String {

@@ -1,4 +1,4 @@
-//! `POST /auth/register`, `POST /auth/login`, `GET /auth/me`.
+//! `POST /auth/register`, `POST /auth/login`, `POST /auth/logout`, `GET /auth/me`.
 
 use std::time::Duration;
 
@@ -9,20 +9,23 @@ use aide::{
     },
     transform::TransformOperation,
 };
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use schemas::{
     Problem,
     ProblemKind::{self, Conflict, NotFound},
-    account::{Login, Me, Register, Session, User},
+    account::{Login, Logout, Me, Register, Session, User, refusal},
     messages,
 };
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     App, Error,
+    authentication::{Authenticator, token_sha256},
     extractors::{Caller, Json, Lookup},
-    limits::{Class, Limits},
+    logins::Logins,
     openapi::{Describe as _, JSON_BODY},
 };
 
@@ -33,7 +36,9 @@ pub fn routes_without_token() -> ApiRouter<App> {
 }
 
 pub fn routes() -> ApiRouter<App> {
-    ApiRouter::new().api_route("/auth/me", get_with(me, document_me))
+    ApiRouter::new()
+        .api_route("/auth/me", get_with(me, document_me))
+        .api_route("/auth/logout", post_with(logout, document_logout))
 }
 
 async fn register(
@@ -46,23 +51,40 @@ async fn register(
 
 async fn login(
     lookup: Lookup,
-    State(limits): State<Limits>,
+    caller: Caller,
+    State(logins): State<Logins>,
     Json(request): Json<Login>,
 ) -> Result<axum::Json<Session>, Error> {
     let request = request.checked()?;
-    // A password is guessed from many addresses, too. By hash, because Redis need not know whose account it is.
-    let account = schemas::text::hex(Sha256::digest(&request.email));
-    limits.charge(Class::Login, &format!("account:{account}")).await?;
-    Ok(axum::Json(patiently(&lookup, &request).await?))
+    let attempt = logins.attempt(&request.email, &caller.address).await?;
+    let session = patiently(&lookup, &request).await?;
+    attempt.succeeded().await;
+    Ok(axum::Json(session))
 }
 
-/// Asks until a worker has time to check a password: each checks few at a time and keeps no request waiting.
+/// Ends the session whose token was sent. API keys and the tokens of another issuer are ended elsewhere.
+async fn logout(
+    lookup: Lookup,
+    _: Caller,
+    State(authenticator): State<Authenticator>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Error> {
+    let token_sha256 = token_sha256(&headers).ok_or_else(refusal::no_session)?;
+    lookup.ask(&Logout { token_sha256 }).await?;
+    authenticator.forget(&headers);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Asks until a worker has time to check a password: each checks few at a time and keeps no request waiting. A worker that
+/// starts is waited for too: these requests wait in no stream.
 async fn patiently<Q: schemas::Request>(lookup: &Lookup, query: &Q) -> Result<Q::Reply, Problem> {
     const LONGEST: Duration = Duration::from_millis(1_600);
     let mut pause = Duration::from_millis(100);
     loop {
         match lookup.ask(query).await {
-            Err(problem) if problem.kind == ProblemKind::Overloaded && pause <= LONGEST => {
+            Err(Problem { kind: ProblemKind::Overloaded | ProblemKind::Unavailable, .. })
+                if pause <= LONGEST =>
+            {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }
@@ -96,4 +118,11 @@ fn document_login(operation: TransformOperation<'_>) -> TransformOperation<'_> {
 
 fn document_me(operation: TransformOperation<'_>) -> TransformOperation<'_> {
     operation.describe("me", "accounts", "The account behind the token.").refuses(&[NotFound])
+}
+
+fn document_logout(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    operation
+        .describe("logout", "accounts", "Ends the login whose token is sent.")
+        .answers(204, "The token works no more; elsewhere within a second.", &[])
+        .refuses(&[NotFound])
 }

@@ -31,7 +31,7 @@ use crate::{
     extractors::{Caller, Json, Language, RequestId},
     middleware::{note_query, note_results},
     openapi::{Describe as _, JSON_BODY},
-    streams::{Permit, Streams},
+    streams::{Kind, Permit, Streams},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -57,7 +57,7 @@ async fn chat(
         note_results(reply.sources.len());
         return Ok(axum::Json(reply).into_response());
     }
-    let permit = streams.open("chat")?;
+    let permit = streams.open(Kind::Chat, &caller)?;
     let mut reply = requester.ask_streaming(&id.context(), &query, requests.chat_timeout).await?;
     // A refusal before the first word is a refusal of the whole call, with a status of its own.
     let first = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;

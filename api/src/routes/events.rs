@@ -35,7 +35,7 @@ use crate::{
     events::{self, Events},
     extractors::Language,
     openapi::Describe as _,
-    streams::{Permit, Streams},
+    streams::{Kind, Permit, Streams},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -54,7 +54,7 @@ async fn events(
     mut named: Named,
     Language(language): Language,
 ) -> Result<Response, Error> {
-    let permit = streams.open("events")?;
+    let permit = streams.open(Kind::Events, &named.caller)?;
     // Once to learn the project, and again after subscribing: what happens in between is in the second answer.
     let document = named.document().await?.facts;
     let project = document.project_id;

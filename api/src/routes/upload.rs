@@ -132,7 +132,7 @@ impl Uploader {
         wanted: &[&str],
     ) -> Result<Received, Problem> {
         let caller = &self.caller;
-        let received = self.uploads.receive(headers, body, wanted, |metadata| {
+        let received = self.uploads.receive(caller, headers, body, wanted, |metadata| {
             caller.may_write(metadata.project_id.as_ref().unwrap_or(&caller.default_project()))
         });
         let received = received.await.inspect_err(|_| self.metrics.upload("refused"))?;

@@ -1,69 +1,181 @@
-//! Connections: a bounded number, and none that stands still for ever.
+//! Connections: a bounded number in all and from each address, and none that stands still for ever.
+//!
+//! When a bound is reached, the connection gives way that has waited longest without a request under way. Only when all
+//! are busy is the new one closed, which a load balancer understands.
 
-use std::{future::Ready, io, pin::Pin, sync::Arc, time::Duration};
-
-use axum::{Extension, middleware::AddExtension};
-use axum_server::accept::Accept;
-use tokio::{
-    net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore},
+use std::{
+    collections::HashMap,
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
-use tokio_io_timeout::TimeoutStream;
-use tower_layer::Layer as _;
 
-/// Takes connections while there is room. Beyond that they are closed at once, which a load balancer understands.
-#[derive(Debug, Clone)]
-pub struct Bounded {
-    permits: Arc<Semaphore>,
-    stall: Duration,
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Clone)]
+pub struct Connections(Arc<Bounds>);
+
+struct Bounds {
+    most: usize,
+    most_of_one: usize,
+    open: Mutex<Open>,
 }
 
-impl Bounded {
-    pub fn new(most: usize, stall: Duration) -> Self {
-        Self { permits: Arc::new(Semaphore::new(most)), stall }
+/// By address, then by number.
+#[derive(Default)]
+struct Open {
+    next: u64,
+    all: usize,
+    by: HashMap<String, HashMap<u64, State>>,
+}
+
+struct State {
+    /// Requests under way, until the last byte of their answers.
+    requests: usize,
+    idle_since: Instant,
+    closed: CancellationToken,
+}
+
+/// An open connection. It counts until this is dropped, or until it has to give way.
+pub struct Connection {
+    connections: Connections,
+    address: String,
+    number: u64,
+    /// Cancelled when this connection has to give way.
+    pub closed: CancellationToken,
+    /// Whether a first request has come.
+    asked: AtomicBool,
+}
+
+/// A request under way.
+pub struct Busy(Arc<Connection>);
+
+impl Connections {
+    pub fn new(most: usize, most_of_one: usize) -> Self {
+        Self(Arc::new(Bounds { most, most_of_one, open: Mutex::default() }))
+    }
+
+    pub fn open(&self, address: String) -> io::Result<Arc<Connection>> {
+        let mut open = self.lock();
+        let of_one = open.by.get(&address).map_or(0, HashMap::len);
+        if of_one >= self.0.most_of_one {
+            open.make_room(Some(&address))?;
+        } else if open.all >= self.0.most {
+            open.make_room(None)?;
+        }
+        let (number, closed) = (open.next, CancellationToken::new());
+        open.next += 1;
+        open.all += 1;
+        let state = State { requests: 0, idle_since: Instant::now(), closed: closed.clone() };
+        open.by.entry(address.clone()).or_default().insert(number, state);
+        let connections = self.clone();
+        Ok(Arc::new(Connection { connections, address, number, closed, asked: AtomicBool::new(false) }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writing fails when the other side takes nothing for too long: a client that asks for a file and does not read it
-/// holds a connection and a reader of the object store. Reading is bounded where it is known what is awaited: by hyper
-/// for heads, by the handlers for bodies.
-fn unstalled<S: tokio::io::AsyncRead + tokio::io::AsyncWrite>(
-    stream: S,
-    stall: Duration,
-) -> Pin<Box<TimeoutStream<S>>> {
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(stall));
-    Box::pin(stream)
+impl Open {
+    /// Closes the connection, of this address or of all, that has waited longest.
+    fn make_room(&mut self, address: Option<&str>) -> io::Result<()> {
+        let candidates = self.by.iter().filter(|(known, _)| address.is_none_or(|address| address == *known));
+        let longest = candidates
+            .flat_map(|(address, states)| states.iter().map(move |(number, state)| (address, number, state)))
+            .filter(|(_, _, state)| state.requests == 0)
+            .min_by_key(|(_, _, state)| state.idle_since)
+            .map(|(address, number, _)| (address.clone(), *number));
+        let (address, number) = longest.ok_or_else(|| io::Error::other("too many busy connections"))?;
+        if let Some(state) = self.remove(&address, number) {
+            state.closed.cancel();
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, address: &str, number: u64) -> Option<State> {
+        let states = self.by.get_mut(address)?;
+        let state = states.remove(&number)?;
+        if states.is_empty() {
+            self.by.remove(address);
+        }
+        self.all -= 1;
+        Some(state)
+    }
+
+    fn state(&mut self, connection: &Connection) -> Option<&mut State> {
+        self.by.get_mut(&connection.address)?.get_mut(&connection.number)
+    }
 }
 
-impl<S> Accept<TcpStream, S> for Bounded {
-    type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
-    /// The service lives as long as its connection, and holds the permit.
-    type Service = AddExtension<S, Arc<OwnedSemaphorePermit>>;
-    type Future = Ready<io::Result<(Self::Stream, Self::Service)>>;
+impl Connection {
+    pub fn begin(self: &Arc<Self>) -> Busy {
+        self.asked.store(true, Ordering::Relaxed);
+        if let Some(state) = self.connections.lock().state(self) {
+            state.requests += 1;
+        }
+        Busy(self.clone())
+    }
 
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let permit = self.permits.clone().try_acquire_owned().map_err(io::Error::other);
-        std::future::ready(permit.and_then(|permit| {
-            stream.set_nodelay(true)?;
-            Ok((unstalled(stream, self.stall), Extension(Arc::new(permit)).layer(service)))
-        }))
+    pub fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if let Some(state) = self.0.connections.lock().state(&self.0) {
+            state.requests -= 1;
+            state.idle_since = Instant::now();
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.connections.lock().remove(&self.address, self.number);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::{io::AsyncWriteExt as _, time::Instant};
+    use std::time::Duration;
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn writing_to_somebody_who_does_not_read_ends() {
-        let (ours, _theirs) = tokio::io::duplex(10);
-        let mut stream = unstalled(ours, Duration::from_secs(30));
-        let started = Instant::now();
-        let error = stream.write_all(&[0; 100]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(started.elapsed().as_secs(), 30);
+    async fn who_has_waited_longest_gives_way_and_who_is_busy_stays() {
+        let connections = Connections::new(4, 2);
+        let open = async |address: &str| {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            connections.open(address.to_owned())
+        };
+        let (first, second) = (open("a").await.unwrap(), open("a").await.unwrap());
+        // Its request is over after the other one came.
+        tokio::time::advance(Duration::from_secs(1)).await;
+        drop(first.begin());
+        let third = open("a").await.unwrap();
+        assert!(second.closed.is_cancelled() && !first.closed.is_cancelled());
+
+        let (_other, busy) = (open("b").await.unwrap(), open("c").await.unwrap());
+        let _request = busy.begin();
+        let _next = open("d").await.unwrap();
+        assert!(first.closed.is_cancelled() && !third.closed.is_cancelled() && !busy.closed.is_cancelled());
+
+        let _another = open("c").await.unwrap().begin();
+        assert!(open("c").await.is_err(), "all of its connections are busy");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_remembered_of_a_connection_that_ended() {
+        let connections = Connections::new(2, 1);
+        let first = connections.open("a".to_owned()).unwrap();
+        let second = connections.open("a".to_owned()).unwrap();
+        drop((first, second.begin(), second));
+        let open = connections.lock();
+        assert!(open.all == 0 && open.by.is_empty());
     }
 }

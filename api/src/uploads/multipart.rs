@@ -18,9 +18,10 @@ use axum::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use schemas::{Problem, ProblemKind, messages::http};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::file;
+use crate::linger;
 
 /// The most bytes of a request besides its file.
 pub const OVERHEAD: u64 = 1024 * 1024;
@@ -28,15 +29,23 @@ pub const OVERHEAD: u64 = 1024 * 1024;
 const MAX_PARTS: usize = 16;
 /// Bytes that may arrive before the next part begins: its headers, and what was read ahead.
 const MAX_HEADERS: u64 = 1024 * 1024;
-/// How long, at most, the rest of a refused request is read.
-const DRAIN: Duration = Duration::from_secs(10);
 
 pub struct Multipart {
     multipart: multer::Multipart<'static>,
     budget: Arc<AtomicU64>,
     max: u64,
-    stall: Duration,
+    pace: Pace,
     count: usize,
+}
+
+/// How slow a client may be. What counts is the time in which we waited for it, not that of a slow object store.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Longest pause, and the time that everybody has besides what the rate gives.
+    pub stall: Duration,
+    pub bytes_per_second: u64,
+    waited: Duration,
+    received: u64,
 }
 
 pub struct Part<'a> {
@@ -44,13 +53,12 @@ pub struct Part<'a> {
     pub filename: Option<String>,
     pub media_type: Option<String>,
     field: multer::Field<'static>,
-    stall: Duration,
     /// Borrowed so that no second part is read before this one is done.
-    _parts: std::marker::PhantomData<&'a mut Multipart>,
+    pace: &'a mut Pace,
 }
 
 impl Multipart {
-    pub fn new(headers: &HeaderMap, body: Body, max: u64, stall: Duration) -> Result<Self, Problem> {
+    pub fn new(headers: &HeaderMap, body: Body, max: u64, pace: Pace) -> Result<Self, Problem> {
         let boundary = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
@@ -58,12 +66,12 @@ impl Multipart {
             .ok_or_else(|| http::not_multipart().problem(ProblemKind::UnsupportedMediaType))?;
         let budget = Arc::new(AtomicU64::new(MAX_HEADERS));
         let body = Metered { body: body.into_data_stream(), budget: budget.clone(), rest: false };
-        Ok(Self { multipart: multer::Multipart::new(body, boundary), budget, max, stall, count: 0 })
+        Ok(Self { multipart: multer::Multipart::new(body, boundary), budget, max, pace, count: 0 })
     }
 
     pub async fn next(&mut self) -> Result<Option<Part<'_>>, Problem> {
         self.budget.store(MAX_HEADERS, Ordering::Relaxed);
-        let Some(field) = in_time(self.stall, self.multipart.next_field()).await? else {
+        let Some(field) = self.pace.wait(self.multipart.next_field()).await? else {
             return Ok(None);
         };
         self.count += 1;
@@ -80,27 +88,49 @@ impl Multipart {
             filename: extended.or_else(|| field.file_name().map(ToOwned::to_owned)),
             media_type: field.content_type().map(|mime| mime.essence_str().to_owned()),
             field,
-            stall: self.stall,
-            _parts: std::marker::PhantomData,
+            pace: &mut self.pace,
         }))
     }
 
-    /// Reads on without keeping anything, so that a refused client hears why. A client that sends far too much sees a
-    /// broken connection instead.
-    pub async fn drain(&mut self) {
+    /// Reads on for a moment without keeping anything, so that a refused client hears why. A client that sends far too
+    /// much sees a broken connection instead.
+    pub fn read_on(mut self) {
         self.budget.store(self.max.saturating_mul(4).saturating_add(OVERHEAD), Ordering::Relaxed);
-        let rest = async {
+        linger::for_a_moment(async move {
             while let Ok(Some(mut field)) = self.multipart.next_field().await {
                 while let Ok(Some(_)) = field.chunk().await {}
             }
-        };
-        drop(timeout(DRAIN, rest).await);
+        });
+    }
+}
+
+impl Pace {
+    pub fn new(stall: Duration, bytes_per_second: u64) -> Self {
+        Self { stall, bytes_per_second, waited: Duration::ZERO, received: 0 }
+    }
+
+    async fn wait<T>(&mut self, reading: impl Future<Output = multer::Result<T>>) -> Result<T, Problem> {
+        let started = Instant::now();
+        let read = timeout(self.left(), reading).await;
+        self.waited += started.elapsed();
+        read.map_err(|_| http::stalled().problem(ProblemKind::RequestTimeout))?.map_err(|error| {
+            tracing::debug!(%error, "a multipart request");
+            http::bad_multipart().problem(ProblemKind::BadRequest)
+        })
+    }
+
+    /// How long the client may take for the next piece.
+    fn left(&self) -> Duration {
+        let granted = self.stall + Duration::from_secs(self.received / self.bytes_per_second.max(1));
+        granted.saturating_sub(self.waited).min(self.stall)
     }
 }
 
 impl Part<'_> {
     pub async fn piece(&mut self) -> Result<Option<Bytes>, Problem> {
-        in_time(self.stall, self.field.chunk()).await
+        let piece = self.pace.wait(self.field.chunk()).await?;
+        self.pace.received += piece.as_ref().map_or(0, Bytes::len) as u64;
+        Ok(piece)
     }
 
     /// The whole part as text; `field` names it when it is too long or not UTF-8.
@@ -114,14 +144,6 @@ impl Part<'_> {
         }
         String::from_utf8(bytes).map_err(|_| http::not_utf8().about(field))
     }
-}
-
-async fn in_time<T>(stall: Duration, reading: impl Future<Output = multer::Result<T>>) -> Result<T, Problem> {
-    let read = timeout(stall, reading).await;
-    read.map_err(|_| http::stalled().problem(ProblemKind::RequestTimeout))?.map_err(|error| {
-        tracing::debug!(%error, "a multipart request");
-        http::bad_multipart().problem(ProblemKind::BadRequest)
-    })
 }
 
 /// The body under a budget. The parser takes whatever is ready in one go, so this also makes it come back for every
@@ -156,5 +178,45 @@ impl Stream for Metered {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_now_and_then_is_too_slow_and_a_slow_link_is_not() {
+        let form = |piece: usize, every: u64| {
+            let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n";
+            let pieces = futures::stream::iter(
+                std::iter::once(Bytes::from(head))
+                    .chain(std::iter::repeat_with(move || Bytes::from(vec![b'x'; piece])).take(100)),
+            );
+            let slowly = pieces.then(move |piece| async move {
+                tokio::time::sleep(Duration::from_secs(every)).await;
+                Ok::<_, io::Error>(piece)
+            });
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, "multipart/form-data; boundary=b".parse().unwrap());
+            let pace = Pace::new(Duration::from_secs(30), 16 * 1024);
+            Multipart::new(&headers, Body::from_stream(slowly), 10_000_000, pace).unwrap()
+        };
+        let received = async |piece, every| {
+            let mut form = form(piece, every);
+            let mut part = form.next().await.unwrap().unwrap();
+            let mut received = 0;
+            loop {
+                match part.piece().await {
+                    Ok(piece) => received += piece.unwrap().len(),
+                    Err(problem) => return (received, problem.kind),
+                }
+            }
+        };
+        let (few, refusal) = received(1, 29).await;
+        assert!(few <= 2 && refusal == ProblemKind::RequestTimeout, "{few} {refusal:?}");
+        // To the end of the body, where the end of the form is missing.
+        let (most, end) = received(20 * 1024, 1).await;
+        assert!(most > 99 * 20 * 1024 && end == ProblemKind::BadRequest, "{most} {end:?}");
     }
 }

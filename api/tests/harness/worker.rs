@@ -12,11 +12,12 @@ use std::{
 use platform::nats::{
     Nats,
     consume::{self, Settings},
+    direct,
     serve::Router,
 };
 use schemas::{
     DocumentId, Lane, Problem, Scope,
-    account::{Caller, CallerLimits, Login, Me, Register, Role, VerifyToken, refusal},
+    account::{Caller, CallerLimits, LoggedOut, Login, Logout, Me, Register, Role, VerifyToken, refusal},
     analytics::{ReportSearches, Reported},
     chat::ChatQuery,
     document::{Document, FileLocation, GetDocument, ListDocuments, LocateFile},
@@ -40,6 +41,7 @@ pub struct Worker {
     pub replies: Arc<Mutex<VecDeque<Result<SearchReply, Problem>>>>,
     pub seen: Arc<Mutex<Vec<Search>>>,
     pub verifications: Arc<AtomicUsize>,
+    pub pings: Arc<AtomicUsize>,
     /// How many logins are sent away before one is answered.
     pub busy: Arc<AtomicUsize>,
     pub search_time: Arc<Mutex<Duration>>,
@@ -53,7 +55,10 @@ impl Worker {
     pub fn start(&self, nats: &Nats) -> CancellationToken {
         let stopping = CancellationToken::new();
         let router = Router::new(nats.clone(), self.clone())
-            .on::<Ping, _>(|_, _, _| async { Ok(Pong { warm: true }) })
+            .on::<Ping, _>(|worker: Self, _, _| async move {
+                worker.pings.fetch_add(1, Ordering::SeqCst);
+                Ok(Pong { warm: true })
+            })
             .on::<Search, _>(|worker: Self, _, search| async move { worker.search(search).await })
             .on::<GetDocument, _>(|worker: Self, _, get| async move {
                 worker.find(&get.scope, &get.document_id).ok_or_else(Problem::not_found)
@@ -92,6 +97,12 @@ impl Worker {
                     Err(_) => crate::auth::log_in(login),
                 }
             })
+            .on::<Logout, _>(|worker: Self, _, logout| async move {
+                let mut callers = worker.callers.lock().unwrap();
+                let before = callers.len();
+                callers.retain(|(digest, _)| *digest != logout.token_sha256);
+                if callers.len() < before { Ok(LoggedOut {}) } else { Err(refusal::no_session()) }
+            })
             .on::<Register, _>(|_, _, _| async { Err(refusal::registration_closed()) })
             .on_stream::<ChatQuery, _>(|worker: Self, _, query, replier| async move {
                 worker.chat.play(query, replier).await
@@ -114,6 +125,8 @@ impl Worker {
             };
             tokio::spawn(consume::run(nats.clone(), settings, router.clone(), stopping.clone()));
         }
+        let (subject, group) = (subjects::SECRETS_ALL, subjects::SECRETS_GROUP);
+        tokio::spawn(direct::run(nats.clone(), subject, group, 8, router, stopping.clone()));
         stopping
     }
 

@@ -48,6 +48,10 @@ async fn with_an_account_each_the_services_work_and_are_refused_nothing() {
     let empty = client.upload(empty).await.unwrap();
     assert_eq!(client.settled(&empty, PROJECT).await.unwrap()["state"], "failed");
 
+    // A login, with an account that does not exist.
+    let login = json!({"email": "nadie@obra.cl", "password": "ninguna"});
+    assert_eq!(client.post("/auth/login", &login).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+
     // Deletion.
     let gone = client.delete(&format!("/documents/{id}?project_id={PROJECT}")).await.unwrap();
     assert!(gone.status().is_success(), "{}", gone.status());

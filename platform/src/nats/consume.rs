@@ -105,7 +105,7 @@ pub struct Settings {
 /// The server writes this on what it reads from a stream for somebody. Permissions check what a client publishes, not
 /// where it has an answer sent: with a subject of ours as its reply subject, such a read would put any stored bytes
 /// before a worker, as if their reader had the right to publish here.
-const ANSWERED_FROM: &str = "Nats-Stream";
+pub(super) const ANSWERED_FROM: &str = "Nats-Stream";
 
 /// How long one pull waits. Also how long a stop may take when there is no work.
 const PULL: Duration = Duration::from_secs(3);

@@ -1,6 +1,7 @@
 //! NATS: connecting, publishing, asking, consuming, and the object store.
 
 pub mod consume;
+pub mod direct;
 pub mod objects;
 pub mod publish;
 pub mod request;

@@ -1,4 +1,5 @@
-//! Requests: each goes through JetStream to a worker, and its reply comes to the inbox of this process.
+//! Requests: each goes through JetStream to a worker (one that holds a secret goes there directly), and its reply comes to
+//! the inbox of this process.
 //!
 //! JetStream uses a message's reply subject for its own acknowledgement, so the inbox travels in a header. One wildcard
 //! subscription receives all replies to this process; each request has a token of its own under it.
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, Message};
+use async_nats::{Client, Message, StatusCode};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use schemas::{Answer, Problem, Request, headers, subjects};
@@ -91,6 +92,16 @@ impl Requester {
             tracing::error!(%error, "serializing a query");
             Problem::internal()
         })?;
+        if R::SECRET {
+            // With a reply subject the server says when nobody is there.
+            let (client, inbox) = (&self.nats.client, reply.reply_to.clone());
+            let sent =
+                client.publish_with_reply_and_headers(R::subject(), inbox, header, payload.into()).await;
+            return sent.map(|()| reply).map_err(|error| {
+                tracing::warn!(%error, "sending a query");
+                Problem::unavailable()
+            });
+        }
         self.nats.publish_raw(R::subject(), header, payload.into()).await.map_err(|error| match error {
             publish::Error::Full => Problem::overloaded(),
             error => {
@@ -144,6 +155,10 @@ impl Reply {
         let Ok(Some(message)) = timeout_at(self.deadline, self.frames.recv()).await else {
             return Some(Err(Problem::timeout()));
         };
+        if message.status == Some(StatusCode::NO_RESPONDERS) {
+            self.done = true;
+            return Some(Err(Problem::unavailable()));
+        }
         self.done = text(message.headers.as_ref(), headers::FRAME).as_deref() != Some("more");
         Some(Ok(Frame { last: self.done, payload: message.payload }))
     }

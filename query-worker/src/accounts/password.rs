@@ -12,8 +12,8 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use crate::error::Result;
 
 /// Maximum number of hashes that are computed at the same time. Each needs 19 MiB and one core, so more would slow down
-/// searches. Further logins are refused as overload instead of waiting: a waiting login would occupy a slot that
-/// verifies keys, and the api sends it again.
+/// searches. A further login is refused as overload and does not wait: the api sends it again, perhaps to a worker that has
+/// room.
 const MAX_HASHES: usize = 2;
 
 /// The hash to compare with if the account does not exist, so that the response takes as long as for an existing one.

@@ -27,10 +27,7 @@ async fn begin(pool: &PgPool, setting: &str, name: &str) -> sqlx::Result<Transac
 
 /// Returns the caller to whom a token belongs, by the token's SHA-256 in hexadecimal.
 pub async fn caller(pool: &PgPool, token_sha256: &str) -> sqlx::Result<Option<CallerRow>> {
-    let token = token_sha256.to_ascii_lowercase();
-    if token.len() != 64 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(None);
-    }
+    let Some(token) = digest(token_sha256) else { return Ok(None) };
     let mut transaction = begin(pool, "acorag.token", &token).await?;
     sqlx::query_as(
         "SELECT 'key:' || id AS id, NULL AS user_id, name, role, projects, limits
@@ -45,6 +42,23 @@ pub async fn caller(pool: &PgPool, token_sha256: &str) -> sqlx::Result<Option<Ca
     .bind(&token)
     .fetch_optional(&mut *transaction)
     .await
+}
+
+fn digest(token_sha256: &str) -> Option<String> {
+    let whole = token_sha256.len() == 64 && token_sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+    whole.then(|| token_sha256.to_ascii_lowercase())
+}
+
+/// Ends the session of this token. Returns false when the token belongs to no session.
+pub async fn close_session(pool: &PgPool, token_sha256: &str) -> sqlx::Result<bool> {
+    let Some(token) = digest(token_sha256) else { return Ok(false) };
+    let mut transaction = begin(pool, "acorag.token", &token).await?;
+    let deleted = sqlx::query("DELETE FROM login_session WHERE token_sha256 = decode($1, 'hex')")
+        .bind(&token)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(deleted.rows_affected() > 0)
 }
 
 /// Returns the account with this address or id and the hash of its password, unless the account is disabled.

@@ -6,15 +6,22 @@ use futures::future::join_all;
 use query_worker::app::App;
 use schemas::{
     Problem, ProblemKind, Scope,
-    account::{Caller, Login, Me, Register, Role, VerifyToken},
+    account::{Caller, LoggedOut, Login, Logout, Me, Register, Role, VerifyToken},
 };
 
 use crate::world::{self, World, projects, run};
 
-async fn verify(app: &App, token: &str) -> Result<Caller, Problem> {
+fn digest(token: &str) -> String {
     use sha2::{Digest as _, Sha256};
-    let token_sha256: String = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect();
-    world::ask(app, &VerifyToken { token_sha256 }).await
+    Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn verify(app: &App, token: &str) -> Result<Caller, Problem> {
+    world::ask(app, &VerifyToken { token_sha256: digest(token) }).await
+}
+
+async fn logout(app: &App, token: &str) -> Result<LoggedOut, Problem> {
+    world::ask(app, &Logout { token_sha256: digest(token) }).await
 }
 
 /// Runs the worker's own binary as an operator does.
@@ -165,6 +172,12 @@ fn registration_is_closed_unless_opened() {
             let refused = world::ask(&app, &login(email, password)).await.unwrap_err();
             assert_eq!(refused, schemas::account::refusal::bad_login());
         }
+
+        // A logout ends one session, and says when there was none.
+        assert_eq!(logout(&app, &session.access_token).await, Ok(LoggedOut {}));
+        unauthorized(&app, &session.access_token).await;
+        assert!(verify(&app, &back.access_token).await.is_ok());
+        assert_eq!(logout(&app, &session.access_token).await.unwrap_err().kind, ProblemKind::NotFound);
 
         // Sessions end.
         sqlx::query(

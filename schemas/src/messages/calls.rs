@@ -32,6 +32,10 @@ catalogue! {
         "El correo o la contraseña no son correctos.",
         "The email or the password is not correct."
     }
+    no_session() {
+        "Esta clave no es una sesión que se pueda cerrar.",
+        "This key is no login that could be ended."
+    }
     registration_closed() {
         "El registro está cerrado. Pida una cuenta al administrador.",
         "Registration is closed. Ask the administrator for an account."

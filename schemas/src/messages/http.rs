@@ -42,6 +42,21 @@ catalogue! {
         "Demasiadas solicitudes: el límite es {in_spanish}. Inténtelo de nuevo en {seconds} s.",
         "Too many requests: the limit is {in_english}. Try again in {seconds} s."
     }
+    too_many_at_once() {
+        "Ya tiene demasiadas solicitudes de este tipo en curso. Inténtelo de nuevo cuando terminen.",
+        "You have too many requests of this kind under way. Try again when they have ended."
+    }
+    /// With `AUTH=off`.
+    not_this_host() {
+        "Sin autenticación (AUTH=off) solo se atiende bajo un nombre de esta máquina, como localhost. Otros nombres se \
+         permiten con ALLOWED_HOSTS.",
+        "Without authentication (AUTH=off) only names of this machine are served, such as localhost. ALLOWED_HOSTS allows \
+         other names."
+    }
+    not_this_origin() {
+        "Sin autenticación (AUTH=off) solo pueden llamar las páginas de esta máquina. Otras se permiten con CORS_ORIGINS.",
+        "Without authentication (AUTH=off) only pages of this machine may call. CORS_ORIGINS allows other ones."
+    }
     no_account() {
         "Su clave no pertenece a ninguna cuenta de usuario.",
         "Your key belongs to no user account."

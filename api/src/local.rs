@@ -1,0 +1,129 @@
+//! With `AUTH=off` everybody who reaches the port may do everything, and any page in a browser on this machine reaches it.
+//! So only pages of this machine may call, and only under a name of this machine: a page elsewhere cannot make its own
+//! name lead here (DNS rebinding).
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, header, uri::Authority},
+    middleware::Next,
+    response::Response,
+};
+use schemas::{Problem, ProblemKind, messages::http};
+
+use crate::{
+    cors::{Config, Origins},
+    linger,
+};
+
+/// Refuses what a browser sends on behalf of a page elsewhere. CORS alone would not: a simple POST is sent without asking.
+pub async fn guard(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
+    match check(&config, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => linger::refuse(request, problem),
+    }
+}
+
+fn check(config: &Config, request: &Request) -> Result<(), Problem> {
+    let named = |authority: &Authority| {
+        let host = authority.host();
+        is_local(host) || config.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+    };
+    // HTTP/2 names the host in the address of the request. A client that names none is no browser.
+    if host(request).is_some_and(|host| !host.is_ok_and(|host| named(&host))) {
+        return Err(http::not_this_host().problem(ProblemKind::Forbidden));
+    }
+    let origin = origin(request.headers());
+    // What asks first is answered by CORS.
+    if *request.method() != Method::OPTIONS && origin.is_some_and(|origin| !may_call(config, origin)) {
+        return Err(http::not_this_origin().problem(ProblemKind::Forbidden));
+    }
+    Ok(())
+}
+
+fn host(request: &Request) -> Option<Result<Authority, ()>> {
+    let header = || request.headers().get(header::HOST);
+    match request.uri().authority() {
+        Some(authority) => Some(Ok(authority.clone())),
+        None => header().map(|host| Authority::try_from(host.as_bytes()).map_err(drop)),
+    }
+}
+
+fn origin(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(header::ORIGIN)
+}
+
+/// Whether a page of this origin may call: one of this machine, or one that a setting names.
+pub fn may_call(config: &Config, origin: &HeaderValue) -> bool {
+    let listed = matches!(&config.cors_origins, Origins::These(origins) if origins.contains(origin));
+    let local = || {
+        let (_, authority) = origin.to_str().ok()?.split_once("://")?;
+        Some(is_local(Authority::try_from(authority).ok()?.host()))
+    };
+    listed || local().unwrap_or(false)
+}
+
+fn is_local(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn only_names_and_pages_of_this_machine() {
+        let config = Config {
+            cors_origins: "https://obra.example".parse().unwrap(),
+            allowed_hosts: vec!["taller.local".to_owned()],
+        };
+        let passes = |host: &str, origin: &str| {
+            let mut request = Request::post("/search").body(Body::empty()).unwrap();
+            for (name, value) in [(header::HOST, host), (header::ORIGIN, origin)] {
+                if !value.is_empty() {
+                    request.headers_mut().insert(name, value.parse().unwrap());
+                }
+            }
+            check(&config, &request).is_ok()
+        };
+        for host in [
+            "",
+            "localhost",
+            "LOCALHOST:8000",
+            "127.0.0.1:8000",
+            "127.1.2.3",
+            "[::1]:8000",
+            "taller.local:80",
+        ] {
+            assert!(passes(host, ""), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:8000",
+            "10.0.0.1",
+            "a b",
+            "[::2]",
+        ] {
+            assert!(!passes(host, ""), "{host}");
+        }
+        for origin in
+            ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:5173", "https://obra.example"]
+        {
+            assert!(passes("localhost", origin), "{origin}");
+        }
+        for origin in [
+            "null",
+            "https://evil.example",
+            "http://localhost.evil.example",
+            "http://obra.example",
+            "localhost",
+        ] {
+            assert!(!passes("localhost", origin), "{origin}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A bounded number of something that requests hold for a while, of which one holder has a part at most.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use schemas::{Problem, ProblemKind, messages};
+
+#[derive(Clone)]
+pub struct Shares(Arc<Pool>);
+
+struct Pool {
+    most: usize,
+    /// Most of one holder.
+    part: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    by: HashMap<String, usize>,
+}
+
+/// Given back when this is dropped.
+pub struct Share {
+    shares: Shares,
+    holder: String,
+    weight: usize,
+}
+
+impl Shares {
+    pub fn new(most: usize, part: usize) -> Self {
+        Self(Arc::new(Pool { most, part, taken: Mutex::default() }))
+    }
+
+    /// One holder may have half of them: it alone keeps nobody out.
+    pub fn halved(most: usize) -> Self {
+        Self::new(most, most.div_ceil(2))
+    }
+
+    pub fn take(&self, holder: &str, weight: usize) -> Result<Share, Problem> {
+        let mut taken = self.lock();
+        if taken.all + weight > self.0.most {
+            return Err(Problem::overloaded());
+        }
+        let own = taken.by.get(holder).copied().unwrap_or_default();
+        if own + weight > self.0.part {
+            return Err(messages::http::too_many_at_once().problem(ProblemKind::RateLimited).retry_after(1));
+        }
+        taken.all += weight;
+        taken.by.insert(holder.to_owned(), own + weight);
+        Ok(Share { shares: self.clone(), holder: holder.to_owned(), weight })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut taken = self.shares.lock();
+        taken.all -= self.weight;
+        if let Some(own) = taken.by.get_mut(&self.holder) {
+            *own -= self.weight;
+            if *own == 0 {
+                taken.by.remove(&self.holder);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_has_its_part_and_all_together_have_no_more_than_there_is() {
+        let shares = Shares::halved(4);
+        let kind = |holder: &str, weight| shares.take(holder, weight).map_err(|problem| problem.kind);
+        let first = kind("a", 1).unwrap();
+        let second = kind("a", 1).unwrap();
+        assert_eq!(kind("a", 1).err(), Some(ProblemKind::RateLimited));
+        let third = kind("b", 1).unwrap();
+        assert_eq!(kind("c", 2).err(), Some(ProblemKind::Overloaded));
+        drop(first);
+        assert!(kind("a", 1).is_ok() && kind("c", 2).is_ok());
+        drop((second, third));
+        let left = shares.lock();
+        assert!(left.all == 0 && left.by.is_empty(), "nothing is remembered of who left");
+    }
+}

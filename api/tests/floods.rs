@@ -1,0 +1,201 @@
+//! Clients that hold what others need: connections, bodies, upload slots, streams. Each has its part of them and no more.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use schemas::{Scope, account::Role, document::State};
+use serde_json::json as value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
+};
+
+use crate::harness::{Api, Backends, Worker, document, form, json, refused, until};
+
+/// Connects from an address of this machine of its own, as another client.
+async fn connect_from(from: [u8; 4], api: &Api) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((from, 0))).unwrap();
+    socket.connect(api.address().parse().unwrap()).await.unwrap()
+}
+
+/// Sends the head of a request and waits until the server wants its body, which never comes whole.
+async fn half_sent(api: &Api, path: &str, headers: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(api.address()).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 25];
+    socket.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
+    socket.write_all(b"{\"query\":").await.unwrap();
+    socket
+}
+
+/// All that comes until the other side closes the connection.
+async fn until_closed(mut socket: TcpStream) -> String {
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(60), socket.read_to_end(&mut answer)).await;
+    assert!(read.is_ok(), "the connection is still open");
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_sent_requests_take_no_permits() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--max-concurrent-requests=2"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let _held = [
+        half_sent(&api, "/search", "").await,
+        half_sent(&api, "/search", "").await,
+        half_sent(&api, "/chat", "").await,
+    ];
+    json(api.post("/search", &value!({"query": "losa"})).await, 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_has_its_part_of_the_bodies_on_their_way() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--max-bodies-per-address=2", "--trusted-proxies=1"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let first = half_sent(&api, "/search", "X-Forwarded-For: 1.1.1.1\r\n").await;
+    let _second = half_sent(&api, "/search", "X-Forwarded-For: 1.1.1.1\r\n").await;
+    let search = |address: &str| {
+        let search = api.http.post(api.at("/search")).header("x-forwarded-for", address);
+        search.json(&value!({"query": "losa"})).send()
+    };
+    let refusal = search("1.1.1.1").await.unwrap();
+    assert_eq!(refusal.headers()["connection"], "close");
+    refused(refusal, 429).await;
+    json(search("2.2.2.2").await.unwrap(), 200).await;
+    drop(first);
+    until("there is room again", || async { search("1.1.1.1").await.unwrap().status() == 200 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_arrive_is_not_waited_for() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--stall-timeout=1"]).await;
+    let answer = until_closed(half_sent(&api, "/search", "").await).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_without_a_first_request_is_closed() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--header-timeout=1"]).await;
+    let silent = TcpStream::connect(api.address()).await.unwrap();
+    let mut greeting = TcpStream::connect(api.address()).await.unwrap();
+    // The beginning of HTTP/2, before which nobody knows which protocol it will be.
+    greeting.write_all(b"PRI * HT").await.unwrap();
+    until_closed(silent).await;
+    until_closed(greeting).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_of_one_address_leave_room_for_others() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--max-connections=8", "--header-timeout=300"]).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(connect_from([127, 0, 0, 2], &api).await);
+    }
+    // The last ones stay, those before them had to give way.
+    let first = silent.remove(0);
+    until_closed(first).await;
+    assert_eq!(api.get("/health").await.status(), 200);
+    let mut last = silent.pop().unwrap();
+    last.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    last.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_is_not_waited_for() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required"]).await;
+    let mut socket = TcpStream::connect(api.address()).await.unwrap();
+    let head = "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000\r\n\r\n--b\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let answer = until_closed(socket).await;
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("connection: close"), "{answer}");
+}
+
+/// An upload of which the file has begun. Returns when the slot is taken and some of the file is read.
+async fn half_uploaded(api: &Api, key: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(api.address()).await.unwrap();
+    let head = format!(
+        "POST /upload HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Type: multipart/form-data; boundary=b\r\n\
+         Content-Length: 5000\r\nExpect: 100-continue\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer).await.unwrap();
+    if &answer == b"HTTP/1.1 100" {
+        socket
+            .write_all(b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nx")
+            .await
+            .unwrap();
+    }
+    socket
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_write_takes_no_upload_slot_and_who_may_has_half_of_them() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required", "--max-concurrent-uploads=2"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    worker.allow("reader", Role::Read, Scope::All);
+    worker.allow("one", Role::Write, Scope::All);
+    worker.allow("other", Role::Write, Scope::All);
+    // Its answer comes before its body: otherwise "100 Continue" would have been the first line.
+    let answer = until_closed(half_uploaded(&api, "reader").await).await;
+    assert!(answer.contains("403") || answer.contains("Forbidden"), "{answer}");
+
+    let _held = half_uploaded(&api, "one").await;
+    let upload =
+        |key: &str| api.http.post(api.at("/upload")).bearer_auth(key).multipart(form("b.txt", "dos")).send();
+    refused(upload("one").await.unwrap(), 429).await;
+    json(upload("other").await.unwrap(), 202).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn followers_leave_room_for_other_callers_and_for_chats() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required", "--max-event-streams=2", "--max-chat-streams=2"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    worker.allow("one", Role::Read, Scope::All);
+    worker.allow("other", Role::Read, Scope::All);
+    worker.allow("third", Role::Read, Scope::All);
+    *worker.documents.lock().unwrap() = vec![document("p", "1", State::Queued)];
+    let follow = |key: &'static str| api.get_as(key, "/documents/1/events");
+    let _first = follow("one").await;
+    refused(follow("one").await, 429).await;
+    let second = follow("other").await;
+    assert_eq!(second.status(), 200);
+    refused(follow("third").await, 503).await;
+    let question = value!({"message": "¿Espesor?", "stream": true});
+    assert_eq!(api.post_as("third", "/chat", &question).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_readiness_asks_the_workers_once_a_second() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let started = Instant::now();
+    let answers = futures::future::join_all((0..300).map(|_| api.get("/ready"))).await;
+    assert!(answers.iter().all(|answer| answer.status() == 200));
+    let asked = worker.pings.load(Ordering::SeqCst) as u64;
+    assert!((1..=started.elapsed().as_secs() + 1).contains(&asked), "{asked} questions");
+}

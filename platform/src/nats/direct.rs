@@ -1,0 +1,84 @@
+//! Requests that no stream may hold: the server hands each straight to one worker of a queue group. What no worker takes is
+//! lost, and its asker hears so.
+
+use std::sync::Arc;
+
+use async_nats::Message;
+use futures::StreamExt as _;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
+
+use super::{
+    Context, Nats,
+    consume::{ANSWERED_FROM, Delivery, Handler},
+    text,
+};
+use crate::telemetry;
+
+/// Handles the messages of a subject, so many at the same time, until told to stop; then those that are here already.
+pub async fn run<H: Handler>(
+    nats: Nats,
+    subject: &'static str,
+    group: &'static str,
+    slots: usize,
+    handler: Arc<H>,
+    stopping: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut messages = nats.client.queue_subscribe(subject, group.to_owned()).await?;
+    let (slots, tasks) = (Arc::new(Semaphore::new(slots)), TaskTracker::new());
+    let mut draining = false;
+    loop {
+        let message = tokio::select! {
+            message = messages.next() => message,
+            () = stopping.cancelled(), if !draining => {
+                draining = true;
+                messages.drain().await?;
+                continue;
+            }
+        };
+        let Some(message) = message else { break };
+        let slot = slots.clone().acquire_owned().await?;
+        let handler = handler.clone();
+        tasks.spawn(async move {
+            handle(&*handler, message).await;
+            drop(slot);
+        });
+    }
+    tasks.close();
+    tasks.wait().await;
+    Ok(())
+}
+
+async fn handle<H: Handler>(handler: &H, message: Message) {
+    let delivery = Delivery {
+        subject: message.subject.to_string(),
+        context: Context::of(message.headers.as_ref()),
+        payload: message.payload,
+        headers: message.headers,
+        attempt: 1,
+        published: chrono::Utc::now(),
+        sequence: 0,
+    };
+    let span = tracing::info_span!(
+        "message",
+        otel.name = %delivery.subject,
+        subject = %delivery.subject,
+        request_id = %delivery.context.request_id,
+    );
+    telemetry::adopt(&span, |name| text(delivery.headers.as_ref(), name));
+    async {
+        if let Some(stream) = text(delivery.headers.as_ref(), ANSWERED_FROM) {
+            return tracing::error!(
+                stream,
+                "an answer of the server's that was sent here as a message: dropped"
+            );
+        }
+        // There are no dead letters either: they would be kept.
+        if let Err(failure) = handler.handle(delivery).await {
+            tracing::warn!(%failure, "a request was not answered");
+        }
+    }
+    .instrument(span)
+    .await;
+}
