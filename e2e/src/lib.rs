@@ -1,6 +1,7 @@
 //! A whole acorag on free ports, for tests and benchmarks: the real servers and the services as they ship.
 
 pub mod accounts;
+pub mod hostile;
 pub mod producer;
 pub mod prose;
 mod random;

@@ -89,6 +89,15 @@ pub struct RecordError {
     pub reason: Reason,
 }
 
+/// Which locks of the kernel hold the reader while it parses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// It can call the kernel only for what a computation needs.
+    pub seccomp: bool,
+    /// It can reach no file.
+    pub landlock: bool,
+}
+
 /// Bounds of everything that a file decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

@@ -16,8 +16,8 @@ use tokio::{
 };
 
 use super::{
-    Error, Extracted, Limits, Record, RecordError,
-    wire::{self, Answer, PROTOCOL, Request},
+    Confinement, Error, Extracted, Limits, Record, RecordError,
+    wire::{self, Answer, CHECK, PROTOCOL, Request},
 };
 
 /// Bytes of the reader's error output that are kept for the log.
@@ -58,6 +58,12 @@ impl Reader {
             return Err(io::Error::new(io::ErrorKind::NotFound, missing));
         }
         Ok(Self { program, pdfium: pdfium.to_owned(), limits })
+    }
+
+    /// Asks the program which locks this kernel gives it.
+    pub async fn confinement(&self) -> io::Result<Confinement> {
+        let said = command(&self.program).arg(CHECK).stdin(Stdio::null()).output().await?;
+        Ok(serde_json::from_slice(&said.stdout)?)
     }
 
     /// Reads a file in a process of its own.
@@ -109,13 +115,10 @@ struct Conversation {
 
 impl Conversation {
     fn start(program: &Path, limits: &Limits) -> Result<Self, Error> {
-        let mut child = Command::new(program)
-            // No secret of ours is in the reach of a file from outside.
-            .env_clear()
+        let mut child = command(program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .map_err(unavailable)?;
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
@@ -180,6 +183,17 @@ impl Conversation {
         tracing::warn!(?killed, "the document reader was stopped: it took too long");
         Err(Error::TimedOut(self.seconds))
     }
+}
+
+/// The program as it is always started.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    // No secret of ours is in the reach of a file from outside.
+    command.env_clear();
+    // A signal to the worker's group, such as Ctrl-C in a terminal, is not the document's fault.
+    command.process_group(0);
+    command.kill_on_drop(true);
+    command
 }
 
 async fn send(child: &mut Child, request: &Request) -> io::Result<()> {
