@@ -30,16 +30,21 @@ fn stored(name: &str, bytes: &[u8]) -> Entry {
 /// `head`, then `unit` so many times: a few kilobytes that unpack to gigabytes. Its checksum is wrong; a reader that gets as
 /// far has lost already.
 fn bomb(name: &str, head: &str, unit: &str, times: usize) -> Entry {
-    let block = unit.repeat(1 + (1 << 20) / unit.len());
-    let compressed = |text: &str| {
-        let mut compress = flate2::Compress::new(Compression::best(), false);
-        let mut bytes = Vec::with_capacity(1 << 20);
-        let status = compress.compress_vec(text.as_bytes(), &mut bytes, FlushCompress::Full);
-        debug_assert!(matches!(status, Ok(Status::Ok)));
-        bytes
-    };
-    let bytes = [compressed(head), compressed(&block).repeat(times)].concat();
+    let bytes = [deflated(head.as_bytes(), 1), deflated(&whole_mebibyte(unit.as_bytes()), times)].concat();
     Entry { method: DEFLATED, size: u32::MAX - 1, bytes, ..stored(name, b"") }
+}
+
+/// Bytes compressed once, so many times in a row: deflate allows that, for it is told to forget what came before.
+pub(super) fn deflated(unit: &[u8], times: usize) -> Vec<u8> {
+    let mut compress = flate2::Compress::new(Compression::best(), false);
+    let mut bytes = Vec::with_capacity(unit.len() + 1_024);
+    let status = compress.compress_vec(unit, &mut bytes, FlushCompress::Full);
+    debug_assert!(matches!(status, Ok(Status::Ok)) && compress.total_in() == unit.len() as u64);
+    bytes.repeat(times)
+}
+
+pub(super) fn whole_mebibyte(unit: &[u8]) -> Vec<u8> {
+    unit.repeat(1 + (1 << 20) / unit.len())
 }
 
 fn archive(entries: &[Entry]) -> Vec<u8> {

@@ -1,10 +1,9 @@
 //! PDFs: objects that refer to each other, streams that unpack, numbers that nobody checks.
 
-use std::io::Write as _;
-
-use flate2::{Compression, write::ZlibEncoder};
-
-use super::File;
+use super::{
+    File,
+    archives::{deflated, whole_mebibyte},
+};
 
 /// A PDF of these objects, numbered from 1; the first is the catalog. `trailer` is added to the trailer's dictionary.
 fn pdf(objects: &[String], trailer: &str) -> Vec<u8> {
@@ -43,10 +42,9 @@ fn page(content: &[u8], dictionary: &str, page: &str, more: &[&str]) -> Vec<u8> 
     pdf_of_bytes(&objects, "")
 }
 
+/// As PDF wants it; without an end, and with no checksum at it.
 fn zlib(unit: &[u8], times: usize) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
-    let written = (0..times).try_for_each(|_| encoder.write_all(unit)).and_then(|()| encoder.finish());
-    written.unwrap_or_default()
+    [b"\x78\xda".to_vec(), deflated(unit, times)].concat()
 }
 
 const TEXT: &[u8] = b"BT /F 12 Tf 50 700 Td (Losa de hormigon de 18 cm) Tj ET";
@@ -116,7 +114,7 @@ pub(super) fn files() -> Vec<File> {
         ("no-box", page(TEXT, "", "/MediaBox[9 9 9 9]/CropBox[0 0 0 0]", &[])),
         ("contents", page(TEXT, "", &format!("/Contents[{}]", "4 0 R ".repeat(50_000)), &[])),
         ("filters", page(TEXT, &filters, "", &[])),
-        ("bomb", page(&zlib(&b"BT /F 1 Tf (a) Tj ET ".repeat(1_000), 10_000), "/Filter/FlateDecode", "", &[])),
+        ("bomb", page(&zlib(&whole_mebibyte(b"BT /F 1 Tf (a) Tj ET "), 1_000), "/Filter/FlateDecode", "", &[])),
         ("bomb-in-bomb", page(&zlib(&zlib(&[b' '; 1 << 20], 200), 1), "/Filter[/FlateDecode/FlateDecode]", "", &[])),
         ("predictor", page(&zlib(b"x", 1_000), "/Filter/FlateDecode/DecodeParms<</Predictor 15/Colors 2147483647/Columns 2147483647/BitsPerComponent 32>>", "", &[])),
         ("lzw", page(&[0x80, 0x0B, 0x60, 0x50].repeat(50_000), "/Filter/LZWDecode", "", &[])),
