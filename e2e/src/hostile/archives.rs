@@ -27,10 +27,10 @@ fn stored(name: &str, bytes: &[u8]) -> Entry {
     Entry { name: name.into(), flags: 0, method: STORED, crc: crc.sum(), size, bytes }
 }
 
-/// `head`, then `unit` so many times: a few kilobytes that unpack to gigabytes. Its checksum is wrong; a reader that gets as
+/// `head`, then so many MiB of `unit`: a few kilobytes that unpack to gigabytes. Its checksum is wrong; a reader that gets as
 /// far has lost already.
-fn bomb(name: &str, head: &str, unit: &str, times: usize) -> Entry {
-    let bytes = [deflated(head.as_bytes(), 1), deflated(&whole_mebibyte(unit.as_bytes()), times)].concat();
+fn bomb(name: &str, head: &str, unit: &str, count: usize) -> Entry {
+    let bytes = [deflated(head.as_bytes(), 1), mebibytes(unit.as_bytes(), count)].concat();
     Entry { method: DEFLATED, size: u32::MAX - 1, bytes, ..stored(name, b"") }
 }
 
@@ -43,8 +43,10 @@ pub(super) fn deflated(unit: &[u8], times: usize) -> Vec<u8> {
     bytes.repeat(times)
 }
 
-pub(super) fn whole_mebibyte(unit: &[u8]) -> Vec<u8> {
-    unit.repeat(1 + (1 << 20) / unit.len())
+/// So many MiB of one text, compressed piece by piece.
+pub(super) fn mebibytes(unit: &[u8], count: usize) -> Vec<u8> {
+    const PIECE: usize = 1 << 16;
+    deflated(&unit.repeat(PIECE / unit.len()), count << 4)
 }
 
 fn archive(entries: &[Entry]) -> Vec<u8> {

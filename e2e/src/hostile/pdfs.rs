@@ -2,7 +2,7 @@
 
 use super::{
     File,
-    archives::{deflated, whole_mebibyte},
+    archives::{deflated, mebibytes},
 };
 
 /// A PDF of these objects, numbered from 1; the first is the catalog. `trailer` is added to the trailer's dictionary.
@@ -43,8 +43,8 @@ fn page(content: &[u8], dictionary: &str, page: &str, more: &[&str]) -> Vec<u8> 
 }
 
 /// As PDF wants it; without an end, and with no checksum at it.
-fn zlib(unit: &[u8], times: usize) -> Vec<u8> {
-    [b"\x78\xda".to_vec(), deflated(unit, times)].concat()
+fn zlib(deflated: Vec<u8>) -> Vec<u8> {
+    [b"\x78\xda".to_vec(), deflated].concat()
 }
 
 const TEXT: &[u8] = b"BT /F 12 Tf 50 700 Td (Losa de hormigon de 18 cm) Tj ET";
@@ -114,9 +114,9 @@ pub(super) fn files() -> Vec<File> {
         ("no-box", page(TEXT, "", "/MediaBox[9 9 9 9]/CropBox[0 0 0 0]", &[])),
         ("contents", page(TEXT, "", &format!("/Contents[{}]", "4 0 R ".repeat(50_000)), &[])),
         ("filters", page(TEXT, &filters, "", &[])),
-        ("bomb", page(&zlib(&whole_mebibyte(b"BT /F 1 Tf (a) Tj ET "), 1_000), "/Filter/FlateDecode", "", &[])),
-        ("bomb-in-bomb", page(&zlib(&zlib(&[b' '; 1 << 20], 200), 1), "/Filter[/FlateDecode/FlateDecode]", "", &[])),
-        ("predictor", page(&zlib(b"x", 1_000), "/Filter/FlateDecode/DecodeParms<</Predictor 15/Colors 2147483647/Columns 2147483647/BitsPerComponent 32>>", "", &[])),
+        ("bomb", page(&zlib(mebibytes(b"BT /F 1 Tf (a) Tj ET ", 1_000)), "/Filter/FlateDecode", "", &[])),
+        ("bomb-in-bomb", page(&zlib(deflated(&zlib(mebibytes(b" ", 200)), 1)), "/Filter[/FlateDecode/FlateDecode]", "", &[])),
+        ("predictor", page(&zlib(deflated(b"x", 1_000)), "/Filter/FlateDecode/DecodeParms<</Predictor 15/Colors 2147483647/Columns 2147483647/BitsPerComponent 32>>", "", &[])),
         ("lzw", page(&[0x80, 0x0B, 0x60, 0x50].repeat(50_000), "/Filter/LZWDecode", "", &[])),
         ("ascii", page(&b"zzzzz~".repeat(100_000), "/Filter/ASCII85Decode", "", &[])),
         ("run-length", page(&b"\x81a".repeat(500_000), "/Filter/RunLengthDecode", "", &[])),
