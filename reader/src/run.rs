@@ -223,15 +223,18 @@ async fn first_and_drain(mut stderr: impl AsyncRead + Unpin) -> String {
 
 /// Why a child ended without a word.
 fn ended(status: ExitStatus, errors: &str, limits: &Limits) -> Error {
+    const REFUSED_MEMORY: [&str; 2] = ["memory allocation", "cannot catch foreign exceptions"];
     const ABORT: i32 = 6;
     const KILL: i32 = 9;
     const TERMINATE: i32 = 15;
     const CPU_TIME: i32 = 24;
     match status.signal() {
         Some(CPU_TIME) => Error::TimedOut(limits.cpu_seconds),
-        // When memory is refused, Rust ends with this sentence and PDFium without a word, unlike a broken heap; when
-        // there is none left, the kernel kills.
-        Some(ABORT) if errors.is_empty() || errors.contains("memory allocation") => Error::OutOfMemory,
+        // When memory is refused, Rust ends with the first sentence; PDFium without a word, or with an exception of C++,
+        // of which Rust says the second. A broken heap says something else. When no memory is left, the kernel kills.
+        Some(ABORT) if errors.is_empty() || REFUSED_MEMORY.iter().any(|says| errors.contains(says)) => {
+            Error::OutOfMemory
+        }
         Some(KILL) => Error::OutOfMemory,
         Some(TERMINATE) => Error::Unavailable("the reader was told to stop".to_owned()),
         _ => Error::Crashed(format!("{status}: {errors}")),
@@ -251,6 +254,8 @@ mod tests {
         assert_eq!(by_signal(24, ""), Error::TimedOut(120));
         assert_eq!(by_signal(6, "memory allocation of 9 bytes failed"), Error::OutOfMemory);
         assert_eq!(by_signal(6, ""), Error::OutOfMemory);
+        let of_pdfium = "fatal runtime error: Rust cannot catch foreign exceptions, aborting";
+        assert_eq!(by_signal(6, of_pdfium), Error::OutOfMemory);
         assert!(matches!(by_signal(6, "free(): invalid pointer"), Error::Crashed(_)));
         assert_eq!(by_signal(9, ""), Error::OutOfMemory);
         assert!(by_signal(15, "").is_transient());
