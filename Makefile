@@ -60,6 +60,11 @@ chaos: ## Kill and restart everything under load (its own acorag): nothing may b
 	@$(call build,$(DEMO) $(PROGRAMS) --bin acorag-chaos)
 	@target/demo/acorag-chaos $(ARGS)
 
+.PHONY: hostile
+hostile: ## Send thousands of files that mean harm through its own acorag; ARGS="--seed 7 --files 5000"
+	@$(call build,$(DEMO) $(PROGRAMS) --bin acorag-hostile)
+	@target/demo/acorag-hostile $(ARGS)
+
 .PHONY: containers
 containers: ## Build the images, bring compose.yaml up, search through it, take it down (needs docker, or root and dockerd)
 	@$(call build,$(RELEASE) $(PROGRAMS) --bin acorag-backup)

@@ -4,10 +4,14 @@ use std::process::ExitCode;
 
 use api::{App, Config, health::Probe, server};
 use clap::Parser as _;
-use platform::{lifecycle::Lifecycle, telemetry};
+use platform::{
+    lifecycle::{self, Lifecycle},
+    telemetry,
+};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
+    lifecycle::close_to_others()?;
     api::app::install_crypto();
     if Probe::is_called() {
         return Probe::parse().run().await;

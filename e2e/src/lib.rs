@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod attack;
+pub mod hostile;
 pub mod producer;
 pub mod prose;
 mod random;

@@ -54,6 +54,7 @@ impl App {
         let limits = Limits { memory_bytes: u64::from(config.read_memory_mib) << 20, ..Limits::default() };
         let reader = Reader::find(config.reader_path.as_deref(), &config.pdfium_path, limits)?;
         let metrics = Metrics::new()?;
+        metrics.confined(reader.confinement().await.context("asking acorag-reader what confines it")?);
         let model = Model::load(&config.embedding).await?;
         metrics.registry.register(Box::new(model.clone()))?;
         model.warm_up().await?;

@@ -2,9 +2,10 @@ use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
 use ingest_worker::{app::App, config::Config, dead_letters};
-use platform::{health::Probe, telemetry};
+use platform::{health::Probe, lifecycle, telemetry};
 
 fn main() -> anyhow::Result<ExitCode> {
+    lifecycle::close_to_others()?;
     if Probe::is_called() {
         return Probe::parse().run();
     }

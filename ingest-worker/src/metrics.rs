@@ -1,7 +1,8 @@
 //! What this worker measures.
 
-use platform::metrics::{counter, from_zero, registry, seconds};
-use prometheus::{HistogramVec, IntCounterVec, Registry};
+use platform::metrics::{counter, from_zero, gauge, registry, seconds};
+use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry};
+use reader::Confinement;
 use schemas::subjects::JobKind;
 
 #[derive(Clone)]
@@ -14,6 +15,8 @@ pub struct Metrics {
     pub chunks: IntCounterVec,
     /// Jobs given up, by kind and by what the cause lies in: `document`, `message` or `system`.
     pub given_up: IntCounterVec,
+    /// By `seccomp` and `landlock`: 1 where that lock holds the program that reads files.
+    reader_confined: IntGaugeVec,
 }
 
 impl Metrics {
@@ -37,8 +40,27 @@ impl Metrics {
             jobs: counter(&registry, "acorag_ingest_jobs_total", "Jobs settled", &["kind", "outcome"])?,
             chunks: counter(&registry, "acorag_ingest_chunks_total", "Passages stored", &[])?,
             given_up,
+            reader_confined: gauge(
+                &registry,
+                "acorag_reader_confined",
+                "Whether this lock of the kernel holds the program that reads files",
+                &["by"],
+            )?,
             registry,
         })
+    }
+
+    /// Shows which locks hold the reader, and warns of a kernel that lacks one.
+    pub fn confined(&self, confinement: Confinement) {
+        for (by, holds) in [("seccomp", confinement.seccomp), ("landlock", confinement.landlock)] {
+            self.reader_confined.with_label_values(&[by]).set(holds.into());
+            if !holds {
+                tracing::warn!(
+                    by,
+                    "this kernel does not lock the document reader in; its limits hold all the same"
+                );
+            }
+        }
     }
 }
 

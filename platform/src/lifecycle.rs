@@ -1,8 +1,9 @@
-//! Shutdown in stages: stop taking work, finish what is under way, and leave by the deadline at the latest.
+//! How a service begins, closed to other programs, and ends. Shutdown in stages: stop taking work, finish what is under way, and leave by the deadline at the latest.
 
 use std::{future::Future, time::Duration};
 
 use anyhow::Context as _;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -12,6 +13,12 @@ pub struct Config {
     /// How long work under way may take to finish after SIGTERM or Ctrl-C, in seconds.
     #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value_t = 25)]
     pub shutdown_timeout: u64,
+}
+
+/// Closes this process's memory and environment, which hold its secrets, to other programs of the same user: they cannot read
+/// `/proc/PID/environ` or attach a debugger, and a crash writes no core file.
+pub fn close_to_others() -> anyhow::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("PR_SET_DUMPABLE")
 }
 
 /// Hands out the signal to stop and keeps track of what still runs.
@@ -64,5 +71,16 @@ impl Lifecycle {
         tokio::time::timeout(timeout, self.tasks.wait())
             .await
             .context("work under way did not finish before SHUTDOWN_TIMEOUT; it will be redelivered")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_closed_to_other_programs_of_its_user() {
+        close_to_others().unwrap();
+        assert_eq!(rustix::process::dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
     }
 }

@@ -1,11 +1,12 @@
 use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
-use platform::{health::Probe, telemetry};
+use platform::{health::Probe, lifecycle, telemetry};
 use query_worker::{accounts::commands, app::App, config::Config};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
+    lifecycle::close_to_others()?;
     if Probe::is_called() {
         return Probe::parse().run();
     }

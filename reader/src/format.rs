@@ -34,7 +34,7 @@ impl Format {
             return Err(Error::Empty);
         }
         let claimed = Self::claimed(filename, media_type);
-        if find(&bytes[..bytes.len().min(1024)], b"%PDF-").is_some() {
+        if Self::is_pdf(bytes) {
             return Ok(Self::Pdf);
         }
         if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
@@ -55,6 +55,11 @@ impl Format {
             });
         }
         Ok(of_text(bytes, claimed))
+    }
+
+    /// Returns whether the first kilobyte has the mark of a PDF.
+    pub fn is_pdf(bytes: &[u8]) -> bool {
+        find(&bytes[..bytes.len().min(1024)], b"%PDF-").is_some()
     }
 
     /// The short name, which is shown as the file type.

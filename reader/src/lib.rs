@@ -89,6 +89,15 @@ pub struct RecordError {
     pub reason: Reason,
 }
 
+/// Which of the kernel's locks confine the reader while it parses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// The reader may use only the system calls that a computation needs.
+    pub seccomp: bool,
+    /// The reader may open no file.
+    pub landlock: bool,
+}
+
 /// Upper limits for everything that a file determines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

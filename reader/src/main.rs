@@ -1,4 +1,5 @@
-//! The program that reads one file: it limits itself, reads, says what is in it, and ends.
+//! The program that reads one file: it limits itself, opens what it needs, locks itself in, reads, says what is in the
+//! file, and ends.
 //!
 //! Each format is one file with one function: bytes in, [`Extracted`] or [`Error`] out.
 
@@ -34,24 +35,33 @@ use std::{
     process::ExitCode,
 };
 
+use pdfium_render::prelude::Pdfium;
 use reader::{
-    Attachment, Block, BlockKind, Error, Extracted, ExtractedMetadata, Limits, Record, RecordError, blocks,
-    text,
-    wire::{self, PROTOCOL, Request},
+    Attachment, Block, BlockKind, Confinement, Error, Extracted, ExtractedMetadata, Limits, Record,
+    RecordError, blocks, text,
+    wire::{self, CHECK, PROTOCOL, Request},
 };
 
 use format::Format;
 
 fn main() -> ExitCode {
+    confine::apart_from_the_worker();
     let output = BufWriter::new(io::stdout().lock());
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == CHECK) {
+        return code(serde_json::to_writer(output, &confine::lock()).is_ok());
+    }
     let written = match request().and_then(|request| Ok((input(&request)?, request))) {
         Err(error) => wire::write(output, &Err(error)),
-        Ok((Input::Document(file), request)) => wire::write(output, &read(file, &request)),
+        Ok((Input::Document(file, pdfium), request)) => wire::write(output, &read(file, pdfium, &request)),
         Ok((Input::Records(file), request)) => {
             wire::write_records(output, records::read(BufReader::new(file), &request.limits))
         }
     };
-    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    code(written.is_ok())
+}
+
+fn code(success: bool) -> ExitCode {
+    if success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What this process is to do. A rollout may have replaced this program while a worker of the old release is running.
@@ -66,30 +76,33 @@ fn request() -> Result<Request, Error> {
 }
 
 enum Input {
-    Document(File),
+    /// With the library, if it is a PDF.
+    Document(File, Option<Pdfium>),
     Records(File),
 }
 
-/// Opens the file and sees what it is; from here on nothing that it makes us do goes beyond the limits.
+/// Opens all that is needed and locks this process in; then sees what the file is.
 fn input(request: &Request) -> Result<Input, Error> {
     confine::this_process(&request.limits)?;
     let mut file = File::open(&request.input).map_err(unreadable)?;
     let mut first = Vec::new();
     file.by_ref().take(64 * 1024).read_to_end(&mut first).map_err(unreadable)?;
     file.rewind().map_err(unreadable)?;
+    let pdfium = Format::is_pdf(&first).then(|| pdf::load(&request.pdfium)).transpose()?;
+    confine::lock();
     if records::is_records(&first) {
         confine::for_import(&request.limits)?;
         return Ok(Input::Records(file));
     }
-    Ok(Input::Document(file))
+    Ok(Input::Document(file, pdfium))
 }
 
-fn read(file: File, request: &Request) -> Result<Extracted, Error> {
+fn read(file: File, pdfium: Option<Pdfium>, request: &Request) -> Result<Extracted, Error> {
     let limits = &request.limits;
     let bytes = bytes(file, limits)?;
     let format = Format::detect(&request.filename, &request.media_type, &bytes)?;
     let mut extracted = match format {
-        Format::Pdf => pdf::read(&bytes, &request.pdfium, limits),
+        Format::Pdf => pdf::read(&bytes, &pdfium.ok_or_else(not_loaded)?, limits),
         Format::Docx => docx::read(&bytes, limits),
         Format::Pptx => pptx::read(&bytes, limits),
         Format::Xlsx => xlsx::read(&bytes, limits),
@@ -117,6 +130,10 @@ fn bytes(file: File, limits: &Limits) -> Result<Vec<u8>, Error> {
     file.take(limits.unpacked_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     Error::if_over("bytes", bytes.len() as u64, limits.unpacked_bytes)?;
     Ok(bytes)
+}
+
+fn not_loaded() -> Error {
+    Error::Unavailable("the file changed while it was read".to_owned())
 }
 
 fn unreadable(error: io::Error) -> Error {

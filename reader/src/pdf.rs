@@ -26,10 +26,14 @@ struct Page {
     lines: Vec<Line>,
 }
 
-pub(super) fn read(bytes: &[u8], library: &Path, limits: &Limits) -> Result<Extracted, Error> {
-    let bindings = Pdfium::bind_to_library(library)
-        .map_err(|error| Error::Unavailable(format!("PDFium at {}: {error}", library.display())))?;
-    let pdfium = Pdfium::new(bindings);
+/// Loads the library: it must be done before this process can open no more files.
+pub(super) fn load(library: &Path) -> Result<Pdfium, Error> {
+    Pdfium::bind_to_library(library)
+        .map(Pdfium::new)
+        .map_err(|error| Error::Unavailable(format!("PDFium at {}: {error}", library.display())))
+}
+
+pub(super) fn read(bytes: &[u8], pdfium: &Pdfium, limits: &Limits) -> Result<Extracted, Error> {
     let document = pdfium.load_pdf_from_byte_slice(bytes, None).map_err(|error| refusal(&error))?;
     if is_cut_short(bytes) {
         return Err(Error::Damaged("its end is missing".to_owned()));

@@ -16,8 +16,8 @@ use tokio::{
 };
 
 use super::{
-    Error, Extracted, Limits, Record, RecordError,
-    wire::{self, Answer, PROTOCOL, Request},
+    Confinement, Error, Extracted, Limits, Record, RecordError,
+    wire::{self, Answer, CHECK, PROTOCOL, Request},
 };
 
 /// Bytes of the reader's error output that are kept for the log.
@@ -58,6 +58,12 @@ impl Reader {
             return Err(io::Error::new(io::ErrorKind::NotFound, missing));
         }
         Ok(Self { program, pdfium: pdfium.to_owned(), limits })
+    }
+
+    /// Asks the program which locks this kernel gives it.
+    pub async fn confinement(&self) -> io::Result<Confinement> {
+        let said = command(&self.program).arg(CHECK).stdin(Stdio::null()).output().await?;
+        Ok(serde_json::from_slice(&said.stdout)?)
     }
 
     /// Reads a file in a process of its own.
@@ -109,13 +115,10 @@ struct Conversation {
 
 impl Conversation {
     fn start(program: &Path, limits: &Limits) -> Result<Self, Error> {
-        let mut child = Command::new(program)
-            // No secret of ours is in the reach of a file from outside.
-            .env_clear()
+        let mut child = command(program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .map_err(unavailable)?;
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
@@ -182,6 +185,17 @@ impl Conversation {
     }
 }
 
+/// The program as it is always started.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    // No secret of ours is in the reach of a file from outside.
+    command.env_clear();
+    // A signal to the worker's group, such as Ctrl-C in a terminal, is not the document's fault.
+    command.process_group(0);
+    command.kill_on_drop(true);
+    command
+}
+
 async fn send(child: &mut Child, request: &Request) -> io::Result<()> {
     let json = serde_json::to_vec(request)?;
     let Some(mut stdin) = child.stdin.take() else { return Ok(()) };
@@ -209,15 +223,18 @@ async fn first_and_drain(mut stderr: impl AsyncRead + Unpin) -> String {
 
 /// Why a child ended without a word.
 fn ended(status: ExitStatus, errors: &str, limits: &Limits) -> Error {
+    const REFUSED_MEMORY: [&str; 2] = ["memory allocation", "cannot catch foreign exceptions"];
     const ABORT: i32 = 6;
     const KILL: i32 = 9;
     const TERMINATE: i32 = 15;
     const CPU_TIME: i32 = 24;
     match status.signal() {
         Some(CPU_TIME) => Error::TimedOut(limits.cpu_seconds),
-        // When memory is refused, Rust ends with this sentence and PDFium without a word, unlike a broken heap; when
-        // there is none left, the kernel kills.
-        Some(ABORT) if errors.is_empty() || errors.contains("memory allocation") => Error::OutOfMemory,
+        // When memory is refused, Rust ends with the first sentence; PDFium without a word, or with an exception of C++,
+        // of which Rust says the second. A broken heap says something else. When no memory is left, the kernel kills.
+        Some(ABORT) if errors.is_empty() || REFUSED_MEMORY.iter().any(|says| errors.contains(says)) => {
+            Error::OutOfMemory
+        }
         Some(KILL) => Error::OutOfMemory,
         Some(TERMINATE) => Error::Unavailable("the reader was told to stop".to_owned()),
         _ => Error::Crashed(format!("{status}: {errors}")),
@@ -237,6 +254,8 @@ mod tests {
         assert_eq!(by_signal(24, ""), Error::TimedOut(120));
         assert_eq!(by_signal(6, "memory allocation of 9 bytes failed"), Error::OutOfMemory);
         assert_eq!(by_signal(6, ""), Error::OutOfMemory);
+        let of_pdfium = "fatal runtime error: Rust cannot catch foreign exceptions, aborting";
+        assert_eq!(by_signal(6, of_pdfium), Error::OutOfMemory);
         assert!(matches!(by_signal(6, "free(): invalid pointer"), Error::Crashed(_)));
         assert_eq!(by_signal(9, ""), Error::OutOfMemory);
         assert!(by_signal(15, "").is_transient());

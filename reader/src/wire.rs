@@ -15,6 +15,9 @@ use super::{Attachment, Block, Error, Extracted, ExtractedMetadata, Limits, Reco
 /// being replaced: they refuse each other, and the file is read once both are of one release.
 pub const PROTOCOL: u32 = 1;
 
+/// The argument with which the program only says what confines it: [`super::Confinement`] as JSON.
+pub const CHECK: &str = "--check";
+
 /// What the program is asked, on its standard input.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Request {
@@ -127,8 +130,8 @@ pub async fn read(
             Some(Line::Metadata(metadata)) => extracted.metadata = metadata,
             Some(Line::Block(block)) => extracted.blocks.push(block),
             Some(Line::Attachment { filename, media_type, length }) => {
-                attached += length as u64;
-                if attached > limits.attachment_bytes {
+                attached = length.saturating_add(attached);
+                if attached as u64 > limits.attachment_bytes {
                     return Ok(None);
                 }
                 let mut bytes = vec![0; length];

@@ -9,6 +9,7 @@ mod demo_documents;
 mod documents;
 mod failures;
 mod freshness;
+mod hostile_files;
 mod hostile_producer;
 mod least_privilege;
 mod limits;

@@ -66,6 +66,23 @@ async fn the_contracts_metrics_are_there() {
     }
 }
 
+/// What the kernel does not give is a metric, not a silence.
+#[tokio::test]
+async fn which_locks_hold_the_reader_is_a_metric() {
+    let (client, system) = shared().await;
+    let output =
+        std::process::Command::new(e2e::binary("acorag-reader").unwrap()).arg("--check").output().unwrap();
+    let locks: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let port = system.ingest_workers[0].port;
+    let metrics = client.http.get(format!("http://127.0.0.1:{port}/metrics")).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for by in ["seccomp", "landlock"] {
+        let holds = u8::from(locks[by].as_bool().unwrap());
+        let line = format!("acorag_reader_confined{{by=\"{by}\"}} {holds}");
+        assert!(metrics.contains(&line), "{line} in {metrics}");
+    }
+}
+
 #[tokio::test]
 async fn ready_names_each_dependency_and_health_needs_none() {
     let (client, _) = shared().await;

@@ -1,3 +1,5 @@
+use proptest::{collection::vec, prelude::*};
+
 use super::*;
 
 fn all(json: &str) -> Vec<Result<Record, RecordError>> {
@@ -85,4 +87,67 @@ fn records_are_bounded() {
     assert_eq!(outcomes[1].as_ref().unwrap().document_id, "b");
     let deep = format!("{{\"DocumentId\":\"a\",\"metadata\":{}{}}}", "[".repeat(500), "]".repeat(500));
     assert!(all(&deep)[0].is_err());
+}
+
+/// Pieces of which imports are made, whole and broken.
+fn any_import() -> impl Strategy<Value = Vec<u8>> {
+    let pieces = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\\",
+        "\n",
+        "\r\n",
+        " ",
+        "null",
+        "1e999",
+        "-",
+        "\u{feff}",
+        "\0",
+        "\"DocumentId\":",
+        "\"metadata\":{",
+        "\"full_text\":",
+        "\"project_id\":",
+        "\"a\"",
+        "\\ud800",
+        "{\"DocumentId\":\"a\"}",
+        "{\"DocumentId\":1,\"metadata\":{\"Title\":[1]}}\n",
+    ];
+    let piece = prop_oneof![
+        8 => proptest::sample::select(pieces.to_vec()).prop_map(|piece| piece.as_bytes().to_vec()),
+        1 => vec(any::<u8>(), 0..8),
+    ];
+    vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_records_in_order_or_say_why_not(bytes in any_import()) {
+        let limits = Limits { record_bytes: 64, ..Limits::default() };
+        let mut last = 0;
+        // Each takes a byte of the file at least.
+        for (count, record) in read(bytes.as_slice(), &limits).enumerate() {
+            prop_assert!(count <= bytes.len());
+            let index = record.map_or_else(|error| error.index, |record| record.index);
+            prop_assert!(index >= last);
+            last = index;
+        }
+    }
+
+    #[test]
+    fn a_list_and_lines_hold_the_same_records(titles in vec(any::<String>(), 1..8)) {
+        let records: Vec<String> = titles
+            .iter()
+            .enumerate()
+            .map(|(n, title)| serde_json::json!({"DocumentId": n, "metadata": {"Title": title}}).to_string())
+            .collect();
+        let (list, lines) = (all(&format!("[{}]", records.join(","))), all(&records.join("\n")));
+        prop_assert_eq!(lines.len(), titles.len());
+        prop_assert!(lines.iter().all(Result::is_ok));
+        prop_assert_eq!(list, lines);
+    }
 }

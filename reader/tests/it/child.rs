@@ -1,4 +1,8 @@
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use super::*;
 
@@ -34,14 +38,44 @@ async fn a_child_is_killed_when_its_caller_is_dropped() {
         outcome = run("hangs", file.path(), &limits) => panic!("it answered: {outcome:?}"),
         () = started => {}
     }
-    let process = Path::new("/proc").join(std::fs::read_to_string(file.path()).unwrap().trim());
+    ends(std::fs::read_to_string(file.path()).unwrap().trim()).await;
+}
+
+/// Waits until a process is gone; a zombie is.
+async fn ends(id: &str) {
+    let command = Path::new("/proc").join(id).join("cmdline");
     let deadline = Instant::now() + Duration::from_secs(60);
-    while process.join("cmdline").exists()
-        && !std::fs::read(process.join("cmdline")).unwrap_or_default().is_empty()
-    {
-        assert!(Instant::now() < deadline, "the child outlived its caller");
+    while !std::fs::read(&command).unwrap_or_default().is_empty() {
+        assert!(Instant::now() < deadline, "process {id} goes on");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test]
+async fn a_reader_ends_with_its_worker() {
+    // The shell stands for the worker. Its child waits for a request that does not come: this test holds the pipe.
+    let mut worker = Command::new("sh")
+        .args(["-c", "exec 3<&0; \"$0\" <&3 & echo $!; wait", PROGRAM])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut id = String::new();
+    BufReader::new(worker.stdout.take().unwrap()).read_line(&mut id).unwrap();
+    let id = id.trim();
+    // Asleep in the reader's own program: it waits for the request, and has said before with whom it ends.
+    let process = Path::new("/proc").join(id);
+    loop {
+        let own = std::fs::read_link(process.join("exe")).is_ok_and(|exe| exe.ends_with("acorag-reader"));
+        let state = std::fs::read_to_string(process.join("stat")).unwrap_or_default();
+        if own && state.contains(") S ") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    ends(id).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 mod child;
 mod formats;
 mod limits;
+mod locked;
 mod pdf;
 mod records;
 mod xls;

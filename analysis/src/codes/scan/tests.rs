@@ -1,4 +1,7 @@
+use proptest::{collection::vec, prelude::*};
+
 use super::*;
+use crate::codes::{identity, in_query, whole_query};
 
 fn found(text: &str) -> Vec<String> {
     find(text).into_iter().map(|code| code.normalized).collect()
@@ -39,4 +42,53 @@ fn dates_figures_and_quantities_are_no_codes() {
     }
     assert!(find(&"A1-".repeat(1_000)).is_empty(), "a chain of too many segments is no number");
     assert!(find(&"A1".repeat(1_000)).is_empty());
+}
+
+/// Pieces of which numbers, and what only looks like one, are made.
+fn any_text() -> impl Strategy<Value = String> {
+    let pieces = [
+        "RFI", "pl", "0", "42", "1", "A", "-", "–", "_", "/", ".", " ", "²", "ñ", "İ", "ß", "٣", "\u{301}",
+        "\n",
+    ];
+    let piece = prop_oneof![
+        8 => proptest::sample::select(pieces.to_vec()).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ];
+    vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_found_stands_in_the_text(text in any_text()) {
+        let mut end = 0;
+        for code in find(&text) {
+            prop_assert!(code.range.start >= end, "in order, and none within another");
+            end = code.range.end;
+            prop_assert_eq!(normalize(&text[code.range]), code.normalized.as_str());
+            prop_assert_eq!(code.parts.concat(), code.normalized.as_str());
+            prop_assert!(code.normalized.len() <= MAX_CODE_CHARS && code.parts.len() <= MAX_SEGMENTS);
+        }
+    }
+
+    #[test]
+    fn whatever_a_query_names_stands_in_it(text in any_text()) {
+        let codes = in_query(&text);
+        prop_assert!(codes.len() <= 8);
+        for code in codes {
+            prop_assert!(text.get(code.range.clone()).is_some());
+            prop_assert!(!code.normalized.is_empty() && code.normalized.is_ascii());
+        }
+        if let Some(code) = whole_query(&text) {
+            prop_assert_eq!(normalize(&text), code.normalized);
+        }
+    }
+
+    #[test]
+    fn a_number_in_its_form_keeps_it(text in any_text()) {
+        let normalized = normalize(&text);
+        prop_assert_eq!(normalize(&normalized), normalized);
+        if let Some(identity_of) = identity(&text) {
+            prop_assert!(identity_of.chars().any(char::is_numeric));
+        }
+    }
 }

@@ -1,0 +1,134 @@
+//! The hostile set: thousands of files that mean harm, through a whole acorag. Each must be settled, and nothing may die.
+#![allow(clippy::print_stdout, reason = "what it found is what this program is for")]
+
+mod memory;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use e2e::{
+    Options, System, Upload,
+    hostile::{self, File, Outcome},
+};
+use futures::{StreamExt as _, stream};
+use memory::Watch;
+use serde_json::json;
+
+/// Uploads files that are made to do harm to an acorag of its own, without limits, and waits until each is settled. The last
+/// line is one JSON object; the exit status says whether the system held.
+#[derive(Debug, Parser)]
+#[command(name = "acorag-hostile", version)]
+struct Args {
+    /// Files to send, at least
+    #[arg(long, default_value_t = 2_500)]
+    files: usize,
+    /// Repeats a run's mutations
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Sends only the files whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Files under way at the same time
+    #[arg(long, default_value_t = 6)]
+    at_once: usize,
+    /// Writes the files into this folder and sends nothing
+    #[arg(long)]
+    write: Option<PathBuf>,
+    /// Keeps the files that the system did not withstand in this folder
+    #[arg(long)]
+    keep: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    let files = hostile::files(args.seed, args.files)?.filter(|file| file.name.contains(&args.only));
+    if let Some(folder) = &args.write {
+        for (number, file) in files.enumerate() {
+            keep(folder, number, &file)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let mut system = System::start(Options::default()).await?;
+    let client = system.client()?;
+    let worker = system.ingest_workers.first().and_then(e2e::Service::id).context("no ingest worker")?;
+    let watch = Watch::start(worker);
+    let started = Instant::now();
+    let (mut outcomes, mut slowest) = (BTreeMap::<String, usize>::new(), (Duration::ZERO, String::new()));
+    let (mut sent, mut bad) = (0, 0);
+    let mut results = stream::iter(files)
+        .map(|file| {
+            let client = client.clone();
+            async move {
+                let begun = Instant::now();
+                let outcome = hostile::send(&client, "hostil", &file).await;
+                (file, outcome, begun.elapsed())
+            }
+        })
+        .buffer_unordered(args.at_once.max(1));
+    while let Some((file, outcome, took)) = results.next().await {
+        let outcome = outcome.with_context(|| format!("sending {:?}", file.name))?;
+        sent += 1;
+        if !outcome.is_fine() {
+            bad += 1;
+            eprintln!("{outcome:?}: {:?}", file.name);
+            if let Some(folder) = &args.keep {
+                keep(folder, sent, &file)?;
+            }
+        }
+        if took > slowest.0 {
+            slowest = (took, format!("{:?}", file.name));
+        }
+        *outcomes.entry(named(&outcome)).or_default() += 1;
+        if sent % 100 == 0 {
+            eprintln!("{:>4} s: {sent} settled", started.elapsed().as_secs());
+        }
+    }
+    drop(results);
+
+    let seconds = started.elapsed().as_secs();
+    // And the next document is indexed and found as if nothing had been.
+    client.index(Upload::new("bien.txt", "La losa tiene 18 cm.", json!({"project_id": "sano"}))).await?;
+    let found = !client.search("sano", "espesor de la losa").await?.is_empty();
+    let (worker_mb, child_mb) = watch.end();
+    let dead = system.ingest_workers.iter_mut().chain(&mut system.query_workers).chain(&mut system.apis);
+    let dead = dead.filter_map(|service| (!service.is_running()).then_some(())).count();
+    for (outcome, count) in &outcomes {
+        println!("{outcome:<32} {count:>5}");
+    }
+    println!("slowest: {:.1} s, {}", slowest.0.as_secs_f64(), slowest.1);
+    let stuck = outcomes.get(&named(&Outcome::Stuck)).copied().unwrap_or_default();
+    let held = bad == 0 && dead == 0 && found;
+    println!(
+        "{}",
+        json!({
+            "seed": args.seed, "files": sent, "outcomes": outcomes, "bad": bad, "stuck": stuck, "dead": dead,
+            "found_afterwards": found, "most_worker_mb": worker_mb, "most_child_mb": child_mb, "seconds": seconds,
+        })
+    );
+    Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn named(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Refused(status) => format!("refused: {status}"),
+        Outcome::Indexed => "indexed".to_owned(),
+        Outcome::Failed(code) => format!("failed: {code}"),
+        Outcome::Stuck => "stuck".to_owned(),
+    }
+}
+
+/// Under a name that every file system takes.
+fn keep(folder: &std::path::Path, number: usize, file: &File) -> Result<()> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '_' };
+    let name: String = file.name.chars().take(100).map(plain).collect();
+    std::fs::create_dir_all(folder)?;
+    Ok(std::fs::write(folder.join(format!("{number:05}-{name}")), &file.bytes)?)
+}

@@ -1,0 +1,243 @@
+//! Archives: what DOCX, PPTX and XLSX are. Written by hand, because no library writes them wrong.
+
+use std::io::Write as _;
+
+use flate2::{Compression, Crc, FlushCompress, Status, write::DeflateDecoder};
+
+use super::File;
+
+const STORED: u16 = 0;
+const DEFLATED: u16 = 8;
+
+/// An entry as its headers describe it.
+#[derive(Clone)]
+struct Entry {
+    name: Vec<u8>,
+    flags: u16,
+    method: u16,
+    crc: u32,
+    size: u32,
+    bytes: Vec<u8>,
+}
+
+fn stored(name: &str, bytes: &[u8]) -> Entry {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    let (size, bytes) = (bytes.len() as u32, bytes.to_vec());
+    Entry { name: name.into(), flags: 0, method: STORED, crc: crc.sum(), size, bytes }
+}
+
+/// `head`, then so many MiB of `unit`: a few kilobytes that unpack to gigabytes. Its checksum is wrong; a reader that gets as
+/// far has lost already.
+fn bomb(name: &str, head: &str, unit: &str, count: usize) -> Entry {
+    let bytes = [deflated(head.as_bytes(), 1), mebibytes(unit.as_bytes(), count)].concat();
+    Entry { method: DEFLATED, size: u32::MAX - 1, bytes, ..stored(name, b"") }
+}
+
+/// Bytes compressed once, so many times in a row: deflate allows that, for it is told to forget what came before.
+pub(super) fn deflated(unit: &[u8], times: usize) -> Vec<u8> {
+    let mut compress = flate2::Compress::new(Compression::best(), false);
+    let mut bytes = Vec::with_capacity(unit.len() + 1_024);
+    let status = compress.compress_vec(unit, &mut bytes, FlushCompress::Full);
+    debug_assert!(matches!(status, Ok(Status::Ok)) && compress.total_in() == unit.len() as u64);
+    bytes.repeat(times)
+}
+
+/// So many MiB of one text, compressed piece by piece.
+pub(super) fn mebibytes(unit: &[u8], count: usize) -> Vec<u8> {
+    const PIECE: usize = 1 << 16;
+    deflated(&unit.repeat(PIECE / unit.len()), count << 4)
+}
+
+fn archive(entries: &[Entry]) -> Vec<u8> {
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let offset = file.len() as u32;
+        let mut header = Vec::new();
+        for half in [20, entry.flags, entry.method, 0, 0x21] {
+            header.extend(half.to_le_bytes());
+        }
+        for word in [entry.crc, entry.bytes.len() as u32, entry.size] {
+            header.extend(word.to_le_bytes());
+        }
+        header.extend((entry.name.len() as u16).to_le_bytes());
+        header.extend([0; 2]);
+        file.extend([b"PK\x03\x04", &header[..], &entry.name, &entry.bytes].concat());
+        directory.extend([b"PK\x01\x02\x14\0", &header[..], &[0; 10]].concat());
+        directory.extend(offset.to_le_bytes());
+        directory.extend(&entry.name);
+    }
+    let start = file.len() as u32;
+    let count = (entries.len().min(0xFFFF) as u16).to_le_bytes();
+    file.extend([&directory[..], b"PK\x05\x06\0\0\0\0", &count, &count].concat());
+    file.extend((directory.len() as u32).to_le_bytes());
+    file.extend(start.to_le_bytes());
+    file.extend([0; 2]);
+    file
+}
+
+/// The parts of a good archive; none if it is not one.
+pub(super) fn parts(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let number = |at: usize, length: usize| -> Option<usize> {
+        let bytes = bytes.get(at..at + length)?;
+        Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte)))
+    };
+    let end = bytes.len().checked_sub(22).filter(|end| bytes[*end..].starts_with(b"PK\x05\x06"))?;
+    let (count, mut at) = (number(end + 10, 2)?, number(end + 16, 4)?);
+    let mut parts = Vec::new();
+    for _ in 0..count {
+        let (method, length) = (number(at + 10, 2)?, number(at + 20, 4)?);
+        let (name, extra, comment) = (number(at + 28, 2)?, number(at + 30, 2)?, number(at + 32, 2)?);
+        let local = number(at + 42, 4)?;
+        let data = local + 30 + number(local + 26, 2)? + number(local + 28, 2)?;
+        let packed = bytes.get(data..data + length)?;
+        let mut unpacked = DeflateDecoder::new(Vec::new());
+        let unpacked = match method as u16 {
+            STORED => packed.to_vec(),
+            _ => unpacked.write_all(packed).and_then(|()| unpacked.finish()).ok()?,
+        };
+        parts.push((bytes.get(at + 46..at + 46 + name)?.to_vec(), unpacked));
+        at += 46 + name + extra + comment;
+    }
+    Some(parts)
+}
+
+pub(super) fn pack(parts: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+    let entry = |(name, bytes): &(Vec<u8>, Vec<u8>)| Entry { name: name.clone(), ..stored("", bytes) };
+    archive(&parts.iter().map(entry).collect::<Vec<_>>())
+}
+
+/// The parts that make an archive a document of its format.
+fn types(kind: &str, part: &str) -> Entry {
+    let kind = format!("application/vnd.openxmlformats-officedocument.{kind}.main+xml");
+    stored(
+        "[Content_Types].xml",
+        format!("<Types><Override PartName=\"/{part}\" ContentType=\"{kind}\"/></Types>").as_bytes(),
+    )
+}
+
+fn docx(more: Vec<Entry>) -> Vec<u8> {
+    archive(&[vec![types("wordprocessingml.document", "word/document.xml")], more].concat())
+}
+
+fn xlsx(sheet: Entry, more: Vec<Entry>) -> Vec<u8> {
+    let workbook = "<workbook xmlns:r=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\"><sheets>\
+                    <sheet name=\"Hoja\" sheetId=\"1\" r:id=\"rId1\"/></sheets></workbook>";
+    let kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet";
+    let relations = format!(
+        "<Relationships><Relationship Id=\"rId1\" Type=\"{kind}\" Target=\"worksheets/sheet1.xml\"/></Relationships>"
+    );
+    let parts = vec![
+        types("spreadsheetml.sheet", "xl/workbook.xml"),
+        stored("xl/workbook.xml", workbook.as_bytes()),
+        stored("xl/_rels/workbook.xml.rels", relations.as_bytes()),
+        sheet,
+    ];
+    archive(&[parts, more].concat())
+}
+
+const BODY: &str = "<w:document xmlns:w=\"w\"><w:body>";
+const SHEET: &str = "xl/worksheets/sheet1.xml";
+const ROWS: &str = "<worksheet><sheetData>";
+
+pub(super) fn files() -> Vec<File> {
+    let part = |body: &str| stored("word/document.xml", body.as_bytes());
+    let text =
+        |text: &str| part(&format!("{BODY}<w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:body></w:document>"));
+    let laughs: String =
+        (1..12).map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10))).collect();
+    let mut files = vec![
+        File::new("bomb.docx", docx(vec![bomb("word/document.xml", BODY, "<w:p><w:r><w:t>a</w:t></w:r></w:p>", 1_000)])),
+        File::new("one-run.docx", docx(vec![bomb("word/document.xml", &format!("{BODY}<w:p><w:r><w:t>"), "aaaa ", 1_000)])),
+        File::new("attributes.docx", docx(vec![bomb("word/document.xml", &format!("{BODY}<w:p "), "a=\"\" ", 600)])),
+        File::new("tables.docx", docx(vec![bomb("word/document.xml", BODY, "<w:tbl><w:tr><w:tc>", 8)])),
+        File::new("cells.docx", docx(vec![bomb("word/document.xml", &format!("{BODY}<w:tbl><w:tr>"), "<w:tc/>", 40)])),
+        File::new("styles.docx", docx(vec![bomb("word/styles.xml", "<w:styles>", "<w:style w:styleId=\"a\"/>", 600), text("x")])),
+        File::new("numbers.docx", docx(vec![bomb("word/numbering.xml", "<w:numbering>", "<w:num/>", 600), text("x")])),
+        File::new("depth.docx", docx(vec![part(&format!("{BODY}{}", "<w:p>".repeat(200_000)))])),
+        File::new("laughs.docx", docx(vec![part(&format!(
+            "<!DOCTYPE x [<!ENTITY l0 \"ja\">{laughs}]>{BODY}<w:p><w:r><w:t>&l11;</w:t></w:r></w:p></w:body></w:document>"
+        ))])),
+        File::new("outside.docx", docx(vec![part(&format!(
+            "<!DOCTYPE x [<!ENTITY f SYSTEM \"file:///etc/passwd\">]>{BODY}<w:p><w:r><w:t>&f;</w:t></w:r></w:p>"
+        ))])),
+        File::new("grid.docx", docx(vec![part(&format!(
+            "{BODY}<w:tbl><w:tr><w:tc><w:tcPr><w:gridSpan w:val=\"2147483647\"/></w:tcPr></w:tc></w:tr></w:tbl>"
+        ))])),
+        File::new("cells.xlsx", xlsx(bomb(SHEET, ROWS, "<row><c/><c/></row>", 30), vec![])),
+        File::new("a-million-empty-cells.xlsx", xlsx(
+            stored(SHEET, format!("{ROWS}{}", format!("<row>{}</row>", "<c/>".repeat(1_000)).repeat(1_000)).as_bytes()), vec![],
+        )),
+        File::new("far.xlsx", xlsx(stored(SHEET, format!(
+            "<worksheet><dimension ref=\"A1:XFD1048576\"/><sheetData><row r=\"1048576\"><c r=\"XFD1048576\"><v>1</v></c></row>"
+        ).as_bytes()), vec![])),
+        File::new("corners.xlsx", xlsx(stored(SHEET, format!(
+            "{ROWS}<row r=\"1\"><c r=\"A1\"><v>1</v></c></row><row r=\"1048576\"><c r=\"XFD1048576\"><v>1</v></c></row>\
+             <row r=\"4294967295\"><c r=\"ZZZZZZZ9\"><v>2</v></c></row></sheetData></worksheet>"
+        ).as_bytes()), vec![])),
+        File::new("strings.xlsx", xlsx(
+            stored(SHEET, b"<worksheet/>"), vec![bomb("xl/sharedStrings.xml", "<sst count=\"4294967295\">", "<si><t>a</t></si>", 1_000)],
+        )),
+        File::new("merged.xlsx", xlsx(stored(SHEET, format!(
+            "{ROWS}</sheetData><mergeCells>{}</mergeCells></worksheet>", "<mergeCell ref=\"A1:XFD1048576\"/>".repeat(10_000)
+        ).as_bytes()), vec![])),
+        File::new("many.docx", docx((0..70_000).map(|n| stored(&format!("x/{n}"), b"")).collect())),
+        File::new("twice.docx", docx(vec![text("uno"), text("dos")])),
+        File::new("outside-names.docx", docx(vec![
+            text("x"), stored("../../../../tmp/x", b"x"), stored("/etc/passwd", b"x"), stored("a\0b", b"x"), stored("\u{202e}", b"x"),
+        ])),
+        File::new("nothing.docx", archive(&[])),
+        File::new("no-document.docx", docx(vec![])),
+        File::new("encrypted.docx", docx(vec![Entry { flags: 1, ..text("x") }])),
+        File::new("method.docx", docx(vec![Entry { method: 99, ..text("x") }])),
+        File::new("declared.docx", docx(vec![Entry { size: u32::MAX - 1, ..text("x") }])),
+        File::new("checksum.docx", docx(vec![Entry { crc: 1, ..text("x") }])),
+        File::new("not-deflated.docx", docx(vec![Entry { method: DEFLATED, ..text("x") }])),
+    ];
+    files.extend(nested(docx(vec![text("adentro")])));
+    files.extend(lies(&docx(vec![text("Una losa de hormigón.")])));
+    files
+}
+
+/// Archives within archives, and files that are of two formats.
+fn nested(document: Vec<u8>) -> Vec<File> {
+    let mut inner = document.clone();
+    for depth in 0..50 {
+        inner = archive(&[stored(&format!("{depth}.docx"), &inner)]);
+    }
+    let pdf = [b"%PDF-1.4\n".as_slice(), &document, b"\n%%EOF"].concat();
+    let html = [b"<html><body>Hola <!--".as_slice(), &document, b"--></body></html>"].concat();
+    let image = [b"GIF89a".as_slice(), &document].concat();
+    vec![
+        File::new("nest.zip", inner.clone()),
+        File::new("nest.docx", inner.clone()),
+        File::new("embedded.docx", docx(vec![stored("word/embeddings/x.docx", &inner)])),
+        File::new("pdf-and-zip.pdf", pdf.clone()),
+        File::new("pdf-and-zip.docx", pdf),
+        File::new("html-and-zip.html", html),
+        File::new("gif-and-zip.docx", image),
+        File::new("zip-and-more.docx", [document, vec![0; 1 << 20]].concat()),
+    ]
+}
+
+/// Every number of the headers of a good archive set to its largest and to one.
+fn lies(good: &[u8]) -> Vec<File> {
+    let directory = good.windows(4).position(|window| window == b"PK\x01\x02").unwrap_or_default();
+    let end = good.windows(4).position(|window| window == b"PK\x05\x06").unwrap_or_default();
+    let fields = [(end, 8, 2), (end, 10, 2), (end, 12, 4), (end, 16, 4), (end, 20, 2)]
+        .into_iter()
+        .chain([
+            (directory, 20, 4),
+            (directory, 24, 4),
+            (directory, 28, 2),
+            (directory, 30, 2),
+            (directory, 42, 4),
+        ])
+        .chain([(0, 18, 4), (0, 22, 4), (0, 26, 2), (0, 28, 2)]);
+    let lie = |(header, field, length): (usize, usize, usize), value: u8| {
+        let mut bytes = good.to_vec();
+        bytes[header + field..header + field + length].fill(value);
+        File::new(format!("lie-{header}-{field}-{value}.docx"), bytes)
+    };
+    fields.flat_map(|field| [lie(field, 0xFF), lie(field, 1)]).collect()
+}
