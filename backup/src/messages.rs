@@ -42,6 +42,12 @@ impl Message {
         subjects::parse_job(died.map_or(&self.subject, |(_, subject)| subject)).ok()
     }
 
+    /// When the job was accepted, if it is one.
+    pub fn accepted_at(&self) -> DateTime<Utc> {
+        let header = self.headers.iter().find(|(name, _)| name == headers::ORDERED_AT);
+        subjects::accepted_at(&self.subject, header.map(|(_, at)| at.as_str()), self.time)
+    }
+
     /// Publishes the message again. Headers that are commands to JetStream stay behind: they were meant for the stream of
     /// then, and the id would have this stream drop one of two messages that had the same.
     pub async fn publish(&self, nats: &Nats) -> Result<()> {

@@ -18,12 +18,18 @@ use platform::{
 use reader::{Limits, Reader};
 use schemas::subjects::{self, JobKind};
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
-    chunk::ChunkOptions, config::Config, generations::Generations, jobs::Jobs, metrics::Metrics, model,
-    pipeline::Pipeline, sweep,
+    chunk::ChunkOptions,
+    config::Config,
+    generations::Generations,
+    jobs::{Jobs, Turns},
+    metrics::Metrics,
+    model,
+    pipeline::Pipeline,
+    readers::Readers,
+    sweep,
 };
 
 /// What jobs share.
@@ -37,8 +43,7 @@ pub struct App {
     pub metrics: Metrics,
     pub reader: Reader,
     pub max_file_bytes: u64,
-    /// Files being read.
-    pub readers: Arc<Semaphore>,
+    pub readers: Readers,
     pub chunking: ChunkOptions,
     secret: Uuid,
 }
@@ -81,7 +86,7 @@ impl App {
             metrics,
             reader,
             max_file_bytes: u64::from(config.max_upload_mb) << 20,
-            readers: Arc::new(Semaphore::new(config.read_slots.max(1))),
+            readers: Readers::new(config.read_slots),
             chunking,
             secret: secret.parse().context("the secret of this installation")?,
         })
@@ -97,6 +102,9 @@ impl App {
         let lifecycle = Lifecycle::new();
         for (kind, slots) in [
             (JobKind::Document, config.ingest_slots),
+            (JobKind::Batch, config.batch_slots),
+            (JobKind::Bulk, config.batch_slots),
+            (JobKind::Import, config.import_slots),
             (JobKind::Record, config.record_slots),
             (JobKind::Delete, 1),
         ] {
@@ -108,7 +116,8 @@ impl App {
                 max_attempts: MAX_ATTEMPTS,
                 confirm: true,
             };
-            let jobs = Arc::new(Jobs { app: self.clone(), kind });
+            let (turns, stopping) = (Turns::new(slots), lifecycle.stopping());
+            let jobs = Arc::new(Jobs { app: self.clone(), kind, turns, stopping });
             lifecycle
                 .spawn(kind.name(), consume::run(self.nats.clone(), settings, jobs, lifecycle.stopping()));
         }

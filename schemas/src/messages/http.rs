@@ -42,6 +42,10 @@ catalogue! {
         "Demasiadas solicitudes: el límite es {in_spanish}. Inténtelo de nuevo en {seconds} s.",
         "Too many requests: the limit is {in_english}. Try again in {seconds} s."
     }
+    too_many_at_once(most: usize) {
+        "Demasiadas solicitudes a la vez: el máximo es {most}. Inténtelo de nuevo cuando termine alguna.",
+        "Too many requests at the same time: the limit is {most}. Try again when one of them has ended."
+    }
     no_account() {
         "Su clave no pertenece a ninguna cuenta de usuario.",
         "Your key belongs to no user account."
