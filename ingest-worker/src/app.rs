@@ -1,6 +1,6 @@
 //! Builds the worker and runs it. Building is apart from running, so that tests start the real thing.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use embedding::{Embed, Model};
@@ -44,6 +44,8 @@ pub struct App {
     pub reader: Reader,
     pub max_file_bytes: u64,
     pub readers: Readers,
+    /// How long an import queues its records before others get its slot.
+    pub import_turn: Duration,
     pub chunking: ChunkOptions,
     secret: Uuid,
 }
@@ -87,6 +89,7 @@ impl App {
             reader,
             max_file_bytes: u64::from(config.max_upload_mb) << 20,
             readers: Readers::new(config.read_slots),
+            import_turn: Duration::from_secs(config.import_turn_seconds),
             chunking,
             secret: secret.parse().context("the secret of this installation")?,
         })

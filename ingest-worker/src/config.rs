@@ -39,6 +39,10 @@ pub struct Config {
     /// Bulk imports whose records are queued at the same time. Each keeps a child process that reads.
     #[arg(long, env = "IMPORT_SLOTS", default_value_t = 3)]
     pub import_slots: usize,
+    /// After this many seconds an import goes behind those that wait for a slot. When its turn comes again, its file is
+    /// read again.
+    #[arg(long, env = "IMPORT_TURN_SECONDS", default_value_t = 60)]
+    pub import_turn_seconds: u64,
     /// Records of bulk imports processed at the same time.
     #[arg(long, env = "RECORD_SLOTS", default_value_t = 3)]
     pub record_slots: usize,

@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn one_caller_gets_some_places_and_others_have_theirs() {
-        let refused = IntCounterVec::new(prometheus::Opts::new("refused", "refused"), &["limit", "by"]).unwrap();
+        let refused =
+            IntCounterVec::new(prometheus::Opts::new("refused", "refused"), &["limit", "by"]).unwrap();
         let config = Config { max_caller_searches: 0, max_caller_chats: 2 };
         let concurrent = Concurrent::new(config, refused);
         assert_eq!((config.most(Class::Search), config.most(Class::Chat)), (None, Some(2)));

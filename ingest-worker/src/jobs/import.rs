@@ -44,8 +44,6 @@ const WINDOW: usize = 100;
 const BATCH: usize = 50;
 /// Between two looks at which of them are done.
 const LOOK: Duration = Duration::from_millis(200);
-/// After this time an import goes behind those that wait for a slot. When its turn comes again, its file is read again.
-const STRETCH: Duration = Duration::from_secs(60);
 /// Between two looks whether a full queue has room again.
 const FULL: Duration = Duration::from_secs(1);
 /// Between two counts of how far an import is: counting costs as much as it has records.
@@ -168,7 +166,7 @@ impl Import<'_> {
     /// would add up from turn to turn.
     async fn room(&self, window: &mut Window, started: Instant) -> Result<Room, Failure> {
         loop {
-            let is_over = started.elapsed() > STRETCH;
+            let is_over = started.elapsed() > self.app.import_turn;
             if self.stopping.is_cancelled() || (is_over && window.is_empty()) {
                 return Ok(Room::GiveWay);
             }
