@@ -34,7 +34,7 @@ pub struct Config {
     pub ingest_slots: usize,
     /// Documents processed at the same time of those that wait for other documents of their projects, in each of the two
     /// lanes for them: one for projects with a few of them, one for projects with very many.
-    #[arg(long, env = "BATCH_SLOTS", default_value_t = 2)]
+    #[arg(long, env = "BATCH_SLOTS", default_value_t = 3)]
     pub batch_slots: usize,
     /// Bulk imports whose records are queued at the same time. Each keeps a child process that reads.
     #[arg(long, env = "IMPORT_SLOTS", default_value_t = 3)]
