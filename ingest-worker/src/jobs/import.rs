@@ -3,6 +3,7 @@
 //! No more than a window of an import's records is queued at a time. So imports take turns in the lane of the records, and
 //! none fills the queue, however large its file is.
 
+mod close;
 mod record;
 
 use std::{
@@ -12,7 +13,8 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use documents::{Job, import::Standing};
+pub use close::close;
+use documents::Job;
 use platform::nats::{
     self,
     consume::{Delivery, Failure},
@@ -22,7 +24,7 @@ use reader::{Found, Records};
 use record::{Prepared, prepare};
 use schemas::{
     DocumentId, ProjectId,
-    event::{EventKind, Facts, Stage},
+    event::Stage,
     headers,
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
     subjects::JobKind,
@@ -40,14 +42,14 @@ use crate::{app::App, progress::Progress};
 /// Records of one import that wait or are in progress at the same time: some seconds of work for one worker, and enough
 /// for ten of them.
 const WINDOW: usize = 100;
-/// Records noted and queued together.
+/// Records queued together.
 const BATCH: usize = 50;
+/// Records noted together.
+const NOTED: usize = 200;
 /// Between two looks at which of them are done.
 const LOOK: Duration = Duration::from_millis(200);
 /// Between two looks whether a full queue has room again.
 const FULL: Duration = Duration::from_secs(1);
-/// Between two counts of how far an import is: counting costs as much as it has records.
-const EVERY: u32 = 50;
 
 pub struct Import<'a> {
     pub app: &'a App,
@@ -99,7 +101,7 @@ impl Import<'_> {
         let (pool, job) = (&self.app.pool, self.job);
         documents::import::begin(pool, job).await?;
         loop {
-            let batch = self.next(&mut records).await?;
+            let batch = self.next(&mut records, NOTED).await?;
             if batch.is_empty() {
                 break;
             }
@@ -115,8 +117,8 @@ impl Import<'_> {
         Ok(true)
     }
 
-    async fn next(&self, records: &mut Records) -> Result<Vec<Prepared>, Failure> {
-        let batch = records.next(BATCH).await.map_err(unreadable)?;
+    async fn next(&self, records: &mut Records, most: usize) -> Result<Vec<Prepared>, Failure> {
+        let batch = records.next(most).await.map_err(unreadable)?;
         Ok(batch.into_iter().map(|record| prepare(self.job, record)).collect())
     }
 
@@ -124,7 +126,7 @@ impl Import<'_> {
     async fn queue(&self, mut records: Records, position: u32) -> Result<Outcome, Failure> {
         let (mut index, mut window, mut started) = (0, Window::new(), None);
         loop {
-            let batch = self.next(&mut records).await?;
+            let batch = self.next(&mut records, BATCH).await?;
             if batch.is_empty() {
                 tracing::info!(records = index, "the records of an import are queued");
                 return Ok(Outcome::Split);
@@ -224,41 +226,4 @@ impl Import<'_> {
 /// Whether a file is a record's long text: text, whatever the record's file name or its own first words look like.
 pub fn is_text_of_a_record(job: &Job, object: &ObjectRef) -> bool {
     job.body.parent.is_some() && object.name.starts_with(files::RECORD)
-}
-
-/// The import that a job may have finished: its own, or the one that its record belongs to. And whether this is a moment
-/// to count how far that import is.
-fn import_of<'a>(job: &'a Job, outcome: &Outcome) -> Option<(&'a ProjectId, &'a DocumentId, bool)> {
-    match (outcome, &job.body.parent) {
-        (Outcome::Split, _) => Some((&job.project, &job.document, true)),
-        (_, Some(parent)) => Some((&parent.project_id, &parent.document_id, parent.index % EVERY == 0)),
-        (_, None) => None,
-    }
-}
-
-/// Closes the import that a job belongs to if nothing of it is left to do. Failed records may be the last, too.
-pub async fn close(app: &App, delivery: &Delivery, job: &Job, outcome: &Outcome) -> Result<(), Failure> {
-    let Some((project, import, report)) = import_of(job, outcome) else { return Ok(()) };
-    let progress = Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), import.clone());
-    let (event, reason) =
-        match documents::import::close(&app.pool, project, import, report, delivery.attempt > 1).await? {
-            Standing::Closed => return Ok(()),
-            Standing::Open { percent } => {
-                if report {
-                    progress.at(Stage::Records, percent).await;
-                }
-                return Ok(());
-            }
-            Standing::Finished { title, chunks, text_length } => (
-                Facts {
-                    title,
-                    chunks: Some(chunks),
-                    text_length: Some(text_length),
-                    ..progress.event(EventKind::Indexed)
-                },
-                None,
-            ),
-            Standing::Failed(reason) => (progress.event(EventKind::Failed), Some(reason)),
-        };
-    progress.publish(event, reason).await.map_err(Failure::from)
 }
