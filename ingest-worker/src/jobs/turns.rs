@@ -24,7 +24,7 @@ use schemas::{
 use crate::app::App;
 
 /// Jobs of one project in [`JobKind::Batch`] at most. Those beyond go to [`JobKind::Bulk`].
-const BATCH: usize = 100;
+const BATCH: usize = 50;
 
 /// Who is at work in one lane of this worker.
 #[derive(Clone)]
