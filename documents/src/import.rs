@@ -59,6 +59,7 @@ pub async fn settled(
     .bind(documents)
     .fetch_all(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(Some(settled.into_iter().collect()))
 }
 

@@ -114,9 +114,9 @@ pub async fn bound(
     }
     // The answer is still being written. It ends when its body is dropped, whoever ends it.
     response.map(|body| {
-        Body::from_stream(body.into_data_stream().map(move |piece| {
-            let _until_the_end = &place;
-            piece
+        let state = (body.into_data_stream(), place);
+        Body::from_stream(futures::stream::unfold(state, |(mut pieces, place)| async move {
+            Some((pieces.next().await?, (pieces, place)))
         }))
     })
 }
