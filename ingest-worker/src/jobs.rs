@@ -102,14 +102,9 @@ impl Handler for Jobs {
 
 impl Jobs {
     async fn process(&self, delivery: &Delivery, job: &Job, progress: &Progress) -> Result<Ending, Failure> {
-        if delivery.attempt == 1
-            && platform::nats::text(delivery.headers.as_ref(), headers::ANNOUNCED).is_none()
-        {
-            // Published straight to NATS: its followers get the same events as those of an upload.
-            let event = Facts { at: delivery.published, ..progress.event(EventKind::Queued) };
-            progress.publish(event, None).await?;
-        }
-        let _turn = match self.turns.place(&self.app, self.kind, &job.project).await? {
+        let place = self.turns.place(&self.app, self.kind, &job.project);
+        let (place, ()) = tokio::try_join!(place, announce(delivery, progress))?;
+        let _turn = match place {
             Place::Here(turn) => turn,
             Place::Lane(lane) => match move_to(&self.app, delivery, job, lane, None).await {
                 Ok(()) => return Ok(Ending::Moved),
@@ -253,6 +248,16 @@ impl Jobs {
             tracing::debug!(%error, "noting the end of an attempt");
         }
     }
+}
+
+/// A job that was published straight to NATS: its followers get the same events as those of an upload.
+async fn announce(delivery: &Delivery, progress: &Progress) -> Result<(), Failure> {
+    let announced = platform::nats::text(delivery.headers.as_ref(), headers::ANNOUNCED).is_some();
+    if announced || delivery.attempt > 1 {
+        return Ok(());
+    }
+    let event = Facts { at: delivery.published, ..progress.event(EventKind::Queued) };
+    Ok(progress.publish(event, None).await?)
 }
 
 fn read(delivery: &Delivery) -> Result<Job, Reason> {
