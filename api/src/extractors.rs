@@ -74,6 +74,9 @@ impl<S: Sync> FromRequestParts<S> for Language {
 
 impl OperationInput for Language {}
 
+/// How the id of a caller begins who is known by the address alone.
+const BY_ADDRESS: &str = "ip:";
+
 /// Who sent the request and from where, as [`crate::authentication`] found out.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -86,10 +89,15 @@ impl Caller {
         &self.account.scope
     }
 
+    /// Whether the address alone says who this is.
+    pub fn is_known_by_address(&self) -> bool {
+        self.account.id.starts_with(BY_ADDRESS)
+    }
+
     /// Somebody without a token, who is known by the address alone.
     pub fn of_address(address: String, role: Role, scope: Scope) -> Self {
         let account = account::Caller {
-            id: format!("ip:{address}"),
+            id: format!("{BY_ADDRESS}{address}"),
             user_id: None,
             name: String::new(),
             role,

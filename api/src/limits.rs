@@ -1,5 +1,6 @@
 //! Rate limits: exact across replicas in Redis, local while Redis is away.
 
+pub mod concurrent;
 mod local;
 mod shared;
 
@@ -45,6 +46,8 @@ pub struct Config {
     /// Requests of any kind from one address to this process: the throttle in front of everything.
     #[arg(long, env = "RATE_LIMIT_ADDRESS", default_value = "1000/second")]
     pub rate_limit_address: Limit,
+    #[command(flatten)]
+    pub concurrent: concurrent::Config,
 }
 
 /// Calls that share a limit.
@@ -88,11 +91,13 @@ pub struct Limits {
     shared: shared::Shared,
     local: local::Local,
     refused: IntCounterVec,
+    pub concurrent: concurrent::Concurrent,
 }
 
 impl Limits {
     pub fn new(config: Config, redis: Redis, refused: IntCounterVec) -> Self {
         Self {
+            concurrent: concurrent::Concurrent::new(config.concurrent, refused.clone()),
             config: Arc::new(config),
             shared: shared::Shared::new(redis),
             local: local::Local::default(),

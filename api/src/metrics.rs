@@ -77,7 +77,10 @@ impl Metrics {
         for class in ["search", "chat", "upload", "read", "login", "token"] {
             from_zero(&metrics.limited, &[&[class, "shared"], &[class, "local"]]);
         }
-        from_zero(&metrics.limited, &[&["any", "address"]]);
+        from_zero(
+            &metrics.limited,
+            &[&["any", "address"], &["search", "concurrent"], &["chat", "concurrent"]],
+        );
         from_zero(&metrics.cache, &[&["hit"], &["miss"], &["bypass"]]);
         from_zero(&metrics.uploads, &[&["accepted"], &["refused"]]);
         from_zero(&metrics.upload_bytes, &[&[]]);

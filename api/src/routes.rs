@@ -27,7 +27,7 @@ use crate::{
     App, Config, arrival,
     authentication::{Auth, anonymous, authenticate},
     cors,
-    limits::{Class, limit},
+    limits::{Class, concurrent::bound, limit},
     local, middleware,
     openapi::{self, Documents},
     server, throttle,
@@ -38,8 +38,11 @@ pub fn router(mut app: App, config: &Config) -> Router {
     let limited = |class, routes: ApiRouter<App>| {
         routes.route_layer(from_fn_with_state((app.limits.clone(), class), limit))
     };
-    let authenticated = limited(Class::Search, search::routes())
-        .merge(limited(Class::Chat, chat::routes()))
+    let bounded = |class, routes: ApiRouter<App>| {
+        routes.route_layer(from_fn_with_state((app.limits.concurrent.clone(), class), bound))
+    };
+    let authenticated = limited(Class::Search, bounded(Class::Search, search::routes()))
+        .merge(limited(Class::Chat, bounded(Class::Chat, chat::routes())))
         .merge(limited(Class::Upload, upload::routes().merge(ask_document::routes())))
         .merge(limited(Class::Read, reading()))
         .route_layer(from_fn_with_state(app.authenticator.clone(), authenticate));

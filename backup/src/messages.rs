@@ -42,6 +42,12 @@ impl Message {
         subjects::parse_job(died.map_or(&self.subject, |(_, subject)| subject)).ok()
     }
 
+    /// Returns when the job was accepted, if the message is a job.
+    pub fn accepted_at(&self) -> DateTime<Utc> {
+        let header = self.headers.iter().find(|(name, _)| name == headers::ORDERED_AT);
+        subjects::accepted_at(&self.subject, header.map(|(_, at)| at.as_str()), self.time)
+    }
+
     /// Publishes the message again without the headers that are commands to JetStream: they were for the original
     /// stream, and with the message id the new stream would drop one of two messages with the same id.
     pub async fn publish(&self, nats: &Nats) -> Result<()> {

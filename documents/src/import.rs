@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job,
-    row::{Description, find, project},
+    row::{Description, Row, find, project},
     scope,
 };
 
@@ -20,20 +20,11 @@ pub struct Record {
     pub failure: Option<Reason>,
 }
 
-/// Notes records of an import, before their jobs are published: none can be settled unnoticed. Returns those that have
-/// their outcome already (an earlier attempt of this job published them), or nothing when the import was deleted or sent
-/// again meanwhile and must not go on.
-pub async fn note(
-    pool: &PgPool,
-    job: &Job,
-    records: &[Record],
-) -> sqlx::Result<Option<HashSet<(String, String)>>> {
+/// Notes records of an import, before their jobs are published: none can be settled unnoticed. Says no when the import
+/// was deleted or sent again meanwhile and must not go on.
+pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<bool> {
     let mut tx = job.begin(pool).await?;
-    let project_key = project(&mut tx, &job.project).await?;
-    let row = find(&mut tx, project_key, &job.document).await?;
-    let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state == "processing") else {
-        return Ok(None);
-    };
+    let Some(row) = under_way(&mut tx, job).await? else { return Ok(false) };
     sqlx::query(
         "INSERT INTO import_record (import_key, project_key, project_id, document_id, outcome, reason)
          SELECT $1, $2, project_id, document_id, CASE WHEN reason IS NULL THEN NULL ELSE 'failed' END, reason
@@ -41,25 +32,45 @@ pub async fn note(
          ON CONFLICT DO NOTHING",
     )
     .bind(row.key)
-    .bind(project_key)
+    .bind(row.project_key)
     .bind(records.iter().map(|record| record.project.as_str()).collect::<Vec<_>>())
     .bind(records.iter().map(|record| record.name.as_str()).collect::<Vec<_>>())
     .bind(records.iter().map(|record| record.failure.as_ref().map(Json)).collect::<Vec<_>>())
     .execute(&mut *tx)
     .await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Those of these records, by project and document, that have their outcome. Nothing when the import was deleted or sent
+/// again meanwhile and must not go on.
+pub async fn settled(
+    pool: &PgPool,
+    job: &Job,
+    documents: &[&str],
+) -> sqlx::Result<Option<HashSet<(String, String)>>> {
+    let mut tx = job.begin(pool).await?;
+    let Some(row) = under_way(&mut tx, job).await? else { return Ok(None) };
     let settled: Vec<(String, String)> = sqlx::query_as(
         "SELECT project_id, document_id FROM import_record
          WHERE import_key = $1 AND document_id = ANY($2) AND outcome IS NOT NULL",
     )
     .bind(row.key)
-    .bind(records.iter().map(|record| record.name.as_str()).collect::<Vec<_>>())
+    .bind(documents)
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
     Ok(Some(settled.into_iter().collect()))
 }
 
-/// Marks the document as an import. How many records it holds is known when it is split; should another attempt of the
+/// The import's row while this job is still its last and not finished.
+async fn under_way(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Option<Row>> {
+    let project_key = project(tx, &job.project).await?;
+    let row = find(tx, project_key, &job.document).await?;
+    Ok(row.filter(|row| row.accepted_at == job.accepted_at && row.state == "processing"))
+}
+
+/// Marks the document as an import. How many records it holds is known once all are noted; should another attempt of the
 /// same job have done that meanwhile, it stays known.
 pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
     let mut tx = job.begin(pool).await?;
@@ -76,8 +87,8 @@ pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
     tx.commit().await
 }
 
-/// All records are published.
-pub async fn split(pool: &PgPool, job: &Job, object: &ObjectRef, file_type: &str) -> sqlx::Result<()> {
+/// All records are noted: their number is the import's.
+pub async fn counted(pool: &PgPool, job: &Job, object: &ObjectRef, file_type: &str) -> sqlx::Result<()> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
     let row = find(&mut tx, project_key, &job.document).await?;
@@ -140,7 +151,7 @@ pub async fn close(
     let Some((key, records)) = open else {
         return if again { closed(&mut tx, project_key, import).await } else { Ok(Standing::Closed) };
     };
-    // Not all records are published yet: whoever does that asks again.
+    // Not all records are noted yet: whoever does that asks again.
     let Some(records) = records else { return Ok(Standing::Open { percent: 0 }) };
     let pending: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM import_record WHERE import_key = $1 AND outcome IS NULL)",

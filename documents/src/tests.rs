@@ -16,7 +16,7 @@ use sqlx::{
 
 use super::{
     commit::commit,
-    import::{Record, Standing, begin, close, note, split},
+    import::{Record, Standing, begin, close, counted, note, settled},
     start::{Start, start},
     *,
 };
@@ -164,15 +164,18 @@ async fn an_import_cut_short_keeps_what_is_settled() {
     super::start::ended(&pool, &import).await.unwrap();
     assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
     note_records(&pool, &import, &["r1", "r2"]).await;
+    let done = settled(&pool, &import, &["r1", "r2", "r3"]).await.unwrap().unwrap();
+    assert_eq!(done.into_iter().collect::<Vec<_>>(), [("p".to_owned(), "r1".to_owned())]);
     index(&pool, &record("r2", 2)).await;
-    split(&pool, &import, &stored(), "ndjson").await.unwrap();
+    counted(&pool, &import, &stored(), "ndjson").await.unwrap();
     let finished = Standing::Finished { title: "a.txt".to_owned(), chunks: 2, text_length: 8 };
     assert_eq!(standing(&pool, &import, false).await, finished);
     assert_eq!(standing(&pool, &import, false).await, Standing::Closed);
     assert_eq!(standing(&pool, &import, true).await, finished, "whoever closed it may have told nobody");
     // An attempt that ran beside the one that closed it changes nothing.
     begin(&pool, &import).await.unwrap();
-    assert!(note(&pool, &import, &[]).await.unwrap().is_none());
+    assert!(!note(&pool, &import, &[]).await.unwrap());
+    assert!(settled(&pool, &import, &["r1"]).await.unwrap().is_none(), "it is not under way");
     let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
     let records: Option<i32> = sqlx::query_scalar("SELECT records FROM document WHERE id = 'import'")
         .fetch_one(&mut *tx)
@@ -194,7 +197,7 @@ async fn an_import_sent_again_ends_although_its_records_are_indexed_already() {
     note_records(&pool, &second, &["r1"]).await;
     // The first one's worker is still at it.
     note_records(&pool, &first, &["r1", "r9"]).await;
-    split(&pool, &second, &stored(), "ndjson").await.unwrap();
+    counted(&pool, &second, &stored(), "ndjson").await.unwrap();
     assert_eq!(standing(&pool, &second, false).await, Standing::Open { percent: 0 });
     assert!(matches!(start(&pool, &record("r1", 3)).await.unwrap(), Start::Done { .. }));
     assert!(matches!(standing(&pool, &second, false).await, Standing::Finished { .. }));
@@ -327,7 +330,7 @@ async fn what_an_import_left_goes_with_it_and_what_it_replaced_comes_back() {
     );
     // Published before the deletion was known, accepted after it: its import was deleted all the same.
     assert_eq!(start(&pool, &record_of(10, "later", 16)).await.unwrap(), Start::Void);
-    assert!(note(&pool, &import, &[]).await.unwrap().is_none(), "and it does not go on");
+    assert!(!note(&pool, &import, &[]).await.unwrap(), "and it does not go on");
     // Sent again it is another import.
     let again = self::import(20);
     assert_eq!(start(&pool, &again).await.unwrap(), Start::Go);
@@ -351,7 +354,7 @@ async fn a_record_that_something_else_made_void_is_settled_too() {
         assert!(commit(&pool, job, &nothing(job)).await.unwrap().is_none());
     }
     fail::fail(&pool, &jobs[2], &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
-    split(&pool, &import, &stored(), "ndjson").await.unwrap();
+    counted(&pool, &import, &stored(), "ndjson").await.unwrap();
     assert!(matches!(standing(&pool, &import, false).await, Standing::Finished { .. }));
 }
 

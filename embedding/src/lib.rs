@@ -41,6 +41,11 @@ pub trait Embed: Send + Sync {
     /// The vectors of some passages, in their order. Calls that wait together take turns, text by text.
     fn passages(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, Error>>;
 
+    /// The same for a document that is one of very many: other passages that wait get most of the turns.
+    fn bulk_passages(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, Error>> {
+        self.passages(texts)
+    }
+
     /// How many tokens a text has by itself: without the model's prefix and special tokens.
     fn count_tokens(&self, text: &str) -> usize;
 

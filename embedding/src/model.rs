@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::folder::Folder;
 use crate::graph::Graph;
 use crate::metrics::Metrics;
-use crate::queue::{Job, Kind, Queue};
+use crate::queue::{Job, Kind, Queue, Urgency};
 use crate::tokens::Tokens;
 use crate::worker::{self, Shared};
 use crate::{Config, Embed, Error, Identity, LoadError, runtime};
@@ -89,6 +89,17 @@ impl Model {
         (Job { kind, text, since: Instant::now(), reply }, receiver)
     }
 
+    async fn embed_passages(&self, texts: Vec<String>, urgency: Urgency) -> Result<Vec<Vec<f32>>, Error> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (jobs, replies): (_, Vec<_>) = texts.iter().map(|text| self.job(Kind::Passage, text)).unzip();
+        let pushed = self.0.shared.queue.push_passages(jobs, urgency);
+        self.counting_refusals(Kind::Passage, texts.len(), pushed)?;
+        // The first failure drops the other replies, and with them the work that has not begun.
+        try_join_all(replies.into_iter().map(receive)).await
+    }
+
     fn counting_refusals(&self, kind: Kind, texts: usize, pushed: Result<(), Error>) -> Result<(), Error> {
         if pushed == Err(Error::Busy) {
             self.metrics().texts(kind, "refused", texts);
@@ -108,17 +119,11 @@ impl Embed for Model {
     }
 
     fn passages(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, Error>> {
-        async move {
-            if texts.is_empty() {
-                return Ok(Vec::new());
-            }
-            let (jobs, replies): (_, Vec<_>) = texts.iter().map(|text| self.job(Kind::Passage, text)).unzip();
-            let pushed = self.0.shared.queue.push_passages(jobs);
-            self.counting_refusals(Kind::Passage, texts.len(), pushed)?;
-            // The first failure drops the other replies, and with them the work that has not begun.
-            try_join_all(replies.into_iter().map(receive)).await
-        }
-        .boxed()
+        self.embed_passages(texts, Urgency::Soon).boxed()
+    }
+
+    fn bulk_passages(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, Error>> {
+        self.embed_passages(texts, Urgency::Later).boxed()
     }
 
     fn count_tokens(&self, text: &str) -> usize {

@@ -39,7 +39,17 @@ impl Job {
     }
 }
 
-/// What waits for a worker: queries first, then passages, where the calls that wait take turns.
+/// How soon somebody looks for the document that passages belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// It was uploaded by itself.
+    Soon,
+    /// It is one of very many.
+    Later,
+}
+
+/// What waits for a worker: queries first, then passages. Urgent passages get most of the turns while others wait, too; the
+/// calls of one urgency take turns.
 ///
 /// A call is refused when as many texts as allowed already wait in its lane, and otherwise taken whole. So a document of
 /// any length gets in, and no more waits than the allowance and one document.
@@ -52,9 +62,19 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct Lanes {
     queries: VecDeque<Job>,
-    passages: VecDeque<VecDeque<Job>>,
+    /// By their urgency.
+    passages: [Calls; 2],
+    /// Urgent passages taken since the last one that was not.
+    urgent: u8,
     closed: bool,
 }
+
+/// The texts of each call that waits.
+#[derive(Default)]
+struct Calls(VecDeque<VecDeque<Job>>);
+
+/// Urgent passages for one that is not, while both wait. None waits for ever.
+const URGENT: u8 = 7;
 
 impl Queue {
     pub fn new(allowance: usize) -> Self {
@@ -62,16 +82,16 @@ impl Queue {
     }
 
     pub fn push_query(&self, job: Job) -> Result<(), Error> {
-        let mut lanes = self.admit(Kind::Query)?;
+        let mut lanes = self.admit(|lanes| lanes.queries.len())?;
         lanes.queries.push_back(job);
         drop(lanes);
         self.filled.notify_one();
         Ok(())
     }
 
-    pub fn push_passages(&self, jobs: VecDeque<Job>) -> Result<(), Error> {
-        let mut lanes = self.admit(Kind::Passage)?;
-        lanes.passages.push_back(jobs);
+    pub fn push_passages(&self, jobs: VecDeque<Job>, urgency: Urgency) -> Result<(), Error> {
+        let mut lanes = self.admit(|lanes| lanes.passages[urgency as usize].waiting())?;
+        lanes.passages[urgency as usize].0.push_back(jobs);
         drop(lanes);
         self.filled.notify_all();
         Ok(())
@@ -103,16 +123,16 @@ impl Queue {
         self.lock().waiting(kind)
     }
 
-    fn admit(&self, kind: Kind) -> Result<MutexGuard<'_, Lanes>, Error> {
+    fn admit(&self, waiting: impl Fn(&Lanes) -> usize) -> Result<MutexGuard<'_, Lanes>, Error> {
         let mut lanes = self.lock();
         if lanes.closed {
             return Err(Error::Closed);
         }
-        if lanes.waiting(kind) >= self.allowance {
+        if waiting(&lanes) >= self.allowance {
             // Texts that nobody waits for any more must not keep others out.
             lanes.forget_abandoned();
         }
-        if lanes.waiting(kind) >= self.allowance { Err(Error::Busy) } else { Ok(lanes) }
+        if waiting(&lanes) >= self.allowance { Err(Error::Busy) } else { Ok(lanes) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
@@ -125,25 +145,48 @@ impl Lanes {
         if let Some(query) = self.queries.pop_front() {
             return Some(query);
         }
-        let mut call = self.passages.pop_front()?;
-        let job = call.pop_front();
-        if !call.is_empty() {
-            self.passages.push_back(call);
+        let [soon, later] = &mut self.passages;
+        if self.urgent >= URGENT
+            && let Some(job) = later.next()
+        {
+            self.urgent = 0;
+            return Some(job);
         }
-        job
+        if let Some(job) = soon.next() {
+            self.urgent = self.urgent.saturating_add(1);
+            return Some(job);
+        }
+        later.next()
     }
 
     fn waiting(&self, kind: Kind) -> usize {
         match kind {
             Kind::Query => self.queries.len(),
-            Kind::Passage => self.passages.iter().map(VecDeque::len).sum(),
+            Kind::Passage => self.passages.iter().map(Calls::waiting).sum(),
         }
     }
 
     fn forget_abandoned(&mut self) {
         self.queries.retain(|job| !job.is_abandoned());
-        self.passages.iter_mut().for_each(|call| call.retain(|job| !job.is_abandoned()));
-        self.passages.retain(|call| !call.is_empty());
+        for calls in &mut self.passages {
+            calls.0.iter_mut().for_each(|call| call.retain(|job| !job.is_abandoned()));
+            calls.0.retain(|call| !call.is_empty());
+        }
+    }
+}
+
+impl Calls {
+    fn next(&mut self) -> Option<Job> {
+        let mut call = self.0.pop_front()?;
+        let job = call.pop_front();
+        if !call.is_empty() {
+            self.0.push_back(call);
+        }
+        job
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.iter().map(VecDeque::len).sum()
     }
 }
 

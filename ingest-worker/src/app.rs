@@ -1,6 +1,6 @@
 //! Builds the worker and runs it. Building is apart from running, so that tests start the real thing.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use embedding::{Embed, Model};
@@ -18,12 +18,18 @@ use platform::{
 use reader::{Limits, Reader};
 use schemas::subjects::{self, JobKind};
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
-    chunk::ChunkOptions, config::Config, generations::Generations, jobs::Jobs, metrics::Metrics, model,
-    pipeline::Pipeline, sweep,
+    chunk::ChunkOptions,
+    config::Config,
+    generations::Generations,
+    jobs::{Jobs, Turns},
+    metrics::Metrics,
+    model,
+    pipeline::Pipeline,
+    readers::Readers,
+    sweep,
 };
 
 /// What jobs share.
@@ -37,8 +43,9 @@ pub struct App {
     pub metrics: Metrics,
     pub reader: Reader,
     pub max_file_bytes: u64,
-    /// Files being read.
-    pub readers: Arc<Semaphore>,
+    pub readers: Readers,
+    /// How long an import queues its records before others get its slot.
+    pub import_turn: Duration,
     pub chunking: ChunkOptions,
     secret: Uuid,
 }
@@ -82,7 +89,8 @@ impl App {
             metrics,
             reader,
             max_file_bytes: u64::from(config.max_upload_mb) << 20,
-            readers: Arc::new(Semaphore::new(config.read_slots.max(1))),
+            readers: Readers::new(config.read_slots),
+            import_turn: Duration::from_secs(config.import_turn_seconds),
             chunking,
             secret: secret.parse().context("the secret of this installation")?,
         })
@@ -98,6 +106,9 @@ impl App {
         let lifecycle = Lifecycle::new();
         for (kind, slots) in [
             (JobKind::Document, config.ingest_slots),
+            (JobKind::Batch, config.batch_slots),
+            (JobKind::Bulk, config.batch_slots),
+            (JobKind::Import, config.import_slots),
             (JobKind::Record, config.record_slots),
             (JobKind::Delete, 1),
         ] {
@@ -109,7 +120,8 @@ impl App {
                 max_attempts: MAX_ATTEMPTS,
                 confirm: true,
             };
-            let jobs = Arc::new(Jobs { app: self.clone(), kind });
+            let (turns, stopping) = (Turns::new(slots), lifecycle.stopping());
+            let jobs = Arc::new(Jobs { app: self.clone(), kind, turns, stopping });
             lifecycle
                 .spawn(kind.name(), consume::run(self.nats.clone(), settings, jobs, lifecycle.stopping()));
         }

@@ -29,9 +29,20 @@ pub struct Config {
     /// Largest file that is read, in MiB. Uploads are refused beyond it by the api; a producer's file is, here.
     #[arg(long, env = "MAX_UPLOAD_MB", default_value_t = 100)]
     pub max_upload_mb: u32,
-    /// Documents processed at the same time.
+    /// Documents processed at the same time. One project may use all but one of these slots.
     #[arg(long, env = "INGEST_SLOTS", default_value_t = 3)]
     pub ingest_slots: usize,
+    /// Documents processed at the same time of those that wait for other documents of their projects, in each of the two
+    /// lanes for them: one for projects with a few of them, one for projects with very many.
+    #[arg(long, env = "BATCH_SLOTS", default_value_t = 3)]
+    pub batch_slots: usize,
+    /// Bulk imports whose records are queued at the same time. Each keeps a child process that reads.
+    #[arg(long, env = "IMPORT_SLOTS", default_value_t = 3)]
+    pub import_slots: usize,
+    /// After this many seconds an import goes behind those that wait for a slot. When its turn comes again, its file is
+    /// read again.
+    #[arg(long, env = "IMPORT_TURN_SECONDS", default_value_t = 60)]
+    pub import_turn_seconds: u64,
     /// Records of bulk imports processed at the same time.
     #[arg(long, env = "RECORD_SLOTS", default_value_t = 3)]
     pub record_slots: usize,
@@ -42,6 +53,9 @@ pub struct Config {
     /// is too small, every document under way dies with the greedy one.
     #[arg(long, env = "READ_MEMORY_MIB", default_value_t = 640)]
     pub read_memory_mib: u32,
+    /// Added to this program's nice value, so that searches on the same machine get the processor first.
+    #[arg(long, env = "INGEST_NICE", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..=19))]
+    pub ingest_nice: i32,
     /// Aim for passages of this many tokens.
     #[arg(long, env = "CHUNK_TOKENS", default_value_t = 220)]
     pub chunk_tokens: usize,

@@ -5,6 +5,7 @@ mod delete;
 mod document;
 mod files;
 mod import;
+mod turns;
 
 use anyhow::Context as _;
 use documents::{Committed, Job, Revived};
@@ -20,6 +21,9 @@ use schemas::{
     problem::Reason,
     subjects::{self, JobKind},
 };
+use tokio_util::sync::CancellationToken;
+pub use turns::Turns;
+use turns::{Place, move_to};
 
 use crate::{app::App, metrics::cause, progress::Progress};
 
@@ -41,8 +45,10 @@ enum Outcome {
         text_length: u64,
         committed: Committed,
     },
-    /// An import has become the jobs of its records.
+    /// The records of an import are jobs of their own now.
     Split,
+    /// It goes on elsewhere in the queue.
+    Moved,
     Failed {
         reason: Reason,
         revived: Option<Revived>,
@@ -52,13 +58,21 @@ enum Outcome {
 pub struct Jobs {
     pub app: App,
     pub kind: JobKind,
+    pub turns: Turns,
+    pub stopping: CancellationToken,
+}
+
+/// How a delivery ended well.
+enum Ending {
+    Done,
+    Moved,
 }
 
 impl Handler for Jobs {
     async fn handle(&self, delivery: Delivery) -> Result<(), Failure> {
         let result = match self.kind {
-            JobKind::Delete => delete::delete(&self.app, &delivery).await,
-            JobKind::Document | JobKind::Record => match read(&delivery) {
+            JobKind::Delete => delete::delete(&self.app, &delivery).await.map(|()| Ending::Done),
+            _ => match read(&delivery) {
                 Ok(job) => {
                     let progress = self.progress(&delivery, &job);
                     let result = self.process(&delivery, &job, &progress).await;
@@ -69,13 +83,14 @@ impl Handler for Jobs {
             },
         };
         let label = match &result {
-            Ok(()) => "done",
+            Ok(Ending::Done) => "done",
+            Ok(Ending::Moved) => "moved",
             Err(Failure::Wait(_)) => "wait",
             Err(Failure::Retry(_)) => "retry",
             Err(Failure::Dead(_)) => "dead",
         };
         self.app.metrics.jobs.with_label_values(&[self.kind.name(), label]).inc();
-        result
+        result.map(drop)
     }
 
     async fn give_up(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
@@ -86,16 +101,29 @@ impl Handler for Jobs {
 }
 
 impl Jobs {
-    async fn process(&self, delivery: &Delivery, job: &Job, progress: &Progress) -> Result<(), Failure> {
-        if delivery.attempt == 1
-            && platform::nats::text(delivery.headers.as_ref(), headers::ANNOUNCED).is_none()
-        {
-            // Published straight to NATS: its followers get the same events as those of an upload.
-            let event = Facts { at: delivery.published, ..progress.event(EventKind::Queued) };
-            progress.publish(event, None).await?;
+    async fn process(&self, delivery: &Delivery, job: &Job, progress: &Progress) -> Result<Ending, Failure> {
+        let place = self.turns.place(&self.app, self.kind, &job.project);
+        let (place, ()) = tokio::try_join!(place, announce(delivery, progress))?;
+        let _turn = match place {
+            Place::Here(turn) => turn,
+            Place::Lane(lane) => match move_to(&self.app, delivery, job, lane, None).await {
+                Ok(()) => return Ok(Ending::Moved),
+                // The queue is full: only work makes room.
+                Err(publish::Error::Full) => None,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        match document::index(self, delivery, job, progress).await? {
+            Outcome::Moved => {
+                // Its worker lives, so this start does not count as one that ended a worker.
+                documents::start::ended(&self.app.pool, job).await?;
+                Ok(Ending::Moved)
+            }
+            outcome => {
+                self.settle(delivery, job, progress, outcome).await?;
+                Ok(Ending::Done)
+            }
         }
-        let outcome = document::index(&self.app, delivery, job, progress).await?;
-        self.settle(delivery, job, progress, outcome).await
     }
 
     /// Does what follows from a job once the database has its outcome: events, revived revisions, the unused file, the
@@ -120,7 +148,7 @@ impl Jobs {
             Outcome::Void => {
                 tracing::info!("a later job of this document, or its deletion, has made this one void");
             }
-            Outcome::Split => {}
+            Outcome::Split | Outcome::Moved => {}
             Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced } => {
                 // The worker that committed the document may have died before it renewed the generation …
                 app.generations.changed(job).await;
@@ -210,7 +238,7 @@ impl Jobs {
     }
 
     /// An attempt that failed did at least not kill the worker: it does not count towards that.
-    async fn ended(&self, job: &Job, result: &Result<(), Failure>, progress: &Progress) {
+    async fn ended(&self, job: &Job, result: &Result<Ending, Failure>, progress: &Progress) {
         if matches!(result, Err(Failure::Wait(_))) {
             progress.at(Stage::Waiting, 0).await;
         }
@@ -220,6 +248,16 @@ impl Jobs {
             tracing::debug!(%error, "noting the end of an attempt");
         }
     }
+}
+
+/// A job that was published straight to NATS: its followers get the same events as those of an upload.
+async fn announce(delivery: &Delivery, progress: &Progress) -> Result<(), Failure> {
+    let announced = platform::nats::text(delivery.headers.as_ref(), headers::ANNOUNCED).is_some();
+    if announced || delivery.attempt > 1 {
+        return Ok(());
+    }
+    let event = Facts { at: delivery.published, ..progress.event(EventKind::Queued) };
+    Ok(progress.publish(event, None).await?)
 }
 
 fn read(delivery: &Delivery) -> Result<Job, Reason> {

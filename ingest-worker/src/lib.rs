@@ -13,4 +13,5 @@ mod metrics;
 mod model;
 mod pipeline;
 mod progress;
+mod readers;
 mod sweep;

@@ -9,18 +9,25 @@ fn main() -> anyhow::Result<ExitCode> {
     if Probe::is_called() {
         return Probe::parse().run();
     }
-    run()
+    if let Some(command) = dead_letters::Cli::from_arguments(std::env::args_os()) {
+        return operate(command);
+    }
+    let config = Config::parse();
+    // Before there are other threads: threads and readers get it from the one that starts them.
+    rustix::process::nice(config.ingest_nice)?;
+    run(&config)
 }
 
 #[tokio::main]
-async fn run() -> anyhow::Result<ExitCode> {
-    if let Some(command) = dead_letters::Cli::from_arguments(std::env::args_os()) {
-        std::io::stdout().write_all(command.run().await?.as_bytes())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let config = Config::parse();
+async fn operate(command: dead_letters::Cli) -> anyhow::Result<ExitCode> {
+    std::io::stdout().write_all(command.run().await?.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[tokio::main]
+async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let _telemetry = telemetry::init(&config.telemetry, "ingest-worker")?;
-    let app = App::build(&config).await?;
-    app.run(&config).await?;
+    let app = App::build(config).await?;
+    app.run(config).await?;
     Ok(ExitCode::SUCCESS)
 }

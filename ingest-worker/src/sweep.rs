@@ -6,7 +6,11 @@ use anyhow::Context as _;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
-use schemas::{Scope, subjects};
+use platform::nats::text;
+use schemas::{
+    Scope, headers,
+    subjects::{self, JobKind},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -34,15 +38,33 @@ pub async fn run(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
 
 /// Removes what nothing refers to and is older than it may be at the moment `now`. Returns how many files that were.
 pub async fn once(app: &App, now: DateTime<Utc>) -> anyhow::Result<usize> {
-    let jobs = app.nats.jetstream.get_stream(subjects::INGEST_STREAM).await?;
-    let queue = &jobs.cached_info().state;
-    let waiting = (queue.messages > 0).then_some(queue.first_timestamp - BEFORE_ITS_JOB);
+    let waiting = oldest_job(app).await?.map(|oldest| oldest - BEFORE_ITS_JOB);
     let waiting = waiting.unwrap_or(DateTime::<Utc>::MAX_UTC);
     let before = waiting.min(now - GRACE);
     let removed = objects(app, before).await.context("objects")?;
     let removed = removed + app.objects.remove_parts(before).await.context("parts without an object")?;
     Ok(removed
         + sent_parts(app, waiting.min(now - PARTS_GRACE)).await.context("parts of producers' files")?)
+}
+
+/// When the oldest job was accepted. One that was moved is older than its message, and the first one of a lane is the oldest
+/// there.
+async fn oldest_job(app: &App) -> anyhow::Result<Option<DateTime<Utc>>> {
+    let jobs = app.nats.jetstream.get_stream(subjects::INGEST_STREAM).await?;
+    let queue = &jobs.cached_info().state;
+    let mut oldest = (queue.messages > 0).then_some(queue.first_timestamp);
+    for lane in [JobKind::Batch, JobKind::Bulk, JobKind::Import].into_iter().flat_map(JobKind::filters) {
+        match jobs.get_first_raw_message_by_subject(&lane, 1).await {
+            Ok(first) => {
+                let ordered_at = text(Some(&first.headers), headers::ORDERED_AT);
+                let accepted_at = subjects::accepted_at(&first.subject, ordered_at.as_deref(), first.time);
+                oldest = Some(oldest.map_or(accepted_at, |oldest| oldest.min(accepted_at)));
+            }
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(oldest)
 }
 
 async fn objects(app: &App, before: DateTime<Utc>) -> anyhow::Result<usize> {

@@ -167,7 +167,8 @@ class Contract(unittest.TestCase):
             self.assertNotIn("replicas", find(objects, "Deployment", name)["spec"])
 
     def test_a_busy_lane_without_waiting_messages_starts_no_worker(self):
-        slots = {"ingest-document": "INGEST_SLOTS", "ingest-record": "RECORD_SLOTS", "query-search": "SEARCH_SLOTS",
+        slots = {"ingest-document": "INGEST_SLOTS", "ingest-batch": "BATCH_SLOTS", "ingest-bulk": "BATCH_SLOTS",
+                 "ingest-import": "IMPORT_SLOTS", "ingest-record": "RECORD_SLOTS", "query-search": "SEARCH_SLOTS",
                  "query-chat": "CHAT_SLOTS", "query-lookup": "LOOKUP_SLOTS"}
         defaults = reads("acorag-ingest-worker") | reads("acorag-query-worker")
         seen = set()

@@ -25,6 +25,9 @@ SERVERS = 3
 # For each trigger's consumer: one of its subjects, the user that publishes there, and the user that pulls.
 LANES = {
     "ingest-document": ("acorag.v1.ingest.document.p.d{}", "producer", "ingest"),
+    "ingest-batch": ("acorag.v1.ingest.batch.p.d{}", "ingest", "ingest"),
+    "ingest-bulk": ("acorag.v1.ingest.bulk.p.d{}", "ingest", "ingest"),
+    "ingest-import": ("acorag.v1.ingest.import.p.d{}", "ingest", "ingest"),
     "ingest-record": ("acorag.v1.ingest.record.p.d{}", "ingest", "ingest"),
     "ingest-delete": ("acorag.v1.ingest.delete.p.d{}", "api", "ingest"),
     "query-search": ("acorag.v1.query.search.documents", "api", "query"),

@@ -55,6 +55,17 @@ impl Builder {
             ),
             ("delete", "DeleteDocument", forget),
             (
+                "batch",
+                "IngestDocument",
+                "Index this document, one of several of its project; the workers move it here.",
+            ),
+            (
+                "bulk",
+                "IngestDocument",
+                "Index this document, one of very many of its project; the workers move it here.",
+            ),
+            ("import", "IngestDocument", "Index the records of this file; the workers move it here."),
+            (
                 "upload",
                 "IngestDocument",
                 "Index this document, which came through the api: its message may name a parent and other projects.",
@@ -217,7 +228,7 @@ const OF_QUERIES: [Header; 2] = [
     (headers::DEADLINE, "The deadline in Unix milliseconds; after it nobody waits for the answer."),
     (headers::REPLY_TO, "The subject for the reply: JetStream uses the message's own reply subject."),
 ];
-const OF_JOBS: [Header; 2] = [
+const OF_JOBS: [Header; 4] = [
     (
         headers::MESSAGE_ID,
         "A new one for each job: JetStream drops a repetition within two minutes. The same id for a retry of the same \
@@ -226,6 +237,15 @@ const OF_JOBS: [Header; 2] = [
     (
         headers::ANNOUNCED,
         "Present if the publisher has sent the `queued` event itself; otherwise the worker sends it.",
+    ),
+    (
+        headers::ORDERED_AT,
+        "The service's own: the time that orders this job among the jobs of its document, when the service publishes it \
+         later than it was accepted (RFC 3339). Ignored on `….document.…`.",
+    ),
+    (
+        headers::POSITION,
+        "The service's own, on `….import.…`: how many records are settled, from the first on.",
     ),
 ];
 

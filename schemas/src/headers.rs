@@ -14,6 +14,11 @@ pub const VERSION: &str = "Acorag-Version";
 pub const FRAME: &str = "Acorag-Frame";
 /// On a job whose publisher has already sent the `queued` event.
 pub const ANNOUNCED: &str = "Acorag-Announced";
+/// On a job that the service itself publishes later than it was accepted, such as a record of an import or a job that
+/// changes its lane (RFC 3339): the time that orders it among the jobs of its document.
+pub const ORDERED_AT: &str = "Acorag-Ordered-At";
+/// On an import that goes on: how many of its records are settled, from the first on.
+pub const POSITION: &str = "Acorag-Position";
 /// On a dead letter, and on the job that is made from it: when the job was first accepted (RFC 3339). It keeps the job
 /// from undoing anything that was accepted later.
 pub const ACCEPTED: &str = "Acorag-Accepted";

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::{DocumentId, ProjectId, event::EventKind, ids, ingest::SentFile, query::Lane};
 
 pub const INGEST_STREAM: &str = "INGEST";
@@ -24,18 +26,36 @@ pub const SECRETS_GROUP: &str = "query-workers";
 /// Replies; core NATS, in no stream.
 pub const REPLIES: &str = "acorag.v1.reply";
 
-/// What a job on the INGEST stream asks for. Each kind has a consumer of its own: one person's upload does not wait
-/// behind a bulk import's thousand records, and a deletion waits behind neither.
+/// The kinds of jobs on the INGEST stream. Each kind has a consumer of its own, so that none waits behind another: a
+/// person's upload does not wait behind the records of an import, and a deletion waits behind neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobKind {
     Document,
+    /// A document whose project has other documents in progress or in this lane. The workers move it here.
+    Batch,
+    /// The same, once many documents of its project wait in [`Self::Batch`].
+    Bulk,
+    /// A file that was found to hold records. The workers move it here.
+    Import,
     Record,
     Delete,
 }
 
-names! { JobKind { Document = "document", Record = "record", Delete = "delete" } }
+names! {
+    JobKind {
+        Document = "document", Batch = "batch", Bulk = "bulk", Import = "import", Record = "record", Delete = "delete",
+    }
+}
 
 impl JobKind {
+    /// Kinds whose messages are documents by themselves: neither records nor deletions.
+    pub const DOCUMENTS: [Self; 4] = [Self::Document, Self::Batch, Self::Bulk, Self::Import];
+
+    /// Whether somebody may be waiting for this one document.
+    pub fn is_urgent(self) -> bool {
+        matches!(self, Self::Document | Self::Delete)
+    }
+
     /// The subjects of all jobs of this kind.
     pub fn filters(self) -> Vec<String> {
         let uploads = (self == Self::Document).then_some(UPLOAD);
@@ -66,6 +86,19 @@ pub fn upload(project: &ProjectId, document: &DocumentId) -> String {
 /// Whether only the service itself may publish on this subject of a job.
 pub fn is_the_services_own(job: &str) -> bool {
     !job.starts_with(&format!("acorag.v1.ingest.{}.", JobKind::Document.name()))
+}
+
+/// When a job was accepted: what orders it among the jobs of its document. The service itself may say so in the header
+/// [`crate::headers::ORDERED_AT`] of a job that it publishes later; on a producer's subject the header counts for nothing.
+pub fn accepted_at(job: &str, ordered_at: Option<&str>, published: DateTime<Utc>) -> DateTime<Utc> {
+    let ordered_at = ordered_at.filter(|_| is_the_services_own(job));
+    let ordered_at = ordered_at.and_then(|at| DateTime::parse_from_rfc3339(at).ok());
+    ordered_at.map_or(published, |at| at.to_utc())
+}
+
+/// The jobs of one kind and project.
+pub fn jobs_of_project(kind: JobKind, project: &ProjectId) -> String {
+    format!("acorag.v1.ingest.{}.{}.*", kind.name(), project.token())
 }
 
 /// Every job of one document, whatever it asks for: how one looks up whether it is still queued. Without a project,
@@ -148,5 +181,17 @@ mod tests {
         assert_eq!(subject, "acorag.v1.ingest.record.Torre=20Norte=20=2F=202.271341=2E1");
         assert_eq!(parse_job(&subject).unwrap(), (project, document));
         assert!(parse_job("acorag.v1.ingest.record.x").is_err());
+    }
+
+    #[test]
+    fn only_the_service_says_when_a_job_was_accepted() {
+        let (published, earlier) = (DateTime::UNIX_EPOCH, "1969-07-20T20:17:40.000001+00:00");
+        for kind in JobKind::ALL {
+            let subject = job(kind, &"p".parse().unwrap(), &"d".parse().unwrap());
+            let at = accepted_at(&subject, Some(earlier), published);
+            assert_eq!(at < published, kind != JobKind::Document, "{subject}");
+            assert_eq!(accepted_at(&subject, Some("yesterday"), published), published);
+            assert_eq!(accepted_at(&subject, None, published), published);
+        }
     }
 }

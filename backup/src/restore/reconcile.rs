@@ -59,7 +59,8 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
         };
         let parent = body.as_ref().and_then(|body| body.parent.as_ref());
         if let Ok((project, document)) = subjects::parse_job(&message.subject) {
-            if documents::is_settled(&mut tx, &project, &document, message.time, parent).await? {
+            let accepted_at = message.accepted_at();
+            if documents::is_settled(&mut tx, &project, &document, accepted_at, parent).await? {
                 plan.settled += 1;
                 continue;
             }

@@ -20,6 +20,7 @@ mod rotation;
 mod streaming;
 mod telemetry;
 mod tls;
+mod turns;
 mod walls;
 
 /// The same fake that the query worker's own tests speak to.

@@ -13,8 +13,12 @@ fn query(queue: &Queue, text: &str) -> Result<Reply, Error> {
 }
 
 fn passages(queue: &Queue, texts: &[&str]) -> Result<Vec<Reply>, Error> {
+    passages_of(Urgency::Soon, queue, texts)
+}
+
+fn passages_of(urgency: Urgency, queue: &Queue, texts: &[&str]) -> Result<Vec<Reply>, Error> {
     let (jobs, replies) = texts.iter().map(|text| job(Kind::Passage, text)).unzip();
-    queue.push_passages(jobs).map(|()| replies)
+    queue.push_passages(jobs, urgency).map(|()| replies)
 }
 
 fn drain(queue: &Queue) -> Vec<String> {
@@ -32,6 +36,26 @@ fn queries_go_first_and_documents_take_turns() {
         query(&queue, "q2").unwrap(),
     );
     assert_eq!(drain(&queue), ["q1", "q2", "a1", "b1", "c1", "a2", "c2", "a3"]);
+}
+
+#[test]
+fn urgent_passages_go_first_and_the_others_get_a_turn_now_and_then() {
+    let queue = Queue::new(20);
+    let _replies = (
+        passages_of(Urgency::Later, &queue, &["later 1", "later 2", "later 3"]).unwrap(),
+        passages(&queue, &["1", "2", "3", "4", "5", "6", "7", "8", "9"]).unwrap(),
+    );
+    let order = drain(&queue);
+    assert_eq!(order, ["1", "2", "3", "4", "5", "6", "7", "later 1", "8", "9", "later 2", "later 3"]);
+}
+
+#[test]
+fn texts_that_have_time_refuse_no_urgent_ones() {
+    let queue = Queue::new(2);
+    let _later = passages_of(Urgency::Later, &queue, &["1", "2"]).unwrap();
+    assert_eq!(passages_of(Urgency::Later, &queue, &["3"]).unwrap_err(), Error::Busy);
+    let _soon = passages(&queue, &["4"]).unwrap();
+    assert_eq!(queue.waiting(Kind::Passage), 3);
 }
 
 #[test]

@@ -9,9 +9,14 @@ use schemas::{
     event::Stage,
     ingest::{IngestDocument, ObjectRef, Parent, Source},
     messages,
+    subjects::{self, JobKind},
 };
 
-use super::{Outcome, files, import};
+use super::{
+    Jobs, Outcome, files,
+    import::{self, Import},
+    turns::move_to,
+};
 use crate::{
     app::App,
     chunk::{Chunk, chunk},
@@ -25,11 +30,12 @@ const SLICE: usize = 16;
 
 /// Does the job's work. What follows from it is [`super::Jobs::settle`]'s.
 pub async fn index(
-    app: &App,
+    jobs: &Jobs,
     delivery: &Delivery,
     job: &Job,
     progress: &Progress,
 ) -> Result<Outcome, Failure> {
+    let (app, kind) = (&jobs.app, jobs.kind);
     match documents::start::start(&app.pool, job).await? {
         Start::Go => {}
         Start::Void => return Ok(Outcome::Void),
@@ -41,7 +47,9 @@ pub async fn index(
             return Ok(Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced });
         }
     }
-    progress.at(Stage::Reading, 5).await;
+    if !import::goes_on(delivery) {
+        progress.at(Stage::Reading, 5).await;
+    }
     let (extracted, file) = match &job.body.source {
         Source::Text(text) => (Extracted::from_text(text), None),
         Source::File(_) | Source::Object(_) => {
@@ -51,20 +59,27 @@ pub async fn index(
                 let text = tokio::fs::read_to_string(file.path()).await.map_err(files::disk)?;
                 (Extracted::from_text(&text), Some(stored))
             } else {
-                match read(app, job, file.path()).await? {
+                match read(app, job, kind, file.path()).await? {
                     Found::Document(extracted) => (extracted, Some(stored)),
-                    Found::Records(records) => {
-                        return import::split(app, delivery, job, progress, records, &stored).await;
+                    Found::Records(records) if kind == JobKind::Import => {
+                        let (stopping, path, file) = (&jobs.stopping, file.path(), &stored);
+                        let import = Import { app, delivery, job, progress, stopping, path, file };
+                        return import.split(records).await;
+                    }
+                    // It would take a slot for as long as its records take.
+                    Found::Records(_) => {
+                        move_to(app, delivery, job, JobKind::Import, None).await?;
+                        return Ok(Outcome::Moved);
                     }
                 }
             }
         }
     };
-    let content = content(app, job, progress, &extracted, file).await?;
+    let content = content(app, job, kind, progress, &extracted, file).await?;
     let depth = job.body.parent.as_ref().map_or(0, |parent| parent.depth);
     if depth < DEEPEST {
         for (index, attachment) in extracted.attachments.iter().enumerate() {
-            publish_attachment(app, delivery, job, index, attachment).await?;
+            publish_attachment(app, delivery, job, kind, index, attachment).await?;
         }
     } else if !extracted.attachments.is_empty() {
         tracing::info!(depth, "attachments so deep within mails are left out");
@@ -85,8 +100,8 @@ pub async fn index(
 }
 
 /// A document, or the beginning of an import: its records wait for the queue, and keep no other file waiting meanwhile.
-async fn read(app: &App, job: &Job, path: &Path) -> Result<Found, Failure> {
-    let _turn = app.readers.acquire().await;
+pub async fn read(app: &App, job: &Job, kind: JobKind, path: &Path) -> Result<Found, Failure> {
+    let _turn = app.readers.turn(kind).await;
     let _timer = app.metrics.stage_seconds.with_label_values(&["extract"]).start_timer();
     let hints = Hints { filename: job.body.filename.clone(), media_type: job.body.media_type.clone() };
     app.reader.read(path, hints).await.map_err(unreadable)
@@ -101,6 +116,7 @@ pub fn unreadable(error: reader::Error) -> Failure {
 async fn content(
     app: &App,
     job: &Job,
+    kind: JobKind,
     progress: &Progress,
     extracted: &Extracted,
     object: Option<ObjectRef>,
@@ -116,7 +132,7 @@ async fn content(
     if chunks.is_empty() {
         return Err(Failure::Dead(reader::Error::NoText.reason()));
     }
-    let vectors = embed(app, job, progress, &chunks).await?;
+    let vectors = embed(app, job, kind, progress, &chunks).await?;
     let found = &extracted.metadata;
     let mut fields = job.body.metadata.fields.clone();
     for (field, found) in [
@@ -159,6 +175,7 @@ async fn content(
 async fn embed(
     app: &App,
     job: &Job,
+    kind: JobKind,
     progress: &Progress,
     chunks: &[Chunk],
 ) -> Result<Vec<Vec<f32>>, Failure> {
@@ -171,7 +188,9 @@ async fn embed(
             documents::start::percent(&app.pool, job, percent).await?;
         }
         let texts = slice.iter().map(|chunk| Passage::under_heading(&chunk.heading, &chunk.text)).collect();
-        vectors.extend(app.model.passages(texts).await.map_err(|error| {
+        let embedded =
+            if kind.is_urgent() { app.model.passages(texts) } else { app.model.bulk_passages(texts) };
+        vectors.extend(embedded.await.map_err(|error| {
             tracing::warn!(%error, "embedding");
             if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::internal() }
         })?);
@@ -184,6 +203,7 @@ async fn publish_attachment(
     app: &App,
     delivery: &Delivery,
     job: &Job,
+    kind: JobKind,
     index: usize,
     attachment: &Attachment,
 ) -> Result<(), Failure> {
@@ -216,5 +236,10 @@ async fn publish_attachment(
         record_scope: None,
     };
     let id = app.message_id(&format!("{}:{index}", delivery.sequence));
-    Ok(app.nats.publish(body.subject(&job.project, &document), &delivery.context, Some(&id), &body).await?)
+    // What comes with one of very many mails is one of very many, too.
+    let subject = match kind {
+        JobKind::Batch | JobKind::Bulk => subjects::job(kind, &job.project, &document),
+        _ => body.subject(&job.project, &document),
+    };
+    Ok(app.nats.publish(subject, &delivery.context, Some(&id), &body).await?)
 }

@@ -33,7 +33,8 @@ pub struct Delivery {
     pub context: Context,
     /// 1 for the first.
     pub attempt: i64,
-    /// When the stream took it: the order of what happened to a document.
+    /// When it was accepted: the order of what happened to a document. That is when the stream took it, unless the
+    /// service itself has published it later than that.
     pub published: DateTime<Utc>,
     pub sequence: u64,
 }
@@ -208,13 +209,14 @@ pub async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc
 
 fn delivery(message: &Message) -> Result<Delivery, async_nats::Error> {
     let info = message.info()?;
+    let ordered_at = text(message.headers.as_ref(), headers::ORDERED_AT);
     Ok(Delivery {
         subject: message.subject.to_string(),
         payload: message.payload.clone(),
         headers: message.headers.clone(),
         context: Context::of(message.headers.as_ref()),
         attempt: info.delivered,
-        published: info.published,
+        published: subjects::accepted_at(&message.subject, ordered_at.as_deref(), info.published),
         sequence: info.stream_sequence,
     })
 }

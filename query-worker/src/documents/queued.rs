@@ -7,9 +7,11 @@ use async_nats::jetstream::{
     stream::{self, LastRawMessageError, LastRawMessageErrorKind},
 };
 use documents::Job;
+use platform::nats::text;
 use schemas::{
     DocumentId, Problem, ProjectId, Scope,
     document::{Document, Facts, FileLocation, Kind, State},
+    headers,
     ingest::{IngestDocument, Source},
     subjects::{self, JobKind},
 };
@@ -67,7 +69,7 @@ pub async fn page(
     // The next job of each kind and project, by its place in the queue.
     let mut heads = BTreeMap::new();
     for project in projects(scope) {
-        for all in JobKind::Document.filters() {
+        for all in JobKind::DOCUMENTS.into_iter().flat_map(JobKind::filters) {
             let filter = project.map_or(all.clone(), |project| all.replacen('*', &project.token(), 1));
             if let Some(message) = next(&filter, from).await? {
                 heads.insert(message.sequence, (filter, message));
@@ -80,7 +82,9 @@ pub async fn page(
             break;
         }
         let Some((sequence, (filter, message))) = heads.pop_first() else { break };
-        documents.extend(read(&message).map(view).filter(&wanted));
+        // What came with another document is listed once it is stored.
+        let job = read(&message).filter(|job| job.body.parent.is_none());
+        documents.extend(job.map(view).filter(&wanted));
         if let Some(message) = next(&filter, sequence + 1).await? {
             heads.insert(message.sequence, (filter, message));
         }
@@ -114,10 +118,12 @@ fn readable(message: Result<StreamMessage, LastRawMessageError>) -> Result<Optio
 /// The job of a message. A job that will be refused is queued until then, but nothing that it says is shown: its sender may
 /// not be allowed to say it. A message that is no job at all is `None`.
 fn read(message: &StreamMessage) -> Option<Job> {
-    Job::read(&message.subject, &message.payload, message.time).ok().or_else(|| {
+    let ordered_at = text(Some(&message.headers), headers::ORDERED_AT);
+    let accepted_at = subjects::accepted_at(&message.subject, ordered_at.as_deref(), message.time);
+    Job::read(&message.subject, &message.payload, accepted_at).ok().or_else(|| {
         let (project, document) = subjects::parse_job(&message.subject).ok()?;
         serde_json::from_slice::<IngestDocument>(&message.payload).ok()?;
-        Some(Job::new(project, document, message.time, IngestDocument::empty()))
+        Some(Job::new(project, document, accepted_at, IngestDocument::empty()))
     })
 }
 

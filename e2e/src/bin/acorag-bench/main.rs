@@ -4,6 +4,7 @@
 
 mod ceiling;
 mod cpu;
+mod fairness;
 mod figures;
 mod ingest;
 mod large;
@@ -32,6 +33,9 @@ struct Args {
     /// Leave out the measurements with 40,000 passages
     #[arg(long)]
     quick: bool,
+    /// Only measure what one project waits for while another one imports so many records
+    #[arg(long, value_name = "RECORDS")]
+    beside_import: Option<usize>,
     /// The file for the JSON
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/latest.json"))]
     json: PathBuf,
@@ -50,6 +54,12 @@ async fn main() -> Result<()> {
 
     machine::busy(&mut figures).await?;
     let mut system = System::start(Options::default().durable()).await?;
+    if let Some(records) = args.beside_import {
+        let client = system.client()?;
+        fairness::beside_an_import(&client, records, &mut random, &mut questions, &mut figures).await?;
+        println!("{}", figures.table());
+        return Ok(());
+    }
     memory::idle(&system, &mut figures)?;
     let mut ceiling = Ceiling::new(system.stack.paths()).await?;
     let client = system.client()?;

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Makes one search and returns its milliseconds.
-async fn timed(client: &Client, project: &str, query: &str) -> Result<f64> {
+pub async fn timed(client: &Client, project: &str, query: &str) -> Result<f64> {
     let started = Instant::now();
     client.search(project, query).await?;
     Ok(started.elapsed().as_secs_f64() * 1_000.0)

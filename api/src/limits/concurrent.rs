@@ -1,0 +1,83 @@
+//! How many calls one caller may have in progress at the same time in this process, so that a caller that sends very many at
+//! once does not make everybody wait.
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::header,
+    middleware::Next,
+    response::Response,
+};
+use futures::StreamExt as _;
+use prometheus::IntCounterVec;
+
+use super::Class;
+use crate::{extractors::Caller, linger, shares::Shares};
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[group(skip)]
+pub struct Config {
+    /// The most searches of one caller in progress at the same time, in each api; 0 for no bound. With AUTH=off there is no
+    /// bound.
+    #[arg(long, env = "MAX_CALLER_SEARCHES", default_value_t = 32)]
+    pub max_caller_searches: usize,
+    /// The most chats of one caller in progress at the same time, in each api; 0 for no bound.
+    #[arg(long, env = "MAX_CALLER_CHATS", default_value_t = 4)]
+    pub max_caller_chats: usize,
+}
+
+#[derive(Clone)]
+pub struct Concurrent {
+    searches: Option<Shares>,
+    chats: Option<Shares>,
+    refused: IntCounterVec,
+}
+
+impl Concurrent {
+    pub fn new(config: Config, refused: IntCounterVec) -> Self {
+        let shares = |part| (part > 0).then(|| Shares::new(usize::MAX, part));
+        Self { searches: shares(config.max_caller_searches), chats: shares(config.max_caller_chats), refused }
+    }
+
+    fn shares(&self, class: Class) -> Option<&Shares> {
+        match class {
+            Class::Search => self.searches.as_ref(),
+            Class::Chat => self.chats.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// Refuses a call of a caller that has too many of its class in progress.
+pub async fn bound(
+    State((concurrent, class)): State<(Concurrent, Class)>,
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Response {
+    // Without keys all callers may be one address: with AUTH=off, this machine's.
+    let shares = concurrent.shares(class).filter(|_| !caller.is_known_by_address());
+    let Some(shares) = shares else { return next.run(request).await };
+    let share = match shares.take(&caller.account.id, 1) {
+        Ok(share) => share,
+        Err(problem) => {
+            concurrent.refused.with_label_values(&[class.name(), "concurrent"]).inc();
+            return linger::refuse(request, problem);
+        }
+    };
+    let response = next.run(request).await;
+    let is_stream = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    if !is_stream {
+        return response;
+    }
+    // The answer is still being written. The share is given back when the body is dropped.
+    response.map(|body| {
+        let state = (body.into_data_stream(), share);
+        Body::from_stream(futures::stream::unfold(state, |(mut pieces, share)| async move {
+            Some((pieces.next().await?, (pieces, share)))
+        }))
+    })
+}

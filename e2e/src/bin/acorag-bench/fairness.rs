@@ -1,0 +1,64 @@
+//! Two projects: what one waits for a document and for searches while the other imports very many records.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use e2e::{Client, Random, Upload, prose};
+use serde_json::json;
+
+use crate::{
+    ceiling::Questions,
+    figures::{Figures, median, percentile},
+    search::timed,
+};
+
+const UPLOADS: usize = 12;
+const SEARCHES: usize = 300;
+const QUIET: &str = "tranquilo";
+const BUSY: &str = "ocupado";
+
+/// The import is begun and not waited for: what is measured ends before it does.
+pub async fn beside_an_import(
+    client: &Client,
+    records: usize,
+    random: &mut Random,
+    questions: &mut Questions,
+    figures: &mut Figures,
+) -> Result<()> {
+    // The first ones also warm what is cold after a start.
+    measure(client, random, questions).await?;
+    let (upload, search) = measure(client, random, questions).await?;
+    let record = |number: usize| {
+        let text = prose::paragraph(random, 12);
+        json!({"DocumentId": format!("r-{number}"), "metadata": {"Title": "Registro"}, "full_text": text})
+            .to_string()
+    };
+    let lines = (0..records).map(record).collect::<Vec<_>>().join("\n");
+    let import = client.upload(Upload::new("ocupado.ndjson", lines, json!({"project_id": BUSY}))).await?;
+    while client.document(&import, BUSY).await?["records"]["indexed"].as_u64().unwrap_or(0) < 50 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let (upload_beside, search_beside) = measure(client, random, questions).await?;
+    let document = client.document(&import, BUSY).await?;
+    ensure!(document["state"] == "processing", "the import ended too early: {document}");
+    figures.ratio("upload beside an import: until searchable", upload_beside, "s", "alone", upload);
+    figures.ratio("search beside an import: p95", search_beside, "ms", "alone", search);
+    Ok(())
+}
+
+/// Seconds from an upload until its document is searchable (median), and the milliseconds of a search (95 %).
+async fn measure(client: &Client, random: &mut Random, questions: &mut Questions) -> Result<(f64, f64)> {
+    let (mut uploads, mut searches) = (Vec::new(), Vec::new());
+    for number in 0..UPLOADS {
+        let text = prose::paragraph(random, 12);
+        let upload = Upload::new(&format!("nota-{number}.txt"), text, json!({"project_id": QUIET}));
+        let started = Instant::now();
+        client.index(upload).await?;
+        uploads.push(started.elapsed().as_secs_f64());
+    }
+    for query in questions.some(SEARCHES) {
+        searches.push(timed(client, QUIET, &query).await?);
+    }
+    searches.sort_by(f64::total_cmp);
+    Ok((median(uploads), percentile(&searches, 0.95)))
+}

@@ -1,0 +1,50 @@
+//! The end of an import, and how far it is.
+
+use documents::{Job, import::Standing};
+use platform::nats::consume::{Delivery, Failure};
+use schemas::{
+    DocumentId, ProjectId,
+    event::{EventKind, Facts, Stage},
+};
+
+use crate::{app::App, jobs::Outcome, progress::Progress};
+
+/// Between two counts of how far an import is: counting costs as much as it has records.
+const EVERY: u32 = 50;
+
+/// The import that a job may have finished: its own, or the one that its record belongs to. And whether this is a moment
+/// to count how far that import is.
+fn import_of<'a>(job: &'a Job, outcome: &Outcome) -> Option<(&'a ProjectId, &'a DocumentId, bool)> {
+    match (outcome, &job.body.parent) {
+        (Outcome::Split, _) => Some((&job.project, &job.document, true)),
+        (_, Some(parent)) => Some((&parent.project_id, &parent.document_id, parent.index % EVERY == 0)),
+        (_, None) => None,
+    }
+}
+
+/// Closes the import that a job belongs to if nothing of it is left to do. Failed records may be the last, too.
+pub async fn close(app: &App, delivery: &Delivery, job: &Job, outcome: &Outcome) -> Result<(), Failure> {
+    let Some((project, import, report)) = import_of(job, outcome) else { return Ok(()) };
+    let progress = Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), import.clone());
+    let (event, reason) =
+        match documents::import::close(&app.pool, project, import, report, delivery.attempt > 1).await? {
+            Standing::Closed => return Ok(()),
+            Standing::Open { percent } => {
+                if report {
+                    progress.at(Stage::Records, percent).await;
+                }
+                return Ok(());
+            }
+            Standing::Finished { title, chunks, text_length } => (
+                Facts {
+                    title,
+                    chunks: Some(chunks),
+                    text_length: Some(text_length),
+                    ..progress.event(EventKind::Indexed)
+                },
+                None,
+            ),
+            Standing::Failed(reason) => (progress.event(EventKind::Failed), Some(reason)),
+        };
+    progress.publish(event, reason).await.map_err(Failure::from)
+}

@@ -1,0 +1,140 @@
+//! Turns: what keeps one project's many documents from standing before another project's single one.
+//!
+//! A consumer hands out jobs in their order. So a job that has to wait for others of its project is not waited for: it is
+//! moved, which takes about as long as storing a message, into a lane of its own. The first of a project's waiting jobs go to
+//! one lane, the rest of very many to another: a project with a few documents does not wait behind one with thousands.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use documents::Job;
+use futures::TryStreamExt as _;
+use platform::nats::{
+    self,
+    consume::{Delivery, Failure},
+    publish,
+};
+use schemas::{
+    ProjectId, headers,
+    subjects::{self, JobKind},
+};
+
+use crate::app::App;
+
+/// Jobs of one project in [`JobKind::Batch`] at most. Those beyond go to [`JobKind::Bulk`].
+const BATCH: usize = 50;
+
+/// Who is at work in one lane of this worker.
+#[derive(Clone)]
+pub struct Turns {
+    at_work: Arc<Mutex<HashMap<ProjectId, usize>>>,
+    most: usize,
+}
+
+/// A project's use of one slot, until this is dropped.
+pub struct Turn {
+    turns: Turns,
+    project: ProjectId,
+}
+
+/// Where a job is done.
+pub enum Place {
+    Here(Option<Turn>),
+    Lane(JobKind),
+}
+
+impl Turns {
+    /// A project gets all slots but one: the last one moves what waits, or works for others.
+    pub fn new(slots: usize) -> Self {
+        Self { at_work: Arc::default(), most: slots.saturating_sub(1).max(1) }
+    }
+
+    /// Only [`JobKind::Document`] is shared out: jobs of the other kinds are where they belong.
+    pub async fn place(&self, app: &App, kind: JobKind, project: &ProjectId) -> Result<Place, Failure> {
+        if kind != JobKind::Document {
+            return Ok(Place::Here(None));
+        }
+        let waiting = waiting(app, project).await.map_err(|error| Failure::Wait(format!("NATS: {error}")))?;
+        // Those that wait go first.
+        if waiting == 0
+            && let Some(turn) = self.take(project)
+        {
+            return Ok(Place::Here(Some(turn)));
+        }
+        Ok(Place::Lane(if waiting < BATCH { JobKind::Batch } else { JobKind::Bulk }))
+    }
+
+    fn take(&self, project: &ProjectId) -> Option<Turn> {
+        let mut at_work = self.lock();
+        let count = at_work.entry(project.clone()).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        Some(Turn { turns: self.clone(), project: project.clone() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ProjectId, usize>> {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut at_work = self.turns.lock();
+        match at_work.get_mut(&self.project) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(at_work.remove(&self.project)),
+        }
+    }
+}
+
+/// How many jobs of the project are in the lane for its first ones, whoever moved them there.
+async fn waiting(app: &App, project: &ProjectId) -> Result<usize, async_nats::Error> {
+    let stream = app.nats.jetstream.get_stream_no_info(subjects::INGEST_STREAM).await?;
+    let lane = subjects::jobs_of_project(JobKind::Batch, project);
+    let subjects = stream.info_with_subjects(lane).await?;
+    Ok(subjects.try_fold(0, async |sum, (_, count)| Ok(sum + count)).await?)
+}
+
+/// Publishes a job again, in another lane or at the end of its own. It keeps its time, and with it its place among the
+/// jobs of its document. The caller then lets it be acknowledged where it was. Moved twice, it is the same job.
+pub async fn move_to(
+    app: &App,
+    delivery: &Delivery,
+    job: &Job,
+    lane: JobKind,
+    position: Option<u32>,
+) -> Result<(), publish::Error> {
+    let mut map = nats::travelling(delivery.headers.as_ref());
+    let id = app.message_id(&format!("move:{}", delivery.sequence));
+    map.insert(headers::MESSAGE_ID, id.as_str());
+    map.insert(headers::ORDERED_AT, delivery.published.to_rfc3339().as_str());
+    map.insert(headers::ANNOUNCED, "1");
+    if let Some(position) = position {
+        map.insert(headers::POSITION, position.to_string().as_str());
+    }
+    let subject = subjects::job(lane, &job.project, &job.document);
+    app.nats.publish_raw(subject, map, delivery.payload.clone()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_leaves_a_slot_to_others() {
+        let project = |name: &str| name.parse::<ProjectId>().unwrap();
+        let turns = Turns::new(3);
+        let [first, second] = [turns.take(&project("a")), turns.take(&project("a"))];
+        assert!(first.is_some() && second.is_some() && turns.take(&project("a")).is_none());
+        assert!(turns.take(&project("b")).is_some());
+        drop(first);
+        assert!(turns.take(&project("a")).is_some());
+        drop(second);
+        assert!(turns.lock().is_empty(), "nobody is remembered");
+        assert!(Turns::new(1).take(&project("a")).is_some(), "one slot works, too");
+    }
+}
