@@ -101,7 +101,11 @@ async def run(arguments):
     half = f"POST /search HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
     flood = Flood(host, port, arguments.source, arguments.pause)
     holders = [half.encode()] * arguments.half_sent + [b""] * arguments.silent
-    tasks = [asyncio.create_task(flood.hold(first)) for first in holders]
+    tasks = []
+    for first in holders:
+        tasks.append(asyncio.create_task(flood.hold(first)))
+        if len(tasks) % 20 == 0:
+            await asyncio.sleep(0.01)
     give_up = time.monotonic() + arguments.patience
     while flood.opened < len(holders) and time.monotonic() < give_up:
         await asyncio.sleep(0.1)
@@ -124,7 +128,7 @@ def main():
     parser.add_argument("--silent", type=int, default=4000, help="connections on which nothing is sent (%(default)s)")
     parser.add_argument("--source", default="127.0.0.2", help="the flood's own address (%(default)s)")
     parser.add_argument("--pause", type=float, default=10, help="before a closed connection is opened again, in seconds (%(default)s)")
-    parser.add_argument("--searches", type=int, default=400, help="searches of each measurement (%(default)s)")
+    parser.add_argument("--searches", type=int, default=1000, help="searches of each measurement (%(default)s)")
     parser.add_argument("--clients", type=int, default=2, help="searches at the same time (%(default)s)")
     parser.add_argument("--patience", type=float, default=60, help="longest time to build the flood, in seconds (%(default)s)")
     parser.add_argument("--most", type=float, default=1.5, help="the largest ratio that passes (%(default)s)")
