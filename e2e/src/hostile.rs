@@ -33,7 +33,7 @@ impl File {
 pub fn files(seed: u64, count: usize) -> Result<impl Iterator<Item = File>> {
     let good = good()?;
     let by_hand = [archives::files(), mails::files(), pdfs::files(), texts::files()].concat();
-    let renamed: Vec<File> = good.iter().filter(|file| is_short(file)).flat_map(renamed).collect();
+    let renamed: Vec<File> = good.iter().filter(|file| is_quick(file)).flat_map(renamed).collect();
     let named: Vec<File> = NAMES.iter().map(|name| File::new(*name, format!("Acta de {name}."))).collect();
     let first = [by_hand, renamed, named].concat();
     let rest = count.saturating_sub(first.len());
@@ -62,9 +62,9 @@ fn good() -> Result<Vec<File>> {
     Ok(files)
 }
 
-/// Every passage of a long document takes its time to be embedded, and teaches nothing new.
-fn is_short(file: &File) -> bool {
-    !file.name.ends_with(".pdf") || file.bytes.len() < 12_000
+/// Every passage of a long document takes its time to be embedded, and a bomb takes all memory that it may: once is enough.
+fn is_quick(file: &File) -> bool {
+    !file.name.ends_with(".pdf") || file.bytes.len() < 12_000 && file.name != "bomb.pdf"
 }
 
 const ENDINGS: [&str; 12] =

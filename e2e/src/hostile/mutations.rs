@@ -1,13 +1,13 @@
 //! Good files, damaged.
 
-use super::{ENDINGS, File, archives, is_short};
+use super::{ENDINGS, File, archives, is_quick};
 use crate::Random;
 
 /// A good file with some mutations; in an archive, often those of one part, behind checksums that are right.
 pub(super) fn mutated(good: &[File], random: &mut Random) -> File {
     let file = loop {
         let file = random.pick(good);
-        if is_short(file) || random.percent(5) {
+        if is_quick(file) || random.percent(5) {
             break file;
         }
     };
