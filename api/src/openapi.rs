@@ -42,6 +42,8 @@ pub trait Describe: Sized {
     fn header(self, status: u16, name: &str, description: &str) -> Self;
     /// An example of the JSON body.
     fn example(self, body: Value) -> Self;
+    /// An example of one of the answers.
+    fn reply_example(self, status: u16, body: Value) -> Self;
     /// The refusals of this route, and those that every route has.
     fn refuses(self, kinds: &[ProblemKind]) -> Self;
 }
@@ -82,6 +84,15 @@ impl Describe for TransformOperation<'_> {
     fn example(mut self, body: Value) -> Self {
         if let Some(ReferenceOr::Item(request)) = &mut self.inner_mut().request_body
             && let Some(media) = request.content.get_mut("application/json")
+        {
+            media.example = Some(body);
+        }
+        self
+    }
+
+    fn reply_example(mut self, status: u16, body: Value) -> Self {
+        if let Some(media) =
+            response(&mut self, status).and_then(|response| response.content.get_mut("application/json"))
         {
             media.example = Some(body);
         }

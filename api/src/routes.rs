@@ -5,6 +5,7 @@ mod ask_document;
 mod auth;
 mod chat;
 mod conversations;
+mod dead_letters;
 mod documents;
 mod events;
 mod files;
@@ -108,5 +109,6 @@ fn reading() -> ApiRouter<App> {
         .merge(files::routes())
         .merge(conversations::routes())
         .merge(analytics::routes())
+        .merge(dead_letters::routes())
         .merge(auth::routes())
 }

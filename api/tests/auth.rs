@@ -45,6 +45,7 @@ async fn without_a_key_nothing_but_the_open_pages() {
         "/auth/me",
         "/api/analytics/popular-searches",
         "/api/analytics/feedback-stats",
+        "/dead-letters",
     ] {
         let response = api.get(path).await;
         assert_eq!(response.headers()["www-authenticate"], "Bearer");

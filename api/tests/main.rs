@@ -6,6 +6,7 @@
 mod auth;
 mod cache;
 mod chat;
+mod dead_letters;
 mod documents;
 mod edges;
 mod files;

@@ -125,6 +125,7 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
     };
     description.write(&mut tx, row.key, job).await?;
     job.settle(&mut tx, outcome, None).await?;
+    platform::crash::point("inside-commit", job.project.as_str());
     tx.commit().await?;
     Ok(Some(committed))
 }

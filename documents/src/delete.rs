@@ -60,7 +60,8 @@ pub async fn delete(
     .fetch_all(&mut *tx)
     .await?;
     let mut gone = lock(&mut tx, &parts).await?;
-    gone.retain(|part| part.state != "deleted" && part.accepted_at <= at);
+    // Those that this very deletion removed are among them: it may have been cut short before anybody heard of it.
+    gone.retain(|part| part.accepted_at == at || (part.state != "deleted" && part.accepted_at < at));
     let parts = gone.iter().filter_map(|part| part.document()).collect();
     forget_records(&mut tx, row.key).await?;
     gone.push(row);
@@ -78,11 +79,11 @@ pub async fn delete(
     Ok(Some(deleted))
 }
 
-/// Leaves nothing of a document but that it was deleted, and when.
+/// Leaves nothing of a document but that it was deleted, when, and the name of the file that has still to be removed.
 async fn leave_tombstone(tx: &mut PgConnection, key: i64, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE document SET state = 'deleted', accepted_at = $2, percent = 0, reason = NULL, starts = 0, job = NULL,
-                object = '', filename = '', size = 0, sha256 = '', fields = '{}', number_norm = '', date_modified = NULL,
+                filename = '', size = 0, sha256 = '', fields = '{}', number_norm = '', date_modified = NULL,
                 metadata = '{}', pages = 0, chunks = 0, terms = 0, text_length = 0, records = NULL,
                 superseded_by = NULL, indexed_at = NULL
          WHERE key = $1",

@@ -4,12 +4,12 @@ use schemas::{DocumentId, problem::Reason};
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
-    Job,
+    Job, Revived,
     row::{Row, find, parent_is_deleted, project},
 };
 
 /// Whether there is anything to do.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Start {
     Go,
     /// It is done already, and only its acknowledgement was lost; or the same content is indexed already.
@@ -20,6 +20,8 @@ pub enum Start {
         title: String,
         /// The revisions in whose place it answers.
         replaced: Vec<DocumentId>,
+        /// The revision that it no longer stands in front of, and that nobody has queued yet.
+        revived: Option<Box<Revived>>,
     },
     /// It failed for good, and what follows from that was cut short.
     Failed(Reason),
@@ -143,14 +145,17 @@ async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
            AND r.number_norm = d.number_norm",
     )
     .bind(row.key)
-    .fetch_all(tx)
+    .fetch_all(&mut *tx)
     .await?;
+    let identity = analysis::codes::identity(&row.fields.number);
+    let revived = row.revive(tx, identity.as_deref()).await?.map(Box::new);
     Ok(Start::Done {
         chunks: u32::try_from(row.chunks).unwrap_or_default(),
         text_length: u64::try_from(row.text_length).unwrap_or_default(),
         superseded: row.state == "superseded",
         title: row.fields.0.title,
         replaced: replaced.iter().filter_map(|id| id.parse().ok()).collect(),
+        revived,
     })
 }
 

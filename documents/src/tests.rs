@@ -154,6 +154,43 @@ async fn a_commit_that_comes_again_still_tells_whom_it_replaced() {
 }
 
 #[tokio::test]
+async fn a_commit_that_comes_again_still_tells_which_revision_answers_again() {
+    let pool = database("store_renumbered").await;
+    index(&pool, &revision("a", 0, "A")).await;
+    index(&pool, &revision("b", 1, "B")).await;
+    let mut renumbered = revision("b", 2, "B");
+    renumbered.body.metadata.fields.number = "PL-2".into();
+    index(&pool, &renumbered).await;
+    // Its worker died before it queued the other revision.
+    let Start::Done { revived, .. } = start(&pool, &renumbered).await.unwrap() else { panic!("it is done") };
+    assert_eq!(revived.unwrap().0.as_str(), "a");
+    index(&pool, &revision("a", 3, "A")).await;
+    let Start::Done { revived, .. } = start(&pool, &renumbered).await.unwrap() else { panic!("it is done") };
+    assert_eq!(revived, None, "it answers again");
+}
+
+#[tokio::test]
+async fn a_deletion_that_comes_again_leaves_the_same_to_do() {
+    let pool = database("store_deleted_twice").await;
+    let import = import(0);
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    note_records(&pool, &import, &["newer"]).await;
+    split(&pool, &import, &stored(), "ndjson").await.unwrap();
+    index(&pool, &revision("older", 1, "A")).await;
+    let mut newer = record("newer", 2);
+    newer.body.metadata = revision("newer", 2, "B").body.metadata;
+    newer.body.source = Source::Object(stored());
+    index(&pool, &newer).await;
+    for attempt in ["first", "second"] {
+        let deleted = delete(&pool, "import", 9).await;
+        assert_eq!(deleted.parts, ["newer".parse().unwrap()], "{attempt}");
+        assert_eq!(deleted.revived.len(), 1, "{attempt}");
+        assert_eq!(deleted.revived[0].0.as_str(), "older", "{attempt}");
+        assert_eq!(deleted.objects, ["o", "o"], "{attempt}");
+    }
+}
+
+#[tokio::test]
 async fn an_import_cut_short_keeps_what_is_settled() {
     let pool = database("store_cut").await;
     let import = import(0);

@@ -16,20 +16,24 @@ use platform::{
     redis::Connected,
 };
 use reader::{Limits, Reader};
-use schemas::subjects::{self, JobKind};
+use schemas::{
+    Lane, query,
+    subjects::{self, JobKind},
+};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
     chunk::ChunkOptions,
     config::Config,
+    dead_letters::{self, Letters},
     generations::Generations,
     jobs::{Jobs, Turns},
     metrics::Metrics,
     model,
     pipeline::Pipeline,
     readers::Readers,
-    sweep,
+    sweep::Sweep,
 };
 
 /// What jobs share.
@@ -51,7 +55,7 @@ pub struct App {
 }
 
 /// The role this worker takes on every connection.
-const SETTINGS: [(&str, &str); 1] = [("role", documents::scope::INGEST_ROLE)];
+pub(crate) const SETTINGS: [(&str, &str); 1] = [("role", documents::scope::INGEST_ROLE)];
 
 /// Attempts after which a job that keeps failing is given up.
 const MAX_ATTEMPTS: i64 = 5;
@@ -125,6 +129,19 @@ impl App {
             lifecycle
                 .spawn(kind.name(), consume::run(self.nats.clone(), settings, jobs, lifecycle.stopping()));
         }
+        let letters = Letters::open(self.nats.clone()).await?;
+        let router = dead_letters::router(self.nats.clone(), letters);
+        let router = Arc::new(router.answering(&query::subjects(|lane| lane == Some(Lane::Letters)))?);
+        let settings = Settings {
+            stream: subjects::QUERIES_STREAM,
+            consumer: subjects::query_consumer(Lane::Letters),
+            slots: 1,
+            ack_wait: subjects::ack_wait(subjects::QUERIES_STREAM),
+            max_attempts: 1,
+            confirm: false,
+        };
+        let queries = consume::run(self.nats.clone(), settings, router, lifecycle.stopping());
+        lifecycle.spawn(Lane::Letters.name(), queries);
         lifecycle.spawn(
             "health",
             health::serve(
@@ -137,7 +154,8 @@ impl App {
         lifecycle.spawn("generations", self.generations.clone().end_pending(lifecycle.stopping()));
         let pipeline = Pipeline::new(&self.metrics.registry, self.nats.clone(), self.pool.clone())?;
         lifecycle.spawn("pipeline", pipeline.run(lifecycle.stopping()));
-        lifecycle.spawn("sweep", sweep::run(self.clone(), lifecycle.stopping()));
+        let sweep = Sweep { nats: self.nats.clone(), objects: self.objects.clone(), pool: self.pool.clone() };
+        lifecycle.spawn("sweep", sweep.run(lifecycle.stopping()));
         tracing::info!(model = self.model.identity().name, "ready");
         lifecycle.run(&config.lifecycle).await
     }

@@ -4,7 +4,11 @@ use platform::{health, lifecycle, nats, postgres, redis, telemetry};
 
 /// Turns accepted documents into searchable passages.
 #[derive(Debug, Clone, clap::Parser)]
-#[command(version, about, after_help = "Command: `dead-letters --help` for what failed for good.")]
+#[command(
+    version,
+    about,
+    after_help = "Commands: `dead-letters --help` for what failed for good, `sweep --help` for unused files."
+)]
 pub struct Config {
     #[command(flatten)]
     pub nats: nats::Config,

@@ -1,84 +1,33 @@
-//! `acorag-ingest-worker dead-letters …`: the operator's hand on what failed for good.
+//! What failed for good: read, queued again or removed, by the command and by the api's queries alike.
 
-use std::ffi::OsString;
+pub mod commands;
+mod queries;
 
-use anyhow::{Context as _, bail};
+pub use queries::router;
+
+use anyhow::Context as _;
 use async_nats::jetstream::{
     message::StreamMessage,
     stream::{LastRawMessageErrorKind, Stream},
 };
-use clap::{Args, Parser, Subcommand};
 use platform::nats::{self, Nats};
 use schemas::{
+    DocumentId, Message, ProjectId, Scope,
+    dead_letter::{Cause, DeadLetter, Facts},
     headers,
+    problem::Reason,
     subjects::{self, JobKind},
 };
 
-/// Shows what failed for good, and gives it another try or up.
-#[derive(Debug, Parser)]
-#[command(version, name = "acorag-ingest-worker")]
-pub struct Cli {
-    #[command(flatten)]
-    nats: nats::Config,
-    #[command(subcommand)]
-    command: Commands,
-}
-
-#[derive(Debug, Subcommand)]
-enum Commands {
-    /// Messages that failed for good
-    #[command(subcommand)]
-    DeadLetters(Command),
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Show them, oldest first: number, time, attempts, subject, reason
-    List,
-    /// Queue their jobs again, as if each was accepted now
-    Requeue(Which),
-    /// Remove them; the documents stay failed
-    Discard(Which),
-}
-
-#[derive(Debug, Args)]
-#[group(required = true)]
-struct Which {
-    /// Their numbers, as `list` shows them
-    numbers: Vec<u64>,
-    /// All there are
-    #[arg(long, conflicts_with = "numbers")]
-    all: bool,
-}
-
-impl Cli {
-    /// The command in this process's arguments; none when they start the worker.
-    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
-        let arguments: Vec<OsString> = arguments.into_iter().collect();
-        let is_command = arguments.iter().skip(1).any(|argument| argument == "dead-letters");
-        is_command.then(|| Self::parse_from(arguments))
-    }
-
-    /// Does it, and returns what to print.
-    pub async fn run(self) -> anyhow::Result<String> {
-        let Commands::DeadLetters(command) = self.command;
-        let nats = self.nats.connect("acorag-dead-letters").await?;
-        let letters = Letters::open(nats).await?;
-        match command {
-            Command::List => letters.list().await,
-            Command::Requeue(which) => letters.requeue(which).await,
-            Command::Discard(which) => letters.discard(which).await,
-        }
-    }
-}
-
-struct Letters {
+/// The dead letters of all streams.
+#[derive(Clone)]
+pub struct Letters {
     nats: Nats,
     stream: Stream<()>,
 }
 
 impl Letters {
-    async fn open(nats: Nats) -> anyhow::Result<Self> {
+    pub async fn open(nats: Nats) -> anyhow::Result<Self> {
         let stream = nats
             .jetstream
             .get_stream_no_info(subjects::DEAD_LETTERS_STREAM)
@@ -87,97 +36,100 @@ impl Letters {
         Ok(Self { nats, stream })
     }
 
-    async fn list(&self) -> anyhow::Result<String> {
-        let mut text = String::new();
-        let mut next = self.after(0).await?;
-        while let Some(letter) = next {
-            let header = |name| nats::text(Some(&letter.headers), name).unwrap_or_default();
-            text.push_str(&format!(
-                "{}  {}  {} attempts  {}  {}\n",
-                letter.sequence,
-                letter.time.format("%Y-%m-%d %H:%M:%S"),
-                header(headers::DEAD_ATTEMPTS),
-                header(headers::DEAD_SUBJECT),
-                header(headers::DEAD_REASON),
-            ));
-            next = self.after(letter.sequence).await?;
-        }
-        Ok(if text.is_empty() { "no dead letters\n".to_owned() } else { text })
-    }
-
-    async fn requeue(&self, which: Which) -> anyhow::Result<String> {
-        let (mut requeued, mut left) = (0, String::new());
-        for letter in self.chosen(which).await? {
-            match self.queue(&letter).await? {
-                true => requeued += 1,
-                false => left.push_str(&format!("{} is no job: left where it is\n", letter.sequence)),
-            }
-        }
-        Ok(format!("{left}{requeued} requeued\n"))
-    }
-
-    /// Whether it was a job. Cut short after publishing, it comes here again, and the job's second run changes nothing.
-    async fn queue(&self, letter: &StreamMessage) -> anyhow::Result<bool> {
-        let subject = nats::text(Some(&letter.headers), headers::DEAD_SUBJECT).unwrap_or_default();
-        if !is_job(&subject, &letter.subject) {
-            return Ok(false);
-        }
-        let map = nats::travelling(Some(&letter.headers));
-        self.nats
-            .publish_raw(subject, map, letter.payload.clone())
-            .await
-            .with_context(|| format!("queueing {} again", letter.sequence))?;
-        self.remove(letter.sequence).await?;
-        Ok(true)
-    }
-
-    async fn discard(&self, which: Which) -> anyhow::Result<String> {
-        let mut discarded = 0;
-        for letter in self.chosen(which).await? {
-            self.remove(letter.sequence).await?;
-            discarded += 1;
-        }
-        Ok(format!("{discarded} discarded\n"))
-    }
-
-    async fn remove(&self, number: u64) -> anyhow::Result<()> {
-        self.stream.delete_message(number).await.with_context(|| format!("removing {number}"))?;
-        Ok(())
-    }
-
-    /// The letters named. One that is not there stops everything before anything is done.
-    async fn chosen(&self, which: Which) -> anyhow::Result<Vec<StreamMessage>> {
-        let mut letters = Vec::new();
-        if which.all {
-            let mut next = self.after(0).await?;
-            while let Some(letter) = next {
-                next = self.after(letter.sequence).await?;
-                letters.push(letter);
-            }
-        }
-        for number in which.numbers {
-            match self.after(number.saturating_sub(1)).await? {
-                Some(letter) if letter.sequence == number => letters.push(letter),
-                _ => bail!("there is no dead letter {number}; `dead-letters list` shows what there is"),
-            }
-        }
-        Ok(letters)
-    }
-
     /// The first letter after this number.
-    async fn after(&self, number: u64) -> anyhow::Result<Option<StreamMessage>> {
+    pub async fn after(&self, number: u64) -> anyhow::Result<Option<Letter>> {
         let next = self
             .stream
             .raw_message_builder()
-            .sequence(number + 1)
+            .sequence(number.saturating_add(1))
             .next_by_subject(subjects::DEAD_LETTERS_ALL)
             .send()
             .await;
         match next {
-            Ok(letter) => Ok(Some(letter)),
+            Ok(letter) => Ok(Some(Letter(letter))),
             Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(error).context("reading the dead letters"),
         }
+    }
+
+    /// The letter with this number.
+    pub async fn get(&self, number: u64) -> anyhow::Result<Option<Letter>> {
+        let next = self.after(number.saturating_sub(1)).await?;
+        Ok(next.filter(|letter| letter.number() == number))
+    }
+
+    /// Whether it was a job. Cut short after publishing, it comes here again, and the job's second run changes nothing.
+    pub async fn requeue(&self, letter: &Letter) -> anyhow::Result<bool> {
+        if letter.job().is_none() {
+            return Ok(false);
+        }
+        let map = nats::travelling(Some(&letter.0.headers));
+        self.nats
+            .publish_raw(letter.subject(), map, letter.0.payload.clone())
+            .await
+            .with_context(|| format!("queueing {} again", letter.number()))?;
+        self.remove(letter.number()).await?;
+        Ok(true)
+    }
+
+    pub async fn remove(&self, number: u64) -> anyhow::Result<()> {
+        self.stream.delete_message(number).await.with_context(|| format!("removing {number}"))?;
+        Ok(())
+    }
+}
+
+/// A message that failed for good.
+pub struct Letter(StreamMessage);
+
+impl Letter {
+    pub fn number(&self) -> u64 {
+        self.0.sequence
+    }
+
+    /// The subject it had.
+    pub fn subject(&self) -> String {
+        self.header(headers::DEAD_SUBJECT)
+    }
+
+    /// The project and document of its job, if it can be queued again.
+    pub fn job(&self) -> Option<(ProjectId, DocumentId)> {
+        let subject = self.subject();
+        is_job(&subject, &self.0.subject).then(|| subjects::parse_job(&subject).ok()).flatten()
+    }
+
+    /// Whether somebody who may see these projects may see it.
+    pub fn is_within(&self, scope: &Scope) -> bool {
+        *scope == Scope::All || self.job().is_some_and(|(project, _)| scope.allows(&project))
+    }
+
+    pub fn read(&self) -> DeadLetter {
+        let (project_id, document_id) = self.job().unzip();
+        let reason = self.header(headers::DEAD_REASON);
+        let (code, english) = reason.split_once(": ").unwrap_or(("", &reason));
+        // A letter of an earlier release has its reason in one language only.
+        let spanish = Some(self.header(headers::DEAD_REASON_ES)).filter(|spanish| !spanish.is_empty());
+        DeadLetter {
+            facts: Facts {
+                id: self.number(),
+                died_at: self.0.time,
+                attempts: self.header(headers::DEAD_ATTEMPTS).parse().unwrap_or_default(),
+                cause: Cause::of(code),
+                project_id,
+                document_id,
+                subject: self.subject(),
+            },
+            reason: Reason {
+                code: code.to_owned(),
+                message: Message {
+                    es: spanish.unwrap_or_else(|| english.to_owned()),
+                    en: english.to_owned(),
+                },
+            },
+        }
+    }
+
+    fn header(&self, name: &str) -> String {
+        nats::text(Some(&self.0.headers), name).unwrap_or_default()
     }
 }
 

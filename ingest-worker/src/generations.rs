@@ -76,6 +76,7 @@ impl Generations {
         let change = change.into();
         self.run(&self.begin, &change).await;
         let result = work.await;
+        platform::crash::point("before-generation", &change.project);
         self.changed(change).await;
         result
     }

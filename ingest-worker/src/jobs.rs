@@ -8,13 +8,18 @@ mod import;
 mod turns;
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use documents::{Committed, Job, Revived};
-use platform::nats::{
-    consume::{Delivery, Failure, Handler},
-    publish,
+use platform::{
+    crash,
+    nats::{
+        consume::{Delivery, Failure, Handler},
+        publish,
+    },
 };
 use schemas::{
     DocumentId, ProjectId,
+    dead_letter::Cause,
     event::{EventKind, Facts, Stage},
     headers,
     ingest::IngestDocument,
@@ -25,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub use turns::Turns;
 use turns::{Place, move_to};
 
-use crate::{app::App, metrics::cause, progress::Progress};
+use crate::{app::App, progress::Progress};
 
 /// What became of a document's job.
 enum Outcome {
@@ -38,6 +43,7 @@ enum Outcome {
         text_length: u64,
         superseded: bool,
         replaced: Vec<DocumentId>,
+        revived: Option<Box<Revived>>,
     },
     Indexed {
         title: String,
@@ -93,10 +99,14 @@ impl Handler for Jobs {
         result.map(drop)
     }
 
-    async fn give_up(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
+    async fn give_up(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<DateTime<Utc>> {
         self.mark_failed(delivery, reason).await?;
-        self.app.metrics.given_up.with_label_values(&[self.kind.name(), cause(&reason.code)]).inc();
-        Ok(())
+        let cause = Cause::of(&reason.code).name();
+        self.app.metrics.given_up.with_label_values(&[self.kind.name(), cause]).inc();
+        // A job that was read was compared with all that came before it, and its failure is written down under its own
+        // time. Of one that was not, nothing is known but when it was first accepted.
+        let first = if read(delivery).is_ok() { None } else { first_accepted(delivery) };
+        Ok(first.unwrap_or(delivery.published))
     }
 }
 
@@ -149,7 +159,7 @@ impl Jobs {
                 tracing::info!("a later job of this document, or its deletion, has made this one void");
             }
             Outcome::Split | Outcome::Moved => {}
-            Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced } => {
+            Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced, revived } => {
                 // The worker that committed the document may have died before it renewed the generation …
                 app.generations.changed(job).await;
                 if delivery.attempt > 1 {
@@ -158,8 +168,10 @@ impl Jobs {
                 }
                 let kind = if *superseded { EventKind::Superseded } else { EventKind::Indexed };
                 progress.publish(ended(kind, title.clone(), *chunks, *text_length), None).await?;
+                again(app, delivery, &job.project, revived.as_deref().cloned()).await?;
             }
             Outcome::Indexed { title, chunks, text_length, committed } => {
+                crash::point("before-event", job.project.as_str());
                 app.metrics.chunks.with_label_values::<&str>(&[]).inc_by(u64::from(*chunks));
                 progress.superseded(&committed.superseded).await?;
                 let superseded_by = committed.superseded_by.clone();
@@ -176,6 +188,7 @@ impl Jobs {
                 tracing::info!(document_id = %job.document, project_id = %job.project, chunks, "indexed");
             }
             Outcome::Failed { reason, revived } => {
+                crash::point("failure-noted", job.project.as_str());
                 again(app, delivery, &job.project, revived.clone()).await?;
                 let event = Facts {
                     title: job.fields().title,
@@ -262,12 +275,16 @@ async fn announce(delivery: &Delivery, progress: &Progress) -> Result<(), Failur
 
 fn read(delivery: &Delivery) -> Result<Job, Reason> {
     let job = Job::read(&delivery.subject, &delivery.payload, delivery.published)?;
-    let first = platform::nats::text(delivery.headers.as_ref(), headers::ACCEPTED)
-        .and_then(|at| chrono::DateTime::parse_from_rfc3339(&at).ok());
-    Ok(match first {
-        Some(first) => job.first_accepted(first.to_utc()),
+    Ok(match first_accepted(delivery) {
+        Some(first) => job.first_accepted(first),
         None => job,
     })
+}
+
+/// When a job that is queued again was accepted before.
+fn first_accepted(delivery: &Delivery) -> Option<DateTime<Utc>> {
+    let at = platform::nats::text(delivery.headers.as_ref(), headers::ACCEPTED)?;
+    Some(DateTime::parse_from_rfc3339(&at).ok()?.to_utc())
 }
 
 /// Queues a revision that answers again.

@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod chunk;
+pub mod commands;
 pub mod config;
 pub mod dead_letters;
 mod generations;

@@ -1,7 +1,7 @@
 use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
-use ingest_worker::{app::App, config::Config, dead_letters};
+use ingest_worker::{app::App, commands, config::Config};
 use platform::{health::Probe, lifecycle, telemetry};
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -9,7 +9,7 @@ fn main() -> anyhow::Result<ExitCode> {
     if Probe::is_called() {
         return Probe::parse().run();
     }
-    if let Some(command) = dead_letters::Cli::from_arguments(std::env::args_os()) {
+    if let Some(command) = commands::Cli::from_arguments(std::env::args_os()) {
         return operate(command);
     }
     let config = Config::parse();
@@ -19,7 +19,7 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 #[tokio::main]
-async fn operate(command: dead_letters::Cli) -> anyhow::Result<ExitCode> {
+async fn operate(command: commands::Cli) -> anyhow::Result<ExitCode> {
     std::io::stdout().write_all(command.run().await?.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,7 +3,7 @@
 use platform::metrics::{counter, from_zero, gauge, registry, seconds};
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 use reader::Confinement;
-use schemas::subjects::JobKind;
+use schemas::{dead_letter::Cause, subjects::JobKind};
 
 #[derive(Clone)]
 pub struct Metrics {
@@ -27,7 +27,7 @@ impl Metrics {
         for kind in JobKind::ALL {
             from_zero(
                 &given_up,
-                &CAUSES.map(|cause| [kind.name(), cause]).each_ref().map(|labels| &labels[..]),
+                &Cause::ALL.map(|cause| [kind.name(), cause.name()]).each_ref().map(|labels| &labels[..]),
             );
         }
         Ok(Self {
@@ -61,16 +61,5 @@ impl Metrics {
                 );
             }
         }
-    }
-}
-
-const CAUSES: [&str; 3] = ["document", "message", "system"];
-
-/// What is to be mended when a job is given up for this reason: us, whoever sent the message, or the document itself.
-pub fn cause(code: &str) -> &'static str {
-    match code {
-        "internal" | "kills_workers" => "system",
-        "invalid_job" | "forbidden_project" | "file_missing" | "wrong_hash" => "message",
-        _ => "document",
     }
 }

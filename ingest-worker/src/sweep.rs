@@ -6,18 +6,17 @@ use anyhow::Context as _;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
-use platform::nats::text;
+use platform::nats::{Nats, objects::Objects, text};
 use schemas::{
     Scope, headers,
     subjects::{self, JobKind},
 };
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
-
-use crate::app::App;
 
 const EVERY: Duration = Duration::from_secs(3600);
 /// A file this young may belong to an upload under way, or to a document whose job is yet to come.
-const GRACE: chrono::Duration = chrono::Duration::days(7);
+pub const GRACE_DAYS: u16 = 7;
 /// A producer's parts have to become a file sooner: all producers share the space for parts.
 const PARTS_GRACE: chrono::Duration = chrono::Duration::days(1);
 /// A file is stored before its job is queued: the files of waiting jobs are older than the oldest job by at most this much.
@@ -25,83 +24,100 @@ const BEFORE_ITS_JOB: chrono::Duration = chrono::Duration::days(7);
 /// Files looked up in the database by one statement.
 const BATCH: usize = 1_000;
 
-pub async fn run(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
-    while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-        match once(&app, Utc::now()).await {
-            Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "files that nothing refers to are removed"),
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "sweeping"),
-        }
-    }
-    Ok(())
+/// Where files are, and where it stands which are needed.
+#[derive(Clone)]
+pub struct Sweep {
+    pub nats: Nats,
+    pub objects: Objects,
+    pub pool: PgPool,
 }
 
-/// Removes what nothing refers to and is older than it may be at the moment `now`. Returns how many files that were.
-pub async fn once(app: &App, now: DateTime<Utc>) -> anyhow::Result<usize> {
-    let waiting = oldest_job(app).await?.map(|oldest| oldest - BEFORE_ITS_JOB);
-    let waiting = waiting.unwrap_or(DateTime::<Utc>::MAX_UTC);
-    let before = waiting.min(now - GRACE);
-    let removed = objects(app, before).await.context("objects")?;
-    let removed = removed + app.objects.remove_parts(before).await.context("parts without an object")?;
-    Ok(removed
-        + sent_parts(app, waiting.min(now - PARTS_GRACE)).await.context("parts of producers' files")?)
-}
-
-/// When the oldest job was accepted. One that was moved is older than its message, and the first one of a lane is the oldest
-/// there.
-async fn oldest_job(app: &App) -> anyhow::Result<Option<DateTime<Utc>>> {
-    let jobs = app.nats.jetstream.get_stream(subjects::INGEST_STREAM).await?;
-    let queue = &jobs.cached_info().state;
-    let mut oldest = (queue.messages > 0).then_some(queue.first_timestamp);
-    for lane in [JobKind::Batch, JobKind::Bulk, JobKind::Import].into_iter().flat_map(JobKind::filters) {
-        match jobs.get_first_raw_message_by_subject(&lane, 1).await {
-            Ok(first) => {
-                let ordered_at = text(Some(&first.headers), headers::ORDERED_AT);
-                let accepted_at = subjects::accepted_at(&first.subject, ordered_at.as_deref(), first.time);
-                oldest = Some(oldest.map_or(accepted_at, |oldest| oldest.min(accepted_at)));
+impl Sweep {
+    pub async fn run(self, stopping: CancellationToken) -> anyhow::Result<()> {
+        while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+            match self.once(GRACE_DAYS).await {
+                Ok(0) => {}
+                Ok(removed) => tracing::info!(removed, "files that nothing refers to are removed"),
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "sweeping"),
             }
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {}
-            Err(error) => return Err(error.into()),
         }
+        Ok(())
     }
-    Ok(oldest)
-}
 
-async fn objects(app: &App, before: DateTime<Utc>) -> anyhow::Result<usize> {
-    let mut removed = 0;
-    // The oldest come first.
-    let old = app.objects.all().try_take_while(|stored| std::future::ready(Ok(stored.stored_at < before)));
-    let mut batches = std::pin::pin!(old.try_chunks(BATCH));
-    while let Some(batch) = batches.try_next().await? {
-        let names: Vec<String> = batch.into_iter().map(|stored| stored.name).collect();
-        let mut tx = documents::scope::begin(&app.pool, &Scope::All).await?;
-        let used: HashSet<String> = sqlx::query_scalar("SELECT object FROM document WHERE object = ANY($1)")
+    /// Removes what nothing refers to and is older than this. Returns how many files that were.
+    pub async fn once(&self, days: u16) -> anyhow::Result<usize> {
+        let (now, grace) = (Utc::now(), chrono::Duration::days(days.into()));
+        let waiting = self.oldest_job().await?.map(|oldest| oldest - BEFORE_ITS_JOB);
+        let waiting = waiting.unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let before = waiting.min(now - grace);
+        let removed = self.objects(before).await.context("objects")?;
+        let removed = removed + self.objects.remove_parts(before).await.context("parts without an object")?;
+        let before = waiting.min(now - grace.min(PARTS_GRACE));
+        Ok(removed + self.sent_parts(before).await.context("parts of producers' files")?)
+    }
+
+    /// When the oldest job was accepted. A job that was moved is older than its message, and the first one of a lane is the
+    /// oldest there.
+    async fn oldest_job(&self) -> anyhow::Result<Option<DateTime<Utc>>> {
+        let jobs = self.nats.jetstream.get_stream(subjects::INGEST_STREAM).await?;
+        let queue = &jobs.cached_info().state;
+        let mut oldest = (queue.messages > 0).then_some(queue.first_timestamp);
+        for lane in [JobKind::Batch, JobKind::Bulk, JobKind::Import].into_iter().flat_map(JobKind::filters) {
+            match jobs.get_first_raw_message_by_subject(&lane, 1).await {
+                Ok(first) => {
+                    let ordered_at = text(Some(&first.headers), headers::ORDERED_AT);
+                    let accepted_at =
+                        subjects::accepted_at(&first.subject, ordered_at.as_deref(), first.time);
+                    oldest = Some(oldest.map_or(accepted_at, |oldest| oldest.min(accepted_at)));
+                }
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(oldest)
+    }
+
+    async fn objects(&self, before: DateTime<Utc>) -> anyhow::Result<usize> {
+        let mut removed = 0;
+        // The oldest come first.
+        let old =
+            self.objects.all().try_take_while(|stored| std::future::ready(Ok(stored.stored_at < before)));
+        let mut batches = std::pin::pin!(old.try_chunks(BATCH));
+        while let Some(batch) = batches.try_next().await? {
+            let names: Vec<String> = batch.into_iter().map(|stored| stored.name).collect();
+            let mut tx = documents::scope::begin(&self.pool, &Scope::All).await?;
+            let used: HashSet<String> = sqlx::query_scalar(
+                "SELECT object FROM document WHERE object = ANY($1) AND state <> 'deleted'",
+            )
             .bind(&names)
             .fetch_all(&mut *tx)
             .await?
             .into_iter()
             .collect();
-        drop(tx);
-        for name in names.iter().filter(|name| !used.contains(*name)) {
-            app.objects.delete(name).await?;
-            removed += 1;
-        }
-    }
-    Ok(removed)
-}
-
-/// Removes the parts that producers sent before this moment. The parts of a file that was taken in are gone already.
-async fn sent_parts(app: &App, before: DateTime<Utc>) -> anyhow::Result<usize> {
-    let stream = app.nats.jetstream.get_stream_no_info(subjects::PARTS_STREAM).await?;
-    let mut removed = 0;
-    loop {
-        match stream.get_first_raw_message_by_subject(subjects::PARTS_ALL, 1).await {
-            Ok(oldest) if oldest.time < before => {
-                stream.purge().filter(oldest.subject.as_str()).await?;
+            drop(tx);
+            for name in names.iter().filter(|name| !used.contains(*name)) {
+                self.objects.delete(name).await?;
                 removed += 1;
             }
-            Err(error) if error.kind() != LastRawMessageErrorKind::NoMessageFound => return Err(error.into()),
-            _ => return Ok(removed),
+        }
+        Ok(removed)
+    }
+
+    /// Removes the parts that producers sent before this moment. The parts of a file that was taken in are gone already.
+    async fn sent_parts(&self, before: DateTime<Utc>) -> anyhow::Result<usize> {
+        let stream = self.nats.jetstream.get_stream_no_info(subjects::PARTS_STREAM).await?;
+        let mut removed = 0;
+        loop {
+            match stream.get_first_raw_message_by_subject(subjects::PARTS_ALL, 1).await {
+                Ok(oldest) if oldest.time < before => {
+                    stream.purge().filter(oldest.subject.as_str()).await?;
+                    removed += 1;
+                }
+                Err(error) if error.kind() != LastRawMessageErrorKind::NoMessageFound => {
+                    return Err(error.into());
+                }
+                _ => return Ok(removed),
+            }
         }
     }
 }

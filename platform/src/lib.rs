@@ -1,5 +1,6 @@
 //! What every acorag service stands on. Nothing here knows what a document or a search is.
 
+pub mod crash;
 pub mod health;
 pub mod lifecycle;
 pub mod metrics;

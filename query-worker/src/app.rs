@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use embedding::{Embed, Identity, Model};
 use platform::{
     health::{self, Checks},
@@ -76,12 +76,14 @@ impl App {
 
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         let lifecycle = Lifecycle::new();
-        let router = Arc::new(self.router().answering(&query::subjects())?);
+        let router = Arc::new(self.router().answering(&query::subjects(|lane| lane != Some(Lane::Letters)))?);
         for lane in Lane::ALL {
             let slots = match lane {
                 Lane::Search => config.search_slots,
                 Lane::Chat => config.chat_slots,
                 Lane::Lookup => config.lookup_slots,
+                // The ingest workers answer these.
+                Lane::Letters => continue,
             };
             let handler = Arc::new(Timed { lane, router: router.clone(), metrics: self.metrics.clone() });
             let settings = Settings {
@@ -183,7 +185,7 @@ impl Handler for Timed {
         self.router.handle(delivery).await
     }
 
-    async fn give_up(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
+    async fn give_up(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<DateTime<Utc>> {
         self.router.give_up(delivery, reason).await
     }
 }

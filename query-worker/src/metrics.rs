@@ -41,7 +41,11 @@ impl Metrics {
             )?,
             queries: counter("acorag_queries_total", "Queries answered", &["query", "outcome"])?,
             answers: counter("acorag_chat_answers_total", "Chats by how they were answered", &["by"])?,
-            dropped: counter("acorag_dropped_total", "Rows not stored because their queue was full", &["queue"])?,
+            dropped: counter(
+                "acorag_dropped_total",
+                "Rows not stored because their queue was full",
+                &["queue"],
+            )?,
             degraded: counter("acorag_search_degraded_total", "Search legs left out", &["leg"])?,
             registry: registry.clone(),
         };

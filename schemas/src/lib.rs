@@ -11,6 +11,7 @@ pub mod analytics;
 pub mod asyncapi;
 pub mod cache;
 pub mod chat;
+pub mod dead_letter;
 pub mod document;
 pub mod event;
 pub mod feedback;

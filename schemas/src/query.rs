@@ -1,4 +1,4 @@
-//! The list of all queries to the query workers. A new query is one line here and one handler in the worker.
+//! The list of all queries to the workers. A new query is one line here and one handler in the worker.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,10 @@ use crate::{
         Reported, Suggestions,
     },
     chat::{ChatQuery, ChatReply},
+    dead_letter::{
+        DeadLetters, DiscardDeadLetter, ListDeadLetters, RequeueDeadLetter, RequeueDeadLetters, Requeued,
+        Settled,
+    },
     document::{Document, DocumentList, FileLocation, GetDocument, ListDocuments, LocateFile},
     feedback::{FeedbackSaved, FeedbackStats, GetFeedbackStats, SaveFeedback},
     history::{ConversationHistory, History, UserHistory},
@@ -27,9 +31,11 @@ pub enum Lane {
     Chat,
     /// Look-ups by key, without the model.
     Lookup,
+    /// Dead letters: few, and answered by the ingest workers.
+    Letters,
 }
 
-names! { Lane { Search = "search", Chat = "chat", Lookup = "lookup" } }
+names! { Lane { Search = "search", Chat = "chat", Lookup = "lookup", Letters = "letters" } }
 
 /// Declares all queries: lane, name in the lane, type of the query and type of the reply. `Secret` in place of a lane is
 /// for a query that no stream may hold.
@@ -48,11 +54,14 @@ macro_rules! queries {
             $(visitor.query::<$query>();)*
         }
 
-        /// Returns the subject of every query.
-        pub fn subjects() -> Vec<String> {
-            vec![$(<$query>::subject()),*]
+        /// Returns the subjects of the queries on the wanted lanes. A secret query has no lane.
+        pub fn subjects(wanted: impl Fn(Option<Lane>) -> bool) -> Vec<String> {
+            let all = [$((queries!(? $lane), <$query>::subject())),*];
+            all.into_iter().filter(|(lane, _)| wanted(*lane)).map(|(_, subject)| subject).collect()
         }
     };
+    (? Secret) => { None };
+    (? $lane:ident) => { Some(Lane::$lane) };
     (@ Secret $name:literal) => {
         const SECRET: bool = true;
 
@@ -87,6 +96,10 @@ queries! {
     Lookup "document.get": GetDocument => Document;
     Lookup "document.list": ListDocuments => DocumentList;
     Lookup "document.file": LocateFile => FileLocation;
+    Letters "list": ListDeadLetters => DeadLetters;
+    Letters "requeue": RequeueDeadLetter => Settled;
+    Letters "requeue.all": RequeueDeadLetters => Requeued;
+    Letters "discard": DiscardDeadLetter => Settled;
 }
 
 /// Code that runs once for the type of every query.

@@ -19,7 +19,7 @@ pub struct Sentence {
 }
 
 impl Sentence {
-    fn new(reason: Option<Reason>, language: UiLanguage) -> Self {
+    pub(crate) fn new(reason: Option<Reason>, language: UiLanguage) -> Self {
         reason.map_or_else(Self::default, |Reason { code, message }| Self {
             reason: Some(message.in_language(language).to_owned()),
             reason_code: Some(code),

@@ -14,7 +14,10 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use chrono::Utc;
-use platform::nats::{Nats, publish};
+use platform::{
+    crash,
+    nats::{Nats, publish},
+};
 use schemars::JsonSchema;
 use schemas::{
     DocumentId, Problem,
@@ -145,6 +148,7 @@ async fn delete(State(nats): State<Nats>, named: Named) -> Result<(StatusCode, a
             }
         },
     )?;
+    crash::point("deletion-published", project_id.as_str());
     let deleted = async {
         while let Some(event) = events.end(&own).await {
             if event.facts.event == EventKind::Deleted {

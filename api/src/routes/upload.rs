@@ -17,7 +17,10 @@ use axum::{
 };
 use chrono::Utc;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use platform::nats::{Nats, publish};
+use platform::{
+    crash,
+    nats::{Nats, publish},
+};
 use schemars::{JsonSchema, json_schema};
 use schemas::{
     DocumentId, Problem,
@@ -186,8 +189,12 @@ impl Uploader {
         let mut map = context.headers();
         map.insert(headers::MESSAGE_ID, uuid::Uuid::now_v7().to_string().as_str());
         map.insert(headers::ANNOUNCED, "1");
+        crash::point("object-stored", project.as_str());
         match self.nats.publish_raw(job.subject(&project, &document), map, payload.into()).await {
-            Ok(()) => object.keep(),
+            Ok(()) => {
+                crash::point("job-published", project.as_str());
+                object.keep();
+            }
             Err(publish::Error::Full) => return Err(Problem::overloaded()),
             Err(error) => {
                 // Perhaps the stream has the job and only its answer was lost. Then the job must find its bytes: an

@@ -20,6 +20,10 @@ use schemas::{
     account::{Caller, CallerLimits, LoggedOut, Login, Logout, Me, Register, Role, VerifyToken, refusal},
     analytics::{ReportSearches, Reported},
     chat::ChatQuery,
+    dead_letter::{
+        DeadLetter, DeadLetters, DiscardDeadLetter, ListDeadLetters, RequeueDeadLetter, RequeueDeadLetters,
+        Requeued, Settled,
+    },
     document::{Document, FileLocation, GetDocument, ListDocuments, LocateFile},
     feedback::{FeedbackSaved, SaveFeedback},
     history::{ConversationHistory, History, UserHistory},
@@ -47,6 +51,7 @@ pub struct Worker {
     pub search_time: Arc<Mutex<Duration>>,
     /// Searches that the cache answered, as reported.
     pub reported: Arc<Mutex<Vec<schemas::analytics::SearchSeen>>>,
+    pub letters: Arc<Mutex<Vec<DeadLetter>>>,
     pub chat: Arc<crate::chat::Script>,
 }
 
@@ -107,6 +112,23 @@ impl Worker {
             .on_stream::<ChatQuery, _>(|worker: Self, _, query, replier| async move {
                 worker.chat.play(query, replier).await
             })
+            .on::<ListDeadLetters, _>(|worker: Self, _, list| async move {
+                let mut dead_letters = worker.letters.lock().unwrap().clone();
+                dead_letters.retain(|letter| is_within(letter, &list.scope));
+                Ok(DeadLetters { dead_letters, next_cursor: None })
+            })
+            .on::<RequeueDeadLetters, _>(|worker: Self, _, all| async move {
+                let mut letters = worker.letters.lock().unwrap();
+                let before = letters.len();
+                letters.retain(|letter| !is_within(letter, &all.scope));
+                Ok(Requeued { requeued: (before - letters.len()) as u32, next_cursor: None })
+            })
+            .on::<RequeueDeadLetter, _>(|worker: Self, _, one| async move {
+                worker.settle("requeued", one.id, &one.scope)
+            })
+            .on::<DiscardDeadLetter, _>(|worker: Self, _, one| async move {
+                worker.settle("discarded", one.id, &one.scope)
+            })
             .on::<VerifyToken, _>(|worker: Self, _, token| async move {
                 worker.verifications.fetch_add(1, Ordering::SeqCst);
                 let callers = worker.callers.lock().unwrap();
@@ -141,6 +163,13 @@ impl Worker {
         replies.front().cloned().unwrap_or_else(|| Ok(SearchReply::default()))
     }
 
+    fn settle(&self, status: &str, id: u64, scope: &Scope) -> Result<Settled, Problem> {
+        let mut letters = self.letters.lock().unwrap();
+        let known = letters.iter().position(|letter| letter.facts.id == id && is_within(letter, scope));
+        letters.remove(known.ok_or_else(Problem::not_found)?);
+        Ok(Settled { status: status.to_owned(), id })
+    }
+
     /// Makes a key.
     pub fn allow(&self, key: &str, role: Role, scope: Scope) -> Caller {
         let caller = Caller {
@@ -167,4 +196,8 @@ impl Worker {
     pub fn searches(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
+}
+
+fn is_within(letter: &DeadLetter, scope: &Scope) -> bool {
+    letter.facts.project_id.as_ref().is_some_and(|project| scope.allows(project))
 }

@@ -47,6 +47,16 @@ async fn with_an_account_each_the_services_work_and_are_refused_nothing() {
     let empty = Upload::new("vacio.txt", "   ", json!({"project_id": PROJECT}));
     let empty = client.upload(empty).await.unwrap();
     assert_eq!(client.settled(&empty, PROJECT).await.unwrap()["state"], "failed");
+    // An administrator queues it again, where it fails again, and discards it.
+    for (settle, status) in [("requeue", "requeued"), ("", "discarded")] {
+        let id = dead_letter(&client, &empty).await;
+        let path = format!("/dead-letters/{id}/{settle}");
+        let answer = match settle {
+            "" => client.delete(path.trim_end_matches('/')).await,
+            _ => client.post(&path, &json!({})).await,
+        };
+        assert_eq!(answer.unwrap().json::<Value>().await.unwrap()["status"], status);
+    }
 
     // A login, with an account that does not exist.
     let login = json!({"email": "nadie@obra.cl", "password": "ninguna"});
@@ -82,6 +92,18 @@ async fn with_an_account_each_the_services_work_and_are_refused_nothing() {
     assert!(refused.is_empty(), "{}", refused.join("\n"));
 
     logins::logins_may_do_their_own_work_only(&system).await;
+}
+
+/// The number of a document's dead letter, as soon as there is one.
+async fn dead_letter(client: &e2e::Client, document: &str) -> u64 {
+    loop {
+        let list = client.get("/dead-letters").await.unwrap().json::<Value>().await.unwrap();
+        let mut letters = list["dead_letters"].as_array().unwrap().iter();
+        if let Some(letter) = letters.find(|letter| letter["document_id"] == document) {
+            return letter["id"].as_u64().unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 fn a_sample() -> &'static str {

@@ -5,6 +5,8 @@
 mod backup;
 mod chat;
 mod crash;
+mod crashes;
+mod dead_letters;
 mod demo_documents;
 mod documents;
 mod failures;

@@ -1,6 +1,9 @@
 //! Forgetting a document: its passages, its file, and what came with it. Its waiting jobs are void by the tombstone.
 
-use platform::nats::consume::{Delivery, Failure};
+use platform::{
+    crash,
+    nats::consume::{Delivery, Failure},
+};
 use schemas::{
     DocumentId, Message, ProjectId, event::EventKind, ingest::DeleteDocument, messages, problem::Reason,
     subjects,
@@ -17,6 +20,7 @@ pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
         tracing::info!("the document was uploaded anew after this deletion");
         return Ok(());
     };
+    crash::point("deletion-committed", project.as_str());
     for object in deleted.objects {
         files::remove(app, &object).await;
     }

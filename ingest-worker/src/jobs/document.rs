@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use documents::{Content, Job, Passage, start::Start};
-use platform::nats::consume::{Delivery, Failure};
+use platform::{
+    crash,
+    nats::consume::{Delivery, Failure},
+};
 use reader::{Attachment, Extracted, Found, Hints};
 use schemas::{
     event::Stage,
@@ -43,8 +46,8 @@ pub async fn index(
         Start::KillsWorkers => {
             return Err(Failure::Dead(messages::jobs::kills_workers().reason("kills_workers")));
         }
-        Start::Done { chunks, text_length, superseded, title, replaced } => {
-            return Ok(Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced });
+        Start::Done { chunks, text_length, superseded, title, replaced, revived } => {
+            return Ok(Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced, revived });
         }
     }
     if !import::goes_on(delivery) {
@@ -85,6 +88,7 @@ pub async fn index(
         tracing::info!(depth, "attachments so deep within mails are left out");
     }
     progress.at(Stage::Storing, 95).await;
+    crash::point("before-commit", job.project.as_str());
     let _timer = app.metrics.stage_seconds.with_label_values(&["store"]).start_timer();
     let committed =
         app.generations.changing(job, documents::commit::commit(&app.pool, job, &content)).await?;
@@ -104,7 +108,11 @@ pub async fn read(app: &App, job: &Job, kind: JobKind, path: &Path) -> Result<Fo
     let _turn = app.readers.turn(kind).await;
     let _timer = app.metrics.stage_seconds.with_label_values(&["extract"]).start_timer();
     let hints = Hints { filename: job.body.filename.clone(), media_type: job.body.media_type.clone() };
-    app.reader.read(path, hints).await.map_err(unreadable)
+    let (found, ()) = tokio::join!(app.reader.read(path, hints), async {
+        // The first step of reading has started the child.
+        crash::point("child-running", job.project.as_str());
+    });
+    found.map_err(unreadable)
 }
 
 pub fn unreadable(error: reader::Error) -> Failure {

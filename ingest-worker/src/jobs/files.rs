@@ -3,7 +3,10 @@
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 use documents::Job;
-use platform::nats::{consume::Failure, objects};
+use platform::{
+    crash,
+    nats::{consume::Failure, objects},
+};
 use schemas::{
     ingest::{ObjectRef, SentFile},
     messages, subjects,
@@ -104,9 +107,11 @@ async fn take_in(
             Err(error) => Err(unavailable(error)),
         };
     }
+    crash::point("parts-read", job.project.as_str());
     let bytes = tokio::fs::File::open(file.path()).await.map_err(disk)?;
     let stored = app.objects.put(&object.name, ReaderStream::with_capacity(bytes, BUFFER)).await;
     let stored = stored.map_err(unavailable)?;
+    crash::point("sent-file-stored", job.project.as_str());
     if let Err(error) = stream.purge().filter(&subject).await {
         tracing::warn!(%error, subject, "parts of a file stay until the sweep");
     }

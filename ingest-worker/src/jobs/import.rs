@@ -15,10 +15,13 @@ use std::{
 use chrono::TimeDelta;
 pub use close::close;
 use documents::Job;
-use platform::nats::{
-    self,
-    consume::{Delivery, Failure},
-    publish,
+use platform::{
+    crash,
+    nats::{
+        self,
+        consume::{Delivery, Failure},
+        publish,
+    },
 };
 use reader::{Found, Records};
 use record::{Prepared, prepare};
@@ -91,6 +94,7 @@ impl Import<'_> {
         if !self.note(records).await? {
             return Ok(Outcome::Void);
         }
+        crash::point("records-noted", self.job.project.as_str());
         match read(self.app, self.job, JobKind::Import, self.path).await? {
             Found::Records(records) => self.queue(records, 0).await,
             Found::Document(_) => Err(Failure::internal()),
@@ -128,6 +132,7 @@ impl Import<'_> {
         loop {
             let batch = self.next(&mut records, BATCH).await?;
             if batch.is_empty() {
+                crash::point("records-published", self.job.project.as_str());
                 tracing::info!(records = index, "the records of an import are queued");
                 return Ok(Outcome::Split);
             }

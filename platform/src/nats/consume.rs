@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use super::{Context, Nats, publish, text, travelling};
-use crate::telemetry;
+use crate::{crash, telemetry};
 
 /// One message, as a handler sees it.
 #[derive(Debug, Clone)]
@@ -82,11 +82,12 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(&self, delivery: Delivery) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Writes down that a message is given up, before it goes to the dead letters. On failure it is kept and retried.
+    /// Returns when it counts as accepted, should it be queued again: nothing that came later is undone by it.
     fn give_up(
         &self,
         delivery: &Delivery,
         reason: &Reason,
-    ) -> impl Future<Output = anyhow::Result<()>> + Send;
+    ) -> impl Future<Output = anyhow::Result<DateTime<Utc>>> + Send;
 }
 
 #[derive(Debug, Clone)]
@@ -186,6 +187,7 @@ pub async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc
             }
             return;
         }
+        crash::point("job-taken", &delivery.subject);
         // In a task of its own, so that a panic costs one attempt of one message and not the slot.
         let work = {
             let (handler, delivery) = (handler.clone(), delivery.clone());
@@ -241,6 +243,9 @@ async fn settle<H: Handler>(
     delivery: &Delivery,
     outcome: Result<(), Failure>,
 ) -> anyhow::Result<()> {
+    if outcome.is_ok() {
+        crash::point("before-ack", &delivery.subject);
+    }
     let reason = match outcome {
         Ok(()) if settings.confirm => {
             return message.double_ack().await.map_err(anyhow::Error::from_boxed);
@@ -253,12 +258,14 @@ async fn settle<H: Handler>(
         Err(Failure::Retry(reason) | Failure::Dead(reason)) => reason,
     };
     let given_up = async {
-        handler.give_up(delivery, &reason).await.context("writing down a dead letter")?;
-        dead_letter(nats, settings, delivery, &reason).await.context("publishing a dead letter")
+        let accepted = handler.give_up(delivery, &reason).await.context("writing down a dead letter")?;
+        crash::point("before-dead-letter", &delivery.subject);
+        dead_letter(nats, settings, delivery, &reason, accepted).await.context("publishing a dead letter")
     };
     if let Err(error) = given_up.await {
         return again(message, delivery, &format!("{error:#}")).await;
     }
+    crash::point("before-term", &delivery.subject);
     tracing::warn!(reason = reason.message.en, code = reason.code, "given up: moved to the dead letters");
     message.double_ack_with(AckKind::Term).await.map_err(anyhow::Error::from_boxed)
 }
@@ -279,17 +286,15 @@ async fn dead_letter(
     settings: &Settings,
     delivery: &Delivery,
     reason: &Reason,
+    accepted: DateTime<Utc>,
 ) -> anyhow::Result<()> {
     let mut map = travelling(delivery.headers.as_ref());
     map.insert(headers::DEAD_SUBJECT, delivery.subject.as_str());
-    map.insert(
-        headers::DEAD_REASON,
-        format!("{}: {}", reason.code, reason.message.en).replace(['\r', '\n'], " ").as_str(),
-    );
+    let line = |text: &str| text.replace(['\r', '\n'], " ");
+    map.insert(headers::DEAD_REASON, line(&format!("{}: {}", reason.code, reason.message.en)).as_str());
+    map.insert(headers::DEAD_REASON_ES, line(&reason.message.es).as_str());
     map.insert(headers::DEAD_ATTEMPTS, delivery.attempt.to_string().as_str());
-    if map.get(headers::ACCEPTED).is_none() {
-        map.insert(headers::ACCEPTED, delivery.published.to_rfc3339().as_str());
-    }
+    map.insert(headers::ACCEPTED, accepted.to_rfc3339().as_str());
     // The same message dies once, however often this step is repeated.
     map.insert(headers::MESSAGE_ID, format!("{}:{}", settings.stream, delivery.sequence).as_str());
     nats.publish_raw(subjects::dead_letter(&settings.consumer), map, delivery.payload.clone()).await?;

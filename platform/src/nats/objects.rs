@@ -159,6 +159,7 @@ impl Objects {
         };
         // The description first: parts without a description are removed later by `remove_parts`.
         self.purge(stored::description_of(&self.bucket, name)).await?;
+        crate::crash::point("description-removed", name);
         self.purge(stored.parts(&self.bucket)).await
     }
 

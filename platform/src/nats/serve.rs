@@ -7,6 +7,7 @@ use std::{
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use schemas::{Answer, Problem, Request, headers, messages::calls, problem::Reason, subjects};
 use serde::Serialize;
@@ -158,8 +159,8 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
         Ok(())
     }
 
-    async fn give_up(&self, _: &Delivery, _: &Reason) -> anyhow::Result<()> {
-        Ok(())
+    async fn give_up(&self, delivery: &Delivery, _: &Reason) -> anyhow::Result<DateTime<Utc>> {
+        Ok(delivery.published)
     }
 }
 

@@ -21,6 +21,10 @@ catalogue! {
         "La respuesta no llegó a tiempo. Inténtelo de nuevo.",
         "The answer did not arrive in time. Try again."
     }
+    not_a_job() {
+        "Este mensaje no es un trabajo de un documento: no puede volver a la cola, solo descartarse.",
+        "This message is no job of a document: it cannot be queued again, only discarded."
+    }
     unanswerable(why: &str) { "Consulta sin respuesta posible: {why}.", "Cannot be answered: {why}." }
 
     unauthorized() {

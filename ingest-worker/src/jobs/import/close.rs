@@ -1,7 +1,10 @@
 //! The end of an import, and how far it is.
 
 use documents::{Job, import::Standing};
-use platform::nats::consume::{Delivery, Failure};
+use platform::{
+    crash,
+    nats::consume::{Delivery, Failure},
+};
 use schemas::{
     DocumentId, ProjectId,
     event::{EventKind, Facts, Stage},
@@ -46,5 +49,6 @@ pub async fn close(app: &App, delivery: &Delivery, job: &Job, outcome: &Outcome)
             ),
             Standing::Failed(reason) => (progress.event(EventKind::Failed), Some(reason)),
         };
+    crash::point("import-closed", project.as_str());
     progress.publish(event, reason).await.map_err(Failure::from)
 }

@@ -1,0 +1,184 @@
+//! `GET /dead-letters`, `POST /dead-letters/requeue`, `POST /dead-letters/{id}/requeue`, `DELETE /dead-letters/{id}`: for
+//! administrators, each within the projects of the key.
+
+use aide::{
+    OperationInput,
+    axum::{
+        ApiRouter,
+        routing::{delete_with, get_with, post_with},
+    },
+    generate::GenContext,
+    openapi::Operation,
+    transform::TransformOperation,
+};
+use axum::{extract::FromRequestParts, http::request::Parts};
+use schemars::JsonSchema;
+use schemas::{
+    ProblemKind::{BadRequest, Conflict, NotFound, Unavailable},
+    ProjectId, Scope,
+    account::Role,
+    dead_letter::{
+        DiscardDeadLetter, ListDeadLetters, ListView, RequeueDeadLetter, RequeueDeadLetters, Requeued,
+        Settled,
+    },
+    lenient,
+    search::in_range,
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    App, Error,
+    extractors::{Caller, Language, Lookup, Path, Query},
+    middleware::note_results,
+    openapi::Describe as _,
+};
+
+pub fn routes() -> ApiRouter<App> {
+    ApiRouter::new()
+        .api_route("/dead-letters", get_with(list, document_list))
+        .api_route("/dead-letters/requeue", post_with(requeue_all, document_requeue_all))
+        .api_route("/dead-letters/{id}", delete_with(discard, document_discard))
+        .api_route("/dead-letters/{id}/requeue", post_with(requeue, document_requeue))
+}
+
+/// An administrator, and the projects whose letters they may see and touch.
+struct Admin {
+    lookup: Lookup,
+    scope: Scope,
+}
+
+impl Admin {
+    fn scope(&self, project: Option<&ProjectId>) -> Scope {
+        self.scope.narrowed(project)
+    }
+}
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        caller.require(Role::Admin)?;
+        let scope = caller.scope().clone();
+        Ok(Self { lookup: Lookup::from_request_parts(parts, app).await?, scope })
+    }
+}
+
+impl OperationInput for Admin {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        Caller::operation_input(ctx, operation);
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Which {
+    /// The letter's number, as the list shows it.
+    id: u64,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+struct Page {
+    /// Only this project.
+    project_id: Option<ProjectId>,
+    /// 1 to 200, 50 when absent.
+    #[serde(default, deserialize_with = "lenient::integer")]
+    #[schemars(with = "Option<u16>", range(min = 1, max = 200))]
+    limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+struct Batch {
+    /// Only this project.
+    project_id: Option<ProjectId>,
+    /// `next_cursor` of the answer before.
+    cursor: Option<String>,
+}
+
+async fn list(
+    admin: Admin,
+    Language(language): Language,
+    Query(page): Query<Page>,
+) -> Result<axum::Json<ListView>, Error> {
+    let limit = in_range("limit", page.limit, 1, 200)?.unwrap_or(50);
+    let scope = admin.scope(page.project_id.as_ref());
+    let letters = admin.lookup.ask(&ListDeadLetters { scope, limit, cursor: page.cursor }).await?;
+    note_results(letters.dead_letters.len());
+    Ok(axum::Json(ListView::new(letters, language)))
+}
+
+async fn requeue_all(admin: Admin, Query(batch): Query<Batch>) -> Result<axum::Json<Requeued>, Error> {
+    let scope = admin.scope(batch.project_id.as_ref());
+    Ok(axum::Json(admin.lookup.ask(&RequeueDeadLetters { scope, cursor: batch.cursor }).await?))
+}
+
+async fn requeue(admin: Admin, Path(Which { id }): Path<Which>) -> Result<axum::Json<Settled>, Error> {
+    Ok(axum::Json(admin.lookup.ask(&RequeueDeadLetter { scope: admin.scope, id }).await?))
+}
+
+async fn discard(admin: Admin, Path(Which { id }): Path<Which>) -> Result<axum::Json<Settled>, Error> {
+    Ok(axum::Json(admin.lookup.ask(&DiscardDeadLetter { scope: admin.scope, id }).await?))
+}
+
+fn document_list(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    operation
+        .describe("listDeadLetters", "service", "Lists what failed for good, oldest first. For administrators.")
+        .description(
+            "A dead letter is a job that cannot succeed, or that failed five times. It is kept for 90 days. A key for some \
+             projects sees the letters of those projects only.",
+        )
+        .replies::<200, axum::Json<ListView>>("One page.")
+        .reply_example(200, json!({
+            "dead_letters": [{
+                "id": 17,
+                "died_at": "2026-11-24T12:30:00Z",
+                "attempts": 1,
+                "cause": "message",
+                "project_id": "torre-norte",
+                "document_id": "acta-12",
+                "subject": "acorag.v1.ingest.document.torre-norte.acta-12",
+                "reason": "El archivo no está: no se envió, o ya pertenece a otro documento.",
+                "reason_code": "file_missing",
+            }],
+            "next_cursor": null,
+        }))
+        .refuses(&[BadRequest, Unavailable])
+}
+
+fn document_requeue_all(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    operation
+        .describe("requeueDeadLetters", "service", "Queues failed jobs again, the oldest first. For administrators.")
+        .description(
+            "At most 100 at once: `next_cursor` of the answer, sent back as `cursor`, goes on with the next. A message that \
+             is no job is left where it is.",
+        )
+        .replies::<200, axum::Json<Requeued>>("How many are queued again.")
+        .reply_example(200, json!({ "requeued": 12, "next_cursor": null }))
+        .refuses(&[BadRequest, Unavailable])
+}
+
+fn document_requeue(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    operation
+        .describe(
+            "requeueDeadLetter",
+            "service",
+            "Queues a failed job again, as if it was accepted now. For administrators.",
+        )
+        .replies::<200, axum::Json<Settled>>("It is queued, and no longer a dead letter.")
+        .reply_example(200, json!({ "status": "requeued", "id": 17 }))
+        .refuses(&[BadRequest, NotFound, Conflict, Unavailable])
+}
+
+fn document_discard(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    operation
+        .describe(
+            "discardDeadLetter",
+            "service",
+            "Removes a dead letter; its document stays failed. For administrators.",
+        )
+        .replies::<200, axum::Json<Settled>>("It is gone.")
+        .reply_example(200, json!({ "status": "discarded", "id": 17 }))
+        .refuses(&[BadRequest, NotFound, Unavailable])
+}

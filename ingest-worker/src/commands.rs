@@ -1,0 +1,67 @@
+//! What an operator does with this program, besides running the worker.
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+use platform::{
+    nats::{self, objects::Objects},
+    postgres,
+};
+use schemas::subjects;
+
+use crate::{
+    app::SETTINGS,
+    dead_letters::{self, Letters},
+    sweep::{GRACE_DAYS, Sweep},
+};
+
+/// Commands of the ingest worker.
+#[derive(Debug, Parser)]
+#[command(version, name = "acorag-ingest-worker")]
+pub struct Cli {
+    #[command(flatten)]
+    nats: nats::Config,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows what failed for good, and gives it another try or up
+    #[command(subcommand)]
+    DeadLetters(dead_letters::commands::Command),
+    /// Removes files that no document and no job refers to, as each worker does every hour
+    Sweep {
+        #[command(flatten)]
+        postgres: postgres::Config,
+        /// Only files older than this many days; 0 only while nobody uploads
+        #[arg(long, default_value_t = GRACE_DAYS)]
+        older_than: u16,
+    },
+}
+
+/// The first word of each.
+const NAMES: [&str; 2] = ["dead-letters", "sweep"];
+
+impl Cli {
+    /// The command in this process's arguments; none when they start the worker.
+    pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let is_command = arguments.iter().skip(1).any(|argument| NAMES.iter().any(|name| argument == name));
+        is_command.then(|| Self::parse_from(arguments))
+    }
+
+    /// Does it, and returns what to print.
+    pub async fn run(self) -> anyhow::Result<String> {
+        let nats = self.nats.connect("acorag-ingest-worker-command").await?;
+        match self.command {
+            Command::DeadLetters(command) => command.run(&Letters::open(nats).await?).await,
+            Command::Sweep { postgres, older_than } => {
+                let objects = Objects::open(&nats, subjects::FILES_BUCKET).await?;
+                let pool = postgres.connect("acorag-ingest-worker-command", &SETTINGS).await?;
+                let removed = Sweep { nats, objects, pool }.once(older_than).await?;
+                Ok(format!("{removed} removed\n"))
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `acorag-ingest-worker dead-letters …`: the operator's hand on what failed for good.
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+
+use super::{Letter, Letters};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show them, oldest first: number, time, attempts, subject, reason
+    List,
+    /// Queue their jobs again, as if each was accepted now
+    Requeue(Which),
+    /// Remove them; the documents stay failed
+    Discard(Which),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true)]
+pub struct Which {
+    /// Their numbers, as `list` shows them
+    numbers: Vec<u64>,
+    /// All there are
+    #[arg(long, conflicts_with = "numbers")]
+    all: bool,
+}
+
+impl Command {
+    /// Does it, and returns what to print.
+    pub async fn run(self, letters: &Letters) -> anyhow::Result<String> {
+        match self {
+            Self::List => list(letters).await,
+            Self::Requeue(which) => requeue(letters, which).await,
+            Self::Discard(which) => discard(letters, which).await,
+        }
+    }
+}
+
+async fn list(letters: &Letters) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let mut next = letters.after(0).await?;
+    while let Some(letter) = next {
+        let read = letter.read();
+        text.push_str(&format!(
+            "{}  {}  {} attempts  {}  {}: {}\n",
+            read.facts.id,
+            read.facts.died_at.format("%Y-%m-%d %H:%M:%S"),
+            read.facts.attempts,
+            read.facts.subject,
+            read.reason.code,
+            read.reason.message.en,
+        ));
+        next = letters.after(letter.number()).await?;
+    }
+    Ok(if text.is_empty() { "no dead letters\n".to_owned() } else { text })
+}
+
+async fn requeue(letters: &Letters, which: Which) -> anyhow::Result<String> {
+    let (mut requeued, mut left) = (0, String::new());
+    for letter in chosen(letters, which).await? {
+        match letters.requeue(&letter).await? {
+            true => requeued += 1,
+            false => left.push_str(&format!("{} is no job: left where it is\n", letter.number())),
+        }
+    }
+    Ok(format!("{left}{requeued} requeued\n"))
+}
+
+async fn discard(letters: &Letters, which: Which) -> anyhow::Result<String> {
+    let mut discarded = 0;
+    for letter in chosen(letters, which).await? {
+        letters.remove(letter.number()).await?;
+        discarded += 1;
+    }
+    Ok(format!("{discarded} discarded\n"))
+}
+
+/// The letters named. One that is not there stops everything before anything is done.
+async fn chosen(letters: &Letters, which: Which) -> anyhow::Result<Vec<Letter>> {
+    let mut chosen = Vec::new();
+    if which.all {
+        let mut next = letters.after(0).await?;
+        while let Some(letter) = next {
+            next = letters.after(letter.number()).await?;
+            chosen.push(letter);
+        }
+    }
+    for number in which.numbers {
+        match letters.get(number).await? {
+            Some(letter) => chosen.push(letter),
+            None => bail!("there is no dead letter {number}; `dead-letters list` shows what there is"),
+        }
+    }
+    Ok(chosen)
+}
