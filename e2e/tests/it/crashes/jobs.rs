@@ -14,7 +14,7 @@ use crate::sample;
 /// Where a worker ends while it works on an upload.
 const OF_UPLOADS: [&str; 4] = ["child-running", "before-commit", "inside-commit", "before-event"];
 /// Where it ends while it works on an import of three records; `before-event`: of a record.
-const OF_IMPORTS: [&str; 5] = ["records-noted", "records-published", "import-closed", "before-event"];
+const OF_IMPORTS: [&str; 4] = ["records-noted", "records-published", "import-closed", "before-event"];
 /// Around a job, whatever it asks for.
 const OF_MESSAGES: [&str; 2] = ["job-taken", "before-ack"];
 /// When a job is given up.
