@@ -1,5 +1,7 @@
 //! What must hold of whatever a client sends.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 use proptest::{collection::vec, prelude::*, sample::select};
 use schemas::{
     Metadata, Problem, Scope,

@@ -80,7 +80,7 @@ fn archive(entries: &[Entry]) -> Vec<u8> {
 pub(super) fn parts(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     let number = |at: usize, length: usize| -> Option<usize> {
         let bytes = bytes.get(at..at + length)?;
-        Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte)))
+        Some(bytes.iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte)))
     };
     let end = bytes.len().checked_sub(22).filter(|end| bytes[*end..].starts_with(b"PK\x05\x06"))?;
     let (count, mut at) = (number(end + 10, 2)?, number(end + 16, 4)?);
@@ -168,9 +168,8 @@ pub(super) fn files() -> Vec<File> {
         File::new("a-million-empty-cells.xlsx", xlsx(
             stored(SHEET, format!("{ROWS}{}", format!("<row>{}</row>", "<c/>".repeat(1_000)).repeat(1_000)).as_bytes()), vec![],
         )),
-        File::new("far.xlsx", xlsx(stored(SHEET, format!(
-            "<worksheet><dimension ref=\"A1:XFD1048576\"/><sheetData><row r=\"1048576\"><c r=\"XFD1048576\"><v>1</v></c></row>"
-        ).as_bytes()), vec![])),
+        File::new("far.xlsx", xlsx(stored(SHEET, b"<worksheet><dimension ref=\"A1:XFD1048576\"/><sheetData>\
+            <row r=\"1048576\"><c r=\"XFD1048576\"><v>1</v></c></row>"), vec![])),
         File::new("corners.xlsx", xlsx(stored(SHEET, format!(
             "{ROWS}<row r=\"1\"><c r=\"A1\"><v>1</v></c></row><row r=\"1048576\"><c r=\"XFD1048576\"><v>1</v></c></row>\
              <row r=\"4294967295\"><c r=\"ZZZZZZZ9\"><v>2</v></c></row></sheetData></worksheet>"
