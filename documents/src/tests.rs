@@ -175,7 +175,7 @@ async fn a_deletion_that_comes_again_leaves_the_same_to_do() {
     let import = import(0);
     assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
     note_records(&pool, &import, &["newer"]).await;
-    split(&pool, &import, &stored(), "ndjson").await.unwrap();
+    counted(&pool, &import, &stored(), "ndjson").await.unwrap();
     index(&pool, &revision("older", 1, "A")).await;
     let mut newer = record("newer", 2);
     newer.body.metadata = revision("newer", 2, "B").body.metadata;
