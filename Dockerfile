@@ -110,6 +110,8 @@ ENV BIND=0.0.0.0 \
     HEALTH_BIND=0.0.0.0 \
     MODEL_DIR=/model \
     ORT_DYLIB_PATH=/usr/local/lib/libonnxruntime.so \
+    # The model's weights in huge pages (docs/performance.md).
+    GLIBC_TUNABLES=glibc.malloc.hugetlb=1 \
     # Microsoft's builds report home otherwise.
     ORT_DISABLE_TELEMETRY=1 \
     PDFIUM_PATH=/usr/local/lib/libpdfium.so

@@ -55,7 +55,7 @@ def embedder(folder, tokenizer):
 
     def embed(text):
         ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
-        (tokens,) = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        (tokens,) = session.run(None, {"input_ids": ids})
         mean = tokens[0].mean(axis=0)
         return mean / np.linalg.norm(mean)
 

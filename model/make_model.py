@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the default embedding model: model.onnx, tokenizer.json and model.json in a folder.
+"""Makes the default embedding model: model.onnx with its weights in model.onnx.data, tokenizer.json and model.json.
 
 usage: make_model.py e5-small-q4.bin FOLDER
 """
@@ -36,7 +36,11 @@ def main(source, target):
     work.mkdir(parents=True)
     try:
         weights = Weights(source)
-        onnx.save(graph.build(weights), work / "model.onnx")
+        # Weights in a file of their own are mapped into memory, not read: of the embedding table, most of the model, only
+        # the rows of words that occur are ever loaded, and all processes of a machine share them.
+        onnx.save(graph.build(weights), work / "model.onnx", save_as_external_data=True, location="model.onnx.data")
+        # onnx makes that file for its owner alone.
+        shutil.copymode(work / "model.onnx", work / "model.onnx.data")
         vocabulary.build(weights.vocabulary).save(str(work / "tokenizer.json"))
         (work / "model.json").write_text(json.dumps(DECLARATION, indent=2) + "\n", encoding="utf-8")
         failures = check_model.check(work)
@@ -48,7 +52,7 @@ def main(source, target):
         sys.exit("the model does not behave as measured; nothing was kept:\n  " + "\n  ".join(failures))
     shutil.rmtree(target, ignore_errors=True)
     work.rename(target)
-    size = (target / "model.onnx").stat().st_size / 1e6
+    size = sum(file.stat().st_size for file in target.glob("model.onnx*")) / 1e6
     print(f"made {DECLARATION['name']}: {size:.0f} MB, checked, {time.monotonic() - started:.0f} s")
 
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Folder of the embedding model: model.onnx, tokenizer.json and model.json
+    /// Folder of the embedding model: model.onnx (with model.onnx.data), tokenizer.json and model.json
     #[arg(long, env = "MODEL_DIR", value_name = "DIR")]
     pub model_dir: PathBuf,
 
@@ -13,7 +13,7 @@ pub struct Config {
     #[arg(long, env = "ORT_DYLIB_PATH", value_name = "FILE", default_value = "libonnxruntime.so")]
     pub ort_dylib_path: PathBuf,
 
-    /// Threads that embed, each with its own copy of the model [default: the cores this process may use]
+    /// Threads that embed, each with its own session of the model [default: the cores this process may use]
     #[arg(long, env = "EMBED_THREADS", value_name = "N")]
     pub embed_threads: Option<NonZeroUsize>,
 

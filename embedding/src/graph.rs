@@ -12,7 +12,10 @@ use crate::folder::{Declaration, Pooling};
 /// Outputs that exporters of sentence-embedding models give, the most finished first. Otherwise the first one is used.
 const OUTPUTS: [&str; 4] = ["sentence_embedding", "last_hidden_state", "token_embeddings", "hidden_states"];
 
-/// One worker's copy of the model: token ids in, a vector out.
+/// One worker's session of the model: token ids in, a vector out.
+///
+/// Weights in a file beside the graph are mapped, so the sessions of all workers and processes share what they read of
+/// it. Each session has only the matrices as its kernels want them, and its own buffers.
 pub(crate) struct Graph {
     session: Session,
     inputs: Vec<(String, Input)>,

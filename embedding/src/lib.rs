@@ -22,6 +22,8 @@ mod model;
 mod queue;
 mod runtime;
 mod tokens;
+mod unigram;
+mod vocabulary;
 mod worker;
 
 use futures::future::BoxFuture;

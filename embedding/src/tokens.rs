@@ -1,12 +1,17 @@
 use std::path::Path;
 
-use tokenizers::tokenizer::{PostProcessor, Tokenizer, TruncationDirection};
+use tokenizers::tokenizer::{PostProcessor, TokenizerImpl, TruncationDirection};
+use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 
 use crate::LoadError;
 use crate::folder::Declaration;
+use crate::vocabulary::Vocabulary;
 
 /// No more than this many characters a token are looked at. Prose has about five; the rest is room for runs of spaces.
 const CHARACTERS_PER_TOKEN: usize = 64;
+
+pub(crate) type Tokenizer =
+    TokenizerImpl<Vocabulary, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
 
 /// The model's tokenizer.
 pub(crate) struct Tokens {
@@ -18,7 +23,8 @@ pub(crate) struct Tokens {
 impl Tokens {
     pub fn open(path: &Path, json: &[u8], declared: &Declaration) -> Result<Self, LoadError> {
         let failed = |reason: String| LoadError::Tokenizer { path: path.to_owned(), reason };
-        let mut tokenizer = Tokenizer::from_bytes(json).map_err(|error| failed(error.to_string()))?;
+        let mut tokenizer: Tokenizer =
+            serde_json::from_slice(json).map_err(|error| failed(error.to_string()))?;
         // Files come with limits and padding of their own; here the declaration decides, and nothing is padded.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|error| failed(error.to_string()))?;

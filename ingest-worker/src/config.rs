@@ -53,7 +53,7 @@ pub struct Config {
     /// Files read at the same time, each in a child process.
     #[arg(long, env = "READ_SLOTS", default_value_t = 2)]
     pub read_slots: usize,
-    /// Address space of such a child, in MiB. All of them and the worker (about 720 MiB) must fit the container: where it
+    /// Address space of such a child, in MiB. All of them and the worker (about 350 MiB) must fit the container: where it
     /// is too small, every document under way dies with the greedy one.
     #[arg(long, env = "READ_MEMORY_MIB", default_value_t = 640)]
     pub read_memory_mib: u32,

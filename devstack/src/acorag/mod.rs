@@ -172,7 +172,9 @@ impl Programs {
     fn launch(&self, name: &str, program: &str) -> Launch {
         let launch = Launch::new(self.folder.join(format!("acorag-{program}")))
             .log(self.logs.join(name).with_extension("log"))
-            .stop_within(STOP_WITHIN);
+            .stop_within(STOP_WITHIN)
+            // As in the image: the model's weights in huge pages.
+            .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
         self.environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
     }
 }

@@ -70,6 +70,15 @@ fn files_that_are_not_what_they_should_be_are_named() {
 }
 
 #[test]
+fn weights_that_are_not_there_are_named() {
+    let folder = copy_of_the_default("no-weights");
+    fs::remove_file(folder.join("model.onnx.data")).unwrap();
+    let error = failure(&config_of(&folder));
+    assert!(matches!(error, LoadError::Graph { .. }), "{error}");
+    says(&error, &["model.onnx.data"]);
+}
+
+#[test]
 fn a_library_that_is_not_there_is_named() {
     let error = failure(&Config { ort_dylib_path: "/nowhere/libonnxruntime.so".into(), ..config() });
     assert!(matches!(error, LoadError::Runtime { .. }), "{error}");

@@ -1,0 +1,168 @@
+//! A Unigram vocabulary in a few megabytes.
+//!
+//! The one of `tokenizers` is a tree of hash maps: 250,000 pieces take hundreds of megabytes there. This one is a
+//! double-array trie beside flat lists. It gives the same tokens; everything around it (normalizer, added tokens, post
+//! processor) stays the library's.
+
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use tokenizers::{Result, Token};
+use yada::DoubleArray;
+use yada::builder::DoubleArrayBuilder;
+
+/// How much less likely than the rarest piece a character is that no piece has, as sentencepiece defines it.
+const UNKNOWN_PENALTY: f64 = 10.0;
+
+/// The pieces in the order of their ids: one text after the other, where each ends, and how likely each is.
+#[derive(Default)]
+pub(crate) struct Pieces {
+    text: String,
+    ends: Vec<usize>,
+    scores: Vec<f64>,
+}
+
+pub(crate) struct Unigram {
+    pieces: Pieces,
+    ids: DoubleArray<Vec<u8>>,
+    unknown: Option<u32>,
+    unknown_score: f64,
+}
+
+/// The best way found so far to end a piece at some byte of a word.
+#[derive(Clone, Copy)]
+struct Best {
+    start: usize,
+    id: u32,
+    score: f64,
+}
+
+impl Unigram {
+    /// Gives the pieces back when a double array cannot hold them: empty, repeated, with NUL, or too many.
+    pub fn new(pieces: Pieces, unknown: Option<u32>) -> std::result::Result<Self, Pieces> {
+        let mut sorted: Vec<_> =
+            (0..).zip(pieces.iter()).map(|(id, (text, _))| (text.as_bytes(), id)).collect();
+        sorted.sort_unstable();
+        let storable = sorted.iter().all(|(text, _)| !text.is_empty() && !text.contains(&0))
+            && sorted.windows(2).all(|pair| pair[0].0 != pair[1].0)
+            && unknown.is_none_or(|id| (id as usize) < sorted.len());
+        let built =
+            if storable { DoubleArrayBuilder::build(&sorted).and_then(DoubleArray::new).ok() } else { None };
+        let Some(ids) = built else { return Err(pieces) };
+        let unknown_score = pieces.scores.iter().copied().fold(f64::INFINITY, f64::min) - UNKNOWN_PENALTY;
+        Ok(Self { pieces, ids, unknown, unknown_score })
+    }
+
+    pub fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    pub fn id(&self, piece: &str) -> Option<u32> {
+        // Zero ends a key inside a double array.
+        if piece.contains('\0') { None } else { self.ids.exact_match_search(piece) }
+    }
+
+    /// The most likely sequence of pieces (Viterbi). Neighbouring characters that no piece has become one unknown token.
+    pub fn tokenize(&self, word: &str) -> Result<Vec<Token>> {
+        let best = self.best_ends(word)?;
+        let mut tokens: Vec<Token> = Vec::new();
+        let mut end = word.len();
+        while end > 0 {
+            let Some(Best { start, id, .. }) = best[end] else {
+                return Err("a character has neither a piece nor an unknown token".into());
+            };
+            match tokens.last_mut() {
+                Some(last) if Some(id) == self.unknown && last.id == id => last.offsets.0 = start,
+                _ => tokens.push(Token::new(id, String::new(), (start, end))),
+            }
+            end = start;
+        }
+        tokens.reverse();
+        for token in &mut tokens {
+            word[token.offsets.0..token.offsets.1].clone_into(&mut token.value);
+            if Some(token.id) == self.unknown {
+                // Characters that are unknown one by one may be a piece together.
+                token.id = self.id(&token.value).unwrap_or(token.id);
+            }
+        }
+        Ok(tokens)
+    }
+
+    /// For each byte of a word the best piece that ends there, if one does.
+    fn best_ends(&self, word: &str) -> Result<Vec<Option<Best>>> {
+        let mut best: Vec<Option<Best>> = vec![None; word.len() + 1];
+        for (start, character) in word.char_indices() {
+            let before = best[start].map_or(0.0, |best| best.score);
+            let next = start + character.len_utf8();
+            let mut offer = |end: usize, id: u32, score: f64| {
+                let score = before + score;
+                if best[end].is_none_or(|best| score > best.score) {
+                    best[end] = Some(Best { start, id, score });
+                }
+            };
+            let mut has_own_piece = false;
+            // Zero ends a key inside a double array, so it may not be searched for.
+            let searchable = word[start..].split('\0').next().unwrap_or_default();
+            for (id, length) in self.ids.common_prefix_search(searchable) {
+                offer(start + length, id, self.pieces.scores[id as usize]);
+                has_own_piece |= start + length == next;
+            }
+            if !has_own_piece {
+                let unknown =
+                    self.unknown.ok_or("a character has no piece, and there is no unknown token")?;
+                offer(next, unknown, self.unknown_score);
+            }
+        }
+        Ok(best)
+    }
+}
+
+impl Pieces {
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn text(&self, id: usize) -> Option<&str> {
+        let end = *self.ends.get(id)?;
+        let start = if id == 0 { 0 } else { self.ends[id - 1] };
+        Some(&self.text[start..end])
+    }
+
+    /// Each piece with its score.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+        (0..).map_while(|id| self.text(id)).zip(self.scores.iter().copied())
+    }
+
+    fn push(&mut self, text: &str, score: f64) {
+        self.text.push_str(text);
+        self.ends.push(self.text.len());
+        self.scores.push(score);
+    }
+}
+
+/// Reads tokenizer.json's list of [text, score] as it comes: parsed as a tree it would need hundreds of megabytes.
+impl<'de> Deserialize<'de> for Pieces {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Pieces;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of pieces with their scores")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Pieces, A::Error> {
+                let mut pieces = Pieces::default();
+                while let Some((text, score)) = list.next_element::<(String, f64)>()? {
+                    pieces.push(&text, score);
+                }
+                pieces.text.shrink_to_fit();
+                pieces.ends.shrink_to_fit();
+                pieces.scores.shrink_to_fit();
+                Ok(pieces)
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+use tokenizers::Model as _;
+use tokenizers::models::unigram;
+
+use super::*;
+
+const PIECES: [(&str, f64); 10] = [
+    ("<unk>", 0.0),
+    ("a", -1.0),
+    ("b", -1.0),
+    ("c", -2.0),
+    ("ab", -1.5),
+    ("abc", -3.0),
+    ("ñ", -4.0),
+    ("ña", -5.0),
+    ("漢", -3.5),
+    ("aa", -2.0),
+];
+
+fn pieces(list: &[(&str, f64)]) -> Pieces {
+    let mut pieces = Pieces::default();
+    list.iter().for_each(|(text, score)| pieces.push(text, *score));
+    pieces
+}
+
+#[test]
+fn every_short_word_has_the_tokens_that_the_library_gives() {
+    let ours = Unigram::new(pieces(&PIECES), Some(0)).ok().unwrap();
+    let theirs = PIECES.map(|(text, score)| (text.to_owned(), score)).to_vec();
+    let theirs = unigram::Unigram::from(theirs, Some(0), false).unwrap();
+    let letters = ['a', 'b', 'c', 'ñ', '漢', 'x', '\0', '🏗'];
+    let mut words = vec![String::new()];
+    for _ in 0..5 {
+        words = words
+            .iter()
+            .flat_map(|word| letters.map(|letter| format!("{word}{letter}")))
+            .chain(words.iter().cloned())
+            .collect();
+        words.sort();
+        words.dedup();
+    }
+    words.push("a<unk>b<unk>".to_owned());
+    for word in words {
+        assert_eq!(ours.tokenize(&word).unwrap(), theirs.tokenize(&word).unwrap(), "{word:?}");
+    }
+}
+
+#[test]
+fn a_piece_is_known_by_id_and_an_id_by_piece() {
+    let unigram = Unigram::new(pieces(&PIECES), Some(0)).ok().unwrap();
+    for (id, (text, _)) in (0..).zip(PIECES) {
+        assert_eq!((unigram.id(text), unigram.pieces().text(id as usize)), (Some(id), Some(text)));
+    }
+    assert_eq!((unigram.id("abcd"), unigram.id("a\0"), unigram.pieces().text(10)), (None, None, None));
+}
+
+#[test]
+fn what_a_double_array_cannot_hold_is_given_back() {
+    for odd in ["", "a", "n\0"] {
+        let mut list = PIECES.to_vec();
+        list.push((odd, -1.0));
+        let given_back = Unigram::new(pieces(&list), Some(0)).err().unwrap();
+        assert_eq!(given_back.iter().collect::<Vec<_>>(), list);
+    }
+    assert!(Unigram::new(pieces(&PIECES), Some(10)).is_err());
+}
+
+#[test]
+fn a_character_without_piece_is_an_error_where_no_token_means_unknown() {
+    let unigram = Unigram::new(pieces(&PIECES), None).ok().unwrap();
+    assert!(unigram.tokenize("ab").is_ok());
+    assert!(unigram.tokenize("x").is_err());
+}

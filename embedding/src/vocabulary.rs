@@ -1,0 +1,131 @@
+//! Any vocabulary that a tokenizer.json may have, Unigram in its small form.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::{Map, Value};
+use tokenizers::models::unigram::UnigramTrainer;
+use tokenizers::models::{ModelWrapper, TrainerWrapper, unigram};
+use tokenizers::{Model, Result, Token};
+
+use crate::unigram::{Pieces, Unigram};
+
+pub(crate) enum Vocabulary {
+    Unigram(Unigram),
+    Other(ModelWrapper),
+}
+
+/// What tokenizer.json says of a Unigram model, after its type.
+#[derive(serde::Deserialize)]
+struct Declared {
+    unk_id: Option<u32>,
+    vocab: Pieces,
+    #[serde(default)]
+    byte_fallback: bool,
+}
+
+impl Declared {
+    fn vocabulary(self) -> Result<Vocabulary> {
+        let Self { unk_id, vocab, byte_fallback } = self;
+        let declined = if byte_fallback {
+            vocab
+        } else {
+            match Unigram::new(vocab, unk_id) {
+                Ok(unigram) => return Ok(Vocabulary::Unigram(unigram)),
+                Err(pieces) => pieces,
+            }
+        };
+        let pieces = declined.iter().map(|(text, score)| (text.to_owned(), score)).collect();
+        let unigram = unigram::Unigram::from(pieces, unk_id.map(|id| id as usize), byte_fallback)?;
+        Ok(Vocabulary::Other(ModelWrapper::Unigram(unigram)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Vocabulary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Typed;
+        impl<'de> Visitor<'de> for Typed {
+            type Value = Vocabulary;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the model of a tokenizer")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Vocabulary, A::Error> {
+                let mut read = Map::new();
+                while let Some((key, value)) = map.next_entry::<String, Value>()? {
+                    // The type stands in front of what is large, in every file that the library wrote.
+                    if read.is_empty() && key == "type" && value == "Unigram" {
+                        let declared = Declared::deserialize(MapAccessDeserializer::new(map))?;
+                        return declared.vocabulary().map_err(A::Error::custom);
+                    }
+                    read.insert(key, value);
+                }
+                ModelWrapper::deserialize(Value::Object(read))
+                    .map(Vocabulary::Other)
+                    .map_err(A::Error::custom)
+            }
+        }
+        deserializer.deserialize_map(Typed)
+    }
+}
+
+impl Model for Vocabulary {
+    type Trainer = TrainerWrapper;
+
+    fn tokenize(&self, sequence: &str) -> Result<Vec<Token>> {
+        match self {
+            Self::Unigram(unigram) => unigram.tokenize(sequence),
+            Self::Other(model) => model.tokenize(sequence),
+        }
+    }
+
+    fn token_to_id(&self, token: &str) -> Option<u32> {
+        match self {
+            Self::Unigram(unigram) => unigram.id(token),
+            Self::Other(model) => model.token_to_id(token),
+        }
+    }
+
+    fn id_to_token(&self, id: u32) -> Option<String> {
+        match self {
+            Self::Unigram(unigram) => unigram.pieces().text(id as usize).map(str::to_owned),
+            Self::Other(model) => model.id_to_token(id),
+        }
+    }
+
+    fn get_vocab(&self) -> HashMap<String, u32> {
+        match self {
+            Self::Unigram(unigram) => {
+                unigram.pieces().iter().map(|(text, _)| text.to_owned()).zip(0..).collect()
+            }
+            Self::Other(model) => model.get_vocab(),
+        }
+    }
+
+    fn get_vocab_size(&self) -> usize {
+        match self {
+            Self::Unigram(unigram) => unigram.pieces().len(),
+            Self::Other(model) => model.get_vocab_size(),
+        }
+    }
+
+    fn save(&self, folder: &Path, prefix: Option<&str>) -> Result<Vec<PathBuf>> {
+        match self {
+            Self::Unigram(_) => Err("this form of a vocabulary is for reading".into()),
+            Self::Other(model) => model.save(folder, prefix),
+        }
+    }
+
+    fn get_trainer(&self) -> TrainerWrapper {
+        match self {
+            Self::Unigram(_) => UnigramTrainer::default().into(),
+            Self::Other(model) => model.get_trainer(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
