@@ -14,7 +14,7 @@ use crate::unigram::{Pieces, Unigram};
 
 pub(crate) enum Vocabulary {
     Unigram(Unigram),
-    Other(ModelWrapper),
+    Other(Box<ModelWrapper>),
 }
 
 /// What tokenizer.json says of a Unigram model, after its type.
@@ -39,7 +39,7 @@ impl Declared {
         };
         let pieces = declined.iter().map(|(text, score)| (text.to_owned(), score)).collect();
         let unigram = unigram::Unigram::from(pieces, unk_id.map(|id| id as usize), byte_fallback)?;
-        Ok(Vocabulary::Other(ModelWrapper::Unigram(unigram)))
+        Ok(Vocabulary::Other(Box::new(ModelWrapper::Unigram(unigram))))
     }
 }
 
@@ -63,9 +63,8 @@ impl<'de> Deserialize<'de> for Vocabulary {
                     }
                     read.insert(key, value);
                 }
-                ModelWrapper::deserialize(Value::Object(read))
-                    .map(Vocabulary::Other)
-                    .map_err(A::Error::custom)
+                let model = ModelWrapper::deserialize(Value::Object(read)).map_err(A::Error::custom)?;
+                Ok(Vocabulary::Other(Box::new(model)))
             }
         }
         deserializer.deserialize_map(Typed)
