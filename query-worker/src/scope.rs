@@ -1,6 +1,6 @@
 //! What a transaction sees (see [`documents::scope`]), and what a caller hears when one fails.
 
-pub use documents::scope::{Projects, QUERY_ROLE, begin, begin_within, projects};
+pub use documents::scope::{Projects, QUERY_ROLE, begin, begin_reading, projects};
 use schemas::Problem;
 
 /// What the caller hears of a database error; the log hears the whole.

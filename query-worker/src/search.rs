@@ -31,13 +31,13 @@ use crate::{
 /// statement is planned for its own parameters: a small project needs another plan than a large one.
 pub const SETTINGS: [(&str, &str); 5] = [
     ("role", scope::QUERY_ROLE),
-    ("hnsw.ef_search", "100"),
+    ("hnsw.ef_search", "200"),
     ("hnsw.iterative_scan", "relaxed_order"),
     ("plan_cache_mode", "force_custom_plan"),
     ("jit", "off"),
 ];
 
-/// Passages each leg brings: enough that a document's several passages do not crowd others out.
+/// Passages that the keyword leg brings: enough that a document's several passages do not crowd others out.
 const CANDIDATES: i64 = 200;
 
 /// The share of the asker's patience that a leg may take. The rest is for answering from the other leg alone.
@@ -120,15 +120,22 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     };
 
     let _timer = app.metrics.stage_seconds.with_label_values(&["rows"]).start_timer();
-    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
     let mut candidates = Candidates::of(&keywords);
-    if let Some(Nearest { vector, hits }) = vectors {
-        candidates.add_vectors(&hits);
-        let others = vector::similarities(&mut transaction, &vector, &candidates.without_vector()).await?;
-        candidates.add_vectors(&others);
+    let (mut transaction, vector) = match vectors {
+        Some(Nearest { vector, hits, transaction }) => {
+            candidates.add_vectors(&hits);
+            (transaction, Some(vector))
+        }
+        None => (scope::begin(&app.pool, &query.scope).await?, None),
+    };
+    let others = candidates.without_vector();
+    for (chunk, document, similarity) in
+        vector::look_up(&mut transaction, projects, vector.as_deref(), &others).await?
+    {
+        candidates.add(chunk, document, similarity);
     }
     let best = candidates.rank(query, mode, per_document);
-    let passages = rows::fetch(&mut transaction, &query.query, &best).await?;
+    let passages = rows::fetch(&mut transaction, projects, &query.query, &best).await?;
     Ok(Found { passages, degraded })
 }
 
@@ -149,10 +156,11 @@ async fn leg<T>(
     })
 }
 
-/// The query's vector and the passages nearest to it.
+/// The query's vector, the passages nearest to it, and the transaction that found them, which goes on.
 struct Nearest {
     vector: Vec<f32>,
     hits: Vec<Hit>,
+    transaction: Transaction<'static, Postgres>,
 }
 
 async fn nearest(
@@ -168,12 +176,12 @@ async fn nearest(
     let _timer = app.metrics.stage_seconds.with_label_values(&["vector"]).start_timer();
     let mut transaction = open(app, &query.scope, end).await?;
     let hits = vector::find(&mut transaction, projects, &vector, documents).await?;
-    Ok(Nearest { vector, hits })
+    Ok(Nearest { vector, hits, transaction })
 }
 
 /// A leg's transaction. PostgreSQL stops its statements when the leg's time is over.
 async fn open(app: &App, scope: &Scope, end: Instant) -> sqlx::Result<Transaction<'static, Postgres>> {
-    scope::begin_within(&app.pool, scope, end.saturating_duration_since(Instant::now())).await
+    scope::begin_reading(&app.pool, scope, end.saturating_duration_since(Instant::now())).await
 }
 
 /// A search for passages of whatever documents the scope holds.

@@ -60,9 +60,9 @@ const MUST_BE_EMPTY: [(Violation, &str, &str); 7] = [
     ),
     (
         Violation::Wrong,
-        "a passage's words differ from its length",
+        "a passage without its vector",
         "SELECT d.id FROM chunk c JOIN document d ON d.key = c.document_key
-         WHERE c.terms <> (SELECT coalesce(sum(frequency), 0) FROM posting WHERE chunk_key = c.key)",
+         WHERE NOT EXISTS (SELECT FROM embedding WHERE project_key = c.project_key AND chunk_key = c.key)",
     ),
     (
         Violation::Stuck,
