@@ -12,9 +12,13 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod top;
+mod verify;
 
 pub use block::Posting;
 pub use merge::tidy;
+#[cfg(test)]
+pub use merge::tidy_at;
 pub use pending::{Word, insert};
 pub use read::{Index, Read};
 pub use top::{Query, Top};
+pub use verify::wrong;

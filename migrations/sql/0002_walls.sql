@@ -75,7 +75,7 @@ DECLARE
 BEGIN
     SELECT tableoid INTO part FROM embedding e WHERE e.project_key = $1 LIMIT 1;
     SELECT chunks INTO own FROM project WHERE key = $1;
-    IF part IS NULL OR own > 50000 OR own * 2 > (SELECT reltuples FROM pg_class WHERE oid = part) THEN
+    IF part IS NULL OR own > 20000 OR own * 2 > (SELECT reltuples FROM pg_class WHERE oid = part) THEN
         RETURN;
     END IF;
     EXECUTE format('CREATE INDEX IF NOT EXISTS embedding_of_%s ON %s USING hnsw (vector halfvec_ip_ops)

@@ -12,7 +12,7 @@ use super::{
 use crate::scope::{self, LARGE, Tx};
 
 /// With so many passages that are not merged yet, a project is due: until then each search reads them whole.
-const DUE: i64 = 512;
+const DUE: i64 = 1_024;
 /// About so many passages are merged by one transaction, if so many wait.
 const AT_ONCE: i64 = 8_192;
 /// With so many passages that are gone, a project is purged: each search reads their keys.
@@ -25,8 +25,13 @@ const SLICE: usize = 4_096;
 /// Merges and purges what is due in a project, and gives a large one an index of its own. Whatever is cut short is done by
 /// the next call; while one call is at work in a project, others leave it to that one.
 pub async fn tidy(pool: &PgPool, project: &ProjectId) -> sqlx::Result<()> {
+    tidy_at(pool, project, DUE).await
+}
+
+/// The same, with another number of passages that make a merge due.
+pub async fn tidy_at(pool: &PgPool, project: &ProjectId, due: i64) -> sqlx::Result<()> {
     while let Some((mut tx, work)) = begin(pool, project).await? {
-        if work.waiting >= DUE && merge(&mut tx, work.project_key).await? {
+        if work.waiting >= due && merge(&mut tx, work.project_key).await? {
             tx.commit().await?;
         } else if work.dead >= (work.chunks / 10).clamp(LEAST_DEAD, MOST_DEAD) {
             return purge(pool, project, tx, work.project_key).await;
