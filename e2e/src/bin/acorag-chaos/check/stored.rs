@@ -78,6 +78,15 @@ impl Stored {
             let found: Vec<String> = sqlx::query_scalar(statement).fetch_all(pool).await.context(meaning)?;
             violations.extend(found.into_iter().map(|id| (violation, format!("{meaning}: {id}"))));
         }
+        // One snapshot of both tables of words.
+        let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        let projects: Vec<i32> = sqlx::query_scalar("SELECT key FROM project").fetch_all(&mut *tx).await?;
+        for project in projects {
+            for passage in documents::index::wrong(&mut tx, project).await? {
+                let meaning = format!("a passage's words differ from its length: {passage}");
+                violations.push((Violation::Wrong, meaning));
+            }
+        }
         Ok(Self { dead: dead_letters(jetstream).await?, events: events(jetstream).await?, violations })
     }
 
