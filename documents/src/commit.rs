@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     Job, Revived,
+    index::{self, Word},
     row::{Description, Row, add_to_sums, find, lock, project},
 };
 
@@ -58,7 +59,7 @@ pub struct Committed {
 
 /// `None`: a later job or a deletion came in between, and nothing was changed.
 pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result<Option<Committed>> {
-    let terms = terms(content);
+    let words = words(&content.fields, &content.passages);
     let number_norm = analysis::codes::normalize(&content.fields.number);
     let identity = analysis::codes::identity(&content.fields.number);
     let mut tx = job.begin(pool).await?;
@@ -85,7 +86,7 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
     };
     if let Some(identity) = &identity {
         let others = others(&mut tx, &row, &number_norm, identity).await?;
-        settle_revisions(&mut tx, job, others, &mut committed).await?;
+        settle_revisions(&mut tx, job, project_key, others, &mut committed).await?;
     }
     // Only what has answered so far can stand in front of others.
     if row.chunks > 0 {
@@ -94,9 +95,7 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
     let current = committed.superseded_by.is_none();
     let mut sums = (0, 0);
     if current {
-        for (at, (passages, terms)) in content.passages.chunks(SLICE).zip(terms.chunks(SLICE)).enumerate() {
-            sums.1 += insert_slice(&mut tx, &row, at * SLICE, passages, terms).await?;
-        }
+        sums.1 = insert(&mut tx, project_key, row.key, &content.passages, &words).await?;
         sums.0 = i32::try_from(content.passages.len()).unwrap_or(i32::MAX);
         add_to_sums(&mut tx, project_key, sums.0.into(), sums.1.into()).await?;
     }
@@ -104,7 +103,7 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
     sqlx::query(
         "UPDATE document SET kind = 'document', state = $2, percent = 100, reason = NULL, starts = 0, indexed_at = now(),
                 number_norm = $3, pages = $4, chunks = $5, terms = $6, text_length = $7, superseded_by = $8
-         WHERE key = $1",
+         WHERE project_key = $9 AND key = $1",
     )
     .bind(row.key)
     .bind(outcome)
@@ -114,6 +113,7 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
     .bind(sums.1)
     .bind(i64::try_from(content.text_length).unwrap_or(i64::MAX))
     .bind(committed.superseded_by.as_ref().map(DocumentId::as_str))
+    .bind(project_key)
     .execute(&mut *tx)
     .await?;
     let description = Description {
@@ -123,7 +123,7 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
         media_type: &content.media_type,
         file_type: Some(&content.file_type),
     };
-    description.write(&mut tx, row.key, job).await?;
+    description.write(&mut tx, &row, job).await?;
     job.settle(&mut tx, outcome, None).await?;
     platform::crash::point("inside-commit", job.project.as_str());
     tx.commit().await?;
@@ -148,7 +148,7 @@ async fn others(
     .bind(row.key)
     .fetch_all(&mut *tx)
     .await?;
-    let mut others = lock(tx, &keys).await?;
+    let mut others = lock(tx, row.project_key, &keys).await?;
     others.retain(|other| {
         (matches!(other.state.as_str(), "indexed" | "superseded") || other.chunks > 0)
             && analysis::codes::identity(&other.fields.number).as_deref() == Some(identity)
@@ -160,6 +160,7 @@ async fn others(
 async fn settle_revisions(
     tx: &mut PgConnection,
     job: &Job,
+    project_key: i32,
     others: Vec<Row>,
     committed: &mut Committed,
 ) -> sqlx::Result<()> {
@@ -178,10 +179,11 @@ async fn settle_revisions(
             "UPDATE document SET chunks = 0, terms = 0,
                     state = CASE state WHEN 'indexed' THEN 'superseded' ELSE state END,
                     superseded_by = CASE state WHEN 'indexed' THEN $2 ELSE superseded_by END
-             WHERE key = $1",
+             WHERE project_key = $3 AND key = $1",
         )
         .bind(other.key)
         .bind(job.document.as_str())
+        .bind(other.project_key)
         .execute(&mut *tx)
         .await?;
         if other.state == "indexed" {
@@ -189,9 +191,10 @@ async fn settle_revisions(
         }
     }
     // Revisions that were superseded before now point at the one that answers.
-    sqlx::query("UPDATE document SET superseded_by = $2 WHERE key = ANY($1)")
+    sqlx::query("UPDATE document SET superseded_by = $2 WHERE project_key = $3 AND key = ANY($1)")
         .bind(superseded.iter().map(|other| other.key).collect::<Vec<_>>())
         .bind(job.document.as_str())
+        .bind(project_key)
         .execute(tx)
         .await
         .map(drop)
@@ -203,41 +206,64 @@ const SLICE: usize = 128;
 
 /// The words of each passage, with how often they stand in it. A document's first passage is also found by its title and
 /// number.
-fn terms(content: &Content) -> Vec<Vec<(String, i16)>> {
+pub fn words(fields: &Fields, passages: &[Passage]) -> Vec<Vec<Word>> {
     let of = |(ordinal, passage): (usize, &Passage)| {
         let mut searched = Passage::under_heading(&passage.heading, &passage.text);
         if ordinal == 0 {
-            searched = format!("{}\n{}\n{searched}", content.fields.title, content.fields.number);
+            searched = format!("{}\n{}\n{searched}", fields.title, fields.number);
         }
         let terms = analysis::terms::index_terms(&searched, passage.language);
-        terms.into_iter().map(|term| (term.text, i16::try_from(term.frequency).unwrap_or(i16::MAX))).collect()
+        terms.into_iter().map(|term| (term.text, term.frequency)).collect()
     };
-    content.passages.iter().enumerate().map(of).collect()
+    passages.iter().enumerate().map(of).collect()
 }
 
-/// Stores passages and their words; returns the sum of their lengths in terms.
+/// Stores a document's passages, their vectors and their words; returns the sum of their lengths in terms.
+pub async fn insert(
+    tx: &mut PgConnection,
+    project_key: i32,
+    document_key: i64,
+    passages: &[Passage],
+    words: &[Vec<Word>],
+) -> sqlx::Result<i32> {
+    let mut length = 0;
+    for (at, (passages, words)) in passages.chunks(SLICE).zip(words.chunks(SLICE)).enumerate() {
+        length += insert_slice(tx, (project_key, document_key), at * SLICE, passages, words).await?;
+    }
+    Ok(length)
+}
+
 async fn insert_slice(
     tx: &mut PgConnection,
-    document: &Row,
+    (project_key, document_key): (i32, i64),
     first: usize,
     passages: &[Passage],
-    terms: &[Vec<(String, i16)>],
+    words: &[Vec<Word>],
 ) -> sqlx::Result<i32> {
     // BM25's length of a passage.
+    let length = |words: &Vec<Word>| words.iter().map(|(_, frequency)| frequency).sum::<u32>();
     let lengths: Vec<i32> =
-        terms.iter().map(|terms| terms.iter().map(|(_, frequency)| i32::from(*frequency)).sum()).collect();
+        words.iter().map(|words| i32::try_from(length(words)).unwrap_or(i32::MAX)).collect();
+    let first = i32::try_from(first).unwrap_or(i32::MAX);
     let column = |page: fn(&Passage) -> Option<u32>| -> Vec<Option<i32>> {
         passages.iter().map(|passage| page(passage).and_then(|page| i32::try_from(page).ok())).collect()
     };
     let keys: Vec<(i64, i32)> = sqlx::query_as(
-        "INSERT INTO chunk (project_key, document_key, ordinal, page, page_last, heading, language, text, terms, embedding)
-         SELECT $1, $2, $10::int + ordinal - 1, page, page_last, heading, language, text, terms, embedding
-         FROM unnest($3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[], $9::halfvec[])
-              WITH ORDINALITY AS p(page, page_last, heading, language, text, terms, embedding, ordinal)
-         RETURNING key, ordinal - $10::int",
+        "WITH passage AS (
+             SELECT $10::int + ordinal::int - 1 AS ordinal, page, page_last, heading, language, text, terms, vector
+             FROM unnest($3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[], $9::halfvec[])
+                  WITH ORDINALITY AS p(page, page_last, heading, language, text, terms, vector, ordinal)),
+         new AS (
+             INSERT INTO chunk (project_key, document_key, ordinal, page, page_last, heading, language, text, terms)
+             SELECT $1, $2, ordinal, page, page_last, heading, language, text, terms FROM passage
+             RETURNING key, ordinal),
+         embedded AS (
+             INSERT INTO embedding (project_key, chunk_key, document_key, vector)
+             SELECT $1, key, $2, vector FROM new JOIN passage USING (ordinal))
+         SELECT key, ordinal - $10::int FROM new ORDER BY key",
     )
-    .bind(document.project_key)
-    .bind(document.key)
+    .bind(project_key)
+    .bind(document_key)
     .bind(column(|passage| passage.page))
     .bind(column(|passage| passage.page_last))
     .bind(passages.iter().map(|passage| passage.heading.as_str()).collect::<Vec<_>>())
@@ -245,34 +271,13 @@ async fn insert_slice(
     .bind(passages.iter().map(|passage| passage.text.as_str()).collect::<Vec<_>>())
     .bind(&lengths)
     .bind(passages.iter().map(|passage| HalfVector::from_f32_slice(&passage.vector)).collect::<Vec<_>>())
-    .bind(i32::try_from(first).unwrap_or(i32::MAX))
+    .bind(first)
     .fetch_all(&mut *tx)
     .await?;
-
-    let (mut words, mut chunk_keys, mut frequencies, mut chunk_lengths) = (vec![], vec![], vec![], vec![]);
-    for (key, ordinal) in keys {
-        let Some(index) = usize::try_from(ordinal).ok().filter(|index| *index < passages.len()) else {
-            continue;
-        };
-        for (term, frequency) in &terms[index] {
-            words.push(term.as_str());
-            chunk_keys.push(key);
-            frequencies.push(*frequency);
-            chunk_lengths.push(lengths[index]);
-        }
-    }
-    sqlx::query(
-        "INSERT INTO posting (term, project_key, chunk_key, document_key, frequency, length)
-         SELECT term, $1, chunk_key, $2, frequency, length
-         FROM unnest($3::text[], $4::bigint[], $5::smallint[], $6::int[]) AS t(term, chunk_key, frequency, length)",
-    )
-    .bind(document.project_key)
-    .bind(document.key)
-    .bind(&words)
-    .bind(&chunk_keys)
-    .bind(&frequencies)
-    .bind(&chunk_lengths)
-    .execute(tx)
-    .await?;
+    let words: Vec<(i64, &[Word])> = keys
+        .into_iter()
+        .filter_map(|(key, ordinal)| Some((key, words.get(usize::try_from(ordinal).ok()?)?.as_slice())))
+        .collect();
+    index::insert(tx, project_key, document_key, first, &words).await?;
     Ok(lengths.iter().sum())
 }

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     Revived,
-    row::{find, lock, project},
+    row::{Row, find, lock, project},
     scope,
     start::forget_records,
 };
@@ -49,25 +49,26 @@ pub async fn delete(
     }
     let parts: Vec<i64> = sqlx::query_scalar(
         "WITH RECURSIVE part AS (
-             SELECT key FROM document WHERE parent_key = $1
+             SELECT project_key, key FROM document WHERE parent_project = $2 AND parent_key = $1
              UNION
-             SELECT document.key FROM document JOIN part ON parent_key = part.key
+             SELECT d.project_key, d.key FROM document d
+             JOIN part ON d.parent_project = part.project_key AND d.parent_key = part.key
          )
-         SELECT key FROM document WHERE key IN (SELECT key FROM part) AND project_key = $2 AND key <> $1",
+         SELECT key FROM part WHERE project_key = $2 AND key <> $1",
     )
     .bind(row.key)
     .bind(project_key)
     .fetch_all(&mut *tx)
     .await?;
-    let mut gone = lock(&mut tx, &parts).await?;
+    let mut gone = lock(&mut tx, project_key, &parts).await?;
     // Those that this very deletion removed are among them: it may have been cut short before anybody heard of it.
     gone.retain(|part| part.accepted_at == at || (part.state != "deleted" && part.accepted_at < at));
     let parts = gone.iter().filter_map(|part| part.document()).collect();
-    forget_records(&mut tx, row.key).await?;
+    forget_records(&mut tx, &row).await?;
     gone.push(row);
     for row in &gone {
         row.clear(&mut tx).await?;
-        leave_tombstone(&mut tx, row.key, at).await?;
+        leave_tombstone(&mut tx, row, at).await?;
     }
     let mut deleted = Deleted { parts, ..Deleted::default() };
     // Looked for when all are deleted: none of them answers again.
@@ -80,16 +81,17 @@ pub async fn delete(
 }
 
 /// Leaves nothing of a document but that it was deleted, when, and the name of the file that has still to be removed.
-async fn leave_tombstone(tx: &mut PgConnection, key: i64, at: DateTime<Utc>) -> sqlx::Result<()> {
+async fn leave_tombstone(tx: &mut PgConnection, row: &Row, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE document SET state = 'deleted', accepted_at = $2, percent = 0, reason = NULL, starts = 0, job = NULL,
                 filename = '', size = 0, sha256 = '', fields = '{}', number_norm = '', date_modified = NULL,
                 metadata = '{}', pages = 0, chunks = 0, terms = 0, text_length = 0, records = NULL,
                 superseded_by = NULL, indexed_at = NULL
-         WHERE key = $1",
+         WHERE project_key = $3 AND key = $1",
     )
-    .bind(key)
+    .bind(row.key)
     .bind(at)
+    .bind(row.project_key)
     .execute(tx)
     .await
     .map(drop)

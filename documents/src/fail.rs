@@ -47,13 +47,15 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
     // The new content failed; the old must not go on answering as if it were the document.
     row.clear(&mut tx).await?;
     sqlx::query(
-        "UPDATE document SET accepted_at = $2, chunks = 0, terms = 0, indexed_at = NULL WHERE key = $1",
+        "UPDATE document SET accepted_at = $2, chunks = 0, terms = 0, indexed_at = NULL
+         WHERE project_key = $3 AND key = $1",
     )
     .bind(row.key)
     .bind(job.accepted_at)
+    .bind(project_key)
     .execute(&mut *tx)
     .await?;
-    mark(&mut tx, row.key, reason).await?;
+    mark(&mut tx, project_key, row.key, reason).await?;
     let description = Description {
         fields: &job.fields(),
         date_modified: job.body.metadata.date_modified,
@@ -61,7 +63,7 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
         media_type: &job.body.media_type,
         file_type: None,
     };
-    description.write(&mut tx, row.key, job).await?;
+    description.write(&mut tx, &row, job).await?;
     job.settle(&mut tx, "failed", Some(reason)).await?;
     let revived = row.revive(&mut tx, None).await?;
     tx.commit().await?;
@@ -69,15 +71,18 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
 }
 
 /// Marks a document as failed whose first job a restore has lost.
-pub async fn lose(tx: &mut PgConnection, key: i64) -> sqlx::Result<()> {
-    mark(tx, key, &messages::jobs::lost_in_restore().reason("lost_in_restore")).await
+pub async fn lose(tx: &mut PgConnection, project_key: i32, key: i64) -> sqlx::Result<()> {
+    mark(tx, project_key, key, &messages::jobs::lost_in_restore().reason("lost_in_restore")).await
 }
 
-async fn mark(tx: &mut PgConnection, key: i64, reason: &Reason) -> sqlx::Result<()> {
-    sqlx::query("UPDATE document SET state = 'failed', percent = 0, starts = 0, reason = $2 WHERE key = $1")
-        .bind(key)
-        .bind(Json(reason))
-        .execute(tx)
-        .await
-        .map(drop)
+async fn mark(tx: &mut PgConnection, project_key: i32, key: i64, reason: &Reason) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE document SET state = 'failed', percent = 0, starts = 0, reason = $3 WHERE project_key = $1 AND key = $2",
+    )
+    .bind(project_key)
+    .bind(key)
+    .bind(Json(reason))
+    .execute(tx)
+    .await
+    .map(drop)
 }

@@ -53,10 +53,11 @@ pub async fn settled(
     let Some(row) = under_way(&mut tx, job).await? else { return Ok(None) };
     let settled: Vec<(String, String)> = sqlx::query_as(
         "SELECT project_id, document_id FROM import_record
-         WHERE import_key = $1 AND document_id = ANY($2) AND outcome IS NOT NULL",
+         WHERE project_key = $3 AND import_key = $1 AND document_id = ANY($2) AND outcome IS NOT NULL",
     )
     .bind(row.key)
     .bind(documents)
+    .bind(row.project_key)
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
@@ -96,8 +97,11 @@ pub async fn counted(pool: &PgPool, job: &Job, object: &ObjectRef, file_type: &s
         return Ok(());
     };
     sqlx::query(
-        "UPDATE document d SET records = (SELECT count(*) FROM import_record WHERE import_key = d.key) WHERE key = $1",
+        "UPDATE document d
+         SET records = (SELECT count(*) FROM import_record WHERE project_key = d.project_key AND import_key = d.key)
+         WHERE project_key = $1 AND key = $2",
     )
+    .bind(project_key)
     .bind(row.key)
     .execute(&mut *tx)
     .await?;
@@ -108,7 +112,7 @@ pub async fn counted(pool: &PgPool, job: &Job, object: &ObjectRef, file_type: &s
         media_type: &job.body.media_type,
         file_type: Some(file_type),
     };
-    description.write(&mut tx, row.key, job).await?;
+    description.write(&mut tx, &row, job).await?;
     tx.commit().await
 }
 
@@ -154,8 +158,9 @@ pub async fn close(
     // Not all records are noted yet: whoever does that asks again.
     let Some(records) = records else { return Ok(Standing::Open { percent: 0 }) };
     let pending: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM import_record WHERE import_key = $1 AND outcome IS NULL)",
+        "SELECT EXISTS (SELECT 1 FROM import_record WHERE project_key = $1 AND import_key = $2 AND outcome IS NULL)",
     )
+    .bind(project_key)
     .bind(key)
     .fetch_one(&mut *tx)
     .await?;
@@ -164,8 +169,9 @@ pub async fn close(
     }
     let (pending, failed): (i64, i64) = sqlx::query_as(
         "SELECT count(*) FILTER (WHERE outcome IS NULL), count(*) FILTER (WHERE outcome = 'failed')
-         FROM import_record WHERE import_key = $1",
+         FROM import_record WHERE project_key = $1 AND import_key = $2",
     )
+    .bind(project_key)
     .bind(key)
     .fetch_one(&mut *tx)
     .await?;
@@ -183,13 +189,15 @@ pub async fn close(
     sqlx::query(
         "UPDATE document d SET state = $2, reason = $3, percent = $4, starts = 0,
                 indexed_at = CASE WHEN $3 IS NULL THEN now() END,
-                text_length = (SELECT coalesce(sum(text_length), 0) FROM document WHERE parent_key = d.key)
-         WHERE key = $1",
+                text_length = (SELECT coalesce(sum(text_length), 0) FROM document
+                               WHERE parent_project = d.project_key AND parent_key = d.key)
+         WHERE project_key = $5 AND key = $1",
     )
     .bind(key)
     .bind(if failure.is_some() { "failed" } else { "indexed" })
     .bind(failure.as_ref().map(Json))
     .bind(if failure.is_some() { 0_i16 } else { 100 })
+    .bind(project_key)
     .execute(&mut *tx)
     .await?;
     let standing = closed(&mut tx, project_key, import).await?;
@@ -200,7 +208,8 @@ pub async fn close(
 /// What a closed import came to.
 async fn closed(tx: &mut PgConnection, project_key: i32, import: &DocumentId) -> sqlx::Result<Standing> {
     let row = sqlx::query_as::<_, (Option<String>, Option<Json<Reason>>, i64, i64)>(
-        "SELECT fields->>'title', reason, (SELECT coalesce(sum(chunks), 0) FROM document WHERE parent_key = d.key),
+        "SELECT fields->>'title', reason, (SELECT coalesce(sum(chunks), 0) FROM document
+                                            WHERE parent_project = d.project_key AND parent_key = d.key),
                 text_length
          FROM document d
          WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state IN ('indexed', 'failed')",

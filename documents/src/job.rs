@@ -129,7 +129,7 @@ impl Job {
         sqlx::query(
             "UPDATE import_record r SET outcome = $5, reason = $6
              FROM document d JOIN project p ON p.key = d.project_key
-             WHERE p.id = $1 AND d.id = $2 AND r.import_key = d.key AND r.project_id = $3 AND r.document_id = $4",
+             WHERE p.id = $1 AND d.id = $2 AND r.project_key = p.key AND r.import_key = d.key AND r.project_id = $3 AND r.document_id = $4",
         )
         .bind(parent.project_id.as_str())
         .bind(parent.document_id.as_str())

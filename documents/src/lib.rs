@@ -6,6 +6,7 @@ pub mod commit;
 pub mod delete;
 pub mod fail;
 pub mod import;
+pub mod index;
 mod job;
 pub mod read;
 mod revision;

@@ -56,7 +56,22 @@ impl Row {
         if self.chunks == 0 {
             return Ok(());
         }
-        sqlx::query("DELETE FROM chunk WHERE document_key = $1").bind(self.key).execute(&mut *tx).await?;
+        // Words that are not merged yet go with the passages; passages whose words are merged are noted as gone. A merge that
+        // is under way has its rows locked: this statement waits for it, and then finds the words merged.
+        sqlx::query(
+            "WITH waiting AS (
+                 DELETE FROM posting_pending WHERE project_key = $1 AND document_key = $2
+                 RETURNING first, first + passages AS next),
+             gone AS (
+                 DELETE FROM chunk WHERE project_key = $1 AND document_key = $2 RETURNING key, ordinal)
+             INSERT INTO posting_dead (project_key, chunk_key)
+             SELECT $1, key FROM gone
+             WHERE NOT EXISTS (SELECT FROM waiting WHERE ordinal >= first AND ordinal < next)",
+        )
+        .bind(self.project_key)
+        .bind(self.key)
+        .execute(&mut *tx)
+        .await?;
         add_to_sums(tx, self.project_key, -i64::from(self.chunks), -i64::from(self.terms)).await
     }
 
@@ -92,19 +107,20 @@ pub async fn find(
         .bind(document.as_str())
         .fetch_optional(&mut *tx)
         .await?;
-    Ok(lock(tx, key.as_slice()).await?.pop())
+    Ok(lock(tx, project_key, key.as_slice()).await?.pop())
 }
 
-/// These rows, locked in one order, so that two transactions never wait for each other.
-pub async fn lock(tx: &mut PgConnection, keys: &[i64]) -> sqlx::Result<Vec<Row>> {
+/// These rows of a project, locked in one order, so that two transactions never wait for each other.
+pub async fn lock(tx: &mut PgConnection, project_key: i32, keys: &[i64]) -> sqlx::Result<Vec<Row>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
     sqlx::query_as(
         "SELECT key, project_key, id, state, accepted_at, starts, reason, job, object, fields, date_modified, chunks, terms,
                 text_length
-         FROM document WHERE key = ANY($1) ORDER BY key FOR UPDATE",
+         FROM document WHERE project_key = $1 AND key = ANY($2) ORDER BY key FOR UPDATE",
     )
+    .bind(project_key)
     .bind(keys)
     .fetch_all(tx)
     .await
@@ -156,13 +172,13 @@ pub struct Description<'a> {
 }
 
 impl Description<'_> {
-    pub async fn write(&self, tx: &mut PgConnection, key: i64, job: &Job) -> sqlx::Result<()> {
+    pub async fn write(&self, tx: &mut PgConnection, row: &Row, job: &Job) -> sqlx::Result<()> {
         sqlx::query(
             "UPDATE document SET job = $2, filename = $3, metadata = $4, fields = $5, date_modified = $6, object = $7,
                     sha256 = $8, size = $9, media_type = $10, file_type = coalesce($11, file_type)
-             WHERE key = $1",
+             WHERE project_key = $12 AND key = $1",
         )
-        .bind(key)
+        .bind(row.key)
         .bind(Json(&job.body))
         .bind(&job.body.filename)
         .bind(Json(&job.body.metadata.extra))
@@ -173,6 +189,7 @@ impl Description<'_> {
         .bind(i64::try_from(self.object.size).unwrap_or(i64::MAX))
         .bind(self.media_type)
         .bind(self.file_type)
+        .bind(row.project_key)
         .execute(tx)
         .await
         .map(drop)

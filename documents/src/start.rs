@@ -71,31 +71,33 @@ async fn decide(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Start> {
         return Ok(Start::KillsWorkers);
     }
     if row.state == "indexed" && row.job.as_ref().is_some_and(|Json(known)| known.same_content(&job.body)) {
-        sqlx::query("UPDATE document SET accepted_at = $2 WHERE key = $1")
+        sqlx::query("UPDATE document SET accepted_at = $3 WHERE project_key = $1 AND key = $2")
+            .bind(row.project_key)
             .bind(row.key)
             .bind(job.accepted_at)
             .execute(&mut *tx)
             .await?;
-        adopt(tx, row.key, job).await?;
+        adopt(tx, row.project_key, row.key, job).await?;
         return done(tx, row).await;
     }
     if !is_same_job {
         // What an earlier job of an import noted does not count. A later attempt of the same job goes on where the one
         // before it was cut short: records that are settled by now are not published again.
-        forget_records(tx, row.key).await?;
+        forget_records(tx, &row).await?;
     }
     // What is indexed of it goes on answering until the new passages replace it.
     sqlx::query(
         "UPDATE document SET state = 'processing', percent = 0, reason = NULL, accepted_at = $2,
                 starts = CASE WHEN accepted_at = $2 THEN starts + 1 ELSE 1 END,
                 records = CASE WHEN accepted_at = $2 THEN records END
-         WHERE key = $1",
+         WHERE project_key = $3 AND key = $1",
     )
     .bind(row.key)
     .bind(job.accepted_at)
+    .bind(row.project_key)
     .execute(&mut *tx)
     .await?;
-    adopt(tx, row.key, job).await?;
+    adopt(tx, row.project_key, row.key, job).await?;
     Ok(Start::Go)
 }
 
@@ -111,28 +113,31 @@ async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Res
     .bind(Json(job.fields().given()))
     .fetch_one(&mut *tx)
     .await?;
-    adopt(tx, key, job).await
+    adopt(tx, project_key, key, job).await
 }
 
 /// A document belongs to what it came with last: the import that brought it anew, or nothing.
-async fn adopt(tx: &mut PgConnection, key: i64, job: &Job) -> sqlx::Result<()> {
+async fn adopt(tx: &mut PgConnection, project_key: i32, key: i64, job: &Job) -> sqlx::Result<()> {
     let parent = job.body.parent.as_ref();
     sqlx::query(
-        "UPDATE document SET parent_id = $2, parent_key =
-                (SELECT d.key FROM document d JOIN project p ON p.key = d.project_key WHERE p.id = $3 AND d.id = $2)
-         WHERE key = $1",
+        "UPDATE document SET parent_id = $2, (parent_project, parent_key) =
+                (SELECT d.project_key, d.key FROM document d JOIN project p ON p.key = d.project_key
+                 WHERE p.id = $3 AND d.id = $2)
+         WHERE project_key = $4 AND key = $1",
     )
     .bind(key)
     .bind(parent.map(|parent| parent.document_id.as_str()))
     .bind(parent.map(|parent| parent.project_id.as_str()))
+    .bind(project_key)
     .execute(tx)
     .await
     .map(drop)
 }
 
-pub(crate) async fn forget_records(tx: &mut PgConnection, import_key: i64) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM import_record WHERE import_key = $1")
-        .bind(import_key)
+pub(crate) async fn forget_records(tx: &mut PgConnection, import: &Row) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM import_record WHERE project_key = $1 AND import_key = $2")
+        .bind(import.project_key)
+        .bind(import.key)
         .execute(tx)
         .await
         .map(drop)
@@ -141,9 +146,10 @@ pub(crate) async fn forget_records(tx: &mut PgConnection, import_key: i64) -> sq
 async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
     let replaced: Vec<String> = sqlx::query_scalar(
         "SELECT r.id FROM document r JOIN document d ON d.project_key = r.project_key
-         WHERE d.key = $1 AND r.superseded_by = d.id AND r.state = 'superseded' AND d.number_norm <> ''
-           AND r.number_norm = d.number_norm",
+         WHERE d.project_key = $1 AND d.key = $2 AND r.superseded_by = d.id AND r.state = 'superseded'
+           AND d.number_norm <> '' AND r.number_norm = d.number_norm",
     )
+    .bind(row.project_key)
     .bind(row.key)
     .fetch_all(&mut *tx)
     .await?;

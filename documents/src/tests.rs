@@ -23,7 +23,7 @@ use super::{
 
 static STACK: LazyLock<Stack> = LazyLock::new(|| Stack::start(Options::default()).unwrap());
 
-async fn database(name: &'static str) -> PgPool {
+pub async fn database(name: &'static str) -> PgPool {
     let url = tokio::task::spawn_blocking(move || STACK.database(name).unwrap()).await.unwrap();
     migrations::postgres(&PgPool::connect(&url).await.unwrap()).await.unwrap();
     let options: PgConnectOptions = url.parse().unwrap();
@@ -426,22 +426,100 @@ async fn a_long_document_is_stored_in_slices_and_whole() {
     });
     let content = Content { passages: passages.collect(), ..nothing(&job) };
     commit(&pool, &job, &content).await.unwrap().unwrap();
-    let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
-    let stored: Vec<(i32, String, Vec<String>)> = sqlx::query_as(
-        "SELECT ordinal, text, array_agg(term ORDER BY term) FROM chunk LEFT JOIN posting ON chunk_key = key
-         GROUP BY ordinal, text ORDER BY ordinal",
-    )
-    .fetch_all(&mut *tx)
-    .await
-    .unwrap();
-    assert_eq!(stored.len(), 600);
-    // The first is found by the title, too.
-    for (at, (ordinal, stored, terms)) in (0..).zip(stored).skip(1) {
-        let mut expected: Vec<String> = analysis::terms::index_terms(&text(at), Language::Spanish)
-            .into_iter()
-            .map(|term| term.text)
-            .collect();
-        expected.sort();
-        assert_eq!((u32::try_from(ordinal).unwrap(), stored, terms), (at, text(at), expected));
+    // Its words are found before they are merged, and after.
+    for merged in [false, true] {
+        if merged {
+            index::tidy_at(&pool, &job.project, 1).await.unwrap();
+        }
+        let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+        let waiting: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM posting_pending)")
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
+        assert_eq!(waiting, !merged);
+        let stored: Vec<(i64, i32, String)> =
+            sqlx::query_as("SELECT key, project_key, text FROM chunk ORDER BY ordinal")
+                .fetch_all(&mut *tx)
+                .await
+                .unwrap();
+        assert_eq!(stored.len(), 600);
+        for (at, (key, project, stored)) in (0..).zip(stored) {
+            assert_eq!(stored, text(at));
+            let words = analysis::terms::query_terms(&stored);
+            let query = index::Query {
+                projects: &[project],
+                words: &words,
+                chunks: 600,
+                average: 1.0,
+                allowed: None,
+                limit: 10,
+            };
+            let found = query.best(&mut tx).await.unwrap().passages;
+            assert_eq!(found.iter().map(|(chunk, _)| *chunk).collect::<Vec<_>>(), [key], "{stored}");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_search_sees_one_revision_while_others_replace_it_and_words_are_merged() {
+    const PASSAGES: usize = 300;
+    let pool = database("store_one_revision").await;
+    let words = analysis::terms::query_terms("losa");
+    let revise = async {
+        for second in 0..12 {
+            let job = revision(&format!("d{second}"), second, &second.to_string());
+            assert_eq!(start(&pool, &job).await.unwrap(), Start::Go);
+            let mut vector = vec![0.0; 384];
+            vector[0] = 1.0;
+            let passage = Passage {
+                page: None,
+                page_last: None,
+                heading: String::new(),
+                language: Language::Spanish,
+                text: "Losa".to_owned(),
+                vector,
+            };
+            let content = Content { passages: vec![passage; PASSAGES], ..nothing(&job) };
+            commit(&pool, &job, &content).await.unwrap().unwrap();
+            index::tidy_at(&pool, &job.project, 1).await.unwrap();
+        }
+    };
+    let search = async {
+        let mut seen = 0;
+        let mut revise = std::pin::pin!(revise);
+        loop {
+            let found = async {
+                let mut tx = scope::begin_reading(&pool, &Scope::All, std::time::Duration::from_secs(30))
+                    .await
+                    .unwrap();
+                let projects = scope::projects(&mut tx).await.unwrap();
+                let query = index::Query {
+                    projects: &projects.keys,
+                    words: &words,
+                    chunks: 1,
+                    average: 1.0,
+                    allowed: None,
+                    limit: 10 * PASSAGES,
+                };
+                let found = query.best(&mut tx).await.unwrap().passages;
+                let keys: Vec<i64> = found.iter().map(|(key, _)| *key).collect();
+                let documents: i64 =
+                    sqlx::query_scalar("SELECT count(DISTINCT document_key) FROM chunk WHERE key = ANY($1)")
+                        .bind(&keys)
+                        .fetch_one(&mut *tx)
+                        .await
+                        .unwrap();
+                (keys.len(), documents)
+            };
+            tokio::select! {
+                biased;
+                () = &mut revise => return seen,
+                found = found => {
+                    assert!(matches!(found, (0, 0) | (PASSAGES, 1)), "{found:?}");
+                    seen += usize::from(found.0 > 0);
+                }
+            }
+        }
+    };
+    assert!(search.await > 0, "no search came in between");
 }

@@ -96,6 +96,9 @@ impl Handler for Jobs {
             Err(Failure::Dead(_)) => "dead",
         };
         self.app.metrics.jobs.with_label_values(&[self.kind.name(), label]).inc();
+        if result.is_ok() {
+            self.tidy(&delivery).await;
+        }
         result.map(drop)
     }
 
@@ -111,6 +114,14 @@ impl Handler for Jobs {
 }
 
 impl Jobs {
+    /// Keeps the project's keyword index small. What is not done now is done after another job.
+    async fn tidy(&self, delivery: &Delivery) {
+        let Ok((project, _)) = subjects::parse_job(&delivery.subject) else { return };
+        if let Err(error) = documents::index::tidy(&self.app.pool, &project).await {
+            tracing::warn!(%error, "the keyword index was not tidied");
+        }
+    }
+
     async fn process(&self, delivery: &Delivery, job: &Job, progress: &Progress) -> Result<Ending, Failure> {
         let place = self.turns.place(&self.app, self.kind, &job.project);
         let (place, ()) = tokio::try_join!(place, announce(delivery, progress))?;

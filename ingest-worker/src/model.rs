@@ -7,7 +7,7 @@ use sqlx::PgPool;
 /// Registers the model in an empty database; refuses one that differs from the registered.
 pub async fn register(pool: &PgPool, identity: &Identity) -> anyhow::Result<()> {
     let column: i32 = sqlx::query_scalar(
-        "SELECT atttypmod FROM pg_attribute WHERE attrelid = 'chunk'::regclass AND attname = 'embedding'",
+        "SELECT atttypmod FROM pg_attribute WHERE attrelid = 'embedding'::regclass AND attname = 'vector'",
     )
     .fetch_one(pool)
     .await
@@ -16,7 +16,7 @@ pub async fn register(pool: &PgPool, identity: &Identity) -> anyhow::Result<()> 
     if dimension != column {
         bail!(
             "MODEL_DIR holds {}, which makes vectors of {dimension} numbers, but the database stores vectors of \
-             {column}. Point MODEL_DIR at a model of dimension {column}, or change the type of chunk.embedding in an \
+             {column}. Point MODEL_DIR at a model of dimension {column}, or change the type of embedding.vector in an \
              empty database.",
             identity.name
         );

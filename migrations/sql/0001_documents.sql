@@ -1,4 +1,5 @@
--- Documents, their passages and their words. Every table names its project: that is the wall between projects.
+-- Documents, their passages, words and vectors. Every table names its project, first in every key: that is the wall between
+-- projects, and what the large tables are partitioned by.
 
 CREATE EXTENSION IF NOT EXISTS vector;
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
@@ -13,8 +14,8 @@ CREATE TABLE project (
 );
 
 CREATE TABLE document (
-    key           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     project_key   integer NOT NULL REFERENCES project,
+    key           bigint GENERATED ALWAYS AS IDENTITY,
     id            text NOT NULL,
     kind          text NOT NULL DEFAULT 'document' CHECK (kind IN ('document', 'import')),
     -- 'deleted' is a tombstone: it voids the jobs accepted before it.
@@ -48,15 +49,18 @@ CREATE TABLE document (
     text_length   bigint NOT NULL DEFAULT 0,
     -- For an import: how many records it holds, known once it is split.
     records       integer,
-    -- The import or mail it came with.
-    parent_key    bigint REFERENCES document,
+    -- The import or mail it came with, which may be in another project.
+    parent_project integer,
+    parent_key    bigint,
     parent_id     text,
     superseded_by text,
-    UNIQUE (project_key, id)
+    PRIMARY KEY (project_key, key),
+    UNIQUE (project_key, id),
+    FOREIGN KEY (parent_project, parent_key) REFERENCES document
 );
 CREATE INDEX document_newest ON document (project_key, accepted_at DESC, key DESC);
 CREATE INDEX document_revisions ON document (project_key, number_norm) WHERE number_norm <> '';
-CREATE INDEX document_parts ON document (parent_key) WHERE parent_key IS NOT NULL;
+CREATE INDEX document_parts ON document (parent_project, parent_key) WHERE parent_key IS NOT NULL;
 -- A document that is indexed anew is found by its number meanwhile, so this index holds documents in every state.
 CREATE INDEX document_number ON document USING gin (number_norm gin_trgm_ops);
 CREATE INDEX document_by_id ON document (id);
@@ -67,16 +71,17 @@ CREATE INDEX document_superseded ON document (project_key, superseded_by) WHERE 
 
 -- What became of each record of an import. An import is done when every record has an outcome.
 CREATE TABLE import_record (
-    import_key  bigint NOT NULL REFERENCES document ON DELETE CASCADE,
     -- The import's project: its wall. The record may belong to another one.
-    project_key integer NOT NULL REFERENCES project,
+    project_key integer NOT NULL,
+    import_key  bigint NOT NULL,
     project_id  text NOT NULL,
     document_id text NOT NULL,
     outcome     text CHECK (outcome IN ('indexed', 'superseded', 'failed')),
     reason      jsonb,
-    PRIMARY KEY (import_key, project_id, document_id)
+    PRIMARY KEY (project_key, import_key, project_id, document_id),
+    FOREIGN KEY (project_key, import_key) REFERENCES document ON DELETE CASCADE
 );
-CREATE INDEX import_record_open ON import_record (import_key) WHERE outcome IS NULL;
+CREATE INDEX import_record_open ON import_record (project_key, import_key) WHERE outcome IS NULL;
 
 -- Documents as clients read them: `document` is schemas::document::Document in JSON, the other columns select and order.
 -- Row-level security holds for whoever reads.
@@ -99,41 +104,89 @@ JOIN project p ON p.key = d.project_key
 -- Counted where they are, not in a counter of their own.
 LEFT JOIN LATERAL (
     SELECT count(*) FILTER (WHERE outcome <> 'failed') AS indexed, count(*) FILTER (WHERE outcome = 'failed') AS failed
-    FROM import_record WHERE import_key = d.key
+    FROM import_record WHERE project_key = d.project_key AND import_key = d.key
 ) parts ON true
 WHERE d.state <> 'deleted';
 
 -- Passages of indexed documents, and of no others: what is superseded, failed or deleted cannot answer.
 CREATE TABLE chunk (
-    key          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    project_key  integer NOT NULL REFERENCES project,
-    document_key bigint NOT NULL REFERENCES document ON DELETE CASCADE,
+    project_key  integer NOT NULL,
+    key          bigint GENERATED ALWAYS AS IDENTITY,
+    document_key bigint NOT NULL,
     ordinal      integer NOT NULL,
     page         integer,
     page_last    integer,
-    heading      text NOT NULL DEFAULT '',
-    language     text NOT NULL DEFAULT '',
-    text         text NOT NULL,
     -- Number of terms in it: BM25's document length.
     terms        integer NOT NULL,
-    embedding    halfvec(384) NOT NULL
-);
-CREATE INDEX chunk_document ON chunk (document_key, ordinal);
-CREATE INDEX chunk_project ON chunk (project_key);
--- Vectors are normalized, so inner product orders as cosine does, and costs less.
-CREATE INDEX chunk_embedding ON chunk USING hnsw (embedding halfvec_ip_ops) WITH (m = 16, ef_construction = 64);
+    language     text NOT NULL DEFAULT '',
+    heading      text NOT NULL DEFAULT '',
+    text         text NOT NULL,
+    PRIMARY KEY (project_key, key),
+    FOREIGN KEY (project_key, document_key) REFERENCES document ON DELETE CASCADE
+) PARTITION BY HASH (project_key);
+CREATE INDEX chunk_document ON chunk (project_key, document_key, ordinal) INCLUDE (key);
 
--- The inverted index for BM25: PostgreSQL's own ranking does not know how rare a word is.
-CREATE TABLE posting (
-    term         text COLLATE "C" NOT NULL,
+-- The passages' vectors: apart from the text, so that an exact search reads vectors only, and so that a table made with
+-- another model can take this one's place.
+CREATE TABLE embedding (
     project_key  integer NOT NULL,
-    chunk_key    bigint NOT NULL REFERENCES chunk ON DELETE CASCADE,
+    chunk_key    bigint NOT NULL,
     document_key bigint NOT NULL,
-    frequency    smallint NOT NULL,
-    length       integer NOT NULL
+    vector       halfvec(384) NOT NULL,
+    PRIMARY KEY (project_key, chunk_key),
+    FOREIGN KEY (project_key, chunk_key) REFERENCES chunk ON DELETE CASCADE
+) PARTITION BY HASH (project_key);
+CREATE INDEX embedding_document ON embedding (project_key, document_key);
+-- Vectors are normalized, so inner product orders as cosine does, and costs less.
+CREATE INDEX embedding_nearest ON embedding USING hnsw (vector halfvec_ip_ops) WITH (m = 16, ef_construction = 64);
+
+-- The inverted index for BM25: PostgreSQL's own ranking does not know how rare a word is. A row holds up to 256 passages
+-- with a term, compressed (documents/src/index/block.rs).
+CREATE TABLE posting (
+    project_key integer NOT NULL,
+    term        text COLLATE "C" NOT NULL,
+    -- The smallest and the largest chunk.key in the row. Rows of one term may overlap.
+    first       bigint NOT NULL,
+    last        bigint NOT NULL,
+    passages    integer NOT NULL,
+    -- What bounds the weight of the term in these passages.
+    best        bytea NOT NULL,
+    data        bytea STORAGE EXTERNAL NOT NULL,
+    PRIMARY KEY (project_key, term, first)
+) PARTITION BY HASH (project_key);
+
+-- The words of documents that are not yet merged into `posting`: one row a document, or slice of a long one. A commit
+-- writes here, so that it touches no row that another commit touches.
+CREATE TABLE posting_pending (
+    project_key  integer NOT NULL,
+    document_key bigint NOT NULL,
+    -- The ordinal of its first passage.
+    first        integer NOT NULL,
+    passages     integer NOT NULL,
+    data         bytea STORAGE EXTERNAL NOT NULL,
+    PRIMARY KEY (project_key, document_key, first)
 );
-CREATE INDEX posting_term ON posting (term, project_key) INCLUDE (chunk_key, document_key, frequency, length);
-CREATE INDEX posting_chunk ON posting (chunk_key);
+
+-- Passages that are gone but still stand in `posting`, until it is purged of them.
+CREATE TABLE posting_dead (
+    project_key integer NOT NULL,
+    chunk_key   bigint NOT NULL,
+    PRIMARY KEY (project_key, chunk_key)
+);
+
+-- One project's rows are all in one partition, and statements name their projects, so that each touches its partitions
+-- only. More partitions would make a search in all projects slower: it looks into each.
+DO $$
+DECLARE
+    partitioned text;
+BEGIN
+    FOREACH partitioned IN ARRAY ARRAY['chunk', 'embedding', 'posting'] LOOP
+        FOR remainder IN 0..7 LOOP
+            EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES WITH (MODULUS 8, REMAINDER %s)',
+                           partitioned || '_' || remainder, partitioned, remainder);
+        END LOOP;
+    END LOOP;
+END $$;
 
 -- Which model made the vectors. One row: vectors of two models do not compare.
 CREATE TABLE embedding_model (

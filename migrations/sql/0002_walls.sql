@@ -21,34 +21,65 @@ BEGIN
     END LOOP;
 END $$;
 
--- Whether the transaction's scope holds this project.
-CREATE FUNCTION acorag_in_scope(project_id text) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT CASE
-        WHEN coalesce(current_setting('acorag.scope', true), '') = '' THEN false
-        WHEN current_setting('acorag.scope', true) = '*' THEN true
-        ELSE current_setting('acorag.scope', true)::jsonb ? project_id
+-- The ids of the projects in scope; null when all are.
+CREATE FUNCTION acorag_scope() RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE current_setting('acorag.scope', true)
+        WHEN '*' THEN NULL
+        WHEN '' THEN '{}'
+        ELSE ARRAY(SELECT jsonb_array_elements_text(coalesce(current_setting('acorag.scope', true), '[]')::jsonb))
     END
 $$;
 
 -- The keys of the projects in scope. Policies call it in a sub-select, so that it runs once a statement.
 CREATE FUNCTION acorag_projects() RETURNS integer[] LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT coalesce(array_agg(key), '{}') FROM project WHERE acorag_in_scope(id)
+    SELECT coalesce(array_agg(key), '{}') FROM project
 $$;
 
 ALTER TABLE project ENABLE ROW LEVEL SECURITY;
 ALTER TABLE document ENABLE ROW LEVEL SECURITY;
 ALTER TABLE import_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE chunk ENABLE ROW LEVEL SECURITY;
+ALTER TABLE embedding ENABLE ROW LEVEL SECURITY;
 ALTER TABLE posting ENABLE ROW LEVEL SECURITY;
+ALTER TABLE posting_pending ENABLE ROW LEVEL SECURITY;
+ALTER TABLE posting_dead ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY walls ON project USING (acorag_in_scope(id));
+CREATE POLICY walls ON project
+    USING ((SELECT current_setting('acorag.scope', true)) = '*' OR id = ANY ((SELECT acorag_scope())::text[]));
 CREATE POLICY walls ON document USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON import_record USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON chunk USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
+CREATE POLICY walls ON embedding USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
+CREATE POLICY walls ON posting_pending USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
+CREATE POLICY walls ON posting_dead USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON posting USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 
-GRANT SELECT ON project, document, document_view, import_record, chunk, posting, embedding_model TO acorag_query;
+GRANT SELECT ON project, document, document_view, import_record, chunk, embedding, posting, posting_pending, posting_dead,
+                embedding_model TO acorag_query;
 GRANT SELECT, INSERT, UPDATE ON project, document, embedding_model TO acorag_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_record TO acorag_ingest;
-GRANT SELECT, INSERT, DELETE ON chunk, posting TO acorag_ingest;
+GRANT SELECT, INSERT, DELETE ON chunk, embedding TO acorag_ingest;
+-- FOR UPDATE, with which a merge takes its rows, asks for the right to update.
+GRANT SELECT, INSERT, UPDATE, DELETE ON posting, posting_pending, posting_dead TO acorag_ingest;
 GRANT SELECT ON installation TO acorag_ingest;
+
+-- Gives a project an index of its own vectors. In the index that all projects of a partition share, a search of one project
+-- would have to pass the others' vectors: it would take longer and find less. A project that makes up half of its partition
+-- needs none. While the index is made, no other commit into the partition goes on, so one for a project that is very large
+-- already is left to an operator, who can make it concurrently.
+CREATE FUNCTION acorag_index_vectors(project_key integer) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    part oid;
+    own bigint;
+BEGIN
+    SELECT tableoid INTO part FROM embedding e WHERE e.project_key = $1 LIMIT 1;
+    SELECT chunks INTO own FROM project WHERE key = $1;
+    IF part IS NULL OR own > 20000 OR own * 2 > (SELECT reltuples FROM pg_class WHERE oid = part) THEN
+        RETURN;
+    END IF;
+    EXECUTE format('CREATE INDEX IF NOT EXISTS embedding_of_%s ON %s USING hnsw (vector halfvec_ip_ops)
+                    WITH (m = 16, ef_construction = 64) WHERE project_key = %s', $1, part::regclass, $1);
+END $$;
+REVOKE ALL ON FUNCTION acorag_index_vectors FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION acorag_index_vectors TO acorag_ingest;

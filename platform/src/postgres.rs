@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::{
-    PgPool, Postgres, Transaction,
+    AssertSqlSafe, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -63,18 +63,32 @@ impl Config {
 
 /// Opens a transaction with settings of its own, which end with it. Callers box it: they are many, and each one's future
 /// would be as large as this.
-pub async fn begin(pool: &PgPool, settings: &[(&str, &str)]) -> sqlx::Result<Transaction<'static, Postgres>> {
-    let (names, values): (Vec<&str>, Vec<&str>) = settings.iter().copied().unzip();
-    let mut transaction = pool.begin().await?;
-    // In one round trip.
-    sqlx::query(
-        "SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS setting(name, value)",
-    )
-    .bind(names)
-    .bind(values)
-    .execute(&mut *transaction)
-    .await?;
-    Ok(transaction)
+pub async fn begin(
+    pool: &PgPool,
+    mode: Mode,
+    settings: &[(&'static str, &str)],
+) -> sqlx::Result<Transaction<'static, Postgres>> {
+    // In one round trip, which takes no parameters. A value is written in hexadecimal, so whatever is in it, it cannot end
+    // the literal.
+    let set = settings.iter().map(|(name, value)| {
+        let value: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+        format!("set_config('{name}', convert_from('\\x{value}', 'UTF8'), true)")
+    });
+    let begin = match mode {
+        Mode::Write => "BEGIN",
+        Mode::ReadOneMoment => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    };
+    let statement = format!("{begin}; SELECT {}", set.collect::<Vec<_>>().join(", "));
+    pool.begin_with(AssertSqlSafe(statement)).await
+}
+
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode {
+    /// Each statement sees what is committed when it begins.
+    Write,
+    /// All statements see what was committed when the first one began, and change nothing.
+    ReadOneMoment,
 }
 
 /// For readiness.

@@ -32,13 +32,13 @@ use crate::{
 /// found. Each statement is planned for its own parameters, because small and large projects need different plans.
 pub const SETTINGS: [(&str, &str); 5] = [
     ("role", scope::QUERY_ROLE),
-    ("hnsw.ef_search", "100"),
+    ("hnsw.ef_search", "200"),
     ("hnsw.iterative_scan", "relaxed_order"),
     ("plan_cache_mode", "force_custom_plan"),
     ("jit", "off"),
 ];
 
-/// Maximum number of passages of each leg: enough even if some documents have several passages among them.
+/// Maximum number of passages of the keyword leg: enough even if some documents have several passages among them.
 const CANDIDATES: i64 = 200;
 
 /// The share of the remaining time that a leg may take; the rest is for an answer from the other leg alone.
@@ -121,15 +121,22 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     };
 
     let _timer = app.metrics.stage_seconds.with_label_values(&["rows"]).start_timer();
-    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
     let mut candidates = Candidates::of(&keywords);
-    if let Some(Nearest { vector, hits }) = vectors {
-        candidates.add_vectors(&hits);
-        let others = vector::similarities(&mut transaction, &vector, &candidates.without_vector()).await?;
-        candidates.add_vectors(&others);
+    let (mut transaction, vector) = match vectors {
+        Some(Nearest { vector, hits, transaction }) => {
+            candidates.add_vectors(&hits);
+            (transaction, Some(vector))
+        }
+        None => (scope::begin(&app.pool, &query.scope).await?, None),
+    };
+    let others = candidates.without_vector();
+    for (chunk, document, similarity) in
+        vector::look_up(&mut transaction, projects, vector.as_deref(), &others).await?
+    {
+        candidates.add(chunk, document, similarity);
     }
     let best = candidates.rank(query, mode, per_document);
-    let passages = rows::fetch(&mut transaction, &query.query, &best).await?;
+    let passages = rows::fetch(&mut transaction, projects, &query.query, &best).await?;
     Ok(Found { passages, degraded })
 }
 
@@ -150,10 +157,11 @@ async fn leg<T>(
     })
 }
 
-/// The vector of the query and the passages nearest to it.
+/// The vector of the query, the passages nearest to it, and the transaction that found them, which goes on.
 struct Nearest {
     vector: Vec<f32>,
     hits: Vec<Hit>,
+    transaction: Transaction<'static, Postgres>,
 }
 
 async fn nearest(
@@ -169,12 +177,12 @@ async fn nearest(
     let _timer = app.metrics.stage_seconds.with_label_values(&["vector"]).start_timer();
     let mut transaction = open(app, &query.scope, end).await?;
     let hits = vector::find(&mut transaction, projects, &vector, documents).await?;
-    Ok(Nearest { vector, hits })
+    Ok(Nearest { vector, hits, transaction })
 }
 
 /// Begins the transaction of a leg. PostgreSQL cancels its statements when the time of the leg is over.
 async fn open(app: &App, scope: &Scope, end: Instant) -> sqlx::Result<Transaction<'static, Postgres>> {
-    scope::begin_within(&app.pool, scope, end.saturating_duration_since(Instant::now())).await
+    scope::begin_reading(&app.pool, scope, end.saturating_duration_since(Instant::now())).await
 }
 
 /// A search of both legs for passages of all documents in the scope.

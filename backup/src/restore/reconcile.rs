@@ -74,13 +74,13 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
         }
         plan.messages.push(message);
     }
-    let unsettled: Vec<(String, String, i64, Option<Json<IngestDocument>>)> = sqlx::query_as(
-        "SELECT p.id, d.id, d.key, d.job FROM document d JOIN project p ON p.key = d.project_key
+    let unsettled: Vec<(String, String, i32, i64, Option<Json<IngestDocument>>)> = sqlx::query_as(
+        "SELECT p.id, d.id, p.key, d.key, d.job FROM document d JOIN project p ON p.key = d.project_key
          WHERE d.state = 'processing' ORDER BY d.accepted_at",
     )
     .fetch_all(&mut *tx)
     .await?;
-    for (project, document, key, job) in unsettled {
+    for (project, document, project_key, key, job) in unsettled {
         let (project, document): (ProjectId, DocumentId) = (project.parse()?, document.parse()?);
         if alive.contains(&(project.clone(), document.clone())) {
             continue;
@@ -88,7 +88,7 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
         match job {
             Some(Json(job)) => plan.again.push((job.subject(&project, &document), job)),
             None => {
-                documents::fail::lose(&mut tx, key).await?;
+                documents::fail::lose(&mut tx, project_key, key).await?;
                 plan.lost += 1;
             }
         }

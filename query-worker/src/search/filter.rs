@@ -26,7 +26,8 @@ pub async fn documents(
            AND ($5::text IS NULL OR key = ANY (ARRAY(
                    SELECT key FROM document WHERE id = $5
                    UNION ALL
-                   SELECT part.key FROM document part JOIN document whole ON whole.key = part.parent_key
+                   SELECT part.key FROM document part JOIN document whole
+                        ON whole.project_key = part.parent_project AND whole.key = part.parent_key
                    WHERE whole.id = $5)))",
     )
     .bind(&projects.keys)

@@ -24,7 +24,8 @@ const NUMBER_HINT: f32 = 0.5;
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate {
     pub chunk_key: i64,
-    pub document_key: i64,
+    /// Unknown until the passage is looked up.
+    pub document_key: Option<i64>,
     /// Cosine similarity; unknown without the vector leg.
     pub vector: Option<f32>,
     /// Share of the query's words, by rarity.
@@ -34,6 +35,7 @@ pub struct Candidate {
 #[derive(Debug, Clone, Copy)]
 pub struct Scored {
     pub candidate: Candidate,
+    document_key: i64,
     pub score: f32,
 }
 
@@ -69,11 +71,11 @@ pub struct Candidates {
 impl Candidates {
     pub fn of(keywords: &Keywords) -> Self {
         let mut candidates = Self::default();
-        for hit in &keywords.passages {
-            candidates.passage(hit).text = hit.score;
+        for (chunk_key, score) in &keywords.passages {
+            candidates.passage(*chunk_key).text = *score;
         }
         for hit in &keywords.numbers {
-            candidates.passage(hit);
+            candidates.passage(hit.chunk_key).document_key = Some(hit.document_key);
             candidates.numbers.insert(hit.document_key, hit.score);
         }
         candidates
@@ -81,36 +83,39 @@ impl Candidates {
 
     pub fn add_vectors(&mut self, hits: &[Hit]) {
         for hit in hits {
-            self.passage(hit).vector = Some(hit.score);
+            self.add(hit.chunk_key, hit.document_key, Some(hit.score));
         }
     }
 
-    /// The passages whose similarity is not known yet.
+    pub fn add(&mut self, chunk_key: i64, document_key: i64, vector: Option<f32>) {
+        let passage = self.passage(chunk_key);
+        passage.document_key = Some(document_key);
+        passage.vector = vector;
+    }
+
+    /// The passages that the vector leg did not find.
     pub fn without_vector(&self) -> Vec<i64> {
         let unknown = self.passages.values().filter(|candidate| candidate.vector.is_none());
         unknown.map(|candidate| candidate.chunk_key).collect()
     }
 
-    fn passage(&mut self, hit: &Hit) -> &mut Candidate {
-        let Hit { chunk_key, document_key, .. } = *hit;
-        self.passages.entry(chunk_key).or_insert(Candidate {
-            chunk_key,
-            document_key,
-            vector: None,
-            text: 0.0,
-        })
+    fn passage(&mut self, chunk_key: i64) -> &mut Candidate {
+        let unknown = Candidate { chunk_key, document_key: None, vector: None, text: 0.0 };
+        self.passages.entry(chunk_key).or_insert(unknown)
     }
 
     /// The best passages of each document, the best of all first. `mode` says what counts: with one leg missing, that is
     /// the other alone.
     pub fn rank(self, query: &Search, mode: Mode, per_document: usize) -> Vec<Scored> {
         let number_only = codes::whole_query(&query.query).is_some();
+        // A passage without a document was gone when it was looked up.
         let score = |candidate: Candidate| {
-            let number = self.numbers.get(&candidate.document_key).copied();
+            let document_key = candidate.document_key?;
+            let number = self.numbers.get(&document_key).copied();
             let number = number.filter(|_| mode != Mode::Vector);
-            Scored { score: candidate.score(mode, number, number_only), candidate }
+            Some(Scored { score: candidate.score(mode, number, number_only), document_key, candidate })
         };
-        let scored = self.passages.into_values().map(score).collect();
+        let scored = self.passages.into_values().filter_map(score).collect();
         best_of_each_document(scored, per_document)
             .filter(|scored| !query.strict || quality(scored.score) > MatchQuality::Low)
             .take(usize::from(query.top_k))
@@ -125,7 +130,7 @@ fn best_of_each_document(mut scored: Vec<Scored>, per_document: usize) -> impl I
     });
     let mut taken: HashMap<i64, usize> = HashMap::new();
     scored.into_iter().filter(move |scored| {
-        let taken = taken.entry(scored.candidate.document_key).or_default();
+        let taken = taken.entry(scored.document_key).or_default();
         *taken += 1;
         *taken <= per_document
     })

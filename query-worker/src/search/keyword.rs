@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use analysis::{
-    bm25,
     codes::{self, normalize},
     terms::{self, QueryTerm},
 };
+use documents::index::{Index, Query, Read};
 use sqlx::{Postgres, Transaction};
 
 use super::{CANDIDATES, Hit};
@@ -16,13 +16,10 @@ use crate::scope::Projects;
 #[derive(Debug, Default)]
 pub struct Keywords {
     /// Passages by BM25, the score a share (0 to 1) of what a passage with every word of the query could get.
-    pub passages: Vec<Hit>,
+    pub passages: Vec<(i64, f32)>,
     /// First passages of documents whose number the query names; the score says how much of the number: 1 for all.
     pub numbers: Vec<Hit>,
 }
-
-/// A term found in more passages than this says little and costs much: it is left out when a rarer one is there.
-const COMMON: u64 = 20_000;
 
 pub async fn find(
     transaction: &mut Transaction<'_, Postgres>,
@@ -43,14 +40,8 @@ pub async fn passages_with(
     words: &[QueryTerm],
 ) -> sqlx::Result<HashMap<String, u64>> {
     let forms: Vec<&str> = words.iter().flat_map(|word| word.forms.iter().map(String::as_str)).collect();
-    let counts: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT term, count(*) FROM posting WHERE term = ANY($1) AND project_key = ANY($2) GROUP BY term",
-    )
-    .bind(&forms)
-    .bind(&projects.keys)
-    .fetch_all(&mut **transaction)
-    .await?;
-    Ok(counts.into_iter().map(|(term, count)| (term, count.unsigned_abs())).collect())
+    let index = Index::read(transaction, &projects.keys, &forms, Read::Counts).await?;
+    Ok(index.terms.into_iter().map(|(term, list)| (term, list.passages)).collect())
 }
 
 async fn passages(
@@ -58,55 +49,43 @@ async fn passages(
     projects: &Projects,
     query: &str,
     documents: Option<&[i64]>,
-) -> sqlx::Result<Vec<Hit>> {
+) -> sqlx::Result<Vec<(i64, f32)>> {
     let words = terms::query_terms(query);
     if words.is_empty() {
         return Ok(Vec::new());
     }
-    let counts = passages_with(transaction, projects, &words).await?;
-    let idf = |count: u64| bm25::idf(projects.chunks.unsigned_abs(), count);
-    let rarest = counts.values().copied().min().unwrap_or(0);
-    let (mut kept_terms, mut kept_words, mut kept_idf, mut best_possible) = (vec![], vec![], vec![], 0.0);
-    for (word, index) in words.iter().zip(0_i32..) {
-        let known = word.forms.iter().filter_map(|form| Some((form, *counts.get(form)?)));
-        // A passage counts a word's best form, so the word is worth its rarest form that occurs at all.
-        best_possible += idf(known.clone().map(|(_, count)| count).min().unwrap_or(0));
-        for (form, count) in known.filter(|(_, count)| *count <= COMMON || *count == rarest) {
-            kept_terms.push(form.as_str());
-            kept_words.push(index);
-            kept_idf.push(idf(count));
-        }
+    let allowed = match documents {
+        Some(documents) => Some(passages_of(transaction, projects, documents).await?),
+        None => None,
+    };
+    let query = Query {
+        projects: &projects.keys,
+        words: &words,
+        chunks: projects.chunks.unsigned_abs(),
+        average: projects.average_length().max(1.0),
+        allowed: allowed.as_deref(),
+        limit: usize::try_from(CANDIDATES).unwrap_or_default(),
+    };
+    let mut top = query.best(transaction).await?;
+    for (_, score) in &mut top.passages {
+        *score = (*score / top.best_possible.max(f32::EPSILON)).min(1.0);
     }
-    // BM25's formula stands here, beside the postings, so that they need not be sent; `analysis::bm25` has the rest of it.
-    let mut hits: Vec<Hit> = sqlx::query_as(
-        "SELECT chunk_key, document_key, sum(weight)::real AS score
-         FROM (
-             SELECT p.chunk_key, p.document_key, w.word,
-                    max(w.idf * p.frequency * ($4 + 1) / (p.frequency + $4 * (1 - $5 + $5 * p.length / $6))) AS weight
-             FROM unnest($1::text[], $2::int[], $3::float8[]) AS w(term, word, idf)
-             JOIN posting p ON p.term = w.term AND p.project_key = ANY($7)
-             WHERE $8::bigint[] IS NULL OR p.document_key = ANY($8)
-             GROUP BY p.chunk_key, p.document_key, w.word
-         ) AS per_word
-         GROUP BY chunk_key, document_key
-         ORDER BY score DESC, chunk_key
-         LIMIT $9",
+    Ok(top.passages)
+}
+
+/// The passages of these documents, in ascending order.
+async fn passages_of(
+    transaction: &mut Transaction<'_, Postgres>,
+    projects: &Projects,
+    documents: &[i64],
+) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar(
+        "SELECT key FROM chunk WHERE project_key = ANY($1) AND document_key = ANY($2) ORDER BY key",
     )
-    .bind(&kept_terms)
-    .bind(&kept_words)
-    .bind(&kept_idf)
-    .bind(bm25::K1)
-    .bind(bm25::B)
-    .bind(projects.average_length().max(1.0))
     .bind(&projects.keys)
     .bind(documents)
-    .bind(CANDIDATES)
     .fetch_all(&mut **transaction)
-    .await?;
-    for hit in &mut hits {
-        hit.score = (f64::from(hit.score) / f64::max(best_possible, f64::EPSILON)).min(1.0) as f32;
-    }
-    Ok(hits)
+    .await
 }
 
 /// Documents whose number the query names, by their first passage: the whole number first, then the closest part.
@@ -127,8 +106,8 @@ async fn numbers(
                 max(length(code)::real / length(d.number_norm))::real AS score
          FROM unnest($1::text[]) AS code
          JOIN document d ON d.number_norm LIKE '%' || code || '%' AND d.chunks > 0
-         JOIN chunk c ON c.document_key = d.key AND c.ordinal = 0
-         WHERE d.project_key = ANY($2)
+         JOIN chunk c ON c.project_key = d.project_key AND c.document_key = d.key AND c.ordinal = 0
+         WHERE d.project_key = ANY($2) AND c.project_key = ANY($2)
            AND ($3::bigint[] IS NULL OR d.key = ANY($3))
          GROUP BY c.key, d.key
          ORDER BY score DESC, c.key

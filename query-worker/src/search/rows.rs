@@ -8,6 +8,7 @@ use schemas::{Fields, search::SearchRow, text};
 use sqlx::{Postgres, Transaction, types::Json};
 
 use super::fuse::{Scored, quality};
+use crate::scope::Projects;
 
 /// Longest snippet, in characters.
 const SNIPPET_CHARS: usize = 320;
@@ -39,6 +40,7 @@ struct Row {
 /// Fetches the chosen passages, in their order.
 pub async fn fetch(
     transaction: &mut Transaction<'_, Postgres>,
+    projects: &Projects,
     query: &str,
     chosen: &[Scored],
 ) -> sqlx::Result<Vec<Passage>> {
@@ -46,9 +48,11 @@ pub async fn fetch(
     let found: Vec<Row> = sqlx::query_as(
         "SELECT c.key AS chunk_key, d.id AS document_id, p.id AS project_id, d.fields, d.filename, d.file_type,
                 d.date_modified, c.page, c.text, c.heading, c.language
-         FROM chunk c JOIN document d ON d.key = c.document_key JOIN project p ON p.key = c.project_key
-         WHERE c.key = ANY($1)",
+         FROM chunk c JOIN document d ON d.project_key = c.project_key AND d.key = c.document_key
+         JOIN project p ON p.key = c.project_key
+         WHERE c.project_key = ANY($1) AND c.key = ANY($2)",
     )
+    .bind(&projects.keys)
     .bind(&keys)
     .fetch_all(&mut **transaction)
     .await?;

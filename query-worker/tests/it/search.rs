@@ -48,7 +48,7 @@ fn a_leg_that_hangs_is_left_out_and_the_other_one_answers() {
 
         // The inverted index cannot be read.
         let mut lock = world.pool.begin().await.unwrap();
-        sqlx::query("LOCK TABLE posting IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+        sqlx::query("LOCK TABLE posting_pending IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
         let by_meaning = within(&world.app, &losa, patience).await;
         assert_eq!((ids(&by_meaning)[0], &by_meaning.degraded[..]), ("curado", &["keyword".to_owned()][..]));
         lock.rollback().await.unwrap();
@@ -132,7 +132,8 @@ fn an_import_is_searched_in_its_records() {
         ];
         seed::insert(&world.pool, world.app.model.as_ref(), &documents).await;
         sqlx::query(
-            "UPDATE document SET parent_id = 'import', parent_key = (SELECT key FROM document WHERE id = 'import')
+            "UPDATE document SET parent_id = 'import',
+                    (parent_project, parent_key) = (SELECT project_key, key FROM document WHERE id = 'import')
              WHERE id = 'record'",
         )
         .execute(&world.pool)

@@ -66,6 +66,11 @@ fn a_scope_sees_nothing_of_another_project_in_any_table() {
                 "feedback",
             ),
             (
+                "INSERT INTO posting SELECT key, 'grua-b', 1, 1, 1, '', '' FROM project WHERE id = 'wall-b'",
+                "posting",
+            ),
+            ("INSERT INTO posting_dead SELECT key, -62 FROM project WHERE id = 'wall-b'", "posting_dead"),
+            (
                 "INSERT INTO search_log (projects, query, folded, results) SELECT array[key], 'grúa b', 'grua b', 1 FROM project WHERE id = 'wall-b'",
                 "search_log",
             ),
@@ -75,11 +80,14 @@ fn a_scope_sees_nothing_of_another_project_in_any_table() {
 
         let pool = as_worker(world).await;
         // Each counts what belongs to project B, by id, by text, by owner.
-        let tables: [&'static str; 8] = [
+        let tables: [&'static str; 11] = [
             "SELECT count(*) FROM project WHERE id = 'wall-b'",
             "SELECT count(*) FROM document WHERE id = 'b1'",
             "SELECT count(*) FROM chunk WHERE text LIKE '%grúa del proyecto B%'",
-            "SELECT count(*) FROM posting WHERE term = '62'",
+            "SELECT count(*) FROM embedding e JOIN chunk c ON c.key = e.chunk_key WHERE c.text LIKE '%grúa del proyecto B%'",
+            "SELECT count(*) FROM posting_pending q JOIN project p ON p.key = q.project_key WHERE p.id = 'wall-b'",
+            "SELECT count(*) FROM posting WHERE term = 'grua-b'",
+            "SELECT count(*) FROM posting_dead WHERE chunk_key = -62",
             "SELECT count(*) FROM turn WHERE owner = 'key:wall' AND conversation_id = 'wall'",
             "SELECT count(*) FROM turn WHERE answer LIKE '%62 metros%'",
             "SELECT count(*) FROM feedback WHERE conversation_id = 'wall'",
@@ -109,7 +117,7 @@ fn a_scope_sees_nothing_of_another_project_in_any_table() {
         let mut a = within(&pool, &projects(&["wall-a"]), "key:wall").await;
         let crossed = count(
             &mut a,
-            "SELECT count(*) FROM (SELECT document_key FROM chunk ORDER BY embedding <#> (SELECT embedding FROM chunk LIMIT 1)
+            "SELECT count(*) FROM (SELECT document_key FROM embedding ORDER BY vector <#> (SELECT vector FROM embedding LIMIT 1)
              LIMIT 50) n JOIN document d ON d.key = n.document_key JOIN project p ON p.key = d.project_key WHERE p.id <> 'wall-a'",
         )
         .await;

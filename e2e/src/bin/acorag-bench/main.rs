@@ -6,10 +6,13 @@ mod ceiling;
 mod cpu;
 mod fairness;
 mod figures;
+mod fill;
 mod ingest;
 mod large;
 mod machine;
 mod memory;
+mod plot;
+mod scale;
 mod search;
 mod stages;
 
@@ -36,6 +39,10 @@ struct Args {
     /// Only measure what one project waits for while another one imports so many records
     #[arg(long, value_name = "RECORDS")]
     beside_import: Option<usize>,
+    /// Only measure how searches grow with the number of passages, up to so many; prints the table and the plot for
+    /// docs/scale.md
+    #[arg(long, value_name = "PASSAGES", num_args = 0..=1, default_missing_value = "1000000")]
+    large: Option<usize>,
     /// The file for the JSON
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/latest.json"))]
     json: PathBuf,
@@ -67,6 +74,15 @@ async fn main() -> Result<()> {
 
     let texts = ceiling.texts(&mut random, TEXTS);
     ingest::throughput(&system, &mut ceiling, &texts, &mut figures).await?;
+    if let Some(most) = args.large {
+        let lines = scale::grow(&system, &ceiling, &mut random, most).await?;
+        std::fs::write(
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scale.svg"),
+            plot::svg(&scale::curves(&lines)),
+        )?;
+        println!("{}", scale::table(&lines));
+        return Ok(());
+    }
     ingest::manual(&client, &pool, &ceiling, &mut figures).await?;
     let typical = search::alone(&system, &ceiling, &mut questions, &mut figures).await?;
     search::throughput(&system, &mut ceiling, &mut questions, &mut figures).await?;

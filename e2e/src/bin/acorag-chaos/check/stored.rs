@@ -60,9 +60,9 @@ const MUST_BE_EMPTY: [(Violation, &str, &str); 7] = [
     ),
     (
         Violation::Wrong,
-        "a passage's words differ from its length",
+        "a passage without its vector",
         "SELECT d.id FROM chunk c JOIN document d ON d.key = c.document_key
-         WHERE c.terms <> (SELECT coalesce(sum(frequency), 0) FROM posting WHERE chunk_key = c.key)",
+         WHERE NOT EXISTS (SELECT FROM embedding WHERE project_key = c.project_key AND chunk_key = c.key)",
     ),
     (
         Violation::Stuck,
@@ -77,6 +77,15 @@ impl Stored {
         for (violation, meaning, statement) in MUST_BE_EMPTY {
             let found: Vec<String> = sqlx::query_scalar(statement).fetch_all(pool).await.context(meaning)?;
             violations.extend(found.into_iter().map(|id| (violation, format!("{meaning}: {id}"))));
+        }
+        // One snapshot of both tables of words.
+        let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        let projects: Vec<i32> = sqlx::query_scalar("SELECT key FROM project").fetch_all(&mut *tx).await?;
+        for project in projects {
+            for passage in documents::index::wrong(&mut tx, project).await? {
+                let meaning = format!("a passage's words differ from its length: {passage}");
+                violations.push((Violation::Wrong, meaning));
+            }
         }
         Ok(Self { dead: dead_letters(jetstream).await?, events: events(jetstream).await?, violations })
     }

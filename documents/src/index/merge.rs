@@ -1,0 +1,263 @@
+//! Moves the words of new documents into the blocks, and takes the postings of passages that are gone out of them.
+
+use std::collections::{BTreeMap, HashSet};
+
+use schemas::{ProjectId, Scope};
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    block::{self, Block, Posting},
+    pending,
+};
+use crate::scope::{self, LARGE, Tx};
+
+/// With so many passages that are not merged yet, a project is due: until then each search reads them whole.
+const DUE: i64 = 1_024;
+/// About so many passages are merged by one transaction, if so many wait.
+const AT_ONCE: i64 = 8_192;
+/// With so many passages that are gone, a project is purged: each search reads their keys.
+const MOST_DEAD: i64 = 4_096;
+/// Fewer than this are not worth it.
+const LEAST_DEAD: i64 = 256;
+/// Blocks that one statement reads or writes.
+const SLICE: usize = 4_096;
+
+/// Merges and purges what is due in a project, and gives a large one an index of its own. Whatever is cut short is done by
+/// the next call; while one call is at work in a project, others leave it to that one.
+pub async fn tidy(pool: &PgPool, project: &ProjectId) -> sqlx::Result<()> {
+    tidy_at(pool, project, DUE).await
+}
+
+/// The same, with another number of passages that make a merge due.
+pub async fn tidy_at(pool: &PgPool, project: &ProjectId, due: i64) -> sqlx::Result<()> {
+    while let Some((mut tx, work)) = begin(pool, project).await? {
+        if work.waiting >= due && merge(&mut tx, work.project_key).await? {
+            tx.commit().await?;
+        } else if work.dead >= (work.chunks / 10).clamp(LEAST_DEAD, MOST_DEAD) {
+            return purge(pool, project, tx, work.project_key).await;
+        } else {
+            if work.chunks >= LARGE && !work.own_index {
+                // The function decides whether it is needed.
+                sqlx::query("SELECT acorag_index_vectors($1)")
+                    .bind(work.project_key)
+                    .execute(&mut *tx)
+                    .await?;
+                tx.commit().await?;
+            }
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// What there is to do in a project.
+#[derive(sqlx::FromRow)]
+struct Work {
+    locked: bool,
+    project_key: i32,
+    chunks: i64,
+    /// Whether the project's vectors have an index of their own.
+    own_index: bool,
+    /// Passages whose words are not merged.
+    waiting: i64,
+    /// Passages that are gone.
+    dead: i64,
+}
+
+/// A transaction in which nobody else merges or purges this project.
+async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<(Tx, Work)>> {
+    let mut tx = scope::begin(pool, &Scope::Projects(vec![project.clone()])).await?;
+    // Another transaction may hold the lock for long, so nobody waits for it.
+    let work: Option<Work> = sqlx::query_as(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended('posting', key)) AS locked, key AS project_key, chunks,
+                to_regclass('embedding_of_' || key) IS NOT NULL AS own_index,
+                (SELECT coalesce(sum(passages), 0)::bigint FROM posting_pending WHERE project_key = key) AS waiting,
+                (SELECT count(*) FROM posting_dead WHERE project_key = key) AS dead
+         FROM project WHERE id = $1",
+    )
+    .bind(project.as_str())
+    .fetch_optional(&mut *tx)
+    .await?;
+    Ok(work.filter(|work| work.locked).map(|work| (tx, work)))
+}
+
+/// Merges the words of documents that wait; false when none could be taken.
+async fn merge(tx: &mut PgConnection, project_key: i32) -> sqlx::Result<bool> {
+    // A row that is locked belongs to a document that is being replaced or deleted: it is skipped, because that
+    // transaction may wait for another row that this one holds.
+    let rows: Vec<Vec<u8>> = sqlx::query_scalar(
+        "WITH taken AS (
+             SELECT project_key, document_key, first FROM (
+                 SELECT project_key, document_key, first,
+                        sum(passages) OVER (ORDER BY document_key GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+                            AS before
+                 FROM posting_pending WHERE project_key = $1) AS counted
+             WHERE coalesce(before, 0) < $2),
+         locked AS (
+             SELECT p.project_key, p.document_key, p.first FROM posting_pending p
+             JOIN taken USING (project_key, document_key, first) FOR UPDATE OF p SKIP LOCKED)
+         DELETE FROM posting_pending p USING locked l
+         WHERE p.project_key = l.project_key AND p.document_key = l.document_key AND p.first = l.first
+         RETURNING p.data",
+    )
+    .bind(project_key)
+    .bind(AT_ONCE)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut terms: BTreeMap<&str, Vec<Posting>> = BTreeMap::new();
+    for data in &rows {
+        pending::decode(data, |_| true, |term, posting| terms.entry(term).or_default().push(posting));
+    }
+    let mut terms: Vec<(&str, Vec<Posting>)> = terms.into_iter().collect();
+    for slice in terms.chunks_mut(SLICE) {
+        append(tx, project_key, slice).await?;
+    }
+    Ok(!rows.is_empty())
+}
+
+/// Adds postings to their terms: to the last block of each, and to new ones when that is full.
+async fn append(
+    tx: &mut PgConnection,
+    project_key: i32,
+    terms: &mut [(&str, Vec<Posting>)],
+) -> sqlx::Result<()> {
+    let names: Vec<&str> = terms.iter().map(|(term, _)| *term).collect();
+    let open: Vec<(String, i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT open.term, open.first, open.data FROM unnest($2::text[]) AS wanted(term)
+         CROSS JOIN LATERAL (SELECT * FROM posting WHERE project_key = $1 AND posting.term = wanted.term
+                             ORDER BY posting.first DESC LIMIT 1) AS open
+         WHERE open.passages < $3",
+    )
+    .bind(project_key)
+    .bind(&names)
+    .bind(i32::try_from(block::SIZE).unwrap_or(i32::MAX))
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut replaced: Vec<(&str, i64)> = Vec::new();
+    for (term, first, data) in &open {
+        let Ok(place) = terms.binary_search_by_key(&term.as_str(), |(term, _)| *term) else { continue };
+        terms[place].1.extend(block::postings(*first, data));
+        replaced.push((term.as_str(), *first));
+    }
+    let mut blocks = Vec::new();
+    for (term, postings) in terms.iter_mut() {
+        postings.sort_unstable();
+        postings.dedup_by_key(|posting| posting.chunk);
+        blocks.extend(postings.chunks(block::SIZE).filter_map(Block::of).map(|block| (*term, block)));
+    }
+    // A block that begins where it began is written over, so its index entries stay.
+    let kept: HashSet<(&str, i64)> = blocks.iter().map(|(term, block)| (*term, block.first)).collect();
+    replaced.retain(|block| !kept.contains(block));
+    remove(tx, project_key, &replaced).await?;
+    write(tx, project_key, &blocks).await
+}
+
+async fn write(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, Block)]) -> sqlx::Result<()> {
+    for slice in blocks.chunks(SLICE) {
+        sqlx::query(
+            "INSERT INTO posting (project_key, term, first, last, passages, best, data)
+             SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::int[], $6::bytea[], $7::bytea[])
+             ON CONFLICT (project_key, term, first) DO UPDATE
+             SET last = excluded.last, passages = excluded.passages, best = excluded.best, data = excluded.data",
+        )
+        .bind(project_key)
+        .bind(slice.iter().map(|(term, _)| *term).collect::<Vec<_>>())
+        .bind(slice.iter().map(|(_, block)| block.first).collect::<Vec<_>>())
+        .bind(slice.iter().map(|(_, block)| block.last).collect::<Vec<_>>())
+        .bind(slice.iter().map(|(_, block)| block.passages).collect::<Vec<_>>())
+        .bind(slice.iter().map(|(_, block)| block.best.as_slice()).collect::<Vec<_>>())
+        .bind(slice.iter().map(|(_, block)| block.data.as_slice()).collect::<Vec<_>>())
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn remove(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, i64)]) -> sqlx::Result<()> {
+    if blocks.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "DELETE FROM posting p USING unnest($2::text[], $3::bigint[]) AS gone(term, first)
+         WHERE p.project_key = $1 AND p.term = gone.term AND p.first = gone.first",
+    )
+    .bind(project_key)
+    .bind(blocks.iter().map(|(term, _)| *term).collect::<Vec<_>>())
+    .bind(blocks.iter().map(|(_, first)| *first).collect::<Vec<_>>())
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// Takes the postings of passages that are gone out of the blocks. Each slice of terms is a transaction; searches leave
+/// these passages out until all slices are done.
+async fn purge(pool: &PgPool, project: &ProjectId, mut tx: Tx, project_key: i32) -> sqlx::Result<()> {
+    let mut dead: Vec<i64> = sqlx::query_scalar("SELECT chunk_key FROM posting_dead WHERE project_key = $1")
+        .bind(project_key)
+        .fetch_all(&mut *tx)
+        .await?;
+    dead.sort_unstable();
+    let mut after = String::new();
+    loop {
+        let last = purge_slice(&mut tx, project_key, &dead, &after).await?;
+        tx.commit().await?;
+        // Whoever has the lock now purges from the first term on.
+        let Some((next, _)) = begin(pool, project).await? else { return Ok(()) };
+        tx = next;
+        match last {
+            Some(last) => after = last,
+            None => break,
+        }
+    }
+    sqlx::query("DELETE FROM posting_dead WHERE project_key = $1 AND chunk_key = ANY($2)")
+        .bind(project_key)
+        .bind(&dead)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}
+
+/// Purges some terms after this one and returns the last of them.
+async fn purge_slice(
+    tx: &mut PgConnection,
+    project_key: i32,
+    dead: &[i64],
+    after: &str,
+) -> sqlx::Result<Option<String>> {
+    let last: Option<String> = sqlx::query_scalar(
+        "SELECT max(term) FROM (SELECT term FROM posting WHERE project_key = $1 AND term > $2
+                                ORDER BY term LIMIT $3) AS slice",
+    )
+    .bind(project_key)
+    .bind(after)
+    .bind(i64::try_from(SLICE).unwrap_or(i64::MAX))
+    .fetch_one(&mut *tx)
+    .await?;
+    let Some(last) = last else { return Ok(None) };
+    let blocks: Vec<(String, i64, i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT term, first, last, data FROM posting WHERE project_key = $1 AND term > $2 AND term <= $3",
+    )
+    .bind(project_key)
+    .bind(after)
+    .bind(&last)
+    .fetch_all(&mut *tx)
+    .await?;
+    let is_dead = |chunk: i64| dead.binary_search(&chunk).is_ok();
+    let (mut gone, mut changed) = (Vec::new(), Vec::new());
+    for (term, first, last, data) in &blocks {
+        let from = dead.partition_point(|chunk| chunk < first);
+        if dead.get(from).is_none_or(|chunk| chunk > last) {
+            continue;
+        }
+        let alive: Vec<Posting> =
+            block::postings(*first, data).filter(|posting| !is_dead(posting.chunk)).collect();
+        let block = Block::of(&alive);
+        if block.as_ref().is_none_or(|block| block.first != *first) {
+            gone.push((term.as_str(), *first));
+        }
+        changed.extend(block.map(|block| (term.as_str(), block)));
+    }
+    remove(tx, project_key, &gone).await?;
+    write(tx, project_key, &changed).await?;
+    Ok(Some(last))
+}

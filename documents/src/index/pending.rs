@@ -1,0 +1,96 @@
+//! The words of documents that are not merged yet: one row a document, or slice of a long one.
+//!
+//! Written as numbers and bytes: how many passages, then for each its distance to the one before and its length; then for
+//! each term, in order, its bytes and the passages that hold it, with how often.
+
+use std::collections::BTreeMap;
+
+use sqlx::PgConnection;
+
+use super::block::{Numbers, Posting, push};
+
+/// A term of a passage, with how often it stands there.
+pub type Word = (String, u32);
+
+/// Stores the words of some passages of a document, given with their keys in ascending order. `first` is the ordinal of
+/// the first of them.
+pub async fn insert(
+    tx: &mut PgConnection,
+    project_key: i32,
+    document_key: i64,
+    first: i32,
+    passages: &[(i64, &[Word])],
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO posting_pending (project_key, document_key, first, passages, data) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(project_key)
+    .bind(document_key)
+    .bind(first)
+    .bind(i32::try_from(passages.len()).unwrap_or(i32::MAX))
+    .bind(encode(passages))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+pub fn encode(passages: &[(i64, &[Word])]) -> Vec<u8> {
+    let (mut bytes, mut before) = (Vec::new(), 0);
+    let mut terms: BTreeMap<&str, Vec<(usize, u32)>> = BTreeMap::new();
+    push(&mut bytes, passages.len() as u64);
+    for (at, (chunk, words)) in passages.iter().enumerate() {
+        push(&mut bytes, chunk.wrapping_sub(before).cast_unsigned());
+        push(&mut bytes, words.iter().map(|(_, frequency)| u64::from(*frequency)).sum());
+        before = *chunk;
+        for (term, frequency) in *words {
+            terms.entry(term).or_default().push((at, *frequency));
+        }
+    }
+    for (term, found) in terms {
+        push(&mut bytes, term.len() as u64);
+        bytes.extend(term.as_bytes());
+        push(&mut bytes, found.len() as u64);
+        for (at, frequency) in found {
+            push(&mut bytes, at as u64);
+            push(&mut bytes, frequency.into());
+        }
+    }
+    bytes
+}
+
+/// Calls `each` with every term that is `wanted` and its postings. A row that is damaged is read as far as it goes.
+pub fn decode<'a>(data: &'a [u8], wanted: impl Fn(&str) -> bool, mut each: impl FnMut(&'a str, Posting)) {
+    let mut numbers = Numbers(data);
+    let mut before = 0_i64;
+    let count = numbers.next_usize().unwrap_or_default();
+    let passages: Vec<(i64, u32)> = (0..count)
+        .map_while(|_| {
+            before = before.wrapping_add(numbers.next()?.cast_signed());
+            Some((before, numbers.next_u32()?))
+        })
+        .collect();
+    while !numbers.0.is_empty() {
+        if decode_term(&mut numbers, &passages, &wanted, &mut each).is_none() {
+            return;
+        }
+    }
+}
+
+fn decode_term<'a>(
+    numbers: &mut Numbers<'a>,
+    passages: &[(i64, u32)],
+    wanted: &impl Fn(&str) -> bool,
+    each: &mut impl FnMut(&'a str, Posting),
+) -> Option<()> {
+    let length = numbers.next_usize()?;
+    let term = std::str::from_utf8(numbers.bytes(length)?).ok()?;
+    let wanted = wanted(term);
+    for _ in 0..numbers.next_usize()? {
+        let (at, frequency) = (numbers.next_usize()?, numbers.next_u32()?);
+        let (chunk, length) = *passages.get(at)?;
+        if wanted {
+            each(term, Posting { chunk, frequency, length });
+        }
+    }
+    Some(())
+}

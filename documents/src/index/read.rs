@@ -1,0 +1,163 @@
+//! Reading what the index holds of some terms.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::PgConnection;
+
+use super::{
+    block::{self, Posting, best_pairs},
+    pending,
+};
+
+/// A project's postings of a term are read at once up to this many. Of more, only their bounds are: not all may be needed.
+const AT_ONCE: i64 = 4_096;
+
+/// What the index of some projects holds of some terms. It is read in a transaction with one snapshot (REPEATABLE READ):
+/// a merge must not come in between its statements.
+pub struct Index<'a> {
+    projects: &'a [i32],
+    pub terms: HashMap<String, List>,
+    /// Passages that are gone.
+    dead: HashSet<i64>,
+}
+
+/// What the index holds of one term.
+#[derive(Default)]
+pub struct List {
+    /// How many passages have the term.
+    pub passages: u64,
+    pub blocks: Vec<Row>,
+    pub pending: Vec<Posting>,
+}
+
+/// A row that was read: a block, perhaps without its postings; the words of a document that is not merged yet, without
+/// a term; or a passage that is gone, with nothing but its key.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Row {
+    term: String,
+    pub first: i64,
+    pub last: i64,
+    passages: i32,
+    best: Vec<u8>,
+    pub data: Option<Vec<u8>>,
+}
+
+/// How much to read of the terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// How many passages have them.
+    Counts,
+    Postings,
+}
+
+impl<'a> Index<'a> {
+    pub async fn read(
+        tx: &mut PgConnection,
+        projects: &'a [i32],
+        terms: &[&str],
+        read: Read,
+    ) -> sqlx::Result<Self> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT term, first, last, passages, best,
+                    CASE WHEN sum(passages) OVER (PARTITION BY project_key, term) <= $3 THEN data END AS data
+             FROM posting WHERE project_key = ANY($1) AND term = ANY($2)
+             UNION ALL
+             SELECT '', 0, 0, 0, '', data FROM posting_pending WHERE project_key = ANY($1)
+             UNION ALL
+             SELECT '', chunk_key, 0, 0, '', NULL FROM posting_dead WHERE project_key = ANY($1)",
+        )
+        .bind(projects)
+        .bind(terms)
+        .bind(if read == Read::Counts { 0 } else { AT_ONCE })
+        .fetch_all(tx)
+        .await?;
+        let mut index = Self { projects, terms: HashMap::new(), dead: HashSet::new() };
+        let wanted: HashSet<&str> = terms.iter().copied().collect();
+        for row in rows {
+            index.add(row, &wanted);
+        }
+        for list in index.terms.values_mut() {
+            list.blocks.sort_unstable_by_key(|block| block.first);
+            list.pending.sort_unstable();
+        }
+        Ok(index)
+    }
+
+    fn add(&mut self, row: Row, wanted: &HashSet<&str>) {
+        match (&*row.term, &row.data) {
+            ("", None) => {
+                self.dead.insert(row.first);
+            }
+            ("", Some(data)) => pending::decode(
+                data,
+                |term| wanted.contains(term),
+                |term, posting| {
+                    let list = self.terms.entry(term.to_owned()).or_default();
+                    list.passages += 1;
+                    list.pending.push(posting);
+                },
+            ),
+            _ => {
+                let list = self.terms.entry(row.term.clone()).or_default();
+                list.passages += u64::from(row.passages.unsigned_abs());
+                list.blocks.push(row);
+            }
+        }
+    }
+
+    /// Reads the postings of these blocks, given by term and place, where they are not read yet.
+    pub async fn load(&mut self, tx: &mut PgConnection, wanted: &[(&str, Vec<usize>)]) -> sqlx::Result<()> {
+        let (mut terms, mut firsts) = (Vec::new(), Vec::new());
+        for (term, places) in wanted {
+            let Some(list) = self.terms.get(*term) else { continue };
+            for block in places.iter().filter_map(|place| list.blocks.get(*place)) {
+                if block.data.is_none() {
+                    terms.push(*term);
+                    firsts.push(block.first);
+                }
+            }
+        }
+        if terms.is_empty() {
+            return Ok(());
+        }
+        let read: Vec<(String, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT p.term, p.first, p.data FROM unnest($2::text[], $3::bigint[]) AS wanted(term, first)
+             JOIN posting p ON p.project_key = ANY($1) AND p.term = wanted.term AND p.first = wanted.first",
+        )
+        .bind(self.projects)
+        .bind(&terms)
+        .bind(&firsts)
+        .fetch_all(tx)
+        .await?;
+        for (term, first, data) in read {
+            let Some(list) = self.terms.get_mut(&term) else { continue };
+            // A passage stands in one block of a term, so no two begin with the same.
+            if let Ok(place) = list.blocks.binary_search_by_key(&first, |block| block.first)
+                && let Some(block) = list.blocks.get_mut(place)
+            {
+                block.data = Some(data);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the passage is still there.
+    pub fn is_alive(&self, chunk: i64) -> bool {
+        self.dead.is_empty() || !self.dead.contains(&chunk)
+    }
+}
+
+impl Row {
+    /// The block's postings, if they are read.
+    pub fn postings(&self) -> impl Iterator<Item = Posting> + '_ {
+        block::postings(self.first, self.data.as_deref().unwrap_or_default())
+    }
+}
+
+impl List {
+    /// The pairs of frequency and length among which the best of its postings is, by any average length.
+    pub fn best(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let pending = self.pending.iter().map(|posting| (posting.frequency, posting.length));
+        self.blocks.iter().flat_map(|block| best_pairs(&block.best)).chain(pending)
+    }
+}

@@ -1,0 +1,292 @@
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use analysis::{bm25, terms::QueryTerm};
+use schemas::Scope;
+use sqlx::PgPool;
+
+use super::{
+    block::{self, Block, best_pairs},
+    pending, *,
+};
+use crate::{scope, tests::database};
+
+/// Numbers that look random and are the same each time.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+
+    /// Each number is the rarer the larger it is.
+    fn rank(&mut self) -> u64 {
+        let limit = 1 << self.below(12);
+        self.below(limit)
+    }
+}
+
+fn postings(draw: &mut Draw, count: u64) -> Vec<Posting> {
+    let mut chunk = i64::try_from(draw.below(1 << 40)).unwrap();
+    (0..count)
+        .map(|_| {
+            chunk += 1 + i64::try_from(draw.below(100_000)).unwrap();
+            let frequency = 1 + u32::try_from(draw.below(4)).unwrap();
+            Posting { chunk, frequency, length: 1 + u32::try_from(draw.below(300)).unwrap() }
+        })
+        .collect()
+}
+
+#[test]
+fn a_block_gives_back_what_it_was_made_of() {
+    let mut draw = Draw(1);
+    for count in [1, 2, 255, 256] {
+        let postings = postings(&mut draw, count);
+        let block = Block::of(&postings).unwrap();
+        assert_eq!((block.first, block.last), (postings[0].chunk, postings.last().unwrap().chunk));
+        assert_eq!(block::postings(block.first, &block.data).collect::<Vec<_>>(), postings);
+        // Damaged rows are read as far as they go.
+        for length in 0..block.data.len() {
+            assert!(block::postings(block.first, &block.data[..length]).count() < postings.len());
+        }
+    }
+    assert_eq!(Block::of(&[]), None);
+}
+
+#[test]
+fn a_block_knows_its_best_posting_whatever_the_average_length() {
+    let mut draw = Draw(2);
+    for _ in 0..50 {
+        let postings = postings(&mut draw, 256);
+        let block = Block::of(&postings).unwrap();
+        for average in [1.0, 20.0, 75.0, 400.0] {
+            let weight =
+                |(frequency, length): (u32, u32)| bm25::weight(frequency.into(), length.into(), average);
+            let best = postings.iter().map(|p| weight((p.frequency, p.length))).fold(0.0, f64::max);
+            let bound = best_pairs(&block.best).map(weight).fold(0.0, f64::max);
+            assert!((best - bound).abs() < 1e-12, "{best} {bound}");
+        }
+    }
+}
+
+#[test]
+fn the_words_of_a_document_are_read_by_term() {
+    let word = |term: &str, frequency| (term.to_owned(), frequency);
+    let (first, second) = (vec![word("losa", 2), word("ñandú", 1)], vec![word("losa", 1)]);
+    let data = pending::encode(&[(7, &first), (9, &second)]);
+    let mut found = Vec::new();
+    pending::decode(&data, |term| term == "losa", |term, posting| found.push((term.to_owned(), posting)));
+    let losa = |chunk, frequency, length| ("losa".to_owned(), Posting { chunk, frequency, length });
+    assert_eq!(found, [losa(7, 2, 3), losa(9, 1, 1)]);
+    for length in 0..data.len() {
+        pending::decode(&data[..length], |_| true, |_, _| {});
+    }
+}
+
+const AVERAGE: f64 = 20.0;
+
+/// A project whose words are known, and its index.
+struct Corpus {
+    pool: PgPool,
+    project: i32,
+    passages: BTreeMap<i64, Vec<Word>>,
+    dead: HashSet<i64>,
+}
+
+impl Corpus {
+    async fn new(name: &'static str) -> Self {
+        let pool = database(name).await;
+        let mut tx = scope::begin(&pool, &project()).await.unwrap();
+        let project = sqlx::query_scalar("INSERT INTO project (id, chunks) VALUES ('p', 6000) RETURNING key")
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        Self { pool, project, passages: BTreeMap::new(), dead: HashSet::new() }
+    }
+
+    /// Adds passages of words that are the rarer the higher their number: the first are in nearly every passage.
+    async fn add(&mut self, draw: &mut Draw, document: i64, keys: impl Iterator<Item = i64>) {
+        let new: Vec<(i64, Vec<Word>)> = keys
+            .map(|key| {
+                let mut words = HashMap::new();
+                for _ in 0..10 + draw.below(20) {
+                    let rank = draw.rank();
+                    *words.entry(format!("w{rank}")).or_insert(0) += 1;
+                }
+                (key, words.into_iter().collect())
+            })
+            .collect();
+        let rows: Vec<(i64, &[Word])> = new.iter().map(|(key, words)| (*key, words.as_slice())).collect();
+        let mut tx = scope::begin(&self.pool, &project()).await.unwrap();
+        insert(&mut tx, self.project, document, 0, &rows).await.unwrap();
+        tx.commit().await.unwrap();
+        self.passages.extend(new);
+    }
+
+    async fn kill(&mut self, keys: &[i64]) {
+        let mut tx = scope::begin(&self.pool, &project()).await.unwrap();
+        sqlx::query("INSERT INTO posting_dead SELECT $1, unnest($2::bigint[])")
+            .bind(self.project)
+            .bind(keys)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        self.dead.extend(keys);
+    }
+
+    /// How many passages the index counts for a term, dead ones too until they are purged.
+    fn count(&self, term: &str, dead: bool) -> u64 {
+        let has = |(key, words): &(&i64, &Vec<Word>)| {
+            (dead || !self.dead.contains(key)) && words.iter().any(|(word, _)| word == term)
+        };
+        self.passages.iter().filter(has).count() as u64
+    }
+
+    /// Scores every passage for these words.
+    fn exact(&self, words: &[QueryTerm], allowed: Option<&[i64]>, dead: bool) -> Vec<(i64, f32)> {
+        let idf: HashMap<&str, f64> = words
+            .iter()
+            .flat_map(|word| &word.forms)
+            .map(|form| (form.as_str(), bm25::idf(6_000, self.count(form, dead))))
+            .collect();
+        let mut scores: Vec<(i64, f32)> = self
+            .passages
+            .iter()
+            .filter(|(key, _)| !self.dead.contains(key))
+            .filter(|(key, _)| allowed.is_none_or(|allowed| allowed.contains(key)))
+            .map(|(key, text)| {
+                let length: u32 = text.iter().map(|(_, frequency)| frequency).sum();
+                let of_form = |form: &String| {
+                    let found = text.iter().find(|(word, _)| word == form);
+                    let weight = |frequency| bm25::weight(frequency, length.into(), AVERAGE);
+                    found.map_or(0.0, |(_, f)| weight(f64::from(*f)) * idf[form.as_str()])
+                };
+                let score: f64 =
+                    words.iter().map(|word| word.forms.iter().map(of_form).fold(0.0, f64::max)).sum();
+                (*key, score as f32)
+            })
+            .filter(|(_, score)| *score > 0.0)
+            .collect();
+        scores.sort_by(|a, b| b.1.total_cmp(&a.1));
+        scores
+    }
+
+    async fn best(&self, words: &[QueryTerm], allowed: Option<&[i64]>, limit: usize) -> Vec<(i64, f32)> {
+        let mut tx =
+            scope::begin_reading(&self.pool, &project(), std::time::Duration::from_secs(60)).await.unwrap();
+        let projects = [self.project];
+        let query = Query { projects: &projects, words, chunks: 6_000, average: AVERAGE, allowed, limit };
+        query.best(&mut tx).await.unwrap().passages
+    }
+
+    /// Compares scores: passages with the same score may stand in any order.
+    async fn check(&self, draw: &mut Draw, dead: bool) {
+        for round in 0..25 {
+            let form = |draw: &mut Draw| format!("w{}", draw.rank());
+            let words: Vec<QueryTerm> = (0..=draw.below(6))
+                .map(|_| QueryTerm { forms: (0..=draw.below(2)).map(|_| form(draw)).collect() })
+                .collect();
+            let some: Vec<i64> = self.passages.keys().copied().filter(|key| key % 7 == 0).collect();
+            let allowed = (round % 4 == 0).then_some(some.as_slice());
+            let exact = self.exact(&words, allowed, dead);
+            for limit in [1, 20, 200] {
+                let found = self.best(&words, allowed, limit).await;
+                assert_eq!(found.len(), exact.len().min(limit), "{words:?}");
+                for (at, (key, score)) in found.iter().enumerate() {
+                    assert!((score - exact[at].1).abs() < 1e-3, "{words:?}: {at} of {limit}");
+                    let own = exact.iter().find(|(other, _)| other == key).unwrap();
+                    assert!((score - own.1).abs() < 1e-3, "{words:?}: {key}");
+                }
+            }
+        }
+    }
+}
+
+fn project() -> Scope {
+    Scope::Projects(vec!["p".parse().unwrap()])
+}
+
+#[tokio::test]
+async fn the_best_passages_are_those_of_a_full_comparison() {
+    let mut corpus = Corpus::new("index_best").await;
+    let (mut draw, project) = (Draw(3), "p".parse().unwrap());
+    // Half of the keys are merged first, the other half, which lies between them, after that.
+    for document in 0..300 {
+        corpus.add(&mut draw, document, (0..20).map(|at| (document * 20 + at) * 2)).await;
+    }
+    corpus.check(&mut draw, false).await;
+    tidy_at(&corpus.pool, &project, 1).await.unwrap();
+    corpus.check(&mut draw, false).await;
+    for document in 300..600 {
+        corpus.add(&mut draw, document, (0..20).map(|at| ((document - 300) * 20 + at) * 2 + 1)).await;
+        if document % 40 == 0 {
+            tidy_at(&corpus.pool, &project, 1).await.unwrap();
+        }
+    }
+    corpus.check(&mut draw, false).await;
+    let few: Vec<i64> = (0..200).map(|n| n * 59).collect();
+    corpus.kill(&few).await;
+    tidy_at(&corpus.pool, &project, 1).await.unwrap();
+    corpus.check(&mut draw, true).await;
+    let many: Vec<i64> = (0..1_000).map(|n| n * 11 + 4).filter(|key| !few.contains(key)).collect();
+    corpus.kill(&many).await;
+    tidy_at(&corpus.pool, &project, 1).await.unwrap();
+    let mut tx = scope::begin(&corpus.pool, &self::project()).await.unwrap();
+    let left: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM posting_dead").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(left, 0, "the index is purged");
+    corpus.check(&mut draw, false).await;
+}
+
+#[tokio::test]
+async fn a_large_project_beside_larger_ones_gets_an_index_of_its_own() {
+    let pool = database("index_own").await;
+    let mut tx = pool.begin().await.unwrap();
+    // Two projects of one partition, whose vectors are written past the services, as the tables' owner.
+    for statement in [
+        "SET LOCAL ROLE NONE",
+        "SET LOCAL session_replication_role = replica",
+        "DROP INDEX embedding_nearest",
+        "INSERT INTO project (id) VALUES ('p')",
+        "INSERT INTO project (id) SELECT 'other-' || n FROM generate_series(1, 100) AS n",
+        "INSERT INTO embedding
+         SELECT p.key, p.key * 100000 + n, 1,
+                (SELECT array_agg(sin(i * n)) FROM generate_series(1, 384) AS i)::vector(384)::halfvec
+         FROM generate_series(1, 12000) AS n
+         JOIN (SELECT key, CASE id WHEN 'p' THEN 5000 ELSE 12000 END AS size FROM project
+               WHERE id = 'p' OR key = (
+                   SELECT other.key FROM project AS other, project AS p, generate_series(0, 7) AS part
+                   WHERE p.id = 'p' AND other.id <> 'p'
+                     AND satisfies_hash_partition('embedding'::regclass, 8, part, p.key)
+                     AND satisfies_hash_partition('embedding'::regclass, 8, part, other.key)
+                   LIMIT 1)) AS p ON n <= p.size",
+        "UPDATE project SET chunks = (SELECT count(*) FROM embedding WHERE project_key = key)",
+        "ANALYZE embedding",
+    ] {
+        sqlx::query(statement).execute(&mut *tx).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    tidy(&pool, &"p".parse().unwrap()).await.unwrap();
+    let mut tx = scope::begin(&pool, &project()).await.unwrap();
+    let index: Option<String> = sqlx::query_scalar(
+        "SELECT pg_get_indexdef(to_regclass('embedding_of_' || key)) FROM project WHERE id = 'p'",
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .unwrap();
+    assert!(index.is_some_and(|index| index.contains("hnsw") && index.contains("WHERE (project_key =")));
+    drop(tx);
+    let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+    let other: String =
+        sqlx::query_scalar("SELECT id FROM project WHERE chunks = 12000").fetch_one(&mut *tx).await.unwrap();
+    drop(tx);
+    tidy(&pool, &other.parse().unwrap()).await.unwrap();
+    let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+    let indexes: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_class WHERE relname LIKE 'embedding_of%'")
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+    assert_eq!(indexes, 1, "a project that is most of its partition needs none");
+}

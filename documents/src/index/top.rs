@@ -1,0 +1,227 @@
+//! The best passages by BM25, without reading every posting of a common word (MaxScore: Turtle and Flood, 1995).
+//!
+//! Words are taken from the rarest on. As soon as the passages found so far are better than any passage that has only the
+//! words still to come, no other passage is added: those words are looked up for the passages that can still be among the
+//! best, and for no others.
+
+use analysis::{bm25, terms::QueryTerm};
+use sqlx::PgConnection;
+
+use super::{
+    block::Posting,
+    read::{Index, List, Read},
+};
+
+/// What is looked for.
+pub struct Query<'a> {
+    pub projects: &'a [i32],
+    pub words: &'a [QueryTerm],
+    /// How many passages there are, and their average length in terms.
+    pub chunks: u64,
+    pub average: f64,
+    /// The passages that may be found, in ascending order; all without any.
+    pub allowed: Option<&'a [i64]>,
+    pub limit: usize,
+}
+
+#[derive(Debug, Default)]
+pub struct Top {
+    /// Keys of passages with their score, the best first.
+    pub passages: Vec<(i64, f32)>,
+    /// What a passage with every word of the query would get.
+    pub best_possible: f32,
+}
+
+/// A word of the query, by the forms of it that occur.
+struct Word<'a> {
+    forms: Vec<Form<'a>>,
+    passages: u64,
+    /// No passage gets more for it.
+    bound: f32,
+}
+
+struct Form<'a> {
+    term: &'a str,
+    idf: f64,
+}
+
+/// A passage and its score, in ascending order of passages.
+type Scores = Vec<(i64, f32)>;
+
+impl Query<'_> {
+    pub async fn best(&self, tx: &mut PgConnection) -> sqlx::Result<Top> {
+        let terms: Vec<&str> =
+            self.words.iter().flat_map(|word| word.forms.iter().map(String::as_str)).collect();
+        let mut index = Index::read(tx, self.projects, &terms, Read::Postings).await?;
+        let (words, best_possible) = self.words(&index);
+        // What the words from one on can add at most.
+        let mut rest = vec![0.0; words.len() + 1];
+        for (at, word) in words.iter().enumerate().rev() {
+            rest[at] = rest[at + 1] + word.bound;
+        }
+        let mut scores = Scores::new();
+        let mut complete_from = words.len();
+        for (at, word) in words.iter().enumerate() {
+            if self.least(&scores) > rest[at] {
+                complete_from = at;
+                break;
+            }
+            let found = self.all(tx, &mut index, word).await?;
+            scores = sum(&scores, &found);
+            let least = self.least(&scores) - rest[at + 1];
+            scores.retain(|(_, score)| *score >= least);
+        }
+        for (at, word) in words.iter().enumerate().skip(complete_from) {
+            let least = self.least(&scores) - rest[at];
+            scores.retain(|(_, score)| *score >= least);
+            self.complete(tx, &mut index, word, &mut scores).await?;
+        }
+        scores.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        scores.truncate(self.limit);
+        Ok(Top { passages: scores, best_possible })
+    }
+
+    /// The words that occur, the rarest first, and what a passage with each word would get.
+    fn words(&self, index: &Index<'_>) -> (Vec<Word<'_>>, f32) {
+        let mut best_possible = 0.0;
+        let mut words = Vec::new();
+        for word in self.words {
+            let known: Vec<(&str, &List)> =
+                word.forms.iter().filter_map(|form| Some((&**form, index.terms.get(form)?))).collect();
+            // A passage counts a word's best form, so the word is worth its rarest form that occurs at all.
+            let rarest = known.iter().map(|(_, list)| list.passages).min().unwrap_or(0);
+            best_possible += bm25::idf(self.chunks, rarest) as f32;
+            let idf = |list: &List| bm25::idf(self.chunks, list.passages);
+            let bound = |list: &List| {
+                let weights = list.best().map(|(frequency, length)| self.weight(frequency, length));
+                (idf(list) * weights.fold(0.0, f64::max)) as f32
+            };
+            if !known.is_empty() {
+                words.push(Word {
+                    passages: known.iter().map(|(_, list)| list.passages).sum(),
+                    bound: known.iter().map(|(_, list)| bound(list)).fold(0.0, f32::max),
+                    forms: known.into_iter().map(|(term, list)| Form { term, idf: idf(list) }).collect(),
+                });
+            }
+        }
+        words.sort_by_key(|word| word.passages);
+        (words, best_possible)
+    }
+
+    fn weight(&self, frequency: u32, length: u32) -> f64 {
+        bm25::weight(frequency.into(), length.into(), self.average)
+    }
+
+    /// The score that the last of the best has so far.
+    fn least(&self, scores: &Scores) -> f32 {
+        if scores.len() < self.limit || self.limit == 0 {
+            return f32::NEG_INFINITY;
+        }
+        let mut values: Vec<f32> = scores.iter().map(|(_, score)| *score).collect();
+        *values.select_nth_unstable_by(self.limit - 1, |a, b| b.total_cmp(a)).1
+    }
+
+    /// Every passage with the word.
+    async fn all(
+        &self,
+        tx: &mut PgConnection,
+        index: &mut Index<'_>,
+        word: &Word<'_>,
+    ) -> sqlx::Result<Scores> {
+        let blocks = |term| index.terms.get(term).map_or(0, |list| list.blocks.len());
+        let places: Vec<(&str, Vec<usize>)> =
+            word.forms.iter().map(|form| (form.term, (0..blocks(form.term)).collect())).collect();
+        index.load(tx, &places).await?;
+        let mut found = Scores::new();
+        for form in &word.forms {
+            let Some(list) = index.terms.get(form.term) else { continue };
+            let score = |posting: Posting| {
+                (posting.chunk, (form.idf * self.weight(posting.frequency, posting.length)) as f32)
+            };
+            let merged = list.blocks.iter().flat_map(|block| block.postings());
+            found.extend(merged.chain(list.pending.iter().copied()).map(score));
+        }
+        // Fast on what is in order already, as the blocks of one form are.
+        found.sort_by_key(|(chunk, _)| *chunk);
+        found.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 = kept.1.max(next.1);
+            }
+            same
+        });
+        found.retain(|(chunk, _)| self.is_allowed(*chunk) && index.is_alive(*chunk));
+        Ok(found)
+    }
+
+    fn is_allowed(&self, chunk: i64) -> bool {
+        self.allowed.is_none_or(|allowed| allowed.binary_search(&chunk).is_ok())
+    }
+
+    /// Adds to these passages what they get for the word.
+    async fn complete(
+        &self,
+        tx: &mut PgConnection,
+        index: &mut Index<'_>,
+        word: &Word<'_>,
+        scores: &mut Scores,
+    ) -> sqlx::Result<()> {
+        let places: Vec<(&str, Vec<usize>)> = word
+            .forms
+            .iter()
+            .map(|form| {
+                (form.term, index.terms.get(form.term).map_or_else(Vec::new, |list| near(list, scores)))
+            })
+            .collect();
+        index.load(tx, &places).await?;
+        let mut gained = vec![0.0_f32; scores.len()];
+        for (form, (_, places)) in word.forms.iter().zip(&places) {
+            let Some(list) = index.terms.get(form.term) else { continue };
+            let blocks = places.iter().filter_map(|place| list.blocks.get(*place));
+            let postings = blocks.flat_map(|block| block.postings()).chain(list.pending.iter().copied());
+            for posting in postings {
+                if let Ok(at) = scores.binary_search_by_key(&posting.chunk, |(chunk, _)| *chunk) {
+                    let gain = (form.idf * self.weight(posting.frequency, posting.length)) as f32;
+                    gained[at] = gained[at].max(gain);
+                }
+            }
+        }
+        for ((_, score), gain) in scores.iter_mut().zip(gained) {
+            *score += gain;
+        }
+        Ok(())
+    }
+}
+
+/// The places of the blocks that may hold one of these passages.
+fn near(list: &List, scores: &Scores) -> Vec<usize> {
+    let holds = |first: i64, last: i64| {
+        let from = scores.partition_point(|(chunk, _)| *chunk < first);
+        scores.get(from).is_some_and(|(chunk, _)| *chunk <= last)
+    };
+    let blocks = list.blocks.iter().enumerate();
+    blocks.filter(|(_, block)| holds(block.first, block.last)).map(|(place, _)| place).collect()
+}
+
+/// Both lists, added.
+fn sum(some: &Scores, others: &Scores) -> Scores {
+    let mut both = Scores::with_capacity(some.len() + others.len());
+    let (mut some, mut others) = (some.iter().copied().peekable(), others.iter().copied().peekable());
+    loop {
+        match (some.peek().copied(), others.peek().copied()) {
+            (Some(one), Some(other)) if one.0 == other.0 => {
+                both.push((one.0, one.1 + other.1));
+                (some.next(), others.next());
+            }
+            (Some(one), other) if other.is_none_or(|other| one.0 < other.0) => {
+                both.push(one);
+                some.next();
+            }
+            (_, Some(other)) => {
+                both.push(other);
+                others.next();
+            }
+            (_, None) => return both,
+        }
+    }
+}

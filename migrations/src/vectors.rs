@@ -1,0 +1,44 @@
+//! Indexes of large projects' own vectors that the ingest workers could not make: for a project that is very large already,
+//! making one takes long, and the workers' way would keep commits waiting.
+
+use anyhow::Context as _;
+use sqlx::{AssertSqlSafe, PgPool};
+
+/// Makes the indexes that are missing, one after the other, while the services work.
+pub(crate) async fn index(pool: &PgPool) -> anyhow::Result<()> {
+    // The number is documents::scope::LARGE.
+    let missing: Vec<(i32, String)> = sqlx::query_as(
+        "WITH placed AS (
+             SELECT key, chunks, partition FROM project
+             CROSS JOIN LATERAL (SELECT tableoid::regclass::text AS partition FROM embedding
+                                 WHERE project_key = key LIMIT 1) AS place)
+         SELECT key, partition FROM placed
+         LEFT JOIN pg_index ON indexrelid = to_regclass('embedding_of_' || key)
+         WHERE chunks >= 5000 AND indisvalid IS DISTINCT FROM true
+           AND chunks * 2 <= (SELECT sum(chunks) FROM placed AS other WHERE other.partition = placed.partition)",
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut connection = pool.acquire().await?;
+    sqlx::query("SET statement_timeout = 0").execute(&mut *connection).await?;
+    for (project, partition) in missing {
+        tracing::info!(project, "making an index of the project's own vectors");
+        // Both statements stand alone: in a transaction neither could be concurrent. One that was cut short has left an
+        // index that is not valid.
+        for statement in [
+            format!("DROP INDEX CONCURRENTLY IF EXISTS embedding_of_{project}"),
+            format!(
+                "CREATE INDEX CONCURRENTLY embedding_of_{project} ON {partition} USING hnsw (vector halfvec_ip_ops)
+                 WITH (m = 16, ef_construction = 64) WHERE project_key = {project}"
+            ),
+        ] {
+            sqlx::raw_sql(AssertSqlSafe(statement))
+                .execute(&mut *connection)
+                .await
+                .with_context(|| format!("indexing the vectors of project {project}"))?;
+        }
+    }
+    // It goes back into the pool.
+    sqlx::query("RESET statement_timeout").execute(&mut *connection).await?;
+    Ok(())
+}
