@@ -46,7 +46,7 @@ eval: ## Measure retrieval on a BEIR folder: make eval DATA=folder
 	@target/demo/devstack with-acorag -- target/demo/acorag-eval "$(DATA)"
 
 .PHONY: bench
-bench: ## Measure performance as ratios, into bench/latest.json (starts its own acorag); ARGS=--quick
+bench: ## Measure performance as ratios, into bench/latest.json (starts its own acorag); ARGS=--quick or --large
 	@$(call build,$(RELEASE) $(PROGRAMS) --bin acorag-bench)
 	@target/release/acorag-bench $(ARGS)
 

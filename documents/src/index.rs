@@ -3,11 +3,12 @@
 //! A commit writes the words of its document into `posting_pending` ([`pending`]), where searches read them whole. When a
 //! project has enough of them, they are merged into `posting` ([`merge`]): rows of up to 256 passages with one term
 //! ([`block`]), of which a search reads those of its words only ([`read`], [`top`]). Passages that go are named in
-//! `posting_dead` until their postings are purged.
+//! `posting_dead` until their postings are purged ([`purge`]).
 
 mod block;
 mod merge;
 mod pending;
+mod purge;
 mod read;
 #[cfg(test)]
 mod tests;

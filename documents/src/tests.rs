@@ -429,7 +429,7 @@ async fn a_long_document_is_stored_in_slices_and_whole() {
     // Its words are found before they are merged, and after.
     for merged in [false, true] {
         if merged {
-            index::tidy_at(&pool, &job.project, 1).await.unwrap();
+            index::tidy_at(&pool, &job.project, |_| 1).await.unwrap();
         }
         let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
         let waiting: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM posting_pending)")
@@ -481,7 +481,7 @@ async fn a_search_sees_one_revision_while_others_replace_it_and_words_are_merged
             };
             let content = Content { passages: vec![passage; PASSAGES], ..nothing(&job) };
             commit(&pool, &job, &content).await.unwrap().unwrap();
-            index::tidy_at(&pool, &job.project, 1).await.unwrap();
+            index::tidy_at(&pool, &job.project, |_| 1).await.unwrap();
         }
     };
     let search = async {

@@ -1,4 +1,4 @@
-//! Moves the words of new documents into the blocks, and takes the postings of passages that are gone out of them.
+//! Moves the words of new documents into the blocks.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,11 +8,16 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     block::{self, Block, Posting},
     pending,
+    purge::purge,
 };
 use crate::scope::{self, LARGE, Tx};
 
-/// With so many passages that are not merged yet, a project is due: until then each search reads them whole.
-const DUE: i64 = 1_024;
+/// With so many passages that are not merged yet, a project is due: until then each search reads them whole, also one in
+/// all projects. In a large project there may be more, because merging into it costs more.
+fn due(chunks: i64) -> i64 {
+    (chunks / 64).clamp(64, 1_024)
+}
+
 /// About so many passages are merged by one transaction, if so many wait.
 const AT_ONCE: i64 = 8_192;
 /// With so many passages that are gone, a project is purged: each search reads their keys.
@@ -20,18 +25,18 @@ const MOST_DEAD: i64 = 4_096;
 /// Fewer than this are not worth it.
 const LEAST_DEAD: i64 = 256;
 /// Blocks that one statement reads or writes.
-const SLICE: usize = 4_096;
+pub(super) const SLICE: usize = 4_096;
 
 /// Merges and purges what is due in a project, and gives a large one an index of its own. Whatever is cut short is done by
 /// the next call; while one call is at work in a project, others leave it to that one.
 pub async fn tidy(pool: &PgPool, project: &ProjectId) -> sqlx::Result<()> {
-    tidy_at(pool, project, DUE).await
+    tidy_at(pool, project, due).await
 }
 
 /// The same, with another number of passages that make a merge due.
-pub async fn tidy_at(pool: &PgPool, project: &ProjectId, due: i64) -> sqlx::Result<()> {
+pub async fn tidy_at(pool: &PgPool, project: &ProjectId, due: fn(i64) -> i64) -> sqlx::Result<()> {
     while let Some((mut tx, work)) = begin(pool, project).await? {
-        if work.waiting >= due && merge(&mut tx, work.project_key).await? {
+        if work.waiting >= due(work.chunks) && merge(&mut tx, work.project_key).await? {
             tx.commit().await?;
         } else if work.dead >= (work.chunks / 10).clamp(LEAST_DEAD, MOST_DEAD) {
             return purge(pool, project, tx, work.project_key).await;
@@ -52,7 +57,7 @@ pub async fn tidy_at(pool: &PgPool, project: &ProjectId, due: i64) -> sqlx::Resu
 
 /// What there is to do in a project.
 #[derive(sqlx::FromRow)]
-struct Work {
+pub(super) struct Work {
     locked: bool,
     project_key: i32,
     chunks: i64,
@@ -65,7 +70,7 @@ struct Work {
 }
 
 /// A transaction in which nobody else merges or purges this project.
-async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<(Tx, Work)>> {
+pub(super) async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<(Tx, Work)>> {
     let mut tx = scope::begin(pool, &Scope::Projects(vec![project.clone()])).await?;
     // Another transaction may hold the lock for long, so nobody waits for it.
     let work: Option<Work> = sqlx::query_as(
@@ -152,7 +157,11 @@ async fn append(
     write(tx, project_key, &blocks).await
 }
 
-async fn write(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, Block)]) -> sqlx::Result<()> {
+pub(super) async fn write(
+    tx: &mut PgConnection,
+    project_key: i32,
+    blocks: &[(&str, Block)],
+) -> sqlx::Result<()> {
     for slice in blocks.chunks(SLICE) {
         sqlx::query(
             "INSERT INTO posting (project_key, term, first, last, passages, best, data)
@@ -173,7 +182,11 @@ async fn write(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, Block)]
     Ok(())
 }
 
-async fn remove(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, i64)]) -> sqlx::Result<()> {
+pub(super) async fn remove(
+    tx: &mut PgConnection,
+    project_key: i32,
+    blocks: &[(&str, i64)],
+) -> sqlx::Result<()> {
     if blocks.is_empty() {
         return Ok(());
     }
@@ -187,77 +200,4 @@ async fn remove(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, i64)])
     .execute(tx)
     .await
     .map(drop)
-}
-
-/// Takes the postings of passages that are gone out of the blocks. Each slice of terms is a transaction; searches leave
-/// these passages out until all slices are done.
-async fn purge(pool: &PgPool, project: &ProjectId, mut tx: Tx, project_key: i32) -> sqlx::Result<()> {
-    let mut dead: Vec<i64> = sqlx::query_scalar("SELECT chunk_key FROM posting_dead WHERE project_key = $1")
-        .bind(project_key)
-        .fetch_all(&mut *tx)
-        .await?;
-    dead.sort_unstable();
-    let mut after = String::new();
-    loop {
-        let last = purge_slice(&mut tx, project_key, &dead, &after).await?;
-        tx.commit().await?;
-        // Whoever has the lock now purges from the first term on.
-        let Some((next, _)) = begin(pool, project).await? else { return Ok(()) };
-        tx = next;
-        match last {
-            Some(last) => after = last,
-            None => break,
-        }
-    }
-    sqlx::query("DELETE FROM posting_dead WHERE project_key = $1 AND chunk_key = ANY($2)")
-        .bind(project_key)
-        .bind(&dead)
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await
-}
-
-/// Purges some terms after this one and returns the last of them.
-async fn purge_slice(
-    tx: &mut PgConnection,
-    project_key: i32,
-    dead: &[i64],
-    after: &str,
-) -> sqlx::Result<Option<String>> {
-    let last: Option<String> = sqlx::query_scalar(
-        "SELECT max(term) FROM (SELECT term FROM posting WHERE project_key = $1 AND term > $2
-                                ORDER BY term LIMIT $3) AS slice",
-    )
-    .bind(project_key)
-    .bind(after)
-    .bind(i64::try_from(SLICE).unwrap_or(i64::MAX))
-    .fetch_one(&mut *tx)
-    .await?;
-    let Some(last) = last else { return Ok(None) };
-    let blocks: Vec<(String, i64, i64, Vec<u8>)> = sqlx::query_as(
-        "SELECT term, first, last, data FROM posting WHERE project_key = $1 AND term > $2 AND term <= $3",
-    )
-    .bind(project_key)
-    .bind(after)
-    .bind(&last)
-    .fetch_all(&mut *tx)
-    .await?;
-    let is_dead = |chunk: i64| dead.binary_search(&chunk).is_ok();
-    let (mut gone, mut changed) = (Vec::new(), Vec::new());
-    for (term, first, last, data) in &blocks {
-        let from = dead.partition_point(|chunk| chunk < first);
-        if dead.get(from).is_none_or(|chunk| chunk > last) {
-            continue;
-        }
-        let alive: Vec<Posting> =
-            block::postings(*first, data).filter(|posting| !is_dead(posting.chunk)).collect();
-        let block = Block::of(&alive);
-        if block.as_ref().is_none_or(|block| block.first != *first) {
-            gone.push((term.as_str(), *first));
-        }
-        changed.extend(block.map(|block| (term.as_str(), block)));
-    }
-    remove(tx, project_key, &gone).await?;
-    write(tx, project_key, &changed).await?;
-    Ok(Some(last))
 }

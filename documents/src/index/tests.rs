@@ -217,22 +217,22 @@ async fn the_best_passages_are_those_of_a_full_comparison() {
         corpus.add(&mut draw, document, (0..20).map(|at| (document * 20 + at) * 2)).await;
     }
     corpus.check(&mut draw, false).await;
-    tidy_at(&corpus.pool, &project, 1).await.unwrap();
+    tidy_at(&corpus.pool, &project, |_| 1).await.unwrap();
     corpus.check(&mut draw, false).await;
     for document in 300..600 {
         corpus.add(&mut draw, document, (0..20).map(|at| ((document - 300) * 20 + at) * 2 + 1)).await;
         if document % 40 == 0 {
-            tidy_at(&corpus.pool, &project, 1).await.unwrap();
+            tidy_at(&corpus.pool, &project, |_| 1).await.unwrap();
         }
     }
     corpus.check(&mut draw, false).await;
     let few: Vec<i64> = (0..200).map(|n| n * 59).collect();
     corpus.kill(&few).await;
-    tidy_at(&corpus.pool, &project, 1).await.unwrap();
+    tidy_at(&corpus.pool, &project, |_| 1).await.unwrap();
     corpus.check(&mut draw, true).await;
     let many: Vec<i64> = (0..1_000).map(|n| n * 11 + 4).filter(|key| !few.contains(key)).collect();
     corpus.kill(&many).await;
-    tidy_at(&corpus.pool, &project, 1).await.unwrap();
+    tidy_at(&corpus.pool, &project, |_| 1).await.unwrap();
     let mut tx = scope::begin(&corpus.pool, &self::project()).await.unwrap();
     let left: i64 =
         sqlx::query_scalar("SELECT count(*) FROM posting_dead").fetch_one(&mut *tx).await.unwrap();

@@ -211,7 +211,8 @@ fn sum(some: &Scores, others: &Scores) -> Scores {
         match (some.peek().copied(), others.peek().copied()) {
             (Some(one), Some(other)) if one.0 == other.0 => {
                 both.push((one.0, one.1 + other.1));
-                (some.next(), others.next());
+                some.next();
+                others.next();
             }
             (Some(one), other) if other.is_none_or(|other| one.0 < other.0) => {
                 both.push(one);

@@ -1,0 +1,87 @@
+//! Takes the postings of passages that are gone out of the blocks.
+
+use schemas::ProjectId;
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    block::{self, Block, Posting},
+    merge::{SLICE, begin, remove, write},
+};
+use crate::scope::Tx;
+
+/// Each slice of terms is a transaction; searches leave the passages that are gone out until all slices are done.
+pub(super) async fn purge(
+    pool: &PgPool,
+    project: &ProjectId,
+    mut tx: Tx,
+    project_key: i32,
+) -> sqlx::Result<()> {
+    let mut dead: Vec<i64> = sqlx::query_scalar("SELECT chunk_key FROM posting_dead WHERE project_key = $1")
+        .bind(project_key)
+        .fetch_all(&mut *tx)
+        .await?;
+    dead.sort_unstable();
+    let mut after = String::new();
+    loop {
+        let last = purge_slice(&mut tx, project_key, &dead, &after).await?;
+        tx.commit().await?;
+        // Whoever has the lock now purges from the first term on.
+        let Some((next, _)) = begin(pool, project).await? else { return Ok(()) };
+        tx = next;
+        match last {
+            Some(last) => after = last,
+            None => break,
+        }
+    }
+    sqlx::query("DELETE FROM posting_dead WHERE project_key = $1 AND chunk_key = ANY($2)")
+        .bind(project_key)
+        .bind(&dead)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await
+}
+
+/// Purges some terms after this one and returns the last of them.
+async fn purge_slice(
+    tx: &mut PgConnection,
+    project_key: i32,
+    dead: &[i64],
+    after: &str,
+) -> sqlx::Result<Option<String>> {
+    let last: Option<String> = sqlx::query_scalar(
+        "SELECT max(term) FROM (SELECT term FROM posting WHERE project_key = $1 AND term > $2
+                                ORDER BY term LIMIT $3) AS slice",
+    )
+    .bind(project_key)
+    .bind(after)
+    .bind(i64::try_from(SLICE).unwrap_or(i64::MAX))
+    .fetch_one(&mut *tx)
+    .await?;
+    let Some(last) = last else { return Ok(None) };
+    let blocks: Vec<(String, i64, i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT term, first, last, data FROM posting WHERE project_key = $1 AND term > $2 AND term <= $3",
+    )
+    .bind(project_key)
+    .bind(after)
+    .bind(&last)
+    .fetch_all(&mut *tx)
+    .await?;
+    let is_dead = |chunk: i64| dead.binary_search(&chunk).is_ok();
+    let (mut gone, mut changed) = (Vec::new(), Vec::new());
+    for (term, first, last, data) in &blocks {
+        let from = dead.partition_point(|chunk| chunk < first);
+        if dead.get(from).is_none_or(|chunk| chunk > last) {
+            continue;
+        }
+        let alive: Vec<Posting> =
+            block::postings(*first, data).filter(|posting| !is_dead(posting.chunk)).collect();
+        let block = Block::of(&alive);
+        if block.as_ref().is_none_or(|block| block.first != *first) {
+            gone.push((term.as_str(), *first));
+        }
+        changed.extend(block.map(|block| (term.as_str(), block)));
+    }
+    remove(tx, project_key, &gone).await?;
+    write(tx, project_key, &changed).await?;
+    Ok(Some(last))
+}
