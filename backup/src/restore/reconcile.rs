@@ -74,7 +74,7 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
         }
         plan.messages.push(message);
     }
-    let unsettled: Vec<(String, String, i32, i64, Option<Json<IngestDocument>>)> = sqlx::query_as(
+    let unsettled: Vec<Unsettled> = sqlx::query_as(
         "SELECT p.id, d.id, p.key, d.key, d.job FROM document d JOIN project p ON p.key = d.project_key
          WHERE d.state = 'processing' ORDER BY d.accepted_at",
     )
@@ -97,6 +97,9 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
     tx.commit().await?;
     Ok(plan)
 }
+
+/// A document in progress: the ids of its project and itself, their keys, and its job.
+type Unsettled = (String, String, i32, i64, Option<Json<IngestDocument>>);
 
 /// Adds the files of all current documents. Other files belong to documents deleted since then, and are not restored.
 async fn want_documents(tx: &mut Transaction<'_, Postgres>, plan: &mut Plan) -> sqlx::Result<()> {
