@@ -60,6 +60,11 @@ chaos: ## Kill and restart everything under load (its own acorag): nothing may b
 	@$(call build,$(DEMO) $(PROGRAMS) --bin acorag-chaos)
 	@target/demo/acorag-chaos $(ARGS)
 
+.PHONY: attack
+attack: ## Let an event producer attack beside normal traffic (its own acorag): nothing read or lost, nobody waits; ARGS="--seconds 60"
+	@$(call build,$(DEMO) $(PROGRAMS) --bin acorag-attack)
+	@target/demo/acorag-attack $(ARGS)
+
 .PHONY: hostile
 hostile: ## Send thousands of files that mean harm through its own acorag; ARGS="--seed 7 --files 5000"
 	@$(call build,$(DEMO) $(PROGRAMS) --bin acorag-hostile)
