@@ -49,6 +49,7 @@ impl Crashes {
         // Two workers: one goes on while the other starts again. One job of a kind at a time: a crash interrupts few others.
         let options = Options { ingest_workers: 2, ..Options::default() };
         let options = options.env("INGEST_SLOTS", "1").env("RECORD_SLOTS", "1").env("EMBED_THREADS", "1");
+        let options = options.env("IMPORT_SLOTS", "1").env("BATCH_SLOTS", "1");
         let system = System::start(options.env("CRASH_POINTS", folder)).await.unwrap();
         let jetstream = jetstream::new(async_nats::connect(system.stack.nats_url()).await.unwrap());
         let stream = jetstream.get_stream(subjects::INGEST_STREAM).await.unwrap();

@@ -85,5 +85,7 @@ async fn a_producer_reads_and_removes_no_file_and_keeps_nobody_waiting() {
     assert_eq!(file(&client, THEIRS, &victim).await.as_deref(), Some(SECRET.as_bytes()));
     let rows = client.search(THEIRS, "sobrecosto del pilote").await.unwrap();
     assert_eq!(rows[0]["document_id"], json!(victim));
-    assert!(client.search(OURS, "sobrecosto del pilote").await.unwrap().is_empty());
+    let rows = client.search(OURS, "sobrecosto del pilote").await.unwrap();
+    assert!(rows.iter().all(|row| row["project_id"] == json!(OURS)), "{rows:?}");
+    assert!(rows.iter().all(|row| !row["snippet"].to_string().contains("sobrecosto")), "{rows:?}");
 }

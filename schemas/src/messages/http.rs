@@ -43,8 +43,8 @@ catalogue! {
         "Too many requests: the limit is {in_english}. Try again in {seconds} s."
     }
     too_many_at_once() {
-        "Ya tiene demasiadas solicitudes de este tipo en curso. Inténtelo de nuevo cuando terminen.",
-        "You have too many requests of this kind under way. Try again when they have ended."
+        "Demasiadas solicitudes de este tipo a la vez. Inténtelo de nuevo cuando termine alguna.",
+        "Too many requests of this kind at the same time. Try again when one of them has ended."
     }
     /// With `AUTH=off`.
     not_this_host() {
