@@ -1,4 +1,4 @@
-//! What handlers share, connected before anything is served.
+//! The state that all handlers share. Its connections are opened before any request is served.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,7 +30,7 @@ use crate::{
     uploads::{Pace, Uploads},
 };
 
-/// Everything handlers may need. Each takes only its part.
+/// The application state. Each handler extracts only the fields that it needs.
 #[derive(Clone, FromRef)]
 pub struct App {
     pub nats: Nats,
@@ -53,9 +53,9 @@ pub struct App {
     pub stopping: CancellationToken,
 }
 
-/// Names the one implementation of TLS that everything in this process uses.
+/// Installs the TLS implementation that everything in this process uses.
 pub fn install_crypto() {
-    // This fails when one is installed already, which does no harm.
+    // This fails when an implementation is already installed. The error can be ignored.
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
@@ -132,7 +132,7 @@ impl App {
     }
 }
 
-/// For readiness: some query worker answers, and has done all it does for the first time.
+/// Readiness check: a query worker answers and reports that it has finished warming up.
 async fn query_worker(requester: Requester) -> Result<(), String> {
     let context = nats::Context::new(uuid::Uuid::now_v7().to_string());
     match requester.ask(&context, &Ping {}, Duration::from_millis(1_500)).await {

@@ -1,5 +1,5 @@
-//! The body of a small request comes before the request takes one of the permits: whoever sends half of it holds a
-//! connection and nothing else. How much is on its way at the same time is bounded, for each address and for all.
+//! Receives a JSON body completely before its request takes a request permit: a client that sends half a body holds a
+//! connection, but no permit. The number of bodies received at the same time is limited per address and in total.
 
 use std::time::Duration;
 
@@ -19,21 +19,21 @@ use crate::{
     extractors::may_be_json, linger, middleware::is_known, shares::Shares, throttle::client_address,
 };
 
-/// Largest JSON body.
+/// Maximum size of a JSON body, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
 
-/// A body counts once for each started unit of its length.
+/// In bytes. A body counts once towards the limits for each started unit of its length.
 const UNIT: usize = 64 * 1024;
 
 #[derive(Clone)]
 pub struct Arrivals {
     pub bodies: Shares,
-    /// The time that a whole body may take.
+    /// Maximum time for receiving a whole body.
     pub patience: Duration,
     pub trusted_proxies: usize,
 }
 
-/// Hands a request on when its JSON body is here. Files are not waited for: they go piece by piece to the object store.
+/// Receives a JSON body completely, then calls the next handler. Uploads pass at once: they are streamed later.
 pub async fn receive(State(arrivals): State<Arrivals>, request: Request, next: Next) -> Response {
     let waited_for = *request.method() == Method::POST
         && is_known(&request)
@@ -80,7 +80,7 @@ fn too_large() -> Problem {
     messages::http::too_large("1 MiB").problem(ProblemKind::TooLarge)
 }
 
-/// `None` for a body whose length its client does not say.
+/// Returns the value of `Content-Length`; `None` when the header is missing or unreadable.
 fn length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

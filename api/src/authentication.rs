@@ -1,4 +1,4 @@
-//! Who calls: proven by a token, or with `AUTH=off` known by address alone.
+//! Identifies the caller: by a token, or with `AUTH=off` also by the address alone.
 
 mod jwt;
 
@@ -37,11 +37,11 @@ use jwt::Issuer;
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// `required`: every call needs a token. `off`: everybody may do everything; only on a loopback address.
+    /// `required`: every call needs a token. `off`: every client may do everything; only if BIND is a loopback address.
     #[arg(long, env = "AUTH", value_enum, default_value_t = Auth::Required)]
     pub auth: Auth,
-    /// How many proxies of yours stand in front; each adds one address to X-Forwarded-For. Whatever stands further left
-    /// in that header could be the client's invention.
+    /// Number of your own proxies in front of the API; each adds one address to X-Forwarded-For. Addresses further left
+    /// in that header are ignored, because the client could have invented them.
     #[arg(long, env = "TRUSTED_PROXIES", default_value_t = 0)]
     pub trusted_proxies: usize,
     #[command(flatten)]
@@ -55,7 +55,7 @@ pub enum Auth {
 }
 
 impl Config {
-    /// Without tokens, every client that reaches the port may do everything: so no other machine must reach it.
+    /// Refuses `AUTH=off` if other machines can reach the port: without tokens, every client may do everything.
     pub fn check(&self, bind: IpAddr) -> anyhow::Result<()> {
         anyhow::ensure!(
             self.auth == Auth::Required || bind.is_loopback(),
@@ -65,7 +65,7 @@ impl Config {
     }
 }
 
-/// Finds out who calls.
+/// Identifies the caller of a request.
 #[derive(Clone)]
 pub struct Authenticator {
     config: Arc<Config>,
@@ -74,16 +74,16 @@ pub struct Authenticator {
     metrics: Arc<Metrics>,
     limits: Limits,
     verified: Arc<Mutex<HashMap<[u8; 32], Verified>>>,
-    /// Addresses that sent too many unknown tokens. None of their tokens is looked up for a while, unless it was good
-    /// before: nobody guesses a token of 256 bits, but each attempt would cost a worker a query.
+    /// Addresses that sent too many unknown tokens. For some time, their tokens are not looked up, except tokens that
+    /// were valid before. A token of 256 bits cannot be guessed, but each attempt would cost a worker one query.
     blocked: Arc<Expiring<String>>,
 }
 
-/// What became of a token's look-up, shared by all who wait for it.
+/// The result of a token's lookup, shared by all requests that wait for it.
 struct Verified {
-    /// When the look-up was sent. A token that was revoked since may still count as good in its answer.
+    /// When the lookup was sent. Its answer may still accept a token that was revoked after this time.
     asked: Instant,
-    /// Whether the token belonged to somebody when that was last known.
+    /// Whether the token was valid in the last earlier lookup that a worker answered.
     good: bool,
     outcome: Outcome,
 }
@@ -104,10 +104,10 @@ impl Verified {
     }
 }
 
-/// A revoked key must stop working within a second, everywhere.
+/// How long the result of a lookup is used. A revoked key must stop working within one second, in every process.
 const FRESH: Duration = Duration::from_millis(800);
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Tokens and addresses remembered at most. Of tokens, the old ones are forgotten beyond that, then all.
+/// Maximum number of remembered tokens, and of addresses. Beyond it, old tokens are forgotten first, then all tokens.
 const MOST: usize = 10_000;
 
 impl Authenticator {
@@ -122,15 +122,15 @@ impl Authenticator {
         Ok(Self { config: Arc::new(config), issuer, requester, metrics, limits, verified, blocked })
     }
 
-    /// Ends when the caller that sent these headers may not read this project any more.
+    /// Returns when the caller that sent these headers may no longer read this project.
     pub async fn revoked(self, id: RequestId, headers: HeaderMap, address: Arc<str>, project: ProjectId) {
         loop {
-            // The look-up of another request may be used. Its age and this pause together stay within the second.
+            // This may use the lookup of another request. Its age and this pause together are at most one second.
             tokio::time::sleep(FRESH / 4).await;
             match self.identify(&id, &headers, &address).await {
                 Ok(known) if !known.scope.allows(&project) => return,
                 Err(problem) if problem.kind == ProblemKind::Unauthorized => return,
-                // When no worker answers, nothing is known against the token.
+                // Without an answer of a worker, there is no evidence that the token was revoked.
                 _ => {}
             }
         }
@@ -144,7 +144,7 @@ impl Authenticator {
     ) -> Result<Arc<account::Caller>, Problem> {
         let token = token(headers);
         if self.config.auth == Auth::Off {
-            // Everybody may do everything; whoever sends the token of a login is known by name all the same.
+            // Every client may do everything. A client that sends a valid token is still identified by it.
             let known = match token {
                 Some(token) => self.verify(id, token, address).await.ok(),
                 None => None,
@@ -164,7 +164,7 @@ impl Authenticator {
         }
     }
 
-    /// Forgets what is known of the token in these headers, because it has just been made invalid.
+    /// Removes the cached lookup of the token in these headers, because the token has just been revoked.
     pub fn forget(&self, headers: &HeaderMap) {
         if let Some(token) = token(headers) {
             self.verified.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(token));
@@ -185,7 +185,7 @@ impl Authenticator {
             let refusal = messages::http::too_many_unknown_keys(seconds).problem(ProblemKind::RateLimited);
             return Err(refusal.retry_after(seconds));
         }
-        // All requests with this token wait for one look-up.
+        // All requests with this token wait for the same lookup.
         outcome
             .get_or_init(|| async {
                 let query = VerifyToken { token_sha256: schemas::text::hex(digest) };
@@ -203,7 +203,7 @@ impl Authenticator {
             .clone()
     }
 
-    /// The latest look-up of a token, or a new one when that is too old; and whether the token is known to be good.
+    /// Returns the latest lookup of a token (a new one if that is too old), and whether the token is known to be valid.
     fn verified(&self, digest: [u8; 32], now: Instant) -> (Outcome, bool) {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= MOST {
@@ -220,7 +220,7 @@ impl Authenticator {
     }
 }
 
-/// Lets a request through once it is known who sent it.
+/// Middleware: identifies the caller and adds it to the request. Refuses the request if that fails.
 pub async fn authenticate(
     State(authenticator): State<Authenticator>,
     id: RequestId,
@@ -238,7 +238,7 @@ pub async fn authenticate(
     next.run(request).await
 }
 
-/// For calls that need no token, such as a login: the caller is known by address alone, and allowed nothing.
+/// Middleware for calls that need no token, such as a login: the caller is only an address, and may read no project.
 pub async fn anonymous(
     State(authenticator): State<Authenticator>,
     mut request: Request,
@@ -250,7 +250,7 @@ pub async fn anonymous(
     next.run(request).await
 }
 
-/// By what a worker knows a token.
+/// The hash by which the workers know a token.
 fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }

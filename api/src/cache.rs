@@ -1,9 +1,9 @@
-//! Answers to searches: from the cache that all replicas share, from an identical question that is under way, or from a
+//! Answers searches: from the cache that all replicas share, from an identical search that is in progress, or from a
 //! worker.
 //!
-//! No answer is older than the newest commit it depends on. A project's generation is a token in Redis that the ingest
-//! workers replace with each commit. An entry remembers the generations it was made under, read *before* its question
-//! went to a worker, and counts only while they stand.
+//! No answer is older than the newest commit that it depends on. A project's generation is a token in Redis that the
+//! ingest workers replace with each commit. A cache entry stores the generations that were read *before* its search was
+//! sent to a worker, and it is valid only while these generations are current.
 
 mod counter;
 mod entry;
@@ -28,10 +28,10 @@ use single_flight::SingleFlight;
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// How long a search's answer may be served again, in seconds; 0 turns the cache off.
+    /// How long the answer to a search is cached, in seconds; 0 turns the cache off.
     #[arg(long, env = "CACHE_TTL", default_value_t = 300)]
     pub cache_ttl: u32,
-    /// Largest answer that is kept, in KiB after compression. The whole is bounded by Redis' own `maxmemory`.
+    /// Maximum size of a cached answer, in KiB after compression. Redis' own `maxmemory` limits the total size.
     #[arg(long, env = "CACHE_ENTRY_KIB", default_value_t = 256)]
     pub cache_entry_kib: usize,
 }
@@ -47,34 +47,34 @@ pub struct Cache {
     pub under_way: UnderWay,
 }
 
-/// Questions that are with a worker.
+/// Searches that a worker is processing.
 pub type UnderWay = SingleFlight<Key, Result<Answer, Problem>>;
 
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub entry: Entry,
-    /// Legs of the search that were left out.
+    /// Legs of the search (vector, keyword) that were left out.
     pub degraded: Arc<[String]>,
-    /// How the cache took part: `hit`, `miss`, or `bypass` when it is away or turned off.
+    /// How the cache was used: `hit`, `miss`, or `bypass` when Redis is unavailable or the cache is turned off.
     pub source: &'static str,
 }
 
-/// What the cache knows about a search.
+/// The result of looking up a search in the cache.
 enum Look {
     Hit(Entry),
     Miss(Key),
-    /// Redis is away, or the cache is turned off.
+    /// Redis is unavailable, or the cache is turned off.
     Bypass,
 }
 
-/// The key of an answer: its search, and the generations that were current before it was asked.
+/// The key of an answer: its search, and the generations that were current before the search was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     name: String,
     generations: Vec<String>,
 }
 
-/// With more projects than this, their common generation stands for all of them.
+/// Maximum number of projects whose own generations are used; beyond it, the common generation of all projects is used.
 const MOST_PROJECTS: usize = 16;
 
 impl Cache {
@@ -111,7 +111,7 @@ impl Cache {
                 if missing.is_empty() {
                     return Ok(found);
                 }
-                // Never renewed yet, or dropped by a full Redis: a random token, so that no old entry fits it.
+                // A missing generation was never set, or evicted by a full Redis. No old entry matches a random token.
                 for (generation, _) in missing {
                     let token = uuid::Uuid::new_v4().to_string();
                     pool.set::<Value, _, _>(generation, token, None, Some(SetOptions::NX), false).await?;
@@ -135,7 +135,7 @@ impl Cache {
 
     async fn ask_and_keep(&self, context: &Context, search: &Search, key: &Key) -> Result<Answer, Problem> {
         let answer = self.ask(context, search).await?;
-        // A degraded answer is for this caller, who could not wait, and not for the next ones.
+        // A degraded answer is returned to this caller, who could not wait, but is not cached for later callers.
         if answer.degraded.is_empty() {
             self.keep(key, &answer.entry).await;
         }
@@ -154,7 +154,7 @@ impl Cache {
     }
 
     async fn keep(&self, key: &Key, entry: &Entry) {
-        // While a commit is under way, nobody knows whether the answer is older than it.
+        // While a commit is in progress, it is unknown whether the answer includes it.
         if key.generations.iter().any(|generation| generation.starts_with(cache::CHANGING)) {
             return;
         }
@@ -166,12 +166,12 @@ impl Cache {
         let kept = self.redis.ask(async |pool| {
             pool.set::<(), _, _>(&key.name, Value::Bytes(written.into()), Some(ttl), None, false).await
         });
-        // When Redis did not keep the answer, the next search asks a worker again.
+        // If Redis did not store the answer, the next search asks a worker again.
         kept.await;
     }
 }
 
-/// The projects of the rows; where there are none, those that were searched. The worker's log says the same.
+/// Returns the projects of the rows; without rows, those that were searched. The worker's search log does the same.
 fn drew_on<'a>(search: &'a Search, entry: &'a Entry) -> &'a [ProjectId] {
     match &search.scope {
         Scope::Projects(searched) if entry.projects.is_empty() => searched,
@@ -179,10 +179,10 @@ fn drew_on<'a>(search: &'a Search, entry: &'a Entry) -> &'a [ProjectId] {
     }
 }
 
-/// The version of what is kept: a program that writes another one does not read it.
+/// The format version of cached entries. It is part of the key, so that entries of other versions are not read.
 const VERSION: u8 = 1;
 
-/// Every parameter that changes the answer, and what the caller may see.
+/// Returns the Redis key of a search: it covers every parameter that changes the answer, and what the caller may read.
 fn name(search: &Search) -> String {
     let mut search = search.clone();
     if let Scope::Projects(projects) = &mut search.scope {

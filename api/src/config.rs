@@ -1,4 +1,4 @@
-//! Every setting of the api, read once.
+//! All settings of the API, read once at start.
 
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
@@ -45,34 +45,34 @@ pub struct Config {
     pub telemetry: telemetry::Config,
 }
 
-/// Bounds of single requests, and of all of them together.
+/// Limits for single requests, and for all requests together.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Requests {
-    /// Largest file of an upload, in MiB.
+    /// Maximum size of an uploaded file, in MiB.
     #[arg(long, env = "MAX_UPLOAD_MB", default_value_t = 100)]
     pub max_upload_mb: u64,
-    /// Uploads received at the same time; each holds about 2 MiB. Beyond that they are answered with 503. Of these, and of
-    /// streams, one caller may have half.
+    /// Maximum number of uploads received at the same time; each uses about 2 MiB of memory. Further uploads are
+    /// answered with 503. One caller may use at most half of the uploads, and half of the streams of each kind.
     #[arg(long, env = "MAX_CONCURRENT_UPLOADS", default_value_t = 32)]
     pub max_concurrent_uploads: usize,
-    /// Requests under way at the same time. Beyond that they are answered with 503.
+    /// Maximum number of requests in progress at the same time. Further requests are answered with 503.
     #[arg(long, env = "MAX_CONCURRENT_REQUESTS", default_value_t = 2048)]
     pub max_concurrent_requests: usize,
-    /// JSON bodies on their way from one address at the same time, a large one counted once for each 64 KiB. Beyond that
-    /// requests from there are answered with 429; four times as many from all addresses together with 503.
+    /// Maximum number of JSON bodies received from one address at the same time; a large one counts once for each 64
+    /// KiB. Beyond it, that address gets 429. Beyond four times as many from all addresses together, requests get 503.
     #[arg(long, env = "MAX_BODIES_PER_ADDRESS", default_value_t = 512)]
     pub max_bodies_per_address: usize,
-    /// Slowest upload that is waited for, in KiB per second on average, not counting the first STALL_TIMEOUT seconds.
+    /// Minimum average speed of an upload, in KiB per second, not counting the first STALL_TIMEOUT seconds.
     #[arg(long, env = "MIN_UPLOAD_KIB_PER_SECOND", default_value = "16")]
     pub min_upload_kib_per_second: NonZeroU32,
-    /// Clients that receive a chat's answer as it is written, at the same time. Beyond that they are answered with 503.
+    /// Maximum number of streamed chat answers at the same time. Further ones are refused with 503.
     #[arg(long, env = "MAX_CHAT_STREAMS", default_value_t = 500)]
     pub max_chat_streams: usize,
-    /// Clients that follow a document's events at the same time. Beyond that they are answered with 503.
+    /// Maximum number of clients that follow a document's events at the same time. Further ones are answered with 503.
     #[arg(long, env = "MAX_EVENT_STREAMS", default_value_t = 500)]
     pub max_event_streams: usize,
-    /// Longest time that one client may follow events, in seconds; it may come back.
+    /// Maximum time that one client may follow events, in seconds; afterwards it may connect again.
     #[arg(long, env = "EVENT_STREAM_SECONDS", default_value = "900", value_parser = seconds)]
     pub event_stream_seconds: Duration,
     /// How long a search may take, in seconds.
@@ -84,26 +84,27 @@ pub struct Requests {
     /// How long an upload-and-query may wait for its document to be searchable, in seconds.
     #[arg(long, env = "UPLOAD_QUERY_TIMEOUT", default_value = "120", value_parser = seconds)]
     pub upload_query_timeout: Duration,
-    /// How long looking something up may take, in seconds.
+    /// How long a small query, such as looking up a document, may take, in seconds.
     #[arg(long, env = "LOOKUP_TIMEOUT", default_value = "5", value_parser = seconds)]
     pub lookup_timeout: Duration,
-    /// How long a client may pause in the middle of an upload or of an answer, and how long the whole body of any other
-    /// request may take, in seconds.
+    /// How long a client may stop sending in the middle of an upload or stop reading an answer, and how long the whole
+    /// body of any other request may take, in seconds.
     #[arg(long, env = "STALL_TIMEOUT", default_value = "30", value_parser = seconds)]
     pub stall_timeout: Duration,
 }
 
-/// Connections that may wait to be accepted. When there is no room, the system drops the first packet of the next one, whose
-/// client tries again after a second: a burst from one client must not delay the others so. The system may allow fewer.
+/// Maximum number of connections that wait to be accepted. When the queue is full, the system drops the first packet of
+/// a new connection, whose client tries again after a second: a burst from one client must not delay the others. The
+/// system may allow fewer.
 const BACKLOG: u32 = 4_096;
 
-/// A setting of whole seconds.
+/// Parses a setting in whole seconds.
 pub fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
     text.parse().map(Duration::from_secs)
 }
 
 impl Config {
-    /// Takes the port. Everything that can be wrong with the settings is said here, before anything is connected.
+    /// Checks the authentication settings and opens the listening socket, before connecting to any other service.
     pub fn listen(&self) -> anyhow::Result<TcpListener> {
         self.authentication.check(self.bind)?;
         let address = SocketAddr::new(self.bind, self.port);

@@ -1,4 +1,4 @@
-//! Which pages of other origins may call.
+//! CORS: which web pages of other origins may call the API.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -10,12 +10,12 @@ use crate::{authentication::Auth, local};
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Origins whose pages may call, separated by commas, or `*`. No cookies are involved either way: a page must have
-    /// a token of its own to send. With AUTH=off `*` means the pages of this machine, and those named here are further ones.
+    /// Origins whose web pages may call the API, separated by commas, or `*` for all. The API uses no cookies: a page
+    /// must send its own token. With AUTH=off, pages of this machine may always call; `*` then adds no other pages.
     #[arg(long, env = "CORS_ORIGINS", default_value = "*")]
     pub cors_origins: Origins,
-    /// With AUTH=off: names, separated by commas, under which this machine may be called besides localhost and its
-    /// loopback addresses.
+    /// With AUTH=off: further host names, separated by commas, under which clients may call this machine. Localhost and
+    /// the loopback addresses are always allowed.
     #[arg(long, env = "ALLOWED_HOSTS", value_delimiter = ',')]
     pub allowed_hosts: Vec<String>,
 }
@@ -76,7 +76,7 @@ pub fn layer(config: &Arc<Config>, auth: Auth) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origin)
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS])
-        // `*` would leave out Authorization, which a page must send.
+        // `*` would not include the Authorization header, which a page must send.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(EXPOSED.map(HeaderName::from_static))
         .max_age(Duration::from_secs(3_600))

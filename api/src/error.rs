@@ -1,4 +1,4 @@
-//! A [`Problem`] as an HTTP answer, in the one shape.
+//! Converts a [`Problem`] to an HTTP response with the common error body.
 
 use aide::{OperationOutput, generate::GenContext, openapi};
 use axum::{
@@ -11,8 +11,8 @@ use schemas::{
     problem::{self, UiLanguage},
 };
 
-/// A refusal or failure on its way out. It carries the problem as it is: [`crate::middleware`] knows the caller's
-/// language and the request's id, and writes it out there, once.
+/// The error of a handler. It carries only the problem: [`crate::middleware`] knows the caller's language and the
+/// request's id, and writes the response body.
 #[derive(Debug)]
 pub struct Error(pub Problem);
 
@@ -30,7 +30,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// Each route documents its refusals by [`crate::openapi::Describe::refuses`].
+/// Each route documents its error responses with [`crate::openapi::Describe::refuses`].
 impl OperationOutput for Error {
     type Inner = problem::Body;
 
@@ -39,7 +39,7 @@ impl OperationOutput for Error {
     }
 }
 
-/// Writes a problem into a response, keeping headers that are there already.
+/// Writes a problem into a response. Headers that the response already has are kept.
 pub fn write(response: &mut Response, problem: &Problem, language: UiLanguage, request_id: &str) {
     let body = body(problem, language, request_id);
     *response.status_mut() = status(problem.kind);

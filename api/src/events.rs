@@ -6,11 +6,11 @@ use futures::StreamExt as _;
 use platform::nats::Nats;
 use schemas::{DocumentId, Problem, ProjectId, event::DocumentEvent, subjects};
 
-/// The events of one document from now on.
+/// A subscription to the events of one document.
 pub struct Events(Subscriber);
 
-/// Subscribes. A job that is published afterwards on the same connection reaches the server after the subscription, so that
-/// none of its events can be missed.
+/// Subscribes to the events of one document. A job that is published later on the same connection reaches the NATS
+/// server after the subscription, so that none of its events can be missed.
 pub async fn subscribe(nats: &Nats, project: &ProjectId, document: &DocumentId) -> Result<Events, Problem> {
     nats.client.subscribe(subjects::events_of(project, document)).await.map(Events).map_err(|error| {
         tracing::warn!(%error, "subscribing to events");
@@ -19,7 +19,7 @@ pub async fn subscribe(nats: &Nats, project: &ProjectId, document: &DocumentId) 
 }
 
 impl Events {
-    /// The next event; `None` when the connection is closed for good.
+    /// Waits for the next event. Returns `None` when the connection is permanently closed.
     pub async fn next(&mut self) -> Option<DocumentEvent> {
         loop {
             let message = self.0.next().await?;
@@ -32,7 +32,7 @@ impl Events {
         }
     }
 
-    /// The next event of this request's own after which nothing more happens.
+    /// Waits for the next final event that belongs to this request. No further events follow a final event.
     pub async fn end(&mut self, own: &Own) -> Option<DocumentEvent> {
         loop {
             let event = self.next().await?;
@@ -43,14 +43,15 @@ impl Events {
     }
 }
 
-/// Tells the events that a request causes from earlier ones of the same document.
+/// Distinguishes the events that a request causes from earlier events of the same document.
 pub struct Own {
     pub request_id: String,
     pub since: DateTime<Utc>,
 }
 
 impl Own {
-    /// By request id; by time for an event that another request's work caused, such as one sent at the same moment.
+    /// Compares the request id. An event that another request caused, for example one sent at the same moment, is
+    /// included if it is not older than this request.
     fn includes(&self, event: &DocumentEvent) -> bool {
         event.facts.request_id == self.request_id || event.facts.at >= self.since
     }

@@ -1,4 +1,4 @@
-//! Keys that count until a moment of their own, in bounded memory.
+//! A set of keys, each with its own expiry time. The number of keys is limited.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ pub struct Expiring<K> {
 }
 
 impl<K: Hash + Eq> Expiring<K> {
-    /// Keeps at most so many keys; while they all count, further ones are forgotten.
+    /// Keeps at most `most` keys. While none of them has expired, further keys are not stored.
     pub fn new(most: usize) -> Self {
         Self { most, until: Mutex::default() }
     }
@@ -28,7 +28,7 @@ impl<K: Hash + Eq> Expiring<K> {
         }
     }
 
-    /// Until when this key counts; nothing when it does not.
+    /// Returns the expiry time of this key; `None` when the key is unknown or has expired.
     pub fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q, now: Instant) -> Option<Instant>
     where
         K: std::borrow::Borrow<Q>,

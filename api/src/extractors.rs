@@ -1,4 +1,4 @@
-//! What handlers take from a request. A request that cannot be read is refused in the one shape, and the field named.
+//! Extractors for handlers. A request that cannot be read is refused with the common error body, which names the field.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,12 +22,12 @@ use serde_json::{Map, Value};
 
 use crate::{Error, config::Requests, openapi};
 
-/// The one id under which all services know this request.
+/// The id of this request in all services.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
 impl RequestId {
-    /// The client's own when it can stand in logs and headers, else a new one.
+    /// Returns the client's id if it may be used in logs and headers, otherwise a new one.
     pub fn of(headers: &HeaderMap) -> Self {
         let given = headers.get(schemas::headers::REQUEST_ID).and_then(|value| value.to_str().ok());
         Self(match given {
@@ -36,7 +36,7 @@ impl RequestId {
         })
     }
 
-    /// For messages sent on behalf of this request.
+    /// Returns the context for messages that are sent on behalf of this request.
     pub fn context(&self) -> nats::Context {
         nats::Context::new(&self.0)
     }
@@ -52,7 +52,7 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 
 impl OperationInput for RequestId {}
 
-/// The language of sentences for this caller.
+/// The language of messages to this caller.
 #[derive(Debug, Clone, Copy)]
 pub struct Language(pub UiLanguage);
 
@@ -74,10 +74,10 @@ impl<S: Sync> FromRequestParts<S> for Language {
 
 impl OperationInput for Language {}
 
-/// How the id of a caller begins who is known by the address alone.
+/// Prefix of the id of a caller who is identified by the address alone.
 const BY_ADDRESS: &str = "ip:";
 
-/// Who sent the request and from where, as [`crate::authentication`] found out.
+/// Who sent the request, and from which address, as [`crate::authentication`] determined.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub account: Arc<account::Caller>,
@@ -89,12 +89,12 @@ impl Caller {
         &self.account.scope
     }
 
-    /// Whether the address alone says who this is.
+    /// Whether this caller is identified by the address alone.
     pub fn is_known_by_address(&self) -> bool {
         self.account.id.starts_with(BY_ADDRESS)
     }
 
-    /// Somebody without a token, who is known by the address alone.
+    /// Returns a caller without a token, who is identified by the address alone.
     pub fn of_address(address: String, role: Role, scope: Scope) -> Self {
         let account = account::Caller {
             id: format!("{BY_ADDRESS}{address}"),
@@ -116,7 +116,8 @@ impl Caller {
         if self.scope().allows(project) { Ok(()) } else { Err(refusal::project()) }
     }
 
-    /// Where an upload goes that names no project: into the caller's project when it has exactly one.
+    /// Returns the project of an upload that names none: the caller's project if there is exactly one, otherwise the
+    /// default project.
     pub fn default_project(&self) -> ProjectId {
         match self.scope() {
             Scope::Projects(projects) if projects.len() == 1 => projects[0].clone(),
@@ -145,7 +146,7 @@ impl OperationInput for Caller {
     }
 }
 
-/// Asks a query worker something small on behalf of the request.
+/// Sends small queries to a query worker on behalf of the request.
 #[derive(Clone)]
 pub struct Lookup {
     requester: Requester,
@@ -177,7 +178,7 @@ where
 
 impl OperationInput for Lookup {}
 
-/// A JSON body. It is here already: see [`crate::arrival`].
+/// A JSON body. [`crate::arrival`] has already received it completely.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
@@ -202,7 +203,7 @@ impl<T: JsonSchema> OperationInput for Json<T> {
     }
 }
 
-/// Parameters of the query string. A blank one counts as absent; of one that comes twice, the last counts.
+/// Parameters of the query string. A blank parameter counts as absent; of a repeated one, the last value counts.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
@@ -233,7 +234,7 @@ impl<T: JsonSchema> OperationInput for Query<T> {
     }
 }
 
-/// Parts of the path.
+/// Parameters of the path.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
 
@@ -260,7 +261,7 @@ impl<T: JsonSchema> OperationInput for Path<T> {
     }
 }
 
-/// Old clients do not all say what they send.
+/// Whether the body may be JSON. A missing Content-Type is accepted, because some old clients do not send it.
 pub fn may_be_json(headers: &HeaderMap) -> bool {
     let Some(media_type) = headers.get(header::CONTENT_TYPE) else { return true };
     let Ok(media_type) = media_type.to_str() else { return false };

@@ -1,4 +1,4 @@
-//! `acorag-api health`: asks the running api whether it is ready, for containers whose image has nothing else that could.
+//! `acorag-api health`: asks the running API whether it is ready, for container images without a tool for that.
 
 use std::{
     io::{self, Write as _},
@@ -17,19 +17,19 @@ pub enum Probe {
 }
 
 impl Probe {
-    /// Whether this process was started as one.
+    /// Whether this process was started as a probe.
     pub fn is_called() -> bool {
         health::Probe::is_called()
     }
 
-    /// Says what the api said.
+    /// Prints the API's answer. The exit code says whether the API is ready.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let Self::Health(config) = self;
         let scheme = if config.server.speaks_tls() { "https" } else { "http" };
         let address = health::own_address(config.bind, config.port);
         let answer = reqwest::Client::builder()
             .no_proxy()
-            // Its certificate is made for the name that its clients use.
+            // The certificate is issued for the host name that clients use, not for this address.
             .danger_accept_invalid_certs(true)
             .timeout(health::PROBE_PATIENCE)
             .build()?

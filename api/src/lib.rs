@@ -1,7 +1,8 @@
-//! acorag's HTTP interface. It knows NATS and Redis, no SQL and no model: it checks, asks, publishes and answers.
+//! acorag's HTTP interface. It uses NATS and Redis, but no database and no model: it validates requests, sends queries
+//! to workers, publishes jobs and returns the responses.
 //!
-//! A request passes [`middleware`] (id, span, log line, error shape), [`arrival`] (its body), [`authentication`] (who is it)
-//! and [`limits`], and reaches a handler under [`routes`], which extracts, validates, makes one call and replies.
+//! A request passes [`middleware`] (id, span, log line, error body), [`arrival`] (request body), [`authentication`]
+//! (caller) and [`limits`]. A handler under [`routes`] then extracts, validates, makes one call and responds.
 
 pub mod app;
 mod arrival;

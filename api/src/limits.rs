@@ -1,4 +1,4 @@
-//! Rate limits: exact across replicas in Redis, local while Redis is away.
+//! Rate limits: exact across all replicas in Redis, and local to this process while Redis is unavailable.
 
 pub mod concurrent;
 mod local;
@@ -24,33 +24,33 @@ pub use schemas::limit::{Limit, Rule};
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Searches of one caller: `100/minute`, `5/second`, `10/hour`, … or `off`.
+    /// Maximum rate of searches of one caller: `100/minute`, `5/second`, `10/hour`, … or `off`.
     #[arg(long, env = "RATE_LIMIT_SEARCH", default_value = "100/minute")]
     pub rate_limit_search: Limit,
-    /// Chats of one caller.
+    /// Maximum rate of chats of one caller.
     #[arg(long, env = "RATE_LIMIT_CHAT", default_value = "30/minute")]
     pub rate_limit_chat: Limit,
-    /// Uploads of one caller.
+    /// Maximum rate of uploads of one caller.
     #[arg(long, env = "RATE_LIMIT_UPLOAD", default_value = "10/hour")]
     pub rate_limit_upload: Limit,
-    /// Everything else that a caller asks for.
+    /// Maximum rate of all other requests of one caller.
     #[arg(long, env = "RATE_LIMIT_READ", default_value = "off")]
     pub rate_limit_read: Limit,
-    /// Attempts to log in or register from one address, and to log in to one account from anywhere.
+    /// Maximum rate of attempts to log in or register from one address, and to log in to one account from any address.
     #[arg(long, env = "RATE_LIMIT_LOGIN", default_value = "10/minute")]
     pub rate_limit_login: Limit,
-    /// Unknown tokens from one address. Beyond that no new token of that address is looked up; callers who were known
-    /// before are not held up.
+    /// Maximum rate of unknown tokens from one address. Beyond it, no new token from that address is looked up; callers
+    /// with a token that was valid before are not affected.
     #[arg(long, env = "RATE_LIMIT_TOKEN", default_value = "60/minute")]
     pub rate_limit_token: Limit,
-    /// Requests of any kind from one address to this process: the throttle in front of everything.
+    /// Maximum rate of requests of any kind from one address to this process, checked before all other rate limits.
     #[arg(long, env = "RATE_LIMIT_ADDRESS", default_value = "1000/second")]
     pub rate_limit_address: Limit,
     #[command(flatten)]
     pub concurrent: concurrent::Config,
 }
 
-/// Calls that share a limit.
+/// A group of calls that share one limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
     Search,
@@ -74,14 +74,14 @@ impl Class {
     }
 }
 
-/// The outcome of one request's check.
+/// The result of checking one request against a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
     pub allowed: bool,
     pub remaining: u32,
-    /// Until one more is allowed; zero when one is now.
+    /// Time until the next request is allowed; zero if this one is allowed.
     pub retry: Duration,
-    /// Until everything is allowed again.
+    /// Time until the whole quota is available again.
     pub reset: Duration,
 }
 
@@ -105,11 +105,11 @@ impl Limits {
         }
     }
 
-    /// Charges one request.
+    /// Counts one request against its limit, and returns whether it is allowed.
     async fn check(&self, class: Class, rule: Rule, key: &str) -> Verdict {
         let (verdict, by) = match self.shared.check(class, rule, key).await {
             Some(verdict) => {
-                // The local limiter is charged too, so that an outage of Redis gives nobody a second quota.
+                // The local limiter also counts the request, so that an outage of Redis gives no caller a second quota.
                 if verdict.allowed {
                     self.local.check(class, rule, key, Instant::now());
                 }
@@ -123,7 +123,7 @@ impl Limits {
         verdict
     }
 
-    /// Charges a key that is no caller's, such as an account that somebody tries to log in to.
+    /// Counts one request for a key that is not a caller, such as an account to log in to; an error beyond the limit.
     pub async fn charge(&self, class: Class, key: &str) -> Result<(), Problem> {
         let Some(rule) = self.rule(class, &CallerLimits::default()) else { return Ok(()) };
         let verdict = self.check(class, rule, key).await;
@@ -139,24 +139,24 @@ impl Limits {
             Class::Login => (None, self.config.rate_limit_login),
             Class::Token => (None, self.config.rate_limit_token),
         };
-        // A key's own limit was checked when it was made; if it cannot be read all the same, the common one holds.
+        // A key's own limit was checked when the key was created. If it is unreadable, the configured limit applies.
         own.and_then(|own| own.parse().ok()).unwrap_or(configured).rule()
     }
 
-    /// Forgets callers that have all of their quota back.
+    /// Forgets callers whose whole quota is available again.
     pub fn tidy(&self) {
         self.local.tidy();
     }
 }
 
-/// Lets a request through while its caller has quota, and says how much is left.
+/// Middleware: refuses a request whose caller has no quota left. The response headers say how much quota is left.
 pub async fn limit(
     State((limits, class)): State<(Limits, Class)>,
     caller: Caller,
     request: Request,
     next: Next,
 ) -> Response {
-    // A password is guessed from an address, whoever the client says it is.
+    // Attempts to guess a password come from an address, whatever identity the client claims.
     let key = if class == Class::Login { &caller.address } else { caller.account.id.as_str() };
     let Some(rule) = limits.rule(class, &caller.account.limits) else {
         return next.run(request).await;
@@ -187,7 +187,7 @@ fn describe(headers: &mut HeaderMap, rule: Rule, verdict: Verdict) {
     }
 }
 
-/// Whole seconds, upwards: a client that comes back then is not too early.
+/// Rounds up to whole seconds, so that a client that waits this long is not too early.
 fn seconds(time: Duration) -> u64 {
     time.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }

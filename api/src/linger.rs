@@ -1,6 +1,6 @@
-//! Refusing a request whose body is still coming: the answer goes out at once, and what the client sends meanwhile is read
-//! and thrown away for a moment. A client that is still sending would otherwise see a broken connection and not the answer.
-//! Nothing is held meanwhile but the connection.
+//! Refuses a request whose body is still arriving: the response is sent at once, and for a short time the rest of the
+//! body is read and discarded. Otherwise a client that is still sending would see a broken connection and not the
+//! response. During this time the request holds nothing but its connection.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use schemas::Problem;
 
 use crate::Error;
 
-/// How much of a refused request is read, and for how long.
+/// Maximum number of bytes of a refused request that are read, and maximum time for reading them.
 const MOST: u64 = 128 * 1024 * 1024;
 const TIME: Duration = Duration::from_secs(5);
 
-/// The refusal of a request that nobody reads to its end. The connection ends with it.
+/// Returns the error response to a request whose body is not needed. Closes an HTTP/1 connection with an unread body.
 pub fn refuse(request: Request, problem: Problem) -> Response {
     let closes = request.version() < Version::HTTP_2 && !request.body().is_end_stream();
     let (parts, body) = request.into_parts();
@@ -32,9 +32,9 @@ pub fn refuse(request: Request, problem: Problem) -> Response {
     response
 }
 
-/// Reads a body that nobody needs, in the background.
+/// Reads and discards a body in the background.
 pub fn read_on(headers: &HeaderMap, body: Body) {
-    // Such a client waits for our permission to send the body, and does not get it.
+    // A client that sends `Expect` waits for permission to send the body, and does not get it.
     if body.is_end_stream() || headers.contains_key(header::EXPECT) {
         return;
     }
@@ -49,7 +49,7 @@ pub fn read_on(headers: &HeaderMap, body: Body) {
     });
 }
 
-/// Runs something that reads on, until its time is over.
+/// Runs `reading` in the background, for at most `TIME`.
 pub fn for_a_moment(reading: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(tokio::time::timeout(TIME, reading));
 }

@@ -1,6 +1,6 @@
-//! With `AUTH=off` everybody who reaches the port may do everything, and any page in a browser on this machine reaches it.
-//! So only pages of this machine may call, and only under a name of this machine: a page elsewhere cannot make its own
-//! name lead here (DNS rebinding).
+//! With `AUTH=off`, every client that can reach the port may do everything, and any web page in a browser on this
+//! machine can reach it. So only pages of this machine may call, and only under a host name of this machine: otherwise
+//! a foreign page could make its own host name resolve to this machine (DNS rebinding).
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -17,7 +17,8 @@ use crate::{
     linger,
 };
 
-/// Refuses what a browser sends on behalf of a page elsewhere. CORS alone would not: a simple POST is sent without asking.
+/// Refuses requests that a browser sends for a page of another machine. CORS alone would not refuse them: browsers send
+/// a simple POST without a preflight request.
 pub async fn guard(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
     match check(&config, &request) {
         Ok(()) => next.run(request).await,
@@ -30,12 +31,12 @@ fn check(config: &Config, request: &Request) -> Result<(), Problem> {
         let host = authority.host();
         is_local(host) || config.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
     };
-    // HTTP/2 names the host in the address of the request. A client that names none is no browser.
+    // HTTP/2 requests have the host in the URI, not in `Host`. A client that sends no host is not a browser.
     if host(request).is_some_and(|host| !host.is_ok_and(|host| named(&host))) {
         return Err(http::not_this_host().problem(ProblemKind::Forbidden));
     }
     let origin = origin(request.headers());
-    // What asks first is answered by CORS.
+    // The CORS layer answers preflight requests (OPTIONS).
     if *request.method() != Method::OPTIONS && origin.is_some_and(|origin| !may_call(config, origin)) {
         return Err(http::not_this_origin().problem(ProblemKind::Forbidden));
     }
@@ -54,7 +55,7 @@ fn origin(headers: &HeaderMap) -> Option<&HeaderValue> {
     headers.get(header::ORIGIN)
 }
 
-/// Whether a page of this origin may call: one of this machine, or one that a setting names.
+/// Whether a page of this origin may call: an origin on this machine, or one that `CORS_ORIGINS` lists.
 pub fn may_call(config: &Config, origin: &HeaderValue) -> bool {
     let listed = matches!(&config.cors_origins, Origins::These(origins) if origins.contains(origin));
     let local = || {

@@ -1,5 +1,5 @@
-//! Guessing a password is slowed by address, which [`crate::limits`] counts, and by account: many addresses together may
-//! guess no faster. That bound must not lock the owner out, so it does not hold where the account has logged in lately.
+//! Slows down password guessing by address ([`crate::limits`]) and by account: many addresses together cannot guess
+//! faster. To not lock out the owner, the limit by account is not used for addresses of recent logins to the account.
 
 use std::{
     sync::Arc,
@@ -16,9 +16,9 @@ use crate::{
     redis::Redis,
 };
 
-/// How long an address counts as an account's own.
+/// How long an address counts as an account's own after a successful login.
 const LATELY: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Most that this process remembers for the time when Redis is away.
+/// Maximum number of own addresses that this process remembers for the time when Redis is unavailable.
 const MOST: usize = 10_000;
 
 #[derive(Clone)]
@@ -28,7 +28,7 @@ pub struct Logins {
     own: Arc<Expiring<String>>,
 }
 
-/// An attempt that may go to a worker.
+/// A login attempt that may be sent to a worker.
 pub struct Attempt<'a> {
     logins: &'a Logins,
     key: String,
@@ -40,7 +40,7 @@ impl Logins {
     }
 
     pub async fn attempt(&self, email: &str, address: &str) -> Result<Attempt<'_>, Problem> {
-        // By hash, because Redis need not know whose account it is.
+        // The key is a hash, because Redis need not know whose account it is.
         let hash = |text: &str| schemas::text::hex(Sha256::digest(text));
         let attempt =
             Attempt { logins: self, key: format!("acorag:login:{}", hash(&format!("{email}\n{address}"))) };
@@ -58,7 +58,7 @@ impl Attempt<'_> {
             || redis.ask(async |pool| pool.exists::<bool, _>(&self.key).await).await.unwrap_or(false)
     }
 
-    /// The password was right.
+    /// Records that the password was correct: the address now counts as the account's own.
     pub async fn succeeded(self) {
         let now = Instant::now();
         self.logins.own.insert(self.key.clone(), now, now + LATELY);

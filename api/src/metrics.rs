@@ -1,4 +1,4 @@
-//! What Prometheus gets to see.
+//! The metrics for Prometheus.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -10,9 +10,9 @@ use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 
 use crate::{expiring::Expiring, server};
 
-/// How long a caller counts as active.
+/// How long a caller counts as active after a request.
 const ACTIVE: Duration = Duration::from_secs(300);
-/// Beyond that the number is not exact any more: it must not fill the memory.
+/// Maximum number of active callers that are remembered, to limit the memory. Beyond it, the number is not exact.
 const MOST_ACTIVE: usize = 100_000;
 
 pub struct Metrics {
@@ -23,17 +23,17 @@ pub struct Metrics {
     request_seconds: HistogramVec,
     errors: IntCounterVec,
     active_users: IntGaugeVec,
-    /// By hash, so that a dump of the memory names nobody.
+    /// Hashes of the callers' ids, so that a memory dump does not show the ids.
     active: Expiring<u64>,
     uploads: IntCounterVec,
     pub upload_bytes: IntCounterVec,
-    /// By class and by who refused: `shared`, `local`, `address`.
+    /// By class and by the limiter that refused: `shared`, `local`, `address`, `concurrent`.
     pub limited: IntCounterVec,
     /// By result: `hit`, `miss`, `bypass`.
     pub cache: IntCounterVec,
     /// Answers still being sent, by kind: `events`, `chat`.
     pub streams: IntGaugeVec,
-    /// Time until a worker's answer is here: the query's way there and back, and its work.
+    /// Time until a worker's answer is received: transport of the query and the answer, and processing.
     pub ask_seconds: HistogramVec,
     certificate: IntGaugeVec,
 }
@@ -100,7 +100,7 @@ impl Metrics {
         }
     }
 
-    /// `outcome`: `accepted` or `refused`; what becomes of an accepted one is the ingest workers' to count.
+    /// `outcome`: `accepted` or `refused`. The ingest workers count the results of accepted uploads.
     pub fn upload(&self, outcome: &str) {
         self.uploads.with_label_values(&[outcome]).inc();
     }
@@ -112,7 +112,7 @@ impl Metrics {
         self.active.insert(hasher.finish(), now, now + ACTIVE);
     }
 
-    /// The certificate chain (PEM) that is served from now on.
+    /// Records when the certificate chain (PEM) that is served from now on expires.
     pub fn certificate(&self, chain: &[u8]) {
         match server::not_after(chain) {
             Ok(at) => self.certificate.with_label_values::<&str>(&[]).set(at),

@@ -1,4 +1,4 @@
-//! What every request passes: it gets an id, a span, one log line, its metrics, and errors in the one shape.
+//! Middleware for every request: adds an id, a span, a log line and metrics, and writes errors with the common body.
 
 use std::{sync::Arc, time::Instant};
 
@@ -19,7 +19,7 @@ use crate::{
     metrics::Metrics,
 };
 
-/// What [`observe`] needs.
+/// The state of [`observe`].
 #[derive(Clone)]
 pub struct Observer {
     pub metrics: Arc<Metrics>,
@@ -27,7 +27,7 @@ pub struct Observer {
     pub tls: bool,
 }
 
-/// Paths that probes and scrapers ask for all the time: their log lines would hide the others.
+/// Paths that probes and scrapers request all the time. Logged at debug level, so that they do not hide other lines.
 const QUIET: [&str; 3] = ["/health", "/ready", "/metrics"];
 
 pub async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
@@ -68,12 +68,12 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     response
 }
 
-/// Whether there is a route for it.
+/// Whether there is a route for this request.
 pub fn is_known(request: &Request) -> bool {
     request.extensions().get::<MatchedPath>().is_some()
 }
 
-/// Lets a request in while there is room. Probes always: a busy process is not a broken one.
+/// Middleware: refuses a request when too many are in progress. Probes are never refused: a busy process is not broken.
 pub async fn admit(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     match permits.try_acquire() {
         Ok(_permit) => next.run(request).await,
@@ -86,7 +86,7 @@ fn endpoint(request: &Request) -> &str {
     request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str)
 }
 
-/// Tells how a request ended, also when its client left before the answer.
+/// Logs and counts how a request ended, also if its client disconnected before the response.
 struct Ending {
     metrics: Arc<Metrics>,
     span: Span,
@@ -99,7 +99,7 @@ struct Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        // 499: what proxies write when the client went away.
+        // 499: the status that proxies log when the client disconnected.
         let status = self.status.map_or(499, |status| status.as_u16());
         let elapsed = self.started.elapsed();
         self.metrics.request(&self.endpoint, self.method, status, elapsed);
@@ -114,7 +114,7 @@ impl Drop for Ending {
     }
 }
 
-/// For a request that no route knows.
+/// The response to a request that matches no route.
 pub async fn not_found() -> Error {
     Error(messages::http::no_such_address().problem(ProblemKind::NotFound))
 }
@@ -123,7 +123,7 @@ pub async fn method_not_allowed() -> Error {
     Error(messages::http::method_not_allowed().problem(ProblemKind::MethodNotAllowed))
 }
 
-/// A bug must not look like a network failure.
+/// The response when a handler panicked: a bug must not look like a network failure.
 pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     let message = panic
         .downcast_ref::<String>()
@@ -134,7 +134,7 @@ pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     Error(Problem::internal()).into_response()
 }
 
-/// Writes what the log line says about a search or question.
+/// Adds the beginning of a search or question to the request's log line.
 pub fn note_query(query: &str) {
     Span::current().record("query", text::clip(query, 50));
 }
@@ -169,7 +169,7 @@ fn set_headers(headers: &mut HeaderMap, id: &RequestId, tls: bool) {
     }
 }
 
-/// The methods of this api by name, any other as one: the values of a label must not grow with what clients send.
+/// Returns the name of a method of this API, otherwise `other`: clients must not create new values of a metric's label.
 fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

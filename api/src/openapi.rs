@@ -1,4 +1,4 @@
-//! How a route documents itself, and the OpenAPI document as a whole.
+//! The OpenAPI document, and how the routes document themselves in it.
 
 use aide::{
     OperationOutput,
@@ -16,35 +16,35 @@ use schemas::ProblemKind::{
 };
 use serde_json::{Map, Value};
 
-/// Documents about the api itself, written out once.
+/// The descriptions of the API itself, serialized once.
 #[derive(Clone, Default)]
 pub struct Documents {
     pub openapi: Bytes,
     pub asyncapi: Bytes,
 }
 
-/// Reasons for which any route of the api proper may refuse a call.
+/// Errors that every route documents in addition to its own.
 const EVERYWHERE: [ProblemKind; 7] =
     [Unauthorized, Forbidden, MethodNotAllowed, RateLimited, Internal, Overloaded, Timeout];
-/// Reasons for which a JSON body may be refused.
+/// Errors that a JSON body may cause.
 pub const JSON_BODY: [ProblemKind; 4] = [BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType];
 
-/// What a route says of itself, in one chain.
+/// Methods with which a route documents itself, in one chain.
 pub trait Describe: Sized {
     fn describe(self, id: &str, group: &str, summary: &str) -> Self;
-    /// An answer of one of our own types.
+    /// A response whose body is one of our own types.
     fn replies<const STATUS: u16, T: OperationOutput>(self, description: &str) -> Self;
-    /// An answer that is no type of ours.
+    /// A response whose body is not one of our own types.
     fn answers(self, status: u16, description: &str, media_types: &[&str]) -> Self;
-    /// An answer that may also come in another media type.
+    /// Another media type of a documented response.
     fn also_answers(self, status: u16, media_type: &str) -> Self;
-    /// A header of one of the answers.
+    /// A header of a documented response.
     fn header(self, status: u16, name: &str, description: &str) -> Self;
-    /// An example of the JSON body.
+    /// An example of the JSON request body.
     fn example(self, body: Value) -> Self;
-    /// An example of one of the answers.
+    /// An example of a documented response.
     fn reply_example(self, status: u16, body: Value) -> Self;
-    /// The refusals of this route, and those that every route has.
+    /// The errors of this route, and those that every route has.
     fn refuses(self, kinds: &[ProblemKind]) -> Self;
 }
 
@@ -118,14 +118,14 @@ fn response<'o>(operation: &'o mut TransformOperation<'_>, status: u16) -> Optio
 
 fn plain(media_type: &str) -> MediaType {
     media(match media_type {
-        // A sequence of events is neither a text nor an object: its description tells what they hold.
+        // A sequence of events is neither a string nor an object. The response's description names the events.
         "text/event-stream" => json_schema!({ "description": "Server-sent events." }),
         "application/json" => json_schema!({ "type": "object" }),
         _ => json_schema!({ "type": "string" }),
     })
 }
 
-/// A body of this form.
+/// Returns a body with this schema.
 pub fn media(json_schema: Schema) -> MediaType {
     MediaType { schema: Some(schema(json_schema)), ..MediaType::default() }
 }
@@ -163,7 +163,7 @@ fn text_header(description: &str) -> Header {
     }
 }
 
-/// A query string has no null: an optional parameter is not there, or blank.
+/// Removes `null` from a parameter's schema: in a query string, an optional parameter is absent or blank.
 pub fn make_optional(parameter: &mut ReferenceOr<Parameter>) {
     let ReferenceOr::Item(Parameter::Query { parameter_data, allow_empty_value, .. }) = parameter else {
         return;
@@ -189,7 +189,7 @@ pub fn make_optional(parameter: &mut ReferenceOr<Parameter>) {
     }
 }
 
-/// The document's frame; routes add themselves.
+/// Returns the document without its routes, which are added later.
 pub fn frame() -> OpenApi {
     let apache = "Apache-2.0".to_owned();
     let info = Info {
@@ -202,7 +202,7 @@ pub fn frame() -> OpenApi {
     OpenApi { info, ..OpenApi::default() }
 }
 
-/// What concerns all routes: the schema of errors, the ways to authenticate, the groups.
+/// Adds what all routes share: the schema of errors, the authentication methods and the groups.
 pub fn complete(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
     let groups = [
         ("search", "Finding passages."),
@@ -231,7 +231,7 @@ pub fn complete(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
     api.security_scheme("token", token).security_scheme("api_key", api_key)
 }
 
-/// The document written out. When no token is needed to call, the document asks for none either.
+/// Serializes the document. If calls need no token, the document requires none either.
 pub fn written(openapi: &OpenApi, needs_token: bool) -> serde_json::Result<Vec<u8>> {
     let mut document = serde_json::to_value(openapi)?;
     if !needs_token && let Some(Value::Object(paths)) = document.get_mut("paths") {
@@ -242,7 +242,7 @@ pub fn written(openapi: &OpenApi, needs_token: bool) -> serde_json::Result<Vec<u
     serde_json::to_vec(&document)
 }
 
-/// Removes types that nothing refers to: those of parameters, which are taken apart into their fields.
+/// Removes types that nothing refers to, such as types of parameters: the document lists their fields one by one.
 fn forget_unused(document: &mut Value) {
     loop {
         let text = document.to_string();

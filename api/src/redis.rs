@@ -1,4 +1,4 @@
-//! Redis as the api uses it: one attempt, a moment's patience, and nothing that depends on it.
+//! The API's access to Redis: one attempt with a short timeout. The API also works without Redis.
 
 use std::{
     sync::{
@@ -13,10 +13,10 @@ use fred::{
     prelude::{ClientLike as _, FredResult},
 };
 
-/// After a failure Redis is not asked for this long, and then by one request first: an outage makes one request a second
-/// wait for it, not every request.
+/// After a failure, Redis is not used for this long. Then one request tries it first: during an outage, only one
+/// request per second waits for Redis.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A start waits this long for it: the first request then finds it connected.
+/// Maximum time that the start waits for the connection, so that the first request finds it open.
 const WARM_UP: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub struct Redis {
     pool: Pool,
     patience: Duration,
     started: Instant,
-    /// Milliseconds after `started` until which it counts as away.
+    /// Redis counts as unavailable until this many milliseconds after `started`. 0 if it is available.
     away_until: Arc<AtomicU64>,
 }
 
@@ -33,7 +33,7 @@ impl Redis {
         Self { pool, patience, started: Instant::now(), away_until: Arc::default() }
     }
 
-    /// Waits until it is connected, or a moment when it is away.
+    /// Waits until Redis is connected, but at most for `WARM_UP`.
     pub async fn warm_up(&self) {
         if !matches!(tokio::time::timeout(WARM_UP, self.pool.wait_for_connect()).await, Ok(Ok(()))) {
             tracing::warn!("Redis is away: starting without");
@@ -44,21 +44,21 @@ impl Redis {
         &self.pool
     }
 
-    /// The answer, or nothing when Redis is away.
+    /// Returns the result of the call, or `None` when Redis is unavailable or the call fails.
     pub async fn ask<T>(&self, call: impl AsyncFnOnce(&Pool) -> FredResult<T>) -> Option<T> {
         let now = millis(self.started.elapsed());
         let away = self.away_until.load(Ordering::Relaxed);
         if now < away {
             return None;
         }
-        // The first request after a pause keeps the others away until it knows whether Redis is back.
+        // The first request after a pause makes the others skip Redis until it knows whether Redis is available again.
         let again = now + millis(PAUSE);
         if away > 0
             && self.away_until.compare_exchange(away, again, Ordering::Relaxed, Ordering::Relaxed).is_err()
         {
             return None;
         }
-        // Boxed: the client's futures are large, and every search would carry them about.
+        // Boxed, because the client's futures are large and would enlarge the future of every search.
         match tokio::time::timeout(self.patience, Box::pin(call(&self.pool))).await {
             Ok(Ok(answer)) => {
                 if away > 0 {

@@ -1,4 +1,4 @@
-//! The routes and what stands in front of them: folders are nouns, and a handler's documentation stands beside it.
+//! The routes and their middleware. The documentation of each handler is in the same file as the handler.
 
 mod analytics;
 mod ask_document;
@@ -34,7 +34,7 @@ use crate::{
     server, throttle,
 };
 
-/// A request passes the layers from the last one added to the first.
+/// Returns the router. A request passes the layers from the last one added to the first.
 pub fn router(mut app: App, config: &Config) -> Router {
     let limited = |class, routes: ApiRouter<App>| {
         routes.route_layer(from_fn_with_state((app.limits.clone(), class), limit))
@@ -76,7 +76,7 @@ pub fn router(mut app: App, config: &Config) -> Router {
     if let Some(throttle) = throttle.clone() {
         router = router.layer(throttle::layer(throttle, refused));
     }
-    // Callers and addresses that have been quiet are forgotten.
+    // Every minute, callers and addresses that were inactive are forgotten.
     tokio::spawn(stopping.run_until_cancelled_owned(async move {
         let mut minutes = tokio::time::interval(Duration::from_secs(60));
         loop {
@@ -94,14 +94,14 @@ pub fn router(mut app: App, config: &Config) -> Router {
     if config.authentication.auth == Auth::Off {
         router = router.layer(from_fn_with_state(origins.clone(), local::guard));
     }
-    // CORS is outside of every layer that refuses calls: a page must be able to read a refusal.
+    // The CORS layer is outside of every layer that refuses calls, so that a page can read the error response.
     router
         .layer(cors::layer(&origins, config.authentication.auth))
         .layer(from_fn_with_state(observer, middleware::observe))
         .layer(from_fn(server::occupy))
 }
 
-/// The calls that share the limit for reading.
+/// The routes that share the rate limit for reading.
 fn reading() -> ApiRouter<App> {
     ApiRouter::new()
         .merge(documents::routes())

@@ -1,4 +1,4 @@
-//! Serving: TLS when there is a certificate, bounds on what a connection may do, and an orderly end.
+//! The HTTP server: TLS if there is a certificate, limits for connections, and a graceful shutdown.
 
 mod accept;
 mod connection;
@@ -29,33 +29,33 @@ use connection::Connections;
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Certificate chain (PEM). With it and TLS_KEY, the port speaks HTTPS.
+    /// File with the certificate chain (PEM). With TLS_CERT and TLS_KEY, the port serves HTTPS.
     #[arg(long, env = "TLS_CERT", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
-    /// Private key (PEM) of TLS_CERT.
+    /// File with the private key (PEM) of TLS_CERT.
     #[arg(long, env = "TLS_KEY", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Connections at the same time. Beyond that the one gives way that has waited longest without a request under way.
+    /// Maximum number of open connections. Beyond it, the connection that has been idle longest is closed.
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 4096)]
     pub max_connections: usize,
-    /// Connections from one address at the same time; by default a quarter of MAX_CONNECTIONS. With TRUSTED_PROXIES every
-    /// connection is a proxy's: there is no such bound then, unless it is set.
+    /// Maximum number of open connections from one address; by default a quarter of MAX_CONNECTIONS. With
+    /// TRUSTED_PROXIES, every connection comes from a proxy, so there is no such limit by default.
     #[arg(long, env = "MAX_CONNECTIONS_PER_ADDRESS")]
     pub max_connections_per_address: Option<usize>,
     /// How long a client may take to send a request's head, in seconds.
     #[arg(long, env = "HEADER_TIMEOUT", default_value = "15", value_parser = crate::config::seconds)]
     pub header_timeout: Duration,
-    /// Most headers of a request.
+    /// Maximum number of headers of a request.
     #[arg(long, env = "MAX_HEADERS", default_value_t = 100)]
     pub max_headers: usize,
 }
 
-/// Largest head of a request in bytes.
+/// Maximum size of a request's head, in bytes.
 const MAX_HEAD: u32 = 64 * 1024;
 
-/// Serves until told to stop, then finishes what is under way.
+/// Serves until the process is asked to stop, then finishes the requests in progress.
 pub async fn serve(app: App, config: crate::Config, listener: TcpListener) -> anyhow::Result<()> {
-    // A second less than the whole: the process still has to flush its traces.
+    // One second less than the whole shutdown timeout: the process must still flush its traces afterwards.
     let drain = Duration::from_secs(config.lifecycle.shutdown_timeout.saturating_sub(1));
     let (stopping, metrics) = (app.stopping.clone(), app.metrics.clone());
     let (counter, requester) = (app.cache.counter.clone(), app.requester.clone());
@@ -64,7 +64,7 @@ pub async fn serve(app: App, config: crate::Config, listener: TcpListener) -> an
     let reporting = async {
         tokio::select! {
             () = counter.report(requester, served.clone()) => {}
-            // A stop takes no longer for the sake of a count.
+            // The last report of counts must not delay the shutdown.
             () = async { stopping.cancelled().await; tokio::time::sleep(drain).await } => {}
         }
     };
@@ -136,11 +136,11 @@ impl Config {
             .keep_alive_timeout(Duration::from_secs(10));
     }
 
-    /// Serves what the files hold, from the moment both fit together. Connections that are open stay as they are.
+    /// Reloads certificate and key when the files have changed and fit together. Open connections are not affected.
     async fn renew<T>(&self, tls: RustlsConfig, mut seen: Pair, metrics: &Metrics) -> T {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            // A file that cannot be read is being replaced. Should it stay away, an alert watches the certificate's end.
+            // An unreadable file is probably being replaced. If not, an alert reports the expiring certificate.
             let Ok(Some(found)) = self.pair().await else { continue };
             if found == seen {
                 continue;
@@ -159,7 +159,7 @@ impl Config {
     }
 }
 
-/// How often the files are read again: a program that renews them (cert-manager, certbot) tells us nothing.
+/// Interval of reading the files again: programs that renew them (cert-manager, certbot) do not notify this process.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// A certificate chain and its key, in PEM.
@@ -169,8 +169,8 @@ struct Pair {
     key: Vec<u8>,
 }
 
-/// The moment, in Unix seconds, from which a client refuses this chain (PEM): the end of the certificate in it that ends
-/// first.
+/// Returns the time, in Unix seconds, from which clients refuse this chain (PEM): the end of the certificate that
+/// expires first.
 pub fn not_after(chain: &[u8]) -> Result<i64, x509_cert::der::Error> {
     let ends = Certificate::load_pem_chain(chain)?
         .into_iter()

@@ -1,4 +1,4 @@
-//! A bounded number of something that requests hold for a while, of which one holder has a part at most.
+//! A resource that requests hold for some time, with a maximum in total and a maximum for each holder.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ pub struct Shares(Arc<Pool>);
 
 struct Pool {
     most: usize,
-    /// Most of one holder.
+    /// Maximum for one holder.
     part: usize,
     taken: Mutex<Taken>,
 }
@@ -23,7 +23,7 @@ struct Taken {
     by: HashMap<String, usize>,
 }
 
-/// Given back when this is dropped.
+/// A part of the resource that a request holds. It is released when this is dropped.
 pub struct Share {
     shares: Shares,
     holder: String,
@@ -35,7 +35,7 @@ impl Shares {
         Self(Arc::new(Pool { most, part, taken: Mutex::default() }))
     }
 
-    /// One holder may have half of them: it alone keeps nobody out.
+    /// One holder may have at most half of the resource, so that it alone cannot exclude the others.
     pub fn halved(most: usize) -> Self {
         Self::new(most, most.div_ceil(2))
     }

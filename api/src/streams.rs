@@ -1,4 +1,4 @@
-//! Answers that stay open: a bounded number, counted, and all of them end when the service stops.
+//! Streamed responses: their number is limited and counted, and all of them end when the service stops.
 
 use prometheus::{IntGauge, IntGaugeVec};
 use schemas::Problem;
@@ -18,14 +18,14 @@ pub struct Streams {
     open: IntGaugeVec,
 }
 
-/// Each kind has a bound of its own: whoever follows documents keeps nobody from chatting.
+/// Each kind has its own limit, so that clients that follow documents cannot prevent others from chatting.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     Events,
     Chat,
 }
 
-/// One open answer, counted for as long as this lives.
+/// One streamed response. It counts as open until this is dropped.
 pub struct Permit {
     pub stopping: CancellationToken,
     open: IntGauge,

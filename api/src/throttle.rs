@@ -1,4 +1,4 @@
-//! The throttle in front of everything: so many requests a second from one address, counted in this process.
+//! Limits the rate of all requests from one address, within this process only.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -19,7 +19,7 @@ use crate::{Error, limits::Rule};
 
 type Config = GovernorConfig<Address, NoOpMiddleware<QuantaInstant>>;
 
-/// By the client's address as the trusted proxies saw it: the ready-made extractors believe the client.
+/// Identifies clients by their address as the trusted proxies saw it: the ready-made extractors trust any client.
 #[derive(Debug, Clone)]
 pub struct Address {
     proxies: usize,
@@ -53,7 +53,7 @@ pub fn layer(
     })
 }
 
-/// The client's address as the outermost trusted proxy saw it. An IPv6 client owns its whole /64.
+/// Returns the client's address as the outermost trusted proxy saw it. An IPv6 client owns its whole /64 network.
 pub fn client_address<T>(request: &Request<T>, proxies: usize) -> String {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
@@ -65,7 +65,7 @@ pub fn client_address<T>(request: &Request<T>, proxies: usize) -> String {
     network(seen.unwrap_or(peer))
 }
 
-/// What counts as one address.
+/// Returns what counts as one address: an IPv4 address, or the /64 network of an IPv6 address.
 pub fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
@@ -76,7 +76,7 @@ pub fn network(address: IpAddr) -> String {
     }
 }
 
-/// Some proxies add the port.
+/// Parses an address, with or without a port: some proxies add the port.
 fn ip(hop: &str) -> Option<IpAddr> {
     hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }

@@ -1,4 +1,4 @@
-//! Receiving an upload: a multipart request whose file goes piece by piece into the object store.
+//! Receives an upload: a multipart request whose file is streamed to the object store.
 
 mod file;
 mod multipart;
@@ -18,7 +18,7 @@ use crate::{extractors::Caller, linger, shares::Shares};
 pub use multipart::Pace;
 pub use object::Object;
 
-/// Longest text part: metadata, a question.
+/// Maximum length of a text part (metadata, a question), in bytes.
 const MAX_TEXT: usize = 64 * 1024;
 
 #[derive(Clone)]
@@ -26,11 +26,11 @@ pub struct Uploads {
     pub objects: Objects,
     pub max_file_mb: u64,
     pub pace: Pace,
-    /// Of uploads that are being received.
+    /// Limits how many uploads are received at the same time.
     pub slots: Shares,
 }
 
-/// A request that was read whole.
+/// An upload that was received completely.
 pub struct Received {
     pub filename: String,
     pub media_type: String,
@@ -43,8 +43,8 @@ pub struct Received {
 }
 
 impl Uploads {
-    /// Reads the request. `metadata` may come before or after `file`; `check` sees it as soon as it is there, so that a
-    /// refusal need not wait for the file. Further text parts are kept when `wanted`, and skipped otherwise.
+    /// Receives the request. `metadata` may come before or after `file`; `check` is called once it is read, so that a
+    /// refusal need not wait for the file. Other text parts are returned if `wanted` has their name, else ignored.
     pub async fn receive(
         &self,
         caller: &Caller,
@@ -139,7 +139,7 @@ impl Uploads {
     }
 }
 
-/// The `metadata` part: a JSON object, or nothing.
+/// Parses the `metadata` part: a JSON object, or an empty text.
 fn read_metadata(text: &str) -> Result<Metadata, Problem> {
     if text.trim().is_empty() {
         return Ok(Metadata::default());

@@ -1,4 +1,4 @@
-//! Tokens of an outside issuer: JWTs, checked against its published keys.
+//! Tokens of an external issuer: JWTs, verified with the issuer's public keys.
 
 use std::{
     path::PathBuf,
@@ -21,10 +21,10 @@ use tokio::sync::Mutex;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Issuer (`iss`) whose JWTs are accepted besides keys and logins of acorag's own.
+    /// Issuer (`iss`) whose JWTs are accepted in addition to acorag's own API keys and login tokens.
     #[arg(long, env = "JWT_ISSUER", requires_all = ["jwt_audience", "jwt_jwks"])]
     pub jwt_issuer: Option<String>,
-    /// Audience (`aud`) that those JWTs must be made for.
+    /// Audience (`aud`) that those JWTs must contain.
     #[arg(long, env = "JWT_AUDIENCE", requires = "jwt_issuer")]
     pub jwt_audience: Option<String>,
     /// The issuer's public keys (JWKS): a file, or an http(s) address.
@@ -34,7 +34,7 @@ pub struct Config {
 
 /// Age at which the keys are fetched again.
 const STALE: Duration = Duration::from_secs(300);
-/// A token with an unknown key has them fetched again, but not more often than this.
+/// Minimum age at which the keys are fetched again because of a token with an unknown key.
 const AGAIN: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -45,7 +45,7 @@ pub struct Issuer {
     keys: Arc<Keys>,
 }
 
-/// The issuer's keys as they were read last. While they are fetched again, only tokens with an unknown key wait.
+/// The issuer's keys as they were last read. While they are fetched again, only tokens with an unknown key wait.
 struct Keys {
     source: Source,
     known: RwLock<Known>,
@@ -85,8 +85,8 @@ enum Projects {
 }
 
 impl Issuer {
-    /// The configured issuer, if any. A key file that cannot be read stops the start; an address that does not answer
-    /// does not: it may be back before the first token comes.
+    /// Returns the configured issuer, if any. A key file that cannot be read is an error. An address that does not
+    /// answer is not: it may answer again before the first token arrives.
     pub async fn new(config: &Config) -> anyhow::Result<Option<Self>> {
         let (Some(issuer), Some(audience), Some(keys)) =
             (&config.jwt_issuer, &config.jwt_audience, &config.jwt_jwks)
@@ -126,7 +126,7 @@ impl Issuer {
             refusal::unauthorized()
         };
         let header = decode_header(token).map_err(refused)?;
-        // With a shared secret, whoever can check a signature could also sign.
+        // With a shared secret (HMAC), everyone who can verify a signature can also make one.
         if header.alg.family() == AlgorithmFamily::Hmac {
             return Err(refusal::unauthorized());
         }
@@ -158,14 +158,15 @@ impl Issuer {
 }
 
 impl Keys {
-    /// The keys that may have made such a signature: those of that name, or all when the token gives no name.
+    /// Returns the keys that may have made such a signature: those with this key id, or all if the token has no key id.
+    /// Fetches the keys again when they are old or none fits.
     async fn of(self: &Arc<Self>, name: Option<&str>, algorithm: Algorithm) -> Vec<DecodingKey> {
         let (found, tried) = self.fitting(name, algorithm);
         let unknown = found.is_empty();
         if tried.elapsed() < if unknown { AGAIN } else { STALE } {
             return found;
         }
-        // A task of its own: a client that leaves must not end it, or the next one would begin anew.
+        // A separate task: if a client that disconnects cancelled the fetch, the next client would start it again.
         let keys = self.clone();
         let fetched = tokio::spawn(async move { keys.fetch(tried).await });
         if !unknown {
@@ -183,7 +184,7 @@ impl Keys {
         (known.keys.iter().filter(fits).map(|key| key.key.clone()).collect(), known.tried)
     }
 
-    /// Fetches the keys, unless another task has since `tried`.
+    /// Fetches the keys, unless another task has tried to fetch them after `tried`.
     async fn fetch(&self, tried: Instant) {
         let _turn = self.fetching.lock().await;
         if self.known.read().unwrap_or_else(PoisonError::into_inner).tried != tried {
@@ -216,7 +217,7 @@ impl Source {
     }
 }
 
-/// Reads a JWKS document key by key: issuers also publish keys for other uses, and of types that this program does not know.
+/// Parses a JWKS document. Keys for other uses and of unknown types, which issuers also publish, are skipped.
 fn read(text: &str) -> anyhow::Result<Arc<[Key]>> {
     #[derive(Deserialize)]
     struct Set {

@@ -1,4 +1,4 @@
-//! Counts the searches that the cache answered: no worker saw them, and they belong to the popular ones all the same.
+//! Counts the searches that the cache answered: no worker sees them, but they count for the popular searches too.
 
 use std::{
     collections::HashMap,
@@ -13,17 +13,17 @@ use schemas::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Different searches between two reports: beyond that some are not counted.
+/// Maximum number of different searches between two reports; further ones are not counted.
 const MOST: usize = 1_000;
 const EVERY: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Searches in one message.
+/// Maximum number of searches in one message.
 const BATCH: usize = 100;
 
 #[derive(Clone, Default)]
 pub struct Counter(Arc<Mutex<HashMap<Alike, u32>>>);
 
-/// What makes searches alike: their text, the projects of their rows and how many rows there were.
+/// Searches with the same text, projects and number of rows are counted together.
 type Alike = (String, Vec<ProjectId>, u32);
 
 impl Counter {
@@ -35,7 +35,8 @@ impl Counter {
         }
     }
 
-    /// Reports now and then, and once more when the last search is `served`. Losing a report loses a count.
+    /// Reports the counts at regular intervals, and once more when `served` says that the last search is answered. If a
+    /// report is lost, its counts are lost.
     pub async fn report(self, requester: Requester, served: CancellationToken) {
         loop {
             let last = served.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none();

@@ -1,4 +1,4 @@
-//! What is kept of an answer, and how it is written.
+//! A cached answer, and its storage format.
 
 use std::io::{Read as _, Write as _};
 
@@ -7,7 +7,7 @@ use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use schemas::{ProjectId, search::SearchRow};
 use serde::{Deserialize, Serialize};
 
-/// The body of an answer, ready to be sent, and what is told about it in logs and statistics.
+/// The body of an answer, ready to be sent, and its details for logs and statistics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub body: Bytes,
@@ -21,14 +21,14 @@ struct Head {
     generations: Vec<String>,
     results: usize,
     projects: Vec<ProjectId>,
-    /// Length of the body as it is sent.
+    /// Length of the uncompressed body, in bytes.
     length: usize,
     deflated: bool,
 }
 
-/// Below this, compression costs more than it saves.
+/// In bytes. For shorter bodies, compression costs more than it saves.
 const COMPRESS_FROM: usize = 1024;
-/// No body is longer: fifty rows have bounded fields.
+/// Maximum length of a body, in bytes. No answer is longer: it has at most fifty rows, and their fields are limited.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
 impl Entry {
@@ -39,7 +39,7 @@ impl Entry {
         Ok(Self { body: serde_json::to_vec(rows)?.into(), results: rows.len(), projects })
     }
 
-    /// A line of JSON, then the body.
+    /// Serializes the entry: one line of JSON (`Head`), then the body.
     pub fn write(&self, generations: &[String]) -> Option<Vec<u8>> {
         let deflated = self.body.len() >= COMPRESS_FROM;
         let head = Head {
@@ -60,7 +60,7 @@ impl Entry {
         encoder.finish().ok()
     }
 
-    /// The generations it was made under, and the entry. Anything unreadable is no entry.
+    /// Returns the generations of a stored entry, and the entry itself. Returns `None` if it is unreadable.
     pub fn read(stored: &[u8]) -> Option<(Vec<String>, Self)> {
         let end = stored.iter().position(|byte| *byte == b'\n')?;
         let head: Head = serde_json::from_slice(&stored[..end]).ok()?;

@@ -1,4 +1,4 @@
-//! Identical questions that are under way at the same time are asked once.
+//! Asks identical questions that are in progress at the same time only once.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -8,8 +8,8 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-/// Answers under way, by question. The key must hold everything the answer depends on: for a search also the
-/// generations, or a client that knows of a new document could join a question that was asked before it.
+/// Answers in progress, by question. The key must contain everything that the answer depends on: for a search also the
+/// generations, or a client that knows of a new document could join a question that was asked before it existed.
 pub struct SingleFlight<K, V>(Arc<Mutex<HashMap<K, Flight<V>>>>);
 
 struct Flight<V> {
@@ -30,7 +30,7 @@ impl<K, V> Default for SingleFlight<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> SingleFlight<K, V> {
-    /// The answer, and whether this caller asked for it. When the one who asked goes away, another one asks.
+    /// Returns the answer, and whether this caller asked. If the caller that asks is cancelled, another one asks.
     pub async fn join(&self, key: K, ask: impl Future<Output = V>) -> (V, bool) {
         let answer = {
             let mut flights = self.lock();
@@ -53,8 +53,8 @@ impl<K: Hash + Eq + Clone, V: Clone> SingleFlight<K, V> {
     }
 }
 
-/// One who waits for an answer. The first to have it ends the flight, because later ones find the answer in the cache;
-/// without an answer, the last one to leave does.
+/// A caller that waits for an answer. The first one that has the answer removes the flight, because later callers find
+/// the answer in the cache. Without an answer, the last one that leaves removes it.
 struct Waiter<'a, K: Hash + Eq + Clone, V: Clone> {
     flights: &'a SingleFlight<K, V>,
     key: K,

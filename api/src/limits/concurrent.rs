@@ -1,5 +1,5 @@
-//! How many calls one caller may have in progress at the same time in this process, so that a caller that sends very many at
-//! once does not make everybody wait.
+//! Limits how many calls one caller may have in progress at the same time in this process, so that a caller that sends
+//! very many at once does not make all others wait.
 
 use axum::{
     body::Body,
@@ -17,11 +17,11 @@ use crate::{extractors::Caller, linger, shares::Shares};
 #[derive(Debug, Clone, Copy, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// The most searches of one caller in progress at the same time, in each api; 0 for no bound. With AUTH=off there is no
-    /// bound.
+    /// Maximum number of searches of one caller in progress at the same time, in each API process; 0 for no limit. With
+    /// AUTH=off, callers without a token have no limit.
     #[arg(long, env = "MAX_CALLER_SEARCHES", default_value_t = 32)]
     pub max_caller_searches: usize,
-    /// The most chats of one caller in progress at the same time, in each api; 0 for no bound.
+    /// Maximum number of chats of one caller in progress at the same time, in each API process; 0 for no limit.
     #[arg(long, env = "MAX_CALLER_CHATS", default_value_t = 4)]
     pub max_caller_chats: usize,
 }
@@ -48,14 +48,14 @@ impl Concurrent {
     }
 }
 
-/// Refuses a call of a caller that has too many of its class in progress.
+/// Middleware: refuses a call if its caller already has too many calls of this class in progress.
 pub async fn bound(
     State((concurrent, class)): State<(Concurrent, Class)>,
     caller: Caller,
     request: Request,
     next: Next,
 ) -> Response {
-    // Without keys all callers may be one address: with AUTH=off, this machine's.
+    // Without keys, all callers may have the same address: with AUTH=off, that of this machine.
     let shares = concurrent.shares(class).filter(|_| !caller.is_known_by_address());
     let Some(shares) = shares else { return next.run(request).await };
     let share = match shares.take(&caller.account.id, 1) {
@@ -73,7 +73,7 @@ pub async fn bound(
     if !is_stream {
         return response;
     }
-    // The answer is still being written. The share is given back when the body is dropped.
+    // The stream is still being written. The share is released when the body is dropped.
     response.map(|body| {
         let state = (body.into_data_stream(), share);
         Body::from_stream(futures::stream::unfold(state, |(mut pieces, share)| async move {

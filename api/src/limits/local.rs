@@ -1,4 +1,4 @@
-//! The same limits in this process alone, while Redis is away.
+//! The same limits within this process only, for the time when Redis is unavailable.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 
 use super::{Class, Rule, Verdict};
 
-/// As in the script of [`super::shared`]: for each key, when its bucket would be full again.
+/// For each key, the time at which its bucket will be full again, as in the script of [`super::shared`].
 #[derive(Clone, Default)]
 pub struct Local(Arc<Mutex<HashMap<(Class, String), Instant>>>);
 

@@ -1,4 +1,4 @@
-//! The limit that all replicas share: one script call in Redis, by Redis' own clock.
+//! The limits that all replicas share: one script call in Redis for each check, by the clock of Redis.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,9 +7,9 @@ use fred::types::scripts::Script;
 use super::{Class, Rule, Verdict};
 use crate::redis::Redis;
 
-/// GCRA: the key holds the time at which the bucket would be full again, in microseconds. A request moves it on by one
-/// interval, unless that led further ahead than a full bucket's worth. The key is kept for an hour at least: a full Redis
-/// drops the keys that end first (`volatile-ttl`), and those are to be cached answers, not limits.
+/// GCRA: the key holds the time, in microseconds, at which the bucket will be full again. A request adds one interval
+/// to it, unless the time would then be further ahead than a bucket's capacity. The key is kept for at least an hour: a
+/// full Redis evicts the keys that expire first (`volatile-ttl`), and these should be cached answers, not limits.
 const SCRIPT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -35,7 +35,7 @@ impl Shared {
         Self { redis, script: Arc::new(Script::from_lua(SCRIPT)) }
     }
 
-    /// `None` when Redis is away. One attempt: a second one could charge twice.
+    /// Returns `None` when Redis is unavailable. There is only one attempt: a second one could count the request twice.
     pub async fn check(&self, class: Class, rule: Rule, key: &str) -> Option<Verdict> {
         let key = format!("acorag:limit:{}:{key}", class.name());
         let interval = u64::try_from(rule.interval().as_micros()).unwrap_or(u64::MAX).max(1);

@@ -1,4 +1,4 @@
-//! `POST /upload-and-query`: a document and a question to it alone.
+//! `POST /upload-and-query`: uploads a document and answers a question from this document alone.
 
 use std::sync::Arc;
 

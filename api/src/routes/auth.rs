@@ -62,7 +62,7 @@ async fn login(
     Ok(axum::Json(session))
 }
 
-/// Ends the session whose token was sent. API keys and the tokens of another issuer are ended elsewhere.
+/// Ends the session whose token was sent. API keys and the tokens of an external issuer cannot be ended here.
 async fn logout(
     lookup: Lookup,
     _: Caller,
@@ -75,8 +75,8 @@ async fn logout(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Asks until a worker has time to check a password: each checks few at a time and keeps no request waiting. A worker that
-/// starts is waited for too: these requests wait in no stream.
+/// Repeats the query until a worker has time to check a password: each worker checks few at a time and refuses further
+/// ones at once. This also waits for a worker that is starting, because no stream keeps these queries until then.
 async fn patiently<Q: schemas::Request>(lookup: &Lookup, query: &Q) -> Result<Q::Reply, Problem> {
     const LONGEST: Duration = Duration::from_millis(1_600);
     let mut pause = Duration::from_millis(100);

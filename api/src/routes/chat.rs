@@ -59,7 +59,7 @@ async fn chat(
     }
     let permit = streams.open(Kind::Chat, &caller)?;
     let mut reply = requester.ask_streaming(&id.context(), &query, requests.chat_timeout).await?;
-    // A refusal before the first word is a refusal of the whole call, with a status of its own.
+    // An error before the first piece of the answer is an error of the whole call, with its own status.
     let first = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
     if first.last {
         read::<ChatReply>(&first.payload)?;
@@ -75,7 +75,7 @@ fn accepts_events(headers: &HeaderMap) -> bool {
     })
 }
 
-/// One answer on its way. Dropped before its end (the client went away), it tells the worker to stop.
+/// A chat answer that is being streamed. Dropping it early (the client disconnected) cancels the worker's work.
 struct StreamedReply {
     reply: Reply,
     id: RequestId,

@@ -1,5 +1,5 @@
-//! What was said in conversations, and how good it was: `GET /history/{conversation_id}`, `GET /chat/history/{user_id}`,
-//! `POST /feedback`.
+//! The history of conversations, and feedback: `GET /history/{conversation_id}`, `GET /chat/history/{user_id}`, `POST
+//! /feedback`.
 
 use aide::{
     axum::{

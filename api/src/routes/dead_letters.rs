@@ -1,5 +1,5 @@
-//! `GET /dead-letters`, `POST /dead-letters/requeue`, `POST /dead-letters/{id}/requeue`, `DELETE /dead-letters/{id}`: for
-//! administrators, each within the projects of the key.
+//! `GET /dead-letters`, `POST /dead-letters/requeue`, `POST /dead-letters/{id}/requeue`, `DELETE /dead-letters/{id}`:
+//! only for administrators, and limited to the projects of their key.
 
 use aide::{
     OperationInput,
@@ -42,7 +42,7 @@ pub fn routes() -> ApiRouter<App> {
         .api_route("/dead-letters/{id}/requeue", post_with(requeue, document_requeue))
 }
 
-/// An administrator, and the projects whose letters they may see and touch.
+/// An administrator, and the projects whose dead letters they may list, requeue and discard.
 struct Admin {
     lookup: Lookup,
     scope: Scope,

@@ -1,4 +1,4 @@
-//! `GET /documents`, `GET /documents/{id}`, `DELETE /documents/{id}`, and the old names of the last two's reading.
+//! `GET /documents`, `GET /documents/{id}`, `DELETE /documents/{id}`, and the old paths for reading a document.
 
 use std::time::Duration;
 
@@ -127,7 +127,7 @@ async fn exists(named: Named) -> Result<axum::Json<Exists>, Error> {
     }
 }
 
-/// A deletion is done in a moment; when the workers are busy, the client need not wait for it.
+/// Maximum time that a request waits for its deletion. Usually it is fast, but the workers may be busy.
 const DELETION: Duration = Duration::from_secs(10);
 
 async fn delete(State(nats): State<Nats>, named: Named) -> Result<(StatusCode, axum::Json<Deleted>), Error> {

@@ -42,7 +42,7 @@ pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/documents/{id}/events", get_with(events, document))
 }
 
-/// How often the state is looked up again, in case an event was lost with a connection.
+/// Interval at which the state is looked up again, in case an event was lost with a connection.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 async fn events(
@@ -55,7 +55,7 @@ async fn events(
     Language(language): Language,
 ) -> Result<Response, Error> {
     let permit = streams.open(Kind::Events, &named.caller)?;
-    // Once to learn the project, and again after subscribing: what happens in between is in the second answer.
+    // The document is read once to get its project, and again after subscribing, to include what happened in between.
     let document = named.document().await?.facts;
     let project = document.project_id;
     named.scope = Scope::Projects(vec![project.clone()]);
@@ -80,12 +80,13 @@ struct Follower {
 }
 
 impl Follower {
-    /// Where the document stands now.
+    /// Returns the current state of the document.
     async fn state(&self) -> Result<EventView, Problem> {
         Ok(EventView::new(DocumentEvent::of_state(self.named.document().await?, Utc::now()), self.language))
     }
 
-    /// The state, then what happens, until nothing more will, or the caller may not know it any more.
+    /// Returns the current state and then each event, until a final event or until the caller may no longer read the
+    /// project. The time limit and a stop of the service also end the stream.
     fn stream(
         mut self,
         first: EventView,
@@ -110,7 +111,7 @@ impl Follower {
                     () = &mut revoked => break,
                     () = sleep_until(self.until) => break,
                 };
-                // `queued` is announced beside the job, so that a fast worker's first event may come before it.
+                // `queued` is published separately from the job, so a fast worker's first event may arrive before it.
                 if next.facts.event == EventKind::Queued && last.facts.event != EventKind::Queued {
                     continue;
                 }
@@ -121,7 +122,7 @@ impl Follower {
     }
 }
 
-/// The data are the event as JSON; its name is the event's own, its id the time: a client can tell them apart.
+/// Returns a server-sent event: its data is the document's event as JSON, its name the event's kind, its id the time.
 fn event(view: &EventView) -> Result<Event, axum::Error> {
     Event::default().event(view.facts.event.name()).id(view.facts.at.to_rfc3339()).json_data(view)
 }

@@ -77,7 +77,8 @@ async fn open(
     objects.get(&location.object, start, length).await.map_err(|error| refused(location, &error))
 }
 
-/// Takes size and hash from the store: a queued job says what its sender announced, and the object may have been replaced.
+/// Replaces size and hash by those of the stored object: a queued job has only what its sender announced, and the
+/// object may have been replaced. Fails if the hash is not the expected one.
 async fn as_stored(objects: &Objects, location: &mut FileLocation) -> Result<(), Problem> {
     let stored = objects.info(&location.object).await.map_err(|error| refused(location, &error))?;
     if !location.sha256.is_empty() && !location.sha256.eq_ignore_ascii_case(&stored.sha256) {
@@ -98,7 +99,7 @@ fn refused(location: &FileLocation, error: &objects::Error) -> Problem {
 }
 
 fn described(mut response: Response, location: &FileLocation, etag: &str) -> Response {
-    /// What may stand as it is in an extended parameter (RFC 8187).
+    /// Encodes everything except the characters that an extended parameter (RFC 8187) may contain unencoded.
     const KEPT: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')
         .remove(b'.')
@@ -112,7 +113,7 @@ fn described(mut response: Response, location: &FileLocation, etag: &str) -> Res
         .remove(b'^')
         .remove(b'|');
     let (media_type, inert) = media_type(&location.media_type);
-    // Both names, because not every client reads the extended one (curl does not), and those that do prefer it.
+    // The header has both names: some clients (such as curl) do not read the extended one, and those that do prefer it.
     let (plain, name) = (ascii(&location.filename), utf8_percent_encode(&location.filename, KEPT));
     let disposition = format!("inline; filename=\"{plain}\"; filename*=UTF-8''{name}");
     set(&mut response, header::CONTENT_DISPOSITION, &disposition);
@@ -136,7 +137,7 @@ fn set(response: &mut Response, name: header::HeaderName, value: &str) {
     }
 }
 
-/// Media types that browsers show without running anything in them.
+/// Media types that browsers show without running any code in them.
 const INERT: [&str; 6] = [
     "application/pdf",
     "text/plain",
@@ -146,16 +147,16 @@ const INERT: [&str; 6] = [
     "application/x-ndjson",
 ];
 
-/// The name without accents; whatever else is not ASCII, or would need quoting, becomes `_`.
+/// Returns the name without accents. Everything else that is not ASCII or would need quoting becomes `_`.
 fn ascii(name: &str) -> String {
     let kept = |c: char| if matches!(c, ' '..='~') && !r#""\/%"#.contains(c) { c } else { '_' };
     name.nfkd().filter(|c| !is_combining_mark(*c)).map(kept).collect()
 }
 
-/// How much of a text decides its charset.
+/// Number of bytes at the beginning of a text from which its charset is detected.
 const SAMPLE: u64 = 64 * 1024;
 
-/// The charset of a text that names none: browsers would take UTF-8 for Windows-1252, and may not guess.
+/// Detects the charset of a text that names none: browsers would read UTF-8 as Windows-1252, and must not guess.
 async fn charset(objects: &Objects, location: &FileLocation) -> Result<Option<&'static str>, Problem> {
     let stored = location.media_type.to_ascii_lowercase();
     if !stored.starts_with("text/") || stored.contains("charset=") {
@@ -174,16 +175,16 @@ async fn charset(objects: &Objects, location: &FileLocation) -> Result<Option<&'
         Err(error) => error.error_len().is_none() && !whole,
     };
     Ok(match utf8 {
-        // UTF-16, which names itself by its mark.
+        // A NUL byte means UTF-16, which browsers recognize by its byte order mark.
         _ if sample.contains(&0) => None,
         true => Some("utf-8"),
-        // A page names its own charset inside.
+        // An HTML page declares its charset itself.
         false if stored.starts_with("text/html") => None,
         false => Some("windows-1252"),
     })
 }
 
-/// A media type that is safe to send, with its charset if it names one, and whether it is inert.
+/// Returns a media type that is safe to send, with its charset if it names one; and whether it is one of `INERT`.
 fn media_type(stored: &str) -> (String, bool) {
     let charset = stored.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;

@@ -53,7 +53,7 @@ async fn asyncapi(State(documents): State<Documents>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], documents.asyncapi).into_response()
 }
 
-/// The page shows the description and lets one try it. It carries everything it needs: nothing is loaded from outside.
+/// The page with the API's documentation, where users can also try the calls. It loads nothing from other servers.
 async fn page() -> impl IntoResponse {
     const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; \
                           img-src 'self' data:; font-src data:; connect-src 'self'; frame-ancestors 'self'";

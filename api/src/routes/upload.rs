@@ -87,7 +87,7 @@ struct Wait {
 const MAX_WAIT: i64 = 300;
 
 impl Wait {
-    /// The parameter, else the `Prefer` header: a preference that cannot be met is no error.
+    /// Returns the parameter, otherwise the `Prefer` header. A preference that cannot be met is not an error.
     fn or_preferred(self, headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
         in_range("wait", self.wait, 1, MAX_WAIT)?;
         let seconds = self.wait.or_else(|| preferred(headers).map(|seconds| seconds.min(MAX_WAIT)));
@@ -104,7 +104,7 @@ fn preferred(headers: &HeaderMap) -> Option<i64> {
     })
 }
 
-/// Takes an upload from its caller to the queue.
+/// Receives an upload and publishes its job.
 #[derive(Clone)]
 pub struct Uploader {
     uploads: Uploads,
@@ -116,7 +116,7 @@ pub struct Uploader {
     pub id: RequestId,
 }
 
-/// A document that was accepted: its bytes are safe and its job is in the stream.
+/// A document that was accepted: its bytes are stored and its job is in the stream.
 pub struct Accepted {
     pub project: ProjectId,
     pub document: DocumentId,
@@ -127,7 +127,7 @@ pub struct Accepted {
 }
 
 impl Uploader {
-    /// Reads the request and makes sure that this caller may put it where it says.
+    /// Receives the request and checks that the caller may write to the project that the request names.
     pub async fn receive(
         &self,
         headers: &HeaderMap,
@@ -143,7 +143,7 @@ impl Uploader {
         Ok(received)
     }
 
-    /// Puts the job into the stream. From the acknowledgement on, the document is not lost any more.
+    /// Publishes the job to the stream. After the stream's acknowledgement, the document cannot be lost.
     pub async fn accept(&self, received: Received) -> Result<Accepted, Problem> {
         let accepted = self.publish(received).await;
         self.metrics.upload(if accepted.is_ok() { "accepted" } else { "refused" });
@@ -152,7 +152,7 @@ impl Uploader {
 
     async fn publish(&self, received: Received) -> Result<Accepted, Problem> {
         let Received { filename, media_type, stored, object, mut metadata, .. } = received;
-        // Records of an import say themselves where they belong, unless the upload says it for all of them.
+        // The records of an import name their own projects, unless the upload names one project for all of them.
         let record_scope = metadata.project_id.is_none().then(|| self.caller.scope().clone());
         let project = metadata.project_id.take().unwrap_or_else(|| self.caller.default_project());
         // The same file, name, number and revision in the same project is the same document, however often it is sent.
@@ -182,7 +182,7 @@ impl Uploader {
         if payload.len() > MAX_JOB_BYTES {
             return Err(messages::http::metadata_too_large().about("metadata"));
         }
-        // Subscribed first, so that no event of this job can be missed.
+        // This subscribes before the job is published, so that none of the job's events can be missed.
         let events = events::subscribe(&self.nats, &project, &document).await?;
         let own = Own { request_id: self.id.0.clone(), since: Utc::now() };
         let context = self.id.context();
@@ -197,8 +197,8 @@ impl Uploader {
             }
             Err(publish::Error::Full) => return Err(Problem::overloaded()),
             Err(error) => {
-                // Perhaps the stream has the job and only its answer was lost. Then the job must find its bytes: an
-                // object that no job needs costs space, a missing one would fail a document.
+                // The stream may have stored the job although its answer was lost, so the object is kept: an object
+                // that no job needs only costs space, but a missing one would make a document fail.
                 tracing::warn!(%error, cause = ?std::error::Error::source(&error), object = object.name(), "publishing a job");
                 object.keep();
                 return Err(Problem::unavailable());
@@ -214,8 +214,8 @@ impl Uploader {
         Ok(Accepted { project, document, filename, title: job.metadata.fields.title, own, events })
     }
 
-    /// What became of the upload; `None` when it is still under way after `patience`, or when this process has to stop:
-    /// the document is safe, and its client can ask another process.
+    /// Returns the result of the upload; `None` if it is still in progress after `patience`, or if this process has to
+    /// stop: the document is safe, and its client can ask another process.
     pub async fn wait(
         &self,
         accepted: &mut Accepted,
@@ -273,7 +273,7 @@ impl Uploader {
 }
 
 impl Accepted {
-    /// With the project, because two projects may hold documents of the same id.
+    /// Returns the URL of the document's state, with the project: two projects may have documents with the same id.
     pub fn status_url(&self) -> String {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let document = self.document.as_str();

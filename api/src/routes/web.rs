@@ -1,4 +1,4 @@
-//! The web page: static files inside the program.
+//! The web page: static files that are compiled into the program.
 
 use aide::axum::ApiRouter;
 use axum::{
@@ -37,7 +37,7 @@ static ASSETS: [Asset; 9] = assets![
     "view.js" "text/javascript",
 ];
 
-/// Nothing from elsewhere, and nothing inline.
+/// Allows nothing from other origins, and no inline scripts or styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
 

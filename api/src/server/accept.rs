@@ -1,4 +1,4 @@
-//! What stands between a socket and HTTP: the bounds of its connection, and time-outs.
+//! The layer between a socket and HTTP: connection limits and timeouts.
 
 use std::{
     future::Ready,
@@ -33,9 +33,9 @@ use crate::throttle::network;
 #[derive(Clone)]
 pub struct Bounded {
     pub connections: Connections,
-    /// How long the other side may take nothing of what is written.
+    /// Maximum time in which the client receives nothing of what is written.
     pub stall: Duration,
-    /// How long the first head of a request may take.
+    /// Maximum time until the head of the first request is received.
     pub head: Duration,
 }
 
@@ -55,10 +55,10 @@ impl<S> Accept<TcpStream, S> for Bounded {
     }
 }
 
-/// Writing fails when the other side takes nothing for too long: a client that asks for a file and does not read it
-/// holds a connection and a reader of the object store. Reading fails when no first request comes in time (hyper's own
-/// time-out begins only after the bytes by which it tells HTTP/1 from HTTP/2), and when the connection has to give way.
-/// Everything else is bounded where it is known what is awaited: by hyper for further heads, and by us for bodies.
+/// A connection with timeouts. Writing fails when the client receives nothing for too long: a client that requests a
+/// file and does not read it occupies a connection and a reader of the object store. Reading fails when no first
+/// request arrives in time (hyper's own timeout starts only after the bytes by which it distinguishes HTTP/1 from
+/// HTTP/2), and when the connection is closed to make room. Further heads have hyper's timeout, bodies have ours.
 pub struct Stream<S> {
     inner: Pin<Box<TimeoutStream<S>>>,
     connection: Arc<Connection>,
@@ -130,13 +130,13 @@ impl<S: AsyncRead + AsyncWrite> AsyncWrite for Stream<S> {
     }
 }
 
-/// Counts a request as under way until its answer is sent.
+/// Middleware: counts a request as in progress until its response is sent.
 pub async fn occupy(request: Request, next: Next) -> Response {
     let busy = request.extensions().get::<Arc<Connection>>().map(Connection::begin);
     next.run(request).await.map(|body| Body::new(Answer { body, _busy: busy }))
 }
 
-/// The body of an answer, with what lasts as long.
+/// The body of a response; its connection counts as busy until this is dropped.
 struct Answer {
     body: Body,
     _busy: Option<Busy>,

@@ -1,7 +1,7 @@
-//! Connections: a bounded number in all and from each address, and none that stands still for ever.
+//! Limits the number of open connections, in total and for each address.
 //!
-//! When a bound is reached, the connection gives way that has waited longest without a request under way. Only when all
-//! are busy is the new one closed, which a load balancer understands.
+//! When a limit is reached, the connection that has been idle longest (without a request in progress) is closed. Only
+//! if all are busy is the new one closed, which load balancers can handle.
 
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ struct Bounds {
     open: Mutex<Open>,
 }
 
-/// By address, then by number.
+/// The open connections, by address and then by number.
 #[derive(Default)]
 struct Open {
     next: u64,
@@ -33,24 +33,24 @@ struct Open {
 }
 
 struct State {
-    /// Requests under way, until the last byte of their answers.
+    /// Number of requests in progress. A request is in progress until the last byte of its response is sent.
     requests: usize,
     idle_since: Instant,
     closed: CancellationToken,
 }
 
-/// An open connection. It counts until this is dropped, or until it has to give way.
+/// An open connection. It counts until this is dropped, or until it is closed to make room for another.
 pub struct Connection {
     connections: Connections,
     address: String,
     number: u64,
-    /// Cancelled when this connection has to give way.
+    /// Cancelled when this connection is closed to make room.
     pub closed: CancellationToken,
-    /// Whether a first request has come.
+    /// Whether a first request has arrived.
     asked: AtomicBool,
 }
 
-/// A request under way.
+/// A request in progress, until this is dropped.
 pub struct Busy(Arc<Connection>);
 
 impl Connections {
@@ -81,7 +81,7 @@ impl Connections {
 }
 
 impl Open {
-    /// Closes the connection, of this address or of all, that has waited longest.
+    /// Closes the connection that has been idle longest: of this address, or of all. Fails if all of them are busy.
     fn make_room(&mut self, address: Option<&str>) -> io::Result<()> {
         let candidates = self.by.iter().filter(|(known, _)| address.is_none_or(|address| address == *known));
         let longest = candidates
@@ -154,7 +154,7 @@ mod tests {
             connections.open(address.to_owned())
         };
         let (first, second) = (open("a").await.unwrap(), open("a").await.unwrap());
-        // Its request is over after the other one came.
+        // The request of the first connection ends after the second connection was opened.
         tokio::time::advance(Duration::from_secs(1)).await;
         drop(first.begin());
         let third = open("a").await.unwrap();

@@ -5,7 +5,7 @@ use schemas::{Problem, ProblemKind, messages::http};
 
 const MAX_CHARS: usize = 255;
 
-/// A plain name: no folders, no control characters, not too long, the extension kept. `None` when nothing is left.
+/// Returns the name without folders and control characters, at most `MAX_CHARS` long with its extension, or `None`.
 pub fn tidy_name(raw: &str) -> Option<String> {
     let base = raw.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = base.chars().filter(|c| !c.is_control() && !is_direction(*c)).collect();
@@ -25,7 +25,7 @@ pub fn tidy_name(raw: &str) -> Option<String> {
     Some(kept + &extension)
 }
 
-/// Invisible marks that turn the reading direction: `fdp.exe` can be made to look like `exe.pdf`.
+/// Invisible characters that change the reading direction: they can make `fdp.exe` look like `exe.pdf`.
 fn is_direction(c: char) -> bool {
     matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
@@ -46,7 +46,7 @@ pub fn extended_name(disposition: &str) -> Option<String> {
     }
 }
 
-/// Accepted whatever media type a client claims: browsers send CSV as Excel and DOCX as ZIP.
+/// Extensions that are accepted with any media type: browsers send CSV as Excel and DOCX as ZIP.
 const READABLE: [&str; 18] = [
     "pdf", "docx", "txt", "md", "markdown", "html", "htm", "xhtml", "xlsx", "xlsm", "xls", "csv", "pptx",
     "eml", "msg", "json", "ndjson", "jsonl",
@@ -78,7 +78,7 @@ const UNREADABLE_TYPES: [&str; 14] = [
     "application/java-archive",
 ];
 
-/// The claimed media type, or a guess by the name when the claim says nothing.
+/// Returns the claimed media type, or one guessed from the name if the claim is missing or says nothing.
 pub fn media_type(filename: &str, claimed: Option<&str>) -> String {
     let claimed = claimed.map(|claim| claim.trim().to_ascii_lowercase());
     match claimed {
@@ -87,7 +87,7 @@ pub fn media_type(filename: &str, claimed: Option<&str>) -> String {
     }
 }
 
-/// Refuses a file that cannot hold text. A doubtful one is accepted: the worker looks at the content.
+/// Refuses a file that cannot contain text. A doubtful file is accepted: the worker checks its content.
 pub fn check(filename: &str, media_type: &str) -> Result<(), Problem> {
     let extension =
         filename.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The parts of a multipart request, bounded in every direction.
+//! The parts of a multipart request, with limits for their number, size and speed.
 
 use std::{
     io,
@@ -23,11 +23,11 @@ use tokio::time::{Instant, timeout};
 use super::file;
 use crate::linger;
 
-/// The most bytes of a request besides its file.
+/// Maximum size of a request without its file, in bytes.
 pub const OVERHEAD: u64 = 1024 * 1024;
-/// More parts than this are not an upload form.
+/// Maximum number of parts of an upload form.
 const MAX_PARTS: usize = 16;
-/// Bytes that may arrive before the next part begins: its headers, and what was read ahead.
+/// Maximum number of bytes received before the next part begins: its headers, and the bytes that were read ahead.
 const MAX_HEADERS: u64 = 1024 * 1024;
 
 pub struct Multipart {
@@ -38,10 +38,10 @@ pub struct Multipart {
     count: usize,
 }
 
-/// How slow a client may be. What counts is the time in which we waited for it, not that of a slow object store.
+/// How slow a client may be. Only the time in which we wait for the client counts, not the time of a slow object store.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// Longest pause, and the time that everybody has besides what the rate gives.
+    /// Maximum pause. Each client also has this much time in addition to the time that `bytes_per_second` gives.
     pub stall: Duration,
     pub bytes_per_second: u64,
     waited: Duration,
@@ -53,7 +53,7 @@ pub struct Part<'a> {
     pub filename: Option<String>,
     pub media_type: Option<String>,
     field: multer::Field<'static>,
-    /// Borrowed so that no second part is read before this one is done.
+    /// Borrowed, so that the next part cannot be read before this one is dropped.
     pace: &'a mut Pace,
 }
 
@@ -92,8 +92,8 @@ impl Multipart {
         }))
     }
 
-    /// Reads on for a moment without keeping anything, so that a refused client hears why. A client that sends far too
-    /// much sees a broken connection instead.
+    /// Reads and discards more of the body for a short time, so that a refused client receives the reason. A client
+    /// that sends far too much sees a broken connection instead.
     pub fn read_on(mut self) {
         self.budget.store(self.max.saturating_mul(4).saturating_add(OVERHEAD), Ordering::Relaxed);
         linger::for_a_moment(async move {
@@ -119,7 +119,7 @@ impl Pace {
         })
     }
 
-    /// How long the client may take for the next piece.
+    /// Returns how long the client may take for the next piece.
     fn left(&self) -> Duration {
         let granted = self.stall + Duration::from_secs(self.received / self.bytes_per_second.max(1));
         granted.saturating_sub(self.waited).min(self.stall)
@@ -133,7 +133,7 @@ impl Part<'_> {
         Ok(piece)
     }
 
-    /// The whole part as text; `field` names it when it is too long or not UTF-8.
+    /// Returns the whole part as text. The error names `field` if the part is too long or not UTF-8.
     pub async fn text(&mut self, field: &str, max: usize) -> Result<String, Problem> {
         let mut bytes = Vec::new();
         while let Some(piece) = self.piece().await? {
@@ -146,8 +146,8 @@ impl Part<'_> {
     }
 }
 
-/// The body under a budget. The parser takes whatever is ready in one go, so this also makes it come back for every
-/// piece: otherwise a fast client could fill the memory.
+/// A body with a maximum number of bytes. The parser reads all that is ready at once, so this stream also pauses after
+/// every piece: otherwise a fast client could fill the memory.
 struct Metered {
     body: BodyDataStream,
     budget: Arc<AtomicU64>,
@@ -215,7 +215,7 @@ mod tests {
         };
         let (few, refusal) = received(1, 29).await;
         assert!(few <= 2 && refusal == ProblemKind::RequestTimeout, "{few} {refusal:?}");
-        // To the end of the body, where the end of the form is missing.
+        // The body was read to its end, but the end of the form is missing there.
         let (most, end) = received(20 * 1024, 1).await;
         assert!(most > 99 * 20 * 1024 && end == ProblemKind::BadRequest, "{most} {end:?}");
     }

@@ -1,4 +1,4 @@
-//! Bytes in the object store that belong to no document yet.
+//! Objects in the object store that belong to no document yet.
 
 use std::sync::{
     Arc,
@@ -12,7 +12,7 @@ use platform::nats::objects::{Objects, Stored};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 
-/// Pieces between the socket and the store.
+/// Maximum number of pieces that wait between the socket and the object store.
 const WAITING: usize = 4;
 
 /// An object that is deleted when this is dropped, unless it was [kept](Self::keep).
@@ -26,7 +26,7 @@ impl Object {
         &self.name
     }
 
-    /// Keeps it: it belongs to a document now.
+    /// Keeps the object in the store, because it belongs to a document now.
     pub fn keep(mut self) {
         self.objects = None;
     }
@@ -47,15 +47,15 @@ impl Drop for Object {
     }
 }
 
-/// Stores a file that comes in pieces.
+/// Stores a file that arrives in pieces.
 pub struct Writer {
     pieces: mpsc::Sender<Bytes>,
     complete: Arc<AtomicBool>,
     task: JoinHandle<anyhow::Result<(Object, Stored)>>,
 }
 
-/// Storing runs in a task of its own: when a client goes away, its request's future is dropped, and what was stored so
-/// far still has to be finished as an object, because only a finished object can be deleted with all its parts.
+/// Starts to store a file, in a separate task: when a client disconnects, the request's future is dropped, but the
+/// object must still be finished, because only a finished object can be deleted with all its parts.
 pub fn write(objects: Objects) -> Writer {
     let (pieces, incoming) = mpsc::channel(WAITING);
     let complete = Arc::new(AtomicBool::new(false));
@@ -72,12 +72,12 @@ pub fn write(objects: Objects) -> Writer {
 }
 
 impl Writer {
-    /// `false` when storing failed; [`finish`](Self::finish) says how.
+    /// Returns `false` if storing failed; [`finish`](Self::finish) returns the error.
     pub async fn push(&mut self, piece: Bytes) -> bool {
         self.pieces.send(piece).await.is_ok()
     }
 
-    /// The file is whole. Returns when it is safe.
+    /// Marks the file as complete. Returns when it is stored safely.
     pub async fn finish(self) -> anyhow::Result<(Object, Stored)> {
         self.complete.store(true, Ordering::Release);
         drop(self.pieces);

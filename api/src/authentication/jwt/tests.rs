@@ -20,7 +20,7 @@ async fn an_issuer_that_hangs_holds_up_nobody_whose_key_is_known() {
     crate::app::install_crypto();
     let issuer = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", issuer.local_addr().unwrap());
-    // A fetch that would last as long as the test.
+    // With this timeout, the fetch lasts longer than the test.
     let client = reqwest::Client::builder().timeout(Duration::from_secs(300)).build().unwrap();
     let tried = Instant::now().checked_sub(STALE + Duration::from_secs(1)).unwrap();
     let known = RwLock::new(Known { keys: published(), tried });
@@ -33,6 +33,6 @@ async fn an_issuer_that_hangs_holds_up_nobody_whose_key_is_known() {
         assert_eq!(keys.map(|keys| keys.len()), Ok(found), "{name:?}");
     }
     assert!(!unknown.is_finished());
-    // One fetch at a time, however many ask.
+    // Only one fetch runs at a time, however many requests need it.
     assert!(timeout(Duration::from_millis(200), issuer.accept()).await.is_err());
 }

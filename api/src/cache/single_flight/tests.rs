@@ -9,7 +9,7 @@ use super::*;
 
 type Flights = SingleFlight<u8, u8>;
 
-/// A task that waits for an answer, and has begun to.
+/// Starts a task that waits for an answer. Returns once the task is waiting.
 async fn waiting(
     flights: &Flights,
     ask: impl Future<Output = u8> + Send + 'static,
@@ -63,7 +63,7 @@ async fn an_answer_is_not_shared_with_those_who_come_after_it() {
 async fn when_two_leave_at_once_nothing_is_left() {
     for _ in 0..200 {
         let flights = Flights::default();
-        // Both are cancelled by threads of their own, released together.
+        // Two threads, released at the same moment, cancel one waiter each.
         let start = Barrier::new(2);
         let mut tasks = [
             Box::pin(flights.join(1, std::future::pending())),
@@ -95,7 +95,7 @@ async fn who_joins_a_flight_that_has_landed_begins_another() {
         1
     })
     .await;
-    // A second waiter of the first flight, which is still to be dropped when the next flight has begun.
+    // A second waiter of the first flight. It is dropped only after the next flight has begun.
     let mut second = Box::pin(flights.join(1, std::future::pending()));
     assert!(futures::poll!(second.as_mut()).is_pending());
     go.notify_one();

@@ -14,10 +14,10 @@ pub enum Part {
     Unsatisfiable,
 }
 
-/// Reads `Range`. Several ranges at once, other units and anything unreadable count as no range, as the standard wants.
+/// Parses the `Range` header. Several ranges, other units and unreadable values count as none, as the standard demands.
 pub fn part(headers: &HeaderMap, size: u64, etag: &str) -> Part {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    // A part of another version would not fit what the client has.
+    // If the client has another version of the file, a part of this version would not fit it.
     if text(header::IF_RANGE).is_some_and(|validator| validator != etag) {
         return Part::Whole;
     }
