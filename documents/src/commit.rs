@@ -1,4 +1,4 @@
-//! The commit point: a document's passages, its metadata and the revisions it replaces, in one transaction.
+//! Commits a document: its passages, its metadata and the replacement of older revisions, in one transaction.
 
 use analysis::Language;
 use chrono::{DateTime, Utc};
@@ -12,21 +12,21 @@ use crate::{
     row::{Description, Row, add_to_sums, find, lock, project},
 };
 
-/// What was found in a document.
+/// What was extracted from a document.
 #[derive(Debug, Clone)]
 pub struct Content {
     pub fields: Fields,
     pub date: Option<DateTime<Utc>>,
     pub media_type: String,
     pub file_type: String,
-    /// The file it was read from; without a name when it came as text.
+    /// The file that the document was read from; its name is empty if the document was sent as text.
     pub object: ObjectRef,
     pub pages: u32,
     pub text_length: u64,
     pub passages: Vec<Passage>,
 }
 
-/// One passage with everything it is found by.
+/// One passage with the data by which searches find it.
 #[derive(Debug, Clone)]
 pub struct Passage {
     pub page: Option<u32>,
@@ -38,7 +38,7 @@ pub struct Passage {
 }
 
 impl Passage {
-    /// The passage as it is read and embedded: under its heading.
+    /// Returns the text that is indexed and embedded: the heading, then the passage.
     pub fn under_heading(heading: &str, text: &str) -> String {
         if heading.is_empty() { text.to_owned() } else { format!("{heading}\n{text}") }
     }
@@ -47,17 +47,17 @@ impl Passage {
 /// What the commit changed.
 #[derive(Debug, Default)]
 pub struct Committed {
-    /// The newer revision that answers in this document's place.
+    /// The newer revision that searches find instead of this document.
     pub superseded_by: Option<DocumentId>,
-    /// Older revisions that no longer answer.
+    /// Older revisions that searches no longer find.
     pub superseded: Vec<DocumentId>,
-    /// A file that nothing refers to any more.
+    /// The document's previous file, if nothing refers to it any more.
     pub unused_object: Option<String>,
-    /// A revision that this document no longer stands in front of: it has another number now.
+    /// A revision that this document no longer supersedes, because its number has changed.
     pub revived: Option<Revived>,
 }
 
-/// `None`: a later job or a deletion came in between, and nothing was changed.
+/// Returns `None` and leaves the document unchanged if a later job or a deletion was faster.
 pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result<Option<Committed>> {
     let words = words(&content.fields, &content.passages);
     let number_norm = analysis::codes::normalize(&content.fields.number);
@@ -88,7 +88,7 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
         let others = others(&mut tx, &row, &number_norm, identity).await?;
         settle_revisions(&mut tx, job, project_key, others, &mut committed).await?;
     }
-    // Only what has answered so far can stand in front of others.
+    // Only a document that was searchable until now can have superseded others.
     if row.chunks > 0 {
         committed.revived = row.revive(&mut tx, identity.as_deref()).await?;
     }
@@ -130,8 +130,8 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
     Ok(Some(committed))
 }
 
-/// The other revisions of the document, locked: those with a number of the same identity, which is finer than what the
-/// database can look for.
+/// Locks and returns the other revisions of the document: those whose number has the same identity. The database can
+/// compare only `number_norm`, which is less exact.
 async fn others(
     tx: &mut PgConnection,
     row: &Row,
@@ -156,7 +156,7 @@ async fn others(
     Ok(others)
 }
 
-/// Finds out whether this revision is the current one and, if so, takes the place of the others.
+/// Decides whether this revision is the current one and, if so, marks the others as superseded.
 async fn settle_revisions(
     tx: &mut PgConnection,
     job: &Job,
@@ -174,7 +174,7 @@ async fn settle_revisions(
     }
     for other in answering {
         other.clear(tx).await?;
-        // One that is being processed anew decides for itself when it commits; it just stops answering now.
+        // A revision that is being processed again is decided when it commits; here it only loses its passages.
         sqlx::query(
             "UPDATE document SET chunks = 0, terms = 0,
                     state = CASE state WHEN 'indexed' THEN 'superseded' ELSE state END,
@@ -190,7 +190,7 @@ async fn settle_revisions(
             committed.superseded.extend(other.document());
         }
     }
-    // Revisions that were superseded before now point at the one that answers.
+    // Revisions that were already superseded now refer to the current one.
     sqlx::query("UPDATE document SET superseded_by = $2 WHERE project_key = $3 AND key = ANY($1)")
         .bind(superseded.iter().map(|other| other.key).collect::<Vec<_>>())
         .bind(job.document.as_str())
@@ -200,12 +200,12 @@ async fn settle_revisions(
         .map(drop)
 }
 
-/// Passages that one statement stores: none may run into the time that a statement has, or a long document would be taken
-/// for an outage of the database, and waited for without end.
+/// Maximum number of passages that one statement stores. A statement must not reach its time limit: a long document
+/// would look like an outage of the database, and its job would wait without end.
 const SLICE: usize = 128;
 
-/// The words of each passage, with how often they stand in it. A document's first passage is also found by its title and
-/// number.
+/// Returns the words of each passage and how often each occurs. The words of a document's title and number are added to
+/// its first passage.
 pub fn words(fields: &Fields, passages: &[Passage]) -> Vec<Vec<Word>> {
     let of = |(ordinal, passage): (usize, &Passage)| {
         let mut searched = Passage::under_heading(&passage.heading, &passage.text);
@@ -240,7 +240,7 @@ async fn insert_slice(
     passages: &[Passage],
     words: &[Vec<Word>],
 ) -> sqlx::Result<i32> {
-    // BM25's length of a passage.
+    // The length of a passage in BM25: its number of terms.
     let length = |words: &Vec<Word>| words.iter().map(|(_, frequency)| frequency).sum::<u32>();
     let lengths: Vec<i32> =
         words.iter().map(|words| i32::try_from(length(words)).unwrap_or(i32::MAX)).collect();

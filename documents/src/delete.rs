@@ -1,4 +1,4 @@
-//! Forgetting a document.
+//! Deletes a document.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use schemas::{DocumentId, ProjectId, Scope};
@@ -11,18 +11,18 @@ use crate::{
     start::forget_records,
 };
 
-/// What a deletion leaves to do outside the database.
+/// What remains to be done outside the database after a deletion.
 #[derive(Debug, Default)]
 pub struct Deleted {
     pub objects: Vec<String>,
-    /// What went with an import or mail, in the same project.
+    /// Documents of the same project that were deleted with their import or mail.
     pub parts: Vec<DocumentId>,
-    /// Revisions that were superseded by what is deleted, and are the current ones again once they are indexed again.
+    /// Revisions that the deleted documents had superseded. Each becomes the current one when it is indexed again.
     pub revived: Vec<Revived>,
 }
 
-/// Removes the document and what came with it, leaving a tombstone that voids every job accepted before `at`.
-/// `None` when a job accepted later has made it anew.
+/// Deletes the document and its parts, and leaves a tombstone that makes all jobs accepted before `at` void. Returns
+/// `None` if a job accepted later has replaced the document.
 pub async fn delete(
     pool: &PgPool,
     project_id: &ProjectId,
@@ -61,7 +61,8 @@ pub async fn delete(
     .fetch_all(&mut *tx)
     .await?;
     let mut gone = lock(&mut tx, project_key, &parts).await?;
-    // Those that this very deletion removed are among them: it may have been cut short before anybody heard of it.
+    // Parts that an earlier attempt of this deletion removed are included: that attempt may have been interrupted
+    // before it published the events.
     gone.retain(|part| part.accepted_at == at || (part.state != "deleted" && part.accepted_at < at));
     let parts = gone.iter().filter_map(|part| part.document()).collect();
     forget_records(&mut tx, &row).await?;
@@ -71,7 +72,7 @@ pub async fn delete(
         leave_tombstone(&mut tx, row, at).await?;
     }
     let mut deleted = Deleted { parts, ..Deleted::default() };
-    // Looked for when all are deleted: none of them answers again.
+    // This runs after all rows are marked as deleted, so that no deleted document is found here.
     for row in gone {
         deleted.revived.extend(row.revive(&mut tx, None).await?);
         deleted.objects.push(row.object);
@@ -80,7 +81,8 @@ pub async fn delete(
     Ok(Some(deleted))
 }
 
-/// Leaves nothing of a document but that it was deleted, when, and the name of the file that has still to be removed.
+/// Turns the row into a tombstone. It keeps the time of the deletion and the name of the file that must still be
+/// removed.
 async fn leave_tombstone(tx: &mut PgConnection, row: &Row, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE document SET state = 'deleted', accepted_at = $2, percent = 0, reason = NULL, starts = 0, job = NULL,

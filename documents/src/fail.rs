@@ -1,4 +1,4 @@
-//! Giving a document up, with a reason.
+//! Marks a document as failed, with a reason.
 
 use schemas::{messages, problem::Reason};
 use sqlx::{PgConnection, PgPool, types::Json};
@@ -8,7 +8,7 @@ use crate::{
     row::{Description, find, project},
 };
 
-/// Whether another job has made this document.
+/// Whether the document's row was written by another job.
 pub async fn is_known_otherwise(pool: &PgPool, job: &Job) -> sqlx::Result<bool> {
     let mut tx = job.begin(pool).await?;
     sqlx::query_scalar(
@@ -22,8 +22,8 @@ pub async fn is_known_otherwise(pool: &PgPool, job: &Job) -> sqlx::Result<bool> 
     .await
 }
 
-/// Writes why a document failed. A later job of the same document, or its deletion, stands. Returns the revision that
-/// it had superseded while it was readable.
+/// Marks the document as failed, unless a later job or a deletion has already changed it. Returns the newest revision
+/// that the document had superseded, which must be indexed again.
 pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Option<Revived>> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
@@ -44,7 +44,7 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
         tx.commit().await?;
         return Ok(None);
     };
-    // The new content failed; the old must not go on answering as if it were the document.
+    // The new content failed, so the old content must not stay searchable as if it were current.
     row.clear(&mut tx).await?;
     sqlx::query(
         "UPDATE document SET accepted_at = $2, chunks = 0, terms = 0, indexed_at = NULL
@@ -70,7 +70,7 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
     Ok(revived)
 }
 
-/// Marks a document as failed whose first job a restore has lost.
+/// Marks a document as failed because its first job was lost in a restore from a backup.
 pub async fn lose(tx: &mut PgConnection, project_key: i32, key: i64) -> sqlx::Result<()> {
     mark(tx, project_key, key, &messages::jobs::lost_in_restore().reason("lost_in_restore")).await
 }

@@ -11,17 +11,17 @@ use crate::{
     scope,
 };
 
-/// One record, as far as its import is concerned.
+/// A record as the database notes it for its import.
 #[derive(Debug, Clone)]
 pub struct Record {
     pub project: ProjectId,
-    /// The document it became, or where it stands in the file when it could not become one.
+    /// The id of the record's document or, without a valid id, the record's position in the file.
     pub name: String,
     pub failure: Option<Reason>,
 }
 
-/// Notes records of an import, before their jobs are published: none can be settled unnoticed. Says no when the import
-/// was deleted or sent again meanwhile and must not go on.
+/// Notes records of an import. This happens before their jobs are published, so that no outcome is missed. Returns
+/// false if the import was deleted or sent again in the meantime and must stop.
 pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<bool> {
     let mut tx = job.begin(pool).await?;
     let Some(row) = under_way(&mut tx, job).await? else { return Ok(false) };
@@ -42,8 +42,8 @@ pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<
     Ok(true)
 }
 
-/// Those of these records, by project and document, that have their outcome. Nothing when the import was deleted or sent
-/// again meanwhile and must not go on.
+/// Returns those of the documents, with their projects, that have an outcome as records of the import. Returns `None`
+/// if the import was deleted or sent again in the meantime and must stop.
 pub async fn settled(
     pool: &PgPool,
     job: &Job,
@@ -64,15 +64,15 @@ pub async fn settled(
     Ok(Some(settled.into_iter().collect()))
 }
 
-/// The import's row while this job is still its last and not finished.
+/// Returns the import's row if this job is still the latest one and is not finished.
 async fn under_way(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Option<Row>> {
     let project_key = project(tx, &job.project).await?;
     let row = find(tx, project_key, &job.document).await?;
     Ok(row.filter(|row| row.accepted_at == job.accepted_at && row.state == "processing"))
 }
 
-/// Marks the document as an import. How many records it holds is known once all are noted; should another attempt of the
-/// same job have done that meanwhile, it stays known.
+/// Marks the document as an import. [`counted`] sets the number of its records later; if another attempt of the same
+/// job has already set it, it is kept.
 pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
     let mut tx = job.begin(pool).await?;
     sqlx::query(
@@ -88,7 +88,7 @@ pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
     tx.commit().await
 }
 
-/// All records are noted: their number is the import's.
+/// Stores the number of records, after all of them are noted.
 pub async fn counted(pool: &PgPool, job: &Job, object: &ObjectRef, file_type: &str) -> sqlx::Result<()> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
@@ -116,7 +116,7 @@ pub async fn counted(pool: &PgPool, job: &Job, object: &ObjectRef, file_type: &s
     tx.commit().await
 }
 
-/// What an import came to.
+/// The state of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     Open {
@@ -128,13 +128,13 @@ pub enum Standing {
         text_length: u64,
     },
     Failed(Reason),
-    /// Somebody else has closed it, or it is gone.
+    /// The import was closed by another job, or it was deleted.
     Closed,
 }
 
-/// Closes the import if every record has an outcome. Exactly one of those who ask is told that it is finished; and once
-/// more whoever asks `again`, because the one that closed it may have died before it told anybody. How far an open one
-/// is takes a count, so it is counted only when somebody wants to `report` it.
+/// Closes the import if every record has an outcome. Only the caller that closes the import gets `Finished` or
+/// `Failed`. A caller with `again` gets it too, because the worker that closed the import may have died before it
+/// published the event. The percentage of an open import is counted only with `report`, because counting is slow.
 pub async fn close(
     pool: &PgPool,
     import_project: &ProjectId,
@@ -155,7 +155,7 @@ pub async fn close(
     let Some((key, records)) = open else {
         return if again { closed(&mut tx, project_key, import).await } else { Ok(Standing::Closed) };
     };
-    // Not all records are noted yet: whoever does that asks again.
+    // Not all records are noted yet; the job that notes them calls this function afterwards.
     let Some(records) = records else { return Ok(Standing::Open { percent: 0 }) };
     let pending: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM import_record WHERE project_key = $1 AND import_key = $2 AND outcome IS NULL)",
@@ -185,7 +185,7 @@ pub async fn close(
         0 => messages::jobs::no_records().reason("empty"),
         _ => messages::jobs::records_failed().reason("records_failed"),
     });
-    // Parts in other projects are out of this transaction's scope; the sums are those of this project.
+    // Parts in other projects are outside this transaction's scope, so the sums cover only this project.
     sqlx::query(
         "UPDATE document d SET state = $2, reason = $3, percent = $4, starts = 0,
                 indexed_at = CASE WHEN $3 IS NULL THEN now() END,
@@ -205,7 +205,7 @@ pub async fn close(
     Ok(standing)
 }
 
-/// What a closed import came to.
+/// Returns the result of a closed import.
 async fn closed(tx: &mut PgConnection, project_key: i32, import: &DocumentId) -> sqlx::Result<Standing> {
     let row = sqlx::query_as::<_, (Option<String>, Option<Json<Reason>>, i64, i64)>(
         "SELECT fields->>'title', reason, (SELECT coalesce(sum(chunks), 0) FROM document

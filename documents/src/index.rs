@@ -1,9 +1,9 @@
 //! The keyword index: which passages hold a term, compressed in rows of PostgreSQL.
 //!
-//! A commit writes the words of its document into `posting_pending` ([`pending`]), where searches read them whole. When a
-//! project has enough of them, they are merged into `posting` ([`merge`]): rows of up to 256 passages with one term
-//! ([`block`]), of which a search reads those of its words only ([`read`], [`top`]). Passages that go are named in
-//! `posting_dead` until their postings are purged ([`purge`]).
+//! A commit writes the words of its document into `posting_pending` ([`pending`]), which searches read completely. When
+//! a project has enough of these rows, they are merged into `posting` ([`merge`]). Its rows hold up to 256 passages
+//! with one term ([`block`]), and a search reads only the rows of its own terms ([`read`], [`top`]). Removed passages
+//! are listed in `posting_dead` until their postings are purged ([`purge`]).
 
 mod block;
 mod merge;

@@ -1,4 +1,4 @@
-//! A job as the store knows it.
+//! A job after it was read from the queue and checked.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use schemas::{
@@ -19,14 +19,15 @@ use crate::{
 pub struct Job {
     pub project: ProjectId,
     pub document: DocumentId,
-    /// When the queue took it, to the microsecond that the database keeps. It identifies the job, and orders the jobs
-    /// of one document.
+    /// When the queue accepted the job, in microseconds, as the database stores it. This time identifies the job and
+    /// orders the jobs of a document.
     pub accepted_at: DateTime<Utc>,
-    /// When it was first accepted, should it be queued again: what came in between makes it void.
+    /// When the job was first accepted; earlier than `accepted_at` if it was queued again. A job accepted in between
+    /// makes this one void.
     pub since: DateTime<Utc>,
-    /// Its source is text or an object of the service's own, never a file as a producer names it.
+    /// Its source is text or an object of the service's own store, never a producer's file (`Source::File`).
     pub body: IngestDocument,
-    /// The file in parts from which the object has still to be made.
+    /// The producer's file in parts that must still be stored as the object.
     pub sent: Option<SentFile>,
 }
 
@@ -48,7 +49,8 @@ impl Job {
         Self { project, document, accepted_at, since: accepted_at, body, sent }
     }
 
-    /// Reads and checks a job as the stream holds it. Anybody with the right to its subject may have written it.
+    /// Reads and checks a job from the stream. Its content is not trusted: anybody who may publish on the subject can
+    /// have written it.
     pub fn read(subject: &str, payload: &[u8], published: DateTime<Utc>) -> Result<Self, Reason> {
         let invalid = |message: Message| message.reason("invalid_job");
         if payload.len() > MAX_JOB_BYTES {
@@ -59,7 +61,7 @@ impl Job {
         let mut body: IngestDocument = serde_json::from_slice(payload)
             .map_err(|error| invalid(messages::jobs::bad_message(&error.to_string())))?;
         without_nul(&mut body);
-        // The subject is what NATS's own permissions guard: a body must not reach past it into another project.
+        // The permissions of NATS protect the subject, so the body must not name another project.
         if body.metadata.project_id.as_ref().is_some_and(|named| *named != project) {
             return Err(invalid(messages::jobs::other_project()));
         }
@@ -82,13 +84,13 @@ impl Job {
         }
     }
 
-    /// The same, accepted for the first time at an earlier moment.
+    /// Returns the job with `since` set to this earlier time of acceptance.
     #[must_use]
     pub fn first_accepted(self, at: DateTime<Utc>) -> Self {
         Self { since: self.accepted_at.min(at.trunc_subsecs(6)), ..self }
     }
 
-    /// What is said of the document before it is read: without a title it is called by its file's name.
+    /// Returns the fields that are known before the document is read. Without a title, the file name is the title.
     pub fn fields(&self) -> Fields {
         let mut fields = self.body.metadata.fields.clone();
         if fields.title.is_empty() {
@@ -118,7 +120,7 @@ impl Job {
         scope::begin(pool, &Scope::Projects(projects)).await
     }
 
-    /// Notes in its import what became of this record.
+    /// If the job is a record of an import, stores its outcome there.
     pub(crate) async fn settle(
         &self,
         tx: &mut PgConnection,
@@ -143,7 +145,7 @@ impl Job {
     }
 }
 
-/// PostgreSQL keeps no NUL, and text taken out of PDFs often has some.
+/// Removes NUL characters. PostgreSQL cannot store them, and text extracted from PDFs often contains some.
 fn without_nul(body: &mut IngestDocument) {
     if let Source::Text(content) = &mut body.source {
         *content = text::without_nul(std::mem::take(content));

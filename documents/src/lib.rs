@@ -1,6 +1,6 @@
 //! The stored document: its row, its states, the transitions between them, and how it is read.
 //!
-//! Each transition is one transaction, which sees the projects of its job only, and may run twice.
+//! Each transition is one transaction. It sees only the projects of its job, and it is safe to run it twice.
 
 pub mod commit;
 pub mod delete;
@@ -20,7 +20,7 @@ pub use row::is_settled;
 
 use schemas::{DocumentId, ingest::IngestDocument};
 
-/// A revision that answers again, and the job that brings it back.
+/// A revision that becomes the current one again, and the job that indexes it again.
 pub type Revived = (DocumentId, IngestDocument);
 
 #[cfg(test)]

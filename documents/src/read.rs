@@ -1,4 +1,4 @@
-//! Reading documents: one, a list of them, a file.
+//! Reads documents: one, a list of them, the location of a file.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use schemas::{
 };
 use sqlx::{PgConnection, types::Json};
 
-/// The document with this id; if several projects of the scope have one, the newest.
+/// Returns the document with this id; if several projects in the scope have one, the newest.
 pub async fn get(tx: &mut PgConnection, document: &DocumentId) -> sqlx::Result<Option<Document>> {
     let row: Option<Json<Document>> = sqlx::query_scalar(
         "SELECT document FROM document_view WHERE id = $1 ORDER BY accepted_at DESC LIMIT 1",
@@ -20,7 +20,8 @@ pub async fn get(tx: &mut PgConnection, document: &DocumentId) -> sqlx::Result<O
     Ok(row.map(|Json(document)| document))
 }
 
-/// Which of these queued documents a worker has taken up: it is at them now, or done with this job or a later one.
+/// Returns those of the queued documents that a worker has already taken: it is processing them, or has finished this
+/// job or a later one. Each is given as project and document.
 pub async fn taken(tx: &mut PgConnection, queued: &[Document]) -> sqlx::Result<HashSet<(String, String)>> {
     let queued = || queued.iter().map(|document| &document.facts);
     let rows: Vec<(String, String)> = sqlx::query_as(
@@ -45,14 +46,15 @@ pub struct After {
     pub key: i64,
 }
 
-/// Newest first. One more than the limit is read to know whether there is a next page.
+/// Returns a page of documents, newest first, and its last document if there is a next page. To know that, one row more
+/// than the limit is read.
 pub async fn list(
     tx: &mut PgConnection,
     filter: &ListFilter,
     after: Option<After>,
     limit: usize,
 ) -> sqlx::Result<(Vec<Document>, Option<After>)> {
-    // A number is compared by its letters and digits.
+    // Numbers are compared by their letters and digits only.
     let Fields { number, .. } = &filter.fields;
     let number = (!number.is_empty()).then(|| analysis::codes::normalize(number));
     let fields = Fields { number: String::new(), ..filter.fields.clone() };
@@ -84,7 +86,7 @@ pub async fn list(
     Ok((rows.into_iter().map(|(_, _, Json(document))| document).collect(), last))
 }
 
-/// What the fields of a document have to contain; nothing when all do.
+/// Returns the fields that a document must contain to match; `None` if every document matches.
 pub fn wanted(fields: &Fields) -> Option<Json<serde_json::Map<String, serde_json::Value>>> {
     Some(fields.given()).filter(|given| !given.is_empty()).map(Json)
 }

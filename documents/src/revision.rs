@@ -19,8 +19,8 @@ impl Revision {
         Self { code: metadata.fields.revision.clone(), date_modified: metadata.date_modified, accepted_at }
     }
 
-    /// Whether this one replaces the other: by its code where both codes can be compared, else by the date of its
-    /// content, else by the order in which they came.
+    /// Whether this revision replaces the other: by the revision codes if they can be compared and differ, else by the
+    /// dates of the content, else by the time of acceptance.
     pub fn replaces(&self, other: &Self) -> bool {
         let by_code = compare(&self.code, &other.code).filter(|order| order.is_ne());
         let by_date = || match (self.date_modified, other.date_modified) {
@@ -31,12 +31,12 @@ impl Revision {
     }
 }
 
-/// A code taken apart: `P01` is the series `P` and the number 1, `C` is a letter of the series of letters.
+/// A parsed revision code: `P01` is the series `P` and the number 1, `C` consists of letters only.
 #[derive(Debug, PartialEq, Eq)]
 enum Code {
     /// Before issue for construction: A, B, …, Z, AA.
     Letters(String),
-    /// After it: 0, 1, 2, with a letter for what lies between (1A).
+    /// After issue for construction: 0, 1, 2, with a letter for intermediate revisions (1A).
     Number(u64, String),
     /// A series with a number: P01, C02.
     Series(String, u64),

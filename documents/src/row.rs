@@ -1,4 +1,4 @@
-//! The row of a document, and what every transition does with it.
+//! The row of a document, and the operations that all transitions share.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use schemas::{
@@ -10,7 +10,7 @@ use sqlx::{PgConnection, types::Json};
 
 use crate::{Job, Revived, revision::Revision};
 
-/// What a document is made of now, locked until the transaction ends.
+/// The current state of a document, locked until the transaction ends.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Row {
     pub key: i64,
@@ -34,8 +34,9 @@ impl Row {
         self.id.parse().ok()
     }
 
-    /// Whether it is known what became of a job that was accepted then, or of a later one of the same document. A job
-    /// that was queued again counts from when it was first accepted.
+    /// Whether this row has the outcome of the job accepted at `accepted_at`, or was written by a later job of the
+    /// document. For a job that was queued again, a job is later if it was accepted after `since`, its first
+    /// acceptance.
     pub fn settles(&self, accepted_at: DateTime<Utc>, since: DateTime<Utc>) -> bool {
         match self.accepted_at == accepted_at {
             true => self.state != "processing",
@@ -51,13 +52,14 @@ impl Row {
         }
     }
 
-    /// Takes the document's passages out of the index.
+    /// Deletes the document's passages and removes them from the keyword index.
     pub async fn clear(&self, tx: &mut PgConnection) -> sqlx::Result<()> {
         if self.chunks == 0 {
             return Ok(());
         }
-        // Words that are not merged yet go with the passages; passages whose words are merged are noted as gone. A merge that
-        // is under way has its rows locked: this statement waits for it, and then finds the words merged.
+        // Words that are not merged yet are deleted with the passages; passages whose words are merged are listed in
+        // posting_dead. A running merge has locked its rows: this statement waits for it, and then sees the words as
+        // merged.
         sqlx::query(
             "WITH waiting AS (
                  DELETE FROM posting_pending WHERE project_key = $1 AND document_key = $2
@@ -75,7 +77,8 @@ impl Row {
         add_to_sums(tx, self.project_key, -i64::from(self.chunks), -i64::from(self.terms)).await
     }
 
-    /// The newest of the revisions that this document had superseded, of those whose number is not `kept` by it.
+    /// Returns the newest revision that this document had superseded. If the document keeps a number, `kept` is the
+    /// identity of that number, and revisions with the same identity are left out, because they stay superseded.
     pub async fn revive(&self, tx: &mut PgConnection, kept: Option<&str>) -> sqlx::Result<Option<Revived>> {
         let candidates: Vec<(String, Json<IngestDocument>, DateTime<Utc>)> = sqlx::query_as(
             "SELECT id, job, accepted_at FROM document
@@ -96,7 +99,7 @@ impl Row {
     }
 }
 
-/// The document's row, locked.
+/// Locks and returns the document's row.
 pub async fn find(
     tx: &mut PgConnection,
     project_key: i32,
@@ -110,7 +113,7 @@ pub async fn find(
     Ok(lock(tx, project_key, key.as_slice()).await?.pop())
 }
 
-/// These rows of a project, locked in one order, so that two transactions never wait for each other.
+/// Locks and returns these rows of a project. They are locked in a fixed order, so that transactions cannot deadlock.
 pub async fn lock(tx: &mut PgConnection, project_key: i32, keys: &[i64]) -> sqlx::Result<Vec<Row>> {
     if keys.is_empty() {
         return Ok(Vec::new());
@@ -126,7 +129,7 @@ pub async fn lock(tx: &mut PgConnection, project_key: i32, keys: &[i64]) -> sqlx
     .await
 }
 
-/// The project's key; the project is made when this is its first document.
+/// Returns the project's key; creates the project if it does not exist.
 pub async fn project(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result<i32> {
     let known = project_key(tx, project).await?;
     if let Some(key) = known {
@@ -161,13 +164,13 @@ pub async fn add_to_sums(
         .map(drop)
 }
 
-/// What a transition says of a document besides its state.
+/// What a transition stores about a document besides its state.
 pub struct Description<'a> {
     pub fields: &'a Fields,
     pub date_modified: Option<DateTime<Utc>>,
     pub object: &'a ObjectRef,
     pub media_type: &'a str,
-    /// Stays as it is when it is not known.
+    /// `None` keeps the stored value.
     pub file_type: Option<&'a str>,
 }
 
@@ -196,7 +199,7 @@ impl Description<'_> {
     }
 }
 
-/// Whether what this came with was deleted after it had been accepted.
+/// Whether the import or mail that the document came with was deleted after it was accepted.
 pub async fn parent_is_deleted(
     tx: &mut PgConnection,
     parent: Option<&Parent>,
@@ -214,8 +217,8 @@ pub async fn parent_is_deleted(
     .await
 }
 
-/// Whether the database knows what became of a job, or of a later one of the same document: whether a worker would leave
-/// it alone.
+/// Whether a worker would skip this job: the database has its outcome or knows a later job of the document, or the
+/// parent of the document was deleted.
 pub async fn is_settled(
     tx: &mut PgConnection,
     project: &ProjectId,

@@ -1,5 +1,5 @@
-//! What a transaction sees: the projects of its scope, and no others. Row-level security (migrations/sql/0002_walls.sql)
-//! reads the scope from the transaction's settings, whatever its statements say.
+//! A transaction sees only the projects of its scope. Row-level security (migrations/sql/0002_walls.sql) reads the
+//! scope from the transaction's settings, so it applies to every statement.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use platform::postgres::Mode;
 use schemas::Scope;
 use sqlx::{PgPool, Postgres, Transaction};
 
-/// The roles that the workers take on every connection; row-level security holds for both.
+/// The roles that the workers set on every connection; row-level security applies to both.
 pub const INGEST_ROLE: &str = "acorag_ingest";
 pub const QUERY_ROLE: &str = "acorag_query";
 
@@ -18,10 +18,10 @@ pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {
     Box::pin(begin_with(pool, Mode::Write, scope, None)).await
 }
 
-/// The same for reading one moment, by work that has only so much time: the server stops a statement that takes longer,
-/// so that its connection is of use to others again.
+/// Opens a read-only transaction with one snapshot. The server cancels a statement that takes longer than `time`, so
+/// that the connection becomes free for others.
 pub async fn begin_reading(pool: &PgPool, scope: &Scope, time: Duration) -> sqlx::Result<Tx> {
-    // 0 would be no limit at all.
+    // 0 would mean no limit.
     Box::pin(begin_with(pool, Mode::ReadOneMoment, scope, Some(time.as_millis().max(1).to_string()))).await
 }
 
@@ -42,24 +42,24 @@ async fn begin_with(
     platform::postgres::begin(pool, mode, &settings).await
 }
 
-/// The projects of a scope, with the sums that BM25 and the choice of plan need.
+/// The projects of a scope, with the sums that BM25 and the choice of the search plan need.
 #[derive(Debug, Clone, Default, sqlx::FromRow)]
 pub struct Projects {
     pub keys: Vec<i32>,
-    /// The passages of each.
+    /// Number of passages of each project, in the order of `keys`.
     sizes: Vec<i64>,
-    /// Whether these are all projects that there are.
+    /// Whether the scope is all projects.
     pub everything: bool,
     pub chunks: i64,
     pub terms: i64,
 }
 
-/// A project of so many passages has its own index of their vectors, unless the index that it shares with other projects
-/// holds little else.
+/// A project with at least this many passages has its own vector index, unless it makes up most of the index that it
+/// shares with other projects.
 pub const LARGE: i64 = 5_000;
 
 impl Projects {
-    /// The large projects, and the others.
+    /// Returns the keys of the large projects, and those of the others.
     pub fn by_size(&self) -> (Vec<i32>, Vec<i32>) {
         let sized = self.keys.iter().copied().zip(self.sizes.iter().copied());
         let (large, small): (Vec<_>, Vec<_>) = sized.partition(|(_, size)| *size >= LARGE);
@@ -67,7 +67,7 @@ impl Projects {
         (keys(large), keys(small))
     }
 
-    /// How many passages the projects have that are not large.
+    /// Returns how many passages the projects have that are not large.
     pub fn in_small(&self) -> i64 {
         self.sizes.iter().filter(|size| **size < LARGE).sum()
     }
@@ -77,7 +77,7 @@ impl Projects {
     }
 }
 
-/// The projects that the transaction's scope holds.
+/// Returns the projects in the transaction's scope.
 pub async fn projects(tx: &mut Transaction<'_, Postgres>) -> sqlx::Result<Projects> {
     sqlx::query_as(
         "SELECT coalesce(array_agg(key), '{}') AS keys, coalesce(array_agg(chunks), '{}') AS sizes,

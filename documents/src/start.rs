@@ -1,4 +1,4 @@
-//! Taking a job up.
+//! Starts the processing of a job.
 
 use schemas::{DocumentId, problem::Reason};
 use sqlx::{PgConnection, PgPool, types::Json};
@@ -8,37 +8,37 @@ use crate::{
     row::{Row, find, parent_is_deleted, project},
 };
 
-/// Whether there is anything to do.
+/// Whether a job must be processed and, if not, why.
 #[derive(Debug, PartialEq)]
 pub enum Start {
     Go,
-    /// It is done already, and only its acknowledgement was lost; or the same content is indexed already.
+    /// The job is already done, and only its acknowledgement was lost; or the same content is already indexed.
     Done {
         chunks: u32,
         text_length: u64,
         superseded: bool,
         title: String,
-        /// The revisions in whose place it answers.
+        /// The revisions that this document has superseded.
         replaced: Vec<DocumentId>,
-        /// The revision that it no longer stands in front of, and that nobody has queued yet.
+        /// The revision that this document no longer supersedes and that is not indexed again yet.
         revived: Option<Box<Revived>>,
     },
-    /// It failed for good, and what follows from that was cut short.
+    /// The job failed for good, but the work that follows a failure was interrupted.
     Failed(Reason),
-    /// A later job of the same document, or its deletion, has made it void.
+    /// A later job or a deletion of the same document has made this job void.
     Void,
-    /// Its worker died each time it was taken up.
+    /// The worker died at every attempt.
     KillsWorkers,
 }
 
-/// A document whose worker died this often is given up.
+/// Number of worker deaths after which a document is given up.
 const MAX_STARTS: i16 = 5;
 
-/// Takes a job up: writes that the document is being processed, unless there is nothing (more) to do.
+/// Starts a job: marks the document as being processed, unless nothing is left to do.
 pub async fn start(pool: &PgPool, job: &Job) -> sqlx::Result<Start> {
     let mut tx = job.begin(pool).await?;
     let start = decide(&mut tx, job).await?;
-    // An import that was sent again has noted its records anew: those that are done already have an outcome now.
+    // An import that was sent again has noted its records again. Records that are already done get their outcome here.
     match &start {
         Start::Void | Start::Done { superseded: true, .. } => job.settle(&mut tx, "superseded", None).await?,
         Start::Done { superseded: false, .. } => job.settle(&mut tx, "indexed", None).await?,
@@ -81,11 +81,11 @@ async fn decide(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Start> {
         return done(tx, row).await;
     }
     if !is_same_job {
-        // What an earlier job of an import noted does not count. A later attempt of the same job goes on where the one
-        // before it was cut short: records that are settled by now are not published again.
+        // Records noted by an earlier job of the import do not count. Another attempt of the same job keeps them and
+        // continues: records that have an outcome are not published again.
         forget_records(tx, &row).await?;
     }
-    // What is indexed of it goes on answering until the new passages replace it.
+    // The passages that are already indexed stay searchable until the new ones replace them.
     sqlx::query(
         "UPDATE document SET state = 'processing', percent = 0, reason = NULL, accepted_at = $2,
                 starts = CASE WHEN accepted_at = $2 THEN starts + 1 ELSE 1 END,
@@ -116,7 +116,7 @@ async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Res
     adopt(tx, project_key, key, job).await
 }
 
-/// A document belongs to what it came with last: the import that brought it anew, or nothing.
+/// Sets the document's parent to that of its latest job: the import or mail it came with, or none.
 async fn adopt(tx: &mut PgConnection, project_key: i32, key: i64, job: &Job) -> sqlx::Result<()> {
     let parent = job.body.parent.as_ref();
     sqlx::query(
@@ -165,7 +165,7 @@ async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
     })
 }
 
-/// An attempt ended without killing its worker: only starts without an end count.
+/// Notes that an attempt ended without killing its worker: only starts without an end count.
 pub async fn ended(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
     let mut tx = job.begin(pool).await?;
     sqlx::query(
@@ -180,7 +180,7 @@ pub async fn ended(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
     tx.commit().await
 }
 
-/// How far it is, for whoever asks.
+/// Stores the progress of the document, in percent.
 pub async fn percent(pool: &PgPool, job: &Job, percent: u8) -> sqlx::Result<()> {
     let mut tx = job.begin(pool).await?;
     sqlx::query(

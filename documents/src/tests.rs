@@ -1,4 +1,4 @@
-//! Jobs that come again, in the role and behind the walls of the real worker.
+//! Tests of repeated jobs, with the role and the row-level security of the real worker.
 
 use std::sync::LazyLock;
 
@@ -69,7 +69,7 @@ fn record(document: &str, second: i64) -> Job {
     job
 }
 
-/// The same, of an import that was accepted at this second.
+/// Like [`record`], for the import that was accepted at `second_of_import`.
 fn record_of(second_of_import: i64, document: &str, second: i64) -> Job {
     let mut job = record(document, second);
     let accepted_at = Some(import(second_of_import).accepted_at);
@@ -97,7 +97,7 @@ async fn index(pool: &PgPool, job: &Job) {
     commit(pool, job, &content).await.unwrap().unwrap();
 }
 
-/// What an empty document holds.
+/// The content of an empty document.
 fn nothing(job: &Job) -> Content {
     Content {
         fields: job.fields(),
@@ -134,7 +134,7 @@ async fn a_failure_that_comes_again_is_the_same_failure() {
     fail::fail(&pool, &job, &reason).await.unwrap();
     // Its worker died before the dead letter was written.
     assert_eq!(start(&pool, &job).await.unwrap(), Start::Failed(reason));
-    // Sent anew it is another job.
+    // Sent again, it is another job.
     assert_eq!(start(&pool, &text("d", 1)).await.unwrap(), Start::Go);
 }
 
@@ -197,7 +197,7 @@ async fn an_import_cut_short_keeps_what_is_settled() {
     assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
     note_records(&pool, &import, &["r1", "r2"]).await;
     index(&pool, &record("r1", 1)).await;
-    // Waiting for the queue counts as an end: the next attempt is the first again.
+    // An attempt that waits for the queue counts as ended, so the next attempt counts as the first.
     super::start::ended(&pool, &import).await.unwrap();
     assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
     note_records(&pool, &import, &["r1", "r2"]).await;
@@ -209,7 +209,7 @@ async fn an_import_cut_short_keeps_what_is_settled() {
     assert_eq!(standing(&pool, &import, false).await, finished);
     assert_eq!(standing(&pool, &import, false).await, Standing::Closed);
     assert_eq!(standing(&pool, &import, true).await, finished, "whoever closed it may have told nobody");
-    // An attempt that ran beside the one that closed it changes nothing.
+    // An attempt that ran in parallel with the one that closed the import changes nothing.
     begin(&pool, &import).await.unwrap();
     assert!(!note(&pool, &import, &[]).await.unwrap());
     assert!(settled(&pool, &import, &["r1"]).await.unwrap().is_none(), "it is not under way");
@@ -232,7 +232,7 @@ async fn an_import_sent_again_ends_although_its_records_are_indexed_already() {
     let second = import(2);
     assert_eq!(start(&pool, &second).await.unwrap(), Start::Go);
     note_records(&pool, &second, &["r1"]).await;
-    // The first one's worker is still at it.
+    // The worker of the first import is still running.
     note_records(&pool, &first, &["r1", "r9"]).await;
     counted(&pool, &second, &stored(), "ndjson").await.unwrap();
     assert_eq!(standing(&pool, &second, false).await, Standing::Open { percent: 0 });
@@ -328,12 +328,12 @@ async fn a_document_belongs_to_the_import_that_brought_it_last() {
     index(&pool, &record("r1", 2)).await;
     index(&pool, &record("r2", 3)).await;
     index(&pool, &record("r3", 4)).await;
-    // Once with the same content, once with another.
+    // r1 is sent again with the same content, r2 with other content.
     assert!(matches!(start(&pool, &other(record("r1", 5))).await.unwrap(), Start::Done { .. }));
     let mut changed = other(record("r2", 6));
     changed.body.source = Source::Text("Muro".to_owned());
     index(&pool, &changed).await;
-    // Accepted after the deletion that is asked for.
+    // Accepted after the deletion.
     index(&pool, &record("r4", 9)).await;
     let deleted = delete(&pool, "import", 8).await;
     assert_eq!(deleted.parts, ["r3".parse().unwrap()]);
@@ -365,7 +365,7 @@ async fn what_an_import_left_goes_with_it_and_what_it_replaced_comes_back() {
         deleted.revived.into_iter().map(|(document, _)| document).collect::<Vec<_>>(),
         ["a".parse().unwrap()]
     );
-    // Published before the deletion was known, accepted after it: its import was deleted all the same.
+    // Published before the deletion was known and accepted after it; its import was deleted nevertheless.
     assert_eq!(start(&pool, &record_of(10, "later", 16)).await.unwrap(), Start::Void);
     assert!(!note(&pool, &import, &[]).await.unwrap(), "and it does not go on");
     // Sent again it is another import.
@@ -426,7 +426,7 @@ async fn a_long_document_is_stored_in_slices_and_whole() {
     });
     let content = Content { passages: passages.collect(), ..nothing(&job) };
     commit(&pool, &job, &content).await.unwrap().unwrap();
-    // Its words are found before they are merged, and after.
+    // The words are found before and after they are merged.
     for merged in [false, true] {
         if merged {
             index::tidy_at(&pool, &job.project, |_| 1).await.unwrap();

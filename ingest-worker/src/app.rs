@@ -1,4 +1,4 @@
-//! Builds the worker and runs it. Building is apart from running, so that tests start the real thing.
+//! Builds the worker and runs it. These are two steps, so that tests can start the real worker.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,7 +36,7 @@ use crate::{
     sweep::Sweep,
 };
 
-/// What jobs share.
+/// Resources that all jobs share.
 #[derive(Clone)]
 pub struct App {
     pub nats: Nats,
@@ -48,16 +48,16 @@ pub struct App {
     pub reader: Reader,
     pub max_file_bytes: u64,
     pub readers: Readers,
-    /// How long an import queues its records before others get its slot.
+    /// Maximum time that an import queues its records before other imports get its slot.
     pub import_turn: Duration,
     pub chunking: ChunkOptions,
     secret: Uuid,
 }
 
-/// The role this worker takes on every connection.
+/// The settings of every database connection: the role of this worker.
 pub(crate) const SETTINGS: [(&str, &str); 1] = [("role", documents::scope::INGEST_ROLE)];
 
-/// Attempts after which a job that keeps failing is given up.
+/// Number of attempts after which a failing job is given up.
 const MAX_ATTEMPTS: i64 = 5;
 
 impl App {
@@ -100,8 +100,8 @@ impl App {
         })
     }
 
-    /// The id of a message that this worker publishes because of another one, the same each time: JetStream drops the
-    /// repetition. Nobody outside can guess it.
+    /// Returns the id of a message that this worker publishes because of another one. The id is the same each time, so
+    /// that JetStream drops duplicates, and nobody outside can guess it.
     pub fn message_id(&self, cause: &str) -> String {
         Uuid::new_v5(&self.secret, cause.as_bytes()).to_string()
     }

@@ -1,7 +1,7 @@
-//! Cuts a document into passages: whole sentences, under their heading, on their page.
+//! Cuts a document into passages: whole sentences with their heading and page.
 //!
-//! A passage never mixes sections, and never pages either, except for a sentence that itself runs over a page's end:
-//! a citation that names the wrong page is worse than a short passage.
+//! A passage never mixes sections. It never mixes pages either, except for a sentence that itself continues on the next
+//! page: a citation that names the wrong page is worse than a short passage.
 
 mod heading;
 mod piece;
@@ -17,11 +17,11 @@ use unit::{Counter, Unit};
 /// How long passages are, in tokens of the embedding model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChunkOptions {
-    /// What to aim for.
+    /// The length to aim for.
     pub target_tokens: usize,
-    /// What is never exceeded; a longer sentence is cut.
+    /// The maximum length; a longer sentence is cut.
     pub max_tokens: usize,
-    /// What two passages in a row share at the most, in whole sentences.
+    /// Maximum length of the whole sentences that two consecutive passages share.
     pub overlap_tokens: usize,
 }
 
@@ -34,22 +34,23 @@ impl Default for ChunkOptions {
 /// A passage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// From 0.
+    /// The passage's position in the document, from 0.
     pub ordinal: u32,
-    /// Without its heading. A heading that has no text below it is text itself.
+    /// The text without its heading. A heading without text below it is treated as text.
     pub text: String,
-    /// The headings above it, outermost first: "Memoria › Materiales".
+    /// The headings above the text, outermost first: "Memoria › Materiales".
     pub heading: String,
     pub page_first: Option<u32>,
     pub page_last: Option<u32>,
     pub language: Language,
-    /// Of its text alone.
+    /// Number of tokens of the text, without the heading.
     pub tokens: usize,
 }
 
-/// The passages of a document, in its order.
+/// Returns the passages of a document in their order.
 ///
-/// Each sentence is counted once; a passage's tokens are the sum, which is the model's own count or a little more.
+/// The tokens of each sentence are counted once. A passage's count is their sum: the model's own count of the passage
+/// or slightly more.
 pub fn chunk(
     extracted: &Extracted,
     count_tokens: &dyn Fn(&str) -> usize,
@@ -79,7 +80,7 @@ pub fn chunk(
     chunks
 }
 
-/// Bounds that can be kept together, whatever the settings say.
+/// Returns options that do not contradict each other, whatever the settings are.
 fn usable(options: &ChunkOptions) -> ChunkOptions {
     let max_tokens = options.max_tokens.max(1);
     let target_tokens = options.target_tokens.clamp(1, max_tokens);
@@ -98,7 +99,7 @@ fn text(units: &[&Unit]) -> String {
     text
 }
 
-/// For passages too short to tell their own: tables, numbers.
+/// Returns the language of the document, for passages that are too short to detect it (tables, numbers).
 fn document_language(extracted: &Extracted) -> Language {
     const SAMPLE_BYTES: usize = 8 * 1024;
     let mut sample = String::new();

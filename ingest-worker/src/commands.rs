@@ -1,4 +1,4 @@
-//! What an operator does with this program, besides running the worker.
+//! The commands of this program for operators, besides running the worker.
 
 use std::ffi::OsString;
 
@@ -27,31 +27,31 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Shows what failed for good, and gives it another try or up
+    /// Lists messages that failed for good, queues them again or discards them
     #[command(subcommand)]
     DeadLetters(dead_letters::commands::Command),
     /// Removes files that no document and no job refers to, as each worker does every hour
     Sweep {
         #[command(flatten)]
         postgres: postgres::Config,
-        /// Only files older than this many days; 0 only while nobody uploads
+        /// Remove only files older than this many days; use 0 only while nobody uploads
         #[arg(long, default_value_t = GRACE_DAYS)]
         older_than: u16,
     },
 }
 
-/// The first word of each.
+/// The first word of each command.
 const NAMES: [&str; 2] = ["dead-letters", "sweep"];
 
 impl Cli {
-    /// The command in this process's arguments; none when they start the worker.
+    /// Returns the command in this process's arguments; `None` if they start the worker.
     pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         let is_command = arguments.iter().skip(1).any(|argument| NAMES.iter().any(|name| argument == name));
         is_command.then(|| Self::parse_from(arguments))
     }
 
-    /// Does it, and returns what to print.
+    /// Runs the command and returns the text to print.
     pub async fn run(self) -> anyhow::Result<String> {
         let nats = self.nats.connect("acorag-ingest-worker-command").await?;
         match self.command {

@@ -30,40 +30,42 @@ pub struct Config {
     /// The PDFium library that reads PDFs: a path, or a name for the system's loader to find.
     #[arg(long, env = "PDFIUM_PATH", default_value = "libpdfium.so")]
     pub pdfium_path: std::path::PathBuf,
-    /// Largest file that is read, in MiB. Uploads are refused beyond it by the api; a producer's file is, here.
+    /// Maximum size of a file, in MiB. The api refuses larger uploads; this worker refuses larger files of event
+    /// producers.
     #[arg(long, env = "MAX_UPLOAD_MB", default_value_t = 100)]
     pub max_upload_mb: u32,
-    /// Documents processed at the same time. One project may use all but one of these slots.
+    /// Maximum number of documents processed at the same time. One project may use all but one of these slots.
     #[arg(long, env = "INGEST_SLOTS", default_value_t = 3)]
     pub ingest_slots: usize,
-    /// Documents processed at the same time of those that wait for other documents of their projects, in each of the two
-    /// lanes for them: one for projects with a few of them, one for projects with very many.
+    /// Maximum number of waiting documents processed at the same time, in each of the two lanes for documents that wait
+    /// for others of their project: one lane is for projects with a few of them, the other for projects with very many.
     #[arg(long, env = "BATCH_SLOTS", default_value_t = 3)]
     pub batch_slots: usize,
-    /// Bulk imports whose records are queued at the same time. Each keeps a child process that reads.
+    /// Maximum number of bulk imports that queue their records at the same time. Each keeps a child process that reads
+    /// its file.
     #[arg(long, env = "IMPORT_SLOTS", default_value_t = 3)]
     pub import_slots: usize,
-    /// After this many seconds an import goes behind those that wait for a slot. When its turn comes again, its file is
-    /// read again.
+    /// After this many seconds an import moves behind those that wait for a slot. When it continues, its file is read
+    /// again.
     #[arg(long, env = "IMPORT_TURN_SECONDS", default_value_t = 60)]
     pub import_turn_seconds: u64,
-    /// Records of bulk imports processed at the same time.
+    /// Maximum number of records of bulk imports processed at the same time.
     #[arg(long, env = "RECORD_SLOTS", default_value_t = 3)]
     pub record_slots: usize,
-    /// Files read at the same time, each in a child process.
+    /// Maximum number of files read at the same time, each in a child process.
     #[arg(long, env = "READ_SLOTS", default_value_t = 2)]
     pub read_slots: usize,
-    /// Address space of such a child, in MiB. All of them and the worker (about 350 MiB) must fit the container: where it
-    /// is too small, every document under way dies with the greedy one.
+    /// Maximum address space of such a child process, in MiB. All of them and the worker (about 350 MiB) must fit into
+    /// the container's memory: if it is too small, one large file makes all documents in progress fail.
     #[arg(long, env = "READ_MEMORY_MIB", default_value_t = 640)]
     pub read_memory_mib: u32,
     /// Added to this program's nice value, so that searches on the same machine get the processor first.
     #[arg(long, env = "INGEST_NICE", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..=19))]
     pub ingest_nice: i32,
-    /// Aim for passages of this many tokens.
+    /// Target length of a passage, in tokens.
     #[arg(long, env = "CHUNK_TOKENS", default_value_t = 220)]
     pub chunk_tokens: usize,
-    /// Tokens that two passages in a row share.
+    /// Maximum number of tokens that two consecutive passages share.
     #[arg(long, env = "CHUNK_OVERLAP", default_value_t = 40)]
     pub chunk_overlap: usize,
 }

@@ -1,4 +1,5 @@
-//! What failed for good: read, queued again or removed, by the command and by the api's queries alike.
+//! Messages that failed for good. Both the command and the api's queries use this module to read, requeue or remove
+//! them.
 
 pub mod commands;
 mod queries;
@@ -36,7 +37,7 @@ impl Letters {
         Ok(Self { nats, stream })
     }
 
-    /// The first letter after this number.
+    /// Returns the first letter after this number.
     pub async fn after(&self, number: u64) -> anyhow::Result<Option<Letter>> {
         let next = self
             .stream
@@ -52,13 +53,14 @@ impl Letters {
         }
     }
 
-    /// The letter with this number.
+    /// Returns the letter with this number.
     pub async fn get(&self, number: u64) -> anyhow::Result<Option<Letter>> {
         let next = self.after(number.saturating_sub(1)).await?;
         Ok(next.filter(|letter| letter.number() == number))
     }
 
-    /// Whether it was a job. Cut short after publishing, it comes here again, and the job's second run changes nothing.
+    /// Queues the letter's job again and removes the letter; returns false if the message is not a job. If it is
+    /// interrupted in between, the letter can be requeued once more, and the second run of the job changes nothing.
     pub async fn requeue(&self, letter: &Letter) -> anyhow::Result<bool> {
         if letter.job().is_none() {
             return Ok(false);
@@ -86,18 +88,18 @@ impl Letter {
         self.0.sequence
     }
 
-    /// The subject it had.
+    /// The subject of the message that failed.
     pub fn subject(&self) -> String {
         self.header(headers::DEAD_SUBJECT)
     }
 
-    /// The project and document of its job, if it can be queued again.
+    /// The project and document of the failed job; `None` if the message is not a job and cannot be queued again.
     pub fn job(&self) -> Option<(ProjectId, DocumentId)> {
         let subject = self.subject();
         is_job(&subject, &self.0.subject).then(|| subjects::parse_job(&subject).ok()).flatten()
     }
 
-    /// Whether somebody who may see these projects may see it.
+    /// Whether a caller with this scope may see the letter.
     pub fn is_within(&self, scope: &Scope) -> bool {
         *scope == Scope::All || self.job().is_some_and(|(project, _)| scope.allows(&project))
     }
@@ -133,8 +135,8 @@ impl Letter {
     }
 }
 
-/// Whether `subject` is a job's, of the kind whose consumer may write a letter there: who can write letters of queries
-/// has no right to publish jobs.
+/// Whether `subject` is that of a job, of the kind whose consumer may write a letter to the subject `letter`: a service
+/// that may write letters of queries has no right to publish jobs.
 fn is_job(subject: &str, letter: &str) -> bool {
     subjects::parse_job(subject).is_ok()
         && JobKind::ALL.into_iter().any(|kind| {

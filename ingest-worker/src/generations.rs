@@ -1,9 +1,10 @@
-//! Tells the caches that a project changes.
+//! Makes cached answers invalid when a project changes.
 //!
-//! A project's generation is a token that never repeats. A cached answer remembers the one it was made under and is
-//! good only while it stands. A commit takes it away before it begins and puts a new one in its place before anybody
-//! hears of the document: whoever knows of a document also finds it. Meanwhile the generation is marked as changing, and
-//! nothing is kept under it; a worker that dies in between leaves the mark, until its job comes again.
+//! A project's generation is a token that never repeats. A cached answer stores the generation in which it was made,
+//! and is valid only as long as the project has that generation. A commit marks the generation as changing before it
+//! begins, and sets a new one before any event about the document is published: whoever knows of a document also finds
+//! it. While the mark exists, no answer is cached. If a worker dies in between, the mark stays until its job is
+//! delivered again.
 
 use std::{
     collections::HashSet,
@@ -16,11 +17,11 @@ use fred::{clients::Pool, types::scripts::Script};
 use schemas::{DocumentId, ProjectId, cache};
 use tokio_util::sync::CancellationToken;
 
-/// How long a mark stays whose job never comes again.
+/// How long a mark stays if its job is never delivered again.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
-/// Keys: a generation and the set of those who are changing it, for the project and for all projects together.
-/// Arguments: who changes it, a new token, how long a mark stays (ms).
+/// Keys: the generation and the set of changes in progress, for the project and for all projects together. Arguments:
+/// the change, a new token, how long a mark stays (ms), the prefix of a generation that is changing.
 const BEGIN: &str = r"
 for i = 1, #KEYS, 2 do
   redis.call('SADD', KEYS[i + 1], ARGV[1])
@@ -61,7 +62,7 @@ pub struct Generations {
     redis: Pool,
     begin: Arc<Script>,
     end: Arc<Script>,
-    /// Changes whose end could not be told because Redis was away.
+    /// Finished changes that could not be noted in Redis because it was unavailable.
     pending: Arc<Mutex<HashSet<Change>>>,
 }
 
@@ -71,7 +72,8 @@ impl Generations {
         Self { redis, begin, end, pending: Arc::default() }
     }
 
-    /// Does what changes a document of the project. While Redis is away no cache answers either.
+    /// Runs `work`, which changes a document of the project, between the begin and the end of a change. While Redis is
+    /// unavailable, no cached answer is used either.
     pub async fn changing<T>(&self, change: impl Into<Change>, work: impl Future<Output = T>) -> T {
         let change = change.into();
         self.run(&self.begin, &change).await;
@@ -81,8 +83,8 @@ impl Generations {
         result
     }
 
-    /// Gives the project a new generation. While Redis is away the change stays pending, until it is back (and a
-    /// cached answer's time to live bounds what a crash in between could leave).
+    /// Gives the project a new generation. While Redis is unavailable, the change stays pending. If the worker dies
+    /// meanwhile, an outdated answer is used at most until its time to live ends.
     pub async fn changed(&self, change: impl Into<Change>) {
         let change = change.into();
         if !self.run(&self.end, &change).await {

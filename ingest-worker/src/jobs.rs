@@ -1,5 +1,5 @@
-//! Jobs: one document, one record, one deletion. The work says what became of the document; what follows from that is
-//! done once, in [`Jobs::settle`].
+//! Jobs: each is about one document, one record or one deletion. The processing returns an outcome; what follows from
+//! an outcome is done in one place, [`Jobs::settle`].
 
 mod delete;
 mod document;
@@ -32,11 +32,11 @@ use turns::{Place, move_to};
 
 use crate::{app::App, progress::Progress};
 
-/// What became of a document's job.
+/// The outcome of a document's job.
 enum Outcome {
     /// A later job of the document, or its deletion, has made this one void.
     Void,
-    /// The document was indexed before; only the acknowledgement was lost, or the content is the same.
+    /// The document was already indexed: only the acknowledgement was lost, or the content is the same.
     AlreadyDone {
         title: String,
         chunks: u32,
@@ -51,9 +51,9 @@ enum Outcome {
         text_length: u64,
         committed: Committed,
     },
-    /// The records of an import are jobs of their own now.
+    /// All records of the import are now queued as jobs of their own.
     Split,
-    /// It goes on elsewhere in the queue.
+    /// The job was moved to another place in the queue.
     Moved,
     Failed {
         reason: Reason,
@@ -68,7 +68,7 @@ pub struct Jobs {
     pub stopping: CancellationToken,
 }
 
-/// How a delivery ended well.
+/// How a delivery ended without an error.
 enum Ending {
     Done,
     Moved,
@@ -106,15 +106,15 @@ impl Handler for Jobs {
         self.mark_failed(delivery, reason).await?;
         let cause = Cause::of(&reason.code).name();
         self.app.metrics.given_up.with_label_values(&[self.kind.name(), cause]).inc();
-        // A job that was read was compared with all that came before it, and its failure is written down under its own
-        // time. Of one that was not, nothing is known but when it was first accepted.
+        // A readable job was compared with all earlier ones, and its failure is stored with its own time. Of an
+        // unreadable job, only the time of its first acceptance is known.
         let first = if read(delivery).is_ok() { None } else { first_accepted(delivery) };
         Ok(first.unwrap_or(delivery.published))
     }
 }
 
 impl Jobs {
-    /// Keeps the project's keyword index small. What is not done now is done after another job.
+    /// Keeps the project's keyword index small. What fails now is done after another job.
     async fn tidy(&self, delivery: &Delivery) {
         let Ok((project, _)) = subjects::parse_job(&delivery.subject) else { return };
         if let Err(error) = documents::index::tidy(&self.app.pool, &project).await {
@@ -129,14 +129,14 @@ impl Jobs {
             Place::Here(turn) => turn,
             Place::Lane(lane) => match move_to(&self.app, delivery, job, lane, None).await {
                 Ok(()) => return Ok(Ending::Moved),
-                // The queue is full: only work makes room.
+                // The queue is full. Only processing jobs makes room, so this job is processed here.
                 Err(publish::Error::Full) => None,
                 Err(error) => return Err(error.into()),
             },
         };
         match document::index(self, delivery, job, progress).await? {
             Outcome::Moved => {
-                // Its worker lives, so this start does not count as one that ended a worker.
+                // The worker is alive, so this start must not count as one that killed a worker.
                 documents::start::ended(&self.app.pool, job).await?;
                 Ok(Ending::Moved)
             }
@@ -147,8 +147,9 @@ impl Jobs {
         }
     }
 
-    /// Does what follows from a job once the database has its outcome: events, revived revisions, the unused file, the
-    /// import's end. A worker may die anywhere in here: the job then comes again, and every step may run twice.
+    /// Does what follows from a job once the database has its outcome: it publishes events, queues revived revisions,
+    /// removes the unused file and closes the import. If the worker dies in here, the job is delivered again, and every
+    /// step may run twice.
     async fn settle(
         &self,
         delivery: &Delivery,
@@ -215,7 +216,7 @@ impl Jobs {
     async fn mark_failed(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
         let (project, document) = match subjects::parse_job(&delivery.subject) {
             Ok(ids) => ids,
-            // It names no document, so there is none to mark; the dead letter keeps it.
+            // The subject names no document, so there is none to mark; the dead letter keeps the message.
             Err(_) => return Ok(()),
         };
         if self.kind == JobKind::Delete {
@@ -223,8 +224,9 @@ impl Jobs {
         }
         let (job, keep) = match read(delivery) {
             Ok(job) => (job, false),
-            // What could not be read leaves nothing to say about the document but its name and the reason. And it takes
-            // no document away: it may be anything, such as an answer of NATS' own that somebody had sent here.
+            // Of an unreadable message, only the document's id and the reason can be stored. It must not replace a
+            // known document: it may be anything, such as a reply of NATS itself that somebody directed to this
+            // subject.
             Err(_) => {
                 let job = Job::new(project, document, delivery.published, IngestDocument::empty());
                 let keep = documents::fail::is_known_otherwise(&self.app.pool, &job).await?;
@@ -240,7 +242,7 @@ impl Jobs {
         self.settle(delivery, &job, &progress, outcome).await.context("settling a failed job")
     }
 
-    /// What the database will not take must not keep the document from having failed.
+    /// Stores the failure. If the database refuses the job's data, the failure is stored without them.
     async fn write_down(&self, job: &Job, reason: &Reason) -> sqlx::Result<Option<Revived>> {
         match documents::fail::fail(&self.app.pool, job, reason).await {
             Err(error) if !platform::postgres::is_transient(&error) => {
@@ -261,7 +263,7 @@ impl Jobs {
         )
     }
 
-    /// An attempt that failed did at least not kill the worker: it does not count towards that.
+    /// Notes that a failed attempt did not kill the worker, so that it does not count as one that did.
     async fn ended(&self, job: &Job, result: &Result<Ending, Failure>, progress: &Progress) {
         if matches!(result, Err(Failure::Wait(_))) {
             progress.at(Stage::Waiting, 0).await;
@@ -274,7 +276,8 @@ impl Jobs {
     }
 }
 
-/// A job that was published straight to NATS: its followers get the same events as those of an upload.
+/// Publishes the event `queued` for a job that was published directly to NATS: its subscribers get the same events as
+/// those of an upload.
 async fn announce(delivery: &Delivery, progress: &Progress) -> Result<(), Failure> {
     let announced = platform::nats::text(delivery.headers.as_ref(), headers::ANNOUNCED).is_some();
     if announced || delivery.attempt > 1 {
@@ -292,13 +295,13 @@ fn read(delivery: &Delivery) -> Result<Job, Reason> {
     })
 }
 
-/// When a job that is queued again was accepted before.
+/// Returns when a job that was queued again was first accepted.
 fn first_accepted(delivery: &Delivery) -> Option<DateTime<Utc>> {
     let at = platform::nats::text(delivery.headers.as_ref(), headers::ACCEPTED)?;
     Some(DateTime::parse_from_rfc3339(&at).ok()?.to_utc())
 }
 
-/// Queues a revision that answers again.
+/// Queues a revision that becomes the current one again.
 async fn again(
     app: &App,
     delivery: &Delivery,

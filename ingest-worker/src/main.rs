@@ -13,7 +13,8 @@ fn main() -> anyhow::Result<ExitCode> {
         return operate(command);
     }
     let config = Config::parse();
-    // Before there are other threads: threads and readers get it from the one that starts them.
+    // This happens before other threads exist, because threads and readers inherit the value from the thread that
+    // starts them.
     rustix::process::nice(config.ingest_nice)?;
     run(&config)
 }

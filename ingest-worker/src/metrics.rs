@@ -1,4 +1,4 @@
-//! What this worker measures.
+//! The metrics of this worker.
 
 use platform::metrics::{counter, from_zero, gauge, registry, seconds};
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry};
@@ -8,14 +8,14 @@ use schemas::{dead_letter::Cause, subjects::JobKind};
 #[derive(Clone)]
 pub struct Metrics {
     pub registry: Registry,
-    /// By stage: `read`, `extract`, `embed`, `store`.
+    /// Time in seconds, by stage: `read`, `extract`, `embed`, `store`.
     pub stage_seconds: HistogramVec,
     /// Jobs settled, by kind and outcome.
     pub jobs: IntCounterVec,
     pub chunks: IntCounterVec,
-    /// Jobs given up, by kind and by what the cause lies in: `document`, `message` or `system`.
+    /// Jobs given up, by kind and by the origin of the cause: `document`, `message` or `system`.
     pub given_up: IntCounterVec,
-    /// By `seccomp` and `landlock`: 1 where that lock holds the program that reads files.
+    /// By `seccomp` and `landlock`: 1 if that lock confines the program that reads files.
     reader_confined: IntGaugeVec,
 }
 
@@ -50,7 +50,7 @@ impl Metrics {
         })
     }
 
-    /// Shows which locks hold the reader, and warns of a kernel that lacks one.
+    /// Exports which locks confine the reader, and logs a warning if the kernel lacks one.
     pub fn confined(&self, confinement: Confinement) {
         for (by, holds) in [("seccomp", confinement.seccomp), ("landlock", confinement.landlock)] {
             self.reader_confined.with_label_values(&[by]).set(holds.into());

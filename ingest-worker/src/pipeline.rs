@@ -1,7 +1,9 @@
-//! Publishes how the whole pipeline stands: what waits, what died, what is stuck, how old the backup is.
+//! Exports the state of the whole pipeline as metrics: waiting messages, dead letters, stuck documents, the age of the
+//! backup.
 //!
-//! Every ingest worker reports the same, so dashboards and alerts take the maximum. What cannot be read is not shown: an
-//! old figure would look like a true one. `acorag_pipeline_refreshed_timestamp_seconds` says how old the others are.
+//! Every ingest worker exports the same values, so dashboards and alerts take the maximum. A value that cannot be read
+//! is removed, because an old value would look like a current one. `acorag_pipeline_refreshed_timestamp_seconds` says
+//! when the values were last read.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,12 +20,12 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(15);
-/// Longest time of one look at the queue or the database.
+/// Maximum time of one read of the queue or the database.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// States that a document can be seen in.
+/// The document states that are counted.
 const STATES: [&str; 4] = ["processing", "indexed", "failed", "superseded"];
 
-/// The queue and the database as they are now.
+/// Reads the state of the queue and the database into metrics.
 pub struct Pipeline {
     nats: Nats,
     pool: PgPool,
@@ -161,7 +163,8 @@ impl Pipeline {
         )
         .fetch_all(&mut *tx)
         .await?;
-        // The first 24 digits: PostgreSQL also archives files about a segment, named after it.
+        // Only the first 24 digits are the segment's name: PostgreSQL also archives files about a segment, whose names
+        // begin with it.
         let unarchived: Option<i64> = sqlx::query_scalar(
             "SELECT ((pg_split_walfile_name(pg_walfile_name(pg_current_wal_lsn()))).segment_number
                      - coalesce((pg_split_walfile_name(substring(last_archived_wal FROM '^[0-9A-F]{24}'))).segment_number, 0)
@@ -189,8 +192,8 @@ impl Pipeline {
         }
     }
 
-    /// A document is being processed because its job is in the queue. Without one, nobody will ever finish it. The
-    /// oldest are looked at; those that are stuck come to be among them.
+    /// Counts documents in state `processing` that have no job in the queue, so that no worker will ever finish them.
+    /// Only the oldest documents are checked; a stuck one is among them sooner or later.
     async fn stuck(&self) -> anyhow::Result<()> {
         let mut tx = documents::scope::begin(&self.pool, &Scope::All).await?;
         let processing: Vec<(String, String)> = sqlx::query_as(

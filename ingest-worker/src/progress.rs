@@ -1,4 +1,4 @@
-//! Publishes how far a document is.
+//! Publishes the progress of a document.
 
 use chrono::Utc;
 use platform::nats::{Context, Nats, publish};
@@ -22,13 +22,13 @@ impl Progress {
         Self { nats, context, project, document }
     }
 
-    /// An event of this document, to be filled in.
+    /// Returns an event of this document, to be filled in.
     pub fn event(&self, kind: EventKind) -> Facts {
         let event = DocumentEvent::new(kind, self.project.clone(), self.document.clone(), Utc::now());
         Facts { request_id: self.context.request_id.clone(), ..event.facts }
     }
 
-    /// Says in passing how far it is. Nobody depends on hearing it.
+    /// Publishes the progress. An error is only logged, because nobody depends on this event.
     pub async fn at(&self, stage: Stage, percent: u8) {
         let event = Facts { percent, stage: Some(stage), ..self.event(EventKind::Processing) };
         if let Err(error) = self.publish(event, None).await {
@@ -36,12 +36,12 @@ impl Progress {
         }
     }
 
-    /// Publishes and waits until the stream has it: for what somebody may wait for.
+    /// Publishes an event that a client may wait for, and waits until the stream has stored it.
     pub async fn publish(&self, facts: Facts, reason: Option<Reason>) -> Result<(), publish::Error> {
         let event = DocumentEvent { facts, reason };
         self.nats.publish(event.subject(), &self.context, None, &event).await
     }
-    /// Publishes that this document answers in the place of older ones.
+    /// Publishes that this document has superseded older ones.
     pub async fn superseded(&self, older: &[DocumentId]) -> Result<(), publish::Error> {
         for older in older {
             let event = Facts {

@@ -1,4 +1,4 @@
-//! How many files are read at the same time, each in a child process.
+//! Limits how many files are read at the same time, each in a child process.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 #[derive(Clone)]
 pub struct Readers {
     all: Arc<Semaphore>,
-    /// Of these, those that documents may occupy for which nobody waits.
+    /// How many of these slots documents may use that are not urgent.
     patient: Arc<Semaphore>,
 }
 
@@ -18,9 +18,9 @@ impl Readers {
         Self { all: semaphore(slots), patient: semaphore(slots.saturating_sub(1)) }
     }
 
-    /// Waits for a turn, which lasts until what this returns is dropped.
+    /// Waits for a slot, which is used until the returned permits are dropped.
     pub async fn turn(&self, kind: JobKind) -> [Option<SemaphorePermit<'_>>; 2] {
-        // Neither is ever closed.
+        // Neither semaphore is ever closed.
         let patient = if kind.is_urgent() { None } else { self.patient.acquire().await.ok() };
         [patient, self.all.acquire().await.ok()]
     }

@@ -1,4 +1,4 @@
-//! Removes files that no document and no job refers to: what an upload left that was cut short.
+//! Removes files that no document and no job refers to, as an interrupted upload leaves them.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -15,16 +15,17 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(3600);
-/// A file this young may belong to an upload under way, or to a document whose job is yet to come.
+/// Minimum age of a file that is removed, in days. A younger file may belong to an upload in progress, or to a document
+/// whose job is not queued yet.
 pub const GRACE_DAYS: u16 = 7;
-/// A producer's parts have to become a file sooner: all producers share the space for parts.
+/// Minimum age of a producer's parts that are removed: it is shorter, because all producers share the space for parts.
 const PARTS_GRACE: chrono::Duration = chrono::Duration::days(1);
 /// A file is stored before its job is queued: the files of waiting jobs are older than the oldest job by at most this much.
 const BEFORE_ITS_JOB: chrono::Duration = chrono::Duration::days(7);
-/// Files looked up in the database by one statement.
+/// Maximum number of files that one statement looks up in the database.
 const BATCH: usize = 1_000;
 
-/// Where files are, and where it stands which are needed.
+/// Access to the files, and to the queue and the database, which say what files are needed.
 #[derive(Clone)]
 pub struct Sweep {
     pub nats: Nats,
@@ -44,7 +45,7 @@ impl Sweep {
         Ok(())
     }
 
-    /// Removes what nothing refers to and is older than this. Returns how many files that were.
+    /// Removes files that nothing refers to and that are older than `days`. Returns the number of removed files.
     pub async fn once(&self, days: u16) -> anyhow::Result<usize> {
         let (now, grace) = (Utc::now(), chrono::Duration::days(days.into()));
         let waiting = self.oldest_job().await?.map(|oldest| oldest - BEFORE_ITS_JOB);
@@ -56,8 +57,8 @@ impl Sweep {
         Ok(removed + self.sent_parts(before).await.context("parts of producers' files")?)
     }
 
-    /// When the oldest job was accepted. A job that was moved is older than its message, and the first one of a lane is the
-    /// oldest there.
+    /// Returns when the oldest job was accepted. A moved job is older than its message; the first job of a lane is the
+    /// oldest in that lane.
     async fn oldest_job(&self) -> anyhow::Result<Option<DateTime<Utc>>> {
         let jobs = self.nats.jetstream.get_stream(subjects::INGEST_STREAM).await?;
         let queue = &jobs.cached_info().state;
@@ -79,7 +80,7 @@ impl Sweep {
 
     async fn objects(&self, before: DateTime<Utc>) -> anyhow::Result<usize> {
         let mut removed = 0;
-        // The oldest come first.
+        // The list begins with the oldest objects.
         let old =
             self.objects.all().try_take_while(|stored| std::future::ready(Ok(stored.stored_at < before)));
         let mut batches = std::pin::pin!(old.try_chunks(BATCH));
@@ -103,7 +104,8 @@ impl Sweep {
         Ok(removed)
     }
 
-    /// Removes the parts that producers sent before this moment. The parts of a file that was taken in are gone already.
+    /// Removes the parts that producers sent before this moment. The parts of a file that was stored are already
+    /// removed.
     async fn sent_parts(&self, before: DateTime<Utc>) -> anyhow::Result<usize> {
         let stream = self.nats.jetstream.get_stream_no_info(subjects::PARTS_STREAM).await?;
         let mut removed = 0;

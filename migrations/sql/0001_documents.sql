@@ -1,5 +1,5 @@
--- Documents, their passages, words and vectors. Every table names its project, first in every key: that is the wall between
--- projects, and what the large tables are partitioned by.
+-- Documents, their passages, words and vectors. In every table of document data, the project is the first column of
+-- every key: row-level security separates the projects by it, and the large tables are partitioned by it.
 
 CREATE EXTENSION IF NOT EXISTS vector;
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
@@ -7,7 +7,8 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE TABLE project (
     key         integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id          text NOT NULL UNIQUE,
-    -- Sums over the searchable passages, kept by the transaction that changes them: BM25 needs both.
+    -- Number of searchable passages and of their terms, for BM25. Every transaction that adds or removes passages
+    -- updates both.
     chunks      bigint NOT NULL DEFAULT 0,
     terms       bigint NOT NULL DEFAULT 0,
     created_at  timestamptz NOT NULL DEFAULT now()
@@ -18,13 +19,14 @@ CREATE TABLE document (
     key           bigint GENERATED ALWAYS AS IDENTITY,
     id            text NOT NULL,
     kind          text NOT NULL DEFAULT 'document' CHECK (kind IN ('document', 'import')),
-    -- 'deleted' is a tombstone: it voids the jobs accepted before it.
+    -- 'deleted' is a tombstone: it makes the jobs accepted before it void.
     state         text NOT NULL CHECK (state IN ('processing', 'indexed', 'failed', 'superseded', 'deleted')),
     percent       smallint NOT NULL DEFAULT 0,
     reason        jsonb,
-    -- When the job that made this row was accepted by the queue. Later jobs win over earlier ones, in any order of work.
+    -- When the queue accepted the job that made this row. A later job replaces an earlier one, whichever is processed
+    -- first.
     accepted_at   timestamptz NOT NULL,
-    -- Starts of work without an end: a document that kills its worker again and again is given up.
+    -- How many attempts started without an end. A document whose worker dies again and again is given up.
     starts        smallint NOT NULL DEFAULT 0,
     indexed_at    timestamptz,
     -- The job itself, so that a document can be indexed again (a newer revision was deleted, the model changed).
@@ -35,11 +37,11 @@ CREATE TABLE document (
     media_type    text NOT NULL DEFAULT '',
     size          bigint NOT NULL DEFAULT 0,
     sha256        text NOT NULL DEFAULT '',
-    -- What is said of it in a few words each (schemas::Fields), without what is empty: a new field needs no migration.
-    -- Filters ask for containment in lower case. No index serves them: under row-level security PostgreSQL uses none whose
-    -- operator is not leakproof, and @> is not.
+    -- The document's short text fields (schemas::Fields), without the empty ones; a new field needs no migration.
+    -- Filters test containment in lower case. No index can serve them: under row-level security PostgreSQL uses an
+    -- index only if the operator is leakproof, and @> is not.
     fields        jsonb NOT NULL DEFAULT '{}',
-    -- The number with letters and digits only, in capitals: what revisions of one document share.
+    -- The document number in capitals, with letters and digits only. Revisions of one document share it.
     number_norm   text NOT NULL DEFAULT '',
     date_modified timestamptz,
     metadata      jsonb NOT NULL DEFAULT '{}',
@@ -47,9 +49,9 @@ CREATE TABLE document (
     chunks        integer NOT NULL DEFAULT 0,
     terms         integer NOT NULL DEFAULT 0,
     text_length   bigint NOT NULL DEFAULT 0,
-    -- For an import: how many records it holds, known once it is split.
+    -- For an import: the number of its records; null until all are noted.
     records       integer,
-    -- The import or mail it came with, which may be in another project.
+    -- The import or mail that the document came with, which may be in another project.
     parent_project integer,
     parent_key    bigint,
     parent_id     text,
@@ -61,17 +63,17 @@ CREATE TABLE document (
 CREATE INDEX document_newest ON document (project_key, accepted_at DESC, key DESC);
 CREATE INDEX document_revisions ON document (project_key, number_norm) WHERE number_norm <> '';
 CREATE INDEX document_parts ON document (parent_project, parent_key) WHERE parent_key IS NOT NULL;
--- A document that is indexed anew is found by its number meanwhile, so this index holds documents in every state.
+-- A document can be found by its number while it is indexed again, so this index contains documents in every state.
 CREATE INDEX document_number ON document USING gin (number_norm gin_trgm_ops);
 CREATE INDEX document_by_id ON document (id);
 -- The ingest workers count documents by state every few seconds.
 CREATE INDEX document_by_state ON document (state, project_key) WHERE kind = 'document';
--- Read when a document that superseded others is deleted, fails or takes another number.
+-- Used when a document that superseded others is deleted, fails or gets another number.
 CREATE INDEX document_superseded ON document (project_key, superseded_by) WHERE superseded_by IS NOT NULL;
 
--- What became of each record of an import. An import is done when every record has an outcome.
+-- The outcome of each record of an import. An import is finished when every record has an outcome.
 CREATE TABLE import_record (
-    -- The import's project: its wall. The record may belong to another one.
+    -- The import's project, which row-level security checks. The record may belong to another project.
     project_key integer NOT NULL,
     import_key  bigint NOT NULL,
     project_id  text NOT NULL,
@@ -83,14 +85,14 @@ CREATE TABLE import_record (
 );
 CREATE INDEX import_record_open ON import_record (project_key, import_key) WHERE outcome IS NULL;
 
--- Documents as clients read them: `document` is schemas::document::Document in JSON, the other columns select and order.
--- Row-level security holds for whoever reads.
+-- Documents as clients read them: `document` is schemas::document::Document in JSON; the other columns are for filters
+-- and sorting. Row-level security applies to the role that reads the view.
 CREATE VIEW document_view WITH (security_invoker = true) AS
 SELECT d.key, d.id, d.state, d.fields, d.number_norm, d.parent_id, d.accepted_at,
        d.fields || jsonb_build_object(
            'document_id', d.id, 'project_id', p.id, 'kind', d.kind, 'state', d.state, 'reason', d.reason,
            'percent', CASE WHEN d.state = 'processing' AND d.records IS NOT NULL
-                           -- An import is as far as its records are.
+                           -- The progress of an import is the share of its records with an outcome.
                            THEN least((parts.indexed + parts.failed) * 100 / greatest(d.records, 1), 99)
                            ELSE d.percent END,
            'filename', d.filename, 'file_type', d.file_type, 'date_modified', d.date_modified, 'size', d.size,
@@ -101,14 +103,14 @@ SELECT d.key, d.id, d.state, d.fields, d.number_norm, d.parent_id, d.accepted_at
            'indexed_at', d.indexed_at, 'metadata', d.metadata) AS document
 FROM document d
 JOIN project p ON p.key = d.project_key
--- Counted where they are, not in a counter of their own.
+-- Counted from the rows; no separate counter is stored.
 LEFT JOIN LATERAL (
     SELECT count(*) FILTER (WHERE outcome <> 'failed') AS indexed, count(*) FILTER (WHERE outcome = 'failed') AS failed
     FROM import_record WHERE project_key = d.project_key AND import_key = d.key
 ) parts ON true
 WHERE d.state <> 'deleted';
 
--- Passages of indexed documents, and of no others: what is superseded, failed or deleted cannot answer.
+-- Passages of searchable documents only: superseded, failed and deleted documents have none.
 CREATE TABLE chunk (
     project_key  integer NOT NULL,
     key          bigint GENERATED ALWAYS AS IDENTITY,
@@ -116,7 +118,7 @@ CREATE TABLE chunk (
     ordinal      integer NOT NULL,
     page         integer,
     page_last    integer,
-    -- Number of terms in it: BM25's document length.
+    -- Number of terms in the passage: the document length in BM25.
     terms        integer NOT NULL,
     language     text NOT NULL DEFAULT '',
     heading      text NOT NULL DEFAULT '',
@@ -126,8 +128,8 @@ CREATE TABLE chunk (
 ) PARTITION BY HASH (project_key);
 CREATE INDEX chunk_document ON chunk (project_key, document_key, ordinal) INCLUDE (key);
 
--- The passages' vectors: apart from the text, so that an exact search reads vectors only, and so that a table made with
--- another model can take this one's place.
+-- The passages' vectors. They are stored apart from the text, so that an exact search reads only vectors, and so that a
+-- table made with another model can replace this one.
 CREATE TABLE embedding (
     project_key  integer NOT NULL,
     chunk_key    bigint NOT NULL,
@@ -137,11 +139,11 @@ CREATE TABLE embedding (
     FOREIGN KEY (project_key, chunk_key) REFERENCES chunk ON DELETE CASCADE
 ) PARTITION BY HASH (project_key);
 CREATE INDEX embedding_document ON embedding (project_key, document_key);
--- Vectors are normalized, so inner product orders as cosine does, and costs less.
+-- Vectors are normalized, so the inner product gives the same order as the cosine, at lower cost.
 CREATE INDEX embedding_nearest ON embedding USING hnsw (vector halfvec_ip_ops) WITH (m = 16, ef_construction = 64);
 
--- The inverted index for BM25: PostgreSQL's own ranking does not know how rare a word is. A row holds up to 256 passages
--- with a term, compressed (documents/src/index/block.rs).
+-- The inverted index for BM25, because PostgreSQL's own ranking ignores how rare a word is. A row contains up to 256
+-- passages with a term, compressed (documents/src/index/block.rs).
 CREATE TABLE posting (
     project_key integer NOT NULL,
     term        text COLLATE "C" NOT NULL,
@@ -149,33 +151,34 @@ CREATE TABLE posting (
     first       bigint NOT NULL,
     last        bigint NOT NULL,
     passages    integer NOT NULL,
-    -- What bounds the weight of the term in these passages.
+    -- Pairs of frequency and length that determine the maximum weight of the term in these passages.
     best        bytea NOT NULL,
     data        bytea STORAGE EXTERNAL NOT NULL,
     PRIMARY KEY (project_key, term, first)
 ) PARTITION BY HASH (project_key);
 
--- The words of documents that are not yet merged into `posting`: one row a document, or slice of a long one. A commit
--- writes here, so that it touches no row that another commit touches.
+-- The words of documents that are not merged into `posting` yet: one row for each document, or for each slice of a long
+-- one. Commits write here, so that no two commits change the same row.
 CREATE TABLE posting_pending (
     project_key  integer NOT NULL,
     document_key bigint NOT NULL,
-    -- The ordinal of its first passage.
+    -- The ordinal of the first passage in the row.
     first        integer NOT NULL,
     passages     integer NOT NULL,
     data         bytea STORAGE EXTERNAL NOT NULL,
     PRIMARY KEY (project_key, document_key, first)
 );
 
--- Passages that are gone but still stand in `posting`, until it is purged of them.
+-- Removed passages that are still in `posting`, until a purge removes them there.
 CREATE TABLE posting_dead (
     project_key integer NOT NULL,
     chunk_key   bigint NOT NULL,
     PRIMARY KEY (project_key, chunk_key)
 );
 
--- One project's rows are all in one partition, and statements name their projects, so that each touches its partitions
--- only. More partitions would make a search in all projects slower: it looks into each.
+-- All rows of a project are in one partition. Statements name their projects, so each statement reads only the
+-- partitions of those projects. More partitions would make a search in all projects slower, because it reads every
+-- partition.
 DO $$
 DECLARE
     partitioned text;
@@ -188,7 +191,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Which model made the vectors. One row: vectors of two models do not compare.
+-- The model that made the vectors. There is only one row, because vectors of two models cannot be compared.
 CREATE TABLE embedding_model (
     only_one   boolean PRIMARY KEY DEFAULT true CHECK (only_one),
     name       text NOT NULL,
@@ -197,8 +200,8 @@ CREATE TABLE embedding_model (
     registered timestamptz NOT NULL DEFAULT now()
 );
 
--- What only the services know. The ingest workers make the ids of their messages with it: an event producer that could guess
--- such an id could publish a message under it first, and JetStream would drop the worker's as a repetition.
+-- A secret that event producers do not know. The ingest workers derive their message ids from it. A producer that could
+-- guess such an id could publish a message with it first, and JetStream would drop the worker's message as a duplicate.
 CREATE TABLE installation (
     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
     secret   uuid NOT NULL DEFAULT gen_random_uuid()

@@ -1,15 +1,16 @@
--- Projects are walls, in the database too: a service sees only the projects that its transaction has named.
+-- Row-level security separates the projects: a service sees only the projects that its transaction has named.
 --
--- Each worker takes its role when it connects, whatever user it logs in as, and names its scope at the start of a
--- transaction: set_config('acorag.scope', '["project id", …]' or '*', true). No scope, no rows.
+-- Each worker sets its role when it connects, whatever user it logs in as, and sets its scope at the start of a
+-- transaction: set_config('acorag.scope', '["project id", …]' or '*', true). Without a scope it sees no rows.
 
 DO $$
 DECLARE
     service text;
 BEGIN
     FOREACH service IN ARRAY ARRAY['acorag_ingest', 'acorag_query'] LOOP
-        -- ops/postgres/roles.sql has made them where the migrating user may not. In development it may, and then runs
-        -- the services too. Roles are the cluster's, not the database's: another migration may be faster.
+        -- If the migrating user may not create roles, ops/postgres/roles.sql has created them. In development the user
+        -- may, and the services log in as the same user. Roles belong to the cluster, not to the database, so another
+        -- migration may create them at the same time.
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = service) THEN
             BEGIN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', service);
@@ -21,7 +22,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- The ids of the projects in scope; null when all are.
+-- Returns the ids of the projects in scope; null means all projects.
 CREATE FUNCTION acorag_scope() RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT CASE current_setting('acorag.scope', true)
         WHEN '*' THEN NULL
@@ -30,7 +31,7 @@ CREATE FUNCTION acorag_scope() RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE 
     END
 $$;
 
--- The keys of the projects in scope. Policies call it in a sub-select, so that it runs once a statement.
+-- Returns the keys of the projects in scope. Policies call it in a sub-select, so that it runs once per statement.
 CREATE FUNCTION acorag_projects() RETURNS integer[] LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT coalesce(array_agg(key), '{}') FROM project
 $$;
@@ -59,14 +60,14 @@ GRANT SELECT ON project, document, document_view, import_record, chunk, embeddin
 GRANT SELECT, INSERT, UPDATE ON project, document, embedding_model TO acorag_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_record TO acorag_ingest;
 GRANT SELECT, INSERT, DELETE ON chunk, embedding TO acorag_ingest;
--- FOR UPDATE, with which a merge takes its rows, asks for the right to update.
+-- A merge locks its rows with FOR UPDATE, which needs the right to update.
 GRANT SELECT, INSERT, UPDATE, DELETE ON posting, posting_pending, posting_dead TO acorag_ingest;
 GRANT SELECT ON installation TO acorag_ingest;
 
--- Gives a project an index of its own vectors. In the index that all projects of a partition share, a search of one project
--- would have to pass the others' vectors: it would take longer and find less. A project that makes up half of its partition
--- needs none. While the index is made, no other commit into the partition goes on, so one for a project that is very large
--- already is left to an operator, who can make it concurrently.
+-- Creates an index of one project's vectors. In the index that all projects of a partition share, a search in one
+-- project must skip the vectors of the others: it takes longer and finds less. A project with more than half of its
+-- partition's vectors needs no index of its own. While the index is created, no other commit into the partition can
+-- continue. So a project with more than 20000 passages is skipped: acorag-migrate creates its index concurrently.
 CREATE FUNCTION acorag_index_vectors(project_key integer) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE

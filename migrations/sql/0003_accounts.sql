@@ -1,17 +1,18 @@
--- Who may what: API keys, user accounts and their login sessions.
+-- Access rights: API keys, user accounts and their login sessions.
 --
--- These tables have walls of another kind. The query worker finds a key or a session only by the hash of its token, and
--- an account only by its address or by its session: it names what it looks for (acorag.token, acorag.account) and sees
--- nothing else. Keys and roles are given out by the commands of an operator, who connects as the tables' owner.
+-- Row-level security works differently here. The query worker finds a key or a session only by the hash of its token,
+-- and an account only by its address, its id or its session: it sets the value that it looks for (acorag.token,
+-- acorag.account) and sees nothing else. Keys and roles are assigned by an operator's commands, which connect as the
+-- tables' owner.
 
 CREATE TABLE api_key (
     id           text PRIMARY KEY,
     name         text NOT NULL,
     token_sha256 bytea NOT NULL UNIQUE,
     role         text NOT NULL CHECK (role IN ('read', 'write', 'admin')),
-    -- The projects it may read, and write if its role says so; null for all.
+    -- The projects that the key may read and, if its role allows, write; null means all projects.
     projects     text[],
-    -- Rate limits of this key alone: {"search": "100/minute", …}.
+    -- Rate limits of this key only: {"search": "100/minute", …}.
     limits       jsonb NOT NULL DEFAULT '{}',
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz,
@@ -22,7 +23,7 @@ CREATE TABLE account (
     id            text PRIMARY KEY,
     email         text NOT NULL UNIQUE,
     full_name     text NOT NULL DEFAULT '',
-    -- argon2id, in PHC form: parameters and salt are in it.
+    -- argon2id in PHC format, which contains the parameters and the salt.
     password_hash text NOT NULL,
     role          text NOT NULL DEFAULT 'read' CHECK (role IN ('read', 'write', 'admin')),
     projects      text[] DEFAULT '{}',
@@ -53,9 +54,10 @@ CREATE POLICY closed ON login_session FOR DELETE
     USING (encode(token_sha256, 'hex') = (SELECT current_setting('acorag.token', true)));
 CREATE POLICY by_name ON account FOR SELECT
     USING ((SELECT current_setting('acorag.account', true)) IN (email, id)
-           -- The policy of login_session leaves the one session whose token was named.
+           -- The policy on login_session shows only the session whose token was set.
            OR id IN (SELECT account_id FROM login_session));
--- Whoever registers can read what the operator opened to newcomers; more than that is given, not taken.
+-- A new account can only read, in the projects that the operator opened to new accounts. Only an operator can give more
+-- rights.
 CREATE POLICY registered ON account FOR INSERT WITH CHECK (role = 'read' AND NOT disabled);
 
 GRANT SELECT ON api_key TO acorag_query;

@@ -1,23 +1,24 @@
--- What users asked and thought: conversations, feedback, and the log of searches.
+-- What users asked and how they rated answers: conversations, feedback and the log of searches.
 --
--- A row carries the projects it drew on, and is seen only by a scope that holds them all. A turn that drew on none (a
--- question where there was nothing to answer from) says nothing but what its owner said, who sees it; feedback and
--- searches of that kind are seen by the scope of everything alone.
+-- A row names the projects that it used, and only a scope that contains all of them sees it. A turn that used none
+-- (nothing was found to answer from) contains only what its owner wrote, and its owner sees it. Feedback and searches
+-- without a project are visible only to the scope of all projects.
 
 CREATE TABLE turn (
     key             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    -- The caller, named by acorag.caller: a conversation has one owner, and the same id under two owners is two.
+    -- The caller, as set in acorag.caller. A conversation has one owner: the same id with two owners is two
+    -- conversations.
     owner           text NOT NULL,
     conversation_id text NOT NULL,
-    -- On whose behalf a client asked.
+    -- The user on whose behalf the client asked.
     user_id         text,
-    -- With those of the earlier turns that its answer took into account.
+    -- The projects that the answer used, and those of the earlier turns that it took into account.
     projects        integer[] NOT NULL,
     question        text NOT NULL,
-    -- The question as it was understood, with what it left unsaid.
+    -- The question as it was understood: a follow-up question is completed from earlier questions.
     understood      text NOT NULL,
     answer          text NOT NULL,
-    -- As they were: a source that was replaced or deleted since stays what the answer rested on.
+    -- The sources at the time of the answer. They stay, even if a source is replaced or deleted later.
     sources         jsonb NOT NULL,
     found           boolean NOT NULL,
     answered_by     text NOT NULL,
@@ -41,7 +42,7 @@ CREATE TABLE search_log (
     key         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     projects    integer[] NOT NULL,
     query       text NOT NULL,
-    -- Without case, accents and punctuation: how one search is known from another.
+    -- The query without case, accents and punctuation. Searches with the same value count as one search.
     folded      text NOT NULL,
     results     integer NOT NULL,
     times       integer NOT NULL DEFAULT 1,
@@ -66,19 +67,19 @@ CREATE POLICY walls ON search_log FOR SELECT
     USING ((SELECT current_setting('acorag.scope', true)) = '*'
            OR (cardinality(projects) > 0 AND projects <@ (SELECT acorag_projects())::integer[]));
 CREATE POLICY logged ON search_log FOR INSERT WITH CHECK (true);
--- The text of searches is kept for 90 days; the service can delete what is older, and nothing else.
+-- Searches are kept for 90 days; the service can delete older rows and no others.
 CREATE POLICY old ON search_log FOR DELETE USING (searched_at < now() - interval '90 days');
 
 GRANT SELECT, INSERT ON turn, feedback TO acorag_query;
 GRANT SELECT, INSERT, DELETE ON search_log TO acorag_query;
 
--- How titles and searches are compared with what somebody has typed so far. Spelled out, because an index needs it to
--- be immutable, and `unaccent` is not.
+-- Removes case and accents, to compare titles and searches with what a user has typed so far. The letters are listed
+-- here because an index needs an immutable function, and `unaccent` is not immutable.
 CREATE FUNCTION acorag_fold(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT translate(lower($1), 'áéíóúüñàèìòùç', 'aeiouunaeiouc')
 $$;
 
--- What makes two searches the same: words without case, accents and punctuation.
+-- Returns the words without case, accents and punctuation. Searches with the same result count as one search.
 CREATE FUNCTION acorag_search_key(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT btrim(regexp_replace(public.acorag_fold($1), '[^[:alnum:]]+', ' ', 'g'))
 $$;

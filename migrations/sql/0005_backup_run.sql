@@ -1,5 +1,5 @@
--- What was backed up and checked, and when: `acorag-backup` writes it, the ingest worker shows it as a metric, and an
--- alert counts from there.
+-- Finished backups and verifications. `acorag-backup` writes the rows, the ingest worker exports the times as a metric,
+-- and alerts use their age.
 
 CREATE TABLE backup_run (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -16,7 +16,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'acorag_backup') THEN
         CREATE ROLE acorag_backup NOLOGIN;
     END IF;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- somebody else was faster, in another database
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- created at the same time from another database
 END $$;
 
 GRANT USAGE ON SCHEMA public TO acorag_backup;

@@ -1,4 +1,4 @@
-//! Brings PostgreSQL and NATS to the form the services expect. Services check it and never change it.
+//! Prepares PostgreSQL and NATS as the services expect them. The services check the result and never change it.
 
 mod streams;
 mod vectors;
@@ -9,15 +9,15 @@ use sqlx::PgPool;
 
 pub use streams::StreamSettings;
 
-/// Applies the SQL that is not yet applied. Safe to run at any time, by several at once, and on a database that a later
-/// release has migrated: a release is rolled back by starting the one before.
+/// Applies the SQL that is not applied yet. This is safe at any time, for several processes at once, and on a database
+/// that a later release has migrated: to roll a release back, start the previous one.
 pub async fn postgres(pool: &PgPool) -> anyhow::Result<()> {
     let mut migrator = sqlx::migrate!("./sql");
     migrator.set_ignore_missing(true).run(pool).await.context("migrating PostgreSQL")?;
     vectors::index(pool).await
 }
 
-/// Creates the streams, consumers and the object store, or brings their settings up to date.
+/// Creates the streams, the consumers and the object store, or updates their settings.
 pub async fn nats(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
     streams::apply(nats, settings).await
 }

@@ -1,10 +1,10 @@
-//! `acorag-migrate`: run once before a rollout, as often as you like.
+//! `acorag-migrate`: run it before each rollout; running it again does no harm.
 
 use clap::Parser;
 use migrations::StreamSettings;
 use platform::{nats, postgres, telemetry};
 
-/// Brings PostgreSQL and NATS to the form that this version of acorag expects. Run it before the services start.
+/// Prepares PostgreSQL and NATS for this version of acorag. Run it before the services start.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Config {

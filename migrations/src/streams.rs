@@ -1,4 +1,5 @@
-//! Every stream, consumer and bucket, with its reasons. Names and subjects are in `schemas::subjects`.
+//! The settings of every stream, consumer and bucket, with the reasons for them. Names and subjects are in
+//! `schemas::subjects`.
 
 use std::time::Duration;
 
@@ -17,30 +18,31 @@ use schemas::{
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct StreamSettings {
-    /// Copies of each stream; 3 on a cluster, 1 on a single server.
+    /// Number of copies of each stream: 3 on a cluster, 1 on a single server.
     #[arg(long, env = "NATS_REPLICAS", default_value_t = 1)]
     pub nats_replicas: usize,
-    /// Jobs that may wait; beyond that an upload is refused with 503.
+    /// Maximum number of jobs in the queue; above it an upload is refused with 503.
     #[arg(long, env = "MAX_QUEUED_JOBS", default_value_t = 200_000)]
     pub max_queued_jobs: i64,
-    /// Queries that may wait; beyond that a query is refused with 503.
+    /// Maximum number of queries in the queue; above it a query is refused with 503.
     #[arg(long, env = "MAX_QUEUED_QUERIES", default_value_t = 2_000)]
     pub max_queued_queries: i64,
     /// How long lifecycle events are kept, in days.
     #[arg(long, env = "EVENTS_DAYS", default_value_t = 7)]
     pub events_days: u64,
-    /// Bound of the object store for original files, in GiB; JetStream sets the space aside. Without one, the
-    /// server's own bound (`max_file_store`) holds.
+    /// Maximum size of the object store for original files, in GiB; JetStream reserves this space. Without it, only the
+    /// server's own limit (`max_file_store`) applies.
     #[arg(long, env = "FILES_GIB")]
     pub files_gib: Option<i64>,
-    /// Bound of the parts of producers' files that no worker has taken in yet, in GiB; beyond that a part is refused.
+    /// Maximum total size of the parts of producers' files that no worker has stored yet, in GiB; above it a part is
+    /// refused.
     #[arg(long, env = "PARTS_GIB", default_value_t = 4)]
     pub parts_gib: i64,
 }
 
-/// No query waits longer than this for its worker: its asker has given up by then.
+/// Maximum time that a query waits for a worker. By then its client has given up.
 const QUERY_AGE: Duration = Duration::from_secs(120);
-/// The longest part with its headers, in bytes.
+/// Maximum size of a part with its headers, in bytes.
 const PART: i32 = MAX_PART_BYTES as i32 + 4096;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -71,7 +73,7 @@ async fn files(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
         nats.jetstream.create_object_store(bucket).await?;
         return Ok(());
     }
-    // A bucket is a stream; its settings are brought up to date as the others' are.
+    // A bucket is a stream, and its settings are updated like those of the other streams.
     let stream = nats.jetstream.get_stream(format!("OBJ_{}", subjects::FILES_BUCKET)).await?;
     let now = &stream.cached_info().config;
     if (now.num_replicas, now.max_bytes) != (settings.nats_replicas, max_bytes) {
@@ -86,14 +88,14 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
     let durable = stream::Config {
         storage: StorageType::File,
         num_replicas: settings.nats_replicas,
-        // A full stream refuses the new message: its sender hears it, and nothing accepted is pushed out.
+        // A full stream refuses a new message, and the sender gets an error. No accepted message is dropped.
         discard: DiscardPolicy::New,
         allow_direct: true,
         ..Default::default()
     };
     vec![
-        // Jobs: each goes to one worker, and leaves the stream when it is settled. Its subject being there is what
-        // "queued" means.
+        // Jobs: each goes to one worker and leaves the stream when it is settled. A document is "queued" because a job
+        // with its subject is in this stream.
         stream::Config {
             name: subjects::INGEST_STREAM.to_owned(),
             subjects: subjects::all_jobs(),
@@ -103,9 +105,9 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
             duplicate_window: Duration::from_secs(120),
             ..durable.clone()
         },
-        // Queries live for seconds, and are gone when nobody waits any more: no disk is waited for. A cluster keeps
-        // copies in memory. A single server forgets a memory stream when it restarts, and its consumers with it: there
-        // the stream is on disk, written without waiting.
+        // Queries are short-lived, and useless when their clients have given up, so no write to disk is awaited. A
+        // cluster keeps copies in memory. A single server loses a memory stream and its consumers when it restarts, so
+        // there the stream is on disk, written asynchronously.
         stream::Config {
             name: subjects::QUERIES_STREAM.to_owned(),
             subjects: vec![subjects::QUERIES_ALL.to_owned()],
@@ -117,7 +119,7 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
             duplicate_window: Duration::from_secs(10),
             ..durable.clone()
         },
-        // What happened: kept for days, read by whoever likes; the oldest goes first.
+        // Lifecycle events: kept for days, for any subscriber; the oldest are dropped first.
         stream::Config {
             name: subjects::EVENTS_STREAM.to_owned(),
             subjects: vec![subjects::EVENTS_ALL.to_owned()],
@@ -127,7 +129,8 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
             max_bytes: 1024 * 1024 * 1024,
             ..durable.clone()
         },
-        // Files of event producers on their way into the object store. The ingest workers remove them.
+        // Parts of event producers' files, until the ingest workers store each file in the object store and remove its
+        // parts.
         stream::Config {
             name: subjects::PARTS_STREAM.to_owned(),
             subjects: vec![subjects::PARTS_ALL.to_owned()],
@@ -136,7 +139,7 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
             max_message_size: PART,
             ..durable.clone()
         },
-        // What failed for good: until somebody requeues or discards it.
+        // Messages that failed for good, until somebody requeues or discards them, for at most 90 days.
         stream::Config {
             name: subjects::DEAD_LETTERS_STREAM.to_owned(),
             subjects: vec![subjects::DEAD_LETTERS_ALL.to_owned()],
@@ -154,7 +157,8 @@ fn consumers(settings: &StreamSettings) -> Vec<(&'static str, pull::Config)> {
             filter_subjects: kind.filters(),
             ack_policy: AckPolicy::Explicit,
             ack_wait: subjects::ack_wait(subjects::INGEST_STREAM),
-            // The worker decides when a job is given up and dead-letters it; the server never drops one silently.
+            // The worker decides when a job is given up and writes its dead letter; the server never drops a job
+            // silently.
             max_deliver: -1,
             max_ack_pending: 1_000,
             num_replicas: settings.nats_replicas,
@@ -168,7 +172,7 @@ fn consumers(settings: &StreamSettings) -> Vec<(&'static str, pull::Config)> {
             filter_subject: subjects::lane_filter(lane),
             ack_policy: AckPolicy::Explicit,
             ack_wait: subjects::ack_wait(subjects::QUERIES_STREAM),
-            // A query whose worker died is answered by another one, once.
+            // If a worker dies, its query is delivered to another worker, once.
             max_deliver: 2,
             max_ack_pending: 2_000,
             ..Default::default()

@@ -1,12 +1,12 @@
-//! Indexes of large projects' own vectors that the ingest workers could not make: for a project that is very large already,
-//! making one takes long, and the workers' way would keep commits waiting.
+//! Creates the vector indexes of single large projects that the ingest workers have not created. For a project that is
+//! already very large this takes long, and the way in which the workers do it would block commits.
 
 use anyhow::Context as _;
 use sqlx::{AssertSqlSafe, PgPool};
 
-/// Makes the indexes that are missing, one after the other, while the services work.
+/// Creates the missing indexes one after the other, while the services work.
 pub(crate) async fn index(pool: &PgPool) -> anyhow::Result<()> {
-    // The number is documents::scope::LARGE.
+    // 5000 is documents::scope::LARGE.
     let missing: Vec<(i32, String)> = sqlx::query_as(
         "WITH placed AS (
              SELECT key, chunks, partition FROM project
@@ -23,8 +23,8 @@ pub(crate) async fn index(pool: &PgPool) -> anyhow::Result<()> {
     sqlx::query("SET statement_timeout = 0").execute(&mut *connection).await?;
     for (project, partition) in missing {
         tracing::info!(project, "making an index of the project's own vectors");
-        // Both statements stand alone: in a transaction neither could be concurrent. One that was cut short has left an
-        // index that is not valid.
+        // Each statement runs outside a transaction, as CONCURRENTLY requires. If one was interrupted, it has left an
+        // invalid index, which is dropped first.
         for statement in [
             format!("DROP INDEX CONCURRENTLY IF EXISTS embedding_of_{project}"),
             format!(
@@ -38,7 +38,7 @@ pub(crate) async fn index(pool: &PgPool) -> anyhow::Result<()> {
                 .with_context(|| format!("indexing the vectors of project {project}"))?;
         }
     }
-    // It goes back into the pool.
+    // The connection returns to the pool, so its time limit is restored.
     sqlx::query("RESET statement_timeout").execute(&mut *connection).await?;
     Ok(())
 }

@@ -157,7 +157,7 @@ async fn leg<T>(
     })
 }
 
-/// The vector of the query, the passages nearest to it, and the transaction that found them, which goes on.
+/// The vector of the query, the passages nearest to it, and the transaction that found them, which is still open.
 struct Nearest {
     vector: Vec<f32>,
     hits: Vec<Hit>,

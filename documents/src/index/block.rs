@@ -1,11 +1,12 @@
-//! A block: the passages with one term, as one row stores them.
+//! A block: the postings of one term that one row stores.
 //!
-//! Numbers are written as variable-length integers. A posting is the distance to the passage before it, doubled, plus one
-//! if the term stands there more than once; then how often, if so; then the passage's length.
+//! Numbers are written as variable-length integers. A posting consists of the distance to the previous passage,
+//! doubled, plus one if the term occurs more than once; then the number of occurrences, if more than one; then the
+//! passage's length.
 
 use integer_encoding::VarInt as _;
 
-/// A passage with a term.
+/// A passage that contains a term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Posting {
     pub chunk: i64,
@@ -14,7 +15,7 @@ pub struct Posting {
     pub length: u32,
 }
 
-/// The most postings in a block.
+/// Maximum number of postings in a block.
 pub const SIZE: usize = 256;
 
 /// A block as it is written.
@@ -28,7 +29,7 @@ pub struct Block {
 }
 
 impl Block {
-    /// Postings in the order of their passages; `None` without any.
+    /// Makes a block of postings in the order of their passages; `None` if there are none.
     pub fn of(postings: &[Posting]) -> Option<Self> {
         let (first, last) = (postings.first()?.chunk, postings.last()?.chunk);
         let mut data = Vec::with_capacity(postings.len() * 4);
@@ -47,7 +48,7 @@ impl Block {
     }
 }
 
-/// Reads a block's postings; `first` stands beside them in the row.
+/// Reads a block's postings; `first` is a column of the same row.
 pub fn postings(first: i64, data: &[u8]) -> impl Iterator<Item = Posting> + '_ {
     let (mut numbers, mut chunk) = (Numbers(data), first);
     std::iter::from_fn(move || {
@@ -58,8 +59,8 @@ pub fn postings(first: i64, data: &[u8]) -> impl Iterator<Item = Posting> + '_ {
     })
 }
 
-/// The pairs of frequency and length of which one is the best in the block, whatever the average length: the shortest
-/// passage of each frequency, if no passage with more of the term is as short.
+/// Encodes the pairs of frequency and length that can have the highest weight in the block, for any average length: the
+/// shortest passage of each frequency, unless a passage with a higher frequency is as short.
 fn best(postings: &[Posting]) -> Vec<u8> {
     let mut pairs: Vec<(u32, u32)> =
         postings.iter().map(|posting| (posting.frequency, posting.length)).collect();
@@ -75,7 +76,7 @@ fn best(postings: &[Posting]) -> Vec<u8> {
     bytes
 }
 
-/// The pairs that [`best`] wrote.
+/// Decodes the pairs that [`best`] wrote.
 pub fn best_pairs(bytes: &[u8]) -> impl Iterator<Item = (u32, u32)> + '_ {
     let mut numbers = Numbers(bytes);
     std::iter::from_fn(move || Some((numbers.next_u32()?, numbers.next_u32()?)))
@@ -87,7 +88,7 @@ pub fn push(bytes: &mut Vec<u8>, number: u64) {
     bytes.extend(buffer.iter().take(length));
 }
 
-/// Numbers as [`push`] wrote them.
+/// Reads numbers that [`push`] wrote.
 pub struct Numbers<'a>(pub &'a [u8]);
 
 impl<'a> Numbers<'a> {

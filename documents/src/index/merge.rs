@@ -12,28 +12,28 @@ use super::{
 };
 use crate::scope::{self, LARGE, Tx};
 
-/// With so many passages that are not merged yet, a project is due: until then each search reads them whole, also one in
-/// all projects. In a large project there may be more, because merging into it costs more.
+/// Returns the number of unmerged passages at which a project is merged. Until then every search in this project, or in
+/// all projects, reads them completely. A large project may have more of them, because merging into it costs more.
 fn due(chunks: i64) -> i64 {
     (chunks / 64).clamp(64, 1_024)
 }
 
-/// About so many passages are merged by one transaction, if so many wait.
+/// Approximate maximum number of passages that one transaction merges.
 const AT_ONCE: i64 = 8_192;
-/// With so many passages that are gone, a project is purged: each search reads their keys.
+/// Number of removed passages at which even the largest project is purged, because each search reads their keys.
 const MOST_DEAD: i64 = 4_096;
-/// Fewer than this are not worth it.
+/// With fewer removed passages than this, a purge is not worth its cost.
 const LEAST_DEAD: i64 = 256;
-/// Blocks that one statement reads or writes.
+/// Approximate maximum number of blocks that one statement reads or writes.
 pub(super) const SLICE: usize = 4_096;
 
-/// Merges and purges what is due in a project, and gives a large one an index of its own. Whatever is cut short is done by
-/// the next call; while one call is at work in a project, others leave it to that one.
+/// Merges and purges a project if it is due, and gives a large project its own vector index. If a call is interrupted,
+/// the next call continues its work. While one call works on a project, other calls for it return at once.
 pub async fn tidy(pool: &PgPool, project: &ProjectId) -> sqlx::Result<()> {
     tidy_at(pool, project, due).await
 }
 
-/// The same, with another number of passages that make a merge due.
+/// Like [`tidy`], but `due` returns the number of unmerged passages at which a project is merged.
 pub async fn tidy_at(pool: &PgPool, project: &ProjectId, due: fn(i64) -> i64) -> sqlx::Result<()> {
     while let Some((mut tx, work)) = begin(pool, project).await? {
         if work.waiting >= due(work.chunks) && merge(&mut tx, work.project_key).await? {
@@ -42,7 +42,7 @@ pub async fn tidy_at(pool: &PgPool, project: &ProjectId, due: fn(i64) -> i64) ->
             return purge(pool, project, tx, work.project_key).await;
         } else {
             if work.chunks >= LARGE && !work.own_index {
-                // The function decides whether it is needed.
+                // The function decides whether the index is needed.
                 sqlx::query("SELECT acorag_index_vectors($1)")
                     .bind(work.project_key)
                     .execute(&mut *tx)
@@ -55,7 +55,7 @@ pub async fn tidy_at(pool: &PgPool, project: &ProjectId, due: fn(i64) -> i64) ->
     Ok(())
 }
 
-/// What there is to do in a project.
+/// What is to be done in a project.
 #[derive(sqlx::FromRow)]
 pub(super) struct Work {
     locked: bool,
@@ -63,13 +63,13 @@ pub(super) struct Work {
     chunks: i64,
     /// Whether the project's vectors have an index of their own.
     own_index: bool,
-    /// Passages whose words are not merged.
+    /// Number of passages whose words are not merged.
     waiting: i64,
-    /// Passages that are gone.
+    /// Number of removed passages.
     dead: i64,
 }
 
-/// A transaction in which nobody else merges or purges this project.
+/// Begins a transaction in which nobody else merges or purges this project; `None` if somebody else is doing so.
 pub(super) async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<(Tx, Work)>> {
     let mut tx = scope::begin(pool, &Scope::Projects(vec![project.clone()])).await?;
     // Another transaction may hold the lock for long, so nobody waits for it.
@@ -86,10 +86,10 @@ pub(super) async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Op
     Ok(work.filter(|work| work.locked).map(|work| (tx, work)))
 }
 
-/// Merges the words of documents that wait; false when none could be taken.
+/// Merges unmerged words; returns false if there were none, or all were locked.
 async fn merge(tx: &mut PgConnection, project_key: i32) -> sqlx::Result<bool> {
-    // A row that is locked belongs to a document that is being replaced or deleted: it is skipped, because that
-    // transaction may wait for another row that this one holds.
+    // A locked row belongs to a document that is being replaced or deleted. It is skipped, because that transaction may
+    // wait for another row that this one has locked.
     let rows: Vec<Vec<u8>> = sqlx::query_scalar(
         "WITH taken AS (
              SELECT project_key, document_key, first FROM (
@@ -120,7 +120,7 @@ async fn merge(tx: &mut PgConnection, project_key: i32) -> sqlx::Result<bool> {
     Ok(!rows.is_empty())
 }
 
-/// Adds postings to their terms: to the last block of each, and to new ones when that is full.
+/// Adds postings to the last block of each term, and to new blocks when that block is full.
 async fn append(
     tx: &mut PgConnection,
     project_key: i32,
@@ -150,7 +150,7 @@ async fn append(
         postings.dedup_by_key(|posting| posting.chunk);
         blocks.extend(postings.chunks(block::SIZE).filter_map(Block::of).map(|block| (*term, block)));
     }
-    // A block that begins where it began is written over, so its index entries stay.
+    // A block that still begins with the same passage is overwritten, so its index entries stay.
     let kept: HashSet<(&str, i64)> = blocks.iter().map(|(term, block)| (*term, block.first)).collect();
     replaced.retain(|block| !kept.contains(block));
     remove(tx, project_key, &replaced).await?;

@@ -1,7 +1,7 @@
-//! The words of documents that are not merged yet: one row a document, or slice of a long one.
+//! The words of documents that are not merged yet: one row for each document, or for each slice of a long one.
 //!
-//! Written as numbers and bytes: how many passages, then for each its distance to the one before and its length; then for
-//! each term, in order, its bytes and the passages that hold it, with how often.
+//! The format is numbers and bytes: the number of passages; for each passage, its distance to the previous one and its
+//! length; for each term, in order, its bytes and the passages that contain it, with the number of occurrences.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use sqlx::PgConnection;
 
 use super::block::{Numbers, Posting, push};
 
-/// A term of a passage, with how often it stands there.
+/// A term of a passage, and how often it occurs there.
 pub type Word = (String, u32);
 
 /// Stores the words of some passages of a document, given with their keys in ascending order. `first` is the ordinal of
-/// the first of them.
+/// the first passage.
 pub async fn insert(
     tx: &mut PgConnection,
     project_key: i32,
@@ -58,7 +58,7 @@ pub fn encode(passages: &[(i64, &[Word])]) -> Vec<u8> {
     bytes
 }
 
-/// Calls `each` with every term that is `wanted` and its postings. A row that is damaged is read as far as it goes.
+/// Calls `each` with every term that is `wanted` and its postings. A damaged row is read up to the damage.
 pub fn decode<'a>(data: &'a [u8], wanted: impl Fn(&str) -> bool, mut each: impl FnMut(&'a str, Posting)) {
     let mut numbers = Numbers(data);
     let mut before = 0_i64;

@@ -1,4 +1,4 @@
-//! Takes the postings of passages that are gone out of the blocks.
+//! Deletes the postings of removed passages from the blocks.
 
 use schemas::ProjectId;
 use sqlx::{PgConnection, PgPool};
@@ -9,7 +9,8 @@ use super::{
 };
 use crate::scope::Tx;
 
-/// Each slice of terms is a transaction; searches leave the passages that are gone out until all slices are done.
+/// Each slice of terms is purged in its own transaction. Searches ignore the removed passages until all slices are
+/// done.
 pub(super) async fn purge(
     pool: &PgPool,
     project: &ProjectId,
@@ -25,7 +26,7 @@ pub(super) async fn purge(
     loop {
         let last = purge_slice(&mut tx, project_key, &dead, &after).await?;
         tx.commit().await?;
-        // Whoever has the lock now purges from the first term on.
+        // If another call has the lock now, that call purges from the first term on.
         let Some((next, _)) = begin(pool, project).await? else { return Ok(()) };
         tx = next;
         match last {
@@ -41,7 +42,7 @@ pub(super) async fn purge(
     tx.commit().await
 }
 
-/// Purges some terms after this one and returns the last of them.
+/// Purges a slice of the terms after this one. Returns the last of them, or `None` if there are no more terms.
 async fn purge_slice(
     tx: &mut PgConnection,
     project_key: i32,

@@ -1,4 +1,4 @@
-//! Reading what the index holds of some terms.
+//! Reads what the index contains for some terms.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,19 +9,20 @@ use super::{
     pending,
 };
 
-/// A project's postings of a term are read at once up to this many. Of more, only their bounds are: not all may be needed.
+/// Maximum number of postings of one term in one project that are read at once. If there are more, only their number
+/// and maximum weights are read first, because perhaps not all are needed.
 const AT_ONCE: i64 = 4_096;
 
-/// What the index of some projects holds of some terms. It is read in a transaction with one snapshot (REPEATABLE READ):
-/// a merge must not come in between its statements.
+/// What the index of some projects contains for some terms. It is read in a transaction with one snapshot (REPEATABLE
+/// READ), because no merge may happen between its statements.
 pub struct Index<'a> {
     projects: &'a [i32],
     pub terms: HashMap<String, List>,
-    /// Passages that are gone.
+    /// Removed passages that are not purged yet.
     dead: HashSet<i64>,
 }
 
-/// What the index holds of one term.
+/// What the index contains for one term.
 #[derive(Default)]
 pub struct List {
     /// How many passages have the term.
@@ -30,8 +31,8 @@ pub struct List {
     pub pending: Vec<Posting>,
 }
 
-/// A row that was read: a block, perhaps without its postings; the words of a document that is not merged yet, without
-/// a term; or a passage that is gone, with nothing but its key.
+/// A row of the index: a block, possibly without its postings; the unmerged words of a document, without a term; or a
+/// removed passage, with only its key (`first`).
 #[derive(Debug, sqlx::FromRow)]
 pub struct Row {
     term: String,
@@ -45,7 +46,7 @@ pub struct Row {
 /// How much to read of the terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
-    /// How many passages have them.
+    /// Only how many passages have the terms.
     Counts,
     Postings,
 }
@@ -105,7 +106,7 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// Reads the postings of these blocks, given by term and place, where they are not read yet.
+    /// Reads the postings of these blocks that are not read yet. The blocks are given by term and position.
     pub async fn load(&mut self, tx: &mut PgConnection, wanted: &[(&str, Vec<usize>)]) -> sqlx::Result<()> {
         let (mut terms, mut firsts) = (Vec::new(), Vec::new());
         for (term, places) in wanted {
@@ -131,7 +132,7 @@ impl<'a> Index<'a> {
         .await?;
         for (term, first, data) in read {
             let Some(list) = self.terms.get_mut(&term) else { continue };
-            // A passage stands in one block of a term, so no two begin with the same.
+            // A passage is in only one block of a term, so no two blocks begin with the same passage.
             if let Ok(place) = list.blocks.binary_search_by_key(&first, |block| block.first)
                 && let Some(block) = list.blocks.get_mut(place)
             {
@@ -141,21 +142,21 @@ impl<'a> Index<'a> {
         Ok(())
     }
 
-    /// Whether the passage is still there.
+    /// Whether the passage still exists.
     pub fn is_alive(&self, chunk: i64) -> bool {
         self.dead.is_empty() || !self.dead.contains(&chunk)
     }
 }
 
 impl Row {
-    /// The block's postings, if they are read.
+    /// The block's postings; empty if they are not read yet.
     pub fn postings(&self) -> impl Iterator<Item = Posting> + '_ {
         block::postings(self.first, self.data.as_deref().unwrap_or_default())
     }
 }
 
 impl List {
-    /// The pairs of frequency and length among which the best of its postings is, by any average length.
+    /// The pairs of frequency and length among which is the posting with the highest weight, for any average length.
     pub fn best(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         let pending = self.pending.iter().map(|posting| (posting.frequency, posting.length));
         self.blocks.iter().flat_map(|block| best_pairs(&block.best)).chain(pending)

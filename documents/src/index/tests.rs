@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{scope, tests::database};
 
-/// Numbers that look random and are the same each time.
+/// Pseudo-random numbers, the same in each run.
 struct Draw(u64);
 
 impl Draw {
@@ -19,7 +19,7 @@ impl Draw {
         (self.0 >> 33) % limit
     }
 
-    /// Each number is the rarer the larger it is.
+    /// Returns a number; the larger it is, the rarer.
     fn rank(&mut self) -> u64 {
         let limit = 1 << self.below(12);
         self.below(limit)
@@ -45,7 +45,7 @@ fn a_block_gives_back_what_it_was_made_of() {
         let block = Block::of(&postings).unwrap();
         assert_eq!((block.first, block.last), (postings[0].chunk, postings.last().unwrap().chunk));
         assert_eq!(block::postings(block.first, &block.data).collect::<Vec<_>>(), postings);
-        // Damaged rows are read as far as they go.
+        // Damaged rows are read up to the damage.
         for length in 0..block.data.len() {
             assert!(block::postings(block.first, &block.data[..length]).count() < postings.len());
         }
@@ -105,7 +105,7 @@ impl Corpus {
         Self { pool, project, passages: BTreeMap::new(), dead: HashSet::new() }
     }
 
-    /// Adds passages of words that are the rarer the higher their number: the first are in nearly every passage.
+    /// Adds passages. A word with a higher number is rarer; the first words are in nearly every passage.
     async fn add(&mut self, draw: &mut Draw, document: i64, keys: impl Iterator<Item = i64>) {
         let new: Vec<(i64, Vec<Word>)> = keys
             .map(|key| {
@@ -181,7 +181,7 @@ impl Corpus {
         query.best(&mut tx).await.unwrap().passages
     }
 
-    /// Compares scores: passages with the same score may stand in any order.
+    /// Compares only the scores: passages with the same score may be in any order.
     async fn check(&self, draw: &mut Draw, dead: bool) {
         for round in 0..25 {
             let form = |draw: &mut Draw| format!("w{}", draw.rank());
@@ -244,7 +244,7 @@ async fn the_best_passages_are_those_of_a_full_comparison() {
 async fn a_large_project_beside_larger_ones_gets_an_index_of_its_own() {
     let pool = database("index_own").await;
     let mut tx = pool.begin().await.unwrap();
-    // Two projects of one partition, whose vectors are written past the services, as the tables' owner.
+    // Two projects in one partition. Their vectors are written directly, as the tables' owner.
     for statement in [
         "SET LOCAL ROLE NONE",
         "SET LOCAL session_replication_role = replica",

@@ -1,8 +1,8 @@
-//! The best passages by BM25, without reading every posting of a common word (MaxScore: Turtle and Flood, 1995).
+//! Finds the best passages by BM25, without reading every posting of a common word (MaxScore: Turtle and Flood, 1995).
 //!
-//! Words are taken from the rarest on. As soon as the passages found so far are better than any passage that has only the
-//! words still to come, no other passage is added: those words are looked up for the passages that can still be among the
-//! best, and for no others.
+//! Words are processed from the rarest to the most common. As soon as the passages found so far are better than any
+//! passage that has only the remaining words, no other passage is added. The remaining words are then looked up only
+//! for the passages that can still be among the best.
 
 use analysis::{bm25, terms::QueryTerm};
 use sqlx::PgConnection;
@@ -12,14 +12,14 @@ use super::{
     read::{Index, List, Read},
 };
 
-/// What is looked for.
+/// A keyword query.
 pub struct Query<'a> {
     pub projects: &'a [i32],
     pub words: &'a [QueryTerm],
-    /// How many passages there are, and their average length in terms.
+    /// Number of passages in these projects, and (`average`) their average length in terms.
     pub chunks: u64,
     pub average: f64,
-    /// The passages that may be found, in ascending order; all without any.
+    /// The keys of the passages that may be found, in ascending order; `None` means all.
     pub allowed: Option<&'a [i64]>,
     pub limit: usize,
 }
@@ -28,15 +28,15 @@ pub struct Query<'a> {
 pub struct Top {
     /// Keys of passages with their score, the best first.
     pub passages: Vec<(i64, f32)>,
-    /// What a passage with every word of the query would get.
+    /// The score of a passage with every word of the query.
     pub best_possible: f32,
 }
 
-/// A word of the query, by the forms of it that occur.
+/// A word of the query, with those of its forms that occur.
 struct Word<'a> {
     forms: Vec<Form<'a>>,
     passages: u64,
-    /// No passage gets more for it.
+    /// Maximum score that a passage can get for this word.
     bound: f32,
 }
 
@@ -54,7 +54,7 @@ impl Query<'_> {
             self.words.iter().flat_map(|word| word.forms.iter().map(String::as_str)).collect();
         let mut index = Index::read(tx, self.projects, &terms, Read::Postings).await?;
         let (words, best_possible) = self.words(&index);
-        // What the words from one on can add at most.
+        // Maximum score that the words from each position on can add.
         let mut rest = vec![0.0; words.len() + 1];
         for (at, word) in words.iter().enumerate().rev() {
             rest[at] = rest[at + 1] + word.bound;
@@ -81,14 +81,15 @@ impl Query<'_> {
         Ok(Top { passages: scores, best_possible })
     }
 
-    /// The words that occur, the rarest first, and what a passage with each word would get.
+    /// Returns the words that occur, the rarest first, and the score of a passage with every word of the query.
     fn words(&self, index: &Index<'_>) -> (Vec<Word<'_>>, f32) {
         let mut best_possible = 0.0;
         let mut words = Vec::new();
         for word in self.words {
             let known: Vec<(&str, &List)> =
                 word.forms.iter().filter_map(|form| Some((&**form, index.terms.get(form)?))).collect();
-            // A passage counts a word's best form, so the word is worth its rarest form that occurs at all.
+            // A passage gets the score of a word's best form, so the word is worth as much as its rarest form that
+            // occurs.
             let rarest = known.iter().map(|(_, list)| list.passages).min().unwrap_or(0);
             best_possible += bm25::idf(self.chunks, rarest) as f32;
             let idf = |list: &List| bm25::idf(self.chunks, list.passages);
@@ -112,7 +113,7 @@ impl Query<'_> {
         bm25::weight(frequency.into(), length.into(), self.average)
     }
 
-    /// The score that the last of the best has so far.
+    /// Returns the lowest score among the best passages so far; minus infinity if there are fewer than the limit.
     fn least(&self, scores: &Scores) -> f32 {
         if scores.len() < self.limit || self.limit == 0 {
             return f32::NEG_INFINITY;
@@ -121,7 +122,7 @@ impl Query<'_> {
         *values.select_nth_unstable_by(self.limit - 1, |a, b| b.total_cmp(a)).1
     }
 
-    /// Every passage with the word.
+    /// Returns every passage with the word, and its score for the word.
     async fn all(
         &self,
         tx: &mut PgConnection,
@@ -141,7 +142,7 @@ impl Query<'_> {
             let merged = list.blocks.iter().flat_map(|block| block.postings());
             found.extend(merged.chain(list.pending.iter().copied()).map(score));
         }
-        // Fast on what is in order already, as the blocks of one form are.
+        // This is fast if the list is already sorted, as the blocks of one form are.
         found.sort_by_key(|(chunk, _)| *chunk);
         found.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
@@ -158,7 +159,7 @@ impl Query<'_> {
         self.allowed.is_none_or(|allowed| allowed.binary_search(&chunk).is_ok())
     }
 
-    /// Adds to these passages what they get for the word.
+    /// Adds the score for the word to the scores of these passages.
     async fn complete(
         &self,
         tx: &mut PgConnection,
@@ -193,7 +194,7 @@ impl Query<'_> {
     }
 }
 
-/// The places of the blocks that may hold one of these passages.
+/// Returns the positions of the blocks that may contain one of these passages.
 fn near(list: &List, scores: &Scores) -> Vec<usize> {
     let holds = |first: i64, last: i64| {
         let from = scores.partition_point(|(chunk, _)| *chunk < first);
@@ -203,7 +204,7 @@ fn near(list: &List, scores: &Scores) -> Vec<usize> {
     blocks.filter(|(_, block)| holds(block.first, block.last)).map(|(place, _)| place).collect()
 }
 
-/// Both lists, added.
+/// Merges two lists; a passage in both gets the sum of its scores.
 fn sum(some: &Scores, others: &Scores) -> Scores {
     let mut both = Scores::with_capacity(some.len() + others.len());
     let (mut some, mut others) = (some.iter().copied().peekable(), others.iter().copied().peekable());

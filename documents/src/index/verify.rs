@@ -1,4 +1,4 @@
-//! Whether the index holds every word of every passage.
+//! Checks that the index contains every word of every passage.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,8 @@ use sqlx::PgConnection;
 
 use super::{block, pending};
 
-/// The passages of a project whose postings do not add up to their length. It reads the whole index, in a transaction with
-/// one snapshot.
+/// Returns the passages of a project whose postings do not add up to their length. It reads the whole index, in a
+/// transaction with one snapshot.
 pub async fn wrong(tx: &mut PgConnection, project_key: i32) -> sqlx::Result<Vec<i64>> {
     let mut found: HashMap<i64, i64> = HashMap::new();
     let blocks: Vec<(i64, Vec<u8>)> =

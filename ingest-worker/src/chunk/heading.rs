@@ -2,10 +2,10 @@
 
 use reader::{Block, BlockKind};
 
-/// Between the headings of a path.
+/// Separates the headings of a path.
 const SEPARATOR: &str = " › ";
 
-/// The longest path, in characters: it is context, and the model reads it before the text.
+/// Maximum length of a path, in characters: a path is only context, and the model reads it before the text.
 const PATH_CHARS: usize = 200;
 
 pub(super) struct Section<'a> {
@@ -14,16 +14,16 @@ pub(super) struct Section<'a> {
     pub blocks: Vec<&'a Block>,
 }
 
-/// A heading on the path.
+/// A heading on the current path.
 struct Open<'a> {
     level: u8,
     block: &'a Block,
-    /// Whether there is text below it.
+    /// Whether there is text below the heading, or the heading itself is in a passage as text.
     used: bool,
 }
 
-/// Cuts a document at its headings. A heading that nothing follows before the next one of its level is text of the
-/// section above it: nothing is lost, and no passage consists of context only.
+/// Cuts a document at its headings. A heading without text before the next heading of its level becomes text of the
+/// section above it: nothing is lost, and no passage consists only of context.
 pub(super) fn sections(blocks: &[Block]) -> Vec<Section<'_>> {
     let mut sections: Vec<Section> = Vec::new();
     let mut path: Vec<Open> = Vec::new();
@@ -40,7 +40,7 @@ pub(super) fn sections(blocks: &[Block]) -> Vec<Section<'_>> {
         tell_unshown(&mut path, &mut sections);
         section = Section { heading: joined(&path), blocks: Vec::new() };
         if block.text.chars().nth(PATH_CHARS).is_some() {
-            // Its path is cut: the whole of it is text as well.
+            // The heading is cut in the path, so the whole heading is also added as text.
             path.iter_mut().for_each(|open| open.used = true);
             section.blocks.push(block);
         }
@@ -56,15 +56,15 @@ fn finish<'a>(sections: &mut Vec<Section<'a>>, section: Section<'a>) {
     }
 }
 
-/// Takes the headings of this level or below off the path. If the innermost headed nothing, it becomes text under
-/// those above it.
+/// Removes the headings of this level or below from the path. If the innermost heading had no text, it becomes text
+/// under the headings above it.
 fn close<'a>(path: &mut Vec<Open<'a>>, level: u8, sections: &mut Vec<Section<'a>>) {
     let keep = path.iter().take_while(|open| open.level < level).count();
     if let Some(innermost) = path.pop_if(|innermost| innermost.level >= level && !innermost.used) {
         path.iter_mut().for_each(|open| open.used = true);
         let heading = joined(path);
         match sections.last_mut() {
-            // Several in a row (an index, the labels of a drawing) are one passage.
+            // Several such headings in a row (an index, the labels of a drawing) become one section.
             Some(last) if last.heading == heading && last.blocks.iter().all(|block| is_heading(block)) => {
                 last.blocks.push(innermost.block);
             }
@@ -74,7 +74,7 @@ fn close<'a>(path: &mut Vec<Open<'a>>, level: u8, sections: &mut Vec<Section<'a>
     path.truncate(keep);
 }
 
-/// Headings so far out that the path has no room for them are told as text, before what is below them.
+/// Outer headings that do not fit into the path are added as text, before the text below them.
 fn tell_unshown<'a>(path: &mut [Open<'a>], sections: &mut Vec<Section<'a>>) {
     let shown = parts_shown(path);
     for index in 0..path.len() - shown {
@@ -89,14 +89,14 @@ fn is_heading(block: &Block) -> bool {
     matches!(block.kind, BlockKind::Heading(_))
 }
 
-/// The path as text; when it is too long the outermost headings are left out.
+/// Returns the path as text; if it is too long, the outermost headings are left out.
 fn joined(path: &[Open]) -> String {
     let shown = &path[path.len() - parts_shown(path)..];
     let titles: Vec<String> = shown.iter().map(|open| title(open).collect()).collect();
     titles.join(SEPARATOR)
 }
 
-/// How many headings, from the innermost, the path has room for.
+/// Returns how many headings, from the innermost on, fit into the path.
 fn parts_shown(path: &[Open]) -> usize {
     let mut length = 0;
     let fitting = path.iter().rev().take_while(|open| {

@@ -1,11 +1,11 @@
-//! Cuts a sentence that is longer than a passage may be: between words, and inside them only where one is too long.
+//! Cuts a sentence that is too long for a passage: between words, and inside a word only if the word alone is too long.
 
 use super::unit::Counter;
 
 pub(super) struct Piece {
     pub text: String,
     pub tokens: usize,
-    /// What stood between it and the piece before it; none for the first.
+    /// The text between the previous piece and this one; `None` for the first piece.
     pub joint: Option<&'static str>,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn pieces(sentence: &str, counter: &Counter) -> Vec<Piece> {
     pieces
 }
 
-/// A word, in halves of halves until each is short enough. A single character always is.
+/// Cuts a word into halves until each part is short enough. A single character is never cut.
 fn parts<'w>(word: &'w str, counter: &Counter) -> Vec<&'w str> {
     let mut parts = Vec::new();
     let mut open = vec![word];

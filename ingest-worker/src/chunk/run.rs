@@ -1,16 +1,16 @@
-//! Sentences to passages.
+//! Groups sentences into passages.
 
 use super::{ChunkOptions, unit::Unit};
 
 /// The sentences of one passage.
 pub(super) struct Run<'r, 'a> {
     pub units: Vec<&'r Unit<'a>>,
-    /// How many of them the passage before it has, too.
+    /// How many of the sentences are also in the previous passage.
     pub overlapping: usize,
 }
 
-/// Cuts the sentences of a section, page by page, into passages of about the same size: a page of one and a half
-/// targets gives two passages of three quarters, not one and a stub.
+/// Groups the sentences of a section, page by page, into passages of about the same length: a page of 1.5 times the
+/// target length gives two passages of 0.75 times, not a full one and a very short one.
 pub(super) fn runs<'r, 'a>(units: &'r [Unit<'a>], options: &ChunkOptions) -> Vec<Run<'r, 'a>> {
     let mut runs = Vec::new();
     for page in units.chunk_by(|before, after| before.page_first == after.page_first) {
@@ -40,8 +40,8 @@ fn fill<'r, 'a>(page: &'r [Unit<'a>], goal: usize, options: &ChunkOptions, runs:
     }
 }
 
-/// Whether a passage ends before this sentence: it would be too long with it, or further from the goal than without
-/// it, or a paragraph ends close to the goal.
+/// Whether the passage ends before this sentence: with the sentence it would be too long, or further from the goal than
+/// without it, or a paragraph ends close to the goal.
 fn is_full(tokens: usize, next: &Unit, goal: usize, max: usize) -> bool {
     let with = tokens + next.tokens;
     let past = with.saturating_sub(goal);
@@ -50,11 +50,12 @@ fn is_full(tokens: usize, next: &Unit, goal: usize, max: usize) -> bool {
     with > max || past > short || paragraph_ends
 }
 
-/// How many sentences at the end of a passage the next one repeats: those that fit, and leave room for what is new.
+/// Returns how many sentences at the end of a passage the next passage repeats: as many as fit and leave room for the
+/// next sentence.
 fn shared(units: &[&Unit], next: &Unit, options: &ChunkOptions) -> usize {
     let room = options.overlap_tokens.min(options.max_tokens.saturating_sub(next.tokens));
     let mut tokens = 0;
-    // The first sentence stays: a passage that repeats the whole one before it would never end.
+    // The first sentence is not repeated: a passage that repeats the whole previous one would make no progress.
     units
         .iter()
         .skip(1)

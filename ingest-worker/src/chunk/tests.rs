@@ -1,7 +1,7 @@
 use super::*;
 use reader::{Block, BlockKind};
 
-/// A token a word, and two that a model adds to every text.
+/// Counts a token for each word, and two that a model adds to every text.
 fn words(text: &str) -> usize {
     text.split_whitespace().count() + 2
 }
@@ -143,7 +143,7 @@ fn nothing_gives_nothing_and_odd_settings_still_end() {
     }
 }
 
-/// Numbers that look random and are always the same.
+/// Pseudo-random numbers, the same in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -205,7 +205,7 @@ fn solid(text: &str) -> String {
 
 #[test]
 fn whatever_the_document_nothing_is_lost_and_bounds_hold() {
-    // Three bytes a token: words cost by their length, as with a real tokenizer.
+    // A token for every three bytes: longer words have more tokens, as with a real tokenizer.
     let bytes = |text: &str| text.len().div_ceil(3);
     let options = ChunkOptions { target_tokens: 40, max_tokens: 60, overlap_tokens: 10 };
     let mut dice = Dice(20_261_124);

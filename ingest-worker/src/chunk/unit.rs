@@ -7,24 +7,25 @@ use analysis::sentences;
 use super::piece;
 use reader::{Block, BlockKind};
 
-/// What is never cut: a sentence, a list item, a row; or a piece of one that is too long for a passage.
+/// A unit is not cut further: a sentence, a list item or a table row, or a piece of one that is too long for a passage.
 #[derive(Debug, Clone)]
 pub(super) struct Unit<'a> {
     pub text: Cow<'a, str>,
     pub tokens: usize,
     pub page_first: Option<u32>,
     pub page_last: Option<u32>,
-    /// What stands between it and the one before it.
+    /// The text between the previous unit and this one.
     pub joint: &'static str,
-    /// Rows and items are whole by themselves: repeating one in the next passage adds nothing.
+    /// Whether the next passage may repeat this unit. Table rows and list items are complete by themselves, so
+    /// repeating them adds nothing.
     pub repeats: bool,
 }
 
-/// Counts tokens without what the model adds to every text.
+/// Counts tokens without those that the model adds to every text.
 pub(super) struct Counter<'a> {
     count: &'a dyn Fn(&str) -> usize,
     added: usize,
-    /// The most one unit may have.
+    /// Maximum number of tokens in one unit.
     pub max: usize,
 }
 
@@ -33,7 +34,7 @@ impl<'a> Counter<'a> {
         Self { count, added: count(""), max }
     }
 
-    /// At least one: a text of white space costs something, too, and nothing must be free of bounds.
+    /// Returns at least 1, also for white space: otherwise the limits would not apply to such text.
     pub fn count(&self, text: &str) -> usize {
         (self.count)(text).saturating_sub(self.added).max(1)
     }
@@ -51,7 +52,7 @@ pub(super) fn units<'a>(blocks: &[&'a Block], counter: &Counter) -> Vec<Unit<'a>
             let runs_over = joint == BLOCK && previous.is_some_and(|previous| runs_over(previous, block));
             let from_previous = if runs_over { units.pop() } else { None };
             add(&mut units, sentence, joint, block, from_previous, counter);
-            // What stands behind the sentence decides how the next one is joined to it.
+            // The white space after the sentence decides how the next sentence is joined to it.
             let at = rest.find(sentence).unwrap_or_default();
             rest = &rest[at + sentence.len()..];
             let gap = rest.len() - rest.trim_start().len();
@@ -65,7 +66,7 @@ pub(super) fn units<'a>(blocks: &[&'a Block], counter: &Counter) -> Vec<Unit<'a>
     units
 }
 
-/// Whether a sentence that began at the end of a page goes on at the beginning of the next.
+/// Whether a sentence at the end of one page continues at the beginning of the next.
 fn runs_over(before: &Block, after: &Block) -> bool {
     let text = |block: &Block| matches!(block.kind, BlockKind::Paragraph | BlockKind::ListItem);
     let next_page = matches!((before.page, after.page), (Some(one), Some(other)) if other == one + 1);

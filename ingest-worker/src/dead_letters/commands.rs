@@ -1,4 +1,4 @@
-//! `acorag-ingest-worker dead-letters …`: the operator's hand on what failed for good.
+//! `acorag-ingest-worker dead-letters …`: an operator's commands for messages that failed for good.
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -7,26 +7,26 @@ use super::{Letter, Letters};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show them, oldest first: number, time, attempts, subject, reason
+    /// Show the dead letters, oldest first: number, time, attempts, subject, reason
     List,
-    /// Queue their jobs again, as if each was accepted now
+    /// Queue the jobs of dead letters again, as if they were accepted now
     Requeue(Which),
-    /// Remove them; the documents stay failed
+    /// Remove dead letters; their documents stay failed
     Discard(Which),
 }
 
 #[derive(Debug, Args)]
 #[group(required = true)]
 pub struct Which {
-    /// Their numbers, as `list` shows them
+    /// Numbers of the dead letters, as `list` shows them
     numbers: Vec<u64>,
-    /// All there are
+    /// All dead letters
     #[arg(long, conflicts_with = "numbers")]
     all: bool,
 }
 
 impl Command {
-    /// Does it, and returns what to print.
+    /// Runs the command and returns the text to print.
     pub async fn run(self, letters: &Letters) -> anyhow::Result<String> {
         match self {
             Self::List => list(letters).await,
@@ -75,7 +75,7 @@ async fn discard(letters: &Letters, which: Which) -> anyhow::Result<String> {
     Ok(format!("{discarded} discarded\n"))
 }
 
-/// The letters named. One that is not there stops everything before anything is done.
+/// Returns the chosen letters. If one number does not exist, it fails, and no letter is changed.
 async fn chosen(letters: &Letters, which: Which) -> anyhow::Result<Vec<Letter>> {
     let mut chosen = Vec::new();
     if which.all {

@@ -1,4 +1,4 @@
-//! What the api asks about dead letters on behalf of an administrator.
+//! Answers the api's queries about dead letters, which it sends on behalf of an administrator.
 
 use platform::nats::{Nats, serve::Router};
 use schemas::{
@@ -12,9 +12,10 @@ use schemas::{
 
 use super::{Letter, Letters};
 
-/// Letters looked at for one answer: those of other projects are passed over, and each costs a request.
+/// Maximum number of letters that are read for one answer. Letters of other projects are skipped, but each costs a
+/// request.
 const LOOKED_AT: usize = 1_000;
-/// Letters that one query queues again: each is written to the disk twice.
+/// Maximum number of letters that one query queues again: each is written to disk twice.
 const REQUEUED: usize = 100;
 
 /// Which handler answers which query.
@@ -40,7 +41,7 @@ async fn requeue(letters: &Letters, query: RequeueDeadLetter) -> Result<Settled,
     Ok(Settled { status: "requeued".to_owned(), id: query.id })
 }
 
-/// Letters that are no jobs are left where they are.
+/// Letters that are not jobs stay.
 async fn requeue_all(letters: &Letters, query: RequeueDeadLetters) -> Result<Requeued, Problem> {
     let (found, next_cursor) = walk(letters, &query.scope, query.cursor.as_deref(), REQUEUED).await?;
     let mut requeued = 0;
@@ -56,13 +57,13 @@ async fn discard(letters: &Letters, query: DiscardDeadLetter) -> Result<Settled,
     Ok(Settled { status: "discarded".to_owned(), id: query.id })
 }
 
-/// The letter with this number. One of another project is as good as none.
+/// Returns the letter with this number; a letter outside the scope counts as not found.
 async fn within(letters: &Letters, scope: &Scope, number: u64) -> Result<Letter, Problem> {
     let letter = letters.get(number).await.map_err(unavailable)?;
     letter.filter(|letter| letter.is_within(scope)).ok_or_else(Problem::not_found)
 }
 
-/// The next letters of these projects, and where to go on if there are others after them.
+/// Returns the next letters in the scope, and the cursor of the next page unless the end is reached.
 async fn walk(
     letters: &Letters,
     scope: &Scope,

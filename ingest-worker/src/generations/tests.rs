@@ -1,4 +1,4 @@
-//! Marks and tokens, on a real Valkey.
+//! Tests marks and tokens with a real Valkey.
 
 use std::sync::LazyLock;
 
@@ -37,8 +37,8 @@ async fn a_project_is_marked_until_all_who_change_it_are_done() {
     assert_eq!((during, is_marked().await), ([true; 2], [false; 2]));
     assert_ne!(now().await, before, "it is another one now");
 
-    // Two at a time: while one is not done, what the other left is no generation to keep an answer under, but it is
-    // another one, so that nobody joins a question asked before.
+    // Two changes at a time: while one is not finished, the generation after the other is still marked, so no answer is
+    // cached under it. But it is a new generation, so that nobody joins a question asked before.
     let (seen, after_one) = generations
         .changing(change("a"), async {
             let seen = generations.changing(change("b"), now()).await;
@@ -49,7 +49,7 @@ async fn a_project_is_marked_until_all_who_change_it_are_done() {
     assert_ne!(seen, after_one);
     assert_eq!(is_marked().await, [false; 2]);
 
-    // One whose worker died leaves its mark, whatever else is done meanwhile, until its job comes again.
+    // A change whose worker died leaves its mark until its job is delivered again, whatever else is done meanwhile.
     drop(
         tokio::time::timeout(
             Duration::from_millis(300),

@@ -1,4 +1,4 @@
-//! Forgetting a document: its passages, its file, and what came with it. Its waiting jobs are void by the tombstone.
+//! Deletes a document: its passages, its file and its parts. The tombstone makes its waiting jobs void.
 
 use platform::{
     crash,

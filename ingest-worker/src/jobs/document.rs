@@ -1,4 +1,4 @@
-//! One document's way into the index: read, cut, embed, commit.
+//! Indexes one document: reads it, cuts it into passages, embeds and commits them.
 
 use std::path::Path;
 
@@ -26,12 +26,12 @@ use crate::{
     progress::Progress,
 };
 
-/// Mails within mails are read down to here: each costs a document.
+/// Maximum depth of mails within mails whose attachments are read, because each attachment becomes a document.
 const DEEPEST: u8 = 5;
-/// Passages embedded between two signs of progress.
+/// Number of passages embedded between two reports of progress.
 const SLICE: usize = 16;
 
-/// Does the job's work. What follows from it is [`super::Jobs::settle`]'s.
+/// Processes the job and returns its outcome. [`super::Jobs::settle`] does what follows from it.
 pub async fn index(
     jobs: &Jobs,
     delivery: &Delivery,
@@ -69,7 +69,7 @@ pub async fn index(
                         let import = Import { app, delivery, job, progress, stopping, path, file };
                         return import.split(records).await;
                     }
-                    // It would take a slot for as long as its records take.
+                    // An import would occupy this slot for as long as its records take.
                     Found::Records(_) => {
                         move_to(app, delivery, job, JobKind::Import, None).await?;
                         return Ok(Outcome::Moved);
@@ -103,13 +103,14 @@ pub async fn index(
     })
 }
 
-/// A document, or the beginning of an import: its records wait for the queue, and keep no other file waiting meanwhile.
+/// Reads a document, or opens an import. The records of an import are read later, when the queue has room for them;
+/// meanwhile it uses no slot for reading, so that other files do not wait.
 pub async fn read(app: &App, job: &Job, kind: JobKind, path: &Path) -> Result<Found, Failure> {
     let _turn = app.readers.turn(kind).await;
     let _timer = app.metrics.stage_seconds.with_label_values(&["extract"]).start_timer();
     let hints = Hints { filename: job.body.filename.clone(), media_type: job.body.media_type.clone() };
     let (found, ()) = tokio::join!(app.reader.read(path, hints), async {
-        // The first step of reading has started the child.
+        // The first step of reading has started the child process.
         crash::point("child-running", job.project.as_str());
     });
     found.map_err(unreadable)
@@ -120,7 +121,7 @@ pub fn unreadable(error: reader::Error) -> Failure {
     if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::Dead(error.reason()) }
 }
 
-/// Cuts, embeds, and gathers what the commit writes.
+/// Cuts the text into passages, embeds them, and returns what the commit writes.
 async fn content(
     app: &App,
     job: &Job,
@@ -206,7 +207,7 @@ async fn embed(
     Ok(vectors)
 }
 
-/// What a mail carries becomes a document of its own. Repeated, it is the same document.
+/// Publishes an attachment of a mail as a document of its own. If this is repeated, it is the same document.
 async fn publish_attachment(
     app: &App,
     delivery: &Delivery,
@@ -244,7 +245,7 @@ async fn publish_attachment(
         record_scope: None,
     };
     let id = app.message_id(&format!("{}:{index}", delivery.sequence));
-    // What comes with one of very many mails is one of very many, too.
+    // An attachment of one of many mails goes to the same lane as the mails.
     let subject = match kind {
         JobKind::Batch | JobKind::Bulk => subjects::job(kind, &job.project, &document),
         _ => body.subject(&job.project, &document),

@@ -1,4 +1,4 @@
-//! The files of documents: between the object store and a job.
+//! Moves the files of documents between the object store and a job.
 
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
@@ -18,11 +18,11 @@ use tokio_util::io::ReaderStream;
 
 use crate::app::App;
 
-/// How the names of an attachment's file and of a record's long text begin.
+/// How object names begin: those of attachments' files and (`RECORD`) those of records' long texts.
 pub const ATTACHMENT: &str = "part-";
 pub const RECORD: &str = "record-";
 
-/// Brings the job's file into a temporary one and checks that it is what was announced.
+/// Copies the job's file to a temporary file and checks that it is the file that the job describes.
 pub async fn fetch(app: &App, job: &Job, object: &ObjectRef) -> Result<(NamedTempFile, ObjectRef), Failure> {
     let _timer = app.metrics.stage_seconds.with_label_values(&["read"]).start_timer();
     match (app.objects.info(&object.name).await, &job.sent) {
@@ -55,7 +55,8 @@ async fn read(
     Ok((file, ObjectRef { name: stored.name.clone(), size, sha256 }))
 }
 
-/// An object that is not whole may be one that is just being replaced. If trying again does not help, it is damaged.
+/// An incomplete object may be in the middle of a replacement, so the job is tried again. If that does not help, the
+/// object is damaged.
 fn broken_off(error: std::io::Error) -> Failure {
     match error.kind() {
         std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData => {
@@ -65,11 +66,12 @@ fn broken_off(error: std::io::Error) -> Failure {
     }
 }
 
-/// Parts of one file. Each costs a request, so that a file of single bytes would keep a worker busy for hours.
+/// Maximum number of parts of one file. Each part costs a request: a file in parts of one byte would keep a worker busy
+/// for hours.
 const MAX_PARTS: u32 = 20_000;
 
-/// Puts a producer's file together from its parts, checks it, and stores it under the service's own name. Then the parts
-/// are removed. Cut short anywhere, it begins again or finds the object.
+/// Assembles a producer's file from its parts, checks it, stores it under the service's own name and removes the parts.
+/// If this is interrupted, the next attempt starts again or finds the object.
 async fn take_in(
     app: &App,
     job: &Job,
@@ -84,7 +86,7 @@ async fn take_in(
     let mut target = Target::new().await?;
     let (mut next, mut parts) = (1, 0);
     while target.size <= sent.size && parts <= MAX_PARTS {
-        // Of the stream's leader: another server may not know the newest part yet.
+        // This asks the stream's leader: another server may not have the newest part yet.
         match stream.get_first_raw_message_by_subject(&subject, next).await {
             Ok(part) => {
                 (next, parts) = (part.sequence + 1, parts + 1);
@@ -96,7 +98,7 @@ async fn take_in(
     }
     let (file, size, sha256) = target.finish().await?;
     if (size, &sha256) != (sent.size, &object.sha256) {
-        // Another delivery of this job may have taken the file in, and removed its parts, meanwhile.
+        // Another delivery of this job may have stored the file and removed its parts in the meantime.
         return match app.objects.info(&object.name).await {
             Ok(stored) => read(app, object, &stored).await,
             Err(objects::Error::NotFound) => Err(match parts {

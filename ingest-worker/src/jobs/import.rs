@@ -1,7 +1,7 @@
 //! A bulk import: a file of records, each of which becomes a job and a document of its own.
 //!
-//! No more than a window of an import's records is queued at a time. So imports take turns in the lane of the records, and
-//! none fills the queue, however large its file is.
+//! Only a limited number of an import's records is queued at a time. So imports take turns in the lane of the records,
+//! and no import fills the queue, however large its file is.
 
 mod close;
 mod record;
@@ -42,16 +42,16 @@ use super::{
 };
 use crate::{app::App, progress::Progress};
 
-/// Records of one import that wait or are in progress at the same time: some seconds of work for one worker, and enough
-/// for ten of them.
+/// Maximum number of records of one import that wait or are in progress at the same time: some seconds of work for one
+/// worker, and enough for ten workers.
 const WINDOW: usize = 100;
-/// Records queued together.
+/// Number of records that are queued together.
 const BATCH: usize = 50;
-/// Records noted together.
+/// Number of records that are noted in one transaction.
 const NOTED: usize = 200;
-/// Between two looks at which of them are done.
+/// Time between two checks which records are done.
 const LOOK: Duration = Duration::from_millis(200);
-/// Between two looks whether a full queue has room again.
+/// Time between two checks whether a full queue has room again.
 const FULL: Duration = Duration::from_secs(1);
 
 pub struct Import<'a> {
@@ -64,7 +64,7 @@ pub struct Import<'a> {
     pub file: &'a ObjectRef,
 }
 
-/// Whether the records of the import are noted, and its job goes on with queueing them.
+/// Whether the records of the import are already noted, so that its job continues with queueing them.
 pub fn goes_on(delivery: &Delivery) -> bool {
     position(delivery).is_some()
 }
@@ -85,8 +85,8 @@ enum Room {
 }
 
 impl Import<'_> {
-    /// Notes all records, then makes jobs of them. Cut short, it goes on where it last gave way: a record published twice
-    /// is the same job, and one that is done is not published again.
+    /// Notes all records, then queues a job for each. If it is interrupted, it continues where it was last moved behind
+    /// other imports: a record published twice is the same job, and a record that is done is not published again.
     pub async fn split(&self, records: Records) -> Result<Outcome, Failure> {
         if let Some(position) = position(self.delivery) {
             return self.queue(records, position).await;
@@ -141,7 +141,7 @@ impl Import<'_> {
                 index = end;
                 continue;
             }
-            // Reading up to the position is not part of its turn, or a long file might never get further.
+            // The turn begins at the position: if reading up to it counted, a long file might never get further.
             match self.room(&mut window, *started.get_or_insert_with(Instant::now)).await? {
                 Room::Free => {}
                 Room::Void => return Ok(Outcome::Void),
@@ -169,8 +169,8 @@ impl Import<'_> {
         }
     }
 
-    /// Waits until more records may be queued. An import gives way when all that it has queued are done: left behind, they
-    /// would add up from turn to turn.
+    /// Waits until more records may be queued. An import whose turn is over first waits until all its queued records
+    /// are done: otherwise the remaining ones would add up from turn to turn.
     async fn room(&self, window: &mut Window, started: Instant) -> Result<Room, Failure> {
         loop {
             let is_over = started.elapsed() > self.app.import_turn;
@@ -199,7 +199,7 @@ impl Import<'_> {
         mut body: IngestDocument,
     ) -> Result<(), Failure> {
         let (app, accepted_at) = (self.app, self.job.accepted_at);
-        // A job refers to a document: a long text goes to the object store first.
+        // A job has a maximum size, so a longer text is stored in the object store first.
         if let Source::Text(text) = &body.source
             && serde_json::to_vec(&body).map_err(publish::Error::from)?.len() > MAX_JOB_BYTES
         {
@@ -210,13 +210,14 @@ impl Import<'_> {
         let id = format!("record:{of}:{import}:{}:{index}", accepted_at.timestamp_micros());
         let mut map = self.delivery.context.headers();
         map.insert(headers::MESSAGE_ID, app.message_id(&id).as_str());
-        // A record was accepted with its import, whenever its turn comes: what was sent after the import is newer.
+        // A record counts as accepted with its import, however late it is queued: a document sent after the import is
+        // newer.
         let ordered_at = accepted_at + TimeDelta::microseconds(index.into());
         map.insert(headers::ORDERED_AT, ordered_at.to_rfc3339().as_str());
         let payload: bytes::Bytes = serde_json::to_vec(&body).map_err(publish::Error::from)?.into();
         loop {
             let subject = body.subject(project, document);
-            // A full queue is waited for right here.
+            // If the queue is full, this waits here.
             match app.nats.publish_raw(subject, map.clone(), payload.clone()).await {
                 Err(publish::Error::Full) => {}
                 published => return Ok(published?),
@@ -228,7 +229,8 @@ impl Import<'_> {
     }
 }
 
-/// Whether a file is a record's long text: text, whatever the record's file name or its own first words look like.
+/// Whether a file is a record's long text, which is read as plain text, whatever the record's file name or its first
+/// words look like.
 pub fn is_text_of_a_record(job: &Job, object: &ObjectRef) -> bool {
     job.body.parent.is_some() && object.name.starts_with(files::RECORD)
 }

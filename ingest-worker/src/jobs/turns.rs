@@ -1,8 +1,8 @@
-//! Turns: what keeps one project's many documents from standing before another project's single one.
+//! Turns: they ensure that the many documents of one project do not delay the single document of another.
 //!
-//! A consumer hands out jobs in their order. So a job that has to wait for others of its project is not waited for: it is
-//! moved, which takes about as long as storing a message, into a lane of its own. The first of a project's waiting jobs go to
-//! one lane, the rest of very many to another: a project with a few documents does not wait behind one with thousands.
+//! A consumer delivers jobs in their order. So a job that must wait for others of its project is moved to a lane for
+//! waiting jobs, which takes about as long as storing a message. A project's first waiting jobs go to one lane, further
+//! ones to another: a project with a few documents does not wait behind one with thousands.
 
 use std::{
     collections::HashMap,
@@ -23,10 +23,10 @@ use schemas::{
 
 use crate::app::App;
 
-/// Jobs of one project in [`JobKind::Batch`] at most. Those beyond go to [`JobKind::Bulk`].
+/// Maximum number of jobs of one project in [`JobKind::Batch`]. Further ones go to [`JobKind::Bulk`].
 const BATCH: usize = 50;
 
-/// Who is at work in one lane of this worker.
+/// Counts the jobs of each project that are in progress in one lane of this worker.
 #[derive(Clone)]
 pub struct Turns {
     at_work: Arc<Mutex<HashMap<ProjectId, usize>>>,
@@ -39,25 +39,26 @@ pub struct Turn {
     project: ProjectId,
 }
 
-/// Where a job is done.
+/// Where a job is processed.
 pub enum Place {
     Here(Option<Turn>),
     Lane(JobKind),
 }
 
 impl Turns {
-    /// A project gets all slots but one: the last one moves what waits, or works for others.
+    /// A project may use all slots but one: the last one moves waiting jobs, or works for other projects.
     pub fn new(slots: usize) -> Self {
         Self { at_work: Arc::default(), most: slots.saturating_sub(1).max(1) }
     }
 
-    /// Only [`JobKind::Document`] is shared out: jobs of the other kinds are where they belong.
+    /// Returns where a job is processed. Only jobs of [`JobKind::Document`] may be moved: the others are already in
+    /// their lane.
     pub async fn place(&self, app: &App, kind: JobKind, project: &ProjectId) -> Result<Place, Failure> {
         if kind != JobKind::Document {
             return Ok(Place::Here(None));
         }
         let waiting = waiting(app, project).await.map_err(|error| Failure::Wait(format!("NATS: {error}")))?;
-        // Those that wait go first.
+        // Jobs of the project that already wait go first.
         if waiting == 0
             && let Some(turn) = self.take(project)
         {
@@ -91,7 +92,7 @@ impl Drop for Turn {
     }
 }
 
-/// How many jobs of the project are in the lane for its first ones, whoever moved them there.
+/// Returns how many jobs of the project are in the lane [`JobKind::Batch`], whichever worker moved them there.
 async fn waiting(app: &App, project: &ProjectId) -> Result<usize, async_nats::Error> {
     let stream = app.nats.jetstream.get_stream_no_info(subjects::INGEST_STREAM).await?;
     let lane = subjects::jobs_of_project(JobKind::Batch, project);
@@ -99,8 +100,9 @@ async fn waiting(app: &App, project: &ProjectId) -> Result<usize, async_nats::Er
     Ok(subjects.try_fold(0, async |sum, (_, count)| Ok(sum + count)).await?)
 }
 
-/// Publishes a job again, in another lane or at the end of its own. It keeps its time, and with it its place among the
-/// jobs of its document. The caller then lets it be acknowledged where it was. Moved twice, it is the same job.
+/// Publishes a job again, in another lane or at the end of its own. The job keeps its time of acceptance, and so its
+/// order among the jobs of its document. The caller then has the old message acknowledged. A job that is moved twice is
+/// the same job.
 pub async fn move_to(
     app: &App,
     delivery: &Delivery,

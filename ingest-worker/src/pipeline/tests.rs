@@ -1,4 +1,4 @@
-//! The figures against a real queue and a real database, in the worker's own role.
+//! Tests the metrics with a real queue and a real database, in the worker's own role.
 
 use devstack::{Options, Stack};
 use platform::metrics::render;
@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::*;
 
-/// As an operator's Prometheus sees it.
+/// Returns a value as Prometheus reads it.
 fn shown(registry: &Registry, series: &str) -> Option<i64> {
     let text = render(registry).unwrap();
     text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
@@ -67,7 +67,7 @@ async fn the_figures_are_the_queues_and_the_databases() {
     }
     assert!(shown(&registry, "acorag_queue_oldest_seconds").is_some_and(|age| age < 300));
 
-    // What cannot be read any more is not shown: the queue's figures stay.
+    // A value that can no longer be read is removed; the queue's values stay.
     sqlx::raw_sql("REVOKE SELECT ON document FROM acorag_ingest").execute(&owner).await.unwrap();
     pipeline.refresh().await;
     assert_eq!(shown(&registry, r#"acorag_documents{state="indexed"}"#), None);

@@ -1,4 +1,4 @@
-//! Where a page of the list of documents begins. Opaque to clients.
+//! Cursors: the position where a page of the list of documents begins. Clients cannot interpret them.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::DateTime;
@@ -6,12 +6,12 @@ use schemas::{Problem, messages::answers};
 
 use documents::read::After;
 
-/// First comes the queue, then what is stored.
+/// The list contains the queued documents first, then the stored ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cursor {
-    /// At a place in the queue.
+    /// From this sequence number of the queue on.
     Queued(u64),
-    /// After a stored document; none: at the newest.
+    /// After this stored document; `None` starts at the newest.
     Stored(Option<After>),
 }
 

@@ -1,4 +1,5 @@
-//! Documents that no worker has taken yet. "Queued" is not a flag that could be wrong: the job is in the stream.
+//! Documents that no worker has taken yet. "Queued" is not a stored flag, which could be wrong: it means that the job
+//! is in the stream.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ pub async fn find(app: &App, scope: &Scope, document: &DocumentId) -> Result<Opt
     Ok(job(app, scope, document).await?.map(view))
 }
 
-/// Where the file of a queued document is.
+/// Returns where the file of a queued document is.
 pub async fn file(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<FileLocation>, Problem> {
     Ok(job(app, scope, document).await?.and_then(|job| match job.body.source {
         Source::Object(object) => Some(FileLocation {
@@ -51,11 +52,11 @@ async fn last(app: &App, subject: &str) -> Result<Option<Job>, Problem> {
     Ok(message.as_ref().and_then(read))
 }
 
-/// Jobs that are read for one page at most: a filter may want few of very many.
+/// Maximum number of jobs that are read for one page: a filter may match few of very many.
 const MOST_READ: usize = 200;
 
-/// At most `limit` of the queued documents that `wanted` accepts, in the queue's order from a place in it on, and the
-/// place where the next page begins when there is more. An import stands for its records.
+/// Returns at most `limit` queued documents that `wanted` accepts, in the queue's order from `from` on, and where the
+/// next page begins if there are more. Records of an import are not listed, only the import.
 pub async fn page(
     app: &App,
     scope: &Scope,
@@ -66,7 +67,7 @@ pub async fn page(
     let queue = queue(app).await?;
     let next =
         async |filter: &str, from| readable(queue.get_first_raw_message_by_subject(filter, from).await);
-    // The next job of each kind and project, by its place in the queue.
+    // The next job of each kind and project, by its sequence number in the queue.
     let mut heads = BTreeMap::new();
     for project in projects(scope) {
         for all in JobKind::DOCUMENTS.into_iter().flat_map(JobKind::filters) {
@@ -82,7 +83,7 @@ pub async fn page(
             break;
         }
         let Some((sequence, (filter, message))) = heads.pop_first() else { break };
-        // What came with another document is listed once it is stored.
+        // A record or attachment is listed only after it is stored.
         let job = read(&message).filter(|job| job.body.parent.is_none());
         documents.extend(job.map(view).filter(&wanted));
         if let Some(message) = next(&filter, sequence + 1).await? {
@@ -115,8 +116,8 @@ fn readable(message: Result<StreamMessage, LastRawMessageError>) -> Result<Optio
     }
 }
 
-/// The job of a message. A job that will be refused is queued until then, but nothing that it says is shown: its sender may
-/// not be allowed to say it. A message that is no job at all is `None`.
+/// Returns the job of a message. A job that will be refused counts as queued until then, but nothing in its body is
+/// shown, because its sender may not be allowed to send it. Returns `None` if the message is not a job.
 fn read(message: &StreamMessage) -> Option<Job> {
     let ordered_at = text(Some(&message.headers), headers::ORDERED_AT);
     let accepted_at = subjects::accepted_at(&message.subject, ordered_at.as_deref(), message.time);

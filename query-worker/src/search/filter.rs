@@ -1,11 +1,11 @@
-//! A search's filters, resolved to documents before the legs run: both legs then narrow alike, and cheaply.
+//! Resolves a search's filters to documents before the legs run, so that both legs apply the same filter at low cost.
 
 use schemas::{DocumentId, search::Search};
 use sqlx::{Postgres, Transaction};
 
 use crate::scope::Projects;
 
-/// The documents a search may answer from; `None` when it has no filter.
+/// Returns the keys of the documents that match; `None` if the search has no filter.
 pub async fn documents(
     transaction: &mut Transaction<'_, Postgres>,
     projects: &Projects,
@@ -15,8 +15,8 @@ pub async fn documents(
     if filters.is_empty() && query.document_id.is_none() {
         return Ok(None);
     }
-    // What has passages answers, as everywhere: also a document that is being indexed anew. A document's parts are the
-    // records of an import and the attachments of a mail.
+    // A document with passages is searchable, also while it is indexed again. A document's parts are the records of an
+    // import and the attachments of a mail.
     sqlx::query_scalar(
         "SELECT key FROM document
          WHERE project_key = ANY($1) AND chunks > 0

@@ -1,4 +1,4 @@
-//! Brings the legs to one scale, keeps the best passage of each document and orders them.
+//! Converts the scores of the legs to one scale, keeps the best passages of each document and sorts them.
 
 use std::collections::HashMap;
 
@@ -7,28 +7,29 @@ use schemas::search::{MatchQuality, Mode, Search};
 
 use super::{Hit, keyword::Keywords};
 
-/// Where the cosine similarities of the default model begin and end to mean something: unrelated sentences lie near
-/// 0.75, a passage that answers the question near 0.9 (measured on XQuAD-es; `make eval` shows what a change does).
+/// The useful range of the default model's cosine similarities: unrelated sentences have about 0.75, a passage that
+/// answers the question about 0.9 (measured on XQuAD-es; `make eval` shows the effect of a change).
 const UNRELATED: f32 = 0.74;
 const SAME: f32 = 0.92;
 
-/// How much meaning counts against words.
+/// The weight of the vector score; the keyword score has the rest.
 const MEANING: f32 = 0.7;
 
-/// A query that is nothing but a number puts every document that bears it above this, and every other below.
+/// If the whole query is a document number, every document with that number scores above this value, and every other
+/// below.
 const NUMBER_FLOOR: f32 = 0.85;
-/// How far a number amid other words lifts its document.
+/// How much a number among other words raises the score of its document.
 const NUMBER_HINT: f32 = 0.5;
 
 /// What both legs know about one passage.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate {
     pub chunk_key: i64,
-    /// Unknown until the passage is looked up.
+    /// `None` until the passage is looked up.
     pub document_key: Option<i64>,
-    /// Cosine similarity; unknown without the vector leg.
+    /// Cosine similarity; `None` without the vector leg.
     pub vector: Option<f32>,
-    /// Share of the query's words, by rarity.
+    /// Keyword score: the share of the query's words in the passage, weighted by rarity.
     pub text: f32,
 }
 
@@ -40,7 +41,7 @@ pub struct Scored {
 }
 
 impl Candidate {
-    /// `number`: how much of the document's number the query names, if any.
+    /// `number` is the share of the document's number that the query names, if any.
     fn score(&self, mode: Mode, number: Option<f32>, number_only: bool) -> f32 {
         let meaning =
             self.vector.map_or(0.0, |vector| ((vector - UNRELATED) / (SAME - UNRELATED)).clamp(0.0, 1.0));
@@ -54,7 +55,7 @@ impl Candidate {
             None => score,
             // Somebody who types a document's number, or a part of one, wants that document.
             Some(share) if number_only => NUMBER_FLOOR + (1.0 - NUMBER_FLOOR) * (0.8 * share + 0.2 * score),
-            // Amid other words it is a hint, the stronger the more of the number is there.
+            // Among other words a number is only a hint; it counts more if more of the number is given.
             Some(share) => score + (1.0 - score) * NUMBER_HINT * share,
         }
     }
@@ -64,7 +65,7 @@ impl Candidate {
 #[derive(Clone, Default)]
 pub struct Candidates {
     passages: HashMap<i64, Candidate>,
-    /// How much of each document's number the query names, where it names any.
+    /// The share of each document's number that the query names, if it names any of it.
     numbers: HashMap<i64, f32>,
 }
 
@@ -104,11 +105,11 @@ impl Candidates {
         self.passages.entry(chunk_key).or_insert(unknown)
     }
 
-    /// The best passages of each document, the best of all first. `mode` says what counts: with one leg missing, that is
-    /// the other alone.
+    /// Returns the best passages of each document, the best of all first. `mode` selects the scores that count: if one
+    /// leg is missing, only those of the other leg.
     pub fn rank(self, query: &Search, mode: Mode, per_document: usize) -> Vec<Scored> {
         let number_only = codes::whole_query(&query.query).is_some();
-        // A passage without a document was gone when it was looked up.
+        // A passage without a document had been removed when it was looked up.
         let score = |candidate: Candidate| {
             let document_key = candidate.document_key?;
             let number = self.numbers.get(&document_key).copied();
@@ -123,7 +124,7 @@ impl Candidates {
     }
 }
 
-/// Equal scores keep a fixed order.
+/// Returns the best passages of each document, the best of all first; equal scores have a fixed order.
 fn best_of_each_document(mut scored: Vec<Scored>, per_document: usize) -> impl Iterator<Item = Scored> {
     scored.sort_by(|a, b| {
         b.score.total_cmp(&a.score).then_with(|| a.candidate.chunk_key.cmp(&b.candidate.chunk_key))
@@ -136,7 +137,7 @@ fn best_of_each_document(mut scored: Vec<Scored>, per_document: usize) -> impl I
     })
 }
 
-/// The words of the old system for how good a match is.
+/// Returns the old system's label for the quality of a match.
 pub fn quality(score: f32) -> MatchQuality {
     match score {
         score if score >= 0.80 => MatchQuality::Excellent,

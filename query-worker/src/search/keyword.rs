@@ -1,4 +1,4 @@
-//! The keyword leg: BM25 over the inverted index, and document numbers as typed or in part.
+//! The keyword leg: BM25 over the inverted index, and whole or partial document numbers.
 
 use std::collections::HashMap;
 
@@ -15,9 +15,10 @@ use crate::scope::Projects;
 /// What the words and numbers of a query found.
 #[derive(Debug, Default)]
 pub struct Keywords {
-    /// Passages by BM25, the score a share (0 to 1) of what a passage with every word of the query could get.
+    /// Passages found by BM25. The score is a share (0 to 1) of the score of a passage with every word of the query.
     pub passages: Vec<(i64, f32)>,
-    /// First passages of documents whose number the query names; the score says how much of the number: 1 for all.
+    /// First passages of documents whose number the query names. The score is the share of the number that it names: 1
+    /// for the whole number.
     pub numbers: Vec<Hit>,
 }
 
@@ -33,7 +34,7 @@ pub async fn find(
     })
 }
 
-/// How many passages of the scope hold each form of these words; one that no passage holds is not among them.
+/// Returns how many passages in the scope contain each form of these words; a form in no passage is left out.
 pub async fn passages_with(
     transaction: &mut Transaction<'_, Postgres>,
     projects: &Projects,
@@ -73,7 +74,7 @@ async fn passages(
     Ok(top.passages)
 }
 
-/// The passages of these documents, in ascending order.
+/// Returns the keys of the passages of these documents, in ascending order.
 async fn passages_of(
     transaction: &mut Transaction<'_, Postgres>,
     projects: &Projects,
@@ -88,7 +89,8 @@ async fn passages_of(
     .await
 }
 
-/// Documents whose number the query names, by their first passage: the whole number first, then the closest part.
+/// Returns the first passage of each document whose number the query names: whole numbers first, then the largest
+/// parts.
 async fn numbers(
     transaction: &mut Transaction<'_, Postgres>,
     projects: &Projects,
@@ -100,7 +102,7 @@ async fn numbers(
     if codes.is_empty() {
         return Ok(Vec::new());
     }
-    // Codes hold letters and digits only, so they cannot smuggle a wildcard into LIKE.
+    // Codes contain only letters and digits, so LIKE finds no wildcard in them.
     sqlx::query_as(
         "SELECT c.key AS chunk_key, d.key AS document_key,
                 max(length(code)::real / length(d.number_norm))::real AS score

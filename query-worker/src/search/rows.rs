@@ -1,4 +1,4 @@
-//! What is shown of the passages that were found: rows in the form that old clients read.
+//! Makes result rows of the passages that were found, in the form that old clients read.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,10 +10,10 @@ use sqlx::{Postgres, Transaction, types::Json};
 use super::fuse::{Scored, quality};
 use crate::scope::Projects;
 
-/// Longest snippet, in characters.
+/// Maximum length of a snippet, in characters.
 const SNIPPET_CHARS: usize = 320;
 
-/// A passage, with the whole text of which a row shows a part.
+/// A passage as a result row, with the whole text of which the row shows a part.
 #[derive(Debug, Clone)]
 pub struct Passage {
     pub row: SearchRow,
@@ -57,7 +57,7 @@ pub async fn fetch(
     .fetch_all(&mut **transaction)
     .await?;
     let mut found: HashMap<i64, Row> = found.into_iter().map(|row| (row.chunk_key, row)).collect();
-    // A passage may have gone since the legs ran: its document was replaced or deleted, and must not answer.
+    // A passage may have been removed since the legs ran, because its document was replaced or deleted. It is left out.
     Ok(chosen
         .iter()
         .filter_map(|scored| passage(found.remove(&scored.candidate.chunk_key)?, query, scored))
@@ -66,7 +66,7 @@ pub async fn fetch(
 
 fn passage(row: Row, query: &str, scored: &Scored) -> Option<Passage> {
     let view = SearchRow {
-        // Ids were checked when they came in.
+        // Ids were checked when the document was accepted.
         document_id: row.document_id.parse().ok()?,
         chunk_id: row.chunk_key.to_string(),
         project_id: row.project_id.parse().ok()?,
@@ -85,7 +85,7 @@ fn passage(row: Row, query: &str, scored: &Scored) -> Option<Passage> {
     Some(Passage { row: view, text: row.text, heading: row.heading, language })
 }
 
-/// The part of a passage that shows why it was found: the run of its sentences that holds most of the query's words, cut
+/// Returns the part of a passage that shows why it was found: consecutive sentences with most of the query's words, cut
 /// to a readable length.
 fn snippet(text: &str, query: &str) -> String {
     if !text::is_longer(text, SNIPPET_CHARS) {
@@ -110,7 +110,7 @@ fn snippet(text: &str, query: &str) -> String {
     text::shorten(&snippet, SNIPPET_CHARS)
 }
 
-/// How many sentences from the first on fit a snippet, and how many of the query's words they hold.
+/// Returns how many sentences, from the first on, fit into a snippet, and how many of the query's words they contain.
 fn window(sentences: &[(&str, usize)]) -> (usize, usize) {
     let (mut length, mut chars, mut words) = (0, 0, 0);
     for (sentence, found) in sentences {

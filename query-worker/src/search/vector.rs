@@ -1,4 +1,4 @@
-//! The vector leg: the passages nearest in meaning.
+//! The vector leg: finds the passages nearest in meaning to the query.
 
 use pgvector::HalfVector;
 use sqlx::{Postgres, Transaction};
@@ -6,19 +6,19 @@ use sqlx::{Postgres, Transaction};
 use super::Hit;
 use crate::scope::Projects;
 
-/// Passages that the leg brings.
+/// Maximum number of passages that the leg returns.
 const NEAREST: i64 = 100;
 
-/// Small projects are compared passage by passage, up to so many passages together: that is exact, and beside other projects
-/// no slower than the index that all of them share.
+/// Maximum total number of passages in small projects that are compared one by one. This is exact, and not slower than
+/// the index that small projects share with others.
 const EXACT: i64 = 20_000;
-/// A large project's neighbours are looked for in the project alone, so that its own index serves. With more large projects
-/// than this, the shared index is used once for all of them.
+/// Maximum number of large projects that are searched one by one, so that each search can use the project's own index.
+/// If there are more, one search uses the shared index for all of them.
 const ONE_BY_ONE: usize = 16;
-/// The passages of up to so many documents are compared one by one.
+/// Maximum number of filtered documents whose passages are compared one by one.
 const FEW_DOCUMENTS: usize = 2_000;
 
-/// The nearest passages; a hit's score is the cosine similarity.
+/// Returns the nearest passages; a hit's score is the cosine similarity.
 pub async fn find(
     transaction: &mut Transaction<'_, Postgres>,
     projects: &Projects,
@@ -48,14 +48,14 @@ pub async fn find(
     Ok(hits)
 }
 
-/// Compares passage by passage.
+/// Compares the query's vector with every passage, without an index.
 async fn compare(
     transaction: &mut Transaction<'_, Postgres>,
     projects: &[i32],
     vector: &[f32],
     documents: Option<&[i64]>,
 ) -> sqlx::Result<Vec<Hit>> {
-    // `+ 0` keeps the index out: it orders by the bare expression only.
+    // `+ 0` prevents the use of the index, which serves only an order by the bare expression.
     sqlx::query_as(
         "SELECT chunk_key, document_key, (-(vector <#> $1))::real AS score FROM embedding
          WHERE project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
@@ -69,14 +69,14 @@ async fn compare(
     .await
 }
 
-/// Follows an index: the project's own when one project is named that has one, else the shared one.
+/// Searches with an index: the project's own if only one project is named and has one, else the shared one.
 async fn nearest(
     transaction: &mut Transaction<'_, Postgres>,
     projects: Option<&[i32]>,
     vector: &[f32],
     documents: Option<&[i64]>,
 ) -> sqlx::Result<Vec<Hit>> {
-    // Materialized, and ordered again outside: a relaxed scan may give neighbours slightly out of order.
+    // Materialized, and sorted again outside: a relaxed scan may return neighbours slightly out of order.
     sqlx::query_as(
         "WITH nearest AS MATERIALIZED (
              SELECT chunk_key, document_key, vector <#> $1 AS distance FROM embedding
@@ -92,8 +92,8 @@ async fn nearest(
     .await
 }
 
-/// The documents of passages that were found by their words, and how similar they are to the query's vector, if there is
-/// one. A passage that is gone is not among them.
+/// Returns the documents of passages that the keyword leg found, and their similarity to the query's vector, if there
+/// is one. Removed passages are left out.
 pub async fn look_up(
     transaction: &mut Transaction<'_, Postgres>,
     projects: &Projects,

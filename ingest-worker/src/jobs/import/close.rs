@@ -1,4 +1,4 @@
-//! The end of an import, and how far it is.
+//! Closes an import or reports its progress.
 
 use documents::{Job, import::Standing};
 use platform::{
@@ -12,11 +12,11 @@ use schemas::{
 
 use crate::{app::App, jobs::Outcome, progress::Progress};
 
-/// Between two counts of how far an import is: counting costs as much as it has records.
+/// The progress of an import is counted once per this many records, because counting reads all its records.
 const EVERY: u32 = 50;
 
-/// The import that a job may have finished: its own, or the one that its record belongs to. And whether this is a moment
-/// to count how far that import is.
+/// Returns the import that a job may have finished (its own, or the one that its record belongs to), and whether to
+/// count the progress of that import now.
 fn import_of<'a>(job: &'a Job, outcome: &Outcome) -> Option<(&'a ProjectId, &'a DocumentId, bool)> {
     match (outcome, &job.body.parent) {
         (Outcome::Split, _) => Some((&job.project, &job.document, true)),
@@ -25,7 +25,7 @@ fn import_of<'a>(job: &'a Job, outcome: &Outcome) -> Option<(&'a ProjectId, &'a 
     }
 }
 
-/// Closes the import that a job belongs to if nothing of it is left to do. Failed records may be the last, too.
+/// Closes the import that a job belongs to if all its records are done. The last record may be one that failed.
 pub async fn close(app: &App, delivery: &Delivery, job: &Job, outcome: &Outcome) -> Result<(), Failure> {
     let Some((project, import, report)) = import_of(job, outcome) else { return Ok(()) };
     let progress = Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), import.clone());

@@ -1,4 +1,4 @@
-//! A record of an import, on its way to a job of its own.
+//! Turns a record of an import into a job of its own.
 
 use documents::{Job, import::Record as Noted};
 use reader::{Record, RecordError};
@@ -9,7 +9,7 @@ use schemas::{
     problem::Reason,
 };
 
-/// A longer file name is cut.
+/// Maximum length of a file name, in characters; a longer one is cut.
 const MAX_FILENAME_CHARS: usize = 255;
 
 /// A job, or the reason why the record cannot become one.
@@ -76,8 +76,8 @@ pub fn prepare(job: &Job, record: Result<Record, RecordError>) -> Prepared {
     Prepared::Document { project, document, body: Box::new(body) }
 }
 
-/// The project a record goes to: the upload's when its sender named one, else the one the record names, if the sender
-/// may write there.
+/// Returns the project of a record: the upload's project if its sender named one, else the project that the record
+/// names, where the sender must be allowed to write.
 fn project_of(job: &Job, named: Option<&str>) -> Result<ProjectId, Reason> {
     let (Some(scope), Some(named)) = (&job.body.record_scope, named) else { return Ok(job.project.clone()) };
     let project = named.parse::<ProjectId>().map_err(|error| invalid(error.problem("project_id")))?;
