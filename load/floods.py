@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Do searches stay fast while one address floods the api? Measures their p95 without and with the flood.
+"""Checks that searches stay fast while one address floods the api. Measures their p95 without and with the flood.
 
-The flood holds half-sent requests (a head, and less of a body than it promises) and silent connections, and opens each again
-some seconds after the server has closed it: flood, server and searches share the processors of this machine. It comes from another address of this machine than the searches, so the server must run here.
-Needs only the standard library, and Linux, where every address of 127.0.0.0/8 is this machine's.
+The flood keeps half-sent requests (a head, and a body shorter than declared) and silent connections open. It opens each
+again some seconds after the server has closed it, because flood, server and searches share the processors of this machine.
+The flood uses another local address than the searches, so the server must run on this machine.
+Needs only the standard library, and Linux, where every address of 127.0.0.0/8 is local.
 
     python3 load/floods.py --url http://127.0.0.1:8000 --half-sent 4000 --silent 4000
 
-Start the server without limits for its callers (RATE_LIMIT_SEARCH=off). Exits 1 when a search fails, or when the p95 under the
-flood is more than --most times the quiet one.
+Start the server without rate limits (RATE_LIMIT_SEARCH=off). The exit status is 1 if a search fails, or if the p95 with the
+flood is more than --most times the p95 without it.
 """
 
 import argparse
@@ -25,13 +26,13 @@ WORDS = "losa muro hormigón viga pilar azotea estanqueidad junta anclaje plano 
 
 
 def question():
-    """One that nobody asked before, so that no cache answers it."""
+    """Returns a new question, which is in no cache."""
     number = uuid.uuid4().int
     return f"{WORDS[number % len(WORDS)]} {WORDS[number // 97 % len(WORDS)]} {number % 1_000_000}"
 
 
 async def search(host, port, key):
-    """One search on a connection of its own; its time in seconds."""
+    """Makes one search on a new connection; returns its time in seconds."""
     body = json.dumps({"query": question(), "top_k": 5}).encode()
     head = f"POST /search HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n"
     head += f"Authorization: Bearer {key}\r\n" if key else ""
@@ -49,7 +50,7 @@ async def search(host, port, key):
 
 
 async def measure(arguments, host, port):
-    """p95 of so many searches by a few clients at the same time, in seconds, and what failed."""
+    """Returns the p95 in seconds of searches by a few concurrent clients, and the number of failures by reason."""
     times, failures, left = [], collections.Counter(), iter(range(arguments.searches))
 
     async def client():
@@ -70,7 +71,7 @@ class Flood:
         self.open, self.opened, self.answers = 0, 0, collections.Counter()
 
     async def hold(self, first):
-        """Holds one connection, and the next one when the server closes it."""
+        """Keeps one connection open, and opens a new one after the server has closed it."""
         while True:
             try:
                 reader, writer = await asyncio.open_connection(self.host, self.port, local_addr=(self.source, 0))

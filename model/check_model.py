@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that a model folder embeds known sentences as it did when it was measured.
+"""Checks that a model gives the measured results for known sentences.
 
 usage: check_model.py FOLDER
 """
@@ -12,14 +12,14 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-# The token ids that the original tokenizer gives.
+# The token ids that the original tokenizer returns.
 TOKENS = {
     "Hello world!": [0, 35378, 8999, 38, 2],
     "¿Cuál es la presión?": [0, 3936, 113761, 198, 21, 112011, 32, 2],
 }
 
-# Query, passage, the cosine measured. The 32-bit form of the same weights gives up to 0.011 more or less, and other
-# processors round the 8-bit products differently, so that much and a little more is allowed.
+# Query, passage, measured cosine. The 32-bit form of the same weights differs by up to 0.011, and other processors
+# round the 8-bit products differently, so the tolerance is slightly larger.
 TOLERANCE = 0.02
 COSINES = [
     ("¿Cuál es el plazo de ejecución de la obra?", "El plazo de ejecución de los trabajos será de dieciocho meses.", 0.888),
@@ -32,7 +32,7 @@ COSINES = [
 
 
 def check(folder):
-    """What is wrong with the model, a sentence each."""
+    """Returns the problems of the model, one sentence each; an empty list if there are none."""
     folder = Path(folder)
     declaration = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -44,7 +44,7 @@ def check(folder):
     embed = embedder(folder, tokenizer)
     for query, passage, expected in COSINES:
         found = embed(declaration["query_prefix"] + query) @ embed(declaration["passage_prefix"] + passage)
-        # Not "greater than": a NaN must fail too.
+        # "not <=" instead of ">", so that a NaN fails, too.
         if not abs(found - expected) <= TOLERANCE:
             failures.append(f"the cosine of {query!r} and {passage!r} is {found:.4f}, not {expected} ± {TOLERANCE}")
     return failures

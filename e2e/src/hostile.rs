@@ -1,5 +1,5 @@
-//! Files that mean harm: made by hand after what is known of each format, and by mutation of good ones. The same seed makes
-//! the same files.
+//! Hostile files: some written by hand for the weaknesses of each format, the others mutations of good files. The same
+//! seed gives the same files.
 
 mod archives;
 mod mails;
@@ -28,8 +28,8 @@ impl File {
     }
 }
 
-/// One file after another, at least `count` of them, each made when it is asked for: all that are made by hand, every sample
-/// under every other ending, and mutations for the rest.
+/// Returns at least `count` files: all files written by hand, every quick sample with every other file extension, and
+/// then mutations, each of which is created only when it is needed.
 pub fn files(seed: u64, count: usize) -> Result<impl Iterator<Item = File>> {
     let good = good()?;
     let by_hand = [archives::files(), mails::files(), pdfs::files(), texts::files()].concat();
@@ -41,7 +41,7 @@ pub fn files(seed: u64, count: usize) -> Result<impl Iterator<Item = File>> {
     Ok(first.into_iter().chain((0..rest).map(move |_| mutations::mutated(&good, &mut random))))
 }
 
-/// The samples and the files of the reader's tests.
+/// Returns the sample files and the files of the reader's tests.
 fn good() -> Result<Vec<File>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = Vec::new();
@@ -50,7 +50,7 @@ fn good() -> Result<Vec<File>> {
         let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
         let mut paths: Vec<PathBuf> =
             entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
-        // The order of a folder differs between machines.
+        // The order of directory entries differs between machines.
         paths.sort();
         for path in
             paths.iter().filter(|path| ENDINGS.iter().any(|ending| path.extension() == Some(ending.as_ref())))
@@ -62,7 +62,8 @@ fn good() -> Result<Vec<File>> {
     Ok(files)
 }
 
-/// Every passage of a long document takes its time to be embedded, and a bomb takes all memory that it may: once is enough.
+/// Whether a file is suitable for many mutations: a long document takes long to embed, and a bomb uses all memory that
+/// is allowed. One copy of such a file is enough.
 fn is_quick(file: &File) -> bool {
     !file.name.ends_with(".pdf") || file.bytes.len() < 12_000 && file.name != "bomb.pdf"
 }
@@ -70,7 +71,7 @@ fn is_quick(file: &File) -> bool {
 const ENDINGS: [&str; 12] =
     ["pdf", "docx", "pptx", "xlsx", "xls", "csv", "txt", "md", "html", "eml", "msg", "ndjson"];
 
-/// A file under every ending but its own.
+/// Returns copies of the file with every file extension except its own.
 fn renamed(file: &File) -> Vec<File> {
     let own = |ending: &&&str| !file.name.ends_with(**ending);
     ENDINGS

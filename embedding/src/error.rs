@@ -4,25 +4,25 @@ use std::path::PathBuf;
 /// Why a text was not embedded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// As many texts as EMBED_QUEUE allows are waiting: the caller should slow down and try again.
+    /// EMBED_QUEUE texts or more are waiting: the caller should slow down and try again.
     #[error("the embedding model is busy: its queue is full")]
     Busy,
     /// The model is shutting down.
     #[error("the embedding model is shutting down")]
     Closed,
-    /// This text failed, and would fail again.
+    /// This text failed, and a retry would fail, too.
     #[error("the embedding model failed: {0}")]
     Failed(String),
 }
 
 impl Error {
-    /// Whether the same text may well succeed later, or on another replica.
+    /// Whether a retry of the same text can succeed, later or on another replica.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Busy | Self::Closed)
     }
 }
 
-/// Why a model could not be loaded. Every message names the file and what to do about it.
+/// Why a model could not be loaded. The messages say how to correct the problem.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error(

@@ -11,21 +11,22 @@ const GRAPH: &str = "model.onnx";
 const TOKENIZER: &str = "tokenizer.json";
 const DECLARATION: &str = "model.json";
 
-/// Where exporters put the weights of a graph that keeps them outside model.onnx.
+/// File names that exporters use for the weights of a graph if they are not inside model.onnx.
 const WEIGHTS: [&str; 2] = ["model.onnx.data", "model.onnx_data"];
 
-/// Which model made a vector.
+/// Identifies the model that created a vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The name that model.json gives.
+    /// The name in model.json.
     pub name: String,
-    /// SHA-256 over the folder's files, in hexadecimal: a changed file is another model, whatever its name.
+    /// SHA-256 of the model's files, in hexadecimal. After a change of any file it is another model, even with the same
+    /// name.
     pub digest: String,
-    /// How many numbers a vector has.
+    /// The number of dimensions of a vector.
     pub dimension: usize,
 }
 
-/// What model.json declares. An unknown or missing field is an error: a misspelt `normalize` must not pass in silence.
+/// The content of model.json. An unknown or missing field is an error, so that a misspelt `normalize` is noticed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Declaration {
@@ -38,7 +39,7 @@ pub(crate) struct Declaration {
     pub dimension: usize,
 }
 
-/// How a graph that gives one vector per token becomes one vector per text.
+/// How the token vectors of a text are combined into one vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Pooling {
@@ -46,7 +47,7 @@ pub(crate) enum Pooling {
     Cls,
 }
 
-/// A model folder: read, declared, hashed.
+/// A model folder whose files were read and hashed.
 #[derive(Debug)]
 pub(crate) struct Folder {
     pub declaration: Declaration,
@@ -64,7 +65,8 @@ impl Folder {
         let tokenizer_json = read(folder, TOKENIZER)?;
         let weights = WEIGHTS.into_iter().filter(|file| folder.join(file).exists());
 
-        // Each file is hashed by itself first, so that bytes cannot move from one file to the next unnoticed.
+        // The digest is made from the hashes of the files, so that moving bytes from one file to the next changes it,
+        // too.
         let mut all = Sha256::new();
         for file in [GRAPH, TOKENIZER, DECLARATION].into_iter().chain(weights) {
             all.update(hash(folder, file)?);
@@ -88,7 +90,7 @@ fn read(folder: &Path, file: &'static str) -> Result<Vec<u8>, LoadError> {
     fs::read(folder.join(file)).map_err(|error| unreadable(folder, file, error))
 }
 
-/// A graph is too big to be held in memory for its hash alone.
+/// Returns the SHA-256 of a file. The file is streamed, because a graph is too large to be loaded only for its hash.
 fn hash(folder: &Path, file: &'static str) -> Result<impl AsRef<[u8]>, LoadError> {
     let mut hasher = Sha256::new();
     File::open(folder.join(file))

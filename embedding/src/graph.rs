@@ -9,13 +9,14 @@ use ort::value::TensorRef;
 use crate::LoadError;
 use crate::folder::{Declaration, Pooling};
 
-/// Outputs that exporters of sentence-embedding models give, the most finished first. Otherwise the first one is used.
+/// Output names of sentence-embedding graphs, in order of preference; a graph with none of these uses its first output.
 const OUTPUTS: [&str; 4] = ["sentence_embedding", "last_hidden_state", "token_embeddings", "hidden_states"];
 
-/// One worker's session of the model: token ids in, a vector out.
+/// The session of one worker: token ids are the input, a vector is the output.
 ///
-/// Weights in a file beside the graph are mapped, so the sessions of all workers and processes share what they read of
-/// it. Each session has only the matrices as its kernels want them, and its own buffers.
+/// Weights in a file beside the graph are mapped into memory, so the sessions of all workers and processes share the
+/// pages that they read. Each session has its own buffers, and its own copy of the matrices in the layout of its
+/// kernels.
 pub(crate) struct Graph {
     session: Session,
     inputs: Vec<(String, Input)>,
@@ -52,7 +53,8 @@ impl Graph {
         Ok(Self { session, inputs, output, pooling: declared.pooling, normalize: declared.normalize })
     }
 
-    /// Runs each length once, so that nothing is cold, and checks what comes out against the declaration.
+    /// Embeds each sample once, so that later runs are not slowed by initialization, and compares the vectors'
+    /// dimension with the declared one.
     pub fn prove(&mut self, path: PathBuf, samples: &[Vec<i64>], declared: usize) -> Result<(), LoadError> {
         for ids in samples {
             let vector = self.embed(ids).map_err(|reason| LoadError::Graph {
@@ -74,12 +76,13 @@ impl Graph {
                 vector.iter_mut().for_each(|x| *x /= length);
             }
         }
-        // One NaN in an index makes every comparison with it wrong, so it stops here.
+        // An index with one NaN gives wrong results for every comparison with it, so such a vector is an error.
         if vector.iter().all(|x| x.is_finite()) { Ok(vector) } else { Err("not a number".to_owned()) }
     }
 
     fn run(&mut self, ids: &[i64]) -> ort::Result<Result<Vec<f32>, String>> {
-        // One text a run, so nothing is padded: every token counts and belongs to the first sentence.
+        // There is one text per run, so nothing is padded: every token is attended to and belongs to the first
+        // sentence.
         let shape = [1, ids.len()];
         let (ones, zeros) = (vec![1_i64; ids.len()], vec![0_i64; ids.len()]);
         let positions: Vec<i64> = (0_i64..).take(ids.len()).collect();
@@ -123,20 +126,20 @@ fn session(environment: &Environment, path: &Path) -> ort::Result<Session> {
 fn configure(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
     Ok(builder
         .with_log_level(LogLevel::Warning)?
-        // The workers are the parallelism: one core each, no pool of its own that would fight them for it.
+        // Each worker uses one core. A thread pool per session would compete with the other workers.
         .with_intra_threads(1)?
         .with_inter_threads(1)?
         .with_parallel_execution(false)?
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
-        // A plan of memory for one length is worth nothing for the next.
+        // A memory plan for one input length is useless for other lengths.
         .with_memory_pattern(false)?
         .with_optimization_level(GraphOptimizationLevel::All)?
-        // The fused kernel is far slower on a CPU than the addition and the normalization that it replaces.
+        // On a CPU, the fused kernel is much slower than the separate addition and normalization.
         .with_disabled_optimizers("SkipLayerNormFusion")?)
 }
 
-/// Makes one vector of a graph's output: `[1, width]` is one already, `[1, tokens, width]` has one per token.
+/// Converts a graph's output into one vector: `[1, width]` already is one, `[1, tokens, width]` has one per token.
 fn pool(shape: &[i64], data: &[f32], pooling: Pooling) -> Result<Vec<f32>, String> {
     let width = match shape {
         [1, width] | [1, _, width] => usize::try_from(*width).unwrap_or(0),

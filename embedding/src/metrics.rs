@@ -1,4 +1,4 @@
-//! What the model does, for Prometheus. A service registers the model beside its own metrics.
+//! The Prometheus metrics of the model. A service registers the model as a collector.
 
 use std::time::Duration;
 
@@ -38,7 +38,8 @@ impl Metrics {
                 &["lane", "stage"],
             )?,
         };
-        // All are shown at zero until something happens: a counter that appears with its first event never rose.
+        // All counters start with the value zero: Prometheus cannot see an increase of a counter that first appears
+        // with one.
         for kind in Kind::ALL {
             for outcome in ["embedded", "failed", "refused", "abandoned"] {
                 metrics.texts(kind, outcome, 0);

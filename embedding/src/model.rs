@@ -16,7 +16,7 @@ use crate::tokens::Tokens;
 use crate::worker::{self, Shared};
 use crate::{Config, Embed, Error, Identity, LoadError, runtime};
 
-/// A loaded model. Clones share its threads; the last one that is dropped ends them.
+/// A loaded model. Clones share its threads; dropping the last clone ends them.
 #[derive(Clone)]
 pub struct Model(Arc<Loaded>);
 
@@ -27,8 +27,8 @@ struct Loaded {
 }
 
 impl Model {
-    /// Reads the model folder, checks it and starts the threads. When this returns, every thread has run texts of several
-    /// lengths, so none of them is cold.
+    /// Reads and checks the model folder, and starts the threads. When this returns, each thread has already embedded
+    /// texts of several lengths, so that the first requests are not slower than later ones.
     pub async fn load(config: &Config) -> Result<Self, LoadError> {
         let config = config.clone();
         match tokio::task::spawn_blocking(move || Self::load_blocking(&config)).await {
@@ -37,7 +37,7 @@ impl Model {
         }
     }
 
-    /// The same for callers without a tokio runtime.
+    /// Like [`Self::load`], for callers without a tokio runtime.
     pub fn load_blocking(config: &Config) -> Result<Self, LoadError> {
         let started = Instant::now();
         let folder = Folder::read(&config.model_dir)?;
@@ -60,7 +60,7 @@ impl Model {
         Ok(Self(Arc::new(loaded)))
     }
 
-    /// Takes a query and a passage the whole way, through both lanes of the queue, and says how long that took.
+    /// Embeds a query and a passage, each through its lane of the queue, and returns the total time.
     pub async fn warm_up(&self) -> Result<Duration, Error> {
         let started = Instant::now();
         self.query("¿Qué revisión del plano está vigente?").await?;
@@ -68,7 +68,7 @@ impl Model {
         Ok(started.elapsed())
     }
 
-    /// Takes no more texts and answers those that wait with [`Error::Closed`]: the last step of a shutdown.
+    /// Closes the queue, as the last step of a shutdown: waiting and new texts fail with [`Error::Closed`].
     pub fn close(&self) {
         self.0.shared.queue.close();
     }
@@ -77,12 +77,13 @@ impl Model {
         &self.0.shared.metrics
     }
 
-    /// Texts in the queue at this moment.
+    /// Returns the number of texts in the queue.
     pub(crate) fn waiting(&self, kind: Kind) -> usize {
         self.0.shared.queue.waiting(kind)
     }
 
-    /// Only what can reach the model waits in the queue, so that a huge text does not hold a huge memory.
+    /// Creates a job. It contains only the part of the text that the model can read, so that a huge text does not use
+    /// much memory in the queue.
     fn job(&self, kind: Kind, text: &str) -> (Job, oneshot::Receiver<Result<Vec<f32>, Error>>) {
         let text = self.0.shared.tokens.readable(text).to_owned();
         let (reply, receiver) = oneshot::channel();
@@ -96,7 +97,7 @@ impl Model {
         let (jobs, replies): (_, Vec<_>) = texts.iter().map(|text| self.job(Kind::Passage, text)).unzip();
         let pushed = self.0.shared.queue.push_passages(jobs, urgency);
         self.counting_refusals(Kind::Passage, texts.len(), pushed)?;
-        // The first failure drops the other replies, and with them the work that has not begun.
+        // The first failure drops the other replies, so their texts are not embedded if no worker has started them.
         try_join_all(replies.into_iter().map(receive)).await
     }
 
@@ -140,12 +141,12 @@ impl Embed for Model {
 }
 
 async fn receive(reply: oneshot::Receiver<Result<Vec<f32>, Error>>) -> Result<Vec<f32>, Error> {
-    // A reply is dropped unanswered only when the queue closes.
+    // The sender is dropped without a result only when the queue closes.
     reply.await.unwrap_or(Err(Error::Closed))
 }
 
 impl Loaded {
-    /// Starts the workers and waits until each has built and proved its session, or one has failed.
+    /// Starts the workers and waits until each has created and tested its session, or one has failed.
     fn start(
         &mut self,
         count: usize,
@@ -165,7 +166,7 @@ impl Loaded {
                 });
                 match opened {
                     Ok(mut graph) => {
-                        // Nobody listens any more when another worker has failed; the queue is closed then.
+                        // Sending fails if another worker has failed; the queue is closed then.
                         let _ = ready.send(Ok(()));
                         drop(ready);
                         worker::work(&shared, &mut graph);
@@ -187,7 +188,7 @@ impl Loaded {
 }
 
 impl Drop for Loaded {
-    /// A worker finishes the text it is at, which takes a fraction of a second; what waits is answered `Closed`.
+    /// Each worker finishes its current text, which takes a fraction of a second; waiting texts fail with `Closed`.
     fn drop(&mut self) {
         self.shared.queue.close();
         for thread in self.threads.drain(..) {

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::Error;
 
-/// One text on its way to a worker.
+/// One text that waits for a worker.
 pub(crate) struct Job {
     pub kind: Kind,
     pub text: String,
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub const ALL: [Self; 2] = [Self::Query, Self::Passage];
 
-    /// As metrics call it.
+    /// The label in the metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Query => "query",
@@ -33,26 +33,26 @@ impl Kind {
 }
 
 impl Job {
-    /// The caller went away: nobody would read the answer.
+    /// Whether the caller no longer waits for the result.
     pub fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
 }
 
-/// How soon somebody looks for the document that passages belong to.
+/// The urgency of passages, which depends on how the document was submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {
-    /// It was uploaded by itself.
+    /// The document was uploaded alone.
     Soon,
-    /// It is one of very many.
+    /// The document is one of very many, such as in an import.
     Later,
 }
 
-/// What waits for a worker: queries first, then passages. Urgent passages get most of the turns while others wait, too; the
-/// calls of one urgency take turns.
+/// The texts that wait for a worker. Queries come first, then passages. Urgent passages get most of the turns, but not
+/// all, and calls of equal urgency take turns, text by text.
 ///
-/// A call is refused when as many texts as allowed already wait in its lane, and otherwise taken whole. So a document of
-/// any length gets in, and no more waits than the allowance and one document.
+/// A call is refused if at least `allowance` texts already wait in its lane; otherwise all its texts are accepted. So a
+/// document of any length is accepted, and at most `allowance` texts plus one document wait in a lane.
 pub(crate) struct Queue {
     lanes: Mutex<Lanes>,
     filled: Condvar,
@@ -62,18 +62,18 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct Lanes {
     queries: VecDeque<Job>,
-    /// By their urgency.
+    /// Indexed by [`Urgency`].
     passages: [Calls; 2],
-    /// Urgent passages taken since the last one that was not.
+    /// The number of urgent passages taken since the last non-urgent one.
     urgent: u8,
     closed: bool,
 }
 
-/// The texts of each call that waits.
+/// The waiting texts, grouped by call.
 #[derive(Default)]
 struct Calls(VecDeque<VecDeque<Job>>);
 
-/// Urgent passages for one that is not, while both wait. None waits for ever.
+/// The number of urgent passages for each non-urgent one while both wait, so that no passage waits for ever.
 const URGENT: u8 = 7;
 
 impl Queue {
@@ -97,7 +97,7 @@ impl Queue {
         Ok(())
     }
 
-    /// The next text to embed, once there is one; nothing once the queue is closed.
+    /// Waits for the next text to embed and returns it; `None` once the queue is closed.
     pub fn pop(&self) -> Option<Job> {
         let mut lanes = self.lock();
         loop {
@@ -111,7 +111,7 @@ impl Queue {
         }
     }
 
-    /// Ends the workers and fails what still waits: dropping a job's reply tells its caller.
+    /// Ends the workers. All waiting texts fail, because their jobs are dropped without a reply.
     pub fn close(&self) {
         let mut lanes = self.lock();
         *lanes = Lanes { closed: true, ..Lanes::default() };
@@ -129,7 +129,7 @@ impl Queue {
             return Err(Error::Closed);
         }
         if waiting(&lanes) >= self.allowance {
-            // Texts that nobody waits for any more must not keep others out.
+            // Abandoned texts must not cause the refusal of others.
             lanes.forget_abandoned();
         }
         if waiting(&lanes) >= self.allowance { Err(Error::Busy) } else { Ok(lanes) }

@@ -6,11 +6,11 @@ use ort::logging::LogLevel;
 
 use crate::LoadError;
 
-/// ONNX Runtime allows one environment in the life of a process, so it is made once and kept until the end, with the
-/// library it came from.
+/// ONNX Runtime allows one environment per process, so it is created once and kept until the end, with the path of its
+/// library.
 static ENVIRONMENT: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
 
-/// Loads the library on the first call; later calls get the environment made then.
+/// Loads the library and creates the environment on the first call; later calls return the same environment.
 pub(crate) fn environment(library: &Path) -> Result<Environment, LoadError> {
     let failed = |reason: String| LoadError::Runtime { path: library.to_owned(), reason };
     let path = locate(library).map_err(failed)?;
@@ -31,7 +31,8 @@ pub(crate) fn environment(library: &Path) -> Result<Environment, LoadError> {
     Ok(environment)
 }
 
-/// A path is relative to where the process was started; a bare name is the system loader's to find.
+/// Returns the absolute path of the library. A name without a folder is returned unchanged if no such file exists: the
+/// system's loader searches for it.
 fn locate(library: &Path) -> Result<PathBuf, String> {
     let is_name = library.parent().is_some_and(|parent| parent.as_os_str().is_empty());
     if is_name && !library.exists() {

@@ -7,7 +7,8 @@ use crate::LoadError;
 use crate::folder::Declaration;
 use crate::vocabulary::Vocabulary;
 
-/// No more than this many characters a token are looked at. Prose has about five; the rest is room for runs of spaces.
+/// Maximum number of characters that are read for each token. Prose has about five; the rest is a reserve for runs of
+/// spaces.
 const CHARACTERS_PER_TOKEN: usize = 64;
 
 pub(crate) type Tokenizer =
@@ -25,7 +26,8 @@ impl Tokens {
         let failed = |reason: String| LoadError::Tokenizer { path: path.to_owned(), reason };
         let mut tokenizer: Tokenizer =
             serde_json::from_slice(json).map_err(|error| failed(error.to_string()))?;
-        // Files come with limits and padding of their own; here the declaration decides, and nothing is padded.
+        // tokenizer.json may declare its own truncation and padding. Only the maximum of model.json applies here, and
+        // nothing is padded.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|error| failed(error.to_string()))?;
         let special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
@@ -41,7 +43,8 @@ impl Tokens {
         Ok(tokens)
     }
 
-    /// The token ids of a text as the model wants them: prefix first, special tokens around, the end cut off if too long.
+    /// Returns the token ids of a text as the model expects them: with the prefix and the special tokens, and truncated
+    /// at the end if there are too many.
     pub fn encode(&self, prefix: &str, text: &str) -> Result<Vec<i64>, String> {
         let text = format!("{prefix}{}", self.readable(text));
         let mut encoding = self.tokenizer.encode_fast(text, false).map_err(|error| error.to_string())?;
@@ -54,17 +57,19 @@ impl Tokens {
     pub fn count(&self, text: &str) -> usize {
         match self.tokenizer.encode_fast(text, false) {
             Ok(encoding) => encoding.len(),
-            // A text that the tokenizer refuses still has a size; no model needs more than a token a character.
+            // If the tokenizer fails, the number of characters is used: no model needs more than one token per
+            // character.
             Err(_) => text.chars().count(),
         }
     }
 
-    /// How many tokens of a text's own fit behind a prefix.
+    /// Returns the maximum number of a text's own tokens when it has this prefix.
     pub fn room(&self, prefix: &str) -> usize {
         self.most.saturating_sub(self.special + self.count(prefix))
     }
 
-    /// The part of a text that can reach the model, so that a huge one costs no more than a long one.
+    /// Returns the beginning of a text, as much as the model can read at most, so that a huge text costs no more than a
+    /// long one.
     pub fn readable<'a>(&self, text: &'a str) -> &'a str {
         let limit = self.most * CHARACTERS_PER_TOKEN;
         if text.len() <= limit {

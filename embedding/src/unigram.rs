@@ -1,18 +1,18 @@
 //! A Unigram vocabulary in a few megabytes.
 //!
-//! The one of `tokenizers` is a tree of hash maps: 250,000 pieces take hundreds of megabytes there. This one is a
-//! double-array trie beside flat lists. It gives the same tokens; everything around it (normalizer, added tokens, post
-//! processor) stays the library's.
+//! The vocabulary of the library `tokenizers` is a tree of hash maps, which needs hundreds of megabytes for 250,000
+//! pieces. This one is a double-array trie and some flat lists. It gives the same tokens; all other steps (normalizer,
+//! added tokens, post-processor) remain those of the library.
 
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use tokenizers::{Result, Token};
 use yada::DoubleArray;
 use yada::builder::DoubleArrayBuilder;
 
-/// How much less likely than the rarest piece a character is that no piece has, as sentencepiece defines it.
+/// The score of a character without a piece is this much below the lowest score of a piece, as in sentencepiece.
 const UNKNOWN_PENALTY: f64 = 10.0;
 
-/// The pieces in the order of their ids: one text after the other, where each ends, and how likely each is.
+/// The pieces in the order of their ids: their concatenated texts, where each of these ends, and their scores.
 #[derive(Default)]
 pub(crate) struct Pieces {
     text: String,
@@ -27,7 +27,7 @@ pub(crate) struct Unigram {
     unknown_score: f64,
 }
 
-/// The best way found so far to end a piece at some byte of a word.
+/// The last piece of the best split, found so far, of a word's beginning up to some byte.
 #[derive(Clone, Copy)]
 struct Best {
     start: usize,
@@ -36,7 +36,7 @@ struct Best {
 }
 
 impl Unigram {
-    /// Gives the pieces back when a double array cannot hold them: empty, repeated, with NUL, or too many.
+    /// Returns the pieces as the error if a double array cannot store them: empty, repeated, with NUL, or too many.
     pub fn new(pieces: Pieces, unknown: Option<u32>) -> std::result::Result<Self, Pieces> {
         let mut sorted: Vec<_> =
             (0..).zip(pieces.iter()).map(|(id, (text, _))| (text.as_bytes(), id)).collect();
@@ -56,11 +56,12 @@ impl Unigram {
     }
 
     pub fn id(&self, piece: &str) -> Option<u32> {
-        // Zero ends a key inside a double array.
+        // In a double array, a zero byte ends a key, so no piece contains one.
         if piece.contains('\0') { None } else { self.ids.exact_match_search(piece) }
     }
 
-    /// The most likely sequence of pieces (Viterbi). Neighbouring characters that no piece has become one unknown token.
+    /// Returns the most likely sequence of pieces (Viterbi). Adjacent characters without a piece become one unknown
+    /// token.
     pub fn tokenize(&self, word: &str) -> Result<Vec<Token>> {
         let best = self.best_ends(word)?;
         let mut tokens: Vec<Token> = Vec::new();
@@ -79,14 +80,14 @@ impl Unigram {
         for token in &mut tokens {
             word[token.offsets.0..token.offsets.1].clone_into(&mut token.value);
             if Some(token.id) == self.unknown {
-                // Characters that are unknown one by one may be a piece together.
+                // Characters that are unknown individually may form a piece together.
                 token.id = self.id(&token.value).unwrap_or(token.id);
             }
         }
         Ok(tokens)
     }
 
-    /// For each byte of a word the best piece that ends there, if one does.
+    /// Returns, for each byte position of a word, the best piece that ends there, if there is one.
     fn best_ends(&self, word: &str) -> Result<Vec<Option<Best>>> {
         let mut best: Vec<Option<Best>> = vec![None; word.len() + 1];
         for (start, character) in word.char_indices() {
@@ -99,7 +100,7 @@ impl Unigram {
                 }
             };
             let mut has_own_piece = false;
-            // Zero ends a key inside a double array, so it may not be searched for.
+            // In a double array, a zero byte ends a key, so a search must not include one.
             let searchable = word[start..].split('\0').next().unwrap_or_default();
             for (id, length) in self.ids.common_prefix_search(searchable) {
                 offer(start + length, id, self.pieces.scores[id as usize]);
@@ -126,7 +127,7 @@ impl Pieces {
         Some(&self.text[start..end])
     }
 
-    /// Each piece with its score.
+    /// Returns each piece with its score.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         (0..).map_while(|id| self.text(id)).zip(self.scores.iter().copied())
     }
@@ -138,7 +139,7 @@ impl Pieces {
     }
 }
 
-/// Reads tokenizer.json's list of [text, score] as it comes: parsed as a tree it would need hundreds of megabytes.
+/// Reads the list of [text, score] in tokenizer.json as a stream: as a parsed tree it would need hundreds of megabytes.
 impl<'de> Deserialize<'de> for Pieces {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct List;

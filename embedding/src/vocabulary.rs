@@ -1,4 +1,4 @@
-//! Any vocabulary that a tokenizer.json may have, Unigram in its small form.
+//! Any vocabulary of a tokenizer.json; a Unigram vocabulary is stored in its compact form.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(crate) enum Vocabulary {
     Other(Box<ModelWrapper>),
 }
 
-/// What tokenizer.json says of a Unigram model, after its type.
+/// The fields of a Unigram model in tokenizer.json, after its type.
 #[derive(serde::Deserialize)]
 struct Declared {
     unk_id: Option<u32>,
@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for Vocabulary {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Vocabulary, A::Error> {
                 let mut read = Map::new();
                 while let Some((key, value)) = map.next_entry::<String, Value>()? {
-                    // The type stands in front of what is large, in every file that the library wrote.
+                    // In files written by the library, the type always precedes the large fields.
                     if read.is_empty() && key == "type" && value == "Unigram" {
                         let declared = Declared::deserialize(MapAccessDeserializer::new(map))?;
                         return declared.vocabulary().map_err(A::Error::custom);

@@ -9,7 +9,7 @@ use crate::metrics::Metrics;
 use crate::queue::{Job, Kind, Queue};
 use crate::tokens::Tokens;
 
-/// What all workers of a model share.
+/// The data that all workers of a model share.
 pub(crate) struct Shared {
     pub declaration: Declaration,
     pub tokens: Tokens,
@@ -25,7 +25,7 @@ impl Shared {
         }
     }
 
-    /// Token ids of several lengths, the longest one the model takes among them.
+    /// Returns token ids of several lengths, including the maximum length of the model.
     pub fn samples(&self) -> Result<Vec<Vec<i64>>, String> {
         let text = "Plano de cimentación, revisión B. ".repeat(self.declaration.max_tokens);
         let longest = self.tokens.encode(self.prefix(Kind::Passage), &text)?;
@@ -34,7 +34,7 @@ impl Shared {
     }
 }
 
-/// Embeds what the queue gives until it is closed. Runs on a thread of its own.
+/// Embeds the texts of the queue until it is closed. Runs in its own thread.
 pub(crate) fn work(shared: &Arc<Shared>, graph: &mut Graph) {
     while let Some(job) = shared.queue.pop() {
         process(shared, graph, job);
@@ -48,19 +48,20 @@ fn process(shared: &Shared, graph: &mut Graph, job: Job) {
     }
     metrics.time(job.kind, "waited", job.since.elapsed());
     let started = Instant::now();
-    // The tokenizer and the runtime meet texts from outside: one that makes them panic must not cost a worker.
+    // The texts come from outside: one that causes a panic in the tokenizer or the runtime must not end the worker.
     let result = catch_unwind(AssertUnwindSafe(|| embed(shared, graph, &job)))
         .unwrap_or_else(|_| Err("it panicked".to_owned()));
     metrics.time(job.kind, "worked", started.elapsed());
     metrics.texts(job.kind, if result.is_ok() { "embedded" } else { "failed" }, 1);
-    // A caller that went away meanwhile does not need to hear of it.
+    // If the caller no longer waits, the result is not needed.
     let _ = job.reply.send(result.map_err(Error::Failed));
 }
 
 fn embed(shared: &Shared, graph: &mut Graph, job: &Job) -> Result<Vec<f32>, String> {
     let ids = shared.tokens.encode(shared.prefix(job.kind), &job.text)?;
     if ids.is_empty() {
-        // Only without a prefix and special tokens: a text of nothing is like nothing.
+        // This happens only for an empty text without a prefix and special tokens. The zero vector is similar to no
+        // other vector.
         return Ok(vec![0.0; shared.declaration.dimension]);
     }
     graph.embed(&ids)

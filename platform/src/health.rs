@@ -28,16 +28,16 @@ pub struct Config {
     pub health_port: u16,
 }
 
-/// `acorag-… health`: asks the running program whether it is ready, and prints the answer. The images hold no other
-/// program that could ask.
+/// The command `acorag-… health`: asks the running service whether it is ready and prints the response. The container
+/// images contain no other HTTP client.
 #[derive(Debug, clap::Parser)]
 pub enum Probe {
-    /// Asks the program that runs with these settings whether it is ready
+    /// Asks the service that runs with these settings whether it is ready
     Health(Config),
 }
 
 impl Probe {
-    /// Whether this process was started as one.
+    /// Whether this process was started with the command `health`.
     pub fn is_called() -> bool {
         std::env::args_os().nth(1).is_some_and(|argument| argument == "health")
     }
@@ -57,7 +57,7 @@ impl Probe {
     }
 }
 
-/// Where a program that listens on `bind` reaches itself.
+/// Returns the address at which a program that listens on `bind` can connect to itself.
 pub fn own_address(bind: IpAddr, port: u16) -> SocketAddr {
     let bind = match bind {
         IpAddr::V4(bind) if bind.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -67,19 +67,19 @@ pub fn own_address(bind: IpAddr, port: u16) -> SocketAddr {
     SocketAddr::new(bind, port)
 }
 
-/// A little more than the program itself waits for its dependencies.
+/// Maximum wait for the response of `/ready`; it is longer than the service's own wait for its dependencies.
 pub const PROBE_PATIENCE: Duration = Duration::from_secs(4);
 
-/// Why a dependency cannot be used, if it cannot.
+/// The error says why a dependency cannot be used.
 type Outcome = Result<(), String>;
 type Check = Arc<dyn Fn() -> BoxFuture<'static, Outcome> + Send + Sync>;
 
-/// What must answer before this service is ready, by name, and whether the service can work without it.
+/// The dependencies of this service: for each name, a check and whether the service can work without the dependency.
 #[derive(Clone, Default)]
 pub struct Checks {
     checks: BTreeMap<&'static str, (Check, bool)>,
-    /// The latest outcome and when it was found. Whoever asks meanwhile waits for the lock: dependencies are asked once at a
-    /// time, however many ask us.
+    /// The latest result and its time. The lock is held during a check, so concurrent requests wait for one check
+    /// instead of each starting another.
     latest: Arc<Mutex<Option<(Instant, Readiness)>>>,
 }
 
@@ -91,9 +91,9 @@ pub struct Readiness {
     pub checks: BTreeMap<&'static str, String>,
 }
 
-/// A dependency that has not answered within this time counts as not reachable.
+/// A dependency that does not answer within this time counts as not reachable.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long an outcome holds: `/ready` needs no key, and must cost the dependencies little however often it is asked.
+/// How long a result is reused. `/ready` needs no key, so frequent requests must not load the dependencies.
 const FRESH: Duration = Duration::from_secs(1);
 
 impl Checks {
@@ -106,7 +106,7 @@ impl Checks {
         self
     }
 
-    /// A dependency without which the service does less, but works.
+    /// Adds a dependency without which the service works with reduced functions.
     #[must_use]
     pub fn with_optional<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -150,7 +150,8 @@ pub async fn ready(State(checks): State<Checks>) -> (StatusCode, Json<Readiness>
     (status, Json(readiness))
 }
 
-/// Serves `/health`, `/ready` and `/metrics` until told to stop. For workers, which have no other HTTP.
+/// Serves `/health`, `/ready` and `/metrics` until `stopping` is cancelled. For workers, which have no other HTTP
+/// server.
 pub async fn serve(
     config: Config,
     checks: Checks,
@@ -182,7 +183,7 @@ async fn metrics(registry: Registry) -> Result<String, StatusCode> {
 mod tests {
     use super::*;
 
-    /// What the probe makes of a program whose database answers, or does not.
+    /// Returns the exit code of the probe for a service whose database check has this outcome.
     async fn probe(outcome: Result<(), String>) -> ExitCode {
         let checks = Checks::default().with("database", move || std::future::ready(outcome.clone()));
         let router = Router::new().route("/ready", get(ready)).with_state(checks);

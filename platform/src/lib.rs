@@ -1,4 +1,4 @@
-//! What every acorag service stands on. Nothing here knows what a document or a search is.
+//! The common foundation of all acorag services. It knows nothing of documents and searches.
 
 pub mod crash;
 pub mod health;

@@ -1,4 +1,5 @@
-//! How a service begins, closed to other programs, and ends. Shutdown in stages: stop taking work, finish what is under way, and leave by the deadline at the latest.
+//! The start and the end of a service. It protects its memory from other programs, and shuts down in stages: it takes
+//! no new work, finishes the current work, and ends no later than the deadline.
 
 use std::{future::Future, time::Duration};
 
@@ -10,18 +11,18 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// How long work under way may take to finish after SIGTERM or Ctrl-C, in seconds.
+    /// Maximum time to finish the current work after SIGTERM or Ctrl-C, in seconds.
     #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value_t = 25)]
     pub shutdown_timeout: u64,
 }
 
-/// Closes this process's memory and environment, which hold its secrets, to other programs of the same user: they cannot read
-/// `/proc/PID/environ` or attach a debugger, and a crash writes no core file.
+/// Protects the memory and the environment of this process, which contain secrets, from other programs of the same
+/// user: they cannot read `/proc/PID/environ` or attach a debugger, and a crash writes no core file.
 pub fn close_to_others() -> anyhow::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("PR_SET_DUMPABLE")
 }
 
-/// Hands out the signal to stop and keeps track of what still runs.
+/// Provides the stop signal and tracks the running tasks.
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle {
     stopping: CancellationToken,
@@ -33,13 +34,13 @@ impl Lifecycle {
         Self::default()
     }
 
-    /// Cancelled when no more work may be taken.
+    /// Returns the token that is cancelled when no more work may be taken.
     pub fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
     }
 
-    /// Runs a task that shutdown waits for. A task that ends before it was asked to stops the service: a worker whose
-    /// consumer has ended must be restarted, because it looks healthy and does nothing.
+    /// Runs a task that shutdown waits for. A task that ends without a stop signal stops the whole service: without its
+    /// consumer, a worker would look healthy and do nothing, so it must be restarted.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         let stopping = self.stopping.clone();
         self.tasks.spawn(async move {
@@ -54,7 +55,7 @@ impl Lifecycle {
         });
     }
 
-    /// Waits for a signal (or a task's end), then for the tasks, at most `timeout`.
+    /// Waits for a signal or the end of a task, then at most SHUTDOWN_TIMEOUT for the remaining tasks.
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
         tokio::select! {

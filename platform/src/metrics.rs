@@ -1,15 +1,15 @@
-//! Prometheus: one registry a process, rendered as text.
+//! Prometheus metrics: one registry per process, rendered as text.
 
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
     process_collector::ProcessCollector,
 };
 
-/// Buckets from half a millisecond to a minute: a cached search and a long chat both fall inside.
+/// Histogram buckets from half a millisecond to one minute, for both cached searches and long chats.
 const SECONDS: [f64; 16] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// A registry that knows the process itself: memory, CPU time, threads, open files.
+/// Returns a registry with the metrics of the process itself: memory, CPU time, threads, open files.
 pub fn registry() -> prometheus::Result<Registry> {
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
@@ -35,14 +35,15 @@ pub fn seconds(registry: &Registry, name: &str, help: &str, by: Labels) -> prome
     registered(registry, HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), by)?)
 }
 
-/// Shows these at zero until something happens: to Prometheus, a counter that appears with its first event never rose.
+/// Creates these counters with the value zero: Prometheus cannot see an increase of a counter that first appears with
+/// the value one.
 pub fn from_zero(counter: &IntCounterVec, labels: &[&[&str]]) {
     for labels in labels {
         counter.with_label_values(labels);
     }
 }
 
-/// The text form that Prometheus scrapes.
+/// Returns the metrics in the text format of Prometheus.
 pub fn render(registry: &Registry) -> prometheus::Result<String> {
     TextEncoder::new().encode_to_string(&registry.gather())
 }

@@ -1,4 +1,4 @@
-//! The PostgreSQL pool, with the knobs of the old system's pool.
+//! The PostgreSQL connection pool, with the same settings as the pool of the old system.
 
 use std::time::Duration;
 
@@ -11,16 +11,17 @@ use sqlx::{
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// PostgreSQL, with pgvector and the schema that acorag-migrate makes.
+    /// URL of PostgreSQL, which needs pgvector and the schema that acorag-migrate creates.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
-    /// Connections kept open. A worker needs about one per piece of work under way, so far fewer than one per client.
+    /// Connections of the pool. A worker needs about one for each message it handles, so far fewer than one for each
+    /// client.
     #[arg(long, env = "DB_POOL_SIZE", default_value_t = 8)]
     pub db_pool_size: u32,
-    /// Connections opened above DB_POOL_SIZE under load, and closed when idle.
+    /// Additional connections above DB_POOL_SIZE under load; they are closed when idle.
     #[arg(long, env = "DB_MAX_OVERFLOW", default_value_t = 8)]
     pub db_max_overflow: u32,
-    /// How long to wait for a free connection, in seconds.
+    /// Maximum wait for a free connection, in seconds.
     #[arg(long, env = "DB_POOL_TIMEOUT", default_value_t = 30)]
     pub db_pool_timeout: u64,
     /// Age at which a connection is replaced, in seconds.
@@ -29,16 +30,16 @@ pub struct Config {
     /// Check a connection before it is used.
     #[arg(long, env = "DB_POOL_PRE_PING", default_value_t = true, action = clap::ArgAction::Set)]
     pub db_pool_pre_ping: bool,
-    /// Longest time of one statement, in seconds.
+    /// Maximum duration of one statement, in seconds.
     #[arg(long, env = "DB_STATEMENT_TIMEOUT", default_value_t = 30)]
     pub db_statement_timeout: u64,
 }
 
-/// Idle overflow connections live this long.
+/// An idle connection is closed after this time.
 const IDLE: Duration = Duration::from_secs(60);
 
 impl Config {
-    /// Connects, with `settings` set on every connection (once a connection, not once a query).
+    /// Connects the pool. `settings` are set once for each connection, not for each query.
     pub async fn connect(&self, service: &str, settings: &[(&str, &str)]) -> anyhow::Result<PgPool> {
         let timeout = format!("{}s", self.db_statement_timeout);
         let options = self
@@ -61,15 +62,15 @@ impl Config {
     }
 }
 
-/// Opens a transaction with settings of its own, which end with it. Callers box it: they are many, and each one's future
-/// would be as large as this.
+/// Begins a transaction with `settings` that apply only inside it. Callers box this future: otherwise each of the many
+/// calling futures would contain its size.
 pub async fn begin(
     pool: &PgPool,
     mode: Mode,
     settings: &[(&'static str, &str)],
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
-    // In one round trip, which takes no parameters. A value is written in hexadecimal, so whatever is in it, it cannot end
-    // the literal.
+    // BEGIN and all settings are one round trip, which does not support parameters. Values are encoded in hexadecimal,
+    // so that no value can end the string literal.
     let set = settings.iter().map(|(name, value)| {
         let value: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
         format!("set_config('{name}', convert_from('\\x{value}', 'UTF8'), true)")
@@ -82,21 +83,21 @@ pub async fn begin(
     pool.begin_with(AssertSqlSafe(statement)).await
 }
 
-/// What a transaction is for.
+/// The kind of a transaction.
 #[derive(Debug, Clone, Copy)]
 pub enum Mode {
-    /// Each statement sees what is committed when it begins.
+    /// Each statement sees what was committed before the statement began.
     Write,
-    /// All statements see what was committed when the first one began, and change nothing.
+    /// All statements see what was committed before the first one began; changes are not allowed.
     ReadOneMoment,
 }
 
-/// For readiness.
+/// The readiness check.
 pub async fn check(pool: PgPool) -> Result<(), String> {
     sqlx::query("SELECT 1").execute(&pool).await.map(|_| ()).map_err(|_| "not reachable".to_owned())
 }
 
-/// Whether trying again can help: the connection or the server failed, not the statement.
+/// Whether a retry can help: the connection or the server failed, not the statement.
 pub fn is_transient(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)

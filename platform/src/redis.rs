@@ -1,4 +1,4 @@
-//! Redis or Valkey. It may be away at any time: a service waits for it only briefly, and works without it.
+//! Redis or Valkey. It may be unavailable at any time: a service waits for it only briefly, and works without it.
 
 use std::{
     path::{Path, PathBuf},
@@ -28,22 +28,22 @@ use rustls::{
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Redis or Valkey, for the cache and the rate-limit counters.
+    /// URL of Redis or Valkey, used for the cache and the rate-limit counters.
     #[arg(long, env = "REDIS_URL", default_value = "redis://127.0.0.1:6379", hide_env_values = true)]
     pub redis_url: String,
-    /// Certificate authority to trust, for rediss://. Default: the system's.
+    /// File of the certificate authorities to trust (PEM), for rediss://. Default: those of the system.
     #[arg(long, env = "REDIS_CA")]
     pub redis_ca: Option<PathBuf>,
-    /// Connections to it.
+    /// Number of connections to Redis.
     #[arg(long, env = "REDIS_POOL_SIZE", default_value_t = 2)]
     pub redis_pool_size: usize,
-    /// Longest wait for one answer, in milliseconds; after that the service goes on without.
+    /// Maximum wait for one response of Redis, in milliseconds; after that the service continues without it.
     #[arg(long, env = "REDIS_TIMEOUT_MS", default_value_t = 1_000)]
     pub redis_timeout_ms: u64,
 }
 
 impl Config {
-    /// Starts connecting and returns at once: a service starts without Redis, and goes on without it.
+    /// Starts connecting and returns immediately, because a service can start and work without Redis.
     pub fn connect(&self) -> anyhow::Result<Pool> {
         let timeout = Duration::from_millis(self.redis_timeout_ms);
         let mut config = FredConfig::from_url(&self.redis_url)
@@ -52,7 +52,7 @@ impl Config {
             anyhow::ensure!(config.tls.is_some(), "REDIS_CA is for TLS: REDIS_URL must begin with rediss://");
             config.tls = Some(trusting(path).context("REDIS_CA")?.into());
         }
-        // While it is away, commands fail at once instead of queueing up.
+        // While Redis is unavailable, commands fail immediately instead of waiting in a queue.
         config.fail_fast = true;
         let pool = Builder::from_config(config)
             .with_performance_config(|performance: &mut PerformanceConfig| {
@@ -61,20 +61,21 @@ impl Config {
             .with_connection_config(|connection: &mut ConnectionConfig| {
                 connection.connection_timeout = Duration::from_secs(2);
                 connection.internal_command_timeout = Duration::from_secs(2);
-                // A command that is sent twice could count a request twice, and the second answer would come too late.
+                // Commands are not sent again: a repeated command could count a request twice, and its response would
+                // be too late.
                 connection.max_command_attempts = 1;
                 connection.max_command_buffer_len = 1_000;
             })
             .set_policy(ReconnectPolicy::new_constant(0, 500))
             .build_pool(self.redis_pool_size)
             .context("REDIS_URL: building the connection pool")?;
-        // Dropping the handle does not end the connection task; quitting the pool does.
+        // Dropping the task's handle does not end the connections; only quitting the pool does.
         drop(pool.connect());
         Ok(pool)
     }
 }
 
-/// TLS that trusts these authorities (PEM) and no others.
+/// Returns a TLS configuration that trusts only the certificate authorities in this file (PEM).
 fn trusting(path: &Path) -> anyhow::Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     let certificates =
@@ -88,7 +89,7 @@ fn trusting(path: &Path) -> anyhow::Result<TlsConnector> {
     Ok(tls.with_root_certificates(roots).with_no_client_auth().into())
 }
 
-/// For readiness: one round trip.
+/// The readiness check: one round trip.
 pub async fn check(pool: Pool) -> Result<(), String> {
     use fred::interfaces::KeysInterface as _;
     pool.exists::<i64, _>(MultipleKeys::from("acorag:ready"))
@@ -97,7 +98,7 @@ pub async fn check(pool: Pool) -> Result<(), String> {
         .map_err(|_| "not reachable".to_owned())
 }
 
-/// A metric that tells whether there is a connection at the moment of the scrape.
+/// A metric that shows whether there is a connection at the time of the scrape.
 pub struct Connected {
     pool: Pool,
     gauge: IntGauge,

@@ -1,5 +1,5 @@
-//! Logs (JSON, one object a line), traces (OpenTelemetry, when an endpoint is set), and how a trace goes on in another
-//! process.
+//! Logs (one JSON object per line) and traces (OpenTelemetry, if an endpoint is set), including the trace context in
+//! messages between processes.
 
 use std::{fmt, io::IsTerminal as _};
 
@@ -21,13 +21,13 @@ use tracing_subscriber::{
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Form of the log lines.
+    /// Format of the log lines.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
-    /// What is logged, in the syntax of tracing's EnvFilter.
+    /// Filter of the log messages, in the syntax of tracing's EnvFilter.
     #[arg(long, env = "RUST_LOG", default_value = "info,async_nats=warn,fred=error,sqlx=warn")]
     pub rust_log: String,
-    /// OTLP over HTTP, for instance http://collector:4318; without it no traces are exported.
+    /// Endpoint for traces (OTLP over HTTP), for example http://collector:4318. Without it, no traces are exported.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otel_exporter_otlp_endpoint: Option<String>,
 }
@@ -85,7 +85,7 @@ fn exporter(endpoint: &str, service: &'static str) -> anyhow::Result<SdkTracerPr
         .build())
 }
 
-/// Puts the current span's trace context into NATS headers.
+/// Adds the current span's trace context to NATS headers.
 pub fn inject(headers: &mut async_nats::HeaderMap) {
     struct Headers<'a>(&'a mut async_nats::HeaderMap);
     impl Injector for Headers<'_> {
@@ -97,7 +97,7 @@ pub fn inject(headers: &mut async_nats::HeaderMap) {
     global::get_text_map_propagator(|propagator| propagator.inject_context(&context, &mut Headers(headers)));
 }
 
-/// Makes a span the child of the one that sent these headers.
+/// Makes the span a child of the span whose trace context is in these headers.
 pub fn adopt(span: &Span, get: impl Fn(&str) -> Option<String>) {
     struct Headers(Option<String>);
     impl Extractor for Headers {
@@ -109,11 +109,12 @@ pub fn adopt(span: &Span, get: impl Fn(&str) -> Option<String>) {
         }
     }
     let headers = Headers(get(schemas::headers::TRACEPARENT));
-    // This fails only when no traces are exported, and then no parent is needed.
+    // This fails only if no traces are exported; then no parent is needed.
     drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&headers))));
 }
 
-/// One flat JSON object a line: the event's own fields and those of the spans around it, the innermost winning.
+/// Writes one flat JSON object per line: the event's fields and those of its spans. For equal names, the innermost
+/// field is used.
 struct Json {
     service: &'static str,
 }

@@ -1,4 +1,5 @@
-//! What the kernel keeps this process to: limits from the start, and the lock once everything that it needs is open.
+//! The restrictions of this process that the kernel enforces: limits from the start, and a lock once all needed files
+//! are open.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +15,11 @@ use seccompiler::{
 
 use super::{Confinement, Error, Limits};
 
-/// Standard streams, the document, the library and what the loader needs to find it.
+/// Maximum number of open files: standard streams, the document, the library and what the loader needs to find it.
 const OPEN_FILES: u64 = 32;
 
-/// The system calls of a process that computes: it reads what is open, writes its answer, manages its own memory, and
-/// ends. Those of [`filter`] are allowed with certain arguments only.
+/// The system calls that a pure computation needs: it reads open files, writes its answer, manages its own memory, and
+/// ends. The calls in [`filter`] are allowed only with certain arguments.
 const ALLOWED: [libc::c_long; 31] = [
     libc::SYS_read,
     libc::SYS_readv,
@@ -53,21 +54,21 @@ const ALLOWED: [libc::c_long; 31] = [
     libc::SYS_exit_group,
 ];
 
-/// First of all: this process ends with the worker, and has nothing of it but the three standard streams.
+/// Must be called first: this process ends when the worker ends, and inherits only the three standard streams from it.
 pub fn apart_from_the_worker() {
-    // Neither fails on a kernel that knows it. On an older one, files are closed all the same: the worker opens its own
-    // with O_CLOEXEC.
+    // Both calls succeed on a kernel that has them. On an older kernel, no file is inherited either, because the worker
+    // opens its files with O_CLOEXEC.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     close_inherited_files();
 }
 
 #[allow(unsafe_code, reason = "rustix has no close_range")]
 fn close_inherited_files() {
-    // SAFETY: main has just begun: nothing in this process has opened a file yet.
+    // SAFETY: main has just started, so nothing in this process uses an open file yet.
     unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
 }
 
-/// Before the first byte of the file is read: nothing that it makes us do goes beyond this.
+/// Sets the resource limits. Must be called before the first byte of the file is read.
 pub fn this_process(limits: &Limits) -> Result<(), Error> {
     let same = |limit| Rlimit { current: Some(limit), maximum: Some(limit) };
     for (resource, limit) in [
@@ -82,12 +83,13 @@ pub fn this_process(limits: &Limits) -> Result<(), Error> {
     Ok(())
 }
 
-/// A bulk import has as many records as it has, and takes its time.
+/// Sets the processor time of a bulk import, whose number of records is not limited.
 pub fn for_import(limits: &Limits) -> Result<(), Error> {
     set(Resource::Cpu, processor(limits.import_seconds, limits))
 }
 
-/// The soft limit ends us with a signal that tells the cause; the hard one is for a handler that would not end.
+/// The soft limit ends this process with a signal that shows the cause; the hard limit ends it if a signal handler does
+/// not.
 fn processor(seconds: u64, limits: &Limits) -> Rlimit {
     let longest = limits.cpu_seconds.max(limits.import_seconds);
     Rlimit { current: Some(seconds), maximum: Some(longest + 2) }
@@ -97,17 +99,18 @@ fn set(resource: Resource, limit: Rlimit) -> Result<(), Error> {
     setrlimit(resource, limit).map_err(|error| Error::Unavailable(format!("{resource:?}: {error}")))
 }
 
-/// Before a byte of the file is parsed: from here on this process can only compute and answer. Where the kernel does not
-/// know one of the two locks, the other and the limits hold; the worker reports it at its start ([`Confinement`]).
+/// Locks this process: from here on it can only compute and write its answer. Must be called before a byte of the file
+/// is parsed. If the kernel does not support one of the two locks, the other lock and the limits still apply; the
+/// worker reports this when it starts ([`Confinement`]).
 pub fn lock() -> Confinement {
-    // In this order: the filter refuses the calls of Landlock, too.
+    // Landlock must come first, because the filter forbids its system calls.
     let landlock = no_files().is_ok_and(|status| status.ruleset != RulesetStatus::NotEnforced);
     let seccomp = filter().is_ok_and(|filter| seccompiler::apply_filter_all_threads(&filter).is_ok());
     Confinement { seccomp, landlock }
 }
 
-/// Landlock without a single rule: no file, no TCP port, no signal and no abstract socket, as far as this kernel knows
-/// them.
+/// Applies Landlock without any exception: no files, TCP ports, signals or abstract sockets, as far as this kernel
+/// supports these restrictions.
 fn no_files() -> Result<RestrictionStatus, RulesetError> {
     const KNOWN: ABI = ABI::V6;
     Ruleset::default()
@@ -118,18 +121,18 @@ fn no_files() -> Result<RestrictionStatus, RulesetError> {
         .restrict_self()
 }
 
-/// A list of what is allowed, because a list of what is forbidden is out of date with the next kernel. Any other call
-/// fails with EPERM and does not kill: libraries of the system differ in the calls that they try, and go on without one
-/// that they do not need. So a call that is missing in the list costs no document.
+/// Returns the system call filter. It lists the allowed calls, because a list of forbidden calls would be incomplete on
+/// a newer kernel. Any other call fails with EPERM instead of ending the process: system libraries try different calls
+/// and often continue without them. So a call that is missing in the list does not fail a document.
 fn filter() -> Result<BpfProgram, BackendError> {
     let data_only = || is(2, Is::MaskedEq(libc::PROT_EXEC as u64), 0);
     let mut rules: BTreeMap<_, _> = ALLOWED.iter().map(|&call| (call, vec![])).collect();
     rules.extend([
         (libc::SYS_mmap, vec![SeccompRule::new(vec![data_only()?])?]),
         (libc::SYS_mprotect, vec![SeccompRule::new(vec![data_only()?])?]),
-        // How `abort` ends a process: with a signal to itself.
+        // `abort` ends the process with a signal to itself.
         (libc::SYS_tgkill, vec![SeccompRule::new(vec![is(0, Is::Eq, own_id())?])?]),
-        // The processor time of an import ([`for_import`]).
+        // [`for_import`] sets the processor time.
         (
             libc::SYS_prlimit64,
             vec![SeccompRule::new(vec![is(0, Is::Eq, 0)?, is(1, Is::Eq, u64::from(libc::RLIMIT_CPU))?])?],
@@ -153,12 +156,12 @@ mod tests {
 
     use super::*;
 
-    /// The integration tests show the filter; it would refuse first what Landlock refuses, too.
+    /// Tests Landlock alone. The integration tests cover the filter, which would hide the effect of Landlock.
     #[test]
     fn landlock_alone_leaves_no_file_and_no_connection() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        // It holds for the thread that asks for it.
+        // Landlock applies only to the calling thread.
         let locked = std::thread::spawn(move || {
             let status = no_files().unwrap().ruleset;
             (status, File::open("/etc/passwd").map(drop), TcpStream::connect(address).map(drop))
@@ -169,7 +172,7 @@ mod tests {
             return assert!(file.is_ok());
         }
         assert_eq!(file.unwrap_err().kind(), PermissionDenied);
-        // Since Linux 6.7.
+        // Landlock restricts TCP since Linux 6.7.
         if status == RulesetStatus::FullyEnforced {
             assert_eq!(connection.unwrap_err().kind(), PermissionDenied);
         }

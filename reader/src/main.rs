@@ -1,7 +1,7 @@
-//! The program that reads one file: it limits itself, opens what it needs, locks itself in, reads, says what is in the
-//! file, and ends.
+//! The program that reads one file: it sets its limits, opens the needed files, locks itself, reads the file, writes
+//! the content as its answer, and ends.
 //!
-//! Each format is one file with one function: bytes in, [`Extracted`] or [`Error`] out.
+//! Each format has one source file with one function: bytes in, [`Extracted`] or [`Error`] out.
 
 mod confine;
 mod csv;
@@ -64,7 +64,8 @@ fn code(success: bool) -> ExitCode {
     if success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What this process is to do. A rollout may have replaced this program while a worker of the old release is running.
+/// Reads the request. Its protocol is checked, because an update may have replaced this program while a worker of the
+/// old release is running.
 fn request() -> Result<Request, Error> {
     let request: Request = serde_json::from_reader(io::stdin().lock())
         .map_err(|error| Error::Unavailable(format!("the request: {error}")))?;
@@ -76,12 +77,12 @@ fn request() -> Result<Request, Error> {
 }
 
 enum Input {
-    /// With the library, if it is a PDF.
+    /// A document; for a PDF, also the PDFium library.
     Document(File, Option<Pdfium>),
     Records(File),
 }
 
-/// Opens all that is needed and locks this process in; then sees what the file is.
+/// Opens the needed files, locks this process, and then determines whether the file is a bulk import.
 fn input(request: &Request) -> Result<Input, Error> {
     confine::this_process(&request.limits)?;
     let mut file = File::open(&request.input).map_err(unreadable)?;
@@ -124,7 +125,7 @@ fn read(file: File, pdfium: Option<Pdfium>, request: &Request) -> Result<Extract
     Ok(extracted)
 }
 
-/// The whole file: every format but plain text must be seen from both ends.
+/// Reads the whole file, because all formats except plain text need access to its beginning and its end.
 fn bytes(file: File, limits: &Limits) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     file.take(limits.unpacked_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;

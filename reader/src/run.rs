@@ -1,4 +1,4 @@
-//! Starts the reader, listens to it, and makes an outcome of however it ends.
+//! Starts the reader process, reads its output, and converts each way in which it can end into a result.
 
 use std::{
     io,
@@ -20,26 +20,26 @@ use super::{
     wire::{self, Answer, CHECK, PROTOCOL, Request},
 };
 
-/// Bytes of the reader's error output that are kept for the log.
+/// Maximum number of bytes of the reader's error output that are kept for the log.
 const ERROR_OUTPUT_BYTES: u64 = 4 * 1024;
 
-/// The program that reads, and what it is told each time.
+/// The reader program and its settings.
 #[derive(Debug, Clone)]
 pub struct Reader {
     pub program: PathBuf,
-    /// The PDFium library.
+    /// The path of the PDFium library.
     pub pdfium: PathBuf,
     pub limits: Limits,
 }
 
-/// What the sender says about the file.
+/// The sender's information about the file.
 #[derive(Debug, Clone, Default)]
 pub struct Hints {
     pub filename: String,
     pub media_type: String,
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug)]
 pub enum Found {
     Document(Extracted),
@@ -47,7 +47,7 @@ pub enum Found {
 }
 
 impl Reader {
-    /// With the program as configured, else the one beside the program that runs.
+    /// Uses the configured program, or else `acorag-reader` in the folder of the current program.
     pub fn find(program: Option<&Path>, pdfium: &Path, limits: Limits) -> io::Result<Self> {
         let program = match program {
             Some(path) => path.to_owned(),
@@ -60,13 +60,13 @@ impl Reader {
         Ok(Self { program, pdfium: pdfium.to_owned(), limits })
     }
 
-    /// Asks the program which locks this kernel gives it.
+    /// Returns the locks that this kernel supports, as reported by the reader program.
     pub async fn confinement(&self) -> io::Result<Confinement> {
         let said = command(&self.program).arg(CHECK).stdin(Stdio::null()).output().await?;
         Ok(serde_json::from_slice(&said.stdout)?)
     }
 
-    /// Reads a file in a process of its own.
+    /// Reads a file in a separate process.
     pub async fn read(&self, input: &Path, hints: Hints) -> Result<Found, Error> {
         let request = Request {
             protocol: PROTOCOL,
@@ -78,7 +78,7 @@ impl Reader {
         };
         let limits = &self.limits;
         match Conversation::start(&self.program, limits)?.ask(&request).await? {
-            // It has said all, and ends by itself or by being dropped.
+            // The reader has sent everything; it ends by itself, or is killed when the value is dropped.
             (Answer::Document(extracted), _) => Ok(Found::Document(extracted)),
             (Answer::Records, conversation) => {
                 Ok(Found::Records(Records(Some(Box::new(conversation.about_records())))))
@@ -87,12 +87,13 @@ impl Reader {
     }
 }
 
-/// The records of a bulk import. The reader goes on only as they are taken, and ends when this is dropped.
+/// The records of a bulk import. The reader continues only while records are taken, and ends when this value is
+/// dropped.
 #[derive(Debug)]
 pub struct Records(Option<Box<Conversation>>);
 
 impl Records {
-    /// The next records, at most `most`; none at the end.
+    /// Returns the next records, at most `most`; an empty list at the end.
     pub async fn next(&mut self, most: usize) -> Result<Vec<Result<Record, RecordError>>, Error> {
         let Some(conversation) = self.0.take() else { return Ok(Vec::new()) };
         let ((records, more), conversation) = conversation.records(most).await?;
@@ -101,14 +102,14 @@ impl Records {
     }
 }
 
-/// A running reader.
+/// A running reader process.
 #[derive(Debug)]
 struct Conversation {
     child: Child,
     said: BufReader<Take<ChildStdout>>,
     errors: JoinHandle<String>,
     limits: Limits,
-    /// How long it may let us wait altogether, and what is left of that.
+    /// The maximum total wait for the reader, and how much of it is left.
     seconds: u64,
     patience: Duration,
 }
@@ -146,7 +147,8 @@ impl Conversation {
         Ok((answer?, conversation))
     }
 
-    /// However many records there are, each is bounded, and so is the time that all of them take.
+    /// Removes the output limit, because the number of records is not limited. The size of each record and the total
+    /// time still are.
     fn about_records(mut self) -> Self {
         self.said.get_mut().set_limit(u64::MAX);
         self.seconds = self.limits.import_seconds;
@@ -160,7 +162,7 @@ impl Conversation {
         self.unless_ended(started, batch).await
     }
 
-    /// What was said, or why nothing was.
+    /// Returns what the reader sent, or the reason why it sent nothing.
     async fn unless_ended<T>(
         mut self,
         started: Instant,
@@ -171,26 +173,27 @@ impl Conversation {
             if let Some(said) = said.map_err(unavailable)? {
                 return Ok((said, self));
             }
-            // The pipe closes, and a reader that goes on writing ends.
+            // This closes the pipe, so a reader that is still writing ends.
             drop(self.said);
             if let Ok(status) = timeout(self.patience, self.child.wait()).await {
                 let errors = self.errors.await.unwrap_or_default();
                 return Err(ended(status.map_err(unavailable)?, &errors, &self.limits));
             }
         }
-        // Dropping it would kill it, too; waiting for its end leaves no zombie to the runtime.
+        // Dropping the child would kill it, too, but waiting for its end leaves no zombie process.
         let killed = self.child.kill().await;
         tracing::warn!(?killed, "the document reader was stopped: it took too long");
         Err(Error::TimedOut(self.seconds))
     }
 }
 
-/// The program as it is always started.
+/// Returns the command that starts the program.
 fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
-    // No secret of ours is in the reach of a file from outside.
+    // The environment contains secrets of the worker, and the reader processes files from outside.
     command.env_clear();
-    // A signal to the worker's group, such as Ctrl-C in a terminal, is not the document's fault.
+    // In a separate process group: otherwise a signal to the worker's group, such as Ctrl-C in a terminal, would look
+    // like a fault of the document.
     command.process_group(0);
     command.kill_on_drop(true);
     command
@@ -200,7 +203,7 @@ async fn send(child: &mut Child, request: &Request) -> io::Result<()> {
     let json = serde_json::to_vec(request)?;
     let Some(mut stdin) = child.stdin.take() else { return Ok(()) };
     match stdin.write_all(&json).await {
-        // It ended before it listened: how it ended is what is said.
+        // The reader ended before it read the request; its exit status gives the reason.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }
@@ -210,7 +213,8 @@ fn unavailable(error: io::Error) -> Error {
     Error::Unavailable(error.to_string())
 }
 
-/// The beginning of the error output; the rest is read, too, so that the child does not wait for us.
+/// Returns the beginning of the error output. The rest is read and dropped, so that the child never waits for a full
+/// pipe.
 async fn first_and_drain(mut stderr: impl AsyncRead + Unpin) -> String {
     let mut first = Vec::new();
     let kept = (&mut stderr).take(ERROR_OUTPUT_BYTES).read_to_end(&mut first).await;
@@ -221,7 +225,7 @@ async fn first_and_drain(mut stderr: impl AsyncRead + Unpin) -> String {
     String::from_utf8_lossy(&first).trim().to_owned()
 }
 
-/// Why a child ended without a word.
+/// Returns the reason why a child ended without an answer.
 fn ended(status: ExitStatus, errors: &str, limits: &Limits) -> Error {
     const REFUSED_MEMORY: [&str; 2] = ["memory allocation", "cannot catch foreign exceptions"];
     const ABORT: i32 = 6;
@@ -230,8 +234,9 @@ fn ended(status: ExitStatus, errors: &str, limits: &Limits) -> Error {
     const CPU_TIME: i32 = 24;
     match status.signal() {
         Some(CPU_TIME) => Error::TimedOut(limits.cpu_seconds),
-        // When memory is refused, Rust ends with the first sentence; PDFium without a word, or with an exception of C++,
-        // of which Rust says the second. A broken heap says something else. When no memory is left, the kernel kills.
+        // After a failed allocation, Rust prints the first text; PDFium prints nothing, or throws a C++ exception, for
+        // which Rust prints the second text. A damaged heap has other messages. When the machine has no memory left,
+        // the kernel kills.
         Some(ABORT) if errors.is_empty() || REFUSED_MEMORY.iter().any(|says| errors.contains(says)) => {
             Error::OutOfMemory
         }

@@ -1,5 +1,5 @@
-//! What is said between a worker and the reader: a request as JSON one way, JSON lines the other, and the bytes of
-//! attachments behind theirs.
+//! The protocol between a worker and the reader: the request is JSON, and the answer is JSON lines; the bytes of each
+//! attachment follow its line.
 
 use std::{
     io::{self, Write},
@@ -11,24 +11,24 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 
 use super::{Attachment, Block, Error, Extracted, ExtractedMetadata, Limits, Record, RecordError};
 
-/// The form of [`Request`] and of the answer. A worker and a program of different releases may meet while one of them is
-/// being replaced: they refuse each other, and the file is read once both are of one release.
+/// The version of [`Request`] and of the answer. During an update, a worker and a reader program of different releases
+/// may meet: they refuse each other, and the file is read once both have the same release.
 pub const PROTOCOL: u32 = 1;
 
-/// The argument with which the program only says what confines it: [`super::Confinement`] as JSON.
+/// With this argument, the program only prints its locks: [`super::Confinement`] as JSON.
 pub const CHECK: &str = "--check";
 
-/// What the program is asked, on its standard input.
+/// The request, on the standard input of the program.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Request {
     pub protocol: u32,
     /// The file to read.
     pub input: PathBuf,
-    /// The PDFium library.
+    /// The path of the PDFium library.
     pub pdfium: PathBuf,
-    /// The name the file came with.
+    /// The file name from the sender.
     pub filename: String,
-    /// The media type it came with.
+    /// The media type from the sender.
     pub media_type: String,
     pub limits: Limits,
 }
@@ -39,32 +39,32 @@ pub struct Request {
 enum Line {
     Metadata(ExtractedMetadata),
     Block(Block),
-    /// Its bytes follow the line.
+    /// The bytes of the attachment follow this line.
     Attachment {
         filename: String,
         media_type: String,
         length: usize,
     },
-    /// The file is a bulk import: its records follow.
+    /// The file is a bulk import; its records follow.
     Records,
     Record(Result<Record, RecordError>),
     Failed(Error),
-    /// Nothing is missing.
+    /// The output is complete.
     Done,
 }
 
-/// What a file turned out to be.
+/// The answer about a file.
 #[derive(Debug, PartialEq)]
 pub enum Answer {
     Document(Extracted),
-    /// A bulk import; [`record`] reads on.
+    /// A bulk import; [`records`] reads its records.
     Records,
 }
 
-/// Some records, and whether there are more.
+/// Some records, and whether more records follow.
 pub type Batch = (Vec<Result<Record, RecordError>>, bool);
 
-/// Bytes that an honest reader writes about a document at the most: text may double when it is escaped.
+/// Returns the maximum number of bytes that a correct reader writes about a document; escaping may double the text.
 pub fn longest_output(limits: &Limits) -> u64 {
     const OVERHEAD: u64 = 64 * 1024 * 1024;
     (limits.text_bytes as u64)
@@ -73,7 +73,8 @@ pub fn longest_output(limits: &Limits) -> u64 {
         .saturating_add(OVERHEAD)
 }
 
-/// The longest line: all the text in one block, or a record whose values stand in it twice, their numbers written out.
+/// Returns the maximum length of a line: all text in one block, or a record that contains its values twice, with
+/// numbers in full.
 fn longest_line(limits: &Limits) -> u64 {
     const OVERHEAD: u64 = 64 * 1024;
     let text = (limits.text_bytes as u64).saturating_mul(2);
@@ -100,7 +101,7 @@ pub fn write(mut to: impl Write, outcome: &Result<Extracted, Error>) -> io::Resu
     to.flush()
 }
 
-/// Writes records as they are read: only as fast as they are taken.
+/// Writes each record as soon as it is read, and waits while the worker takes none.
 pub fn write_records(
     mut to: impl Write,
     records: impl Iterator<Item = Result<Record, RecordError>>,
@@ -118,7 +119,7 @@ fn line(to: &mut impl Write, line: &Line) -> io::Result<()> {
     to.write_all(b"\n")
 }
 
-/// Reads what the reader says; none when it did not get to the end, or says what no reader of ours would.
+/// Reads the reader's answer; `None` if it is incomplete or violates the protocol.
 pub async fn read(
     mut from: impl AsyncBufRead + Unpin,
     limits: &Limits,
@@ -148,13 +149,13 @@ pub async fn read(
     }
 }
 
-/// The records that follow, at most `most`.
+/// Reads the next records, at most `most`; `None` if they are incomplete or violate the protocol.
 pub async fn records(
     mut from: impl AsyncBufRead + Unpin,
     limits: &Limits,
     most: usize,
 ) -> io::Result<Option<Batch>> {
-    /// Large records come in smaller company: they are in memory together.
+    /// The batch ends after this many bytes, because all its records are in memory together.
     const BYTES: usize = 8 * 1024 * 1024;
     let (mut records, mut taken) = (Vec::new(), 0);
     while records.len() < most && taken < BYTES {
@@ -170,7 +171,7 @@ pub async fn records(
     Ok(Some((records, true)))
 }
 
-/// A line and its length.
+/// Reads a line; returns its length and its content, which is `None` if the line is invalid.
 async fn next(from: &mut (impl AsyncBufRead + Unpin), limits: &Limits) -> io::Result<(usize, Option<Line>)> {
     let mut json = Vec::new();
     from.take(longest_line(limits)).read_until(b'\n', &mut json).await?;

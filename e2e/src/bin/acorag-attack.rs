@@ -1,5 +1,5 @@
-//! A hostile event producer beside normal traffic: nothing of another project may be read or lost, and nobody else may wait
-//! noticeably longer.
+//! A hostile event producer works at the same time as normal traffic: it must not read or destroy anything of another
+//! project, and others must not wait noticeably longer.
 #![allow(clippy::print_stdout, reason = "what it found is what this program is for")]
 
 use std::{
@@ -15,27 +15,27 @@ use e2e::{Client, Options, Random, System, Upload, accounts::password, attack::A
 use schemas::subjects;
 use serde_json::json;
 
-/// Starts an acorag with accounts, measures searches and uploads of one project without and then with a producer of another
-/// project that attacks in a loop, and checks afterwards that every file is as it was. The last line is one JSON object;
-/// the exit status says whether all is well.
+/// Starts an acorag with accounts, and measures searches and uploads of one project, first without and then with a
+/// producer of another project that attacks in a loop. Then it checks that every file is unchanged. The last line is
+/// one JSON object; the exit status is 0 if everything is correct.
 #[derive(Debug, Parser)]
 #[command(name = "acorag-attack", version)]
 struct Args {
-    /// For how long the producer attacks, in seconds
+    /// Duration of the attack, in seconds
     #[arg(long, default_value_t = 300)]
     seconds: u64,
-    /// For how long the traffic is measured before, in seconds
+    /// Duration of the measurement before the attack, in seconds
     #[arg(long, default_value_t = 120)]
     quiet: u64,
 }
 
 const THEIRS: &str = "ajeno";
 const OURS: &str = "propio";
-/// Documents that are there before.
+/// Number of documents that are indexed before the measurement.
 const DOCUMENTS: usize = 50;
-/// Between two searches, and between two uploads.
+/// The interval between two searches, and between two uploads.
 const EVERY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-/// The ratio of the slowest twentieth that is still well.
+/// Maximum allowed ratio of the 95th percentiles with and without the attack.
 const MOST: f64 = 1.5;
 
 #[tokio::main]
@@ -80,7 +80,7 @@ async fn main() -> Result<ExitCode> {
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Attacks until the time is over; returns how many rounds that were. An attack that succeeds ends the run.
+/// Attacks until the time is over; returns the number of rounds. An attack that succeeds ends the run with an error.
 async fn attack(attacker: &Attacker, client: &Client, known_version: &str, time: Duration) -> Result<usize> {
     let started = Instant::now();
     for round in 0.. {
@@ -102,7 +102,7 @@ async fn attack(attacker: &Attacker, client: &Client, known_version: &str, time:
     Ok(0)
 }
 
-/// What the project of somebody else does meanwhile.
+/// The normal traffic of the other project during the measurements.
 struct Traffic<'a> {
     client: &'a Client,
     /// The id and content of every document that was indexed.
@@ -110,7 +110,7 @@ struct Traffic<'a> {
     random: Mutex<Random>,
 }
 
-/// The 95th percentile in milliseconds.
+/// The 95th percentiles of the durations, in milliseconds.
 struct Waits {
     search: f64,
     upload: f64,
@@ -139,7 +139,7 @@ impl Traffic<'_> {
     }
 }
 
-/// Does it again and again until the end, and returns the 95th percentile of how long it took, in milliseconds.
+/// Repeats `work` at this interval until `end`, and returns the 95th percentile of its duration in milliseconds.
 async fn timed(end: Instant, every: Duration, mut work: impl AsyncFnMut() -> Result<()>) -> Result<f64> {
     let mut times = Vec::new();
     let mut ticks = tokio::time::interval(every);
@@ -153,7 +153,7 @@ async fn timed(end: Instant, every: Duration, mut work: impl AsyncFnMut() -> Res
     times.get(times.len() * 95 / 100).copied().context("nothing was measured")
 }
 
-/// How many documents are not served as they were sent.
+/// Returns the number of documents whose file is missing or changed.
 async fn lost(client: &Client, stored: &[(String, Vec<u8>)]) -> Result<usize> {
     let mut lost = 0;
     for (id, content) in stored {

@@ -1,4 +1,5 @@
-//! Archives: what DOCX, PPTX and XLSX are. Written by hand, because no library writes them wrong.
+//! ZIP archives, the containers of DOCX, PPTX and XLSX. They are written by hand, because no library writes invalid
+//! ones.
 
 use std::io::Write as _;
 
@@ -9,7 +10,7 @@ use super::File;
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
-/// An entry as its headers describe it.
+/// An entry of an archive, with the values of its headers.
 #[derive(Clone)]
 struct Entry {
     name: Vec<u8>,
@@ -27,14 +28,14 @@ fn stored(name: &str, bytes: &[u8]) -> Entry {
     Entry { name: name.into(), flags: 0, method: STORED, crc: crc.sum(), size, bytes }
 }
 
-/// `head`, then so many MiB of `unit`: a few kilobytes that unpack to gigabytes. Its checksum is wrong; a reader that gets as
-/// far has lost already.
+/// An entry with `head` and then `count` MiB of `unit`: a few kilobytes that unpack to gigabytes. Its checksum is
+/// wrong, but a reader that gets to the checksum has already unpacked too much.
 fn bomb(name: &str, head: &str, unit: &str, count: usize) -> Entry {
     let bytes = [deflated(head.as_bytes(), 1), mebibytes(unit.as_bytes(), count)].concat();
     Entry { method: DEFLATED, size: u32::MAX - 1, bytes, ..stored(name, b"") }
 }
 
-/// Bytes compressed once, so many times in a row: deflate allows that, for it is told to forget what came before.
+/// Compresses `unit` once and repeats the result. Deflate allows this, because the full flush resets its dictionary.
 pub(super) fn deflated(unit: &[u8], times: usize) -> Vec<u8> {
     let mut compress = flate2::Compress::new(Compression::best(), false);
     let mut bytes = Vec::with_capacity(unit.len() + 1_024);
@@ -43,7 +44,7 @@ pub(super) fn deflated(unit: &[u8], times: usize) -> Vec<u8> {
     bytes.repeat(times)
 }
 
-/// So many MiB of one text, compressed piece by piece.
+/// Returns `count` MiB of `unit`, compressed.
 pub(super) fn mebibytes(unit: &[u8], count: usize) -> Vec<u8> {
     const PIECE: usize = 1 << 16;
     deflated(&unit.repeat(PIECE / unit.len()), count << 4)
@@ -76,7 +77,7 @@ fn archive(entries: &[Entry]) -> Vec<u8> {
     file
 }
 
-/// The parts of a good archive; none if it is not one.
+/// Returns the names and contents of the parts of a good archive; `None` for any other file.
 pub(super) fn parts(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     let number = |at: usize, length: usize| -> Option<usize> {
         let bytes = bytes.get(at..at + length)?;
@@ -107,7 +108,7 @@ pub(super) fn pack(parts: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     archive(&parts.iter().map(entry).collect::<Vec<_>>())
 }
 
-/// The parts that make an archive a document of its format.
+/// Returns the part that declares the document format of an archive.
 fn types(kind: &str, part: &str) -> Entry {
     let kind = format!("application/vnd.openxmlformats-officedocument.{kind}.main+xml");
     stored(
@@ -198,7 +199,7 @@ pub(super) fn files() -> Vec<File> {
     files
 }
 
-/// Archives within archives, and files that are of two formats.
+/// Archives inside archives, and files that are valid in two formats.
 fn nested(document: Vec<u8>) -> Vec<File> {
     let mut inner = document.clone();
     for depth in 0..50 {
@@ -219,7 +220,7 @@ fn nested(document: Vec<u8>) -> Vec<File> {
     ]
 }
 
-/// Every number of the headers of a good archive set to its largest and to one.
+/// Sets each number in the headers of a good archive to its maximum, and all its bytes to 1.
 fn lies(good: &[u8]) -> Vec<File> {
     let directory = good.windows(4).position(|window| window == b"PK\x01\x02").unwrap_or_default();
     let end = good.windows(4).position(|window| window == b"PK\x05\x06").unwrap_or_default();

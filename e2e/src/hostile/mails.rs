@@ -1,4 +1,4 @@
-//! Mails: EML, and MSG, whose container is a file system with a table of blocks.
+//! Mails: EML files, and MSG files, whose container is a file system with a block allocation table.
 
 use std::io::{Cursor, Write as _};
 
@@ -101,7 +101,8 @@ fn messages() -> Vec<File> {
         File::new("attachments.msg", with(attachments(2_000))),
         File::new("properties.msg", with(vec![("/__substg1.0_1000001F".to_owned(), vec![0xD8; 1 << 20])])),
     ];
-    // Each word of the header, and each of the table of blocks, which then runs in a circle or out of the file.
+    // Change each word of the header and of the block table, so that the chain of blocks becomes a cycle or leaves the
+    // file.
     for at in (24..120).step_by(8).chain((512..1_024).step_by(64)) {
         for value in [0, 1, 0xFF] {
             let mut bytes = good.clone();

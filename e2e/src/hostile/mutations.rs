@@ -1,9 +1,10 @@
-//! Good files, damaged.
+//! Creates damaged copies of good files.
 
 use super::{ENDINGS, File, archives, is_quick};
 use crate::Random;
 
-/// A good file with some mutations; in an archive, often those of one part, behind checksums that are right.
+/// Returns a good file with some mutations. In an archive, usually single parts are mutated and their checksums are
+/// correct.
 pub(super) fn mutated(good: &[File], random: &mut Random) -> File {
     let file = loop {
         let file = random.pick(good);
@@ -47,7 +48,7 @@ fn damaged(bytes: &[u8], good: &[File], random: &mut Random) -> Vec<u8> {
                 let piece = bytes[at..at + length].repeat(1 + random.below(20));
                 bytes.splice(at..at, piece);
             }
-            // A piece of another file.
+            // Insert a piece of another file.
             7 => {
                 let other = &random.pick(good).bytes;
                 let from = random.below(other.len());
@@ -63,7 +64,7 @@ fn damaged(bytes: &[u8], good: &[File], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// What parsers stumble over.
+/// Texts that often cause errors in parsers.
 const WORDS: [&str; 12] = [
     "\u{202e}",
     "\u{feff}",

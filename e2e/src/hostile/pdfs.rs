@@ -1,11 +1,12 @@
-//! PDFs: objects that refer to each other, streams that unpack, numbers that nobody checks.
+//! PDFs: objects that refer to each other, streams that unpack to large sizes, and invalid numbers.
 
 use super::{
     File,
     archives::{deflated, mebibytes},
 };
 
-/// A PDF of these objects, numbered from 1; the first is the catalog. `trailer` is added to the trailer's dictionary.
+/// Returns a PDF of these objects, numbered from 1; the first is the catalog. `trailer` is added to the trailer
+/// dictionary.
 fn pdf(objects: &[String], trailer: &str) -> Vec<u8> {
     let objects: Vec<Vec<u8>> = objects.iter().map(|object| object.clone().into_bytes()).collect();
     pdf_of_bytes(&objects, trailer)
@@ -29,7 +30,8 @@ fn stream(dictionary: &str, bytes: &[u8]) -> Vec<u8> {
     [format!("<</Length {}{dictionary}>>stream\n", bytes.len()).as_bytes(), bytes, b"\nendstream"].concat()
 }
 
-/// A page with this content; `page` is added to its dictionary, and `more` are objects from number 6 on.
+/// Returns a PDF with one page with this content; `page` is added to the page's dictionary, and `more` are the objects
+/// from number 6.
 fn page(content: &[u8], dictionary: &str, page: &str, more: &[&str]) -> Vec<u8> {
     let mut objects = vec![
         b"<</Type/Catalog/Pages 2 0 R/Outlines 6 0 R/Names 6 0 R/OpenAction 6 0 R>>".to_vec(),
@@ -42,7 +44,7 @@ fn page(content: &[u8], dictionary: &str, page: &str, more: &[&str]) -> Vec<u8> 
     pdf_of_bytes(&objects, "")
 }
 
-/// As PDF wants it; without an end, and with no checksum at it.
+/// Adds the zlib header that PDF expects; the end marker and the checksum are missing.
 fn zlib(deflated: Vec<u8>) -> Vec<u8> {
     [b"\x78\xda".to_vec(), deflated].concat()
 }

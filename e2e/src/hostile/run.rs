@@ -1,4 +1,4 @@
-//! One hostile file's way through a running system.
+//! Sends one hostile file through a running system.
 
 use std::time::{Duration, Instant};
 
@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 
 use super::File;
 
-/// What became of a file.
+/// The outcome of a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Not accepted, with this status.
+    /// The upload was refused with this HTTP status.
     Refused(u16),
     Indexed,
-    /// With this code.
+    /// Accepted, but processing failed; holds the document's reason code.
     Failed(String),
-    /// Accepted, and neither indexed nor failed after a long time.
+    /// Accepted, but neither indexed nor failed within `PATIENCE`.
     Stuck,
 }
 
 impl Outcome {
-    /// Whether the system held: it answered with a reason that concerns the file.
+    /// Whether the system withstood the file: it was indexed, or refused with a reason that concerns the file.
     pub fn is_fine(&self) -> bool {
         match self {
             Self::Refused(status) => {
@@ -35,11 +35,11 @@ impl Outcome {
     }
 }
 
-/// An import or a mail is settled when what came with it is.
+/// Maximum time until a file is settled; an import or a mail also waits for the documents inside it.
 const PATIENCE: Duration = Duration::from_secs(900);
 const BETWEEN: Duration = Duration::from_millis(100);
 
-/// Uploads a file, and waits until it is settled.
+/// Uploads a file, waits until it is settled and returns its outcome.
 pub async fn send(client: &Client, project: &str, file: &File) -> Result<Outcome> {
     let upload = Upload::new(&file.name, file.bytes.clone(), json!({"project_id": project}));
     let answer = client.try_upload(upload, "").await?;

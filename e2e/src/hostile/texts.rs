@@ -1,4 +1,5 @@
-//! Text, Markdown, HTML, CSV, JSON and imports. What may be taken for text is short: every passage of it is embedded.
+//! Text, Markdown, HTML, CSV, JSON and imports. Files that may be read as plain text are short, because every passage
+//! is embedded.
 
 use super::File;
 

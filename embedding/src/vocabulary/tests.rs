@@ -12,7 +12,8 @@ fn read(json: &str) -> Ours {
     serde_json::from_str(json).unwrap()
 }
 
-/// Real texts of both languages, then every script and symbol: the characters of Unicode one by one and in words.
+/// Returns real texts in both languages, and all characters of the first three planes of Unicode, in sequence and
+/// inside words.
 fn texts() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let files = ["README.md", "ARCHITECTURE.md", "docs/operations.md", "schemas/src/messages/reading.rs"]

@@ -1,8 +1,9 @@
-//! Consuming a stream: pulling, progress, acknowledging, retrying and dead-lettering, once for every worker.
+//! Consumes a stream: pulling, progress reports, acknowledgements, retries and dead letters; the same code for every
+//! worker.
 //!
-//! A worker has a number of slots. Each pulls one message, handles it to its end and only then pulls the next: nothing
-//! is fetched before there is somebody to do it, so a message's `ack_wait` never runs while it waits in a buffer, and
-//! a burst spreads over all workers.
+//! A worker has a number of slots. Each slot pulls one message, handles it completely and only then pulls the next. No
+//! message is fetched before a slot is free, so its `ack_wait` never runs out while it waits in a buffer, and a burst
+//! is spread over all workers.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -24,37 +25,38 @@ use tracing::Instrument as _;
 use super::{Context, Nats, publish, text, travelling};
 use crate::{crash, telemetry};
 
-/// One message, as a handler sees it.
+/// One message, as its handler receives it.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     pub subject: String,
     pub payload: Bytes,
     pub headers: Option<HeaderMap>,
     pub context: Context,
-    /// 1 for the first.
+    /// The number of this attempt, from 1.
     pub attempt: i64,
-    /// When it was accepted: the order of what happened to a document. That is when the stream took it, unless the
-    /// service itself has published it later than that.
+    /// When the message was accepted, which determines the order of changes to a document: the time at which the stream
+    /// stored it, or the original time if the service itself published the message again later.
     pub published: DateTime<Utc>,
     pub sequence: u64,
 }
 
-/// Why a message was not handled to its end. The kind alone decides what becomes of the message.
+/// Why a message was not handled completely. Only the variant decides what happens to the message.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// A required service is unavailable. The message is retried until it is back, so an outage loses no document.
+    /// A required service is unavailable. The message is retried until the service is available, so an outage loses no
+    /// document.
     #[error("{0}")]
     Wait(String),
-    /// The work failed in a way that may pass; after a few attempts the message counts as dead.
+    /// A possibly temporary failure; after `max_attempts` the message counts as dead.
     #[error("{}", .0.message.en)]
     Retry(Reason),
-    /// The work can never succeed.
+    /// A permanent failure: no retry can succeed.
     #[error("{}", .0.message.en)]
     Dead(Reason),
 }
 
 impl Failure {
-    /// A failure of our own, whose cause is in the log.
+    /// Returns a retry with a general reason, for an internal error whose cause is in the log.
     pub fn internal() -> Self {
         Self::Retry(messages::jobs::internal().reason("internal"))
     }
@@ -81,8 +83,9 @@ impl From<publish::Error> for Failure {
 pub trait Handler: Send + Sync + 'static {
     fn handle(&self, delivery: Delivery) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Writes down that a message is given up, before it goes to the dead letters. On failure it is kept and retried.
-    /// Returns when it counts as accepted, should it be queued again: nothing that came later is undone by it.
+    /// Records that a message is given up, before it is moved to the dead letters. On failure the message is kept and
+    /// retried. Returns the acceptance time that the message gets if it is queued again, so that it does not undo later
+    /// changes.
     fn give_up(
         &self,
         delivery: &Delivery,
@@ -94,29 +97,30 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Settings {
     pub stream: &'static str,
     pub consumer: String,
-    /// Messages handled at the same time.
+    /// Number of messages handled at the same time.
     pub slots: usize,
-    /// The consumer's own `ack_wait`; progress is sent three times as often.
+    /// The consumer's `ack_wait`. During long work, progress is reported after each third of it.
     pub ack_wait: Duration,
-    /// Attempts after which a `Retry` counts as dead.
+    /// Number of attempts after which a `Retry` counts as dead.
     pub max_attempts: i64,
-    /// Wait until the server has confirmed each acknowledgement. Work whose repetition is harmless and cheap need not.
+    /// Whether to wait until the server has confirmed each acknowledgement. Not needed for work that may be repeated
+    /// cheaply and without harm.
     pub confirm: bool,
 }
 
-/// The server writes this on what it reads from a stream for somebody. Permissions check what a client publishes, not
-/// where it has an answer sent: with a subject of ours as its reply subject, such a read would put any stored bytes
-/// before a worker, as if their reader had the right to publish here.
+/// The server adds this header to stored messages that it returns to a client. Permissions check the subject to which a
+/// client publishes, but not the reply subject of its request: with one of our subjects as the reply subject, a client
+/// could send any stored bytes to a worker, although it may not publish there.
 pub(super) const ANSWERED_FROM: &str = "Nats-Stream";
 
-/// How long one pull waits. Also how long a stop may take when there is no work.
+/// Maximum wait of one pull, and of a shutdown when there is no work.
 const PULL: Duration = Duration::from_secs(3);
 /// Pause after a failed pull, so that an outage does not become a busy loop.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Longest pause between two attempts.
+/// Maximum pause between two attempts.
 const MAX_DELAY: Duration = Duration::from_secs(30);
 
-/// Consumes until told to stop, then finishes what is under way.
+/// Consumes until `stopping` is cancelled, then finishes the messages being handled.
 pub async fn run<H: Handler>(
     nats: Nats,
     settings: Settings,
@@ -156,7 +160,7 @@ pub async fn run<H: Handler>(
 }
 
 async fn pull(consumer: &Consumer<pull::Config>) -> Result<Option<Message>, async_nats::Error> {
-    // No heartbeat here: with one, a batch can stall. A pull that simply ends is asked again.
+    // No heartbeat, because with one a batch can stall. A pull that ends without a message is simply repeated.
     let mut batch = consumer.batch().max_messages(1).expires(PULL).messages().await?;
     match tokio::time::timeout(PULL * 2, batch.next()).await {
         Ok(Some(Ok(message))) => Ok(Some(message)),
@@ -165,7 +169,7 @@ async fn pull(consumer: &Consumer<pull::Config>) -> Result<Option<Message>, asyn
     }
 }
 
-/// Processes exactly one message to its acknowledgement.
+/// Handles exactly one message, including its acknowledgement.
 pub async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc<H>, message: Message) {
     let delivery = match delivery(&message) {
         Ok(delivery) => delivery,
@@ -188,7 +192,7 @@ pub async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc
             return;
         }
         crash::point("job-taken", &delivery.subject);
-        // In a task of its own, so that a panic costs one attempt of one message and not the slot.
+        // The handler runs in a separate task, so that a panic costs only one attempt of one message and not the slot.
         let work = {
             let (handler, delivery) = (handler.clone(), delivery.clone());
             tokio::spawn(async move { handler.handle(delivery).await }.in_current_span())
@@ -198,7 +202,7 @@ pub async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc
             Err(Failure::internal())
         });
         if let Err(error) = settle(nats, settings, handler, &message, &delivery, outcome).await {
-            // Not settled means redelivered, and every step may run twice.
+            // The message will be delivered again, so every step may run twice.
             tracing::warn!(
                 error = format!("{error:#}"),
                 "a message could not be settled; it will come again"
@@ -223,7 +227,7 @@ fn delivery(message: &Message) -> Result<Delivery, async_nats::Error> {
     })
 }
 
-/// Tells the server that long work is still under way.
+/// Reports progress to the server until `work` ends, so that the message is not delivered again.
 async fn with_progress<T>(message: &Message, ack_wait: Duration, work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + ack_wait / 3, ack_wait / 3);
@@ -295,7 +299,7 @@ async fn dead_letter(
     map.insert(headers::DEAD_REASON_ES, line(&reason.message.es).as_str());
     map.insert(headers::DEAD_ATTEMPTS, delivery.attempt.to_string().as_str());
     map.insert(headers::ACCEPTED, accepted.to_rfc3339().as_str());
-    // The same message dies once, however often this step is repeated.
+    // The id prevents a second dead letter for the same message if this step is repeated.
     map.insert(headers::MESSAGE_ID, format!("{}:{}", settings.stream, delivery.sequence).as_str());
     nats.publish_raw(subjects::dead_letter(&settings.consumer), map, delivery.payload.clone()).await?;
     Ok(())

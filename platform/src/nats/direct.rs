@@ -1,5 +1,5 @@
-//! Requests that no stream may hold: the server hands each straight to one worker of a queue group. What no worker takes is
-//! lost, and its asker hears so.
+//! Requests that must not be stored in a stream: the server delivers each directly to one worker of a queue group. If
+//! no worker can receive a request, it is lost and the requester is notified.
 
 use std::sync::Arc;
 
@@ -16,7 +16,8 @@ use super::{
 };
 use crate::telemetry;
 
-/// Handles the messages of a subject, so many at the same time, until told to stop; then those that are here already.
+/// Handles the messages of a subject, at most `slots` at the same time, until `stopping` is cancelled; then finishes
+/// those already received.
 pub async fn run<H: Handler>(
     nats: Nats,
     subject: &'static str,
@@ -74,7 +75,7 @@ async fn handle<H: Handler>(handler: &H, message: Message) {
                 "an answer of the server's that was sent here as a message: dropped"
             );
         }
-        // There are no dead letters either: they would be kept.
+        // There are no dead letters, because they would be stored.
         if let Err(failure) = handler.handle(delivery).await {
             tracing::warn!(%failure, "a request was not answered");
         }

@@ -1,4 +1,4 @@
-//! NATS: connecting, publishing, asking, consuming, and the object store.
+//! NATS: connection, publishing, requests, consumers and the object store.
 
 pub mod consume;
 pub mod direct;
@@ -19,19 +19,19 @@ use schemas::headers;
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// NATS with JetStream; several addresses of one cluster are separated by commas.
+    /// URL of NATS with JetStream; the addresses of several servers of a cluster are separated by commas.
     #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222", hide_env_values = true)]
     pub nats_url: String,
-    /// User name, when the server wants one.
+    /// User name, if the server requires one.
     #[arg(long, env = "NATS_USER")]
     pub nats_user: Option<String>,
     /// Password of NATS_USER.
     #[arg(long, env = "NATS_PASSWORD", hide_env_values = true)]
     pub nats_password: Option<String>,
-    /// A credentials file (JWT and seed), instead of a user name.
+    /// A credentials file (JWT and seed), used instead of a user name.
     #[arg(long, env = "NATS_CREDS")]
     pub nats_creds: Option<std::path::PathBuf>,
-    /// Certificate authority to trust, for TLS.
+    /// File of an additional certificate authority to trust (PEM). If set, TLS is required.
     #[arg(long, env = "NATS_CA")]
     pub nats_ca: Option<std::path::PathBuf>,
 }
@@ -73,14 +73,14 @@ impl Config {
     }
 }
 
-/// The inbox prefix of a service; the server lets no other service listen to it (ops/nats/nats.conf). What follows a
-/// hyphen in the user's name only tells two users of one service apart, while its password is changed.
+/// Returns the inbox prefix of a service; the server allows no other service to subscribe to it (ops/nats/nats.conf).
+/// The part of the user name after a hyphen only distinguishes two users of one service while its password is changed.
 fn inbox_prefix(user: &str) -> String {
     let service = user.split_once('-').map_or(user, |(service, _)| service);
     format!("_INBOX_{service}")
 }
 
-/// For readiness: the server answers, and its JetStream does.
+/// The readiness check: the server and its JetStream must respond.
 pub async fn check(nats: Nats, stream: &'static str) -> Result<(), String> {
     match nats.client.connection_state() {
         async_nats::connection::State::Connected => nats
@@ -93,11 +93,11 @@ pub async fn check(nats: Nats, stream: &'static str) -> Result<(), String> {
     }
 }
 
-/// What a message carries besides its payload: the same everywhere, from HTTP to the database.
+/// The context of a message, passed on unchanged from the HTTP request to the database.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     pub request_id: String,
-    /// Unix milliseconds.
+    /// In milliseconds since the Unix epoch.
     pub deadline: Option<i64>,
 }
 
@@ -113,7 +113,7 @@ impl Context {
         self
     }
 
-    /// Headers for a message sent on behalf of this context, within the current trace.
+    /// Returns the headers for a message that is sent in this context and in the current trace.
     pub fn headers(&self) -> HeaderMap {
         let mut map = HeaderMap::new();
         map.insert(headers::VERSION, "1");
@@ -127,7 +127,7 @@ impl Context {
         map
     }
 
-    /// Reads a message's headers. A message without a request id gets a new one.
+    /// Reads the context from a message's headers. A message without a valid request id gets a new one.
     pub fn of(headers: Option<&HeaderMap>) -> Self {
         Self {
             request_id: text(headers, headers::REQUEST_ID)
@@ -137,19 +137,19 @@ impl Context {
         }
     }
 
-    /// Time left until the deadline; `None` when it has passed.
+    /// Returns the time until the deadline: `None` if it has passed, and the maximum if there is no deadline.
     pub fn time_left(&self) -> Option<Duration> {
         let Some(deadline) = self.deadline else { return Some(Duration::MAX) };
         u64::try_from(deadline - now_millis()).ok().filter(|left| *left > 0).map(Duration::from_millis)
     }
 }
 
-/// A request id that is safe in logs and headers.
+/// Whether a request id is safe in logs and headers.
 pub fn is_request_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
 }
 
-/// The headers that may go with a message to another stream.
+/// Returns only those headers that may be copied to a message in another stream.
 pub fn travelling(from: Option<&HeaderMap>) -> HeaderMap {
     let mut map = HeaderMap::new();
     for (name, values) in from.into_iter().flat_map(HeaderMap::iter) {

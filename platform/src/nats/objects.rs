@@ -1,8 +1,8 @@
-//! The object store: original files, streamed in and out, never whole in memory.
+//! The object store of the original files. Files are streamed in both directions and are never completely in memory.
 //!
-//! The store has the layout of NATS's own object stores, so NATS's tools can list and read it. async-nats writes it. It is
-//! read here, because a description names the subject that is read or purged, and async-nats believes every description:
-//! one with a wildcard for its version would name the parts of all files.
+//! The store has the layout of NATS's own object stores, so NATS's tools can list and read it. async-nats writes
+//! objects, but this module reads them itself: a description contains the subject to read or purge, and async-nats
+//! accepts every description. With a wildcard as its version, a description would name the parts of all files.
 
 mod stored;
 
@@ -21,17 +21,17 @@ use tokio_util::io::StreamReader;
 use super::Nats;
 pub use stored::Stored;
 
-/// Bytes of one stored part: each costs a synchronous write, and must fit the server's `max_payload`.
+/// Bytes of one stored part. Each part costs a synchronous write, and must fit the server's `max_payload`.
 const PART: usize = 512 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("no such object")]
     NotFound,
-    /// Nobody but a service of acorag may write descriptions, so this one is damaged or forged.
+    /// The description is damaged or forged: only the services of acorag may write descriptions.
     #[error("the description of an object is not one that acorag writes")]
     Malformed,
-    /// The sender of the bytes failed or was refused, not the store.
+    /// The source of the bytes failed or was refused, not the store.
     #[error("reading the bytes to store")]
     Source(#[source] io::Error),
     #[error("the object store is not reachable")]
@@ -58,7 +58,7 @@ impl Objects {
         Ok(Self { store, stream: stream.map_err(Error::unavailable)?, bucket: bucket.to_owned() })
     }
 
-    /// Stores what the stream brings. Returns when every part is safe on disk.
+    /// Stores the bytes of the stream. Returns when every part is safe on disk.
     pub async fn put<S>(&self, name: &str, bytes: S) -> Result<Stored, Error>
     where
         S: futures::Stream<Item = io::Result<Bytes>> + Unpin + Send,
@@ -76,8 +76,8 @@ impl Objects {
         Stored::new(info, name, &self.bucket, Utc::now())?.ok_or(Error::NotFound)
     }
 
-    /// What the store says of the object. The stream's leader is asked: another server may not know yet of an object that
-    /// was stored just now.
+    /// Returns the description of the object. The stream's leader is asked, because another server may not know yet of
+    /// an object that was stored just now.
     pub async fn info(&self, name: &str) -> Result<Stored, Error> {
         let subject = stored::description_of(&self.bucket, name);
         match self.stream.get_last_raw_message_by_subject(&subject).await {
@@ -87,7 +87,8 @@ impl Objects {
         }
     }
 
-    /// Reads from `start`, at most `length` bytes. A part cannot be skipped: what lies before the range is read and dropped.
+    /// Reads at most `length` bytes from `start`. Parts cannot be skipped: the bytes before the range are read and
+    /// dropped.
     pub async fn get(
         &self,
         name: &str,
@@ -98,8 +99,8 @@ impl Objects {
         Ok(self.read(&stored, start, length))
     }
 
-    /// The bytes of an object, part by part. Each part is asked for by itself, so the reading goes on when the connection to
-    /// the server was away in between.
+    /// Reads the bytes of an object. Each part is a separate request, so reading continues after the connection to the
+    /// server was interrupted.
     pub fn read(&self, stored: &Stored, start: u64, length: u64) -> impl AsyncRead + Send + Unpin + use<> {
         let (stream, subject, size) = (self.stream.clone(), stored.parts(&self.bucket), stored.size);
         let end = start.saturating_add(length).min(size);
@@ -125,8 +126,8 @@ impl Objects {
         StreamReader::new(Box::pin(parts))
     }
 
-    /// All objects, the oldest first. What is no description of an object is passed over with a warning: one damaged
-    /// description must not stop whoever looks at all of them.
+    /// Returns all objects, the oldest first. A malformed description is skipped with a warning, so that one damaged
+    /// description does not make the others inaccessible.
     pub fn all(&self) -> impl futures::Stream<Item = Result<Stored, Error>> + Send + use<> {
         let (stream, bucket) = (self.stream.clone(), self.bucket.clone());
         let found = futures::stream::try_unfold(1, move |sequence| {
@@ -150,7 +151,7 @@ impl Objects {
         found.try_filter_map(|stored| std::future::ready(Ok(stored)))
     }
 
-    /// Removes an object; one that is not there is no error.
+    /// Removes an object; it is no error if the object does not exist.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         let stored = match self.info(name).await {
             Ok(stored) => stored,
@@ -163,10 +164,11 @@ impl Objects {
         self.purge(stored.parts(&self.bucket)).await
     }
 
-    /// Removes parts that belong to no object and were stored before `moment`: what an upload left that was cut short.
-    /// Returns of how many objects.
+    /// Removes parts that belong to no object and were stored before `moment`, such as those of an interrupted upload.
+    /// Returns the number of objects to which they belonged.
     pub async fn remove_parts(&self, moment: DateTime<Utc>) -> Result<usize, Error> {
-        // Listed before the descriptions are: an upload that ends in between has its description by then.
+        // The parts are listed before the descriptions, so that an upload that ends in between already has its
+        // description.
         let listed = self.stream.info_with_subjects(stored::all_parts(&self.bucket)).await;
         let listed = listed.map_err(Error::unavailable)?.map_ok(|(subject, _)| subject);
         let mut subjects: HashSet<String> = listed.try_collect().await.map_err(Error::unavailable)?;
@@ -195,7 +197,7 @@ impl Objects {
     }
 }
 
-/// Gathers the small pieces that come from a socket into whole parts.
+/// Collects the small pieces from a socket into complete parts.
 fn parts<S>(bytes: S) -> impl futures::Stream<Item = io::Result<Bytes>> + Send
 where
     S: futures::Stream<Item = io::Result<Bytes>> + Unpin + Send,

@@ -1,4 +1,4 @@
-//! Publishing into a stream, and hearing that it is there.
+//! Publishes messages into a stream and waits until they are stored.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::{Context, Nats};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The stream is at its bounds: the overload is answered, not queued.
+    /// The stream has reached its maximum size. The caller reports the overload instead of waiting.
     #[error("the stream is full")]
     Full,
     #[error("NATS is not reachable or did not confirm")]
@@ -26,8 +26,8 @@ pub enum Error {
 }
 
 impl Nats {
-    /// Publishes and waits for JetStream's acknowledgement. With an `id`, a repetition within the stream's window is
-    /// dropped there.
+    /// Publishes and waits for JetStream's acknowledgement. If a message with the same `id` was published within the
+    /// stream's duplicate window, the stream drops the new one.
     pub async fn publish(
         &self,
         subject: String,
@@ -42,8 +42,8 @@ impl Nats {
         self.publish_raw(subject, headers, serde_json::to_vec(message)?.into()).await
     }
 
-    /// While the stream chooses another leader (a server of the cluster is restarted) no server accepts the message. It is
-    /// stored nowhere then, so it is sent again for a few seconds.
+    /// Publishes, and tries again for a few seconds while the stream elects another leader (for example, when a server
+    /// of the cluster is restarted): then no server accepts the message, and it is stored nowhere.
     pub async fn publish_raw(
         &self,
         subject: String,
@@ -75,7 +75,7 @@ impl Nats {
     }
 }
 
-/// Pauses between attempts, three seconds together: an election takes less than one.
+/// Pauses between attempts, about three seconds in total; an election takes less than one.
 const PAUSES_MS: [u64; 6] = [50, 100, 200, 400, 800, 1_600];
 
 fn refused(error: PublishError) -> Error {

@@ -1,8 +1,8 @@
-//! Requests: each goes through JetStream to a worker (one that holds a secret goes there directly), and its reply comes to
+//! Sends requests to the workers: through JetStream, or directly if the request contains a secret. The reply is sent to
 //! the inbox of this process.
 //!
-//! JetStream uses a message's reply subject for its own acknowledgement, so the inbox travels in a header. One wildcard
-//! subscription receives all replies to this process; each request has a token of its own under it.
+//! JetStream uses a message's reply subject for its own acknowledgement, so the inbox is sent in a header. One wildcard
+//! subscription receives all replies to this process; each request has its own token in the reply subject.
 
 use std::{
     collections::HashMap,
@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{Context, Nats, publish, text};
 
-/// Frames of one reply that may wait for a slow reader before it is given up.
+/// Maximum number of frames of one reply that may wait for a slow reader; further frames are dropped.
 const FRAMES: usize = 1_024;
 
 type Waiting = Arc<Mutex<HashMap<String, mpsc::Sender<Message>>>>;
@@ -43,7 +43,8 @@ impl Requester {
             while let Some(message) = replies.next().await {
                 let token = message.subject.rsplit('.').next().unwrap_or_default();
                 let sender = lock(&by_token).get(token).cloned();
-                // Without a sender the asker has given up, or this is the second answer to a redelivered request.
+                // There is no sender if the requester has given up, or if this is the second reply to a redelivered
+                // request.
                 if let Some(sender) = sender
                     && sender.try_send(message).is_err()
                 {
@@ -54,7 +55,7 @@ impl Requester {
         Ok(Self { nats, inbox, waiting })
     }
 
-    /// Asks and waits for the answer, at most `patience`.
+    /// Sends a request and waits at most `patience` for the reply.
     pub async fn ask<R: Request>(
         &self,
         context: &Context,
@@ -66,8 +67,8 @@ impl Requester {
         read::<R::Reply>(&frame.payload)
     }
 
-    /// Asks for an answer in frames, of which the last is marked. Dropping the reply before the last frame tells the worker
-    /// to stop.
+    /// Sends a request whose reply consists of frames, of which the last is marked. Dropping the reply before the last
+    /// frame tells the worker to stop.
     pub async fn ask_streaming<R: Request>(
         &self,
         context: &Context,
@@ -93,7 +94,7 @@ impl Requester {
             Problem::internal()
         })?;
         if R::SECRET {
-            // With a reply subject the server says when nobody is there.
+            // The server reports to the reply subject if there is no worker.
             let (client, inbox) = (&self.nats.client, reply.reply_to.clone());
             let sent =
                 client.publish_with_reply_and_headers(R::subject(), inbox, header, payload.into()).await;
@@ -120,7 +121,7 @@ pub struct Frame {
     pub payload: Bytes,
 }
 
-/// Reads a reply's payload.
+/// Parses the payload of a reply.
 pub fn read<R: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<R, Problem> {
     serde_json::from_slice::<Answer<R>>(payload)
         .map_err(|error| {
@@ -130,12 +131,12 @@ pub fn read<R: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<R, Problem
         .into_result()
 }
 
-/// The subject on which a worker is told that the asker of `reply_to` has gone away.
+/// Returns the subject on which a worker is informed that the requester with this inbox has cancelled.
 pub fn cancel_subject(reply_to: &str) -> String {
     format!("{reply_to}.cancel")
 }
 
-/// The answer to a request under way.
+/// The reply to a request that is in progress.
 pub struct Reply {
     token: String,
     reply_to: String,
@@ -147,7 +148,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The next frame; `None` after the last.
+    /// Returns the next frame; `None` after the last one.
     pub async fn next(&mut self) -> Option<Result<Frame, Problem>> {
         if self.done {
             return None;

@@ -1,5 +1,5 @@
-//! Answering requests: a handler for each type of request, written like an HTTP handler. The reply goes to the asker's
-//! inbox.
+//! Answers requests: one handler for each type of request, like the handlers of an HTTP server. The reply is sent to
+//! the requester's inbox.
 
 use std::{
     any::Any, collections::HashMap, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
@@ -21,14 +21,14 @@ use super::{
 
 type Boxed<S> = Box<dyn Fn(S, Context, Bytes, Replier) -> BoxFuture<'static, Option<Bytes>> + Send + Sync>;
 
-/// Which handler answers which request.
+/// The handler of each request subject.
 pub struct Router<S> {
     nats: Nats,
     state: S,
     handlers: HashMap<String, Boxed<S>>,
 }
 
-/// Where a reply goes.
+/// Sends replies to the inbox of one requester.
 #[derive(Clone)]
 pub struct Replier {
     nats: Nats,
@@ -36,7 +36,7 @@ pub struct Replier {
 }
 
 impl Replier {
-    /// Sends one frame of a streamed reply; others follow.
+    /// Sends one frame of a streamed reply, but not the last one.
     pub async fn frame(&self, frame: &impl Serialize) -> anyhow::Result<()> {
         self.send("more", serde_json::to_vec(frame)?.into()).await
     }
@@ -48,7 +48,7 @@ impl Replier {
         Ok(())
     }
 
-    /// Resolves when the asker is gone.
+    /// Completes when the requester cancels the request.
     async fn cancelled(&self) {
         if let Ok(mut cancel) = self.nats.client.subscribe(cancel_subject(&self.reply_to)).await
             && cancel.next().await.is_some()
@@ -64,7 +64,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         Self { nats, state, handlers: HashMap::new() }
     }
 
-    /// Fails when one of these subjects has no handler.
+    /// Returns an error if one of these subjects has no handler.
     pub fn answering(self, subjects: &[String]) -> anyhow::Result<Self> {
         match subjects.iter().find(|subject| !self.handlers.contains_key(*subject)) {
             Some(subject) => anyhow::bail!("no handler answers {subject}"),
@@ -72,7 +72,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         }
     }
 
-    /// Answers `R` with one reply.
+    /// Adds a handler that answers the request type `R` with one reply.
     #[must_use]
     pub fn on<R, F>(self, handler: impl Fn(S, Context, R) -> F + Send + Sync + Clone + 'static) -> Self
     where
@@ -82,8 +82,8 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
         self.on_stream::<R, _>(move |state, context, query, _| handler(state, context, query))
     }
 
-    /// Answers `R` with frames sent through the [`Replier`] and the returned reply as the last one. When the asker
-    /// goes away, the handler's future is dropped.
+    /// Adds a handler that answers the request type `R` with frames sent through the [`Replier`] and the returned reply
+    /// as the last frame. The handler's future is dropped when the requester cancels.
     #[must_use]
     pub fn on_stream<R, F>(
         mut self,
@@ -97,8 +97,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
             let handler = handler.clone();
             Box::pin(async move {
                 let result = match serde_json::from_slice::<R>(&payload) {
-                    // A panic is answered like any other error: without an answer the asker would wait until its
-                    // deadline.
+                    // A panic is answered like any other error: otherwise the requester would wait until its deadline.
                     Ok(query) => AssertUnwindSafe(async { handler(state, context, query, replier).await })
                         .catch_unwind()
                         .await
@@ -127,7 +126,7 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
         let Some(reply_to) = text(delivery.headers.as_ref(), headers::REPLY_TO) else {
             return Err(unanswerable(&format!("no {} header", headers::REPLY_TO)));
         };
-        // The asker chooses where the worker publishes, so only inboxes for replies are allowed.
+        // The requester chooses the subject to which this worker publishes, so only reply inboxes are allowed.
         if !reply_to.starts_with(&format!("{}.", subjects::REPLIES)) {
             return Err(unanswerable(&format!("{} names no inbox for replies", headers::REPLY_TO)));
         }
@@ -176,5 +175,5 @@ fn unanswerable(why: &str) -> Failure {
     Failure::Dead(calls::unanswerable(why).reason("unanswerable"))
 }
 
-/// Longest work on one request, whatever deadline its sender claims.
+/// Maximum duration of the work on one request, even if the requester's deadline is later.
 const MAX_WORK: Duration = Duration::from_secs(300);

@@ -44,7 +44,7 @@ fn dates_figures_and_quantities_are_no_codes() {
     assert!(find(&"A1".repeat(1_000)).is_empty());
 }
 
-/// Pieces of which numbers, and what only looks like one, are made.
+/// The parts of random texts that contain document numbers and similar strings.
 fn any_text() -> impl Strategy<Value = String> {
     let pieces = [
         "RFI", "pl", "0", "42", "1", "A", "-", "–", "_", "/", ".", " ", "²", "ñ", "İ", "ß", "٣", "\u{301}",

@@ -1,4 +1,4 @@
-//! Two projects: what one waits for a document and for searches while the other imports very many records.
+//! Measures how long one project waits for a document and for searches while another project imports very many records.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ const SEARCHES: usize = 300;
 const QUIET: &str = "tranquilo";
 const BUSY: &str = "ocupado";
 
-/// The import is begun and not waited for: what is measured ends before it does.
+/// Starts the import but does not wait for it: the measurement ends earlier.
 pub async fn beside_an_import(
     client: &Client,
     records: usize,
@@ -25,7 +25,7 @@ pub async fn beside_an_import(
     questions: &mut Questions,
     figures: &mut Figures,
 ) -> Result<()> {
-    // The first ones also warm what is cold after a start.
+    // The first measurement only fills the caches after a start and is not used.
     measure(client, random, questions).await?;
     let (upload, search) = measure(client, random, questions).await?;
     let record = |number: usize| {
@@ -46,7 +46,8 @@ pub async fn beside_an_import(
     Ok(())
 }
 
-/// Seconds from an upload until its document is searchable (median), and the milliseconds of a search (95 %).
+/// Returns the median seconds from an upload until its document is searchable, and the 95th percentile of the search
+/// time in milliseconds.
 async fn measure(client: &Client, random: &mut Random, questions: &mut Questions) -> Result<(f64, f64)> {
     let (mut uploads, mut searches) = (Vec::new(), Vec::new());
     for number in 0..UPLOADS {

@@ -1,5 +1,5 @@
-//! Passages by the thousand, written by the services' own code, without the model: their vectors are real ones, shaken; their
-//! words follow Zipf's law.
+//! Writes thousands of passages with the services' own code but without the model: their vectors are real vectors with
+//! added noise, and their words follow Zipf's law.
 
 use analysis::Language;
 use anyhow::{Context as _, Result};
@@ -9,19 +9,19 @@ use schemas::Fields;
 use sqlx::{PgConnection, PgPool, Row as _};
 
 const VOCABULARY: usize = 20_000;
-/// Ranks begin here: the words that are more common carry grammar, and are not indexed.
+/// The first rank that is used: more common words are stop words, which are not indexed.
 const STOP_WORDS: usize = 50;
-/// The words are numbered from here, apart from those of other texts.
+/// The number of the first word; texts of other measurements use lower numbers.
 const FIRST_WORD: usize = 1_000_000;
-/// Words of a passage, and passages of a document.
+/// The number of words of a passage, and of passages of a document.
 const LENGTH: usize = 70;
 const PASSAGES: usize = 5;
-/// Documents that one transaction writes.
+/// The number of documents that one transaction writes.
 const BATCH: usize = 200;
-/// How far a vector is shaken: that leaves a cosine of about 0.95 with the real one it started from.
+/// The noise that is added to a vector: the result has a cosine of about 0.95 with the original vector.
 const NOISE: f64 = 0.06;
 
-/// A word as texts have them. Each doubling of a word's rank is as likely as the one before.
+/// Returns a word with the frequencies of natural texts: each doubling of a word's rank has the same probability.
 pub fn word(random: &mut Random) -> String {
     let ranks = VOCABULARY as f64 / STOP_WORDS as f64;
     prose::word(FIRST_WORD + (STOP_WORDS as f64 * ranks.powf(random.share())) as usize)
@@ -44,13 +44,13 @@ impl Fill {
         let nearest: String = sqlx::query_scalar("SELECT pg_get_indexdef('embedding_nearest'::regclass)")
             .fetch_one(&pool)
             .await?;
-        // As it stands there, it would be made without the partitions' own indexes.
+        // With `ON ONLY`, as PostgreSQL reports it, the index would be created without the indexes of the partitions.
         let nearest = nearest.replace(" ON ONLY ", " ON ");
         sqlx::query("DROP INDEX embedding_nearest").execute(&pool).await?;
         Ok(Self { pool, random: Random::new(3), centres, nearest })
     }
 
-    /// Adds so many passages to a project, which is made if it is not there.
+    /// Adds `passages` passages to a project, which is created if it does not exist.
     pub async fn project(&mut self, project: &str, passages: usize) -> Result<()> {
         let (project_key, first) = self.documents(project, passages / PASSAGES).await?;
         let last = first + i64::try_from(passages / PASSAGES)?;
@@ -74,7 +74,7 @@ impl Fill {
         Ok(index::tidy(&self.pool, &project.parse()?).await?)
     }
 
-    /// Makes the rows of the documents; returns the project's key and the first document's.
+    /// Inserts the rows of the documents; returns the keys of the project and of the first document.
     async fn documents(&self, project: &str, count: usize) -> Result<(i32, i64)> {
         let key: i32 = sqlx::query_scalar(
             "INSERT INTO project (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING key",

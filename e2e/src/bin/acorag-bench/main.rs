@@ -36,11 +36,11 @@ struct Args {
     /// Leave out the measurements with 40,000 passages
     #[arg(long)]
     quick: bool,
-    /// Only measure what one project waits for while another one imports so many records
+    /// Only measure how long one project waits while another one imports this number of records
     #[arg(long, value_name = "RECORDS")]
     beside_import: Option<usize>,
-    /// Only measure how searches grow with the number of passages, up to so many; prints the table and the plot for
-    /// docs/scale.md
+    /// Only measure how the search time grows with the number of passages, up to this number; prints the table and the
+    /// plot for docs/scale.md
     #[arg(long, value_name = "PASSAGES", num_args = 0..=1, default_missing_value = "1000000")]
     large: Option<usize>,
     /// The file for the JSON

@@ -1,17 +1,17 @@
-//! Curves as an SVG file: both axes grow tenfold from one line to the next.
+//! Draws curves as an SVG file; both axes are logarithmic, with a line at each power of ten.
 
 use std::fmt::Write as _;
 
 pub struct Curve {
     pub name: &'static str,
-    /// Passages and milliseconds.
+    /// Each point is a number of passages and a time in milliseconds.
     pub points: Vec<(f64, f64)>,
 }
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 400.0;
 const MARGIN: f64 = 50.0;
-/// Powers of ten at the ends of the axes.
+/// The exponents of ten at the ends of the axes.
 const PASSAGES: (f64, f64) = (4.0, 6.5);
 const MILLISECONDS: (f64, f64) = (0.0, 2.5);
 const COLOURS: [&str; 4] = ["#1b6ca8", "#d1495b", "#2e933c", "#8d6a9f"];

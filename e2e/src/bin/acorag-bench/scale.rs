@@ -1,7 +1,9 @@
-//! How a search's time grows with the number of passages: in one large project, in a small one, and in all together.
+//! Measures how the search time grows with the number of passages: in a large project, in a small one, and in all
+//! projects together.
 //!
-//! The large project grows; beside it, projects of a thousand passages are made. For each, the worker's own clocks say
-//! what the legs take, and the ten nearest passages by the vector leg are compared with those of a full comparison.
+//! The large project grows, and other projects with a thousand passages each are added. For each kind of search, the
+//! worker's own metrics give the time of the legs, and the ten nearest passages found by the vector leg are compared
+//! with those of an exact search.
 
 use std::{collections::HashSet, fmt::Write as _, time::Instant};
 
@@ -14,9 +16,9 @@ use sqlx::PgPool;
 use crate::{ceiling::Ceiling, figures::percentile, fill::Fill, large, plot::Curve, stages::Stages};
 
 const SEARCHES: usize = 100;
-/// Searches whose nearest passages are compared with the exact ones.
+/// The number of searches whose nearest passages are compared with the exact ones.
 const COMPARED: usize = 40;
-/// Passages of a small project.
+/// The number of passages of a small project.
 const SMALL: usize = 1_000;
 const LARGE: &str = "the large project";
 const SMALL_ONE: &str = "a small project";
@@ -34,7 +36,7 @@ pub struct Line {
     bytes: Bytes,
 }
 
-/// Bytes a passage of tables with their indexes.
+/// Bytes per passage of the tables including their indexes.
 #[derive(Clone, Copy, sqlx::FromRow)]
 struct Bytes {
     passages: i64,
@@ -44,7 +46,7 @@ struct Bytes {
     vectors: f64,
 }
 
-/// Fills the database step by step up to so many passages, and measures after each step.
+/// Fills the database in steps up to `most` passages, and measures after each step.
 pub async fn grow(system: &System, ceiling: &Ceiling, random: &mut Random, most: usize) -> Result<Vec<Line>> {
     let pool = PgPool::connect(system.stack.database_url()).await?;
     let client = system.client()?;
@@ -115,7 +117,7 @@ async fn measure(
     })
 }
 
-/// The share of the ten documents with the nearest passages that the vector leg finds.
+/// Returns the share of the ten documents with the nearest passages that the vector leg finds.
 async fn compare(
     client: &Client,
     ceiling: &Ceiling,
@@ -165,7 +167,7 @@ async fn bytes(pool: &PgPool) -> Result<Bytes> {
     .context("the sizes of the tables")
 }
 
-/// The lines as Markdown.
+/// Returns the lines as a Markdown table.
 pub fn table(lines: &[Line]) -> String {
     let mut text = "| passages | projects | searched | p50 | keyword leg | vector leg | rows | recall@10 | bytes a passage: text, words, vectors |\n|---|---|---|---|---|---|---|---|---|".to_owned();
     for line in lines {
@@ -179,7 +181,8 @@ pub fn table(lines: &[Line]) -> String {
     text
 }
 
-/// What is plotted: the legs of the search that takes longest, and whole searches, by the passages in the large project.
+/// Returns the curves to plot over the number of passages: whole searches in the large and in a small project, and the
+/// two legs in the large project.
 pub fn curves(lines: &[Line]) -> Vec<Curve> {
     let of = |searched: &str, value: fn(&Line) -> f64| {
         let points = lines.iter().filter(|line| line.searched == searched);

@@ -112,7 +112,8 @@ impl Sender {
         }
     }
 
-    /// Sends once. An error means that the acceptance is not known.
+    /// Sends once. After an error the submission may still have been accepted, because perhaps only the answer was
+    /// lost.
     async fn attempt(&self, submission: &Submission) -> Result<()> {
         match &submission.content {
             Content::Upload(upload) => self.upload(submission, upload.clone()).await,

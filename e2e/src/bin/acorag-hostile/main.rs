@@ -1,4 +1,4 @@
-//! The hostile set: thousands of files that mean harm, through a whole acorag. Each must be settled, and nothing may die.
+//! Sends thousands of hostile files to a complete acorag. Each file must be settled, and no process may die.
 #![allow(clippy::print_stdout, reason = "what it found is what this program is for")]
 
 mod memory;
@@ -20,27 +20,27 @@ use futures::{StreamExt as _, stream};
 use memory::Watch;
 use serde_json::json;
 
-/// Uploads files that are made to do harm to an acorag of its own, without limits, and waits until each is settled. The last
-/// line is one JSON object; the exit status says whether the system held.
+/// Starts an acorag without rate limits, uploads hostile files to it and waits until each is settled. The last line is
+/// one JSON object; the exit status is 0 if the system withstood all files.
 #[derive(Debug, Parser)]
 #[command(name = "acorag-hostile", version)]
 struct Args {
-    /// Files to send, at least
+    /// Minimum number of files to send
     #[arg(long, default_value_t = 2_500)]
     files: usize,
-    /// Repeats a run's mutations
+    /// Seed of the mutations; the same seed gives the same files
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Sends only the files whose name contains this
     #[arg(long, default_value = "")]
     only: String,
-    /// Files under way at the same time
+    /// Maximum number of files in processing at the same time
     #[arg(long, default_value_t = 6)]
     at_once: usize,
     /// Writes the files into this folder and sends nothing
     #[arg(long)]
     write: Option<PathBuf>,
-    /// Keeps the files that the system did not withstand in this folder
+    /// Writes the files that the system did not withstand into this folder
     #[arg(long)]
     keep: Option<PathBuf>,
 }
@@ -94,7 +94,7 @@ async fn main() -> Result<ExitCode> {
     drop(results);
 
     let seconds = started.elapsed().as_secs();
-    // And the next document is indexed and found as if nothing had been.
+    // After the hostile files, a good document must still be indexed and found.
     client.index(Upload::new("bien.txt", "La losa tiene 18 cm.", json!({"project_id": "sano"}))).await?;
     let found = !client.search("sano", "espesor de la losa").await?.is_empty();
     let (worker_mb, child_mb) = watch.end();
@@ -127,7 +127,7 @@ fn named(outcome: &Outcome) -> String {
     }
 }
 
-/// Under a name that every file system takes.
+/// Writes the file under a name that is valid in every file system.
 fn keep(folder: &std::path::Path, number: usize, file: &File) -> Result<()> {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '_' };
     let name: String = file.name.chars().take(100).map(plain).collect();

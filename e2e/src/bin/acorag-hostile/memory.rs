@@ -1,4 +1,4 @@
-//! The most memory that the ingest worker and any of its children held.
+//! Measures the peak memory of the ingest worker and of its child processes.
 
 use std::{
     path::Path,
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// A child lives for some milliseconds; a large one lives longer.
+/// The interval between two measurements. A child runs for some milliseconds; one with much memory runs longer.
 const BETWEEN: Duration = Duration::from_millis(10);
 
 pub struct Watch {
@@ -33,7 +33,7 @@ impl Watch {
         watch
     }
 
-    /// In megabytes: the worker's, and the largest child's.
+    /// Returns the peak memory in megabytes, of the worker and of its largest child.
     pub fn end(self) -> (u64, u64) {
         self.over.store(true, Relaxed);
         (most_memory(self.worker) / 1_000_000, self.most_of_a_child.load(Relaxed) / 1_000_000)
@@ -47,7 +47,7 @@ fn children(process: u32) -> Vec<u32> {
     lists.flat_map(|list| list.split_whitespace().flat_map(str::parse).collect::<Vec<_>>()).collect()
 }
 
-/// In bytes, as the kernel says; nothing of a process that has ended.
+/// Returns the peak memory in bytes, as reported by the kernel; 0 if the process has ended.
 fn most_memory(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

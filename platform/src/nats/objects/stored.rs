@@ -1,4 +1,4 @@
-//! The description of an object, and the only way to one: each part of it is checked before it names anything.
+//! The descriptions of objects. Every field of a description is checked before it is used in a subject or a path.
 
 use async_nats::jetstream::{message::StreamMessage, object_store::ObjectInfo};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
@@ -11,18 +11,18 @@ use super::Error;
 #[non_exhaustive]
 pub struct Stored {
     pub name: String,
-    /// What the store calls this version of the object: letters and digits only, so it is safe in a subject and in a path.
+    /// The store's id of this version of the object: only letters and digits, so it is safe in a subject and in a path.
     pub version: String,
-    /// In bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// In hexadecimal.
+    /// The hash in hexadecimal.
     pub sha256: String,
-    /// When the stream took the description; what the description says of this may be forged.
+    /// When the stream stored the description. The time inside the description may be forged.
     pub stored_at: DateTime<Utc>,
 }
 
 impl Stored {
-    /// Reads a message of a bucket's stream. `None`: the object was deleted.
+    /// Reads a description from a message of the bucket's stream. `None`: the object was deleted.
     pub fn read(message: &StreamMessage, bucket: &str) -> Result<Option<Self>, Error> {
         let name = name_in(&message.subject, bucket).ok_or(Error::Malformed)?;
         let info: ObjectInfo = serde_json::from_slice(&message.payload).map_err(|_| Error::Malformed)?;
@@ -56,28 +56,28 @@ impl Stored {
         }))
     }
 
-    /// The subject of the object's parts.
+    /// Returns the subject of the object's parts.
     pub(super) fn parts(&self, bucket: &str) -> String {
         format!("$O.{bucket}.C.{}", self.version)
     }
 }
 
-/// The subjects of the parts of all objects.
+/// Returns the wildcard subject of the parts of all objects.
 pub(super) fn all_parts(bucket: &str) -> String {
     format!("$O.{bucket}.C.>")
 }
 
-/// The subject of an object's description, as NATS's clients spell it.
+/// Returns the subject of an object's description, encoded as in the NATS clients.
 pub(super) fn description_of(bucket: &str, name: &str) -> String {
     format!("$O.{bucket}.M.{}", URL_SAFE.encode(name))
 }
 
-/// The subjects of all descriptions.
+/// Returns the wildcard subject of all descriptions.
 pub(super) fn descriptions(bucket: &str) -> String {
     format!("$O.{bucket}.M.>")
 }
 
-/// The name that the subject of a description stands for.
+/// Returns the object name that is encoded in the subject of a description.
 fn name_in(subject: &str, bucket: &str) -> Option<String> {
     let encoded = subject.strip_prefix(&format!("$O.{bucket}.M."))?;
     String::from_utf8(URL_SAFE.decode(encoded).ok()?).ok()

@@ -1,4 +1,4 @@
-//! The store against a real server, with descriptions that somebody has forged.
+//! Tests the store with a real server and with forged descriptions.
 
 use clap::Parser as _;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -86,13 +86,14 @@ async fn a_forged_description_reads_and_removes_nothing() {
         assert!(matches!(objects.info("x").await, Err(Error::Malformed)), "{nuid}");
         assert!(objects.get("x", 0, u64::MAX).await.is_err() && objects.delete("x").await.is_err(), "{nuid}");
     }
-    // Its time is the stream's, and what is no description stops nobody.
+    // The time of an object is that of the stream, and a malformed description does not stop the listing of the others.
     nats.jetstream.publish("$O.FILES.M.?", "{".into()).await.unwrap().await.unwrap();
     assert_eq!(names(&objects).await, ["theirs"]);
     assert_eq!(objects.remove_parts(Utc::now() + chrono::Duration::days(1)).await.unwrap(), 0);
     assert_eq!(read(&objects, "theirs", 0, u64::MAX).await.unwrap(), b"secret");
 
-    // A description that says more than there is ends with an error, and one that says less gives no more than it says.
+    // A description with a size above the stored bytes ends with an error; one with a smaller size does not return more
+    // bytes than its size.
     for (size, kind) in [(1_000, io::ErrorKind::UnexpectedEof), (3, io::ErrorKind::InvalidData)] {
         let stored = Stored { size, ..theirs.clone() };
         let error = objects.read(&stored, 0, u64::MAX).read_to_end(&mut Vec::new()).await.unwrap_err();

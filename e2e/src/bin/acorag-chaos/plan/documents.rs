@@ -14,9 +14,9 @@ use super::{Document, End, Passages, Records, Submission};
 pub enum Content {
     /// A file, over REST.
     Upload(Upload),
-    /// A message on NATS; with an id, the stream itself may drop a repetition.
+    /// A job on NATS with the text inside; with an id, the stream drops repetitions itself.
     Message { payload: Vec<u8>, with_id: bool },
-    /// A file in parts, and a message that names it.
+    /// A file, sent in parts over NATS, and a job that names it.
     Object(Upload),
 }
 
