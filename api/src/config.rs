@@ -63,7 +63,7 @@ pub struct Requests {
     /// KiB. Beyond it, that address gets 429. Beyond four times as many from all addresses together, requests get 503.
     #[arg(long, env = "MAX_BODIES_PER_ADDRESS", default_value_t = 512)]
     pub max_bodies_per_address: usize,
-    /// Minimum average speed of an upload, in KiB per second, not counting the first STALL_TIMEOUT seconds.
+    /// Minimum average speed of an upload, in KiB per second. An upload may take STALL_TIMEOUT seconds longer than at this speed.
     #[arg(long, env = "MIN_UPLOAD_KIB_PER_SECOND", default_value = "16")]
     pub min_upload_kib_per_second: NonZeroU32,
     /// Maximum number of streamed chat answers at the same time. Further ones are refused with 503.

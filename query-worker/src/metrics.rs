@@ -18,7 +18,7 @@ pub struct Metrics {
     pub answers: IntCounterVec,
     /// Rows that were not stored because their queue was full.
     pub dropped: IntCounterVec,
-    /// Search legs that were left out, by leg.
+    /// How often a part (leg) of a search failed or took too long, by leg: `keyword` or `vector`.
     pub degraded: IntCounterVec,
 }
 

@@ -29,7 +29,7 @@ pub enum Lane {
     Search,
     /// Chats: few long queries.
     Chat,
-    /// Look-ups by key, without the model.
+    /// All other short queries, such as documents, history and accounts: they use the database, but no model.
     Lookup,
     /// Dead letters: few, and answered by the ingest workers.
     Letters,

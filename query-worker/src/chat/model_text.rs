@@ -81,7 +81,7 @@ fn without_thoughts(text: &str) -> Option<&str> {
     if let Some(thoughts) = trimmed.strip_prefix(THINKING.0) {
         return thoughts.split_once(THINKING.1).map(|(_, answer)| answer);
     }
-    // The text may be an incomplete mark, such as "<thi".
+    // Returns nothing while the text may be the beginning of the tag "<think>", such as "<thi".
     (trimmed.is_empty() || !THINKING.0.starts_with(trimmed)).then_some(trimmed)
 }
 
