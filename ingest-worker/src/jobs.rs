@@ -123,7 +123,14 @@ impl Jobs {
     }
 
     async fn process(&self, delivery: &Delivery, job: &Job, progress: &Progress) -> Result<Ending, Failure> {
-        let place = self.turns.place(&self.app, self.kind, &job.project);
+        let place = async {
+            // A job that is delivered again is not moved: in the other lane it would count as a first attempt, and the events
+            // that its earlier attempt did not publish would be forgotten.
+            match delivery.attempt {
+                1 => self.turns.place(&self.app, self.kind, &job.project).await,
+                _ => Ok(Place::Here(None)),
+            }
+        };
         let (place, ()) = tokio::try_join!(place, announce(delivery, progress))?;
         let _turn = match place {
             Place::Here(turn) => turn,
