@@ -144,8 +144,26 @@ pub async fn close(
 ) -> sqlx::Result<Standing> {
     let mut tx = scope::begin(pool, &Scope::Projects(vec![import_project.clone()])).await?;
     let project_key = project(&mut tx, import_project).await?;
-    let open: Option<(i64, Option<i32>)> = sqlx::query_as(
-        "SELECT key, records FROM document WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state = 'processing'
+    let standing: Option<(bool, bool)> = sqlx::query_as(
+        "SELECT records IS NOT NULL, EXISTS (SELECT FROM import_record r WHERE r.project_key = d.project_key
+                                               AND r.import_key = d.key AND r.outcome IS NULL)
+         FROM document d WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state = 'processing'",
+    )
+    .bind(project_key)
+    .bind(import.as_str())
+    .fetch_optional(&mut *tx)
+    .await?;
+    match standing {
+        // Not all records are noted yet; the job that notes them calls this function afterwards.
+        Some((false, _)) => return Ok(Standing::Open { percent: 0 }),
+        // Records that are settled at the same time do not wait for each other: only the call after the last one finds
+        // that none is pending, and it locks the import.
+        Some((true, true)) if !report => return Ok(Standing::Open { percent: 0 }),
+        Some(_) | None => {}
+    }
+    let open: Option<(i64, i32)> = sqlx::query_as(
+        "SELECT key, records FROM document
+         WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state = 'processing' AND records IS NOT NULL
          FOR UPDATE",
     )
     .bind(project_key)
@@ -155,18 +173,6 @@ pub async fn close(
     let Some((key, records)) = open else {
         return if again { closed(&mut tx, project_key, import).await } else { Ok(Standing::Closed) };
     };
-    // Not all records are noted yet; the job that notes them calls this function afterwards.
-    let Some(records) = records else { return Ok(Standing::Open { percent: 0 }) };
-    let pending: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM import_record WHERE project_key = $1 AND import_key = $2 AND outcome IS NULL)",
-    )
-    .bind(project_key)
-    .bind(key)
-    .fetch_one(&mut *tx)
-    .await?;
-    if pending && !report {
-        return Ok(Standing::Open { percent: 0 });
-    }
     let (pending, failed): (i64, i64) = sqlx::query_as(
         "SELECT count(*) FILTER (WHERE outcome IS NULL), count(*) FILTER (WHERE outcome = 'failed')
          FROM import_record WHERE project_key = $1 AND import_key = $2",

@@ -105,26 +105,28 @@ pub async fn find(
     project_key: i32,
     document: &DocumentId,
 ) -> sqlx::Result<Option<Row>> {
-    let key: Option<i64> = sqlx::query_scalar("SELECT key FROM document WHERE project_key = $1 AND id = $2")
-        .bind(project_key)
-        .bind(document.as_str())
-        .fetch_optional(&mut *tx)
-        .await?;
-    Ok(lock(tx, project_key, key.as_slice()).await?.pop())
+    Ok(select(tx, project_key, &[], Some(document)).await?.pop())
 }
 
 /// Locks and returns these rows of a project. They are locked in a fixed order, so that transactions cannot deadlock.
 pub async fn lock(tx: &mut PgConnection, project_key: i32, keys: &[i64]) -> sqlx::Result<Vec<Row>> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
+    if keys.is_empty() { Ok(Vec::new()) } else { select(tx, project_key, keys, None).await }
+}
+
+async fn select(
+    tx: &mut PgConnection,
+    project_key: i32,
+    keys: &[i64],
+    document: Option<&DocumentId>,
+) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
         "SELECT key, project_key, id, state, accepted_at, starts, reason, job, object, fields, date_modified, chunks, terms,
                 text_length
-         FROM document WHERE project_key = $1 AND key = ANY($2) ORDER BY key FOR UPDATE",
+         FROM document WHERE project_key = $1 AND (key = ANY($2) OR id = $3) ORDER BY key FOR UPDATE",
     )
     .bind(project_key)
     .bind(keys)
+    .bind(document.map(DocumentId::as_str))
     .fetch_all(tx)
     .await
 }

@@ -102,18 +102,25 @@ async fn decide(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Start> {
 }
 
 async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Result<()> {
-    let key = sqlx::query_scalar(
-        "INSERT INTO document (project_key, id, state, accepted_at, starts, filename, fields)
-         VALUES ($1, $2, 'processing', $3, 1, $4, $5) RETURNING key",
+    let parent = job.body.parent.as_ref();
+    sqlx::query(
+        "INSERT INTO document (project_key, id, state, accepted_at, starts, filename, fields, parent_id, parent_project,
+                               parent_key)
+         SELECT $1, $2, 'processing', $3, 1, $4, $5, $6, parent.project_key, parent.key
+         FROM (SELECT) AS new LEFT JOIN (
+             SELECT d.project_key, d.key FROM document d JOIN project p ON p.key = d.project_key
+             WHERE p.id = $7 AND d.id = $6) AS parent ON true",
     )
     .bind(project_key)
     .bind(job.document.as_str())
     .bind(job.accepted_at)
     .bind(&job.body.filename)
     .bind(Json(job.fields().given()))
-    .fetch_one(&mut *tx)
-    .await?;
-    adopt(tx, project_key, key, job).await
+    .bind(parent.map(|parent| parent.document_id.as_str()))
+    .bind(parent.map(|parent| parent.project_id.as_str()))
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
 /// Sets the document's parent to that of its latest job: the import or mail it came with, or none.

@@ -61,6 +61,9 @@ enum Outcome {
     },
 }
 
+/// After how many records of imports a project's keyword index is tidied. Much fewer than those that make a merge due.
+const TIDY_EVERY: u64 = 8;
+
 pub struct Jobs {
     pub app: App,
     pub kind: JobKind,
@@ -96,7 +99,7 @@ impl Handler for Jobs {
             Err(Failure::Dead(_)) => "dead",
         };
         self.app.metrics.jobs.with_label_values(&[self.kind.name(), label]).inc();
-        if result.is_ok() {
+        if result.is_ok() && (self.kind != JobKind::Record || delivery.sequence.is_multiple_of(TIDY_EVERY)) {
             self.tidy(&delivery).await;
         }
         result.map(drop)

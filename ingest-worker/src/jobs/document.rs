@@ -50,7 +50,9 @@ pub async fn index(
             return Ok(Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced, revived });
         }
     }
-    if !import::goes_on(delivery) {
+    // A record of an import takes milliseconds, so its progress is not published.
+    let is_record = kind == JobKind::Record;
+    if !is_record && !import::goes_on(delivery) {
         progress.at(Stage::Reading, 5).await;
     }
     let (extracted, file) = match &job.body.source {
@@ -87,7 +89,9 @@ pub async fn index(
     } else if !extracted.attachments.is_empty() {
         tracing::info!(depth, "attachments so deep within mails are left out");
     }
-    progress.at(Stage::Storing, 95).await;
+    if !is_record {
+        progress.at(Stage::Storing, 95).await;
+    }
     crash::point("before-commit", job.project.as_str());
     let _timer = app.metrics.stage_seconds.with_label_values(&["store"]).start_timer();
     let committed =
