@@ -44,7 +44,7 @@ pub async fn delete(
         tx.commit().await?;
         return Ok(Some(Deleted::default()));
     };
-    if row.accepted_at > at {
+    if row.since > at {
         return Ok(None);
     }
     let parts: Vec<i64> = sqlx::query_scalar(
@@ -63,7 +63,7 @@ pub async fn delete(
     let mut gone = lock(&mut tx, project_key, &parts).await?;
     // Parts that an earlier attempt of this deletion removed are included: that attempt may have been interrupted
     // before it published the events.
-    gone.retain(|part| part.accepted_at == at || (part.state != "deleted" && part.accepted_at < at));
+    gone.retain(|part| part.accepted_at == at || (part.state != "deleted" && part.since < at));
     let parts = gone.iter().filter_map(|part| part.document()).collect();
     forget_records(&mut tx, &row).await?;
     gone.push(row);
@@ -85,7 +85,7 @@ pub async fn delete(
 /// removed.
 async fn leave_tombstone(tx: &mut PgConnection, row: &Row, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query(
-        "UPDATE document SET state = 'deleted', accepted_at = $2, percent = 0, reason = NULL, starts = 0, job = NULL,
+        "UPDATE document SET state = 'deleted', accepted_at = $2, since = NULL, percent = 0, reason = NULL, starts = 0, job = NULL,
                 filename = '', size = 0, sha256 = '', fields = '{}', number_norm = '', date_modified = NULL,
                 metadata = '{}', pages = 0, chunks = 0, terms = 0, text_length = 0, records = NULL,
                 superseded_by = NULL, indexed_at = NULL

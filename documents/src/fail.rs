@@ -30,16 +30,17 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
     let mut row = find(&mut tx, project_key, &job.document).await?;
     if row.is_none() {
         sqlx::query(
-            "INSERT INTO document (project_key, id, state, accepted_at) VALUES ($1, $2, 'failed', $3)",
+            "INSERT INTO document (project_key, id, state, accepted_at, since) VALUES ($1, $2, 'failed', $3, $4)",
         )
         .bind(project_key)
         .bind(job.document.as_str())
         .bind(job.accepted_at)
+        .bind(job.first_acceptance())
         .execute(&mut *tx)
         .await?;
         row = find(&mut tx, project_key, &job.document).await?;
     }
-    let Some(row) = row.filter(|row| row.accepted_at <= job.accepted_at && row.state != "deleted") else {
+    let Some(row) = row.filter(|row| row.since <= job.since && row.state != "deleted") else {
         job.settle(&mut tx, "superseded", None).await?;
         tx.commit().await?;
         return Ok(None);
@@ -47,12 +48,13 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
     // The new content failed, so the old content must not stay searchable as if it were current.
     row.clear(&mut tx).await?;
     sqlx::query(
-        "UPDATE document SET accepted_at = $2, chunks = 0, terms = 0, indexed_at = NULL
+        "UPDATE document SET accepted_at = $2, since = $4, chunks = 0, terms = 0, indexed_at = NULL
          WHERE project_key = $3 AND key = $1",
     )
     .bind(row.key)
     .bind(job.accepted_at)
     .bind(project_key)
+    .bind(job.first_acceptance())
     .execute(&mut *tx)
     .await?;
     mark(&mut tx, project_key, row.key, reason).await?;

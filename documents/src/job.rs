@@ -19,11 +19,10 @@ use crate::{
 pub struct Job {
     pub project: ProjectId,
     pub document: DocumentId,
-    /// When the queue accepted the job, in microseconds, as the database stores it. This time identifies the job and
-    /// orders the jobs of a document.
+    /// When the queue accepted the job, in microseconds, as the database stores it. This time identifies the job.
     pub accepted_at: DateTime<Utc>,
-    /// When the job was first accepted; earlier than `accepted_at` if it was queued again. A job accepted in between
-    /// makes this one void.
+    /// When the job was first accepted; earlier than `accepted_at` if it was queued again. This time orders the jobs of
+    /// a document: a later one makes an earlier one void.
     pub since: DateTime<Utc>,
     /// Its source is text or an object of the service's own store, never a producer's file (`Source::File`).
     pub body: IngestDocument,
@@ -111,7 +110,12 @@ impl Job {
     }
 
     pub(crate) fn revision(&self) -> Revision {
-        Revision::of(&self.body, self.accepted_at)
+        Revision::of(&self.body, self.since)
+    }
+
+    /// The value of the column `since`: the first acceptance of a job that was queued again.
+    pub(crate) fn first_acceptance(&self) -> Option<DateTime<Utc>> {
+        (self.since != self.accepted_at).then_some(self.since)
     }
 
     pub(crate) async fn begin(&self, pool: &PgPool) -> sqlx::Result<Tx> {

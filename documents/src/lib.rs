@@ -18,10 +18,18 @@ pub use commit::{Committed, Content, Passage};
 pub use job::Job;
 pub use row::is_settled;
 
+use chrono::{DateTime, Utc};
 use schemas::{DocumentId, ingest::IngestDocument};
 
-/// A revision that becomes the current one again, and the job that indexes it again.
-pub type Revived = (DocumentId, IngestDocument);
+/// A revision that becomes the current one again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revived {
+    pub document: DocumentId,
+    /// The job that indexes it again.
+    pub job: IngestDocument,
+    /// When the job was first accepted.
+    pub since: DateTime<Utc>,
+}
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,8 @@ pub struct Row {
     pub id: String,
     pub state: String,
     pub accepted_at: DateTime<Utc>,
+    /// When the job that made the row was first accepted; earlier than `accepted_at` if it was queued again.
+    pub since: DateTime<Utc>,
     pub starts: i16,
     pub reason: Option<Json<Reason>>,
     pub job: Option<Json<IngestDocument>>,
@@ -35,12 +37,11 @@ impl Row {
     }
 
     /// Whether this row has the outcome of the job accepted at `accepted_at`, or was written by a later job of the
-    /// document. For a job that was queued again, a job is later if it was accepted after `since`, its first
-    /// acceptance.
+    /// document. Jobs that were queued again are compared by the time of their first acceptance, `since`.
     pub fn settles(&self, accepted_at: DateTime<Utc>, since: DateTime<Utc>) -> bool {
         match self.accepted_at == accepted_at {
             true => self.state != "processing",
-            false => self.accepted_at > since,
+            false => self.since > since,
         }
     }
 
@@ -48,7 +49,7 @@ impl Row {
         Revision {
             code: self.fields.revision.clone(),
             date_modified: self.date_modified,
-            accepted_at: self.accepted_at,
+            accepted_at: self.since,
         }
     }
 
@@ -81,7 +82,7 @@ impl Row {
     /// identity of that number, and revisions with the same identity are left out, because they stay superseded.
     pub async fn revive(&self, tx: &mut PgConnection, kept: Option<&str>) -> sqlx::Result<Option<Revived>> {
         let candidates: Vec<(String, Json<IngestDocument>, DateTime<Utc>)> = sqlx::query_as(
-            "SELECT id, job, accepted_at FROM document
+            "SELECT id, job, coalesce(since, accepted_at) FROM document
              WHERE project_key = $1 AND superseded_by = $2 AND state = 'superseded' AND job IS NOT NULL",
         )
         .bind(self.project_key)
@@ -93,9 +94,11 @@ impl Row {
             .filter(|(_, job, _)| {
                 kept.is_none() || analysis::codes::identity(&job.metadata.fields.number).as_deref() != kept
             })
-            .map(|(id, Json(job), accepted_at)| (Revision::of(&job, accepted_at), id, job))
+            .map(|(id, Json(job), since)| (Revision::of(&job, since), id, job))
             .reduce(|best, other| if other.0.replaces(&best.0) { other } else { best });
-        Ok(newest.and_then(|(_, id, job)| Some((id.parse().ok()?, job))))
+        Ok(newest.and_then(|(revision, id, job)| {
+            Some(Revived { document: id.parse().ok()?, job, since: revision.accepted_at })
+        }))
     }
 }
 
@@ -120,7 +123,7 @@ async fn select(
     document: Option<&DocumentId>,
 ) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
-        "SELECT key, project_key, id, state, accepted_at, starts, reason, job, object, fields, date_modified, chunks, terms,
+        "SELECT key, project_key, id, state, accepted_at, coalesce(since, accepted_at) AS since, starts, reason, job, object, fields, date_modified, chunks, terms,
                 text_length
          FROM document WHERE project_key = $1 AND (key = ANY($2) OR id = $3) ORDER BY key FOR UPDATE",
     )

@@ -71,10 +71,11 @@ async fn decide(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Start> {
         return Ok(Start::KillsWorkers);
     }
     if row.state == "indexed" && row.job.as_ref().is_some_and(|Json(known)| known.same_content(&job.body)) {
-        sqlx::query("UPDATE document SET accepted_at = $3 WHERE project_key = $1 AND key = $2")
+        sqlx::query("UPDATE document SET accepted_at = $3, since = $4 WHERE project_key = $1 AND key = $2")
             .bind(row.project_key)
             .bind(row.key)
             .bind(job.accepted_at)
+            .bind(job.first_acceptance())
             .execute(&mut *tx)
             .await?;
         adopt(tx, row.project_key, row.key, job).await?;
@@ -87,7 +88,7 @@ async fn decide(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Start> {
     }
     // The passages that are already indexed stay searchable until the new ones replace them.
     sqlx::query(
-        "UPDATE document SET state = 'processing', percent = 0, reason = NULL, accepted_at = $2,
+        "UPDATE document SET state = 'processing', percent = 0, reason = NULL, accepted_at = $2, since = $4,
                 starts = CASE WHEN accepted_at = $2 THEN starts + 1 ELSE 1 END,
                 records = CASE WHEN accepted_at = $2 THEN records END
          WHERE project_key = $3 AND key = $1",
@@ -95,6 +96,7 @@ async fn decide(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Start> {
     .bind(row.key)
     .bind(job.accepted_at)
     .bind(row.project_key)
+    .bind(job.first_acceptance())
     .execute(&mut *tx)
     .await?;
     adopt(tx, row.project_key, row.key, job).await?;
@@ -104,9 +106,9 @@ async fn decide(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Start> {
 async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Result<()> {
     let parent = job.body.parent.as_ref();
     sqlx::query(
-        "INSERT INTO document (project_key, id, state, accepted_at, starts, filename, fields, parent_id, parent_project,
-                               parent_key)
-         SELECT $1, $2, 'processing', $3, 1, $4, $5, $6, parent.project_key, parent.key
+        "INSERT INTO document (project_key, id, state, accepted_at, since, starts, filename, fields, parent_id,
+                               parent_project, parent_key)
+         SELECT $1, $2, 'processing', $3, $8, 1, $4, $5, $6, parent.project_key, parent.key
          FROM (SELECT) AS new LEFT JOIN (
              SELECT d.project_key, d.key FROM document d JOIN project p ON p.key = d.project_key
              WHERE p.id = $7 AND d.id = $6) AS parent ON true",
@@ -118,6 +120,7 @@ async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Res
     .bind(Json(job.fields().given()))
     .bind(parent.map(|parent| parent.document_id.as_str()))
     .bind(parent.map(|parent| parent.project_id.as_str()))
+    .bind(job.first_acceptance())
     .execute(tx)
     .await
     .map(drop)

@@ -163,7 +163,7 @@ async fn a_commit_that_comes_again_still_tells_which_revision_answers_again() {
     index(&pool, &renumbered).await;
     // Its worker died before it queued the other revision.
     let Start::Done { revived, .. } = start(&pool, &renumbered).await.unwrap() else { panic!("it is done") };
-    assert_eq!(revived.unwrap().0.as_str(), "a");
+    assert_eq!(revived.unwrap().document.as_str(), "a");
     index(&pool, &revision("a", 3, "A")).await;
     let Start::Done { revived, .. } = start(&pool, &renumbered).await.unwrap() else { panic!("it is done") };
     assert_eq!(revived, None, "it answers again");
@@ -185,7 +185,7 @@ async fn a_deletion_that_comes_again_leaves_the_same_to_do() {
         let deleted = delete(&pool, "import", 9).await;
         assert_eq!(deleted.parts, ["newer".parse().unwrap()], "{attempt}");
         assert_eq!(deleted.revived.len(), 1, "{attempt}");
-        assert_eq!(deleted.revived[0].0.as_str(), "older", "{attempt}");
+        assert_eq!(deleted.revived[0].document.as_str(), "older", "{attempt}");
         assert_eq!(deleted.objects, ["o", "o"], "{attempt}");
     }
 }
@@ -291,7 +291,7 @@ async fn a_revision_that_takes_another_number_or_fails_gives_its_place_back() {
     renumbered.body.metadata.fields.number = "PL-2".into();
     assert_eq!(start(&pool, &renumbered).await.unwrap(), Start::Go);
     let committed = commit(&pool, &renumbered, &nothing(&renumbered)).await.unwrap().unwrap();
-    assert_eq!(committed.revived.map(|(document, _)| document), Some("a".parse().unwrap()));
+    assert_eq!(committed.revived.map(|revived| revived.document), Some("a".parse().unwrap()));
 
     index(&pool, &revision("c", 3, "C")).await;
     index(&pool, &revision("d", 4, "D")).await;
@@ -299,7 +299,7 @@ async fn a_revision_that_takes_another_number_or_fails_gives_its_place_back() {
     assert_eq!(start(&pool, &again).await.unwrap(), Start::Go);
     let revived =
         fail::fail(&pool, &again, &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
-    assert_eq!(revived.map(|(document, _)| document), Some("c".parse().unwrap()));
+    assert_eq!(revived.map(|revived| revived.document), Some("c".parse().unwrap()));
 }
 
 #[tokio::test]
@@ -362,7 +362,7 @@ async fn what_an_import_left_goes_with_it_and_what_it_replaced_comes_back() {
     let deleted = delete(&pool, "import", 15).await;
     assert_eq!(states(&pool, &["import", "b", "attached"]).await, ["deleted", "deleted", "deleted"]);
     assert_eq!(
-        deleted.revived.into_iter().map(|(document, _)| document).collect::<Vec<_>>(),
+        deleted.revived.into_iter().map(|revived| revived.document).collect::<Vec<_>>(),
         ["a".parse().unwrap()]
     );
     // Published before the deletion was known and accepted after it; its import was deleted nevertheless.
@@ -408,6 +408,27 @@ async fn a_job_queued_again_undoes_nothing_that_came_after_it() {
     assert_eq!(start(&pool, &requeued(7)).await.unwrap(), Start::Void);
     delete(&pool, "d", 8).await;
     assert_eq!(start(&pool, &requeued(9)).await.unwrap(), Start::Void);
+}
+
+#[tokio::test]
+async fn a_job_queued_again_does_not_make_void_what_still_waits() {
+    let pool = database("store_requeued_first").await;
+    let first = text("d", 0);
+    assert_eq!(start(&pool, &first).await.unwrap(), Start::Go);
+    fail::fail(&pool, &first, &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
+    // A newer job was accepted at second 3 and waits. Meanwhile the first one is queued again and is faster.
+    let requeued = text("d", 5).first_accepted(first.accepted_at);
+    index(&pool, &requeued).await;
+    let mut waiting = text("d", 3);
+    waiting.body.filename = "newer.txt".to_owned();
+    assert_eq!(start(&pool, &waiting).await.unwrap(), Start::Go);
+    assert!(commit(&pool, &waiting, &nothing(&waiting)).await.unwrap().is_some());
+    assert_eq!(start(&pool, &requeued).await.unwrap(), Start::Void);
+    // The same with a deletion that waits.
+    let again = text("e", 9).first_accepted(text("e", 6).accepted_at);
+    index(&pool, &again).await;
+    delete(&pool, "e", 7).await;
+    assert_eq!(start(&pool, &text("e", 10).first_accepted(again.since)).await.unwrap(), Start::Void);
 }
 
 #[tokio::test]

@@ -318,9 +318,13 @@ async fn again(
     project: &ProjectId,
     revived: impl IntoIterator<Item = Revived>,
 ) -> Result<(), publish::Error> {
-    for (document, job) in revived {
+    for Revived { document, job, since } in revived {
         let id = app.message_id(&format!("revive:{}:{}", delivery.sequence, document.token()));
-        app.nats.publish(job.subject(project, &document), &delivery.context, Some(&id), &job).await?;
+        let mut map = delivery.context.headers();
+        map.insert(headers::MESSAGE_ID, id.as_str());
+        map.insert(headers::ACCEPTED, since.to_rfc3339().as_str());
+        let payload = serde_json::to_vec(&job).map_err(publish::Error::from)?;
+        app.nats.publish_raw(job.subject(project, &document), map, payload.into()).await?;
     }
     Ok(())
 }

@@ -26,6 +26,9 @@ CREATE TABLE document (
     -- When the queue accepted the job that made this row. A later job replaces an earlier one, whichever is processed
     -- first.
     accepted_at   timestamptz NOT NULL,
+    -- When a job that was queued again was first accepted: it must not replace what was accepted in between, nor make
+    -- that void. Null if it is the same time as accepted_at.
+    since         timestamptz,
     -- How many attempts started without an end. A document whose worker dies again and again is given up.
     starts        smallint NOT NULL DEFAULT 0,
     indexed_at    timestamptz,

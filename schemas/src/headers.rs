@@ -19,8 +19,8 @@ pub const ANNOUNCED: &str = "Acorag-Announced";
 pub const ORDERED_AT: &str = "Acorag-Ordered-At";
 /// On an import that goes on: how many of its records are settled, from the first on.
 pub const POSITION: &str = "Acorag-Position";
-/// On a dead letter, and on the job that is made from it: when the job was accepted before it died (RFC 3339). It keeps the
-/// job from undoing anything that was accepted later.
+/// On a dead letter and on the job that is made from it, and on the job that indexes a superseded revision again: when the
+/// job was first accepted (RFC 3339). It keeps the job from undoing anything that was accepted later.
 pub const ACCEPTED: &str = "Acorag-Accepted";
 /// On a dead letter: the job's subject, why the job failed (a code and a sentence in English; the sentence in Spanish), and
 /// after how many attempts.
