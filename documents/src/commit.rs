@@ -23,6 +23,8 @@ pub struct Content {
     pub object: ObjectRef,
     pub pages: u32,
     pub text_length: u64,
+    /// The number of the model that made the passages' vectors ([`crate::model`]).
+    pub model: i16,
     pub passages: Vec<Passage>,
 }
 
@@ -95,7 +97,7 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
     let current = committed.superseded_by.is_none();
     let mut sums = (0, 0);
     if current {
-        sums.1 = insert(&mut tx, project_key, row.key, &content.passages, &words).await?;
+        sums.1 = insert(&mut tx, content.model, (project_key, row.key), &content.passages, &words).await?;
         sums.0 = i32::try_from(content.passages.len()).unwrap_or(i32::MAX);
         add_to_sums(&mut tx, project_key, sums.0.into(), sums.1.into()).await?;
     }
@@ -218,23 +220,25 @@ pub fn words(fields: &Fields, passages: &[Passage]) -> Vec<Vec<Word>> {
     passages.iter().enumerate().map(of).collect()
 }
 
-/// Stores a document's passages, their vectors and their words; returns the sum of their lengths in terms.
+/// Stores a document's passages, their vectors of one model, and their words; returns the sum of their lengths in
+/// terms. The document is given by the keys of its project and its own.
 pub async fn insert(
     tx: &mut PgConnection,
-    project_key: i32,
-    document_key: i64,
+    model: i16,
+    document: (i32, i64),
     passages: &[Passage],
     words: &[Vec<Word>],
 ) -> sqlx::Result<i32> {
     let mut length = 0;
     for (at, (passages, words)) in passages.chunks(SLICE).zip(words.chunks(SLICE)).enumerate() {
-        length += insert_slice(tx, (project_key, document_key), at * SLICE, passages, words).await?;
+        length += insert_slice(tx, model, document, at * SLICE, passages, words).await?;
     }
     Ok(length)
 }
 
 async fn insert_slice(
     tx: &mut PgConnection,
+    model: i16,
     (project_key, document_key): (i32, i64),
     first: usize,
     passages: &[Passage],
@@ -258,8 +262,8 @@ async fn insert_slice(
              SELECT $1, $2, ordinal, page, page_last, heading, language, text, terms FROM passage
              RETURNING key, ordinal),
          embedded AS (
-             INSERT INTO embedding (project_key, chunk_key, document_key, vector)
-             SELECT $1, key, $2, vector FROM new JOIN passage USING (ordinal))
+             INSERT INTO embedding (project_key, model, chunk_key, document_key, vector)
+             SELECT $1, $11, key, $2, vector FROM new JOIN passage USING (ordinal))
          SELECT key, ordinal - $10::int FROM new ORDER BY key",
     )
     .bind(project_key)
@@ -272,6 +276,7 @@ async fn insert_slice(
     .bind(&lengths)
     .bind(passages.iter().map(|passage| HalfVector::from_f32_slice(&passage.vector)).collect::<Vec<_>>())
     .bind(first)
+    .bind(model)
     .fetch_all(&mut *tx)
     .await?;
     let words: Vec<(i64, &[Word])> = keys

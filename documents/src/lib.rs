@@ -8,6 +8,7 @@ pub mod fail;
 pub mod import;
 pub mod index;
 mod job;
+pub mod model;
 pub mod read;
 mod revision;
 mod row;

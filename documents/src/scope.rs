@@ -7,29 +7,44 @@ use platform::postgres::Mode;
 use schemas::Scope;
 use sqlx::{PgPool, Postgres, Transaction};
 
-/// The roles that the workers set on every connection; row-level security applies to both.
-pub const INGEST_ROLE: &str = "acorag_ingest";
-pub const QUERY_ROLE: &str = "acorag_query";
+/// What a service sets at the beginning of each transaction: its role, to which row-level security applies, and how its
+/// statements are planned.
+pub type Settings = [(&'static str, &'static str)];
+
+/// The settings of the ingest worker.
+pub const INGEST: &Settings = &[("role", "acorag_ingest")];
 
 pub type Tx = Transaction<'static, Postgres>;
 
-/// Opens a transaction that sees only the projects of `scope`.
+/// Opens a transaction of the ingest worker that sees only the projects of `scope`.
 pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {
-    Box::pin(begin_with(pool, Mode::Write, scope, None)).await
+    begin_as(pool, INGEST, scope).await
+}
+
+/// Opens a transaction with the settings of a service that sees only the projects of `scope`.
+pub async fn begin_as(pool: &PgPool, service: &Settings, scope: &Scope) -> sqlx::Result<Tx> {
+    Box::pin(begin_with(pool, service, Mode::Write, scope, None)).await
 }
 
 /// Opens a read-only transaction with one snapshot. The server cancels a statement that takes longer than `time`, so
 /// that the connection becomes free for others.
-pub async fn begin_reading(pool: &PgPool, scope: &Scope, time: Duration) -> sqlx::Result<Tx> {
+pub async fn begin_reading(
+    pool: &PgPool,
+    service: &Settings,
+    scope: &Scope,
+    time: Duration,
+) -> sqlx::Result<Tx> {
     // 0 would mean no limit.
-    Box::pin(begin_with(pool, Mode::ReadOneMoment, scope, Some(time.as_millis().max(1).to_string()))).await
+    let time = time.as_millis().max(1).to_string();
+    Box::pin(begin_with(pool, service, Mode::ReadOneMoment, scope, Some(&time))).await
 }
 
 async fn begin_with(
     pool: &PgPool,
+    service: &Settings,
     mode: Mode,
     scope: &Scope,
-    statement_timeout: Option<String>,
+    statement_timeout: Option<&str>,
 ) -> sqlx::Result<Tx> {
     let scope = match scope {
         Scope::All => "*".to_owned(),
@@ -37,8 +52,9 @@ async fn begin_with(
             serde_json::to_string(projects).map_err(|error| sqlx::Error::Encode(error.into()))?
         }
     };
-    let mut settings = vec![("acorag.scope", scope.as_str())];
-    settings.extend(statement_timeout.as_deref().map(|time| ("statement_timeout", time)));
+    let mut settings: Vec<(&'static str, &str)> = service.to_vec();
+    settings.push(("acorag.scope", scope.as_str()));
+    settings.extend(statement_timeout.map(|time| ("statement_timeout", time)));
     platform::postgres::begin(pool, mode, &settings).await
 }
 
@@ -54,8 +70,7 @@ pub struct Projects {
     pub terms: i64,
 }
 
-/// A project with at least this many passages has its own vector index, unless it makes up most of the index that it
-/// shares with other projects.
+/// A project with at least this many passages is given its own vector index (migrations/src/vectors.rs).
 pub const LARGE: i64 = 5_000;
 
 impl Projects {
@@ -65,6 +80,12 @@ impl Projects {
         let (large, small): (Vec<_>, Vec<_>) = sized.partition(|(_, size)| *size >= LARGE);
         let keys = |sized: Vec<(i32, i64)>| sized.into_iter().map(|(key, _)| key).collect();
         (keys(large), keys(small))
+    }
+
+    /// Returns the number of passages of a project in the scope.
+    pub fn size(&self, project: i32) -> i64 {
+        let sized = self.keys.iter().zip(&self.sizes);
+        sized.filter(|(key, _)| **key == project).map(|(_, size)| *size).sum()
     }
 
     /// Returns how many passages the projects have that are not large.

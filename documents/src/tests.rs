@@ -27,8 +27,14 @@ pub async fn database(name: &'static str) -> PgPool {
     let url = tokio::task::spawn_blocking(move || STACK.database(name).unwrap()).await.unwrap();
     migrations::postgres(&PgPool::connect(&url).await.unwrap()).await.unwrap();
     let options: PgConnectOptions = url.parse().unwrap();
-    PgPoolOptions::new().connect_with(options.options([("role", "acorag_ingest")])).await.unwrap()
+    let pool = PgPoolOptions::new().connect_with(options.options([("role", "acorag_ingest")])).await.unwrap();
+    assert_eq!(model::add(&pool, "test", "digest", DIMENSION).await.unwrap(), MODEL);
+    pool
 }
+
+/// The model of every test's database.
+pub const MODEL: i16 = 1;
+const DIMENSION: usize = 384;
 
 fn job(document: &str, second: i64, source: Source) -> Job {
     let body = IngestDocument {
@@ -81,6 +87,11 @@ fn stored() -> ObjectRef {
     ObjectRef { name: "o".into(), size: 1, sha256: "00".into() }
 }
 
+/// Indexes a document of one passage.
+pub async fn index_document(pool: &PgPool, document: &str) {
+    index(pool, &text(document, 0)).await;
+}
+
 async fn index(pool: &PgPool, job: &Job) {
     assert_eq!(start(pool, job).await.unwrap(), Start::Go);
     let mut vector = vec![0.0; 384];
@@ -107,6 +118,7 @@ fn nothing(job: &Job) -> Content {
         object: job.object(),
         pages: 0,
         text_length: 0,
+        model: MODEL,
         passages: Vec::new(),
     }
 }

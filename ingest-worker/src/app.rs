@@ -17,7 +17,7 @@ use platform::{
 };
 use reader::{Limits, Reader};
 use schemas::{
-    Lane, query,
+    Lane, Scope, query,
     subjects::{self, JobKind},
 };
 use sqlx::PgPool;
@@ -43,6 +43,8 @@ pub struct App {
     pub objects: Objects,
     pub pool: PgPool,
     pub model: Arc<dyn Embed>,
+    /// The number of the model in the database.
+    pub model_number: i16,
     pub generations: Generations,
     pub metrics: Metrics,
     pub reader: Reader,
@@ -53,9 +55,6 @@ pub struct App {
     pub chunking: ChunkOptions,
     secret: Uuid,
 }
-
-/// The settings of every database connection: the role of this worker.
-pub(crate) const SETTINGS: [(&str, &str); 1] = [("role", documents::scope::INGEST_ROLE)];
 
 /// Number of attempts after which a failing job is given up.
 const MAX_ATTEMPTS: i64 = 5;
@@ -69,10 +68,12 @@ impl App {
         let model = Model::load(&config.embedding).await?;
         metrics.registry.register(Box::new(model.clone()))?;
         model.warm_up().await?;
-        let pool = config.postgres.connect("acorag-ingest-worker", &SETTINGS).await?;
-        model::register(&pool, model.identity()).await?;
+        let pool = config.postgres.connect("acorag-ingest-worker").await?;
+        let model_number = model::own(&pool, model.identity()).await?;
+        let mut tx = documents::scope::begin(&pool, &Scope::Projects(Vec::new())).await?;
         let secret: String =
-            sqlx::query_scalar("SELECT secret::text FROM installation").fetch_one(&pool).await?;
+            sqlx::query_scalar("SELECT secret::text FROM installation").fetch_one(&mut *tx).await?;
+        drop(tx);
         let nats = config.nats.connect("acorag-ingest-worker").await?;
         let redis = config.redis.connect()?;
         metrics.registry.register(Box::new(Connected::new(redis.clone())?))?;
@@ -89,6 +90,7 @@ impl App {
             objects,
             pool,
             model: Arc::new(model),
+            model_number,
             generations: Generations::new(redis),
             metrics,
             reader,

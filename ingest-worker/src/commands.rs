@@ -10,8 +10,8 @@ use platform::{
 use schemas::subjects;
 
 use crate::{
-    app::SETTINGS,
     dead_letters::{self, Letters},
+    model,
     sweep::{GRACE_DAYS, Sweep},
 };
 
@@ -19,8 +19,6 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(version, name = "acorag-ingest-worker")]
 pub struct Cli {
-    #[command(flatten)]
-    nats: nats::Config,
     #[command(subcommand)]
     command: Command,
 }
@@ -28,10 +26,19 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Lists messages that failed for good, queues them again or discards them
+    DeadLetters {
+        #[command(flatten)]
+        nats: nats::Config,
+        #[command(subcommand)]
+        command: dead_letters::commands::Command,
+    },
+    /// Replaces the embedding model while searches go on
     #[command(subcommand)]
-    DeadLetters(dead_letters::commands::Command),
+    Model(model::commands::Command),
     /// Removes files that no document and no job refers to, as each worker does every hour
     Sweep {
+        #[command(flatten)]
+        nats: nats::Config,
         #[command(flatten)]
         postgres: postgres::Config,
         /// Remove only files older than this many days; use 0 only while nobody uploads
@@ -40,8 +47,12 @@ enum Command {
     },
 }
 
+/// Added to the nice value of this program when it runs a command.
+pub const NICE: i32 = 15;
 /// The first word of each command.
-const NAMES: [&str; 2] = ["dead-letters", "sweep"];
+const NAMES: [&str; 3] = ["dead-letters", "model", "sweep"];
+/// The name of the commands' connections.
+const SERVICE: &str = "acorag-ingest-worker-command";
 
 impl Cli {
     /// Returns the command in this process's arguments; `None` if they start the worker.
@@ -53,12 +64,15 @@ impl Cli {
 
     /// Runs the command and returns the text to print.
     pub async fn run(self) -> anyhow::Result<String> {
-        let nats = self.nats.connect("acorag-ingest-worker-command").await?;
         match self.command {
-            Command::DeadLetters(command) => command.run(&Letters::open(nats).await?).await,
-            Command::Sweep { postgres, older_than } => {
+            Command::DeadLetters { nats, command } => {
+                command.run(&Letters::open(nats.connect(SERVICE).await?).await?).await
+            }
+            Command::Model(command) => command.run().await,
+            Command::Sweep { nats, postgres, older_than } => {
+                let nats = nats.connect(SERVICE).await?;
                 let objects = Objects::open(&nats, subjects::FILES_BUCKET).await?;
-                let pool = postgres.connect("acorag-ingest-worker-command", &SETTINGS).await?;
+                let pool = postgres.connect(SERVICE).await?;
                 let removed = Sweep { nats, objects, pool }.once(older_than).await?;
                 Ok(format!("{removed} removed\n"))
             }

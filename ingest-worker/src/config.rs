@@ -7,7 +7,8 @@ use platform::{health, lifecycle, nats, postgres, redis, telemetry};
 #[command(
     version,
     about,
-    after_help = "Commands: `dead-letters --help` for what failed for good, `sweep --help` for unused files."
+    after_help = "Commands: `dead-letters --help` for what failed for good, `model --help` to change the model, `sweep --help` for \
+                  unused files."
 )]
 pub struct Config {
     #[command(flatten)]

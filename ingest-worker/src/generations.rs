@@ -92,6 +92,16 @@ impl Generations {
         }
     }
 
+    /// Gives the projects new generations; returns false as soon as Redis is unavailable.
+    pub async fn renew(&self, changes: Vec<Change>) -> bool {
+        for change in changes {
+            if !self.run(&self.end, &change).await {
+                return false;
+            }
+        }
+        true
+    }
+
     async fn run(&self, script: &Script, change: &Change) -> bool {
         let project = cache::generation_of(&change.project);
         let keys =

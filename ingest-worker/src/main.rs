@@ -10,6 +10,8 @@ fn main() -> anyhow::Result<ExitCode> {
         return Probe::parse().run();
     }
     if let Some(command) = commands::Cli::from_arguments(std::env::args_os()) {
+        // Commands, such as making the vectors of another model, leave the processor to the services.
+        rustix::process::nice(commands::NICE)?;
         return operate(command);
     }
     let config = Config::parse();

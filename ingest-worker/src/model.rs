@@ -1,43 +1,42 @@
-//! Checks that this worker's model is the one that made the database's vectors.
+//! The worker's model: its number in the database, and the operator's commands that replace one model by another.
+
+pub mod commands;
+mod fill;
+
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use documents::{
+    model::{self, Refusal},
+    scope,
+};
 use embedding::Identity;
+use schemas::Scope;
 use sqlx::PgPool;
 
-/// Registers the model in an empty database; fails if another model is already registered.
-pub async fn register(pool: &PgPool, identity: &Identity) -> anyhow::Result<()> {
-    let column: i32 = sqlx::query_scalar(
-        "SELECT atttypmod FROM pg_attribute WHERE attrelid = 'embedding'::regclass AND attname = 'vector'",
-    )
-    .fetch_one(pool)
-    .await
-    .context("reading the schema: run acorag-migrate first")?;
-    let dimension = i32::try_from(identity.dimension).unwrap_or(i32::MAX);
-    if dimension != column {
-        bail!(
-            "MODEL_DIR holds {}, which makes vectors of {dimension} numbers, but the database stores vectors of \
-             {column}. Point MODEL_DIR at a model of dimension {column}, or change the type of embedding.vector in an \
-             empty database.",
-            identity.name
-        );
+/// How long a starting worker waits for the last vectors of its model.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Returns the number of this worker's model. Adds the model to an empty database; fails if the database has vectors of
+/// another model only, or too few of this one.
+pub async fn own(pool: &PgPool, identity: &Identity) -> anyhow::Result<i16> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let mut tx = scope::begin(pool, &Scope::All).await?;
+        let own = model::own(&mut tx, &identity.digest).await;
+        drop(tx);
+        match own.context("reading the models of the database: run acorag-migrate first")? {
+            Ok(Some(own)) => return Ok(own.number),
+            Ok(None) => return add(pool, identity).await,
+            Err(Refusal::Incomplete(_)) if Instant::now() < end => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(refusal) => bail!("MODEL_DIR holds {} ({}), but {refusal}", identity.name, identity.digest),
+        }
     }
-    sqlx::query(
-        "INSERT INTO embedding_model (name, digest, dimension) VALUES ($1, $2, $3) ON CONFLICT (only_one) DO NOTHING",
-    )
-    .bind(&identity.name)
-    .bind(&identity.digest)
-    .bind(dimension)
-    .execute(pool)
-    .await?;
-    let (name, digest): (String, String) =
-        sqlx::query_as("SELECT name, digest FROM embedding_model").fetch_one(pool).await?;
-    if digest != identity.digest {
-        bail!(
-            "the database holds vectors of the model {name} ({digest}), but MODEL_DIR holds {} ({}). Vectors of two \
-             models do not compare: point MODEL_DIR at the database's model, or use an empty database.",
-            identity.name,
-            identity.digest
-        );
-    }
-    Ok(())
+}
+
+async fn add(pool: &PgPool, Identity { name, digest, dimension }: &Identity) -> anyhow::Result<i16> {
+    let added = model::add(pool, name, digest, *dimension).await;
+    added.with_context(|| format!("adding the model {name}"))
 }

@@ -38,6 +38,7 @@ pub struct Pipeline {
     stuck: IntGaugeVec,
     backups: IntGaugeVec,
     unarchived: IntGaugeVec,
+    without_vector: IntGaugeVec,
     refreshed: IntGaugeVec,
 }
 
@@ -71,6 +72,11 @@ impl Pipeline {
                 "acorag_wal_unarchived_segments",
                 "WAL segments not yet archived, with the one being written; absent without archiving",
                 &[],
+            )?,
+            without_vector: gauge(
+                "acorag_passages_without_vector",
+                "Passages without a vector of this model; absent while there is only one model",
+                &["model", "number"],
             )?,
             refreshed: gauge(
                 "acorag_pipeline_refreshed_timestamp_seconds",
@@ -173,6 +179,17 @@ impl Pipeline {
         )
         .fetch_optional(&mut *tx)
         .await?;
+        let models = documents::model::all(&mut tx).await?;
+        let mut missing = Vec::new();
+        // Counting reads an index of all vectors, so it is done only while a model is being replaced.
+        for model in models.iter().filter(|_| models.len() > 1) {
+            missing.push((model, documents::model::coverage(&mut tx, model.number).await?.missing));
+        }
+        self.without_vector.reset();
+        for (model, missing) in missing {
+            let labels = [model.name.as_str(), &model.number.to_string()];
+            self.without_vector.with_label_values(&labels).set(missing);
+        }
         for state in STATES {
             let count = documents.get(state).copied().unwrap_or_default();
             self.documents.with_label_values(&[state]).set(count);
@@ -187,7 +204,7 @@ impl Pipeline {
     }
 
     fn forget_database(&self) {
-        for gauge in [&self.documents, &self.backups, &self.unarchived] {
+        for gauge in [&self.documents, &self.backups, &self.unarchived, &self.without_vector] {
             gauge.reset();
         }
     }

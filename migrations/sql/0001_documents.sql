@@ -115,9 +115,10 @@ WHERE d.state <> 'deleted';
 
 -- Passages of searchable documents only: superseded, failed and deleted documents have none.
 CREATE TABLE chunk (
-    project_key  integer NOT NULL,
+    -- Columns of eight bytes come first: then no row contains bytes of padding between them.
     key          bigint GENERATED ALWAYS AS IDENTITY,
     document_key bigint NOT NULL,
+    project_key  integer NOT NULL,
     ordinal      integer NOT NULL,
     page         integer,
     page_last    integer,
@@ -126,24 +127,42 @@ CREATE TABLE chunk (
     language     text NOT NULL DEFAULT '',
     heading      text NOT NULL DEFAULT '',
     text         text NOT NULL,
+    -- Not written yet. They exist now, because adding them later would take an exclusive lock and would be one more
+    -- version of the schema: the period in which the passage is valid, for questions about an earlier state, and where
+    -- the text is on its page, for passages read from images.
+    valid_from   timestamptz,
+    valid_to     timestamptz,
+    boxes        jsonb,
     PRIMARY KEY (project_key, key),
     FOREIGN KEY (project_key, document_key) REFERENCES document ON DELETE CASCADE
 ) PARTITION BY HASH (project_key);
 CREATE INDEX chunk_document ON chunk (project_key, document_key, ordinal) INCLUDE (key);
 
--- The passages' vectors. They are stored apart from the text, so that an exact search reads only vectors, and so that a
--- table made with another model can replace this one.
+-- The models that made vectors. Usually there is one; a second one exists while its vectors are being made to replace
+-- the first (docs/operations.md, "Changing the model").
+CREATE TABLE embedding_model (
+    number     smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name       text NOT NULL,
+    digest     text NOT NULL UNIQUE,
+    -- pgvector indexes a halfvec of at most 4000 numbers.
+    dimension  integer NOT NULL CHECK (dimension BETWEEN 1 AND 4000),
+    -- The answering model has a vector of every passage and cannot be dropped.
+    answering  boolean NOT NULL,
+    registered timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX embedding_model_answering ON embedding_model (answering) WHERE answering;
+
+-- The passages' vectors, a table for each model (acorag_add_model). They are stored apart from the text, so that an
+-- exact search reads only vectors, and so that all vectors of a model can be dropped at once.
 CREATE TABLE embedding (
     project_key  integer NOT NULL,
+    model        smallint NOT NULL,
     chunk_key    bigint NOT NULL,
     document_key bigint NOT NULL,
-    vector       halfvec(384) NOT NULL,
-    PRIMARY KEY (project_key, chunk_key),
+    -- The dimension is the model's; the index of the model's table checks it.
+    vector       halfvec NOT NULL,
     FOREIGN KEY (project_key, chunk_key) REFERENCES chunk ON DELETE CASCADE
-) PARTITION BY HASH (project_key);
-CREATE INDEX embedding_document ON embedding (project_key, document_key);
--- Vectors are normalized, so the inner product gives the same order as the cosine, at lower cost.
-CREATE INDEX embedding_nearest ON embedding USING hnsw (vector halfvec_ip_ops) WITH (m = 16, ef_construction = 64);
+) PARTITION BY LIST (model);
 
 -- The inverted index for BM25, because PostgreSQL's own ranking ignores how rare a word is. A row contains up to 256
 -- passages with a term, compressed (documents/src/index/block.rs).
@@ -186,22 +205,13 @@ DO $$
 DECLARE
     partitioned text;
 BEGIN
-    FOREACH partitioned IN ARRAY ARRAY['chunk', 'embedding', 'posting'] LOOP
+    FOREACH partitioned IN ARRAY ARRAY['chunk', 'posting'] LOOP
         FOR remainder IN 0..7 LOOP
             EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES WITH (MODULUS 8, REMAINDER %s)',
                            partitioned || '_' || remainder, partitioned, remainder);
         END LOOP;
     END LOOP;
 END $$;
-
--- The model that made the vectors. There is only one row, because vectors of two models cannot be compared.
-CREATE TABLE embedding_model (
-    only_one   boolean PRIMARY KEY DEFAULT true CHECK (only_one),
-    name       text NOT NULL,
-    digest     text NOT NULL,
-    dimension  integer NOT NULL,
-    registered timestamptz NOT NULL DEFAULT now()
-);
 
 -- A secret that event producers do not know. The ingest workers derive their message ids from it. A producer that could
 -- guess such an id could publish a message with it first, and JetStream would drop the worker's message as a duplicate.

@@ -1,7 +1,7 @@
 -- Row-level security separates the projects: a service sees only the projects that its transaction has named.
 --
--- Each worker sets its role when it connects, whatever user it logs in as, and sets its scope at the start of a
--- transaction: set_config('acorag.scope', '["project id", …]' or '*', true). Without a scope it sees no rows.
+-- At the start of each transaction a worker sets its role, whatever user it logged in as, and its scope:
+-- set_config('acorag.scope', '["project id", …]' or '*', true). Without a scope it sees no rows.
 
 DO $$
 DECLARE
@@ -57,30 +57,57 @@ CREATE POLICY walls ON posting USING (project_key = ANY ((SELECT acorag_projects
 
 GRANT SELECT ON project, document, document_view, import_record, chunk, embedding, posting, posting_pending, posting_dead,
                 embedding_model TO acorag_query;
-GRANT SELECT, INSERT, UPDATE ON project, document, embedding_model TO acorag_ingest;
+GRANT SELECT, INSERT, UPDATE ON project, document TO acorag_ingest;
+GRANT SELECT, UPDATE (answering) ON embedding_model TO acorag_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_record TO acorag_ingest;
 GRANT SELECT, INSERT, DELETE ON chunk, embedding TO acorag_ingest;
 -- A merge locks its rows with FOR UPDATE, which needs the right to update.
 GRANT SELECT, INSERT, UPDATE, DELETE ON posting, posting_pending, posting_dead TO acorag_ingest;
 GRANT SELECT ON installation TO acorag_ingest;
 
--- Creates an index of one project's vectors. In the index that all projects of a partition share, a search in one
--- project must skip the vectors of the others: it takes longer and finds less. A project with more than half of its
--- partition's vectors needs no index of its own. While the index is created, no other commit into the partition can
--- continue. So a project with more than 20000 passages is skipped: acorag-migrate creates its index concurrently.
-CREATE FUNCTION acorag_index_vectors(project_key integer) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, public, pg_temp AS $$
+-- Adds a model, with the table of its vectors and their index, and returns its number; a model that is already there
+-- keeps its number. The first model is the answering one. The table is attached when it is complete, which stops no
+-- search.
+CREATE FUNCTION acorag_add_model(of_name text, of_digest text, of_dimension integer) RETURNS smallint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-    part oid;
-    own bigint;
+    added smallint;
 BEGIN
-    SELECT tableoid INTO part FROM embedding e WHERE e.project_key = $1 LIMIT 1;
-    SELECT chunks INTO own FROM project WHERE key = $1;
-    IF part IS NULL OR own > 20000 OR own * 2 > (SELECT reltuples FROM pg_class WHERE oid = part) THEN
-        RETURN;
+    LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE;
+    SELECT number INTO added FROM embedding_model WHERE digest = of_digest;
+    IF added IS NOT NULL THEN
+        RETURN added;
     END IF;
-    EXECUTE format('CREATE INDEX IF NOT EXISTS embedding_of_%s ON %s USING hnsw (vector halfvec_ip_ops)
-                    WITH (m = 16, ef_construction = 64) WHERE project_key = %s', $1, part::regclass, $1);
+    IF (SELECT count(*) FROM embedding_model) >= 2 THEN
+        RAISE EXCEPTION 'there are two models already: drop one first' USING ERRCODE = 'program_limit_exceeded';
+    END IF;
+    INSERT INTO embedding_model (name, digest, dimension, answering)
+    VALUES (of_name, of_digest, of_dimension, NOT EXISTS (SELECT FROM embedding_model)) RETURNING number INTO added;
+    EXECUTE format('CREATE TABLE public.embedding_%s (LIKE embedding, CHECK (model = %s)) PARTITION BY HASH (project_key)',
+                   added, added);
+    FOR remainder IN 0..7 LOOP
+        EXECUTE format('CREATE TABLE public.embedding_%s_%s PARTITION OF embedding_%s
+                        FOR VALUES WITH (MODULUS 8, REMAINDER %s)', added, remainder, added, remainder);
+    END LOOP;
+    EXECUTE format('ALTER TABLE embedding_%s ADD PRIMARY KEY (project_key, chunk_key)', added);
+    EXECUTE format('CREATE INDEX embedding_%s_document ON embedding_%s (project_key, model, document_key)', added, added);
+    -- Vectors are normalized, so the inner product gives the same order as the cosine, at lower cost.
+    EXECUTE format('CREATE INDEX embedding_%s_nearest ON embedding_%s USING hnsw ((vector::halfvec(%s)) halfvec_ip_ops)
+                    WITH (m = 16, ef_construction = 64)', added, added, of_dimension);
+    EXECUTE format('ALTER TABLE embedding ATTACH PARTITION embedding_%s FOR VALUES IN (%s)', added, added);
+    RETURN added;
 END $$;
-REVOKE ALL ON FUNCTION acorag_index_vectors FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION acorag_index_vectors TO acorag_ingest;
+
+-- Drops a model and its vectors.
+CREATE FUNCTION acorag_drop_model(of_number smallint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF (SELECT answering FROM embedding_model WHERE number = of_number FOR UPDATE) IS DISTINCT FROM false THEN
+        RAISE EXCEPTION 'the answering model cannot be dropped' USING ERRCODE = 'object_in_use';
+    END IF;
+    EXECUTE format('DROP TABLE public.embedding_%s', of_number);
+    DELETE FROM embedding_model WHERE number = of_number;
+END $$;
+
+REVOKE ALL ON FUNCTION acorag_add_model, acorag_drop_model FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION acorag_add_model, acorag_drop_model TO acorag_ingest;

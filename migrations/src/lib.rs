@@ -17,6 +17,11 @@ pub async fn postgres(pool: &PgPool) -> anyhow::Result<()> {
     vectors::index(pool).await
 }
 
+/// Creates the vector indexes of large projects that are missing, and drops those that are no longer needed.
+pub async fn index_vectors(pool: &PgPool) -> anyhow::Result<()> {
+    vectors::index(pool).await
+}
+
 /// Creates the streams, the consumers and the object store, or updates their settings.
 pub async fn nats(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
     streams::apply(nats, settings).await

@@ -1,8 +1,14 @@
 //! `acorag-migrate`: run it before each rollout; running it again does no harm.
 
-use clap::Parser;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
 use migrations::StreamSettings;
-use platform::{nats, postgres, telemetry};
+use platform::{
+    lifecycle::{self, Lifecycle},
+    nats, postgres, telemetry,
+};
+use sqlx::PgPool;
 
 /// Prepares PostgreSQL and NATS for this version of acorag. Run it before the services start.
 #[derive(Debug, Parser)]
@@ -16,17 +22,55 @@ struct Config {
     streams: StreamSettings,
     #[command(flatten)]
     telemetry: telemetry::Config,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Only creates the vector indexes of projects that have become large, and drops those of projects that no longer
+    /// are
+    IndexVectors {
+        /// Continue, and look again after this many seconds
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+        every: Option<u64>,
+    },
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     let _telemetry = telemetry::init(&config.telemetry, "migrate")?;
-    let pool = config.postgres.connect("acorag-migrate", &[]).await?;
+    let pool = config.postgres.connect("acorag-migrate").await?;
+    match config.command {
+        Some(Command::IndexVectors { every: Some(seconds) }) => {
+            return index_vectors(pool, Duration::from_secs(seconds)).await;
+        }
+        Some(Command::IndexVectors { every: None }) => return migrations::index_vectors(&pool).await,
+        None => {}
+    }
     migrations::postgres(&pool).await?;
     tracing::info!("PostgreSQL is up to date");
     let nats = config.nats.connect("acorag-migrate").await?;
     migrations::nats(&nats, &config.streams).await?;
     tracing::info!("NATS is up to date");
     Ok(())
+}
+
+/// Indexes the vectors again and again until the process is told to stop. An index that is being created then is left
+/// invalid, and the next process creates it again.
+async fn index_vectors(pool: PgPool, every: Duration) -> anyhow::Result<()> {
+    let lifecycle = Lifecycle::new();
+    let stopping = lifecycle.stopping();
+    lifecycle.spawn("vector indexes", async move {
+        let once = async || {
+            if let Err(error) = migrations::index_vectors(&pool).await {
+                tracing::warn!(error = format!("{error:#}"), "indexing the vectors of large projects");
+            }
+            tokio::time::sleep(every).await;
+        };
+        while stopping.run_until_cancelled(once()).await.is_some() {}
+        Ok(())
+    });
+    lifecycle.run(&lifecycle::Config { shutdown_timeout: 5 }).await
 }

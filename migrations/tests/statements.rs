@@ -19,7 +19,8 @@ use syn::{
 };
 
 /// Files with statements that are built while the program runs, and why they must be.
-const BUILT: [(&str, &str); 0] = [];
+const BUILT: [(&str, &str); 1] =
+    [("query-worker/src/search/vector.rs", "the dimension of a model's vectors is part of their index")];
 
 /// PostgreSQL's "ambiguous parameter" and "indeterminate datatype": the program names the type of a parameter when it
 /// binds it. The names in the statement have been looked up by then.

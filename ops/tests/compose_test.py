@@ -22,7 +22,7 @@ VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
 ONCE = {name for name, service in SERVICES.items() if service.get("restart") == "no"}
 # Services without a health check: those that end by themselves; the backup, because an alert watches its age
 # (acorag_backup_last_success_timestamp_seconds); and the collector, whose image has no program that can make a request.
-WITHOUT_HEALTH = ONCE | {"acorag-backup", "otel-collector"}
+WITHOUT_HEALTH = ONCE | {"acorag-backup", "index-vectors", "otel-collector"}
 
 
 def interpolated(text):

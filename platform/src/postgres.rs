@@ -1,6 +1,9 @@
 //! The PostgreSQL connection pool, with the same settings as the pool of the old system.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use sqlx::{
@@ -38,17 +41,19 @@ pub struct Config {
 /// An idle connection is closed after this time.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// DB_STATEMENT_TIMEOUT of this process, in milliseconds: [`begin`] sets it in each transaction.
+static STATEMENT_TIMEOUT: AtomicU64 = AtomicU64::new(30_000);
+
 impl Config {
-    /// Connects the pool. `settings` are set once for each connection, not for each query.
-    pub async fn connect(&self, service: &str, settings: &[(&str, &str)]) -> anyhow::Result<PgPool> {
-        let timeout = format!("{}s", self.db_statement_timeout);
+    /// Connects the pool. The connections get no settings: a pooler in transaction mode gives each transaction another
+    /// connection, so [`begin`] sets everything in the transaction.
+    pub async fn connect(&self, service: &str) -> anyhow::Result<PgPool> {
+        STATEMENT_TIMEOUT.store(self.db_statement_timeout.saturating_mul(1_000), Ordering::Relaxed);
         let options = self
             .database_url
             .parse::<PgConnectOptions>()
             .context("DATABASE_URL is not a PostgreSQL URL (postgres://user:password@host:port/database)")?
-            .application_name(service)
-            .options([("statement_timeout", timeout.as_str())])
-            .options(settings.iter().copied());
+            .application_name(service);
         PgPoolOptions::new()
             .min_connections(1)
             .max_connections(self.db_pool_size + self.db_max_overflow)
@@ -62,8 +67,9 @@ impl Config {
     }
 }
 
-/// Begins a transaction with `settings` that apply only inside it. Callers box this future: otherwise each of the many
-/// calling futures would contain its size.
+/// Begins a transaction with `settings` that apply only inside it, `role` among them. The time limit of statements is
+/// DB_STATEMENT_TIMEOUT unless `settings` contains another. Callers box this future: otherwise each of the many calling
+/// futures would contain its size.
 pub async fn begin(
     pool: &PgPool,
     mode: Mode,
@@ -71,7 +77,9 @@ pub async fn begin(
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
     // BEGIN and all settings are one round trip, which does not support parameters. Values are encoded in hexadecimal,
     // so that no value can end the string literal.
-    let set = settings.iter().map(|(name, value)| {
+    let timeout = STATEMENT_TIMEOUT.load(Ordering::Relaxed).to_string();
+    let all = [("statement_timeout", timeout.as_str())].into_iter().chain(settings.iter().copied());
+    let set = all.map(|(name, value)| {
         let value: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
         format!("set_config('{name}', convert_from('\\x{value}', 'UTF8'), true)")
     });

@@ -1,10 +1,10 @@
 //! Builds the worker and runs it. These are separate steps, so that tests can start the real worker.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use embedding::{Embed, Identity, Model};
+use embedding::{Embed, Model};
 use platform::{
     health::{self, Checks},
     lifecycle::Lifecycle,
@@ -34,6 +34,7 @@ use crate::{
     error::Result,
     feedback, history,
     metrics::Metrics,
+    model::Vectors,
     search,
 };
 
@@ -43,6 +44,7 @@ pub struct App {
     pub nats: Nats,
     pub pool: PgPool,
     pub model: Arc<dyn Embed>,
+    pub(crate) vectors: Vectors,
     pub metrics: Metrics,
     /// Without a language model, answers quote the documents.
     pub(crate) llm: Option<Arc<Llm>>,
@@ -58,13 +60,14 @@ impl App {
         let model = Model::load(&config.embedding).await?;
         metrics.registry.register(Box::new(model.clone()))?;
         model.warm_up().await?;
-        let pool = config.postgres.connect("acorag-query-worker", &search::SETTINGS).await?;
-        check_model(&pool, model.identity()).await?;
+        let pool = config.postgres.connect("acorag-query-worker").await?;
+        let vectors = Vectors::open(&pool, model.identity()).await?;
         let nats = config.nats.connect("acorag-query-worker").await?;
         let app = Self {
             nats,
             pool,
             model: Arc::new(model),
+            vectors,
             llm,
             accounts: Accounts::new(&config.accounts),
             search_log: SearchLog::new(metrics.dropped.clone()),
@@ -106,7 +109,7 @@ impl App {
         let health = health::serve(config.health.clone(), self.checks(), registry, lifecycle.stopping());
         lifecycle.spawn("health", health);
         lifecycle.spawn("search log", self.log_searches(lifecycle.stopping()));
-        lifecycle.spawn("model", watch_model(self.clone(), lifecycle.stopping()));
+        lifecycle.spawn("model", self.vectors.clone().watch(self.pool.clone(), lifecycle.stopping()));
         tracing::info!(model = self.model.identity().name, "ready");
         lifecycle.run(&config.lifecycle).await
     }
@@ -188,36 +191,4 @@ impl Handler for Timed {
     async fn give_up(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<DateTime<Utc>> {
         self.router.give_up(delivery, reason).await
     }
-}
-
-/// Checks the model: vectors of different models cannot be compared, so another model than the database's is refused.
-async fn check_model(pool: &PgPool, identity: &Identity) -> anyhow::Result<()> {
-    let known: Option<(String, String)> = sqlx::query_as("SELECT name, digest FROM embedding_model")
-        .fetch_optional(pool)
-        .await
-        .context("reading the database's embedding model: run acorag-migrate first")?;
-    if let Some((name, digest)) = known
-        && digest != identity.digest
-    {
-        bail!(
-            "the database holds vectors of the model {name} ({digest}), but MODEL_DIR holds {} ({}). Point MODEL_DIR at \
-             the database's model, or use an empty database.",
-            identity.name,
-            identity.digest
-        );
-    }
-    Ok(())
-}
-
-/// The first stored document sets the database's model, and an ingest worker with another model may store it.
-async fn watch_model(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
-    const EVERY: Duration = Duration::from_secs(30);
-    while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-        match check_model(&app.pool, app.model.identity()).await {
-            Err(error) if error.downcast_ref::<sqlx::Error>().is_none() => return Err(error),
-            // The readiness check reports that the database is unavailable.
-            _ => {}
-        }
-    }
-    Ok(())
 }

@@ -13,5 +13,6 @@ mod error;
 mod feedback;
 mod history;
 mod metrics;
-mod scope;
+mod model;
+pub mod scope;
 mod search;

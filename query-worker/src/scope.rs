@@ -1,7 +1,39 @@
 //! The scope of a transaction (see [`documents::scope`]), and the answer to the caller when a transaction fails.
 
-pub use documents::scope::{Projects, QUERY_ROLE, begin, begin_reading, projects};
-use schemas::Problem;
+use std::time::Duration;
+
+use documents::scope::Settings;
+pub use documents::scope::{Projects, Tx, projects};
+use platform::postgres::Mode;
+use schemas::{Problem, Scope};
+use sqlx::PgPool;
+
+/// The settings of every transaction. A filter may exclude most neighbours, so the vector index is scanned until enough
+/// are found. Each statement is planned for its own parameters, because small and large projects need different plans.
+const SETTINGS: &Settings = &[
+    ("role", "acorag_query"),
+    ("hnsw.ef_search", "200"),
+    ("hnsw.iterative_scan", "relaxed_order"),
+    ("plan_cache_mode", "force_custom_plan"),
+    ("jit", "off"),
+];
+
+/// Opens a transaction that sees only the projects of `scope`.
+pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {
+    documents::scope::begin_as(pool, SETTINGS, scope).await
+}
+
+/// Opens a read-only transaction with one snapshot, whose statements end after `time`.
+pub async fn begin_reading(pool: &PgPool, scope: &Scope, time: Duration) -> sqlx::Result<Tx> {
+    documents::scope::begin_reading(pool, SETTINGS, scope, time).await
+}
+
+/// Opens a transaction that sees no project. `named` are settings by which policies find single rows, such as the token
+/// of a caller.
+pub async fn begin_without_projects(pool: &PgPool, named: &[(&'static str, &str)]) -> sqlx::Result<Tx> {
+    let settings: Vec<(&'static str, &str)> = SETTINGS.iter().chain(named).copied().collect();
+    Box::pin(platform::postgres::begin(pool, Mode::Write, &settings)).await
+}
 
 /// Logs a database error and returns the problem for the caller, which contains no details.
 pub fn problem(error: &sqlx::Error) -> Problem {

@@ -28,16 +28,6 @@ use crate::{
     scope::{self, Projects},
 };
 
-/// Settings of every connection. A filter may exclude most neighbours, so the vector index is scanned until enough are
-/// found. Each statement is planned for its own parameters, because small and large projects need different plans.
-pub const SETTINGS: [(&str, &str); 5] = [
-    ("role", scope::QUERY_ROLE),
-    ("hnsw.ef_search", "200"),
-    ("hnsw.iterative_scan", "relaxed_order"),
-    ("plan_cache_mode", "force_custom_plan"),
-    ("jit", "off"),
-];
-
 /// Maximum number of passages of the keyword leg: enough even if some documents have several passages among them.
 const CANDIDATES: i64 = 200;
 
@@ -130,8 +120,9 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
         None => (scope::begin(&app.pool, &query.scope).await?, None),
     };
     let others = candidates.without_vector();
+    let own = app.vectors.own(&mut transaction).await?;
     for (chunk, document, similarity) in
-        vector::look_up(&mut transaction, projects, vector.as_deref(), &others).await?
+        vector::look_up(&mut transaction, own, projects, vector.as_deref(), &others).await?
     {
         candidates.add(chunk, document, similarity);
     }
@@ -176,7 +167,10 @@ async fn nearest(
     timer.observe_duration();
     let _timer = app.metrics.stage_seconds.with_label_values(&["vector"]).start_timer();
     let mut transaction = open(app, &query.scope, end).await?;
-    let hits = vector::find(&mut transaction, projects, &vector, documents).await?;
+    let hits = match app.vectors.own(&mut transaction).await? {
+        Some(own) => vector::find(&mut transaction, own, projects, &vector, documents).await?,
+        None => Vec::new(),
+    };
     Ok(Nearest { vector, hits, transaction })
 }
 

@@ -10,7 +10,7 @@ use super::{
     pending,
     purge::purge,
 };
-use crate::scope::{self, LARGE, Tx};
+use crate::scope::{self, Tx};
 
 /// Returns the number of unmerged passages at which a project is merged. Until then every search in this project, or in
 /// all projects, reads them completely. A large project may have more of them, because merging into it costs more.
@@ -27,8 +27,8 @@ const LEAST_DEAD: i64 = 256;
 /// Approximate maximum number of blocks that one statement reads or writes.
 pub(super) const SLICE: usize = 4_096;
 
-/// Merges and purges a project if it is due, and gives a large project its own vector index. If a call is interrupted,
-/// the next call continues its work. While one call works on a project, other calls for it return at once.
+/// Merges and purges a project if it is due. If a call is interrupted, the next call continues its work. While one call
+/// works on a project, other calls for it return at once.
 pub async fn tidy(pool: &PgPool, project: &ProjectId) -> sqlx::Result<()> {
     tidy_at(pool, project, due).await
 }
@@ -41,14 +41,6 @@ pub async fn tidy_at(pool: &PgPool, project: &ProjectId, due: fn(i64) -> i64) ->
         } else if work.dead >= (work.chunks / 10).clamp(LEAST_DEAD, MOST_DEAD) {
             return purge(pool, project, tx, work.project_key).await;
         } else {
-            if work.chunks >= LARGE && !work.own_index {
-                // The function decides whether the index is needed.
-                sqlx::query("SELECT acorag_index_vectors($1)")
-                    .bind(work.project_key)
-                    .execute(&mut *tx)
-                    .await?;
-                tx.commit().await?;
-            }
             return Ok(());
         }
     }
@@ -61,8 +53,6 @@ pub(super) struct Work {
     locked: bool,
     project_key: i32,
     chunks: i64,
-    /// Whether the project's vectors have an index of their own.
-    own_index: bool,
     /// Number of passages whose words are not merged.
     waiting: i64,
     /// Number of removed passages.
@@ -75,7 +65,6 @@ pub(super) async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Op
     // Another transaction may hold the lock for long, so nobody waits for it.
     let work: Option<Work> = sqlx::query_as(
         "SELECT pg_try_advisory_xact_lock(hashtextextended('posting', key)) AS locked, key AS project_key, chunks,
-                to_regclass('embedding_of_' || key) IS NOT NULL AS own_index,
                 (SELECT coalesce(sum(passages), 0)::bigint FROM posting_pending WHERE project_key = key) AS waiting,
                 (SELECT count(*) FROM posting_dead WHERE project_key = key) AS dead
          FROM project WHERE id = $1",

@@ -2,7 +2,7 @@
 //! afterwards the old ones are worth nothing.
 
 mod served;
-mod traffic;
+pub mod traffic;
 
 use std::{
     fs,

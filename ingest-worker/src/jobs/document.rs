@@ -181,6 +181,7 @@ async fn content(
         }),
         pages: found.pages,
         text_length: extracted.text_length(),
+        model: app.model_number,
         passages: passages.collect(),
     })
 }

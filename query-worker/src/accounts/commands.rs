@@ -66,7 +66,7 @@ impl Cli {
 
     /// Runs the command and returns the text to print.
     pub async fn run(self) -> anyhow::Result<String> {
-        let pool = self.postgres.connect("acorag-accounts", &[]).await?;
+        let pool = self.postgres.connect("acorag-accounts").await?;
         let done = match self.command {
             Command::Keys(command) => keys::run(&pool, command).await,
             Command::Users(command) => users::run(&pool, command).await,

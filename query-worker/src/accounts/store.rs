@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use schemas::{ProjectId, account::User};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::PgPool;
+
+use crate::scope::begin_without_projects;
 
 #[derive(Debug, sqlx::FromRow)]
 pub struct CallerRow {
@@ -14,21 +16,10 @@ pub struct CallerRow {
     pub limits: serde_json::Value,
 }
 
-/// Begins a transaction that sees only the rows of this token or of the account with this name.
-async fn begin(pool: &PgPool, setting: &str, name: &str) -> sqlx::Result<Transaction<'static, Postgres>> {
-    let mut transaction = pool.begin().await?;
-    sqlx::query("SELECT set_config($1, $2, true)")
-        .bind(setting)
-        .bind(name)
-        .execute(&mut *transaction)
-        .await?;
-    Ok(transaction)
-}
-
 /// Returns the caller to whom a token belongs, by the token's SHA-256 in hexadecimal.
 pub async fn caller(pool: &PgPool, token_sha256: &str) -> sqlx::Result<Option<CallerRow>> {
     let Some(token) = digest(token_sha256) else { return Ok(None) };
-    let mut transaction = begin(pool, "acorag.token", &token).await?;
+    let mut transaction = begin_without_projects(pool, &[("acorag.token", &token)]).await?;
     sqlx::query_as(
         "SELECT 'key:' || id AS id, NULL AS user_id, name, role, projects, limits
          FROM api_key
@@ -52,7 +43,7 @@ fn digest(token_sha256: &str) -> Option<String> {
 /// Ends the session of this token. Returns false when the token belongs to no session.
 pub async fn close_session(pool: &PgPool, token_sha256: &str) -> sqlx::Result<bool> {
     let Some(token) = digest(token_sha256) else { return Ok(false) };
-    let mut transaction = begin(pool, "acorag.token", &token).await?;
+    let mut transaction = begin_without_projects(pool, &[("acorag.token", &token)]).await?;
     let deleted = sqlx::query("DELETE FROM login_session WHERE token_sha256 = decode($1, 'hex')")
         .bind(&token)
         .execute(&mut *transaction)
@@ -63,7 +54,7 @@ pub async fn close_session(pool: &PgPool, token_sha256: &str) -> sqlx::Result<bo
 
 /// Returns the account with this address or id and the hash of its password, unless the account is disabled.
 pub async fn account(pool: &PgPool, name: &str) -> sqlx::Result<Option<(User, String)>> {
-    let mut transaction = begin(pool, "acorag.account", name).await?;
+    let mut transaction = begin_without_projects(pool, &[("acorag.account", name)]).await?;
     let row: Option<(String, String, String, DateTime<Utc>, String)> = sqlx::query_as(
         "SELECT id, email, full_name, created_at, password_hash FROM account
          WHERE (email = $1 OR id = $1) AND NOT disabled",
@@ -76,6 +67,7 @@ pub async fn account(pool: &PgPool, name: &str) -> sqlx::Result<Option<(User, St
 
 /// Creates an account that may read these projects. Returns false if the address already has an account.
 pub async fn register(pool: &PgPool, user: &User, hash: &str, projects: &[ProjectId]) -> sqlx::Result<bool> {
+    let mut transaction = begin_without_projects(pool, &[]).await?;
     let inserted = sqlx::query(
         "INSERT INTO account (id, email, full_name, password_hash, role, projects, created_at)
          VALUES ($1, $2, $3, $4, 'read', $5, $6)",
@@ -86,10 +78,10 @@ pub async fn register(pool: &PgPool, user: &User, hash: &str, projects: &[Projec
     .bind(hash)
     .bind(projects.iter().map(ProjectId::as_str).collect::<Vec<_>>())
     .bind(user.created_at)
-    .execute(pool)
+    .execute(&mut *transaction)
     .await;
     match inserted {
-        Ok(_) => Ok(true),
+        Ok(_) => transaction.commit().await.map(|()| true),
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
         Err(error) => Err(error),
     }
@@ -101,11 +93,12 @@ pub async fn open_session(
     account: &str,
     expires_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    let mut transaction = begin_without_projects(pool, &[]).await?;
     sqlx::query("INSERT INTO login_session (token_sha256, account_id, expires_at) VALUES ($1, $2, $3)")
         .bind(token_sha256)
         .bind(account)
         .bind(expires_at)
-        .execute(pool)
-        .await
-        .map(|_| ())
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
 }

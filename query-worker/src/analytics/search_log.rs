@@ -116,8 +116,10 @@ async fn write(pool: &PgPool, batch: &[SearchSeen]) {
 /// The policies of these tables allow the worker to delete only old rows.
 async fn delete_old(pool: &PgPool) {
     let deleted = async {
-        sqlx::query("DELETE FROM search_log").execute(pool).await?;
-        sqlx::query("DELETE FROM login_session").execute(pool).await
+        let mut transaction = scope::begin_without_projects(pool, &[]).await?;
+        sqlx::query("DELETE FROM search_log").execute(&mut *transaction).await?;
+        sqlx::query("DELETE FROM login_session").execute(&mut *transaction).await?;
+        transaction.commit().await
     };
     if let Err(error) = deleted.await {
         tracing::warn!(%error, "old searches and sessions were not deleted");

@@ -1,16 +1,16 @@
 //! The vector leg: finds the passages nearest in meaning to the query.
 
 use pgvector::HalfVector;
-use sqlx::{Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
 use super::Hit;
-use crate::scope::Projects;
+use crate::{model::Own, scope::Projects};
 
 /// Maximum number of passages that the leg returns.
 const NEAREST: i64 = 100;
 
-/// Maximum total number of passages in small projects that are compared one by one. This is exact, and not slower than
-/// the index that small projects share with others.
+/// Maximum total number of passages that are compared one by one, for a large project and for all small projects
+/// together. This is exact, and not slower than the index that they share with others.
 const EXACT: i64 = 20_000;
 /// Maximum number of large projects that are searched one by one, so that each search can use the project's own index.
 /// If there are more, one search uses the shared index for all of them.
@@ -21,6 +21,7 @@ const FEW_DOCUMENTS: usize = 2_000;
 /// Returns the nearest passages; a hit's score is the cosine similarity.
 pub async fn find(
     transaction: &mut Transaction<'_, Postgres>,
+    own: Own,
     projects: &Projects,
     vector: &[f32],
     documents: Option<&[i64]>,
@@ -28,43 +29,69 @@ pub async fn find(
     let (large, small) = projects.by_size();
     let are_few = documents.is_some_and(|documents| documents.len() <= FEW_DOCUMENTS);
     if are_few || large.is_empty() && projects.chunks <= EXACT {
-        return compare(transaction, &projects.keys, vector, documents).await;
+        return compare(transaction, own, &projects.keys, vector, documents).await;
     }
     if projects.everything || large.len() > ONE_BY_ONE {
         let named = (!projects.everything).then_some(&*projects.keys);
-        return nearest(transaction, named, vector, documents).await;
+        return nearest(transaction, own, named, vector, documents).await;
     }
     let mut hits = Vec::new();
+    let indexed = indexed(transaction, own, &large).await?;
     for project in &large {
-        hits.extend(nearest(transaction, Some(&[*project]), vector, documents).await?);
+        // Without an index of its own, the project is new among the large ones, or it has most of its partition.
+        let found = if indexed.contains(project) || projects.size(*project) > EXACT {
+            nearest(transaction, own, Some(&[*project]), vector, documents).await?
+        } else {
+            compare(transaction, own, &[*project], vector, documents).await?
+        };
+        hits.extend(found);
     }
     if projects.in_small() > EXACT {
-        hits.extend(nearest(transaction, Some(&small), vector, documents).await?);
+        hits.extend(nearest(transaction, own, Some(&small), vector, documents).await?);
     } else if !small.is_empty() {
-        hits.extend(compare(transaction, &small, vector, documents).await?);
+        hits.extend(compare(transaction, own, &small, vector, documents).await?);
     }
     hits.sort_by(|a, b| b.score.total_cmp(&a.score));
     hits.truncate(usize::try_from(NEAREST).unwrap_or_default());
     Ok(hits)
 }
 
+/// Returns those of the projects whose vectors have an index of their own that is complete (migrations/src/vectors.rs).
+async fn indexed(
+    transaction: &mut Transaction<'_, Postgres>,
+    own: Own,
+    projects: &[i32],
+) -> sqlx::Result<Vec<i32>> {
+    sqlx::query_scalar(
+        "SELECT key FROM unnest($2::int[]) AS key
+         JOIN pg_index ON indexrelid = to_regclass(format('embedding_%s_of_%s', $1::smallint, key))
+         WHERE indisvalid",
+    )
+    .bind(own.number)
+    .bind(projects)
+    .fetch_all(&mut **transaction)
+    .await
+}
+
 /// Compares the query's vector with every passage, without an index.
 async fn compare(
     transaction: &mut Transaction<'_, Postgres>,
+    own: Own,
     projects: &[i32],
     vector: &[f32],
     documents: Option<&[i64]>,
 ) -> sqlx::Result<Vec<Hit>> {
-    // `+ 0` prevents the use of the index, which serves only an order by the bare expression.
+    // The index serves only an order by the vector as one of the model's dimension.
     sqlx::query_as(
         "SELECT chunk_key, document_key, (-(vector <#> $1))::real AS score FROM embedding
-         WHERE project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
-         ORDER BY (vector <#> $1) + 0 LIMIT $4",
+         WHERE model = $5 AND project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
+         ORDER BY vector <#> $1 LIMIT $4",
     )
     .bind(HalfVector::from_f32_slice(vector))
     .bind(projects)
     .bind(documents)
     .bind(NEAREST)
+    .bind(own.number)
     .fetch_all(&mut **transaction)
     .await
 }
@@ -72,30 +99,37 @@ async fn compare(
 /// Searches with an index: the project's own if only one project is named and has one, else the shared one.
 async fn nearest(
     transaction: &mut Transaction<'_, Postgres>,
+    own: Own,
     projects: Option<&[i32]>,
     vector: &[f32],
     documents: Option<&[i64]>,
 ) -> sqlx::Result<Vec<Hit>> {
-    // Materialized, and sorted again outside: a relaxed scan may return neighbours slightly out of order.
-    sqlx::query_as(
+    // The dimension is part of the index, so it cannot be a parameter. Materialized, and sorted again outside: a relaxed
+    // scan may return neighbours slightly out of order.
+    let statement = format!(
         "WITH nearest AS MATERIALIZED (
-             SELECT chunk_key, document_key, vector <#> $1 AS distance FROM embedding
-             WHERE ($2::int[] IS NULL OR project_key = ANY($2)) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
-             ORDER BY vector <#> $1 LIMIT $4)
+             SELECT chunk_key, document_key, (vector::halfvec({dimension})) <#> $1 AS distance FROM embedding
+             WHERE model = $5 AND ($2::int[] IS NULL OR project_key = ANY($2))
+               AND ($3::bigint[] IS NULL OR document_key = ANY($3))
+             ORDER BY (vector::halfvec({dimension})) <#> $1 LIMIT $4)
          SELECT chunk_key, document_key, (-distance)::real AS score FROM nearest ORDER BY distance",
-    )
-    .bind(HalfVector::from_f32_slice(vector))
-    .bind(projects)
-    .bind(documents)
-    .bind(NEAREST)
-    .fetch_all(&mut **transaction)
-    .await
+        dimension = own.dimension
+    );
+    sqlx::query_as(AssertSqlSafe(statement))
+        .bind(HalfVector::from_f32_slice(vector))
+        .bind(projects)
+        .bind(documents)
+        .bind(NEAREST)
+        .bind(own.number)
+        .fetch_all(&mut **transaction)
+        .await
 }
 
 /// Returns the documents of passages that the keyword leg found, and their similarity to the query's vector, if there
-/// is one. Removed passages are left out.
+/// is one and the passage has a vector of the model. Removed passages are left out.
 pub async fn look_up(
     transaction: &mut Transaction<'_, Postgres>,
+    own: Option<Own>,
     projects: &Projects,
     vector: Option<&[f32]>,
     chunks: &[i64],
@@ -104,12 +138,14 @@ pub async fn look_up(
         return Ok(Vec::new());
     }
     sqlx::query_as(
-        "SELECT chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
-         WHERE project_key = ANY($2) AND chunk_key = ANY($3)",
+        "SELECT c.key, c.document_key, (-(e.vector <#> $1))::real
+         FROM chunk c LEFT JOIN embedding e ON e.model = $4 AND e.project_key = c.project_key AND e.chunk_key = c.key
+         WHERE c.project_key = ANY($2) AND c.key = ANY($3)",
     )
     .bind(vector.map(HalfVector::from_f32_slice))
     .bind(&projects.keys)
     .bind(chunks)
+    .bind(own.map(|own| own.number))
     .fetch_all(&mut **transaction)
     .await
 }

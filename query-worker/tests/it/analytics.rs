@@ -112,7 +112,10 @@ fn old_searches_are_forgotten_and_nothing_else() {
             .unwrap();
         }
         // As the worker: without a condition, and yet only what is old goes.
-        sqlx::query("DELETE FROM search_log").execute(&world.app.pool).await.unwrap();
+        let mut transaction =
+            query_worker::scope::begin_without_projects(&world.app.pool, &[]).await.unwrap();
+        sqlx::query("DELETE FROM search_log").execute(&mut *transaction).await.unwrap();
+        transaction.commit().await.unwrap();
         let left: Vec<String> = sqlx::query_scalar("SELECT folded FROM search_log WHERE query = 'age'")
             .fetch_all(&world.pool)
             .await

@@ -7,7 +7,7 @@ use documents::{
     commit::commit,
     start::{Start, start},
 };
-use embedding::Embed;
+use embedding::{Embed, Identity};
 use schemas::{
     Fields,
     ingest::{IngestDocument, Source},
@@ -49,6 +49,8 @@ impl Document {
 }
 
 pub async fn insert(pool: &PgPool, model: &dyn Embed, documents: &[Document]) {
+    let Identity { name, digest, dimension } = model.identity();
+    let number = ::documents::model::add(pool, name, digest, *dimension).await.unwrap();
     for document in documents {
         let mut passages: Vec<Passage> =
             document.pages.iter().flat_map(|page| passages(page, model)).collect();
@@ -56,7 +58,7 @@ pub async fn insert(pool: &PgPool, model: &dyn Embed, documents: &[Document]) {
         for (passage, vector) in passages.iter_mut().zip(model.passages(texts).await.unwrap()) {
             passage.vector = vector;
         }
-        store(pool, document, passages).await;
+        store(pool, number, document, passages).await;
     }
 }
 
@@ -95,7 +97,7 @@ fn passages(page: &Page, model: &dyn Embed) -> Vec<Passage> {
     passages
 }
 
-async fn store(pool: &PgPool, document: &Document, passages: Vec<Passage>) {
+async fn store(pool: &PgPool, model: i16, document: &Document, passages: Vec<Passage>) {
     let fields = Fields {
         title: document.title.clone(),
         number: document.number.clone(),
@@ -122,6 +124,7 @@ async fn store(pool: &PgPool, document: &Document, passages: Vec<Passage>) {
         object: job.object(),
         pages: 0,
         text_length: 0,
+        model,
         passages,
     };
     commit(pool, &job, &content).await.unwrap().unwrap();

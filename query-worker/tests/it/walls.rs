@@ -1,6 +1,6 @@
 //! Row-level security as the only wall: plain SQL as the worker's role, with no check of the service before it.
 
-use schemas::Scope;
+use schemas::{Scope, search::Search};
 use sqlx::{
     PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult},
@@ -19,7 +19,7 @@ async fn as_worker(world: &World) -> PgPool {
 }
 
 async fn within(pool: &PgPool, scope: &Scope, caller: &str) -> Transaction<'static, Postgres> {
-    let mut transaction = documents::scope::begin(pool, scope).await.unwrap();
+    let mut transaction = query_worker::scope::begin(pool, scope).await.unwrap();
     sqlx::query("SELECT set_config('acorag.caller', $1, true)")
         .bind(caller)
         .execute(&mut *transaction)
@@ -200,5 +200,66 @@ fn the_worker_cannot_read_keys_nor_give_itself_rights() {
         ] {
             assert_forbidden(sqlx::query(forbidden).execute(&pool).await);
         }
+    });
+}
+
+#[test]
+fn behind_a_pooler_each_transaction_brings_its_role_and_settings_and_leaves_none() {
+    run(async {
+        let world = world::samples().await;
+        // As in production: the login has no rights of its own. One connection serves both services, as behind a pooler
+        // that gives every transaction another connection.
+        sqlx::raw_sql(
+            "DROP ROLE IF EXISTS pooled;
+             CREATE ROLE pooled LOGIN NOINHERIT PASSWORD 'pooled';
+             GRANT acorag_ingest, acorag_query TO pooled WITH INHERIT FALSE, SET TRUE",
+        )
+        .execute(&world.pool)
+        .await
+        .unwrap();
+        let options: PgConnectOptions = world.database_url.parse().unwrap();
+        let options = options.username("pooled").password("pooled");
+        let pool = &PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let state = async || -> (i32, String, String, String, String, String) {
+            sqlx::query_as(
+                "SELECT pg_backend_pid(), current_user::text, current_setting('statement_timeout'),
+                        current_setting('plan_cache_mode'), coalesce(current_setting('hnsw.ef_search', true), ''),
+                        coalesce(current_setting('acorag.scope', true), '')",
+            )
+            .fetch_one(pool)
+            .await
+            .unwrap()
+        };
+        sqlx::query("SELECT '[1]'::vector").execute(pool).await.unwrap();
+        let before = state().await;
+        assert_eq!(before.1, "pooled");
+        for _ in 0..2 {
+            let mut searching = query_worker::scope::begin(pool, &projects(&["torre-norte"])).await.unwrap();
+            assert!(count(&mut searching, "SELECT count(*) FROM chunk").await > 0);
+            assert_eq!(count(&mut searching, "SELECT current_setting('hnsw.ef_search')::bigint").await, 200);
+            assert_eq!(
+                count(&mut searching, "SELECT count(*) FROM project WHERE id <> 'torre-norte'").await,
+                0
+            );
+            assert_forbidden(sqlx::query("DELETE FROM chunk").execute(&mut *searching).await);
+            drop(searching);
+            assert_eq!(state().await, before);
+            let mut indexing = documents::scope::begin(pool, &projects(&["torre-norte"])).await.unwrap();
+            assert!(count(&mut indexing, "SELECT count(*) FROM document").await > 0);
+            assert_forbidden(sqlx::query("SELECT FROM turn").execute(&mut *indexing).await);
+            drop(indexing);
+            // A committed transaction leaves nothing either.
+            documents::scope::begin(pool, &Scope::All).await.unwrap().commit().await.unwrap();
+            assert_eq!(state().await, before);
+            assert_forbidden(sqlx::query("SELECT FROM document").execute(pool).await);
+        }
+        // The whole worker: it starts, searches and finds the caller of a token with this login alone.
+        let (_, behind) = world.database_url.split_once('@').unwrap();
+        let database_url = format!("postgres://pooled:pooled@{behind}");
+        let pooled = World { database_url, pool: world.pool.clone(), app: world.app.clone() };
+        let query = serde_json::json!({"query": "impermeabilización de la cubierta"});
+        let query = Search::new(serde_json::from_value(query).unwrap(), &projects(&["torre-norte"])).unwrap();
+        let reply = world::ask(&pooled.with(&[]).await, &query).await.unwrap();
+        assert!(!reply.rows.is_empty() && reply.degraded.is_empty());
     });
 }

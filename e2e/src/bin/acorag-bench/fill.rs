@@ -21,6 +21,9 @@ const BATCH: usize = 200;
 /// The noise that is added to a vector: the result has a cosine of about 0.95 with the original vector.
 const NOISE: f64 = 0.06;
 
+/// The number of the only model of a new database.
+const MODEL: i16 = 1;
+
 /// Returns a word with the frequencies of natural texts: each doubling of a word's rank has the same probability.
 pub fn word(random: &mut Random) -> String {
     let ranks = VOCABULARY as f64 / STOP_WORDS as f64;
@@ -41,12 +44,12 @@ impl Fill {
         let pool = PgPool::connect(url).await?;
         let centres = sqlx::query("SELECT vector::real[] FROM embedding LIMIT 3000").fetch_all(&pool).await?;
         let centres = centres.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<Vec<Vec<f32>>>>()?;
-        let nearest: String = sqlx::query_scalar("SELECT pg_get_indexdef('embedding_nearest'::regclass)")
+        let nearest: String = sqlx::query_scalar("SELECT pg_get_indexdef('embedding_1_nearest'::regclass)")
             .fetch_one(&pool)
             .await?;
         // With `ON ONLY`, as PostgreSQL reports it, the index would be created without the indexes of the partitions.
         let nearest = nearest.replace(" ON ONLY ", " ON ");
-        sqlx::query("DROP INDEX embedding_nearest").execute(&pool).await?;
+        sqlx::query("DROP INDEX embedding_1_nearest").execute(&pool).await?;
         Ok(Self { pool, random: Random::new(3), centres, nearest })
     }
 
@@ -106,7 +109,7 @@ impl Fill {
     async fn document(&mut self, tx: &mut PgConnection, project_key: i32, document: i64) -> Result<()> {
         let passages: Vec<Passage> = (0..PASSAGES).map(|page| self.passage(page)).collect();
         let words = commit::words(&Fields::default(), &passages);
-        commit::insert(tx, project_key, document, &passages, &words).await?;
+        commit::insert(tx, MODEL, (project_key, document), &passages, &words).await?;
         Ok(())
     }
 
@@ -135,6 +138,6 @@ impl Fill {
         sqlx::query("SET maintenance_work_mem = '2GB'").execute(&mut *connection).await?;
         sqlx::raw_sql(sqlx::AssertSqlSafe(self.nearest)).execute(&mut *connection).await?;
         sqlx::query("VACUUM ANALYZE").execute(&mut *connection).await?;
-        Ok(())
+        migrations::index_vectors(&self.pool).await
     }
 }

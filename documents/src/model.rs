@@ -1,0 +1,279 @@
+//! The models that made the vectors. Vectors of two models cannot be compared, so every statement about vectors names
+//! one model.
+//!
+//! A second model is added while the first one answers. Its vectors are made from the stored passages ([`missing`],
+//! [`store`]), then it becomes the answering one ([`switch`]), and the first one is dropped ([`remove`]).
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use pgvector::HalfVector;
+use schemas::Scope;
+use sqlx::{PgConnection, PgPool};
+
+use crate::scope::{self, Tx};
+
+/// A model in the database.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Model {
+    pub number: i16,
+    pub name: String,
+    pub digest: String,
+    pub dimension: i32,
+    /// Whether this is the model that answers. Another model is one whose vectors are still being made, or one that has
+    /// answered before.
+    pub answering: bool,
+}
+
+/// Returns all models, the oldest first.
+pub async fn all(tx: &mut PgConnection) -> sqlx::Result<Vec<Model>> {
+    sqlx::query_as(
+        "SELECT number, name, digest, dimension, answering FROM embedding_model ORDER BY registered, number",
+    )
+    .fetch_all(tx)
+    .await
+}
+
+/// Adds a model and returns its number. The first model of a database is the answering one. A model that is already
+/// there keeps its number.
+pub async fn add(pool: &PgPool, name: &str, digest: &str, dimension: usize) -> sqlx::Result<i16> {
+    let mut attempts = ATTEMPTS;
+    loop {
+        let mut tx = begin_impatient(pool).await?;
+        let added = sqlx::query_scalar("SELECT acorag_add_model($1, $2, $3)")
+            .bind(name)
+            .bind(digest)
+            .bind(i32::try_from(dimension).unwrap_or(i32::MAX))
+            .fetch_one(&mut *tx)
+            .await;
+        match added {
+            Ok(number) => return tx.commit().await.map(|()| number),
+            Err(error) => pause(tx, error, &mut attempts).await?,
+        }
+    }
+}
+
+/// Why a worker must not work with its model.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The database does not know the worker's model, but this one.
+    Unknown(Model),
+    /// Too many passages have no vector of the model yet. That changes while the vectors are made.
+    Incomplete(Coverage),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(Model { name, digest, .. }) => write!(
+                f,
+                "the database holds vectors of the model {name} ({digest}), and vectors of two models do not compare: \
+                 point MODEL_DIR at that model, or add this one with `acorag-ingest-worker model add`"
+            ),
+            Self::Incomplete(Coverage { passages, missing }) => write!(
+                f,
+                "the database lacks this model's vectors of {missing} of {passages} passages: run \
+                 `acorag-ingest-worker model fill` with this MODEL_DIR; `acorag-ingest-worker model status` shows the \
+                 progress"
+            ),
+        }
+    }
+}
+
+/// Returns the worker's own model, by its digest; `None` in a database without models. The transaction's scope must be
+/// all projects.
+pub async fn own(tx: &mut PgConnection, digest: &str) -> sqlx::Result<Result<Option<Model>, Refusal>> {
+    let mut known = all(tx).await?;
+    let Some(at) = known.iter().position(|model| model.digest == digest) else {
+        let answering = known.iter().position(|model| model.answering);
+        return Ok(answering.map_or(Ok(None), |at| Err(Refusal::Unknown(known.swap_remove(at)))));
+    };
+    let model = known.swap_remove(at);
+    if !model.answering {
+        let coverage = coverage(tx, model.number).await?;
+        if !coverage.is_enough() {
+            return Ok(Err(Refusal::Incomplete(coverage)));
+        }
+    }
+    Ok(Ok(Some(model)))
+}
+
+/// How complete the vectors of a model are.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Coverage {
+    pub passages: i64,
+    /// Number of passages without a vector of the model.
+    pub missing: i64,
+}
+
+impl Coverage {
+    /// Whether a worker may answer with the model. The passages of the last seconds may be missing, because their
+    /// vectors are made a moment after their commit: at most 1 % of all.
+    pub fn is_enough(self) -> bool {
+        self.missing.saturating_mul(100) <= self.passages
+    }
+}
+
+/// Counts the passages in the transaction's scope.
+pub async fn coverage(tx: &mut PgConnection, model: i16) -> sqlx::Result<Coverage> {
+    // A vector exists only as long as its passage, so the numbers can be subtracted.
+    sqlx::query_as(
+        "SELECT passages, passages - vectors AS missing
+         FROM (SELECT coalesce(sum(chunks), 0)::bigint AS passages FROM project) AS project,
+              (SELECT count(*) AS vectors FROM embedding WHERE model = $1) AS embedding",
+    )
+    .bind(model)
+    .fetch_one(tx)
+    .await
+}
+
+/// Returns the projects that have passages without a vector of the model, by their keys, and the number of these
+/// passages.
+pub async fn incomplete(tx: &mut PgConnection, model: i16) -> sqlx::Result<Vec<(i32, i64)>> {
+    sqlx::query_as(
+        "SELECT key, chunks - coalesce(vectors, 0) FROM project
+         LEFT JOIN (SELECT project_key, count(*) AS vectors FROM embedding WHERE model = $1 GROUP BY project_key) AS made
+              ON project_key = key
+         WHERE chunks > coalesce(vectors, 0) ORDER BY key",
+    )
+    .bind(model)
+    .fetch_all(tx)
+    .await
+}
+
+/// A passage without a vector.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Missing {
+    pub chunk_key: i64,
+    pub document_key: i64,
+    pub heading: String,
+    pub text: String,
+}
+
+/// Returns the last passages of a project, in descending order of their keys and before the key `before`, that have no
+/// vector of the model. The newest come first: when the others are complete, the search for them ends at once.
+pub async fn missing(
+    tx: &mut PgConnection,
+    model: i16,
+    project_key: i32,
+    before: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<Missing>> {
+    // The keys are found in the indexes; only the texts that are needed are read.
+    sqlx::query_as(
+        "SELECT key AS chunk_key, document_key, heading, text FROM chunk
+         WHERE project_key = $1 AND key = ANY(ARRAY(
+             SELECT key FROM chunk c
+             WHERE project_key = $1 AND key < $3 AND NOT EXISTS (
+                 SELECT FROM embedding e
+                 WHERE e.model = $2 AND e.project_key = $1 AND e.chunk_key < $3 AND e.chunk_key = c.key)
+             ORDER BY key DESC LIMIT $4))
+         ORDER BY key DESC",
+    )
+    .bind(project_key)
+    .bind(model)
+    .bind(before)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+}
+
+/// A vector that was made for a stored passage.
+#[derive(Debug)]
+pub struct Made {
+    pub chunk_key: i64,
+    pub document_key: i64,
+    pub vector: Vec<f32>,
+}
+
+/// Stores the vectors of passages of a project; returns false, and stores nothing, if a passage was removed meanwhile.
+pub async fn store(pool: &PgPool, model: i16, project_key: i32, made: &[Made]) -> sqlx::Result<bool> {
+    let mut tx = scope::begin(pool, &Scope::All).await?;
+    // In the order of their keys, as a deletion goes, so that the two cannot deadlock.
+    let stored = sqlx::query(
+        "INSERT INTO embedding (project_key, model, chunk_key, document_key, vector)
+         SELECT $1, $2, * FROM unnest($3::bigint[], $4::bigint[], $5::halfvec[]) AS made(chunk_key) ORDER BY chunk_key
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(project_key)
+    .bind(model)
+    .bind(made.iter().map(|made| made.chunk_key).collect::<Vec<_>>())
+    .bind(made.iter().map(|made| made.document_key).collect::<Vec<_>>())
+    .bind(made.iter().map(|made| HalfVector::from_f32_slice(&made.vector)).collect::<Vec<_>>())
+    .execute(&mut *tx)
+    .await;
+    match stored {
+        Ok(_) => tx.commit().await.map(|()| true),
+        Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the model the answering one as soon as it has a vector of every passage. Commits wait meanwhile, so that no
+/// passage is added. If vectors are still missing after `patience`, nothing is changed and the coverage is returned.
+pub async fn switch(pool: &PgPool, model: i16, patience: Duration) -> sqlx::Result<Coverage> {
+    let mut tx = scope::begin(pool, &Scope::All).await?;
+    sqlx::query("LOCK TABLE chunk IN SHARE MODE").execute(&mut *tx).await?;
+    let end = Instant::now() + patience;
+    loop {
+        let coverage = coverage(&mut tx, model).await?;
+        if coverage.missing == 0 {
+            // Two statements, because at every moment at most one model may be the answering one.
+            sqlx::query("UPDATE embedding_model SET answering = false WHERE answering")
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query("UPDATE embedding_model SET answering = true WHERE number = $1")
+                .bind(model)
+                .execute(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            return Ok(coverage);
+        }
+        if Instant::now() > end {
+            return Ok(coverage);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Drops a model that does not answer, with all its vectors.
+pub async fn remove(pool: &PgPool, model: i16) -> sqlx::Result<()> {
+    let mut attempts = ATTEMPTS;
+    loop {
+        let mut tx = begin_impatient(pool).await?;
+        match sqlx::query("SELECT acorag_drop_model($1)").bind(model).execute(&mut *tx).await {
+            Ok(_) => return tx.commit().await,
+            Err(error) => pause(tx, error, &mut attempts).await?,
+        }
+    }
+}
+
+/// How often a change of the tables is tried, and how long it waits for its locks each time. Searches and commits wait
+/// behind a change that waits, so it waits only for moments.
+const ATTEMPTS: u32 = 100;
+const LOCK_MILLIS: &str = "300";
+
+/// Begins a transaction whose statements fail when they must wait for a lock.
+async fn begin_impatient(pool: &PgPool) -> sqlx::Result<Tx> {
+    let mut tx = scope::begin(pool, &Scope::All).await?;
+    sqlx::query("SELECT set_config('lock_timeout', $1, true)").bind(LOCK_MILLIS).execute(&mut *tx).await?;
+    Ok(tx)
+}
+
+/// Waits a moment if a change failed because of a lock and may be tried again; else returns its error.
+async fn pause(tx: Tx, error: sqlx::Error, attempts: &mut u32) -> sqlx::Result<()> {
+    const LOCK_NOT_AVAILABLE: &str = "55P03";
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    *attempts -= 1;
+    if *attempts == 0 || code.is_none_or(|code| code != LOCK_NOT_AVAILABLE) {
+        return Err(error);
+    }
+    tx.rollback().await?;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! Makes the vectors of a second model from the stored passages, and those of passages that are added meanwhile.
+//!
+//! What is to be done is only what is missing in the database, so the work can be interrupted at any point. Each batch is
+//! a transaction of its own.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use documents::{
+    Passage,
+    model::{self, Made, Missing},
+    scope,
+};
+use embedding::{Embed, Model};
+use platform::lifecycle::{self, Lifecycle};
+use schemas::Scope;
+use sqlx::PgPool;
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Pace {
+    /// Maximum number of passages per second [default: as many as the processor has time for]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    passages_per_second: Option<u32>,
+    /// End when no vector is missing, instead of waiting for new passages
+    #[arg(long)]
+    until_complete: bool,
+}
+
+/// Number of passages whose vectors one transaction stores.
+const BATCH: i64 = 32;
+/// Minimum pause after a look at the whole database. Looking takes longer the more passages there are, so the pause is at
+/// least this many times as long as the look took.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_PER_LOOK: u32 = 20;
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Runs until the process is told to stop or, if this is asked for, until no vector is missing.
+pub async fn run(pool: PgPool, model: Model, pace: Pace) -> anyhow::Result<()> {
+    let digest = &model.identity().digest;
+    let mut tx = scope::begin(&pool, &Scope::All).await?;
+    let known = model::all(&mut tx).await?;
+    drop(tx);
+    let Some(number) = known.iter().find(|known| known.digest == *digest).map(|known| known.number) else {
+        bail!(
+            "the database does not know the model in MODEL_DIR: run `acorag-ingest-worker model add` first"
+        );
+    };
+    let fill = Fill { pool, model, number, pace };
+    if fill.pace.until_complete {
+        loop {
+            let incomplete = fill.incomplete().await?;
+            if incomplete.is_empty() {
+                return Ok(());
+            }
+            fill.round(incomplete).await?;
+        }
+    }
+    let lifecycle = Lifecycle::new();
+    let stopping = lifecycle.stopping();
+    lifecycle.spawn("fill", async move {
+        while stopping.run_until_cancelled(fill.follow()).await.is_some() {}
+        Ok(())
+    });
+    lifecycle.run(&lifecycle::Config { shutdown_timeout: 5 }).await
+}
+
+struct Fill {
+    pool: PgPool,
+    model: Model,
+    number: i16,
+    pace: Pace,
+}
+
+impl Fill {
+    /// Makes what is missing now; waits if there was nothing.
+    async fn follow(&self) {
+        let started = Instant::now();
+        let round = async {
+            let incomplete = self.incomplete().await.context("looking for missing vectors")?;
+            let look = started.elapsed();
+            if incomplete.is_empty() {
+                return Ok(Some((look * PAUSE_PER_LOOK).clamp(PAUSE, LONGEST_PAUSE)));
+            }
+            self.round(incomplete).await?;
+            anyhow::Ok(None)
+        };
+        let pause = round.await.unwrap_or_else(|error| {
+            tracing::warn!(error = format!("{error:#}"), "making the vectors of a model");
+            Some(PAUSE)
+        });
+        if let Some(pause) = pause {
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn incomplete(&self) -> sqlx::Result<Vec<(i32, i64)>> {
+        let mut tx = scope::begin(&self.pool, &Scope::All).await?;
+        model::incomplete(&mut tx, self.number).await
+    }
+
+    /// Makes the vectors that these projects lack.
+    async fn round(&self, projects: Vec<(i32, i64)>) -> anyhow::Result<()> {
+        let mut made = 0;
+        for (project, missing) in projects {
+            made += self.project(project, missing).await?;
+        }
+        let mut tx = scope::begin(&self.pool, &Scope::All).await?;
+        let coverage = model::coverage(&mut tx, self.number).await?;
+        tracing::info!(made, missing = coverage.missing, passages = coverage.passages, "vectors made");
+        Ok(())
+    }
+
+    /// Makes the vectors that a project lacks, of which there are `missing`; those that are added meanwhile are left to
+    /// the next round.
+    async fn project(&self, project: i32, mut missing: i64) -> anyhow::Result<usize> {
+        let (mut before, mut made) = (i64::MAX, 0);
+        while missing > 0 {
+            let started = Instant::now();
+            let mut tx = scope::begin(&self.pool, &Scope::All).await?;
+            let batch = model::missing(&mut tx, self.number, project, before, missing.min(BATCH)).await?;
+            drop(tx);
+            let Some(last) = batch.last() else { break };
+            before = last.chunk_key;
+            missing -= BATCH;
+            let vectors = self.embed(&batch).await?;
+            // If a passage was removed meanwhile, the next round makes the others of this batch.
+            if model::store(&self.pool, self.number, project, &vectors).await? {
+                made += vectors.len();
+            }
+            if let Some(per_second) = self.pace.passages_per_second {
+                let least = Duration::from_secs_f64(batch.len() as f64 / f64::from(per_second));
+                tokio::time::sleep(least.saturating_sub(started.elapsed())).await;
+            }
+        }
+        Ok(made)
+    }
+
+    async fn embed(&self, missing: &[Missing]) -> anyhow::Result<Vec<Made>> {
+        let texts = missing.iter().map(|passage| Passage::under_heading(&passage.heading, &passage.text));
+        let vectors = self.model.bulk_passages(texts.collect()).await?;
+        let made = missing.iter().zip(vectors).map(|(passage, vector)| Made {
+            chunk_key: passage.chunk_key,
+            document_key: passage.document_key,
+            vector,
+        });
+        Ok(made.collect())
+    }
+}
