@@ -1,6 +1,6 @@
 //! The scope of a transaction (see [`documents::scope`]), and the answer to the caller when a transaction fails.
 
-pub use documents::scope::{Projects, QUERY_ROLE, begin, begin_reading, projects};
+pub use documents::scope::{Projects, QUERY_ROLE, Tx, begin, begin_reading, projects};
 use schemas::Problem;
 
 /// Logs a database error and returns the problem for the caller, which contains no details.
