@@ -96,8 +96,8 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
         return Ok(Found::default());
     }
 
-    // The keyword leg hands its transaction over to the vector leg, which comes later, because the query must be
-    // embedded first.
+    // The keyword leg hands its transaction and the keys of what it found over to the vector leg, which comes later,
+    // because the query must be embedded first.
     let (hand_over, mut handed_over) = oneshot::channel();
     let keywords = async move {
         let mut transaction = transaction;
@@ -107,7 +107,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
             found = keyword::find(&mut transaction, projects, &query.query, documents).await?;
         }
         // If the vector leg did not wait for this transaction, it ends here.
-        drop(hand_over.send(transaction));
+        drop(hand_over.send((transaction, found.keys())));
         Ok(found)
     };
     let vectors = async {
@@ -136,7 +136,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
             (transaction, Some(vector))
         }
         None => match handed_over.try_recv() {
-            Ok(transaction) => (transaction, None),
+            Ok((transaction, _)) => (transaction, None),
             Err(_) => (scope::begin(&app.pool, &query.scope).await?, None),
         },
     };
@@ -181,7 +181,7 @@ async fn nearest(
     projects: &Projects,
     documents: Option<&[i64]>,
     end: Instant,
-    of_the_keyword_leg: &mut oneshot::Receiver<Tx>,
+    of_the_keyword_leg: &mut oneshot::Receiver<(Tx, Vec<i64>)>,
 ) -> Result<Nearest> {
     let timer = app.metrics.stage_seconds.with_label_values(&["embed"]).start_timer();
     let vector = app.model.query(&query.query).await?;
@@ -190,11 +190,11 @@ async fn nearest(
     // The vector leg does not wait for a keyword leg that takes longer than the embedding. Closing the channel first
     // lets the keyword leg return its connection: otherwise a small pool could deadlock.
     of_the_keyword_leg.close();
-    let mut transaction = match of_the_keyword_leg.try_recv() {
-        Ok(transaction) => transaction,
-        Err(_) => open(app, &query.scope, end).await?,
+    let (mut transaction, others) = match of_the_keyword_leg.try_recv() {
+        Ok(handed_over) => handed_over,
+        Err(_) => (open(app, &query.scope, end).await?, Vec::new()),
     };
-    let hits = vector::find(&mut transaction, projects, &vector, documents).await?;
+    let hits = vector::find(&mut transaction, projects, &vector, documents, &others).await?;
     Ok(Nearest { vector, hits, transaction })
 }
 

@@ -26,8 +26,9 @@ struct Head {
     deflated: bool,
 }
 
-/// In bytes. For shorter bodies, compression costs more than it saves.
-const COMPRESS_FROM: usize = 1024;
+/// In bytes. For shorter bodies, compression costs more than it saves: an answer of ten rows has about 8 KiB, and most
+/// answers are never asked for again.
+const COMPRESS_FROM: usize = 16 * 1024;
 /// Maximum length of a body, in bytes. No answer is longer: it has at most fifty rows, and their fields are limited.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 

@@ -38,7 +38,8 @@ pub struct Admission {
 
 impl Admission {
     pub fn new(refused: &IntCounterVec) -> Self {
-        let bound = |class| Bound { class, state: Arc::new(Mutex::new(State::new())), refused: refused.clone() };
+        let bound =
+            |class| Bound { class, state: Arc::new(Mutex::new(State::new())), refused: refused.clone() };
         Self { searches: bound(Class::Search), chats: bound(Class::Chat) }
     }
 }

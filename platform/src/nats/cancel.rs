@@ -29,7 +29,8 @@ impl Cancellations {
             let running = self.running.clone();
             tokio::spawn(async move {
                 while let Some(message) = messages.next().await {
-                    let inbox = message.subject.strip_suffix(CANCEL).and_then(|inbox| inbox.strip_suffix('.'));
+                    let inbox =
+                        message.subject.strip_suffix(CANCEL).and_then(|inbox| inbox.strip_suffix('.'));
                     // Every worker hears every cancellation, but only one of them works on the request.
                     if let Some(sender) = inbox.and_then(|inbox| lock(&running).remove(inbox)) {
                         sender.send(()).ok();

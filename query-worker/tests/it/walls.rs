@@ -129,7 +129,8 @@ fn a_scope_sees_nothing_of_another_project_in_any_table() {
 fn the_keys_that_a_transaction_noted_end_with_it() {
     run(async {
         let world = world::samples().await;
-        let documents = [Document::text("noted-a", "na", "A", "A."), Document::text("noted-b", "nb", "B", "B.")];
+        let documents =
+            [Document::text("noted-a", "na", "A", "A."), Document::text("noted-b", "nb", "B", "B.")];
         seed::insert(&world.pool, world.app.model.as_ref(), &documents).await;
         let options: PgConnectOptions = world.database_url.parse().unwrap();
         let options = options.options([("role", "acorag_query")]);

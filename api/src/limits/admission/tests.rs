@@ -75,7 +75,11 @@ fn after_an_overload_bursts_are_admitted_again() {
     let mut answers = |from: u64, wait: u64| {
         for answer in 0..20 {
             let took = Duration::from_millis(20 + wait);
-            state.answered(start + Duration::from_millis(from + answer * 50), took, Duration::from_millis(20));
+            state.answered(
+                start + Duration::from_millis(from + answer * 50),
+                took,
+                Duration::from_millis(20),
+            );
         }
         state.bound
     };
