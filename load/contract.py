@@ -45,15 +45,19 @@ def error_body(status, text):
     return body
 
 
+# A caller's own limit, and more calls than the workers can answer.
+REFUSALS = {429: "Rate limit exceeded", 503: "Overloaded"}
+
+
 def expect_status(status, headers, text, *wanted):
-    """Returns the JSON of a reply with a wanted status. Raises Refused for a correct 429, else Broken."""
+    """Returns the JSON of a reply with a wanted status. Raises Refused for a correct refusal, else Broken."""
     if status in wanted:
         return parse(text)
-    if status == 429:
+    if status in REFUSALS:
         body = error_body(status, text)
-        require(body["error"] == "Rate limit exceeded", f"429 says {body['error']!r}")
+        require(body["error"] == REFUSALS[status], f"{status} says {body['error']!r}")
         after = headers.get("Retry-After") or ""
-        require(after.isdigit() and int(after) > 0, f"429 with Retry-After {after!r}")
+        require(after.isdigit() and int(after) > 0, f"{status} with Retry-After {after!r}")
         raise Refused(int(after))
     if status == 0:
         raise Broken("no reply")

@@ -21,6 +21,13 @@ class Contract(unittest.TestCase):
             check(*arguments)
         self.assertIn(reason, str(raised.exception))
 
+    def test_overload_is_refused_like_too_many_requests(self):
+        body = json.dumps({"error": "Overloaded", "detail": "Hay demasiado trabajo.", "request_id": "r"})
+        with self.assertRaises(contract.Refused) as refused:
+            contract.search(503, {"Retry-After": "1"}, body)
+        self.assertEqual(refused.exception.retry_after, 1)
+        self.broken("Retry-After", contract.search, 503, {}, body)
+
     def test_a_429_is_a_refusal_only_when_it_says_when_to_come_back(self):
         with self.assertRaises(contract.Refused) as refused:
             contract.search(429, {"Retry-After": "7"}, json.dumps(ERROR))
@@ -31,8 +38,8 @@ class Contract(unittest.TestCase):
         self.broken("not JSON", contract.search, 429, {"Retry-After": "7"}, "Too Many Requests")
 
     def test_other_failures_carry_their_reason(self):
-        body = json.dumps({"error": "Overloaded", "detail": "Hay demasiado trabajo.", "request_id": "r"})
-        self.broken("503 Overloaded: Hay demasiado trabajo.", contract.search, 503, {"Retry-After": "1"}, body)
+        body = json.dumps({"error": "Timeout", "detail": "La respuesta no llegó a tiempo.", "request_id": "r"})
+        self.broken("504 Timeout: La respuesta no llegó a tiempo.", contract.search, 504, {}, body)
         self.broken("no reply", contract.search, 0, {}, None)
 
     def test_search_is_a_list_of_whole_rows_best_first(self):

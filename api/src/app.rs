@@ -96,6 +96,7 @@ impl App {
                 redis,
                 requester: requester.clone(),
                 patience: requests.search_timeout,
+                admission: limits.admission.searches.clone(),
                 metrics: metrics.clone(),
                 counter: Counter::default(),
                 under_way: UnderWay::default(),

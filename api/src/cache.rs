@@ -16,11 +16,16 @@ use fred::{
     interfaces::KeysInterface as _,
     types::{Expiration, SetOptions, Value},
 };
-use platform::nats::{Context, request::Requester};
+use platform::nats::{
+    Context,
+    request::{Requester, read},
+};
 use schemas::{Problem, ProjectId, Scope, cache, search::Search};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use crate::{metrics::Metrics, redis::Redis};
+use crate::{limits::admission::Bound, metrics::Metrics, redis::Redis};
 pub use counter::Counter;
 pub use entry::Entry;
 use single_flight::SingleFlight;
@@ -42,6 +47,7 @@ pub struct Cache {
     pub redis: Redis,
     pub requester: Requester,
     pub patience: Duration,
+    pub admission: Bound,
     pub metrics: Arc<Metrics>,
     pub counter: Counter,
     pub under_way: UnderWay,
@@ -143,14 +149,17 @@ impl Cache {
     }
 
     async fn ask(&self, context: &Context, search: &Search) -> Result<Answer, Problem> {
+        let admitted = self.admission.admit()?;
         let timer = self.metrics.ask_seconds.with_label_values(&["search"]).start_timer();
-        let reply = self.requester.ask(context, search, self.patience).await?;
+        let reply = self.requester.ask_streaming(context, search, self.patience).await?.only().await?;
         timer.observe_duration();
-        let entry = Entry::new(&reply.rows).map_err(|error| {
-            tracing::error!(%error, "writing search rows");
+        admitted.answered(&reply);
+        let Reply { rows, degraded } = read(&reply.payload)?;
+        let entry = Entry::new(reply.payload.slice_ref(rows.get().as_bytes())).map_err(|error| {
+            tracing::error!(%error, "reading search rows");
             Problem::internal()
         })?;
-        Ok(Answer { entry, degraded: reply.degraded.into(), source: "bypass" })
+        Ok(Answer { entry, degraded: degraded.into(), source: "bypass" })
     }
 
     async fn keep(&self, key: &Key, entry: &Entry) {
@@ -169,6 +178,15 @@ impl Cache {
         // If Redis did not store the answer, the next search asks a worker again.
         kept.await;
     }
+}
+
+/// A [`schemas::search::SearchReply`] whose rows stay as the worker wrote them: they are the body of the response.
+#[derive(Deserialize)]
+struct Reply<'a> {
+    #[serde(borrow)]
+    rows: &'a RawValue,
+    #[serde(default)]
+    degraded: Vec<String>,
 }
 
 /// Returns the projects of the rows; without rows, those that were searched. The worker's search log does the same.

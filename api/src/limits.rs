@@ -1,5 +1,6 @@
 //! Rate limits: exact across all replicas in Redis, and local to this process while Redis is unavailable.
 
+pub mod admission;
 pub mod concurrent;
 mod local;
 mod shared;
@@ -92,12 +93,14 @@ pub struct Limits {
     local: local::Local,
     refused: IntCounterVec,
     pub concurrent: concurrent::Concurrent,
+    pub admission: admission::Admission,
 }
 
 impl Limits {
     pub fn new(config: Config, redis: Redis, refused: IntCounterVec) -> Self {
         Self {
             concurrent: concurrent::Concurrent::new(config.concurrent, refused.clone()),
+            admission: admission::Admission::new(&refused),
             config: Arc::new(config),
             shared: shared::Shared::new(redis),
             local: local::Local::default(),

@@ -27,7 +27,7 @@ pub struct Metrics {
     active: Expiring<u64>,
     uploads: IntCounterVec,
     pub upload_bytes: IntCounterVec,
-    /// By class and by the limiter that refused: `shared`, `local`, `address`, `concurrent`.
+    /// By class and by the limiter that refused: `shared`, `local`, `address`, `concurrent`, `overload`.
     pub limited: IntCounterVec,
     /// By result: `hit`, `miss`, `bypass`.
     pub cache: IntCounterVec,
@@ -77,10 +77,10 @@ impl Metrics {
         for class in ["search", "chat", "upload", "read", "login", "token"] {
             from_zero(&metrics.limited, &[&[class, "shared"], &[class, "local"]]);
         }
-        from_zero(
-            &metrics.limited,
-            &[&["any", "address"], &["search", "concurrent"], &["chat", "concurrent"]],
-        );
+        from_zero(&metrics.limited, &[&["any", "address"]]);
+        for class in ["search", "chat"] {
+            from_zero(&metrics.limited, &[&[class, "concurrent"], &[class, "overload"]]);
+        }
         from_zero(&metrics.cache, &[&["hit"], &["miss"], &["bypass"]]);
         from_zero(&metrics.uploads, &[&["accepted"], &["refused"]]);
         from_zero(&metrics.upload_bytes, &[&[]]);

@@ -14,6 +14,7 @@ mod floods;
 mod harness;
 mod limits;
 mod local;
+mod overload;
 mod process;
 mod search;
 mod uploads;

@@ -62,6 +62,8 @@ async fn begin_with(
 #[derive(Debug, Clone, Default, sqlx::FromRow)]
 pub struct Projects {
     pub keys: Vec<i32>,
+    /// The id of each project, in the order of `keys`.
+    ids: Vec<String>,
     /// Number of passages of each project, in the order of `keys`.
     sizes: Vec<i64>,
     /// Whether the scope is all projects.
@@ -88,6 +90,12 @@ impl Projects {
         sized.filter(|(key, _)| **key == project).map(|(_, size)| *size).sum()
     }
 
+    /// Returns the id of the project with this key.
+    pub fn id(&self, key: i32) -> Option<&str> {
+        let place = self.keys.iter().position(|known| *known == key)?;
+        self.ids.get(place).map(String::as_str)
+    }
+
     /// Returns how many passages the projects have that are not large.
     pub fn in_small(&self) -> i64 {
         self.sizes.iter().filter(|size| **size < LARGE).sum()
@@ -98,13 +106,16 @@ impl Projects {
     }
 }
 
-/// Returns the projects in the transaction's scope.
+/// Returns the projects in the transaction's scope, and notes their keys in the transaction, so that row-level security
+/// does not look them up again for each statement. Projects that are created later in the transaction are not in scope.
 pub async fn projects(tx: &mut Transaction<'_, Postgres>) -> sqlx::Result<Projects> {
     sqlx::query_as(
-        "SELECT coalesce(array_agg(key), '{}') AS keys, coalesce(array_agg(chunks), '{}') AS sizes,
-                coalesce(current_setting('acorag.scope', true) = '*', false) AS everything,
-                coalesce(sum(chunks), 0)::bigint AS chunks, coalesce(sum(terms), 0)::bigint AS terms
-         FROM project",
+        "SELECT keys, ids, sizes, everything, chunks, terms, set_config('acorag.projects', keys::text, true)
+         FROM (SELECT coalesce(array_agg(key), '{}') AS keys, coalesce(array_agg(id), '{}') AS ids,
+                      coalesce(array_agg(chunks), '{}') AS sizes,
+                      coalesce(current_setting('acorag.scope', true) = '*', false) AS everything,
+                      coalesce(sum(chunks), 0)::bigint AS chunks, coalesce(sum(terms), 0)::bigint AS terms
+               FROM project) AS in_scope",
     )
     .fetch_one(&mut **tx)
     .await

@@ -31,10 +31,18 @@ CREATE FUNCTION acorag_scope() RETURNS text[] LANGUAGE sql STABLE PARALLEL SAFE 
     END
 $$;
 
--- Returns the keys of the projects in scope. Policies call it in a sub-select, so that it runs once per statement.
-CREATE FUNCTION acorag_projects() RETURNS integer[] LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT coalesce(array_agg(key), '{}') FROM project
-$$;
+-- Returns the keys of the projects in scope. Policies call it in a sub-select, so that it runs once per statement and
+-- table. A search looks the keys up once and notes them in its transaction (documents/src/scope.rs); elsewhere they are
+-- looked up here. PL/pgSQL, because SQL functions that are not inlined start an executor for each call.
+CREATE FUNCTION acorag_projects() RETURNS integer[] LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+    noted text := current_setting('acorag.projects', true);
+BEGIN
+    IF noted <> '' THEN
+        RETURN noted::integer[];
+    END IF;
+    RETURN (SELECT coalesce(array_agg(key), '{}') FROM project);
+END $$;
 
 ALTER TABLE project ENABLE ROW LEVEL SECURITY;
 ALTER TABLE document ENABLE ROW LEVEL SECURITY;

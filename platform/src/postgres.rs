@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 use sqlx::{
-    AssertSqlSafe, PgPool, Postgres, Transaction,
+    AssertSqlSafe, Connection as _, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -30,7 +30,7 @@ pub struct Config {
     /// Age at which a connection is replaced, in seconds.
     #[arg(long, env = "DB_POOL_RECYCLE", default_value_t = 3600)]
     pub db_pool_recycle: u64,
-    /// Check a connection before it is used.
+    /// Check a connection that was idle for more than a second before it is used.
     #[arg(long, env = "DB_POOL_PRE_PING", default_value_t = true, action = clap::ArgAction::Set)]
     pub db_pool_pre_ping: bool,
     /// Maximum duration of one statement, in seconds.
@@ -38,6 +38,8 @@ pub struct Config {
     pub db_statement_timeout: u64,
 }
 
+/// A connection that was used more recently than this is taken without a check, which costs a round trip.
+const RECENT: Duration = Duration::from_secs(1);
 /// An idle connection is closed after this time.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -54,13 +56,20 @@ impl Config {
             .parse::<PgConnectOptions>()
             .context("DATABASE_URL is not a PostgreSQL URL (postgres://user:password@host:port/database)")?
             .application_name(service);
+        let pre_ping = self.db_pool_pre_ping;
         PgPoolOptions::new()
             .min_connections(1)
             .max_connections(self.db_pool_size + self.db_max_overflow)
             .acquire_timeout(Duration::from_secs(self.db_pool_timeout))
             .max_lifetime(Duration::from_secs(self.db_pool_recycle))
             .idle_timeout(IDLE)
-            .test_before_acquire(self.db_pool_pre_ping)
+            .test_before_acquire(false)
+            .before_acquire(move |connection, known| {
+                Box::pin(async move {
+                    let check = pre_ping && known.idle_for > RECENT;
+                    Ok(!check || connection.ping().await.is_ok())
+                })
+            })
             .connect_with(options)
             .await
             .context("DATABASE_URL: cannot connect to PostgreSQL")

@@ -18,14 +18,14 @@ use schemas::{
     search::{Filters, Mode, Search, SearchReply},
     text,
 };
-use sqlx::{Postgres, Transaction};
+use tokio::sync::oneshot;
 
 pub use self::rows::Passage;
 use self::{fuse::Candidates, keyword::Keywords};
 use crate::{
     app::App,
     error::Result,
-    scope::{self, Projects},
+    scope::{self, Projects, Tx},
 };
 
 /// Maximum number of passages of the keyword leg: enough even if some documents have several passages among them.
@@ -44,10 +44,14 @@ pub struct Hit {
     score: f32,
 }
 
-/// The passages found, the best first, and the leg that was left out, if any.
+/// The passages found, the best first.
 #[derive(Default)]
 pub struct Found {
     pub passages: Vec<Passage>,
+    /// The vector of the query; `None` if the vector leg did not run or was left out.
+    #[allow(dead_code, reason = "for chats, which compare it with the sentences of the passages")]
+    pub vector: Option<Vec<f32>>,
+    /// The leg that was left out, if any.
     degraded: Option<&'static str>,
 }
 
@@ -56,7 +60,7 @@ pub async fn search(app: App, context: Context, query: Search) -> Result<SearchR
     let outcome = passages(&app, &context, &query, 1).await;
     let label = if outcome.is_ok() { "ok" } else { "failed" };
     app.metrics.queries.with_label_values(&["search", label]).inc();
-    let Found { passages, degraded } = outcome?;
+    let Found { passages, degraded, .. } = outcome?;
     let rows = passages.into_iter().map(|passage| passage.row).collect();
     let reply = SearchReply { rows, degraded: degraded.map(str::to_owned).into_iter().collect() };
     app.search_log.searched(&query, &reply);
@@ -82,21 +86,25 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
         return Ok(Found::default());
     }
 
-    // Each leg has its own connection and returns it as soon as possible. If the keyword leg kept its connection while
-    // the vector leg waits for one, a small pool could deadlock.
+    // The keyword leg hands its transaction and the keys of what it found over to the vector leg, which comes later,
+    // because the query must be embedded first.
+    let (hand_over, mut handed_over) = oneshot::channel();
     let keywords = async move {
         let mut transaction = transaction;
-        if query.mode == Mode::Vector {
-            return Ok(Keywords::default());
+        let mut found = Keywords::default();
+        if query.mode != Mode::Vector {
+            let _timer = app.metrics.stage_seconds.with_label_values(&["keyword"]).start_timer();
+            found = keyword::find(&mut transaction, projects, &query.query, documents).await?;
         }
-        let _timer = app.metrics.stage_seconds.with_label_values(&["keyword"]).start_timer();
-        Ok(keyword::find(&mut transaction, projects, &query.query, documents).await?)
+        // If the vector leg did not wait for this transaction, it ends here.
+        drop(hand_over.send((transaction, found.keys())));
+        Ok(found)
     };
     let vectors = async {
         if query.mode == Mode::Keyword {
             return Ok(None);
         }
-        nearest(app, query, projects, documents, end).await.map(Some)
+        nearest(app, query, projects, documents, end, &mut handed_over).await.map(Some)
     };
     let (keywords, vectors) =
         tokio::join!(leg(app, "keyword", end, keywords), leg(app, "vector", end, vectors));
@@ -117,7 +125,10 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
             candidates.add_vectors(&hits);
             (transaction, Some(vector))
         }
-        None => (scope::begin(&app.pool, &query.scope).await?, None),
+        None => match handed_over.try_recv() {
+            Ok((transaction, _)) => (transaction, None),
+            Err(_) => (scope::begin(&app.pool, &query.scope).await?, None),
+        },
     };
     let others = candidates.without_vector();
     let own = app.vectors.own(&mut transaction).await?;
@@ -128,7 +139,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     }
     let best = candidates.rank(query, mode, per_document);
     let passages = rows::fetch(&mut transaction, projects, &query.query, &best).await?;
-    Ok(Found { passages, degraded })
+    Ok(Found { passages, vector, degraded })
 }
 
 /// Runs a leg and returns its results, unless it fails or takes too long.
@@ -152,7 +163,7 @@ async fn leg<T>(
 struct Nearest {
     vector: Vec<f32>,
     hits: Vec<Hit>,
-    transaction: Transaction<'static, Postgres>,
+    transaction: Tx,
 }
 
 async fn nearest(
@@ -161,21 +172,28 @@ async fn nearest(
     projects: &Projects,
     documents: Option<&[i64]>,
     end: Instant,
+    of_the_keyword_leg: &mut oneshot::Receiver<(Tx, Vec<i64>)>,
 ) -> Result<Nearest> {
     let timer = app.metrics.stage_seconds.with_label_values(&["embed"]).start_timer();
     let vector = app.model.query(&query.query).await?;
     timer.observe_duration();
     let _timer = app.metrics.stage_seconds.with_label_values(&["vector"]).start_timer();
-    let mut transaction = open(app, &query.scope, end).await?;
+    // The vector leg does not wait for a keyword leg that takes longer than the embedding. Closing the channel first
+    // lets the keyword leg return its connection: otherwise a small pool could deadlock.
+    of_the_keyword_leg.close();
+    let (mut transaction, others) = match of_the_keyword_leg.try_recv() {
+        Ok(handed_over) => handed_over,
+        Err(_) => (open(app, &query.scope, end).await?, Vec::new()),
+    };
     let hits = match app.vectors.own(&mut transaction).await? {
-        Some(own) => vector::find(&mut transaction, own, projects, &vector, documents).await?,
+        Some(own) => vector::find(&mut transaction, own, projects, &vector, documents, &others).await?,
         None => Vec::new(),
     };
     Ok(Nearest { vector, hits, transaction })
 }
 
 /// Begins the transaction of a leg. PostgreSQL cancels its statements when the time of the leg is over.
-async fn open(app: &App, scope: &Scope, end: Instant) -> sqlx::Result<Transaction<'static, Postgres>> {
+async fn open(app: &App, scope: &Scope, end: Instant) -> sqlx::Result<Tx> {
     scope::begin_reading(&app.pool, scope, end.saturating_duration_since(Instant::now())).await
 }
 

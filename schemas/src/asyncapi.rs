@@ -260,7 +260,13 @@ fn with_common(others: &[Header], required: &[&str]) -> Value {
 fn of_replies() -> Value {
     json!({
         "type": "object",
-        "properties": { (headers::FRAME): { "enum": ["more", "last"], "description": "`last` on the final frame." } },
+        "properties": {
+            (headers::FRAME): { "enum": ["more", "last"], "description": "`last` on the final frame." },
+            (headers::WORKED): {
+                "type": "string",
+                "description": "On the final frame: how many microseconds the worker worked on the query.",
+            },
+        },
         "required": [headers::FRAME],
     })
 }

@@ -12,6 +12,8 @@ pub const REPLY_TO: &str = "Acorag-Reply-To";
 pub const VERSION: &str = "Acorag-Version";
 /// On a frame of a streamed reply: `more` if other frames follow, `last` on the last one.
 pub const FRAME: &str = "Acorag-Frame";
+/// On the last frame of a reply: how many microseconds the worker worked on the query.
+pub const WORKED: &str = "Acorag-Worked";
 /// On a job whose publisher has already sent the `queued` event.
 pub const ANNOUNCED: &str = "Acorag-Announced";
 /// On a job that the service itself publishes later than it was accepted, such as a record of an import or a job that

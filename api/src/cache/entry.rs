@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 
 use bytes::Bytes;
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use schemas::{ProjectId, search::SearchRow};
+use schemas::ProjectId;
 use serde::{Deserialize, Serialize};
 
 /// The body of an answer, ready to be sent, and its details for logs and statistics.
@@ -26,17 +26,25 @@ struct Head {
     deflated: bool,
 }
 
-/// In bytes. For shorter bodies, compression costs more than it saves.
-const COMPRESS_FROM: usize = 1024;
+/// In bytes. For shorter bodies, compression costs more than it saves: an answer of ten rows has about 8 KiB, and most
+/// answers are never asked for again.
+const COMPRESS_FROM: usize = 16 * 1024;
 /// Maximum length of a body, in bytes. No answer is longer: it has at most fifty rows, and their fields are limited.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
 impl Entry {
-    pub fn new(rows: &[SearchRow]) -> serde_json::Result<Self> {
-        let mut projects: Vec<ProjectId> = rows.iter().map(|row| row.project_id.clone()).collect();
+    /// Makes an entry of rows ([`schemas::search::SearchRow`]) in JSON.
+    pub fn new(body: Bytes) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Row {
+            project_id: ProjectId,
+        }
+        let rows: Vec<Row> = serde_json::from_slice(&body)?;
+        let results = rows.len();
+        let mut projects: Vec<ProjectId> = rows.into_iter().map(|row| row.project_id).collect();
         projects.sort();
         projects.dedup();
-        Ok(Self { body: serde_json::to_vec(rows)?.into(), results: rows.len(), projects })
+        Ok(Self { body, results, projects })
     }
 
     /// Serializes the entry: one line of JSON (`Head`), then the body.

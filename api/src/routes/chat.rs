@@ -29,6 +29,7 @@ use crate::{
     config::Requests,
     error,
     extractors::{Caller, Json, Language, RequestId},
+    limits::{Limits, admission::Admitted},
     middleware::{note_query, note_results},
     openapi::{Describe as _, JSON_BODY},
     streams::{Kind, Permit, Streams},
@@ -43,6 +44,7 @@ async fn chat(
     State(requester): State<Requester>,
     State(requests): State<Arc<Requests>>,
     State(streams): State<Streams>,
+    State(limits): State<Limits>,
     caller: Caller,
     id: RequestId,
     Language(language): Language,
@@ -52,19 +54,24 @@ async fn chat(
     note_query(&request.message);
     let stream = request.stream.unwrap_or_else(|| accepts_events(&headers));
     let query = ChatQuery::new(request, &caller.account, stream)?;
+    let patience = requests.chat_timeout;
     if !stream {
-        let reply = requester.ask(&id.context(), &query, requests.chat_timeout).await?;
+        let admitted = limits.admission.chats.admit()?;
+        let frame = requester.ask_streaming(&id.context(), &query, patience).await?.only().await?;
+        admitted.answered(&frame);
+        let reply: ChatReply = read(&frame.payload)?;
         note_results(reply.sources.len());
         return Ok(axum::Json(reply).into_response());
     }
     let permit = streams.open(Kind::Chat, &caller)?;
-    let mut reply = requester.ask_streaming(&id.context(), &query, requests.chat_timeout).await?;
+    let admitted = limits.admission.chats.admit()?;
+    let mut reply = requester.ask_streaming(&id.context(), &query, patience).await?;
     // An error before the first piece of the answer is an error of the whole call, with its own status.
     let first = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
     if first.last {
         read::<ChatReply>(&first.payload)?;
     }
-    let events = StreamedReply { reply, id, language, _permit: permit }.events(first);
+    let events = StreamedReply { reply, id, language, admitted, _permit: permit }.events(first);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))).into_response())
 }
 
@@ -80,6 +87,7 @@ struct StreamedReply {
     reply: Reply,
     id: RequestId,
     language: UiLanguage,
+    admitted: Admitted,
     _permit: Permit,
 }
 
@@ -101,10 +109,12 @@ impl StreamedReply {
                     None => return,
                 };
             }
-            yield Ok(match read::<ChatReply>(&frame.payload) {
+            let last = match read::<ChatReply>(&frame.payload) {
                 Ok(reply) => event("done", &reply),
                 Err(problem) => self.failure(&problem),
-            });
+            };
+            self.admitted.answered(&frame);
+            yield Ok(last);
         }
     }
 

@@ -9,7 +9,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use async_nats::{
-    HeaderMap,
+    HeaderMap, StatusCode, Subscriber,
     jetstream::{
         AckKind, Message,
         consumer::{Consumer, pull},
@@ -142,8 +142,9 @@ pub async fn run<H: Handler>(
             (nats.clone(), settings.clone(), handler.clone(), stopping.clone());
         let consumer = consumer.clone();
         slots.spawn(async move {
+            let mut puller = Puller { nats: nats.clone(), consumer, answers: None };
             while !stopping.is_cancelled() {
-                match pull(&consumer).await {
+                match puller.pull().await {
                     Ok(Some(message)) => process(&nats, &settings, &handler, message).await,
                     Ok(None) => {}
                     Err(error) => {
@@ -159,13 +160,43 @@ pub async fn run<H: Handler>(
     Ok(())
 }
 
-async fn pull(consumer: &Consumer<pull::Config>) -> Result<Option<Message>, async_nats::Error> {
-    // No heartbeat, because with one a batch can stall. A pull that ends without a message is simply repeated.
-    let mut batch = consumer.batch().max_messages(1).expires(PULL).messages().await?;
-    match tokio::time::timeout(PULL * 2, batch.next()).await {
-        Ok(Some(Ok(message))) => Ok(Some(message)),
-        Ok(Some(Err(error))) => Err(error),
-        Ok(None) | Err(_) => Ok(None),
+/// Pulls the messages of one slot, one by one. Its inbox is subscribed to once: the library's own batches subscribe
+/// again for each message, which costs the server more than the message itself.
+struct Puller {
+    nats: Nats,
+    consumer: Consumer<pull::Config>,
+    /// The inbox and its subscription; `None` before the first pull and after one that went wrong.
+    answers: Option<(String, Subscriber)>,
+}
+
+impl Puller {
+    /// Returns the next message, or `None` if there was none for a while.
+    async fn pull(&mut self) -> Result<Option<Message>, async_nats::Error> {
+        // An inbox whose pull failed may still get its message, which must not be taken for that of a later pull.
+        let (inbox, mut subscriber) = match self.answers.take() {
+            Some(answers) => answers,
+            None => {
+                let inbox = self.nats.client.new_inbox();
+                let subscriber = self.nats.client.subscribe(inbox.clone()).await?;
+                (inbox, subscriber)
+            }
+        };
+        // No heartbeat, because with one a pull can stall. A pull that ends without a message is simply repeated.
+        let request = pull::BatchConfig { batch: 1, expires: Some(PULL), ..Default::default() };
+        self.consumer.request_batch(request, inbox.as_str().into()).await?;
+        let Ok(answer) = tokio::time::timeout(PULL * 2, subscriber.next()).await else { return Ok(None) };
+        let Some(answer) = answer else { return Ok(None) };
+        match answer.status {
+            None => {
+                self.answers = Some((inbox, subscriber));
+                Ok(Some(Message { message: answer, context: self.nats.jetstream.clone() }))
+            }
+            Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => {
+                self.answers = Some((inbox, subscriber));
+                Ok(None)
+            }
+            Some(status) => Err(format!("{status}: {}", answer.description.unwrap_or_default()).into()),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! NATS: connection, publishing, requests, consumers and the object store.
 
+mod cancel;
 pub mod consume;
 pub mod direct;
 pub mod objects;

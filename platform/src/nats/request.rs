@@ -24,7 +24,10 @@ use super::{Context, Nats, publish, text};
 /// Maximum number of frames of one reply that may wait for a slow reader; further frames are dropped.
 const FRAMES: usize = 1_024;
 
-type Waiting = Arc<Mutex<HashMap<String, mpsc::Sender<Message>>>>;
+type Waiting = Arc<Mutex<HashMap<String, mpsc::Sender<Received>>>>;
+
+/// A message, and when it was received: its reader may be slow.
+type Received = (Message, Instant);
 
 #[derive(Clone)]
 pub struct Requester {
@@ -46,7 +49,7 @@ impl Requester {
                 // There is no sender if the requester has given up, or if this is the second reply to a redelivered
                 // request.
                 if let Some(sender) = sender
-                    && sender.try_send(message).is_err()
+                    && sender.try_send((message, Instant::now())).is_err()
                 {
                     tracing::debug!("a reply's reader is gone or too slow");
                 }
@@ -62,9 +65,8 @@ impl Requester {
         request: &R,
         patience: Duration,
     ) -> Result<R::Reply, Problem> {
-        let mut reply = self.ask_streaming(context, request, patience).await?;
-        let frame = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
-        read::<R::Reply>(&frame.payload)
+        let reply = self.ask_streaming(context, request, patience).await?;
+        read::<R::Reply>(&reply.only().await?.payload)
     }
 
     /// Sends a request whose reply consists of frames, of which the last is marked. Dropping the reply before the last
@@ -119,10 +121,13 @@ impl Requester {
 pub struct Frame {
     pub last: bool,
     pub payload: Bytes,
+    pub received: Instant,
+    /// On the last frame: how long the worker worked on the request, without the time in the queue.
+    pub worked: Option<Duration>,
 }
 
 /// Parses the payload of a reply.
-pub fn read<R: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<R, Problem> {
+pub fn read<'a, R: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<R, Problem> {
     serde_json::from_slice::<Answer<R>>(payload)
         .map_err(|error| {
             tracing::error!(%error, "a reply does not have the expected form");
@@ -133,14 +138,17 @@ pub fn read<R: serde::de::DeserializeOwned>(payload: &[u8]) -> Result<R, Problem
 
 /// Returns the subject on which a worker is informed that the requester with this inbox has cancelled.
 pub fn cancel_subject(reply_to: &str) -> String {
-    format!("{reply_to}.cancel")
+    format!("{reply_to}.{CANCEL}")
 }
+
+/// The last token of [`cancel_subject`].
+pub(super) const CANCEL: &str = "cancel";
 
 /// The reply to a request that is in progress.
 pub struct Reply {
     token: String,
     reply_to: String,
-    frames: mpsc::Receiver<Message>,
+    frames: mpsc::Receiver<Received>,
     deadline: Instant,
     done: bool,
     waiting: Waiting,
@@ -148,12 +156,17 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Returns the frame of a reply that consists of one.
+    pub async fn only(mut self) -> Result<Frame, Problem> {
+        self.next().await.unwrap_or_else(|| Err(Problem::timeout()))
+    }
+
     /// Returns the next frame; `None` after the last one.
     pub async fn next(&mut self) -> Option<Result<Frame, Problem>> {
         if self.done {
             return None;
         }
-        let Ok(Some(message)) = timeout_at(self.deadline, self.frames.recv()).await else {
+        let Ok(Some((message, received))) = timeout_at(self.deadline, self.frames.recv()).await else {
             return Some(Err(Problem::timeout()));
         };
         if message.status == Some(StatusCode::NO_RESPONDERS) {
@@ -161,7 +174,13 @@ impl Reply {
             return Some(Err(Problem::unavailable()));
         }
         self.done = text(message.headers.as_ref(), headers::FRAME).as_deref() != Some("more");
-        Some(Ok(Frame { last: self.done, payload: message.payload }))
+        let worked = text(message.headers.as_ref(), headers::WORKED).and_then(|micros| micros.parse().ok());
+        Some(Ok(Frame {
+            last: self.done,
+            payload: message.payload,
+            received,
+            worked: worked.map(Duration::from_micros),
+        }))
     }
 }
 
@@ -177,6 +196,6 @@ impl Drop for Reply {
     }
 }
 
-fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<Message>>> {
+fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<Received>>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }

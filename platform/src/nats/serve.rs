@@ -2,20 +2,25 @@
 //! the requester's inbox.
 
 use std::{
-    any::Any, collections::HashMap, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+    any::Any,
+    collections::HashMap,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
+use futures::{FutureExt as _, future::BoxFuture};
 use schemas::{Answer, Problem, Request, headers, messages::calls, problem::Reason, subjects};
 use serde::Serialize;
 
 use super::{
     Context, Nats,
+    cancel::Cancellations,
     consume::{Delivery, Failure, Handler},
-    request::cancel_subject,
     text,
 };
 
@@ -26,6 +31,7 @@ pub struct Router<S> {
     nats: Nats,
     state: S,
     handlers: HashMap<String, Boxed<S>>,
+    cancellations: Cancellations,
 }
 
 /// Sends replies to the inbox of one requester.
@@ -38,30 +44,27 @@ pub struct Replier {
 impl Replier {
     /// Sends one frame of a streamed reply, but not the last one.
     pub async fn frame(&self, frame: &impl Serialize) -> anyhow::Result<()> {
-        self.send("more", serde_json::to_vec(frame)?.into()).await
-    }
-
-    async fn send(&self, frame: &str, payload: Bytes) -> anyhow::Result<()> {
         let mut map = HeaderMap::new();
-        map.insert(headers::FRAME, frame);
-        self.nats.client.publish_with_headers(self.reply_to.to_string(), map, payload).await?;
-        Ok(())
+        map.insert(headers::FRAME, "more");
+        self.send(map, serde_json::to_vec(frame)?.into()).await
     }
 
-    /// Completes when the requester cancels the request.
-    async fn cancelled(&self) {
-        if let Ok(mut cancel) = self.nats.client.subscribe(cancel_subject(&self.reply_to)).await
-            && cancel.next().await.is_some()
-        {
-            return;
-        }
-        std::future::pending::<()>().await;
+    async fn last(&self, worked: Duration, payload: Bytes) -> anyhow::Result<()> {
+        let mut map = HeaderMap::new();
+        map.insert(headers::FRAME, "last");
+        map.insert(headers::WORKED, worked.as_micros().to_string().as_str());
+        self.send(map, payload).await
+    }
+
+    async fn send(&self, headers: HeaderMap, payload: Bytes) -> anyhow::Result<()> {
+        self.nats.client.publish_with_headers(self.reply_to.to_string(), headers, payload).await?;
+        Ok(())
     }
 }
 
 impl<S: Clone + Send + Sync + 'static> Router<S> {
     pub fn new(nats: Nats, state: S) -> Self {
-        Self { nats, state, handlers: HashMap::new() }
+        Self { nats, state, handlers: HashMap::new(), cancellations: Cancellations::default() }
     }
 
     /// Returns an error if one of these subjects has no handler.
@@ -137,6 +140,9 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
             tracing::info!("expired before it was answered");
             return Ok(());
         };
+        let started = Instant::now();
+        self.cancellations.listen(&self.nats).await;
+        let mut request = self.cancellations.register(&reply_to);
         let replier = Replier { nats: self.nats.clone(), reply_to: reply_to.into() };
         let answer = handler(self.state.clone(), delivery.context, delivery.payload, replier.clone());
         let payload = tokio::select! {
@@ -145,13 +151,13 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
                 tracing::warn!("no answer by the deadline");
                 None
             }
-            () = replier.cancelled() => {
+            () = request.cancelled() => {
                 tracing::info!("the asker is gone");
                 None
             }
         };
         if let Some(payload) = payload
-            && let Err(error) = replier.send("last", payload).await
+            && let Err(error) = replier.last(started.elapsed(), payload).await
         {
             tracing::warn!(%error, "sending a reply");
         }

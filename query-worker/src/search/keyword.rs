@@ -22,6 +22,14 @@ pub struct Keywords {
     pub numbers: Vec<Hit>,
 }
 
+impl Keywords {
+    /// Returns the keys of all passages found.
+    pub fn keys(&self) -> Vec<i64> {
+        let of_numbers = self.numbers.iter().map(|hit| hit.chunk_key);
+        self.passages.iter().map(|(chunk, _)| *chunk).chain(of_numbers).collect()
+    }
+}
+
 pub async fn find(
     transaction: &mut Transaction<'_, Postgres>,
     projects: &Projects,

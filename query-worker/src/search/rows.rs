@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use analysis::{Language, detect, sentences, terms};
+use analysis::{Language, sentences, terms};
 use chrono::{DateTime, Utc};
 use schemas::{Fields, search::SearchRow, text};
 use sqlx::{Postgres, Transaction, types::Json};
@@ -25,8 +25,8 @@ pub struct Passage {
 #[derive(sqlx::FromRow)]
 struct Row {
     chunk_key: i64,
+    project_key: i32,
     document_id: String,
-    project_id: String,
     fields: Json<Fields>,
     filename: String,
     file_type: String,
@@ -46,53 +46,51 @@ pub async fn fetch(
 ) -> sqlx::Result<Vec<Passage>> {
     let keys: Vec<i64> = chosen.iter().map(|scored| scored.candidate.chunk_key).collect();
     let found: Vec<Row> = sqlx::query_as(
-        "SELECT c.key AS chunk_key, d.id AS document_id, p.id AS project_id, d.fields, d.filename, d.file_type,
+        "SELECT c.key AS chunk_key, c.project_key, d.id AS document_id, d.fields, d.filename, d.file_type,
                 d.date_modified, c.page, c.text, c.heading, c.language
          FROM chunk c JOIN document d ON d.project_key = c.project_key AND d.key = c.document_key
-         JOIN project p ON p.key = c.project_key
-         WHERE c.project_key = ANY($1) AND c.key = ANY($2)",
+         WHERE c.project_key = ANY($1) AND d.project_key = ANY($1) AND c.key = ANY($2)",
     )
     .bind(&projects.keys)
     .bind(&keys)
     .fetch_all(&mut **transaction)
     .await?;
     let mut found: HashMap<i64, Row> = found.into_iter().map(|row| (row.chunk_key, row)).collect();
+    let wanted: HashSet<String> = terms::query_terms(query).into_iter().flat_map(|word| word.forms).collect();
     // A passage may have been removed since the legs ran, because its document was replaced or deleted. It is left out.
     Ok(chosen
         .iter()
-        .filter_map(|scored| passage(found.remove(&scored.candidate.chunk_key)?, query, scored))
+        .filter_map(|scored| passage(found.remove(&scored.candidate.chunk_key)?, projects, &wanted, scored))
         .collect())
 }
 
-fn passage(row: Row, query: &str, scored: &Scored) -> Option<Passage> {
+fn passage(row: Row, projects: &Projects, wanted: &HashSet<String>, scored: &Scored) -> Option<Passage> {
+    let language = Language::from_code(&row.language);
     let view = SearchRow {
         // Ids were checked when the document was accepted.
         document_id: row.document_id.parse().ok()?,
         chunk_id: row.chunk_key.to_string(),
-        project_id: row.project_id.parse().ok()?,
+        project_id: projects.id(row.project_key)?.parse().ok()?,
         fields: row.fields.0,
         filename: row.filename,
         file_type: row.file_type,
         date_modified: row.date_modified,
         page: row.page.and_then(|page| u32::try_from(page).ok()),
-        snippet: snippet(&row.text, query),
+        snippet: snippet(&row.text, language, wanted),
         vector_score: scored.candidate.vector.unwrap_or_default().clamp(0.0, 1.0),
         text_score: scored.candidate.text,
         score: scored.score,
         match_quality: quality(scored.score),
     };
-    let language = Language::from_code(&row.language);
     Some(Passage { row: view, text: row.text, heading: row.heading, language })
 }
 
-/// Returns the part of a passage that shows why it was found: consecutive sentences with most of the query's words, cut
-/// to a readable length.
-fn snippet(text: &str, query: &str) -> String {
+/// Returns the part of a passage that shows why it was found: consecutive sentences with most of the wanted terms, cut to
+/// a readable length.
+fn snippet(text: &str, language: Language, wanted: &HashSet<String>) -> String {
     if !text::is_longer(text, SNIPPET_CHARS) {
         return text.trim().to_owned();
     }
-    let wanted: HashSet<String> = terms::query_terms(query).into_iter().flat_map(|word| word.forms).collect();
-    let language = detect(text);
     let sentences: Vec<(&str, usize)> = sentences::split(text)
         .into_iter()
         .map(|sentence| {
@@ -127,6 +125,11 @@ fn window(sentences: &[(&str, usize)]) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn snippet(text: &str, query: &str) -> String {
+        let wanted = terms::query_terms(query).into_iter().flat_map(|word| word.forms).collect();
+        super::snippet(text, Language::Spanish, &wanted)
+    }
 
     #[test]
     fn the_snippet_holds_what_was_asked_for() {

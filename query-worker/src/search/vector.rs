@@ -18,39 +18,42 @@ const ONE_BY_ONE: usize = 16;
 /// Maximum number of filtered documents whose passages are compared one by one.
 const FEW_DOCUMENTS: usize = 2_000;
 
-/// Returns the nearest passages; a hit's score is the cosine similarity.
+/// Returns the nearest passages; a hit's score is the cosine similarity. If one statement is enough, the hits also
+/// include the passages `others`, whether they are near or not, which saves a look-up.
 pub async fn find(
     transaction: &mut Transaction<'_, Postgres>,
     own: Own,
     projects: &Projects,
     vector: &[f32],
     documents: Option<&[i64]>,
+    others: &[i64],
 ) -> sqlx::Result<Vec<Hit>> {
     let (large, small) = projects.by_size();
     let are_few = documents.is_some_and(|documents| documents.len() <= FEW_DOCUMENTS);
     if are_few || large.is_empty() && projects.chunks <= EXACT {
-        return compare(transaction, own, &projects.keys, vector, documents).await;
+        return compare(transaction, own, &projects.keys, vector, documents, others).await;
     }
     if projects.everything || large.len() > ONE_BY_ONE {
         let named = (!projects.everything).then_some(&*projects.keys);
-        return nearest(transaction, own, named, vector, documents).await;
+        return nearest(transaction, own, named, vector, documents, (&projects.keys, others)).await;
     }
     let mut hits = Vec::new();
     let indexed = indexed(transaction, own, &large).await?;
     for project in &large {
         // Without an index of its own, the project is new among the large ones, or it has most of its partition.
         let found = if indexed.contains(project) || projects.size(*project) > EXACT {
-            nearest(transaction, own, Some(&[*project]), vector, documents).await?
+            nearest(transaction, own, Some(&[*project]), vector, documents, NO_OTHERS).await?
         } else {
-            compare(transaction, own, &[*project], vector, documents).await?
+            compare(transaction, own, &[*project], vector, documents, &[]).await?
         };
         hits.extend(found);
     }
     if projects.in_small() > EXACT {
-        hits.extend(nearest(transaction, own, Some(&small), vector, documents).await?);
+        hits.extend(nearest(transaction, own, Some(&small), vector, documents, NO_OTHERS).await?);
     } else if !small.is_empty() {
-        hits.extend(compare(transaction, own, &small, vector, documents).await?);
+        hits.extend(compare(transaction, own, &small, vector, documents, &[]).await?);
     }
+    // A relaxed scan may return neighbours slightly out of order.
     hits.sort_by(|a, b| b.score.total_cmp(&a.score));
     hits.truncate(usize::try_from(NEAREST).unwrap_or_default());
     Ok(hits)
@@ -80,39 +83,51 @@ async fn compare(
     projects: &[i32],
     vector: &[f32],
     documents: Option<&[i64]>,
+    others: &[i64],
 ) -> sqlx::Result<Vec<Hit>> {
     // The index serves only an order by the vector as one of the model's dimension.
     sqlx::query_as(
-        "SELECT chunk_key, document_key, (-(vector <#> $1))::real AS score FROM embedding
-         WHERE model = $5 AND project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
-         ORDER BY vector <#> $1 LIMIT $4",
+        "(SELECT chunk_key, document_key, (-(vector <#> $1))::real AS score FROM embedding
+          WHERE model = $5 AND project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
+          ORDER BY vector <#> $1 LIMIT $4)
+         UNION ALL
+         SELECT chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
+         WHERE model = $5 AND project_key = ANY($2) AND chunk_key = ANY($6)",
     )
     .bind(HalfVector::from_f32_slice(vector))
     .bind(projects)
     .bind(documents)
     .bind(NEAREST)
     .bind(own.number)
+    .bind(others)
     .fetch_all(&mut **transaction)
     .await
 }
 
-/// Searches with an index: the project's own if only one project is named and has one, else the shared one.
+const NO_OTHERS: (&[i32], &[i64]) = (&[], &[]);
+
+/// Searches with an index: the project's own if only one project is named and has one, else the shared one. `others` are
+/// further passages, and the projects that they are in.
 async fn nearest(
     transaction: &mut Transaction<'_, Postgres>,
     own: Own,
     projects: Option<&[i32]>,
     vector: &[f32],
     documents: Option<&[i64]>,
+    others: (&[i32], &[i64]),
 ) -> sqlx::Result<Vec<Hit>> {
-    // The dimension is part of the index, so it cannot be a parameter. Materialized, and sorted again outside: a relaxed
-    // scan may return neighbours slightly out of order.
+    // The dimension is part of the index, so it cannot be a parameter. Materialized, because the limit must stay beside
+    // the bare order.
     let statement = format!(
         "WITH nearest AS MATERIALIZED (
              SELECT chunk_key, document_key, (vector::halfvec({dimension})) <#> $1 AS distance FROM embedding
              WHERE model = $5 AND ($2::int[] IS NULL OR project_key = ANY($2))
                AND ($3::bigint[] IS NULL OR document_key = ANY($3))
              ORDER BY (vector::halfvec({dimension})) <#> $1 LIMIT $4)
-         SELECT chunk_key, document_key, (-distance)::real AS score FROM nearest ORDER BY distance",
+         SELECT chunk_key, document_key, (-distance)::real AS score FROM nearest
+         UNION ALL
+         SELECT chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
+         WHERE model = $5 AND project_key = ANY($6) AND chunk_key = ANY($7)",
         dimension = own.dimension
     );
     sqlx::query_as(AssertSqlSafe(statement))
@@ -121,6 +136,8 @@ async fn nearest(
         .bind(documents)
         .bind(NEAREST)
         .bind(own.number)
+        .bind(others.0)
+        .bind(others.1)
         .fetch_all(&mut **transaction)
         .await
 }

@@ -126,6 +126,38 @@ fn a_scope_sees_nothing_of_another_project_in_any_table() {
 }
 
 #[test]
+fn the_keys_that_a_transaction_noted_end_with_it() {
+    run(async {
+        let world = world::samples().await;
+        let documents =
+            [Document::text("noted-a", "na", "A", "A."), Document::text("noted-b", "nb", "B", "B.")];
+        seed::insert(&world.pool, world.app.model.as_ref(), &documents).await;
+        let options: PgConnectOptions = world.database_url.parse().unwrap();
+        let options = options.options([("role", "acorag_query")]);
+        // One connection, so that each transaction follows the one before it.
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let seen = async |transaction: &mut Transaction<'_, Postgres>| {
+            let chunks = "SELECT count(*) FROM chunk WHERE text IN ('A.', 'B.')";
+            count(transaction, chunks).await
+        };
+        for (scope, expected) in [
+            (projects(&["noted-a", "noted-b"]), 2),
+            (projects(&["noted-b"]), 1),
+            (projects(&["nothing"]), 0),
+            (projects(&[]), 0),
+            (Scope::All, 2),
+        ] {
+            let mut first = within(&pool, &scope, "").await;
+            documents::scope::projects(&mut first).await.unwrap();
+            assert_eq!(seen(&mut first).await, expected, "{scope:?}");
+            drop(first);
+            let mut unnamed = pool.begin().await.unwrap();
+            assert_eq!(seen(&mut unnamed).await, 0, "after {scope:?}");
+        }
+    });
+}
+
+#[test]
 fn a_turn_cannot_be_written_into_a_project_or_name_that_is_not_ones_own() {
     run(async {
         let world = world::samples().await;

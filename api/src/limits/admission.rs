@@ -1,0 +1,148 @@
+//! Admits no more calls to the workers than they can answer soon. A call that would have to wait long is refused at once,
+//! and the admitted ones stay fast.
+//!
+//! The bound adapts itself to the workers, by Little's law: calls in progress = answers per second × seconds per call. A
+//! reply says how long the worker worked on it; the rest of the time the call has waited. If even the call that waited
+//! least in a window of time waited longer than the work takes, there is a standing queue, and the bound becomes the
+//! number of calls at which they would wait about as long as the work takes. Otherwise the bound grows as far as it is
+//! used. A burst that drains within a window therefore does not lower it. Each process adapts its own bound.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use platform::nats::request::Frame;
+use prometheus::IntCounterVec;
+use schemas::Problem;
+
+use super::Class;
+
+/// The bound before anything is measured, and again when the workers are no longer busy: for bursts.
+const FIRST: f64 = 64.0;
+/// The bound never falls below this: a few calls keep the workers busy while answers are on their way.
+const LEAST: f64 = 4.0;
+const MOST: f64 = 2_048.0;
+/// Minimum length of a window, and minimum number of answers in it.
+const WINDOW: Duration = Duration::from_millis(500);
+const ANSWERS: u32 = 5;
+/// A wait up to this long is no queue: storing and transporting a query takes time, too.
+const TRANSPORT: Duration = Duration::from_millis(50);
+
+/// Searches and chats have separate bounds, so that a flood of the one does not exclude the other.
+#[derive(Clone)]
+pub struct Admission {
+    pub searches: Bound,
+    pub chats: Bound,
+}
+
+impl Admission {
+    pub fn new(refused: &IntCounterVec) -> Self {
+        let bound =
+            |class| Bound { class, state: Arc::new(Mutex::new(State::new())), refused: refused.clone() };
+        Self { searches: bound(Class::Search), chats: bound(Class::Chat) }
+    }
+}
+
+/// The bound of one kind of calls.
+#[derive(Clone)]
+pub struct Bound {
+    class: Class,
+    state: Arc<Mutex<State>>,
+    refused: IntCounterVec,
+}
+
+struct State {
+    bound: f64,
+    in_progress: u32,
+    window: Window,
+}
+
+/// What was measured since the bound was last adapted.
+struct Window {
+    since: Instant,
+    answers: u32,
+    least_wait: Duration,
+    worked: Duration,
+    /// Whether the bound was reached.
+    reached: bool,
+}
+
+/// An admitted call. It is in progress until this is dropped.
+pub struct Admitted {
+    bound: Bound,
+    since: Instant,
+}
+
+impl Bound {
+    /// Admits a call, or refuses it as overload.
+    pub fn admit(&self) -> Result<Admitted, Problem> {
+        let mut state = self.lock();
+        let full = f64::from(state.in_progress) + 1.0 > state.bound;
+        state.window.reached |= f64::from(state.in_progress) + 2.0 > state.bound;
+        if full {
+            drop(state);
+            self.refused.with_label_values(&[self.class.name(), "overload"]).inc();
+            return Err(Problem::overloaded());
+        }
+        state.in_progress += 1;
+        Ok(Admitted { bound: self.clone(), since: Instant::now() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Admitted {
+    /// Records the answer, which says how long the worker worked on it.
+    pub fn answered(self, last: &Frame) {
+        if let Some(worked) = last.worked {
+            let received = last.received.into_std();
+            self.bound.lock().answered(received, received.duration_since(self.since), worked);
+        }
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.bound.lock().in_progress -= 1;
+    }
+}
+
+impl State {
+    fn new() -> Self {
+        Self { bound: FIRST, in_progress: 0, window: Window::new(Instant::now()) }
+    }
+
+    fn answered(&mut self, now: Instant, took: Duration, worked: Duration) {
+        let window = &mut self.window;
+        window.answers += 1;
+        window.worked += worked;
+        window.least_wait = window.least_wait.min(took.saturating_sub(worked));
+        let elapsed = now.duration_since(window.since);
+        let work = window.worked / window.answers;
+        if window.answers < ANSWERS || elapsed < WINDOW.max(work * 2) {
+            return;
+        }
+        let tolerated = work.max(TRANSPORT);
+        self.bound = if window.least_wait > tolerated {
+            let rate = f64::from(window.answers) / elapsed.as_secs_f64();
+            (rate * (work + tolerated).as_secs_f64()).clamp(LEAST, self.bound.max(LEAST))
+        } else if window.reached {
+            (self.bound + (self.bound / 8.0).max(1.0)).min(MOST)
+        } else {
+            self.bound.max(FIRST)
+        };
+        self.window = Window::new(now);
+    }
+}
+
+impl Window {
+    fn new(since: Instant) -> Self {
+        Self { since, answers: 0, least_wait: Duration::MAX, worked: Duration::ZERO, reached: false }
+    }
+}
+
+#[cfg(test)]
+mod tests;
