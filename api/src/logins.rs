@@ -1,5 +1,6 @@
-//! Slows down password guessing by address ([`crate::limits`]) and by account: many addresses together cannot guess
-//! faster. To not lock out the owner, the limit by account is not used for addresses of recent logins to the account.
+//! Limits login attempts per address ([`crate::limits`]) and also per account, so that many addresses
+//! together cannot guess a password faster. The limit per account does not apply to addresses from which
+//! somebody recently logged in to the account: otherwise an attacker could lock out its owner.
 
 use std::{
     sync::Arc,

@@ -27,9 +27,10 @@ pub struct Metrics {
     active: Expiring<u64>,
     uploads: IntCounterVec,
     pub upload_bytes: IntCounterVec,
-    /// By class and by the limiter that refused: `shared`, `local`, `address`, `concurrent`.
+    /// Refused requests, by class and by the limiter that refused: `shared`, `local`, `address`,
+    /// `concurrent`.
     pub limited: IntCounterVec,
-    /// By result: `hit`, `miss`, `bypass`.
+    /// Searches, by how the cache was used: `hit`, `miss`, `bypass`.
     pub cache: IntCounterVec,
     /// Answers still being sent, by kind: `events`, `chat`.
     pub streams: IntGaugeVec,

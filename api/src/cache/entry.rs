@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Entry {
     pub body: Bytes,
     pub results: usize,
-    /// The projects of the rows.
+    /// The projects to which the answer's rows belong.
     pub projects: Vec<ProjectId>,
 }
 
@@ -26,7 +26,7 @@ struct Head {
     deflated: bool,
 }
 
-/// In bytes. For shorter bodies, compression costs more than it saves.
+/// Minimum length of a compressed body, in bytes: for shorter bodies, compression costs more than it saves.
 const COMPRESS_FROM: usize = 1024;
 /// Maximum length of a body, in bytes. No answer is longer: it has at most fifty rows, and their fields are limited.
 const MAX_BODY: usize = 16 * 1024 * 1024;

@@ -156,7 +156,7 @@ fn ascii(name: &str) -> String {
 /// Number of bytes at the beginning of a text from which its charset is detected.
 const SAMPLE: u64 = 64 * 1024;
 
-/// Detects the charset of a text that names none: browsers would read UTF-8 as Windows-1252, and must not guess.
+/// Detects the charset of a text whose media type names none: a browser would read UTF-8 as Windows-1252.
 async fn charset(objects: &Objects, location: &FileLocation) -> Result<Option<&'static str>, Problem> {
     let stored = location.media_type.to_ascii_lowercase();
     if !stored.starts_with("text/") || stored.contains("charset=") {

@@ -39,7 +39,7 @@ struct State {
     closed: CancellationToken,
 }
 
-/// An open connection. It counts until this is dropped, or until it is closed to make room for another.
+/// An open connection. It counts towards the limits until it is dropped, or closed to make room for another.
 pub struct Connection {
     connections: Connections,
     address: String,
@@ -81,7 +81,8 @@ impl Connections {
 }
 
 impl Open {
-    /// Closes the connection that has been idle longest: of this address, or of all. Fails if all of them are busy.
+    /// Closes the connection that has been idle longest: among those of `address`, or with `None` among all.
+    /// Fails if none of them is idle.
     fn make_room(&mut self, address: Option<&str>) -> io::Result<()> {
         let candidates = self.by.iter().filter(|(known, _)| address.is_none_or(|address| address == *known));
         let longest = candidates
