@@ -109,8 +109,9 @@ struct Conversation {
     said: BufReader<Take<ChildStdout>>,
     errors: JoinHandle<String>,
     limits: Limits,
-    /// The maximum total wait for the reader, and how much of it is left.
+    /// The maximum total time of waiting for the reader, in seconds.
     seconds: u64,
+    /// How much of this time is left.
     patience: Duration,
 }
 
@@ -147,8 +148,8 @@ impl Conversation {
         Ok((answer?, conversation))
     }
 
-    /// Removes the output limit, because the number of records is not limited. The size of each record and the total
-    /// time still are.
+    /// Removes the limit on output, because the number of records is not limited. The size of each record and
+    /// the total time still have limits.
     fn about_records(mut self) -> Self {
         self.said.get_mut().set_limit(u64::MAX);
         self.seconds = self.limits.import_seconds;

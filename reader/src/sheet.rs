@@ -6,7 +6,8 @@ use super::{
     table::{Cells, Header, is_figure, looks_like_header},
 };
 
-/// The header is within this many rows, below a title and a few lines of general information.
+/// Number of rows among which the header is searched: a title and a few lines of general information may be
+/// above it.
 const ROWS_TO_DECIDE: usize = 20;
 const DEEPEST_HEADER: usize = 3;
 
@@ -125,7 +126,8 @@ fn stands_above(names: &Cells, below: &Cells) -> bool {
     figures * 4 <= names.len() && over_figures.count() >= 2
 }
 
-/// Whether two columns are labels and values: only one row follows, or the values are words as well as figures.
+/// Whether the first column has labels and the second their values: if only one row follows the first row, or
+/// if the second column has words as well as figures.
 fn is_form(rows: &[Row]) -> bool {
     let Some((label, _)) = rows.first().and_then(|first| first.cells.first()) else { return false };
     let below: Vec<&Row> = rows.iter().skip(1).filter(|row| row.cells != rows[0].cells).collect();

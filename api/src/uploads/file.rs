@@ -5,8 +5,8 @@ use schemas::{Problem, ProblemKind, messages::http};
 
 const MAX_CHARS: usize = 255;
 
-/// Returns the name without folders and control characters, shortened to `MAX_CHARS` characters before its
-/// extension; `None` if no name is left.
+/// Returns the name without folders and control characters, shortened to `MAX_CHARS` characters with its
+/// extension kept; `None` if no name is left.
 pub fn tidy_name(raw: &str) -> Option<String> {
     let base = raw.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = base.chars().filter(|c| !c.is_control() && !is_direction(*c)).collect();

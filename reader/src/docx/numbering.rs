@@ -33,7 +33,7 @@ struct Level {
 #[derive(Debug, Clone, Default)]
 struct Instance {
     list: String,
-    /// The levels that start again in this instance, each with its first number.
+    /// The levels whose numbers start again in this instance of the list, each with its first number.
     restarts: Vec<(usize, u32)>,
 }
 

@@ -48,7 +48,8 @@ impl Pages {
         if std::mem::take(&mut self.now.fresh) { Ok(()) } else { self.turn() }
     }
 
-    /// The position where a row begins. Each cell starts there, so a break that is recorded in every cell counts once.
+    /// Returns the current position. All cells of a table row start at the position where the row begins, so
+    /// that a page break that is recorded in every cell counts once.
     pub fn position(&self) -> Position {
         self.now
     }

@@ -7,7 +7,7 @@ use super::super::{
     xml::{self, Xml, attribute},
 };
 
-/// Maximum number of styles in a chain; a longer chain is a cycle.
+/// Maximum number of styles of which each is based on the next; a longer chain is a cycle.
 const LONGEST_CHAIN: usize = 32;
 
 #[derive(Debug, Default)]

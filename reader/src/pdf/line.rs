@@ -7,7 +7,7 @@ use pdfium_render::prelude::{PdfFontWeight, PdfPageText, PdfPageTextChar};
 pub(super) struct Line {
     /// The texts of the line: more than one if wide gaps divide the line, as in a table.
     pub cells: Vec<String>,
-    /// The left end of each cell.
+    /// The left end of each cell, in points.
     pub cells_left: Vec<f32>,
     pub left: f32,
     pub right: f32,

@@ -61,7 +61,7 @@ struct Numbering {
 }
 
 impl Numbering {
-    /// Uses the offset that the margins of most pages have.
+    /// Takes the offset that the figures in the margins of most pages show.
     fn of(pages: &[Page]) -> Self {
         let count = i64::try_from(pages.len()).unwrap_or(i64::MAX);
         let offsets = counted(pages, |page, line| {
