@@ -124,8 +124,8 @@ impl Attacker {
         Ok(())
     }
 
-    /// Sends invalid jobs with headers that are commands to JetStream: a dead letter with copies of these headers could
-    /// not be delivered.
+    /// Sends invalid jobs with headers that are commands to JetStream. If a worker copied these headers into
+    /// the dead letter, JetStream would refuse it.
     pub async fn send_commands(&self, round: usize) -> Result<()> {
         for (name, value) in [("Nats-Expected-Stream", "INGEST"), ("Nats-Expected-Last-Msg-Id", "")] {
             self.publish(&self.job_subject(&format!("{name}-{round}"))?, &[(name, value)], "{}").await?;

@@ -80,7 +80,7 @@ pub struct System {
 /// The process of a service.
 pub struct Service {
     launch: Launch,
-    /// The environment variable that sets its port.
+    /// The environment variable that sets the port of the service.
     variable: &'static str,
     pub url: String,
     pub port: u16,
@@ -94,7 +94,7 @@ const PROGRAMS: [&str; 4] = ["acorag-migrate", "acorag-ingest-worker", "acorag-q
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl System {
-    /// Starts everything and returns when it is ready.
+    /// Starts all servers and services, and waits until they are ready.
     pub async fn start(options: Options) -> Result<Self> {
         let certificates = options.tls.then(Certificates::new).transpose()?;
         let accounts = options.accounts || options.tls;

@@ -16,7 +16,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::accounts::{ops, password, valkey_url};
 
-/// An authority and a certificate for each server, in a folder that is removed on drop.
+/// A certificate authority and a certificate for each server, in a folder that is removed when this is
+/// dropped.
 pub struct Certificates(PathBuf);
 
 impl Certificates {
@@ -60,7 +61,7 @@ impl Certificates {
         Ok(devstack::Options { nats, postgres, ..options })
     }
 
-    /// PostgreSQL requires a key that only its own user can read, so it gets a copy.
+    /// Copies the key of PostgreSQL, because PostgreSQL requires a key that only its own user can read.
     pub fn install_key_of_postgres(&self) -> Result<PathBuf> {
         let key = self.path("postgres-own.key");
         fs::copy(self.path("postgres.key"), &key)?;

@@ -131,7 +131,8 @@ impl Check {
         }
     }
 
-    /// Checks that each of the document's words finds it exactly once, with the expected number of passages.
+    /// Checks that the document has the expected number of passages, and that a search for each of its words
+    /// finds the document exactly once.
     async fn answers(&self, document: &Document, view: &Value) -> Finding {
         let expected = match (document.passages, &document.sha256) {
             (Passages::AsInBaseline, Some(sha256)) => self.baseline.get(sha256).copied().unwrap_or_default(),
@@ -149,7 +150,7 @@ impl Check {
                 0 => return Ok(Some((Violation::Lost, format!("not found by {word}")))),
                 _ => return Ok(Some((Violation::Duplicated, format!("{word} finds {found:?}")))),
             }
-            // The rank does not matter, but either leg must find the document exactly once.
+            // In a hybrid search the rank does not matter, but the document must be found exactly once.
             let query = format!("clave de control {word}");
             let found = self.search(&document.project, &query, "hybrid").await?;
             match found.iter().filter(|id| *id == document.id.as_str()).count() {

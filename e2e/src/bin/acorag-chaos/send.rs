@@ -63,7 +63,8 @@ impl Sender {
         })
     }
 
-    /// Sends a submission at its time, as many times as planned, each until it is accepted.
+    /// Sends a submission at its planned time and as many times as planned. Each time is repeated until the
+    /// submission is accepted.
     pub async fn submit(&self, submission: &Submission) -> Result<Outcome> {
         sleep_until(self.started + submission.at).await;
         if submission.gives_up {
@@ -100,7 +101,7 @@ impl Sender {
     ) -> Result<()> {
         loop {
             let Err(error) = attempt().await else { return Ok(()) };
-            // A permanent refusal is not caused by a fault.
+            // No fault causes a permanent refusal, so another attempt would be refused too.
             if error.is::<Refused>() {
                 return Err(error.context(what.to_owned()));
             }

@@ -46,13 +46,13 @@ pub struct Found {
     pub documents: Vec<String>,
     /// The duration of the successful call, without refused attempts before it.
     pub took: Duration,
-    /// Whether the server left out one leg of the search.
+    /// Whether a part of the search (vector or keyword) is missing from the answer.
     pub degraded: bool,
 }
 
 impl Client {
     pub fn new(url: &str, key: Option<&str>) -> Result<Self> {
-        // An error means that a provider is installed already.
+        // An error means that a TLS implementation is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build()?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), key: key.map(str::to_owned) })

@@ -1,4 +1,5 @@
-//! Sends thousands of hostile files to a complete acorag. Each file must be settled, and no process may die.
+//! Sends thousands of hostile files to a complete acorag. Each file must be indexed, or refused with a reason
+//! that concerns the file, and no process may die.
 #![allow(clippy::print_stdout, reason = "what it found is what this program is for")]
 
 mod memory;
