@@ -160,7 +160,7 @@ class Secrets(unittest.TestCase):
         needed = {found[1] for found in VARIABLE.finditer(TEXT) if found[2] == "?"}
         with tempfile.TemporaryDirectory() as folder:
             env = Path(folder, ".env")
-            # Only this stage of the Dockerfile uses the programs' sources.
+            # BACKUP_RECIPIENT is set already: it is the only value for which the script would need the built programs.
             env.write_text("BACKUP_RECIPIENT=age1example\nPORT=8001\n", encoding="utf-8")
             for _ in range(2):
                 subprocess.run([ROOT / "ops/secrets.sh", folder], check=True)

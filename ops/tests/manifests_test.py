@@ -89,7 +89,7 @@ class Validity(unittest.TestCase):
         for one in objects:
             with self.subTest(title(one)):
                 if one["kind"] in OTHERS:
-                    # The model drops a field that the schema does not know, so the field would be missing in its output.
+                    # The class of the schema drops unknown fields, so an unknown field would be missing in its output.
                     model = OTHERS[one["kind"]].model_validate(one)
                     self.assertEqual(json.loads(model.model_dump_json(by_alias=True, exclude_unset=True)), one)
                 elif one["kind"] not in UNCHECKED:
