@@ -146,7 +146,8 @@ impl Authenticator {
     ) -> Result<Arc<account::Caller>, Problem> {
         let token = token(headers);
         if self.config.auth == Auth::Off {
-            // Every client may do everything. A client that sends a valid token is still identified by it.
+            // With AUTH=off, every client may do everything. If a client sends a valid token, the token still
+            // says who the client is.
             let known = match token {
                 Some(token) => self.verify(id, token, address).await.ok(),
                 None => None,
@@ -205,7 +206,8 @@ impl Authenticator {
             .clone()
     }
 
-    /// Returns the latest lookup of a token (a new one if that is too old), and whether the token is known to be valid.
+    /// Returns the latest lookup of a token, or a new lookup if the latest is older than `FRESH`. Also
+    /// returns whether the token is known to be valid.
     fn verified(&self, digest: [u8; 32], now: Instant) -> (Outcome, bool) {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= MOST {

@@ -24,7 +24,7 @@ pub struct Redis {
     pool: Pool,
     patience: Duration,
     started: Instant,
-    /// Redis counts as unavailable until this many milliseconds after `started`. 0 if it is available.
+    /// Redis counts as unavailable until this many milliseconds after `started`; 0 while Redis is available.
     away_until: Arc<AtomicU64>,
 }
 
@@ -51,7 +51,8 @@ impl Redis {
         if now < away {
             return None;
         }
-        // The first request after a pause makes the others skip Redis until it knows whether Redis is available again.
+        // After a pause, one request alone tries Redis. It starts the next pause, in which all other requests
+        // skip Redis; if the attempt succeeds, the pause ends.
         let again = now + millis(PAUSE);
         if away > 0
             && self.away_until.compare_exchange(away, again, Ordering::Relaxed, Ordering::Relaxed).is_err()

@@ -39,7 +39,8 @@ pub fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Returns the stream as UTF-8 if it is UTF-16; any other stream is returned unchanged.
+/// Converts a stream of UTF-16 to UTF-8. Any other stream is returned as it is, but without a byte-order
+/// mark.
 pub(super) fn utf8(mut reader: impl BufRead) -> impl BufRead {
     // An I/O error is ignored here, because it occurs again when the returned stream is read.
     let encoding = reader.fill_buf().ok().and_then(utf16);

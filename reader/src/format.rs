@@ -57,7 +57,7 @@ impl Format {
         Ok(of_text(bytes, claimed))
     }
 
-    /// Returns whether the first kilobyte has the mark of a PDF.
+    /// Whether the first 1,024 bytes contain `%PDF-`, the mark of a PDF.
     pub fn is_pdf(bytes: &[u8]) -> bool {
         find(&bytes[..bytes.len().min(1024)], b"%PDF-").is_some()
     }
@@ -71,7 +71,7 @@ impl Format {
         self.names().1
     }
 
-    /// The short name and the media type of a format, then the other extensions and media types that mean it.
+    /// The short name and the media type of a format, and its other file extensions and media types.
     fn names(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Pdf => ("pdf", "application/pdf", ""),

@@ -235,9 +235,9 @@ fn ended(status: ExitStatus, errors: &str, limits: &Limits) -> Error {
     const CPU_TIME: i32 = 24;
     match status.signal() {
         Some(CPU_TIME) => Error::TimedOut(limits.cpu_seconds),
-        // After a failed allocation, Rust prints the first text; PDFium prints nothing, or throws a C++ exception, for
-        // which Rust prints the second text. A damaged heap has other messages. When the machine has no memory left,
-        // the kernel kills.
+        // After a failed allocation, Rust prints the first text of REFUSED_MEMORY. PDFium prints nothing, or
+        // throws a C++ exception, for which Rust prints the second text. A damaged heap causes other
+        // messages. When the machine has no memory left, the kernel ends the process with SIGKILL.
         Some(ABORT) if errors.is_empty() || REFUSED_MEMORY.iter().any(|says| errors.contains(says)) => {
             Error::OutOfMemory
         }

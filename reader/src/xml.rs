@@ -46,7 +46,8 @@ impl<'a> Xml<'a> {
                     Error::if_over("nesting", self.depth, self.limit)?;
                     match (name(&element), self.alternatives.last_mut()) {
                         ("AlternateContent", _) => self.alternatives.push(false),
-                        // The versions have the same content for newer and older programs, so only one is read.
+                        // `Choice` and `Fallback` have the same content, for newer and for older programs, so
+                        // only one is read.
                         ("Choice" | "Fallback", Some(true)) => {
                             self.skip()?;
                             continue;

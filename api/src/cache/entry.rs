@@ -60,7 +60,8 @@ impl Entry {
         encoder.finish().ok()
     }
 
-    /// Returns the generations of a stored entry, and the entry itself. Returns `None` if it is unreadable.
+    /// Returns the generations of a stored entry, and the entry itself; `None` if the stored bytes are
+    /// unreadable.
     pub fn read(stored: &[u8]) -> Option<(Vec<String>, Self)> {
         let end = stored.iter().position(|byte| *byte == b'\n')?;
         let head: Head = serde_json::from_slice(&stored[..end]).ok()?;

@@ -184,7 +184,8 @@ async fn charset(objects: &Objects, location: &FileLocation) -> Result<Option<&'
     })
 }
 
-/// Returns a media type that is safe to send, with its charset if it names one; and whether it is one of `INERT`.
+/// Returns a media type that is safe to send, with the charset that `stored` names, if any; and whether the
+/// media type is one of `INERT`.
 fn media_type(stored: &str) -> (String, bool) {
     let charset = stored.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;

@@ -184,7 +184,7 @@ impl Uploader {
         if payload.len() > MAX_JOB_BYTES {
             return Err(messages::http::metadata_too_large().about("metadata"));
         }
-        // This subscribes before the job is published, so that none of the job's events can be missed.
+        // Subscribes before the job is published, so that none of the job's events can be missed.
         let events = events::subscribe(&self.nats, &project, &document).await?;
         let own = Own { request_id: self.id.0.clone(), since: Utc::now() };
         let context = self.id.context();

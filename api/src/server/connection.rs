@@ -1,7 +1,8 @@
 //! Limits the number of open connections, in total and for each address.
 //!
-//! When a limit is reached, the connection that has been idle longest (without a request in progress) is closed. Only
-//! if all are busy is the new one closed, which load balancers can handle.
+//! When a limit is reached, the connection that has been idle longest (without a request in progress) is
+//! closed. If all connections are busy, the new connection is closed instead, which load balancers can
+//! handle.
 
 use std::{
     collections::HashMap,

@@ -80,7 +80,8 @@ const UNREADABLE_TYPES: [&str; 14] = [
     "application/java-archive",
 ];
 
-/// Returns the claimed media type, or one guessed from the name if the claim is missing or says nothing.
+/// Returns the claimed media type. If the claim is missing or `application/octet-stream`, guesses from the
+/// file name.
 pub fn media_type(filename: &str, claimed: Option<&str>) -> String {
     let claimed = claimed.map(|claim| claim.trim().to_ascii_lowercase());
     match claimed {

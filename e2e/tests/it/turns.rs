@@ -44,7 +44,7 @@ async fn ingest(system: &System) -> (jetstream::Context, Stream<()>) {
     (context, stream)
 }
 
-/// Returns the number of jobs of a project in the queue, in all lanes.
+/// Returns the number of jobs of a project in the stream, whichever consumer they are for.
 async fn waiting(stream: &Stream<()>, project: &str) -> usize {
     let jobs = stream.info_with_subjects(format!("acorag.v1.ingest.*.{project}.*")).await.unwrap();
     jobs.try_fold(0, async |sum, (_, count)| Ok(sum + count)).await.unwrap()

@@ -186,7 +186,7 @@ impl<'a> Walker<'a> {
                 }
             }
             "sdtContent" if self.prompts.last() == Some(&true) => reader.skip()?,
-            // Text that a tracked change deleted or moved away; tab stops and old properties, which are not text.
+            // Skipped: text that a tracked change deleted or moved away, and elements that contain no text.
             "del" | "moveFrom" | "tabs" | "sectPr" | "tblGrid" | "tblPrEx" => reader.skip()?,
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! HTML tables: each row is written with its headers.
+//! HTML tables: each cell is written with the header of its column.
 
 use ego_tree::iter::Edge;
 use scraper::{ElementRef, Node};

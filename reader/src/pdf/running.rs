@@ -80,8 +80,8 @@ impl Numbering {
     }
 }
 
-/// Splits a text into pieces without white space. A piece that may be a page number has its value: "3", "3/20", "-3-"
-/// and "Pág.3" have one, "A-103" and "A.103" do not.
+/// Splits a text into pieces without white space, each with its number if it may be a page number. "3",
+/// "3/20", "-3-" and "Pág.3" contain such a piece; "A-103" and "A.103" do not.
 fn pieces(text: &str) -> impl Iterator<Item = (&str, Option<i64>)> {
     let separates = |c: char| !c.is_alphanumeric();
     text.split_whitespace().flat_map(move |word| {

@@ -199,7 +199,7 @@ impl Check {
         })
     }
 
-    /// Checks that the file is the one that was uploaded.
+    /// Checks that the downloaded file has the content of the uploaded one.
     async fn file(&self, document: &Document) -> Result<Option<String>> {
         let Some(sha256) = &document.sha256 else { return Ok(None) };
         let url = format!("{}/document/{}/file", self.client.url, document.id);

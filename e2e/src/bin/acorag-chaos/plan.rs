@@ -24,7 +24,7 @@ pub struct Submission {
     pub content: Content,
     /// How many times the submission is sent in total.
     pub sends: usize,
-    /// The pause between two of these times; if it is zero, all are sent at once.
+    /// The pause before the submission is sent again; zero to send it all times at once.
     pub pause: Duration,
     /// Whether the submission is sent only once, even if it is not accepted. Then it may be stored or not,
     /// but not partly.

@@ -103,7 +103,8 @@ impl Client {
         Ok(Found { documents: rows.into_iter().map(|row| row.document_id).collect(), took, degraded })
     }
 
-    /// Sends a call until it is not refused temporarily; returns the response and the start of the last attempt.
+    /// Repeats a call as long as it is refused temporarily. Returns the response, and when the last attempt
+    /// began.
     async fn send(&self, call: impl Fn() -> Result<RequestBuilder>) -> Result<(Response, Instant)> {
         let mut waited = Duration::ZERO;
         loop {

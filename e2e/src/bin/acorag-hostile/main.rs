@@ -21,8 +21,8 @@ use futures::{StreamExt as _, stream};
 use memory::Watch;
 use serde_json::json;
 
-/// Starts an acorag without rate limits, uploads hostile files to it and waits until each is settled. The last line is
-/// one JSON object; the exit status is 0 if the system withstood all files.
+/// Starts an acorag without rate limits, uploads hostile files to it and waits until each is indexed or
+/// refused. The last line is one JSON object; the exit status is 0 if the system withstood all files.
 #[derive(Debug, Parser)]
 #[command(name = "acorag-hostile", version)]
 struct Args {
