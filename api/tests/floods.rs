@@ -156,8 +156,8 @@ async fn who_may_not_write_takes_no_upload_slot_and_who_may_has_half_of_them() {
     worker.allow("reader", Role::Read, Scope::All);
     worker.allow("one", Role::Write, Scope::All);
     worker.allow("other", Role::Write, Scope::All);
-    // The reader is refused before the server asks for the body: otherwise the first line would be "100
-    // Continue".
+    // The caller with the role `read` is refused before the server asks for the body: otherwise the first
+    // line would be "100 Continue".
     let answer = until_closed(half_uploaded(&api, "reader").await).await;
     assert!(answer.contains("403") || answer.contains("Forbidden"), "{answer}");
 

@@ -119,7 +119,7 @@ class Tls(unittest.TestCase):
                     self.assertTrue(settings["REDIS_URL"].startswith("rediss://"))
                     self.assertEqual(settings["REDIS_CA"], "/tls/ca.crt")
                 for url in ("DATABASE_URL", "DATA_SOURCE_NAME"):
-                    # A restore talks to its own temporary server, over its socket.
+                    # A restore starts a temporary PostgreSQL server and connects to it over a Unix socket, without TLS.
                     if url in settings and name != "restore":
                         self.assertTrue(settings[url].endswith("?sslmode=verify-full&sslrootcert=/tls/ca.crt"))
 

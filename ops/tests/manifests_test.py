@@ -625,7 +625,7 @@ class Tls(unittest.TestCase):
             checked = set()
             for owner, own, mounts in self.clients(objects):
                 with self.subTest(owner):
-                    # A restore talks to its own temporary server, over its socket.
+                    # A restore starts a temporary PostgreSQL server and connects to it over a Unix socket, without TLS.
                     if ("DATABASE_URL" in own or "PGHOST" in own) and owner != "Job/acorag-restore":
                         checked.add(owner)
                         self.assertEqual((own["PGSSLMODE"], own["PGSSLROOTCERT"]), ("verify-full", "/tls/postgres/ca.crt"))

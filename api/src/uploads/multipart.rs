@@ -38,7 +38,8 @@ pub struct Multipart {
     count: usize,
 }
 
-/// How slow a client may be. Only the time in which we wait for the client counts, not the time of a slow object store.
+/// How slow a client may be. Only the time in which the api waits for the client counts, not the time in
+/// which it waits for the object store.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     /// Maximum pause between two pieces. A whole upload may also take this much longer than it would at

@@ -47,7 +47,7 @@ async fn tables(url: &str) -> Tables {
     tables
 }
 
-/// Returns the SHA-256 of the file of each document, as the api serves it.
+/// Downloads the file of each document from the api; returns its SHA-256 by the id of the document.
 async fn files(client: &Client, url: &str) -> BTreeMap<String, String> {
     let pool = PgPool::connect(url).await.unwrap();
     let ids: Vec<String> =

@@ -145,7 +145,7 @@ async fn a_flood_of_one_project_is_passed_by_the_few_documents_of_others() {
     let left = waiting(&stream, "diluvio").await;
     assert!(left > FLOOD / 5, "only {left} jobs of the flood were left when the few were done");
     // A waiting document has the state `queued` and is in the list, also if its job was moved to another
-    // lane.
+    // consumer.
     let last = format!("d{}", FLOOD - 1);
     assert_eq!(client.document(&last, "diluvio").await.unwrap()["state"], "queued");
     let list = client.get("/documents?project_id=diluvio&state=queued&limit=200").await.unwrap();

@@ -63,8 +63,8 @@ impl Sender {
         })
     }
 
-    /// Sends a submission at its planned time and as many times as planned. Each time is repeated until the
-    /// submission is accepted.
+    /// Sends a submission at its planned time and as often as planned. A send that is refused is repeated
+    /// until it is accepted.
     pub async fn submit(&self, submission: &Submission) -> Result<Outcome> {
         sleep_until(self.started + submission.at).await;
         if submission.gives_up {
