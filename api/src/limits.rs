@@ -123,7 +123,8 @@ impl Limits {
         verdict
     }
 
-    /// Counts one request for a key that is not a caller, such as an account to log in to; an error beyond the limit.
+    /// Counts one request for something that is not a caller, such as an account to log in to. Returns an
+    /// error if the limit is exceeded.
     pub async fn charge(&self, class: Class, key: &str) -> Result<(), Problem> {
         let Some(rule) = self.rule(class, &CallerLimits::default()) else { return Ok(()) };
         let verdict = self.check(class, rule, key).await;
@@ -139,7 +140,8 @@ impl Limits {
             Class::Login => (None, self.config.rate_limit_login),
             Class::Token => (None, self.config.rate_limit_token),
         };
-        // A key's own limit was checked when the key was created. If it is unreadable, the configured limit applies.
+        // The limit of an API key was checked when the key was created. If that limit is unreadable, the
+        // configured limit applies.
         own.and_then(|own| own.parse().ok()).unwrap_or(configured).rule()
     }
 

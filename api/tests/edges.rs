@@ -1,4 +1,5 @@
-//! What holds for every request.
+//! What does not depend on the route: request ids, errors, readiness, metrics, origins, TLS, limits and
+//! shutdown.
 
 use std::time::Duration;
 
@@ -118,8 +119,8 @@ async fn stopping_tells_whoever_waits_that_the_upload_is_safe() {
     let waiting = api.http.post(api.at("/upload?wait=300")).multipart(form("a.txt", "uno")).send();
     let asking = form("b.txt", "dos").text("question", "¿Qué dice?");
     let asking = api.http.post(api.at("/upload-and-query")).multipart(asking).send();
-    // Both clients must get an answer while the server stops; otherwise it would close their connections at
-    // the end.
+    // Both clients must get an answer while the server stops; otherwise the server would close their
+    // connections at the end.
     let (waited, asked, ()) = tokio::join!(waiting, asking, async {
         jobs.next().await;
         jobs.next().await;

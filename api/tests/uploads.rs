@@ -153,8 +153,8 @@ async fn a_bad_upload_is_refused_with_a_reason_and_leaves_nothing() {
 async fn a_client_that_sends_before_it_listens_hears_the_refusal() {
     let backends = Backends::start().await;
     let api = backends.api(&["--max-upload-mb=1"]).await;
-    // The first length alone shows that the file is too large; the second may be the form around a smaller
-    // file.
+    // The first length alone shows that the file is too large. The second may be the length of a form with an
+    // allowed file, so the server must count the bytes of the file.
     for (length, sent) in [(4_000_000, 4_000_000), (1_900_000, 1_900_000)] {
         let mut socket = tokio::net::TcpStream::connect(api.address()).await.unwrap();
         let head = format!(

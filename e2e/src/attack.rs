@@ -85,8 +85,8 @@ impl Attacker {
         Ok(futures::future::try_join_all(tries).await?.into_iter().flatten().collect())
     }
 
-    /// Returns jobs that name objects of others, or files that differ from their declared size and hash. `known` are
-    /// existing objects; `round` makes the document ids unique.
+    /// Returns jobs that name objects that others stored, or files that differ from their declared size and
+    /// hash. `known` are existing objects; `round` makes the document ids unique.
     pub async fn bad_jobs(&self, known: &[&str], other: &ProjectId, round: usize) -> Result<Vec<Job>> {
         let job = |name: &str, source: Value, fails_by| {
             let mut body = source;

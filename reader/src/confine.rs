@@ -134,7 +134,7 @@ fn filter() -> Result<BpfProgram, BackendError> {
         (libc::SYS_mprotect, vec![SeccompRule::new(vec![data_only()?])?]),
         // `abort` ends the process with a signal to itself.
         (libc::SYS_tgkill, vec![SeccompRule::new(vec![is(0, Is::Eq, own_id())?])?]),
-        // [`for_import`] sets the processor time.
+        // [`for_import`] changes the limit on processor time.
         (
             libc::SYS_prlimit64,
             vec![SeccompRule::new(vec![is(0, Is::Eq, 0)?, is(1, Is::Eq, u64::from(libc::RLIMIT_CPU))?])?],

@@ -65,7 +65,7 @@ fn is_cut_short(bytes: &[u8]) -> bool {
         return true;
     }
     // A linearized file has an end mark near its beginning too, so a truncated one may have this mark only.
-    // But it states its full length.
+    // But the file states its full length.
     let head = &bytes[..bytes.len().min(2_048)];
     let Some(at) = head.windows(11).position(|window| window == b"/Linearized") else { return false };
     let dictionary = &head[at..];

@@ -78,7 +78,8 @@ impl Reader {
         };
         let limits = &self.limits;
         match Conversation::start(&self.program, limits)?.ask(&request).await? {
-            // The reader has sent everything; it ends by itself, or is killed when the value is dropped.
+            // The reader has sent everything. It ends by itself, or is killed because the conversation is
+            // dropped here.
             (Answer::Document(extracted), _) => Ok(Found::Document(extracted)),
             (Answer::Records, conversation) => {
                 Ok(Found::Records(Records(Some(Box::new(conversation.about_records())))))

@@ -116,7 +116,7 @@ fn header_position(rows: &[Row]) -> Option<usize> {
     (widest > 2 || !is_form(&rows[at..])).then_some(at)
 }
 
-/// Whether a row is words above figures in at least two columns, with few figures in the row itself.
+/// Whether a row has words above figures in at least two columns, and has few figures itself.
 fn stands_above(names: &Cells, below: &Cells) -> bool {
     let figures = names.iter().filter(|(_, name)| is_figure(name)).count();
     let over_figures = names.iter().filter(|(column, name)| {

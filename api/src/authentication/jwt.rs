@@ -46,7 +46,8 @@ pub struct Issuer {
     keys: Arc<Keys>,
 }
 
-/// The issuer's keys as they were last read. While they are fetched again, only tokens with an unknown key wait.
+/// The issuer's keys as they were last read. While the keys are fetched again, only requests whose token has
+/// an unknown key wait.
 struct Keys {
     source: Source,
     known: RwLock<Known>,

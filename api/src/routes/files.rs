@@ -113,7 +113,8 @@ fn described(mut response: Response, location: &FileLocation, etag: &str) -> Res
         .remove(b'^')
         .remove(b'|');
     let (media_type, inert) = media_type(&location.media_type);
-    // The header has both names: some clients (such as curl) do not read the extended one, and those that do prefer it.
+    // The header has both names: some clients (such as curl) do not read the extended name `filename*`, and
+    // all other clients prefer it.
     let (plain, name) = (ascii(&location.filename), utf8_percent_encode(&location.filename, KEPT));
     let disposition = format!("inline; filename=\"{plain}\"; filename*=UTF-8''{name}");
     set(&mut response, header::CONTENT_DISPOSITION, &disposition);

@@ -132,7 +132,8 @@ async fn delete(client: &Client, id: &str) {
     }
 }
 
-/// Waits until nothing changes; returns that time and the content of the database at it.
+/// Waits until the database no longer changes. Returns the time, and the content of the database at that
+/// time.
 async fn quiet_moment(url: &str) -> (String, Tables) {
     let pool = PgPool::connect(url).await.unwrap();
     let mut before = tables(url).await;
@@ -337,7 +338,7 @@ async fn restored_to_a_moment(fixture: &Fixture, before: &Before) {
     refuses(&fixture.restore(&target, &[]).await, "NATS is not empty");
 }
 
-/// Ctrl-C while the database is copied ends the backup at once, and its incomplete set does not count.
+/// Ctrl-C while the database is copied ends the backup at once, and the incomplete backup does not count.
 fn an_interrupted_backup_does_not_count(fixture: &Fixture, command: Command) {
     let before = fixture.sets();
     let mut process = streaming(fixture, command);

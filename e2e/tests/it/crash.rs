@@ -56,7 +56,7 @@ async fn a_killed_worker_loses_and_doubles_nothing() {
     ids.dedup();
     assert_eq!(ids.len(), RECORDS);
 
-    // Each record has exactly one passage, and the count that the project stores agrees.
+    // Each record has exactly one passage, and the project's own count of passages is the same.
     let pool = sqlx::PgPool::connect(system.stack.database_url()).await.unwrap();
     let (chunks, documents, sum): (i64, i64, i64) = sqlx::query_as(
         "SELECT count(*), count(DISTINCT document_key), (SELECT chunks FROM project WHERE id = 'caida')

@@ -79,7 +79,7 @@ async fn with_an_account_each_the_services_work_and_are_refused_nothing() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 
-    // A producer sends a text, the same text again, and a file. For the second, no event follows: the
+    // A producer sends a text, the same text again, and a file. For the second text, no event follows: the
     // document is already indexed.
     let text = ["--document", "p1", "--text", "El anclaje A-7 se tesó a 320 kN."];
     assert!(produce(&system, &text, 0).await.contains("indexed"));

@@ -1,4 +1,5 @@
-//! All services log the same request id, export the metrics of the contract, and the api needs little memory.
+//! All services log the same request id and have the metrics that acorag promises, and the api needs little
+//! memory.
 
 use e2e::Upload;
 use serde_json::{Value, json};
@@ -94,8 +95,8 @@ async fn ready_names_each_dependency_and_health_needs_none() {
     }
 }
 
-/// The api needs little memory, because it has no model, no database connections and no whole document in
-/// memory.
+/// The api needs little memory, because it has no embedding model, no database connections and no whole
+/// document in memory.
 #[tokio::test]
 async fn the_api_is_small() {
     let (_, system) = shared().await;

@@ -1,4 +1,4 @@
-//! Projects are isolated: with the key of another project, no request returns anything of a project.
+//! Projects are isolated: with a key of one project, no request returns anything of another project.
 
 use e2e::{Client, Upload};
 use reqwest::{Method, StatusCode};

@@ -42,7 +42,7 @@ const CELL_GAP: f32 = 1.8;
 /// Maximum number of font sizes that are counted in one line.
 const MOST_SIZES: usize = 16;
 
-/// Returns the lines of a page in the order of its content, in which the program of the author wrote them.
+/// Returns the lines of a page in the order in which the program that made the PDF wrote them.
 pub(super) fn lines(text: &PdfPageText) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut builder = Builder::default();

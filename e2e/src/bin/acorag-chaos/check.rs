@@ -22,7 +22,7 @@ pub use stored::Stored;
 pub struct Check {
     pub client: Client,
     pub stored: Stored,
-    /// The number of passages of each long file, by its SHA-256, from before the faults.
+    /// The number of passages of each long file, by its SHA-256, counted before the faults.
     pub baseline: HashMap<String, i64>,
 }
 

@@ -68,13 +68,13 @@ pub enum End {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Passages {
     One,
-    /// The same number as the same file had before the faults.
+    /// As many passages as the same file had before the faults.
     AsInBaseline,
 }
 
 impl Plan {
     pub fn new(seed: u64, documents: usize, time: Duration) -> anyhow::Result<Self> {
-        // Two generators, so that a change of the submissions does not change the faults.
+        // Two random number generators, so that a change of the submissions does not change the faults.
         let mut chance = Random::new(seed);
         let (mut sending, breaking) = (Random::new(chance.number()), Random::new(chance.number()));
         let mut submissions = documents::generate(&mut sending, documents)?;

@@ -123,7 +123,8 @@ impl Sender {
                 self.publish(submission, JobKind::Document, payload.clone(), id).await
             }
             Content::Object(Upload { filename, bytes, metadata }) => {
-                // Each attempt has a new id; an interrupted one must not leave a part of a file under a valid id.
+                // Each attempt sends the file under a new id, so that the parts of an interrupted attempt are
+                // not under the id of a complete file.
                 let file = e2e::producer::send_file(&self.jetstream, &submission.project, bytes).await?;
                 let job = json!({"file": file, "filename": filename, "metadata": metadata});
                 self.publish(submission, JobKind::Document, job.to_string().into_bytes(), None).await

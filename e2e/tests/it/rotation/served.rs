@@ -27,11 +27,11 @@ impl Server {
         let mut stream = TcpStream::connect(address).await.unwrap();
         match self {
             Self::Nats => {
-                // INFO {…}
+                // NATS begins with a line `INFO {…}`.
                 while stream.read_u8().await.unwrap() != b'\n' {}
             }
             Self::Postgres => {
-                // SSLRequest
+                // PostgreSQL answers an SSLRequest with the byte `S` before the TLS handshake.
                 stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).await.unwrap();
                 assert_eq!(stream.read_u8().await.unwrap(), b'S', "PostgreSQL speaks no TLS");
             }

@@ -50,7 +50,7 @@ pub fn generate(random: &mut Random, documents: usize) -> Result<Vec<Submission>
 struct Generator<'a> {
     random: &'a mut Random,
     projects: Vec<ProjectId>,
-    /// The number of words that are used.
+    /// The number of unique words that were used so far.
     words: usize,
     count: usize,
     submissions: Vec<Submission>,
