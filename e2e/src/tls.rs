@@ -93,7 +93,8 @@ impl Certificates {
         Ok(address)
     }
 
-    /// The environment with which a program connects over TLS, including the certificate of the api.
+    /// Returns the environment variables with which a program connects to the servers over TLS, and those
+    /// with the certificate of the api.
     pub(crate) fn environment(&self, database_url: &str, valkey: &str) -> Vec<(&'static str, String)> {
         let text = |file: &str| self.path(file).display().to_string();
         let mut environment = vec![

@@ -112,7 +112,7 @@ struct Conversation {
     limits: Limits,
     /// The maximum total time of waiting for the reader, in seconds.
     seconds: u64,
-    /// How much of this time is left.
+    /// How much of `seconds` is left.
     patience: Duration,
 }
 

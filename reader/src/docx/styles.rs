@@ -15,7 +15,7 @@ pub struct Styles(HashMap<String, Style>);
 
 #[derive(Debug, Default)]
 struct Style {
-    /// The name; styles that come with Word have English names here in every language.
+    /// The name. The styles that come with Word have English names here, whatever the language of Word is.
     name: String,
     based_on: String,
     outline: Option<u8>,

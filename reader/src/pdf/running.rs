@@ -29,7 +29,7 @@ pub(super) fn drop_repeated(pages: &mut [Page]) {
         let keys: Vec<Option<Key>> = page.lines.iter().map(|line| key(page, line, numbering)).collect();
         let mut keys = keys.into_iter();
         page.lines.retain(|_| match keys.next().flatten().and_then(|key| seen.get_mut(&key)) {
-            // The count becomes zero once the line was kept.
+            // Taking the count leaves zero, so that only the first page keeps the line.
             Some(count) => std::mem::take(count) > 0,
             None => true,
         });
