@@ -13,7 +13,8 @@ pub struct Pages {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     page: u32,
-    /// True after a page break of the author and before any text: a recorded break here is the same break.
+    /// True between a page break that the author made and the next text. A page break that Word recorded
+    /// there is the same page break.
     fresh: bool,
 }
 
