@@ -69,7 +69,7 @@ impl<'b> Sheet<'b> {
         if self.header.is_none() { self.decide() } else { Ok(()) }
     }
 
-    /// Finds the header in the waiting rows and writes them.
+    /// Finds the header among the waiting rows, and writes all other waiting rows.
     fn decide(&mut self) -> Result<(), Error> {
         let rows = std::mem::take(&mut self.waiting);
         let mut header = Header::default();

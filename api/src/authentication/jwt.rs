@@ -24,10 +24,10 @@ pub struct Config {
     /// Issuer (`iss`) whose JWTs are accepted in addition to acorag's own API keys and login tokens.
     #[arg(long, env = "JWT_ISSUER", requires_all = ["jwt_audience", "jwt_jwks"])]
     pub jwt_issuer: Option<String>,
-    /// Audience (`aud`) that those JWTs must contain.
+    /// Audience (`aud`) that the JWTs of JWT_ISSUER must contain.
     #[arg(long, env = "JWT_AUDIENCE", requires = "jwt_issuer")]
     pub jwt_audience: Option<String>,
-    /// The issuer's public keys (JWKS): a file, or an http(s) address.
+    /// The public keys of JWT_ISSUER (JWKS): a file, or an http(s) address.
     #[arg(long, env = "JWT_JWKS", requires = "jwt_issuer")]
     pub jwt_jwks: Option<String>,
 }
