@@ -79,7 +79,7 @@ impl Class {
 pub struct Verdict {
     pub allowed: bool,
     pub remaining: u32,
-    /// Time until the next request is allowed; zero if this one is allowed.
+    /// Time until the next request is allowed; zero if the checked request is allowed.
     pub retry: Duration,
     /// Time until the whole quota is available again.
     pub reset: Duration,

@@ -102,7 +102,8 @@ impl<'a> Xml<'a> {
         Ok(all)
     }
 
-    /// Calls `take` with every element inside the one that was opened last, or in the whole part if none is open.
+    /// Calls `take` with every element inside the element that was opened last. If no element is open, calls
+    /// it with every element of the part.
     pub fn each(
         &mut self,
         mut take: impl FnMut(&BytesStart<'a>, &mut Self) -> Result<(), Error>,

@@ -122,7 +122,8 @@ fn described(mut response: Response, location: &FileLocation, etag: &str) -> Res
     set(&mut response, header::ETAG, etag);
     set(&mut response, header::ACCEPT_RANGES, "bytes");
     set(&mut response, header::CACHE_CONTROL, "private, no-cache");
-    // An uploaded page must not act with our origin's rights. A PDF viewer needs no sandbox, and cannot work in one.
+    // An uploaded page must not act with the rights of acorag's origin. A PDF viewer needs no sandbox, and
+    // cannot work in one.
     let policy = if inert {
         "default-src 'none'; img-src 'self'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
     } else {

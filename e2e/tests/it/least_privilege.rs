@@ -160,8 +160,8 @@ async fn an_answer_of_the_server_in_the_place_of_a_job_does_nothing() {
         let read = format!("$JS.API.DIRECT.GET.OBJ_FILES.$O.FILES.M.{kind}");
         nats.publish_with_reply(read, job(kind, &id), "".into()).await.unwrap();
         nats.publish_with_reply("$JS.API.STREAM.INFO.INGEST", job(kind, &id), "".into()).await.unwrap();
-        // Two other kinds of answers: the acknowledgement of a stored message, and the one to a pull without
-        // messages.
+        // Two other kinds of answers: the acknowledgement of a stored message, and the answer to a pull
+        // without messages.
         nats.publish_with_reply("acorag.v1.dlq.x", job(kind, &id), "".into()).await.unwrap();
         let pull = "$JS.API.CONSUMER.MSG.NEXT.INGEST.ingest-record";
         nats.publish_with_reply(pull, job(kind, &id), r#"{"batch":1,"no_wait":true}"#.into()).await.unwrap();
