@@ -177,7 +177,7 @@ class Contract(unittest.TestCase):
                 consumer = trigger["metadata"].get("consumer")
                 if consumer in slots:
                     seen.add(consumer)
-                    # Messages in progress count as lag too.
+                    # Messages in progress count as lag too, so the threshold must be above the number of slots.
                     self.assertGreater(int(trigger["metadata"]["lagThreshold"]), int(defaults[slots[consumer]]))
         self.assertEqual(seen, set(slots))
 
@@ -482,11 +482,12 @@ class Network(unittest.TestCase):
         ("migrate", "collector", 4318), ("backup", "collector", 4318),
         ("restore", "nats", 4222),
     }
-    # With CloudNativePG: the log receiver, and connections between the servers and the Jobs that create them.
+    # Further connections with CloudNativePG: from the log receiver, and among the servers and the Jobs that create
+    # them.
     CLUSTER = {("wal", "postgres", 5432)} | {
         (source, target, port) for source in ("postgres", "postgres-job") for target in ("postgres", "postgres-job")
         for port in (5432, 8000)}
-    # Connections from other namespaces.
+    # Connections from other namespaces, by overlay.
     INTO = {
         "dev": set(),
         "prod": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
