@@ -102,7 +102,8 @@ impl Style {
     }
 }
 
-/// Finds the role by a style's name: `heading 2`, or `Heading2`, `Ttulo2` and so on in files whose styles are missing.
+/// Finds the role by a style's name, such as `heading 2`, or by its id if the file has no such style: Word's
+/// ids depend on its language, such as `Heading2` and `Ttulo2`.
 fn role_by_name(name: &str) -> Role {
     let name = name.to_lowercase();
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
