@@ -137,7 +137,7 @@ async def publish(given):
                                     error_cb=note, **account())
     try:
         js = connection.jetstream()
-        # The subscription comes before the publishing, so that no event is missed. It needs no older events.
+        # Subscribes before the job is published, so that none of the job's events is missed.
         events = await connection.subscribe(f"acorag.v1.event.{place}.*")
         await connection.flush()
 
@@ -151,8 +151,8 @@ async def publish(given):
             raise NotAccepted(error or type(error).__name__) from error
         say(f"accepted {document} as {ack.stream} {ack.seq}{' (sent before)' if ack.duplicate else ''}")
         if ack.duplicate and "NATS_USER" not in os.environ:
-            # The first message with this id counts, and its events may already be over. The account of a producer
-            # cannot read them; it only receives new ones.
+            # JetStream stored only the first message with this id, and its events may all be published already. Only a
+            # connection without an account can read them: the account of a producer receives new events only.
             try:
                 last = await js.get_last_msg("EVENTS", f"acorag.v1.event.{place}.*")
                 code = show(json.loads(last.data))

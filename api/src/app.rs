@@ -55,7 +55,7 @@ pub struct App {
 
 /// Installs the TLS implementation that everything in this process uses.
 pub fn install_crypto() {
-    // This fails when an implementation is already installed. The error can be ignored.
+    // An error means that an implementation is already installed, so the error is ignored.
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 

@@ -1,5 +1,6 @@
-//! Receives a JSON body completely before its request takes a request permit: a client that sends half a body holds a
-//! connection, but no permit. The number of bodies received at the same time is limited per address and in total.
+//! Receives a JSON body completely before its request counts as one of MAX_CONCURRENT_REQUESTS: a client that
+//! sends only half a body occupies a connection, but keeps no other request out. The number of bodies
+//! received at the same time is limited per address and in total.
 
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ use crate::{
 /// Maximum size of a JSON body, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
 
-/// In bytes. A body counts once towards the limits for each started unit of its length.
+/// A large body counts several times towards the limits on [`Arrivals::bodies`]: once for each started block
+/// of this many bytes.
 const UNIT: usize = 64 * 1024;
 
 #[derive(Clone)]
@@ -33,7 +35,8 @@ pub struct Arrivals {
     pub trusted_proxies: usize,
 }
 
-/// Receives a JSON body completely, then calls the next handler. Uploads pass at once: they are streamed later.
+/// Middleware: receives a JSON body completely, then calls the next handler. Other requests pass at once; the
+/// body of an upload is streamed later, by its handler.
 pub async fn receive(State(arrivals): State<Arrivals>, request: Request, next: Next) -> Response {
     let waited_for = *request.method() == Method::POST
         && is_known(&request)

@@ -83,7 +83,7 @@ pub struct Authenticator {
 struct Verified {
     /// When the lookup was sent. Its answer may still accept a token that was revoked after this time.
     asked: Instant,
-    /// Whether the token was valid in the last earlier lookup that a worker answered.
+    /// Whether the token was valid in the most recent earlier lookup that a worker answered.
     good: bool,
     outcome: Outcome,
 }
@@ -107,7 +107,8 @@ impl Verified {
 /// How long the result of a lookup is used. A revoked key must stop working within one second, in every process.
 const FRESH: Duration = Duration::from_millis(800);
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Maximum number of remembered tokens, and of addresses. Beyond it, old tokens are forgotten first, then all tokens.
+/// Maximum number of cached lookups, and of blocked addresses. When so many lookups are cached, those older
+/// than `FRESH` are removed; if that is not enough, all are removed.
 const MOST: usize = 10_000;
 
 impl Authenticator {
@@ -122,10 +123,11 @@ impl Authenticator {
         Ok(Self { config: Arc::new(config), issuer, requester, metrics, limits, verified, blocked })
     }
 
-    /// Returns when the caller that sent these headers may no longer read this project.
+    /// Waits until the caller who sent these headers may no longer read this project.
     pub async fn revoked(self, id: RequestId, headers: HeaderMap, address: Arc<str>, project: ProjectId) {
         loop {
-            // This may use the lookup of another request. Its age and this pause together are at most one second.
+            // `identify` may use another request's lookup, which is at most 800 ms old. With this pause of
+            // 200 ms, a revocation is noticed within one second.
             tokio::time::sleep(FRESH / 4).await;
             match self.identify(&id, &headers, &address).await {
                 Ok(known) if !known.scope.allows(&project) => return,
@@ -144,7 +146,8 @@ impl Authenticator {
     ) -> Result<Arc<account::Caller>, Problem> {
         let token = token(headers);
         if self.config.auth == Auth::Off {
-            // Every client may do everything. A client that sends a valid token is still identified by it.
+            // With AUTH=off, every client may do everything. If a client sends a valid token, the token still
+            // says who the client is.
             let known = match token {
                 Some(token) => self.verify(id, token, address).await.ok(),
                 None => None,
@@ -203,7 +206,8 @@ impl Authenticator {
             .clone()
     }
 
-    /// Returns the latest lookup of a token (a new one if that is too old), and whether the token is known to be valid.
+    /// Returns the latest lookup of a token, or a new lookup if the latest is older than `FRESH`. Also
+    /// returns whether the token is known to be valid.
     fn verified(&self, digest: [u8; 32], now: Instant) -> (Outcome, bool) {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= MOST {
@@ -238,7 +242,8 @@ pub async fn authenticate(
     next.run(request).await
 }
 
-/// Middleware for calls that need no token, such as a login: the caller is only an address, and may read no project.
+/// Middleware for calls that need no token, such as a login: the caller is identified by the address alone,
+/// and may read no project.
 pub async fn anonymous(
     State(authenticator): State<Authenticator>,
     mut request: Request,

@@ -59,7 +59,7 @@ pub type UnderWay = SingleFlight<Key, Result<Answer, Problem>>;
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub entry: Entry,
-    /// Legs of the search (vector, keyword) that were left out.
+    /// The parts of the search (`vector`, `keyword`) that are missing from this answer.
     pub degraded: Arc<[String]>,
     /// How the cache was used: `hit`, `miss`, or `bypass` when Redis is unavailable or the cache is turned off.
     pub source: &'static str,
@@ -117,7 +117,8 @@ impl Cache {
                 if missing.is_empty() {
                     return Ok(found);
                 }
-                // A missing generation was never set, or evicted by a full Redis. No old entry matches a random token.
+                // A generation is missing if nobody set it yet, or if a full Redis evicted it. Its new token
+                // is random, so no older cache entry matches it.
                 for (generation, _) in missing {
                     let token = uuid::Uuid::new_v4().to_string();
                     pool.set::<Value, _, _>(generation, token, None, Some(SetOptions::NX), false).await?;
@@ -141,7 +142,8 @@ impl Cache {
 
     async fn ask_and_keep(&self, context: &Context, search: &Search, key: &Key) -> Result<Answer, Problem> {
         let answer = self.ask(context, search).await?;
-        // A degraded answer is returned to this caller, who could not wait, but is not cached for later callers.
+        // An answer that lacks a part of the search is returned to this caller, but not cached: later callers
+        // should get a complete one.
         if answer.degraded.is_empty() {
             self.keep(key, &answer.entry).await;
         }

@@ -93,9 +93,10 @@ pub struct Requests {
     pub stall_timeout: Duration,
 }
 
-/// Maximum number of connections that wait to be accepted. When the queue is full, the system drops the first packet of
-/// a new connection, whose client tries again after a second: a burst from one client must not delay the others. The
-/// system may allow fewer.
+/// Maximum number of connections that wait to be accepted. When this queue is full, the kernel drops the
+/// first packet of a new connection, and its client tries again only after a second. The queue is long, so
+/// that a burst from one client does not delay the others in this way. The kernel may lower the number
+/// (`somaxconn`).
 const BACKLOG: u32 = 4_096;
 
 /// Parses a setting in whole seconds.

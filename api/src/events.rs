@@ -50,8 +50,8 @@ pub struct Own {
 }
 
 impl Own {
-    /// Compares the request id. An event that another request caused, for example one sent at the same moment, is
-    /// included if it is not older than this request.
+    /// Whether the event has this request's id, or is not older than this request: another request for the
+    /// same document, sent at the same moment, may have caused the event.
     fn includes(&self, event: &DocumentEvent) -> bool {
         event.facts.request_id == self.request_id || event.facts.at >= self.since
     }

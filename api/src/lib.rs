@@ -1,5 +1,5 @@
-//! acorag's HTTP interface. It uses NATS and Redis, but no database and no model: it validates requests, sends queries
-//! to workers, publishes jobs and returns the responses.
+//! acorag's HTTP interface. It uses NATS and Redis, but no database and no embedding model: it validates
+//! requests, sends queries to workers, publishes jobs and returns the responses.
 //!
 //! A request passes [`middleware`] (id, span, log line, error body), [`arrival`] (request body), [`authentication`]
 //! (caller) and [`limits`]. A handler under [`routes`] then extracts, validates, makes one call and responds.

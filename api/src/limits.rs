@@ -80,7 +80,7 @@ impl Class {
 pub struct Verdict {
     pub allowed: bool,
     pub remaining: u32,
-    /// Time until the next request is allowed; zero if this one is allowed.
+    /// Time until the next request is allowed; zero if the checked request is allowed.
     pub retry: Duration,
     /// Time until the whole quota is available again.
     pub reset: Duration,
@@ -126,7 +126,8 @@ impl Limits {
         verdict
     }
 
-    /// Counts one request for a key that is not a caller, such as an account to log in to; an error beyond the limit.
+    /// Counts one request for something that is not a caller, such as an account to log in to. Returns an
+    /// error if the limit is exceeded.
     pub async fn charge(&self, class: Class, key: &str) -> Result<(), Problem> {
         let Some(rule) = self.rule(class, &CallerLimits::default()) else { return Ok(()) };
         let verdict = self.check(class, rule, key).await;
@@ -142,7 +143,8 @@ impl Limits {
             Class::Login => (None, self.config.rate_limit_login),
             Class::Token => (None, self.config.rate_limit_token),
         };
-        // A key's own limit was checked when the key was created. If it is unreadable, the configured limit applies.
+        // The limit of an API key was checked when the key was created. If that limit is unreadable, the
+        // configured limit applies.
         own.and_then(|own| own.parse().ok()).unwrap_or(configured).rule()
     }
 

@@ -34,7 +34,8 @@ pub fn refuse(request: Request, problem: Problem) -> Response {
 
 /// Reads and discards a body in the background.
 pub fn read_on(headers: &HeaderMap, body: Body) {
-    // A client that sends `Expect` waits for permission to send the body, and does not get it.
+    // A client that sent `Expect: 100-continue` waits for permission to send the body. This request is
+    // refused, so no body will arrive.
     if body.is_end_stream() || headers.contains_key(header::EXPECT) {
         return;
     }

@@ -31,7 +31,8 @@ fn check(config: &Config, request: &Request) -> Result<(), Problem> {
         let host = authority.host();
         is_local(host) || config.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
     };
-    // HTTP/2 requests have the host in the URI, not in `Host`. A client that sends no host is not a browser.
+    // HTTP/2 requests have the host in the URI, not in `Host`. A request without a host is allowed: browsers
+    // always send one.
     if host(request).is_some_and(|host| !host.is_ok_and(|host| named(&host))) {
         return Err(http::not_this_host().problem(ProblemKind::Forbidden));
     }

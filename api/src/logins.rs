@@ -1,5 +1,6 @@
-//! Slows down password guessing by address ([`crate::limits`]) and by account: many addresses together cannot guess
-//! faster. To not lock out the owner, the limit by account is not used for addresses of recent logins to the account.
+//! Limits login attempts per address ([`crate::limits`]) and also per account, so that many addresses
+//! together cannot guess a password faster. The limit per account does not apply to addresses from which
+//! somebody recently logged in to the account: otherwise an attacker could lock out its owner.
 
 use std::{
     sync::Arc,
@@ -18,7 +19,8 @@ use crate::{
 
 /// How long an address counts as an account's own after a successful login.
 const LATELY: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Maximum number of own addresses that this process remembers for the time when Redis is unavailable.
+/// Maximum number of addresses of successful logins that this process remembers, in case Redis becomes
+/// unavailable.
 const MOST: usize = 10_000;
 
 #[derive(Clone)]

@@ -29,7 +29,7 @@ pub struct Metrics {
     pub upload_bytes: IntCounterVec,
     /// By class and by the limiter that refused: `shared`, `local`, `address`, `concurrent`, `overload`.
     pub limited: IntCounterVec,
-    /// By result: `hit`, `miss`, `bypass`.
+    /// Searches, by how the cache was used: `hit`, `miss`, `bypass`.
     pub cache: IntCounterVec,
     /// Answers still being sent, by kind: `events`, `chat`.
     pub streams: IntGaugeVec,

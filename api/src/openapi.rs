@@ -32,19 +32,19 @@ pub const JSON_BODY: [ProblemKind; 4] = [BadRequest, RequestTimeout, TooLarge, U
 /// Methods with which a route documents itself, in one chain.
 pub trait Describe: Sized {
     fn describe(self, id: &str, group: &str, summary: &str) -> Self;
-    /// A response whose body is one of our own types.
+    /// Documents a response whose body is one of acorag's own types.
     fn replies<const STATUS: u16, T: OperationOutput>(self, description: &str) -> Self;
-    /// A response whose body is not one of our own types.
+    /// Documents a response whose body is not one of acorag's own types.
     fn answers(self, status: u16, description: &str, media_types: &[&str]) -> Self;
-    /// Another media type of a documented response.
+    /// Adds another media type to a documented response.
     fn also_answers(self, status: u16, media_type: &str) -> Self;
-    /// A header of a documented response.
+    /// Adds a header to a documented response.
     fn header(self, status: u16, name: &str, description: &str) -> Self;
-    /// An example of the JSON request body.
+    /// Adds an example of the JSON request body.
     fn example(self, body: Value) -> Self;
-    /// An example of a documented response.
+    /// Adds an example of the body to a documented response.
     fn reply_example(self, status: u16, body: Value) -> Self;
-    /// The errors of this route, and those that every route has.
+    /// Documents the errors of this route, and those that every route has.
     fn refuses(self, kinds: &[ProblemKind]) -> Self;
 }
 

@@ -13,8 +13,8 @@ use fred::{
     prelude::{ClientLike as _, FredResult},
 };
 
-/// After a failure, Redis is not used for this long. Then one request tries it first: during an outage, only one
-/// request per second waits for Redis.
+/// After a failure, Redis is not used for this long. Then a single request tries Redis again, so that during
+/// an outage only one request per second waits for it.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Maximum time that the start waits for the connection, so that the first request finds it open.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ pub struct Redis {
     pool: Pool,
     patience: Duration,
     started: Instant,
-    /// Redis counts as unavailable until this many milliseconds after `started`. 0 if it is available.
+    /// Redis counts as unavailable until this many milliseconds after `started`; 0 while Redis is available.
     away_until: Arc<AtomicU64>,
 }
 
@@ -51,14 +51,16 @@ impl Redis {
         if now < away {
             return None;
         }
-        // The first request after a pause makes the others skip Redis until it knows whether Redis is available again.
+        // After a pause, one request alone tries Redis. It starts the next pause, in which all other requests
+        // skip Redis; if the attempt succeeds, the pause ends.
         let again = now + millis(PAUSE);
         if away > 0
             && self.away_until.compare_exchange(away, again, Ordering::Relaxed, Ordering::Relaxed).is_err()
         {
             return None;
         }
-        // Boxed, because the client's futures are large and would enlarge the future of every search.
+        // Boxed, because the futures of the Redis client are large and would enlarge the future of every
+        // search.
         match tokio::time::timeout(self.patience, Box::pin(call(&self.pool))).await {
             Ok(Ok(answer)) => {
                 if away > 0 {

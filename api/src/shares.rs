@@ -12,7 +12,7 @@ pub struct Shares(Arc<Pool>);
 
 struct Pool {
     most: usize,
-    /// Maximum for one holder.
+    /// Maximum that one holder may have.
     part: usize,
     taken: Mutex<Taken>,
 }

@@ -19,7 +19,8 @@ use crate::{Error, limits::Rule};
 
 type Config = GovernorConfig<Address, NoOpMiddleware<QuantaInstant>>;
 
-/// Identifies clients by their address as the trusted proxies saw it: the ready-made extractors trust any client.
+/// Identifies clients by their address as the trusted proxies saw it. The extractors of `tower_governor`
+/// would believe the `X-Forwarded-For` header of any client.
 #[derive(Debug, Clone)]
 pub struct Address {
     proxies: usize,
@@ -53,7 +54,7 @@ pub fn layer(
     })
 }
 
-/// Returns the client's address as the outermost trusted proxy saw it. An IPv6 client owns its whole /64 network.
+/// Returns the client's address as the outermost trusted proxy saw it, in the form of [`network`].
 pub fn client_address<T>(request: &Request<T>, proxies: usize) -> String {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
@@ -65,7 +66,8 @@ pub fn client_address<T>(request: &Request<T>, proxies: usize) -> String {
     network(seen.unwrap_or(peer))
 }
 
-/// Returns what counts as one address: an IPv4 address, or the /64 network of an IPv6 address.
+/// Returns what counts as one address: an IPv4 address, or the /64 network of an IPv6 address, because one
+/// client usually owns the whole network.
 pub fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

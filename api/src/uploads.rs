@@ -43,8 +43,9 @@ pub struct Received {
 }
 
 impl Uploads {
-    /// Receives the request. `metadata` may come before or after `file`; `check` is called once it is read, so that a
-    /// refusal need not wait for the file. Other text parts are returned if `wanted` has their name, else ignored.
+    /// Receives the request. Its part `metadata` may come before or after its part `file`. `check` is called
+    /// as soon as `metadata` is read, so that a refusal need not wait for the file. Other text parts are
+    /// returned if `wanted` has their name, else ignored.
     pub async fn receive(
         &self,
         caller: &Caller,

@@ -1,4 +1,4 @@
-//! Who may what.
+//! Authentication and authorization: keys, logins, sessions, and JWTs of an external issuer.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -96,7 +96,7 @@ async fn a_key_reaches_its_projects_and_no_further() {
     };
     assert!(refused(upload("reader", "{}").await, 403).await.contains("write"));
     assert!(refused(upload("writer", r#"{"project_id": "b"}"#).await, 403).await.contains("proyecto"));
-    // A key of one project need not name it.
+    // An upload with a key of one project need not name the project.
     assert_eq!(json(upload("writer", "{}").await, 202).await["data"]["project_id"], "a");
 
     let delete = async |key: &str, id: &str| {
@@ -185,14 +185,15 @@ async fn strangers_who_guess_do_not_lock_the_owner_out() {
         guesses.push(log_in(&one, &format!("6.6.6.{address}"), "wrong").await);
     }
     assert_eq!(guesses, [401, 401, 401, 429, 429, 429], "all addresses together have one bound");
-    // From where she logged in before, whichever replica she comes to, and also while Redis is away.
+    // The owner can still log in from the address of her earlier login: at every replica, and while Redis is
+    // unavailable.
     assert_eq!(
         [log_in(&one, "1.1.1.1", "right").await, log_in(&other, "1.1.1.1", "right").await],
         [200, 200]
     );
     backends.own_redis().redis().unwrap().stop().unwrap();
     assert_eq!(log_in(&other, "1.1.1.1", "right").await, 200);
-    // A guess from there counts as any other one from there.
+    // An address that only guessed has no such exception, also with the right password.
     assert_eq!(log_in(&one, "6.6.6.9", "right").await, 429);
 }
 
@@ -204,9 +205,9 @@ async fn a_password_is_kept_in_no_stream() {
     let login = value!({"email": "ana@obra.cl", "password": password});
     let log_in = || api.post("/auth/login", &login);
     let register = value!({"email": "b@obra.cl", "password": password, "full_name": "B"});
-    // Nobody is there who could check it: that is said, and nothing waits.
+    // No worker runs that could check the password: the login is refused at once, and no message waits.
     refused(log_in().await, 503).await;
-    // Another query waits, in a file, so that this test would find the password.
+    // A ping does wait in a file of NATS, which shows that this test would find a password there.
     assert_eq!(api.get("/ready").await.status(), 503);
     assert!(is_in_a_file(backends.folder(), "acorag.v1.query.lookup.ping"));
     assert!(!is_in_a_file(backends.folder(), &password));
@@ -217,7 +218,7 @@ async fn a_password_is_kept_in_no_stream() {
     assert!(!is_in_a_file(backends.folder(), &password));
 }
 
-/// Whether a file in this folder or below holds the text.
+/// Whether a file in this folder or its subfolders contains the text.
 fn is_in_a_file(folder: &std::path::Path, text: &str) -> bool {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).any(|path| {
@@ -245,7 +246,7 @@ async fn a_login_is_ended_by_its_token() {
     })
     .await;
     refused(logout(&api).await.unwrap(), 401).await;
-    // What proves no login, such as an outside issuer's token, has none that could be ended.
+    // Without a login session, for example with a token of an external issuer, there is nothing to end.
     let open = backends.api(&[]).await;
     refused(open.http.post(open.at("/auth/logout")).send().await.unwrap(), 404).await;
 }
@@ -270,7 +271,8 @@ async fn an_address_of_unknown_tokens_costs_the_workers_little() {
     }
     assert_eq!(found, [vec![401; 4], vec![429; 6]].concat());
     assert_eq!(worker.verifications.load(Ordering::SeqCst) - before, 4);
-    // Who was known goes on, also when the key has to be looked up again; whoever is new there waits.
+    // After one second the cached look-ups have expired. At this address, a key that was valid before is
+    // looked up again, but a key that is new there is refused.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!([status("1.1.1.1", "known").await, status("1.1.1.1", "new").await], [200, 429]);
     assert_eq!(status("2.2.2.2", "new").await, 200);
@@ -287,7 +289,7 @@ async fn a_revoked_key_follows_nothing_any_more() {
     let mut followed = api.get_as("k", "/documents/1/events").await;
     let first = followed.chunk().await.unwrap().unwrap();
     assert!(first.starts_with(b"event: queued"), "{first:?}");
-    // It outlives the look-ups that find the key good.
+    // The event stream stays open as long as look-ups find the key valid.
     let asked = worker.verifications.load(Ordering::SeqCst);
     until("it was looked up again", || async { worker.verifications.load(Ordering::SeqCst) > asked }).await;
     worker.revoke("k");
@@ -334,7 +336,7 @@ async fn tokens_of_an_outside_issuer() {
     json(api.post_as(&none, "/search", &search).await, 200).await;
     assert_eq!(worker.seen.lock().unwrap()[2].scope, projects(&[]));
 
-    // Without its key's name, every key of the issuer's may be the one.
+    // A token without a key id (`kid`) may be signed with any of the issuer's keys.
     let nameless = named(None, ISSUER, |_| {});
     json(api.post_as(&nameless, "/search", &search).await, 200).await;
 

@@ -1,4 +1,5 @@
-//! The cache of searches: never older than the newest commit, never across a wall, never an error.
+//! The cache of searches: a cached answer is never older than the newest commit, never contains another
+//! project's rows, and is never an error.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ fn reply(id: &str) -> SearchReply {
     SearchReply { rows: vec![row("p", id)], degraded: Vec::new() }
 }
 
-/// What an ingest worker does after a commit.
+/// Gives the keys new tokens, as an ingest worker does after a commit.
 async fn renew(redis: &Pool, keys: &[&str]) {
     for key in keys {
         let token = uuid::Uuid::now_v7().to_string();
@@ -38,7 +39,7 @@ async fn redis(backends: &Backends) -> Pool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_search_reaches_no_worker_until_something_is_committed() {
     let backends = Backends::start().await;
-    // Two replicas share it.
+    // Two replicas of the api share the cache.
     let (api, other) = (backends.api(&[]).await, backends.api(&[]).await);
     let redis = redis(&backends).await;
     let worker = Worker::default();
@@ -59,7 +60,7 @@ async fn a_repeated_search_reaches_no_worker_until_something_is_committed() {
     let (cache, rows) = search(&other, &asked).await;
     assert_eq!((cache.as_str(), &rows[0]["document_id"]), ("miss", &"new".into()));
 
-    // A counter that Redis pushed out must not make an old answer good again.
+    // When Redis has evicted a generation, old answers must not become valid again.
     redis.del::<(), _>("acorag:gen:p").await.unwrap();
     assert_eq!(search(&api, &asked).await.0, "miss");
     assert_eq!(search(&api, &asked).await.0, "hit");
@@ -85,7 +86,8 @@ async fn an_answer_that_a_commit_overtook_is_not_served_again() {
         renew(&redis, &["acorag:gen:p", "acorag:gen"]).await;
     });
     assert_eq!(first.1[0]["document_id"], "old");
-    // Who asks now knows of the commit: neither the cache nor the question under way may answer.
+    // A client that asks after the commit must get neither the cached answer nor that of the search in
+    // progress.
     let (cache, rows) = search(&api, &asked).await;
     assert_eq!((cache.as_str(), &rows[0]["document_id"]), ("miss", &"new".into()));
 }
@@ -100,7 +102,7 @@ async fn nothing_is_kept_while_a_commit_may_be_under_way() {
     let asked = value!({"query": "losa", "project_id": "p"});
     search(&api, &asked).await;
     assert_eq!(search(&api, &asked).await.0, "hit");
-    // As a worker leaves it that died around its commit.
+    // The mark that a worker leaves when it dies during its commit.
     redis.set::<(), _, _>("acorag:gen:p", "~mark", None, None, false).await.unwrap();
     for searches in [2, 3] {
         assert_eq!((search(&api, &asked).await.0.as_str(), worker.searches()), ("miss", searches));

@@ -19,14 +19,14 @@ use crate::{
     search::row,
 };
 
-/// How the worker of a test answers chats.
+/// How the stand-in for a query worker answers chats.
 #[derive(Default)]
 pub struct Script {
     pub asked: Mutex<Vec<ChatQuery>>,
     pub refusal: Mutex<Option<Problem>>,
-    /// Fails after the first word.
+    /// Whether the answer fails after its first word.
     pub break_off: AtomicBool,
-    /// Lets the second word be said.
+    /// Notify this to let the worker send the second word.
     pub go_on: Notify,
     pub abandoned: AtomicBool,
 }
@@ -143,7 +143,7 @@ async fn words_reach_the_client_as_they_are_said() {
     let first = response.chunk().await.unwrap().unwrap();
     let first = String::from_utf8(first.to_vec()).unwrap();
     assert!(first.contains("event: token") && first.contains("La ") && !first.contains("losa"), "{first}");
-    // Only now may the worker say the rest.
+    // The worker sends the rest only now, so the first word was delivered before the others existed.
     worker.chat.go_on.notify_one();
     let rest = response.text().await.unwrap();
     assert!(rest.contains("losa [1].") && rest.contains("event: done"), "{rest}");
@@ -168,7 +168,7 @@ async fn a_stream_that_fails_says_so() {
     let error: serde_json::Value = serde_json::from_str(error.trim()).unwrap();
     assert_eq!(error["error"], "Service unavailable");
     assert!(error["request_id"].is_string());
-    // Before the first word, it is a refusal like any other.
+    // An error before the first word is an ordinary error response.
     *worker.chat.refusal.lock().unwrap() = Some(Problem::overloaded());
     refused(api.post("/chat", &stream).await, 503).await;
 }

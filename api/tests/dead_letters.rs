@@ -1,4 +1,4 @@
-//! Dead letters: for administrators, within the projects of the key.
+//! Dead letters: only for administrators, and only those of the key's projects.
 
 use chrono::DateTime;
 use schemas::{

@@ -63,7 +63,8 @@ async fn progress_is_followed_to_its_end() {
         }
         text.clone()
     };
-    // The state comes first: from then on no event can be missed.
+    // The first event is the current state. Once it has arrived, the api is subscribed and no event can be
+    // missed.
     read("event: queued").await;
     let jobs = Jobs::watch(&backends.nats).await;
     let announce = |kind, percent| {
@@ -81,7 +82,7 @@ async fn progress_is_followed_to_its_end() {
     };
     announce(EventKind::Processing, 40).await;
     read("\"percent\":40").await;
-    // Announced late: the document is further already.
+    // A `queued` event that arrives late, when processing has already begun.
     announce(EventKind::Queued, 0).await;
     announce(EventKind::Indexed, 100).await;
     let all = read("never").await;

@@ -1,4 +1,5 @@
-//! What holds for every request.
+//! What does not depend on the route: request ids, errors, readiness, metrics, origins, TLS, limits and
+//! shutdown.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ async fn readiness_names_each_dependency_and_does_without_redis() {
     );
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
-    // What was found holds for a second.
+    // Results of checks are cached for a second, so this waits.
     until("it is ready", || async { api.get("/ready").await.status() == 200 }).await;
     assert_eq!(json(api.get("/ready").await, 200).await["checks"]["redis"], "ok");
     backends.own_redis().redis().unwrap().stop().unwrap();
@@ -118,7 +119,8 @@ async fn stopping_tells_whoever_waits_that_the_upload_is_safe() {
     let waiting = api.http.post(api.at("/upload?wait=300")).multipart(form("a.txt", "uno")).send();
     let asking = form("b.txt", "dos").text("question", "¿Qué dice?");
     let asking = api.http.post(api.at("/upload-and-query")).multipart(asking).send();
-    // Unless they are told, the server closes their connections when its time to stop is over.
+    // Both clients must get an answer while the server stops; otherwise the server would close their
+    // connections at the end.
     let (waited, asked, ()) = tokio::join!(waiting, asking, async {
         jobs.next().await;
         jobs.next().await;
@@ -211,7 +213,7 @@ async fn a_connection_too_many_takes_the_place_of_the_one_that_waited_longest() 
         served.push(is_served(connection).await);
     }
     assert_eq!(served, [false, true, true, true], "the one that waited longest gave way");
-    // Whoever leaves makes room.
+    // A closed connection makes room for a new one.
     drop(connections);
     until("there is room again", || async { api.http.get(api.at("/health")).send().await.is_ok() }).await;
 }
@@ -243,7 +245,7 @@ async fn one_request_too_many_is_refused_so_that_a_page_can_read_it() {
         || api.http.post(api.at("/search")).header("origin", "http://localhost:3000").json(&body).send();
     let (first, second) = tokio::join!(search(), async {
         until("the first is with the worker", || async { worker.searches() == 1 }).await;
-        // Probes always get in.
+        // Probes are never refused.
         assert_eq!(api.get("/health").await.status(), 200);
         search().await
     });

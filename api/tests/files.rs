@@ -51,7 +51,7 @@ async fn the_original_bytes_come_back_whole_and_in_part() {
     refused(api.get("/document/2/file").await, 404).await;
 }
 
-/// A document of project `p` with this file.
+/// Stores a document of project `p` with this file.
 async fn keep(backends: &Backends, worker: &Worker, id: &str, name: &str, media_type: &str, content: &[u8]) {
     let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
     let bytes = futures::stream::iter([Ok(bytes::Bytes::copy_from_slice(content))]);
@@ -76,7 +76,7 @@ async fn a_text_says_its_charset() {
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
     let page = "<p>Año</p>".as_bytes();
-    // Its first 64 KiB end in the middle of a character.
+    // The first 64 KiB of this text end in the middle of a character.
     let long = format!("x{}", "ñ".repeat(40_000));
     for (id, media_type, content, sent) in [
         ("1", "text/plain", "Año".as_bytes(), "text/plain; charset=utf-8"),

@@ -1,4 +1,5 @@
-//! Clients that hold what others need: connections, bodies, upload slots, streams. Each has its part of them and no more.
+//! Clients that occupy what others need: connections, bodies, upload slots, streams. Each client gets its
+//! share of them and no more.
 
 use std::{
     net::SocketAddr,
@@ -15,14 +16,14 @@ use tokio::{
 
 use crate::harness::{Api, Backends, Worker, document, form, json, refused, until};
 
-/// Connects from an address of this machine of its own, as another client.
+/// Connects from this loopback address, so that the api sees a separate client.
 async fn connect_from(from: [u8; 4], api: &Api) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from((from, 0))).unwrap();
     socket.connect(api.address().parse().unwrap()).await.unwrap()
 }
 
-/// Sends the head of a request and waits until the server wants its body, which never comes whole.
+/// Sends the head of a request and waits until the server asks for the body, which is never sent completely.
 async fn half_sent(api: &Api, path: &str, headers: &str) -> TcpStream {
     let mut socket = TcpStream::connect(api.address()).await.unwrap();
     let head = format!(
@@ -36,7 +37,7 @@ async fn half_sent(api: &Api, path: &str, headers: &str) -> TcpStream {
     socket
 }
 
-/// All that comes until the other side closes the connection.
+/// Returns everything that arrives until the server closes the connection.
 async fn until_closed(mut socket: TcpStream) -> String {
     let mut answer = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(60), socket.read_to_end(&mut answer)).await;
@@ -92,7 +93,7 @@ async fn a_connection_without_a_first_request_is_closed() {
     let api = backends.api(&["--header-timeout=1"]).await;
     let silent = TcpStream::connect(api.address()).await.unwrap();
     let mut greeting = TcpStream::connect(api.address()).await.unwrap();
-    // The beginning of HTTP/2, before which nobody knows which protocol it will be.
+    // The first bytes of an HTTP/2 connection: too few to distinguish HTTP/1 from HTTP/2.
     greeting.write_all(b"PRI * HT").await.unwrap();
     until_closed(silent).await;
     until_closed(greeting).await;
@@ -107,7 +108,7 @@ async fn silent_connections_of_one_address_leave_room_for_others() {
         silent.push(connect_from([127, 0, 0, 2], &api).await);
     }
     assert_eq!(api.get("/health").await.status(), 200);
-    // One from there takes the place of another one from there.
+    // A further connection from this address replaces one of the same address.
     let mut asking = connect_from([127, 0, 0, 2], &api).await;
     asking.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut answer = [0; 12];
@@ -126,7 +127,8 @@ async fn who_is_refused_is_not_waited_for() {
     assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("connection: close"), "{answer}");
 }
 
-/// An upload of which the file has begun. Returns when the slot is taken and some of the file is read.
+/// Sends the beginning of an upload, up to the first byte of the file. Returns when the server has taken an
+/// upload slot.
 async fn half_uploaded(api: &Api, key: &str) -> TcpStream {
     let mut socket = TcpStream::connect(api.address()).await.unwrap();
     let head = format!(
@@ -154,7 +156,8 @@ async fn who_may_not_write_takes_no_upload_slot_and_who_may_has_half_of_them() {
     worker.allow("reader", Role::Read, Scope::All);
     worker.allow("one", Role::Write, Scope::All);
     worker.allow("other", Role::Write, Scope::All);
-    // Its answer comes before its body: otherwise "100 Continue" would have been the first line.
+    // The caller with the role `read` is refused before the server asks for the body: otherwise the first
+    // line would be "100 Continue".
     let answer = until_closed(half_uploaded(&api, "reader").await).await;
     assert!(answer.contains("403") || answer.contains("Forbidden"), "{answer}");
 

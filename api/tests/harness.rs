@@ -1,4 +1,4 @@
-//! Starts what a test needs, and speaks to it.
+//! Starts the servers and the api that a test needs, and sends requests to them.
 
 mod worker;
 
@@ -35,11 +35,11 @@ use tokio_util::sync::CancellationToken;
 
 pub use worker::Worker;
 
-/// NATS and Valkey as one test sees them, migrated: an account of NATS and a database of Valkey of its own, on servers that
-/// the tests which run at the same time share.
+/// The NATS and Valkey of one test, already migrated. The servers are shared by the tests that run at the
+/// same time; each test has its own NATS account and its own Valkey database there.
 pub struct Backends {
     pub nats: Nats,
-    /// The arguments by which an api finds both servers.
+    /// The command-line arguments with the addresses of both servers.
     pub addresses: [String; 4],
     /// A Valkey that this test may stop.
     own: Option<Stack>,
@@ -51,7 +51,7 @@ impl Backends {
         Self::on(Share::take().await, None).await
     }
 
-    /// With a Valkey of its own, which the test may stop.
+    /// Starts with a separate Valkey server, which the test may stop.
     pub async fn with_own_redis() -> Self {
         let own = start(Options { nats_url: Some(String::new()), ..Options::default() }).await;
         Self::on(Share::take().await, Some(own)).await
@@ -91,7 +91,7 @@ impl Backends {
         Api::start(self.config(arguments)).await
     }
 
-    /// Without limits and without tokens, unless a test says otherwise.
+    /// Returns a configuration without rate limits and without tokens, except for what `arguments` sets.
     pub fn config(&self, arguments: &[&str]) -> Config {
         let name = |argument: &str| argument.split('=').next().unwrap_or_default().to_owned();
         let said: Vec<String> = arguments.iter().map(|argument| name(argument)).collect();
@@ -100,30 +100,30 @@ impl Backends {
         Config::try_parse_from(all.map(ToOwned::to_owned).chain(self.addresses.clone())).unwrap()
     }
 
-    /// Where the servers keep their files.
+    /// Returns the folder in which the servers keep their files.
     pub fn folder(&self) -> &std::path::Path {
         self.share.servers.stack.logs().parent().unwrap()
     }
 
-    /// The Valkey of [`with_own_redis`](Self::with_own_redis).
+    /// Returns the Valkey that [`with_own_redis`](Self::with_own_redis) started.
     pub fn own_redis(&self) -> &Stack {
         self.own.as_ref().unwrap()
     }
 }
 
-/// Accounts of NATS and databases of Valkey: no more tests run at the same time. NATS reserves the disk that the streams
-/// of every account may fill.
+/// Number of NATS accounts and of Valkey databases, and so the maximum number of tests that run at the same
+/// time. More would need more disk: NATS reserves for every account the space that its streams may fill.
 const SHARES: usize = 8;
 
-/// The servers of all tests of this program. They end with it.
+/// The servers that all tests of this program share. They end when the program ends.
 struct Servers {
     stack: Stack,
-    /// Shares by number, the one first that has been free for longest.
+    /// The numbers of the free shares; the one that has been free longest is first.
     free: Mutex<VecDeque<usize>>,
     permits: Semaphore,
 }
 
-/// What one test has of them.
+/// The part of the shared servers that one test uses: an account of NATS and a database of Valkey.
 struct Share {
     servers: &'static Servers,
     number: usize,
@@ -137,7 +137,7 @@ impl Share {
         let permit = servers.permits.acquire().await.unwrap();
         let number = servers.free.lock().unwrap().pop_front().unwrap();
         let address = servers.stack.redis_url().strip_prefix("redis://").unwrap();
-        // What the test before left here.
+        // Removes what the previous test left in this database.
         let mut redis = TcpStream::connect(address).unwrap();
         redis.write_all(format!("SELECT {number}\r\nFLUSHDB\r\n").as_bytes()).unwrap();
         let mut answer = [0; 10];
@@ -168,13 +168,14 @@ impl Servers {
     }
 }
 
-/// The api needs no PostgreSQL.
+/// Starts servers, but no PostgreSQL, because the api does not use it.
 async fn start(options: Options) -> Stack {
     let options = Options { database_url: Some(String::new()), ..options };
     tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap()
 }
 
-/// A busy machine's slow answer is no outage of Redis.
+/// Default arguments of an api under test. Redis has a long timeout, because a slow answer on a busy machine
+/// must not count as an outage.
 const DEFAULTS: [&str; 6] = [
     "--redis-timeout-ms=5000",
     "--auth=off",
@@ -203,7 +204,7 @@ impl Api {
         Self { url, http: client(), stopping, serving: Some(serving) }
     }
 
-    /// For a client that speaks HTTP by hand.
+    /// Returns host and port, for a test that writes its HTTP requests itself.
     pub fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
@@ -216,7 +217,7 @@ impl Api {
         self.http.get(self.at(path)).send().await.unwrap()
     }
 
-    /// As the holder of a key.
+    /// Sends the request with this API key.
     pub async fn get_as(&self, key: &str, path: &str) -> Response {
         self.http.get(self.at(path)).bearer_auth(key).send().await.unwrap()
     }
@@ -242,7 +243,7 @@ impl Api {
 }
 
 fn client() -> reqwest::Client {
-    // The certificate of the tests is their own.
+    // The certificate of the tests is self-signed, so this accepts any certificate.
     reqwest::Client::builder().danger_accept_invalid_certs(true).build().unwrap()
 }
 
@@ -252,7 +253,7 @@ impl Drop for Api {
     }
 }
 
-/// The JSON of an answer that must have this status.
+/// Returns the JSON body of a response, which must have this status.
 pub async fn json(response: Response, status: u16) -> Value {
     let found = response.status();
     let text = response.text().await.unwrap();
@@ -260,7 +261,7 @@ pub async fn json(response: Response, status: u16) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// A refusal in the one shape; returns its detail.
+/// Checks that the response is an error with the common body; returns its `detail`.
 pub async fn refused(response: Response, status: u16) -> String {
     let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
     assert_eq!(response.headers()["content-type"], "application/json");
@@ -270,7 +271,7 @@ pub async fn refused(response: Response, status: u16) -> String {
     body["detail"].as_str().unwrap().to_owned()
 }
 
-/// A form with a file.
+/// Returns an upload form with one file.
 pub fn form(name: &str, content: impl Into<Vec<u8>>) -> reqwest::multipart::Form {
     let part = reqwest::multipart::Part::bytes(content.into()).file_name(name.to_owned());
     reqwest::multipart::Form::new().part("file", part)
@@ -285,7 +286,7 @@ pub fn projects(ids: &[&str]) -> Scope {
     Scope::Projects(ids.iter().map(|id| id.parse().unwrap()).collect())
 }
 
-/// A document as a worker would know it.
+/// Returns a document as a query worker would describe it.
 pub fn document(project: &str, id: &str, state: State) -> Document {
     let facts = Facts {
         document_id: id.parse().unwrap(),
@@ -312,7 +313,7 @@ pub fn document(project: &str, id: &str, state: State) -> Document {
     Document { facts, reason: None }
 }
 
-/// Jobs as the ingest workers would get them.
+/// The jobs that the api publishes, as the ingest workers would receive them.
 pub struct Jobs {
     nats: Nats,
     messages: async_nats::Subscriber,
@@ -346,7 +347,7 @@ impl Jobs {
         }
     }
 
-    /// Tells what became of a job.
+    /// Publishes an event about the job's document, as an ingest worker does.
     pub async fn announce(&self, job: &Job, kind: EventKind, shape: impl FnOnce(&mut DocumentEvent)) {
         let mut event = DocumentEvent::new(kind, job.project.clone(), job.document.clone(), Utc::now());
         event.facts.request_id = job.headers.get("X-Request-Id").unwrap().as_str().to_owned();
@@ -364,7 +365,7 @@ impl Job {
     }
 }
 
-/// Waits until something holds; fails the test when it never does.
+/// Waits until `holds` returns true; fails the test after 60 seconds. `what` describes the condition.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let give_up = tokio::time::Instant::now() + Duration::from_secs(60);
     while !holds().await {

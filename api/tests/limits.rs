@@ -27,7 +27,7 @@ async fn the_limit_is_exact_across_replicas() {
     let (one, two) = (backends.api(&limit).await, backends.api(&limit).await);
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
-    // Connects both, so that the clock starts with the first charged call.
+    // Connects to both replicas first, so that the measured time contains only calls that the limit counts.
     for api in [&one, &two] {
         assert_eq!(api.get("/health").await.status(), 200);
     }
@@ -70,7 +70,8 @@ async fn a_refusal_says_when_to_come_back() {
         api.http.post(api.at("/search")).header("accept-language", "en").json(&body).send().await.unwrap();
     assert!(refused(english, 429).await.starts_with("Too many requests: the limit is 2 per minute"));
 
-    // Each class counts for itself, and both ways to upload are one class. What is still being sent is read first.
+    // Each class of calls has its own limit, and both kinds of upload are one class. The refused body is
+    // read, so that the client receives the response.
     json(api.upload("/upload", form("a.txt", "x")).await, 202).await;
     refused(api.upload("/upload-and-query", form("a.txt", vec![b'x'; 5_000_000])).await, 429).await;
     json(api.get("/documents").await, 200).await;
@@ -119,7 +120,7 @@ async fn behind_proxies_the_client_is_who_they_saw() {
     };
     assert_eq!(from("1.1.1.1").await, 200);
     assert_eq!(from("2.2.2.2").await, 200);
-    // Whatever the client itself wrote in front changes nothing.
+    // Addresses that the client itself put at the beginning of the header change nothing.
     assert_eq!(from("9.9.9.9, 1.1.1.1").await, 429);
 }
 
@@ -130,7 +131,7 @@ async fn without_redis_the_limit_goes_on_locally() {
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
     let started = Instant::now();
-    // What Redis let through counts: its outage gives nobody a second quota.
+    // The requests that Redis allowed also count locally, so an outage of Redis gives nobody a second quota.
     let mut found = statuses(&[&api], 10).await;
     assert_eq!(count(&found, 200), 10);
     backends.own_redis().redis().unwrap().stop().unwrap();

@@ -1,11 +1,12 @@
-//! With `AUTH=off`: who may call, when everybody may do everything.
+//! With `AUTH=off`, everybody who can call may do everything; so only pages and host names of this machine
+//! may call.
 
 use serde_json::json as value;
 
 use crate::harness::{Api, Backends, Worker, json, refused};
 
 async fn search(api: &Api, header: &str, value: &str) -> reqwest::Response {
-    // A form of a page elsewhere can be sent like this: the browser asks nobody before.
+    // A form on a page of another machine can send this request: for it, browsers send no preflight request.
     let body = r#"{"query": "losa"}"#;
     api.http.post(api.at("/search")).header(header, value).body(body).send().await.unwrap()
 }
@@ -21,7 +22,7 @@ async fn a_page_elsewhere_reads_and_changes_nothing() {
         assert!(!refusal.headers().contains_key("access-control-allow-origin"));
         assert!(refused(refusal, 403).await.contains("CORS_ORIGINS"), "{origin}");
     }
-    // Its own name, which it has made lead to this machine.
+    // A foreign page can make its own host name resolve to this machine (DNS rebinding).
     let refusal = search(&api, "host", "evil.example:8000").await;
     assert!(refused(refusal, 403).await.contains("ALLOWED_HOSTS"));
     assert_eq!(worker.searches(), 0);
@@ -47,6 +48,6 @@ async fn pages_and_names_of_this_machine_and_those_that_are_named_go_on_working(
     for host in ["localhost:8000", "127.0.0.1", "taller.local"] {
         json(search(&api, "host", host).await, 200).await;
     }
-    // Programs that are no browsers send no origin.
+    // Programs other than browsers send no `Origin` header.
     json(api.post("/search", &value!({"query": "losa"})).await, 200).await;
 }

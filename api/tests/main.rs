@@ -1,5 +1,5 @@
-//! The real api on a free port, against a real NATS and Valkey. Where a worker is needed for a property of the api, a
-//! small one of the test's own answers in the real protocol; whole flows are tested in `e2e`.
+//! Tests the real api on a free port with a real NATS and Valkey. Where the api needs a worker, a small
+//! stand-in answers in the real protocol. Whole flows are tested in `e2e`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what a test cannot get fails it")]
 

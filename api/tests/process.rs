@@ -90,7 +90,7 @@ async fn one_line_a_request_little_memory_and_an_orderly_end() {
         .trim_end_matches(" kB")
         .parse()
         .unwrap();
-    // The program of a test is not optimized, and it must hold all the same.
+    // The limit of 40 MiB holds for release builds, and also for this debug build.
     assert!(resident <= 40 * 1024, "{resident} kB resident");
 
     Command::new("kill").args(["-TERM", &program.child.id().to_string()]).status().unwrap();

@@ -46,7 +46,7 @@ async fn rows_come_back_as_a_list() {
     let seen = worker.seen.lock().unwrap()[0].clone();
     assert_eq!((seen.query.as_str(), seen.scope), ("hormigón", Scope::Projects(vec!["p".parse().unwrap()])));
 
-    // A form whose fields are all texts, most of them blank, sent without saying that it is JSON.
+    // A body in which all values are texts and most are blank, sent without a Content-Type.
     let loose = r#"{"query": "muro", "project_id": "", "top_k": "5", "strict_mode": "true", "mode": "",
                     "filters": {"doc_type": "", "revision": 0, "date_to": "2026-11-24"}}"#;
     json(api.http.post(api.at("/search")).body(loose).send().await.unwrap(), 200).await;

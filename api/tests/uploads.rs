@@ -17,7 +17,7 @@ async fn an_accepted_upload_is_stored_and_queued() {
     let backends = Backends::start().await;
     let api = backends.api(&[]).await;
     let mut jobs = Jobs::watch(&backends.nats).await;
-    // Larger than a stored part, so that it goes in several.
+    // Larger than one part of the object store, so that it is stored in several.
     let content: Vec<u8> = (0..1_500_000_u32).map(|i| (i % 251) as u8).collect();
     let form = form("../Acta día 3.pdf", content.clone())
         .text("metadata", r#"{"project": "Torre Norte", "title": "Acta", "number": "A-1", "custom": 7}"#);
@@ -58,7 +58,7 @@ async fn waiting_ends_with_what_became_of_the_document() {
     let api = backends.api(&[]).await;
     let mut jobs = Jobs::watch(&backends.nats).await;
 
-    // Metadata after the file, and the wait as a preference.
+    // The metadata comes after the file, and the waiting time in the `Prefer` header.
     let form_after = form("a.txt", "uno").text("metadata", r#"{"title": "Uno"}"#);
     let request = api.http.post(api.at("/upload")).header("prefer", "wait=20").multipart(form_after).send();
     let (response, ()) = tokio::join!(request, async {
@@ -153,7 +153,8 @@ async fn a_bad_upload_is_refused_with_a_reason_and_leaves_nothing() {
 async fn a_client_that_sends_before_it_listens_hears_the_refusal() {
     let backends = Backends::start().await;
     let api = backends.api(&["--max-upload-mb=1"]).await;
-    // Once with a length that gives it away at once, once with one that does not.
+    // The first length alone shows that the file is too large. The second may be the length of a form with an
+    // allowed file, so the server must count the bytes of the file.
     for (length, sent) in [(4_000_000, 4_000_000), (1_900_000, 1_900_000)] {
         let mut socket = tokio::net::TcpStream::connect(api.address()).await.unwrap();
         let head = format!(
@@ -209,7 +210,7 @@ async fn stored_messages(backends: &Backends) -> u64 {
     stream.cached_info().state.messages
 }
 
-/// Deleting leaves nothing of an object.
+/// Waits until the object store contains no object and no part of one.
 async fn nothing_stored(backends: &Backends) {
     let stream = backends.nats.jetstream.get_stream(format!("OBJ_{FILES_BUCKET}")).await.unwrap();
     until("every part is deleted", || async {

@@ -1,4 +1,4 @@
-// Puts the page together: language, views, project, access.
+// Starts the parts of the page: language, views, project, sign-in.
 
 import { startChat } from "./chat.js";
 import { list, startDocuments } from "./documents.js";
@@ -33,7 +33,7 @@ function startViews() {
     }
   };
   for (const button of buttons) button.addEventListener("click", () => show(button.dataset.view));
-  // With the conversation always beside it, its own view makes no sense.
+  // A wide page always shows the conversation beside the other views, so the view "chat" would show it twice.
   const wide = matchMedia("(min-width: 64rem)");
   const widen = () => wide.matches && $("main").dataset.view === "chat" && show("search");
   wide.addEventListener("change", widen);
@@ -91,7 +91,8 @@ function startAccess() {
     }
   });
   $("sign-out").addEventListener("click", () => {
-    // A login ends on the server too; a key, which has no name here, goes on. The page forgets either, also when offline.
+    // A login session (which has a name here) ends on the server too. An API key (without a name) stays valid. The page
+    // forgets both, even when it is offline.
     if (session.name) call("POST", "auth/logout").catch(() => {});
     session.clear();
     show();

@@ -12,7 +12,7 @@ function remember(id) {
   sessionStorage.setItem("conversation", conversation);
 }
 
-/** The answer with its [n] as links to the page that source n names. */
+/** Shows the answer in the node; each citation [n] becomes a link to the page of source n. */
 function cited(node, answer, sources) {
   const byNumber = new Map(sources.map((source) => [String(source.citation), source]));
   node.replaceChildren(...answer.split(/(\[\d+\])/).map((piece) => {
@@ -95,7 +95,7 @@ async function ask(message, project) {
   }
 }
 
-/** A reload takes the conversation up where it was. */
+/** Shows the conversation again after the page was reloaded. */
 async function restore() {
   if (!conversation) return;
   try {

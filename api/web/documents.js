@@ -13,7 +13,7 @@ let round = 0;
 const waiting = [];
 let active = 0;
 
-/** Follows a document until nothing more will happen to it; a dropped connection is taken up again. */
+/** Follows a document's events until a final one; connects again when the connection breaks. */
 async function follow(sent, show) {
   for (let attempt = 0; attempt < RETRIES; attempt += 1) {
     if (attempt) await new Promise((resolve) => setTimeout(resolve, 1000 * attempt));
@@ -89,7 +89,7 @@ function dismissible({ row }) {
 
 function enqueue(files) {
   const given = Object.fromEntries([...new FormData($("upload"))].filter(([, value]) => value.trim()));
-  // Without a project the server knows better: the only one of this key, or what each record of an import says.
+  // If the user chose no project, none is sent: the server takes the only project of the key, or that of each record.
   const common = {
     ...(project() ? { project_id: project() } : {}), ...(given.doc_type ? { doc_type: given.doc_type } : {}),
   };
@@ -143,13 +143,13 @@ async function removeDocument(found, row) {
   }
 }
 
-/** Offers the projects that have been seen so far in the project field. */
+/** Adds projects to the suggestions of the project field. */
 function suggestProjects(seen) {
   const known = [...$("projects").children].map((option) => option.value);
   $("projects").replaceChildren(...[...new Set([...known, ...seen])].sort().map((value) => el("option", { value })));
 }
 
-/** Reads the first page of the list, or the next one when `further`. */
+/** Shows the first page of the list or, if `further`, also the next page. */
 export async function list(further = false) {
   const mine = ++round;
   const note = $("documents-note");
@@ -194,7 +194,7 @@ export function startDocuments(chosen) {
     event.preventDefault();
     enqueue([...event.dataTransfer.files]);
   });
-  // A file dropped beside the field would otherwise replace the page.
+  // Otherwise the browser would open a file that is dropped beside the field, in place of this page.
   for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
   $("reload").addEventListener("click", () => list());
   $("state").addEventListener("change", () => list());

@@ -1,5 +1,5 @@
-// Talking to the api: one way to call it, one kind of error, and server-sent events over fetch (EventSource can send
-// neither a key nor a body).
+// Calls of the api, with one kind of error. Server-sent events are read with fetch, because EventSource can send
+// neither a key nor a body.
 
 import { currentLanguage, t } from "./text.js";
 
@@ -17,7 +17,7 @@ export const session = {
 };
 
 export class Problem extends Error {
-  /** `detail` is the server's sentence; `message` may add what to do about it here. */
+  /** `detail` is the server's sentence; `message` may also say what to do on this page. */
   constructor(status, detail, message = detail) {
     super(message);
     this.status = status;
@@ -25,13 +25,13 @@ export class Problem extends Error {
   }
 }
 
-/** The sentence of a failed reply, as the server worded it. */
+/** Returns the error of a failed response, with the server's sentence if there is one. */
 export function problemOf(status, text) {
   let body = {};
   try {
     body = JSON.parse(text) ?? {};
   } catch {
-    // Not ours: a proxy's page, most likely.
+    // The body is not JSON, so it is probably the error page of a proxy.
   }
   const detail = typeof body.detail === "string" && body.detail ? body.detail : t("unreadable", { status });
   if (status === 401) return new Problem(status, detail, t("needsAccess", { detail }));
@@ -66,7 +66,7 @@ export async function call(method, path, { json, accept = "application/json", si
 
 export const getJson = async (path, options) => (await call("GET", path, options)).json();
 
-/** The events of a text/event-stream reply, as they arrive: {event, data}, with data parsed. */
+/** Yields the events of a text/event-stream response as they arrive: {event, data}, with data parsed from JSON. */
 export async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -88,7 +88,7 @@ export async function* events(response) {
   }
 }
 
-/** Sends a form with its progress, which fetch does not tell. */
+/** Sends a form and reports the progress. It uses XMLHttpRequest, because fetch reports no progress of uploads. */
 export function sendForm(path, form, progress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();

@@ -1,4 +1,4 @@
-// Search box and results.
+// The search form and its results.
 
 import { call } from "./http.js";
 import { plain, say } from "./text.js";
@@ -40,7 +40,7 @@ async function search(query, project) {
   }
 }
 
-/** `project()` tells the project that is chosen now. */
+/** `project()` returns the project that is currently chosen. */
 export function startSearch(project) {
   const go = () => {
     const query = $("query").value.trim();

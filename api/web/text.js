@@ -1,5 +1,5 @@
-// Every sentence of the page, in both languages. A node that shows one carries its key in data-t, so that switching the
-// language only has to walk over the nodes.
+// Every sentence of the page, in both languages. A node that shows a sentence has the sentence's key in data-t: to
+// switch the language, the page gives each of these nodes the new text.
 
 const es = {
   skip: "Ir al contenido", sections: "Secciones", project: "Proyecto", allProjects: "Todos", signIn: "Acceder",
@@ -78,7 +78,7 @@ export function t(key, values = {}) {
   return sentence.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
-/** Shows a sentence in a node, in whatever language is current. */
+/** Shows a sentence in a node, in the current language. */
 export function say(node, key, values) {
   node.dataset.t = key;
   node.dataset.values = JSON.stringify(values ?? {});
@@ -86,7 +86,7 @@ export function say(node, key, values) {
   return node;
 }
 
-/** Shows a text that is nobody's translation: a file name, an error the server worded. */
+/** Shows a text that has no translation here: a file name, or an error message of the server. */
 export function plain(node, text) {
   delete node.dataset.t;
   node.textContent = text;
@@ -105,7 +105,7 @@ export function relabel() {
   }
 }
 
-/** Gives a node a name for those who do not see it. */
+/** Gives a node a name for screen readers (aria-label). */
 export function label(node, key, values) {
   node.dataset.tAriaLabel = key;
   node.dataset.labelValues = JSON.stringify(values ?? {});

@@ -1,11 +1,11 @@
-// Building nodes. Text only ever enters the page as text: no markup is ever parsed.
+// Builds nodes. All text is added as text nodes and never parsed as HTML, so that a document cannot run scripts here.
 
 import { call, session } from "./http.js";
 import { currentLanguage, label, say } from "./text.js";
 
 export const $ = (id) => document.getElementById(id);
 
-/** el("p", {class: "note"}, "text", node, null): null children are left out. */
+/** Creates an element: el("p", {class: "note"}, "text", node, null). Children that are null are left out. */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -19,13 +19,13 @@ export const sentence = (tag, attributes, key, values) => say(el(tag, attributes
 
 export const nameOf = (row) => row.title || row.filename || row.number || row.document_id;
 
-/** Where something of a document's is: its id alone would name another one too, for it is unique within a project only. */
+/** Returns the path of a document or of a part of it, with the project: ids are unique only within a project. */
 export const addressOf = (row, folder, part = "") =>
   `${folder}/${encodeURIComponent(row.document_id)}${part}?project_id=${encodeURIComponent(row.project_id)}`;
 
 const SHOWN_IN_A_TAB = /^(application\/pdf|image\/(png|jpeg|gif|webp)|text\/plain)\b/;
 
-/** A link to the original, at its page. With a key the bytes are fetched first, for a link cannot carry one. */
+/** A link to a page of the original file. With a token, the file is fetched first: a link cannot send the token. */
 export function fileLink(row, page, attributes, ...children) {
   const path = addressOf(row, "document", "/file");
   const hash = page ? `#page=${page}` : "";
@@ -83,7 +83,7 @@ export function highlighted(tag, attributes, text, query) {
   return node;
 }
 
-/** A reason or message, which may come in both languages. */
+/** Returns a reason or message as text; if it has both languages, in the current one. */
 export function worded(reason) {
   if (!reason) return "";
   if (typeof reason === "string") return reason;

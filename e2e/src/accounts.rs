@@ -13,7 +13,8 @@ use devstack::{NatsConfiguration, Stack};
 /// The users of NATS.
 pub const USERS: [&str; 6] = ["api", "ingest", "query", "migrate", "producer", "backup"];
 
-/// The logins of PostgreSQL, each with the user whose password it has in `ops/postgres/roles.sql`.
+/// The logins of PostgreSQL, each with the name before `_password` in the variable of
+/// `ops/postgres/roles.sql` that sets its password.
 const LOGINS: [(&str, &str); 4] = [
     ("acorag_migrate", "migrate"),
     ("acorag_ingest_worker", "ingest"),
@@ -52,7 +53,7 @@ pub fn create_logins(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Makes Valkey require a password, the one of "valkey".
+/// Makes Valkey require a password: `password("valkey")`.
 pub(crate) fn protect_valkey(stack: &Stack) -> Result<()> {
     let answers = valkey(stack, &[format!("CONFIG SET requirepass {}", password("valkey"))])?;
     ensure!(answers == ["+OK"], "Valkey: {answers:?}");

@@ -85,8 +85,8 @@ impl Attacker {
         Ok(futures::future::try_join_all(tries).await?.into_iter().flatten().collect())
     }
 
-    /// Returns jobs that name objects of others, or files that differ from their declared size and hash. `known` are
-    /// existing objects; `round` makes the document ids unique.
+    /// Returns jobs that name objects that others stored, or files that differ from their declared size and
+    /// hash. `known` are existing objects; `round` makes the document ids unique.
     pub async fn bad_jobs(&self, known: &[&str], other: &ProjectId, round: usize) -> Result<Vec<Job>> {
         let job = |name: &str, source: Value, fails_by| {
             let mut body = source;
@@ -124,8 +124,8 @@ impl Attacker {
         Ok(())
     }
 
-    /// Sends invalid jobs with headers that are commands to JetStream: a dead letter with copies of these headers could
-    /// not be delivered.
+    /// Sends invalid jobs with headers that are commands to JetStream. If a worker copied these headers into
+    /// the dead letter, JetStream would refuse it.
     pub async fn send_commands(&self, round: usize) -> Result<()> {
         for (name, value) in [("Nats-Expected-Stream", "INGEST"), ("Nats-Expected-Last-Msg-Id", "")] {
             self.publish(&self.job_subject(&format!("{name}-{round}"))?, &[(name, value)], "{}").await?;

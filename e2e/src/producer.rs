@@ -11,7 +11,8 @@ use schemas::{
 };
 use sha2::{Digest as _, Sha256};
 
-/// Publishes a file in parts under a new id. The returned value must be in the job that is published after it.
+/// Publishes a file in parts under a new id. The job that the producer publishes afterwards must contain the
+/// returned value.
 pub async fn send_file(
     jetstream: &jetstream::Context,
     project: &ProjectId,

@@ -97,7 +97,8 @@ const HOW: [&str; 14] = [
     "en dos capas cruzadas y con traslape",
 ];
 
-/// "La inspección técnica ensayará … la prueba de estanqueidad en la azotea, con registro fotográfico de cada etapa."
+/// Returns a sentence: "La inspección técnica ensayará … la prueba de estanqueidad en la azotea, con registro
+/// fotográfico de cada etapa."
 pub fn sentence(random: &mut Random) -> String {
     let [who, does] = [random.pick(&WHO), random.pick(&DOES)];
     let [what, place, how] = [random.pick(&WHAT), random.pick(&WHERE), random.pick(&HOW)];

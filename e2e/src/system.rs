@@ -20,7 +20,7 @@ pub struct Options {
     /// Each service has its own account, with the rights that operators give it (ops/nats, ops/postgres). Default: one
     /// user with all rights.
     pub accounts: bool,
-    /// All connections use TLS, with certificates from `ops/tls.sh`. This includes `accounts`.
+    /// All connections use TLS, with certificates from `ops/tls.sh`. TLS includes `accounts`.
     pub tls: bool,
     /// Variables that are added to the environment of every service.
     pub environment: Vec<(String, String)>,
@@ -80,7 +80,7 @@ pub struct System {
 /// The process of a service.
 pub struct Service {
     launch: Launch,
-    /// The environment variable that sets its port.
+    /// The environment variable that sets the port of the service.
     variable: &'static str,
     pub url: String,
     pub port: u16,
@@ -90,11 +90,11 @@ pub struct Service {
 
 const PROGRAMS: [&str; 4] = ["acorag-migrate", "acorag-ingest-worker", "acorag-query-worker", "acorag-api"];
 
-/// Maximum time until a service is ready; a debug build loads the model slowly.
+/// Maximum time until a service is ready; a debug build loads the embedding model slowly.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl System {
-    /// Starts everything and returns when it is ready.
+    /// Starts all servers and services, and waits until they are ready.
     pub async fn start(options: Options) -> Result<Self> {
         let certificates = options.tls.then(Certificates::new).transpose()?;
         let accounts = options.accounts || options.tls;

@@ -16,7 +16,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::accounts::{ops, password, valkey_url};
 
-/// An authority and a certificate for each server, in a folder that is removed on drop.
+/// A certificate authority and a certificate for each server, in a folder that is removed when this is
+/// dropped.
 pub struct Certificates(PathBuf);
 
 impl Certificates {
@@ -60,7 +61,7 @@ impl Certificates {
         Ok(devstack::Options { nats, postgres, ..options })
     }
 
-    /// PostgreSQL requires a key that only its own user can read, so it gets a copy.
+    /// Copies the key of PostgreSQL, because PostgreSQL requires a key that only its own user can read.
     pub fn install_key_of_postgres(&self) -> Result<PathBuf> {
         let key = self.path("postgres-own.key");
         fs::copy(self.path("postgres.key"), &key)?;
@@ -92,7 +93,8 @@ impl Certificates {
         Ok(address)
     }
 
-    /// The environment with which a program connects over TLS, including the certificate of the api.
+    /// Returns the environment variables with which a program connects to the servers over TLS, and those
+    /// with the certificate of the api.
     pub(crate) fn environment(&self, database_url: &str, valkey: &str) -> Vec<(&'static str, String)> {
         let text = |file: &str| self.path(file).display().to_string();
         let mut environment = vec![

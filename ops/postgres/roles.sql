@@ -38,7 +38,7 @@ GRANT acorag_query TO acorag_query_worker WITH INHERIT FALSE, SET TRUE;
 ALTER ROLE acorag_migrate LOGIN PASSWORD :'migrate_password';
 -- Allows to see all sessions, for the analysis of a slow database.
 GRANT pg_read_all_stats TO acorag_migrate;
--- Copies the whole database cluster, and ends segments of its log.
+-- For backups: may copy the whole database cluster, and end segments of the log.
 ALTER ROLE acorag_backup LOGIN REPLICATION PASSWORD :'backup_password';
 GRANT EXECUTE ON FUNCTION pg_switch_wal() TO acorag_backup;
 

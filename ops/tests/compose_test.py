@@ -119,7 +119,7 @@ class Tls(unittest.TestCase):
                     self.assertTrue(settings["REDIS_URL"].startswith("rediss://"))
                     self.assertEqual(settings["REDIS_CA"], "/tls/ca.crt")
                 for url in ("DATABASE_URL", "DATA_SOURCE_NAME"):
-                    # A restore talks to its own temporary server, over its socket.
+                    # A restore starts a temporary PostgreSQL server and connects to it over a Unix socket, without TLS.
                     if url in settings and name != "restore":
                         self.assertTrue(settings[url].endswith("?sslmode=verify-full&sslrootcert=/tls/ca.crt"))
 
@@ -160,7 +160,7 @@ class Secrets(unittest.TestCase):
         needed = {found[1] for found in VARIABLE.finditer(TEXT) if found[2] == "?"}
         with tempfile.TemporaryDirectory() as folder:
             env = Path(folder, ".env")
-            # Only this stage of the Dockerfile uses the programs' sources.
+            # BACKUP_RECIPIENT is set already: it is the only value for which the script would need the built programs.
             env.write_text("BACKUP_RECIPIENT=age1example\nPORT=8001\n", encoding="utf-8")
             for _ in range(2):
                 subprocess.run([ROOT / "ops/secrets.sh", folder], check=True)

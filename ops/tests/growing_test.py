@@ -23,7 +23,7 @@ JOBS = {f"d{number}": f"El plano {number} es de la cubierta.".encode() for numbe
 class Growing(unittest.TestCase):
     def setUp(self):
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        # The single server, and the database, which stays. No worker runs, so the jobs wait.
+        # The single NATS server, and the database, which is kept. No worker runs, so the jobs stay in the queue.
         servers = self.enterContext(Stack(acorag=False))
         self.single, database = servers["NATS_URL"], servers["DATABASE_URL"]
         url = urlsplit(database)

@@ -89,7 +89,7 @@ class Validity(unittest.TestCase):
         for one in objects:
             with self.subTest(title(one)):
                 if one["kind"] in OTHERS:
-                    # The model drops a field that the schema does not know, so the field would be missing in its output.
+                    # The class of the schema drops unknown fields, so an unknown field would be missing in its output.
                     model = OTHERS[one["kind"]].model_validate(one)
                     self.assertEqual(json.loads(model.model_dump_json(by_alias=True, exclude_unset=True)), one)
                 elif one["kind"] not in UNCHECKED:
@@ -177,7 +177,7 @@ class Contract(unittest.TestCase):
                 consumer = trigger["metadata"].get("consumer")
                 if consumer in slots:
                     seen.add(consumer)
-                    # Messages in progress count as lag too.
+                    # Messages in progress count as lag too, so the threshold must be above the number of slots.
                     self.assertGreater(int(trigger["metadata"]["lagThreshold"]), int(defaults[slots[consumer]]))
         self.assertEqual(seen, set(slots))
 
@@ -482,11 +482,12 @@ class Network(unittest.TestCase):
         ("migrate", "collector", 4318), ("backup", "collector", 4318),
         ("restore", "nats", 4222),
     }
-    # With CloudNativePG: the log receiver, and connections between the servers and the Jobs that create them.
+    # Further connections with CloudNativePG: from the log receiver, and among the servers and the Jobs that create
+    # them.
     CLUSTER = {("wal", "postgres", 5432)} | {
         (source, target, port) for source in ("postgres", "postgres-job") for target in ("postgres", "postgres-job")
         for port in (5432, 8000)}
-    # Connections from other namespaces.
+    # Connections from other namespaces, by overlay.
     INTO = {
         "dev": set(),
         "prod": {("traefik", "api", 8000), ("monitoring", "api", 8000), ("monitoring", "ingest-worker", 9000),
@@ -625,7 +626,7 @@ class Tls(unittest.TestCase):
             checked = set()
             for owner, own, mounts in self.clients(objects):
                 with self.subTest(owner):
-                    # A restore talks to its own temporary server, over its socket.
+                    # A restore starts a temporary PostgreSQL server and connects to it over a Unix socket, without TLS.
                     if ("DATABASE_URL" in own or "PGHOST" in own) and owner != "Job/acorag-restore":
                         checked.add(owner)
                         self.assertEqual((own["PGSSLMODE"], own["PGSSLROOTCERT"]), ("verify-full", "/tls/postgres/ca.crt"))

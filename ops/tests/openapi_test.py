@@ -7,7 +7,8 @@ from pathlib import Path
 
 from stack import Stack
 
-# What acorag promises. Left out is whether it refuses all that the description forbids: old clients send numbers as text.
+# The checks of schemathesis that acorag must pass. acorag need not refuse every request that its description forbids,
+# because old clients send numbers as text.
 CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")
 UNLIMITED = {f"RATE_LIMIT_{what}": "off" for what in ("SEARCH", "CHAT", "UPLOAD", "LOGIN", "TOKEN")}
 

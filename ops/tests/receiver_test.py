@@ -68,7 +68,7 @@ class Receiver(unittest.TestCase):
 
     def test_the_whole_log_is_archived_whichever_process_is_killed(self):
         receiver = self.start()
-        # The first segment that ends after the slot was created.
+        # Waits until the replication slot exists, so that the log of the following segments is kept.
         self.wait_for("the receiver streams", lambda: list(self.wal.glob("*.partial")))
         first = self.write(2)
         self.wait_for("the log arrives", lambda: first in self.archived())

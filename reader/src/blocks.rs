@@ -76,7 +76,8 @@ pub fn one_line(text: &str) -> String {
     clean(text).replace('\n', " ")
 }
 
-/// Whether a character is a control (NUL cannot be stored), zero-width, or a soft hyphen, direction or byte-order mark.
+/// Whether a character is a control character (PostgreSQL cannot store NUL), a zero-width character, a soft
+/// hyphen, a direction mark or a byte-order mark.
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}')

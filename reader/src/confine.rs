@@ -15,7 +15,8 @@ use seccompiler::{
 
 use super::{Confinement, Error, Limits};
 
-/// Maximum number of open files: standard streams, the document, the library and what the loader needs to find it.
+/// Maximum number of open files: the standard streams, the document, the PDFium library, and the files that
+/// the dynamic loader opens to find this library.
 const OPEN_FILES: u64 = 32;
 
 /// The system calls that a pure computation needs: it reads open files, writes its answer, manages its own memory, and
@@ -56,8 +57,8 @@ const ALLOWED: [libc::c_long; 31] = [
 
 /// Must be called first: this process ends when the worker ends, and inherits only the three standard streams from it.
 pub fn apart_from_the_worker() {
-    // Both calls succeed on a kernel that has them. On an older kernel, no file is inherited either, because the worker
-    // opens its files with O_CLOEXEC.
+    // Errors are ignored, because only an older kernel without these calls returns them. No file is inherited
+    // there either, because the worker opens its files with O_CLOEXEC.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     close_inherited_files();
 }
@@ -83,13 +84,14 @@ pub fn this_process(limits: &Limits) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sets the processor time of a bulk import, whose number of records is not limited.
+/// Limits the processor time to that of a bulk import, which is longer because the number of records is not
+/// limited.
 pub fn for_import(limits: &Limits) -> Result<(), Error> {
     set(Resource::Cpu, processor(limits.import_seconds, limits))
 }
 
-/// The soft limit ends this process with a signal that shows the cause; the hard limit ends it if a signal handler does
-/// not.
+/// Returns a limit on processor time. At the soft limit, SIGXCPU ends this process and so shows the cause. At
+/// the hard limit, at least two seconds later, SIGKILL ends a process that handled SIGXCPU.
 fn processor(seconds: u64, limits: &Limits) -> Rlimit {
     let longest = limits.cpu_seconds.max(limits.import_seconds);
     Rlimit { current: Some(seconds), maximum: Some(longest + 2) }
@@ -132,7 +134,7 @@ fn filter() -> Result<BpfProgram, BackendError> {
         (libc::SYS_mprotect, vec![SeccompRule::new(vec![data_only()?])?]),
         // `abort` ends the process with a signal to itself.
         (libc::SYS_tgkill, vec![SeccompRule::new(vec![is(0, Is::Eq, own_id())?])?]),
-        // [`for_import`] sets the processor time.
+        // [`for_import`] changes the limit on processor time.
         (
             libc::SYS_prlimit64,
             vec![SeccompRule::new(vec![is(0, Is::Eq, 0)?, is(1, Is::Eq, u64::from(libc::RLIMIT_CPU))?])?],

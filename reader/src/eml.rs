@@ -105,7 +105,8 @@ fn contents(part: &MessagePart<'_>, raw: &[u8]) -> Vec<u8> {
             };
             decoded.unwrap_or_else(|| part.contents().to_vec())
         }
-        // A mail inside the mail has no bytes of its own unless it was encoded.
+        // For a mail inside the mail, the parser has separate bytes only if that mail was encoded. Otherwise
+        // its bytes are a part of this mail's.
         PartType::Message(_) if part.encoding == Encoding::None => {
             raw.get(part.offset_body as usize..part.offset_end as usize).unwrap_or_default().to_vec()
         }

@@ -39,9 +39,10 @@ pub fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Returns the stream as UTF-8 if it is UTF-16; any other stream is returned unchanged.
+/// Converts a stream of UTF-16 to UTF-8. Any other stream is returned as it is, but without a byte-order
+/// mark.
 pub(super) fn utf8(mut reader: impl BufRead) -> impl BufRead {
-    // An error here occurs again when the stream is read.
+    // An I/O error is ignored here, because it occurs again when the returned stream is read.
     let encoding = reader.fill_buf().ok().and_then(utf16);
     let mut decoder = DecodeReaderBytesBuilder::new();
     BufReader::new(decoder.encoding(encoding).utf8_passthru(true).strip_bom(true).build(reader))
@@ -56,7 +57,7 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let zeros = |offset: usize| sample.iter().skip(offset).step_by(2).filter(|b| **b == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
     let many = sample.len() * 2 / 5;
-    // A single zero at a position of the other kind would be a NUL character, which text does not contain.
+    // Among the bytes of the other half, a zero would belong to a NUL or to a rare character such as U+0100.
     match (even, odd) {
         (0, odd) if odd >= many => Some(UTF_16LE),
         (even, 0) if even >= many => Some(UTF_16BE),

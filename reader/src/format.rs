@@ -57,7 +57,7 @@ impl Format {
         Ok(of_text(bytes, claimed))
     }
 
-    /// Returns whether the first kilobyte has the mark of a PDF.
+    /// Whether the first 1,024 bytes contain `%PDF-`, the mark of a PDF.
     pub fn is_pdf(bytes: &[u8]) -> bool {
         find(&bytes[..bytes.len().min(1024)], b"%PDF-").is_some()
     }
@@ -71,7 +71,7 @@ impl Format {
         self.names().1
     }
 
-    /// The short name and the media type of a format, then the other extensions and media types that mean it.
+    /// The short name and the media type of a format, and its other file extensions and media types.
     fn names(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Pdf => ("pdf", "application/pdf", ""),
@@ -133,7 +133,8 @@ fn of_text(bytes: &[u8], claimed: Option<Format>) -> Format {
         return Format::Html;
     }
     match claimed {
-        // Claims to be other text are believed; a claim to be JSON only if the text begins like JSON.
+        // The sender's claim decides between text formats, but a claim of JSON only if the text begins like
+        // JSON.
         Some(format @ (Format::Csv | Format::Markdown | Format::Html | Format::Eml)) => format,
         Some(format @ (Format::Json | Format::Ndjson)) if start.starts_with(['{', '[']) => format,
         _ if is_mail(start) => Format::Eml,
@@ -154,7 +155,7 @@ fn is_html(start: &str) -> bool {
     head.starts_with("<!doctype html") || head.starts_with("<html")
 }
 
-/// Whether a text begins with header lines, at least one of which only mails have.
+/// Whether a text begins with header lines, of which at least three are typical of mails.
 fn is_mail(start: &str) -> bool {
     const OWN: &str = "received return-path message-id mime-version delivered-to subject from x-mailer date";
     let mut own = 0;

@@ -22,7 +22,8 @@ pub fn survives(read: Read, bytes: &[u8], count: u64) {
     assert!(refused > 0);
 }
 
-/// Does the same with the parts inside a zip container: a mutation of the container itself rarely reaches them.
+/// As [`survives`], but mutates the parts inside a zip container: a mutation of the container itself rarely
+/// reaches its parts.
 pub fn survives_inside(read: Read, bytes: &[u8], count: u64) {
     let limits = limits();
     let parts = unpack(bytes);

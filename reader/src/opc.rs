@@ -18,7 +18,7 @@ pub struct Relationship {
     pub id: String,
     /// The last word of the relationship's type, such as `slide`.
     pub kind: String,
-    /// The part that it points to, as a path from the root of the package.
+    /// The part to which the relationship points, as a path from the root of the package.
     pub target: String,
 }
 
@@ -30,7 +30,7 @@ impl<'a> Package<'a> {
         Ok(Self { archive: Archive::open(bytes, limits)?, limits })
     }
 
-    /// Returns the name of the main part of the package.
+    /// Returns the name of the main part of the package; `usual` if no relationship names it.
     pub fn main_part(&mut self, usual: &str) -> Result<String, Error> {
         let named = self.relationships("")?.into_iter().find(|to| to.kind == "officeDocument");
         let name = named.map_or_else(|| usual.to_owned(), |relationship| relationship.target);
@@ -92,7 +92,8 @@ impl<'a> Package<'a> {
     }
 }
 
-/// Resolves a target: it is relative to the folder of the part that names it, unless it begins at the root.
+/// Resolves the target of a relationship: a path from the root if it begins with `/`, otherwise a path
+/// relative to `folder`, the folder of the part that has the relationship.
 fn resolve(folder: &str, target: &str) -> String {
     let mut path: Vec<&str> = if target.starts_with('/') {
         Vec::new()

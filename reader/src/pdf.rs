@@ -26,7 +26,7 @@ struct Page {
     lines: Vec<Line>,
 }
 
-/// Loads the library: it must be done before this process can open no more files.
+/// Loads PDFium. Must be called before `confine::lock`, after which this process can open no file.
 pub(super) fn load(library: &Path) -> Result<Pdfium, Error> {
     Pdfium::bind_to_library(library)
         .map(Pdfium::new)
@@ -64,7 +64,8 @@ fn is_cut_short(bytes: &[u8]) -> bool {
     if !bytes.windows(END.len()).any(|window| window == END) {
         return true;
     }
-    // A linearized file has an end mark near its beginning too, but it states its length.
+    // A linearized file has an end mark near its beginning too, so a truncated one may have this mark only.
+    // But the file states its full length.
     let head = &bytes[..bytes.len().min(2_048)];
     let Some(at) = head.windows(11).position(|window| window == b"/Linearized") else { return false };
     let dictionary = &head[at..];
@@ -102,7 +103,8 @@ fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
     Ok(pages)
 }
 
-/// Whether the pages have more text than a stamp of the scanner on every page ("Scanned by …").
+/// Whether the pages have text: on average more than two letters or digits per page, so that page numbers on
+/// a scan do not count as its text.
 fn has_text(pages: &[Page]) -> bool {
     let letters: usize = pages.iter().flat_map(|page| &page.lines).map(Line::letters).sum();
     letters > pages.len() * 2

@@ -1,7 +1,7 @@
 //! Bulk imports: files of Aconex records. A file is one object, a list, or one object per line.
 //!
-//! Records are read as a stream, one at a time: a file of a million records needs the memory of one, and an invalid
-//! record does not affect the others.
+//! Records are read as a stream, one at a time: a file of a million records needs no more memory than its
+//! largest record, and an invalid record does not affect the others.
 
 mod detect;
 pub mod elements;

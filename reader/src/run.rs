@@ -78,7 +78,8 @@ impl Reader {
         };
         let limits = &self.limits;
         match Conversation::start(&self.program, limits)?.ask(&request).await? {
-            // The reader has sent everything; it ends by itself, or is killed when the value is dropped.
+            // The reader has sent everything. It ends by itself, or is killed because the conversation is
+            // dropped here.
             (Answer::Document(extracted), _) => Ok(Found::Document(extracted)),
             (Answer::Records, conversation) => {
                 Ok(Found::Records(Records(Some(Box::new(conversation.about_records())))))
@@ -109,8 +110,9 @@ struct Conversation {
     said: BufReader<Take<ChildStdout>>,
     errors: JoinHandle<String>,
     limits: Limits,
-    /// The maximum total wait for the reader, and how much of it is left.
+    /// The maximum total time of waiting for the reader, in seconds.
     seconds: u64,
+    /// How much of `seconds` is left.
     patience: Duration,
 }
 
@@ -147,8 +149,8 @@ impl Conversation {
         Ok((answer?, conversation))
     }
 
-    /// Removes the output limit, because the number of records is not limited. The size of each record and the total
-    /// time still are.
+    /// Removes the limit on output, because the number of records is not limited. The size of each record and
+    /// the total time still have limits.
     fn about_records(mut self) -> Self {
         self.said.get_mut().set_limit(u64::MAX);
         self.seconds = self.limits.import_seconds;
@@ -234,9 +236,9 @@ fn ended(status: ExitStatus, errors: &str, limits: &Limits) -> Error {
     const CPU_TIME: i32 = 24;
     match status.signal() {
         Some(CPU_TIME) => Error::TimedOut(limits.cpu_seconds),
-        // After a failed allocation, Rust prints the first text; PDFium prints nothing, or throws a C++ exception, for
-        // which Rust prints the second text. A damaged heap has other messages. When the machine has no memory left,
-        // the kernel kills.
+        // After a failed allocation, Rust prints the first text of REFUSED_MEMORY. PDFium prints nothing, or
+        // throws a C++ exception, for which Rust prints the second text. A damaged heap causes other
+        // messages. When the machine has no memory left, the kernel ends the process with SIGKILL.
         Some(ABORT) if errors.is_empty() || REFUSED_MEMORY.iter().any(|says| errors.contains(says)) => {
             Error::OutOfMemory
         }

@@ -6,7 +6,8 @@ use super::{
     table::{Cells, Header, is_figure, looks_like_header},
 };
 
-/// The header is within this many rows, below a title and a few lines of general information.
+/// Number of rows among which the header is searched: a title and a few lines of general information may be
+/// above it.
 const ROWS_TO_DECIDE: usize = 20;
 const DEEPEST_HEADER: usize = 3;
 
@@ -68,7 +69,7 @@ impl<'b> Sheet<'b> {
         if self.header.is_none() { self.decide() } else { Ok(()) }
     }
 
-    /// Finds the header in the waiting rows and writes them.
+    /// Finds the header among the waiting rows, and writes all other waiting rows.
     fn decide(&mut self) -> Result<(), Error> {
         let rows = std::mem::take(&mut self.waiting);
         let mut header = Header::default();
@@ -115,7 +116,7 @@ fn header_position(rows: &[Row]) -> Option<usize> {
     (widest > 2 || !is_form(&rows[at..])).then_some(at)
 }
 
-/// Whether a row is words above figures in at least two columns, with few figures in the row itself.
+/// Whether a row has words above figures in at least two columns, and has few figures itself.
 fn stands_above(names: &Cells, below: &Cells) -> bool {
     let figures = names.iter().filter(|(_, name)| is_figure(name)).count();
     let over_figures = names.iter().filter(|(column, name)| {
@@ -125,7 +126,8 @@ fn stands_above(names: &Cells, below: &Cells) -> bool {
     figures * 4 <= names.len() && over_figures.count() >= 2
 }
 
-/// Whether two columns are labels and values: only one row follows, or the values are words as well as figures.
+/// Whether the first column has labels and the second their values: if only one row follows the first row, or
+/// if the second column has words as well as figures.
 fn is_form(rows: &[Row]) -> bool {
     let Some((label, _)) = rows.first().and_then(|first| first.cells.first()) else { return false };
     let below: Vec<&Row> = rows.iter().skip(1).filter(|row| row.cells != rows[0].cells).collect();

@@ -53,7 +53,8 @@ impl Header {
     }
 }
 
-/// Writes a row without column names. Two cells are a label and its value; so is a cell after a colon.
+/// Writes a row without column names. If it has two cells, the first is the label of the second. In a longer
+/// row, a cell that ends with a colon is the label of the next cell.
 fn plain(cells: &[(usize, String)]) -> String {
     let texts: Vec<&str> =
         cells.iter().map(|(_, text)| text.as_str()).filter(|text| !text.is_empty()).collect();

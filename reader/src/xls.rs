@@ -1,6 +1,7 @@
 //! Workbooks of Excel 97 to 2003.
 //!
-//! calamine trusts the sizes in these files, so the limits of this process are what bounds its memory.
+//! calamine trusts the sizes in these files, so only the memory limit of this process bounds what it
+//! allocates.
 
 use std::io::Cursor;
 

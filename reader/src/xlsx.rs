@@ -22,7 +22,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     guarded(|| sheets(bytes, metadata, limits))
 }
 
-/// Turns a panic of calamine into an error: it uses indices from the file without checking them.
+/// Turns a panic into an error: calamine uses indices from the file without checking them, and may panic.
 pub fn guarded(read: impl FnOnce() -> Result<Extracted, Error>) -> Result<Extracted, Error> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(Error::Damaged("the workbook contradicts itself".to_owned())))

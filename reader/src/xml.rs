@@ -46,7 +46,8 @@ impl<'a> Xml<'a> {
                     Error::if_over("nesting", self.depth, self.limit)?;
                     match (name(&element), self.alternatives.last_mut()) {
                         ("AlternateContent", _) => self.alternatives.push(false),
-                        // The versions have the same content for newer and older programs, so only one is read.
+                        // `Choice` and `Fallback` have the same content, for newer and for older programs, so
+                        // only one is read.
                         ("Choice" | "Fallback", Some(true)) => {
                             self.skip()?;
                             continue;
@@ -101,7 +102,8 @@ impl<'a> Xml<'a> {
         Ok(all)
     }
 
-    /// Calls `take` with every element inside the one that was opened last, or in the whole part if none is open.
+    /// Calls `take` with every element inside the element that was opened last. If no element is open, calls
+    /// it with every element of the part.
     pub fn each(
         &mut self,
         mut take: impl FnMut(&BytesStart<'a>, &mut Self) -> Result<(), Error>,

@@ -24,17 +24,18 @@ pub struct Config {
     /// Issuer (`iss`) whose JWTs are accepted in addition to acorag's own API keys and login tokens.
     #[arg(long, env = "JWT_ISSUER", requires_all = ["jwt_audience", "jwt_jwks"])]
     pub jwt_issuer: Option<String>,
-    /// Audience (`aud`) that those JWTs must contain.
+    /// Audience (`aud`) that the JWTs of JWT_ISSUER must contain.
     #[arg(long, env = "JWT_AUDIENCE", requires = "jwt_issuer")]
     pub jwt_audience: Option<String>,
-    /// The issuer's public keys (JWKS): a file, or an http(s) address.
+    /// The public keys of JWT_ISSUER (JWKS): a file, or an http(s) address.
     #[arg(long, env = "JWT_JWKS", requires = "jwt_issuer")]
     pub jwt_jwks: Option<String>,
 }
 
-/// Age at which the keys are fetched again.
+/// Age at which the issuer's public keys are fetched again.
 const STALE: Duration = Duration::from_secs(300);
-/// Minimum age at which the keys are fetched again because of a token with an unknown key.
+/// Minimum time between two attempts to fetch the keys: otherwise every token with an invented key id would
+/// cause a fetch.
 const AGAIN: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -45,7 +46,8 @@ pub struct Issuer {
     keys: Arc<Keys>,
 }
 
-/// The issuer's keys as they were last read. While they are fetched again, only tokens with an unknown key wait.
+/// The issuer's keys as they were last read. While the keys are fetched again, only requests whose token has
+/// an unknown key wait.
 struct Keys {
     source: Source,
     known: RwLock<Known>,
@@ -85,8 +87,8 @@ enum Projects {
 }
 
 impl Issuer {
-    /// Returns the configured issuer, if any. A key file that cannot be read is an error. An address that does not
-    /// answer is not: it may answer again before the first token arrives.
+    /// Returns the configured issuer, if any. An unreadable key file is an error. An address that does not
+    /// answer is accepted, because it may answer before the first token arrives.
     pub async fn new(config: &Config) -> anyhow::Result<Option<Self>> {
         let (Some(issuer), Some(audience), Some(keys)) =
             (&config.jwt_issuer, &config.jwt_audience, &config.jwt_jwks)
@@ -115,7 +117,7 @@ impl Issuer {
         }))
     }
 
-    /// Whether this looks like a JWT: our own tokens have no dots.
+    /// Whether this token looks like a JWT, which has two dots: acorag's own tokens have none.
     pub fn may_be(token: &str) -> bool {
         token.split('.').count() == 3
     }
@@ -158,8 +160,8 @@ impl Issuer {
 }
 
 impl Keys {
-    /// Returns the keys that may have made such a signature: those with this key id, or all if the token has no key id.
-    /// Fetches the keys again when they are old or none fits.
+    /// Returns the keys of this algorithm's family: the one with this key id (`kid`), or all if the token has
+    /// no key id. Fetches the keys again when they are old or none fits.
     async fn of(self: &Arc<Self>, name: Option<&str>, algorithm: Algorithm) -> Vec<DecodingKey> {
         let (found, tried) = self.fitting(name, algorithm);
         let unknown = found.is_empty();
@@ -217,7 +219,8 @@ impl Source {
     }
 }
 
-/// Parses a JWKS document. Keys for other uses and of unknown types, which issuers also publish, are skipped.
+/// Parses a JWKS document. Skips keys for encryption and keys of unknown types, because issuers publish them
+/// too.
 fn read(text: &str) -> anyhow::Result<Arc<[Key]>> {
     #[derive(Deserialize)]
     struct Set {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Entry {
     pub body: Bytes,
     pub results: usize,
-    /// The projects of the rows.
+    /// The projects to which the answer's rows belong.
     pub projects: Vec<ProjectId>,
 }
 
@@ -68,7 +68,8 @@ impl Entry {
         encoder.finish().ok()
     }
 
-    /// Returns the generations of a stored entry, and the entry itself. Returns `None` if it is unreadable.
+    /// Returns the generations of a stored entry, and the entry itself; `None` if the stored bytes are
+    /// unreadable.
     pub fn read(stored: &[u8]) -> Option<(Vec<String>, Self)> {
         let end = stored.iter().position(|byte| *byte == b'\n')?;
         let head: Head = serde_json::from_slice(&stored[..end]).ok()?;

@@ -1,4 +1,4 @@
-//! Asks identical questions that are in progress at the same time only once.
+//! Single flight: callers that ask the same question at the same time share one answer.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -8,8 +8,9 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-/// Answers in progress, by question. The key must contain everything that the answer depends on: for a search also the
-/// generations, or a client that knows of a new document could join a question that was asked before it existed.
+/// Answers in progress, by question. The key must contain everything that the answer depends on: for a search
+/// also the generations. Without them, a client that knows of a new document could get an answer from before
+/// that document.
 pub struct SingleFlight<K, V>(Arc<Mutex<HashMap<K, Flight<V>>>>);
 
 struct Flight<V> {
@@ -30,7 +31,8 @@ impl<K, V> Default for SingleFlight<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> SingleFlight<K, V> {
-    /// Returns the answer, and whether this caller asked. If the caller that asks is cancelled, another one asks.
+    /// Returns the answer, and whether this caller's `ask` produced it. If the caller whose `ask` runs is
+    /// cancelled, the `ask` of another waiting caller runs.
     pub async fn join(&self, key: K, ask: impl Future<Output = V>) -> (V, bool) {
         let answer = {
             let mut flights = self.lock();
@@ -53,8 +55,9 @@ impl<K: Hash + Eq + Clone, V: Clone> SingleFlight<K, V> {
     }
 }
 
-/// A caller that waits for an answer. The first one that has the answer removes the flight, because later callers find
-/// the answer in the cache. Without an answer, the last one that leaves removes it.
+/// A caller that waits for an answer. The first waiter that has the answer removes the flight, because later
+/// callers find the answer in the cache. If no waiter gets an answer, the last one that is dropped removes
+/// the flight.
 struct Waiter<'a, K: Hash + Eq + Clone, V: Clone> {
     flights: &'a SingleFlight<K, V>,
     key: K,

@@ -55,7 +55,8 @@ pub async fn bound(
     request: Request,
     next: Next,
 ) -> Response {
-    // Without keys, all callers may have the same address: with AUTH=off, that of this machine.
+    // With AUTH=off, callers without a token have no limit: only the address tells them apart, and all of
+    // them may have the address of this machine.
     let shares = concurrent.shares(class).filter(|_| !caller.is_known_by_address());
     let Some(shares) = shares else { return next.run(request).await };
     let share = match shares.take(&caller.account.id, 1) {

@@ -1,4 +1,4 @@
-//! The same limits within this process only, for the time when Redis is unavailable.
+//! Rate limits that this process counts alone, while Redis is unavailable.
 
 use std::{
     collections::HashMap,
@@ -33,7 +33,7 @@ impl Local {
         Verdict { allowed: true, remaining, retry: Duration::ZERO, reset }
     }
 
-    /// Forgets callers that have all of their quota back.
+    /// Forgets callers whose whole quota is available again.
     pub fn tidy(&self) {
         let now = Instant::now();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, full| *full > now);

@@ -1,4 +1,5 @@
-//! The limits that all replicas share: one script call in Redis for each check, by the clock of Redis.
+//! Rate limits that all replicas share: each check is one call of a script in Redis, which uses the clock of
+//! Redis.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,9 +8,10 @@ use fred::types::scripts::Script;
 use super::{Class, Rule, Verdict};
 use crate::redis::Redis;
 
-/// GCRA: the key holds the time, in microseconds, at which the bucket will be full again. A request adds one interval
-/// to it, unless the time would then be further ahead than a bucket's capacity. The key is kept for at least an hour: a
-/// full Redis evicts the keys that expire first (`volatile-ttl`), and these should be cached answers, not limits.
+/// The generic cell rate algorithm (GCRA). The key holds the time, in microseconds, at which the bucket will
+/// be full again. A request moves this time forward by one interval; the request is refused if the time would
+/// then be further ahead than the bucket's capacity. The key is kept for at least an hour: a full Redis
+/// evicts the keys that expire first (`volatile-ttl`), and these should be cached answers, not limits.
 const SCRIPT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

@@ -75,8 +75,9 @@ async fn logout(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Repeats the query until a worker has time to check a password: each worker checks few at a time and refuses further
-/// ones at once. This also waits for a worker that is starting, because no stream keeps these queries until then.
+/// Repeats a query with a password for about three seconds, until a worker accepts it. Each worker checks
+/// only a few passwords at a time and refuses further queries at once. No stream keeps these queries, so
+/// repeating also bridges the time until a worker has started.
 async fn patiently<Q: schemas::Request>(lookup: &Lookup, query: &Q) -> Result<Q::Reply, Problem> {
     const LONGEST: Duration = Duration::from_millis(1_600);
     let mut pause = Duration::from_millis(100);

@@ -127,7 +127,7 @@ async fn exists(named: Named) -> Result<axum::Json<Exists>, Error> {
     }
 }
 
-/// Maximum time that a request waits for its deletion. Usually it is fast, but the workers may be busy.
+/// Maximum time that a request waits until its document is deleted: the workers may be busy.
 const DELETION: Duration = Duration::from_secs(10);
 
 async fn delete(State(nats): State<Nats>, named: Named) -> Result<(StatusCode, axum::Json<Deleted>), Error> {

@@ -42,7 +42,7 @@ pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/documents/{id}/events", get_with(events, document))
 }
 
-/// Interval at which the state is looked up again, in case an event was lost with a connection.
+/// Interval at which the document's state is looked up again: a lost NATS connection may have lost an event.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 async fn events(
@@ -111,7 +111,8 @@ impl Follower {
                     () = &mut revoked => break,
                     () = sleep_until(self.until) => break,
                 };
-                // `queued` is published separately from the job, so a fast worker's first event may arrive before it.
+                // The `queued` event is published separately from the job, so the first event of a fast
+                // worker may arrive earlier. A `queued` event that comes too late is not shown.
                 if next.facts.event == EventKind::Queued && last.facts.event != EventKind::Queued {
                     continue;
                 }

@@ -113,7 +113,8 @@ fn described(mut response: Response, location: &FileLocation, etag: &str) -> Res
         .remove(b'^')
         .remove(b'|');
     let (media_type, inert) = media_type(&location.media_type);
-    // The header has both names: some clients (such as curl) do not read the extended one, and those that do prefer it.
+    // The header has both names: some clients (such as curl) do not read the extended name `filename*`, and
+    // all other clients prefer it.
     let (plain, name) = (ascii(&location.filename), utf8_percent_encode(&location.filename, KEPT));
     let disposition = format!("inline; filename=\"{plain}\"; filename*=UTF-8''{name}");
     set(&mut response, header::CONTENT_DISPOSITION, &disposition);
@@ -121,7 +122,8 @@ fn described(mut response: Response, location: &FileLocation, etag: &str) -> Res
     set(&mut response, header::ETAG, etag);
     set(&mut response, header::ACCEPT_RANGES, "bytes");
     set(&mut response, header::CACHE_CONTROL, "private, no-cache");
-    // An uploaded page must not act with our origin's rights. A PDF viewer needs no sandbox, and cannot work in one.
+    // An uploaded page must not act with the rights of acorag's origin. A PDF viewer needs no sandbox, and
+    // cannot work in one.
     let policy = if inert {
         "default-src 'none'; img-src 'self'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
     } else {
@@ -156,7 +158,7 @@ fn ascii(name: &str) -> String {
 /// Number of bytes at the beginning of a text from which its charset is detected.
 const SAMPLE: u64 = 64 * 1024;
 
-/// Detects the charset of a text that names none: browsers would read UTF-8 as Windows-1252, and must not guess.
+/// Detects the charset of a text whose media type names none: a browser would read UTF-8 as Windows-1252.
 async fn charset(objects: &Objects, location: &FileLocation) -> Result<Option<&'static str>, Problem> {
     let stored = location.media_type.to_ascii_lowercase();
     if !stored.starts_with("text/") || stored.contains("charset=") {
@@ -184,7 +186,8 @@ async fn charset(objects: &Objects, location: &FileLocation) -> Result<Option<&'
     })
 }
 
-/// Returns a media type that is safe to send, with its charset if it names one; and whether it is one of `INERT`.
+/// Returns a media type that is safe to send, with the charset that `stored` names, if any; and whether the
+/// media type is one of `INERT`.
 fn media_type(stored: &str) -> (String, bool) {
     let charset = stored.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;

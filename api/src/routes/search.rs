@@ -24,7 +24,8 @@ pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/search", post_with(search, document))
 }
 
-/// Lists the legs of the search that were left out, so that a client can recognize an incomplete answer.
+/// Lists the parts of the search (`vector`, `keyword`) that are missing, so that a client can recognize an
+/// incomplete answer.
 const DEGRADED: HeaderName = HeaderName::from_static("x-acorag-degraded");
 const CACHE: HeaderName = HeaderName::from_static("x-cache");
 

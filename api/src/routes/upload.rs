@@ -87,7 +87,8 @@ struct Wait {
 const MAX_WAIT: i64 = 300;
 
 impl Wait {
-    /// Returns the parameter, otherwise the `Prefer` header. A preference that cannot be met is not an error.
+    /// Returns the time of the parameter `wait` or, without it, of the `Prefer` header. A parameter above the
+    /// maximum is an error; a preference above the maximum is shortened to it.
     fn or_preferred(self, headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
         in_range("wait", self.wait, 1, MAX_WAIT)?;
         let seconds = self.wait.or_else(|| preferred(headers).map(|seconds| seconds.min(MAX_WAIT)));
@@ -152,7 +153,8 @@ impl Uploader {
 
     async fn publish(&self, received: Received) -> Result<Accepted, Problem> {
         let Received { filename, media_type, stored, object, mut metadata, .. } = received;
-        // The records of an import name their own projects, unless the upload names one project for all of them.
+        // If the upload names no project, the records of an import name their own. The job then carries the
+        // projects that this caller's records may name.
         let record_scope = metadata.project_id.is_none().then(|| self.caller.scope().clone());
         let project = metadata.project_id.take().unwrap_or_else(|| self.caller.default_project());
         // The same file, name, number and revision in the same project is the same document, however often it is sent.
@@ -182,7 +184,7 @@ impl Uploader {
         if payload.len() > MAX_JOB_BYTES {
             return Err(messages::http::metadata_too_large().about("metadata"));
         }
-        // This subscribes before the job is published, so that none of the job's events can be missed.
+        // Subscribes before the job is published, so that none of the job's events can be missed.
         let events = events::subscribe(&self.nats, &project, &document).await?;
         let own = Own { request_id: self.id.0.clone(), since: Utc::now() };
         let context = self.id.context();

@@ -33,7 +33,7 @@ use crate::throttle::network;
 #[derive(Clone)]
 pub struct Bounded {
     pub connections: Connections,
-    /// Maximum time in which the client receives nothing of what is written.
+    /// Maximum time that a write may wait while the client receives nothing.
     pub stall: Duration,
     /// Maximum time until the head of the first request is received.
     pub head: Duration,
@@ -55,10 +55,12 @@ impl<S> Accept<TcpStream, S> for Bounded {
     }
 }
 
-/// A connection with timeouts. Writing fails when the client receives nothing for too long: a client that requests a
-/// file and does not read it occupies a connection and a reader of the object store. Reading fails when no first
-/// request arrives in time (hyper's own timeout starts only after the bytes by which it distinguishes HTTP/1 from
-/// HTTP/2), and when the connection is closed to make room. Further heads have hyper's timeout, bodies have ours.
+/// A connection with timeouts. Writing fails when the client receives nothing for too long: a client that
+/// requests a file and does not read it occupies a connection and a reader of the object store. Reading fails
+/// when no first request arrives in time (hyper's own timeout starts only after the bytes by which it
+/// distinguishes HTTP/1 from HTTP/2), and when the connection is closed to make room. The heads of later
+/// requests have hyper's timeout; request bodies have the timeouts of [`crate::arrival`] and
+/// [`crate::uploads`].
 pub struct Stream<S> {
     inner: Pin<Box<TimeoutStream<S>>>,
     connection: Arc<Connection>,

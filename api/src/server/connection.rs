@@ -1,7 +1,8 @@
 //! Limits the number of open connections, in total and for each address.
 //!
-//! When a limit is reached, the connection that has been idle longest (without a request in progress) is closed. Only
-//! if all are busy is the new one closed, which load balancers can handle.
+//! When a limit is reached, the connection that has been idle longest (without a request in progress) is
+//! closed. If all connections are busy, the new connection is closed instead, which load balancers can
+//! handle.
 
 use std::{
     collections::HashMap,
@@ -39,7 +40,7 @@ struct State {
     closed: CancellationToken,
 }
 
-/// An open connection. It counts until this is dropped, or until it is closed to make room for another.
+/// An open connection. It counts towards the limits until it is dropped, or closed to make room for another.
 pub struct Connection {
     connections: Connections,
     address: String,
@@ -81,7 +82,8 @@ impl Connections {
 }
 
 impl Open {
-    /// Closes the connection that has been idle longest: of this address, or of all. Fails if all of them are busy.
+    /// Closes the connection that has been idle longest: among those of `address`, or with `None` among all.
+    /// Fails if none of them is idle.
     fn make_room(&mut self, address: Option<&str>) -> io::Result<()> {
         let candidates = self.by.iter().filter(|(known, _)| address.is_none_or(|address| address == *known));
         let longest = candidates

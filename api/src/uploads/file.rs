@@ -5,7 +5,8 @@ use schemas::{Problem, ProblemKind, messages::http};
 
 const MAX_CHARS: usize = 255;
 
-/// Returns the name without folders and control characters, at most `MAX_CHARS` long with its extension, or `None`.
+/// Returns the name without folders and control characters, shortened to `MAX_CHARS` characters with its
+/// extension kept; `None` if no name is left.
 pub fn tidy_name(raw: &str) -> Option<String> {
     let base = raw.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = base.chars().filter(|c| !c.is_control() && !is_direction(*c)).collect();
@@ -46,7 +47,8 @@ pub fn extended_name(disposition: &str) -> Option<String> {
     }
 }
 
-/// Extensions that are accepted with any media type: browsers send CSV as Excel and DOCX as ZIP.
+/// Extensions that are accepted with any media type, because browsers may send a CSV file with the media type
+/// of Excel, and a DOCX file with that of ZIP.
 const READABLE: [&str; 18] = [
     "pdf", "docx", "txt", "md", "markdown", "html", "htm", "xhtml", "xlsx", "xlsm", "xls", "csv", "pptx",
     "eml", "msg", "json", "ndjson", "jsonl",
@@ -78,7 +80,8 @@ const UNREADABLE_TYPES: [&str; 14] = [
     "application/java-archive",
 ];
 
-/// Returns the claimed media type, or one guessed from the name if the claim is missing or says nothing.
+/// Returns the claimed media type. If the claim is missing or `application/octet-stream`, guesses from the
+/// file name.
 pub fn media_type(filename: &str, claimed: Option<&str>) -> String {
     let claimed = claimed.map(|claim| claim.trim().to_ascii_lowercase());
     match claimed {

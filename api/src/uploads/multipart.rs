@@ -38,10 +38,12 @@ pub struct Multipart {
     count: usize,
 }
 
-/// How slow a client may be. Only the time in which we wait for the client counts, not the time of a slow object store.
+/// How slow a client may be. Only the time in which the api waits for the client counts, not the time in
+/// which it waits for the object store.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// Maximum pause. Each client also has this much time in addition to the time that `bytes_per_second` gives.
+    /// Maximum pause between two pieces. A whole upload may also take this much longer than it would at
+    /// `bytes_per_second`.
     pub stall: Duration,
     pub bytes_per_second: u64,
     waited: Duration,
@@ -146,8 +148,8 @@ impl Part<'_> {
     }
 }
 
-/// A body with a maximum number of bytes. The parser reads all that is ready at once, so this stream also pauses after
-/// every piece: otherwise a fast client could fill the memory.
+/// A body with a maximum number of bytes. The multipart parser (`multer`) reads at once everything that is
+/// ready, so this stream also pauses after every piece: otherwise a fast client could fill the memory.
 struct Metered {
     body: BodyDataStream,
     budget: Arc<AtomicU64>,
@@ -215,7 +217,7 @@ mod tests {
         };
         let (few, refusal) = received(1, 29).await;
         assert!(few <= 2 && refusal == ProblemKind::RequestTimeout, "{few} {refusal:?}");
-        // The body was read to its end, but the end of the form is missing there.
+        // The whole body was received in time; then the form is refused because its last boundary is missing.
         let (most, end) = received(20 * 1024, 1).await;
         assert!(most > 99 * 20 * 1024 && end == ProblemKind::BadRequest, "{most} {end:?}");
     }

@@ -77,7 +77,7 @@ impl Writer {
         self.pieces.send(piece).await.is_ok()
     }
 
-    /// Marks the file as complete. Returns when it is stored safely.
+    /// Marks the file as complete, and waits until it is stored safely.
     pub async fn finish(self) -> anyhow::Result<(Object, Stored)> {
         self.complete.store(true, Ordering::Release);
         drop(self.pieces);

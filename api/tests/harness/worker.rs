@@ -1,4 +1,4 @@
-//! A query worker that answers as it is told.
+//! A stand-in for the query workers, whose answers the test determines.
 
 use std::{
     collections::VecDeque,
@@ -35,28 +35,28 @@ use tokio_util::sync::CancellationToken;
 
 use super::digest;
 
-/// Stands in for the query workers, by the real protocol.
+/// Stands in for the query workers and uses their real protocol.
 #[derive(Clone, Default)]
 pub struct Worker {
     pub documents: Arc<Mutex<Vec<Document>>>,
     pub files: Arc<Mutex<Vec<FileLocation>>>,
     pub callers: Arc<Mutex<Vec<(String, Caller)>>>,
-    /// What searches are answered with, the last one again and again.
+    /// The answers to the next searches; the last one is repeated.
     pub replies: Arc<Mutex<VecDeque<Result<SearchReply, Problem>>>>,
     pub seen: Arc<Mutex<Vec<Search>>>,
     pub verifications: Arc<AtomicUsize>,
     pub pings: Arc<AtomicUsize>,
-    /// How many logins are sent away before one is answered.
+    /// How many logins are refused as overload before one is answered.
     pub busy: Arc<AtomicUsize>,
     pub search_time: Arc<Mutex<Duration>>,
-    /// Searches that the cache answered, as reported.
+    /// Searches that the cache answered, as the api reported them.
     pub reported: Arc<Mutex<Vec<schemas::analytics::SearchSeen>>>,
     pub letters: Arc<Mutex<Vec<DeadLetter>>>,
     pub chat: Arc<crate::chat::Script>,
 }
 
 impl Worker {
-    /// Answers until the test ends.
+    /// Answers queries until the returned token is cancelled or the test ends.
     pub fn start(&self, nats: &Nats) -> CancellationToken {
         let stopping = CancellationToken::new();
         let router = Router::new(nats.clone(), self.clone())
@@ -170,7 +170,7 @@ impl Worker {
         Ok(Settled { status: status.to_owned(), id })
     }
 
-    /// Makes a key.
+    /// Makes `key` a valid API key with this role and scope.
     pub fn allow(&self, key: &str, role: Role, scope: Scope) -> Caller {
         let caller = Caller {
             id: format!("key:{key}"),

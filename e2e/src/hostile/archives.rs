@@ -220,7 +220,8 @@ fn nested(document: Vec<u8>) -> Vec<File> {
     ]
 }
 
-/// Sets each number in the headers of a good archive to its maximum, and all its bytes to 1.
+/// Returns two copies of a good archive for each number in its headers: in one the number has its maximum, in
+/// the other all bytes of the number are 1.
 fn lies(good: &[u8]) -> Vec<File> {
     let directory = good.windows(4).position(|window| window == b"PK\x01\x02").unwrap_or_default();
     let end = good.windows(4).position(|window| window == b"PK\x05\x06").unwrap_or_default();

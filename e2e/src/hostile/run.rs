@@ -35,11 +35,12 @@ impl Outcome {
     }
 }
 
-/// Maximum time until a file is settled; an import or a mail also waits for the documents inside it.
+/// Maximum time until a file is indexed or has failed; an import or a mail also waits for the documents
+/// inside it.
 const PATIENCE: Duration = Duration::from_secs(900);
 const BETWEEN: Duration = Duration::from_millis(100);
 
-/// Uploads a file, waits until it is settled and returns its outcome.
+/// Uploads a file, waits until it is indexed or has failed, and returns its outcome.
 pub async fn send(client: &Client, project: &str, file: &File) -> Result<Outcome> {
     let upload = Upload::new(&file.name, file.bytes.clone(), json!({"project_id": project}));
     let answer = client.try_upload(upload, "").await?;

@@ -1,5 +1,5 @@
-//! Everything is backed up, destroyed, and restored into an empty place: nothing is missing, and nothing comes back
-//! that was deleted.
+//! Everything is backed up, destroyed, and restored into empty folders: nothing is missing, and nothing that
+//! was deleted comes back.
 
 mod fixture;
 
@@ -28,7 +28,7 @@ const PROJECT: &str = "torre-norte";
 
 type Tables = BTreeMap<String, (i64, String)>;
 
-/// Every table with its rows' number and a hash of all they hold.
+/// Returns for every table the number of its rows and a hash of their content.
 async fn tables(url: &str) -> Tables {
     let pool = PgPool::connect(url).await.unwrap();
     let names: Vec<String> =
@@ -47,7 +47,7 @@ async fn tables(url: &str) -> Tables {
     tables
 }
 
-/// The files of all documents, as the api gives them out.
+/// Downloads the file of each document from the api; returns its SHA-256 by the id of the document.
 async fn files(client: &Client, url: &str) -> BTreeMap<String, String> {
     let pool = PgPool::connect(url).await.unwrap();
     let ids: Vec<String> =
@@ -71,7 +71,7 @@ async fn messages(nats_url: &str, stream: &str) -> u64 {
     nats.get_stream(stream).await.unwrap().cached_info().state.messages
 }
 
-/// How many files the object store holds.
+/// Returns the number of files in the object store.
 async fn objects(stack: &Stack) -> usize {
     let nats = jetstream::new(async_nats::connect(stack.nats_url()).await.unwrap());
     let store = nats.get_object_store(subjects::FILES_BUCKET).await.unwrap();
@@ -90,7 +90,8 @@ async fn ask(client: &Client, question: &str) {
     assert_eq!(answer.status(), StatusCode::OK);
 }
 
-/// Samples of every format, a deletion, a key, a conversation, feedback, and a job that nobody can do.
+/// Fills the system: samples of every format, a deletion, a key, a conversation, feedback, and a job that
+/// must fail.
 async fn fill(system: &System, client: &Client) {
     let manifest: Value = serde_json::from_slice(&sample("../manifest.json")).unwrap();
     let uploads = manifest.as_array().unwrap().iter().map(|entry| async {
@@ -131,7 +132,8 @@ async fn delete(client: &Client, id: &str) {
     }
 }
 
-/// A moment with nothing under way, and what the database holds then.
+/// Waits until the database no longer changes. Returns the time, and the content of the database at that
+/// time.
 async fn quiet_moment(url: &str) -> (String, Tables) {
     let pool = PgPool::connect(url).await.unwrap();
     let mut before = tables(url).await;
@@ -151,7 +153,7 @@ async fn quiet_moment(url: &str) -> (String, Tables) {
     }
 }
 
-/// What `archive_timeout` does on a server that is in use.
+/// Archives the last, incomplete segment of the log, as `archive_timeout` makes a server in use do.
 async fn archive_the_rest(url: &str) {
     let pool = PgPool::connect(url).await.unwrap();
     let last: String =
@@ -170,23 +172,25 @@ async fn archive_the_rest(url: &str) {
     }
 }
 
-/// What there was when everything was destroyed.
+/// What was stored when everything was destroyed.
 struct Before {
-    /// A document whose job had been backed up, and that was deleted afterwards.
+    /// A document that was deleted after its job had been backed up.
     deleted: String,
-    /// A document whose job waited in the queue.
+    /// A document whose job was still in the queue.
     waiting: String,
     tables: Tables,
     files: BTreeMap<String, String>,
-    /// A conversation, of which the last turn is in the database's log only.
+    /// A conversation. Its last question and answer are only in the log of the database, not in a full
+    /// backup.
     history: String,
     dead_letters: u64,
-    /// A moment before the last documents came, and what the database held then.
+    /// A time before the last documents were uploaded, for a restore to this time.
     moment: String,
+    /// The content of the database at `moment`.
     tables_then: Tables,
 }
 
-/// One disaster, many ways back: making the backups takes longer than each of the restores.
+/// All kinds of restores are in one test, because making the backups takes longer than each restore.
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_comes_back_after_a_disaster() {
     let (fixture, system) = archiving_system().await;
@@ -197,7 +201,7 @@ async fn everything_comes_back_after_a_disaster() {
     restored_to_a_moment(&fixture, &before).await;
 }
 
-/// An acorag whose PostgreSQL archives its log, with a user for backups.
+/// Starts an acorag whose PostgreSQL archives its log and has a user for backups.
 async fn archiving_system() -> (Fixture, System) {
     let stack =
         tokio::task::spawn_blocking(|| Stack::start(devstack::Options::default())).await.unwrap().unwrap();
@@ -215,12 +219,13 @@ async fn archiving_system() -> (Fixture, System) {
     (fixture, system)
 }
 
-/// Backups of every kind while documents come and go. In the end the system is gone.
+/// Makes backups of every kind while documents are uploaded and deleted. Then the system is destroyed.
 async fn back_up_in_use(fixture: &Fixture, mut system: System) -> Before {
     let client = system.client().unwrap();
     let url = system.stack.database_url().to_owned();
 
-    // A full backup while two jobs wait. Afterwards both are done, and one of their documents is deleted.
+    // A full backup while two jobs wait. After the backup both jobs are done, and one of the two documents is
+    // deleted.
     fill(&system, &client).await;
     system.ingest_workers[0].kill().unwrap();
     let done = client.upload(note("hecha")).await.unwrap();
@@ -235,7 +240,8 @@ async fn back_up_in_use(fixture: &Fixture, mut system: System) -> Before {
     delete(&client, &deleted).await;
     let (moment, tables_then) = quiet_moment(&url).await;
 
-    // More documents, a job that waits for ever, a backup of files and queue only, and what only the log knows.
+    // More documents, a job that no worker takes, a backup of files and queue only, and then changes that
+    // only the archived log contains.
     client.index(note("posterior")).await.unwrap();
     system.ingest_workers[0].kill().unwrap();
     let waiting = client.upload(note("en-cola")).await.unwrap();
@@ -255,7 +261,7 @@ async fn back_up_in_use(fixture: &Fixture, mut system: System) -> Before {
     before
 }
 
-/// NATS is lost; the database goes on.
+/// NATS is lost and restored; the database keeps running.
 async fn nats_alone_is_restored(fixture: &Fixture, url: &str, before: &Before) {
     let target = fixture.target("nats");
     expect(&fixture.restore_beside(url, &target, &["--keep-database"]).await);
@@ -270,7 +276,8 @@ async fn queue_is_as_before(stack: &Stack, before: &Before) {
     assert_eq!(messages(stack.nats_url(), subjects::DEAD_LETTERS_STREAM).await, before.dead_letters);
 }
 
-/// Everything is lost: all that was committed up to the last archived segment comes back, and works.
+/// Everything is lost and restored: all transactions up to the last archived segment of the log are there,
+/// and the system works.
 async fn restored_to_the_end_of_the_log(fixture: &Fixture, before: &Before) -> (Target, System) {
     let disaster = Instant::now();
     let target = fixture.target("restored");
@@ -303,7 +310,7 @@ async fn restored_to_the_end_of_the_log(fixture: &Fixture, before: &Before) -> (
     (target, system)
 }
 
-/// The database is lost before there is a full backup of its new timeline; NATS keeps what it has.
+/// The restored database is lost again before there is a full backup of its new timeline. NATS is not lost.
 async fn the_database_alone_is_restored(fixture: &Fixture, target: &Target, mut system: System) {
     let url = system.stack.database_url().to_owned();
     system.ingest_workers[0].kill().unwrap();
@@ -319,7 +326,7 @@ async fn the_database_alone_is_restored(fixture: &Fixture, target: &Target, mut 
     assert_eq!(messages(stack.nats_url(), subjects::INGEST_STREAM).await, 1, "it still waits");
 }
 
-/// Neither more nor less than there was at that moment.
+/// Restores to the time `moment`: afterwards there is exactly what was there at that time.
 async fn restored_to_a_moment(fixture: &Fixture, before: &Before) {
     let target = fixture.target("earlier");
     expect(&fixture.restore(&target, &["--to", &before.moment]).await);
@@ -331,7 +338,7 @@ async fn restored_to_a_moment(fixture: &Fixture, before: &Before) {
     refuses(&fixture.restore(&target, &[]).await, "NATS is not empty");
 }
 
-/// Ctrl-C while the database streams: it ends at once, and nothing of it counts.
+/// Ctrl-C while the database is copied ends the backup at once, and the incomplete backup does not count.
 fn an_interrupted_backup_does_not_count(fixture: &Fixture, command: Command) {
     let before = fixture.sets();
     let mut process = streaming(fixture, command);
@@ -340,7 +347,8 @@ fn an_interrupted_backup_does_not_count(fixture: &Fixture, command: Command) {
     assert_eq!(fixture.sets(), before);
 }
 
-/// While the database streams, for hours perhaps, files and queue go on being backed up; a second full backup is refused.
+/// Copying the database may take hours. Meanwhile, files and queue can be backed up; a second full backup is
+/// refused.
 fn files_are_backed_up_meanwhile(fixture: &Fixture, system: &System) {
     let before = fixture.sets();
     let mut full = streaming(fixture, fixture.back_up(system, &[]));
@@ -353,7 +361,7 @@ fn files_are_backed_up_meanwhile(fixture: &Fixture, system: &System) {
     assert_eq!(fixture.sets(), before + 2);
 }
 
-/// Starts a full backup, and returns while the database streams.
+/// Starts a full backup, and returns while the database is being copied.
 fn streaming(fixture: &Fixture, mut command: Command) -> Child {
     let sets = fixture.path("backups/sets");
     let unfinished = || -> Vec<PathBuf> {
@@ -374,7 +382,8 @@ fn signal(process: &Child, signal: &str) {
     succeeds(Command::new("kill").args([signal, &process.id().to_string()]));
 }
 
-/// What is damaged, incomplete or in the way is refused, and says why.
+/// A restore from damaged or incomplete backups, or into a folder that is not empty, is refused with a
+/// reason.
 async fn damage_is_refused(fixture: &Fixture) {
     let target = fixture.target("refused");
     refuses(

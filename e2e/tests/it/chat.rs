@@ -1,4 +1,5 @@
-//! Chat over the sample documents, without a language model: the right page first, or "not found".
+//! Chat over the sample documents without a language model: the first source is the right page, or the answer
+//! is "not found".
 
 use e2e::{Client, Upload};
 use serde_json::{Value, json};
@@ -53,7 +54,7 @@ async fn questions_get_their_page_and_traps_get_nothing() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-    // Five turns of one conversation: each is understood in the light of the ones before.
+    // Five questions of one conversation: each can only be understood with the questions before it.
     let conversation = unique("obra");
     for turn in questions["conversation"].as_array().unwrap() {
         let body =
@@ -70,7 +71,7 @@ async fn questions_get_their_page_and_traps_get_nothing() {
     assert_eq!(asked, expected);
 }
 
-/// The clients of the old system, as they are.
+/// Clients of the old system work without a change.
 #[tokio::test]
 async fn an_old_client_runs_unchanged() {
     let (client, _) = shared().await;

@@ -1,4 +1,4 @@
-//! A worker dies in the middle: nothing is lost, nothing is doubled.
+//! An ingest worker is killed in the middle of an import: no record is lost, and none is indexed twice.
 
 use e2e::{Options, System, Upload};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ async fn a_killed_worker_loses_and_doubles_nothing() {
     let upload = Upload::new("planos.ndjson", records.join("\n"), json!({"project_id": "caida"}));
     let import = client.upload(upload).await.unwrap();
 
-    // Kill it twice: once while records are being indexed, once right after it has come back.
+    // The worker is killed twice: while records are being indexed, and again soon after its restart.
     for enough in [10, 60] {
         loop {
             let document = client.document(&import, "caida").await.unwrap();
@@ -56,7 +56,7 @@ async fn a_killed_worker_loses_and_doubles_nothing() {
     ids.dedup();
     assert_eq!(ids.len(), RECORDS);
 
-    // Each is in the index exactly once: the index's own count agrees.
+    // Each record has exactly one passage, and the project's own count of passages is the same.
     let pool = sqlx::PgPool::connect(system.stack.database_url()).await.unwrap();
     let (chunks, documents, sum): (i64, i64, i64) = sqlx::query_as(
         "SELECT count(*), count(DISTINCT document_key), (SELECT chunks FROM project WHERE id = 'caida')

@@ -1,5 +1,6 @@
-//! A process ends exactly at a crash point (`platform::crash`), another one takes its place, and clients find each document
-//! indexed once: none is lost, doubled or stuck, no file is left for ever, and no cached answer is older than a commit.
+//! A process ends exactly at a crash point (`platform::crash`) and is started again. Then clients find each
+//! document indexed once: none is lost, duplicated or stuck, no unneeded file is left, and no cached answer
+//! is older than a commit.
 
 mod after;
 mod jobs;
@@ -17,7 +18,8 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tempfile::TempDir;
 
-/// Between the death of a worker and the next attempt of its job. The real consumers wait for 30 seconds.
+/// The `ack_wait` of the consumers in this test: how long after a worker's death its job is delivered again.
+/// The real consumers wait for 30 seconds.
 const ACK_WAIT: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -26,7 +28,7 @@ struct Crashes {
     client: Client,
     jetstream: jetstream::Context,
     pool: PgPool,
-    /// A file in it arms a crash point.
+    /// A file `POINT@SUBJECT` in this folder arms a crash point.
     armed: TempDir,
 }
 
@@ -46,7 +48,8 @@ impl Crashes {
     async fn prepare() -> Self {
         let armed = tempfile::tempdir().unwrap();
         let folder = armed.path().to_str().unwrap();
-        // Two workers: one goes on while the other starts again. One job of a kind at a time: a crash interrupts few others.
+        // Two workers, so that one works while the other starts again. Each works on one job of a kind at a
+        // time, so that a crash interrupts few other jobs.
         let options = Options { ingest_workers: 2, ..Options::default() };
         let options = options.env("INGEST_SLOTS", "1").env("RECORD_SLOTS", "1").env("EMBED_THREADS", "1");
         let options = options.env("IMPORT_SLOTS", "1").env("BATCH_SLOTS", "1");
@@ -69,13 +72,13 @@ impl Crashes {
         std::fs::write(self.armed.path().join(format!("{point}@{subject}")), "").unwrap();
     }
 
-    /// The points at which nothing has ended yet.
+    /// The armed crash points at which no process has ended yet.
     fn armed(&self) -> Vec<String> {
         let files = std::fs::read_dir(self.armed.path()).unwrap();
         files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    /// Starts a worker again each time one has ended, until so many have: each armed point ends one.
+    /// Restarts each worker that ends, until `deaths` workers have ended: each armed crash point ends one.
     async fn restart_workers(&mut self, mut deaths: usize) {
         let deadline = Instant::now() + PATIENCE;
         while deaths > 0 {
@@ -114,7 +117,7 @@ fn note(project: &str, text: &str) -> Upload {
     Upload::new("nota.txt", text, json!({"project_id": project}))
 }
 
-/// Waits until a process has ended by itself.
+/// Waits until the process of this service has ended by itself.
 async fn ended(service: &mut Service) {
     let deadline = Instant::now() + PATIENCE;
     while service.is_running() {
@@ -123,7 +126,7 @@ async fn ended(service: &mut Service) {
     }
 }
 
-/// The documents of a project that are indexed: their ids and passages.
+/// Returns the indexed documents of a project, as the list of documents shows them.
 async fn indexed(client: &Client, project: &str) -> Vec<Value> {
     let list = client.get(&format!("/documents?project_id={project}&limit=200")).await.unwrap();
     let list = list.json::<Value>().await.unwrap();
@@ -131,7 +134,8 @@ async fn indexed(client: &Client, project: &str) -> Vec<Value> {
     documents.into_iter().filter(|document| document["state"] == "indexed").collect()
 }
 
-/// Every crash point of the sources is armed by a test, and described where ARCHITECTURE.md says what follows a crash.
+/// Every crash point in the sources is armed by a test, and ARCHITECTURE.md describes what follows a crash
+/// there.
 #[test]
 fn each_crash_point_is_tested_and_described() {
     fn sources(folder: &Path, all: &mut String) {

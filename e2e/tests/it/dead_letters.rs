@@ -1,4 +1,4 @@
-//! Dead letters over REST: an administrator sees and touches those of the key's projects, and no others.
+//! Dead letters over REST: an administrator can see and change only those of the key's projects.
 
 use e2e::Client;
 use reqwest::{Method, StatusCode};
@@ -12,7 +12,8 @@ async fn ask(client: &Client, method: Method, path: &str) -> (StatusCode, Value)
     (answer.status(), answer.json().await.unwrap())
 }
 
-/// All pages: letters of other tests' projects are passed over.
+/// Returns the dead letters of all pages: dead letters of other tests' projects may leave pages shorter or
+/// empty.
 async fn list(client: &Client, query: &str) -> Vec<Value> {
     let (mut letters, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -70,7 +71,7 @@ async fn an_administrator_reaches_the_dead_letters_of_the_keys_projects() {
     let (status, discarded) = ask(&admin, Method::DELETE, &format!("/dead-letters/{}", of("a"))).await;
     assert_eq!((status, &discarded["status"]), (StatusCode::OK, &json!("discarded")));
     assert_eq!(admin.document("a", &ours).await.unwrap()["state"], "failed");
-    // Requeued while the cause remains, each job fails again and is another letter.
+    // The cause remains, so each requeued job fails again and becomes a new dead letter.
     let (status, requeued) = ask(&admin, Method::POST, &format!("/dead-letters/{}/requeue", of("b"))).await;
     assert_eq!((status, &requeued["status"]), (StatusCode::OK, &json!("requeued")));
     let is_new = |letter: &Value, document: &str| {

@@ -1,4 +1,4 @@
-//! The sample documents: what a newcomer sees first.
+//! The sample documents, which a new user sees first.
 
 use e2e::Upload;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A document's life: accepted, followed, found, read back, deleted.
+//! The life of a document: it is accepted, followed, found, downloaded and deleted.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The file comes back byte for byte, whole and in part.
+/// The api returns the uploaded file unchanged, completely and in ranges.
 #[tokio::test]
 async fn the_original_file_comes_back() {
     let (client, _) = shared().await;
@@ -47,7 +47,7 @@ async fn the_original_file_comes_back() {
     assert_eq!(preview["filename"], "informe ñ.pdf");
 }
 
-/// From its 202 to its first answer.
+/// Measures the time from the accepted upload (202) until a search finds the document.
 #[tokio::test]
 async fn a_twenty_page_pdf_is_searchable_soon() {
     let (client, _) = shared().await;
@@ -59,11 +59,12 @@ async fn a_twenty_page_pdf_is_searchable_soon() {
     assert_eq!((&document["state"], &document["pages"]), (&json!("indexed"), &json!(20)), "{document}");
     let rows = client.search(&project, "legionella sampling in the cooling towers").await.unwrap();
     assert_eq!(rows[0]["page"], 4, "{}", rows[0]);
-    // What is promised is 5 s from a release build on an idle machine (make bench measures it); here it must not hang.
+    // The promise of 5 s is for a release build on an idle machine; `make bench` measures it. Here 60 s show
+    // only that nothing hangs.
     assert!(accepted.elapsed() < Duration::from_secs(60));
 }
 
-/// Whoever follows a document hears of every step, in order, to the end.
+/// A client that follows a document receives an event for every step, in order, up to the final one.
 #[tokio::test]
 async fn progress_is_told_to_the_end() {
     let (client, _) = shared().await;
@@ -90,7 +91,7 @@ async fn progress_is_told_to_the_end() {
     assert!(percents.is_sorted(), "{percents:?}");
 }
 
-/// The same file again is the same document: not doubled, and not embedded again.
+/// A file that is uploaded again is the same document: it is neither stored nor embedded a second time.
 #[tokio::test]
 async fn the_same_upload_twice_is_one_document() {
     let (client, _) = shared().await;
@@ -109,7 +110,7 @@ async fn the_same_upload_twice_is_one_document() {
     assert_eq!(client.search(&project, "losa del piso 7").await.unwrap().len(), 1);
 }
 
-/// A deleted document is gone from search, list and file, and may come back.
+/// A deleted document is in no search and no list and has no file. It may be uploaded again.
 #[tokio::test]
 async fn deleted_is_gone_and_may_return() {
     let (client, _) = shared().await;
@@ -132,7 +133,7 @@ async fn deleted_is_gone_and_may_return() {
     assert_eq!(client.search(&project, "grúa torre").await.unwrap().len(), 1);
 }
 
-/// A list is complete and without repetition however it is paged.
+/// With every page size, the pages of a list together contain each document once.
 #[tokio::test]
 async fn a_list_is_paged_by_cursor() {
     let (client, _) = shared().await;
@@ -166,7 +167,7 @@ async fn a_list_is_paged_by_cursor() {
     assert!(answer.text().await.unwrap().contains("cursor"));
 }
 
-/// Projects are walls: neither search nor id reaches across when a project is named.
+/// A request that names a project reaches no document of another project, neither by search nor by id.
 #[tokio::test]
 async fn one_project_does_not_see_another() {
     let (client, _) = shared().await;
@@ -181,7 +182,7 @@ async fn one_project_does_not_see_another() {
     assert_eq!(client.search(&theirs, "presupuesto del ascensor").await.unwrap().len(), 1);
 }
 
-/// Filters narrow both legs, and rows have the old system's shape.
+/// Filters apply to vector search and to keyword search, and rows have the form of the old system.
 #[tokio::test]
 async fn filters_and_the_shape_of_rows() {
     let (client, _) = shared().await;
@@ -229,7 +230,8 @@ async fn filters_and_the_shape_of_rows() {
     assert!(row.get("date_modified").is_some() && row.get("page").is_some());
 }
 
-/// By an upload's metadata under its old name, and by a record under Aconex's.
+/// The field `discipline` may come from an upload, under its old name, or from a record, under its name in
+/// Aconex.
 #[tokio::test]
 async fn a_discipline_is_shown_and_filters() {
     let (client, _) = shared().await;

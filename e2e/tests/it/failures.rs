@@ -1,4 +1,5 @@
-//! What cannot be indexed ends with a reason that a person understands, and costs nothing else.
+//! A document that cannot be indexed fails with a reason that a person understands, and affects no other
+//! document.
 
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ async fn each_bad_file_fails_with_its_reason() {
         let reason = document["reason"].as_str().unwrap();
         assert!(reason.len() > 15 && !reason.contains("Error("), "{name}: {reason}");
     }
-    // And the next document is indexed as if nothing had been.
+    // The next document is indexed normally.
     client.index(Upload::new("bien.txt", "Todo en orden.", json!({"project_id": project}))).await.unwrap();
 }
 
@@ -109,7 +110,8 @@ async fn bad_requests_name_the_field() {
     assert!(answer.text().await.unwrap().contains("date"));
 }
 
-/// A producer that names its file before it is there: the operator sees it, and gives it another try when it is.
+/// A producer publishes a job before it sends the file. The operator sees the dead letter, and requeues the
+/// job when the file is there.
 #[tokio::test]
 async fn a_dead_letter_is_listed_and_tried_again_or_discarded() {
     let (client, system) = shared().await;
@@ -128,7 +130,7 @@ async fn a_dead_letter_is_listed_and_tried_again_or_discarded() {
         jetstream.publish(subject(document), job.to_string().into()).await.unwrap().await.unwrap();
         assert_eq!(client.settled(document, &project).await.unwrap()["state"], "failed");
         let line = loop {
-            // It is marked failed a moment before it is among the dead letters.
+            // The document is in state `failed` shortly before its dead letter is in the list.
             let list = letters(&["list"]).unwrap();
             match list.lines().find(|line| line.contains(&subject(document))) {
                 Some(line) => break line.to_owned(),

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::{shared, unique};
 
-/// Rounds of {upload and wait, search for its unique phrase through a warm cache}. load/freshness.py does a thousand.
+/// Number of rounds. In each, a document is uploaded, and then a search that was cached before must find it.
+/// load/freshness.py does a thousand rounds.
 const ROUNDS: u32 = 40;
 
 #[tokio::test]
@@ -14,7 +15,7 @@ async fn a_new_document_is_found_through_a_warm_cache() {
     let project = unique("fresco");
     let ask = json!({"query": "frase de control del lote", "project_id": project, "top_k": 50});
     for round in 0..ROUNDS {
-        // Warm: asked twice before, so that the next identical search would be a hit.
+        // The same search twice before the upload, so that without a new document the third would be a hit.
         client.search_with(ask.clone()).await.unwrap();
         client.search_with(ask.clone()).await.unwrap();
         let text = format!("Frase de control del lote número {round} de la obra.");
@@ -32,7 +33,7 @@ async fn a_new_document_is_found_through_a_warm_cache() {
     }
 }
 
-/// A repeated search is a hit, and reaches no worker.
+/// The cache answers a repeated search, which does not reach a worker.
 #[tokio::test]
 async fn a_repeated_search_reaches_no_worker() {
     let (client, system) = shared().await;

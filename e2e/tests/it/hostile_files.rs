@@ -1,4 +1,5 @@
-//! A part of the hostile set (`acorag-hostile` sends all of it): every file gets an answer, and the system goes on.
+//! Some of the hostile files (`acorag-hostile` sends all): each is indexed or refused, and the system keeps
+//! working.
 
 use e2e::{
     Upload,

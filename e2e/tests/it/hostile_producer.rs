@@ -1,5 +1,5 @@
-//! An event producer that attacks, with the rights that ops/nats/nats.conf gives it: it reads nothing of another project,
-//! removes nothing, and keeps nobody waiting.
+//! An event producer attacks with the rights that ops/nats/nats.conf gives to producers: it can read nothing
+//! of another project, can remove nothing, and makes nobody wait.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn project(name: &str) -> ProjectId {
     name.parse().unwrap()
 }
 
-/// The streams as a service of acorag sees them.
+/// Connects to JetStream with the rights of this user of NATS.
 async fn as_user(system: &System, user: &str) -> jetstream::Context {
     let options = async_nats::ConnectOptions::with_user_and_password(user.into(), password(user));
     let options = options.custom_inbox_prefix(format!("_INBOX_{user}"));
@@ -42,13 +42,14 @@ async fn a_producer_reads_and_removes_no_file_and_keeps_nobody_waiting() {
     let victim = client.index(upload).await.unwrap();
     let attacker = Attacker::connect(system.stack.nats_url(), project(OURS)).await.unwrap();
 
-    // It may not write into the object store.
+    // The producer may not write into the object store.
     let files = as_user(&system, "api").await.get_object_store(subjects::FILES_BUCKET).await.unwrap();
     let known = files.put("conocido", &mut SECRET.as_bytes()).await.unwrap();
     assert_eq!(attacker.forge_objects(&known.nuid).await.unwrap(), Vec::<String>::new());
 
-    // It may name no object, whoever stored it, and no file that was sent for another project. A file that is not what was
-    // announced is refused at once, not tried for ever, and so is a job whose headers are commands to JetStream.
+    // The producer's jobs may name no object of the store, and no file that was sent for another project. A
+    // job fails at once, without retries, if its file differs from the announced size and hash, or if its
+    // headers are commands to JetStream.
     for job in attacker.bad_jobs(&["conocido", "x"], &project(THEIRS), 0).await.unwrap() {
         attacker.send(&job).await.unwrap();
         let document = client.settled(job.document.as_str(), OURS).await.unwrap();
@@ -57,7 +58,8 @@ async fn a_producer_reads_and_removes_no_file_and_keeps_nobody_waiting() {
     }
     attacker.send_commands(0).await.unwrap();
 
-    // It cannot take the ids of the worker's own messages: every record of another's import becomes a document.
+    // The producer cannot guess the ids of the worker's own messages: every record of another project's
+    // import becomes a document.
     attacker.take_message_ids(0).await.unwrap();
     let records = [1, 2].map(|number| {
         json!({"DocumentId": format!("r{number}"), "metadata": {"Title": format!("Registro {number}")},
@@ -69,7 +71,7 @@ async fn a_producer_reads_and_removes_no_file_and_keeps_nobody_waiting() {
     let import = client.settled(&import, THEIRS).await.unwrap();
     assert_eq!(import["records"]["indexed"], json!(2), "{import}");
 
-    // Nothing waits, and the other project is as it was.
+    // No job is left waiting, and the other project is unchanged.
     let stream = as_user(&system, "ingest").await.get_stream_no_info(subjects::INGEST_STREAM).await.unwrap();
     let mut consumer: PullConsumer =
         stream.get_consumer(&subjects::ingest_consumer(JobKind::Document)).await.unwrap();

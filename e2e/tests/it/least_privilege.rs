@@ -1,4 +1,5 @@
-//! Every service as a user of its own (ops/nats/nats.conf, ops/postgres/roles.sql): it can do its work, and nothing else.
+//! Every service has its own users (ops/nats/nats.conf, ops/postgres/roles.sql): it can do its work, and
+//! nothing else.
 
 mod logins;
 mod subjects;
@@ -29,11 +30,12 @@ async fn with_an_account_each_the_services_work_and_are_refused_nothing() {
     let question = json!({"question": "¿Qué ancho tiene la junta de dilatación?", "project_id": PROJECT});
     let chat = client.post("/chat", &question).await.unwrap().json::<Value>().await.unwrap();
     assert_eq!(chat["sources"][0]["document_id"], json!(id), "{chat}");
-    // The same again: a draft that is not needed is removed from the object store.
+    // The same upload again: the second copy of the file is not needed, so a service removes it from the
+    // object store.
     let again = client.try_upload(Upload::new("informe.txt", text, metadata), "?wait=60").await.unwrap();
     assert_eq!(again.status(), StatusCode::OK);
 
-    // An import, and a mail with an attachment: both publish jobs of their own.
+    // An import, and a mail with an attachment: for both, the ingest worker publishes further jobs.
     let records = [1, 2].map(|number| {
         json!({"DocumentId": format!("r{number}"), "metadata": {"Title": format!("Registro {number}")},
                "full_text": format!("Registro del hormigón número {number}.")})
@@ -43,11 +45,11 @@ async fn with_an_account_each_the_services_work_and_are_refused_nothing() {
     let import = client.upload(import).await.unwrap();
     assert_eq!(client.settled(&import, PROJECT).await.unwrap()["records"]["indexed"], json!(2));
 
-    // What cannot be read is dead-lettered.
+    // A document that cannot be read becomes a dead letter.
     let empty = Upload::new("vacio.txt", "   ", json!({"project_id": PROJECT}));
     let empty = client.upload(empty).await.unwrap();
     assert_eq!(client.settled(&empty, PROJECT).await.unwrap()["state"], "failed");
-    // An administrator queues it again, where it fails again, and discards it.
+    // An administrator requeues the dead letter, whose job fails again, and then discards the new one.
     for (settle, status) in [("requeue", "requeued"), ("", "discarded")] {
         let id = dead_letter(&client, &empty).await;
         let path = format!("/dead-letters/{id}/{settle}");
@@ -58,7 +60,7 @@ async fn with_an_account_each_the_services_work_and_are_refused_nothing() {
         assert_eq!(answer.unwrap().json::<Value>().await.unwrap()["status"], status);
     }
 
-    // A login, with an account that does not exist.
+    // A login to an account that does not exist.
     let login = json!({"email": "nadie@obra.cl", "password": "ninguna"});
     assert_eq!(client.post("/auth/login", &login).await.unwrap().status(), StatusCode::UNAUTHORIZED);
 
@@ -77,7 +79,8 @@ async fn with_an_account_each_the_services_work_and_are_refused_nothing() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 
-    // A producer: text, the same text again (its end is over: nothing is heard of it any more), and a file.
+    // A producer sends a text, the same text again, and a file. For the second text, no event follows: the
+    // document is already indexed.
     let text = ["--document", "p1", "--text", "El anclaje A-7 se tesó a 320 kN."];
     assert!(produce(&system, &text, 0).await.contains("indexed"));
     assert!(produce(&system, &[&text[..], &["--timeout", "1"]].concat(), 2).await.contains("sent before"));
@@ -94,7 +97,7 @@ async fn with_an_account_each_the_services_work_and_are_refused_nothing() {
     logins::logins_may_do_their_own_work_only(&system).await;
 }
 
-/// The number of a document's dead letter, as soon as there is one.
+/// Waits for a document's dead letter and returns its id.
 async fn dead_letter(client: &e2e::Client, document: &str) -> u64 {
     loop {
         let list = client.get("/dead-letters").await.unwrap().json::<Value>().await.unwrap();
@@ -116,7 +119,8 @@ fn a_sample() -> &'static str {
     &NAME
 }
 
-/// Runs the producer that README points at, under its own account.
+/// Runs the example producer that README mentions, with the account of a producer. Its exit code must be
+/// `code`.
 async fn produce(system: &System, arguments: &[&str], code: i32) -> String {
     let script = format!("{}/../load/nats_producer.py", env!("CARGO_MANIFEST_DIR"));
     let output = tokio::process::Command::new(producers::python_with_nats(system).await)
@@ -131,8 +135,8 @@ async fn produce(system: &System, arguments: &[&str], code: i32) -> String {
     said
 }
 
-/// Permissions say who may publish where, but not where the server sends an answer. An answer on a job's or a query's
-/// subject must do nothing.
+/// Permissions of NATS restrict what a client publishes, but not the reply subject to which the server sends
+/// an answer. An answer of the server on the subject of a job or a query must have no effect.
 #[tokio::test]
 async fn an_answer_of_the_server_in_the_place_of_a_job_does_nothing() {
     let system = System::start(Options::default()).await.unwrap();
@@ -144,7 +148,7 @@ async fn an_answer_of_the_server_in_the_place_of_a_job_does_nothing() {
     let mut events = nats.subscribe(format!("acorag.v1.event.{PROJECT}.*.failed")).await.unwrap();
     let stream = jetstream::new(nats.clone());
 
-    // What a stream holds, chosen by whoever stored it: here a perfect deletion and a perfect job.
+    // Stored messages that the server can be made to send as answers: a valid deletion and a valid job.
     let stored = |name: &str, payload: String| (format!("$O.FILES.M.{name}"), payload);
     let forged =
         [stored("delete", "{}".to_owned()), stored("document", json!({"text": "Falso."}).to_string())];
@@ -156,13 +160,14 @@ async fn an_answer_of_the_server_in_the_place_of_a_job_does_nothing() {
         let read = format!("$JS.API.DIRECT.GET.OBJ_FILES.$O.FILES.M.{kind}");
         nats.publish_with_reply(read, job(kind, &id), "".into()).await.unwrap();
         nats.publish_with_reply("$JS.API.STREAM.INFO.INGEST", job(kind, &id), "".into()).await.unwrap();
-        // A receipt, and the empty answer to a pull that finds nothing.
+        // Two other kinds of answers: the acknowledgement of a stored message, and the answer to a pull
+        // without messages.
         nats.publish_with_reply("acorag.v1.dlq.x", job(kind, &id), "".into()).await.unwrap();
         let pull = "$JS.API.CONSUMER.MSG.NEXT.INGEST.ingest-record";
         nats.publish_with_reply(pull, job(kind, &id), r#"{"batch":1,"no_wait":true}"#.into()).await.unwrap();
     }
-    // Each consumer works in its order, one deletion at a time; documents by several slots. An unreadable job for a new
-    // name, the last of all, tells when those before it are done.
+    // Consumers deliver jobs in order. The event of this last, unreadable job shows that the jobs before it
+    // were delivered.
     stream.publish(job("document", "ultimo"), "no".into()).await.unwrap().await.unwrap();
     loop {
         let event =

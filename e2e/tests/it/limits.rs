@@ -1,4 +1,4 @@
-//! One limit for a caller, however many apis it asks; and life without Redis.
+//! A caller has one limit for all replicas of the api together; and the system works without Redis.
 
 use std::time::{Duration, Instant};
 
@@ -6,13 +6,14 @@ use e2e::{Client, Options, System, Upload};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-/// Asks `count` times, spread over both apis and evenly over `time`; returns the statuses and a refusal.
+/// Sends `count` searches, distributed over both apis and evenly over `time`. Returns their statuses, and one
+/// refusal.
 async fn burst(clients: &[Client], count: u32, time: Duration) -> (Vec<StatusCode>, Option<(Value, bool)>) {
     let tasks = (0..count).map(|number| {
         let client = clients[number as usize % clients.len()].clone();
         tokio::spawn(async move {
             tokio::time::sleep(time * number / count).await;
-            // Each asks something else: the cache must not stand in for the limit.
+            // Each search is different, so that the cache answers none of them.
             let body = json!({"query": format!("grúa {number}"), "project_id": "limite", "mode": "keyword"});
             let answer = client.post("/search", &body).await.unwrap();
             let (status, again) = (answer.status(), answer.headers().contains_key("retry-after"));
@@ -51,7 +52,7 @@ async fn two_apis_keep_one_limit_and_redis_may_die() {
     assert!(again && body["error"] == "Rate limit exceeded", "{body}");
     assert!(body["detail"].as_str().unwrap().starts_with("Demasiadas solicitudes"), "{body}");
 
-    // Without Redis: limits hold locally, searches go on, nothing breaks.
+    // Without Redis, each api limits by itself, searches are answered, and there is no server error.
     system.stack.redis().unwrap().stop().unwrap();
     let (statuses, _) = burst(&clients, 150, Duration::from_secs(2)).await;
     assert!(statuses.iter().all(|status| !status.is_server_error()), "{statuses:?}");

@@ -1,4 +1,4 @@
-//! Whole flows: HTTP and NATS in front, the real queue, databases and model behind.
+//! Tests of whole flows, over HTTP and NATS, with the real queue, databases and embedding model.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects")]
 
@@ -26,7 +26,7 @@ mod tls;
 mod turns;
 mod walls;
 
-/// The same fake that the query worker's own tests speak to.
+/// The fake language model that the tests of the query worker use too.
 #[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../../../query-worker/tests/it/fake_llm.rs"]
 mod fake_llm;
@@ -36,7 +36,8 @@ use std::sync::OnceLock;
 use e2e::{Client, Options, System};
 use tokio::sync::Mutex;
 
-/// The acorag that most tests share, each in a project of its own. It lives as long as the test program.
+/// Returns the acorag that most tests share; each test uses its own project. It runs until the test program
+/// ends.
 async fn shared() -> (Client, &'static System) {
     static STARTING: Mutex<()> = Mutex::const_new(());
     static SYSTEM: OnceLock<System> = OnceLock::new();
@@ -51,7 +52,7 @@ async fn shared() -> (Client, &'static System) {
     (system.client().unwrap(), system)
 }
 
-/// An acorag that wants keys and limits searches, behind two apis.
+/// Returns an acorag with two apis that requires keys and limits searches.
 async fn guarded() -> &'static System {
     static STARTING: Mutex<()> = Mutex::const_new(());
     static SYSTEM: OnceLock<System> = OnceLock::new();
@@ -67,13 +68,13 @@ async fn guarded() -> &'static System {
     }
 }
 
-/// A sample document.
+/// Returns the bytes of a sample document.
 fn sample(name: &str) -> Vec<u8> {
     let path = format!("{}/../samples/files/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// A name nobody else uses.
+/// Returns a name that no other test uses.
 fn unique(what: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);

@@ -1,4 +1,4 @@
-//! Documents published straight to NATS get what an upload gets.
+//! A document that a producer publishes to NATS is treated like an upload.
 
 use std::process::Stdio;
 
@@ -71,7 +71,7 @@ async fn what_is_the_services_own_is_not_believed() {
         let document = client.settled(id, &ours).await.unwrap();
         assert_eq!((&document["state"], &document["reason_code"]), (&json!("failed"), &json!("invalid_job")));
     }
-    // A subject that nobody reads is refused, not kept.
+    // JetStream refuses a message on a subject that no stream has.
     let mistyped = stream.publish("acorag.v1.ingest.documents.p.d", "{}".into()).await.unwrap();
     assert!(mistyped.await.is_err());
 }
@@ -83,7 +83,7 @@ async fn odd_characters_do_not_stop_a_document() {
     let stream = jetstream(system).await;
     let send = async |id: &str, job: Value| {
         publish(&stream, &project, id, &job).await;
-        // A message that cannot be read is nothing to anybody until a worker has taken it.
+        // The document of an unreadable message is unknown until a worker has received the message.
         let status = format!("/documents/{id}?project_id={project}");
         while client.get(&status).await.unwrap().status() == 404 {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -108,7 +108,7 @@ async fn a_file_is_taken_in_when_it_is_what_was_announced() {
     let (client, system) = shared().await;
     let project: ProjectId = unique("almacén").parse().unwrap();
     let stream = jetstream(system).await;
-    // Several parts, and a last one that is shorter.
+    // The file has several parts, of which the last is shorter.
     let text = "La barrera de vapor va bajo el radier.\n".repeat(30_000);
     let file = e2e::producer::send_file(&stream, &project, text.as_bytes()).await.unwrap();
     let job = |file: &SentFile| json!({"file": file, "filename": "informe.txt"});
@@ -124,10 +124,10 @@ async fn a_file_is_taken_in_when_it_is_what_was_announced() {
     let parts = stream.get_stream_no_info(subjects::PARTS_STREAM).await.unwrap();
     let left = parts.get_last_raw_message_by_subject(&subjects::parts(&project, &file)).await;
     assert!(left.is_err(), "the parts are removed");
-    // The same job again finds the object that the first one made.
+    // The parts are gone, so the same job again must find the object that the first job stored.
     publish(&stream, project.as_str(), "uno", &job(&file)).await;
 
-    // A file that is not what its job says is refused, and stops nothing.
+    // A file that differs from its description in the job is refused, and later jobs are done.
     let short = e2e::producer::send_file(&stream, &project, b"Una losa.").await.unwrap();
     for (id, forged, code) in [
         ("largo", SentFile { size: 8, ..short.clone() }, "wrong_hash"),
@@ -143,7 +143,7 @@ async fn a_file_is_taken_in_when_it_is_what_was_announced() {
     assert_eq!(client.settled("uno", project.as_str()).await.unwrap()["state"], "indexed");
 }
 
-/// The producer that README points at, in Python.
+/// The example producer in Python that README mentions.
 #[tokio::test]
 async fn the_python_producer_works() {
     let (client, system) = shared().await;
@@ -162,7 +162,7 @@ async fn the_python_producer_works() {
     assert_eq!(rows[0]["document_id"], "py-1");
 }
 
-/// A virtual environment with nats-py, made once in the ignored folder.
+/// Returns the Python of a virtual environment with nats-py, which is made once in the folder `.stack`.
 pub async fn python_with_nats(system: &e2e::System) -> std::path::PathBuf {
     static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _one_at_a_time = MAKING.lock().await;

@@ -1,4 +1,5 @@
-//! Servers go away and come back: services go on by themselves, with what was accepted before and in between.
+//! Servers are restarted: afterwards the services work again by themselves, and documents that were accepted
+//! before and during the outage are found.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,8 @@ fn note(number: usize) -> Upload {
     Upload::new(&format!("nota-{number}.txt"), text, json!({"project_id": PROJECT}))
 }
 
-/// Searches until so many documents answer: for a moment after a restart connections are still being made.
+/// Repeats a search until it finds this many documents: shortly after a restart, connections are still being
+/// opened.
 async fn answered(client: &Client, documents: usize, after: &str) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -37,7 +39,7 @@ async fn each_server_may_be_restarted() {
     answered(&client, 2, "without Redis").await;
     tokio::task::block_in_place(|| stack.redis().unwrap().start()).unwrap();
 
-    // Accepted while the database is away, indexed when it is back.
+    // A document that is accepted while the database is down is indexed when the database runs again.
     tokio::task::block_in_place(|| stack.postgres().unwrap().kill()).unwrap();
     client.upload(note(2)).await.unwrap();
     tokio::task::block_in_place(|| stack.postgres().unwrap().start()).unwrap();

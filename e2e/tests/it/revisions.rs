@@ -1,4 +1,4 @@
-//! Revisions: only the current one answers.
+//! Revisions of a document: searches find only the current one.
 
 use e2e::Upload;
 use reqwest::StatusCode;
@@ -27,11 +27,11 @@ async fn a_new_revision_takes_the_place_of_the_old_one() {
     assert_eq!(answers(&client, &project).await, ["B"]);
     let document = client.document(&old, &project).await.unwrap();
     assert_eq!((&document["state"], &document["superseded_by"]), (&json!("superseded"), &json!(new)));
-    // Its file can still be read.
+    // The file of the superseded revision can still be downloaded.
     let file = client.get(&format!("/document/{old}/file")).await.unwrap();
     assert_eq!(file.text().await.unwrap(), "El ancho de la escalera es de 1,20 m.");
 
-    // Deleting the current revision brings the one before it back.
+    // When the current revision is deleted, the one before it is found again.
     let answer = client.delete(&format!("/documents/{new}?project_id={project}")).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
@@ -66,7 +66,7 @@ async fn two_revisions_in_one_import() {
     assert_eq!(first.len(), 1, "{rows:?}");
     assert_eq!(first[0]["revision"], "B");
     assert_eq!(rows[0]["number"], "200076-CCC02-PL-AR-000400");
-    // In part, and as people type it.
+    // Parts of the document number, written as people type them.
     for query in ["AR-000400", "ar 000400", "200076 ccc02 pl ar 000400"] {
         let rows = client.search(&project, query).await.unwrap();
         assert_eq!(rows[0]["number"], "200076-CCC02-PL-AR-000400", "{query}");

@@ -1,5 +1,5 @@
-//! Certificates and passwords are changed as docs/operations.md says, under traffic: no search and no upload fails, and
-//! afterwards the old ones are worth nothing.
+//! Certificates and passwords are changed as docs/operations.md says, while clients search and upload: no
+//! request fails, and afterwards the old passwords are refused.
 
 mod served;
 pub mod traffic;
@@ -36,7 +36,7 @@ async fn certificates_and_passwords_are_changed_without_a_stop() {
     renew_certificates(&system, certificates).await;
     traffic.flows("with renewed certificates").await;
 
-    // 1. A second user, or a second password, beside the first.
+    // 1. A second user (NATS, PostgreSQL) or a second password (Valkey) is added.
     accounts.change(&system.stack, |text| {
         USERS.iter().fold(text, |text, user| {
             let first = format!("{{ user: {user}, ");
@@ -59,7 +59,8 @@ async fn certificates_and_passwords_are_changed_without_a_stop() {
     valkey_does(&system.stack, &old, &format!("ACL SETUSER default >{NEW}"));
     traffic.flows("with two users each").await;
 
-    // 2. Every service takes the new ones, one after the other; each is there before its predecessor goes.
+    // 2. The services change to the new users, one after the other. Each new process is ready before the old
+    // one ends.
     let front = system.tls_of_valkey.clone().unwrap();
     let authority = certificates.path("ca.crt");
     let changed = |user: &str, login: Option<&str>| {
@@ -84,7 +85,7 @@ async fn certificates_and_passwords_are_changed_without_a_stop() {
     replace(&mut system.apis[0], &settings[2], Some(&traffic)).await;
     traffic.flows("with the second users").await;
 
-    // 3. The first ones go.
+    // 3. The first users and the old passwords are removed.
     accounts.change(&system.stack, |text| {
         let mut lines: Vec<&str> = text.lines().collect();
         lines.retain(|line| !USERS.iter().any(|user| line.contains(&format!("{{ user: {user}, "))));
@@ -120,7 +121,7 @@ async fn certificates_and_passwords_are_changed_without_a_stop() {
     assert!(answers[0].starts_with("-WRONGPASS"), "{answers:?}");
 }
 
-/// `ops/tls.sh` again, and each server is told.
+/// Runs `ops/tls.sh` again and makes each server load its new certificate.
 async fn renew_certificates(system: &System, certificates: &Certificates) {
     let stack = &system.stack;
     let front = system.tls_of_valkey.as_deref().unwrap();
@@ -154,17 +155,18 @@ async fn renew_certificates(system: &System, certificates: &Certificates) {
     }
 }
 
-/// Who is in `ops/nats/nats.conf` and works all the time, and who in `ops/postgres/roles.sql`, with the role it takes.
+/// The users of `ops/nats/nats.conf` whose services run all the time.
 const USERS: [&str; 3] = ["api", "ingest", "query"];
+/// The logins of `ops/postgres/roles.sql` for these services, each with the role that it takes.
 const LOGINS: [(&str, &str); 2] =
     [("acorag_ingest_worker", "acorag_ingest"), ("acorag_query_worker", "acorag_query")];
 const NEW: &str = "a1n0ther2password";
 
-/// The files of `ops/nats`, where an operator changes them.
+/// A copy of the files of `ops/nats`, which the test changes as an operator would.
 struct Accounts(PathBuf);
 
 impl Accounts {
-    /// Beside the server's own configuration, which names them from now on.
+    /// Copies the files beside the server's configuration, and makes the configuration include the copies.
     fn of(stack: &Stack) -> Self {
         let folder = stack.logs().parent().unwrap().join("nats");
         let ops = format!("{}/../ops/nats", env!("CARGO_MANIFEST_DIR"));
@@ -186,7 +188,7 @@ impl Accounts {
     }
 }
 
-/// Returns when it has read its configuration again.
+/// Makes NATS reload its configuration, and waits until this is done.
 fn reload_nats(stack: &Stack) {
     let log = stack.logs().join("nats.log");
     let reloaded = || fs::read_to_string(&log).unwrap().matches("Reloaded server configuration").count();
@@ -202,7 +204,8 @@ fn reload_nats(stack: &Stack) {
     }
 }
 
-/// A rollout: the successor is ready before the predecessor is asked to end, and finishes what it has begun.
+/// Replaces the process of a service: the new process is ready before the old one is asked to stop, and the
+/// old one finishes its requests.
 async fn replace(service: &mut Service, settings: &[(&str, String)], traffic: Option<&Traffic>) {
     let successor = service.successor(settings).await.unwrap();
     if let Some(traffic) = traffic {
@@ -224,7 +227,7 @@ async fn enter_nats(url: &str, user: &str, password: &str, known: &Certificates)
     options.connect(url).await.map(drop).map_err(|error| error.to_string())
 }
 
-/// The stack's database for this login.
+/// The URL of the stack's database for this login and password.
 fn at(stack: &Stack, login: &str, password: &str) -> String {
     let (_, place) = stack.database_url().split_once('@').unwrap();
     format!("postgres://{login}:{password}@{place}")

@@ -1,4 +1,5 @@
-//! A streamed answer, all the way: a (fake) language model, the worker, NATS, the api, the client.
+//! A streamed answer on its whole way: from a fake language model through the query worker, NATS and the api
+//! to the client.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::fake_llm::{FakeLlm, MODEL};
 
-/// Reads a stream of server-sent events, one by one.
+/// A response with server-sent events, which are read one by one.
 struct Events {
     answer: Response,
     text: String,
@@ -59,7 +60,7 @@ async fn the_first_words_come_before_the_last_are_made_and_a_client_that_leaves_
     let mut events = Events::ask(&client).await;
     let (name, first) = events.next().await;
     assert_eq!((name.as_str(), first["text"].as_str().unwrap().trim()), ("token", "El ancho libre"));
-    // Only now may the model go on: the client had the first words before the others were made.
+    // The fake model continues only now, so the client received the first words before the others existed.
     llm.release(3);
     let done = loop {
         let (name, data) = events.next().await;
@@ -75,14 +76,16 @@ async fn the_first_words_come_before_the_last_are_made_and_a_client_that_leaves_
     assert_eq!(done["sources"].as_array().unwrap().len(), 1, "{done}");
     llm.wait_until_ended(1).await;
 
-    // A client that leaves: the worker lets go of the model, which would wait for ever.
+    // When a client disconnects, the worker ends its request to the fake model, which would otherwise wait
+    // for ever.
     llm.release(1);
     let mut events = Events::ask(&client).await;
     assert_eq!(events.next().await.0, "token");
     drop(events);
     llm.wait_until_ended(2).await;
 
-    // A model that is away: the documents answer for themselves, and the reply says so.
+    // When the language model refuses a request, the answer consists of extracts from the documents, and a
+    // notice says so.
     llm.script(|script| {
         script.refusals = 100;
         script.status = 400;

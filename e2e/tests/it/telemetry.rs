@@ -1,4 +1,5 @@
-//! One request id through all services, the metrics of the contract, and a small api.
+//! All services log the same request id and have the metrics that acorag promises, and the api needs little
+//! memory.
 
 use e2e::Upload;
 use serde_json::{Value, json};
@@ -66,7 +67,7 @@ async fn the_contracts_metrics_are_there() {
     }
 }
 
-/// What the kernel does not give is a metric, not a silence.
+/// A metric shows which locks of the reader the kernel supports, so that a missing lock is noticed.
 #[tokio::test]
 async fn which_locks_hold_the_reader_is_a_metric() {
     let (client, system) = shared().await;
@@ -94,13 +95,14 @@ async fn ready_names_each_dependency_and_health_needs_none() {
     }
 }
 
-/// The api holds no model, no pool and no document: it stays small.
+/// The api needs little memory, because it has no embedding model, no database connections and no whole
+/// document in memory.
 #[tokio::test]
 async fn the_api_is_small() {
     let (_, system) = shared().await;
     let status = std::fs::read_to_string(format!("/proc/{}/status", system.api_process().unwrap())).unwrap();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     let kib: u64 = resident.trim().trim_end_matches(" kB").trim().parse().unwrap();
-    // 40 MB is the promise for a release build at rest; a debug build under test carries more.
+    // The promise is 40 MB for an idle release build. A debug build under test may use 100 MiB.
     assert!(kib < 100 * 1024, "{kib} KiB resident");
 }

@@ -1,4 +1,4 @@
-//! Everything encrypted, and everybody proving who they are.
+//! All connections use TLS, and every server proves its identity with a certificate.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,7 @@ use serde_json::json;
 
 const PROJECT: &str = "cifrado";
 
-/// Trusts this authority alone, and makes a connection for each request.
+/// Returns a client that trusts only this authority and opens a new connection for each request.
 pub fn trusting(certificates: &Certificates) -> reqwest::Client {
     let authority = std::fs::read(certificates.path("ca.crt")).unwrap();
     reqwest::Client::builder()
@@ -40,12 +40,12 @@ async fn all_parts_speak_tls_and_a_certificate_is_renewed_under_traffic() {
         json!(id)
     );
 
-    // The cache works: Redis was reached, too.
+    // The second search is a cache hit, so the api reaches Redis over TLS too.
     let query = json!({"query": "aislación de la cubierta", "project_id": PROJECT, "top_k": 10});
     let again = client.post("/search", &query).await.unwrap();
     assert_eq!(again.headers()["x-cache"], "hit");
 
-    // Each server on the other side of the services really asked for TLS.
+    // NATS requires TLS, and no service has a connection without TLS to PostgreSQL.
     let log = std::fs::read_to_string(system.stack.logs().join("nats.log")).unwrap();
     assert!(log.contains("TLS required for client connections"), "{log}");
     let pool = sqlx::PgPool::connect(system.stack.database_url()).await.unwrap();
@@ -93,7 +93,7 @@ async fn renewed_under_traffic(client: &Client, certificates: &Certificates) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let after = certificate().await;
-    // On both sides of the change.
+    // Waits for 50 more requests, so that some were served before and some after the change.
     let enough = served.load(Ordering::Relaxed) + 50;
     while served.load(Ordering::Relaxed) < enough {
         assert!(Instant::now() < deadline, "nobody is served any more");
@@ -107,7 +107,8 @@ async fn renewed_under_traffic(client: &Client, certificates: &Certificates) {
     assert_eq!(seen, BTreeSet::from([before, after]));
 }
 
-/// Whoever cannot prove to be the server is not talked to, and the program says which of them it was.
+/// A program that cannot verify the certificate of a server ends, and its error names a setting of that
+/// server.
 fn another_authority_is_refused(system: &System) {
     let others = Certificates::new().unwrap();
     let wrong = others.path("ca.crt");

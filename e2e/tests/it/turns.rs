@@ -1,4 +1,4 @@
-//! Many jobs of one project, or many chats of one caller, leave room for others.
+//! Many jobs of one project, or many chats of one caller, do not make others wait.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn records(count: usize) -> Vec<u8> {
     (0..count).map(record).collect::<Vec<_>>().join("\n").into_bytes()
 }
 
-/// Waits until something is so.
+/// Waits until `is_so` returns true; otherwise the test fails with `what`.
 async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let waiting = async {
         while !is_so().await {
@@ -44,7 +44,7 @@ async fn ingest(system: &System) -> (jetstream::Context, Stream<()>) {
     (context, stream)
 }
 
-/// How many jobs of the project the queue holds, in whatever lane.
+/// Returns the number of jobs of a project in the stream, whichever consumer they are for.
 async fn waiting(stream: &Stream<()>, project: &str) -> usize {
     let jobs = stream.info_with_subjects(format!("acorag.v1.ingest.*.{project}.*")).await.unwrap();
     jobs.try_fold(0, async |sum, (_, count)| Ok(sum + count)).await.unwrap()
@@ -63,7 +63,8 @@ async fn indexed_records(client: &Client, import: &str, project: &str) -> u64 {
 #[tokio::test]
 async fn an_import_larger_than_the_queue_refuses_nobody_and_lets_others_by() {
     const RECORDS: usize = 400;
-    // Without a window the import would fill the queue, and keep it full.
+    // If the 400 records were not queued a window at a time, they would fill the queue of 250 jobs and keep
+    // it full.
     let system = System::start(Options::default().env("MAX_QUEUED_JOBS", "250")).await.unwrap();
     let (client, (_, stream)) = (system.client().unwrap(), ingest(&system).await);
     let large = Upload::new("grande.ndjson", records(RECORDS), json!({"project_id": "grande"}));
@@ -94,7 +95,7 @@ async fn an_import_goes_on_after_others_had_their_turn_and_after_its_worker_stop
     let large = Upload::new("grande.ndjson", records(RECORDS), json!({"project_id": "turnos"}));
     let large = client.upload(large).await.unwrap();
     until("the import begins", async || indexed_records(&client, &large, "turnos").await >= 5).await;
-    // With one slot for imports, the second one gets its turn before the first one is done.
+    // Although there is one slot for imports, the small import is indexed before the large one is done.
     let small = Upload::new("pequena.ndjson", records(2), json!({"project_id": "turnos-b"}));
     let small = client.upload(small).await.unwrap();
     assert_eq!(client.settled(&small, "turnos-b").await.unwrap()["state"], "indexed");
@@ -119,7 +120,7 @@ async fn a_flood_of_one_project_is_passed_by_the_few_documents_of_others() {
     const FLOOD: usize = 300;
     let mut system = System::start(Options::default()).await.unwrap();
     let (client, (context, stream)) = (system.client().unwrap(), ingest(&system).await);
-    // All are queued before a worker sees the first: the order is certain.
+    // Without a worker, all jobs are queued before the first is taken, so their order is certain.
     system.ingest_workers[0].kill().unwrap();
     let mut random = Random::new(7);
     for number in 0..FLOOD {
@@ -133,7 +134,8 @@ async fn a_flood_of_one_project_is_passed_by_the_few_documents_of_others() {
     publish(&context, "uno", "u", "El replanteo del eje C se corrige en 12 mm.").await;
     system.ingest_workers[0].restart().await.unwrap();
 
-    // The single one passes all, and the few wait for no more than the first ones of the flood.
+    // The only job of project "uno" and the six jobs of "varios" are done long before the many jobs of
+    // "diluvio".
     assert_eq!(client.settled("u", "uno").await.unwrap()["state"], "indexed");
     let left = waiting(&stream, "diluvio").await;
     assert!(left > FLOOD / 2, "only {left} jobs of the flood were left when the single one was done");
@@ -142,7 +144,8 @@ async fn a_flood_of_one_project_is_passed_by_the_few_documents_of_others() {
     }
     let left = waiting(&stream, "diluvio").await;
     assert!(left > FLOOD / 5, "only {left} jobs of the flood were left when the few were done");
-    // A document that waits is queued, whatever lane it is in, and is listed.
+    // A waiting document has the state `queued` and is in the list, also if its job was moved to another
+    // consumer.
     let last = format!("d{}", FLOOD - 1);
     assert_eq!(client.document(&last, "diluvio").await.unwrap()["state"], "queued");
     let list = client.get("/documents?project_id=diluvio&state=queued&limit=200").await.unwrap();
@@ -184,7 +187,8 @@ async fn a_job_that_changed_its_lane_keeps_its_place_among_the_jobs_of_its_docum
     assert!(text.contains("80 cm"), "a producer's word about the time counts for nothing");
 }
 
-/// The answer to a streamed chat, as soon as it begins. Meanwhile the model says as little as possible to whoever listens.
+/// Returns the response of a streamed chat as soon as it begins. Until then, the fake model sends only one
+/// more piece every 50 ms, so that the other open answers do not end.
 async fn ask(client: &Client, llm: &FakeLlm) -> Response {
     let body =
         json!({"message": "¿Cuál es el ancho de la escalera?", "project_id": "charla", "stream": true});
@@ -209,7 +213,7 @@ async fn one_caller_has_few_chats_at_a_time_and_others_have_theirs() {
     let text = "El ancho libre de la escalera de evacuación es de 1,40 m.";
     one.index(Upload::new("escalera.txt", text, json!({"project_id": "charla"}))).await.unwrap();
 
-    // Each answer has begun and goes on for as long as the model is held.
+    // Both answers have begun, and stay open as long as the fake model is held.
     llm.hold();
     let (first, second) = (ask(&one, &llm).await, ask(&one, &llm).await);
     assert_eq!((first.status(), second.status()), (StatusCode::OK, StatusCode::OK));

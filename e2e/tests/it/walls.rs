@@ -1,4 +1,4 @@
-//! Projects are walls: another project's key sees nothing, whichever way it asks.
+//! Projects are isolated: with a key of one project, no request returns anything of another project.
 
 use e2e::{Client, Upload};
 use reqwest::{Method, StatusCode};
@@ -16,7 +16,8 @@ struct Walls {
     conversation: String,
 }
 
-/// A project with a document, a conversation and events of it, and somebody with a key for another project.
+/// Creates a project with a document, a conversation and events, and a client whose key is for another
+/// project.
 async fn walls() -> Walls {
     let system = guarded().await;
     let (theirs, ours) = (unique("reservado"), unique("otro"));
@@ -71,40 +72,43 @@ async fn another_projects_key_sees_nothing() {
         (Method::POST, "/chat".to_owned(), Some(&follow_up)),
         (Method::DELETE, format!("/documents/{document}"), None),
     ];
-    // What names the document or its file is refused; everything else may answer with what is the asker's own.
+    // Requests for the document or its file are refused. All others may return what belongs to the outsider's
+    // project.
     let hidden = [
         format!("/documents/{document}"),
         format!("/documents/{document}?project_id={theirs}"),
         format!("/document/{document}/file"),
         format!("/document/{document}/preview"),
     ];
-    // The owner asks first, so that caches are warm with what the outsider must not see.
+    // The owner searches first, so that the cache has answers that the outsider must not see.
     for body in [&search, &everywhere] {
         assert!(text(&owner, Method::POST, "/search", Some(body)).await.1.contains("Quillay"));
     }
     for (method, path, body) in matrix {
         let (status, said) = text(&outsider, method.clone(), &path, body).await;
-        // An answer about nothing, or a refusal: a server that fails keeps no wall.
+        // The response is an empty answer or a refusal. A server error would not show that projects are
+        // isolated.
         let answered = [StatusCode::OK, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND].contains(&status);
         assert!(answered, "{method} {path}: {status} {said}");
         if hidden.contains(&path) {
             assert_ne!(status, StatusCode::OK, "{method} {path}: {said}");
         }
         for leak in ["84 millones", "oferta.txt", theirs.as_str(), "reservado del ascensor"] {
-            // What the outsider asked with may come back in the answer; what it did not know must not.
+            // The answer may repeat words of the outsider's request, but nothing else of the document.
             let asked = format!("{path}{}", body.map(Value::to_string).unwrap_or_default());
             assert!(asked.contains(leak) || !said.contains(leak), "{method} {path}: {status} {said}");
         }
         assert!(!said.contains("84 millones"), "{method} {path}: {status} {said}");
     }
-    // Writing into it is refused, and everything is still there for its owner.
+    // The outsider may not upload to the project, and the owner can still read the document.
     let answer =
         outsider.try_upload(Upload::new("x.txt", "x y z", json!({"project_id": theirs})), "").await.unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert_eq!(text(&owner, Method::GET, &format!("/document/{document}/file"), None).await.1, SECRET);
 }
 
-/// Row-level security as the only wall: the worker's own role, and statements that ask for everything.
+/// Row-level security isolates projects without the help of the code: with a worker's role, statements
+/// without a condition return only rows of the scope.
 #[tokio::test]
 async fn the_database_alone_keeps_the_wall() {
     let Walls { theirs, .. } = walls().await;
@@ -135,7 +139,7 @@ async fn the_database_alone_keeps_the_wall() {
     }
 }
 
-/// A revoked key stops at once, on every api.
+/// A revoked key is refused within a second, by every api.
 #[tokio::test]
 async fn a_revoked_key_stops_within_a_second_everywhere() {
     let system = guarded().await;
@@ -149,7 +153,7 @@ async fn a_revoked_key_stops_within_a_second_everywhere() {
     for client in [&client, &other] {
         assert_eq!(client.get("/documents").await.unwrap().status(), StatusCode::UNAUTHORIZED);
     }
-    // And who may only read may not write.
+    // A key with the role `read` may not upload.
     let project = unique("lectura");
     let (_, reader) = system.client_with_key(&["--role", "read", "--project", &project]).unwrap();
     let answer =

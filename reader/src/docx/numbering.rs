@@ -33,7 +33,7 @@ struct Level {
 #[derive(Debug, Clone, Default)]
 struct Instance {
     list: String,
-    /// The levels that start again in this instance, each with its first number.
+    /// The levels whose numbers start again in this instance of the list, each with its first number.
     restarts: Vec<(usize, u32)>,
 }
 
@@ -56,7 +56,7 @@ impl Numbering {
         Ok(numbering)
     }
 
-    /// Returns the level of a list for the paragraphs of a style.
+    /// Returns the level that paragraphs of this style have in the list of an instance.
     pub fn level_of_style(&self, instance: &str, style: &str) -> Option<usize> {
         let list = self.lists.get(&self.instances.get(instance)?.list)?;
         list.iter().position(|level| !level.style.is_empty() && level.style == style)

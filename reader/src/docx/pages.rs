@@ -13,7 +13,8 @@ pub struct Pages {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     page: u32,
-    /// True after a page break of the author and before any text: a recorded break here is the same break.
+    /// True between a page break that the author made and the next text. A page break that Word recorded
+    /// there is the same page break.
     fresh: bool,
 }
 
@@ -48,7 +49,8 @@ impl Pages {
         if std::mem::take(&mut self.now.fresh) { Ok(()) } else { self.turn() }
     }
 
-    /// The position where a row begins. Each cell starts there, so a break that is recorded in every cell counts once.
+    /// Returns the current position. All cells of a table row start at the position where the row begins, so
+    /// that a page break that is recorded in every cell counts once.
     pub fn position(&self) -> Position {
         self.now
     }

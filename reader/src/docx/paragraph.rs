@@ -104,7 +104,7 @@ impl Properties {
                 "numId" => properties.numbering = Some(value()),
                 "ilvl" => properties.numbering_level = value().parse().ok(),
                 "pageBreakBefore" => properties.page_break_before = is_on(element),
-                // Properties from before a tracked change, and properties of runs and sections.
+                // Skipped: the properties before a tracked change, and the properties of runs and sections.
                 "pPrChange" | "rPr" | "sectPr" | "numberingChange" => reader.skip()?,
                 _ => {}
             }

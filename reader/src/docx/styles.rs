@@ -7,7 +7,7 @@ use super::super::{
     xml::{self, Xml, attribute},
 };
 
-/// Maximum number of styles in a chain; a longer chain is a cycle.
+/// Maximum number of styles of which each is based on the next; a longer chain is a cycle.
 const LONGEST_CHAIN: usize = 32;
 
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Styles(HashMap<String, Style>);
 
 #[derive(Debug, Default)]
 struct Style {
-    /// The name; styles that come with Word have English names here in every language.
+    /// The name. The styles that come with Word have English names here, whatever the language of Word is.
     name: String,
     based_on: String,
     outline: Option<u8>,
@@ -102,7 +102,8 @@ impl Style {
     }
 }
 
-/// Finds the role by a style's name: `heading 2`, or `Heading2`, `Ttulo2` and so on in files whose styles are missing.
+/// Finds the role by a style's name, such as `heading 2`, or by its id if the file has no such style: Word's
+/// ids depend on its language, such as `Heading2` and `Ttulo2`.
 fn role_by_name(name: &str) -> Role {
     let name = name.to_lowercase();
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());

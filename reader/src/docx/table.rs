@@ -111,7 +111,8 @@ impl Table {
             column = column.saturating_add(span);
             Error::if_over("columns", column, most_columns)?;
         }
-        // A row with one cell is a title or a frame around text. Headings and tables are not values of cells.
+        // The only cell of a row is a title or a frame around text, and a heading or table inside a cell is
+        // not a value of its column. Such blocks are returned as they are, without column names.
         let holds_more = row
             .cells
             .iter()

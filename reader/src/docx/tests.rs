@@ -135,7 +135,8 @@ fn the_text_is_what_word_shows() {
     );
     let formula = "<m:oMath><m:sSup><m:e><m:r><m:t>10</m:t></m:r></m:e><m:sup><m:r><m:t>-6</m:t></m:r></m:sup></m:sSup></m:oMath>";
     assert_eq!(texts(&format!("<w:p>{formula}</w:p>")), ["10^-6"]);
-    // Tracked changes, hidden text, field codes and prompts.
+    // Only visible text is read: no text that a tracked change deleted or moved, no hidden text, no field
+    // codes and no prompts.
     assert_eq!(
         texts(
             "<w:p><w:ins><w:r><w:t>queda</w:t></w:r></w:ins><w:del><w:r><w:delText>no</w:delText></w:r></w:del>\

@@ -94,7 +94,7 @@ impl<'a> Walker<'a> {
             match reader.next()? {
                 Node::Open(element) => match xml::name(&element) {
                     kind @ ("footnote" | "endnote") => {
-                        // Notes with a type are the separator lines between text and notes.
+                        // Notes with a type other than `normal` are separator lines between text and notes.
                         if attribute(&element, "type").is_some_and(|kind| kind != "normal") {
                             reader.skip()?;
                         } else {
@@ -186,7 +186,7 @@ impl<'a> Walker<'a> {
                 }
             }
             "sdtContent" if self.prompts.last() == Some(&true) => reader.skip()?,
-            // Text that a tracked change deleted or moved away; tab stops and old properties, which are not text.
+            // Skipped: text that a tracked change deleted or moved away, and elements that contain no text.
             "del" | "moveFrom" | "tabs" | "sectPr" | "tblGrid" | "tblPrEx" => reader.skip()?,
             _ => {}
         }
@@ -297,7 +297,8 @@ impl<'a> Walker<'a> {
 
     fn deliver(&mut self, blocks: Vec<Block>) -> Result<(), Error> {
         self.gathered += blocks.iter().map(|block| block.text.len()).sum::<usize>();
-        // Nested tables count once per level here, so this limit is four times as large; the output is counted exactly.
+        // The text of a nested table is added here once for each level, so four times the limit is allowed.
+        // `Blocks` counts the final text exactly.
         Error::if_over("bytes of text", self.gathered / 4, self.limits.text_bytes)?;
         if let Some(container) = self.containers.last_mut() {
             container.blocks.extend(blocks);

@@ -1,4 +1,4 @@
-//! HTML tables: each row is written with its headers.
+//! HTML tables: each cell is written with the header of its column.
 
 use ego_tree::iter::Edge;
 use scraper::{ElementRef, Node};
@@ -37,7 +37,8 @@ pub(super) fn rows(table: ElementRef, limits: &Limits) -> Result<Option<Vec<Stri
                         Error::if_over("columns", row.cells.len(), limits.columns)?;
                         Error::if_over("cells", cells, limits.cells)?;
                     }
-                    // Elements inside a cell that start a new line are separated by a space.
+                    // Any other element in a cell, such as `br` or `p`, separates the texts around it by a
+                    // space.
                     _ => {
                         if let Some(cell) = rows.last_mut().and_then(|row| row.cells.last_mut()) {
                             cell.push(' ');

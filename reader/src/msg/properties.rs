@@ -53,7 +53,8 @@ const FIXED: &str = "__properties_version1.0";
 const MESSAGE_HEADER: usize = 32;
 const EMBEDDED_HEADER: usize = 24;
 
-/// The owner of properties; the header of the stream with the fixed-length properties depends on it.
+/// What the properties describe. The length of the header of the stream with the fixed-length properties
+/// depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Message,
@@ -128,7 +129,7 @@ impl Properties {
     }
 }
 
-/// Returns a message inside the message as a file.
+/// Returns a message that is embedded in the message, as the bytes of a separate .msg file.
 pub fn extract_message(container: &mut Container<'_>, root: &str) -> Result<Vec<u8>, Error> {
     let damaged = |error: std::io::Error| Error::Damaged(format!("embedded message: {error}"));
     let file = Cursor::new(Vec::new());

@@ -17,7 +17,7 @@ use super::{
 };
 use group::{Group, groups};
 
-/// The size of a heading divided by the size of the body text is at least this.
+/// Minimum font size of a heading, divided by the font size of the body text.
 const HEADING_SCALE: f32 = 1.14;
 
 /// Maximum number of characters of a heading. A longer text is an emphasized paragraph.
@@ -89,7 +89,8 @@ fn half_points(size: f32) -> i32 {
     (size * 2.0).round() as i32
 }
 
-/// Font sizes above the body's are levels of headings, the largest is 1; bold text in the body's size is the last.
+/// The levels of headings. Each font size above that of the body text is one level; the largest is level 1.
+/// Bold lines in the size of the body text are headings below all of these.
 struct Headings {
     body: f32,
     sizes: Vec<i32>,

@@ -7,7 +7,7 @@ use pdfium_render::prelude::{PdfFontWeight, PdfPageText, PdfPageTextChar};
 pub(super) struct Line {
     /// The texts of the line: more than one if wide gaps divide the line, as in a table.
     pub cells: Vec<String>,
-    /// The left end of each cell.
+    /// The left end of each cell, in points.
     pub cells_left: Vec<f32>,
     pub left: f32,
     pub right: f32,
@@ -42,7 +42,7 @@ const CELL_GAP: f32 = 1.8;
 /// Maximum number of font sizes that are counted in one line.
 const MOST_SIZES: usize = 16;
 
-/// Returns the lines of a page in the order of its content, in which the program of the author wrote them.
+/// Returns the lines of a page in the order in which the program that made the PDF wrote them.
 pub(super) fn lines(text: &PdfPageText) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut builder = Builder::default();

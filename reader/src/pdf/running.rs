@@ -29,7 +29,7 @@ pub(super) fn drop_repeated(pages: &mut [Page]) {
         let keys: Vec<Option<Key>> = page.lines.iter().map(|line| key(page, line, numbering)).collect();
         let mut keys = keys.into_iter();
         page.lines.retain(|_| match keys.next().flatten().and_then(|key| seen.get_mut(&key)) {
-            // The count becomes zero once the line was kept.
+            // Taking the count leaves zero, so that only the first page keeps the line.
             Some(count) => std::mem::take(count) > 0,
             None => true,
         });
@@ -61,7 +61,7 @@ struct Numbering {
 }
 
 impl Numbering {
-    /// Uses the offset that the margins of most pages have.
+    /// Takes the offset that the figures in the margins of most pages show.
     fn of(pages: &[Page]) -> Self {
         let count = i64::try_from(pages.len()).unwrap_or(i64::MAX);
         let offsets = counted(pages, |page, line| {
@@ -80,8 +80,8 @@ impl Numbering {
     }
 }
 
-/// Splits a text into pieces without white space. A piece that may be a page number has its value: "3", "3/20", "-3-"
-/// and "Pág.3" have one, "A-103" and "A.103" do not.
+/// Splits a text into pieces without white space, each with its number if it may be a page number. "3",
+/// "3/20", "-3-" and "Pág.3" contain such a piece; "A-103" and "A.103" do not.
 fn pieces(text: &str) -> impl Iterator<Item = (&str, Option<i64>)> {
     let separates = |c: char| !c.is_alphanumeric();
     text.split_whitespace().flat_map(move |word| {

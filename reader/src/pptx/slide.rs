@@ -115,7 +115,7 @@ impl Slide<'_> {
                 self.paragraph.push_str(&text);
             }
             "br" => self.paragraph.push('\n'),
-            // Slide numbers, and properties, which contain tab stops and bullets but no text.
+            // Skipped: slide numbers, and properties, which contain tab stops and bullets but no text.
             "fld" if attribute(element, "type").is_some_and(|kind| kind == "slidenum") => reader.skip()?,
             "pPr" | "rPr" | "endParaRPr" | "lstStyle" => reader.skip()?,
             "tbl" => self.table = Some(OpenTable { is_first: true, ..OpenTable::default() }),

@@ -18,7 +18,7 @@ pub fn is_records(first_bytes: &[u8]) -> bool {
     names.document_id || (names.metadata && names.full_text)
 }
 
-/// The names that an object has, as far as it was read.
+/// Which of these fields an object has, in the part of it that was read.
 #[derive(Default)]
 struct Names {
     document_id: bool,

@@ -90,7 +90,7 @@ fn full_text(value: &Value) -> String {
     }
 }
 
-/// Returns a value on one line: a list as its items, an object as nothing.
+/// Returns a value as text on one line. A list becomes its items; an object becomes an empty text.
 fn text(value: &Value) -> String {
     text_with_lines(value).replace('\n', " ")
 }

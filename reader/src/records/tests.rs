@@ -89,7 +89,7 @@ fn records_are_bounded() {
     assert!(all(&deep)[0].is_err());
 }
 
-/// Pieces of which imports are made, whole and broken.
+/// Random sequences of pieces of imports: some are valid imports, most are broken.
 fn any_import() -> impl Strategy<Value = Vec<u8>> {
     let pieces = [
         "{",
@@ -129,7 +129,7 @@ proptest! {
     fn any_bytes_are_records_in_order_or_say_why_not(bytes in any_import()) {
         let limits = Limits { record_bytes: 64, ..Limits::default() };
         let mut last = 0;
-        // Each takes a byte of the file at least.
+        // Each record takes at least one byte of the file.
         for (count, record) in read(bytes.as_slice(), &limits).enumerate() {
             prop_assert!(count <= bytes.len());
             let index = record.map_or_else(|error| error.index, |record| record.index);

@@ -83,7 +83,7 @@ fn any_extracted() -> impl Strategy<Value = Extracted> {
     )
 }
 
-/// What a child says that nobody wrote: lines of the protocol in any order, with other things between them.
+/// Output that no correct reader writes: lines of the protocol in any order, with other bytes between them.
 fn anything_said() -> impl Strategy<Value = Vec<u8>> {
     let lines = [
         "\"records\"",

@@ -41,7 +41,7 @@ async fn a_child_is_killed_when_its_caller_is_dropped() {
     ends(std::fs::read_to_string(file.path()).unwrap().trim()).await;
 }
 
-/// Waits until a process is gone; a zombie is.
+/// Waits until a process has ended. A zombie counts as ended.
 async fn ends(id: &str) {
     let command = Path::new("/proc").join(id).join("cmdline");
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -53,7 +53,8 @@ async fn ends(id: &str) {
 
 #[tokio::test]
 async fn a_reader_ends_with_its_worker() {
-    // The shell stands for the worker. Its child waits for a request that does not come: this test holds the pipe.
+    // The shell takes the place of the worker. The reader waits for a request that never comes, because this
+    // test holds the pipe open.
     let mut worker = Command::new("sh")
         .args(["-c", "exec 3<&0; \"$0\" <&3 & echo $!; wait", PROGRAM])
         .stdin(Stdio::piped())
@@ -63,7 +64,8 @@ async fn a_reader_ends_with_its_worker() {
     let mut id = String::new();
     BufReader::new(worker.stdout.take().unwrap()).read_line(&mut id).unwrap();
     let id = id.trim();
-    // Asleep in the reader's own program: it waits for the request, and has said before with whom it ends.
+    // Waits until the process runs the reader program and sleeps: then it waits for the request, and has
+    // already told the kernel to end it with its parent.
     let process = Path::new("/proc").join(id);
     loop {
         let own = std::fs::read_link(process.join("exe")).is_ok_and(|exe| exe.ends_with("acorag-reader"));

@@ -1,18 +1,20 @@
-//! A library in front of PDFium that does what a hostile PDF would do if PDFium had a hole.
+//! Loads a library in place of PDFium that does what a hostile PDF would do if it could exploit an error of
+//! PDFium.
 
 use std::{fs::File, process::Command};
 
 use super::*;
 
 const REFUSED: i32 = 1; // EPERM
-/// What every process may do that is not locked in.
+/// The number of acts that every process may do if it is not locked in.
 const SURE: usize = 15;
 const ALL: usize = 39;
 
 fn hostile_library(folder: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hostile.c");
     let library = folder.join("libhostile.so");
-    // Whatever it does not replace is found in PDFium itself. `cc` is what Rust links with.
+    // The library is linked with PDFium, which has all functions that it does not replace. `cc` is present,
+    // because Rust links with it.
     let output = Command::new("cc")
         .args(["-shared", "-fPIC", "-pthread", "-Wl,--no-as-needed", "-o"])
         .args([&library, &source, &*PDFIUM])
@@ -23,7 +25,7 @@ fn hostile_library(folder: &Path) -> PathBuf {
     library
 }
 
-/// "before open 0" as ("open", 0).
+/// Parses the lines that begin with `when`: "before open 0" becomes ("open", 0).
 fn tried(said: &str, when: &str) -> Vec<(String, i32)> {
     let line = |line: &str| {
         let (name, errno) = line.strip_prefix(when)?.trim().split_once(' ')?;
@@ -47,7 +49,7 @@ async fn overtaken() -> String {
 
 #[tokio::test]
 async fn a_file_that_takes_the_reader_over_can_do_nothing_with_it() {
-    // A file that the worker leaves open for its children: the reader must not have it.
+    // A file that the worker leaves open for its child processes. The reader must close it.
     let inherited = File::open(PROGRAM).unwrap();
     rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
     let said = overtaken().await;

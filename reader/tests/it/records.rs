@@ -25,7 +25,8 @@ async fn an_import_is_read_record_by_record() {
     assert!(records.next(2).await.unwrap().is_empty());
 }
 
-/// The import is larger than the pipe and than a document may be: the reader waits for requests, within its memory.
+/// The import is larger than a pipe's buffer and than a document may be: the reader waits until records are
+/// taken, and stays within its memory limit.
 #[tokio::test]
 async fn a_large_import_needs_the_memory_of_a_few_records() {
     let limits =

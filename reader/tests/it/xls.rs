@@ -2,7 +2,7 @@ use std::io::{Cursor, Write as _};
 
 use super::*;
 
-/// Record types, with the numbers of the format.
+/// The numbers of record types in the XLS format.
 mod record {
     pub const END: u16 = 0x000A;
     pub const FILE_PASS: u16 = 0x002F;
@@ -16,7 +16,7 @@ fn record(kind: u16, data: &[u8]) -> Vec<u8> {
     [&kind.to_le_bytes(), &(data.len() as u16).to_le_bytes(), data].concat()
 }
 
-/// The first record of a workbook (5) or a sheet (16) of Excel 97.
+/// Returns the first record (BOF) of a workbook (`kind` 5) or of a sheet (`kind` 16) of Excel 97.
 fn begin(kind: u16) -> Vec<u8> {
     record(0x0809, &[&0x0600u16.to_le_bytes()[..], &kind.to_le_bytes(), &[0; 12]].concat())
 }
@@ -39,7 +39,7 @@ fn dimensions(rows: u32, columns: u16) -> Vec<u8> {
     record(record::DIMENSIONS, &sizes)
 }
 
-/// The stream of a workbook with one sheet.
+/// Returns the bytes of the stream `Workbook` with one sheet.
 fn stream(before: &[u8], cells: &[u8]) -> Vec<u8> {
     let name = b"\x07\x00Puertas";
     let head = |position: u32| {

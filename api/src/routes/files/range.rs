@@ -14,7 +14,8 @@ pub enum Part {
     Unsatisfiable,
 }
 
-/// Parses the `Range` header. Several ranges, other units and unreadable values count as none, as the standard demands.
+/// Parses the `Range` header. A header with several ranges, with another unit or with an unreadable value is
+/// ignored, as RFC 9110 allows.
 pub fn part(headers: &HeaderMap, size: u64, etag: &str) -> Part {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     // If the client has another version of the file, a part of this version would not fit it.
@@ -46,7 +47,7 @@ pub fn part(headers: &HeaderMap, size: u64, etag: &str) -> Part {
     }
 }
 
-/// Whether the client has this version already.
+/// Whether the client already has the version of the file with this `etag`.
 pub fn is_fresh(headers: &HeaderMap, etag: &str) -> bool {
     headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)

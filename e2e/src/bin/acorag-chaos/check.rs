@@ -22,7 +22,7 @@ pub use stored::Stored;
 pub struct Check {
     pub client: Client,
     pub stored: Stored,
-    /// The number of passages of each long file, by its SHA-256, from before the faults.
+    /// The number of passages of each long file, by its SHA-256, counted before the faults.
     pub baseline: HashMap<String, i64>,
 }
 
@@ -131,7 +131,8 @@ impl Check {
         }
     }
 
-    /// Checks that each of the document's words finds it exactly once, with the expected number of passages.
+    /// Checks that the document has the expected number of passages, and that a search for each of its words
+    /// finds the document exactly once.
     async fn answers(&self, document: &Document, view: &Value) -> Finding {
         let expected = match (document.passages, &document.sha256) {
             (Passages::AsInBaseline, Some(sha256)) => self.baseline.get(sha256).copied().unwrap_or_default(),
@@ -149,7 +150,7 @@ impl Check {
                 0 => return Ok(Some((Violation::Lost, format!("not found by {word}")))),
                 _ => return Ok(Some((Violation::Duplicated, format!("{word} finds {found:?}")))),
             }
-            // The rank does not matter, but either leg must find the document exactly once.
+            // In a hybrid search the rank does not matter, but the document must be found exactly once.
             let query = format!("clave de control {word}");
             let found = self.search(&document.project, &query, "hybrid").await?;
             match found.iter().filter(|id| *id == document.id.as_str()).count() {
@@ -198,7 +199,7 @@ impl Check {
         })
     }
 
-    /// Checks that the file is the one that was uploaded.
+    /// Checks that the downloaded file has the content of the uploaded one.
     async fn file(&self, document: &Document) -> Result<Option<String>> {
         let Some(sha256) = &document.sha256 else { return Ok(None) };
         let url = format!("{}/document/{}/file", self.client.url, document.id);

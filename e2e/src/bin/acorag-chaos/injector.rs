@@ -101,7 +101,8 @@ impl Injector {
         }
     }
 
-    /// Starts what is due, and detects services that have ended without a fault.
+    /// Starts the servers and services whose restart is due, and detects services that have ended without a
+    /// fault.
     fn look_after(&mut self) -> Result<()> {
         let now = Instant::now();
         let (due, later): (Vec<_>, Vec<_>) = self.down.drain(..).partition(|(_, until)| *until <= now);

@@ -17,23 +17,25 @@ pub struct Plan {
 
 /// A submission: a document, or an import with its records.
 pub struct Submission {
-    /// When it is sent, after the start.
+    /// When the submission is sent, counted from the start of the run.
     pub at: Duration,
     pub project: ProjectId,
     pub id: DocumentId,
     pub content: Content,
-    /// How many times it is sent in total, and the pause between; without a pause all are sent at once.
+    /// How many times the submission is sent in total.
     pub sends: usize,
+    /// The pause before the submission is sent again; zero to send it all times at once.
     pub pause: Duration,
-    /// It is sent only once, accepted or not: then it may be stored or not, but not partly.
+    /// Whether the submission is sent only once, even if it is not accepted. Then it may be stored or not,
+    /// but not partly.
     pub gives_up: bool,
-    /// It is deleted this long after it was accepted.
+    /// How long after its acceptance the submission is deleted, if at all.
     pub deleted_after: Option<Duration>,
     pub documents: Vec<Document>,
     pub records: Option<Records>,
 }
 
-/// The numbers that the import must report at the end.
+/// The numbers of records that an import must report at the end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Records {
     pub total: u64,
@@ -49,16 +51,16 @@ pub struct Document {
     /// Words that only this document contains.
     pub words: Vec<String>,
     pub passages: Passages,
-    /// The SHA-256 of its file, in hexadecimal, if it was uploaded as a file.
+    /// The SHA-256 of the document's file, in hexadecimal, if the document was uploaded as a file.
     pub sha256: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
     Indexed,
-    /// A newer revision replaces it in searches.
+    /// A newer revision replaces the document in searches.
     Superseded,
-    /// It is invalid, so it must fail with a reason.
+    /// The document is invalid, so it must fail with a reason.
     Fails,
     Deleted,
 }
@@ -66,13 +68,13 @@ pub enum End {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Passages {
     One,
-    /// The same number as the same file had before the faults.
+    /// As many passages as the same file had before the faults.
     AsInBaseline,
 }
 
 impl Plan {
     pub fn new(seed: u64, documents: usize, time: Duration) -> anyhow::Result<Self> {
-        // Two generators, so that a change of the submissions does not change the faults.
+        // Two random number generators, so that a change of the submissions does not change the faults.
         let mut chance = Random::new(seed);
         let (mut sending, breaking) = (Random::new(chance.number()), Random::new(chance.number()));
         let mut submissions = documents::generate(&mut sending, documents)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
-/// The counts, in the order of the last line.
+/// The counts, in the order in which the last line of the output has them.
 #[derive(Default, Serialize)]
 pub struct Report {
     /// Documents of accepted submissions, and accepted imports.
@@ -20,7 +20,7 @@ pub struct Report {
     pub stuck: usize,
     /// Documents with any other violation.
     pub wrong: usize,
-    /// Submissions whose sender gave up: stored completely, and not stored.
+    /// Submissions whose sender gave up: the number of those stored completely, and of those not stored.
     #[serde(skip)]
     pub unsure: (usize, usize),
     #[serde(skip)]

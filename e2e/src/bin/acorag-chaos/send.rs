@@ -63,7 +63,8 @@ impl Sender {
         })
     }
 
-    /// Sends a submission at its time, as many times as planned, each until it is accepted.
+    /// Sends a submission at its planned time and as often as planned. A send that is refused is repeated
+    /// until it is accepted.
     pub async fn submit(&self, submission: &Submission) -> Result<Outcome> {
         sleep_until(self.started + submission.at).await;
         if submission.gives_up {
@@ -100,7 +101,7 @@ impl Sender {
     ) -> Result<()> {
         loop {
             let Err(error) = attempt().await else { return Ok(()) };
-            // A permanent refusal is not caused by a fault.
+            // No fault causes a permanent refusal, so another attempt would be refused too.
             if error.is::<Refused>() {
                 return Err(error.context(what.to_owned()));
             }
@@ -122,7 +123,8 @@ impl Sender {
                 self.publish(submission, JobKind::Document, payload.clone(), id).await
             }
             Content::Object(Upload { filename, bytes, metadata }) => {
-                // Each attempt has a new id; an interrupted one must not leave a part of a file under a valid id.
+                // Each attempt sends the file under a new id, so that the parts of an interrupted attempt are
+                // not under the id of a complete file.
                 let file = e2e::producer::send_file(&self.jetstream, &submission.project, bytes).await?;
                 let job = json!({"file": file, "filename": filename, "metadata": metadata});
                 self.publish(submission, JobKind::Document, job.to_string().into_bytes(), None).await

@@ -12,7 +12,8 @@ use sqlx::PgPool;
 const PATIENCE: Duration = Duration::from_secs(100);
 const POLL: Duration = Duration::from_millis(500);
 
-/// Returns when there are no jobs and no unfinished documents, or when they no longer change.
+/// Waits until there are no jobs and no unfinished documents, or until their numbers have not changed for
+/// `PATIENCE`.
 pub async fn wait(jetstream: &jetstream::Context, pool: &PgPool) -> Result<()> {
     let (started, mut last, mut since) = (Instant::now(), (u64::MAX, i64::MAX, i64::MAX), Instant::now());
     loop {

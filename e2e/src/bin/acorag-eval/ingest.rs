@@ -74,7 +74,7 @@ fn is_indexed(Import { document_id, .. }: &Import, state: &crate::rest::State) -
     }
 }
 
-/// Reports the progress and detects when there is none.
+/// Reports the progress, and detects when no further document was indexed for `patience`.
 struct Watch {
     started: Instant,
     total: usize,

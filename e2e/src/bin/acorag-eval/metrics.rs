@@ -8,7 +8,7 @@ pub struct Scores {
     pub ndcg_10: f64,
     /// The reciprocal rank of the first relevant document, if it is among the first ten.
     pub mrr_10: f64,
-    /// The share of the relevant documents that are among the first 1, 5, 10 or 100.
+    /// Recall: the share of the relevant documents that are among the first 1, 5, 10 or 100 results.
     pub recall_1: f64,
     pub recall_5: f64,
     pub recall_10: f64,
@@ -51,7 +51,7 @@ impl Scores {
     }
 }
 
-/// Returns the smallest value with at least this share of the sorted values at or below it.
+/// Returns the percentile of the sorted values by the nearest-rank method. `share` is between 0 and 1.
 pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.max(1) - 1).copied().unwrap_or(0.0)

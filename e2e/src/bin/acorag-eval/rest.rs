@@ -46,13 +46,13 @@ pub struct Found {
     pub documents: Vec<String>,
     /// The duration of the successful call, without refused attempts before it.
     pub took: Duration,
-    /// Whether the server left out one leg of the search.
+    /// Whether a part of the search (vector or keyword) is missing from the answer.
     pub degraded: bool,
 }
 
 impl Client {
     pub fn new(url: &str, key: Option<&str>) -> Result<Self> {
-        // An error means that a provider is installed already.
+        // An error means that a TLS implementation is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build()?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), key: key.map(str::to_owned) })
@@ -103,7 +103,8 @@ impl Client {
         Ok(Found { documents: rows.into_iter().map(|row| row.document_id).collect(), took, degraded })
     }
 
-    /// Sends a call until it is not refused temporarily; returns the response and the start of the last attempt.
+    /// Repeats a call as long as it is refused temporarily. Returns the response, and when the last attempt
+    /// began.
     async fn send(&self, call: impl Fn() -> Result<RequestBuilder>) -> Result<(Response, Instant)> {
         let mut waited = Duration::ZERO;
         loop {

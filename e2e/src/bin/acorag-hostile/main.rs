@@ -1,4 +1,5 @@
-//! Sends thousands of hostile files to a complete acorag. Each file must be settled, and no process may die.
+//! Sends thousands of hostile files to a complete acorag. Each file must be indexed, or refused with a reason
+//! that concerns the file, and no process may die.
 #![allow(clippy::print_stdout, reason = "what it found is what this program is for")]
 
 mod memory;
@@ -20,8 +21,8 @@ use futures::{StreamExt as _, stream};
 use memory::Watch;
 use serde_json::json;
 
-/// Starts an acorag without rate limits, uploads hostile files to it and waits until each is settled. The last line is
-/// one JSON object; the exit status is 0 if the system withstood all files.
+/// Starts an acorag without rate limits, uploads hostile files to it and waits until each is indexed or
+/// refused. The last line is one JSON object; the exit status is 0 if the system withstood all files.
 #[derive(Debug, Parser)]
 #[command(name = "acorag-hostile", version)]
 struct Args {

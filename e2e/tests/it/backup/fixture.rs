@@ -1,4 +1,4 @@
-//! Where the backups of a test are, and where they are restored to.
+//! The folders of a backup test: the backups, and the targets of restores.
 
 use std::{
     fs,
@@ -15,14 +15,14 @@ use e2e::System;
 use sqlx::{AssertSqlSafe, PgPool};
 use tempfile::TempDir;
 
-/// As whom PostgreSQL runs when root runs the tests (devstack/src/shelter.rs).
+/// The user id of PostgreSQL when root runs the tests (devstack/src/shelter.rs).
 pub const NOBODY: u32 = 65_534;
 
-/// A folder that PostgreSQL's user can reach, with the backups, the key, and room for restored data.
+/// A folder that the user of PostgreSQL can reach, with the backups, the key, and folders for restored data.
 pub struct Fixture {
     pub folder: TempDir,
     pub recipient: String,
-    /// Of PostgreSQL, restored data included.
+    /// The password of PostgreSQL, before and after a restore.
     password: String,
     paths: Paths,
 }
@@ -47,7 +47,7 @@ impl Fixture {
         self.folder.path().join(name)
     }
 
-    /// A folder that belongs to PostgreSQL's user.
+    /// Creates a folder that belongs to the user of PostgreSQL.
     pub fn make(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(&path).unwrap();
@@ -58,7 +58,7 @@ impl Fixture {
         path
     }
 
-    /// `acorag-backup`, as PostgreSQL's user.
+    /// Returns a command of `acorag-backup` that runs as the user of PostgreSQL.
     pub fn run(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.path("acorag-backup"));
         command.args(arguments).current_dir(self.folder.path());
@@ -72,7 +72,7 @@ impl Fixture {
         command
     }
 
-    /// Has a running PostgreSQL archive its log here.
+    /// Makes a running PostgreSQL archive its log into this folder.
     pub async fn archive_from(&self, stack: &Stack) {
         let pool = PgPool::connect(stack.database_url()).await.unwrap();
         let command = format!(
@@ -91,7 +91,7 @@ impl Fixture {
         .unwrap();
     }
 
-    /// Makes a backup with the rights of the backup's own user.
+    /// Returns the command for a backup, with the rights of the backup's own user.
     pub fn back_up(&self, system: &System, arguments: &[&str]) -> Command {
         let (_, server) = system.stack.database_url().split_once('@').unwrap();
         let mut command = self.run(&[&["run"], arguments].concat());
@@ -100,13 +100,13 @@ impl Fixture {
         command
     }
 
-    /// The backups that count.
+    /// Returns the number of complete backups.
     pub fn sets(&self) -> usize {
         let sets = fs::read_dir(self.path("backups/sets")).unwrap();
         sets.filter(|set| set.as_ref().unwrap().path().join("set.json").exists()).count()
     }
 
-    /// Room for a restored acorag, and what is needed to start on it.
+    /// Creates the folder for a restored acorag, with the files that are needed to start it.
     pub fn target(&self, name: &str) -> Target {
         let folder = self.path(name);
         fs::create_dir(&folder).unwrap();
@@ -116,7 +116,7 @@ impl Fixture {
         Target { folder, pgdata }
     }
 
-    /// Restores into an empty target, beside an empty NATS of its own, which keeps what came into it.
+    /// Restores into an empty target and into a new, empty NATS, whose data stays in the target.
     pub async fn restore(&self, target: &Target, arguments: &[&str]) -> Output {
         self.restore_beside("postgres://acorag@nowhere/acorag", target, arguments).await
     }
@@ -145,7 +145,7 @@ impl Target {
         devstack::Options { data: Data::At(self.folder.clone()), ..Default::default() }
     }
 
-    /// Without a PostgreSQL of its own.
+    /// Starts the servers of the target, but uses this running database.
     pub async fn start_beside(&self, database: &str) -> Stack {
         let database_url = Some(database.to_owned());
         let options = devstack::Options { database_url, ..self.options() };

@@ -1,4 +1,4 @@
-//! What the stores hold afterwards.
+//! Checks what the database, the streams and the object store contain after the crashes.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -16,21 +16,22 @@ impl Crashes {
         }
     }
 
-    /// The subjects of the messages that a stream holds.
+    /// The subjects of the messages in a stream.
     async fn subjects(&self, stream: &str, filter: &str) -> Vec<String> {
         let stream = self.jetstream.get_stream_no_info(stream).await.unwrap();
         let all = stream.info_with_subjects(filter).await.unwrap();
         all.map_ok(|(subject, _)| subject).try_collect().await.unwrap()
     }
 
-    /// The kinds of events that a document had.
+    /// The kinds of events that were published about a document.
     pub async fn events(&self, project: &str, document: &str) -> Vec<String> {
         let filter = subjects::events_of(&project.parse().unwrap(), &document.parse().unwrap());
         let all = self.subjects(subjects::EVENTS_STREAM, &filter).await;
         all.iter().filter_map(|subject| subject.rsplit('.').next()).map(ToOwned::to_owned).collect()
     }
 
-    /// A sweep that is cut short, and the next one: what stays is what documents need.
+    /// A sweep that crashes, and then a complete one: afterwards the object store has exactly the files that
+    /// documents need.
     pub async fn files_are_swept(&self) {
         let sweep = || self.system.command("acorag-ingest-worker", &["sweep", "--older-than", "0"]);
         let needed: BTreeSet<String> = sqlx::query_scalar(
@@ -54,13 +55,13 @@ impl Crashes {
         assert_eq!(sweep().unwrap(), "0 removed\n");
     }
 
-    /// The names of all objects.
+    /// The names of all objects in the object store.
     async fn objects(&self) -> BTreeSet<String> {
         let store = self.jetstream.get_object_store(subjects::FILES_BUCKET).await.unwrap();
         store.list().await.unwrap().map_ok(|object| object.name).try_collect().await.unwrap()
     }
 
-    /// The index holds each passage once, and its own counts agree.
+    /// Checks that the index contains each passage once, and that the index's own counts agree.
     pub async fn nothing_is_doubled(&self) {
         let doubled: Vec<i64> = sqlx::query_scalar(
             "SELECT document_key FROM chunk GROUP BY document_key, ordinal HAVING count(*) > 1",

@@ -1,4 +1,4 @@
-//! Crash points on the way of a job through the ingest worker.
+//! Crash points that a job passes in the ingest worker.
 
 use e2e::{Upload, producer::send_file};
 use schemas::{
@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 use super::{Crashes, indexed, note};
 use crate::sample;
 
-/// Where a worker ends while it works on an upload.
+/// Crash points of an upload.
 const OF_UPLOADS: [&str; 4] = ["child-running", "before-commit", "inside-commit", "before-event"];
-/// Where it ends while it works on an import of three records; `before-event`: of a record.
+/// Crash points of an import of three records; `before-event` ends the worker at the event of a record.
 const OF_IMPORTS: [&str; 4] = ["records-noted", "records-published", "import-closed", "before-event"];
-/// Around a job, whatever it asks for.
+/// Crash points of every kind of job.
 const OF_MESSAGES: [&str; 2] = ["job-taken", "before-ack"];
-/// When a job is given up.
+/// Crash points of a job that is given up.
 const OF_FAILURES: [&str; 3] = ["failure-noted", "before-dead-letter", "before-term"];
-/// While a producer's file is taken in.
+/// Crash points while the worker stores a file that a producer sent in parts.
 const OF_SENT_FILES: [&str; 3] = ["parts-read", "sent-file-stored", "before-commit"];
 
-/// A job whose worker ends at a point, and what has to become of it.
+/// A job whose worker ends at a crash point, and the state that its document must have afterwards.
 pub struct Case {
     project: String,
     document: String,
@@ -36,7 +36,7 @@ enum Expected {
 }
 
 impl Crashes {
-    /// Arms each point for a project of its own, and sends the project's job.
+    /// Arms each crash point for a separate project, and sends one job of that project.
     pub async fn begin_jobs(&self) -> Vec<Case> {
         let mut cases = Vec::from(self.deletions().await);
         cases.push(self.mail().await);
@@ -77,7 +77,8 @@ impl Crashes {
         cases
     }
 
-    /// Its attachment is a document of its own, published before the mail's commit.
+    /// A mail whose worker ends before the commit. The mail's attachment is a separate document, whose job is
+    /// already published by then.
     async fn mail(&self) -> Case {
         self.arm("before-commit", "mail");
         let mail = Upload::new("oferta.eml", sample("oferta-ascensores.eml"), json!({"project_id": "mail"}));
@@ -85,8 +86,8 @@ impl Crashes {
         case("mail".to_owned(), id, Expected::Indexed { documents: 2 })
     }
 
-    /// Of a document, whose file is being removed when the worker ends; and of an import, of which a record had superseded a
-    /// revision that has to answer again.
+    /// Two deletions: of a document whose file is being removed when the worker ends, and of an import with a
+    /// record that had superseded a revision, which must be found again afterwards.
     async fn deletions(&self) -> [Case; 2] {
         let [single, whole] = ["deletion", "import-deleted"];
         let metadata = json!({"project_id": whole, "number": "900-PL-00001", "revision": "A"});
@@ -118,7 +119,7 @@ impl Crashes {
         self.jetstream.publish(subject, "{}".into()).await.unwrap().await.unwrap();
     }
 
-    /// Waits until nothing is queued, and looks at what became of each job.
+    /// Waits until no job is queued, and checks that each job's document has the expected state.
     pub async fn jobs_are_done(&self, cases: Vec<Case>) {
         self.queue_is_empty().await;
         for Case { project, document, expected } in cases {
@@ -167,12 +168,12 @@ fn case(project: String, document: String, expected: Expected) -> Case {
     Case { project, document, expected }
 }
 
-/// The subject of a producer's job.
+/// The subject of a job that a producer publishes.
 fn job(project: &str, document: &str) -> String {
     subjects::job(JobKind::Document, &project.parse().unwrap(), &document.parse().unwrap())
 }
 
-/// Three records; with a prefix, they are numbered.
+/// An import of three records. With a prefix, the records have document numbers.
 fn import(project: &str, prefix: &str) -> Upload {
     let records = [1, 2, 3].map(|record| {
         let number = if prefix.is_empty() { String::new() } else { format!("{prefix}{record}") };

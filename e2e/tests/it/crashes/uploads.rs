@@ -1,4 +1,4 @@
-//! Crash points of the api: its client hears nothing, and sends its request again.
+//! Crash points of the api: the client gets no response, and sends its request again.
 
 use super::{Crashes, ended, indexed, note};
 
@@ -16,7 +16,7 @@ impl Crashes {
             assert_eq!(documents.len(), 1, "{point}: {documents:?}");
             assert_eq!(documents[0]["document_id"], id.as_str());
         }
-        // The answer was sent: its client does nothing more.
+        // Here the api is killed after its response, so the client does not send the request again.
         let id = self.client.upload(note("answer-sent", TEXT)).await.unwrap();
         self.system.apis[0].kill().unwrap();
         self.system.apis[0].restart().await.unwrap();

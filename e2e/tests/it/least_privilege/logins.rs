@@ -1,11 +1,12 @@
-//! Logins of PostgreSQL: what is not a service's work is refused.
+//! Logins of PostgreSQL: statements that a service does not need are refused.
 
 use e2e::{System, accounts};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-/// Login, role it takes, statement: all are refused for want of a right.
+/// A login, the role that it takes, and statements that must be refused because the role has no right to
+/// them.
 const REFUSED: &[(&str, Option<&str>, &[&str])] = &[
-    // A login that has not taken its role has no right at all.
+    // A login that has not taken its role has no rights.
     (
         "acorag_ingest_worker",
         None,
@@ -67,7 +68,7 @@ const REFUSED: &[(&str, Option<&str>, &[&str])] = &[
     ),
 ];
 
-/// What nobody but PostgreSQL's own administrator may do.
+/// Statements that only the superuser of PostgreSQL may run.
 const REFUSED_TO_ALL: [&str; 7] = [
     "COPY (SELECT 1) TO PROGRAM 'true'",
     "SELECT pg_read_file('PG_VERSION')",

@@ -10,7 +10,8 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What a user may publish (`>`) and subscribe to (`<`), of everything in `universe`. An object name or token is `x`.
+/// The subjects of `universe` to which each user may publish (`>`) or subscribe (`<`). An object name or
+/// token is `x`.
 const ALLOWED: [(&str, &[&str]); 6] = [
     (
         "api",
@@ -165,7 +166,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// Everything that anybody might try.
+/// Returns all subjects that the test tries for every user.
 fn universe() -> BTreeSet<String> {
     let mut all: BTreeSet<String> =
         ALLOWED.iter().flat_map(|(_, lines)| *lines).map(|&line| line.to_owned()).collect();
@@ -243,7 +244,8 @@ async fn a_user_of_nats_may_do_exactly_what_is_listed() {
     assert_eq!(anonymous.kind(), ConnectErrorKind::AuthorizationViolation, "{anonymous}");
 }
 
-/// As docs/operations.md says: a second user of the service comes, its processes change over, the first user goes.
+/// Follows docs/operations.md: a second user is added, the processes of the service change to it, and the
+/// first user is removed.
 #[tokio::test]
 async fn a_password_is_changed_while_everybody_stays_connected() {
     let folder = std::env::temp_dir().join(format!("acorag-nats-{}", std::process::id()));
@@ -268,7 +270,8 @@ async fn a_password_is_changed_while_everybody_stays_connected() {
             async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned());
         options.custom_inbox_prefix("_INBOX_api").connect(stack.nats_url()).await
     };
-    // It asks and hears the answer: of a stream that is not there, but by the right to ask.
+    // Whether the client may send a request and receives the answer. The answer is an error, because the
+    // stream does not exist, but this does not matter here.
     let asks = async |nats: &async_nats::Client| {
         nats.request("$JS.API.STREAM.INFO.INGEST", "".into())
             .await
@@ -293,12 +296,13 @@ async fn a_password_is_changed_while_everybody_stays_connected() {
         assert!(std::time::Instant::now() < deadline, "the old password still opens");
     }
     assert!(asks(&second).await);
-    // Nobody who had changed over was ever sent away.
+    // The server never closed the connection of the second user.
     assert_eq!(second.statistics().connects.load(std::sync::atomic::Ordering::Relaxed), 1);
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// NATS' own protocol, line by line: a refusal comes before the answer to the next PING, so that nothing is waited for.
+/// A connection that uses the NATS protocol directly, line by line. The server sends a refusal before its
+/// answer to the next PING, so the test need not wait to know that there was none.
 struct Session {
     lines: BufReader<TcpStream>,
     subscriptions: u32,
@@ -327,7 +331,7 @@ impl Session {
         refusal.is_none()
     }
 
-    /// What the server objects to.
+    /// Sends a line; returns the refusal of the server, if there is one.
     async fn say(&mut self, what: &str) -> Option<String> {
         self.lines.get_mut().write_all(format!("{what}PING\r\n").as_bytes()).await.unwrap();
         let mut refusal = None;

@@ -1,4 +1,4 @@
-//! Which certificate a server shows to whoever connects now.
+//! Returns the certificate that a server currently presents to new connections.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-/// Each begins in its own way.
+/// The server to connect to: each has its own messages before the TLS handshake.
 #[derive(Clone, Copy)]
 pub enum Server {
     Nats,
@@ -22,16 +22,16 @@ pub enum Server {
 }
 
 impl Server {
-    /// Of a connection that trusts this authority alone.
+    /// Returns the server's certificate, on a connection that trusts only the authority of `known`.
     pub async fn certificate(self, address: &str, known: &Certificates) -> CertificateDer<'static> {
         let mut stream = TcpStream::connect(address).await.unwrap();
         match self {
             Self::Nats => {
-                // INFO {…}
+                // NATS begins with a line `INFO {…}`.
                 while stream.read_u8().await.unwrap() != b'\n' {}
             }
             Self::Postgres => {
-                // SSLRequest
+                // PostgreSQL answers an SSLRequest with the byte `S` before the TLS handshake.
                 stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).await.unwrap();
                 assert_eq!(stream.read_u8().await.unwrap(), b'S', "PostgreSQL speaks no TLS");
             }

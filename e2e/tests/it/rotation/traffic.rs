@@ -1,4 +1,4 @@
-//! Clients that search and upload all the time, and accept no failure.
+//! Clients that search and upload continuously; any failed request fails the test.
 
 use std::{
     future::Future,
@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::{sync::RwLock, task::JoinHandle};
 
 const PROJECT: &str = "rotacion";
-/// Each waits between two calls: a debug build on a shared core has other things to do, too.
+/// The pause of a client between two calls, which leaves processor time for the services of this debug build.
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub struct Traffic {
@@ -23,7 +23,8 @@ pub struct Traffic {
 }
 
 struct Shared {
-    /// Held by whoever is being answered.
+    /// Each request holds a read lock until its response, so that a write lock waits for all requests to the
+    /// old api.
     client: RwLock<Client>,
     stop: AtomicBool,
     searched: AtomicUsize,
@@ -45,14 +46,14 @@ impl Traffic {
         Self { shared, clients }
     }
 
-    /// As a proxy does it: whoever begins from now on goes to this api, and whoever went to the other one is answered
-    /// before that is asked to end (in Kubernetes `preStop` waits for it).
+    /// Sends all further requests to this api, as a proxy would. First waits until requests to the other api
+    /// are answered, because that api is stopped next (in Kubernetes, `preStop` waits for this).
     pub async fn goes_to(&self, url: &str) {
         let mut client = self.shared.client.write().await;
         *client = client.clone().at(url);
     }
 
-    /// Waits until more has been answered since.
+    /// Waits until 10 more searches and 5 more uploads were answered.
     pub async fn flows(&self, when: &str) {
         let count =
             || (self.shared.searched.load(Ordering::Relaxed), self.shared.uploaded.lock().unwrap().len());
@@ -65,7 +66,8 @@ impl Traffic {
         }
     }
 
-    /// Ends, waits until everything uploaded is searchable, and says how much that was.
+    /// Stops the clients, waits until all uploaded documents are searchable, and returns a sentence with the
+    /// numbers.
     pub async fn stop(self) -> String {
         self.shared.stop.store(true, Ordering::Relaxed);
         for client in self.clients {
@@ -89,7 +91,7 @@ async fn keep<F: Future<Output = ()>>(shared: Arc<Shared>, call: impl Fn(Arc<Sha
     }
 }
 
-/// A question that nobody asked before: no cache answers it.
+/// Sends a search that was never sent before, so that the cache cannot answer it.
 async fn search(shared: Arc<Shared>) {
     let number = shared.searched.fetch_add(1, Ordering::Relaxed);
     let query = json!({"query": format!("impermeabilización del estanque {number}"), "project_id": PROJECT});

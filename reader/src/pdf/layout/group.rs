@@ -87,7 +87,8 @@ fn usual_pitch(lines: &[Line]) -> f32 {
         .filter(|pitch| (0.8..2.6).contains(pitch))
         .collect();
     pitches.sort_unstable_by(f32::total_cmp);
-    // The list includes gaps between paragraphs; the distances inside paragraphs are smaller and more frequent.
+    // The list also contains the larger gaps between paragraphs. The distances inside paragraphs are smaller
+    // and more frequent, so the value at one third of the sorted list is one of them.
     pitches.get(pitches.len() / 3).copied().unwrap_or(1.2)
 }
 
@@ -138,7 +139,8 @@ fn continue_cell(row: &mut Line, line: &Line) -> bool {
     true
 }
 
-/// The right end of the lines of each column, by the position where they begin.
+/// The right end of the longest line of each column. Lines whose left ends are close together are in one
+/// column.
 struct Columns(HashMap<i32, f32>);
 
 impl Columns {

@@ -2,7 +2,8 @@ use super::*;
 
 const LIMIT: usize = 100;
 
-/// Returns places and JSON, and errors by name. The buffer is small, so that it ends in every state of the parser.
+/// Returns each element as its place with its JSON or its error. The buffer is so small that it ends in every
+/// state of the parser.
 fn of(json: &str) -> Vec<String> {
     let reader = std::io::BufReader::with_capacity(3, json.as_bytes());
     elements(reader, LIMIT)

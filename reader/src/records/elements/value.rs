@@ -17,7 +17,7 @@ impl Value {
     pub fn feed(&mut self, bytes: &[u8], limit: usize) -> usize {
         let mut taken = 0;
         for byte in bytes {
-            // A delimiter ends a number or a word; it does not end a value at its first byte.
+            // A delimiter ends a number or a word that has begun.
             let ends_bare = matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace();
             if self.started && self.depth == 0 && !self.in_string && ends_bare {
                 self.complete = true;

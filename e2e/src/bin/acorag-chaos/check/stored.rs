@@ -78,7 +78,8 @@ impl Stored {
             let found: Vec<String> = sqlx::query_scalar(statement).fetch_all(pool).await.context(meaning)?;
             violations.extend(found.into_iter().map(|id| (violation, format!("{meaning}: {id}"))));
         }
-        // One snapshot of both tables of words.
+        // One snapshot of `posting` and `posting_pending`, because a merge moves words from one table to the
+        // other.
         let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
         let projects: Vec<i32> = sqlx::query_scalar("SELECT key FROM project").fetch_all(&mut *tx).await?;
         for project in projects {

@@ -14,7 +14,7 @@ use super::{Document, End, Passages, Records, Submission};
 pub enum Content {
     /// A file, over REST.
     Upload(Upload),
-    /// A job on NATS with the text inside; with an id, the stream drops repetitions itself.
+    /// A job on NATS that contains the text. If the message has an id, JetStream drops repetitions itself.
     Message { payload: Vec<u8>, with_id: bool },
     /// A file, sent in parts over NATS, and a job that names it.
     Object(Upload),
@@ -50,7 +50,7 @@ pub fn generate(random: &mut Random, documents: usize) -> Result<Vec<Submission>
 struct Generator<'a> {
     random: &'a mut Random,
     projects: Vec<ProjectId>,
-    /// The number of words that are used.
+    /// The number of unique words that were used so far.
     words: usize,
     count: usize,
     submissions: Vec<Submission>,
