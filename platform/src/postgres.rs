@@ -1,4 +1,4 @@
-//! The PostgreSQL connection pool, with the same settings as the pool of the old system.
+//! The PostgreSQL connection pool, with the same settings as the pool of the system that acorag replaces.
 
 use std::time::Duration;
 
@@ -62,15 +62,15 @@ impl Config {
     }
 }
 
-/// Begins a transaction with `settings` that apply only inside it. Callers box this future: otherwise each of the many
-/// calling futures would contain its size.
+/// Begins a transaction with `settings` that apply only inside it. The future is large, so callers box it:
+/// otherwise it would enlarge the future of each caller.
 pub async fn begin(
     pool: &PgPool,
     mode: Mode,
     settings: &[(&'static str, &str)],
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
-    // BEGIN and all settings are one round trip, which does not support parameters. Values are encoded in hexadecimal,
-    // so that no value can end the string literal.
+    // BEGIN and all settings are sent in one round trip, as a query without parameters. The values are
+    // encoded in hexadecimal, so that no value can end its string literal.
     let set = settings.iter().map(|(name, value)| {
         let value: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
         format!("set_config('{name}', convert_from('\\x{value}', 'UTF8'), true)")

@@ -36,7 +36,8 @@ pub struct Replier {
 }
 
 impl Replier {
-    /// Sends one frame of a streamed reply, but not the last one.
+    /// Sends one frame of a streamed reply. The last frame is not sent by this method: it is what the handler
+    /// returns.
     pub async fn frame(&self, frame: &impl Serialize) -> anyhow::Result<()> {
         self.send("more", serde_json::to_vec(frame)?.into()).await
     }
