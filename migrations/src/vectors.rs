@@ -1,5 +1,6 @@
-//! Creates the vector indexes of single large projects that the ingest workers have not created. For a project that is
-//! already very large this takes long, and the way in which the workers do it would block commits.
+//! Creates the vector indexes of single large projects that the ingest workers have not created. The workers'
+//! `CREATE INDEX` blocks commits, which would take too long for a project that is already very large. `CREATE
+//! INDEX CONCURRENTLY` does not block them.
 
 use anyhow::Context as _;
 use sqlx::{AssertSqlSafe, PgPool};
@@ -23,8 +24,8 @@ pub(crate) async fn index(pool: &PgPool) -> anyhow::Result<()> {
     sqlx::query("SET statement_timeout = 0").execute(&mut *connection).await?;
     for (project, partition) in missing {
         tracing::info!(project, "making an index of the project's own vectors");
-        // Each statement runs outside a transaction, as CONCURRENTLY requires. If one was interrupted, it has left an
-        // invalid index, which is dropped first.
+        // Each statement runs outside a transaction, as CONCURRENTLY requires. An earlier run that was
+        // interrupted has left an invalid index, which is dropped first.
         for statement in [
             format!("DROP INDEX CONCURRENTLY IF EXISTS embedding_of_{project}"),
             format!(
