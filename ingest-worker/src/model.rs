@@ -1,10 +1,10 @@
-//! Checks that this worker's model is the one that made the database's vectors.
+//! Checks that this worker's embedding model is the one that made the vectors in the database.
 
 use anyhow::{Context as _, bail};
 use embedding::Identity;
 use sqlx::PgPool;
 
-/// Registers the model in an empty database; fails if another model is already registered.
+/// Registers the embedding model in an empty database; fails if another one is already registered.
 pub async fn register(pool: &PgPool, identity: &Identity) -> anyhow::Result<()> {
     let column: i32 = sqlx::query_scalar(
         "SELECT atttypmod FROM pg_attribute WHERE attrelid = 'embedding'::regclass AND attname = 'vector'",
