@@ -51,7 +51,8 @@ pub struct App {
 }
 
 impl App {
-    /// Connects, loads the model and warms up both, so that the first query is as fast as later ones.
+    /// Connects to the servers, loads the embedding model and warms up both, so that the first query is as
+    /// fast as later ones.
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new()?;
         let llm = Llm::new(&config.llm)?.map(Arc::new);
@@ -82,7 +83,7 @@ impl App {
                 Lane::Search => config.search_slots,
                 Lane::Chat => config.chat_slots,
                 Lane::Lookup => config.lookup_slots,
-                // The ingest workers answer these.
+                // The ingest workers answer the queries about dead letters.
                 Lane::Letters => continue,
             };
             let handler = Arc::new(Timed { lane, router: router.clone(), metrics: self.metrics.clone() });
@@ -190,7 +191,8 @@ impl Handler for Timed {
     }
 }
 
-/// Checks the model: vectors of different models cannot be compared, so another model than the database's is refused.
+/// Fails if the database's vectors were made by another embedding model, because vectors of different models
+/// cannot be compared.
 async fn check_model(pool: &PgPool, identity: &Identity) -> anyhow::Result<()> {
     let known: Option<(String, String)> = sqlx::query_as("SELECT name, digest FROM embedding_model")
         .fetch_optional(pool)
@@ -209,7 +211,8 @@ async fn check_model(pool: &PgPool, identity: &Identity) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first stored document sets the database's model, and an ingest worker with another model may store it.
+/// Repeats the check of the embedding model: the database may still be empty at the start, and then an ingest
+/// worker with another model may store the first document, which determines the database's model.
 async fn watch_model(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
     const EVERY: Duration = Duration::from_secs(30);
     while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
