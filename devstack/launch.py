@@ -20,7 +20,7 @@ if user != "-":
     os.setgroups([])
     os.setgid(int(user))
     os.setuid(int(user))
-# This comes after the change of user, which resets it; exec keeps it.
+# The death signal is set after the change of user, which resets it. It stays set after exec.
 libc = ctypes.CDLL(None, use_errno=True)
 if libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0) != 0:
     sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")

@@ -27,8 +27,9 @@ pub fn normalize(number: &str) -> String {
         .collect()
 }
 
-/// The part of a number that all revisions of a document share: like [`normalize`], but with a `-` between two digits
-/// that a separator divides, as PL-1-11 is not PL-11-1. None if the text has no digits ("S/N", "TBD").
+/// The part of a number that all revisions of a document share: like [`normalize`], but with a `-` between
+/// two digits that a separator divides, because PL-1-11 and PL-11-1 are different documents. None if the text
+/// has no digits ("S/N", "TBD").
 pub fn identity(number: &str) -> Option<String> {
     let mut identity = String::new();
     let mut apart = false;
@@ -51,7 +52,8 @@ pub(crate) fn term(normalized: &str) -> String {
     format!("#{normalized}")
 }
 
-/// Removes leading zeros ("000400" becomes "400"), because people leave them out. None if there are none.
+/// Removes leading zeros ("000400" becomes "400"), because people leave them out. None if the text has no
+/// leading zeros, only zeros, or a character that is not a digit.
 pub(crate) fn without_padding(digits: &str) -> Option<&str> {
     let stripped = digits.trim_start_matches('0');
     (digits.len() != stripped.len() && !stripped.is_empty() && is_digits(digits)).then_some(stripped)

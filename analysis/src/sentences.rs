@@ -11,8 +11,8 @@ const WRAPPED_LINE_CHARS: usize = 40;
 
 /// Returns the sentences of a text in order, without the white space between them. Nothing else is left out.
 ///
-/// They are Unicode's sentence boundaries with corrections: no boundary after an abbreviation, an initial or a list
-/// marker, nor inside a wrapped line. Each list item and each table row (one per line) is a sentence.
+/// Unicode's sentence boundaries are corrected: there is no boundary after an abbreviation, an initial or a
+/// list marker, nor inside a wrapped line. Each list item and each table row (one per line) is a sentence.
 pub fn split(text: &str) -> Vec<&str> {
     let mut sentences = Vec::new();
     let mut start = 0;

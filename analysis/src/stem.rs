@@ -4,9 +4,9 @@ use rust_stemmers::{Algorithm, Stemmer};
 
 use crate::Language;
 
-/// Stems are truncated to this many characters. Long words with the same topic usually share them
-/// ("impermeabilización", "impermeabilizante"). On XQuAD-es this finds no less than whole stems, and it limits the
-/// vocabulary.
+/// Stems are truncated to this many characters, which limits the vocabulary. Long words with the same topic
+/// usually share these characters ("impermeabilización", "impermeabilizante"). On XQuAD-es, truncated stems
+/// find as much as whole ones.
 const STEM_CHARS: usize = 8;
 
 pub(crate) struct Stems {

@@ -1,8 +1,8 @@
 //! The terms under which a chunk is indexed, and the terms that a query searches for.
 //!
-//! A term is a stem ("aplic"), a figure ("3.5") or a code with the prefix `#` ("#RFI0042"). The language of a query is
-//! uncertain and a project has documents in both, so each word of a query has several terms (its forms). Only the form
-//! with the highest score counts for a chunk.
+//! A term is a stem ("aplic"), a figure ("3.5") or a code with the prefix `#` ("#RFI0042"). The language of a
+//! query is uncertain, and a project has documents in Spanish and in English. Each word of a query therefore
+//! has several terms (its forms), of which only the one with the highest score counts for a chunk.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,7 +25,8 @@ pub struct Term {
     pub frequency: u32,
 }
 
-/// One word of a query, with the terms under which a chunk may contain it. Only the best of them counts.
+/// One word of a query, with the terms under which a chunk may contain it. For a chunk, only the term with
+/// the highest score counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryTerm {
     pub forms: Vec<String>,
@@ -103,7 +104,8 @@ fn is_query_stop_word(word: &str, language: Language) -> bool {
     }
 }
 
-/// Returns the terms of a query's word: for a figure, itself and as a part of a code; for other words, their stems.
+/// Returns the terms of a word of a query: for a figure, the figure itself and the term of the same figure as
+/// a part of a code; for another word, its stems.
 fn forms(word: &str, stems: &Stems) -> Vec<String> {
     let mut forms = if has_digit(word) {
         let mut forms = vec![word.to_owned(), codes::term(&codes::normalize(word))];

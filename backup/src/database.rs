@@ -44,7 +44,8 @@ pub async fn connect(url: &str) -> Result<PgConnection> {
 }
 
 impl Config {
-    /// Streams a base backup as a tar archive. The password is in the environment; other users can read arguments.
+    /// Streams a base backup as a tar archive. The password is passed in the environment, because other users
+    /// can read the arguments of a process.
     pub fn base_backup(&self, programs: &Programs) -> Result<Command> {
         let mut url = url::Url::parse(&self.database_url).context("DATABASE_URL is not a URL")?;
         let mut command = programs.command("pg_basebackup");
@@ -80,7 +81,7 @@ pub async fn close_wal(
     repository: &Repository,
     patience: Duration,
 ) -> Result<Segment> {
-    // Writes a message into the segment, because PostgreSQL does not end a segment without new content.
+    // Writes a message into the segment, because PostgreSQL ends a segment only if it has new content.
     let segment: String = sqlx::query_scalar(
         "SELECT pg_walfile_name(pg_logical_emit_message(false, 'acorag-backup', '', true))",
     )

@@ -59,7 +59,7 @@ pub async fn save(
                 }
                 Err(error) => match objects.info(&stored.name).await {
                     Ok(now) if now.version == stored.version => return Err(error),
-                    // It was deleted, or replaced while it was read; then the new version is listed later.
+                    // The file was deleted, or replaced while it was read. A new version is listed later.
                     Ok(_) | Err(objects::Error::NotFound) => continue,
                     Err(error) => return Err(error.into()),
                 },

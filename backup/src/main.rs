@@ -103,7 +103,7 @@ fn start(config: Config) -> Result<ExitCode> {
     }
 }
 
-/// Runs the command until it ends, or until Ctrl-C or SIGTERM. An interrupted backup does not count.
+/// Runs the command until it ends, or until Ctrl-C or SIGTERM. An interrupted backup is not valid.
 fn until_interrupted(work: impl Future<Output = Result<()>> + Send + 'static) -> Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new()?;
     let code = runtime.block_on(async {

@@ -48,8 +48,9 @@ impl Message {
         subjects::accepted_at(&self.subject, header.map(|(_, at)| at.as_str()), self.time)
     }
 
-    /// Publishes the message again without the headers that are commands to JetStream: they were for the original
-    /// stream, and with the message id the new stream would drop one of two messages with the same id.
+    /// Publishes the message again without the headers that are commands to JetStream, because they were for
+    /// the original stream. With its id, for example, the new stream would drop the second of two messages
+    /// with the same id.
     pub async fn publish(&self, nats: &Nats) -> Result<()> {
         let mut headers = HeaderMap::new();
         for (name, value) in self.headers.iter().filter(|(name, _)| !name.starts_with("Nats-")) {

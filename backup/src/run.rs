@@ -54,7 +54,7 @@ pub async fn run(options: &Options) -> Result<()> {
         None
     } else {
         let full = repository.lock_full()?;
-        // The remains of a run that was killed must not take the disk space of this one.
+        // The remains of a run that was killed must not take the disk space that this run needs.
         let lock = repository.lock(lock_patience).await?;
         repository.tidy(usize::from(options.keep))?;
         drop(lock);
@@ -68,7 +68,8 @@ pub async fn run(options: &Options) -> Result<()> {
     let mut set = Set::new(repository.new_set(started, kind), segment_bytes, segment);
     let mut base_bytes = None;
     if full.is_some() {
-        // This may take hours; runs with --files continue meanwhile.
+        // Copying the database may take hours. Meanwhile runs with --files are possible, because the lock is
+        // released.
         tracing::info!("the database's files");
         base_bytes = Some(base(options, &set).await?);
         set.base = Some(Base { wal_start: segment, finished_at: Utc::now() });
@@ -128,7 +129,8 @@ async fn queue(nats: &Nats, options: &Options, set: &Set) -> Result<(usize, usiz
     let mut target = Sealed::create(set.queue_file(), &options.target.backup_recipient)?;
     let mut save = |message: Message| Ok(writeln!(target, "{}", serde_json::to_string(&message)?)?);
     let jobs = messages::each(nats, subjects::INGEST_STREAM, &mut save).await?;
-    // After the jobs: the parts of a waiting job's file are still there, or a worker has stored them as an object.
+    // The parts are read after the jobs: those of a waiting job's file are still there, or a worker has
+    // stored them as an object.
     messages::each(nats, subjects::PARTS_STREAM, &mut save).await?;
     let dead = messages::each(nats, subjects::DEAD_LETTERS_STREAM, &mut save).await?;
     Ok((jobs, dead, target.finish()?))

@@ -32,7 +32,8 @@ impl Segment {
         })
     }
 
-    /// Returns the next number. The lower part counts the segments of 4 GiB of log.
+    /// Returns the number after `number`. Its lower 32 bits count the segments within 4 GiB of log, its upper
+    /// 32 bits count these 4 GiB.
     fn next(number: u64, segment_bytes: u64) -> u64 {
         let last = ((1_u64 << 32) / segment_bytes.max(1)).saturating_sub(1);
         if number & 0xFFFF_FFFF >= last { ((number >> 32) + 1) << 32 } else { number + 1 }
@@ -93,8 +94,8 @@ pub fn read(
     Ok(size)
 }
 
-/// Returns the archived segments from `start` on, oldest first. It is an error if one is missing or they end before
-/// `end`, because recovery would stop there without an error.
+/// Returns the archived segments from `start` on, oldest first. A missing segment is an error, and so is an
+/// end before `end`: recovery would stop there without reporting it.
 pub fn chain(
     repository: &Repository,
     start: Segment,

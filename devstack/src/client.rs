@@ -31,7 +31,7 @@ impl Upload {
 
 /// An HTTP client for an acorag on this machine, without a proxy.
 pub fn http_client() -> reqwest::ClientBuilder {
-    // There is one provider per process; later calls find it installed and fail, which is fine.
+    // A process has one TLS provider. Later calls find it installed and fail, which does no harm.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(300))
 }

@@ -40,14 +40,15 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     run(Cli::parse()).await.unwrap_or_else(|error| {
-        // Only the message: the usual causes are the network and ports, for which a backtrace is no help.
+        // A backtrace is left out, because it does not help with the usual causes: the network, and ports in
+        // use.
         report(format_args!("{error:#}"));
         ExitCode::FAILURE
     })
 }
 
 async fn run(Cli { location, command }: Cli) -> Result<ExitCode> {
-    // An error means that a provider is installed already.
+    // An error means that a TLS provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
         Command::Run(arguments) => commands::run::run(location, arguments).await,

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, ensure};
 use crate::launch::Launch;
 use crate::server::{Server, ask};
 
-/// More parent folders than any path has; the parent of the root folder is the root folder.
+/// The number of `..` in an included path: more than any path has parent folders. The surplus ones do no
+/// harm, because the parent of the root folder is the root folder.
 const UP: usize = 64;
 
 /// A configuration file as in production, and the environment variables that it reads.
@@ -17,7 +18,7 @@ pub struct NatsConfiguration {
     pub environment: Vec<(String, String)>,
 }
 
-/// Configures the server. `folder` contains its streams and its configuration, which begins with the given one.
+/// Configures the server. `folder` contains its streams and its configuration, which includes `given` first.
 pub(crate) fn server(
     bin: &Path,
     folder: &Path,

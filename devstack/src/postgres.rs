@@ -41,8 +41,8 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Starts the server and creates the database of its URL. `folder` contains the data; `settings` (`name=value`)
-    /// override our own.
+    /// Starts the server and creates the database of its URL. `folder` contains the data; `settings`
+    /// (`name=value`) override the settings of this module.
     pub fn start(
         installation: &Path,
         folder: &Path,

@@ -141,7 +141,8 @@ impl Stack {
         environment
     }
 
-    /// The servers of this stack, for tests that stop and start them. Returns an error for a server that was given.
+    /// The NATS server, for tests that stop and start it. It is an error if the stack uses a server that was
+    /// given in its options.
     pub fn nats(&self) -> Result<&Server> {
         self.nats.ours()
     }
@@ -150,7 +151,7 @@ impl Stack {
         Ok(&self.postgres.ours()?.server)
     }
 
-    /// After a restart Valkey is empty, as a cache is.
+    /// The Valkey server. It writes nothing to disk, so it is empty after a restart.
     pub fn redis(&self) -> Result<&Server> {
         self.redis.ours()
     }

@@ -21,8 +21,9 @@ pub struct Deleted {
     pub revived: Vec<Revived>,
 }
 
-/// Deletes the document and its parts, and leaves a tombstone that makes all jobs accepted before `at` void. Returns
-/// `None` if a job accepted later has replaced the document.
+/// Deletes the document and the documents that came with it. Their rows stay as tombstones (state `deleted`),
+/// which make all jobs accepted before `at` void. Returns `None` if a job accepted later has replaced the
+/// document.
 pub async fn delete(
     pool: &PgPool,
     project_id: &ProjectId,
@@ -72,7 +73,8 @@ pub async fn delete(
         leave_tombstone(&mut tx, row, at).await?;
     }
     let mut deleted = Deleted { parts, ..Deleted::default() };
-    // This runs after all rows are marked as deleted, so that no deleted document is found here.
+    // Revisions are looked up after all rows are marked as deleted, so that no deleted document is among
+    // them.
     for row in gone {
         deleted.revived.extend(row.revive(&mut tx, None).await?);
         deleted.objects.push(row.object);

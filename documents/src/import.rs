@@ -1,4 +1,4 @@
-//! Imports: a file whose records are documents of their own.
+//! Imports: files of records, each of which becomes a document of its own.
 
 use std::collections::HashSet;
 
@@ -71,8 +71,8 @@ async fn under_way(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Option<Row>
     Ok(row.filter(|row| row.accepted_at == job.accepted_at && row.state == "processing"))
 }
 
-/// Marks the document as an import. [`counted`] sets the number of its records later; if another attempt of the same
-/// job has already set it, it is kept.
+/// Marks the document as an import. [`counted`] sets the number of its records later. A number that another
+/// attempt of the same job has already set is kept.
 pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
     let mut tx = job.begin(pool).await?;
     sqlx::query(
@@ -132,9 +132,10 @@ pub enum Standing {
     Closed,
 }
 
-/// Closes the import if every record has an outcome. Only the caller that closes the import gets `Finished` or
-/// `Failed`. A caller with `again` gets it too, because the worker that closed the import may have died before it
-/// published the event. The percentage of an open import is counted only with `report`, because counting is slow.
+/// Closes the import if every record has an outcome. Only the caller that closes the import gets `Finished`
+/// or `Failed`. With `again`, a caller gets the result of an import that is already closed, because the
+/// worker that closed the import may have died before it published the event. The percentage of an open
+/// import is counted only with `report`, because counting is slow.
 pub async fn close(
     pool: &PgPool,
     import_project: &ProjectId,
@@ -156,8 +157,8 @@ pub async fn close(
     match standing {
         // Not all records are noted yet; the job that notes them calls this function afterwards.
         Some((false, _)) => return Ok(Standing::Open { percent: 0 }),
-        // Records that are settled at the same time do not wait for each other: only the call after the last one finds
-        // that none is pending, and it locks the import.
+        // Jobs of records that end at the same time do not wait for each other: they do not lock the import
+        // as long as records without an outcome remain.
         Some((true, true)) if !report => return Ok(Standing::Open { percent: 0 }),
         Some(_) | None => {}
     }
@@ -191,7 +192,8 @@ pub async fn close(
         0 => messages::jobs::no_records().reason("empty"),
         _ => messages::jobs::records_failed().reason("records_failed"),
     });
-    // Parts in other projects are outside this transaction's scope, so the sums cover only this project.
+    // Documents of the import in other projects are outside this transaction's scope, so the sums cover only
+    // its own project.
     sqlx::query(
         "UPDATE document d SET state = $2, reason = $3, percent = $4, starts = 0,
                 indexed_at = CASE WHEN $3 IS NULL THEN now() END,

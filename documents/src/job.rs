@@ -24,9 +24,11 @@ pub struct Job {
     /// When the job was first accepted; earlier than `accepted_at` if it was queued again. This time orders the jobs of
     /// a document: a later one makes an earlier one void.
     pub since: DateTime<Utc>,
-    /// Its source is text or an object of the service's own store, never a producer's file (`Source::File`).
+    /// The job's message. Its source is text or an object of the service's own store, never a producer's file
+    /// (`Source::File`).
     pub body: IngestDocument,
-    /// The producer's file in parts that must still be stored as the object.
+    /// The file of an event producer that may still be in parts: a worker must then store it as the object
+    /// that `body` names.
     pub sent: Option<SentFile>,
 }
 
@@ -98,7 +100,7 @@ impl Job {
         fields
     }
 
-    /// The file that the document is read from, as far as the job says.
+    /// The file that the document is read from, as far as the job describes the file.
     pub fn object(&self) -> ObjectRef {
         match &self.body.source {
             Source::Object(object) => object.clone(),
@@ -124,7 +126,7 @@ impl Job {
         scope::begin(pool, &Scope::Projects(projects)).await
     }
 
-    /// If the job is a record of an import, stores its outcome there.
+    /// If the job is a record of an import, stores the record's outcome for the import.
     pub(crate) async fn settle(
         &self,
         tx: &mut PgConnection,

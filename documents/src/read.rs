@@ -20,8 +20,9 @@ pub async fn get(tx: &mut PgConnection, document: &DocumentId) -> sqlx::Result<O
     Ok(row.map(|Json(document)| document))
 }
 
-/// Returns those of the queued documents that a worker has already taken: it is processing them, or has finished this
-/// job or a later one. Each is given as project and document.
+/// Returns those of the queued documents whose job a worker has already taken: the worker is processing the
+/// job, or has finished it or a later job of the document. Each document is given by its project's id and its
+/// own id.
 pub async fn taken(tx: &mut PgConnection, queued: &[Document]) -> sqlx::Result<HashSet<(String, String)>> {
     let queued = || queued.iter().map(|document| &document.facts);
     let rows: Vec<(String, String)> = sqlx::query_as(

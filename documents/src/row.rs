@@ -204,7 +204,8 @@ impl Description<'_> {
     }
 }
 
-/// Whether the import or mail that the document came with was deleted after it was accepted.
+/// Whether the import or mail that the document came with was deleted after that import or mail was accepted.
+/// If this time is unknown, `accepted_at` of the document's own job is used.
 pub async fn parent_is_deleted(
     tx: &mut PgConnection,
     parent: Option<&Parent>,

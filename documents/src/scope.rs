@@ -76,7 +76,7 @@ pub struct Projects {
 pub const LARGE: i64 = 5_000;
 
 impl Projects {
-    /// Returns the keys of the large projects, and those of the others.
+    /// Returns the keys of the large projects, and the keys of all other projects.
     pub fn by_size(&self) -> (Vec<i32>, Vec<i32>) {
         let sized = self.keys.iter().copied().zip(self.sizes.iter().copied());
         let (large, small): (Vec<_>, Vec<_>) = sized.partition(|(_, size)| *size >= LARGE);

@@ -38,7 +38,8 @@ const MAX_STARTS: i16 = 5;
 pub async fn start(pool: &PgPool, job: &Job) -> sqlx::Result<Start> {
     let mut tx = job.begin(pool).await?;
     let start = decide(&mut tx, job).await?;
-    // An import that was sent again has noted its records again. Records that are already done get their outcome here.
+    // When an import is sent again, its records are noted again without an outcome. A record that is already
+    // done gets its outcome here.
     match &start {
         Start::Void | Start::Done { superseded: true, .. } => job.settle(&mut tx, "superseded", None).await?,
         Start::Done { superseded: false, .. } => job.settle(&mut tx, "indexed", None).await?,
@@ -175,7 +176,8 @@ async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
     })
 }
 
-/// Notes that an attempt ended without killing its worker: only starts without an end count.
+/// Notes that an attempt ended without killing its worker, so that its start does not count towards
+/// [`MAX_STARTS`].
 pub async fn ended(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
     let mut tx = job.begin(pool).await?;
     sqlx::query(

@@ -123,7 +123,7 @@ fn nothing(job: &Job) -> Content {
     }
 }
 
-/// As `jobs::import` does it, up to the point where its worker dies.
+/// Notes records as `jobs::import` of the ingest worker does, up to the point where the worker dies.
 async fn note_records(pool: &PgPool, job: &Job, names: &[&str]) {
     begin(pool, job).await.unwrap();
     let records: Vec<Record> = names
@@ -144,9 +144,9 @@ async fn a_failure_that_comes_again_is_the_same_failure() {
     assert_eq!(start(&pool, &job).await.unwrap(), Start::Go);
     let reason = schemas::messages::jobs::internal().reason("damaged");
     fail::fail(&pool, &job, &reason).await.unwrap();
-    // Its worker died before the dead letter was written.
+    // The job comes again, as if its worker had died before the dead letter was written.
     assert_eq!(start(&pool, &job).await.unwrap(), Start::Failed(reason));
-    // Sent again, it is another job.
+    // The document is sent again: this is another job.
     assert_eq!(start(&pool, &text("d", 1)).await.unwrap(), Start::Go);
 }
 
@@ -173,7 +173,7 @@ async fn a_commit_that_comes_again_still_tells_which_revision_answers_again() {
     let mut renumbered = revision("b", 2, "B");
     renumbered.body.metadata.fields.number = "PL-2".into();
     index(&pool, &renumbered).await;
-    // Its worker died before it queued the other revision.
+    // The job comes again, as if its worker had died before it queued the revision `a`.
     let Start::Done { revived, .. } = start(&pool, &renumbered).await.unwrap() else { panic!("it is done") };
     assert_eq!(revived.unwrap().document.as_str(), "a");
     index(&pool, &revision("a", 3, "A")).await;
@@ -209,7 +209,7 @@ async fn an_import_cut_short_keeps_what_is_settled() {
     assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
     note_records(&pool, &import, &["r1", "r2"]).await;
     index(&pool, &record("r1", 1)).await;
-    // An attempt that waits for the queue counts as ended, so the next attempt counts as the first.
+    // The attempt ended without killing its worker, so the next attempt counts as the first.
     super::start::ended(&pool, &import).await.unwrap();
     assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
     note_records(&pool, &import, &["r1", "r2"]).await;
@@ -244,7 +244,7 @@ async fn an_import_sent_again_ends_although_its_records_are_indexed_already() {
     let second = import(2);
     assert_eq!(start(&pool, &second).await.unwrap(), Start::Go);
     note_records(&pool, &second, &["r1"]).await;
-    // The worker of the first import is still running.
+    // The worker of the first import is still running. What it notes must not change the second import.
     note_records(&pool, &first, &["r1", "r9"]).await;
     counted(&pool, &second, &stored(), "ndjson").await.unwrap();
     assert_eq!(standing(&pool, &second, false).await, Standing::Open { percent: 0 });
@@ -340,12 +340,12 @@ async fn a_document_belongs_to_the_import_that_brought_it_last() {
     index(&pool, &record("r1", 2)).await;
     index(&pool, &record("r2", 3)).await;
     index(&pool, &record("r3", 4)).await;
-    // r1 is sent again with the same content, r2 with other content.
+    // The other import brings r1 again with the same content, and r2 with other content.
     assert!(matches!(start(&pool, &other(record("r1", 5))).await.unwrap(), Start::Done { .. }));
     let mut changed = other(record("r2", 6));
     changed.body.source = Source::Text("Muro".to_owned());
     index(&pool, &changed).await;
-    // Accepted after the deletion.
+    // r4 is accepted after the deletion, so the deletion does not take it.
     index(&pool, &record("r4", 9)).await;
     let deleted = delete(&pool, "import", 8).await;
     assert_eq!(deleted.parts, ["r3".parse().unwrap()]);
@@ -377,10 +377,11 @@ async fn what_an_import_left_goes_with_it_and_what_it_replaced_comes_back() {
         deleted.revived.into_iter().map(|revived| revived.document).collect::<Vec<_>>(),
         ["a".parse().unwrap()]
     );
-    // Published before the deletion was known and accepted after it; its import was deleted nevertheless.
+    // The job of this record is accepted after the deletion, but the import that the record came with was
+    // deleted.
     assert_eq!(start(&pool, &record_of(10, "later", 16)).await.unwrap(), Start::Void);
     assert!(!note(&pool, &import, &[]).await.unwrap(), "and it does not go on");
-    // Sent again it is another import.
+    // The import is sent again after its deletion: this is another import.
     let again = self::import(20);
     assert_eq!(start(&pool, &again).await.unwrap(), Start::Go);
     assert_eq!(start(&pool, &record_of(20, "later", 21)).await.unwrap(), Start::Go);
@@ -428,7 +429,8 @@ async fn a_job_queued_again_does_not_make_void_what_still_waits() {
     let first = text("d", 0);
     assert_eq!(start(&pool, &first).await.unwrap(), Start::Go);
     fail::fail(&pool, &first, &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
-    // A newer job was accepted at second 3 and waits. Meanwhile the first one is queued again and is faster.
+    // A newer job was accepted at second 3 and waits. Meanwhile the first job is queued again and is
+    // processed before it.
     let requeued = text("d", 5).first_accepted(first.accepted_at);
     index(&pool, &requeued).await;
     let mut waiting = text("d", 3);
@@ -436,7 +438,7 @@ async fn a_job_queued_again_does_not_make_void_what_still_waits() {
     assert_eq!(start(&pool, &waiting).await.unwrap(), Start::Go);
     assert!(commit(&pool, &waiting, &nothing(&waiting)).await.unwrap().is_some());
     assert_eq!(start(&pool, &requeued).await.unwrap(), Start::Void);
-    // The same with a deletion that waits.
+    // A deletion that waits is not made void either.
     let again = text("e", 9).first_accepted(text("e", 6).accepted_at);
     index(&pool, &again).await;
     delete(&pool, "e", 7).await;

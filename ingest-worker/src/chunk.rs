@@ -49,8 +49,8 @@ pub struct Chunk {
 
 /// Returns the passages of a document in their order.
 ///
-/// The tokens of each sentence are counted once. A passage's count is their sum: the model's own count of the passage
-/// or slightly more.
+/// The tokens of each sentence are counted once, and the count of a passage is the sum over its sentences.
+/// The embedding model would count as many for the whole passage, or slightly fewer.
 pub fn chunk(
     extracted: &Extracted,
     count_tokens: &dyn Fn(&str) -> usize,

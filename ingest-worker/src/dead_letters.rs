@@ -1,5 +1,5 @@
-//! Messages that failed for good. Both the command and the api's queries use this module to read, requeue or remove
-//! them.
+//! Messages that failed for good. Both the operator's command and the handlers of the api's queries read,
+//! requeue and remove these messages with this module.
 
 pub mod commands;
 mod queries;
@@ -135,8 +135,9 @@ impl Letter {
     }
 }
 
-/// Whether `subject` is that of a job, of the kind whose consumer may write a letter to the subject `letter`: a service
-/// that may write letters of queries has no right to publish jobs.
+/// Whether `subject` is the subject of a job, and `letter` the subject of the dead letters for jobs of that
+/// kind. Otherwise a service that may only write the dead letters of queries could have a message of its own
+/// queued as a job.
 fn is_job(subject: &str, letter: &str) -> bool {
     subjects::parse_job(subject).is_ok()
         && JobKind::ALL.into_iter().any(|kind| {

@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 /// How long a mark stays if its job is never delivered again.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
-/// Keys: the generation and the set of changes in progress, for the project and for all projects together. Arguments:
-/// the change, a new token, how long a mark stays (ms), the prefix of a generation that is changing.
+/// The scripts that begin and end a change have the same keys and arguments. Keys: the generation and the set
+/// of changes in progress, first of the project, then of all projects together. Arguments: the change, a new
+/// token, how long a mark stays (in ms), the prefix of a generation that is changing.
 const BEGIN: &str = r"
 for i = 1, #KEYS, 2 do
   redis.call('SADD', KEYS[i + 1], ARGV[1])

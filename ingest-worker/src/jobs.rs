@@ -61,7 +61,8 @@ enum Outcome {
     },
 }
 
-/// After how many records of imports a project's keyword index is tidied. Much fewer than those that make a merge due.
+/// After about this many records of imports, a project's keyword index is tidied. Far more unmerged passages
+/// are needed before a merge is due.
 const TIDY_EVERY: u64 = 8;
 
 pub struct Jobs {
@@ -117,7 +118,7 @@ impl Handler for Jobs {
 }
 
 impl Jobs {
-    /// Keeps the project's keyword index small. What fails now is done after another job.
+    /// Keeps the project's keyword index small. An error is only logged: a later job does the work.
     async fn tidy(&self, delivery: &Delivery) {
         let Ok((project, _)) = subjects::parse_job(&delivery.subject) else { return };
         if let Err(error) = documents::index::tidy(&self.app.pool, &project).await {
@@ -182,10 +183,11 @@ impl Jobs {
             }
             Outcome::Split | Outcome::Moved => {}
             Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced, revived } => {
-                // The worker that committed the document may have died before it renewed the generation …
+                // The worker that committed the document may have died before it renewed the project's
+                // generation.
                 app.generations.changed(job).await;
                 if delivery.attempt > 1 {
-                    // … or before it published anything.
+                    // That worker may also have died before it published these events.
                     progress.superseded(replaced).await?;
                 }
                 let kind = if *superseded { EventKind::Superseded } else { EventKind::Indexed };
@@ -234,9 +236,9 @@ impl Jobs {
         }
         let (job, keep) = match read(delivery) {
             Ok(job) => (job, false),
-            // Of an unreadable message, only the document's id and the reason can be stored. It must not replace a
-            // known document: it may be anything, such as a reply of NATS itself that somebody directed to this
-            // subject.
+            // Of an unreadable message, only the document's id and the reason can be stored. The message must
+            // not replace a known document, because it may be anything, such as a reply of NATS itself that
+            // somebody directed to this subject.
             Err(_) => {
                 let job = Job::new(project, document, delivery.published, IngestDocument::empty());
                 let keep = documents::fail::is_known_otherwise(&self.app.pool, &job).await?;
@@ -273,7 +275,8 @@ impl Jobs {
         )
     }
 
-    /// Notes that a failed attempt did not kill the worker, so that it does not count as one that did.
+    /// Notes that a failed attempt did not kill the worker, so that the attempt is not counted as a worker's
+    /// death.
     async fn ended(&self, job: &Job, result: &Result<Ending, Failure>, progress: &Progress) {
         if matches!(result, Err(Failure::Wait(_))) {
             progress.at(Stage::Waiting, 0).await;
@@ -311,7 +314,7 @@ fn first_accepted(delivery: &Delivery) -> Option<DateTime<Utc>> {
     Some(DateTime::parse_from_rfc3339(&at).ok()?.to_utc())
 }
 
-/// Queues a revision that becomes the current one again.
+/// Queues the jobs that index revived revisions again, which makes these the current ones.
 async fn again(
     app: &App,
     delivery: &Delivery,

@@ -10,7 +10,7 @@ pub struct Metrics {
     pub registry: Registry,
     /// Time in seconds, by stage: `read`, `extract`, `embed`, `store`.
     pub stage_seconds: HistogramVec,
-    /// Jobs settled, by kind and outcome.
+    /// Attempts to process a job, by kind and outcome.
     pub jobs: IntCounterVec,
     pub chunks: IntCounterVec,
     /// Jobs given up, by kind and by the origin of the cause: `document`, `message` or `system`.

@@ -210,7 +210,8 @@ impl Pipeline {
     }
 
     /// Counts documents in state `processing` that have no job in the queue, so that no worker will ever finish them.
-    /// Only the oldest documents are checked; a stuck one is among them sooner or later.
+    /// Only the oldest documents in this state are checked, because a stuck document becomes one of the
+    /// oldest.
     async fn stuck(&self) -> anyhow::Result<()> {
         let mut tx = documents::scope::begin(&self.pool, &Scope::All).await?;
         let processing: Vec<(String, String)> = sqlx::query_as(

@@ -41,7 +41,7 @@ impl Progress {
         let event = DocumentEvent { facts, reason };
         self.nats.publish(event.subject(), &self.context, None, &event).await
     }
-    /// Publishes that this document has superseded older ones.
+    /// Publishes that this document has superseded older documents: one event for each of them.
     pub async fn superseded(&self, older: &[DocumentId]) -> Result<(), publish::Error> {
         for older in older {
             let event = Facts {

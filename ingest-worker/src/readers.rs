@@ -8,7 +8,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 #[derive(Clone)]
 pub struct Readers {
     all: Arc<Semaphore>,
-    /// How many of these slots documents may use that are not urgent.
+    /// Limits how many of these slots are used for jobs that are not urgent, so that an urgent job finds a
+    /// free slot.
     patient: Arc<Semaphore>,
 }
 

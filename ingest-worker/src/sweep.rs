@@ -57,8 +57,8 @@ impl Sweep {
         Ok(removed + self.sent_parts(before).await.context("parts of producers' files")?)
     }
 
-    /// Returns when the oldest job was accepted. A moved job is older than its message; the first job of a lane is the
-    /// oldest in that lane.
+    /// Returns when the oldest waiting job was accepted. The message of a moved job is newer than the job, so
+    /// the first job of each lane for moved jobs is compared by its time of acceptance.
     async fn oldest_job(&self) -> anyhow::Result<Option<DateTime<Utc>>> {
         let jobs = self.nats.jetstream.get_stream(subjects::INGEST_STREAM).await?;
         let queue = &jobs.cached_info().state;

@@ -94,8 +94,8 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
         ..Default::default()
     };
     vec![
-        // Jobs: each goes to one worker and leaves the stream when it is settled. A document is "queued" because a job
-        // with its subject is in this stream.
+        // Jobs: each is delivered to one worker, and leaves the stream when it is acknowledged. A document is
+        // "queued" because a job with its subject is in this stream.
         stream::Config {
             name: subjects::INGEST_STREAM.to_owned(),
             subjects: subjects::all_jobs(),

@@ -1,4 +1,4 @@
-//! The PostgreSQL connection pool, with the same settings as the pool of the old system.
+//! The PostgreSQL connection pool, with the same settings as the pool of the system that acorag replaces.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -109,7 +109,7 @@ pub fn adopt(span: &Span, get: impl Fn(&str) -> Option<String>) {
         }
     }
     let headers = Headers(get(schemas::headers::TRACEPARENT));
-    // This fails only if no traces are exported; then no parent is needed.
+    // `set_parent` fails only if no traces are exported; then no parent is needed.
     drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&headers))));
 }
 

@@ -1,10 +1,12 @@
-//! How often chat answers what the documents answer, and refuses what they do not, on a folder in BEIR's form
-//! (corpus.jsonl, queries.jsonl, qrels/test.tsv). `tests/it/chat.rs` holds the same of the sample documents.
+//! Measures how often the chat answers questions that the documents answer, and refuses questions that they
+//! do not. The questions come from a folder in the format of BEIR (corpus.jsonl, queries.jsonl,
+//! qrels/test.tsv). `tests/it/chat.rs` tests the same with the sample documents.
 //!
 //!     cargo run -p query-worker --example answer_rates -- FOLDER [EVERY_NTH]
 //!
-//! The paragraphs are split into two projects. A question asked of both should be answered; asked of the
-//! project without its paragraph (but with its neighbours, which speak of the same things) it should be refused.
+//! The paragraphs are split into two projects. A question that is asked in both projects should be answered.
+//! If it is asked only in the project without its paragraph, it should be refused, although that project has
+//! neighbouring paragraphs about the same topic.
 
 #![allow(
     clippy::unwrap_used,

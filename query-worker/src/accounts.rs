@@ -102,7 +102,8 @@ pub async fn register(app: App, _: Context, query: Register) -> Result<Session> 
 pub async fn login(app: App, _: Context, query: Login) -> Result<Session> {
     let query = query.checked()?;
     let (user, hash) = store::account(&app.pool, &query.email).await?.unzip();
-    // The password is verified even if the account does not exist, so that the response time does not reveal it.
+    // The password is verified even if the account does not exist, so that the response time does not reveal
+    // whether the account exists.
     let matches = app.accounts.passwords.verify(query.password, hash).await?;
     match user {
         Some(user) if matches => open_session(&app, user).await,
@@ -120,7 +121,8 @@ async fn open_session(app: &App, user: User) -> Result<Session> {
     Ok(Session { access_token: token, token_type: "bearer".to_owned(), expires_at, user })
 }
 
-/// The token works no more, here at once and in an api that has just looked it up within a second.
+/// Ends the session of a token. An api that has just looked up the token may accept it for less than a second
+/// more.
 pub async fn logout(app: App, _: Context, query: Logout) -> Result<LoggedOut> {
     if store::close_session(&app.pool, &query.token_sha256).await? {
         return Ok(LoggedOut {});

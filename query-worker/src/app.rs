@@ -53,7 +53,8 @@ pub struct App {
 }
 
 impl App {
-    /// Connects, loads the model and warms up both, so that the first query is as fast as later ones.
+    /// Connects to the servers, loads the embedding model and warms up both, so that the first query is as
+    /// fast as later ones.
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new()?;
         let llm = Llm::new(&config.llm)?.map(Arc::new);
@@ -85,7 +86,7 @@ impl App {
                 Lane::Search => config.search_slots,
                 Lane::Chat => config.chat_slots,
                 Lane::Lookup => config.lookup_slots,
-                // The ingest workers answer these.
+                // The ingest workers answer the queries about dead letters.
                 Lane::Letters => continue,
             };
             let handler = Arc::new(Timed { lane, router: router.clone(), metrics: self.metrics.clone() });

@@ -29,7 +29,7 @@ pub async fn get(app: App, _: Context, query: GetDocument) -> Result<Document, P
     stored(&app, &query).await?.ok_or_else(Problem::not_found)
 }
 
-/// Returns a finished document, or the queued one if the document was sent again since.
+/// Returns the finished document or, if it was sent again in the meantime, the queued one.
 async fn sent_again(app: &App, document: Document) -> Result<Document, Problem> {
     let its_project = Scope::Projects(vec![document.facts.project_id.clone()]);
     let waiting = queued::find(app, &its_project, &document.facts.document_id).await?;

@@ -16,7 +16,7 @@ pub struct Metrics {
     pub queries: IntCounterVec,
     /// Chats by kind of answer: `model`, `extractive`, `not_found`; `fallback` counts failures of the language model.
     pub answers: IntCounterVec,
-    /// Rows that were not stored because their queue was full.
+    /// Rows that were not stored because the queue of rows to be written was full.
     pub dropped: IntCounterVec,
     /// How often a part (leg) of a search failed or took too long, by leg: `keyword` or `vector`.
     pub degraded: IntCounterVec,

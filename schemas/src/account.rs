@@ -161,7 +161,7 @@ pub mod refusal {
     use super::Role;
     use crate::{Problem, ProblemKind, messages::calls};
 
-    /// There is no token, or it belongs to nobody.
+    /// Refuses a call without a token, or with a token that belongs to nobody.
     pub fn unauthorized() -> Problem {
         calls::unauthorized().problem(ProblemKind::Unauthorized)
     }

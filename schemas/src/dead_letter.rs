@@ -26,7 +26,7 @@ pub enum Cause {
 names! { Cause { Document = "document", Message = "message", System = "system" } }
 
 impl Cause {
-    /// By the code of the reason.
+    /// Returns the cause of a failure by the code of the failure's reason.
     pub fn of(code: &str) -> Self {
         match code {
             "internal" | "kills_workers" => Self::System,

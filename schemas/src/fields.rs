@@ -86,7 +86,8 @@ impl Fields {
         fields
     }
 
-    /// Whether each field that is not empty in `wanted` is equal here, without regard to case, as in SQL.
+    /// Whether these fields match a filter: each field that is not empty in `wanted` has the same text here,
+    /// without regard to case. The filter in SQL compares in the same way.
     pub fn contain(&self, wanted: &Self) -> bool {
         let ours = self.given();
         let lower = |text: &Value| text.as_str().map(str::to_lowercase);

@@ -19,10 +19,11 @@ pub const ANNOUNCED: &str = "Acorag-Announced";
 /// On a job that the service itself publishes later than it was accepted, such as a record of an import or a job that
 /// changes its lane (RFC 3339): the time that orders it among the jobs of its document.
 pub const ORDERED_AT: &str = "Acorag-Ordered-At";
-/// On an import that goes on: how many of its records are settled, from the first on.
+/// On the job of an import that is published again to continue: the number of its records that are settled,
+/// counted from the first record.
 pub const POSITION: &str = "Acorag-Position";
 /// On a dead letter and on the job that is made from it, and on the job that indexes a superseded revision again: when the
-/// job was first accepted (RFC 3339). It keeps the job from undoing anything that was accepted later.
+/// job was first accepted (RFC 3339). With this time, the job cannot undo anything that was accepted later.
 pub const ACCEPTED: &str = "Acorag-Accepted";
 /// On a dead letter: the job's subject, why the job failed (a code and a sentence in English; the sentence in Spanish), and
 /// after how many attempts.
@@ -30,7 +31,8 @@ pub const DEAD_SUBJECT: &str = "Acorag-Dead-Subject";
 pub const DEAD_REASON: &str = "Acorag-Dead-Reason";
 pub const DEAD_REASON_ES: &str = "Acorag-Dead-Reason-Es";
 pub const DEAD_ATTEMPTS: &str = "Acorag-Dead-Attempts";
-/// A header of JetStream: it drops a message with an id that it has seen within its time window.
+/// The id of a message. JetStream drops a message whose id it has already seen within the stream's duplicate
+/// window.
 pub const MESSAGE_ID: &str = "Nats-Msg-Id";
 
 /// Whether a header may be copied with its message to another stream. All other headers of a sender are dropped,

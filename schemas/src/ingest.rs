@@ -38,7 +38,8 @@ pub struct IngestDocument {
 }
 
 impl IngestDocument {
-    /// Stands for a job whose message cannot be used: a document of which nothing is known but its name.
+    /// Returns a message without content. It replaces a message that cannot be used, so that the failure of
+    /// its document can still be stored.
     pub fn empty() -> Self {
         Self {
             source: Source::Text(String::new()),
@@ -50,7 +51,7 @@ impl IngestDocument {
         }
     }
 
-    /// Where the service itself publishes it.
+    /// Returns the subject on which the service itself publishes this job.
     pub fn subject(&self, project: &ProjectId, document: &DocumentId) -> String {
         match self.parent {
             Some(_) => subjects::job(JobKind::Record, project, document),
@@ -58,7 +59,8 @@ impl IngestDocument {
         }
     }
 
-    /// Whether indexing this job would give what indexing the other gave: the same bytes or text, described the same.
+    /// Whether both jobs give the same indexed document: the same text or file, with the same metadata and
+    /// file name.
     pub fn same_content(&self, other: &Self) -> bool {
         let same_source = match (&self.source, &other.source) {
             (Source::Text(ours), Source::Text(theirs)) => ours == theirs,
@@ -115,7 +117,7 @@ pub struct SentFile {
 }
 
 impl SentFile {
-    /// Whether id and hash have the form that is asked for, and so are safe in a subject and in a name.
+    /// Whether id and hash have the required form, which is safe in a subject and in an object's name.
     pub fn is_valid(&self) -> bool {
         let in_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         (1..=64).contains(&self.id.len())
@@ -124,8 +126,8 @@ impl SentFile {
             && self.sha256.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
 
-    /// The object that this file becomes. The name follows from the document and the content, so that a job that comes
-    /// twice finds the object that its first run made.
+    /// Returns the object in which a worker stores this file. The name follows from the document and the
+    /// content, so a job that is delivered twice finds the object that the first delivery stored.
     pub fn object(&self, project: &ProjectId, document: &DocumentId) -> ObjectRef {
         const NAMESPACE: uuid::Uuid = uuid::uuid!("4d7c6a80-93f2-4b1e-a6a5-2be1f00ac0a6");
         let sha256 = self.sha256.to_ascii_lowercase();

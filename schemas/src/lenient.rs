@@ -77,7 +77,7 @@ const DATE: &str = "a date such as 2026-11-24, 24/11/2026 or RFC 3339";
 
 type Sentence = fn() -> Message;
 
-/// What a field may have to be: as serde's errors say it, and as the message for people.
+/// The values that fields can require: the words for it in serde's errors, and the sentence for users.
 const EXPECTED: [(&str, Sentence); 8] = [
     (TEXT, fields::text),
     ("a string", fields::text),

@@ -25,11 +25,12 @@ use crate::{
 /// The queries of a lane share one consumer, so that queries of one lane never wait for those of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Searches: many short queries, limited by the embedding.
+    /// Searches: many short queries, whose rate is limited by the embedding model.
     Search,
     /// Chats: few long queries.
     Chat,
-    /// All other short queries, such as documents, history and accounts: they use the database, but no model.
+    /// All other short queries, such as documents, history and accounts: they use the database, but not the
+    /// embedding model.
     Lookup,
     /// Dead letters: few, and answered by the ingest workers.
     Letters,

@@ -12,8 +12,8 @@ pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The name of the query in logs.
     const NAME: &'static str;
 
-    /// Whether it holds a password. Such a request is kept in no stream, for a stream may be a file: it goes straight to a
-    /// worker, or to nobody when none is there.
+    /// Whether the request contains a password. Such a request is sent directly to a worker, because a stream
+    /// may be stored in a file. If no worker is there, the request fails.
     const SECRET: bool = false;
 
     fn subject() -> String;

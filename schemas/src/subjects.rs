@@ -21,19 +21,20 @@ pub const DEAD_LETTERS_ALL: &str = "acorag.v1.dlq.>";
 pub const PARTS_ALL: &str = "acorag.v1.file.*.*";
 /// Queries that hold a secret; core NATS, in no stream.
 pub const SECRETS_ALL: &str = "acorag.v1.secret.>";
-/// Each of them goes to one worker of this queue group.
+/// The queue group of the workers that answer queries with a secret. NATS delivers each query to one of them.
 pub const SECRETS_GROUP: &str = "query-workers";
 /// Replies; core NATS, in no stream.
 pub const REPLIES: &str = "acorag.v1.reply";
 
-/// The kinds of jobs on the INGEST stream. Each kind has a consumer of its own, so that none waits behind another: a
-/// person's upload does not wait behind the records of an import, and a deletion waits behind neither.
+/// The kinds of jobs on the INGEST stream. Each kind is a lane: it has a consumer of its own, so that no kind
+/// waits for another one. A person's upload does not wait for the records of an import, and a deletion waits
+/// for neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobKind {
     Document,
     /// A document whose project has other documents in progress or in this lane. The workers move it here.
     Batch,
-    /// The same, once many documents of its project wait in [`Self::Batch`].
+    /// A document whose project already has many documents in [`Self::Batch`]. The workers move it here.
     Bulk,
     /// A file that was found to hold records. The workers move it here.
     Import,
@@ -66,19 +67,22 @@ impl JobKind {
     }
 }
 
-/// The subjects of all jobs: those that some consumer reads, so that a mistyped one is refused and not kept for ever.
+/// Returns the subjects of all jobs. The stream accepts only subjects that a consumer reads: a job on a
+/// mistyped subject is refused instead of being kept for ever.
 pub fn all_jobs() -> Vec<String> {
     JobKind::ALL.into_iter().flat_map(JobKind::filters).collect()
 }
 
-/// In place of `document`: one that came through the api. Event producers may not publish here.
+/// The token that replaces `document` in the subject of a document that came through the api. Event producers
+/// may not publish on such a subject.
 const UPLOAD: &str = "upload";
 
 pub fn job(kind: JobKind, project: &ProjectId, document: &DocumentId) -> String {
     format!("acorag.v1.ingest.{}.{}.{}", kind.name(), project.token(), document.token())
 }
 
-/// A [`JobKind::Document`] of the service's own, whose message is trusted to name a parent and other projects.
+/// Returns the subject of a document that the service itself queues. Unlike an event producer, the service is
+/// trusted to name a parent and other projects in the message.
 pub fn upload(project: &ProjectId, document: &DocumentId) -> String {
     format!("acorag.v1.ingest.{UPLOAD}.{}.{}", project.token(), document.token())
 }
@@ -88,21 +92,22 @@ pub fn is_the_services_own(job: &str) -> bool {
     !job.starts_with(&format!("acorag.v1.ingest.{}.", JobKind::Document.name()))
 }
 
-/// When a job was accepted: what orders it among the jobs of its document. The service itself may say so in the header
-/// [`crate::headers::ORDERED_AT`] of a job that it publishes later; on a producer's subject the header counts for nothing.
+/// Returns the time at which a job was accepted; it orders the jobs of a document. For a job that the service
+/// publishes again later, the time is in the header [`crate::headers::ORDERED_AT`]. On a producer's subject
+/// this header is ignored.
 pub fn accepted_at(job: &str, ordered_at: Option<&str>, published: DateTime<Utc>) -> DateTime<Utc> {
     let ordered_at = ordered_at.filter(|_| is_the_services_own(job));
     let ordered_at = ordered_at.and_then(|at| DateTime::parse_from_rfc3339(at).ok());
     ordered_at.map_or(published, |at| at.to_utc())
 }
 
-/// The jobs of one kind and project.
+/// Returns the subject filter for the jobs of one kind and project.
 pub fn jobs_of_project(kind: JobKind, project: &ProjectId) -> String {
     format!("acorag.v1.ingest.{}.{}.*", kind.name(), project.token())
 }
 
-/// Every job of one document, whatever it asks for: how one looks up whether it is still queued. Without a project,
-/// that of every project.
+/// Returns the subject filter for the jobs of every kind of one document, to look up whether the document is
+/// still queued. Without a project, the filter matches the document's id in every project.
 pub fn jobs_of(project: Option<&ProjectId>, document: &DocumentId) -> String {
     let project = project.map_or_else(|| "*".to_owned(), ProjectId::token);
     format!("acorag.v1.ingest.*.{project}.{}", document.token())
@@ -119,8 +124,8 @@ pub fn parse_job(subject: &str) -> Result<(ProjectId, DocumentId), ids::Error> {
     }
 }
 
-/// Where an event producer publishes the parts of a file, in their order. The project stands in the subject, so that NATS's
-/// own permissions can bind a producer to its projects.
+/// Returns the subject on which an event producer publishes the parts of a file, in their order. The subject
+/// names the project, so that the permissions of NATS can limit a producer to its projects.
 pub fn parts(project: &ProjectId, file: &SentFile) -> String {
     format!("acorag.v1.file.{}.{}", project.token(), file.id)
 }
@@ -146,7 +151,7 @@ pub fn event(project: &ProjectId, document: &DocumentId, kind: EventKind) -> Str
     format!("acorag.v1.event.{}.{}.{}", project.token(), document.token(), kind.name())
 }
 
-/// All events of one document.
+/// Returns the subject filter for all events of one document.
 pub fn events_of(project: &ProjectId, document: &DocumentId) -> String {
     format!("acorag.v1.event.{}.{}.*", project.token(), document.token())
 }
@@ -159,12 +164,12 @@ pub fn query_consumer(lane: Lane) -> String {
     format!("query-{}", lane.name())
 }
 
-/// How long a delivered message may go without a sign of life before another worker gets it.
+/// How long the server waits for an acknowledgement or a progress report before it delivers a message again.
 pub fn ack_wait(stream: &str) -> Duration {
     Duration::from_secs(if stream == QUERIES_STREAM { 10 } else { 30 })
 }
 
-/// Where a message of `consumer` goes that nobody could process.
+/// Returns the subject of the dead letters of `consumer`: messages that no worker could process.
 pub fn dead_letter(consumer: &str) -> String {
     format!("acorag.v1.dlq.{consumer}")
 }

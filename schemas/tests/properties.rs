@@ -1,4 +1,4 @@
-//! What must hold of whatever a client sends.
+//! Properties that must hold for everything that a client may send.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -70,7 +70,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        // serde_json reads the last bit of a long fraction as it can; these are exact.
+        // serde_json may read a long fraction with another last bit; eighths are read exactly.
         any::<i32>().prop_map(|eighths| Value::from(f64::from(eighths) / 8.0)),
         select(texts.to_vec()).prop_map(Value::from),
         any::<String>().prop_map(Value::from),
@@ -85,7 +85,8 @@ fn object_of(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<S
     vec((name, value), 0..8).prop_map(|fields| fields.into_iter().collect())
 }
 
-/// A refusal that a person can act on: no words of programmers in it, and nothing of what they wrote but names.
+/// Whether a refusal is a sentence for users: it ends with a dot and contains no names from the
+/// implementation.
 fn is_plain(problem: &Problem) -> bool {
     let detail = [&problem.detail.es, &problem.detail.en];
     let plain = |text: &&String| text.ends_with('.') && !text.contains("struct ") && !text.contains("serde");

@@ -94,7 +94,8 @@ fn tokens(query: &str) -> impl Iterator<Item = Token<'_>> {
     })
 }
 
-/// Whether a token may be a part of a number: with a digit, short, or in capitals (unless the whole query is).
+/// Whether a token may be a part of a number: it has a digit, is short, or is in capitals (which mean nothing
+/// if the whole query is in capitals).
 fn is_number_like(token: &str, all_capitals: bool) -> bool {
     if !token.is_ascii() || token.len() > MAX_CODE_CHARS {
         return false;

@@ -50,7 +50,8 @@ impl Plan {
 pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<Plan> {
     let mut tx = connection.begin().await?;
     let mut plan = Plan::default();
-    // Documents with a job of their own, and imports with a job of one of their records.
+    // The documents that the queue can still finish: those with a job, and imports with a job of one of their
+    // records.
     let mut alive = HashSet::new();
     for message in queue {
         let body = match subjects::is_part(&message.subject) {
@@ -98,7 +99,8 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
     Ok(plan)
 }
 
-/// A document in progress: the ids of its project and itself, their keys, and its job.
+/// A document in progress: the project's id, the document's id, the project's key, the document's key, and
+/// the job from which the document was last indexed.
 type Unsettled = (String, String, i32, i64, Option<Json<IngestDocument>>);
 
 /// Adds the files of all current documents. Other files belong to documents deleted since then, and are not restored.

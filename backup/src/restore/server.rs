@@ -43,10 +43,11 @@ impl Server {
         let mut settings = vec![
             format!("restore_command=\"{own}\" fetch-wal \"%f\" \"%p\""),
             "recovery_target_timeline=latest".to_owned(),
-            // The restored server archives only after its real start, because this may be a rehearsal.
+            // Nothing is archived during the restore, because the restore may be a rehearsal.
             "archive_mode=on".to_owned(),
             "archive_command=/bin/false".to_owned(),
-            // Then no setting of the original server must be matched, and a connection means that recovery has ended.
+            // With hot_standby off, the settings need not match those of the original server, and a
+            // successful connection means that recovery has ended.
             "hot_standby=off".to_owned(),
             // Settings of a cluster that would wait for other servers, or load libraries that may be missing here.
             "synchronous_standby_names=".to_owned(),
@@ -99,7 +100,7 @@ impl Server {
             }
             match PgConnection::connect_with(&self.connect).await {
                 Ok(connection) => return Ok(connection),
-                // PostgreSQL returns this code during recovery. Any other error does not disappear by waiting.
+                // PostgreSQL returns 57P03 during recovery. Any other error does not disappear by waiting.
                 Err(sqlx::Error::Database(error)) if error.code().as_deref() != Some("57P03") => {
                     return Err(error).context("DATABASE_URL: connecting to the restored database");
                 }

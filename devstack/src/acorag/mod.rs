@@ -14,7 +14,8 @@ use service::{Service, last_lines};
 
 const POLL: Duration = Duration::from_millis(100);
 const READY_WITHIN: Duration = Duration::from_secs(180);
-/// Longer than the programs wait for their last requests and jobs.
+/// Maximum time that a program may take to stop. It is longer than the program's own wait for its last
+/// requests and jobs.
 const STOP_WITHIN: Duration = Duration::from_secs(45);
 /// Before everything is ready, the start fails when a program has ended this many times.
 const FAILURES_BEFORE_READY: u32 = 3;
@@ -173,7 +174,7 @@ impl Programs {
         let launch = Launch::new(self.folder.join(format!("acorag-{program}")))
             .log(self.logs.join(name).with_extension("log"))
             .stop_within(STOP_WITHIN)
-            // As in the image: the model's weights in huge pages.
+            // As in the container image: the weights of the embedding model are in huge pages.
             .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
         self.environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
     }

@@ -64,7 +64,7 @@ impl Service {
 
     pub fn ask_to_stop(&mut self) {
         if let State::Running { process, .. } = &mut self.state {
-            // If it cannot be asked to stop, it is killed at the deadline.
+            // A program that cannot be asked to stop is killed at the deadline.
             let _ = process.ask_to_stop();
         }
     }

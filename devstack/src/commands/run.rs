@@ -1,4 +1,4 @@
-//! `devstack run`
+//! `devstack run`: runs a command with the servers.
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;

@@ -1,4 +1,4 @@
-//! `devstack up`
+//! `devstack up`: runs acorag until Ctrl-C, and keeps its data.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,7 +13,8 @@ use crate::acorag::{Acorag, Plan};
 use crate::interrupt::Interrupt;
 
 #[derive(clap::Args)]
-// These are a part of the demo's arguments, which already have a group of this name.
+// clap names a group after its struct. This struct is a part of the demo's arguments, whose struct has the
+// same name.
 #[group(skip)]
 pub struct Arguments {
     #[command(flatten)]

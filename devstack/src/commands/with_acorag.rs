@@ -1,4 +1,4 @@
-//! `devstack with-acorag`
+//! `devstack with-acorag`: runs a command with acorag and temporary data.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

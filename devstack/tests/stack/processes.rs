@@ -26,7 +26,8 @@ fn dropping_a_stack_stops_its_servers_and_removes_its_data() {
 #[test]
 fn servers_outlive_the_thread_that_asked_for_them() {
     let stack = thread::spawn(|| Stack::start(Options::default()).unwrap()).join().unwrap();
-    // The kernel sends the signal when the thread ends, which has happened.
+    // For the kernel, the parent of a program is the thread that started it, and the program gets its death
+    // signal when that thread ends. The thread above has ended.
     let redis = stack.redis().unwrap();
     redis.stop().unwrap();
     redis.start().unwrap();

@@ -87,7 +87,7 @@ async fn messages_are_synced_to_the_disk_before_they_are_acknowledged() {
     let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(&mut database).await.unwrap();
     assert_eq!(fsync, "on");
 
-    // Asks the server for its settings.
+    // The server itself says whether each write is synchronized to disk.
     let answer = http_get(&stack.nats_monitor_url(), "/jsz?config=true");
     assert!(answer.contains(r#""sync_always": true"#), "{answer}");
 }

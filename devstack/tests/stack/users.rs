@@ -1,4 +1,5 @@
-//! PostgreSQL does not run as root, and another user cannot access all folders.
+//! Tests of a stack that root or another user starts: PostgreSQL does not run as root, and another user
+//! cannot access all folders.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -25,7 +26,7 @@ fn the_stack_runs_in_a_folder_that_only_its_owner_may_enter() {
 fn root_can_give_the_stack_to_an_ordinary_user() {
     let place = Place::new("ordinary");
     if fs::metadata(&place.folder).unwrap().uid() != 0 {
-        // Then all other tests already run as an ordinary user.
+        // Without root, all other tests already run as an ordinary user.
         return;
     }
     let stack = place.folder.join("stack");

@@ -18,7 +18,7 @@ pub struct Posting {
 /// Maximum number of postings in a block.
 pub const SIZE: usize = 256;
 
-/// A block as it is written.
+/// A block in the form in which its row stores it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Block {
     pub first: i64,
@@ -112,7 +112,7 @@ impl Iterator for Numbers<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<u64> {
-        // Most numbers are small.
+        // Most numbers are small, so those of one byte are read without the general decoder.
         match self.0 {
             [byte, rest @ ..] if *byte < 0x80 => {
                 self.0 = rest;

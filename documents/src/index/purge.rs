@@ -42,7 +42,8 @@ pub(super) async fn purge(
     tx.commit().await
 }
 
-/// Purges a slice of the terms after this one. Returns the last of them, or `None` if there are no more terms.
+/// Purges a slice of the terms that follow `after`. Returns the last term of the slice, or `None` if there
+/// are no more terms.
 async fn purge_slice(
     tx: &mut PgConnection,
     project_key: i32,

@@ -19,7 +19,7 @@ impl Draw {
         (self.0 >> 33) % limit
     }
 
-    /// Returns a number; the larger it is, the rarer.
+    /// Returns a random number. Larger numbers are rarer.
     fn rank(&mut self) -> u64 {
         let limit = 1 << self.below(12);
         self.below(limit)
@@ -136,7 +136,8 @@ impl Corpus {
         self.dead.extend(keys);
     }
 
-    /// How many passages the index counts for a term, dead ones too until they are purged.
+    /// How many passages the index counts for a term. With `dead`, removed passages are counted too, as
+    /// before a purge.
     fn count(&self, term: &str, dead: bool) -> u64 {
         let has = |(key, words): &(&i64, &Vec<Word>)| {
             (dead || !self.dead.contains(key)) && words.iter().any(|(word, _)| word == term)

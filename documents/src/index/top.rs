@@ -142,7 +142,7 @@ impl Query<'_> {
             let merged = list.blocks.iter().flat_map(|block| block.postings());
             found.extend(merged.chain(list.pending.iter().copied()).map(score));
         }
-        // This is fast if the list is already sorted, as the blocks of one form are.
+        // Sorting is fast if the list is already sorted, as the blocks of one form are.
         found.sort_by_key(|(chunk, _)| *chunk);
         found.dedup_by(|next, kept| {
             let same = next.0 == kept.0;

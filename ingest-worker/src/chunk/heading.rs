@@ -5,11 +5,12 @@ use reader::{Block, BlockKind};
 /// Separates the headings of a path.
 const SEPARATOR: &str = " › ";
 
-/// Maximum length of a path, in characters: a path is only context, and the model reads it before the text.
+/// Maximum length of a path, in characters. A path is only context, and takes room from the text: the
+/// embedding model reads both.
 const PATH_CHARS: usize = 200;
 
 pub(super) struct Section<'a> {
-    /// The path, outermost first.
+    /// The headings above the section, outermost first, joined to one text.
     pub heading: String,
     pub blocks: Vec<&'a Block>,
 }

@@ -1,7 +1,7 @@
 use super::*;
 use reader::{Block, BlockKind};
 
-/// Counts a token for each word, and two that a model adds to every text.
+/// Counts one token for each word, and two more, because embedding models add some tokens to every text.
 fn words(text: &str) -> usize {
     text.split_whitespace().count() + 2
 }

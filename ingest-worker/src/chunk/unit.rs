@@ -21,7 +21,7 @@ pub(super) struct Unit<'a> {
     pub repeats: bool,
 }
 
-/// Counts tokens without those that the model adds to every text.
+/// Counts tokens without those that the embedding model adds to every text.
 pub(super) struct Counter<'a> {
     count: &'a dyn Fn(&str) -> usize,
     added: usize,

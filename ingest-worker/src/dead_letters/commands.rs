@@ -75,7 +75,7 @@ async fn discard(letters: &Letters, which: Which) -> anyhow::Result<String> {
     Ok(format!("{discarded} discarded\n"))
 }
 
-/// Returns the chosen letters. If one number does not exist, it fails, and no letter is changed.
+/// Returns the chosen letters. It is an error if a number does not exist; the command then changes no letter.
 async fn chosen(letters: &Letters, which: Which) -> anyhow::Result<Vec<Letter>> {
     let mut chosen = Vec::new();
     if which.all {

@@ -41,7 +41,7 @@ async fn requeue(letters: &Letters, query: RequeueDeadLetter) -> Result<Settled,
     Ok(Settled { status: "requeued".to_owned(), id: query.id })
 }
 
-/// Letters that are not jobs stay.
+/// Queues the jobs of the next letters in the scope again. Letters that are not jobs stay.
 async fn requeue_all(letters: &Letters, query: RequeueDeadLetters) -> Result<Requeued, Problem> {
     let (found, next_cursor) = walk(letters, &query.scope, query.cursor.as_deref(), REQUEUED).await?;
     let mut requeued = 0;

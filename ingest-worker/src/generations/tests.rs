@@ -37,8 +37,9 @@ async fn a_project_is_marked_until_all_who_change_it_are_done() {
     assert_eq!((during, is_marked().await), ([true; 2], [false; 2]));
     assert_ne!(now().await, before, "it is another one now");
 
-    // Two changes at a time: while one is not finished, the generation after the other is still marked, so no answer is
-    // cached under it. But it is a new generation, so that nobody joins a question asked before.
+    // Two changes overlap. After the end of one, the generation is still marked because of the other, so no
+    // answer is cached under it. It is a new generation nevertheless, so that no search joins an identical
+    // one asked before.
     let (seen, after_one) = generations
         .changing(change("a"), async {
             let seen = generations.changing(change("b"), now()).await;
@@ -49,7 +50,8 @@ async fn a_project_is_marked_until_all_who_change_it_are_done() {
     assert_ne!(seen, after_one);
     assert_eq!(is_marked().await, [false; 2]);
 
-    // A change whose worker died leaves its mark until its job is delivered again, whatever else is done meanwhile.
+    // The mark of a change whose worker died stays until the job is delivered again, even if other changes
+    // end meanwhile.
     drop(
         tokio::time::timeout(
             Duration::from_millis(300),

@@ -1,4 +1,6 @@
-//! Deletes a document: its passages, its file and its parts. The tombstone makes its waiting jobs void.
+//! Processes a deletion: removes a document with its passages, its file, and the documents that came with it,
+//! such as attachments. The document's row stays in state `deleted`, so that jobs of the document that still
+//! wait become void.
 
 use platform::{
     crash,

@@ -107,8 +107,8 @@ pub async fn index(
     })
 }
 
-/// Reads a document, or opens an import. The records of an import are read later, when the queue has room for them;
-/// meanwhile it uses no slot for reading, so that other files do not wait.
+/// Reads a document, or opens an import. The records of an import are read later, when the queue has room for
+/// them. Meanwhile the import uses no slot for reading, so that other files do not wait.
 pub async fn read(app: &App, job: &Job, kind: JobKind, path: &Path) -> Result<Found, Failure> {
     let _turn = app.readers.turn(kind).await;
     let _timer = app.metrics.stage_seconds.with_label_values(&["extract"]).start_timer();
@@ -212,7 +212,8 @@ async fn embed(
     Ok(vectors)
 }
 
-/// Publishes an attachment of a mail as a document of its own. If this is repeated, it is the same document.
+/// Publishes an attachment of a mail as a document of its own. If the attachment is published twice, it is
+/// still one document, because it has the same id.
 async fn publish_attachment(
     app: &App,
     delivery: &Delivery,
@@ -250,7 +251,7 @@ async fn publish_attachment(
         record_scope: None,
     };
     let id = app.message_id(&format!("{}:{index}", delivery.sequence));
-    // An attachment of one of many mails goes to the same lane as the mails.
+    // A mail in a lane for waiting documents is one of many, so its attachments go to the same lane.
     let subject = match kind {
         JobKind::Batch | JobKind::Bulk => subjects::job(kind, &job.project, &document),
         _ => body.subject(&job.project, &document),

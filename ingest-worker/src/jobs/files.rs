@@ -18,7 +18,8 @@ use tokio_util::io::ReaderStream;
 
 use crate::app::App;
 
-/// How object names begin: those of attachments' files and (`RECORD`) those of records' long texts.
+/// Prefixes of the names of objects: for the files of attachments, and (`RECORD`) for the long texts of
+/// records.
 pub const ATTACHMENT: &str = "part-";
 pub const RECORD: &str = "record-";
 
@@ -86,7 +87,7 @@ async fn take_in(
     let mut target = Target::new().await?;
     let (mut next, mut parts) = (1, 0);
     while target.size <= sent.size && parts <= MAX_PARTS {
-        // This asks the stream's leader: another server may not have the newest part yet.
+        // The request goes to the stream's leader, because another server may not have the newest part yet.
         match stream.get_first_raw_message_by_subject(&subject, next).await {
             Ok(part) => {
                 (next, parts) = (part.sequence + 1, parts + 1);
@@ -120,7 +121,7 @@ async fn take_in(
     Ok((file, ObjectRef { name: stored.name, size, sha256 }))
 }
 
-/// Bytes read at a time.
+/// Size of the read buffer, in bytes.
 const BUFFER: usize = 256 * 1024;
 
 /// A temporary file that is being written.

@@ -1,7 +1,7 @@
 //! A bulk import: a file of records, each of which becomes a job and a document of its own.
 //!
-//! Only a limited number of an import's records is queued at a time. So imports take turns in the lane of the records,
-//! and no import fills the queue, however large its file is.
+//! Only a limited number of an import's records is queued at a time. So the records of several imports
+//! alternate in the queue, and no import fills the queue, however large its file is.
 
 mod close;
 mod record;
@@ -141,7 +141,8 @@ impl Import<'_> {
                 index = end;
                 continue;
             }
-            // The turn begins at the position: if reading up to it counted, a long file might never get further.
+            // The turn begins where the queueing continues. If the time to read the file up to there counted,
+            // the import of a long file might never get further.
             match self.room(&mut window, *started.get_or_insert_with(Instant::now)).await? {
                 Room::Free => {}
                 Room::Void => return Ok(Outcome::Void),
@@ -169,8 +170,8 @@ impl Import<'_> {
         }
     }
 
-    /// Waits until more records may be queued. An import whose turn is over first waits until all its queued records
-    /// are done: otherwise the remaining ones would add up from turn to turn.
+    /// Waits until more records may be queued. An import whose turn is over first waits until all its queued
+    /// records are done: otherwise the queue would hold more of them after each turn.
     async fn room(&self, window: &mut Window, started: Instant) -> Result<Room, Failure> {
         loop {
             let is_over = started.elapsed() > self.app.import_turn;

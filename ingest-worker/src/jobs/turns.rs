@@ -1,8 +1,9 @@
-//! Turns: they ensure that the many documents of one project do not delay the single document of another.
+//! Ensures that the many documents of one project do not delay the single document of another.
 //!
-//! A consumer delivers jobs in their order. So a job that must wait for others of its project is moved to a lane for
-//! waiting jobs, which takes about as long as storing a message. A project's first waiting jobs go to one lane, further
-//! ones to another: a project with a few documents does not wait behind one with thousands.
+//! A consumer delivers jobs in their order. So a job that must wait for others of its project is moved to a
+//! lane for waiting jobs, which takes about as long as storing a message. A project's first waiting jobs go
+//! to the lane [`JobKind::Batch`], further ones to [`JobKind::Bulk`]: a project with a few documents does not
+//! wait behind one with thousands.
 
 use std::{
     collections::HashMap,
@@ -46,7 +47,8 @@ pub enum Place {
 }
 
 impl Turns {
-    /// A project may use all slots but one: the last one moves waiting jobs, or works for other projects.
+    /// A project may use all slots but one. The remaining slot moves waiting jobs, or works for other
+    /// projects.
     pub fn new(slots: usize) -> Self {
         Self { at_work: Arc::default(), most: slots.saturating_sub(1).max(1) }
     }
@@ -100,9 +102,9 @@ async fn waiting(app: &App, project: &ProjectId) -> Result<usize, async_nats::Er
     Ok(subjects.try_fold(0, async |sum, (_, count)| Ok(sum + count)).await?)
 }
 
-/// Publishes a job again, in another lane or at the end of its own. The job keeps its time of acceptance, and so its
-/// order among the jobs of its document. The caller then has the old message acknowledged. A job that is moved twice is
-/// the same job.
+/// Publishes a job again, in another lane or at the end of its own. The caller then has the old message
+/// acknowledged. The job keeps its time of acceptance, and so its order among the jobs of its document. If a
+/// job is moved twice, both copies have this same time, so they count as one job.
 pub async fn move_to(
     app: &App,
     delivery: &Delivery,

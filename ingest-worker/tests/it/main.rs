@@ -1,4 +1,4 @@
-//! The ingest worker from outside.
+//! Tests of passages that are cut from a real file, read by the real `acorag-reader`.
 
 #![allow(
     clippy::unwrap_used,

@@ -83,9 +83,9 @@ impl From<publish::Error> for Failure {
 pub trait Handler: Send + Sync + 'static {
     fn handle(&self, delivery: Delivery) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Records that a message is given up, before it is moved to the dead letters. On failure the message is kept and
-    /// retried. Returns the acceptance time that the message gets if it is queued again, so that it does not undo later
-    /// changes.
+    /// Records that a message is given up, before it is moved to the dead letters. On failure the message is
+    /// kept and retried. Returns the acceptance time for the case that an operator queues the message again:
+    /// with a new time, the message would undo later changes.
     fn give_up(
         &self,
         delivery: &Delivery,
@@ -108,9 +108,10 @@ pub struct Settings {
     pub confirm: bool,
 }
 
-/// The server adds this header to stored messages that it returns to a client. Permissions check the subject to which a
-/// client publishes, but not the reply subject of its request: with one of our subjects as the reply subject, a client
-/// could send any stored bytes to a worker, although it may not publish there.
+/// The server adds this header to stored messages that it returns to a client. Permissions check the subject
+/// to which a client publishes, but not the reply subject of its request. With one of our subjects as the
+/// reply subject, a client could send any stored bytes to a worker, although it may not publish there. So a
+/// worker drops messages with this header.
 pub(super) const ANSWERED_FROM: &str = "Nats-Stream";
 
 /// Maximum wait of one pull, and of a shutdown when there is no work.
@@ -330,7 +331,7 @@ async fn dead_letter(
     map.insert(headers::DEAD_REASON_ES, line(&reason.message.es).as_str());
     map.insert(headers::DEAD_ATTEMPTS, delivery.attempt.to_string().as_str());
     map.insert(headers::ACCEPTED, accepted.to_rfc3339().as_str());
-    // The id prevents a second dead letter for the same message if this step is repeated.
+    // This step may be repeated: JetStream drops a second dead letter with the same id.
     map.insert(headers::MESSAGE_ID, format!("{}:{}", settings.stream, delivery.sequence).as_str());
     nats.publish_raw(subjects::dead_letter(&settings.consumer), map, delivery.payload.clone()).await?;
     Ok(())

@@ -75,7 +75,7 @@ async fn handle<H: Handler>(handler: &H, message: Message) {
                 "an answer of the server's that was sent here as a message: dropped"
             );
         }
-        // There are no dead letters, because they would be stored.
+        // A failed request does not become a dead letter, because its secret would then be stored.
         if let Err(failure) = handler.handle(delivery).await {
             tracing::warn!(%failure, "a request was not answered");
         }

@@ -1,8 +1,10 @@
 //! The object store of the original files. Files are streamed in both directions and are never completely in memory.
 //!
-//! The store has the layout of NATS's own object stores, so NATS's tools can list and read it. async-nats writes
-//! objects, but this module reads them itself: a description contains the subject to read or purge, and async-nats
-//! accepts every description. With a wildcard as its version, a description would name the parts of all files.
+//! The store has the layout of NATS's own object stores, so NATS's tools can list and read it: the parts of
+//! an object are messages, and so is its description (name, size, hash and version). async-nats writes
+//! objects, but this module reads them itself. The version in a description determines which subject is read
+//! or purged, and async-nats accepts every version: a forged description with a wildcard as its version would
+//! name the parts of all files.
 
 mod stored;
 
@@ -21,7 +23,8 @@ use tokio_util::io::StreamReader;
 use super::Nats;
 pub use stored::Stored;
 
-/// Bytes of one stored part. Each part costs a synchronous write, and must fit the server's `max_payload`.
+/// Size of a stored part in bytes. Larger parts need fewer synchronous writes, but a part must fit into the
+/// server's `max_payload`.
 const PART: usize = 512 * 1024;
 
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +34,8 @@ pub enum Error {
     /// The description is damaged or forged: only the services of acorag may write descriptions.
     #[error("the description of an object is not one that acorag writes")]
     Malformed,
-    /// The source of the bytes failed or was refused, not the store.
+    /// The bytes to store could not be read from their source, or their source was refused. The store has no
+    /// fault.
     #[error("reading the bytes to store")]
     Source(#[source] io::Error),
     #[error("the object store is not reachable")]

@@ -42,7 +42,8 @@ pub struct Replier {
 }
 
 impl Replier {
-    /// Sends one frame of a streamed reply, but not the last one.
+    /// Sends one frame of a streamed reply. The last frame is not sent by this method: it is what the handler
+    /// returns.
     pub async fn frame(&self, frame: &impl Serialize) -> anyhow::Result<()> {
         let mut map = HeaderMap::new();
         map.insert(headers::FRAME, "more");

@@ -83,7 +83,8 @@ impl SearchLog {
     }
 }
 
-/// The projects of the rows that match at least moderately; else of all rows; else of the scope.
+/// Returns the projects for which a search is logged: those of the rows that match at least moderately;
+/// without such rows, those of all rows; without any row, those of the scope.
 fn drew_on(query: &Search, reply: &SearchReply) -> Vec<ProjectId> {
     let of = |least: MatchQuality| -> BTreeSet<ProjectId> {
         reply.rows.iter().filter(|row| row.match_quality >= least).map(|row| row.project_id.clone()).collect()
@@ -113,7 +114,8 @@ async fn write(pool: &PgPool, batch: &[SearchSeen]) {
     }
 }
 
-/// The policies of these tables allow the worker to delete only old rows.
+/// Deletes old rows. The statements need no condition, because the policies of these tables allow the worker
+/// to delete only old rows.
 async fn delete_old(pool: &PgPool) {
     let deleted = async {
         let mut transaction = scope::begin_without_projects(pool, &[]).await?;

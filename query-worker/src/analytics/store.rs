@@ -11,7 +11,7 @@ use sqlx::{Postgres, Transaction};
 /// Stores searches. A search whose projects do not all exist (any more) is left out.
 pub async fn log(transaction: &mut Transaction<'_, Postgres>, searches: &[SearchSeen]) -> sqlx::Result<()> {
     let of = |search: &SearchSeen| search.projects.iter().map(ProjectId::to_string).collect::<Vec<_>>();
-    // PostgreSQL has no arrays of arrays of different lengths, so they are sent as JSON.
+    // PostgreSQL has no arrays of arrays of different lengths, so the lists of projects are sent as JSON.
     let projects: Vec<serde_json::Value> = searches.iter().map(|search| of(search).into()).collect();
     sqlx::query(
         "INSERT INTO search_log (projects, query, folded, results, times)

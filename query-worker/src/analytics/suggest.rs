@@ -25,7 +25,7 @@ pub async fn find(
     if number.len() >= MIN_NUMBER_CHARS && number.contains(|c: char| c.is_ascii_digit()) {
         suggestions.add(numbers(transaction, &number, wanted).await?);
     }
-    // Earlier searches take at most half of the places, unless there are not enough titles.
+    // At most half of the suggestions are earlier searches, unless there are not enough titles.
     let searched = searches(transaction, typed, wanted).await?;
     let titled = titles(transaction, typed, wanted).await?;
     let half = limit.div_ceil(2);
@@ -33,7 +33,8 @@ pub async fn find(
     suggestions.add(titled);
     suggestions.add(searched.into_iter().skip(half));
     if !suggestions.is_full() {
-        // No text begins like this; it may be misspelled. This compares all titles, so it comes last.
+        // The typed text may be misspelled. The search for similar titles compares all titles, so it comes
+        // last.
         suggestions.add(similar(transaction, typed, wanted).await?);
     }
     Ok(suggestions.list)

@@ -52,7 +52,8 @@ async fn last(app: &App, subject: &str) -> Result<Option<Job>, Problem> {
     Ok(message.as_ref().and_then(read))
 }
 
-/// Maximum number of jobs that are read for one page: a filter may match few of very many.
+/// Maximum number of jobs that are read for one page, because a filter may match only a few of very many
+/// jobs.
 const MOST_READ: usize = 200;
 
 /// Returns at most `limit` queued documents that `wanted` accepts, in the queue's order from `from` on, and where the

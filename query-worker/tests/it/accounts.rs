@@ -1,4 +1,5 @@
-//! Keys and accounts: given out by commands, verified in the database each time, taken back at once.
+//! Tests of API keys and accounts: commands create them, each request verifies them in the database, and
+//! their end takes effect at once.
 
 use std::process::Command;
 
@@ -173,13 +174,13 @@ fn registration_is_closed_unless_opened() {
             assert_eq!(refused, schemas::account::refusal::bad_login());
         }
 
-        // A logout ends one session, and says when there was none.
+        // A logout ends only its own session. The same logout again is an error.
         assert_eq!(logout(&app, &session.access_token).await, Ok(LoggedOut {}));
         unauthorized(&app, &session.access_token).await;
         assert!(verify(&app, &back.access_token).await.is_ok());
         assert_eq!(logout(&app, &session.access_token).await.unwrap_err().kind, ProblemKind::NotFound);
 
-        // Sessions end.
+        // A session that has expired is refused.
         sqlx::query(
             "UPDATE login_session SET expires_at = now() - interval '1 second' WHERE account_id = $1",
         )
@@ -203,7 +204,7 @@ fn the_operator_makes_changes_and_locks_accounts() {
         let session = world::ask(&world.app, &login("luis@obra.cl", &password)).await.unwrap();
         assert_eq!(verify(&world.app, &session.access_token).await.unwrap().scope, projects(&["a"]));
 
-        // What changes holds for sessions that are open.
+        // Changed rights apply to open sessions, too.
         command(world, &["users", "set", "luis@obra.cl", "--role", "admin", "--all-projects"]).await.unwrap();
         let caller = verify(&world.app, &session.access_token).await.unwrap();
         assert_eq!((caller.role, caller.scope), (Role::Admin, Scope::All));
@@ -235,7 +236,8 @@ async fn bad_login(world: &World, email: &str, password: &str) {
 fn an_unknown_address_costs_the_work_of_a_password() {
     run(async {
         let world = world::samples().await;
-        // Only passwords that are being hashed can be too many at once; what is refused before that never is.
+        // `Overloaded` limits only the hashing of passwords. So this answer shows that a password is hashed
+        // even if the account does not exist.
         let attempts = ["unknown@obra.cl"; 30].map(|email| login(email, "wrong password"));
         let refusals = join_all(attempts.iter().map(|login| world::ask(&world.app, login))).await;
         let kinds: Vec<_> = refusals.into_iter().map(|refusal| refusal.unwrap_err().kind).collect();

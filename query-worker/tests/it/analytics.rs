@@ -1,4 +1,5 @@
-//! Searches are counted without delaying them, and each counts within its own projects alone.
+//! Tests that searches are counted without delaying them, and that each search counts only within its own
+//! projects.
 
 use std::time::Duration;
 
@@ -38,7 +39,8 @@ async fn search(world: &World, text: &str, project: &str) {
     assert!(!found.rows.is_empty());
 }
 
-/// Asks until the log has been written: a task of its own writes it, after the searches.
+/// Asks for the popular searches until they are as expected, because a separate task writes the log after the
+/// searches.
 async fn popular(
     world: &World,
     scope: &Scope,
@@ -65,7 +67,7 @@ fn popular_searches_and_suggestions_stay_inside_their_projects() {
         for text in ["hormigón de los muros", "Hormigon de los muros!", "pintura de cielos"] {
             search(world, text, "analytics-a").await;
         }
-        // Two more that only the cache saw.
+        // Two more searches that the cache answered, as the api reports them.
         let seen = SearchSeen {
             query: "hormigón de los muros".into(),
             projects: vec!["analytics-a".parse().unwrap()],

@@ -1,4 +1,5 @@
-//! Answers without a language model: on the sample documents, in conversation, for one document.
+//! Tests of answers without a language model: from the sample documents, in a conversation, about one
+//! document.
 
 use schemas::{
     Scope,
@@ -26,7 +27,7 @@ async fn ask(world: &World, message: &str, conversation: &str) -> ChatReply {
     world::ask(&world.app, &question(message, conversation, projects(&["torre-norte"]))).await.unwrap()
 }
 
-/// What is wrong with a reply, given what questions.json expects.
+/// Returns what is wrong with a reply, compared with the expectation in questions.json; `None` if nothing is.
 fn fault(reply: &ChatReply, case: &Value) -> Option<String> {
     let expect = &case["expect"];
     let first = reply.sources.first();
@@ -115,14 +116,15 @@ fn what_the_conversation_lends_does_not_answer_for_it() {
             assert!(ask(world, "¿Qué espesor tiene la losa del primer piso?", &conversation).await.found);
             let reply = ask(world, follow_up, &conversation).await;
             assert!(!reply.found, "{follow_up}: {}", reply.answer);
-            // The conversation goes on from the last question that made sense of it.
+            // The conversation continues from its last answered question, not from the follow-up without an
+            // answer.
             let reply = ask(world, "¿y la del segundo piso?", &conversation).await;
             assert!(reply.answer.contains("18 cm"), "after {follow_up}: {}", reply.answer);
         }
     });
 }
 
-/// How the last question of a conversation was understood.
+/// Returns how the last question of a conversation was understood, with what it takes from earlier questions.
 pub async fn understood(world: &World, owner: &str, conversation: &str) -> String {
     sqlx::query_scalar(
         "SELECT understood FROM turn WHERE owner = $1 AND conversation_id = $2 ORDER BY key DESC LIMIT 1",
@@ -196,7 +198,7 @@ fn a_second_document_of_the_scope_answers_when_the_first_is_gone() {
         let reply = world::ask(&world.app, &query("before")).await.unwrap();
         assert!(reply.answer.contains("verde musgo"), "{}", reply.answer);
 
-        // Deleted: it answers no more, and the history keeps what was said.
+        // After the deletion, the document answers no question, and the history keeps the earlier answer.
         sqlx::query("DELETE FROM chunk USING document d WHERE d.key = document_key AND d.id = 'd1'")
             .execute(&world.pool)
             .await
@@ -227,7 +229,8 @@ fn hostile_questions_are_no_trouble() {
     });
 }
 
-/// Chat's retrieval is the search's; a search is the search's own business and answers as before.
+/// The chat retrieves passages with the code of the search. A search itself must still return one row per
+/// document.
 #[test]
 fn a_search_still_brings_one_row_a_document() {
     run(async {

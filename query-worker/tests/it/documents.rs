@@ -1,4 +1,4 @@
-//! The list of documents: what is queued, then what is stored.
+//! Tests of the list of documents: queued documents come first, then stored ones.
 
 use futures::future::join_all;
 use schemas::{
@@ -27,7 +27,7 @@ async fn update(world: &World, sql: &'static str) {
     assert_eq!(sqlx::query(sql).execute(&world.pool).await.unwrap().rows_affected(), 1, "{sql}");
 }
 
-/// Every page of the list, as ids.
+/// Returns every page of the list, each as the ids of its documents.
 async fn pages(world: &World, scope: &Scope, filter: ListFilter) -> Vec<Vec<String>> {
     let mut query = ListDocuments { scope: scope.clone(), filter };
     let mut pages = Vec::new();
@@ -54,12 +54,13 @@ fn what_waits_in_the_queue_is_listed_before_what_is_stored() {
         queue(world, "list-b", "q2", "Plano").await;
         queue(world, "list-c", "q3", "Plano").await;
         queue(world, "list-a", "q4", "Acta").await;
-        // Sent twice, and one that a worker has stored but not acknowledged yet.
+        // q4 is sent twice. s1 is a document that a worker has stored, but whose job it has not acknowledged
+        // yet.
         queue(world, "list-a", "q4", "Acta").await;
         queue(world, "list-a", "s1", "Plano").await;
         update(world, "UPDATE document SET accepted_at = now() WHERE id = 's1'").await;
         queue(world, "list-b", "q5", "Acta").await;
-        // Its import stands for it.
+        // A queued record is not listed, only its import.
         queue_as(JobKind::Record, world, "list-a", "r1", "Plano").await;
 
         let both = projects(&["list-a", "list-b"]);
@@ -67,7 +68,8 @@ fn what_waits_in_the_queue_is_listed_before_what_is_stored() {
         let queued = ["queued q1", "queued q2", "queued q4", "queued q5"];
         let stored = ["s1", "s3", "s2"];
         assert_eq!(pages(world, &both, filter(50)).await, [[&queued[..], &stored[..]].concat()]);
-        // Of a longer queue the first page shows the head: q4 once, and s1 where it is.
+        // The first page reads as many jobs as its limit. The second job of q4 and the job of s1 count as
+        // read, but q4 is listed once, and s1 only as a stored document.
         for (limit, shown) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 3), (6, 4), (7, 4)] {
             let pages = pages(world, &both, filter(limit)).await;
             assert_eq!(pages.concat(), [&queued[..shown], &stored[..]].concat(), "{limit}");
@@ -137,7 +139,7 @@ fn a_document_that_is_sent_again_is_queued_again() {
         assert_eq!(list(Some(State::Queued)).await, [["queued f1"]]);
         assert_eq!(list(None).await, [["queued f1", "f2"]]);
 
-        // A worker takes it up; its job stays in the queue until it is done.
+        // A worker takes the job of f1. The job stays in the queue until it is done.
         update(world, "UPDATE document SET state = 'processing', accepted_at = now() WHERE id = 'f1'").await;
         assert_eq!(state("f1").await, State::Processing);
         update(world, "UPDATE document SET state = 'failed' WHERE id = 'f1'").await;

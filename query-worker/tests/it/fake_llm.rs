@@ -1,5 +1,6 @@
-//! A fake language model: a server that speaks the wire form of an OpenAI-compatible one (chat completions, streamed as
-//! server-sent events) and says what the test told it to. It says of itself that it is a fake.
+//! A fake language model: a server with the API of an OpenAI-compatible one (chat completions, streamed as
+//! server-sent events), which answers with the text that a test gives it. The name of the model says that it
+//! is a fake.
 
 use std::{
     convert::Infallible,
@@ -29,7 +30,7 @@ pub struct FakeLlm {
     requests: Arc<Mutex<Vec<Value>>>,
     /// A piece is sent when there is a permit for it.
     permits: Arc<Semaphore>,
-    /// How many streams have ended, by themselves or because the asker left.
+    /// How many streams have ended, by themselves or because the client has disconnected.
     ended: Arc<watch::Sender<usize>>,
 }
 
@@ -66,7 +67,7 @@ impl FakeLlm {
         fake
     }
 
-    /// The worker's settings that point at it.
+    /// Returns the settings with which a worker uses this server.
     pub fn settings(&self) -> [String; 3] {
         [
             format!("--llm-base-url={}", self.base_url),
@@ -79,7 +80,7 @@ impl FakeLlm {
         change(&mut self.script.lock().unwrap());
     }
 
-    /// From now on, pieces are sent one by one, as [`Self::release`] says.
+    /// From now on, a piece is sent only when [`Self::release`] allows it.
     pub fn hold(&self) {
         self.permits.forget_permits(1_000);
     }
@@ -88,7 +89,7 @@ impl FakeLlm {
         self.permits.add_permits(pieces);
     }
 
-    /// What it was asked, oldest first, and by which key (`authorization`).
+    /// Returns the requests that the server has received, oldest first, each with its key (`authorization`).
     pub fn requests(&self) -> Vec<Value> {
         self.requests.lock().unwrap().clone()
     }

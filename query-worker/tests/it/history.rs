@@ -1,4 +1,5 @@
-//! Conversations are their owner's, and only as long as it may read what they drew on.
+//! Tests that only the owner of a conversation sees it, and only while the owner may read the projects that
+//! its answers used.
 
 use schemas::{
     Scope,
@@ -42,7 +43,7 @@ fn a_conversation_comes_back_oldest_first_to_its_owner_alone() {
         assert_eq!((&history[1].answer, &history[1].sources), (&second.answer, &second.sources));
         assert!(history[0].timestamp <= history[1].timestamp);
 
-        // The same id of another caller is another conversation, without that context.
+        // If another caller uses the same id, that is another conversation, without the context of this one.
         assert!(of(world, "key:h2", scope.clone(), "shared-id").await.is_empty());
         ask(world, "key:h2", scope.clone(), "¿y la del segundo piso?", "shared-id").await;
         assert_eq!(crate::chat::understood(world, "key:h2", "shared-id").await, "¿y la del segundo piso?");
@@ -88,7 +89,7 @@ fn who_loses_a_project_loses_what_was_drawn_from_it() {
         let asked =
             ask(world, "key:h3", both.clone(), "¿Cuál es la clave del depósito de herramientas?", "c").await;
         assert!(asked.answer.contains("7731"), "{}", asked.answer);
-        // What comes after may rest on it.
+        // The answer to a follow-up question may rest on this answer.
         ask(world, "key:h3", projects(&["secret"]), "¿Y cuál es?", "c").await;
         assert_eq!(of(world, "key:h3", both.clone(), "c").await.len(), 2);
         assert!(of(world, "key:h3", projects(&["torre-norte"]), "c").await.is_empty());

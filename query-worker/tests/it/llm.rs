@@ -1,4 +1,4 @@
-//! Answers of a language model, with a fake one that speaks the real wire form.
+//! Tests of answers by a language model, with a fake model behind the real API.
 
 use query_worker::app::App;
 use schemas::chat::{ChatQuery, ChatReply};
@@ -35,7 +35,7 @@ fn the_first_words_arrive_before_the_last_are_made() {
         let mut asked = world::start(&app, &curing("llm-streams")).await;
         fake.release(1);
         assert_eq!(asked.frame().await.unwrap()["text"], "Se curan");
-        // The model has not made the rest yet.
+        // The first frame has arrived although the fake model has not sent its other four pieces yet.
         fake.release(4);
         let mut rest = String::new();
         while let Some(frame) = asked.frame().await {
@@ -60,7 +60,7 @@ fn who_stops_reading_stops_the_model() {
         fake.release(1);
         assert!(asked.frame().await.is_some());
         asked.cancel().await;
-        // The server sees its connection go, with two pieces unsaid.
+        // The fake model sees that the connection is closed before it has sent its other two pieces.
         fake.wait_until_ended(1).await;
         let kept = crate::history::of(
             world::samples().await,
@@ -197,7 +197,7 @@ fn documents_are_fenced_data_within_the_budget() {
                 && system.contains("in Spanish")
                 && system.contains(&first)
         );
-        // The second question knows the first.
+        // The second request contains the first question.
         assert!(
             requests[1]["messages"].as_array().unwrap().len()
                 > requests[0]["messages"].as_array().unwrap().len()
@@ -208,7 +208,8 @@ fn documents_are_fenced_data_within_the_budget() {
             let messages = request["messages"].as_array().unwrap();
             messages.iter().map(|message| app.model.count_tokens(message["content"].as_str().unwrap())).sum()
         };
-        // Every fence counts differently, so the last passage is cut at another word each time.
+        // Each request has a new fence with another number of tokens, so the last passage is cut at another
+        // word.
         for round in 0..10 {
             let mut query = curing(&format!("llm-budget-{round}"));
             query.max_context_docs = 50;

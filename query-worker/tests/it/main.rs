@@ -1,4 +1,4 @@
-//! The query worker against the real servers and the real model.
+//! Tests of the query worker with the real servers and the real embedding model.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! The repository's sample documents as text with pages: enough of each format for these tests, which are about
-//! answers. How real files are read is the ingest worker's to test.
+//! The repository's sample documents as text with pages. Only as much of each format is read as these tests
+//! of answers need; the reading of real files is tested elsewhere.
 
 use std::{fs, io::Read as _, path::Path};
 
@@ -61,7 +61,8 @@ fn document(file: &str, metadata: &Value) -> Vec<Document> {
     }]
 }
 
-/// The drawings; of each the last revision, as the ingest worker would leave it.
+/// Returns the drawings. Of several revisions of one drawing only the last is returned, as only it is
+/// searchable after real indexing.
 fn records(lines: &str) -> Vec<Document> {
     let mut documents: Vec<Document> = Vec::new();
     for line in lines.lines() {
@@ -101,7 +102,8 @@ fn part(path: &Path, name: &str) -> Option<String> {
     Some(text)
 }
 
-/// The text of an office document's XML: a paragraph or table row a line, cells between bars.
+/// Returns the text of an office document's XML: one line for each paragraph or table row, with bars between
+/// cells.
 fn xml(xml: &str) -> String {
     let mut text = String::new();
     for piece in xml.split('<').skip(1) {

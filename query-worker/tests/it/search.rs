@@ -1,4 +1,5 @@
-//! Searches when something is amiss: a leg that hangs, one connection, documents between two states.
+//! Tests of searches in unusual conditions: one half of the search (a leg) hangs, the pool has one
+//! connection, a document is being indexed again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -46,7 +47,7 @@ fn a_leg_that_hangs_is_left_out_and_the_other_one_answers() {
         let losa = query(losa, &projects(&["legs"]));
         let patience = Duration::from_secs(6);
 
-        // The inverted index cannot be read.
+        // The lock makes the keyword leg wait, because it cannot read the inverted index.
         let mut lock = world.pool.begin().await.unwrap();
         sqlx::query("LOCK TABLE posting_pending IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
         let by_meaning = within(&world.app, &losa, patience).await;
@@ -60,7 +61,7 @@ fn a_leg_that_hangs_is_left_out_and_the_other_one_answers() {
     });
 }
 
-/// The model, but never done with a query.
+/// An embedding model that never returns the vector of a query.
 struct Hanging(Arc<dyn Embed>);
 
 impl Embed for Hanging {

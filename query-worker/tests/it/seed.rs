@@ -1,4 +1,5 @@
-//! Puts documents into the database by the ingest worker's own transitions, with real vectors.
+//! Puts documents into the database in the same way as the ingest worker (start and commit of a job), with
+//! real vectors.
 
 use analysis::detect;
 use chrono::Utc;
@@ -62,7 +63,7 @@ pub async fn insert(pool: &PgPool, model: &dyn Embed, documents: &[Document]) {
     }
 }
 
-/// One passage a section, more when it is long.
+/// Cuts a page into passages: one for each section, and more for a long section.
 fn passages(page: &Page, model: &dyn Embed) -> Vec<Passage> {
     const TOKENS: usize = 220;
     let mut passages: Vec<Passage> = Vec::new();

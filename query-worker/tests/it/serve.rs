@@ -1,4 +1,4 @@
-//! What the router does for every handler.
+//! Tests of what the router does for every handler.
 
 use std::time::Duration;
 

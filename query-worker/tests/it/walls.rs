@@ -1,4 +1,4 @@
-//! Row-level security as the only wall: plain SQL as the worker's role, with no check of the service before it.
+//! Tests of row-level security alone: plain SQL with the worker's role, without any check by the service.
 
 use schemas::{Scope, search::Search};
 use sqlx::{
@@ -35,7 +35,8 @@ async fn count(transaction: &mut Transaction<'_, Postgres>, sql: &'static str) -
         .unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
-/// PostgreSQL refused for want of a right or by a policy, and for no other reason.
+/// Asserts that PostgreSQL refused a statement because a right is missing or a policy forbids it, and for no
+/// other reason.
 #[track_caller]
 fn assert_forbidden(outcome: sqlx::Result<PgQueryResult>) {
     let error = outcome.unwrap_err();
@@ -79,7 +80,7 @@ fn a_scope_sees_nothing_of_another_project_in_any_table() {
         }
 
         let pool = as_worker(world).await;
-        // Each counts what belongs to project B, by id, by text, by owner.
+        // Each statement counts rows of the project `wall-b`.
         let tables: [&'static str; 11] = [
             "SELECT count(*) FROM project WHERE id = 'wall-b'",
             "SELECT count(*) FROM document WHERE id = 'b1'",
@@ -103,7 +104,7 @@ fn a_scope_sees_nothing_of_another_project_in_any_table() {
             let mut unnamed = pool.begin().await.unwrap();
             assert_eq!(count(&mut unnamed, sql).await, 0, "without a scope: {sql}");
         }
-        // Another caller of the same project does not see the conversation, nor does one who may read everything.
+        // Another caller does not see the conversation, not even one who may read all projects.
         for (scope, caller) in
             [(projects(&["wall-b"]), "key:other"), (Scope::All, "key:other"), (Scope::All, "")]
         {
@@ -113,7 +114,7 @@ fn a_scope_sees_nothing_of_another_project_in_any_table() {
                 0
             );
         }
-        // Nearest neighbours do not cross it either.
+        // A search for the nearest vectors returns none of another project either.
         let mut a = within(&pool, &projects(&["wall-a"]), "key:wall").await;
         let crossed = count(
             &mut a,
@@ -209,7 +210,7 @@ fn the_worker_cannot_read_keys_nor_give_itself_rights() {
             let mut all = within(&pool, &Scope::All, "key:wall").await;
             assert_eq!(count(&mut all, table).await, 0, "{table}");
         }
-        // Who knows the hash finds that key.
+        // A transaction that names the hash of a token sees the key of that token.
         let mut known = pool.begin().await.unwrap();
         sqlx::query("SELECT set_config('acorag.token', repeat('ab', 32), true)")
             .execute(&mut *known)

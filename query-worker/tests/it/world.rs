@@ -1,4 +1,5 @@
-//! The real servers, the real model, the worker's handlers, and a client that asks them.
+//! What the tests share: the real servers, the real embedding model, the worker's handlers, and a client that
+//! asks them.
 
 use std::{future::Future, sync::LazyLock, time::Duration};
 
@@ -22,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 static STACK: LazyLock<Stack> = LazyLock::new(|| Stack::start(Options::default()).unwrap());
 
-/// Runs a test on the one runtime that connections live on.
+/// Runs a test on the runtime that all tests share, because a connection works only on the runtime that
+/// opened it.
 pub fn run(test: impl Future<Output = ()>) {
     RUNTIME.block_on(test);
 }
@@ -34,7 +36,7 @@ pub fn stack() -> &'static Stack {
 /// A database with the current schema, the streams, and an app that answers from it.
 pub struct World {
     pub database_url: String,
-    /// As the owner of the tables: it sees everything.
+    /// Connections as the owner of the tables, from whom row-level security hides nothing.
     pub pool: PgPool,
     pub app: App,
 }
@@ -96,7 +98,7 @@ fn config(stack: &Stack, database_url: &str, settings: &[&str]) -> Config {
     Config::parse_from(arguments)
 }
 
-/// A caller that may read what `scope` says.
+/// Returns a caller that may read the projects of `scope`.
 pub fn caller(id: &str, scope: Scope) -> Caller {
     Caller {
         id: id.to_owned(),
@@ -112,12 +114,13 @@ pub fn projects(names: &[&str]) -> Scope {
     Scope::Projects(names.iter().map(|name| name.parse().unwrap()).collect())
 }
 
-/// Asks as the api does, with an inbox of its own, and has this app process exactly this message.
+/// Asks as the api does, with an inbox of its own. The handlers of `app` get the message directly, not from
+/// the queue.
 pub async fn ask<Q: Request>(app: &App, query: &Q) -> Result<Q::Reply, Problem> {
     start(app, query).await.last().await
 }
 
-/// A question under way.
+/// A query that is being answered.
 pub struct Asked<Q: Request> {
     app: App,
     reply_to: String,
@@ -130,7 +133,7 @@ pub async fn start<Q: Request>(app: &App, query: &Q) -> Asked<Q> {
     start_on(app, app.router(), query, Duration::from_secs(60)).await
 }
 
-/// The same with a router and a patience of one's own.
+/// Does the same as [`start`], with another handler and another deadline.
 pub async fn start_on<Q: Request>(
     app: &App,
     router: impl Handler,
@@ -156,7 +159,7 @@ pub async fn start_on<Q: Request>(
 }
 
 impl<Q: Request> Asked<Q> {
-    /// The next frame; none once the last reply is there.
+    /// Returns the next frame; `None` when the last reply has arrived.
     pub async fn frame(&mut self) -> Option<serde_json::Value> {
         let message =
             tokio::time::timeout(Duration::from_secs(60), self.replies.next()).await.unwrap().unwrap();
@@ -174,13 +177,13 @@ impl<Q: Request> Asked<Q> {
         self.end().await
     }
 
-    /// The last reply, which must have come.
+    /// Returns the last reply, which must already have arrived.
     pub async fn end(self) -> Result<Q::Reply, Problem> {
         self.handler.await.unwrap().unwrap();
         self.last.unwrap()
     }
 
-    /// Goes away, as a client does that closes its connection.
+    /// Cancels the query, as the api does when its client closes the connection.
     pub async fn cancel(self) {
         let subject = platform::nats::request::cancel_subject(&self.reply_to);
         self.app.nats.client.publish(subject, Vec::new().into()).await.unwrap();

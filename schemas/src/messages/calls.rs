@@ -31,7 +31,8 @@ catalogue! {
         "Falta una clave válida: envíela como «Authorization: Bearer …» o «X-API-Key».",
         "A valid key is missing: send it as \"Authorization: Bearer …\" or \"X-API-Key\"."
     }
-    /// Does not say which of the two is wrong or whether the account exists, so that nobody can test for accounts.
+    /// Does not say whether the email or the password is wrong, so that nobody can find out which accounts
+    /// exist.
     bad_login() {
         "El correo o la contraseña no son correctos.",
         "The email or the password is not correct."

@@ -46,7 +46,7 @@ catalogue! {
         "Demasiadas solicitudes de este tipo a la vez. Inténtelo de nuevo cuando termine alguna.",
         "Too many requests of this kind at the same time. Try again when one of them has ended."
     }
-    /// With `AUTH=off`.
+    /// Refuses a call that names another host, while authentication is off.
     not_this_host() {
         "Sin autenticación (AUTH=off) solo se atiende bajo un nombre de esta máquina, como localhost. Otros nombres se \
          permiten con ALLOWED_HOSTS.",

@@ -39,7 +39,7 @@ fn loose_types_are_read() {
 fn a_period_ends_at_its_last_moment() {
     let filters: Filters = serde_json::from_str(r#"{"date_to": "2026-11-24T12:30:00Z"}"#).unwrap();
     assert_eq!(filters.date_to, crate::metadata::parse_date("2026-11-24T12:30:00Z"));
-    // A worker deserializes the filters once more.
+    // A worker deserializes the filters that the api has serialized.
     let there = serde_json::from_value::<Filters>(serde_json::to_value(&filters).unwrap()).unwrap();
     assert_eq!(there, filters);
 }

@@ -86,7 +86,8 @@ async fn a_forged_description_reads_and_removes_nothing() {
         assert!(matches!(objects.info("x").await, Err(Error::Malformed)), "{nuid}");
         assert!(objects.get("x", 0, u64::MAX).await.is_err() && objects.delete("x").await.is_err(), "{nuid}");
     }
-    // The time of an object is that of the stream, and a malformed description does not stop the listing of the others.
+    // A malformed description neither stops the listing of the other objects nor causes the removal of their
+    // parts.
     nats.jetstream.publish("$O.FILES.M.?", "{".into()).await.unwrap().await.unwrap();
     assert_eq!(names(&objects).await, ["theirs"]);
     assert_eq!(objects.remove_parts(Utc::now() + chrono::Duration::days(1)).await.unwrap(), 0);

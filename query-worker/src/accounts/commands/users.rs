@@ -102,7 +102,8 @@ struct Change {
     password_hash: Option<String>,
 }
 
-/// Changes an account and returns a message. If it is disabled or gets a new password, its sessions end.
+/// Changes an account and returns a message. The sessions of an account that is disabled or gets a new
+/// password end.
 async fn change(pool: &PgPool, email: &str, change: Change, done: &str) -> anyhow::Result<String> {
     let mut transaction = pool.begin().await?;
     let changed = sqlx::query(
