@@ -61,7 +61,7 @@ def memory_of_programs():
         try:
             found[program] = found.get(program, 0) + process.memory_full_info().pss / 1e6
         except psutil.Error:
-            # The process has ended, or belongs to another user.
+            # The process has ended, or only root may read its memory.
             continue
     return {program: round(megabytes, 1) for program, megabytes in found.items()}
 

@@ -14,7 +14,7 @@ pub const SERVICES: [&str; 3] = ["api", "query worker", "ingest worker"];
 pub struct Used {
     /// Resident memory (RSS), in which shared pages count in full.
     pub resident: f64,
-    /// Resident memory in which shared pages are divided by those who share them (PSS).
+    /// Resident memory in which shared pages are divided by those who share them (PSS); not a number without root.
     pub proportional: f64,
     /// The most resident memory that the process ever had.
     pub most: f64,
@@ -39,10 +39,11 @@ impl Memory {
 fn used(service: Option<&Service>) -> Result<Used> {
     let process = service.and_then(Service::id).context("the service does not run")?;
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+    // The services close their memory to other programs, so only root can read this.
+    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup"));
     Ok(Used {
-        resident: megabytes(&rollup, "Rss:")?,
-        proportional: megabytes(&rollup, "Pss:")?,
+        resident: megabytes(&status, "VmRSS:")?,
+        proportional: rollup.ok().map_or(Ok(f64::NAN), |rollup| megabytes(&rollup, "Pss:"))?,
         most: megabytes(&status, "VmHWM:")?,
     })
 }
@@ -52,7 +53,7 @@ pub fn postgres(system: &System) -> Result<f64> {
     let root = system.stack.postgres()?.id().context("PostgreSQL does not run")?;
     let mut sum = 0.0;
     for process in Processes::read()?.family(root) {
-        // A connection may have ended in the meantime.
+        // A connection may have ended in the meantime, or the process may belong to another user.
         if let Ok(rollup) = fs::read_to_string(format!("/proc/{process}/smaps_rollup")) {
             sum += megabytes(&rollup, "Pss:")?;
         }

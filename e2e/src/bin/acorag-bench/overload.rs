@@ -40,7 +40,9 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
             bench.figures.ratio("overload, at twice this: accepted, p95", p95, "ms", "p95 at 0.9", calm);
             bench.figures.ratio("  answered", results.rate(), "1/s", "what the machine can do", capacity);
             bench.figures.plain("  refused", results.refused(), "%");
-            bench.figures.plain("  refusals: p95", refused, "ms");
+            if refused.is_finite() {
+                bench.figures.plain("  refusals: p95", refused, "ms");
+            }
         }
         bench.figures.plain(
             format!("  at {share}: neither answered nor refused well"),

@@ -45,8 +45,9 @@ impl Plot {
         else {
             return Ok(None);
         };
-        // Each axis ends a little beside the outermost points, so that an axis with a single point has a length too.
-        let y = ((y.0 / 1.3)..(y.1 * 1.3)).log_scale();
+        // Each axis ends a little beside the outermost points, so that an axis with a single point has a length too. There
+        // is room above the curves for their names.
+        let y = ((y.0 / 1.3)..(y.1 * 4.0)).log_scale();
         let mut svg = String::new();
         if self.logarithmic {
             self.draw(&mut svg, ((x.0 / 1.1)..(x.1 * 1.1)).log_scale(), y)?;
@@ -67,7 +68,7 @@ impl Plot {
         let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
         area.fill(&WHITE).map_err(|error| failed(&error))?;
         let mut chart = ChartBuilder::on(&area)
-            .caption(self.title, ("sans-serif", 16))
+            .caption(self.title, ("sans-serif", 20))
             .margin(12)
             .x_label_area_size(42)
             .y_label_area_size(64)
@@ -81,6 +82,7 @@ impl Plot {
             .y_desc(up)
             .x_label_formatter(&number)
             .y_label_formatter(&number)
+            .label_style(("sans-serif", 15))
             .light_line_style(TRANSPARENT)
             .draw()
             .map_err(|error| failed(&error))?;
@@ -96,6 +98,7 @@ impl Plot {
             .configure_series_labels()
             .position(SeriesLabelPosition::UpperLeft)
             .background_style(WHITE.mix(0.8))
+            .label_font(("sans-serif", 15))
             .draw()
             .map_err(|error| failed(&error))?;
         area.present().map_err(|error| failed(&error))
