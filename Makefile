@@ -46,14 +46,18 @@ eval: ## Measure retrieval on a BEIR folder: make eval DATA=folder
 	@target/demo/devstack with-acorag -- target/demo/acorag-eval "$(DATA)"
 
 .PHONY: bench
-bench: ## Measure performance as ratios, into bench/latest.json (starts its own acorag); ARGS=--quick or --large
+bench: ## Measure performance as ratios, into bench/ (starts its own acorag); ARGS=--quick, --large or "--only chat,hour"
 	@$(call build,$(RELEASE) $(PROGRAMS) --bin acorag-bench)
 	@target/release/acorag-bench $(ARGS)
 
 .PHONY: load
-load: ## Locust against a running stack: make load USERS=50 TIME=60s
-	@"$$(devstack/fetch.py --python load/requirements.txt)" -m locust --locustfile load/locustfile.py --headless \
-		--host "$(ACORAG_URL)" --users $(USERS) --spawn-rate $(USERS) --run-time $(TIME)
+load: ## Locust against a running stack, with a report in target/load, also after Ctrl-C: make load USERS=100 TIME=1h
+	@mkdir -p target/load
+	@python="$$(devstack/fetch.py --python load/requirements.txt)"; status=0; trap 'true' INT; \
+	"$$python" -m locust --locustfile load/locustfile.py --headless \
+		--host "$(ACORAG_URL)" --users $(USERS) --spawn-rate $(USERS) --run-time $(TIME) \
+		--report target/load --html target/load/report.html --csv target/load/locust || status=$$?; \
+	echo "the report: $$PWD/target/load/report.html; over time: $$PWD/target/load/over_time.csv and .svg"; exit $$status
 
 .PHONY: chaos
 chaos: ## Kill and restart everything under load (its own acorag): nothing may be lost or doubled; ARGS="--seed 7"

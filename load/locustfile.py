@@ -4,7 +4,8 @@
 
 A 429 with a Retry-After is a correct refusal: it counts as a success under a separate name ("/search [429]").
 Every other reply that violates the contract is a failure. To measure throughput, start the server with
-RATE_LIMIT_SEARCH=off and so on. Options by environment: LOAD_PROJECT, LOAD_UPLOAD_PROJECT, LOAD_THINK, LOAD_API_KEY.
+RATE_LIMIT_SEARCH=off and so on. Options by environment: LOAD_PROJECT, LOAD_UPLOAD_PROJECT, LOAD_THINK, LOAD_API_KEY,
+LOAD_REPORT.
 """
 import itertools
 import json
@@ -16,6 +17,7 @@ from pathlib import Path
 from locust import FastHttpUser, events, tag, task
 
 import contract
+from over_time import OverTime
 
 ASKED = json.loads((Path(__file__).resolve().parent.parent / "samples" / "questions.json").read_text(encoding="utf-8"))
 QUERIES = [row["query"] for row in ASKED["searches"]] + [row["question"] for row in ASKED["questions"]]
@@ -32,6 +34,22 @@ def options(parser):
     parser.add_argument("--think", env_var="LOAD_THINK", type=float, default=1.0,
                         help="Mean pause of a user between two calls, in seconds; 0 for none")
     parser.add_argument("--api-key", env_var="LOAD_API_KEY", default="", is_secret=True, help="Sent as a bearer token")
+    parser.add_argument("--report", env_var="LOAD_REPORT", default="",
+                        help="Folder for over_time.csv and over_time.svg: latency and memory over time")
+
+
+@events.test_start.add_listener
+def begin_report(environment, **_):
+    folder = environment.parsed_options.report
+    environment.over_time = OverTime(environment, folder) if folder else None
+
+
+@events.quitting.add_listener
+def end_report(environment, **_):
+    # Locust ends this way too when it is interrupted. Without a start there is nothing to report.
+    over_time = getattr(environment, "over_time", None)
+    if over_time:
+        over_time.end()
 
 
 @events.quitting.add_listener

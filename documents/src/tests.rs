@@ -36,6 +36,32 @@ pub async fn database(name: &'static str) -> PgPool {
 pub const MODEL: i16 = 1;
 const DIMENSION: usize = 384;
 
+/// A search whose time is over stops waiting, also for a transaction that is just beginning.
+#[tokio::test]
+async fn a_transaction_whose_caller_stops_waiting_is_not_left_open() {
+    let pool = database("abandoned").await;
+    let one = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_with((*pool.connect_options()).clone())
+        .await
+        .unwrap();
+    let time = std::time::Duration::from_secs(10);
+    for turns in 0..60 {
+        let waiting = async {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            begun = scope::begin_reading(&one, scope::INGEST, &Scope::All, time) => drop(begun.unwrap()),
+            () = waiting => {}
+        }
+        let mut tx = scope::begin_reading(&one, scope::INGEST, &Scope::All, time).await.unwrap();
+        scope::projects(&mut tx).await.unwrap();
+    }
+}
+
 fn job(document: &str, second: i64, source: Source) -> Job {
     let body = IngestDocument {
         source,

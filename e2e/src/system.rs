@@ -22,6 +22,8 @@ pub struct Options {
     pub accounts: bool,
     /// All connections use TLS, with certificates from `ops/tls.sh`. TLS includes `accounts`.
     pub tls: bool,
+    /// Settings of PostgreSQL, as `name=value`.
+    pub postgres: Vec<String>,
     /// Variables that are added to the environment of every service.
     pub environment: Vec<(String, String)>,
 }
@@ -35,6 +37,7 @@ impl Default for Options {
             query_workers: 1,
             accounts: false,
             tls: false,
+            postgres: Vec::new(),
             environment: [
                 off("AUTH"),
                 off("RATE_LIMIT_SEARCH"),
@@ -100,6 +103,7 @@ impl System {
         let accounts = options.accounts || options.tls;
         let mut servers = devstack::Options {
             nats: accounts.then(accounts::nats_configuration),
+            postgres: options.postgres.clone(),
             ..devstack::Options::default()
         };
         if let Some(certificates) = &certificates {

@@ -10,6 +10,7 @@ use sqlx::{
     AssertSqlSafe, Connection as _, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tracing::Instrument as _;
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -97,7 +98,11 @@ pub async fn begin(
         Mode::ReadOneMoment => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     };
     let statement = format!("{begin}; SELECT {}", set.collect::<Vec<_>>().join(", "));
-    pool.begin_with(AssertSqlSafe(statement)).await
+    // In a task of its own, so that it also ends when the caller stops waiting, as a search does whose time is over. A
+    // connection abandoned between BEGIN and its answer would return to the pool inside a transaction.
+    let pool = pool.clone();
+    let beginning = async move { pool.begin_with(AssertSqlSafe(statement)).await }.in_current_span();
+    tokio::spawn(beginning).await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 /// The kind of a transaction.

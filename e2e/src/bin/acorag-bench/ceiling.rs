@@ -1,6 +1,9 @@
 //! The speed of the model alone on this machine at this time. Nothing that uses the model can be faster.
 
-use std::time::Instant;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 
 use anyhow::Result;
 use devstack::Paths;
@@ -100,22 +103,20 @@ impl Ceiling {
 }
 
 /// Questions that were not asked before, so that no cache contains their answers.
-pub struct Questions {
-    random: Random,
-    asked: usize,
-}
+pub struct Questions(Mutex<(Random, usize)>);
 
 impl Questions {
     pub fn new(random: Random) -> Self {
-        Self { random, asked: 0 }
+        Self(Mutex::new((random, 0)))
     }
 
-    pub fn some(&mut self, count: usize) -> Vec<String> {
+    pub fn some(&self, count: usize) -> Vec<String> {
         (0..count).map(|_| self.one()).collect()
     }
 
-    pub fn one(&mut self) -> String {
-        self.asked += 1;
-        format!("{} {}", prose::question(&mut self.random), self.asked)
+    pub fn one(&self) -> String {
+        let (random, asked) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *asked += 1;
+        format!("{} {asked}", prose::question(random))
     }
 }

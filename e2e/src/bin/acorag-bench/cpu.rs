@@ -42,32 +42,51 @@ impl Cpu {
         Ok(Self { embedding, workers, api: system.apis.iter().map(of).sum(), servers })
     }
 
-    /// Reports the processor time since `before`, divided by `count` pieces of work.
-    pub fn report(self, before: Self, count: usize, names: [&'static str; 6], figures: &mut Figures) {
-        let each = |now: f64, then: f64| (now - then) / count.max(1) as f64;
-        let embedding = each(self.embedding, before.embedding);
-        let [postgres, nats, redis] =
-            [0, 1, 2].map(|server| each(self.servers[server], before.servers[server]));
-        let (workers, api) = (each(self.workers, before.workers), each(self.api, before.api));
-        let all = workers + api + postgres + nats + redis;
-        let parts = [all, workers, api, postgres, nats, redis];
-        for (name, part) in names.into_iter().zip(parts) {
-            figures.ratio(name, part, "ms", "embedding", embedding);
+    /// Reports the processor time since `before`, divided by `count` pieces of `work`: the whole, and the part of each
+    /// process beside the embedding.
+    pub fn report(self, before: Self, count: usize, work: &str, figures: &mut Figures) {
+        let each = |part: fn(&Self) -> f64| (part(&self) - part(&before)) / count.max(1) as f64;
+        let embedding = each(|cpu| cpu.embedding);
+        let parts: [(&str, fn(&Self) -> f64); 6] = [
+            ("  beside the embedding", |cpu| cpu.sum() - cpu.embedding),
+            ("  worker and reader", |cpu| cpu.workers),
+            ("  api", |cpu| cpu.api),
+            ("  PostgreSQL", |cpu| cpu.servers[0]),
+            ("  NATS", |cpu| cpu.servers[1]),
+            ("  Valkey", |cpu| cpu.servers[2]),
+        ];
+        figures.ratio(format!("{work}: processor time"), each(Self::sum), "ms", "its embedding", embedding);
+        for (name, part) in parts {
+            figures.ratio(name, each(part), "ms", "its embedding", embedding);
         }
+    }
+
+    /// Milliseconds of all processes since `before`, divided by `count` pieces of work.
+    pub fn each(self, before: Self, count: usize) -> f64 {
+        (self.sum() - before.sum()) / count.max(1) as f64
+    }
+
+    /// Milliseconds of PostgreSQL since `before`, divided by `count` pieces of work.
+    pub fn postgres(self, before: Self, count: usize) -> f64 {
+        (self.servers[0] - before.servers[0]) / count.max(1) as f64
+    }
+
+    fn sum(&self) -> f64 {
+        self.embedding + self.workers + self.api + self.servers.iter().sum::<f64>()
     }
 }
 
 /// All processes with their processor time in ticks, including that of children that have ended.
-struct Processes(HashMap<u32, Process>);
+pub struct Processes(HashMap<u32, Process>);
 
-struct Process {
+pub struct Process {
     name: String,
     parent: u32,
     ticks: f64,
 }
 
 impl Processes {
-    fn read() -> Result<Self> {
+    pub fn read() -> Result<Self> {
         let mut processes = HashMap::new();
         for entry in fs::read_dir("/proc")? {
             let entry = entry?;
@@ -82,9 +101,15 @@ impl Processes {
 
     /// Milliseconds of a process and of all its children.
     fn tree(&self, root: u32) -> f64 {
-        let own = self.0.get(&root).map_or(0.0, |process| process.ticks * TICK);
+        self.family(root).iter().filter_map(|id| self.0.get(id)).map(|process| process.ticks * TICK).sum()
+    }
+
+    /// A process and all its children, and theirs.
+    pub fn family(&self, root: u32) -> Vec<u32> {
         let children = self.0.iter().filter(|(_, process)| process.parent == root);
-        own + children.map(|(id, _)| self.tree(*id)).sum::<f64>()
+        let mut family = vec![root];
+        family.extend(children.flat_map(|(id, _)| self.family(*id)));
+        family
     }
 }
 
@@ -131,5 +156,21 @@ mod tests {
     fn this_very_process_is_there() {
         let processes = Processes::read().unwrap();
         assert!(processes.0.contains_key(&std::process::id()));
+    }
+
+    #[test]
+    fn a_family_has_all_generations() {
+        let process = |parent| Process { name: String::new(), parent, ticks: 1.0 };
+        let processes =
+            Processes([(1, process(0)), (2, process(1)), (3, process(2)), (4, process(0))].into());
+        assert_eq!(processes.family(1), [1, 2, 3]);
+        assert_eq!(processes.tree(1), 3.0 * TICK);
+    }
+
+    #[test]
+    fn the_whole_is_the_sum_of_its_parts() {
+        let before = Cpu { embedding: 10.0, ..Cpu::default() };
+        let after = Cpu { embedding: 30.0, workers: 4.0, api: 2.0, servers: [6.0, 1.0, 1.0] };
+        assert_eq!((after.each(before, 2), after.postgres(before, 2)), (17.0, 3.0));
     }
 }

@@ -22,7 +22,7 @@ pub async fn beside_an_import(
     client: &Client,
     records: usize,
     random: &mut Random,
-    questions: &mut Questions,
+    questions: &Questions,
     figures: &mut Figures,
 ) -> Result<()> {
     // The first measurement only fills the caches after a start and is not used.
@@ -48,7 +48,7 @@ pub async fn beside_an_import(
 
 /// Returns the median seconds from an upload until its document is searchable, and the 95th percentile of the search
 /// time in milliseconds.
-async fn measure(client: &Client, random: &mut Random, questions: &mut Questions) -> Result<(f64, f64)> {
+async fn measure(client: &Client, random: &mut Random, questions: &Questions) -> Result<(f64, f64)> {
     let (mut uploads, mut searches) = (Vec::new(), Vec::new());
     for number in 0..UPLOADS {
         let text = prose::paragraph(random, 12);

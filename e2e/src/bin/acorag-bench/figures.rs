@@ -1,63 +1,98 @@
 //! The figures of a run, as a table and as JSON.
 
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+use crate::plot::Plot;
+
 /// A measured value, with the value of the same run that it is compared with.
-pub struct Figure {
-    pub name: &'static str,
-    pub value: f64,
-    pub unit: &'static str,
-    pub against: Option<Against>,
+struct Figure {
+    name: String,
+    value: f64,
+    unit: &'static str,
+    against: Option<Against>,
 }
 
-pub struct Against {
-    pub what: &'static str,
-    pub value: f64,
+struct Against {
+    what: String,
+    value: f64,
     /// The figure divided by the value it is compared with.
-    pub ratio: f64,
+    ratio: f64,
 }
 
 #[derive(Default)]
-pub struct Figures(Vec<Figure>);
+pub struct Figures {
+    figures: Vec<Figure>,
+    /// The parts of the run that failed, with the reason.
+    failures: Vec<(String, String)>,
+}
 
 impl Figures {
     /// Adds a value that needs no comparison.
-    pub fn plain(&mut self, name: &'static str, value: f64, unit: &'static str) {
-        self.push(Figure { name, value, unit, against: None });
+    pub fn plain(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
+        self.push(Figure { name: name.into(), value, unit, against: None });
     }
 
     /// Adds a value that is compared with another one of the same unit.
     pub fn ratio(
         &mut self,
-        name: &'static str,
+        name: impl Into<String>,
         value: f64,
         unit: &'static str,
-        what: &'static str,
+        what: impl Into<String>,
         baseline: f64,
     ) {
-        let against = Against { what, value: baseline, ratio: value / baseline };
-        self.push(Figure { name, value, unit, against: Some(against) });
+        let against = Against { what: what.into(), value: baseline, ratio: value / baseline };
+        self.push(Figure { name: name.into(), value, unit, against: Some(against) });
+    }
+
+    /// Notes that a part of the run failed. The figures of the other parts stay.
+    pub fn failed(&mut self, part: &str, error: &anyhow::Error) {
+        eprintln!("{part} failed: {error:#}");
+        self.failures.push((part.to_owned(), format!("{error:#}")));
+    }
+
+    pub fn failures(&self) -> usize {
+        self.failures.len()
     }
 
     fn push(&mut self, figure: Figure) {
         eprintln!("{}", row(&figure));
-        self.0.push(figure);
+        self.figures.push(figure);
     }
 
     pub fn table(&self) -> String {
-        let head = format!("{:<46} {:>10} {:<6} {:>8}  {}", "figure", "measured", "", "ratio", "against");
-        let rows = self.0.iter().map(row);
-        [head].into_iter().chain(rows).collect::<Vec<_>>().join("\n")
+        let head = format!("{:<48} {:>10} {:<6} {:>8}  {}", "figure", "measured", "", "ratio", "against");
+        let rows = self.figures.iter().map(row);
+        let failures = self.failures.iter().map(|(part, error)| format!("failed: {part}: {error}"));
+        [head].into_iter().chain(rows).chain(failures).collect::<Vec<_>>().join("\n")
     }
 
     pub fn json(&self) -> Value {
-        let figures = self.0.iter().map(|figure| {
+        let figures = self.figures.iter().map(|figure| {
             let against = figure.against.as_ref().map(
                 |against| json!({"what": against.what, "value": tidy(against.value), "ratio": tidy(against.ratio)}),
             );
             json!({"name": figure.name, "value": tidy(figure.value), "unit": figure.unit, "against": against})
         });
         figures.collect()
+    }
+}
+
+/// The folder for the results. They are written after each part, so that a run that is cut short leaves what it has.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn write(&self, name: &str, content: &str) -> Result<()> {
+        fs::create_dir_all(&self.0).with_context(|| format!("creating {}", self.0.display()))?;
+        let path = self.0.join(name);
+        fs::write(&path, content).with_context(|| format!("writing {}", path.display()))
+    }
+
+    pub fn draw(&self, name: &str, plot: &Plot) -> Result<()> {
+        plot.svg()?.map_or(Ok(()), |svg| self.write(name, &svg))
     }
 }
 
@@ -69,7 +104,7 @@ fn row(figure: &Figure) -> String {
         None => (String::new(), String::new()),
     };
     let value = short(figure.value);
-    format!("{:<46} {value:>10} {:<6} {ratio:>8}  {against}", figure.name, figure.unit).trim_end().to_owned()
+    format!("{:<48} {value:>10} {:<6} {ratio:>8}  {against}", figure.name, figure.unit).trim_end().to_owned()
 }
 
 fn short(value: f64) -> String {
@@ -113,10 +148,12 @@ mod tests {
         let mut figures = Figures::default();
         figures.ratio("search", 30.0, "1/s", "ceiling", 40.0);
         figures.plain("memory", 21.25, "MB");
+        figures.failed("chat", &anyhow::anyhow!("no answer"));
         let json = figures.json();
         assert_eq!(json[0]["against"], json!({"what": "ceiling", "value": 40.0, "ratio": 0.75}));
         assert_eq!(json[1]["against"], Value::Null);
-        assert!(figures.table().contains("0.75  ceiling: 40.0 1/s"), "{}", figures.table());
+        let table = figures.table();
+        assert!(table.contains("0.75  ceiling: 40.0 1/s") && table.contains("chat: no answer"), "{table}");
     }
 
     #[test]

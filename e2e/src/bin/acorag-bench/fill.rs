@@ -1,12 +1,24 @@
-//! Writes thousands of passages with the services' own code but without the model: their vectors are real vectors with
-//! added noise, and their words follow Zipf's law.
+//! Writes very many passages with the services' own code but without the model: their vectors are made from real vectors,
+//! and their words follow Zipf's law.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use analysis::Language;
 use anyhow::{Context as _, Result};
 use documents::{Passage, commit, index};
 use e2e::{Random, prose};
-use schemas::Fields;
-use sqlx::{PgConnection, PgPool, Row as _};
+use embedding::{Embed as _, Model};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use schemas::{Fields, ProjectId};
+use sqlx::{
+    AssertSqlSafe, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::vector_indexes::Dropped;
 
 const VOCABULARY: usize = 20_000;
 /// The first rank that is used: more common words are stop words, which are not indexed.
@@ -15,112 +27,51 @@ const STOP_WORDS: usize = 50;
 const FIRST_WORD: usize = 1_000_000;
 /// The number of words of a passage, and of passages of a document.
 const LENGTH: usize = 70;
-const PASSAGES: usize = 5;
+const PASSAGES: usize = 10;
 /// The number of documents that one transaction writes.
-const BATCH: usize = 200;
-/// The noise that is added to a vector: the result has a cosine of about 0.95 with the original vector.
-const NOISE: f64 = 0.06;
+const BATCH: usize = 100;
+/// The number of batches after which their words are merged into the index, while the next ones are written.
+const ROUND: usize = 50;
+/// The number of transactions at the same time.
+const WRITERS: usize = 3;
+/// The number of real vectors.
+const REAL: usize = 2_000;
+/// The noise that is added to each dimension of a vector.
+const NOISE: f64 = 0.04;
 
 /// The number of the only model of a new database.
-const MODEL: i16 = 1;
+pub const MODEL: i16 = 1;
 
 /// Returns a word with the frequencies of natural texts: each doubling of a word's rank has the same probability.
 pub fn word(random: &mut Random) -> String {
+    prose::word(FIRST_WORD + rank(random))
+}
+
+fn rank(random: &mut Random) -> usize {
     let ranks = VOCABULARY as f64 / STOP_WORDS as f64;
-    prose::word(FIRST_WORD + (STOP_WORDS as f64 * ranks.powf(random.share())) as usize)
+    (STOP_WORDS as f64 * ranks.powf(random.share())) as usize
 }
 
-/// A database that is being filled. Its vectors are indexed at the end.
-pub struct Fill {
-    pool: PgPool,
-    random: Random,
+/// Makes passages.
+pub struct Source {
+    words: Vec<String>,
     /// Real vectors.
-    centres: Vec<Vec<f32>>,
-    nearest: String,
+    vectors: Vec<Vec<f32>>,
 }
 
-impl Fill {
-    pub async fn begin(url: &str) -> Result<Self> {
-        let pool = PgPool::connect(url).await?;
-        let centres = sqlx::query("SELECT vector::real[] FROM embedding LIMIT 3000").fetch_all(&pool).await?;
-        let centres = centres.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<Vec<Vec<f32>>>>()?;
-        let nearest: String = sqlx::query_scalar("SELECT pg_get_indexdef('embedding_1_nearest'::regclass)")
-            .fetch_one(&pool)
-            .await?;
-        // With `ON ONLY`, as PostgreSQL reports it, the index would be created without the indexes of the partitions.
-        let nearest = nearest.replace(" ON ONLY ", " ON ");
-        sqlx::query("DROP INDEX embedding_1_nearest").execute(&pool).await?;
-        Ok(Self { pool, random: Random::new(3), centres, nearest })
+impl Source {
+    pub async fn new(model: &Model) -> Result<Self> {
+        let mut random = Random::new(4);
+        let texts: Vec<String> = (0..REAL).map(|_| prose::sentence(&mut random)).collect();
+        let slices = texts.chunks(16).map(|slice| model.passages(slice.to_vec()));
+        let vectors: Vec<Vec<Vec<f32>>> = stream::iter(slices).buffered(3).try_collect().await?;
+        let words = (0..=VOCABULARY).map(|rank| prose::word(FIRST_WORD + rank)).collect();
+        Ok(Self { words, vectors: vectors.into_iter().flatten().collect() })
     }
 
-    /// Adds `passages` passages to a project, which is created if it does not exist.
-    pub async fn project(&mut self, project: &str, passages: usize) -> Result<()> {
-        let (project_key, first) = self.documents(project, passages / PASSAGES).await?;
-        let last = first + i64::try_from(passages / PASSAGES)?;
-        let mut tx = self.pool.begin().await?;
-        for document in first..last {
-            self.document(&mut tx, project_key, document).await?;
-            if (document - first) % BATCH as i64 == 0 {
-                tx.commit().await?;
-                tx = self.pool.begin().await?;
-            }
-        }
-        sqlx::query(
-            "UPDATE project p SET (chunks, terms) =
-                    (SELECT count(*), coalesce(sum(terms), 0) FROM chunk WHERE project_key = p.key)
-             WHERE key = $1",
-        )
-        .bind(project_key)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(index::tidy(&self.pool, &project.parse()?).await?)
-    }
-
-    /// Inserts the rows of the documents; returns the keys of the project and of the first document.
-    async fn documents(&self, project: &str, count: usize) -> Result<(i32, i64)> {
-        let key: i32 = sqlx::query_scalar(
-            "INSERT INTO project (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING key",
-        )
-        .bind(project)
-        .fetch_one(&self.pool)
-        .await?;
-        let first: Option<i64> = sqlx::query_scalar(
-            "WITH new AS (
-                 INSERT INTO document (project_key, id, state, accepted_at, indexed_at, fields, number_norm, chunks, terms)
-                 SELECT $1, $2 || '-' || n, 'indexed', now(), now(),
-                        jsonb_build_object('title', 'Documento ' || n, 'number', '700-PL-' || lpad(n::text, 6, '0'),
-                                           'doc_type', 'Plano'),
-                        '700PL' || lpad(n::text, 6, '0'), $4::int, $4::int * $5::int
-                 FROM (SELECT (SELECT count(*) FROM document WHERE project_key = $1) + generate_series(1, $3) AS n) AS new
-                 RETURNING key)
-             SELECT min(key) FROM new",
-        )
-        .bind(key)
-        .bind(project)
-        .bind(i64::try_from(count)?)
-        .bind(i32::try_from(PASSAGES)?)
-        .bind(i32::try_from(LENGTH)?)
-        .fetch_one(&self.pool)
-        .await?;
-        Ok((key, first.context("a project without documents")?))
-    }
-
-    async fn document(&mut self, tx: &mut PgConnection, project_key: i32, document: i64) -> Result<()> {
-        let passages: Vec<Passage> = (0..PASSAGES).map(|page| self.passage(page)).collect();
-        let words = commit::words(&Fields::default(), &passages);
-        commit::insert(tx, MODEL, (project_key, document), &passages, &words).await?;
-        Ok(())
-    }
-
-    fn passage(&mut self, page: usize) -> Passage {
-        let words: Vec<String> = (0..LENGTH).map(|_| word(&mut self.random)).collect();
-        let mut vector = self.random.pick(&self.centres).clone();
-        for number in &mut vector {
-            *number += ((self.random.share() - 0.5) * NOISE) as f32;
-        }
-        let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|number| *number /= length);
+    fn passage(&self, page: usize, random: &mut Random) -> Passage {
+        let words: Vec<&str> =
+            (0..LENGTH).filter_map(|_| Some(self.words.get(rank(random))?.as_str())).collect();
         let page = u32::try_from(page + 1).ok();
         Passage {
             page,
@@ -128,16 +79,185 @@ impl Fill {
             heading: String::new(),
             language: Language::Spanish,
             text: words.join(" "),
-            vector,
+            vector: self.vector(random),
         }
     }
 
-    /// Indexes the vectors.
-    pub async fn end(self) -> Result<()> {
-        let mut connection = self.pool.acquire().await?;
-        sqlx::query("SET maintenance_work_mem = '2GB'").execute(&mut *connection).await?;
-        sqlx::raw_sql(sqlx::AssertSqlSafe(self.nearest)).execute(&mut *connection).await?;
-        sqlx::query("VACUUM ANALYZE").execute(&mut *connection).await?;
-        migrations::index_vectors(&self.pool).await
+    /// A place between two real vectors, with noise: as many neighbours at every distance as real passages have, but no
+    /// two alike.
+    fn vector(&self, random: &mut Random) -> Vec<f32> {
+        let share = 0.5 + 0.5 * random.share() as f32;
+        let (near, far) = (random.pick(&self.vectors), random.pick(&self.vectors));
+        let mixed = near.iter().zip(far).map(|(near, far)| share * near + (1.0 - share) * far);
+        let mut vector: Vec<f32> =
+            mixed.map(|number| number + ((random.share() - 0.5) * NOISE) as f32).collect();
+        let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
+        vector.iter_mut().for_each(|number| *number /= length);
+        vector
+    }
+}
+
+/// A database that is being filled.
+pub struct Fill {
+    pool: PgPool,
+    source: Arc<Source>,
+    /// The vector indexes, which are made again at the end; empty if they were not dropped.
+    dropped: Dropped,
+    progress: Progress,
+    seed: u64,
+}
+
+impl Fill {
+    /// `adding` is the number of passages that will be written.
+    pub async fn begin(url: &str, source: &Arc<Source>, adding: usize) -> Result<Self> {
+        let options: PgConnectOptions = url.parse()?;
+        // Nobody deletes documents meanwhile, so foreign keys need no check, and a crash may lose what was written.
+        let options = options.options([
+            ("session_replication_role", "replica"),
+            ("synchronous_commit", "off"),
+            ("statement_timeout", "0"),
+        ]);
+        let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await?;
+        for setting in ["max_wal_size = '8GB'", "checkpoint_timeout = '30min'"] {
+            sqlx::query(AssertSqlSafe(format!("ALTER SYSTEM SET {setting}"))).execute(&pool).await?;
+        }
+        sqlx::query("SELECT pg_reload_conf()").execute(&pool).await?;
+        let there: i64 = sqlx::query_scalar("SELECT coalesce(sum(chunks), 0)::bigint FROM project")
+            .fetch_one(&pool)
+            .await?;
+        // To index the vectors at the end is faster than one by one, unless most of them are indexed already.
+        let dropped = if adding as i64 >= there { Dropped::all(&pool).await? } else { Dropped::default() };
+        let progress = Progress { started: Instant::now(), told: Instant::now(), adding, written: 0 };
+        Ok(Self { pool, source: Arc::clone(source), dropped, progress, seed: there.unsigned_abs() })
+    }
+
+    /// Adds `passages` passages to a project, which is created if it does not exist.
+    pub async fn project(&mut self, project: &str, passages: usize) -> Result<()> {
+        let id: ProjectId = project.parse()?;
+        let count = passages.div_ceil(PASSAGES);
+        let (key, documents) = self.documents(project, count).await?;
+        let mut tidying = None;
+        for round in documents.chunks(BATCH * ROUND) {
+            let batches = round.chunks(BATCH).map(|batch| {
+                self.seed += 1;
+                let (pool, source, seed) = (self.pool.clone(), Arc::clone(&self.source), self.seed);
+                let batch = batch.to_vec();
+                // In a task of its own, because making passages takes as much processor time as writing them.
+                tokio::spawn(async move { write(&pool, &source, seed, key, &batch).await })
+            });
+            let batches: Vec<_> = batches.collect();
+            let mut written = stream::iter(batches).buffer_unordered(WRITERS);
+            while let Some(batch) = written.next().await {
+                self.progress.add(project, batch??);
+            }
+            wait(tidying.take()).await?;
+            let (pool, id) = (self.pool.clone(), id.clone());
+            tidying = Some(tokio::spawn(async move { index::tidy(&pool, &id).await }));
+        }
+        wait(tidying).await?;
+        sqlx::query(
+            "UPDATE project p SET (chunks, terms) =
+                    (SELECT count(*), coalesce(sum(terms), 0) FROM chunk WHERE project_key = p.key)
+             WHERE key = $1",
+        )
+        .bind(key)
+        .execute(&self.pool)
+        .await?;
+        Ok(index::tidy(&self.pool, &id).await?)
+    }
+
+    /// Inserts the rows of the documents; returns the keys of the project and of the documents.
+    async fn documents(&self, project: &str, count: usize) -> Result<(i32, Vec<i64>)> {
+        let key: i32 = sqlx::query_scalar(
+            "INSERT INTO project (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING key",
+        )
+        .bind(project)
+        .fetch_one(&self.pool)
+        .await?;
+        let documents: Vec<i64> = sqlx::query_scalar(
+            "INSERT INTO document (project_key, id, state, accepted_at, indexed_at, fields, number_norm, chunks, terms)
+             SELECT $1, $2 || '-' || n, 'indexed', now(), now(),
+                    jsonb_build_object('title', 'Documento ' || n, 'number', '700-PL-' || lpad(n::text, 6, '0'),
+                                       'doc_type', 'Plano'),
+                    '700PL' || lpad(n::text, 6, '0'), $4::int, $4::int * $5::int
+             FROM (SELECT (SELECT count(*) FROM document WHERE project_key = $1) + generate_series(1, $3) AS n) AS new
+             RETURNING key",
+        )
+        .bind(key)
+        .bind(project)
+        .bind(i64::try_from(count)?)
+        .bind(i32::try_from(PASSAGES)?)
+        .bind(i32::try_from(LENGTH)?)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok((key, documents))
+    }
+
+    /// Indexes the vectors. Returns how many passages were written in a second, and the seconds of the indexing.
+    pub async fn end(self) -> Result<(f64, f64)> {
+        let rate = self.progress.written as f64 / self.progress.started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        self.dropped.make_again(&self.pool).await?;
+        migrations::index_vectors(&self.pool).await?;
+        let indexing = started.elapsed().as_secs_f64();
+        sqlx::query("VACUUM ANALYZE").execute(&self.pool).await?;
+        self.pool.close().await;
+        eprintln!("{rate:.0} passages a second; the vectors were indexed in {indexing:.0} s");
+        Ok((rate, indexing))
+    }
+}
+
+/// Writes the passages of some documents in one transaction; returns their number.
+async fn write(
+    pool: &PgPool,
+    source: &Source,
+    seed: u64,
+    project_key: i32,
+    documents: &[i64],
+) -> Result<usize> {
+    let mut random = Random::new(seed);
+    let mut tx = pool.begin().await?;
+    for document in documents {
+        let passages: Vec<Passage> = (0..PASSAGES).map(|page| source.passage(page, &mut random)).collect();
+        insert(&mut tx, project_key, *document, &passages).await?;
+    }
+    tx.commit().await?;
+    Ok(documents.len() * PASSAGES)
+}
+
+async fn insert(tx: &mut PgConnection, project_key: i32, document: i64, passages: &[Passage]) -> Result<()> {
+    let words = commit::words(&Fields::default(), passages);
+    commit::insert(tx, MODEL, (project_key, document), passages, &words).await?;
+    Ok(())
+}
+
+async fn wait(task: Option<tokio::task::JoinHandle<sqlx::Result<()>>>) -> Result<()> {
+    match task {
+        Some(task) => task.await?.context("merging the words"),
+        None => Ok(()),
+    }
+}
+
+/// Says now and then how far the filling is.
+struct Progress {
+    started: Instant,
+    told: Instant,
+    adding: usize,
+    written: usize,
+}
+
+impl Progress {
+    fn add(&mut self, project: &str, passages: usize) {
+        const EVERY: Duration = Duration::from_secs(5);
+        self.written += passages;
+        if self.told.elapsed() > EVERY {
+            self.told = Instant::now();
+            let rate = self.written as f64 / self.started.elapsed().as_secs_f64();
+            let left = self.adding.saturating_sub(self.written) as f64 / rate;
+            eprintln!(
+                "  {project}: {} of {} passages of this step, {rate:.0}/s, {left:.0} s left before the vectors are indexed",
+                self.written, self.adding
+            );
+        }
     }
 }

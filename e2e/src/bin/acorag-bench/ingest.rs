@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::{
+    bench::Bench,
     ceiling::Ceiling,
     cpu::Cpu,
     figures::{Figures, median},
@@ -21,8 +22,14 @@ use crate::{
 pub const PROJECT: &str = "medida";
 const CLIENTS: usize = 8;
 
+pub async fn measure(bench: &mut Bench) -> Result<()> {
+    let texts = bench.ceiling.texts(&mut bench.random, bench.effort.texts);
+    throughput(&bench.system, &mut bench.ceiling, &texts, &mut bench.figures).await?;
+    manual(&bench.client, &bench.pool, &bench.ceiling, &mut bench.figures).await
+}
+
 /// Measures one import of records and single files from several clients, one passage per text, against the model.
-pub async fn throughput(
+async fn throughput(
     system: &System,
     ceiling: &mut Ceiling,
     texts: &[String],
@@ -43,29 +50,13 @@ pub async fn throughput(
     figures.plain("model: passages", most, "1/s");
     figures.ratio("ingest: records of one import", bulk, "1/s", what, most);
     figures.ratio("ingest: files by 8 clients that wait", single, "1/s", what, most);
-    imported.report(
-        idle,
-        records.len(),
-        ["ingest: processor time of a record", "  worker", "  api", "  PostgreSQL", "  NATS", "  Valkey"],
-        figures,
-    );
-    uploaded.report(
-        between,
-        files.len(),
-        [
-            "ingest: processor time of a file",
-            "  worker and reader",
-            "  api",
-            "  PostgreSQL",
-            "  NATS",
-            "  Valkey",
-        ],
-        figures,
-    );
+    imported.report(idle, records.len(), "ingest of a record", figures);
+    uploaded.report(between, files.len(), "ingest of a file", figures);
     Ok(())
 }
 
-async fn import(client: &Client, texts: &[String]) -> Result<f64> {
+/// Imports one record for each text; returns how many became searchable in a second.
+pub async fn import(client: &Client, texts: &[String]) -> Result<f64> {
     let record = |(number, text): (usize, &String)| {
         json!({"DocumentId": format!("r-{number}"), "metadata": {"Title": "Registro"}, "full_text": text})
             .to_string()
@@ -94,7 +85,7 @@ async fn upload_and_wait(client: &Client, texts: &[String]) -> Result<f64> {
 }
 
 /// Measures the sample with 20 pages from its 202 until it is searchable, against the time of its embedding alone.
-pub async fn manual(client: &Client, pool: &PgPool, ceiling: &Ceiling, figures: &mut Figures) -> Result<()> {
+async fn manual(client: &Client, pool: &PgPool, ceiling: &Ceiling, figures: &mut Figures) -> Result<()> {
     const RUNS: usize = 3;
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/files/operation-and-maintenance-manual.pdf");
     let bytes = std::fs::read(path).context("the sample manual")?;

@@ -2,16 +2,18 @@
 //!
 //! The measured values are from the worker's own metrics of its searches.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use anyhow::Result;
-use e2e::{Client, Random, System, prose};
+use e2e::{Client, Random, prose};
+use embedding::Embed as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use pgvector::HalfVector;
 use serde_json::json;
 
 use crate::{
-    ceiling::{Ceiling, Questions},
-    figures::Figures,
-    fill::{self, Fill},
+    bench::Bench,
+    fill::{self, Fill, Source},
     search,
     stages::Stages,
 };
@@ -19,41 +21,61 @@ use crate::{
 const PASSAGES: usize = 40_000;
 const SEARCHES: usize = 150;
 
-pub async fn legs(
-    system: &System,
-    ceiling: &mut Ceiling,
-    questions: &mut Questions,
-    random: &mut Random,
-    figures: &mut Figures,
-) -> Result<()> {
+pub async fn legs(bench: &mut Bench) -> Result<()> {
     let started = Instant::now();
-    let mut fill = Fill::begin(system.stack.database_url()).await?;
+    let source = Arc::new(Source::new(&bench.ceiling.model).await?);
+    let mut fill = Fill::begin(bench.system.stack.database_url(), &source, PASSAGES).await?;
     for (project, passages) in [("grande", PASSAGES * 95 / 100), ("chico", PASSAGES * 5 / 100)] {
         fill.project(project, passages).await?;
     }
     fill.end().await?;
     eprintln!("40,000 passages made in {:.0} s", started.elapsed().as_secs_f64());
-    let client = system.client()?;
-    for (project, names) in [
-        (Some("chico"), ["5 % of 40,000: keyword leg", "5 % of 40,000: vector leg", "5 % of 40,000: rows"]),
-        (
-            Some("grande"),
-            ["95 % of 40,000: keyword leg", "95 % of 40,000: vector leg", "95 % of 40,000: rows"],
-        ),
-        (None, ["all of 40,000: keyword leg", "all of 40,000: vector leg", "all of 40,000: rows"]),
-    ] {
+    for (project, name) in [(Some("chico"), "5 %"), (Some("grande"), "95 %"), (None, "all")] {
         // The first searches are not counted, because the caches are cold after the fill.
-        some(&client, project, random, 10).await?;
-        let before = Stages::read(system).await?;
-        some(&client, project, random, SEARCHES).await?;
-        let stages = Stages::read(system).await?.since(&before);
-        for (stage, name) in ["keyword", "vector", "rows"].into_iter().zip(names) {
-            figures.ratio(name, stages.mean(stage), "ms", "embedding the query", stages.mean("embed"));
+        some(&bench.client, project, &mut bench.random, 10).await?;
+        let before = Stages::read(&bench.system).await?;
+        some(&bench.client, project, &mut bench.random, SEARCHES).await?;
+        let stages = Stages::read(&bench.system).await?.since(&before);
+        for (stage, leg) in [("keyword", "keyword leg"), ("vector", "vector leg"), ("rows", "rows")] {
+            bench.figures.ratio(
+                format!("{name} of 40,000: {leg}"),
+                stages.mean(stage),
+                "ms",
+                "embedding the query",
+                stages.mean("embed"),
+            );
         }
     }
-    ceiling.measure_queries(&questions.some(800)).await?;
-    let (rate, _) = search::together(&client, "grande", 8, questions).await?;
-    figures.ratio("search: 8 clients, 38,000 passages", rate, "1/s", "the model alone", ceiling.queries());
+    nearest(bench).await?;
+    bench.ceiling.measure_queries(&bench.questions.some(800)).await?;
+    let results = search::together(&bench.client, "grande", 8, bench.effort.time, &bench.questions).await?;
+    let most = bench.ceiling.queries();
+    bench.figures.ratio("search: 8 clients, 38,000 passages", results.rate(), "1/s", "model: queries", most);
+    Ok(())
+}
+
+/// Measures what PostgreSQL alone can do: the 30 nearest passages of the large project, by two clients.
+async fn nearest(bench: &mut Bench) -> Result<()> {
+    const QUERIES: usize = 400;
+    let texts = bench.questions.some(50);
+    let vectors: Vec<Vec<f32>> = stream::iter(texts.iter().map(|text| bench.ceiling.model.query(text)))
+        .buffered(3)
+        .try_collect()
+        .await?;
+    let started = Instant::now();
+    let queries = vectors.iter().cycle().take(QUERIES).map(|vector| {
+        sqlx::query_scalar::<_, i64>(
+            "SELECT chunk_key FROM embedding
+             WHERE model = $2 AND project_key = (SELECT key FROM project WHERE id = 'grande')
+             ORDER BY (vector::halfvec(384)) <#> $1 LIMIT 30",
+        )
+        .bind(HalfVector::from_f32_slice(vector))
+        .bind(fill::MODEL)
+        .fetch_all(&bench.pool)
+    });
+    stream::iter(queries).buffer_unordered(2).try_for_each(|_| async { Ok(()) }).await?;
+    let rate = QUERIES as f64 / started.elapsed().as_secs_f64();
+    bench.figures.plain("PostgreSQL alone: 30 nearest of 38,000", rate, "1/s");
     Ok(())
 }
 

@@ -2,111 +2,188 @@
 //! remain. `bench/README.md` explains how to read them.
 #![allow(clippy::print_stdout, reason = "the figures are what this program is for")]
 
+mod bare;
+mod bench;
 mod ceiling;
+mod chat;
 mod cpu;
 mod fairness;
 mod figures;
 mod fill;
+mod hour;
 mod ingest;
 mod large;
+mod load;
 mod machine;
 mod memory;
+mod mixed;
+mod overload;
 mod plot;
+mod recall;
+mod samples;
 mod scale;
+mod scale_table;
 mod search;
 mod stages;
+mod vector_indexes;
 
 use std::{
     path::PathBuf,
     time::{Instant, SystemTime},
 };
 
-use anyhow::{Context as _, Result};
-use ceiling::{Ceiling, Questions};
-use clap::Parser;
-use e2e::{Options, Random, System};
-use figures::Figures;
+use anyhow::{Result, ensure};
+use bench::{Bench, Effort};
+use clap::{Parser, ValueEnum};
+use e2e::Options;
+use figures::Folder;
+use plot::{Curve, Plot};
 use serde_json::json;
-use sqlx::PgPool;
 
-/// Measures acorag on its own servers; prints a table and writes JSON.
+/// Measures acorag on its own servers; prints a table, and writes it as JSON with plots beside it.
 #[derive(Debug, Parser)]
 #[command(name = "acorag-bench", version)]
 struct Args {
-    /// Leave out the measurements with 40,000 passages
+    /// Show in a few minutes that everything works: little of everything, and no 40,000 passages
     #[arg(long)]
     quick: bool,
+    /// Measure only these parts
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    only: Vec<Part>,
     /// Only measure how long one project waits while another one imports this number of records
     #[arg(long, value_name = "RECORDS")]
     beside_import: Option<usize>,
-    /// Only measure how the search time grows with the number of passages, up to this number; prints the table and the
-    /// plot for docs/scale.md
+    /// Only measure how the search time grows with the number of passages, up to this number; writes scale.md and scale.svg
     #[arg(long, value_name = "PASSAGES", num_args = 0..=1, default_missing_value = "1000000")]
     large: Option<usize>,
-    /// The file for the JSON
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench/latest.json"))]
-    json: PathBuf,
+    /// With --large: how many projects at most
+    #[arg(long, default_value_t = 1_000)]
+    projects: usize,
+    /// The folder for latest.json, scale.md and the plots. Default: bench, or target/bench with --quick
+    #[arg(long, value_name = "FOLDER")]
+    into: Option<PathBuf>,
+    #[command(flatten)]
+    bare: bare::Arguments,
 }
 
-/// The number of texts that are indexed.
-const TEXTS: usize = 500;
+/// What can be measured, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Imports and files
+    Ingest,
+    /// Searches of one client and of many
+    Search,
+    /// Repeated searches
+    Cached,
+    /// Chats of one client and of many
+    Chat,
+    /// Searches, chats and histories of many users
+    Mixed,
+    /// More searches than the machine can do
+    Overload,
+    /// The first search after a start
+    Cold,
+    /// Memory right after a start, and after an hour's requests
+    Hour,
+    /// 40,000 passages
+    Large,
+    /// Accepted uploads
+    Intake,
+}
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let started = Instant::now();
-    let mut random = Random::new(1);
-    let mut questions = Questions::new(Random::new(2));
-    let mut figures = Figures::default();
-
-    machine::busy(&mut figures).await?;
-    let mut system = System::start(Options::default().durable()).await?;
+    if args.bare.serve().await? {
+        return Ok(());
+    }
+    let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
+    let own = if args.quick { "/../target/bench" } else { "/../bench" };
+    let folder = args.into.unwrap_or_else(|| PathBuf::from(format!("{}{own}", env!("CARGO_MANIFEST_DIR"))));
+    let mut options = Options::default().durable();
+    if args.large.is_some() {
+        // As on a machine that is made for so many passages.
+        options.postgres = vec!["shared_buffers=2GB".to_owned()];
+    }
+    let mut bench = Bench::start(options, effort, Folder(folder)).await?;
     if let Some(records) = args.beside_import {
-        let client = system.client()?;
-        fairness::beside_an_import(&client, records, &mut random, &mut questions, &mut figures).await?;
-        println!("{}", figures.table());
+        let Bench { client, random, questions, figures, .. } = &mut bench;
+        fairness::beside_an_import(client, records, random, questions, figures).await?;
+        println!("{}", bench.figures.table());
         return Ok(());
     }
-    memory::idle(&system, &mut figures)?;
-    let mut ceiling = Ceiling::new(system.stack.paths()).await?;
-    let client = system.client()?;
-    let pool = PgPool::connect(system.stack.database_url()).await?;
-
-    let texts = ceiling.texts(&mut random, TEXTS);
-    ingest::throughput(&system, &mut ceiling, &texts, &mut figures).await?;
-    if let Some(most) = args.large {
-        let lines = scale::grow(&system, &ceiling, &mut random, most).await?;
-        std::fs::write(
-            concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scale.svg"),
-            plot::svg(&scale::curves(&lines)),
-        )?;
-        println!("{}", scale::table(&lines));
-        return Ok(());
+    if let Some(passages) = args.large {
+        let most = scale::Most { passages, projects: args.projects };
+        scale::grow(&mut bench, most).await?;
+        println!("{}", std::fs::read_to_string(bench.folder.0.join("scale.md"))?);
+    } else {
+        let chosen = |part: &Part| {
+            if args.only.is_empty() {
+                !(args.quick && *part == Part::Large)
+            } else {
+                args.only.contains(part)
+            }
+        };
+        let parts: Vec<Part> = Part::value_variants().iter().copied().filter(chosen).collect();
+        measure(&mut bench, &parts, args.quick).await?;
+        println!("{}", bench.figures.table());
     }
-    ingest::manual(&client, &pool, &ceiling, &mut figures).await?;
-    let typical = search::alone(&system, &ceiling, &mut questions, &mut figures).await?;
-    search::throughput(&system, &mut ceiling, &mut questions, &mut figures).await?;
-    search::cached(&client, typical, &mut questions, &mut figures).await?;
-    search::cold(&mut system, typical, &mut questions, &mut figures).await?;
-    if !args.quick {
-        large::legs(&system, &mut ceiling, &mut questions, &mut random, &mut figures).await?;
-    }
-    ingest::intake(&mut system, &mut figures).await?;
-    memory::most(&system, &mut figures)?;
-    figures.plain("spread of the same measurement in this run", ceiling.spread() * 100.0, "%");
+    ensure!(bench.figures.failures() == 0, "{} measurements failed", bench.figures.failures());
+    Ok(())
+}
 
+/// Measures the parts one after the other. A part that fails loses no other one.
+async fn measure(bench: &mut Bench, parts: &[Part], quick: bool) -> Result<()> {
+    let started = Instant::now();
+    bench.fill(parts.contains(&Part::Ingest)).await?;
+    for (at, part) in parts.iter().enumerate() {
+        let name = format!("{part:?}").to_lowercase();
+        eprintln!("part {} of {} after {} s: {name}", at + 1, parts.len(), started.elapsed().as_secs());
+        if let Err(error) = Box::pin(run(bench, *part)).await {
+            bench.figures.failed(&name, &error);
+        }
+        write(bench, quick, started)?;
+    }
+    bench.figures.plain("spread of the same measurement in this run", bench.ceiling.spread() * 100.0, "%");
+    write(bench, quick, started)?;
+    eprintln!(
+        "{} s in all; the same as JSON, and plots, in {}",
+        started.elapsed().as_secs(),
+        bench.folder.0.display()
+    );
+    Ok(())
+}
+
+async fn run(bench: &mut Bench, part: Part) -> Result<()> {
+    match part {
+        Part::Ingest => ingest::measure(bench).await,
+        Part::Search => {
+            search::alone(bench).await?;
+            search::throughput(bench).await
+        }
+        Part::Cached => search::cached(bench).await,
+        Part::Chat => chat::measure(bench).await,
+        Part::Mixed => mixed::measure(bench).await,
+        Part::Overload => overload::measure(bench).await,
+        Part::Cold => search::cold(bench).await,
+        Part::Hour => hour::measure(bench).await,
+        Part::Large => large::legs(bench).await,
+        Part::Intake => ingest::intake(&mut bench.system, &mut bench.figures).await,
+    }
+}
+
+fn write(bench: &Bench, quick: bool, started: Instant) -> Result<()> {
     let when = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let cores = std::thread::available_parallelism()?.get();
     let report = json!({
-        "unix_time": when, "cores": cores, "quick": args.quick, "seconds": started.elapsed().as_secs(),
-        "figures": figures.json(),
+        "unix_time": when, "cores": cores, "quick": quick, "seconds": started.elapsed().as_secs(),
+        "figures": bench.figures.json(),
     });
-    if let Some(folder) = args.json.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(&args.json, format!("{report:#}\n"))
-        .with_context(|| format!("writing {}", args.json.display()))?;
-    println!("{}", figures.table());
-    eprintln!("{} s in all; the same as JSON in {}", started.elapsed().as_secs(), args.json.display());
-    Ok(())
+    bench.folder.write("latest.json", &format!("{report:#}\n"))?;
+    let names = ["search, p50", "search, p95", "chat, p50", "chat, p95"];
+    let curves = names.into_iter().zip(bench.latencies.clone());
+    let curves = curves.map(|(name, points)| Curve { name, points }).collect();
+    let axes = ["clients without pauses", "ms"];
+    let title = "Time of an answer by the number of clients";
+    bench.folder.draw("latency.svg", &Plot { title, axes, logarithmic: true, curves })
 }

@@ -1,37 +1,82 @@
 //! The memory of the services, as reported by the kernel.
 
+use std::fs;
+
 use anyhow::{Context as _, Result};
 use e2e::{Service, System};
 
-use crate::figures::Figures;
+use crate::cpu::Processes;
 
-/// Measures right after the start: the services are ready and have had no requests.
-pub fn idle(system: &System, figures: &mut Figures) -> Result<()> {
-    for (name, service) in [
-        ("idle memory: api", system.apis.first()),
-        ("idle memory: query worker", system.query_workers.first()),
-        ("idle memory: ingest worker", system.ingest_workers.first()),
-    ] {
-        figures.plain(name, megabytes(service, "VmRSS:")?, "MB");
-    }
-    Ok(())
+pub const SERVICES: [&str; 3] = ["api", "query worker", "ingest worker"];
+
+/// Megabytes of one process.
+#[derive(Clone, Copy)]
+pub struct Used {
+    /// Resident memory (RSS), in which shared pages count in full.
+    pub resident: f64,
+    /// Resident memory in which shared pages are divided by those who share them (PSS); not a number without root.
+    pub proportional: f64,
+    /// The most resident memory that the process ever had.
+    pub most: f64,
 }
 
-/// Measures the peak memory of the services that run until the end.
-pub fn most(system: &System, figures: &mut Figures) -> Result<()> {
-    for (name, service) in [
-        ("most memory: api", system.apis.first()),
-        ("most memory: query worker", system.query_workers.first()),
-    ] {
-        figures.plain(name, megabytes(service, "VmHWM:")?, "MB");
-    }
-    Ok(())
+#[derive(Clone)]
+pub struct Memory {
+    /// The first process of each service, in the order of [`SERVICES`].
+    pub services: [Used; 3],
+    /// PSS of all processes of PostgreSQL.
+    pub postgres: f64,
 }
 
-fn megabytes(service: Option<&Service>, field: &str) -> Result<f64> {
+impl Memory {
+    pub fn read(system: &System) -> Result<Self> {
+        let [api, query, ingest] = [&system.apis, &system.query_workers, &system.ingest_workers]
+            .map(|services| used(services.first()));
+        Ok(Self { services: [api?, query?, ingest?], postgres: postgres(system)? })
+    }
+}
+
+fn used(service: Option<&Service>) -> Result<Used> {
     let process = service.and_then(Service::id).context("the service does not run")?;
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    // The services close their memory to other programs, so only root can read this.
+    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup"));
+    Ok(Used {
+        resident: megabytes(&status, "VmRSS:")?,
+        proportional: rollup.ok().map_or(Ok(f64::NAN), |rollup| megabytes(&rollup, "Pss:"))?,
+        most: megabytes(&status, "VmHWM:")?,
+    })
+}
+
+/// Returns the PSS of all processes of PostgreSQL, in megabytes.
+pub fn postgres(system: &System) -> Result<f64> {
+    let root = system.stack.postgres()?.id().context("PostgreSQL does not run")?;
+    let mut sum = 0.0;
+    for process in Processes::read()?.family(root) {
+        // A connection may have ended in the meantime, or the process may belong to another user.
+        if let Ok(rollup) = fs::read_to_string(format!("/proc/{process}/smaps_rollup")) {
+            sum += megabytes(&rollup, "Pss:")?;
+        }
+    }
+    Ok(sum)
+}
+
+fn megabytes(text: &str, field: &str) -> Result<f64> {
+    let line =
+        text.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field}"))?;
     let kibibytes: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
     Ok(kibibytes * 1_024.0 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_read_in_megabytes() {
+        let text =
+            "7f0-7ff ---p 00000000 00:00 0 [rollup]\nRss:    2000 kB\nPss:    1000 kB\nPss_Dirty:  10 kB\n";
+        assert_eq!(megabytes(text, "Pss:").unwrap(), 1.024);
+        assert!(megabytes(text, "VmHWM:").is_err());
+    }
 }

@@ -1,87 +1,143 @@
-//! Draws curves as an SVG file; both axes are logarithmic, with a line at each power of ten.
+//! Draws curves as an SVG file.
 
-use std::fmt::Write as _;
+use anyhow::{Result, anyhow};
+use plotters::{
+    coord::ranged1d::{AsRangedCoord, ValueFormatter},
+    prelude::*,
+};
 
 pub struct Curve {
     pub name: &'static str,
-    /// Each point is a number of passages and a time in milliseconds.
     pub points: Vec<(f64, f64)>,
 }
 
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 400.0;
-const MARGIN: f64 = 50.0;
-/// The exponents of ten at the ends of the axes.
-const PASSAGES: (f64, f64) = (4.0, 6.5);
-const MILLISECONDS: (f64, f64) = (0.0, 2.5);
-const COLOURS: [&str; 4] = ["#1b6ca8", "#d1495b", "#2e933c", "#8d6a9f"];
-
-pub fn svg(curves: &[Curve]) -> String {
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n"
-    );
-    for (power, name) in [(4, "10,000 passages"), (5, "100,000"), (6, "1,000,000")] {
-        let x = x(10_f64.powi(power));
-        let (top, bottom) = (MARGIN, HEIGHT - MARGIN);
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{x:.1} {top}V{bottom}\" stroke=\"#ddd\"/><text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{name}</text>",
-            bottom + 18.0
-        );
-    }
-    for (power, name) in [(0, "1 ms"), (1, "10 ms"), (2, "100 ms")] {
-        let y = y(10_f64.powi(power));
-        let right = WIDTH - MARGIN;
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{MARGIN} {y:.1}H{right}\" stroke=\"#ddd\"/><text x=\"{}\" y=\"{y:.1}\" text-anchor=\"end\">{name}</text>",
-            MARGIN - 6.0
-        );
-    }
-    for (at, (curve, colour)) in curves.iter().zip(COLOURS).enumerate() {
-        let points: Vec<String> = curve
-            .points
-            .iter()
-            .map(|(passages, time)| format!("{:.1},{:.1}", x(*passages), y(*time)))
-            .collect();
-        let _ = writeln!(
-            svg,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
-            points.join(" ")
-        );
-        let _ = writeln!(
-            svg,
-            "<text x=\"{}\" y=\"{}\" fill=\"{colour}\">{}</text>",
-            MARGIN + 10.0,
-            MARGIN - 30.0 + 15.0 * at as f64,
-            curve.name
-        );
-    }
-    svg.push_str("</svg>\n");
-    svg
+/// A plot whose vertical axis is logarithmic.
+pub struct Plot {
+    pub title: &'static str,
+    /// What the axes show.
+    pub axes: [&'static str; 2],
+    /// Whether the horizontal axis is logarithmic too.
+    pub logarithmic: bool,
+    pub curves: Vec<Curve>,
 }
 
-fn x(passages: f64) -> f64 {
-    scale(passages, PASSAGES, MARGIN, WIDTH - MARGIN)
+const SIZE: (u32, u32) = (720, 440);
+const COLOURS: [RGBColor; 5] = [
+    RGBColor(0x1b, 0x6c, 0xa8),
+    RGBColor(0xd1, 0x49, 0x5b),
+    RGBColor(0x2e, 0x93, 0x3c),
+    RGBColor(0x8d, 0x6a, 0x9f),
+    RGBColor(0xe0, 0x8e, 0x0b),
+];
+
+impl Plot {
+    /// Returns `None` if there is nothing to draw.
+    pub fn svg(&self) -> Result<Option<String>> {
+        let points =
+            || self.curves.iter().flat_map(|curve| &curve.points).filter(|(x, y)| x.is_finite() && *y > 0.0);
+        let range = |values: &mut dyn Iterator<Item = f64>| {
+            values.fold(None, |range: Option<(f64, f64)>, value| {
+                let (low, high) = range.unwrap_or((value, value));
+                Some((low.min(value), high.max(value)))
+            })
+        };
+        let (Some(x), Some(y)) = (range(&mut points().map(|at| at.0)), range(&mut points().map(|at| at.1)))
+        else {
+            return Ok(None);
+        };
+        // Each axis ends a little beside the outermost points, so that an axis with a single point has a length too. There
+        // is room above the curves for their names.
+        let y = ((y.0 / 1.3)..(y.1 * 4.0)).log_scale();
+        let mut svg = String::new();
+        if self.logarithmic {
+            self.draw(&mut svg, ((x.0 / 1.1)..(x.1 * 1.1)).log_scale(), y)?;
+        } else {
+            self.draw(&mut svg, x.0..(x.1 + (x.1 - x.0).max(1.0) * 0.03), y)?;
+        }
+        Ok(Some(svg))
+    }
+
+    fn draw<X, Y>(&self, svg: &mut String, x: X, y: Y) -> Result<()>
+    where
+        X: AsRangedCoord<Value = f64>,
+        X::CoordDescType: ValueFormatter<f64>,
+        Y: AsRangedCoord<Value = f64>,
+        Y::CoordDescType: ValueFormatter<f64>,
+    {
+        let failed = |error: &dyn std::fmt::Display| anyhow!("drawing {}: {error}", self.title);
+        let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        area.fill(&WHITE).map_err(|error| failed(&error))?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(self.title, ("sans-serif", 20))
+            .margin(12)
+            .x_label_area_size(42)
+            .y_label_area_size(64)
+            .build_cartesian_2d(x, y)
+            .map_err(|error| failed(&error))?;
+        let number = |value: &f64| number(*value);
+        let [across, up] = self.axes;
+        chart
+            .configure_mesh()
+            .x_desc(across)
+            .y_desc(up)
+            .x_label_formatter(&number)
+            .y_label_formatter(&number)
+            .label_style(("sans-serif", 15))
+            .light_line_style(TRANSPARENT)
+            .draw()
+            .map_err(|error| failed(&error))?;
+        for (curve, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
+            let points = curve.points.iter().copied().filter(|(_, y)| *y > 0.0);
+            chart
+                .draw_series(LineSeries::new(points, colour.stroke_width(2)).point_size(2))
+                .map_err(|error| failed(&error))?
+                .label(curve.name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE.mix(0.8))
+            .label_font(("sans-serif", 15))
+            .draw()
+            .map_err(|error| failed(&error))?;
+        area.present().map_err(|error| failed(&error))
+    }
 }
 
-fn y(milliseconds: f64) -> f64 {
-    scale(milliseconds, MILLISECONDS, HEIGHT - MARGIN, MARGIN)
-}
-
-fn scale(value: f64, (low, high): (f64, f64), from: f64, to: f64) -> f64 {
-    let share = ((value.max(f64::MIN_POSITIVE).log10() - low) / (high - low)).clamp(0.0, 1.0);
-    from + share * (to - from)
+fn number(value: f64) -> String {
+    if value >= 1_000_000.0 {
+        format!("{} M", value / 1_000_000.0)
+    } else if value >= 1_000.0 {
+        format!("{} k", value / 1_000.0)
+    } else {
+        format!("{}", (value * 1_000.0).round() / 1_000.0)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn plot(logarithmic: bool, points: Vec<(f64, f64)>) -> Plot {
+        let curves = vec![Curve { name: "search, p50", points }];
+        Plot { title: "Time of a search", axes: ["passages", "milliseconds"], logarithmic, curves }
+    }
+
     #[test]
-    fn a_tenth_of_the_time_is_lower_by_one_line() {
-        let svg = svg(&[Curve { name: "search", points: vec![(10_000.0, 1.0), (100_000.0, 10.0)] }]);
-        assert!(svg.contains("50.0,350.0 266.0,230.0"), "{svg}");
+    fn every_curve_is_drawn_and_named() {
+        for logarithmic in [true, false] {
+            let svg = plot(logarithmic, vec![(10_000.0, 1.0), (100_000.0, 10.0)]).svg().unwrap().unwrap();
+            for expected in ["<polyline", "search, p50", "milliseconds", "#1B6CA8"] {
+                assert!(svg.contains(expected), "{expected} is not in {svg}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_point_and_no_point_are_no_failure() {
+        assert!(plot(true, vec![(8.0, 20.0)]).svg().unwrap().is_some());
+        assert!(plot(true, vec![(8.0, f64::NAN)]).svg().unwrap().is_none());
+        assert!(plot(false, Vec::new()).svg().unwrap().is_none());
     }
 }

@@ -1,24 +1,24 @@
 //! Measures searches: the time of one client, the throughput of many, the first after a start, and cached ones.
 
-use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use e2e::{Client, System};
+use e2e::Client;
 use serde_json::json;
 
 use crate::{
-    ceiling::{Ceiling, Questions},
+    bare::Bare,
+    bench::Bench,
+    ceiling::Questions,
     cpu::Cpu,
-    figures::{Figures, median, percentile},
+    figures::{median, percentile},
     ingest::PROJECT,
+    load::{Clients, Outcomes, Request},
     stages::Stages,
 };
+
+/// The number of questions of each measurement of the model alone.
+const SAMPLE: usize = 800;
 
 /// Makes one search and returns its milliseconds.
 pub async fn timed(client: &Client, project: &str, query: &str) -> Result<f64> {
@@ -28,145 +28,128 @@ pub async fn timed(client: &Client, project: &str, query: &str) -> Result<f64> {
 }
 
 /// Measures the searches of a single client, and how their time is divided.
-pub async fn alone(
-    system: &System,
-    ceiling: &Ceiling,
-    questions: &mut Questions,
-    figures: &mut Figures,
-) -> Result<f64> {
-    const SEARCHES: usize = 300;
-    let client = system.client()?;
-    let embedding = ceiling.lone_query(&questions.some(SEARCHES)).await?;
-    for query in questions.some(20) {
-        timed(&client, PROJECT, &query).await?;
+pub async fn alone(bench: &mut Bench) -> Result<()> {
+    let searches = bench.effort.searches;
+    let embedding = bench.ceiling.lone_query(&bench.questions.some(searches)).await?;
+    for query in bench.questions.some(20) {
+        timed(&bench.client, PROJECT, &query).await?;
     }
-    let before = Stages::read(system).await?;
-    let mut times = Vec::with_capacity(SEARCHES);
-    for query in questions.some(SEARCHES) {
-        times.push(timed(&client, PROJECT, &query).await?);
+    let before = Stages::read(&bench.system).await?;
+    let mut times = Vec::with_capacity(searches);
+    for query in bench.questions.some(searches) {
+        times.push(timed(&bench.client, PROJECT, &query).await?);
     }
-    let stages = Stages::read(system).await?.since(&before);
+    let stages = Stages::read(&bench.system).await?.since(&before);
     times.sort_by(f64::total_cmp);
     let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|share| percentile(&times, share));
+    let figures = &mut bench.figures;
     figures.ratio("search alone: p50", p50, "ms", "embedding it alone", embedding);
     figures.ratio("search alone: p95", p95, "ms", "p50", p50);
     figures.ratio("search alone: p99", p99, "ms", "p50", p50);
     // The keyword leg runs while the query is embedded; the rest is HTTP, the queue and the ends of the transactions.
     let on_the_path = stages.mean("embed") + stages.mean("vector") + stages.mean("rows");
     figures.ratio("  of it outside embedding and SQL", p50 - on_the_path, "ms", "p50", p50);
-    Ok(p50)
+    bench.typical = p50;
+    bench.latencies[0].push((1.0, p50));
+    bench.latencies[1].push((1.0, p95));
+    Ok(())
 }
 
 /// Measures many clients at the same time; no question was asked before.
 pub async fn together(
     client: &Client,
     project: &str,
-    clients: usize,
-    questions: &mut Questions,
-) -> Result<(f64, f64)> {
-    const WARM: Duration = Duration::from_millis(500);
-    const TIME: Duration = Duration::from_secs(7);
-    let shared = Mutex::new((questions, Vec::new()));
-    let answered = AtomicUsize::new(0);
-    let started = Instant::now();
-    let lock = || shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let searching = (0..clients).map(|_| async {
-        while started.elapsed() < WARM + TIME {
-            let query = lock().0.one();
-            let took = timed(client, project, &query).await?;
-            // Only answers between the end of the warm-up and the end of the measurement count.
-            if started.elapsed() > WARM && started.elapsed() < WARM + TIME {
-                answered.fetch_add(1, Ordering::Relaxed);
-                lock().1.push(took);
-            }
-        }
-        Ok::<_, anyhow::Error>(())
-    });
-    futures::future::try_join_all(searching).await?;
-    let mut times = std::mem::take(&mut lock().1);
-    times.sort_by(f64::total_cmp);
-    Ok((answered.load(Ordering::Relaxed) as f64 / TIME.as_secs_f64(), percentile(&times, 0.95)))
+    count: usize,
+    time: Duration,
+    questions: &Questions,
+) -> Result<Outcomes> {
+    let clients = Clients { count, time, pause: Duration::ZERO };
+    let results = clients.send(client, |_| Request::search(project, &questions.one())).await?;
+    results.none_broken()?;
+    Ok(results)
 }
 
-pub async fn throughput(
-    system: &System,
-    ceiling: &mut Ceiling,
-    questions: &mut Questions,
-    figures: &mut Figures,
-) -> Result<()> {
-    const SAMPLE: usize = 800;
-    let client = &system.client()?;
-    let (mut rates, mut used) = (Vec::new(), None);
+pub async fn throughput(bench: &mut Bench) -> Result<()> {
+    let (mut measured, mut used) = (Vec::new(), None);
     for clients in [8, 50, 200] {
-        ceiling.measure_queries(&questions.some(SAMPLE)).await?;
-        let (before, searches) = (Cpu::read(system)?, Stages::read(system).await?);
-        rates.push(together(client, PROJECT, clients, questions).await?);
-        let count = Stages::read(system).await?.since(&searches).count("embed");
+        bench.ceiling.measure_queries(&bench.questions.some(SAMPLE)).await?;
+        let (before, searches) = (Cpu::read(&bench.system)?, Stages::read(&bench.system).await?);
+        let results = together(&bench.client, PROJECT, clients, bench.effort.time, &bench.questions).await?;
+        let count = Stages::read(&bench.system).await?.since(&searches).count("embed");
         if clients == 50 {
-            used = Some((before, Cpu::read(system)?, count));
+            used = Some((before, Cpu::read(&bench.system)?, count));
         }
+        bench.latencies[0].push((clients as f64, results.percentile(0.5)));
+        bench.latencies[1].push((clients as f64, results.percentile(0.95)));
+        measured.push((clients, results));
     }
-    ceiling.measure_queries(&questions.some(SAMPLE)).await?;
-    let most = ceiling.queries();
+    bench.ceiling.measure_queries(&bench.questions.some(SAMPLE)).await?;
+    let most = bench.ceiling.queries();
+    let figures = &mut bench.figures;
     figures.plain("model: queries", most, "1/s");
-    let names =
-        [("search: 8 clients", "  p95"), ("search: 50 clients", "  p95"), ("search: 200 clients", "  p95")];
-    for ((rate, p95), (name, tail)) in rates.into_iter().zip(names) {
-        figures.ratio(name, rate, "1/s", "the model alone", most);
-        figures.plain(tail, p95, "ms");
+    for (clients, results) in measured {
+        figures.ratio(format!("search: {clients} clients"), results.rate(), "1/s", "model: queries", most);
+        figures.plain("  p95", results.percentile(0.95), "ms");
+        figures.plain("  refused", results.refused(), "%");
     }
     if let Some((before, after, count)) = used {
-        let names =
-            ["search: processor time, 50 clients", "  worker", "  api", "  PostgreSQL", "  NATS", "  Valkey"];
-        after.report(before, count, names, figures);
+        after.report(before, count, "search, 50 clients", figures);
     }
     Ok(())
 }
 
 /// Measures the first search after a start, three times; the slowest is compared with a typical search.
-pub async fn cold(
-    system: &mut System,
-    typical: f64,
-    questions: &mut Questions,
-    figures: &mut Figures,
-) -> Result<()> {
+pub async fn cold(bench: &mut Bench) -> Result<()> {
     let mut first = 0.0_f64;
     for _ in 0..3 {
+        let system = &mut bench.system;
         for service in system.query_workers.iter_mut().chain(&mut system.apis) {
             service.kill()?;
             service.restart().await?;
         }
         let client = system.client()?;
-        first = first.max(timed(&client, PROJECT, &questions.one()).await?);
+        first = first.max(timed(&client, PROJECT, &bench.questions.one()).await?);
     }
-    figures.ratio("search: first after a start, worst of 3", first, "ms", "typical", typical);
+    bench.figures.ratio("search: first after a start, worst of 3", first, "ms", "typical", bench.typical);
     Ok(())
 }
 
-/// Measures repeated searches, if the answers say whether they come from the cache.
-pub async fn cached(
-    client: &Client,
-    typical: f64,
-    questions: &mut Questions,
-    figures: &mut Figures,
-) -> Result<()> {
-    const SEARCHES: usize = 200;
-    let body = json!({"query": questions.one(), "project_id": PROJECT, "top_k": 10});
-    client.search_with(body.clone()).await?;
-    let answer = client.post("/search", &body).await?;
+/// Measures repeated searches: the time of one, and how many 8 clients get, against a handler that does as little as a
+/// cached answer needs.
+pub async fn cached(bench: &mut Bench) -> Result<()> {
+    let query = bench.questions.one();
+    let body = json!({"query": query, "project_id": PROJECT, "top_k": 10});
+    bench.client.search_with(body.clone()).await?;
+    let answer = bench.client.post("/search", &body).await?;
     let hit = answer.headers().get("x-cache").is_some_and(|value| value == "hit");
-    if !hit {
-        eprintln!("no x-cache: nothing is cached");
-        return Ok(());
+    ensure!(hit, "the answer is not from the cache");
+    let bare = Bare::start(&bench.system, answer.bytes().await?).await?;
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..bench.effort.searches {
+        for (client, times) in [&bench.client, &bare.client].into_iter().zip(&mut times) {
+            let started = Instant::now();
+            let answer = client.post("/search", &body).await?;
+            ensure!(answer.status().is_success(), "search: {}", answer.status());
+            answer.bytes().await?;
+            times.push(started.elapsed().as_secs_f64() * 1_000.0);
+        }
     }
-    let mut times = Vec::with_capacity(SEARCHES);
-    for _ in 0..SEARCHES {
-        let started = Instant::now();
-        let answer = client.post("/search", &body).await?;
-        ensure!(answer.status().is_success(), "search: {}", answer.status());
-        answer.bytes().await?;
-        times.push(started.elapsed().as_secs_f64() * 1_000.0);
+    let [cached, least] = times.map(median);
+    let figures = &mut bench.figures;
+    figures.ratio("search: cached, p50", cached, "ms", "not cached", bench.typical);
+    figures.ratio("  the same", cached, "ms", "one GET of Valkey over HTTP", least);
+    // The two are measured in turns, because the speed of the machine changes.
+    let mut rates = [Vec::new(), Vec::new()];
+    let clients = Clients { count: 8, time: bench.effort.time / 4, pause: Duration::ZERO };
+    for _ in 0..4 {
+        for (client, rates) in [&bench.client, &bare.client].into_iter().zip(&mut rates) {
+            let results = clients.send(client, |_| Request::search(PROJECT, &query)).await?;
+            results.none_broken()?;
+            rates.push(results.rate());
+        }
     }
-    figures.ratio("search: cached, p50", median(times), "ms", "not cached", typical);
+    let [cached, most] = rates.map(median);
+    figures.plain("one GET of Valkey over HTTP: 8 clients", most, "1/s");
+    figures.ratio("search: cached, 8 clients", cached, "1/s", "one GET of Valkey over HTTP", most);
     Ok(())
 }

@@ -1,0 +1,136 @@
+//! Measures chats about the sample documents: of one client, of many, and how soon a streamed answer begins.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Instant,
+};
+
+use anyhow::{Result, ensure};
+use e2e::Client;
+use serde_json::{Value, json};
+
+use crate::{
+    bench::Bench,
+    cpu::Cpu,
+    figures::{median, percentile},
+    load::{Clients, Request},
+    samples::PROJECT,
+    stages::Stages,
+};
+
+pub async fn measure(bench: &mut Bench) -> Result<()> {
+    let embedding = bench.ceiling.lone_query(&bench.questions.some(bench.effort.chats)).await?;
+    let (answered, unanswered) = (bench.samples.answered.clone(), bench.samples.unanswered.clone());
+    for question in &answered {
+        ask(&bench.client, question).await?;
+    }
+    for (name, questions, cites) in [("found", &answered, true), ("not found", &unanswered, false)] {
+        let (mut times, mut right) = (Vec::new(), 0);
+        for question in questions.iter().cycle().take(bench.effort.chats) {
+            let started = Instant::now();
+            let reply = ask(&bench.client, question).await?;
+            times.push(started.elapsed().as_secs_f64() * 1_000.0);
+            right += usize::from(has_sources(&reply) == cites);
+        }
+        times.sort_by(f64::total_cmp);
+        let [p50, p95] = [0.5, 0.95].map(|share| percentile(&times, share));
+        bench.figures.ratio(
+            format!("chat alone, {name}: p50"),
+            p50,
+            "ms",
+            "embedding a query alone",
+            embedding,
+        );
+        bench.figures.ratio(format!("chat alone, {name}: p95"), p95, "ms", "p50", p50);
+        let share = right as f64 * 100.0 / times.len().max(1) as f64;
+        bench.figures.plain("  answers that cite as they should", share, "%");
+        if cites {
+            bench.latencies[2].push((1.0, p50));
+            bench.latencies[3].push((1.0, p95));
+        }
+    }
+    streamed(bench, &answered).await?;
+    together(bench).await
+}
+
+/// Asks in a conversation of its own, so that the question is no follow-up.
+async fn ask(client: &Client, question: &str) -> Result<Value> {
+    let answer = client.post("/chat", &json!({"question": question, "project_id": PROJECT})).await?;
+    ensure!(answer.status().is_success(), "chat: {} {}", answer.status(), answer.text().await?);
+    Ok(answer.json().await?)
+}
+
+fn has_sources(reply: &Value) -> bool {
+    reply["sources"].as_array().is_some_and(|sources| !sources.is_empty())
+}
+
+/// Measures when the first byte of a streamed answer arrives.
+async fn streamed(bench: &mut Bench, questions: &[String]) -> Result<()> {
+    let (mut first, mut whole) = (Vec::new(), Vec::new());
+    for question in questions.iter().cycle().take(bench.effort.chats) {
+        let body = json!({"question": question, "project_id": PROJECT, "stream": true});
+        let started = Instant::now();
+        let mut answer = bench.client.post("/chat", &body).await?;
+        ensure!(answer.status().is_success(), "streamed chat: {}", answer.status());
+        let mut text = Vec::new();
+        while let Some(piece) = answer.chunk().await? {
+            if text.is_empty() {
+                first.push(started.elapsed().as_secs_f64() * 1_000.0);
+            }
+            text.extend_from_slice(&piece);
+        }
+        whole.push(started.elapsed().as_secs_f64() * 1_000.0);
+        ensure!(String::from_utf8_lossy(&text).contains("event: done"), "a stream without an end");
+    }
+    let (first, whole) = (median(first), median(whole));
+    bench.figures.ratio("chat, streamed: first byte, p50", first, "ms", "the whole answer", whole);
+    Ok(())
+}
+
+/// Measures chats of many clients. What a chat costs is compared with searches in the same project by as many clients.
+async fn together(bench: &mut Bench) -> Result<()> {
+    const SAMPLE: usize = 400;
+    let search = search_cost(bench).await?;
+    bench.ceiling.measure_queries(&bench.questions.some(SAMPLE)).await?;
+    for count in [8, 50] {
+        let clients = Clients { count, time: bench.effort.time, pause: std::time::Duration::ZERO };
+        let asked = AtomicUsize::new(0);
+        let before = Cpu::read(&bench.system)?;
+        let chats = clients
+            .send(&bench.client, |_| {
+                let number = asked.fetch_add(1, Ordering::Relaxed);
+                let questions = &bench.samples.answered;
+                let question = questions.get(number % questions.len().max(1)).map_or("", String::as_str);
+                Request::chat(PROJECT, question, &format!("together-{count}-{number}"))
+            })
+            .await?;
+        chats.none_broken()?;
+        let cost = Cpu::read(&bench.system)?.each(before, chats.all_answered());
+        bench.ceiling.measure_queries(&bench.questions.some(SAMPLE)).await?;
+        let most = bench.ceiling.queries();
+        let [p50, p95] = [0.5, 0.95].map(|share| chats.percentile(share));
+        bench.figures.ratio(
+            format!("chat: {count} clients"),
+            chats.rate(),
+            "1/s",
+            "the model's queries",
+            most,
+        );
+        bench.figures.plain("  p95", p95, "ms");
+        bench.figures.plain("  refused", chats.refused(), "%");
+        bench.figures.ratio("  processor time of a chat", cost, "ms", "of an uncached search", search);
+        bench.latencies[2].push((count as f64, p50));
+        bench.latencies[3].push((count as f64, p95));
+    }
+    Ok(())
+}
+
+/// Returns the milliseconds of processor time of an uncached search in the samples.
+async fn search_cost(bench: &Bench) -> Result<f64> {
+    let clients = Clients { count: 8, time: bench.effort.time, pause: std::time::Duration::ZERO };
+    let (before, searches) = (Cpu::read(&bench.system)?, Stages::read(&bench.system).await?);
+    let results = clients.send(&bench.client, |_| Request::search(PROJECT, &bench.questions.one())).await?;
+    results.none_broken()?;
+    let count = Stages::read(&bench.system).await?.since(&searches).count("embed");
+    Ok(Cpu::read(&bench.system)?.each(before, count))
+}

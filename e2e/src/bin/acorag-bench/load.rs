@@ -1,0 +1,246 @@
+//! Sends requests from many clients, and notes how each request ends.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use e2e::{Client, Random};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::figures::percentile;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Search,
+    Chat,
+    History,
+}
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub kind: Kind,
+    path: String,
+    body: Option<Value>,
+}
+
+impl Request {
+    pub fn search(project: &str, query: &str) -> Self {
+        let body = json!({"query": query, "project_id": project, "top_k": 10});
+        Self { kind: Kind::Search, path: "/search".to_owned(), body: Some(body) }
+    }
+
+    /// A question of a conversation of its own if `session` was not used before.
+    pub fn chat(project: &str, question: &str, session: &str) -> Self {
+        let body = json!({"question": question, "project_id": project, "session_id": session});
+        Self { kind: Kind::Chat, path: "/chat".to_owned(), body: Some(body) }
+    }
+
+    pub fn history(session: &str) -> Self {
+        Self { kind: Kind::History, path: format!("/history/{session}"), body: None }
+    }
+
+    /// Sends the request and waits for the whole answer.
+    pub async fn send(&self, client: &Client) -> Outcome {
+        let started = Instant::now();
+        let end = self.try_send(client).await.unwrap_or_else(|error| End::Broken(format!("{error:#}")));
+        Outcome { kind: self.kind, end, milliseconds: started.elapsed().as_secs_f64() * 1_000.0 }
+    }
+
+    async fn try_send(&self, client: &Client) -> Result<End> {
+        let answer = match &self.body {
+            Some(body) => client.post(&self.path, body).await?,
+            None => client.get(&self.path).await?,
+        };
+        let status = answer.status();
+        let retry = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let text = answer.text().await?;
+        Ok(end(status.as_u16(), retry, text))
+    }
+}
+
+/// How a request ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    Answered,
+    /// Refused in the way that clients rely on: 429 or 503 with a Retry-After, in seconds.
+    Refused(u64),
+    Broken(String),
+}
+
+fn end(status: u16, retry: Option<u64>, text: String) -> End {
+    match (status, retry) {
+        (200..=299, _) => End::Answered,
+        (429 | 503, Some(seconds)) if seconds > 0 => End::Refused(seconds),
+        _ => End::Broken(format!("{status} {text}")),
+    }
+}
+
+#[derive(Debug)]
+pub struct Outcome {
+    pub kind: Kind,
+    pub end: End,
+    pub milliseconds: f64,
+}
+
+/// The requests that ended while it was measured.
+pub struct Outcomes {
+    outcomes: Vec<Outcome>,
+    seconds: f64,
+}
+
+impl Outcomes {
+    pub fn new(outcomes: Vec<Outcome>, seconds: f64) -> Self {
+        Self { outcomes, seconds }
+    }
+
+    /// Fails if a request was neither answered nor refused in the expected way.
+    pub fn none_broken(&self) -> Result<()> {
+        match self.outcomes.iter().find_map(|outcome| match &outcome.end {
+            End::Broken(reason) => Some((outcome.kind, reason)),
+            _ => None,
+        }) {
+            Some((kind, reason)) => {
+                bail!("{} requests failed, the first one ({kind:?}): {reason}", self.broken())
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub fn broken(&self) -> usize {
+        self.outcomes.iter().filter(|outcome| matches!(outcome.end, End::Broken(_))).count()
+    }
+
+    /// Answers per second.
+    pub fn rate(&self) -> f64 {
+        self.all_answered() as f64 / self.seconds
+    }
+
+    pub fn all_answered(&self) -> usize {
+        self.answered().count()
+    }
+
+    fn answered(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().filter(|outcome| outcome.end == End::Answered)
+    }
+
+    /// The percentage of the requests that were refused.
+    pub fn refused(&self) -> f64 {
+        let refused = self.outcomes.iter().filter(|outcome| matches!(outcome.end, End::Refused(_))).count();
+        refused as f64 * 100.0 / self.outcomes.len().max(1) as f64
+    }
+
+    /// A percentile of the milliseconds of all answered requests.
+    pub fn percentile(&self, share: f64) -> f64 {
+        sorted(self.answered().map(|outcome| outcome.milliseconds), share)
+    }
+
+    pub fn percentile_of(&self, kind: Kind, share: f64) -> f64 {
+        sorted(
+            self.answered().filter(|outcome| outcome.kind == kind).map(|outcome| outcome.milliseconds),
+            share,
+        )
+    }
+
+    /// A percentile of the milliseconds of all refusals.
+    pub fn percentile_of_refusals(&self, share: f64) -> f64 {
+        let refused = self.outcomes.iter().filter(|outcome| matches!(outcome.end, End::Refused(_)));
+        sorted(refused.map(|outcome| outcome.milliseconds), share)
+    }
+}
+
+fn sorted(values: impl Iterator<Item = f64>, share: f64) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    percentile(&values, share)
+}
+
+/// Clients that send one request after the other. After a refusal a client waits as it was told, but one second at most.
+pub struct Clients {
+    pub count: usize,
+    pub time: Duration,
+    /// The average pause of a client between an answer and its next request.
+    pub pause: Duration,
+}
+
+impl Clients {
+    /// `next` makes the next request of the client with this number. Requests that end during the first half second are
+    /// not counted.
+    pub async fn send(&self, client: &Client, next: impl Fn(usize) -> Request) -> Result<Outcomes> {
+        const WARM: Duration = Duration::from_millis(500);
+        let (next, started) = (&next, Instant::now());
+        let clients = (0..self.count).map(|number| async move {
+            let (mut random, mut outcomes) = (Random::new(number as u64), Vec::new());
+            // Clients with pauses do not all begin at the same moment.
+            tokio::time::sleep(self.pause.mul_f64(random.share())).await;
+            while started.elapsed() < WARM + self.time {
+                let outcome = next(number).send(client).await;
+                let told = if let End::Refused(seconds) = outcome.end { seconds.min(1) } else { 0 };
+                if (WARM..WARM + self.time).contains(&started.elapsed()) {
+                    outcomes.push(outcome);
+                }
+                tokio::time::sleep(self.pause.mul_f64(0.5 + random.share()).max(Duration::from_secs(told)))
+                    .await;
+            }
+            outcomes
+        });
+        let outcomes = futures::future::join_all(clients).await.into_iter().flatten().collect();
+        Ok(Outcomes { outcomes, seconds: self.time.as_secs_f64() })
+    }
+}
+
+/// Sends requests at random moments, `rate` a second on average, however long the answers take. Real users do not wait for
+/// each other, so only this shows what happens when there are too many.
+pub async fn arrivals(
+    client: &Client,
+    rate: f64,
+    time: Duration,
+    random: &mut Random,
+    mut next: impl FnMut() -> Request,
+) -> Result<Outcomes> {
+    let (started, mut due, mut sent) = (tokio::time::Instant::now(), 0.0, 0_u32);
+    let mut requests = JoinSet::new();
+    loop {
+        // The pauses between independent arrivals have an exponential distribution.
+        due += -(1.0 - random.share()).ln() / rate;
+        if due > time.as_secs_f64() {
+            break;
+        }
+        tokio::time::sleep_until(started + Duration::from_secs_f64(due)).await;
+        let (request, client) = (next(), client.clone());
+        requests.spawn(async move { request.send(&client).await });
+        sent += 1;
+    }
+    let late = started.elapsed().as_secs_f64() / time.as_secs_f64();
+    ensure!(
+        late < 1.1,
+        "{sent} requests took {late:.2} times as long to send as they should: this machine is too slow"
+    );
+    Ok(Outcomes { outcomes: requests.join_all().await, seconds: time.as_secs_f64() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_must_say_when_to_come_back() {
+        assert_eq!(end(200, None, String::new()), End::Answered);
+        assert_eq!(end(503, Some(2), String::new()), End::Refused(2));
+        assert_eq!(end(429, Some(1), String::new()), End::Refused(1));
+        for (status, retry) in [(503, None), (503, Some(0)), (500, Some(1)), (504, Some(1))] {
+            assert!(matches!(end(status, retry, String::new()), End::Broken(_)), "{status} {retry:?}");
+        }
+    }
+
+    #[test]
+    fn only_answers_count_as_answers() {
+        let outcome = |end, milliseconds| Outcome { kind: Kind::Search, end, milliseconds };
+        let all =
+            vec![outcome(End::Answered, 10.0), outcome(End::Answered, 30.0), outcome(End::Refused(1), 2.0)];
+        let outcomes = Outcomes::new(all, 2.0);
+        assert_eq!((outcomes.rate(), outcomes.percentile(1.0)), (1.0, 30.0));
+        assert_eq!(outcomes.percentile_of_refusals(0.95), 2.0);
+        assert!((outcomes.refused() - 100.0 / 3.0).abs() < 1e-9);
+        assert!(outcomes.none_broken().is_ok());
+    }
+}

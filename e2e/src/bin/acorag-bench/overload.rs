@@ -1,0 +1,62 @@
+//! Measures what happens when more searches arrive than the machine can do. The searches arrive at random moments and do
+//! not wait for each other.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::{
+    bench::Bench,
+    ingest::PROJECT,
+    load::{Clients, Request, arrivals},
+    plot::{Curve, Plot},
+};
+
+/// The offered searches as a share of what the machine can do.
+const OFFERED: [f64; 5] = [0.5, 0.9, 1.2, 1.5, 2.0];
+
+pub async fn measure(bench: &mut Bench) -> Result<()> {
+    let clients = Clients { count: 16, time: bench.effort.time, pause: Duration::ZERO };
+    let capacity =
+        clients.send(&bench.client, |_| Request::search(PROJECT, &bench.questions.one())).await?.rate();
+    bench.figures.plain("overload: searches that the machine can do", capacity, "1/s");
+    let (mut p50s, mut p95s, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+    let mut calm = f64::NAN;
+    for share in OFFERED {
+        let next = || Request::search(PROJECT, &bench.questions.one());
+        let results =
+            arrivals(&bench.client, capacity * share, bench.effort.time, &mut bench.random, next).await?;
+        let [p50, p95] = [0.5, 0.95].map(|share| results.percentile(share));
+        let refused = results.percentile_of_refusals(0.95);
+        p50s.push((share, p50));
+        p95s.push((share, p95));
+        refusals.push((share, refused));
+        if share == 0.9 {
+            calm = p95;
+            bench.figures.plain("overload, at 0.9 of this: accepted, p95", p95, "ms");
+            bench.figures.plain("  refused", results.refused(), "%");
+        }
+        if share == 2.0 {
+            bench.figures.ratio("overload, at twice this: accepted, p95", p95, "ms", "p95 at 0.9", calm);
+            bench.figures.ratio("  answered", results.rate(), "1/s", "what the machine can do", capacity);
+            bench.figures.plain("  refused", results.refused(), "%");
+            if refused.is_finite() {
+                bench.figures.plain("  refusals: p95", refused, "ms");
+            }
+        }
+        bench.figures.plain(
+            format!("  at {share}: neither answered nor refused well"),
+            results.broken() as f64,
+            "",
+        );
+        // What waits is finished before the next measurement.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    let curves = vec![
+        Curve { name: "accepted, p95", points: p95s },
+        Curve { name: "accepted, p50", points: p50s },
+        Curve { name: "refused, p95", points: refusals },
+    ];
+    let axes = ["searches that arrive, as a share of what the machine can do", "ms"];
+    bench.folder.draw("overload.svg", &Plot { title: "Overload", axes, logarithmic: false, curves })
+}

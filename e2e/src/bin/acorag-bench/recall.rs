@@ -1,0 +1,59 @@
+//! Compares the documents that the vector leg finds with those of an exact search.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+use e2e::{Client, Random};
+use embedding::Embed as _;
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::{ceiling::Ceiling, large};
+
+/// The number of searches that are compared.
+const COMPARED: usize = 30;
+const NEAREST: usize = 10;
+
+/// Returns the share of the ten documents with the nearest passages that the vector leg finds.
+pub async fn recall(
+    client: &Client,
+    ceiling: &Ceiling,
+    pool: &PgPool,
+    project: Option<&str>,
+    random: &mut Random,
+) -> Result<f64> {
+    let mut sum = 0.0;
+    for _ in 0..COMPARED {
+        sum += compare(client, ceiling, pool, project, &large::query(random)).await?;
+    }
+    Ok(sum / COMPARED as f64)
+}
+
+async fn compare(
+    client: &Client,
+    ceiling: &Ceiling,
+    pool: &PgPool,
+    project: Option<&str>,
+    query: &str,
+) -> Result<f64> {
+    let body = json!({"query": query, "project_id": project, "top_k": NEAREST, "mode": "vector"});
+    let found = client.search_with(body).await?;
+    let found: HashSet<&str> = found.iter().filter_map(|row| row["document_id"].as_str()).collect();
+    let vector = ceiling.model.query(query).await?;
+    // `+ 0` prevents the use of an index.
+    let exact: Vec<String> = sqlx::query_scalar(
+        "SELECT d.id FROM (
+             SELECT document_key, project_key, max(similarity) AS similarity FROM (
+                 SELECT document_key, project_key, -(vector <#> $1::real[]::halfvec) AS similarity FROM embedding
+                 WHERE $2::text IS NULL OR project_key = (SELECT key FROM project WHERE id = $2)
+                 ORDER BY (vector <#> $1::real[]::halfvec) + 0 LIMIT 100) AS near
+             GROUP BY document_key, project_key ORDER BY similarity DESC LIMIT 10) AS nearest
+         JOIN document d ON d.project_key = nearest.project_key AND d.key = nearest.document_key",
+    )
+    .bind(vector)
+    .bind(project)
+    .fetch_all(pool)
+    .await?;
+    let both = exact.iter().filter(|id| found.contains(id.as_str())).count();
+    Ok(both as f64 / exact.len().max(1) as f64)
+}

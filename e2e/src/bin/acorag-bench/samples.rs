@@ -1,0 +1,97 @@
+//! The sample documents of the repository, and questions about them.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{Client, Random, Upload};
+use serde_json::Value;
+
+use crate::load::Request;
+
+/// The project of the samples.
+pub const PROJECT: &str = "torre-norte";
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
+
+pub struct Samples {
+    pub searches: Vec<String>,
+    /// Questions that the samples answer.
+    pub answered: Vec<String>,
+    /// Questions that no sample answers.
+    pub unanswered: Vec<String>,
+}
+
+impl Samples {
+    pub fn read() -> Result<Self> {
+        let asked = json("questions.json")?;
+        let texts = |list: &str, field: &str| -> Result<Vec<String>> {
+            let list = asked[list].as_array().with_context(|| format!("no {list}"))?;
+            list.iter().map(|row| Ok(row[field].as_str().context("no text")?.to_owned())).collect()
+        };
+        Ok(Self {
+            searches: texts("searches", "query")?,
+            answered: texts("questions", "question")?,
+            unanswered: texts("traps", "question")?,
+        })
+    }
+
+    /// Uploads all samples, and waits until each is searchable.
+    pub async fn upload(&self, client: &Client) -> Result<()> {
+        let manifest = json("manifest.json")?;
+        let mut pending = Vec::new();
+        for sample in manifest.as_array().context("the manifest of the samples")? {
+            let name = sample["file"].as_str().context("a sample without a file")?;
+            let bytes = std::fs::read(Path::new(FOLDER).join("files").join(name))?;
+            pending.push(client.upload(Upload::new(name, bytes, sample["metadata"].clone())).await?);
+        }
+        for id in pending {
+            let document = client.settled(&id, PROJECT).await?;
+            ensure!(document["state"] == "indexed", "a sample is not indexed: {document}");
+        }
+        Ok(())
+    }
+
+    /// A request of the old load test: six of ten are searches, three chats and one a conversation's history. Two of seven
+    /// searches are for a text that is not cached. `number` makes the request; `user` names the conversation.
+    pub fn mixed(&self, number: usize, user: usize) -> Request {
+        let mut random = Random::new(number as u64);
+        let session = format!("mixed-{user}");
+        match random.below(10) {
+            0..6 if random.below(7) < 2 => {
+                let texts = [random.pick(&self.searches), random.pick(&self.answered)];
+                Request::search(PROJECT, &format!("{} {} {number}", texts[0], texts[1]))
+            }
+            0..6 => Request::search(PROJECT, random.pick::<String>(&self.searches)),
+            6..9 => Request::chat(PROJECT, self.question(&mut random), &session),
+            _ => Request::history(&session),
+        }
+    }
+
+    fn question(&self, random: &mut Random) -> &str {
+        let count = self.answered.len();
+        let at = random.below(count + self.unanswered.len());
+        self.answered.get(at).or_else(|| self.unanswered.get(at - count)).map_or("", String::as_str)
+    }
+}
+
+fn json(name: &str) -> Result<Value> {
+    let path = Path::new(FOLDER).join(name);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Kind;
+
+    #[test]
+    fn six_of_ten_requests_are_searches_and_three_are_chats() {
+        let samples = Samples::read().unwrap();
+        let kinds: Vec<Kind> = (0..10_000).map(|number| samples.mixed(number, 1).kind).collect();
+        let share = |wanted: Kind| kinds.iter().filter(|kind| **kind == wanted).count();
+        for (kind, expected) in [(Kind::Search, 6_000), (Kind::Chat, 3_000), (Kind::History, 1_000)] {
+            assert!(share(kind).abs_diff(expected) < 300, "{kind:?}: {}", share(kind));
+        }
+    }
+}
