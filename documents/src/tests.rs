@@ -550,9 +550,14 @@ async fn a_search_sees_one_revision_while_others_replace_it_and_words_are_merged
         let mut revise = std::pin::pin!(revise);
         loop {
             let found = async {
-                let mut tx = scope::begin_reading(&pool, &Scope::All, std::time::Duration::from_secs(30))
-                    .await
-                    .unwrap();
+                let mut tx = scope::begin_reading(
+                    &pool,
+                    scope::INGEST,
+                    &Scope::All,
+                    std::time::Duration::from_secs(30),
+                )
+                .await
+                .unwrap();
                 let projects = scope::projects(&mut tx).await.unwrap();
                 let query = index::Query {
                     projects: &projects.keys,

@@ -176,7 +176,9 @@ impl Corpus {
 
     async fn best(&self, words: &[QueryTerm], allowed: Option<&[i64]>, limit: usize) -> Vec<(i64, f32)> {
         let mut tx =
-            scope::begin_reading(&self.pool, &project(), std::time::Duration::from_secs(60)).await.unwrap();
+            scope::begin_reading(&self.pool, scope::INGEST, &project(), std::time::Duration::from_secs(60))
+                .await
+                .unwrap();
         let projects = [self.project];
         let query = Query { projects: &projects, words, chunks: 6_000, average: AVERAGE, allowed, limit };
         query.best(&mut tx).await.unwrap().passages
