@@ -19,7 +19,7 @@ async fn large_project(pool: &PgPool) {
         "INSERT INTO project (id) VALUES ('p')",
         "INSERT INTO project (id) SELECT 'other-' || n FROM generate_series(1, 100) AS n",
         "INSERT INTO embedding (project_key, model, chunk_key, document_key, vector)
-         SELECT key, 1, n, 1, (SELECT array_agg(sin(i * n)) FROM generate_series(1, 384) AS i)::vector(384)::halfvec
+         SELECT key, 1, 1000000 + n, 1, (SELECT array_agg(sin(i * n)) FROM generate_series(1, 384) AS i)::vector(384)::halfvec
          FROM generate_series(1, 5000) AS n, project WHERE id = 'p'",
         "UPDATE project SET chunks = 5000 WHERE id = 'p'",
         "UPDATE project SET chunks = 25000, id = 'larger' WHERE key = (
@@ -132,10 +132,8 @@ async fn a_second_model_is_filled_answers_and_replaces_the_first() {
     let left = switch(&pool, second, Duration::ZERO).await.unwrap();
     assert_eq!((left.passages, left.missing), (2, 1), "nothing is switched");
     // A document that goes meanwhile needs no vector; one that comes needs one. The newest passage came first.
-    crate::delete::delete(&pool, &"p".parse().unwrap(), &"a".parse().unwrap(), chrono::Utc::now())
-        .await
-        .unwrap()
-        .unwrap();
+    let later = chrono::DateTime::from_timestamp(1_900_000_000, 0).unwrap();
+    crate::delete::delete(&pool, &"p".parse().unwrap(), &"a".parse().unwrap(), later).await.unwrap().unwrap();
     assert!(!store(&pool, second, project, &made(&passages[1..], 3)).await.unwrap());
     index_document(&pool, "c").await;
     let mut tx = begin().await.unwrap();
