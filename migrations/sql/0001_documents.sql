@@ -142,6 +142,18 @@ CREATE INDEX embedding_document ON embedding (project_key, document_key);
 -- Vectors are normalized, so the inner product gives the same order as the cosine, at lower cost.
 CREATE INDEX embedding_nearest ON embedding USING hnsw (vector halfvec_ip_ops) WITH (m = 16, ef_construction = 64);
 
+-- The vectors of the passages' sentences, by which chat chooses what to quote. A row holds all sentences of a passage,
+-- compressed against the passage's own vector (documents/src/sentences.rs), so it is of the same model. A passage without
+-- a row is chosen from by its words alone.
+CREATE TABLE sentence (
+    project_key  integer NOT NULL,
+    chunk_key    bigint NOT NULL,
+    -- EXTERNAL: quantized numbers cannot be compressed further.
+    data         bytea STORAGE EXTERNAL NOT NULL,
+    PRIMARY KEY (project_key, chunk_key),
+    FOREIGN KEY (project_key, chunk_key) REFERENCES chunk ON DELETE CASCADE
+) PARTITION BY HASH (project_key);
+
 -- The inverted index for BM25, because PostgreSQL's own ranking ignores how rare a word is. A row contains up to 256
 -- passages with a term, compressed (documents/src/index/block.rs).
 CREATE TABLE posting (
@@ -183,7 +195,7 @@ DO $$
 DECLARE
     partitioned text;
 BEGIN
-    FOREACH partitioned IN ARRAY ARRAY['chunk', 'embedding', 'posting'] LOOP
+    FOREACH partitioned IN ARRAY ARRAY['chunk', 'embedding', 'sentence', 'posting'] LOOP
         FOR remainder IN 0..7 LOOP
             EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES WITH (MODULUS 8, REMAINDER %s)',
                            partitioned || '_' || remainder, partitioned, remainder);

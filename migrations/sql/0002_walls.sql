@@ -41,6 +41,7 @@ ALTER TABLE document ENABLE ROW LEVEL SECURITY;
 ALTER TABLE import_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE chunk ENABLE ROW LEVEL SECURITY;
 ALTER TABLE embedding ENABLE ROW LEVEL SECURITY;
+ALTER TABLE sentence ENABLE ROW LEVEL SECURITY;
 ALTER TABLE posting ENABLE ROW LEVEL SECURITY;
 ALTER TABLE posting_pending ENABLE ROW LEVEL SECURITY;
 ALTER TABLE posting_dead ENABLE ROW LEVEL SECURITY;
@@ -51,15 +52,16 @@ CREATE POLICY walls ON document USING (project_key = ANY ((SELECT acorag_project
 CREATE POLICY walls ON import_record USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON chunk USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON embedding USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
+CREATE POLICY walls ON sentence USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON posting_pending USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON posting_dead USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON posting USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 
-GRANT SELECT ON project, document, document_view, import_record, chunk, embedding, posting, posting_pending, posting_dead,
-                embedding_model TO acorag_query;
+GRANT SELECT ON project, document, document_view, import_record, chunk, embedding, sentence, posting, posting_pending,
+                posting_dead, embedding_model TO acorag_query;
 GRANT SELECT, INSERT, UPDATE ON project, document, embedding_model TO acorag_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_record TO acorag_ingest;
-GRANT SELECT, INSERT, DELETE ON chunk, embedding TO acorag_ingest;
+GRANT SELECT, INSERT, DELETE ON chunk, embedding, sentence TO acorag_ingest;
 -- A merge locks its rows with FOR UPDATE, which needs the right to update.
 GRANT SELECT, INSERT, UPDATE, DELETE ON posting, posting_pending, posting_dead TO acorag_ingest;
 GRANT SELECT ON installation TO acorag_ingest;
