@@ -34,6 +34,7 @@ const WORDS: [&str; 20] = [
 fn the_tokens_of_a_sentence_are_those_that_it_has_alone() {
     let folder = Folder::read(&devstack::ensure().unwrap().model).unwrap();
     let tokens = Tokens::open(&folder.tokenizer, &folder.tokenizer_json, &folder.declaration).unwrap();
+    let space = i64::from(tokens.tokenizer.token_to_id("▁").unwrap());
     let sentence = vec(select(&WORDS[..]), 1..8).prop_map(|words| words.join(" "));
     let texts = vec((sentence, select(&[" ", "\n", "  ", "\u{a0}\n"][..])), 1..6);
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
@@ -48,8 +49,10 @@ fn the_tokens_of_a_sentence_are_those_that_it_has_alone() {
         prop_assert_eq!(&ids, &tokens.encode("passage: ", &text).unwrap());
         for ((sentence, _), found) in sentences.iter().zip(found) {
             let alone = tokens.encode("", sentence).unwrap();
-            // Without <s> and </s>.
-            prop_assert_eq!(&ids[found], &alone[1..alone.len() - 1], "{:?} in {:?}", sentence, text);
+            // Without <s> and </s>, and without a token that is only the space before the sentence.
+            let alone = &alone[1..alone.len() - 1];
+            let alone = alone.strip_prefix(&[space]).unwrap_or(alone);
+            prop_assert_eq!(&ids[found], alone, "{:?} in {:?}", sentence, text);
         }
         Ok(())
     });

@@ -31,10 +31,9 @@ async fn a_question_is_nearest_to_the_sentence_that_answers_it() {
     ]);
     let embedded = model.passages(vec![passage]).await.unwrap().remove(0);
     assert_eq!(embedded.sentences.len(), 4);
-    for (question, answer) in [
-        ("¿Cuál es el plazo de ejecución de la obra?", 2),
-        ("¿A qué hora se puede almorzar?", 3),
-    ] {
+    for (question, answer) in
+        [("¿Cuál es el plazo de ejecución de la obra?", 2), ("¿A qué hora se puede almorzar?", 3)]
+    {
         let question = model.query(question).await.unwrap();
         let nearest = (0..4)
             .max_by(|a, b| {
@@ -52,7 +51,8 @@ async fn the_vector_of_a_passage_does_not_depend_on_its_sentences() {
     let without = Passage { sentences: Vec::new(), ..with.clone() };
     let embedded = model.passages(vec![with, without]).await.unwrap();
     assert_eq!(embedded[0].vector, embedded[1].vector);
-    let whole = |text: &str| Passage { text: text.to_owned(), sentences: vec![0..text.len()] };
+    let whole =
+        |text: &str| Passage { text: text.to_owned(), sentences: std::iter::once(0..text.len()).collect() };
     let one = model.passages(vec![whole("La losa mide 22 cm.")]).await.unwrap().remove(0);
     // A sentence that is the whole passage lacks only the prefix and the special tokens.
     assert!(dot(&one.vector, &one.sentences[0]) > 0.95);

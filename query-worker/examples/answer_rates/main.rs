@@ -26,6 +26,7 @@ mod world;
 
 use std::{path::Path, time::Instant};
 
+use futures::{StreamExt as _, stream};
 use query_worker::app::App;
 use schemas::{
     Scope,
@@ -140,12 +141,13 @@ async fn measure(app: &App, name: &str, questions: &[Question]) {
     let right = f64::from(refused + refused_other);
     let f1 = 2.0 * right / (right + (asked - f64::from(answered)) + 2.0 * asked);
     let [search, chat] = cost(app, questions).await;
+    let [embedded, answers] = throughput(app, questions).await;
     println!(
         "{}",
         json!({
             "file": name, "asked": questions.len(), "answered": answered, "span": span, "paragraph_first": paragraph,
             "sentences_an_answer": sentences as f64 / f64::from(answered), "refused_without": refused, "not_found_f1": f1, "refused_other": refused_other,
-            "search_ms": search, "chat_ms": chat,
+            "search_ms": search, "chat_ms": chat, "questions_a_second": embedded, "answers_a_second": answers,
         })
     );
 }
@@ -173,6 +175,26 @@ async fn cost(app: &App, questions: &[Question]) -> [[f64; 2]; 2] {
         }
     }
     sums.map(|sums| sums.map(|sum| (sum / asked.len() as f64 * 10.0).round() / 10.0))
+}
+
+/// How many questions the model alone embeds in a second, and how many chats are answered, each for 8 clients.
+async fn throughput(app: &App, questions: &[Question]) -> [f64; 2] {
+    let mut sums = [0.0; 2];
+    let asked: Vec<&Question> = questions.iter().take(80).collect();
+    for part in asked.chunks(40) {
+        let started = Instant::now();
+        let calls = part.iter().map(|question| app.model.query(&question.text));
+        stream::iter(calls).buffer_unordered(8).for_each(async |vector| drop(vector.unwrap())).await;
+        sums[0] += started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        let calls = part.iter().map(async |question| {
+            let projects = [question.with.as_str(), &question.without];
+            chat(app, &projects, &question.text, &format!("{}-many", question.id)).await
+        });
+        stream::iter(calls).buffer_unordered(8).for_each(async |reply| drop(reply)).await;
+        sums[1] += started.elapsed().as_secs_f64();
+    }
+    sums.map(|seconds| (asked.len() as f64 / seconds * 10.0).round() / 10.0)
 }
 
 /// A text on one line and without what an answer changes in a quotation.
