@@ -44,11 +44,16 @@ pub struct Hit {
     score: f32,
 }
 
-/// The passages found, the best first, and the leg that was left out, if any.
+/// The passages found, the best first.
 #[derive(Default)]
 pub struct Found {
     pub passages: Vec<Passage>,
-    degraded: Option<&'static str>,
+    /// The vector of the query; `None` if the vector leg did not run or was left out.
+    pub vector: Option<Vec<f32>>,
+    /// How rare each word of the query is ([`keyword::Keywords::rarity`]); empty if the keyword leg was left out.
+    pub rarity: Vec<f32>,
+    /// The leg that was left out, if any.
+    pub degraded: Option<&'static str>,
 }
 
 pub async fn search(app: App, context: Context, query: Search) -> Result<SearchReply> {
@@ -56,7 +61,7 @@ pub async fn search(app: App, context: Context, query: Search) -> Result<SearchR
     let outcome = passages(&app, &context, &query, 1).await;
     let label = if outcome.is_ok() { "ok" } else { "failed" };
     app.metrics.queries.with_label_values(&["search", label]).inc();
-    let Found { passages, degraded } = outcome?;
+    let Found { passages, degraded, .. } = outcome?;
     let rows = passages.into_iter().map(|passage| passage.row).collect();
     let reply = SearchReply { rows, degraded: degraded.map(str::to_owned).into_iter().collect() };
     app.search_log.searched(&query, &reply);
@@ -128,7 +133,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     }
     let best = candidates.rank(query, mode, per_document);
     let passages = rows::fetch(&mut transaction, projects, &query.query, &best).await?;
-    Ok(Found { passages, degraded })
+    Ok(Found { passages, vector, rarity: keywords.rarity, degraded })
 }
 
 /// Runs a leg and returns its results, unless it fails or takes too long.

@@ -15,7 +15,7 @@ use axum::{
     },
 };
 use futures::Stream;
-use platform::nats::request::{Frame, Reply, Requester, read};
+use platform::nats::request::{Frame, Reply, read};
 use schemas::{
     Problem,
     ProblemKind::Unavailable,
@@ -26,6 +26,7 @@ use serde_json::json;
 
 use crate::{
     App, Error,
+    cache::{Cache, Key},
     config::Requests,
     error,
     extractors::{Caller, Json, Language, RequestId},
@@ -40,7 +41,7 @@ pub fn routes() -> ApiRouter<App> {
 
 #[expect(clippy::too_many_arguments, reason = "each is one thing that the handler takes from the request")]
 async fn chat(
-    State(requester): State<Requester>,
+    State(cache): State<Cache>,
     State(requests): State<Arc<Requests>>,
     State(streams): State<Streams>,
     caller: Caller,
@@ -51,20 +52,23 @@ async fn chat(
 ) -> Result<Response, Error> {
     note_query(&request.message);
     let stream = request.stream.unwrap_or_else(|| accepts_events(&headers));
-    let query = ChatQuery::new(request, &caller.account, stream)?;
+    let mut query = ChatQuery::new(request, &caller.account, stream)?;
     if !stream {
-        let reply = requester.ask(&id.context(), &query, requests.chat_timeout).await?;
+        let key = cache.look_for_answer(&mut query).await;
+        let mut reply = cache.requester.ask(&id.context(), &query, requests.chat_timeout).await?;
+        cache.keep_answer(key.as_ref(), &mut reply).await;
         note_results(reply.sources.len());
         return Ok(axum::Json(reply).into_response());
     }
     let permit = streams.open(Kind::Chat, &caller)?;
-    let mut reply = requester.ask_streaming(&id.context(), &query, requests.chat_timeout).await?;
+    let key = cache.look_for_answer(&mut query).await;
+    let mut reply = cache.requester.ask_streaming(&id.context(), &query, requests.chat_timeout).await?;
     // An error before the first piece of the answer is an error of the whole call, with its own status.
     let first = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
     if first.last {
         read::<ChatReply>(&first.payload)?;
     }
-    let events = StreamedReply { reply, id, language, _permit: permit }.events(first);
+    let events = StreamedReply { reply, cache, key, id, language, _permit: permit }.events(first);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))).into_response())
 }
 
@@ -78,6 +82,9 @@ fn accepts_events(headers: &HeaderMap) -> bool {
 /// A chat answer that is being streamed. Dropping it early (the client disconnected) cancels the worker's work.
 struct StreamedReply {
     reply: Reply,
+    cache: Cache,
+    /// The key under which the answer is cached.
+    key: Option<Key>,
     id: RequestId,
     language: UiLanguage,
     _permit: Permit,
@@ -102,7 +109,10 @@ impl StreamedReply {
                 };
             }
             yield Ok(match read::<ChatReply>(&frame.payload) {
-                Ok(reply) => event("done", &reply),
+                Ok(mut reply) => {
+                    self.cache.keep_answer(self.key.as_ref(), &mut reply).await;
+                    event("done", &reply)
+                }
                 Err(problem) => self.failure(&problem),
             });
         }

@@ -124,6 +124,7 @@ async fn a_second_model_is_filled_answers_and_replaces_the_first() {
             chunk_key: passage.chunk_key,
             document_key: passage.document_key,
             vector: vec![0.5; dimension],
+            sentences: vec![7],
         });
         made.collect()
     };
@@ -158,6 +159,9 @@ async fn a_second_model_is_filled_answers_and_replaces_the_first() {
     let vectors: Vec<i16> =
         sqlx::query_scalar("SELECT model FROM embedding").fetch_all(&mut *tx).await.unwrap();
     assert_eq!(vectors, [second, second]);
+    let sentences: Vec<(i16, Vec<u8>)> =
+        sqlx::query_as("SELECT model, data FROM sentence").fetch_all(&mut *tx).await.unwrap();
+    assert_eq!(sentences, [(second, vec![7]), (second, vec![7])]);
     assert!(own(&mut tx, "digest").await.unwrap().unwrap_err().to_string().contains("other digest"));
     drop(tx);
     // The first one can come back, and begins without vectors.

@@ -129,6 +129,7 @@ impl Fill {
             language: Language::Spanish,
             text: words.join(" "),
             vector,
+            sentences: Vec::new(),
         }
     }
 

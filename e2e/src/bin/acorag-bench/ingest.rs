@@ -117,7 +117,7 @@ pub async fn manual(client: &Client, pool: &PgPool, ceiling: &Ceiling, figures: 
         .fetch_all(pool)
         .await?;
         let started = Instant::now();
-        ceiling.model.passages(passages).await?;
+        ceiling.model.passages(passages.into_iter().map(Into::into).collect()).await?;
         embedding.push(started.elapsed().as_secs_f64());
     }
     let (taken, embedding) = (median(taken), median(embedding));
