@@ -48,13 +48,10 @@ fn main() {
             let questions = insert(&world, Path::new(file), &language).await;
             measure(&world.app, &language, &questions.into_iter().step_by(every).collect::<Vec<_>>()).await;
         }
-        let bytes: f64 = sqlx::query_scalar(
-            "SELECT sum(pg_total_relation_size(inhrelid))::float8 / (SELECT count(*) FROM chunk)
-             FROM pg_inherits WHERE inhparent = 'sentence'::regclass",
-        )
-        .fetch_one(&world.pool)
-        .await
-        .unwrap();
+        let bytes: f64 = sqlx::query_scalar("SELECT avg(length(data))::float8 FROM sentence")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
         println!("{}", json!({"sentence_bytes_a_passage": bytes}));
     });
 }

@@ -84,9 +84,9 @@ pub async fn gather(asked: &Asked<'_>, question: &str, retrieved: &Retrieved) ->
         let differences = differences.unwrap_or_else(|| vec![0.0; places.len()]);
         let similarity =
             retrieved.vector.as_ref().map_or(score::USUAL_SIMILARITY, |_| passage.row.vector_score);
-        let whole = words.held(&whole(passage), passage.language);
+        let (of_sentences, whole) = held_by(passage, &places, &words);
         held.push(whole);
-        for (place, difference) in places.into_iter().zip(differences) {
+        for ((place, difference), held) in places.into_iter().zip(differences).zip(of_sentences) {
             let text = &passage.text[place.clone()];
             if is_title(text, passage) {
                 continue;
@@ -94,7 +94,7 @@ pub async fn gather(asked: &Asked<'_>, question: &str, retrieved: &Retrieved) ->
             let features = Features {
                 passage: similarity,
                 difference,
-                words: words.share(words.held(text, passage.language)),
+                words: words.share(held),
                 passage_words: words.share(whole),
                 figure: asks_for_a_figure && text.contains(|c: char| c.is_ascii_digit()),
             };
@@ -121,10 +121,22 @@ fn has_typed_words(typed: &str, words: &Words, held: Held) -> bool {
         || words.share_of(words.typed(typed), held) >= OWN_WORDS
 }
 
-/// Returns the text of a passage with its title, number and heading.
-fn whole(passage: &Passage) -> String {
-    [passage.row.fields.title.as_str(), passage.row.fields.number.as_str(), &passage.heading, &passage.text]
-        .join("\n")
+/// Returns the words that each sentence contains, and those of the whole passage with its title, number and heading. No
+/// part of the text is looked through twice.
+fn held_by(passage: &Passage, places: &[Range<usize>], words: &Words) -> (Vec<Held>, Held) {
+    let held = |text: &str| words.held(text, passage.language);
+    let sentences: Vec<Held> = places.iter().map(|place| held(&passage.text[place.clone()])).collect();
+    let mut rest = [&passage.row.fields.title, &passage.row.fields.number, &passage.heading]
+        .map(String::as_str)
+        .join("\n");
+    let mut end = 0;
+    for place in places.iter().cloned().chain([passage.text.len()..passage.text.len()]) {
+        rest.push('\n');
+        rest.push_str(&passage.text[end..place.start]);
+        end = place.end;
+    }
+    let whole = sentences.iter().fold(held(&rest), |all, held| all | *held);
+    (sentences, whole)
 }
 
 /// Whether a sentence only repeats the title or the heading of its passage.

@@ -6,8 +6,8 @@ use analysis::{Language, terms};
 
 /// The words of a question, weighted by their rarity. There are at most as many as a [`Held`] has bits.
 pub struct Words {
-    /// The number of the word to which a term belongs.
-    numbers: HashMap<String, usize>,
+    /// The words of which a term is a form.
+    words: HashMap<String, Held>,
     weights: Vec<f32>,
 }
 
@@ -22,25 +22,28 @@ impl Words {
     pub fn of(question: &str, rarity: &[f32]) -> Self {
         let terms = terms::query_terms(question);
         let weights = if rarity.len() == terms.len() { rarity.to_vec() } else { vec![1.0; terms.len()] };
-        let numbers = terms
-            .into_iter()
-            .enumerate()
-            .flat_map(|(number, term)| term.forms.into_iter().map(move |form| (form, number)));
-        Self { numbers: numbers.collect(), weights }
+        let mut words: HashMap<String, Held> = HashMap::new();
+        for (number, term) in terms.into_iter().enumerate() {
+            for form in term.forms {
+                let held = words.entry(form).or_default();
+                *held = *held | Held(1 << number);
+            }
+        }
+        Self { words, weights }
     }
 
     /// Returns which words a text contains.
     pub fn held(&self, text: &str, language: Language) -> Held {
-        let found = terms::index_terms(text, language);
-        let numbers = found.iter().filter_map(|term| self.numbers.get(&term.text));
-        Held(numbers.fold(0, |held, number| held | 1 << number))
+        self.of_terms(terms::index_terms(text, language).iter().map(|term| &term.text))
     }
 
     /// Returns the words that are typed in a text, which is this question or a part of it.
     pub fn typed(&self, text: &str) -> Held {
-        let typed = terms::query_terms(text);
-        let numbers = typed.iter().flat_map(|term| &term.forms).filter_map(|form| self.numbers.get(form));
-        Held(numbers.fold(0, |held, number| held | 1 << number))
+        self.of_terms(terms::query_terms(text).iter().flat_map(|term| &term.forms))
+    }
+
+    fn of_terms<'a>(&self, terms: impl Iterator<Item = &'a String>) -> Held {
+        terms.filter_map(|term| self.words.get(term)).fold(Held::default(), |all, held| all | *held)
     }
 
     /// Returns the share of the words of a set that a text contains; 0 without any.
