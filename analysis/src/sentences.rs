@@ -2,6 +2,8 @@
 
 mod abbreviations;
 
+use std::ops::Range;
+
 use unicode_segmentation::UnicodeSegmentation;
 
 use abbreviations::continues_after_dot;
@@ -14,19 +16,25 @@ const WRAPPED_LINE_CHARS: usize = 40;
 /// Unicode's sentence boundaries are corrected: there is no boundary after an abbreviation, an initial or a
 /// list marker, nor inside a wrapped line. Each list item and each table row (one per line) is a sentence.
 pub fn split(text: &str) -> Vec<&str> {
-    let mut sentences = Vec::new();
+    spans(text).into_iter().map(|span| &text[span]).collect()
+}
+
+/// Returns where the sentences of a text are, in bytes: the places of what [`split`] returns.
+pub fn spans(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
     let mut start = 0;
     for (at, piece) in text.split_sentence_bound_indices() {
         let end = at + piece.len();
         if end == text.len() || is_boundary(&text[start..end], &text[end..]) {
-            let sentence = text[start..end].trim();
-            if !sentence.is_empty() {
-                sentences.push(sentence);
+            let from = end - text[start..end].trim_start().len();
+            let to = start + text[start..end].trim_end().len();
+            if from < to {
+                spans.push(from..to);
             }
             start = end;
         }
     }
-    sentences
+    spans
 }
 
 /// Whether a Unicode sentence boundary really ends a sentence. `before` is the text since the last accepted boundary.

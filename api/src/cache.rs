@@ -1,10 +1,11 @@
 //! Answers searches: from the cache that all replicas share, from an identical search that is in progress, or from a
-//! worker.
+//! worker. The answers of chats are cached in the same way ([`chats`]).
 //!
 //! No answer is older than the newest commit that it depends on. A project's generation is a token in Redis that the
 //! ingest workers replace with each commit. A cache entry stores the generations that were read *before* its search was
 //! sent to a worker, and it is valid only while these generations are current.
 
+mod chats;
 mod counter;
 mod entry;
 mod single_flight;
@@ -33,7 +34,7 @@ use single_flight::SingleFlight;
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// How long the answer to a search is cached, in seconds; 0 turns the cache off.
+    /// How long the answer to a search or a chat is cached, in seconds; 0 turns the cache off.
     #[arg(long, env = "CACHE_TTL", default_value_t = 300)]
     pub cache_ttl: u32,
     /// Maximum size of a cached answer, in KiB after compression. Redis' own `maxmemory` limits the total size.
@@ -85,7 +86,7 @@ const MOST_PROJECTS: usize = 16;
 
 impl Cache {
     pub async fn search(&self, context: &Context, search: &Search) -> Result<Answer, Problem> {
-        let answer = match self.look(search).await {
+        let answer = match self.look(name(search), &search.scope).await {
             Look::Hit(entry) => Answer { entry, degraded: Arc::default(), source: "hit" },
             Look::Miss(key) => {
                 let asking = self.ask_and_keep(context, search, &key);
@@ -101,12 +102,11 @@ impl Cache {
         Ok(answer)
     }
 
-    async fn look(&self, search: &Search) -> Look {
+    async fn look(&self, name: String, scope: &Scope) -> Look {
         if self.config.cache_ttl == 0 {
             return Look::Bypass;
         }
-        let name = name(search);
-        let generations = generation_keys(&search.scope);
+        let generations = generation_keys(scope);
         let Some(mut found) = self
             .redis
             .ask(async |pool| {
@@ -204,15 +204,25 @@ const VERSION: u8 = 1;
 
 /// Returns the Redis key of a search: it covers every parameter that changes the answer, and what the caller may read.
 fn name(search: &Search) -> String {
-    let mut search = search.clone();
-    if let Scope::Projects(projects) = &mut search.scope {
+    let search = Search { scope: sorted(&search.scope), ..search.clone() };
+    format!("acorag:cache:search:{}", digest(&search))
+}
+
+/// Returns the scope with its projects in a fixed order, so that equal scopes have equal keys.
+fn sorted(scope: &Scope) -> Scope {
+    let mut scope = scope.clone();
+    if let Scope::Projects(projects) = &mut scope {
         projects.sort();
         projects.dedup();
     }
+    scope
+}
+
+fn digest(question: &impl serde::Serialize) -> String {
     let mut hasher = Sha256::new();
     hasher.update([VERSION]);
-    hasher.update(serde_json::to_vec(&search).unwrap_or_default());
-    format!("acorag:cache:search:{}", schemas::text::hex(hasher.finalize()))
+    hasher.update(serde_json::to_vec(question).unwrap_or_default());
+    schemas::text::hex(hasher.finalize())
 }
 
 fn generation_keys(scope: &Scope) -> Vec<String> {

@@ -23,14 +23,14 @@ fn reply(id: &str) -> SearchReply {
 }
 
 /// Gives the keys new tokens, as an ingest worker does after a commit.
-async fn renew(redis: &Pool, keys: &[&str]) {
+pub async fn renew(redis: &Pool, keys: &[&str]) {
     for key in keys {
         let token = uuid::Uuid::now_v7().to_string();
         redis.set::<(), _, _>(*key, token, None, None, false).await.unwrap();
     }
 }
 
-async fn redis(backends: &Backends) -> Pool {
+pub async fn redis(backends: &Backends) -> Pool {
     let pool = backends.config(&[]).redis.connect().unwrap();
     until("Redis answers", || async { pool.exists::<i64, _>("x").await.is_ok() }).await;
     pool

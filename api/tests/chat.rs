@@ -15,6 +15,7 @@ use serde_json::json as value;
 use tokio::sync::Notify;
 
 use crate::{
+    cache::{redis, renew},
     harness::{Backends, Jobs, Worker, form, json, refused, until},
     search::row,
 };
@@ -60,6 +61,7 @@ impl Script {
             found: true,
             answered_by: "extractive".into(),
             notice: String::new(),
+            reusable: Some(vec!["p".parse().unwrap()]),
         })
     }
 }
@@ -124,6 +126,44 @@ async fn what_was_answered_may_be_sent_back_whole() {
         let saved = json(api.post("/feedback", &feedback).await, 200).await;
         assert_eq!((&saved["session_id"], &saved["rating"]), (&session.into(), &5.into()), "{feedback}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_given_again_until_something_is_committed() {
+    let backends = Backends::start().await;
+    let (api, other) = (backends.api(&[]).await, backends.api(&[]).await);
+    let redis = redis(&backends).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let question = value!({"message": "¿Espesor?", "project_id": "p"});
+    let first = json(api.post("/chat", &question).await, 200).await;
+    assert!(first.get("reusable").is_none(), "{first}");
+    // Whether the worker was given the answer.
+    let was_known = || {
+        let asked = worker.chat.asked.lock().unwrap();
+        asked.last().unwrap().known.as_ref().map(|known| (known.answer.clone(), known.projects.len()))
+    };
+    assert_eq!(was_known(), None);
+    json(other.post("/chat", &question).await, 200).await;
+    assert_eq!(was_known(), Some(("La losa [1].".to_owned(), 1)));
+
+    for different in [
+        value!({"message": "¿Y el ancho?", "project_id": "p"}),
+        value!({"message": "¿Espesor?", "project_id": "q"}),
+        value!({"message": "¿Espesor?"}),
+        value!({"message": "¿Espesor?", "project_id": "p", "max_context_docs": 2}),
+        value!({"message": "¿Espesor?", "project_id": "p", "conversation_id": "c"}),
+        value!({"message": "¿Espesor?", "project_id": "p", "history": [{"role": "user", "content": "¿Y?"}]}),
+    ] {
+        json(api.post("/chat", &different).await, 200).await;
+        assert_eq!(was_known(), None, "{different}");
+    }
+
+    renew(&redis, &["acorag:gen:p", "acorag:gen"]).await;
+    json(api.post("/chat", &question).await, 200).await;
+    assert_eq!(was_known(), None);
+    json(api.post("/chat", &question).await, 200).await;
+    assert!(was_known().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,6 +37,8 @@ pub struct Passage {
     pub language: Language,
     pub text: String,
     pub vector: Vec<f32>,
+    /// The vectors of its sentences ([`crate::sentences::encode`]); empty if it has none.
+    pub sentences: Vec<u8>,
 }
 
 impl Passage {
@@ -254,16 +256,19 @@ async fn insert_slice(
     };
     let keys: Vec<(i64, i32)> = sqlx::query_as(
         "WITH passage AS (
-             SELECT $10::int + ordinal::int - 1 AS ordinal, page, page_last, heading, language, text, terms, vector
-             FROM unnest($3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[], $9::halfvec[])
-                  WITH ORDINALITY AS p(page, page_last, heading, language, text, terms, vector, ordinal)),
+             SELECT $10::int + ordinal::int - 1 AS ordinal, page, page_last, heading, language, text, terms, vector, sentences
+             FROM unnest($3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[], $9::halfvec[], $12::bytea[])
+                  WITH ORDINALITY AS p(page, page_last, heading, language, text, terms, vector, sentences, ordinal)),
          new AS (
              INSERT INTO chunk (project_key, document_key, ordinal, page, page_last, heading, language, text, terms)
              SELECT $1, $2, ordinal, page, page_last, heading, language, text, terms FROM passage
              RETURNING key, ordinal),
          embedded AS (
              INSERT INTO embedding (project_key, model, chunk_key, document_key, vector)
-             SELECT $1, $11, key, $2, vector FROM new JOIN passage USING (ordinal))
+             SELECT $1, $11, key, $2, vector FROM new JOIN passage USING (ordinal)),
+         quotable AS (
+             INSERT INTO sentence (project_key, model, chunk_key, data)
+             SELECT $1, $11, key, sentences FROM new JOIN passage USING (ordinal) WHERE sentences <> '')
          SELECT key, ordinal - $10::int FROM new ORDER BY key",
     )
     .bind(project_key)
@@ -277,6 +282,7 @@ async fn insert_slice(
     .bind(passages.iter().map(|passage| HalfVector::from_f32_slice(&passage.vector)).collect::<Vec<_>>())
     .bind(first)
     .bind(model)
+    .bind(passages.iter().map(|passage| passage.sentences.as_slice()).collect::<Vec<_>>())
     .fetch_all(&mut *tx)
     .await?;
     let words: Vec<(i64, &[Word])> = keys

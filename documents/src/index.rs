@@ -20,6 +20,5 @@ pub use merge::tidy;
 #[cfg(test)]
 pub use merge::tidy_at;
 pub use pending::{Word, insert};
-pub use read::{Index, Read};
 pub use top::{Query, Top};
 pub use verify::wrong;

@@ -13,6 +13,7 @@ pub mod read;
 mod revision;
 mod row;
 pub mod scope;
+pub mod sentences;
 pub mod start;
 
 pub use commit::{Committed, Content, Passage};

@@ -186,6 +186,8 @@ pub struct Made {
     pub chunk_key: i64,
     pub document_key: i64,
     pub vector: Vec<f32>,
+    /// The vectors of its sentences ([`crate::sentences::encode`]); empty if it has none.
+    pub sentences: Vec<u8>,
 }
 
 /// Stores the vectors of passages of a project; returns false, and stores nothing, if a passage was removed meanwhile.
@@ -193,8 +195,15 @@ pub async fn store(pool: &PgPool, model: i16, project_key: i32, made: &[Made]) -
     let mut tx = scope::begin(pool, &Scope::All).await?;
     // In the order of their keys, as a deletion goes, so that the two cannot deadlock.
     let stored = sqlx::query(
-        "INSERT INTO embedding (project_key, model, chunk_key, document_key, vector)
-         SELECT $1, $2, * FROM unnest($3::bigint[], $4::bigint[], $5::halfvec[]) AS made(chunk_key) ORDER BY chunk_key
+        "WITH made AS (
+             SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::halfvec[], $6::bytea[])
+                  AS made(chunk_key, document_key, vector, sentences) ORDER BY chunk_key),
+         embedded AS (
+             INSERT INTO embedding (project_key, model, chunk_key, document_key, vector)
+             SELECT $1, $2, chunk_key, document_key, vector FROM made
+             ON CONFLICT DO NOTHING)
+         INSERT INTO sentence (project_key, model, chunk_key, data)
+         SELECT $1, $2, chunk_key, sentences FROM made WHERE sentences <> ''
          ON CONFLICT DO NOTHING",
     )
     .bind(project_key)
@@ -202,6 +211,7 @@ pub async fn store(pool: &PgPool, model: i16, project_key: i32, made: &[Made]) -
     .bind(made.iter().map(|made| made.chunk_key).collect::<Vec<_>>())
     .bind(made.iter().map(|made| made.document_key).collect::<Vec<_>>())
     .bind(made.iter().map(|made| HalfVector::from_f32_slice(&made.vector)).collect::<Vec<_>>())
+    .bind(made.iter().map(|made| made.sentences.as_slice()).collect::<Vec<_>>())
     .execute(&mut *tx)
     .await;
     match stored {

@@ -129,6 +129,7 @@ async fn index(pool: &PgPool, job: &Job) {
         language: Language::Spanish,
         text: "Losa".to_owned(),
         vector,
+        sentences: vec![1, 2, 3],
     };
     let content = Content { passages: vec![passage], text_length: 4, ..nothing(job) };
     commit(pool, job, &content).await.unwrap().unwrap();
@@ -226,6 +227,21 @@ async fn a_deletion_that_comes_again_leaves_the_same_to_do() {
         assert_eq!(deleted.revived[0].document.as_str(), "older", "{attempt}");
         assert_eq!(deleted.objects, ["o", "o"], "{attempt}");
     }
+}
+
+#[tokio::test]
+async fn the_vectors_of_sentences_come_and_go_with_their_passage() {
+    let pool = database("store_sentences").await;
+    let stored = async || -> Vec<Vec<u8>> {
+        let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+        sqlx::query_scalar("SELECT data FROM sentence").fetch_all(&mut *tx).await.unwrap()
+    };
+    index(&pool, &revision("a", 0, "0")).await;
+    index(&pool, &revision("b", 1, "1")).await;
+    // Only the current revision has passages.
+    assert_eq!(stored().await, [[1, 2, 3]]);
+    delete(&pool, "b", 2).await;
+    assert_eq!(stored().await, Vec::<Vec<u8>>::new());
 }
 
 #[tokio::test]
@@ -484,6 +500,7 @@ async fn a_long_document_is_stored_in_slices_and_whole() {
         language: Language::Spanish,
         text: text(at),
         vector: std::iter::once(1.0).chain(std::iter::repeat_n(0.0, 383)).collect(),
+        sentences: Vec::new(),
     });
     let content = Content { passages: passages.collect(), ..nothing(&job) };
     commit(&pool, &job, &content).await.unwrap().unwrap();
@@ -539,6 +556,7 @@ async fn a_search_sees_one_revision_while_others_replace_it_and_words_are_merged
                 language: Language::Spanish,
                 text: "Losa".to_owned(),
                 vector,
+                sentences: Vec::new(),
             };
             let content = Content { passages: vec![passage; PASSAGES], ..nothing(&job) };
             commit(&pool, &job, &content).await.unwrap().unwrap();

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ort::environment::Environment;
@@ -23,6 +24,14 @@ pub(crate) struct Graph {
     output: String,
     pooling: Pooling,
     normalize: bool,
+}
+
+/// The vectors of one run.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Vectors {
+    pub text: Vec<f32>,
+    /// The vector of each sentence; `None` if the graph has no vectors of tokens of which the mean has a meaning.
+    pub sentences: Option<Vec<Vec<f32>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -57,7 +66,7 @@ impl Graph {
     /// dimension with the declared one.
     pub fn prove(&mut self, path: PathBuf, samples: &[Vec<i64>], declared: usize) -> Result<(), LoadError> {
         for ids in samples {
-            let vector = self.embed(ids).map_err(|reason| LoadError::Graph {
+            let Vectors { text: vector, .. } = self.embed(ids, &[]).map_err(|reason| LoadError::Graph {
                 path: path.clone(),
                 reason: format!("{} tokens: {reason}", ids.len()),
             })?;
@@ -68,19 +77,25 @@ impl Graph {
         Ok(())
     }
 
-    pub fn embed(&mut self, ids: &[i64]) -> Result<Vec<f32>, String> {
-        let mut vector = self.run(ids).map_err(|error| error.to_string())??;
-        if self.normalize {
-            let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-            if length > 0.0 {
-                vector.iter_mut().for_each(|x| *x /= length);
+    /// Embeds a text, and the sentences of which each is a range of its tokens.
+    pub fn embed(&mut self, ids: &[i64], sentences: &[Range<usize>]) -> Result<Vectors, String> {
+        let mut vectors = self.run(ids, sentences).map_err(|error| error.to_string())??;
+        for vector in std::iter::once(&mut vectors.text).chain(vectors.sentences.iter_mut().flatten()) {
+            if self.normalize {
+                let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+                if length > 0.0 {
+                    vector.iter_mut().for_each(|x| *x /= length);
+                }
+            }
+            // An index with one NaN gives wrong results for every comparison with it, so such a vector is an error.
+            if !vector.iter().all(|x| x.is_finite()) {
+                return Err("not a number".to_owned());
             }
         }
-        // An index with one NaN gives wrong results for every comparison with it, so such a vector is an error.
-        if vector.iter().all(|x| x.is_finite()) { Ok(vector) } else { Err("not a number".to_owned()) }
+        Ok(vectors)
     }
 
-    fn run(&mut self, ids: &[i64]) -> ort::Result<Result<Vec<f32>, String>> {
+    fn run(&mut self, ids: &[i64], sentences: &[Range<usize>]) -> ort::Result<Result<Vectors, String>> {
         // There is one text per run, so nothing is padded: every token is attended to and belongs to the first
         // sentence.
         let shape = [1, ids.len()];
@@ -101,7 +116,7 @@ impl Graph {
             return Ok(Err(format!("it gave no {}", self.output)));
         };
         let (shape, data) = output.try_extract_tensor::<f32>()?;
-        Ok(pool(shape, data, self.pooling))
+        Ok(pool(shape, data, self.pooling, sentences))
     }
 }
 
@@ -139,25 +154,39 @@ fn configure(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
         .with_disabled_optimizers("SkipLayerNormFusion")?)
 }
 
-/// Converts a graph's output into one vector: `[1, width]` already is one, `[1, tokens, width]` has one per token.
-fn pool(shape: &[i64], data: &[f32], pooling: Pooling) -> Result<Vec<f32>, String> {
-    let width = match shape {
-        [1, width] | [1, _, width] => usize::try_from(*width).unwrap_or(0),
+/// Converts a graph's output into vectors: `[1, width]` already is the text's, `[1, tokens, width]` has one per token.
+fn pool(
+    shape: &[i64],
+    data: &[f32],
+    pooling: Pooling,
+    sentences: &[Range<usize>],
+) -> Result<Vectors, String> {
+    let (width, has_tokens) = match shape {
+        [1, width] => (*width, false),
+        [1, _, width] => (*width, true),
         _ => return Err(format!("its output has the shape {shape:?}")),
     };
+    let width = usize::try_from(width).unwrap_or(0);
     if width == 0 || data.is_empty() {
         return Err(format!("its output is empty: {shape:?}"));
     }
-    if pooling == Pooling::Cls || data.len() == width {
-        return Ok(data[..width].to_vec());
+    if pooling == Pooling::Cls || !has_tokens {
+        return Ok(Vectors { text: data[..width].to_vec(), sentences: None });
     }
+    let part = |tokens: &Range<usize>| data.get(tokens.start * width..tokens.end * width).unwrap_or_default();
+    let sentences = sentences.iter().map(|tokens| mean(part(tokens), width)).collect();
+    Ok(Vectors { text: mean(data, width), sentences: Some(sentences) })
+}
+
+/// The mean of the tokens' vectors; zero without tokens.
+fn mean(tokens: &[f32], width: usize) -> Vec<f32> {
     let mut mean = vec![0.0_f32; width];
-    for token in data.chunks_exact(width) {
+    for token in tokens.chunks_exact(width) {
         mean.iter_mut().zip(token).for_each(|(sum, x)| *sum += x);
     }
-    let tokens = (data.len() / width) as f32;
-    mean.iter_mut().for_each(|sum| *sum /= tokens);
-    Ok(mean)
+    let count = (tokens.len() / width).max(1) as f32;
+    mean.iter_mut().for_each(|sum| *sum /= count);
+    mean
 }
 
 #[cfg(test)]
@@ -167,16 +196,20 @@ mod tests {
     #[test]
     fn tokens_are_pooled_as_declared() {
         let tokens = [1.0, 2.0, 3.0, 6.0, 5.0, 1.0];
-        assert_eq!(pool(&[1, 3, 2], &tokens, Pooling::Mean), Ok(vec![3.0, 3.0]));
-        assert_eq!(pool(&[1, 3, 2], &tokens, Pooling::Cls), Ok(vec![1.0, 2.0]));
-        assert_eq!(pool(&[1, 6], &tokens, Pooling::Mean), Ok(tokens.to_vec()));
+        let pooled =
+            |shape: &[i64], pooling| pool(shape, &tokens, pooling, &[0..1, 1..3, 0..0, 2..4]).unwrap();
+        let sentences = vec![vec![1.0, 2.0], vec![4.0, 3.5], vec![0.0, 0.0], vec![0.0, 0.0]];
+        let vectors = Vectors { text: vec![3.0, 3.0], sentences: Some(sentences) };
+        assert_eq!(pooled(&[1, 3, 2], Pooling::Mean), vectors);
+        assert_eq!(pooled(&[1, 3, 2], Pooling::Cls), Vectors { text: vec![1.0, 2.0], sentences: None });
+        assert_eq!(pooled(&[1, 6], Pooling::Mean), Vectors { text: tokens.to_vec(), sentences: None });
     }
 
     #[test]
     fn an_output_of_another_shape_is_refused() {
         for shape in [&[2, 3][..], &[6], &[1, 1, 2, 3], &[1, 0]] {
-            assert!(pool(shape, &[0.0; 6], Pooling::Mean).is_err(), "{shape:?}");
+            assert!(pool(shape, &[0.0; 6], Pooling::Mean, &[]).is_err(), "{shape:?}");
         }
-        assert!(pool(&[1, 0, 6], &[], Pooling::Cls).is_err());
+        assert!(pool(&[1, 0, 6], &[], Pooling::Cls, &[]).is_err());
     }
 }

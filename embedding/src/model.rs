@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -14,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::queue::{Job, Kind, Queue, Urgency};
 use crate::tokens::Tokens;
 use crate::worker::{self, Shared};
-use crate::{Config, Embed, Error, Identity, LoadError, runtime};
+use crate::{Config, Embed, Embedded, Error, Identity, LoadError, Passage, runtime};
 
 /// A loaded model. Clones share its threads; dropping the last clone ends them.
 #[derive(Clone)]
@@ -64,7 +65,8 @@ impl Model {
     pub async fn warm_up(&self) -> Result<Duration, Error> {
         let started = Instant::now();
         self.query("¿Qué revisión del plano está vigente?").await?;
-        self.passages(vec!["Foundation drawing, revision B, approved for construction.".to_owned()]).await?;
+        let passage = "Foundation drawing, revision B, approved for construction.".to_owned();
+        self.passages(vec![passage.into()]).await?;
         Ok(started.elapsed())
     }
 
@@ -84,19 +86,26 @@ impl Model {
 
     /// Creates a job. It contains only the part of the text that the model can read, so that a huge text does not use
     /// much memory in the queue.
-    fn job(&self, kind: Kind, text: &str) -> (Job, oneshot::Receiver<Result<Vec<f32>, Error>>) {
+    fn job(
+        &self,
+        kind: Kind,
+        text: &str,
+        sentences: Vec<Range<usize>>,
+    ) -> (Job, oneshot::Receiver<Result<Embedded, Error>>) {
         let text = self.0.shared.tokens.readable(text).to_owned();
         let (reply, receiver) = oneshot::channel();
-        (Job { kind, text, since: Instant::now(), reply }, receiver)
+        (Job { kind, text, sentences, since: Instant::now(), reply }, receiver)
     }
 
-    async fn embed_passages(&self, texts: Vec<String>, urgency: Urgency) -> Result<Vec<Vec<f32>>, Error> {
-        if texts.is_empty() {
+    async fn embed_passages(&self, passages: Vec<Passage>, urgency: Urgency) -> Result<Vec<Embedded>, Error> {
+        if passages.is_empty() {
             return Ok(Vec::new());
         }
-        let (jobs, replies): (_, Vec<_>) = texts.iter().map(|text| self.job(Kind::Passage, text)).unzip();
+        let count = passages.len();
+        let job = |passage: Passage| self.job(Kind::Passage, &passage.text, passage.sentences);
+        let (jobs, replies): (_, Vec<_>) = passages.into_iter().map(job).unzip();
         let pushed = self.0.shared.queue.push_passages(jobs, urgency);
-        self.counting_refusals(Kind::Passage, texts.len(), pushed)?;
+        self.counting_refusals(Kind::Passage, count, pushed)?;
         // The first failure drops the other replies, so their texts are not embedded if no worker has started them.
         try_join_all(replies.into_iter().map(receive)).await
     }
@@ -112,19 +121,19 @@ impl Model {
 impl Embed for Model {
     fn query<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Error>> {
         async move {
-            let (job, reply) = self.job(Kind::Query, text);
+            let (job, reply) = self.job(Kind::Query, text, Vec::new());
             self.counting_refusals(Kind::Query, 1, self.0.shared.queue.push_query(job))?;
-            receive(reply).await
+            Ok(receive(reply).await?.vector)
         }
         .boxed()
     }
 
-    fn passages(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, Error>> {
-        self.embed_passages(texts, Urgency::Soon).boxed()
+    fn passages(&self, passages: Vec<Passage>) -> BoxFuture<'_, Result<Vec<Embedded>, Error>> {
+        self.embed_passages(passages, Urgency::Soon).boxed()
     }
 
-    fn bulk_passages(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, Error>> {
-        self.embed_passages(texts, Urgency::Later).boxed()
+    fn bulk_passages(&self, passages: Vec<Passage>) -> BoxFuture<'_, Result<Vec<Embedded>, Error>> {
+        self.embed_passages(passages, Urgency::Later).boxed()
     }
 
     fn count_tokens(&self, text: &str) -> usize {
@@ -140,7 +149,7 @@ impl Embed for Model {
     }
 }
 
-async fn receive(reply: oneshot::Receiver<Result<Vec<f32>, Error>>) -> Result<Vec<f32>, Error> {
+async fn receive(reply: oneshot::Receiver<Result<Embedded, Error>>) -> Result<Embedded, Error> {
     // The sender is dropped without a result only when the queue closes.
     reply.await.unwrap_or(Err(Error::Closed))
 }

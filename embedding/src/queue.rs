@@ -1,17 +1,20 @@
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::Error;
+use crate::{Embedded, Error};
 
 /// One text that waits for a worker.
 pub(crate) struct Job {
     pub kind: Kind,
     pub text: String,
+    /// The sentences that get a vector of their own, in bytes of the text.
+    pub sentences: Vec<Range<usize>>,
     pub since: Instant,
-    pub reply: oneshot::Sender<Result<Vec<f32>, Error>>,
+    pub reply: oneshot::Sender<Result<Embedded, Error>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

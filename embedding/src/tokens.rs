@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::path::Path;
 
 use tokenizers::tokenizer::{PostProcessor, TokenizerImpl, TruncationDirection};
@@ -46,12 +47,34 @@ impl Tokens {
     /// Returns the token ids of a text as the model expects them: with the prefix and the special tokens, and truncated
     /// at the end if there are too many.
     pub fn encode(&self, prefix: &str, text: &str) -> Result<Vec<i64>, String> {
+        Ok(self.encode_sentences(prefix, text, &[])?.0)
+    }
+
+    /// Like [`Self::encode`]. Also returns the tokens of each sentence, as a range of positions in the list of ids. The
+    /// range is empty if no token of the sentence is in the list. The sentences are given in bytes of the text.
+    pub fn encode_sentences(
+        &self,
+        prefix: &str,
+        text: &str,
+        sentences: &[Range<usize>],
+    ) -> Result<(Vec<i64>, Vec<Range<usize>>), String> {
         let text = format!("{prefix}{}", self.readable(text));
-        let mut encoding = self.tokenizer.encode_fast(text, false).map_err(|error| error.to_string())?;
+        // The library follows each token through the normalization back to its bytes in this text.
+        let mut encoding = self.tokenizer.encode(text, false).map_err(|error| error.to_string())?;
         encoding.truncate(self.most - self.special, 0, TruncationDirection::Right);
         let encoding =
             self.tokenizer.post_process(encoding, None, true).map_err(|error| error.to_string())?;
-        Ok(encoding.get_ids().iter().map(|id| i64::from(*id)).collect())
+        let ids = encoding.get_ids().iter().map(|id| i64::from(*id)).collect();
+        let places = sentences.iter().map(|sentence| {
+            let (start, end) = (sentence.start + prefix.len(), sentence.end + prefix.len());
+            // A special token has no bytes, so it belongs to no sentence.
+            let overlaps = |&(from, to): &(usize, usize)| from < to && from < end && to > start;
+            let offsets = encoding.get_offsets();
+            let first = offsets.iter().position(overlaps);
+            let last = offsets.iter().rposition(overlaps);
+            first.zip(last).map_or(0..0, |(first, last)| first..last + 1)
+        });
+        Ok((ids, places.collect()))
     }
 
     pub fn count(&self, text: &str) -> usize {
@@ -78,3 +101,6 @@ impl Tokens {
         text.char_indices().nth(limit).map_or(text, |(end, _)| &text[..end])
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,14 @@
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::Error;
 use crate::folder::Declaration;
-use crate::graph::Graph;
+use crate::graph::{Graph, Vectors};
 use crate::metrics::Metrics;
 use crate::queue::{Job, Kind, Queue};
 use crate::tokens::Tokens;
+use crate::{Embedded, Error};
 
 /// The data that all workers of a model share.
 pub(crate) struct Shared {
@@ -57,12 +58,24 @@ fn process(shared: &Shared, graph: &mut Graph, job: Job) {
     let _ = job.reply.send(result.map_err(Error::Failed));
 }
 
-fn embed(shared: &Shared, graph: &mut Graph, job: &Job) -> Result<Vec<f32>, String> {
-    let ids = shared.tokens.encode(shared.prefix(job.kind), &job.text)?;
+fn embed(shared: &Shared, graph: &mut Graph, job: &Job) -> Result<Embedded, String> {
+    let prefix = shared.prefix(job.kind);
+    let (ids, places) = shared.tokens.encode_sentences(prefix, &job.text, &job.sentences)?;
+    // No ids at all happen only for an empty text without a prefix and special tokens. The zero vector is similar to no
+    // other vector.
+    let nothing = || vec![0.0; shared.declaration.dimension];
     if ids.is_empty() {
-        // This happens only for an empty text without a prefix and special tokens. The zero vector is similar to no
-        // other vector.
-        return Ok(vec![0.0; shared.declaration.dimension]);
+        return Ok(Embedded { vector: nothing(), sentences: vec![nothing(); places.len()] });
     }
-    graph.embed(&ids)
+    let Vectors { text: vector, sentences } = graph.embed(&ids, &places)?;
+    if let Some(sentences) = sentences {
+        return Ok(Embedded { vector, sentences });
+    }
+    // This graph gives one vector for the whole text, so each sentence needs a run of its own.
+    let of = |(sentence, place): (&Range<usize>, Range<usize>)| match job.text.get(sentence.clone()) {
+        Some(text) if !place.is_empty() => Ok(graph.embed(&shared.tokens.encode(prefix, text)?, &[])?.text),
+        _ => Ok(nothing()),
+    };
+    let sentences = job.sentences.iter().zip(places).map(of).collect::<Result<_, String>>()?;
+    Ok(Embedded { vector, sentences })
 }

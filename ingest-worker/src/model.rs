@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use documents::{
     model::{self, Refusal},
-    scope,
+    scope, sentences,
 };
 use embedding::Identity;
 use schemas::Scope;
@@ -39,4 +39,10 @@ pub async fn own(pool: &PgPool, identity: &Identity) -> anyhow::Result<i16> {
 async fn add(pool: &PgPool, Identity { name, digest, dimension }: &Identity) -> anyhow::Result<i16> {
     let added = model::add(pool, name, digest, *dimension).await;
     added.with_context(|| format!("adding the model {name}"))
+}
+
+/// Returns what of a passage is embedded, when it is indexed and when another model follows.
+pub fn to_embed(heading: &str, text: &str) -> embedding::Passage {
+    let (text, sentences) = sentences::to_embed(heading, text);
+    embedding::Passage { text, sentences }
 }

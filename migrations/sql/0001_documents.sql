@@ -164,6 +164,18 @@ CREATE TABLE embedding (
     FOREIGN KEY (project_key, chunk_key) REFERENCES chunk ON DELETE CASCADE
 ) PARTITION BY LIST (model);
 
+-- The vectors of the passages' sentences, by which chat chooses what to quote. A row holds all sentences of a passage,
+-- compressed against the passage's own vector (documents/src/sentences.rs), so it is of the same model. A passage without
+-- a row is chosen from by its words alone.
+CREATE TABLE sentence (
+    project_key  integer NOT NULL,
+    model        smallint NOT NULL,
+    chunk_key    bigint NOT NULL,
+    -- EXTERNAL: quantized numbers cannot be compressed further.
+    data         bytea STORAGE EXTERNAL NOT NULL,
+    FOREIGN KEY (project_key, chunk_key) REFERENCES chunk ON DELETE CASCADE
+) PARTITION BY LIST (model);
+
 -- The inverted index for BM25, because PostgreSQL's own ranking ignores how rare a word is. A row contains up to 256
 -- passages with a term, compressed (documents/src/index/block.rs).
 CREATE TABLE posting (

@@ -49,6 +49,7 @@ ALTER TABLE document ENABLE ROW LEVEL SECURITY;
 ALTER TABLE import_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE chunk ENABLE ROW LEVEL SECURITY;
 ALTER TABLE embedding ENABLE ROW LEVEL SECURITY;
+ALTER TABLE sentence ENABLE ROW LEVEL SECURITY;
 ALTER TABLE posting ENABLE ROW LEVEL SECURITY;
 ALTER TABLE posting_pending ENABLE ROW LEVEL SECURITY;
 ALTER TABLE posting_dead ENABLE ROW LEVEL SECURITY;
@@ -59,27 +60,30 @@ CREATE POLICY walls ON document USING (project_key = ANY ((SELECT acorag_project
 CREATE POLICY walls ON import_record USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON chunk USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON embedding USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
+CREATE POLICY walls ON sentence USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON posting_pending USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON posting_dead USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 CREATE POLICY walls ON posting USING (project_key = ANY ((SELECT acorag_projects())::integer[]));
 
-GRANT SELECT ON project, document, document_view, import_record, chunk, embedding, posting, posting_pending, posting_dead,
-                embedding_model TO acorag_query;
+GRANT SELECT ON project, document, document_view, import_record, chunk, embedding, sentence, posting, posting_pending,
+                posting_dead, embedding_model TO acorag_query;
 GRANT SELECT, INSERT, UPDATE ON project, document TO acorag_ingest;
 GRANT SELECT, UPDATE (answering) ON embedding_model TO acorag_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_record TO acorag_ingest;
-GRANT SELECT, INSERT, DELETE ON chunk, embedding TO acorag_ingest;
+GRANT SELECT, INSERT, DELETE ON chunk, embedding, sentence TO acorag_ingest;
 -- A merge locks its rows with FOR UPDATE, which needs the right to update.
 GRANT SELECT, INSERT, UPDATE, DELETE ON posting, posting_pending, posting_dead TO acorag_ingest;
 GRANT SELECT ON installation TO acorag_ingest;
 
--- Adds a model, with the table of its vectors and their index, and returns its number; a model that is already there
--- keeps its number. The first model is the answering one. The table is attached when it is complete, which stops no
+-- Adds a model, with the tables of its vectors and their index, and returns its number; a model that is already there
+-- keeps its number. The first model is the answering one. The tables are attached when they are complete, which stops no
 -- search.
 CREATE FUNCTION acorag_add_model(of_name text, of_digest text, of_dimension integer) RETURNS smallint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     added smallint;
+    of_model text;
+    part text;
 BEGIN
     LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE;
     SELECT number INTO added FROM embedding_model WHERE digest = of_digest;
@@ -91,18 +95,23 @@ BEGIN
     END IF;
     INSERT INTO embedding_model (name, digest, dimension, answering)
     VALUES (of_name, of_digest, of_dimension, NOT EXISTS (SELECT FROM embedding_model)) RETURNING number INTO added;
-    EXECUTE format('CREATE TABLE public.embedding_%s (LIKE embedding, CHECK (model = %s)) PARTITION BY HASH (project_key)',
-                   added, added);
-    FOR remainder IN 0..7 LOOP
-        EXECUTE format('CREATE TABLE public.embedding_%s_%s PARTITION OF embedding_%s
-                        FOR VALUES WITH (MODULUS 8, REMAINDER %s)', added, remainder, added, remainder);
+    FOREACH of_model IN ARRAY ARRAY['embedding', 'sentence'] LOOP
+        part := format('%s_%s', of_model, added);
+        EXECUTE format('CREATE TABLE public.%s (LIKE %s INCLUDING STORAGE, CHECK (model = %s)) PARTITION BY HASH (project_key)',
+                       part, of_model, added);
+        FOR remainder IN 0..7 LOOP
+            EXECUTE format('CREATE TABLE public.%s_%s PARTITION OF %s FOR VALUES WITH (MODULUS 8, REMAINDER %s)',
+                           part, remainder, part, remainder);
+        END LOOP;
+        EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (project_key, chunk_key)', part);
+        IF of_model = 'embedding' THEN
+            EXECUTE format('CREATE INDEX %s_document ON %s (project_key, model, document_key)', part, part);
+            -- Vectors are normalized, so the inner product gives the same order as the cosine, at lower cost.
+            EXECUTE format('CREATE INDEX %s_nearest ON %s USING hnsw ((vector::halfvec(%s)) halfvec_ip_ops)
+                            WITH (m = 16, ef_construction = 64)', part, part, of_dimension);
+        END IF;
+        EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES IN (%s)', of_model, part, added);
     END LOOP;
-    EXECUTE format('ALTER TABLE embedding_%s ADD PRIMARY KEY (project_key, chunk_key)', added);
-    EXECUTE format('CREATE INDEX embedding_%s_document ON embedding_%s (project_key, model, document_key)', added, added);
-    -- Vectors are normalized, so the inner product gives the same order as the cosine, at lower cost.
-    EXECUTE format('CREATE INDEX embedding_%s_nearest ON embedding_%s USING hnsw ((vector::halfvec(%s)) halfvec_ip_ops)
-                    WITH (m = 16, ef_construction = 64)', added, added, of_dimension);
-    EXECUTE format('ALTER TABLE embedding ATTACH PARTITION embedding_%s FOR VALUES IN (%s)', added, added);
     RETURN added;
 END $$;
 
@@ -113,7 +122,7 @@ BEGIN
     IF (SELECT answering FROM embedding_model WHERE number = of_number FOR UPDATE) IS DISTINCT FROM false THEN
         RAISE EXCEPTION 'the answering model cannot be dropped' USING ERRCODE = 'object_in_use';
     END IF;
-    EXECUTE format('DROP TABLE public.embedding_%s', of_number);
+    EXECUTE format('DROP TABLE public.embedding_%s, public.sentence_%s', of_number, of_number);
     DELETE FROM embedding_model WHERE number = of_number;
 END $$;
 

@@ -15,12 +15,12 @@ mod passages;
 mod prompt;
 pub(crate) mod store;
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use platform::nats::{Context, serve::Replier};
 use schemas::{
-    Problem,
-    chat::{ChatFrame, ChatQuery, ChatReply, Source},
+    Problem, ProjectId,
+    chat::{ChatFrame, ChatQuery, ChatReply, KnownAnswer, Source},
     messages::answers,
     problem::UiLanguage,
     text,
@@ -56,6 +56,8 @@ struct Findings {
     understood: String,
     passages: Vec<Passage>,
     evidence: Evidence,
+    /// Whether no part of the search was left out.
+    is_complete: bool,
 }
 
 pub async fn ask(
@@ -70,6 +72,7 @@ pub async fn ask(
     app.metrics.queries.with_label_values(&["chat", label]).inc();
     let reply = outcome?;
     let kind = match (reply.found, reply.answered_by.as_str()) {
+        _ if query.known.is_some() => "repeated",
         (false, _) => "not_found",
         (true, EXTRACTIVE) => EXTRACTIVE,
         (true, _) => "model",
@@ -90,14 +93,47 @@ async fn reply(app: &App, context: &Context, query: &ChatQuery, replier: &Replie
     let past = conversation::recall(app, query).await?;
     let language = past.language(&query.message);
     let asked = Asked { app, context, query, past, language, replier };
+    if let Some(known) = &query.known {
+        asked.send(&known.answer).await;
+        let reply = repeat(query, known);
+        let used = known.projects.iter().cloned().collect();
+        conversation::remember(&asked, used, &query.message, &reply).await;
+        return Ok(reply);
+    }
     let findings = find(&asked).await?;
     let answer = match &app.llm {
         Some(llm) if !findings.passages.is_empty() => generated::answer(&asked, llm, &findings).await,
         _ => extractive::answer(&asked, &findings).await,
     };
-    let reply = assemble(&asked, &findings, answer).await;
-    conversation::remember(&asked, &findings, &reply).await;
+    let mut reply = assemble(&asked, &findings, answer).await;
+    let used: BTreeSet<ProjectId> =
+        findings.passages.iter().map(|passage| passage.row.project_id.clone()).collect();
+    if query.stands_alone() && findings.is_complete && reply.notice.is_empty() {
+        reply.reusable = Some(used.iter().cloned().collect());
+    }
+    conversation::remember(&asked, used, &findings.understood, &reply).await;
     Ok(reply)
+}
+
+/// Returns an answer that is known already, as the answer in a conversation of its own.
+fn repeat(query: &ChatQuery, known: &KnownAnswer) -> ChatReply {
+    let conversation = conversation_id(query);
+    ChatReply {
+        question: query.message.clone(),
+        answer: known.answer.clone(),
+        sources: known.sources.clone(),
+        session_id: conversation.clone(),
+        conversation_id: conversation,
+        context_used: known.context_used.clone(),
+        found: known.found,
+        answered_by: known.answered_by.clone(),
+        notice: String::new(),
+        reusable: None,
+    }
+}
+
+fn conversation_id(query: &ChatQuery) -> String {
+    query.conversation_id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string())
 }
 
 /// Tries the possible meanings of the question and returns the first one that the documents answer.
@@ -106,7 +142,8 @@ async fn find(asked: &Asked<'_>) -> Result<Findings> {
     for understood in asked.past.readings(&asked.query.message) {
         let retrieved = passages::retrieve(asked, &understood).await?;
         let evidence = evidence::gather(asked, &understood, &retrieved).await?;
-        let findings = Findings { understood, passages: retrieved.passages, evidence };
+        let is_complete = retrieved.is_complete;
+        let findings = Findings { understood, passages: retrieved.passages, evidence, is_complete };
         if findings.evidence.answers() {
             return Ok(findings);
         }
@@ -126,8 +163,7 @@ async fn assemble(asked: &Asked<'_>, findings: &Findings, mut answer: Answer) ->
     let sources = answer.cited.iter().filter_map(|(citation, passage)| {
         Some(Source { citation: *citation, row: findings.passages.get(*passage)?.row.clone() })
     });
-    let conversation =
-        asked.query.conversation_id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let conversation = conversation_id(asked.query);
     ChatReply {
         question: asked.query.message.clone(),
         sources: sources.collect(),
@@ -138,6 +174,7 @@ async fn assemble(asked: &Asked<'_>, findings: &Findings, mut answer: Answer) ->
         found,
         answered_by: answer.answered_by,
         notice: answer.notice,
+        reusable: None,
     }
 }
 

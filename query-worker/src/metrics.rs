@@ -49,7 +49,10 @@ impl Metrics {
             degraded: counter("acorag_search_degraded_total", "Search legs left out", &["leg"])?,
             registry: registry.clone(),
         };
-        from_zero(&metrics.answers, &[&["model"], &["extractive"], &["not_found"], &["fallback"]]);
+        from_zero(
+            &metrics.answers,
+            &[&["model"], &["extractive"], &["not_found"], &["repeated"], &["fallback"]],
+        );
         from_zero(&metrics.dropped, &[&["search_log"]]);
         from_zero(&metrics.degraded, &[&["keyword"], &["vector"]]);
         Ok(metrics)

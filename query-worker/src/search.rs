@@ -49,10 +49,11 @@ pub struct Hit {
 pub struct Found {
     pub passages: Vec<Passage>,
     /// The vector of the query; `None` if the vector leg did not run or was left out.
-    #[allow(dead_code, reason = "for chats, which compare it with the sentences of the passages")]
     pub vector: Option<Vec<f32>>,
+    /// How rare each word of the query is ([`keyword::Keywords::rarity`]); empty if the keyword leg was left out.
+    pub rarity: Vec<f32>,
     /// The leg that was left out, if any.
-    degraded: Option<&'static str>,
+    pub degraded: Option<&'static str>,
 }
 
 pub async fn search(app: App, context: Context, query: Search) -> Result<SearchReply> {
@@ -139,7 +140,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     }
     let best = candidates.rank(query, mode, per_document);
     let passages = rows::fetch(&mut transaction, projects, &query.query, &best).await?;
-    Ok(Found { passages, vector, degraded })
+    Ok(Found { passages, vector, rarity: keywords.rarity, degraded })
 }
 
 /// Runs a leg and returns its results, unless it fails or takes too long.

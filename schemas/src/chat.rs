@@ -103,9 +103,30 @@ pub struct ChatQuery {
     pub document_id: Option<DocumentId>,
     /// Whether the answer is sent in frames too.
     pub stream: bool,
+    /// An answer to this question that is still valid. The worker gives it again instead of looking for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<KnownAnswer>,
+}
+
+/// An answer without its conversation. It is valid for everybody who asks the same question in the same scope, until a
+/// document in this scope changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KnownAnswer {
+    pub answer: String,
+    pub sources: Vec<Source>,
+    pub context_used: String,
+    pub found: bool,
+    pub answered_by: String,
+    /// The projects whose passages were available for the answer.
+    pub projects: Vec<ProjectId>,
 }
 
 impl ChatQuery {
+    /// Whether the answer depends on nothing but the question and the documents.
+    pub fn stands_alone(&self) -> bool {
+        self.conversation_id.is_none() && self.history.is_empty() && self.document_id.is_none()
+    }
+
     /// Validates a request; the caller's scope limits it. The api decides about `stream`, because the `Accept` header
     /// counts too.
     pub fn new(request: ChatRequest, caller: &Caller, stream: bool) -> Result<Self, Problem> {
@@ -130,6 +151,7 @@ impl ChatQuery {
             history: last_turns(request.history.unwrap_or_default()),
             document_id: None,
             stream,
+            known: None,
         })
     }
 
@@ -152,6 +174,7 @@ impl ChatQuery {
             history: Vec::new(),
             document_id: Some(document.clone()),
             stream: false,
+            known: None,
         })
     }
 }
@@ -186,6 +209,10 @@ pub struct ChatReply {
     /// A note for the reader of the answer, for example that the language model was unavailable; usually empty.
     #[serde(default)]
     pub notice: String,
+    /// From the worker to the api only, if the answer may be given again: the projects whose passages were available.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub reusable: Option<Vec<ProjectId>>,
 }
 
 /// A search row that an answer cites.

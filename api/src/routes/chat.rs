@@ -15,7 +15,7 @@ use axum::{
     },
 };
 use futures::Stream;
-use platform::nats::request::{Frame, Reply, Requester, read};
+use platform::nats::request::{Frame, Reply, read};
 use schemas::{
     Problem,
     ProblemKind::Unavailable,
@@ -26,6 +26,7 @@ use serde_json::json;
 
 use crate::{
     App, Error,
+    cache::{Cache, Key},
     config::Requests,
     error,
     extractors::{Caller, Json, Language, RequestId},
@@ -41,7 +42,7 @@ pub fn routes() -> ApiRouter<App> {
 
 #[expect(clippy::too_many_arguments, reason = "each is one thing that the handler takes from the request")]
 async fn chat(
-    State(requester): State<Requester>,
+    State(cache): State<Cache>,
     State(requests): State<Arc<Requests>>,
     State(streams): State<Streams>,
     State(limits): State<Limits>,
@@ -53,25 +54,29 @@ async fn chat(
 ) -> Result<Response, Error> {
     note_query(&request.message);
     let stream = request.stream.unwrap_or_else(|| accepts_events(&headers));
-    let query = ChatQuery::new(request, &caller.account, stream)?;
+    let mut query = ChatQuery::new(request, &caller.account, stream)?;
     let patience = requests.chat_timeout;
     if !stream {
         let admitted = limits.admission.chats.admit()?;
-        let frame = requester.ask_streaming(&id.context(), &query, patience).await?.only().await?;
+        let key = cache.look_for_answer(&mut query).await;
+        let asked = cache.requester.ask_streaming(&id.context(), &query, patience).await?;
+        let frame = asked.only().await?;
         admitted.answered(&frame);
-        let reply: ChatReply = read(&frame.payload)?;
+        let mut reply: ChatReply = read(&frame.payload)?;
+        cache.keep_answer(key.as_ref(), &mut reply).await;
         note_results(reply.sources.len());
         return Ok(axum::Json(reply).into_response());
     }
     let permit = streams.open(Kind::Chat, &caller)?;
     let admitted = limits.admission.chats.admit()?;
-    let mut reply = requester.ask_streaming(&id.context(), &query, patience).await?;
+    let key = cache.look_for_answer(&mut query).await;
+    let mut reply = cache.requester.ask_streaming(&id.context(), &query, patience).await?;
     // An error before the first piece of the answer is an error of the whole call, with its own status.
     let first = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
     if first.last {
         read::<ChatReply>(&first.payload)?;
     }
-    let events = StreamedReply { reply, id, language, admitted, _permit: permit }.events(first);
+    let events = StreamedReply { reply, cache, key, id, language, admitted, _permit: permit }.events(first);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))).into_response())
 }
 
@@ -85,6 +90,9 @@ fn accepts_events(headers: &HeaderMap) -> bool {
 /// A chat answer that is being streamed. Dropping it early (the client disconnected) cancels the worker's work.
 struct StreamedReply {
     reply: Reply,
+    cache: Cache,
+    /// The key under which the answer is cached.
+    key: Option<Key>,
     id: RequestId,
     language: UiLanguage,
     admitted: Admitted,
@@ -110,7 +118,10 @@ impl StreamedReply {
                 };
             }
             let last = match read::<ChatReply>(&frame.payload) {
-                Ok(reply) => event("done", &reply),
+                Ok(mut reply) => {
+                    self.cache.keep_answer(self.key.as_ref(), &mut reply).await;
+                    event("done", &reply)
+                }
                 Err(problem) => self.failure(&problem),
             };
             self.admitted.answered(&frame);

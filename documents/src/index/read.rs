@@ -43,21 +43,8 @@ pub struct Row {
     pub data: Option<Vec<u8>>,
 }
 
-/// How much to read of the terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Read {
-    /// Only how many passages have the terms.
-    Counts,
-    Postings,
-}
-
 impl<'a> Index<'a> {
-    pub async fn read(
-        tx: &mut PgConnection,
-        projects: &'a [i32],
-        terms: &[&str],
-        read: Read,
-    ) -> sqlx::Result<Self> {
+    pub async fn read(tx: &mut PgConnection, projects: &'a [i32], terms: &[&str]) -> sqlx::Result<Self> {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT term, first, last, passages, best,
                     CASE WHEN sum(passages) OVER (PARTITION BY project_key, term) <= $3 THEN data END AS data
@@ -69,7 +56,7 @@ impl<'a> Index<'a> {
         )
         .bind(projects)
         .bind(terms)
-        .bind(if read == Read::Counts { 0 } else { AT_ONCE })
+        .bind(AT_ONCE)
         .fetch_all(tx)
         .await?;
         let mut index = Self { projects, terms: HashMap::new(), dead: HashSet::new() };

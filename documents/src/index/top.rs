@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::{
     block::Posting,
-    read::{Index, List, Read},
+    read::{Index, List},
 };
 
 /// A keyword query.
@@ -30,6 +30,8 @@ pub struct Top {
     pub passages: Vec<(i64, f32)>,
     /// The score of a passage with every word of the query.
     pub best_possible: f32,
+    /// How many passages contain each word of the query; a passage with several of its forms is counted several times.
+    pub counts: Vec<u64>,
 }
 
 /// A word of the query, with those of its forms that occur.
@@ -52,7 +54,9 @@ impl Query<'_> {
     pub async fn best(&self, tx: &mut PgConnection) -> sqlx::Result<Top> {
         let terms: Vec<&str> =
             self.words.iter().flat_map(|word| word.forms.iter().map(String::as_str)).collect();
-        let mut index = Index::read(tx, self.projects, &terms, Read::Postings).await?;
+        let mut index = Index::read(tx, self.projects, &terms).await?;
+        let count = |form: &String| index.terms.get(form).map_or(0, |list| list.passages);
+        let counts = self.words.iter().map(|word| word.forms.iter().map(count).sum()).collect();
         let (words, best_possible) = self.words(&index);
         // Maximum score that the words from each position on can add.
         let mut rest = vec![0.0; words.len() + 1];
@@ -78,7 +82,7 @@ impl Query<'_> {
         }
         scores.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         scores.truncate(self.limit);
-        Ok(Top { passages: scores, best_possible })
+        Ok(Top { passages: scores, best_possible, counts })
     }
 
     /// Returns the words that occur, the rarest first, and the score of a passage with every word of the query.

@@ -19,7 +19,7 @@ async fn large_project(pool: &PgPool) {
         "INSERT INTO project (id) VALUES ('p')",
         "INSERT INTO project (id) SELECT 'other-' || n FROM generate_series(1, 100) AS n",
         "INSERT INTO embedding (project_key, model, chunk_key, document_key, vector)
-         SELECT key, 1, n, 1, (SELECT array_agg(sin(i * n)) FROM generate_series(1, 384) AS i)::vector(384)::halfvec
+         SELECT key, 1, 1000000 + n, 1, (SELECT array_agg(sin(i * n)) FROM generate_series(1, 384) AS i)::vector(384)::halfvec
          FROM generate_series(1, 5000) AS n, project WHERE id = 'p'",
         "UPDATE project SET chunks = 5000 WHERE id = 'p'",
         "UPDATE project SET chunks = 25000, id = 'larger' WHERE key = (
@@ -124,6 +124,7 @@ async fn a_second_model_is_filled_answers_and_replaces_the_first() {
             chunk_key: passage.chunk_key,
             document_key: passage.document_key,
             vector: vec![0.5; dimension],
+            sentences: vec![7],
         });
         made.collect()
     };
@@ -132,10 +133,8 @@ async fn a_second_model_is_filled_answers_and_replaces_the_first() {
     let left = switch(&pool, second, Duration::ZERO).await.unwrap();
     assert_eq!((left.passages, left.missing), (2, 1), "nothing is switched");
     // A document that goes meanwhile needs no vector; one that comes needs one. The newest passage came first.
-    crate::delete::delete(&pool, &"p".parse().unwrap(), &"a".parse().unwrap(), chrono::Utc::now())
-        .await
-        .unwrap()
-        .unwrap();
+    let later = chrono::DateTime::from_timestamp(1_900_000_000, 0).unwrap();
+    crate::delete::delete(&pool, &"p".parse().unwrap(), &"a".parse().unwrap(), later).await.unwrap().unwrap();
     assert!(!store(&pool, second, project, &made(&passages[1..], 3)).await.unwrap());
     index_document(&pool, "c").await;
     let mut tx = begin().await.unwrap();
@@ -160,6 +159,9 @@ async fn a_second_model_is_filled_answers_and_replaces_the_first() {
     let vectors: Vec<i16> =
         sqlx::query_scalar("SELECT model FROM embedding").fetch_all(&mut *tx).await.unwrap();
     assert_eq!(vectors, [second, second]);
+    let sentences: Vec<(i16, Vec<u8>)> =
+        sqlx::query_as("SELECT model, data FROM sentence").fetch_all(&mut *tx).await.unwrap();
+    assert_eq!(sentences, [(second, vec![7]), (second, vec![7])]);
     assert!(own(&mut tx, "digest").await.unwrap().unwrap_err().to_string().contains("other digest"));
     drop(tx);
     // The first one can come back, and begins without vectors.

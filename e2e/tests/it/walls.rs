@@ -130,6 +130,7 @@ async fn the_database_alone_keeps_the_wall() {
                 "SELECT count(*) FROM document WHERE filename = 'oferta.txt'",
                 "SELECT count(*) FROM posting_pending q JOIN project p ON p.key = q.project_key WHERE p.id LIKE 'reservado%'",
                 "SELECT count(*) FROM embedding e JOIN chunk c ON c.key = e.chunk_key WHERE c.text LIKE '%Quillay%'",
+                "SELECT count(*) FROM sentence s JOIN chunk c ON c.key = s.chunk_key WHERE c.text LIKE '%Quillay%'",
                 "SELECT count(*) FROM project WHERE id LIKE 'reservado%'",
             ] {
                 let count: i64 = sqlx::query_scalar(statement).fetch_one(&mut *tx).await.unwrap();

@@ -1,10 +1,10 @@
 use super::*;
 
-type Reply = oneshot::Receiver<Result<Vec<f32>, Error>>;
+type Reply = oneshot::Receiver<Result<Embedded, Error>>;
 
 fn job(kind: Kind, text: &str) -> (Job, Reply) {
     let (reply, receiver) = oneshot::channel();
-    (Job { kind, text: text.to_owned(), since: Instant::now(), reply }, receiver)
+    (Job { kind, text: text.to_owned(), sentences: Vec::new(), since: Instant::now(), reply }, receiver)
 }
 
 fn query(queue: &Queue, text: &str) -> Result<Reply, Error> {

@@ -7,7 +7,7 @@ use embedding::{Config, Embed, LoadError, Model};
 use serde_json::{Value, json};
 
 use crate::folders::{config_of, copy_of_the_default, replace, tiny};
-use crate::{config, paths};
+use crate::{config, passages, paths};
 
 #[test]
 fn a_missing_file_is_named() {
@@ -103,11 +103,11 @@ async fn tokens_are_pooled_as_declared_and_normalized_on_demand() {
     let model = Model::load(&config_of(&folder)).await.unwrap();
     // Token i is (i, 1): "dos" in front, then "seis" and "uno".
     assert_eq!(model.query("seis uno").await.unwrap(), [3.0, 1.0]);
-    assert_eq!(model.passages(vec!["seis uno".into()]).await.unwrap(), [[3.5, 1.0]]);
+    assert_eq!(passages(&model, vec!["seis uno".into()]).await.unwrap(), [[3.5, 1.0]]);
 
     let folder = tiny("cls", "tokens.onnx", &declaration("cls", true));
     let model = Model::load(&config_of(&folder)).await.unwrap();
-    let first = model.passages(vec!["tres uno".into()]).await.unwrap().remove(0);
+    let first = passages(&model, vec!["tres uno".into()]).await.unwrap().remove(0);
     let length = 10_f32.sqrt();
     assert_eq!(first, [3.0 / length, 1.0 / length]);
 }
@@ -117,14 +117,14 @@ async fn a_graph_that_pools_by_itself_is_believed() {
     let folder = tiny("pooled", "pooled.onnx", &declaration("mean", false));
     let model = Model::load(&config_of(&folder)).await.unwrap();
     // The sum of the tokens (1+2+3, 3), plus a mask of three ones, types of three zeros and the positions 0, 1, 2.
-    assert_eq!(model.passages(vec!["uno dos tres".into()]).await.unwrap(), [[12.0, 9.0]]);
+    assert_eq!(passages(&model, vec!["uno dos tres".into()]).await.unwrap(), [[12.0, 9.0]]);
 }
 
 #[tokio::test]
 async fn a_text_without_tokens_is_like_nothing() {
     let folder = tiny("nothing", "tokens.onnx", &declaration("mean", true));
     let model = Model::load(&config_of(&folder)).await.unwrap();
-    assert_eq!(model.passages(vec![" ".into()]).await.unwrap(), [[0.0, 0.0]]);
+    assert_eq!(passages(&model, vec![" ".into()]).await.unwrap(), [[0.0, 0.0]]);
 }
 
 fn declaration(pooling: &str, normalize: bool) -> Value {

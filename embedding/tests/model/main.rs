@@ -5,13 +5,14 @@ mod folders;
 mod loading;
 mod meaning;
 mod queueing;
+mod sentences;
 mod texts;
 
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 
 use devstack::Paths;
-use embedding::{Config, Model};
+use embedding::{Config, Embed as _, Error, Model};
 
 /// The library and the model; fetched and made when they are not there yet.
 fn paths() -> &'static Paths {
@@ -32,6 +33,12 @@ fn config() -> Config {
 fn model() -> Model {
     static MODEL: OnceLock<Model> = OnceLock::new();
     MODEL.get_or_init(|| Model::load_blocking(&config()).unwrap()).clone()
+}
+
+/// The vectors of passages, without any of their sentences.
+async fn passages(model: &Model, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Error> {
+    let embedded = model.passages(texts.into_iter().map(Into::into).collect()).await?;
+    Ok(embedded.into_iter().map(|embedded| embedded.vector).collect())
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {

@@ -7,7 +7,7 @@ use embedding::{Config, Embed, Error, Model};
 use futures::future::join_all;
 use prometheus::core::Collector as _;
 
-use crate::{config, model};
+use crate::{config, model, passages};
 
 const SENTENCE: &str = "El contratista verificará las cotas de la cimentación antes del vaciado. ";
 
@@ -17,11 +17,11 @@ async fn a_vector_does_not_depend_on_what_else_is_embedded() {
     let texts: Vec<String> = (1..12).map(|n| format!("Plano {n}: {}", SENTENCE.repeat(n))).collect();
     let mut alone = Vec::new();
     for text in &texts {
-        alone.push(model.passages(vec![text.clone()]).await.unwrap().remove(0));
+        alone.push(passages(&model, vec![text.clone()]).await.unwrap().remove(0));
     }
     let queries = join_all((0..20).map(|_| model.query(SENTENCE)));
     let other: Vec<String> = texts.iter().rev().cloned().collect();
-    let (amid, reversed, queries) = futures::join!(model.passages(texts), model.passages(other), queries);
+    let (amid, reversed, queries) = futures::join!(passages(&model, texts), passages(&model, other), queries);
     assert_eq!(amid.unwrap(), alone);
     assert_eq!(reversed.unwrap().into_iter().rev().collect::<Vec<_>>(), alone);
     let first = queries[0].as_ref().unwrap();
@@ -34,7 +34,7 @@ async fn a_full_queue_refuses_at_once_and_takes_more_when_it_has_room() {
     let document = spawn_passages(&model, 12);
     until(&model, |model| waiting(model) >= 4).await;
 
-    let refused = model.passages(vec![SENTENCE.to_owned(); 3]).await;
+    let refused = passages(&model, vec![SENTENCE.to_owned(); 3]).await;
     assert!(!document.is_finished(), "it waited for room");
     assert_eq!(refused, Err(Error::Busy));
     assert!(Error::Busy.is_transient());
@@ -43,7 +43,7 @@ async fn a_full_queue_refuses_at_once_and_takes_more_when_it_has_room() {
     model.query(SENTENCE).await.unwrap();
 
     document.await.unwrap().unwrap();
-    model.passages(vec![SENTENCE.to_owned(); 3]).await.unwrap();
+    passages(&model, vec![SENTENCE.to_owned(); 3]).await.unwrap();
     assert_eq!(texts(&model, "passage", "embedded"), 15);
 }
 
@@ -62,7 +62,7 @@ async fn documents_take_turns() {
     let model = slow_model(100).await;
     let long = spawn_passages(&model, 20);
     until(&model, |model| waiting(model) > 15).await;
-    model.passages(vec![SENTENCE.to_owned()]).await.unwrap();
+    passages(&model, vec![SENTENCE.to_owned()]).await.unwrap();
     assert!(waiting(&model) > 10, "{}", waiting(&model));
     long.await.unwrap().unwrap();
 }
@@ -75,7 +75,7 @@ async fn nobody_works_for_a_caller_that_went_away() {
     document.abort();
     assert!(document.await.unwrap_err().is_cancelled());
     // Behind them in the lane, so they have been looked at by the time it is answered.
-    model.passages(vec![SENTENCE.to_owned(); 2]).await.unwrap();
+    passages(&model, vec![SENTENCE.to_owned(); 2]).await.unwrap();
     let done = |model: &Model| ["abandoned", "embedded"].map(|outcome| texts(model, "passage", outcome));
     until(&model, |model| done(model).iter().sum::<usize>() == 32).await;
     assert!(done(&model)[0] > 15, "{:?}", done(&model));
@@ -99,7 +99,7 @@ async fn warming_up_takes_both_lanes() {
     model.warm_up().await.unwrap();
     assert_eq!(embedded(), [1, 1]);
     assert!(shown(&model, r#"acorag_embedding_seconds_total{lane="query",stage="worked"}"#) > 0.0);
-    assert_eq!(model.passages(Vec::new()).await, Ok(Vec::new()));
+    assert_eq!(passages(&model, Vec::new()).await, Ok(Vec::new()));
 }
 
 /// One thread, and passages long enough for it to be behind.
@@ -114,7 +114,7 @@ async fn slow_model(queue: usize) -> Model {
 
 fn spawn_passages(model: &Model, count: usize) -> tokio::task::JoinHandle<Result<Vec<Vec<f32>>, Error>> {
     let model = model.clone();
-    tokio::spawn(async move { model.passages(vec![SENTENCE.repeat(30); count]).await })
+    tokio::spawn(async move { passages(&model, vec![SENTENCE.repeat(30); count]).await })
 }
 
 async fn until(model: &Model, reached: impl Fn(&Model) -> bool) {

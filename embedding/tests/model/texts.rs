@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use embedding::Embed;
 
-use crate::model;
+use crate::{model, passages};
 
 #[tokio::test]
 async fn what_is_too_long_is_cut_at_the_end() {
@@ -12,7 +12,7 @@ async fn what_is_too_long_is_cut_at_the_end() {
     let start = "La zapata Z-4 se apoya sobre roca sana. ".repeat(60);
     assert!(model.count_tokens(&start) > model.passage_tokens());
     let texts = vec![format!("{start} Fin."), format!("{start} Otra cosa, muy distinta, al final.")];
-    let vectors = model.passages(texts).await.unwrap();
+    let vectors = passages(&model, texts).await.unwrap();
     assert_eq!(vectors[0], vectors[1]);
     // The prefix is still there: as a query, the same text is something else.
     assert_ne!(model.query(&start).await.unwrap(), vectors[0]);
@@ -26,7 +26,7 @@ async fn the_last_token_that_fits_counts_and_the_next_does_not() {
     let of = |tokens: usize, last: &str| format!("{}{last}", "casa ".repeat(tokens - 1));
     assert_eq!(model.count_tokens(&of(room, "muro")), room);
     let texts = vec![of(room, "casa"), of(room, "muro"), of(room + 1, "muro"), of(room + 1, "casa")];
-    let vectors = model.passages(texts).await.unwrap();
+    let vectors = passages(&model, texts).await.unwrap();
     assert_ne!(vectors[0], vectors[1]);
     assert_eq!(vectors[2], vectors[3]);
     assert_eq!(vectors[0], vectors[2]);
@@ -56,7 +56,7 @@ async fn odd_texts_neither_fail_nor_take_long() {
     for text in texts {
         let started = Instant::now();
         let query = model.query(&text).await;
-        let passage = model.passages(vec![text.clone()]).await;
+        let passage = passages(&model, vec![text.clone()]).await;
         let start: String = text.chars().take(12).collect();
         assert!(query.is_ok() && passage.is_ok(), "{start:?}: {query:?} {passage:?}");
         // Patient with a busy machine; what grows with the square of a text takes hours.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use documents::{Content, Job, Passage, start::Start};
+use documents::{Content, Job, Passage, sentences, start::Start};
+use embedding::Embedded;
 use platform::{
     crash,
     nats::consume::{Delivery, Failure},
@@ -23,6 +24,7 @@ use super::{
 use crate::{
     app::App,
     chunk::{Chunk, chunk},
+    model::to_embed,
     progress::Progress,
 };
 
@@ -145,7 +147,7 @@ async fn content(
     if chunks.is_empty() {
         return Err(Failure::Dead(reader::Error::NoText.reason()));
     }
-    let vectors = embed(app, job, kind, progress, &chunks).await?;
+    let embedded = embed(app, job, kind, progress, &chunks).await?;
     let found = &extracted.metadata;
     let mut fields = job.body.metadata.fields.clone();
     for (field, found) in [
@@ -161,13 +163,14 @@ async fn content(
             field.clone_from(found);
         }
     }
-    let passages = chunks.into_iter().zip(vectors).map(|(chunk, vector)| Passage {
+    let passages = chunks.into_iter().zip(embedded).map(|(chunk, embedded)| Passage {
         page: chunk.page_first,
         page_last: chunk.page_last,
+        sentences: sentences::encode(&chunk.text, &embedded.vector, &embedded.sentences),
         heading: chunk.heading,
         language: chunk.language,
         text: chunk.text,
-        vector,
+        vector: embedded.vector,
     });
     Ok(Content {
         fields,
@@ -192,7 +195,7 @@ async fn embed(
     kind: JobKind,
     progress: &Progress,
     chunks: &[Chunk],
-) -> Result<Vec<Vec<f32>>, Failure> {
+) -> Result<Vec<Embedded>, Failure> {
     let _timer = app.metrics.stage_seconds.with_label_values(&["embed"]).start_timer();
     let mut vectors = Vec::with_capacity(chunks.len());
     for slice in chunks.chunks(SLICE) {
@@ -201,9 +204,9 @@ async fn embed(
             progress.at(Stage::Embedding, percent).await;
             documents::start::percent(&app.pool, job, percent).await?;
         }
-        let texts = slice.iter().map(|chunk| Passage::under_heading(&chunk.heading, &chunk.text)).collect();
+        let passages = slice.iter().map(|chunk| to_embed(&chunk.heading, &chunk.text)).collect();
         let embedded =
-            if kind.is_urgent() { app.model.passages(texts) } else { app.model.bulk_passages(texts) };
+            if kind.is_urgent() { app.model.passages(passages) } else { app.model.bulk_passages(passages) };
         vectors.extend(embedded.await.map_err(|error| {
             tracing::warn!(%error, "embedding");
             if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::internal() }

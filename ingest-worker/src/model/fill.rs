@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use documents::{
-    Passage,
     model::{self, Made, Missing},
-    scope,
+    scope, sentences,
 };
 use embedding::{Embed, Model};
 use platform::lifecycle::{self, Lifecycle};
 use schemas::Scope;
 use sqlx::PgPool;
+
+use super::to_embed;
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Pace {
@@ -136,12 +137,13 @@ impl Fill {
     }
 
     async fn embed(&self, missing: &[Missing]) -> anyhow::Result<Vec<Made>> {
-        let texts = missing.iter().map(|passage| Passage::under_heading(&passage.heading, &passage.text));
-        let vectors = self.model.bulk_passages(texts.collect()).await?;
-        let made = missing.iter().zip(vectors).map(|(passage, vector)| Made {
+        let passages = missing.iter().map(|passage| to_embed(&passage.heading, &passage.text));
+        let embedded = self.model.bulk_passages(passages.collect()).await?;
+        let made = missing.iter().zip(embedded).map(|(passage, embedded)| Made {
             chunk_key: passage.chunk_key,
             document_key: passage.document_key,
-            vector,
+            sentences: sentences::encode(&passage.text, &embedded.vector, &embedded.sentences),
+            vector: embedded.vector,
         });
         Ok(made.collect())
     }

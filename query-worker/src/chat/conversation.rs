@@ -11,7 +11,7 @@ use schemas::{
     text,
 };
 
-use super::{Asked, Findings, follow_up, store};
+use super::{Asked, follow_up, store};
 use crate::app::App;
 
 /// The number of stored turns that are used to understand a question.
@@ -94,21 +94,17 @@ pub async fn recall(app: &App, query: &ChatQuery) -> sqlx::Result<Past> {
     Ok(Past { turns: said.collect(), understood, projects: projects.into_iter().collect() })
 }
 
-/// Stores the turn. If that fails, the answer is still sent.
-pub async fn remember(asked: &Asked<'_>, findings: &Findings, reply: &ChatReply) {
+/// Stores the turn. If that fails, the answer is still sent. `used` are the projects of all retrieved passages, cited or
+/// not; without any passages, the projects of the scope count.
+pub async fn remember(asked: &Asked<'_>, mut used: BTreeSet<ProjectId>, understood: &str, reply: &ChatReply) {
     let query = asked.query;
-    // All retrieved passages count, cited or not; without any passages, the projects of the scope count.
-    let drawn: BTreeSet<ProjectId> = match (&query.scope, findings.passages.is_empty()) {
-        (Scope::Projects(projects), true) => projects.iter().cloned().collect(),
-        _ => findings.passages.iter().map(|passage| passage.row.project_id.clone()).collect(),
-    };
+    if let (Scope::Projects(projects), true) = (&query.scope, used.is_empty()) {
+        used.extend(projects.iter().cloned());
+    }
     let stored = async {
         let mut transaction = store::begin(&asked.app.pool, &query.scope, &query.caller).await?;
-        let mut projects = store::project_keys(&mut transaction, &drawn).await?;
-        projects.extend(&asked.past.projects);
-        projects.sort_unstable();
-        projects.dedup();
-        store::insert(&mut transaction, query, &projects, &findings.understood, reply).await?;
+        let earlier = &asked.past.projects;
+        store::insert(&mut transaction, query, &used, earlier, understood, reply).await?;
         transaction.commit().await
     };
     if let Err(error) = stored.await {

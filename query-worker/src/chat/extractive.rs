@@ -16,7 +16,7 @@ pub const EXTRACTIVE: &str = "extractive";
 /// Maximum number of sentences of an answer.
 const MAX_SENTENCES: usize = 3;
 /// Maximum difference between the best score and the score of a sentence in the answer.
-const MARGIN: f32 = 0.04;
+const MARGIN: f32 = 0.015;
 /// Maximum number of characters of a sentence in an answer; the rest is cut off.
 const MAX_SENTENCE_CHARS: usize = 500;
 /// Two sentences that share this part of their words say the same.
@@ -28,7 +28,7 @@ pub async fn answer(asked: &Asked<'_>, findings: &Findings) -> Answer {
     if !findings.evidence.answers() {
         return answer;
     }
-    for sentence in choose(&findings.evidence) {
+    for sentence in choose(&findings.evidence, &findings.passages) {
         let known = answer.cited.iter().find(|(_, passage)| *passage == sentence.passage);
         let number = known.map_or(answer.cited.len() as u32 + 1, |(number, _)| *number);
         if known.is_none() {
@@ -43,7 +43,8 @@ pub async fn answer(asked: &Asked<'_>, findings: &Findings) -> Answer {
 }
 
 /// Chooses the sentences of the answer, the best first.
-fn choose(evidence: &Evidence) -> Vec<&Sentence> {
+fn choose<'a>(evidence: &'a Evidence, passages: &[Passage]) -> Vec<&'a Sentence> {
+    let text = |sentence: &Sentence| text_of(sentence, passages);
     let Some(best) = evidence.sentences.first() else { return Vec::new() };
     let mut chosen: Vec<&Sentence> = vec![best];
     for sentence in evidence.sentences.iter().skip(1) {
@@ -51,19 +52,27 @@ fn choose(evidence: &Evidence) -> Vec<&Sentence> {
             break;
         }
         // In another passage the sentence must contain the same words; in the same passage the context is enough.
-        let relevant = sentence.passage == best.passage || sentence.words >= best.words * 0.75;
-        if relevant && !chosen.iter().any(|other| is_same(&other.text, &sentence.text)) {
+        let relevant =
+            sentence.passage == best.passage || sentence.features.words >= best.features.words * 0.75;
+        if relevant && !chosen.iter().any(|other| is_same(text(other), text(sentence))) {
             chosen.push(sentence);
         }
     }
     chosen
 }
 
+fn text_of<'a>(sentence: &Sentence, passages: &'a [Passage]) -> &'a str {
+    passages
+        .get(sentence.passage)
+        .and_then(|passage| passage.text.get(sentence.place.clone()))
+        .unwrap_or_default()
+}
+
 /// Returns the sentence on one line, with the heading before a table row. "[2]" in the document becomes "(2)", because
 /// brackets in an answer are citations.
 fn readable(sentence: &Sentence, passages: &[Passage]) -> String {
     let heading = passages.get(sentence.passage).map_or("", |passage| passage.heading.trim());
-    let line = text::one_line(&sentence.text);
+    let line = text::one_line(text_of(sentence, passages));
     let line = line.trim_start_matches(['#', '|', '-', '•', '*', ' ']).trim_end_matches(['|', ' ']);
     let line = text::shorten(line, MAX_SENTENCE_CHARS);
     let is_row = line.contains(" | ");

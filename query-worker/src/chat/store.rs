@@ -58,40 +58,34 @@ pub async fn last_turns(
     Ok(turns)
 }
 
-/// Returns the keys of those projects that the scope of the transaction allows.
-pub async fn project_keys(
-    transaction: &mut Transaction<'_, Postgres>,
-    projects: &BTreeSet<ProjectId>,
-) -> sqlx::Result<Vec<i32>> {
-    let ids: Vec<&str> = projects.iter().map(ProjectId::as_str).collect();
-    sqlx::query_scalar("SELECT key FROM project WHERE id = ANY($1)")
-        .bind(&ids)
-        .fetch_all(&mut **transaction)
-        .await
-}
-
+/// Stores a turn. It belongs to the projects that its answer used, as far as the scope of the transaction allows them,
+/// and to those of the earlier turns.
 pub async fn insert(
     transaction: &mut Transaction<'_, Postgres>,
     query: &ChatQuery,
-    projects: &[i32],
+    used: &BTreeSet<ProjectId>,
+    earlier: &[i32],
     understood: &str,
     reply: &ChatReply,
 ) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO turn
              (owner, conversation_id, user_id, projects, question, understood, answer, sources, found, answered_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         VALUES ($1, $2, $3,
+                 ARRAY(SELECT key FROM project WHERE id = ANY($4) UNION SELECT unnest($11::int[]) ORDER BY 1),
+                 $5, $6, $7, $8, $9, $10)",
     )
     .bind(&query.caller)
     .bind(&reply.conversation_id)
     .bind(&query.user_id)
-    .bind(projects)
+    .bind(used.iter().map(ProjectId::as_str).collect::<Vec<_>>())
     .bind(&reply.question)
     .bind(understood)
     .bind(&reply.answer)
     .bind(Json(&reply.sources))
     .bind(reply.found)
     .bind(&reply.answered_by)
+    .bind(earlier)
     .execute(&mut **transaction)
     .await
     .map(|_| ())

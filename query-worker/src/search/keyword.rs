@@ -1,12 +1,11 @@
 //! The keyword leg: BM25 over the inverted index, and whole or partial document numbers.
 
-use std::collections::HashMap;
-
 use analysis::{
+    bm25,
     codes::{self, normalize},
-    terms::{self, QueryTerm},
+    terms,
 };
-use documents::index::{Index, Query, Read};
+use documents::index::{Query, Top};
 use sqlx::{Postgres, Transaction};
 
 use super::{CANDIDATES, Hit};
@@ -20,6 +19,9 @@ pub struct Keywords {
     /// First passages of documents whose number the query names. The score is the share of the number that it names: 1
     /// for the whole number.
     pub numbers: Vec<Hit>,
+    /// How rare each word of the query is among the passages of the scope (BM25's idf), in the order of
+    /// [`terms::query_terms`].
+    pub rarity: Vec<f32>,
 }
 
 impl Keywords {
@@ -36,21 +38,11 @@ pub async fn find(
     query: &str,
     documents: Option<&[i64]>,
 ) -> sqlx::Result<Keywords> {
-    Ok(Keywords {
-        numbers: numbers(transaction, projects, query, documents).await?,
-        passages: passages(transaction, projects, query, documents).await?,
-    })
-}
-
-/// Returns how many passages in the scope contain each form of these words; a form in no passage is left out.
-pub async fn passages_with(
-    transaction: &mut Transaction<'_, Postgres>,
-    projects: &Projects,
-    words: &[QueryTerm],
-) -> sqlx::Result<HashMap<String, u64>> {
-    let forms: Vec<&str> = words.iter().flat_map(|word| word.forms.iter().map(String::as_str)).collect();
-    let index = Index::read(transaction, &projects.keys, &forms, Read::Counts).await?;
-    Ok(index.terms.into_iter().map(|(term, list)| (term, list.passages)).collect())
+    let numbers = numbers(transaction, projects, query, documents).await?;
+    let top = passages(transaction, projects, query, documents).await?;
+    let chunks = projects.chunks.unsigned_abs();
+    let rarity = top.counts.iter().map(|count| bm25::idf(chunks, *count) as f32).collect();
+    Ok(Keywords { numbers, passages: top.passages, rarity })
 }
 
 async fn passages(
@@ -58,10 +50,10 @@ async fn passages(
     projects: &Projects,
     query: &str,
     documents: Option<&[i64]>,
-) -> sqlx::Result<Vec<(i64, f32)>> {
+) -> sqlx::Result<Top> {
     let words = terms::query_terms(query);
     if words.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Top::default());
     }
     let allowed = match documents {
         Some(documents) => Some(passages_of(transaction, projects, documents).await?),
@@ -79,7 +71,7 @@ async fn passages(
     for (_, score) in &mut top.passages {
         *score = (*score / top.best_possible.max(f32::EPSILON)).min(1.0);
     }
-    Ok(top.passages)
+    Ok(top)
 }
 
 /// Returns the keys of the passages of these documents, in ascending order.

@@ -3,7 +3,7 @@
 
 use schemas::{
     Scope,
-    chat::{ChatQuery, ChatReply, ChatRequest, Speaker, Turn},
+    chat::{ChatQuery, ChatReply, ChatRequest, KnownAnswer, Speaker, Turn},
     search::Search,
 };
 use serde_json::Value;
@@ -151,6 +151,38 @@ fn the_answer_streams_sentence_by_sentence_and_ends_whole() {
         assert_eq!(streamed, reply.answer);
         assert!(reply.context_used.contains("p. 4"), "{}", reply.context_used);
         assert_eq!(reply.answered_by, "extractive");
+    });
+}
+
+#[test]
+fn an_answer_that_is_known_is_given_again_in_a_conversation_of_its_own() {
+    run(async {
+        let world = world::samples().await;
+        let mut query = question("¿Cuántos días hay que curar las losas?", "", projects(&["torre-norte"]));
+        let first = world::ask(&world.app, &query).await.unwrap();
+        assert_eq!(first.reusable, Some(vec!["torre-norte".parse().unwrap()]));
+        query.known = Some(KnownAnswer {
+            answer: first.answer.clone(),
+            sources: first.sources.clone(),
+            context_used: first.context_used.clone(),
+            found: first.found,
+            answered_by: first.answered_by.clone(),
+            projects: first.reusable.clone().unwrap(),
+        });
+        let again = world::ask(&world.app, &query).await.unwrap();
+        assert_eq!((&again.answer, &again.sources), (&first.answer, &first.sources));
+        assert_ne!(again.conversation_id, first.conversation_id);
+        // The conversation can be continued, and its history is walled as that of the first one.
+        let kept =
+            crate::history::of(world, "key:chat", projects(&["torre-norte"]), &again.conversation_id).await;
+        assert_eq!(kept[0].answer, first.answer);
+        let elsewhere =
+            crate::history::of(world, "key:chat", projects(&["sur"]), &again.conversation_id).await;
+        assert!(elsewhere.is_empty());
+
+        // An answer in a conversation depends on its turns.
+        let query = question("¿Cuántos días hay que curar las losas?", "own", projects(&["torre-norte"]));
+        assert_eq!(world::ask(&world.app, &query).await.unwrap().reusable, None);
     });
 }
 

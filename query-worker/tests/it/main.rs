@@ -11,6 +11,7 @@ mod accounts;
 mod analytics;
 mod chat;
 mod documents;
+mod evidence;
 mod fake_llm;
 mod history;
 mod llm;

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use embedding::{Embed, Error, Identity};
+use embedding::{Embed, Embedded, Error, Identity, Passage};
 use futures::future::{BoxFuture, pending};
 use query_worker::app::App;
 use schemas::{
@@ -69,8 +69,8 @@ impl Embed for Hanging {
         Box::pin(pending())
     }
 
-    fn passages(&self, texts: Vec<String>) -> BoxFuture<'_, Result<Vec<Vec<f32>>, Error>> {
-        self.0.passages(texts)
+    fn passages(&self, passages: Vec<Passage>) -> BoxFuture<'_, Result<Vec<Embedded>, Error>> {
+        self.0.passages(passages)
     }
 
     fn count_tokens(&self, text: &str) -> usize {

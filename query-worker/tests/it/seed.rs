@@ -6,6 +6,7 @@ use chrono::Utc;
 use documents::{
     Content, Job, Passage,
     commit::commit,
+    sentences,
     start::{Start, start},
 };
 use embedding::{Embed, Identity};
@@ -55,9 +56,14 @@ pub async fn insert(pool: &PgPool, model: &dyn Embed, documents: &[Document]) {
     for document in documents {
         let mut passages: Vec<Passage> =
             document.pages.iter().flat_map(|page| passages(page, model)).collect();
-        let texts = passages.iter().map(|passage| format!("{}\n{}", passage.heading, passage.text)).collect();
-        for (passage, vector) in passages.iter_mut().zip(model.passages(texts).await.unwrap()) {
-            passage.vector = vector;
+        let to_embed = |passage: &Passage| {
+            let (text, sentences) = sentences::to_embed(&passage.heading, &passage.text);
+            embedding::Passage { text, sentences }
+        };
+        let embedded = model.passages(passages.iter().map(to_embed).collect()).await.unwrap();
+        for (passage, embedded) in passages.iter_mut().zip(embedded) {
+            passage.sentences = sentences::encode(&passage.text, &embedded.vector, &embedded.sentences);
+            passage.vector = embedded.vector;
         }
         store(pool, number, document, passages).await;
     }
@@ -79,6 +85,7 @@ fn passages(page: &Page, model: &dyn Embed) -> Vec<Passage> {
                 language: detect(&text),
                 text,
                 vector: Vec::new(),
+                sentences: Vec::new(),
             });
         }
     };

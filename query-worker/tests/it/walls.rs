@@ -81,11 +81,12 @@ fn a_scope_sees_nothing_of_another_project_in_any_table() {
 
         let pool = as_worker(world).await;
         // Each statement counts rows of the project `wall-b`.
-        let tables: [&'static str; 11] = [
+        let tables: [&'static str; 12] = [
             "SELECT count(*) FROM project WHERE id = 'wall-b'",
             "SELECT count(*) FROM document WHERE id = 'b1'",
             "SELECT count(*) FROM chunk WHERE text LIKE '%grúa del proyecto B%'",
             "SELECT count(*) FROM embedding e JOIN chunk c ON c.key = e.chunk_key WHERE c.text LIKE '%grúa del proyecto B%'",
+            "SELECT count(*) FROM sentence s JOIN project p ON p.key = s.project_key WHERE p.id = 'wall-b'",
             "SELECT count(*) FROM posting_pending q JOIN project p ON p.key = q.project_key WHERE p.id = 'wall-b'",
             "SELECT count(*) FROM posting WHERE term = 'grua-b'",
             "SELECT count(*) FROM posting_dead WHERE chunk_key = -62",

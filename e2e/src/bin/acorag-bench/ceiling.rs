@@ -57,7 +57,9 @@ impl Ceiling {
 
     pub async fn measure_passages(&mut self, texts: &[String]) -> Result<()> {
         let started = Instant::now();
-        let slices = texts.chunks(SLICE).map(|slice| self.model.passages(slice.to_vec()));
+        let slices = texts
+            .chunks(SLICE)
+            .map(|slice| self.model.passages(slice.iter().cloned().map(Into::into).collect()));
         stream::iter(slices).buffer_unordered(CALLS).try_for_each(|_| async { Ok(()) }).await?;
         self.passages.push(texts.len() as f64 / started.elapsed().as_secs_f64());
         Ok(())

@@ -80,6 +80,7 @@ impl Source {
             language: Language::Spanish,
             text: words.join(" "),
             vector: self.vector(random),
+            sentences: Vec::new(),
         }
     }
 

@@ -108,7 +108,7 @@ async fn manual(client: &Client, pool: &PgPool, ceiling: &Ceiling, figures: &mut
         .fetch_all(pool)
         .await?;
         let started = Instant::now();
-        ceiling.model.passages(passages).await?;
+        ceiling.model.passages(passages.into_iter().map(Into::into).collect()).await?;
         embedding.push(started.elapsed().as_secs_f64());
     }
     let (taken, embedding) = (median(taken), median(embedding));

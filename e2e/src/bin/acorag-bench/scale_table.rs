@@ -45,10 +45,10 @@ impl Bytes {
     pub async fn read(pool: &PgPool) -> Result<Self> {
         sqlx::query_as(
             "WITH sizes AS (
-                 SELECT CASE WHEN relname LIKE 'posting%' THEN 'words' WHEN relname LIKE 'embedding%' THEN 'vectors'
+                 SELECT CASE WHEN relname LIKE 'posting%' THEN 'words' WHEN relname ~ '^(embedding|sentence)' THEN 'vectors'
                              ELSE 'text' END AS kind, sum(pg_total_relation_size(oid))::float8 AS bytes
                  FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
-                   AND relname ~ '^(chunk|posting|embedding|document)(_|$)' AND relname <> 'embedding_model'
+                   AND relname ~ '^(chunk|posting|embedding|sentence|document)(_|$)' AND relname <> 'embedding_model'
                  GROUP BY kind),
              counts AS (SELECT count(*) AS projects, sum(chunks)::bigint AS passages FROM project)
              SELECT passages, projects,

@@ -1,0 +1,93 @@
+//! The words of a question, and which of them a text contains.
+
+use std::collections::HashMap;
+
+use analysis::{Language, terms};
+
+/// The words of a question, weighted by their rarity. There are at most as many as a [`Held`] has bits.
+pub struct Words {
+    /// The words of which a term is a form.
+    words: HashMap<String, Held>,
+    weights: Vec<f32>,
+}
+
+/// A set of words of the question: the bit of each word that a text contains.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held(u64);
+
+const _: () = assert!(terms::MAX_QUERY_TERMS <= u64::BITS as usize);
+
+impl Words {
+    /// `rarity` is that of each word among the passages of the scope; without it, all words weigh the same.
+    pub fn of(question: &str, rarity: &[f32]) -> Self {
+        let terms = terms::query_terms(question);
+        let weights = if rarity.len() == terms.len() { rarity.to_vec() } else { vec![1.0; terms.len()] };
+        let mut words: HashMap<String, Held> = HashMap::new();
+        for (number, term) in terms.into_iter().enumerate() {
+            for form in term.forms {
+                let held = words.entry(form).or_default();
+                *held = *held | Held(1 << number);
+            }
+        }
+        Self { words, weights }
+    }
+
+    /// Returns which words a text contains.
+    pub fn held(&self, text: &str, language: Language) -> Held {
+        self.of_terms(terms::index_terms(text, language).iter().map(|term| &term.text))
+    }
+
+    /// Returns the words that are typed in a text, which is this question or a part of it.
+    pub fn typed(&self, text: &str) -> Held {
+        self.of_terms(terms::query_terms(text).iter().flat_map(|term| &term.forms))
+    }
+
+    fn of_terms<'a>(&self, terms: impl Iterator<Item = &'a String>) -> Held {
+        terms.filter_map(|term| self.words.get(term)).fold(Held::default(), |all, held| all | *held)
+    }
+
+    /// Returns the share of the words of a set that a text contains; 0 without any.
+    pub fn share_of(&self, words: Held, held: Held) -> f32 {
+        let all = self.weight(words);
+        if all > 0.0 { self.weight(Held(words.0 & held.0)) / all } else { 0.0 }
+    }
+
+    /// Returns the share of the question's words that a text contains.
+    pub fn share(&self, held: Held) -> f32 {
+        self.share_of(Held(u64::MAX), held)
+    }
+
+    fn weight(&self, held: Held) -> f32 {
+        let weights = self.weights.iter().enumerate();
+        weights.filter(|(number, _)| held.0 >> number & 1 == 1).map(|(_, weight)| weight).sum()
+    }
+}
+
+impl std::ops::BitOr for Held {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_holds_words_in_any_form_and_rare_ones_weigh_more() {
+        let words = Words::of("¿Qué espesor tienen las losas?", &[3.0, 1.0]);
+        let held = |text: &str| words.share(words.held(text, Language::Spanish));
+        assert_eq!(held("Los espesores de la losa."), 1.0);
+        assert_eq!(held("El espesor del muro."), 0.75);
+        assert_eq!(held("Nada."), 0.0);
+        assert_eq!(
+            words.share_of(words.typed("¿y la losa?"), words.held("La losa.", Language::Spanish)),
+            1.0
+        );
+        // Rarities of another number of words are not used.
+        let words = Words::of("¿Qué espesor tienen las losas?", &[]);
+        assert_eq!(words.share(words.held("El espesor del muro.", Language::Spanish)), 0.5);
+    }
+}
