@@ -19,12 +19,12 @@ use schemas::Problem;
 use super::Class;
 
 /// The bound before anything is measured, and again when the workers are no longer busy: for bursts.
-const FIRST: f64 = 64.0;
+const FIRST: f64 = 32.0;
 /// The bound never falls below this: a few calls keep the workers busy while answers are on their way.
 const LEAST: f64 = 4.0;
 const MOST: f64 = 2_048.0;
 /// Minimum length of a window, and minimum number of answers in it.
-const WINDOW: Duration = Duration::from_millis(500);
+const WINDOW: Duration = Duration::from_millis(250);
 const ANSWERS: u32 = 5;
 /// A wait up to this long is no queue: storing and transporting a query takes time, too.
 const TRANSPORT: Duration = Duration::from_millis(50);

@@ -61,7 +61,7 @@ fn what_the_workers_can_do_is_admitted_and_twice_as_much_is_refused_half() {
 #[test]
 fn a_burst_on_an_idle_system_is_admitted() {
     let admission = Admission::new(&crate::metrics::Metrics::new().unwrap().limited);
-    let burst: Vec<_> = (0..64).map(|_| admission.searches.admit()).collect();
+    let burst: Vec<_> = (0..FIRST as u32).map(|_| admission.searches.admit()).collect();
     assert!(burst.iter().all(Result::is_ok));
     assert!(admission.searches.admit().is_err() && admission.chats.admit().is_ok());
     drop(burst);
@@ -76,7 +76,7 @@ fn after_an_overload_bursts_are_admitted_again() {
         for answer in 0..20 {
             let took = Duration::from_millis(20 + wait);
             state.answered(
-                start + Duration::from_millis(from + answer * 50),
+                start + Duration::from_millis(from + answer * 25),
                 took,
                 Duration::from_millis(20),
             );
