@@ -1,11 +1,13 @@
 """Notes once a second how a load test goes, and draws it: over_time.csv and over_time.svg.
 
 Memory is that of the programs on this machine, in megabytes: each program's processes together, shared pages divided
-by those who share them (PSS). On a machine where nothing of acorag runs, there are only latencies.
+by those who share them (PSS). If a `devstack` (`make up`, `make demo`) serves the tested port, only its programs count. On a
+machine where nothing of acorag runs, there are only latencies.
 """
 import csv
 import logging
 import time
+import urllib.parse
 from pathlib import Path
 
 import gevent
@@ -31,7 +33,7 @@ class OverTime:
         memory = {}
         while True:
             if len(self.rows) % MEMORY_EVERY == 0:
-                memory = memory_of_programs()
+                memory = memory_of_programs(self.environment.host)
             total = self.environment.stats.total
             row = [round(time.monotonic() - self.started, 1), self.environment.runner.user_count,
                    round(total.current_rps, 1), round(total.current_fail_per_sec, 1),
@@ -49,11 +51,29 @@ class OverTime:
         draw(self.rows, self.folder / "over_time.svg")
 
 
-def memory_of_programs():
+def processes(host):
+    """Returns the processes of the devstack that serves `host`, or all processes if there is none."""
+    port = urllib.parse.urlsplit(host or "").port
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                parent = psutil.Process(connection.pid).parent()
+                if parent and parent.name() == "devstack":
+                    return parent.children(recursive=True)
+    except psutil.Error:
+        # Only root may see whose connections these are.
+        pass
+    return list(psutil.process_iter())
+
+
+def memory_of_programs(host):
     """Returns the megabytes of each program that runs here."""
     found = {}
-    for process in psutil.process_iter(["name"]):
-        name = process.info["name"] or ""
+    for process in processes(host):
+        try:
+            name = process.name()
+        except psutil.Error:
+            continue
         # The kernel cuts names after 15 characters.
         program = next((program for program in PROGRAMS if program[:15] == name[:15]), None)
         if program is None:

@@ -14,21 +14,28 @@ use crate::{
     cpu::Cpu,
     figures::{median, percentile},
     load::{Clients, Request},
-    samples::PROJECT,
+    samples::{PROJECT, distinct},
     stages::Stages,
 };
 
 pub async fn measure(bench: &mut Bench) -> Result<()> {
     let embedding = bench.ceiling.lone_query(&bench.questions.some(bench.effort.chats)).await?;
     let (answered, unanswered) = (bench.samples.answered.clone(), bench.samples.unanswered.clone());
+    // Each question is asked once only. The first ones warm up.
+    let mut asked = 0;
+    let mut next = |question: &str| {
+        asked += 1;
+        distinct(question, asked)
+    };
     for question in &answered {
-        ask(&bench.client, question).await?;
+        ask(&bench.client, &next(question)).await?;
     }
     for (name, questions, cites) in [("found", &answered, true), ("not found", &unanswered, false)] {
         let (mut times, mut right) = (Vec::new(), 0);
         for question in questions.iter().cycle().take(bench.effort.chats) {
+            let question = next(question);
             let started = Instant::now();
-            let reply = ask(&bench.client, question).await?;
+            let reply = ask(&bench.client, &question).await?;
             times.push(started.elapsed().as_secs_f64() * 1_000.0);
             right += usize::from(has_sources(&reply) == cites);
         }
@@ -49,8 +56,10 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
             bench.latencies[3].push((1.0, p95));
         }
     }
-    streamed(bench, &answered).await?;
-    together(bench).await
+    let questions: Vec<String> =
+        answered.iter().cycle().take(bench.effort.chats).map(|question| next(question)).collect();
+    streamed(bench, &questions).await?;
+    together(bench, asked).await
 }
 
 /// Asks in a conversation of its own, so that the question is no follow-up.
@@ -67,7 +76,7 @@ fn has_sources(reply: &Value) -> bool {
 /// Measures when the first byte of a streamed answer arrives.
 async fn streamed(bench: &mut Bench, questions: &[String]) -> Result<()> {
     let (mut first, mut whole) = (Vec::new(), Vec::new());
-    for question in questions.iter().cycle().take(bench.effort.chats) {
+    for question in questions {
         let body = json!({"question": question, "project_id": PROJECT, "stream": true});
         let started = Instant::now();
         let mut answer = bench.client.post("/chat", &body).await?;
@@ -87,21 +96,20 @@ async fn streamed(bench: &mut Bench, questions: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Measures chats of many clients. What a chat costs is compared with searches in the same project by as many clients.
-async fn together(bench: &mut Bench) -> Result<()> {
+/// Measures chats of many clients, after `asked` other questions. What a chat costs is compared with searches in the same project by as many clients.
+async fn together(bench: &mut Bench, asked: usize) -> Result<()> {
     const SAMPLE: usize = 400;
-    let search = search_cost(bench).await?;
+    let (search, asked) = (search_cost(bench).await?, AtomicUsize::new(asked + 1));
     bench.ceiling.measure_queries(&bench.questions.some(SAMPLE)).await?;
     for count in [8, 50] {
         let clients = Clients { count, time: bench.effort.time, pause: std::time::Duration::ZERO };
-        let asked = AtomicUsize::new(0);
         let before = Cpu::read(&bench.system)?;
         let chats = clients
             .send(&bench.client, |_| {
                 let number = asked.fetch_add(1, Ordering::Relaxed);
                 let questions = &bench.samples.answered;
                 let question = questions.get(number % questions.len().max(1)).map_or("", String::as_str);
-                Request::chat(PROJECT, question, &format!("together-{count}-{number}"))
+                Request::chat(PROJECT, &distinct(question, number), &format!("together-{count}-{number}"))
             })
             .await?;
         chats.none_broken()?;

@@ -20,6 +20,9 @@ pub struct Cpu {
     servers: [f64; 3],
 }
 
+/// Returns the milliseconds of some of the processes.
+type Part = fn(&Cpu) -> f64;
+
 /// Milliseconds in one clock tick of the kernel: 1/100 s on every Linux that is supported.
 const TICK: f64 = 10.0;
 
@@ -45,9 +48,9 @@ impl Cpu {
     /// Reports the processor time since `before`, divided by `count` pieces of `work`: the whole, and the part of each
     /// process beside the embedding.
     pub fn report(self, before: Self, count: usize, work: &str, figures: &mut Figures) {
-        let each = |part: fn(&Self) -> f64| (part(&self) - part(&before)) / count.max(1) as f64;
+        let each = |part: Part| (part(&self) - part(&before)) / count.max(1) as f64;
         let embedding = each(|cpu| cpu.embedding);
-        let parts: [(&str, fn(&Self) -> f64); 6] = [
+        let parts: [(&str, Part); 6] = [
             ("  beside the embedding", |cpu| cpu.sum() - cpu.embedding),
             ("  worker and reader", |cpu| cpu.workers),
             ("  api", |cpu| cpu.api),

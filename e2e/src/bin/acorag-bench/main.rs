@@ -144,7 +144,10 @@ async fn measure(bench: &mut Bench, parts: &[Part], quick: bool) -> Result<()> {
         }
         write(bench, quick, started)?;
     }
-    bench.figures.plain("spread of the same measurement in this run", bench.ceiling.spread() * 100.0, "%");
+    let spread = bench.ceiling.spread() * 100.0;
+    if spread.is_finite() {
+        bench.figures.plain("spread of the same measurement in this run", spread, "%");
+    }
     write(bench, quick, started)?;
     eprintln!(
         "{} s in all; the same as JSON, and plots, in {}",

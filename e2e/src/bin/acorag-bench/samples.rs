@@ -74,6 +74,13 @@ impl Samples {
     }
 }
 
+/// Makes a question that was not asked before, so that no cache contains its answer, and that has the same words.
+pub fn distinct(question: &str, number: usize) -> String {
+    const MARKS: [char; 4] = ['.', '!', ';', '?'];
+    let marks: String = (0..6).map(|at| MARKS[(number >> (2 * at)) % MARKS.len()]).collect();
+    format!("{question} {marks}")
+}
+
 fn json(name: &str) -> Result<Value> {
     let path = Path::new(FOLDER).join(name);
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -84,6 +91,14 @@ fn json(name: &str) -> Result<Value> {
 mod tests {
     use super::*;
     use crate::load::Kind;
+
+    #[test]
+    fn distinct_questions_have_the_same_words() {
+        let all: std::collections::HashSet<String> =
+            (0..4_000).map(|number| distinct("¿Qué?", number)).collect();
+        assert_eq!(all.len(), 4_000);
+        assert!(all.iter().all(|question| question.matches(char::is_alphabetic).count() == 3));
+    }
 
     #[test]
     fn six_of_ten_requests_are_searches_and_three_are_chats() {
