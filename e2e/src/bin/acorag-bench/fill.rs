@@ -8,7 +8,7 @@ use std::{
 
 use analysis::Language;
 use anyhow::{Context as _, Result};
-use documents::{Passage, commit, index};
+use documents::{Passage, commit, index, sentences};
 use e2e::{Random, prose};
 use embedding::{Embed as _, Model};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -27,6 +27,8 @@ const STOP_WORDS: usize = 50;
 const FIRST_WORD: usize = 1_000_000;
 /// The number of words of a passage, and of passages of a document.
 const LENGTH: usize = 70;
+/// The number of words of a sentence.
+const SENTENCE: usize = 14;
 const PASSAGES: usize = 10;
 /// The number of documents that one transaction writes.
 const BATCH: usize = 100;
@@ -63,24 +65,28 @@ impl Source {
     pub async fn new(model: &Model) -> Result<Self> {
         let mut random = Random::new(4);
         let texts: Vec<String> = (0..REAL).map(|_| prose::sentence(&mut random)).collect();
-        let slices = texts.chunks(16).map(|slice| model.passages(slice.to_vec()));
-        let vectors: Vec<Vec<Vec<f32>>> = stream::iter(slices).buffered(3).try_collect().await?;
+        let slices =
+            texts.chunks(16).map(|slice| model.passages(slice.iter().cloned().map(Into::into).collect()));
+        let embedded: Vec<_> = stream::iter(slices).buffered(3).try_collect().await?;
         let words = (0..=VOCABULARY).map(|rank| prose::word(FIRST_WORD + rank)).collect();
-        Ok(Self { words, vectors: vectors.into_iter().flatten().collect() })
+        Ok(Self { words, vectors: embedded.into_iter().flatten().map(|text| text.vector).collect() })
     }
 
     fn passage(&self, page: usize, random: &mut Random) -> Passage {
         let words: Vec<&str> =
             (0..LENGTH).filter_map(|_| Some(self.words.get(rank(random))?.as_str())).collect();
+        let text: String = words.chunks(SENTENCE).map(|words| format!("Y {}. ", words.join(" "))).collect();
         let page = u32::try_from(page + 1).ok();
+        let vector = self.vector(random);
+        let of_sentences: Vec<_> = sentences::spans(&text).iter().map(|_| self.vector(random)).collect();
         Passage {
             page,
             page_last: page,
             heading: String::new(),
             language: Language::Spanish,
-            text: words.join(" "),
-            vector: self.vector(random),
-            sentences: Vec::new(),
+            sentences: sentences::encode(&text, &vector, &of_sentences),
+            text,
+            vector,
         }
     }
 
