@@ -113,7 +113,7 @@ async fn together(bench: &mut Bench, asked: usize) -> Result<()> {
             })
             .await?;
         chats.none_broken()?;
-        let cost = Cpu::read(&bench.system)?.each(before, chats.all_answered());
+        let cost = Cpu::read(&bench.system)?.each(before, chats.answers);
         bench.ceiling.measure_queries(&bench.questions.some(SAMPLE)).await?;
         let most = bench.ceiling.queries();
         let [p50, p95] = [0.5, 0.95].map(|share| chats.percentile(share));

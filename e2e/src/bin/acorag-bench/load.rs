@@ -86,11 +86,14 @@ pub struct Outcome {
 pub struct Outcomes {
     outcomes: Vec<Outcome>,
     seconds: f64,
+    /// All answers, also those that came before and after the measurement: processor time contains them.
+    pub answers: usize,
 }
 
 impl Outcomes {
     pub fn new(outcomes: Vec<Outcome>, seconds: f64) -> Self {
-        Self { outcomes, seconds }
+        let answers = outcomes.iter().filter(|outcome| outcome.end == End::Answered).count();
+        Self { outcomes, seconds, answers }
     }
 
     /// Fails if a request was neither answered nor refused in the expected way.
@@ -112,11 +115,7 @@ impl Outcomes {
 
     /// Answers per second.
     pub fn rate(&self) -> f64 {
-        self.all_answered() as f64 / self.seconds
-    }
-
-    pub fn all_answered(&self) -> usize {
-        self.answered().count()
+        self.answered().count() as f64 / self.seconds
     }
 
     fn answered(&self) -> impl Iterator<Item = &Outcome> {
@@ -169,11 +168,12 @@ impl Clients {
         const WARM: Duration = Duration::from_millis(500);
         let (next, started) = (&next, Instant::now());
         let clients = (0..self.count).map(|number| async move {
-            let (mut random, mut outcomes) = (Random::new(number as u64), Vec::new());
+            let (mut random, mut outcomes, mut answers) = (Random::new(number as u64), Vec::new(), 0);
             // Clients with pauses do not all begin at the same moment.
             tokio::time::sleep(self.pause.mul_f64(random.share())).await;
             while started.elapsed() < WARM + self.time {
                 let outcome = next(number).send(client).await;
+                answers += usize::from(outcome.end == End::Answered);
                 let told = if let End::Refused(seconds) = outcome.end { seconds.min(1) } else { 0 };
                 if (WARM..WARM + self.time).contains(&started.elapsed()) {
                     outcomes.push(outcome);
@@ -181,10 +181,12 @@ impl Clients {
                 tokio::time::sleep(self.pause.mul_f64(0.5 + random.share()).max(Duration::from_secs(told)))
                     .await;
             }
-            outcomes
+            (outcomes, answers)
         });
-        let outcomes = futures::future::join_all(clients).await.into_iter().flatten().collect();
-        Ok(Outcomes { outcomes, seconds: self.time.as_secs_f64() })
+        let (outcomes, answers): (Vec<_>, Vec<usize>) =
+            futures::future::join_all(clients).await.into_iter().unzip();
+        let outcomes = outcomes.into_iter().flatten().collect();
+        Ok(Outcomes { outcomes, seconds: self.time.as_secs_f64(), answers: answers.into_iter().sum() })
     }
 }
 
@@ -215,7 +217,7 @@ pub async fn arrivals(
         late < 1.1,
         "{sent} requests took {late:.2} times as long to send as they should: this machine is too slow"
     );
-    Ok(Outcomes { outcomes: requests.join_all().await, seconds: time.as_secs_f64() })
+    Ok(Outcomes::new(requests.join_all().await, time.as_secs_f64()))
 }
 
 #[cfg(test)]
