@@ -31,17 +31,10 @@ async fn a_question_is_nearest_to_the_sentence_that_answers_it() {
     ]);
     let embedded = model.passages(vec![passage]).await.unwrap().remove(0);
     assert_eq!(embedded.sentences.len(), 4);
-    for (question, answer) in
-        [("¿Cuál es el plazo de ejecución de la obra?", 2), ("¿A qué hora se puede almorzar?", 3)]
-    {
-        let question = model.query(question).await.unwrap();
-        let nearest = (0..4)
-            .max_by(|a, b| {
-                dot(&question, &embedded.sentences[*a]).total_cmp(&dot(&question, &embedded.sentences[*b]))
-            })
-            .unwrap();
-        assert_eq!(nearest, answer);
-    }
+    let question = model.query("¿Cuál es el plazo de ejecución de la obra?").await.unwrap();
+    let similarity = |number: &usize| dot(&question, &embedded.sentences[*number]);
+    let nearest = (0..4).max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    assert_eq!(nearest, Some(2));
 }
 
 #[tokio::test]
