@@ -61,9 +61,11 @@ async fn compare(
 ) -> sqlx::Result<Vec<Hit>> {
     // `+ 0` prevents the use of the index, which serves only an order by the bare expression.
     sqlx::query_as(
-        "(SELECT chunk_key, document_key, (-(vector <#> $1))::real AS score FROM embedding
-          WHERE project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
-          ORDER BY (vector <#> $1) + 0 LIMIT $4)
+        "WITH nearest AS (
+             SELECT chunk_key, document_key, (-(vector <#> $1))::real AS score FROM embedding
+             WHERE project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
+             ORDER BY (vector <#> $1) + 0 LIMIT $4)
+         SELECT chunk_key, document_key, score FROM nearest
          UNION ALL
          SELECT chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
          WHERE project_key = ANY($2) AND chunk_key = ANY($5)",
