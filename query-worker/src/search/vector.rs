@@ -87,9 +87,11 @@ async fn compare(
 ) -> sqlx::Result<Vec<Hit>> {
     // The index serves only an order by the vector as one of the model's dimension.
     sqlx::query_as(
-        "(SELECT chunk_key, document_key, (-(vector <#> $1))::real AS score FROM embedding
-          WHERE model = $5 AND project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
-          ORDER BY vector <#> $1 LIMIT $4)
+        "WITH nearest AS (
+             SELECT chunk_key, document_key, (-(vector <#> $1))::real AS score FROM embedding
+             WHERE model = $5 AND project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
+             ORDER BY vector <#> $1 LIMIT $4)
+         SELECT chunk_key, document_key, score FROM nearest
          UNION ALL
          SELECT chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
          WHERE model = $5 AND project_key = ANY($2) AND chunk_key = ANY($6)",
