@@ -57,19 +57,21 @@ async fn chat(
     let mut query = ChatQuery::new(request, &caller.account, stream)?;
     let patience = requests.chat_timeout;
     if !stream {
-        let admitted = limits.admission.chats.admit()?;
         let key = cache.look_for_answer(&mut query).await;
+        let admitted = admit(&limits, &query)?;
         let asked = cache.requester.ask_streaming(&id.context(), &query, patience).await?;
         let frame = asked.only().await?;
-        admitted.answered(&frame);
+        if let Some(admitted) = admitted {
+            admitted.answered(&frame);
+        }
         let mut reply: ChatReply = read(&frame.payload)?;
         cache.keep_answer(key.as_ref(), &mut reply).await;
         note_results(reply.sources.len());
         return Ok(axum::Json(reply).into_response());
     }
     let permit = streams.open(Kind::Chat, &caller)?;
-    let admitted = limits.admission.chats.admit()?;
     let key = cache.look_for_answer(&mut query).await;
+    let admitted = admit(&limits, &query)?;
     let mut reply = cache.requester.ask_streaming(&id.context(), &query, patience).await?;
     // An error before the first piece of the answer is an error of the whole call, with its own status.
     let first = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
@@ -78,6 +80,11 @@ async fn chat(
     }
     let events = StreamedReply { reply, cache, key, id, language, admitted, _permit: permit }.events(first);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))).into_response())
+}
+
+/// Admits a chat. One whose answer is known is not counted, because it costs the workers next to nothing.
+fn admit(limits: &Limits, query: &ChatQuery) -> Result<Option<Admitted>, Problem> {
+    query.known.is_none().then(|| limits.admission.chats.admit()).transpose()
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {
@@ -95,7 +102,7 @@ struct StreamedReply {
     key: Option<Key>,
     id: RequestId,
     language: UiLanguage,
-    admitted: Admitted,
+    admitted: Option<Admitted>,
     _permit: Permit,
 }
 
@@ -124,7 +131,9 @@ impl StreamedReply {
                 }
                 Err(problem) => self.failure(&problem),
             };
-            self.admitted.answered(&frame);
+            if let Some(admitted) = self.admitted {
+                admitted.answered(&frame);
+            }
             yield Ok(last);
         }
     }
