@@ -16,9 +16,8 @@ struct Events {
 }
 
 impl Events {
-    async fn ask(client: &Client) -> Self {
-        let body =
-            json!({"message": "¿Cuál es el ancho de la escalera?", "project_id": "flujo", "stream": true});
+    async fn ask(client: &Client, question: &str) -> Self {
+        let body = json!({"message": question, "project_id": "flujo", "stream": true});
         let answer = client.post("/chat", &body).await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
         Self { answer, text: String::new() }
@@ -57,7 +56,7 @@ async fn the_first_words_come_before_the_last_are_made_and_a_client_that_leaves_
 
     llm.hold();
     llm.release(1);
-    let mut events = Events::ask(&client).await;
+    let mut events = Events::ask(&client, "¿Cuál es el ancho de la escalera?").await;
     let (name, first) = events.next().await;
     assert_eq!((name.as_str(), first["text"].as_str().unwrap().trim()), ("token", "El ancho libre"));
     // The fake model continues only now, so the client received the first words before the others existed.
@@ -76,10 +75,11 @@ async fn the_first_words_come_before_the_last_are_made_and_a_client_that_leaves_
     assert_eq!(done["sources"].as_array().unwrap().len(), 1, "{done}");
     llm.wait_until_ended(1).await;
 
+    // The questions below are others, because the answer to an equal one comes from the cache.
     // When a client disconnects, the worker ends its request to the fake model, which would otherwise wait
     // for ever.
     llm.release(1);
-    let mut events = Events::ask(&client).await;
+    let mut events = Events::ask(&client, "¿Qué ancho tiene la escalera?").await;
     assert_eq!(events.next().await.0, "token");
     drop(events);
     llm.wait_until_ended(2).await;
@@ -90,7 +90,7 @@ async fn the_first_words_come_before_the_last_are_made_and_a_client_that_leaves_
         script.refusals = 100;
         script.status = 400;
     });
-    let body = json!({"message": "¿Cuál es el ancho de la escalera?", "project_id": "flujo"});
+    let body = json!({"message": "¿Cuál es el ancho libre de la escalera?", "project_id": "flujo"});
     let reply = client.post("/chat", &body).await.unwrap().json::<Value>().await.unwrap();
     assert_eq!(reply["answered_by"], "extractive", "{reply}");
     assert!(reply["answer"].as_str().unwrap().contains("1,40 m") && reply["notice"] != "", "{reply}");

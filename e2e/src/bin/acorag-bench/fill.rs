@@ -126,7 +126,7 @@ impl Fill {
         ]);
         let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await?;
         for setting in ["max_wal_size = '8GB'", "checkpoint_timeout = '30min'"] {
-            sqlx::query(AssertSqlSafe(format!("ALTER SYSTEM SET {setting}"))).execute(&pool).await?;
+            sqlx::raw_sql(AssertSqlSafe(format!("ALTER SYSTEM SET {setting}"))).execute(&pool).await?;
         }
         sqlx::query("SELECT pg_reload_conf()").execute(&pool).await?;
         let there: i64 = sqlx::query_scalar("SELECT coalesce(sum(chunks), 0)::bigint FROM project")

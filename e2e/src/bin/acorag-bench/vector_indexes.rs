@@ -21,7 +21,7 @@ impl Dropped {
         .fetch_all(pool)
         .await?;
         for (name, _) in &indexes {
-            sqlx::query(AssertSqlSafe(format!("DROP INDEX {name}"))).execute(pool).await?;
+            sqlx::raw_sql(AssertSqlSafe(format!("DROP INDEX {name}"))).execute(pool).await?;
         }
         // With `ON ONLY`, as PostgreSQL reports it, an index would be created without the indexes of the partitions.
         Ok(Self(indexes.into_iter().map(|(_, definition)| definition.replace(" ON ONLY ", " ON ")).collect()))
