@@ -72,7 +72,9 @@ class Cluster:
         self.service = stateful["spec"]["serviceName"]
         self.passwords = {name: f"password-of-{name}" for name in passwords(objects)}
         self.nodes = [f"acorag-nats-{index}" for index in range(stateful["spec"]["replicas"])]
-        client, monitor, route = (free_ports(SERVERS) for _ in range(3))
+        # One call, because two calls can return the same port.
+        ports = free_ports(3 * SERVERS)
+        client, monitor, route = ports[:SERVERS], ports[SERVERS : 2 * SERVERS], ports[2 * SERVERS :]
         self.clients = dict(zip(self.nodes, client))
         self.monitors = dict(zip(self.nodes, monitor))
         # The names that DNS would resolve, from address to name and back.
