@@ -9,10 +9,10 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 /// What a service sets at the beginning of each transaction: its role, to which row-level security applies, and how its
 /// statements are planned.
-pub type Settings = [(&'static str, &'static str)];
+pub type Settings<'a> = [(&'static str, &'a str)];
 
 /// The settings of the ingest worker.
-pub const INGEST: &Settings = &[("role", "acorag_ingest")];
+pub const INGEST: &Settings<'static> = &[("role", "acorag_ingest")];
 
 pub type Tx = Transaction<'static, Postgres>;
 
@@ -22,7 +22,7 @@ pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {
 }
 
 /// Opens a transaction with the settings of a service that sees only the projects of `scope`.
-pub async fn begin_as(pool: &PgPool, service: &Settings, scope: &Scope) -> sqlx::Result<Tx> {
+pub async fn begin_as(pool: &PgPool, service: &Settings<'_>, scope: &Scope) -> sqlx::Result<Tx> {
     Box::pin(begin_with(pool, service, Mode::Write, scope, None)).await
 }
 
@@ -30,7 +30,7 @@ pub async fn begin_as(pool: &PgPool, service: &Settings, scope: &Scope) -> sqlx:
 /// that the connection becomes free for others.
 pub async fn begin_reading(
     pool: &PgPool,
-    service: &Settings,
+    service: &Settings<'_>,
     scope: &Scope,
     time: Duration,
 ) -> sqlx::Result<Tx> {
@@ -41,7 +41,7 @@ pub async fn begin_reading(
 
 async fn begin_with(
     pool: &PgPool,
-    service: &Settings,
+    service: &Settings<'_>,
     mode: Mode,
     scope: &Scope,
     statement_timeout: Option<&str>,

@@ -9,7 +9,7 @@ use schemas::{
 use crate::{app::App, chat::store, error::Result, scope};
 
 pub async fn save(app: App, _: Context, query: SaveFeedback) -> Result<FeedbackSaved> {
-    let mut transaction = store::begin(&app.pool, &query.scope, &query.caller).await?;
+    let mut transaction = scope::begin_for(&app.pool, &query.scope, &query.caller).await?;
     // Feedback belongs to the projects of its conversation. The conversation may be missing or deleted, because old
     // clients also rate searches; then feedback belongs to the projects of the scope.
     let mut projects = store::projects_of(&mut transaction, &query.caller, &query.session_id).await?;

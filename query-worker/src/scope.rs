@@ -10,7 +10,7 @@ use sqlx::PgPool;
 
 /// The settings of every transaction. A filter may exclude most neighbours, so the vector index is scanned until enough
 /// are found. Each statement is planned for its own parameters, because small and large projects need different plans.
-const SETTINGS: &Settings = &[
+const SETTINGS: &Settings<'static> = &[
     ("role", "acorag_query"),
     ("hnsw.ef_search", "200"),
     ("hnsw.iterative_scan", "relaxed_order"),
@@ -28,11 +28,20 @@ pub async fn begin_reading(pool: &PgPool, scope: &Scope, time: Duration) -> sqlx
     documents::scope::begin_reading(pool, SETTINGS, scope, time).await
 }
 
+/// Opens a transaction that sees the projects of `scope` and the turns of one caller.
+pub async fn begin_for(pool: &PgPool, scope: &Scope, caller: &str) -> sqlx::Result<Tx> {
+    documents::scope::begin_as(pool, &with(&[("acorag.caller", caller)]), scope).await
+}
+
 /// Opens a transaction that sees no project. `named` are settings by which policies find single rows, such as the token
 /// of a caller.
-pub async fn begin_without_projects(pool: &PgPool, named: &[(&'static str, &str)]) -> sqlx::Result<Tx> {
-    let settings: Vec<(&'static str, &str)> = SETTINGS.iter().chain(named).copied().collect();
-    Box::pin(platform::postgres::begin(pool, Mode::Write, &settings)).await
+pub async fn begin_without_projects(pool: &PgPool, named: &Settings<'_>) -> sqlx::Result<Tx> {
+    Box::pin(platform::postgres::begin(pool, Mode::Write, &with(named))).await
+}
+
+fn with<'a>(named: &Settings<'a>) -> Vec<(&'static str, &'a str)> {
+    let settings: &Settings<'a> = SETTINGS;
+    settings.iter().chain(named).copied().collect()
 }
 
 /// Logs a database error and returns the problem for the caller, which contains no details.

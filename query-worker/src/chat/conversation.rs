@@ -12,7 +12,7 @@ use schemas::{
 };
 
 use super::{Asked, follow_up, store};
-use crate::app::App;
+use crate::{app::App, scope};
 
 /// The number of stored turns that are used to understand a question.
 const TURNS: i64 = 6;
@@ -75,7 +75,7 @@ impl Past {
 /// turns that used a project outside the scope are ignored.
 pub async fn recall(app: &App, query: &ChatQuery) -> sqlx::Result<Past> {
     let Some(conversation) = &query.conversation_id else { return Ok(Past::sent(&query.history)) };
-    let mut transaction = store::begin(&app.pool, &query.scope, &query.caller).await?;
+    let mut transaction = scope::begin_for(&app.pool, &query.scope, &query.caller).await?;
     let turns = store::last_turns(&mut transaction, &query.caller, conversation, TURNS).await?;
     if turns.is_empty() {
         return Ok(Past::sent(&query.history));
@@ -102,7 +102,7 @@ pub async fn remember(asked: &Asked<'_>, mut used: BTreeSet<ProjectId>, understo
         used.extend(projects.iter().cloned());
     }
     let stored = async {
-        let mut transaction = store::begin(&asked.app.pool, &query.scope, &query.caller).await?;
+        let mut transaction = scope::begin_for(&asked.app.pool, &query.scope, &query.caller).await?;
         let earlier = &asked.past.projects;
         store::insert(&mut transaction, query, &used, earlier, understood, reply).await?;
         transaction.commit().await

@@ -4,28 +4,11 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use schemas::{
-    ProjectId, Scope,
+    ProjectId,
     chat::{ChatQuery, ChatReply},
     history::HistoryEntry,
 };
-use sqlx::{PgPool, Postgres, Transaction, types::Json};
-
-use crate::scope;
-
-/// Begins a transaction that sees the projects of its scope and the turns of one caller; row-level security checks both
-/// (migrations/sql/0004_conversations.sql).
-pub async fn begin(
-    pool: &PgPool,
-    scope: &Scope,
-    caller: &str,
-) -> sqlx::Result<Transaction<'static, Postgres>> {
-    let mut transaction = scope::begin(pool, scope).await?;
-    sqlx::query("SELECT set_config('acorag.caller', $1, true)")
-        .bind(caller)
-        .execute(&mut *transaction)
-        .await?;
-    Ok(transaction)
-}
+use sqlx::{Postgres, Transaction, types::Json};
 
 /// A stored turn, with what the next turn needs.
 #[derive(Debug, Clone, sqlx::FromRow)]
