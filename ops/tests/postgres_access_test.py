@@ -28,8 +28,8 @@ class Access(unittest.TestCase):
         folder.chmod(0o755)
         cls.sql("SET password_encryption = 'scram-sha-256'",
                 "CREATE ROLE acorag_backup LOGIN REPLICATION PASSWORD 'secret'",
-                f"COPY (SELECT) TO PROGRAM 'install -m 600 {folder}/postgres/postgres.key server.key'",
-                f"COPY (SELECT) TO PROGRAM 'install -m 600 {folder}/postgres/postgres.crt server.crt'",
+                f"COPY (SELECT WHERE false) TO PROGRAM 'install -m 600 {folder}/postgres/postgres.key server.key'",
+                f"COPY (SELECT WHERE false) TO PROGRAM 'install -m 600 {folder}/postgres/postgres.crt server.crt'",
                 "ALTER SYSTEM SET ssl = on")
 
     @staticmethod
