@@ -168,7 +168,8 @@ async fn cost(app: &App, questions: &[Question]) -> [[f64; 2]; 2] {
                 }
             }
             sums[0] += started.elapsed().as_secs_f64() * 1_000.0;
-            sums[1] += (processor_time::of_process_and_children() - before).as_secs_f64() * 1_000.0;
+            sums[1] +=
+                processor_time::of_process_and_children().saturating_sub(before).as_secs_f64() * 1_000.0;
         }
     }
     sums.map(|sums| sums.map(|sum| (sum / asked.len() as f64 * 10.0).round() / 10.0))

@@ -130,7 +130,8 @@ fn held_by(passage: &Passage, places: &[Range<usize>], words: &Words) -> (Vec<He
         .map(String::as_str)
         .join("\n");
     let mut end = 0;
-    for place in places.iter().cloned().chain([passage.text.len()..passage.text.len()]) {
+    let behind = passage.text.len()..passage.text.len();
+    for place in places.iter().chain([&behind]) {
         rest.push('\n');
         rest.push_str(&passage.text[end..place.start]);
         end = place.end;
