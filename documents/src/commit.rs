@@ -206,7 +206,7 @@ async fn settle_revisions(
 
 /// Maximum number of passages that one statement stores. A statement must not reach its time limit: a long document
 /// would look like an outage of the database, and its job would wait without end.
-const SLICE: usize = 128;
+pub(crate) const SLICE: usize = 128;
 
 /// Returns the words of each passage and how often each occurs. The words of a document's title and number are added to
 /// its first passage.

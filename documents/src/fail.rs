@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job, Revived,
-    row::{Description, find, project},
+    row::{Description, Row, find, project},
 };
 
 /// Whether the document's row was written by another job.
@@ -40,7 +40,8 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
         .await?;
         row = find(&mut tx, project_key, &job.document).await?;
     }
-    let Some(row) = row.filter(|row| row.since <= job.since && row.state != "deleted") else {
+    let is_newest = |row: &Row| row.accepted_at == job.accepted_at || row.since < job.since;
+    let Some(row) = row.filter(|row| is_newest(row) && row.state != "deleted") else {
         job.settle(&mut tx, "superseded", None).await?;
         tx.commit().await?;
         return Ok(None);

@@ -13,7 +13,7 @@ use pgvector::HalfVector;
 use schemas::Scope;
 use sqlx::{PgConnection, PgPool};
 
-use crate::scope::{self, Tx};
+use crate::scope::{self, Settings, Tx};
 
 /// A model in the database.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -98,6 +98,60 @@ pub async fn own(tx: &mut PgConnection, digest: &str) -> sqlx::Result<Result<Opt
         }
     }
     Ok(Ok(Some(model)))
+}
+
+/// How long a starting worker waits for the last vectors of its model.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a worker looks whether the database still has its model.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Returns [`own`]. While only some vectors of the model are missing, this waits for them a while. `service` are
+/// the settings of the service's transactions.
+pub async fn own_patiently(
+    pool: &PgPool,
+    service: &Settings<'_>,
+    digest: &str,
+) -> sqlx::Result<Result<Option<Model>, Refusal>> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let mut tx = scope::begin_as(pool, service, &Scope::All).await?;
+        let found = own(&mut tx, digest).await?;
+        drop(tx);
+        if !matches!(found, Err(Refusal::Incomplete(_))) || Instant::now() > end {
+            return Ok(found);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Completes when the database has lost a worker's model, or has got its first model and it is another one. `number` is
+/// the number of the worker's model, once it is known.
+pub async fn lost(
+    pool: &PgPool,
+    service: &Settings<'_>,
+    digest: &str,
+    number: impl Fn() -> Option<i16>,
+) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let models = async {
+            let mut tx = scope::begin_as(pool, service, &Scope::All).await?;
+            all(&mut tx).await
+        };
+        // The readiness check reports that the database is unavailable.
+        let Ok(models) = models.await else { continue };
+        let stored = models.iter().find(|model| model.digest == digest).map(|model| model.number);
+        if !models.is_empty() && (stored.is_none() || number().is_some_and(|number| stored != Some(number))) {
+            return;
+        }
+    }
+}
+
+/// Whether vectors could not be stored because their model was dropped: then their table has no partition for them.
+pub fn is_dropped(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.is_check_violation() && matches!(error.table(), Some("embedding" | "sentence")))
 }
 
 /// How complete the vectors of a model are.
@@ -224,8 +278,14 @@ pub async fn store(pool: &PgPool, model: i16, project_key: i32, made: &[Made]) -
 /// Makes the model the answering one as soon as it has a vector of every passage. Commits wait meanwhile, so that no
 /// passage is added. If vectors are still missing after `patience`, nothing is changed and the coverage is returned.
 pub async fn switch(pool: &PgPool, model: i16, patience: Duration) -> sqlx::Result<Coverage> {
-    let mut tx = scope::begin(pool, &Scope::All).await?;
-    sqlx::query("LOCK TABLE chunk IN SHARE MODE").execute(&mut *tx).await?;
+    let mut attempts = ATTEMPTS;
+    let mut tx = loop {
+        let mut tx = begin_impatient(pool).await?;
+        match sqlx::query("LOCK TABLE chunk IN SHARE MODE").execute(&mut *tx).await {
+            Ok(_) => break tx,
+            Err(error) => pause(tx, error, &mut attempts).await?,
+        }
+    };
     let end = Instant::now() + patience;
     loop {
         let coverage = coverage(&mut tx, model).await?;

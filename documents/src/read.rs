@@ -30,7 +30,8 @@ pub async fn taken(tx: &mut PgConnection, queued: &[Document]) -> sqlx::Result<H
          FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS job(project, document, accepted_at)
          JOIN project p ON p.id = job.project
          JOIN document d ON d.project_key = p.key AND d.id = job.document
-         WHERE d.state <> 'deleted' AND (d.state = 'processing' OR d.accepted_at >= job.accepted_at)",
+         WHERE d.state <> 'deleted' AND (d.state = 'processing' OR d.accepted_at = job.accepted_at
+                                       OR coalesce(d.since, d.accepted_at) >= job.accepted_at)",
     )
     .bind(queued().map(|facts| facts.project_id.as_str()).collect::<Vec<_>>())
     .bind(queued().map(|facts| facts.document_id.as_str()).collect::<Vec<_>>())

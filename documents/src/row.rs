@@ -8,7 +8,7 @@ use schemas::{
 };
 use sqlx::{PgConnection, types::Json};
 
-use crate::{Job, Revived, revision::Revision};
+use crate::{Job, Revived, commit, revision::Revision};
 
 /// The current state of a document, locked until the transaction ends.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -30,6 +30,11 @@ pub struct Row {
     pub terms: i32,
     pub text_length: i64,
 }
+
+/// Maximum number of passages that one statement deletes, so that it does not reach its time limit. The slices of a
+/// commit do not cross those of a deletion.
+const SLICE: usize = 4_096;
+const _: () = assert!(SLICE.is_multiple_of(commit::SLICE));
 
 impl Row {
     pub fn document(&self) -> Option<DocumentId> {
@@ -61,20 +66,27 @@ impl Row {
         // Words that are not merged yet are deleted with the passages; passages whose words are merged are listed in
         // posting_dead. A running merge has locked its rows: this statement waits for it, and then sees the words as
         // merged.
-        sqlx::query(
-            "WITH waiting AS (
-                 DELETE FROM posting_pending WHERE project_key = $1 AND document_key = $2
-                 RETURNING first, first + passages AS next),
-             gone AS (
-                 DELETE FROM chunk WHERE project_key = $1 AND document_key = $2 RETURNING key, ordinal)
-             INSERT INTO posting_dead (project_key, chunk_key)
-             SELECT $1, key FROM gone
-             WHERE NOT EXISTS (SELECT FROM waiting WHERE ordinal >= first AND ordinal < next)",
-        )
-        .bind(self.project_key)
-        .bind(self.key)
-        .execute(&mut *tx)
-        .await?;
+        for first in (0..self.chunks).step_by(SLICE) {
+            sqlx::query(
+                "WITH waiting AS (
+                     DELETE FROM posting_pending
+                     WHERE project_key = $1 AND document_key = $2 AND first >= $3 AND first < $4
+                     RETURNING first, first + passages AS next),
+                 gone AS (
+                     DELETE FROM chunk
+                     WHERE project_key = $1 AND document_key = $2 AND ordinal >= $3 AND ordinal < $4
+                     RETURNING key, ordinal)
+                 INSERT INTO posting_dead (project_key, chunk_key)
+                 SELECT $1, key FROM gone
+                 WHERE NOT EXISTS (SELECT FROM waiting WHERE ordinal >= first AND ordinal < next)",
+            )
+            .bind(self.project_key)
+            .bind(self.key)
+            .bind(first)
+            .bind(first.saturating_add(i32::try_from(SLICE).unwrap_or(i32::MAX)))
+            .execute(&mut *tx)
+            .await?;
+        }
         add_to_sums(tx, self.project_key, -i64::from(self.chunks), -i64::from(self.terms)).await
     }
 
@@ -134,10 +146,10 @@ async fn select(
     .await
 }
 
-/// Returns the project's key; creates the project if it does not exist.
+/// Returns the project's key; creates the project if it does not exist. Notes the keys of the projects in scope in the
+/// transaction, as [`crate::scope::projects`] does.
 pub async fn project(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result<i32> {
-    let known = project_key(tx, project).await?;
-    if let Some(key) = known {
+    if let Some(key) = project_key(tx, project).await? {
         return Ok(key);
     }
     sqlx::query("INSERT INTO project (id) VALUES ($1) ON CONFLICT (id) DO NOTHING")
@@ -148,10 +160,14 @@ pub async fn project(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result
 }
 
 async fn project_key(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result<Option<i32>> {
-    sqlx::query_scalar("SELECT key FROM project WHERE id = $1")
-        .bind(project.as_str())
-        .fetch_optional(tx)
-        .await
+    let (key, _): (Option<i32>, String) = sqlx::query_as(
+        "SELECT max(key) FILTER (WHERE id = $1), set_config('acorag.projects', coalesce(array_agg(key), '{}')::text, true)
+         FROM project",
+    )
+    .bind(project.as_str())
+    .fetch_one(tx)
+    .await?;
+    Ok(key)
 }
 
 pub async fn add_to_sums(

@@ -158,6 +158,9 @@ impl App {
         lifecycle.spawn("pipeline", pipeline.run(lifecycle.stopping()));
         let sweep = Sweep { nats: self.nats.clone(), objects: self.objects.clone(), pool: self.pool.clone() };
         lifecycle.spawn("sweep", sweep.run(lifecycle.stopping()));
+        let identity = self.model.identity().clone();
+        let watch = model::watch(self.pool.clone(), identity, self.model_number, lifecycle.stopping());
+        lifecycle.spawn("model", watch);
         tracing::info!(model = self.model.identity().name, "ready");
         lifecycle.run(&config.lifecycle).await
     }

@@ -58,7 +58,7 @@ impl Cli {
     /// Returns the command in this process's arguments; `None` if they start the worker.
     pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
-        let is_command = arguments.iter().skip(1).any(|argument| NAMES.iter().any(|name| argument == name));
+        let is_command = arguments.get(1).is_some_and(|first| NAMES.iter().any(|name| first == name));
         is_command.then(|| Self::parse_from(arguments))
     }
 

@@ -110,10 +110,8 @@ impl Handler for Jobs {
         self.mark_failed(delivery, reason).await?;
         let cause = Cause::of(&reason.code).name();
         self.app.metrics.given_up.with_label_values(&[self.kind.name(), cause]).inc();
-        // A readable job was compared with all earlier ones, and its failure is stored with its own time. Of an
-        // unreadable job, only the time of its first acceptance is known.
-        let first = if read(delivery).is_ok() { None } else { first_accepted(delivery) };
-        Ok(first.unwrap_or(delivery.published))
+        // Queued again, the job must not replace what was accepted after it.
+        Ok(first_accepted(delivery).unwrap_or(delivery.published))
     }
 }
 

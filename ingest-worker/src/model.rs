@@ -3,36 +3,35 @@
 pub mod commands;
 mod fill;
 
-use std::time::{Duration, Instant};
-
 use anyhow::{Context as _, bail};
-use documents::{
-    model::{self, Refusal},
-    scope, sentences,
-};
+use documents::{model, scope, sentences};
 use embedding::Identity;
-use schemas::Scope;
 use sqlx::PgPool;
-
-/// How long a starting worker waits for the last vectors of its model.
-const PATIENCE: Duration = Duration::from_secs(60);
+use tokio_util::sync::CancellationToken;
 
 /// Returns the number of this worker's model. Adds the model to an empty database; fails if the database has vectors of
 /// another model only, or too few of this one.
 pub async fn own(pool: &PgPool, identity: &Identity) -> anyhow::Result<i16> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let mut tx = scope::begin(pool, &Scope::All).await?;
-        let own = model::own(&mut tx, &identity.digest).await;
-        drop(tx);
-        match own.context("reading the models of the database: run acorag-migrate first")? {
-            Ok(Some(own)) => return Ok(own.number),
-            Ok(None) => return add(pool, identity).await,
-            Err(Refusal::Incomplete(_)) if Instant::now() < end => {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Err(refusal) => bail!("MODEL_DIR holds {} ({}), but {refusal}", identity.name, identity.digest),
-        }
+    let own = model::own_patiently(pool, scope::INGEST, &identity.digest).await;
+    match own.context("reading the models of the database: run acorag-migrate first")? {
+        Ok(Some(own)) => Ok(own.number),
+        Ok(None) => add(pool, identity).await,
+        Err(refusal) => bail!("MODEL_DIR holds {} ({}), but {refusal}", identity.name, identity.digest),
+    }
+}
+
+/// Ends with an error when the database loses this worker's model.
+pub async fn watch(
+    pool: PgPool,
+    identity: Identity,
+    number: i16,
+    stopping: CancellationToken,
+) -> anyhow::Result<()> {
+    let Identity { name, digest, .. } = &identity;
+    let lost = model::lost(&pool, scope::INGEST, digest, || Some(number));
+    match stopping.run_until_cancelled(lost).await {
+        Some(()) => bail!("the database no longer holds the vectors of MODEL_DIR: {name} ({digest})"),
+        None => Ok(()),
     }
 }
 

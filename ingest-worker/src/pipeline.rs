@@ -20,6 +20,9 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(15);
+/// Passages without a vector are counted in each of so many rounds: counting reads an index of all vectors, which takes
+/// seconds in a large database.
+const VECTORS_EVERY: u32 = 20;
 /// Maximum time of one read of the queue or the database.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The document states that are counted.
@@ -89,11 +92,16 @@ impl Pipeline {
     pub async fn run(self, stopping: CancellationToken) -> anyhow::Result<()> {
         let mut beat = tokio::time::interval(EVERY);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while stopping.run_until_cancelled(beat.tick()).await.is_some() {
-            if stopping.run_until_cancelled(self.refresh()).await.is_none() {
-                break;
+        let run = async {
+            for round in 0_u32.. {
+                beat.tick().await;
+                self.refresh().await;
+                if round.is_multiple_of(VECTORS_EVERY) {
+                    self.vectors().await;
+                }
             }
-        }
+        };
+        stopping.run_until_cancelled(run).await;
         Ok(())
     }
 
@@ -179,17 +187,6 @@ impl Pipeline {
         )
         .fetch_optional(&mut *tx)
         .await?;
-        let models = documents::model::all(&mut tx).await?;
-        let mut missing = Vec::new();
-        // Counting reads an index of all vectors, so it is done only while a model is being replaced.
-        for model in models.iter().filter(|_| models.len() > 1) {
-            missing.push((model, documents::model::coverage(&mut tx, model.number).await?.missing));
-        }
-        self.without_vector.reset();
-        for (model, missing) in missing {
-            let labels = [model.name.as_str(), &model.number.to_string()];
-            self.without_vector.with_label_values(&labels).set(missing);
-        }
         for state in STATES {
             let count = documents.get(state).copied().unwrap_or_default();
             self.documents.with_label_values(&[state]).set(count);
@@ -204,8 +201,32 @@ impl Pipeline {
     }
 
     fn forget_database(&self) {
-        for gauge in [&self.documents, &self.backups, &self.unarchived, &self.without_vector] {
+        for gauge in [&self.documents, &self.backups, &self.unarchived] {
             gauge.reset();
+        }
+    }
+
+    /// Counts passages without a vector while a model is being replaced.
+    async fn vectors(&self) {
+        let counted = async {
+            let mut tx = documents::scope::begin(&self.pool, &Scope::All).await?;
+            let models = documents::model::all(&mut tx).await?;
+            let mut missing = Vec::new();
+            for model in models.iter().filter(|_| models.len() > 1) {
+                missing.push((model.clone(), documents::model::coverage(&mut tx, model.number).await?.missing));
+            }
+            Ok::<_, sqlx::Error>(missing)
+        };
+        let counted = counted.await;
+        self.without_vector.reset();
+        match counted {
+            Ok(counted) => {
+                for (model, missing) in counted {
+                    let labels = [model.name.as_str(), &model.number.to_string()];
+                    self.without_vector.with_label_values(&labels).set(missing);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "counting passages without a vector"),
         }
     }
 

@@ -13,11 +13,11 @@ pub use streams::StreamSettings;
 /// that a later release has migrated: to roll a release back, start the previous one.
 pub async fn postgres(pool: &PgPool) -> anyhow::Result<()> {
     let mut migrator = sqlx::migrate!("./sql");
-    migrator.set_ignore_missing(true).run(pool).await.context("migrating PostgreSQL")?;
-    vectors::index(pool).await
+    migrator.set_ignore_missing(true).run(pool).await.context("migrating PostgreSQL")
 }
 
-/// Creates the vector indexes of large projects that are missing, and drops those that are no longer needed.
+/// Creates the vector indexes of large projects that are missing, and drops those that are no longer needed. This takes
+/// minutes or hours, and no service waits for it, so it is no part of a migration.
 pub async fn index_vectors(pool: &PgPool) -> anyhow::Result<()> {
     vectors::index(pool).await
 }

@@ -57,8 +57,8 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Indexes the vectors again and again until the process is told to stop. An index that is being created then is left
-/// invalid, and the next process creates it again.
+/// Indexes the vectors again and again until the process is told to stop. The server then completes the index that it is
+/// creating, or leaves it invalid, and a later process creates it again.
 async fn index_vectors(pool: PgPool, every: Duration) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::new();
     let stopping = lifecycle.stopping();

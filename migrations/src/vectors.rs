@@ -37,18 +37,28 @@ async fn tidy(connection: &mut PgConnection) -> anyhow::Result<()> {
     for name in unneeded(connection).await? {
         run(connection, format!("DROP INDEX CONCURRENTLY IF EXISTS {name}")).await?;
     }
-    for Wanted { name, partition, project, dimension } in missing(connection).await? {
-        tracing::info!(project, "creating an index of the project's own vectors");
-        // An interrupted attempt has left an invalid index.
-        run(connection, format!("DROP INDEX CONCURRENTLY IF EXISTS {name}")).await?;
-        let create = format!(
-            "CREATE INDEX CONCURRENTLY {name} ON {partition}
-             USING hnsw ((vector::halfvec({dimension})) halfvec_ip_ops) WITH (m = 16, ef_construction = 64)
-             WHERE project_key = {project}"
-        );
-        run(connection, create).await?;
+    let mut first_error = None;
+    for wanted in missing(connection).await? {
+        // One index that cannot be created must not keep the others from being created.
+        if let Err(error) = create(connection, &wanted).await {
+            tracing::warn!(index = wanted.name, error = format!("{error:#}"), "creating a vector index");
+            first_error.get_or_insert(error);
+        }
     }
-    Ok(())
+    first_error.map_or(Ok(()), Err)
+}
+
+async fn create(connection: &mut PgConnection, wanted: &Wanted) -> anyhow::Result<()> {
+    let Wanted { name, partition, project, dimension } = wanted;
+    tracing::info!(project, "creating an index of the project's own vectors");
+    // An interrupted attempt has left an invalid index.
+    run(connection, format!("DROP INDEX CONCURRENTLY IF EXISTS {name}")).await?;
+    let create = format!(
+        "CREATE INDEX CONCURRENTLY {name} ON {partition}
+         USING hnsw ((vector::halfvec({dimension})) halfvec_ip_ops) WITH (m = 16, ef_construction = 64)
+         WHERE project_key = {project}"
+    );
+    run(connection, create).await
 }
 
 /// Returns the indexes that large projects lack, for each model. 5000 is `documents::scope::LARGE`. Up to 20000

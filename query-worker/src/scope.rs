@@ -10,7 +10,7 @@ use sqlx::PgPool;
 
 /// The settings of every transaction. A filter may exclude most neighbours, so the vector index is scanned until enough
 /// are found. Each statement is planned for its own parameters, because small and large projects need different plans.
-const SETTINGS: &Settings<'static> = &[
+pub const SETTINGS: &Settings<'static> = &[
     ("role", "acorag_query"),
     ("hnsw.ef_search", "200"),
     ("hnsw.iterative_scan", "relaxed_order"),

@@ -96,8 +96,11 @@ pub async fn index(
     }
     crash::point("before-commit", job.project.as_str());
     let _timer = app.metrics.stage_seconds.with_label_values(&["store"]).start_timer();
-    let committed =
-        app.generations.changing(job, documents::commit::commit(&app.pool, job, &content)).await?;
+    let committed = app.generations.changing(job, documents::commit::commit(&app.pool, job, &content)).await;
+    let committed = committed.map_err(|error| match documents::model::is_dropped(&error) {
+        true => Failure::Wait("this worker's model was dropped".to_owned()),
+        false => error.into(),
+    })?;
     Ok(match committed {
         Some(committed) => Outcome::Indexed {
             title: content.fields.title,
@@ -163,14 +166,14 @@ async fn content(
             field.clone_from(found);
         }
     }
-    let passages = chunks.into_iter().zip(embedded).map(|(chunk, embedded)| Passage {
+    let passages = chunks.into_iter().zip(embedded).map(|(chunk, (vector, sentences))| Passage {
         page: chunk.page_first,
         page_last: chunk.page_last,
-        sentences: sentences::encode(&chunk.text, &embedded.vector, &embedded.sentences),
         heading: chunk.heading,
         language: chunk.language,
         text: chunk.text,
-        vector: embedded.vector,
+        vector,
+        sentences,
     });
     Ok(Content {
         fields,
@@ -189,13 +192,15 @@ async fn content(
     })
 }
 
+/// Returns the vector of each passage, and the vectors of its sentences as they are stored: of a long table, the vectors
+/// themselves would take gigabytes.
 async fn embed(
     app: &App,
     job: &Job,
     kind: JobKind,
     progress: &Progress,
     chunks: &[Chunk],
-) -> Result<Vec<Embedded>, Failure> {
+) -> Result<Vec<(Vec<f32>, Vec<u8>)>, Failure> {
     let _timer = app.metrics.stage_seconds.with_label_values(&["embed"]).start_timer();
     let mut vectors = Vec::with_capacity(chunks.len());
     for slice in chunks.chunks(SLICE) {
@@ -207,10 +212,14 @@ async fn embed(
         let passages = slice.iter().map(|chunk| to_embed(&chunk.heading, &chunk.text)).collect();
         let embedded =
             if kind.is_urgent() { app.model.passages(passages) } else { app.model.bulk_passages(passages) };
-        vectors.extend(embedded.await.map_err(|error| {
+        let embedded = embedded.await.map_err(|error| {
             tracing::warn!(%error, "embedding");
             if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::internal() }
-        })?);
+        })?;
+        vectors.extend(slice.iter().zip(embedded).map(|(chunk, Embedded { vector, sentences })| {
+            let sentences = sentences::encode(&chunk.text, &vector, &sentences);
+            (vector, sentences)
+        }));
     }
     Ok(vectors)
 }

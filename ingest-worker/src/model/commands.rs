@@ -98,6 +98,13 @@ impl Command {
                 if find(&pool, number).await?.answering {
                     bail!("model {number} is the one that answers: switch to the other one first");
                 }
+                let missing = missing_of_the_answering(&pool).await?;
+                if missing > 0 {
+                    bail!(
+                        "{missing} passages have no vector of the model that answers, which searches would miss: run \
+                         `model fill --until-complete` with that model's MODEL_DIR first"
+                    );
+                }
                 model::remove(&pool, number).await.context("dropping the model")?;
                 Ok(format!("model {number} is dropped\n"))
             }
@@ -108,6 +115,13 @@ impl Command {
 async fn models(pool: &PgPool) -> anyhow::Result<Vec<Model>> {
     let mut tx = scope::begin(pool, &Scope::All).await?;
     model::all(&mut tx).await.context("reading the models of the database: run acorag-migrate first")
+}
+
+async fn missing_of_the_answering(pool: &PgPool) -> anyhow::Result<i64> {
+    let mut tx = scope::begin(pool, &Scope::All).await?;
+    let models = model::all(&mut tx).await?;
+    let Some(answering) = models.iter().find(|model| model.answering) else { return Ok(0) };
+    Ok(model::coverage(&mut tx, answering.number).await?.missing)
 }
 
 async fn find(pool: &PgPool, number: i16) -> anyhow::Result<Model> {
