@@ -126,12 +126,7 @@ pub async fn own_patiently(
 
 /// Completes when the database has lost a worker's model, or has got its first model and it is another one. `number` is
 /// the number of the worker's model, once it is known.
-pub async fn lost(
-    pool: &PgPool,
-    service: &Settings<'_>,
-    digest: &str,
-    number: impl Fn() -> Option<i16>,
-) {
+pub async fn lost(pool: &PgPool, service: &Settings<'_>, digest: &str, number: impl Fn() -> Option<i16>) {
     loop {
         tokio::time::sleep(LOOK).await;
         let models = async {
@@ -149,9 +144,9 @@ pub async fn lost(
 
 /// Whether vectors could not be stored because their model was dropped: then their table has no partition for them.
 pub fn is_dropped(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .is_some_and(|error| error.is_check_violation() && matches!(error.table(), Some("embedding" | "sentence")))
+    error.as_database_error().is_some_and(|error| {
+        error.is_check_violation() && matches!(error.table(), Some("embedding" | "sentence"))
+    })
 }
 
 /// How complete the vectors of a model are.
@@ -183,11 +178,11 @@ pub async fn coverage(tx: &mut PgConnection, model: i16) -> sqlx::Result<Coverag
     .await
 }
 
-/// Returns the projects that have passages without a vector of the model, by their keys, and the number of these
-/// passages.
-pub async fn incomplete(tx: &mut PgConnection, model: i16) -> sqlx::Result<Vec<(i32, i64)>> {
+/// Returns the projects that have passages without a vector of the model, by their keys and ids, and the number of
+/// these passages.
+pub async fn incomplete(tx: &mut PgConnection, model: i16) -> sqlx::Result<Vec<(i32, String, i64)>> {
     sqlx::query_as(
-        "SELECT key, chunks - coalesce(vectors, 0) FROM project
+        "SELECT key, id, chunks - coalesce(vectors, 0) FROM project
          LEFT JOIN (SELECT project_key, count(*) AS vectors FROM embedding WHERE model = $1 GROUP BY project_key) AS made
               ON project_key = key
          WHERE chunks > coalesce(vectors, 0) ORDER BY key",

@@ -11,7 +11,7 @@ use crate::Passage;
 /// Minimum number of words of a sentence with a vector. Shorter ones are headings, greetings or names, and do not answer
 /// a question.
 const FEWEST_WORDS: usize = 3;
-/// Maximum number of sentences with a vector; a passage with more is a list, whose later rows are chosen by their words.
+/// Maximum number of sentences with a vector; a passage with more is a list, whose later rows are not quoted.
 const MOST: usize = 64;
 
 /// The stored form begins with the fingerprint of the sentences' places, in this many bytes. Then come, for each

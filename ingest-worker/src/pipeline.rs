@@ -213,7 +213,8 @@ impl Pipeline {
             let models = documents::model::all(&mut tx).await?;
             let mut missing = Vec::new();
             for model in models.iter().filter(|_| models.len() > 1) {
-                missing.push((model.clone(), documents::model::coverage(&mut tx, model.number).await?.missing));
+                missing
+                    .push((model.clone(), documents::model::coverage(&mut tx, model.number).await?.missing));
             }
             Ok::<_, sqlx::Error>(missing)
         };

@@ -26,7 +26,7 @@ SELECT format('CREATE ROLE %I', name)
                       'acorag_backup']) AS name
     WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 
--- The rights of a worker belong to the role that it takes when it connects; its login alone has no rights.
+-- The rights of a worker belong to the role that it takes in each transaction; its login alone has no rights.
 ALTER ROLE acorag_ingest NOLOGIN;
 ALTER ROLE acorag_query NOLOGIN;
 ALTER ROLE acorag_ingest_worker LOGIN NOINHERIT PASSWORD :'ingest_password';

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgPool, Postgres, Transaction,
+    AssertSqlSafe, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tracing::Instrument as _;
@@ -68,7 +68,8 @@ impl Config {
             .before_acquire(move |connection, known| {
                 Box::pin(async move {
                     let check = pre_ping && known.idle_for > RECENT;
-                    Ok(!check || connection.ping().await.is_ok())
+                    // This fails also if the connection is inside a transaction that has failed.
+                    Ok(!check || sqlx::query("SELECT 1").execute(connection).await.is_ok())
                 })
             })
             .connect_with(options)
@@ -87,6 +88,9 @@ pub async fn begin(
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
     // BEGIN and all settings are one round trip, which does not support parameters. Values are encoded in hexadecimal,
     // so that no value can end the string literal.
+    if settings.iter().any(|(_, value)| value.contains('\0')) {
+        return Err(sqlx::Error::Encode("a setting contains a NUL character".into()));
+    }
     let timeout = STATEMENT_TIMEOUT.load(Ordering::Relaxed).to_string();
     let all = [("statement_timeout", timeout.as_str())].into_iter().chain(settings.iter().copied());
     let set = all.map(|(name, value)| {

@@ -1,11 +1,15 @@
 //! Admits no more calls to the workers than they can answer soon. A call that would have to wait long is refused at once,
 //! and the admitted ones stay fast.
 //!
-//! The bound adapts itself to the workers, by Little's law: calls in progress = answers per second × seconds per call. A
-//! reply says how long the worker worked on it; the rest of the time the call has waited. If even the call that waited
-//! least in a window of time waited longer than the work takes, there is a standing queue, and the bound becomes the
-//! number of calls at which they would wait about as long as the work takes. Otherwise the bound grows as far as it is
-//! used. A burst that drains within a window therefore does not lower it. Each process adapts its own bound.
+//! The bound adapts itself to the workers. A reply says how long the worker worked on it; the rest of the time the call has
+//! waited. If even the call that waited least in a window of time waited longer than the work takes, there is a standing
+//! queue, and the bound falls in the proportion by which the calls took too long (Little's law: calls in progress =
+//! answers per second × seconds per call). Otherwise the bound grows if it is reached. A burst that drains within a
+//! window therefore does not lower it.
+//!
+//! Each process adapts its own bound, but all of them see the same queue. They lower their bounds by the same factor and
+//! raise them by about the same number, so that their bounds become equal: additive increase, multiplicative decrease, as
+//! in [Chiu and Jain](https://doi.org/10.1016/0169-7552(89)90019-6) and TCP.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -20,6 +24,8 @@ use super::Class;
 
 /// The bound before anything is measured, and again when the workers are no longer busy: for bursts.
 const FIRST: f64 = 32.0;
+/// After this time without calls in progress, the bound starts again.
+const IDLE: Duration = Duration::from_secs(30);
 /// The bound never falls below this: a few calls keep the workers busy while answers are on their way.
 const LEAST: f64 = 4.0;
 const MOST: f64 = 2_048.0;
@@ -38,8 +44,11 @@ pub struct Admission {
 
 impl Admission {
     pub fn new(refused: &IntCounterVec) -> Self {
-        let bound =
-            |class| Bound { class, state: Arc::new(Mutex::new(State::new())), refused: refused.clone() };
+        let bound = |class| Bound {
+            class,
+            state: Arc::new(Mutex::new(State::new(Instant::now()))),
+            refused: refused.clone(),
+        };
         Self { searches: bound(Class::Search), chats: bound(Class::Chat) }
     }
 }
@@ -55,6 +64,8 @@ pub struct Bound {
 struct State {
     bound: f64,
     in_progress: u32,
+    /// Whether there was a standing queue since the start. Until then the bound grows fast.
+    has_queued: bool,
     window: Window,
 }
 
@@ -78,6 +89,9 @@ impl Bound {
     /// Admits a call, or refuses it as overload.
     pub fn admit(&self) -> Result<Admitted, Problem> {
         let mut state = self.lock();
+        if state.in_progress == 0 && state.window.since.elapsed() > IDLE {
+            *state = State::new(Instant::now());
+        }
         let full = f64::from(state.in_progress) + 1.0 > state.bound;
         state.window.reached |= f64::from(state.in_progress) + 2.0 > state.bound;
         if full {
@@ -111,12 +125,16 @@ impl Drop for Admitted {
 }
 
 impl State {
-    fn new() -> Self {
-        Self { bound: FIRST, in_progress: 0, window: Window::new(Instant::now()) }
+    fn new(now: Instant) -> Self {
+        Self { bound: FIRST, in_progress: 0, has_queued: false, window: Window::new(now) }
     }
 
     fn answered(&mut self, now: Instant, took: Duration, worked: Duration) {
         let window = &mut self.window;
+        // A call that came earlier was admitted by the bound of before.
+        if now.duration_since(window.since) < took {
+            return;
+        }
         window.answers += 1;
         window.worked += worked;
         window.least_wait = window.least_wait.min(took.saturating_sub(worked));
@@ -127,10 +145,12 @@ impl State {
         }
         let tolerated = work.max(TRANSPORT);
         self.bound = if window.least_wait > tolerated {
-            let rate = f64::from(window.answers) / elapsed.as_secs_f64();
-            (rate * (work + tolerated).as_secs_f64()).clamp(LEAST, self.bound.max(LEAST))
+            self.has_queued = true;
+            let excess = (work + tolerated).div_duration_f64(work + window.least_wait);
+            (self.bound * excess.max(0.5)).max(LEAST)
         } else if window.reached {
-            (self.bound + (self.bound / 8.0).max(1.0)).min(MOST)
+            let growth = if self.has_queued { 1.0 + self.bound / 64.0 } else { (self.bound / 8.0).max(1.0) };
+            (self.bound + growth).min(MOST)
         } else {
             self.bound.max(FIRST)
         };

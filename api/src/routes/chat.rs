@@ -23,6 +23,8 @@ use schemas::{
     problem::UiLanguage,
 };
 use serde_json::json;
+use tokio::sync::mpsc::{self, error::SendError};
+use tracing::Instrument as _;
 
 use crate::{
     App, Error,
@@ -78,8 +80,10 @@ async fn chat(
     if first.last {
         read::<ChatReply>(&first.payload)?;
     }
-    let events = StreamedReply { reply, cache, key, id, language, admitted, _permit: permit }.events(first);
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))).into_response())
+    let reply = StreamedReply { reply, cache, key, id, language, admitted };
+    Ok(Sse::new(reply.events(first, patience, permit))
+        .keep_alive(KeepAlive::new().interval(Duration::from_secs(10)))
+        .into_response())
 }
 
 /// Admits a chat. One whose answer is known is not counted, because it costs the workers next to nothing.
@@ -94,7 +98,7 @@ fn accepts_events(headers: &HeaderMap) -> bool {
     })
 }
 
-/// A chat answer that is being streamed. Dropping it early (the client disconnected) cancels the worker's work.
+/// A chat answer that is being streamed. Dropping it early cancels the worker's work.
 struct StreamedReply {
     reply: Reply,
     cache: Cache,
@@ -103,39 +107,61 @@ struct StreamedReply {
     id: RequestId,
     language: UiLanguage,
     admitted: Option<Admitted>,
-    _permit: Permit,
 }
 
+/// Events that wait for a client that reads slowly.
+const EVENTS: usize = 64;
+
 impl StreamedReply {
-    fn events(mut self, first: Frame) -> impl Stream<Item = Result<Event, Infallible>> {
+    /// Returns the events for the client. The answer is received in a task of its own, which ends with the client's
+    /// connection and at the latest after `patience`: a client that stays connected and reads nothing must not count as
+    /// a chat in progress.
+    fn events(
+        self,
+        first: Frame,
+        patience: Duration,
+        permit: Permit,
+    ) -> impl Stream<Item = Result<Event, Infallible>> {
+        let (sender, mut events) = mpsc::channel(EVENTS);
+        let receive = async move {
+            tokio::select! {
+                () = sender.closed() => {}
+                _ = tokio::time::timeout(patience, self.send(first, &sender)) => {}
+            }
+        };
+        tokio::spawn(receive.in_current_span());
         async_stream::stream! {
-            let mut frame = first;
-            while !frame.last {
-                match serde_json::from_slice::<ChatFrame>(&frame.payload) {
-                    Ok(token) => yield Ok(event("token", &token)),
-                    Err(error) => tracing::error!(%error, "a piece of an answer does not have the expected form"),
-                }
-                frame = match self.reply.next().await {
-                    Some(Ok(next)) => next,
-                    Some(Err(problem)) => {
-                        yield Ok(self.failure(&problem));
-                        return;
-                    }
-                    None => return,
-                };
+            let _permit = permit;
+            while let Some(event) = events.recv().await {
+                yield Ok(event);
             }
-            let last = match read::<ChatReply>(&frame.payload) {
-                Ok(mut reply) => {
-                    self.cache.keep_answer(self.key.as_ref(), &mut reply).await;
-                    event("done", &reply)
-                }
-                Err(problem) => self.failure(&problem),
-            };
-            if let Some(admitted) = self.admitted {
-                admitted.answered(&frame);
-            }
-            yield Ok(last);
         }
+    }
+
+    async fn send(mut self, first: Frame, events: &mpsc::Sender<Event>) -> Result<(), SendError<Event>> {
+        let mut frame = first;
+        while !frame.last {
+            match serde_json::from_slice::<ChatFrame>(&frame.payload) {
+                Ok(token) => events.send(event("token", &token)).await?,
+                Err(error) => tracing::error!(%error, "a piece of an answer does not have the expected form"),
+            }
+            frame = match self.reply.next().await {
+                Some(Ok(next)) => next,
+                Some(Err(problem)) => return events.send(self.failure(&problem)).await,
+                None => return Ok(()),
+            };
+        }
+        let last = match read::<ChatReply>(&frame.payload) {
+            Ok(mut reply) => {
+                self.cache.keep_answer(self.key.as_ref(), &mut reply).await;
+                event("done", &reply)
+            }
+            Err(problem) => self.failure(&problem),
+        };
+        if let Some(admitted) = self.admitted {
+            admitted.answered(&frame);
+        }
+        events.send(last).await
     }
 
     fn failure(&self, problem: &Problem) -> Event {

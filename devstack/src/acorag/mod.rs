@@ -57,6 +57,7 @@ impl Acorag {
                 acorag.workers.push(programs.start(name, kind, ("HEALTH_PORT", port))?);
             }
         }
+        acorag.workers.push(programs.index_vectors()?);
         acorag.api = Some(programs.start("api".to_owned(), "api", ("PORT", plan.port))?);
         acorag.until_ready().await?;
         Ok(acorag)
@@ -168,6 +169,12 @@ impl Programs {
     fn start(&self, name: String, program: &str, port: (&str, u16)) -> Result<Service> {
         let launch = self.launch(&name, program).env(port.0, port.1.to_string());
         Service::start(name, launch)
+    }
+
+    /// Starts the program that creates the vector indexes of large projects.
+    fn index_vectors(&self) -> Result<Service> {
+        let launch = self.launch("index-vectors", "migrate").arg("index-vectors").arg("--every").arg("120");
+        Service::start("index-vectors".to_owned(), launch)
     }
 
     fn launch(&self, name: &str, program: &str) -> Launch {

@@ -114,7 +114,7 @@ async fn a_second_model_is_filled_answers_and_replaces_the_first() {
     let refusal = own(&mut tx, "nothing").await.unwrap().unwrap_err();
     assert!(refusal.to_string().contains("the model test (digest)"), "{refusal}");
     let projects = incomplete(&mut tx, second).await.unwrap();
-    let [(project, 2)] = projects[..] else { panic!("{projects:?}") };
+    let [(project, _, 2)] = projects[..] else { panic!("{projects:?}") };
     let passages = missing(&mut tx, second, project, i64::MAX, 100).await.unwrap();
     assert_eq!(passages.iter().map(|passage| &*passage.text).collect::<Vec<_>>(), ["Losa", "Losa"]);
     drop(tx);

@@ -32,6 +32,8 @@ pub enum Command {
         #[command(flatten)]
         postgres: postgres::Config,
         #[command(flatten)]
+        redis: redis::Config,
+        #[command(flatten)]
         embedding: embedding::Config,
         #[command(flatten)]
         telemetry: telemetry::Config,
@@ -81,11 +83,11 @@ impl Command {
                 }
                 Ok(format!("added as number {}\n", add(&pool, identity).await?))
             }
-            Self::Fill { postgres, embedding, telemetry, pace } => {
+            Self::Fill { postgres, redis, embedding, telemetry, pace } => {
                 let _telemetry = telemetry::init(&telemetry, "model-fill")?;
                 let model = embedding::Model::load(&embedding).await?;
                 let pool = postgres.connect(SERVICE).await?;
-                fill::run(pool, model, pace).await?;
+                fill::run(pool, Generations::new(redis.connect()?), model, pace).await?;
                 Ok(String::new())
             }
             Self::Status { postgres } => status(&postgres.connect(SERVICE).await?).await,

@@ -12,10 +12,11 @@ use documents::{
 };
 use embedding::{Embed, Model};
 use platform::lifecycle::{self, Lifecycle};
-use schemas::Scope;
+use schemas::{DocumentId, Scope};
 use sqlx::PgPool;
 
 use super::to_embed;
+use crate::generations::{Change, Generations};
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Pace {
@@ -36,7 +37,7 @@ const PAUSE_PER_LOOK: u32 = 20;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Runs until the process is told to stop or, if this is asked for, until no vector is missing.
-pub async fn run(pool: PgPool, model: Model, pace: Pace) -> anyhow::Result<()> {
+pub async fn run(pool: PgPool, generations: Generations, model: Model, pace: Pace) -> anyhow::Result<()> {
     let digest = &model.identity().digest;
     let mut tx = scope::begin(&pool, &Scope::All).await?;
     let known = model::all(&mut tx).await?;
@@ -46,7 +47,7 @@ pub async fn run(pool: PgPool, model: Model, pace: Pace) -> anyhow::Result<()> {
             "the database does not know the model in MODEL_DIR: run `acorag-ingest-worker model add` first"
         );
     };
-    let fill = Fill { pool, model, number, pace };
+    let fill = Fill { pool, generations, model, number, pace };
     if fill.pace.until_complete {
         loop {
             let incomplete = fill.incomplete().await?;
@@ -67,6 +68,7 @@ pub async fn run(pool: PgPool, model: Model, pace: Pace) -> anyhow::Result<()> {
 
 struct Fill {
     pool: PgPool,
+    generations: Generations,
     model: Model,
     number: i16,
     pace: Pace,
@@ -94,16 +96,22 @@ impl Fill {
         }
     }
 
-    async fn incomplete(&self) -> sqlx::Result<Vec<(i32, i64)>> {
+    async fn incomplete(&self) -> sqlx::Result<Vec<(i32, String, i64)>> {
         let mut tx = scope::begin(&self.pool, &Scope::All).await?;
         model::incomplete(&mut tx, self.number).await
     }
 
     /// Makes the vectors that these projects lack.
-    async fn round(&self, projects: Vec<(i32, i64)>) -> anyhow::Result<()> {
+    async fn round(&self, projects: Vec<(i32, String, i64)>) -> anyhow::Result<()> {
         let mut made = 0;
-        for (project, missing) in projects {
-            made += self.project(project, missing).await?;
+        let document: DocumentId = "model".parse()?;
+        for (project, id, missing) in projects {
+            let of_project = self.project(project, missing).await?;
+            if of_project > 0 {
+                // A worker that answers with this model already may have answered without these vectors.
+                self.generations.changed(Change::new(&id.parse()?, &document)).await;
+            }
+            made += of_project;
         }
         let mut tx = scope::begin(&self.pool, &Scope::All).await?;
         let coverage = model::coverage(&mut tx, self.number).await?;

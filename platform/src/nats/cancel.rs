@@ -1,7 +1,7 @@
 //! Cancelled requests: a requester that no longer waits says so on a subject next to its inbox.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -9,6 +9,10 @@ use futures::StreamExt as _;
 use tokio::sync::{OnceCell, oneshot};
 
 use super::{Nats, request::CANCEL};
+
+/// How many cancellations of requests that are not in progress here are remembered: a request may be cancelled while it
+/// waits in the queue.
+const REMEMBERED: usize = 8_192;
 
 /// The requests in progress in this process, by inbox. One subscription hears the cancellations of all requests: a
 /// subscription for each request would cost the server more than the request itself.
@@ -18,7 +22,31 @@ pub struct Cancellations {
     running: Running,
 }
 
-type Running = Arc<Mutex<HashMap<String, oneshot::Sender<()>>>>;
+type Running = Arc<Mutex<Requests>>;
+
+#[derive(Default)]
+struct Requests {
+    running: HashMap<String, oneshot::Sender<()>>,
+    /// The inboxes of requests that were cancelled and are not in progress here.
+    cancelled: HashSet<String>,
+    /// The same, the oldest first.
+    order: VecDeque<String>,
+}
+
+impl Requests {
+    fn cancel(&mut self, inbox: &str) {
+        if let Some(sender) = self.running.remove(inbox) {
+            sender.send(()).ok();
+        } else if self.cancelled.insert(inbox.to_owned()) {
+            self.order.push_back(inbox.to_owned());
+            if self.order.len() > REMEMBERED
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.cancelled.remove(&oldest);
+            }
+        }
+    }
+}
 
 impl Cancellations {
     /// Subscribes on the first call. Requests that were cancelled earlier are worked on until their deadline.
@@ -32,8 +60,8 @@ impl Cancellations {
                     let inbox =
                         message.subject.strip_suffix(CANCEL).and_then(|inbox| inbox.strip_suffix('.'));
                     // Every worker hears every cancellation, but only one of them works on the request.
-                    if let Some(sender) = inbox.and_then(|inbox| lock(&running).remove(inbox)) {
-                        sender.send(()).ok();
+                    if let Some(inbox) = inbox {
+                        lock(&running).cancel(inbox);
                     }
                 }
             });
@@ -44,11 +72,16 @@ impl Cancellations {
         }
     }
 
-    /// Registers a request. Its work should end when [`Request::cancelled`] completes.
-    pub fn register(&self, inbox: &str) -> Request {
+    /// Registers a request; returns `None` if it is cancelled already. Its work should end when [`Request::cancelled`]
+    /// completes.
+    pub fn register(&self, inbox: &str) -> Option<Request> {
         let (sender, receiver) = oneshot::channel();
-        lock(&self.running).insert(inbox.to_owned(), sender);
-        Request { inbox: inbox.to_owned(), running: self.running.clone(), receiver }
+        let mut requests = lock(&self.running);
+        if requests.cancelled.contains(inbox) {
+            return None;
+        }
+        requests.running.insert(inbox.to_owned(), sender);
+        Some(Request { inbox: inbox.to_owned(), running: self.running.clone(), receiver })
     }
 }
 
@@ -71,10 +104,34 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        lock(&self.running).remove(&self.inbox);
+        lock(&self.running).running.remove(&self.inbox);
     }
 }
 
-fn lock(running: &Running) -> MutexGuard<'_, HashMap<String, oneshot::Sender<()>>> {
+fn lock(running: &Running) -> MutexGuard<'_, Requests> {
     running.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_is_cancelled_before_and_while_it_is_in_progress() {
+        let requests = Cancellations::default();
+        lock(&requests.running).cancel("early");
+        assert!(requests.register("early").is_none());
+        let mut request = requests.register("late").unwrap();
+        lock(&requests.running).cancel("late");
+        request.cancelled().await;
+    }
+
+    #[test]
+    fn only_the_last_cancellations_are_remembered() {
+        let requests = Cancellations::default();
+        for inbox in 0..=REMEMBERED {
+            lock(&requests.running).cancel(&inbox.to_string());
+        }
+        assert!(requests.register("0").is_some() && requests.register("1").is_none());
+    }
 }

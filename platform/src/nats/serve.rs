@@ -143,7 +143,10 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
         };
         let started = Instant::now();
         self.cancellations.listen(&self.nats).await;
-        let mut request = self.cancellations.register(&reply_to);
+        let Some(mut request) = self.cancellations.register(&reply_to) else {
+            tracing::info!("cancelled before it was answered");
+            return Ok(());
+        };
         let replier = Replier { nats: self.nats.clone(), reply_to: reply_to.into() };
         let answer = handler(self.state.clone(), delivery.context, delivery.payload, replier.clone());
         let payload = tokio::select! {
