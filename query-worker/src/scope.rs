@@ -10,12 +10,14 @@ use sqlx::PgPool;
 
 /// The settings of every transaction. A filter may exclude most neighbours, so the vector index is scanned until enough
 /// are found. Each statement is planned for its own parameters, because small and large projects need different plans.
+/// No statement is worth a parallel plan: starting its processes takes longer than a search.
 pub const SETTINGS: &Settings<'static> = &[
     ("role", "acorag_query"),
     ("hnsw.ef_search", "200"),
     ("hnsw.iterative_scan", "relaxed_order"),
     ("plan_cache_mode", "force_custom_plan"),
     ("jit", "off"),
+    ("max_parallel_workers_per_gather", "0"),
 ];
 
 /// Opens a transaction that sees only the projects of `scope`.

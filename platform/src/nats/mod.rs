@@ -8,7 +8,7 @@ pub mod publish;
 pub mod request;
 pub mod serve;
 
-use std::time::Duration;
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use async_nats::{
@@ -37,11 +37,22 @@ pub struct Config {
     pub nats_ca: Option<std::path::PathBuf>,
 }
 
-/// A connection and its JetStream context.
+/// A connection and its JetStream context. Both are shared, because cloning them takes longer than a cached answer.
 #[derive(Debug, Clone)]
-pub struct Nats {
+pub struct Nats(Arc<Connection>);
+
+#[derive(Debug)]
+pub struct Connection {
     pub client: Client,
     pub jetstream: jetstream::Context,
+}
+
+impl Deref for Nats {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
 }
 
 impl Config {
@@ -70,7 +81,7 @@ impl Config {
             .ack_timeout(Duration::from_secs(5))
             .backpressure_on_inflight(true)
             .build(client.clone());
-        Ok(Nats { client, jetstream })
+        Ok(Nats(Arc::new(Connection { client, jetstream })))
     }
 }
 

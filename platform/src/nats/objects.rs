@@ -8,7 +8,7 @@
 
 mod stored;
 
-use std::{collections::HashSet, io};
+use std::{collections::HashSet, io, sync::Arc};
 
 use async_nats::jetstream::{
     object_store::{ObjectMetadata, ObjectStore},
@@ -50,16 +50,17 @@ impl Error {
 
 #[derive(Clone)]
 pub struct Objects {
-    store: ObjectStore,
-    stream: Stream<()>,
-    bucket: String,
+    store: Arc<ObjectStore>,
+    stream: Arc<Stream<()>>,
+    bucket: Arc<str>,
 }
 
 impl Objects {
     pub async fn open(nats: &Nats, bucket: &str) -> Result<Self, Error> {
         let store = nats.jetstream.get_object_store(bucket).await.map_err(Error::unavailable)?;
         let stream = nats.jetstream.get_stream_no_info(format!("OBJ_{bucket}")).await;
-        Ok(Self { store, stream: stream.map_err(Error::unavailable)?, bucket: bucket.to_owned() })
+        let stream = stream.map_err(Error::unavailable)?;
+        Ok(Self { store: Arc::new(store), stream: Arc::new(stream), bucket: bucket.into() })
     }
 
     /// Stores the bytes of the stream. Returns when every part is safe on disk.

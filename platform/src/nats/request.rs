@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, Message, StatusCode};
+use async_nats::{Message, StatusCode};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use schemas::{Answer, Problem, Request, headers, subjects};
@@ -32,7 +32,7 @@ type Received = (Message, Instant);
 #[derive(Clone)]
 pub struct Requester {
     nats: Nats,
-    inbox: String,
+    inbox: Arc<str>,
     waiting: Waiting,
 }
 
@@ -55,7 +55,7 @@ impl Requester {
                 }
             }
         });
-        Ok(Self { nats, inbox, waiting })
+        Ok(Self { nats, inbox: inbox.into(), waiting })
     }
 
     /// Sends a request and waits at most `patience` for the reply.
@@ -87,7 +87,7 @@ impl Requester {
             deadline: Instant::now() + patience,
             done: false,
             waiting: self.waiting.clone(),
-            client: self.nats.client.clone(),
+            nats: self.nats.clone(),
         };
         let mut header = context.clone().within(patience).headers();
         header.insert(headers::REPLY_TO, reply.reply_to.as_str());
@@ -152,7 +152,7 @@ pub struct Reply {
     deadline: Instant,
     done: bool,
     waiting: Waiting,
-    client: Client,
+    nats: Nats,
 }
 
 impl Reply {
@@ -190,8 +190,8 @@ impl Drop for Reply {
         if !self.done
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            let (client, subject) = (self.client.clone(), cancel_subject(&self.reply_to));
-            runtime.spawn(async move { client.publish(subject, Bytes::new()).await });
+            let (nats, subject) = (self.nats.clone(), cancel_subject(&self.reply_to));
+            runtime.spawn(async move { nats.client.publish(subject, Bytes::new()).await });
         }
     }
 }

@@ -158,7 +158,9 @@ pub async fn look_up(
     }
     sqlx::query_as(
         "SELECT c.key, c.document_key, (-(e.vector <#> $1))::real
-         FROM chunk c LEFT JOIN embedding e ON e.model = $4 AND e.project_key = c.project_key AND e.chunk_key = c.key
+         FROM chunk c LEFT JOIN embedding e
+              -- The projects are named again, so that the other partitions are left out.
+              ON e.model = $4 AND e.project_key = ANY($2) AND e.project_key = c.project_key AND e.chunk_key = c.key
          WHERE c.project_key = ANY($2) AND c.key = ANY($3)",
     )
     .bind(vector.map(HalfVector::from_f32_slice))
