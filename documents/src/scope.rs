@@ -90,6 +90,11 @@ impl Projects {
         sized.filter(|(key, _)| **key == project).map(|(_, size)| *size).sum()
     }
 
+    /// Returns the number of passages of the largest project.
+    pub fn largest(&self) -> i64 {
+        self.sizes.iter().copied().max().unwrap_or_default()
+    }
+
     /// Returns the id of the project with this key.
     pub fn id(&self, key: i32) -> Option<&str> {
         let place = self.keys.iter().position(|known| *known == key)?;
