@@ -14,7 +14,8 @@ pub struct Metrics {
     pub work_seconds: HistogramVec,
     /// Queries answered, by name and outcome.
     pub queries: IntCounterVec,
-    /// Chats by kind of answer: `model`, `extractive`, `not_found`, `repeated` (from the cache); `fallback` counts failures of the language model.
+    /// Chats by kind of answer: `model`, `extractive`, `not_found`, `repeated` (from the cache); `fallback` counts
+    /// failures of the language model.
     pub answers: IntCounterVec,
     /// Rows that were not stored because the queue of rows to be written was full.
     pub dropped: IntCounterVec,

@@ -146,8 +146,8 @@ impl State {
         let tolerated = work.max(TRANSPORT);
         self.bound = if window.least_wait > tolerated {
             self.has_queued = true;
-            let excess = (work + tolerated).div_duration_f64(work + window.least_wait);
-            (self.bound * excess.max(0.5)).max(LEAST)
+            let kept = (work + tolerated).div_duration_f64(work + window.least_wait);
+            (self.bound * kept.max(0.5)).max(LEAST)
         } else if window.reached {
             let growth = if self.has_queued { 1.0 + self.bound / 64.0 } else { (self.bound / 8.0).max(1.0) };
             (self.bound + growth).min(MOST)

@@ -155,6 +155,8 @@ async fn a_second_model_is_filled_answers_and_replaces_the_first() {
 
     remove(&pool, second).await.unwrap_err();
     remove(&pool, MODEL).await.unwrap();
+    let too_late = store(&pool, MODEL, project, &made(&passages[..1], 384)).await.unwrap_err();
+    assert!(is_dropped(&too_late), "{too_late}");
     let mut tx = begin().await.unwrap();
     let vectors: Vec<i16> =
         sqlx::query_scalar("SELECT model FROM embedding").fetch_all(&mut *tx).await.unwrap();

@@ -37,7 +37,8 @@ pub struct Config {
     pub nats_ca: Option<std::path::PathBuf>,
 }
 
-/// A connection and its JetStream context. Both are shared, because cloning them takes longer than a cached answer.
+/// A connection and its JetStream context. Both are shared: they are cloned several times for each
+/// request, and their own clones allocate.
 #[derive(Debug, Clone)]
 pub struct Nats(Arc<Connection>);
 
