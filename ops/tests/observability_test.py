@@ -35,8 +35,8 @@ OTHERS = {
                                  "container_spec_memory_limit_bytes"},
     "the kubelet": {"kubelet_volume_stats_used_bytes", "kubelet_volume_stats_capacity_bytes"},
 }
-# Metrics of acorag that a development stack does not have, because its PostgreSQL archives nothing.
-ELSEWHERE = {"acorag_wal_unarchived_segments"}
+# Metrics of acorag that a development stack does not have: its PostgreSQL archives nothing, and it has one model.
+ELSEWHERE = {"acorag_wal_unarchived_segments", "acorag_passages_without_vector"}
 # Metrics of acorag's programs that no panel uses, with the reason.
 UNUSED = {"process_virtual_memory_bytes": "address space, most of it mapped files: it says nothing about memory in use"}
 
