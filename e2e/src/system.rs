@@ -43,6 +43,8 @@ impl Default for Options {
                 off("RATE_LIMIT_SEARCH"),
                 off("RATE_LIMIT_CHAT"),
                 off("RATE_LIMIT_UPLOAD"),
+                // All clients have the same address.
+                off("RATE_LIMIT_ADDRESS"),
                 // On a busy machine, a slow answer must not count as an outage.
                 ("REDIS_TIMEOUT_MS".to_owned(), "5000".to_owned()),
             ]

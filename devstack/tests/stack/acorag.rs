@@ -144,7 +144,9 @@ struct Programs {
 impl Programs {
     fn new(name: &str) -> Self {
         let programs = Self { place: Place::new(name) };
-        programs.write("acorag-migrate", "#!/bin/sh\n");
+        // The service that makes vector indexes goes on; the migration ends.
+        programs
+            .write("acorag-migrate", "#!/bin/sh\nif test \"$1\" = index-vectors; then exec sleep 600; fi\n");
         programs.write("acorag-reader", "#!/bin/sh\n");
         programs.write("acorag-api", API);
         programs.write("acorag-ingest-worker", WORKER);
