@@ -16,9 +16,9 @@ mod top;
 mod verify;
 
 pub use block::Posting;
-pub use merge::tidy;
 #[cfg(test)]
 pub use merge::tidy_at;
+pub use merge::{tidy, tidy_all};
 pub use pending::{Word, insert};
-pub use top::{Query, Top};
+pub use top::{Found, Query, Top};
 pub use verify::wrong;

@@ -533,7 +533,7 @@ async fn a_long_document_is_stored_in_slices_and_whole() {
                 limit: 10,
             };
             let found = query.best(&mut tx).await.unwrap().passages;
-            assert_eq!(found.iter().map(|(chunk, _)| *chunk).collect::<Vec<_>>(), [key], "{stored}");
+            assert_eq!(found.iter().map(|found| found.chunk_key).collect::<Vec<_>>(), [key], "{stored}");
         }
     }
 }
@@ -586,7 +586,7 @@ async fn a_search_sees_one_revision_while_others_replace_it_and_words_are_merged
                     limit: 10 * PASSAGES,
                 };
                 let found = query.best(&mut tx).await.unwrap().passages;
-                let keys: Vec<i64> = found.iter().map(|(key, _)| *key).collect();
+                let keys: Vec<i64> = found.iter().map(|found| found.chunk_key).collect();
                 let documents: i64 =
                     sqlx::query_scalar("SELECT count(DISTINCT document_key) FROM chunk WHERE key = ANY($1)")
                         .bind(&keys)

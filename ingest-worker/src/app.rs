@@ -29,6 +29,7 @@ use crate::{
     dead_letters::{self, Letters},
     generations::Generations,
     jobs::{Jobs, Turns},
+    keywords,
     metrics::Metrics,
     model,
     pipeline::Pipeline,
@@ -156,6 +157,7 @@ impl App {
         lifecycle.spawn("generations", self.generations.clone().end_pending(lifecycle.stopping()));
         let pipeline = Pipeline::new(&self.metrics.registry, self.nats.clone(), self.pool.clone())?;
         lifecycle.spawn("pipeline", pipeline.run(lifecycle.stopping()));
+        lifecycle.spawn("keywords", keywords::tidy(self.pool.clone(), lifecycle.stopping()));
         let sweep = Sweep { nats: self.nats.clone(), objects: self.objects.clone(), pool: self.pool.clone() };
         lifecycle.spawn("sweep", sweep.run(lifecycle.stopping()));
         let identity = self.model.identity().clone();

@@ -10,6 +10,7 @@ pub mod config;
 pub mod dead_letters;
 mod generations;
 mod jobs;
+mod keywords;
 mod metrics;
 mod model;
 mod pipeline;

@@ -36,9 +36,22 @@ const SHARE_OF_A_LEG: f64 = 0.7;
 /// Maximum time of a leg, also if the caller sets no deadline.
 const LONGEST_LEG: Duration = Duration::from_secs(30);
 
+/// The keys of a passage's project and of the passage.
+type Place = (i32, i64);
+
+/// Returns the keys of the projects, each once, and those of the passages. A statement that is given both reads only the
+/// partitions of these projects, and few entries of their indexes: a search may be in a thousand others.
+fn keys(places: impl Iterator<Item = Place>) -> (Vec<i32>, Vec<i64>) {
+    let (mut projects, passages): (Vec<i32>, Vec<i64>) = places.unzip();
+    projects.sort_unstable();
+    projects.dedup();
+    (projects, passages)
+}
+
 /// A passage that a leg found.
 #[derive(Debug, Clone, Copy, PartialEq, sqlx::FromRow)]
 pub struct Hit {
+    project_key: i32,
     chunk_key: i64,
     document_key: i64,
     score: f32,
@@ -98,7 +111,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
             found = keyword::find(&mut transaction, projects, &query.query, documents).await?;
         }
         // If the vector leg did not wait for this transaction, it ends here.
-        drop(hand_over.send((transaction, found.keys())));
+        drop(hand_over.send((transaction, found.places())));
         Ok(found)
     };
     let vectors = async {
@@ -133,10 +146,10 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     };
     let others = candidates.without_vector();
     let own = app.vectors.own(&mut transaction).await?;
-    for (chunk, document, similarity) in
-        vector::look_up(&mut transaction, own, projects, vector.as_deref(), &others).await?
+    for (place, document, similarity) in
+        vector::look_up(&mut transaction, own, vector.as_deref(), &others).await?
     {
-        candidates.add(chunk, document, similarity);
+        candidates.add(place, document, similarity);
     }
     let best = candidates.rank(query, mode, per_document);
     let passages = rows::fetch(&mut transaction, projects, &query.query, &best).await?;
@@ -173,7 +186,7 @@ async fn nearest(
     projects: &Projects,
     documents: Option<&[i64]>,
     end: Instant,
-    of_the_keyword_leg: &mut oneshot::Receiver<(Tx, Vec<i64>)>,
+    of_the_keyword_leg: &mut oneshot::Receiver<(Tx, Vec<Place>)>,
 ) -> Result<Nearest> {
     let timer = app.metrics.stage_seconds.with_label_values(&["embed"]).start_timer();
     let vector = app.model.query(&query.query).await?;

@@ -12,15 +12,19 @@ use super::{
 };
 use crate::scope::{self, Tx};
 
-/// Returns the number of unmerged passages at which a project is merged. Until then every search in this project, or in
-/// all projects, reads them completely. A large project may have more of them, because merging into it costs more.
+/// Returns the number of unmerged passages at which a project is merged. Until then every search in this project reads
+/// them completely. A large project may have more of them, because merging into it costs more.
 fn due(chunks: i64) -> i64 {
     (chunks / 64).clamp(64, 1_024)
 }
 
+/// Number of unmerged passages of all projects together at which those projects are merged that have the most of them: a
+/// search in all projects reads them all.
+const MOST_WAITING: i64 = 2_048;
 /// Approximate maximum number of passages that one transaction merges.
 const AT_ONCE: i64 = 8_192;
-/// Number of removed passages at which even the largest project is purged, because each search reads their keys.
+/// Number of removed passages at which even the largest project is purged, and all projects together, because each search
+/// reads their keys.
 const MOST_DEAD: i64 = 4_096;
 /// With fewer removed passages than this, a purge is not worth its cost.
 const LEAST_DEAD: i64 = 256;
@@ -45,6 +49,45 @@ pub async fn tidy_at(pool: &PgPool, project: &ProjectId, due: fn(i64) -> i64) ->
         }
     }
     Ok(())
+}
+
+/// Merges and purges the projects with the most to do if all projects together have too much of it.
+pub async fn tidy_all(pool: &PgPool) -> sqlx::Result<()> {
+    let mut tx = scope::begin(pool, &Scope::All).await?;
+    let waiting = sqlx::query_as(
+        "SELECT id, sum(passages)::bigint AS waiting FROM posting_pending JOIN project ON key = project_key
+         GROUP BY id ORDER BY waiting DESC",
+    );
+    let waiting = most(waiting.fetch_all(&mut *tx).await?, MOST_WAITING);
+    let dead = sqlx::query_as(
+        "SELECT id, count(*) AS dead FROM posting_dead JOIN project ON key = project_key GROUP BY id ORDER BY dead DESC",
+    );
+    let dead = most(dead.fetch_all(&mut *tx).await?, MOST_DEAD);
+    drop(tx);
+    for project in waiting {
+        tidy_at(pool, &project, |_| 1).await?;
+    }
+    for project in dead {
+        if let Some((tx, work)) = begin(pool, &project).await? {
+            purge(pool, &project, tx, work.project_key).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the first of these projects, without which the counts of the others are at most half of `limit` together; none if
+/// the counts of all are below it.
+fn most(projects: Vec<(String, i64)>, limit: i64) -> Vec<ProjectId> {
+    let mut left: i64 = projects.iter().map(|(_, count)| count).sum();
+    if left < limit {
+        return Vec::new();
+    }
+    let first = projects.into_iter().take_while(|(_, count)| {
+        let is_taken = left > limit / 2;
+        left -= count;
+        is_taken
+    });
+    first.filter_map(|(project, _)| project.parse().ok()).collect()
 }
 
 /// What is to be done in a project.

@@ -9,14 +9,18 @@ use super::{
     pending,
 };
 
-/// Maximum number of postings of one term in one project that are read at once. If there are more, only their number
-/// and maximum weights are read first, because perhaps not all are needed.
-const AT_ONCE: i64 = 4_096;
+/// Maximum number of postings of one term that are read before it is known whether all are needed.
+const AT_ONCE: u64 = 4_096;
+/// Blocks with fewer postings than this are read together with the list of blocks: in a small project, that is the whole
+/// index. With very many projects only the smallest are, because a common word is in all of them.
+const SMALL: i32 = 256;
+const SMALL_OF_MANY: i32 = 32;
+/// From this number of projects on, they are many.
+const MANY: usize = 16;
 
 /// What the index of some projects contains for some terms. It is read in a transaction with one snapshot (REPEATABLE
 /// READ), because no merge may happen between its statements.
-pub struct Index<'a> {
-    projects: &'a [i32],
+pub struct Index {
     pub terms: HashMap<String, List>,
     /// Removed passages that are not purged yet.
     dead: HashSet<i64>,
@@ -28,13 +32,15 @@ pub struct List {
     /// How many passages have the term.
     pub passages: u64,
     pub blocks: Vec<Row>,
-    pub pending: Vec<Posting>,
+    /// The unmerged postings, each with the key of its project.
+    pub pending: Vec<(i32, Posting)>,
 }
 
 /// A row of the index: a block, possibly without its postings; the unmerged words of a document, without a term; or a
 /// removed passage, with only its key (`first`).
 #[derive(Debug, sqlx::FromRow)]
 pub struct Row {
+    pub project_key: i32,
     term: String,
     pub first: i64,
     pub last: i64,
@@ -43,32 +49,39 @@ pub struct Row {
     pub data: Option<Vec<u8>>,
 }
 
-impl<'a> Index<'a> {
-    pub async fn read(tx: &mut PgConnection, projects: &'a [i32], terms: &[&str]) -> sqlx::Result<Self> {
+impl Index {
+    pub async fn read(tx: &mut PgConnection, projects: &[i32], terms: &[&str]) -> sqlx::Result<Self> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT term, first, last, passages, best,
-                    CASE WHEN sum(passages) OVER (PARTITION BY project_key, term) <= $3 THEN data END AS data
+            "SELECT project_key, term, first, last, passages, best, CASE WHEN passages < $3 THEN data END AS data
              FROM posting WHERE project_key = ANY($1) AND term = ANY($2)
              UNION ALL
-             SELECT '', 0, 0, 0, '', data FROM posting_pending WHERE project_key = ANY($1)
+             SELECT project_key, '', 0, 0, 0, '', data FROM posting_pending WHERE project_key = ANY($1)
              UNION ALL
-             SELECT '', chunk_key, 0, 0, '', NULL FROM posting_dead WHERE project_key = ANY($1)",
+             SELECT project_key, '', chunk_key, 0, 0, '', NULL FROM posting_dead WHERE project_key = ANY($1)",
         )
         .bind(projects)
         .bind(terms)
-        .bind(AT_ONCE)
-        .fetch_all(tx)
+        .bind(if projects.len() < MANY { SMALL } else { SMALL_OF_MANY })
+        .fetch_all(&mut *tx)
         .await?;
-        let mut index = Self { projects, terms: HashMap::new(), dead: HashSet::new() };
+        let mut index = Self { terms: HashMap::new(), dead: HashSet::new() };
         let wanted: HashSet<&str> = terms.iter().copied().collect();
         for row in rows {
             index.add(row, &wanted);
         }
         for list in index.terms.values_mut() {
             list.blocks.sort_unstable_by_key(|block| block.first);
-            list.pending.sort_unstable();
+            list.pending.sort_unstable_by_key(|(_, posting)| posting.chunk);
         }
+        let few = |term: &&str| index.terms.get(*term).is_some_and(|list| list.passages <= AT_ONCE);
+        let few: Vec<_> = terms.iter().copied().filter(few).map(|term| (term, index.blocks(term))).collect();
+        index.load(tx, &few).await?;
         Ok(index)
+    }
+
+    /// The positions of all blocks of a term.
+    pub fn blocks(&self, term: &str) -> Vec<usize> {
+        (0..self.terms.get(term).map_or(0, |list| list.blocks.len())).collect()
     }
 
     fn add(&mut self, row: Row, wanted: &HashSet<&str>) {
@@ -82,7 +95,7 @@ impl<'a> Index<'a> {
                 |term, posting| {
                     let list = self.terms.entry(term.to_owned()).or_default();
                     list.passages += 1;
-                    list.pending.push(posting);
+                    list.pending.push((row.project_key, posting));
                 },
             ),
             _ => {
@@ -95,11 +108,12 @@ impl<'a> Index<'a> {
 
     /// Reads the postings of these blocks that are not read yet. The blocks are given by term and position.
     pub async fn load(&mut self, tx: &mut PgConnection, wanted: &[(&str, Vec<usize>)]) -> sqlx::Result<()> {
-        let (mut terms, mut firsts) = (Vec::new(), Vec::new());
+        let (mut projects, mut terms, mut firsts) = (Vec::new(), Vec::new(), Vec::new());
         for (term, places) in wanted {
             let Some(list) = self.terms.get(*term) else { continue };
             for block in places.iter().filter_map(|place| list.blocks.get(*place)) {
                 if block.data.is_none() {
+                    projects.push(block.project_key);
                     terms.push(*term);
                     firsts.push(block.first);
                 }
@@ -108,13 +122,19 @@ impl<'a> Index<'a> {
         if terms.is_empty() {
             return Ok(());
         }
+        // Naming the projects leaves out the partitions of others, which is worth more than it costs only if they are few.
+        let mut named = projects.clone();
+        named.sort_unstable();
+        named.dedup();
         let read: Vec<(String, i64, Vec<u8>)> = sqlx::query_as(
-            "SELECT p.term, p.first, p.data FROM unnest($2::text[], $3::bigint[]) AS wanted(term, first)
-             JOIN posting p ON p.project_key = ANY($1) AND p.term = wanted.term AND p.first = wanted.first",
+            "SELECT p.term, p.first, p.data FROM unnest($1::int[], $2::text[], $3::bigint[]) AS wanted(project_key, term, first)
+             JOIN posting p ON p.project_key = wanted.project_key AND p.term = wanted.term AND p.first = wanted.first
+             WHERE $4::int[] IS NULL OR p.project_key = ANY($4)",
         )
-        .bind(self.projects)
+        .bind(&projects)
         .bind(&terms)
         .bind(&firsts)
+        .bind(Some(named).filter(|named| named.len() < MANY))
         .fetch_all(tx)
         .await?;
         for (term, first, data) in read {
@@ -136,16 +156,17 @@ impl<'a> Index<'a> {
 }
 
 impl Row {
-    /// The block's postings; empty if they are not read yet.
-    pub fn postings(&self) -> impl Iterator<Item = Posting> + '_ {
-        block::postings(self.first, self.data.as_deref().unwrap_or_default())
+    /// The block's postings, each with the key of its project; none if they are not read yet.
+    pub fn postings(&self) -> impl Iterator<Item = (i32, Posting)> + '_ {
+        let postings = block::postings(self.first, self.data.as_deref().unwrap_or_default());
+        postings.map(|posting| (self.project_key, posting))
     }
 }
 
 impl List {
     /// The pairs of frequency and length among which is the posting with the highest weight, for any average length.
     pub fn best(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        let pending = self.pending.iter().map(|posting| (posting.frequency, posting.length));
+        let pending = self.pending.iter().map(|(_, posting)| (posting.frequency, posting.length));
         self.blocks.iter().flat_map(|block| best_pairs(&block.best)).chain(pending)
     }
 }

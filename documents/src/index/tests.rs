@@ -181,7 +181,9 @@ impl Corpus {
                 .unwrap();
         let projects = [self.project];
         let query = Query { projects: &projects, words, chunks: 6_000, average: AVERAGE, allowed, limit };
-        query.best(&mut tx).await.unwrap().passages
+        let found = query.best(&mut tx).await.unwrap().passages;
+        assert!(found.iter().all(|found| found.project_key == self.project));
+        found.iter().map(|found| (found.chunk_key, found.score)).collect()
     }
 
     /// Compares only the scores: passages with the same score may be in any order.
@@ -241,4 +243,47 @@ async fn the_best_passages_are_those_of_a_full_comparison() {
         sqlx::query_scalar("SELECT count(*) FROM posting_dead").fetch_one(&mut *tx).await.unwrap();
     assert_eq!(left, 0, "the index is purged");
     corpus.check(&mut draw, false).await;
+}
+
+#[tokio::test]
+async fn many_projects_are_merged_that_are_not_due_one_by_one() {
+    const PROJECTS: i64 = 50;
+    const PASSAGES: i64 = 60;
+    let pool = database("index_many").await;
+    let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+    for number in 0..PROJECTS {
+        let project: i32 = sqlx::query_scalar("INSERT INTO project (id) VALUES ($1) RETURNING key")
+            .bind(format!("p{number}"))
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
+        let words = [("losa".to_owned(), 1)];
+        let rows: Vec<(i64, &[Word])> =
+            (0..PASSAGES).map(|at| (number * PASSAGES + at, words.as_slice())).collect();
+        insert(&mut tx, project, number, 0, &rows).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    for number in 0..PROJECTS {
+        tidy(&pool, &format!("p{number}").parse().unwrap()).await.unwrap();
+    }
+    tidy_all(&pool).await.unwrap();
+    let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+    let counts =
+        "SELECT (SELECT coalesce(sum(passages), 0)::bigint FROM posting_pending), sum(passages) FROM posting";
+    let (waiting, merged): (i64, i64) = sqlx::query_as(counts).fetch_one(&mut *tx).await.unwrap();
+    assert_eq!((waiting, merged), (1_020, 1_980), "at most half of the limit waits");
+    let projects = scope::projects(&mut tx).await.unwrap();
+    let words = analysis::terms::query_terms("losa");
+    let query = Query {
+        projects: &projects.keys,
+        words: &words,
+        chunks: 3_000,
+        average: 1.0,
+        allowed: None,
+        limit: 5_000,
+    };
+    let found = query.best(&mut tx).await.unwrap().passages;
+    assert_eq!(found.len(), 3_000);
+    let keys: HashSet<(i32, i64)> = found.iter().map(|found| (found.project_key, found.chunk_key)).collect();
+    assert_eq!(keys.len(), 3_000);
 }

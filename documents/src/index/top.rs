@@ -26,12 +26,20 @@ pub struct Query<'a> {
 
 #[derive(Debug, Default)]
 pub struct Top {
-    /// Keys of passages with their score, the best first.
-    pub passages: Vec<(i64, f32)>,
+    /// The best first.
+    pub passages: Vec<Found>,
     /// The score of a passage with every word of the query.
     pub best_possible: f32,
     /// How many passages contain each word of the query; a passage with several of its forms is counted several times.
     pub counts: Vec<u64>,
+}
+
+/// A passage that has words of the query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found {
+    pub project_key: i32,
+    pub chunk_key: i64,
+    pub score: f32,
 }
 
 /// A word of the query, with those of its forms that occur.
@@ -47,8 +55,8 @@ struct Form<'a> {
     idf: f64,
 }
 
-/// A passage and its score, in ascending order of passages.
-type Scores = Vec<(i64, f32)>;
+/// Passages in ascending order of their keys.
+type Scores = Vec<Found>;
 
 impl Query<'_> {
     pub async fn best(&self, tx: &mut PgConnection) -> sqlx::Result<Top> {
@@ -73,20 +81,20 @@ impl Query<'_> {
             let found = self.all(tx, &mut index, word).await?;
             scores = sum(&scores, &found);
             let least = self.least(&scores) - rest[at + 1];
-            scores.retain(|(_, score)| *score >= least);
+            scores.retain(|found| found.score >= least);
         }
         for (at, word) in words.iter().enumerate().skip(complete_from) {
             let least = self.least(&scores) - rest[at];
-            scores.retain(|(_, score)| *score >= least);
+            scores.retain(|found| found.score >= least);
             self.complete(tx, &mut index, word, &mut scores).await?;
         }
-        scores.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        scores.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk_key.cmp(&b.chunk_key)));
         scores.truncate(self.limit);
         Ok(Top { passages: scores, best_possible, counts })
     }
 
     /// Returns the words that occur, the rarest first, and the score of a passage with every word of the query.
-    fn words(&self, index: &Index<'_>) -> (Vec<Word<'_>>, f32) {
+    fn words(&self, index: &Index) -> (Vec<Word<'_>>, f32) {
         let mut best_possible = 0.0;
         let mut words = Vec::new();
         for word in self.words {
@@ -122,40 +130,36 @@ impl Query<'_> {
         if scores.len() < self.limit || self.limit == 0 {
             return f32::NEG_INFINITY;
         }
-        let mut values: Vec<f32> = scores.iter().map(|(_, score)| *score).collect();
+        let mut values: Vec<f32> = scores.iter().map(|found| found.score).collect();
         *values.select_nth_unstable_by(self.limit - 1, |a, b| b.total_cmp(a)).1
     }
 
     /// Returns every passage with the word, and its score for the word.
-    async fn all(
-        &self,
-        tx: &mut PgConnection,
-        index: &mut Index<'_>,
-        word: &Word<'_>,
-    ) -> sqlx::Result<Scores> {
-        let blocks = |term| index.terms.get(term).map_or(0, |list| list.blocks.len());
+    async fn all(&self, tx: &mut PgConnection, index: &mut Index, word: &Word<'_>) -> sqlx::Result<Scores> {
         let places: Vec<(&str, Vec<usize>)> =
-            word.forms.iter().map(|form| (form.term, (0..blocks(form.term)).collect())).collect();
+            word.forms.iter().map(|form| (form.term, index.blocks(form.term))).collect();
         index.load(tx, &places).await?;
         let mut found = Scores::new();
         for form in &word.forms {
             let Some(list) = index.terms.get(form.term) else { continue };
-            let score = |posting: Posting| {
-                (posting.chunk, (form.idf * self.weight(posting.frequency, posting.length)) as f32)
+            let score = |(project_key, posting): (i32, Posting)| Found {
+                project_key,
+                chunk_key: posting.chunk,
+                score: (form.idf * self.weight(posting.frequency, posting.length)) as f32,
             };
             let merged = list.blocks.iter().flat_map(|block| block.postings());
             found.extend(merged.chain(list.pending.iter().copied()).map(score));
         }
         // Sorting is fast if the list is already sorted, as the blocks of one form are.
-        found.sort_by_key(|(chunk, _)| *chunk);
+        found.sort_by_key(|found| found.chunk_key);
         found.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
+            let same = next.chunk_key == kept.chunk_key;
             if same {
-                kept.1 = kept.1.max(next.1);
+                kept.score = kept.score.max(next.score);
             }
             same
         });
-        found.retain(|(chunk, _)| self.is_allowed(*chunk) && index.is_alive(*chunk));
+        found.retain(|found| self.is_allowed(found.chunk_key) && index.is_alive(found.chunk_key));
         Ok(found)
     }
 
@@ -167,7 +171,7 @@ impl Query<'_> {
     async fn complete(
         &self,
         tx: &mut PgConnection,
-        index: &mut Index<'_>,
+        index: &mut Index,
         word: &Word<'_>,
         scores: &mut Scores,
     ) -> sqlx::Result<()> {
@@ -184,15 +188,15 @@ impl Query<'_> {
             let Some(list) = index.terms.get(form.term) else { continue };
             let blocks = places.iter().filter_map(|place| list.blocks.get(*place));
             let postings = blocks.flat_map(|block| block.postings()).chain(list.pending.iter().copied());
-            for posting in postings {
-                if let Ok(at) = scores.binary_search_by_key(&posting.chunk, |(chunk, _)| *chunk) {
+            for (_, posting) in postings {
+                if let Ok(at) = scores.binary_search_by_key(&posting.chunk, |found| found.chunk_key) {
                     let gain = (form.idf * self.weight(posting.frequency, posting.length)) as f32;
                     gained[at] = gained[at].max(gain);
                 }
             }
         }
-        for ((_, score), gain) in scores.iter_mut().zip(gained) {
-            *score += gain;
+        for (found, gain) in scores.iter_mut().zip(gained) {
+            found.score += gain;
         }
         Ok(())
     }
@@ -201,8 +205,8 @@ impl Query<'_> {
 /// Returns the positions of the blocks that may contain one of these passages.
 fn near(list: &List, scores: &Scores) -> Vec<usize> {
     let holds = |first: i64, last: i64| {
-        let from = scores.partition_point(|(chunk, _)| *chunk < first);
-        scores.get(from).is_some_and(|(chunk, _)| *chunk <= last)
+        let from = scores.partition_point(|found| found.chunk_key < first);
+        scores.get(from).is_some_and(|found| found.chunk_key <= last)
     };
     let blocks = list.blocks.iter().enumerate();
     blocks.filter(|(_, block)| holds(block.first, block.last)).map(|(place, _)| place).collect()
@@ -214,12 +218,12 @@ fn sum(some: &Scores, others: &Scores) -> Scores {
     let (mut some, mut others) = (some.iter().copied().peekable(), others.iter().copied().peekable());
     loop {
         match (some.peek().copied(), others.peek().copied()) {
-            (Some(one), Some(other)) if one.0 == other.0 => {
-                both.push((one.0, one.1 + other.1));
+            (Some(one), Some(other)) if one.chunk_key == other.chunk_key => {
+                both.push(Found { score: one.score + other.score, ..one });
                 some.next();
                 others.next();
             }
-            (Some(one), other) if other.is_none_or(|other| one.0 < other.0) => {
+            (Some(one), other) if other.is_none_or(|other| one.chunk_key < other.chunk_key) => {
                 both.push(one);
                 some.next();
             }

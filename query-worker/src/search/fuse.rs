@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use analysis::codes;
 use schemas::search::{MatchQuality, Mode, Search};
 
-use super::{Hit, keyword::Keywords};
+use super::{Hit, Place, keyword::Keywords};
 
 /// The useful range of the default model's cosine similarities: unrelated sentences have about 0.75, a passage that
 /// answers the question about 0.9 (measured on XQuAD-es; `make eval` shows the effect of a change).
@@ -24,6 +24,7 @@ const NUMBER_HINT: f32 = 0.5;
 /// What both legs know about one passage.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate {
+    pub project_key: i32,
     pub chunk_key: i64,
     /// `None` until the passage is looked up.
     pub document_key: Option<i64>,
@@ -72,11 +73,11 @@ pub struct Candidates {
 impl Candidates {
     pub fn of(keywords: &Keywords) -> Self {
         let mut candidates = Self::default();
-        for (chunk_key, score) in &keywords.passages {
-            candidates.passage(*chunk_key).text = *score;
+        for found in &keywords.passages {
+            candidates.passage((found.project_key, found.chunk_key)).text = found.score;
         }
         for hit in &keywords.numbers {
-            candidates.passage(hit.chunk_key).document_key = Some(hit.document_key);
+            candidates.passage((hit.project_key, hit.chunk_key)).document_key = Some(hit.document_key);
             candidates.numbers.insert(hit.document_key, hit.score);
         }
         candidates
@@ -84,24 +85,24 @@ impl Candidates {
 
     pub fn add_vectors(&mut self, hits: &[Hit]) {
         for hit in hits {
-            self.add(hit.chunk_key, hit.document_key, Some(hit.score));
+            self.add((hit.project_key, hit.chunk_key), hit.document_key, Some(hit.score));
         }
     }
 
-    pub fn add(&mut self, chunk_key: i64, document_key: i64, vector: Option<f32>) {
-        let passage = self.passage(chunk_key);
+    pub fn add(&mut self, place: Place, document_key: i64, vector: Option<f32>) {
+        let passage = self.passage(place);
         passage.document_key = Some(document_key);
         passage.vector = vector;
     }
 
     /// The passages that the vector leg did not find.
-    pub fn without_vector(&self) -> Vec<i64> {
+    pub fn without_vector(&self) -> Vec<Place> {
         let unknown = self.passages.values().filter(|candidate| candidate.vector.is_none());
-        unknown.map(|candidate| candidate.chunk_key).collect()
+        unknown.map(|candidate| (candidate.project_key, candidate.chunk_key)).collect()
     }
 
-    fn passage(&mut self, chunk_key: i64) -> &mut Candidate {
-        let unknown = Candidate { chunk_key, document_key: None, vector: None, text: 0.0 };
+    fn passage(&mut self, (project_key, chunk_key): Place) -> &mut Candidate {
+        let unknown = Candidate { project_key, chunk_key, document_key: None, vector: None, text: 0.0 };
         self.passages.entry(chunk_key).or_insert(unknown)
     }
 

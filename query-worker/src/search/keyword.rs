@@ -5,17 +5,17 @@ use analysis::{
     codes::{self, normalize},
     terms,
 };
-use documents::index::{Query, Top};
+use documents::index::{self, Query, Top};
 use sqlx::{Postgres, Transaction};
 
-use super::{CANDIDATES, Hit};
+use super::{CANDIDATES, Hit, Place};
 use crate::scope::Projects;
 
 /// What the words and numbers of a query found.
 #[derive(Debug, Default)]
 pub struct Keywords {
     /// Passages found by BM25. The score is a share (0 to 1) of the score of a passage with every word of the query.
-    pub passages: Vec<(i64, f32)>,
+    pub passages: Vec<index::Found>,
     /// First passages of documents whose number the query names. The score is the share of the number that it names: 1
     /// for the whole number.
     pub numbers: Vec<Hit>,
@@ -25,10 +25,10 @@ pub struct Keywords {
 }
 
 impl Keywords {
-    /// Returns the keys of all passages found.
-    pub fn keys(&self) -> Vec<i64> {
-        let of_numbers = self.numbers.iter().map(|hit| hit.chunk_key);
-        self.passages.iter().map(|(chunk, _)| *chunk).chain(of_numbers).collect()
+    /// Returns all passages found.
+    pub fn places(&self) -> Vec<Place> {
+        let of_numbers = self.numbers.iter().map(|hit| (hit.project_key, hit.chunk_key));
+        self.passages.iter().map(|found| (found.project_key, found.chunk_key)).chain(of_numbers).collect()
     }
 }
 
@@ -68,8 +68,8 @@ async fn passages(
         limit: usize::try_from(CANDIDATES).unwrap_or_default(),
     };
     let mut top = query.best(transaction).await?;
-    for (_, score) in &mut top.passages {
-        *score = (*score / top.best_possible.max(f32::EPSILON)).min(1.0);
+    for found in &mut top.passages {
+        found.score = (found.score / top.best_possible.max(f32::EPSILON)).min(1.0);
     }
     Ok(top)
 }
@@ -104,14 +104,14 @@ async fn numbers(
     }
     // Codes contain only letters and digits, so LIKE finds no wildcard in them.
     sqlx::query_as(
-        "SELECT c.key AS chunk_key, d.key AS document_key,
+        "SELECT c.project_key, c.key AS chunk_key, d.key AS document_key,
                 max(length(code)::real / length(d.number_norm))::real AS score
          FROM unnest($1::text[]) AS code
          JOIN document d ON d.number_norm LIKE '%' || code || '%' AND d.chunks > 0
          JOIN chunk c ON c.project_key = d.project_key AND c.document_key = d.key AND c.ordinal = 0
          WHERE d.project_key = ANY($2) AND c.project_key = ANY($2)
            AND ($3::bigint[] IS NULL OR d.key = ANY($3))
-         GROUP BY c.key, d.key
+         GROUP BY c.project_key, c.key, d.key
          ORDER BY score DESC, c.key
          LIMIT $4",
     )

@@ -7,7 +7,10 @@ use chrono::{DateTime, Utc};
 use schemas::{Fields, search::SearchRow, text};
 use sqlx::{Postgres, Transaction, types::Json};
 
-use super::fuse::{Scored, quality};
+use super::{
+    fuse::{Scored, quality},
+    keys,
+};
 use crate::scope::Projects;
 
 /// Maximum length of a snippet, in characters.
@@ -44,15 +47,16 @@ pub async fn fetch(
     query: &str,
     chosen: &[Scored],
 ) -> sqlx::Result<Vec<Passage>> {
-    let keys: Vec<i64> = chosen.iter().map(|scored| scored.candidate.chunk_key).collect();
+    let places = chosen.iter().map(|scored| (scored.candidate.project_key, scored.candidate.chunk_key));
+    let (in_projects, passages) = keys(places);
     let found: Vec<Row> = sqlx::query_as(
         "SELECT c.key AS chunk_key, c.project_key, d.id AS document_id, d.fields, d.filename, d.file_type,
                 d.date_modified, c.page, c.text, c.heading, c.language
          FROM chunk c JOIN document d ON d.project_key = c.project_key AND d.key = c.document_key
          WHERE c.project_key = ANY($1) AND d.project_key = ANY($1) AND c.key = ANY($2)",
     )
-    .bind(&projects.keys)
-    .bind(&keys)
+    .bind(in_projects)
+    .bind(passages)
     .fetch_all(&mut **transaction)
     .await?;
     let mut found: HashMap<i64, Row> = found.into_iter().map(|row| (row.chunk_key, row)).collect();

@@ -3,7 +3,7 @@
 use pgvector::HalfVector;
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
-use super::Hit;
+use super::{Hit, Place, keys};
 use crate::{model::Own, scope::Projects};
 
 /// Maximum number of passages that the leg returns.
@@ -26,7 +26,7 @@ pub async fn find(
     projects: &Projects,
     vector: &[f32],
     documents: Option<&[i64]>,
-    others: &[i64],
+    others: &[Place],
 ) -> sqlx::Result<Vec<Hit>> {
     let (large, small) = projects.by_size();
     let are_few = documents.is_some_and(|documents| documents.len() <= FEW_DOCUMENTS);
@@ -36,7 +36,7 @@ pub async fn find(
     look_far(transaction, projects.largest()).await?;
     if projects.everything || large.len() > ONE_BY_ONE {
         let named = (!projects.everything).then_some(&*projects.keys);
-        return nearest(transaction, own, named, vector, documents, (&projects.keys, others)).await;
+        return nearest(transaction, own, named, vector, documents, others).await;
     }
     let mut hits = Vec::new();
     let few: Vec<i32> = large.iter().copied().filter(|project| projects.size(*project) <= EXACT).collect();
@@ -49,7 +49,7 @@ pub async fn find(
         let found = if few.contains(project) && !indexed.contains(project) {
             compare(transaction, own, named, vector, documents, others).await?
         } else {
-            nearest(transaction, own, Some(named), vector, documents, (named, others)).await?
+            nearest(transaction, own, Some(named), vector, documents, others).await?
         };
         if is_alone {
             return Ok(found);
@@ -57,7 +57,7 @@ pub async fn find(
         hits.extend(found);
     }
     if projects.in_small() > EXACT {
-        hits.extend(nearest(transaction, own, Some(&small), vector, documents, NO_OTHERS).await?);
+        hits.extend(nearest(transaction, own, Some(&small), vector, documents, &[]).await?);
     } else if !small.is_empty() {
         hits.extend(compare(transaction, own, &small, vector, documents, &[]).await?);
     }
@@ -106,52 +106,53 @@ async fn compare(
     projects: &[i32],
     vector: &[f32],
     documents: Option<&[i64]>,
-    others: &[i64],
+    others: &[Place],
 ) -> sqlx::Result<Vec<Hit>> {
+    let (other_projects, others) = keys(others.iter().copied());
     // The index serves only an order by the vector as one of the model's dimension.
     sqlx::query_as(
         "WITH nearest AS (
-             SELECT chunk_key, document_key, (-(vector <#> $1))::real AS score FROM embedding
+             SELECT project_key, chunk_key, document_key, (-(vector <#> $1))::real AS score FROM embedding
              WHERE model = $5 AND project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
              ORDER BY vector <#> $1 LIMIT $4)
-         SELECT chunk_key, document_key, score FROM nearest
+         SELECT project_key, chunk_key, document_key, score FROM nearest
          UNION ALL
-         SELECT chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
-         WHERE model = $5 AND project_key = ANY($2) AND chunk_key = ANY($6)",
+         SELECT project_key, chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
+         WHERE model = $5 AND project_key = ANY($6) AND chunk_key = ANY($7)",
     )
     .bind(HalfVector::from_f32_slice(vector))
     .bind(projects)
     .bind(documents)
     .bind(NEAREST)
     .bind(own.number)
+    .bind(other_projects)
     .bind(others)
     .fetch_all(&mut **transaction)
     .await
 }
 
-const NO_OTHERS: (&[i32], &[i64]) = (&[], &[]);
-
 /// Searches with an index: the project's own if only one project is named and has one, else the shared one. `others` are
-/// further passages, and the projects that they are in.
+/// further passages.
 async fn nearest(
     transaction: &mut Transaction<'_, Postgres>,
     own: Own,
     projects: Option<&[i32]>,
     vector: &[f32],
     documents: Option<&[i64]>,
-    others: (&[i32], &[i64]),
+    others: &[Place],
 ) -> sqlx::Result<Vec<Hit>> {
+    let (other_projects, others) = keys(others.iter().copied());
     // The dimension is part of the index, so it cannot be a parameter. Materialized, because the limit must stay beside
     // the bare order.
     let statement = format!(
         "WITH nearest AS MATERIALIZED (
-             SELECT chunk_key, document_key, (vector::halfvec({dimension})) <#> $1 AS distance FROM embedding
+             SELECT project_key, chunk_key, document_key, (vector::halfvec({dimension})) <#> $1 AS distance FROM embedding
              WHERE model = $5 AND ($2::int[] IS NULL OR project_key = ANY($2))
                AND ($3::bigint[] IS NULL OR document_key = ANY($3))
              ORDER BY (vector::halfvec({dimension})) <#> $1 LIMIT $4)
-         SELECT chunk_key, document_key, (-distance)::real AS score FROM nearest
+         SELECT project_key, chunk_key, document_key, (-distance)::real AS score FROM nearest
          UNION ALL
-         SELECT chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
+         SELECT project_key, chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
          WHERE model = $5 AND project_key = ANY($6) AND chunk_key = ANY($7)",
         dimension = own.dimension
     );
@@ -161,8 +162,8 @@ async fn nearest(
         .bind(documents)
         .bind(NEAREST)
         .bind(own.number)
-        .bind(others.0)
-        .bind(others.1)
+        .bind(other_projects)
+        .bind(others)
         .fetch_all(&mut **transaction)
         .await
 }
@@ -172,24 +173,28 @@ async fn nearest(
 pub async fn look_up(
     transaction: &mut Transaction<'_, Postgres>,
     own: Option<Own>,
-    projects: &Projects,
     vector: Option<&[f32]>,
-    chunks: &[i64],
-) -> sqlx::Result<Vec<(i64, i64, Option<f32>)>> {
-    if chunks.is_empty() {
+    places: &[Place],
+) -> sqlx::Result<Vec<(Place, i64, Option<f32>)>> {
+    if places.is_empty() {
         return Ok(Vec::new());
     }
-    sqlx::query_as(
-        "SELECT c.key, c.document_key, (-(e.vector <#> $1))::real
+    let (projects, chunks) = keys(places.iter().copied());
+    let found: Vec<(i32, i64, i64, Option<f32>)> = sqlx::query_as(
+        "SELECT c.project_key, c.key, c.document_key, (-(e.vector <#> $1))::real
          FROM chunk c LEFT JOIN embedding e
               -- The projects are named again, so that the other partitions are left out.
               ON e.model = $4 AND e.project_key = ANY($2) AND e.project_key = c.project_key AND e.chunk_key = c.key
          WHERE c.project_key = ANY($2) AND c.key = ANY($3)",
     )
     .bind(vector.map(HalfVector::from_f32_slice))
-    .bind(&projects.keys)
+    .bind(projects)
     .bind(chunks)
     .bind(own.map(|own| own.number))
     .fetch_all(&mut **transaction)
-    .await
+    .await?;
+    Ok(found
+        .into_iter()
+        .map(|(project, chunk, document, score)| ((project, chunk), document, score))
+        .collect())
 }

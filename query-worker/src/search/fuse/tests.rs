@@ -1,7 +1,7 @@
 use super::*;
 
 fn candidate(vector: f32, text: f32) -> Candidate {
-    Candidate { chunk_key: 1, document_key: Some(1), vector: Some(vector), text }
+    Candidate { project_key: 1, chunk_key: 1, document_key: Some(1), vector: Some(vector), text }
 }
 
 #[test]
@@ -31,8 +31,13 @@ fn a_typed_document_number_beats_any_text() {
 fn one_passage_a_document_and_the_best_first() {
     let scored: Vec<Scored> = [(1, 10, 0.2), (2, 10, 0.9), (3, 20, 0.5)]
         .map(|(chunk_key, document_key, score)| {
-            let candidate =
-                Candidate { chunk_key, document_key: Some(document_key), vector: None, text: score };
+            let candidate = Candidate {
+                project_key: 1,
+                chunk_key,
+                document_key: Some(document_key),
+                vector: None,
+                text: score,
+            };
             Scored { candidate, document_key, score }
         })
         .to_vec();
