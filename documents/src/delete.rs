@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     Revived,
-    row::{Row, find, lock, project},
+    row::{Row, Sums, find, lock, project},
     scope,
     start::forget_records,
 };
@@ -68,8 +68,9 @@ pub async fn delete(
     let parts = gone.iter().filter_map(|part| part.document()).collect();
     forget_records(&mut tx, &row).await?;
     gone.push(row);
+    let mut sums = Sums::default();
     for row in &gone {
-        row.clear(&mut tx).await?;
+        sums += row.clear(&mut tx).await?;
         leave_tombstone(&mut tx, row, at).await?;
     }
     let mut deleted = Deleted { parts, ..Deleted::default() };
@@ -79,6 +80,7 @@ pub async fn delete(
         deleted.revived.extend(row.revive(&mut tx, None).await?);
         deleted.objects.push(row.object);
     }
+    sums.add(&mut tx, project_key).await?;
     tx.commit().await?;
     Ok(Some(deleted))
 }

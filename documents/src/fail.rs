@@ -47,7 +47,7 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
         return Ok(None);
     };
     // The new content failed, so the old content must not stay searchable as if it were current.
-    row.clear(&mut tx).await?;
+    let sums = row.clear(&mut tx).await?;
     sqlx::query(
         "UPDATE document SET accepted_at = $2, since = $4, chunks = 0, terms = 0, indexed_at = NULL
          WHERE project_key = $3 AND key = $1",
@@ -69,6 +69,7 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
     description.write(&mut tx, &row, job).await?;
     job.settle(&mut tx, "failed", Some(reason)).await?;
     let revived = row.revive(&mut tx, None).await?;
+    sums.add(&mut tx, project_key).await?;
     tx.commit().await?;
     Ok(revived)
 }

@@ -19,6 +19,6 @@ pub use block::Posting;
 #[cfg(test)]
 pub use merge::tidy_at;
 pub use merge::{tidy, tidy_all};
-pub use pending::{Word, insert};
+pub use pending::{New, Word, insert};
 pub use top::{Found, Query, Top};
 pub use verify::wrong;

@@ -9,6 +9,7 @@ pub mod import;
 pub mod index;
 mod job;
 pub mod model;
+pub mod passages;
 pub mod read;
 mod revision;
 mod row;
@@ -16,8 +17,9 @@ pub mod scope;
 pub mod sentences;
 pub mod start;
 
-pub use commit::{Committed, Content, Passage};
+pub use commit::{Committed, Content};
 pub use job::Job;
+pub use passages::Passage;
 pub use row::is_settled;
 
 use chrono::{DateTime, Utc};

@@ -1,5 +1,7 @@
 //! The row of a document, and the operations that all transitions share.
 
+use std::ops::AddAssign;
+
 use chrono::{DateTime, SubsecRound as _, Utc};
 use schemas::{
     DocumentId, Fields, ProjectId,
@@ -8,7 +10,7 @@ use schemas::{
 };
 use sqlx::{PgConnection, types::Json};
 
-use crate::{Job, Revived, commit, revision::Revision};
+use crate::{Job, Revived, passages, revision::Revision};
 
 /// The current state of a document, locked until the transaction ends.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -34,7 +36,7 @@ pub struct Row {
 /// Maximum number of passages that one statement deletes, so that it does not reach its time limit. The slices of a
 /// commit do not cross those of a deletion.
 const SLICE: usize = 4_096;
-const _: () = assert!(SLICE.is_multiple_of(commit::SLICE));
+const _: () = assert!(SLICE.is_multiple_of(passages::SLICE));
 
 impl Row {
     pub fn document(&self) -> Option<DocumentId> {
@@ -58,10 +60,10 @@ impl Row {
         }
     }
 
-    /// Deletes the document's passages and removes them from the keyword index.
-    pub async fn clear(&self, tx: &mut PgConnection) -> sqlx::Result<()> {
+    /// Deletes the document's passages and removes them from the keyword index. Returns how the project's sums change.
+    pub async fn clear(&self, tx: &mut PgConnection) -> sqlx::Result<Sums> {
         if self.chunks == 0 {
-            return Ok(());
+            return Ok(Sums::default());
         }
         // Words that are not merged yet are deleted with the passages; passages whose words are merged are listed in
         // posting_dead. A running merge has locked its rows: this statement waits for it, and then sees the words as
@@ -87,7 +89,7 @@ impl Row {
             .execute(&mut *tx)
             .await?;
         }
-        add_to_sums(tx, self.project_key, -i64::from(self.chunks), -i64::from(self.terms)).await
+        Ok(Sums { chunks: -i64::from(self.chunks), terms: -i64::from(self.terms) })
     }
 
     /// Returns the newest revision that this document had superseded. If the document keeps a number, `kept` is the
@@ -120,28 +122,33 @@ pub async fn find(
     project_key: i32,
     document: &DocumentId,
 ) -> sqlx::Result<Option<Row>> {
-    Ok(select(tx, project_key, &[], Some(document)).await?.pop())
+    Ok(find_all(tx, project_key, &[document.as_str()]).await?.pop())
 }
 
-/// Locks and returns these rows of a project. They are locked in a fixed order, so that transactions cannot deadlock.
+/// Locks and returns the rows of the documents with these ids, in a fixed order, so that transactions cannot deadlock.
+pub async fn find_all(tx: &mut PgConnection, project_key: i32, documents: &[&str]) -> sqlx::Result<Vec<Row>> {
+    select(tx, project_key, &[], documents).await
+}
+
+/// Like [`find_all`], for the rows with these keys.
 pub async fn lock(tx: &mut PgConnection, project_key: i32, keys: &[i64]) -> sqlx::Result<Vec<Row>> {
-    if keys.is_empty() { Ok(Vec::new()) } else { select(tx, project_key, keys, None).await }
+    if keys.is_empty() { Ok(Vec::new()) } else { select(tx, project_key, keys, &[]).await }
 }
 
 async fn select(
     tx: &mut PgConnection,
     project_key: i32,
     keys: &[i64],
-    document: Option<&DocumentId>,
+    documents: &[&str],
 ) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
         "SELECT key, project_key, id, state, accepted_at, coalesce(since, accepted_at) AS since, starts, reason, job, object, fields, date_modified, chunks, terms,
                 text_length
-         FROM document WHERE project_key = $1 AND (key = ANY($2) OR id = $3) ORDER BY key FOR UPDATE",
+         FROM document WHERE project_key = $1 AND (key = ANY($2) OR id = ANY($3)) ORDER BY key FOR UPDATE",
     )
     .bind(project_key)
     .bind(keys)
-    .bind(document.map(DocumentId::as_str))
+    .bind(documents)
     .fetch_all(tx)
     .await
 }
@@ -170,19 +177,31 @@ async fn project_key(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result
     Ok(key)
 }
 
-pub async fn add_to_sums(
-    tx: &mut PgConnection,
-    project_key: i32,
-    chunks: i64,
-    terms: i64,
-) -> sqlx::Result<()> {
-    sqlx::query("UPDATE project SET chunks = chunks + $2, terms = terms + $3 WHERE key = $1")
-        .bind(project_key)
-        .bind(chunks)
-        .bind(terms)
-        .execute(tx)
-        .await
-        .map(drop)
+/// A change of the number of a project's passages, and of their lengths in terms.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sums {
+    pub chunks: i64,
+    pub terms: i64,
+}
+
+impl Sums {
+    /// Adds the change to the project's sums.
+    pub async fn add(self, tx: &mut PgConnection, project_key: i32) -> sqlx::Result<()> {
+        sqlx::query("UPDATE project SET chunks = chunks + $2, terms = terms + $3 WHERE key = $1")
+            .bind(project_key)
+            .bind(self.chunks)
+            .bind(self.terms)
+            .execute(tx)
+            .await
+            .map(drop)
+    }
+}
+
+impl AddAssign for Sums {
+    fn add_assign(&mut self, other: Self) {
+        self.chunks += other.chunks;
+        self.terms += other.terms;
+    }
 }
 
 /// What a transition stores about a document besides its state.

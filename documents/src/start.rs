@@ -38,21 +38,33 @@ const MAX_STARTS: i16 = 10;
 
 /// Starts a job: marks the document as being processed, unless nothing is left to do.
 pub async fn start(pool: &PgPool, job: &Job) -> sqlx::Result<Start> {
-    let mut tx = job.begin(pool).await?;
-    let start = decide(&mut tx, job).await?;
-    // When an import is sent again, its records are noted again without an outcome. A record that is already
-    // done gets its outcome here.
-    match &start {
-        Start::Void | Start::Done { superseded: true, .. } => job.settle(&mut tx, "superseded", None).await?,
-        Start::Done { superseded: false, .. } => job.settle(&mut tx, "indexed", None).await?,
-        Start::Go | Start::Failed(_) | Start::KillsWorkers => {}
-    }
-    tx.commit().await?;
-    Ok(start)
+    start_all(pool, &[job]).await?.pop().ok_or(sqlx::Error::RowNotFound)
 }
 
-async fn decide(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Start> {
-    let project_key = project(tx, &job.project).await?;
+/// Starts jobs of one project that came with the same parent, in one transaction.
+pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>> {
+    let Some(first) = jobs.first() else { return Ok(Vec::new()) };
+    let mut tx = first.begin(pool).await?;
+    let project_key = project(&mut tx, &first.project).await?;
+    let mut starts = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let start = decide(&mut tx, project_key, job).await?;
+        // When an import is sent again, its records are noted again without an outcome. A record that is already
+        // done gets its outcome here.
+        match &start {
+            Start::Void | Start::Done { superseded: true, .. } => {
+                job.settle(&mut tx, "superseded", None).await?;
+            }
+            Start::Done { superseded: false, .. } => job.settle(&mut tx, "indexed", None).await?,
+            Start::Go | Start::Failed(_) | Start::KillsWorkers => {}
+        }
+        starts.push(start);
+    }
+    tx.commit().await?;
+    Ok(starts)
+}
+
+async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Result<Start> {
     if parent_is_deleted(tx, job.body.parent.as_ref(), job.accepted_at).await? {
         return Ok(Start::Void);
     }

@@ -5,7 +5,10 @@ mod delete;
 mod document;
 mod files;
 mod import;
+mod records;
 mod turns;
+
+use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -92,18 +95,30 @@ impl Handler for Jobs {
                 Err(reason) => Err(Failure::Dead(reason)),
             },
         };
-        let label = match &result {
-            Ok(Ending::Done) => "done",
-            Ok(Ending::Moved) => "moved",
-            Err(Failure::Wait(_)) => "wait",
-            Err(Failure::Retry(_)) => "retry",
-            Err(Failure::Dead(_)) => "dead",
-        };
-        self.app.metrics.jobs.with_label_values(&[self.kind.name(), label]).inc();
+        self.count(&result);
         if result.is_ok() && (self.kind != JobKind::Record || delivery.sequence.is_multiple_of(TIDY_EVERY)) {
             self.tidy(&delivery).await;
         }
         result.map(drop)
+    }
+
+    fn together(&self, first: &[u8]) -> usize {
+        if self.kind == JobKind::Record { records::together(first) } else { 1 }
+    }
+
+    async fn handle_all(&self, deliveries: Vec<Delivery>) -> Vec<Result<(), Failure>> {
+        let mut done = match deliveries.len() {
+            1 => BTreeMap::new(),
+            _ => records::index(self, &deliveries).await,
+        };
+        let mut results = Vec::with_capacity(deliveries.len());
+        for (at, delivery) in deliveries.into_iter().enumerate() {
+            results.push(match done.remove(&at) {
+                Some(result) => result,
+                None => self.handle(delivery).await,
+            });
+        }
+        results
     }
 
     async fn give_up(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<DateTime<Utc>> {
@@ -116,6 +131,17 @@ impl Handler for Jobs {
 }
 
 impl Jobs {
+    fn count(&self, result: &Result<Ending, Failure>) {
+        let label = match result {
+            Ok(Ending::Done) => "done",
+            Ok(Ending::Moved) => "moved",
+            Err(Failure::Wait(_)) => "wait",
+            Err(Failure::Retry(_)) => "retry",
+            Err(Failure::Dead(_)) => "dead",
+        };
+        self.app.metrics.jobs.with_label_values(&[self.kind.name(), label]).inc();
+    }
+
     /// Keeps the project's keyword index small. An error is only logged: a later job does the work.
     async fn tidy(&self, delivery: &Delivery) {
         let Ok((project, _)) = subjects::parse_job(&delivery.subject) else { return };
@@ -156,15 +182,29 @@ impl Jobs {
         }
     }
 
-    /// Does what follows from a job once the database has its outcome: it publishes events, queues revived revisions,
-    /// removes the unused file and closes the import. If the worker dies in here, the job is delivered again, and every
-    /// step may run twice.
+    /// Does what follows from a job once the database has its outcome. If the worker dies in here, the job is delivered
+    /// again, and every step may run twice.
     async fn settle(
         &self,
         delivery: &Delivery,
         job: &Job,
         progress: &Progress,
         outcome: Outcome,
+    ) -> Result<(), Failure> {
+        self.publish(delivery, job, progress, &outcome).await?;
+        match import::of(job, &outcome) {
+            Some(import) => import::close(&self.app, delivery, import).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Publishes events, queues revived revisions and removes the unused file.
+    async fn publish(
+        &self,
+        delivery: &Delivery,
+        job: &Job,
+        progress: &Progress,
+        outcome: &Outcome,
     ) -> Result<(), Failure> {
         let app = &self.app;
         let revision = job.body.metadata.fields.revision.clone();
@@ -175,7 +215,7 @@ impl Jobs {
             text_length: Some(text_length),
             ..progress.event(kind)
         };
-        match &outcome {
+        match outcome {
             Outcome::Void => {
                 tracing::info!("a later job of this document, or its deletion, has made this one void");
             }
@@ -220,7 +260,7 @@ impl Jobs {
                 progress.publish(event, Some(reason.clone())).await?;
             }
         }
-        import::close(app, delivery, job, &outcome).await
+        Ok(())
     }
 
     async fn mark_failed(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {

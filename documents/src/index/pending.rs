@@ -12,23 +12,26 @@ use super::block::{Numbers, Posting, push};
 /// A term of a passage, and how often it occurs there.
 pub type Word = (String, u32);
 
-/// Stores the words of some passages of a document, given with their keys in ascending order. `first` is the ordinal of
-/// the first passage.
-pub async fn insert(
-    tx: &mut PgConnection,
-    project_key: i32,
-    document_key: i64,
-    first: i32,
-    passages: &[(i64, &[Word])],
-) -> sqlx::Result<()> {
+/// Consecutive passages of a document, given with their keys in ascending order.
+pub struct New<'a> {
+    pub document_key: i64,
+    /// The ordinal of the first passage.
+    pub first: i32,
+    pub passages: Vec<(i64, &'a [Word])>,
+}
+
+/// Stores the words of passages: a row for each item.
+pub async fn insert(tx: &mut PgConnection, project_key: i32, new: &[New<'_>]) -> sqlx::Result<()> {
+    let count = |new: &New<'_>| i32::try_from(new.passages.len()).unwrap_or(i32::MAX);
     sqlx::query(
-        "INSERT INTO posting_pending (project_key, document_key, first, passages, data) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO posting_pending (project_key, document_key, first, passages, data)
+         SELECT $1, * FROM unnest($2::bigint[], $3::int[], $4::int[], $5::bytea[])",
     )
     .bind(project_key)
-    .bind(document_key)
-    .bind(first)
-    .bind(i32::try_from(passages.len()).unwrap_or(i32::MAX))
-    .bind(encode(passages))
+    .bind(new.iter().map(|new| new.document_key).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.first).collect::<Vec<_>>())
+    .bind(new.iter().map(count).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| encode(&new.passages)).collect::<Vec<_>>())
     .execute(tx)
     .await
     .map(drop)

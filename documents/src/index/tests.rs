@@ -119,7 +119,8 @@ impl Corpus {
             .collect();
         let rows: Vec<(i64, &[Word])> = new.iter().map(|(key, words)| (*key, words.as_slice())).collect();
         let mut tx = scope::begin(&self.pool, &project()).await.unwrap();
-        insert(&mut tx, self.project, document, 0, &rows).await.unwrap();
+        let waiting = New { document_key: document, first: 0, passages: rows };
+        insert(&mut tx, self.project, &[waiting]).await.unwrap();
         tx.commit().await.unwrap();
         self.passages.extend(new);
     }
@@ -260,7 +261,7 @@ async fn many_projects_are_merged_that_are_not_due_one_by_one() {
         let words = [("losa".to_owned(), 1)];
         let rows: Vec<(i64, &[Word])> =
             (0..PASSAGES).map(|at| (number * PASSAGES + at, words.as_slice())).collect();
-        insert(&mut tx, project, number, 0, &rows).await.unwrap();
+        insert(&mut tx, project, &[New { document_key: number, first: 0, passages: rows }]).await.unwrap();
     }
     tx.commit().await.unwrap();
     for number in 0..PROJECTS {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use documents::{Content, Job, Passage, sentences, start::Start};
+use documents::{Committed, Content, Job, Passage, sentences, start::Start};
 use embedding::Embedded;
 use platform::{
     crash,
@@ -41,16 +41,8 @@ pub async fn index(
     progress: &Progress,
 ) -> Result<Outcome, Failure> {
     let (app, kind) = (&jobs.app, jobs.kind);
-    match documents::start::start(&app.pool, job).await? {
-        Start::Go => {}
-        Start::Void => return Ok(Outcome::Void),
-        Start::Failed(reason) => return Err(Failure::Dead(reason)),
-        Start::KillsWorkers => {
-            return Err(Failure::Dead(messages::jobs::kills_workers().reason("kills_workers")));
-        }
-        Start::Done { chunks, text_length, superseded, title, replaced, revived } => {
-            return Ok(Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced, revived });
-        }
+    if let Some(ended) = started(documents::start::start(&app.pool, job).await?) {
+        return ended;
     }
     // A record of an import takes milliseconds, so its progress is not published.
     let is_record = kind == JobKind::Record;
@@ -94,14 +86,41 @@ pub async fn index(
     if !is_record {
         progress.at(Stage::Storing, 95).await;
     }
-    crash::point("before-commit", job.project.as_str());
+    let committed = store(app, &[(job, &content)]).await?.pop().flatten();
+    Ok(stored(content, committed))
+}
+
+/// Returns how a job ends that need not be processed; `None` if it must be.
+pub fn started(start: Start) -> Option<Result<Outcome, Failure>> {
+    Some(match start {
+        Start::Go => return None,
+        Start::Void => Ok(Outcome::Void),
+        Start::Failed(reason) => Err(Failure::Dead(reason)),
+        Start::KillsWorkers => Err(Failure::Dead(messages::jobs::kills_workers().reason("kills_workers"))),
+        Start::Done { chunks, text_length, superseded, title, replaced, revived } => {
+            Ok(Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced, revived })
+        }
+    })
+}
+
+/// Commits documents of one project together.
+pub async fn store(app: &App, documents: &[(&Job, &Content)]) -> Result<Vec<Option<Committed>>, Failure> {
+    let Some((first, _)) = documents.first() else { return Ok(Vec::new()) };
+    crash::point("before-commit", first.project.as_str());
     let _timer = app.metrics.stage_seconds.with_label_values(&["store"]).start_timer();
-    let committed = app.generations.changing(job, documents::commit::commit(&app.pool, job, &content)).await;
-    let committed = committed.map_err(|error| match documents::model::is_dropped(&error) {
-        true => Failure::Wait("this worker's model was dropped".to_owned()),
-        false => error.into(),
-    })?;
-    Ok(match committed {
+    // The change has the name of the first document. If the worker dies, its job ends the change when it comes again.
+    let committing = documents::commit::commit_all(&app.pool, documents);
+    app.generations.changing(*first, committing).await.map_err(|error| {
+        match documents::model::is_dropped(&error) {
+            true => Failure::Wait("this worker's model was dropped".to_owned()),
+            false => error.into(),
+        }
+    })
+}
+
+/// Returns the outcome of a document after its commit.
+pub fn stored(content: Content, committed: Option<Committed>) -> Outcome {
+    match committed {
         Some(committed) => Outcome::Indexed {
             title: content.fields.title,
             chunks: u32::try_from(content.passages.len()).unwrap_or(u32::MAX),
@@ -109,7 +128,7 @@ pub async fn index(
             committed,
         },
         None => Outcome::Void,
-    })
+    }
 }
 
 /// Reads a document, or opens an import. The records of an import are read later, when the queue has room for
@@ -131,7 +150,7 @@ pub fn unreadable(error: reader::Error) -> Failure {
 }
 
 /// Cuts the text into passages, embeds them, and returns what the commit writes.
-async fn content(
+pub async fn content(
     app: &App,
     job: &Job,
     kind: JobKind,

@@ -13,7 +13,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-pub use close::close;
+pub use close::{close, of};
 use documents::Job;
 use platform::{
     crash,

@@ -1,9 +1,9 @@
 //! Consumes a stream: pulling, progress reports, acknowledgements, retries and dead letters; the same code for every
 //! worker.
 //!
-//! A worker has a number of slots. Each slot pulls one message, handles it completely and only then pulls the next. No
-//! message is fetched before a slot is free, so its `ack_wait` never runs out while it waits in a buffer, and a burst
-//! is spread over all workers.
+//! A worker has a number of slots. Each slot pulls one message, or a few small ones together, handles them completely and
+//! only then pulls the next. No message is fetched before a slot is free, so its `ack_wait` never runs out while it waits
+//! in a buffer, and a burst is spread over all workers.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use schemas::{headers, messages, problem::Reason, subjects};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::{Context, Nats, publish, text, travelling};
 use crate::{crash, telemetry};
@@ -41,7 +41,7 @@ pub struct Delivery {
 }
 
 /// Why a message was not handled completely. Only the variant decides what happens to the message.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
     /// A required service is unavailable. The message is retried until the service is available, so an outage loses no
     /// document.
@@ -83,6 +83,17 @@ impl From<publish::Error> for Failure {
 pub trait Handler: Send + Sync + 'static {
     fn handle(&self, delivery: Delivery) -> impl Future<Output = Result<(), Failure>> + Send;
 
+    /// Returns how many messages a slot pulls together, of which this is the first. The others are pulled only if they are
+    /// already waiting.
+    fn together(&self, _first: &[u8]) -> usize {
+        1
+    }
+
+    /// Handles messages that were pulled together; returns their outcomes in the same order.
+    fn handle_all(&self, deliveries: Vec<Delivery>) -> impl Future<Output = Vec<Result<(), Failure>>> + Send {
+        futures::future::join_all(deliveries.into_iter().map(|delivery| self.handle(delivery)))
+    }
+
     /// Records that a message is given up, before it is moved to the dead letters. On failure the message is
     /// kept and retried. Returns the acceptance time for the case that an operator queues the message again:
     /// with a new time, the message would undo later changes.
@@ -97,7 +108,7 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Settings {
     pub stream: &'static str,
     pub consumer: String,
-    /// Number of messages handled at the same time.
+    /// Number of slots, which work at the same time.
     pub slots: usize,
     /// The consumer's `ack_wait`. During long work, progress is reported after each third of it.
     pub ack_wait: Duration,
@@ -116,6 +127,8 @@ pub(super) const ANSWERED_FROM: &str = "Nats-Stream";
 
 /// Maximum wait of one pull, and of a shutdown when there is no work.
 const PULL: Duration = Duration::from_secs(3);
+/// Maximum wait for further messages that are handled together with the first one.
+const PULL_MORE: Duration = Duration::from_millis(10);
 /// Pause after a failed pull, so that an outage does not become a busy loop.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Maximum pause between two attempts.
@@ -145,9 +158,8 @@ pub async fn run<H: Handler>(
         slots.spawn(async move {
             let mut puller = Puller { nats: nats.clone(), consumer, answers: None };
             while !stopping.is_cancelled() {
-                match puller.pull().await {
-                    Ok(Some(message)) => process(&nats, &settings, &handler, message).await,
-                    Ok(None) => {}
+                match puller.pull(|first| handler.together(first)).await {
+                    Ok(messages) => process(&nats, &settings, &handler, messages).await,
                     Err(error) => {
                         tracing::warn!(consumer = settings.consumer, %error, "pulling failed; trying again");
                         tokio::time::sleep(PAUSE).await;
@@ -161,8 +173,8 @@ pub async fn run<H: Handler>(
     Ok(())
 }
 
-/// Pulls the messages of one slot, one by one. Its inbox is subscribed to once: the library's own batches subscribe
-/// again for each message, which costs the server more than the message itself.
+/// Pulls the messages of one slot. Its inbox is subscribed to once: the library's own batches subscribe again for each pull,
+/// which costs the server more than the message itself.
 struct Puller {
     nats: Nats,
     consumer: Consumer<pull::Config>,
@@ -171,8 +183,22 @@ struct Puller {
 }
 
 impl Puller {
-    /// Returns the next message, or `None` if there was none for a while.
-    async fn pull(&mut self) -> Result<Option<Message>, async_nats::Error> {
+    /// Returns the next messages; none if there were none for a while. `together` says how many, given the first one.
+    async fn pull(&mut self, together: impl Fn(&[u8]) -> usize) -> Result<Vec<Message>, async_nats::Error> {
+        let mut messages = self.request(1, PULL).await?;
+        let most = messages.first().map_or(0, |first| together(&first.payload));
+        if most > 1 {
+            // What was pulled is handled in any case.
+            match self.request(most - 1, PULL_MORE).await {
+                Ok(more) => messages.extend(more),
+                Err(error) => tracing::debug!(%error, "pulling further messages"),
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Returns up to `most` messages that come within `time`.
+    async fn request(&mut self, most: usize, time: Duration) -> Result<Vec<Message>, async_nats::Error> {
         // An inbox whose pull failed may still get its message, which must not be taken for that of a later pull.
         let (inbox, mut subscriber) = match self.answers.take() {
             Some(answers) => answers,
@@ -183,29 +209,80 @@ impl Puller {
             }
         };
         // No heartbeat, because with one a pull can stall. A pull that ends without a message is simply repeated.
-        let request = pull::BatchConfig { batch: 1, expires: Some(PULL), ..Default::default() };
+        let request = pull::BatchConfig { batch: most, expires: Some(time), ..Default::default() };
         self.consumer.request_batch(request, inbox.as_str().into()).await?;
-        let Ok(answer) = tokio::time::timeout(PULL * 2, subscriber.next()).await else { return Ok(None) };
-        let Some(answer) = answer else { return Ok(None) };
-        match answer.status {
-            None => {
-                self.answers = Some((inbox, subscriber));
-                Ok(Some(Message { message: answer, context: self.nats.jetstream.clone() }))
+        let mut messages = Vec::new();
+        while messages.len() < most {
+            let answer = tokio::time::timeout(time + PULL, subscriber.next()).await;
+            let Ok(Some(answer)) = answer else { return Ok(messages) };
+            match answer.status {
+                None => messages.push(Message { message: answer, context: self.nats.jetstream.clone() }),
+                Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => break,
+                Some(status) if messages.is_empty() => {
+                    return Err(format!("{status}: {}", answer.description.unwrap_or_default()).into());
+                }
+                Some(_) => return Ok(messages),
             }
-            Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => {
-                self.answers = Some((inbox, subscriber));
-                Ok(None)
-            }
-            Some(status) => Err(format!("{status}: {}", answer.description.unwrap_or_default()).into()),
         }
+        self.answers = Some((inbox, subscriber));
+        Ok(messages)
     }
 }
 
-/// Handles exactly one message, including its acknowledgement.
-pub async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc<H>, message: Message) {
+/// A message, what the handler receives of it, and the span of all that is done for it.
+struct Taken {
+    message: Message,
+    delivery: Delivery,
+    span: Span,
+}
+
+/// Handles messages that were pulled together, including their acknowledgements.
+async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc<H>, messages: Vec<Message>) {
+    let taken = futures::future::join_all(messages.into_iter().map(take)).await;
+    let taken: Vec<Taken> = taken.into_iter().flatten().collect();
+    if taken.is_empty() {
+        return;
+    }
+    // The handler runs in a separate task, so that a panic costs only one attempt of these messages and not the slot.
+    let work = {
+        let (handler, mut deliveries) = (handler.clone(), Vec::new());
+        deliveries.extend(taken.iter().map(|taken| taken.delivery.clone()));
+        let span = match taken.as_slice() {
+            [only] => only.span.clone(),
+            // The spans of the others begin where they are settled.
+            _ => tracing::info_span!(parent: &taken[0].span, "messages", count = taken.len()),
+        };
+        tokio::spawn(async move { handler.handle_all(deliveries).await }.instrument(span))
+    };
+    let outcomes = with_progress(&taken, settings.ack_wait, work).await.unwrap_or_else(|panic| {
+        tracing::error!(%panic, "the handler panicked");
+        taken.iter().map(|_| Err(Failure::internal())).collect()
+    });
+    futures::future::join_all(taken.iter().zip(outcomes).map(|(taken, outcome)| {
+        async move {
+            if let Err(error) =
+                settle(nats, settings, handler, &taken.message, &taken.delivery, outcome).await
+            {
+                // The message will be delivered again, so every step may run twice.
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "a message could not be settled; it will come again"
+                );
+            }
+        }
+        .instrument(taken.span.clone())
+    }))
+    .await;
+}
+
+/// Reads a message that was pulled; `None` if it is none to handle.
+async fn take(message: Message) -> Option<Taken> {
     let delivery = match delivery(&message) {
         Ok(delivery) => delivery,
-        Err(error) => return tracing::error!(%error, "a message without JetStream's own data"),
+        Err(error) => {
+            tracing::error!(%error, "a message without JetStream's own data");
+            return None;
+        }
     };
     let span = tracing::info_span!(
         "message",
@@ -215,34 +292,18 @@ pub async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc
         attempt = delivery.attempt,
     );
     telemetry::adopt(&span, |name| text(message.headers.as_ref(), name));
-    async {
-        if let Some(stream) = text(message.headers.as_ref(), ANSWERED_FROM) {
+    if let Some(stream) = text(message.headers.as_ref(), ANSWERED_FROM) {
+        let drop = async {
             tracing::error!(stream, "an answer of the server's that was sent here as a message: dropped");
             if let Err(error) = message.double_ack_with(AckKind::Term).await {
                 tracing::warn!(%error, "a forged message could not be dropped; it will come again");
             }
-            return;
-        }
-        crash::point("job-taken", &delivery.subject);
-        // The handler runs in a separate task, so that a panic costs only one attempt of one message and not the slot.
-        let work = {
-            let (handler, delivery) = (handler.clone(), delivery.clone());
-            tokio::spawn(async move { handler.handle(delivery).await }.in_current_span())
         };
-        let outcome = with_progress(&message, settings.ack_wait, work).await.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "the handler panicked");
-            Err(Failure::internal())
-        });
-        if let Err(error) = settle(nats, settings, handler, &message, &delivery, outcome).await {
-            // The message will be delivered again, so every step may run twice.
-            tracing::warn!(
-                error = format!("{error:#}"),
-                "a message could not be settled; it will come again"
-            );
-        }
+        drop.instrument(span).await;
+        return None;
     }
-    .instrument(span)
-    .await;
+    crash::point("job-taken", &delivery.subject);
+    Some(Taken { message, delivery, span })
 }
 
 fn delivery(message: &Message) -> Result<Delivery, async_nats::Error> {
@@ -259,14 +320,18 @@ fn delivery(message: &Message) -> Result<Delivery, async_nats::Error> {
     })
 }
 
-/// Reports progress to the server until `work` ends, so that the message is not delivered again.
-async fn with_progress<T>(message: &Message, ack_wait: Duration, work: impl Future<Output = T>) -> T {
+/// Reports progress to the server until `work` ends, so that the messages are not delivered again.
+async fn with_progress<T>(taken: &[Taken], ack_wait: Duration, work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + ack_wait / 3, ack_wait / 3);
     loop {
         tokio::select! {
             result = &mut work => return result,
-            _ = beat.tick() => drop(message.ack_with(AckKind::Progress).await),
+            _ = beat.tick() => {
+                for taken in taken {
+                    drop(taken.message.ack_with(AckKind::Progress).await);
+                }
+            }
         }
     }
 }

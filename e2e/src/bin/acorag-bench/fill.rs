@@ -8,7 +8,7 @@ use std::{
 
 use analysis::Language;
 use anyhow::{Context as _, Result};
-use documents::{Passage, commit, index, sentences};
+use documents::{Passage, index, passages, sentences};
 use e2e::{Random, prose};
 use embedding::{Embed as _, Model};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -232,10 +232,10 @@ async fn write(
     Ok(documents.len() * PASSAGES)
 }
 
-async fn insert(tx: &mut PgConnection, project_key: i32, document: i64, passages: &[Passage]) -> Result<()> {
-    let words = commit::words(&Fields::default(), passages);
-    commit::insert(tx, MODEL, (project_key, document), passages, &words).await?;
-    Ok(())
+async fn insert(tx: &mut PgConnection, project_key: i32, document: i64, of: &[Passage]) -> Result<()> {
+    let words = passages::words(&Fields::default(), of);
+    let new = passages::New { document_key: document, passages: of, words: &words };
+    Ok(passages::insert(tx, project_key, MODEL, &[new]).await?)
 }
 
 async fn wait(task: Option<tokio::task::JoinHandle<sqlx::Result<()>>>) -> Result<()> {

@@ -15,19 +15,30 @@ use crate::{app::App, jobs::Outcome, progress::Progress};
 /// The progress of an import is counted once per this many records, because counting reads all its records.
 const EVERY: u32 = 50;
 
-/// Returns the import that a job may have finished (its own, or the one that its record belongs to), and whether to
-/// count the progress of that import now.
-fn import_of<'a>(job: &'a Job, outcome: &Outcome) -> Option<(&'a ProjectId, &'a DocumentId, bool)> {
+/// The import that a job may have finished.
+pub struct Of<'a> {
+    project: &'a ProjectId,
+    import: &'a DocumentId,
+    /// Whether to count the progress of the import now.
+    pub report: bool,
+}
+
+/// Returns the import that a job is itself, or that its record belongs to.
+pub fn of<'a>(job: &'a Job, outcome: &Outcome) -> Option<Of<'a>> {
     match (outcome, &job.body.parent) {
-        (Outcome::Split, _) => Some((&job.project, &job.document, true)),
-        (_, Some(parent)) => Some((&parent.project_id, &parent.document_id, parent.index % EVERY == 0)),
+        (Outcome::Split, _) => Some(Of { project: &job.project, import: &job.document, report: true }),
+        (_, Some(parent)) => Some(Of {
+            project: &parent.project_id,
+            import: &parent.document_id,
+            report: parent.index % EVERY == 0,
+        }),
         (_, None) => None,
     }
 }
 
-/// Closes the import that a job belongs to if all its records are done. The last record may be one that failed.
-pub async fn close(app: &App, delivery: &Delivery, job: &Job, outcome: &Outcome) -> Result<(), Failure> {
-    let Some((project, import, report)) = import_of(job, outcome) else { return Ok(()) };
+/// Closes an import if all its records are done. The last record may be one that failed.
+pub async fn close(app: &App, delivery: &Delivery, of: Of<'_>) -> Result<(), Failure> {
+    let Of { project, import, report } = of;
     let progress = Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), import.clone());
     let (event, reason) =
         match documents::import::close(&app.pool, project, import, report, delivery.attempt > 1).await? {

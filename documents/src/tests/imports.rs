@@ -1,0 +1,136 @@
+//! Imports and their records.
+
+use super::*;
+
+#[tokio::test]
+async fn an_import_cut_short_keeps_what_is_settled() {
+    let pool = database("store_cut").await;
+    let import = import(0);
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    note_records(&pool, &import, &["r1", "r2"]).await;
+    index(&pool, &record("r1", 1)).await;
+    // The attempt ended without killing its worker, so the next attempt counts as the first.
+    super::start::ended(&pool, &import).await.unwrap();
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    note_records(&pool, &import, &["r1", "r2"]).await;
+    let done = settled(&pool, &import, &["r1", "r2", "r3"]).await.unwrap().unwrap();
+    assert_eq!(done.into_iter().collect::<Vec<_>>(), [("p".to_owned(), "r1".to_owned())]);
+    index(&pool, &record("r2", 2)).await;
+    counted(&pool, &import, &stored(), "ndjson").await.unwrap();
+    let finished = Standing::Finished { title: "a.txt".to_owned(), chunks: 2, text_length: 8 };
+    assert_eq!(standing(&pool, &import, false).await, finished);
+    assert_eq!(standing(&pool, &import, false).await, Standing::Closed);
+    assert_eq!(standing(&pool, &import, true).await, finished, "whoever closed it may have told nobody");
+    // An attempt that ran in parallel with the one that closed the import changes nothing.
+    begin(&pool, &import).await.unwrap();
+    assert!(!note(&pool, &import, &[]).await.unwrap());
+    assert!(settled(&pool, &import, &["r1"]).await.unwrap().is_none(), "it is not under way");
+    let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+    let records: Option<i32> = sqlx::query_scalar("SELECT records FROM document WHERE id = 'import'")
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+    assert_eq!(records, Some(2));
+}
+
+#[tokio::test]
+async fn an_import_sent_again_ends_although_its_records_are_indexed_already() {
+    let pool = database("store_again").await;
+    let first = import(0);
+    assert_eq!(start(&pool, &first).await.unwrap(), Start::Go);
+    note_records(&pool, &first, &["r1"]).await;
+    index(&pool, &record("r1", 1)).await;
+
+    let second = import(2);
+    assert_eq!(start(&pool, &second).await.unwrap(), Start::Go);
+    note_records(&pool, &second, &["r1"]).await;
+    // The worker of the first import is still running. What it notes must not change the second import.
+    note_records(&pool, &first, &["r1", "r9"]).await;
+    counted(&pool, &second, &stored(), "ndjson").await.unwrap();
+    assert_eq!(standing(&pool, &second, false).await, Standing::Open { percent: 0 });
+    assert!(matches!(start(&pool, &record("r1", 3)).await.unwrap(), Start::Done { .. }));
+    assert!(matches!(standing(&pool, &second, false).await, Standing::Finished { .. }));
+}
+
+#[tokio::test]
+async fn a_document_belongs_to_the_import_that_brought_it_last() {
+    let pool = database("store_adopted").await;
+    let other = |mut job: Job| {
+        job.body.parent =
+            job.body.parent.map(|parent| Parent { document_id: "other".parse().unwrap(), ..parent });
+        job
+    };
+    for import in [import(0), Job { document: "other".parse().unwrap(), ..import(1) }] {
+        assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+        note_records(&pool, &import, &["r1", "r2", "r3"]).await;
+    }
+    index(&pool, &record("r1", 2)).await;
+    index(&pool, &record("r2", 3)).await;
+    index(&pool, &record("r3", 4)).await;
+    // The other import brings r1 again with the same content, and r2 with other content.
+    assert!(matches!(start(&pool, &other(record("r1", 5))).await.unwrap(), Start::Done { .. }));
+    let mut changed = other(record("r2", 6));
+    changed.body.source = Source::Text("Muro".to_owned());
+    index(&pool, &changed).await;
+    // r4 is accepted after the deletion, so the deletion does not take it.
+    index(&pool, &record("r4", 9)).await;
+    let deleted = delete(&pool, "import", 8).await;
+    assert_eq!(deleted.parts, ["r3".parse().unwrap()]);
+    let expected = ["indexed", "indexed", "deleted", "indexed"];
+    assert_eq!(states(&pool, &["r1", "r2", "r3", "r4"]).await, expected);
+}
+
+#[tokio::test]
+async fn what_an_import_left_goes_with_it_and_what_it_replaced_comes_back() {
+    let pool = database("store_deleted").await;
+    let import = import(10);
+    index(&pool, &revision("a", 0, "A")).await;
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    note_records(&pool, &import, &["b", "later"]).await;
+    let mut b = record_of(10, "b", 11);
+    b.body.metadata = revision("b", 11, "B").body.metadata;
+    index(&pool, &b).await;
+    // A mail of the import with an attachment of its own.
+    let mut attached = record_of(10, "attached", 12);
+    attached.body.parent = attached.body.parent.map(|parent| Parent {
+        document_id: "b".parse().unwrap(),
+        accepted_at: Some(b.accepted_at),
+        ..parent
+    });
+    index(&pool, &attached).await;
+    let deleted = delete(&pool, "import", 15).await;
+    assert_eq!(states(&pool, &["import", "b", "attached"]).await, ["deleted", "deleted", "deleted"]);
+    assert_eq!(
+        deleted.revived.into_iter().map(|revived| revived.document).collect::<Vec<_>>(),
+        ["a".parse().unwrap()]
+    );
+    // The job of this record is accepted after the deletion, but the import that the record came with was
+    // deleted.
+    assert_eq!(start(&pool, &record_of(10, "later", 16)).await.unwrap(), Start::Void);
+    assert!(!note(&pool, &import, &[]).await.unwrap(), "and it does not go on");
+    // The import is sent again after its deletion: this is another import.
+    let again = self::import(20);
+    assert_eq!(start(&pool, &again).await.unwrap(), Start::Go);
+    assert_eq!(start(&pool, &record_of(20, "later", 21)).await.unwrap(), Start::Go);
+}
+
+#[tokio::test]
+async fn a_record_that_something_else_made_void_is_settled_too() {
+    let pool = database("store_void").await;
+    let import = import(0);
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    note_records(&pool, &import, &["deleted", "newer", "failing"]).await;
+    let jobs = [record("deleted", 1), record("newer", 1), record("failing", 1)];
+    for job in &jobs {
+        assert_eq!(start(&pool, job).await.unwrap(), Start::Go);
+    }
+    delete(&pool, "deleted", 2).await;
+    delete(&pool, "failing", 2).await;
+    assert_eq!(start(&pool, &text("newer", 3)).await.unwrap(), Start::Go);
+    for job in &jobs[..2] {
+        assert!(commit(&pool, job, &nothing(job)).await.unwrap().is_none());
+    }
+    fail::fail(&pool, &jobs[2], &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
+    counted(&pool, &import, &stored(), "ndjson").await.unwrap();
+    assert!(matches!(standing(&pool, &import, false).await, Standing::Finished { .. }));
+}

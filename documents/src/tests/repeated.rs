@@ -1,0 +1,105 @@
+//! Jobs that come again: every step may run twice.
+
+use super::*;
+
+#[tokio::test]
+async fn a_failure_that_comes_again_is_the_same_failure() {
+    let pool = database("store_failure").await;
+    let job = text("d", 0);
+    assert_eq!(start(&pool, &job).await.unwrap(), Start::Go);
+    let reason = schemas::messages::jobs::internal().reason("damaged");
+    fail::fail(&pool, &job, &reason).await.unwrap();
+    // The job comes again, as if its worker had died before the dead letter was written.
+    assert_eq!(start(&pool, &job).await.unwrap(), Start::Failed(reason));
+    // The document is sent again: this is another job.
+    assert_eq!(start(&pool, &text("d", 1)).await.unwrap(), Start::Go);
+}
+
+#[tokio::test]
+async fn a_commit_that_comes_again_still_tells_whom_it_replaced() {
+    let pool = database("store_replaced").await;
+    index(&pool, &revision("a", 0, "A")).await;
+    index(&pool, &revision("b", 1, "B")).await;
+    let Start::Done { replaced, superseded, .. } = start(&pool, &revision("b", 1, "B")).await.unwrap() else {
+        panic!("it is done")
+    };
+    assert_eq!((replaced, superseded), (vec!["a".parse().unwrap()], false));
+    let Start::Done { replaced, superseded, .. } = start(&pool, &revision("a", 0, "A")).await.unwrap() else {
+        panic!("it is done")
+    };
+    assert_eq!((replaced, superseded), (vec![], true));
+}
+
+#[tokio::test]
+async fn a_commit_that_comes_again_still_tells_which_revision_answers_again() {
+    let pool = database("store_renumbered").await;
+    index(&pool, &revision("a", 0, "A")).await;
+    index(&pool, &revision("b", 1, "B")).await;
+    let mut renumbered = revision("b", 2, "B");
+    renumbered.body.metadata.fields.number = "PL-2".into();
+    index(&pool, &renumbered).await;
+    // The job comes again, as if its worker had died before it queued the revision `a`.
+    let Start::Done { revived, .. } = start(&pool, &renumbered).await.unwrap() else { panic!("it is done") };
+    assert_eq!(revived.unwrap().document.as_str(), "a");
+    index(&pool, &revision("a", 3, "A")).await;
+    let Start::Done { revived, .. } = start(&pool, &renumbered).await.unwrap() else { panic!("it is done") };
+    assert_eq!(revived, None, "it answers again");
+}
+
+#[tokio::test]
+async fn a_deletion_that_comes_again_leaves_the_same_to_do() {
+    let pool = database("store_deleted_twice").await;
+    let import = import(0);
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    note_records(&pool, &import, &["newer"]).await;
+    counted(&pool, &import, &stored(), "ndjson").await.unwrap();
+    index(&pool, &revision("older", 1, "A")).await;
+    let mut newer = record("newer", 2);
+    newer.body.metadata = revision("newer", 2, "B").body.metadata;
+    newer.body.source = Source::Object(stored());
+    index(&pool, &newer).await;
+    for attempt in ["first", "second"] {
+        let deleted = delete(&pool, "import", 9).await;
+        assert_eq!(deleted.parts, ["newer".parse().unwrap()], "{attempt}");
+        assert_eq!(deleted.revived.len(), 1, "{attempt}");
+        assert_eq!(deleted.revived[0].document.as_str(), "older", "{attempt}");
+        assert_eq!(deleted.objects, ["o", "o"], "{attempt}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_queued_again_undoes_nothing_that_came_after_it() {
+    let pool = database("store_requeued").await;
+    let first = text("d", 0);
+    assert_eq!(start(&pool, &first).await.unwrap(), Start::Go);
+    fail::fail(&pool, &first, &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
+    let requeued = |second| text("d", second).first_accepted(first.accepted_at);
+    assert_eq!(start(&pool, &requeued(5)).await.unwrap(), Start::Go);
+    assert_eq!(start(&pool, &requeued(5)).await.unwrap(), Start::Go, "its second attempt is no later job");
+    index(&pool, &text("d", 6)).await;
+    assert_eq!(start(&pool, &requeued(7)).await.unwrap(), Start::Void);
+    delete(&pool, "d", 8).await;
+    assert_eq!(start(&pool, &requeued(9)).await.unwrap(), Start::Void);
+}
+
+#[tokio::test]
+async fn a_job_queued_again_does_not_make_void_what_still_waits() {
+    let pool = database("store_requeued_first").await;
+    let first = text("d", 0);
+    assert_eq!(start(&pool, &first).await.unwrap(), Start::Go);
+    fail::fail(&pool, &first, &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
+    // A newer job was accepted at second 3 and waits. Meanwhile the first job is queued again and is
+    // processed before it.
+    let requeued = text("d", 5).first_accepted(first.accepted_at);
+    index(&pool, &requeued).await;
+    let mut waiting = text("d", 3);
+    waiting.body.filename = "newer.txt".to_owned();
+    assert_eq!(start(&pool, &waiting).await.unwrap(), Start::Go);
+    assert!(commit(&pool, &waiting, &nothing(&waiting)).await.unwrap().is_some());
+    assert_eq!(start(&pool, &requeued).await.unwrap(), Start::Void);
+    // A deletion that waits is not made void either.
+    let again = text("e", 9).first_accepted(text("e", 6).accepted_at);
+    index(&pool, &again).await;
+    delete(&pool, "e", 7).await;
+    assert_eq!(start(&pool, &text("e", 10).first_accepted(again.since)).await.unwrap(), Start::Void);
+}

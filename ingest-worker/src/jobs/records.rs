@@ -1,0 +1,126 @@
+//! Indexes small records of imports together: their transactions and checks cost hardly more for four of them than for one.
+//!
+//! Only a first attempt is made together. Whatever fails comes again and is processed alone, so that a bad record fails no
+//! other one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use documents::{Content, Job};
+use futures::future::{join_all, try_join_all};
+use platform::nats::consume::{Delivery, Failure};
+use reader::Extracted;
+use schemas::{
+    DocumentId, ProjectId,
+    ingest::{IngestDocument, Parent, Source},
+    subjects::JobKind,
+};
+
+use super::{Ending, Jobs, Outcome, announce, document, import, read};
+use crate::progress::Progress;
+
+/// Maximum number of records that are indexed together.
+const MOST: usize = 4;
+/// Maximum length of the text of a record that is indexed together with others, in bytes. A longer one takes seconds.
+const SMALL: usize = 16 * 1024;
+
+/// Returns how many jobs may be taken together, of which this is the first. An attachment of a mail is taken alone: it may
+/// take minutes, in which the others would wait although other slots are free.
+pub fn together(first: &[u8]) -> usize {
+    match serde_json::from_slice::<IngestDocument>(first) {
+        Ok(body) if is_small(&body) => MOST,
+        _ => 1,
+    }
+}
+
+fn is_small(body: &IngestDocument) -> bool {
+    matches!(&body.source, Source::Text(text) if text.len() <= SMALL)
+}
+
+struct Record<'a> {
+    /// The position of its delivery.
+    at: usize,
+    delivery: &'a Delivery,
+    job: Job,
+    progress: Progress,
+}
+
+/// Indexes the records that can be indexed together; returns the outcomes of their deliveries by position.
+pub async fn index(jobs: &Jobs, deliveries: &[Delivery]) -> BTreeMap<usize, Result<(), Failure>> {
+    let mut groups: HashMap<(ProjectId, ProjectId, DocumentId), Vec<Record>> = HashMap::new();
+    for (at, delivery) in deliveries.iter().enumerate() {
+        if let Some(job) = small(delivery)
+            && let Some(Parent { project_id, document_id, .. }) = &job.body.parent
+        {
+            let key = (job.project.clone(), project_id.clone(), document_id.clone());
+            let progress = jobs.progress(delivery, &job);
+            groups.entry(key).or_default().push(Record { at, delivery, job, progress });
+        }
+    }
+    let mut results = BTreeMap::new();
+    for mut group in groups.into_values().filter(|group| group.len() > 1) {
+        // In a fixed order, so that transactions cannot deadlock.
+        group.sort_by(|a, b| a.job.document.as_str().cmp(b.job.document.as_str()));
+        let outcomes = match index_group(jobs, &group).await {
+            Ok(outcomes) => outcomes,
+            Err(failure) => group.iter().map(|_| Err(failure.clone())).collect(),
+        };
+        for (record, outcome) in group.iter().zip(outcomes) {
+            jobs.ended(&record.job, &outcome, &record.progress).await;
+            jobs.count(&outcome);
+            results.insert(record.at, outcome.map(drop));
+        }
+        jobs.tidy(group[0].delivery).await;
+    }
+    results
+}
+
+/// Returns the job of a record that can be indexed together with others.
+fn small(delivery: &Delivery) -> Option<Job> {
+    let job = read(delivery).ok().filter(|_| delivery.attempt == 1)?;
+    is_small(&job.body).then_some(job)
+}
+
+/// Indexes records of one project and one import. An error is that of all of them.
+async fn index_group(jobs: &Jobs, group: &[Record<'_>]) -> Result<Vec<Result<Ending, Failure>>, Failure> {
+    let app = &jobs.app;
+    try_join_all(group.iter().map(|record| announce(record.delivery, &record.progress))).await?;
+    let all: Vec<&Job> = group.iter().map(|record| &record.job).collect();
+    let starts = documents::start::start_all(&app.pool, &all).await?;
+    let contents =
+        join_all(group.iter().zip(starts).map(async |(record, start)| match document::started(start) {
+            Some(ended) => Err(ended),
+            None => content(jobs, record).await.map_err(Err),
+        }))
+        .await;
+    let ready = group.iter().zip(&contents);
+    let ready: Vec<(&Job, &Content)> =
+        ready.filter_map(|(record, content)| Some((&record.job, content.as_ref().ok()?))).collect();
+    let mut committed = document::store(app, &ready).await?.into_iter();
+    let outcomes: Vec<Result<Outcome, Failure>> = contents
+        .into_iter()
+        .map(|content| match content {
+            Ok(content) => Ok(document::stored(content, committed.next().flatten())),
+            Err(ended) => ended,
+        })
+        .collect();
+    let publishing = group.iter().zip(&outcomes).map(async |(record, outcome)| match outcome {
+        Ok(outcome) => {
+            jobs.publish(record.delivery, &record.job, &record.progress, outcome).await?;
+            Ok(Ending::Done)
+        }
+        Err(failure) => Err(failure.clone()),
+    });
+    let endings = join_all(publishing).await;
+    let imports = group.iter().zip(&outcomes);
+    let mut imports = imports.filter_map(|(record, outcome)| import::of(&record.job, outcome.as_ref().ok()?));
+    if let Some(mut import) = imports.next() {
+        import.report |= imports.any(|import| import.report);
+        import::close(app, group[0].delivery, import).await?;
+    }
+    Ok(endings)
+}
+
+async fn content(jobs: &Jobs, Record { job, progress, .. }: &Record<'_>) -> Result<Content, Failure> {
+    let Source::Text(text) = &job.body.source else { return Err(Failure::internal()) };
+    document::content(&jobs.app, job, JobKind::Record, progress, &Extracted::from_text(text), None).await
+}
