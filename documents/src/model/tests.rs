@@ -171,3 +171,15 @@ async fn a_second_model_is_filled_answers_and_replaces_the_first() {
     let mut tx = begin().await.unwrap();
     assert_eq!(coverage(&mut tx, again).await.unwrap().missing, 2);
 }
+
+#[tokio::test]
+async fn the_vector_indexes_of_a_model_have_the_graph_of_the_last_migration() {
+    let pool = database("model_graph").await;
+    let options: Vec<Option<Vec<String>>> = sqlx::query_scalar(
+        "SELECT DISTINCT reloptions FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'hnsw' AND relkind = 'i'",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert_eq!(options, [Some(vec!["m=16".to_owned(), "ef_construction=128".to_owned()])]);
+}

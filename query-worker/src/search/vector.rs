@@ -68,10 +68,9 @@ pub async fn find(
 }
 
 /// Makes the index scans of this transaction consider more neighbours if a project is very large: with the same number, a
-/// scan finds fewer of the nearest the more vectors there are. Of the ten nearest among a million, 200 neighbours found 0.84,
-/// 400 found 0.93, 1,000 found all (docs/scale.md).
+/// scan finds fewer of the nearest the more vectors there are (docs/scale.md).
 async fn look_far(transaction: &mut Transaction<'_, Postgres>, passages: i64) -> sqlx::Result<()> {
-    let neighbours = (200.0 * (passages as f64 / 100_000.0).powf(0.7)).min(1_000.0);
+    let neighbours = (200.0 * (passages as f64 / 100_000.0).sqrt()).min(1_000.0);
     if neighbours <= 200.0 {
         return Ok(());
     }
