@@ -187,6 +187,9 @@ pub struct Sums {
 impl Sums {
     /// Adds the change to the project's sums.
     pub async fn add(self, tx: &mut PgConnection, project_key: i32) -> sqlx::Result<()> {
+        if self.chunks == 0 && self.terms == 0 {
+            return Ok(());
+        }
         sqlx::query("UPDATE project SET chunks = chunks + $2, terms = terms + $3 WHERE key = $1")
             .bind(project_key)
             .bind(self.chunks)
