@@ -49,7 +49,8 @@ pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result
     commit_all(pool, &[(job, content)]).await?.pop().ok_or(sqlx::Error::RowNotFound)
 }
 
-/// Commits documents of one project that came with the same parent, in one transaction: all of them, or none.
+/// Commits different documents of one project that came with the same parent, in one transaction: all of them, or none. The
+/// same model has made all their vectors.
 pub async fn commit_all(
     pool: &PgPool,
     documents: &[(&Job, &Content)],
@@ -79,11 +80,11 @@ pub async fn commit_all(
     let mut changes = Changes { project_key, new: Vec::new(), model: content.model, sums: Sums::default() };
     let mut committed = Vec::with_capacity(documents.len());
     for document in &documents {
-        let row = rows.get(document.job.document.as_str()).cloned();
+        let row = rows.remove(document.job.document.as_str());
         let changed = document.commit(&mut tx, &mut changes, row).await?;
         // Another revision may be one of the documents that follow.
         if changed.as_ref().is_some_and(|changed| changed.has_revisions) {
-            let rest = find_all(&mut tx, project_key, &ids[committed.len()..]).await?;
+            let rest = find_all(&mut tx, project_key, &ids[committed.len() + 1..]).await?;
             rows = rest.into_iter().map(|row| (row.id.clone(), row)).collect();
         }
         committed.push(changed);

@@ -125,7 +125,7 @@ pub async fn find(
     Ok(find_all(tx, project_key, &[document.as_str()]).await?.pop())
 }
 
-/// Locks and returns the rows of the documents with these ids, in a fixed order, so that transactions cannot deadlock.
+/// Locks and returns the rows of the documents with these ids. They are locked in a fixed order, against deadlocks.
 pub async fn find_all(tx: &mut PgConnection, project_key: i32, documents: &[&str]) -> sqlx::Result<Vec<Row>> {
     select(tx, project_key, &[], documents).await
 }

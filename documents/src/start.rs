@@ -1,11 +1,13 @@
 //! Starts the processing of a job.
 
+use std::collections::HashMap;
+
 use schemas::{DocumentId, problem::Reason};
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job, Revived,
-    row::{Row, find, parent_is_deleted, project},
+    row::{Row, find_all, parent_is_deleted, project},
 };
 
 /// Whether a job must be processed and, if not, why.
@@ -41,14 +43,18 @@ pub async fn start(pool: &PgPool, job: &Job) -> sqlx::Result<Start> {
     start_all(pool, &[job]).await?.pop().ok_or(sqlx::Error::RowNotFound)
 }
 
-/// Starts jobs of one project that came with the same parent, in one transaction.
+/// Starts jobs of different documents of one project that came with the same parent, in one transaction.
 pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>> {
     let Some(first) = jobs.first() else { return Ok(Vec::new()) };
     let mut tx = first.begin(pool).await?;
     let project_key = project(&mut tx, &first.project).await?;
+    let ids: Vec<&str> = jobs.iter().map(|job| job.document.as_str()).collect();
+    let rows = find_all(&mut tx, project_key, &ids).await?;
+    let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
     let mut starts = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let start = decide(&mut tx, project_key, job).await?;
+        let row = rows.remove(job.document.as_str());
+        let start = decide(&mut tx, project_key, job, row).await?;
         // When an import is sent again, its records are noted again without an outcome. A record that is already
         // done gets its outcome here.
         match &start {
@@ -64,11 +70,11 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
     Ok(starts)
 }
 
-async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Result<Start> {
+async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<Row>) -> sqlx::Result<Start> {
     if parent_is_deleted(tx, job.body.parent.as_ref(), job.accepted_at).await? {
         return Ok(Start::Void);
     }
-    let Some(row) = find(tx, project_key, &job.document).await? else {
+    let Some(row) = row else {
         insert(tx, project_key, job).await?;
         return Ok(Start::Go);
     };

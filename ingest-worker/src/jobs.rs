@@ -8,8 +8,6 @@ mod import;
 mod records;
 mod turns;
 
-use std::collections::BTreeMap;
-
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use documents::{Committed, Job, Revived};
@@ -68,6 +66,10 @@ enum Outcome {
 /// are needed before a merge is due.
 const TIDY_EVERY: u64 = 8;
 
+fn is_time_to_tidy(record: &Delivery) -> bool {
+    record.sequence.is_multiple_of(TIDY_EVERY)
+}
+
 pub struct Jobs {
     pub app: App,
     pub kind: JobKind,
@@ -96,29 +98,19 @@ impl Handler for Jobs {
             },
         };
         self.count(&result);
-        if result.is_ok() && (self.kind != JobKind::Record || delivery.sequence.is_multiple_of(TIDY_EVERY)) {
+        if result.is_ok() && (self.kind != JobKind::Record || is_time_to_tidy(&delivery)) {
             self.tidy(&delivery).await;
         }
         result.map(drop)
     }
 
-    fn together(&self, first: &[u8]) -> usize {
+    fn together(&self, first: &Delivery) -> usize {
         if self.kind == JobKind::Record { records::together(first) } else { 1 }
     }
 
-    async fn handle_all(&self, deliveries: Vec<Delivery>) -> Vec<Result<(), Failure>> {
-        let mut done = match deliveries.len() {
-            1 => BTreeMap::new(),
-            _ => records::index(self, &deliveries).await,
-        };
-        let mut results = Vec::with_capacity(deliveries.len());
-        for (at, delivery) in deliveries.into_iter().enumerate() {
-            results.push(match done.remove(&at) {
-                Some(result) => result,
-                None => self.handle(delivery).await,
-            });
-        }
-        results
+    async fn handle_together(&self, deliveries: Vec<Delivery>) -> Vec<Option<Result<(), Failure>>> {
+        let mut done = records::index(self, &deliveries).await;
+        (0..deliveries.len()).map(|at| done.remove(&at)).collect()
     }
 
     async fn give_up(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<DateTime<Utc>> {

@@ -3,6 +3,8 @@
 -- projects it found a document by its key through another index, which meant reading all documents of the large project.
 -- With OR they are plain filters. Statements name their projects themselves, so they need no help from the policies; and in
 -- all projects, the filter compares no list.
+-- Whoever asks for a lock waits behind this one, so it is given up soon and asked for again (migrations/src/lib.rs).
+SET LOCAL lock_timeout = '500ms';
 DO $$
 DECLARE
     separated text;

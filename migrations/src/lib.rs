@@ -3,9 +3,11 @@
 mod streams;
 mod vectors;
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use platform::nats::Nats;
-use sqlx::PgPool;
+use sqlx::{PgPool, migrate::MigrateError};
 
 pub use streams::StreamSettings;
 
@@ -13,7 +15,28 @@ pub use streams::StreamSettings;
 /// that a later release has migrated: to roll a release back, start the previous one.
 pub async fn postgres(pool: &PgPool) -> anyhow::Result<()> {
     let mut migrator = sqlx::migrate!("./sql");
-    migrator.set_ignore_missing(true).run(pool).await.context("migrating PostgreSQL")
+    let migrator = migrator.set_ignore_missing(true);
+    let mut attempts = ATTEMPTS;
+    loop {
+        match migrator.run(pool).await {
+            Err(MigrateError::ExecuteMigration(error, version)) if is_locked(&error) && attempts > 0 => {
+                tracing::info!(version, "a table is in use; the migration is tried again");
+                attempts -= 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            migrated => return migrated.context("migrating PostgreSQL"),
+        }
+    }
+}
+
+/// Number of times that a migration is tried again because a service uses a table, and the pause before each.
+const ATTEMPTS: u32 = 120;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Whether the statement ended because it would have had to wait for a lock, or because of a deadlock.
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
 }
 
 /// Creates the vector indexes of large projects that are missing, and drops those that are no longer needed. This takes

@@ -26,7 +26,7 @@ const AT_ONCE: i64 = 8_192;
 /// Number of removed passages at which even the largest project is purged, and all projects together, because each search
 /// reads their keys.
 const MOST_DEAD: i64 = 4_096;
-/// With fewer removed passages than this, a purge is not worth its cost.
+/// With fewer removed passages than this, a project is not purged for its own sake: it is not worth the cost.
 const LEAST_DEAD: i64 = 256;
 /// Approximate maximum number of blocks that one statement reads or writes.
 pub(super) const SLICE: usize = 4_096;
@@ -64,13 +64,29 @@ pub async fn tidy_all(pool: &PgPool) -> sqlx::Result<()> {
     );
     let dead = most(dead.fetch_all(&mut *tx).await?, MOST_DEAD);
     drop(tx);
+    let mut result = Ok(());
     for project in waiting {
-        tidy_at(pool, &project, |_| 1).await?;
+        // A merge that fails keeps no other project waiting.
+        result = merge_once(pool, &project).await.and(result);
     }
     for project in dead {
-        if let Some((tx, work)) = begin(pool, &project).await? {
-            purge(pool, &project, tx, work.project_key).await?;
-        }
+        let purged = async {
+            match begin(pool, &project).await? {
+                Some((tx, work)) if work.dead > 0 => purge(pool, &project, tx, work.project_key).await,
+                _ => Ok(()),
+            }
+        };
+        result = purged.await.and(result);
+    }
+    result
+}
+
+/// Merges what waits in a project now. What comes meanwhile waits for the next call, as commits may come faster than merges.
+async fn merge_once(pool: &PgPool, project: &ProjectId) -> sqlx::Result<()> {
+    if let Some((mut tx, work)) = begin(pool, project).await?
+        && merge(&mut tx, work.project_key).await?
+    {
+        tx.commit().await?;
     }
     Ok(())
 }

@@ -11,12 +11,12 @@ use super::{
 
 /// Maximum number of postings of one term that are read before it is known whether all are needed.
 const AT_ONCE: u64 = 4_096;
-/// Blocks with fewer postings than this are read together with the list of blocks: in a small project, that is the whole
-/// index. With very many projects only the smallest are, because a common word is in all of them.
-const SMALL: i32 = 256;
-const SMALL_OF_MANY: i32 = 32;
-/// From this number of projects on, they are many.
-const MANY: usize = 16;
+/// Up to this number of passages, a word's blocks are read together with the list of them. Of more passages, only the
+/// smallest blocks are.
+const FEW_PASSAGES: u64 = 20_000;
+const SMALL: i32 = 32;
+/// Up to this number of projects, a statement names them, so that the partitions of others are left out.
+const FEW_PROJECTS: usize = 16;
 
 /// What the index of some projects contains for some terms. It is read in a transaction with one snapshot (REPEATABLE
 /// READ), because no merge may happen between its statements.
@@ -50,7 +50,13 @@ pub struct Row {
 }
 
 impl Index {
-    pub async fn read(tx: &mut PgConnection, projects: &[i32], terms: &[&str]) -> sqlx::Result<Self> {
+    /// `passages` is the number of passages in the projects.
+    pub async fn read(
+        tx: &mut PgConnection,
+        projects: &[i32],
+        passages: u64,
+        terms: &[&str],
+    ) -> sqlx::Result<Self> {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT project_key, term, first, last, passages, best, CASE WHEN passages < $3 THEN data END AS data
              FROM posting WHERE project_key = ANY($1) AND term = ANY($2)
@@ -61,7 +67,7 @@ impl Index {
         )
         .bind(projects)
         .bind(terms)
-        .bind(if projects.len() < MANY { SMALL } else { SMALL_OF_MANY })
+        .bind(if passages <= FEW_PASSAGES { i32::MAX } else { SMALL })
         .fetch_all(&mut *tx)
         .await?;
         let mut index = Self { terms: HashMap::new(), dead: HashSet::new() };
@@ -122,7 +128,6 @@ impl Index {
         if terms.is_empty() {
             return Ok(());
         }
-        // Naming the projects leaves out the partitions of others, which is worth more than it costs only if they are few.
         let mut named = projects.clone();
         named.sort_unstable();
         named.dedup();
@@ -134,7 +139,7 @@ impl Index {
         .bind(&projects)
         .bind(&terms)
         .bind(&firsts)
-        .bind(Some(named).filter(|named| named.len() < MANY))
+        .bind(Some(named).filter(|named| named.len() <= FEW_PROJECTS))
         .fetch_all(tx)
         .await?;
         for (term, first, data) in read {

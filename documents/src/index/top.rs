@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::{
     block::Posting,
-    read::{Index, List},
+    read::{Index, List, Row},
 };
 
 /// A keyword query.
@@ -62,7 +62,7 @@ impl Query<'_> {
     pub async fn best(&self, tx: &mut PgConnection) -> sqlx::Result<Top> {
         let terms: Vec<&str> =
             self.words.iter().flat_map(|word| word.forms.iter().map(String::as_str)).collect();
-        let mut index = Index::read(tx, self.projects, &terms).await?;
+        let mut index = Index::read(tx, self.projects, self.chunks, &terms).await?;
         let count = |form: &String| index.terms.get(form).map_or(0, |list| list.passages);
         let counts = self.words.iter().map(|word| word.forms.iter().map(count).sum()).collect();
         let (words, best_possible) = self.words(&index);
@@ -204,12 +204,13 @@ impl Query<'_> {
 
 /// Returns the positions of the blocks that may contain one of these passages.
 fn near(list: &List, scores: &Scores) -> Vec<usize> {
-    let holds = |first: i64, last: i64| {
-        let from = scores.partition_point(|found| found.chunk_key < first);
-        scores.get(from).is_some_and(|found| found.chunk_key <= last)
+    let holds = |block: &Row| {
+        let from = scores.partition_point(|found| found.chunk_key < block.first);
+        let mut within = scores[from..].iter().take_while(|found| found.chunk_key <= block.last);
+        within.any(|found| found.project_key == block.project_key)
     };
     let blocks = list.blocks.iter().enumerate();
-    blocks.filter(|(_, block)| holds(block.first, block.last)).map(|(place, _)| place).collect()
+    blocks.filter(|(_, block)| holds(block)).map(|(place, _)| place).collect()
 }
 
 /// Merges two lists; a passage in both gets the sum of its scores.

@@ -67,11 +67,3 @@ async fn the_newest_of_the_revisions_answers_and_the_sums_are_right() {
     assert!(committed.iter().all(Option::is_some));
     assert_eq!(passages(&pool).await, (vec![of("b", 5), of("c", 4), of("d", 1), of("e", 200)], true));
 }
-
-#[tokio::test]
-async fn of_two_jobs_of_one_document_the_later_one_counts() {
-    let pool = database("together_twice").await;
-    let committed = commit_together(&pool, &[(text("a", 0), 2), (text("a", 1), 3)]).await;
-    assert_eq!(committed.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true]);
-    assert_eq!(passages(&pool).await, (vec![("a".to_owned(), 3)], true));
-}

@@ -11,11 +11,11 @@ use platform::nats::consume::{Delivery, Failure};
 use reader::Extracted;
 use schemas::{
     DocumentId, ProjectId,
-    ingest::{IngestDocument, Parent, Source},
+    ingest::{Parent, Source},
     subjects::JobKind,
 };
 
-use super::{Ending, Jobs, Outcome, announce, document, import, read};
+use super::{Ending, Jobs, Outcome, announce, document, import, is_time_to_tidy, read};
 use crate::progress::Progress;
 
 /// Maximum number of records that are indexed together.
@@ -24,16 +24,15 @@ const MOST: usize = 4;
 const SMALL: usize = 16 * 1024;
 
 /// Returns how many jobs may be taken together, of which this is the first. An attachment of a mail is taken alone: it may
-/// take minutes, in which the others would wait although other slots are free.
-pub fn together(first: &[u8]) -> usize {
-    match serde_json::from_slice::<IngestDocument>(first) {
-        Ok(body) if is_small(&body) => MOST,
-        _ => 1,
-    }
+/// take minutes, and other slots may be free for what follows it.
+pub fn together(first: &Delivery) -> usize {
+    if small(first).is_some() { MOST } else { 1 }
 }
 
-fn is_small(body: &IngestDocument) -> bool {
-    matches!(&body.source, Source::Text(text) if text.len() <= SMALL)
+/// Returns the job of a record that can be indexed together with others.
+fn small(delivery: &Delivery) -> Option<Job> {
+    let job = read(delivery).ok().filter(|_| delivery.attempt == 1)?;
+    matches!(&job.body.source, Source::Text(text) if text.len() <= SMALL).then_some(job)
 }
 
 struct Record<'a> {
@@ -51,14 +50,18 @@ pub async fn index(jobs: &Jobs, deliveries: &[Delivery]) -> BTreeMap<usize, Resu
         if let Some(job) = small(delivery)
             && let Some(Parent { project_id, document_id, .. }) = &job.body.parent
         {
-            let key = (job.project.clone(), project_id.clone(), document_id.clone());
-            let progress = jobs.progress(delivery, &job);
-            groups.entry(key).or_default().push(Record { at, delivery, job, progress });
+            let group =
+                groups.entry((job.project.clone(), project_id.clone(), document_id.clone())).or_default();
+            // Of two jobs of one document, the second is processed when the first is done.
+            if group.iter().all(|other| other.job.document != job.document) {
+                let progress = jobs.progress(delivery, &job);
+                group.push(Record { at, delivery, job, progress });
+            }
         }
     }
     let mut results = BTreeMap::new();
     for mut group in groups.into_values().filter(|group| group.len() > 1) {
-        // In a fixed order, so that transactions cannot deadlock.
+        // In a fixed order, so that such transactions do not deadlock with each other.
         group.sort_by(|a, b| a.job.document.as_str().cmp(b.job.document.as_str()));
         let outcomes = match index_group(jobs, &group).await {
             Ok(outcomes) => outcomes,
@@ -69,15 +72,11 @@ pub async fn index(jobs: &Jobs, deliveries: &[Delivery]) -> BTreeMap<usize, Resu
             jobs.count(&outcome);
             results.insert(record.at, outcome.map(drop));
         }
-        jobs.tidy(group[0].delivery).await;
+        if let Some(record) = group.iter().find(|record| is_time_to_tidy(record.delivery)) {
+            jobs.tidy(record.delivery).await;
+        }
     }
     results
-}
-
-/// Returns the job of a record that can be indexed together with others.
-fn small(delivery: &Delivery) -> Option<Job> {
-    let job = read(delivery).ok().filter(|_| delivery.attempt == 1)?;
-    is_small(&job.body).then_some(job)
 }
 
 /// Indexes records of one project and one import. An error is that of all of them.

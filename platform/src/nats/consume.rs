@@ -85,13 +85,17 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Returns how many messages a slot pulls together, of which this is the first. The others are pulled only if they are
     /// already waiting.
-    fn together(&self, _first: &[u8]) -> usize {
+    fn together(&self, _first: &Delivery) -> usize {
         1
     }
 
-    /// Handles messages that were pulled together; returns their outcomes in the same order.
-    fn handle_all(&self, deliveries: Vec<Delivery>) -> impl Future<Output = Vec<Result<(), Failure>>> + Send {
-        futures::future::join_all(deliveries.into_iter().map(|delivery| self.handle(delivery)))
+    /// Handles those messages that can share their work; returns the outcome of each, or `None` for one that must be handled
+    /// alone.
+    fn handle_together(
+        &self,
+        deliveries: Vec<Delivery>,
+    ) -> impl Future<Output = Vec<Option<Result<(), Failure>>>> + Send {
+        std::future::ready(deliveries.iter().map(|_| None).collect())
     }
 
     /// Records that a message is given up, before it is moved to the dead letters. On failure the message is
@@ -158,7 +162,7 @@ pub async fn run<H: Handler>(
         slots.spawn(async move {
             let mut puller = Puller { nats: nats.clone(), consumer, answers: None };
             while !stopping.is_cancelled() {
-                match puller.pull(|first| handler.together(first)).await {
+                match puller.pull(&*handler).await {
                     Ok(messages) => process(&nats, &settings, &handler, messages).await,
                     Err(error) => {
                         tracing::warn!(consumer = settings.consumer, %error, "pulling failed; trying again");
@@ -183,10 +187,11 @@ struct Puller {
 }
 
 impl Puller {
-    /// Returns the next messages; none if there were none for a while. `together` says how many, given the first one.
-    async fn pull(&mut self, together: impl Fn(&[u8]) -> usize) -> Result<Vec<Message>, async_nats::Error> {
+    /// Returns the next messages; none if there were none for a while.
+    async fn pull<H: Handler>(&mut self, handler: &H) -> Result<Vec<Message>, async_nats::Error> {
         let mut messages = self.request(1, PULL).await?;
-        let most = messages.first().map_or(0, |first| together(&first.payload));
+        let first = messages.first().and_then(|first| delivery(first).ok());
+        let most = first.map_or(1, |first| handler.together(&first));
         if most > 1 {
             // What was pulled is handled in any case.
             match self.request(most - 1, PULL_MORE).await {
@@ -240,26 +245,16 @@ struct Taken {
 async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc<H>, messages: Vec<Message>) {
     let taken = futures::future::join_all(messages.into_iter().map(take)).await;
     let taken: Vec<Taken> = taken.into_iter().flatten().collect();
-    if taken.is_empty() {
-        return;
-    }
-    // The handler runs in a separate task, so that a panic costs only one attempt of these messages and not the slot.
-    let work = {
-        let (handler, mut deliveries) = (handler.clone(), Vec::new());
-        deliveries.extend(taken.iter().map(|taken| taken.delivery.clone()));
-        let span = match taken.as_slice() {
-            [only] => only.span.clone(),
-            // The spans of the others begin where they are settled.
-            _ => tracing::info_span!(parent: &taken[0].span, "messages", count = taken.len()),
-        };
-        tokio::spawn(async move { handler.handle_all(deliveries).await }.instrument(span))
+    let outcomes = match taken.len() {
+        0 | 1 => taken.iter().map(|_| None).collect(),
+        _ => together(settings, handler, &taken).await,
     };
-    let outcomes = with_progress(&taken, settings.ack_wait, work).await.unwrap_or_else(|panic| {
-        tracing::error!(%panic, "the handler panicked");
-        taken.iter().map(|_| Err(Failure::internal())).collect()
-    });
     futures::future::join_all(taken.iter().zip(outcomes).map(|(taken, outcome)| {
         async move {
+            let outcome = match outcome {
+                Some(outcome) => outcome,
+                None => alone(settings, handler, taken).await,
+            };
             if let Err(error) =
                 settle(nats, settings, handler, &taken.message, &taken.delivery, outcome).await
             {
@@ -273,6 +268,33 @@ async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc<H>,
         .instrument(taken.span.clone())
     }))
     .await;
+}
+
+/// Handles one message. The handler runs in a separate task, so that a panic costs only one attempt of this message and not
+/// the slot.
+async fn alone<H: Handler>(settings: &Settings, handler: &Arc<H>, taken: &Taken) -> Result<(), Failure> {
+    let (handler, delivery) = (handler.clone(), taken.delivery.clone());
+    let work = tokio::spawn(async move { handler.handle(delivery).await }.in_current_span());
+    with_progress(std::slice::from_ref(taken), settings.ack_wait, work).await.unwrap_or_else(|panic| {
+        tracing::error!(%panic, "the handler panicked");
+        Err(Failure::internal())
+    })
+}
+
+/// Handles what can be handled together. After a panic each message is handled alone, so that it costs the others nothing.
+async fn together<H: Handler>(
+    settings: &Settings,
+    handler: &Arc<H>,
+    taken: &[Taken],
+) -> Vec<Option<Result<(), Failure>>> {
+    let (handler, mut deliveries) = (handler.clone(), Vec::new());
+    deliveries.extend(taken.iter().map(|taken| taken.delivery.clone()));
+    let span = tracing::info_span!("messages", count = taken.len());
+    let work = tokio::spawn(async move { handler.handle_together(deliveries).await }.instrument(span));
+    with_progress(taken, settings.ack_wait, work).await.unwrap_or_else(|panic| {
+        tracing::error!(%panic, "the handler panicked");
+        taken.iter().map(|_| None).collect()
+    })
 }
 
 /// Reads a message that was pulled; `None` if it is none to handle.
