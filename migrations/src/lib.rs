@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use platform::nats::Nats;
-use sqlx::{PgPool, migrate::MigrateError};
+use sqlx::{PgPool, migrate::MigrateError, postgres::PgPoolOptions};
 
 pub use streams::StreamSettings;
 
@@ -18,7 +18,12 @@ pub async fn postgres(pool: &PgPool) -> anyhow::Result<()> {
     let migrator = migrator.set_ignore_missing(true);
     let mut attempts = ATTEMPTS;
     loop {
-        match migrator.run(pool).await {
+        // A failed migration leaves its advisory lock to its connection, which is therefore closed.
+        let options = pool.connect_options().as_ref().clone();
+        let connection = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
+        let migrated = migrator.run(&connection).await;
+        connection.close().await;
+        match migrated {
             Err(MigrateError::ExecuteMigration(error, version)) if is_locked(&error) && attempts > 0 => {
                 tracing::info!(version, "a table is in use; the migration is tried again");
                 attempts -= 1;

@@ -423,3 +423,6 @@ async fn dead_letter(
     nats.publish_raw(subjects::dead_letter(&settings.consumer), map, delivery.payload.clone()).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
