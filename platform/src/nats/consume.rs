@@ -5,11 +5,13 @@
 //! only then pulls the next. No message is fetched before a slot is free, so its `ack_wait` never runs out while it waits
 //! in a buffer, and a burst is spread over all workers.
 
+mod puller;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use async_nats::{
-    HeaderMap, StatusCode, Subscriber,
+    HeaderMap,
     jetstream::{
         AckKind, Message,
         consumer::{Consumer, pull},
@@ -17,11 +19,11 @@ use async_nats::{
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::StreamExt as _;
 use schemas::{headers, messages, problem::Reason, subjects};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, Span};
 
+use self::puller::Puller;
 use super::{Context, Nats, publish, text, travelling};
 use crate::{crash, telemetry};
 
@@ -129,10 +131,6 @@ pub struct Settings {
 /// worker drops messages with this header.
 pub(super) const ANSWERED_FROM: &str = "Nats-Stream";
 
-/// Maximum wait of one pull, and of a shutdown when there is no work.
-const PULL: Duration = Duration::from_secs(3);
-/// Maximum wait for further messages that are handled together with the first one.
-const PULL_MORE: Duration = Duration::from_millis(10);
 /// Pause after a failed pull, so that an outage does not become a busy loop.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Maximum pause between two attempts.
@@ -160,7 +158,7 @@ pub async fn run<H: Handler>(
             (nats.clone(), settings.clone(), handler.clone(), stopping.clone());
         let consumer = consumer.clone();
         slots.spawn(async move {
-            let mut puller = Puller { nats: nats.clone(), consumer, answers: None };
+            let mut puller = Puller::new(nats.clone(), consumer);
             while !stopping.is_cancelled() {
                 match puller.pull(&*handler).await {
                     Ok(messages) => process(&nats, &settings, &handler, messages).await,
@@ -175,63 +173,6 @@ pub async fn run<H: Handler>(
     slots.close();
     slots.wait().await;
     Ok(())
-}
-
-/// Pulls the messages of one slot. Its inbox is subscribed to once: the library's own batches subscribe again for each pull,
-/// which costs the server more than the message itself.
-struct Puller {
-    nats: Nats,
-    consumer: Consumer<pull::Config>,
-    /// The inbox and its subscription; `None` before the first pull and after one that went wrong.
-    answers: Option<(String, Subscriber)>,
-}
-
-impl Puller {
-    /// Returns the next messages; none if there were none for a while.
-    async fn pull<H: Handler>(&mut self, handler: &H) -> Result<Vec<Message>, async_nats::Error> {
-        let mut messages = self.request(1, PULL).await?;
-        let first = messages.first().and_then(|first| delivery(first).ok());
-        let most = first.map_or(1, |first| handler.together(&first));
-        if most > 1 {
-            // What was pulled is handled in any case.
-            match self.request(most - 1, PULL_MORE).await {
-                Ok(more) => messages.extend(more),
-                Err(error) => tracing::debug!(%error, "pulling further messages"),
-            }
-        }
-        Ok(messages)
-    }
-
-    /// Returns up to `most` messages that come within `time`.
-    async fn request(&mut self, most: usize, time: Duration) -> Result<Vec<Message>, async_nats::Error> {
-        // An inbox whose pull failed may still get its message, which must not be taken for that of a later pull.
-        let (inbox, mut subscriber) = match self.answers.take() {
-            Some(answers) => answers,
-            None => {
-                let inbox = self.nats.client.new_inbox();
-                let subscriber = self.nats.client.subscribe(inbox.clone()).await?;
-                (inbox, subscriber)
-            }
-        };
-        // No heartbeat, because with one a pull can stall. A pull that ends without a message is simply repeated.
-        let request = pull::BatchConfig { batch: most, expires: Some(time), ..Default::default() };
-        self.consumer.request_batch(request, inbox.as_str().into()).await?;
-        let mut messages = Vec::new();
-        while messages.len() < most {
-            let answer = tokio::time::timeout(time + PULL, subscriber.next()).await;
-            let Ok(Some(answer)) = answer else { return Ok(messages) };
-            match answer.status {
-                None => messages.push(Message { message: answer, context: self.nats.jetstream.clone() }),
-                Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => break,
-                Some(status) if messages.is_empty() => {
-                    return Err(format!("{status}: {}", answer.description.unwrap_or_default()).into());
-                }
-                Some(_) => return Ok(messages),
-            }
-        }
-        self.answers = Some((inbox, subscriber));
-        Ok(messages)
-    }
 }
 
 /// A message, what the handler receives of it, and the span of all that is done for it.
