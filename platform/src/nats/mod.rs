@@ -7,6 +7,8 @@ pub mod objects;
 pub mod publish;
 pub mod request;
 pub mod serve;
+#[cfg(test)]
+mod server;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 

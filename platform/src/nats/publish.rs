@@ -91,29 +91,12 @@ const STREAM_FULL: [u64; 3] = [10077, 10047, 10023];
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-    use crate::nats::Config;
-
-    #[derive(clap::Parser)]
-    struct Settings {
-        #[command(flatten)]
-        nats: Config,
-    }
+    use crate::nats::server;
 
     #[tokio::test]
     async fn a_message_that_nobody_takes_is_sent_again_for_a_moment() {
-        let stack = tokio::task::spawn_blocking(|| {
-            devstack::Stack::start(devstack::Options {
-                database_url: Some(String::new()),
-                redis_url: Some(String::new()),
-                ..devstack::Options::default()
-            })
-        });
-        let stack = stack.await.unwrap().unwrap();
-        let settings = Settings::parse_from(["test", "--nats-url", stack.nats_url()]);
-        let nats = settings.nats.connect("test").await.unwrap();
+        let (_stack, nats) = server::start().await;
         let publish = || nats.publish_raw("leaderless.job".to_owned(), HeaderMap::new(), "x".into());
         let mut waiting = std::pin::pin!(publish());
         assert!(tokio::time::timeout(Duration::from_millis(200), &mut waiting).await.is_err());

@@ -3,26 +3,12 @@
 use std::{collections::BTreeMap, sync::Mutex};
 
 use async_nats::jetstream::{consumer, stream};
-use clap::Parser as _;
 
 use super::*;
-use crate::nats::Config;
-
-#[derive(clap::Parser)]
-struct Nothing {
-    #[command(flatten)]
-    nats: Config,
-}
+use crate::nats::server;
 
 async fn started() -> (devstack::Stack, Nats) {
-    let options = devstack::Options {
-        database_url: Some(String::new()),
-        redis_url: Some(String::new()),
-        ..devstack::Options::default()
-    };
-    let stack = tokio::task::spawn_blocking(|| devstack::Stack::start(options)).await.unwrap().unwrap();
-    let nats =
-        Nothing::parse_from(["test", "--nats-url", stack.nats_url()]).nats.connect("test").await.unwrap();
+    let (stack, nats) = server::start().await;
     for (name, subject) in [("JOBS", "jobs.>".to_owned()), ("DEAD", subjects::dead_letter("jobs"))] {
         let stream = stream::Config { name: name.to_owned(), subjects: vec![subject], ..Default::default() };
         nats.jetstream.create_stream(stream).await.unwrap();

@@ -1,28 +1,14 @@
 //! Tests the store with a real server and with forged descriptions.
 
-use clap::Parser as _;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
 use super::*;
-use crate::nats::Config;
-
-#[derive(clap::Parser)]
-struct Settings {
-    #[command(flatten)]
-    nats: Config,
-}
+use crate::nats::server;
 
 async fn store() -> (devstack::Stack, Nats, Objects) {
-    let options = devstack::Options {
-        database_url: Some(String::new()),
-        redis_url: Some(String::new()),
-        ..devstack::Options::default()
-    };
-    let stack = tokio::task::spawn_blocking(|| devstack::Stack::start(options)).await.unwrap().unwrap();
-    let nats =
-        Settings::parse_from(["test", "--nats-url", stack.nats_url()]).nats.connect("test").await.unwrap();
+    let (stack, nats) = server::start().await;
     let bucket = async_nats::jetstream::object_store::Config { bucket: "FILES".into(), ..Default::default() };
     nats.jetstream.create_object_store(bucket).await.unwrap();
     let objects = Objects::open(&nats, "FILES").await.unwrap();
