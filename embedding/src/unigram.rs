@@ -23,6 +23,8 @@ pub(crate) struct Pieces {
 pub(crate) struct Unigram {
     pieces: Pieces,
     ids: DoubleArray<Vec<u8>>,
+    /// Length of the longest piece, in bytes.
+    longest: usize,
     unknown: Option<u32>,
     unknown_score: f64,
 }
@@ -48,7 +50,8 @@ impl Unigram {
             if storable { DoubleArrayBuilder::build(&sorted).and_then(DoubleArray::new).ok() } else { None };
         let Some(ids) = built else { return Err(pieces) };
         let unknown_score = pieces.scores.iter().copied().fold(f64::INFINITY, f64::min) - UNKNOWN_PENALTY;
-        Ok(Self { pieces, ids, unknown, unknown_score })
+        let longest = sorted.iter().map(|(text, _)| text.len()).max().unwrap_or_default();
+        Ok(Self { ids, longest, unknown, unknown_score, pieces })
     }
 
     pub fn pieces(&self) -> &Pieces {
@@ -100,8 +103,10 @@ impl Unigram {
                 }
             };
             let mut has_own_piece = false;
-            // In a double array, a zero byte ends a key, so a search must not include one.
-            let searchable = word[start..].split('\0').next().unwrap_or_default();
+            // In a double array, a zero byte ends a key, so a search must not include one. It looks no further than a
+            // piece can reach: a word of a megabyte would cost its length for each of its characters.
+            let reach = &word.as_bytes()[start..word.len().min(start + self.longest)];
+            let searchable = reach.iter().position(|byte| *byte == 0).map_or(reach, |zero| &reach[..zero]);
             for (id, length) in self.ids.common_prefix_search(searchable) {
                 offer(start + length, id, self.pieces.scores[id as usize]);
                 has_own_piece |= start + length == next;

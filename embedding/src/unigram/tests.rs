@@ -44,6 +44,15 @@ fn every_short_word_has_the_tokens_that_the_library_gives() {
     }
 }
 
+/// If each character cost the length of the rest of its word, this would take many minutes.
+#[test]
+fn a_word_of_megabytes_is_split_in_one_pass() {
+    let unigram = Unigram::new(pieces(&PIECES), Some(0)).ok().unwrap();
+    for (letter, tokens) in [("ab", 2 << 20), ("x", 1), ("\0", 1)] {
+        assert_eq!(unigram.tokenize(&letter.repeat(2 << 20)).unwrap().len(), tokens, "{letter:?}");
+    }
+}
+
 #[test]
 fn a_piece_is_known_by_id_and_an_id_by_piece() {
     let unigram = Unigram::new(pieces(&PIECES), Some(0)).ok().unwrap();
