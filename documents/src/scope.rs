@@ -90,11 +90,6 @@ impl Projects {
         sized.filter(|(key, _)| **key == project).map(|(_, size)| *size).sum()
     }
 
-    /// Returns the number of passages of the largest project.
-    pub fn largest(&self) -> i64 {
-        self.sizes.iter().copied().max().unwrap_or_default()
-    }
-
     /// Returns the id of the project with this key.
     pub fn id(&self, key: i32) -> Option<&str> {
         let place = self.keys.iter().position(|known| *known == key)?;
@@ -111,15 +106,19 @@ impl Projects {
     }
 }
 
-/// Returns the projects in the transaction's scope, and notes their keys in the transaction, so that row-level security
-/// does not look them up again for each statement. Projects that are created later in the transaction are not in scope.
+/// Returns the projects in the transaction's scope, and notes two things in the transaction: their keys, so that row-level
+/// security does not look them up again for each statement (projects that are created later in the transaction are not in
+/// scope), and how many neighbours a scan of a vector index considers. With the same number, a scan finds fewer of the
+/// nearest the more vectors there are (docs/scale.md); it is asked for 100.
 pub async fn projects(tx: &mut Transaction<'_, Postgres>) -> sqlx::Result<Projects> {
     sqlx::query_as(
-        "SELECT keys, ids, sizes, everything, chunks, terms, set_config('acorag.projects', keys::text, true)
+        "SELECT keys, ids, sizes, everything, chunks, terms, set_config('acorag.projects', keys::text, true),
+                set_config('hnsw.ef_search', least(greatest(120, 0.632 * sqrt(largest)), 1000)::int::text, true)
          FROM (SELECT coalesce(array_agg(key), '{}') AS keys, coalesce(array_agg(id), '{}') AS ids,
                       coalesce(array_agg(chunks), '{}') AS sizes,
                       coalesce(current_setting('acorag.scope', true) = '*', false) AS everything,
-                      coalesce(sum(chunks), 0)::bigint AS chunks, coalesce(sum(terms), 0)::bigint AS terms
+                      coalesce(sum(chunks), 0)::bigint AS chunks, coalesce(sum(terms), 0)::bigint AS terms,
+                      coalesce(max(chunks), 0) AS largest
                FROM project) AS in_scope",
     )
     .fetch_one(&mut **tx)

@@ -9,12 +9,11 @@ use schemas::{Problem, Scope};
 use sqlx::PgPool;
 
 /// The settings of every transaction. A filter may exclude most neighbours, so the vector index is scanned until enough
-/// are found; of very large projects it considers more (`search/vector.rs`). Each statement is planned for its own
+/// are found. Each statement is planned for its own
 /// parameters, because small and large projects need different plans. No statement is worth a parallel plan: starting its
 /// processes took 10 ms.
 pub const SETTINGS: &Settings<'static> = &[
     ("role", "acorag_query"),
-    ("hnsw.ef_search", "200"),
     ("hnsw.iterative_scan", "relaxed_order"),
     ("plan_cache_mode", "force_custom_plan"),
     ("jit", "off"),

@@ -1,8 +1,9 @@
 //! Search: a keyword leg and a vector leg over the same passages. Their results are fused to the best passage per
 //! document.
 //!
-//! The keyword leg (BM25 and document numbers) runs while the query is embedded; the vector leg follows. A leg that
-//! fails or takes too long is left out, and the reply names it. The search fails only if both legs fail.
+//! The query is embedded from the beginning, while PostgreSQL resolves the scope and the filters and the keyword leg
+//! (BM25 and document numbers) runs; the vector leg follows. A leg that fails or takes too long is left out, and the reply
+//! names it. The search fails only if both legs fail.
 
 mod filter;
 mod fuse;
@@ -19,6 +20,8 @@ use schemas::{
     text,
 };
 use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 pub use self::rows::Passage;
 use self::{fuse::Candidates, keyword::Keywords};
@@ -92,6 +95,7 @@ pub async fn search(app: App, context: Context, query: Search) -> Result<SearchR
 pub async fn passages(app: &App, context: &Context, query: &Search, per_document: usize) -> Result<Found> {
     let time = context.time_left().unwrap_or_default().mul_f64(SHARE_OF_A_LEG).min(LONGEST_LEG);
     let end = Instant::now() + time;
+    let vector = (query.mode != Mode::Keyword).then(|| embed(app, &query.query));
     let mut transaction = open(app, &query.scope, end).await?;
     let projects = &scope::projects(&mut transaction).await?;
     let documents = filter::documents(&mut transaction, projects, query).await?;
@@ -115,10 +119,9 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
         Ok(found)
     };
     let vectors = async {
-        if query.mode == Mode::Keyword {
-            return Ok(None);
-        }
-        nearest(app, query, projects, documents, end, &mut handed_over).await.map(Some)
+        let Some(vector) = vector else { return Ok(None) };
+        let vector = vector.await.unwrap_or_else(|ended| Err(embedding::Error::Failed(ended.to_string())))?;
+        nearest(app, query, projects, documents, vector, end, &mut handed_over).await.map(Some)
     };
     let (keywords, vectors) =
         tokio::join!(leg(app, "keyword", end, keywords), leg(app, "vector", end, vectors));
@@ -173,6 +176,17 @@ async fn leg<T>(
     })
 }
 
+/// Starts to embed a query. Dropping the handle gives it up.
+fn embed(app: &App, query: &str) -> AbortOnDropHandle<Result<Vec<f32>, embedding::Error>> {
+    let (model, query) = (app.model.clone(), query.to_owned());
+    let stages = app.metrics.stage_seconds.clone();
+    let embedding = async move {
+        let _timer = stages.with_label_values(&["embed"]).start_timer();
+        model.query(&query).await
+    };
+    AbortOnDropHandle::new(tokio::spawn(embedding.in_current_span()))
+}
+
 /// The vector of the query, the passages nearest to it, and the transaction that found them, which is still open.
 struct Nearest {
     vector: Vec<f32>,
@@ -185,12 +199,10 @@ async fn nearest(
     query: &Search,
     projects: &Projects,
     documents: Option<&[i64]>,
+    vector: Vec<f32>,
     end: Instant,
     of_the_keyword_leg: &mut oneshot::Receiver<(Tx, Vec<Place>)>,
 ) -> Result<Nearest> {
-    let timer = app.metrics.stage_seconds.with_label_values(&["embed"]).start_timer();
-    let vector = app.model.query(&query.query).await?;
-    timer.observe_duration();
     let _timer = app.metrics.stage_seconds.with_label_values(&["vector"]).start_timer();
     // The vector leg does not wait for a keyword leg that takes longer than the embedding. Closing the channel first
     // lets the keyword leg return its connection: otherwise a small pool could deadlock.

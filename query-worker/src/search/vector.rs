@@ -33,7 +33,6 @@ pub async fn find(
     if are_few || large.is_empty() && projects.chunks <= EXACT {
         return compare(transaction, own, &projects.keys, vector, documents, others).await;
     }
-    look_far(transaction, projects.largest()).await?;
     if projects.everything || large.len() > ONE_BY_ONE {
         let named = (!projects.everything).then_some(&*projects.keys);
         return nearest(transaction, own, named, vector, documents, others).await;
@@ -65,20 +64,6 @@ pub async fn find(
     hits.sort_by(|a, b| b.score.total_cmp(&a.score));
     hits.truncate(usize::try_from(NEAREST).unwrap_or_default());
     Ok(hits)
-}
-
-/// Makes the index scans of this transaction consider more neighbours if a project is very large: with the same number, a
-/// scan finds fewer of the nearest the more vectors there are (docs/scale.md).
-async fn look_far(transaction: &mut Transaction<'_, Postgres>, passages: i64) -> sqlx::Result<()> {
-    let neighbours = (200.0 * (passages as f64 / 100_000.0).sqrt()).min(1_000.0);
-    if neighbours <= 200.0 {
-        return Ok(());
-    }
-    sqlx::query("SELECT set_config('hnsw.ef_search', $1, true)")
-        .bind(format!("{neighbours:.0}"))
-        .execute(&mut **transaction)
-        .await
-        .map(drop)
 }
 
 /// Returns those of the projects whose vectors have an index of their own that is complete (migrations/src/vectors.rs).
