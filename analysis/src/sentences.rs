@@ -4,9 +4,14 @@ mod abbreviations;
 
 use std::ops::Range;
 
+use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
 use abbreviations::continues_after_dot;
+
+/// A run of this many characters without a letter, a digit or a full stop ends a sentence. After a full stop, Unicode's
+/// rules look at the rest of such a run again for each of its closing brackets and spaces.
+const LONGEST_RUN: usize = 256;
 
 /// A line with at least this many characters and no final punctuation probably continues in the next line.
 const WRAPPED_LINE_CHARS: usize = 40;
@@ -23,18 +28,37 @@ pub fn split(text: &str) -> Vec<&str> {
 pub fn spans(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut start = 0;
-    for (at, piece) in text.split_sentence_bound_indices() {
-        let end = at + piece.len();
-        if end == text.len() || is_boundary(&text[start..end], &text[end..]) {
-            let from = end - text[start..end].trim_start().len();
-            let to = start + text[start..end].trim_end().len();
-            if from < to {
-                spans.push(from..to);
+    for part in parts(text) {
+        for (at, piece) in text[part.clone()].split_sentence_bound_indices() {
+            let end = part.start + at + piece.len();
+            if end == part.end || is_boundary(&text[start..end], &text[end..]) {
+                let from = end - text[start..end].trim_start().len();
+                let to = start + text[start..end].trim_end().len();
+                if from < to {
+                    spans.push(from..to);
+                }
+                start = end;
             }
-            start = end;
         }
     }
     spans
+}
+
+/// Cuts a text where a run becomes too long ([`LONGEST_RUN`]).
+fn parts(text: &str) -> Vec<Range<usize>> {
+    let (mut parts, mut start, mut run) = (Vec::new(), 0, 0);
+    for (at, c) in text.char_indices() {
+        // Combining marks are letters to Rust, but not to the rules.
+        let ends_run = c == '.' || c.is_alphanumeric() && !is_combining_mark(c);
+        run = if ends_run { 0 } else { run + 1 };
+        if run == LONGEST_RUN {
+            let end = at + c.len_utf8();
+            parts.push(start..end);
+            (start, run) = (end, 0);
+        }
+    }
+    parts.push(start..text.len());
+    parts
 }
 
 /// Whether a Unicode sentence boundary really ends a sentence. `before` is the text since the last accepted boundary.

@@ -66,7 +66,10 @@ fn close<'a>(path: &mut Vec<Open<'a>>, level: u8, sections: &mut Vec<Section<'a>
         let heading = joined(path);
         match sections.last_mut() {
             // Several such headings in a row (an index, the labels of a drawing) become one section.
-            Some(last) if last.heading == heading && last.blocks.iter().all(|block| is_heading(block)) => {
+            // A section with text has its text last.
+            Some(last)
+                if last.heading == heading && last.blocks.last().is_some_and(|block| is_heading(block)) =>
+            {
                 last.blocks.push(innermost.block);
             }
             _ => sections.push(Section { heading, blocks: vec![innermost.block] }),

@@ -271,3 +271,21 @@ fn time_is_linear() {
     assert!(counted.get() < text.len() * 2 + 100_000 * 30, "counted {} bytes", counted.get());
     assert!(start.elapsed().as_secs() < 20, "took {:?}", start.elapsed());
 }
+
+#[test]
+fn a_text_of_few_tokens_is_cut_by_its_length() {
+    // The model has one token for any number of characters that it does not know.
+    let one = |_: &str| 3;
+    let text = "\u{13000}".repeat(100_000);
+    let chunks = chunk(&document(vec![paragraph(&text, 0)]), &one, &small());
+    assert!(chunks.iter().all(|chunk| chunk.text.len() <= 30 * 64), "{}", chunks.len());
+    assert_eq!(chunks.iter().map(|chunk| chunk.text.as_str()).collect::<String>(), text);
+}
+
+/// If each heading cost the number of those before it, this would take minutes.
+#[test]
+fn very_many_headings_without_text_are_cut_in_one_pass() {
+    let headings = (0..300_000).map(|_| block(BlockKind::Heading(1), "Eje", 0)).collect();
+    let chunks = chunk(&document(headings), &|text| text.len().min(1) + 2, &small());
+    assert_eq!(chunks.iter().map(|chunk| chunk.text.lines().count()).sum::<usize>(), 300_000);
+}

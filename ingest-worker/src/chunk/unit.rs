@@ -8,7 +8,7 @@ use super::piece;
 use reader::{Block, BlockKind};
 
 /// A unit is not cut further: a sentence, a list item or a table row, or a piece of one that is too long for a passage.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Unit<'a> {
     pub text: Cow<'a, str>,
     pub tokens: usize,
@@ -34,11 +34,17 @@ impl<'a> Counter<'a> {
         Self { count, added: count(""), max }
     }
 
-    /// Returns at least 1, also for white space: otherwise the limits would not apply to such text.
+    /// Returns at least 1, also for white space, and at least one token for every 64 bytes: otherwise the limits would not
+    /// apply to a text in which many characters are one token, such as characters that the model does not know. Of a text
+    /// that is too long anyway the tokens are not counted, because that needs a hundred times its memory.
     pub fn count(&self, text: &str) -> usize {
-        (self.count)(text).saturating_sub(self.added).max(1)
+        let least = text.len().div_ceil(BYTES_PER_TOKEN).max(1);
+        if least > self.max { least } else { (self.count)(text).saturating_sub(self.added).max(least) }
     }
 }
+
+/// Text has about five bytes for each token.
+const BYTES_PER_TOKEN: usize = 64;
 
 const BLOCK: &str = "\n";
 
@@ -106,14 +112,15 @@ fn add<'a>(
         units.push(unit);
         return;
     }
-    for piece in piece::pieces(&unit.text, counter) {
-        let joint = piece.joint.unwrap_or(unit.joint);
+    let Unit { text, page_first, page_last, joint, .. } = unit;
+    for piece in piece::pieces(&text, counter) {
         units.push(Unit {
             text: piece.text.into(),
             tokens: piece.tokens,
-            joint,
+            joint: piece.joint.unwrap_or(joint),
             repeats: false,
-            ..unit.clone()
+            page_first,
+            page_last,
         });
     }
 }
