@@ -1,7 +1,7 @@
 //! HTML: the visible text, without navigation, scripts and styles.
 
-mod nesting;
 mod table;
+mod tree;
 
 use ego_tree::{
     NodeId,
@@ -17,8 +17,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
 
 /// Also used for the HTML body of a mail.
 pub(super) fn read_text(text: &str, limits: &Limits) -> Result<Extracted, Error> {
-    nesting::check(text, limits)?;
-    let document = Html::parse_document(text);
+    let document = tree::parse(text, limits)?;
     let mut reader = Reader {
         blocks: Blocks::new(limits),
         limits,
@@ -52,10 +51,11 @@ impl Reader<'_> {
                     Node::Element(element) if is_dropped(element) => pass_over(&mut edges, node.id()),
                     Node::Element(element) => {
                         if let Some(table) = ElementRef::wrap(node).filter(|_| element.name() == "table")
-                            && let Some(rows) = table::rows(table, self.limits)?
+                            && let Some(lines) = table::lines(table, self.limits)?
                         {
                             self.flush()?;
-                            for row in rows {
+                            self.blocks.push(BlockKind::Paragraph, &lines.caption, None)?;
+                            for row in lines.rows {
                                 self.blocks.push(BlockKind::TableRow, &row, None)?;
                             }
                             pass_over(&mut edges, node.id());

@@ -12,6 +12,8 @@ use super::{
 /// Maximum number of characters of a header line; a longer list of recipients is of no use.
 const LONGEST_LINE: usize = 2_000;
 const LONGEST_FILENAME: usize = 200;
+/// Maximum number of characters of a media type; no registered one is longer (RFC 6838).
+const LONGEST_MEDIA_TYPE: usize = 255;
 
 #[derive(Debug, Default)]
 pub struct Mail {
@@ -99,7 +101,8 @@ impl<'l> Attachments<'l> {
             let ending = Format::called(media_type).map(|format| format!(".{}", format.file_type()));
             filename = format!("attachment-{}{}", self.list.len() + 1, ending.unwrap_or_default());
         }
-        self.list.push(Attachment { filename, media_type: media_type.to_lowercase(), bytes });
+        let media_type = clip(media_type, LONGEST_MEDIA_TYPE).to_lowercase();
+        self.list.push(Attachment { filename, media_type, bytes });
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use pulldown_cmark::{CodeBlockKind, Event, MetadataBlockKind, Options, Parser, T
 use super::{
     BlockKind, Error, Extracted, ExtractedMetadata, Limits,
     blocks::{Blocks, one_line},
-    encoding,
+    encoding, html,
     table::{Cells, RowRole, Table},
 };
 
@@ -24,11 +24,14 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     Ok(reader.blocks.finish(reader.metadata))
 }
 
-struct Reader {
+struct Reader<'l> {
     blocks: Blocks,
+    limits: &'l Limits,
     metadata: ExtractedMetadata,
     /// The text of the current block.
     text: String,
+    /// The current block of HTML.
+    html: String,
     kind: BlockKind,
     lists: usize,
     table: Table,
@@ -36,12 +39,14 @@ struct Reader {
     front_matter: bool,
 }
 
-impl Reader {
-    fn new(limits: &Limits) -> Self {
+impl<'l> Reader<'l> {
+    fn new(limits: &'l Limits) -> Self {
         Self {
             blocks: Blocks::new(limits),
+            limits,
             metadata: ExtractedMetadata::default(),
             text: String::new(),
+            html: String::new(),
             kind: BlockKind::Paragraph,
             lists: 0,
             table: Table::default(),
@@ -61,7 +66,10 @@ impl Reader {
             Event::HardBreak => self.text.push('\n'),
             Event::Rule => self.flush()?,
             Event::TaskListMarker(done) => self.text.push_str(if done { "[x] " } else { "[ ] " }),
-            Event::Html(_) | Event::InlineHtml(_) | Event::FootnoteReference(_) => {}
+            Event::Html(html) => self.html.push_str(&html),
+            // Other tags inside a paragraph do not separate words.
+            Event::InlineHtml(html) if is_line_break(&html) => self.text.push('\n'),
+            Event::InlineHtml(_) | Event::FootnoteReference(_) => {}
         }
         Ok(())
     }
@@ -82,6 +90,7 @@ impl Reader {
             Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => {
                 self.open(BlockKind::Paragraph)
             }
+            Tag::HtmlBlock => self.flush(),
             Tag::Table(_) => {
                 self.table = Table::default();
                 self.flush()
@@ -115,6 +124,11 @@ impl Reader {
             TagEnd::Table => {
                 let left = std::mem::take(&mut self.table).finish();
                 left.iter().try_for_each(|line| self.blocks.push(BlockKind::TableRow, line, None))
+            }
+            TagEnd::HtmlBlock => {
+                let html = std::mem::take(&mut self.html);
+                let blocks = html::read_text(&html, self.limits)?.blocks;
+                blocks.iter().try_for_each(|block| self.blocks.push(block.kind, &block.text, None))
             }
             TagEnd::MetadataBlock(_) => {
                 self.front_matter = false;
@@ -150,6 +164,10 @@ impl Reader {
         let text = std::mem::take(&mut self.text);
         self.blocks.push(self.kind, &text, None)
     }
+}
+
+fn is_line_break(html: &str) -> bool {
+    html.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("<br"))
 }
 
 /// Reads the lines "title: …", "author: …" and "date: …" of the front matter.
@@ -193,6 +211,27 @@ mod tests {
         );
         assert_eq!(extracted.metadata.title, "Acta 12");
         assert_eq!(extracted.metadata.date.unwrap().to_rfc3339(), "2026-03-01T00:00:00+00:00");
+    }
+
+    #[test]
+    fn html_is_read() {
+        let text = "# Acta\n\n<p align=center>Obra\n<b>Andamar</b></p>\n\nuno<br>dos<BR/>tres\n\n\
+                    <table>\n<tr><th>Sala</th><th>Área</th></tr>\n<tr><td>A</td><td>20</td></tr>\n</table>\n\n\
+                    <details>\n<summary>Más</summary>\n\n- *punto*\n\n</details>\n\n<!-- no -->\n\n| a | b |\n|-|-|\n| x<br>y | z |\n";
+        let extracted = read(text.as_bytes(), &Limits::default()).unwrap();
+        let blocks: Vec<_> = extracted.blocks.iter().map(|block| (block.kind, block.text.as_str())).collect();
+        assert_eq!(
+            blocks,
+            [
+                (Heading(1), "Acta"),
+                (Paragraph, "Obra Andamar"),
+                (Paragraph, "uno\ndos\ntres"),
+                (TableRow, "Sala: A; Área: 20"),
+                (Paragraph, "Más"),
+                (ListItem, "punto"),
+                (TableRow, "a: x y; b: z"),
+            ]
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Mails as Outlook saves them (MS-OXMSG): a compound file whose streams are the properties of the mail.
 
+mod lzfu;
 mod properties;
+mod rtf;
 
 use chrono::DateTime;
 
@@ -30,13 +32,13 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         to,
         cc,
         date: date.as_ref().map(DateTime::fixed_offset),
-        bodies: bodies(&mut container, &message)?,
+        bodies: bodies(&mut container, &message, limits)?,
         attachments: attachments(&mut container, limits)?,
     };
     mail.extract(limits)
 }
 
-fn bodies(container: &mut Container<'_>, message: &Properties) -> Result<Vec<Body>, Error> {
+fn bodies(container: &mut Container<'_>, message: &Properties, limits: &Limits) -> Result<Vec<Body>, Error> {
     let text = message.text(container, tag::BODY)?;
     if !text.trim().is_empty() {
         return Ok(vec![Body::Text(text)]);
@@ -45,7 +47,13 @@ fn bodies(container: &mut Container<'_>, message: &Properties) -> Result<Vec<Bod
         Some(bytes) => encoding::decode(&bytes),
         None => message.text(container, tag::HTML)?,
     };
-    Ok(if html.trim().is_empty() { Vec::new() } else { vec![Body::Html(html)] })
+    if !html.trim().is_empty() {
+        return Ok(vec![Body::Html(html)]);
+    }
+    Ok(match message.binary(container, tag::COMPRESSED_RTF)? {
+        Some(bytes) => vec![Body::Text(rtf::text(lzfu::unpack(&bytes)?, limits)?)],
+        None => Vec::new(),
+    })
 }
 
 /// Returns the recipients in To and in Cc.

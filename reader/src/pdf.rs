@@ -17,9 +17,9 @@ use super::{
     blocks::{Blocks, one_line},
     title,
 };
-use line::{Line, lines};
+use line::{Line, Turn, lines};
 
-/// A page as lines. Positions are in points from the lower left corner.
+/// A page as lines. Positions are in points from the lower left corner of the page as it is shown.
 struct Page {
     number: u32,
     height: f32,
@@ -90,7 +90,7 @@ fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
     for (page, number) in document.pages().iter().zip(1..) {
         let damaged = |error: PdfiumError| Error::Damaged(format!("page {number}: {error}"));
         let text = page.text().map_err(damaged)?;
-        let lines = lines(&text);
+        let lines = lines(&text, &Turn::of(&page));
         bytes += lines.iter().map(Line::len).sum::<usize>();
         Error::if_over("bytes of text", bytes, limits.text_bytes)?;
         pages.push(Page { number, height: page.height().value, lines });

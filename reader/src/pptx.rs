@@ -56,8 +56,10 @@ fn slides(package: &mut Package<'_>, main: &str, limits: &Limits) -> Result<Vec<
     let text = package.part(main)?.unwrap_or_default();
     let mut slides = Vec::new();
     Xml::new(&text, limits).each(|element, _| {
-        if xml::name(element) == "sldId" {
-            let id = xml::relationship(element).unwrap_or_default();
+        // The list of sections names slides again, by elements of the same name but without a relationship.
+        if xml::name(element) == "sldId"
+            && let Some(id) = xml::relationship(element)
+        {
             let link = links.iter().find(|link| link.id == id);
             slides.push(link.map(|link| link.target.clone()).unwrap_or_default());
         }

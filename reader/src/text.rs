@@ -15,6 +15,7 @@ pub fn structure(text: &str, limits: &Limits) -> Result<Extracted, Error> {
     let mut pages = 0;
     for page in text.split('\u{c}') {
         pages += 1;
+        Error::if_over("pages", pages, limits.pages)?;
         paragraphs(page, paged.then_some(pages), &mut blocks)?;
     }
     Ok(blocks

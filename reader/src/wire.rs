@@ -132,7 +132,9 @@ pub async fn read(
             Some(Line::Block(block)) => extracted.blocks.push(block),
             Some(Line::Attachment { filename, media_type, length }) => {
                 attached = length.saturating_add(attached);
-                if attached as u64 > limits.attachment_bytes {
+                if attached as u64 > limits.attachment_bytes
+                    || extracted.attachments.len() >= limits.attachments
+                {
                     return Ok(None);
                 }
                 let mut bytes = vec![0; length];

@@ -23,6 +23,8 @@ pub struct Paragraph {
     pub properties: Properties,
     pub has_bold: bool,
     pub has_plain: bool,
+    /// Whether the first part of the paragraph, with its number, is already a block.
+    is_continued: bool,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +54,12 @@ impl Paragraph {
         self.text.push_str(text);
     }
 
+    /// Begins the next part of a paragraph that is divided by a page break.
+    pub fn goes_on(&mut self) {
+        self.is_continued = true;
+        self.page = None;
+    }
+
     /// Returns the kind and text of the paragraph; None if it has no text or belongs to a table of contents.
     pub fn finish(&mut self, styles: &Styles, numbering: &mut Numbering) -> Option<(BlockKind, String)> {
         let properties = &self.properties;
@@ -61,7 +69,8 @@ impl Paragraph {
         };
         // Word also numbers empty paragraphs.
         let list = properties.list(styles, numbering);
-        let label = list.as_ref().and_then(|(list, level)| numbering.next(list, *level));
+        let numbered = list.as_ref().filter(|_| !self.is_continued);
+        let label = numbered.and_then(|(list, level)| numbering.next(list, *level));
         let text = std::mem::take(&mut self.text);
         let text = text.trim();
         if text.is_empty() || role == Role::Contents {

@@ -183,6 +183,19 @@ fn pages_are_known_only_if_the_file_records_them() {
 }
 
 #[test]
+fn a_page_break_inside_a_paragraph_ends_the_block() {
+    let broken = "<w:p><w:pPr><w:pStyle w:val=\"Ttulo1\"/></w:pPr><w:r><w:t>Fin de sección.</w:t><w:br w:type=\"page\"/>\
+        <w:t>Capítulo</w:t></w:r></w:p>";
+    let last = "<w:p><w:r><w:t>queda</w:t><w:br w:type=\"page\"/></w:r></w:p>";
+    let found: Vec<(String, Option<u32>)> = blocks(&[broken, last, &styled("Ttulo1", "Otro")].concat())
+        .into_iter()
+        .map(|block| (block.text, block.page))
+        .collect();
+    let expected = [("1. Fin de sección.", 1), ("Capítulo", 2), ("queda", 2), ("2. Otro", 3)];
+    assert_eq!(found, expected.map(|(text, page)| (text.to_owned(), Some(page))));
+}
+
+#[test]
 fn a_row_across_two_pages_counts_one_page_break() {
     let broken =
         "<w:p><w:r><w:t>a</w:t></w:r></w:p><w:p><w:r><w:lastRenderedPageBreak/><w:t>b</w:t></w:r></w:p>";

@@ -142,7 +142,10 @@ impl<'a> Walker<'a> {
                 self.add(&text);
             }
             "tab" | "ptab" => self.add(" "),
-            "br" if attribute(element, "type").as_deref() == Some("page") => self.pages.made()?,
+            "br" if attribute(element, "type").as_deref() == Some("page") => {
+                self.end_block()?;
+                self.pages.made()?;
+            }
             "br" | "cr" => self.add("\n"),
             "noBreakHyphen" => self.add("-"),
             // Parts of a formula: 10^-6, a/b.
@@ -235,8 +238,24 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Ends the block at a page break inside a paragraph, so that each block has its own page.
+    fn end_block(&mut self) -> Result<(), Error> {
+        if self.paragraphs.last().is_none_or(|paragraph| paragraph.text.trim().is_empty()) {
+            return Ok(());
+        }
+        let Some(mut paragraph) = self.paragraphs.pop() else { return Ok(()) };
+        let delivered = self.deliver_paragraph(&mut paragraph);
+        paragraph.goes_on();
+        self.paragraphs.push(paragraph);
+        delivered
+    }
+
     fn close_paragraph(&mut self) -> Result<(), Error> {
         let Some(mut paragraph) = self.paragraphs.pop() else { return Ok(()) };
+        self.deliver_paragraph(&mut paragraph)
+    }
+
+    fn deliver_paragraph(&mut self, paragraph: &mut Paragraph) -> Result<(), Error> {
         let page = Some(paragraph.page.unwrap_or(self.pages.page()));
         let mut blocks = Vec::new();
         if let Some((kind, text)) = paragraph.finish(self.styles, self.numbering) {
@@ -247,8 +266,8 @@ impl<'a> Walker<'a> {
             container.has_plain |= paragraph.has_plain;
         }
         blocks.append(&mut paragraph.boxes);
-        for key in &paragraph.notes {
-            if let Some(text) = self.notes.get(key).filter(|text| !text.is_empty()) {
+        for key in std::mem::take(&mut paragraph.notes) {
+            if let Some(text) = self.notes.get(&key).filter(|text| !text.is_empty()) {
                 blocks.push(Block { kind: BlockKind::Paragraph, text: text.clone(), page });
             }
         }

@@ -1,7 +1,7 @@
 //! HTML tables: each cell is written with the header of its column.
 
 use ego_tree::iter::Edge;
-use scraper::{ElementRef, Node};
+use scraper::{ElementRef, Node, node::Element};
 
 use super::{
     super::{
@@ -12,53 +12,76 @@ use super::{
     is_dropped, pass_over,
 };
 
-/// Returns the rows of a data table; None for a table that is only layout.
-pub(super) fn rows(table: ElementRef, limits: &Limits) -> Result<Option<Vec<String>>, Error> {
+/// The limits of the HTML standard for spans.
+const WIDEST_SPAN: usize = 1_000;
+const DEEPEST_SPAN: usize = 65_534;
+
+/// A data table as text.
+pub(super) struct Lines {
+    pub caption: String,
+    pub rows: Vec<String>,
+}
+
+/// Returns the text of a data table; None for a table that is only layout.
+pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<Lines>, Error> {
+    let mut caption = String::new();
     let mut rows: Vec<Row> = Vec::new();
     let mut cells = 0;
+    let mut begins_group = false;
     let mut edges = table.traverse();
     while let Some(edge) = edges.next() {
-        match edge {
-            Edge::Open(node) => match node.value() {
-                Node::Text(text) => {
-                    if let Some(cell) = rows.last_mut().and_then(|row| row.cells.last_mut()) {
-                        cell.push_str(text);
+        let Edge::Open(node) = edge else { continue };
+        // Text before the first row is the caption.
+        let text = match rows.last_mut() {
+            Some(row) => row.cells.last_mut().map(|cell| &mut cell.text),
+            None => Some(&mut caption),
+        };
+        match node.value() {
+            Node::Text(found) => {
+                if let Some(text) = text {
+                    text.push_str(found);
+                }
+            }
+            Node::Element(element) if is_dropped(element) => pass_over(&mut edges, node.id()),
+            Node::Element(element) => match element.name() {
+                "table" if node.id() != table.id() => return Ok(None),
+                "thead" | "tbody" | "tfoot" => begins_group = true,
+                "tr" => {
+                    let begins_group = std::mem::take(&mut begins_group);
+                    rows.push(Row { begins_group, ..Row::default() });
+                }
+                name @ ("td" | "th") => {
+                    let Some(row) = rows.last_mut() else { return Ok(None) };
+                    row.cells.push(Cell::new(element));
+                    row.heads += usize::from(name == "th");
+                    cells += 1;
+                    Error::if_over("columns", row.cells.len(), limits.columns)?;
+                    Error::if_over("cells", cells, limits.cells)?;
+                }
+                // Any other element in a cell, such as `br` or `p`, separates the texts around it by a space.
+                _ => {
+                    if let Some(text) = text {
+                        text.push(' ');
                     }
                 }
-                Node::Element(element) if is_dropped(element) => pass_over(&mut edges, node.id()),
-                Node::Element(element) => match element.name() {
-                    "table" if node.id() != table.id() => return Ok(None),
-                    "tr" => rows.push(Row::default()),
-                    name @ ("td" | "th") => {
-                        let Some(row) = rows.last_mut() else { return Ok(None) };
-                        row.cells.push(String::new());
-                        row.heads += usize::from(name == "th");
-                        cells += 1;
-                        Error::if_over("columns", row.cells.len(), limits.columns)?;
-                        Error::if_over("cells", cells, limits.cells)?;
-                    }
-                    // Any other element in a cell, such as `br` or `p`, separates the texts around it by a
-                    // space.
-                    _ => {
-                        if let Some(cell) = rows.last_mut().and_then(|row| row.cells.last_mut()) {
-                            cell.push(' ');
-                        }
-                    }
-                },
-                _ => {}
             },
-            Edge::Close(_) => {}
+            _ => {}
         }
     }
     let widest = rows.iter().map(|row| row.cells.len()).max().unwrap_or_default();
-    Ok((widest > 1).then(|| labelled(rows)))
+    if widest <= 1 {
+        return Ok(None);
+    }
+    Ok(Some(Lines { caption, rows: labelled(rows, limits)? }))
 }
 
 #[derive(Default)]
 struct Row {
-    cells: Vec<String>,
+    cells: Vec<Cell>,
     /// The number of header cells in `cells`.
     heads: usize,
+    /// Whether this is the first row of a `thead`, `tbody` or `tfoot`: a cell never reaches into the next group.
+    begins_group: bool,
 }
 
 impl Row {
@@ -67,22 +90,93 @@ impl Row {
     }
 }
 
-fn labelled(rows: Vec<Row>) -> Vec<String> {
+struct Cell {
+    text: String,
+    columns: usize,
+    rows: usize,
+}
+
+impl Cell {
+    fn new(element: &Element) -> Self {
+        let span = |name| element.attr(name).and_then(|span| span.trim().parse::<usize>().ok());
+        let rows = match span("rowspan") {
+            // Zero is a span to the end of the group.
+            Some(0) => DEEPEST_SPAN,
+            rows => rows.unwrap_or(1).min(DEEPEST_SPAN),
+        };
+        Self { text: String::new(), columns: span("colspan").unwrap_or(1).clamp(1, WIDEST_SPAN), rows }
+    }
+}
+
+/// A column that a cell of a row above covers.
+#[derive(Clone, Default)]
+struct Covered {
+    rows_left: usize,
+    /// The cell's text in its first column; empty in its other columns, except in those of a header.
+    text: String,
+}
+
+/// Gives each cell its column. The text of a cell that covers several rows is repeated in each of them.
+fn placed(row: Row, is_header: bool, above: &mut Vec<Covered>, most_columns: usize) -> Cells {
+    if row.begins_group {
+        above.clear();
+    }
+    let mut own = row.cells.into_iter();
+    let mut next = own.next();
+    let mut cells = Cells::new();
+    let mut column = 0;
+    while next.is_some() || column < above.len() {
+        let free = above.get(column).is_none_or(|covered| covered.rows_left == 0);
+        if free && let Some(cell) = next {
+            let text = one_line(&cell.text);
+            let most = most_columns.saturating_sub(column).max(1);
+            for part in 0..cell.columns.min(most) {
+                let text = if part == 0 || is_header { text.clone() } else { String::new() };
+                if above.len() <= column {
+                    above.resize(column + 1, Covered::default());
+                }
+                above[column] = Covered { rows_left: cell.rows.saturating_sub(1), text: text.clone() };
+                cells.push((column, text));
+                column += 1;
+            }
+            next = own.next();
+            continue;
+        }
+        if let Some(covered) = above.get_mut(column)
+            && covered.rows_left > 0
+        {
+            covered.rows_left -= 1;
+            cells.push((column, covered.text.clone()));
+        }
+        column += 1;
+    }
+    cells.retain(|(_, text)| !text.is_empty());
+    cells
+}
+
+fn labelled(rows: Vec<Row>, limits: &Limits) -> Result<Vec<String>, Error> {
     let marked = rows.iter().any(Row::is_header);
     let mut table = Table::default();
     let mut lines = Vec::new();
+    let mut above = Vec::new();
+    let mut gathered = 0;
     for row in rows {
-        let role = match (row.is_header(), marked) {
+        let is_header = row.is_header();
+        let role = match (is_header, marked) {
             (true, _) => RowRole::Header,
             (false, true) => RowRole::Data,
             (false, false) => RowRole::Unknown,
         };
-        let cells = row.cells.iter().map(|cell| one_line(cell)).enumerate();
-        let cells: Cells = cells.filter(|(_, cell)| !cell.is_empty()).collect();
-        if !cells.is_empty() {
+        // As in a spreadsheet, a row without text of its own is not a row.
+        let is_empty = row.cells.iter().all(|cell| cell.text.trim().is_empty());
+        let cells = placed(row, is_header, &mut above, limits.columns);
+        // A small file may repeat a long cell in many rows.
+        gathered += cells.iter().map(|(_, text)| text.len()).sum::<usize>();
+        Error::if_over("bytes of text", gathered, limits.text_bytes)?;
+        if !is_empty {
             lines.extend(table.row(cells, role));
         }
     }
     lines.extend(table.finish());
-    lines
+    Ok(lines)
 }

@@ -51,6 +51,34 @@ fn layout_tables_are_text_and_unmarked_headers_are_found() {
 }
 
 #[test]
+fn a_merged_cell_counts_in_all_its_rows_and_columns() {
+    let table = "<table><caption>Tareas <b>por</b> piso</caption>
+        <tr><th rowspan=2>Piso</th><th colspan=2>Horas</th><th rowspan=2>Tarea</th></tr><tr><th>plan</th><th>real</th></tr>
+        <tr><td rowspan=2>7</td><td>10</td><td>9</td><td>losa</td></tr><tr><td colspan=2>pendiente</td><td>muro</td></tr>
+        <tr><td>8</td><td></td><td>1</td><td>viga</td></tr></table>";
+    assert_eq!(
+        of(table),
+        owned(&[
+            (Paragraph, "Tareas por piso"),
+            (TableRow, "Piso: 7; Horas plan: 10; Horas real: 9; Tarea: losa"),
+            (TableRow, "Piso: 7; Horas plan: pendiente; Tarea: muro"),
+            (TableRow, "Piso: 8; Horas real: 1; Tarea: viga"),
+        ])
+    );
+    // A cell ends with its group of rows, and no attribute makes the table larger than the limits.
+    let spans =
+        "<table><tbody><tr><td rowspan=0>1<td colspan=99999999999>2<td colspan=5000>3<td rowspan=4000000000>4
+        <tr><td>5<tbody><tr><td>6<td>7</table>";
+    assert_eq!(of(spans), owned(&[(TableRow, "1; 2; 3; 4"), (TableRow, "1; 5; 4"), (TableRow, "6: 7")]));
+    let long = format!(
+        "<table><tr><td rowspan=60000>{}<td>x{}</table>",
+        "muy largo ".repeat(10_000),
+        "<tr><td>x".repeat(5_000)
+    );
+    assert!(matches!(read(long.as_bytes(), &Limits::default()), Err(Error::TooLarge { .. })));
+}
+
+#[test]
 fn deeply_nested_markup_is_read_or_refused_in_bounded_time() {
     assert!(matches!(
         read("<div>".repeat(100_000).as_bytes(), &Limits::default()),

@@ -33,6 +33,9 @@ fn attachments_are_bounded_and_named_safely() {
     attachments.push("c", "", vec![1]).unwrap();
     assert!(matches!(attachments.push("d", "", vec![1]), Err(Error::TooLarge { limit: 2, .. })));
     assert_eq!(attachments.into_vec()[0].filename, "attachment-1.csv");
+    let mut attachments = Attachments::new(&limits);
+    attachments.push("a", &"x/Y".repeat(100_000), vec![1]).unwrap();
+    assert_eq!(attachments.into_vec()[0].media_type, "x/y".repeat(85));
     assert_eq!(safe("..\\..\\etc/pass\0wd .pdf"), "passwd .pdf");
     let long = safe(&format!("{}.docx", "ñ".repeat(500)));
     assert!(long.ends_with(".docx") && long.chars().count() <= LONGEST_FILENAME);

@@ -24,6 +24,7 @@ pub mod tag {
     pub const DISPLAY_TO: u16 = 0x0E04;
     pub const DELIVERED: u16 = 0x0E06;
     pub const BODY: u16 = 0x1000;
+    pub const COMPRESSED_RTF: u16 = 0x1009;
     pub const HTML: u16 = 0x1013;
     pub const DISPLAY_NAME: u16 = 0x3001;
     pub const ADDRESS: u16 = 0x3003;

@@ -100,6 +100,21 @@ fn html_bodies_and_texts_in_code_pages_are_read() {
 }
 
 #[test]
+fn a_body_that_is_only_rtf_is_read() {
+    let rtf = lzfu::tests::pack(
+        b"{\\rtf1\\ansi\\ansicpg1252{\\fonttbl{\\f0 Arial;}}\\pard Se vac\\'eda el martes.\\par}",
+    );
+    let mail = message(&[("/__substg1.0_10090102", rtf.clone())]);
+    assert_eq!(read(&mail, &Limits::default()).unwrap().blocks[1].text, "Se vacía el martes.");
+    // Outlook stores it beside the other bodies too.
+    let both = message(&[("/__substg1.0_10090102", rtf), ("/__substg1.0_1000001F", utf_16("Texto"))]);
+    let blocks = read(&both, &Limits::default()).unwrap().blocks;
+    assert_eq!((blocks.len(), blocks[1].text.as_str()), (2, "Texto"));
+    let unknown = message(&[("/__substg1.0_10090102", b"x".to_vec())]);
+    assert!(matches!(read(&unknown, &Limits::default()), Err(Error::Damaged(_))));
+}
+
+#[test]
 fn unreadable_files_are_refused() {
     let limits = Limits::default();
     assert!(matches!(read(b"From: a@b.example", &limits), Err(Error::Damaged(_))));

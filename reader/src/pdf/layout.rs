@@ -122,7 +122,9 @@ impl Headings {
     }
 
     fn is_large(&self, group: &Group) -> bool {
-        group.size() >= self.body * HEADING_SCALE
+        // Without a known size of the body text, no text is larger than it.
+        self.body > 0.0
+            && group.size() >= self.body * HEADING_SCALE
             && group.lines() <= 3
             && self.may_be_one(group, &group.text())
     }

@@ -1,6 +1,8 @@
 //! Joins characters with positions into lines with cells.
 
-use pdfium_render::prelude::{PdfFontWeight, PdfPageText, PdfPageTextChar};
+use pdfium_render::prelude::{
+    PdfFontWeight, PdfPage, PdfPageRenderRotation, PdfPageText, PdfPageTextChar, PdfRect,
+};
 
 /// A line of a page.
 #[derive(Debug, Clone, Default)]
@@ -42,8 +44,55 @@ const CELL_GAP: f32 = 1.8;
 /// Maximum number of font sizes that are counted in one line.
 const MOST_SIZES: usize = 16;
 
+/// Turns positions as the page is turned for its readers: PDFium returns them as they are in the file, but the size of
+/// the page as it is shown.
+pub(super) struct Turn {
+    rotation: PdfPageRenderRotation,
+    width: f32,
+    height: f32,
+}
+
+/// A box on the page as it is shown.
+struct Bounds {
+    left: f32,
+    right: f32,
+    bottom: f32,
+    top: f32,
+}
+
+impl Turn {
+    pub fn of(page: &PdfPage) -> Self {
+        Self {
+            rotation: page.rotation().unwrap_or(PdfPageRenderRotation::None),
+            width: page.width().value,
+            height: page.height().value,
+        }
+    }
+
+    fn apply(&self, bounds: &PdfRect) -> Bounds {
+        let (left, right) = (bounds.left().value, bounds.right().value);
+        let (bottom, top) = (bounds.bottom().value, bounds.top().value);
+        let (width, height) = (self.width, self.height);
+        match self.rotation {
+            PdfPageRenderRotation::None => Bounds { left, right, bottom, top },
+            PdfPageRenderRotation::Degrees90 => {
+                Bounds { left: bottom, right: top, bottom: height - right, top: height - left }
+            }
+            PdfPageRenderRotation::Degrees180 => Bounds {
+                left: width - right,
+                right: width - left,
+                bottom: height - top,
+                top: height - bottom,
+            },
+            PdfPageRenderRotation::Degrees270 => {
+                Bounds { left: width - top, right: width - bottom, bottom: left, top: right }
+            }
+        }
+    }
+}
+
 /// Returns the lines of a page in the order in which the program that made the PDF wrote them.
-pub(super) fn lines(text: &PdfPageText) -> Vec<Line> {
+pub(super) fn lines(text: &PdfPageText, turn: &Turn) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut builder = Builder::default();
     for char in text.chars().iter() {
@@ -57,7 +106,7 @@ pub(super) fn lines(text: &PdfPageText) -> Vec<Line> {
             }
             value => {
                 if let Some(c) = char::from_u32(value).filter(|c| *c != '\0') {
-                    builder.add(c, &char);
+                    builder.add(c, &char, turn);
                 }
             }
         }
@@ -78,16 +127,15 @@ struct Builder {
 }
 
 impl Builder {
-    fn add(&mut self, c: char, char: &PdfPageTextChar) {
+    fn add(&mut self, c: char, char: &PdfPageTextChar, turn: &Turn) {
         if c.is_whitespace() {
             self.space = true;
             return;
         }
-        let size = char.scaled_font_size().value.abs();
+        let size = font_size(char);
         self.count(size, char);
         if let Ok(bounds) = char.loose_bounds() {
-            let (left, right) = (bounds.left().value, bounds.right().value);
-            let (bottom, top) = (bounds.bottom().value, bounds.top().value);
+            let Bounds { left, right, bottom, top } = turn.apply(&bounds);
             if !self.started {
                 self.line = Line { left, right, bottom, top, ..Line::default() };
                 self.started = true;
@@ -140,6 +188,12 @@ impl Builder {
         self.line.bold = asked > 0 && self.bold == asked;
         Some(self.line)
     }
+}
+
+/// Returns the font size as it is shown, also of text that is turned: PDFium's scaled size is then 0.
+fn font_size(char: &PdfPageTextChar) -> f32 {
+    let scale = char.matrix().map_or(0.0, |matrix| matrix.c().hypot(matrix.d()));
+    char.unscaled_font_size().value.abs() * scale
 }
 
 fn is_bold(char: &PdfPageTextChar) -> bool {

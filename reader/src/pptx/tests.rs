@@ -14,6 +14,11 @@ fn shape(placeholder: &str, paragraphs: &str) -> String {
 }
 
 fn build(slides: &[String], order: &[usize]) -> Vec<u8> {
+    build_with(slides, order, "")
+}
+
+/// Builds a presentation; `more` follows the list of its slides.
+fn build_with(slides: &[String], order: &[usize], more: &str) -> Vec<u8> {
     let mut parts: Vec<(String, String)> = vec![(
         "_rels/.rels".to_owned(),
         "<Relationships><Relationship Id=\"r\" Type=\"x/officeDocument\" Target=\"ppt/presentation.xml\"/></Relationships>".to_owned(),
@@ -22,7 +27,7 @@ fn build(slides: &[String], order: &[usize]) -> Vec<u8> {
         order.iter().map(|n| format!("<p:sldId id=\"{}\" r:id=\"rId{n}\"/>", 256 + n)).collect();
     parts.push((
         "ppt/presentation.xml".to_owned(),
-        format!("<p:presentation><p:sldIdLst>{ids}</p:sldIdLst></p:presentation>"),
+        format!("<p:presentation><p:sldIdLst>{ids}</p:sldIdLst>{more}</p:presentation>"),
     ));
     let links: String = (0..slides.len())
         .map(|n| format!("<Relationship Id=\"rId{n}\" Type=\"x/slide\" Target=\"slides/slide{n}.xml\"/>"))
@@ -65,6 +70,15 @@ fn slides_come_in_the_order_in_which_they_are_shown() {
     let found: Vec<(&str, Option<u32>)> =
         extracted.blocks.iter().map(|block| (block.text.as_str(), block.page)).collect();
     assert_eq!(found, [("primero en pantalla", Some(1)), ("primero en el archivo", Some(2))]);
+}
+
+#[test]
+fn sections_do_not_repeat_their_slides() {
+    let sections = "<p:extLst><p:ext><p14:sectionLst><p14:section name=\"Inicio\"><p14:sldIdLst><p14:sldId id=\"256\"/>\
+        </p14:sldIdLst></p14:section></p14:sectionLst></p:ext></p:extLst>";
+    let presentation = build_with(&[shape("", &text("única"))], &[0], sections);
+    let extracted = read(&presentation, &Limits::default()).unwrap();
+    assert_eq!((extracted.blocks.len(), extracted.metadata.pages), (1, 1));
 }
 
 #[test]

@@ -1,12 +1,22 @@
 //! Maps the fields of Aconex to acorag's.
 
-use schemas::{Fields, Message, Metadata, fields::ACONEX_NAMES, messages::reading, metadata::parse_date};
+use schemas::{
+    Fields, Message, Metadata,
+    fields::{ACONEX_NAMES, OLD_NAMES},
+    lenient::Form as _,
+    messages::reading,
+    metadata::parse_date,
+};
 use serde_json::{Map, Value};
 
 use super::{super::blocks::clean, Record, labels};
 
-/// Fields that are mapped besides the text fields. All others are kept in `extra` under their own name.
+/// Fields that are mapped besides the text fields. All others are kept in `extra`.
 const MAPPED: [&str; 4] = ["DateModified", "Filename", "DocumentId", "project_id"];
+
+/// The prefix of a record's field that has one of acorag's own names. `extra` and acorag's fields are one JSON object in a
+/// job, so such a field would be read as acorag's own, or be there twice.
+const OF_RECORD: &str = "record_";
 
 pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
     let Value::Object(mut outer) = value else {
@@ -32,7 +42,8 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
     let field = |name: &str| get(&inner, name).map(text).unwrap_or_default();
     let project = ["project_id", "SelectList2"].map(field).into_iter().find(|project| !project.is_empty());
     let date = field("DateModified");
-    let date_modified = parse_date(&date);
+    let ours = || OUR_DATES.iter().find_map(|name| parse_date(&text(inner.get(*name)?)));
+    let date_modified = parse_date(&date).or_else(ours);
     let filename = field("Filename");
     let mut metadata =
         Metadata { project_id: None, fields: fields(&inner), date_modified, extra: Map::new() };
@@ -48,22 +59,53 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
         let kept = !mapped.any(|mapped| name.eq_ignore_ascii_case(mapped));
         // An invalid date is kept unchanged.
         let bad_date =
-            name.eq_ignore_ascii_case("DateModified") && date_modified.is_none() && !date.is_empty();
+            name.eq_ignore_ascii_case("DateModified") && parse_date(&date).is_none() && !date.is_empty();
         if (kept || bad_date) && !value.is_null() {
-            metadata.extra.insert(clean(&name), without_nul(value));
+            let name = clean(&name);
+            match our_name(&name) {
+                None => _ = metadata.extra.insert(name, without_nul(value)),
+                // The document has this value already.
+                Some(ours) if is_said(&metadata, ours, &value) => {}
+                Some(_) => _ = metadata.extra.insert(format!("{OF_RECORD}{name}"), without_nul(value)),
+            }
         }
     }
     Ok(Record { index, document_id, project, metadata, filename, full_text, labelled })
 }
 
-/// Maps the text fields. A missing title is replaced by the file name, a missing status by the review status.
+/// Acorag's own names of the date, the current one first.
+const OUR_DATES: [&str; 2] = ["date_modified", "date"];
+
+/// Returns the current name of one of acorag's own fields from its current or old name.
+fn our_name(name: &str) -> Option<&'static str> {
+    let current = ACONEX_NAMES.iter().map(|(_, ours)| (*ours, *ours)).chain([("project_id", "project_id")]);
+    let dates = OUR_DATES.map(|date| (date, OUR_DATES[0]));
+    let mut all = current.chain(dates).chain(OLD_NAMES.iter().chain(Metadata::OLD_NAMES).copied());
+    all.find(|(known, _)| *known == name).map(|(_, ours)| ours)
+}
+
+/// Whether this value is that of one of acorag's own fields, by its current name.
+fn is_said(metadata: &Metadata, name: &str, value: &Value) -> bool {
+    let said = text(value);
+    match name {
+        "date_modified" => metadata.date_modified.is_some() && parse_date(&said) == metadata.date_modified,
+        _ => metadata.fields.given().get(name).is_some_and(|ours| ours.as_str() == Some(&said)),
+    }
+}
+
+/// Maps the text fields. A record may also use acorag's own names, exactly; those of Aconex have priority. A missing title
+/// is replaced by the file name, a missing status by the review status.
 fn fields(record: &Map<String, Value>) -> Fields {
+    let aconex = ACONEX_NAMES.iter().map(|(theirs, ours)| (get(record, theirs), *ours));
+    let current = ACONEX_NAMES.iter().map(|(_, ours)| (record.get(*ours), *ours));
+    let old = OLD_NAMES.iter().map(|(old, ours)| (record.get(*old), *ours));
     let stand_ins = [("Filename", "title"), ("ReviewStatus", "status")];
+    let stand_ins = stand_ins.into_iter().map(|(theirs, ours)| (get(record, theirs), ours));
     let mut fields = Map::new();
-    for (theirs, ours) in ACONEX_NAMES.iter().chain(&stand_ins) {
-        let said = get(record, theirs).map(text).unwrap_or_default();
-        if !said.is_empty() && !fields.contains_key(*ours) {
-            fields.insert((*ours).to_owned(), said.into());
+    for (value, ours) in aconex.chain(current).chain(old).chain(stand_ins) {
+        let said = value.map(text).unwrap_or_default();
+        if !said.is_empty() && !fields.contains_key(ours) {
+            fields.insert(ours.to_owned(), said.into());
         }
     }
     // All values are texts, which every field accepts.

@@ -49,6 +49,27 @@ fn english_records_have_english_labels_and_their_own_text() {
 }
 
 #[test]
+fn a_field_with_one_of_our_names_is_ours_or_is_kept_under_another_name() {
+    let json = r#"{"DocumentId": 1, "DocumentStatus": "A", "status": "open", "number": "PL-1", "doc_type": {"a": 1},
+        "type": "Plano", "disciplina": ["Estructura"], "especialidad": "Muros", "project": "Torre Norte",
+        "date_modified": "soon", "date": "03/02/2026", "Fecha": "Monday", " title ": "Losa"}"#;
+    let record = all(json).remove(0).unwrap();
+    let sent = serde_json::to_string(&record.metadata).unwrap();
+    // The same in a reader's answer and in a job.
+    assert_eq!(serde_json::from_str::<schemas::Metadata>(&sent).unwrap(), record.metadata);
+    assert_eq!(schemas::lenient::read::<schemas::Metadata>("", sent.as_bytes()).unwrap(), record.metadata);
+    let fields = &record.metadata.fields;
+    assert_eq!((fields.status.as_str(), fields.number.as_str()), ("A", "PL-1"));
+    assert_eq!((fields.doc_type.as_str(), fields.discipline.as_str()), ("Plano", "Muros"));
+    assert_eq!((fields.title.as_str(), &record.metadata.project_id), ("", &None));
+    assert_eq!(record.metadata.date_modified.unwrap().to_rfc3339(), "2026-02-03T00:00:00+00:00");
+    let extra = serde_json::json!({"record_status": "open", "record_doc_type": {"a": 1},
+        "record_disciplina": ["Estructura"], "record_project": "Torre Norte", "record_date_modified": "soon",
+        "Fecha": "Monday", "record_title": "Losa"});
+    assert_eq!(serde_json::Value::Object(record.metadata.extra), extra);
+}
+
+#[test]
 fn utf16_files_of_powershell_are_read() {
     let line = RECORD.replace('\n', " ");
     let lines = format!("\u{feff}{line}\r\n{line}\r\n");

@@ -47,6 +47,16 @@ async fn lengths_that_no_number_holds_are_refused() {
 }
 
 #[tokio::test]
+async fn more_attachments_than_allowed_are_refused() {
+    let mut bytes = Vec::new();
+    write(&mut bytes, &Ok(sample())).unwrap();
+    for (attachments, refused) in [(0, true), (1, false)] {
+        let limits = Limits { attachments, ..Limits::default() };
+        assert_eq!(read(bytes.as_slice(), &limits).await.unwrap().is_none(), refused);
+    }
+}
+
+#[tokio::test]
 async fn records_come_in_batches_and_end_only_where_it_is_said() {
     let error = || schemas::messages::reading::damaged().reason("damaged");
     let all: Vec<_> = (1..=5).map(|index| Err(RecordError { index, reason: error() })).collect();

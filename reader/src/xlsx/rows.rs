@@ -47,6 +47,10 @@ impl<'b> Rows<'b> {
     }
 
     pub fn cell(&mut self, (row, column): (u32, u32), value: &Data) -> Result<(), Error> {
+        // Borders and colours make cells that are in the file but empty.
+        if *value == Data::Empty {
+            return Ok(());
+        }
         *self.count += 1;
         Error::if_over("cells", *self.count, self.most_cells)?;
         if row != self.now {

@@ -117,6 +117,15 @@ fn files_over_the_limits_are_refused() {
 }
 
 #[test]
+fn cells_that_have_only_a_format_do_not_count() {
+    let borders = "<c s=\"1\"/>".repeat(1_000);
+    let sheet = format!("<sheetData><row r=\"1\"><c r=\"A1\"><v>7</v></c>{borders}</row></sheetData>");
+    let few = Limits { cells: 10, ..Limits::default() };
+    let extracted = read(&build(&sheet), &few).unwrap();
+    assert_eq!(extracted.blocks.last().unwrap().text, "7");
+}
+
+#[test]
 fn damaged_files_do_not_panic() {
     let sample = mutations::sample("door-and-equipment-schedule.xlsx");
     mutations::survives(read, &sample, 300);

@@ -111,3 +111,72 @@ async fn twenty_pages_are_read_at_once() {
     assert_eq!(pages.len(), 20, "every page has its text");
     assert!(start.elapsed().as_secs() < 5, "took {:?}", start.elapsed());
 }
+
+/// Builds a PDF with one page that is shown as 842 by 595 points, whatever its rotation is.
+fn turned(rotation: u16) -> Vec<u8> {
+    // The size of the page in the file, and how a position on the shown page is written in the file.
+    let (size, matrix): (&str, fn(f32, f32) -> String) = match rotation {
+        0 => ("842 595", |x, y| format!("1 0 0 1 {x} {y}")),
+        90 => ("595 842", |x, y| format!("0 1 -1 0 {} {x}", 595.0 - y)),
+        180 => ("842 595", |x, y| format!("-1 0 0 -1 {} {}", 842.0 - x, 595.0 - y)),
+        _ => ("595 842", |x, y| format!("0 -1 1 0 {y} {}", 842.0 - x)),
+    };
+    let texts: [(f32, f32, u8, &str); 13] = [
+        (60.0, 540.0, 20, "Planta baja"),
+        (60.0, 500.0, 10, "La losa tiene un espesor de 60 cm y se apoya sobre una capa de hormigon de"),
+        (60.0, 487.0, 10, "limpieza, que se extiende por toda la planta y sobresale de los muros por los"),
+        (60.0, 474.0, 10, "cuatro lados del edificio."),
+        (60.0, 430.0, 10, "Elemento"),
+        (300.0, 430.0, 10, "Carga"),
+        (560.0, 430.0, 10, "Espesor"),
+        (60.0, 414.0, 10, "Forjado tipo"),
+        (300.0, 414.0, 10, "3,5 kN/m2"),
+        (560.0, 414.0, 10, "30 cm"),
+        (60.0, 398.0, 10, "Cubierta"),
+        (300.0, 398.0, 10, "2,8 kN/m2"),
+        (560.0, 398.0, 10, "25 cm"),
+    ];
+    let content: String = texts
+        .iter()
+        .map(|(x, y, size, text)| format!("BT /F {size} Tf {} Tm ({text}) Tj ET\n", matrix(*x, *y)))
+        .collect();
+    let objects = [
+        "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
+        format!(
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 {size}]/Rotate {rotation}/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
+        ),
+        format!("<</Length {}>>stream\n{content}endstream", content.len()),
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>".to_owned(),
+    ];
+    let mut file = "%PDF-1.4\n".to_owned();
+    let mut offsets = String::new();
+    for (number, object) in (1..).zip(&objects) {
+        offsets.push_str(&format!("{:010} 00000 n \n", file.len()));
+        file.push_str(&format!("{number} 0 obj\n{object}\nendobj\n"));
+    }
+    let start = file.len();
+    file.push_str(&format!(
+        "xref\n0 6\n0000000000 65535 f \n{offsets}trailer<</Size 6/Root 1 0 R>>\nstartxref\n{start}\n%%EOF\n"
+    ));
+    file.into_bytes()
+}
+
+#[tokio::test]
+async fn a_turned_page_is_read_as_it_is_shown() {
+    let expected = [
+        (Heading(1), 1, "Planta baja"),
+        (
+            Paragraph,
+            1,
+            "La losa tiene un espesor de 60 cm y se apoya sobre una capa de hormigon de limpieza, que se extiende por toda la \
+             planta y sobresale de los muros por los cuatro lados del edificio.",
+        ),
+        (TableRow, 1, "Elemento: Forjado tipo; Carga: 3,5 kN/m2; Espesor: 30 cm"),
+        (TableRow, 1, "Elemento: Cubierta; Carga: 2,8 kN/m2; Espesor: 25 cm"),
+    ];
+    for rotation in [0, 90, 180, 270] {
+        let plan = read("plan.pdf", &turned(rotation)).await.unwrap();
+        assert_eq!(blocks(&plan), expected, "turned by {rotation}");
+    }
+}
