@@ -16,6 +16,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 use crate::{
     Error, error,
     extractors::{Language, RequestId},
+    linger,
     metrics::Metrics,
 };
 
@@ -78,7 +79,7 @@ pub async fn admit(State(permits): State<Arc<Semaphore>>, request: Request, next
     match permits.try_acquire() {
         Ok(_permit) => next.run(request).await,
         Err(_) if QUIET.contains(&endpoint(&request)) => next.run(request).await,
-        Err(_) => Error(Problem::overloaded()).into_response(),
+        Err(_) => linger::refuse(request, Problem::overloaded()),
     }
 }
 

@@ -188,6 +188,39 @@ async fn followers_leave_room_for_other_callers_and_for_chats() {
     assert_eq!(api.post_as("third", "/chat", &question).await.status(), 200);
 }
 
+/// Sends a GET request over HTTP/2 that grants the server no byte of the response's body.
+async fn asked_without_reading(api: &Api, path: &str) -> TcpStream {
+    let text = |name: u8, text: &str| [&[name, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    // HPACK: GET, http, the path and the authority.
+    let head = [vec![0x82, 0x86], text(0x04, path), text(0x01, "localhost")].concat();
+    let frame = |kind: u8, flags: u8, stream: u8, body: &[u8]| {
+        [&[0, 0, u8::try_from(body.len()).unwrap(), kind, flags, 0, 0, 0, stream], body].concat()
+    };
+    let settings = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let request = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), settings, frame(1, 5, 1, &head)].concat();
+    let mut socket = TcpStream::connect(api.address()).await.unwrap();
+    socket.write_all(&request).await.unwrap();
+    socket
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_does_not_read_has_no_more_time_than_others() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--event-stream-seconds=2"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    *worker.documents.lock().unwrap() = vec![document("p", "1", State::Queued)];
+    let open = async |number: u8| {
+        let line = format!("open_streams{{kind=\"events\"}} {number}\n");
+        until(&line, || async { api.get("/metrics").await.text().await.unwrap().contains(&line) }).await;
+    };
+    let _silent = asked_without_reading(&api, "/documents/1/events").await;
+    open(1).await;
+    // After 30 s the connection itself would be closed, because this client answers no ping.
+    let ended = tokio::time::timeout(Duration::from_secs(20), open(0)).await;
+    assert!(ended.is_ok(), "the stream is still open");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_readiness_asks_the_workers_once_a_second() {
     let backends = Backends::start().await;

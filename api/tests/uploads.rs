@@ -153,21 +153,55 @@ async fn a_bad_upload_is_refused_with_a_reason_and_leaves_nothing() {
 async fn a_client_that_sends_before_it_listens_hears_the_refusal() {
     let backends = Backends::start().await;
     let api = backends.api(&["--max-upload-mb=1"]).await;
-    // The first length alone shows that the file is too large. The second may be the length of a form with an
-    // allowed file, so the server must count the bytes of the file.
-    for (length, sent) in [(4_000_000, 4_000_000), (1_900_000, 1_900_000)] {
+    let full = backends.api(&["--max-concurrent-requests=0"]).await;
+    let form = "multipart/form-data; boundary=b";
+    for (api, path, media_type, length, status) in [
+        // The length alone shows that the file is too large.
+        (&api, "/upload", form, 4_000_000, "413"),
+        // This may be the length of a form with an allowed file, so the server must count the bytes of the file.
+        (&api, "/upload", form, 1_900_000, "413"),
+        // More than the system's own buffers hold.
+        (&api, "/upload", "multipart/form-data", 40_000_000, "415"),
+        (&api, "/upload?wait=0", form, 40_000_000, "400"),
+        (&api, "/upload?wait=x", form, 40_000_000, "400"),
+        (&full, "/upload", form, 40_000_000, "503"),
+    ] {
         let mut socket = tokio::net::TcpStream::connect(api.address()).await.unwrap();
         let head = format!(
-            "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\n\
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\n\r\n\
              --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n"
         );
         socket.write_all(head.as_bytes()).await.unwrap();
         let before = head.len() - head.find("\r\n\r\n").unwrap() - 4;
-        socket.write_all(&vec![b'x'; sent - before]).await.unwrap();
+        socket.write_all(&vec![b'x'; length - before]).await.unwrap();
         let mut answer = [0; 12];
         socket.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"HTTP/1.1 413");
+        assert_eq!(answer, format!("HTTP/1.1 {status}").as_bytes(), "{path} {media_type} {length}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_before_its_job_is_acknowledged_leaves_the_file() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    // In place of the stream, this test receives the jobs and acknowledges none of them.
+    backends.nats.jetstream.delete_stream(INGEST_STREAM).await.unwrap();
+    let mut jobs = Jobs::watch(&backends.nats).await;
+    let upload = |form| tokio::spawn(api.http.post(api.at("/upload")).multipart(form).send());
+    let leaving = upload(form("a.txt", "uno"));
+    let job = jobs.next().await;
+    leaving.abort();
+    let left = r#"http_requests_total{endpoint="/upload",method="POST",status="499"} 1"#;
+    until("the client is missed", || async {
+        api.get("/metrics").await.text().await.unwrap().contains(left)
+    })
+    .await;
+    // If the api deleted the file, it would have done so before it has stored another, larger one.
+    let next = upload(form("b.txt", vec![b'x'; 5_000_000]));
+    jobs.next().await;
+    next.abort();
+    let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
+    assert_eq!(objects.info(&job.object().name).await.unwrap().size, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,10 +35,6 @@ pub const DEAD_ATTEMPTS: &str = "Acorag-Dead-Attempts";
 /// window.
 pub const MESSAGE_ID: &str = "Nats-Msg-Id";
 
-/// Whether a header may be copied with its message to another stream. All other headers of a sender are dropped,
+/// The headers that may be copied with their message to another stream. All other headers of a sender are dropped,
 /// because some are commands to JetStream, such as `Nats-Expected-Stream` and `Nats-Rollup`.
-pub fn may_travel(name: &str) -> bool {
-    [REQUEST_ID, TRACEPARENT, VERSION, DEADLINE, REPLY_TO, ACCEPTED]
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known))
-}
+pub const TRAVELLING: [&str; 6] = [REQUEST_ID, TRACEPARENT, VERSION, DEADLINE, REPLY_TO, ACCEPTED];

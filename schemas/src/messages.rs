@@ -23,6 +23,9 @@ pub mod http;
 pub mod jobs;
 pub mod reading;
 
+/// Maximum length of a reason in each language, in characters. JetStream refuses a message with headers of 64 KiB.
+pub const MAX_REASON_CHARS: usize = 500;
+
 impl Message {
     /// Turns the sentence into the answer to a failed call.
     pub fn problem(self, kind: ProblemKind) -> Problem {
@@ -35,10 +38,28 @@ impl Message {
         Self { es: format!("{field}: {es}"), en: format!("{field}: {en}") }.problem(ProblemKind::BadRequest)
     }
 
-    /// Turns the sentence into the reason of a final failure. NUL is removed, because PostgreSQL cannot store it and a
-    /// sentence may quote text from outside.
+    /// Turns the sentence into the reason of a final failure. A sentence may quote text from outside: NUL is removed,
+    /// because PostgreSQL cannot store it, and a long sentence is cut, because the headers of a dead letter must hold it.
     pub fn reason(self, code: &str) -> Reason {
-        let [es, en] = [self.es, self.en].map(text::without_nul);
+        let [es, en] =
+            [self.es, self.en].map(|text| text::shorten(&text::without_nul(text), MAX_REASON_CHARS));
         Reason { code: code.to_owned(), message: Self { es, en } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_that_quotes_a_long_text_is_cut() {
+        let why = format!("invalid type: string \"{}\", expected a map\0", "ñ".repeat(40_000));
+        let message = jobs::bad_message(&why).reason("invalid_job").message;
+        for (sentence, start) in
+            [(&message.es, "El mensaje no es válido: "), (&message.en, "The message is not valid: ")]
+        {
+            assert!(sentence.starts_with(start) && sentence.ends_with('…'), "{sentence}");
+            assert!(!text::is_longer(sentence, MAX_REASON_CHARS + 1), "{sentence}");
+        }
     }
 }

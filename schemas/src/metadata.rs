@@ -1,6 +1,6 @@
 //! The metadata of a document as clients send it: different names and types are accepted here and normalized.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -35,6 +35,9 @@ impl Form for Metadata {
 
 /// Maximum number of bytes of `extra`, as JSON.
 pub const MAX_EXTRA_BYTES: usize = 32 * 1024;
+/// Maximum number of levels of `extra`: a list or an object is one more than what it contains. Answers contain `extra`
+/// inside other values, and JSON of more than 128 levels cannot be read.
+pub const MAX_EXTRA_LEVELS: usize = 32;
 
 impl From<Fields> for Metadata {
     fn from(fields: Fields) -> Self {
@@ -50,6 +53,9 @@ impl Metadata {
             let message = match extra.len() {
                 bytes if bytes > MAX_EXTRA_BYTES => messages::fields::extra_too_large(MAX_EXTRA_BYTES / 1024),
                 _ if extra.contains("\\u0000") => messages::fields::nul(),
+                _ if self.extra.values().any(|value| is_deeper(value, MAX_EXTRA_LEVELS)) => {
+                    messages::fields::too_deep(MAX_EXTRA_LEVELS)
+                }
                 _ => return None,
             };
             Some(message.about("metadata"))
@@ -57,14 +63,34 @@ impl Metadata {
     }
 }
 
+/// Whether a value has more levels than this.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(_) | Value::Object(_) if levels == 0 => true,
+        Value::Array(values) => values.iter().any(|value| is_deeper(value, levels - 1)),
+        Value::Object(fields) => fields.values().any(|value| is_deeper(value, levels - 1)),
+        _ => false,
+    }
+}
+
 /// Reads a date in the formats of construction systems. A day means its beginning.
 pub fn parse_date(text: &str) -> Option<DateTime<Utc>> {
-    moment(text).or_else(|| Some(day(text)?.and_time(NaiveTime::MIN).and_utc()))
+    moment(text).or_else(|| Some(day(text)?.and_time(NaiveTime::MIN).and_utc())).and_then(plausible)
 }
 
 /// Reads the end of a period. A day means its last microsecond, the finest unit of PostgreSQL.
 pub fn parse_end_date(text: &str) -> Option<DateTime<Utc>> {
-    moment(text).or_else(|| Some(day(text)?.and_hms_micro_opt(23, 59, 59, 999_999)?.and_utc()))
+    moment(text)
+        .or_else(|| Some(day(text)?.and_hms_micro_opt(23, 59, 59, 999_999)?.and_utc()))
+        .and_then(plausible)
+}
+
+/// Returns the date if its year is 1 to 9999. PostgreSQL stores other years too, but writes them in a form that nobody
+/// can read back.
+pub fn plausible(date: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    // For PostgreSQL, a leap second is the beginning of the next day.
+    let stored = DateTime::from_timestamp_micros(date.timestamp_micros())?;
+    (1..=9_999).contains(&stored.year()).then_some(date)
 }
 
 fn moment(text: &str) -> Option<DateTime<Utc>> {

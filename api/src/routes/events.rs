@@ -1,6 +1,6 @@
 //! `GET /documents/{id}/events`: a document's progress as server-sent events.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use aide::{
     axum::{ApiRouter, routing::get_with},
@@ -25,7 +25,12 @@ use schemas::{
     problem::UiLanguage,
     view::EventView,
 };
-use tokio::time::{Instant, interval_at, sleep_until};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, interval_at, sleep_until},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tracing::Instrument as _;
 
 use super::documents::Named;
 use crate::{
@@ -90,35 +95,49 @@ impl Follower {
     fn stream(
         mut self,
         first: EventView,
-        revoked: impl Future<Output = ()>,
+        revoked: impl Future<Output = ()> + Send + 'static,
     ) -> impl Stream<Item = Result<Event, axum::Error>> {
-        async_stream::stream! {
-            let mut revoked = pin!(revoked);
-            let mut last = first;
-            yield event(&last);
-            let mut again = interval_at(Instant::now() + LOOK_AGAIN, LOOK_AGAIN);
-            while !last.facts.event.is_final() {
+        let (sender, receiver) = mpsc::channel(1);
+        // In a task of its own: nobody polls the stream of a client that has stopped reading, but the stream must end
+        // all the same.
+        let following = async move {
+            let (until, stopping) = (self.until, self.permit.stopping.clone());
+            tokio::select! {
+                // The current state is sent in any case.
+                biased;
+                () = self.follow(first, &sender) => {}
+                () = stopping.cancelled() => {}
+                () = revoked => {}
+                () = sleep_until(until) => {}
+                () = sender.closed() => {}
+            }
+        };
+        tokio::spawn(following.in_current_span());
+        ReceiverStream::new(receiver)
+    }
+
+    /// Sends the current state and then each event, until a final event.
+    async fn follow(&mut self, first: EventView, client: &mpsc::Sender<Result<Event, axum::Error>>) {
+        let mut last = first;
+        let mut again = interval_at(Instant::now() + LOOK_AGAIN, LOOK_AGAIN);
+        while client.send(event(&last)).await.is_ok() && !last.facts.event.is_final() {
+            last = loop {
                 let next = tokio::select! {
                     event = self.events.next() => match event {
                         Some(event) => EventView::new(event, self.language),
-                        None => break,
+                        None => return,
                     },
                     _ = again.tick() => match self.state().await {
                         Ok(state) if state.facts.event.is_final() => state,
                         _ => continue,
                     },
-                    () = self.permit.stopping.cancelled() => break,
-                    () = &mut revoked => break,
-                    () = sleep_until(self.until) => break,
                 };
                 // The `queued` event is published separately from the job, so the first event of a fast
                 // worker may arrive earlier. A `queued` event that comes too late is not shown.
-                if next.facts.event == EventKind::Queued && last.facts.event != EventKind::Queued {
-                    continue;
+                if next.facts.event != EventKind::Queued || last.facts.event == EventKind::Queued {
+                    break next;
                 }
-                yield event(&next);
-                last = next;
-            }
+            };
         }
     }
 }

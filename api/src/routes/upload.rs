@@ -43,6 +43,7 @@ use crate::{
     App, Error,
     events::{self, Own},
     extractors::{Caller, Language, Query, RequestId},
+    linger,
     metrics::Metrics,
     openapi::{Describe as _, media},
     uploads::{Received, Uploads},
@@ -54,11 +55,17 @@ pub fn routes() -> ApiRouter<App> {
 
 async fn upload(
     uploader: Uploader,
-    Query(wait): Query<Wait>,
+    wait: Result<Query<Wait>, Error>,
     request_headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Error> {
-    let wait = wait.or_preferred(&request_headers)?;
+    let wait = match wait.and_then(|Query(wait)| Ok(wait.or_preferred(&request_headers)?)) {
+        Ok(wait) => wait,
+        Err(error) => {
+            linger::read_on(&request_headers, body);
+            return Err(error);
+        }
+    };
     let received = uploader.receive(&request_headers, body, &[]).await?;
     let mut accepted = uploader.accept(received).await?;
     let Some(wait) = wait else {
@@ -152,7 +159,7 @@ impl Uploader {
     }
 
     async fn publish(&self, received: Received) -> Result<Accepted, Problem> {
-        let Received { filename, media_type, stored, object, mut metadata, .. } = received;
+        let Received { filename, media_type, stored, mut object, mut metadata, .. } = received;
         // If the upload names no project, the records of an import name their own. The job then carries the
         // projects that this caller's records may name.
         let record_scope = metadata.project_id.is_none().then(|| self.caller.scope().clone());
@@ -192,17 +199,18 @@ impl Uploader {
         map.insert(headers::MESSAGE_ID, uuid::Uuid::now_v7().to_string().as_str());
         map.insert(headers::ANNOUNCED, "1");
         crash::point("object-stored", project.as_str());
+        // From here on, the stream may have stored the job although nobody hears of it: its answer may be lost, or the
+        // client disconnects and this future is dropped. So the object is kept: an object that no job needs only costs
+        // space, but a missing one would make a document fail.
+        object.keep();
         match self.nats.publish_raw(job.subject(&project, &document), map, payload.into()).await {
-            Ok(()) => {
-                crash::point("job-published", project.as_str());
-                object.keep();
+            Ok(()) => crash::point("job-published", project.as_str()),
+            Err(publish::Error::Full) => {
+                object.delete();
+                return Err(Problem::overloaded());
             }
-            Err(publish::Error::Full) => return Err(Problem::overloaded()),
             Err(error) => {
-                // The stream may have stored the job although its answer was lost, so the object is kept: an object
-                // that no job needs only costs space, but a missing one would make a document fail.
                 tracing::warn!(%error, cause = ?std::error::Error::source(&error), object = object.name(), "publishing a job");
-                object.keep();
                 return Err(Problem::unavailable());
             }
         }

@@ -64,8 +64,11 @@ impl Multipart {
         let boundary = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            .and_then(|value| multer::parse_boundary(value).ok())
-            .ok_or_else(|| http::not_multipart().problem(ProblemKind::UnsupportedMediaType))?;
+            .and_then(|value| multer::parse_boundary(value).ok());
+        let Some(boundary) = boundary else {
+            linger::read_on(headers, body);
+            return Err(http::not_multipart().problem(ProblemKind::UnsupportedMediaType));
+        };
         let budget = Arc::new(AtomicU64::new(MAX_HEADERS));
         let body = Metered { body: body.into_data_stream(), budget: budget.clone(), rest: false };
         Ok(Self { multipart: multer::Multipart::new(body, boundary), budget, max, pace, count: 0 })

@@ -18,7 +18,8 @@ const WAITING: usize = 4;
 /// An object that is deleted when this is dropped, unless it was [kept](Self::keep).
 pub struct Object {
     name: String,
-    objects: Option<Objects>,
+    objects: Objects,
+    kept: bool,
 }
 
 impl Object {
@@ -26,18 +27,23 @@ impl Object {
         &self.name
     }
 
-    /// Keeps the object in the store, because it belongs to a document now.
-    pub fn keep(mut self) {
-        self.objects = None;
+    /// Keeps the object in the store, because a job may need it from now on.
+    pub fn keep(&mut self) {
+        self.kept = true;
+    }
+
+    /// Deletes the object, because no job needs it.
+    pub fn delete(mut self) {
+        self.kept = false;
     }
 }
 
 impl Drop for Object {
     fn drop(&mut self) {
-        if let Some(objects) = self.objects.take()
+        if !self.kept
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            let name = std::mem::take(&mut self.name);
+            let (objects, name) = (self.objects.clone(), std::mem::take(&mut self.name));
             runtime.spawn(async move {
                 if let Err(error) = objects.delete(&name).await {
                     tracing::warn!(object = name, %error, "an abandoned upload could not be deleted");
@@ -62,7 +68,7 @@ pub fn write(objects: Objects) -> Writer {
     let name = uuid::Uuid::now_v7().to_string();
     let whole = complete.clone();
     let task = tokio::spawn(async move {
-        let object = Object { name: name.clone(), objects: Some(objects.clone()) };
+        let object = Object { name: name.clone(), objects: objects.clone(), kept: false };
         let stored =
             objects.put(&name, ReceiverStream::new(incoming).map(Ok)).await.context("the object store")?;
         anyhow::ensure!(whole.load(Ordering::Acquire), "the client went away");

@@ -352,16 +352,30 @@ async fn dead_letter(
     reason: &Reason,
     accepted: DateTime<Utc>,
 ) -> anyhow::Result<()> {
-    let mut map = travelling(delivery.headers.as_ref());
-    map.insert(headers::DEAD_SUBJECT, delivery.subject.as_str());
-    let line = |text: &str| text.replace(['\r', '\n'], " ");
-    map.insert(headers::DEAD_REASON, line(&format!("{}: {}", reason.code, reason.message.en)).as_str());
-    map.insert(headers::DEAD_REASON_ES, line(&reason.message.es).as_str());
-    map.insert(headers::DEAD_ATTEMPTS, delivery.attempt.to_string().as_str());
-    map.insert(headers::ACCEPTED, accepted.to_rfc3339().as_str());
-    // This step may be repeated: JetStream drops a second dead letter with the same id.
-    map.insert(headers::MESSAGE_ID, format!("{}:{}", settings.stream, delivery.sequence).as_str());
-    nats.publish_raw(subjects::dead_letter(&settings.consumer), map, delivery.payload.clone()).await?;
+    let publish = async |mut map: HeaderMap, reason: &Reason| {
+        map.insert(headers::DEAD_SUBJECT, delivery.subject.as_str());
+        let line = |text: &str| text.replace(['\r', '\n'], " ");
+        map.insert(headers::DEAD_REASON, line(&format!("{}: {}", reason.code, reason.message.en)).as_str());
+        map.insert(headers::DEAD_REASON_ES, line(&reason.message.es).as_str());
+        map.insert(headers::DEAD_ATTEMPTS, delivery.attempt.to_string().as_str());
+        map.insert(headers::ACCEPTED, accepted.to_rfc3339().as_str());
+        // This step may be repeated: JetStream drops a second dead letter with the same id.
+        map.insert(headers::MESSAGE_ID, format!("{}:{}", settings.stream, delivery.sequence).as_str());
+        nats.publish_raw(subjects::dead_letter(&settings.consumer), map, delivery.payload.clone()).await
+    };
+    match publish(travelling(delivery.headers.as_ref()), reason).await {
+        // The same letter would be refused again, so its message would be tried for ever and keep its place among those
+        // that the consumer may have in progress.
+        Err(error) if error.is_refusal() => {
+            let error = anyhow::Error::from(error);
+            tracing::error!(
+                error = format!("{error:#}"),
+                "a dead letter was refused; publishing it without its reason"
+            );
+            publish(HeaderMap::new(), &messages::jobs::reason_lost().reason("internal")).await?;
+        }
+        published => published?,
+    }
     Ok(())
 }
 

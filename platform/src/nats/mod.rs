@@ -14,10 +14,13 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use async_nats::{
-    Client, ConnectOptions, HeaderMap,
+    Client, ConnectOptions, Event, HeaderMap,
+    client::FlushErrorKind,
     jetstream::{self, context::ContextBuilder},
 };
 use schemas::headers;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -48,6 +51,7 @@ pub struct Nats(Arc<Connection>);
 pub struct Connection {
     pub client: Client,
     pub jetstream: jetstream::Context,
+    broken: Arc<Notify>,
 }
 
 impl Deref for Nats {
@@ -58,13 +62,47 @@ impl Deref for Nats {
     }
 }
 
+impl Nats {
+    /// Waits until the connection has broken; it connects again by itself.
+    pub async fn broken(&self) {
+        self.broken.notified().await;
+    }
+
+    /// Fails when the client has ended for good, which it does when a header has a form that it does not expect: without its
+    /// client, a service would wait for ever.
+    pub async fn watch(self, stopping: CancellationToken) -> anyhow::Result<()> {
+        let ended = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if let Err(error) = self.client.flush().await
+                    && error.kind() == FlushErrorKind::SendError
+                {
+                    return error;
+                }
+            }
+        };
+        match stopping.run_until_cancelled(ended).await {
+            Some(error) => Err(error).context("the client of NATS has ended"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Config {
     pub async fn connect(&self, service: &str) -> anyhow::Result<Nats> {
+        let broken = Arc::new(Notify::new());
+        let breaks = broken.clone();
         let mut options = ConnectOptions::new()
             .name(service)
             .connection_timeout(Duration::from_secs(5))
             .request_timeout(Some(Duration::from_secs(5)))
-            .ping_interval(Duration::from_secs(10));
+            .ping_interval(Duration::from_secs(10))
+            .event_callback(move |event| {
+                if matches!(event, Event::Disconnected | Event::ClientError(_)) {
+                    breaks.notify_one();
+                }
+                std::future::ready(())
+            });
         if let (Some(user), Some(password)) = (&self.nats_user, &self.nats_password) {
             options = options
                 .user_and_password(user.clone(), password.clone())
@@ -84,7 +122,7 @@ impl Config {
             .ack_timeout(Duration::from_secs(5))
             .backpressure_on_inflight(true)
             .build(client.clone());
-        Ok(Nats(Arc::new(Connection { client, jetstream })))
+        Ok(Nats(Arc::new(Connection { client, jetstream, broken })))
     }
 }
 
@@ -164,16 +202,20 @@ pub fn is_request_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b))
 }
 
-/// Returns only those headers that may be copied to a message in another stream.
+/// Returns only those headers that may be copied to a message in another stream, each with one short value: JetStream
+/// refuses a message with headers of 64 KiB, and the message must have room for further headers.
 pub fn travelling(from: Option<&HeaderMap>) -> HeaderMap {
     let mut map = HeaderMap::new();
-    for (name, values) in from.into_iter().flat_map(HeaderMap::iter) {
-        if headers::may_travel(name.as_ref()) {
-            values.iter().for_each(|value| map.append(name.clone(), value.clone()));
+    for name in headers::TRAVELLING {
+        if let Some(value) = text(from, name).filter(|value| value.len() <= MAX_TRAVELLING_BYTES) {
+            map.insert(name, value.as_str());
         }
     }
     map
 }
+
+/// Maximum length of the value of a header that is copied to another stream. The values of our own services are shorter.
+const MAX_TRAVELLING_BYTES: usize = 512;
 
 pub fn text(headers: Option<&HeaderMap>, name: &str) -> Option<String> {
     headers.and_then(|headers| headers.get(name)).map(|value| value.as_str().to_owned())
@@ -181,4 +223,29 @@ pub fn text(headers: Option<&HeaderMap>, name: &str) -> Option<String> {
 
 pub fn now_millis() -> i64 {
     chrono::Utc::now().timestamp_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_and_short_headers_travel_each_with_one_value() {
+        let mut sent = HeaderMap::new();
+        let long = "x".repeat(65_000);
+        for (name, value) in [
+            (headers::REQUEST_ID, "req-1"),
+            (headers::REQUEST_ID, "req-2"),
+            (headers::VERSION, long.as_str()),
+            (headers::TRACEPARENT, long.as_str()),
+            ("ACORAG-ACCEPTED", "no reader of ours knows this spelling"),
+            ("Nats-Rollup", "all"),
+        ] {
+            sent.append(name, value);
+        }
+        let mut expected = HeaderMap::new();
+        expected.insert(headers::REQUEST_ID, "req-1");
+        assert_eq!(travelling(Some(&sent)), expected);
+        assert!(travelling(None).is_empty());
+    }
 }

@@ -25,6 +25,14 @@ pub enum Error {
     Serialize(#[from] serde_json::Error),
 }
 
+impl Error {
+    /// Whether the server refused this message itself, for example because its headers are too large.
+    pub fn is_refusal(&self) -> bool {
+        let Self::Unavailable(error) = self else { return false };
+        matches!(error.kind(), PublishErrorKind::Other | PublishErrorKind::MaxPayloadExceeded)
+    }
+}
+
 impl Nats {
     /// Publishes and waits for JetStream's acknowledgement. If a message with the same `id` was published within the
     /// stream's duplicate window, the stream drops the new one.

@@ -10,11 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::HeaderMap;
+use async_nats::{
+    HeaderMap,
+    client::{PublishError, PublishErrorKind},
+};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, future::BoxFuture};
-use schemas::{Answer, Problem, Request, headers, messages::calls, problem::Reason, subjects};
+use schemas::{Answer, Problem, ProblemKind, Request, headers, messages::calls, problem::Reason, subjects};
 use serde::Serialize;
 
 use super::{
@@ -47,19 +50,28 @@ impl Replier {
     pub async fn frame(&self, frame: &impl Serialize) -> anyhow::Result<()> {
         let mut map = HeaderMap::new();
         map.insert(headers::FRAME, "more");
-        self.send(map, serde_json::to_vec(frame)?.into()).await
+        Ok(self.send(map, serde_json::to_vec(frame)?.into()).await?)
     }
 
     async fn last(&self, worked: Duration, payload: Bytes) -> anyhow::Result<()> {
         let mut map = HeaderMap::new();
         map.insert(headers::FRAME, "last");
         map.insert(headers::WORKED, worked.as_micros().to_string().as_str());
-        self.send(map, payload).await
+        let bytes = payload.len();
+        match self.send(map.clone(), payload).await {
+            // Without an answer, the requester would wait until its deadline.
+            Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
+                tracing::error!(bytes, "a reply is too large for NATS");
+                let problem = calls::answer_too_large().problem(ProblemKind::TooLarge);
+                let answer = Answer::<()>::Problem(problem);
+                Ok(self.send(map, serde_json::to_vec(&answer)?.into()).await?)
+            }
+            sent => Ok(sent?),
+        }
     }
 
-    async fn send(&self, headers: HeaderMap, payload: Bytes) -> anyhow::Result<()> {
-        self.nats.client.publish_with_headers(self.reply_to.to_string(), headers, payload).await?;
-        Ok(())
+    async fn send(&self, headers: HeaderMap, payload: Bytes) -> Result<(), PublishError> {
+        self.nats.client.publish_with_headers(self.reply_to.to_string(), headers, payload).await
     }
 }
 
@@ -187,3 +199,26 @@ fn unanswerable(why: &str) -> Failure {
 
 /// Maximum duration of the work on one request, even if the requester's deadline is later.
 const MAX_WORK: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt as _;
+
+    use super::*;
+    use crate::nats::{request, server};
+
+    #[tokio::test]
+    async fn a_reply_that_is_too_large_for_nats_is_answered_with_a_problem() {
+        let (_stack, nats) = server::start().await;
+        let mut replies = nats.client.subscribe("replies.1").await.unwrap();
+        nats.client.flush().await.unwrap();
+        let replier = Replier { nats: nats.clone(), reply_to: "replies.1".into() };
+        let largest = nats.client.max_payload();
+        replier.last(Duration::ZERO, vec![b' '; largest].into()).await.unwrap();
+        let reply = replies.next().await.unwrap();
+        let headers = reply.headers.as_ref();
+        assert_eq!(text(headers, schemas::headers::FRAME).as_deref(), Some("last"));
+        let problem = request::read::<()>(&reply.payload).unwrap_err();
+        assert_eq!(problem.kind, ProblemKind::TooLarge);
+    }
+}

@@ -21,6 +21,10 @@ catalogue! {
         "La respuesta no llegó a tiempo. Inténtelo de nuevo.",
         "The answer did not arrive in time. Try again."
     }
+    answer_too_large() {
+        "La respuesta es demasiado grande. Pida menos resultados a la vez.",
+        "The answer is too large. Ask for fewer results at a time."
+    }
     not_a_job() {
         "Este mensaje no es un trabajo de un documento: no puede volver a la cola, solo descartarse.",
         "This message is no job of a document: it cannot be queued again, only discarded."

@@ -21,6 +21,11 @@ catalogue! {
         "further fields must not exceed {kib} KiB."
     }
 
+    too_deep(levels: usize) {
+        "no puede tener más de {levels} niveles, uno dentro de otro.",
+        "must not have more than {levels} levels, one inside another."
+    }
+
     text() { "debe ser un texto.", "must be a text." }
     whole_number() { "debe ser un número entero.", "must be a whole number." }
     flag() { "debe ser true o false.", "must be true or false." }

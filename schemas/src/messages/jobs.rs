@@ -52,6 +52,10 @@ catalogue! {
         "Error interno al procesar el documento.",
         "Internal error while processing the document."
     }
+    reason_lost() {
+        "El documento no se pudo procesar; el motivo no se pudo guardar con el mensaje.",
+        "The document could not be processed; the reason could not be stored with the message."
+    }
     kills_workers() {
         "El procesamiento de este documento se interrumpió demasiadas veces.",
         "Processing this document was cut short too many times."

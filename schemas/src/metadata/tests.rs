@@ -39,7 +39,33 @@ fn a_field_out_of_bounds_is_named() {
         (Fields { title: "\0".into(), ..Fields::default() }.into(), "metadata.title: "),
         (read(r#"{"a": "\u0000"}"#), "metadata: "),
         (read(&format!(r#"{{"a": "{}"}}"#, "x".repeat(MAX_EXTRA_BYTES))), "metadata: "),
+        (nested(MAX_EXTRA_LEVELS + 1), "metadata: "),
     ] {
         assert!(metadata.out_of_bounds().unwrap().detail.es.starts_with(field), "{field}");
+    }
+    assert_eq!(nested(MAX_EXTRA_LEVELS).out_of_bounds(), None);
+}
+
+fn nested(levels: usize) -> Metadata {
+    read(&format!(r#"{{"a": {}{}}}"#, "[".repeat(levels), "]".repeat(levels)))
+}
+
+#[test]
+fn only_dates_whose_year_has_four_digits_are_read() {
+    for text in [
+        "+10000-01-01",
+        "10000-01-01",
+        "-0044-03-15",
+        "24-11--2026",
+        "0000-06-01",
+        "9999-12-31T23:30:00-01:00",
+        "0001-01-01T00:30:00+01:00",
+        "9999-12-31T23:59:60Z",
+        "-0044-03-15T00:00:00",
+    ] {
+        assert_eq!((parse_date(text), parse_end_date(text)), (None, None), "{text}");
+    }
+    for text in ["0001-01-01", "31/12/9999", "9999-12-31T23:59:59.999999Z"] {
+        assert!(parse_date(text).is_some() && parse_end_date(text).is_some(), "{text}");
     }
 }

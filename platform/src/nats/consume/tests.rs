@@ -19,7 +19,7 @@ async fn started() -> (devstack::Stack, Nats) {
     (stack, nats)
 }
 
-/// Notes what is handled together and alone. A message "bad" panics.
+/// Notes what is handled together and alone. A message "bad" panics, and "long" fails with a reason that no header holds.
 #[derive(Default)]
 struct Noting {
     together: Mutex<Vec<Vec<String>>>,
@@ -35,6 +35,10 @@ impl Handler for Noting {
     async fn handle(&self, delivery: Delivery) -> Result<(), Failure> {
         *self.alone.lock().unwrap().entry(words(&delivery)).or_default() += 1;
         assert_ne!(words(&delivery), "bad");
+        if words(&delivery) == "long" {
+            let reason = Reason { code: "x".repeat(70_000), ..messages::jobs::internal().reason("") };
+            return Err(Failure::Dead(reason));
+        }
         Ok(())
     }
 
@@ -103,4 +107,17 @@ async fn a_message_that_panics_costs_those_that_came_with_it_nothing() {
     let alone: Vec<(String, u32)> = alone.into_inner().unwrap().into_iter().collect();
     assert_eq!(alone, [("a".to_owned(), 1), ("bad".to_owned(), 2), ("c".to_owned(), 1)]);
     assert_eq!(given_up.into_inner().unwrap(), ["bad"]);
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_is_refused_is_published_without_its_reason() {
+    let (_stack, nats) = started().await;
+    let given_up = handled(&nats, &["long"]).await.given_up;
+    assert_eq!(given_up.into_inner().unwrap(), ["long"]);
+    let dead = nats.jetstream.get_stream("DEAD").await.unwrap();
+    let letter = dead.get_last_raw_message_by_subject(&subjects::dead_letter("jobs")).await.unwrap();
+    assert_eq!((letter.sequence, letter.payload.as_ref()), (1, b"long".as_slice()));
+    let header = |name| text(Some(&letter.headers), name).unwrap();
+    assert_eq!(header(headers::DEAD_SUBJECT), "jobs.x");
+    assert!(header(headers::DEAD_REASON).starts_with("internal: "), "{}", header(headers::DEAD_REASON));
 }
