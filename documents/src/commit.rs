@@ -10,7 +10,7 @@ use crate::{
     Job, Revived,
     index::Word,
     passages::{self, Passage},
-    row::{Description, Row, Sums, find_all, lock, project},
+    row::{Description, Row, Sums, answering, find_all, project},
 };
 
 /// What was extracted from a document.
@@ -40,7 +40,7 @@ pub struct Committed {
     pub unused_object: Option<String>,
     /// A revision that this document no longer supersedes, because its number has changed.
     pub revived: Option<Revived>,
-    /// Whether there are other revisions of the document.
+    /// Whether other revisions of the document answered.
     has_revisions: bool,
 }
 
@@ -152,16 +152,17 @@ impl<'a> Document<'a> {
             ..Committed::default()
         };
         if let Some(identity) = identity {
-            let others = others(tx, &row, number_norm, identity).await?;
+            let mut others = answering(tx, project_key, number_norm, identity).await?;
+            others.retain(|other| other.key != row.key);
             committed.has_revisions = !others.is_empty();
             if committed.has_revisions {
                 // One of them may be a document of this transaction.
                 changes.store(tx).await?;
             }
-            changes.sums += settle_revisions(tx, job, project_key, others, &mut committed).await?;
+            changes.sums += settle_revisions(tx, job, others, &mut committed).await?;
         }
-        // Only a document that was searchable until now can have superseded others.
-        if row.chunks > 0 {
+        // Only a document that was committed before can have superseded others.
+        if row.job.is_some() {
             committed.revived = row.revive(tx, identity.as_deref()).await?;
         }
         let current = committed.superseded_by.is_none();
@@ -202,43 +203,15 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Locks and returns the other revisions of the document: those whose number has the same identity. The database can
-/// compare only `number_norm`, which is less exact.
-async fn others(
-    tx: &mut PgConnection,
-    row: &Row,
-    number_norm: &str,
-    identity: &str,
-) -> sqlx::Result<Vec<Row>> {
-    let keys: Vec<i64> = sqlx::query_scalar(
-        "SELECT key FROM document
-         WHERE project_key = $1 AND number_norm = $2 AND key <> $3
-           AND (state IN ('indexed', 'superseded') OR chunks > 0)",
-    )
-    .bind(row.project_key)
-    .bind(number_norm)
-    .bind(row.key)
-    .fetch_all(&mut *tx)
-    .await?;
-    let mut others = lock(tx, row.project_key, &keys).await?;
-    others.retain(|other| {
-        (matches!(other.state.as_str(), "indexed" | "superseded") || other.chunks > 0)
-            && analysis::codes::identity(&other.fields.number).as_deref() == Some(identity)
-    });
-    Ok(others)
-}
-
-/// Decides whether this revision is the current one and, if so, marks the others as superseded. Returns how the sums change.
+/// Decides whether this revision is the current one and, if so, marks those as superseded that answered. Returns how the sums
+/// change.
 async fn settle_revisions(
     tx: &mut PgConnection,
     job: &Job,
-    project_key: i32,
-    others: Vec<Row>,
+    answering: Vec<Row>,
     committed: &mut Committed,
 ) -> sqlx::Result<Sums> {
     let ours = job.revision();
-    let (superseded, answering): (Vec<Row>, Vec<Row>) =
-        others.into_iter().partition(|other| other.state == "superseded");
     let newer = answering.iter().rfind(|other| !ours.replaces(&other.revision()));
     committed.superseded_by = newer.and_then(Row::document);
     let mut sums = Sums::default();
@@ -263,12 +236,5 @@ async fn settle_revisions(
             committed.superseded.extend(other.document());
         }
     }
-    // Revisions that were already superseded now refer to the current one.
-    sqlx::query("UPDATE document SET superseded_by = $2 WHERE project_key = $3 AND key = ANY($1)")
-        .bind(superseded.iter().map(|other| other.key).collect::<Vec<_>>())
-        .bind(job.document.as_str())
-        .bind(project_key)
-        .execute(tx)
-        .await?;
     Ok(sums)
 }

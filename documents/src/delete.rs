@@ -1,4 +1,8 @@
 //! Deletes a document.
+//!
+//! An import may have brought a million documents, so a deletion is many transactions, each of some hundred documents. The
+//! first one makes the document itself a tombstone, which makes all jobs void that it still brings. A deletion that is cut
+//! short is continued by the next attempt, and what it has deleted already is part of its result again.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use schemas::{DocumentId, ProjectId, Scope};
@@ -6,98 +10,205 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     Revived,
-    row::{Row, Sums, find, lock, project},
-    scope,
-    start::forget_records,
+    row::{self, Row, find, project, revive},
+    scope::{self, Tx},
 };
 
-/// What remains to be done outside the database after a deletion.
+/// Maximum number of documents that one transaction deletes.
+const BATCH: usize = 500;
+/// Maximum number of records of an import that one statement forgets.
+const RECORDS: i64 = 10_000;
+
+/// A deletion that is done in the database.
+#[derive(Debug)]
+pub struct Deletion {
+    project: ProjectId,
+    /// The deleted documents that are not reported yet: the document itself, and those that came with it.
+    keys: Vec<i64>,
+}
+
+/// What remains to be done outside the database for some of the deleted documents.
 #[derive(Debug, Default)]
 pub struct Deleted {
     pub objects: Vec<String>,
-    /// Documents of the same project that were deleted with their import or mail.
-    pub parts: Vec<DocumentId>,
+    pub documents: Vec<DocumentId>,
     /// Revisions that the deleted documents had superseded. Each becomes the current one when it is indexed again.
     pub revived: Vec<Revived>,
 }
 
-/// Deletes the document and the documents that came with it. Their rows stay as tombstones (state `deleted`),
-/// which make all jobs accepted before `at` void. Returns `None` if a job accepted later has replaced the
+/// Deletes the document and the documents of the same project that came with it. Their rows stay as tombstones (state
+/// `deleted`), which make all jobs accepted before `at` void. Returns `None` if a job accepted later has replaced the
 /// document.
 pub async fn delete(
     pool: &PgPool,
     project_id: &ProjectId,
     document: &DocumentId,
     at: DateTime<Utc>,
-) -> sqlx::Result<Option<Deleted>> {
+) -> sqlx::Result<Option<Deletion>> {
     let at = at.trunc_subsecs(6);
-    let mut tx = scope::begin(pool, &Scope::Projects(vec![project_id.clone()])).await?;
+    let mut tx = begin(pool, project_id).await?;
     let project_key = project(&mut tx, project_id).await?;
-    let Some(row) = find(&mut tx, project_key, document).await? else {
-        sqlx::query(
-            "INSERT INTO document (project_key, id, state, accepted_at) VALUES ($1, $2, 'deleted', $3)",
+    let mut row = find(&mut tx, project_key, document).await?;
+    if row.is_none() {
+        let inserted = sqlx::query(
+            "INSERT INTO document (project_key, id, state, accepted_at) VALUES ($1, $2, 'deleted', $3)
+             ON CONFLICT (project_key, id) DO NOTHING",
         )
         .bind(project_key)
         .bind(document.as_str())
         .bind(at)
         .execute(&mut *tx)
         .await?;
-        tx.commit().await?;
-        return Ok(Some(Deleted::default()));
-    };
+        // If nothing was inserted, a job of the document was faster.
+        row = find(&mut tx, project_key, document).await?;
+        if inserted.rows_affected() > 0 {
+            tx.commit().await?;
+            let keys = row.iter().map(|row| row.key).collect();
+            return Ok(Some(Deletion { project: project_id.clone(), keys }));
+        }
+    }
+    let row = row.ok_or(sqlx::Error::RowNotFound)?;
     if row.since > at {
         return Ok(None);
     }
-    let parts: Vec<i64> = sqlx::query_scalar(
+    let sums = row.clear(&mut tx).await?;
+    leave_tombstones(&mut tx, project_key, &[row.key], at).await?;
+    sums.add(&mut tx, project_key).await?;
+    tx.commit().await?;
+
+    while forget_records(pool, project_id, &row, at).await? {}
+    let mut tx = begin(pool, project_id).await?;
+    project(&mut tx, project_id).await?;
+    // Parts that an earlier attempt of this deletion removed are included: that attempt may have been interrupted
+    // before it published the events.
+    let mut keys: Vec<i64> = sqlx::query_scalar(
         "WITH RECURSIVE part AS (
              SELECT project_key, key FROM document WHERE parent_project = $2 AND parent_key = $1
              UNION
              SELECT d.project_key, d.key FROM document d
              JOIN part ON d.parent_project = part.project_key AND d.parent_key = part.key
          )
-         SELECT key FROM part WHERE project_key = $2 AND key <> $1",
+         SELECT key FROM part JOIN document d USING (project_key, key)
+         WHERE project_key = $2 AND key <> $1
+           AND (accepted_at = $3 OR (state <> 'deleted' AND coalesce(since, accepted_at) < $3))
+         ORDER BY key",
     )
     .bind(row.key)
     .bind(project_key)
+    .bind(at)
     .fetch_all(&mut *tx)
     .await?;
-    let mut gone = lock(&mut tx, project_key, &parts).await?;
-    // Parts that an earlier attempt of this deletion removed are included: that attempt may have been interrupted
-    // before it published the events.
-    gone.retain(|part| part.accepted_at == at || (part.state != "deleted" && part.since < at));
-    let parts = gone.iter().filter_map(|part| part.document()).collect();
-    forget_records(&mut tx, &row).await?;
-    gone.push(row);
-    let mut sums = Sums::default();
-    for row in &gone {
-        sums += row.clear(&mut tx).await?;
-        leave_tombstone(&mut tx, row, at).await?;
-    }
-    let mut deleted = Deleted { parts, ..Deleted::default() };
-    // Revisions are looked up after all rows are marked as deleted, so that no deleted document is among
-    // them.
-    for row in gone {
-        deleted.revived.extend(row.revive(&mut tx, None).await?);
-        deleted.objects.push(row.object);
-    }
-    sums.add(&mut tx, project_key).await?;
     tx.commit().await?;
-    Ok(Some(deleted))
+    for keys in keys.chunks(BATCH) {
+        let mut tx = begin(pool, project_id).await?;
+        project(&mut tx, project_id).await?;
+        delete_parts(&mut tx, project_key, keys, at).await?;
+        tx.commit().await?;
+    }
+    keys.push(row.key);
+    Ok(Some(Deletion { project: project_id.clone(), keys }))
 }
 
-/// Turns the row into a tombstone. It keeps the time of the deletion and the name of the file that must still be
+impl Deletion {
+    /// Returns what remains to be done for the next deleted documents; `None` after the last ones. This comes after all
+    /// documents are deleted, so that no deleted document is among the revived ones.
+    pub async fn next(&mut self, pool: &PgPool) -> sqlx::Result<Option<Deleted>> {
+        let rest = self.keys.len().min(BATCH);
+        let keys: Vec<i64> = self.keys.drain(..rest).collect();
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let mut tx = begin(pool, &self.project).await?;
+        let project_key = project(&mut tx, &self.project).await?;
+        let gone: Vec<(String, String)> = sqlx::query_as(
+            "SELECT id, object FROM document WHERE project_key = $1 AND key = ANY($2) AND state = 'deleted'
+             ORDER BY array_position($2, key)",
+        )
+        .bind(project_key)
+        .bind(&keys)
+        .fetch_all(&mut *tx)
+        .await?;
+        let ids: Vec<&str> = gone.iter().map(|(id, _)| id.as_str()).collect();
+        let revived = revive(&mut tx, project_key, &ids, None).await?;
+        tx.commit().await?;
+        let documents = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        let objects = gone.into_iter().map(|(_, object)| object).filter(|object| !object.is_empty());
+        Ok(Some(Deleted { objects: objects.collect(), documents, revived }))
+    }
+}
+
+async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Tx> {
+    scope::begin(pool, &Scope::Projects(vec![project.clone()])).await
+}
+
+/// Forgets some records of a deleted import. Returns whether there may be more.
+async fn forget_records(
+    pool: &PgPool,
+    project_id: &ProjectId,
+    import: &Row,
+    at: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let mut tx = begin(pool, project_id).await?;
+    project(&mut tx, project_id).await?;
+    let locked = row::lock(&mut tx, import.project_key, &[import.key]).await?.pop();
+    // If the import was sent again in the meantime, the records are new ones.
+    if locked.is_none_or(|row| row.state != "deleted" || row.accepted_at != at) {
+        return Ok(false);
+    }
+    let forgotten = sqlx::query(
+        "DELETE FROM import_record WHERE project_key = $1 AND import_key = $2 AND (project_id, document_id) IN
+             (SELECT project_id, document_id FROM import_record WHERE project_key = $1 AND import_key = $2 LIMIT $3)",
+    )
+    .bind(import.project_key)
+    .bind(import.key)
+    .bind(RECORDS)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(forgotten.rows_affected() > 0)
+}
+
+/// Deletes those of the documents that no later job has replaced.
+async fn delete_parts(
+    tx: &mut PgConnection,
+    project_key: i32,
+    keys: &[i64],
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let parts: Vec<(i64, i32, i32)> = sqlx::query_as(
+        "SELECT key, chunks, terms FROM document
+         WHERE project_key = $1 AND key = ANY($2) AND state <> 'deleted' AND coalesce(since, accepted_at) < $3
+         ORDER BY key FOR UPDATE",
+    )
+    .bind(project_key)
+    .bind(keys)
+    .bind(at)
+    .fetch_all(&mut *tx)
+    .await?;
+    let sums = row::clear(tx, project_key, &parts).await?;
+    let keys: Vec<i64> = parts.iter().map(|(key, ..)| *key).collect();
+    leave_tombstones(tx, project_key, &keys, at).await?;
+    sums.add(tx, project_key).await
+}
+
+/// Turns the rows into tombstones. They keep the time of the deletion and the name of the file that must still be
 /// removed.
-async fn leave_tombstone(tx: &mut PgConnection, row: &Row, at: DateTime<Utc>) -> sqlx::Result<()> {
+async fn leave_tombstones(
+    tx: &mut PgConnection,
+    project_key: i32,
+    keys: &[i64],
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE document SET state = 'deleted', accepted_at = $2, since = NULL, percent = 0, reason = NULL, starts = 0, job = NULL,
                 filename = '', size = 0, sha256 = '', fields = '{}', number_norm = '', date_modified = NULL,
                 metadata = '{}', pages = 0, chunks = 0, terms = 0, text_length = 0, records = NULL,
                 superseded_by = NULL, indexed_at = NULL
-         WHERE project_key = $3 AND key = $1",
+         WHERE project_key = $3 AND key = ANY($1)",
     )
-    .bind(row.key)
+    .bind(keys)
     .bind(at)
-    .bind(row.project_key)
+    .bind(project_key)
     .execute(tx)
     .await
     .map(drop)

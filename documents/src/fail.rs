@@ -22,6 +22,13 @@ pub async fn is_known_otherwise(pool: &PgPool, job: &Job) -> sqlx::Result<bool> 
     .await
 }
 
+/// Stores the failure of a job for its import only: its document is left as another job made it.
+pub async fn settle(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<()> {
+    let mut tx = job.begin(pool).await?;
+    job.settle(&mut tx, "failed", Some(reason)).await?;
+    tx.commit().await
+}
+
 /// Marks the document as failed, unless a later job or a deletion has already changed it. Returns the newest revision
 /// that the document had superseded, which must be indexed again.
 pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Option<Revived>> {
@@ -30,7 +37,8 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
     let mut row = find(&mut tx, project_key, &job.document).await?;
     if row.is_none() {
         sqlx::query(
-            "INSERT INTO document (project_key, id, state, accepted_at, since) VALUES ($1, $2, 'failed', $3, $4)",
+            "INSERT INTO document (project_key, id, state, accepted_at, since) VALUES ($1, $2, 'failed', $3, $4)
+             ON CONFLICT (project_key, id) DO NOTHING",
         )
         .bind(project_key)
         .bind(job.document.as_str())

@@ -3,11 +3,13 @@
 use chrono::{DateTime, SubsecRound as _, Utc};
 use schemas::{
     DocumentId, Fields, Message, ProjectId, Scope,
-    ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, SentFile, Source},
+    fields::MAX_FIELD_CHARS,
+    ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Parent, SentFile, Source},
     messages,
     problem::Reason,
     subjects, text,
 };
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
@@ -85,6 +87,22 @@ impl Job {
         }
     }
 
+    /// The job of a message that cannot be read, for storing its failure. On a subject of the service's own it keeps what
+    /// the document came with, because an import waits for the outcome of each of its records.
+    pub fn unreadable(
+        project: ProjectId,
+        document: DocumentId,
+        subject: &str,
+        payload: &[u8],
+        published: DateTime<Utc>,
+    ) -> Self {
+        let known = subjects::is_the_services_own(subject).then(|| serde_json::from_slice(payload).ok());
+        let parent = known.flatten().and_then(|mut known: Value| {
+            serde_json::from_value::<Parent>(known.get_mut("parent")?.take()).ok()
+        });
+        Self::new(project, document, published, IngestDocument { parent, ..IngestDocument::empty() })
+    }
+
     /// Returns the job with `since` set to this earlier time of acceptance.
     #[must_use]
     pub fn first_accepted(self, at: DateTime<Utc>) -> Self {
@@ -95,7 +113,7 @@ impl Job {
     pub fn fields(&self) -> Fields {
         let mut fields = self.body.metadata.fields.clone();
         if fields.title.is_empty() {
-            fields.title.clone_from(&self.body.filename);
+            text::clip(&self.body.filename, MAX_FIELD_CHARS).clone_into(&mut fields.title);
         }
         fields
     }
@@ -112,7 +130,7 @@ impl Job {
     }
 
     pub(crate) fn revision(&self) -> Revision {
-        Revision::of(&self.body, self.since)
+        Revision::of(&self.body.metadata, self.since)
     }
 
     /// The value of the column `since`: the first acceptance of a job that was queued again.
@@ -126,7 +144,8 @@ impl Job {
         scope::begin(pool, &Scope::Projects(projects)).await
     }
 
-    /// If the job is a record of an import, stores the record's outcome for the import.
+    /// If the job is a record of an import, stores the record's outcome for the import. If the import was sent again since,
+    /// the outcome is not that of its new record.
     pub(crate) async fn settle(
         &self,
         tx: &mut PgConnection,
@@ -137,7 +156,8 @@ impl Job {
         sqlx::query(
             "UPDATE import_record r SET outcome = $5, reason = $6
              FROM document d JOIN project p ON p.key = d.project_key
-             WHERE p.id = $1 AND d.id = $2 AND r.project_key = p.key AND r.import_key = d.key AND r.project_id = $3 AND r.document_id = $4",
+             WHERE p.id = $1 AND d.id = $2 AND r.project_key = p.key AND r.import_key = d.key AND r.project_id = $3 AND r.document_id = $4
+               AND d.accepted_at = coalesce($7, d.accepted_at)",
         )
         .bind(parent.project_id.as_str())
         .bind(parent.document_id.as_str())
@@ -145,6 +165,7 @@ impl Job {
         .bind(self.document.as_str())
         .bind(outcome)
         .bind(reason.map(Json))
+        .bind(parent.accepted_at)
         .execute(tx)
         .await
         .map(drop)
@@ -184,6 +205,19 @@ mod tests {
         {
             assert_eq!(read(PRODUCER, body).unwrap_err(), "invalid_job", "{body}");
         }
+    }
+
+    #[test]
+    fn an_unreadable_message_of_the_services_own_keeps_what_it_came_with() {
+        let parent = |subject: &str, body: &str| {
+            let (project, document) = ("p".parse().unwrap(), "d".parse().unwrap());
+            Job::unreadable(project, document, subject, body.as_bytes(), DateTime::UNIX_EPOCH).body.parent
+        };
+        let body =
+            r#"{"text": "x", "metadata": {"date": "x"}, "parent": {"project_id": "q", "document_id": "i"}}"#;
+        assert_eq!(read(OWN, body).unwrap_err(), "invalid_job");
+        assert_eq!(parent(OWN, body).unwrap().document_id.as_str(), "i");
+        assert_eq!([parent(PRODUCER, body), parent(OWN, "x")], [None, None]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The stored document: its row, its states, the transitions between them, and how it is read.
 //!
-//! Each transition is one transaction. It sees only the projects of its job, and it is safe to run it twice.
+//! Each transition is one transaction, except that a deletion may be many. It sees only the projects of its job, and it is
+//! safe to run it twice.
 
 pub mod commit;
 pub mod delete;

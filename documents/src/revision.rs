@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use chrono::{DateTime, Utc};
-use schemas::ingest::IngestDocument;
+use schemas::Metadata;
 
 /// What is known of one revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +14,7 @@ pub struct Revision {
 }
 
 impl Revision {
-    pub fn of(job: &IngestDocument, accepted_at: DateTime<Utc>) -> Self {
-        let metadata = &job.metadata;
+    pub fn of(metadata: &Metadata, accepted_at: DateTime<Utc>) -> Self {
         Self { code: metadata.fields.revision.clone(), date_modified: metadata.date_modified, accepted_at }
     }
 

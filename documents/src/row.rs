@@ -1,10 +1,13 @@
 //! The row of a document, and the operations that all transitions share.
 
-use std::ops::AddAssign;
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::AddAssign,
+};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use schemas::{
-    DocumentId, Fields, ProjectId,
+    DocumentId, Fields, Metadata, ProjectId,
     ingest::{IngestDocument, ObjectRef, Parent},
     problem::Reason,
 };
@@ -35,8 +38,9 @@ pub struct Row {
 
 /// Maximum number of passages that one statement deletes, so that it does not reach its time limit. The slices of a
 /// commit do not cross those of a deletion.
-const SLICE: usize = 4_096;
-const _: () = assert!(SLICE.is_multiple_of(passages::SLICE));
+const SLICE: i32 = 4_096;
+const STEP: usize = SLICE as usize;
+const _: () = assert!(STEP.is_multiple_of(passages::SLICE));
 
 impl Row {
     pub fn document(&self) -> Option<DocumentId> {
@@ -60,60 +64,211 @@ impl Row {
         }
     }
 
-    /// Deletes the document's passages and removes them from the keyword index. Returns how the project's sums change.
+    /// Deletes the document's passages ([`clear`]).
     pub async fn clear(&self, tx: &mut PgConnection) -> sqlx::Result<Sums> {
-        if self.chunks == 0 {
-            return Ok(Sums::default());
-        }
-        // Words that are not merged yet are deleted with the passages; passages whose words are merged are listed in
-        // posting_dead. A running merge has locked its rows: this statement waits for it, and then sees the words as
-        // merged.
-        for first in (0..self.chunks).step_by(SLICE) {
-            sqlx::query(
-                "WITH waiting AS (
-                     DELETE FROM posting_pending
-                     WHERE project_key = $1 AND document_key = $2 AND first >= $3 AND first < $4
-                     RETURNING first, first + passages AS next),
-                 gone AS (
-                     DELETE FROM chunk
-                     WHERE project_key = $1 AND document_key = $2 AND ordinal >= $3 AND ordinal < $4
-                     RETURNING key, ordinal)
-                 INSERT INTO posting_dead (project_key, chunk_key)
-                 SELECT $1, key FROM gone
-                 WHERE NOT EXISTS (SELECT FROM waiting WHERE ordinal >= first AND ordinal < next)",
-            )
-            .bind(self.project_key)
-            .bind(self.key)
-            .bind(first)
-            .bind(first.saturating_add(i32::try_from(SLICE).unwrap_or(i32::MAX)))
-            .execute(&mut *tx)
-            .await?;
-        }
-        Ok(Sums { chunks: -i64::from(self.chunks), terms: -i64::from(self.terms) })
+        clear(tx, self.project_key, &[(self.key, self.chunks, self.terms)]).await
     }
 
-    /// Returns the newest revision that this document had superseded. If the document keeps a number, `kept` is the
-    /// identity of that number, and revisions with the same identity are left out, because they stay superseded.
+    /// Returns the newest revision that this document had superseded, if it must be indexed again because this document no
+    /// longer answers. See [`revive`].
     pub async fn revive(&self, tx: &mut PgConnection, kept: Option<&str>) -> sqlx::Result<Option<Revived>> {
-        let candidates: Vec<(String, Json<IngestDocument>, DateTime<Utc>)> = sqlx::query_as(
-            "SELECT id, job, coalesce(since, accepted_at) FROM document
-             WHERE project_key = $1 AND superseded_by = $2 AND state = 'superseded' AND job IS NOT NULL",
-        )
-        .bind(self.project_key)
-        .bind(&self.id)
-        .fetch_all(tx)
-        .await?;
-        let newest = candidates
+        // Boxed, because every commit's future would contain its size.
+        let revived = Box::pin(revive(tx, self.project_key, &[&self.id], kept)).await?;
+        let of = |revived: &Revived| Revision::of(&revived.job.metadata, revived.since);
+        Ok(revived
             .into_iter()
-            .filter(|(_, job, _)| {
-                kept.is_none() || analysis::codes::identity(&job.metadata.fields.number).as_deref() != kept
-            })
-            .map(|(id, Json(job), since)| (Revision::of(&job, since), id, job))
-            .reduce(|best, other| if other.0.replaces(&best.0) { other } else { best });
-        Ok(newest.and_then(|(revision, id, job)| {
-            Some(Revived { document: id.parse().ok()?, job, since: revision.accepted_at })
-        }))
+            .reduce(|best, other| if of(&other).replaces(&of(&best)) { other } else { best }))
     }
+}
+
+/// Deletes the passages of documents and removes them from the keyword index. A document is given by its key, the number of
+/// its passages and their length in terms. Returns how the project's sums change.
+pub async fn clear(
+    tx: &mut PgConnection,
+    project_key: i32,
+    documents: &[(i64, i32, i32)],
+) -> sqlx::Result<Sums> {
+    let (mut sums, mut together, mut passages) = (Sums::default(), Vec::new(), 0);
+    for (key, chunks, terms) in documents.iter().copied().filter(|(_, chunks, _)| *chunks > 0) {
+        sums += Sums { chunks: -i64::from(chunks), terms: -i64::from(terms) };
+        if chunks > SLICE {
+            for first in (0..chunks).step_by(STEP) {
+                clear_slice(tx, project_key, &[key], first).await?;
+            }
+            continue;
+        }
+        if passages + chunks > SLICE {
+            clear_slice(tx, project_key, &std::mem::take(&mut together), 0).await?;
+            passages = 0;
+        }
+        together.push(key);
+        passages += chunks;
+    }
+    if !together.is_empty() {
+        clear_slice(tx, project_key, &together, 0).await?;
+    }
+    Ok(sums)
+}
+
+/// Deletes a slice of the passages of each document. Words that are not merged yet are deleted with the passages; passages
+/// whose words are merged are listed in posting_dead. A running merge has locked its rows: this statement waits for it, and
+/// then sees the words as merged.
+async fn clear_slice(
+    tx: &mut PgConnection,
+    project_key: i32,
+    documents: &[i64],
+    first: i32,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "WITH waiting AS (
+             DELETE FROM posting_pending
+             WHERE project_key = $1 AND document_key = ANY($2) AND first >= $3 AND first < $4
+             RETURNING document_key, first, first + passages AS next),
+         gone AS (
+             DELETE FROM chunk
+             WHERE project_key = $1 AND document_key = ANY($2) AND ordinal >= $3 AND ordinal < $4
+             RETURNING key, document_key, ordinal)
+         INSERT INTO posting_dead (project_key, chunk_key)
+         SELECT $1, key FROM gone
+         WHERE NOT EXISTS (SELECT FROM waiting
+                           WHERE waiting.document_key = gone.document_key AND ordinal >= first AND ordinal < next)",
+    )
+    .bind(project_key)
+    .bind(documents)
+    .bind(first)
+    .bind(first.saturating_add(SLICE))
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// A superseded revision, without its text.
+#[derive(sqlx::FromRow)]
+struct Superseded {
+    key: i64,
+    id: String,
+    number_norm: String,
+    metadata: Json<Metadata>,
+    since: DateTime<Utc>,
+}
+
+impl Superseded {
+    fn revision(&self) -> Revision {
+        Revision::of(&self.metadata, self.since)
+    }
+}
+
+/// Returns the revisions that must be indexed again because these documents no longer answer: of each number, the newest one
+/// that was superseded by one of them. Nothing comes back if a newer revision of the number answers.
+///
+/// A revision refers to the one that superseded it. It keeps this reference when that one is superseded in turn, so that the
+/// commit of a new revision does not write all earlier ones. When the one that it refers to is gone, it refers to its
+/// successor: the revision that answers or comes back.
+///
+/// If a document keeps a number, `kept` is the identity of that number: what it superseded under it stays superseded.
+pub async fn revive(
+    tx: &mut PgConnection,
+    project_key: i32,
+    gone: &[&str],
+    kept: Option<&str>,
+) -> sqlx::Result<Vec<Revived>> {
+    let superseded: Vec<Superseded> = sqlx::query_as(
+        "SELECT key, id, number_norm, job->'metadata' AS metadata, coalesce(since, accepted_at) AS since FROM document
+         WHERE project_key = $1 AND superseded_by = ANY($2) AND state = 'superseded' AND job IS NOT NULL
+         ORDER BY key",
+    )
+    .bind(project_key)
+    .bind(gone)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut by_number: BTreeMap<String, Vec<Superseded>> = BTreeMap::new();
+    for one in superseded {
+        if let Some(identity) = analysis::codes::identity(&one.metadata.fields.number)
+            && kept.is_none_or(|kept| kept != identity)
+        {
+            by_number.entry(identity).or_default().push(one);
+        }
+    }
+    let gone: HashSet<&str> = gone.iter().copied().collect();
+    let mut revived = Vec::new();
+    for (identity, mut revisions) in by_number {
+        let mut answering = answering(tx, project_key, &revisions[0].number_norm, &identity).await?;
+        answering.retain(|row| !gone.contains(row.id.as_str()));
+        while let Some(newest) = take_newest(&mut revisions) {
+            let newer = answering.iter().find(|row| !newest.revision().replaces(&row.revision()));
+            if let Some(current) = newer {
+                revisions.push(newest);
+                refer(tx, project_key, &revisions, &current.id).await?;
+                break;
+            }
+            let job: Option<Json<IngestDocument>> = sqlx::query_scalar(
+                "SELECT job FROM document WHERE project_key = $1 AND key = $2 AND state = 'superseded' FOR UPDATE",
+            )
+            .bind(project_key)
+            .bind(newest.key)
+            .fetch_optional(&mut *tx)
+            .await?;
+            // If it was deleted at this moment, or is being indexed again, the next one takes its place.
+            if let (Some(Json(job)), Ok(document)) = (job, newest.id.parse()) {
+                refer(tx, project_key, &revisions, &newest.id).await?;
+                revived.push(Revived { document, job, since: newest.since });
+                break;
+            }
+        }
+    }
+    Ok(revived)
+}
+
+fn take_newest(revisions: &mut Vec<Superseded>) -> Option<Superseded> {
+    let newest = (0..revisions.len()).reduce(|best, at| {
+        if revisions[at].revision().replaces(&revisions[best].revision()) { at } else { best }
+    });
+    newest.map(|newest| revisions.swap_remove(newest))
+}
+
+/// Makes superseded revisions refer to this one.
+async fn refer(
+    tx: &mut PgConnection,
+    project_key: i32,
+    revisions: &[Superseded],
+    to: &str,
+) -> sqlx::Result<()> {
+    if revisions.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE document SET superseded_by = $3 WHERE project_key = $1 AND key = ANY($2) AND state = 'superseded'",
+    )
+    .bind(project_key)
+    .bind(revisions.iter().map(|revision| revision.key).collect::<Vec<_>>())
+    .bind(to)
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// Locks and returns the revisions of a document that answer: there is one at most, besides those being committed. The
+/// database can compare only `number_norm`, which is less exact than the identity of a number.
+pub async fn answering(
+    tx: &mut PgConnection,
+    project_key: i32,
+    number_norm: &str,
+    identity: &str,
+) -> sqlx::Result<Vec<Row>> {
+    let keys: Vec<i64> = sqlx::query_scalar(
+        "SELECT key FROM document
+         WHERE project_key = $1 AND number_norm = $2 AND (state = 'indexed' OR chunks > 0)",
+    )
+    .bind(project_key)
+    .bind(number_norm)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut rows = lock(tx, project_key, &keys).await?;
+    rows.retain(|row| {
+        (row.state == "indexed" || row.chunks > 0)
+            && analysis::codes::identity(&row.fields.number).as_deref() == Some(identity)
+    });
+    Ok(rows)
 }
 
 /// Locks and returns the document's row.

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job, Revived,
-    row::{Row, find_all, parent_is_deleted, project},
+    row::{Row, find, find_all, parent_is_deleted, project},
 };
 
 /// Whether a job must be processed and, if not, why.
@@ -74,9 +74,11 @@ async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<
     if parent_is_deleted(tx, job.body.parent.as_ref(), job.accepted_at).await? {
         return Ok(Start::Void);
     }
-    let Some(row) = row else {
-        insert(tx, project_key, job).await?;
-        return Ok(Start::Go);
+    let row = match row {
+        Some(row) => row,
+        None if insert(tx, project_key, job).await? => return Ok(Start::Go),
+        // Another job of the document was faster.
+        None => find(tx, project_key, &job.document).await?.ok_or(sqlx::Error::RowNotFound)?,
     };
     let is_same_job = row.accepted_at == job.accepted_at;
     if row.settles(job.accepted_at, job.since) {
@@ -124,7 +126,8 @@ async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<
     Ok(Start::Go)
 }
 
-async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Result<()> {
+/// Inserts the document. Returns false if it is there already: two jobs of a new document may start at the same time.
+async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Result<bool> {
     let parent = job.body.parent.as_ref();
     sqlx::query(
         "INSERT INTO document (project_key, id, state, accepted_at, since, starts, filename, fields, parent_id,
@@ -132,7 +135,8 @@ async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Res
          SELECT $1, $2, 'processing', $3, $8, 1, $4, $5, $6, parent.project_key, parent.key
          FROM (SELECT) AS new LEFT JOIN (
              SELECT d.project_key, d.key FROM document d JOIN project p ON p.key = d.project_key
-             WHERE p.id = $7 AND d.id = $6) AS parent ON true",
+             WHERE p.id = $7 AND d.id = $6) AS parent ON true
+         ON CONFLICT (project_key, id) DO NOTHING",
     )
     .bind(project_key)
     .bind(job.document.as_str())
@@ -144,7 +148,7 @@ async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Res
     .bind(job.first_acceptance())
     .execute(tx)
     .await
-    .map(drop)
+    .map(|inserted| inserted.rows_affected() > 0)
 }
 
 /// Sets the document's parent to that of its latest job: the import or mail it came with, or none.
@@ -165,7 +169,7 @@ async fn adopt(tx: &mut PgConnection, project_key: i32, key: i64, job: &Job) -> 
     .map(drop)
 }
 
-pub(crate) async fn forget_records(tx: &mut PgConnection, import: &Row) -> sqlx::Result<()> {
+async fn forget_records(tx: &mut PgConnection, import: &Row) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM import_record WHERE project_key = $1 AND import_key = $2")
         .bind(import.project_key)
         .bind(import.key)

@@ -166,5 +166,12 @@ async fn states(pool: &PgPool, documents: &[&str]) -> Vec<String> {
 
 async fn delete(pool: &PgPool, document: &str, second: i64) -> delete::Deleted {
     let job = text(document, second);
-    delete::delete(pool, &job.project, &job.document, job.accepted_at).await.unwrap().unwrap()
+    let deletion = delete::delete(pool, &job.project, &job.document, job.accepted_at).await.unwrap();
+    let (mut deletion, mut all) = (deletion.unwrap(), delete::Deleted::default());
+    while let Some(deleted) = deletion.next(pool).await.unwrap() {
+        all.objects.extend(deleted.objects);
+        all.documents.extend(deleted.documents);
+        all.revived.extend(deleted.revived);
+    }
+    all
 }

@@ -35,6 +35,7 @@ use crate::{
     pipeline::Pipeline,
     readers::Readers,
     sweep::Sweep,
+    unreadable,
 };
 
 /// Resources that all jobs share.
@@ -163,6 +164,8 @@ impl App {
         let identity = self.model.identity().clone();
         let watch = model::watch(self.pool.clone(), identity, self.model_number, lifecycle.stopping());
         lifecycle.spawn("model", watch);
+        lifecycle.spawn("nats", self.nats.clone().watch(lifecycle.stopping()));
+        lifecycle.spawn("unreadable", unreadable::watch(self.nats.clone(), lifecycle.stopping()));
         tracing::info!(model = self.model.identity().name, "ready");
         lifecycle.run(&config.lifecycle).await
     }

@@ -10,9 +10,13 @@ mod unit;
 
 use analysis::Language;
 
-use reader::Extracted;
+use reader::{Error, Extracted};
 use run::Run;
 use unit::{Counter, Unit};
+
+/// Maximum number of passages of a document: three times those of the longest text that is read. Their vectors are kept until
+/// the commit, and embedding them takes an hour.
+const MAX_PASSAGES: usize = 100_000;
 
 /// How long passages are, in tokens of the embedding model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +59,7 @@ pub fn chunk(
     extracted: &Extracted,
     count_tokens: &dyn Fn(&str) -> usize,
     options: &ChunkOptions,
-) -> Vec<Chunk> {
+) -> Result<Vec<Chunk>, Error> {
     let options = usable(options);
     let counter = Counter::new(count_tokens, options.max_tokens);
     let spoken = document_language(extracted);
@@ -75,9 +79,10 @@ pub fn chunk(
                 text,
             });
             debug_assert!(overlapping < units.len(), "a passage brings something new");
+            Error::if_over("passages", chunks.len(), MAX_PASSAGES)?;
         }
     }
-    chunks
+    Ok(chunks)
 }
 
 /// Returns options that do not contradict each other, whatever the settings are.

@@ -270,13 +270,17 @@ impl Jobs {
             // not replace a known document, because it may be anything, such as a reply of NATS itself that
             // somebody directed to this subject.
             Err(_) => {
-                let job = Job::new(project, document, delivery.published, IngestDocument::empty());
+                let (subject, payload) = (&delivery.subject, &delivery.payload);
+                let job = Job::unreadable(project, document, subject, payload, delivery.published);
                 let keep = documents::fail::is_known_otherwise(&self.app.pool, &job).await?;
                 (job, keep)
             }
         };
         let revived = match keep {
-            true => None,
+            true => {
+                documents::fail::settle(&self.app.pool, &job, reason).await?;
+                None
+            }
             false => self.app.generations.changing(&job, self.write_down(&job, reason)).await?,
         };
         let outcome = Outcome::Failed { reason: reason.clone(), revived };

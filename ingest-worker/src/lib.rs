@@ -17,3 +17,4 @@ mod pipeline;
 mod progress;
 mod readers;
 mod sweep;
+mod unreadable;

@@ -75,7 +75,7 @@ async fn a_document_belongs_to_the_import_that_brought_it_last() {
     // r4 is accepted after the deletion, so the deletion does not take it.
     index(&pool, &record("r4", 9)).await;
     let deleted = delete(&pool, "import", 8).await;
-    assert_eq!(deleted.parts, ["r3".parse().unwrap()]);
+    assert_eq!(deleted.documents, ["r3", "import"].map(|id| id.parse().unwrap()));
     let expected = ["indexed", "indexed", "deleted", "indexed"];
     assert_eq!(states(&pool, &["r1", "r2", "r3", "r4"]).await, expected);
 }
@@ -133,4 +133,97 @@ async fn a_record_that_something_else_made_void_is_settled_too() {
     fail::fail(&pool, &jobs[2], &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
     counted(&pool, &import, &stored(), "ndjson").await.unwrap();
     assert!(matches!(standing(&pool, &import, false).await, Standing::Finished { .. }));
+}
+
+#[tokio::test]
+async fn an_outcome_of_the_import_before_is_none_of_this_one() {
+    let pool = database("store_corrected").await;
+    let first = import(0);
+    assert_eq!(start(&pool, &first).await.unwrap(), Start::Go);
+    note_records(&pool, &first, &["r1", "r2"]).await;
+    let waiting = [record_of(0, "r1", 1), record_of(0, "r2", 2)];
+    assert_eq!(start(&pool, &waiting[0]).await.unwrap(), Start::Go);
+    // The import is sent again with corrected records while those of the first one are still in the queue.
+    let second = import(5);
+    assert_eq!(start(&pool, &second).await.unwrap(), Start::Go);
+    note_records(&pool, &second, &["r1", "r2"]).await;
+    commit(&pool, &waiting[0], &nothing(&waiting[0])).await.unwrap().unwrap();
+    index(&pool, &waiting[1]).await;
+    assert!(settled(&pool, &second, &["r1", "r2"]).await.unwrap().unwrap().is_empty());
+    let corrected = Source::Text("Muro".to_owned());
+    index(
+        &pool,
+        &Job {
+            body: IngestDocument { source: corrected, ..record_of(5, "r1", 5).body },
+            ..record_of(5, "r1", 5)
+        },
+    )
+    .await;
+    assert_eq!(settled(&pool, &second, &["r1", "r2"]).await.unwrap().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_record_whose_job_cannot_be_read_does_not_hold_up_its_import() {
+    let pool = database("store_unreadable").await;
+    let import = import(0);
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    note_records(&pool, &import, &["new", "known"]).await;
+    counted(&pool, &import, &stored(), "ndjson").await.unwrap();
+    index(&pool, &text("known", 1)).await;
+    let reason = schemas::messages::jobs::internal().reason("invalid_job");
+    for (document, is_known) in [("new", false), ("known", true)] {
+        let Job { project, document, accepted_at, body, .. } = record_of(0, document, 2);
+        let payload = serde_json::json!({"text": {}, "parent": body.parent}).to_string();
+        let subject = body.subject(&project, &document);
+        let job = Job::unreadable(project, document, &subject, payload.as_bytes(), accepted_at);
+        assert_eq!(fail::is_known_otherwise(&pool, &job).await.unwrap(), is_known);
+        match is_known {
+            true => fail::settle(&pool, &job, &reason).await.unwrap(),
+            false => assert!(fail::fail(&pool, &job, &reason).await.unwrap().is_none()),
+        }
+    }
+    assert_eq!(states(&pool, &["new", "known"]).await, ["failed", "indexed"]);
+    assert!(matches!(standing(&pool, &import, false).await, Standing::Failed(_)));
+}
+
+#[tokio::test]
+async fn a_deletion_of_many_documents_is_many_transactions_and_goes_on_when_it_is_cut_short() {
+    const MANY: usize = 1_100;
+    let pool = database("store_many").await;
+    let import = import(0);
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    note_records(&pool, &import, &["r1", "r2"]).await;
+    index(&pool, &record_of(0, "r1", 1)).await;
+    index(&pool, &record_of(0, "r2", 2)).await;
+    let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+    sqlx::query(
+        "INSERT INTO document (project_key, id, state, accepted_at, parent_project, parent_key)
+         SELECT project_key, 'm' || n, 'failed', accepted_at, project_key, key
+         FROM document, generate_series(1, $1) AS n WHERE id = 'import'",
+    )
+    .bind(i32::try_from(MANY).unwrap())
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    // As an attempt leaves it that ended after its first transactions.
+    sqlx::query("UPDATE document SET state = 'deleted', accepted_at = $1 WHERE id IN ('import', 'm1')")
+        .bind(text("import", 9).accepted_at)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    for attempt in ["second", "third"] {
+        let deleted = delete(&pool, "import", 9).await;
+        assert_eq!(deleted.documents.len(), MANY + 3, "{attempt}");
+        assert_eq!(deleted.documents.last().unwrap().as_str(), "import", "{attempt}");
+    }
+    let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+    let left: (i64, i64, i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM document WHERE state <> 'deleted'), (SELECT count(*) FROM chunk),
+                (SELECT count(*) FROM import_record), (SELECT sum(chunks)::bigint FROM project)",
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .unwrap();
+    assert_eq!(left, (0, 0, 0, 0));
 }

@@ -60,7 +60,7 @@ async fn a_deletion_that_comes_again_leaves_the_same_to_do() {
     index(&pool, &newer).await;
     for attempt in ["first", "second"] {
         let deleted = delete(&pool, "import", 9).await;
-        assert_eq!(deleted.parts, ["newer".parse().unwrap()], "{attempt}");
+        assert_eq!(deleted.documents, ["newer", "import"].map(|id| id.parse().unwrap()), "{attempt}");
         assert_eq!(deleted.revived.len(), 1, "{attempt}");
         assert_eq!(deleted.revived[0].document.as_str(), "older", "{attempt}");
         assert_eq!(deleted.objects, ["o", "o"], "{attempt}");
@@ -102,4 +102,41 @@ async fn a_job_queued_again_does_not_make_void_what_still_waits() {
     index(&pool, &again).await;
     delete(&pool, "e", 7).await;
     assert_eq!(start(&pool, &text("e", 10).first_accepted(again.since)).await.unwrap(), Start::Void);
+}
+
+#[tokio::test]
+async fn two_jobs_of_a_new_document_may_start_at_the_same_time() {
+    let pool = database("store_two_new").await;
+    index_document(&pool, "other").await;
+    let other = async |document: &str, second| {
+        let job = text(document, second);
+        let mut tx = job.begin(&pool).await.unwrap();
+        sqlx::query(
+            "INSERT INTO document (project_key, id, state, accepted_at) SELECT key, $1, 'processing', $2 FROM project",
+        )
+        .bind(document)
+        .bind(job.accepted_at)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        tx
+    };
+    // Ends the first transaction when the second one waits for it.
+    let end = async |tx: scope::Tx| {
+        let waits = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                                    WHERE NOT l.granted AND a.datname = current_database())";
+        while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&pool).await.unwrap() {}
+        tx.commit().await.unwrap();
+    };
+    let (newer, older) = (text("d", 5), text("e", 1));
+    let tx = other("d", 3).await;
+    assert_eq!(tokio::join!(start(&pool, &newer), end(tx)).0.unwrap(), Start::Go);
+    let tx = other("e", 3).await;
+    assert_eq!(tokio::join!(start(&pool, &older), end(tx)).0.unwrap(), Start::Void);
+    let tx = other("f", 3).await;
+    tokio::join!(delete(&pool, "f", 4), end(tx));
+    let tx = other("g", 3).await;
+    let (failing, reason) = (text("g", 4), schemas::messages::jobs::internal().reason("damaged"));
+    tokio::join!(fail::fail(&pool, &failing, &reason), end(tx)).0.unwrap();
+    assert_eq!(states(&pool, &["f", "g"]).await, ["deleted", "failed"]);
 }

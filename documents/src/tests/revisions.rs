@@ -52,3 +52,66 @@ async fn the_current_revision_stays_so_while_it_is_processed_anew() {
     index(&pool, &revision("a", 2, "A")).await;
     assert_eq!(state(&pool, "a").await, ("superseded".to_owned(), 0));
 }
+
+/// The revision that superseded a document.
+async fn superseded_by(pool: &PgPool, document: &str) -> Option<String> {
+    let mut tx = scope::begin(pool, &Scope::All).await.unwrap();
+    sqlx::query_scalar("SELECT superseded_by FROM document WHERE id = $1")
+        .bind(document)
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap()
+}
+
+fn names(deleted: &delete::Deleted) -> Vec<&str> {
+    deleted.revived.iter().map(|revived| revived.document.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_commit_leaves_what_is_superseded_already_and_each_comes_back_in_its_turn() {
+    let pool = database("store_chain").await;
+    for (second, (document, code)) in [("a", "A"), ("b", "B"), ("c", "C")].into_iter().enumerate() {
+        index(&pool, &revision(document, i64::try_from(second).unwrap(), code)).await;
+    }
+    assert_eq!(superseded_by(&pool, "a").await.as_deref(), Some("b"), "and not rewritten by c");
+    let mut deleted = delete(&pool, "c", 10).await;
+    assert_eq!(names(&deleted), ["b"]);
+    let Revived { document, job, since } = deleted.revived.remove(0);
+    let at = text("b", 11).accepted_at;
+    index(&pool, &Job::new("p".parse().unwrap(), document, at, job).first_accepted(since)).await;
+    assert_eq!(names(&delete(&pool, "b", 12).await), ["a"]);
+}
+
+#[tokio::test]
+async fn a_revision_is_not_forgotten_when_the_one_that_superseded_it_goes() {
+    let pool = database("store_middle").await;
+    for (second, (document, code)) in [("a", "A"), ("b", "B"), ("c", "C"), ("d", "D")].into_iter().enumerate()
+    {
+        index(&pool, &revision(document, i64::try_from(second).unwrap(), code)).await;
+    }
+    // c answers no longer, so nothing comes back.
+    assert_eq!(names(&delete(&pool, "c", 10).await), [""; 0]);
+    assert_eq!(superseded_by(&pool, "b").await.as_deref(), Some("d"));
+    // b takes another number.
+    let mut renumbered = revision("b", 11, "B");
+    renumbered.body.metadata.fields.number = "PL-2".into();
+    assert_eq!(start(&pool, &renumbered).await.unwrap(), Start::Go);
+    let committed = commit(&pool, &renumbered, &nothing(&renumbered)).await.unwrap().unwrap();
+    assert_eq!(committed.revived, None);
+    for attempt in ["first", "second"] {
+        assert_eq!(names(&delete(&pool, "d", 12).await), ["a"], "{attempt}");
+    }
+}
+
+#[tokio::test]
+async fn the_next_revision_comes_back_when_the_newest_cannot() {
+    let pool = database("store_siblings").await;
+    // The older ones come late, so that the current one supersedes both.
+    for (second, (document, code)) in [("c", "C"), ("a", "A"), ("b", "B")].into_iter().enumerate() {
+        index(&pool, &revision(document, i64::try_from(second).unwrap(), code)).await;
+    }
+    assert_eq!(superseded_by(&pool, "a").await.as_deref(), Some("c"));
+    assert_eq!(names(&delete(&pool, "c", 10).await), ["b"]);
+    // b is deleted while its job waits.
+    assert_eq!(names(&delete(&pool, "b", 11).await), ["a"]);
+}

@@ -22,6 +22,10 @@ fn sentences(count: usize, words: usize) -> String {
     (0..count).map(|n| format!("S{n}{}. ", " palabra".repeat(words - 1))).collect()
 }
 
+fn cut(document: &Extracted, count_tokens: &dyn Fn(&str) -> usize, options: &ChunkOptions) -> Vec<Chunk> {
+    chunk(document, count_tokens, options).unwrap()
+}
+
 fn small() -> ChunkOptions {
     ChunkOptions { target_tokens: 20, max_tokens: 30, overlap_tokens: 8 }
 }
@@ -37,7 +41,7 @@ fn a_heading_starts_a_passage_and_goes_with_it() {
         paragraph("The load is 2 kN per square metre.", 0),
         block(BlockKind::Heading(1), "Anexos", 0),
     ]);
-    let chunks = chunk(&document, &words, &ChunkOptions::default());
+    let chunks = cut(&document, &words, &ChunkOptions::default());
     let seen: Vec<_> = chunks.iter().map(|chunk| (chunk.heading.as_str(), chunk.text.as_str())).collect();
     assert_eq!(
         seen,
@@ -65,7 +69,7 @@ fn headings_without_text_are_text() {
         heading(1, "Detalle"),
         paragraph("Escala 1:50", 0),
     ]);
-    let chunks = chunk(&document, &words, &ChunkOptions::default());
+    let chunks = cut(&document, &words, &ChunkOptions::default());
     let seen: Vec<_> = chunks.iter().map(|chunk| (chunk.heading.as_str(), chunk.text.as_str())).collect();
     assert_eq!(seen, [("Planta", "Eje A\nEje B"), ("", "Corte"), ("Detalle", "Escala 1:50")]);
 }
@@ -73,7 +77,7 @@ fn headings_without_text_are_text() {
 #[test]
 fn passages_are_of_one_size_and_overlap_by_sentences() {
     let document = document(vec![paragraph(&sentences(16, 5), 0)]);
-    let chunks = chunk(&document, &words, &small());
+    let chunks = cut(&document, &words, &small());
     assert!(chunks.len() > 2);
     for pair in chunks.windows(2) {
         let shared: Vec<&str> = pair[0]
@@ -97,7 +101,7 @@ fn pages_are_not_mixed_but_a_sentence_may_run_over() {
         paragraph("ejecuta así. Sigue otra.", 3),
         paragraph("Nueva", 5),
     ]);
-    let chunks = chunk(&document, &words, &ChunkOptions::default());
+    let chunks = cut(&document, &words, &ChunkOptions::default());
     let seen: Vec<_> =
         chunks.iter().map(|chunk| (chunk.text.as_str(), chunk.page_first, chunk.page_last)).collect();
     assert_eq!(
@@ -115,7 +119,7 @@ fn pages_are_not_mixed_but_a_sentence_may_run_over() {
 fn rows_and_items_stand_on_their_lines_and_are_not_repeated() {
     let rows: Vec<Block> =
         (0..20).map(|n| block(BlockKind::TableRow, &format!("Sala: {n}; Área: {n} m2"), 0)).collect();
-    let chunks = chunk(&document(rows), &words, &small());
+    let chunks = cut(&document(rows), &words, &small());
     assert!(chunks[0].text.starts_with("Sala: 0; Área: 0 m2\nSala: 1;"));
     let all: Vec<&str> = chunks.iter().flat_map(|chunk| chunk.text.lines()).collect();
     assert_eq!(all.len(), 20);
@@ -127,18 +131,18 @@ fn short_passages_take_the_language_of_their_document() {
         paragraph("Se entregan los planos de la obra con las cotas de todos los ejes.", 1),
         paragraph("HA-25 2024", 2),
     ]);
-    assert_eq!(chunk(&document, &words, &ChunkOptions::default())[1].language, Language::Spanish);
+    assert_eq!(cut(&document, &words, &ChunkOptions::default())[1].language, Language::Spanish);
 }
 
 #[test]
 fn nothing_gives_nothing_and_odd_settings_still_end() {
-    assert!(chunk(&Extracted::default(), &words, &ChunkOptions::default()).is_empty());
+    assert!(cut(&Extracted::default(), &words, &ChunkOptions::default()).is_empty());
     let document = document(vec![paragraph(&sentences(5, 7), 0)]);
     for (target_tokens, max_tokens, overlap_tokens) in
         [(0, 0, 0), (1, 1, 99), (500, 10, 500), (3, 1_000, 1_000)]
     {
         let options = ChunkOptions { target_tokens, max_tokens, overlap_tokens };
-        let chunks = chunk(&document, &words, &options);
+        let chunks = cut(&document, &words, &options);
         assert!(chunks.iter().all(|chunk| chunk.tokens <= max_tokens.max(1)), "{options:?}");
     }
 }
@@ -211,8 +215,8 @@ fn whatever_the_document_nothing_is_lost_and_bounds_hold() {
     let mut dice = Dice(20_261_124);
     for round in 0..400 {
         let document = any_document(&mut dice);
-        let chunks = chunk(&document, &bytes, &options);
-        assert_eq!(chunks, chunk(&document, &bytes, &options), "the same document, the same passages");
+        let chunks = cut(&document, &bytes, &options);
+        assert_eq!(chunks, cut(&document, &bytes, &options), "the same document, the same passages");
         for chunk in &chunks {
             assert!(chunk.tokens <= options.max_tokens && !chunk.text.is_empty(), "round {round}: {chunk:?}");
             assert!(chunk.page_first <= chunk.page_last);
@@ -266,7 +270,7 @@ fn time_is_linear() {
     let text = sentences(20_000, 8);
     let document = document(vec![paragraph(&text, 0), paragraph(&"x".repeat(100_000), 0)]);
     let start = std::time::Instant::now();
-    let chunks = chunk(&document, &count, &ChunkOptions::default());
+    let chunks = cut(&document, &count, &ChunkOptions::default());
     assert!(chunks.len() > 500);
     assert!(counted.get() < text.len() * 2 + 100_000 * 30, "counted {} bytes", counted.get());
     assert!(start.elapsed().as_secs() < 20, "took {:?}", start.elapsed());
@@ -277,7 +281,7 @@ fn a_text_of_few_tokens_is_cut_by_its_length() {
     // The model has one token for any number of characters that it does not know.
     let one = |_: &str| 3;
     let text = "\u{13000}".repeat(100_000);
-    let chunks = chunk(&document(vec![paragraph(&text, 0)]), &one, &small());
+    let chunks = cut(&document(vec![paragraph(&text, 0)]), &one, &small());
     assert!(chunks.iter().all(|chunk| chunk.text.len() <= 30 * 64), "{}", chunks.len());
     assert_eq!(chunks.iter().map(|chunk| chunk.text.as_str()).collect::<String>(), text);
 }
@@ -286,6 +290,13 @@ fn a_text_of_few_tokens_is_cut_by_its_length() {
 #[test]
 fn very_many_headings_without_text_are_cut_in_one_pass() {
     let headings = (0..300_000).map(|_| block(BlockKind::Heading(1), "Eje", 0)).collect();
-    let chunks = chunk(&document(headings), &|text| text.len().min(1) + 2, &small());
+    let chunks = cut(&document(headings), &|text| text.len().min(1) + 2, &small());
     assert_eq!(chunks.iter().map(|chunk| chunk.text.lines().count()).sum::<usize>(), 300_000);
+}
+
+#[test]
+fn a_document_of_too_many_passages_is_refused() {
+    let pages = (1..=100_001).map(|page| paragraph("A", page)).collect();
+    let refused = chunk(&document(pages), &words, &small());
+    assert!(matches!(refused, Err(Error::TooLarge { limit: 100_000, .. })), "{}", refused.is_ok());
 }

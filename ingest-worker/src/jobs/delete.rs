@@ -18,18 +18,21 @@ pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
     let (project, document) = read(delivery).map_err(Failure::Dead)?;
     let change = Change::new(&project, &document);
     let deletion = documents::delete::delete(&app.pool, &project, &document, delivery.published);
-    let Some(deleted) = app.generations.changing(change, deletion).await? else {
+    let Some(mut deletion) = app.generations.changing(change, deletion).await? else {
         tracing::info!("the document was uploaded anew after this deletion");
         return Ok(());
     };
     crash::point("deletion-committed", project.as_str());
-    for object in deleted.objects {
-        files::remove(app, &object).await;
-    }
-    again(app, delivery, &project, deleted.revived).await?;
-    for deleted in deleted.parts.into_iter().chain([document]) {
-        let progress = Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), deleted);
-        progress.publish(progress.event(EventKind::Deleted), None).await?;
+    while let Some(deleted) = deletion.next(&app.pool).await? {
+        for object in deleted.objects {
+            files::remove(app, &object).await;
+        }
+        again(app, delivery, &project, deleted.revived).await?;
+        for deleted in deleted.documents {
+            let progress =
+                Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), deleted);
+            progress.publish(progress.event(EventKind::Deleted), None).await?;
+        }
     }
     Ok(())
 }

@@ -8,12 +8,16 @@ use platform::{
     crash,
     nats::consume::{Delivery, Failure},
 };
-use reader::{Attachment, Extracted, Found, Hints};
+use reader::{Attachment, Extracted, ExtractedMetadata, Found, Hints};
 use schemas::{
+    Fields,
     event::Stage,
+    fields::MAX_FIELD_CHARS,
     ingest::{IngestDocument, ObjectRef, Parent, Source},
     messages,
+    metadata::plausible,
     subjects::{self, JobKind},
+    text::clip,
 };
 
 use super::{
@@ -28,8 +32,11 @@ use crate::{
     progress::Progress,
 };
 
-/// Maximum depth of mails within mails whose attachments are read, because each attachment becomes a document.
-const DEEPEST: u8 = 5;
+/// Attachments of a mail and of the mails in it are read, not those of mails any deeper. Each attachment becomes a document:
+/// with 100 in each mail, two levels make 10,000 documents of one file, and each further level 100 times as many.
+const DEEPEST: u8 = 2;
+/// Maximum number of characters of a media type; that of an attachment is what the mail says.
+const MAX_MEDIA_TYPE_CHARS: usize = 255;
 /// Number of passages embedded between two reports of progress.
 const SLICE: usize = 16;
 
@@ -81,7 +88,11 @@ pub async fn index(
             publish_attachment(app, delivery, job, kind, index, attachment).await?;
         }
     } else if !extracted.attachments.is_empty() {
-        tracing::info!(depth, "attachments so deep within mails are left out");
+        tracing::info!(
+            depth,
+            attachments = extracted.attachments.len(),
+            "attachments are left out: more levels of mails within mails could make a million documents of one file"
+        );
     }
     if !is_record {
         progress.at(Stage::Storing, 95).await;
@@ -158,33 +169,22 @@ pub async fn content(
     extracted: &Extracted,
     object: Option<ObjectRef>,
 ) -> Result<Content, Failure> {
-    let (model, options, copy) = (app.model.clone(), app.chunking.clone(), extracted.clone());
+    let (model, options) = (app.model.clone(), app.chunking.clone());
+    // Without the attachments, which may be large.
+    let copy = Extracted { blocks: extracted.blocks.clone(), ..Extracted::default() };
     let chunks =
         tokio::task::spawn_blocking(move || chunk(&copy, &|text| model.count_tokens(text), &options))
             .await
             .map_err(|error| {
-            tracing::error!(%error, "cutting a document into passages");
-            Failure::internal()
-        })?;
+                tracing::error!(%error, "cutting a document into passages");
+                Failure::internal()
+            })?
+            .map_err(|error| Failure::Dead(error.reason()))?;
     if chunks.is_empty() {
         return Err(Failure::Dead(reader::Error::NoText.reason()));
     }
     let embedded = embed(app, job, kind, progress, &chunks).await?;
     let found = &extracted.metadata;
-    let mut fields = job.body.metadata.fields.clone();
-    for (field, found) in [
-        (
-            &mut fields.title,
-            [&found.title, &job.body.filename].into_iter().find(|title| !title.trim().is_empty()),
-        ),
-        (&mut fields.author, Some(&found.author)),
-    ] {
-        if let Some(found) = found
-            && field.is_empty()
-        {
-            field.clone_from(found);
-        }
-    }
     let passages = chunks.into_iter().zip(embedded).map(|(chunk, (vector, sentences))| Passage {
         page: chunk.page_first,
         page_last: chunk.page_last,
@@ -195,8 +195,8 @@ pub async fn content(
         sentences,
     });
     Ok(Content {
-        fields,
-        date: found.date,
+        fields: fields(&job.body, found),
+        date: found.date.and_then(plausible),
         media_type: found.media_type.clone(),
         file_type: found.file_type.clone(),
         object: object.unwrap_or_else(|| ObjectRef {
@@ -209,6 +209,21 @@ pub async fn content(
         model: app.model_number,
         passages: passages.collect(),
     })
+}
+
+/// Returns the fields of a document: what its sender said, else what its file says. A file may say it at any length, and
+/// the fields are sent in events and in search results, so they are clipped.
+fn fields(sent: &IngestDocument, found: &ExtractedMetadata) -> Fields {
+    let mut fields = sent.metadata.fields.clone();
+    let title = [&found.title, &sent.filename].into_iter().find(|title| !title.trim().is_empty());
+    for (field, found) in [(&mut fields.title, title), (&mut fields.author, Some(&found.author))] {
+        if let Some(found) = found
+            && field.is_empty()
+        {
+            clip(found, MAX_FIELD_CHARS).clone_into(field);
+        }
+    }
+    fields
 }
 
 /// Returns the vector of each passage, and the vectors of its sentences as they are stored: of a long table, the vectors
@@ -261,17 +276,17 @@ async fn publish_attachment(
     let body = IngestDocument {
         source: Source::Object(object),
         metadata: schemas::Metadata {
-            fields: schemas::Fields {
+            fields: Fields {
                 doc_type: parent.fields.doc_type.clone(),
                 category: parent.fields.category.clone(),
                 author: parent.fields.author.clone(),
-                ..schemas::Fields::default()
+                ..Fields::default()
             },
             date_modified: parent.date_modified,
             ..schemas::Metadata::default()
         },
         filename: attachment.filename.clone(),
-        media_type: attachment.media_type.clone(),
+        media_type: clip(&attachment.media_type, MAX_MEDIA_TYPE_CHARS).to_owned(),
         parent: Some(Parent {
             project_id: job.project.clone(),
             document_id: job.document.clone(),
@@ -288,4 +303,27 @@ async fn publish_attachment(
         _ => body.subject(&job.project, &document),
     };
     Ok(app.nats.publish(subject, &delivery.context, Some(&id), &body).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_is_clipped() {
+        let found = |title: &str, author: &str| ExtractedMetadata {
+            title: title.to_owned(),
+            author: author.to_owned(),
+            ..ExtractedMetadata::default()
+        };
+        let mut sent = IngestDocument::empty();
+        sent.filename = "plano.pdf".to_owned();
+        let long = "ñ".repeat(1_000_000);
+        let clipped = fields(&sent, &found(&long, &long));
+        assert!(clipped.check("metadata").is_ok(), "{}", clipped.title.len());
+        assert_eq!(clipped.title.chars().count(), MAX_FIELD_CHARS);
+        assert_eq!(fields(&sent, &found(" ", "")).title, "plano.pdf");
+        sent.metadata.fields.title = "Planta".to_owned();
+        assert_eq!(fields(&sent, &found(&long, "Ana")).title, "Planta");
+    }
 }

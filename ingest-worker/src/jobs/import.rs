@@ -24,7 +24,7 @@ use platform::{
     },
 };
 use reader::{Found, Records};
-use record::{Prepared, prepare};
+use record::{Prepared, prepare, text_object};
 use schemas::{
     DocumentId, ProjectId,
     event::Stage,
@@ -204,7 +204,7 @@ impl Import<'_> {
         if let Source::Text(text) = &body.source
             && serde_json::to_vec(&body).map_err(publish::Error::from)?.len() > MAX_JOB_BYTES
         {
-            let name = format!("{}{}-{}", files::RECORD, document.token(), accepted_at.timestamp_micros());
+            let name = text_object(self.job, project, document);
             body.source = Source::Object(files::store(app, &name, text.clone().into()).await?);
         }
         let (of, import) = (self.job.project.token(), self.job.document.token());

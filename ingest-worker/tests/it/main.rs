@@ -23,7 +23,7 @@ async fn a_sentence_over_a_page_end_is_one_passage() {
         panic!("no document")
     };
     let words = |text: &str| text.split_whitespace().count();
-    let chunks = chunk(&report, &words, &ChunkOptions::default());
+    let chunks = chunk(&report, &words, &ChunkOptions::default()).unwrap();
     let of = |wanted: &str| chunks.iter().find(|chunk| chunk.text.contains(wanted)).unwrap();
     let over = of("el resultado de cada una se recoge en el anexo.");
     assert_eq!((over.page_first, over.page_last), (Some(2), Some(3)));

@@ -4,10 +4,12 @@ use documents::{Job, import::Record as Noted};
 use reader::{Record, RecordError};
 use schemas::{
     DocumentId, Problem, ProjectId,
-    ingest::{IngestDocument, Parent, Source},
+    ingest::{IngestDocument, ObjectRef, Parent, Source},
     messages,
     problem::Reason,
 };
+
+use crate::jobs::files;
 
 /// Maximum length of a file name, in characters; a longer one is cut.
 const MAX_FILENAME_CHARS: usize = 255;
@@ -59,8 +61,10 @@ pub fn prepare(job: &Job, record: Result<Record, RecordError>) -> Prepared {
         return bad(document.to_string(), invalid(problem));
     }
     let text = record.full_text.filter(|text| !text.trim().is_empty()).unwrap_or(record.labelled);
-    let body = IngestDocument {
-        source: Source::Text(text),
+    let name = text_object(job, &project, &document);
+    let mut body = IngestDocument {
+        // A text that is too long for a job goes to the object store, so it is no reason to refuse the record.
+        source: Source::Object(ObjectRef { name, size: text.len() as u64, sha256: "0".repeat(64) }),
         metadata,
         filename: record.filename.chars().take(MAX_FILENAME_CHARS).collect(),
         media_type: String::new(),
@@ -73,7 +77,33 @@ pub fn prepare(job: &Job, record: Result<Record, RecordError>) -> Prepared {
         }),
         record_scope: None,
     };
+    if let Err(reason) = readable(job, &project, &document, &body) {
+        return bad(document.to_string(), reason);
+    }
+    body.source = Source::Text(text);
     Prepared::Document { project, document, body: Box::new(body) }
+}
+
+/// Whether a worker will accept the record's job. A job that it refuses would leave the record without a document.
+fn readable(
+    job: &Job,
+    project: &ProjectId,
+    document: &DocumentId,
+    body: &IngestDocument,
+) -> Result<(), Reason> {
+    let payload = serde_json::to_vec(body).map_err(|error| {
+        let message = messages::jobs::bad_message(&error.to_string());
+        Reason { code: INVALID.to_owned(), message }
+    })?;
+    let read = Job::read(&body.subject(project, document), &payload, job.accepted_at);
+    read.map(drop).map_err(|reason| Reason { code: INVALID.to_owned(), ..reason })
+}
+
+/// Returns the name of the object that holds a record's long text. Records of one import may have the same id in several
+/// projects.
+pub fn text_object(job: &Job, project: &ProjectId, document: &DocumentId) -> String {
+    let record = document.of_part(project.as_str());
+    format!("{}{record}-{}", files::RECORD, job.accepted_at.timestamp_micros())
 }
 
 /// Returns the project of a record: the upload's project if its sender named one, else the project that the record
@@ -87,6 +117,73 @@ fn project_of(job: &Job, named: Option<&str>) -> Result<ProjectId, Reason> {
     Err(messages::jobs::forbidden_project().reason("forbidden_project"))
 }
 
+/// The code of a record that cannot become a job.
+const INVALID: &str = "invalid_record";
+
 fn invalid(problem: Problem) -> Reason {
-    Reason { code: "invalid_record".to_owned(), message: problem.detail }
+    Reason { code: INVALID.to_owned(), message: problem.detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use schemas::{Metadata, ingest::MAX_JOB_BYTES};
+    use serde_json::json;
+
+    use super::*;
+
+    fn import() -> Job {
+        let (project, document) = ("p".parse().unwrap(), "import".parse().unwrap());
+        Job::new(project, document, DateTime::UNIX_EPOCH, IngestDocument::empty())
+    }
+
+    fn record(extra: serde_json::Value) -> Record {
+        Record {
+            index: 1,
+            document_id: "1".to_owned(),
+            project: None,
+            metadata: Metadata {
+                extra: extra.as_object().cloned().unwrap_or_default(),
+                ..Metadata::default()
+            },
+            filename: "a.txt".to_owned(),
+            full_text: Some("Losa ".repeat(MAX_JOB_BYTES)),
+            labelled: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_record_whose_job_would_be_refused_fails_with_a_reason() {
+        let long = "\u{1}".repeat(1_000);
+        let mut too_large = record(json!({ "Notes": "ñ".repeat(15_000) }));
+        too_large.metadata.fields = schemas::Fields {
+            title: long.clone(),
+            category: long.clone(),
+            doc_type: long.clone(),
+            revision: long.clone(),
+            status: long.clone(),
+            author: long,
+            ..schemas::Fields::default()
+        };
+        assert_eq!(too_large.metadata.out_of_bounds(), None);
+        let refused = [
+            record(json!({ "project": "Torre Norte" })),
+            record(json!({ "date": "soon" })),
+            record(json!({ "type": {} })),
+            too_large,
+        ];
+        for record in refused {
+            let noted = prepare(&import(), Ok(record)).noted();
+            assert_eq!((noted.name.as_str(), noted.failure.unwrap().code.as_str()), ("1", INVALID));
+        }
+        // A long text is no reason to refuse a record.
+        assert_eq!(prepare(&import(), Ok(record(json!({ "Notes": "x" })))).noted().failure, None);
+    }
+
+    #[test]
+    fn records_with_one_id_in_two_projects_have_texts_of_their_own() {
+        let document = "1".parse().unwrap();
+        let name = |project: &str| text_object(&import(), &project.parse().unwrap(), &document);
+        assert_ne!(name("p"), name("q"));
+    }
 }
