@@ -3,6 +3,7 @@
 mod search_log;
 mod store;
 mod suggest;
+mod turns;
 
 use platform::nats::Context;
 use schemas::analytics::{
@@ -10,7 +11,8 @@ use schemas::analytics::{
     Reported, Suggestions,
 };
 
-pub use self::search_log::SearchLog;
+use self::turns::to_its_end;
+pub use self::{search_log::SearchLog, turns::Turns};
 use crate::{app::App, error::Result, scope};
 
 pub async fn popular(app: App, _: Context, query: GetPopularSearches) -> Result<PopularSearches> {
@@ -27,13 +29,21 @@ pub async fn report(app: App, _: Context, query: ReportSearches) -> Result<Repor
     Ok(Reported {})
 }
 
-pub async fn suggestions(app: App, _: Context, query: GetSuggestions) -> Result<Suggestions> {
-    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-    let suggestions = suggest::find(&mut transaction, &query.q, usize::from(query.limit)).await?;
-    Ok(Suggestions { suggestions })
+pub async fn suggestions(app: App, context: Context, query: GetSuggestions) -> Result<Suggestions> {
+    let turn = app.analytics_turns.turn().await?;
+    to_its_end(turn, async move {
+        let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
+        let suggestions = suggest::find(&mut transaction, &query.q, usize::from(query.limit)).await?;
+        Ok(Suggestions { suggestions })
+    })
+    .await
 }
 
-pub async fn documents(app: App, _: Context, query: GetDocumentStats) -> Result<DocumentStats> {
-    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-    Ok(store::documents(&mut transaction).await?)
+pub async fn documents(app: App, context: Context, query: GetDocumentStats) -> Result<DocumentStats> {
+    let turn = app.analytics_turns.turn().await?;
+    to_its_end(turn, async move {
+        let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
+        Ok(store::documents(&mut transaction).await?)
+    })
+    .await
 }

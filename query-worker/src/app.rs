@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts::{self, Accounts},
-    analytics::{self, SearchLog},
+    analytics::{self, SearchLog, Turns},
     chat::{self, llm::Llm},
     config::Config,
     documents,
@@ -50,6 +50,8 @@ pub struct App {
     pub(crate) llm: Option<Arc<Llm>>,
     pub(crate) accounts: Accounts,
     pub(crate) search_log: SearchLog,
+    /// Turns of the queries that read every document of their scope.
+    pub(crate) analytics_turns: Turns,
 }
 
 impl App {
@@ -72,6 +74,7 @@ impl App {
             llm,
             accounts: Accounts::new(&config.accounts),
             search_log: SearchLog::new(metrics.dropped.clone()),
+            analytics_turns: Turns::new(config.lookup_slots),
             metrics,
         };
         search::warm_up(&app).await.context("warming up the search")?;
@@ -111,6 +114,7 @@ impl App {
         lifecycle.spawn("health", health);
         lifecycle.spawn("search log", self.log_searches(lifecycle.stopping()));
         lifecycle.spawn("model", self.vectors.clone().watch(self.pool.clone(), lifecycle.stopping()));
+        lifecycle.spawn("nats", self.nats.clone().watch(lifecycle.stopping()));
         tracing::info!(model = self.model.identity().name, "ready");
         lifecycle.run(&config.lifecycle).await
     }

@@ -11,10 +11,10 @@ use schemas::{
     },
 };
 
-use documents::read;
+use documents::read::{self, After};
 
 use self::cursor::Cursor;
-use crate::{app::App, scope};
+use crate::{app::App, reply, scope};
 
 /// Returns a document from the database or, before a worker has begun to process it, from its job in the queue.
 pub async fn get(app: App, _: Context, query: GetDocument) -> Result<Document, Problem> {
@@ -45,8 +45,9 @@ async fn stored(app: &App, query: &GetDocument) -> Result<Option<Document>, Prob
 }
 
 /// Returns a page: first the head of the queue, then the stored documents, newest first. Stored documents begin on the
-/// first page, however long the queue is; `state=queued` lists the whole queue.
-pub async fn list(app: App, _: Context, query: ListDocuments) -> Result<DocumentList, Problem> {
+/// first page, however long the queue is; `state=queued` lists the whole queue. A page ends earlier than asked for if it
+/// would be too large for a reply.
+pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<DocumentList, Problem> {
     let filter = &query.filter;
     let limit = usize::try_from(filter.limit.unwrap_or(50).clamp(1, 200)).unwrap_or(50);
     let cursor = filter.cursor.as_deref().map_or(Ok(Cursor::START), Cursor::parse)?;
@@ -69,15 +70,37 @@ pub async fn list(app: App, _: Context, query: ListDocuments) -> Result<Document
     if room == 0 {
         return Ok(DocumentList { documents, next_cursor: Some(Cursor::Stored(None).encode()) });
     }
-    let listed = async {
-        let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        read::list(&mut transaction, filter, after, room).await
-    };
-    let (mut stored, last) = listed.await.map_err(|error| scope::problem(&error))?;
+    let bytes = reply::BUDGET.saturating_sub(documents.iter().map(reply::size).sum());
+    let listed = stored_page(&app, &context, &query, after, room, bytes).await;
+    let (mut stored, next) = listed.map_err(|error| scope::problem(&error))?;
     // A document that was sent again is listed once, as queued.
     stored.retain(|document| documents.iter().all(|queued| identity(queued) != identity(document)));
     documents.extend(stored);
-    Ok(DocumentList { documents, next_cursor: last.map(|last| Cursor::Stored(Some(last)).encode()) })
+    Ok(DocumentList { documents, next_cursor: next.map(Cursor::encode) })
+}
+
+/// Returns at most `room` stored documents that are not larger than `bytes`, and where the next page begins if there are
+/// more.
+async fn stored_page(
+    app: &App,
+    context: &Context,
+    query: &ListDocuments,
+    after: Option<After>,
+    room: usize,
+    bytes: usize,
+) -> sqlx::Result<(Vec<Document>, Option<Cursor>)> {
+    // With one snapshot, a shorter list begins with the same documents.
+    let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, context).await?;
+    let (mut stored, mut last) = read::list(&mut transaction, &query.filter, after, room).await?;
+    let fitting = reply::count_within(&stored, bytes, |document| document);
+    if fitting < stored.len() {
+        if fitting == 0 && bytes < reply::BUDGET {
+            // Queued documents fill this page.
+            return Ok((Vec::new(), Some(Cursor::Stored(after))));
+        }
+        (stored, last) = read::list(&mut transaction, &query.filter, after, fitting.max(1)).await?;
+    }
+    Ok((stored, last.map(|last| Cursor::Stored(Some(last)))))
 }
 
 fn identity(document: &Document) -> (String, String) {

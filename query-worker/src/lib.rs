@@ -14,5 +14,6 @@ mod feedback;
 mod history;
 mod metrics;
 mod model;
+mod reply;
 pub mod scope;
 mod search;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use documents::scope::Settings;
 pub use documents::scope::{Projects, Tx, projects};
-use platform::postgres::Mode;
+use platform::{nats::Context, postgres::Mode};
 use schemas::{Problem, Scope};
 use sqlx::PgPool;
 
@@ -20,6 +20,9 @@ pub const SETTINGS: &Settings<'static> = &[
     ("max_parallel_workers_per_gather", "0"),
 ];
 
+/// Maximum time of a statement, also if the caller sets no deadline.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// Opens a transaction that sees only the projects of `scope`.
 pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {
     documents::scope::begin_as(pool, SETTINGS, scope).await
@@ -28,6 +31,11 @@ pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {
 /// Opens a read-only transaction with one snapshot, whose statements end after `time`.
 pub async fn begin_reading(pool: &PgPool, scope: &Scope, time: Duration) -> sqlx::Result<Tx> {
     documents::scope::begin_reading(pool, SETTINGS, scope, time).await
+}
+
+/// Does the same as [`begin_reading`], for as long as somebody waits for the result.
+pub async fn begin_reading_for(pool: &PgPool, scope: &Scope, context: &Context) -> sqlx::Result<Tx> {
+    begin_reading(pool, scope, context.time_left().unwrap_or_default().min(LONGEST)).await
 }
 
 /// Opens a transaction that sees the projects of `scope` and the turns of one caller.

@@ -16,7 +16,7 @@ use std::{future::Future, time::Duration, time::Instant};
 use platform::nats::Context;
 use schemas::{
     Problem, Scope,
-    search::{Filters, Mode, Search, SearchReply},
+    search::{Filters, Mode, Search, SearchReply, SearchRow},
     text,
 };
 use tokio::sync::oneshot;
@@ -28,6 +28,7 @@ use self::{fuse::Candidates, keyword::Keywords};
 use crate::{
     app::App,
     error::Result,
+    reply,
     scope::{self, Projects, Tx},
 };
 
@@ -78,7 +79,8 @@ pub async fn search(app: App, context: Context, query: Search) -> Result<SearchR
     let label = if outcome.is_ok() { "ok" } else { "failed" };
     app.metrics.queries.with_label_values(&["search", label]).inc();
     let Found { passages, degraded, .. } = outcome?;
-    let rows = passages.into_iter().map(|passage| passage.row).collect();
+    let mut rows: Vec<SearchRow> = passages.into_iter().map(|passage| passage.row).collect();
+    reply::keep_first(&mut rows, reply::BUDGET, |row| row);
     let reply = SearchReply { rows, degraded: degraded.map(str::to_owned).into_iter().collect() };
     app.search_log.searched(&query, &reply);
     tracing::info!(
@@ -209,7 +211,12 @@ async fn nearest(
     of_the_keyword_leg.close();
     let (mut transaction, others) = match of_the_keyword_leg.try_recv() {
         Ok(handed_over) => handed_over,
-        Err(_) => (open(app, &query.scope, end).await?, Vec::new()),
+        Err(_) => {
+            let mut transaction = open(app, &query.scope, end).await?;
+            // A new transaction knows neither the keys of its projects nor how many neighbours a scan considers.
+            scope::projects(&mut transaction).await?;
+            (transaction, Vec::new())
+        }
     };
     let hits = match app.vectors.own(&mut transaction).await? {
         Some(own) => vector::find(&mut transaction, own, projects, &vector, documents, &others).await?,

@@ -3,13 +3,13 @@
 use std::{error::Error as _, pin::pin, time::Duration};
 
 use futures::StreamExt as _;
-use schemas::messages::answers;
+use schemas::{Message, messages::answers};
 
 use super::{
     Answer, Asked, Findings,
     citations::Citations,
     extractive,
-    llm::{Error, Llm},
+    llm::{Error, Llm, Piece},
     model_text::{AnswerStart, denies},
     passages::Passage,
     prompt,
@@ -43,10 +43,14 @@ async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answ
     let prompt = prompt::build(asked, llm.context_tokens, &passages);
     let mut start = AnswerStart::default();
     let mut citations = Citations::of(prompt.passages);
-    let mut text = String::new();
+    let (mut text, mut is_complete) = (String::new(), true);
     let mut pieces = pin!(llm.answer(&prompt.messages));
     while let Some(piece) = pieces.next().await {
-        let checked = citations.push(&start.push(&piece?));
+        let Piece::Text(piece) = piece? else {
+            is_complete = false;
+            continue;
+        };
+        let checked = citations.push(&start.push(&piece));
         asked.send(&checked).await;
         text.push_str(&checked);
     }
@@ -55,18 +59,34 @@ async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answ
     text.push_str(&rest);
     let text = text.trim().to_owned();
     let answered_by = llm.model.clone();
-    if start.is_denied() || text.is_empty() || (citations.cited().is_empty() && denies(&text)) {
-        if !text.is_empty() {
-            asked.restart().await;
-        }
+    if start.is_denied() {
         return Ok(Answer { answered_by, ..Answer::default() });
+    }
+    // Without the agreed word this is no denial: the model's tokens may all have gone into its thoughts.
+    if text.is_empty() {
+        return Err(Error::Empty);
+    }
+    // A reply with a notice is not used again for others.
+    let mut notices = Vec::new();
+    if !is_complete {
+        notices.push(model_was_cut_off().in_language(asked.language).to_owned());
+    }
+    if citations.cited().is_empty() && denies(&text) {
+        asked.restart().await;
+        return Ok(Answer { answered_by, notice: notices.concat(), ..Answer::default() });
     }
     let passage = |number: u32| order.get(usize::try_from(number).ok()?.checked_sub(1)?).copied();
     let cited: Vec<(u32, usize)> =
         citations.cited().iter().filter_map(|number| Some((*number, passage(*number)?))).collect();
-    let mut notice = String::new();
     if cited.is_empty() {
-        answers::model_cited_nothing().in_language(asked.language).clone_into(&mut notice);
+        notices.push(answers::model_cited_nothing().in_language(asked.language).to_owned());
     }
-    Ok(Answer { text, cited, answered_by, notice })
+    Ok(Answer { text, cited, answered_by, notice: notices.join(" ") })
+}
+
+fn model_was_cut_off() -> Message {
+    Message {
+        es: "El modelo de lenguaje no terminó esta respuesta: puede faltar una parte.".to_owned(),
+        en: "The language model did not finish this answer: a part may be missing.".to_owned(),
+    }
 }

@@ -56,6 +56,14 @@ pub enum Error {
     Empty,
 }
 
+/// What arrives from the model.
+pub enum Piece {
+    Text(String),
+    /// The model stopped before its answer was complete, because it reached the token limit or was filtered. This comes
+    /// after the last text.
+    Incomplete,
+}
+
 /// The pauses before a request is sent again when the server is busy or unreachable.
 const PAUSES: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
@@ -111,7 +119,7 @@ impl Llm {
     pub fn answer(
         &self,
         messages: &[ChatMessage],
-    ) -> impl Stream<Item = Result<String, Error>> + Send + use<'_> {
+    ) -> impl Stream<Item = Result<Piece, Error>> + Send + use<'_> {
         let request = serde_json::json!({
             "model": self.model,
             "messages": messages,
@@ -125,7 +133,7 @@ impl Llm {
             let response = timeout_at(deadline, self.send(&request)).await.map_err(silent)??;
             let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
             let mut events = pin!(bytes.eventsource());
-            let (mut said, mut finished) = (false, false);
+            let (mut said, mut finished, mut incomplete) = (false, false, false);
             while let Some(event) = timeout_at(deadline, events.next()).await.map_err(silent)? {
                 let event = event?;
                 if event.data == "[DONE]" {
@@ -141,9 +149,11 @@ impl Llm {
                 }
                 for choice in chunk["choices"].as_array().into_iter().flatten() {
                     finished |= !choice["finish_reason"].is_null();
+                    let reason = choice["finish_reason"].as_str().unwrap_or_default();
+                    incomplete |= !["", "stop"].contains(&reason);
                     if let Some(text) = choice["delta"]["content"].as_str().filter(|text| !text.is_empty()) {
                         said = true;
-                        yield text.to_owned();
+                        yield Piece::Text(text.to_owned());
                     }
                 }
                 // The first text must arrive before the first deadline; each further text extends the deadline.
@@ -156,6 +166,9 @@ impl Llm {
             }
             if !finished {
                 Err(Error::CutOff)?;
+            }
+            if incomplete {
+                yield Piece::Incomplete;
             }
         }
     }

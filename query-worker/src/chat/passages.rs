@@ -6,7 +6,7 @@ use schemas::search::{MAX_TOP_K, Search};
 
 use super::Asked;
 pub use crate::search::Passage;
-use crate::{error::Result, search};
+use crate::{error::Result, reply, search};
 
 /// Maximum number of passages per document: the answer is often in the second-best one.
 const PER_DOCUMENT: usize = 3;
@@ -41,5 +41,7 @@ pub async fn retrieve(asked: &Asked<'_>, question: &str) -> Result<Retrieved> {
         seen.contains(&id) || (seen.len() < usize::from(documents) && seen.insert(id))
     });
     passages.truncate(wanted);
+    // All of them may be cited, and a reply also contains their titles (`context_used`), which are at most as large.
+    reply::keep_first(&mut passages, reply::BUDGET / 2, |passage| &passage.row);
     Ok(Retrieved { passages, vector, rarity, is_complete: degraded.is_none() })
 }

@@ -10,6 +10,8 @@ use schemas::{
 };
 use sqlx::{Postgres, Transaction, types::Json};
 
+use crate::reply;
+
 /// A stored turn, with what the next turn needs.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StoredTurn {
@@ -74,7 +76,8 @@ pub async fn insert(
     .map(|_| ())
 }
 
-/// Returns the newest turns of a conversation or of a user, oldest first.
+/// Returns the newest turns of a conversation or of a user, oldest first; fewer than `limit` if they would be too much
+/// for one reply.
 pub async fn history(
     transaction: &mut Transaction<'_, Postgres>,
     owner: &str,
@@ -100,7 +103,10 @@ pub async fn history(
         timestamp,
         conversation_id,
     };
-    Ok(turns.into_iter().rev().map(entry).collect())
+    let mut turns: Vec<HistoryEntry> = turns.into_iter().map(entry).collect();
+    reply::keep_first(&mut turns, reply::BUDGET, |turn| turn);
+    turns.reverse();
+    Ok(turns)
 }
 
 /// Returns the projects that a conversation of this owner used.

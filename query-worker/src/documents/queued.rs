@@ -17,7 +17,7 @@ use schemas::{
     subjects::{self, JobKind},
 };
 
-use crate::app::App;
+use crate::{app::App, reply};
 
 pub async fn find(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<Document>, Problem> {
     Ok(job(app, scope, document).await?.map(view))
@@ -57,7 +57,8 @@ async fn last(app: &App, subject: &str) -> Result<Option<Job>, Problem> {
 const MOST_READ: usize = 200;
 
 /// Returns at most `limit` queued documents that `wanted` accepts, in the queue's order from `from` on, and where the
-/// next page begins if there are more. Records of an import are not listed, only the import.
+/// next page begins if there are more. Records of an import are not listed, only the import. The page ends earlier if it
+/// would be too large for a reply.
 pub async fn page(
     app: &App,
     scope: &Scope,
@@ -79,6 +80,7 @@ pub async fn page(
         }
     }
     let mut documents: Vec<Document> = Vec::new();
+    let mut room = reply::BUDGET;
     for _ in 0..MOST_READ {
         if documents.len() == limit {
             break;
@@ -86,7 +88,14 @@ pub async fn page(
         let Some((sequence, (filter, message))) = heads.pop_first() else { break };
         // A record or attachment is listed only after it is stored.
         let job = read(&message).filter(|job| job.body.parent.is_none());
-        documents.extend(job.map(view).filter(&wanted));
+        let document = job.map(view).filter(&wanted);
+        let size = document.as_ref().map_or(0, reply::size);
+        if size > room && !documents.is_empty() {
+            heads.insert(sequence, (filter, message));
+            break;
+        }
+        room = room.saturating_sub(size);
+        documents.extend(document);
         if let Some(message) = next(&filter, sequence + 1).await? {
             heads.insert(message.sequence, (filter, message));
         }

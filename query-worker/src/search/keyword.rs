@@ -102,16 +102,15 @@ async fn numbers(
     if codes.is_empty() {
         return Ok(Vec::new());
     }
-    // Codes contain only letters and digits, so LIKE finds no wildcard in them.
+    // `acorag_numbered` can use the index of numbers, which row-level security keeps from this role
+    // (migrations/sql/0008_numbers.sql).
     sqlx::query_as(
-        "SELECT c.project_key, c.key AS chunk_key, d.key AS document_key,
-                max(length(code)::real / length(d.number_norm))::real AS score
-         FROM unnest($1::text[]) AS code
-         JOIN document d ON d.number_norm LIKE '%' || code || '%' AND d.chunks > 0
-         JOIN chunk c ON c.project_key = d.project_key AND c.document_key = d.key AND c.ordinal = 0
-         WHERE d.project_key = ANY($2) AND c.project_key = ANY($2)
-           AND ($3::bigint[] IS NULL OR d.key = ANY($3))
-         GROUP BY c.project_key, c.key, d.key
+        "SELECT c.project_key, c.key AS chunk_key, d.document_key,
+                max(length(d.code)::real / length(d.number_norm))::real AS score
+         FROM acorag_numbered($1, $3, $4) d
+         JOIN chunk c ON c.project_key = d.project_key AND c.document_key = d.document_key AND c.ordinal = 0
+         WHERE c.project_key = ANY($2)
+         GROUP BY c.project_key, c.key, d.document_key
          ORDER BY score DESC, c.key
          LIMIT $4",
     )

@@ -16,7 +16,7 @@ use crate::scope::Projects;
 /// Maximum length of a snippet, in characters.
 const SNIPPET_CHARS: usize = 320;
 
-/// A passage as a result row, with the whole text of which the row shows a part.
+/// A passage as a result row, with the text of which the row shows a part.
 #[derive(Debug, Clone)]
 pub struct Passage {
     pub row: SearchRow,
@@ -49,9 +49,11 @@ pub async fn fetch(
 ) -> sqlx::Result<Vec<Passage>> {
     let places = chosen.iter().map(|scored| (scored.candidate.project_key, scored.candidate.chunk_key));
     let (in_projects, passages) = keys(places);
+    // Passages are short. Should a very long one be stored nevertheless, not all of it may get into the worker's memory:
+    // its beginning is enough for a snippet and for quotations.
     let found: Vec<Row> = sqlx::query_as(
         "SELECT c.key AS chunk_key, c.project_key, d.id AS document_id, d.fields, d.filename, d.file_type,
-                d.date_modified, c.page, c.text, c.heading, c.language
+                d.date_modified, c.page, left(c.text, 20000) AS text, c.heading, c.language
          FROM chunk c JOIN document d ON d.project_key = c.project_key AND d.key = c.document_key
          WHERE c.project_key = ANY($1) AND d.project_key = ANY($1) AND c.key = ANY($2)",
     )

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use schemas::{
-    Scope,
+    Problem, Scope,
     analytics::{GetDocumentStats, GetPopularSearches, GetSuggestions, ReportSearches, SearchSeen},
     feedback::{FeedbackRequest, GetFeedbackStats, SaveFeedback},
     search::Search,
@@ -151,6 +151,51 @@ fn feedback_is_counted_within_the_scope() {
                 .unwrap();
         assert_eq!(sessions, ["conv_7", ""]);
         assert_eq!(stats(projects(&["torre-norte"])).await.total_feedback, 0);
+    });
+}
+
+/// Waits until this many statements of the worker wait for the lock of a table.
+async fn wait_for_waiting(world: &World, statements: i64) {
+    for _ in 0..400 {
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'acorag-query-worker'
+               AND wait_event_type = 'Lock'",
+        )
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+        if waiting == statements {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("there are never {statements} statements that wait")
+}
+
+#[test]
+fn only_one_query_at_a_time_reads_all_documents_and_none_longer_than_its_asker_waits() {
+    run(async {
+        let world = World::new("analytics_turns", &["--embed-threads=1"]).await;
+        let stats = GetDocumentStats { scope: Scope::All };
+        let suggestions = GetSuggestions::new("losa", None, &Scope::All).unwrap();
+        let mut lock = world.pool.begin().await.unwrap();
+        sqlx::query("LOCK TABLE document IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+        let patience = Duration::from_secs(8);
+        let first = world::start_on(&world.app, world.app.router(), &stats, patience).await;
+        wait_for_waiting(&world, 1).await;
+        for _ in 0..4 {
+            let refused = world::ask(&world.app, &suggestions).await.unwrap_err();
+            assert_eq!(refused, Problem::overloaded());
+        }
+        wait_for_waiting(&world, 1).await;
+        // The asker has gone; its statement keeps the turn until PostgreSQL cancels it.
+        first.cancel().await;
+        assert_eq!(world::ask(&world.app, &stats).await.unwrap_err(), Problem::overloaded());
+        wait_for_waiting(&world, 0).await;
+        lock.rollback().await.unwrap();
+        assert_eq!(world::ask(&world.app, &stats).await.unwrap().total_documents, 0);
+        assert!(world::ask(&world.app, &suggestions).await.unwrap().suggestions.is_empty());
     });
 }
 

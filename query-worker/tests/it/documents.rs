@@ -17,8 +17,18 @@ async fn queue(world: &World, project: &str, document: &str, category: &str) {
 }
 
 async fn queue_as(kind: JobKind, world: &World, project: &str, document: &str, category: &str) {
+    queue_with(kind, world, project, document, &serde_json::json!({"category": category})).await;
+}
+
+async fn queue_with(
+    kind: JobKind,
+    world: &World,
+    project: &str,
+    document: &str,
+    metadata: &serde_json::Value,
+) {
     let subject = subjects::job(kind, &project.parse().unwrap(), &document.parse().unwrap());
-    let job = serde_json::json!({"text": "Muro de contención.", "metadata": {"category": category}});
+    let job = serde_json::json!({"text": "Muro de contención.", "metadata": metadata});
     let published = world.app.nats.jetstream.publish(subject, job.to_string().into()).await.unwrap();
     published.await.unwrap();
 }
@@ -28,7 +38,7 @@ async fn update(world: &World, sql: &'static str) {
 }
 
 /// Returns every page of the list, each as the ids of its documents.
-async fn pages(world: &World, scope: &Scope, filter: ListFilter) -> Vec<Vec<String>> {
+pub async fn pages(world: &World, scope: &Scope, filter: ListFilter) -> Vec<Vec<String>> {
     let mut query = ListDocuments { scope: scope.clone(), filter };
     let mut pages = Vec::new();
     loop {
@@ -111,6 +121,35 @@ fn a_long_queue_does_not_hide_what_is_stored() {
         assert_eq!(pages(world, &long, minutes).await, [["l1"]]);
         let queued = ListFilter { state: Some(State::Queued), limit: Some(100), ..ListFilter::default() };
         assert_eq!(pages(world, &long, queued).await.concat().len(), ids.len());
+    });
+}
+
+#[test]
+fn a_page_that_would_be_too_large_ends_earlier() {
+    run(async {
+        let world = world::samples().await;
+        let stored = ["s-1", "s-2"].map(|id| seed::Document::text("heavy", id, id, "Texto."));
+        seed::insert(&world.pool, world.app.model.as_ref(), &stored).await;
+        let long = "漢".repeat(1_000);
+        let names = ["title", "number", "revision", "doc_type", "category", "discipline", "status", "author"];
+        let metadata: serde_json::Value = names.iter().map(|name| (*name, long.as_str())).collect();
+        sqlx::query("UPDATE document SET fields = $1 WHERE id IN ('s-1', 's-2')")
+            .bind(&metadata)
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        let queued: Vec<String> = (0..40).map(|n| format!("q-{n}")).collect();
+        for id in &queued {
+            queue_with(JobKind::Document, world, "heavy", id, &metadata).await;
+        }
+        let heavy = projects(&["heavy"]);
+        let filter = ListFilter { limit: Some(200), ..ListFilter::default() };
+        let shown = pages(world, &heavy, ListFilter { state: Some(State::Queued), ..filter.clone() }).await;
+        assert_eq!(shown.concat(), queued.iter().map(|id| format!("queued {id}")).collect::<Vec<_>>());
+        assert!(shown.len() == 2 && shown[0].len() > 30, "{shown:?}");
+        // Queued documents leave no room for the stored ones on the first page.
+        let all = pages(world, &heavy, filter).await;
+        assert_eq!(all, [shown[0].clone(), vec!["s-2".to_owned(), "s-1".to_owned()]]);
     });
 }
 

@@ -42,6 +42,8 @@ pub struct Script {
     pub status: u16,
     /// End without the closing chunk, as a server that dies does.
     pub dies: bool,
+    /// Why the model stops, in the closing chunk.
+    pub finish: &'static str,
     /// Report an error in place of the closing chunk.
     pub reports: bool,
 }
@@ -56,6 +58,7 @@ impl FakeLlm {
                 refusals: 0,
                 status: 503,
                 dies: false,
+                finish: "stop",
                 reports: false,
             })),
             requests: Arc::default(),
@@ -145,7 +148,7 @@ async fn complete(
         if script.reports {
             yield Ok(Event::default().data(json!({"error": {"message": "out of memory"}}).to_string()));
         } else if !script.dies {
-            yield chunk(json!({}), json!("stop"));
+            yield chunk(json!({}), json!(script.finish));
             yield Ok(Event::default().data("[DONE]"));
         }
     };

@@ -62,6 +62,24 @@ fn a_conversation_comes_back_oldest_first_to_its_owner_alone() {
 }
 
 #[test]
+fn of_a_history_that_would_be_too_large_the_newest_turns_come() {
+    run(async {
+        let world = world::samples().await;
+        sqlx::query(
+            "INSERT INTO turn (owner, conversation_id, projects, question, understood, answer, sources, found, answered_by)
+             SELECT 'key:h6', 'large', '{}', n::text, '', repeat('\"', 100000), '[]', true, ''
+             FROM generate_series(1, 6) n",
+        )
+        .execute(&world.pool)
+        .await
+        .unwrap();
+        let history = of(world, "key:h6", projects(&["torre-norte"]), "large").await;
+        let questions: Vec<&str> = history.iter().map(|entry| entry.question.as_str()).collect();
+        assert_eq!(questions, ["3", "4", "5", "6"], "a quotation mark takes two bytes");
+    });
+}
+
+#[test]
 fn a_question_where_nothing_is_yet_is_remembered_too() {
     run(async {
         let world = world::samples().await;

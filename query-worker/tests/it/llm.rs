@@ -109,6 +109,53 @@ fn an_error_in_the_middle_of_an_answer_voids_it() {
 }
 
 #[test]
+fn a_model_that_comes_to_no_answer_has_failed() {
+    run(async {
+        // All its tokens went into its thoughts.
+        for (pieces, finish) in [
+            (&["<think>The slabs", " are"][..], "length"),
+            (&["<think>Hm.</think>"], "stop"),
+            (&["[99]"], "stop"),
+        ] {
+            let fake = FakeLlm::start(pieces).await;
+            fake.script(|script| script.finish = finish);
+            let app = app(&fake).await;
+            let reply = world::ask(&app, &question(CURING, "", projects(&["torre-norte"]))).await.unwrap();
+            assert_eq!(
+                (reply.found, reply.answered_by.as_str()),
+                (true, "extractive"),
+                "{pieces:?}: {reply:?}"
+            );
+            assert!(reply.notice.contains("no respondió") && reply.reusable.is_none(), "{reply:?}");
+            assert_eq!(app.metrics.answers.with_label_values(&["fallback"]).get(), 1);
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_was_cut_off_says_so_and_is_not_given_again() {
+    run(async {
+        for (piece, finish, notice) in [
+            ("Se curan 7 días [1].", "stop", ""),
+            ("Se curan 7 días [1], y", "length", "no terminó"),
+            ("Se curan 7 días [1], y", "content_filter", "no terminó"),
+            ("Se curan 7 días, y", "length", "no terminó esta respuesta: puede faltar una parte. El modelo"),
+            ("No encontré nada sobre", "length", "no terminó"),
+            ("NO_ANSWER. The", "length", ""),
+        ] {
+            let fake = FakeLlm::start(&[piece]).await;
+            fake.script(|script| script.finish = finish);
+            let reply = world::ask(&app(&fake).await, &question(CURING, "", projects(&["torre-norte"])))
+                .await
+                .unwrap();
+            assert_eq!(reply.answered_by, MODEL, "{piece}");
+            assert!(reply.notice.contains(notice), "{piece}: {reply:?}");
+            assert_eq!(reply.reusable.is_some(), notice.is_empty(), "{piece}: {reply:?}");
+        }
+    });
+}
+
+#[test]
 fn the_key_is_sent_where_there_is_one() {
     run(async {
         let fake = FakeLlm::start(&["Siete días [1]"]).await;

@@ -8,6 +8,7 @@ use futures::future::{BoxFuture, pending};
 use query_worker::app::App;
 use schemas::{
     Scope,
+    document::{ListDocuments, ListFilter},
     search::{Search, SearchReply},
 };
 use serde_json::json;
@@ -46,6 +47,15 @@ fn a_leg_that_hangs_is_left_out_and_the_other_one_answers() {
         let losa = json!({"query": "el hormigón de la losa se cura siete días", "strict_mode": true});
         let losa = query(losa, &projects(&["legs"]));
         let patience = Duration::from_secs(6);
+        // Without `scope::projects` a scan of a vector index would consider 40 neighbours; a leg that does without would
+        // find nothing here.
+        sqlx::query(
+            "CREATE POLICY considering ON embedding AS RESTRICTIVE TO acorag_query
+             USING (current_setting('hnsw.ef_search', true)::int >= 120)",
+        )
+        .execute(&world.pool)
+        .await
+        .unwrap();
 
         // The lock makes the keyword leg wait, because it cannot read the inverted index.
         let mut lock = world.pool.begin().await.unwrap();
@@ -84,6 +94,110 @@ impl Embed for Hanging {
     fn identity(&self) -> &Identity {
         self.0.identity()
     }
+}
+
+#[test]
+fn a_document_is_found_by_its_number_without_reading_the_others() {
+    run(async {
+        let world = World::new("search_numbers", &["--embed-threads=1"]).await;
+        let document = Document {
+            number: "900100-PL-AR-000777".to_owned(),
+            ..Document::text("numbers", "n1", "Fachada", "La fachada es de ladrillo.")
+        };
+        seed::insert(&world.pool, world.app.model.as_ref(), &[document]).await;
+        sqlx::raw_sql(
+            "INSERT INTO document (project_key, id, state, accepted_at, number_norm, chunks)
+             SELECT p.key, 'other-' || n, 'indexed', now(), '900100PLES' || lpad(n::text, 6, '0'), 1
+             FROM project p, generate_series(1, 20000) n;
+             ANALYZE document",
+        )
+        .execute(&world.pool)
+        .await
+        .unwrap();
+        // A pool of one connection: its server process reports what it has read.
+        let app = world.with(&["--db-pool-size=1", "--db-max-overflow=0"]).await;
+        let read = async || -> i64 {
+            sqlx::query("SELECT pg_stat_force_next_flush()").execute(&app.pool).await.unwrap();
+            sqlx::query_scalar(
+                "SELECT (seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_user_tables
+                 WHERE relname = 'document'",
+            )
+            .fetch_one(&app.pool)
+            .await
+            .unwrap()
+        };
+        let scope = projects(&["numbers"]);
+        for (typed, found) in
+            [("ar-000777", vec!["n1"]), ("900100-PL-AR-000777 y RFI-0042", vec!["n1"]), ("RFI-0042", vec![])]
+        {
+            let before = read().await;
+            let numbered = query(json!({"query": typed, "mode": "keyword"}), &scope);
+            assert_eq!(ids(&within(&app, &numbered, Duration::from_secs(60)).await), found, "{typed}");
+            let read = read().await - before;
+            assert!(read < 500, "{typed}: {read} rows");
+        }
+    });
+}
+
+#[test]
+fn a_reply_that_would_be_too_large_ends_earlier() {
+    run(async {
+        let world = World::new("search_large", &["--embed-threads=1"]).await;
+        let ids = (0..50).map(|n| format!("large-{n}"));
+        let documents: Vec<_> =
+            ids.map(|id| Document::text("large", &id, &id, "El hormigón de la losa se cura.")).collect();
+        seed::insert(&world.pool, world.app.model.as_ref(), &documents).await;
+        // Each has its eight fields of 1,000 characters.
+        sqlx::query(
+            "UPDATE document SET fields = (
+                 SELECT jsonb_object_agg(name, repeat('漢', 1000))
+                 FROM unnest('{number,title,revision,doc_type,category,discipline,status,author}'::text[]) AS name)",
+        )
+        .execute(&world.pool)
+        .await
+        .unwrap();
+        let scope = projects(&["large"]);
+        let losa = query(json!({"query": "hormigón de la losa", "top_k": 50}), &scope);
+        let rows = world::ask(&world.app, &losa).await.unwrap().rows;
+        assert!((30..50).contains(&rows.len()), "{}", rows.len());
+        assert!(rows.is_sorted_by(|a, b| a.score >= b.score));
+        let few = query(json!({"query": "hormigón de la losa", "top_k": 30}), &scope);
+        let few = world::ask(&world.app, &few).await.unwrap().rows;
+        assert_eq!(few[..], rows[..30], "the best ones are kept");
+
+        let list = ListDocuments { scope, filter: ListFilter { limit: Some(200), ..ListFilter::default() } };
+        let pages = crate::documents::pages(&world, &list.scope, list.filter).await;
+        let mut listed = pages.concat();
+        assert!(pages.len() == 2 && pages[0].len() >= 30, "{pages:?}");
+        listed.sort();
+        listed.dedup();
+        assert_eq!(listed.len(), 50);
+    });
+}
+
+#[test]
+fn of_a_very_long_passage_only_the_beginning_is_read() {
+    run(async {
+        let world = world::samples().await;
+        let text = "La pasarela de servicio es de acero galvanizado.";
+        let documents = [Document::text("very-long", "v1", "Pasarelas", text)];
+        seed::insert(&world.pool, world.app.model.as_ref(), &documents).await;
+        let pasarela = query(json!({"query": "pasarela de acero galvanizado"}), &projects(&["very-long"]));
+        let snippet = async || world::ask(&world.app, &pasarela).await.unwrap().rows[0].snippet.clone();
+        assert_eq!(snippet().await, text);
+        for (chars, is_read) in [(15_000, true), (20_000, false)] {
+            sqlx::query(
+                "UPDATE chunk SET text = rpad('', $1, 'La obra avanza. ') || $2
+                 WHERE document_key = (SELECT key FROM document WHERE id = 'v1')",
+            )
+            .bind(chars)
+            .bind(text)
+            .execute(&world.pool)
+            .await
+            .unwrap();
+            assert_eq!(snippet().await.contains("galvanizado"), is_read, "after {chars} characters");
+        }
+    });
 }
 
 #[test]

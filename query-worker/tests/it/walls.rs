@@ -128,6 +128,52 @@ fn a_scope_sees_nothing_of_another_project_in_any_table() {
 }
 
 #[test]
+fn numbers_are_looked_up_within_the_scope_alone() {
+    run(async {
+        let world = world::samples().await;
+        let documents = [("number-a", "num-a"), ("number-b", "num-b")].map(|(project, id)| Document {
+            number: "WALL-00-777".to_owned(),
+            ..Document::text(project, id, "Muro", "El muro mide 9 metros.")
+        });
+        seed::insert(&world.pool, world.app.model.as_ref(), &documents).await;
+        let pool = as_worker(world).await;
+        // The function runs as the owner of the tables, who sees all projects.
+        let found = "SELECT count(*) FROM acorag_numbered('{WALL00777}', NULL, 100)";
+        for (scope, expected) in [
+            (Scope::All, 2),
+            (projects(&["number-a", "number-b"]), 2),
+            (projects(&["number-a"]), 1),
+            (projects(&["nowhere"]), 0),
+            (projects(&[]), 0),
+        ] {
+            let mut transaction = within(&pool, &scope, "").await;
+            assert_eq!(count(&mut transaction, found).await, expected, "{scope:?}");
+            // The keys that a transaction noted widen nothing.
+            let everything = "SELECT count(set_config('acorag.projects', (SELECT '{' || string_agg(n::text, ',') || '}'
+                                                                          FROM generate_series(1, 1000) n), true))";
+            count(&mut transaction, everything).await;
+            assert_eq!(count(&mut transaction, found).await, expected, "{scope:?}");
+        }
+        let mut unnamed = pool.begin().await.unwrap();
+        assert_eq!(count(&mut unnamed, found).await, 0, "without a scope");
+        drop(unnamed);
+        let mut all = within(&pool, &Scope::All, "").await;
+        for wildcard in [
+            "SELECT count(*) FROM acorag_numbered('{WALL%777}', NULL, 100)",
+            "SELECT count(*) FROM acorag_numbered('{%}', NULL, 100)",
+            "SELECT count(*) FROM acorag_numbered('{\"\"}', NULL, 100)",
+            "SELECT count(*) FROM acorag_numbered('{WALL00777}', '{-1}', 100)",
+            "SELECT count(*) FROM acorag_numbered('{WALL00777}', NULL, 0)",
+        ] {
+            assert_eq!(count(&mut all, wildcard).await, 0, "{wildcard}");
+        }
+        drop(all);
+        let mut indexing = documents::scope::begin(&world.pool, &Scope::All).await.unwrap();
+        assert_forbidden(sqlx::query(found).execute(&mut *indexing).await);
+    });
+}
+
+#[test]
 fn the_keys_that_a_transaction_noted_end_with_it() {
     run(async {
         let world = world::samples().await;
