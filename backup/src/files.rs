@@ -39,14 +39,10 @@ pub struct Saved {
 }
 
 /// Stores all files that are not stored yet, and writes the list of files into the set.
-pub async fn save(
-    nats: &Nats,
-    repository: &Repository,
-    recipient: &Recipient,
-    set: &mut Set,
-) -> Result<Saved> {
+pub async fn save(nats: &Nats, repository: &Repository, recipient: &Recipient, set: &Set) -> Result<Saved> {
     let objects = Objects::open(nats, FILES_BUCKET).await?;
     let mut list = Sealed::create(set.files_file(), recipient)?;
+    let mut versions = String::new();
     let mut saved = Saved::default();
     let mut all = std::pin::pin!(objects.all());
     while let Some(stored) = all.try_next().await.context("listing the object store")? {
@@ -68,16 +64,14 @@ pub async fn save(
                 tracing::info!(stored = saved.stored, mib = saved.bytes >> 20, "files");
             }
         }
-        let entry = Entry {
-            name: stored.name,
-            version: stored.version.clone(),
-            size: stored.size,
-            sha256: stored.sha256,
-        };
+        versions.push_str(&stored.version);
+        versions.push('\n');
+        let entry =
+            Entry { name: stored.name, version: stored.version, size: stored.size, sha256: stored.sha256 };
         writeln!(list, "{}", serde_json::to_string(&entry)?)?;
-        set.files.insert(stored.version);
         saved.files += 1;
     }
+    seal::plain(&set.versions_file(), versions.as_bytes())?;
     saved.bytes += list.finish()?;
     Ok(saved)
 }
@@ -116,6 +110,7 @@ pub fn list(sets: &[Set], identity: &Identity) -> Result<HashMap<String, Vec<Ent
     let mut files: HashMap<String, Vec<Entry>> = HashMap::new();
     for set in sets {
         for entry in messages::lines::<Entry>(&set.files_file(), identity)? {
+            let entry = entry?;
             let versions = files.entry(entry.name.clone()).or_default();
             if versions.last().is_none_or(|last| last.version != entry.version) {
                 versions.push(entry);

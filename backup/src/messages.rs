@@ -4,16 +4,18 @@
 use std::{
     io::{BufRead as _, BufReader},
     path::Path,
+    pin::pin,
 };
 
 use age::x25519::Identity;
 use anyhow::{Context as _, Result};
 use async_nats::{
     HeaderMap,
-    jetstream::stream::{LastRawMessageErrorKind, Stream},
+    jetstream::{self, message::StreamMessage, stream::LastRawMessageErrorKind},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
+use futures::{Stream, TryStreamExt as _, stream};
 use platform::nats::Nats;
 use schemas::{DocumentId, ProjectId, headers, subjects};
 use serde::{Deserialize, Serialize};
@@ -48,17 +50,33 @@ impl Message {
         subjects::accepted_at(&self.subject, header.map(|(_, at)| at.as_str()), self.time)
     }
 
-    /// Publishes the message again without the headers that are commands to JetStream, because they were for
-    /// the original stream. With its id, for example, the new stream would drop the second of two messages
-    /// with the same id.
+    /// Publishes the message again.
     pub async fn publish(&self, nats: &Nats) -> Result<()> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in self.headers.iter().filter(|(name, _)| !name.starts_with("Nats-")) {
-            headers.append(name.as_str(), value.as_str());
-        }
-        nats.publish_raw(self.subject.clone(), headers, self.payload()?.into())
+        nats.publish_raw(self.subject.clone(), self.headers_to_publish(), self.payload()?.into())
             .await
             .with_context(|| format!("publishing on {}", self.subject))
+    }
+
+    /// Returns the headers without those that are commands to JetStream, because they were for the original stream. With
+    /// its id, for example, the new stream would drop the second of two messages with the same id.
+    ///
+    /// A job keeps its time of acceptance. Otherwise it would count as accepted during the restore: a deletion that waited
+    /// would delete what was uploaded after it.
+    fn headers_to_publish(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in self.headers.iter().filter(|(name, _)| !name.starts_with("Nats-")) {
+            map.append(name.as_str(), value.as_str());
+        }
+        if subjects::parse_job(&self.subject).is_ok() {
+            let accepted_at = self.accepted_at().to_rfc3339();
+            if subjects::is_the_services_own(&self.subject) {
+                map.insert(headers::ORDERED_AT, accepted_at.as_str());
+            } else if map.get(headers::ACCEPTED).is_none() {
+                // A producer's job is a new job to the workers, but with this header an older one.
+                map.insert(headers::ACCEPTED, accepted_at.as_str());
+            }
+        }
+        map
     }
 }
 
@@ -68,47 +86,68 @@ pub async fn each(
     stream: &str,
     mut take: impl FnMut(Message) -> Result<()> + Send,
 ) -> Result<usize> {
-    let stream =
-        nats.jetstream.get_stream_no_info(stream).await.with_context(|| format!("stream {stream}"))?;
-    let mut reader = Reader::new(stream, ">".to_owned());
+    let mut messages = pin!(all(nats, stream).await?);
     let mut count = 0;
-    while let Some(message) = reader.next().await? {
-        let headers = message.headers.iter().flat_map(|(name, values)| {
-            values.iter().map(move |value| (name.to_string(), value.as_str().to_owned()))
-        });
-        take(Message {
-            subject: message.subject.to_string(),
-            time: message.time,
-            headers: headers.collect(),
-            payload: STANDARD.encode(&message.payload),
-        })?;
+    while let Some(message) = messages.try_next().await? {
+        take(message)?;
         count += 1;
     }
     Ok(count)
 }
 
-/// Reads the JSON lines of an encrypted file.
-pub fn lines<T: for<'de> Deserialize<'de>>(path: &Path, identity: &Identity) -> Result<Vec<T>> {
-    let damaged = || format!("{} is damaged", path.display());
-    BufReader::new(seal::open(path, identity)?)
-        .lines()
-        .map(|line| serde_json::from_str(&line.with_context(damaged)?).with_context(damaged))
-        .collect()
+/// Returns all messages of a stream, in order.
+pub async fn all<'a>(
+    nats: &'a Nats,
+    stream: &str,
+) -> Result<impl Stream<Item = Result<Message>> + Send + use<'a>> {
+    let stream =
+        nats.jetstream.get_stream_no_info(stream).await.with_context(|| format!("stream {stream}"))?;
+    let reader = Reader::new(stream, ">".to_owned());
+    Ok(stream::try_unfold(reader, |mut reader| async {
+        Ok(reader.next().await?.map(|message| (message.into(), reader)))
+    }))
+}
+
+impl From<StreamMessage> for Message {
+    fn from(message: StreamMessage) -> Self {
+        let headers = message.headers.iter().flat_map(|(name, values)| {
+            values.iter().map(move |value| (name.to_string(), value.as_str().to_owned()))
+        });
+        Self {
+            subject: message.subject.to_string(),
+            time: message.time,
+            headers: headers.collect(),
+            payload: STANDARD.encode(&message.payload),
+        }
+    }
+}
+
+/// Reads the JSON lines of an encrypted file one by one: a queue with its files' parts can be larger than the memory.
+pub fn lines<T: for<'de> Deserialize<'de>>(
+    path: &Path,
+    identity: &Identity,
+) -> Result<impl Iterator<Item = Result<T>> + Send + use<T>> {
+    let lines = BufReader::new(seal::open(path, identity)?).lines();
+    let path = path.to_owned();
+    Ok(lines.map(move |line| {
+        let damaged = || format!("{} is damaged", path.display());
+        serde_json::from_str(&line.with_context(damaged)?).with_context(damaged)
+    }))
 }
 
 /// Reads the messages of one subject of a stream, one after another.
-pub struct Reader {
-    stream: Stream<()>,
+struct Reader {
+    stream: jetstream::stream::Stream<()>,
     subject: String,
     next: u64,
 }
 
 impl Reader {
-    pub fn new(stream: Stream<()>, subject: String) -> Self {
+    fn new(stream: jetstream::stream::Stream<()>, subject: String) -> Self {
         Self { stream, subject, next: 1 }
     }
 
-    pub async fn next(&mut self) -> Result<Option<async_nats::jetstream::message::StreamMessage>> {
+    async fn next(&mut self) -> Result<Option<StreamMessage>> {
         match self.stream.get_first_raw_message_by_subject(&self.subject, self.next).await {
             Ok(message) => {
                 self.next = message.sequence + 1;
@@ -119,3 +158,6 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 //! sets/<time>-<kind>/base.age           the database's files (kind full)
 //!                    queue.age          the jobs in the queue and the dead letters
 //!                    files.age          the list of the original files
+//!                    versions           the names in files/ that the set needs, so that they can be kept without the key
 //!                    set.json           written last; a set without this file is not valid
 //! ```
 
@@ -24,12 +25,12 @@ use tokio::time::Instant;
 
 use crate::{seal, wal::Segment};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Debug, Clone)]
 pub struct Repository(PathBuf);
 
-/// A backup.
+/// A backup. There may be a thousand of them, so the long list of its files is not kept in memory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Set {
     format: u32,
@@ -39,8 +40,6 @@ pub struct Set {
     pub wal_segment_bytes: u64,
     /// The segment that contains everything committed before this set was completed.
     pub wal_end: Segment,
-    /// The versions of files that this set needs.
-    pub files: HashSet<String>,
     #[serde(skip)]
     pub folder: PathBuf,
 }
@@ -53,15 +52,7 @@ pub struct Base {
 
 impl Set {
     pub fn new(folder: PathBuf, wal_segment_bytes: u64, wal_end: Segment) -> Self {
-        Self {
-            format: FORMAT,
-            queue_read_at: Utc::now(),
-            base: None,
-            wal_segment_bytes,
-            wal_end,
-            files: HashSet::new(),
-            folder,
-        }
+        Self { format: FORMAT, queue_read_at: Utc::now(), base: None, wal_segment_bytes, wal_end, folder }
     }
 
     pub fn base_file(&self) -> PathBuf {
@@ -74,6 +65,11 @@ impl Set {
 
     pub fn files_file(&self) -> PathBuf {
         self.folder.join("files.age")
+    }
+
+    /// The versions of files that this set needs, one in a line.
+    pub fn versions_file(&self) -> PathBuf {
+        self.folder.join("versions")
     }
 
     /// Writes `set.json`; from then on the set is a valid backup.
@@ -175,6 +171,13 @@ impl Repository {
         let Some(oldest) = full.get(full.len().saturating_sub(keep.max(1))) else { return Ok(()) };
         let (kept, old): (Vec<&Set>, Vec<&Set>) =
             sets.iter().partition(|set| set.queue_read_at >= oldest.queue_read_at);
+        let mut needed = HashSet::new();
+        for set in &kept {
+            let path = set.versions_file();
+            let versions =
+                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            needed.extend(versions.lines().map(str::to_owned));
+        }
         for set in &old {
             // `set.json` is removed first, so that a partly removed set is never valid.
             fs::remove_file(set.folder.join(SET))?;
@@ -185,18 +188,24 @@ impl Repository {
                 fs::remove_dir_all(&folder)?;
             }
         }
-        let needed: HashSet<&str> = kept.iter().flat_map(|set| &set.files).map(String::as_str).collect();
         let files = remove(&self.0.join("files"), |name| !needed.contains(name))?;
-        let start = oldest.base.as_ref().map(|base| base.wal_start);
+        let start = wal_start(kept).map(|start| start.number);
         // Only segments are removed: timeline histories and backup labels are small, and needed for a long time.
         let wal = remove(&self.wal_folder(), |name| {
-            Segment::parse(name).is_some_and(|segment| Some(segment.number) < start.map(|start| start.number))
+            Segment::parse(name).is_some_and(|segment| start.is_some_and(|start| segment.number < start))
         })?;
         if !old.is_empty() {
             tracing::info!(backups = old.len(), files, wal, "old backups are removed");
         }
         Ok(())
     }
+}
+
+/// Returns the lowest segment from which one of these backups starts. The oldest backup need not start there: after a
+/// restore to an earlier moment, the new timeline has lower numbers than backups that were made after that moment.
+pub fn wal_start<'a>(sets: impl IntoIterator<Item = &'a Set>) -> Option<Segment> {
+    let starts = sets.into_iter().filter_map(|set| Some(set.base.as_ref()?.wal_start));
+    starts.min_by_key(|start| start.number)
 }
 
 /// Removes unfinished files, and files whose name without extension is unwanted.

@@ -2,11 +2,13 @@
 
 mod reconcile;
 mod server;
+mod timeline;
 
 use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Result, bail, ensure};
 use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, stream};
 use migrations::StreamSettings;
 use platform::nats::{self, Nats, objects::Objects};
 use schemas::subjects::{FILES_BUCKET, INGEST_STREAM, PARTS_STREAM};
@@ -20,18 +22,23 @@ use crate::{
 };
 use reconcile::Wanted;
 use server::Server;
+use timeline::Timeline;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Restore the state as of this time (such as 2026-11-24T15:00:00Z); without it, to the end of the write-ahead log.
     #[arg(long)]
     to: Option<DateTime<Utc>>,
+    /// Restore this timeline of the write-ahead log; without it, the newest one. Each restored server begins a new
+    /// timeline, and what was written after that moment before is only on the earlier one.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    timeline: Option<u32>,
     /// Restore only the database. NATS was not lost, so its content is newer than any backup and is kept.
     #[arg(long, conflicts_with = "to")]
     keep_nats: bool,
     /// Restore only NATS, which was lost or is replaced. The database stays as it is and keeps running. Stop the api
     /// and the workers first.
-    #[arg(long, conflicts_with_all = ["to", "keep_nats"])]
+    #[arg(long, conflicts_with_all = ["to", "timeline", "keep_nats"])]
     keep_database: bool,
     /// The data folder of PostgreSQL, empty or not existing. The restore starts PostgreSQL on it, without access for
     /// others, and stops it again; start your server after that.
@@ -59,15 +66,19 @@ pub async fn restore(options: &Options) -> Result<()> {
     let repository = Repository::new(&options.source.backup_dir)?;
     let identity = seal::identity(&options.source.backup_identity)?;
     let sets = repository.sets()?;
-    let (full, queue) = choose(&sets, options.to)?;
-    let mut queue = messages::lines::<Message>(&queue.queue_file(), &identity)?;
+    let timeline = Timeline::choose(&repository, &identity, &sets, options.timeline, options.to)?;
+    let (full, newest) = choose(&sets, &timeline, options.to)?;
+    let queue = || messages::lines::<Message>(&newest.queue_file(), &identity);
+    // Damage must be found now, and not after the database is restored.
+    for message in queue()? {
+        message?;
+    }
     let files = files::list(&sets, &identity)?;
     if options.to.is_none()
         && !options.keep_database
         && let Some(base) = &full.base
     {
-        let end = sets.last().map_or(full.wal_end, |set| set.wal_end);
-        wal::chain(&repository, base.wal_start, end, full.wal_segment_bytes)?;
+        wal::chain(&repository, base.wal_start, newest.wal_end, full.wal_segment_bytes)?;
     }
     let nats = options.nats.connect("acorag-backup").await?;
     if !options.keep_nats {
@@ -87,15 +98,11 @@ pub async fn restore(options: &Options) -> Result<()> {
     };
     let last: Option<DateTime<Utc>> =
         sqlx::query_scalar("SELECT pg_last_xact_replay_timestamp()").fetch_one(&mut connection).await?;
-    if options.keep_nats {
-        queue.clear();
-        messages::each(&nats, INGEST_STREAM, |message| {
-            queue.push(message);
-            Ok(())
-        })
-        .await?;
-    }
-    let mut plan = reconcile::plan(&mut connection, queue).await?;
+    let waiting = match options.keep_nats {
+        true => messages::all(&nats, INGEST_STREAM).await?.boxed(),
+        false => stream::iter(queue()?).boxed(),
+    };
+    let mut plan = reconcile::plan(&mut connection, waiting).await?;
     drop(connection);
     if let Some(server) = server {
         server.stop().await?;
@@ -103,7 +110,6 @@ pub async fn restore(options: &Options) -> Result<()> {
 
     if options.keep_nats {
         plan.files.clear();
-        plan.messages.clear();
     }
     let objects = Objects::open(&nats, FILES_BUCKET).await?;
     let (mut restored, mut missing) = (0, 0);
@@ -122,8 +128,16 @@ pub async fn restore(options: &Options) -> Result<()> {
         }
     }
     // Jobs are published last, so that their files are already there.
-    for message in &plan.messages {
-        message.publish(&nats).await?;
+    let mut published = 0;
+    if !options.keep_nats {
+        // The queue is read again, because it may be larger than the memory.
+        for (place, message) in queue()?.enumerate() {
+            let message = message?;
+            if !plan.settled.contains(&place) {
+                message.publish(&nats).await?;
+                published += 1;
+            }
+        }
     }
     for (subject, job) in &plan.again {
         nats.publish(subject.clone(), &nats::Context::default(), None, job).await?;
@@ -132,8 +146,8 @@ pub async fn restore(options: &Options) -> Result<()> {
         last_commit = last.map(|last| last.to_rfc3339()),
         files = restored,
         files_missing = missing,
-        messages = plan.messages.len() + plan.again.len(),
-        settled = plan.settled,
+        messages = published + plan.again.len(),
+        settled = plan.settled.len(),
         to_be_sent_again = plan.lost,
         seconds = started.elapsed().as_secs(),
         "restored: now start PostgreSQL unless it runs, empty the cache, run acorag-migrate, start the services, make a full backup"
@@ -141,14 +155,17 @@ pub async fn restore(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Chooses the full backup to start from, and the newest backup of the queue; both are not later than `to`.
-fn choose(sets: &[Set], to: Option<DateTime<Utc>>) -> Result<(&Set, &Set)> {
-    let usable: Vec<&Set> = sets.iter().filter(|set| to.is_none_or(|to| set.queue_read_at <= to)).collect();
+/// Chooses the full backup to start from, and the newest backup of the queue; both are on the timeline, and not later
+/// than `to`.
+fn choose<'a>(sets: &'a [Set], timeline: &Timeline, to: Option<DateTime<Utc>>) -> Result<(&'a Set, &'a Set)> {
+    let sets: Vec<&Set> = sets.iter().filter(|set| timeline.contains(set)).collect();
+    let usable: Vec<&Set> =
+        sets.iter().copied().filter(|set| to.is_none_or(|to| set.queue_read_at <= to)).collect();
     match (usable.iter().rev().find(|set| set.base.is_some()), usable.last()) {
         (Some(full), Some(last)) => Ok((full, last)),
         _ => match sets.iter().find(|set| set.base.is_some()) {
             Some(oldest) => bail!("the oldest full backup is of {}", oldest.queue_read_at.to_rfc3339()),
-            None => bail!("there is no full backup"),
+            None => bail!("there is no full backup on timeline {}", timeline.id),
         },
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     database::{self, Kind},
     files,
     messages::{self, Message},
-    repository::{Repository, Source},
+    repository::{Repository, Source, wal_start},
     seal, wal,
 };
 
@@ -31,8 +31,8 @@ pub async fn verify(options: &Options) -> Result<()> {
     let repository = Repository::new(&options.source.backup_dir)?;
     let identity = seal::identity(&options.source.backup_identity)?;
     let sets = repository.sets()?;
-    let full: Vec<_> = sets.iter().filter_map(|set| Some((set, set.base.as_ref()?))).collect();
-    let (Some((_, oldest)), Some((newest, _)), Some(last)) = (full.first(), full.last(), sets.last()) else {
+    let newest = sets.iter().rev().find(|set| set.base.is_some());
+    let (Some(wal_start), Some(newest), Some(last)) = (wal_start(&sets), newest, sets.last()) else {
         anyhow::bail!("there is no backup in {}", options.source.backup_dir.display());
     };
 
@@ -42,7 +42,7 @@ pub async fn verify(options: &Options) -> Result<()> {
     tracing::info!(set = %newest.folder.display(), "the database's files are as PostgreSQL wrote them");
 
     let mut bytes = 0;
-    let segments = wal::chain(&repository, oldest.wal_start, last.wal_end, last.wal_segment_bytes)?;
+    let segments = wal::chain(&repository, wal_start, last.wal_end, last.wal_segment_bytes)?;
     for segment in &segments {
         let size = wal::read(&repository, &identity, &segment.to_string(), &mut io::sink())?;
         ensure!(size == last.wal_segment_bytes, "the log's segment {segment} has {size} bytes");
@@ -54,7 +54,11 @@ pub async fn verify(options: &Options) -> Result<()> {
 
     let mut jobs = 0;
     for set in &sets {
-        jobs += messages::lines::<Message>(&set.queue_file(), &identity)?.len();
+        for message in messages::lines::<Message>(&set.queue_file(), &identity)? {
+            message?;
+            jobs += 1;
+        }
+        tokio::task::yield_now().await;
     }
     let entries: Vec<_> = files::list(&sets, &identity)?.into_values().flatten().collect();
     for entry in &entries {

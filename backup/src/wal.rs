@@ -32,6 +32,12 @@ impl Segment {
         })
     }
 
+    /// The position in the log (LSN) at which this segment ends.
+    pub fn end(self, segment_bytes: u64) -> u64 {
+        let (high, low) = (self.number >> 32, self.number & 0xFFFF_FFFF);
+        (high << 32) + (low + 1) * segment_bytes
+    }
+
     /// Returns the number after `number`. Its lower 32 bits count the segments within 4 GiB of log, its upper
     /// 32 bits count these 4 GiB.
     fn next(number: u64, segment_bytes: u64) -> u64 {

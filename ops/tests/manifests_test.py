@@ -508,8 +508,9 @@ class Network(unittest.TestCase):
         "dev": set(),
         "prod": CLUSTERS_API,
         "recovery": set(),
-        "other": {("api", 443), ("query-worker", 443), ("ingest-worker", 5432), ("query-worker", 5432),
-                  ("migrate", 5432), ("backup", 5432)},
+        "other": {("api", 443), ("ingest-worker", 5432), ("query-worker", 5432), ("migrate", 5432), ("backup", 5432)}
+                 # The usual ports of language models.
+                 | {("query-worker", port) for port in (443, 80, 8000, 8080, 11434)},
         "mine": CLUSTERS_API | {("api", 443)},
     }
 

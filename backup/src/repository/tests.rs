@@ -18,7 +18,7 @@ fn old_backups_are_removed_with_the_files_that_only_they_need() {
         let mut set = Set::new(repository.new_set(moment(second), "test"), 16 << 20, segment(9));
         set.queue_read_at = moment(second);
         set.base = base.map(|number| Base { wal_start: segment(number), finished_at: moment(second) });
-        set.files = files.iter().map(|file| (*file).to_owned()).collect();
+        seal::plain(&set.versions_file(), files.join("\n").as_bytes()).unwrap();
         set.commit().unwrap();
     };
     set(1, Some(2), &["old", "shared"]);
@@ -39,6 +39,45 @@ fn old_backups_are_removed_with_the_files_that_only_they_need() {
         ["old", "shared", "new", "nobodys"].map(|file| repository.file(file).exists()),
         [false, true, true, false]
     );
+}
+
+#[test]
+fn without_a_list_of_needed_files_nothing_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::new(folder.path()).unwrap();
+    let segment = Segment { timeline: 1, number: 1 };
+    for kind in ["old", "new"] {
+        let mut set = Set::new(repository.new_set(Utc::now(), kind), 16 << 20, segment);
+        set.base = Some(Base { wal_start: segment, finished_at: Utc::now() });
+        set.commit().unwrap();
+    }
+    seal::plain(&repository.file("version"), b"x").unwrap();
+    assert!(repository.tidy(1).is_err());
+    assert_eq!((repository.sets().unwrap().len(), repository.file("version").exists()), (2, true));
+}
+
+#[test]
+fn a_new_timeline_keeps_its_log_while_backups_of_the_old_one_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::new(folder.path()).unwrap();
+    let moment = |second| DateTime::from_timestamp(second, 0).unwrap();
+    // After the second backup, the database was restored to a moment in segment 4.
+    for (second, timeline, number) in [(1, 1, 2), (2, 1, 8), (3, 2, 5)] {
+        let segment = Segment { timeline, number };
+        let mut set = Set::new(repository.new_set(moment(second), "full"), 16 << 20, segment);
+        set.queue_read_at = moment(second);
+        set.base = Some(Base { wal_start: segment, finished_at: moment(second) });
+        seal::plain(&set.versions_file(), b"").unwrap();
+        set.commit().unwrap();
+    }
+    let log = |timeline, number| repository.wal(&format!("{}.age", Segment { timeline, number }));
+    for (timeline, number) in [(1, 2), (1, 8), (2, 4), (2, 5), (2, 6)] {
+        seal::plain(&log(timeline, number), b"x").unwrap();
+    }
+    repository.tidy(2).unwrap();
+    let left =
+        [(1, 2), (1, 8), (2, 4), (2, 5), (2, 6)].map(|(timeline, number)| log(timeline, number).exists());
+    assert_eq!(left, [false, true, false, true, true]);
 }
 
 #[tokio::test]

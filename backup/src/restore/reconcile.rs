@@ -1,9 +1,13 @@
 //! Compares the queue of the last backup with the restored database, which is newer. Jobs that were finished since then
 //! must not run again (deleted documents would return), and documents whose job is lost must not stay unfinished.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    pin::pin,
+};
 
 use anyhow::Result;
+use futures::{Stream, StreamExt as _};
 use schemas::{
     DocumentId, ProjectId,
     ingest::{IngestDocument, Source},
@@ -16,13 +20,12 @@ use crate::messages::Message;
 /// What a restore has to do after the database is restored.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Jobs and dead letters to publish unchanged.
-    pub messages: Vec<Message>,
     /// Jobs for documents whose newest job is lost: they restore the previous version of the document.
     pub again: Vec<(String, IngestDocument)>,
     pub files: BTreeSet<Wanted>,
-    /// Number of jobs that were finished after the queue was read.
-    pub settled: usize,
+    /// The places in the queue of the jobs that were finished after the queue was read. All other messages are to be
+    /// published again.
+    pub settled: HashSet<usize>,
     /// Number of documents whose first job is lost; they are marked as failed.
     pub lost: usize,
 }
@@ -47,13 +50,18 @@ impl Plan {
     }
 }
 
-pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<Plan> {
+pub async fn plan(
+    connection: &mut PgConnection,
+    queue: impl Stream<Item = Result<Message>> + Send,
+) -> Result<Plan> {
     let mut tx = connection.begin().await?;
     let mut plan = Plan::default();
     // The documents that the queue can still finish: those with a job, and imports with a job of one of their
     // records.
     let mut alive = HashSet::new();
-    for message in queue {
+    let mut queue = pin!(queue.enumerate());
+    while let Some((place, message)) = queue.next().await {
+        let message = message?;
         let body = match subjects::is_part(&message.subject) {
             true => None,
             false => serde_json::from_slice::<IngestDocument>(&message.payload()?).ok(),
@@ -62,7 +70,7 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
         if let Ok((project, document)) = subjects::parse_job(&message.subject) {
             let accepted_at = message.accepted_at();
             if documents::is_settled(&mut tx, &project, &document, accepted_at, parent).await? {
-                plan.settled += 1;
+                plan.settled.insert(place);
                 continue;
             }
             alive.extend(parent.map(|parent| (parent.project_id.clone(), parent.document_id.clone())));
@@ -73,7 +81,6 @@ pub async fn plan(connection: &mut PgConnection, queue: Vec<Message>) -> Result<
         if let Some(body) = &body {
             plan.want(body, message.job().as_ref());
         }
-        plan.messages.push(message);
     }
     let unsettled: Vec<Unsettled> = sqlx::query_as(
         "SELECT p.id, d.id, p.key, d.key, d.job FROM document d JOIN project p ON p.key = d.project_key

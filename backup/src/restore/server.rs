@@ -42,7 +42,10 @@ impl Server {
         let own = own.to_str().context("the path of this program is not UTF-8")?;
         let mut settings = vec![
             format!("restore_command=\"{own}\" fetch-wal \"%f\" \"%p\""),
-            "recovery_target_timeline=latest".to_owned(),
+            options.timeline.map_or_else(
+                || "recovery_target_timeline=latest".to_owned(),
+                |timeline| format!("recovery_target_timeline={timeline}"),
+            ),
             // Nothing is archived during the restore, because the restore may be a rehearsal.
             "archive_mode=on".to_owned(),
             "archive_command=/bin/false".to_owned(),

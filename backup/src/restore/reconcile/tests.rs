@@ -92,11 +92,10 @@ async fn the_queue_is_compared_with_the_database() {
         // The document was uploaded again after its deletion.
         job(JobKind::Delete, "anew", 3, &json!({})),
     ];
-    let queue = settled.iter().chain(&kept).cloned().collect();
-    let plan = plan(db, queue).await.unwrap();
+    let queue = settled.into_iter().chain(kept).map(Ok);
+    let plan = plan(db, futures::stream::iter(queue)).await.unwrap();
 
-    assert_eq!(plan.messages, kept);
-    assert_eq!((plan.settled, plan.lost), (settled.len(), 1));
+    assert_eq!((plan.settled, plan.lost), (HashSet::from([0, 1, 2, 3]), 1));
     let again: Vec<&str> = plan.again.iter().map(|(subject, _)| subject.as_str()).collect();
     assert_eq!(again, ["acorag.v1.ingest.upload.p.import-alone", "acorag.v1.ingest.upload.p.changing"]);
     let files: Vec<&str> = plan.files.iter().map(|wanted| wanted.name.as_str()).collect();

@@ -1,0 +1,91 @@
+//! The timelines of the write-ahead log. A restored server, and one that takes over, begins a new timeline: it continues an
+//! earlier one up to a position. What was written there after this position is not on the new timeline.
+
+use age::x25519::Identity;
+use anyhow::{Result, ensure};
+use chrono::{DateTime, Utc};
+
+use crate::{
+    repository::{Repository, Set},
+    wal,
+};
+
+#[derive(Debug)]
+pub struct Timeline {
+    pub id: u32,
+    /// The timelines that this one continues, each with the position (LSN) up to which it does.
+    earlier: Vec<(u32, u64)>,
+}
+
+impl Timeline {
+    /// Returns the wanted timeline, or the newest one. The newest one is refused if the backups before and after `to` show
+    /// that the database wrote an earlier timeline then: PostgreSQL would succeed, with an older state than that of `to`.
+    pub fn choose(
+        repository: &Repository,
+        identity: &Identity,
+        sets: &[Set],
+        wanted: Option<u32>,
+        to: Option<DateTime<Utc>>,
+    ) -> Result<Self> {
+        if let Some(id) = wanted {
+            return Self::read(repository, identity, id);
+        }
+        let mut newest = sets.iter().map(|set| set.wal_end.timeline).max().unwrap_or(1);
+        // Like PostgreSQL's `latest`. The newest timeline has no backup yet if its server has just been restored.
+        while repository.wal(&format!("{}.age", history(newest + 1))).exists() {
+            newest += 1;
+        }
+        let newest = Self::read(repository, identity, newest)?;
+        if let Some(to) = to {
+            let before = sets.iter().rfind(|set| set.queue_read_at <= to);
+            let after = sets.iter().find(|set| set.queue_read_at > to);
+            for set in before.into_iter().chain(after) {
+                ensure!(
+                    newest.contains(set),
+                    "the backup of {} is on timeline {}, and the newest timeline ({}) does not continue it that far: add \
+                     --timeline {} to restore what was there then, or --timeline {} to restore the newest timeline",
+                    set.queue_read_at.to_rfc3339(),
+                    set.wal_end.timeline,
+                    newest.id,
+                    set.wal_end.timeline,
+                    newest.id,
+                );
+            }
+        }
+        Ok(newest)
+    }
+
+    fn read(repository: &Repository, identity: &Identity, id: u32) -> Result<Self> {
+        let name = history(id);
+        let mut text = Vec::new();
+        // The first timeline of a server has no history.
+        if repository.wal(&format!("{name}.age")).exists() {
+            wal::read(repository, identity, &name, &mut text)?;
+        }
+        let earlier = String::from_utf8_lossy(&text).lines().filter_map(parse).collect();
+        Ok(Self { id, earlier })
+    }
+
+    /// Whether all of the log that this backup needs is on this timeline.
+    pub fn contains(&self, set: &Set) -> bool {
+        let (timeline, end) = (set.wal_end.timeline, set.wal_end.end(set.wal_segment_bytes));
+        timeline == self.id || self.earlier.iter().any(|&(id, until)| id == timeline && end <= until)
+    }
+}
+
+/// The name of the file in which PostgreSQL describes what a timeline continues.
+fn history(timeline: u32) -> String {
+    format!("{timeline:08X}.history")
+}
+
+/// Reads a line of that file: the timeline, the position and the reason, such as `1 0/5000000 before 2026-11-24 …`.
+fn parse(line: &str) -> Option<(u32, u64)> {
+    let mut words = line.split_whitespace();
+    let timeline = words.next()?.parse().ok()?;
+    let (high, low) = words.next()?.split_once('/')?;
+    let part = |digits| u64::from_str_radix(digits, 16).ok();
+    Some((timeline, (part(high)? << 32) | part(low)?))
+}
+
+#[cfg(test)]
+mod tests;
