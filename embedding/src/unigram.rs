@@ -51,7 +51,7 @@ impl Unigram {
         let Some(ids) = built else { return Err(pieces) };
         let unknown_score = pieces.scores.iter().copied().fold(f64::INFINITY, f64::min) - UNKNOWN_PENALTY;
         let longest = sorted.iter().map(|(text, _)| text.len()).max().unwrap_or_default();
-        Ok(Self { ids, longest, unknown, unknown_score, pieces })
+        Ok(Self { pieces, ids, longest, unknown, unknown_score })
     }
 
     pub fn pieces(&self) -> &Pieces {

@@ -97,6 +97,10 @@ fn imports() -> Vec<File> {
             ),
         ),
         ("projects", record("\"a\"", "{\"Title\":\"x\",\"SelectList2\":\"otro.>\",\"project_id\":\"*\"}")),
+        (
+            "names",
+            record("1", "{\"Title\":\"x\",\"DocumentStatus\":\"A\",\"status\":\"open\",\"project\":\"T\",\"date\":\"soon\",\"type\":{}}"),
+        ),
         ("array", format!("[{}", "{\"DocumentId\":\"a\",\"metadata\":{}},".repeat(50))),
         ("marks", format!("\u{feff}{good}\0\0\0\n{good}")),
     ]
@@ -127,6 +131,9 @@ fn text() -> Vec<File> {
         ("line.txt", "a".repeat(30_000)),
         ("word.txt", format!("muro {}", "hormigón".repeat(3_000))),
         ("marks.txt", format!("a{}", "\u{301}".repeat(3_000))),
+        ("closing.txt", format!("a.{}", ")".repeat(1 << 20))),
+        ("unknown.txt", "\u{13000}".repeat(1 << 19)),
+        ("pages.txt", "a\u{c}".repeat(150_000)),
         ("directions.txt", "\u{202e}acta\u{202c}\u{2067}obra\u{2069} ".repeat(300)),
         ("invisible.txt", "\u{200b}\u{200d}\u{2060}\u{feff}".repeat(3_000)),
         ("nulls.txt", "acta\0".repeat(100)),
@@ -141,6 +148,7 @@ fn text() -> Vec<File> {
         ("lists.md", (0..500).map(|n| format!("{}- a\n", " ".repeat(n % 500))).collect()),
         ("table.md", format!("{}\n{}\n", "|a".repeat(20_000), "|-".repeat(20_000))),
         ("headings.md", "# ".repeat(3_000)),
+        ("titles.md", "# a\n".repeat(200_000)),
         ("references.md", (0..500).map(|n| format!("[a{n}]: /x\n[a{n}]\n")).collect()),
         ("html.md", "<div><!-- <![CDATA[ <?".repeat(500)),
     ]

@@ -10,6 +10,10 @@ use schemas::{
     subjects::{self, JobKind},
 };
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 const THEIRS: &str = "ajeno";
 const OURS: &str = "propio";
@@ -90,4 +94,49 @@ async fn a_producer_reads_and_removes_no_file_and_keeps_nobody_waiting() {
     let rows = client.search(OURS, "sobrecosto del pilote").await.unwrap();
     assert!(rows.iter().all(|row| row["project_id"] == json!(OURS)), "{rows:?}");
     assert!(rows.iter().all(|row| !row["snippet"].to_string().contains("sobrecosto")), "{rows:?}");
+}
+
+/// Publishes a job with raw headers, which no client library would send.
+async fn send_raw(nats_url: &str, subject: &str, headers: &str, body: &str) {
+    let address = nats_url.trim_start_matches("nats://");
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let connect = json!({"user": "producer", "pass": password("producer"), "headers": true, "verbose": false, "pedantic": false});
+    let (head, whole) = (headers.len(), headers.len() + body.len());
+    let said = format!("CONNECT {connect}\r\nHPUB {subject} {head} {whole}\r\n{headers}{body}\r\nPING\r\n");
+    connection.write_all(said.as_bytes()).await.unwrap();
+    let mut heard = String::new();
+    while !heard.contains("PONG") {
+        let mut part = [0; 4096];
+        let read = connection.read(&mut part).await.unwrap();
+        assert!(read > 0 && !heard.contains("-ERR"), "{heard}");
+        heard.push_str(&String::from_utf8_lossy(&part[..read]));
+    }
+}
+
+#[tokio::test]
+async fn headers_that_break_the_client_library_stop_nobody() {
+    let mut system = System::start(Options { accounts: true, ..Options::default() }).await.unwrap();
+    let client = system.client().unwrap();
+    let url = system.stack.nats_url().to_owned();
+    let subject =
+        |document: &str| subjects::job(JobKind::Document, &project(OURS), &document.parse().unwrap());
+    // The first two end the connection, the third one ends the worker, which Kubernetes starts again.
+    for (document, headers) in [
+        ("colon", "NATS/1.0\r\nwithout colon\r\n\r\n"),
+        ("name", "NATS/1.0\r\na b: c\r\n\r\n"),
+        ("return", "NATS/1.0\r\nX: a\rb\r\n\r\n"),
+    ] {
+        let body = json!({"text": format!("La losa se cura siete días: {document}.")}).to_string();
+        send_raw(&url, &subject(document), headers, &body).await;
+        if document == "return" {
+            let deadline = std::time::Instant::now() + Duration::from_secs(60);
+            while system.ingest_workers[0].is_running() {
+                assert!(std::time::Instant::now() < deadline, "the worker waits for ever");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            system.ingest_workers[0].restart().await.unwrap();
+        }
+        assert_eq!(client.settled(document, OURS).await.unwrap()["state"], "indexed", "{document}");
+        client.index(Upload::new("otra.txt", document, json!({"project_id": THEIRS}))).await.unwrap();
+    }
 }

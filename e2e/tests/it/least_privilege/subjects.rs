@@ -59,6 +59,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
             "> $JS.API.STREAM.INFO.OBJ_FILES",
             "> $JS.API.STREAM.PURGE.OBJ_FILES",
             "> $JS.API.STREAM.MSG.GET.INGEST",
+            "> $JS.API.STREAM.MSG.DELETE.INGEST",
             "> $JS.API.STREAM.MSG.GET.DLQ",
             "> $JS.API.STREAM.MSG.DELETE.DLQ",
             "> $JS.API.STREAM.MSG.GET.PARTS",
