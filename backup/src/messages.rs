@@ -9,14 +9,11 @@ use std::{
 
 use age::x25519::Identity;
 use anyhow::{Context as _, Result};
-use async_nats::{
-    HeaderMap,
-    jetstream::{self, message::StreamMessage, stream::LastRawMessageErrorKind},
-};
+use async_nats::HeaderMap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use futures::{Stream, TryStreamExt as _, stream};
-use platform::nats::Nats;
+use platform::nats::{Nats, stored::Stored};
 use schemas::{DocumentId, ProjectId, headers, subjects};
 use serde::{Deserialize, Serialize};
 
@@ -100,21 +97,28 @@ pub async fn all<'a>(
     nats: &'a Nats,
     stream: &str,
 ) -> Result<impl Stream<Item = Result<Message>> + Send + use<'a>> {
-    let stream =
-        nats.jetstream.get_stream_no_info(stream).await.with_context(|| format!("stream {stream}"))?;
-    let reader = Reader::new(stream, ">".to_owned());
-    Ok(stream::try_unfold(reader, |mut reader| async {
-        Ok(reader.next().await?.map(|message| (message.into(), reader)))
+    let name = stream.to_owned();
+    Ok(stream::try_unfold(1, move |from| {
+        let name = name.clone();
+        async move {
+            let stored = nats.first_stored(&name, ">", from).await;
+            let stored = stored.with_context(|| format!("reading the stream {name}"))?;
+            Ok(stored.map(|stored| {
+                let next = stored.sequence + 1;
+                (stored.into(), next)
+            }))
+        }
     }))
 }
 
-impl From<StreamMessage> for Message {
-    fn from(message: StreamMessage) -> Self {
-        let headers = message.headers.iter().flat_map(|(name, values)| {
+/// Headers that nobody can read are left out.
+impl From<Stored> for Message {
+    fn from(message: Stored) -> Self {
+        let headers = message.headers.iter().flat_map(HeaderMap::iter).flat_map(|(name, values)| {
             values.iter().map(move |value| (name.to_string(), value.as_str().to_owned()))
         });
         Self {
-            subject: message.subject.to_string(),
+            subject: message.subject,
             time: message.time,
             headers: headers.collect(),
             payload: STANDARD.encode(&message.payload),
@@ -133,30 +137,6 @@ pub fn lines<T: for<'de> Deserialize<'de>>(
         let damaged = || format!("{} is damaged", path.display());
         serde_json::from_str(&line.with_context(damaged)?).with_context(damaged)
     }))
-}
-
-/// Reads the messages of one subject of a stream, one after another.
-struct Reader {
-    stream: jetstream::stream::Stream<()>,
-    subject: String,
-    next: u64,
-}
-
-impl Reader {
-    fn new(stream: jetstream::stream::Stream<()>, subject: String) -> Self {
-        Self { stream, subject, next: 1 }
-    }
-
-    async fn next(&mut self) -> Result<Option<StreamMessage>> {
-        match self.stream.get_first_raw_message_by_subject(&self.subject, self.next).await {
-            Ok(message) => {
-                self.next = message.sequence + 1;
-                Ok(Some(message))
-            }
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("reading {}", self.subject)),
-        }
-    }
 }
 
 #[cfg(test)]

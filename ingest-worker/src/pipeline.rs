@@ -8,7 +8,6 @@
 use std::{collections::HashMap, time::Duration};
 
 use anyhow::Context as _;
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use chrono::Utc;
 use platform::{metrics::gauge, nats::Nats};
 use prometheus::{IntGaugeVec, Registry};
@@ -244,15 +243,12 @@ impl Pipeline {
         .fetch_all(&mut *tx)
         .await?;
         drop(tx);
-        let jobs = self.nats.jetstream.get_stream_no_info(subjects::INGEST_STREAM).await?;
         let mut stuck = 0;
         for (project, document) in processing {
             let (project, document): (ProjectId, DocumentId) = (project.parse()?, document.parse()?);
-            match jobs.get_last_raw_message_by_subject(&subjects::jobs_of(Some(&project), &document)).await {
-                Ok(_) => {}
-                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => stuck += 1,
-                Err(error) => return Err(error).context("looking into the queue"),
-            }
+            let jobs = subjects::jobs_of(Some(&project), &document);
+            let job = self.nats.last_stored(subjects::INGEST_STREAM, &jobs).await;
+            stuck += i64::from(job.context("looking into the queue")?.is_none());
         }
         self.stuck.with_label_values::<&str>(&[]).set(stuck);
         Ok(())

@@ -3,7 +3,6 @@
 use std::{collections::HashSet, time::Duration};
 
 use anyhow::Context as _;
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
 use platform::nats::{Nats, objects::Objects, text};
@@ -64,15 +63,10 @@ impl Sweep {
         let queue = &jobs.cached_info().state;
         let mut oldest = (queue.messages > 0).then_some(queue.first_timestamp);
         for lane in [JobKind::Batch, JobKind::Bulk, JobKind::Import].into_iter().flat_map(JobKind::filters) {
-            match jobs.get_first_raw_message_by_subject(&lane, 1).await {
-                Ok(first) => {
-                    let ordered_at = text(Some(&first.headers), headers::ORDERED_AT);
-                    let accepted_at =
-                        subjects::accepted_at(&first.subject, ordered_at.as_deref(), first.time);
-                    oldest = Some(oldest.map_or(accepted_at, |oldest| oldest.min(accepted_at)));
-                }
-                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {}
-                Err(error) => return Err(error.into()),
+            if let Some(first) = self.nats.first_stored(subjects::INGEST_STREAM, &lane, 1).await? {
+                let ordered_at = text(first.headers.as_ref(), headers::ORDERED_AT);
+                let accepted_at = subjects::accepted_at(&first.subject, ordered_at.as_deref(), first.time);
+                oldest = Some(oldest.map_or(accepted_at, |oldest| oldest.min(accepted_at)));
             }
         }
         Ok(oldest)
@@ -109,17 +103,13 @@ impl Sweep {
     async fn sent_parts(&self, before: DateTime<Utc>) -> anyhow::Result<usize> {
         let stream = self.nats.jetstream.get_stream_no_info(subjects::PARTS_STREAM).await?;
         let mut removed = 0;
-        loop {
-            match stream.get_first_raw_message_by_subject(subjects::PARTS_ALL, 1).await {
-                Ok(oldest) if oldest.time < before => {
-                    stream.purge().filter(oldest.subject.as_str()).await?;
-                    removed += 1;
-                }
-                Err(error) if error.kind() != LastRawMessageErrorKind::NoMessageFound => {
-                    return Err(error.into());
-                }
-                _ => return Ok(removed),
-            }
+        while let Some(oldest) =
+            self.nats.first_stored(subjects::PARTS_STREAM, subjects::PARTS_ALL, 1).await?
+            && oldest.time < before
+        {
+            stream.purge().filter(oldest.subject).await?;
+            removed += 1;
         }
+        Ok(removed)
     }
 }

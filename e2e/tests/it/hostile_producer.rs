@@ -7,9 +7,12 @@ use async_nats::jetstream::{self, consumer::PullConsumer};
 use e2e::{Client, Options, System, Upload, accounts::password, attack::Attacker};
 use schemas::{
     ProjectId,
+    ingest::SentFile,
     subjects::{self, JobKind},
+    text::hex,
 };
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -137,6 +140,15 @@ async fn headers_that_break_the_client_library_stop_nobody() {
             system.ingest_workers[0].restart().await.unwrap();
         }
         assert_eq!(client.settled(document, OURS).await.unwrap()["state"], "indexed", "{document}");
+
+        // A part of a file with such headers is read like any other.
+        let part = "El muro lleva malla.";
+        let file =
+            SentFile { id: document.to_owned(), size: part.len() as u64, sha256: hex(Sha256::digest(part)) };
+        send_raw(&url, &subjects::parts(&project(OURS), &file), headers, part).await;
+        let (of_file, job) = (format!("file-{document}"), json!({"file": file, "filename": "muro.txt"}));
+        send_raw(&url, &subject(&of_file), "NATS/1.0\r\n\r\n", &job.to_string()).await;
+        assert_eq!(client.settled(&of_file, OURS).await.unwrap()["state"], "indexed", "{document}");
         client.index(Upload::new("otra.txt", document, json!({"project_id": THEIRS}))).await.unwrap();
     }
 }

@@ -1,6 +1,5 @@
 //! Moves the files of documents between the object store and a job.
 
-use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 use documents::Job;
 use platform::{
@@ -88,14 +87,10 @@ async fn take_in(
     let (mut next, mut parts) = (1, 0);
     while target.size <= sent.size && parts <= MAX_PARTS {
         // The request goes to the stream's leader, because another server may not have the newest part yet.
-        match stream.get_first_raw_message_by_subject(&subject, next).await {
-            Ok(part) => {
-                (next, parts) = (part.sequence + 1, parts + 1);
-                target.write(&part.payload).await?;
-            }
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => break,
-            Err(error) => return Err(waiting(&error)),
-        }
+        let part = app.nats.first_stored(subjects::PARTS_STREAM, &subject, next).await;
+        let Some(part) = part.map_err(|error| waiting(&error))? else { break };
+        (next, parts) = (part.sequence + 1, parts + 1);
+        target.write(&part.payload).await?;
     }
     let (file, size, sha256) = target.finish().await?;
     if (size, &sha256) != (sent.size, &object.sha256) {

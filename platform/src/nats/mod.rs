@@ -9,6 +9,7 @@ pub mod request;
 pub mod serve;
 #[cfg(test)]
 mod server;
+pub mod stored;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 

@@ -3,12 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use async_nats::jetstream::{
-    message::StreamMessage,
-    stream::{self, LastRawMessageError, LastRawMessageErrorKind},
-};
 use documents::Job;
-use platform::nats::text;
+use platform::nats::{stored::Stored, text};
 use schemas::{
     DocumentId, Problem, ProjectId, Scope,
     document::{Document, Facts, FileLocation, Kind, State},
@@ -48,7 +44,7 @@ async fn job(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<J
 }
 
 async fn last(app: &App, subject: &str) -> Result<Option<Job>, Problem> {
-    let message = readable(queue(app).await?.get_last_raw_message_by_subject(subject).await)?;
+    let message = readable(app.nats.last_stored(subjects::INGEST_STREAM, subject).await)?;
     Ok(message.as_ref().and_then(read))
 }
 
@@ -66,9 +62,9 @@ pub async fn page(
     limit: usize,
     wanted: impl Fn(&Document) -> bool,
 ) -> Result<(Vec<Document>, Option<u64>), Problem> {
-    let queue = queue(app).await?;
-    let next =
-        async |filter: &str, from| readable(queue.get_first_raw_message_by_subject(filter, from).await);
+    let next = async |filter: &str, from| {
+        readable(app.nats.first_stored(subjects::INGEST_STREAM, filter, from).await)
+    };
     // The next job of each kind and project, by its sequence number in the queue.
     let mut heads = BTreeMap::new();
     for project in projects(scope) {
@@ -110,26 +106,17 @@ fn projects(scope: &Scope) -> Vec<Option<&ProjectId>> {
     }
 }
 
-async fn queue(app: &App) -> Result<stream::Stream<()>, Problem> {
-    let stream = app.nats.jetstream.get_stream_no_info(subjects::INGEST_STREAM).await;
-    stream.map_err(|_| Problem::unavailable())
-}
-
-fn readable(message: Result<StreamMessage, LastRawMessageError>) -> Result<Option<StreamMessage>, Problem> {
-    match message {
-        Ok(message) => Ok(Some(message)),
-        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-        Err(error) => {
-            tracing::warn!(%error, "looking into the queue");
-            Err(Problem::unavailable())
-        }
-    }
+fn readable(message: anyhow::Result<Option<Stored>>) -> Result<Option<Stored>, Problem> {
+    message.map_err(|error| {
+        tracing::warn!(error = format!("{error:#}"), "looking into the queue");
+        Problem::unavailable()
+    })
 }
 
 /// Returns the job of a message. A job that will be refused counts as queued until then, but nothing in its body is
 /// shown, because its sender may not be allowed to send it. Returns `None` if the message is not a job.
-fn read(message: &StreamMessage) -> Option<Job> {
-    let ordered_at = text(Some(&message.headers), headers::ORDERED_AT);
+fn read(message: &Stored) -> Option<Job> {
+    let ordered_at = text(message.headers.as_ref(), headers::ORDERED_AT);
     let accepted_at = subjects::accepted_at(&message.subject, ordered_at.as_deref(), message.time);
     Job::read(&message.subject, &message.payload, accepted_at).ok().or_else(|| {
         let (project, document) = subjects::parse_job(&message.subject).ok()?;

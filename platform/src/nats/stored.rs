@@ -1,0 +1,127 @@
+//! Reads single messages of a stream (MSG.GET). An event producer can store headers that the client library cannot read,
+//! because NATS accepts any. The library's function would then fail each time, and with it a backup, a sweep or a list.
+
+use std::str::FromStr as _;
+
+use async_nats::{
+    HeaderMap, HeaderName,
+    jetstream::{ErrorCode, response::Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Nats;
+
+/// A stored message.
+#[derive(Debug)]
+pub struct Stored {
+    pub subject: String,
+    pub sequence: u64,
+    pub time: DateTime<Utc>,
+    /// `None` if the client library could not read them.
+    pub headers: Option<HeaderMap>,
+    pub payload: Bytes,
+}
+
+#[derive(Default, Serialize)]
+struct Wanted<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_by_subj: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_by_subj: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    message: Raw,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    subject: String,
+    seq: u64,
+    time: DateTime<Utc>,
+    #[serde(default)]
+    hdrs: String,
+    #[serde(default)]
+    data: String,
+}
+
+impl Nats {
+    /// Returns the first message of a stream on these subjects from a sequence number on.
+    pub async fn first_stored(
+        &self,
+        stream: &str,
+        subjects: &str,
+        from: u64,
+    ) -> anyhow::Result<Option<Stored>> {
+        self.stored(stream, &Wanted { seq: Some(from), next_by_subj: Some(subjects), ..Wanted::default() })
+            .await
+    }
+
+    /// Returns the last message of a stream on these subjects.
+    pub async fn last_stored(&self, stream: &str, subjects: &str) -> anyhow::Result<Option<Stored>> {
+        self.stored(stream, &Wanted { last_by_subj: Some(subjects), ..Wanted::default() }).await
+    }
+
+    async fn stored(&self, stream: &str, wanted: &Wanted<'_>) -> anyhow::Result<Option<Stored>> {
+        let raw = match self.jetstream.request(format!("STREAM.MSG.GET.{stream}"), wanted).await? {
+            Response::Ok(Found { message }) => message,
+            Response::Err { error } if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => return Ok(None),
+            Response::Err { error } => return Err(error.into()),
+        };
+        Ok(Some(Stored {
+            subject: raw.subject,
+            sequence: raw.seq,
+            time: raw.time,
+            headers: parse(&STANDARD.decode(raw.hdrs)?),
+            payload: STANDARD.decode(raw.data)?.into(),
+        }))
+    }
+}
+
+/// Reads headers as strictly as the client library does.
+fn parse(headers: &[u8]) -> Option<HeaderMap> {
+    let mut map = HeaderMap::new();
+    if headers.is_empty() {
+        return Some(map);
+    }
+    let mut lines = std::str::from_utf8(headers).ok()?.lines();
+    if lines.next() != Some("NATS/1.0") {
+        return None;
+    }
+    for line in lines.filter(|line| !line.is_empty()) {
+        let (name, value) = line.split_once(':').filter(|_| !line.contains('\r'))?;
+        map.append(HeaderName::from_str(name).ok()?, value.trim());
+    }
+    Some(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_break_the_client_are_none() {
+        for (headers, expected) in [
+            (b"".as_slice(), Some(vec![])),
+            (b"NATS/1.0\r\nNats-Msg-Id: a: b\r\nX:\r\n\r\n", Some(vec!["a: b", ""])),
+            (b"NATS/1.0\r\nwithout colon\r\n\r\n", None),
+            (b"NATS/1.0\r\nX: a\rb\r\n\r\n", None),
+            (b"NATS/1.0\r\nX: \xff\r\n\r\n", None),
+            (b"NATS/1.0 503 gone\r\n\r\n", None),
+            (b"NATS/1.0\r\na b: c\r\n\r\n", None),
+        ] {
+            let read = parse(headers).map(|map| {
+                let value = |name: &str| map.get(name).map(|value| value.as_str().to_owned());
+                [value("Nats-Msg-Id"), value("X")].into_iter().flatten().collect::<Vec<_>>()
+            });
+            let expected = expected.map(|values| values.into_iter().map(str::to_owned).collect::<Vec<_>>());
+            assert_eq!(read, expected, "{}", String::from_utf8_lossy(headers));
+        }
+    }
+}
