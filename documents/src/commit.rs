@@ -10,7 +10,8 @@ use crate::{
     Job, Revived,
     index::Word,
     passages::{self, Passage},
-    row::{Description, Row, Sums, answering, find_all, project},
+    revive::answering,
+    row::{Description, Row, Sums, find_all, project},
 };
 
 /// What was extracted from a document.

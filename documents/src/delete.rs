@@ -10,7 +10,8 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     Revived,
-    row::{self, Row, find, project, revive},
+    revive::revive,
+    row::{self, Row, find, project},
     scope::{self, Tx},
 };
 

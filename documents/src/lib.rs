@@ -13,6 +13,7 @@ pub mod model;
 pub mod passages;
 pub mod read;
 mod revision;
+mod revive;
 mod row;
 pub mod scope;
 pub mod sentences;

@@ -3,7 +3,7 @@
 use std::{error::Error as _, pin::pin, time::Duration};
 
 use futures::StreamExt as _;
-use schemas::{Message, messages::answers};
+use schemas::messages::answers;
 
 use super::{
     Answer, Asked, Findings,
@@ -69,7 +69,7 @@ async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answ
     // A reply with a notice is not used again for others.
     let mut notices = Vec::new();
     if !is_complete {
-        notices.push(model_was_cut_off().in_language(asked.language).to_owned());
+        notices.push(answers::model_was_cut_off().in_language(asked.language).to_owned());
     }
     if citations.cited().is_empty() && denies(&text) {
         asked.restart().await;
@@ -82,11 +82,4 @@ async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answ
         notices.push(answers::model_cited_nothing().in_language(asked.language).to_owned());
     }
     Ok(Answer { text, cited, answered_by, notice: notices.join(" ") })
-}
-
-fn model_was_cut_off() -> Message {
-    Message {
-        es: "El modelo de lenguaje no terminó esta respuesta: puede faltar una parte.".to_owned(),
-        en: "The language model did not finish this answer: a part may be missing.".to_owned(),
-    }
 }

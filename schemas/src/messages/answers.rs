@@ -17,4 +17,8 @@ catalogue! {
         "El modelo de lenguaje no citó ningún documento: compruebe esta respuesta.",
         "The language model cited no document: check this answer."
     }
+    model_was_cut_off() {
+        "El modelo de lenguaje no terminó esta respuesta: puede faltar una parte.",
+        "The language model did not finish this answer: a part may be missing."
+    }
 }

@@ -121,7 +121,7 @@ fn project_of(job: &Job, named: Option<&str>) -> Result<ProjectId, Reason> {
 const INVALID: &str = "invalid_record";
 
 fn invalid(problem: Problem) -> Reason {
-    Reason { code: INVALID.to_owned(), message: problem.detail }
+    problem.detail.reason(INVALID)
 }
 
 #[cfg(test)]

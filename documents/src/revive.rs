@@ -1,0 +1,155 @@
+//! Brings superseded revisions back when the one that answers is gone.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use schemas::{Metadata, ingest::IngestDocument};
+use sqlx::{PgConnection, types::Json};
+
+use crate::{
+    Revived,
+    revision::Revision,
+    row::{Row, lock},
+};
+
+impl Row {
+    /// Returns the newest revision that this document had superseded, if it must be indexed again because this document no
+    /// longer answers. See [`revive`].
+    pub async fn revive(&self, tx: &mut PgConnection, kept: Option<&str>) -> sqlx::Result<Option<Revived>> {
+        // Boxed, because every commit's future would contain its size.
+        let revived = Box::pin(revive(tx, self.project_key, &[&self.id], kept)).await?;
+        let of = |revived: &Revived| Revision::of(&revived.job.metadata, revived.since);
+        Ok(revived
+            .into_iter()
+            .reduce(|best, other| if of(&other).replaces(&of(&best)) { other } else { best }))
+    }
+}
+
+/// A superseded revision, without its text.
+#[derive(sqlx::FromRow)]
+struct Superseded {
+    key: i64,
+    id: String,
+    number_norm: String,
+    metadata: Json<Metadata>,
+    since: DateTime<Utc>,
+}
+
+impl Superseded {
+    fn revision(&self) -> Revision {
+        Revision::of(&self.metadata, self.since)
+    }
+}
+
+/// Returns the revisions that must be indexed again because these documents no longer answer: of each number, the newest one
+/// that was superseded by one of them. Nothing comes back if a newer revision of the number answers.
+///
+/// A revision refers to the one that superseded it. It keeps this reference when that one is superseded in turn, so that the
+/// commit of a new revision does not write all earlier ones. When the one that it refers to is gone, it refers to its
+/// successor: the revision that answers or comes back.
+///
+/// If a document keeps a number, `kept` is the identity of that number: what it superseded under it stays superseded.
+pub async fn revive(
+    tx: &mut PgConnection,
+    project_key: i32,
+    gone: &[&str],
+    kept: Option<&str>,
+) -> sqlx::Result<Vec<Revived>> {
+    let superseded: Vec<Superseded> = sqlx::query_as(
+        "SELECT key, id, number_norm, job->'metadata' AS metadata, coalesce(since, accepted_at) AS since FROM document
+         WHERE project_key = $1 AND superseded_by = ANY($2) AND state = 'superseded' AND job IS NOT NULL
+         ORDER BY key",
+    )
+    .bind(project_key)
+    .bind(gone)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut by_number: BTreeMap<String, Vec<Superseded>> = BTreeMap::new();
+    for one in superseded {
+        if let Some(identity) = analysis::codes::identity(&one.metadata.fields.number)
+            && kept.is_none_or(|kept| kept != identity)
+        {
+            by_number.entry(identity).or_default().push(one);
+        }
+    }
+    let gone: HashSet<&str> = gone.iter().copied().collect();
+    let mut revived = Vec::new();
+    for (identity, mut revisions) in by_number {
+        let mut answering = answering(tx, project_key, &revisions[0].number_norm, &identity).await?;
+        answering.retain(|row| !gone.contains(row.id.as_str()));
+        while let Some(newest) = take_newest(&mut revisions) {
+            let newer = answering.iter().find(|row| !newest.revision().replaces(&row.revision()));
+            if let Some(current) = newer {
+                revisions.push(newest);
+                refer(tx, project_key, &revisions, &current.id).await?;
+                break;
+            }
+            let job: Option<Json<IngestDocument>> = sqlx::query_scalar(
+                "SELECT job FROM document WHERE project_key = $1 AND key = $2 AND state = 'superseded' FOR UPDATE",
+            )
+            .bind(project_key)
+            .bind(newest.key)
+            .fetch_optional(&mut *tx)
+            .await?;
+            // If it was deleted at this moment, or is being indexed again, the next one takes its place.
+            if let (Some(Json(job)), Ok(document)) = (job, newest.id.parse()) {
+                refer(tx, project_key, &revisions, &newest.id).await?;
+                revived.push(Revived { document, job, since: newest.since });
+                break;
+            }
+        }
+    }
+    Ok(revived)
+}
+
+fn take_newest(revisions: &mut Vec<Superseded>) -> Option<Superseded> {
+    let newest = (0..revisions.len()).reduce(|best, at| {
+        if revisions[at].revision().replaces(&revisions[best].revision()) { at } else { best }
+    });
+    newest.map(|newest| revisions.swap_remove(newest))
+}
+
+/// Makes superseded revisions refer to this one.
+async fn refer(
+    tx: &mut PgConnection,
+    project_key: i32,
+    revisions: &[Superseded],
+    to: &str,
+) -> sqlx::Result<()> {
+    if revisions.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE document SET superseded_by = $3 WHERE project_key = $1 AND key = ANY($2) AND state = 'superseded'",
+    )
+    .bind(project_key)
+    .bind(revisions.iter().map(|revision| revision.key).collect::<Vec<_>>())
+    .bind(to)
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// Locks and returns the revisions of a document that answer: there is one at most, besides those being committed. The
+/// database can compare only `number_norm`, which is less exact than the identity of a number.
+pub async fn answering(
+    tx: &mut PgConnection,
+    project_key: i32,
+    number_norm: &str,
+    identity: &str,
+) -> sqlx::Result<Vec<Row>> {
+    let keys: Vec<i64> = sqlx::query_scalar(
+        "SELECT key FROM document
+         WHERE project_key = $1 AND number_norm = $2 AND (state = 'indexed' OR chunks > 0)",
+    )
+    .bind(project_key)
+    .bind(number_norm)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut rows = lock(tx, project_key, &keys).await?;
+    rows.retain(|row| {
+        (row.state == "indexed" || row.chunks > 0)
+            && analysis::codes::identity(&row.fields.number).as_deref() == Some(identity)
+    });
+    Ok(rows)
+}
