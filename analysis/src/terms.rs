@@ -4,7 +4,11 @@
 //! query is uncertain, and a project has documents in Spanish and in English. Each word of a query therefore
 //! has several terms (its forms), of which only the one with the highest score counts for a chunk.
 
+mod sought;
+
 use std::collections::{HashMap, HashSet};
+
+pub use sought::Sought;
 
 use crate::codes::{self, has_digit, without_padding};
 use crate::fold::fold;

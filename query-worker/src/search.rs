@@ -98,7 +98,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     let time = context.time_left().unwrap_or_default().mul_f64(SHARE_OF_A_LEG).min(LONGEST_LEG);
     let end = Instant::now() + time;
     let vector = (query.mode != Mode::Keyword).then(|| embed(app, &query.query));
-    let mut transaction = open(app, &query.scope, end).await?;
+    let mut transaction = open(app, query, end).await?;
     let projects = &scope::projects(&mut transaction).await?;
     let documents = filter::documents(&mut transaction, projects, query).await?;
     let documents = documents.as_deref();
@@ -212,7 +212,7 @@ async fn nearest(
     let (mut transaction, others) = match of_the_keyword_leg.try_recv() {
         Ok(handed_over) => handed_over,
         Err(_) => {
-            let mut transaction = open(app, &query.scope, end).await?;
+            let mut transaction = open(app, query, end).await?;
             // A new transaction knows neither the keys of its projects nor how many neighbours a scan considers.
             scope::projects(&mut transaction).await?;
             (transaction, Vec::new())
@@ -226,8 +226,8 @@ async fn nearest(
 }
 
 /// Begins the transaction of a leg. PostgreSQL cancels its statements when the time of the leg is over.
-async fn open(app: &App, scope: &Scope, end: Instant) -> sqlx::Result<Tx> {
-    scope::begin_reading(&app.pool, scope, end.saturating_duration_since(Instant::now())).await
+async fn open(app: &App, query: &Search, end: Instant) -> sqlx::Result<Tx> {
+    scope::begin_search(&app.pool, query, end.saturating_duration_since(Instant::now())).await
 }
 
 /// A search of both legs for passages of all documents in the scope.

@@ -86,6 +86,23 @@ fn terms_and_queries_are_bounded() {
 }
 
 #[test]
+fn the_words_of_a_query_are_found_in_a_text_as_its_terms_are() {
+    let text = "Ver plano 200076-CCC02-PL-AR-000400 y la RFI-0042 (rev. 3): «hormigón» H-30 de 1.250,5kg; el Ñandú, a 20mm del \
+                eje A y/o B. Dying trees are lying; they skied. An early y-joint, ugly\u{ad}ly done: 6 x 7 = P101A.pdf İSTANBUL";
+    let queries = text.split(' ').chain(["die", "lie", "nandu", "hormigon", "ccc02", "400", "rfi 42", "3", "B"]);
+    for query in queries.chain(["losa", "x y z", "dañar", "mm", "#", ""]) {
+        let terms = query_terms(query);
+        for language in [Language::Spanish, Language::English, Language::Unknown] {
+            let index: HashSet<String> = texts(text, language).into_iter().collect();
+            let contains = |term: &QueryTerm| term.forms.iter().any(|form| index.contains(form));
+            let words = terms.iter().enumerate().filter(|(_, term)| contains(term));
+            let expected = words.fold(0, |found, (number, _)| found | 1 << number);
+            assert_eq!(Sought::of(&terms).words(text, language), expected, "{query} {language:?}");
+        }
+    }
+}
+
+#[test]
 fn any_unicode_text_is_accepted() {
     for text in
         ["\u{0}\u{fffd}", "日本語のテキスト", "مرحبا", "👷🏽‍♀️ obra", "\u{301}\u{301}", "İSTANBUL", "ﷺ ½ Ⅷ ٣"]

@@ -1,8 +1,11 @@
 //! Makes result rows of the passages that were found, in the form that old clients read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use analysis::{Language, sentences, terms};
+use analysis::{
+    Language, sentences,
+    terms::{self, Sought},
+};
 use chrono::{DateTime, Utc};
 use schemas::{Fields, search::SearchRow, text};
 use sqlx::{Postgres, Transaction, types::Json};
@@ -62,7 +65,7 @@ pub async fn fetch(
     .fetch_all(&mut **transaction)
     .await?;
     let mut found: HashMap<i64, Row> = found.into_iter().map(|row| (row.chunk_key, row)).collect();
-    let wanted: HashSet<String> = terms::query_terms(query).into_iter().flat_map(|word| word.forms).collect();
+    let wanted = Sought::of(&terms::query_terms(query));
     // A passage may have been removed since the legs ran, because its document was replaced or deleted. It is left out.
     Ok(chosen
         .iter()
@@ -70,7 +73,7 @@ pub async fn fetch(
         .collect())
 }
 
-fn passage(row: Row, projects: &Projects, wanted: &HashSet<String>, scored: &Scored) -> Option<Passage> {
+fn passage(row: Row, projects: &Projects, wanted: &Sought, scored: &Scored) -> Option<Passage> {
     let language = Language::from_code(&row.language);
     let view = SearchRow {
         // Ids were checked when the document was accepted.
@@ -91,18 +94,15 @@ fn passage(row: Row, projects: &Projects, wanted: &HashSet<String>, scored: &Sco
     Some(Passage { row: view, text: row.text, heading: row.heading, language })
 }
 
-/// Returns the part of a passage that shows why it was found: consecutive sentences with most of the wanted terms, cut to
+/// Returns the part of a passage that shows why it was found: consecutive sentences with most of the wanted words, cut to
 /// a readable length.
-fn snippet(text: &str, language: Language, wanted: &HashSet<String>) -> String {
+fn snippet(text: &str, language: Language, wanted: &Sought) -> String {
     if !text::is_longer(text, SNIPPET_CHARS) {
         return text.trim().to_owned();
     }
-    let sentences: Vec<(&str, usize)> = sentences::split(text)
+    let sentences: Vec<(&str, u32)> = sentences::split(text)
         .into_iter()
-        .map(|sentence| {
-            let found = terms::index_terms(sentence, language);
-            (sentence, found.iter().filter(|term| wanted.contains(&term.text)).count())
-        })
+        .map(|sentence| (sentence, wanted.words(sentence, language).count_ones()))
         .collect();
     let best = (0..sentences.len()).rev().max_by_key(|&start| window(&sentences[start..]).1).unwrap_or(0);
     let (length, _) = window(&sentences[best..]);
@@ -115,7 +115,7 @@ fn snippet(text: &str, language: Language, wanted: &HashSet<String>) -> String {
 }
 
 /// Returns how many sentences, from the first on, fit into a snippet, and how many of the query's words they contain.
-fn window(sentences: &[(&str, usize)]) -> (usize, usize) {
+fn window(sentences: &[(&str, u32)]) -> (usize, u32) {
     let (mut length, mut chars, mut words) = (0, 0, 0);
     for (sentence, found) in sentences {
         chars += sentence.chars().count() + 1;
@@ -133,8 +133,7 @@ mod tests {
     use super::*;
 
     fn snippet(text: &str, query: &str) -> String {
-        let wanted = terms::query_terms(query).into_iter().flat_map(|word| word.forms).collect();
-        super::snippet(text, Language::Spanish, &wanted)
+        super::snippet(text, Language::Spanish, &Sought::of(&terms::query_terms(query)))
     }
 
     #[test]

@@ -92,27 +92,10 @@ async fn compare(
     documents: Option<&[i64]>,
     others: &[Place],
 ) -> sqlx::Result<Vec<Hit>> {
-    let (other_projects, others) = keys(others.iter().copied());
     // The index serves only an order by the vector as one of the model's dimension.
-    sqlx::query_as(
-        "WITH nearest AS (
-             SELECT project_key, chunk_key, document_key, (-(vector <#> $1))::real AS score FROM embedding
-             WHERE model = $5 AND project_key = ANY($2) AND ($3::bigint[] IS NULL OR document_key = ANY($3))
-             ORDER BY vector <#> $1 LIMIT $4)
-         SELECT project_key, chunk_key, document_key, score FROM nearest
-         UNION ALL
-         SELECT project_key, chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
-         WHERE model = $5 AND project_key = ANY($6) AND chunk_key = ANY($7)",
-    )
-    .bind(HalfVector::from_f32_slice(vector))
-    .bind(projects)
-    .bind(documents)
-    .bind(NEAREST)
-    .bind(own.number)
-    .bind(other_projects)
-    .bind(others)
-    .fetch_all(&mut **transaction)
-    .await
+    let distance = "vector <#> $1";
+    let among = format!("AND project_key {}", among("$2", projects));
+    first(transaction, own, distance, &among, projects, vector, documents, others).await
 }
 
 /// Searches with an index: the project's own if only one project is named and has one, else the shared one. `others` are
@@ -125,31 +108,62 @@ async fn nearest(
     documents: Option<&[i64]>,
     others: &[Place],
 ) -> sqlx::Result<Vec<Hit>> {
+    // The dimension is part of the index.
+    let distance = format!("(vector::halfvec({})) <#> $1", own.dimension);
+    let among = match projects {
+        None => String::new(),
+        // The project is part of its own index, which a plan for any value of a parameter could not use.
+        Some([project]) => format!("AND project_key = {project}"),
+        Some(_) => "AND project_key = ANY($2)".to_owned(),
+    };
+    first(transaction, own, &distance, &among, projects.unwrap_or_default(), vector, documents, others).await
+}
+
+/// Returns the first passages by `distance` that fulfil the condition `among`, in which $1 is the vector and $2 the projects,
+/// and the passages `others`.
+#[expect(clippy::too_many_arguments, reason = "the parameters of one statement")]
+async fn first(
+    transaction: &mut Transaction<'_, Postgres>,
+    own: Own,
+    distance: &str,
+    among: &str,
+    projects: &[i32],
+    vector: &[f32],
+    documents: Option<&[i64]>,
+    others: &[Place],
+) -> sqlx::Result<Vec<Hit>> {
     let (other_projects, others) = keys(others.iter().copied());
-    // The dimension is part of the index, so it cannot be a parameter. Materialized, because the limit must stay beside
-    // the bare order.
+    // Only what a plan does not depend on is a parameter. Materialized, because the limit must stay beside the bare order.
     let statement = format!(
         "WITH nearest AS MATERIALIZED (
-             SELECT project_key, chunk_key, document_key, (vector::halfvec({dimension})) <#> $1 AS distance FROM embedding
-             WHERE model = $5 AND ($2::int[] IS NULL OR project_key = ANY($2))
-               AND ($3::bigint[] IS NULL OR document_key = ANY($3))
-             ORDER BY (vector::halfvec({dimension})) <#> $1 LIMIT $4)
+             SELECT project_key, chunk_key, document_key, {distance} AS distance FROM embedding
+             WHERE model = {model} {among} {filter}
+             ORDER BY {distance} LIMIT {NEAREST})
          SELECT project_key, chunk_key, document_key, (-distance)::real AS score FROM nearest
          UNION ALL
          SELECT project_key, chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
-         WHERE model = $5 AND project_key = ANY($6) AND chunk_key = ANY($7)",
-        dimension = own.dimension
+         WHERE model = {model} AND project_key {among_others} AND chunk_key = ANY($5)",
+        model = own.number,
+        filter = documents.map_or("", |_| "AND document_key = ANY($3)"),
+        among_others = self::among("$4", &other_projects),
     );
     sqlx::query_as(AssertSqlSafe(statement))
         .bind(HalfVector::from_f32_slice(vector))
         .bind(projects)
         .bind(documents)
-        .bind(NEAREST)
-        .bind(own.number)
         .bind(other_projects)
         .bind(others)
         .fetch_all(&mut **transaction)
         .await
+}
+
+/// Returns a comparison with the projects of a parameter. If it is one, PostgreSQL looks up one value, which is faster than a
+/// list.
+fn among(parameter: &str, projects: &[i32]) -> String {
+    match projects {
+        [_] => format!("= ({parameter}::int[])[1]"),
+        _ => format!("= ANY({parameter})"),
+    }
 }
 
 /// Returns the documents of passages that the keyword leg found, and their similarity to the query's vector, if there

@@ -1,13 +1,13 @@
 //! The words of a question, and which of them a text contains.
 
-use std::collections::HashMap;
-
-use analysis::{Language, terms};
+use analysis::{
+    Language,
+    terms::{self, Sought},
+};
 
 /// The words of a question, weighted by their rarity. There are at most as many as a [`Held`] has bits.
 pub struct Words {
-    /// The words of which a term is a form.
-    words: HashMap<String, Held>,
+    sought: Sought,
     weights: Vec<f32>,
 }
 
@@ -15,35 +15,24 @@ pub struct Words {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Held(u64);
 
-const _: () = assert!(terms::MAX_QUERY_TERMS <= u64::BITS as usize);
-
 impl Words {
     /// `rarity` is that of each word among the passages of the scope; without it, all words weigh the same.
     pub fn of(question: &str, rarity: &[f32]) -> Self {
         let terms = terms::query_terms(question);
         let weights = if rarity.len() == terms.len() { rarity.to_vec() } else { vec![1.0; terms.len()] };
-        let mut words: HashMap<String, Held> = HashMap::new();
-        for (number, term) in terms.into_iter().enumerate() {
-            for form in term.forms {
-                let held = words.entry(form).or_default();
-                *held = *held | Held(1 << number);
-            }
-        }
-        Self { words, weights }
+        Self { sought: Sought::of(&terms), weights }
     }
 
     /// Returns which words a text contains.
     pub fn held(&self, text: &str, language: Language) -> Held {
-        self.of_terms(terms::index_terms(text, language).iter().map(|term| &term.text))
+        Held(self.sought.words(text, language))
     }
 
     /// Returns the words that are typed in a text, which is this question or a part of it.
     pub fn typed(&self, text: &str) -> Held {
-        self.of_terms(terms::query_terms(text).iter().flat_map(|term| &term.forms))
-    }
-
-    fn of_terms<'a>(&self, terms: impl Iterator<Item = &'a String>) -> Held {
-        terms.filter_map(|term| self.words.get(term)).fold(Held::default(), |all, held| all | *held)
+        let terms = terms::query_terms(text);
+        let forms = terms.iter().flat_map(|term| &term.forms);
+        Held(forms.fold(0, |typed, form| typed | self.sought.words_of(form)))
     }
 
     /// Returns the share of the words of a set that a text contains; 0 without any.
