@@ -109,11 +109,11 @@ impl Projects {
 /// Returns the projects in the transaction's scope, and notes two things in the transaction: their keys, so that row-level
 /// security does not look them up again for each statement (projects that are created later in the transaction are not in
 /// scope), and how many neighbours a scan of a vector index considers. With the same number, a scan finds fewer of the
-/// nearest the more vectors there are (docs/scale.md); it is asked for 100.
+/// nearest the more vectors there are (docs/scale.md); it is asked for 80.
 pub async fn projects(tx: &mut Transaction<'_, Postgres>) -> sqlx::Result<Projects> {
     sqlx::query_as(
         "SELECT keys, ids, sizes, everything, chunks, terms, set_config('acorag.projects', keys::text, true),
-                set_config('hnsw.ef_search', least(greatest(120, 0.632 * sqrt(largest)), 1000)::int::text, true)
+                set_config('hnsw.ef_search', least(greatest(80, 0.09 * power(largest, 0.64)), 1000)::int::text, true)
          FROM (SELECT coalesce(array_agg(key), '{}') AS keys, coalesce(array_agg(id), '{}') AS ids,
                       coalesce(array_agg(chunks), '{}') AS sizes,
                       coalesce(current_setting('acorag.scope', true) = '*', false) AS everything,

@@ -31,22 +31,33 @@ pub struct Index {
 pub struct List {
     /// How many passages have the term.
     pub passages: u64,
-    pub blocks: Vec<Row>,
+    pub blocks: Vec<Block>,
+    /// The pairs of frequency and length of all blocks ([`block::best_pairs`]).
+    best: Vec<u8>,
     /// The unmerged postings, each with the key of its project.
     pub pending: Vec<(i32, Posting)>,
 }
 
-/// A row of the index: a block, possibly without its postings; the unmerged words of a document, without a term; or a
-/// removed passage, with only its key (`first`).
-#[derive(Debug, sqlx::FromRow)]
-pub struct Row {
+/// A block, possibly without its postings.
+#[derive(Debug)]
+pub struct Block {
     pub project_key: i32,
-    term: String,
     pub first: i64,
     pub last: i64,
-    passages: i32,
+    data: Option<Vec<u8>>,
+}
+
+/// What is read at first: the blocks of a term in a project, the best pairs of all of them in one value; without a term, the
+/// unmerged words of a document (`data`), or the keys of removed passages (`first`).
+#[derive(sqlx::FromRow)]
+struct Row {
+    project_key: i32,
+    term: String,
+    passages: i64,
     best: Vec<u8>,
-    pub data: Option<Vec<u8>>,
+    first: Vec<i64>,
+    last: Vec<i64>,
+    data: Vec<Option<Vec<u8>>>,
 }
 
 impl Index {
@@ -58,12 +69,15 @@ impl Index {
         terms: &[&str],
     ) -> sqlx::Result<Self> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT project_key, term, first, last, passages, best, CASE WHEN passages < $3 THEN data END AS data
-             FROM posting WHERE project_key = ANY($1) AND term = ANY($2)
+            // One row for each term: a common one has thousands of blocks.
+            "SELECT project_key, term, sum(passages) AS passages, string_agg(best, '') AS best, array_agg(first) AS first,
+                    array_agg(last) AS last, array_agg(CASE WHEN passages < $3 THEN data END) AS data
+             FROM posting WHERE project_key = ANY($1) AND term = ANY($2) GROUP BY project_key, term
              UNION ALL
-             SELECT project_key, '', 0, 0, 0, '', data FROM posting_pending WHERE project_key = ANY($1)
+             SELECT project_key, '', 0, '', '{}', '{}', ARRAY[data] FROM posting_pending WHERE project_key = ANY($1)
              UNION ALL
-             SELECT project_key, '', chunk_key, 0, 0, '', NULL FROM posting_dead WHERE project_key = ANY($1)",
+             SELECT project_key, '', 0, '', array_agg(chunk_key), '{}', '{}' FROM posting_dead
+             WHERE project_key = ANY($1) GROUP BY project_key",
         )
         .bind(projects)
         .bind(terms)
@@ -91,24 +105,26 @@ impl Index {
     }
 
     fn add(&mut self, row: Row, wanted: &HashSet<&str>) {
-        match (&*row.term, &row.data) {
-            ("", None) => {
-                self.dead.insert(row.first);
-            }
-            ("", Some(data)) => pending::decode(
+        let Row { project_key, term, passages, best, first, last, data } = row;
+        if !term.is_empty() {
+            let list = self.terms.entry(term).or_default();
+            list.passages += passages.unsigned_abs();
+            list.best.extend(best);
+            let blocks = first.into_iter().zip(last).zip(data);
+            list.blocks.extend(blocks.map(|((first, last), data)| Block { project_key, first, last, data }));
+            return;
+        }
+        self.dead.extend(first);
+        for data in data.iter().flatten() {
+            pending::decode(
                 data,
                 |term| wanted.contains(term),
                 |term, posting| {
                     let list = self.terms.entry(term.to_owned()).or_default();
                     list.passages += 1;
-                    list.pending.push((row.project_key, posting));
+                    list.pending.push((project_key, posting));
                 },
-            ),
-            _ => {
-                let list = self.terms.entry(row.term.clone()).or_default();
-                list.passages += u64::from(row.passages.unsigned_abs());
-                list.blocks.push(row);
-            }
+            );
         }
     }
 
@@ -160,7 +176,7 @@ impl Index {
     }
 }
 
-impl Row {
+impl Block {
     /// The block's postings, each with the key of its project; none if they are not read yet.
     pub fn postings(&self) -> impl Iterator<Item = (i32, Posting)> + '_ {
         let postings = block::postings(self.first, self.data.as_deref().unwrap_or_default());
@@ -172,6 +188,6 @@ impl List {
     /// The pairs of frequency and length among which is the posting with the highest weight, for any average length.
     pub fn best(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         let pending = self.pending.iter().map(|(_, posting)| (posting.frequency, posting.length));
-        self.blocks.iter().flat_map(|block| best_pairs(&block.best)).chain(pending)
+        best_pairs(&self.best).chain(pending)
     }
 }

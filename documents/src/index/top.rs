@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::{
     block::Posting,
-    read::{Index, List, Row},
+    read::{Block, Index, List},
 };
 
 /// A keyword query.
@@ -204,7 +204,7 @@ impl Query<'_> {
 
 /// Returns the positions of the blocks that may contain one of these passages.
 fn near(list: &List, scores: &Scores) -> Vec<usize> {
-    let holds = |block: &Row| {
+    let holds = |block: &Block| {
         let from = scores.partition_point(|found| found.chunk_key < block.first);
         let mut within = scores[from..].iter().take_while(|found| found.chunk_key <= block.last);
         within.any(|found| found.project_key == block.project_key)

@@ -7,7 +7,7 @@ use super::{Hit, Place, keys};
 use crate::{model::Own, scope::Projects};
 
 /// Maximum number of passages that the leg returns.
-const NEAREST: i64 = 100;
+const NEAREST: i64 = 80;
 
 /// Maximum total number of passages that are compared one by one, for a large project and for all small projects
 /// together. This is exact, and not slower than the index that they share with others.

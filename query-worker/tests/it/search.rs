@@ -51,7 +51,7 @@ fn a_leg_that_hangs_is_left_out_and_the_other_one_answers() {
         // find nothing here.
         sqlx::query(
             "CREATE POLICY considering ON embedding AS RESTRICTIVE TO acorag_query
-             USING (current_setting('hnsw.ef_search', true)::int >= 120)",
+             USING (current_setting('hnsw.ef_search', true)::int >= 80)",
         )
         .execute(&world.pool)
         .await

@@ -317,7 +317,7 @@ fn behind_a_pooler_each_transaction_brings_its_role_and_settings_and_leaves_none
             let mut searching = query_worker::scope::begin(pool, &projects(&["torre-norte"])).await.unwrap();
             assert!(count(&mut searching, "SELECT count(*) FROM chunk").await > 0);
             query_worker::scope::projects(&mut searching).await.unwrap();
-            assert_eq!(count(&mut searching, "SELECT current_setting('hnsw.ef_search')::bigint").await, 120);
+            assert_eq!(count(&mut searching, "SELECT current_setting('hnsw.ef_search')::bigint").await, 80);
             assert_eq!(
                 count(&mut searching, "SELECT count(*) FROM project WHERE id <> 'torre-norte'").await,
                 0

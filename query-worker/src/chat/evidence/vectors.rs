@@ -10,7 +10,7 @@ use crate::{app::App, chat::passages::Passage, scope};
 pub async fn read(app: &App, scope: &Scope, passages: &[Passage]) -> sqlx::Result<HashMap<String, Vec<u8>>> {
     let projects: Vec<&str> = passages.iter().map(|passage| passage.row.project_id.as_str()).collect();
     let keys: Vec<i64> = passages.iter().filter_map(|passage| passage.row.chunk_id.parse().ok()).collect();
-    let mut transaction = scope::begin(&app.pool, scope).await?;
+    let mut transaction = scope::begin_by_keys(&app.pool, scope).await?;
     let Some(own) = app.vectors.own(&mut transaction).await? else { return Ok(HashMap::new()) };
     let stored: Vec<(i64, Vec<u8>)> = sqlx::query_as(
         "SELECT chunk_key, data FROM sentence
