@@ -111,7 +111,10 @@ fn is_query_stop_word(word: &str, language: Language) -> bool {
 /// Returns the terms of a word of a query: for a figure, the figure itself and the term of the same figure as
 /// a part of a code; for another word, its stems.
 fn forms(word: &str, stems: &Stems) -> Vec<String> {
-    let mut forms = if has_digit(word) {
+    // A figure with a point is no part of a code.
+    let mut forms = if has_digit(word) && word.contains('.') {
+        vec![word.to_owned()]
+    } else if has_digit(word) {
         let mut forms = vec![word.to_owned(), codes::term(&codes::normalize(word))];
         if let Some(short) = without_padding(word) {
             forms.extend([short.to_owned(), codes::term(short)]);

@@ -69,6 +69,10 @@ pub struct Requests {
     /// Maximum number of streamed chat answers at the same time. Further ones are refused with 503.
     #[arg(long, env = "MAX_CHAT_STREAMS", default_value_t = 500)]
     pub max_chat_streams: usize,
+    /// Maximum number of files that are downloaded at the same time; each uses up to 600 KiB of memory if its client does not
+    /// read. Further ones are refused with 503.
+    #[arg(long, env = "MAX_FILE_STREAMS", default_value_t = 200)]
+    pub max_file_streams: usize,
     /// Maximum number of clients that follow a document's events at the same time. Further ones are answered with 503.
     #[arg(long, env = "MAX_EVENT_STREAMS", default_value_t = 500)]
     pub max_event_streams: usize,

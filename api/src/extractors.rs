@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use schemas::{
     Problem, ProblemKind, ProjectId, Scope,
     account::{self, CallerLimits, Role, refusal},
+    fields::OLD_NAMES,
     lenient::{self, Form},
     messages,
     problem::UiLanguage,
@@ -117,11 +118,15 @@ impl Caller {
     }
 
     /// Returns the project of an upload that names none: the caller's project if there is exactly one, otherwise the
-    /// default project.
-    pub fn default_project(&self) -> ProjectId {
+    /// default project. A caller with several others must name one.
+    pub fn default_project(&self) -> Result<ProjectId, Problem> {
+        let default = ProjectId::default_project();
         match self.scope() {
-            Scope::Projects(projects) if projects.len() == 1 => projects[0].clone(),
-            _ => ProjectId::default_project(),
+            Scope::Projects(projects) if projects.len() == 1 => Ok(projects[0].clone()),
+            Scope::Projects(projects) if projects.len() > 1 && !projects.contains(&default) => {
+                Err(messages::fields::missing().about("metadata.project_id"))
+            }
+            _ => Ok(default),
         }
     }
 }
@@ -222,6 +227,8 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             }
             fields.insert(name, Value::String(value));
         }
+        // No parameter of today has one of these names.
+        lenient::rename(&mut fields, OLD_NAMES);
         lenient::fit("", fields).map(Self).map_err(Error)
     }
 }

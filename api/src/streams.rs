@@ -14,6 +14,7 @@ use crate::{
 pub struct Streams {
     events: Shares,
     chats: Shares,
+    files: Shares,
     stopping: CancellationToken,
     open: IntGaugeVec,
 }
@@ -23,6 +24,7 @@ pub struct Streams {
 pub enum Kind {
     Events,
     Chat,
+    File,
 }
 
 /// One streamed response. It counts as open until this is dropped.
@@ -37,6 +39,7 @@ impl Streams {
         Self {
             events: Shares::halved(requests.max_event_streams),
             chats: Shares::halved(requests.max_chat_streams),
+            files: Shares::halved(requests.max_file_streams),
             stopping,
             open,
         }
@@ -46,6 +49,7 @@ impl Streams {
         let (shares, name) = match kind {
             Kind::Events => (&self.events, "events"),
             Kind::Chat => (&self.chats, "chat"),
+            Kind::File => (&self.files, "file"),
         };
         let share = shares.take(&caller.account.id, 1).map_err(|problem| problem.retry_after(10))?;
         let open = self.open.with_label_values(&[name]);

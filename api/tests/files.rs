@@ -2,6 +2,8 @@
 
 use platform::nats::objects::Objects;
 use schemas::{
+    Scope,
+    account::Role,
     document::{FileLocation, State},
     subjects::FILES_BUCKET,
 };
@@ -108,4 +110,23 @@ async fn an_uploaded_page_is_shown_in_a_sandbox() {
     let response = api.get("/document/1/file").await;
     let policy = response.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("sandbox;"), "{policy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_do_not_read_their_files_leave_room_for_others() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required", "--max-file-streams=2"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    for key in ["one", "other", "third"] {
+        worker.allow(key, Role::Read, Scope::All);
+    }
+    keep(&backends, &worker, "1", "plano.pdf", "application/pdf", &vec![7; 24 << 20]).await;
+    let file = |key: &'static str| api.get_as(key, "/document/1/file");
+    let first = file("one").await;
+    refused(file("one").await, 429).await;
+    let _second = file("other").await;
+    refused(file("third").await, 503).await;
+    assert_eq!(first.bytes().await.unwrap().len(), 24 << 20);
+    assert_eq!(file("one").await.status(), 200);
 }

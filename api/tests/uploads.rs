@@ -3,14 +3,15 @@
 use platform::nats::objects::{Error, Objects};
 use reqwest::multipart::{Form, Part};
 use schemas::{
-    Message,
+    Message, Scope,
+    account::Role,
     document::Reason,
     event::EventKind,
     subjects::{FILES_BUCKET, INGEST_STREAM},
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{Backends, Jobs, form, json, refused, until};
+use crate::harness::{Backends, Jobs, Worker, form, json, refused, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accepted_upload_is_stored_and_queued() {
@@ -50,6 +51,51 @@ async fn an_accepted_upload_is_stored_and_queued() {
     objects.get(&job.object().name, 0, u64::MAX).await.unwrap().read_to_end(&mut stored).await.unwrap();
     assert!(stored == content, "the stored bytes are not the sent ones");
     assert_eq!(job.object().size, content.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forms_of_old_programs_are_read() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let mut jobs = Jobs::watch(&backends.nats).await;
+    let mut body = Vec::new();
+    for (head, content) in [
+        ("name=\"miniatura\"; filename=\"a.bin\"", [&[0xff_u8, 0xfe][..], &[0; 100_000]].concat()),
+        ("name=\"metadata\"", b"{\"title\": \"Informe t\xe9cnico\"}".to_vec()),
+        ("name=\"file\"; filename=\"Informe técnico.txt\"", b"Losa.".to_vec()),
+    ] {
+        // Latin-1: each character is one byte.
+        let head: Vec<u8> = head.chars().map(|c| c as u8).collect();
+        body.extend(
+            [b"--x\r\nContent-Disposition: form-data; ", &*head, b"\r\n\r\n", &*content, b"\r\n"].concat(),
+        );
+    }
+    body.extend(b"--x--\r\n");
+    let request = api.http.post(api.at("/upload")).header("content-type", "multipart/form-data; boundary=x");
+    json(request.body(body).send().await.unwrap(), 202).await;
+    let job = jobs.next().await;
+    let ingest = job.ingest.as_ref().unwrap();
+    assert_eq!(
+        (ingest.filename.as_str(), ingest.metadata.fields.title.as_str()),
+        ("Informe técnico.txt", "Informe técnico")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_with_several_projects_names_one() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--auth=required"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let several = Scope::Projects(["p", "q"].map(|id| id.parse().unwrap()).to_vec());
+    worker.allow("several", Role::Write, several);
+    let upload = async |form: Form| {
+        api.http.post(api.at("/upload")).bearer_auth("several").multipart(form).send().await.unwrap()
+    };
+    let problem = refused(upload(form("a.txt", "uno")).await, 400).await;
+    assert!(problem.contains("metadata.project_id"), "{problem}");
+    let named = form("a.txt", "uno").text("metadata", "{\"project_id\": \"q\"}");
+    json(upload(named).await, 202).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

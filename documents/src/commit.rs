@@ -10,6 +10,7 @@ use crate::{
     Job, Revived,
     index::Word,
     passages::{self, Passage},
+    revision::Revision,
     revive::answering,
     row::{Description, Row, Sums, find_all, project},
 };
@@ -142,6 +143,7 @@ impl<'a> Document<'a> {
     ) -> sqlx::Result<Option<Committed>> {
         let Self { job, content, words, number_norm, identity } = self;
         let project_key = changes.project_key;
+        let date_modified = job.body.metadata.date_modified.or(content.date);
         let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state != "deleted") else {
             job.settle(tx, "superseded", None).await?;
             return Ok(None);
@@ -160,7 +162,7 @@ impl<'a> Document<'a> {
                 // One of them may be a document of this transaction.
                 changes.store(tx).await?;
             }
-            changes.sums += settle_revisions(tx, job, others, &mut committed).await?;
+            changes.sums += settle_revisions(tx, job, date_modified, others, &mut committed).await?;
         }
         // Only a document that was committed before can have superseded others.
         if row.job.is_some() {
@@ -193,7 +195,7 @@ impl<'a> Document<'a> {
         .await?;
         let description = Description {
             fields: &content.fields,
-            date_modified: job.body.metadata.date_modified.or(content.date),
+            date_modified,
             object: &content.object,
             media_type: &content.media_type,
             file_type: Some(&content.file_type),
@@ -209,10 +211,11 @@ impl<'a> Document<'a> {
 async fn settle_revisions(
     tx: &mut PgConnection,
     job: &Job,
+    date_modified: Option<DateTime<Utc>>,
     answering: Vec<Row>,
     committed: &mut Committed,
 ) -> sqlx::Result<Sums> {
-    let ours = job.revision();
+    let ours = Revision { date_modified, ..job.revision() };
     let newer = answering.iter().rfind(|other| !ours.replaces(&other.revision()));
     committed.superseded_by = newer.and_then(Row::document);
     let mut sums = Sums::default();

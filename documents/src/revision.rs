@@ -30,42 +30,42 @@ impl Revision {
     }
 }
 
-/// A parsed revision code: `P01` is the series `P` and the number 1, `C` consists of letters only.
+/// A parsed revision code. Its numbers are compared one after the other: `1.10` follows `1.9`, and `P02` follows `P01.02`.
 #[derive(Debug, PartialEq, Eq)]
 enum Code {
     /// Before issue for construction: A, B, …, Z, AA.
     Letters(String),
     /// After issue for construction: 0, 1, 2, with a letter for intermediate revisions (1A).
-    Number(u64, String),
-    /// A series with a number: P01, C02.
-    Series(String, u64),
+    Number(Vec<u64>, String),
+    /// A series with a number: P01, C02, P01.02.
+    Series(String, Vec<u64>),
 }
 
+/// Returns `None` for what has no order: words ("AS BUILT", "FINAL") and dates.
 fn parse(code: &str) -> Option<Code> {
     let code = code.trim().to_uppercase();
     let code = code.strip_prefix("REVISION").or_else(|| code.strip_prefix("REVISIÓN")).unwrap_or(&code);
-    let code: String = code
-        .strip_prefix("REV")
-        .filter(|rest| !rest.is_empty())
-        .unwrap_or(code)
-        .chars()
-        .filter(|c| !c.is_whitespace() && !".-_/".contains(*c))
-        .collect();
-    let digits = code.find(|c: char| c.is_ascii_digit());
-    match digits {
-        _ if code.is_empty() => None,
-        None => code.chars().all(char::is_alphabetic).then_some(Code::Letters(code)),
-        Some(0) => {
-            let end = code.find(|c: char| !c.is_ascii_digit()).unwrap_or(code.len());
-            let (number, rest) = code.split_at(end);
-            rest.chars()
-                .all(char::is_alphabetic)
-                .then_some(Code::Number(number.parse().ok()?, rest.to_owned()))
+    let code = code.strip_prefix("REV").filter(|rest| !rest.is_empty()).unwrap_or(code);
+    let is_separator = |c: char| c.is_whitespace() || ".-_/".contains(c);
+    let code = code.trim_matches(is_separator);
+    let letters_end = code.find(|c: char| !c.is_alphabetic()).unwrap_or(code.len());
+    let (letters, rest) = code.split_at(letters_end);
+    let rest = rest.trim_start_matches(is_separator);
+    let suffix_start = rest.find(|c: char| !c.is_ascii_digit() && !is_separator(c)).unwrap_or(rest.len());
+    let (digits, suffix) = rest.split_at(suffix_start);
+    let groups = digits.split(is_separator).filter(|group| !group.is_empty());
+    let mut numbers = groups.map(str::parse).collect::<Result<Vec<u64>, _>>().ok()?;
+    while numbers.len() > 1 && numbers.last() == Some(&0) {
+        numbers.pop();
+    }
+    let is_date = numbers.len() == 3 && numbers.iter().any(|number| *number >= 1_000);
+    match (letters.chars().count(), numbers.is_empty(), suffix) {
+        (1..=2, true, "") => Some(Code::Letters(letters.to_owned())),
+        (0, false, suffix) if !is_date && suffix.chars().all(char::is_alphabetic) => {
+            Some(Code::Number(numbers, suffix.to_owned()))
         }
-        Some(start) => {
-            let (series, number) = code.split_at(start);
-            Some(Code::Series(series.to_owned(), number.parse().ok()?))
-        }
+        (1.., false, "") if !is_date => Some(Code::Series(letters.to_owned(), numbers)),
+        _ => None,
     }
 }
 

@@ -32,12 +32,13 @@ struct Superseded {
     id: String,
     number_norm: String,
     metadata: Json<Metadata>,
+    date_modified: Option<DateTime<Utc>>,
     since: DateTime<Utc>,
 }
 
 impl Superseded {
     fn revision(&self) -> Revision {
-        Revision::of(&self.metadata, self.since)
+        Revision { date_modified: self.date_modified, ..Revision::of(&self.metadata, self.since) }
     }
 }
 
@@ -56,7 +57,7 @@ pub async fn revive(
     kept: Option<&str>,
 ) -> sqlx::Result<Vec<Revived>> {
     let superseded: Vec<Superseded> = sqlx::query_as(
-        "SELECT key, id, number_norm, job->'metadata' AS metadata, coalesce(since, accepted_at) AS since FROM document
+        "SELECT key, id, number_norm, job->'metadata' AS metadata, date_modified, coalesce(since, accepted_at) AS since FROM document
          WHERE project_key = $1 AND superseded_by = ANY($2) AND state = 'superseded' AND job IS NOT NULL
          ORDER BY key",
     )

@@ -18,6 +18,7 @@ pub struct Row {
     pub key: i64,
     pub project_key: i32,
     pub id: String,
+    pub kind: String,
     pub state: String,
     pub accepted_at: DateTime<Utc>,
     /// When the job that made the row was first accepted; earlier than `accepted_at` if it was queued again.
@@ -154,7 +155,7 @@ async fn select(
     documents: &[&str],
 ) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
-        "SELECT key, project_key, id, state, accepted_at, coalesce(since, accepted_at) AS since, starts, reason, job, object, fields, date_modified, chunks, terms,
+        "SELECT key, project_key, id, kind, state, accepted_at, coalesce(since, accepted_at) AS since, starts, reason, job, object, fields, date_modified, chunks, terms,
                 text_length
          FROM document WHERE project_key = $1 AND (key = ANY($2) OR id = ANY($3)) ORDER BY key FOR UPDATE",
     )

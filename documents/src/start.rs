@@ -93,7 +93,11 @@ async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<
     if is_same_job && row.starts >= MAX_STARTS {
         return Ok(Start::KillsWorkers);
     }
-    if row.state == "indexed" && row.job.as_ref().is_some_and(|Json(known)| known.same_content(&job.body)) {
+    // The same import again indexes what has changed since: its records may have failed, or have been deleted or replaced.
+    if row.state == "indexed"
+        && row.kind != "import"
+        && row.job.as_ref().is_some_and(|Json(known)| known.same_content(&job.body))
+    {
         sqlx::query("UPDATE document SET accepted_at = $3, since = $4 WHERE project_key = $1 AND key = $2")
             .bind(row.project_key)
             .bind(row.key)

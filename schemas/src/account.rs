@@ -29,6 +29,9 @@ pub enum Role {
 
 names! { Role { Read = "read", Write = "write", Admin = "admin" } }
 
+/// What the id of a caller with a JWT begins with; its subject follows.
+pub const BY_JWT: &str = "jwt:";
+
 /// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Caller {

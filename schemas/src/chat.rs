@@ -156,16 +156,12 @@ impl ChatQuery {
     }
 
     /// A question about one document (`POST /upload-and-query`).
-    pub fn about(
-        question: &str,
-        project: &ProjectId,
-        document: &DocumentId,
-        caller: &Caller,
-    ) -> Result<Self, Problem> {
+    pub fn about(question: &str, document: &DocumentId, caller: &Caller) -> Result<Self, Problem> {
         let question = question.trim();
         check_text("question", question)?;
         Ok(Self {
-            scope: caller.scope.narrowed(Some(project)),
+            // The records of an import may be in other projects than the import.
+            scope: caller.scope.clone(),
             caller: caller.id.clone(),
             message: question.to_owned(),
             conversation_id: None,

@@ -18,10 +18,14 @@ pub trait Form: DeserializeOwned {
     const OLD_NAMES: OldNames = &[];
     /// The old names of fields of a flattened struct.
     const OLD_NAMES_OF_PARTS: OldNames = &[];
+    /// Fields that hold an object, each with the old names in it.
+    const OLD_NAMES_WITHIN: &'static [(&'static str, OldNames)] = &[];
 }
 
 /// Reads a JSON object. `place` is its field in the request; it is empty if the object is the whole body.
 pub fn read<T: Form>(place: &str, json: &[u8]) -> Result<T, Problem> {
+    // Some clients on Windows send a byte-order mark.
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
     let object: Map<String, Value> = serde_json::from_slice(json).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         match place {
@@ -54,16 +58,27 @@ fn or_body(place: &str) -> &str {
     if place.is_empty() { "body" } else { place }
 }
 
-/// Renames fields that have their old names. If a client sends both names, the new one counts unless it is empty.
+/// Renames fields that have their old names.
 fn renamed<T: Form>(mut fields: Map<String, Value>) -> Map<String, Value> {
-    for (old, new) in T::OLD_NAMES.iter().chain(T::OLD_NAMES_OF_PARTS) {
+    rename(&mut fields, T::OLD_NAMES);
+    rename(&mut fields, T::OLD_NAMES_OF_PARTS);
+    for (field, names) in T::OLD_NAMES_WITHIN {
+        if let Some(Value::Object(within)) = fields.get_mut(*field) {
+            rename(within, names);
+        }
+    }
+    fields
+}
+
+/// If a client sends both names, the new one counts unless it is empty.
+pub fn rename(fields: &mut Map<String, Value>, names: OldNames) {
+    for (old, new) in names {
         if let Some(value) = fields.remove(*old)
             && fields.get(*new).is_none_or(is_blank)
         {
             fields.insert((*new).to_owned(), value);
         }
     }
-    fields
 }
 
 fn is_blank(value: &Value) -> bool {

@@ -75,11 +75,13 @@ fn is_deeper(value: &Value, levels: usize) -> bool {
 
 /// Reads a date in the formats of construction systems. A day means its beginning.
 pub fn parse_date(text: &str) -> Option<DateTime<Utc>> {
+    has_whole_year(text).then_some(())?;
     moment(text).or_else(|| Some(day(text)?.and_time(NaiveTime::MIN).and_utc())).and_then(plausible)
 }
 
 /// Reads the end of a period. A day means its last microsecond, the finest unit of PostgreSQL.
 pub fn parse_end_date(text: &str) -> Option<DateTime<Utc>> {
+    has_whole_year(text).then_some(())?;
     moment(text)
         .or_else(|| Some(day(text)?.and_hms_micro_opt(23, 59, 59, 999_999)?.and_utc()))
         .and_then(plausible)
@@ -93,15 +95,31 @@ pub fn plausible(date: DateTime<Utc>) -> Option<DateTime<Utc>> {
     (1..=9_999).contains(&stored.year()).then_some(date)
 }
 
+/// Whether one of the three numbers of the day has four digits. Two digits would be read as a year of the first century.
+fn has_whole_year(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty()).take(3).any(|run| run.len() == 4)
+}
+
 fn moment(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     if let Ok(date) = DateTime::parse_from_rfc3339(text) {
         return Some(date.with_timezone(&Utc));
     }
-    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M"]
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .map(|date| date.and_utc())
+    let zoned = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z"];
+    if let Some(date) = zoned.iter().find_map(|format| DateTime::parse_from_str(text, format).ok()) {
+        return Some(date.with_timezone(&Utc));
+    }
+    [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%d %H:%M",
+        "%d/%m/%Y %H:%M:%S",
+        "%d/%m/%Y %H:%M",
+    ]
+    .iter()
+    .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+    .map(|date| date.and_utc())
 }
 
 fn day(text: &str) -> Option<NaiveDate> {

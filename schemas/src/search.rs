@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DocumentId, Fields, Problem, ProjectId, Scope, fields,
-    lenient::{self, Form},
+    lenient::{self, Form, OldNames},
     messages, text,
 };
 
@@ -40,7 +40,9 @@ pub struct SearchRequest {
     pub mode: Option<Mode>,
 }
 
-impl Form for SearchRequest {}
+impl Form for SearchRequest {
+    const OLD_NAMES_WITHIN: &'static [(&'static str, OldNames)] = &[("filters", fields::OLD_NAMES)];
+}
 
 /// How to search: by meaning (`vector`), by words (`keyword`), or by both (`hybrid`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

@@ -32,7 +32,8 @@ impl Sought {
 
     /// Returns which words of the query a text contains in any form: the bit of each, in the order of the query.
     pub fn words(&self, text: &str, language: Language) -> u64 {
-        let terms = |part| index_terms(part, language).into_iter().filter_map(|term| self.words.get(&term.text));
+        let terms =
+            |part| index_terms(part, language).into_iter().filter_map(|term| self.words.get(&term.text));
         // No term contains white space.
         let parts = text.split_whitespace().filter(|part| self.may_be_in(part));
         parts.flat_map(terms).fold(0, |found, words| found | words)

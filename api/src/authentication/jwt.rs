@@ -13,7 +13,7 @@ use jsonwebtoken::{
 };
 use schemas::{
     Problem, ProjectId, Scope,
-    account::{self, CallerLimits, Role, refusal},
+    account::{self, BY_JWT, CallerLimits, Role, refusal},
 };
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -151,7 +151,7 @@ impl Issuer {
             Some(Projects::Text(text)) if text == "*" => Scope::All,
             Some(Projects::Text(text)) => Scope::Projects(text.parse().into_iter().collect()),
         };
-        let id = format!("jwt:{}", claims.sub);
+        let id = format!("{BY_JWT}{}", claims.sub);
         Ok(account::Caller {
             user_id: Some(id.clone()),
             id,

@@ -44,7 +44,7 @@ async fn ask(
         Some(outcome) => outcome?,
         None => return Err(messages::http::not_indexed_yet(&accepted.status_url()).problem(Timeout).into()),
     };
-    let query = ChatQuery::about(&question, &accepted.project, &accepted.document, &uploader.caller.account)?;
+    let query = ChatQuery::about(&question, &accepted.document, &uploader.caller.account)?;
     let reply = requester.ask(&uploader.id.context(), &query, requests.chat_timeout).await?;
     note_results(reply.sources.len());
     Ok(axum::Json(UploadAndQuery {

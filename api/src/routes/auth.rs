@@ -16,7 +16,7 @@ use axum::{
 use schemas::{
     Problem,
     ProblemKind::{self, Conflict, NotFound},
-    account::{Login, Logout, Me, Register, Session, User, refusal},
+    account::{BY_JWT, Login, Logout, Me, Register, Session, User, refusal},
     messages,
 };
 use serde_json::json;
@@ -95,7 +95,9 @@ async fn patiently<Q: schemas::Request>(lookup: &Lookup, query: &Q) -> Result<Q:
 }
 
 async fn me(lookup: Lookup, caller: Caller) -> Result<axum::Json<User>, Error> {
-    let Some(user_id) = caller.account.user_id.clone() else {
+    // The account behind a JWT is that of the company's login service.
+    let user_id = caller.account.user_id.clone().filter(|id| !id.starts_with(BY_JWT));
+    let Some(user_id) = user_id else {
         return Err(messages::http::no_account().problem(ProblemKind::NotFound).into());
     };
     Ok(axum::Json(lookup.ask(&Me { user_id }).await?))

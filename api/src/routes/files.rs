@@ -12,6 +12,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
+use futures::StreamExt as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use platform::nats::objects::{self, Objects};
 use schemas::{
@@ -25,7 +26,11 @@ use tokio_util::io::ReaderStream;
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 use super::documents::Named;
-use crate::{App, Error, openapi::Describe as _};
+use crate::{
+    App, Error,
+    openapi::Describe as _,
+    streams::{Kind, Streams},
+};
 use range::Part;
 
 pub fn routes() -> ApiRouter<App> {
@@ -34,6 +39,7 @@ pub fn routes() -> ApiRouter<App> {
 
 async fn file(
     State(objects): State<Objects>,
+    State(streams): State<Streams>,
     method: Method,
     headers: HeaderMap,
     named: Named,
@@ -56,8 +62,11 @@ async fn file(
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
+        let permit = streams.open(Kind::File, &named.caller)?;
         let reader = open(&objects, &location, start, length).await?;
-        Body::from_stream(ReaderStream::with_capacity(reader, 64 * 1024))
+        let chunks = ReaderStream::with_capacity(reader, 64 * 1024);
+        // The file counts as open until its last byte is sent.
+        Body::from_stream(chunks.inspect(move |_| _ = &permit))
     };
     let mut response = described((status, body).into_response(), &location, &etag);
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));

@@ -28,6 +28,7 @@ use schemas::{
         self, BadRequest, Conflict, NoText, RequestTimeout, TooLarge, Unavailable, UnsupportedMediaType,
     },
     ProjectId,
+    account::Role,
     event::{DocumentEvent, EventKind},
     headers,
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
@@ -144,7 +145,11 @@ impl Uploader {
     ) -> Result<Received, Problem> {
         let caller = &self.caller;
         let received = self.uploads.receive(caller, headers, body, wanted, |metadata| {
-            caller.may_write(metadata.project_id.as_ref().unwrap_or(&caller.default_project()))
+            caller.require(Role::Write)?;
+            match &metadata.project_id {
+                Some(project) => caller.may_write(project),
+                None => caller.may_write(&caller.default_project()?),
+            }
         });
         let received = received.await.inspect_err(|_| self.metrics.upload("refused"))?;
         self.metrics.upload_bytes.with_label_values::<&str>(&[]).inc_by(received.stored.size);
@@ -163,7 +168,10 @@ impl Uploader {
         // If the upload names no project, the records of an import name their own. The job then carries the
         // projects that this caller's records may name.
         let record_scope = metadata.project_id.is_none().then(|| self.caller.scope().clone());
-        let project = metadata.project_id.take().unwrap_or_else(|| self.caller.default_project());
+        let project = match metadata.project_id.take() {
+            Some(project) => project,
+            None => self.caller.default_project()?,
+        };
         // The same file, name, number and revision in the same project is the same document, however often it is sent.
         let document = DocumentId::of_content(
             &project,

@@ -47,6 +47,12 @@ pub fn extended_name(disposition: &str) -> Option<String> {
     }
 }
 
+/// The `filename` of a Content-Disposition that is not UTF-8.
+pub fn quoted_name(disposition: &str) -> Option<String> {
+    let (_, rest) = disposition.split_once("filename=\"")?;
+    rest.split_once('"').map(|(name, _)| name.to_owned())
+}
+
 /// Extensions that are accepted with any media type, because browsers may send a CSV file with the media type
 /// of Excel, and a DOCX file with that of ZIP.
 const READABLE: [&str; 18] = [

@@ -85,12 +85,14 @@ impl Multipart {
         }
         self.budget.store(self.max.saturating_add(OVERHEAD), Ordering::Relaxed);
         let disposition = field.headers().get(header::CONTENT_DISPOSITION);
-        let extended = disposition
-            .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
-            .and_then(file::extended_name);
+        let named = disposition.and_then(|value| match std::str::from_utf8(value.as_bytes()) {
+            Ok(value) => file::extended_name(value),
+            // The parser finds no name here.
+            Err(_) => file::quoted_name(&latin_1(value.as_bytes())),
+        });
         Ok(Some(Part {
             name: field.name().unwrap_or_default().to_owned(),
-            filename: extended.or_else(|| field.file_name().map(ToOwned::to_owned)),
+            filename: named.or_else(|| field.file_name().map(ToOwned::to_owned)),
             media_type: field.content_type().map(|mime| mime.essence_str().to_owned()),
             field,
             pace: &mut self.pace,
@@ -138,7 +140,7 @@ impl Part<'_> {
         Ok(piece)
     }
 
-    /// Returns the whole part as text. The error names `field` if the part is too long or not UTF-8.
+    /// Returns the whole part as text. The error names `field` if the part is too long.
     pub async fn text(&mut self, field: &str, max: usize) -> Result<String, Problem> {
         let mut bytes = Vec::new();
         while let Some(piece) = self.piece().await? {
@@ -147,8 +149,13 @@ impl Part<'_> {
             }
             bytes.extend_from_slice(&piece);
         }
-        String::from_utf8(bytes).map_err(|_| http::not_utf8().about(field))
+        Ok(String::from_utf8(bytes).unwrap_or_else(|error| latin_1(error.as_bytes())))
     }
+}
+
+/// Old programs on Windows send forms in their own encoding, of which the letters of Spanish are as in Latin-1.
+fn latin_1(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
 /// A body with a maximum number of bytes. The multipart parser (`multer`) reads at once everything that is

@@ -76,7 +76,8 @@ async fn the_index_of_a_large_project_is_created_while_commits_go_on_and_again_a
     // Another process does nothing meanwhile, and the one that works is killed.
     migrations::index_vectors(&owner).await.unwrap();
     assert!(!creating.is_finished());
-    sqlx::query("SELECT pg_terminate_backend($1)").bind(waiting).execute(&owner).await.unwrap();
+    // Its lock is free as soon as it has ended.
+    sqlx::query("SELECT pg_terminate_backend($1, 60000)").bind(waiting).execute(&owner).await.unwrap();
     creating.await.unwrap().unwrap_err();
     writing.rollback().await.unwrap();
     migrations::index_vectors(&owner).await.unwrap();

@@ -13,11 +13,30 @@ fn codes_as_projects_write_them() {
         ("P09", "C01"),
         ("Rev. A", "rev b"),
         ("01", "2"),
+        ("P01.02", "P02"),
+        ("P01.9", "P01.10"),
+        ("1.1", "2"),
+        ("0.2", "1"),
+        ("1.10", "2.0"),
+        ("P-01", "P 02"),
+        ("1-A", "1-B"),
     ] {
         assert_eq!(compare(older, newer), Some(Ordering::Less), "{older} < {newer}");
         assert_eq!(compare(newer, older), Some(Ordering::Greater), "{newer} > {older}");
     }
-    for (a, b) in [("", "A"), ("P01", "3"), ("A1", "B1"), ("ñ?", "B"), ("99999999999999999999999", "1")] {
+    assert_eq!(compare("2.0", "Rev. 2"), Some(Ordering::Equal));
+    for (a, b) in [
+        ("", "A"),
+        ("P01", "3"),
+        ("A1", "B1"),
+        ("ñ?", "B"),
+        ("99999999999999999999999", "1"),
+        ("AS BUILT", "3"),
+        ("FINAL", "BORRADOR"),
+        ("10/01/2025", "02/05/2025"),
+        ("", ""),
+        ("-", "1"),
+    ] {
         assert_eq!(compare(a, b), None, "{a} ? {b}");
     }
 }

@@ -50,6 +50,8 @@ async fn an_import_sent_again_ends_although_its_records_are_indexed_already() {
     assert_eq!(standing(&pool, &second, false).await, Standing::Open { percent: 0 });
     assert!(matches!(start(&pool, &record("r1", 3)).await.unwrap(), Start::Done { .. }));
     assert!(matches!(standing(&pool, &second, false).await, Standing::Finished { .. }));
+    // Also after it has ended: a record may have been deleted or replaced since.
+    assert_eq!(start(&pool, &import(4)).await.unwrap(), Start::Go);
 }
 
 #[tokio::test]

@@ -17,6 +17,10 @@ use crate::{app::App, scope};
 /// The number of stored turns that are used to understand a question.
 const TURNS: i64 = 6;
 
+/// Maximum number of characters that an earlier question lends to a follow-up. The follow-up's own words come after them,
+/// and a search reads only the first words of a query.
+const MAX_LENT_CHARS: usize = 400;
+
 /// The earlier turns of the conversation that the caller may see.
 #[derive(Debug, Default)]
 pub struct Past {
@@ -37,7 +41,7 @@ impl Past {
     /// Returns the possible meanings of a question after these turns, the most likely first; there is at least one.
     pub fn readings(&self, question: &str) -> Vec<String> {
         let mut readings: Vec<String> = Vec::new();
-        let previous = self.understood.iter().map(|previous| Some(previous.as_str()));
+        let previous = self.understood.iter().map(|previous| Some(text::clip(previous, MAX_LENT_CHARS)));
         for previous in previous.chain(self.understood.is_empty().then_some(None)) {
             for reading in follow_up::readings(question, previous) {
                 if !readings.contains(&reading) {
@@ -48,15 +52,16 @@ impl Past {
         readings
     }
 
-    /// Returns the language of a question. If the question is too short to detect it, the previous question's is used.
+    /// Returns the language of a question. If the question is too short to detect it, that of the last one before it that was
+    /// long enough is used.
     pub fn language(&self, question: &str) -> UiLanguage {
         let known = |text: &str| match detect(text) {
             Language::Spanish => Some(UiLanguage::Spanish),
             Language::English => Some(UiLanguage::English),
             Language::Unknown => None,
         };
-        let before = self.turns.iter().rev().find(|turn| turn.role == Speaker::User);
-        known(question).or_else(|| known(&before?.content)).unwrap_or_default()
+        let mut before = self.turns.iter().rev().filter(|turn| turn.role == Speaker::User);
+        known(question).or_else(|| before.find_map(|turn| known(&turn.content))).unwrap_or_default()
     }
 
     /// Uses a history that the client sent.

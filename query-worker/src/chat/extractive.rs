@@ -73,10 +73,23 @@ fn text_of<'a>(sentence: &Sentence, passages: &'a [Passage]) -> &'a str {
 fn readable(sentence: &Sentence, passages: &[Passage]) -> String {
     let heading = passages.get(sentence.passage).map_or("", |passage| passage.heading.trim());
     let line = text::one_line(text_of(sentence, passages));
-    let line = line.trim_start_matches(['#', '|', '-', '•', '*', ' ']).trim_end_matches(['|', ' ']);
+    let line = without_marker(&line).trim_end_matches(['|', ' ']);
     let line = text::shorten(line, MAX_SENTENCE_CHARS);
     let is_row = line.contains(" | ");
     without_brackets(&if is_row && !heading.is_empty() { format!("{heading}: {line}") } else { line })
+}
+
+/// Removes the marker of a heading, list item or table row. A sign before a number is no marker.
+fn without_marker(line: &str) -> &str {
+    let mut rest = line;
+    loop {
+        rest = rest.trim_start_matches(['|', '•', ' ']);
+        let after = rest.trim_start_matches(['#', '-', '*']);
+        if after.len() == rest.len() || !(after.is_empty() || after.starts_with(' ')) {
+            return rest;
+        }
+        rest = after;
+    }
 }
 
 fn without_brackets(text: &str) -> String {
@@ -118,6 +131,20 @@ mod tests {
             without_brackets("Según la norma [2], [nota] y [[14]] se cura 7 días ["),
             "Según la norma (2), [nota] y [(14)] se cura 7 días ["
         );
+    }
+
+    #[test]
+    fn a_marker_is_removed_and_a_sign_is_not() {
+        for (line, expected) in [
+            ("## - Losa", "Losa"),
+            ("• Losa", "Losa"),
+            ("| -3,50 | Sótano", "-3,50 | Sótano"),
+            ("-5 °C es el mínimo.", "-5 °C es el mínimo."),
+            ("#5 bars at 12 in.", "#5 bars at 12 in."),
+            ("---", ""),
+        ] {
+            assert_eq!(without_marker(line), expected);
+        }
     }
 
     #[test]

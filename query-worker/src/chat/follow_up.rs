@@ -120,8 +120,9 @@ fn without_connectors(question: &str) -> (bool, &str) {
 fn strip_words<'a>(text: &'a str, words: &str) -> Option<&'a str> {
     let head = text.get(..words.len())?;
     let rest = &text[words.len()..];
-    (head.to_lowercase() == words && rest.starts_with(|c: char| !c.is_alphanumeric()))
-        .then(|| rest.trim_start())
+    // "E-101" is the name of a thing and does not begin with "e".
+    let ends = |c: char| !c.is_alphanumeric() && !"-_/'’".contains(c);
+    (head.to_lowercase() == words && rest.starts_with(ends)).then(|| rest.trim_start())
 }
 
 fn is_short(word: &str) -> bool {

@@ -40,7 +40,7 @@ async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answ
     // The passages with the best sentences come first, so that the token limit cuts off the least likely ones.
     let order = findings.evidence.passage_order(findings.passages.len());
     let passages: Vec<&Passage> = order.iter().map(|at| &findings.passages[*at]).collect();
-    let prompt = prompt::build(asked, llm.context_tokens, &passages);
+    let prompt = prompt::build(asked, &findings.understood, llm.context_tokens, &passages);
     let mut start = AnswerStart::default();
     let mut citations = Citations::of(prompt.passages);
     let (mut text, mut is_complete) = (String::new(), true);

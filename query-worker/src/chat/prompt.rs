@@ -10,7 +10,7 @@ use schemas::{
 };
 use serde::Serialize;
 
-use super::{Asked, model_text::NO_ANSWER, passages::Passage};
+use super::{Asked, citations::Citations, model_text::NO_ANSWER, passages::Passage};
 
 /// The share of the token budget for earlier turns, in percent; the rest is for passages.
 const PAST_PERCENT: usize = 20;
@@ -29,12 +29,15 @@ pub struct Prompt {
     pub passages: usize,
 }
 
-/// Builds the prompt within `budget` tokens, counted by the tokenizer of the embedding model.
-pub fn build(asked: &Asked<'_>, budget: usize, passages: &[&Passage]) -> Prompt {
+/// Builds the prompt within `budget` tokens, counted by the tokenizer of the embedding model. `understood` is the question with
+/// the words that a follow-up leaves out: the turns that say them may not fit.
+pub fn build(asked: &Asked<'_>, understood: &str, budget: usize, passages: &[&Passage]) -> Prompt {
     let model = asked.app.model.as_ref();
     let fence = uuid::Uuid::new_v4().simple().to_string();
     let system = task(&fence, asked.language);
-    let question = format!("\nQuestion: {}", asked.query.message);
+    let message = &asked.query.message;
+    let meaning = if understood == message { String::new() } else { format!("\nThat is: {understood}") };
+    let question = format!("\nQuestion: {message}{meaning}");
     let mut left = budget.saturating_sub(model.count_tokens(&system) + model.count_tokens(&question));
     let mut said = last_turns(model, left * PAST_PERCENT / 100, asked.past.turns());
     left = left.saturating_sub(said.iter().map(|message| model.count_tokens(&message.content)).sum());
@@ -117,13 +120,16 @@ fn last_turns(model: &dyn Embed, tokens: usize, past: &[Turn]) -> Vec<ChatMessag
         .iter()
         .rev()
         .map_while(|turn| {
-            left = left.checked_sub(model.count_tokens(&turn.content))?;
+            // The numbers of earlier sources mean other ones now.
+            let mut citations = Citations::of(0);
+            let content = citations.push(&turn.content) + &citations.finish();
+            left = left.checked_sub(model.count_tokens(&content))?;
             let role = match turn.role {
                 Speaker::User => "user",
                 Speaker::Assistant => "assistant",
                 Speaker::System => return None,
             };
-            Some(ChatMessage { role, content: turn.content.clone() })
+            Some(ChatMessage { role, content })
         })
         .collect();
     kept.reverse();

@@ -190,10 +190,9 @@ fn an_answer_that_is_known_is_given_again_in_a_conversation_of_its_own() {
 fn an_answer_about_one_document_draws_on_nothing_else() {
     run(async {
         let world = world::samples().await;
-        let project = "torre-norte".parse().unwrap();
         let someone = caller("key:chat", Scope::All);
         let about = |document: &str, message: &str| {
-            ChatQuery::about(message, &project, &document.parse().unwrap(), &someone).unwrap()
+            ChatQuery::about(message, &document.parse().unwrap(), &someone).unwrap()
         };
         let query = about(
             "geotechnical-report.pdf",

@@ -104,3 +104,11 @@ fn flags_and_numbers_are_read_as_the_old_system_did() {
         assert!(integer(none.clone()).is_err(), "{none}");
     }
 }
+
+#[test]
+fn old_names_within_the_filters_and_a_byte_order_mark_are_read() {
+    let body =
+        "\u{feff}{\"query\": \"losa\", \"filters\": {\"type\": \"Plano\", \"document_number\": \"A-1\"}}";
+    let filters = read::<SearchRequest>("", body.as_bytes()).unwrap().filters.unwrap();
+    assert_eq!((filters.fields.doc_type.as_str(), filters.fields.number.as_str()), ("Plano", "A-1"));
+}

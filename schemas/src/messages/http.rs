@@ -27,7 +27,6 @@ catalogue! {
         "The request stopped arriving. Send it again."
     }
     text_too_long(limit: usize) { "ocupa más de {limit} bytes.", "has more than {limit} bytes." }
-    not_utf8() { "no es texto UTF-8.", "is not UTF-8 text." }
 
     too_many_from_address() {
         "Demasiadas solicitudes desde esta dirección. Inténtelo de nuevo en un momento.",

@@ -57,6 +57,10 @@ fn only_dates_whose_year_has_four_digits_are_read() {
         "10000-01-01",
         "-0044-03-15",
         "24-11--2026",
+        "24/11/26",
+        "24.11.26",
+        "24-11-26",
+        "24/11/26 10:30",
         "0000-06-01",
         "9999-12-31T23:30:00-01:00",
         "0001-01-01T00:30:00+01:00",
@@ -67,5 +71,19 @@ fn only_dates_whose_year_has_four_digits_are_read() {
     }
     for text in ["0001-01-01", "31/12/9999", "9999-12-31T23:59:59.999999Z"] {
         assert!(parse_date(text).is_some() && parse_end_date(text).is_some(), "{text}");
+    }
+}
+
+#[test]
+fn times_are_read_with_and_without_seconds_and_zones() {
+    for (text, expected) in [
+        ("2026-11-24T10:30", "2026-11-24T10:30:00Z"),
+        ("2026-11-24 10:30", "2026-11-24T10:30:00Z"),
+        ("2026-11-24T10:30Z", "2026-11-24T10:30:00Z"),
+        ("2026-11-24T10:30:00-0300", "2026-11-24T13:30:00Z"),
+        ("2026-11-24T10:30:00.5-03", "2026-11-24T13:30:00.500Z"),
+        ("24/11/2026 10:30", "2026-11-24T10:30:00Z"),
+    ] {
+        assert_eq!(parse_date(text), Some(expected.parse().unwrap()), "{text}");
     }
 }
