@@ -4,7 +4,7 @@
 #   docker build --tag acorag/postgres --target postgres .   PostgreSQL with pgvector, which archives its log by itself
 #   docker build --tag acorag/nats --target nats .           NATS, with a place for its streams that is not root's
 #
-# With FILES=prebuilt, programs and model come from this machine (`make build`) instead of being made here:
+# With FILES=prebuilt, programs and model come from this machine (`make containers`) instead of being made here:
 # ops/containers.sh. Versions of the servers are those that `make test` runs against (devstack/packages.txt).
 
 ARG RUST_IMAGE=rust:1.95.0-slim-bookworm

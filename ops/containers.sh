@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests compose.yaml: builds the images on this machine from the programs of `make build`, starts the stack, finds a
+# Tests compose.yaml (`make containers`): builds the images from this machine's programs, starts the stack, finds a
 # document with it, and removes the stack. It uses its own secrets, ports, volumes and names, so it does not affect
 # other stacks.
 #

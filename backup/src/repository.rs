@@ -44,6 +44,12 @@ pub struct Set {
     pub folder: PathBuf,
 }
 
+/// What `set.json` has in every format.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Base {
     pub wal_start: Segment,
@@ -109,18 +115,36 @@ impl Repository {
         self.0.join("sets").join(format!("{}-{kind}", started.format("%Y%m%dT%H%M%S%.3fZ")))
     }
 
-    /// Returns the valid backups, oldest first.
+    /// Returns the valid backups, oldest first. Those of another format are left out, so that they prevent no new backup
+    /// after an upgrade or a rollback; a warning says so.
     pub fn sets(&self) -> Result<Vec<Set>> {
-        let mut sets = Vec::new();
+        let (sets, others) = self.all_sets()?;
+        if let Some(newest) = others.iter().max() {
+            tracing::warn!(
+                backups = others.len(),
+                newest = %newest.display(),
+                "backups of another version of acorag-backup are left out; only that version can restore or verify them"
+            );
+        }
+        Ok(sets)
+    }
+
+    /// Returns the valid backups of this format, oldest first, and the folders of those of another format.
+    fn all_sets(&self) -> Result<(Vec<Set>, Vec<PathBuf>)> {
+        let (mut sets, mut others) = (Vec::new(), Vec::new());
         for folder in entries(&self.0.join("sets"))? {
             let Ok(text) = fs::read(folder.join(SET)) else { continue };
-            let set: Set = serde_json::from_slice(&text)
-                .with_context(|| format!("{} is damaged", folder.join(SET).display()))?;
-            ensure!(set.format == FORMAT, "{} is of another version of acorag-backup", folder.display());
-            sets.push(Set { folder, ..set });
+            let damaged = || format!("{} is damaged", folder.join(SET).display());
+            let Version { format } = serde_json::from_slice(&text).with_context(damaged)?;
+            if format == FORMAT {
+                let set: Set = serde_json::from_slice(&text).with_context(damaged)?;
+                sets.push(Set { folder, ..set });
+            } else {
+                others.push(folder);
+            }
         }
         sets.sort_by_key(|set| set.queue_read_at);
-        Ok(sets)
+        Ok((sets, others))
     }
 
     /// Prevents a second full backup from copying the database at the same time. Dropping the returned file unlocks.
@@ -164,9 +188,10 @@ impl Repository {
     }
 
     /// Removes the remains of interrupted runs, and all full backups except the newest `keep`, with the files that only
-    /// they need. The caller holds both locks, so no incomplete set here belongs to a running backup.
+    /// they need. The caller holds both locks, so no incomplete set here belongs to a running backup. Backups of another
+    /// format are removed when they are older than all full backups that are kept.
     pub fn tidy(&self, keep: usize) -> Result<()> {
-        let sets = self.sets()?;
+        let (sets, others) = self.all_sets()?;
         let full: Vec<&Set> = sets.iter().filter(|set| set.base.is_some()).collect();
         let Some(oldest) = full.get(full.len().saturating_sub(keep.max(1))) else { return Ok(()) };
         let (kept, old): (Vec<&Set>, Vec<&Set>) =
@@ -178,15 +203,23 @@ impl Repository {
                 fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             needed.extend(versions.lines().map(str::to_owned));
         }
-        for set in &old {
+        // The names of the folders begin with the time.
+        let (kept_others, old_others): (Vec<&PathBuf>, Vec<&PathBuf>) =
+            others.iter().partition(|folder| **folder > oldest.folder);
+        for folder in old.iter().map(|set| &set.folder).chain(old_others) {
             // `set.json` is removed first, so that a partly removed set is never valid.
-            fs::remove_file(set.folder.join(SET))?;
+            fs::remove_file(folder.join(SET))?;
         }
-        let kept_folders: HashSet<&Path> = kept.iter().map(|set| set.folder.as_path()).collect();
+        let kept_folders: HashSet<&PathBuf> =
+            kept.iter().map(|set| &set.folder).chain(kept_others.iter().copied()).collect();
         for folder in entries(&self.0.join("sets"))? {
-            if !kept_folders.contains(folder.as_path()) {
+            if !kept_folders.contains(&folder) {
                 fs::remove_dir_all(&folder)?;
             }
+        }
+        if !kept_others.is_empty() {
+            // Nobody here knows which files, and which part of the log, backups of another format need.
+            return Ok(());
         }
         let files = remove(&self.0.join("files"), |name| !needed.contains(name))?;
         let start = wal_start(kept).map(|start| start.number);

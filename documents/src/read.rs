@@ -49,9 +49,11 @@ pub struct After {
 }
 
 /// Returns a page of documents, newest first, and its last document if there is a next page. To know that, one row more
-/// than the limit is read.
+/// than the limit is read. `project` is the key of the scope's project if it is only one, whose index is in the order of the
+/// page.
 pub async fn list(
     tx: &mut PgConnection,
+    project: Option<i32>,
     filter: &ListFilter,
     after: Option<After>,
     limit: usize,
@@ -61,14 +63,19 @@ pub async fn list(
     let number = (!number.is_empty()).then(|| analysis::codes::normalize(number));
     let fields = Fields { number: String::new(), ..filter.fields.clone() };
     let mut rows: Vec<(i64, DateTime<Utc>, Json<Document>)> = sqlx::query_as(
-        "SELECT key, accepted_at, document FROM document_view
-         WHERE ($1::text IS NULL OR state = $1)
-           AND ($2::jsonb IS NULL OR lower(fields::text)::jsonb @> lower($2::text)::jsonb)
-           AND ($3::text IS NULL OR number_norm = $3)
-           AND ($4::text IS NULL OR parent_id = $4)
-           AND ($5::timestamptz IS NULL OR (accepted_at, key) < ($5, $6))
-         ORDER BY accepted_at DESC, key DESC
-         LIMIT $7",
+        "SELECT page.key, page.accepted_at, document_view.document
+         FROM (SELECT project_key, key, accepted_at FROM document
+               WHERE state <> 'deleted'
+                 AND ($1::text IS NULL OR state = $1)
+                 AND ($2::jsonb IS NULL OR lower(fields::text)::jsonb @> lower($2::text)::jsonb)
+                 AND ($3::text IS NULL OR number_norm = $3)
+                 AND ($4::text IS NULL OR parent_id = $4)
+                 AND ($5::timestamptz IS NULL OR (accepted_at, key) < ($5, $6))
+                 AND ($8::int IS NULL OR project_key = $8)
+               ORDER BY accepted_at DESC, key DESC
+               LIMIT $7) AS page
+         JOIN document_view ON document_view.project_key = page.project_key AND document_view.key = page.key
+         ORDER BY page.accepted_at DESC, page.key DESC",
     )
     .bind(filter.state.map(State::name))
     .bind(wanted(&fields))
@@ -77,6 +84,7 @@ pub async fn list(
     .bind(after.map(|after| after.accepted_at))
     .bind(after.map(|after| after.key))
     .bind(i64::try_from(limit + 1).unwrap_or(i64::MAX))
+    .bind(project)
     .fetch_all(tx)
     .await?;
     let more = rows.len() > limit;

@@ -166,6 +166,24 @@ class Contract(unittest.TestCase):
         for name in [*scaled, "acorag-api"]:
             self.assertNotIn("replicas", find(objects, "Deployment", name)["spec"])
 
+    def test_postgresql_has_a_connection_for_each_that_the_workers_may_open(self):
+        for overlay in ("prod", "recovery"):
+            objects = render(overlay)
+            opened = 0
+            for scaled in kinds(objects, "ScaledObject"):
+                settings = reads(scaled["spec"]["scaleTargetRef"]["name"])
+                each = int(settings["DB_POOL_SIZE"]) + int(settings["DB_MAX_OVERFLOW"])
+                opened += scaled["spec"]["maxReplicaCount"] * each
+            if overlay == "prod":
+                cluster = find(objects, "Cluster", "acorag-postgres")
+                allowed = cluster["spec"]["postgresql"]["parameters"]["max_connections"]
+            else:
+                (config,) = [one["data"]["postgresql.conf"] for one in kinds(objects, "ConfigMap")
+                             if "postgresql.conf" in one["data"]]
+                (allowed,) = re.findall(r"^max_connections = (\d+)$", config, re.MULTILINE)
+            # The rest is for migrations, backups, monitoring, standbys and people.
+            self.assertGreaterEqual(int(allowed), opened + 50, overlay)
+
     def test_a_busy_lane_without_waiting_messages_starts_no_worker(self):
         slots = {"ingest-document": "INGEST_SLOTS", "ingest-batch": "BATCH_SLOTS", "ingest-bulk": "BATCH_SLOTS",
                  "ingest-import": "IMPORT_SLOTS", "ingest-record": "RECORD_SLOTS", "query-search": "SEARCH_SLOTS",

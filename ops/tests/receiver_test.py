@@ -89,6 +89,24 @@ class Receiver(unittest.TestCase):
         self.assertGreaterEqual(len(numbers), 6)
         self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "without a gap")
 
+    def test_a_receiver_whose_slot_was_lost_begins_anew(self):
+        receiver = self.start()
+        self.wait_for("the receiver streams", lambda: list(self.wal.glob("*.partial")))
+        self.kill(receiver)
+        before = set(self.wal.glob("*.partial"))
+        slot = "pg_replication_slots WHERE slot_name = 'acorag_backup'"
+        self.wait_for("the slot is free", lambda: self.said("psql", "-XAtc", f"SELECT active FROM {slot}") == "f")
+        self.said("psql", "-XAtc", f"SELECT pg_drop_replication_slot(slot_name) FROM {slot}")
+        # The server removes the log with which the unfinished file would continue.
+        for _ in range(2):
+            self.write(4)
+            self.said("psql", "-XAtc", "CHECKPOINT")
+
+        self.start()
+        self.wait_for("the receiver streams again", lambda: set(self.wal.glob("*.partial")) - before)
+        last = self.write(1)
+        self.wait_for("the log arrives", lambda: last in self.archived())
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -91,14 +91,16 @@ async fn stored_page(
 ) -> sqlx::Result<(Vec<Document>, Option<Cursor>)> {
     // With one snapshot, a shorter list begins with the same documents.
     let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, context).await?;
-    let (mut stored, mut last) = read::list(&mut transaction, &query.filter, after, room).await?;
+    let projects = scope::projects(&mut transaction).await?;
+    let project = if let [project] = *projects.keys { Some(project) } else { None };
+    let (mut stored, mut last) = read::list(&mut transaction, project, &query.filter, after, room).await?;
     let fitting = reply::count_within(&stored, bytes, |document| document);
     if fitting < stored.len() {
         if fitting == 0 && bytes < reply::BUDGET {
             // Queued documents fill this page.
             return Ok((Vec::new(), Some(Cursor::Stored(after))));
         }
-        (stored, last) = read::list(&mut transaction, &query.filter, after, fitting.max(1)).await?;
+        (stored, last) = read::list(&mut transaction, project, &query.filter, after, fitting.max(1)).await?;
     }
     Ok((stored, last.map(|last| Cursor::Stored(Some(last)))))
 }

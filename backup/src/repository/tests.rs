@@ -57,6 +57,43 @@ fn without_a_list_of_needed_files_nothing_is_removed() {
 }
 
 #[test]
+fn backups_of_another_format_are_kept_until_newer_ones_take_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::new(folder.path()).unwrap();
+    let moment = |second| DateTime::from_timestamp(second, 0).unwrap();
+    let other = |second| {
+        let folder = repository.new_set(moment(second), "full");
+        // Another format has other fields.
+        seal::plain(&folder.join(SET), br#"{"format": 1, "files": []}"#).unwrap();
+        folder
+    };
+    let full = |second| {
+        let segment = Segment { timeline: 1, number: 1 };
+        let mut set = Set::new(repository.new_set(moment(second), "full"), 16 << 20, segment);
+        set.queue_read_at = moment(second);
+        set.base = Some(Base { wal_start: segment, finished_at: moment(second) });
+        seal::plain(&set.versions_file(), b"").unwrap();
+        set.commit().unwrap();
+    };
+    let before = other(1);
+    seal::plain(&repository.file("version"), b"x").unwrap();
+    repository.tidy(1).unwrap();
+    assert!(repository.sets().unwrap().is_empty());
+    assert!(before.exists() && repository.file("version").exists());
+
+    full(2);
+    let after = other(3);
+    repository.tidy(1).unwrap();
+    assert_eq!(repository.sets().unwrap().len(), 1);
+    assert_eq!((before.exists(), after.exists(), repository.file("version").exists()), (false, true, true));
+
+    full(4);
+    repository.tidy(1).unwrap();
+    assert_eq!(repository.sets().unwrap().len(), 1);
+    assert_eq!((after.exists(), repository.file("version").exists()), (false, false));
+}
+
+#[test]
 fn a_new_timeline_keeps_its_log_while_backups_of_the_old_one_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::new(folder.path()).unwrap();

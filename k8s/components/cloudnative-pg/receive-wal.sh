@@ -7,6 +7,13 @@ set -euo pipefail
 
 # The time-out detects a primary that has disappeared without closing its connections.
 receive=(pg_receivewal --no-password --slot=acorag_backup --dbname=tcp_user_timeout=30000)
+# A new slot begins later than a lost one ended, and the server may no longer have the log between them. pg_receivewal
+# continues from its unfinished file and would ask for this log for ever, so the file is removed before the slot is made.
+slot=$(psql --no-psqlrc --no-password --no-align --tuples-only --command='READ_REPLICATION_SLOT acorag_backup' \
+    'dbname=replication replication=true')
+if [[ $slot != physical* ]]; then
+    rm -f "$WAL_DIR"/*.partial
+fi
 "${receive[@]}" --create-slot --if-not-exists
 "${receive[@]}" --directory="$WAL_DIR" &
 receiver=$!
