@@ -5,8 +5,9 @@ use sqlx::{Postgres, Transaction};
 
 /// Minimum number of characters of a part of a document number that is looked up.
 const MIN_NUMBER_CHARS: usize = 3;
-/// Only searches of this many days count for popular searches.
+/// Only searches of this many days count for popular searches, and of all projects' searches only so many of the newest.
 const DAYS: i32 = 90;
+const NEWEST: i64 = 200_000;
 
 /// Returns suggestions without duplicates, the most likely first.
 pub async fn find(
@@ -27,15 +28,14 @@ pub async fn find(
     }
     // At most half of the suggestions are earlier searches, unless there are not enough titles.
     let searched = searches(transaction, typed, wanted).await?;
-    let titled = titles(transaction, typed, wanted).await?;
+    let titled = titles(transaction, typed, false, wanted).await?;
     let half = limit.div_ceil(2);
     suggestions.add(searched.iter().take(half).cloned());
     suggestions.add(titled);
     suggestions.add(searched.into_iter().skip(half));
     if !suggestions.is_full() {
-        // The typed text may be misspelled. The search for similar titles compares all titles, so it comes
-        // last.
-        suggestions.add(similar(transaction, typed, wanted).await?);
+        // The typed text may be misspelled.
+        suggestions.add(titles(transaction, typed, true, wanted).await?);
     }
     Ok(suggestions.list)
 }
@@ -75,19 +75,20 @@ async fn numbers(tx: &mut Transaction<'_, Postgres>, number: &str, limit: i64) -
     .await
 }
 
-async fn titles(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
-        "SELECT title FROM (
-             SELECT fields->>'title' AS title, acorag_fold(fields->>'title') AS folded FROM document
-             WHERE state = 'indexed' AND fields ? 'title'
-         ) AS t, (SELECT acorag_fold($1) AS typed) AS q
-         WHERE starts_with(folded, typed) OR position(' ' || typed IN folded) > 0
-         GROUP BY title ORDER BY bool_or(starts_with(folded, typed)) DESC, length(title), title LIMIT $2",
-    )
-    .bind(typed)
-    .bind(limit)
-    .fetch_all(&mut **tx)
-    .await
+/// Returns titles with a word that begins with what was typed or, if `alike`, with similar words.
+async fn titles(
+    tx: &mut Transaction<'_, Postgres>,
+    typed: &str,
+    alike: bool,
+    limit: i64,
+) -> sqlx::Result<Vec<String>> {
+    // Only this function may use the index of titles (migrations/sql/0010_suggestions.sql).
+    sqlx::query_scalar("SELECT title FROM acorag_titled($1, $2, $3)")
+        .bind(typed)
+        .bind(alike)
+        .bind(limit)
+        .fetch_all(&mut **tx)
+        .await
 }
 
 async fn newest_titles(tx: &mut Transaction<'_, Postgres>, limit: i64) -> sqlx::Result<Vec<String>> {
@@ -106,27 +107,14 @@ async fn searches(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -
         "SELECT (array_agg(query ORDER BY key DESC))[1]
          FROM search_log, (SELECT acorag_search_key($1) AS typed) AS q
          WHERE searched_at > now() - make_interval(days => $3) AND results > 0
+           AND key > (SELECT coalesce(pg_sequence_last_value('search_log_key_seq'), 0)) - $4
            AND (starts_with(folded, typed) OR position(' ' || typed IN folded) > 0)
          GROUP BY folded ORDER BY sum(times) DESC, folded LIMIT $2",
     )
     .bind(typed)
     .bind(limit)
     .bind(DAYS)
-    .fetch_all(&mut **tx)
-    .await
-}
-
-async fn similar(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
-        "SELECT title FROM (
-             SELECT fields->>'title' AS title,
-                    max(word_similarity(acorag_fold($1), acorag_fold(fields->>'title'))) AS similarity
-             FROM document WHERE state = 'indexed' AND fields ? 'title' GROUP BY title
-         ) AS t
-         WHERE similarity >= 0.4 ORDER BY similarity DESC, title LIMIT $2",
-    )
-    .bind(typed)
-    .bind(limit)
+    .bind(NEWEST)
     .fetch_all(&mut **tx)
     .await
 }
