@@ -10,7 +10,7 @@ use sqlx::PgPool;
 
 /// The settings of every transaction. A filter may exclude most neighbours, so the vector index is scanned until enough
 /// are found. Each statement is planned for its own
-/// parameters, because small and large projects need different plans. No statement is worth a parallel plan: starting its
+/// parameters, because small and large projects need different plans (except for [`PLANNED_ONCE`]). No statement is worth a parallel plan: starting its
 /// processes took 10 ms.
 pub const SETTINGS: &Settings<'static> = &[
     ("role", "acorag_query"),

@@ -219,7 +219,10 @@ async fn nearest(
         }
     };
     let hits = match app.vectors.own(&mut transaction).await? {
-        Some(own) => vector::find(&mut transaction, own, projects, &vector, documents, &others).await?,
+        Some(own) => {
+            let wanted = vector::Wanted { own, vector: &vector, documents, others: &others };
+            vector::find(&mut transaction, projects, wanted).await?
+        }
         None => Vec::new(),
     };
     Ok(Nearest { vector, hits, transaction })

@@ -18,37 +18,45 @@ const ONE_BY_ONE: usize = 16;
 /// Maximum number of filtered documents whose passages are compared one by one.
 const FEW_DOCUMENTS: usize = 2_000;
 
+/// What a query looks for. Its vector is compared with those of the model `own`.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub own: Own,
+    pub vector: &'a [f32],
+    /// Only passages of these documents; `None` means all.
+    pub documents: Option<&'a [i64]>,
+    /// Passages that are wanted whether they are near or not.
+    pub others: &'a [Place],
+}
+
 /// Returns the nearest passages; a hit's score is the cosine similarity. If one statement is enough, the hits also
-/// include the passages `others`, whether they are near or not, which saves a look-up.
+/// include the other passages that are wanted, which saves a look-up.
 pub async fn find(
     transaction: &mut Transaction<'_, Postgres>,
-    own: Own,
     projects: &Projects,
-    vector: &[f32],
-    documents: Option<&[i64]>,
-    others: &[Place],
+    wanted: Wanted<'_>,
 ) -> sqlx::Result<Vec<Hit>> {
     let (large, small) = projects.by_size();
-    let are_few = documents.is_some_and(|documents| documents.len() <= FEW_DOCUMENTS);
+    let are_few = wanted.documents.is_some_and(|documents| documents.len() <= FEW_DOCUMENTS);
     if are_few || large.is_empty() && projects.chunks <= EXACT {
-        return compare(transaction, own, &projects.keys, vector, documents, others).await;
+        return compare(transaction, &projects.keys, wanted).await;
     }
     if projects.everything || large.len() > ONE_BY_ONE {
         let named = (!projects.everything).then_some(&*projects.keys);
-        return nearest(transaction, own, named, vector, documents, others).await;
+        return nearest(transaction, named, wanted).await;
     }
     let mut hits = Vec::new();
     let few: Vec<i32> = large.iter().copied().filter(|project| projects.size(*project) <= EXACT).collect();
-    let indexed = if few.is_empty() { Vec::new() } else { indexed(transaction, own, &few).await? };
+    let indexed = if few.is_empty() { Vec::new() } else { indexed(transaction, wanted.own, &few).await? };
     let is_alone = large.len() == 1 && small.is_empty();
-    let others = if is_alone { others } else { &[] };
+    let wanted = if is_alone { wanted } else { Wanted { others: &[], ..wanted } };
     for project in &large {
         let named = &[*project];
         // Without an index of its own, the project is new among the large ones, or it has most of its partition.
         let found = if few.contains(project) && !indexed.contains(project) {
-            compare(transaction, own, named, vector, documents, others).await?
+            compare(transaction, named, wanted).await?
         } else {
-            nearest(transaction, own, Some(named), vector, documents, others).await?
+            nearest(transaction, Some(named), wanted).await?
         };
         if is_alone {
             return Ok(found);
@@ -56,9 +64,9 @@ pub async fn find(
         hits.extend(found);
     }
     if projects.in_small() > EXACT {
-        hits.extend(nearest(transaction, own, Some(&small), vector, documents, &[]).await?);
+        hits.extend(nearest(transaction, Some(&small), wanted).await?);
     } else if !small.is_empty() {
-        hits.extend(compare(transaction, own, &small, vector, documents, &[]).await?);
+        hits.extend(compare(transaction, &small, wanted).await?);
     }
     // A relaxed scan may return neighbours slightly out of order.
     hits.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -86,58 +94,46 @@ async fn indexed(
 /// Compares the query's vector with every passage, without an index.
 async fn compare(
     transaction: &mut Transaction<'_, Postgres>,
-    own: Own,
     projects: &[i32],
-    vector: &[f32],
-    documents: Option<&[i64]>,
-    others: &[Place],
+    wanted: Wanted<'_>,
 ) -> sqlx::Result<Vec<Hit>> {
+    let condition = format!("AND project_key {}", among("$2", projects));
     // The index serves only an order by the vector as one of the model's dimension.
-    let distance = "vector <#> $1";
-    let among = format!("AND project_key {}", among("$2", projects));
-    first(transaction, own, distance, &among, projects, vector, documents, others).await
+    first(transaction, "vector <#> $1", &condition, projects, wanted).await
 }
 
-/// Searches with an index: the project's own if only one project is named and has one, else the shared one. `others` are
-/// further passages.
+/// Searches with an index: the project's own if only one project is named and has one, else the shared one.
 async fn nearest(
     transaction: &mut Transaction<'_, Postgres>,
-    own: Own,
     projects: Option<&[i32]>,
-    vector: &[f32],
-    documents: Option<&[i64]>,
-    others: &[Place],
+    wanted: Wanted<'_>,
 ) -> sqlx::Result<Vec<Hit>> {
     // The dimension is part of the index.
-    let distance = format!("(vector::halfvec({})) <#> $1", own.dimension);
-    let among = match projects {
+    let distance = format!("(vector::halfvec({})) <#> $1", wanted.own.dimension);
+    let condition = match projects {
         None => String::new(),
         // The project is part of its own index, which a plan for any value of a parameter could not use.
         Some([project]) => format!("AND project_key = {project}"),
         Some(_) => "AND project_key = ANY($2)".to_owned(),
     };
-    first(transaction, own, &distance, &among, projects.unwrap_or_default(), vector, documents, others).await
+    first(transaction, &distance, &condition, projects.unwrap_or_default(), wanted).await
 }
 
-/// Returns the first passages by `distance` that fulfil the condition `among`, in which $1 is the vector and $2 the projects,
-/// and the passages `others`.
-#[expect(clippy::too_many_arguments, reason = "the parameters of one statement")]
+/// Returns the first passages by `distance` that fulfil the condition, in both of which $1 is the vector and $2 the projects;
+/// and the other passages that are wanted.
 async fn first(
     transaction: &mut Transaction<'_, Postgres>,
-    own: Own,
     distance: &str,
-    among: &str,
+    condition: &str,
     projects: &[i32],
-    vector: &[f32],
-    documents: Option<&[i64]>,
-    others: &[Place],
+    Wanted { own, vector, documents, others }: Wanted<'_>,
 ) -> sqlx::Result<Vec<Hit>> {
     let (other_projects, others) = keys(others.iter().copied());
     // Only what a plan does not depend on is a parameter. Materialized, because the limit must stay beside the bare order.
     let statement = format!(
         "WITH nearest AS MATERIALIZED (
              SELECT project_key, chunk_key, document_key, {distance} AS distance FROM embedding
-             WHERE model = {model} {among} {filter}
+             WHERE model = {model} {condition} {filter}
              ORDER BY {distance} LIMIT {NEAREST})
          SELECT project_key, chunk_key, document_key, (-distance)::real AS score FROM nearest
          UNION ALL
@@ -145,7 +141,7 @@ async fn first(
          WHERE model = {model} AND project_key {among_others} AND chunk_key = ANY($5)",
         model = own.number,
         filter = documents.map_or("", |_| "AND document_key = ANY($3)"),
-        among_others = self::among("$4", &other_projects),
+        among_others = among("$4", &other_projects),
     );
     sqlx::query_as(AssertSqlSafe(statement))
         .bind(HalfVector::from_f32_slice(vector))
