@@ -1,11 +1,11 @@
 // Starts the parts of the page: language, views, project, sign-in.
 
 import { startChat } from "./chat.js";
-import { list, startDocuments } from "./documents.js";
-import { call, session } from "./http.js";
+import { startDocuments } from "./documents.js";
+import { call, callJson, session } from "./http.js";
 import { currentLanguage, label, plain, relabel, say, switchLanguage } from "./text.js";
 import { startSearch } from "./search.js";
-import { $ } from "./view.js";
+import { $, inAddress, setAddress } from "./view.js";
 
 function startLanguage() {
   const button = $("language");
@@ -25,30 +25,37 @@ function startLanguage() {
 
 function startViews() {
   const buttons = [...document.querySelectorAll(".views button")];
-  const show = (view) => {
+  // A wide page always shows the conversation beside the other views, so the view "chat" would show it twice.
+  const wide = matchMedia("(min-width: 64rem)");
+  const show = () => {
+    const asked = inAddress("view");
+    const known = buttons.some((button) => button.dataset.view === asked) && !(wide.matches && asked === "chat");
+    const view = known ? asked : "search";
     $("main").dataset.view = view;
     for (const button of buttons) {
       if (button.dataset.view === view) button.setAttribute("aria-current", "page");
       else button.removeAttribute("aria-current");
     }
   };
-  for (const button of buttons) button.addEventListener("click", () => show(button.dataset.view));
-  // A wide page always shows the conversation beside the other views, so the view "chat" would show it twice.
-  const wide = matchMedia("(min-width: 64rem)");
-  const widen = () => wide.matches && $("main").dataset.view === "chat" && show("search");
-  wide.addEventListener("change", widen);
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      setAddress("view", button.dataset.view === "search" ? "" : button.dataset.view);
+      show();
+    });
+  }
+  wide.addEventListener("change", show);
+  window.addEventListener("popstate", show);
+  show();
 }
 
 function startProject() {
   const field = $("project");
-  field.value = new URL(location.href).searchParams.get("project") ?? sessionStorage.getItem("project") ?? "";
+  field.value = inAddress("project") || (sessionStorage.getItem("project") ?? "");
+  setAddress("project", field.value, "replaceState");
   field.addEventListener("change", () => {
     field.value = field.value.trim();
     sessionStorage.setItem("project", field.value);
-    const address = new URL(location.href);
-    if (field.value) address.searchParams.set("project", field.value);
-    else address.searchParams.delete("project");
-    history.replaceState(null, "", address);
+    setAddress("project", field.value, "replaceState");
   });
   return () => field.value.trim();
 }
@@ -67,9 +74,7 @@ function startAccess() {
   const take = (token, name) => {
     session.set(token, name);
     for (const form of [$("key-form"), $("login-form")]) form.reset();
-    show();
     dialog.close();
-    list();
   };
   $("account").addEventListener("click", () => {
     plain($("account-note"), "");
@@ -84,7 +89,7 @@ function startAccess() {
     event.preventDefault();
     try {
       const json = { email: $("email").value.trim(), password: $("password").value };
-      const reply = await (await call("POST", "auth/login", { json })).json();
+      const reply = await callJson("POST", "auth/login", { json });
       take(reply.access_token, reply.user?.full_name || reply.user?.email || "");
     } catch (problem) {
       plain($("account-note"), problem.detail ?? problem.message).classList.add("bad");
@@ -95,10 +100,9 @@ function startAccess() {
     // forgets both, even when it is offline.
     if (session.name) call("POST", "auth/logout").catch(() => {});
     session.clear();
-    show();
     dialog.close();
-    list();
   });
+  window.addEventListener("access", show);
   label($("account-dialog"), "accountTitle");
   show();
 }
@@ -110,3 +114,10 @@ startAccess();
 startSearch(project);
 startDocuments(project);
 startChat(project);
+
+// After the search's own handler, which puts the query back: a change of project searches and lists again.
+window.addEventListener("popstate", () => {
+  if (project() === inAddress("project")) return;
+  $("project").value = inAddress("project");
+  $("project").dispatchEvent(new Event("change"));
+});

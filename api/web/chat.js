@@ -1,8 +1,8 @@
 // The conversation: a question, the answer as it is written, its sources.
 
-import { call, events, getJson } from "./http.js";
+import { call, callJson, events } from "./http.js";
 import { plain, say } from "./text.js";
-import { $, el, fileLink, meta, nameOf, sentence } from "./view.js";
+import { $, el, fileLink, meta, nameOf, sentence, snippetOf } from "./view.js";
 
 let conversation = sessionStorage.getItem("conversation") ?? "";
 let writing = null;
@@ -28,7 +28,7 @@ function sourceList(sources) {
     el("ol", {}, ...sources.map((source) => el("li", { value: source.citation },
       fileLink(source, source.page, { class: "name" }, nameOf(source)),
       meta({ number: source.number, revision: source.revision }, source.page),
-      el("p", { class: "snippet" }, source.snippet ?? "")))));
+      el("p", snippetOf(source), source.snippet ?? "")))));
 }
 
 function turn(question) {
@@ -86,6 +86,8 @@ async function ask(message, project) {
       : problem.message ? el("p", { class: "note bad", role: "alert" }, problem.message)
         : sentence("p", { class: "note bad", role: "alert" }, "offline");
     shown.said.append(why);
+    // Nothing was answered: the question can be sent again.
+    if (!text && !done && problem.name !== "AbortError" && !$("message").value) $("message").value = message;
   } finally {
     writing = null;
     $("log").removeAttribute("aria-busy");
@@ -95,14 +97,27 @@ async function ask(message, project) {
   }
 }
 
-/** Shows the conversation again after the page was reloaded. */
+function clear() {
+  $("log").replaceChildren(sentence("p", { class: "note", id: "chat-help" }, "chatHelp"));
+}
+
+function forget() {
+  writing?.abort();
+  remember("");
+  clear();
+}
+
+/** Shows the conversation again, after the page was reloaded or the user has signed in. */
 async function restore() {
   if (!conversation) return;
+  const wanted = conversation;
+  const overtaken = () => conversation !== wanted || $("log").querySelector(".question");
   try {
-    const { history } = await getJson(`history/${encodeURIComponent(conversation)}`);
+    const { history } = await callJson("GET", `history/${encodeURIComponent(wanted)}`);
+    if (overtaken()) return;
     for (const past of history) finish(turn(past.question), past);
-  } catch {
-    remember("");
+  } catch (problem) {
+    if (!overtaken()) $("log").append(el("p", { class: "note bad", role: "alert" }, problem.message));
   }
 }
 
@@ -126,10 +141,15 @@ export function startChat(project) {
   });
   $("stop").addEventListener("click", () => writing?.abort());
   $("new-chat").addEventListener("click", () => {
-    writing?.abort();
-    remember("");
-    $("log").replaceChildren(sentence("p", { class: "note", id: "chat-help" }, "chatHelp"));
+    forget();
     message.focus();
+  });
+  window.addEventListener("access", ({ detail }) => {
+    if (detail === "out") forget();
+    if (detail === "in" && !writing) {
+      clear();
+      restore();
+    }
   });
   restore();
 }

@@ -1,127 +1,202 @@
 // Uploads with their progress, and the list of documents.
 
-import { call, events, getJson, sendForm } from "./http.js";
-import { label, plain, say } from "./text.js";
+import { call, callJson, events, sendForm } from "./http.js";
+import { currentLanguage, label, plain, say } from "./text.js";
 import { $, addressOf, el, fileLink, meta, nameOf, sentence, worded } from "./view.js";
 
 const FINAL = ["indexed", "failed", "superseded", "deleted"];
 const AT_ONCE = 2;
 const RETRIES = 5;
+const A_DAY = 86_400;
 let project = () => "";
+
 let cursor = null;
 let round = 0;
-const waiting = [];
-let active = 0;
+let extended = false; // whether the list shows more than its first page
 
-/** Follows a document's events until a final one; connects again when the connection breaks. */
-async function follow(sent, show) {
+/** The files under "uploads", in their order. */
+const items = new Set();
+let sending = 0;
+let following = 0;
+let asking = 0;
+let held = null; // the timer that ends a pause in sending
+
+const after = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+
+/** Shows a state. Screen readers are told of a file's new state, but not of every percent. */
+function mark(item, state, values, key = state) {
+  say(item.chip, key, values);
+  item.bar.hidden = state !== "sending" && state !== "processing";
+  if (item.state === state) return;
+  item.state = state;
+  item.chip.className = `chip ${state}`;
+  if (items.has(item)) plain($("status"), `${item.file.name}: ${item.chip.textContent}`);
+}
+
+function showState(item, { state, percent, reason }) {
+  if (state === "processing" && percent) mark(item, state, { percent }, "processingAt");
+  else mark(item, state);
+  item.bar.value = percent ?? 0;
+  plain(item.why, worded(reason)).classList.toggle("bad", state === "failed");
+}
+
+/**
+ * Yields the states of an accepted document. A browser opens only six connections to a host, so few documents are
+ * followed by their events. The others are asked for in turn, one each second.
+ */
+async function* states({ sent, stop: { signal } }, live) {
+  if (live) {
+    const path = addressOf(sent, "documents", "/events");
+    const response = await call("GET", path, { accept: "text/event-stream", signal });
+    for await (const { data } of events(response)) yield { ...data, state: data.event };
+  }
+  while (!live) {
+    await after(asking);
+    yield await callJson("GET", addressOf(sent, "documents"), { signal });
+  }
+}
+
+/** Shows the states of an accepted document until a final one; tries again when the connection breaks. */
+async function follow(item, live) {
   for (let attempt = 0; attempt < RETRIES; attempt += 1) {
-    if (attempt) await new Promise((resolve) => setTimeout(resolve, 1000 * attempt));
+    if (attempt) await after(attempt);
     try {
-      const response = await call("GET", addressOf(sent, "documents", "/events"), { accept: "text/event-stream" });
-      for await (const { data } of events(response)) {
+      for await (const found of states(item, live)) {
         attempt = 0;
-        show(data);
-        if (FINAL.includes(data.event)) return data.event;
+        showState(item, found);
+        if (FINAL.includes(found.state)) return;
       }
     } catch (problem) {
-      if (problem.status === 401 || problem.status === 403 || problem.status === 404) throw problem;
+      if (problem.name === "AbortError" || [401, 403, 404].includes(problem.status)) throw problem;
     }
   }
-  return null;
+  mark(item, "unknown");
+  say(item.why, "lost");
 }
 
-function showState(chip, bar, why, { state, percent, reason }) {
-  chip.className = `chip ${state}`;
-  if (state === "processing" && percent) say(chip, "processingAt", { percent });
-  else say(chip, state);
-  bar.hidden = state !== "processing";
-  bar.value = percent ?? 0;
-  plain(why, worded(reason));
-  why.classList.toggle("bad", state === "failed");
+async function track(item) {
+  const live = following < AT_ONCE;
+  if (live) following += 1;
+  else asking += 1;
+  try {
+    showState(item, { state: "queued" });
+    await follow(item, live);
+  } catch (problem) {
+    mark(item, "unknown"); // the document was accepted, whatever happens to it now
+    plain(item.why, problem.message);
+  }
+  if (live) following -= 1;
+  else asking -= 1;
+  work();
 }
 
-async function upload(file, fields, item) {
-  const { chip, bar, why } = item;
-  const failed = (message) => {
-    chip.className = "chip failed";
-    say(chip, "failed");
-    bar.hidden = true;
-    plain(why, message).classList.add("bad");
-  };
+async function send(item) {
+  sending += 1;
+  mark(item, "sending", { percent: 0 });
+  plain(item.why, "");
   try {
     const form = new FormData();
-    form.append("metadata", JSON.stringify(fields)); // before the file: the server reads the parts in order
-    form.append("file", file, file.name);
-    bar.hidden = false;
-    const sent = await sendForm("upload", form, (share) => {
-      bar.value = 100 * share;
-      say(chip, "sending", { percent: Math.round(100 * share) });
-    });
-    const end = await follow(sent.data, (event) =>
-      showState(chip, bar, why, { state: event.event, percent: event.percent, reason: event.reason }));
-    if (!end) {
-      say(why, "lost");
-      bar.hidden = true;
-    }
+    form.append("metadata", JSON.stringify(item.fields)); // before the file: the server reads the parts in order
+    form.append("file", item.file, item.file.name);
+    const reply = await sendForm("upload", form, (share) => {
+      item.bar.value = 100 * share;
+      mark(item, "sending", { percent: Math.round(100 * share) });
+    }, item.stop.signal);
+    item.sent = reply.data;
+    track(item);
   } catch (problem) {
-    failed(problem.message);
+    plain(item.why, problem.message).classList.add("bad");
+    if (problem.status === 429 || problem.status === 503) {
+      const seconds = Math.min(Math.max(Number(problem.retryAfter) || 30, 1), A_DAY);
+      const time = new Date(Date.now() + 1000 * seconds);
+      mark(item, "waiting", { time: time.toLocaleTimeString(currentLanguage(), { timeStyle: "short" }) }, "waitUntil");
+      hold(seconds);
+    } else if (problem.status === 401) {
+      mark(item, "waiting");
+      hold(A_DAY); // or until the user has signed in
+    } else {
+      mark(item, "failed");
+      item.retry.hidden = false;
+    }
   }
-}
-
-async function work() {
-  if (active >= AT_ONCE) return;
-  const next = waiting.shift();
-  if (!next) return;
-  active += 1;
-  await upload(...next);
-  active -= 1;
-  dismissible(next[2]);
+  sending -= 1;
   work();
-  list();
 }
 
-function dismissible({ row }) {
-  const dismiss = label(el("button", { type: "button", class: "quiet icon" }, "×"), "dismiss");
-  dismiss.addEventListener("click", () => row.remove());
-  row.firstElementChild.append(dismiss);
+/** Sends what waits, in its order. When nothing is under way any more, the list is refreshed, unless it is extended. */
+function work() {
+  for (const item of items) {
+    if (!held && sending < AT_ONCE && item.state === "waiting") send(item);
+  }
+  if (!sending && !following && !asking && !extended) list();
 }
+
+function hold(seconds) {
+  clearTimeout(held);
+  held = setTimeout(resume, 1000 * seconds);
+}
+
+function resume() {
+  clearTimeout(held);
+  held = null;
+  work();
+}
+
+// If the user chose no project, none is sent: the server takes the only project of the key, or that of each record.
+const inProject = () => (project() ? { project_id: project() } : {});
 
 function enqueue(files) {
-  const given = Object.fromEntries([...new FormData($("upload"))].filter(([, value]) => value.trim()));
-  // If the user chose no project, none is sent: the server takes the only project of the key, or that of each record.
-  const common = {
-    ...(project() ? { project_id: project() } : {}), ...(given.doc_type ? { doc_type: given.doc_type } : {}),
-  };
-  for (const file of files) {
-    const chip = sentence("span", { class: "chip queued", role: "status" }, "waiting");
-    const bar = label(el("progress", { max: 100, value: 0 }), "processing");
-    const why = el("p", { class: "why" });
-    const row = el("li", { class: "row" },
-      el("div", { class: "line" }, el("span", { class: "name" }, file.name), chip), bar, why);
-    bar.hidden = true;
-    $("uploads").append(row);
-    waiting.push([file, files.length === 1 ? { ...given, ...common } : common, { row, chip, bar, why }]);
-    work();
-  }
+  if (!files.length) return;
+  const typed = Object.fromEntries([...new FormData($("upload"))].filter(([, value]) => value.trim()));
+  const fields = { ...typed, ...inProject() };
+  if (files.length > 1) for (const own of ["title", "number", "revision"]) delete fields[own];
+  for (const file of files) add(file, fields);
   $("upload").reset();
+  work();
+}
+
+function add(file, fields) {
+  const chip = sentence("span", { class: "chip" }, "waiting");
+  const bar = label(el("progress", { max: 100, value: 0, hidden: "hidden" }), "processing");
+  const why = el("p", { class: "why" });
+  const retry = sentence("button", { type: "button", class: "quiet small", hidden: "hidden" }, "retry");
+  const dismiss = label(el("button", { type: "button", class: "quiet icon" }, "×"), "dismiss", { title: file.name });
+  const row = el("li", { class: "row" },
+    el("div", { class: "line" }, el("span", { class: "name" }, file.name), chip, retry, dismiss), bar, why);
+  const item = { file, fields, chip, bar, why, retry, state: "waiting", stop: new AbortController() };
+  retry.addEventListener("click", () => {
+    dismiss.focus(); // the button that was pressed disappears
+    retry.hidden = true;
+    item.fields = { ...inProject(), ...item.fields };
+    mark(item, "waiting");
+    plain(why, "");
+    work();
+  });
+  dismiss.addEventListener("click", () => {
+    item.stop.abort();
+    items.delete(item);
+    const next = row.nextElementSibling ?? row.previousElementSibling;
+    row.remove();
+    (next?.querySelector(".icon") ?? $("files")).focus();
+  });
+  items.add(item);
+  $("uploads").append(row);
 }
 
 function documentRow(found) {
   const chip = el("span", { class: "chip" });
   const bar = label(el("progress", { max: 100 }), "processing");
   const why = el("p", { class: "why" });
-  const hasFile = found.sha256 !== "" && found.filename;
+  const hasFile = Boolean(found.sha256 !== "" && found.filename);
   const remove = label(sentence("button", { type: "button", class: "quiet small" }, "remove"), "removeOf",
     { title: nameOf(found) });
   const row = el("li", { class: "row" },
     el("div", { class: "line" },
-      hasFile ? fileLink(found, null, { class: "name" }, nameOf(found)) : el("span", { class: "name" }, nameOf(found)),
-      chip, remove),
+      fileLink({ ...found, has_file: hasFile }, null, { class: "name" }, nameOf(found)), chip, remove),
     meta({ ...found, filename: found.title ? found.filename : "" }),
     found.records ? sentence("p", { class: "meta" }, "records", found.records) : null,
     bar, why);
-  showState(chip, bar, why, found);
+  showState({ chip, bar, why }, found);
   remove.addEventListener("click", () => removeDocument(found, row));
   return row;
 }
@@ -150,7 +225,7 @@ function suggestProjects(seen) {
 }
 
 /** Shows the first page of the list or, if `further`, also the next page. */
-export async function list(further = false) {
+async function list(further = false) {
   const mine = ++round;
   const note = $("documents-note");
   if (!further) cursor = null;
@@ -159,11 +234,12 @@ export async function list(further = false) {
   if ($("state").value) asked.set("state", $("state").value);
   if (cursor) asked.set("cursor", cursor);
   try {
-    const page = await getJson(`documents?${asked}`);
+    const page = await callJson("GET", `documents?${asked}`);
     if (mine !== round) return; // a later request has been made meanwhile
     const rows = page.documents.map(documentRow);
     if (further) $("documents").append(...rows);
     else $("documents").replaceChildren(...rows);
+    extended = further;
     cursor = page.next_cursor;
     $("more").hidden = !cursor;
     note.classList.remove("bad");
@@ -172,8 +248,10 @@ export async function list(further = false) {
     suggestProjects(page.documents.map((found) => found.project_id));
   } catch (problem) {
     if (mine !== round) return;
-    $("documents").replaceChildren();
-    $("more").hidden = true;
+    if (!further) {
+      $("documents").replaceChildren();
+      $("more").hidden = true;
+    }
     plain(note, problem.message).classList.add("bad");
   }
 }
@@ -200,5 +278,18 @@ export function startDocuments(chosen) {
   $("state").addEventListener("change", () => list());
   $("more").addEventListener("click", () => list(true));
   $("project").addEventListener("change", () => list());
+  window.addEventListener("beforeunload", (event) => {
+    if ([...items].some(({ state }) => state === "waiting" || state === "sending")) event.preventDefault();
+  });
+  window.addEventListener("access", ({ detail }) => {
+    if (detail === "expired") return;
+    if (detail === "out") {
+      for (const item of items) item.stop.abort();
+      items.clear();
+      for (const id of ["uploads", "status", "projects"]) $(id).replaceChildren();
+    }
+    list();
+    if (held) resume();
+  });
   list();
 }

@@ -3,21 +3,24 @@
 
 import { currentLanguage, t } from "./text.js";
 
+/** Who uses the page. A change is told as the event "access" of the window; `detail` is "in", "out" or "expired". */
 export const session = {
   get token() { return sessionStorage.getItem("token") ?? ""; },
   get name() { return sessionStorage.getItem("name") ?? ""; },
   set(token, name) {
     sessionStorage.setItem("token", token);
     sessionStorage.setItem("name", name);
+    window.dispatchEvent(new CustomEvent("access", { detail: "in" }));
   },
-  clear() {
+  clear(detail = "out") {
     sessionStorage.removeItem("token");
     sessionStorage.removeItem("name");
+    window.dispatchEvent(new CustomEvent("access", { detail }));
   },
 };
 
 export class Problem extends Error {
-  /** `detail` is the server's sentence; `message` may also say what to do on this page. */
+  /** `detail` is the server's sentence; `message` may also say what to do on this page. An upload sets `retryAfter`. */
   constructor(status, detail, message = detail) {
     super(message);
     this.status = status;
@@ -25,8 +28,12 @@ export class Problem extends Error {
   }
 }
 
-/** Returns the error of a failed response, with the server's sentence if there is one. */
-export function problemOf(status, text) {
+/**
+ * Returns the error of a failed response, with the server's sentence if there is one. If the server no longer accepts
+ * the token that was sent, the page forgets it.
+ */
+function problemOf(status, text, token) {
+  if (status === 401 && token && token === session.token) session.clear("expired");
   let body = {};
   try {
     body = JSON.parse(text) ?? {};
@@ -41,37 +48,56 @@ export function problemOf(status, text) {
   return new Problem(status, detail);
 }
 
-export function headers(more = {}) {
+function headers(more = {}) {
   const all = { "Accept-Language": currentLanguage(), ...more };
   if (session.token) all.Authorization = `Bearer ${session.token}`;
   return all;
 }
 
-export async function call(method, path, { json, accept = "application/json", signal } = {}) {
-  let response;
+/** Waits for the network. A broken connection becomes a Problem in the page's language. */
+export async function online(promise) {
   try {
-    response = await fetch(path, {
-      method,
-      signal,
-      headers: headers({ Accept: accept, ...(json ? { "Content-Type": "application/json" } : {}) }),
-      body: json ? JSON.stringify(json) : undefined,
-    });
+    return await promise;
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, t("offline"));
   }
-  if (!response.ok) throw problemOf(response.status, await response.text());
+}
+
+export async function call(method, path, { json, accept = "application/json", signal } = {}) {
+  const token = path === "auth/login" ? "" : session.token; // a wrong password says nothing about the token
+  const response = await online(fetch(path, {
+    method,
+    signal,
+    headers: headers({ Accept: accept, ...(json ? { "Content-Type": "application/json" } : {}) }),
+    body: json ? JSON.stringify(json) : undefined,
+  }));
+  if (!response.ok) throw problemOf(response.status, await online(response.text()), token);
   return response;
 }
 
-export const getJson = async (path, options) => (await call("GET", path, options)).json();
+export const callJson = async (method, path, options) => online((await call(method, path, options)).json());
+
+/** Reads the body of a response and reports the progress: how many bytes have arrived, of how many (0 if unknown). */
+export function readBlob(response, progress) {
+  const total = Number(response.headers.get("Content-Length"));
+  let received = 0;
+  const counted = response.body.pipeThrough(new TransformStream({
+    transform(part, out) {
+      received += part.length;
+      progress(received, total);
+      out.enqueue(part);
+    },
+  }));
+  return online(new Response(counted, response).blob());
+}
 
 /** Yields the events of a text/event-stream response as they arrive: {event, data}, with data parsed from JSON. */
 export async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await online(reader.read());
     if (done) return;
     rest += value;
     const blocks = rest.split(/\r\n\r\n|\n\n|\r\r(?!\n)/);
@@ -89,8 +115,9 @@ export async function* events(response) {
 }
 
 /** Sends a form and reports the progress. It uses XMLHttpRequest, because fetch reports no progress of uploads. */
-export function sendForm(path, form, progress) {
+export function sendForm(path, form, progress, signal) {
   return new Promise((resolve, reject) => {
+    const { token } = session;
     const request = new XMLHttpRequest();
     request.open("POST", path);
     for (const [name, value] of Object.entries(headers({ Accept: "application/json" }))) {
@@ -98,10 +125,19 @@ export function sendForm(path, form, progress) {
     }
     request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
     request.onerror = () => reject(new Problem(0, t("offline")));
+    request.onabort = () => reject(signal.reason);
     request.onload = () => {
-      if (request.status >= 200 && request.status < 300) resolve(JSON.parse(request.responseText));
-      else reject(problemOf(request.status, request.responseText));
+      const { status, responseText } = request;
+      try {
+        if (status >= 200 && status < 300) return resolve(JSON.parse(responseText));
+      } catch {
+        // No answer of the api; refused below.
+      }
+      const problem = problemOf(status, responseText, token);
+      problem.retryAfter = request.getResponseHeader("Retry-After");
+      reject(problem);
     };
+    signal.addEventListener("abort", () => request.abort());
     request.send(form);
   });
 }

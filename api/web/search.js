@@ -1,11 +1,12 @@
 // The search form and its results.
 
-import { call } from "./http.js";
+import { callJson } from "./http.js";
 import { plain, say } from "./text.js";
-import { $, el, fileLink, highlighted, meta, nameOf, sentence } from "./view.js";
+import { $, el, fileLink, highlighted, inAddress, meta, nameOf, sentence, setAddress, snippetOf } from "./view.js";
 
 const STRENGTH = { EXCELENTE: 5, "MUY BUENO": 4, BUENO: 3, MODERADO: 2, BAJO: 1 };
 let running = null;
+let last = ""; // the query whose results are shown
 
 function resultOf(row, query) {
   const strength = STRENGTH[row.match_quality] ?? 1;
@@ -14,7 +15,7 @@ function resultOf(row, query) {
       fileLink(row, row.page, { class: "name" }, nameOf(row)),
       sentence("span", { class: `match m${strength}` }, row.match_quality)),
     meta(row, row.page),
-    highlighted("p", { class: "snippet" }, row.snippet ?? "", query));
+    highlighted("p", snippetOf(row), row.snippet ?? "", query));
 }
 
 async function search(query, project) {
@@ -26,7 +27,7 @@ async function search(query, project) {
   try {
     const { mode, ...filters } = Object.fromEntries(new FormData($("search")));
     const json = { query, project_id: project || null, top_k: 20, mode, filters };
-    const rows = await (await call("POST", "search", { json, signal: mine.signal })).json();
+    const rows = await callJson("POST", "search", { json, signal: mine.signal });
     $("results").replaceChildren(...rows.map((row) => resultOf(row, query)));
     if (!rows.length) say(note, "nothing", { query });
     else if (rows.length === 1) say(note, "foundOne");
@@ -40,14 +41,20 @@ async function search(query, project) {
   }
 }
 
+function clear() {
+  last = "";
+  running?.abort();
+  $("results").replaceChildren();
+  say($("search-note"), "searchHelp").classList.remove("bad");
+}
+
 /** `project()` returns the project that is currently chosen. */
 export function startSearch(project) {
   const go = () => {
     const query = $("query").value.trim();
     if (!query) return;
-    const address = new URL(location.href);
-    address.searchParams.set("q", query);
-    history.replaceState(null, "", address);
+    last = query;
+    setAddress("q", query);
     search(query, project());
   };
   $("search").addEventListener("submit", (event) => {
@@ -58,6 +65,17 @@ export function startSearch(project) {
     if (event.target.name) go(); // the mode or a filter
   });
   $("project").addEventListener("change", go);
-  $("query").value = new URL(location.href).searchParams.get("q") ?? "";
-  go();
+  const restore = () => {
+    const query = inAddress("q");
+    if (query === last) return;
+    $("query").value = query;
+    if (query) go();
+    else clear();
+  };
+  window.addEventListener("popstate", restore);
+  window.addEventListener("access", ({ detail }) => {
+    if (detail === "in") go();
+    if (detail === "out") clear();
+  });
+  restore();
 }

@@ -1,7 +1,7 @@
 // Builds nodes. All text is added as text nodes and never parsed as HTML, so that a document cannot run scripts here.
 
-import { call, session } from "./http.js";
-import { currentLanguage, label, say } from "./text.js";
+import { call, readBlob, session } from "./http.js";
+import { currentLanguage, label, say, t } from "./text.js";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -17,6 +17,17 @@ export function el(tag, attributes = {}, ...children) {
 
 export const sentence = (tag, attributes, key, values) => say(el(tag, attributes), key, values);
 
+export const inAddress = (name) => new URL(location.href).searchParams.get(name) ?? "";
+
+/** Changes a parameter of the page's address, as a step that Back undoes or by "replaceState". */
+export function setAddress(name, value, how = "pushState") {
+  if (value === inAddress(name)) return;
+  const address = new URL(location.href);
+  if (value) address.searchParams.set(name, value);
+  else address.searchParams.delete(name);
+  history[how](null, "", address);
+}
+
 export const nameOf = (row) => row.title || row.filename || row.number || row.document_id;
 
 /** Returns the path of a document or of a part of it, with the project: ids are unique only within a project. */
@@ -25,35 +36,62 @@ export const addressOf = (row, folder, part = "") =>
 
 const SHOWN_IN_A_TAB = /^(application\/pdf|image\/(png|jpeg|gif|webp)|text\/plain)\b/;
 
-/** A link to a page of the original file. With a token, the file is fetched first: a link cannot send the token. */
+/**
+ * A link to a page of the original file, or plain text if there is no file. With a token, the file is fetched first: a
+ * link cannot send the token.
+ */
 export function fileLink(row, page, attributes, ...children) {
+  if (row.has_file === false) return el("span", attributes, ...children);
   const path = addressOf(row, "document", "/file");
   const hash = page ? `#page=${page}` : "";
   const link = el("a", { href: path + hash, target: "_blank", rel: "noopener", ...attributes }, ...children);
   link.addEventListener("click", (event) => {
     if (!session.token) return;
     event.preventDefault();
-    openFetched(path, hash, row.filename);
+    openFetched(row, path, hash, link);
   });
   return label(link, page ? "openPage" : "open", { title: nameOf(row), page });
 }
 
-async function openFetched(path, hash, filename) {
+async function openFetched(row, path, hash, link) {
   const tab = window.open("about:blank", "_blank"); // now, while the click still counts as one
+  // If the browser opens no tab, a note beside the link takes its place.
+  const note = tab ? null : el("p", { class: "note", role: "status" });
+  if (note) link.closest("li, article").append(note);
+  const show = (...content) => !tab?.closed && (note ?? tab.document.body).replaceChildren(...content);
+  const stop = new AbortController();
   try {
-    const blob = await (await call("GET", path, { accept: "*/*" })).blob();
+    show(t("loading"));
+    const response = await call("GET", path, { accept: "*/*", signal: stop.signal });
+    const blob = await readBlob(response, (received, total) => {
+      if (tab?.closed) stop.abort();
+      const [some, all] = [received, total].map((bytes) => (bytes / 1e6).toFixed(1));
+      if (tab) show(`${t("loading")} ${some}${total ? ` / ${all}` : ""} MB`);
+    });
     const url = URL.createObjectURL(blob);
-    if (tab && SHOWN_IN_A_TAB.test(blob.type)) {
-      tab.location.replace(url + hash);
-    } else {
-      tab?.close(); // a document's own markup is not shown under this page's origin
-      el("a", { href: url, download: filename || "document" }).click();
+    const shown = SHOWN_IN_A_TAB.test(blob.type);
+    if (tab && shown) tab.location.replace(url + hash);
+    else if (shown) show(el("a", { href: url + hash, target: "_blank" }, link.getAttribute("aria-label")));
+    else {
+      // A document's own markup is not shown under this page's origin.
+      tab?.close();
+      note?.remove();
+      el("a", { href: url, download: row.filename || "document" }).click();
     }
-    setTimeout(() => URL.revokeObjectURL(url), 120_000);
+    // As long as the tab is open, it may load the file again.
+    const watch = tab && setInterval(() => {
+      if (!tab.closed) return;
+      clearInterval(watch);
+      URL.revokeObjectURL(url);
+    }, 60_000);
   } catch (problem) {
-    if (tab) tab.document.body.textContent = problem.message;
+    note?.classList.add("bad");
+    show(problem.message);
   }
 }
+
+/** The attributes of a row's snippet. It is shown in full if there is no file to read further in. */
+export const snippetOf = (row) => ({ class: row.has_file === false ? "snippet whole" : "snippet" });
 
 export function meta(row, page) {
   return el("p", { class: "meta" },
