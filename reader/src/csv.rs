@@ -35,20 +35,28 @@ fn rows(text: &str, delimiter: u8, quoting: bool, limits: &Limits) -> Result<Opt
     let mut cells = 0;
     let mut reader = reader(text, delimiter, quoting);
     let mut record = ByteRecord::new();
+    let mut line = reader.position().line();
     while reader.read_byte_record(&mut record).map_err(|error| Error::Damaged(format!("CSV: {error}")))? {
         Error::if_over("columns", record.len(), limits.columns)?;
         cells += record.len();
         Error::if_over("cells", cells, limits.cells)?;
         let mut row = Row::default();
+        let mut lines = 1;
         for (column, field) in record.iter().enumerate() {
-            if quoting && field.iter().filter(|byte| **byte == b'\n').count() > MOST_LINES_IN_A_CELL {
+            let breaks = field.iter().filter(|byte| **byte == b'\n').count();
+            if quoting && breaks > MOST_LINES_IN_A_CELL {
                 return Ok(None);
             }
+            lines += breaks as u64;
             let cell = one_line(&String::from_utf8_lossy(field));
             if !cell.is_empty() {
                 row.cells.push((column, cell));
             }
         }
+        // The reader passes over empty lines.
+        let next = reader.position().line();
+        row.after_gap = next - line > lines;
+        line = next;
         sheet.row(row)?;
     }
     sheet.finish()?;

@@ -1,9 +1,11 @@
 //! Word documents.
 
+mod margin;
 mod numbering;
 mod pages;
 mod paragraph;
 mod styles;
+mod symbol;
 mod table;
 mod walk;
 
@@ -24,11 +26,17 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let styles = Styles::read(&linked("styles")?, limits)?;
     let mut numbering = Numbering::read(&linked("numbering")?, limits)?;
     let mut notes = Notes::default();
-    for kind in ["footnotes", "endnotes"] {
+    for kind in ["footnotes", "endnotes", "comments"] {
         let part = linked(kind)?;
         // Numbered paragraphs of a note do not advance the numbers of the text.
         let mut numbering = numbering.clone();
         notes.extend(Walker::new(&styles, &mut numbering, &Notes::default(), limits).notes(&part)?);
+    }
+    let mut margins = Vec::new();
+    for link in links.iter().filter(|link| matches!(link.kind.as_str(), "header" | "footer")) {
+        let part = package.part(&link.target)?.unwrap_or_default();
+        let mut numbering = numbering.clone();
+        margins.extend(Walker::new(&styles, &mut numbering, &notes, limits).document(&part)?.blocks);
     }
     let text = package.part(&main)?.unwrap_or_default();
     let document = Walker::new(&styles, &mut numbering, &notes, limits).document(&text)?;
@@ -36,6 +44,9 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let mut metadata = package.properties()?;
     metadata.pages = document.pages.unwrap_or(0);
     let mut blocks = Blocks::new(limits);
+    for (kind, text) in margin::texts(&margins) {
+        blocks.push(kind, &text, document.pages.map(|_| 1))?;
+    }
     for block in document.blocks {
         blocks.push(block.kind, &block.text, block.page.filter(|_| document.pages.is_some()))?;
     }

@@ -7,7 +7,7 @@ use mail_parser::{
 };
 
 use super::{
-    Error, Extracted, Limits, encoding,
+    Attachment, Error, Extracted, Limits, encoding, html,
     mail::{Attachments, Body, Mail, is_document, person},
 };
 
@@ -18,14 +18,16 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     if message.from().is_none() && message.subject().is_none() && message.date().is_none() {
         return Err(not_a_mail());
     }
+    let (attachments, left_out) = attachments(message, bytes, limits);
     let mail = Mail {
         subject: message.subject().unwrap_or_default().to_owned(),
         from: people(message.from().or_else(|| message.sender())),
         to: people(message.to()),
         cc: people(message.cc()),
         date: message.date().and_then(date),
-        bodies: bodies(message, bytes),
-        attachments: attachments(message, bytes, limits)?,
+        bodies: bodies(message, bytes, limits),
+        attachments,
+        left_out,
     };
     mail.extract(limits)
 }
@@ -46,8 +48,11 @@ impl Drop for Parsed<'_> {
     }
 }
 
-/// Returns the plain-text bodies, and the HTML bodies only where the plain text is empty.
-fn bodies(message: &Message<'_>, raw: &[u8]) -> Vec<Body> {
+/// Returns the plain-text bodies; the HTML bodies if the plain text is empty, or only a note beside the real text ("This
+/// mail needs a program that shows HTML").
+fn bodies(message: &Message<'_>, raw: &[u8], limits: &Limits) -> Vec<Body> {
+    /// In two versions of one text, neither is longer by this factor.
+    const LONGER: u64 = 5;
     let bodies = |ids: &[u32]| -> Vec<Body> {
         let parts = ids.iter().filter_map(|id| message.parts.get(*id as usize));
         parts
@@ -62,8 +67,16 @@ fn bodies(message: &Message<'_>, raw: &[u8]) -> Vec<Body> {
             })
             .collect()
     };
-    let plain = bodies(&message.text_body);
-    if plain.is_empty() { bodies(&message.html_body) } else { plain }
+    let length = |bodies: &[Body]| -> u64 {
+        let lengths = bodies.iter().map(|body| match body {
+            Body::Text(text) => text.chars().count() as u64,
+            Body::Html(html) => html::read_text(html, limits).map_or(0, |read| read.text_length()),
+        });
+        lengths.sum()
+    };
+    let (plain, html) = (bodies(&message.text_body), bodies(&message.html_body));
+    let is_note = length(&html) > length(&plain) * LONGER;
+    if plain.is_empty() || is_note { html } else { plain }
 }
 
 /// If the declared encoding of a text is missing or wrong, its bytes are decoded again with a detected one.
@@ -71,7 +84,7 @@ fn readable(text: &str, part: &MessagePart<'_>, raw: &[u8]) -> String {
     if text.contains('\u{FFFD}') { encoding::decode(&contents(part, raw)) } else { text.to_owned() }
 }
 
-fn attachments(message: &Message<'_>, raw: &[u8], limits: &Limits) -> Result<Vec<super::Attachment>, Error> {
+fn attachments(message: &Message<'_>, raw: &[u8], limits: &Limits) -> (Vec<Attachment>, usize) {
     let mut attachments = Attachments::new(limits);
     for part in message.attachments.iter().filter_map(|id| message.parts.get(*id as usize)) {
         let media_type = media_type(part);
@@ -88,9 +101,9 @@ fn attachments(message: &Message<'_>, raw: &[u8], limits: &Limits) -> Result<Vec
             }
             _ => part.attachment_name().unwrap_or_default().to_owned(),
         };
-        attachments.push(&name, &media_type, contents(part, raw))?;
+        attachments.push(&name, &media_type, contents(part, raw));
     }
-    Ok(attachments.into_vec())
+    attachments.finish()
 }
 
 /// Returns the attached bytes unchanged; the parser has already decoded texts with an encoding that may be wrong.

@@ -9,7 +9,7 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 /// The number of bytes that decide whether a file is text.
 const SAMPLE_BYTES: usize = 64 * 1024;
 
-/// Decodes by the byte-order mark, as UTF-8 if valid, or else by statistics of the bytes (mostly Windows-1252).
+/// Decodes by the byte-order mark, as UTF-8 if it is valid except for a few bytes, or else by statistics of the bytes (mostly Windows-1252).
 pub fn decode(bytes: &[u8]) -> String {
     let encoding = match Encoding::for_bom(bytes) {
         Some((encoding, _)) => encoding,
@@ -66,7 +66,13 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
 }
 
 fn guess(bytes: &[u8]) -> &'static Encoding {
-    if std::str::from_utf8(bytes).is_ok() {
+    let (mut letters, mut errors) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        letters += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        errors += usize::from(!chunk.invalid().is_empty());
+    }
+    // Text in another encoding is almost never valid UTF-8, so a few wrong bytes are damage.
+    if letters >= errors * 10 {
         return UTF_8;
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);

@@ -51,12 +51,32 @@ impl Error {
             Self::ScanWithoutText => ("scan_without_text", reading::scan_without_text()),
             Self::PasswordProtected => ("password_protected", reading::password_protected()),
             Self::Damaged(_) => ("damaged", reading::damaged()),
-            Self::TooLarge { limit, .. } => ("too_large", reading::too_large(*limit)),
+            Self::TooLarge { what, limit } => ("too_large", reading::too_large(what, *limit)),
             Self::Unsupported(_) => ("unsupported", reading::unsupported()),
             Self::TimedOut(seconds) => ("timed_out", reading::timed_out(*seconds)),
             Self::OutOfMemory => ("out_of_memory", reading::out_of_memory()),
             Self::Crashed(_) | Self::Unavailable(_) => ("reader_failed", reading::failed()),
         };
         sentence.reason(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_that_is_too_large_learns_what_there_is_too_much_of() {
+        for (what, limit, es, en) in [
+            ("cells", 2_000_000, "2000000 celdas", "2000000 cells"),
+            ("bytes of text", 32 << 20, "32 MB de texto", "32 MB of text"),
+            ("nesting", 200, "200 niveles de elementos anidados", "200 levels of nested elements"),
+            ("unknown", 7, "7 unidades", "7 units"),
+        ] {
+            let reason = Error::if_over(what, limit + 1, limit).unwrap_err().reason();
+            assert_eq!(reason.code, "too_large");
+            assert!(reason.message.es.starts_with(&format!("El documento supera el máximo de {es}.")));
+            assert!(reason.message.en.starts_with(&format!("The document exceeds the maximum of {en}.")));
+        }
     }
 }

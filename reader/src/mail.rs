@@ -11,6 +11,8 @@ use super::{
 
 /// Maximum number of characters of a header line; a longer list of recipients is of no use.
 const LONGEST_LINE: usize = 2_000;
+/// Maximum number of characters of the note that there are more attachments.
+const ROOM_FOR_COUNT: usize = 40;
 const LONGEST_FILENAME: usize = 200;
 /// Maximum number of characters of a media type; no registered one is longer (RFC 6838).
 const LONGEST_MEDIA_TYPE: usize = 255;
@@ -25,6 +27,8 @@ pub struct Mail {
     /// The bodies in the order in which they are shown.
     pub bodies: Vec<Body>,
     pub attachments: Vec<Attachment>,
+    /// The number of attachments over the limits.
+    pub left_out: usize,
 }
 
 #[derive(Debug)]
@@ -61,13 +65,17 @@ impl Mail {
         let date = self.date.map(|date| date.format("%Y-%m-%d %H:%M %:z").to_string()).unwrap_or_default();
         let names: Vec<&str> =
             self.attachments.iter().map(|attachment| attachment.filename.as_str()).collect();
+        let mut attachments = clip(&names.join(", "), LONGEST_LINE - ROOM_FOR_COUNT).to_owned();
+        if self.left_out > 0 {
+            attachments.push_str(&format!(" … and {} more", self.left_out));
+        }
         let lines = [
             ("From", &self.from),
             ("To", &self.to),
             ("Cc", &self.cc),
             ("Date", &date),
             ("Subject", &self.subject),
-            ("Attachments", &names.join(", ")),
+            ("Attachments", &attachments),
         ];
         let filled = lines.into_iter().map(|(label, value)| (label, one_line(value)));
         filled
@@ -77,25 +85,29 @@ impl Mail {
     }
 }
 
-/// Collects attachments within the limits.
+/// Collects attachments within the limits, and counts the others.
 pub struct Attachments<'l> {
     list: Vec<Attachment>,
     limits: &'l Limits,
     bytes: u64,
+    left_out: usize,
 }
 
 impl<'l> Attachments<'l> {
     pub fn new(limits: &'l Limits) -> Self {
-        Self { list: Vec::new(), limits, bytes: 0 }
+        Self { list: Vec::new(), limits, bytes: 0, left_out: 0 }
     }
 
-    pub fn push(&mut self, filename: &str, media_type: &str, bytes: Vec<u8>) -> Result<(), Error> {
+    pub fn push(&mut self, filename: &str, media_type: &str, bytes: Vec<u8>) {
         if bytes.is_empty() {
-            return Ok(());
+            return;
         }
-        Error::if_over("attachments", self.list.len() + 1, self.limits.attachments)?;
-        self.bytes += bytes.len() as u64;
-        Error::if_over("bytes of attachments", self.bytes, self.limits.attachment_bytes)?;
+        let total = self.bytes + bytes.len() as u64;
+        if self.list.len() >= self.limits.attachments || total > self.limits.attachment_bytes {
+            self.left_out += 1;
+            return;
+        }
+        self.bytes = total;
         let mut filename = safe(filename);
         if filename.is_empty() {
             let ending = Format::called(media_type).map(|format| format!(".{}", format.file_type()));
@@ -103,11 +115,11 @@ impl<'l> Attachments<'l> {
         }
         let media_type = clip(media_type, LONGEST_MEDIA_TYPE).to_lowercase();
         self.list.push(Attachment { filename, media_type, bytes });
-        Ok(())
     }
 
-    pub fn into_vec(self) -> Vec<Attachment> {
-        self.list
+    /// Returns the attachments and the number of those that are left out.
+    pub fn finish(self) -> (Vec<Attachment>, usize) {
+        (self.list, self.left_out)
     }
 }
 

@@ -26,6 +26,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     }
     let name = message.first_text(&mut container, &[tag::SENDER_NAME, tag::REPRESENTED_NAME])?;
     let date = [tag::SENT, tag::DELIVERED, tag::CREATED].into_iter().find_map(|tag| message.moment(tag));
+    let (attachments, left_out) = attachments(&mut container, limits)?;
     let mail = Mail {
         subject: message.text(&mut container, tag::SUBJECT)?,
         from: person(&name, &from),
@@ -33,7 +34,8 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         cc,
         date: date.as_ref().map(DateTime::fixed_offset),
         bodies: bodies(&mut container, &message, limits)?,
-        attachments: attachments(&mut container, limits)?,
+        attachments,
+        left_out,
     };
     mail.extract(limits)
 }
@@ -80,7 +82,7 @@ fn recipients(container: &mut Container<'_>, message: &Properties) -> Result<(St
     Ok((to.join(", "), cc.join(", ")))
 }
 
-fn attachments(container: &mut Container<'_>, limits: &Limits) -> Result<Vec<Attachment>, Error> {
+fn attachments(container: &mut Container<'_>, limits: &Limits) -> Result<(Vec<Attachment>, usize), Error> {
     const OUTLOOK: &str = "application/vnd.ms-outlook";
     let mut attachments = Attachments::new(limits);
     for storage in numbered(container, "__attach_version1.0_") {
@@ -97,15 +99,15 @@ fn attachments(container: &mut Container<'_>, limits: &Limits) -> Result<Vec<Att
                 continue;
             }
             if let Some(bytes) = attachment.binary(container, tag::ATTACHMENT)? {
-                attachments.push(&name, &media_type, bytes)?;
+                attachments.push(&name, &media_type, bytes);
             }
         } else {
             let name = if name.is_empty() { "mail".to_owned() } else { name.replace(['/', '\\'], "-") };
             let bytes = properties::extract_message(container, &embedded)?;
-            attachments.push(&format!("{name}.msg"), OUTLOOK, bytes)?;
+            attachments.push(&format!("{name}.msg"), OUTLOOK, bytes);
         }
     }
-    Ok(attachments.into_vec())
+    Ok(attachments.finish())
 }
 
 fn is_picture(media_type: &str, name: &str) -> bool {

@@ -3,13 +3,14 @@
 mod date;
 mod layout;
 mod line;
+mod notes;
 mod running;
+mod scan;
 
 use std::path::Path;
 
 use pdfium_render::prelude::{
-    PdfDocument, PdfDocumentMetadataTagType as Tag, PdfPage, PdfPageObjectsCommon as _, Pdfium, PdfiumError,
-    PdfiumInternalError,
+    PdfDocument, PdfDocumentMetadataTagType as Tag, Pdfium, PdfiumError, PdfiumInternalError,
 };
 
 use super::{
@@ -18,12 +19,16 @@ use super::{
     title,
 };
 use line::{Line, Turn, lines};
+use notes::Notes;
 
 /// A page as lines. Positions are in points from the lower left corner of the page as it is shown.
+#[derive(Default)]
 struct Page {
     number: u32,
     height: f32,
     lines: Vec<Line>,
+    /// The values of form fields, and comments.
+    notes: Vec<String>,
 }
 
 /// Loads PDFium. Must be called before `confine::lock`, after which this process can open no file.
@@ -41,10 +46,18 @@ pub(super) fn read(bytes: &[u8], pdfium: &Pdfium, limits: &Limits) -> Result<Ext
     let count = u32::try_from(document.pages().len()).unwrap_or_default();
     Error::if_over("pages", count, limits.pages)?;
     let mut pages = pages(&document, limits)?;
-    if !has_text(&pages) {
-        return Err(if has_images(&document) { Error::ScanWithoutText } else { Error::NoText });
+    if !scan::has_text(&pages) {
+        if scan::has_images(&pages, &document) {
+            return Err(Error::ScanWithoutText);
+        }
+        if pages.iter().all(|page| page.notes.is_empty()) {
+            return Err(Error::NoText);
+        }
     }
     running::drop_repeated(&mut pages);
+    if scan::is_scan(&pages, &document) {
+        return Err(Error::ScanWithoutText);
+    }
     let mut blocks = Blocks::new(limits);
     layout::write(pages, &mut blocks)?;
     Ok(blocks.finish(metadata(&document, count)))
@@ -86,14 +99,17 @@ fn linear_length(dictionary: &[u8]) -> Option<u64> {
 
 fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
     let mut pages = Vec::new();
+    let mut known = Notes::default();
     let mut bytes = 0;
     for (page, number) in document.pages().iter().zip(1..) {
         let damaged = |error: PdfiumError| Error::Damaged(format!("page {number}: {error}"));
         let text = page.text().map_err(damaged)?;
-        let lines = lines(&text, &Turn::of(&page));
-        bytes += lines.iter().map(Line::len).sum::<usize>();
+        let turn = Turn::of(&page);
+        let lines = lines(&text, &turn);
+        let notes = known.of_page(&page, &turn, &lines);
+        bytes += lines.iter().map(Line::len).sum::<usize>() + notes.iter().map(String::len).sum::<usize>();
         Error::if_over("bytes of text", bytes, limits.text_bytes)?;
-        pages.push(Page { number, height: page.height().value, lines });
+        pages.push(Page { number, height: page.height().value, lines, notes });
     }
     // PDFium's iterator stops at the first page that it cannot load.
     let expected = document.pages().len();
@@ -101,18 +117,6 @@ fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
         return Err(Error::Damaged(format!("page {} of {expected} cannot be read", pages.len() + 1)));
     }
     Ok(pages)
-}
-
-/// Whether the pages have text: on average more than two letters or digits per page, so that page numbers on
-/// a scan do not count as its text.
-fn has_text(pages: &[Page]) -> bool {
-    let letters: usize = pages.iter().flat_map(|page| &page.lines).map(Line::letters).sum();
-    letters > pages.len() * 2
-}
-
-fn has_images(document: &PdfDocument) -> bool {
-    let has_image = |page: PdfPage| page.objects().iter().any(|object| object.as_image_object().is_some());
-    document.pages().iter().take(20).any(has_image)
 }
 
 fn metadata(document: &PdfDocument, pages: u32) -> ExtractedMetadata {

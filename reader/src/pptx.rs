@@ -19,15 +19,14 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let mut metadata = package.properties()?;
     let mut blocks = Blocks::new(limits);
     let mut cells = 0;
+    let mut is_titled = false;
     for (index, part) in slides.iter().enumerate() {
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         metadata.pages = number;
         let text = package
             .part(part)?
             .ok_or_else(|| Error::Damaged(format!("slide {number} is missing from the presentation")))?;
-        let shapes = slide::read(&text, limits, &mut cells)?;
-        write(&shapes, number, &mut blocks)?;
-
+        let mut shapes = slide::read(&text, limits, &mut cells)?;
         let links = package.relationships(part)?;
         let mut linked = |kind: &str| -> Result<Vec<Shape>, Error> {
             let parts = links.iter().filter(|link| link.kind == kind);
@@ -39,8 +38,16 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
             Ok(shapes)
         };
         // The text of a diagram is in a separate part.
-        write(&linked("diagramData")?, number, &mut blocks)?;
+        shapes.extend(linked("diagramData")?);
         let notes = linked("notesSlide")?;
+        let has_title = shapes.iter().any(|shape| shape.place == Place::Title);
+        let has_text = shapes.iter().chain(&notes).any(|shape| shape.place != Place::Footer);
+        if is_titled && !has_title && has_text {
+            // Its text does not belong to the title of the slide before.
+            blocks.push(BlockKind::Heading(1), &format!("Slide {number}"), Some(number))?;
+        }
+        is_titled |= has_title;
+        write(&shapes, number, &mut blocks)?;
         for shape in notes.iter().filter(|shape| shape.place == Place::Body) {
             for content in &shape.contents {
                 blocks.push(BlockKind::Paragraph, content.text(), Some(number))?;

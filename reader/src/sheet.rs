@@ -1,4 +1,5 @@
-//! Spreadsheets and CSV files: rows are added one by one, and the first row that names columns is the header.
+//! Spreadsheets and CSV files: rows are added one by one, and the first row that names columns is the header. Below an
+//! empty row, another table may begin.
 
 use super::{
     BlockKind, Error, Limits,
@@ -19,14 +20,21 @@ pub struct Sheet<'b> {
     /// Rows that wait until the header is found.
     waiting: Vec<Row>,
     header: Option<Header>,
+    /// The header of the table above an empty row, while the rows below it wait.
+    previous: Option<Header>,
     header_rows: Vec<Cells>,
+    is_after_gap: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Row {
     pub cells: Cells,
+    /// The columns whose texts are numbers, although they do not look like figures.
+    pub amounts: Vec<usize>,
     /// Merged regions that begin in this row.
     pub merged: Vec<Merged>,
+    /// Whether the row above is empty.
+    pub after_gap: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,18 +53,43 @@ impl<'b> Sheet<'b> {
             name: name.map(str::to_owned),
             waiting: Vec::new(),
             header: None,
+            previous: None,
             header_rows: Vec::new(),
+            is_after_gap: false,
         }
     }
 
-    /// Adds the next row; an empty row is ignored.
-    pub fn row(&mut self, row: Row) -> Result<(), Error> {
+    /// Adds the next row. Of an empty row, only the place is remembered.
+    pub fn row(&mut self, mut row: Row) -> Result<(), Error> {
         Error::if_over("columns", row.cells.len(), self.most_columns)?;
         if row.cells.is_empty() {
+            self.is_after_gap = true;
             return Ok(());
         }
+        row.after_gap |= std::mem::take(&mut self.is_after_gap);
         if let Some(name) = self.name.take() {
             self.out.push(BlockKind::Heading(1), &name, None)?;
+        }
+        self.place(row)
+    }
+
+    pub fn finish(mut self) -> Result<(), Error> {
+        // The first decision may leave the rows below an empty row waiting.
+        while self.header.is_none() {
+            self.decide()?;
+        }
+        Ok(())
+    }
+
+    /// Writes a row, or lets it wait until its header is found.
+    fn place(&mut self, mut row: Row) -> Result<(), Error> {
+        let is_first_table = self.header.is_none() && self.previous.is_none();
+        if row.after_gap && !is_first_table {
+            if self.header.is_none() {
+                self.decide()?;
+            }
+            self.previous = self.header.take();
+            row.after_gap = false;
         }
         if self.header.is_some() {
             return self.write(&row.cells);
@@ -65,30 +98,29 @@ impl<'b> Sheet<'b> {
         if self.waiting.len() >= ROWS_TO_DECIDE { self.decide() } else { Ok(()) }
     }
 
-    pub fn finish(mut self) -> Result<(), Error> {
-        if self.header.is_none() { self.decide() } else { Ok(()) }
-    }
-
-    /// Finds the header among the waiting rows, and writes all other waiting rows.
+    /// Finds the header among the waiting rows, and places all other waiting rows.
     fn decide(&mut self) -> Result<(), Error> {
         let rows = std::mem::take(&mut self.waiting);
-        let mut header = Header::default();
-        let mut rest = &rows[..];
-        if let Some(at) = header_position(&rows) {
+        let judged: Vec<Row> = rows.iter().map(with_figures).collect();
+        let at = if self.previous.is_some() { next_header(&judged) } else { header_position(&judged) };
+        let mut header = self.previous.take().unwrap_or_default();
+        let mut end = 0;
+        if let Some(at) = at {
+            header = Header::default();
+            self.header_rows.clear();
             for row in &rows[..at] {
                 self.out.push(BlockKind::Paragraph, &Header::default().line(&row.cells), None)?;
             }
             // If a merged region continues below the header, the header has more rows.
             let deeper = rows[at].merged.iter().map(|region| region.rows_below).max().unwrap_or(0);
-            let end = (at + 1 + deeper.min(DEEPEST_HEADER - 1)).min(rows.len() - 1);
+            end = (at + 1 + deeper.min(DEEPEST_HEADER - 1)).min(rows.len() - 1);
             for row in &rows[at..end] {
                 header.add(&spread(row));
                 self.header_rows.push(row.cells.clone());
             }
-            rest = &rows[end..];
         }
         self.header = Some(header);
-        rest.iter().try_for_each(|row| self.write(&row.cells))
+        rows.into_iter().skip(end).try_for_each(|row| self.place(row))
     }
 
     fn write(&mut self, cells: &Cells) -> Result<(), Error> {
@@ -114,6 +146,25 @@ fn header_position(rows: &[Row]) -> Option<usize> {
     // Labels and values above the table are narrower than the table; some tables are wider than their header.
     let at = first((widest * 3).div_ceil(4)).or_else(|| first(widest.div_ceil(2)))?;
     (widest > 2 || !is_form(&rows[at..])).then_some(at)
+}
+
+/// Returns the header of another table below an empty row, after titles of one cell. A table with empty rows inside keeps
+/// its names, so this header must look like one and also stand above figures.
+fn next_header(rows: &[Row]) -> Option<usize> {
+    let at = rows.iter().position(|row| row.cells.len() > 1)?;
+    let (cells, below) = (&rows[at].cells, &rows.get(at + 1)?.cells);
+    (looks_like_header(cells) && stands_above(cells, below)).then_some(at)
+}
+
+/// Returns a row in which every amount is written as a figure.
+fn with_figures(row: &Row) -> Row {
+    let mut row = row.clone();
+    for (column, text) in &mut row.cells {
+        if row.amounts.contains(column) {
+            *text = "0".to_owned();
+        }
+    }
+    row
 }
 
 /// Whether a row has words above figures in at least two columns, and has few figures itself.

@@ -1,5 +1,6 @@
 //! Workbooks of Excel since 2007.
 
+mod notation;
 mod rows;
 mod value;
 
@@ -11,6 +12,7 @@ use std::{
 use calamine::{Data, Reader, Sheet as SheetInfo, SheetType, SheetVisible, Xlsx, XlsxError};
 
 use super::{Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, opc::Package};
+pub use notation::Notation;
 pub use rows::Rows;
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
@@ -32,6 +34,7 @@ fn sheets(bytes: &[u8], metadata: ExtractedMetadata, limits: &Limits) -> Result<
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(refusal)?;
     let mut blocks = Blocks::new(limits);
     let mut count = 0;
+    let plain = Notation::default();
     for info in shown(workbook.sheets_metadata()) {
         let merged = workbook.merge_cells_by_sheet_name(&info.name).unwrap_or_default();
         let mut rows = Rows::new(&info.name, &merged, &mut blocks, &mut count, limits);
@@ -40,9 +43,13 @@ fn sheets(bytes: &[u8], metadata: ExtractedMetadata, limits: &Limits) -> Result<
             Err(XlsxError::NotAWorksheet(_)) => continue,
             Err(error) => return Err(refusal(error)),
         };
-        while let Some(cell) = reader.next_cell().map_err(refusal)? {
-            let position = cell.get_position();
-            rows.cell(position, &Data::from(cell.get_value().clone()))?;
+        let formats = reader.styles().iter().map(|style| style.number_format.as_ref());
+        let notations: Vec<Notation> = formats
+            .map(|format| format.map(|format| Notation::read(&format.format_code)).unwrap_or_default())
+            .collect();
+        while let Some((cell, style)) = reader.next_cell_with_style_id().map_err(refusal)? {
+            let value = Data::from(cell.get_value().clone());
+            rows.cell(cell.get_position(), &value, notations.get(style).unwrap_or(&plain))?;
         }
         rows.finish()?;
     }

@@ -25,6 +25,22 @@ fn quoted_cells_keep_delimiters_and_lines() {
 }
 
 #[test]
+fn another_table_below_an_empty_line_has_its_own_names() {
+    let text = "Tipo;Piso;Hoja\n\"P\n1\";7;900\nP-2;8;800\n\nEquipo;Cantidad;Potencia\nBomba;2;15\n";
+    for text in [text.to_owned(), text.replace('\n', "\r\n"), text.replace("\n\n", "\n;;\n")] {
+        assert_eq!(
+            lines(&text),
+            [
+                "Tipo: P 1; Piso: 7; Hoja: 900",
+                "Tipo: P-2; Piso: 8; Hoja: 800",
+                "Equipo: Bomba; Cantidad: 2; Potencia: 15"
+            ],
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn a_file_of_a_spanish_excel_is_read() {
     let text = "Código;Partida;Avance %\nOG-1;Excavación en la zona del depósito;12,5\n";
     let (bytes, ..) = encoding_rs::WINDOWS_1252.encode(text);

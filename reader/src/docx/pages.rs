@@ -5,7 +5,7 @@ use super::super::{Error, Limits};
 #[derive(Debug)]
 pub struct Pages {
     now: Position,
-    /// Whether the file has any recorded page break.
+    /// Whether the file has any recorded page break. Those of the author alone do not tell where other pages end.
     any: bool,
     limit: u32,
 }
@@ -60,7 +60,6 @@ impl Pages {
     }
 
     fn turn(&mut self) -> Result<(), Error> {
-        self.any = true;
         self.now.page += 1;
         Error::if_over("pages", self.now.page, self.limit)
     }

@@ -23,6 +23,8 @@ pub struct Paragraph {
     pub properties: Properties,
     pub has_bold: bool,
     pub has_plain: bool,
+    /// Whether the last text is raised.
+    is_raised: bool,
     /// Whether the first part of the paragraph, with its number, is already a block.
     is_continued: bool,
 }
@@ -31,6 +33,7 @@ pub struct Paragraph {
 pub struct Run {
     pub hidden: bool,
     pub bold: bool,
+    pub raised: bool,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +54,15 @@ impl Paragraph {
             self.page.get_or_insert(page);
             *(if self.run.bold { &mut self.has_bold } else { &mut self.has_plain }) = true;
         }
+        // 10^6 is not 106. The exponent of a unit needs no sign: m2.
+        let is_power = self.run.raised
+            && !self.is_raised
+            && self.text.ends_with(|c: char| c.is_ascii_digit())
+            && text.starts_with(|c: char| c.is_ascii_digit() || "+-−–".contains(c));
+        if is_power {
+            self.text.push('^');
+        }
+        self.is_raised = self.run.raised;
         self.text.push_str(text);
     }
 
@@ -93,6 +105,7 @@ impl Run {
             match xml::name(element) {
                 "b" => run.bold = is_on(element),
                 "vanish" => run.hidden = is_on(element),
+                "vertAlign" => run.raised = xml::value(element) == "superscript",
                 "rPrChange" => reader.skip()?,
                 _ => {}
             }

@@ -1,5 +1,7 @@
 //! Reads a part of a document in reading order. Nested elements are kept on explicit stacks, not on the call stack.
 
+mod gather;
+
 use std::collections::HashMap;
 
 use quick_xml::events::BytesStart;
@@ -7,17 +9,18 @@ use schemas::text::one_line;
 
 use super::{
     super::{
-        Block, BlockKind, Error, Limits,
+        Block, Error, Limits,
         xml::{self, Node, Xml, attribute},
     },
     numbering::Numbering,
     pages::Pages,
     paragraph::{Paragraph, Properties, Run},
     styles::Styles,
+    symbol,
     table::{Cell, Row, Table},
 };
 
-/// Footnotes and endnotes by their key (see `note_key`).
+/// Footnotes, endnotes and comments by their key (see `note_key`).
 pub type Notes = HashMap<String, String>;
 
 pub struct Document {
@@ -89,27 +92,31 @@ impl<'a> Walker<'a> {
 
     fn walk(&mut self, part: &str, notes: &mut Notes) -> Result<(), Error> {
         let mut reader = Xml::new(part, self.limits);
-        let mut open_notes: Vec<String> = Vec::new();
+        let mut open_notes: Vec<(String, String)> = Vec::new();
         loop {
             match reader.next()? {
                 Node::Open(element) => match xml::name(&element) {
-                    kind @ ("footnote" | "endnote") => {
+                    kind @ ("footnote" | "endnote" | "comment") => {
                         // Notes with a type other than `normal` are separator lines between text and notes.
                         if attribute(&element, "type").is_some_and(|kind| kind != "normal") {
                             reader.skip()?;
                         } else {
-                            open_notes.push(note_key(kind, &element));
+                            let author = attribute(&element, "author").unwrap_or_default();
+                            open_notes.push((note_key(kind, &element), author));
                             self.containers.push(Container::default());
                         }
                     }
                     _ => self.open(&element, &mut reader)?,
                 },
                 Node::Close(element) => match xml::closed_name(&element) {
-                    "footnote" | "endnote" => {
-                        if let (Some(key), Some(container)) = (open_notes.pop(), self.leave()) {
+                    "footnote" | "endnote" | "comment" => {
+                        if let (Some((key, author)), Some(container)) = (open_notes.pop(), self.leave()) {
                             let texts: Vec<String> =
                                 container.blocks.iter().map(|block| one_line(&block.text)).collect();
-                            notes.insert(key, texts.join(" "));
+                            let text = texts.join(" ");
+                            // Only comments have an author. They are not what the document says.
+                            let is_plain = author.is_empty() || text.is_empty();
+                            notes.insert(key, if is_plain { text } else { format!("{author}: {text}") });
                         }
                     }
                     name => self.close(name)?,
@@ -148,11 +155,17 @@ impl<'a> Walker<'a> {
             }
             "br" | "cr" => self.add("\n"),
             "noBreakHyphen" => self.add("-"),
+            "sym" => {
+                let value = |name| attribute(element, name).unwrap_or_default();
+                if let Some(symbol) = symbol::character(&value("font"), &value("char")) {
+                    self.add(symbol.encode_utf8(&mut [0; 4]));
+                }
+            }
             // Parts of a formula: 10^-6, a/b.
             "sup" => self.add("^"),
             "den" => self.add("/"),
             "lastRenderedPageBreak" => self.pages.noted()?,
-            kind @ ("footnoteReference" | "endnoteReference") => {
+            kind @ ("footnoteReference" | "endnoteReference" | "commentReference") => {
                 let key = note_key(kind, element);
                 if let Some(paragraph) = self.paragraphs.last_mut() {
                     paragraph.notes.push(key);
@@ -225,102 +238,6 @@ impl<'a> Walker<'a> {
                 self.prompts.pop();
             }
             _ => {}
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, text: &str) {
-        if let Some(paragraph) = self.paragraphs.last_mut() {
-            paragraph.add(text, self.pages.page());
-            if !text.trim().is_empty() {
-                self.pages.text();
-            }
-        }
-    }
-
-    /// Ends the block at a page break inside a paragraph, so that each block has its own page.
-    fn end_block(&mut self) -> Result<(), Error> {
-        if self.paragraphs.last().is_none_or(|paragraph| paragraph.text.trim().is_empty()) {
-            return Ok(());
-        }
-        let Some(mut paragraph) = self.paragraphs.pop() else { return Ok(()) };
-        let delivered = self.deliver_paragraph(&mut paragraph);
-        paragraph.goes_on();
-        self.paragraphs.push(paragraph);
-        delivered
-    }
-
-    fn close_paragraph(&mut self) -> Result<(), Error> {
-        let Some(mut paragraph) = self.paragraphs.pop() else { return Ok(()) };
-        self.deliver_paragraph(&mut paragraph)
-    }
-
-    fn deliver_paragraph(&mut self, paragraph: &mut Paragraph) -> Result<(), Error> {
-        let page = Some(paragraph.page.unwrap_or(self.pages.page()));
-        let mut blocks = Vec::new();
-        if let Some((kind, text)) = paragraph.finish(self.styles, self.numbering) {
-            blocks.push(Block { kind, text, page });
-        }
-        if let Some(container) = self.containers.last_mut() {
-            container.has_bold |= paragraph.has_bold;
-            container.has_plain |= paragraph.has_plain;
-        }
-        blocks.append(&mut paragraph.boxes);
-        for key in std::mem::take(&mut paragraph.notes) {
-            if let Some(text) = self.notes.get(&key).filter(|text| !text.is_empty()) {
-                blocks.push(Block { kind: BlockKind::Paragraph, text: text.clone(), page });
-            }
-        }
-        self.deliver(blocks)
-    }
-
-    fn open_cell(&mut self) -> Result<(), Error> {
-        self.cell_count += 1;
-        Error::if_over("cells", self.cell_count, self.limits.cells)?;
-        let most_columns = self.limits.columns;
-        if let Some(row) = self.row() {
-            Error::if_over("columns", row.len() + 1, most_columns)?;
-            let begins = row.begins;
-            self.pages.go_to(begins);
-        }
-        self.cells.push(Cell::default());
-        self.containers.push(Container::default());
-        Ok(())
-    }
-
-    fn close_cell(&mut self) {
-        let (Some(mut cell), Some(container)) = (self.cells.pop(), self.leave()) else { return };
-        let position = self.pages.position();
-        cell.fill(container.blocks, container.has_bold && !container.has_plain);
-        if let Some(row) = self.row() {
-            row.ends = row.ends.max(position);
-            row.push(cell);
-        }
-    }
-
-    /// The current row of the innermost table.
-    fn row(&mut self) -> Option<&mut Row> {
-        self.tables.last_mut()?.row.as_mut()
-    }
-
-    fn set_run(&mut self, run: Run) {
-        if let Some(paragraph) = self.paragraphs.last_mut() {
-            paragraph.run = run;
-        }
-    }
-
-    /// Closes the innermost container, but never the document itself.
-    fn leave(&mut self) -> Option<Container> {
-        if self.containers.len() > 1 { self.containers.pop() } else { None }
-    }
-
-    fn deliver(&mut self, blocks: Vec<Block>) -> Result<(), Error> {
-        self.gathered += blocks.iter().map(|block| block.text.len()).sum::<usize>();
-        // The text of a nested table is added here once for each level, so four times the limit is allowed.
-        // `Blocks` counts the final text exactly.
-        Error::if_over("bytes of text", self.gathered / 4, self.limits.text_bytes)?;
-        if let Some(container) = self.containers.last_mut() {
-            container.blocks.extend(blocks);
         }
         Ok(())
     }

@@ -45,6 +45,10 @@ fn plain_text_is_preferred_to_html() {
     // An empty plain-text part is ignored.
     let empty = both.replace("\n\nHola\n", "\n\n \n");
     assert_eq!(texts(&empty)[1..], ["Hola en HTML"]);
+    // So is a note beside the real text.
+    let real = "La losa del piso 7 se hormigona el martes.";
+    let note = both.replace("Hola en <b>HTML</b>", real);
+    assert_eq!(texts(&note)[1..], [real]);
 }
 
 #[test]
@@ -105,9 +109,21 @@ fn unreadable_files_are_refused() {
     {
         assert!(matches!(read(wrong, &limits), Err(Error::Damaged(_))), "{wrong:?}");
     }
+}
+
+#[test]
+fn attachments_over_the_limits_are_left_out() {
     let few = Limits { attachment_bytes: 10, ..Limits::default() };
-    let sample = mutations::sample("oferta-ascensores.eml");
-    assert!(matches!(read(&sample, &few), Err(Error::TooLarge { limit: 10, .. })));
+    let extracted = read(&mutations::sample("oferta-ascensores.eml"), &few).unwrap();
+    assert!(extracted.attachments.is_empty());
+    assert!(extracted.blocks[0].text.ends_with("\nAttachments: … and 1 more"));
+    let wide = format!(
+        "{HEADER}Content-Type: multipart/mixed; boundary=b\n\n{}--b--\n",
+        "--b\nContent-Type: application/pdf\n\nx\n".repeat(200)
+    );
+    let extracted = read(wide.as_bytes(), &Limits::default()).unwrap();
+    assert_eq!(extracted.attachments.len(), 100);
+    assert!(extracted.blocks[0].text.ends_with(" … and 100 more"));
 }
 
 #[test]
@@ -115,11 +131,6 @@ fn deeply_nested_mails_do_not_overflow_the_stack() {
     let deep = format!("{HEADER}{}", "Content-Type: message/rfc822\n\nSubject: x\n".repeat(200_000));
     let extracted = read(deep.as_bytes(), &Limits::default()).unwrap();
     assert_eq!(extracted.attachments.len(), 1);
-    let wide = format!(
-        "{HEADER}Content-Type: multipart/mixed; boundary=b\n\n{}--b--\n",
-        "--b\nContent-Type: application/pdf\n\nx\n".repeat(200)
-    );
-    assert!(matches!(read(wide.as_bytes(), &Limits::default()), Err(Error::TooLarge { limit: 100, .. })));
     let nested: String =
         (0..2_000).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n")).collect();
     let _ = read(format!("{HEADER}{nested}").as_bytes(), &Limits::default());

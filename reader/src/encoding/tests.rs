@@ -30,6 +30,16 @@ fn every_encoding_gives_the_same_text() {
 }
 
 #[test]
+fn one_wrong_byte_does_not_change_the_encoding() {
+    let mut bytes = "Hormigón según diseño: ".repeat(5).into_bytes();
+    bytes.push(0xF1);
+    let text = decode(&bytes);
+    assert!(text.starts_with("Hormigón según diseño: Hormigón") && text.ends_with('\u{FFFD}'), "{text}");
+    // With as many wrong bytes as letters, it is another encoding.
+    assert_ne!(guess("ca\u{f1}a y ca".as_bytes()), guess(b"ca\xC3\xB1a y ca\xF1a"));
+}
+
+#[test]
 fn binary_data_is_not_text() {
     assert!(!is_text(b"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00"));
     assert!(!is_text(&(0..=255).collect::<Vec<u8>>()));

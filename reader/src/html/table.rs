@@ -9,7 +9,7 @@ use super::{
         blocks::one_line,
         table::{Cells, RowRole, Table},
     },
-    is_dropped, pass_over,
+    is_block, is_dropped, pass_over,
 };
 
 /// The limits of the HTML standard for spans.
@@ -30,12 +30,21 @@ pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<Lines>,
     let mut begins_group = false;
     let mut edges = table.traverse();
     while let Some(edge) = edges.next() {
-        let Edge::Open(node) = edge else { continue };
         // Text before the first row is the caption.
-        let text = match rows.last_mut() {
+        let mut text = match rows.last_mut() {
             Some(row) => row.cells.last_mut().map(|cell| &mut cell.text),
             None => Some(&mut caption),
         };
+        let (Edge::Open(node) | Edge::Close(node)) = edge;
+        // A block or a line break in a cell separates the texts around it. Any other element may stand inside a word.
+        if let (Some(text), Node::Element(element)) = (&mut text, node.value())
+            && (element.name() == "br" || is_block(element.name()))
+        {
+            text.push(' ');
+        }
+        if matches!(edge, Edge::Close(_)) {
+            continue;
+        }
         match node.value() {
             Node::Text(found) => {
                 if let Some(text) = text {
@@ -58,12 +67,7 @@ pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<Lines>,
                     Error::if_over("columns", row.cells.len(), limits.columns)?;
                     Error::if_over("cells", cells, limits.cells)?;
                 }
-                // Any other element in a cell, such as `br` or `p`, separates the texts around it by a space.
-                _ => {
-                    if let Some(text) = text {
-                        text.push(' ');
-                    }
-                }
+                _ => {}
             },
             _ => {}
         }

@@ -29,7 +29,7 @@ fn only_visible_text_is_read() {
             (Paragraph, "suelto"),
             (Paragraph, "a\nb"),
             (Heading(2), "Tabla"),
-            (TableRow, "Sala: A; Área: 20 m 2"),
+            (TableRow, "Sala: A; Área: 20 m2"),
         ])
     );
     let metadata = read(html.as_bytes(), &Limits::default()).unwrap().metadata;
@@ -76,6 +76,12 @@ fn a_merged_cell_counts_in_all_its_rows_and_columns() {
         "<tr><td>x".repeat(5_000)
     );
     assert!(matches!(read(long.as_bytes(), &Limits::default()), Err(Error::TooLarge { .. })));
+}
+
+#[test]
+fn only_blocks_and_line_breaks_separate_words_in_a_cell() {
+    let table = "<table><tr><td>P<b>-02</b></td><td>uno<br>dos<div>tres</div>cuatro<p>cinco</p><span>seis</span></td></tr></table>";
+    assert_eq!(of(table), owned(&[(TableRow, "P-02: uno dos tres cuatro cinco seis")]));
 }
 
 #[test]

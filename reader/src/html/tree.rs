@@ -19,7 +19,7 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Html, Error> {
         let (part, after) = rest.split_at(rest.floor_char_boundary(STEP));
         parser.process(part.into());
         let depth = depth(&parser.tokenizer.sink.sink.0.borrow());
-        Error::if_over("nesting of elements", depth, limits.depth * SLACK)?;
+        Error::if_over("nesting", depth, limits.depth * SLACK)?;
         rest = after;
     }
     Ok(parser.finish())

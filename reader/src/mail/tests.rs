@@ -22,20 +22,33 @@ fn the_header_is_the_first_block() {
 }
 
 #[test]
-fn attachments_are_bounded_and_named_safely() {
+fn attachments_over_the_limits_are_counted() {
     let limits = Limits { attachments: 2, attachment_bytes: 10, ..Limits::default() };
     let mut attachments = Attachments::new(&limits);
-    attachments.push("..\\..\\etc/pass\0wd\n.pdf", "application/pdf", vec![1; 5]).unwrap();
-    assert!(matches!(attachments.push("b", "", vec![1; 6]), Err(Error::TooLarge { limit: 10, .. })));
+    for (name, size) in [("a.pdf", 5), ("b.pdf", 6), ("", 0), ("c.pdf", 5), ("d.pdf", 1)] {
+        attachments.push(name, "application/pdf", vec![1; size]);
+    }
+    let (attachments, left_out) = attachments.finish();
+    let mail = Mail { attachments, left_out, ..Mail::default() };
+    let extracted = mail.extract(&limits).unwrap();
+    assert_eq!(extracted.blocks[0].text, "Attachments: a.pdf, c.pdf … and 2 more");
+    // The count is not cut off with the names.
+    let long = Attachment { filename: "n".repeat(3_000), media_type: String::new(), bytes: vec![1] };
+    let mail = Mail { attachments: vec![long], left_out: usize::MAX, ..Mail::default() };
+    assert!(mail.extract(&limits).unwrap().blocks[0].text.ends_with(" more"));
+}
+
+#[test]
+fn attachments_are_named_safely() {
+    let limits = Limits::default();
     let mut attachments = Attachments::new(&limits);
-    attachments.push("", "text/csv", vec![1]).unwrap();
-    attachments.push("", "", Vec::new()).unwrap();
-    attachments.push("c", "", vec![1]).unwrap();
-    assert!(matches!(attachments.push("d", "", vec![1]), Err(Error::TooLarge { limit: 2, .. })));
-    assert_eq!(attachments.into_vec()[0].filename, "attachment-1.csv");
+    attachments.push("..\\..\\etc/pass\0wd\n.pdf", "application/pdf", vec![1; 5]);
+    attachments.push("", "text/csv", vec![1]);
+    let (list, _) = attachments.finish();
+    assert_eq!([&list[0].filename, &list[1].filename], ["passwd .pdf", "attachment-2.csv"]);
     let mut attachments = Attachments::new(&limits);
-    attachments.push("a", &"x/Y".repeat(100_000), vec![1]).unwrap();
-    assert_eq!(attachments.into_vec()[0].media_type, "x/y".repeat(85));
+    attachments.push("a", &"x/Y".repeat(100_000), vec![1]);
+    assert_eq!(attachments.finish().0[0].media_type, "x/y".repeat(85));
     assert_eq!(safe("..\\..\\etc/pass\0wd .pdf"), "passwd .pdf");
     let long = safe(&format!("{}.docx", "ñ".repeat(500)));
     assert!(long.ends_with(".docx") && long.chars().count() <= LONGEST_FILENAME);

@@ -119,8 +119,14 @@ fn unreadable_files_are_refused() {
     let limits = Limits::default();
     assert!(matches!(read(b"From: a@b.example", &limits), Err(Error::Damaged(_))));
     assert!(matches!(read(&build(&[("/WordDocument", b"x")]), &limits), Err(Error::Damaged(_))));
+}
+
+#[test]
+fn attachments_over_the_limits_are_left_out() {
     let few = Limits { attachments: 1, ..Limits::default() };
-    assert!(matches!(read(&rich(), &few), Err(Error::TooLarge { limit: 1, .. })));
+    let extracted = read(&rich(), &few).unwrap();
+    assert_eq!(extracted.attachments.len(), 1);
+    assert!(extracted.blocks[0].text.ends_with("\nAttachments: mezcla.csv … and 1 more"));
 }
 
 #[test]

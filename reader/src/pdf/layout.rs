@@ -1,7 +1,9 @@
 //! Groups lines into paragraphs, headings, list items and table rows.
 
 mod group;
+mod labels;
 mod order;
+mod rows;
 
 use std::collections::HashMap;
 
@@ -9,13 +11,13 @@ use super::{
     super::{
         BlockKind, Error,
         blocks::Blocks,
-        table::{Cells, RowRole, Table, looks_like_header},
         text::{is_list_item, numbered_level},
     },
     Page,
     line::Line,
 };
 use group::{Group, groups};
+use rows::Rows;
 
 /// Minimum font size of a heading, divided by the font size of the body text.
 const HEADING_SCALE: f32 = 1.14;
@@ -28,17 +30,20 @@ pub(super) fn write(pages: Vec<Page>, blocks: &mut Blocks) -> Result<(), Error> 
     let mut by_page = Vec::with_capacity(pages.len());
     for mut page in pages {
         order::reading_order(&mut page.lines);
-        by_page.push((page.number, groups(&page.lines)));
+        labels::join(&mut page.lines, body * HEADING_SCALE);
+        by_page.push((page.number, groups(&page.lines), page.notes));
     }
-    let headings = Headings::of(by_page.iter().flat_map(|(_, groups)| groups), body);
-    for (number, groups) in &by_page {
+    let headings = Headings::of(by_page.iter().flat_map(|(_, groups, _)| groups), body);
+    let mut table = Rows::default();
+    for (number, groups, notes) in &by_page {
         let mut rows: Vec<&Line> = Vec::new();
         for group in groups {
             if let Group::Row(line) = group {
                 rows.push(line);
                 continue;
             }
-            write_rows(&std::mem::take(&mut rows), *number, blocks)?;
+            table.write(&std::mem::take(&mut rows), *number, blocks)?;
+            table.pass(group.lines());
             let text = group.text();
             let kind = match headings.level(group) {
                 Some(level) => BlockKind::Heading(level),
@@ -47,31 +52,10 @@ pub(super) fn write(pages: Vec<Page>, blocks: &mut Blocks) -> Result<(), Error> 
             };
             blocks.push(kind, &text, Some(*number))?;
         }
-        write_rows(&rows, *number, blocks)?;
-    }
-    Ok(())
-}
-
-/// Writes table rows. A row with as many cells as the header gets the header's names; other rows are written unchanged.
-fn write_rows(rows: &[&Line], page: u32, blocks: &mut Blocks) -> Result<(), Error> {
-    let cells = |line: &Line| -> Cells { line.cells.iter().cloned().enumerate().collect() };
-    let mut table = Table::default();
-    let header = rows
-        .first()
-        .filter(|first| first.cells.len() > 2 && rows.len() > 1 && looks_like_header(&cells(first)));
-    for line in rows {
-        let named = header.is_some_and(|header| header.cells.len() == line.cells.len());
-        let text = if named {
-            table.row(cells(line), RowRole::Unknown)
-        } else {
-            Table::default().row(cells(line), RowRole::Data)
-        };
-        if let Some(text) = text {
-            blocks.push(BlockKind::TableRow, &text, Some(page))?;
+        table.write(&rows, *number, blocks)?;
+        for note in notes {
+            blocks.push(BlockKind::Paragraph, note, Some(*number))?;
         }
-    }
-    for text in table.finish() {
-        blocks.push(BlockKind::TableRow, &text, Some(page))?;
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use pdfium_render::prelude::{
 pub(super) struct Line {
     /// The texts of the line: more than one if wide gaps divide the line, as in a table.
     pub cells: Vec<String>,
-    /// The left end of each cell, in points.
-    pub cells_left: Vec<f32>,
+    /// The left and right end of each cell, in points.
+    pub spans: Vec<(f32, f32)>,
     pub left: f32,
     pub right: f32,
     pub bottom: f32,
@@ -67,6 +67,13 @@ impl Turn {
             width: page.width().value,
             height: page.height().value,
         }
+    }
+
+    /// Whether a line is in an area of the page, at least in part.
+    pub fn is_inside(&self, line: &Line, area: &PdfRect) -> bool {
+        let area = self.apply(area);
+        let middle = f32::midpoint(line.bottom, line.top);
+        (area.bottom..=area.top).contains(&middle) && line.left < area.right && line.right > area.left
     }
 
     fn apply(&self, bounds: &PdfRect) -> Bounds {
@@ -143,8 +150,9 @@ impl Builder {
                 self.line.cells.push(std::mem::take(&mut self.cell));
                 self.space = false;
             }
-            if self.cell.is_empty() {
-                self.line.cells_left.push(left);
+            match self.line.spans.get_mut(self.line.cells.len()) {
+                Some((_, end)) => *end = end.max(right),
+                None => self.line.spans.push((left, right)),
             }
             self.line.left = self.line.left.min(left);
             self.line.right = self.line.right.max(right);

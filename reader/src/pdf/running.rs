@@ -65,8 +65,9 @@ impl Numbering {
     fn of(pages: &[Page]) -> Self {
         let count = i64::try_from(pages.len()).unwrap_or(i64::MAX);
         let offsets = counted(pages, |page, line| {
-            let text = if height(page, line).is_some() { line.text() } else { String::new() };
-            let offsets = pieces(&text).filter_map(|(_, figure)| Some(figure? - i64::from(page.number)));
+            let cells = if height(page, line).is_some() { &line.cells[..] } else { &[] };
+            let figures = cells.iter().flat_map(|cell| pieces(cell)).filter_map(|(_, figure)| figure);
+            let offsets = figures.map(|figure| figure - i64::from(page.number));
             offsets.filter(|offset| offset.abs() < count).collect::<Vec<_>>()
         });
         let shown = offsets.into_iter().filter(|(_, shown)| *shown >= MIN_PAGES);
@@ -80,18 +81,39 @@ impl Numbering {
     }
 }
 
-/// Splits a text into pieces without white space, each with its number if it may be a page number. "3",
-/// "3/20", "-3-" and "Pág.3" contain such a piece; "A-103" and "A.103" do not.
-fn pieces(text: &str) -> impl Iterator<Item = (&str, Option<i64>)> {
-    let separates = |c: char| !c.is_alphanumeric();
-    text.split_whitespace().flat_map(move |word| {
-        let capitals = word.contains(char::is_uppercase) && !word.contains(char::is_lowercase);
-        let is_code = capitals || word.trim_matches(separates).contains(['-', '_']);
-        word.split_inclusive(separates).map(move |piece| {
-            let figure = if is_code { None } else { piece.trim_end_matches(separates).parse().ok() };
-            (piece, figure)
-        })
+/// Splits the text of a cell into pieces without white space, each with its number if it may be a page number: if the
+/// cell has nothing else, or after a word such as "Pág.". Other figures belong to a title, as in "PLANTA PISO 2".
+fn pieces(cell: &str) -> impl Iterator<Item = (&str, Option<i64>)> {
+    let alone = is_page_number(cell);
+    let mut may_follow = alone;
+    cell.split_whitespace().flat_map(|word| word.split_inclusive(separates)).map(move |piece| {
+        let word = piece.trim_end_matches(separates).to_lowercase();
+        let figure = word.parse::<i64>().ok().filter(|_| may_follow);
+        may_follow = alone
+            || figure.is_some()
+            || is_page_word(&word)
+            || (may_follow && matches!(word.as_str(), "" | "de" | "of" | "n" | "nº"));
+        (piece, figure)
     })
+}
+
+/// Whether a cell is a page number alone: "3", "3/20", "- 3 -", "3 de 20" or "3 | P á g i n a".
+fn is_page_number(cell: &str) -> bool {
+    let words = cell.split(|c: char| c.is_whitespace() || c == '/').map(|word| word.trim_matches(separates));
+    let (figures, others): (Vec<&str>, Vec<&str>) = words
+        .filter(|word| !word.is_empty())
+        .partition(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    let others = others.concat().to_lowercase();
+    let others = others.strip_suffix("de").or_else(|| others.strip_suffix("of")).unwrap_or(&others);
+    (1..=2).contains(&figures.len()) && (others.is_empty() || is_page_word(others))
+}
+
+fn separates(c: char) -> bool {
+    !c.is_alphanumeric()
+}
+
+fn is_page_word(word: &str) -> bool {
+    matches!(word, "pág" | "pag" | "página" | "pagina" | "page" | "hoja" | "sheet")
 }
 
 /// Two lines are the same if they have the same text, without the page number, and the same height on the page.
@@ -99,8 +121,7 @@ type Key = (String, i32);
 
 fn key(page: &Page, line: &Line, numbering: Numbering) -> Option<Key> {
     let height = height(page, line)?;
-    let text = line.text();
-    let text = pieces(&text).map(|(piece, figure)| match figure {
+    let text = line.cells.iter().flat_map(|cell| pieces(cell)).map(|(piece, figure)| match figure {
         Some(figure) if numbering.is_of(page, figure) => "#",
         _ => piece,
     });

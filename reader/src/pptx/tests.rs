@@ -73,6 +73,26 @@ fn slides_come_in_the_order_in_which_they_are_shown() {
 }
 
 #[test]
+fn a_slide_without_a_title_does_not_keep_the_title_before() {
+    let title = shape("<p:ph type=\"title\"/>", &text("Andamios"));
+    let footer = shape("<p:ph type=\"ftr\"/>", &text("pie"));
+    let slides = [shape("", &text("portada")), title, shape("", &text("grúas")), footer];
+    let extracted = read(&build(&slides, &[0, 1, 2, 3]), &Limits::default()).unwrap();
+    let found: Vec<(BlockKind, &str)> =
+        extracted.blocks.iter().map(|block| (block.kind, block.text.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            (BlockKind::Paragraph, "portada"),
+            (BlockKind::Heading(1), "Andamios"),
+            (BlockKind::Heading(1), "Slide 3"),
+            (BlockKind::Paragraph, "grúas"),
+        ]
+    );
+    assert_eq!(extracted.metadata.title, "Andamios");
+}
+
+#[test]
 fn sections_do_not_repeat_their_slides() {
     let sections = "<p:extLst><p:ext><p14:sectionLst><p14:section name=\"Inicio\"><p14:sldIdLst><p14:sldId id=\"256\"/>\
         </p14:sldIdLst></p14:section></p14:sectionLst></p:ext></p:extLst>";

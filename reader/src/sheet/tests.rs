@@ -13,7 +13,7 @@ fn lines(rows: &[&[&str]]) -> Vec<String> {
     let mut out = Blocks::new(&limits);
     let mut sheet = Sheet::new(None, &mut out, &limits);
     for row in rows {
-        sheet.row(Row { cells: cells(row), merged: Vec::new() }).unwrap();
+        sheet.row(Row { cells: cells(row), ..Row::default() }).unwrap();
     }
     sheet.finish().unwrap();
     texts(out)
@@ -74,15 +74,71 @@ fn a_header_may_hold_a_figure() {
 }
 
 #[test]
+fn another_table_below_an_empty_row_has_its_own_names() {
+    let first: [&[&str]; 4] = [&["Tipo", "Piso", "Hoja"], &["P-1", "7", "900"], &["P-2", "8", "800"], &[]];
+    let second: [&[&str]; 4] =
+        [&["EQUIPOS"], &["Equipo", "Cantidad", "Potencia"], &["Bomba", "2", "15"], &["Grúa", "1", "45"]];
+    let expected = [
+        "Tipo: P-1; Piso: 7; Hoja: 900",
+        "Tipo: P-2; Piso: 8; Hoja: 800",
+        "EQUIPOS",
+        "Equipo: Bomba; Cantidad: 2; Potencia: 15",
+        "Equipo: Grúa; Cantidad: 1; Potencia: 45",
+    ];
+    assert_eq!(lines(&[first, second].concat()), expected);
+    // It does not matter whether the first header is known when the other table begins.
+    let long: Vec<&[&str]> = [&first[..1], &[first[1]; ROWS_TO_DECIDE], &first[3..], &second].concat();
+    assert_eq!(lines(&long)[ROWS_TO_DECIDE..], expected[2..]);
+}
+
+#[test]
+fn a_table_with_empty_rows_inside_keeps_its_names() {
+    let rows: [&[&str]; 9] = [
+        &["Tipo", "Piso", "Hoja"],
+        &[],
+        &["P-1", "7", "900"],
+        &[],
+        &["P-2", "s/i", "pendiente"],
+        &["P-3", "texto", "otro"],
+        &[],
+        &["P-4", "s/i", "s/i"],
+        &["P-5", "9", "700"],
+    ];
+    assert_eq!(
+        lines(&rows),
+        [
+            "Tipo: P-1; Piso: 7; Hoja: 900",
+            "Tipo: P-2; Piso: s/i; Hoja: pendiente",
+            "Tipo: P-3; Piso: texto; Hoja: otro",
+            "Tipo: P-4; Piso: s/i; Hoja: s/i",
+            "Tipo: P-5; Piso: 9; Hoja: 700",
+        ]
+    );
+}
+
+#[test]
+fn amounts_with_their_unit_are_figures() {
+    let limits = Limits::default();
+    let mut out = Blocks::new(&limits);
+    let mut sheet = Sheet::new(None, &mut out, &limits);
+    for row in [["Presupuesto", "UF 12"], ["Garantía", "UF 3"], ["Plazo", "300 días"]] {
+        sheet.row(Row { cells: cells(&row), amounts: vec![1], ..Row::default() }).unwrap();
+    }
+    sheet.finish().unwrap();
+    assert_eq!(texts(out), ["Presupuesto: UF 12", "Garantía: UF 3", "Plazo: 300 días"]);
+}
+
+#[test]
 fn a_merged_header_names_all_its_columns() {
     let limits = Limits::default();
     let mut out = Blocks::new(&limits);
     let mut sheet = Sheet::new(None, &mut out, &limits);
     let down = Merged { first_column: 0, last_column: 0, rows_below: 1 };
     let across = Merged { first_column: 1, last_column: 2, rows_below: 0 };
-    sheet.row(Row { cells: cells(&["Partida", "Cantidad", ""]), merged: vec![down, across] }).unwrap();
-    sheet.row(Row { cells: cells(&["Partida", "contrato", "ejecutada"]), merged: vec![] }).unwrap();
-    sheet.row(Row { cells: cells(&["Losa", "10", "4"]), merged: vec![] }).unwrap();
+    let merged = vec![down, across];
+    sheet.row(Row { cells: cells(&["Partida", "Cantidad", ""]), merged, ..Row::default() }).unwrap();
+    sheet.row(Row { cells: cells(&["Partida", "contrato", "ejecutada"]), ..Row::default() }).unwrap();
+    sheet.row(Row { cells: cells(&["Losa", "10", "4"]), ..Row::default() }).unwrap();
     sheet.finish().unwrap();
     let line = texts(out).remove(0);
     assert_eq!(line, "Partida: Losa; Cantidad contrato: 10; Cantidad ejecutada: 4");
@@ -93,6 +149,6 @@ fn too_many_columns_are_refused() {
     let limits = Limits { columns: 3, ..Limits::default() };
     let mut out = Blocks::new(&limits);
     let mut sheet = Sheet::new(None, &mut out, &limits);
-    let row = Row { cells: cells(&["1", "2", "3", "4"]), merged: Vec::new() };
+    let row = Row { cells: cells(&["1", "2", "3", "4"]), ..Row::default() };
     assert!(matches!(sheet.row(row), Err(Error::TooLarge { limit: 3, .. })));
 }

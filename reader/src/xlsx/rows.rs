@@ -9,9 +9,9 @@ use super::{
         Error, Limits,
         blocks::Blocks,
         sheet::{Merged, Row, Sheet},
-        table::Cells,
+        table::{Cells, is_figure},
     },
-    value,
+    Notation, value,
 };
 
 pub struct Rows<'b> {
@@ -20,7 +20,11 @@ pub struct Rows<'b> {
     count: &'b mut usize,
     most_cells: usize,
     now: u32,
+    /// The last row that has text.
+    above: Option<u32>,
     cells: Cells,
+    /// The columns of numbers with a notation that is not a figure, such as `UF 12`.
+    amounts: Vec<usize>,
     /// Merged regions by their first cell, which contains the text.
     regions: HashMap<(u32, u32), Dimensions>,
     /// The text of cells that are merged with cells below, by column, with the last row of the region.
@@ -40,13 +44,20 @@ impl<'b> Rows<'b> {
             count,
             most_cells: limits.cells,
             now: 0,
+            above: None,
             cells: Cells::new(),
+            amounts: Vec::new(),
             regions: regions.iter().map(|region| (region.start, *region)).collect(),
             merged: BTreeMap::new(),
         }
     }
 
-    pub fn cell(&mut self, (row, column): (u32, u32), value: &Data) -> Result<(), Error> {
+    pub fn cell(
+        &mut self,
+        (row, column): (u32, u32),
+        value: &Data,
+        notation: &Notation,
+    ) -> Result<(), Error> {
         // Borders and colours make cells that are in the file but empty.
         if *value == Data::Empty {
             return Ok(());
@@ -57,8 +68,11 @@ impl<'b> Rows<'b> {
             self.end_row()?;
             self.now = row;
         }
-        let text = value::text(value);
+        let text = value::text(value, notation);
         if !text.is_empty() {
+            if matches!(value, Data::Int(_) | Data::Float(_)) && !is_figure(&text) {
+                self.amounts.push(column as usize);
+            }
             self.cells.push((column as usize, text));
         }
         Ok(())
@@ -75,7 +89,13 @@ impl<'b> Rows<'b> {
         }
         let now = self.now;
         self.merged.retain(|_, (last, _)| *last >= now);
-        let mut row = Row { cells: std::mem::take(&mut self.cells), merged: Vec::new() };
+        let mut row = Row {
+            cells: std::mem::take(&mut self.cells),
+            amounts: std::mem::take(&mut self.amounts),
+            merged: Vec::new(),
+            after_gap: self.above.is_some_and(|above| now > above.saturating_add(1)),
+        };
+        self.above = Some(now);
         row.cells.sort_by_key(|(column, _)| *column);
         let mut from_above = Vec::new();
         for (column, (_, text)) in &self.merged {

@@ -3,7 +3,8 @@ use super::{
     *,
 };
 
-/// Builds a workbook with one sheet; style 1 is a date, style 2 a date with time.
+/// Builds a workbook with one sheet; style 1 is a date, style 2 a date with time, style 3 a percentage, style 4 an amount
+/// and style 5 a number with leading zeros.
 fn build(sheet: &str) -> Vec<u8> {
     const KIND: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let package = format!(
@@ -15,7 +16,9 @@ fn build(sheet: &str) -> Vec<u8> {
         "<Relationships><Relationship Id=\"rId1\" Type=\"{KIND}/worksheet\" Target=\"worksheets/sheet1.xml\"/>\
          <Relationship Id=\"rId2\" Type=\"{KIND}/worksheet\" Target=\"worksheets/sheet2.xml\"/></Relationships>"
     );
-    let styles = "<styleSheet><cellXfs><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/><xf numFmtId=\"22\"/></cellXfs></styleSheet>";
+    let styles = "<styleSheet><numFmts><numFmt numFmtId=\"164\" formatCode=\"&quot;UF &quot;#,##0.00\"/>\
+        <numFmt numFmtId=\"165\" formatCode=\"0000\"/></numFmts><cellXfs><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/>\
+        <xf numFmtId=\"22\"/><xf numFmtId=\"9\"/><xf numFmtId=\"164\"/><xf numFmtId=\"165\"/></cellXfs></styleSheet>";
     let strings = "<sst><si><t>Código</t></si><si><r><t>Ubi</t></r><r><t>cación</t></r></si></sst>";
     let worksheet = format!("<worksheet>{sheet}</worksheet>");
     let hidden = "<worksheet><sheetData><row r=\"1\"><c r=\"A1\"><v>1</v></c></row></sheetData></worksheet>";
@@ -33,6 +36,14 @@ fn build(sheet: &str) -> Vec<u8> {
 fn texts(sheet: &str) -> Vec<String> {
     let extracted = read(&build(sheet), &Limits::default()).unwrap();
     extracted.blocks.into_iter().map(|block| block.text).collect()
+}
+
+fn words(name: &str, text: &str) -> String {
+    format!("<c r=\"{name}\" t=\"inlineStr\"><is><t>{text}</t></is></c>")
+}
+
+fn number(name: &str, style: u8, value: &str) -> String {
+    format!("<c r=\"{name}\" s=\"{style}\"><v>{value}</v></c>")
 }
 
 #[test]
@@ -68,18 +79,63 @@ fn values_are_written_as_excel_shows_them() {
 }
 
 #[test]
+fn numbers_keep_their_notation() {
+    let sheet = format!(
+        "<sheetData><row r=\"1\">{}{}{}</row><row r=\"2\">{}{}{}</row></sheetData>",
+        words("A1", "Código"),
+        words("B1", "Avance"),
+        words("C1", "Costo"),
+        number("A2", 5, "21"),
+        number("B2", 3, "0.45"),
+        number("C2", 4, "12.5"),
+    );
+    assert_eq!(texts(&sheet), ["Puertas", "Código: 0021; Avance: 45%; Costo: UF 12.5"]);
+    // An amount is a figure, so this is a form and its first row names no columns.
+    let form = format!(
+        "<sheetData><row r=\"1\">{}{}</row><row r=\"2\">{}{}</row><row r=\"3\">{}{}</row></sheetData>",
+        words("A1", "Presupuesto"),
+        number("B1", 4, "12"),
+        words("A2", "Garantía"),
+        number("B2", 4, "3"),
+        words("A3", "Multa"),
+        number("B3", 4, "1"),
+    );
+    assert_eq!(texts(&form), ["Puertas", "Presupuesto: UF 12", "Garantía: UF 3", "Multa: UF 1"]);
+}
+
+#[test]
+fn another_table_below_an_empty_row_has_its_own_names() {
+    let row = |row: u8, [a, b, c]: [&str; 3]| {
+        let [a, b, c] = [("A", a), ("B", b), ("C", c)].map(|(column, text)| {
+            let name = format!("{column}{row}");
+            if text.parse::<u32>().is_ok() { number(&name, 0, text) } else { words(&name, text) }
+        });
+        format!("<row r=\"{row}\">{a}{b}{c}</row>")
+    };
+    let sheet = [
+        row(1, ["Tipo", "Piso", "Hoja"]),
+        row(2, ["P-1", "7", "900"]),
+        row(5, ["Equipo", "Cantidad", "Potencia"]),
+        row(6, ["Bomba", "2", "15"]),
+    ];
+    assert_eq!(
+        texts(&format!("<sheetData>{}</sheetData>", sheet.concat())),
+        ["Puertas", "Tipo: P-1; Piso: 7; Hoja: 900", "Equipo: Bomba; Cantidad: 2; Potencia: 15"]
+    );
+}
+
+#[test]
 fn a_merged_cell_counts_in_all_its_rows() {
-    let cell = |name: &str, text: &str| format!("<c r=\"{name}\" t=\"inlineStr\"><is><t>{text}</t></is></c>");
     let sheet = format!(
         "<sheetData><row r=\"1\">{}{}</row><row r=\"2\">{}{}</row><row r=\"3\">{}{}</row><row r=\"4\">{}</row></sheetData>\
          <mergeCells><mergeCell ref=\"A1:A2\"/><mergeCell ref=\"B1:C1\"/><mergeCell ref=\"A3:A4\"/></mergeCells>",
-        cell("A1", "Piso"),
-        cell("B1", "Horas"),
-        cell("B2", "plan"),
-        cell("C2", "real"),
-        cell("A3", "siete"),
-        cell("B3", "ocho"),
-        cell("C4", "nueve"),
+        words("A1", "Piso"),
+        words("B1", "Horas"),
+        words("B2", "plan"),
+        words("C2", "real"),
+        words("A3", "siete"),
+        words("B3", "ocho"),
+        words("C4", "nueve"),
     );
     assert_eq!(texts(&sheet), ["Puertas", "Piso: siete; Horas plan: ocho", "Piso: siete; Horas real: nueve"]);
 }

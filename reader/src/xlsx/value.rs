@@ -1,20 +1,28 @@
-//! Writes a value almost as a cell shows it: dates as ISO dates, numbers with the digits that Excel keeps.
+//! Writes a value almost as a cell shows it: dates as ISO dates, numbers with the digits that Excel keeps and with their
+//! notation.
 
 use calamine::{Data, ExcelDateTime};
 use chrono::{NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 use schemas::text::one_line;
 
+use super::Notation;
+
 /// The last day that Excel can store, 31 December 9999.
 const LAST_DAY: f64 = 2_958_465.0;
 
-pub fn text(value: &Data) -> String {
+pub fn text(value: &Data, notation: &Notation) -> String {
     match value {
         // The error of a formula says nothing about the subject of the document.
         Data::Empty | Data::Error(_) => String::new(),
         Data::String(text) => one_line(text),
-        Data::Int(number) => number.to_string(),
-        Data::Float(number) => number_text(*number),
+        Data::Int(number) if notation.percent => text(&Data::Float(*number as f64), notation),
+        Data::Int(number) => one_line(&notation.shown(&number.to_string())),
+        Data::Float(number) => {
+            // A percentage has at most four decimals.
+            let number = if notation.percent { (number * 1e6).round() / 1e4 } else { *number };
+            one_line(&notation.shown(&number_text(number)))
+        }
         Data::Bool(value) => if *value { "TRUE" } else { "FALSE" }.to_owned(),
         Data::DateTime(moment) => moment_text(moment),
         Data::DateTimeIso(text) => text.strip_suffix("T00:00:00").unwrap_or(text).replace('T', " "),

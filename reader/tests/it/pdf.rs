@@ -1,3 +1,8 @@
+mod added;
+mod build;
+mod scans;
+mod tables;
+
 use reader::BlockKind::{Heading, ListItem, Paragraph, TableRow};
 
 use super::*;
@@ -146,20 +151,10 @@ fn turned(rotation: u16) -> Vec<u8> {
         format!(
             "<</Type/Page/Parent 2 0 R/MediaBox[0 0 {size}]/Rotate {rotation}/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
         ),
-        format!("<</Length {}>>stream\n{content}endstream", content.len()),
-        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>".to_owned(),
+        build::stream(&content),
+        build::font(),
     ];
-    let mut file = "%PDF-1.4\n".to_owned();
-    let mut offsets = String::new();
-    for (number, object) in (1..).zip(&objects) {
-        offsets.push_str(&format!("{:010} 00000 n \n", file.len()));
-        file.push_str(&format!("{number} 0 obj\n{object}\nendobj\n"));
-    }
-    let start = file.len();
-    file.push_str(&format!(
-        "xref\n0 6\n0000000000 65535 f \n{offsets}trailer<</Size 6/Root 1 0 R>>\nstartxref\n{start}\n%%EOF\n"
-    ));
-    file.into_bytes()
+    build::file(&objects)
 }
 
 #[tokio::test]

@@ -1,5 +1,26 @@
 //! Reasons why a file could not be read.
 
+use crate::Message;
+
+/// The document has more of something than can be read; `what` is the name that the reader gives to it.
+pub fn too_large(what: &str, limit: u64) -> Message {
+    let mb = limit >> 20;
+    let (limit, es, en) = match what {
+        "bytes" => (mb, "MB", "MB"),
+        "unpacked bytes" => (mb, "MB sin comprimir", "MB when unpacked"),
+        "bytes of text" => (mb, "MB de texto", "MB of text"),
+        "cells" => (limit, "celdas", "cells"),
+        "columns" => (limit, "columnas", "columns"),
+        "entries" => (limit, "archivos dentro del archivo", "files inside the file"),
+        "nesting" => (limit, "niveles de elementos anidados", "levels of nested elements"),
+        "pages" => (limit, "páginas", "pages"),
+        "passages" => (limit, "pasajes", "passages"),
+        "slides" => (limit, "diapositivas", "slides"),
+        _ => (limit, "unidades", "units"),
+    };
+    over_limit(limit, es, en)
+}
+
 catalogue! {
     empty() {
         "El archivo está vacío.",
@@ -21,9 +42,9 @@ catalogue! {
         "El archivo está dañado o incompleto. Compruebe que se abre en su programa y súbalo de nuevo.",
         "The file is damaged or incomplete. Check that it opens in its program and upload it again."
     }
-    too_large(limit: u64) {
-        "El documento supera los límites de lectura ({limit}). Divídalo en partes más pequeñas.",
-        "The document exceeds what can be read ({limit}). Split it into smaller parts."
+    over_limit(limit: u64, es: &str, en: &str) {
+        "El documento supera el máximo de {limit} {es}. Divídalo en partes más pequeñas.",
+        "The document exceeds the maximum of {limit} {en}. Split it into smaller parts."
     }
     unsupported() {
         "El formato no se admite. Se admiten PDF, DOCX, TXT, Markdown, HTML, XLSX, XLS, CSV, PPTX, EML, MSG, JSON y \

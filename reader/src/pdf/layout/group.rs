@@ -123,9 +123,9 @@ fn continue_cell(row: &mut Line, line: &Line) -> bool {
     const ALIGNED: f32 = 3.0;
     let distance = (row.bottom - line.bottom) / line.size.max(1.0);
     let column = row
-        .cells_left
+        .spans
         .iter()
-        .position(|left| (left - line.left).abs() < ALIGNED)
+        .position(|(left, _)| (left - line.left).abs() < ALIGNED)
         .filter(|column| *column > 0);
     let Some(cell) = column.and_then(|column| row.cells.get_mut(column)) else { return false };
     if !(0.0..1.5).contains(&distance) || (row.size - line.size).abs() > 0.5 {
@@ -170,4 +170,4 @@ impl Columns {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

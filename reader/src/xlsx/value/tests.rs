@@ -2,6 +2,10 @@ use calamine::ExcelDateTimeType;
 
 use super::*;
 
+fn plain(value: &Data) -> String {
+    text(value, &Notation::default())
+}
+
 #[test]
 fn numbers_have_no_rounding_errors() {
     for (number, expected) in [
@@ -14,8 +18,25 @@ fn numbers_have_no_rounding_errors() {
         (1e300, "1e300"),
         (f64::NAN, ""),
     ] {
-        assert_eq!(text(&Data::Float(number)), expected);
+        assert_eq!(plain(&Data::Float(number)), expected);
     }
+}
+
+#[test]
+fn percentages_have_no_rounding_errors() {
+    let percent = Notation::read("0%");
+    for (value, expected) in [
+        (Data::Float(0.45), "45%"),
+        (Data::Float(0.07), "7%"),
+        (Data::Float(-0.125), "-12.5%"),
+        (Data::Float(1.0 / 3.0), "33.3333%"),
+        (Data::Int(1), "100%"),
+        (Data::Float(f64::MAX), ""),
+        (Data::String("pendiente".to_owned()), "pendiente"),
+    ] {
+        assert_eq!(text(&value, &percent), expected);
+    }
+    assert_eq!(text(&Data::Int(21), &Notation::read("0000")), "0021");
 }
 
 #[test]
@@ -30,10 +51,10 @@ fn dates_are_written_as_iso_dates() {
         (1e18, "1000000000000000000"),
     ] {
         let moment = ExcelDateTime::new(value, ExcelDateTimeType::DateTime, false);
-        assert_eq!(text(&Data::DateTime(moment)), expected, "{value}");
+        assert_eq!(plain(&Data::DateTime(moment)), expected, "{value}");
     }
     let apple = ExcelDateTime::new(46_338.0 - 1_462.0, ExcelDateTimeType::DateTime, true);
-    assert_eq!(text(&Data::DateTime(apple)), "2026-11-12");
+    assert_eq!(plain(&Data::DateTime(apple)), "2026-11-12");
     let duration = ExcelDateTime::new(1.5, ExcelDateTimeType::TimeDelta, false);
-    assert_eq!(text(&Data::DateTime(duration)), "36:00:00");
+    assert_eq!(plain(&Data::DateTime(duration)), "36:00:00");
 }

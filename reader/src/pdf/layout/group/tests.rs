@@ -1,9 +1,14 @@
 use super::*;
 
-fn row(cells: &[(&str, f32)], bottom: f32) -> Line {
+/// Builds a line of cells, each with its text and its left end.
+pub fn row(cells: &[(&str, f32)], bottom: f32) -> Line {
+    const LETTER_WIDTH: f32 = 5.0;
     Line {
         cells: cells.iter().map(|(text, _)| (*text).to_owned()).collect(),
-        cells_left: cells.iter().map(|(_, left)| *left).collect(),
+        spans: cells
+            .iter()
+            .map(|(text, left)| (*left, left + text.chars().count() as f32 * LETTER_WIDTH))
+            .collect(),
         left: cells[0].1,
         right: cells[cells.len() - 1].1 + 80.0,
         bottom,

@@ -1,0 +1,46 @@
+use super::*;
+
+#[test]
+fn pages_are_known_only_if_the_file_records_them() {
+    let made = "<w:p><w:r><w:br w:type=\"page\"/></w:r></w:p>";
+    // A page break of the author alone does not tell where other pages end.
+    for body in [[p("uno"), p("dos")].concat(), [p("portada"), made.to_owned(), p("texto")].concat()] {
+        let extracted = read(&build(&body), &Limits::default()).unwrap();
+        assert!(extracted.blocks.iter().all(|block| block.page.is_none()));
+        assert_eq!(extracted.metadata.pages, 0);
+    }
+
+    let noted = |text: &str| format!("<w:p><w:r><w:lastRenderedPageBreak/><w:t>{text}</w:t></w:r></w:p>");
+    let before = "<w:p><w:pPr><w:pageBreakBefore/></w:pPr><w:r><w:t>cuatro</w:t></w:r></w:p>";
+    // The author's break and the break that Word recorded at the same place are one.
+    let body =
+        [p("uno"), made.to_owned(), noted("dos"), noted("tres"), before.to_owned(), p("cuatro bis")].concat();
+    let extracted = read(&build(&body), &Limits::default()).unwrap();
+    let pages: Vec<Option<u32>> = extracted.blocks.iter().map(|block| block.page).collect();
+    assert_eq!(pages, [1, 2, 3, 4, 4].map(Some));
+    assert_eq!(extracted.metadata.pages, 4);
+}
+
+#[test]
+fn a_page_break_inside_a_paragraph_ends_the_block() {
+    let broken = "<w:p><w:pPr><w:pStyle w:val=\"Ttulo1\"/></w:pPr><w:r><w:t>Fin de sección.</w:t><w:br w:type=\"page\"/>\
+        <w:lastRenderedPageBreak/><w:t>Capítulo</w:t></w:r></w:p>";
+    let last = "<w:p><w:r><w:t>queda</w:t><w:br w:type=\"page\"/></w:r></w:p>";
+    let found: Vec<(String, Option<u32>)> = blocks(&[broken, last, &styled("Ttulo1", "Otro")].concat())
+        .into_iter()
+        .map(|block| (block.text, block.page))
+        .collect();
+    let expected = [("1. Fin de sección.", 1), ("Capítulo", 2), ("queda", 2), ("2. Otro", 3)];
+    assert_eq!(found, expected.map(|(text, page)| (text.to_owned(), Some(page))));
+}
+
+#[test]
+fn a_row_across_two_pages_counts_one_page_break() {
+    let broken =
+        "<w:p><w:r><w:t>a</w:t></w:r></w:p><w:p><w:r><w:lastRenderedPageBreak/><w:t>b</w:t></w:r></w:p>";
+    let body = [table("", &[&["x", "y"], &[broken, broken], &["m", "n"]]), p("fin")].concat();
+    let found: Vec<(String, Option<u32>)> =
+        blocks(&body).into_iter().map(|block| (block.text, block.page)).collect();
+    let expected = [("x: y", 1), ("a b: a b", 1), ("m: n", 2), ("fin", 2)];
+    assert_eq!(found, expected.map(|(text, page)| (text.to_owned(), Some(page))));
+}

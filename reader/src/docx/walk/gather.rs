@@ -1,0 +1,108 @@
+//! What is done with the content of paragraphs and cells once it is read.
+
+use super::{
+    super::{
+        super::{Block, BlockKind, Error},
+        paragraph::{Paragraph, Run},
+        table::{Cell, Row},
+    },
+    Container, Walker,
+};
+
+impl Walker<'_> {
+    pub(super) fn add(&mut self, text: &str) {
+        if let Some(paragraph) = self.paragraphs.last_mut() {
+            paragraph.add(text, self.pages.page());
+            if !text.trim().is_empty() {
+                self.pages.text();
+            }
+        }
+    }
+
+    /// Ends the block at a page break inside a paragraph, so that each block has its own page.
+    pub(super) fn end_block(&mut self) -> Result<(), Error> {
+        if self.paragraphs.last().is_none_or(|paragraph| paragraph.text.trim().is_empty()) {
+            return Ok(());
+        }
+        let Some(mut paragraph) = self.paragraphs.pop() else { return Ok(()) };
+        let delivered = self.deliver_paragraph(&mut paragraph);
+        paragraph.goes_on();
+        self.paragraphs.push(paragraph);
+        delivered
+    }
+
+    pub(super) fn close_paragraph(&mut self) -> Result<(), Error> {
+        let Some(mut paragraph) = self.paragraphs.pop() else { return Ok(()) };
+        self.deliver_paragraph(&mut paragraph)
+    }
+
+    fn deliver_paragraph(&mut self, paragraph: &mut Paragraph) -> Result<(), Error> {
+        let page = Some(paragraph.page.unwrap_or(self.pages.page()));
+        let mut blocks = Vec::new();
+        if let Some((kind, text)) = paragraph.finish(self.styles, self.numbering) {
+            blocks.push(Block { kind, text, page });
+        }
+        if let Some(container) = self.containers.last_mut() {
+            container.has_bold |= paragraph.has_bold;
+            container.has_plain |= paragraph.has_plain;
+        }
+        blocks.append(&mut paragraph.boxes);
+        for key in std::mem::take(&mut paragraph.notes) {
+            if let Some(text) = self.notes.get(&key).filter(|text| !text.is_empty()) {
+                blocks.push(Block { kind: BlockKind::Paragraph, text: text.clone(), page });
+            }
+        }
+        self.deliver(blocks)
+    }
+
+    pub(super) fn open_cell(&mut self) -> Result<(), Error> {
+        self.cell_count += 1;
+        Error::if_over("cells", self.cell_count, self.limits.cells)?;
+        let most_columns = self.limits.columns;
+        if let Some(row) = self.row() {
+            Error::if_over("columns", row.len() + 1, most_columns)?;
+            let begins = row.begins;
+            self.pages.go_to(begins);
+        }
+        self.cells.push(Cell::default());
+        self.containers.push(Container::default());
+        Ok(())
+    }
+
+    pub(super) fn close_cell(&mut self) {
+        let (Some(mut cell), Some(container)) = (self.cells.pop(), self.leave()) else { return };
+        let position = self.pages.position();
+        cell.fill(container.blocks, container.has_bold && !container.has_plain);
+        if let Some(row) = self.row() {
+            row.ends = row.ends.max(position);
+            row.push(cell);
+        }
+    }
+
+    /// The current row of the innermost table.
+    pub(super) fn row(&mut self) -> Option<&mut Row> {
+        self.tables.last_mut()?.row.as_mut()
+    }
+
+    pub(super) fn set_run(&mut self, run: Run) {
+        if let Some(paragraph) = self.paragraphs.last_mut() {
+            paragraph.run = run;
+        }
+    }
+
+    /// Closes the innermost container, but never the document itself.
+    pub(super) fn leave(&mut self) -> Option<Container> {
+        if self.containers.len() > 1 { self.containers.pop() } else { None }
+    }
+
+    pub(super) fn deliver(&mut self, blocks: Vec<Block>) -> Result<(), Error> {
+        self.gathered += blocks.iter().map(|block| block.text.len()).sum::<usize>();
+        // The text of a nested table is added here once for each level, so four times the limit is allowed.
+        // `Blocks` counts the final text exactly.
+        Error::if_over("bytes of text", self.gathered / 4, self.limits.text_bytes)?;
+        if let Some(container) = self.containers.last_mut() {
+            container.blocks.extend(blocks);
+        }
+        Ok(())
+    }
+}
