@@ -16,10 +16,14 @@ const LONGEST_RUN: usize = 256;
 /// A line with at least this many characters and no final punctuation probably continues in the next line.
 const WRAPPED_LINE_CHARS: usize = 40;
 
+/// Maximum number of characters of the name of a column; the reader does not write longer ones.
+const LONGEST_NAME: usize = 100;
+
 /// Returns the sentences of a text in order, without the white space between them. Nothing else is left out.
 ///
 /// Unicode's sentence boundaries are corrected: there is no boundary after an abbreviation, an initial or a
-/// list marker, nor inside a wrapped line. Each list item and each table row (one per line) is a sentence.
+/// list marker, nor inside a wrapped line or a table row with the names of its columns. Each list item and each table row
+/// (one per line) is a sentence.
 pub fn split(text: &str) -> Vec<&str> {
     spans(text).into_iter().map(|span| &text[span]).collect()
 }
@@ -28,9 +32,10 @@ pub fn split(text: &str) -> Vec<&str> {
 pub fn spans(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut start = 0;
-    for part in parts(text) {
-        for (at, piece) in text[part.clone()].split_sentence_bound_indices() {
-            let end = part.start + at + piece.len();
+    for (part, has_columns) in parts(text) {
+        let prose = if has_columns { "" } else { &text[part.clone()] };
+        let ends = prose.split_sentence_bound_indices().map(|(at, piece)| part.start + at + piece.len());
+        for end in ends.chain(has_columns.then_some(part.end)) {
             if end == part.end || is_boundary(&text[start..end], &text[end..]) {
                 let from = end - text[start..end].trim_start().len();
                 let to = start + text[start..end].trim_end().len();
@@ -44,20 +49,62 @@ pub fn spans(text: &str) -> Vec<Range<usize>> {
     spans
 }
 
-/// Cuts a text where a run becomes too long ([`LONGEST_RUN`]).
-fn parts(text: &str) -> Vec<Range<usize>> {
+/// Whether a line is probably a table row. The reader writes rows as "name: value; name: value", "label: value" or "a; b; c";
+/// other texts have bars between the cells.
+pub fn is_row(line: &str) -> bool {
+    let line = line.trim();
+    let is_prose = line.ends_with(['.', '!', '?', ':', ';', '…']);
+    let has_cells = || name(line).is_some() || line.split("; ").nth(2).is_some();
+    line.contains(" | ") || has_columns(line) || !is_prose && has_cells()
+}
+
+/// Whether a line is a table row with the names of at least two columns: "Sala: A; Área: 20 m2". A name begins with a
+/// capital letter if the line does: after a semicolon, prose continues in lower case.
+fn has_columns(line: &str) -> bool {
+    let line = line.trim();
+    let in_lower_case = |text: &str| text.starts_with(char::is_lowercase);
+    let names = || line.split("; ").filter_map(name);
+    // A paragraph may end with such a list, but then sentences come before its first name.
+    let first = line.split("; ").next().and_then(|cell| cell.split(": ").next());
+    first.is_some_and(is_name)
+        && names().filter(|name| in_lower_case(name) == in_lower_case(line)).nth(1).is_some()
+}
+
+/// Returns the name before the value of a cell: "Área" of "Área: 20 m2".
+fn name(cell: &str) -> Option<&str> {
+    cell.split_once(": ").map(|(name, _)| name).filter(|name| is_name(name))
+}
+
+fn is_name(text: &str) -> bool {
+    let is_short = !text.is_empty() && text.chars().nth(LONGEST_NAME).is_none();
+    is_short && ![". ", "! ", "? "].iter().any(|end| text.contains(end))
+}
+
+/// Cuts a text before and after each table row with names ([`has_columns`]), and elsewhere where a run becomes too long
+/// ([`LONGEST_RUN`]). Returns the parts, and whether each is such a row.
+fn parts(text: &str) -> Vec<(Range<usize>, bool)> {
     let (mut parts, mut start, mut run) = (Vec::new(), 0, 0);
-    for (at, c) in text.char_indices() {
-        // Combining marks are letters to Rust, but not to the rules.
-        let ends_run = c == '.' || c.is_alphanumeric() && !is_combining_mark(c);
-        run = if ends_run { 0 } else { run + 1 };
-        if run == LONGEST_RUN {
-            let end = at + c.len_utf8();
-            parts.push(start..end);
-            (start, run) = (end, 0);
+    let mut line_start = 0;
+    for line in text.split_inclusive('\n') {
+        let line_end = line_start + line.len();
+        if has_columns(line) {
+            parts.extend([(start..line_start, false), (line_start..line_end, true)]);
+            (start, run) = (line_end, 0);
+        } else {
+            for (at, c) in line.char_indices() {
+                // Combining marks are letters to Rust, but not to the rules.
+                let ends_run = c == '.' || c.is_alphanumeric() && !is_combining_mark(c);
+                run = if ends_run { 0 } else { run + 1 };
+                if run == LONGEST_RUN {
+                    let end = line_start + at + c.len_utf8();
+                    parts.push((start..end, false));
+                    (start, run) = (end, 0);
+                }
+            }
         }
+        line_start = line_end;
     }
-    parts.push(start..text.len());
+    parts.push((start..text.len(), false));
     parts
 }
 

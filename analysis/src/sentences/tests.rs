@@ -46,6 +46,54 @@ fn list_items_and_table_rows_stand_alone_with_their_markers() {
 }
 
 #[test]
+fn a_table_row_is_one_sentence_also_if_a_cell_has_several() {
+    for row in [
+        "N.º: 3; Acuerdo: Se instala baranda. El plazo es el viernes; Responsable: Soto",
+        "Muro; Acuerdo: Se pica. Se rehace; Plazo: 3 días",
+        "id: 3; acuerdo: se instala la baranda. El plazo es el viernes; responsable: Soto",
+    ] {
+        let text = format!("Se acordó lo siguiente.\n{row}\n{row}\nNada más. Firman.");
+        assert_eq!(split(&text), ["Se acordó lo siguiente.", row, row, "Nada más.", "Firman."]);
+    }
+}
+
+#[test]
+fn prose_with_colons_is_no_table_row() {
+    assert_eq!(
+        split("El contrato incluye: losas y muros; excluye: pinturas. El plazo es de 30 días."),
+        ["El contrato incluye: losas y muros; excluye: pinturas.", "El plazo es de 30 días."]
+    );
+    assert_eq!(
+        split("La losa se arma. Nota: ver plano; Obs: revisar; Plano: E-2. Luego se hormigona."),
+        ["La losa se arma.", "Nota: ver plano; Obs: revisar; Plano: E-2.", "Luego se hormigona."]
+    );
+}
+
+#[test]
+fn rows_are_recognized_as_the_reader_writes_them() {
+    for row in [
+        "Sala: A; Área: 20 m2",
+        "Peso; U1: 17,0; U2: 19,0",
+        "Tema: Losa; Acuerdo: Se cura. Se mide.",
+        "Vigas y losas: H-35",
+        "P-204; 0,90 m; F-60",
+        "P-204 | 0,90 m",
+    ] {
+        assert!(is_row(row), "{row}");
+    }
+    for prose in [
+        "La losa se cura siete días.",
+        "Nota: la losa se cura siete días.",
+        "Se arma; se hormigona; se cura.",
+        "La losa se cura. Plazo: siete días",
+        "Se indica lo siguiente: ",
+        "",
+    ] {
+        assert!(!is_row(prose), "{prose}");
+    }
+}
+
+#[test]
 fn wrapped_lines_are_one_sentence() {
     let wrapped = "El contratista presentará el programa de trabajo\nantes de iniciar la excavación.";
     assert_eq!(split(wrapped), [wrapped]);
@@ -72,10 +120,11 @@ fn nothing_but_white_space_is_lost() {
 fn the_time_is_linear_in_the_length() {
     let units =
         ["a", ". ", ")", "(", " ", "\n", "a. ", "1. ", "Sr. ", ".", "1.", "?)", "J. ", ".\n", "\u{301}"];
+    let rows = ["; ", ": ", "A; ", "a: B; ", "A: B. C; ", "A: B; C: D. E\n"];
     // After a full stop, Unicode's rules look ahead.
     let ahead = [")", "\"", " ", "\u{345}", ")\u{345}", ")\u{ad}", "1)", "-"]
         .map(|unit| format!("a.{}", unit.repeat(200_000)));
-    for text in units.map(|unit| unit.repeat(200_000)).into_iter().chain(ahead) {
+    for text in units.into_iter().chain(rows).map(|unit| unit.repeat(200_000)).chain(ahead) {
         let start = std::time::Instant::now();
         split(&text);
         assert!(start.elapsed().as_secs() < 20, "{:?} took {:?}", &text.get(..6), start.elapsed());

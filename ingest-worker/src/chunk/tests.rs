@@ -1,3 +1,6 @@
+mod any_document;
+mod rows;
+
 use super::*;
 use reader::{Block, BlockKind};
 
@@ -116,13 +119,10 @@ fn pages_are_not_mixed_but_a_sentence_may_run_over() {
 }
 
 #[test]
-fn rows_and_items_stand_on_their_lines_and_are_not_repeated() {
-    let rows: Vec<Block> =
-        (0..20).map(|n| block(BlockKind::TableRow, &format!("Sala: {n}; Área: {n} m2"), 0)).collect();
-    let chunks = cut(&document(rows), &words, &small());
-    assert!(chunks[0].text.starts_with("Sala: 0; Área: 0 m2\nSala: 1;"));
-    let all: Vec<&str> = chunks.iter().flat_map(|chunk| chunk.text.lines()).collect();
-    assert_eq!(all.len(), 20);
+fn a_word_that_the_end_of_a_page_divides_is_whole_again() {
+    let pages = vec![paragraph("El muro es de hormi-", 2), paragraph("gón armado. Sigue otra.", 3)];
+    let chunks = cut(&document(pages), &words, &ChunkOptions::default());
+    assert_eq!(chunks[0].text, "El muro es de hormigón armado.");
 }
 
 #[test]
@@ -144,119 +144,6 @@ fn nothing_gives_nothing_and_odd_settings_still_end() {
         let options = ChunkOptions { target_tokens, max_tokens, overlap_tokens };
         let chunks = cut(&document, &words, &options);
         assert!(chunks.iter().all(|chunk| chunk.tokens <= max_tokens.max(1)), "{options:?}");
-    }
-}
-
-/// Pseudo-random numbers, the same in each run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
-    }
-}
-
-fn any_document(dice: &mut Dice) -> Extracted {
-    const BITS: [&str; 22] = [
-        "a",
-        "muro",
-        " ",
-        " ",
-        ". ",
-        "\n",
-        "1.",
-        "? ¿",
-        "日本語",
-        "👷🏽‍♀️",
-        "e\u{301}",
-        "Sr. ",
-        "HA-25",
-        "; ",
-        "\u{a0}",
-        "ß",
-        "(",
-        ")",
-        "…",
-        "hormigonado ",
-        "The slab ",
-        "مرحبا",
-    ];
-    let mut page = 1;
-    let blocks = (0..dice.roll(30))
-        .map(|_| {
-            page += u32::from(dice.roll(6) == 0);
-            let kind = match dice.roll(8) {
-                0 => BlockKind::Heading(u8::try_from(dice.roll(4) + 1).unwrap()),
-                1 => BlockKind::ListItem,
-                2 => BlockKind::TableRow,
-                _ => BlockKind::Paragraph,
-            };
-            let mut text: String = (0..dice.roll(120)).map(|_| BITS[dice.roll(BITS.len())]).collect();
-            if dice.roll(40) == 0 {
-                text.push_str(&"ñ".repeat(500));
-            }
-            block(kind, text.trim(), page)
-        })
-        .filter(|block| !block.text.is_empty())
-        .collect();
-    document(blocks)
-}
-
-fn solid(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace()).collect()
-}
-
-#[test]
-fn whatever_the_document_nothing_is_lost_and_bounds_hold() {
-    // A token for every three bytes: longer words have more tokens, as with a real tokenizer.
-    let bytes = |text: &str| text.len().div_ceil(3);
-    let options = ChunkOptions { target_tokens: 40, max_tokens: 60, overlap_tokens: 10 };
-    let mut dice = Dice(20_261_124);
-    for round in 0..400 {
-        let document = any_document(&mut dice);
-        let chunks = cut(&document, &bytes, &options);
-        assert_eq!(chunks, cut(&document, &bytes, &options), "the same document, the same passages");
-        for chunk in &chunks {
-            assert!(chunk.tokens <= options.max_tokens && !chunk.text.is_empty(), "round {round}: {chunk:?}");
-            assert!(chunk.page_first <= chunk.page_last);
-            assert!(bytes(&chunk.text) <= options.max_tokens * 2, "round {round}: {chunk:?}");
-        }
-        // Every sentence is there, whole unless it is too long for a passage; every heading is text or context.
-        let everything: String = chunks.iter().map(|chunk| solid(&chunk.text)).collect();
-        for block in &document.blocks {
-            if matches!(block.kind, BlockKind::Heading(_)) {
-                let title: String = analysis::sentences::split(&block.text)[0].chars().take(40).collect();
-                let shown = |chunk: &Chunk| {
-                    solid(&chunk.heading).contains(&solid(&title))
-                        || solid(&chunk.text).contains(&solid(&title))
-                };
-                assert!(chunks.iter().any(shown), "round {round}: {title}");
-                continue;
-            }
-            for sentence in analysis::sentences::split(&block.text) {
-                assert!(everything.contains(&solid(sentence)), "round {round}: {sentence}");
-            }
-        }
-        let letters = |text: &str| solid(text).chars().filter(|c| c.is_alphanumeric()).count();
-        let inside: usize = document
-            .blocks
-            .iter()
-            .filter(|b| !matches!(b.kind, BlockKind::Heading(_)))
-            .map(|b| letters(&b.text))
-            .sum();
-        let outside: usize = chunks.iter().map(|chunk| letters(&chunk.text)).sum();
-        assert!(outside >= inside, "round {round}: {outside} of {inside} letters");
-        for block in document.blocks.iter().filter(|block| !matches!(block.kind, BlockKind::Heading(_))) {
-            let first = analysis::sentences::split(&block.text)[0];
-            let beginning: String = solid(first).chars().take(12).collect();
-            let named = chunks.iter().any(|chunk| {
-                chunk.page_first <= block.page
-                    && block.page <= chunk.page_last
-                    && solid(&chunk.text).contains(&beginning)
-            });
-            assert!(named, "round {round}: page of {beginning}");
-        }
     }
 }
 

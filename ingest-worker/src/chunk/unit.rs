@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use analysis::sentences;
 
 use super::piece;
-use reader::{Block, BlockKind};
+use reader::{Block, BlockKind, text::unhyphenate};
 
 /// A unit is not cut further: a sentence, a list item or a table row, or a piece of one that is too long for a passage.
 #[derive(Debug)]
@@ -41,6 +41,11 @@ impl<'a> Counter<'a> {
         let least = text.len().div_ceil(BYTES_PER_TOKEN).max(1);
         if least > self.max { least } else { (self.count)(text).saturating_sub(self.added).max(least) }
     }
+
+    /// Counts alike, with another maximum.
+    pub fn up_to(&self, max: usize) -> Self {
+        Self { max, ..*self }
+    }
 }
 
 /// Text has about five bytes for each token.
@@ -54,7 +59,7 @@ pub(super) fn units<'a>(blocks: &[&'a Block], counter: &Counter) -> Vec<Unit<'a>
     for block in blocks {
         let mut rest = block.text.as_str();
         let mut joint = BLOCK;
-        for sentence in sentences::split(&block.text) {
+        for sentence in sentences_of(block) {
             let runs_over = joint == BLOCK && previous.is_some_and(|previous| runs_over(previous, block));
             let from_previous = if runs_over { units.pop() } else { None };
             add(&mut units, sentence, joint, block, from_previous, counter);
@@ -70,6 +75,14 @@ pub(super) fn units<'a>(blocks: &[&'a Block], counter: &Counter) -> Vec<Unit<'a>
         previous = Some(block);
     }
     units
+}
+
+/// Returns the sentences of a block. A table row is one sentence, whatever its cells contain.
+fn sentences_of(block: &Block) -> Vec<&str> {
+    match (block.kind, block.text.trim()) {
+        (BlockKind::TableRow, row) if !row.is_empty() => vec![row],
+        (_, text) => sentences::split(text),
+    }
 }
 
 /// Whether a sentence at the end of one page continues at the beginning of the next.
@@ -93,12 +106,15 @@ fn add<'a>(
 ) {
     let repeats = block.kind == BlockKind::Paragraph;
     let unit = match begun {
-        Some(begun) => Unit {
-            text: format!("{} {sentence}", begun.text).into(),
-            tokens: begun.tokens + counter.count(sentence),
-            page_last: block.page,
-            ..begun
-        },
+        Some(begun) => {
+            let mut text = begun.text.into_owned();
+            if !unhyphenate(&mut text, sentence) {
+                text.push(' ');
+            }
+            text.push_str(sentence);
+            let tokens = begun.tokens + counter.count(sentence);
+            Unit { text: text.into(), tokens, page_last: block.page, ..begun }
+        }
         None => Unit {
             text: sentence.into(),
             tokens: counter.count(sentence),
@@ -113,11 +129,13 @@ fn add<'a>(
         return;
     }
     let Unit { text, page_first, page_last, joint, .. } = unit;
-    for piece in piece::pieces(&text, counter) {
+    let is_row = block.kind == BlockKind::TableRow;
+    let pieces = if is_row { piece::of_row(&text, counter) } else { piece::of_sentence(&text, counter) };
+    for (index, piece) in pieces.into_iter().enumerate() {
         units.push(Unit {
             text: piece.text.into(),
             tokens: piece.tokens,
-            joint: piece.joint.unwrap_or(joint),
+            joint: if index == 0 { joint } else { piece.joint },
             repeats: false,
             page_first,
             page_last,

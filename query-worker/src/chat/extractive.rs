@@ -2,6 +2,10 @@
 
 use std::collections::HashSet;
 
+use analysis::{
+    sentences,
+    terms::{self, Sought},
+};
 use schemas::text;
 
 use super::{
@@ -17,7 +21,8 @@ pub const EXTRACTIVE: &str = "extractive";
 const MAX_SENTENCES: usize = 3;
 /// Maximum difference between the best score and the score of a sentence in the answer.
 const MARGIN: f32 = 0.015;
-/// Maximum number of characters of a sentence in an answer; the rest is cut off.
+/// Maximum number of characters of a sentence in an answer. Of a longer table row, cells are left out; then the rest is cut
+/// off.
 const MAX_SENTENCE_CHARS: usize = 500;
 /// Two sentences that share this part of their words say the same.
 const SAME: f32 = 0.7;
@@ -28,6 +33,7 @@ pub async fn answer(asked: &Asked<'_>, findings: &Findings) -> Answer {
     if !findings.evidence.answers() {
         return answer;
     }
+    let sought = Sought::of(&terms::query_terms(&findings.understood));
     for sentence in choose(&findings.evidence, &findings.passages) {
         let known = answer.cited.iter().find(|(_, passage)| *passage == sentence.passage);
         let number = known.map_or(answer.cited.len() as u32 + 1, |(number, _)| *number);
@@ -35,7 +41,7 @@ pub async fn answer(asked: &Asked<'_>, findings: &Findings) -> Answer {
             answer.cited.push((number, sentence.passage));
         }
         let space = if answer.text.is_empty() { "" } else { " " };
-        let piece = format!("{space}{} [{number}]", readable(sentence, &findings.passages));
+        let piece = format!("{space}{} [{number}]", readable(sentence, &findings.passages, &sought));
         asked.send(&piece).await;
         answer.text.push_str(&piece);
     }
@@ -68,15 +74,35 @@ fn text_of<'a>(sentence: &Sentence, passages: &'a [Passage]) -> &'a str {
         .unwrap_or_default()
 }
 
-/// Returns the sentence on one line, with the heading before a table row. "[2]" in the document becomes "(2)", because
+fn readable(sentence: &Sentence, passages: &[Passage], sought: &Sought) -> String {
+    let Some(passage) = passages.get(sentence.passage) else { return String::new() };
+    let is_asked_for = |cell: &str| sought.words(cell, passage.language) != 0;
+    on_one_line(text_of(sentence, passages), passage.heading.trim(), is_asked_for)
+}
+
+/// Returns a sentence on one line, with the heading before a table row. "[2]" in the document becomes "(2)", because
 /// brackets in an answer are citations.
-fn readable(sentence: &Sentence, passages: &[Passage]) -> String {
-    let heading = passages.get(sentence.passage).map_or("", |passage| passage.heading.trim());
-    let line = text::one_line(text_of(sentence, passages));
+fn on_one_line(text: &str, heading: &str, is_asked_for: impl Fn(&str) -> bool) -> String {
+    let line = text::one_line(text);
+    let is_row = sentences::is_row(&line);
     let line = without_marker(&line).trim_end_matches(['|', ' ']);
-    let line = text::shorten(line, MAX_SENTENCE_CHARS);
-    let is_row = line.contains(" | ");
+    let line = if is_row { row(line, is_asked_for) } else { line.to_owned() };
+    let line = text::shorten(&line, MAX_SENTENCE_CHARS);
     without_brackets(&if is_row && !heading.is_empty() { format!("{heading}: {line}") } else { line })
+}
+
+/// Returns a table row. If it is too long, only its first cell and the cells that are asked for are left.
+fn row(line: &str, is_asked_for: impl Fn(&str) -> bool) -> String {
+    const LEFT_OUT: &str = "…";
+    let cells = line.split("; ").enumerate();
+    let mut cells: Vec<&str> =
+        cells.map(|(at, cell)| if at == 0 || is_asked_for(cell) { cell } else { LEFT_OUT }).collect();
+    let none_is_asked_for = cells.iter().skip(1).all(|cell| *cell == LEFT_OUT);
+    if none_is_asked_for || !text::is_longer(line, MAX_SENTENCE_CHARS) {
+        return line.to_owned();
+    }
+    cells.dedup();
+    cells.join("; ")
 }
 
 /// Removes the marker of a heading, list item or table row. A sign before a number is no marker.
@@ -131,6 +157,25 @@ mod tests {
             without_brackets("Según la norma [2], [nota] y [[14]] se cura 7 días ["),
             "Según la norma (2), [nota] y [(14)] se cura 7 días ["
         );
+    }
+
+    #[test]
+    fn a_table_row_has_its_heading_before_it() {
+        let quoted = |text: &str| on_one_line(text, "Puertas nivel 2", |_| false);
+        assert_eq!(quoted("Puerta: P-204; Ancho: 0,90 m"), "Puertas nivel 2: Puerta: P-204; Ancho: 0,90 m");
+        assert_eq!(quoted("| P-204 | 0,90 m |"), "Puertas nivel 2: P-204 | 0,90 m");
+        assert_eq!(quoted("La puerta mide 0,90 m."), "La puerta mide 0,90 m.");
+    }
+
+    #[test]
+    fn of_a_long_table_row_the_cells_that_are_asked_for_are_left() {
+        let other = (1..=60).map(|n| format!("Columna {n}: valor")).collect::<Vec<_>>().join("; ");
+        let row = format!("Puerta: P-204; {other}; Resistencia al fuego: F-60; Chapa: 3");
+        let quoted = |asked: &str| on_one_line(&row, "", |cell| cell.contains(asked));
+        assert_eq!(quoted("fuego"), "Puerta: P-204; …; Resistencia al fuego: F-60; …");
+        assert!(quoted("vidrio").starts_with("Puerta: P-204; Columna 1: valor; Columna 2: valor; "));
+        let whole = on_one_line("Puerta: P-204; Ancho: 0,90 m; Chapa: 3", "", |cell| cell.contains("Ancho"));
+        assert_eq!(whole, "Puerta: P-204; Ancho: 0,90 m; Chapa: 3");
     }
 
     #[test]

@@ -246,6 +246,22 @@ fn a_second_document_of_the_scope_answers_when_the_first_is_gone() {
 }
 
 #[test]
+fn a_table_row_is_quoted_under_its_heading() {
+    run(async {
+        let world = world::samples().await;
+        let text = "# Puertas nivel 2\nPuerta: P-204; Ancho: 0,90 m; Resistencia al fuego: F-60";
+        let document = Document::text("doors", "p1", "Cuadro de puertas", text);
+        seed::insert(&world.pool, world.app.model.as_ref(), &[document]).await;
+        let message = "¿Cuál es la resistencia al fuego de la puerta P-204?";
+        let reply = world::ask(&world.app, &question(message, "doors", projects(&["doors"]))).await.unwrap();
+        assert_eq!(
+            reply.answer,
+            "Puertas nivel 2: Puerta: P-204; Ancho: 0,90 m; Resistencia al fuego: F-60 [1]"
+        );
+    });
+}
+
+#[test]
 fn hostile_questions_are_no_trouble() {
     run(async {
         let world = world::samples().await;

@@ -88,11 +88,34 @@ fn records(lines: &str) -> Vec<Document> {
 }
 
 fn page(number: usize, text: &str) -> Page {
-    Page { number: Some(u32::try_from(number).unwrap()), text: text.to_owned() }
+    Page { number: Some(u32::try_from(number).unwrap()), ..whole(text) }
 }
 
 fn whole(text: &str) -> Page {
-    Page { number: None, text: text.to_owned() }
+    Page { number: None, text: with_rows(text) }
+}
+
+/// Writes table rows as the reader does: the first of two cells is the label of the second; in a wider table, each cell has
+/// the name of its column, from the first row, before it.
+fn with_rows(text: &str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let cells: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
+        if cells.len() == 1 {
+            names.clear();
+            lines.push(line.to_owned());
+        } else if let [label, value] = cells[..] {
+            lines.push(format!("{label}: {value}"));
+        } else if names.is_empty() {
+            names = cells;
+        } else if !line.contains("---") {
+            let cells = names.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+            let cells: Vec<String> = cells.map(|(name, cell)| format!("{name}: {cell}")).collect();
+            lines.push(cells.join("; "));
+        }
+    }
+    lines.join("\n")
 }
 
 fn part(path: &Path, name: &str) -> Option<String> {
