@@ -79,7 +79,7 @@ impl App {
             let (nats, requester, redis) = (nats.clone(), requester.clone(), redis.pool().clone());
             Checks::default()
                 .with("nats", move || nats::check(nats.clone(), subjects::INGEST_STREAM))
-                .with("query_worker", move || query_worker(requester.clone()))
+                .with_once("query_worker", move || query_worker(requester.clone()))
                 .with_optional("redis", move || redis::check(redis.clone()))
         };
         let limits = Limits::new(config.limits.clone(), redis.clone(), metrics.limited.clone());
@@ -110,7 +110,7 @@ impl App {
                 ),
                 slots: Shares::halved(requests.max_concurrent_uploads),
             },
-            streams: Streams::new(&requests, stopping.clone(), metrics.streams.clone()),
+            streams: Streams::new(config, stopping.clone(), metrics.streams.clone()),
             logins,
             arrivals: Arrivals {
                 bodies: Shares::new(requests.max_bodies_per_address * 4, requests.max_bodies_per_address),

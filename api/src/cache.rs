@@ -200,7 +200,7 @@ fn drew_on<'a>(search: &'a Search, entry: &'a Entry) -> &'a [ProjectId] {
 }
 
 /// The format version of cached entries. It is part of the key, so that entries of other versions are not read.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Returns the Redis key of a search: it covers every parameter that changes the answer, and what the caller may read.
 fn name(search: &Search) -> String {

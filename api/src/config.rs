@@ -109,6 +109,12 @@ pub fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
 }
 
 impl Config {
+    /// How long requests in progress may take after the stop signal. One second less than the whole shutdown timeout: the
+    /// process must still flush its traces afterwards.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.lifecycle.shutdown_timeout.saturating_sub(1))
+    }
+
     /// Checks the authentication settings and opens the listening socket, before connecting to any other service.
     pub fn listen(&self) -> anyhow::Result<TcpListener> {
         self.authentication.check(self.bind)?;

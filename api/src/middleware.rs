@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri::PathAndQuery},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -113,6 +113,27 @@ impl Drop for Ending {
             }
         });
     }
+}
+
+/// Removes slashes at the end of the path, which clients of the old system send, as in `/search/`. The request itself is
+/// changed: many clients do not follow a redirect with their body, and a redirect to a path such as `//host` would lead
+/// to another server.
+pub async fn without_last_slash(mut request: Request) -> Request {
+    if let Some(uri) = shortened(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn shortened(uri: &Uri) -> Option<Uri> {
+    let path = uri.path().trim_end_matches('/');
+    if path.is_empty() || path == uri.path() {
+        return None;
+    }
+    let path = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// The response to a request that matches no route.

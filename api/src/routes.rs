@@ -20,9 +20,10 @@ use aide::axum::ApiRouter;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    middleware::{from_fn, from_fn_with_state},
+    middleware::{from_fn, from_fn_with_state, map_request},
 };
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_layer::Layer as _;
 
 use crate::{
     App, Config, arrival,
@@ -95,10 +96,13 @@ pub fn router(mut app: App, config: &Config) -> Router {
         router = router.layer(from_fn_with_state(origins.clone(), local::guard));
     }
     // The CORS layer is outside of every layer that refuses calls, so that a page can read the error response.
-    router
+    let router = router
         .layer(cors::layer(&origins, config.authentication.auth))
         .layer(from_fn_with_state(observer, middleware::observe))
-        .layer(from_fn(server::occupy))
+        .layer(from_fn(server::occupy));
+    // What matches no route gets a second try.
+    let again = map_request(middleware::without_last_slash).layer(router.clone());
+    router.fallback_service(again)
 }
 
 /// The routes that share the rate limit for reading.

@@ -42,9 +42,13 @@ pub struct Config {
     /// TRUSTED_PROXIES, every connection comes from a proxy, so there is no such limit by default.
     #[arg(long, env = "MAX_CONNECTIONS_PER_ADDRESS")]
     pub max_connections_per_address: Option<usize>,
-    /// How long a client may take to send a request's head, in seconds.
+    /// How long a client may take to send the head of a connection's first request, in seconds.
     #[arg(long, env = "HEADER_TIMEOUT", default_value = "15", value_parser = crate::config::seconds)]
     pub header_timeout: Duration,
+    /// How long an HTTP/1 connection may be idle until the head of its next request is received, in seconds. Proxies keep
+    /// connections for 60 to 90 s; a request that they send on one that is just being closed fails.
+    #[arg(long, env = "KEEP_ALIVE", default_value = "95", value_parser = crate::config::seconds)]
+    pub keep_alive: Duration,
     /// Maximum number of headers of a request.
     #[arg(long, env = "MAX_HEADERS", default_value_t = 100)]
     pub max_headers: usize,
@@ -55,8 +59,7 @@ const MAX_HEAD: u32 = 64 * 1024;
 
 /// Serves until the process is asked to stop, then finishes the requests in progress.
 pub async fn serve(app: App, config: crate::Config, listener: TcpListener) -> anyhow::Result<()> {
-    // One second less than the whole shutdown timeout: the process must still flush its traces afterwards.
-    let drain = Duration::from_secs(config.lifecycle.shutdown_timeout.saturating_sub(1));
+    let drain = config.drain();
     let (stopping, metrics) = (app.stopping.clone(), app.metrics.clone());
     let (counter, requester) = (app.cache.counter.clone(), app.requester.clone());
     let router = routes::router(app, &config);
@@ -124,7 +127,7 @@ impl Config {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
+            .header_read_timeout(self.keep_alive)
             .max_headers(self.max_headers)
             .max_buf_size(MAX_HEAD as usize);
         builder

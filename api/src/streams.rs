@@ -1,11 +1,21 @@
 //! Streamed responses: their number is limited and counted, and all of them end when the service stops.
 
+use std::time::Duration;
+
+use axum::{
+    BoxError,
+    response::{
+        IntoResponse as _, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures::Stream;
 use prometheus::{IntGauge, IntGaugeVec};
 use schemas::Problem;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Requests,
+    Config,
     extractors::Caller,
     shares::{Share, Shares},
 };
@@ -16,6 +26,7 @@ pub struct Streams {
     chats: Shares,
     files: Shares,
     stopping: CancellationToken,
+    last_words: Duration,
     open: IntGaugeVec,
 }
 
@@ -30,17 +41,22 @@ pub enum Kind {
 /// One streamed response. It counts as open until this is dropped.
 pub struct Permit {
     pub stopping: CancellationToken,
+    last_words: Duration,
     open: IntGauge,
     _share: Share,
 }
 
+/// How long before the connections are closed a stream that has not ended tells its client so.
+const BEFORE_THE_END: Duration = Duration::from_secs(2);
+
 impl Streams {
-    pub fn new(requests: &Requests, stopping: CancellationToken, open: IntGaugeVec) -> Self {
+    pub fn new(config: &Config, stopping: CancellationToken, open: IntGaugeVec) -> Self {
         Self {
-            events: Shares::halved(requests.max_event_streams),
-            chats: Shares::halved(requests.max_chat_streams),
-            files: Shares::halved(requests.max_file_streams),
+            events: Shares::halved(config.requests.max_event_streams),
+            chats: Shares::halved(config.requests.max_chat_streams),
+            files: Shares::halved(config.requests.max_file_streams),
             stopping,
+            last_words: config.drain().saturating_sub(BEFORE_THE_END),
             open,
         }
     }
@@ -54,7 +70,18 @@ impl Streams {
         let share = shares.take(&caller.account.id, 1).map_err(|problem| problem.retry_after(10))?;
         let open = self.open.with_label_values(&[name]);
         open.inc();
-        Ok(Permit { stopping: self.stopping.clone(), open, _share: share })
+        Ok(Permit { stopping: self.stopping.clone(), last_words: self.last_words, open, _share: share })
+    }
+}
+
+impl Permit {
+    /// Returns a future that completes when the service stops and soon closes this stream's connection.
+    pub fn cut_off(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (stopping, last_words) = (self.stopping.clone(), self.last_words);
+        async move {
+            stopping.cancelled().await;
+            tokio::time::sleep(last_words).await;
+        }
     }
 }
 
@@ -62,4 +89,11 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.open.dec();
     }
+}
+
+/// Returns server-sent events as a response. Comments in between keep the connection alive, and nginx is told to pass on
+/// each event at once.
+pub fn events<E: Into<BoxError>>(events: impl Stream<Item = Result<Event, E>> + Send + 'static) -> Response {
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10)));
+    ([("x-accel-buffering", "no")], events).into_response()
 }

@@ -60,6 +60,10 @@ async fn without_a_key_nothing_but_the_open_pages() {
     for path in ["/health", "/ready", "/metrics", "/openapi.json", "/asyncapi.json", "/docs", "/"] {
         assert_eq!(api.get(path).await.status(), 200, "{path}");
     }
+    let openapi = json(api.get("/openapi.json").await, 200).await;
+    for (path, takes_a_key) in [("/search", true), ("/auth/login", false), ("/auth/register", false)] {
+        assert_eq!(openapi["paths"][path]["post"]["security"].is_array(), takes_a_key, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

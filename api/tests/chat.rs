@@ -180,6 +180,7 @@ async fn words_reach_the_client_as_they_are_said() {
     };
     let mut response = ask().send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(response.headers()["x-accel-buffering"], "no");
     let first = response.chunk().await.unwrap().unwrap();
     let first = String::from_utf8(first.to_vec()).unwrap();
     assert!(first.contains("event: token") && first.contains("La ") && !first.contains("losa"), "{first}");
@@ -211,6 +212,18 @@ async fn a_stream_that_fails_says_so() {
     // An error before the first word is an ordinary error response.
     *worker.chat.refusal.lock().unwrap() = Some(Problem::overloaded());
     refused(api.post("/chat", &stream).await, 503).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_a_stop_cuts_off_says_so() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--shutdown-timeout=4"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let answer = api.post("/chat", &value!({"message": "a", "stream": true})).await;
+    let (text, ()) = tokio::join!(answer.text(), api.stop());
+    let text = text.unwrap();
+    assert!(text.contains("event: token") && text.contains("event: error"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,6 +53,7 @@ async fn progress_is_followed_to_its_end() {
     *worker.documents.lock().unwrap() = vec![document("p", "1", State::Queued)];
     let mut response = api.get("/documents/1/events").await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(response.headers()["x-accel-buffering"], "no");
     let mut text = String::new();
     let mut read = async |until: &str| {
         while !text.contains(until) {

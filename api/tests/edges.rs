@@ -27,6 +27,23 @@ async fn every_answer_carries_a_request_id_and_every_refusal_the_one_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slash_at_the_end_changes_nothing_and_leads_nowhere_else() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    json(api.post("/search/", &value!({"query": "losa"})).await, 200).await;
+    assert_eq!(worker.searches(), 1);
+    json(api.get("/documents/?limit=5").await, 200).await;
+    assert!(refused(api.get("/documents/?limit=0").await, 400).await.starts_with("limit"));
+    for path in ["/nowhere/", "//obra.example/", "//"] {
+        let response = api.get(path).await;
+        assert!(!response.headers().contains_key("location"), "{path}");
+        refused(response, 404).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn readiness_names_each_dependency_and_does_without_redis() {
     let backends = Backends::with_own_redis().await;
     let api = backends.api(&[]).await;
@@ -36,7 +53,7 @@ async fn readiness_names_each_dependency_and_does_without_redis() {
         (&"ok".into(), &"no answer".into())
     );
     let worker = Worker::default();
-    let _answering = worker.start(&backends.nats);
+    let answering = worker.start(&backends.nats);
     // Results of checks are cached for a second, so this waits.
     until("it is ready", || async { api.get("/ready").await.status() == 200 }).await;
     assert_eq!(json(api.get("/ready").await, 200).await["checks"]["redis"], "ok");
@@ -47,6 +64,13 @@ async fn readiness_names_each_dependency_and_does_without_redis() {
     })
     .await;
     assert_eq!(api.get("/health").await.text().await.unwrap(), r#"{"status":"ok"}"#);
+    // Workers that do not answer in time are slow for every replica, so this one stays ready.
+    answering.cancel();
+    until("the worker is missed", || async {
+        let body = json(api.get("/ready").await, 200).await;
+        body["checks"]["query_worker"] == "degraded: no answer"
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,7 +242,7 @@ async fn a_connection_too_many_takes_the_place_of_the_one_that_waited_longest() 
     until("there is room again", || async { api.http.get(api.at("/health")).send().await.is_ok() }).await;
 }
 
-async fn is_served(connection: &mut TcpStream) -> bool {
+pub async fn is_served(connection: &mut TcpStream) -> bool {
     let request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: identity\r\n\r\n";
     let mut answer = Vec::new();
     if connection.write_all(request).await.is_err() {

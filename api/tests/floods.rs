@@ -14,7 +14,10 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use crate::harness::{Api, Backends, Worker, document, form, json, refused, until};
+use crate::{
+    edges::is_served,
+    harness::{Api, Backends, Worker, document, form, json, refused, until},
+};
 
 /// Connects from this loopback address, so that the api sees a separate client.
 async fn connect_from(from: [u8; 4], api: &Api) -> TcpStream {
@@ -97,6 +100,21 @@ async fn a_connection_without_a_first_request_is_closed() {
     greeting.write_all(b"PRI * HT").await.unwrap();
     until_closed(silent).await;
     until_closed(greeting).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_kept_for_the_next_request_and_not_for_ever() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--header-timeout=2"]).await;
+    let mut kept = TcpStream::connect(api.address()).await.unwrap();
+    assert!(is_served(&mut kept).await);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(is_served(&mut kept).await);
+
+    let brief = backends.api(&["--keep-alive=1"]).await;
+    let mut idle = TcpStream::connect(brief.address()).await.unwrap();
+    assert!(is_served(&mut idle).await);
+    assert_eq!(until_closed(idle).await, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ pub fn row(project: &str, id: &str) -> SearchRow {
         fields: Fields { title: "Losa".into(), ..Fields::default() },
         filename: "a.pdf".into(),
         file_type: "pdf".into(),
+        has_file: true,
         date_modified: None,
         page: Some(2),
         snippet: "hormigón".into(),

@@ -5,7 +5,10 @@ use std::{
     io::{self, Read as _, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     process::ExitCode,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -74,17 +77,44 @@ pub const PROBE_PATIENCE: Duration = Duration::from_secs(4);
 type Outcome = Result<(), String>;
 type Check = Arc<dyn Fn() -> BoxFuture<'static, Outcome> + Send + Sync>;
 
-/// The dependencies of this service: for each name, a check and whether the service can work without the dependency.
+/// Whether the service is ready while a check fails.
+#[derive(Clone)]
+enum Needed {
+    /// It is not.
+    Always,
+    /// Not before the check has succeeded for the first time; the flag says whether it has.
+    Once(Arc<AtomicBool>),
+    /// It is ready in any case.
+    Never,
+}
+
+impl Needed {
+    fn note_success(&self) {
+        if let Self::Once(succeeded) = self {
+            succeeded.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn is_dispensable(&self) -> bool {
+        match self {
+            Self::Always => false,
+            Self::Once(succeeded) => succeeded.load(Ordering::Relaxed),
+            Self::Never => true,
+        }
+    }
+}
+
+/// The dependencies of this service: for each name, a check and whether the service needs the dependency.
 #[derive(Clone, Default)]
 pub struct Checks {
-    checks: BTreeMap<&'static str, (Check, bool)>,
+    checks: BTreeMap<&'static str, (Check, Needed)>,
     /// The latest result and its time. The lock is held during a check, so concurrent requests wait for one check
     /// instead of each starting another.
     latest: Arc<Mutex<Option<(Instant, Readiness)>>>,
 }
 
-/// The body of `/ready`: each dependency by name, `ok` or what is wrong with it; `degraded: …` where the service works
-/// without it.
+/// The body of `/ready`: each dependency by name, `ok` or what is wrong with it; `degraded: …` where the service is ready
+/// all the same.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Readiness {
     pub ready: bool,
@@ -98,12 +128,21 @@ const FRESH: Duration = Duration::from_secs(1);
 
 impl Checks {
     #[must_use]
-    pub fn with<F>(mut self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub fn with<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        self.checks.insert(name, (Arc::new(move || Box::pin(check())), false));
-        self
+        self.add(name, Needed::Always, check)
+    }
+
+    /// Adds a dependency that must have been there once. All replicas share it: if it is slow later, none of them would
+    /// be ready, and clients would get no answer at all instead of a refusal.
+    #[must_use]
+    pub fn with_once<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        self.add(name, Needed::Once(Arc::default()), check)
     }
 
     /// Adds a dependency without which the service works with reduced functions.
@@ -112,9 +151,20 @@ impl Checks {
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        let mut checks = self.with(name, check);
-        checks.checks.entry(name).and_modify(|(_, optional)| *optional = true);
-        checks
+        self.add(name, Needed::Never, check)
+    }
+
+    fn add<F>(
+        mut self,
+        name: &'static str,
+        needed: Needed,
+        check: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        self.checks.insert(name, (Arc::new(move || Box::pin(check())), needed));
+        self
     }
 
     pub async fn outcome(&self) -> Readiness {
@@ -130,13 +180,17 @@ impl Checks {
     }
 
     async fn run(&self) -> Readiness {
-        let outcomes = join_all(self.checks.iter().map(|(name, (check, optional))| async move {
+        let outcomes = join_all(self.checks.iter().map(|(name, (check, needed))| async move {
             let problem = match tokio::time::timeout(PATIENCE, check()).await {
-                Ok(Ok(())) => return (*name, true, "ok".to_owned()),
+                Ok(Ok(())) => {
+                    needed.note_success();
+                    return (*name, true, "ok".to_owned());
+                }
                 Ok(Err(problem)) => problem,
                 Err(_) => "no answer".to_owned(),
             };
-            (*name, *optional, if *optional { format!("degraded: {problem}") } else { problem })
+            let dispensable = needed.is_dispensable();
+            (*name, dispensable, if dispensable { format!("degraded: {problem}") } else { problem })
         }))
         .await;
         let ready = outcomes.iter().all(|(_, fine, _)| *fine);
@@ -181,6 +235,8 @@ async fn metrics(registry: Registry) -> Result<String, StatusCode> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
 
     /// Returns the exit code of the probe for a service whose database check has this outcome.
@@ -201,11 +257,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_was_ready_once_stays_ready_while_a_dependency_is_slow() {
+        let answers = Arc::new(AtomicBool::new(false));
+        let answer = answers.clone();
+        let checks = Checks::default().with_once("worker", move || {
+            let time = if answer.load(Ordering::SeqCst) { Duration::ZERO } else { 2 * PATIENCE };
+            async move {
+                tokio::time::sleep(time).await;
+                Ok(())
+            }
+        });
+        let mut seen = Vec::new();
+        for is_fast in [false, true, false] {
+            answers.store(is_fast, Ordering::SeqCst);
+            tokio::time::advance(FRESH).await;
+            let readiness = checks.clone().outcome().await;
+            seen.push((readiness.ready, readiness.checks["worker"].clone()));
+        }
+        let expected = [(false, "no answer"), (true, "ok"), (true, "degraded: no answer")];
+        assert_eq!(seen, expected.map(|(ready, outcome)| (ready, outcome.to_owned())));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn many_who_ask_at_the_same_time_cost_one_look() {
-        let looks = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let looks = Arc::new(AtomicUsize::new(0));
         let counted = looks.clone();
         let checks = Checks::default().with("database", move || {
-            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            counted.fetch_add(1, Ordering::SeqCst);
             async {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 Ok(())
@@ -213,9 +291,9 @@ mod tests {
         });
         let all = join_all((0..1_000).map(|_| checks.outcome())).await;
         assert!(all.iter().all(|readiness| readiness.ready));
-        assert_eq!(looks.load(std::sync::atomic::Ordering::SeqCst), 1);
+        assert_eq!(looks.load(Ordering::SeqCst), 1);
         tokio::time::advance(FRESH).await;
         checks.outcome().await;
-        assert_eq!(looks.load(std::sync::atomic::Ordering::SeqCst), 2);
+        assert_eq!(looks.load(Ordering::SeqCst), 2);
     }
 }

@@ -15,10 +15,14 @@ use self::turns::to_its_end;
 pub use self::{search_log::SearchLog, turns::Turns};
 use crate::{app::App, error::Result, scope};
 
-pub async fn popular(app: App, _: Context, query: GetPopularSearches) -> Result<PopularSearches> {
-    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-    let searches = store::popular(&mut transaction, query.days, query.limit).await?;
-    Ok(PopularSearches { days: query.days, searches })
+pub async fn popular(app: App, context: Context, query: GetPopularSearches) -> Result<PopularSearches> {
+    let turn = app.analytics_turns.turn().await?;
+    to_its_end(turn, async move {
+        let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
+        let searches = store::popular(&mut transaction, query.days, query.limit).await?;
+        Ok(PopularSearches { days: query.days, searches })
+    })
+    .await
 }
 
 /// Logs searches that the cache answered; the api reports them from time to time.

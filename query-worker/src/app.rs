@@ -50,7 +50,7 @@ pub struct App {
     pub(crate) llm: Option<Arc<Llm>>,
     pub(crate) accounts: Accounts,
     pub(crate) search_log: SearchLog,
-    /// Turns of the queries that read every document of their scope.
+    /// Turns of the queries that read every document or every search of their scope.
     pub(crate) analytics_turns: Turns,
 }
 

@@ -93,6 +93,9 @@ async fn reply(app: &App, context: &Context, query: &ChatQuery, replier: &Replie
     let past = conversation::recall(app, query).await?;
     let language = past.language(&query.message);
     let asked = Asked { app, context, query, past, language, replier };
+    if replier.begins_again() {
+        asked.restart().await;
+    }
     if let Some(known) = &query.known {
         asked.send(&known.answer).await;
         let reply = repeat(query, known);

@@ -5,10 +5,11 @@ mod queued;
 
 use platform::nats::Context;
 use schemas::{
-    Fields, Problem, Scope,
+    Fields, Problem, ProblemKind, Scope,
     document::{
         Document, DocumentList, FileLocation, GetDocument, ListDocuments, ListFilter, LocateFile, State,
     },
+    messages::answers,
 };
 
 use documents::read::{self, After};
@@ -136,7 +137,7 @@ fn accepts(filter: &ListFilter, document: &Document) -> bool {
         && filter.parent_id.as_ref().is_none_or(|parent| document.facts.parent_id.as_ref() == Some(parent))
 }
 
-pub async fn locate_file(app: App, _: Context, query: LocateFile) -> Result<FileLocation, Problem> {
+pub async fn locate_file(app: App, context: Context, query: LocateFile) -> Result<FileLocation, Problem> {
     let located = async {
         let mut transaction = scope::begin(&app.pool, &query.scope).await?;
         read::file(&mut transaction, &query.document_id).await
@@ -144,5 +145,10 @@ pub async fn locate_file(app: App, _: Context, query: LocateFile) -> Result<File
     if let Some(file) = located.await.map_err(|error| scope::problem(&error))? {
         return Ok(file);
     }
-    queued::file(&app, &query.scope, &query.document_id).await?.ok_or_else(Problem::not_found)
+    if let Some(file) = queued::file(&app, &query.scope, &query.document_id).await? {
+        return Ok(file);
+    }
+    let LocateFile { scope, document_id } = query;
+    get(app, context, GetDocument { scope, document_id }).await?;
+    Err(answers::no_original().problem(ProblemKind::NotFound))
 }

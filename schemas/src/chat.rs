@@ -179,7 +179,7 @@ impl ChatQuery {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChatFrame {
     pub text: String,
-    /// The language model failed in the middle of the answer: discard all earlier pieces, the answer begins again here.
+    /// The language model or the worker failed: discard all earlier pieces, the answer begins again here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restart: bool,
 }

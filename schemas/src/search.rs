@@ -157,6 +157,9 @@ pub struct SearchRow {
     pub fields: Fields,
     pub filename: String,
     pub file_type: String,
+    /// Whether `GET /document/{id}/file` returns the original file: a record of an import has none.
+    #[serde(default = "usually")]
+    pub has_file: bool,
     pub date_modified: Option<DateTime<Utc>>,
     /// The page of the passage; null if the format has no pages.
     pub page: Option<u32>,
@@ -168,6 +171,11 @@ pub struct SearchRow {
     /// The score by which rows are ordered, from 0 to 1.
     pub score: f32,
     pub match_quality: MatchQuality,
+}
+
+/// What a row says that was stored before rows said whether there is a file.
+fn usually() -> bool {
+    true
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

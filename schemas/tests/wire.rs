@@ -124,6 +124,7 @@ fn searches() {
         fields: fields(),
         filename: "plano.pdf".into(),
         file_type: "pdf".into(),
+        has_file: true,
         date_modified: None,
         page: Some(2),
         snippet: "El ancho libre es de 1,40 m.".into(),

@@ -9,10 +9,7 @@ use aide::{
 use axum::{
     extract::State,
     http::{HeaderMap, header},
-    response::{
-        IntoResponse as _, Response, Sse,
-        sse::{Event, KeepAlive},
-    },
+    response::{IntoResponse as _, Response, sse::Event},
 };
 use futures::Stream;
 use platform::nats::request::{Frame, Reply, read};
@@ -35,7 +32,7 @@ use crate::{
     limits::{Limits, admission::Admitted},
     middleware::{note_query, note_results},
     openapi::{Describe as _, JSON_BODY},
-    streams::{Kind, Permit, Streams},
+    streams::{self, Kind, Permit, Streams},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -81,9 +78,7 @@ async fn chat(
         read::<ChatReply>(&first.payload)?;
     }
     let reply = StreamedReply { reply, cache, key, id, language, admitted };
-    Ok(Sse::new(reply.events(first, patience, permit))
-        .keep_alive(KeepAlive::new().interval(Duration::from_secs(10)))
-        .into_response())
+    Ok(streams::events(reply.events(first, patience, permit)))
 }
 
 /// Admits a chat. One whose answer is known is not counted, because it costs the workers next to nothing.
@@ -123,10 +118,13 @@ impl StreamedReply {
         permit: Permit,
     ) -> impl Stream<Item = Result<Event, Infallible>> {
         let (sender, mut events) = mpsc::channel(EVENTS);
+        let cut_off = permit.cut_off();
         let receive = async move {
+            let unfinished = self.failure(&Problem::unavailable());
             tokio::select! {
                 () = sender.closed() => {}
                 _ = tokio::time::timeout(patience, self.send(first, &sender)) => {}
+                () = cut_off => drop(sender.try_send(unfinished)),
             }
         };
         tokio::spawn(receive.in_current_span());

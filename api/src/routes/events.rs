@@ -9,10 +9,7 @@ use aide::{
 use axum::{
     extract::State,
     http::HeaderMap,
-    response::{
-        IntoResponse as _, Response, Sse,
-        sse::{Event, KeepAlive},
-    },
+    response::{Response, sse::Event},
 };
 use chrono::Utc;
 use futures::Stream;
@@ -40,7 +37,7 @@ use crate::{
     events::{self, Events},
     extractors::Language,
     openapi::Describe as _,
-    streams::{Kind, Permit, Streams},
+    streams::{self, Kind, Permit, Streams},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -70,9 +67,7 @@ async fn events(
     let until = Instant::now() + requests.event_stream_seconds;
     let follower = Follower { named, language, events, until, permit };
     let first = follower.state().await?;
-    let body = Sse::new(follower.stream(first, revoked))
-        .keep_alive(KeepAlive::new().interval(Duration::from_secs(10)));
-    Ok(body.into_response())
+    Ok(streams::events(follower.stream(first, revoked)))
 }
 
 /// One client that follows one document.

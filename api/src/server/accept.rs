@@ -59,7 +59,7 @@ impl<S> Accept<TcpStream, S> for Bounded {
 /// requests a file and does not read it occupies a connection and a reader of the object store. Reading fails
 /// when no first request arrives in time (hyper's own timeout starts only after the bytes by which it
 /// distinguishes HTTP/1 from HTTP/2), and when the connection is closed to make room. The heads of later
-/// requests have hyper's timeout; request bodies have the timeouts of [`crate::arrival`] and
+/// requests, and the wait for them, have hyper's timeout; request bodies have the timeouts of [`crate::arrival`] and
 /// [`crate::uploads`].
 pub struct Stream<S> {
     inner: Pin<Box<TimeoutStream<S>>>,

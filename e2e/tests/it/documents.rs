@@ -257,3 +257,35 @@ async fn a_discipline_is_shown_and_filters() {
     assert_eq!((&rows[0]["document_id"], &rows[0]["discipline"]), (&json!("e-1"), &json!("Estructura")));
     assert_eq!(client.document("e-1", &project).await.unwrap()["discipline"], "Estructura");
 }
+
+/// A record of an import has no file of its own, unlike an upload.
+#[tokio::test]
+async fn a_record_says_that_it_has_no_file() {
+    let (client, _) = shared().await;
+    let project = unique("sin-archivo");
+    let metadata = json!({"project_id": project});
+    let record = json!({
+        "DocumentId": "r-1",
+        "metadata": {"Title": "Escalera"},
+        "full_text": "El ancho libre de la escalera de evacuación es de 1,40 m.",
+    });
+    client.index(Upload::new("escaleras.ndjson", record.to_string(), metadata.clone())).await.unwrap();
+    let text = "La escalera de evacuación tiene barandas de acero.";
+    client.index(Upload::new("barandas.txt", text, metadata)).await.unwrap();
+
+    let rows = client.search(&project, "escalera de evacuación").await.unwrap();
+    let question = json!({"message": "¿Cuál es el ancho libre de la escalera?", "project_id": project});
+    let answer = client.post("/chat", &question).await.unwrap().json::<Value>().await.unwrap();
+    let sources = answer["sources"].as_array().unwrap();
+    assert!(rows.len() == 2 && !sources.is_empty(), "{rows:?} {answer}");
+    for row in rows.iter().chain(sources) {
+        assert_eq!(row["has_file"], json!(row["document_id"] != "r-1"), "{row}");
+    }
+
+    for (id, says_where_its_data_is) in [("r-1", true), ("r-2", false)] {
+        let answer = client.get(&format!("/document/{id}/file?project_id={project}")).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        let detail = answer.json::<Value>().await.unwrap()["detail"].to_string();
+        assert_eq!(detail.contains("/preview"), says_where_its_data_is, "{detail}");
+    }
+}

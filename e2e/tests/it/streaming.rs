@@ -95,3 +95,36 @@ async fn the_first_words_come_before_the_last_are_made_and_a_client_that_leaves_
     assert_eq!(reply["answered_by"], "extractive", "{reply}");
     assert!(reply["answer"].as_str().unwrap().contains("1,40 m") && reply["notice"] != "", "{reply}");
 }
+
+#[tokio::test]
+async fn an_answer_whose_worker_dies_begins_again() {
+    let llm = FakeLlm::start(&["El ancho libre ", "es de 1,40 m [1]."]).await;
+    let options = Options::default().env("LLM_BASE_URL", &llm.base_url).env("LLM_MODEL", MODEL);
+    let mut system = System::start(options).await.unwrap();
+    let client = system.client().unwrap();
+    let text = "El ancho libre de la escalera de evacuación es de 1,40 m.";
+    client.index(Upload::new("escalera.txt", text, json!({"project_id": "flujo"}))).await.unwrap();
+
+    llm.hold();
+    llm.release(1);
+    let mut events = Events::ask(&client, "¿Cuál es el ancho de la escalera?").await;
+    let (_, first) = events.next().await;
+    let mut shown = first["text"].as_str().unwrap().to_owned();
+    assert_eq!(shown.trim(), "El ancho libre");
+    system.query_workers[0].kill().unwrap();
+    llm.wait_until_ended(1).await;
+    system.query_workers[0].restart().await.unwrap();
+    llm.release(2);
+    let done = loop {
+        let (name, data) = events.next().await;
+        if name == "done" {
+            break data;
+        }
+        assert_eq!(name, "token", "{data}");
+        if data["restart"] == true {
+            shown.clear();
+        }
+        shown += data["text"].as_str().unwrap();
+    };
+    assert_eq!(shown.trim(), done["answer"].as_str().unwrap());
+}

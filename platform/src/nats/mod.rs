@@ -11,12 +11,20 @@ pub mod serve;
 mod server;
 pub mod stored;
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use async_nats::{
     Client, ConnectOptions, Event, HeaderMap,
     client::FlushErrorKind,
+    connection::State,
     jetstream::{self, context::ContextBuilder},
 };
 use schemas::headers;
@@ -53,6 +61,8 @@ pub struct Connection {
     pub client: Client,
     pub jetstream: jetstream::Context,
     broken: Arc<Notify>,
+    /// Whether [`check`] has found its stream.
+    found_stream: AtomicBool,
 }
 
 impl Deref for Nats {
@@ -123,7 +133,7 @@ impl Config {
             .ack_timeout(Duration::from_secs(5))
             .backpressure_on_inflight(true)
             .build(client.clone());
-        Ok(Nats(Arc::new(Connection { client, jetstream, broken })))
+        Ok(Nats(Arc::new(Connection { client, jetstream, broken, found_stream: AtomicBool::new(false) })))
     }
 }
 
@@ -134,17 +144,18 @@ fn inbox_prefix(user: &str) -> String {
     format!("_INBOX_{service}")
 }
 
-/// The readiness check: the server and its JetStream must respond.
+/// The readiness check: the server must be connected, and its JetStream must have answered once. JetStream that is slow
+/// later is so for all replicas, of which some must stay ready.
 pub async fn check(nats: Nats, stream: &'static str) -> Result<(), String> {
-    match nats.client.connection_state() {
-        async_nats::connection::State::Connected => nats
-            .jetstream
-            .get_stream(stream)
-            .await
-            .map(|_| ())
-            .map_err(|_| format!("stream {stream} not reachable")),
-        _ => Err("not reachable".to_owned()),
+    if nats.client.connection_state() != State::Connected {
+        return Err("not reachable".to_owned());
     }
+    if !nats.found_stream.load(Ordering::Relaxed) {
+        let found = nats.jetstream.get_stream(stream).await;
+        found.map_err(|_| format!("stream {stream} not reachable"))?;
+        nats.found_stream.store(true, Ordering::Relaxed);
+    }
+    Ok(())
 }
 
 /// The context of a message, passed on unchanged from the HTTP request to the database.
@@ -228,7 +239,28 @@ pub fn now_millis() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use async_nats::jetstream::stream;
+
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stream_that_answered_once_may_be_slow_and_the_connection_may_not_be_lost() {
+        let (stack, nats) = server::start().await;
+        assert_eq!(check(nats.clone(), "JOBS").await, Err("stream JOBS not reachable".to_owned()));
+        let jobs = stream::Config { name: "JOBS".to_owned(), ..Default::default() };
+        nats.jetstream.create_stream(jobs).await.unwrap();
+        assert_eq!(check(nats.clone(), "JOBS").await, Ok(()));
+        nats.jetstream.delete_stream("JOBS").await.unwrap();
+        assert_eq!(check(nats.clone(), "JOBS").await, Ok(()));
+        tokio::task::block_in_place(|| stack.nats().unwrap().stop()).unwrap();
+        let lost = async {
+            while nats.client.connection_state() == State::Connected {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), lost).await.unwrap();
+        assert_eq!(check(nats, "JOBS").await, Err("not reachable".to_owned()));
+    }
 
     #[test]
     fn only_known_and_short_headers_travel_each_with_one_value() {

@@ -42,9 +42,15 @@ pub struct Router<S> {
 pub struct Replier {
     nats: Nats,
     reply_to: Arc<str>,
+    attempt: i64,
 }
 
 impl Replier {
+    /// Whether another worker may have sent frames of this reply already: it had the request and died.
+    pub fn begins_again(&self) -> bool {
+        self.attempt > 1
+    }
+
     /// Sends one frame of a streamed reply. The last frame is not sent by this method: it is what the handler
     /// returns.
     pub async fn frame(&self, frame: &impl Serialize) -> anyhow::Result<()> {
@@ -159,7 +165,8 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
             tracing::info!("cancelled before it was answered");
             return Ok(());
         };
-        let replier = Replier { nats: self.nats.clone(), reply_to: reply_to.into() };
+        let replier =
+            Replier { nats: self.nats.clone(), reply_to: reply_to.into(), attempt: delivery.attempt };
         let answer = handler(self.state.clone(), delivery.context, delivery.payload, replier.clone());
         let payload = tokio::select! {
             payload = answer => payload,
@@ -212,7 +219,7 @@ mod tests {
         let (_stack, nats) = server::start().await;
         let mut replies = nats.client.subscribe("replies.1").await.unwrap();
         nats.client.flush().await.unwrap();
-        let replier = Replier { nats: nats.clone(), reply_to: "replies.1".into() };
+        let replier = Replier { nats: nats.clone(), reply_to: "replies.1".into(), attempt: 1 };
         let largest = nats.client.max_payload();
         replier.last(Duration::ZERO, vec![b' '; largest].into()).await.unwrap();
         let reply = replies.next().await.unwrap();

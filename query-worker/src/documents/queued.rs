@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use documents::Job;
+use futures::future::join_all;
 use platform::nats::{stored::Stored, text};
 use schemas::{
     DocumentId, Problem, ProjectId, Scope,
@@ -51,6 +52,8 @@ async fn last(app: &App, subject: &str) -> Result<Option<Job>, Problem> {
 /// Maximum number of jobs that are read for one page, because a filter may match only a few of very many
 /// jobs.
 const MOST_READ: usize = 200;
+/// Maximum number of questions to NATS at the same time.
+const AT_ONCE: usize = 16;
 
 /// Returns at most `limit` queued documents that `wanted` accepts, in the queue's order from `from` on, and where the
 /// next page begins if there are more. Records of an import are not listed, only the import. The page ends earlier if it
@@ -62,17 +65,17 @@ pub async fn page(
     limit: usize,
     wanted: impl Fn(&Document) -> bool,
 ) -> Result<(Vec<Document>, Option<u64>), Problem> {
-    let next = async |filter: &str, from| {
-        readable(app.nats.first_stored(subjects::INGEST_STREAM, filter, from).await)
-    };
-    // The next job of each kind and project, by its sequence number in the queue.
-    let mut heads = BTreeMap::new();
+    let mut filters = Vec::new();
     for project in projects(scope) {
         for all in JobKind::DOCUMENTS.into_iter().flat_map(JobKind::filters) {
-            let filter = project.map_or(all.clone(), |project| all.replacen('*', &project.token(), 1));
-            if let Some(message) = next(&filter, from).await? {
-                heads.insert(message.sequence, (filter, message));
-            }
+            filters.push(project.map_or(all.clone(), |project| all.replacen('*', &project.token(), 1)));
+        }
+    }
+    // The next job of each kind and project, by its sequence number in the queue.
+    let mut heads = BTreeMap::new();
+    for head in ask_each(filters, |filter| next(app, filter, from)).await {
+        if let Some((filter, message)) = head? {
+            heads.insert(message.sequence, (filter, message));
         }
     }
     let mut documents: Vec<Document> = Vec::new();
@@ -92,11 +95,30 @@ pub async fn page(
         }
         room = room.saturating_sub(size);
         documents.extend(document);
-        if let Some(message) = next(&filter, sequence + 1).await? {
+        if let Some((filter, message)) = next(app, filter, sequence + 1).await? {
             heads.insert(message.sequence, (filter, message));
         }
     }
     Ok((documents, heads.first_key_value().map(|(sequence, _)| *sequence)))
+}
+
+/// Returns the next job on these subjects, from this sequence number on, and its subjects.
+async fn next(app: &App, filter: String, from: u64) -> Result<Option<(String, Stored)>, Problem> {
+    let message = readable(app.nats.first_stored(subjects::INGEST_STREAM, &filter, from).await)?;
+    Ok(message.map(|message| (filter, message)))
+}
+
+/// Asks about each item, a few at a time: a caller may have very many projects.
+async fn ask_each<T, F: Future>(items: Vec<T>, ask: impl Fn(T) -> F) -> Vec<F::Output> {
+    let mut items = items.into_iter();
+    let mut answers = Vec::with_capacity(items.len());
+    loop {
+        let few: Vec<F> = items.by_ref().take(AT_ONCE).map(&ask).collect();
+        if few.is_empty() {
+            return answers;
+        }
+        answers.extend(join_all(few).await);
+    }
 }
 
 fn projects(scope: &Scope) -> Vec<Option<&ProjectId>> {
@@ -152,4 +174,25 @@ fn view(job: Job) -> Document {
         metadata: metadata.extra,
     };
     Document { facts, reason: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn many_questions_are_asked_a_few_at_a_time() {
+        let started = Instant::now();
+        let ask = |number: usize| async move {
+            sleep(Duration::from_secs(1)).await;
+            number
+        };
+        let answers = ask_each((0..5 * AT_ONCE).collect(), ask).await;
+        assert!(answers.into_iter().eq(0..5 * AT_ONCE));
+        assert_eq!(started.elapsed().as_secs(), 5);
+    }
 }

@@ -36,6 +36,7 @@ struct Row {
     fields: Json<Fields>,
     filename: String,
     file_type: String,
+    has_file: bool,
     date_modified: Option<DateTime<Utc>>,
     page: Option<i32>,
     text: String,
@@ -56,7 +57,7 @@ pub async fn fetch(
     // its beginning is enough for a snippet and for quotations.
     let found: Vec<Row> = sqlx::query_as(
         "SELECT c.key AS chunk_key, c.project_key, d.id AS document_id, d.fields, d.filename, d.file_type,
-                d.date_modified, c.page, left(c.text, 20000) AS text, c.heading, c.language
+                d.object <> '' AS has_file, d.date_modified, c.page, left(c.text, 20000) AS text, c.heading, c.language
          FROM chunk c JOIN document d ON d.project_key = c.project_key AND d.key = c.document_key
          WHERE c.project_key = ANY($1) AND d.project_key = ANY($1) AND c.key = ANY($2)",
     )
@@ -83,6 +84,7 @@ fn passage(row: Row, projects: &Projects, wanted: &Sought, scored: &Scored) -> O
         fields: row.fields.0,
         filename: row.filename,
         file_type: row.file_type,
+        has_file: row.has_file,
         date_modified: row.date_modified,
         page: row.page.and_then(|page| u32::try_from(page).ok()),
         snippet: snippet(&row.text, language, wanted),
@@ -100,18 +102,18 @@ fn snippet(text: &str, language: Language, wanted: &Sought) -> String {
     if !text::is_longer(text, SNIPPET_CHARS) {
         return text.trim().to_owned();
     }
-    let sentences: Vec<(&str, u32)> = sentences::split(text)
-        .into_iter()
+    let places = sentences::spans(text);
+    let sentences: Vec<(&str, u32)> = places
+        .iter()
+        .map(|place| &text[place.clone()])
         .map(|sentence| (sentence, wanted.words(sentence, language).count_ones()))
         .collect();
     let best = (0..sentences.len()).rev().max_by_key(|&start| window(&sentences[start..]).1).unwrap_or(0);
     let (length, _) = window(&sentences[best..]);
-    let snippet = sentences[best..best + length]
-        .iter()
-        .map(|(sentence, _)| sentence.trim())
-        .collect::<Vec<_>>()
-        .join(" ");
-    text::shorten(&snippet, SNIPPET_CHARS)
+    let (Some(first), Some(last)) = (places.get(best), places.get(best + length.saturating_sub(1))) else {
+        return String::new();
+    };
+    text::shorten(&text[first.start..last.end], SNIPPET_CHARS)
 }
 
 /// Returns how many sentences, from the first on, fit into a snippet, and how many of the query's words they contain.
@@ -143,6 +145,13 @@ mod tests {
         let snippet = snippet(&text, "hormigón de los muros");
         assert!(snippet.contains("HA-30"), "{snippet}");
         assert!(snippet.chars().count() <= SNIPPET_CHARS + 1);
+    }
+
+    #[test]
+    fn table_rows_keep_their_lines() {
+        let rows: String = (1..=40).map(|n| format!("Sala: {n}; Área: 20 m2\n")).collect();
+        let snippet = snippet(&rows, "sala 17");
+        assert!(snippet.contains("Sala: 16; Área: 20 m2\nSala: 17; Área: 20 m2"), "{snippet}");
     }
 
     #[test]

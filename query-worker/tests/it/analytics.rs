@@ -179,6 +179,7 @@ fn only_one_query_at_a_time_reads_all_documents_and_none_longer_than_its_asker_w
         let world = World::new("analytics_turns", &["--embed-threads=1"]).await;
         let stats = GetDocumentStats { scope: Scope::All };
         let suggestions = GetSuggestions::new("losa", None, &Scope::All).unwrap();
+        let popular = GetPopularSearches::new(None, None, &Scope::All).unwrap();
         let mut lock = world.pool.begin().await.unwrap();
         sqlx::query("LOCK TABLE document IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
         let patience = Duration::from_secs(8);
@@ -187,6 +188,7 @@ fn only_one_query_at_a_time_reads_all_documents_and_none_longer_than_its_asker_w
         for _ in 0..4 {
             let refused = world::ask(&world.app, &suggestions).await.unwrap_err();
             assert_eq!(refused, Problem::overloaded());
+            assert_eq!(world::ask(&world.app, &popular).await.unwrap_err(), Problem::overloaded());
         }
         wait_for_waiting(&world, 1).await;
         // The asker has gone; its statement keeps the turn until PostgreSQL cancels it.

@@ -84,7 +84,7 @@ fn a_bad_field_is_named() {
 #[test]
 fn a_source_is_a_search_row_with_its_number() {
     let json = r#"{"citation":1,"document_id":"d","chunk_id":"1","project_id":"a","title":"","number":"",
-        "category":"","doc_type":"","revision":"","status":"","author":"","discipline":"","filename":"","file_type":"","date_modified":null,"page":4,
+        "category":"","doc_type":"","revision":"","status":"","author":"","discipline":"","filename":"","file_type":"","has_file":false,"date_modified":null,"page":4,
         "snippet":"","vector_score":0.5,"text_score":0.5,"score":0.5,"match_quality":"BUENO"}"#;
     let source: Source = serde_json::from_str(json).unwrap();
     assert_eq!((source.citation, source.row.page), (1, Some(4)));

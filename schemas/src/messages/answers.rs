@@ -5,6 +5,10 @@ catalogue! {
         "no es un valor de next_cursor de una lista anterior.",
         "is not the next_cursor of an earlier list."
     }
+    no_original() {
+        "Este documento no tiene archivo original; sus datos están en /document/{{id}}/preview.",
+        "This document has no original file; its data is at /document/{{id}}/preview."
+    }
     not_found() {
         "No encontré información sobre esto en los documentos disponibles.",
         "I found no information about this in the available documents."

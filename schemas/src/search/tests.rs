@@ -58,3 +58,13 @@ fn a_bad_field_is_named() {
         assert!(problem.detail.en.starts_with(field), "{json}: {problem:?}");
     }
 }
+
+#[test]
+fn a_row_from_before_says_that_there_is_a_file() {
+    let json = r#"{"document_id": "d", "chunk_id": "1", "project_id": "a", "filename": "", "file_type": "", "snippet": "",
+        "vector_score": 0.5, "text_score": 0.5, "score": 0.5, "match_quality": "BUENO"}"#;
+    let row: SearchRow = serde_json::from_str(json).unwrap();
+    assert!(row.has_file);
+    let record = serde_json::to_value(SearchRow { has_file: false, ..row }).unwrap();
+    assert_eq!(record["has_file"], false);
+}
