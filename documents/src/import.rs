@@ -6,8 +6,8 @@ use schemas::{DocumentId, ProjectId, Scope, ingest::ObjectRef, messages, problem
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
-    Job,
-    row::{Description, Row, find, project},
+    Job, Revived,
+    row::{Description, find, project},
     scope,
 };
 
@@ -15,26 +15,46 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Record {
     pub project: ProjectId,
-    /// The id of the record's document or, without a valid id, the record's position in the file.
+    /// The id of the record's document or, if the record cannot become a document, a name that is no document's id.
     pub name: String,
+    /// The place of the record in the file. Of several records of one document, the last one counts.
+    pub place: i32,
     pub failure: Option<Reason>,
 }
 
-/// Notes records of an import. This happens before their jobs are published, so that no outcome is missed. Returns
-/// false if the import was deleted or sent again in the meantime and must stop.
+/// The records as the parameters of a statement: their projects, names and places.
+fn columns(records: &[Record]) -> (Vec<&str>, Vec<&str>, Vec<i32>) {
+    (
+        records.iter().map(|record| record.project.as_str()).collect(),
+        records.iter().map(|record| record.name.as_str()).collect(),
+        records.iter().map(|record| record.place).collect(),
+    )
+}
+
+/// Notes records of an import. This happens before their jobs are published, so that no outcome is missed. A record that is
+/// noted already is not written again, so it keeps its outcome. Returns false if the import was deleted or sent again in the
+/// meantime and must stop.
 pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<bool> {
     let mut tx = job.begin(pool).await?;
-    let Some(row) = under_way(&mut tx, job).await? else { return Ok(false) };
+    let Some((project_key, key)) = under_way(&mut tx, job).await? else { return Ok(false) };
+    let (projects, names, places) = columns(records);
     sqlx::query(
-        "INSERT INTO import_record (import_key, project_key, project_id, document_id, outcome, reason)
-         SELECT $1, $2, project_id, document_id, CASE WHEN reason IS NULL THEN NULL ELSE 'failed' END, reason
-         FROM unnest($3::text[], $4::text[], $5::jsonb[]) AS r(project_id, document_id, reason)
-         ON CONFLICT DO NOTHING",
+        "INSERT INTO import_record (import_key, project_key, project_id, document_id, place, outcome, reason)
+         SELECT DISTINCT ON (project_id, document_id) $1::bigint, $2::integer, project_id, document_id, place,
+                CASE WHEN reason IS NULL THEN NULL ELSE 'failed' END, reason
+         FROM unnest($3::text[], $4::text[], $5::integer[], $6::jsonb[]) AS r(project_id, document_id, place, reason)
+         WHERE coalesce((SELECT coalesce(known.place, r.place) FROM import_record known
+                         WHERE known.project_key = $2 AND known.import_key = $1
+                           AND known.project_id = r.project_id AND known.document_id = r.document_id), -1) < r.place
+         ORDER BY project_id, document_id, place DESC
+         ON CONFLICT (project_key, import_key, project_id, document_id) DO UPDATE
+         SET place = excluded.place, outcome = excluded.outcome, reason = excluded.reason",
     )
-    .bind(row.key)
-    .bind(row.project_key)
-    .bind(records.iter().map(|record| record.project.as_str()).collect::<Vec<_>>())
-    .bind(records.iter().map(|record| record.name.as_str()).collect::<Vec<_>>())
+    .bind(key)
+    .bind(project_key)
+    .bind(projects)
+    .bind(names)
+    .bind(places)
     .bind(records.iter().map(|record| record.failure.as_ref().map(Json)).collect::<Vec<_>>())
     .execute(&mut *tx)
     .await?;
@@ -42,33 +62,44 @@ pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<
     Ok(true)
 }
 
-/// Returns those of the documents, with their projects, that have an outcome as records of the import. Returns `None`
-/// if the import was deleted or sent again in the meantime and must stop.
-pub async fn settled(
-    pool: &PgPool,
-    job: &Job,
-    documents: &[&str],
-) -> sqlx::Result<Option<HashSet<(String, String)>>> {
+/// Returns the places of those records that are not to be queued, because they have an outcome or because a later record of
+/// the import is about the same document. Returns `None` if the import was deleted or sent again in the meantime and must
+/// stop.
+pub async fn settled(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<Option<HashSet<i32>>> {
     let mut tx = job.begin(pool).await?;
-    let Some(row) = under_way(&mut tx, job).await? else { return Ok(None) };
-    let settled: Vec<(String, String)> = sqlx::query_as(
-        "SELECT project_id, document_id FROM import_record
-         WHERE project_key = $3 AND import_key = $1 AND document_id = ANY($2) AND outcome IS NOT NULL",
+    let Some((project_key, key)) = under_way(&mut tx, job).await? else { return Ok(None) };
+    let (projects, names, places) = columns(records);
+    let settled: Vec<i32> = sqlx::query_scalar(
+        "SELECT asked.place FROM unnest($3::text[], $4::text[], $5::integer[]) AS asked(project_id, document_id, place)
+         WHERE (SELECT r.outcome IS NOT NULL OR r.place > asked.place FROM import_record r
+                WHERE r.project_key = $2 AND r.import_key = $1
+                  AND r.project_id = asked.project_id AND r.document_id = asked.document_id)",
     )
-    .bind(row.key)
-    .bind(documents)
-    .bind(row.project_key)
+    .bind(key)
+    .bind(project_key)
+    .bind(projects)
+    .bind(names)
+    .bind(places)
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
     Ok(Some(settled.into_iter().collect()))
 }
 
-/// Returns the import's row if this job is still the latest one and is not finished.
-async fn under_way(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Option<Row>> {
+/// Locks the import's row and returns the keys of its project and of itself, if this job is still the latest one and is not
+/// finished. The documents that the import brings refer to its key, which does not change, so their jobs do not wait for this
+/// lock.
+async fn under_way(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Option<(i32, i64)>> {
     let project_key = project(tx, &job.project).await?;
-    let row = find(tx, project_key, &job.document).await?;
-    Ok(row.filter(|row| row.accepted_at == job.accepted_at && row.state == "processing"))
+    sqlx::query_as(
+        "SELECT project_key, key FROM document
+         WHERE project_key = $1 AND id = $2 AND accepted_at = $3 AND state = 'processing' FOR NO KEY UPDATE",
+    )
+    .bind(project_key)
+    .bind(job.document.as_str())
+    .bind(job.accepted_at)
+    .fetch_optional(tx)
+    .await
 }
 
 /// Marks the document as an import. [`counted`] sets the number of its records later. A number that another
@@ -88,17 +119,24 @@ pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
     tx.commit().await
 }
 
-/// Stores the number of records, after all of them are noted.
-pub async fn counted(pool: &PgPool, job: &Job, object: &ObjectRef, file_type: &str) -> sqlx::Result<()> {
+/// Stores the number of records, after all of them are noted. If the document had a text before, that text no longer
+/// answers. Returns the revision that it had superseded, which must be indexed again.
+pub async fn counted(
+    pool: &PgPool,
+    job: &Job,
+    object: &ObjectRef,
+    file_type: &str,
+) -> sqlx::Result<Option<Revived>> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
     let row = find(&mut tx, project_key, &job.document).await?;
-    let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state != "deleted") else {
-        return Ok(());
+    let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state == "processing") else {
+        return Ok(None);
     };
+    let sums = row.clear(&mut tx).await?;
     sqlx::query(
-        "UPDATE document d
-         SET records = (SELECT count(*) FROM import_record WHERE project_key = d.project_key AND import_key = d.key)
+        "UPDATE document d SET chunks = 0, terms = 0, number_norm = '', records =
+                (SELECT count(*) FROM import_record WHERE project_key = d.project_key AND import_key = d.key)
          WHERE project_key = $1 AND key = $2",
     )
     .bind(project_key)
@@ -113,14 +151,18 @@ pub async fn counted(pool: &PgPool, job: &Job, object: &ObjectRef, file_type: &s
         file_type: Some(file_type),
     };
     description.write(&mut tx, &row, job).await?;
-    tx.commit().await
+    let revived = row.revive(&mut tx, None).await?;
+    sums.add(&mut tx, project_key).await?;
+    tx.commit().await?;
+    Ok(revived)
 }
 
 /// The state of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     Open {
-        percent: u8,
+        /// Counted for some of the records only.
+        percent: Option<u8>,
     },
     Finished {
         title: String,
@@ -132,22 +174,26 @@ pub enum Standing {
     Closed,
 }
 
-/// Closes the import if every record has an outcome. Only the caller that closes the import gets `Finished`
-/// or `Failed`. With `again`, a caller gets the result of an import that is already closed, because the
-/// worker that closed the import may have died before it published the event. The percentage of an open
-/// import is counted only with `report`, because counting is slow.
+/// The progress of an import is counted once per this many records, or per hundredth of them if that is more, because
+/// counting reads all of them.
+const COUNTED: i32 = 50;
+
+/// Closes the import if every record has an outcome. Only the caller that closes the import gets `Finished` or `Failed`. With
+/// `again`, a caller gets the result of an import that is already closed, because the worker that closed the import may have
+/// died before it published the event. `ended` are the places of the records that have ended now; 0 stands for the import's
+/// own job.
 pub async fn close(
     pool: &PgPool,
     import_project: &ProjectId,
     import: &DocumentId,
-    report: bool,
+    ended: &[u32],
     again: bool,
 ) -> sqlx::Result<Standing> {
     let mut tx = scope::begin(pool, &Scope::Projects(vec![import_project.clone()])).await?;
     let project_key = project(&mut tx, import_project).await?;
-    let standing: Option<(bool, bool)> = sqlx::query_as(
-        "SELECT records IS NOT NULL, EXISTS (SELECT FROM import_record r WHERE r.project_key = d.project_key
-                                               AND r.import_key = d.key AND r.outcome IS NULL)
+    let standing: Option<(i64, Option<i32>, bool)> = sqlx::query_as(
+        "SELECT key, records, EXISTS (SELECT FROM import_record r WHERE r.project_key = d.project_key
+                                        AND r.import_key = d.key AND r.outcome IS NULL)
          FROM document d WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state = 'processing'",
     )
     .bind(project_key)
@@ -156,16 +202,25 @@ pub async fn close(
     .await?;
     match standing {
         // Not all records are noted yet; the job that notes them calls this function afterwards.
-        Some((false, _)) => return Ok(Standing::Open { percent: 0 }),
-        // Jobs of records that end at the same time do not wait for each other: they do not lock the import
-        // as long as records without an outcome remain.
-        Some((true, true)) if !report => return Ok(Standing::Open { percent: 0 }),
-        Some(_) | None => {}
+        Some((_, None, _)) => return Ok(Standing::Open { percent: None }),
+        // Jobs of records that end or start at the same time do not wait for each other: they do not lock the import as long
+        // as records without an outcome remain.
+        Some((key, Some(records), true)) => {
+            let every = (records / 100).max(COUNTED).unsigned_abs();
+            if !ended.iter().any(|place| place.is_multiple_of(every)) {
+                return Ok(Standing::Open { percent: None });
+            }
+            let (pending, _) = count(&mut tx, project_key, key).await?;
+            let done = (i64::from(records) - pending) * 100 / i64::from(records.max(1));
+            return Ok(Standing::Open { percent: Some(u8::try_from(done).unwrap_or(99).min(99)) });
+        }
+        Some((.., false)) | None => {}
     }
+    // As in `under_way`, jobs of records do not wait for this lock.
     let open: Option<(i64, i32)> = sqlx::query_as(
         "SELECT key, records FROM document
          WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state = 'processing' AND records IS NOT NULL
-         FOR UPDATE",
+         FOR NO KEY UPDATE",
     )
     .bind(project_key)
     .bind(import.as_str())
@@ -174,19 +229,9 @@ pub async fn close(
     let Some((key, records)) = open else {
         return if again { closed(&mut tx, project_key, import).await } else { Ok(Standing::Closed) };
     };
-    let (pending, failed): (i64, i64) = sqlx::query_as(
-        "SELECT count(*) FILTER (WHERE outcome IS NULL), count(*) FILTER (WHERE outcome = 'failed')
-         FROM import_record WHERE project_key = $1 AND import_key = $2",
-    )
-    .bind(project_key)
-    .bind(key)
-    .fetch_one(&mut *tx)
-    .await?;
+    let (pending, failed) = count(&mut tx, project_key, key).await?;
     if pending > 0 {
-        let done = i64::from(records) - pending;
-        return Ok(Standing::Open {
-            percent: u8::try_from(done * 100 / i64::from(records.max(1))).unwrap_or(99).min(99),
-        });
+        return Ok(Standing::Open { percent: None });
     }
     let failure = (failed >= i64::from(records)).then(|| match records {
         0 => messages::jobs::no_records().reason("empty"),
@@ -211,6 +256,18 @@ pub async fn close(
     let standing = closed(&mut tx, project_key, import).await?;
     tx.commit().await?;
     Ok(standing)
+}
+
+/// Returns how many records of the import have no outcome, and how many have failed.
+async fn count(tx: &mut PgConnection, project_key: i32, import: i64) -> sqlx::Result<(i64, i64)> {
+    sqlx::query_as(
+        "SELECT count(*) FILTER (WHERE outcome IS NULL), count(*) FILTER (WHERE outcome = 'failed')
+         FROM import_record WHERE project_key = $1 AND import_key = $2",
+    )
+    .bind(project_key)
+    .bind(import)
+    .fetch_one(tx)
+    .await
 }
 
 /// Returns the result of a closed import.

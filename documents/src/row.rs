@@ -27,6 +27,7 @@ pub struct Row {
     pub reason: Option<Json<Reason>>,
     pub job: Option<Json<IngestDocument>>,
     pub object: String,
+    pub file_type: String,
     pub fields: Json<Fields>,
     pub date_modified: Option<DateTime<Utc>>,
     pub chunks: i32,
@@ -52,6 +53,12 @@ impl Row {
             true => self.state != "processing",
             false => self.since > since,
         }
+    }
+
+    /// Whether the deletion of the document's parent has left the document, whose job was first accepted at `since`: a
+    /// deletion takes only what is in its own project, and nothing that another parent has brought since.
+    pub fn outlives_parent(&self, since: DateTime<Utc>) -> bool {
+        self.state != "deleted" && self.since == since
     }
 
     pub fn revision(&self) -> Revision {
@@ -155,7 +162,7 @@ async fn select(
     documents: &[&str],
 ) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
-        "SELECT key, project_key, id, kind, state, accepted_at, coalesce(since, accepted_at) AS since, starts, reason, job, object, fields, date_modified, chunks, terms,
+        "SELECT key, project_key, id, kind, state, accepted_at, coalesce(since, accepted_at) AS since, starts, reason, job, object, file_type, fields, date_modified, chunks, terms,
                 text_length
          FROM document WHERE project_key = $1 AND (key = ANY($2) OR id = ANY($3)) ORDER BY key FOR UPDATE",
     )
@@ -274,20 +281,24 @@ pub async fn parent_is_deleted(
     .await
 }
 
-/// Whether a worker would skip this job: the database has its outcome or knows a later job of the document, or the
-/// parent of the document was deleted.
+/// Whether a worker would skip this job, which was published at `published` and first accepted at `since`: the database has
+/// its outcome or knows a later job of the document, or the parent of the document was deleted.
 pub async fn is_settled(
     tx: &mut PgConnection,
     project: &ProjectId,
     document: &DocumentId,
     published: DateTime<Utc>,
+    since: DateTime<Utc>,
     parent: Option<&Parent>,
 ) -> sqlx::Result<bool> {
-    let accepted_at = published.trunc_subsecs(6);
-    if parent_is_deleted(tx, parent, accepted_at).await? {
+    let (accepted_at, since) = (published.trunc_subsecs(6), since.trunc_subsecs(6));
+    let row = match project_key(tx, project).await? {
+        Some(project_key) => find(tx, project_key, document).await?,
+        None => None,
+    };
+    let is_left = row.as_ref().is_some_and(|row| row.outlives_parent(since));
+    if !is_left && parent_is_deleted(tx, parent, accepted_at).await? {
         return Ok(true);
     }
-    let Some(project_key) = project_key(tx, project).await? else { return Ok(false) };
-    let row = find(tx, project_key, document).await?;
-    Ok(row.is_some_and(|row| row.settles(accepted_at, accepted_at)))
+    Ok(row.is_some_and(|row| row.settles(accepted_at, since)))
 }

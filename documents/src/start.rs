@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use schemas::{DocumentId, problem::Reason};
+use schemas::{DocumentId, ingest::IngestDocument, problem::Reason};
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
@@ -38,6 +38,11 @@ pub enum Start {
 /// killed every five seconds for ten minutes.
 const MAX_STARTS: i16 = 10;
 
+/// Whether a file of this type may have attachments, which are documents of their own.
+pub fn is_mail(file_type: &str) -> bool {
+    matches!(file_type, "eml" | "msg")
+}
+
 /// Starts a job: marks the document as being processed, unless nothing is left to do.
 pub async fn start(pool: &PgPool, job: &Job) -> sqlx::Result<Start> {
     start_all(pool, &[job]).await?.pop().ok_or(sqlx::Error::RowNotFound)
@@ -71,7 +76,8 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
 }
 
 async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<Row>) -> sqlx::Result<Start> {
-    if parent_is_deleted(tx, job.body.parent.as_ref(), job.accepted_at).await? {
+    let is_left = row.as_ref().is_some_and(|row| row.outlives_parent(job.since));
+    if !is_left && parent_is_deleted(tx, job.body.parent.as_ref(), job.accepted_at).await? {
         return Ok(Start::Void);
     }
     let row = match row {
@@ -93,18 +99,26 @@ async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<
     if is_same_job && row.starts >= MAX_STARTS {
         return Ok(Start::KillsWorkers);
     }
-    // The same import again indexes what has changed since: its records may have failed, or have been deleted or replaced.
+    // The same import or mail again indexes what has changed since: its records or attachments may have failed, or have
+    // been deleted or replaced.
     if row.state == "indexed"
         && row.kind != "import"
-        && row.job.as_ref().is_some_and(|Json(known)| known.same_content(&job.body))
+        && !is_mail(&row.file_type)
+        && let Some(Json(known)) = &row.job
+        && known.same_content(&job.body)
     {
-        sqlx::query("UPDATE document SET accepted_at = $3, since = $4 WHERE project_key = $1 AND key = $2")
-            .bind(row.project_key)
-            .bind(row.key)
-            .bind(job.accepted_at)
-            .bind(job.first_acceptance())
-            .execute(&mut *tx)
-            .await?;
+        // The file stays the known one. With its new parent, the job is not void if the former parent is deleted.
+        let known = IngestDocument { parent: job.body.parent.clone(), ..known.clone() };
+        sqlx::query(
+            "UPDATE document SET accepted_at = $3, since = $4, job = $5 WHERE project_key = $1 AND key = $2",
+        )
+        .bind(row.project_key)
+        .bind(row.key)
+        .bind(job.accepted_at)
+        .bind(job.first_acceptance())
+        .bind(Json(known))
+        .execute(&mut *tx)
+        .await?;
         adopt(tx, row.project_key, row.key, job).await?;
         return done(tx, row).await;
     }

@@ -1,6 +1,8 @@
 //! Tests with the role and the row-level security of the real worker.
 
 mod imports;
+mod parents;
+mod places;
 mod repeated;
 mod revisions;
 mod storage;
@@ -133,18 +135,27 @@ fn nothing(job: &Job) -> Content {
     }
 }
 
+/// The records of a file, in their order.
+fn records(names: &[&str]) -> Vec<Record> {
+    let placed = (1..).zip(names);
+    placed
+        .map(|(place, name)| Record {
+            project: "p".parse().unwrap(),
+            name: (*name).to_owned(),
+            place,
+            failure: None,
+        })
+        .collect()
+}
+
 /// Notes records as `jobs::import` of the ingest worker does, up to the point where the worker dies.
 async fn note_records(pool: &PgPool, job: &Job, names: &[&str]) {
     begin(pool, job).await.unwrap();
-    let records: Vec<Record> = names
-        .iter()
-        .map(|name| Record { project: job.project.clone(), name: (*name).to_owned(), failure: None })
-        .collect();
-    note(pool, job, &records).await.unwrap();
+    note(pool, job, &records(names)).await.unwrap();
 }
 
 async fn standing(pool: &PgPool, job: &Job, again: bool) -> Standing {
-    close(pool, &job.project, &job.document, true, again).await.unwrap()
+    close(pool, &job.project, &job.document, &[0], again).await.unwrap()
 }
 
 async fn state(pool: &PgPool, document: &str) -> (String, i32) {

@@ -1,10 +1,12 @@
 //! Jobs: each is about one document, one record or one deletion. The processing returns an outcome; what follows from
 //! an outcome is done in one place, [`Jobs::settle`].
 
+mod attachments;
 mod delete;
 mod document;
 mod files;
 mod import;
+mod queue;
 mod records;
 mod turns;
 
@@ -18,8 +20,9 @@ use platform::{
         publish,
     },
 };
+use queue::again;
 use schemas::{
-    DocumentId, ProjectId,
+    DocumentId,
     dead_letter::Cause,
     event::{EventKind, Facts, Stage},
     headers,
@@ -348,20 +351,7 @@ fn first_accepted(delivery: &Delivery) -> Option<DateTime<Utc>> {
     Some(DateTime::parse_from_rfc3339(&at).ok()?.to_utc())
 }
 
-/// Queues the jobs that index revived revisions again, which makes these the current ones.
-async fn again(
-    app: &App,
-    delivery: &Delivery,
-    project: &ProjectId,
-    revived: impl IntoIterator<Item = Revived>,
-) -> Result<(), publish::Error> {
-    for Revived { document, job, since } in revived {
-        let id = app.message_id(&format!("revive:{}:{}", delivery.sequence, document.token()));
-        let mut map = delivery.context.headers();
-        map.insert(headers::MESSAGE_ID, id.as_str());
-        map.insert(headers::ACCEPTED, since.to_rfc3339().as_str());
-        let payload = serde_json::to_vec(&job).map_err(publish::Error::from)?;
-        app.nats.publish_raw(job.subject(project, &document), map, payload.into()).await?;
-    }
-    Ok(())
+/// The end of an attempt because this worker stops: another worker gets the job at once.
+fn stops() -> Failure {
+    Failure::Wait("this worker stops".to_owned())
 }

@@ -13,8 +13,8 @@ async fn an_import_cut_short_keeps_what_is_settled() {
     super::start::ended(&pool, &import).await.unwrap();
     assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
     note_records(&pool, &import, &["r1", "r2"]).await;
-    let done = settled(&pool, &import, &["r1", "r2", "r3"]).await.unwrap().unwrap();
-    assert_eq!(done.into_iter().collect::<Vec<_>>(), [("p".to_owned(), "r1".to_owned())]);
+    let done = settled(&pool, &import, &records(&["r1", "r2", "r3"])).await.unwrap().unwrap();
+    assert_eq!(done.into_iter().collect::<Vec<_>>(), [1]);
     index(&pool, &record("r2", 2)).await;
     counted(&pool, &import, &stored(), "ndjson").await.unwrap();
     let finished = Standing::Finished { title: "a.txt".to_owned(), chunks: 2, text_length: 8 };
@@ -24,7 +24,7 @@ async fn an_import_cut_short_keeps_what_is_settled() {
     // An attempt that ran in parallel with the one that closed the import changes nothing.
     begin(&pool, &import).await.unwrap();
     assert!(!note(&pool, &import, &[]).await.unwrap());
-    assert!(settled(&pool, &import, &["r1"]).await.unwrap().is_none(), "it is not under way");
+    assert!(settled(&pool, &import, &records(&["r1"])).await.unwrap().is_none(), "it is not under way");
     let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
     let records: Option<i32> = sqlx::query_scalar("SELECT records FROM document WHERE id = 'import'")
         .fetch_one(&mut *tx)
@@ -47,11 +47,37 @@ async fn an_import_sent_again_ends_although_its_records_are_indexed_already() {
     // The worker of the first import is still running. What it notes must not change the second import.
     note_records(&pool, &first, &["r1", "r9"]).await;
     counted(&pool, &second, &stored(), "ndjson").await.unwrap();
-    assert_eq!(standing(&pool, &second, false).await, Standing::Open { percent: 0 });
+    assert_eq!(standing(&pool, &second, false).await, Standing::Open { percent: Some(0) });
     assert!(matches!(start(&pool, &record("r1", 3)).await.unwrap(), Start::Done { .. }));
     assert!(matches!(standing(&pool, &second, false).await, Standing::Finished { .. }));
     // Also after it has ended: a record may have been deleted or replaced since.
     assert_eq!(start(&pool, &import(4)).await.unwrap(), Start::Go);
+}
+
+#[tokio::test]
+async fn the_text_of_a_document_that_becomes_an_import_answers_no_longer() {
+    let pool = database("store_becomes").await;
+    index(&pool, &revision("a", 0, "A")).await;
+    index(&pool, &revision("import", 1, "B")).await;
+    let import = import(2);
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    note_records(&pool, &import, &["r1"]).await;
+    for attempt in ["first", "second"] {
+        let revived = counted(&pool, &import, &stored(), "ndjson").await.unwrap();
+        assert_eq!(revived.unwrap().document.as_str(), "a", "{attempt}");
+    }
+    let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+    let left: (i64, i64, String) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM chunk), (SELECT chunks FROM project), number_norm FROM document WHERE id = 'import'",
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .unwrap();
+    drop(tx);
+    assert_eq!(left, (0, 0, String::new()));
+    index(&pool, &record_of(2, "r1", 3)).await;
+    assert!(matches!(standing(&pool, &import, false).await, Standing::Finished { chunks: 1, .. }));
+    assert_eq!(counted(&pool, &import, &stored(), "ndjson").await.unwrap(), None, "it is closed");
 }
 
 #[tokio::test]
@@ -151,7 +177,7 @@ async fn an_outcome_of_the_import_before_is_none_of_this_one() {
     note_records(&pool, &second, &["r1", "r2"]).await;
     commit(&pool, &waiting[0], &nothing(&waiting[0])).await.unwrap().unwrap();
     index(&pool, &waiting[1]).await;
-    assert!(settled(&pool, &second, &["r1", "r2"]).await.unwrap().unwrap().is_empty());
+    assert!(settled(&pool, &second, &records(&["r1", "r2"])).await.unwrap().unwrap().is_empty());
     let corrected = Source::Text("Muro".to_owned());
     index(
         &pool,
@@ -161,7 +187,7 @@ async fn an_outcome_of_the_import_before_is_none_of_this_one() {
         },
     )
     .await;
-    assert_eq!(settled(&pool, &second, &["r1", "r2"]).await.unwrap().unwrap().len(), 1);
+    assert_eq!(settled(&pool, &second, &records(&["r1", "r2"])).await.unwrap().unwrap().len(), 1);
 }
 
 #[tokio::test]

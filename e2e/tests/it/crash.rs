@@ -1,6 +1,9 @@
-//! An ingest worker is killed in the middle of an import: no record is lost, and none is indexed twice.
+//! An ingest worker is killed in the middle of an import, or stopped in the middle of a document: nothing is lost, and
+//! nothing is indexed twice.
 
-use e2e::{Options, System, Upload};
+use std::time::{Duration, Instant};
+
+use e2e::{Options, Random, System, Upload, prose};
 use serde_json::{Value, json};
 
 const RECORDS: usize = 200;
@@ -30,7 +33,7 @@ async fn a_killed_worker_loses_and_doubles_nothing() {
             if document["records"]["indexed"].as_u64().unwrap_or(0) >= enough {
                 break;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         system.ingest_workers[0].kill().unwrap();
         system.ingest_workers[0].restart().await.unwrap();
@@ -66,4 +69,29 @@ async fn a_killed_worker_loses_and_doubles_nothing() {
     .await
     .unwrap();
     assert_eq!((chunks, documents, sum), (RECORDS as i64, RECORDS as i64, RECORDS as i64));
+}
+
+#[tokio::test]
+async fn a_worker_that_stops_gives_back_a_long_document() {
+    let mut system = System::start(Options::default().env("EMBED_THREADS", "1")).await.unwrap();
+    let client = system.client().unwrap();
+    let mut random = Random::new(7);
+    let paragraphs: Vec<String> = (0..200).map(|_| prose::paragraph(&mut random, 12)).collect();
+    let upload = Upload::new("memoria.txt", paragraphs.join("\n\n"), json!({"project_id": "parada"}));
+    let id = client.upload(upload).await.unwrap();
+    while client.document(&id, "parada").await.unwrap()["percent"].as_u64().unwrap_or(0) <= 10 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let asked = Instant::now();
+    system.ingest_workers[0].stop().unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+    let pool = sqlx::PgPool::connect(system.stack.database_url()).await.unwrap();
+    let left: (String, i16) = sqlx::query_as("SELECT state, starts FROM document WHERE id = $1")
+        .bind(&id)
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(left, ("processing".to_owned(), 0), "and its start does not count");
+    system.ingest_workers[0].restart().await.unwrap();
+    assert_eq!(client.settled(&id, "parada").await.unwrap()["state"], "indexed");
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream;
-use e2e::Upload;
+use e2e::{System, Upload};
 use reqwest::StatusCode;
 use schemas::{
     ingest::SentFile,
@@ -14,7 +14,7 @@ use schemas::{
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::{sample, shared, unique};
+use crate::{guarded, producers::publish, sample, shared, unique};
 
 #[tokio::test]
 async fn each_bad_file_fails_with_its_reason() {
@@ -89,6 +89,19 @@ async fn a_bad_record_does_not_stop_an_import() {
 }
 
 #[tokio::test]
+async fn a_bad_record_hides_no_good_one_with_its_id() {
+    let project = unique("tapado");
+    let (_, client) = guarded().await.client_with_key(&["--role", "write", "--project", &project]).unwrap();
+    let lines = ["ajeno", &project].map(|of| {
+        json!({"DocumentId": "1", "project_id": of, "full_text": "El muro tiene 20 cm."}).to_string()
+    });
+    let id = client.index(Upload::new("registros.ndjson", lines.join("\n"), json!({}))).await.unwrap();
+    let document = client.document(&id, &project).await.unwrap();
+    assert_eq!(document["records"], json!({"total": 2, "indexed": 1, "failed": 1}), "{document}");
+    assert_eq!(client.search(&project, "muro").await.unwrap()[0]["document_id"], "1");
+}
+
+#[tokio::test]
 async fn bad_requests_name_the_field() {
     let (client, _) = shared().await;
     for (body, field) in [
@@ -110,6 +123,58 @@ async fn bad_requests_name_the_field() {
     assert!(answer.text().await.unwrap().contains("date"));
 }
 
+/// The file with this text, which is not sent yet.
+fn late(text: &str) -> SentFile {
+    SentFile { id: unique("tarde"), size: text.len() as u64, sha256: hex(Sha256::digest(text)) }
+}
+
+/// Returns the number of the dead letter of a job whose file is missing.
+async fn letter(system: &System, subject: &str) -> String {
+    loop {
+        // The document is in state `failed` shortly before its dead letter is in the list.
+        let list = system.command("acorag-ingest-worker", &["dead-letters", "list"]).unwrap();
+        if let Some(line) = list.lines().find(|line| line.contains(subject)) {
+            assert!(line.contains("The file is missing: it was not sent"), "{line}");
+            return line.split_whitespace().next().unwrap().to_owned();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// An import is given up because its file is missing. Before it is queued again, one of its records gets newer content, and
+/// another one is deleted.
+#[tokio::test]
+async fn an_import_that_is_queued_again_undoes_nothing_that_came_after_it() {
+    let (client, system) = shared().await;
+    let project = unique("repetida");
+    let jetstream = jetstream::new(async_nats::connect(system.stack.nats_url()).await.unwrap());
+    let records = ["nuevo", "borrado", "propio"]
+        .map(|id| json!({"DocumentId": id, "full_text": "El muro pantalla mide 20 cm."}).to_string());
+    let lines = records.join("\n");
+    let file = late(&lines);
+    publish(&jetstream, &project, "lote", &json!({"file": file, "filename": "muros.ndjson"})).await;
+    assert_eq!(client.settled("lote", &project).await.unwrap()["state"], "failed");
+    let (of, lote) = (project.parse().unwrap(), "lote".parse().unwrap());
+    let number = letter(system, &subjects::job(JobKind::Document, &of, &lote)).await;
+    for document in ["nuevo", "borrado"] {
+        publish(&jetstream, &project, document, &json!({"text": "El muro pantalla mide 30 cm."})).await;
+        assert_eq!(client.settled(document, &project).await.unwrap()["state"], "indexed");
+    }
+    let deleted = client.delete(&format!("/documents/borrado?project_id={project}")).await.unwrap();
+    assert_eq!(deleted.status(), StatusCode::OK);
+
+    jetstream.publish(subjects::parts(&of, &file), lines.into()).await.unwrap().await.unwrap();
+    system.command("acorag-ingest-worker", &["dead-letters", "requeue", &number]).unwrap();
+    let lote = client.settled("lote", &project).await.unwrap();
+    assert_eq!(lote["records"], json!({"total": 3, "indexed": 3, "failed": 0}), "{lote}");
+    let rows = client.search(&project, "muro pantalla").await.unwrap();
+    let thick = |id: &str| {
+        let row = rows.iter().find(|row| row["document_id"] == id)?;
+        Some(row["snippet"].as_str().unwrap().contains("30 cm"))
+    };
+    assert_eq!([thick("nuevo"), thick("borrado"), thick("propio")], [Some(true), None, Some(false)]);
+}
+
 /// A producer publishes a job before it sends the file. The operator sees the dead letter, and requeues the
 /// job when the file is there.
 #[tokio::test]
@@ -121,7 +186,7 @@ async fn a_dead_letter_is_listed_and_tried_again_or_discarded() {
         subjects::job(JobKind::Document, &project.parse().unwrap(), &document.parse().unwrap())
     };
     let text = "El acta llega tarde.";
-    let file = SentFile { id: unique("tarde"), size: text.len() as u64, sha256: hex(Sha256::digest(text)) };
+    let file = late(text);
     let job = json!({"file": file, "filename": "acta.txt", "metadata": {"title": "Tardía"}});
     let letters =
         |arguments: &[&str]| system.command("acorag-ingest-worker", &[&["dead-letters"], arguments].concat());
@@ -129,16 +194,7 @@ async fn a_dead_letter_is_listed_and_tried_again_or_discarded() {
     for document in ["tardia", "perdida"] {
         jetstream.publish(subject(document), job.to_string().into()).await.unwrap().await.unwrap();
         assert_eq!(client.settled(document, &project).await.unwrap()["state"], "failed");
-        let line = loop {
-            // The document is in state `failed` shortly before its dead letter is in the list.
-            let list = letters(&["list"]).unwrap();
-            match list.lines().find(|line| line.contains(&subject(document))) {
-                Some(line) => break line.to_owned(),
-                None => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        };
-        assert!(line.contains("The file is missing: it was not sent"), "{line}");
-        numbers.push(line.split_whitespace().next().unwrap().to_owned());
+        numbers.push(letter(system, &subject(document)).await);
     }
 
     let nobody = letters(&["requeue", &numbers[0], "999999"]).unwrap_err().to_string();

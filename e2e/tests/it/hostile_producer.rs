@@ -123,12 +123,20 @@ async fn headers_that_break_the_client_library_stop_nobody() {
     let url = system.stack.nats_url().to_owned();
     let subject =
         |document: &str| subjects::job(JobKind::Document, &project(OURS), &document.parse().unwrap());
+    let attacker = Attacker::connect(&url, project(OURS)).await.unwrap();
     // The first two end the connection, the third one ends the worker, which Kubernetes starts again.
     for (document, headers) in [
         ("colon", "NATS/1.0\r\nwithout colon\r\n\r\n"),
         ("name", "NATS/1.0\r\na b: c\r\n\r\n"),
         ("return", "NATS/1.0\r\nX: a\rb\r\n\r\n"),
     ] {
+        // The id under which the worker queues the job again cannot be guessed: JetStream would drop that job.
+        let (noise, text) = (format!("ruido-{document}"), json!({"text": "Ruido."}).to_string());
+        let last = attacker.publish(&subject(&noise), &[], text.clone()).await.unwrap().unwrap();
+        client.settled(&noise, OURS).await.unwrap();
+        let guess = format!("readable:{}", last + 2);
+        attacker.publish(&subject(&noise), &[("Nats-Msg-Id", &guess)], text).await.unwrap().unwrap();
+
         let body = json!({"text": format!("La losa se cura siete días: {document}.")}).to_string();
         send_raw(&url, &subject(document), headers, &body).await;
         if document == "return" {

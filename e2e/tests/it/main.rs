@@ -15,6 +15,7 @@ mod hostile_files;
 mod hostile_producer;
 mod least_privilege;
 mod limits;
+mod mails;
 mod model_change;
 mod producers;
 mod restarts;

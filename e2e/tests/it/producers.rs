@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{shared, unique};
 
 /// Publishes a job as a producer does.
-async fn publish(stream: &jetstream::Context, project: &str, document: &str, job: &Value) {
+pub async fn publish(stream: &jetstream::Context, project: &str, document: &str, job: &Value) {
     let subject = subjects::job(JobKind::Document, &project.parse().unwrap(), &document.parse().unwrap());
     stream.publish(subject, job.to_string().into()).await.unwrap().await.unwrap();
 }
@@ -141,6 +141,30 @@ async fn a_file_is_taken_in_when_it_is_what_was_announced() {
         assert_eq!((&document["state"], &document["reason_code"]), (&json!("failed"), &json!(code)), "{id}");
     }
     assert_eq!(client.settled("uno", project.as_str()).await.unwrap()["state"], "indexed");
+}
+
+#[tokio::test]
+async fn a_record_with_the_id_of_its_import_does_not_end_the_import() {
+    let (client, system) = shared().await;
+    let (project, stream) = (unique("homónimo"), jetstream(system).await);
+    let import = async |document: &str, records: &[&str]| {
+        let record =
+            |id: &&str| json!({"DocumentId": id, "full_text": format!("El hito {id} está en el eje.")});
+        let lines: Vec<String> = records.iter().map(|id| record(id).to_string()).collect();
+        let (of, lines) = (project.parse().unwrap(), lines.join("\n"));
+        let file = e2e::producer::send_file(&stream, &of, lines.as_bytes()).await.unwrap();
+        publish(&stream, &project, document, &json!({"file": file, "filename": "hitos.ndjson"})).await;
+        client.settled(document, &project).await.unwrap()
+    };
+    let several = import("lote", &["a", "lote", "b"]).await;
+    assert_eq!(several["records"], json!({"total": 3, "indexed": 2, "failed": 1}), "{several}");
+    // Without other records, it is the document itself.
+    let alone = import("solo", &["solo"]).await;
+    assert_eq!((&alone["state"], &alone["kind"]), (&json!("indexed"), &json!("document")), "{alone}");
+    let found = client.search(&project, "hito eje").await.unwrap();
+    let mut found: Vec<&str> = found.iter().map(|row| row["document_id"].as_str().unwrap()).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["a", "b", "solo"]);
 }
 
 /// The example producer in Python that README mentions.

@@ -29,7 +29,7 @@ fn records(count: usize) -> Vec<u8> {
 }
 
 /// Waits until `is_so` returns true; otherwise the test fails with `what`.
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let waiting = async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -38,14 +38,14 @@ async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}"));
 }
 
-async fn ingest(system: &System) -> (jetstream::Context, Stream<()>) {
+pub async fn ingest(system: &System) -> (jetstream::Context, Stream<()>) {
     let context = jetstream::new(async_nats::connect(system.stack.nats_url()).await.unwrap());
     let stream = context.get_stream_no_info(subjects::INGEST_STREAM).await.unwrap();
     (context, stream)
 }
 
 /// Returns the number of jobs of a project in the stream, whichever consumer they are for.
-async fn waiting(stream: &Stream<()>, project: &str) -> usize {
+pub async fn waiting(stream: &Stream<()>, project: &str) -> usize {
     let jobs = stream.info_with_subjects(format!("acorag.v1.ingest.*.{project}.*")).await.unwrap();
     jobs.try_fold(0, async |sum, (_, count)| Ok(sum + count)).await.unwrap()
 }
@@ -113,6 +113,51 @@ async fn an_import_goes_on_after_others_had_their_turn_and_after_its_worker_stop
     let passages: i64 =
         sqlx::query_scalar("SELECT chunks FROM project WHERE id = 'turnos'").fetch_one(&pool).await.unwrap();
     assert_eq!(passages, RECORDS as i64);
+}
+
+#[tokio::test]
+async fn a_deletion_that_takes_long_keeps_no_other_waiting() {
+    let (client, system) = shared().await;
+    let project = unique("bajas");
+    let note = |name: &str| {
+        let text = format!("La nota {name} fija la cota del muro.");
+        Upload::new(&format!("{name}.txt"), text, json!({"project_id": project}))
+    };
+    let long = client.index(note("larga")).await.unwrap();
+    let short = client.index(note("corta")).await.unwrap();
+    let path = |id: &str| format!("/documents/{id}?project_id={project}");
+    // The first deletion waits for this transaction.
+    let pool = sqlx::PgPool::connect(system.stack.database_url()).await.unwrap();
+    let mut held = pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM document WHERE id = $1 FOR UPDATE")
+        .bind(&long)
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let delete = async |id: &str| client.delete(&path(id)).await.unwrap().status();
+    assert_eq!(delete(&long).await, StatusCode::ACCEPTED);
+    assert_eq!(delete(&short).await, StatusCode::OK);
+    held.rollback().await.unwrap();
+    until("the first deletion is done", async || {
+        client.get(&path(&long)).await.unwrap().status() == StatusCode::NOT_FOUND
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_records_with_one_id_the_last_one_counts() {
+    const RECORDS: usize = 200;
+    let (client, _) = shared().await;
+    let project = unique("repetidos");
+    let corrected = json!({"DocumentId": "r0", "full_text": "El muro pantalla mide 80 cm."}).to_string();
+    let lines = [records(RECORDS), corrected.into_bytes()].join(&b'\n');
+    let import = Upload::new("planos.ndjson", lines, json!({"project_id": project}));
+    let import = client.index(import).await.unwrap();
+    let document = client.document(&import, &project).await.unwrap();
+    assert_eq!(document["records"], json!({"total": RECORDS, "indexed": RECORDS, "failed": 0}));
+    let first = &client.search(&project, "muro pantalla").await.unwrap()[0];
+    assert_eq!(first["document_id"], "r0");
+    assert!(first["snippet"].as_str().unwrap().contains("80 cm"), "{first}");
 }
 
 #[tokio::test]

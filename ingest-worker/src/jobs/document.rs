@@ -8,21 +8,22 @@ use platform::{
     crash,
     nats::consume::{Delivery, Failure},
 };
-use reader::{Attachment, Extracted, ExtractedMetadata, Found, Hints};
+use reader::{Extracted, ExtractedMetadata, Found, Hints};
 use schemas::{
     Fields,
     event::Stage,
     fields::MAX_FIELD_CHARS,
-    ingest::{IngestDocument, ObjectRef, Parent, Source},
+    ingest::{IngestDocument, ObjectRef, Source},
     messages,
     metadata::plausible,
-    subjects::{self, JobKind},
+    subjects::JobKind,
     text::clip,
 };
 
 use super::{
-    Jobs, Outcome, files,
+    Jobs, Outcome, attachments, files,
     import::{self, Import},
+    stops,
     turns::move_to,
 };
 use crate::{
@@ -32,11 +33,6 @@ use crate::{
     progress::Progress,
 };
 
-/// Attachments of a mail and of the mails in it are read, not those of mails any deeper. Each attachment becomes a document:
-/// with 100 in each mail, two levels make 10,000 documents of one file, and each further level 100 times as many.
-const DEEPEST: u8 = 2;
-/// Maximum number of characters of a media type; that of an attachment is what the mail says.
-const MAX_MEDIA_TYPE_CHARS: usize = 255;
 /// Number of passages embedded between two reports of progress.
 const SLICE: usize = 16;
 
@@ -65,11 +61,11 @@ pub async fn index(
                 let text = tokio::fs::read_to_string(file.path()).await.map_err(files::disk)?;
                 (Extracted::from_text(&text), Some(stored))
             } else {
-                match read(app, job, kind, file.path()).await? {
+                match read(jobs, job, file.path()).await? {
                     Found::Document(extracted) => (extracted, Some(stored)),
                     Found::Records(records) if kind == JobKind::Import => {
-                        let (stopping, path, file) = (&jobs.stopping, file.path(), &stored);
-                        let import = Import { app, delivery, job, progress, stopping, path, file };
+                        let (path, file) = (file.path(), &stored);
+                        let import = Import { jobs, delivery, job, progress, path, file };
                         return import.split(records).await;
                     }
                     // An import would occupy this slot for as long as its records take.
@@ -81,19 +77,8 @@ pub async fn index(
             }
         }
     };
-    let content = content(app, job, kind, progress, &extracted, file).await?;
-    let depth = job.body.parent.as_ref().map_or(0, |parent| parent.depth);
-    if depth < DEEPEST {
-        for (index, attachment) in extracted.attachments.iter().enumerate() {
-            publish_attachment(app, delivery, job, kind, index, attachment).await?;
-        }
-    } else if !extracted.attachments.is_empty() {
-        tracing::info!(
-            depth,
-            attachments = extracted.attachments.len(),
-            "attachments are left out: more levels of mails within mails could make a million documents of one file"
-        );
-    }
+    let content = content(jobs, job, progress, &extracted, file).await?;
+    attachments::publish_all(app, delivery, job, kind, &extracted).await?;
     if !is_record {
         progress.at(Stage::Storing, 95).await;
     }
@@ -144,15 +129,20 @@ pub fn stored(content: Content, committed: Option<Committed>) -> Outcome {
 
 /// Reads a document, or opens an import. The records of an import are read later, when the queue has room for
 /// them. Meanwhile the import uses no slot for reading, so that other files do not wait.
-pub async fn read(app: &App, job: &Job, kind: JobKind, path: &Path) -> Result<Found, Failure> {
-    let _turn = app.readers.turn(kind).await;
-    let _timer = app.metrics.stage_seconds.with_label_values(&["extract"]).start_timer();
-    let hints = Hints { filename: job.body.filename.clone(), media_type: job.body.media_type.clone() };
-    let (found, ()) = tokio::join!(app.reader.read(path, hints), async {
-        // The first step of reading has started the child process.
-        crash::point("child-running", job.project.as_str());
-    });
-    found.map_err(unreadable)
+pub async fn read(jobs: &Jobs, job: &Job, path: &Path) -> Result<Found, Failure> {
+    let app = &jobs.app;
+    let reading = async {
+        let _turn = app.readers.turn(jobs.kind).await;
+        let _timer = app.metrics.stage_seconds.with_label_values(&["extract"]).start_timer();
+        let hints = Hints { filename: job.body.filename.clone(), media_type: job.body.media_type.clone() };
+        let (found, ()) = tokio::join!(app.reader.read(path, hints), async {
+            // The first step of reading has started the child process.
+            crash::point("child-running", job.project.as_str());
+        });
+        found
+    };
+    // The child process ends with this future.
+    jobs.stopping.run_until_cancelled(reading).await.ok_or_else(stops)?.map_err(unreadable)
 }
 
 pub fn unreadable(error: reader::Error) -> Failure {
@@ -162,13 +152,13 @@ pub fn unreadable(error: reader::Error) -> Failure {
 
 /// Cuts the text into passages, embeds them, and returns what the commit writes.
 pub async fn content(
-    app: &App,
+    jobs: &Jobs,
     job: &Job,
-    kind: JobKind,
     progress: &Progress,
     extracted: &Extracted,
     object: Option<ObjectRef>,
 ) -> Result<Content, Failure> {
+    let app = &jobs.app;
     let (model, options) = (app.model.clone(), app.chunking.clone());
     // Without the attachments, which may be large.
     let copy = Extracted { blocks: extracted.blocks.clone(), ..Extracted::default() };
@@ -183,7 +173,7 @@ pub async fn content(
     if chunks.is_empty() {
         return Err(Failure::Dead(reader::Error::NoText.reason()));
     }
-    let embedded = embed(app, job, kind, progress, &chunks).await?;
+    let embedded = embed(jobs, job, progress, &chunks).await?;
     let found = &extracted.metadata;
     let passages = chunks.into_iter().zip(embedded).map(|(chunk, (vector, sentences))| Passage {
         page: chunk.page_first,
@@ -229,23 +219,29 @@ fn fields(sent: &IngestDocument, found: &ExtractedMetadata) -> Fields {
 /// Returns the vector of each passage, and the vectors of its sentences as they are stored: of a long table, the vectors
 /// themselves would take gigabytes.
 async fn embed(
-    app: &App,
+    jobs: &Jobs,
     job: &Job,
-    kind: JobKind,
     progress: &Progress,
     chunks: &[Chunk],
 ) -> Result<Vec<(Vec<f32>, Vec<u8>)>, Failure> {
+    let app = &jobs.app;
     let _timer = app.metrics.stage_seconds.with_label_values(&["embed"]).start_timer();
     let mut vectors = Vec::with_capacity(chunks.len());
     for slice in chunks.chunks(SLICE) {
+        // A long document takes longer than the worker has to stop. Another worker begins it again.
+        if jobs.stopping.is_cancelled() {
+            return Err(stops());
+        }
         if !vectors.is_empty() {
             let percent = u8::try_from(10 + vectors.len() * 80 / chunks.len()).unwrap_or(90);
             progress.at(Stage::Embedding, percent).await;
             documents::start::percent(&app.pool, job, percent).await?;
         }
         let passages = slice.iter().map(|chunk| to_embed(&chunk.heading, &chunk.text)).collect();
-        let embedded =
-            if kind.is_urgent() { app.model.passages(passages) } else { app.model.bulk_passages(passages) };
+        let embedded = match jobs.kind.is_urgent() {
+            true => app.model.passages(passages),
+            false => app.model.bulk_passages(passages),
+        };
         let embedded = embedded.await.map_err(|error| {
             tracing::warn!(%error, "embedding");
             if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::internal() }
@@ -256,53 +252,6 @@ async fn embed(
         }));
     }
     Ok(vectors)
-}
-
-/// Publishes an attachment of a mail as a document of its own. If the attachment is published twice, it is
-/// still one document, because it has the same id.
-async fn publish_attachment(
-    app: &App,
-    delivery: &Delivery,
-    job: &Job,
-    kind: JobKind,
-    index: usize,
-    attachment: &Attachment,
-) -> Result<(), Failure> {
-    let document = job.document.of_part(&format!("{index}/{}", attachment.filename));
-    let name = format!("{}{}-{}", files::ATTACHMENT, document.token(), job.accepted_at.timestamp_micros());
-    let bytes = bytes::Bytes::from(attachment.bytes.clone());
-    let object = files::store(app, &name, bytes).await?;
-    let parent = &job.body.metadata;
-    let body = IngestDocument {
-        source: Source::Object(object),
-        metadata: schemas::Metadata {
-            fields: Fields {
-                doc_type: parent.fields.doc_type.clone(),
-                category: parent.fields.category.clone(),
-                author: parent.fields.author.clone(),
-                ..Fields::default()
-            },
-            date_modified: parent.date_modified,
-            ..schemas::Metadata::default()
-        },
-        filename: attachment.filename.clone(),
-        media_type: clip(&attachment.media_type, MAX_MEDIA_TYPE_CHARS).to_owned(),
-        parent: Some(Parent {
-            project_id: job.project.clone(),
-            document_id: job.document.clone(),
-            index: u32::try_from(index).unwrap_or(u32::MAX),
-            depth: job.body.parent.as_ref().map_or(0, |parent| parent.depth).saturating_add(1),
-            accepted_at: Some(job.accepted_at),
-        }),
-        record_scope: None,
-    };
-    let id = app.message_id(&format!("{}:{index}", delivery.sequence));
-    // A mail in a lane for waiting documents is one of many, so its attachments go to the same lane.
-    let subject = match kind {
-        JobKind::Batch | JobKind::Bulk => subjects::job(kind, &job.project, &document),
-        _ => body.subject(&job.project, &document),
-    };
-    Ok(app.nats.publish(subject, &delivery.context, Some(&id), &body).await?)
 }
 
 #[cfg(test)]

@@ -12,9 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::TimeDelta;
 pub use close::{close, of};
-use documents::Job;
+use documents::{Job, import::Record as Noted};
 use platform::{
     crash,
     nats::{
@@ -32,15 +31,16 @@ use schemas::{
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
     subjects::JobKind,
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    Outcome,
+    Jobs, Outcome,
     document::{read, unreadable},
     files,
+    queue::{again, headers_of_part},
+    stops,
     turns::move_to,
 };
-use crate::{app::App, progress::Progress};
+use crate::progress::Progress;
 
 /// Maximum number of records of one import that wait or are in progress at the same time: some seconds of work for one
 /// worker, and enough for ten workers.
@@ -55,11 +55,10 @@ const LOOK: Duration = Duration::from_millis(200);
 const FULL: Duration = Duration::from_secs(1);
 
 pub struct Import<'a> {
-    pub app: &'a App,
+    pub jobs: &'a Jobs,
     pub delivery: &'a Delivery,
     pub job: &'a Job,
     pub progress: &'a Progress,
-    pub stopping: &'a CancellationToken,
     pub path: &'a Path,
     pub file: &'a ObjectRef,
 }
@@ -73,8 +72,8 @@ fn position(delivery: &Delivery) -> Option<u32> {
     nats::text(delivery.headers.as_ref(), headers::POSITION)?.parse().ok()
 }
 
-/// Records that are queued and not known to be done, by their place in the file.
-type Window = BTreeMap<u32, (String, String)>;
+/// Records that are queued and not known to be done, by their number.
+type Window = BTreeMap<u32, Noted>;
 
 enum Room {
     Free,
@@ -95,17 +94,21 @@ impl Import<'_> {
             return Ok(Outcome::Void);
         }
         crash::point("records-noted", self.job.project.as_str());
-        match read(self.app, self.job, JobKind::Import, self.path).await? {
+        match read(self.jobs, self.job, self.path).await? {
             Found::Records(records) => self.queue(records, 0).await,
             Found::Document(_) => Err(Failure::internal()),
         }
     }
 
     async fn note(&self, mut records: Records) -> Result<bool, Failure> {
-        let (pool, job) = (&self.app.pool, self.job);
+        let (app, job, mut first) = (&self.jobs.app, self.job, true);
+        let pool = &app.pool;
         documents::import::begin(pool, job).await?;
         loop {
-            let batch = self.next(&mut records, NOTED).await?;
+            if self.jobs.stopping.is_cancelled() {
+                return Err(stops());
+            }
+            let batch = self.next(&mut records, NOTED, std::mem::take(&mut first)).await?;
             if batch.is_empty() {
                 break;
             }
@@ -117,20 +120,27 @@ impl Import<'_> {
         }
         let extension =
             job.body.filename.rsplit_once('.').map_or("ndjson", |(_, extension)| extension).to_lowercase();
-        documents::import::counted(pool, job, self.file, &extension).await?;
+        let counted = documents::import::counted(pool, job, self.file, &extension);
+        let revived = app.generations.changing(job, counted).await?;
+        again(app, self.delivery, &job.project, revived).await?;
         Ok(true)
     }
 
-    async fn next(&self, records: &mut Records, most: usize) -> Result<Vec<Prepared>, Failure> {
-        let batch = records.next(most).await.map_err(unreadable)?;
-        Ok(batch.into_iter().map(|record| prepare(self.job, record)).collect())
+    /// Returns the next records; `first` says whether they are the first ones of the file.
+    async fn next(&self, records: &mut Records, most: usize, first: bool) -> Result<Vec<Prepared>, Failure> {
+        let mut batch = records.next(most).await.map_err(unreadable)?;
+        if first && batch.len() == 1 {
+            batch.extend(records.next(most).await.map_err(unreadable)?);
+        }
+        let is_alone = first && batch.len() == 1;
+        Ok(batch.into_iter().map(|record| prepare(self.job, record, is_alone)).collect())
     }
 
     /// Publishes the records from this position on.
     async fn queue(&self, mut records: Records, position: u32) -> Result<Outcome, Failure> {
         let (mut index, mut window, mut started) = (0, Window::new(), None);
         loop {
-            let batch = self.next(&mut records, BATCH).await?;
+            let batch = self.next(&mut records, BATCH, index == 0).await?;
             if batch.is_empty() {
                 crash::point("records-published", self.job.project.as_str());
                 tracing::info!(records = index, "the records of an import are queued");
@@ -148,22 +158,20 @@ impl Import<'_> {
                 Room::Void => return Ok(Outcome::Void),
                 Room::GiveWay => {
                     let first = window.first_key_value().map_or(index, |(first, _)| *first);
-                    move_to(self.app, self.delivery, self.job, JobKind::Import, Some(first)).await?;
+                    move_to(&self.jobs.app, self.delivery, self.job, JobKind::Import, Some(first)).await?;
                     return Ok(Outcome::Moved);
                 }
             }
-            let names =
-                batch.iter().filter_map(Prepared::document).map(DocumentId::as_str).collect::<Vec<_>>();
-            let Some(done) = documents::import::settled(&self.app.pool, self.job, &names).await? else {
+            let noted: Vec<Noted> = batch.iter().map(Prepared::noted).collect();
+            let Some(done) = documents::import::settled(&self.jobs.app.pool, self.job, &noted).await? else {
                 return Ok(Outcome::Void);
             };
-            for record in batch {
-                if let Prepared::Document { project, document, body } = record {
-                    let record = (project.to_string(), document.to_string());
-                    if !done.contains(&record) {
-                        self.publish(index, &project, &document, *body).await?;
-                        window.insert(index, record);
-                    }
+            for (record, noted) in batch.into_iter().zip(noted) {
+                if let Prepared::Document { project, document, body, .. } = record
+                    && !done.contains(&noted.place)
+                {
+                    self.publish(index, &project, &document, *body).await?;
+                    window.insert(index, noted);
                 }
                 index += 1;
             }
@@ -174,20 +182,20 @@ impl Import<'_> {
     /// records are done: otherwise the queue would hold more of them after each turn.
     async fn room(&self, window: &mut Window, started: Instant) -> Result<Room, Failure> {
         loop {
-            let is_over = started.elapsed() > self.app.import_turn;
-            if self.stopping.is_cancelled() || (is_over && window.is_empty()) {
+            let is_over = started.elapsed() > self.jobs.app.import_turn;
+            if self.jobs.stopping.is_cancelled() || (is_over && window.is_empty()) {
                 return Ok(Room::GiveWay);
             }
             if !is_over && window.len() + BATCH <= WINDOW {
                 return Ok(Room::Free);
             }
-            let names: Vec<&str> = window.values().map(|(_, document)| document.as_str()).collect();
-            let Some(done) = documents::import::settled(&self.app.pool, self.job, &names).await? else {
+            let queued: Vec<Noted> = window.values().cloned().collect();
+            let Some(done) = documents::import::settled(&self.jobs.app.pool, self.job, &queued).await? else {
                 return Ok(Room::Void);
             };
-            window.retain(|_, record| !done.contains(record));
+            window.retain(|_, record| !done.contains(&record.place));
             if done.is_empty() {
-                self.stopping.run_until_cancelled(tokio::time::sleep(LOOK)).await;
+                self.jobs.stopping.run_until_cancelled(tokio::time::sleep(LOOK)).await;
             }
         }
     }
@@ -199,7 +207,7 @@ impl Import<'_> {
         document: &DocumentId,
         mut body: IngestDocument,
     ) -> Result<(), Failure> {
-        let (app, accepted_at) = (self.app, self.job.accepted_at);
+        let app = &self.jobs.app;
         // A job has a maximum size, so a longer text is stored in the object store first.
         if let Source::Text(text) = &body.source
             && serde_json::to_vec(&body).map_err(publish::Error::from)?.len() > MAX_JOB_BYTES
@@ -208,13 +216,8 @@ impl Import<'_> {
             body.source = Source::Object(files::store(app, &name, text.clone().into()).await?);
         }
         let (of, import) = (self.job.project.token(), self.job.document.token());
-        let id = format!("record:{of}:{import}:{}:{index}", accepted_at.timestamp_micros());
-        let mut map = self.delivery.context.headers();
-        map.insert(headers::MESSAGE_ID, app.message_id(&id).as_str());
-        // A record counts as accepted with its import, however late it is queued: a document sent after the import is
-        // newer.
-        let ordered_at = accepted_at + TimeDelta::microseconds(index.into());
-        map.insert(headers::ORDERED_AT, ordered_at.to_rfc3339().as_str());
+        let id = format!("record:{of}:{import}:{}:{index}", self.job.accepted_at.timestamp_micros());
+        let map = headers_of_part(app, self.delivery, self.job, &id, index);
         let payload: bytes::Bytes = serde_json::to_vec(&body).map_err(publish::Error::from)?.into();
         loop {
             let subject = body.subject(project, document);
@@ -223,7 +226,7 @@ impl Import<'_> {
                 Err(publish::Error::Full) => {}
                 published => return Ok(published?),
             }
-            if self.stopping.run_until_cancelled(tokio::time::sleep(FULL)).await.is_none() {
+            if self.jobs.stopping.run_until_cancelled(tokio::time::sleep(FULL)).await.is_none() {
                 return Err(Failure::Wait("the queue is full".to_owned()));
             }
         }

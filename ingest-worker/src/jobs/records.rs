@@ -12,7 +12,6 @@ use reader::Extracted;
 use schemas::{
     DocumentId, ProjectId,
     ingest::{Parent, Source},
-    subjects::JobKind,
 };
 
 use super::{Ending, Jobs, Outcome, announce, document, import, is_time_to_tidy, read};
@@ -113,7 +112,7 @@ async fn index_group(jobs: &Jobs, group: &[Record<'_>]) -> Result<Vec<Result<End
     let imports = group.iter().zip(&outcomes);
     let mut imports = imports.filter_map(|(record, outcome)| import::of(&record.job, outcome.as_ref().ok()?));
     if let Some(mut import) = imports.next() {
-        import.report |= imports.any(|import| import.report);
+        import.ended.extend(imports.flat_map(|import| import.ended));
         import::close(app, group[0].delivery, import).await?;
     }
     Ok(endings)
@@ -121,5 +120,5 @@ async fn index_group(jobs: &Jobs, group: &[Record<'_>]) -> Result<Vec<Result<End
 
 async fn content(jobs: &Jobs, Record { job, progress, .. }: &Record<'_>) -> Result<Content, Failure> {
     let Source::Text(text) = &job.body.source else { return Err(Failure::internal()) };
-    document::content(&jobs.app, job, JobKind::Record, progress, &Extracted::from_text(text), None).await
+    document::content(jobs, job, progress, &Extracted::from_text(text), None).await
 }

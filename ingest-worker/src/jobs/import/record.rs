@@ -16,49 +16,53 @@ const MAX_FILENAME_CHARS: usize = 255;
 
 /// A job, or the reason why the record cannot become one.
 pub enum Prepared {
-    Document { project: ProjectId, document: DocumentId, body: Box<IngestDocument> },
-    Bad { project: ProjectId, name: String, reason: Reason },
+    Document { project: ProjectId, document: DocumentId, place: i32, body: Box<IngestDocument> },
+    Bad(Noted),
 }
 
 impl Prepared {
     pub fn noted(&self) -> Noted {
         match self {
-            Self::Document { project, document, .. } => {
-                Noted { project: project.clone(), name: document.to_string(), failure: None }
+            Self::Document { project, document, place, .. } => {
+                Noted { project: project.clone(), name: document.to_string(), place: *place, failure: None }
             }
-            Self::Bad { project, name, reason } => {
-                Noted { project: project.clone(), name: name.clone(), failure: Some(reason.clone()) }
-            }
-        }
-    }
-
-    pub fn document(&self) -> Option<&DocumentId> {
-        match self {
-            Self::Document { document, .. } => Some(document),
-            Self::Bad { .. } => None,
+            Self::Bad(noted) => noted.clone(),
         }
     }
 }
 
-pub fn prepare(job: &Job, record: Result<Record, RecordError>) -> Prepared {
-    let bad = |name: String, reason| Prepared::Bad { project: job.project.clone(), name, reason };
+/// `is_alone` says whether the file holds no other record.
+pub fn prepare(job: &Job, record: Result<Record, RecordError>, is_alone: bool) -> Prepared {
+    let index = match &record {
+        Ok(record) => record.index,
+        Err(error) => error.index,
+    };
+    let place = i32::try_from(index).unwrap_or(i32::MAX);
+    // A bad record must hide no good one, so it is not named by its document. No document's id begins with a space.
+    let bad = |reason| {
+        let (project, name) = (job.project.clone(), format!(" #{index}"));
+        Prepared::Bad(Noted { project, name, place, failure: Some(reason) })
+    };
     let record = match record {
         Ok(record) => record,
-        Err(error) => return bad(format!("#{}", error.index), error.reason),
+        Err(error) => return bad(error.reason),
     };
-    let name = format!("#{}", record.index);
     let document = match record.document_id.parse::<DocumentId>() {
         Ok(document) => document,
-        Err(error) => return bad(name, invalid(error.problem("DocumentId"))),
+        Err(error) => return bad(invalid(error.problem("DocumentId"))),
     };
     let project = match project_of(job, record.project.as_deref()) {
         Ok(project) => project,
-        Err(reason) => return bad(document.to_string(), reason),
+        Err(reason) => return bad(reason),
     };
+    // Its job would take over the row of the import, which would then end without its other records.
+    if !is_alone && (&project, &document) == (&job.project, &job.document) {
+        return bad(invalid(messages::fields::unexpected().about("DocumentId")));
+    }
     let mut metadata = record.metadata;
     metadata.project_id = None;
     if let Some(problem) = metadata.out_of_bounds() {
-        return bad(document.to_string(), invalid(problem));
+        return bad(invalid(problem));
     }
     let text = record.full_text.filter(|text| !text.trim().is_empty()).unwrap_or(record.labelled);
     let name = text_object(job, &project, &document);
@@ -71,17 +75,17 @@ pub fn prepare(job: &Job, record: Result<Record, RecordError>) -> Prepared {
         parent: Some(Parent {
             project_id: job.project.clone(),
             document_id: job.document.clone(),
-            index: u32::try_from(record.index).unwrap_or(u32::MAX),
+            index: u32::try_from(index).unwrap_or(u32::MAX),
             depth: 1,
             accepted_at: Some(job.accepted_at),
         }),
         record_scope: None,
     };
     if let Err(reason) = readable(job, &project, &document, &body) {
-        return bad(document.to_string(), reason);
+        return bad(reason);
     }
     body.source = Source::Text(text);
-    Prepared::Document { project, document, body: Box::new(body) }
+    Prepared::Document { project, document, place, body: Box::new(body) }
 }
 
 /// Whether a worker will accept the record's job. A job that it refuses would leave the record without a document.
@@ -173,11 +177,22 @@ mod tests {
             too_large,
         ];
         for record in refused {
-            let noted = prepare(&import(), Ok(record)).noted();
-            assert_eq!((noted.name.as_str(), noted.failure.unwrap().code.as_str()), ("1", INVALID));
+            let noted = prepare(&import(), Ok(record), false).noted();
+            let document: DocumentId = noted.name.parse().unwrap();
+            assert_ne!(document.as_str(), noted.name, "no document is named so");
+            assert_eq!((noted.place, noted.failure.unwrap().code.as_str()), (1, INVALID));
         }
         // A long text is no reason to refuse a record.
-        assert_eq!(prepare(&import(), Ok(record(json!({ "Notes": "x" })))).noted().failure, None);
+        assert_eq!(prepare(&import(), Ok(record(json!({ "Notes": "x" }))), false).noted().failure, None);
+    }
+
+    #[test]
+    fn a_record_with_the_id_of_its_import_is_refused_unless_it_is_alone() {
+        let own = |is_alone| {
+            let own = Record { document_id: "import".to_owned(), ..record(json!({})) };
+            prepare(&import(), Ok(own), is_alone).noted().failure.map(|reason| reason.code)
+        };
+        assert_eq!([own(false).as_deref(), own(true).as_deref()], [Some(INVALID), None]);
     }
 
     #[test]

@@ -1,0 +1,78 @@
+//! Documents that came with an import or a mail, and what follows when that is deleted or sent again.
+
+use super::*;
+use crate::commit::other_attachments;
+
+/// Gives the job another parent in its project, accepted at this second.
+fn brought_by(parent: &str, second: i64, mut job: Job) -> Job {
+    let known = record_of(second, "record", second).body.parent;
+    job.body.parent = known.map(|known| Parent { document_id: parent.parse().unwrap(), ..known });
+    job
+}
+
+#[tokio::test]
+async fn a_document_in_another_project_outlives_the_deletion_of_its_import() {
+    let pool = database("store_elsewhere").await;
+    assert_eq!(start(&pool, &import(0)).await.unwrap(), Start::Go);
+    let elsewhere = |document| Job { project: "q".parse().unwrap(), ..record_of(0, document, 1) };
+    let begun = elsewhere("begun");
+    assert_eq!(start(&pool, &begun).await.unwrap(), Start::Go);
+    assert_eq!(start(&pool, &record_of(0, "ours", 1)).await.unwrap(), Start::Go);
+    delete(&pool, "import", 5).await;
+    assert_eq!(start(&pool, &begun).await.unwrap(), Start::Go, "its row would wait for ever");
+    assert_eq!(start(&pool, &elsewhere("waiting")).await.unwrap(), Start::Void);
+    assert_eq!(start(&pool, &record_of(0, "ours", 1)).await.unwrap(), Start::Void);
+}
+
+#[tokio::test]
+async fn a_revision_comes_back_with_the_import_that_brought_it_last() {
+    let pool = database("store_brought_last").await;
+    for import in [import(0), Job { document: "other".parse().unwrap(), ..import(1) }] {
+        assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    }
+    index(&pool, &brought_by("import", 0, revision("r1", 2, "A"))).await;
+    let again = brought_by("other", 1, revision("r1", 3, "A"));
+    assert!(matches!(start(&pool, &again).await.unwrap(), Start::Done { .. }));
+    delete(&pool, "import", 4).await;
+    index(&pool, &revision("r2", 5, "B")).await;
+    assert_eq!(states(&pool, &["r1", "r2"]).await, ["superseded", "indexed"]);
+    let Revived { document, job, since } = delete(&pool, "r2", 6).await.revived.remove(0);
+    assert_eq!(job.parent, again.body.parent);
+    let job = Job::new("p".parse().unwrap(), document, text("r1", 7).accepted_at, job).first_accepted(since);
+    assert_eq!(start(&pool, &job).await.unwrap(), Start::Go);
+}
+
+#[tokio::test]
+async fn a_mail_sent_again_is_read_again_because_its_attachments_may_be_gone() {
+    let pool = database("store_mail").await;
+    for second in [0, 1] {
+        let mail = text("mail", second);
+        assert_eq!(start(&pool, &mail).await.unwrap(), Start::Go, "{second}");
+        let content = Content { file_type: "eml".to_owned(), ..nothing(&mail) };
+        commit(&pool, &mail, &content).await.unwrap().unwrap();
+        assert!(matches!(start(&pool, &mail).await.unwrap(), Start::Done { .. }), "its own job is done");
+    }
+}
+
+#[tokio::test]
+async fn the_attachments_that_only_an_earlier_version_of_a_mail_had_are_found() {
+    let pool = database("store_attachments").await;
+    index(&pool, &text("mail", 0)).await;
+    let attached = |document: &str, object: &str| {
+        let file = ObjectRef { name: object.to_owned(), ..stored() };
+        brought_by("mail", 0, job(document, 1, Source::Object(file)))
+    };
+    for (document, object) in [("a", "part-a"), ("b", "part-b"), ("c", "part-c"), ("record", "o")] {
+        index(&pool, &attached(document, object)).await;
+    }
+    delete(&pool, "c", 2).await;
+    let others = async |mail: Job, attached: &[&str]| {
+        let attached: Vec<DocumentId> = attached.iter().map(|id| id.parse().unwrap()).collect();
+        other_attachments(&pool, &mail, &attached, "part-").await.unwrap()
+    };
+    assert_eq!(others(text("mail", 5), &["b"]).await, ["a".parse().unwrap()]);
+    assert!(others(text("mail", 5), &["a", "b"]).await.is_empty());
+    // Queued again, the earlier version does not delete what came with it or after it.
+    let requeued = text("mail", 6).first_accepted(text("mail", 1).accepted_at);
+    assert!(others(requeued, &[]).await.is_empty());
+}

@@ -1,0 +1,122 @@
+//! Queues the attachments of a mail, each of which becomes a document of its own.
+
+use documents::Job;
+use platform::nats::{
+    consume::{Delivery, Failure},
+    publish,
+};
+use reader::{Attachment, Extracted};
+use schemas::{
+    DocumentId, Fields, headers,
+    ingest::{DeleteDocument, IngestDocument, Parent, Source},
+    subjects::{self, JobKind},
+    text::clip,
+};
+
+use super::{files, queue::headers_of_part};
+use crate::app::App;
+
+/// Attachments of a mail and of the mails in it are read, not those of mails any deeper. Each attachment becomes a document:
+/// with 100 in each mail, two levels make 10,000 documents of one file, and each further level 100 times as many.
+const DEEPEST: u8 = 2;
+/// Maximum number of characters of a media type; that of an attachment is what the mail says.
+const MAX_MEDIA_TYPE_CHARS: usize = 255;
+
+/// Publishes the attachments of a document and, if it is a mail, deletes those that only its earlier versions had.
+pub async fn publish_all(
+    app: &App,
+    delivery: &Delivery,
+    job: &Job,
+    kind: JobKind,
+    extracted: &Extracted,
+) -> Result<(), Failure> {
+    let depth = job.body.parent.as_ref().map_or(0, |parent| parent.depth);
+    if depth >= DEEPEST {
+        if !extracted.attachments.is_empty() {
+            tracing::info!(
+                depth,
+                attachments = extracted.attachments.len(),
+                "attachments are left out: more levels of mails within mails could make a million documents of one file"
+            );
+        }
+        return Ok(());
+    }
+    let mut published = Vec::with_capacity(extracted.attachments.len());
+    for (index, attachment) in (0..).zip(&extracted.attachments) {
+        published.push(publish_one(app, delivery, job, kind, index, attachment).await?);
+    }
+    if documents::start::is_mail(&extracted.metadata.file_type) {
+        delete_others(app, delivery, job, &published).await?;
+    }
+    Ok(())
+}
+
+/// Publishes an attachment as a document, and returns its id. If the attachment is published twice, it is still one
+/// document, because it has the same id.
+async fn publish_one(
+    app: &App,
+    delivery: &Delivery,
+    job: &Job,
+    kind: JobKind,
+    index: u32,
+    attachment: &Attachment,
+) -> Result<DocumentId, Failure> {
+    let document = job.document.of_part(&format!("{index}/{}", attachment.filename));
+    let name = format!("{}{}-{}", files::ATTACHMENT, document.token(), job.accepted_at.timestamp_micros());
+    let bytes = bytes::Bytes::from(attachment.bytes.clone());
+    let object = files::store(app, &name, bytes).await?;
+    let parent = &job.body.metadata;
+    let body = IngestDocument {
+        source: Source::Object(object),
+        metadata: schemas::Metadata {
+            fields: Fields {
+                doc_type: parent.fields.doc_type.clone(),
+                category: parent.fields.category.clone(),
+                author: parent.fields.author.clone(),
+                ..Fields::default()
+            },
+            date_modified: parent.date_modified,
+            ..schemas::Metadata::default()
+        },
+        filename: attachment.filename.clone(),
+        media_type: clip(&attachment.media_type, MAX_MEDIA_TYPE_CHARS).to_owned(),
+        parent: Some(Parent {
+            project_id: job.project.clone(),
+            document_id: job.document.clone(),
+            index,
+            depth: job.body.parent.as_ref().map_or(0, |parent| parent.depth).saturating_add(1),
+            accepted_at: Some(job.accepted_at),
+        }),
+        record_scope: None,
+    };
+    let map = headers_of_part(app, delivery, job, &format!("{}:{index}", delivery.sequence), index);
+    // A mail in a lane for waiting documents is one of many, so its attachments go to the same lane.
+    let subject = match kind {
+        JobKind::Batch | JobKind::Bulk => subjects::job(kind, &job.project, &document),
+        _ => body.subject(&job.project, &document),
+    };
+    let payload = serde_json::to_vec(&body).map_err(publish::Error::from)?;
+    app.nats.publish_raw(subject, map, payload.into()).await?;
+    Ok(document)
+}
+
+/// Queues the deletion of the mail's other attachments, which only its earlier versions had. What was accepted after this
+/// version stays.
+async fn delete_others(
+    app: &App,
+    delivery: &Delivery,
+    mail: &Job,
+    published: &[DocumentId],
+) -> Result<(), Failure> {
+    let others = documents::commit::other_attachments(&app.pool, mail, published, files::ATTACHMENT).await?;
+    for document in others {
+        let id = app.message_id(&format!("replaced:{}:{}", delivery.sequence, document.token()));
+        let mut map = delivery.context.headers();
+        map.insert(headers::MESSAGE_ID, id.as_str());
+        map.insert(headers::ORDERED_AT, mail.since.to_rfc3339().as_str());
+        let subject = subjects::job(JobKind::Delete, &mail.project, &document);
+        let payload = serde_json::to_vec(&DeleteDocument {}).map_err(publish::Error::from)?;
+        app.nats.publish_raw(subject, map, payload.into()).await?;
+    }
+    Ok(())
+}
