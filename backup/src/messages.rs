@@ -31,20 +31,35 @@ pub struct Message {
 }
 
 impl Message {
+    /// A job that is published now and counts as accepted at `since`.
+    pub fn again(subject: String, since: DateTime<Utc>, payload: &[u8]) -> Self {
+        let headers = vec![(headers::ACCEPTED.to_owned(), since.to_rfc3339())];
+        Self { subject, time: Utc::now(), headers, payload: STANDARD.encode(payload) }
+    }
+
     pub fn payload(&self) -> Result<Vec<u8>> {
         STANDARD.decode(&self.payload).context("a message's payload")
     }
 
     /// The project and document of a job, or of the job that became this dead letter.
     pub fn job(&self) -> Option<(ProjectId, DocumentId)> {
-        let died = self.headers.iter().find(|(name, _)| name == headers::DEAD_SUBJECT);
-        subjects::parse_job(died.map_or(&self.subject, |(_, subject)| subject)).ok()
+        subjects::parse_job(self.header(headers::DEAD_SUBJECT).unwrap_or(&self.subject)).ok()
     }
 
     /// Returns when the job was accepted, if the message is a job.
     pub fn accepted_at(&self) -> DateTime<Utc> {
-        let header = self.headers.iter().find(|(name, _)| name == headers::ORDERED_AT);
-        subjects::accepted_at(&self.subject, header.map(|(_, at)| at.as_str()), self.time)
+        subjects::accepted_at(&self.subject, self.header(headers::ORDERED_AT), self.time)
+    }
+
+    /// Returns when the job was first accepted; earlier than [`Self::accepted_at`] if it was queued again.
+    pub fn since(&self) -> DateTime<Utc> {
+        let first = self.header(headers::ACCEPTED).and_then(|at| DateTime::parse_from_rfc3339(at).ok());
+        let accepted_at = self.accepted_at();
+        first.map_or(accepted_at, |first| accepted_at.min(first.to_utc()))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Publishes the message again.

@@ -139,8 +139,8 @@ pub async fn restore(options: &Options) -> Result<()> {
             }
         }
     }
-    for (subject, job) in &plan.again {
-        nats.publish(subject.clone(), &nats::Context::default(), None, job).await?;
+    for message in &plan.again {
+        message.publish(&nats).await?;
     }
     tracing::info!(
         last_commit = last.map(|last| last.to_rfc3339()),

@@ -19,6 +19,9 @@ use crate::{
 const BATCH: usize = 500;
 /// Maximum number of records of an import that one statement forgets.
 const RECORDS: i64 = 10_000;
+/// Maximum time of the statement that lists all parts of a document, in milliseconds. With the usual limit the deletion of a very
+/// large import might be tried again for ever.
+const PATIENCE: &str = "600000";
 
 /// A deletion that is done in the database.
 #[derive(Debug)]
@@ -80,6 +83,7 @@ pub async fn delete(
     while forget_records(pool, project_id, &row, at).await? {}
     let mut tx = begin(pool, project_id).await?;
     project(&mut tx, project_id).await?;
+    sqlx::query("SELECT set_config('statement_timeout', $1, true)").bind(PATIENCE).execute(&mut *tx).await?;
     // Parts that an earlier attempt of this deletion removed are included: that attempt may have been interrupted
     // before it published the events.
     let mut keys: Vec<i64> = sqlx::query_scalar(
@@ -214,3 +218,6 @@ async fn leave_tombstones(
     .await
     .map(drop)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,20 +4,21 @@
 //! and at the start, the jobs under way are looked at one by one. A job with such headers is published again without them.
 
 use async_nats::HeaderMap;
-use platform::nats::Nats;
 use schemas::{
     headers,
     subjects::{self, JobKind},
 };
 use tokio_util::sync::CancellationToken;
 
-pub async fn watch(nats: Nats, stopping: CancellationToken) -> anyhow::Result<()> {
+use crate::app::App;
+
+pub async fn watch(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
     let watch = async {
         loop {
-            if let Err(error) = repair(&nats).await {
+            if let Err(error) = repair(&app).await {
                 tracing::warn!(error = format!("{error:#}"), "looking for jobs with unreadable headers");
             }
-            nats.broken().await;
+            app.nats.broken().await;
         }
     };
     stopping.run_until_cancelled(watch).await;
@@ -25,7 +26,8 @@ pub async fn watch(nats: Nats, stopping: CancellationToken) -> anyhow::Result<()
 }
 
 /// Looks at the jobs that were delivered to a worker and are not settled.
-pub async fn repair(nats: &Nats) -> anyhow::Result<()> {
+async fn repair(app: &App) -> anyhow::Result<()> {
+    let nats = &app.nats;
     let stream = nats.jetstream.get_stream_no_info(subjects::INGEST_STREAM).await?;
     let info = stream.consumer_info(subjects::ingest_consumer(JobKind::Document)).await?;
     for filter in JobKind::Document.filters() {
@@ -41,7 +43,8 @@ pub async fn repair(nats: &Nats) -> anyhow::Result<()> {
                 );
                 let mut map = HeaderMap::new();
                 // This step may be repeated: JetStream drops a second job with the same id.
-                map.insert(headers::MESSAGE_ID, format!("readable:{}", job.sequence));
+                let id = app.message_id(&format!("readable:{}", job.sequence));
+                map.insert(headers::MESSAGE_ID, id.as_str());
                 map.insert(headers::ACCEPTED, job.time.to_rfc3339());
                 nats.publish_raw(job.subject, map, job.payload).await?;
                 stream.delete_message(job.sequence).await?;

@@ -41,6 +41,22 @@ fn a_job_keeps_its_time_of_acceptance() {
 }
 
 #[test]
+fn a_job_published_again_is_new_and_keeps_its_first_time() {
+    let since = "2026-11-24T13:00:00.000001+00:00";
+    let subject = subjects::upload(&"p".parse().unwrap(), &"d".parse().unwrap());
+    let again = Message::again(subject, since.parse().unwrap(), b"{}");
+    assert_eq!((again.since().to_rfc3339(), again.payload().unwrap()), (since.to_owned(), b"{}".to_vec()));
+    assert!(again.accepted_at() > again.since());
+    let map = again.headers_to_publish();
+    let of = |name: &str| map.get(name).unwrap().as_str().to_owned();
+    let published = [headers::ORDERED_AT, headers::ACCEPTED].map(of);
+    assert_eq!(published, [again.time.to_rfc3339(), since.to_owned()]);
+    // Only an earlier time counts.
+    let later = message("acorag.v1.ingest.upload.p.d", &[(headers::ACCEPTED, "2999-01-01T00:00:00Z")]);
+    assert_eq!(later.since(), later.time);
+}
+
+#[test]
 fn commands_to_jetstream_are_not_published_again() {
     let headers = [(headers::MESSAGE_ID, "1"), (headers::VERSION, "1")];
     let map = message("acorag.v1.dlq.ingest-document", &headers).headers_to_publish();

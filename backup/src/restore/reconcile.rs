@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
+use chrono::{DateTime, SubsecRound as _, Utc};
 use futures::{Stream, StreamExt as _};
 use schemas::{
     DocumentId, ProjectId,
@@ -20,8 +21,9 @@ use crate::messages::Message;
 /// What a restore has to do after the database is restored.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Jobs for documents whose newest job is lost: they restore the previous version of the document.
-    pub again: Vec<(String, IngestDocument)>,
+    /// Jobs besides those in the queue. Each does what a lost job would have done, or restores the previous version of a
+    /// document whose newest job is lost.
+    pub again: Vec<Message>,
     pub files: BTreeSet<Wanted>,
     /// The places in the queue of the jobs that were finished after the queue was read. All other messages are to be
     /// published again.
@@ -68,9 +70,15 @@ pub async fn plan(
         };
         let parent = body.as_ref().and_then(|body| body.parent.as_ref());
         if let Ok((project, document)) = subjects::parse_job(&message.subject) {
-            let accepted_at = message.accepted_at();
-            if documents::is_settled(&mut tx, &project, &document, accepted_at, parent).await? {
+            let (accepted_at, since) = (message.accepted_at(), message.since());
+            if documents::is_settled(&mut tx, &project, &document, accepted_at, since, parent).await? {
                 plan.settled.insert(place);
+                if let Some(body) = &body
+                    && was_mail(&mut tx, &project, &document, accepted_at).await?
+                {
+                    plan.want(body, Some(&(project, document)));
+                    plan.again.push(Message::again(message.subject.clone(), since, &message.payload()?));
+                }
                 continue;
             }
             alive.extend(parent.map(|parent| (parent.project_id.clone(), parent.document_id.clone())));
@@ -82,33 +90,111 @@ pub async fn plan(
             plan.want(body, message.job().as_ref());
         }
     }
-    let unsettled: Vec<Unsettled> = sqlx::query_as(
-        "SELECT p.id, d.id, p.key, d.key, d.job FROM document d JOIN project p ON p.key = d.project_key
-         WHERE d.state = 'processing' ORDER BY d.accepted_at",
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    for (project, document, project_key, key, job) in unsettled {
-        let (project, document): (ProjectId, DocumentId) = (project.parse()?, document.parse()?);
+    for waiting in unfinished(&mut tx).await? {
+        let (project, document) = ids(&waiting.project, &waiting.document)?;
+        let parent = waiting.parent_project.as_deref().zip(waiting.parent.as_deref());
+        let parent = parent.map(|(project, parent)| ids(project, parent)).transpose()?;
         if alive.contains(&(project.clone(), document.clone())) {
             continue;
         }
-        match job {
-            Some(Json(job)) => plan.again.push((job.subject(&project, &document), job)),
+        match waiting.job {
+            Some(Json(job)) => {
+                plan.want(&job, None);
+                let (subject, payload) = (job.subject(&project, &document), serde_json::to_vec(&job)?);
+                plan.again.push(Message::again(subject, waiting.since, &payload));
+            }
+            // Its import or mail will publish the same job again, which must not find the document failed.
+            None if parent.as_ref().is_some_and(|parent| alive.contains(parent)) => {}
             None => {
-                documents::fail::lose(&mut tx, project_key, key).await?;
+                documents::fail::lose(&mut tx, waiting.project_key, waiting.key).await?;
                 plan.lost += 1;
             }
         }
+    }
+    for (project, document, at) in half_deleted(&mut tx).await? {
+        let (project, document) = ids(&project, &document)?;
+        let subject = subjects::job(JobKind::Delete, &project, &document);
+        plan.again.push(Message::again(subject, at, b"{}"));
     }
     want_documents(&mut tx, &mut plan).await?;
     tx.commit().await?;
     Ok(plan)
 }
 
-/// A document in progress: the project's id, the document's id, the project's key, the document's key, and
-/// the job from which the document was last indexed.
-type Unsettled = (String, String, i32, i64, Option<Json<IngestDocument>>);
+fn ids(project: &str, document: &str) -> Result<(ProjectId, DocumentId)> {
+    Ok((project.parse()?, document.parse()?))
+}
+
+/// Whether a finished job was that of a mail. The jobs of its attachments may have been published after the queue was read and
+/// be lost, so the mail is read again.
+async fn was_mail(
+    tx: &mut PgConnection,
+    project: &ProjectId,
+    document: &DocumentId,
+    accepted_at: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let file_type: Option<String> = sqlx::query_scalar(
+        "SELECT d.file_type FROM document d JOIN project p ON p.key = d.project_key
+         WHERE p.id = $1 AND d.id = $2 AND d.accepted_at = $3 AND d.state IN ('indexed', 'superseded')",
+    )
+    .bind(project.as_str())
+    .bind(document.as_str())
+    .bind(accepted_at.trunc_subsecs(6))
+    .fetch_optional(tx)
+    .await?;
+    Ok(file_type.is_some_and(|file_type| documents::start::is_mail(&file_type)))
+}
+
+/// A document that waits for a job.
+#[derive(sqlx::FromRow)]
+struct Unfinished {
+    project_key: i32,
+    key: i64,
+    project: String,
+    document: String,
+    since: DateTime<Utc>,
+    /// The job from which the document was last indexed.
+    job: Option<Json<IngestDocument>>,
+    /// What the document came with, unless that was sent again since.
+    parent_project: Option<String>,
+    parent: Option<String>,
+}
+
+/// Returns the documents in progress, and the superseded revisions that were about to answer again because the revision that
+/// superseded them is gone.
+async fn unfinished(tx: &mut PgConnection) -> sqlx::Result<Vec<Unfinished>> {
+    sqlx::query_as(
+        "SELECT d.project_key, d.key, p.id AS project, d.id AS document, coalesce(d.since, d.accepted_at) AS since, d.job,
+                parent_project.id AS parent_project, parent.id AS parent
+         FROM document d JOIN project p ON p.key = d.project_key
+         LEFT JOIN document parent ON parent.project_key = d.parent_project AND parent.key = d.parent_key
+                                  AND parent.accepted_at <= d.accepted_at
+         LEFT JOIN project parent_project ON parent_project.key = parent.project_key
+         WHERE d.state = 'processing'
+            OR (d.state = 'superseded' AND d.job IS NOT NULL AND EXISTS (
+                    SELECT FROM document newer WHERE newer.project_key = d.project_key AND newer.id = d.superseded_by
+                       AND (newer.state IN ('deleted', 'failed') OR newer.number_norm <> d.number_norm)))
+         ORDER BY d.accepted_at",
+    )
+    .fetch_all(tx)
+    .await
+}
+
+/// Returns the deleted documents that left something behind of what came with them, each with the time of its deletion:
+/// a deletion begins with the document itself, and the log may end before the rest is deleted.
+async fn half_deleted(tx: &mut PgConnection) -> sqlx::Result<Vec<(String, String, DateTime<Utc>)>> {
+    sqlx::query_as(
+        "SELECT p.id, d.id, d.accepted_at FROM document d JOIN project p ON p.key = d.project_key
+         WHERE d.state = 'deleted' AND EXISTS (
+                   SELECT FROM document part
+                   WHERE part.parent_project = d.project_key AND part.parent_key = d.key
+                     AND part.project_key = d.project_key AND part.state <> 'deleted'
+                     AND coalesce(part.since, part.accepted_at) < d.accepted_at)
+         ORDER BY d.accepted_at",
+    )
+    .fetch_all(tx)
+    .await
+}
 
 /// Adds the files of all current documents. Other files belong to documents deleted since then, and are not restored.
 async fn want_documents(tx: &mut Transaction<'_, Postgres>, plan: &mut Plan) -> sqlx::Result<()> {
@@ -118,12 +204,6 @@ async fn want_documents(tx: &mut Transaction<'_, Postgres>, plan: &mut Plan) -> 
     .fetch_all(&mut **tx)
     .await?;
     plan.files.extend(documents.into_iter().map(|(name, sha256)| Wanted { name, sha256, is_needed: true }));
-    for index in 0..plan.again.len() {
-        if let Some((_, job)) = plan.again.get(index) {
-            let job = job.clone();
-            plan.want(&job, None);
-        }
-    }
     Ok(())
 }
 

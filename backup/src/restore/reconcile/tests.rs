@@ -1,7 +1,7 @@
 //! All ways in which a queue that is older than the database can differ from it.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::SubsecRound as _;
 use devstack::{Options, Stack};
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::*;
 
 /// A point in time with more digits than the database stores.
 fn moment(second: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_800_000_000 + second, 123_456_789).unwrap()
+    DateTime::from_timestamp(1_600_000_000 + second, 123_456_789).unwrap()
 }
 
 fn message(subject: &str, second: i64, body: &Value) -> Message {
@@ -70,10 +70,41 @@ async fn the_queue_is_compared_with_the_database() {
     document(db, "import-deleted", "deleted", 3, "", None).await;
     document(db, "anew", "indexed", 4, "file-anew", None).await;
 
+    // The log ended in the middle of a deletion.
+    document(db, "half", "deleted", 6, "", None).await;
+    document(db, "left", "indexed", 2, "file-left", None).await;
+    // This record came after the deletion.
+    document(db, "whole", "deleted", 6, "", None).await;
+    document(db, "later", "indexed", 7, "file-later", None).await;
+    // The revision that superseded it was deleted, and the job that would index it again is lost.
+    document(db, "newer", "deleted", 6, "", None).await;
+    document(db, "older", "superseded", 2, "file-older", Some(file("file-older"))).await;
+    document(db, "oldest", "superseded", 1, "file-oldest", Some(file("file-oldest"))).await;
+    // Attachments of this mail may be lost.
+    document(db, "mail", "indexed", 3, "file-mail", None).await;
+    // Records in progress: of an import that will go on, of its earlier content, and of an import whose deletion left it.
+    document(db, "record-open", "processing", 2, "", None).await;
+    document(db, "record-before", "processing", 0, "", None).await;
+    document(db, "record-begun", "processing", 1, "", None).await;
+    for sql in [
+        "UPDATE document SET (parent_project, parent_key) = (SELECT project_key, key FROM document WHERE id = 'half')
+         WHERE id = 'left'",
+        "UPDATE document SET (parent_project, parent_key) = (SELECT project_key, key FROM document WHERE id = 'whole')
+         WHERE id = 'later'",
+        "UPDATE document SET (parent_project, parent_key) = (SELECT project_key, key FROM document WHERE id = 'import-open')
+         WHERE id IN ('record-open', 'record-before')",
+        "UPDATE document SET superseded_by = 'newer' WHERE id = 'older'",
+        "UPDATE document SET superseded_by = 'older' WHERE id = 'oldest'",
+        "UPDATE document SET file_type = 'eml' WHERE id = 'mail'",
+    ] {
+        sqlx::query(sql).execute(&mut *db).await.unwrap();
+    }
+
     let kept = [
         job(JobKind::Document, "begun", 1, &json!({"text": "Losa"})),
         job(JobKind::Document, "unknown", 1, &file("file-unknown")),
         job(JobKind::Record, "record-1", 1, &part_of("import-open")),
+        job(JobKind::Record, "record-begun", 1, &part_of("import-deleted")),
         job(JobKind::Delete, "done", 3, &json!({})),
         job(JobKind::Document, "unreadable", 1, &json!({"metadata": 1})),
         message(&subjects::dead_letter("ingest-document"), 1, &file("file-dead")),
@@ -91,13 +122,24 @@ async fn the_queue_is_compared_with_the_database() {
         job(JobKind::Record, "record-2", 1, &part_of("import-deleted")),
         // The document was uploaded again after its deletion.
         job(JobKind::Delete, "anew", 3, &json!({})),
+        job(JobKind::Document, "mail", 3, &file("file-mail")),
     ];
     let queue = settled.into_iter().chain(kept).map(Ok);
     let plan = plan(db, futures::stream::iter(queue)).await.unwrap();
 
-    assert_eq!((plan.settled, plan.lost), (HashSet::from([0, 1, 2, 3]), 1));
-    let again: Vec<&str> = plan.again.iter().map(|(subject, _)| subject.as_str()).collect();
-    assert_eq!(again, ["acorag.v1.ingest.upload.p.import-alone", "acorag.v1.ingest.upload.p.changing"]);
+    assert_eq!((plan.settled, plan.lost), (HashSet::from([0, 1, 2, 3, 4]), 2));
+    let since = |message: &Message| message.since().trunc_subsecs(6);
+    let again: Vec<_> = plan.again.iter().map(|again| (again.subject.as_str(), since(again))).collect();
+    let expected = [
+        ("acorag.v1.ingest.document.p.mail", 3),
+        ("acorag.v1.ingest.upload.p.import-alone", 1),
+        ("acorag.v1.ingest.upload.p.older", 2),
+        ("acorag.v1.ingest.upload.p.changing", 5),
+        ("acorag.v1.ingest.delete.p.half", 6),
+    ];
+    assert_eq!(again, expected.map(|(subject, second)| (subject, moment(second).trunc_subsecs(6))));
+    // They are newer than all that is in the database.
+    assert!(plan.again.iter().all(|message| message.accepted_at() > message.since()));
     let files: Vec<&str> = plan.files.iter().map(|wanted| wanted.name.as_str()).collect();
     for wanted in
         ["file-done", "file-old", "file-import", "file-alone", "file-anew", "file-unknown", "file-dead"]
@@ -120,5 +162,5 @@ async fn the_queue_is_compared_with_the_database() {
             .fetch_all(&mut *db)
             .await
             .unwrap();
-    assert_eq!(waiting, ["begun", "changing", "import-alone", "import-open"]);
+    assert_eq!(waiting, ["begun", "changing", "import-alone", "import-open", "record-begun", "record-open"]);
 }
