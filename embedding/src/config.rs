@@ -21,6 +21,11 @@ pub struct Config {
     /// separately
     #[arg(long, env = "EMBED_QUEUE", value_name = "N", default_value = "256")]
     pub embed_queue: NonZeroUsize,
+
+    /// Whether passages that have time ([`crate::Embed::bulk_passages`]) get threads of their own, which work only while
+    /// nothing else on the machine wants the processor. A program that embeds no such passages needs none.
+    #[arg(skip)]
+    pub in_background: bool,
 }
 
 impl Config {

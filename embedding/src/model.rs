@@ -7,15 +7,23 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::future::{BoxFuture, try_join_all};
 use ort::environment::Environment;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
 use tokio::sync::oneshot;
 
 use crate::folder::Folder;
 use crate::graph::Graph;
 use crate::metrics::Metrics;
-use crate::queue::{Job, Kind, Queue, Urgency};
+use crate::queue::{Job, Kind, Queue, Role, Urgency};
 use crate::tokens::Tokens;
 use crate::worker::{self, Shared};
 use crate::{Config, Embed, Embedded, Error, Identity, LoadError, Passage, runtime};
+
+/// How long the threads in the background may take no text before one in the foreground does. A text takes a tenth of
+/// it, so this happens only if others use the whole processor.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A loaded model. Clones share its threads; dropping the last clone ends them.
 #[derive(Clone)]
@@ -47,13 +55,21 @@ impl Model {
         let shared = Arc::new(Shared {
             declaration: folder.declaration,
             tokens,
-            queue: Queue::new(config.embed_queue.get()),
+            queue: Queue::new(
+                config.embed_queue.get(),
+                if config.in_background { PATIENCE } else { Duration::ZERO },
+            ),
             metrics: Metrics::new()?,
         });
         let samples =
             shared.samples().map_err(|reason| LoadError::Tokenizer { path: folder.tokenizer, reason })?;
         let mut loaded = Loaded { shared, identity: folder.identity, threads: Vec::new() };
-        loaded.start(config.threads().get(), &environment, &folder.graph, samples)?;
+        let threads = config.threads().get();
+        let mut roles = vec![Role::Foreground; threads];
+        if config.in_background {
+            roles.extend(vec![Role::Background; threads]);
+        }
+        loaded.start(&roles, &environment, &folder.graph, samples)?;
         let Identity { name, digest, dimension } = &loaded.identity;
         let (threads, millis) = (loaded.threads.len(), started.elapsed().as_millis());
         loaded.shared.metrics.threads.set(i64::try_from(threads).unwrap_or(i64::MAX));
@@ -158,14 +174,14 @@ impl Loaded {
     /// Starts the workers and waits until each has created and tested its session, or one has failed.
     fn start(
         &mut self,
-        count: usize,
+        roles: &[Role],
         environment: &Environment,
         graph: &Path,
         samples: Vec<Vec<i64>>,
     ) -> Result<(), LoadError> {
         let samples = Arc::new(samples);
         let (ready, readiness) = mpsc::channel();
-        for number in 0..count {
+        for (number, &role) in roles.iter().enumerate() {
             let (shared, environment, path) = (self.shared.clone(), environment.clone(), graph.to_owned());
             let (samples, ready) = (samples.clone(), ready.clone());
             let run = move || {
@@ -178,7 +194,12 @@ impl Loaded {
                         // Sending fails if another worker has failed; the queue is closed then.
                         let _ = ready.send(Ok(()));
                         drop(ready);
-                        worker::work(&shared, &mut graph);
+                        if role == Role::Background
+                            && let Err(error) = give_way()
+                        {
+                            tracing::warn!(?error, "the system refuses a lower priority");
+                        }
+                        worker::work(&shared, &mut graph, role);
                     }
                     Err(error) => {
                         let _ = ready.send(Err(error));
@@ -189,11 +210,17 @@ impl Loaded {
         }
         drop(ready);
         let proved = readiness.iter().collect::<Result<Vec<()>, LoadError>>()?;
-        if proved.len() < count {
+        if proved.len() < roles.len() {
             return Err(LoadError::Thread(std::io::Error::other("it ended while it built its session")));
         }
         Ok(())
     }
+}
+
+/// From now on, this thread gets the processor only when no other thread wants it (SCHED_IDLE).
+fn give_way() -> Result<(), thread_priority::Error> {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
 }
 
 impl Drop for Loaded {

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -58,18 +58,32 @@ pub(crate) enum Urgency {
 /// document of any length is accepted, and at most `allowance` texts plus one document wait in a lane.
 pub(crate) struct Queue {
     lanes: Mutex<Lanes>,
-    filled: Condvar,
+    /// For the threads in the foreground, and for those in the background.
+    filled: [Condvar; 2],
     allowance: usize,
+    /// How long threads in the foreground leave the non-urgent passages to those in the background, if these take none. Zero
+    /// if there are no threads in the background.
+    patience: Duration,
 }
 
-#[derive(Default)]
 struct Lanes {
     queries: VecDeque<Job>,
     /// Indexed by [`Urgency`].
     passages: [Calls; 2],
     /// The number of urgent passages taken since the last non-urgent one.
     urgent: u8,
+    /// When the last non-urgent passage was taken, or the first one came.
+    later_since: Instant,
     closed: bool,
+}
+
+/// Which texts a thread takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Queries and urgent passages. It takes others only now and then, or if the threads in the background take none.
+    Foreground,
+    /// Only passages that are not urgent.
+    Background,
 }
 
 /// The waiting texts, grouped by call.
@@ -80,46 +94,55 @@ struct Calls(VecDeque<VecDeque<Job>>);
 const URGENT: u8 = 7;
 
 impl Queue {
-    pub fn new(allowance: usize) -> Self {
-        Self { lanes: Mutex::default(), filled: Condvar::new(), allowance }
+    pub fn new(allowance: usize, patience: Duration) -> Self {
+        Self { lanes: Mutex::new(Lanes::new()), filled: Default::default(), allowance, patience }
     }
 
     pub fn push_query(&self, job: Job) -> Result<(), Error> {
         let mut lanes = self.admit(|lanes| lanes.queries.len())?;
         lanes.queries.push_back(job);
         drop(lanes);
-        self.filled.notify_one();
+        self.filled[Role::Foreground as usize].notify_one();
         Ok(())
     }
 
     pub fn push_passages(&self, jobs: VecDeque<Job>, urgency: Urgency) -> Result<(), Error> {
         let mut lanes = self.admit(|lanes| lanes.passages[urgency as usize].waiting())?;
+        if urgency == Urgency::Later && lanes.passages[urgency as usize].0.is_empty() {
+            lanes.later_since = Instant::now();
+        }
         lanes.passages[urgency as usize].0.push_back(jobs);
         drop(lanes);
-        self.filled.notify_all();
+        self.filled.iter().for_each(Condvar::notify_all);
         Ok(())
     }
 
     /// Waits for the next text to embed and returns it; `None` once the queue is closed.
-    pub fn pop(&self) -> Option<Job> {
+    pub fn pop(&self, role: Role) -> Option<Job> {
         let mut lanes = self.lock();
         loop {
             if lanes.closed {
                 return None;
             }
-            if let Some(job) = lanes.next() {
+            if let Some(job) = lanes.next(role, self.patience) {
                 return Some(job);
             }
-            lanes = self.filled.wait(lanes).unwrap_or_else(PoisonError::into_inner);
+            let filled = &self.filled[role as usize];
+            // Nobody wakes a thread because the texts of the other threads wait too long.
+            lanes = if role == Role::Foreground && lanes.passages[Urgency::Later as usize].waiting() > 0 {
+                filled.wait_timeout(lanes, self.patience).unwrap_or_else(PoisonError::into_inner).0
+            } else {
+                filled.wait(lanes).unwrap_or_else(PoisonError::into_inner)
+            };
         }
     }
 
     /// Ends the workers. All waiting texts fail, because their jobs are dropped without a reply.
     pub fn close(&self) {
         let mut lanes = self.lock();
-        *lanes = Lanes { closed: true, ..Lanes::default() };
+        *lanes = Lanes { closed: true, ..Lanes::new() };
         drop(lanes);
-        self.filled.notify_all();
+        self.filled.iter().for_each(Condvar::notify_all);
     }
 
     pub fn waiting(&self, kind: Kind) -> usize {
@@ -144,22 +167,40 @@ impl Queue {
 }
 
 impl Lanes {
-    fn next(&mut self) -> Option<Job> {
+    fn new() -> Self {
+        Self {
+            queries: VecDeque::new(),
+            passages: Default::default(),
+            urgent: 0,
+            later_since: Instant::now(),
+            closed: false,
+        }
+    }
+
+    fn next(&mut self, role: Role, patience: Duration) -> Option<Job> {
+        if role == Role::Background {
+            return self.later();
+        }
         if let Some(query) = self.queries.pop_front() {
             return Some(query);
         }
-        let [soon, later] = &mut self.passages;
         if self.urgent >= URGENT
-            && let Some(job) = later.next()
+            && let Some(job) = self.later()
         {
-            self.urgent = 0;
             return Some(job);
         }
-        if let Some(job) = soon.next() {
+        if let Some(job) = self.passages[Urgency::Soon as usize].next() {
             self.urgent = self.urgent.saturating_add(1);
             return Some(job);
         }
-        later.next()
+        if self.later_since.elapsed() >= patience { self.later() } else { None }
+    }
+
+    fn later(&mut self) -> Option<Job> {
+        let job = self.passages[Urgency::Later as usize].next()?;
+        self.urgent = 0;
+        self.later_since = Instant::now();
+        Some(job)
     }
 
     fn waiting(&self, kind: Kind) -> usize {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::folder::Declaration;
 use crate::graph::{Graph, Vectors};
 use crate::metrics::Metrics;
-use crate::queue::{Job, Kind, Queue};
+use crate::queue::{Job, Kind, Queue, Role};
 use crate::tokens::Tokens;
 use crate::{Embedded, Error};
 
@@ -36,8 +36,8 @@ impl Shared {
 }
 
 /// Embeds the texts of the queue until it is closed. Runs in its own thread.
-pub(crate) fn work(shared: &Arc<Shared>, graph: &mut Graph) {
-    while let Some(job) = shared.queue.pop() {
+pub(crate) fn work(shared: &Arc<Shared>, graph: &mut Graph, role: Role) {
+    while let Some(job) = shared.queue.pop(role) {
         process(shared, graph, job);
     }
 }

@@ -67,7 +67,8 @@ impl App {
         let reader = Reader::find(config.reader_path.as_deref(), &config.pdfium_path, limits)?;
         let metrics = Metrics::new()?;
         metrics.confined(reader.confinement().await.context("asking acorag-reader what confines it")?);
-        let model = Model::load(&config.embedding).await?;
+        let model =
+            Model::load(&embedding::Config { in_background: true, ..config.embedding.clone() }).await?;
         metrics.registry.register(Box::new(model.clone()))?;
         model.warm_up().await?;
         let pool = config.postgres.connect("acorag-ingest-worker").await?;
@@ -118,7 +119,8 @@ impl App {
             (JobKind::Bulk, config.batch_slots),
             (JobKind::Import, config.import_slots),
             (JobKind::Record, config.record_slots),
-            (JobKind::Delete, 1),
+            // While a large import is deleted, other deletions go on.
+            (JobKind::Delete, 3),
         ] {
             let settings = Settings {
                 stream: subjects::INGEST_STREAM,
@@ -165,7 +167,7 @@ impl App {
         let watch = model::watch(self.pool.clone(), identity, self.model_number, lifecycle.stopping());
         lifecycle.spawn("model", watch);
         lifecycle.spawn("nats", self.nats.clone().watch(lifecycle.stopping()));
-        lifecycle.spawn("unreadable", unreadable::watch(self.nats.clone(), lifecycle.stopping()));
+        lifecycle.spawn("unreadable", unreadable::watch(self.clone(), lifecycle.stopping()));
         tracing::info!(model = self.model.identity().name, "ready");
         lifecycle.run(&config.lifecycle).await
     }

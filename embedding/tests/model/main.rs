@@ -26,6 +26,7 @@ fn config() -> Config {
         ort_dylib_path: paths().onnxruntime.clone(),
         embed_threads: NonZeroUsize::new(2),
         embed_queue: NonZeroUsize::new(1000).unwrap(),
+        in_background: false,
     }
 }
 

@@ -102,11 +102,32 @@ async fn warming_up_takes_both_lanes() {
     assert_eq!(passages(&model, Vec::new()).await, Ok(Vec::new()));
 }
 
+#[tokio::test]
+async fn passages_that_have_time_are_embedded_by_threads_that_give_way() {
+    // SCHED_IDLE in sched(7).
+    const IDLE: &str = "5";
+    let idle = || {
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        let stats =
+            threads.filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).ok());
+        // The policy is field 41; the name in field 2 may contain spaces, so fields are counted from its end.
+        stats.filter(|stat| stat.rsplit(')').next().unwrap().split_whitespace().nth(38) == Some(IDLE)).count()
+    };
+    let before = idle();
+    let model = Model::load(&Config { embed_threads: NonZeroUsize::new(2), in_background: true, ..config() });
+    let model = model.await.unwrap();
+    until(&model, |_| idle() == before + 2).await;
+    assert_eq!(shown(&model, "acorag_embedding_threads"), 4.0);
+    let bulk = model.bulk_passages(vec![SENTENCE.to_owned().into()]).await.unwrap();
+    assert_eq!(bulk[0].vector, passages(&model, vec![SENTENCE.to_owned()]).await.unwrap()[0]);
+}
+
 /// One thread, and passages long enough for it to be behind.
 async fn slow_model(queue: usize) -> Model {
     let config = Config {
         embed_threads: NonZeroUsize::new(1),
         embed_queue: NonZeroUsize::new(queue).unwrap(),
+        in_background: false,
         ..config()
     };
     Model::load(&config).await.unwrap()

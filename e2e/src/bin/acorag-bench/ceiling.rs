@@ -33,6 +33,7 @@ impl Ceiling {
             // As in the workers: one thread per core.
             embed_threads: None,
             embed_queue: 256.try_into()?,
+            in_background: false,
         };
         let model = Model::load(&config).await?;
         model.warm_up().await?;
