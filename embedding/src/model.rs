@@ -9,7 +9,7 @@ use futures::future::{BoxFuture, try_join_all};
 use ort::environment::Environment;
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
-    thread_native_id,
+    thread_native_id, thread_schedule_policy,
 };
 use tokio::sync::oneshot;
 
@@ -220,11 +220,14 @@ impl Loaded {
 /// From now on, this thread gets the processor only when no other thread wants it (SCHED_IDLE).
 fn give_way() -> Result<(), thread_priority::Error> {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+    let set = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
+    // It also sets the nice value to 0, which does not matter now, and which only root may do if the value was higher.
+    if thread_schedule_policy()? == idle { Ok(()) } else { set }
 }
 
 impl Drop for Loaded {
-    /// Each worker finishes its current text, which takes a fraction of a second; waiting texts fail with `Closed`.
+    /// Each worker finishes its current text, which takes a fraction of a second, and longer in the background if others
+    /// use the whole processor; waiting texts fail with `Closed`.
     fn drop(&mut self) {
         self.shared.queue.close();
         for thread in self.threads.drain(..) {

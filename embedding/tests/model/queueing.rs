@@ -114,8 +114,8 @@ async fn passages_that_have_time_are_embedded_by_threads_that_give_way() {
         stats.filter(|stat| stat.rsplit(')').next().unwrap().split_whitespace().nth(38) == Some(IDLE)).count()
     };
     let before = idle();
-    let model = Model::load(&Config { embed_threads: NonZeroUsize::new(2), in_background: true, ..config() });
-    let model = model.await.unwrap();
+    let config = Config { embed_threads: NonZeroUsize::new(2), in_background: true, ..config() };
+    let model = Model::load(&config).await.unwrap();
     until(&model, |_| idle() == before + 2).await;
     assert_eq!(shown(&model, "acorag_embedding_threads"), 4.0);
     let bulk = model.bulk_passages(vec![SENTENCE.to_owned().into()]).await.unwrap();
