@@ -66,7 +66,11 @@ fn has_columns(line: &str) -> bool {
     let names = || line.split("; ").filter_map(name);
     // A paragraph may end with such a list, but then sentences come before its first name.
     let first = line.split("; ").next().and_then(|cell| cell.split(": ").next());
-    first.is_some_and(is_name)
+    // A paragraph that begins with such a list goes on with several sentences after its last name.
+    let last = line.rsplit("; ").next().unwrap_or(line);
+    let goes_on = line.ends_with('.') && last.matches(". ").nth(1).is_some();
+    !goes_on
+        && first.is_some_and(is_name)
         && names().filter(|name| in_lower_case(name) == in_lower_case(line)).nth(1).is_some()
 }
 

@@ -9,7 +9,8 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 /// The number of bytes that decide whether a file is text.
 const SAMPLE_BYTES: usize = 64 * 1024;
 
-/// Decodes by the byte-order mark, as UTF-8 if it is valid except for a few bytes, or else by statistics of the bytes (mostly Windows-1252).
+/// Decodes by the byte-order mark, as UTF-8 if it is valid except for a few bytes, or else by statistics of the bytes
+/// (mostly Windows-1252).
 pub fn decode(bytes: &[u8]) -> String {
     let encoding = match Encoding::for_bom(bytes) {
         Some((encoding, _)) => encoding,

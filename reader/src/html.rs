@@ -9,7 +9,9 @@ use ego_tree::{
 };
 use scraper::{ElementRef, Html, Node, node::Element};
 
-use super::{BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, encoding};
+use super::{
+    BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, encoding, text::is_power,
+};
 
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     read_text(&encoding::decode(bytes), limits)
@@ -24,6 +26,7 @@ pub(super) fn read_text(text: &str, limits: &Limits) -> Result<Extracted, Error>
         text: String::new(),
         kind: vec![BlockKind::Paragraph],
         preformatted: 0,
+        is_raised: false,
     };
     reader.walk(document.root_element())?;
     Ok(reader.blocks.finish(metadata(&document)))
@@ -38,6 +41,8 @@ struct Reader<'a> {
     kind: Vec<BlockKind>,
     /// The number of open elements in which line breaks count (`pre`).
     preformatted: usize,
+    /// Whether a raised text begins here.
+    is_raised: bool,
 }
 
 impl Reader<'_> {
@@ -66,6 +71,7 @@ impl Reader<'_> {
                     _ => {}
                 },
                 Edge::Close(node) => {
+                    self.is_raised = false;
                     if let Node::Element(element) = node.value() {
                         self.close(element.name())?;
                     }
@@ -77,6 +83,9 @@ impl Reader<'_> {
 
     /// A line break in the source is a space, except in preformatted text.
     fn add(&mut self, text: &str) {
+        if self.is_raised && is_power(&self.text, text) {
+            self.text.push('^');
+        }
         if self.preformatted > 0 {
             self.text.push_str(text);
         } else {
@@ -90,6 +99,7 @@ impl Reader<'_> {
         } else if is_block(name) {
             self.flush()?;
         }
+        self.is_raised |= name == "sup";
         self.preformatted += usize::from(name == "pre");
         if let Some(kind) = kind_of(name) {
             self.kind.push(kind);

@@ -153,7 +153,9 @@ fn header_position(rows: &[Row]) -> Option<usize> {
 fn next_header(rows: &[Row]) -> Option<usize> {
     let at = rows.iter().position(|row| row.cells.len() > 1)?;
     let (cells, below) = (&rows[at].cells, &rows.get(at + 1)?.cells);
-    (looks_like_header(cells) && stands_above(cells, below)).then_some(at)
+    // A first cell such as "P-4" is a code, not a name.
+    let has_code = cells.first().is_some_and(|(_, first)| first.contains(|c: char| c.is_ascii_digit()));
+    (!has_code && looks_like_header(cells) && stands_above(cells, below)).then_some(at)
 }
 
 /// Returns a row in which every amount is written as a figure.

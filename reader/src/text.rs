@@ -91,6 +91,12 @@ pub fn unhyphenate(text: &mut String, next: &str) -> bool {
     joins
 }
 
+/// Whether a raised text is an exponent that needs a mark: 10^6 is not 106. The exponent of a unit needs none: m2.
+pub fn is_power(base: &str, raised: &str) -> bool {
+    base.ends_with(|c: char| c.is_ascii_digit())
+        && raised.starts_with(|c: char| c.is_ascii_digit() || "+-−–".contains(c))
+}
+
 /// Whether a line begins with a list marker ("-", "•", "a)", "1." or "1.2)") and a space.
 pub fn is_list_item(line: &str) -> bool {
     let Some((marker, rest)) = line.split_once([' ', '\t']) else { return false };

@@ -67,6 +67,16 @@ fn prose_with_colons_is_no_table_row() {
         split("La losa se arma. Nota: ver plano; Obs: revisar; Plano: E-2. Luego se hormigona."),
         ["La losa se arma.", "Nota: ver plano; Obs: revisar; Plano: E-2.", "Luego se hormigona."]
     );
+    assert_eq!(
+        split(
+            "Hormigón: H-30; Acero: A630-420H. Las barras se traslapan 60 cm. El recubrimiento es de 3 cm."
+        ),
+        [
+            "Hormigón: H-30; Acero: A630-420H.",
+            "Las barras se traslapan 60 cm.",
+            "El recubrimiento es de 3 cm.",
+        ]
+    );
 }
 
 #[test]

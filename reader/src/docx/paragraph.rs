@@ -3,6 +3,7 @@
 use super::{
     super::{
         Block, BlockKind, Error,
+        text::is_power,
         xml::{self, Xml, is_on},
     },
     numbering::Numbering,
@@ -54,12 +55,7 @@ impl Paragraph {
             self.page.get_or_insert(page);
             *(if self.run.bold { &mut self.has_bold } else { &mut self.has_plain }) = true;
         }
-        // 10^6 is not 106. The exponent of a unit needs no sign: m2.
-        let is_power = self.run.raised
-            && !self.is_raised
-            && self.text.ends_with(|c: char| c.is_ascii_digit())
-            && text.starts_with(|c: char| c.is_ascii_digit() || "+-−–".contains(c));
-        if is_power {
+        if self.run.raised && !self.is_raised && is_power(&self.text, text) {
             self.text.push('^');
         }
         self.is_raised = self.run.raised;

@@ -111,15 +111,14 @@ impl Table {
             column = column.saturating_add(span);
             Error::if_over("columns", column, most_columns)?;
         }
-        // The only cell of a row is a title or a frame around text, and a table inside a cell or a heading above other
-        // text is not a value of its column. Such blocks are returned as they are, without column names.
-        let holds_more = row.cells.iter().any(|cell| {
-            let is_value = cells.len() > 1 && cell.blocks.len() == 1;
-            cell.blocks.iter().any(|block| match block.kind {
-                BlockKind::TableRow => true,
-                BlockKind::Heading(_) => !is_value,
-                BlockKind::Paragraph | BlockKind::ListItem => false,
-            })
+        // The only cell of a row is a title or a frame around text. A table inside a cell is not a value of its column,
+        // nor is a heading above or beside several paragraphs. Such blocks are returned as they are, without names of
+        // columns.
+        let is_value = cells.len() > 1 && row.cells.iter().all(|cell| cell.blocks.len() <= 1);
+        let holds_more = row.cells.iter().flat_map(|cell| &cell.blocks).any(|block| match block.kind {
+            BlockKind::TableRow => true,
+            BlockKind::Heading(_) => !is_value,
+            BlockKind::Paragraph | BlockKind::ListItem => false,
         });
         if row.cells.len() == 1 || holds_more {
             return Ok(row.cells.into_iter().flat_map(|cell| cell.blocks).collect());

@@ -40,6 +40,8 @@ pub struct Walker<'a> {
     paragraphs: Vec<Paragraph>,
     tables: Vec<Table>,
     cells: Vec<Cell>,
+    /// The keys of comments on the cells of the open table, which follow it, each with its page.
+    comments: Vec<(String, Option<u32>)>,
     /// For each open content control: whether it shows only its prompt.
     prompts: Vec<bool>,
     cell_count: usize,
@@ -71,6 +73,7 @@ impl<'a> Walker<'a> {
             paragraphs: Vec::new(),
             tables: Vec::new(),
             cells: Vec::new(),
+            comments: Vec::new(),
             prompts: Vec::new(),
             cell_count: 0,
             gathered: 0,
@@ -224,6 +227,11 @@ impl<'a> Walker<'a> {
             "tbl" => {
                 if let Some(table) = self.tables.pop() {
                     self.deliver(table.finish(self.pages.page()))?;
+                }
+                if self.tables.is_empty() {
+                    for (key, page) in std::mem::take(&mut self.comments) {
+                        self.deliver_note(&key, page)?;
+                    }
                 }
             }
             "txbxContent" => {

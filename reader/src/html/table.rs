@@ -8,6 +8,7 @@ use super::{
         Error, Limits,
         blocks::one_line,
         table::{Cells, RowRole, Table},
+        text::is_power,
     },
     is_block, is_dropped, pass_over,
 };
@@ -28,6 +29,8 @@ pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<Lines>,
     let mut rows: Vec<Row> = Vec::new();
     let mut cells = 0;
     let mut begins_group = false;
+    // Whether a raised text begins here.
+    let mut is_raised = false;
     let mut edges = table.traverse();
     while let Some(edge) = edges.next() {
         // Text before the first row is the caption.
@@ -43,17 +46,22 @@ pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<Lines>,
             text.push(' ');
         }
         if matches!(edge, Edge::Close(_)) {
+            is_raised = false;
             continue;
         }
         match node.value() {
             Node::Text(found) => {
                 if let Some(text) = text {
+                    if is_raised && is_power(text, found) {
+                        text.push('^');
+                    }
                     text.push_str(found);
                 }
             }
             Node::Element(element) if is_dropped(element) => pass_over(&mut edges, node.id()),
             Node::Element(element) => match element.name() {
                 "table" if node.id() != table.id() => return Ok(None),
+                "sup" => is_raised = true,
                 "thead" | "tbody" | "tfoot" => begins_group = true,
                 "tr" => {
                     let begins_group = std::mem::take(&mut begins_group);

@@ -85,6 +85,22 @@ fn only_blocks_and_line_breaks_separate_words_in_a_cell() {
 }
 
 #[test]
+fn powers_are_marked() {
+    for (html, expected) in [
+        ("10<sup>6</sup>", "10^6"),
+        ("10<sup>−6</sup> m", "10^−6 m"),
+        ("25<sup><a href=x>1</a></sup>", "25^1"),
+        ("20 m<sup>2</sup>", "20 m2"),
+        ("1<sup>er</sup> piso", "1er piso"),
+        ("5<sup></sup>6", "56"),
+    ] {
+        assert_eq!(of(&format!("<p>{html}</p>")), owned(&[(Paragraph, expected)]));
+        let table = format!("<table><tr><td>Valor<td>{html}</table>");
+        assert_eq!(of(&table), [(TableRow, format!("Valor: {expected}"))]);
+    }
+}
+
+#[test]
 fn deeply_nested_markup_is_read_or_refused_in_bounded_time() {
     assert!(matches!(
         read("<div>".repeat(100_000).as_bytes(), &Limits::default()),

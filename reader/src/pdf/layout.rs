@@ -43,13 +43,13 @@ pub(super) fn write(pages: Vec<Page>, blocks: &mut Blocks) -> Result<(), Error> 
                 continue;
             }
             table.write(&std::mem::take(&mut rows), *number, blocks)?;
-            table.pass(group.lines());
             let text = group.text();
             let kind = match headings.level(group) {
                 Some(level) => BlockKind::Heading(level),
                 None if is_list_item(&text) => BlockKind::ListItem,
                 None => BlockKind::Paragraph,
             };
+            table.pass(group.lines(), kind != BlockKind::Paragraph);
             blocks.push(kind, &text, Some(*number))?;
         }
         table.write(&rows, *number, blocks)?;

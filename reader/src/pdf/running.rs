@@ -81,12 +81,18 @@ impl Numbering {
     }
 }
 
-/// Splits the text of a cell into pieces without white space, each with its number if it may be a page number: if the
-/// cell has nothing else, or after a word such as "Pág.". Other figures belong to a title, as in "PLANTA PISO 2".
+/// Splits the text of a cell into pieces without white space, each with its number if it may be a page number.
 fn pieces(cell: &str) -> impl Iterator<Item = (&str, Option<i64>)> {
-    let alone = is_page_number(cell);
+    // A bar or dot divides a page number from a title: "Torre Norte | 3".
+    cell.split_inclusive(['|', '·']).flat_map(pieces_of)
+}
+
+/// In a part of a cell, a figure may be a page number if the part has nothing else, or after a word such as "Pág.".
+/// Other figures belong to a title, as in "PLANTA PISO 2".
+fn pieces_of(part: &str) -> impl Iterator<Item = (&str, Option<i64>)> {
+    let alone = is_page_number(part);
     let mut may_follow = alone;
-    cell.split_whitespace().flat_map(|word| word.split_inclusive(separates)).map(move |piece| {
+    part.split_whitespace().flat_map(|word| word.split_inclusive(separates)).map(move |piece| {
         let word = piece.trim_end_matches(separates).to_lowercase();
         let figure = word.parse::<i64>().ok().filter(|_| may_follow);
         may_follow = alone
@@ -97,9 +103,9 @@ fn pieces(cell: &str) -> impl Iterator<Item = (&str, Option<i64>)> {
     })
 }
 
-/// Whether a cell is a page number alone: "3", "3/20", "- 3 -", "3 de 20" or "3 | P á g i n a".
-fn is_page_number(cell: &str) -> bool {
-    let words = cell.split(|c: char| c.is_whitespace() || c == '/').map(|word| word.trim_matches(separates));
+/// Whether a text is a page number alone: "3", "3/20", "- 3 -", "3 de 20" or "3 P á g i n a".
+fn is_page_number(text: &str) -> bool {
+    let words = text.split(|c: char| c.is_whitespace() || c == '/').map(|word| word.trim_matches(separates));
     let (figures, others): (Vec<&str>, Vec<&str>) = words
         .filter(|word| !word.is_empty())
         .partition(|word| word.bytes().all(|byte| byte.is_ascii_digit()));

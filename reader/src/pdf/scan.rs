@@ -7,6 +7,9 @@ use super::{Line, Page};
 /// A page with at most this many letters and digits has no text of its own, but a page number or a stamp.
 const FEW_LETTERS: usize = 20;
 
+/// Maximum number of letters and digits of such a page of a scan, on average: more are captions, not numbers.
+const LETTERS_OF_A_SCAN: usize = 5;
+
 /// Minimum number of pages of a document that may be a scan although it has some text.
 const MIN_PAGES: usize = 3;
 
@@ -28,10 +31,12 @@ pub(super) fn has_images(pages: &[Page], document: &PdfDocument) -> bool {
 }
 
 /// Whether less than a tenth of the pages have text, such as the cover, and images cover most of the other pages. A
-/// drawing may have as few letters, but its lines are no image, and its logo is small.
+/// drawing may have as few letters, but its lines are no image, and its logo is small. Photos have captions.
 pub(super) fn is_scan(pages: &[Page], document: &PdfDocument) -> bool {
     let with_text = pages.iter().filter(|page| letters(page) > FEW_LETTERS).count();
-    if pages.len() < MIN_PAGES || with_text * 10 >= pages.len() {
+    let few = pages.iter().map(letters).filter(|letters| *letters <= FEW_LETTERS);
+    let has_captions = few.sum::<usize>() > pages.len() * LETTERS_OF_A_SCAN;
+    if pages.len() < MIN_PAGES || with_text * 10 >= pages.len() || has_captions {
         return false;
     }
     let shares = image_shares(pages, document);

@@ -101,7 +101,7 @@ fn a_table_with_empty_rows_inside_keeps_its_names() {
         &["P-2", "s/i", "pendiente"],
         &["P-3", "texto", "otro"],
         &[],
-        &["P-4", "s/i", "s/i"],
+        &["P-4", "s/i", "pendiente"],
         &["P-5", "9", "700"],
     ];
     assert_eq!(
@@ -110,7 +110,7 @@ fn a_table_with_empty_rows_inside_keeps_its_names() {
             "Tipo: P-1; Piso: 7; Hoja: 900",
             "Tipo: P-2; Piso: s/i; Hoja: pendiente",
             "Tipo: P-3; Piso: texto; Hoja: otro",
-            "Tipo: P-4; Piso: s/i; Hoja: s/i",
+            "Tipo: P-4; Piso: s/i; Hoja: pendiente",
             "Tipo: P-5; Piso: 9; Hoja: 700",
         ]
     );

@@ -40,10 +40,11 @@ impl Notation {
             return String::new();
         }
         let digits = number.trim_start_matches('-');
-        let sign = if digits.len() < number.len() { "-" } else { "" };
         let whole = digits.find('.').unwrap_or(digits.len());
         let zeros = "0".repeat(self.digits.saturating_sub(whole));
-        format!("{sign}{}{zeros}{digits}{}", self.before, self.after)
+        let shown = format!("{}{zeros}{digits}{}", self.before, self.after);
+        // The notation is that of positive numbers, which may have a plus sign.
+        if digits.len() < number.len() { format!("-{}", shown.replace('+', "")) } else { shown }
     }
 
     fn unsigned(&self) -> (String, String, bool) {

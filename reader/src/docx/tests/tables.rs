@@ -42,9 +42,13 @@ fn nested_tables_and_frames_are_read() {
     let inner = table("", &[&["a", "b", "c"], &["1", "2", "3"]]);
     let outer = table("", &[&[&inner, "al lado"]]);
     assert_eq!(texts(&outer), ["a: 1; b: 2; c: 3", "al lado"]);
-    // A heading above other text is a heading, also in a cell; one that is all of its cell is a value.
+    // A heading above or beside other text is a heading, also in a cell.
     let section = format!("{}{}", styled("Puesto", "Alcance"), p("texto"));
     assert_eq!(texts(&table("", &[&[&section, "al lado"]])), ["Alcance", "texto", "al lado"]);
+    let goal = styled("Ttulo1", "OBJETIVO");
+    let section = ["uno", "dos", "tres"].map(p).concat();
+    assert_eq!(texts(&table("", &[&[&goal, &section]])), ["1. OBJETIVO", "uno", "dos", "tres"]);
+    // In a row of single texts, it is a value.
     let [kind, leaf, floor] = ["Tipo", "Hoja", "Piso"].map(|name| styled("Puesto", name));
     let rows: [&[&str]; 2] = [&[&kind, &leaf, &floor], &["P", "900", "1"]];
     assert_eq!(texts(&table("", &rows)), ["Tipo: P; Hoja: 900; Piso: 1"]);

@@ -103,6 +103,26 @@ fn comments_follow_their_paragraph_with_their_author() {
 }
 
 #[test]
+fn comments_on_cells_follow_the_table() {
+    let comment = format!("<w:comment w:id=\"0\" w:author=\"Ana Gil\">{}</w:comment>", p("revisar"));
+    let comments = format!("<w:comments>{comment}</w:comments>");
+    let width = "<w:p><w:r><w:t>Ancho</w:t><w:commentReference w:id=\"0\"/></w:r></w:p>";
+    let rows: [&[&str]; 3] = [&["Código", width, "Piso"], &["P-1", "900", "7"], &["P-2", "800", "8"]];
+    let outer = table("", &[&[&table("", &rows), "al lado"]]);
+    let packed = build_with(&[outer, p("fin")].concat(), &[("comments", comments.as_str())]);
+    let blocks = read(&packed, &Limits::default()).unwrap().blocks;
+    let texts: Vec<&str> = blocks.iter().map(|block| block.text.as_str()).collect();
+    let expected = [
+        "Código: P-1; Ancho: 900; Piso: 7",
+        "Código: P-2; Ancho: 800; Piso: 8",
+        "al lado",
+        "Ana Gil: revisar",
+        "fin",
+    ];
+    assert_eq!(texts, expected);
+}
+
+#[test]
 fn headers_and_footers_come_first_and_once() {
     let page = "<w:p><w:r><w:t>Página </w:t></w:r><w:fldSimple w:instr=\"PAGE\"><w:r><w:t>1</w:t></w:r></w:fldSimple></w:p>";
     let rows: [&[&str]; 2] = [&["Código", "Revisión", "Fecha"], &["PR-07", "B", "12-11-2026"]];

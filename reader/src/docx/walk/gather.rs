@@ -47,12 +47,21 @@ impl Walker<'_> {
             container.has_plain |= paragraph.has_plain;
         }
         blocks.append(&mut paragraph.boxes);
+        self.deliver(blocks)?;
         for key in std::mem::take(&mut paragraph.notes) {
-            if let Some(text) = self.notes.get(&key).filter(|text| !text.is_empty()) {
-                blocks.push(Block { kind: BlockKind::Paragraph, text: text.clone(), page });
+            // A comment is not part of a cell's value.
+            if key.starts_with("comment ") && !self.tables.is_empty() {
+                self.comments.push((key, page));
+            } else {
+                self.deliver_note(&key, page)?;
             }
         }
-        self.deliver(blocks)
+        Ok(())
+    }
+
+    pub(super) fn deliver_note(&mut self, key: &str, page: Option<u32>) -> Result<(), Error> {
+        let Some(text) = self.notes.get(key).filter(|text| !text.is_empty()) else { return Ok(()) };
+        self.deliver(vec![Block { kind: BlockKind::Paragraph, text: text.clone(), page }])
     }
 
     pub(super) fn open_cell(&mut self) -> Result<(), Error> {

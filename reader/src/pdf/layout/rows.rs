@@ -18,11 +18,14 @@ pub(super) struct Rows {
     table: Option<NamedColumns>,
     /// Number of lines since the last row of the table.
     between: usize,
+    /// Whether a title is among these lines.
+    is_after_title: bool,
 }
 
 impl Rows {
     /// Counts lines that are not of the table, and ends the table after too many of them.
-    pub fn pass(&mut self, lines: usize) {
+    pub fn pass(&mut self, lines: usize, is_title: bool) {
+        self.is_after_title |= is_title;
         self.between = self.between.saturating_add(lines);
         if self.between > MOST_BETWEEN {
             self.table = None;
@@ -32,8 +35,9 @@ impl Rows {
     /// Writes rows without text between them.
     pub fn write(&mut self, rows: &[&Line], page: u32, blocks: &mut Blocks) -> Result<(), Error> {
         let goes_on = self.table.as_ref().is_some_and(|table| table.has(rows));
-        let new = NamedColumns::below_header(rows)
-            .filter(|new| !goes_on || (is_surely_header(rows) && !self.is_named_as(new)));
+        let new = NamedColumns::below_header(rows).filter(|new| {
+            !goes_on || (is_surely_header(rows, self.is_after_title) && !self.is_named_as(new))
+        });
         let is_named = goes_on || new.is_some();
         if new.is_some() {
             self.table = new;
@@ -48,9 +52,9 @@ impl Rows {
             }
         }
         if is_named {
-            self.between = 0;
+            (self.between, self.is_after_title) = (0, false);
         } else {
-            self.pass(rows.len());
+            self.pass(rows.len(), false);
         }
         Ok(())
     }
@@ -61,12 +65,14 @@ impl Rows {
 }
 
 /// Whether the first row is a header even where a table goes on: it is not narrower than the next row, and it alone is
-/// bold, or it has no digits and the next row has figures.
-fn is_surely_header(rows: &[&Line]) -> bool {
+/// bold, or it has no digits and follows a title or stands above figures. Any other text before it may be a footer, or
+/// the second line of a row's first cell.
+fn is_surely_header(rows: &[&Line], is_after_title: bool) -> bool {
     let [first, below, ..] = rows else { return false };
     let has_digits = first.cells.iter().any(|cell| cell.contains(|c: char| c.is_ascii_digit()));
     let figures = below.cells.iter().filter(|cell| is_figure(cell)).count();
-    first.cells.len() >= below.cells.len() && ((first.bold && !below.bold) || (!has_digits && figures >= 2))
+    let is_bold = first.bold && !below.bold;
+    first.cells.len() >= below.cells.len() && (is_bold || (!has_digits && (is_after_title || figures >= 2)))
 }
 
 /// The columns of a table with a header.

@@ -57,13 +57,16 @@ fn numbers_of_drawings_in_one_file_are_kept() {
 
 #[test]
 fn a_figure_is_a_page_number_alone_or_after_a_word_for_pages() {
-    let cases: [(&str, &[i64]); 11] = [
+    let cases: [(&str, &[i64]); 14] = [
         ("3", &[3]),
         ("- 3 -", &[3]),
         ("3/20", &[3, 20]),
         ("3 of 20", &[3, 20]),
         ("3 | P á g i n a", &[3]),
         ("Acta 7, pág. 3 de 20, Rev. 3", &[3, 20]),
+        ("Torre Norte | 3", &[3]),
+        ("3 de 20 · Torre Norte", &[3, 20]),
+        ("Torre Norte | PISO 3", &[]),
         ("HOJA N° 3", &[3]),
         ("PLANTA PISO 3", &[]),
         ("Sheet A-3", &[]),

@@ -16,6 +16,8 @@ fn numbers_are_shown_with_their_currency_or_unit() {
         ("0.0\" %\"", "45", "45 %"),
         ("0%;[Red]-0%", "45", "45%"),
         ("0%;;", "45", "45%"),
+        ("+0%;-0%;0%", "3", "+3%"),
+        ("+0%;-0%;0%", "-3", "-3%"),
     ] {
         assert_eq!(shown(code, number), expected, "{code}");
     }

@@ -26,6 +26,13 @@ async fn a_scan_of_few_pages_with_a_cover_is_read() {
 }
 
 #[tokio::test]
+async fn photos_with_captions_are_no_scan() {
+    let photo = format!("{FULL_IMAGE}{}", text(60, 400, "Foto: losa norte"));
+    let annex = read("annex.pdf", &with_cover(&photo, 21)).await.unwrap();
+    assert!(blocks(&annex).contains(&(BlockKind::Paragraph, 21, "Foto: losa norte")));
+}
+
+#[tokio::test]
 async fn drawings_with_few_letters_are_no_scan() {
     let logo = "q 40 0 0 40 500 20 cm BI /W 1 /H 1 /CS /G /BPC 8 ID x EI Q\n";
     let drawing = format!("{logo}60 100 400 600 re S\n");

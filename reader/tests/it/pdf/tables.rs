@@ -35,6 +35,24 @@ async fn a_table_on_several_pages_has_the_names_of_its_columns_on_each() {
 }
 
 #[tokio::test]
+async fn a_table_below_a_title_has_its_own_names() {
+    let content = [
+        row(700, ["Nombre", "Cargo", "Empresa"]),
+        row(684, ["Ana Gil", "Jefa", "Andamar"]),
+        text(60, 660, "2. Acuerdos"),
+        row(636, ["Item", "Acuerdo", "Responsable"]),
+        row(620, ["1", "Se instala baranda", "Soto"]),
+    ];
+    let minutes = read("minutes.pdf", &pages(&[content.concat()])).await.unwrap();
+    let expected = [
+        (TableRow, 1, "Nombre: Ana Gil; Cargo: Jefa; Empresa: Andamar"),
+        (ListItem, 1, "2. Acuerdos"),
+        (TableRow, 1, "Item: 1; Acuerdo: Se instala baranda; Responsable: Soto"),
+    ];
+    assert_eq!(blocks(&minutes), expected);
+}
+
+#[tokio::test]
 async fn a_number_before_a_tab_belongs_to_its_line() {
     let content = [text(60, 700, "1."), text(100, 700, "GENERALIDADES"), text(60, 660, "Texto.")].concat();
     let report = read("report.pdf", &pages(&[content])).await.unwrap();

@@ -5,10 +5,15 @@ use super::{
 
 /// Returns what is written of groups of rows that one line of text separates.
 fn written(parts: &[&[Line]]) -> Vec<String> {
+    separated(parts, false)
+}
+
+/// Returns what is written of groups of rows that one line separates, which is a title or other text.
+fn separated(parts: &[&[Line]], by_title: bool) -> Vec<String> {
     let (mut table, mut blocks) = (Rows::default(), Blocks::new(&Limits::default()));
     for part in parts {
         table.write(&part.iter().collect::<Vec<_>>(), 1, &mut blocks).unwrap();
-        table.pass(1);
+        table.pass(1, by_title);
     }
     blocks.finish_without_title(Default::default()).blocks.into_iter().map(|block| block.text).collect()
 }
@@ -72,6 +77,16 @@ fn another_table_has_its_own_names() {
     // A row of this table that happens to have no figures.
     let words = line(&[("P-2", 50.0), ("Por definir", 150.0), ("Sin costo", 350.0)]);
     assert_eq!(last([words, figures]), "Código: Jefe; Descripción: 30; Estado: 1.200");
+}
+
+#[test]
+fn words_below_a_title_are_the_names_of_another_table() {
+    let names = line(&[("Cargo", 50.0), ("Plazo", 150.0), ("Costo", 350.0)]);
+    let words = line(&[("Jefe", 50.0), ("Largo", 150.0), ("Alto", 350.0)]);
+    let parts: [&[Line]; 2] = [&[header(), first_row()], &[names, words]];
+    assert_eq!(separated(&parts, true)[1..], ["Cargo: Jefe; Plazo: Largo; Costo: Alto"]);
+    // Below other text, they are rows of the same table.
+    assert_eq!(separated(&parts, false)[1], "Código: Cargo; Descripción: Plazo; Estado: Costo");
 }
 
 #[test]
