@@ -77,8 +77,12 @@ impl App {
         let requests = Arc::new(config.requests.clone());
         let checks = {
             let (nats, requester, redis) = (nats.clone(), requester.clone(), redis.pool().clone());
+            let jetstream = nats.clone();
             Checks::default()
-                .with("nats", move || nats::check(nats.clone(), subjects::INGEST_STREAM))
+                .with("nats", move || nats::check(nats.clone()))
+                .with_once("jetstream", move || {
+                    nats::check_stream(jetstream.clone(), subjects::INGEST_STREAM)
+                })
                 .with_once("query_worker", move || query_worker(requester.clone()))
                 .with_optional("redis", move || redis::check(redis.clone()))
         };

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use schemas::subjects;
 use serde_json::json as value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -69,6 +70,14 @@ async fn readiness_names_each_dependency_and_does_without_redis() {
     until("the worker is missed", || async {
         let body = json(api.get("/ready").await, 200).await;
         body["checks"]["query_worker"] == "degraded: no answer"
+    })
+    .await;
+    // The same is true of JetStream.
+    backends.nats.jetstream.delete_stream(subjects::INGEST_STREAM).await.unwrap();
+    until("JetStream is missed", || async {
+        let body = json(api.get("/ready").await, 200).await;
+        assert_eq!(body["checks"]["nats"], "ok");
+        body["checks"]["jetstream"] == "degraded: stream INGEST not reachable"
     })
     .await;
 }

@@ -78,9 +78,9 @@ async function openFetched(row, path, hash, link) {
       note?.remove();
       el("a", { href: url, download: row.filename || "document" }).click();
     }
-    // As long as the tab is open, it may load the file again.
-    const watch = tab && setInterval(() => {
-      if (!tab.closed) return;
+    // As long as the tab is open or the note is shown, the file may be loaded again.
+    const watch = setInterval(() => {
+      if (tab ? !tab.closed : note.isConnected) return;
       clearInterval(watch);
       URL.revokeObjectURL(url);
     }, 60_000);

@@ -173,9 +173,10 @@ impl App {
     }
 
     fn checks(&self) -> Checks {
-        let (pool, nats) = (self.pool.clone(), self.nats.clone());
+        let (pool, nats, jetstream) = (self.pool.clone(), self.nats.clone(), self.nats.clone());
         Checks::default()
             .with("postgres", move || postgres::check(pool.clone()))
-            .with("nats", move || nats::check(nats.clone(), subjects::INGEST_STREAM))
+            .with("nats", move || nats::check(nats.clone()))
+            .with_once("jetstream", move || nats::check_stream(jetstream.clone(), subjects::INGEST_STREAM))
     }
 }

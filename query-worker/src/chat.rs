@@ -93,10 +93,8 @@ async fn reply(app: &App, context: &Context, query: &ChatQuery, replier: &Replie
     let past = conversation::recall(app, query).await?;
     let language = past.language(&query.message);
     let asked = Asked { app, context, query, past, language, replier };
-    if replier.begins_again() {
-        asked.restart().await;
-    }
     if let Some(known) = &query.known {
+        asked.begin().await;
         asked.send(&known.answer).await;
         let reply = repeat(query, known);
         let used = known.projects.iter().cloned().collect();
@@ -104,6 +102,7 @@ async fn reply(app: &App, context: &Context, query: &ChatQuery, replier: &Replie
         return Ok(reply);
     }
     let findings = find(&asked).await?;
+    asked.begin().await;
     let answer = match &app.llm {
         Some(llm) if !findings.passages.is_empty() => generated::answer(&asked, llm, &findings).await,
         _ => extractive::answer(&asked, &findings).await,
@@ -195,6 +194,14 @@ fn label(passage: &Passage) -> String {
 }
 
 impl Asked<'_> {
+    /// Tells the client to discard what another worker has sent. Not before the search: an error before the first frame is
+    /// the answer to the whole call.
+    async fn begin(&self) {
+        if self.replier.begins_again() {
+            self.restart().await;
+        }
+    }
+
     /// Sends a piece of the answer if the client wants a stream.
     async fn send(&self, text: &str) {
         if !text.is_empty() {

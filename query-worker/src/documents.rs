@@ -149,6 +149,9 @@ pub async fn locate_file(app: App, context: Context, query: LocateFile) -> Resul
         return Ok(file);
     }
     let LocateFile { scope, document_id } = query;
-    get(app, context, GetDocument { scope, document_id }).await?;
+    let document = get(app, context, GetDocument { scope, document_id }).await?;
+    if document.facts.state == State::Queued {
+        return Err(Problem::not_found());
+    }
     Err(answers::no_original().problem(ProblemKind::NotFound))
 }

@@ -44,19 +44,24 @@ impl Events {
     }
 }
 
-#[tokio::test]
-async fn the_first_words_come_before_the_last_are_made_and_a_client_that_leaves_stops_it() {
-    let llm =
-        FakeLlm::start(&["El ancho libre ", "de la escalera ", "es de 1,40 m [1]. ", "Véase [7]."]).await;
+/// A system with one document, and a question about it, of whose answer the fake model gives the first piece only.
+async fn asked(llm: &FakeLlm) -> (System, Client, Events) {
     let options = Options::default().env("LLM_BASE_URL", &llm.base_url).env("LLM_MODEL", MODEL);
     let system = System::start(options.env("LLM_TIMEOUT", "20")).await.unwrap();
     let client = system.client().unwrap();
     let text = "El ancho libre de la escalera de evacuación es de 1,40 m.";
     client.index(Upload::new("escalera.txt", text, json!({"project_id": "flujo"}))).await.unwrap();
-
     llm.hold();
     llm.release(1);
-    let mut events = Events::ask(&client, "¿Cuál es el ancho de la escalera?").await;
+    let events = Events::ask(&client, "¿Cuál es el ancho de la escalera?").await;
+    (system, client, events)
+}
+
+#[tokio::test]
+async fn the_first_words_come_before_the_last_are_made_and_a_client_that_leaves_stops_it() {
+    let llm =
+        FakeLlm::start(&["El ancho libre ", "de la escalera ", "es de 1,40 m [1]. ", "Véase [7]."]).await;
+    let (_system, client, mut events) = asked(&llm).await;
     let (name, first) = events.next().await;
     assert_eq!((name.as_str(), first["text"].as_str().unwrap().trim()), ("token", "El ancho libre"));
     // The fake model continues only now, so the client received the first words before the others existed.
@@ -99,15 +104,7 @@ async fn the_first_words_come_before_the_last_are_made_and_a_client_that_leaves_
 #[tokio::test]
 async fn an_answer_whose_worker_dies_begins_again() {
     let llm = FakeLlm::start(&["El ancho libre ", "es de 1,40 m [1]."]).await;
-    let options = Options::default().env("LLM_BASE_URL", &llm.base_url).env("LLM_MODEL", MODEL);
-    let mut system = System::start(options).await.unwrap();
-    let client = system.client().unwrap();
-    let text = "El ancho libre de la escalera de evacuación es de 1,40 m.";
-    client.index(Upload::new("escalera.txt", text, json!({"project_id": "flujo"}))).await.unwrap();
-
-    llm.hold();
-    llm.release(1);
-    let mut events = Events::ask(&client, "¿Cuál es el ancho de la escalera?").await;
+    let (mut system, _client, mut events) = asked(&llm).await;
     let (_, first) = events.next().await;
     let mut shown = first["text"].as_str().unwrap().to_owned();
     assert_eq!(shown.trim(), "El ancho libre");

@@ -90,7 +90,7 @@ async fn ready_names_each_dependency_and_health_needs_none() {
     assert!(client.get("/health").await.unwrap().status().is_success());
     let ready = client.get("/ready").await.unwrap().json::<Value>().await.unwrap();
     assert_eq!(ready["ready"], true, "{ready}");
-    for name in ["nats", "redis", "query_worker"] {
+    for name in ["nats", "jetstream", "redis", "query_worker"] {
         assert!(ready["checks"][name].is_string(), "{ready}");
     }
 }

@@ -11,14 +11,7 @@ pub mod serve;
 mod server;
 pub mod stored;
 
-use std::{
-    ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use async_nats::{
@@ -61,8 +54,6 @@ pub struct Connection {
     pub client: Client,
     pub jetstream: jetstream::Context,
     broken: Arc<Notify>,
-    /// Whether [`check`] has found its stream.
-    found_stream: AtomicBool,
 }
 
 impl Deref for Nats {
@@ -133,7 +124,7 @@ impl Config {
             .ack_timeout(Duration::from_secs(5))
             .backpressure_on_inflight(true)
             .build(client.clone());
-        Ok(Nats(Arc::new(Connection { client, jetstream, broken, found_stream: AtomicBool::new(false) })))
+        Ok(Nats(Arc::new(Connection { client, jetstream, broken })))
     }
 }
 
@@ -144,18 +135,19 @@ fn inbox_prefix(user: &str) -> String {
     format!("_INBOX_{service}")
 }
 
-/// The readiness check: the server must be connected, and its JetStream must have answered once. JetStream that is slow
-/// later is so for all replicas, of which some must stay ready.
-pub async fn check(nats: Nats, stream: &'static str) -> Result<(), String> {
-    if nats.client.connection_state() != State::Connected {
-        return Err("not reachable".to_owned());
+/// The readiness check of the connection.
+pub async fn check(nats: Nats) -> Result<(), String> {
+    match nats.client.connection_state() {
+        State::Connected => Ok(()),
+        _ => Err("not reachable".to_owned()),
     }
-    if !nats.found_stream.load(Ordering::Relaxed) {
-        let found = nats.jetstream.get_stream(stream).await;
-        found.map_err(|_| format!("stream {stream} not reachable"))?;
-        nats.found_stream.store(true, Ordering::Relaxed);
-    }
-    Ok(())
+}
+
+/// The readiness check of JetStream: it must find this stream.
+pub async fn check_stream(nats: Nats, stream: &'static str) -> Result<(), String> {
+    check(nats.clone()).await?;
+    let found = nats.jetstream.get_stream(stream).await;
+    found.map(|_| ()).map_err(|_| format!("stream {stream} not reachable"))
 }
 
 /// The context of a message, passed on unchanged from the HTTP request to the database.
@@ -244,14 +236,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_stream_that_answered_once_may_be_slow_and_the_connection_may_not_be_lost() {
+    async fn a_missing_stream_and_a_lost_connection_are_told_apart() {
         let (stack, nats) = server::start().await;
-        assert_eq!(check(nats.clone(), "JOBS").await, Err("stream JOBS not reachable".to_owned()));
+        let outcomes = async || (check(nats.clone()).await, check_stream(nats.clone(), "JOBS").await);
+        assert_eq!(outcomes().await, (Ok(()), Err("stream JOBS not reachable".to_owned())));
         let jobs = stream::Config { name: "JOBS".to_owned(), ..Default::default() };
         nats.jetstream.create_stream(jobs).await.unwrap();
-        assert_eq!(check(nats.clone(), "JOBS").await, Ok(()));
-        nats.jetstream.delete_stream("JOBS").await.unwrap();
-        assert_eq!(check(nats.clone(), "JOBS").await, Ok(()));
+        assert_eq!(outcomes().await, (Ok(()), Ok(())));
         tokio::task::block_in_place(|| stack.nats().unwrap().stop()).unwrap();
         let lost = async {
             while nats.client.connection_state() == State::Connected {
@@ -259,7 +250,8 @@ mod tests {
             }
         };
         tokio::time::timeout(Duration::from_secs(60), lost).await.unwrap();
-        assert_eq!(check(nats, "JOBS").await, Err("not reachable".to_owned()));
+        let error = Err("not reachable".to_owned());
+        assert_eq!(outcomes().await, (error.clone(), error));
     }
 
     #[test]

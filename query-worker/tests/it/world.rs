@@ -140,6 +140,17 @@ pub async fn start_on<Q: Request>(
     query: &Q,
     patience: Duration,
 ) -> Asked<Q> {
+    deliver(app, router, query, patience, 1).await
+}
+
+/// Does the same as [`start_on`], for the attempt with this number.
+pub async fn deliver<Q: Request>(
+    app: &App,
+    router: impl Handler,
+    query: &Q,
+    patience: Duration,
+    attempt: i64,
+) -> Asked<Q> {
     let reply_to = format!("{}.{}", subjects::REPLIES, app.nats.client.new_inbox());
     let replies = app.nats.client.subscribe(reply_to.clone()).await.unwrap();
     let context = Context::new("test").within(patience);
@@ -150,7 +161,7 @@ pub async fn start_on<Q: Request>(
         payload: serde_json::to_vec(query).unwrap().into(),
         headers: Some(map),
         context,
-        attempt: 1,
+        attempt,
         published: chrono::Utc::now(),
         sequence: 1,
     };
