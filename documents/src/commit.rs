@@ -99,32 +99,6 @@ pub async fn commit_all(
     Ok(committed)
 }
 
-/// Returns those attachments of earlier versions of a mail that are not among those of this one, `attached`. The names of
-/// their files begin with `files`.
-pub async fn other_attachments(
-    pool: &PgPool,
-    mail: &Job,
-    attached: &[DocumentId],
-    files: &str,
-) -> sqlx::Result<Vec<DocumentId>> {
-    let mut tx = mail.begin(pool).await?;
-    let project_key = project(&mut tx, &mail.project).await?;
-    let others: Vec<String> = sqlx::query_scalar(
-        "SELECT part.id FROM document part
-         JOIN document mail ON mail.project_key = part.parent_project AND mail.key = part.parent_key
-         WHERE mail.project_key = $1 AND mail.id = $2 AND part.project_key = $1 AND part.state <> 'deleted'
-           AND coalesce(part.since, part.accepted_at) < $3 AND part.id <> ALL($4) AND starts_with(part.object, $5)",
-    )
-    .bind(project_key)
-    .bind(mail.document.as_str())
-    .bind(mail.since)
-    .bind(attached.iter().map(DocumentId::as_str).collect::<Vec<_>>())
-    .bind(files)
-    .fetch_all(&mut *tx)
-    .await?;
-    Ok(others.iter().filter_map(|id| id.parse().ok()).collect())
-}
-
 /// Changes that the documents of a transaction share.
 struct Changes<'a> {
     project_key: i32,

@@ -9,9 +9,9 @@ use schemas::{DocumentId, ProjectId, Scope};
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
-    Revived,
+    ATTACHMENT, Job, Revived,
     revive::revive,
-    row::{self, Row, find, project},
+    row::{self, Row, be_patient, find, project},
     scope::{self, Tx},
 };
 
@@ -19,9 +19,6 @@ use crate::{
 const BATCH: usize = 500;
 /// Maximum number of records of an import that one statement forgets.
 const RECORDS: i64 = 10_000;
-/// Maximum time of the statement that lists all parts of a document, in milliseconds. With the usual limit the deletion of a very
-/// large import might be tried again for ever.
-const PATIENCE: &str = "600000";
 
 /// A deletion that is done in the database.
 #[derive(Debug)]
@@ -83,7 +80,7 @@ pub async fn delete(
     while forget_records(pool, project_id, &row, at).await? {}
     let mut tx = begin(pool, project_id).await?;
     project(&mut tx, project_id).await?;
-    sqlx::query("SELECT set_config('statement_timeout', $1, true)").bind(PATIENCE).execute(&mut *tx).await?;
+    be_patient(&mut tx).await?;
     // Parts that an earlier attempt of this deletion removed are included: that attempt may have been interrupted
     // before it published the events.
     let mut keys: Vec<i64> = sqlx::query_scalar(
@@ -140,6 +137,30 @@ impl Deletion {
         let objects = gone.into_iter().map(|(_, object)| object).filter(|object| !object.is_empty());
         Ok(Some(Deleted { objects: objects.collect(), documents, revived }))
     }
+}
+
+/// Returns the attachments of earlier versions of a document that this version does not have; `attached` are those that it has.
+pub async fn other_attachments(
+    pool: &PgPool,
+    job: &Job,
+    attached: &[DocumentId],
+) -> sqlx::Result<Vec<DocumentId>> {
+    let mut tx = job.begin(pool).await?;
+    let project_key = project(&mut tx, &job.project).await?;
+    let others: Vec<String> = sqlx::query_scalar(
+        "SELECT part.id FROM document part
+         JOIN document mail ON mail.project_key = part.parent_project AND mail.key = part.parent_key
+         WHERE mail.project_key = $1 AND mail.id = $2 AND part.project_key = $1 AND part.state <> 'deleted'
+           AND coalesce(part.since, part.accepted_at) < $3 AND part.id <> ALL($4) AND starts_with(part.object, $5)",
+    )
+    .bind(project_key)
+    .bind(job.document.as_str())
+    .bind(job.since)
+    .bind(attached.iter().map(DocumentId::as_str).collect::<Vec<_>>())
+    .bind(ATTACHMENT)
+    .fetch_all(&mut *tx)
+    .await?;
+    Ok(others.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
 async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Tx> {

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job, Revived,
-    row::{Description, find, project},
+    row::{Description, be_patient, find, project},
     scope,
 };
 
@@ -134,6 +134,7 @@ pub async fn counted(
         return Ok(None);
     };
     let sums = row.clear(&mut tx).await?;
+    be_patient(&mut tx).await?;
     sqlx::query(
         "UPDATE document d SET chunks = 0, terms = 0, number_norm = '', records =
                 (SELECT count(*) FROM import_record WHERE project_key = d.project_key AND import_key = d.key)
@@ -216,6 +217,7 @@ pub async fn close(
         }
         Some((.., false)) | None => {}
     }
+    be_patient(&mut tx).await?;
     // As in `under_way`, jobs of records do not wait for this lock.
     let open: Option<(i64, i32)> = sqlx::query_as(
         "SELECT key, records FROM document

@@ -10,6 +10,7 @@ pub mod import;
 pub mod index;
 mod job;
 pub mod model;
+mod parents;
 pub mod passages;
 pub mod read;
 mod revision;
@@ -21,8 +22,8 @@ pub mod start;
 
 pub use commit::{Committed, Content};
 pub use job::Job;
+pub use parents::{ATTACHMENT, is_settled};
 pub use passages::Passage;
-pub use row::is_settled;
 
 use chrono::{DateTime, Utc};
 use schemas::{DocumentId, ingest::IngestDocument};

@@ -2,10 +2,10 @@
 
 use std::ops::AddAssign;
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, Utc};
 use schemas::{
     DocumentId, Fields, ProjectId,
-    ingest::{IngestDocument, ObjectRef, Parent},
+    ingest::{IngestDocument, ObjectRef},
     problem::Reason,
 };
 use sqlx::{PgConnection, types::Json};
@@ -53,12 +53,6 @@ impl Row {
             true => self.state != "processing",
             false => self.since > since,
         }
-    }
-
-    /// Whether the deletion of the document's parent has left the document, whose job was first accepted at `since`: a
-    /// deletion takes only what is in its own project, and nothing that another parent has brought since.
-    pub fn outlives_parent(&self, since: DateTime<Utc>) -> bool {
-        self.state != "deleted" && self.since == since
     }
 
     pub fn revision(&self) -> Revision {
@@ -155,6 +149,8 @@ pub async fn lock(tx: &mut PgConnection, project_key: i32, keys: &[i64]) -> sqlx
     if keys.is_empty() { Ok(Vec::new()) } else { select(tx, project_key, keys, &[]).await }
 }
 
+/// The lock includes the key: whoever stores a document locks the key of what the document came with (parents.rs), and must wait
+/// for a deletion.
 async fn select(
     tx: &mut PgConnection,
     project_key: i32,
@@ -173,6 +169,15 @@ async fn select(
     .await
 }
 
+/// Maximum time of a statement about all parts of a document, in milliseconds. With the usual limit, the job of a very large import
+/// might be tried again for ever.
+const PATIENCE: &str = "600000";
+
+/// Gives the statements that follow in this transaction that time.
+pub async fn be_patient(tx: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("SELECT set_config('statement_timeout', $1, true)").bind(PATIENCE).execute(tx).await.map(drop)
+}
+
 /// Returns the project's key; creates the project if it does not exist. Notes the keys of the projects in scope in the
 /// transaction, as [`crate::scope::projects`] does.
 pub async fn project(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result<i32> {
@@ -186,7 +191,8 @@ pub async fn project(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result
     project_key(tx, project).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
-async fn project_key(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result<Option<i32>> {
+/// Like [`project`], but creates no project.
+pub async fn project_key(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result<Option<i32>> {
     let (key, _): (Option<i32>, String) = sqlx::query_as(
         "SELECT max(key) FILTER (WHERE id = $1), set_config('acorag.projects', coalesce(array_agg(key), '{}')::text, true)
          FROM project",
@@ -260,45 +266,4 @@ impl Description<'_> {
         .await
         .map(drop)
     }
-}
-
-/// Whether the import or mail that the document came with was deleted after that import or mail was accepted.
-/// If this time is unknown, `accepted_at` of the document's own job is used.
-pub async fn parent_is_deleted(
-    tx: &mut PgConnection,
-    parent: Option<&Parent>,
-    accepted_at: DateTime<Utc>,
-) -> sqlx::Result<bool> {
-    let Some(parent) = parent else { return Ok(false) };
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM document d JOIN project p ON p.key = d.project_key
-                        WHERE p.id = $1 AND d.id = $2 AND d.state = 'deleted' AND d.accepted_at > $3)",
-    )
-    .bind(parent.project_id.as_str())
-    .bind(parent.document_id.as_str())
-    .bind(parent.accepted_at.unwrap_or(accepted_at))
-    .fetch_one(tx)
-    .await
-}
-
-/// Whether a worker would skip this job, which was published at `published` and first accepted at `since`: the database has
-/// its outcome or knows a later job of the document, or the parent of the document was deleted.
-pub async fn is_settled(
-    tx: &mut PgConnection,
-    project: &ProjectId,
-    document: &DocumentId,
-    published: DateTime<Utc>,
-    since: DateTime<Utc>,
-    parent: Option<&Parent>,
-) -> sqlx::Result<bool> {
-    let (accepted_at, since) = (published.trunc_subsecs(6), since.trunc_subsecs(6));
-    let row = match project_key(tx, project).await? {
-        Some(project_key) => find(tx, project_key, document).await?,
-        None => None,
-    };
-    let is_left = row.as_ref().is_some_and(|row| row.outlives_parent(since));
-    if !is_left && parent_is_deleted(tx, parent, accepted_at).await? {
-        return Ok(true);
-    }
-    Ok(row.is_some_and(|row| row.settles(accepted_at, since)))
 }

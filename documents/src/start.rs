@@ -7,7 +7,8 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job, Revived,
-    row::{Row, find, find_all, parent_is_deleted, project},
+    parents::{attachment, is_void},
+    row::{Row, be_patient, find, find_all, project},
 };
 
 /// Whether a job must be processed and, if not, why.
@@ -76,8 +77,7 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
 }
 
 async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<Row>) -> sqlx::Result<Start> {
-    let is_left = row.as_ref().is_some_and(|row| row.outlives_parent(job.since));
-    if !is_left && parent_is_deleted(tx, job.body.parent.as_ref(), job.accepted_at).await? {
+    if is_void(tx, &job.body, job.since, row.as_ref()).await? {
         return Ok(Start::Void);
     }
     let row = match row {
@@ -148,9 +148,9 @@ async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<
 async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Result<bool> {
     let parent = job.body.parent.as_ref();
     sqlx::query(
-        "INSERT INTO document (project_key, id, state, accepted_at, since, starts, filename, fields, parent_id,
-                               parent_project, parent_key)
-         SELECT $1, $2, 'processing', $3, $8, 1, $4, $5, $6, parent.project_key, parent.key
+        "INSERT INTO document (project_key, id, state, accepted_at, since, starts, filename, fields, object, media_type,
+                               parent_id, parent_project, parent_key)
+         SELECT $1, $2, 'processing', $3, $8, 1, $4, $5, $9, $10, $6, parent.project_key, parent.key
          FROM (SELECT) AS new LEFT JOIN (
              SELECT d.project_key, d.key FROM document d JOIN project p ON p.key = d.project_key
              WHERE p.id = $7 AND d.id = $6) AS parent ON true
@@ -164,6 +164,9 @@ async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Res
     .bind(parent.map(|parent| parent.document_id.as_str()))
     .bind(parent.map(|parent| parent.project_id.as_str()))
     .bind(job.first_acceptance())
+    // A later version of the mail finds its former attachments by the names of their files.
+    .bind(attachment(&job.body).map_or("", |file| file.name.as_str()))
+    .bind(&job.body.media_type)
     .execute(tx)
     .await
     .map(|inserted| inserted.rows_affected() > 0)
@@ -187,10 +190,13 @@ async fn adopt(tx: &mut PgConnection, project_key: i32, key: i64, job: &Job) -> 
     .map(drop)
 }
 
-async fn forget_records(tx: &mut PgConnection, import: &Row) -> sqlx::Result<()> {
+async fn forget_records(tx: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
+    if row.kind == "import" {
+        be_patient(tx).await?;
+    }
     sqlx::query("DELETE FROM import_record WHERE project_key = $1 AND import_key = $2")
-        .bind(import.project_key)
-        .bind(import.key)
+        .bind(row.project_key)
+        .bind(row.key)
         .execute(tx)
         .await
         .map(drop)

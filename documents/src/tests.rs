@@ -2,13 +2,14 @@
 
 mod imports;
 mod parents;
+mod patience;
 mod places;
 mod repeated;
 mod revisions;
 mod storage;
 mod together;
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use analysis::Language;
 use chrono::DateTime;
@@ -38,6 +39,21 @@ pub async fn database(name: &'static str) -> PgPool {
     let pool = PgPoolOptions::new().connect_with(options.options([("role", "acorag_ingest")])).await.unwrap();
     assert_eq!(model::add(&pool, "test", "digest", DIMENSION).await.unwrap(), MODEL);
     pool
+}
+
+/// Connects as the owner of the tables, to whom row-level security does not apply.
+pub async fn owner(pool: &PgPool) -> PgPool {
+    let options = (*pool.connect_options()).clone().options([("role", "none")]);
+    PgPool::connect_with(options).await.unwrap()
+}
+
+/// Ends the transaction as soon as another one waits for it.
+async fn end_when_awaited(pool: &PgPool, tx: scope::Tx) {
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                                WHERE NOT l.granted AND a.datname = current_database())";
+    let waiting = async { while !sqlx::query_scalar::<_, bool>(waits).fetch_one(pool).await.unwrap() {} };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("nobody waits for it");
+    tx.commit().await.unwrap();
 }
 
 /// The model of every test's database.

@@ -2,7 +2,7 @@
 //! must not run again (deleted documents would return), and documents whose job is lost must not stay unfinished.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     pin::pin,
 };
 
@@ -58,9 +58,9 @@ pub async fn plan(
 ) -> Result<Plan> {
     let mut tx = connection.begin().await?;
     let mut plan = Plan::default();
-    // The documents that the queue can still finish: those with a job, and imports with a job of one of their
-    // records.
-    let mut alive = HashSet::new();
+    // The documents that have a job in the queue, each with the time at which the last one was accepted; and the imports that have a
+    // record's job there, each with the time at which that import was accepted.
+    let (mut queued, mut awaited) = (HashMap::new(), HashSet::new());
     let mut queue = pin!(queue.enumerate());
     while let Some((place, message)) = queue.next().await {
         let message = message?;
@@ -68,22 +68,25 @@ pub async fn plan(
             true => None,
             false => serde_json::from_slice::<IngestDocument>(&message.payload()?).ok(),
         };
-        let parent = body.as_ref().and_then(|body| body.parent.as_ref());
         if let Ok((project, document)) = subjects::parse_job(&message.subject) {
-            let (accepted_at, since) = (message.accepted_at(), message.since());
-            if documents::is_settled(&mut tx, &project, &document, accepted_at, since, parent).await? {
+            let (accepted_at, since) = (message.accepted_at().trunc_subsecs(6), message.since());
+            let job = body.as_ref();
+            if documents::is_settled(&mut tx, &project, &document, accepted_at, since, job).await? {
                 plan.settled.insert(place);
-                if let Some(body) = &body
+                if let Some(body) = job
                     && was_mail(&mut tx, &project, &document, accepted_at).await?
                 {
-                    plan.want(body, Some(&(project, document)));
+                    let mail = (project, document);
+                    plan.want(body, Some(&mail));
                     plan.again.push(Message::again(message.subject.clone(), since, &message.payload()?));
+                    note(&mut queued, mail, accepted_at);
                 }
                 continue;
             }
-            alive.extend(parent.map(|parent| (parent.project_id.clone(), parent.document_id.clone())));
+            let of = job.and_then(|job| job.parent.as_ref());
+            awaited.extend(of.map(|of| ((of.project_id.clone(), of.document_id.clone()), of.accepted_at)));
             if message.subject != subjects::job(JobKind::Delete, &project, &document) {
-                alive.insert((project, document));
+                note(&mut queued, (project, document), accepted_at);
             }
         }
         if let Some(body) = &body {
@@ -91,20 +94,24 @@ pub async fn plan(
         }
     }
     for waiting in unfinished(&mut tx).await? {
-        let (project, document) = ids(&waiting.project, &waiting.document)?;
+        let own = ids(&waiting.project, &waiting.document)?;
         let parent = waiting.parent_project.as_deref().zip(waiting.parent.as_deref());
         let parent = parent.map(|(project, parent)| ids(project, parent)).transpose()?;
-        if alive.contains(&(project.clone(), document.clone())) {
+        // The import or mail publishes the document's job again. That job must not find the document failed, and an earlier
+        // content must not come after it.
+        if parent.is_some_and(|parent| queued.get(&parent) == waiting.parent_accepted_at.as_ref()) {
+            note(&mut queued, own.clone(), waiting.accepted_at);
+        }
+        let mut times = [None, Some(waiting.accepted_at)].into_iter();
+        if queued.contains_key(&own) || times.any(|at| awaited.contains(&(own.clone(), at))) {
             continue;
         }
         match waiting.job {
             Some(Json(job)) => {
                 plan.want(&job, None);
-                let (subject, payload) = (job.subject(&project, &document), serde_json::to_vec(&job)?);
+                let (subject, payload) = (job.subject(&own.0, &own.1), serde_json::to_vec(&job)?);
                 plan.again.push(Message::again(subject, waiting.since, &payload));
             }
-            // Its import or mail will publish the same job again, which must not find the document failed.
-            None if parent.as_ref().is_some_and(|parent| alive.contains(parent)) => {}
             None => {
                 documents::fail::lose(&mut tx, waiting.project_key, waiting.key).await?;
                 plan.lost += 1;
@@ -121,8 +128,17 @@ pub async fn plan(
     Ok(plan)
 }
 
-fn ids(project: &str, document: &str) -> Result<(ProjectId, DocumentId)> {
+/// The project and the id of a document.
+type Id = (ProjectId, DocumentId);
+
+fn ids(project: &str, document: &str) -> Result<Id> {
     Ok((project.parse()?, document.parse()?))
+}
+
+/// Notes that a job of the document is in the queue, unless a later one is noted already.
+fn note(queued: &mut HashMap<Id, DateTime<Utc>>, document: Id, accepted_at: DateTime<Utc>) {
+    let last = queued.entry(document).or_insert(accepted_at);
+    *last = accepted_at.max(*last);
 }
 
 /// Whether a finished job was that of a mail. The jobs of its attachments may have been published after the queue was read and
@@ -139,7 +155,7 @@ async fn was_mail(
     )
     .bind(project.as_str())
     .bind(document.as_str())
-    .bind(accepted_at.trunc_subsecs(6))
+    .bind(accepted_at)
     .fetch_optional(tx)
     .await?;
     Ok(file_type.is_some_and(|file_type| documents::start::is_mail(&file_type)))
@@ -152,29 +168,32 @@ struct Unfinished {
     key: i64,
     project: String,
     document: String,
+    accepted_at: DateTime<Utc>,
     since: DateTime<Utc>,
     /// The job from which the document was last indexed.
     job: Option<Json<IngestDocument>>,
-    /// What the document came with, unless that was sent again since.
+    /// What a document in progress came with, unless that was sent again since.
     parent_project: Option<String>,
     parent: Option<String>,
+    parent_accepted_at: Option<DateTime<Utc>>,
 }
 
 /// Returns the documents in progress, and the superseded revisions that were about to answer again because the revision that
 /// superseded them is gone.
 async fn unfinished(tx: &mut PgConnection) -> sqlx::Result<Vec<Unfinished>> {
     sqlx::query_as(
-        "SELECT d.project_key, d.key, p.id AS project, d.id AS document, coalesce(d.since, d.accepted_at) AS since, d.job,
-                parent_project.id AS parent_project, parent.id AS parent
+        "SELECT d.project_key, d.key, p.id AS project, d.id AS document, d.accepted_at,
+                coalesce(d.since, d.accepted_at) AS since, d.job,
+                parent_project.id AS parent_project, parent.id AS parent, parent.accepted_at AS parent_accepted_at
          FROM document d JOIN project p ON p.key = d.project_key
          LEFT JOIN document parent ON parent.project_key = d.parent_project AND parent.key = d.parent_key
-                                  AND parent.accepted_at <= d.accepted_at
+                                  AND parent.accepted_at <= d.accepted_at AND d.state = 'processing'
          LEFT JOIN project parent_project ON parent_project.key = parent.project_key
          WHERE d.state = 'processing'
             OR (d.state = 'superseded' AND d.job IS NOT NULL AND EXISTS (
                     SELECT FROM document newer WHERE newer.project_key = d.project_key AND newer.id = d.superseded_by
                        AND (newer.state IN ('deleted', 'failed') OR newer.number_norm <> d.number_norm)))
-         ORDER BY d.accepted_at",
+         ORDER BY d.accepted_at, d.key",
     )
     .fetch_all(tx)
     .await

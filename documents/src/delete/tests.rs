@@ -1,49 +1,12 @@
-//! Deletions of very much, and what their tombstones cost later.
+//! What the tombstones of many documents cost later.
 
 use schemas::document::ListFilter;
 
 use super::*;
 use crate::{
     read,
-    tests::{database, index_document},
+    tests::{database, index_document, owner},
 };
-
-async fn owner(pool: &PgPool) -> PgPool {
-    let options = (*pool.connect_options()).clone().options([("role", "none")]);
-    PgPool::connect_with(options).await.unwrap()
-}
-
-#[tokio::test]
-async fn listing_the_parts_of_an_import_may_take_longer_than_other_statements() {
-    let pool = database("delete_patience").await;
-    index_document(&pool, "import").await;
-    let owner = owner(&pool).await;
-    sqlx::query(
-        "INSERT INTO document (project_key, id, state, accepted_at, parent_project, parent_key)
-         SELECT project_key, 'part', 'failed', accepted_at, project_key, key FROM document",
-    )
-    .execute(&owner)
-    .await
-    .unwrap();
-    // The policies call this function, which now refuses the statement if it has the usual time limit.
-    sqlx::raw_sql(
-        "CREATE OR REPLACE FUNCTION acorag_projects() RETURNS integer[] LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
-         BEGIN
-             IF current_query() LIKE 'WITH RECURSIVE part%' AND current_setting('statement_timeout') <> '10min' THEN
-                 RAISE EXCEPTION 'the time limit is %', current_setting('statement_timeout');
-             END IF;
-             RETURN current_setting('acorag.projects')::integer[];
-         END $$",
-    )
-    .execute(&owner)
-    .await
-    .unwrap();
-    let (project, import) = ("p".parse().unwrap(), "import".parse().unwrap());
-    let at = DateTime::from_timestamp(1_900_000_000, 0).unwrap();
-    let mut deletion = delete(&pool, &project, &import, at).await.unwrap().unwrap();
-    let deleted = deletion.next(&pool).await.unwrap().unwrap().documents;
-    assert_eq!(deleted, ["part".parse().unwrap(), import]);
-}
 
 #[tokio::test]
 async fn a_page_of_the_list_reads_no_tombstones() {

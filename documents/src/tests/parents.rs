@@ -1,7 +1,7 @@
 //! Documents that came with an import or a mail, and what follows when that is deleted or sent again.
 
 use super::*;
-use crate::commit::other_attachments;
+use crate::delete::other_attachments;
 
 /// Gives the job another parent in its project, accepted at this second.
 fn brought_by(parent: &str, second: i64, mut job: Job) -> Job {
@@ -55,24 +55,77 @@ async fn a_mail_sent_again_is_read_again_because_its_attachments_may_be_gone() {
 }
 
 #[tokio::test]
+async fn a_record_that_starts_while_its_import_is_deleted_is_void() {
+    let pool = database("store_meanwhile").await;
+    let import = import(0);
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    let mut deleting = import.begin(&pool).await.unwrap();
+    for sql in [
+        "SELECT FROM document WHERE id = 'import' FOR UPDATE",
+        "UPDATE document SET state = 'deleted', accepted_at = accepted_at + interval '5 s' WHERE id = 'import'",
+    ] {
+        sqlx::query(sql).execute(&mut *deleting).await.unwrap();
+    }
+    let record = record_of(0, "r1", 1);
+    let (started, ()) = tokio::join!(start(&pool, &record), end_when_awaited(&pool, deleting));
+    assert_eq!(started.unwrap(), Start::Void, "the deletion would not find it among the parts");
+}
+
+/// An attachment of the mail that was accepted at this second.
+fn attachment(of: i64, document: &str) -> Job {
+    let file = ObjectRef { name: format!("part-{document}"), ..stored() };
+    brought_by("mail", of, job(document, of, Source::Object(file)))
+}
+
+async fn others(pool: &PgPool, mail: &Job, attached: &[&str]) -> Vec<DocumentId> {
+    let attached: Vec<DocumentId> = attached.iter().map(|id| id.parse().unwrap()).collect();
+    other_attachments(pool, mail, &attached).await.unwrap()
+}
+
+#[tokio::test]
 async fn the_attachments_that_only_an_earlier_version_of_a_mail_had_are_found() {
     let pool = database("store_attachments").await;
     index(&pool, &text("mail", 0)).await;
-    let attached = |document: &str, object: &str| {
-        let file = ObjectRef { name: object.to_owned(), ..stored() };
-        brought_by("mail", 0, job(document, 1, Source::Object(file)))
-    };
-    for (document, object) in [("a", "part-a"), ("b", "part-b"), ("c", "part-c"), ("record", "o")] {
-        index(&pool, &attached(document, object)).await;
+    for document in ["a", "b", "c"] {
+        index(&pool, &attachment(0, document)).await;
     }
+    index(&pool, &brought_by("mail", 0, job("record", 1, Source::Object(stored())))).await;
     delete(&pool, "c", 2).await;
-    let others = async |mail: Job, attached: &[&str]| {
-        let attached: Vec<DocumentId> = attached.iter().map(|id| id.parse().unwrap()).collect();
-        other_attachments(&pool, &mail, &attached, "part-").await.unwrap()
-    };
-    assert_eq!(others(text("mail", 5), &["b"]).await, ["a".parse().unwrap()]);
-    assert!(others(text("mail", 5), &["a", "b"]).await.is_empty());
+    assert_eq!(others(&pool, &text("mail", 5), &["b"]).await, ["a".parse().unwrap()]);
+    assert!(others(&pool, &text("mail", 5), &["a", "b"]).await.is_empty());
     // Queued again, the earlier version does not delete what came with it or after it.
-    let requeued = text("mail", 6).first_accepted(text("mail", 1).accepted_at);
-    assert!(others(requeued, &[]).await.is_empty());
+    let requeued = text("mail", 6).first_accepted(text("mail", 0).accepted_at);
+    assert!(others(&pool, &requeued, &[]).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_attachment_that_waits_is_void_when_its_mail_is_sent_again() {
+    let pool = database("store_attachments_wait").await;
+    assert_eq!(start(&pool, &text("mail", 0)).await.unwrap(), Start::Go);
+    assert_eq!(start(&pool, &attachment(0, "begun")).await.unwrap(), Start::Go);
+    let again = text("mail", 5);
+    assert_eq!(start(&pool, &again).await.unwrap(), Start::Go);
+    assert_eq!(start(&pool, &attachment(0, "waiting")).await.unwrap(), Start::Void);
+    assert_eq!(start(&pool, &attachment(5, "waiting")).await.unwrap(), Start::Go, "the new mail brings it");
+    // What has begun goes on, but is found if the new mail does not bring it.
+    assert_eq!(start(&pool, &attachment(0, "begun")).await.unwrap(), Start::Go);
+    assert_eq!(others(&pool, &again, &["waiting"]).await, ["begun".parse().unwrap()]);
+    // Records of an import that is sent again are documents of their own.
+    assert_eq!(start(&pool, &brought_by("mail", 0, text("record", 1))).await.unwrap(), Start::Go);
+}
+
+#[tokio::test]
+async fn a_mail_that_is_queued_again_does_not_make_its_attachments_void() {
+    let pool = database("store_attachments_requeued").await;
+    let first = text("mail", 0);
+    let requeued = text("mail", 9).first_accepted(first.accepted_at);
+    assert_eq!(start(&pool, &requeued).await.unwrap(), Start::Go);
+    assert_eq!(start(&pool, &attachment(0, "a")).await.unwrap(), Start::Go);
+    let part = |document: &str| attachment(9, document).first_accepted(first.accepted_at);
+    assert_eq!(start(&pool, &part("b")).await.unwrap(), Start::Go);
+    // A deletion, or the mail sent again, comes after its first acceptance.
+    assert_eq!(start(&pool, &text("mail", 5)).await.unwrap(), Start::Go);
+    assert_eq!(start(&pool, &part("c")).await.unwrap(), Start::Void);
+    delete(&pool, "mail", 7).await;
+    assert_eq!(start(&pool, &part("d")).await.unwrap(), Start::Void);
 }

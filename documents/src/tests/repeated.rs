@@ -121,22 +121,15 @@ async fn two_jobs_of_a_new_document_may_start_at_the_same_time() {
         .unwrap();
         tx
     };
-    // Ends the first transaction when the second one waits for it.
-    let end = async |tx: scope::Tx| {
-        let waits = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-                                    WHERE NOT l.granted AND a.datname = current_database())";
-        while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&pool).await.unwrap() {}
-        tx.commit().await.unwrap();
-    };
     let (newer, older) = (text("d", 5), text("e", 1));
     let tx = other("d", 3).await;
-    assert_eq!(tokio::join!(start(&pool, &newer), end(tx)).0.unwrap(), Start::Go);
+    assert_eq!(tokio::join!(start(&pool, &newer), end_when_awaited(&pool, tx)).0.unwrap(), Start::Go);
     let tx = other("e", 3).await;
-    assert_eq!(tokio::join!(start(&pool, &older), end(tx)).0.unwrap(), Start::Void);
+    assert_eq!(tokio::join!(start(&pool, &older), end_when_awaited(&pool, tx)).0.unwrap(), Start::Void);
     let tx = other("f", 3).await;
-    tokio::join!(delete(&pool, "f", 4), end(tx));
+    tokio::join!(delete(&pool, "f", 4), end_when_awaited(&pool, tx));
     let tx = other("g", 3).await;
     let (failing, reason) = (text("g", 4), schemas::messages::jobs::internal().reason("damaged"));
-    tokio::join!(fail::fail(&pool, &failing, &reason), end(tx)).0.unwrap();
+    tokio::join!(fail::fail(&pool, &failing, &reason), end_when_awaited(&pool, tx)).0.unwrap();
     assert_eq!(states(&pool, &["f", "g"]).await, ["deleted", "failed"]);
 }

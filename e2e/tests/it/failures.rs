@@ -1,8 +1,6 @@
 //! A document that cannot be indexed fails with a reason that a person understands, and affects no other
 //! document.
 
-use std::time::Duration;
-
 use async_nats::jetstream;
 use e2e::{System, Upload};
 use reqwest::StatusCode;
@@ -14,7 +12,7 @@ use schemas::{
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::{guarded, producers::publish, sample, shared, unique};
+use crate::{guarded, producers::publish, sample, shared, turns::until, unique};
 
 #[tokio::test]
 async fn each_bad_file_fails_with_its_reason() {
@@ -130,15 +128,13 @@ fn late(text: &str) -> SentFile {
 
 /// Returns the number of the dead letter of a job whose file is missing.
 async fn letter(system: &System, subject: &str) -> String {
-    loop {
-        // The document is in state `failed` shortly before its dead letter is in the list.
-        let list = system.command("acorag-ingest-worker", &["dead-letters", "list"]).unwrap();
-        if let Some(line) = list.lines().find(|line| line.contains(subject)) {
-            assert!(line.contains("The file is missing: it was not sent"), "{line}");
-            return line.split_whitespace().next().unwrap().to_owned();
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let list = || system.command("acorag-ingest-worker", &["dead-letters", "list"]).unwrap();
+    // The document is in state `failed` shortly before its dead letter is in the list.
+    until("the dead letter is in the list", async || list().contains(subject)).await;
+    let list = list();
+    let line = list.lines().find(|line| line.contains(subject)).unwrap();
+    assert!(line.contains("The file is missing: it was not sent"), "{line}");
+    line.split_whitespace().next().unwrap().to_owned()
 }
 
 /// An import is given up because its file is missing. Before it is queued again, one of its records gets newer content, and
@@ -205,9 +201,10 @@ async fn a_dead_letter_is_listed_and_tried_again_or_discarded() {
     jetstream.publish(parts, text.into()).await.unwrap().await.unwrap();
     assert_eq!(letters(&["requeue", &numbers[0]]).unwrap(), "1 requeued\n");
     assert_eq!(letters(&["discard", &numbers[1]]).unwrap(), "1 discarded\n");
-    while client.search(&project, "el acta llega tarde").await.unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until("the document is found", async || {
+        !client.search(&project, "el acta llega tarde").await.unwrap().is_empty()
+    })
+    .await;
     assert_eq!(client.document("tardia", &project).await.unwrap()["state"], "indexed");
     assert_eq!(client.document("perdida", &project).await.unwrap()["state"], "failed");
     let list = letters(&["list"]).unwrap();

@@ -18,6 +18,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::turns::until;
+
 const THEIRS: &str = "ajeno";
 const OURS: &str = "propio";
 const SECRET: &str = "El sobrecosto del pilote P-7 es de 41 millones.";
@@ -124,6 +126,8 @@ async fn headers_that_break_the_client_library_stop_nobody() {
     let subject =
         |document: &str| subjects::job(JobKind::Document, &project(OURS), &document.parse().unwrap());
     let attacker = Attacker::connect(&url, project(OURS)).await.unwrap();
+    let stream = as_user(&system, "ingest").await.get_stream_no_info(subjects::INGEST_STREAM).await.unwrap();
+    let state = async || stream.get_info().await.unwrap().state;
     // The first two end the connection, the third one ends the worker, which Kubernetes starts again.
     for (document, headers) in [
         ("colon", "NATS/1.0\r\nwithout colon\r\n\r\n"),
@@ -131,11 +135,12 @@ async fn headers_that_break_the_client_library_stop_nobody() {
         ("return", "NATS/1.0\r\nX: a\rb\r\n\r\n"),
     ] {
         // The id under which the worker queues the job again cannot be guessed: JetStream would drop that job.
-        let (noise, text) = (format!("ruido-{document}"), json!({"text": "Ruido."}).to_string());
-        let last = attacker.publish(&subject(&noise), &[], text.clone()).await.unwrap().unwrap();
-        client.settled(&noise, OURS).await.unwrap();
-        let guess = format!("readable:{}", last + 2);
-        attacker.publish(&subject(&noise), &[("Nats-Msg-Id", &guess)], text).await.unwrap().unwrap();
+        until("all jobs are done", async || state().await.messages == 0).await;
+        let last = state().await.last_sequence;
+        let (noise, guess) = (subject(&format!("ruido-{document}")), format!("readable:{}", last + 2));
+        let text = json!({"text": "Ruido."}).to_string();
+        attacker.publish(&noise, &[("Nats-Msg-Id", &guess)], text).await.unwrap().unwrap();
+        until("the noise is done", async || state().await.messages == 0).await;
 
         let body = json!({"text": format!("La losa se cura siete días: {document}.")}).to_string();
         send_raw(&url, &subject(document), headers, &body).await;
@@ -148,6 +153,8 @@ async fn headers_that_break_the_client_library_stop_nobody() {
             system.ingest_workers[0].restart().await.unwrap();
         }
         assert_eq!(client.settled(document, OURS).await.unwrap()["state"], "indexed", "{document}");
+        // The noise, the job, and the job queued again: nothing else has come, so the job had the number in the guessed id.
+        assert_eq!(state().await.last_sequence, last + 3, "{document}");
 
         // A part of a file with such headers is read like any other.
         let part = "El muro lleva malla.";

@@ -11,7 +11,7 @@ use schemas::{
 };
 use serde_json::{Value, json};
 
-use crate::{shared, unique};
+use crate::{shared, turns::until, unique};
 
 /// Publishes a job as a producer does.
 pub async fn publish(stream: &jetstream::Context, project: &str, document: &str, job: &Value) {
@@ -85,9 +85,7 @@ async fn odd_characters_do_not_stop_a_document() {
         publish(&stream, &project, id, &job).await;
         // The document of an unreadable message is unknown until a worker has received the message.
         let status = format!("/documents/{id}?project_id={project}");
-        while client.get(&status).await.unwrap().status() == 404 {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+        until("it is known", async || client.get(&status).await.unwrap().status() != 404).await;
         client.settled(id, &project).await.unwrap()
     };
     let indexed =

@@ -1,6 +1,6 @@
 //! Queues the attachments of a mail, each of which becomes a document of its own.
 
-use documents::Job;
+use documents::{ATTACHMENT, Job};
 use platform::nats::{
     consume::{Delivery, Failure},
     publish,
@@ -22,7 +22,7 @@ const DEEPEST: u8 = 2;
 /// Maximum number of characters of a media type; that of an attachment is what the mail says.
 const MAX_MEDIA_TYPE_CHARS: usize = 255;
 
-/// Publishes the attachments of a document and, if it is a mail, deletes those that only its earlier versions had.
+/// Publishes the attachments of a document, and deletes those that only its earlier versions had.
 pub async fn publish_all(
     app: &App,
     delivery: &Delivery,
@@ -45,10 +45,7 @@ pub async fn publish_all(
     for (index, attachment) in (0..).zip(&extracted.attachments) {
         published.push(publish_one(app, delivery, job, kind, index, attachment).await?);
     }
-    if documents::start::is_mail(&extracted.metadata.file_type) {
-        delete_others(app, delivery, job, &published).await?;
-    }
-    Ok(())
+    delete_others(app, delivery, job, &published).await
 }
 
 /// Publishes an attachment as a document, and returns its id. If the attachment is published twice, it is still one
@@ -62,7 +59,7 @@ async fn publish_one(
     attachment: &Attachment,
 ) -> Result<DocumentId, Failure> {
     let document = job.document.of_part(&format!("{index}/{}", attachment.filename));
-    let name = format!("{}{}-{}", files::ATTACHMENT, document.token(), job.accepted_at.timestamp_micros());
+    let name = format!("{ATTACHMENT}{}-{}", document.token(), job.accepted_at.timestamp_micros());
     let bytes = bytes::Bytes::from(attachment.bytes.clone());
     let object = files::store(app, &name, bytes).await?;
     let parent = &job.body.metadata;
@@ -100,21 +97,20 @@ async fn publish_one(
     Ok(document)
 }
 
-/// Queues the deletion of the mail's other attachments, which only its earlier versions had. What was accepted after this
+/// Queues the deletion of the document's other attachments, which only its earlier versions had. What was accepted after this
 /// version stays.
-async fn delete_others(
+pub async fn delete_others(
     app: &App,
     delivery: &Delivery,
-    mail: &Job,
+    job: &Job,
     published: &[DocumentId],
 ) -> Result<(), Failure> {
-    let others = documents::commit::other_attachments(&app.pool, mail, published, files::ATTACHMENT).await?;
-    for document in others {
+    for document in documents::delete::other_attachments(&app.pool, job, published).await? {
         let id = app.message_id(&format!("replaced:{}:{}", delivery.sequence, document.token()));
         let mut map = delivery.context.headers();
         map.insert(headers::MESSAGE_ID, id.as_str());
-        map.insert(headers::ORDERED_AT, mail.since.to_rfc3339().as_str());
-        let subject = subjects::job(JobKind::Delete, &mail.project, &document);
+        map.insert(headers::ORDERED_AT, job.since.to_rfc3339().as_str());
+        let subject = subjects::job(JobKind::Delete, &job.project, &document);
         let payload = serde_json::to_vec(&DeleteDocument {}).map_err(publish::Error::from)?;
         app.nats.publish_raw(subject, map, payload.into()).await?;
     }

@@ -228,10 +228,6 @@ async fn embed(
     let _timer = app.metrics.stage_seconds.with_label_values(&["embed"]).start_timer();
     let mut vectors = Vec::with_capacity(chunks.len());
     for slice in chunks.chunks(SLICE) {
-        // A long document takes longer than the worker has to stop. Another worker begins it again.
-        if jobs.stopping.is_cancelled() {
-            return Err(stops());
-        }
         if !vectors.is_empty() {
             let percent = u8::try_from(10 + vectors.len() * 80 / chunks.len()).unwrap_or(90);
             progress.at(Stage::Embedding, percent).await;
@@ -242,7 +238,9 @@ async fn embed(
             true => app.model.passages(passages),
             false => app.model.bulk_passages(passages),
         };
-        let embedded = embedded.await.map_err(|error| {
+        // These texts may take longer than the worker has to stop. Another worker begins the document again.
+        let embedded = jobs.stopping.run_until_cancelled(embedded).await.ok_or_else(stops)?;
+        let embedded = embedded.map_err(|error| {
             tracing::warn!(%error, "embedding");
             if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::internal() }
         })?;

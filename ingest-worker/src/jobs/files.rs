@@ -17,9 +17,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::app::App;
 
-/// Prefixes of the names of objects: for the files of attachments, and (`RECORD`) for the long texts of
-/// records.
-pub const ATTACHMENT: &str = "part-";
+/// How the names of the objects begin that hold long texts of records.
 pub const RECORD: &str = "record-";
 
 /// Copies the job's file to a temporary file and checks that it is the file that the job describes.

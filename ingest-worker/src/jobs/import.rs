@@ -33,7 +33,7 @@ use schemas::{
 };
 
 use super::{
-    Jobs, Outcome,
+    Jobs, Outcome, attachments,
     document::{read, unreadable},
     files,
     queue::{again, headers_of_part},
@@ -112,7 +112,7 @@ impl Import<'_> {
             if batch.is_empty() {
                 break;
             }
-            let noted: Vec<_> = batch.iter().map(Prepared::noted).collect();
+            let noted: Vec<_> = batch.into_iter().map(|record| record.noted).collect();
             if !documents::import::note(pool, job, &noted).await? {
                 return Ok(false);
             }
@@ -123,6 +123,7 @@ impl Import<'_> {
         let counted = documents::import::counted(pool, job, self.file, &extension);
         let revived = app.generations.changing(job, counted).await?;
         again(app, self.delivery, &job.project, revived).await?;
+        attachments::delete_others(app, self.delivery, job, &[]).await?;
         Ok(true)
     }
 
@@ -162,15 +163,15 @@ impl Import<'_> {
                     return Ok(Outcome::Moved);
                 }
             }
-            let noted: Vec<Noted> = batch.iter().map(Prepared::noted).collect();
+            let noted: Vec<Noted> = batch.iter().map(|record| record.noted.clone()).collect();
             let Some(done) = documents::import::settled(&self.jobs.app.pool, self.job, &noted).await? else {
                 return Ok(Outcome::Void);
             };
-            for (record, noted) in batch.into_iter().zip(noted) {
-                if let Prepared::Document { project, document, body, .. } = record
+            for Prepared { noted, document } in batch {
+                if let Some((document, body)) = document
                     && !done.contains(&noted.place)
                 {
-                    self.publish(index, &project, &document, *body).await?;
+                    self.publish(index, &noted.project, &document, *body).await?;
                     window.insert(index, noted);
                 }
                 index += 1;

@@ -26,8 +26,10 @@ fn file(name: &str) -> Value {
     json!({"object": {"name": name, "size": 1, "sha256": "00AA"}})
 }
 
-fn part_of(parent: &str) -> Value {
-    json!({"text": "Losa", "parent": {"project_id": "p", "document_id": parent}})
+/// A record of the import that was accepted at this second. An earlier release did not note the time.
+fn record_of(import: &str, second: Option<i64>) -> Value {
+    let accepted_at = second.map(|second| moment(second).trunc_subsecs(6));
+    json!({"text": "Losa", "parent": {"project_id": "p", "document_id": import, "accepted_at": accepted_at}})
 }
 
 async fn document(
@@ -82,17 +84,46 @@ async fn the_queue_is_compared_with_the_database() {
     document(db, "oldest", "superseded", 1, "file-oldest", Some(file("file-oldest"))).await;
     // Attachments of this mail may be lost.
     document(db, "mail", "indexed", 3, "file-mail", None).await;
-    // Records in progress: of an import that will go on, of its earlier content, and of an import whose deletion left it.
-    document(db, "record-open", "processing", 2, "", None).await;
+    // Only records of these imports are in the queue. The third one was sent again since, the fourth one has failed.
+    document(db, "import-awaited", "processing", 1, "", Some(file("file-awaited"))).await;
+    document(db, "import-timeless", "processing", 1, "", Some(file("file-timeless"))).await;
+    document(db, "import-again", "processing", 5, "", Some(file("file-again"))).await;
+    document(db, "import-failed", "failed", 1, "", None).await;
+    document(db, "import-replaced", "processing", 1, "", None).await;
+    // Records in progress: of an import that will go on, of its earlier content, of imports that will not bring them again, and of
+    // an import whose deletion left it.
+    document(db, "record-open", "processing", 2, "", Some(file("file-record"))).await;
     document(db, "record-before", "processing", 0, "", None).await;
+    document(db, "record-lost", "processing", 2, "", None).await;
+    document(db, "record-replaced", "processing", 2, "", None).await;
     document(db, "record-begun", "processing", 1, "", None).await;
+    // Attachments in progress of the mail, one of which is a mail, too.
+    document(db, "attached", "processing", 4, "", Some(file("file-attached"))).await;
+    document(db, "attached-mail", "processing", 4, "", None).await;
+    document(db, "attached-deeper", "processing", 5, "", None).await;
+    for (document, parent) in [
+        ("left", "half"),
+        ("later", "whole"),
+        ("older", "import-open"),
+        ("record-open", "import-open"),
+        ("record-before", "import-open"),
+        ("record-lost", "import-failed"),
+        ("record-replaced", "import-replaced"),
+        ("attached", "mail"),
+        ("attached-mail", "mail"),
+        ("attached-deeper", "attached-mail"),
+    ] {
+        sqlx::query(
+            "UPDATE document SET (parent_project, parent_key) = (SELECT project_key, key FROM document WHERE id = $2)
+             WHERE id = $1",
+        )
+        .bind(document)
+        .bind(parent)
+        .execute(&mut *db)
+        .await
+        .unwrap();
+    }
     for sql in [
-        "UPDATE document SET (parent_project, parent_key) = (SELECT project_key, key FROM document WHERE id = 'half')
-         WHERE id = 'left'",
-        "UPDATE document SET (parent_project, parent_key) = (SELECT project_key, key FROM document WHERE id = 'whole')
-         WHERE id = 'later'",
-        "UPDATE document SET (parent_project, parent_key) = (SELECT project_key, key FROM document WHERE id = 'import-open')
-         WHERE id IN ('record-open', 'record-before')",
         "UPDATE document SET superseded_by = 'newer' WHERE id = 'older'",
         "UPDATE document SET superseded_by = 'older' WHERE id = 'oldest'",
         "UPDATE document SET file_type = 'eml' WHERE id = 'mail'",
@@ -103,8 +134,13 @@ async fn the_queue_is_compared_with_the_database() {
     let kept = [
         job(JobKind::Document, "begun", 1, &json!({"text": "Losa"})),
         job(JobKind::Document, "unknown", 1, &file("file-unknown")),
-        job(JobKind::Record, "record-1", 1, &part_of("import-open")),
-        job(JobKind::Record, "record-begun", 1, &part_of("import-deleted")),
+        job(JobKind::Import, "import-open", 1, &file("file-import")),
+        job(JobKind::Document, "import-replaced", 6, &file("file-replaced")),
+        job(JobKind::Record, "record-1", 1, &record_of("import-awaited", Some(1))),
+        job(JobKind::Record, "record-3", 1, &record_of("import-timeless", None)),
+        job(JobKind::Record, "record-4", 1, &record_of("import-again", Some(1))),
+        job(JobKind::Record, "record-5", 1, &record_of("import-failed", Some(1))),
+        job(JobKind::Record, "record-begun", 1, &record_of("import-deleted", Some(1))),
         job(JobKind::Delete, "done", 3, &json!({})),
         job(JobKind::Document, "unreadable", 1, &json!({"metadata": 1})),
         message(&subjects::dead_letter("ingest-document"), 1, &file("file-dead")),
@@ -119,7 +155,7 @@ async fn the_queue_is_compared_with_the_database() {
     let settled = [
         job(JobKind::Document, "done", 1, &file("file-done")),
         job(JobKind::Document, "deleted", 1, &file("file-deleted")),
-        job(JobKind::Record, "record-2", 1, &part_of("import-deleted")),
+        job(JobKind::Record, "record-2", 1, &record_of("import-deleted", Some(1))),
         // The document was uploaded again after its deletion.
         job(JobKind::Delete, "anew", 3, &json!({})),
         job(JobKind::Document, "mail", 3, &file("file-mail")),
@@ -127,7 +163,7 @@ async fn the_queue_is_compared_with_the_database() {
     let queue = settled.into_iter().chain(kept).map(Ok);
     let plan = plan(db, futures::stream::iter(queue)).await.unwrap();
 
-    assert_eq!((plan.settled, plan.lost), (HashSet::from([0, 1, 2, 3, 4]), 2));
+    assert_eq!((plan.settled, plan.lost), (HashSet::from([0, 1, 2, 3, 4]), 4));
     let since = |message: &Message| message.since().trunc_subsecs(6);
     let again: Vec<_> = plan.again.iter().map(|again| (again.subject.as_str(), since(again))).collect();
     let expected = [
@@ -135,6 +171,7 @@ async fn the_queue_is_compared_with_the_database() {
         ("acorag.v1.ingest.upload.p.import-alone", 1),
         ("acorag.v1.ingest.upload.p.older", 2),
         ("acorag.v1.ingest.upload.p.changing", 5),
+        ("acorag.v1.ingest.upload.p.import-again", 5),
         ("acorag.v1.ingest.delete.p.half", 6),
     ];
     assert_eq!(again, expected.map(|(subject, second)| (subject, moment(second).trunc_subsecs(6))));
@@ -162,5 +199,20 @@ async fn the_queue_is_compared_with_the_database() {
             .fetch_all(&mut *db)
             .await
             .unwrap();
-    assert_eq!(waiting, ["begun", "changing", "import-alone", "import-open", "record-begun", "record-open"]);
+    let expected = [
+        "attached",
+        "attached-deeper",
+        "attached-mail",
+        "begun",
+        "changing",
+        "import-again",
+        "import-alone",
+        "import-awaited",
+        "import-open",
+        "import-replaced",
+        "import-timeless",
+        "record-begun",
+        "record-open",
+    ];
+    assert_eq!(waiting, expected);
 }

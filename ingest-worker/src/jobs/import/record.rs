@@ -14,21 +14,10 @@ use crate::jobs::files;
 /// Maximum length of a file name, in characters; a longer one is cut.
 const MAX_FILENAME_CHARS: usize = 255;
 
-/// A job, or the reason why the record cannot become one.
-pub enum Prepared {
-    Document { project: ProjectId, document: DocumentId, place: i32, body: Box<IngestDocument> },
-    Bad(Noted),
-}
-
-impl Prepared {
-    pub fn noted(&self) -> Noted {
-        match self {
-            Self::Document { project, document, place, .. } => {
-                Noted { project: project.clone(), name: document.to_string(), place: *place, failure: None }
-            }
-            Self::Bad(noted) => noted.clone(),
-        }
-    }
+/// A record as the database notes it, and its document with its job, if it can become one.
+pub struct Prepared {
+    pub noted: Noted,
+    pub document: Option<(DocumentId, Box<IngestDocument>)>,
 }
 
 /// `is_alone` says whether the file holds no other record.
@@ -41,7 +30,7 @@ pub fn prepare(job: &Job, record: Result<Record, RecordError>, is_alone: bool) -
     // A bad record must hide no good one, so it is not named by its document. No document's id begins with a space.
     let bad = |reason| {
         let (project, name) = (job.project.clone(), format!(" #{index}"));
-        Prepared::Bad(Noted { project, name, place, failure: Some(reason) })
+        Prepared { noted: Noted { project, name, place, failure: Some(reason) }, document: None }
     };
     let record = match record {
         Ok(record) => record,
@@ -85,7 +74,8 @@ pub fn prepare(job: &Job, record: Result<Record, RecordError>, is_alone: bool) -
         return bad(reason);
     }
     body.source = Source::Text(text);
-    Prepared::Document { project, document, place, body: Box::new(body) }
+    let noted = Noted { project, name: document.to_string(), place, failure: None };
+    Prepared { noted, document: Some((document, Box::new(body))) }
 }
 
 /// Whether a worker will accept the record's job. A job that it refuses would leave the record without a document.
@@ -177,20 +167,20 @@ mod tests {
             too_large,
         ];
         for record in refused {
-            let noted = prepare(&import(), Ok(record), false).noted();
+            let noted = prepare(&import(), Ok(record), false).noted;
             let document: DocumentId = noted.name.parse().unwrap();
             assert_ne!(document.as_str(), noted.name, "no document is named so");
             assert_eq!((noted.place, noted.failure.unwrap().code.as_str()), (1, INVALID));
         }
         // A long text is no reason to refuse a record.
-        assert_eq!(prepare(&import(), Ok(record(json!({ "Notes": "x" }))), false).noted().failure, None);
+        assert_eq!(prepare(&import(), Ok(record(json!({ "Notes": "x" }))), false).noted.failure, None);
     }
 
     #[test]
     fn a_record_with_the_id_of_its_import_is_refused_unless_it_is_alone() {
         let own = |is_alone| {
             let own = Record { document_id: "import".to_owned(), ..record(json!({})) };
-            prepare(&import(), Ok(own), is_alone).noted().failure.map(|reason| reason.code)
+            prepare(&import(), Ok(own), is_alone).noted.failure.map(|reason| reason.code)
         };
         assert_eq!([own(false).as_deref(), own(true).as_deref()], [Some(INVALID), None]);
     }

@@ -1,0 +1,75 @@
+//! The import or mail that a document came with, and when it makes a job of the document void.
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use schemas::{
+    DocumentId, ProjectId,
+    ingest::{IngestDocument, ObjectRef, Source},
+};
+use sqlx::PgConnection;
+
+use crate::row::{Row, find, project_key};
+
+/// How the names of the files of attachments begin.
+pub const ATTACHMENT: &str = "part-";
+
+/// Returns the job's file if it is the attachment of a mail.
+pub fn attachment(job: &IngestDocument) -> Option<&ObjectRef> {
+    match &job.source {
+        Source::Object(object) if object.name.starts_with(ATTACHMENT) => Some(object),
+        _ => None,
+    }
+}
+
+/// Whether a job that was first accepted at `since` is void because of what its document came with: this import or mail was
+/// deleted after it was accepted; or the mail was sent again, and now brings its attachments itself. `row` is the document's.
+pub async fn is_void(
+    tx: &mut PgConnection,
+    job: &IngestDocument,
+    since: DateTime<Utc>,
+    row: Option<&Row>,
+) -> sqlx::Result<bool> {
+    let Some(parent) = &job.parent else { return Ok(false) };
+    // A document that this job has begun already is found among the parts by the deletion, or by the new mail. They delete it, or
+    // they leave it, as a deletion does with documents of other projects.
+    if row.is_some_and(|row| row.state != "deleted" && row.since == since) {
+        return Ok(false);
+    }
+    // The key is locked until the document is stored: a deletion that comes now waits, and so does a mail that is sent again.
+    // Then they find the document among the parts.
+    let is_void: Option<bool> = sqlx::query_scalar(
+        "SELECT coalesce(d.since, d.accepted_at) > $3 AND (d.state = 'deleted' OR $4)
+         FROM document d JOIN project p ON p.key = d.project_key
+         WHERE p.id = $1 AND d.id = $2 FOR KEY SHARE OF d",
+    )
+    .bind(parent.project_id.as_str())
+    .bind(parent.document_id.as_str())
+    // Of an import or mail that was queued again, this time is the later one, but its parts know the first one.
+    .bind(parent.accepted_at.map_or(since, |at| at.min(since)))
+    .bind(attachment(job).is_some())
+    .fetch_optional(tx)
+    .await?;
+    Ok(is_void.unwrap_or_default())
+}
+
+/// Whether a worker would skip this job, which was published at `published` and first accepted at `since`: the database has
+/// its outcome or knows a later job of the document, or what the document came with makes the job void.
+pub async fn is_settled(
+    tx: &mut PgConnection,
+    project: &ProjectId,
+    document: &DocumentId,
+    published: DateTime<Utc>,
+    since: DateTime<Utc>,
+    job: Option<&IngestDocument>,
+) -> sqlx::Result<bool> {
+    let (accepted_at, since) = (published.trunc_subsecs(6), since.trunc_subsecs(6));
+    let row = match project_key(tx, project).await? {
+        Some(project_key) => find(tx, project_key, document).await?,
+        None => None,
+    };
+    if let Some(job) = job
+        && is_void(tx, job, since, row.as_ref()).await?
+    {
+        return Ok(true);
+    }
+    Ok(row.is_some_and(|row| row.settles(accepted_at, since)))
+}
