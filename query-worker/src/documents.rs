@@ -149,9 +149,6 @@ pub async fn locate_file(app: App, context: Context, query: LocateFile) -> Resul
         return Ok(file);
     }
     let LocateFile { scope, document_id } = query;
-    let document = get(app, context, GetDocument { scope, document_id }).await?;
-    if document.facts.state == State::Queued {
-        return Err(Problem::not_found());
-    }
+    get(app, context, GetDocument { scope, document_id }).await?;
     Err(answers::no_original().problem(ProblemKind::NotFound))
 }

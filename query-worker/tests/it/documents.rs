@@ -2,8 +2,8 @@
 
 use futures::future::join_all;
 use schemas::{
-    Fields, Problem, Scope,
-    document::{Document, GetDocument, ListDocuments, ListFilter, LocateFile, State},
+    Fields, Scope,
+    document::{Document, GetDocument, ListDocuments, ListFilter, State},
     subjects::{self, JobKind},
 };
 
@@ -27,12 +27,8 @@ async fn queue_with(
     document: &str,
     metadata: &serde_json::Value,
 ) {
-    let job = serde_json::json!({"text": "Muro de contención.", "metadata": metadata});
-    publish(kind, world, project, document, &job).await;
-}
-
-async fn publish(kind: JobKind, world: &World, project: &str, document: &str, job: &serde_json::Value) {
     let subject = subjects::job(kind, &project.parse().unwrap(), &document.parse().unwrap());
+    let job = serde_json::json!({"text": "Muro de contención.", "metadata": metadata});
     let published = world.app.nats.jetstream.publish(subject, job.to_string().into()).await.unwrap();
     published.await.unwrap();
 }
@@ -188,17 +184,5 @@ fn a_document_that_is_sent_again_is_queued_again() {
         update(world, "UPDATE document SET state = 'failed' WHERE id = 'f1'").await;
         assert_eq!(state("f1").await, State::Failed);
         assert!(list(Some(State::Queued)).await.concat().is_empty());
-    });
-}
-
-#[test]
-fn a_queued_document_is_not_said_to_have_no_file() {
-    run(async {
-        let world = world::samples().await;
-        let file = serde_json::json!({"id": "sent", "size": 1, "sha256": "ab".repeat(32)});
-        let job = serde_json::json!({"file": file, "filename": "plano.pdf"});
-        publish(JobKind::Document, world, "sent-file", "p1", &job).await;
-        let query = LocateFile { scope: projects(&["sent-file"]), document_id: "p1".parse().unwrap() };
-        assert_eq!(world::ask(&world.app, &query).await, Err(Problem::not_found()));
     });
 }

@@ -113,7 +113,7 @@ pub(super) fn lines(text: &PdfPageText, turn: &Turn) -> Vec<Line> {
             }
             value => {
                 if let Some(c) = char::from_u32(value).filter(|c| *c != '\0') {
-                    builder.add(c, &char, turn);
+                    lines.extend(builder.add(c, &char, turn));
                 }
             }
         }
@@ -134,15 +134,18 @@ struct Builder {
 }
 
 impl Builder {
-    fn add(&mut self, c: char, char: &PdfPageTextChar, turn: &Turn) {
+    /// Adds a character. If it begins another line, the line before it is returned.
+    fn add(&mut self, c: char, char: &PdfPageTextChar, turn: &Turn) -> Option<Line> {
         if c.is_whitespace() {
             self.space = true;
-            return;
+            return None;
         }
         let size = font_size(char);
+        let bounds = char.loose_bounds().ok().map(|bounds| turn.apply(&bounds));
+        let begins = bounds.as_ref().is_some_and(|bounds| self.is_left_by(bounds, size));
+        let ended = begins.then(|| std::mem::take(self).finish()).flatten();
         self.count(size, char);
-        if let Ok(bounds) = char.loose_bounds() {
-            let Bounds { left, right, bottom, top } = turn.apply(&bounds);
+        if let Some(Bounds { left, right, bottom, top }) = bounds {
             if !self.started {
                 self.line = Line { left, right, bottom, top, ..Line::default() };
                 self.started = true;
@@ -163,6 +166,16 @@ impl Builder {
             self.cell.push(' ');
         }
         self.cell.push(c);
+        ended
+    }
+
+    /// Whether a character is above or below the line, and far to the left of its end. PDFium inserts no line end before
+    /// a short first cell such as "1". The characters of a vertical text go back by less than that.
+    fn is_left_by(&self, bounds: &Bounds, size: f32) -> bool {
+        let middle = f32::midpoint(bounds.bottom, bounds.top);
+        self.started
+            && !(self.line.bottom..=self.line.top).contains(&middle)
+            && self.line.right - bounds.left > 2.0 * size.max(4.0)
     }
 
     fn count(&mut self, size: f32, char: &PdfPageTextChar) {
