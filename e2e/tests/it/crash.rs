@@ -77,21 +77,21 @@ async fn a_killed_worker_loses_and_doubles_nothing() {
 #[tokio::test]
 async fn a_worker_that_stops_gives_back_at_once_what_it_embeds() {
     let options = Options::default().env("EMBED_THREADS", "1").env("EMBED_QUEUE", "1000");
-    let mut system = System::start(options.env("INGEST_SLOTS", "41")).await.unwrap();
+    let mut system = System::start(options.env("INGEST_SLOTS", "17")).await.unwrap();
     let (client, (context, _)) = (system.client().unwrap(), ingest(&system).await);
     let mut random = Random::new(7);
-    let documents: Vec<String> = (0..40).map(|number| format!("memoria-{number}")).collect();
+    let documents: Vec<String> = (0..16).map(|number| format!("memoria-{number}")).collect();
     for document in &documents {
         let paragraphs: Vec<String> = (0..7).map(|_| prose::paragraph(&mut random, 12)).collect();
         publish(&context, "parada", document, &json!({"text": paragraphs.join("\n\n")})).await;
     }
-    // Hundreds of passages keep the thread busy for longer than the worker may take to stop.
+    // Of each document, all passages wait. Finishing what has begun would mean to index all of them.
     let metrics = format!("{}/metrics", system.ingest_workers[0].url);
     until("the passages wait for the model", async || {
         let metrics = client.http.get(&metrics).send().await.unwrap().text().await.unwrap();
         let waiting = "acorag_embedding_waiting{lane=\"passage\"} ";
         let waiting = metrics.lines().find_map(|line| line.strip_prefix(waiting)).unwrap();
-        waiting.parse::<f64>().unwrap() >= 400.0
+        waiting.parse::<f64>().unwrap() >= 150.0
     })
     .await;
     let asked = Instant::now();
