@@ -53,9 +53,7 @@ impl Message {
 
     /// Returns when the job was first accepted; earlier than [`Self::accepted_at`] if it was queued again.
     pub fn since(&self) -> DateTime<Utc> {
-        let first = self.header(headers::ACCEPTED).and_then(|at| DateTime::parse_from_rfc3339(at).ok());
-        let accepted_at = self.accepted_at();
-        first.map_or(accepted_at, |first| accepted_at.min(first.to_utc()))
+        subjects::first_accepted_at(self.header(headers::ACCEPTED), self.accepted_at())
     }
 
     fn header(&self, name: &str) -> Option<&str> {

@@ -43,12 +43,10 @@ pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<
          SELECT DISTINCT ON (project_id, document_id) $1::bigint, $2::integer, project_id, document_id, place,
                 CASE WHEN reason IS NULL THEN NULL ELSE 'failed' END, reason
          FROM unnest($3::text[], $4::text[], $5::integer[], $6::jsonb[]) AS r(project_id, document_id, place, reason)
-         WHERE coalesce((SELECT coalesce(known.place, r.place) FROM import_record known
-                         WHERE known.project_key = $2 AND known.import_key = $1
-                           AND known.project_id = r.project_id AND known.document_id = r.document_id), -1) < r.place
          ORDER BY project_id, document_id, place DESC
          ON CONFLICT (project_key, import_key, project_id, document_id) DO UPDATE
-         SET place = excluded.place, outcome = excluded.outcome, reason = excluded.reason",
+         SET place = excluded.place, outcome = excluded.outcome, reason = excluded.reason
+         WHERE import_record.place < excluded.place",
     )
     .bind(key)
     .bind(project_key)

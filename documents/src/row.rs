@@ -158,8 +158,8 @@ async fn select(
     documents: &[&str],
 ) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
-        "SELECT key, project_key, id, kind, state, accepted_at, coalesce(since, accepted_at) AS since, starts, reason, job, object, file_type, fields, date_modified, chunks, terms,
-                text_length
+        "SELECT key, project_key, id, kind, state, accepted_at, coalesce(since, accepted_at) AS since, starts, reason,
+                job, object, file_type, fields, date_modified, chunks, terms, text_length
          FROM document WHERE project_key = $1 AND (key = ANY($2) OR id = ANY($3)) ORDER BY key FOR UPDATE",
     )
     .bind(project_key)

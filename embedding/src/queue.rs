@@ -66,6 +66,7 @@ pub(crate) struct Queue {
     patience: Duration,
 }
 
+#[derive(Default)]
 struct Lanes {
     queries: VecDeque<Job>,
     /// Indexed by [`Urgency`].
@@ -73,7 +74,7 @@ struct Lanes {
     /// The number of urgent passages taken since the last non-urgent one.
     urgent: u8,
     /// When the last non-urgent passage was taken, or the first one came.
-    later_since: Instant,
+    later_since: Option<Instant>,
     closed: bool,
 }
 
@@ -95,7 +96,7 @@ const URGENT: u8 = 7;
 
 impl Queue {
     pub fn new(allowance: usize, patience: Duration) -> Self {
-        Self { lanes: Mutex::new(Lanes::new()), filled: Default::default(), allowance, patience }
+        Self { lanes: Mutex::default(), filled: Default::default(), allowance, patience }
     }
 
     pub fn push_query(&self, job: Job) -> Result<(), Error> {
@@ -109,7 +110,7 @@ impl Queue {
     pub fn push_passages(&self, jobs: VecDeque<Job>, urgency: Urgency) -> Result<(), Error> {
         let mut lanes = self.admit(|lanes| lanes.passages[urgency as usize].waiting())?;
         if urgency == Urgency::Later && lanes.passages[urgency as usize].0.is_empty() {
-            lanes.later_since = Instant::now();
+            lanes.later_since = Some(Instant::now());
         }
         lanes.passages[urgency as usize].0.push_back(jobs);
         drop(lanes);
@@ -140,7 +141,7 @@ impl Queue {
     /// Ends the workers. All waiting texts fail, because their jobs are dropped without a reply.
     pub fn close(&self) {
         let mut lanes = self.lock();
-        *lanes = Lanes { closed: true, ..Lanes::new() };
+        *lanes = Lanes { closed: true, ..Lanes::default() };
         drop(lanes);
         self.filled.iter().for_each(Condvar::notify_all);
     }
@@ -167,16 +168,6 @@ impl Queue {
 }
 
 impl Lanes {
-    fn new() -> Self {
-        Self {
-            queries: VecDeque::new(),
-            passages: Default::default(),
-            urgent: 0,
-            later_since: Instant::now(),
-            closed: false,
-        }
-    }
-
     fn next(&mut self, role: Role, patience: Duration) -> Option<Job> {
         if role == Role::Background {
             return self.later();
@@ -193,13 +184,13 @@ impl Lanes {
             self.urgent = self.urgent.saturating_add(1);
             return Some(job);
         }
-        if self.later_since.elapsed() >= patience { self.later() } else { None }
+        if self.later_since?.elapsed() >= patience { self.later() } else { None }
     }
 
     fn later(&mut self) -> Option<Job> {
         let job = self.passages[Urgency::Later as usize].next()?;
         self.urgent = 0;
-        self.later_since = Instant::now();
+        self.later_since = Some(Instant::now());
         Some(job)
     }
 

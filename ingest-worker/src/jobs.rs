@@ -121,7 +121,7 @@ impl Handler for Jobs {
         let cause = Cause::of(&reason.code).name();
         self.app.metrics.given_up.with_label_values(&[self.kind.name(), cause]).inc();
         // Queued again, the job must not replace what was accepted after it.
-        Ok(first_accepted(delivery).unwrap_or(delivery.published))
+        Ok(first_accepted(delivery))
     }
 }
 
@@ -339,16 +339,13 @@ async fn announce(delivery: &Delivery, progress: &Progress) -> Result<(), Failur
 
 fn read(delivery: &Delivery) -> Result<Job, Reason> {
     let job = Job::read(&delivery.subject, &delivery.payload, delivery.published)?;
-    Ok(match first_accepted(delivery) {
-        Some(first) => job.first_accepted(first),
-        None => job,
-    })
+    Ok(job.first_accepted(first_accepted(delivery)))
 }
 
-/// Returns when a job that was queued again was first accepted.
-fn first_accepted(delivery: &Delivery) -> Option<DateTime<Utc>> {
-    let at = platform::nats::text(delivery.headers.as_ref(), headers::ACCEPTED)?;
-    Some(DateTime::parse_from_rfc3339(&at).ok()?.to_utc())
+/// Returns when a job was first accepted. Queued again, it must not undo what was accepted after it.
+fn first_accepted(delivery: &Delivery) -> DateTime<Utc> {
+    let first = platform::nats::text(delivery.headers.as_ref(), headers::ACCEPTED);
+    subjects::first_accepted_at(first.as_deref(), delivery.published)
 }
 
 /// The end of an attempt because this worker stops: another worker gets the job at once.

@@ -97,6 +97,27 @@ pub fn is_power(base: &str, raised: &str) -> bool {
         && raised.starts_with(|c: char| c.is_ascii_digit() || "+-−–".contains(c))
 }
 
+/// Whether a text is nothing but a page number: "3", "3/20", "- 3 -", "3 de 20" or "3 P á g i n a"; or the words of one.
+pub fn is_page_number(text: &str) -> bool {
+    let words = text.split(|c: char| c.is_whitespace() || c == '/').map(|word| word.trim_matches(separates));
+    let (figures, others): (Vec<&str>, Vec<&str>) = words
+        .filter(|word| !word.is_empty())
+        .partition(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    let others = others.concat().to_lowercase();
+    let others = others.strip_suffix("de").or_else(|| others.strip_suffix("of")).unwrap_or(&others);
+    figures.len() <= 2 && (others.is_empty() || is_page_word(others))
+}
+
+/// Whether a word in lower case stands before page numbers.
+pub fn is_page_word(word: &str) -> bool {
+    matches!(word, "pág" | "pag" | "página" | "pagina" | "page" | "hoja" | "sheet")
+}
+
+/// Whether a character divides words.
+pub fn separates(c: char) -> bool {
+    !c.is_alphanumeric()
+}
+
 /// Whether a line begins with a list marker ("-", "•", "a)", "1." or "1.2)") and a space.
 pub fn is_list_item(line: &str) -> bool {
     let Some((marker, rest)) = line.split_once([' ', '\t']) else { return false };

@@ -101,6 +101,13 @@ pub fn accepted_at(job: &str, ordered_at: Option<&str>, published: DateTime<Utc>
     ordered_at.map_or(published, |at| at.to_utc())
 }
 
+/// Returns the time at which a job was first accepted, which is in the header [`crate::headers::ACCEPTED`] if it was queued
+/// again. It is never later than `accepted_at`.
+pub fn first_accepted_at(first: Option<&str>, accepted_at: DateTime<Utc>) -> DateTime<Utc> {
+    let first = first.and_then(|at| DateTime::parse_from_rfc3339(at).ok());
+    first.map_or(accepted_at, |first| accepted_at.min(first.to_utc()))
+}
+
 /// Returns the subject filter for the jobs of one kind and project.
 pub fn jobs_of_project(kind: JobKind, project: &ProjectId) -> String {
     format!("acorag.v1.ingest.{}.{}.*", kind.name(), project.token())

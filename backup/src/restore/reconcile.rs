@@ -58,8 +58,8 @@ pub async fn plan(
 ) -> Result<Plan> {
     let mut tx = connection.begin().await?;
     let mut plan = Plan::default();
-    // The documents that have a job in the queue, each with the time at which the last one was accepted; and the imports that have a
-    // record's job there, each with the time at which that import was accepted.
+    // The documents that have a job in the queue, each with the time at which the last one was accepted; and the imports that
+    // have a record's job there, each with the time at which that import was accepted.
     let (mut queued, mut awaited) = (HashMap::new(), HashSet::new());
     let mut queue = pin!(queue.enumerate());
     while let Some((place, message)) = queue.next().await {

@@ -2,7 +2,6 @@
 //! such as attachments. The document's row stays in state `deleted`, so that jobs of the document that still
 //! wait become void.
 
-use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use platform::{
     crash,
@@ -25,7 +24,7 @@ const AT_ONCE: usize = 64;
 pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
     let (project, document) = read(delivery).map_err(Failure::Dead)?;
     let change = Change::new(&project, &document);
-    let deletion = documents::delete::delete(&app.pool, &project, &document, accepted_at(delivery));
+    let deletion = documents::delete::delete(&app.pool, &project, &document, first_accepted(delivery));
     let Some(mut deletion) = app.generations.changing(change, deletion).await? else {
         tracing::info!("the document was uploaded anew after this deletion");
         return Ok(());
@@ -49,11 +48,6 @@ pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns when the deletion was accepted. Queued again, it must not delete what was sent after it.
-fn accepted_at(delivery: &Delivery) -> DateTime<Utc> {
-    first_accepted(delivery).map_or(delivery.published, |first| first.min(delivery.published))
-}
-
 fn read(delivery: &Delivery) -> Result<(ProjectId, DocumentId), Reason> {
     let invalid = |message: Message| message.reason("invalid_job");
     let named = subjects::parse_job(&delivery.subject)
@@ -66,7 +60,7 @@ fn read(delivery: &Delivery) -> Result<(ProjectId, DocumentId), Reason> {
 #[cfg(test)]
 mod tests {
     use async_nats::HeaderMap;
-    use chrono::TimeDelta;
+    use chrono::{DateTime, TimeDelta, Utc};
     use platform::nats::Context;
     use schemas::headers;
 
@@ -80,7 +74,7 @@ mod tests {
             if let Some(accepted) = accepted {
                 map.insert(headers::ACCEPTED, accepted.to_rfc3339().as_str());
             }
-            accepted_at(&Delivery {
+            first_accepted(&Delivery {
                 subject: String::new(),
                 payload: "{}".into(),
                 headers: Some(map),

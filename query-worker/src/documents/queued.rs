@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use documents::Job;
-use futures::future::join_all;
+use futures::{StreamExt as _, TryStreamExt as _, future::ready, stream};
 use platform::nats::{stored::Stored, text};
 use schemas::{
     DocumentId, Problem, ProjectId, Scope,
@@ -52,7 +52,7 @@ async fn last(app: &App, subject: &str) -> Result<Option<Job>, Problem> {
 /// Maximum number of jobs that are read for one page, because a filter may match only a few of very many
 /// jobs.
 const MOST_READ: usize = 200;
-/// Maximum number of questions to NATS at the same time.
+/// Maximum number of questions to NATS at the same time: a caller may have very many projects.
 const AT_ONCE: usize = 16;
 
 /// Returns at most `limit` queued documents that `wanted` accepts, in the queue's order from `from` on, and where the
@@ -72,12 +72,10 @@ pub async fn page(
         }
     }
     // The next job of each kind and project, by its sequence number in the queue.
-    let mut heads = BTreeMap::new();
-    for head in ask_each(filters, |filter| next(app, filter, from)).await {
-        if let Some((filter, message)) = head? {
-            heads.insert(message.sequence, (filter, message));
-        }
-    }
+    let heads = stream::iter(filters).map(|filter| next(app, filter, from)).buffer_unordered(AT_ONCE);
+    let heads = heads.try_filter_map(|head| ready(Ok(head)));
+    let heads = heads.map_ok(|(filter, message)| (message.sequence, (filter, message)));
+    let mut heads: BTreeMap<_, _> = heads.try_collect().await?;
     let mut documents: Vec<Document> = Vec::new();
     let mut room = reply::BUDGET;
     for _ in 0..MOST_READ {
@@ -106,19 +104,6 @@ pub async fn page(
 async fn next(app: &App, filter: String, from: u64) -> Result<Option<(String, Stored)>, Problem> {
     let message = readable(app.nats.first_stored(subjects::INGEST_STREAM, &filter, from).await)?;
     Ok(message.map(|message| (filter, message)))
-}
-
-/// Asks about each item, a few at a time: a caller may have very many projects.
-async fn ask_each<T, F: Future>(items: Vec<T>, ask: impl Fn(T) -> F) -> Vec<F::Output> {
-    let mut items = items.into_iter();
-    let mut answers = Vec::with_capacity(items.len());
-    loop {
-        let few: Vec<F> = items.by_ref().take(AT_ONCE).map(&ask).collect();
-        if few.is_empty() {
-            return answers;
-        }
-        answers.extend(join_all(few).await);
-    }
 }
 
 fn projects(scope: &Scope) -> Vec<Option<&ProjectId>> {
@@ -174,25 +159,4 @@ fn view(job: Job) -> Document {
         metadata: metadata.extra,
     };
     Document { facts, reason: None }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use tokio::time::{Instant, sleep};
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn many_questions_are_asked_a_few_at_a_time() {
-        let started = Instant::now();
-        let ask = |number: usize| async move {
-            sleep(Duration::from_secs(1)).await;
-            number
-        };
-        let answers = ask_each((0..5 * AT_ONCE).collect(), ask).await;
-        assert!(answers.into_iter().eq(0..5 * AT_ONCE));
-        assert_eq!(started.elapsed().as_secs(), 5);
-    }
 }

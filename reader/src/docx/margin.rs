@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::super::{Block, BlockKind};
+use super::super::{Block, BlockKind, text};
 
 /// Returns each different text once, without page numbers.
 pub fn texts(blocks: &[Block]) -> Vec<(BlockKind, String)> {
@@ -23,14 +23,9 @@ pub fn texts(blocks: &[Block]) -> Vec<(BlockKind, String)> {
     texts
 }
 
-/// Whether a line contains nothing but a page number: "3", "- 3 -", "Página 3 de 12".
+/// Whether a line is a page number. Longer figures are a document number or a year.
 fn is_page_number(line: &str) -> bool {
-    const WORDS: [&str; 8] = ["página", "pagina", "pág", "pag", "hoja", "page", "de", "of"];
-    let line = line.to_lowercase();
-    let words = line.split(|c: char| !c.is_alphanumeric());
-    let figures: Vec<&str> = words.filter(|word| !word.is_empty() && !WORDS.contains(word)).collect();
-    // Longer or more figures are a document number or a date.
-    figures.len() <= 2 && figures.iter().all(|figure| figure.len() <= 3 && figure.parse::<u32>().is_ok())
+    text::is_page_number(line) && line.split(|c: char| !c.is_ascii_digit()).all(|figure| figure.len() <= 3)
 }
 
 #[cfg(test)]

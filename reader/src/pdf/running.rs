@@ -6,7 +6,10 @@ use std::{
     hash::Hash,
 };
 
-use super::{Line, Page};
+use super::{
+    super::text::{is_page_number, is_page_word, separates},
+    Line, Page,
+};
 
 /// Headers and footers are in this share of the page's height, at the top and at the bottom.
 const MARGIN: f32 = 0.12;
@@ -101,25 +104,6 @@ fn pieces_of(part: &str) -> impl Iterator<Item = (&str, Option<i64>)> {
             || (may_follow && matches!(word.as_str(), "" | "de" | "of" | "n" | "nº"));
         (piece, figure)
     })
-}
-
-/// Whether a text is a page number alone: "3", "3/20", "- 3 -", "3 de 20" or "3 P á g i n a".
-fn is_page_number(text: &str) -> bool {
-    let words = text.split(|c: char| c.is_whitespace() || c == '/').map(|word| word.trim_matches(separates));
-    let (figures, others): (Vec<&str>, Vec<&str>) = words
-        .filter(|word| !word.is_empty())
-        .partition(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
-    let others = others.concat().to_lowercase();
-    let others = others.strip_suffix("de").or_else(|| others.strip_suffix("of")).unwrap_or(&others);
-    (1..=2).contains(&figures.len()) && (others.is_empty() || is_page_word(others))
-}
-
-fn separates(c: char) -> bool {
-    !c.is_alphanumeric()
-}
-
-fn is_page_word(word: &str) -> bool {
-    matches!(word, "pág" | "pag" | "página" | "pagina" | "page" | "hoja" | "sheet")
 }
 
 /// Two lines are the same if they have the same text, without the page number, and the same height on the page.
