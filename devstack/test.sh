@@ -7,11 +7,12 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 status=0
 
-# The end-to-end tests start the programs, so these are built first.
+# The end-to-end tests start the programs, so these are built first. All targets are, because the tests' own dependencies
+# switch features on: built alone, the programs would be compiled once more for the tests.
 devstack/fetch.py &
 fetching=$!
 trap 'rm -f "$output"; kill "$fetching" 2> /dev/null || true' EXIT
-cargo build --workspace --bins --locked
+cargo build --workspace --all-targets --locked
 wait "$fetching"
 cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$output" || status=$?
 "$(devstack/fetch.py --python ops/requirements.txt)" -m unittest discover -s ops/tests -p '*_test.py' 2>&1 |
