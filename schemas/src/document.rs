@@ -24,24 +24,14 @@ pub enum State {
     Superseded,
 }
 
+names! {
+    State {
+        Queued = "queued", Processing = "processing", Indexed = "indexed", Failed = "failed",
+        Superseded = "superseded",
+    }
+}
+
 impl State {
-    pub const ALL: [Self; 5] =
-        [Self::Queued, Self::Processing, Self::Indexed, Self::Failed, Self::Superseded];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Processing => "processing",
-            Self::Indexed => "indexed",
-            Self::Failed => "failed",
-            Self::Superseded => "superseded",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-
     /// Whether the state is final: it changes only if somebody acts.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Indexed | Self::Failed | Self::Superseded)

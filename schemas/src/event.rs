@@ -22,21 +22,14 @@ pub enum EventKind {
     Deleted,
 }
 
-impl EventKind {
-    pub const ALL: [Self; 6] =
-        [Self::Queued, Self::Processing, Self::Indexed, Self::Failed, Self::Superseded, Self::Deleted];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Processing => "processing",
-            Self::Indexed => "indexed",
-            Self::Failed => "failed",
-            Self::Superseded => "superseded",
-            Self::Deleted => "deleted",
-        }
+names! {
+    EventKind {
+        Queued = "queued", Processing = "processing", Indexed = "indexed", Failed = "failed",
+        Superseded = "superseded", Deleted = "deleted",
     }
+}
 
+impl EventKind {
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Queued | Self::Processing)
     }
