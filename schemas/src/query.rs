@@ -19,7 +19,6 @@ use crate::{
     feedback::{FeedbackSaved, FeedbackStats, GetFeedbackStats, SaveFeedback},
     history::{ConversationHistory, History, UserHistory},
     search::{Search, SearchReply},
-    subjects,
 };
 
 /// The queries of a lane share one consumer, so that queries of one lane never wait for those of another.
@@ -46,7 +45,7 @@ macro_rules! queries {
             impl Request for $query {
                 type Reply = $reply;
                 const NAME: &'static str = $name;
-                queries!(@ $lane $name);
+                const LANE: Option<Lane> = queries!(@ $lane);
             }
         )*
 
@@ -57,24 +56,12 @@ macro_rules! queries {
 
         /// Returns the subjects of the queries on the wanted lanes. A secret query has no lane.
         pub fn subjects(wanted: impl Fn(Option<Lane>) -> bool) -> Vec<String> {
-            let all = [$((queries!(? $lane), <$query>::subject())),*];
+            let all = [$((<$query>::LANE, <$query>::subject())),*];
             all.into_iter().filter(|(lane, _)| wanted(*lane)).map(|(_, subject)| subject).collect()
         }
     };
-    (? Secret) => { None };
-    (? $lane:ident) => { Some(Lane::$lane) };
-    (@ Secret $name:literal) => {
-        const SECRET: bool = true;
-
-        fn subject() -> String {
-            subjects::secret($name)
-        }
-    };
-    (@ $lane:ident $name:literal) => {
-        fn subject() -> String {
-            subjects::query(Lane::$lane, $name)
-        }
-    };
+    (@ Secret) => { None };
+    (@ $lane:ident) => { Some(Lane::$lane) };
 }
 
 queries! {

@@ -3,20 +3,25 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::Problem;
+use crate::{Lane, Problem, subjects};
 
 /// A message that gets a reply. Its type determines the subject; `Reply` is the type of the reply.
 pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
     type Reply: Serialize + DeserializeOwned + Send + 'static;
 
-    /// The name of the query in logs.
+    /// The name of the query in its lane and in logs.
     const NAME: &'static str;
 
-    /// Whether the request contains a password. Such a request is sent directly to a worker, because a stream
+    /// `None` if the request contains a password. Such a request is sent directly to a worker, because a stream
     /// may be stored in a file. If no worker is there, the request fails.
-    const SECRET: bool = false;
+    const LANE: Option<Lane>;
 
-    fn subject() -> String;
+    /// Whether the request contains a password.
+    const SECRET: bool = Self::LANE.is_none();
+
+    fn subject() -> String {
+        Self::LANE.map_or_else(|| subjects::secret(Self::NAME), |lane| subjects::query(lane, Self::NAME))
+    }
 }
 
 /// The payload of a reply.
