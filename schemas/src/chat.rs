@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::IntoDeserializer as _};
 use crate::{
     DocumentId, Problem, ProjectId, Scope,
     account::Caller,
-    lenient::{self, Form},
+    lenient::{self, Form, OldNames},
     search::{MAX_TOP_K, SearchRow, check_text, in_range},
     text,
 };
@@ -54,7 +54,7 @@ pub struct ChatRequest {
 }
 
 impl Form for ChatRequest {
-    const OLD_NAMES: &'static [(&'static str, &'static str)] = &[("question", "message")];
+    const OLD_NAMES: OldNames = &[("question", "message")];
 }
 
 /// One turn of a conversation.
@@ -135,19 +135,14 @@ impl ChatQuery {
         let conversation_id = name("conversation_id", &request.conversation_id)?;
         let session_id = name("session_id", &request.session_id)?;
         let user_id = name("user_id", &request.user_id)?;
+        let max_context_docs = in_range("max_context_docs", request.max_context_docs, 1, MAX_TOP_K.into())?;
         Ok(Self {
             scope: caller.scope.narrowed(request.project_id.as_ref()),
             caller: caller.id.clone(),
             message: message.to_owned(),
             conversation_id: conversation_id.or(session_id),
             user_id: user_id.or_else(|| caller.user_id.clone()),
-            max_context_docs: in_range(
-                "max_context_docs",
-                request.max_context_docs,
-                1,
-                i64::from(MAX_TOP_K),
-            )?
-            .unwrap_or(DEFAULT_CONTEXT_DOCS),
+            max_context_docs: max_context_docs.unwrap_or(DEFAULT_CONTEXT_DOCS),
             history: last_turns(request.history.unwrap_or_default()),
             document_id: None,
             stream,
@@ -157,21 +152,11 @@ impl ChatQuery {
 
     /// A question about one document (`POST /upload-and-query`).
     pub fn about(question: &str, document: &DocumentId, caller: &Caller) -> Result<Self, Problem> {
-        let question = question.trim();
-        check_text("question", question)?;
-        Ok(Self {
-            // The records of an import may be in other projects than the import.
-            scope: caller.scope.clone(),
-            caller: caller.id.clone(),
-            message: question.to_owned(),
-            conversation_id: None,
-            user_id: caller.user_id.clone(),
-            max_context_docs: 1,
-            history: Vec::new(),
-            document_id: Some(document.clone()),
-            stream: false,
-            known: None,
-        })
+        check_text("question", question.trim())?;
+        // No project is named: the records of an import may be in other projects than the import.
+        let request = ChatRequest { message: question.to_owned(), ..ChatRequest::default() };
+        let query = Self::new(request, caller, false)?;
+        Ok(Self { max_context_docs: 1, document_id: Some(document.clone()), ..query })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     account::Caller,
     analytics::days,
     chat::name,
-    lenient::{self, Form},
+    lenient::{self, Form, OldNames},
     search::in_range,
     text,
 };
@@ -35,7 +35,7 @@ pub struct FeedbackRequest {
 }
 
 impl Form for FeedbackRequest {
-    const OLD_NAMES: &'static [(&'static str, &'static str)] = &[("conversation_id", "session_id")];
+    const OLD_NAMES: OldNames = &[("conversation_id", "session_id")];
 }
 
 /// A validated feedback for a worker.

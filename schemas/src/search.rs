@@ -103,7 +103,7 @@ impl Search {
         Ok(Self {
             scope: scope.narrowed(request.project_id.as_ref()),
             query: query.to_owned(),
-            top_k: in_range("top_k", request.top_k, 1, i64::from(MAX_TOP_K))?.unwrap_or(DEFAULT_TOP_K),
+            top_k: in_range("top_k", request.top_k, 1, MAX_TOP_K.into())?.unwrap_or(DEFAULT_TOP_K),
             mode: request.mode.unwrap_or_default(),
             strict: request.strict_mode.unwrap_or_default(),
             filters,
