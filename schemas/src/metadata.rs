@@ -75,16 +75,18 @@ fn is_deeper(value: &Value, levels: usize) -> bool {
 
 /// Reads a date in the formats of construction systems. A day means its beginning.
 pub fn parse_date(text: &str) -> Option<DateTime<Utc>> {
-    has_whole_year(text).then_some(())?;
-    moment(text).or_else(|| Some(day(text)?.and_time(NaiveTime::MIN).and_utc())).and_then(plausible)
+    date_or_day(text, NaiveTime::MIN)
 }
 
 /// Reads the end of a period. A day means its last microsecond, the finest unit of PostgreSQL.
 pub fn parse_end_date(text: &str) -> Option<DateTime<Utc>> {
+    date_or_day(text, NaiveTime::from_hms_micro_opt(23, 59, 59, 999_999)?)
+}
+
+/// `time` is the time for a text that is only a day.
+fn date_or_day(text: &str, time: NaiveTime) -> Option<DateTime<Utc>> {
     has_whole_year(text).then_some(())?;
-    moment(text)
-        .or_else(|| Some(day(text)?.and_hms_micro_opt(23, 59, 59, 999_999)?.and_utc()))
-        .and_then(plausible)
+    moment(text).or_else(|| Some(day(text)?.and_time(time).and_utc())).and_then(plausible)
 }
 
 /// Returns the date if its year is 1 to 9999. PostgreSQL stores other years too, but writes them in a form that nobody
@@ -102,12 +104,10 @@ fn has_whole_year(text: &str) -> bool {
 
 fn moment(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
-    if let Ok(date) = DateTime::parse_from_rfc3339(text) {
-        return Some(date.with_timezone(&Utc));
-    }
     let zoned = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z"];
-    if let Some(date) = zoned.iter().find_map(|format| DateTime::parse_from_str(text, format).ok()) {
-        return Some(date.with_timezone(&Utc));
+    let zoned = || zoned.iter().find_map(|format| DateTime::parse_from_str(text, format).ok());
+    if let Some(date) = DateTime::parse_from_rfc3339(text).ok().or_else(zoned) {
+        return Some(date.to_utc());
     }
     [
         "%Y-%m-%dT%H:%M:%S%.f",
