@@ -11,17 +11,11 @@ pub struct Rule {
 
 /// A rate limit, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    Off,
-    On(Rule),
-}
+pub struct Limit(Option<Rule>);
 
 impl Limit {
     pub fn rule(self) -> Option<Rule> {
-        match self {
-            Self::Off => None,
-            Self::On(rule) => Some(rule),
-        }
+        self.0
     }
 }
 
@@ -36,7 +30,7 @@ impl Rule {
     }
 
     pub fn in_english(self) -> String {
-        format!("{} per {}", self.count, unit(self.seconds, ["second", "minute", "hour", "day"]))
+        format!("{} per {}", self.count, unit(self.seconds, ENGLISH))
     }
 }
 
@@ -44,6 +38,7 @@ impl Rule {
 const MAX_COUNT: u32 = 1_000_000;
 
 const UNITS: [u32; 4] = [1, 60, 3_600, 86_400];
+const ENGLISH: [&str; 4] = ["second", "minute", "hour", "day"];
 
 fn unit(seconds: u32, names: [&'static str; 4]) -> &'static str {
     UNITS.iter().position(|unit| *unit == seconds).map_or(names[0], |position| names[position])
@@ -60,7 +55,7 @@ impl FromStr for Limit {
         };
         let text = text.trim();
         if text.eq_ignore_ascii_case("off") {
-            return Ok(Self::Off);
+            return Ok(Self(None));
         }
         let (count, unit) = text.split_once('/').ok_or_else(bad)?;
         let count: u32 = count.trim().parse().map_err(|_| bad())?;
@@ -71,17 +66,15 @@ impl FromStr for Limit {
             "d" | "day" => 86_400,
             _ => return Err(bad()),
         };
-        if (1..=MAX_COUNT).contains(&count) { Ok(Self::On(Rule { count, seconds })) } else { Err(bad()) }
+        if (1..=MAX_COUNT).contains(&count) { Ok(Self(Some(Rule { count, seconds }))) } else { Err(bad()) }
     }
 }
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Off => f.write_str("off"),
-            Self::On(rule) => {
-                write!(f, "{}/{}", rule.count, unit(rule.seconds, ["second", "minute", "hour", "day"]))
-            }
+        match self.0 {
+            None => f.write_str("off"),
+            Some(rule) => write!(f, "{}/{}", rule.count, unit(rule.seconds, ENGLISH)),
         }
     }
 }
