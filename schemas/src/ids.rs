@@ -1,8 +1,8 @@
 //! Identifiers: any text for clients; in a NATS subject, one token with safe characters only.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{Problem, lenient, messages::fields, text};
@@ -85,9 +85,12 @@ fn decode(token: &str) -> Result<String, Error> {
 macro_rules! id {
     ($name:ident, $doc:literal) => {
         #[doc = $doc]
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
+        pub struct $name(
+            // At least one character is not a space, and none is a control character.
+            #[schemars(length(min = 1, max = MAX_ID_CHARS), regex(pattern = r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]+$"))]
+            String,
+        );
 
         impl $name {
             pub fn as_str(&self) -> &str {
@@ -121,23 +124,6 @@ macro_rules! id {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 lenient::text(deserializer)?.parse().map_err(D::Error::custom)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({
-                    "type": "string",
-                    "minLength": 1,
-                    "maxLength": MAX_ID_CHARS,
-                    // At least one character is not a space, and none is a control character.
-                    "pattern": r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]+$",
-                    "description": $doc,
-                })
             }
         }
     };
