@@ -1,16 +1,14 @@
 //! The AsyncAPI document: every subject, header and message on NATS, generated from the types.
 
-use chrono::DateTime;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
     Answer, Request,
     chat::ChatFrame,
-    event::{DocumentEvent, EventKind, Stage},
+    event::DocumentEvent,
     headers,
-    ids::{DocumentId, ProjectId},
-    ingest::{DeleteDocument, IngestDocument, MAX_JOB_BYTES, MAX_PART_BYTES, SentFile, Source},
+    ingest::{DeleteDocument, IngestDocument, MAX_JOB_BYTES, MAX_PART_BYTES},
     query::{self, Visitor},
     subjects,
 };
@@ -25,6 +23,7 @@ pub fn document() -> Value {
     document.finish()
 }
 
+#[derive(Default)]
 struct Builder {
     schemas: SchemaGenerator,
     channels: Map<String, Value>,
@@ -36,12 +35,7 @@ impl Builder {
     fn new() -> Self {
         let settings = SchemaSettings::draft07()
             .with(|settings| settings.definitions_path = "/components/schemas".into());
-        Self {
-            schemas: SchemaGenerator::new(settings),
-            channels: Map::new(),
-            operations: Map::new(),
-            messages: Map::new(),
-        }
+        Self { schemas: SchemaGenerator::new(settings), ..Self::default() }
     }
 
     fn jobs(&mut self) {
@@ -272,50 +266,37 @@ fn of_replies() -> Value {
 }
 
 fn job_examples() -> Vec<Value> {
-    let metadata = serde_json::from_value(json!({
-        "title": "Acta de obra 12",
-        "number": "TN-ACT-012",
-        "revision": "A",
-        "doc_type": "Acta",
-    }))
-    .unwrap_or_default();
-    let job = |source| IngestDocument {
-        source,
-        metadata: crate::Metadata::clone(&metadata),
-        filename: String::new(),
-        media_type: String::new(),
-        parent: None,
-        record_scope: None,
-    };
-    let file = SentFile {
-        id: "9f1c1a52-6f0e-4d8e-9a51-0c6c2f1b7a35".to_owned(),
-        size: 48_213,
-        sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
-    };
+    let metadata =
+        json!({ "title": "Acta de obra 12", "number": "TN-ACT-012", "doc_type": "Acta", "revision": "A" });
+    let text = "Acta de la reunión de obra del 24 de noviembre…";
+    let file = json!({
+        "id": "9f1c1a52-6f0e-4d8e-9a51-0c6c2f1b7a35",
+        "size": 48_213,
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    });
     vec![
-        json!({ "name": "text", "payload": job(Source::Text("Acta de la reunión de obra del 24 de noviembre…".to_owned())) }),
-        json!({ "name": "file", "payload": job(Source::File(file)) }),
+        json!({ "name": "text", "payload": { "text": text, "metadata": metadata } }),
+        json!({ "name": "file", "payload": { "file": file, "metadata": metadata } }),
     ]
 }
 
 fn event_examples() -> Vec<Value> {
-    let (Ok(project), Ok(document)) =
-        ("torre-norte".parse::<ProjectId>(), "TN-ACT-012".parse::<DocumentId>())
-    else {
-        return Vec::new();
+    let event = |kind: &str, percent: u8| {
+        json!({
+            "event": kind,
+            "document_id": "TN-ACT-012",
+            "project_id": "torre-norte",
+            "at": "2026-11-24T06:00:00Z",
+            "percent": percent,
+        })
     };
-    let event = |kind| {
-        let at = DateTime::from_timestamp(1_795_500_000, 0).unwrap_or_default();
-        DocumentEvent::new(kind, project.clone(), document.clone(), at)
-    };
-    let mut processing = event(EventKind::Processing);
-    (processing.facts.percent, processing.facts.stage) = (40, Some(Stage::Embedding));
-    let mut indexed = event(EventKind::Indexed);
-    (indexed.facts.chunks, indexed.facts.text_length) = (Some(7), Some(5_312));
-    [event(EventKind::Queued), processing, indexed]
-        .into_iter()
-        .map(|event| json!({ "name": event.facts.event.name(), "payload": event }))
-        .collect()
+    let (mut processing, mut indexed) = (event("processing", 40), event("indexed", 100));
+    processing["stage"] = json!("embedding");
+    indexed["chunks"] = json!(7);
+    indexed["text_length"] = json!(5_312);
+    [event("queued", 0), processing, indexed]
+        .map(|event| json!({ "name": event["event"], "payload": event }))
+        .into()
 }
 
 #[cfg(test)]

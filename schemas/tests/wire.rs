@@ -5,6 +5,7 @@
 
 use schemas::{
     Answer, DocumentId, Fields, Metadata, Problem, ProjectId, Scope,
+    chat::ChatFrame,
     document::{self, Document, FileLocation, GetDocument, Kind, Records, State},
     event::{self, DocumentEvent, EventKind, Stage},
     ingest::{DeleteDocument, IngestDocument, ObjectRef, Parent, Source},
@@ -78,6 +79,21 @@ fn jobs() {
     };
     wire("job_text", &text);
     wire("job_delete", &DeleteDocument::default());
+}
+
+#[test]
+fn published_examples_have_the_form_of_their_messages() {
+    fn check<T: Serialize + DeserializeOwned>(message: &str) {
+        let document = schemas::asyncapi::document();
+        for example in document["components"]["messages"][message]["examples"].as_array().unwrap() {
+            let read: T = serde_json::from_value(example["payload"].clone()).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), example["payload"].to_string());
+        }
+    }
+    check::<IngestDocument>("IngestDocument");
+    check::<DeleteDocument>("DeleteDocument");
+    check::<DocumentEvent>("DocumentEvent");
+    check::<ChatFrame>("ChatFrame");
 }
 
 #[test]
