@@ -109,7 +109,7 @@ impl Caller {
     }
 
     pub fn require(&self, role: Role) -> Result<(), Problem> {
-        if self.account.role >= role { Ok(()) } else { Err(refusal::role(role)) }
+        if self.account.role >= role { Ok(()) } else { Err(refusal::role(role.name())) }
     }
 
     pub fn may_write(&self, project: &ProjectId) -> Result<(), Problem> {

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::messages::refusal;
 use crate::{
     Problem, Scope,
     lenient::{self, Form},
@@ -157,41 +158,6 @@ pub struct User {
     pub email: String,
     pub full_name: String,
     pub created_at: DateTime<Utc>,
-}
-
-/// The refusals that both the api and the worker use, so that their text is the same.
-pub mod refusal {
-    use super::Role;
-    use crate::{Problem, ProblemKind, messages::calls};
-
-    /// Refuses a call without a token, or with a token that belongs to nobody.
-    pub fn unauthorized() -> Problem {
-        calls::unauthorized().problem(ProblemKind::Unauthorized)
-    }
-
-    pub fn bad_login() -> Problem {
-        calls::bad_login().problem(ProblemKind::Unauthorized)
-    }
-
-    pub fn no_session() -> Problem {
-        calls::no_session().problem(ProblemKind::NotFound)
-    }
-
-    pub fn registration_closed() -> Problem {
-        calls::registration_closed().problem(ProblemKind::Forbidden)
-    }
-
-    pub fn email_taken() -> Problem {
-        calls::email_taken().problem(ProblemKind::Conflict)
-    }
-
-    pub fn role(needed: Role) -> Problem {
-        calls::role_needed(needed.name()).problem(ProblemKind::Forbidden)
-    }
-
-    pub fn project() -> Problem {
-        calls::project_not_writable().problem(ProblemKind::Forbidden)
-    }
 }
 
 fn check_password(password: &str, min: usize) -> Result<(), Problem> {

@@ -4,16 +4,24 @@
 use crate::{Message, Problem, ProblemKind, problem::Reason, text};
 
 /// Declares sentences: each becomes a function, and both languages may use its arguments as `{argument}`. The compiler
-/// checks that they exist.
+/// checks that they exist. With `=> Kind`, the function returns the sentence as a problem of this kind.
 macro_rules! catalogue {
-    ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),* $(,)?) { $es:literal, $en:literal })*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident($($argument:ident: $type:ty),* $(,)?) $(=> $kind:ident)? { $es:literal, $en:literal }
+    )*) => {
         $(
             $(#[$doc])*
-            pub fn $name($($argument: $type),*) -> $crate::Message {
-                $crate::Message { es: format!($es), en: format!($en) }
+            pub fn $name($($argument: $type),*) -> catalogue!(@type $($kind)?) {
+                let message = $crate::Message { es: format!($es), en: format!($en) };
+                catalogue!(@value message $($kind)?)
             }
         )*
     };
+    (@type) => { $crate::Message };
+    (@type $kind:ident) => { $crate::Problem };
+    (@value $message:ident) => { $message };
+    (@value $message:ident $kind:ident) => { $message.problem($crate::ProblemKind::$kind) };
 }
 
 pub mod answers;
@@ -22,6 +30,7 @@ pub mod fields;
 pub mod http;
 pub mod jobs;
 pub mod reading;
+pub mod refusal;
 
 /// Maximum length of a reason in each language, in characters. JetStream refuses a message with headers of 64 KiB.
 pub const MAX_REASON_CHARS: usize = 500;

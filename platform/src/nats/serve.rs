@@ -17,7 +17,7 @@ use async_nats::{
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, future::BoxFuture};
-use schemas::{Answer, Problem, ProblemKind, Request, headers, messages::calls, problem::Reason, subjects};
+use schemas::{Answer, Problem, Request, headers, messages::calls, problem::Reason, subjects};
 use serde::Serialize;
 
 use super::{
@@ -62,14 +62,13 @@ impl Replier {
     async fn last(&self, worked: Duration, payload: Bytes) -> anyhow::Result<()> {
         let mut map = HeaderMap::new();
         map.insert(headers::FRAME, "last");
-        map.insert(headers::WORKED, worked.as_micros().to_string().as_str());
+        map.insert(headers::WORKED, worked.as_micros().to_string());
         let bytes = payload.len();
         match self.send(map.clone(), payload).await {
             // Without an answer, the requester would wait until its deadline.
             Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
                 tracing::error!(bytes, "a reply is too large for NATS");
-                let problem = calls::answer_too_large().problem(ProblemKind::TooLarge);
-                let answer = Answer::<()>::Problem(problem);
+                let answer = Answer::<()>::Problem(calls::answer_too_large());
                 Ok(self.send(map, serde_json::to_vec(&answer)?.into()).await?)
             }
             sent => Ok(sent?),
@@ -210,6 +209,7 @@ const MAX_WORK: Duration = Duration::from_secs(300);
 #[cfg(test)]
 mod tests {
     use futures::StreamExt as _;
+    use schemas::ProblemKind;
 
     use super::*;
     use crate::nats::{request, server};

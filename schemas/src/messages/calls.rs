@@ -21,7 +21,7 @@ catalogue! {
         "La respuesta no llegó a tiempo. Inténtelo de nuevo.",
         "The answer did not arrive in time. Try again."
     }
-    answer_too_large() {
+    answer_too_large() => TooLarge {
         "La respuesta es demasiado grande. Pida menos resultados a la vez.",
         "The answer is too large. Ask for fewer results at a time."
     }
@@ -30,35 +30,4 @@ catalogue! {
         "This message is no job of a document: it cannot be queued again, only discarded."
     }
     unanswerable(why: &str) { "Consulta sin respuesta posible: {why}.", "Cannot be answered: {why}." }
-
-    unauthorized() {
-        "Falta una clave válida: envíela como «Authorization: Bearer …» o «X-API-Key».",
-        "A valid key is missing: send it as \"Authorization: Bearer …\" or \"X-API-Key\"."
-    }
-    /// Does not say whether the email or the password is wrong, so that nobody can find out which accounts
-    /// exist.
-    bad_login() {
-        "El correo o la contraseña no son correctos.",
-        "The email or the password is not correct."
-    }
-    no_session() {
-        "Esta clave no es una sesión que se pueda cerrar.",
-        "This key is no login that could be ended."
-    }
-    registration_closed() {
-        "El registro está cerrado. Pida una cuenta al administrador.",
-        "Registration is closed. Ask the administrator for an account."
-    }
-    email_taken() {
-        "Ya existe una cuenta con este correo.",
-        "There is already an account with this email."
-    }
-    role_needed(role: &str) {
-        "Su clave no permite esto: hace falta el rol «{role}».",
-        "Your key does not allow this: it takes the role \"{role}\"."
-    }
-    project_not_writable() {
-        "Su clave no permite escribir en este proyecto.",
-        "Your key does not allow writing to this project."
-    }
 }
