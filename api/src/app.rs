@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use axum::extract::FromRef;
 use platform::{
-    health::Checks,
+    health::{Checks, Needed},
     nats::{self, Nats, objects::Objects, request::Requester},
     redis,
 };
@@ -70,7 +70,7 @@ impl App {
             .await
             .context("the object store FILES is missing: run acorag-migrate")?;
         let metrics = Arc::new(Metrics::new()?);
-        metrics.registry().register(Box::new(redis::Connected::new(redis.pool().clone())?))?;
+        metrics.registry().register(Box::new(redis::connected(redis.pool().clone())?))?;
         if let Some(path) = &config.server.tls_cert {
             metrics.certificate(&std::fs::read(path).context("TLS_CERT: cannot read the certificate")?);
         }
@@ -79,12 +79,12 @@ impl App {
             let (nats, requester, redis) = (nats.clone(), requester.clone(), redis.pool().clone());
             let jetstream = nats.clone();
             Checks::default()
-                .with("nats", move || nats::check(nats.clone()))
-                .with_once("jetstream", move || {
+                .with("nats", Needed::Always, move || nats::check(nats.clone()))
+                .with("jetstream", Needed::Once, move || {
                     nats::check_stream(jetstream.clone(), subjects::INGEST_STREAM)
                 })
-                .with_once("query_worker", move || query_worker(requester.clone()))
-                .with_optional("redis", move || redis::check(redis.clone()))
+                .with("query_worker", Needed::Once, move || query_worker(requester.clone()))
+                .with("redis", Needed::Never, move || redis::check(redis.clone()))
         };
         let limits = Limits::new(config.limits.clone(), redis.clone(), metrics.limited.clone());
         let logins = Logins::new(limits.clone(), redis.clone());

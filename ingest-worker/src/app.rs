@@ -5,15 +5,14 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use embedding::{Embed, Model};
 use platform::{
-    health::{self, Checks},
+    health::{self, Checks, Needed},
     lifecycle::Lifecycle,
     nats::{
         self, Nats,
         consume::{self, Settings},
         objects::Objects,
     },
-    postgres,
-    redis::Connected,
+    postgres, redis,
 };
 use reader::{Limits, Reader};
 use schemas::{
@@ -79,7 +78,7 @@ impl App {
         drop(tx);
         let nats = config.nats.connect("acorag-ingest-worker").await?;
         let redis = config.redis.connect()?;
-        metrics.registry.register(Box::new(Connected::new(redis.clone())?))?;
+        metrics.registry.register(Box::new(redis::connected(redis.clone())?))?;
         let objects = Objects::open(&nats, subjects::FILES_BUCKET)
             .await
             .context("the object store is missing: run acorag-migrate first")?;
@@ -175,8 +174,10 @@ impl App {
     fn checks(&self) -> Checks {
         let (pool, nats, jetstream) = (self.pool.clone(), self.nats.clone(), self.nats.clone());
         Checks::default()
-            .with("postgres", move || postgres::check(pool.clone()))
-            .with("nats", move || nats::check(nats.clone()))
-            .with_once("jetstream", move || nats::check_stream(jetstream.clone(), subjects::INGEST_STREAM))
+            .with("postgres", Needed::Always, move || postgres::check(pool.clone()))
+            .with("nats", Needed::Always, move || nats::check(nats.clone()))
+            .with("jetstream", Needed::Once, move || {
+                nats::check_stream(jetstream.clone(), subjects::INGEST_STREAM)
+            })
     }
 }

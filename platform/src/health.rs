@@ -78,36 +78,24 @@ type Outcome = Result<(), String>;
 type Check = Arc<dyn Fn() -> BoxFuture<'static, Outcome> + Send + Sync>;
 
 /// Whether the service is ready while a check fails.
-#[derive(Clone)]
-enum Needed {
+#[derive(Clone, Copy)]
+pub enum Needed {
     /// It is not.
     Always,
-    /// Not before the check has succeeded for the first time; the flag says whether it has.
-    Once(Arc<AtomicBool>),
-    /// It is ready in any case.
+    /// Not before the check has succeeded for the first time. This is for what all replicas share: if it is slow later,
+    /// none of them would be ready, and clients would get no answer at all instead of a refusal.
+    Once,
+    /// It is ready in any case, and works with reduced functions.
     Never,
 }
 
-impl Needed {
-    fn note_success(&self) {
-        if let Self::Once(succeeded) = self {
-            succeeded.store(true, Ordering::Relaxed);
-        }
-    }
+/// A check, whether the service needs what is checked, and whether the check has ever succeeded.
+type Dependency = (Check, Needed, Arc<AtomicBool>);
 
-    fn is_dispensable(&self) -> bool {
-        match self {
-            Self::Always => false,
-            Self::Once(succeeded) => succeeded.load(Ordering::Relaxed),
-            Self::Never => true,
-        }
-    }
-}
-
-/// The dependencies of this service: for each name, a check and whether the service needs the dependency.
+/// The dependencies of this service, by name.
 #[derive(Clone, Default)]
 pub struct Checks {
-    checks: BTreeMap<&'static str, (Check, Needed)>,
+    checks: BTreeMap<&'static str, Dependency>,
     /// The latest result and its time. The lock is held during a check, so concurrent requests wait for one check
     /// instead of each starting another.
     latest: Arc<Mutex<Option<(Instant, Readiness)>>>,
@@ -128,33 +116,7 @@ const FRESH: Duration = Duration::from_secs(1);
 
 impl Checks {
     #[must_use]
-    pub fn with<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = Outcome> + Send + 'static,
-    {
-        self.add(name, Needed::Always, check)
-    }
-
-    /// Adds a dependency that must have been there once. All replicas share it: if it is slow later, none of them would
-    /// be ready, and clients would get no answer at all instead of a refusal.
-    #[must_use]
-    pub fn with_once<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = Outcome> + Send + 'static,
-    {
-        self.add(name, Needed::Once(Arc::default()), check)
-    }
-
-    /// Adds a dependency without which the service works with reduced functions.
-    #[must_use]
-    pub fn with_optional<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = Outcome> + Send + 'static,
-    {
-        self.add(name, Needed::Never, check)
-    }
-
-    fn add<F>(
+    pub fn with<F>(
         mut self,
         name: &'static str,
         needed: Needed,
@@ -163,7 +125,8 @@ impl Checks {
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        self.checks.insert(name, (Arc::new(move || Box::pin(check())), needed));
+        let check: Check = Arc::new(move || Box::pin(check()));
+        self.checks.insert(name, (check, needed, Arc::default()));
         self
     }
 
@@ -180,16 +143,20 @@ impl Checks {
     }
 
     async fn run(&self) -> Readiness {
-        let outcomes = join_all(self.checks.iter().map(|(name, (check, needed))| async move {
+        let outcomes = join_all(self.checks.iter().map(|(name, (check, needed, succeeded))| async move {
             let problem = match tokio::time::timeout(PATIENCE, check()).await {
                 Ok(Ok(())) => {
-                    needed.note_success();
+                    succeeded.store(true, Ordering::Relaxed);
                     return (*name, true, "ok".to_owned());
                 }
                 Ok(Err(problem)) => problem,
                 Err(_) => "no answer".to_owned(),
             };
-            let dispensable = needed.is_dispensable();
+            let dispensable = match needed {
+                Needed::Always => false,
+                Needed::Once => succeeded.load(Ordering::Relaxed),
+                Needed::Never => true,
+            };
             (*name, dispensable, if dispensable { format!("degraded: {problem}") } else { problem })
         }))
         .await;
@@ -241,7 +208,8 @@ mod tests {
 
     /// Returns the exit code of the probe for a service whose database check has this outcome.
     async fn probe(outcome: Result<(), String>) -> ExitCode {
-        let checks = Checks::default().with("database", move || std::future::ready(outcome.clone()));
+        let checks =
+            Checks::default().with("database", Needed::Always, move || std::future::ready(outcome.clone()));
         let router = Router::new().route("/ready", get(ready)).with_state(checks);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -260,7 +228,7 @@ mod tests {
     async fn who_was_ready_once_stays_ready_while_a_dependency_is_slow() {
         let answers = Arc::new(AtomicBool::new(false));
         let answer = answers.clone();
-        let checks = Checks::default().with_once("worker", move || {
+        let checks = Checks::default().with("worker", Needed::Once, move || {
             let time = if answer.load(Ordering::SeqCst) { Duration::ZERO } else { 2 * PATIENCE };
             async move {
                 tokio::time::sleep(time).await;
@@ -282,7 +250,7 @@ mod tests {
     async fn many_who_ask_at_the_same_time_cost_one_look() {
         let looks = Arc::new(AtomicUsize::new(0));
         let counted = looks.clone();
-        let checks = Checks::default().with("database", move || {
+        let checks = Checks::default().with("database", Needed::Always, move || {
             counted.fetch_add(1, Ordering::SeqCst);
             async {
                 tokio::time::sleep(Duration::from_millis(100)).await;

@@ -15,11 +15,7 @@ use fred::{
         config::{Config as FredConfig, ConnectionConfig, PerformanceConfig, ReconnectPolicy, TlsConnector},
     },
 };
-use prometheus::{
-    IntGauge,
-    core::{Collector, Desc},
-    proto::MetricFamily,
-};
+use prometheus::PullingGauge;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject as _},
@@ -98,28 +94,9 @@ pub async fn check(pool: Pool) -> Result<(), String> {
         .map_err(|_| "not reachable".to_owned())
 }
 
-/// A metric that shows whether there is a connection at the time of the scrape.
-pub struct Connected {
-    pool: Pool,
-    gauge: IntGauge,
-}
-
-impl Connected {
-    pub fn new(pool: Pool) -> prometheus::Result<Self> {
-        let gauge =
-            IntGauge::new("acorag_redis_connected", "1 while there is a connection to Redis, 0 without")?;
-        Ok(Self { pool, gauge })
-    }
-}
-
-impl Collector for Connected {
-    fn desc(&self) -> Vec<&Desc> {
-        self.gauge.desc()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let connected = self.pool.clients().iter().any(|client| client.is_connected());
-        self.gauge.set(i64::from(connected));
-        self.gauge.collect()
-    }
+/// Returns a metric that shows whether there is a connection at the time of the scrape.
+pub fn connected(pool: Pool) -> prometheus::Result<PullingGauge> {
+    let connected = move || u8::from(pool.clients().iter().any(|client| client.is_connected())).into();
+    let help = "1 while there is a connection to Redis, 0 without";
+    PullingGauge::new("acorag_redis_connected", help, Box::new(connected))
 }

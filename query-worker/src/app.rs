@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use embedding::{Embed, Model};
 use platform::{
-    health::{self, Checks},
+    health::{self, Checks, Needed},
     lifecycle::Lifecycle,
     nats::{
         self, Context, Nats,
@@ -154,9 +154,11 @@ impl App {
     fn checks(&self) -> Checks {
         let (pool, nats, jetstream) = (self.pool.clone(), self.nats.clone(), self.nats.clone());
         Checks::default()
-            .with("postgres", move || postgres::check(pool.clone()))
-            .with("nats", move || nats::check(nats.clone()))
-            .with_once("jetstream", move || nats::check_stream(jetstream.clone(), subjects::QUERIES_STREAM))
+            .with("postgres", Needed::Always, move || postgres::check(pool.clone()))
+            .with("nats", Needed::Always, move || nats::check(nats.clone()))
+            .with("jetstream", Needed::Once, move || {
+                nats::check_stream(jetstream.clone(), subjects::QUERIES_STREAM)
+            })
     }
 }
 
