@@ -1,10 +1,10 @@
 //! Logs (one JSON object per line) and traces (OpenTelemetry, if an endpoint is set), including the trace context in
 //! messages between processes.
 
-use std::{fmt, io::IsTerminal as _};
+use std::{collections::HashMap, fmt, io::IsTerminal as _};
 
 use anyhow::Context as _;
-use opentelemetry::{global, propagation::Extractor, propagation::Injector, trace::TracerProvider as _};
+use opentelemetry::{global, trace::TracerProvider as _};
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
 use serde_json::{Map, Value};
@@ -87,30 +87,20 @@ fn exporter(endpoint: &str, service: &'static str) -> anyhow::Result<SdkTracerPr
 
 /// Adds the current span's trace context to NATS headers.
 pub fn inject(headers: &mut async_nats::HeaderMap) {
-    struct Headers<'a>(&'a mut async_nats::HeaderMap);
-    impl Injector for Headers<'_> {
-        fn set(&mut self, key: &str, value: String) {
-            self.0.insert(key, value.as_str());
-        }
+    let (context, mut fields) = (Span::current().context(), HashMap::new());
+    global::get_text_map_propagator(|propagator| propagator.inject_context(&context, &mut fields));
+    for (name, value) in fields {
+        headers.insert(name, value);
     }
-    let context = Span::current().context();
-    global::get_text_map_propagator(|propagator| propagator.inject_context(&context, &mut Headers(headers)));
 }
 
 /// Makes the span a child of the span whose trace context is in these headers.
 pub fn adopt(span: &Span, get: impl Fn(&str) -> Option<String>) {
-    struct Headers(Option<String>);
-    impl Extractor for Headers {
-        fn get(&self, key: &str) -> Option<&str> {
-            (key == schemas::headers::TRACEPARENT).then_some(self.0.as_deref()).flatten()
-        }
-        fn keys(&self) -> Vec<&str> {
-            vec![schemas::headers::TRACEPARENT]
-        }
-    }
-    let headers = Headers(get(schemas::headers::TRACEPARENT));
+    let name = schemas::headers::TRACEPARENT;
+    let fields: HashMap<String, String> =
+        get(name).map(|value| (name.to_owned(), value)).into_iter().collect();
     // `set_parent` fails only if no traces are exported; then no parent is needed.
-    drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&headers))));
+    drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&fields))));
 }
 
 /// Writes one flat JSON object per line: the event's fields and those of its spans. For equal names, the innermost
