@@ -5,12 +5,13 @@ use std::str::FromStr as _;
 
 use async_nats::{
     HeaderMap, HeaderName,
-    jetstream::{ErrorCode, response::Response},
+    jetstream::{ErrorCode, response::Response, stream::RawMessage},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::Nats;
 
@@ -25,30 +26,9 @@ pub struct Stored {
     pub payload: Bytes,
 }
 
-#[derive(Default, Serialize)]
-struct Wanted<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_by_subj: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_by_subj: Option<&'a str>,
-}
-
 #[derive(Deserialize)]
 struct Found {
-    message: Raw,
-}
-
-#[derive(Deserialize)]
-struct Raw {
-    subject: String,
-    seq: u64,
-    time: DateTime<Utc>,
-    #[serde(default)]
-    hdrs: String,
-    #[serde(default)]
-    data: String,
+    message: RawMessage,
 }
 
 impl Nats {
@@ -59,27 +39,26 @@ impl Nats {
         subjects: &str,
         from: u64,
     ) -> anyhow::Result<Option<Stored>> {
-        self.stored(stream, &Wanted { seq: Some(from), next_by_subj: Some(subjects), ..Wanted::default() })
-            .await
+        self.stored(stream, json!({ "seq": from, "next_by_subj": subjects })).await
     }
 
     /// Returns the last message of a stream on these subjects.
     pub async fn last_stored(&self, stream: &str, subjects: &str) -> anyhow::Result<Option<Stored>> {
-        self.stored(stream, &Wanted { last_by_subj: Some(subjects), ..Wanted::default() }).await
+        self.stored(stream, json!({ "last_by_subj": subjects })).await
     }
 
-    async fn stored(&self, stream: &str, wanted: &Wanted<'_>) -> anyhow::Result<Option<Stored>> {
-        let raw = match self.jetstream.request(format!("STREAM.MSG.GET.{stream}"), wanted).await? {
+    async fn stored(&self, stream: &str, wanted: Value) -> anyhow::Result<Option<Stored>> {
+        let raw = match self.jetstream.request(format!("STREAM.MSG.GET.{stream}"), &wanted).await? {
             Response::Ok(Found { message }) => message,
             Response::Err { error } if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => return Ok(None),
             Response::Err { error } => return Err(error.into()),
         };
         Ok(Some(Stored {
             subject: raw.subject,
-            sequence: raw.seq,
+            sequence: raw.sequence,
             time: raw.time,
-            headers: parse(&STANDARD.decode(raw.hdrs)?),
-            payload: STANDARD.decode(raw.data)?.into(),
+            headers: parse(&STANDARD.decode(raw.headers.unwrap_or_default())?),
+            payload: STANDARD.decode(raw.payload)?.into(),
         }))
     }
 }
