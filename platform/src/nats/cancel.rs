@@ -2,13 +2,13 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use futures::StreamExt as _;
 use tokio::sync::{OnceCell, oneshot};
 
-use super::{Nats, request::CANCEL};
+use super::{Nats, lock, request::CANCEL};
 
 /// How many cancellations of requests that are not in progress here are remembered: a request may be cancelled while it
 /// waits in the queue.
@@ -57,10 +57,8 @@ impl Cancellations {
             let running = self.running.clone();
             tokio::spawn(async move {
                 while let Some(message) = messages.next().await {
-                    let inbox =
-                        message.subject.strip_suffix(CANCEL).and_then(|inbox| inbox.strip_suffix('.'));
                     // Every worker hears every cancellation, but only one of them works on the request.
-                    if let Some(inbox) = inbox {
+                    if let Some((inbox, _)) = message.subject.rsplit_once('.') {
                         lock(&running).cancel(inbox);
                     }
                 }
@@ -106,10 +104,6 @@ impl Drop for Request {
     fn drop(&mut self) {
         lock(&self.running).running.remove(&self.inbox);
     }
-}
-
-fn lock(running: &Running) -> MutexGuard<'_, Requests> {
-    running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

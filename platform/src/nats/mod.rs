@@ -11,7 +11,11 @@ pub mod serve;
 mod server;
 pub mod stored;
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use async_nats::{
@@ -225,7 +229,12 @@ pub fn text(headers: Option<&HeaderMap>, name: &str) -> Option<String> {
     headers.and_then(|headers| headers.get(name)).map(|value| value.as_str().to_owned())
 }
 
-pub fn now_millis() -> i64 {
+/// Locks a mutex, even if a thread that held it panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn now_millis() -> i64 {
     chrono::Utc::now().timestamp_millis()
 }
 

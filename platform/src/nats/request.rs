@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -19,11 +19,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Context, Nats, publish, text};
+use super::{Context, Nats, lock, publish, text};
 
 /// Maximum number of frames of one reply that may wait for a slow reader; further frames are dropped.
 const FRAMES: usize = 1_024;
 
+/// Who waits for a reply, by its subject.
 type Waiting = Arc<Mutex<HashMap<String, mpsc::Sender<Received>>>>;
 
 /// A message, and when it was received: its reader may be slow.
@@ -41,11 +42,10 @@ impl Requester {
         let inbox = format!("{}.{}", subjects::REPLIES, uuid::Uuid::new_v4().simple());
         let mut replies = nats.client.subscribe(format!("{inbox}.*")).await?;
         let waiting = Waiting::default();
-        let by_token = waiting.clone();
+        let by_inbox = waiting.clone();
         tokio::spawn(async move {
             while let Some(message) = replies.next().await {
-                let token = message.subject.rsplit('.').next().unwrap_or_default();
-                let sender = lock(&by_token).get(token).cloned();
+                let sender = lock(&by_inbox).get(message.subject.as_str()).cloned();
                 // There is no sender if the requester has given up, or if this is the second reply to a redelivered
                 // request.
                 if let Some(sender) = sender
@@ -77,12 +77,11 @@ impl Requester {
         request: &R,
         patience: Duration,
     ) -> Result<Reply, Problem> {
-        let token = uuid::Uuid::new_v4().simple().to_string();
+        let reply_to = format!("{}.{}", self.inbox, uuid::Uuid::new_v4().simple());
         let (sender, frames) = mpsc::channel(FRAMES);
-        lock(&self.waiting).insert(token.clone(), sender);
+        lock(&self.waiting).insert(reply_to.clone(), sender);
         let reply = Reply {
-            reply_to: format!("{}.{token}", self.inbox),
-            token,
+            reply_to,
             frames,
             deadline: Instant::now() + patience,
             done: false,
@@ -146,7 +145,6 @@ pub(super) const CANCEL: &str = "cancel";
 
 /// The reply to a request that is in progress.
 pub struct Reply {
-    token: String,
     reply_to: String,
     frames: mpsc::Receiver<Received>,
     deadline: Instant,
@@ -186,7 +184,7 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        lock(&self.waiting).remove(&self.token);
+        lock(&self.waiting).remove(&self.reply_to);
         if !self.done
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
@@ -194,8 +192,4 @@ impl Drop for Reply {
             runtime.spawn(async move { nats.client.publish(subject, Bytes::new()).await });
         }
     }
-}
-
-fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<Received>>> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
