@@ -19,7 +19,9 @@ use async_nats::{
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::future::join_all;
 use schemas::{headers, messages, problem::Reason, subjects};
+use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, Span};
 
@@ -97,7 +99,7 @@ pub trait Handler: Send + Sync + 'static {
         &self,
         deliveries: Vec<Delivery>,
     ) -> impl Future<Output = Vec<Option<Result<(), Failure>>>> + Send {
-        std::future::ready(deliveries.iter().map(|_| None).collect())
+        std::future::ready(vec![None; deliveries.len()])
     }
 
     /// Records that a message is given up, before it is moved to the dead letters. On failure the message is
@@ -146,24 +148,22 @@ pub async fn run<H: Handler>(
     let consumer: Consumer<pull::Config> =
         nats.jetstream.get_consumer_from_stream(&settings.consumer, settings.stream).await.with_context(
             || {
-                format!(
-                    "consumer {} of stream {} is missing: run acorag-migrate",
-                    settings.consumer, settings.stream
-                )
+                let Settings { consumer, stream, .. } = &settings;
+                format!("consumer {consumer} of stream {stream} is missing: run acorag-migrate")
             },
         )?;
+    let worker = Arc::new(Worker { nats, settings, handler });
     let slots = TaskTracker::new();
-    for _ in 0..settings.slots {
-        let (nats, settings, handler, stopping) =
-            (nats.clone(), settings.clone(), handler.clone(), stopping.clone());
-        let consumer = consumer.clone();
+    for _ in 0..worker.settings.slots {
+        let (worker, stopping) = (worker.clone(), stopping.clone());
+        let mut puller = Puller::new(worker.nats.clone(), consumer.clone());
         slots.spawn(async move {
-            let mut puller = Puller::new(nats.clone(), consumer);
             while !stopping.is_cancelled() {
-                match puller.pull(&*handler).await {
-                    Ok(messages) => process(&nats, &settings, &handler, messages).await,
+                match puller.pull(&*worker.handler).await {
+                    Ok(messages) => worker.process(messages).await,
                     Err(error) => {
-                        tracing::warn!(consumer = settings.consumer, %error, "pulling failed; trying again");
+                        let consumer = &worker.settings.consumer;
+                        tracing::warn!(consumer, %error, "pulling failed; trying again");
                         tokio::time::sleep(PAUSE).await;
                     }
                 }
@@ -182,60 +182,138 @@ struct Taken {
     span: Span,
 }
 
-/// Handles messages that were pulled together, including their acknowledgements.
-async fn process<H: Handler>(nats: &Nats, settings: &Settings, handler: &Arc<H>, messages: Vec<Message>) {
-    let taken = futures::future::join_all(messages.into_iter().map(take)).await;
-    let taken: Vec<Taken> = taken.into_iter().flatten().collect();
-    let outcomes = match taken.len() {
-        0 | 1 => taken.iter().map(|_| None).collect(),
-        _ => together(settings, handler, &taken).await,
-    };
-    futures::future::join_all(taken.iter().zip(outcomes).map(|(taken, outcome)| {
-        async move {
-            let outcome = match outcome {
-                Some(outcome) => outcome,
-                None => alone(settings, handler, taken).await,
-            };
-            if let Err(error) =
-                settle(nats, settings, handler, &taken.message, &taken.delivery, outcome).await
-            {
-                // The message will be delivered again, so every step may run twice.
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "a message could not be settled; it will come again"
-                );
+/// What all slots share.
+struct Worker<H> {
+    nats: Nats,
+    settings: Settings,
+    handler: Arc<H>,
+}
+
+impl<H: Handler> Worker<H> {
+    /// Handles messages that were pulled together, including their acknowledgements.
+    async fn process(&self, messages: Vec<Message>) {
+        let taken = join_all(messages.into_iter().map(take)).await;
+        let taken: Vec<Taken> = taken.into_iter().flatten().collect();
+        let outcomes = if taken.len() > 1 { self.together(&taken).await } else { vec![None; taken.len()] };
+        join_all(taken.iter().zip(outcomes).map(|(taken, outcome)| {
+            async move {
+                let outcome = match outcome {
+                    Some(outcome) => outcome,
+                    None => self.alone(taken).await,
+                };
+                if let Err(error) = self.settle(taken, outcome).await {
+                    // The message will be delivered again, so every step may run twice.
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "a message could not be settled; it will come again"
+                    );
+                }
+            }
+            .instrument(taken.span.clone())
+        }))
+        .await;
+    }
+
+    /// Handles one message. The handler runs in a separate task, so that a panic costs only one attempt of this message and
+    /// not the slot.
+    async fn alone(&self, taken: &Taken) -> Result<(), Failure> {
+        let (handler, delivery) = (self.handler.clone(), taken.delivery.clone());
+        let work = tokio::spawn(async move { handler.handle(delivery).await }.in_current_span());
+        let outcome = self.with_progress(std::slice::from_ref(taken), work).await;
+        outcome.unwrap_or_else(|| Err(Failure::internal()))
+    }
+
+    /// Handles what can be handled together. After a panic each message is handled alone, so that it costs the others
+    /// nothing.
+    async fn together(&self, taken: &[Taken]) -> Vec<Option<Result<(), Failure>>> {
+        let handler = self.handler.clone();
+        let deliveries = taken.iter().map(|taken| taken.delivery.clone()).collect();
+        let span = tracing::info_span!("messages", count = taken.len());
+        let work = tokio::spawn(async move { handler.handle_together(deliveries).await }.instrument(span));
+        self.with_progress(taken, work).await.unwrap_or_else(|| vec![None; taken.len()])
+    }
+
+    /// Reports progress to the server until `work` ends, so that the messages are not delivered again. `None` after a panic.
+    async fn with_progress<T>(&self, taken: &[Taken], mut work: JoinHandle<T>) -> Option<T> {
+        let third = self.settings.ack_wait / 3;
+        let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + third, third);
+        loop {
+            tokio::select! {
+                result = &mut work => {
+                    return result.inspect_err(|panic| tracing::error!(%panic, "the handler panicked")).ok();
+                }
+                _ = beat.tick() => {
+                    for taken in taken {
+                        drop(taken.message.ack_with(AckKind::Progress).await);
+                    }
+                }
             }
         }
-        .instrument(taken.span.clone())
-    }))
-    .await;
-}
+    }
 
-/// Handles one message. The handler runs in a separate task, so that a panic costs only one attempt of this message and not
-/// the slot.
-async fn alone<H: Handler>(settings: &Settings, handler: &Arc<H>, taken: &Taken) -> Result<(), Failure> {
-    let (handler, delivery) = (handler.clone(), taken.delivery.clone());
-    let work = tokio::spawn(async move { handler.handle(delivery).await }.in_current_span());
-    with_progress(std::slice::from_ref(taken), settings.ack_wait, work).await.unwrap_or_else(|panic| {
-        tracing::error!(%panic, "the handler panicked");
-        Err(Failure::internal())
-    })
-}
+    async fn settle(&self, taken: &Taken, outcome: Result<(), Failure>) -> anyhow::Result<()> {
+        let Taken { message, delivery, .. } = taken;
+        let reason = match outcome {
+            Ok(()) => {
+                crash::point("before-ack", &delivery.subject);
+                let confirm = self.settings.confirm;
+                let acknowledged = if confirm { message.double_ack().await } else { message.ack().await };
+                return acknowledged.map_err(anyhow::Error::from_boxed);
+            }
+            Err(Failure::Wait(reason)) => return again(taken, &reason).await,
+            Err(Failure::Retry(reason)) if delivery.attempt < self.settings.max_attempts => {
+                return again(taken, &reason.message.en).await;
+            }
+            Err(Failure::Retry(reason) | Failure::Dead(reason)) => reason,
+        };
+        let given_up = async {
+            let accepted =
+                self.handler.give_up(delivery, &reason).await.context("writing down a dead letter")?;
+            crash::point("before-dead-letter", &delivery.subject);
+            self.dead_letter(delivery, &reason, accepted).await.context("publishing a dead letter")
+        };
+        if let Err(error) = given_up.await {
+            return again(taken, &format!("{error:#}")).await;
+        }
+        crash::point("before-term", &delivery.subject);
+        tracing::warn!(reason = reason.message.en, code = reason.code, "given up: moved to the dead letters");
+        message.double_ack_with(AckKind::Term).await.map_err(anyhow::Error::from_boxed)
+    }
 
-/// Handles what can be handled together. After a panic each message is handled alone, so that it costs the others nothing.
-async fn together<H: Handler>(
-    settings: &Settings,
-    handler: &Arc<H>,
-    taken: &[Taken],
-) -> Vec<Option<Result<(), Failure>>> {
-    let (handler, mut deliveries) = (handler.clone(), Vec::new());
-    deliveries.extend(taken.iter().map(|taken| taken.delivery.clone()));
-    let span = tracing::info_span!("messages", count = taken.len());
-    let work = tokio::spawn(async move { handler.handle_together(deliveries).await }.instrument(span));
-    with_progress(taken, settings.ack_wait, work).await.unwrap_or_else(|panic| {
-        tracing::error!(%panic, "the handler panicked");
-        taken.iter().map(|_| None).collect()
-    })
+    async fn dead_letter(
+        &self,
+        delivery: &Delivery,
+        reason: &Reason,
+        accepted: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
+        let Settings { stream, consumer, .. } = &self.settings;
+        let publish = async |mut map: HeaderMap, reason: &Reason| {
+            map.insert(headers::DEAD_SUBJECT, delivery.subject.as_str());
+            let line = |text: &str| text.replace(['\r', '\n'], " ");
+            let in_english = format!("{}: {}", reason.code, reason.message.en);
+            map.insert(headers::DEAD_REASON, line(&in_english));
+            map.insert(headers::DEAD_REASON_ES, line(&reason.message.es));
+            map.insert(headers::DEAD_ATTEMPTS, delivery.attempt.to_string());
+            map.insert(headers::ACCEPTED, accepted.to_rfc3339());
+            // This step may be repeated: JetStream drops a second dead letter with the same id.
+            map.insert(headers::MESSAGE_ID, format!("{stream}:{}", delivery.sequence));
+            self.nats.publish_raw(subjects::dead_letter(consumer), map, delivery.payload.clone()).await
+        };
+        match publish(travelling(delivery.headers.as_ref()), reason).await {
+            // The same letter would be refused again, so its message would be tried for ever and keep its place among those
+            // that the consumer may have in progress.
+            Err(error) if error.is_refusal() => {
+                let error = anyhow::Error::from(error);
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "a dead letter was refused; publishing it without its reason"
+                );
+                publish(HeaderMap::new(), &messages::jobs::reason_lost().reason("internal")).await?;
+            }
+            published => published?,
+        }
+        Ok(())
+    }
 }
 
 /// Reads a message that was pulled; `None` if it is none to handle.
@@ -283,100 +361,10 @@ fn delivery(message: &Message) -> Result<Delivery, async_nats::Error> {
     })
 }
 
-/// Reports progress to the server until `work` ends, so that the messages are not delivered again.
-async fn with_progress<T>(taken: &[Taken], ack_wait: Duration, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
-    let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + ack_wait / 3, ack_wait / 3);
-    loop {
-        tokio::select! {
-            result = &mut work => return result,
-            _ = beat.tick() => {
-                for taken in taken {
-                    drop(taken.message.ack_with(AckKind::Progress).await);
-                }
-            }
-        }
-    }
-}
-
-async fn settle<H: Handler>(
-    nats: &Nats,
-    settings: &Settings,
-    handler: &Arc<H>,
-    message: &Message,
-    delivery: &Delivery,
-    outcome: Result<(), Failure>,
-) -> anyhow::Result<()> {
-    if outcome.is_ok() {
-        crash::point("before-ack", &delivery.subject);
-    }
-    let reason = match outcome {
-        Ok(()) if settings.confirm => {
-            return message.double_ack().await.map_err(anyhow::Error::from_boxed);
-        }
-        Ok(()) => return message.ack().await.map_err(anyhow::Error::from_boxed),
-        Err(Failure::Wait(reason)) => return again(message, delivery, &reason).await,
-        Err(Failure::Retry(reason)) if delivery.attempt < settings.max_attempts => {
-            return again(message, delivery, &reason.message.en).await;
-        }
-        Err(Failure::Retry(reason) | Failure::Dead(reason)) => reason,
-    };
-    let given_up = async {
-        let accepted = handler.give_up(delivery, &reason).await.context("writing down a dead letter")?;
-        crash::point("before-dead-letter", &delivery.subject);
-        dead_letter(nats, settings, delivery, &reason, accepted).await.context("publishing a dead letter")
-    };
-    if let Err(error) = given_up.await {
-        return again(message, delivery, &format!("{error:#}")).await;
-    }
-    crash::point("before-term", &delivery.subject);
-    tracing::warn!(reason = reason.message.en, code = reason.code, "given up: moved to the dead letters");
-    message.double_ack_with(AckKind::Term).await.map_err(anyhow::Error::from_boxed)
-}
-
-async fn again(message: &Message, delivery: &Delivery, reason: &str) -> anyhow::Result<()> {
-    let exponent = u32::try_from(delivery.attempt - 1).unwrap_or(0).min(6);
-    let delay = (PAUSE * 2_u32.pow(exponent)).min(MAX_DELAY);
-    tracing::warn!(
-        reason,
-        delay_ms = u64::try_from(delay.as_millis()).unwrap_or_default(),
-        "will be tried again"
-    );
+async fn again(Taken { message, delivery, .. }: &Taken, reason: &str) -> anyhow::Result<()> {
+    let delay = (PAUSE * (1_u32 << (delivery.attempt - 1).clamp(0, 6))).min(MAX_DELAY);
+    tracing::warn!(reason, delay_ms = delay.as_millis() as u64, "will be tried again");
     message.ack_with(AckKind::Nak(Some(delay))).await.map_err(anyhow::Error::from_boxed)
-}
-
-async fn dead_letter(
-    nats: &Nats,
-    settings: &Settings,
-    delivery: &Delivery,
-    reason: &Reason,
-    accepted: DateTime<Utc>,
-) -> anyhow::Result<()> {
-    let publish = async |mut map: HeaderMap, reason: &Reason| {
-        map.insert(headers::DEAD_SUBJECT, delivery.subject.as_str());
-        let line = |text: &str| text.replace(['\r', '\n'], " ");
-        map.insert(headers::DEAD_REASON, line(&format!("{}: {}", reason.code, reason.message.en)).as_str());
-        map.insert(headers::DEAD_REASON_ES, line(&reason.message.es).as_str());
-        map.insert(headers::DEAD_ATTEMPTS, delivery.attempt.to_string().as_str());
-        map.insert(headers::ACCEPTED, accepted.to_rfc3339().as_str());
-        // This step may be repeated: JetStream drops a second dead letter with the same id.
-        map.insert(headers::MESSAGE_ID, format!("{}:{}", settings.stream, delivery.sequence).as_str());
-        nats.publish_raw(subjects::dead_letter(&settings.consumer), map, delivery.payload.clone()).await
-    };
-    match publish(travelling(delivery.headers.as_ref()), reason).await {
-        // The same letter would be refused again, so its message would be tried for ever and keep its place among those
-        // that the consumer may have in progress.
-        Err(error) if error.is_refusal() => {
-            let error = anyhow::Error::from(error);
-            tracing::error!(
-                error = format!("{error:#}"),
-                "a dead letter was refused; publishing it without its reason"
-            );
-            publish(HeaderMap::new(), &messages::jobs::reason_lost().reason("internal")).await?;
-        }
-        published => published?,
-    }
-    Ok(())
 }
 
 #[cfg(test)]
