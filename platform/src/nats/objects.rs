@@ -11,8 +11,9 @@ mod stored;
 use std::{collections::HashSet, io, sync::Arc};
 
 use async_nats::jetstream::{
+    message::StreamMessage,
     object_store::{ObjectMetadata, ObjectStore},
-    stream::{DirectGetErrorKind, LastRawMessageErrorKind, Stream},
+    stream::{DirectGetErrorKind, LastRawMessageError, LastRawMessageErrorKind, Stream},
 };
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
@@ -85,11 +86,8 @@ impl Objects {
     /// an object that was stored just now.
     pub async fn info(&self, name: &str) -> Result<Stored, Error> {
         let subject = stored::description_of(&self.bucket, name);
-        match self.stream.get_last_raw_message_by_subject(&subject).await {
-            Ok(message) => Stored::read(&message, &self.bucket)?.ok_or(Error::NotFound),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Err(Error::NotFound),
-            Err(error) => Err(Error::unavailable(error)),
-        }
+        let message = found(self.stream.get_last_raw_message_by_subject(&subject).await)?;
+        Stored::read(&message.ok_or(Error::NotFound)?, &self.bucket)?.ok_or(Error::NotFound)
     }
 
     /// Reads at most `length` bytes from `start`. Parts cannot be skipped: the bytes before the range are read and
@@ -135,25 +133,20 @@ impl Objects {
     /// description does not make the others inaccessible.
     pub fn all(&self) -> impl futures::Stream<Item = Result<Stored, Error>> + Send + use<> {
         let (stream, bucket) = (self.stream.clone(), self.bucket.clone());
-        let found = futures::stream::try_unfold(1, move |sequence| {
+        let all = futures::stream::try_unfold(1, move |sequence| {
             let (stream, bucket) = (stream.clone(), bucket.clone());
             async move {
-                let next =
-                    stream.get_first_raw_message_by_subject(stored::descriptions(&bucket), sequence).await;
-                match next {
-                    Ok(message) => {
-                        let stored = Stored::read(&message, &bucket).unwrap_or_else(|error| {
-                            tracing::warn!(%error, subject = %message.subject, "an object is passed over");
-                            None
-                        });
-                        Ok(Some((stored, message.sequence + 1)))
-                    }
-                    Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                    Err(error) => Err(Error::unavailable(error)),
-                }
+                let subject = stored::descriptions(&bucket);
+                let next = found(stream.get_first_raw_message_by_subject(subject, sequence).await)?;
+                let Some(message) = next else { return Ok(None) };
+                let stored = Stored::read(&message, &bucket).unwrap_or_else(|error| {
+                    tracing::warn!(%error, subject = %message.subject, "an object is passed over");
+                    None
+                });
+                Ok(Some((stored, message.sequence + 1)))
             }
         });
-        found.try_filter_map(|stored| std::future::ready(Ok(stored)))
+        all.try_filter_map(|stored| std::future::ready(Ok(stored)))
     }
 
     /// Removes an object; it is no error if the object does not exist.
@@ -183,15 +176,10 @@ impl Objects {
         }
         let mut removed = 0;
         for subject in subjects {
-            match self.stream.get_last_raw_message_by_subject(&subject).await {
-                Ok(last) if last.time < moment => {
-                    self.purge(subject).await?;
-                    removed += 1;
-                }
-                Err(error) if error.kind() != LastRawMessageErrorKind::NoMessageFound => {
-                    return Err(Error::unavailable(error));
-                }
-                _ => {}
+            let last = found(self.stream.get_last_raw_message_by_subject(&subject).await)?;
+            if last.is_some_and(|last| last.time < moment) {
+                self.purge(subject).await?;
+                removed += 1;
             }
         }
         Ok(removed)
@@ -202,27 +190,28 @@ impl Objects {
     }
 }
 
+/// `None` if there is no such message.
+fn found(message: Result<StreamMessage, LastRawMessageError>) -> Result<Option<StreamMessage>, Error> {
+    match message {
+        Ok(message) => Ok(Some(message)),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(error) => Err(Error::unavailable(error)),
+    }
+}
+
 /// Collects the small pieces from a socket into complete parts.
 fn parts<S>(bytes: S) -> impl futures::Stream<Item = io::Result<Bytes>> + Send
 where
     S: futures::Stream<Item = io::Result<Bytes>> + Unpin + Send,
 {
-    futures::stream::unfold((bytes, BytesMut::new(), false), |(mut bytes, mut part, ended)| async move {
-        if ended {
-            return None;
+    futures::stream::try_unfold((bytes.fuse(), BytesMut::new()), |(mut bytes, mut part)| async move {
+        while part.len() < PART
+            && let Some(piece) = bytes.try_next().await?
+        {
+            part.extend_from_slice(&piece);
         }
-        loop {
-            if part.len() >= PART {
-                let full = part.split_to(PART).freeze();
-                return Some((Ok(full), (bytes, part, false)));
-            }
-            match bytes.next().await {
-                Some(Ok(piece)) => part.extend_from_slice(&piece),
-                Some(Err(error)) => return Some((Err(error), (bytes, part, true))),
-                None if part.is_empty() => return None,
-                None => return Some((Ok(part.split().freeze()), (bytes, part, true))),
-            }
-        }
+        let full = part.split_to(part.len().min(PART)).freeze();
+        Ok((!full.is_empty()).then_some((full, (bytes, part))))
     })
 }
 
