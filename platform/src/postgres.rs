@@ -94,8 +94,7 @@ pub async fn begin(
     let timeout = STATEMENT_TIMEOUT.load(Ordering::Relaxed).to_string();
     let all = [("statement_timeout", timeout.as_str())].into_iter().chain(settings.iter().copied());
     let set = all.map(|(name, value)| {
-        let value: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
-        format!("set_config('{name}', convert_from('\\x{value}', 'UTF8'), true)")
+        format!("set_config('{name}', convert_from('\\x{}', 'UTF8'), true)", schemas::text::hex(value))
     });
     let begin = match mode {
         Mode::Write => "BEGIN",

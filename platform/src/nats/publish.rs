@@ -60,10 +60,8 @@ impl Nats {
     ) -> Result<(), Error> {
         let mut pauses = PAUSES_MS.map(Duration::from_millis).into_iter();
         loop {
-            let error = match self.publish_once(subject.clone(), headers.clone(), payload.clone()).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
+            let published = self.publish_once(subject.clone(), headers.clone(), payload.clone()).await;
+            let Err(error) = published else { return Ok(()) };
             match pauses.next() {
                 Some(pause) if error.kind() == PublishErrorKind::StreamNotFound => {
                     tokio::time::sleep(pause).await;
