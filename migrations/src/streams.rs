@@ -169,7 +169,7 @@ fn consumers(settings: &StreamSettings) -> Vec<(&'static str, pull::Config)> {
     let queries = Lane::ALL.into_iter().map(|lane| {
         let config = pull::Config {
             durable_name: Some(subjects::query_consumer(lane)),
-            filter_subject: subjects::lane_filter(lane),
+            filter_subject: subjects::query(lane, ">"),
             ack_policy: AckPolicy::Explicit,
             ack_wait: subjects::ack_wait(subjects::QUERIES_STREAM),
             // If a worker dies, its query is delivered to another worker, once.

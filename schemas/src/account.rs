@@ -16,19 +16,19 @@ use crate::{
     text,
 };
 
-/// What a caller may do. Each role includes the roles before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// May search, chat, and read documents, files and history.
-    Read,
-    /// May also upload and delete in its own projects.
-    Write,
-    /// May also see data of all callers.
-    Admin,
+names! {
+    /// What a caller may do. Each role includes the roles before it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Role {
+        /// May search, chat, and read documents, files and history.
+        Read = "read",
+        /// May also upload and delete in its own projects.
+        Write = "write",
+        /// May also see data of all callers.
+        Admin = "admin",
+    }
 }
-
-names! { Role { Read = "read", Write = "write", Admin = "admin" } }
 
 /// What the id of a caller with a JWT begins with; its subject follows.
 pub const BY_JWT: &str = "jwt:";

@@ -11,19 +11,19 @@ use crate::{
     view::Sentence,
 };
 
-/// Where the cause of a failure lies, and so who has to act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// In the document: its owner has to correct it.
-    Document,
-    /// In the message: whoever sent it has to correct it.
-    Message,
-    /// In acorag or its machines: an operator has to act.
-    System,
+names! {
+    /// Where the cause of a failure lies, and so who has to act.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Cause {
+        /// In the document: its owner has to correct it.
+        Document = "document",
+        /// In the message: whoever sent it has to correct it.
+        Message = "message",
+        /// In acorag or its machines: an operator has to act.
+        System = "system",
+    }
 }
-
-names! { Cause { Document = "document", Message = "message", System = "system" } }
 
 impl Cause {
     /// Returns the cause of a failure by the code of the failure's reason.

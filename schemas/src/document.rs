@@ -8,25 +8,20 @@ use serde_json::{Map, Value};
 pub use crate::problem::Reason;
 use crate::{DocumentId, Fields, ProjectId, Scope, fields, lenient};
 
-/// The state of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// The document is accepted; no worker has begun to process it.
-    Queued,
-    /// A worker processes the document; `percent` is the progress.
-    Processing,
-    /// The document is searchable.
-    Indexed,
-    /// The document cannot be indexed; `reason` says why.
-    Failed,
-    /// A newer revision with the same document number replaces this one in searches.
-    Superseded,
-}
-
 names! {
-    State {
-        Queued = "queued", Processing = "processing", Indexed = "indexed", Failed = "failed",
+    /// The state of a document.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum State {
+        /// The document is accepted; no worker has begun to process it.
+        Queued = "queued",
+        /// A worker processes the document; `percent` is the progress.
+        Processing = "processing",
+        /// The document is searchable.
+        Indexed = "indexed",
+        /// The document cannot be indexed; `reason` says why.
+        Failed = "failed",
+        /// A newer revision with the same document number replaces this one in searches.
         Superseded = "superseded",
     }
 }

@@ -11,21 +11,16 @@ use crate::{
     subjects,
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EventKind {
-    Queued,
-    Processing,
-    Indexed,
-    Failed,
-    Superseded,
-    Deleted,
-}
-
 names! {
-    EventKind {
-        Queued = "queued", Processing = "processing", Indexed = "indexed", Failed = "failed",
-        Superseded = "superseded", Deleted = "deleted",
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub enum EventKind {
+        Queued = "queued",
+        Processing = "processing",
+        Indexed = "indexed",
+        Failed = "failed",
+        Superseded = "superseded",
+        Deleted = "deleted",
     }
 }
 

@@ -1,8 +1,13 @@
 //! Enums whose values have names.
 
-/// Gives each value of an enum its name in subjects, settings and the database.
+/// Declares an enum, and gives each value its name in subjects, settings and the database.
 macro_rules! names {
-    ($type:ident { $($variant:ident = $name:literal),* $(,)? }) => {
+    ($(#[$meta:meta])* pub enum $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$meta])*
+        pub enum $type {
+            $($(#[$doc])* $variant,)*
+        }
+
         impl $type {
             pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
 

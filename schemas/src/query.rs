@@ -21,21 +21,21 @@ use crate::{
     search::{Search, SearchReply},
 };
 
-/// The queries of a lane share one consumer, so that queries of one lane never wait for those of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Lane {
-    /// Searches: many short queries, whose rate is limited by the embedding model.
-    Search,
-    /// Chats: few long queries.
-    Chat,
-    /// All other short queries, such as documents, history and accounts: they use the database, but not the
-    /// embedding model.
-    Lookup,
-    /// Dead letters: few, and answered by the ingest workers.
-    Letters,
+names! {
+    /// The queries of a lane share one consumer, so that queries of one lane never wait for those of another.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Lane {
+        /// Searches: many short queries, whose rate is limited by the embedding model.
+        Search = "search",
+        /// Chats: few long queries.
+        Chat = "chat",
+        /// All other short queries, such as documents, history and accounts: they use the database, but not the
+        /// embedding model.
+        Lookup = "lookup",
+        /// Dead letters: few, and answered by the ingest workers.
+        Letters = "letters",
+    }
 }
-
-names! { Lane { Search = "search", Chat = "chat", Lookup = "lookup", Letters = "letters" } }
 
 /// Declares all queries: lane, name in the lane, type of the query and type of the reply. `Secret` in place of a lane is
 /// for a query that no stream may hold.

@@ -26,25 +26,21 @@ pub const SECRETS_GROUP: &str = "query-workers";
 /// Replies; core NATS, in no stream.
 pub const REPLIES: &str = "acorag.v1.reply";
 
-/// The kinds of jobs on the INGEST stream. Each kind is a lane: it has a consumer of its own, so that no kind
-/// waits for another one. A person's upload does not wait for the records of an import, and a deletion waits
-/// for neither.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum JobKind {
-    Document,
-    /// A document whose project has other documents in progress or in this lane. The workers move it here.
-    Batch,
-    /// A document whose project already has many documents in [`Self::Batch`]. The workers move it here.
-    Bulk,
-    /// A file that was found to hold records. The workers move it here.
-    Import,
-    Record,
-    Delete,
-}
-
 names! {
-    JobKind {
-        Document = "document", Batch = "batch", Bulk = "bulk", Import = "import", Record = "record", Delete = "delete",
+    /// The kinds of jobs on the INGEST stream. Each kind is a lane: it has a consumer of its own, so that no kind
+    /// waits for another one. A person's upload does not wait for the records of an import, and a deletion waits
+    /// for neither.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum JobKind {
+        Document = "document",
+        /// A document whose project has other documents in progress or in this lane. The workers move it here.
+        Batch = "batch",
+        /// A document whose project already has many documents in [`Self::Batch`]. The workers move it here.
+        Bulk = "bulk",
+        /// A file that was found to hold records. The workers move it here.
+        Import = "import",
+        Record = "record",
+        Delete = "delete",
     }
 }
 
@@ -142,16 +138,13 @@ pub fn is_part(subject: &str) -> bool {
     subject.starts_with("acorag.v1.file.")
 }
 
+/// Returns the subject of a query; with the name `>`, the filter for all queries of the lane.
 pub fn query(lane: Lane, name: &str) -> String {
     format!("acorag.v1.query.{}.{name}", lane.name())
 }
 
 pub fn secret(name: &str) -> String {
     format!("acorag.v1.secret.{name}")
-}
-
-pub fn lane_filter(lane: Lane) -> String {
-    format!("acorag.v1.query.{}.>", lane.name())
 }
 
 pub fn event(project: &ProjectId, document: &DocumentId, kind: EventKind) -> String {
