@@ -40,31 +40,22 @@ impl Builder {
 
     fn jobs(&mut self) {
         let forget = "Delete this document. Jobs that were accepted earlier have no effect any more.";
-        for (kind, message, summary) in [
-            ("document", "IngestDocument", "Index this document."),
+        for (kind, summary) in [
+            ("document", "Index this document."),
             (
                 "record",
-                "IngestDocument",
                 "Index this document, a record of a bulk import; uploads and records do not wait for each other.",
             ),
-            ("delete", "DeleteDocument", forget),
-            (
-                "batch",
-                "IngestDocument",
-                "Index this document, one of several of its project; the workers move it here.",
-            ),
-            (
-                "bulk",
-                "IngestDocument",
-                "Index this document, one of very many of its project; the workers move it here.",
-            ),
-            ("import", "IngestDocument", "Index the records of this file; the workers move it here."),
+            ("delete", forget),
+            ("batch", "Index this document, one of several of its project; the workers move it here."),
+            ("bulk", "Index this document, one of very many of its project; the workers move it here."),
+            ("import", "Index the records of this file; the workers move it here."),
             (
                 "upload",
-                "IngestDocument",
                 "Index this document, which came through the api: its message may name a parent and other projects.",
             ),
         ] {
+            let message = if kind == "delete" { "DeleteDocument" } else { "IngestDocument" };
             let name = format!("ingest.{kind}");
             let address = format!("acorag.v1.ingest.{kind}.{{project}}.{{document}}");
             self.channel(&name, &address, &[message], summary);

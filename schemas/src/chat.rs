@@ -11,7 +11,6 @@ use crate::{
     text,
 };
 
-pub const DEFAULT_CONTEXT_DOCS: u8 = 5;
 /// Maximum number of characters of the id of a conversation or a user.
 pub const MAX_NAME_CHARS: usize = 128;
 /// Maximum number of turns that are read from a history in a request; the last ones are kept.
@@ -142,7 +141,7 @@ impl ChatQuery {
             message: message.to_owned(),
             conversation_id: conversation_id.or(session_id),
             user_id: user_id.or_else(|| caller.user_id.clone()),
-            max_context_docs: max_context_docs.unwrap_or(DEFAULT_CONTEXT_DOCS),
+            max_context_docs: max_context_docs.unwrap_or(5),
             history: last_turns(request.history.unwrap_or_default()),
             document_id: None,
             stream,

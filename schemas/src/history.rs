@@ -12,7 +12,6 @@ use crate::{
 };
 
 pub const MAX_HISTORY: i64 = 200;
-pub const DEFAULT_HISTORY: u8 = 50;
 
 /// `GET /history/{conversation_id}` and `GET /chat/history/{user_id}`: the newest turns, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -70,7 +69,7 @@ impl UserHistory {
             scope: caller.scope.clone(),
             caller: caller.id.clone(),
             user_id: if is_bearer { caller.id.clone() } else { user_id },
-            limit: in_range("limit", limit, 1, MAX_HISTORY)?.unwrap_or(DEFAULT_HISTORY),
+            limit: in_range("limit", limit, 1, MAX_HISTORY)?.unwrap_or(50),
         })
     }
 }

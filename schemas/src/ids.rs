@@ -88,7 +88,8 @@ macro_rules! id {
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
         pub struct $name(
             // At least one character is not a space, and none is a control character.
-            #[schemars(length(min = 1, max = MAX_ID_CHARS), regex(pattern = r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]+$"))]
+            #[schemars(length(min = 1, max = MAX_ID_CHARS))]
+            #[schemars(regex(pattern = r"^(?=.*\S)[^\x00-\x1f\x7f-\x9f]+$"))]
             String,
         );
 

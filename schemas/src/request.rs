@@ -40,9 +40,3 @@ impl<T> Answer<T> {
         }
     }
 }
-
-impl<T> From<Result<T, Problem>> for Answer<T> {
-    fn from(result: Result<T, Problem>) -> Self {
-        result.map_or_else(Self::Problem, Self::Ok)
-    }
-}

@@ -12,7 +12,6 @@ use crate::{
 
 pub const MAX_QUERY_CHARS: usize = 2_000;
 pub const MAX_TOP_K: u8 = 50;
-pub const DEFAULT_TOP_K: u8 = 10;
 
 /// `POST /search`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -103,7 +102,7 @@ impl Search {
         Ok(Self {
             scope: scope.narrowed(request.project_id.as_ref()),
             query: query.to_owned(),
-            top_k: in_range("top_k", request.top_k, 1, MAX_TOP_K.into())?.unwrap_or(DEFAULT_TOP_K),
+            top_k: in_range("top_k", request.top_k, 1, MAX_TOP_K.into())?.unwrap_or(10),
             mode: request.mode.unwrap_or_default(),
             strict: request.strict_mode.unwrap_or_default(),
             filters,

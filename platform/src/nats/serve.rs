@@ -131,7 +131,7 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
                         Err(Problem::internal())
                     }
                 };
-                serde_json::to_vec(&Answer::from(result))
+                serde_json::to_vec(&result.map_or_else(Answer::Problem, Answer::Ok))
                     .map_err(|error| tracing::error!(%error, request = R::NAME, "serializing a reply"))
                     .map(Bytes::from)
                     .ok()
@@ -192,11 +192,8 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
 }
 
 fn said(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or_default()
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
 }
 
 fn unanswerable(why: &str) -> Failure {
