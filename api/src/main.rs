@@ -18,7 +18,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     let config = Config::parse();
     let _telemetry = telemetry::init(&config.telemetry, "api")?;
-    let lifecycle = Lifecycle::new();
+    let lifecycle = Lifecycle::default();
     let listener = config.listen()?;
     let address = listener.local_addr()?;
     let app = App::connect(&config, lifecycle.stopping()).await?;

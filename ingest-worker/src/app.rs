@@ -111,7 +111,7 @@ impl App {
     }
 
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
-        let lifecycle = Lifecycle::new();
+        let lifecycle = Lifecycle::default();
         for (kind, slots) in [
             (JobKind::Document, config.ingest_slots),
             (JobKind::Batch, config.batch_slots),
@@ -125,7 +125,6 @@ impl App {
                 stream: subjects::INGEST_STREAM,
                 consumer: subjects::ingest_consumer(kind),
                 slots,
-                ack_wait: subjects::ack_wait(subjects::INGEST_STREAM),
                 max_attempts: MAX_ATTEMPTS,
                 confirm: true,
             };
@@ -141,7 +140,6 @@ impl App {
             stream: subjects::QUERIES_STREAM,
             consumer: subjects::query_consumer(Lane::Letters),
             slots: 1,
-            ack_wait: subjects::ack_wait(subjects::QUERIES_STREAM),
             max_attempts: 1,
             confirm: false,
         };

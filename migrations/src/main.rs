@@ -60,7 +60,7 @@ async fn main() -> anyhow::Result<()> {
 /// Indexes the vectors again and again until the process is told to stop. The server then completes the index that it is
 /// creating, or leaves it invalid, and a later process creates it again.
 async fn index_vectors(pool: PgPool, every: Duration) -> anyhow::Result<()> {
-    let lifecycle = Lifecycle::new();
+    let lifecycle = Lifecycle::default();
     let stopping = lifecycle.stopping();
     lifecycle.spawn("vector indexes", async move {
         let once = async || {

@@ -30,10 +30,6 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Returns the token that is cancelled when no more work may be taken.
     pub fn stopping(&self) -> CancellationToken {
         self.stopping.clone()

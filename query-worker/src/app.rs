@@ -82,7 +82,7 @@ impl App {
     }
 
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
-        let lifecycle = Lifecycle::new();
+        let lifecycle = Lifecycle::default();
         let router = Arc::new(self.router().answering(&query::subjects(|lane| lane != Some(Lane::Letters)))?);
         for lane in Lane::ALL {
             let slots = match lane {
@@ -97,7 +97,6 @@ impl App {
                 stream: subjects::QUERIES_STREAM,
                 consumer: subjects::query_consumer(lane),
                 slots,
-                ack_wait: subjects::ack_wait(subjects::QUERIES_STREAM),
                 max_attempts: 1,
                 confirm: false,
             };

@@ -141,7 +141,6 @@ impl Worker {
                 stream: subjects::QUERIES_STREAM,
                 consumer: subjects::query_consumer(lane),
                 slots: 8,
-                ack_wait: subjects::ack_wait(subjects::QUERIES_STREAM),
                 max_attempts: 1,
                 confirm: false,
             };

@@ -57,7 +57,7 @@ pub async fn run(pool: PgPool, generations: Generations, model: Model, pace: Pac
             fill.round(incomplete).await?;
         }
     }
-    let lifecycle = Lifecycle::new();
+    let lifecycle = Lifecycle::default();
     let stopping = lifecycle.stopping();
     lifecycle.spawn("fill", async move {
         while stopping.run_until_cancelled(fill.follow()).await.is_some() {}

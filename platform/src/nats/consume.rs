@@ -118,8 +118,6 @@ pub struct Settings {
     pub consumer: String,
     /// Number of slots, which work at the same time.
     pub slots: usize,
-    /// The consumer's `ack_wait`. During long work, progress is reported after each third of it.
-    pub ack_wait: Duration,
     /// Number of attempts after which a `Retry` counts as dead.
     pub max_attempts: i64,
     /// Whether to wait until the server has confirmed each acknowledgement. Not needed for work that may be repeated
@@ -145,13 +143,10 @@ pub async fn run<H: Handler>(
     handler: Arc<H>,
     stopping: CancellationToken,
 ) -> anyhow::Result<()> {
-    let consumer: Consumer<pull::Config> =
-        nats.jetstream.get_consumer_from_stream(&settings.consumer, settings.stream).await.with_context(
-            || {
-                let Settings { consumer, stream, .. } = &settings;
-                format!("consumer {consumer} of stream {stream} is missing: run acorag-migrate")
-            },
-        )?;
+    let Settings { stream, consumer, .. } = &settings;
+    let found = nats.jetstream.get_consumer_from_stream(consumer, *stream).await;
+    let missing = || format!("consumer {consumer} of stream {stream} is missing: run acorag-migrate");
+    let consumer: Consumer<pull::Config> = found.with_context(missing)?;
     let worker = Arc::new(Worker { nats, settings, handler });
     let slots = TaskTracker::new();
     for _ in 0..worker.settings.slots {
@@ -235,7 +230,7 @@ impl<H: Handler> Worker<H> {
 
     /// Reports progress to the server until `work` ends, so that the messages are not delivered again. `None` after a panic.
     async fn with_progress<T>(&self, taken: &[Taken], mut work: JoinHandle<T>) -> Option<T> {
-        let third = self.settings.ack_wait / 3;
+        let third = subjects::ack_wait(self.settings.stream) / 3;
         let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + third, third);
         loop {
             tokio::select! {
@@ -303,11 +298,8 @@ impl<H: Handler> Worker<H> {
             // The same letter would be refused again, so its message would be tried for ever and keep its place among those
             // that the consumer may have in progress.
             Err(error) if error.is_refusal() => {
-                let error = anyhow::Error::from(error);
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "a dead letter was refused; publishing it without its reason"
-                );
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::error!(error, "a dead letter was refused; publishing it without its reason");
                 publish(HeaderMap::new(), &messages::jobs::reason_lost().reason("internal")).await?;
             }
             published => published?,

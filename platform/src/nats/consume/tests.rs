@@ -66,14 +66,8 @@ async fn handled(nats: &Nats, messages: &[&str]) -> Noting {
         nats.publish_raw("jobs.x".to_owned(), HeaderMap::new(), (*message).to_owned().into()).await.unwrap();
     }
     let (handler, stopping) = (Arc::new(Noting::default()), CancellationToken::new());
-    let settings = Settings {
-        stream: "JOBS",
-        consumer: "jobs".to_owned(),
-        slots: 1,
-        ack_wait: Duration::from_secs(30),
-        max_attempts: 2,
-        confirm: true,
-    };
+    let settings =
+        Settings { stream: "JOBS", consumer: "jobs".to_owned(), slots: 1, max_attempts: 2, confirm: true };
     let running = tokio::spawn(run(nats.clone(), settings, handler.clone(), stopping.clone()));
     let mut consumer: Consumer<pull::Config> =
         nats.jetstream.get_consumer_from_stream("jobs", "JOBS").await.unwrap();
