@@ -16,9 +16,9 @@ const REMEMBERED: usize = 8_192;
 
 /// The requests in progress in this process, by inbox. One subscription hears the cancellations of all requests: a
 /// subscription for each request would cost the server more than the request itself.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Cancellations {
-    listening: Arc<OnceCell<()>>,
+    listening: OnceCell<()>,
     running: Running,
 }
 

@@ -12,7 +12,6 @@ mod server;
 pub mod stored;
 
 use std::{
-    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -50,8 +49,7 @@ pub struct Config {
 
 /// A connection and its JetStream context. Both are shared: they are cloned several times for each
 /// request, and their own clones allocate.
-#[derive(Debug, Clone)]
-pub struct Nats(Arc<Connection>);
+pub type Nats = Arc<Connection>;
 
 #[derive(Debug)]
 pub struct Connection {
@@ -60,15 +58,7 @@ pub struct Connection {
     broken: Arc<Notify>,
 }
 
-impl Deref for Nats {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.0
-    }
-}
-
-impl Nats {
+impl Connection {
     /// Waits until the connection has broken; it connects again by itself.
     pub async fn broken(&self) {
         self.broken.notified().await;
@@ -76,7 +66,7 @@ impl Nats {
 
     /// Fails when the client has ended for good, which it does when a header has a form that it does not expect: without its
     /// client, a service would wait for ever.
-    pub async fn watch(self, stopping: CancellationToken) -> anyhow::Result<()> {
+    pub async fn watch(self: Arc<Self>, stopping: CancellationToken) -> anyhow::Result<()> {
         let ended = async {
             loop {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -128,7 +118,7 @@ impl Config {
             .ack_timeout(Duration::from_secs(5))
             .backpressure_on_inflight(true)
             .build(client.clone());
-        Ok(Nats(Arc::new(Connection { client, jetstream, broken })))
+        Ok(Arc::new(Connection { client, jetstream, broken }))
     }
 }
 

@@ -12,7 +12,7 @@ use async_nats::{
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Context, Nats};
+use super::{Connection, Context};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -33,7 +33,7 @@ impl Error {
     }
 }
 
-impl Nats {
+impl Connection {
     /// Publishes and waits for JetStream's acknowledgement. If a message with the same `id` was published within the
     /// stream's duplicate window, the stream drops the new one.
     pub async fn publish(
@@ -58,10 +58,13 @@ impl Nats {
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<(), Error> {
+        let publish = async || {
+            let (subject, headers, payload) = (subject.clone(), headers.clone(), payload.clone());
+            self.jetstream.publish_with_headers(subject, headers, payload).await?.await
+        };
         let mut pauses = PAUSES_MS.map(Duration::from_millis).into_iter();
         loop {
-            let published = self.publish_once(subject.clone(), headers.clone(), payload.clone()).await;
-            let Err(error) = published else { return Ok(()) };
+            let Err(error) = publish().await else { return Ok(()) };
             match pauses.next() {
                 Some(pause) if error.kind() == PublishErrorKind::StreamNotFound => {
                     tokio::time::sleep(pause).await;
@@ -69,15 +72,6 @@ impl Nats {
                 _ => return Err(refused(error)),
             }
         }
-    }
-
-    async fn publish_once(
-        &self,
-        subject: String,
-        headers: HeaderMap,
-        payload: Bytes,
-    ) -> Result<(), PublishError> {
-        self.jetstream.publish_with_headers(subject, headers, payload).await?.await.map(drop)
     }
 }
 

@@ -127,12 +127,11 @@ pub struct Frame {
 
 /// Parses the payload of a reply.
 pub fn read<'a, R: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<R, Problem> {
-    serde_json::from_slice::<Answer<R>>(payload)
-        .map_err(|error| {
-            tracing::error!(%error, "a reply does not have the expected form");
-            Problem::internal()
-        })?
-        .into_result()
+    let answer: Answer<R> = serde_json::from_slice(payload).map_err(|error| {
+        tracing::error!(%error, "a reply does not have the expected form");
+        Problem::internal()
+    })?;
+    answer.into_result()
 }
 
 /// Returns the subject on which a worker is informed that the requester with this inbox has cancelled.

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Nats;
+use super::Connection;
 
 /// A stored message.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ struct Found {
     message: RawMessage,
 }
 
-impl Nats {
+impl Connection {
     /// Returns the first message of a stream on these subjects from a sequence number on.
     pub async fn first_stored(
         &self,
