@@ -310,13 +310,9 @@ impl<H: Handler> Worker<H> {
 
 /// Reads a message that was pulled; `None` if it is none to handle.
 async fn take(message: Message) -> Option<Taken> {
-    let delivery = match delivery(&message) {
-        Ok(delivery) => delivery,
-        Err(error) => {
-            tracing::error!(%error, "a message without JetStream's own data");
-            return None;
-        }
-    };
+    let delivery = delivery(&message)
+        .inspect_err(|error| tracing::error!(%error, "a message without JetStream's own data"))
+        .ok()?;
     let span = tracing::info_span!(
         "message",
         otel.name = %delivery.subject,
