@@ -15,7 +15,9 @@ use crate::{
 
 /// Returns the whole document as JSON.
 pub fn document() -> Value {
-    let mut document = Builder::new();
+    let settings =
+        SchemaSettings::draft07().with(|settings| settings.definitions_path = "/components/schemas".into());
+    let mut document = Builder { schemas: settings.into_generator(), ..Builder::default() };
     document.jobs();
     document.events();
     query::visit(&mut document);
@@ -32,12 +34,6 @@ struct Builder {
 }
 
 impl Builder {
-    fn new() -> Self {
-        let settings = SchemaSettings::draft07()
-            .with(|settings| settings.definitions_path = "/components/schemas".into());
-        Self { schemas: SchemaGenerator::new(settings), ..Self::default() }
-    }
-
     fn jobs(&mut self) {
         let forget = "Delete this document. Jobs that were accepted earlier have no effect any more.";
         for (kind, summary) in [

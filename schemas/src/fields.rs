@@ -89,12 +89,9 @@ impl Fields {
     /// Whether these fields match a filter: each field that is not empty in `wanted` has the same text here,
     /// without regard to case. The filter in SQL compares in the same way.
     pub fn contain(&self, wanted: &Self) -> bool {
-        let ours = self.given();
+        let (ours, wanted) = (self.given(), wanted.given());
         let lower = |text: &Value| text.as_str().map(str::to_lowercase);
-        wanted
-            .given()
-            .iter()
-            .all(|(name, text)| ours.get(name).is_some_and(|ours| lower(ours) == lower(text)))
+        wanted.iter().all(|(name, text)| ours.get(name).is_some_and(|ours| lower(ours) == lower(text)))
     }
 
     /// Refuses a text that is too long or that PostgreSQL cannot store. `within` is the fields' path in the request.

@@ -56,10 +56,8 @@ impl JobKind {
     /// The subjects of all jobs of this kind.
     pub fn filters(self) -> Vec<String> {
         let uploads = (self == Self::Document).then_some(UPLOAD);
-        std::iter::once(self.name())
-            .chain(uploads)
-            .map(|kind| format!("acorag.v1.ingest.{kind}.*.*"))
-            .collect()
+        let kinds = std::iter::once(self.name()).chain(uploads);
+        kinds.map(|kind| format!("acorag.v1.ingest.{kind}.*.*")).collect()
     }
 }
 
