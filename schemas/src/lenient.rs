@@ -90,8 +90,10 @@ const NUMBER: &str = "a whole number";
 const FLAG: &str = "true or false";
 const DATE: &str = "a date such as 2026-11-24, 24/11/2026 or RFC 3339";
 
+type Sentence = fn() -> Message;
+
 /// The values that fields can require: the words for it in serde's errors, and the sentence for users.
-const EXPECTED: [(&str, fn() -> Message); 8] = [
+const EXPECTED: [(&str, Sentence); 8] = [
     (TEXT, fields::text),
     ("a string", fields::text),
     (NUMBER, fields::whole_number),
