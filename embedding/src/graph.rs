@@ -3,12 +3,15 @@ use std::path::{Path, PathBuf};
 
 use ort::environment::Environment;
 use ort::logging::LogLevel;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 
 use crate::LoadError;
 use crate::folder::{Declaration, Pooling};
+
+/// The inputs that a sentence-embedding graph may have.
+const INPUTS: [&str; 4] = ["input_ids", "attention_mask", "token_type_ids", "position_ids"];
 
 /// Output names of sentence-embedding graphs, in order of preference; a graph with none of these uses its first output.
 const OUTPUTS: [&str; 4] = ["sentence_embedding", "last_hidden_state", "token_embeddings", "hidden_states"];
@@ -20,7 +23,6 @@ const OUTPUTS: [&str; 4] = ["sentence_embedding", "last_hidden_state", "token_em
 /// kernels.
 pub(crate) struct Graph {
     session: Session,
-    inputs: Vec<(String, Input)>,
     output: String,
     pooling: Pooling,
     normalize: bool,
@@ -34,24 +36,16 @@ pub(crate) struct Vectors {
     pub sentences: Option<Vec<Vec<f32>>>,
 }
 
-#[derive(Clone, Copy)]
-enum Input {
-    Ids,
-    Mask,
-    Types,
-    Positions,
-}
-
 impl Graph {
     pub fn open(environment: &Environment, path: &Path, declared: &Declaration) -> Result<Self, LoadError> {
         let failed = |reason: String| LoadError::Graph { path: path.to_owned(), reason };
         let session = session(environment, path).map_err(|error| failed(error.to_string()))?;
-        let inputs = session
-            .inputs()
-            .iter()
-            .map(|input| Ok((input.name().to_owned(), Input::named(input.name())?)))
-            .collect::<Result<Vec<_>, String>>()
-            .map_err(failed)?;
+        if let Some(other) = session.inputs().iter().find(|input| !INPUTS.contains(&input.name())) {
+            let name = other.name();
+            return Err(failed(format!(
+                "it wants an input {name}, which a sentence-embedding model does not have"
+            )));
+        }
         let names: Vec<_> = session.outputs().iter().map(|output| output.name()).collect();
         let output = OUTPUTS
             .into_iter()
@@ -59,7 +53,7 @@ impl Graph {
             .or(names.first().copied())
             .ok_or_else(|| failed("it has no output".to_owned()))?
             .to_owned();
-        Ok(Self { session, inputs, output, pooling: declared.pooling, normalize: declared.normalize })
+        Ok(Self { session, output, pooling: declared.pooling, normalize: declared.normalize })
     }
 
     /// Embeds each sample once, so that later runs are not slowed by initialization, and compares the vectors'
@@ -101,16 +95,13 @@ impl Graph {
         let shape = [1, ids.len()];
         let (ones, zeros) = (vec![1_i64; ids.len()], vec![0_i64; ids.len()]);
         let positions: Vec<i64> = (0_i64..).take(ids.len()).collect();
-        let mut values: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(self.inputs.len());
-        for (name, input) in &self.inputs {
-            let data = match input {
-                Input::Ids => ids,
-                Input::Mask => &ones,
-                Input::Types => &zeros,
-                Input::Positions => &positions,
-            };
-            values.push((name, TensorRef::from_array_view((shape, data))?.into()));
-        }
+        let has = |name: &str| self.session.inputs().iter().any(|input| input.name() == name);
+        let values = INPUTS
+            .into_iter()
+            .zip([ids, &ones, &zeros, &positions])
+            .filter(|(name, _)| has(name))
+            .map(|(name, data)| Ok((name, TensorRef::from_array_view((shape, data))?.into())))
+            .collect::<ort::Result<Vec<(&str, SessionInputValue<'_>)>>>()?;
         let outputs = self.session.run(values)?;
         let Some(output) = outputs.get(&self.output) else {
             return Ok(Err(format!("it gave no {}", self.output)));
@@ -120,26 +111,8 @@ impl Graph {
     }
 }
 
-impl Input {
-    fn named(name: &str) -> Result<Self, String> {
-        match name {
-            "input_ids" => Ok(Self::Ids),
-            "attention_mask" => Ok(Self::Mask),
-            "token_type_ids" => Ok(Self::Types),
-            "position_ids" => Ok(Self::Positions),
-            other => {
-                Err(format!("it wants an input {other}, which a sentence-embedding model does not have"))
-            }
-        }
-    }
-}
-
 fn session(environment: &Environment, path: &Path) -> ort::Result<Session> {
-    configure(Session::builder(environment)?)?.commit_from_file(path)
-}
-
-fn configure(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
-    Ok(builder
+    Session::builder(environment)?
         .with_log_level(LogLevel::Warning)?
         // Each worker uses one core. A thread pool per session would compete with the other workers.
         .with_intra_threads(1)?
@@ -151,7 +124,8 @@ fn configure(builder: SessionBuilder) -> ort::Result<SessionBuilder> {
         .with_memory_pattern(false)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         // On a CPU, the fused kernel is much slower than the separate addition and normalization.
-        .with_disabled_optimizers("SkipLayerNormFusion")?)
+        .with_disabled_optimizers("SkipLayerNormFusion")?
+        .commit_from_file(path)
 }
 
 /// Converts a graph's output into vectors: `[1, width]` already is the text's, `[1, tokens, width]` has one per token.
