@@ -78,12 +78,9 @@ impl Tokens {
     }
 
     pub fn count(&self, text: &str) -> usize {
-        match self.tokenizer.encode_fast(text, false) {
-            Ok(encoding) => encoding.len(),
-            // If the tokenizer fails, the number of characters is used: no model needs more than one token per
-            // character.
-            Err(_) => text.chars().count(),
-        }
+        // If the tokenizer fails, the number of characters is used: no model needs more than one token per character.
+        let encoding = self.tokenizer.encode_fast(text, false);
+        encoding.map_or_else(|_| text.chars().count(), |encoding| encoding.len())
     }
 
     /// Returns the maximum number of a text's own tokens when it has this prefix.

@@ -21,7 +21,7 @@ pub(crate) struct Pieces {
 }
 
 pub(crate) struct Unigram {
-    pieces: Pieces,
+    pub pieces: Pieces,
     ids: DoubleArray<Vec<u8>>,
     /// Length of the longest piece, in bytes.
     longest: usize,
@@ -52,10 +52,6 @@ impl Unigram {
         let unknown_score = pieces.scores.iter().copied().fold(f64::INFINITY, f64::min) - UNKNOWN_PENALTY;
         let longest = sorted.iter().map(|(text, _)| text.len()).max().unwrap_or_default();
         Ok(Self { pieces, ids, longest, unknown, unknown_score })
-    }
-
-    pub fn pieces(&self) -> &Pieces {
-        &self.pieces
     }
 
     pub fn id(&self, piece: &str) -> Option<u32> {

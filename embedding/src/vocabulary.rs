@@ -29,13 +29,10 @@ struct Declared {
 impl Declared {
     fn vocabulary(self) -> Result<Vocabulary> {
         let Self { unk_id, vocab, byte_fallback } = self;
-        let declined = if byte_fallback {
-            vocab
-        } else {
-            match Unigram::new(vocab, unk_id) {
-                Ok(unigram) => return Ok(Vocabulary::Unigram(unigram)),
-                Err(pieces) => pieces,
-            }
+        let compact = if byte_fallback { Err(vocab) } else { Unigram::new(vocab, unk_id) };
+        let declined = match compact {
+            Ok(unigram) => return Ok(Vocabulary::Unigram(unigram)),
+            Err(pieces) => pieces,
         };
         let pieces = declined.iter().map(|(text, score)| (text.to_owned(), score)).collect();
         let unigram = unigram::Unigram::from(pieces, unk_id.map(|id| id as usize), byte_fallback)?;
@@ -90,7 +87,7 @@ impl Model for Vocabulary {
 
     fn id_to_token(&self, id: u32) -> Option<String> {
         match self {
-            Self::Unigram(unigram) => unigram.pieces().text(id as usize).map(str::to_owned),
+            Self::Unigram(unigram) => unigram.pieces.text(id as usize).map(str::to_owned),
             Self::Other(model) => model.id_to_token(id),
         }
     }
@@ -98,7 +95,7 @@ impl Model for Vocabulary {
     fn get_vocab(&self) -> HashMap<String, u32> {
         match self {
             Self::Unigram(unigram) => {
-                unigram.pieces().iter().map(|(text, _)| text.to_owned()).zip(0..).collect()
+                unigram.pieces.iter().map(|(text, _)| text.to_owned()).zip(0..).collect()
             }
             Self::Other(model) => model.get_vocab(),
         }
@@ -106,7 +103,7 @@ impl Model for Vocabulary {
 
     fn get_vocab_size(&self) -> usize {
         match self {
-            Self::Unigram(unigram) => unigram.pieces().len(),
+            Self::Unigram(unigram) => unigram.pieces.len(),
             Self::Other(model) => model.get_vocab_size(),
         }
     }

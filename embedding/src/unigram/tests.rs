@@ -57,9 +57,9 @@ fn a_word_of_megabytes_is_split_in_one_pass() {
 fn a_piece_is_known_by_id_and_an_id_by_piece() {
     let unigram = Unigram::new(pieces(&PIECES), Some(0)).ok().unwrap();
     for (id, (text, _)) in (0..).zip(PIECES) {
-        assert_eq!((unigram.id(text), unigram.pieces().text(id as usize)), (Some(id), Some(text)));
+        assert_eq!((unigram.id(text), unigram.pieces.text(id as usize)), (Some(id), Some(text)));
     }
-    assert_eq!((unigram.id("abcd"), unigram.id("a\0"), unigram.pieces().text(10)), (None, None, None));
+    assert_eq!((unigram.id("abcd"), unigram.id("a\0"), unigram.pieces.text(10)), (None, None, None));
 }
 
 #[test]
