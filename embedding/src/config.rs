@@ -27,9 +27,3 @@ pub struct Config {
     #[arg(skip)]
     pub in_background: bool,
 }
-
-impl Config {
-    pub(crate) fn threads(&self) -> NonZeroUsize {
-        self.embed_threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
-    }
-}

@@ -62,14 +62,14 @@ impl Metrics {
 
 impl Collector for Model {
     fn desc(&self) -> Vec<&Desc> {
-        let Metrics { threads, waiting, texts, seconds } = self.metrics();
+        let Metrics { threads, waiting, texts, seconds } = &self.shared().metrics;
         [threads.desc(), waiting.desc(), texts.desc(), seconds.desc()].concat()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let Metrics { threads, waiting, texts, seconds } = self.metrics();
+        let Metrics { threads, waiting, texts, seconds } = &self.shared().metrics;
         for kind in Kind::ALL {
-            let count = i64::try_from(self.waiting(kind)).unwrap_or(i64::MAX);
+            let count = i64::try_from(self.shared().queue.waiting(kind)).unwrap_or(i64::MAX);
             waiting.with_label_values(&[kind.name()]).set(count);
         }
         [threads.collect(), waiting.collect(), texts.collect(), seconds.collect()].concat()

@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 use crate::folder::Folder;
 use crate::graph::Graph;
 use crate::metrics::Metrics;
-use crate::queue::{Job, Kind, Queue, Role, Urgency};
+use crate::queue::{Job, Kind, Queue, Reply, Role, Urgency};
 use crate::tokens::Tokens;
 use crate::worker::{self, Shared};
 use crate::{Config, Embed, Embedded, Error, Identity, LoadError, Passage, runtime};
@@ -40,10 +41,8 @@ impl Model {
     /// texts of several lengths, so that the first requests are not slower than later ones.
     pub async fn load(config: &Config) -> Result<Self, LoadError> {
         let config = config.clone();
-        match tokio::task::spawn_blocking(move || Self::load_blocking(&config)).await {
-            Ok(loaded) => loaded,
-            Err(join) => Err(LoadError::Thread(std::io::Error::other(join))),
-        }
+        let loaded = tokio::task::spawn_blocking(move || Self::load_blocking(&config)).await;
+        loaded.map_err(std::io::Error::other)?
     }
 
     /// Like [`Self::load`], for callers without a tokio runtime.
@@ -52,19 +51,18 @@ impl Model {
         let folder = Folder::read(&config.model_dir)?;
         let environment = runtime::environment(&config.ort_dylib_path)?;
         let tokens = Tokens::open(&folder.tokenizer, &folder.tokenizer_json, &folder.declaration)?;
+        let patience = if config.in_background { PATIENCE } else { Duration::ZERO };
         let shared = Arc::new(Shared {
             declaration: folder.declaration,
             tokens,
-            queue: Queue::new(
-                config.embed_queue.get(),
-                if config.in_background { PATIENCE } else { Duration::ZERO },
-            ),
+            queue: Queue::new(config.embed_queue.get(), patience),
             metrics: Metrics::new()?,
         });
         let samples =
             shared.samples().map_err(|reason| LoadError::Tokenizer { path: folder.tokenizer, reason })?;
         let mut loaded = Loaded { shared, identity: folder.identity, threads: Vec::new() };
-        let threads = config.threads().get();
+        let threads = config.embed_threads.or_else(|| thread::available_parallelism().ok());
+        let threads = threads.map_or(1, NonZeroUsize::get);
         let mut roles = vec![Role::Foreground; threads];
         if config.in_background {
             roles.extend(vec![Role::Background; threads]);
@@ -77,38 +75,26 @@ impl Model {
         Ok(Self(Arc::new(loaded)))
     }
 
-    /// Embeds a query and a passage, each through its lane of the queue, and returns the total time.
-    pub async fn warm_up(&self) -> Result<Duration, Error> {
-        let started = Instant::now();
+    /// Embeds a query and a passage, each through its lane of the queue.
+    pub async fn warm_up(&self) -> Result<(), Error> {
         self.query("¿Qué revisión del plano está vigente?").await?;
         let passage = "Foundation drawing, revision B, approved for construction.".to_owned();
-        self.passages(vec![passage.into()]).await?;
-        Ok(started.elapsed())
+        self.passages(vec![passage.into()]).await.map(drop)
     }
 
     /// Closes the queue, as the last step of a shutdown: waiting and new texts fail with [`Error::Closed`].
     pub fn close(&self) {
-        self.0.shared.queue.close();
+        self.shared().queue.close();
     }
 
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.0.shared.metrics
-    }
-
-    /// Returns the number of texts in the queue.
-    pub(crate) fn waiting(&self, kind: Kind) -> usize {
-        self.0.shared.queue.waiting(kind)
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
     }
 
     /// Creates a job. It contains only the part of the text that the model can read, so that a huge text does not use
     /// much memory in the queue.
-    fn job(
-        &self,
-        kind: Kind,
-        text: &str,
-        sentences: Vec<Range<usize>>,
-    ) -> (Job, oneshot::Receiver<Result<Embedded, Error>>) {
-        let text = self.0.shared.tokens.readable(text).to_owned();
+    fn job(&self, kind: Kind, text: &str, sentences: Vec<Range<usize>>) -> (Job, Reply) {
+        let text = self.shared().tokens.readable(text).to_owned();
         let (reply, receiver) = oneshot::channel();
         (Job { kind, text, sentences, since: Instant::now(), reply }, receiver)
     }
@@ -120,7 +106,7 @@ impl Model {
         let count = passages.len();
         let job = |passage: Passage| self.job(Kind::Passage, &passage.text, passage.sentences);
         let (jobs, replies): (_, Vec<_>) = passages.into_iter().map(job).unzip();
-        let pushed = self.0.shared.queue.push_passages(jobs, urgency);
+        let pushed = self.shared().queue.push_passages(jobs, urgency);
         self.counting_refusals(Kind::Passage, count, pushed)?;
         // The first failure drops the other replies, so their texts are not embedded if no worker has started them.
         try_join_all(replies.into_iter().map(receive)).await
@@ -128,7 +114,7 @@ impl Model {
 
     fn counting_refusals(&self, kind: Kind, texts: usize, pushed: Result<(), Error>) -> Result<(), Error> {
         if pushed == Err(Error::Busy) {
-            self.metrics().texts(kind, "refused", texts);
+            self.shared().metrics.texts(kind, "refused", texts);
         }
         pushed
     }
@@ -138,7 +124,7 @@ impl Embed for Model {
     fn query<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Error>> {
         async move {
             let (job, reply) = self.job(Kind::Query, text, Vec::new());
-            self.counting_refusals(Kind::Query, 1, self.0.shared.queue.push_query(job))?;
+            self.counting_refusals(Kind::Query, 1, self.shared().queue.push_query(job))?;
             Ok(receive(reply).await?.vector)
         }
         .boxed()
@@ -153,11 +139,11 @@ impl Embed for Model {
     }
 
     fn count_tokens(&self, text: &str) -> usize {
-        self.0.shared.tokens.count(text)
+        self.shared().tokens.count(text)
     }
 
     fn passage_tokens(&self) -> usize {
-        self.0.shared.tokens.room(self.0.shared.prefix(Kind::Passage))
+        self.shared().tokens.room(self.shared().prefix(Kind::Passage))
     }
 
     fn identity(&self) -> &Identity {
@@ -165,7 +151,7 @@ impl Embed for Model {
     }
 }
 
-async fn receive(reply: oneshot::Receiver<Result<Embedded, Error>>) -> Result<Embedded, Error> {
+async fn receive(reply: Reply) -> Result<Embedded, Error> {
     // The sender is dropped without a result only when the queue closes.
     reply.await.unwrap_or(Err(Error::Closed))
 }

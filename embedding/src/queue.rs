@@ -17,6 +17,9 @@ pub(crate) struct Job {
     pub reply: oneshot::Sender<Result<Embedded, Error>>,
 }
 
+/// Receives the result of a [`Job`].
+pub(crate) type Reply = oneshot::Receiver<Result<Embedded, Error>>;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Query,
@@ -100,9 +103,7 @@ impl Queue {
     }
 
     pub fn push_query(&self, job: Job) -> Result<(), Error> {
-        let mut lanes = self.admit(|lanes| lanes.queries.len())?;
-        lanes.queries.push_back(job);
-        drop(lanes);
+        self.admit(|lanes| lanes.queries.len())?.queries.push_back(job);
         self.filled[Role::Foreground as usize].notify_one();
         Ok(())
     }
@@ -140,14 +141,16 @@ impl Queue {
 
     /// Ends the workers. All waiting texts fail, because their jobs are dropped without a reply.
     pub fn close(&self) {
-        let mut lanes = self.lock();
-        *lanes = Lanes { closed: true, ..Lanes::default() };
-        drop(lanes);
+        *self.lock() = Lanes { closed: true, ..Lanes::default() };
         self.filled.iter().for_each(Condvar::notify_all);
     }
 
     pub fn waiting(&self, kind: Kind) -> usize {
-        self.lock().waiting(kind)
+        let lanes = self.lock();
+        match kind {
+            Kind::Query => lanes.queries.len(),
+            Kind::Passage => lanes.passages.iter().map(Calls::waiting).sum(),
+        }
     }
 
     fn admit(&self, waiting: impl Fn(&Lanes) -> usize) -> Result<MutexGuard<'_, Lanes>, Error> {
@@ -192,13 +195,6 @@ impl Lanes {
         self.urgent = 0;
         self.later_since = Some(Instant::now());
         Some(job)
-    }
-
-    fn waiting(&self, kind: Kind) -> usize {
-        match kind {
-            Kind::Query => self.queries.len(),
-            Kind::Passage => self.passages.iter().map(Calls::waiting).sum(),
-        }
     }
 
     fn forget_abandoned(&mut self) {

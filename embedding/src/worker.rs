@@ -1,6 +1,5 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,7 +42,7 @@ const PAUSE: u32 = 2;
 const MAX_PAUSE: Duration = Duration::from_millis(100);
 
 /// Embeds the texts of the queue until it is closed. Runs in its own thread.
-pub(crate) fn work(shared: &Arc<Shared>, graph: &mut Graph, role: Role) {
+pub(crate) fn work(shared: &Shared, graph: &mut Graph, role: Role) {
     while let Some(job) = shared.queue.pop(role) {
         let (started, used) = (Instant::now(), processor_time());
         process(shared, graph, job);

@@ -1,7 +1,5 @@
 use super::*;
 
-type Reply = oneshot::Receiver<Result<Embedded, Error>>;
-
 fn job(kind: Kind, text: &str) -> (Job, Reply) {
     let (reply, receiver) = oneshot::channel();
     (Job { kind, text: text.to_owned(), sentences: Vec::new(), since: Instant::now(), reply }, receiver)
