@@ -27,31 +27,37 @@ pub fn prepare(job: &Job, record: Result<Record, RecordError>, is_alone: bool) -
         Err(error) => error.index,
     };
     let place = i32::try_from(index).unwrap_or(i32::MAX);
-    // A bad record must hide no good one, so it is not named by its document. No document's id begins with a space.
-    let bad = |reason| {
-        let (project, name) = (job.project.clone(), format!(" #{index}"));
-        Prepared { noted: Noted { project, name, place, failure: Some(reason) }, document: None }
-    };
-    let record = match record {
-        Ok(record) => record,
-        Err(error) => return bad(error.reason),
-    };
-    let document = match record.document_id.parse::<DocumentId>() {
-        Ok(document) => document,
-        Err(error) => return bad(invalid(error.problem("DocumentId"))),
-    };
-    let project = match project_of(job, record.project.as_deref()) {
-        Ok(project) => project,
-        Err(reason) => return bad(reason),
-    };
+    let made = record.map_err(|error| error.reason).and_then(|record| document_of(job, record, is_alone));
+    match made {
+        Ok((project, document, body)) => {
+            let noted = Noted { project, name: document.to_string(), place, failure: None };
+            Prepared { noted, document: Some((document, Box::new(body))) }
+        }
+        // A bad record must hide no good one, so it is not named by its document. No document's id begins with a space.
+        Err(reason) => {
+            let (project, name) = (job.project.clone(), format!(" #{index}"));
+            Prepared { noted: Noted { project, name, place, failure: Some(reason) }, document: None }
+        }
+    }
+}
+
+/// Returns the project and id of a record's document, and the job that indexes it.
+fn document_of(
+    job: &Job,
+    record: Record,
+    is_alone: bool,
+) -> Result<(ProjectId, DocumentId, IngestDocument), Reason> {
+    let document = record.document_id.parse::<DocumentId>();
+    let document = document.map_err(|error| invalid(error.problem("DocumentId")))?;
+    let project = project_of(job, record.project.as_deref())?;
     // Its job would take over the row of the import, which would then end without its other records.
     if !is_alone && (&project, &document) == (&job.project, &job.document) {
-        return bad(invalid(messages::fields::unexpected().about("DocumentId")));
+        return Err(invalid(messages::fields::unexpected().about("DocumentId")));
     }
     let mut metadata = record.metadata;
     metadata.project_id = None;
     if let Some(problem) = metadata.out_of_bounds() {
-        return bad(invalid(problem));
+        return Err(invalid(problem));
     }
     let text = record.full_text.filter(|text| !text.trim().is_empty()).unwrap_or(record.labelled);
     let name = text_object(job, &project, &document);
@@ -64,33 +70,19 @@ pub fn prepare(job: &Job, record: Result<Record, RecordError>, is_alone: bool) -
         parent: Some(Parent {
             project_id: job.project.clone(),
             document_id: job.document.clone(),
-            index: u32::try_from(index).unwrap_or(u32::MAX),
+            index: u32::try_from(record.index).unwrap_or(u32::MAX),
             depth: 1,
             accepted_at: Some(job.accepted_at),
         }),
         record_scope: None,
     };
-    if let Err(reason) = readable(job, &project, &document, &body) {
-        return bad(reason);
-    }
+    // A job that the worker refuses would leave the record without a document.
+    let payload = serde_json::to_vec(&body)
+        .map_err(|error| messages::jobs::bad_message(&error.to_string()).reason(INVALID))?;
+    Job::read(&body.subject(&project, &document), &payload, job.accepted_at)
+        .map_err(|reason| Reason { code: INVALID.to_owned(), ..reason })?;
     body.source = Source::Text(text);
-    let noted = Noted { project, name: document.to_string(), place, failure: None };
-    Prepared { noted, document: Some((document, Box::new(body))) }
-}
-
-/// Whether a worker will accept the record's job. A job that it refuses would leave the record without a document.
-fn readable(
-    job: &Job,
-    project: &ProjectId,
-    document: &DocumentId,
-    body: &IngestDocument,
-) -> Result<(), Reason> {
-    let payload = serde_json::to_vec(body).map_err(|error| {
-        let message = messages::jobs::bad_message(&error.to_string());
-        Reason { code: INVALID.to_owned(), message }
-    })?;
-    let read = Job::read(&body.subject(project, document), &payload, job.accepted_at);
-    read.map(drop).map_err(|reason| Reason { code: INVALID.to_owned(), ..reason })
+    Ok((project, document, body))
 }
 
 /// Returns the name of the object that holds a record's long text. Records of one import may have the same id in several
