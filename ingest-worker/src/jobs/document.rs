@@ -49,7 +49,7 @@ pub async fn index(
     }
     // A record of an import takes milliseconds, so its progress is not published.
     let is_record = kind == JobKind::Record;
-    if !is_record && !import::goes_on(delivery) {
+    if !is_record && import::position(delivery).is_none() {
         progress.at(Stage::Reading, 5).await;
     }
     let (extracted, file) = match &job.body.source {

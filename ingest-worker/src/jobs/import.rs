@@ -63,25 +63,13 @@ pub struct Import<'a> {
     pub file: &'a ObjectRef,
 }
 
-/// Whether the records of the import are already noted, so that its job continues with queueing them.
-pub fn goes_on(delivery: &Delivery) -> bool {
-    position(delivery).is_some()
-}
-
-fn position(delivery: &Delivery) -> Option<u32> {
+/// Returns from which record on an import whose records are already noted continues with queueing them.
+pub fn position(delivery: &Delivery) -> Option<u32> {
     nats::text(delivery.headers.as_ref(), headers::POSITION)?.parse().ok()
 }
 
 /// Records that are queued and not known to be done, by their number.
 type Window = BTreeMap<u32, Noted>;
-
-enum Room {
-    Free,
-    /// The import was deleted or sent again.
-    Void,
-    /// It is the turn of another import, or this worker stops.
-    GiveWay,
-}
 
 impl Import<'_> {
     /// Notes all records, then queues a job for each. If it is interrupted, it continues where it was last moved behind
@@ -154,14 +142,9 @@ impl Import<'_> {
             }
             // The turn begins where the queueing continues. If the time to read the file up to there counted,
             // the import of a long file might never get further.
-            match self.room(&mut window, *started.get_or_insert_with(Instant::now)).await? {
-                Room::Free => {}
-                Room::Void => return Ok(Outcome::Void),
-                Room::GiveWay => {
-                    let first = window.first_key_value().map_or(index, |(first, _)| *first);
-                    move_to(&self.jobs.app, self.delivery, self.job, JobKind::Import, Some(first)).await?;
-                    return Ok(Outcome::Moved);
-                }
+            let started = *started.get_or_insert_with(Instant::now);
+            if let Some(outcome) = self.wait_for_room(&mut window, index, started).await? {
+                return Ok(outcome);
             }
             let noted: Vec<Noted> = batch.iter().map(|record| record.noted.clone()).collect();
             let Some(done) = documents::import::settled(&self.jobs.app.pool, self.job, &noted).await? else {
@@ -179,20 +162,29 @@ impl Import<'_> {
         }
     }
 
-    /// Waits until more records may be queued. An import whose turn is over first waits until all its queued
-    /// records are done: otherwise the queue would hold more of them after each turn.
-    async fn room(&self, window: &mut Window, started: Instant) -> Result<Room, Failure> {
+    /// Waits until more records, from `index` on, may be queued; returns the outcome if the import gives way or is void. An
+    /// import whose turn is over first waits until all its queued records are done: otherwise the queue would hold more of
+    /// them after each turn.
+    async fn wait_for_room(
+        &self,
+        window: &mut Window,
+        index: u32,
+        started: Instant,
+    ) -> Result<Option<Outcome>, Failure> {
+        let app = &self.jobs.app;
         loop {
-            let is_over = started.elapsed() > self.jobs.app.import_turn;
+            let is_over = started.elapsed() > app.import_turn;
             if self.jobs.stopping.is_cancelled() || (is_over && window.is_empty()) {
-                return Ok(Room::GiveWay);
+                let first = window.first_key_value().map_or(index, |(first, _)| *first);
+                move_to(app, self.delivery, self.job, JobKind::Import, Some(first)).await?;
+                return Ok(Some(Outcome::Moved));
             }
             if !is_over && window.len() + BATCH <= WINDOW {
-                return Ok(Room::Free);
+                return Ok(None);
             }
             let queued: Vec<Noted> = window.values().cloned().collect();
-            let Some(done) = documents::import::settled(&self.jobs.app.pool, self.job, &queued).await? else {
-                return Ok(Room::Void);
+            let Some(done) = documents::import::settled(&app.pool, self.job, &queued).await? else {
+                return Ok(Some(Outcome::Void));
             };
             window.retain(|_, record| !done.contains(&record.place));
             if done.is_empty() {
