@@ -259,11 +259,8 @@ impl Jobs {
     }
 
     async fn mark_failed(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
-        let (project, document) = match subjects::parse_job(&delivery.subject) {
-            Ok(ids) => ids,
-            // The subject names no document, so there is none to mark; the dead letter keeps the message.
-            Err(_) => return Ok(()),
-        };
+        // A subject that names no document leaves none to mark; the dead letter keeps the message.
+        let Ok((project, document)) = subjects::parse_job(&delivery.subject) else { return Ok(()) };
         if self.kind == JobKind::Delete {
             return Ok(());
         }
@@ -304,12 +301,7 @@ impl Jobs {
     }
 
     fn progress(&self, delivery: &Delivery, job: &Job) -> Progress {
-        Progress::new(
-            self.app.nats.clone(),
-            delivery.context.clone(),
-            job.project.clone(),
-            job.document.clone(),
-        )
+        Progress::new(&self.app, delivery, &job.project, &job.document)
     }
 
     /// Notes that a failed attempt did not kill the worker, so that the attempt is not counted as a worker's

@@ -1,12 +1,14 @@
 //! Publishes the progress of a document.
 
 use chrono::Utc;
-use platform::nats::{Context, Nats, publish};
+use platform::nats::{Context, Nats, consume::Delivery, publish};
 use schemas::{
     DocumentId, ProjectId,
     event::{DocumentEvent, EventKind, Facts, Stage},
     problem::Reason,
 };
+
+use crate::app::App;
 
 /// Publishes the events of one document.
 #[derive(Clone)]
@@ -18,8 +20,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn new(nats: Nats, context: Context, project: ProjectId, document: DocumentId) -> Self {
-        Self { nats, context, project, document }
+    /// The events belong to the request that brought this delivery.
+    pub fn new(app: &App, delivery: &Delivery, project: &ProjectId, document: &DocumentId) -> Self {
+        Self {
+            nats: app.nats.clone(),
+            context: delivery.context.clone(),
+            project: project.clone(),
+            document: document.clone(),
+        }
     }
 
     /// Returns an event of this document, to be filled in.
@@ -41,6 +49,7 @@ impl Progress {
         let event = DocumentEvent { facts, reason };
         self.nats.publish(event.subject(), &self.context, None, &event).await
     }
+
     /// Publishes that this document has superseded older documents: one event for each of them.
     pub async fn superseded(&self, older: &[DocumentId]) -> Result<(), publish::Error> {
         for older in older {

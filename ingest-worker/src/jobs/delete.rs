@@ -35,9 +35,8 @@ pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
             .for_each_concurrent(AT_ONCE, |object| async move { files::remove(app, &object).await })
             .await;
         again(app, delivery, &project, deleted.revived).await?;
-        let event = |document| async {
-            let progress =
-                Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), document);
+        let event = async |document| {
+            let progress = Progress::new(app, delivery, &project, &document);
             progress.publish(progress.event(EventKind::Deleted), None).await
         };
         stream::iter(deleted.documents)

@@ -34,14 +34,12 @@ pub fn of<'a>(job: &'a Job, outcome: &Outcome) -> Option<Of<'a>> {
 /// Closes an import if all its records are done. The last record may be one that failed.
 pub async fn close(app: &App, delivery: &Delivery, of: Of<'_>) -> Result<(), Failure> {
     let Of { project, import, ended } = of;
-    let progress = Progress::new(app.nats.clone(), delivery.context.clone(), project.clone(), import.clone());
+    let progress = Progress::new(app, delivery, project, import);
     let (event, reason) =
         match documents::import::close(&app.pool, project, import, &ended, delivery.attempt > 1).await? {
-            Standing::Closed => return Ok(()),
-            Standing::Open { percent } => {
-                if let Some(percent) = percent {
-                    progress.at(Stage::Records, percent).await;
-                }
+            Standing::Closed | Standing::Open { percent: None } => return Ok(()),
+            Standing::Open { percent: Some(percent) } => {
+                progress.at(Stage::Records, percent).await;
                 return Ok(());
             }
             Standing::Finished { title, chunks, text_length } => (
