@@ -50,6 +50,11 @@ impl Change {
     pub fn new(project: &ProjectId, document: &DocumentId) -> Self {
         Self { project: project.token(), document: document.token() }
     }
+
+    /// A change of what a model finds in the project.
+    pub fn of_model(project: &str) -> anyhow::Result<Self> {
+        Ok(Self::new(&project.parse()?, &"model".parse()?))
+    }
 }
 
 impl From<&Job> for Change {
@@ -61,15 +66,15 @@ impl From<&Job> for Change {
 #[derive(Clone)]
 pub struct Generations {
     redis: Pool,
-    begin: Arc<Script>,
-    end: Arc<Script>,
+    begin: Script,
+    end: Script,
     /// Finished changes that could not be noted in Redis because it was unavailable.
     pending: Arc<Mutex<HashSet<Change>>>,
 }
 
 impl Generations {
     pub fn new(redis: Pool) -> Self {
-        let [begin, end] = [BEGIN, END].map(|script| Arc::new(Script::from_lua(script)));
+        let [begin, end] = [BEGIN, END].map(Script::from_lua);
         Self { redis, begin, end, pending: Arc::default() }
     }
 
@@ -88,19 +93,14 @@ impl Generations {
     /// meanwhile, an outdated answer is used at most until its time to live ends.
     pub async fn changed(&self, change: impl Into<Change>) {
         let change = change.into();
-        if !self.run(&self.end, &change).await {
+        if !self.renew(&change).await {
             self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(change);
         }
     }
 
-    /// Gives the projects new generations; returns false as soon as Redis is unavailable.
-    pub async fn renew(&self, changes: Vec<Change>) -> bool {
-        for change in changes {
-            if !self.run(&self.end, &change).await {
-                return false;
-            }
-        }
-        true
+    /// Gives the project a new generation; returns false if Redis is unavailable.
+    pub async fn renew(&self, change: &Change) -> bool {
+        self.run(&self.end, change).await
     }
 
     async fn run(&self, script: &Script, change: &Change) -> bool {
@@ -127,7 +127,7 @@ impl Generations {
         while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
             let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone();
             for change in pending {
-                if !self.run(&self.end, &change).await {
+                if !self.renew(&change).await {
                     break;
                 }
                 self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&change);

@@ -11,7 +11,7 @@ use documents::{
 };
 use embedding::Embed as _;
 use platform::{postgres, redis, telemetry};
-use schemas::{DocumentId, ProjectId, Scope};
+use schemas::Scope;
 use sqlx::PgPool;
 
 use super::{add, fill};
@@ -171,15 +171,12 @@ async fn renew(pool: &PgPool, generations: &Generations) -> anyhow::Result<()> {
     let mut tx = scope::begin(pool, &Scope::All).await?;
     let projects: Vec<String> = sqlx::query_scalar("SELECT id FROM project").fetch_all(&mut *tx).await?;
     drop(tx);
-    let document: DocumentId = "model".parse()?;
-    let mut changes = Vec::new();
     for project in projects {
-        changes.push(Change::new(&project.parse::<ProjectId>()?, &document));
-    }
-    if !generations.renew(changes).await {
-        bail!(
-            "the model is switched, but Redis cannot be reached: run the command again to make cached answers invalid"
-        );
+        if !generations.renew(&Change::of_model(&project)?).await {
+            bail!(
+                "the model is switched, but Redis cannot be reached: run the command again to make cached answers invalid"
+            );
+        }
     }
     Ok(())
 }

@@ -5,14 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use documents::{
     model::{self, Made, Missing},
     scope, sentences,
 };
 use embedding::{Embed, Model};
 use platform::lifecycle::{self, Lifecycle};
-use schemas::{DocumentId, Scope};
+use schemas::Scope;
 use sqlx::PgPool;
 
 use super::to_embed;
@@ -42,12 +42,10 @@ pub async fn run(pool: PgPool, generations: Generations, model: Model, pace: Pac
     let mut tx = scope::begin(&pool, &Scope::All).await?;
     let known = model::all(&mut tx).await?;
     drop(tx);
-    let Some(number) = known.iter().find(|known| known.digest == *digest).map(|known| known.number) else {
-        bail!(
-            "the database does not know the model in MODEL_DIR: run `acorag-ingest-worker model add` first"
-        );
-    };
-    let fill = Fill { pool, generations, model, number, pace };
+    let known = known.into_iter().find(|known| known.digest == *digest).context(
+        "the database does not know the model in MODEL_DIR: run `acorag-ingest-worker model add` first",
+    )?;
+    let fill = Fill { pool, generations, model, number: known.number, pace };
     if fill.pace.until_complete {
         loop {
             let incomplete = fill.incomplete().await?;
@@ -82,18 +80,16 @@ impl Fill {
             let incomplete = self.incomplete().await.context("looking for missing vectors")?;
             let look = started.elapsed();
             if incomplete.is_empty() {
-                return Ok(Some((look * PAUSE_PER_LOOK).clamp(PAUSE, LONGEST_PAUSE)));
+                return Ok((look * PAUSE_PER_LOOK).clamp(PAUSE, LONGEST_PAUSE));
             }
             self.round(incomplete).await?;
-            anyhow::Ok(None)
+            anyhow::Ok(Duration::ZERO)
         };
         let pause = round.await.unwrap_or_else(|error| {
             tracing::warn!(error = format!("{error:#}"), "making the vectors of a model");
-            Some(PAUSE)
+            PAUSE
         });
-        if let Some(pause) = pause {
-            tokio::time::sleep(pause).await;
-        }
+        tokio::time::sleep(pause).await;
     }
 
     async fn incomplete(&self) -> sqlx::Result<Vec<(i32, String, i64)>> {
@@ -104,12 +100,11 @@ impl Fill {
     /// Makes the vectors that these projects lack.
     async fn round(&self, projects: Vec<(i32, String, i64)>) -> anyhow::Result<()> {
         let mut made = 0;
-        let document: DocumentId = "model".parse()?;
         for (project, id, missing) in projects {
             let of_project = self.project(project, missing).await?;
             if of_project > 0 {
                 // A worker that answers with this model already may have answered without these vectors.
-                self.generations.changed(Change::new(&id.parse()?, &document)).await;
+                self.generations.changed(Change::of_model(&id)?).await;
             }
             made += of_project;
         }
