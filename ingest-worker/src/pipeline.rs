@@ -105,14 +105,23 @@ impl Pipeline {
     }
 
     pub async fn refresh(&self) {
-        let queue = self.read("queue", self.queue(), || self.forget_queue());
-        let database = self.read("database", self.database(), || self.forget_database());
-        let stuck = self.read("stuck", self.stuck(), || self.stuck.reset());
+        let figures = [&self.pending, &self.under_way, &self.redelivered, &self.oldest, &self.dead_letters];
+        let queue = self.read("queue", self.queue(), &figures);
+        let figures = [&self.documents, &self.backups, &self.unarchived];
+        let database = self.read("database", self.database(), &figures);
+        let figures = [&self.stuck];
+        let stuck = self.read("stuck", self.stuck(), &figures);
         // Boxed: the clients' futures are large.
         tokio::join!(Box::pin(queue), Box::pin(database), Box::pin(stuck));
     }
 
-    async fn read(&self, source: &str, look: impl Future<Output = anyhow::Result<()>>, forget: impl Fn()) {
+    /// Reads figures by `look`, or removes them.
+    async fn read(
+        &self,
+        source: &str,
+        look: impl Future<Output = anyhow::Result<()>>,
+        figures: &[&IntGaugeVec],
+    ) {
         let problem = match tokio::time::timeout(PATIENCE, look).await {
             Ok(Ok(())) => {
                 return self.refreshed.with_label_values(&[source]).set(Utc::now().timestamp());
@@ -120,7 +129,7 @@ impl Pipeline {
             Ok(Err(error)) => format!("{error:#}"),
             Err(_) => "no answer".to_owned(),
         };
-        forget();
+        figures.iter().for_each(|figure| figure.reset());
         tracing::warn!(source, error = problem, "reading the pipeline's figures");
     }
 
@@ -131,17 +140,12 @@ impl Pipeline {
         let dead = jetstream.get_stream(subjects::DEAD_LETTERS_STREAM).await.context("stream DLQ")?;
         let mut consumers = Vec::new();
         for kind in JobKind::ALL {
-            consumers.push(
-                jobs.consumer_info(subjects::ingest_consumer(kind)).await.context("a consumer of INGEST")?,
-            );
+            let info = jobs.consumer_info(subjects::ingest_consumer(kind)).await;
+            consumers.push(info.context("a consumer of INGEST")?);
         }
         for lane in Lane::ALL {
-            consumers.push(
-                queries
-                    .consumer_info(subjects::query_consumer(lane))
-                    .await
-                    .context("a consumer of QUERIES")?,
-            );
+            let info = queries.consumer_info(subjects::query_consumer(lane)).await;
+            consumers.push(info.context("a consumer of QUERIES")?);
         }
         for info in consumers {
             let label = [info.name.as_str()];
@@ -154,12 +158,6 @@ impl Pipeline {
         self.oldest.with_label_values::<&str>(&[]).set(if state.messages == 0 { 0 } else { age });
         self.dead_letters.with_label_values::<&str>(&[]).set(number(dead.cached_info().state.messages));
         Ok(())
-    }
-
-    fn forget_queue(&self) {
-        for gauge in [&self.pending, &self.under_way, &self.redelivered, &self.oldest, &self.dead_letters] {
-            gauge.reset();
-        }
     }
 
     async fn database(&self) -> anyhow::Result<()> {
@@ -199,12 +197,6 @@ impl Pipeline {
         Ok(())
     }
 
-    fn forget_database(&self) {
-        for gauge in [&self.documents, &self.backups, &self.unarchived] {
-            gauge.reset();
-        }
-    }
-
     /// Counts passages without a vector while a model is being replaced.
     async fn vectors(&self) {
         let counted = async {
@@ -212,12 +204,12 @@ impl Pipeline {
             let models = documents::model::all(&mut tx).await?;
             let mut missing = Vec::new();
             for model in models.iter().filter(|_| models.len() > 1) {
-                missing
-                    .push((model.clone(), documents::model::coverage(&mut tx, model.number).await?.missing));
+                let coverage = documents::model::coverage(&mut tx, model.number).await?;
+                missing.push((model.clone(), coverage.missing));
             }
             Ok::<_, sqlx::Error>(missing)
-        };
-        let counted = counted.await;
+        }
+        .await;
         self.without_vector.reset();
         match counted {
             Ok(counted) => {
