@@ -145,15 +145,9 @@ impl App {
         };
         let queries = consume::run(self.nats.clone(), settings, router, lifecycle.stopping());
         lifecycle.spawn(Lane::Letters.name(), queries);
-        lifecycle.spawn(
-            "health",
-            health::serve(
-                config.health.clone(),
-                self.checks(),
-                self.metrics.registry.clone(),
-                lifecycle.stopping(),
-            ),
-        );
+        let registry = self.metrics.registry.clone();
+        let health = health::serve(config.health.clone(), self.checks(), registry, lifecycle.stopping());
+        lifecycle.spawn("health", health);
         lifecycle.spawn("generations", self.generations.clone().end_pending(lifecycle.stopping()));
         let pipeline = Pipeline::new(&self.metrics.registry, self.nats.clone(), self.pool.clone())?;
         lifecycle.spawn("pipeline", pipeline.run(lifecycle.stopping()));

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use platform::{
     nats::{self, objects::Objects},
     postgres,
@@ -49,8 +49,6 @@ enum Command {
 
 /// Added to the nice value of this program when it runs a command.
 pub const NICE: i32 = 15;
-/// The first word of each command.
-const NAMES: [&str; 3] = ["dead-letters", "model", "sweep"];
 /// The name of the commands' connections.
 const SERVICE: &str = "acorag-ingest-worker-command";
 
@@ -58,7 +56,8 @@ impl Cli {
     /// Returns the command in this process's arguments; `None` if they start the worker.
     pub fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
-        let is_command = arguments.get(1).is_some_and(|first| NAMES.iter().any(|name| first == name));
+        let is_command =
+            arguments.get(1).is_some_and(|first| Self::command().find_subcommand(first).is_some());
         is_command.then(|| Self::parse_from(arguments))
     }
 

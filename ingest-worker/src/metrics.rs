@@ -25,10 +25,9 @@ impl Metrics {
         let given_up =
             counter(&registry, "acorag_ingest_given_up_total", "Jobs given up", &["kind", "cause"])?;
         for kind in JobKind::ALL {
-            from_zero(
-                &given_up,
-                &Cause::ALL.map(|cause| [kind.name(), cause.name()]).each_ref().map(|labels| &labels[..]),
-            );
+            for cause in Cause::ALL {
+                from_zero(&given_up, &[&[kind.name(), cause.name()]]);
+            }
         }
         Ok(Self {
             stage_seconds: seconds(

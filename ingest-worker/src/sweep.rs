@@ -25,7 +25,6 @@ const BEFORE_ITS_JOB: chrono::Duration = chrono::Duration::days(7);
 const BATCH: usize = 1_000;
 
 /// Access to the files, and to the queue and the database, which say what files are needed.
-#[derive(Clone)]
 pub struct Sweep {
     pub nats: Nats,
     pub objects: Objects,
