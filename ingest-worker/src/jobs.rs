@@ -65,8 +65,7 @@ enum Outcome {
     },
 }
 
-/// After about this many records of imports, a project's keyword index is tidied. Far more unmerged passages
-/// are needed before a merge is due.
+/// A project's keyword index is tidied after about this many records: a merge is due after far more passages.
 const TIDY_EVERY: u64 = 8;
 
 fn is_time_to_tidy(record: &Delivery) -> bool {
@@ -112,8 +111,7 @@ impl Handler for Jobs {
     }
 
     async fn handle_together(&self, deliveries: Vec<Delivery>) -> Vec<Option<Result<(), Failure>>> {
-        let mut done = records::index(self, &deliveries).await;
-        (0..deliveries.len()).map(|at| done.remove(&at)).collect()
+        records::index(self, &deliveries).await
     }
 
     async fn give_up(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<DateTime<Utc>> {
@@ -216,8 +214,7 @@ impl Jobs {
             }
             Outcome::Split | Outcome::Moved => {}
             Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced, revived } => {
-                // The worker that committed the document may have died before it renewed the project's
-                // generation.
+                // The worker that committed the document may have died before it renewed the generation.
                 app.generations.changed(job).await;
                 if delivery.attempt > 1 {
                     // That worker may also have died before it published these events.
@@ -266,9 +263,8 @@ impl Jobs {
         }
         let (job, keep) = match read(delivery) {
             Ok(job) => (job, false),
-            // Of an unreadable message, only the document's id and the reason can be stored. The message must
-            // not replace a known document, because it may be anything, such as a reply of NATS itself that
-            // somebody directed to this subject.
+            // Of an unreadable message, only the document's id and the reason are stored. It must not replace a
+            // known document: it may be a reply of NATS itself that somebody directed to this subject.
             Err(_) => {
                 let (subject, payload) = (&delivery.subject, &delivery.payload);
                 let job = Job::unreadable(project, document, subject, payload, delivery.published);
@@ -304,8 +300,7 @@ impl Jobs {
         Progress::new(&self.app, delivery, &job.project, &job.document)
     }
 
-    /// Notes that a failed attempt did not kill the worker, so that the attempt is not counted as a worker's
-    /// death.
+    /// Notes that a failed attempt did not kill the worker, so that it does not count as a worker's death.
     async fn ended(&self, job: &Job, result: &Result<Ending, Failure>, progress: &Progress) {
         if matches!(result, Err(Failure::Wait(_))) {
             progress.at(Stage::Waiting, 0).await;
@@ -318,8 +313,7 @@ impl Jobs {
     }
 }
 
-/// Publishes the event `queued` for a job that was published directly to NATS: its subscribers get the same events as
-/// those of an upload.
+/// Publishes the event `queued` for a job that came directly through NATS, so that it has the events of an upload.
 async fn announce(delivery: &Delivery, progress: &Progress) -> Result<(), Failure> {
     let announced = platform::nats::text(delivery.headers.as_ref(), headers::ANNOUNCED).is_some();
     if announced || delivery.attempt > 1 {

@@ -1,9 +1,8 @@
 //! Indexes small records of imports together: their transactions and checks cost hardly more for four of them than for one.
 //!
-//! Only a first attempt is made together. Whatever fails comes again and is processed alone, so that a bad record fails no
-//! other one.
+//! Only a first attempt is made together. What fails comes again alone, so that a bad record fails no other one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use documents::{Content, Job};
 use futures::future::{join_all, try_join_all};
@@ -42,8 +41,8 @@ struct Record<'a> {
     progress: Progress,
 }
 
-/// Indexes the records that can be indexed together; returns the outcomes of their deliveries by position.
-pub async fn index(jobs: &Jobs, deliveries: &[Delivery]) -> BTreeMap<usize, Result<(), Failure>> {
+/// Indexes the records that can be indexed together; returns the outcomes of their deliveries, and `None` for the others.
+pub async fn index(jobs: &Jobs, deliveries: &[Delivery]) -> Vec<Option<Result<(), Failure>>> {
     let mut groups: HashMap<(ProjectId, ProjectId, DocumentId), Vec<Record>> = HashMap::new();
     for (at, delivery) in deliveries.iter().enumerate() {
         if let Some(job) = small(delivery)
@@ -58,7 +57,7 @@ pub async fn index(jobs: &Jobs, deliveries: &[Delivery]) -> BTreeMap<usize, Resu
             }
         }
     }
-    let mut results = BTreeMap::new();
+    let mut results = vec![None; deliveries.len()];
     for mut group in groups.into_values().filter(|group| group.len() > 1) {
         // In a fixed order, so that such transactions do not deadlock with each other.
         group.sort_by(|a, b| a.job.document.as_str().cmp(b.job.document.as_str()));
@@ -69,7 +68,7 @@ pub async fn index(jobs: &Jobs, deliveries: &[Delivery]) -> BTreeMap<usize, Resu
         for (record, outcome) in group.iter().zip(outcomes) {
             jobs.ended(&record.job, &outcome, &record.progress).await;
             jobs.count(&outcome);
-            results.insert(record.at, outcome.map(drop));
+            results[record.at] = Some(outcome.map(drop));
         }
         if let Some(record) = group.iter().find(|record| is_time_to_tidy(record.delivery)) {
             jobs.tidy(record.delivery).await;
