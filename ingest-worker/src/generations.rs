@@ -113,13 +113,8 @@ impl Generations {
             FORGOTTEN.as_millis().to_string(),
             cache::CHANGING.to_string(),
         ];
-        match Box::pin(script.evalsha_with_reload::<(), _, _>(self.redis.next(), keys, arguments)).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::debug!(%error, "telling the caches");
-                false
-            }
-        }
+        let told = Box::pin(script.evalsha_with_reload::<(), _, _>(self.redis.next(), keys, arguments)).await;
+        told.inspect_err(|error| tracing::debug!(%error, "telling the caches")).is_ok()
     }
 
     pub async fn end_pending(self, stopping: CancellationToken) -> anyhow::Result<()> {

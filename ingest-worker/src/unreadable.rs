@@ -32,10 +32,9 @@ async fn repair(app: &App) -> anyhow::Result<()> {
     let info = stream.consumer_info(subjects::ingest_consumer(JobKind::Document)).await?;
     for filter in JobKind::Document.filters() {
         let mut next = info.ack_floor.stream_sequence + 1;
-        while let Some(job) = nats.first_stored(subjects::INGEST_STREAM, &filter, next).await? {
-            if job.sequence > info.delivered.stream_sequence {
-                break;
-            }
+        while let Some(job) = nats.first_stored(subjects::INGEST_STREAM, &filter, next).await?
+            && job.sequence <= info.delivered.stream_sequence
+        {
             if job.headers.is_none() {
                 tracing::warn!(
                     subject = job.subject,

@@ -5,8 +5,7 @@ use reader::{Block, BlockKind};
 /// Separates the headings of a path.
 const SEPARATOR: &str = " › ";
 
-/// Maximum length of a path, in characters. A path is only context, and takes room from the text: the
-/// embedding model reads both.
+/// Maximum length of a path, in characters: the embedding model reads it, too, so it takes room from the text.
 const PATH_CHARS: usize = 200;
 
 pub(super) struct Section<'a> {
@@ -68,7 +67,8 @@ fn close<'a>(path: &mut Vec<Open<'a>>, level: u8, sections: &mut Vec<Section<'a>
             // Several such headings in a row (an index, the labels of a drawing) become one section.
             // A section with text has its text last.
             Some(last)
-                if last.heading == heading && last.blocks.last().is_some_and(|block| is_heading(block)) =>
+                if last.heading == heading
+                    && matches!(last.blocks.last(), Some(Block { kind: BlockKind::Heading(_), .. })) =>
             {
                 last.blocks.push(innermost.block);
             }
@@ -87,10 +87,6 @@ fn tell_unshown<'a>(path: &mut [Open<'a>], sections: &mut Vec<Section<'a>>) {
             sections.push(Section { heading: joined(&path[..index]), blocks: vec![block] });
         }
     }
-}
-
-fn is_heading(block: &Block) -> bool {
-    matches!(block.kind, BlockKind::Heading(_))
 }
 
 /// Returns the path as text; if it is too long, the outermost headings are left out.

@@ -106,11 +106,10 @@ pub async fn store(app: &App, documents: &[(&Job, &Content)]) -> Result<Vec<Opti
     let _timer = app.metrics.stage_seconds.with_label_values(&["store"]).start_timer();
     // The change has the name of the first document. If the worker dies, its job ends the change when it comes again.
     let committing = documents::commit::commit_all(&app.pool, documents);
-    app.generations.changing(*first, committing).await.map_err(|error| {
-        match documents::model::is_dropped(&error) {
-            true => Failure::Wait("this worker's model was dropped".to_owned()),
-            false => error.into(),
-        }
+    let committed = app.generations.changing(*first, committing).await;
+    committed.map_err(|error| match documents::model::is_dropped(&error) {
+        true => Failure::Wait("this worker's model was dropped".to_owned()),
+        false => error.into(),
     })
 }
 

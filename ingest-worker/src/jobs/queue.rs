@@ -20,7 +20,7 @@ pub async fn again(
         let mut map = delivery.context.headers();
         map.insert(headers::MESSAGE_ID, id.as_str());
         map.insert(headers::ACCEPTED, since.to_rfc3339().as_str());
-        let payload = serde_json::to_vec(&job).map_err(publish::Error::from)?;
+        let payload = serde_json::to_vec(&job)?;
         app.nats.publish_raw(job.subject(project, &document), map, payload.into()).await?;
     }
     Ok(())

@@ -22,10 +22,7 @@ pub struct Prepared {
 
 /// `is_alone` says whether the file holds no other record.
 pub fn prepare(job: &Job, record: Result<Record, RecordError>, is_alone: bool) -> Prepared {
-    let index = match &record {
-        Ok(record) => record.index,
-        Err(error) => error.index,
-    };
+    let index = record.as_ref().map_or_else(|error| error.index, |record| record.index);
     let place = i32::try_from(index).unwrap_or(i32::MAX);
     let made = record.map_err(|error| error.reason).and_then(|record| document_of(job, record, is_alone));
     match made {
@@ -85,8 +82,7 @@ fn document_of(
     Ok((project, document, body))
 }
 
-/// Returns the name of the object that holds a record's long text. Records of one import may have the same id in several
-/// projects.
+/// Returns the name of the object with a record's long text. Records of several projects may have the same id.
 pub fn text_object(job: &Job, project: &ProjectId, document: &DocumentId) -> String {
     let record = document.of_part(project.as_str());
     format!("{}{record}-{}", files::RECORD, job.accepted_at.timestamp_micros())
