@@ -19,8 +19,7 @@ const WEIGHTS: [&str; 2] = ["model.onnx.data", "model.onnx_data"];
 pub struct Identity {
     /// The name in model.json.
     pub name: String,
-    /// SHA-256 of the model's files, in hexadecimal. After a change of any file it is another model, even with the same
-    /// name.
+    /// SHA-256 of the model's files, in hexadecimal. A change of any file makes another model, even of the same name.
     pub digest: String,
     /// The number of dimensions of a vector.
     pub dimension: usize,
@@ -65,8 +64,7 @@ impl Folder {
         let tokenizer_json = read(folder, TOKENIZER)?;
         let weights = WEIGHTS.into_iter().filter(|file| folder.join(file).exists());
 
-        // The digest is made from the hashes of the files, so that moving bytes from one file to the next changes it,
-        // too.
+        // A hash of the files' hashes: it also changes when bytes are moved from one file to the next.
         let mut all = Sha256::new();
         for file in [GRAPH, TOKENIZER, DECLARATION].into_iter().chain(weights) {
             all.update(hash(folder, file)?);

@@ -90,8 +90,7 @@ impl Graph {
     }
 
     fn run(&mut self, ids: &[i64], sentences: &[Range<usize>]) -> ort::Result<Result<Vectors, String>> {
-        // There is one text per run, so nothing is padded: every token is attended to and belongs to the first
-        // sentence.
+        // One text per run needs no padding: every token is attended to and belongs to the first sentence.
         let shape = [1, ids.len()];
         let (ones, zeros) = (vec![1_i64; ids.len()], vec![0_i64; ids.len()]);
         let positions: Vec<i64> = (0_i64..).take(ids.len()).collect();

@@ -79,8 +79,7 @@ pub trait Embed: Send + Sync {
     /// Returns the number of a text's own tokens, without the model's prefix and special tokens.
     fn count_tokens(&self, text: &str) -> usize;
 
-    /// Returns the maximum number of a passage's own tokens that the model reads; later tokens do not influence the
-    /// vector.
+    /// Returns how many of a passage's own tokens the model reads at most; later ones do not influence the vector.
     fn passage_tokens(&self) -> usize;
 
     /// Returns the identity of this model. Vectors of different models must never be compared.

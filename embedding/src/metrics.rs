@@ -38,8 +38,7 @@ impl Metrics {
                 &["lane", "stage"],
             )?,
         };
-        // All counters start with the value zero: Prometheus cannot see an increase of a counter that first appears
-        // with one.
+        // Prometheus cannot see an increase of a counter that first appears with the value one.
         for kind in Kind::ALL {
             for outcome in ["embedded", "failed", "refused", "abandoned"] {
                 metrics.texts(kind, outcome, 0);

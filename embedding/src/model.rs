@@ -91,8 +91,7 @@ impl Model {
         &self.0.shared
     }
 
-    /// Creates a job. It contains only the part of the text that the model can read, so that a huge text does not use
-    /// much memory in the queue.
+    /// Creates a job with what the model can read of the text, so that a huge text takes little memory in the queue.
     fn job(&self, kind: Kind, text: &str, sentences: Vec<Range<usize>>) -> (Job, Reply) {
         let text = self.shared().tokens.readable(text).to_owned();
         let (reply, receiver) = oneshot::channel();

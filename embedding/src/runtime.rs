@@ -6,8 +6,7 @@ use ort::logging::LogLevel;
 
 use crate::LoadError;
 
-/// ONNX Runtime allows one environment per process, so it is created once and kept until the end, with the path of its
-/// library.
+/// ONNX Runtime allows one environment per process, so it is kept until the end, with the path of its library.
 static ENVIRONMENT: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
 
 /// Loads the library and creates the environment on the first call; later calls return the same environment.

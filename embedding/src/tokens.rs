@@ -8,8 +8,7 @@ use crate::LoadError;
 use crate::folder::Declaration;
 use crate::vocabulary::Vocabulary;
 
-/// Maximum number of characters that are read for each token. Prose has about five; the rest is a reserve for runs of
-/// spaces.
+/// Maximum number of characters that are read for each token. Prose has about five; runs of spaces have more.
 const CHARACTERS_PER_TOKEN: usize = 64;
 
 pub(crate) type Tokenizer =
@@ -27,8 +26,7 @@ impl Tokens {
         let failed = |reason: String| LoadError::Tokenizer { path: path.to_owned(), reason };
         let mut tokenizer: Tokenizer =
             serde_json::from_slice(json).map_err(|error| failed(error.to_string()))?;
-        // tokenizer.json may declare its own truncation and padding. Only the maximum of model.json applies here, and
-        // nothing is padded.
+        // tokenizer.json may declare other ones, but the maximum of model.json applies, and nothing is padded.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|error| failed(error.to_string()))?;
         let special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
@@ -88,8 +86,7 @@ impl Tokens {
         self.most.saturating_sub(self.special + self.count(prefix))
     }
 
-    /// Returns the beginning of a text, as much as the model can read at most, so that a huge text costs no more than a
-    /// long one.
+    /// Returns as much of a text as the model can read at most, so that a huge text costs no more than a long one.
     pub fn readable<'a>(&self, text: &'a str) -> &'a str {
         let limit = self.most * CHARACTERS_PER_TOKEN;
         if text.len() <= limit {

@@ -59,8 +59,7 @@ impl Unigram {
         if piece.contains('\0') { None } else { self.ids.exact_match_search(piece) }
     }
 
-    /// Returns the most likely sequence of pieces (Viterbi). Adjacent characters without a piece become one unknown
-    /// token.
+    /// Returns the most likely pieces (Viterbi). Adjacent characters without a piece become one unknown token.
     pub fn tokenize(&self, word: &str) -> Result<Vec<Token>> {
         let best = self.best_ends(word)?;
         let mut tokens: Vec<Token> = Vec::new();

@@ -79,8 +79,7 @@ fn process(shared: &Shared, graph: &mut Graph, job: Job) {
 fn embed(shared: &Shared, graph: &mut Graph, job: &Job) -> Result<Embedded, String> {
     let prefix = shared.prefix(job.kind);
     let (ids, places) = shared.tokens.encode_sentences(prefix, &job.text, &job.sentences)?;
-    // No ids at all happen only for an empty text without a prefix and special tokens. The zero vector is similar to no
-    // other vector.
+    // Only an empty text without prefix and special tokens has no ids. A zero vector is similar to no other one.
     let nothing = || vec![0.0; shared.declaration.dimension];
     if ids.is_empty() {
         return Ok(Embedded { vector: nothing(), sentences: vec![nothing(); places.len()] });

@@ -1,5 +1,4 @@
-//! Messages that failed for good. Both the operator's command and the handlers of the api's queries read,
-//! requeue and remove these messages with this module.
+//! Messages that failed for good: what the operator's command and the handlers of the api's queries do with them.
 
 pub mod commands;
 mod queries;
@@ -135,9 +134,8 @@ impl Letter {
     }
 }
 
-/// Whether `subject` is the subject of a job, and `letter` the subject of the dead letters for jobs of that
-/// kind. Otherwise a service that may only write the dead letters of queries could have a message of its own
-/// queued as a job.
+/// Whether `subject` is a job's subject, and `letter` that of dead letters for jobs of this kind. Otherwise a
+/// service that may only write the dead letters of queries could have a message of its own queued as a job.
 fn is_job(subject: &str, letter: &str) -> bool {
     subjects::parse_job(subject).is_ok()
         && JobKind::ALL.into_iter().any(|kind| {

@@ -1,5 +1,4 @@
-//! Keeps the keyword index of all projects together small. What a job's own project needs is done by the job itself
-//! ([`crate::jobs`]).
+//! Keeps the keyword index of all projects together small. Each job does what its own project needs ([`crate::jobs`]).
 
 use std::time::Duration;
 

@@ -15,8 +15,7 @@ fn main() -> anyhow::Result<ExitCode> {
         return operate(command);
     }
     let config = Config::parse();
-    // The nice value is set before other threads exist, because threads and readers inherit it from the
-    // thread that starts them.
+    // Set before other threads exist, because threads and readers inherit it from the thread that starts them.
     rustix::process::nice(config.ingest_nice)?;
     run(&config)
 }

@@ -19,8 +19,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(15);
-/// Passages without a vector are counted in each of so many rounds: counting reads an index of all vectors, which takes
-/// seconds in a large database.
+/// Passages without a vector are counted once in so many rounds, because counting takes seconds in a large database.
 const VECTORS_EVERY: u32 = 20;
 /// Maximum time of one read of the queue or the database.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -223,8 +222,7 @@ impl Pipeline {
     }
 
     /// Counts documents in state `processing` that have no job in the queue, so that no worker will ever finish them.
-    /// Only the oldest documents in this state are checked, because a stuck document becomes one of the
-    /// oldest.
+    /// Only the oldest ones are checked, because a stuck document becomes one of them.
     async fn stuck(&self) -> anyhow::Result<()> {
         let mut tx = documents::scope::begin(&self.pool, &Scope::All).await?;
         let processing: Vec<(String, String)> = sqlx::query_as(

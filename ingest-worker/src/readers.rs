@@ -8,8 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 #[derive(Clone)]
 pub struct Readers {
     all: Arc<Semaphore>,
-    /// Limits how many of these slots are used for jobs that are not urgent, so that an urgent job finds a
-    /// free slot.
+    /// How many of these slots may be used for jobs that are not urgent, so that an urgent one finds a free slot.
     patient: Arc<Semaphore>,
 }
 

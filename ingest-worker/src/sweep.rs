@@ -97,8 +97,7 @@ impl Sweep {
         Ok(removed)
     }
 
-    /// Removes the parts that producers sent before this moment. The parts of a file that was stored are already
-    /// removed.
+    /// Removes the parts that producers sent before this moment. Those of a stored file are removed already.
     async fn sent_parts(&self, before: DateTime<Utc>) -> anyhow::Result<usize> {
         let stream = self.nats.jetstream.get_stream_no_info(subjects::PARTS_STREAM).await?;
         let mut removed = 0;

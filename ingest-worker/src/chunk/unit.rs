@@ -16,8 +16,7 @@ pub(super) struct Unit<'a> {
     pub page_last: Option<u32>,
     /// The text between the previous unit and this one.
     pub joint: &'static str,
-    /// Whether the next passage may repeat this unit. Table rows and list items are complete by themselves, so
-    /// repeating them adds nothing.
+    /// Whether the next passage may repeat this unit. Table rows and list items make sense alone.
     pub repeats: bool,
 }
 

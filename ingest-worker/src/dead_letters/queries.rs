@@ -12,8 +12,7 @@ use schemas::{
 
 use super::{Letter, Letters};
 
-/// Maximum number of letters that are read for one answer. Letters of other projects are skipped, but each costs a
-/// request.
+/// Maximum number of letters that are read for one answer: those of other projects are skipped after a request each.
 const LOOKED_AT: usize = 1_000;
 /// Maximum number of letters that one query queues again: each is written to disk twice.
 const REQUEUED: usize = 100;

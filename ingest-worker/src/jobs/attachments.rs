@@ -48,8 +48,7 @@ pub async fn publish_all(
     delete_others(app, delivery, job, &published).await
 }
 
-/// Publishes an attachment as a document, and returns its id. If the attachment is published twice, it is still one
-/// document, because it has the same id.
+/// Publishes an attachment as a document, and returns its id, which is the same if it is published twice.
 async fn publish_one(
     app: &App,
     delivery: &Delivery,

@@ -1,6 +1,5 @@
 //! Processes a deletion: removes a document with its passages, its file, and the documents that came with it,
-//! such as attachments. The document's row stays in state `deleted`, so that jobs of the document that still
-//! wait become void.
+//! such as attachments. Its row stays in state `deleted`, so that jobs of it that still wait become void.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use platform::{

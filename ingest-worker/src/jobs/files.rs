@@ -64,8 +64,7 @@ fn broken_off(error: std::io::Error) -> Failure {
     }
 }
 
-/// Maximum number of parts of one file. Each part costs a request: a file in parts of one byte would keep a worker busy
-/// for hours.
+/// Maximum number of parts of one file. Each costs a request: a file in parts of one byte would take hours.
 const MAX_PARTS: u32 = 20_000;
 
 /// Assembles a producer's file from its parts, checks it, stores it under the service's own name and removes the parts.

@@ -162,9 +162,8 @@ impl Import<'_> {
         }
     }
 
-    /// Waits until more records, from `index` on, may be queued; returns the outcome if the import gives way or is void. An
-    /// import whose turn is over first waits until all its queued records are done: otherwise the queue would hold more of
-    /// them after each turn.
+    /// Waits until the records from `index` on may be queued; returns the outcome if the import gives way or is void. If its
+    /// turn is over, it first waits until its queued records are done: else the queue would hold more after each turn.
     async fn wait_for_room(
         &self,
         window: &mut Window,
@@ -226,8 +225,7 @@ impl Import<'_> {
     }
 }
 
-/// Whether a file is a record's long text, which is read as plain text, whatever the record's file name or its first
-/// words look like.
+/// Whether a file is a record's long text, which is plain text, whatever its file name or first words look like.
 pub fn is_text_of_a_record(job: &Job, object: &ObjectRef) -> bool {
     job.body.parent.is_some() && object.name.starts_with(files::RECORD)
 }

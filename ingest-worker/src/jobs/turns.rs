@@ -47,14 +47,12 @@ pub enum Place {
 }
 
 impl Turns {
-    /// A project may use all slots but one. The remaining slot moves waiting jobs, or works for other
-    /// projects.
+    /// A project may use all slots but one, which moves waiting jobs or works for other projects.
     pub fn new(slots: usize) -> Self {
         Self { at_work: Arc::default(), most: slots.saturating_sub(1).max(1) }
     }
 
-    /// Returns where a job is processed. Only jobs of [`JobKind::Document`] may be moved: the others are already in
-    /// their lane.
+    /// Returns where a job is processed. All but those of [`JobKind::Document`] are already in their lane.
     pub async fn place(&self, app: &App, kind: JobKind, project: &ProjectId) -> Result<Place, Failure> {
         if kind != JobKind::Document {
             return Ok(Place::Here(None));
