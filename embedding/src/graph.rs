@@ -1,5 +1,5 @@
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ort::environment::Environment;
 use ort::logging::LogLevel;
@@ -37,7 +37,14 @@ pub(crate) struct Vectors {
 }
 
 impl Graph {
-    pub fn open(environment: &Environment, path: &Path, declared: &Declaration) -> Result<Self, LoadError> {
+    /// Opens a graph and embeds each sample once: later runs are not slowed by initialization, and the vectors must have
+    /// the declared dimension.
+    pub fn open(
+        environment: &Environment,
+        path: &Path,
+        declared: &Declaration,
+        samples: &[Vec<i64>],
+    ) -> Result<Self, LoadError> {
         let failed = |reason: String| LoadError::Graph { path: path.to_owned(), reason };
         let session = session(environment, path).map_err(|error| failed(error.to_string()))?;
         if let Some(other) = session.inputs().iter().find(|input| !INPUTS.contains(&input.name())) {
@@ -53,22 +60,17 @@ impl Graph {
             .or(names.first().copied())
             .ok_or_else(|| failed("it has no output".to_owned()))?
             .to_owned();
-        Ok(Self { session, output, pooling: declared.pooling, normalize: declared.normalize })
-    }
-
-    /// Embeds each sample once, so that later runs are not slowed by initialization, and compares the vectors'
-    /// dimension with the declared one.
-    pub fn prove(&mut self, path: PathBuf, samples: &[Vec<i64>], declared: usize) -> Result<(), LoadError> {
+        let Declaration { pooling, normalize, dimension, .. } = *declared;
+        let mut graph = Self { session, output, pooling, normalize };
         for ids in samples {
-            let Vectors { text: vector, .. } = self.embed(ids, &[]).map_err(|reason| LoadError::Graph {
-                path: path.clone(),
-                reason: format!("{} tokens: {reason}", ids.len()),
-            })?;
-            if vector.len() != declared {
-                return Err(LoadError::Dimension { path, declared, actual: vector.len() });
+            let made = graph.embed(ids, &[]);
+            let made = made.map_err(|reason| failed(format!("{} tokens: {reason}", ids.len())))?;
+            let actual = made.text.len();
+            if actual != dimension {
+                return Err(LoadError::Dimension { path: path.to_owned(), declared: dimension, actual });
             }
         }
-        Ok(())
+        Ok(graph)
     }
 
     /// Embeds a text, and the sentences of which each is a range of its tokens.

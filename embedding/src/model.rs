@@ -170,11 +170,7 @@ impl Loaded {
             let (shared, environment, path) = (self.shared.clone(), environment.clone(), graph.to_owned());
             let (samples, ready) = (samples.clone(), ready.clone());
             let run = move || {
-                let opened = Graph::open(&environment, &path, &shared.declaration).and_then(|mut graph| {
-                    graph.prove(path, &samples, shared.declaration.dimension)?;
-                    Ok(graph)
-                });
-                match opened {
+                match Graph::open(&environment, &path, &shared.declaration, &samples) {
                     Ok(mut graph) => {
                         // Sending fails if another worker has failed; the queue is closed then.
                         let _ = ready.send(Ok(()));
