@@ -154,9 +154,7 @@ impl App {
         lifecycle.spawn("keywords", keywords::tidy(self.pool.clone(), lifecycle.stopping()));
         let sweep = Sweep { nats: self.nats.clone(), objects: self.objects.clone(), pool: self.pool.clone() };
         lifecycle.spawn("sweep", sweep.run(lifecycle.stopping()));
-        let identity = self.model.identity().clone();
-        let watch = model::watch(self.pool.clone(), identity, self.model_number, lifecycle.stopping());
-        lifecycle.spawn("model", watch);
+        lifecycle.spawn("model", model::watch(self.clone(), lifecycle.stopping()));
         lifecycle.spawn("nats", self.nats.clone().watch(lifecycle.stopping()));
         lifecycle.spawn("unreadable", unreadable::watch(self.clone(), lifecycle.stopping()));
         tracing::info!(model = self.model.identity().name, "ready");

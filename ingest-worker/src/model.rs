@@ -9,6 +9,8 @@ use embedding::Identity;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::App;
+
 /// Returns the number of this worker's model. Adds the model to an empty database; fails if the database has vectors of
 /// another model only, or too few of this one.
 pub async fn own(pool: &PgPool, identity: &Identity) -> anyhow::Result<i16> {
@@ -21,14 +23,9 @@ pub async fn own(pool: &PgPool, identity: &Identity) -> anyhow::Result<i16> {
 }
 
 /// Ends with an error when the database loses this worker's model.
-pub async fn watch(
-    pool: PgPool,
-    identity: Identity,
-    number: i16,
-    stopping: CancellationToken,
-) -> anyhow::Result<()> {
-    let Identity { name, digest, .. } = &identity;
-    let lost = model::lost(&pool, scope::INGEST, digest, || Some(number));
+pub async fn watch(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
+    let Identity { name, digest, .. } = app.model.identity();
+    let lost = model::lost(&app.pool, scope::INGEST, digest, || Some(app.model_number));
     match stopping.run_until_cancelled(lost).await {
         Some(()) => bail!("the database no longer holds the vectors of MODEL_DIR: {name} ({digest})"),
         None => Ok(()),

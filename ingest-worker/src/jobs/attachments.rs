@@ -59,8 +59,7 @@ async fn publish_one(
 ) -> Result<DocumentId, Failure> {
     let document = job.document.of_part(&format!("{index}/{}", attachment.filename));
     let name = format!("{ATTACHMENT}{}-{}", document.token(), job.accepted_at.timestamp_micros());
-    let bytes = bytes::Bytes::from(attachment.bytes.clone());
-    let object = files::store(app, &name, bytes).await?;
+    let object = files::store(app, &name, attachment.bytes.clone().into()).await?;
     let parent = &job.body.metadata;
     let body = IngestDocument {
         source: Source::Object(object),

@@ -173,7 +173,7 @@ pub async fn content(
         return Err(Failure::Dead(reader::Error::NoText.reason()));
     }
     let embedded = embed(jobs, job, progress, &chunks).await?;
-    let found = &extracted.metadata;
+    let (found, size) = (&extracted.metadata, extracted.text_length());
     let passages = chunks.into_iter().zip(embedded).map(|(chunk, (vector, sentences))| Passage {
         page: chunk.page_first,
         page_last: chunk.page_last,
@@ -188,13 +188,9 @@ pub async fn content(
         date: found.date.and_then(plausible),
         media_type: found.media_type.clone(),
         file_type: found.file_type.clone(),
-        object: object.unwrap_or_else(|| ObjectRef {
-            name: String::new(),
-            size: extracted.text_length(),
-            sha256: String::new(),
-        }),
+        object: object.unwrap_or_else(|| ObjectRef { name: String::new(), size, sha256: String::new() }),
         pages: found.pages,
-        text_length: extracted.text_length(),
+        text_length: size,
         model: app.model_number,
         passages: passages.collect(),
     })

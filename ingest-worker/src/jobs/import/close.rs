@@ -35,24 +35,19 @@ pub fn of<'a>(job: &'a Job, outcome: &Outcome) -> Option<Of<'a>> {
 pub async fn close(app: &App, delivery: &Delivery, of: Of<'_>) -> Result<(), Failure> {
     let Of { project, import, ended } = of;
     let progress = Progress::new(app, delivery, project, import);
-    let (event, reason) =
-        match documents::import::close(&app.pool, project, import, &ended, delivery.attempt > 1).await? {
-            Standing::Closed | Standing::Open { percent: None } => return Ok(()),
-            Standing::Open { percent: Some(percent) } => {
-                progress.at(Stage::Records, percent).await;
-                return Ok(());
-            }
-            Standing::Finished { title, chunks, text_length } => (
-                Facts {
-                    title,
-                    chunks: Some(chunks),
-                    text_length: Some(text_length),
-                    ..progress.event(EventKind::Indexed)
-                },
-                None,
-            ),
-            Standing::Failed(reason) => (progress.event(EventKind::Failed), Some(reason)),
-        };
+    let standing = documents::import::close(&app.pool, project, import, &ended, delivery.attempt > 1);
+    let (event, reason) = match standing.await? {
+        Standing::Closed | Standing::Open { percent: None } => return Ok(()),
+        Standing::Open { percent: Some(percent) } => {
+            progress.at(Stage::Records, percent).await;
+            return Ok(());
+        }
+        Standing::Finished { title, chunks, text_length } => {
+            let (chunks, text_length) = (Some(chunks), Some(text_length));
+            (Facts { title, chunks, text_length, ..progress.event(EventKind::Indexed) }, None)
+        }
+        Standing::Failed(reason) => (progress.event(EventKind::Failed), Some(reason)),
+    };
     crash::point("import-closed", project.as_str());
     progress.publish(event, reason).await.map_err(Failure::from)
 }
