@@ -18,9 +18,8 @@ const OUTPUTS: [&str; 4] = ["sentence_embedding", "last_hidden_state", "token_em
 
 /// The session of one worker: token ids are the input, a vector is the output.
 ///
-/// Weights in a file beside the graph are mapped into memory, so the sessions of all workers and processes share the
-/// pages that they read. Each session has its own buffers, and its own copy of the matrices in the layout of its
-/// kernels.
+/// Weights in a file beside the graph are mapped into memory, and shared by the sessions of all workers and processes.
+/// Each session has its own buffers, and its own copy of the matrices in the layout of its kernels.
 pub(crate) struct Graph {
     session: Session,
     output: String,

@@ -42,8 +42,7 @@ impl Tokens {
         Ok(tokens)
     }
 
-    /// Returns the token ids of a text as the model expects them: with the prefix and the special tokens, and truncated
-    /// at the end if there are too many.
+    /// Returns a text's token ids as the model expects them: with prefix and special tokens, and cut at its maximum.
     pub fn encode(&self, prefix: &str, text: &str) -> Result<Vec<i64>, String> {
         Ok(self.encode_sentences(prefix, text, &[])?.0)
     }

@@ -173,8 +173,7 @@ impl Pipeline {
         )
         .fetch_all(&mut *tx)
         .await?;
-        // Only the first 24 digits are the segment's name: PostgreSQL also archives files about a segment, whose names
-        // begin with it.
+        // PostgreSQL also archives files about a segment; their names begin with the segment's name of 24 digits.
         let unarchived: Option<i64> = sqlx::query_scalar(
             "SELECT ((pg_split_walfile_name(pg_walfile_name(pg_current_wal_lsn()))).segment_number
                      - coalesce((pg_split_walfile_name(substring(last_archived_wal FROM '^[0-9A-F]{24}'))).segment_number, 0)

@@ -14,8 +14,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(3600);
-/// Minimum age of a file that is removed, in days. A younger file may belong to an upload in progress, or to a document
-/// whose job is not queued yet.
+/// Minimum age of a removed file, in days. A younger one may belong to an upload whose job is not queued yet.
 pub const GRACE_DAYS: u16 = 7;
 /// Minimum age of a producer's parts that are removed: it is shorter, because all producers share the space for parts.
 const PARTS_GRACE: chrono::Duration = chrono::Duration::days(1);

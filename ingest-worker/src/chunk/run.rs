@@ -50,8 +50,7 @@ fn is_full(tokens: usize, next: &Unit, goal: usize, max: usize) -> bool {
     with > max || past > short || paragraph_ends
 }
 
-/// Returns how many sentences at the end of a passage the next passage repeats: as many as fit and leave room for the
-/// next sentence.
+/// Returns how many sentences the next passage repeats: as many as fit and leave room for the next sentence.
 fn shared(units: &[&Unit], next: &Unit, options: &ChunkOptions) -> usize {
     let room = options.overlap_tokens.min(options.max_tokens.saturating_sub(next.tokens));
     let mut tokens = 0;

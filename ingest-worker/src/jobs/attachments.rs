@@ -95,8 +95,7 @@ async fn publish_one(
     Ok(document)
 }
 
-/// Queues the deletion of the document's other attachments, which only its earlier versions had. What was accepted after this
-/// version stays.
+/// Queues the deletion of attachments that only earlier versions had. What was accepted after this version stays.
 pub async fn delete_others(
     app: &App,
     delivery: &Delivery,

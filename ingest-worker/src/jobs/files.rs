@@ -53,8 +53,7 @@ async fn read(
     Ok((file, ObjectRef { name: stored.name.clone(), size, sha256 }))
 }
 
-/// An incomplete object may be in the middle of a replacement, so the job is tried again. If that does not help, the
-/// object is damaged.
+/// An incomplete object may be in the middle of a replacement, or damaged. So the job is tried again a few times.
 fn broken_off(error: std::io::Error) -> Failure {
     match error.kind() {
         std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData => {

@@ -42,8 +42,7 @@ use super::{
 };
 use crate::progress::Progress;
 
-/// Maximum number of records of one import that wait or are in progress at the same time: some seconds of work for one
-/// worker, and enough for ten workers.
+/// Maximum number of records of an import that wait or are in progress: some seconds of work, enough for ten workers.
 const WINDOW: usize = 100;
 /// Number of records that are queued together.
 const BATCH: usize = 50;

@@ -100,9 +100,8 @@ async fn waiting(app: &App, project: &ProjectId) -> Result<usize, async_nats::Er
     Ok(subjects.try_fold(0, async |sum, (_, count)| Ok(sum + count)).await?)
 }
 
-/// Publishes a job again, in another lane or at the end of its own. The caller then has the old message
-/// acknowledged. The job keeps its time of acceptance, and so its order among the jobs of its document. If a
-/// job is moved twice, both copies have this same time, so they count as one job.
+/// Publishes a job again, in another lane or at the end of its own; the caller then has the old message
+/// acknowledged. The job keeps its time of acceptance, so its order stays, and two copies count as one job.
 pub async fn move_to(
     app: &App,
     delivery: &Delivery,

@@ -1,7 +1,6 @@
 //! Makes the vectors of a second model from the stored passages, and those of passages that are added meanwhile.
 //!
-//! What is to be done is only what is missing in the database, so the work can be interrupted at any point. Each batch is
-//! a transaction of its own.
+//! The database says what is missing, and each batch is a transaction, so the work can be interrupted at any point.
 
 use std::time::{Duration, Instant};
 
@@ -114,8 +113,7 @@ impl Fill {
         Ok(())
     }
 
-    /// Makes the vectors that a project lacks, of which there are `missing`; those that are added meanwhile are left to
-    /// the next round.
+    /// Makes the `missing` vectors that a project lacks; those of passages added meanwhile are left to the next round.
     async fn project(&self, project: i32, mut missing: i64) -> anyhow::Result<usize> {
         let (mut before, mut made) = (i64::MAX, 0);
         while missing > 0 {
