@@ -23,7 +23,7 @@ const FEW_PROJECTS: usize = 16;
 pub struct Index {
     pub terms: HashMap<String, List>,
     /// Removed passages that are not purged yet.
-    dead: HashSet<i64>,
+    pub dead: HashSet<i64>,
 }
 
 /// What the index contains for one term.
@@ -93,15 +93,13 @@ impl Index {
             list.blocks.sort_unstable_by_key(|block| block.first);
             list.pending.sort_unstable_by_key(|(_, posting)| posting.chunk);
         }
-        let few = |term: &&str| index.terms.get(*term).is_some_and(|list| list.passages <= AT_ONCE);
-        let few: Vec<_> = terms.iter().copied().filter(few).map(|term| (term, index.blocks(term))).collect();
+        let few = terms.iter().filter_map(|term| {
+            let list = index.terms.get(*term).filter(|list| list.passages <= AT_ONCE)?;
+            Some((*term, (0..list.blocks.len()).collect()))
+        });
+        let few: Vec<_> = few.collect();
         index.load(tx, &few).await?;
         Ok(index)
-    }
-
-    /// The positions of all blocks of a term.
-    pub fn blocks(&self, term: &str) -> Vec<usize> {
-        (0..self.terms.get(term).map_or(0, |list| list.blocks.len())).collect()
     }
 
     fn add(&mut self, row: Row, wanted: &HashSet<&str>) {
@@ -161,18 +159,11 @@ impl Index {
         for (term, first, data) in read {
             let Some(list) = self.terms.get_mut(&term) else { continue };
             // A passage is in only one block of a term, so no two blocks begin with the same passage.
-            if let Ok(place) = list.blocks.binary_search_by_key(&first, |block| block.first)
-                && let Some(block) = list.blocks.get_mut(place)
-            {
-                block.data = Some(data);
+            if let Ok(place) = list.blocks.binary_search_by_key(&first, |block| block.first) {
+                list.blocks[place].data = Some(data);
             }
         }
         Ok(())
-    }
-
-    /// Whether the passage still exists.
-    pub fn is_alive(&self, chunk: i64) -> bool {
-        self.dead.is_empty() || !self.dead.contains(&chunk)
     }
 }
 

@@ -72,21 +72,12 @@ impl Query<'_> {
             rest[at] = rest[at + 1] + word.bound;
         }
         let mut scores = Scores::new();
-        let mut complete_from = words.len();
-        for (at, word) in words.iter().enumerate() {
-            if self.least(&scores) > rest[at] {
-                complete_from = at;
-                break;
-            }
-            let found = self.all(tx, &mut index, word).await?;
+        for (word, rest) in words.iter().zip(rest) {
+            let least = self.least(&scores);
+            scores.retain(|found| found.score >= least - rest);
+            let among = (least > rest).then_some(&scores);
+            let found = self.found(tx, &mut index, word, among).await?;
             scores = sum(&scores, &found);
-            let least = self.least(&scores) - rest[at + 1];
-            scores.retain(|found| found.score >= least);
-        }
-        for (at, word) in words.iter().enumerate().skip(complete_from) {
-            let least = self.least(&scores) - rest[at];
-            scores.retain(|found| found.score >= least);
-            self.complete(tx, &mut index, word, &mut scores).await?;
         }
         scores.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk_key.cmp(&b.chunk_key)));
         scores.truncate(self.limit);
@@ -134,21 +125,32 @@ impl Query<'_> {
         *values.select_nth_unstable_by(self.limit - 1, |a, b| b.total_cmp(a)).1
     }
 
-    /// Returns every passage with the word, and its score for the word.
-    async fn all(&self, tx: &mut PgConnection, index: &mut Index, word: &Word<'_>) -> sqlx::Result<Scores> {
+    /// Returns the passages with the word, each with its score for the word: every one of them, or only those `among` some
+    /// passages.
+    async fn found(
+        &self,
+        tx: &mut PgConnection,
+        index: &mut Index,
+        word: &Word<'_>,
+        among: Option<&Scores>,
+    ) -> sqlx::Result<Scores> {
         let places: Vec<(&str, Vec<usize>)> =
-            word.forms.iter().map(|form| (form.term, index.blocks(form.term))).collect();
+            word.forms.iter().map(|form| (form.term, near(index, form.term, among))).collect();
         index.load(tx, &places).await?;
+        let is_among = |found: &Found| {
+            among
+                .is_none_or(|among| among.binary_search_by_key(&found.chunk_key, |one| one.chunk_key).is_ok())
+        };
         let mut found = Scores::new();
-        for form in &word.forms {
+        for (form, (_, places)) in word.forms.iter().zip(&places) {
             let Some(list) = index.terms.get(form.term) else { continue };
             let score = |(project_key, posting): (i32, Posting)| Found {
                 project_key,
                 chunk_key: posting.chunk,
                 score: (form.idf * self.weight(posting.frequency, posting.length)) as f32,
             };
-            let merged = list.blocks.iter().flat_map(|block| block.postings());
-            found.extend(merged.chain(list.pending.iter().copied()).map(score));
+            let merged = places.iter().flat_map(|place| list.blocks[*place].postings());
+            found.extend(merged.chain(list.pending.iter().copied()).map(score).filter(is_among));
         }
         // Sorting is fast if the list is already sorted, as the blocks of one form are.
         found.sort_by_key(|found| found.chunk_key);
@@ -159,58 +161,26 @@ impl Query<'_> {
             }
             same
         });
-        found.retain(|found| self.is_allowed(found.chunk_key) && index.is_alive(found.chunk_key));
+        found.retain(|found| {
+            self.allowed.is_none_or(|allowed| allowed.binary_search(&found.chunk_key).is_ok())
+                && !index.dead.contains(&found.chunk_key)
+        });
         Ok(found)
-    }
-
-    fn is_allowed(&self, chunk: i64) -> bool {
-        self.allowed.is_none_or(|allowed| allowed.binary_search(&chunk).is_ok())
-    }
-
-    /// Adds the score for the word to the scores of these passages.
-    async fn complete(
-        &self,
-        tx: &mut PgConnection,
-        index: &mut Index,
-        word: &Word<'_>,
-        scores: &mut Scores,
-    ) -> sqlx::Result<()> {
-        let places: Vec<(&str, Vec<usize>)> = word
-            .forms
-            .iter()
-            .map(|form| {
-                (form.term, index.terms.get(form.term).map_or_else(Vec::new, |list| near(list, scores)))
-            })
-            .collect();
-        index.load(tx, &places).await?;
-        let mut gained = vec![0.0_f32; scores.len()];
-        for (form, (_, places)) in word.forms.iter().zip(&places) {
-            let Some(list) = index.terms.get(form.term) else { continue };
-            let blocks = places.iter().filter_map(|place| list.blocks.get(*place));
-            let postings = blocks.flat_map(|block| block.postings()).chain(list.pending.iter().copied());
-            for (_, posting) in postings {
-                if let Ok(at) = scores.binary_search_by_key(&posting.chunk, |found| found.chunk_key) {
-                    let gain = (form.idf * self.weight(posting.frequency, posting.length)) as f32;
-                    gained[at] = gained[at].max(gain);
-                }
-            }
-        }
-        for (found, gain) in scores.iter_mut().zip(gained) {
-            found.score += gain;
-        }
-        Ok(())
     }
 }
 
-/// Returns the positions of the blocks that may contain one of these passages.
-fn near(list: &List, scores: &Scores) -> Vec<usize> {
-    let holds = |block: &Block| {
+/// Returns the positions of the term's blocks, or of those that may contain one of the passages `among` which it is looked
+/// up.
+fn near(index: &Index, term: &str, among: Option<&Scores>) -> Vec<usize> {
+    let Some(list) = index.terms.get(term) else { return Vec::new() };
+    let holds = |block: &Block, scores: &Scores| {
         let from = scores.partition_point(|found| found.chunk_key < block.first);
         let mut within = scores[from..].iter().take_while(|found| found.chunk_key <= block.last);
         within.any(|found| found.project_key == block.project_key)
     };
     let blocks = list.blocks.iter().enumerate();
-    blocks.filter(|(_, block)| holds(block)).map(|(place, _)| place).collect()
+    let near = blocks.filter(|(_, block)| among.is_none_or(|scores| holds(block, scores)));
+    near.map(|(place, _)| place).collect()
 }
 
 /// Merges two lists; a passage in both gets the sum of its scores.
