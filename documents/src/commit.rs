@@ -1,7 +1,5 @@
 //! Commits a document: its passages, its metadata and the replacement of older revisions, in one transaction.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use schemas::{DocumentId, Fields, ingest::ObjectRef};
 use sqlx::{PgConnection, PgPool};
@@ -77,8 +75,7 @@ pub async fn commit_all(
         .await?;
     }
     let ids: Vec<&str> = documents.iter().map(|document| document.job.document.as_str()).collect();
-    let rows = find_all(&mut tx, project_key, &ids).await?;
-    let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let mut rows = find_all(&mut tx, project_key, &ids).await?;
     let mut changes = Changes { project_key, new: Vec::new(), model: content.model, sums: Sums::default() };
     let mut committed = Vec::with_capacity(documents.len());
     for document in &documents {
@@ -86,12 +83,11 @@ pub async fn commit_all(
         let changed = document.commit(&mut tx, &mut changes, row).await?;
         // Another revision may be one of the documents that follow.
         if changed.as_ref().is_some_and(|changed| changed.has_revisions) {
-            let rest = find_all(&mut tx, project_key, &ids[committed.len() + 1..]).await?;
-            rows = rest.into_iter().map(|row| (row.id.clone(), row)).collect();
+            rows = find_all(&mut tx, project_key, &ids[committed.len() + 1..]).await?;
         }
         committed.push(changed);
     }
-    changes.store(&mut tx).await?;
+    passages::insert(&mut tx, project_key, changes.model, &changes.new).await?;
     // The row of the project comes last: whoever has it waits for nothing.
     changes.sums.add(&mut tx, project_key).await?;
     platform::crash::point("inside-commit", first.project.as_str());
@@ -106,12 +102,6 @@ struct Changes<'a> {
     /// Passages that are not stored yet.
     new: Vec<passages::New<'a>>,
     sums: Sums,
-}
-
-impl Changes<'_> {
-    async fn store(&mut self, tx: &mut PgConnection) -> sqlx::Result<()> {
-        passages::insert(tx, self.project_key, self.model, &std::mem::take(&mut self.new)).await
-    }
 }
 
 /// A document to commit, with what is computed before the transaction begins.
@@ -160,7 +150,7 @@ impl<'a> Document<'a> {
             committed.has_revisions = !others.is_empty();
             if committed.has_revisions {
                 // One of them may be a document of this transaction.
-                changes.store(tx).await?;
+                passages::insert(tx, project_key, changes.model, &std::mem::take(&mut changes.new)).await?;
             }
             changes.sums += settle_revisions(tx, job, date_modified, others, &mut committed).await?;
         }

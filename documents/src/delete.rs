@@ -11,7 +11,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     ATTACHMENT, Job, Revived,
     revive::revive,
-    row::{self, Row, be_patient, find, project},
+    row::{self, Row, be_patient, find_or_insert, project},
     scope::{self, Tx},
 };
 
@@ -47,39 +47,16 @@ pub async fn delete(
     at: DateTime<Utc>,
 ) -> sqlx::Result<Option<Deletion>> {
     let at = at.trunc_subsecs(6);
-    let mut tx = begin(pool, project_id).await?;
-    let project_key = project(&mut tx, project_id).await?;
-    let mut row = find(&mut tx, project_key, document).await?;
-    if row.is_none() {
-        let inserted = sqlx::query(
-            "INSERT INTO document (project_key, id, state, accepted_at) VALUES ($1, $2, 'deleted', $3)
-             ON CONFLICT (project_key, id) DO NOTHING",
-        )
-        .bind(project_key)
-        .bind(document.as_str())
-        .bind(at)
-        .execute(&mut *tx)
-        .await?;
-        // If nothing was inserted, a job of the document was faster.
-        row = find(&mut tx, project_key, document).await?;
-        if inserted.rows_affected() > 0 {
-            tx.commit().await?;
-            let keys = row.iter().map(|row| row.key).collect();
-            return Ok(Some(Deletion { project: project_id.clone(), keys }));
-        }
-    }
-    let row = row.ok_or(sqlx::Error::RowNotFound)?;
+    let (mut tx, project_key) = begin(pool, project_id).await?;
+    let row = find_or_insert(&mut tx, project_key, document, "deleted", at, None).await?;
     if row.since > at {
         return Ok(None);
     }
-    let sums = row.clear(&mut tx).await?;
-    leave_tombstones(&mut tx, project_key, &[row.key], at).await?;
-    sums.add(&mut tx, project_key).await?;
+    leave_tombstones(&mut tx, project_key, &[(row.key, row.chunks, row.terms)], at).await?;
     tx.commit().await?;
 
     while forget_records(pool, project_id, &row, at).await? {}
-    let mut tx = begin(pool, project_id).await?;
-    project(&mut tx, project_id).await?;
+    let (mut tx, _) = begin(pool, project_id).await?;
     be_patient(&mut tx).await?;
     // Parts that an earlier attempt of this deletion removed are included: that attempt may have been interrupted
     // before it published the events.
@@ -102,9 +79,19 @@ pub async fn delete(
     .await?;
     tx.commit().await?;
     for keys in keys.chunks(BATCH) {
-        let mut tx = begin(pool, project_id).await?;
-        project(&mut tx, project_id).await?;
-        delete_parts(&mut tx, project_key, keys, at).await?;
+        let (mut tx, project_key) = begin(pool, project_id).await?;
+        // Those that no later job has replaced.
+        let parts: Vec<(i64, i32, i32)> = sqlx::query_as(
+            "SELECT key, chunks, terms FROM document
+             WHERE project_key = $1 AND key = ANY($2) AND state <> 'deleted' AND coalesce(since, accepted_at) < $3
+             ORDER BY key FOR UPDATE",
+        )
+        .bind(project_key)
+        .bind(keys)
+        .bind(at)
+        .fetch_all(&mut *tx)
+        .await?;
+        leave_tombstones(&mut tx, project_key, &parts, at).await?;
         tx.commit().await?;
     }
     keys.push(row.key);
@@ -120,8 +107,7 @@ impl Deletion {
         if keys.is_empty() {
             return Ok(None);
         }
-        let mut tx = begin(pool, &self.project).await?;
-        let project_key = project(&mut tx, &self.project).await?;
+        let (mut tx, project_key) = begin(pool, &self.project).await?;
         let gone: Vec<(String, String)> = sqlx::query_as(
             "SELECT id, object FROM document WHERE project_key = $1 AND key = ANY($2) AND state = 'deleted'
              ORDER BY array_position($2, key)",
@@ -163,8 +149,10 @@ pub async fn other_attachments(
     Ok(others.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
-async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Tx> {
-    scope::begin(pool, &Scope::Projects(vec![project.clone()])).await
+async fn begin(pool: &PgPool, project_id: &ProjectId) -> sqlx::Result<(Tx, i32)> {
+    let mut tx = scope::begin(pool, &Scope::Projects(vec![project_id.clone()])).await?;
+    let project_key = project(&mut tx, project_id).await?;
+    Ok((tx, project_key))
 }
 
 /// Forgets some records of a deleted import. Returns whether there may be more.
@@ -174,9 +162,8 @@ async fn forget_records(
     import: &Row,
     at: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
-    let mut tx = begin(pool, project_id).await?;
-    project(&mut tx, project_id).await?;
-    let locked = row::lock(&mut tx, import.project_key, &[import.key]).await?.pop();
+    let (mut tx, project_key) = begin(pool, project_id).await?;
+    let locked = row::lock(&mut tx, project_key, &[import.key]).await?.pop();
     // If the import was sent again in the meantime, the records are new ones.
     if locked.is_none_or(|row| row.state != "deleted" || row.accepted_at != at) {
         return Ok(false);
@@ -185,7 +172,7 @@ async fn forget_records(
         "DELETE FROM import_record WHERE project_key = $1 AND import_key = $2 AND (project_id, document_id) IN
              (SELECT project_id, document_id FROM import_record WHERE project_key = $1 AND import_key = $2 LIMIT $3)",
     )
-    .bind(import.project_key)
+    .bind(project_key)
     .bind(import.key)
     .bind(RECORDS)
     .execute(&mut *tx)
@@ -194,37 +181,15 @@ async fn forget_records(
     Ok(forgotten.rows_affected() > 0)
 }
 
-/// Deletes those of the documents that no later job has replaced.
-async fn delete_parts(
-    tx: &mut PgConnection,
-    project_key: i32,
-    keys: &[i64],
-    at: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    let parts: Vec<(i64, i32, i32)> = sqlx::query_as(
-        "SELECT key, chunks, terms FROM document
-         WHERE project_key = $1 AND key = ANY($2) AND state <> 'deleted' AND coalesce(since, accepted_at) < $3
-         ORDER BY key FOR UPDATE",
-    )
-    .bind(project_key)
-    .bind(keys)
-    .bind(at)
-    .fetch_all(&mut *tx)
-    .await?;
-    let sums = row::clear(tx, project_key, &parts).await?;
-    let keys: Vec<i64> = parts.iter().map(|(key, ..)| *key).collect();
-    leave_tombstones(tx, project_key, &keys, at).await?;
-    sums.add(tx, project_key).await
-}
-
-/// Turns the rows into tombstones. They keep the time of the deletion and the name of the file that must still be
-/// removed.
+/// Deletes the passages of documents ([`row::clear`]) and turns the rows into tombstones. They keep the time of the deletion
+/// and the name of the file that must still be removed.
 async fn leave_tombstones(
     tx: &mut PgConnection,
     project_key: i32,
-    keys: &[i64],
+    documents: &[(i64, i32, i32)],
     at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    let sums = row::clear(tx, project_key, documents).await?;
     sqlx::query(
         "UPDATE document SET state = 'deleted', accepted_at = $2, since = NULL, percent = 0, reason = NULL, starts = 0, job = NULL,
                 filename = '', size = 0, sha256 = '', fields = '{}', number_norm = '', date_modified = NULL,
@@ -232,12 +197,12 @@ async fn leave_tombstones(
                 superseded_by = NULL, indexed_at = NULL
          WHERE project_key = $3 AND key = ANY($1)",
     )
-    .bind(keys)
+    .bind(documents.iter().map(|(key, ..)| *key).collect::<Vec<_>>())
     .bind(at)
     .bind(project_key)
-    .execute(tx)
-    .await
-    .map(drop)
+    .execute(&mut *tx)
+    .await?;
+    sums.add(tx, project_key).await
 }
 
 #[cfg(test)]

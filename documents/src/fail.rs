@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job, Revived,
-    row::{Description, Row, find, project},
+    row::{Description, find_or_insert, project},
 };
 
 /// Whether the document's row was written by another job.
@@ -34,26 +34,14 @@ pub async fn settle(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<(
 pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Option<Revived>> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
-    let mut row = find(&mut tx, project_key, &job.document).await?;
-    if row.is_none() {
-        sqlx::query(
-            "INSERT INTO document (project_key, id, state, accepted_at, since) VALUES ($1, $2, 'failed', $3, $4)
-             ON CONFLICT (project_key, id) DO NOTHING",
-        )
-        .bind(project_key)
-        .bind(job.document.as_str())
-        .bind(job.accepted_at)
-        .bind(job.first_acceptance())
-        .execute(&mut *tx)
-        .await?;
-        row = find(&mut tx, project_key, &job.document).await?;
-    }
-    let is_newest = |row: &Row| row.accepted_at == job.accepted_at || row.since < job.since;
-    let Some(row) = row.filter(|row| is_newest(row) && row.state != "deleted") else {
+    let (accepted_at, since) = (job.accepted_at, job.first_acceptance());
+    let row = find_or_insert(&mut tx, project_key, &job.document, "failed", accepted_at, since).await?;
+    let is_newest = row.accepted_at == accepted_at || row.since < job.since;
+    if !is_newest || row.state == "deleted" {
         job.settle(&mut tx, "superseded", None).await?;
         tx.commit().await?;
         return Ok(None);
-    };
+    }
     // The new content failed, so the old content must not stay searchable as if it were current.
     let sums = row.clear(&mut tx).await?;
     sqlx::query(
@@ -61,9 +49,9 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
          WHERE project_key = $3 AND key = $1",
     )
     .bind(row.key)
-    .bind(job.accepted_at)
+    .bind(accepted_at)
     .bind(project_key)
-    .bind(job.first_acceptance())
+    .bind(since)
     .execute(&mut *tx)
     .await?;
     mark(&mut tx, project_key, row.key, reason).await?;

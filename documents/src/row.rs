@@ -1,6 +1,6 @@
 //! The row of a document, and the operations that all transitions share.
 
-use std::ops::AddAssign;
+use std::{collections::HashMap, ops::AddAssign};
 
 use chrono::{DateTime, Utc};
 use schemas::{
@@ -136,15 +136,48 @@ pub async fn find(
     project_key: i32,
     document: &DocumentId,
 ) -> sqlx::Result<Option<Row>> {
-    Ok(find_all(tx, project_key, &[document.as_str()]).await?.pop())
+    Ok(select(tx, project_key, &[], &[document.as_str()]).await?.pop())
 }
 
-/// Locks and returns the rows of the documents with these ids. They are locked in a fixed order, against deadlocks.
-pub async fn find_all(tx: &mut PgConnection, project_key: i32, documents: &[&str]) -> sqlx::Result<Vec<Row>> {
-    select(tx, project_key, &[], documents).await
+/// Like [`find`]. Without a row, inserts one in this state.
+pub async fn find_or_insert(
+    tx: &mut PgConnection,
+    project_key: i32,
+    document: &DocumentId,
+    state: &str,
+    accepted_at: DateTime<Utc>,
+    since: Option<DateTime<Utc>>,
+) -> sqlx::Result<Row> {
+    if let Some(row) = find(tx, project_key, document).await? {
+        return Ok(row);
+    }
+    sqlx::query(
+        "INSERT INTO document (project_key, id, state, accepted_at, since) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (project_key, id) DO NOTHING",
+    )
+    .bind(project_key)
+    .bind(document.as_str())
+    .bind(state)
+    .bind(accepted_at)
+    .bind(since)
+    .execute(&mut *tx)
+    .await?;
+    // If nothing was inserted, a job of the document was faster.
+    find(tx, project_key, document).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
-/// Like [`find_all`], for the rows with these keys.
+/// Locks and returns the rows of the documents with these ids, by their ids. They are locked in a fixed order, against
+/// deadlocks.
+pub async fn find_all(
+    tx: &mut PgConnection,
+    project_key: i32,
+    documents: &[&str],
+) -> sqlx::Result<HashMap<String, Row>> {
+    let rows = select(tx, project_key, &[], documents).await?;
+    Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+}
+
+/// Like [`find_all`], for the rows with these keys, in the order of the keys.
 pub async fn lock(tx: &mut PgConnection, project_key: i32, keys: &[i64]) -> sqlx::Result<Vec<Row>> {
     if keys.is_empty() { Ok(Vec::new()) } else { select(tx, project_key, keys, &[]).await }
 }

@@ -1,7 +1,5 @@
 //! Starts the processing of a job.
 
-use std::collections::HashMap;
-
 use schemas::{DocumentId, ingest::IngestDocument, problem::Reason};
 use sqlx::{PgConnection, PgPool, types::Json};
 
@@ -55,8 +53,7 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
     let mut tx = first.begin(pool).await?;
     let project_key = project(&mut tx, &first.project).await?;
     let ids: Vec<&str> = jobs.iter().map(|job| job.document.as_str()).collect();
-    let rows = find_all(&mut tx, project_key, &ids).await?;
-    let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let mut rows = find_all(&mut tx, project_key, &ids).await?;
     let mut starts = Vec::with_capacity(jobs.len());
     for job in jobs {
         let row = rows.remove(job.document.as_str());
@@ -65,7 +62,7 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
         // done gets its outcome here.
         match &start {
             Start::Void | Start::Done { superseded: true, .. } => {
-                job.settle(&mut tx, "superseded", None).await?;
+                job.settle(&mut tx, "superseded", None).await?
             }
             Start::Done { superseded: false, .. } => job.settle(&mut tx, "indexed", None).await?,
             Start::Go | Start::Failed(_) | Start::KillsWorkers => {}
