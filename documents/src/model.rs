@@ -39,20 +39,13 @@ pub async fn all(tx: &mut PgConnection) -> sqlx::Result<Vec<Model>> {
 /// Adds a model and returns its number. The first model of a database is the answering one. A model that is already
 /// there keeps its number.
 pub async fn add(pool: &PgPool, name: &str, digest: &str, dimension: usize) -> sqlx::Result<i16> {
-    let mut attempts = ATTEMPTS;
-    loop {
-        let mut tx = begin_impatient(pool).await?;
-        let added = sqlx::query_scalar("SELECT acorag_add_model($1, $2, $3)")
-            .bind(name)
-            .bind(digest)
-            .bind(i32::try_from(dimension).unwrap_or(i32::MAX))
-            .fetch_one(&mut *tx)
-            .await;
-        match added {
-            Ok(number) => return tx.commit().await.map(|()| number),
-            Err(error) => pause(tx, error, &mut attempts).await?,
-        }
-    }
+    let dimension = i32::try_from(dimension).unwrap_or(i32::MAX);
+    let add = async |tx: &mut PgConnection| {
+        let call = sqlx::query_scalar("SELECT acorag_add_model($1, $2, $3)");
+        call.bind(name).bind(digest).bind(dimension).fetch_one(tx).await
+    };
+    let (tx, number) = impatiently(pool, add).await?;
+    tx.commit().await.map(|()| number)
 }
 
 /// Why a worker must not work with its model.
@@ -273,14 +266,8 @@ pub async fn store(pool: &PgPool, model: i16, project_key: i32, made: &[Made]) -
 /// Makes the model the answering one as soon as it has a vector of every passage. Commits wait meanwhile, so that no
 /// passage is added. If vectors are still missing after `patience`, nothing is changed and the coverage is returned.
 pub async fn switch(pool: &PgPool, model: i16, patience: Duration) -> sqlx::Result<Coverage> {
-    let mut attempts = ATTEMPTS;
-    let mut tx = loop {
-        let mut tx = begin_impatient(pool).await?;
-        match sqlx::query("LOCK TABLE chunk IN SHARE MODE").execute(&mut *tx).await {
-            Ok(_) => break tx,
-            Err(error) => pause(tx, error, &mut attempts).await?,
-        }
-    };
+    let lock = async |tx: &mut PgConnection| sqlx::query("LOCK TABLE chunk IN SHARE MODE").execute(tx).await;
+    let (mut tx, _) = impatiently(pool, lock).await?;
     let end = Instant::now() + patience;
     loop {
         let coverage = coverage(&mut tx, model).await?;
@@ -305,14 +292,11 @@ pub async fn switch(pool: &PgPool, model: i16, patience: Duration) -> sqlx::Resu
 
 /// Drops a model that does not answer, with all its vectors.
 pub async fn remove(pool: &PgPool, model: i16) -> sqlx::Result<()> {
-    let mut attempts = ATTEMPTS;
-    loop {
-        let mut tx = begin_impatient(pool).await?;
-        match sqlx::query("SELECT acorag_drop_model($1)").bind(model).execute(&mut *tx).await {
-            Ok(_) => return tx.commit().await,
-            Err(error) => pause(tx, error, &mut attempts).await?,
-        }
-    }
+    let remove = async |tx: &mut PgConnection| {
+        sqlx::query("SELECT acorag_drop_model($1)").bind(model).execute(tx).await
+    };
+    let (tx, _) = impatiently(pool, remove).await?;
+    tx.commit().await
 }
 
 /// How often a change of the tables is tried, and how long it waits for its locks each time. Searches and commits wait
@@ -320,24 +304,28 @@ pub async fn remove(pool: &PgPool, model: i16) -> sqlx::Result<()> {
 const ATTEMPTS: u32 = 100;
 const LOCK_MILLIS: &str = "300";
 
-/// Begins a transaction whose statements fail when they must wait for a lock.
-async fn begin_impatient(pool: &PgPool) -> sqlx::Result<Tx> {
-    let mut tx = scope::begin(pool, &Scope::All).await?;
-    sqlx::query("SELECT set_config('lock_timeout', $1, true)").bind(LOCK_MILLIS).execute(&mut *tx).await?;
-    Ok(tx)
-}
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
-/// Waits a moment if a change failed because of a lock and may be tried again; else returns its error.
-async fn pause(tx: Tx, error: sqlx::Error, attempts: &mut u32) -> sqlx::Result<()> {
-    const LOCK_NOT_AVAILABLE: &str = "55P03";
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    *attempts -= 1;
-    if *attempts == 0 || code.is_none_or(|code| code != LOCK_NOT_AVAILABLE) {
-        return Err(error);
+/// Makes such a change; returns the transaction, in which statements fail when they must wait for a lock, and the result.
+async fn impatiently<T>(
+    pool: &PgPool,
+    change: impl AsyncFn(&mut PgConnection) -> sqlx::Result<T>,
+) -> sqlx::Result<(Tx, T)> {
+    let mut attempts = ATTEMPTS;
+    loop {
+        let mut tx = scope::begin(pool, &Scope::All).await?;
+        let limit = sqlx::query("SELECT set_config('lock_timeout', $1, true)").bind(LOCK_MILLIS);
+        limit.execute(&mut *tx).await?;
+        attempts -= 1;
+        match change(&mut tx).await {
+            Ok(result) => return Ok((tx, result)),
+            Err(sqlx::Error::Database(error))
+                if attempts > 0 && error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {}
+            Err(error) => return Err(error),
+        }
+        tx.rollback().await?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
     }
-    tx.rollback().await?;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    Ok(())
 }
 
 #[cfg(test)]
