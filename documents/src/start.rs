@@ -62,7 +62,7 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
         // done gets its outcome here.
         match &start {
             Start::Void | Start::Done { superseded: true, .. } => {
-                job.settle(&mut tx, "superseded", None).await?
+                job.settle(&mut tx, "superseded", None).await?;
             }
             Start::Done { superseded: false, .. } => job.settle(&mut tx, "indexed", None).await?,
             Start::Go | Start::Failed(_) | Start::KillsWorkers => {}
@@ -106,17 +106,13 @@ async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<
     {
         // The file stays the known one. With its new parent, the job is not void if the former parent is deleted.
         let known = IngestDocument { parent: job.body.parent.clone(), ..known.clone() };
-        sqlx::query(
-            "UPDATE document SET accepted_at = $3, since = $4, job = $5 WHERE project_key = $1 AND key = $2",
-        )
-        .bind(row.project_key)
-        .bind(row.key)
-        .bind(job.accepted_at)
-        .bind(job.first_acceptance())
-        .bind(Json(known))
-        .execute(&mut *tx)
-        .await?;
-        adopt(tx, row.project_key, row.key, job).await?;
+        sqlx::query("UPDATE document SET job = $3 WHERE project_key = $1 AND key = $2")
+            .bind(row.project_key)
+            .bind(row.key)
+            .bind(Json(known))
+            .execute(&mut *tx)
+            .await?;
+        adopt(tx, &row, job).await?;
         return done(tx, row).await;
     }
     if !is_same_job {
@@ -126,7 +122,7 @@ async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<
     }
     // The passages that are already indexed stay searchable until the new ones replace them.
     sqlx::query(
-        "UPDATE document SET state = 'processing', percent = 0, reason = NULL, accepted_at = $2, since = $4,
+        "UPDATE document SET state = 'processing', percent = 0, reason = NULL,
                 starts = CASE WHEN accepted_at = $2 THEN starts + 1 ELSE 1 END,
                 records = CASE WHEN accepted_at = $2 THEN records END
          WHERE project_key = $3 AND key = $1",
@@ -134,10 +130,9 @@ async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<
     .bind(row.key)
     .bind(job.accepted_at)
     .bind(row.project_key)
-    .bind(job.first_acceptance())
     .execute(&mut *tx)
     .await?;
-    adopt(tx, row.project_key, row.key, job).await?;
+    adopt(tx, &row, job).await?;
     Ok(Start::Go)
 }
 
@@ -169,19 +164,21 @@ async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Res
     .map(|inserted| inserted.rows_affected() > 0)
 }
 
-/// Sets the document's parent to that of its latest job: the import or mail it came with, or none.
-async fn adopt(tx: &mut PgConnection, project_key: i32, key: i64, job: &Job) -> sqlx::Result<()> {
+/// Makes this job the document's latest one, whose parent is the import or mail that the document came with, if any.
+async fn adopt(tx: &mut PgConnection, row: &Row, job: &Job) -> sqlx::Result<()> {
     let parent = job.body.parent.as_ref();
     sqlx::query(
-        "UPDATE document SET parent_id = $2, (parent_project, parent_key) =
+        "UPDATE document SET accepted_at = $5, since = $6, parent_id = $2, (parent_project, parent_key) =
                 (SELECT d.project_key, d.key FROM document d JOIN project p ON p.key = d.project_key
                  WHERE p.id = $3 AND d.id = $2)
          WHERE project_key = $4 AND key = $1",
     )
-    .bind(key)
+    .bind(row.key)
     .bind(parent.map(|parent| parent.document_id.as_str()))
     .bind(parent.map(|parent| parent.project_id.as_str()))
-    .bind(project_key)
+    .bind(row.project_key)
+    .bind(job.accepted_at)
+    .bind(job.first_acceptance())
     .execute(tx)
     .await
     .map(drop)
