@@ -89,10 +89,8 @@ pub async fn list(
     .await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let last = rows
-        .last()
-        .filter(|_| more)
-        .map(|(key, accepted_at, _)| After { accepted_at: *accepted_at, key: *key });
+    let last = rows.last().filter(|_| more);
+    let last = last.map(|&(key, accepted_at, _)| After { accepted_at, key });
     Ok((rows.into_iter().map(|(_, _, Json(document))| document).collect(), last))
 }
 
@@ -102,8 +100,9 @@ pub fn wanted(fields: &Fields) -> Option<Json<serde_json::Map<String, serde_json
 }
 
 pub async fn file(tx: &mut PgConnection, document: &DocumentId) -> sqlx::Result<Option<FileLocation>> {
-    let row: Option<(String, String, String, String, i64, String)> = sqlx::query_as(
-        "SELECT p.id, d.object, d.filename, d.media_type, d.size, d.sha256
+    let location: Option<Json<FileLocation>> = sqlx::query_scalar(
+        "SELECT jsonb_build_object('project_id', p.id, 'object', d.object, 'filename', d.filename,
+                                   'media_type', d.media_type, 'size', d.size, 'sha256', d.sha256)
          FROM document d JOIN project p ON p.key = d.project_key
          WHERE d.id = $1 AND d.state <> 'deleted' AND d.object <> ''
          ORDER BY d.accepted_at DESC LIMIT 1",
@@ -111,14 +110,5 @@ pub async fn file(tx: &mut PgConnection, document: &DocumentId) -> sqlx::Result<
     .bind(document.as_str())
     .fetch_optional(tx)
     .await?;
-    Ok(row.and_then(|(project, object, filename, media_type, size, sha256)| {
-        Some(FileLocation {
-            project_id: project.parse().ok()?,
-            object,
-            filename,
-            media_type,
-            size: u64::try_from(size).ok()?,
-            sha256,
-        })
-    }))
+    Ok(location.map(|Json(location)| location))
 }
