@@ -42,10 +42,7 @@ impl Job {
         mut body: IngestDocument,
     ) -> Self {
         let accepted_at = published.trunc_subsecs(6);
-        let sent = match &body.source {
-            Source::File(file) => Some(file.clone()),
-            Source::Text(_) | Source::Object(_) => None,
-        };
+        let sent = if let Source::File(file) = &body.source { Some(file.clone()) } else { None };
         if let Some(file) = &sent {
             body.source = Source::Object(file.object(&project, &document));
         }

@@ -22,10 +22,7 @@ impl Revision {
     /// dates of the content, else by the time of acceptance.
     pub fn replaces(&self, other: &Self) -> bool {
         let by_code = compare(&self.code, &other.code).filter(|order| order.is_ne());
-        let by_date = || match (self.date_modified, other.date_modified) {
-            (Some(ours), Some(theirs)) => Some(ours.cmp(&theirs)).filter(|order| order.is_ne()),
-            _ => None,
-        };
+        let by_date = || Some(self.date_modified?.cmp(&other.date_modified?)).filter(|order| order.is_ne());
         by_code.or_else(by_date).unwrap_or_else(|| self.accepted_at.cmp(&other.accepted_at)).is_gt()
     }
 }

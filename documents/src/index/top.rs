@@ -125,8 +125,7 @@ impl Query<'_> {
         *values.select_nth_unstable_by(self.limit - 1, |a, b| b.total_cmp(a)).1
     }
 
-    /// Returns the passages with the word, each with its score for the word: every one of them, or only those `among` some
-    /// passages.
+    /// Returns the passages with the word, each with its score for the word: all, or those of the passages `among`.
     async fn found(
         &self,
         tx: &mut PgConnection,
@@ -138,8 +137,8 @@ impl Query<'_> {
             word.forms.iter().map(|form| (form.term, near(index, form.term, among))).collect();
         index.load(tx, &places).await?;
         let is_among = |found: &Found| {
-            among
-                .is_none_or(|among| among.binary_search_by_key(&found.chunk_key, |one| one.chunk_key).is_ok())
+            let place = |among: &Scores| among.binary_search_by_key(&found.chunk_key, |one| one.chunk_key);
+            among.is_none_or(|among| place(among).is_ok())
         };
         let mut found = Scores::new();
         for (form, (_, places)) in word.forms.iter().zip(&places) {
@@ -169,8 +168,7 @@ impl Query<'_> {
     }
 }
 
-/// Returns the positions of the term's blocks, or of those that may contain one of the passages `among` which it is looked
-/// up.
+/// Returns the positions of the term's blocks: of all, or of those that may contain one of the passages `among`.
 fn near(index: &Index, term: &str, among: Option<&Scores>) -> Vec<usize> {
     let Some(list) = index.terms.get(term) else { return Vec::new() };
     let holds = |block: &Block, scores: &Scores| {
