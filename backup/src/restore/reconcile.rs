@@ -14,7 +14,7 @@ use schemas::{
     ingest::{IngestDocument, Source},
     subjects::{self, JobKind},
 };
-use sqlx::{Connection as _, PgConnection, Postgres, Transaction, types::Json};
+use sqlx::{Connection as _, PgConnection, types::Json};
 
 use crate::messages::Message;
 
@@ -123,7 +123,13 @@ pub async fn plan(
         let subject = subjects::job(JobKind::Delete, &project, &document);
         plan.again.push(Message::again(subject, at, b"{}"));
     }
-    want_documents(&mut tx, &mut plan).await?;
+    // The files of all current documents. Other files belong to documents deleted since then, and are not restored.
+    let documents: Vec<(String, String)> = sqlx::query_as(
+        "SELECT object, lower(sha256) FROM document WHERE object <> '' AND state <> 'deleted'",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    plan.files.extend(documents.into_iter().map(|(name, sha256)| Wanted { name, sha256, is_needed: true }));
     tx.commit().await?;
     Ok(plan)
 }
@@ -213,17 +219,6 @@ async fn half_deleted(tx: &mut PgConnection) -> sqlx::Result<Vec<(String, String
     )
     .fetch_all(tx)
     .await
-}
-
-/// Adds the files of all current documents. Other files belong to documents deleted since then, and are not restored.
-async fn want_documents(tx: &mut Transaction<'_, Postgres>, plan: &mut Plan) -> sqlx::Result<()> {
-    let documents: Vec<(String, String)> = sqlx::query_as(
-        "SELECT object, lower(sha256) FROM document WHERE object <> '' AND state <> 'deleted'",
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    plan.files.extend(documents.into_iter().map(|(name, sha256)| Wanted { name, sha256, is_needed: true }));
-    Ok(())
 }
 
 #[cfg(test)]
