@@ -9,13 +9,16 @@ use std::{
 use age::x25519::Identity;
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{database::Programs, repository::Set, seal};
+use crate::{
+    database::Programs,
+    repository::{self, Set},
+    seal,
+};
 
 /// Unpacks the database's files into an empty folder. PostgreSQL's program `pg_verifybackup` then compares each file
 /// with the manifest that the server wrote.
 pub async fn unpack(set: &Set, identity: &Identity, programs: &Programs, folder: &Path) -> Result<()> {
-    let made = !folder.exists();
-    if made {
+    if !folder.exists() {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -25,8 +28,8 @@ pub async fn unpack(set: &Set, identity: &Identity, programs: &Programs, folder:
     let empty =
         fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?.next().is_none();
     ensure!(empty, "{} is not empty: a restore never replaces what is there", folder.display());
-    let archive = seal::open(&set.base_file(), identity)?;
-    let (path, to) = (set.base_file(), folder.to_owned());
+    let archive = seal::open(&set.folder.join(repository::BASE), identity)?;
+    let (path, to) = (set.folder.join(repository::BASE), folder.to_owned());
     tokio::task::spawn_blocking(move || {
         let mut archive = tar::Archive::new(archive);
         archive.unpack(to).with_context(|| format!("{} is damaged", path.display()))

@@ -9,15 +9,6 @@ use tokio::{process::Command, time::Instant};
 
 use crate::{repository::Repository, wal::Segment};
 
-#[derive(Debug, clap::Args)]
-#[group(skip)]
-pub struct Config {
-    /// The database (postgres://user:password@host:port/database). The user needs REPLICATION and the right to execute
-    /// pg_switch_wal().
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    pub database_url: String,
-}
-
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Programs {
@@ -33,22 +24,12 @@ impl Programs {
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }
-}
 
-pub async fn connect(url: &str) -> Result<PgConnection> {
-    let options = url
-        .parse::<PgConnectOptions>()
-        .context("DATABASE_URL is not a PostgreSQL URL (postgres://user:password@host:port/database)")?
-        .application_name("acorag-backup");
-    PgConnection::connect_with(&options).await.context("DATABASE_URL: cannot connect to PostgreSQL")
-}
-
-impl Config {
     /// Streams a base backup as a tar archive. The password is passed in the environment, because other users
     /// can read the arguments of a process.
-    pub fn base_backup(&self, programs: &Programs) -> Result<Command> {
-        let mut url = url::Url::parse(&self.database_url).context("DATABASE_URL is not a URL")?;
-        let mut command = programs.command("pg_basebackup");
+    pub fn base_backup(&self, database_url: &str) -> Result<Command> {
+        let mut url = url::Url::parse(database_url).context("DATABASE_URL is not a URL")?;
+        let mut command = self.command("pg_basebackup");
         if let Some(password) = url.password() {
             let password = percent_encoding::percent_decode_str(password).decode_utf8()?.into_owned();
             command.env("PGPASSWORD", password);
@@ -63,6 +44,14 @@ impl Config {
             .stdout(Stdio::piped());
         Ok(command)
     }
+}
+
+pub async fn connect(url: &str) -> Result<PgConnection> {
+    let options = url
+        .parse::<PgConnectOptions>()
+        .context("DATABASE_URL is not a PostgreSQL URL (postgres://user:password@host:port/database)")?
+        .application_name("acorag-backup");
+    PgConnection::connect_with(&options).await.context("DATABASE_URL: cannot connect to PostgreSQL")
 }
 
 /// Returns the segment that is being written, and the size of a segment in bytes.
@@ -110,28 +99,14 @@ pub async fn close_wal(
     Segment::parse(&segment).context("the name of a segment")
 }
 
-#[derive(Debug, Clone, Copy)]
-pub enum Kind {
-    Base,
-    Wal,
-    Files,
-    Verify,
-}
-
-/// Records a success in the database, for the metric and the alert.
+/// Records a success in the database, for the metric and the alert. `kind` is `base`, `wal`, `files` or `verify`.
 pub async fn record(
     connection: &mut PgConnection,
-    kind: Kind,
+    kind: &str,
     started: DateTime<Utc>,
     bytes: u64,
     detail: &str,
 ) -> Result<()> {
-    let kind = match kind {
-        Kind::Base => "base",
-        Kind::Wal => "wal",
-        Kind::Files => "files",
-        Kind::Verify => "verify",
-    };
     sqlx::query("INSERT INTO backup_run (kind, started_at, bytes, detail) VALUES ($1, $2, $3, $4)")
         .bind(kind)
         .bind(started)

@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::{
     messages,
-    repository::{Repository, Set},
+    repository::{self, Repository, Set},
     seal::{self, Sealed},
 };
 
@@ -41,7 +41,7 @@ pub struct Saved {
 /// Stores all files that are not stored yet, and writes the list of files into the set.
 pub async fn save(nats: &Nats, repository: &Repository, recipient: &Recipient, set: &Set) -> Result<Saved> {
     let objects = Objects::open(nats, FILES_BUCKET).await?;
-    let mut list = Sealed::create(set.files_file(), recipient)?;
+    let mut list = Sealed::create(set.folder.join(repository::FILES), recipient)?;
     let mut versions = String::new();
     let mut saved = Saved::default();
     let mut all = std::pin::pin!(objects.all());
@@ -71,7 +71,7 @@ pub async fn save(nats: &Nats, repository: &Repository, recipient: &Recipient, s
         writeln!(list, "{}", serde_json::to_string(&entry)?)?;
         saved.files += 1;
     }
-    seal::plain(&set.versions_file(), versions.as_bytes())?;
+    seal::plain(&set.folder.join(repository::VERSIONS), versions.as_bytes())?;
     saved.bytes += list.finish()?;
     Ok(saved)
 }
@@ -109,7 +109,7 @@ pub fn read(repository: &Repository, identity: &Identity, entry: &Entry) -> Resu
 pub fn list(sets: &[Set], identity: &Identity) -> Result<HashMap<String, Vec<Entry>>> {
     let mut files: HashMap<String, Vec<Entry>> = HashMap::new();
     for set in sets {
-        for entry in messages::lines::<Entry>(&set.files_file(), identity)? {
+        for entry in messages::lines::<Entry>(&set.folder.join(repository::FILES), identity)? {
             let entry = entry?;
             let versions = files.entry(entry.name.clone()).or_default();
             if versions.last().is_none_or(|last| last.version != entry.version) {

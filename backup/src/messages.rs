@@ -96,7 +96,7 @@ pub async fn each(
     stream: &str,
     mut take: impl FnMut(Message) -> Result<()> + Send,
 ) -> Result<usize> {
-    let mut messages = pin!(all(nats, stream).await?);
+    let mut messages = pin!(all(nats, stream));
     let mut count = 0;
     while let Some(message) = messages.try_next().await? {
         take(message)?;
@@ -106,22 +106,15 @@ pub async fn each(
 }
 
 /// Returns all messages of a stream, in order.
-pub async fn all<'a>(
-    nats: &'a Nats,
-    stream: &str,
-) -> Result<impl Stream<Item = Result<Message>> + Send + use<'a>> {
-    let name = stream.to_owned();
-    Ok(stream::try_unfold(1, move |from| {
-        let name = name.clone();
-        async move {
-            let stored = nats.first_stored(&name, ">", from).await;
-            let stored = stored.with_context(|| format!("reading the stream {name}"))?;
-            Ok(stored.map(|stored| {
-                let next = stored.sequence + 1;
-                (stored.into(), next)
-            }))
-        }
-    }))
+pub fn all<'a>(nats: &'a Nats, name: &'a str) -> impl Stream<Item = Result<Message>> + Send + 'a {
+    stream::try_unfold(1, move |from| async move {
+        let stored = nats.first_stored(name, ">", from).await;
+        let stored = stored.with_context(|| format!("reading the stream {name}"))?;
+        Ok(stored.map(|stored| {
+            let next = stored.sequence + 1;
+            (stored.into(), next)
+        }))
+    })
 }
 
 /// Headers that nobody can read are left out.

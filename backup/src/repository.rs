@@ -61,29 +61,17 @@ impl Set {
         Self { format: FORMAT, queue_read_at: Utc::now(), base: None, wal_segment_bytes, wal_end, folder }
     }
 
-    pub fn base_file(&self) -> PathBuf {
-        self.folder.join("base.age")
-    }
-
-    pub fn queue_file(&self) -> PathBuf {
-        self.folder.join("queue.age")
-    }
-
-    pub fn files_file(&self) -> PathBuf {
-        self.folder.join("files.age")
-    }
-
-    /// The versions of files that this set needs, one in a line.
-    pub fn versions_file(&self) -> PathBuf {
-        self.folder.join("versions")
-    }
-
     /// Writes `set.json`; from then on the set is a valid backup.
     pub fn commit(&self) -> Result<()> {
         seal::plain(&self.folder.join(SET), &serde_json::to_vec_pretty(self)?)
     }
 }
 
+pub const BASE: &str = "base.age";
+pub const QUEUE: &str = "queue.age";
+pub const FILES: &str = "files.age";
+/// The versions of files that the set needs, one in a line.
+pub const VERSIONS: &str = "versions";
 const SET: &str = "set.json";
 
 impl Repository {
@@ -198,7 +186,7 @@ impl Repository {
             sets.iter().partition(|set| set.queue_read_at >= oldest.queue_read_at);
         let mut needed = HashSet::new();
         for set in &kept {
-            let path = set.versions_file();
+            let path = set.folder.join(VERSIONS);
             let versions =
                 fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             needed.extend(versions.lines().map(str::to_owned));

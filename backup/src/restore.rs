@@ -17,7 +17,7 @@ use crate::{
     base, database,
     files::{self, Entry},
     messages::{self, Message},
-    repository::{Repository, Set, Source},
+    repository::{self, Repository, Set, Source},
     seal, wal,
 };
 use reconcile::Wanted;
@@ -68,7 +68,7 @@ pub async fn restore(options: &Options) -> Result<()> {
     let sets = repository.sets()?;
     let timeline = Timeline::choose(&repository, &identity, &sets, options.timeline, options.to)?;
     let (full, newest) = choose(&sets, &timeline, options.to)?;
-    let queue = || messages::lines::<Message>(&newest.queue_file(), &identity);
+    let queue = || messages::lines::<Message>(&newest.folder.join(repository::QUEUE), &identity);
     // Damage must be found now, and not after the database is restored.
     for message in queue()? {
         message?;
@@ -99,7 +99,7 @@ pub async fn restore(options: &Options) -> Result<()> {
     let last: Option<DateTime<Utc>> =
         sqlx::query_scalar("SELECT pg_last_xact_replay_timestamp()").fetch_one(&mut connection).await?;
     let waiting = match options.keep_nats {
-        true => messages::all(&nats, INGEST_STREAM).await?.boxed(),
+        true => messages::all(&nats, INGEST_STREAM).boxed(),
         false => stream::iter(queue()?).boxed(),
     };
     let mut plan = reconcile::plan(&mut connection, waiting).await?;

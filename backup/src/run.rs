@@ -7,13 +7,12 @@ use chrono::Utc;
 use platform::nats::{self, Nats};
 use schemas::subjects;
 use sqlx::Connection as _;
-use tokio_util::io::SyncIoBridge;
+use tokio_util::io::{InspectReader, SyncIoBridge};
 
 use crate::{
-    database::{self, Kind},
-    files,
+    database, files,
     messages::{self, Message},
-    repository::{Base, Repository, Set, Target},
+    repository::{self, Base, Repository, Set, Target},
     seal::Sealed,
     wal,
 };
@@ -34,8 +33,10 @@ pub struct Options {
     lock_timeout: u64,
     #[command(flatten)]
     target: Target,
-    #[command(flatten)]
-    database: database::Config,
+    /// The database (postgres://user:password@host:port/database). The user needs REPLICATION and the right to execute
+    /// pg_switch_wal().
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
     #[command(flatten)]
     programs: database::Programs,
     #[command(flatten)]
@@ -48,7 +49,7 @@ pub async fn run(options: &Options) -> Result<()> {
     let lock_patience = Duration::from_secs(options.lock_timeout);
     let patience = Duration::from_secs(options.archive_timeout);
     let nats = options.nats.connect("acorag-backup").await?;
-    let mut connection = database::connect(&options.database.database_url).await?;
+    let mut connection = database::connect(&options.database_url).await?;
     let (segment, segment_bytes) = database::current_segment(&mut connection).await?;
     let full = if options.files {
         None
@@ -86,20 +87,20 @@ pub async fn run(options: &Options) -> Result<()> {
     let saved = files::save(&nats, &repository, &options.target.backup_recipient, &set).await?;
     tracing::info!(files = saved.files, new = saved.stored, mib = saved.bytes >> 20, "the original files");
     let log_started = Utc::now();
-    let mut connection = database::connect(&options.database.database_url).await?;
+    let mut connection = database::connect(&options.database_url).await?;
     set.wal_end = database::close_wal(&mut connection, &repository, patience).await?;
     // Checks the segments that a restore would read, from the newest full backup on.
     let segments = wal::chain(&repository, start, set.wal_end, segment_bytes)?;
     set.commit()?;
 
     if let Some(bytes) = base_bytes {
-        database::record(&mut connection, Kind::Base, started, bytes, "").await?;
+        database::record(&mut connection, "base", started, bytes, "").await?;
     }
     let detail = format!("{} files, {} new, {jobs} jobs, {dead} dead letters", saved.files, saved.stored);
-    database::record(&mut connection, Kind::Files, started, saved.bytes + queue_bytes, &detail).await?;
+    database::record(&mut connection, "files", started, saved.bytes + queue_bytes, &detail).await?;
     let detail = format!("up to {}", set.wal_end);
     let log_bytes = segments.len() as u64 * segment_bytes;
-    database::record(&mut connection, Kind::Wal, log_started, log_bytes, &detail).await?;
+    database::record(&mut connection, "wal", log_started, log_bytes, &detail).await?;
     connection.close().await?;
     if full.is_some() {
         repository.tidy(usize::from(options.keep))?;
@@ -108,16 +109,23 @@ pub async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The number of bytes of the database's files after which the progress is logged.
+const REPORT_EVERY: u64 = 256 << 20;
+
 /// Stores the database's files as PostgreSQL streams them.
 async fn base(options: &Options, set: &Set) -> Result<u64> {
-    let mut target = Sealed::create(set.base_file(), &options.target.backup_recipient)?;
-    let mut child = options
-        .database
-        .base_backup(&options.programs)?
-        .spawn()
-        .context("cannot run pg_basebackup (POSTGRES_BIN)")?;
+    let mut target = Sealed::create(set.folder.join(repository::BASE), &options.target.backup_recipient)?;
+    let mut command = options.programs.base_backup(&options.database_url)?;
+    let mut child = command.spawn().context("cannot run pg_basebackup (POSTGRES_BIN)")?;
     let stream = child.stdout.take().context("pg_basebackup's output")?;
-    let mut stream = Progress { stream: SyncIoBridge::new(stream), bytes: 0, reported: 0 };
+    let (mut bytes, mut reported) = (0, 0);
+    let mut stream = SyncIoBridge::new(InspectReader::new(stream, move |piece| {
+        bytes += piece.len() as u64;
+        if bytes >= reported + REPORT_EVERY {
+            reported = bytes;
+            tracing::info!(mib = bytes >> 20, "the database's files so far");
+        }
+    }));
     let target = tokio::task::spawn_blocking(move || std::io::copy(&mut stream, &mut target).map(|_| target))
         .await??;
     let status = child.wait().await?;
@@ -126,7 +134,7 @@ async fn base(options: &Options, set: &Set) -> Result<u64> {
 }
 
 async fn queue(nats: &Nats, options: &Options, set: &Set) -> Result<(usize, usize, u64)> {
-    let mut target = Sealed::create(set.queue_file(), &options.target.backup_recipient)?;
+    let mut target = Sealed::create(set.folder.join(repository::QUEUE), &options.target.backup_recipient)?;
     let mut save = |message: Message| Ok(writeln!(target, "{}", serde_json::to_string(&message)?)?);
     let jobs = messages::each(nats, subjects::INGEST_STREAM, &mut save).await?;
     // The parts are read after the jobs: those of a waiting job's file are still there, or a worker has
@@ -134,25 +142,4 @@ async fn queue(nats: &Nats, options: &Options, set: &Set) -> Result<(usize, usiz
     messages::each(nats, subjects::PARTS_STREAM, &mut save).await?;
     let dead = messages::each(nats, subjects::DEAD_LETTERS_STREAM, &mut save).await?;
     Ok((jobs, dead, target.finish()?))
-}
-
-/// Logs the progress of a long stream.
-struct Progress<R> {
-    stream: R,
-    bytes: u64,
-    reported: u64,
-}
-
-const REPORT_EVERY: u64 = 256 << 20;
-
-impl<R: std::io::Read> std::io::Read for Progress<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let length = self.stream.read(buffer)?;
-        self.bytes += length as u64;
-        if self.bytes >= self.reported + REPORT_EVERY {
-            self.reported = self.bytes;
-            tracing::info!(mib = self.bytes >> 20, "the database's files so far");
-        }
-        Ok(length)
-    }
 }

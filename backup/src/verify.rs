@@ -7,11 +7,9 @@ use chrono::Utc;
 use sqlx::Connection as _;
 
 use crate::{
-    base,
-    database::{self, Kind},
-    files,
+    base, database, files,
     messages::{self, Message},
-    repository::{Repository, Source, wal_start},
+    repository::{self, Repository, Source, wal_start},
     seal, wal,
 };
 
@@ -54,7 +52,7 @@ pub async fn verify(options: &Options) -> Result<()> {
 
     let mut jobs = 0;
     for set in &sets {
-        for message in messages::lines::<Message>(&set.queue_file(), &identity)? {
+        for message in messages::lines::<Message>(&set.folder.join(repository::QUEUE), &identity)? {
             message?;
             jobs += 1;
         }
@@ -70,7 +68,7 @@ pub async fn verify(options: &Options) -> Result<()> {
     if let Some(url) = &options.database_url {
         let mut connection = database::connect(url).await?;
         let detail = format!("{} backups, {} segments, {} files", sets.len(), segments.len(), entries.len());
-        database::record(&mut connection, Kind::Verify, started, bytes, &detail).await?;
+        database::record(&mut connection, "verify", started, bytes, &detail).await?;
         connection.close().await?;
     }
     Ok(())

@@ -18,7 +18,7 @@ fn old_backups_are_removed_with_the_files_that_only_they_need() {
         let mut set = Set::new(repository.new_set(moment(second), "test"), 16 << 20, segment(9));
         set.queue_read_at = moment(second);
         set.base = base.map(|number| Base { wal_start: segment(number), finished_at: moment(second) });
-        seal::plain(&set.versions_file(), files.join("\n").as_bytes()).unwrap();
+        seal::plain(&set.folder.join(VERSIONS), files.join("\n").as_bytes()).unwrap();
         set.commit().unwrap();
     };
     set(1, Some(2), &["old", "shared"]);
@@ -72,7 +72,7 @@ fn backups_of_another_format_are_kept_until_newer_ones_take_their_place() {
         let mut set = Set::new(repository.new_set(moment(second), "full"), 16 << 20, segment);
         set.queue_read_at = moment(second);
         set.base = Some(Base { wal_start: segment, finished_at: moment(second) });
-        seal::plain(&set.versions_file(), b"").unwrap();
+        seal::plain(&set.folder.join(VERSIONS), b"").unwrap();
         set.commit().unwrap();
     };
     let before = other(1);
@@ -104,7 +104,7 @@ fn a_new_timeline_keeps_its_log_while_backups_of_the_old_one_are_kept() {
         let mut set = Set::new(repository.new_set(moment(second), "full"), 16 << 20, segment);
         set.queue_read_at = moment(second);
         set.base = Some(Base { wal_start: segment, finished_at: moment(second) });
-        seal::plain(&set.versions_file(), b"").unwrap();
+        seal::plain(&set.folder.join(VERSIONS), b"").unwrap();
         set.commit().unwrap();
     }
     let log = |timeline, number| repository.wal(&format!("{}.age", Segment { timeline, number }));
