@@ -6,10 +6,10 @@ mod vectors;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use platform::nats::Nats;
 use sqlx::{PgPool, migrate::MigrateError, postgres::PgPoolOptions};
 
-pub use streams::StreamSettings;
+pub use streams::{StreamSettings, nats};
+pub use vectors::index_vectors;
 
 /// Applies the SQL that is not applied yet. This is safe at any time, for several processes at once, and on a database
 /// that a later release has migrated: to roll a release back, start the previous one.
@@ -42,15 +42,4 @@ const PAUSE: Duration = Duration::from_millis(500);
 fn is_locked(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
-}
-
-/// Creates the vector indexes of large projects that are missing, and drops those that are no longer needed. This takes
-/// minutes or hours, and no service waits for it, so it is no part of a migration.
-pub async fn index_vectors(pool: &PgPool) -> anyhow::Result<()> {
-    vectors::index(pool).await
-}
-
-/// Creates the streams, the consumers and the object store, or updates their settings.
-pub async fn nats(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
-    streams::apply(nats, settings).await
 }

@@ -42,12 +42,11 @@ async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     let _telemetry = telemetry::init(&config.telemetry, "migrate")?;
     let pool = config.postgres.connect("acorag-migrate").await?;
-    match config.command {
-        Some(Command::IndexVectors { every: Some(seconds) }) => {
-            return index_vectors(pool, Duration::from_secs(seconds)).await;
-        }
-        Some(Command::IndexVectors { every: None }) => return migrations::index_vectors(&pool).await,
-        None => {}
+    if let Some(Command::IndexVectors { every }) = config.command {
+        return match every {
+            Some(seconds) => index_vectors(pool, Duration::from_secs(seconds)).await,
+            None => migrations::index_vectors(&pool).await,
+        };
     }
     migrations::postgres(&pool).await?;
     tracing::info!("PostgreSQL is up to date");

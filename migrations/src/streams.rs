@@ -46,7 +46,8 @@ const QUERY_AGE: Duration = Duration::from_secs(120);
 const PART: i32 = MAX_PART_BYTES as i32 + 4096;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-pub(crate) async fn apply(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
+/// Creates the streams, the consumers and the object store, or updates their settings.
+pub async fn nats(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
     for config in streams(settings) {
         let name = config.name.clone();
         nats.jetstream.create_or_update_stream(config).await.with_context(|| format!("stream {name}"))?;
@@ -86,6 +87,7 @@ async fn files(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
 fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
     let alone = settings.nats_replicas == 1;
     let durable = stream::Config {
+        retention: RetentionPolicy::Limits,
         storage: StorageType::File,
         num_replicas: settings.nats_replicas,
         // A full stream refuses a new message, and the sender gets an error. No accepted message is dropped.
@@ -123,7 +125,6 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
         stream::Config {
             name: subjects::EVENTS_STREAM.to_owned(),
             subjects: vec![subjects::EVENTS_ALL.to_owned()],
-            retention: RetentionPolicy::Limits,
             discard: DiscardPolicy::Old,
             max_age: DAY * u32::try_from(settings.events_days).unwrap_or(7),
             max_bytes: 1024 * 1024 * 1024,
@@ -134,7 +135,6 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
         stream::Config {
             name: subjects::PARTS_STREAM.to_owned(),
             subjects: vec![subjects::PARTS_ALL.to_owned()],
-            retention: RetentionPolicy::Limits,
             max_bytes: settings.parts_gib.saturating_mul(1024 * 1024 * 1024),
             max_message_size: PART,
             ..durable.clone()
@@ -143,7 +143,6 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
         stream::Config {
             name: subjects::DEAD_LETTERS_STREAM.to_owned(),
             subjects: vec![subjects::DEAD_LETTERS_ALL.to_owned()],
-            retention: RetentionPolicy::Limits,
             max_age: DAY * 90,
             ..durable
         },

@@ -18,8 +18,9 @@ struct Wanted {
 }
 
 /// Creates the indexes that are missing and drops those that are no longer needed, one after the other, while the
-/// services work. If another process is doing this, there is nothing left to do.
-pub async fn index(pool: &PgPool) -> anyhow::Result<()> {
+/// services work. If another process is doing this, there is nothing left to do. This takes minutes or hours, and no service
+/// waits for it, so it is no part of a migration.
+pub async fn index_vectors(pool: &PgPool) -> anyhow::Result<()> {
     // The lock and the settings belong to this connection, so it does not return to the pool.
     let mut connection = pool.acquire().await?.detach();
     let (only_one,): (bool,) =
