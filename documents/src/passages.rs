@@ -71,7 +71,7 @@ pub async fn insert(
     model: i16,
     documents: &[New<'_>],
 ) -> sqlx::Result<()> {
-    let mut together: Vec<Slice> = Vec::new();
+    let mut together: Vec<(i32, New)> = Vec::new();
     let mut count = 0;
     for document in documents {
         let parts = document.passages.chunks(SLICE).zip(document.words.chunks(SLICE));
@@ -82,35 +82,24 @@ pub async fn insert(
             }
             count += passages.len();
             let first = i32::try_from(at * SLICE).unwrap_or(i32::MAX);
-            together.push(Slice { document_key: document.document_key, first, passages, words });
+            together.push((first, New { passages, words, ..*document }));
         }
     }
     insert_slices(tx, project_key, model, &together).await
 }
 
-/// Consecutive passages of a document.
-struct Slice<'a> {
-    document_key: i64,
-    /// The ordinal of the first one.
-    first: i32,
-    passages: &'a [Passage],
-    words: &'a [Vec<Word>],
-}
-
-impl Slice<'_> {
-    fn rows(&self) -> impl Iterator<Item = (i64, i32, &Passage, &Vec<Word>)> {
-        let passages = (self.first..).zip(self.passages).zip(self.words);
-        passages.map(|((ordinal, passage), words)| (self.document_key, ordinal, passage, words))
-    }
-}
-
+/// Stores consecutive passages of each document; they are given with the ordinal of the first one.
 async fn insert_slices(
     tx: &mut PgConnection,
     project_key: i32,
     model: i16,
-    slices: &[Slice<'_>],
+    slices: &[(i32, New<'_>)],
 ) -> sqlx::Result<()> {
-    let rows: Vec<_> = slices.iter().flat_map(Slice::rows).collect();
+    let rows = slices.iter().flat_map(|(first, new)| {
+        let passages = (*first..).zip(new.passages).zip(new.words);
+        passages.map(|((ordinal, passage), words)| (new.document_key, ordinal, passage, words))
+    });
+    let rows: Vec<_> = rows.collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -151,10 +140,10 @@ async fn insert_slices(
     let mut keys = keys.into_iter();
     let waiting: Vec<_> = slices
         .iter()
-        .map(|slice| {
-            let keys = keys.by_ref().take(slice.words.len());
-            let words = keys.zip(slice.words).map(|(key, words)| (key, words.as_slice())).collect();
-            index::New { document_key: slice.document_key, first: slice.first, passages: words }
+        .map(|(first, new)| {
+            let keys = keys.by_ref().take(new.words.len());
+            let words = keys.zip(new.words).map(|(key, words)| (key, words.as_slice())).collect();
+            index::New { document_key: new.document_key, first: *first, passages: words }
         })
         .collect();
     index::insert(tx, project_key, &waiting).await
