@@ -207,7 +207,7 @@ async fn settle_revisions(
 ) -> sqlx::Result<Sums> {
     let ours = Revision { date_modified, ..job.revision() };
     let newer = answering.iter().rfind(|other| !ours.replaces(&other.revision()));
-    committed.superseded_by = newer.and_then(Row::document);
+    committed.superseded_by = newer.and_then(|row| row.id.parse().ok());
     let mut sums = Sums::default();
     if newer.is_some() {
         return Ok(sums);
@@ -227,7 +227,7 @@ async fn settle_revisions(
         .execute(&mut *tx)
         .await?;
         if other.state == "indexed" {
-            committed.superseded.extend(other.document());
+            committed.superseded.extend(other.id.parse::<DocumentId>().ok());
         }
     }
     Ok(sums)

@@ -42,10 +42,6 @@ const STEP: usize = SLICE as usize;
 const _: () = assert!(STEP.is_multiple_of(passages::SLICE));
 
 impl Row {
-    pub fn document(&self) -> Option<DocumentId> {
-        self.id.parse().ok()
-    }
-
     /// Whether this row has the outcome of the job accepted at `accepted_at`, or was written by a later job of the
     /// document. Jobs that were queued again are compared by the time of their first acceptance, `since`.
     pub fn settles(&self, accepted_at: DateTime<Utc>, since: DateTime<Utc>) -> bool {

@@ -29,7 +29,11 @@ pub fn to_embed(heading: &str, text: &str) -> (String, Vec<Range<usize>>) {
 /// Returns the places of the sentences of a passage that an answer may quote, in bytes.
 pub fn spans(text: &str) -> Vec<Range<usize>> {
     let mut spans = analysis::sentences::spans(text);
-    spans.retain(|span| has_enough_words(&text[span.clone()]));
+    spans.retain(|span| {
+        let words = text[span.clone()].split_whitespace();
+        let words = words.filter(|word| word.chars().any(char::is_alphanumeric));
+        words.take(FEWEST_WORDS).count() == FEWEST_WORDS
+    });
     spans.truncate(MOST);
     spans
 }
@@ -76,11 +80,6 @@ fn product(sentence: &[u8], question: &[f32]) -> Option<f32> {
     };
     let sum: f32 = signs.iter().zip(question.chunks(8)).map(signed).sum();
     Some(sum * f32::from_le_bytes(*size))
-}
-
-fn has_enough_words(text: &str) -> bool {
-    let words = text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric));
-    words.take(FEWEST_WORDS).count() == FEWEST_WORDS
 }
 
 /// A number that is another one if the sentences are at other places (FNV-1a).

@@ -118,7 +118,14 @@ async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<
     if !is_same_job {
         // Records noted by an earlier job of the import do not count. Another attempt of the same job keeps them and
         // continues: records that have an outcome are not published again.
-        forget_records(tx, &row).await?;
+        if row.kind == "import" {
+            be_patient(tx).await?;
+        }
+        sqlx::query("DELETE FROM import_record WHERE project_key = $1 AND import_key = $2")
+            .bind(row.project_key)
+            .bind(row.key)
+            .execute(&mut *tx)
+            .await?;
     }
     // The passages that are already indexed stay searchable until the new ones replace them.
     sqlx::query(
@@ -182,18 +189,6 @@ async fn adopt(tx: &mut PgConnection, row: &Row, job: &Job) -> sqlx::Result<()> 
     .execute(tx)
     .await
     .map(drop)
-}
-
-async fn forget_records(tx: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
-    if row.kind == "import" {
-        be_patient(tx).await?;
-    }
-    sqlx::query("DELETE FROM import_record WHERE project_key = $1 AND import_key = $2")
-        .bind(row.project_key)
-        .bind(row.key)
-        .execute(tx)
-        .await
-        .map(drop)
 }
 
 async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {

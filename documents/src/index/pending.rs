@@ -72,13 +72,10 @@ pub fn decode<'a>(data: &'a [u8], wanted: impl Fn(&str) -> bool, mut each: impl 
             Some((before, numbers.next_u32()?))
         })
         .collect();
-    while !numbers.0.is_empty() {
-        if decode_term(&mut numbers, &passages, &wanted, &mut each).is_none() {
-            return;
-        }
-    }
+    while decode_term(&mut numbers, &passages, &wanted, &mut each).is_some() {}
 }
 
+/// Returns `None` at the end, and at the damage.
 fn decode_term<'a>(
     numbers: &mut Numbers<'a>,
     passages: &[(i64, u32)],

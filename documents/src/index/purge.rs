@@ -22,17 +22,13 @@ pub(super) async fn purge(
         .fetch_all(&mut *tx)
         .await?;
     dead.sort_unstable();
-    let mut after = String::new();
-    loop {
-        let last = purge_slice(&mut tx, project_key, &dead, &after).await?;
+    let mut last = Some(String::new());
+    while let Some(after) = last {
+        last = purge_slice(&mut tx, project_key, &dead, &after).await?;
         tx.commit().await?;
         // If another call has the lock now, that call purges from the first term on.
         let Some((next, _)) = begin(pool, project).await? else { return Ok(()) };
         tx = next;
-        match last {
-            Some(last) => after = last,
-            None => break,
-        }
     }
     sqlx::query("DELETE FROM posting_dead WHERE project_key = $1 AND chunk_key = ANY($2)")
         .bind(project_key)
