@@ -66,17 +66,11 @@ const CLEAN_UP: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
     let config = Config::parse();
-    let failed = match config.command {
-        Command::FetchWal { .. } => STOP_RECOVERY,
-        _ => 1,
-    };
-    match start(config) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("acorag-backup: {error:#}");
-            ExitCode::from(failed)
-        }
-    }
+    let failed = if matches!(config.command, Command::FetchWal { .. }) { STOP_RECOVERY } else { 1 };
+    start(config).unwrap_or_else(|error| {
+        eprintln!("acorag-backup: {error:#}");
+        ExitCode::from(failed)
+    })
 }
 
 fn start(config: Config) -> Result<ExitCode> {

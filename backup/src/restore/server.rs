@@ -40,12 +40,10 @@ impl Server {
         fs::write(pgdata.join("recovery.signal"), "")?;
         let own = std::env::current_exe().context("cannot tell where this program is")?;
         let own = own.to_str().context("the path of this program is not UTF-8")?;
+        let timeline = options.timeline.map_or_else(|| "latest".to_owned(), |id| id.to_string());
         let mut settings = vec![
             format!("restore_command=\"{own}\" fetch-wal \"%f\" \"%p\""),
-            options.timeline.map_or_else(
-                || "recovery_target_timeline=latest".to_owned(),
-                |timeline| format!("recovery_target_timeline={timeline}"),
-            ),
+            format!("recovery_target_timeline={timeline}"),
             // Nothing is archived during the restore, because the restore may be a rehearsal.
             "archive_mode=on".to_owned(),
             "archive_command=/bin/false".to_owned(),

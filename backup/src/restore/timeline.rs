@@ -40,15 +40,11 @@ impl Timeline {
             let before = sets.iter().rfind(|set| set.queue_read_at <= to);
             let after = sets.iter().find(|set| set.queue_read_at > to);
             for set in before.into_iter().chain(after) {
+                let (at, own, id) = (set.queue_read_at.to_rfc3339(), set.wal_end.timeline, newest.id);
                 ensure!(
                     newest.contains(set),
-                    "the backup of {} is on timeline {}, and the newest timeline ({}) does not continue it that far: add \
-                     --timeline {} to restore what was there then, or --timeline {} to restore the newest timeline",
-                    set.queue_read_at.to_rfc3339(),
-                    set.wal_end.timeline,
-                    newest.id,
-                    set.wal_end.timeline,
-                    newest.id,
+                    "the backup of {at} is on timeline {own}, and the newest timeline ({id}) does not continue it that far: \
+                     add --timeline {own} to restore what was there then, or --timeline {id} to restore the newest timeline"
                 );
             }
         }
