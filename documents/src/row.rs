@@ -97,12 +97,7 @@ pub async fn clear(
 /// Deletes a slice of the passages of each document. Words that are not merged yet are deleted with the passages; passages
 /// whose words are merged are listed in posting_dead. A running merge has locked its rows: this statement waits for it, and
 /// then sees the words as merged.
-async fn clear_slice(
-    tx: &mut PgConnection,
-    project_key: i32,
-    documents: &[i64],
-    first: i32,
-) -> sqlx::Result<()> {
+async fn clear_slice(tx: &mut PgConnection, project_key: i32, keys: &[i64], first: i32) -> sqlx::Result<()> {
     sqlx::query(
         "WITH waiting AS (
              DELETE FROM posting_pending
@@ -118,7 +113,7 @@ async fn clear_slice(
                            WHERE waiting.document_key = gone.document_key AND ordinal >= first AND ordinal < next)",
     )
     .bind(project_key)
-    .bind(documents)
+    .bind(keys)
     .bind(first)
     .bind(first.saturating_add(SLICE))
     .execute(tx)

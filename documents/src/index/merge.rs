@@ -29,7 +29,7 @@ const MOST_DEAD: i64 = 4_096;
 /// With fewer removed passages than this, a project is not purged for its own sake: it is not worth the cost.
 const LEAST_DEAD: i64 = 256;
 /// Approximate maximum number of blocks that one statement reads or writes.
-pub(super) const SLICE: usize = 4_096;
+pub const SLICE: usize = 4_096;
 
 /// Merges and purges a project if it is due. If a call is interrupted, the next call continues its work. While one call
 /// works on a project, other calls for it return at once.
@@ -108,7 +108,7 @@ fn most(projects: Vec<(String, i64)>, limit: i64) -> Vec<ProjectId> {
 
 /// What is to be done in a project.
 #[derive(sqlx::FromRow)]
-pub(super) struct Work {
+pub struct Work {
     locked: bool,
     project_key: i32,
     chunks: i64,
@@ -119,7 +119,7 @@ pub(super) struct Work {
 }
 
 /// Begins a transaction in which nobody else merges or purges this project; `None` if somebody else is doing so.
-pub(super) async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<(Tx, Work)>> {
+pub async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<(Tx, Work)>> {
     let mut tx = scope::begin(pool, &Scope::Projects(vec![project.clone()])).await?;
     // Another transaction may hold the lock for long, so nobody waits for it.
     let work: Option<Work> = sqlx::query_as(
@@ -205,11 +205,7 @@ async fn append(
     write(tx, project_key, &blocks).await
 }
 
-pub(super) async fn write(
-    tx: &mut PgConnection,
-    project_key: i32,
-    blocks: &[(&str, Block)],
-) -> sqlx::Result<()> {
+pub async fn write(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, Block)]) -> sqlx::Result<()> {
     for slice in blocks.chunks(SLICE) {
         sqlx::query(
             "INSERT INTO posting (project_key, term, first, last, passages, best, data)
@@ -230,11 +226,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-pub(super) async fn remove(
-    tx: &mut PgConnection,
-    project_key: i32,
-    blocks: &[(&str, i64)],
-) -> sqlx::Result<()> {
+pub async fn remove(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, i64)]) -> sqlx::Result<()> {
     if blocks.is_empty() {
         return Ok(());
     }

@@ -11,12 +11,7 @@ use crate::scope::Tx;
 
 /// Each slice of terms is purged in its own transaction. Searches ignore the removed passages until all slices are
 /// done.
-pub(super) async fn purge(
-    pool: &PgPool,
-    project: &ProjectId,
-    mut tx: Tx,
-    project_key: i32,
-) -> sqlx::Result<()> {
+pub async fn purge(pool: &PgPool, project: &ProjectId, mut tx: Tx, project_key: i32) -> sqlx::Result<()> {
     let mut dead: Vec<i64> = sqlx::query_scalar("SELECT chunk_key FROM posting_dead WHERE project_key = $1")
         .bind(project_key)
         .fetch_all(&mut *tx)

@@ -44,15 +44,11 @@ pub struct Found {
 
 /// A word of the query, with those of its forms that occur.
 struct Word<'a> {
-    forms: Vec<Form<'a>>,
+    /// Each form with its inverse document frequency.
+    forms: Vec<(&'a str, f64)>,
     passages: u64,
     /// Maximum score that a passage can get for this word.
     bound: f32,
-}
-
-struct Form<'a> {
-    term: &'a str,
-    idf: f64,
 }
 
 /// Passages in ascending order of their keys.
@@ -104,7 +100,7 @@ impl Query<'_> {
                 words.push(Word {
                     passages: known.iter().map(|(_, list)| list.passages).sum(),
                     bound: known.iter().map(|(_, list)| bound(list)).fold(0.0, f32::max),
-                    forms: known.into_iter().map(|(term, list)| Form { term, idf: idf(list) }).collect(),
+                    forms: known.into_iter().map(|(term, list)| (term, idf(list))).collect(),
                 });
             }
         }
@@ -134,19 +130,19 @@ impl Query<'_> {
         among: Option<&Scores>,
     ) -> sqlx::Result<Scores> {
         let places: Vec<(&str, Vec<usize>)> =
-            word.forms.iter().map(|form| (form.term, near(index, form.term, among))).collect();
+            word.forms.iter().map(|(term, _)| (*term, near(index, term, among))).collect();
         index.load(tx, &places).await?;
         let is_among = |found: &Found| {
             let place = |among: &Scores| among.binary_search_by_key(&found.chunk_key, |one| one.chunk_key);
             among.is_none_or(|among| place(among).is_ok())
         };
         let mut found = Scores::new();
-        for (form, (_, places)) in word.forms.iter().zip(&places) {
-            let Some(list) = index.terms.get(form.term) else { continue };
+        for ((term, idf), (_, places)) in word.forms.iter().zip(&places) {
+            let Some(list) = index.terms.get(*term) else { continue };
             let score = |(project_key, posting): (i32, Posting)| Found {
                 project_key,
                 chunk_key: posting.chunk,
-                score: (form.idf * self.weight(posting.frequency, posting.length)) as f32,
+                score: (idf * self.weight(posting.frequency, posting.length)) as f32,
             };
             let merged = places.iter().flat_map(|place| list.blocks[*place].postings());
             found.extend(merged.chain(list.pending.iter().copied()).map(score).filter(is_among));
