@@ -73,7 +73,8 @@ impl Query<'_> {
             scores.retain(|found| found.score >= least - rest);
             let among = (least > rest).then_some(&scores);
             let found = self.found(tx, &mut index, word, among).await?;
-            scores = sum(&scores, &found);
+            scores.extend(found);
+            unite(&mut scores, |one, other| one + other);
         }
         scores.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk_key.cmp(&b.chunk_key)));
         scores.truncate(self.limit);
@@ -147,15 +148,7 @@ impl Query<'_> {
             let merged = places.iter().flat_map(|place| list.blocks[*place].postings());
             found.extend(merged.chain(list.pending.iter().copied()).map(score).filter(is_among));
         }
-        // Sorting is fast if the list is already sorted, as the blocks of one form are.
-        found.sort_by_key(|found| found.chunk_key);
-        found.dedup_by(|next, kept| {
-            let same = next.chunk_key == kept.chunk_key;
-            if same {
-                kept.score = kept.score.max(next.score);
-            }
-            same
-        });
+        unite(&mut found, f32::max);
         found.retain(|found| {
             self.allowed.is_none_or(|allowed| allowed.binary_search(&found.chunk_key).is_ok())
                 && !index.dead.contains(&found.chunk_key)
@@ -177,26 +170,15 @@ fn near(index: &Index, term: &str, among: Option<&Scores>) -> Vec<usize> {
     near.map(|(place, _)| place).collect()
 }
 
-/// Merges two lists; a passage in both gets the sum of its scores.
-fn sum(some: &Scores, others: &Scores) -> Scores {
-    let mut both = Scores::with_capacity(some.len() + others.len());
-    let (mut some, mut others) = (some.iter().copied().peekable(), others.iter().copied().peekable());
-    loop {
-        match (some.peek().copied(), others.peek().copied()) {
-            (Some(one), Some(other)) if one.chunk_key == other.chunk_key => {
-                both.push(Found { score: one.score + other.score, ..one });
-                some.next();
-                others.next();
-            }
-            (Some(one), other) if other.is_none_or(|other| one.chunk_key < other.chunk_key) => {
-                both.push(one);
-                some.next();
-            }
-            (_, Some(other)) => {
-                both.push(other);
-                others.next();
-            }
-            (_, None) => return both,
+/// Sorts the list and makes one of the scores of each passage.
+fn unite(scores: &mut Scores, score: fn(f32, f32) -> f32) {
+    // This is fast if the list consists of a few sorted ones, as that of a word's forms does.
+    scores.sort_by_key(|found| found.chunk_key);
+    scores.dedup_by(|next, kept| {
+        let same = next.chunk_key == kept.chunk_key;
+        if same {
+            kept.score = score(kept.score, next.score);
         }
-    }
+        same
+    });
 }
