@@ -2,9 +2,9 @@
 //! one, and does not affect the services.
 
 use std::{
+    future::ready,
     io::{BufRead as _, BufReader},
     path::Path,
-    pin::pin,
 };
 
 use age::x25519::Identity;
@@ -96,13 +96,7 @@ pub async fn each(
     stream: &str,
     mut take: impl FnMut(Message) -> Result<()> + Send,
 ) -> Result<usize> {
-    let mut messages = pin!(all(nats, stream));
-    let mut count = 0;
-    while let Some(message) = messages.try_next().await? {
-        take(message)?;
-        count += 1;
-    }
-    Ok(count)
+    all(nats, stream).try_fold(0, |count, message| ready(take(message).map(|()| count + 1))).await
 }
 
 /// Returns all messages of a stream, in order.
