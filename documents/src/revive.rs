@@ -117,9 +117,6 @@ async fn refer(
     revisions: &[Superseded],
     to: &str,
 ) -> sqlx::Result<()> {
-    if revisions.is_empty() {
-        return Ok(());
-    }
     sqlx::query(
         "UPDATE document SET superseded_by = $3 WHERE project_key = $1 AND key = ANY($2) AND state = 'superseded'",
     )

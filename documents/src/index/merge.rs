@@ -227,9 +227,6 @@ pub async fn write(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, Blo
 }
 
 pub async fn remove(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, i64)]) -> sqlx::Result<()> {
-    if blocks.is_empty() {
-        return Ok(());
-    }
     sqlx::query(
         "DELETE FROM posting p USING unnest($2::text[], $3::bigint[]) AS gone(term, first)
          WHERE p.project_key = $1 AND p.term = gone.term AND p.first = gone.first",
