@@ -28,24 +28,18 @@ impl Code {
 /// figures, quantities and section numbers are not codes.
 pub fn find(text: &str) -> Vec<Code> {
     let mut codes = Vec::new();
-    for chain in Chains::of(text) {
-        push_codes(text, &chain, &mut codes);
+    for chain in segments(text).chunk_by(|_, (joint, _)| joint.is_some()) {
+        // A chain is split at its weaker separators: "RFI-0042/RFI-0043" is two codes, "P-101.pdf" a code and a file
+        // extension.
+        let strongest = chain.iter().filter_map(|(joint, _)| *joint).max();
+        let parts = chain.chunk_by(|_, (joint, _)| *joint == strongest);
+        codes.extend(parts.filter_map(|part| code(text, part, strongest)));
     }
     codes
 }
 
-/// Runs of ASCII letters and digits joined by single separators: `segments[i]` and `segments[i + 1]` are joined by
-/// `joints[i]`.
-struct Chain {
-    segments: Vec<Range<usize>>,
-    joints: Vec<Joint>,
-}
-
-impl Chain {
-    fn starting(segment: Range<usize>) -> Chain {
-        Chain { segments: std::iter::once(segment).collect(), joints: Vec::new() }
-    }
-}
+/// A run of ASCII letters and digits, and what joins it to the run before it.
+type Segment = (Option<Joint>, Range<usize>);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Joint {
@@ -65,71 +59,41 @@ impl Joint {
     }
 }
 
-struct Chains;
-
-impl Chains {
-    fn of(text: &str) -> Vec<Chain> {
-        let mut chains: Vec<Chain> = Vec::new();
-        let mut joint = None; // the separator after the last segment, if there is exactly one
-        let mut start = None;
-        let mut in_foreign_word = false;
-        let closing = std::iter::once((text.len(), ' '));
-        for (at, c) in text.char_indices().chain(closing) {
-            if c.is_ascii_alphanumeric() {
-                start.get_or_insert(at);
-                continue;
-            }
-            if let Some(from) = start.take() {
-                // "diseño-2" is a word with a letter outside ASCII; its ASCII parts are not segments.
-                if in_foreign_word || (c.is_alphanumeric()) {
-                    joint = None;
-                } else {
-                    match (joint.take(), chains.last_mut()) {
-                        (Some(joint), Some(chain)) => {
-                            chain.joints.push(joint);
-                            chain.segments.push(from..at);
-                        }
-                        _ => chains.push(Chain::starting(from..at)),
-                    }
-                    joint = Joint::of(c);
-                }
-            } else {
-                joint = None;
-            }
-            in_foreign_word = c.is_alphanumeric();
+fn segments(text: &str) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    let mut joint = None; // the separator after the last segment, if there is exactly one
+    let mut start = None;
+    let mut in_foreign_word = false;
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        if c.is_ascii_alphanumeric() {
+            start.get_or_insert(at);
+            continue;
         }
-        chains
+        joint = match start.take() {
+            // "diseño-2" is a word with a letter outside ASCII; its ASCII parts are not segments.
+            Some(from) if !in_foreign_word && !c.is_alphanumeric() => {
+                segments.push((joint, from..at));
+                Joint::of(c)
+            }
+            _ => None,
+        };
+        in_foreign_word = c.is_alphanumeric();
     }
+    segments
 }
 
-/// Splits a chain with different separators at the weaker ones: "RFI-0042/RFI-0043" becomes two codes, "P-101.pdf" a
-/// code and a file extension.
-fn push_codes(text: &str, chain: &Chain, codes: &mut Vec<Code>) {
-    let strongest = chain.joints.iter().max().copied();
-    let mut from = 0;
-    for to in 1..=chain.segments.len() {
-        let ends = to == chain.segments.len() || Some(chain.joints[to - 1]) != strongest;
-        if ends {
-            push_code(text, &chain.segments[from..to], strongest, codes);
-            from = to;
-        }
+fn code(text: &str, segments: &[Segment], joint: Option<Joint>) -> Option<Code> {
+    let range = segments.first()?.1.start..segments.last()?.1.end;
+    let segments: Vec<&str> = segments.iter().map(|(_, range)| &text[range.clone()]).collect();
+    let length: usize = segments.iter().map(|segment| segment.len()).sum();
+    if segments.len() > MAX_SEGMENTS || length > MAX_CODE_CHARS {
+        return None;
     }
-}
-
-fn push_code(text: &str, ranges: &[Range<usize>], joint: Option<Joint>, codes: &mut Vec<Code>) {
-    let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return };
-    let length: usize = ranges.iter().map(Range::len).sum();
-    if ranges.len() > MAX_SEGMENTS || length > MAX_CODE_CHARS {
-        return;
-    }
-    let segments: Vec<&str> = ranges.iter().map(|range| &text[range.clone()]).collect();
-    let is_code = match segments.as_slice() {
+    let is_code = match segments[..] {
         [single] => is_tag(single),
-        several => is_numbering(several, joint == Some(Joint::Dot)),
+        _ => is_numbering(&segments, joint == Some(Joint::Dot)),
     };
-    if is_code {
-        codes.push(Code::new(&segments, first.start..last.end));
-    }
+    is_code.then(|| Code::new(&segments, range))
 }
 
 /// Whether a run without separators is a tag: "CCC02" and "P101A" are, "20mm" and "2" are not.
@@ -142,11 +106,14 @@ fn is_numbering(segments: &[&str], by_dots: bool) -> bool {
     if !segments.iter().any(|segment| has_digit(segment)) {
         return false;
     }
-    if by_dots && segments.windows(2).any(|pair| ends_in_digit(pair[0]) && starts_with_digit(pair[1])) {
+    if by_dots
+        && segments
+            .windows(2)
+            .any(|pair| pair[0].ends_with(char::is_numeric) && pair[1].starts_with(char::is_numeric))
+    {
         return false; // 3.2.1, 3.5m
     }
-    let letters = segments.iter().any(|segment| !is_digits(segment));
-    if letters {
+    if !segments.iter().all(|segment| is_digits(segment)) {
         return !is_measure(segments);
     }
     let padded = segments.iter().any(|segment| segment.len() >= 3 && segment.starts_with('0'));
@@ -157,13 +124,13 @@ fn is_numbering(segments: &[&str], by_dots: bool) -> bool {
 /// Whether the segments are a measure, such as "5-10m", "20 cm" or "kg/m2". "M-20" and "HA-25" are names.
 pub(super) fn is_measure(segments: &[&str]) -> bool {
     let figure = |segment: &&str| is_quantity(&segment.to_ascii_lowercase());
-    let leads = segments.first().is_some_and(|first| starts_with_digit(first));
+    let leads = segments.first().is_some_and(|first| first.starts_with(char::is_numeric));
     segments.iter().all(|segment| is_unit(segment) || (leads && figure(segment)))
 }
 
 /// Whether a segment is a unit: only then does a 1 in front of it make a quantity ("1mm").
 fn is_unit(segment: &str) -> bool {
-    !starts_with_digit(segment) && is_quantity(&format!("1{}", segment.to_ascii_lowercase()))
+    !segment.starts_with(char::is_numeric) && is_quantity(&format!("1{}", segment.to_ascii_lowercase()))
 }
 
 /// Whether the segments are a date: with the year first or last, or only day and month.
@@ -177,14 +144,6 @@ fn is_date(segments: &[&str]) -> bool {
         [d, m] => small(d, 31) && small(m, 12),
         _ => false,
     }
-}
-
-fn ends_in_digit(text: &str) -> bool {
-    text.bytes().next_back().is_some_and(|b| b.is_ascii_digit())
-}
-
-fn starts_with_digit(text: &str) -> bool {
-    text.bytes().next().is_some_and(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
