@@ -10,13 +10,10 @@ const UNITS: &[&str] = &[
 /// Returns the words of a text from [`fold`](crate::fold::fold): runs of letters and digits. Figures get one form
 /// ("1.234,50", "1,234.50" and "1234.50" are the same word).
 pub(crate) fn words(folded: &str) -> impl Iterator<Item = String> + '_ {
-    Runs { rest: folded }.flat_map(|run| {
+    runs(folded).flat_map(|run| {
         let (figure, unit) = split_figure(run);
-        let mut found = figure.map(figures).unwrap_or_default();
-        if !unit.is_empty() {
-            found.push(unit.to_owned());
-        }
-        found
+        let unit = (!unit.is_empty()).then(|| unit.to_owned());
+        figure.map(figures).unwrap_or_default().into_iter().chain(unit)
     })
 }
 
@@ -25,33 +22,17 @@ pub(crate) fn is_quantity(run: &str) -> bool {
     matches!(split_figure(run), (Some(_), _))
 }
 
-/// Iterates over runs of letters and digits. A '.' or ',' between two digits belongs to the run.
-struct Runs<'a> {
-    rest: &'a str,
-}
-
-impl<'a> Iterator for Runs<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        let start = self.rest.find(char::is_alphanumeric)?;
-        let rest = &self.rest[start..];
-        let mut end = rest.len();
-        let mut previous_is_digit = false;
-        let mut chars = rest.char_indices().peekable();
-        while let Some((at, c)) = chars.next() {
-            let joins = matches!(c, '.' | ',')
-                && previous_is_digit
-                && chars.peek().is_some_and(|(_, next)| next.is_ascii_digit());
-            if !c.is_alphanumeric() && !joins {
-                end = at;
-                break;
-            }
-            previous_is_digit = c.is_ascii_digit();
-        }
-        self.rest = &rest[end..];
-        Some(&rest[..end])
-    }
+/// Returns the runs of letters and digits. A '.' or ',' between two digits belongs to the run.
+fn runs(mut rest: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        rest = &rest[rest.find(char::is_alphanumeric)?..];
+        let is_digit = |at: usize| rest.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+        let joins = |at, c| matches!(c, '.' | ',') && is_digit(at - 1) && is_digit(at + 1);
+        let end = rest.char_indices().find(|(at, c)| !c.is_alphanumeric() && !joins(*at, *c));
+        let (run, after) = rest.split_at(end.map_or(rest.len(), |(at, _)| at));
+        rest = after;
+        Some(run)
+    })
 }
 
 /// Splits a run into figure and unit: "20mm" into "20" and "mm". "20" has no unit; "mm", "p101" and "20th" are words.
