@@ -14,6 +14,11 @@ pub(crate) fn contains(language: Language, word: &str) -> bool {
     }
 }
 
+/// Whether `word` is a stop word of any language.
+pub(crate) fn contains_any(word: &str) -> bool {
+    contains(Language::Spanish, word) || contains(Language::English, word)
+}
+
 #[rustfmt::skip] // with one word per line the lists would have 400 lines
 const SPANISH: &[&str] = &[
     "a", "acerca", "ademas", "ahi", "ahora", "al", "algo", "algun", "alguna", "algunas", "alguno", "algunos",

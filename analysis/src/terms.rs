@@ -56,7 +56,6 @@ pub fn index_terms(text: &str, language: Language) -> Vec<Term> {
 /// Returns the words of a query. Stop words of its language are left out, unless the query has no other words.
 pub fn query_terms(query: &str) -> Vec<QueryTerm> {
     let language = detect(query);
-    let codes = codes::in_query(query);
     let mut seen = HashSet::new();
     let mut terms = Vec::new();
     let mut add = |forms: Vec<String>| {
@@ -64,13 +63,15 @@ pub fn query_terms(query: &str) -> Vec<QueryTerm> {
             terms.push(QueryTerm { forms });
         }
     };
-    for code in codes {
+    for code in codes::in_query(query) {
         add(vec![codes::term(&code.normalized)]);
     }
     let stems = Stems::new();
-    let folded = fold(query);
-    let (stops, subjects): (Vec<String>, Vec<String>) =
-        words(&folded).map(cut).partition(|word| is_query_stop_word(word, language));
+    let is_stop_word = |word: &String| match language {
+        Language::Unknown => stop_words::contains_any(word),
+        known => stop_words::contains(known, word),
+    };
+    let (stops, subjects): (Vec<String>, Vec<String>) = words(&fold(query)).map(cut).partition(is_stop_word);
     for word in if subjects.is_empty() { stops } else { subjects } {
         add(forms(&word, &stems));
     }
@@ -89,39 +90,24 @@ fn add_words(text: &str, language: Language, stems: &Stems, terms: &mut Counted)
 fn add_parts(parts: &[String], language: Language, stems: &Stems, terms: &mut Counted) {
     for part in parts {
         if has_digit(part) {
-            terms.add(codes::term(part));
-            if let Some(short) = without_padding(part) {
-                terms.add(codes::term(short));
-            }
+            let figures = std::iter::once(part.as_str()).chain(without_padding(part));
+            figures.for_each(|figure| terms.add(codes::term(figure)));
         } else {
             add_words(part, language, stems, terms);
         }
     }
 }
 
-fn is_query_stop_word(word: &str, language: Language) -> bool {
-    match language {
-        Language::Unknown => {
-            stop_words::contains(Language::Spanish, word) || stop_words::contains(Language::English, word)
-        }
-        known => stop_words::contains(known, word),
-    }
-}
-
 /// Returns the terms of a word of a query: for a figure, the figure itself and the term of the same figure as
 /// a part of a code; for another word, its stems.
 fn forms(word: &str, stems: &Stems) -> Vec<String> {
-    // A figure with a point is no part of a code.
-    let mut forms = if has_digit(word) && word.contains('.') {
-        vec![word.to_owned()]
-    } else if has_digit(word) {
-        let mut forms = vec![word.to_owned(), codes::term(&codes::normalize(word))];
-        if let Some(short) = without_padding(word) {
-            forms.extend([short.to_owned(), codes::term(short)]);
-        }
-        forms
-    } else {
+    let mut forms = if !has_digit(word) {
         vec![stems.stem(word, Language::Spanish), stems.stem(word, Language::English)]
+    } else if word.contains('.') {
+        vec![word.to_owned()] // a figure with a point is no part of a code
+    } else {
+        let figures = std::iter::once(word).chain(without_padding(word));
+        figures.flat_map(|figure| [figure.to_owned(), codes::term(&codes::normalize(figure))]).collect()
     };
     forms.dedup();
     forms

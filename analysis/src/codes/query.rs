@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::scan::{Code, find, is_measure, is_tag};
 use super::{MAX_CODE_CHARS, MAX_SEGMENTS, has_digit, is_digits};
-use crate::{Language, stop_words};
+use crate::stop_words;
 
 /// Maximum number of codes that are taken from one query.
 const MAX_CODES: usize = 8;
@@ -31,11 +31,6 @@ pub fn in_query(query: &str) -> Vec<Code> {
         }
     }
     codes.sort_by_key(|code| code.range.start);
-    let whole = query.trim_matches(|c: char| !c.is_alphanumeric());
-    if codes.is_empty() && whole.len() >= MIN_CHARS && is_digits(whole) && whole.len() <= MAX_CODE_CHARS {
-        let start = query.len() - query.trim_start_matches(|c: char| !c.is_alphanumeric()).len();
-        codes.push(Code::new(&[whole], start..start + whole.len()));
-    }
     codes.truncate(MAX_CODES);
     codes
 }
@@ -61,35 +56,33 @@ fn spaced(query: &str) -> Vec<Code> {
         gap.chars().all(|c| c.is_whitespace() || "-_./–—#:".contains(c))
     };
     let mut codes = Vec::new();
-    let mut run = Run::default();
+    let mut run: Vec<Part> = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         if at > 0 && !connected(&tokens[at - 1], token) {
-            run.close(everything, &mut codes);
+            close(std::mem::take(&mut run), everything, &mut codes);
         }
         let next = tokens.get(at + 1).filter(|next| connected(token, next));
         if is_number_like(token.text, all_capitals) {
-            run.tokens.push(token);
+            run.push((token, false));
         } else if is_short_word(token.text)
             && next.is_some_and(|next| has_digit(next.text) && is_number_like(next.text, all_capitals))
-            && names_a_number(&run.segments())
+            && names_a_number(&segments(&run), false)
         {
-            run.words.push(run.tokens.len());
-            run.tokens.push(token);
+            run.push((token, true));
         } else {
-            run.close(everything, &mut codes);
+            close(std::mem::take(&mut run), everything, &mut codes);
         }
     }
-    run.close(everything, &mut codes);
+    close(run, everything, &mut codes);
     codes
 }
 
 fn tokens(query: &str) -> impl Iterator<Item = Token<'_>> {
-    let mut at = 0;
-    query.split(|c: char| !c.is_alphanumeric()).filter_map(move |text| {
-        let start = at;
-        // The separator after the token may have several bytes, so its length is taken from the query.
-        let separator = query[start + text.len()..].chars().next().map_or(0, char::len_utf8);
-        at = start + text.len() + separator;
+    let mut end = 0;
+    query.split_inclusive(|c: char| !c.is_alphanumeric()).filter_map(move |piece| {
+        let start = end;
+        end += piece.len();
+        let text = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
         (!text.is_empty()).then_some(Token { text, range: start..start + text.len() })
     })
 }
@@ -100,9 +93,7 @@ fn is_number_like(token: &str, all_capitals: bool) -> bool {
     if !token.is_ascii() || token.len() > MAX_CODE_CHARS {
         return false;
     }
-    let folded = token.to_ascii_lowercase();
-    let stop =
-        stop_words::contains(Language::Spanish, &folded) || stop_words::contains(Language::English, &folded);
+    let stop = stop_words::contains_any(&token.to_ascii_lowercase());
     let capitals = !all_capitals && token.len() <= 5 && token.bytes().all(|b| b.is_ascii_uppercase());
     has_digit(token) || capitals || (token.len() <= 3 && !stop)
 }
@@ -112,44 +103,34 @@ fn is_short_word(token: &str) -> bool {
     token.len() <= 3 && token.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
-/// Consecutive tokens that may form one number.
-#[derive(Default)]
-struct Run<'a> {
-    tokens: Vec<&'a Token<'a>>,
-    /// Indices in `tokens` of the words that may be stop words instead of parts of the number.
-    words: Vec<usize>,
+/// A token that may be a part of a number, and whether it may be a stop word instead.
+type Part<'a> = (&'a Token<'a>, bool);
+
+fn segments<'a>(run: &[Part<'a>]) -> Vec<&'a str> {
+    run.iter().map(|(token, _)| token.text).collect()
 }
 
-impl<'a> Run<'a> {
-    fn segments(&self) -> Vec<&'a str> {
-        self.tokens.iter().map(|token| token.text).collect()
-    }
-
-    fn close(&mut self, everything: usize, codes: &mut Vec<Code>) {
-        let Self { tokens, words } = std::mem::take(self);
-        push_code(&tokens, codes);
-        let is_whole_query = tokens.iter().map(|token| token.text.len()).sum::<usize>() == everything;
-        if words.is_empty() || is_whole_query {
-            return;
-        }
-        // "200076 en 24 horas" is ambiguous, so both readings are searched: with the word as a part, and without it.
-        let mut from = 0;
-        for word in words.into_iter().chain([tokens.len()]) {
-            push_code(&tokens[from..word], codes);
-            from = word + 1;
+/// Ends a run of consecutive tokens that may form one number.
+fn close(run: Vec<Part>, everything: usize, codes: &mut Vec<Code>) {
+    let is_whole_query = run.iter().map(|(token, _)| token.text.len()).sum::<usize>() == everything;
+    push_code(&run, is_whole_query, codes);
+    // "200076 en 24 horas" is ambiguous, so both readings are searched: with the word as a part, and without it.
+    if !is_whole_query && run.iter().any(|(_, may_be_stop_word)| *may_be_stop_word) {
+        for part in run.split(|(_, may_be_stop_word)| *may_be_stop_word) {
+            push_code(part, false, codes);
         }
     }
 }
 
-fn push_code(tokens: &[&Token], codes: &mut Vec<Code>) {
-    let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return };
-    let segments: Vec<&str> = tokens.iter().map(|token| token.text).collect();
-    if names_a_number(&segments) {
+fn push_code(run: &[Part], is_whole_query: bool, codes: &mut Vec<Code>) {
+    let (Some((first, _)), Some((last, _))) = (run.first(), run.last()) else { return };
+    let segments = segments(run);
+    if names_a_number(&segments, is_whole_query) {
         codes.push(Code::new(&segments, first.range.start..last.range.end));
     }
 }
 
-fn names_a_number(segments: &[&str]) -> bool {
+fn names_a_number(segments: &[&str], is_whole_query: bool) -> bool {
     let length: usize = segments.iter().map(|segment| segment.len()).sum();
     let fits = segments.len() <= MAX_SEGMENTS && (MIN_CHARS..=MAX_CODE_CHARS).contains(&length);
     if !fits || !segments.iter().any(|segment| has_digit(segment)) {
@@ -158,7 +139,7 @@ fn names_a_number(segments: &[&str]) -> bool {
     let digits_only = segments.iter().all(|segment| is_digits(segment));
     let padded = segments.iter().any(|segment| segment.starts_with('0'));
     match segments {
-        [single] if digits_only => padded || single.len() >= 5,
+        [single] if digits_only => is_whole_query || padded || length >= 5,
         [single] => is_tag(single),
         several => !is_measure(several) && (!digits_only || padded || length >= 5),
     }

@@ -1,7 +1,7 @@
 //! Decides whether a dot ends an abbreviation or a sentence.
 
 use crate::fold::fold;
-use crate::{Language, stop_words};
+use crate::stop_words;
 
 /// Abbreviations that never end a sentence: titles, and words before a name or a number.
 const ANNOUNCING: &[&str] = &[
@@ -29,24 +29,20 @@ pub(super) fn continues_after_dot(before: &str, after: &str) -> bool {
         return false;
     }
     let folded = fold(word);
+    let is_in = |list: &[&str]| list.binary_search(&folded.as_str()).is_ok();
     let next_is_figure =
         after.trim_start_matches(['º', 'ª', '°', ' ']).starts_with(|c: char| c.is_ascii_digit());
-    if ANNOUNCING.binary_search(&folded.as_str()).is_ok() {
-        return true;
-    }
-    if BEFORE_FIGURES.binary_search(&folded.as_str()).is_ok() && next_is_figure {
-        return true;
-    }
     // "et al.", "p. ej." and "i.e." continue in lower case, where Unicode sees no boundary.
-    is_initials(word) && !starts_with_stop_word(after) && after.starts_with(char::is_alphabetic)
+    is_in(ANNOUNCING)
+        || is_in(BEFORE_FIGURES) && next_is_figure
+        || is_initials(word) && !starts_with_stop_word(after) && after.starts_with(char::is_alphabetic)
 }
 
 /// Whether a word consists of initials: "J", "S.A", "EE.UU".
 fn is_initials(word: &str) -> bool {
-    let mut groups = word.split('.');
     let capitals =
         |group: &str| (1..=2).contains(&group.chars().count()) && group.chars().all(char::is_uppercase);
-    if word.contains('.') { groups.all(capitals) } else { word.chars().count() == 1 && capitals(word) }
+    (word.contains('.') || word.chars().count() == 1) && word.split('.').all(capitals)
 }
 
 /// Whether a sentence begins here. Sentences often begin with a stop word ("Bloque B. El hormigón"), names do not.
@@ -55,8 +51,7 @@ fn starts_with_stop_word(after: &str) -> bool {
     if word.chars().count() == 1 && after[word.len()..].starts_with('.') {
         return false; // another initial
     }
-    let folded = fold(word);
-    stop_words::contains(Language::Spanish, &folded) || stop_words::contains(Language::English, &folded)
+    stop_words::contains_any(&fold(word))
 }
 
 #[cfg(test)]
