@@ -33,18 +33,11 @@ pub(super) fn labelled(fields: &[(String, String)]) -> String {
     let english = analysis::detect(&spoken.join(". ")) == Language::English;
     let known = LABELS.iter().filter_map(|(name, spanish, in_english)| {
         let (_, value) = fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name))?;
-        Some((if english { in_english } else { spanish }, value))
+        Some((if english { *in_english } else { *spanish }, value))
     });
     let others = fields
         .iter()
         .filter(|(field, _)| !LABELS.iter().any(|(name, ..)| field.eq_ignore_ascii_case(name)))
         .map(|(field, value)| (field.as_str(), value));
-    let mut text = String::new();
-    for (label, value) in known.map(|(label, value)| (*label, value)).chain(others) {
-        text.push_str(label);
-        text.push_str(": ");
-        text.push_str(value);
-        text.push('\n');
-    }
-    text
+    known.chain(others).map(|(label, value)| format!("{label}: {value}\n")).collect()
 }

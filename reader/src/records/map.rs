@@ -9,7 +9,10 @@ use schemas::{
 };
 use serde_json::{Map, Value};
 
-use super::{super::blocks::clean, Record, labels};
+use super::{
+    super::blocks::{clean, one_line},
+    Record, labels,
+};
 
 /// Fields that are mapped besides the text fields. All others are kept in `extra`.
 const MAPPED: [&str; 4] = ["DateModified", "Filename", "DocumentId", "project_id"];
@@ -134,12 +137,8 @@ fn full_text(value: &Value) -> String {
 
 /// Returns a value as text on one line. A list becomes its items; an object becomes an empty text.
 fn text(value: &Value) -> String {
-    text_with_lines(value).replace('\n', " ")
-}
-
-fn text_with_lines(value: &Value) -> String {
     match value {
-        Value::String(text) => clean(text),
+        Value::String(text) => one_line(text),
         Value::Number(number) => number.to_string(),
         Value::Bool(flag) => flag.to_string(),
         Value::Array(items) => {
