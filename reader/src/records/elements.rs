@@ -77,9 +77,7 @@ pub struct Elements<R> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Shape {
     Lines,
-    /// The items of one list; its opening bracket is not read yet.
-    List,
-    /// The items of one list, after the opening bracket.
+    /// The items of one list, after its opening bracket.
     Items,
     #[default]
     Values,
@@ -113,10 +111,7 @@ impl<R: BufRead> Elements<R> {
             self.place += 1;
             let mut json = Vec::new();
             if !read_line(&mut self.source, &mut json, self.limit)? {
-                let mut rest = Vec::new();
-                while !read_line(&mut self.source, &mut rest, self.limit)? {
-                    rest.clear();
-                }
+                self.source.skip_until(b'\n')?;
                 return Err(Kind::TooLarge(self.limit));
             }
             if json.is_empty() {
@@ -133,9 +128,8 @@ impl<R: BufRead> Elements<R> {
         self.place += 1;
         loop {
             match (self.peek()?, self.shape) {
-                (None, Shape::List | Shape::Items) => return Err(Kind::Incomplete),
+                (None, Shape::Items) => return Err(Kind::Incomplete),
                 (None, _) => return Ok(None),
-                (Some(b'['), Shape::List) => self.shape = Shape::Items,
                 (Some(b']'), Shape::Items) => {
                     self.source.consume(1);
                     return if self.peek()?.is_none() { Ok(None) } else { Err(Kind::Stray) };
@@ -164,12 +158,12 @@ impl<R: BufRead> Elements<R> {
     fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
             let buffer = self.source.fill_buf()?;
-            let Some(byte) = buffer.first().copied() else { return Ok(None) };
-            if !byte.is_ascii_whitespace() {
-                return Ok(Some(byte));
-            }
             let white = buffer.iter().take_while(|b| b.is_ascii_whitespace()).count();
+            let (next, at_end) = (buffer.get(white).copied(), buffer.is_empty());
             self.source.consume(white);
+            if next.is_some() || at_end {
+                return Ok(next);
+            }
         }
     }
 }
@@ -200,10 +194,13 @@ impl Head {
             line.clear();
             self.empty += 1;
         }
-        self.shape = match line.iter().find(|b| !b.is_ascii_whitespace()) {
-            Some(b'{') if is_json(&line) => Shape::Lines,
-            Some(b'[') => Shape::List,
-            Some(b'{') if line.ends_with(b"\n") => {
+        self.shape = match line.trim_ascii_start() {
+            [b'{', ..] if is_json(&line) => Shape::Lines,
+            [b'[', items @ ..] => {
+                line.drain(..line.len() - items.len());
+                Shape::Items
+            }
+            [b'{', ..] if line.ends_with(b"\n") => {
                 let mut second = Vec::new();
                 read_line(reader, &mut second, limit)?;
                 let lines = second.starts_with(b"{") && is_json(&second);
