@@ -56,11 +56,11 @@ impl Reader<'_> {
                     Node::Element(element) if is_dropped(element) => pass_over(&mut edges, node.id()),
                     Node::Element(element) => {
                         if let Some(table) = ElementRef::wrap(node).filter(|_| element.name() == "table")
-                            && let Some(lines) = table::lines(table, self.limits)?
+                            && let Some((caption, rows)) = table::lines(table, self.limits)?
                         {
                             self.flush()?;
-                            self.blocks.push(BlockKind::Paragraph, &lines.caption, None)?;
-                            for row in lines.rows {
+                            self.blocks.push(BlockKind::Paragraph, &caption, None)?;
+                            for row in rows {
                                 self.blocks.push(BlockKind::TableRow, &row, None)?;
                             }
                             pass_over(&mut edges, node.id());
@@ -131,16 +131,11 @@ fn pass_over(edges: &mut Traverse<'_, Node>, element: NodeId) {
 }
 
 fn kind_of(name: &str) -> Option<BlockKind> {
-    Some(match name {
-        "h1" => BlockKind::Heading(1),
-        "h2" => BlockKind::Heading(2),
-        "h3" => BlockKind::Heading(3),
-        "h4" => BlockKind::Heading(4),
-        "h5" => BlockKind::Heading(5),
-        "h6" => BlockKind::Heading(6),
-        "li" => BlockKind::ListItem,
-        _ => return None,
-    })
+    match name.as_bytes() {
+        [b'h', level @ b'1'..=b'6'] => Some(BlockKind::Heading(level - b'0')),
+        b"li" => Some(BlockKind::ListItem),
+        _ => None,
+    }
 }
 
 /// Whether an element is ignored: code, styles, navigation, form controls and hidden content.

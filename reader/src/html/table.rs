@@ -17,11 +17,8 @@ use super::{
 const WIDEST_SPAN: usize = 1_000;
 const DEEPEST_SPAN: usize = 65_534;
 
-/// A data table as text.
-pub(super) struct Lines {
-    pub caption: String,
-    pub rows: Vec<String>,
-}
+/// The caption and the rows of a table.
+type Lines = (String, Vec<String>);
 
 /// Returns the text of a data table; None for a table that is only layout.
 pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<Lines>, Error> {
@@ -67,10 +64,9 @@ pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<Lines>,
                     let begins_group = std::mem::take(&mut begins_group);
                     rows.push(Row { begins_group, ..Row::default() });
                 }
-                name @ ("td" | "th") => {
+                "td" | "th" => {
                     let Some(row) = rows.last_mut() else { return Ok(None) };
                     row.cells.push(Cell::new(element));
-                    row.heads += usize::from(name == "th");
                     cells += 1;
                     Error::if_over("columns", row.cells.len(), limits.columns)?;
                     Error::if_over("cells", cells, limits.cells)?;
@@ -80,30 +76,28 @@ pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<Lines>,
             _ => {}
         }
     }
-    let widest = rows.iter().map(|row| row.cells.len()).max().unwrap_or_default();
-    if widest <= 1 {
+    if rows.iter().all(|row| row.cells.len() <= 1) {
         return Ok(None);
     }
-    Ok(Some(Lines { caption, rows: labelled(rows, limits)? }))
+    Ok(Some((caption, labelled(rows, limits)?)))
 }
 
 #[derive(Default)]
 struct Row {
     cells: Vec<Cell>,
-    /// The number of header cells in `cells`.
-    heads: usize,
     /// Whether this is the first row of a `thead`, `tbody` or `tfoot`: a cell never reaches into the next group.
     begins_group: bool,
 }
 
 impl Row {
     fn is_header(&self) -> bool {
-        self.heads > 0 && self.heads == self.cells.len()
+        !self.cells.is_empty() && self.cells.iter().all(|cell| cell.is_head)
     }
 }
 
 struct Cell {
     text: String,
+    is_head: bool,
     columns: usize,
     rows: usize,
 }
@@ -116,7 +110,8 @@ impl Cell {
             Some(0) => DEEPEST_SPAN,
             rows => rows.unwrap_or(1).min(DEEPEST_SPAN),
         };
-        Self { text: String::new(), columns: span("colspan").unwrap_or(1).clamp(1, WIDEST_SPAN), rows }
+        let columns = span("colspan").unwrap_or(1).clamp(1, WIDEST_SPAN);
+        Self { text: String::new(), is_head: element.name() == "th", columns, rows }
     }
 }
 
@@ -133,34 +128,29 @@ fn placed(row: Row, is_header: bool, above: &mut Vec<Covered>, most_columns: usi
     if row.begins_group {
         above.clear();
     }
-    let mut own = row.cells.into_iter();
-    let mut next = own.next();
+    let mut own = row.cells.into_iter().peekable();
     let mut cells = Cells::new();
     let mut column = 0;
-    while next.is_some() || column < above.len() {
-        let free = above.get(column).is_none_or(|covered| covered.rows_left == 0);
-        if free && let Some(cell) = next {
-            let text = one_line(&cell.text);
-            let most = most_columns.saturating_sub(column).max(1);
-            for part in 0..cell.columns.min(most) {
-                let text = if part == 0 || is_header { text.clone() } else { String::new() };
-                if above.len() <= column {
-                    above.resize(column + 1, Covered::default());
-                }
-                above[column] = Covered { rows_left: cell.rows.saturating_sub(1), text: text.clone() };
-                cells.push((column, text));
-                column += 1;
-            }
-            next = own.next();
-            continue;
-        }
-        if let Some(covered) = above.get_mut(column)
-            && covered.rows_left > 0
-        {
+    while own.peek().is_some() || column < above.len() {
+        if let Some(covered) = above.get_mut(column).filter(|covered| covered.rows_left > 0) {
             covered.rows_left -= 1;
             cells.push((column, covered.text.clone()));
+            column += 1;
+            continue;
         }
-        column += 1;
+        let Some(cell) = own.next() else {
+            column += 1;
+            continue;
+        };
+        let text = one_line(&cell.text);
+        let most = most_columns.saturating_sub(column).max(1);
+        for part in 0..cell.columns.min(most) {
+            let text = if part == 0 || is_header { text.clone() } else { String::new() };
+            above.resize(above.len().max(column + 1), Covered::default());
+            above[column] = Covered { rows_left: cell.rows.saturating_sub(1), text: text.clone() };
+            cells.push((column, text));
+            column += 1;
+        }
     }
     cells.retain(|(_, text)| !text.is_empty());
     cells
