@@ -1,6 +1,6 @@
 //! Markdown.
 
-use pulldown_cmark::{CodeBlockKind, Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::{
     BlockKind, Error, Extracted, ExtractedMetadata, Limits,
@@ -16,7 +16,17 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
-    let mut reader = Reader::new(limits);
+    let mut reader = Reader {
+        blocks: Blocks::new(limits),
+        limits,
+        metadata: ExtractedMetadata::default(),
+        text: String::new(),
+        html: String::new(),
+        kind: BlockKind::Paragraph,
+        lists: 0,
+        table: Table::default(),
+        cells: Cells::new(),
+    };
     for event in Parser::new_ext(text.trim_start_matches('\u{feff}'), options) {
         reader.event(event)?;
     }
@@ -35,26 +45,10 @@ struct Reader<'l> {
     kind: BlockKind,
     lists: usize,
     table: Table,
-    cells: Vec<String>,
-    front_matter: bool,
+    cells: Cells,
 }
 
-impl<'l> Reader<'l> {
-    fn new(limits: &'l Limits) -> Self {
-        Self {
-            blocks: Blocks::new(limits),
-            limits,
-            metadata: ExtractedMetadata::default(),
-            text: String::new(),
-            html: String::new(),
-            kind: BlockKind::Paragraph,
-            lists: 0,
-            table: Table::default(),
-            cells: Vec::new(),
-            front_matter: false,
-        }
-    }
-
+impl Reader<'_> {
     fn event(&mut self, event: Event) -> Result<(), Error> {
         match event {
             Event::Start(tag) => self.start(tag)?,
@@ -76,35 +70,20 @@ impl<'l> Reader<'l> {
 
     fn start(&mut self, tag: Tag) -> Result<(), Error> {
         match tag {
-            Tag::Heading { level, .. } => self.open(BlockKind::Heading(level as u8)),
+            Tag::Heading { level, .. } => self.open(BlockKind::Heading(level as u8))?,
             Tag::List(_) => {
                 self.flush()?;
                 self.lists += 1;
-                Ok(())
             }
-            Tag::Item => self.open(BlockKind::ListItem),
-            Tag::Paragraph if self.lists > 0 => self.open(BlockKind::ListItem),
-            Tag::Paragraph | Tag::FootnoteDefinition(_) | Tag::BlockQuote(_) => {
-                self.open(BlockKind::Paragraph)
+            Tag::Item => self.open(BlockKind::ListItem)?,
+            Tag::Paragraph if self.lists > 0 => self.open(BlockKind::ListItem)?,
+            Tag::Paragraph | Tag::FootnoteDefinition(_) | Tag::BlockQuote(_) | Tag::CodeBlock(_) => {
+                self.open(BlockKind::Paragraph)?;
             }
-            Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => {
-                self.open(BlockKind::Paragraph)
-            }
-            Tag::HtmlBlock => self.flush(),
-            Tag::Table(_) => {
-                self.table = Table::default();
-                self.flush()
-            }
-            Tag::TableHead | Tag::TableRow => {
-                self.cells.clear();
-                Ok(())
-            }
-            Tag::MetadataBlock(MetadataBlockKind::YamlStyle | MetadataBlockKind::PlusesStyle) => {
-                self.front_matter = true;
-                Ok(())
-            }
-            _ => Ok(()),
+            Tag::HtmlBlock | Tag::Table(_) => self.flush()?,
+            _ => {}
         }
+        Ok(())
     }
 
     fn end(&mut self, tag: TagEnd) -> Result<(), Error> {
@@ -113,42 +92,37 @@ impl<'l> Reader<'l> {
                 self.flush()?;
                 self.lists = self.lists.saturating_sub(1);
                 self.kind = BlockKind::Paragraph;
-                Ok(())
             }
             TagEnd::TableCell => {
-                self.cells.push(std::mem::take(&mut self.text));
-                Ok(())
+                let text = std::mem::take(&mut self.text);
+                self.cells.push((self.cells.len(), one_line(&text)));
             }
-            TagEnd::TableHead => self.row(RowRole::Header),
-            TagEnd::TableRow => self.row(RowRole::Data),
+            TagEnd::TableHead => self.row(RowRole::Header)?,
+            TagEnd::TableRow => self.row(RowRole::Data)?,
             TagEnd::Table => {
-                let left = std::mem::take(&mut self.table).finish();
-                left.iter().try_for_each(|line| self.blocks.push(BlockKind::TableRow, line, None))
+                for line in std::mem::take(&mut self.table).finish() {
+                    self.blocks.push(BlockKind::TableRow, &line, None)?;
+                }
             }
             TagEnd::HtmlBlock => {
-                let html = std::mem::take(&mut self.html);
-                let blocks = html::read_text(&html, self.limits)?.blocks;
-                blocks.iter().try_for_each(|block| self.blocks.push(block.kind, &block.text, None))
+                for block in html::read_text(&std::mem::take(&mut self.html), self.limits)?.blocks {
+                    self.blocks.push(block.kind, &block.text, None)?;
+                }
             }
-            TagEnd::MetadataBlock(_) => {
-                self.front_matter = false;
-                front_matter(&std::mem::take(&mut self.text), &mut self.metadata);
-                Ok(())
-            }
+            TagEnd::MetadataBlock(_) => front_matter(&std::mem::take(&mut self.text), &mut self.metadata),
             TagEnd::Heading(_)
             | TagEnd::Paragraph
             | TagEnd::Item
             | TagEnd::CodeBlock
             | TagEnd::BlockQuote(_)
-            | TagEnd::FootnoteDefinition => self.flush(),
-            _ => Ok(()),
+            | TagEnd::FootnoteDefinition => self.flush()?,
+            _ => {}
         }
+        Ok(())
     }
 
     fn row(&mut self, role: RowRole) -> Result<(), Error> {
-        let cells = std::mem::take(&mut self.cells);
-        let cells: Cells = cells.iter().map(|cell| one_line(cell)).enumerate().collect();
-        match self.table.row(cells, role) {
+        match self.table.row(std::mem::take(&mut self.cells), role) {
             Some(line) => self.blocks.push(BlockKind::TableRow, &line, None),
             None => Ok(()),
         }
