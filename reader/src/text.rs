@@ -85,8 +85,7 @@ pub fn unhyphenate(text: &mut String, next: &str) -> bool {
     // "RFI-" before "0042": the hyphen stays, and no space is added.
     let joins = stem.ends_with(char::is_alphanumeric);
     if divided {
-        let length = stem.len();
-        text.truncate(length);
+        text.truncate(stem.len());
     }
     joins
 }
@@ -130,8 +129,7 @@ pub fn is_list_item(line: &str) -> bool {
     }
     let Some(body) = marker.strip_suffix([')', '.']) else { return false };
     let body = body.trim_start_matches('(');
-    let number = !body.is_empty()
-        && body.split('.').all(|n| (1..=3).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()));
+    let number = body.split('.').all(|n| (1..=3).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()));
     let letter = marker.ends_with(')') && body.len() == 1 && body.bytes().all(|b| b.is_ascii_alphabetic());
     number || letter
 }
@@ -141,12 +139,9 @@ fn heading_level(line: &str) -> Option<u8> {
     if line.chars().nth(HEADING_CHARS).is_some() || line.ends_with(['.', ',', ';', ':']) {
         return None;
     }
-    if let Some(level) = numbered_level(line) {
-        return Some(level);
-    }
     let letters = line.chars().filter(|c| c.is_alphabetic()).count();
     let capitals = letters >= 4 && !line.chars().any(char::is_lowercase);
-    capitals.then_some(1)
+    numbered_level(line).or(capitals.then_some(1))
 }
 
 /// Returns the level of a numbered heading: "3 Alcance" has level 1, "3.2 Alcance" level 2.
