@@ -10,7 +10,8 @@ mod scan;
 use std::path::Path;
 
 use pdfium_render::prelude::{
-    PdfDocument, PdfDocumentMetadataTagType as Tag, Pdfium, PdfiumError, PdfiumInternalError,
+    PdfDocument, PdfDocumentMetadataTagType as Tag, Pdfium, PdfiumError,
+    PdfiumInternalError::{PasswordError, SecurityError},
 };
 
 use super::{
@@ -39,7 +40,10 @@ pub(super) fn load(library: &Path) -> Result<Pdfium, Error> {
 }
 
 pub(super) fn read(bytes: &[u8], pdfium: &Pdfium, limits: &Limits) -> Result<Extracted, Error> {
-    let document = pdfium.load_pdf_from_byte_slice(bytes, None).map_err(|error| refusal(&error))?;
+    let document = pdfium.load_pdf_from_byte_slice(bytes, None).map_err(|error| match error {
+        PdfiumError::PdfiumLibraryInternalError(PasswordError | SecurityError) => Error::PasswordProtected,
+        other => Error::Damaged(format!("PDF: {other}")),
+    })?;
     if is_cut_short(bytes) {
         return Err(Error::Damaged("its end is missing".to_owned()));
     }
@@ -63,38 +67,18 @@ pub(super) fn read(bytes: &[u8], pdfium: &Pdfium, limits: &Limits) -> Result<Ext
     Ok(blocks.finish(metadata(&document, count)))
 }
 
-fn refusal(error: &PdfiumError) -> Error {
-    use PdfiumInternalError::{PasswordError, SecurityError};
-    match error {
-        PdfiumError::PdfiumLibraryInternalError(PasswordError | SecurityError) => Error::PasswordProtected,
-        other => Error::Damaged(format!("PDF: {other}")),
-    }
-}
-
 /// Whether the file is truncated. PDFium repairs such a file and would return its first part as the whole document.
 fn is_cut_short(bytes: &[u8]) -> bool {
-    const END: &[u8] = b"%%EOF";
-    if !bytes.windows(END.len()).any(|window| window == END) {
+    if !bytes.windows(5).any(|window| window == b"%%EOF") {
         return true;
     }
     // A linearized file has an end mark near its beginning too, so a truncated one may have this mark only.
-    // But the file states its full length.
-    let head = &bytes[..bytes.len().min(2_048)];
-    let Some(at) = head.windows(11).position(|window| window == b"/Linearized") else { return false };
-    let dictionary = &head[at..];
-    let dictionary =
-        &dictionary[..dictionary.windows(2).position(|pair| pair == b">>").unwrap_or(dictionary.len())];
-    let length = dictionary.windows(2).position(|pair| pair == b"/L").and_then(|_| linear_length(dictionary));
+    // But the file states its full length, after `/L` (not after `/Linearized`).
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(2_048)]);
+    let Some(at) = head.find("/Linearized") else { return false };
+    let dictionary = head[at..].split(">>").next().unwrap_or_default();
+    let length = dictionary.split('/').find_map(|entry| entry.strip_prefix('L')?.trim().parse::<u64>().ok());
     length.is_some_and(|length| (bytes.len() as u64) < length)
-}
-
-/// Returns the number after `/L` (not after `/Linearized`).
-fn linear_length(dictionary: &[u8]) -> Option<u64> {
-    let text = String::from_utf8_lossy(dictionary);
-    text.split('/').find_map(|entry| {
-        let number = entry.strip_prefix('L')?.trim();
-        number.parse().ok()
-    })
 }
 
 fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {

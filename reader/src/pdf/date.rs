@@ -7,9 +7,8 @@ pub(super) fn parse(text: &str) -> Option<DateTime<Utc>> {
     const MISSING: &str = "00000101000000";
     let text = text.strip_prefix("D:").unwrap_or(text);
     let (stamp, zone) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
-    let whole =
-        (4..=MISSING.len()).contains(&stamp.len()).then(|| format!("{stamp}{}", &MISSING[stamp.len()..]))?;
-    let time = NaiveDateTime::parse_from_str(&whole, "%Y%m%d%H%M%S").ok()?;
+    let missing = MISSING.get(stamp.len()..).filter(|_| stamp.len() >= 4)?;
+    let time = NaiveDateTime::parse_from_str(&format!("{stamp}{missing}"), "%Y%m%d%H%M%S").ok()?;
     time.checked_sub_signed(offset(zone)).map(|time| time.and_utc())
 }
 

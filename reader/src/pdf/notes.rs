@@ -51,8 +51,7 @@ fn named_text(annotation: &PdfPageAnnotation) -> Option<(String, String)> {
     let (name, text) = match annotation {
         PdfPageAnnotation::Widget(_) | PdfPageAnnotation::XfaWidget(_) => {
             let field = annotation.as_form_field()?;
-            let text = value(field)?;
-            (field.name().unwrap_or_default(), text)
+            (field.name().unwrap_or_default(), value(field)?)
         }
         // A popup shows the text of its comment again.
         PdfPageAnnotation::Popup(_) | PdfPageAnnotation::Link(_) => return None,
