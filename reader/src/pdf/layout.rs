@@ -5,7 +5,7 @@ mod labels;
 mod order;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{
     super::{
@@ -49,7 +49,7 @@ pub(super) fn write(pages: Vec<Page>, blocks: &mut Blocks) -> Result<(), Error> 
                 None if is_list_item(&text) => BlockKind::ListItem,
                 None => BlockKind::Paragraph,
             };
-            table.pass(group.lines(), kind != BlockKind::Paragraph);
+            table.pass(group.lines().len(), kind != BlockKind::Paragraph);
             blocks.push(kind, &text, Some(*number))?;
         }
         table.write(&rows, *number, blocks)?;
@@ -77,39 +77,38 @@ fn half_points(size: f32) -> i32 {
 /// Bold lines in the size of the body text are headings below all of these.
 struct Headings {
     body: f32,
-    sizes: Vec<i32>,
+    sizes: BTreeSet<i32>,
 }
 
 impl Headings {
     fn of<'a>(groups: impl Iterator<Item = &'a Group>, body: f32) -> Self {
-        let mut headings = Self { body, sizes: Vec::new() };
-        let mut sizes: Vec<i32> =
-            groups.filter(|group| headings.is_large(group)).map(|group| half_points(group.size())).collect();
-        sizes.sort_unstable_by(|a, b| b.cmp(a));
-        sizes.dedup();
-        headings.sizes = sizes;
+        let mut headings = Self { body, sizes: BTreeSet::new() };
+        let large = groups.filter(|group| headings.is_large(group));
+        headings.sizes = large.map(|group| half_points(group.size())).collect();
         headings
     }
 
     fn level(&self, group: &Group) -> Option<u8> {
-        if self.is_large(group) {
-            let rank = self.sizes.iter().position(|size| *size == half_points(group.size()))?;
-            return Some(u8::try_from(rank + 1).unwrap_or(6).min(6));
-        }
         let text = group.text();
-        let ends_like_text = text.ends_with(['.', ',', ';', ':']);
-        if group.is_bold() && group.lines() <= 2 && self.may_be_one(group, &text) && !ends_like_text {
-            let depth = numbered_level(&text).unwrap_or(1);
-            return Some((u8::try_from(self.sizes.len()).unwrap_or(6).saturating_add(depth)).min(6));
-        }
-        None
+        let level = if self.is_large(group) {
+            self.sizes.range(half_points(group.size())..).count()
+        } else if group.is_bold()
+            && group.lines().len() <= 2
+            && self.may_be_one(group, &text)
+            && !text.ends_with(['.', ',', ';', ':'])
+        {
+            self.sizes.len() + usize::from(numbered_level(&text).unwrap_or(1))
+        } else {
+            return None;
+        };
+        Some(level.min(6) as u8)
     }
 
     fn is_large(&self, group: &Group) -> bool {
         // Without a known size of the body text, no text is larger than it.
         self.body > 0.0
             && group.size() >= self.body * HEADING_SCALE
-            && group.lines() <= 3
+            && group.lines().len() <= 3
             && self.may_be_one(group, &group.text())
     }
 

@@ -16,64 +16,51 @@ pub(super) enum Group {
 }
 
 impl Group {
+    pub fn lines(&self) -> &[Line] {
+        match self {
+            Self::Text(lines) => lines,
+            Self::Row(line) => std::slice::from_ref(line),
+        }
+    }
+
     pub fn text(&self) -> String {
-        let Self::Text(lines) = self else { return String::new() };
         let mut text = String::new();
-        for line in lines {
-            let next = line.text();
-            if !text.is_empty() && !unhyphenate(&mut text, &next) {
-                text.push(' ');
-            }
-            text.push_str(&next);
+        for line in self.lines() {
+            append(&mut text, &line.text());
         }
         text
     }
 
-    pub fn lines(&self) -> usize {
-        match self {
-            Self::Text(lines) => lines.len(),
-            Self::Row(_) => 1,
-        }
-    }
-
     pub fn size(&self) -> f32 {
-        match self {
-            Self::Text(lines) => lines.first().map_or(0.0, |line| line.size),
-            Self::Row(line) => line.size,
-        }
+        self.lines().first().map_or(0.0, |line| line.size)
     }
 
     pub fn is_bold(&self) -> bool {
-        match self {
-            Self::Text(lines) => lines.iter().all(|line| line.bold),
-            Self::Row(line) => line.bold,
-        }
+        self.lines().iter().all(|line| line.bold)
     }
+}
+
+/// Adds the next line to a text.
+fn append(text: &mut String, next: &str) {
+    if !text.is_empty() && !unhyphenate(text, next) {
+        text.push(' ');
+    }
+    text.push_str(next);
 }
 
 pub(super) fn groups(lines: &[Line]) -> Vec<Group> {
     let (pitch, columns) = (usual_pitch(lines), Columns::of(lines));
-    let mut groups = Vec::new();
-    let mut open: Vec<Line> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     for line in lines {
-        let goes_on =
-            open.last().is_some_and(|last| !line.is_row() && continues(&open, last, line, &columns, pitch));
-        if !goes_on && !open.is_empty() {
-            groups.push(Group::Text(std::mem::take(&mut open)));
+        match groups.last_mut() {
+            _ if line.is_row() => groups.push(Group::Row(line.clone())),
+            Some(Group::Text(open)) if continues(open, line, &columns, pitch) => open.push(line.clone()),
+            Some(Group::Row(row)) if let Some(column) = continued_cell(row, line) => {
+                append(&mut row.cells[column], &line.text());
+                row.bottom = line.bottom;
+            }
+            _ => groups.push(Group::Text(vec![line.clone()])),
         }
-        if line.is_row() {
-            groups.push(Group::Row(line.clone()));
-        } else if let Some(Group::Row(row)) = groups.last_mut()
-            && open.is_empty()
-            && continue_cell(row, line)
-        {
-            // The line was added to a cell of the row above.
-        } else {
-            open.push(line.clone());
-        }
-    }
-    if !open.is_empty() {
-        groups.push(Group::Text(open));
     }
     groups
 }
@@ -96,7 +83,8 @@ fn same_size(a: &Line, b: &Line) -> bool {
     (a.size - b.size).abs() <= 0.08 * a.size.max(b.size)
 }
 
-fn continues(paragraph: &[Line], last: &Line, next: &Line, columns: &Columns, pitch: f32) -> bool {
+fn continues(paragraph: &[Line], next: &Line, columns: &Columns, pitch: f32) -> bool {
+    let Some(last) = paragraph.last() else { return false };
     let distance = (last.top - next.top) / last.size.max(1.0);
     // PDFium may also split one line of a paragraph into two that are side by side.
     if distance > pitch * 1.3 || distance < -0.5 || !same_size(last, next) || last.bold != next.bold {
@@ -117,26 +105,14 @@ fn continues(paragraph: &[Line], last: &Line, next: &Line, columns: &Columns, pi
     !((ended && short) || (indented && (ended || short)))
 }
 
-/// Adds a line to the cell above it if the cell begins at the same position. The first cell is excluded, because
-/// ordinary text begins at that position too.
-fn continue_cell(row: &mut Line, line: &Line) -> bool {
+/// Returns the cell of the row above that a line continues: it begins at the same position. The first cell is excluded,
+/// because ordinary text begins at that position too.
+fn continued_cell(row: &Line, line: &Line) -> Option<usize> {
     const ALIGNED: f32 = 3.0;
     let distance = (row.bottom - line.bottom) / line.size.max(1.0);
-    let column = row
-        .spans
-        .iter()
-        .position(|(left, _)| (left - line.left).abs() < ALIGNED)
-        .filter(|column| *column > 0);
-    let Some(cell) = column.and_then(|column| row.cells.get_mut(column)) else { return false };
-    if !(0.0..1.5).contains(&distance) || (row.size - line.size).abs() > 0.5 {
-        return false;
-    }
-    if !unhyphenate(cell, &line.text()) {
-        cell.push(' ');
-    }
-    cell.push_str(&line.text());
-    row.bottom = line.bottom;
-    true
+    let column = row.spans.iter().position(|(left, _)| (left - line.left).abs() < ALIGNED)?;
+    let is_below = (0.0..1.5).contains(&distance) && (row.size - line.size).abs() <= 0.5;
+    (is_below && (1..row.cells.len()).contains(&column)).then_some(column)
 }
 
 /// The right end of the longest line of each column. Lines whose left ends are close together are in one
