@@ -80,21 +80,13 @@ impl Turn {
         let (left, right) = (bounds.left().value, bounds.right().value);
         let (bottom, top) = (bounds.bottom().value, bounds.top().value);
         let (width, height) = (self.width, self.height);
-        match self.rotation {
-            PdfPageRenderRotation::None => Bounds { left, right, bottom, top },
-            PdfPageRenderRotation::Degrees90 => {
-                Bounds { left: bottom, right: top, bottom: height - right, top: height - left }
-            }
-            PdfPageRenderRotation::Degrees180 => Bounds {
-                left: width - right,
-                right: width - left,
-                bottom: height - top,
-                top: height - bottom,
-            },
-            PdfPageRenderRotation::Degrees270 => {
-                Bounds { left: width - top, right: width - bottom, bottom: left, top: right }
-            }
-        }
+        let (left, right, bottom, top) = match self.rotation {
+            PdfPageRenderRotation::None => (left, right, bottom, top),
+            PdfPageRenderRotation::Degrees90 => (bottom, top, height - right, height - left),
+            PdfPageRenderRotation::Degrees180 => (width - right, width - left, height - top, height - bottom),
+            PdfPageRenderRotation::Degrees270 => (width - top, width - bottom, left, right),
+        };
+        Bounds { left, right, bottom, top }
     }
 }
 
@@ -108,7 +100,7 @@ pub(super) fn lines(text: &PdfPageText, turn: &Turn) -> Vec<Line> {
             10 | 13 => lines.extend(std::mem::take(&mut builder).finish()),
             // PDFium's marks for a hyphen that divides a word; no line end follows them.
             2 | 0xfffe => {
-                builder.hyphenate();
+                builder.cell.push('-');
                 lines.extend(std::mem::take(&mut builder).finish());
             }
             value => {
@@ -127,7 +119,6 @@ struct Builder {
     line: Line,
     cell: String,
     space: bool,
-    started: bool,
     /// The font sizes of the characters, in half points, each with its number of characters.
     sizes: Vec<(i32, usize)>,
     bold: usize,
@@ -146,9 +137,8 @@ impl Builder {
         let ended = begins.then(|| std::mem::take(self).finish()).flatten();
         self.count(size, char);
         if let Some(Bounds { left, right, bottom, top }) = bounds {
-            if !self.started {
+            if self.line.spans.is_empty() {
                 self.line = Line { left, right, bottom, top, ..Line::default() };
-                self.started = true;
             } else if left - self.line.right > CELL_GAP * size.max(4.0) && !self.cell.is_empty() {
                 self.line.cells.push(std::mem::take(&mut self.cell));
                 self.space = false;
@@ -173,7 +163,7 @@ impl Builder {
     /// a short first cell such as "1". The characters of a vertical text go back by less than that.
     fn is_left_by(&self, bounds: &Bounds, size: f32) -> bool {
         let middle = f32::midpoint(bounds.bottom, bounds.top);
-        self.started
+        !self.line.spans.is_empty()
             && !(self.line.bottom..=self.line.top).contains(&middle)
             && self.line.right - bounds.left > 2.0 * size.max(4.0)
     }
@@ -187,13 +177,7 @@ impl Builder {
         }
         // The font weight is read for a few characters only, because reading it is expensive.
         let count: usize = self.sizes.iter().map(|(_, count)| count).sum();
-        if count <= 3 && is_bold(char) {
-            self.bold += 1;
-        }
-    }
-
-    fn hyphenate(&mut self) {
-        self.cell.push('-');
+        self.bold += usize::from(count <= 3 && is_bold(char));
     }
 
     fn finish(mut self) -> Option<Line> {
