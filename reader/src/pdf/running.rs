@@ -28,14 +28,14 @@ pub(super) fn drop_repeated(pages: &mut [Page]) {
     // Left and right pages may have different headers, so a line on 40 % of the pages is enough.
     let enough = MIN_PAGES.max(pages.len() * 2 / 5);
     seen.retain(|_, count| *count >= enough);
-    for page in pages.iter_mut() {
-        let keys: Vec<Option<Key>> = page.lines.iter().map(|line| key(page, line, numbering)).collect();
-        let mut keys = keys.into_iter();
-        page.lines.retain(|_| match keys.next().flatten().and_then(|key| seen.get_mut(&key)) {
-            // Taking the count leaves zero, so that only the first page keeps the line.
-            Some(count) => std::mem::take(count) > 0,
-            None => true,
+    for page in pages {
+        let mut lines = std::mem::take(&mut page.lines);
+        // Taking the count leaves zero, so that only the first page keeps the line.
+        lines.retain(|line| {
+            let count = key(page, line, numbering).and_then(|key| seen.get_mut(&key));
+            count.is_none_or(|count| std::mem::take(count) > 0)
         });
+        page.lines = lines;
     }
 }
 
