@@ -201,11 +201,10 @@ impl Head {
                 Shape::Items
             }
             [b'{', ..] if line.ends_with(b"\n") => {
-                let mut second = Vec::new();
-                read_line(reader, &mut second, limit)?;
-                let lines = second.starts_with(b"{") && is_json(&second);
-                line.append(&mut second);
-                if lines { Shape::Lines } else { Shape::Values }
+                let first = line.len();
+                read_line(reader, &mut line, limit)?;
+                let second = &line[first..];
+                if second.starts_with(b"{") && is_json(second) { Shape::Lines } else { Shape::Values }
             }
             _ => Shape::Values,
         };

@@ -40,26 +40,16 @@ impl Value {
 
     fn step(&mut self, byte: u8) {
         self.started = true;
-        if self.in_string {
-            match byte {
-                _ if self.escaped => self.escaped = false,
-                b'\\' => self.escaped = true,
-                b'"' => {
-                    self.in_string = false;
-                    self.complete = self.depth == 0;
-                }
-                _ => {}
-            }
-            return;
-        }
         match byte {
-            b'"' => self.in_string = true,
+            _ if self.escaped => self.escaped = false,
+            b'\\' => self.escaped = self.in_string,
+            b'"' => self.in_string = !self.in_string,
+            _ if self.in_string => {}
             b'{' | b'[' => self.depth += 1,
-            b'}' | b']' => {
-                self.depth = self.depth.saturating_sub(1);
-                self.complete = self.depth == 0;
-            }
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
             _ => {}
         }
+        let may_end = matches!(byte, b'"' | b'}' | b']');
+        self.complete = may_end && self.depth == 0 && !self.in_string;
     }
 }
