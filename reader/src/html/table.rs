@@ -136,19 +136,17 @@ fn placed(row: Row, is_header: bool, above: &mut Vec<Covered>, most_columns: usi
             covered.rows_left -= 1;
             cells.push((column, covered.text.clone()));
             column += 1;
-            continue;
-        }
-        let Some(cell) = own.next() else {
-            column += 1;
-            continue;
-        };
-        let text = one_line(&cell.text);
-        let most = most_columns.saturating_sub(column).max(1);
-        for part in 0..cell.columns.min(most) {
-            let text = if part == 0 || is_header { text.clone() } else { String::new() };
-            above.resize(above.len().max(column + 1), Covered::default());
-            above[column] = Covered { rows_left: cell.rows.saturating_sub(1), text: text.clone() };
-            cells.push((column, text));
+        } else if let Some(cell) = own.next() {
+            let text = one_line(&cell.text);
+            let most = most_columns.saturating_sub(column).max(1);
+            for part in 0..cell.columns.min(most) {
+                let text = if part == 0 || is_header { text.clone() } else { String::new() };
+                above.resize(above.len().max(column + 1), Covered::default());
+                above[column] = Covered { rows_left: cell.rows.saturating_sub(1), text: text.clone() };
+                cells.push((column, text));
+                column += 1;
+            }
+        } else {
             column += 1;
         }
     }
