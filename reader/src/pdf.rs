@@ -86,8 +86,7 @@ fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
     let mut known = Notes::default();
     let mut bytes = 0;
     for (page, number) in document.pages().iter().zip(1..) {
-        let damaged = |error: PdfiumError| Error::Damaged(format!("page {number}: {error}"));
-        let text = page.text().map_err(damaged)?;
+        let text = page.text().map_err(|error| Error::Damaged(format!("page {number}: {error}")))?;
         let turn = Turn::of(&page);
         let lines = lines(&text, &turn);
         let notes = known.of_page(&page, &turn, &lines);

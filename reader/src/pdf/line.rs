@@ -202,14 +202,9 @@ fn font_size(char: &PdfPageTextChar) -> f32 {
 }
 
 fn is_bold(char: &PdfPageTextChar) -> bool {
-    let heavy = match char.font_weight() {
-        Some(PdfFontWeight::Weight700Bold | PdfFontWeight::Weight800 | PdfFontWeight::Weight900) => true,
-        Some(PdfFontWeight::Custom(weight)) => weight >= 600,
-        _ => false,
-    };
+    use PdfFontWeight::{Custom, Weight700Bold, Weight800, Weight900};
+    let heavy = matches!(char.font_weight(), Some(Weight700Bold | Weight800 | Weight900 | Custom(600..)));
     // Many fonts have no weight, but their name contains it.
-    heavy
-        || ["bold", "black", "heavy", "negrita"]
-            .iter()
-            .any(|word| char.font_name().to_lowercase().contains(word))
+    let in_name = |word: &&str| char.font_name().to_lowercase().contains(word);
+    heavy || ["bold", "black", "heavy", "negrita"].iter().any(in_name)
 }

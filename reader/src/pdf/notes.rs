@@ -45,10 +45,8 @@ impl Notes {
 
 /// Returns the name and the value of a form field, or the text of a comment, which has no name.
 fn named_text(annotation: &PdfPageAnnotation) -> Option<(String, String)> {
-    if annotation.is_hidden() {
-        return None;
-    }
     let (name, text) = match annotation {
+        _ if annotation.is_hidden() => return None,
         PdfPageAnnotation::Widget(_) | PdfPageAnnotation::XfaWidget(_) => {
             let field = annotation.as_form_field()?;
             (field.name().unwrap_or_default(), value(field)?)

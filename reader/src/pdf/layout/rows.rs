@@ -34,11 +34,11 @@ impl Rows {
 
     /// Writes rows without text between them.
     pub fn write(&mut self, rows: &[&Line], page: u32, blocks: &mut Blocks) -> Result<(), Error> {
-        let goes_on = self.table.as_ref().is_some_and(|table| table.has(rows));
+        let open = self.table.as_ref().filter(|table| table.has(rows));
         let new = NamedColumns::below_header(rows).filter(|new| {
-            !goes_on || (is_surely_header(rows, self.is_after_title) && !self.is_named_as(new))
+            open.is_none_or(|open| open.names != new.names && is_surely_header(rows, self.is_after_title))
         });
-        let is_named = goes_on || new.is_some();
+        let is_named = open.is_some() || new.is_some();
         if new.is_some() {
             self.table = new;
         }
@@ -57,10 +57,6 @@ impl Rows {
             self.pass(rows.len(), false);
         }
         Ok(())
-    }
-
-    fn is_named_as(&self, other: &NamedColumns) -> bool {
-        self.table.as_ref().is_some_and(|table| table.names == other.names)
     }
 }
 
