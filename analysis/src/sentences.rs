@@ -115,12 +115,10 @@ fn parts(text: &str) -> Vec<(Range<usize>, bool)> {
 /// Whether a Unicode sentence boundary really ends a sentence. `before` is the text since the last accepted boundary.
 fn is_boundary(before: &str, after: &str) -> bool {
     let ended = before.trim_end();
-    if ended.is_empty() {
-        return true;
-    }
     let gap = &before[ended.len()..];
     let lines = gap.matches('\n').count();
-    if lines > 1 || gap.contains(['\u{2029}', '\u{c}']) || after.starts_with('\n') {
+    let has_gap = lines > 1 || gap.contains(['\u{2029}', '\u{c}']) || after.starts_with('\n');
+    if ended.is_empty() || has_gap {
         return true;
     }
     if is_list_marker(ended) {

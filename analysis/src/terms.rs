@@ -29,8 +29,7 @@ pub struct Term {
     pub frequency: u32,
 }
 
-/// One word of a query, with the terms under which a chunk may contain it. For a chunk, only the term with
-/// the highest score counts.
+/// One word of a query, with the terms under which a chunk may contain it. Only the best of them counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryTerm {
     pub forms: Vec<String>,

@@ -29,8 +29,7 @@ impl Code {
 pub fn find(text: &str) -> Vec<Code> {
     let mut codes = Vec::new();
     for chain in segments(text).chunk_by(|_, (joint, _)| joint.is_some()) {
-        // A chain is split at its weaker separators: "RFI-0042/RFI-0043" is two codes, "P-101.pdf" a code and a file
-        // extension.
+        // Weaker separators split a chain: "RFI-0042/RFI-0043" is two codes, "P-101.pdf" a code and a file ending.
         let strongest = chain.iter().filter_map(|(joint, _)| *joint).max();
         let parts = chain.chunk_by(|_, (joint, _)| *joint == strongest);
         codes.extend(parts.filter_map(|part| code(text, part, strongest)));

@@ -54,8 +54,7 @@ fn counted<T: Ord + Hash, I: IntoIterator<Item = T>>(
     counts
 }
 
-/// The printed page numbers. Any other figure in a margin distinguishes pages, such as the number of a drawing in a
-/// collection of drawings.
+/// The printed page numbers. Any other figure in a margin distinguishes pages, such as the number of a drawing.
 #[derive(Debug, Clone, Copy)]
 struct Numbering {
     pages: i64,

@@ -19,8 +19,7 @@ const SAMPLED_PAGES: usize = 10;
 /// Maximum number of objects of a page that are searched for images. A scanned page has few.
 const SAMPLED_OBJECTS: usize = 1_000;
 
-/// Whether the pages have text: on average more than two letters or digits per page, so that page numbers on
-/// a scan do not count as its text.
+/// Whether the pages have text: on average more than two letters or digits each. Page numbers on a scan are no text.
 pub(super) fn has_text(pages: &[Page]) -> bool {
     pages.iter().map(letters).sum::<usize>() > pages.len() * 2
 }

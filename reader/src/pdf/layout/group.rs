@@ -115,8 +115,7 @@ fn continued_cell(row: &Line, line: &Line) -> Option<usize> {
     (is_below && (1..row.cells.len()).contains(&column)).then_some(column)
 }
 
-/// The right end of the longest line of each column. Lines whose left ends are close together are in one
-/// column.
+/// The right end of the longest line of each column. Lines that begin close together are in one column.
 struct Columns(HashMap<i32, f32>);
 
 impl Columns {
