@@ -1,6 +1,6 @@
 //! Decides which lines belong to the same paragraph.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{
     super::super::text::{is_list_item, unhyphenate},
@@ -116,13 +116,13 @@ fn continued_cell(row: &Line, line: &Line) -> Option<usize> {
 }
 
 /// The right end of the longest line of each column. Lines that begin close together are in one column.
-struct Columns(HashMap<i32, f32>);
+struct Columns(BTreeMap<i32, f32>);
 
 impl Columns {
     const WIDTH: f32 = 20.0;
 
     fn of(lines: &[Line]) -> Self {
-        let mut columns = HashMap::new();
+        let mut columns = BTreeMap::new();
         for line in lines {
             let right = columns.entry(Self::key(line)).or_insert(line.right);
             *right = right.max(line.right);
@@ -137,10 +137,8 @@ impl Columns {
     /// Lines that begin slightly further left or right belong to the same column.
     fn right(&self, line: &Line) -> f32 {
         let key = Self::key(line);
-        [key.saturating_sub(1), key, key.saturating_add(1)]
-            .into_iter()
-            .filter_map(|key| self.0.get(&key).copied())
-            .fold(line.right, f32::max)
+        let near = self.0.range(key.saturating_sub(1)..=key.saturating_add(1));
+        near.map(|(_, right)| *right).fold(line.right, f32::max)
     }
 }
 
