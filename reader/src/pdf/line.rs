@@ -95,19 +95,16 @@ pub(super) fn lines(text: &PdfPageText, turn: &Turn) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut builder = Builder::default();
     for char in text.chars().iter() {
-        match char.unicode_value() {
+        match char.unicode_char() {
             // PDFium inserts a line end where a line ends visually.
-            10 | 13 => lines.extend(std::mem::take(&mut builder).finish()),
+            Some('\n' | '\r') => lines.extend(std::mem::take(&mut builder).finish()),
             // PDFium's marks for a hyphen that divides a word; no line end follows them.
-            2 | 0xfffe => {
+            Some('\u{2}' | '\u{fffe}') => {
                 builder.cell.push('-');
                 lines.extend(std::mem::take(&mut builder).finish());
             }
-            value => {
-                if let Some(c) = char::from_u32(value).filter(|c| *c != '\0') {
-                    lines.extend(builder.add(c, &char, turn));
-                }
-            }
+            Some('\0') | None => {}
+            Some(c) => lines.extend(builder.add(c, &char, turn)),
         }
     }
     lines.extend(builder.finish());

@@ -28,9 +28,7 @@ impl Notes {
         let mut notes = Vec::new();
         for index in 0..annotations.len().min(PER_PAGE) {
             let Ok(annotation) = annotations.get(index) else { continue };
-            let Some((name, text)) = named_text(&annotation).filter(|(_, text)| !text.is_empty()) else {
-                continue;
-            };
+            let Some((name, text)) = named_text(&annotation) else { continue };
             let is_printed = annotation.bounds().is_ok_and(|area| {
                 lines.iter().any(|line| turn.is_inside(line, &area) && has_words(&line.text(), &text))
             });
@@ -55,7 +53,7 @@ fn named_text(annotation: &PdfPageAnnotation) -> Option<(String, String)> {
         PdfPageAnnotation::Popup(_) | PdfPageAnnotation::Link(_) => return None,
         _ => (String::new(), annotation.contents()?),
     };
-    Some((one_line(&name), one_line(&text)))
+    Some((one_line(&name), one_line(&text))).filter(|(_, text)| !text.is_empty())
 }
 
 fn value(field: &PdfFormField) -> Option<String> {
