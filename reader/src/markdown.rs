@@ -75,8 +75,7 @@ impl Reader<'_> {
                 self.flush()?;
                 self.lists += 1;
             }
-            Tag::Item => self.open(BlockKind::ListItem)?,
-            Tag::Paragraph if self.lists > 0 => self.open(BlockKind::ListItem)?,
+            Tag::Item | Tag::Paragraph if self.lists > 0 => self.open(BlockKind::ListItem)?,
             Tag::Paragraph | Tag::FootnoteDefinition(_) | Tag::BlockQuote(_) | Tag::CodeBlock(_) => {
                 self.open(BlockKind::Paragraph)?;
             }
