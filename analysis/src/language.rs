@@ -58,8 +58,21 @@ pub fn detect(text: &str) -> Language {
         Language::Spanish
     } else if english > spanish * 2 {
         Language::English
+    } else if letters >= TRIGRAM_LETTERS
+        && let Some(info) = DETECTOR.detect(sample)
+        && (info.is_reliable() || spanish + english > 0)
+    {
+        match info.lang() {
+            Lang::Spa => Language::Spanish,
+            Lang::Eng => Language::English,
+            _ => Language::Unknown,
+        }
     } else {
-        by_trigrams(sample, letters, spanish, english)
+        match spanish.cmp(&english) {
+            std::cmp::Ordering::Greater => Language::Spanish,
+            std::cmp::Ordering::Less => Language::English,
+            std::cmp::Ordering::Equal => Language::Unknown,
+        }
     }
 }
 
@@ -76,24 +89,6 @@ fn votes(sample: &str) -> (usize, usize) {
     }
     spanish += sample.chars().filter(|c| "áéíóúñÁÉÍÓÚÑ¿¡".contains(*c)).count();
     (spanish, english)
-}
-
-fn by_trigrams(sample: &str, letters: usize, spanish: usize, english: usize) -> Language {
-    if letters >= TRIGRAM_LETTERS
-        && let Some(info) = DETECTOR.detect(sample)
-        && (info.is_reliable() || spanish + english > 0)
-    {
-        return match info.lang() {
-            Lang::Spa => Language::Spanish,
-            Lang::Eng => Language::English,
-            _ => Language::Unknown,
-        };
-    }
-    match spanish.cmp(&english) {
-        std::cmp::Ordering::Greater => Language::Spanish,
-        std::cmp::Ordering::Less => Language::English,
-        std::cmp::Ordering::Equal => Language::Unknown,
-    }
 }
 
 #[cfg(test)]
