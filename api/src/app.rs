@@ -70,13 +70,13 @@ impl App {
             .await
             .context("the object store FILES is missing: run acorag-migrate")?;
         let metrics = Arc::new(Metrics::new()?);
-        metrics.registry().register(Box::new(redis::connected(redis.pool().clone())?))?;
+        metrics.registry.register(Box::new(redis::connected(redis.pool.clone())?))?;
         if let Some(path) = &config.server.tls_cert {
             metrics.certificate(&std::fs::read(path).context("TLS_CERT: cannot read the certificate")?);
         }
         let requests = Arc::new(config.requests.clone());
         let checks = {
-            let (nats, requester, redis) = (nats.clone(), requester.clone(), redis.pool().clone());
+            let (nats, requester, redis) = (nats.clone(), requester.clone(), redis.pool.clone());
             let jetstream = nats.clone();
             Checks::default()
                 .with("nats", Needed::Always, move || nats::check(nats.clone()))

@@ -17,11 +17,6 @@ pub enum Probe {
 }
 
 impl Probe {
-    /// Whether this process was started as a probe.
-    pub fn is_called() -> bool {
-        health::Probe::is_called()
-    }
-
     /// Prints the API's answer. The exit code says whether the API is ready.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let Self::Health(config) = self;

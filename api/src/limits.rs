@@ -90,7 +90,7 @@ pub struct Verdict {
 pub struct Limits {
     config: Arc<Config>,
     shared: shared::Shared,
-    local: local::Local,
+    pub local: local::Local,
     refused: IntCounterVec,
     pub concurrent: concurrent::Concurrent,
     pub admission: admission::Admission,
@@ -146,11 +146,6 @@ impl Limits {
         // The limit of an API key was checked when the key was created. If that limit is unreadable, the
         // configured limit applies.
         own.and_then(|own| own.parse().ok()).unwrap_or(configured).rule()
-    }
-
-    /// Forgets callers whose whole quota is available again.
-    pub fn tidy(&self) {
-        self.local.tidy();
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use api::{App, Config, health::Probe, server};
 use clap::Parser as _;
 use platform::{
+    health,
     lifecycle::{self, Lifecycle},
     telemetry,
 };
@@ -13,7 +14,7 @@ use platform::{
 async fn main() -> anyhow::Result<ExitCode> {
     lifecycle::close_to_others()?;
     api::app::install_crypto();
-    if Probe::is_called() {
+    if health::Probe::is_called() {
         return Probe::parse().run().await;
     }
     let config = Config::parse();

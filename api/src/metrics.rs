@@ -16,7 +16,7 @@ const ACTIVE: Duration = Duration::from_secs(300);
 const MOST_ACTIVE: usize = 100_000;
 
 pub struct Metrics {
-    registry: Registry,
+    pub registry: Registry,
     searches: IntCounterVec,
     search_seconds: HistogramVec,
     requests: IntCounterVec,
@@ -25,7 +25,8 @@ pub struct Metrics {
     active_users: IntGaugeVec,
     /// Hashes of the callers' ids, so that a memory dump does not show the ids.
     active: Expiring<u64>,
-    uploads: IntCounterVec,
+    /// By outcome: `accepted` or `refused`. The ingest workers count the results of accepted uploads.
+    pub uploads: IntCounterVec,
     pub upload_bytes: IntCounterVec,
     /// By class and by the limiter that refused: `shared`, `local`, `address`, `concurrent`, `overload`.
     pub limited: IntCounterVec,
@@ -100,11 +101,6 @@ impl Metrics {
         }
     }
 
-    /// `outcome`: `accepted` or `refused`. The ingest workers count the results of accepted uploads.
-    pub fn upload(&self, outcome: &str) {
-        self.uploads.with_label_values(&[outcome]).inc();
-    }
-
     pub fn seen(&self, caller: &str) {
         let mut hasher = DefaultHasher::new();
         caller.hash(&mut hasher);
@@ -118,10 +114,6 @@ impl Metrics {
             Ok(at) => self.certificate.with_label_values::<&str>(&[]).set(at),
             Err(error) => tracing::warn!(%error, "reading when the certificate ends"),
         }
-    }
-
-    pub fn registry(&self) -> &Registry {
-        &self.registry
     }
 
     pub fn render(&self) -> prometheus::Result<String> {

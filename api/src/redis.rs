@@ -21,7 +21,7 @@ const WARM_UP: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub struct Redis {
-    pool: Pool,
+    pub pool: Pool,
     patience: Duration,
     started: Instant,
     /// Redis counts as unavailable until this many milliseconds after `started`; 0 while Redis is available.
@@ -38,10 +38,6 @@ impl Redis {
         if !matches!(tokio::time::timeout(WARM_UP, self.pool.wait_for_connect()).await, Ok(Ok(()))) {
             tracing::warn!("Redis is away: starting without");
         }
-    }
-
-    pub fn pool(&self) -> &Pool {
-        &self.pool
     }
 
     /// Returns the result of the call, or `None` when Redis is unavailable or the call fails.

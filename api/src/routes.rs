@@ -82,7 +82,7 @@ pub fn router(mut app: App, config: &Config) -> Router {
         let mut minutes = tokio::time::interval(Duration::from_secs(60));
         loop {
             minutes.tick().await;
-            limits.tidy();
+            limits.local.tidy();
             if let Some(throttle) = &throttle {
                 throttle.limiter().retain_recent();
             }

@@ -17,16 +17,12 @@ const WAITING: usize = 4;
 
 /// An object that is deleted when this is dropped, unless it was [kept](Self::keep).
 pub struct Object {
-    name: String,
+    pub name: String,
     objects: Objects,
     kept: bool,
 }
 
 impl Object {
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Keeps the object in the store, because a job may need it from now on.
     pub fn keep(&mut self) {
         self.kept = true;
