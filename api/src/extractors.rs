@@ -11,7 +11,7 @@ use bytes::Bytes;
 use platform::nats::{self, request::Requester};
 use schemars::JsonSchema;
 use schemas::{
-    Problem, ProblemKind, ProjectId, Scope,
+    Metadata, Problem, ProblemKind, ProjectId, Scope,
     account::{self, CallerLimits, Role, refusal},
     fields::OLD_NAMES,
     lenient::{self, Form},
@@ -117,9 +117,12 @@ impl Caller {
         if self.scope().allows(project) { Ok(()) } else { Err(refusal::project()) }
     }
 
-    /// Returns the project of an upload that names none: the caller's project if there is exactly one, otherwise the
-    /// default project. A caller with several others must name one.
-    pub fn default_project(&self) -> Result<ProjectId, Problem> {
+    /// Returns the project that an upload names. If it names none: the caller's project if there is exactly one,
+    /// otherwise the default project. A caller with several others must name one.
+    pub fn project_of(&self, upload: &Metadata) -> Result<ProjectId, Problem> {
+        if let Some(named) = &upload.project_id {
+            return Ok(named.clone());
+        }
         let default = ProjectId::default_project();
         match self.scope() {
             Scope::Projects(projects) if projects.len() == 1 => Ok(projects[0].clone()),

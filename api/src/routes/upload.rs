@@ -23,12 +23,11 @@ use platform::{
 };
 use schemars::{JsonSchema, json_schema};
 use schemas::{
-    DocumentId, Problem,
+    DocumentId, Metadata, Problem,
     ProblemKind::{
         self, BadRequest, Conflict, NoText, RequestTimeout, TooLarge, Unavailable, UnsupportedMediaType,
     },
     ProjectId,
-    account::Role,
     event::{DocumentEvent, EventKind},
     headers,
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
@@ -144,14 +143,10 @@ impl Uploader {
         wanted: &[&str],
     ) -> Result<Received, Problem> {
         let caller = &self.caller;
-        let received = self.uploads.receive(caller, headers, body, wanted, |metadata| {
-            caller.require(Role::Write)?;
-            match &metadata.project_id {
-                Some(project) => caller.may_write(project),
-                None => caller.may_write(&caller.default_project()?),
-            }
-        });
-        let received = received.await.inspect_err(|_| self.metrics.upload("refused"))?;
+        let check = |metadata: &Metadata| caller.may_write(&caller.project_of(metadata)?);
+        let received = self.uploads.receive(caller, headers, body, wanted, check).await;
+        let received =
+            received.inspect_err(|_| self.metrics.uploads.with_label_values(&["refused"]).inc())?;
         self.metrics.upload_bytes.with_label_values::<&str>(&[]).inc_by(received.stored.size);
         Ok(received)
     }
@@ -159,7 +154,8 @@ impl Uploader {
     /// Publishes the job to the stream. After the stream's acknowledgement, the document cannot be lost.
     pub async fn accept(&self, received: Received) -> Result<Accepted, Problem> {
         let accepted = self.publish(received).await;
-        self.metrics.upload(if accepted.is_ok() { "accepted" } else { "refused" });
+        let outcome = if accepted.is_ok() { "accepted" } else { "refused" };
+        self.metrics.uploads.with_label_values(&[outcome]).inc();
         accepted
     }
 
@@ -168,10 +164,8 @@ impl Uploader {
         // If the upload names no project, the records of an import name their own. The job then carries the
         // projects that this caller's records may name.
         let record_scope = metadata.project_id.is_none().then(|| self.caller.scope().clone());
-        let project = match metadata.project_id.take() {
-            Some(project) => project,
-            None => self.caller.default_project()?,
-        };
+        let project = self.caller.project_of(&metadata)?;
+        metadata.project_id = None;
         // The same file, name, number and revision in the same project is the same document, however often it is sent.
         let document = DocumentId::of_content(
             &project,
@@ -182,7 +176,7 @@ impl Uploader {
         );
         let job = IngestDocument {
             source: Source::Object(ObjectRef {
-                name: object.name().to_owned(),
+                name: object.name.clone(),
                 size: stored.size,
                 sha256: stored.sha256,
             }),
@@ -218,7 +212,7 @@ impl Uploader {
                 return Err(Problem::overloaded());
             }
             Err(error) => {
-                tracing::warn!(%error, cause = ?std::error::Error::source(&error), object = object.name(), "publishing a job");
+                tracing::warn!(%error, cause = ?std::error::Error::source(&error), object = object.name, "publishing a job");
                 return Err(Problem::unavailable());
             }
         }
