@@ -6,7 +6,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, header, uri::Authority},
+    http::{HeaderValue, Method, header, uri::Authority},
     middleware::Next,
     response::Response,
 };
@@ -33,27 +33,20 @@ fn check(config: &Config, request: &Request) -> Result<(), Problem> {
     };
     // HTTP/2 requests have the host in the URI, not in `Host`. A request without a host is allowed: browsers
     // always send one.
-    if host(request).is_some_and(|host| !host.is_ok_and(|host| named(&host))) {
+    let headers = request.headers();
+    let host = match request.uri().authority() {
+        Some(authority) => Some(Ok(authority.clone())),
+        None => headers.get(header::HOST).map(|host| Authority::try_from(host.as_bytes())),
+    };
+    if host.is_some_and(|host| !host.is_ok_and(|host| named(&host))) {
         return Err(http::not_this_host().problem(ProblemKind::Forbidden));
     }
-    let origin = origin(request.headers());
+    let origin = headers.get(header::ORIGIN);
     // The CORS layer answers preflight requests (OPTIONS).
     if *request.method() != Method::OPTIONS && origin.is_some_and(|origin| !may_call(config, origin)) {
         return Err(http::not_this_origin().problem(ProblemKind::Forbidden));
     }
     Ok(())
-}
-
-fn host(request: &Request) -> Option<Result<Authority, ()>> {
-    let header = || request.headers().get(header::HOST);
-    match request.uri().authority() {
-        Some(authority) => Some(Ok(authority.clone())),
-        None => header().map(|host| Authority::try_from(host.as_bytes()).map_err(drop)),
-    }
-}
-
-fn origin(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get(header::ORIGIN)
 }
 
 /// Whether a page of this origin may call: an origin on this machine, or one that `CORS_ORIGINS` lists.

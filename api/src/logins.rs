@@ -44,31 +44,23 @@ impl Logins {
     pub async fn attempt(&self, email: &str, address: &str) -> Result<Attempt<'_>, Problem> {
         // The key is a hash, because Redis need not know whose account it is.
         let hash = |text: &str| schemas::text::hex(Sha256::digest(text));
-        let attempt =
-            Attempt { logins: self, key: format!("acorag:login:{}", hash(&format!("{email}\n{address}"))) };
-        if !attempt.is_from_an_own_address().await {
+        let key = format!("acorag:login:{}", hash(&format!("{email}\n{address}")));
+        let is_own = self.own.get(&key, Instant::now()).is_some()
+            || self.redis.ask(async |pool| pool.exists::<bool, _>(&key).await).await.unwrap_or(false);
+        if !is_own {
             self.limits.charge(Class::Login, &format!("account:{}", hash(email))).await?;
         }
-        Ok(attempt)
+        Ok(Attempt { logins: self, key })
     }
 }
 
 impl Attempt<'_> {
-    async fn is_from_an_own_address(&self) -> bool {
-        let Logins { redis, own, .. } = self.logins;
-        own.get(&self.key, Instant::now()).is_some()
-            || redis.ask(async |pool| pool.exists::<bool, _>(&self.key).await).await.unwrap_or(false)
-    }
-
     /// Records that the password was correct: the address now counts as the account's own.
     pub async fn succeeded(self) {
+        let Logins { redis, own, .. } = self.logins;
         let now = Instant::now();
-        self.logins.own.insert(self.key.clone(), now, now + LATELY);
+        own.insert(self.key.clone(), now, now + LATELY);
         let ttl = Expiration::EX(LATELY.as_secs() as i64);
-        let kept = self
-            .logins
-            .redis
-            .ask(async |pool| pool.set::<(), _, _>(&self.key, 1, Some(ttl), None, false).await);
-        kept.await;
+        redis.ask(async |pool| pool.set::<(), _, _>(&self.key, 1, Some(ttl), None, false).await).await;
     }
 }
