@@ -75,10 +75,5 @@ pub async fn bound(
         return response;
     }
     // The stream is still being written. The share is released when the body is dropped.
-    response.map(|body| {
-        let state = (body.into_data_stream(), share);
-        Body::from_stream(futures::stream::unfold(state, |(mut pieces, share)| async move {
-            Some((pieces.next().await?, (pieces, share)))
-        }))
-    })
+    response.map(|body| Body::from_stream(body.into_data_stream().inspect(move |_| _ = &share)))
 }
