@@ -226,12 +226,9 @@ fn digest(question: &impl serde::Serialize) -> String {
 }
 
 fn generation_keys(scope: &Scope) -> Vec<String> {
-    match scope {
+    match sorted(scope) {
         Scope::Projects(projects) if (1..=MOST_PROJECTS).contains(&projects.len()) => {
-            let mut projects: Vec<_> = projects.iter().collect();
-            projects.sort();
-            projects.dedup();
-            projects.into_iter().map(|project| cache::generation_of(&project.token())).collect()
+            projects.iter().map(|project| cache::generation_of(&project.token())).collect()
         }
         _ => vec![cache::GENERATION.to_owned()],
     }

@@ -41,10 +41,8 @@ impl Entry {
         }
         let rows: Vec<Row> = serde_json::from_slice(&body)?;
         let results = rows.len();
-        let mut projects: Vec<ProjectId> = rows.into_iter().map(|row| row.project_id).collect();
-        projects.sort();
-        projects.dedup();
-        Ok(Self { body, results, projects })
+        let projects: std::collections::BTreeSet<_> = rows.into_iter().map(|row| row.project_id).collect();
+        Ok(Self { body, results, projects: projects.into_iter().collect() })
     }
 
     /// Serializes the entry: one line of JSON (`Head`), then the body.

@@ -11,17 +11,12 @@ use tokio::sync::OnceCell;
 /// Answers in progress, by question. The key must contain everything that the answer depends on: for a search
 /// also the generations. Without them, a client that knows of a new document could get an answer from before
 /// that document.
+#[derive(Clone)]
 pub struct SingleFlight<K, V>(Arc<Mutex<HashMap<K, Flight<V>>>>);
 
 struct Flight<V> {
     answer: Arc<OnceCell<V>>,
     waiters: usize,
-}
-
-impl<K, V> Clone for SingleFlight<K, V> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
 }
 
 impl<K, V> Default for SingleFlight<K, V> {

@@ -100,12 +100,9 @@ pub fn media_type(filename: &str, claimed: Option<&str>) -> String {
 pub fn check(filename: &str, media_type: &str) -> Result<(), Problem> {
     let extension =
         filename.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
-    if READABLE.contains(&extension.as_str()) {
-        return Ok(());
-    }
     let refused = UNREADABLE.contains(&extension.as_str())
         || UNREADABLE_TYPES.iter().any(|prefix| media_type.starts_with(prefix));
-    if !refused {
+    if READABLE.contains(&extension.as_str()) || !refused {
         return Ok(());
     }
     let what = if extension.is_empty() { media_type.to_owned() } else { format!(".{extension}") };

@@ -174,22 +174,14 @@ impl Stream for Metered {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let next = self.body.poll_next_unpin(context);
-        Poll::Ready(match futures::ready!(next) {
-            None => None,
-            Some(Err(error)) => Some(Err(io::Error::other(error))),
-            Some(Ok(piece)) => {
-                self.rest = true;
-                let length = piece.len() as u64;
-                let left = self.budget.load(Ordering::Relaxed);
-                if length > left {
-                    Some(Err(io::Error::from(io::ErrorKind::QuotaExceeded)))
-                } else {
-                    self.budget.store(left - length, Ordering::Relaxed);
-                    Some(Ok(piece))
-                }
-            }
-        })
+        let Some(piece) = futures::ready!(self.body.poll_next_unpin(context)) else {
+            return Poll::Ready(None);
+        };
+        let piece = piece.map_err(io::Error::other)?;
+        self.rest = true;
+        let left = self.budget.load(Ordering::Relaxed).checked_sub(piece.len() as u64);
+        self.budget.store(left.ok_or(io::ErrorKind::QuotaExceeded)?, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(piece)))
     }
 }
 
