@@ -1,5 +1,7 @@
 //! Converts a [`Problem`] to an HTTP response with the common error body.
 
+use std::convert::Infallible;
+
 use aide::{OperationOutput, generate::GenContext, openapi};
 use axum::{
     body::Body,
@@ -16,9 +18,18 @@ use schemas::{
 #[derive(Debug)]
 pub struct Error(pub Problem);
 
+/// What most handlers return.
+pub type JsonResult<T> = Result<axum::Json<T>, Error>;
+
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
         Self(problem)
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

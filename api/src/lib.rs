@@ -32,4 +32,4 @@ pub mod uploads;
 
 pub use app::App;
 pub use config::Config;
-pub use error::Error;
+pub use error::{Error, JsonResult};

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::documents::InProject;
 use crate::{
-    App, Error,
+    App, JsonResult,
     extractors::{Caller, Lookup, Query},
     middleware::note_results,
     openapi::Describe as _,
@@ -70,7 +70,7 @@ async fn popular(
     lookup: Lookup,
     caller: Caller,
     Query(asked): Query<Popular>,
-) -> Result<axum::Json<PopularSearches>, Error> {
+) -> JsonResult<PopularSearches> {
     let scope = caller.scope().narrowed(asked.project_id.as_ref());
     let reply = lookup.ask(&GetPopularSearches::new(asked.days, asked.limit, &scope)?).await?;
     note_results(reply.searches.len());
@@ -87,11 +87,7 @@ struct Ratings {
     project_id: Option<ProjectId>,
 }
 
-async fn ratings(
-    lookup: Lookup,
-    caller: Caller,
-    Query(asked): Query<Ratings>,
-) -> Result<axum::Json<FeedbackStats>, Error> {
+async fn ratings(lookup: Lookup, caller: Caller, Query(asked): Query<Ratings>) -> JsonResult<FeedbackStats> {
     let scope = caller.scope().narrowed(asked.project_id.as_ref());
     Ok(axum::Json(lookup.ask(&GetFeedbackStats::new(asked.days, &scope)?).await?))
 }
@@ -114,7 +110,7 @@ async fn suggestions(
     lookup: Lookup,
     caller: Caller,
     Query(asked): Query<Beginning>,
-) -> Result<axum::Json<Suggestions>, Error> {
+) -> JsonResult<Suggestions> {
     let scope = caller.scope().narrowed(asked.project_id.as_ref());
     let reply = lookup.ask(&GetSuggestions::new(&asked.q, asked.limit, &scope)?).await?;
     note_results(reply.suggestions.len());
@@ -125,7 +121,7 @@ async fn documents(
     lookup: Lookup,
     caller: Caller,
     Query(within): Query<InProject>,
-) -> Result<axum::Json<DocumentStats>, Error> {
+) -> JsonResult<DocumentStats> {
     let scope = caller.scope().narrowed(within.project_id.as_ref());
     Ok(axum::Json(lookup.ask(&GetDocumentStats { scope }).await?))
 }

@@ -17,7 +17,7 @@ use schemas::{
 
 use super::upload::{self, Uploader};
 use crate::{
-    App, Error,
+    App, JsonResult,
     config::Requests,
     middleware::{note_query, note_results},
     openapi::Describe as _,
@@ -33,7 +33,7 @@ async fn ask(
     State(requests): State<Arc<Requests>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<axum::Json<UploadAndQuery>, Error> {
+) -> JsonResult<UploadAndQuery> {
     let received = uploader.receive(&headers, body, &["question", "message"]).await?;
     let question = ["question", "message"].iter().find_map(|name| received.texts.get(*name)).cloned();
     let question = question.ok_or_else(|| messages::fields::missing().about("question"))?;

@@ -22,7 +22,7 @@ use schemas::{
 use serde_json::json;
 
 use crate::{
-    App, Error,
+    App, Error, JsonResult,
     authentication::{Authenticator, token_sha256},
     extractors::{Caller, Json, Lookup},
     logins::Logins,
@@ -54,7 +54,7 @@ async fn login(
     caller: Caller,
     State(logins): State<Logins>,
     Json(request): Json<Login>,
-) -> Result<axum::Json<Session>, Error> {
+) -> JsonResult<Session> {
     let request = request.checked()?;
     let attempt = logins.attempt(&request.email, &caller.address).await?;
     let session = patiently(&lookup, &request).await?;
@@ -94,7 +94,7 @@ async fn patiently<Q: schemas::Request>(lookup: &Lookup, query: &Q) -> Result<Q:
     }
 }
 
-async fn me(lookup: Lookup, caller: Caller) -> Result<axum::Json<User>, Error> {
+async fn me(lookup: Lookup, caller: Caller) -> JsonResult<User> {
     // The account behind a JWT is that of the company's login service.
     let user_id = caller.account.user_id.clone().filter(|id| !id.starts_with(BY_JWT));
     let Some(user_id) = user_id else {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    App, Error,
+    App, JsonResult,
     extractors::{Caller, Json, Lookup, Path, Query},
     middleware::note_results,
     openapi::{Describe as _, JSON_BODY},
@@ -63,7 +63,7 @@ async fn of_conversation(
     caller: Caller,
     Path(whose): Path<OfConversation>,
     Query(much): Query<HowMuch>,
-) -> Result<axum::Json<History>, Error> {
+) -> JsonResult<History> {
     let query = ConversationHistory::new(&whose.conversation_id, much.limit, &caller.account)?;
     Ok(noted(lookup.ask(&query).await?))
 }
@@ -73,7 +73,7 @@ async fn of_user(
     caller: Caller,
     Path(whose): Path<OfUser>,
     Query(much): Query<HowMuch>,
-) -> Result<axum::Json<History>, Error> {
+) -> JsonResult<History> {
     let query = UserHistory::new(&whose.user_id, much.limit, &caller.account)?;
     Ok(noted(lookup.ask(&query).await?))
 }
@@ -98,7 +98,7 @@ async fn save_feedback(
     lookup: Lookup,
     caller: Caller,
     Json(request): Json<FeedbackRequest>,
-) -> Result<axum::Json<FeedbackSaved>, Error> {
+) -> JsonResult<FeedbackSaved> {
     Ok(axum::Json(lookup.ask(&SaveFeedback::new(request, &caller.account)?).await?))
 }
 

@@ -28,7 +28,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    App, Error,
+    App, Error, JsonResult,
     extractors::{Caller, Language, Lookup, Path, Query},
     middleware::note_results,
     openapi::Describe as _,
@@ -46,12 +46,6 @@ pub fn routes() -> ApiRouter<App> {
 struct Admin {
     lookup: Lookup,
     scope: Scope,
-}
-
-impl Admin {
-    fn scope(&self, project: Option<&ProjectId>) -> Scope {
-        self.scope.narrowed(project)
-    }
 }
 
 impl FromRequestParts<App> for Admin {
@@ -97,28 +91,24 @@ struct Batch {
     cursor: Option<String>,
 }
 
-async fn list(
-    admin: Admin,
-    Language(language): Language,
-    Query(page): Query<Page>,
-) -> Result<axum::Json<ListView>, Error> {
+async fn list(admin: Admin, Language(language): Language, Query(page): Query<Page>) -> JsonResult<ListView> {
     let limit = in_range("limit", page.limit, 1, 200)?.unwrap_or(50);
-    let scope = admin.scope(page.project_id.as_ref());
+    let scope = admin.scope.narrowed(page.project_id.as_ref());
     let letters = admin.lookup.ask(&ListDeadLetters { scope, limit, cursor: page.cursor }).await?;
     note_results(letters.dead_letters.len());
     Ok(axum::Json(ListView::new(letters, language)))
 }
 
-async fn requeue_all(admin: Admin, Query(batch): Query<Batch>) -> Result<axum::Json<Requeued>, Error> {
-    let scope = admin.scope(batch.project_id.as_ref());
+async fn requeue_all(admin: Admin, Query(batch): Query<Batch>) -> JsonResult<Requeued> {
+    let scope = admin.scope.narrowed(batch.project_id.as_ref());
     Ok(axum::Json(admin.lookup.ask(&RequeueDeadLetters { scope, cursor: batch.cursor }).await?))
 }
 
-async fn requeue(admin: Admin, Path(Which { id }): Path<Which>) -> Result<axum::Json<Settled>, Error> {
+async fn requeue(admin: Admin, Path(Which { id }): Path<Which>) -> JsonResult<Settled> {
     Ok(axum::Json(admin.lookup.ask(&RequeueDeadLetter { scope: admin.scope, id }).await?))
 }
 
-async fn discard(admin: Admin, Path(Which { id }): Path<Which>) -> Result<axum::Json<Settled>, Error> {
+async fn discard(admin: Admin, Path(Which { id }): Path<Which>) -> JsonResult<Settled> {
     Ok(axum::Json(admin.lookup.ask(&DiscardDeadLetter { scope: admin.scope, id }).await?))
 }
 
@@ -160,24 +150,18 @@ fn document_requeue_all(operation: TransformOperation<'_>) -> TransformOperation
 }
 
 fn document_requeue(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    let summary = "Queues a failed job again, as if it was accepted now. For administrators.";
     operation
-        .describe(
-            "requeueDeadLetter",
-            "service",
-            "Queues a failed job again, as if it was accepted now. For administrators.",
-        )
+        .describe("requeueDeadLetter", "service", summary)
         .replies::<200, axum::Json<Settled>>("It is queued, and no longer a dead letter.")
         .reply_example(200, json!({ "status": "requeued", "id": 17 }))
         .refuses(&[BadRequest, NotFound, Conflict, Unavailable])
 }
 
 fn document_discard(operation: TransformOperation<'_>) -> TransformOperation<'_> {
+    let summary = "Removes a dead letter; its document stays failed. For administrators.";
     operation
-        .describe(
-            "discardDeadLetter",
-            "service",
-            "Removes a dead letter; its document stays failed. For administrators.",
-        )
+        .describe("discardDeadLetter", "service", summary)
         .replies::<200, axum::Json<Settled>>("It is gone.")
         .reply_example(200, json!({ "status": "discarded", "id": 17 }))
         .refuses(&[BadRequest, NotFound, Unavailable])

@@ -35,7 +35,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::{
-    App, Error,
+    App, Error, JsonResult,
     events::{self, Own},
     extractors::{Caller, Language, Lookup, Path, Query},
     middleware::note_results,
@@ -107,7 +107,7 @@ async fn list(
     caller: Caller,
     Language(language): Language,
     Query(filter): Query<ListFilter>,
-) -> Result<axum::Json<DocumentListView>, Error> {
+) -> JsonResult<DocumentListView> {
     in_range("limit", filter.limit, 1, 200)?;
     let scope = caller.scope().narrowed(filter.project_id.as_ref());
     let list = lookup.ask(&ListDocuments { scope, filter }).await?;
@@ -115,11 +115,11 @@ async fn list(
     Ok(axum::Json(DocumentListView::new(list, language)))
 }
 
-async fn get(named: Named, Language(language): Language) -> Result<axum::Json<DocumentView>, Error> {
+async fn get(named: Named, Language(language): Language) -> JsonResult<DocumentView> {
     Ok(axum::Json(DocumentView::new(named.document().await?, language)))
 }
 
-async fn exists(named: Named) -> Result<axum::Json<Exists>, Error> {
+async fn exists(named: Named) -> JsonResult<Exists> {
     match named.document().await {
         Ok(_) => Ok(axum::Json(Exists { exists: true })),
         Err(problem) if problem.kind == ProblemKind::NotFound => Ok(axum::Json(Exists { exists: false })),
