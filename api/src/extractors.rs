@@ -1,10 +1,10 @@
 //! Extractors for handlers. A request that cannot be read is refused with the common error body, which names the field.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use aide::{OperationInput, generate::GenContext, openapi::Operation};
 use axum::{
-    extract::{FromRef, FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, Request, State},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use schemas::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{Error, config::Requests, openapi};
+use crate::{App, Error, config::Requests, openapi};
 
 /// The id of this request in all services.
 #[derive(Debug, Clone)]
@@ -155,32 +155,19 @@ impl OperationInput for Caller {
 }
 
 /// Sends small queries to a query worker on behalf of the request.
-#[derive(Clone)]
+#[derive(Clone, FromRequestParts)]
+#[from_request(state(App), rejection(Error))]
 pub struct Lookup {
+    #[from_request(via(State))]
     requester: Requester,
-    patience: Duration,
+    #[from_request(via(State))]
+    requests: Arc<Requests>,
     pub id: RequestId,
 }
 
 impl Lookup {
     pub async fn ask<Q: schemas::Request>(&self, query: &Q) -> Result<Q::Reply, Problem> {
-        self.requester.ask(&self.id.context(), query, self.patience).await
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Lookup
-where
-    Requester: FromRef<S>,
-    Arc<Requests>: FromRef<S>,
-{
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        Ok(Self {
-            requester: Requester::from_ref(state),
-            patience: Arc::<Requests>::from_ref(state).lookup_timeout,
-            id: RequestId::from_request_parts(parts, state).await?,
-        })
+        self.requester.ask(&self.id.context(), query, self.requests.lookup_timeout).await
     }
 }
 

@@ -11,8 +11,8 @@ use aide::{
 };
 use axum::{
     body::Body,
-    extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    extract::{FromRequestParts, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use chrono::Utc;
@@ -113,11 +113,16 @@ fn preferred(headers: &HeaderMap) -> Option<i64> {
 }
 
 /// Receives an upload and publishes its job.
-#[derive(Clone)]
+#[derive(Clone, FromRequestParts)]
+#[from_request(state(App), rejection(Error))]
 pub struct Uploader {
+    #[from_request(via(State))]
     uploads: Uploads,
+    #[from_request(via(State))]
     nats: Nats,
+    #[from_request(via(State))]
     metrics: Arc<Metrics>,
+    #[from_request(via(State))]
     stopping: CancellationToken,
     language: Language,
     pub caller: Caller,
@@ -292,22 +297,6 @@ impl Accepted {
         let plain = document.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let id = if plain { document.to_owned() } else { encoded(document) };
         format!("/documents/{id}?project_id={}", encoded(self.project.as_str()))
-    }
-}
-
-impl FromRequestParts<App> for Uploader {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        Ok(Self {
-            uploads: app.uploads.clone(),
-            nats: app.nats.clone(),
-            metrics: app.metrics.clone(),
-            stopping: app.stopping.clone(),
-            language: Language::from_request_parts(parts, app).await?,
-            caller: Caller::from_request_parts(parts, app).await?,
-            id: RequestId::from_request_parts(parts, app).await?,
-        })
     }
 }
 
