@@ -5,13 +5,13 @@ mod jwt;
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderName, header},
     middleware::Next,
     response::Response,
 };
@@ -29,6 +29,7 @@ use crate::{
     extractors::{Caller, RequestId},
     limits::{Class, Limits},
     linger,
+    lock::lock,
     metrics::Metrics,
     throttle::client_address,
 };
@@ -170,7 +171,7 @@ impl Authenticator {
     /// Removes the cached lookup of the token in these headers, because the token has just been revoked.
     pub fn forget(&self, headers: &HeaderMap) {
         if let Some(token) = token(headers) {
-            self.verified.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(token));
+            lock(&self.verified).remove(&digest(token));
         }
     }
 
@@ -209,7 +210,7 @@ impl Authenticator {
     /// Returns the latest lookup of a token, or a new lookup if the latest is older than `FRESH`. Also
     /// returns whether the token is known to be valid.
     fn verified(&self, digest: [u8; 32], now: Instant) -> (Outcome, bool) {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut verified = lock(&self.verified);
         if verified.len() >= MOST {
             verified.retain(|_, entry| now.duration_since(entry.asked) < FRESH);
         }
@@ -266,13 +267,13 @@ pub fn token_sha256(headers: &HeaderMap) -> Option<String> {
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok();
+    let bearer = text(header::AUTHORIZATION).and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        scheme.eq_ignore_ascii_case("bearer").then_some(token)
     });
-    bearer
-        .or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()).map(str::trim))
-        .filter(|token| !token.is_empty())
+    let token = bearer.or_else(|| text(HeaderName::from_static("x-api-key"))).map(str::trim);
+    token.filter(|token| !token.is_empty())
 }
 
 #[cfg(test)]

@@ -1,11 +1,8 @@
 //! A set of keys, each with its own expiry time. The number of keys is limited.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::{collections::HashMap, hash::Hash, sync::Mutex, time::Instant};
+
+use crate::lock::lock;
 
 pub struct Expiring<K> {
     most: usize,
@@ -19,7 +16,7 @@ impl<K: Hash + Eq> Expiring<K> {
     }
 
     pub fn insert(&self, key: K, now: Instant, until: Instant) {
-        let mut known = self.lock();
+        let mut known = lock(&self.until);
         if known.len() >= self.most {
             known.retain(|_, until| *until > now);
         }
@@ -33,17 +30,13 @@ impl<K: Hash + Eq> Expiring<K> {
     where
         K: std::borrow::Borrow<Q>,
     {
-        self.lock().get(key).copied().filter(|until| *until > now)
+        lock(&self.until).get(key).copied().filter(|until| *until > now)
     }
 
     pub fn count(&self, now: Instant) -> usize {
-        let mut known = self.lock();
+        let mut known = lock(&self.until);
         known.retain(|_, until| *until > now);
         known.len()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Instant>> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod health;
 pub mod limits;
 mod linger;
 mod local;
+mod lock;
 mod logins;
 pub mod metrics;
 pub mod middleware;

@@ -2,10 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use schemas::{Problem, ProblemKind, messages};
+
+use crate::lock::lock;
 
 #[derive(Clone)]
 pub struct Shares(Arc<Pool>);
@@ -41,7 +43,7 @@ impl Shares {
     }
 
     pub fn take(&self, holder: &str, weight: usize) -> Result<Share, Problem> {
-        let mut taken = self.lock();
+        let mut taken = lock(&self.0.taken);
         if taken.all + weight > self.0.most {
             return Err(Problem::overloaded());
         }
@@ -53,15 +55,11 @@ impl Shares {
         taken.by.insert(holder.to_owned(), own + weight);
         Ok(Share { shares: self.clone(), holder: holder.to_owned(), weight })
     }
-
-    fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut taken = self.shares.lock();
+        let mut taken = lock(&self.shares.0.taken);
         taken.all -= self.weight;
         if let Some(own) = taken.by.get_mut(&self.holder) {
             *own -= self.weight;
@@ -88,7 +86,7 @@ mod tests {
         drop(first);
         assert!(kind("a", 1).is_ok() && kind("c", 2).is_ok());
         drop((second, third));
-        let left = shares.lock();
+        let left = lock(&shares.0.taken);
         assert!(left.all == 0 && left.by.is_empty(), "nothing is remembered of who left");
     }
 }

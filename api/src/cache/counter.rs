@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -12,6 +12,8 @@ use schemas::{
     analytics::{ReportSearches, SearchSeen},
 };
 use tokio_util::sync::CancellationToken;
+
+use crate::lock::lock;
 
 /// Maximum number of different searches between two reports; further ones are not counted.
 const MOST: usize = 1_000;
@@ -29,7 +31,7 @@ type Alike = (String, Vec<ProjectId>, u32);
 impl Counter {
     pub fn count(&self, query: &str, projects: &[ProjectId], results: usize) {
         let key = (query.to_owned(), projects.to_vec(), u32::try_from(results).unwrap_or(u32::MAX));
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.0);
         if seen.len() < MOST || seen.contains_key(&key) {
             *seen.entry(key).or_default() += 1;
         }
@@ -54,7 +56,7 @@ impl Counter {
     }
 
     fn take(&self) -> Vec<SearchSeen> {
-        let seen = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let seen = std::mem::take(&mut *lock(&self.0));
         seen.into_iter()
             .map(|((query, projects, results), times)| SearchSeen { query, projects, results, times })
             .collect()

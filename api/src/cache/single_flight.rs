@@ -3,10 +3,12 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use tokio::sync::OnceCell;
+
+use crate::lock::lock;
 
 /// Answers in progress, by question. The key must contain everything that the answer depends on: for a search
 /// also the generations. Without them, a client that knows of a new document could get an answer from before
@@ -30,7 +32,7 @@ impl<K: Hash + Eq + Clone, V: Clone> SingleFlight<K, V> {
     /// cancelled, the `ask` of another waiting caller runs.
     pub async fn join(&self, key: K, ask: impl Future<Output = V>) -> (V, bool) {
         let answer = {
-            let mut flights = self.lock();
+            let mut flights = lock(&self.0);
             let flight =
                 flights.entry(key.clone()).or_insert_with(|| Flight { answer: Arc::default(), waiters: 0 });
             flight.waiters += 1;
@@ -43,10 +45,6 @@ impl<K: Hash + Eq + Clone, V: Clone> SingleFlight<K, V> {
             ask
         };
         (waiter.answer.get_or_init(ask).await.clone(), asked)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Flight<V>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -61,7 +59,7 @@ struct Waiter<'a, K: Hash + Eq + Clone, V: Clone> {
 
 impl<K: Hash + Eq + Clone, V: Clone> Drop for Waiter<'_, K, V> {
     fn drop(&mut self) {
-        let mut flights = self.flights.lock();
+        let mut flights = lock(&self.flights.0);
         if let Entry::Occupied(mut flight) = flights.entry(self.key.clone())
             && Arc::ptr_eq(&flight.get().answer, &self.answer)
         {

@@ -12,7 +12,7 @@
 //! in [Chiu and Jain](https://doi.org/10.1016/0169-7552(89)90019-6) and TCP.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,7 @@ use prometheus::IntCounterVec;
 use schemas::Problem;
 
 use super::Class;
+use crate::lock::lock;
 
 /// The bound before anything is measured, and again when the workers are no longer busy: for bursts.
 const FIRST: f64 = 32.0;
@@ -88,7 +89,7 @@ pub struct Admitted {
 impl Bound {
     /// Admits a call, or refuses it as overload.
     pub fn admit(&self) -> Result<Admitted, Problem> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if state.in_progress == 0 && state.window.since.elapsed() > IDLE {
             *state = State::new(Instant::now());
         }
@@ -102,10 +103,6 @@ impl Bound {
         state.in_progress += 1;
         Ok(Admitted { bound: self.clone(), since: Instant::now() })
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Admitted {
@@ -113,14 +110,14 @@ impl Admitted {
     pub fn answered(self, last: &Frame) {
         if let Some(worked) = last.worked {
             let received = last.received.into_std();
-            self.bound.lock().answered(received, received.duration_since(self.since), worked);
+            lock(&self.bound.state).answered(received, received.duration_since(self.since), worked);
         }
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.bound.lock().in_progress -= 1;
+        lock(&self.bound.state).in_progress -= 1;
     }
 }
 

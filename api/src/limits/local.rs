@@ -2,11 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use super::{Class, Rule, Verdict};
+use crate::lock::lock;
 
 /// For each key, the time at which its bucket will be full again, as in the script of [`super::shared`].
 #[derive(Clone, Default)]
@@ -14,7 +15,7 @@ pub struct Local(Arc<Mutex<HashMap<(Class, String), Instant>>>);
 
 impl Local {
     pub fn check(&self, class: Class, rule: Rule, key: &str, now: Instant) -> Verdict {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = lock(&self.0);
         let full = buckets.entry((class, key.to_owned())).or_insert(now);
         let (interval, capacity) = (rule.interval(), rule.interval() * rule.count);
         let reset = full.saturating_duration_since(now);
@@ -36,7 +37,7 @@ impl Local {
     /// Forgets callers whose whole quota is available again.
     pub fn tidy(&self) {
         let now = Instant::now();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, full| *full > now);
+        lock(&self.0).retain(|_, full| *full > now);
     }
 }
 

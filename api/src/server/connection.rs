@@ -8,13 +8,15 @@ use std::{
     collections::HashMap,
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use crate::lock::lock;
 
 #[derive(Clone)]
 pub struct Connections(Arc<Bounds>);
@@ -60,7 +62,7 @@ impl Connections {
     }
 
     pub fn open(&self, address: String) -> io::Result<Arc<Connection>> {
-        let mut open = self.lock();
+        let mut open = lock(&self.0.open);
         let of_one = open.by.get(&address).map_or(0, HashMap::len);
         if of_one >= self.0.most_of_one {
             open.make_room(Some(&address))?;
@@ -74,10 +76,6 @@ impl Connections {
         open.by.entry(address.clone()).or_default().insert(number, state);
         let connections = self.clone();
         Ok(Arc::new(Connection { connections, address, number, closed, asked: AtomicBool::new(false) }))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,7 +114,7 @@ impl Open {
 impl Connection {
     pub fn begin(self: &Arc<Self>) -> Busy {
         self.asked.store(true, Ordering::Relaxed);
-        if let Some(state) = self.connections.lock().state(self) {
+        if let Some(state) = lock(&self.connections.0.open).state(self) {
             state.requests += 1;
         }
         Busy(self.clone())
@@ -129,7 +127,7 @@ impl Connection {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if let Some(state) = self.0.connections.lock().state(&self.0) {
+        if let Some(state) = lock(&self.0.connections.0.open).state(&self.0) {
             state.requests -= 1;
             state.idle_since = Instant::now();
         }
@@ -138,7 +136,7 @@ impl Drop for Busy {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.connections.lock().remove(&self.address, self.number);
+        lock(&self.connections.0.open).remove(&self.address, self.number);
     }
 }
 
@@ -177,7 +175,7 @@ mod tests {
         let first = connections.open("a".to_owned()).unwrap();
         let second = connections.open("a".to_owned()).unwrap();
         drop((first, second.begin(), second));
-        let open = connections.lock();
+        let open = lock(&connections.0.open);
         assert!(open.all == 0 && open.by.is_empty());
     }
 }

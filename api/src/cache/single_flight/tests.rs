@@ -14,7 +14,7 @@ async fn waiting(
     flights: &Flights,
     ask: impl Future<Output = u8> + Send + 'static,
 ) -> JoinHandle<(u8, bool)> {
-    let waiters = |flights: &Flights| flights.lock().get(&1).map_or(0, |flight| flight.waiters);
+    let waiters = |flights: &Flights| lock(&flights.0).get(&1).map_or(0, |flight| flight.waiters);
     let before = waiters(flights);
     let joining = flights.clone();
     let task = tokio::spawn(async move { joining.join(1, ask).await });
@@ -39,7 +39,7 @@ async fn one_asks_and_all_hear_and_nothing_is_left() {
     assert_eq!([a.0, b.0, c.0], [7, 7, 7]);
     assert_eq!([a.1, b.1, c.1].iter().filter(|asked| **asked).count(), 1);
     assert_eq!(asked.load(Ordering::SeqCst), 1);
-    assert!(flights.lock().is_empty());
+    assert!(lock(&flights.0).is_empty());
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn when_the_asker_leaves_another_one_asks() {
     let other = waiting(&flights, async { 9 }).await;
     first.abort();
     assert_eq!(other.await.unwrap(), (9, true));
-    assert!(flights.lock().is_empty());
+    assert!(lock(&flights.0).is_empty());
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn when_two_leave_at_once_nothing_is_left() {
         for task in &mut tasks {
             assert!(futures::poll!(task.as_mut()).is_pending());
         }
-        assert_eq!(flights.lock()[&1].waiters, 2);
+        assert_eq!(lock(&flights.0)[&1].waiters, 2);
         std::thread::scope(|threads| {
             for task in tasks {
                 threads.spawn(|| {
@@ -81,7 +81,7 @@ async fn when_two_leave_at_once_nothing_is_left() {
                 });
             }
         });
-        assert!(flights.lock().is_empty());
+        assert!(lock(&flights.0).is_empty());
     }
 }
 
@@ -102,6 +102,6 @@ async fn who_joins_a_flight_that_has_landed_begins_another() {
     assert_eq!(first.await.unwrap(), (1, true));
     let third = waiting(&flights, std::future::pending()).await;
     assert_eq!(second.await, (1, false));
-    assert_eq!(flights.lock()[&1].waiters, 1, "the first flight's waiters leave the next one alone");
+    assert_eq!(lock(&flights.0)[&1].waiters, 1, "the first flight's waiters leave the next one alone");
     third.abort();
 }

@@ -102,7 +102,7 @@ fn after_an_overload_bursts_are_admitted_again() {
 fn after_a_time_without_calls_the_bound_starts_again() {
     let admission = Admission::new(&crate::metrics::Metrics::new().unwrap().limited);
     let set = |since: Instant| {
-        *admission.chats.lock() = State { bound: LEAST, has_queued: true, ..State::new(since) };
+        *lock(&admission.chats.state) = State { bound: LEAST, has_queued: true, ..State::new(since) };
     };
     let admitted = || (0..10).map_while(|_| admission.chats.admit().ok()).collect::<Vec<_>>().len();
     set(Instant::now());
