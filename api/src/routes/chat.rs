@@ -55,11 +55,13 @@ async fn chat(
     let stream = request.stream.unwrap_or_else(|| accepts_events(&headers));
     let mut query = ChatQuery::new(request, &caller.account, stream)?;
     let patience = requests.chat_timeout;
-    if !stream {
-        let key = cache.look_for_answer(&mut query).await;
-        let admitted = admit(&limits, &query)?;
-        let asked = cache.requester.ask_streaming(&id.context(), &query, patience).await?;
-        let frame = asked.only().await?;
+    let permit = stream.then(|| streams.open(Kind::Chat, &caller)).transpose()?;
+    let key = cache.look_for_answer(&mut query).await;
+    // A chat whose answer is known is not counted, because it costs the workers next to nothing.
+    let admitted = query.known.is_none().then(|| limits.admission.chats.admit()).transpose()?;
+    let mut reply = cache.requester.ask_streaming(&id.context(), &query, patience).await?;
+    let Some(permit) = permit else {
+        let frame = reply.only().await?;
         if let Some(admitted) = admitted {
             admitted.answered(&frame);
         }
@@ -67,11 +69,7 @@ async fn chat(
         cache.keep_answer(key.as_ref(), &mut reply).await;
         note_results(reply.sources.len());
         return Ok(axum::Json(reply).into_response());
-    }
-    let permit = streams.open(Kind::Chat, &caller)?;
-    let key = cache.look_for_answer(&mut query).await;
-    let admitted = admit(&limits, &query)?;
-    let mut reply = cache.requester.ask_streaming(&id.context(), &query, patience).await?;
+    };
     // An error before the first piece of the answer is an error of the whole call, with its own status.
     let first = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
     if first.last {
@@ -79,11 +77,6 @@ async fn chat(
     }
     let reply = StreamedReply { reply, cache, key, id, language, admitted };
     Ok(streams::events(reply.events(first, patience, permit)))
-}
-
-/// Admits a chat. One whose answer is known is not counted, because it costs the workers next to nothing.
-fn admit(limits: &Limits, query: &ChatQuery) -> Result<Option<Admitted>, Problem> {
-    query.known.is_none().then(|| limits.admission.chats.admit()).transpose()
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {

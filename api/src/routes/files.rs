@@ -179,19 +179,16 @@ async fn charset(objects: &Objects, location: &FileLocation) -> Result<Option<&'
         tracing::warn!(%error, "reading a file");
         Problem::unavailable()
     })?;
-    let whole = sample.len() as u64 == location.size;
-    let utf8 = match std::str::from_utf8(&sample) {
-        Ok(_) => true,
-        // The sample may end in the middle of a character.
-        Err(error) => error.error_len().is_none() && !whole,
-    };
-    Ok(match utf8 {
+    let is_cut = sample.len() as u64 != location.size;
+    Ok(match std::str::from_utf8(&sample) {
         // A NUL byte means UTF-16, which browsers recognize by its byte order mark.
         _ if sample.contains(&0) => None,
-        true => Some("utf-8"),
+        Ok(_) => Some("utf-8"),
+        // The sample ends in the middle of a character.
+        Err(error) if is_cut && error.error_len().is_none() => Some("utf-8"),
         // An HTML page declares its charset itself.
-        false if stored.starts_with("text/html") => None,
-        false => Some("windows-1252"),
+        Err(_) if stored.starts_with("text/html") => None,
+        Err(_) => Some("windows-1252"),
     })
 }
 

@@ -12,29 +12,18 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{App, Error, middleware};
 
-struct Asset {
-    name: &'static str,
-    media_type: &'static str,
-    content: &'static str,
-}
-
-macro_rules! assets {
-    ($($name:literal $media_type:literal),* $(,)?) => {
-        [$(Asset { name: $name, media_type: $media_type, content: include_str!(concat!("../../web/", $name)) }),*]
-    };
-}
-
 static PAGE: &str = include_str!("../../web/index.html");
-static ASSETS: [Asset; 9] = assets![
-    "app.js" "text/javascript",
-    "chat.js" "text/javascript",
-    "documents.js" "text/javascript",
-    "http.js" "text/javascript",
-    "icon.svg" "image/svg+xml",
-    "search.js" "text/javascript",
-    "style.css" "text/css",
-    "text.js" "text/javascript",
-    "view.js" "text/javascript",
+/// Name, media type and content of each file that the page loads.
+static ASSETS: [(&str, &str, &str); 9] = [
+    ("app.js", "text/javascript", include_str!("../../web/app.js")),
+    ("chat.js", "text/javascript", include_str!("../../web/chat.js")),
+    ("documents.js", "text/javascript", include_str!("../../web/documents.js")),
+    ("http.js", "text/javascript", include_str!("../../web/http.js")),
+    ("icon.svg", "image/svg+xml", include_str!("../../web/icon.svg")),
+    ("search.js", "text/javascript", include_str!("../../web/search.js")),
+    ("style.css", "text/css", include_str!("../../web/style.css")),
+    ("text.js", "text/javascript", include_str!("../../web/text.js")),
+    ("view.js", "text/javascript", include_str!("../../web/view.js")),
 ];
 
 /// Allows nothing from other origins, and no inline scripts or styles.
@@ -50,8 +39,8 @@ async fn page(headers: HeaderMap) -> Response {
 }
 
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
-    match ASSETS.iter().find(|asset| asset.name == name) {
-        Some(asset) => Ok(file(&headers, asset.media_type, asset.content)),
+    match ASSETS.iter().find(|asset| asset.0 == name) {
+        Some((_, media_type, content)) => Ok(file(&headers, media_type, content)),
         None => Err(middleware::not_found().await),
     }
 }
@@ -83,6 +72,6 @@ mod tests {
             .filter(|name| name != "index.html")
             .collect();
         files.sort();
-        assert_eq!(files, ASSETS.iter().map(|asset| asset.name).collect::<Vec<_>>());
+        assert_eq!(files, ASSETS.iter().map(|asset| asset.0).collect::<Vec<_>>());
     }
 }

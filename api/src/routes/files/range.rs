@@ -29,21 +29,19 @@ pub fn part(headers: &HeaderMap, size: u64, etag: &str) -> Part {
         return Part::Whole;
     };
     let bounds = match (from.trim(), to.trim()) {
-        ("", suffix) => {
-            suffix.parse().ok().map(|length: u64| (size.saturating_sub(length), size, length == 0))
-        }
-        (from, "") => from.parse().ok().map(|start| (start, size, false)),
+        ("", suffix) => suffix.parse().ok().map(|length: u64| (size.saturating_sub(length), size)),
+        (from, "") => from.parse().ok().map(|start| (start, size)),
         (from, to) => from
             .parse::<u64>()
             .ok()
             .zip(to.parse::<u64>().ok())
             .filter(|(start, end)| start <= end)
-            .map(|(start, end)| (start, end.saturating_add(1).min(size), false)),
+            .map(|(start, end)| (start, end.saturating_add(1).min(size))),
     };
     match bounds {
         None => Part::Whole,
-        Some((start, end, empty)) if empty || start >= end => Part::Unsatisfiable,
-        Some((start, end, _)) => Part::Range { start, length: end - start },
+        Some((start, end)) if start >= end => Part::Unsatisfiable,
+        Some((start, end)) => Part::Range { start, length: end - start },
     }
 }
 
