@@ -89,20 +89,18 @@ pub struct Verdict {
 #[derive(Clone)]
 pub struct Limits {
     config: Arc<Config>,
-    shared: shared::Shared,
+    redis: Redis,
     pub local: local::Local,
     refused: IntCounterVec,
-    pub concurrent: concurrent::Concurrent,
     pub admission: admission::Admission,
 }
 
 impl Limits {
     pub fn new(config: Config, redis: Redis, refused: IntCounterVec) -> Self {
         Self {
-            concurrent: concurrent::Concurrent::new(config.concurrent, refused.clone()),
             admission: admission::Admission::new(&refused),
             config: Arc::new(config),
-            shared: shared::Shared::new(redis),
+            redis,
             local: local::Local::default(),
             refused,
         }
@@ -110,7 +108,7 @@ impl Limits {
 
     /// Counts one request against its limit, and returns whether it is allowed.
     async fn check(&self, class: Class, rule: Rule, key: &str) -> Verdict {
-        let (verdict, by) = match self.shared.check(class, rule, key).await {
+        let (verdict, by) = match shared::check(&self.redis, class, rule, key).await {
             Some(verdict) => {
                 // The local limiter also counts the request, so that an outage of Redis gives no caller a second quota.
                 if verdict.allowed {

@@ -29,7 +29,11 @@ use crate::{
     App, Config, arrival,
     authentication::{Auth, anonymous, authenticate},
     cors,
-    limits::{Class, concurrent::bound, limit},
+    limits::{
+        Class,
+        concurrent::{Concurrent, bound},
+        limit,
+    },
     local, middleware,
     openapi::{self, Documents},
     server, throttle,
@@ -40,11 +44,13 @@ pub fn router(mut app: App, config: &Config) -> Router {
     let limited = |class, routes: ApiRouter<App>| {
         routes.route_layer(from_fn_with_state((app.limits.clone(), class), limit))
     };
-    let bounded = |class, routes: ApiRouter<App>| {
-        routes.route_layer(from_fn_with_state((app.limits.concurrent.clone(), class), bound))
+    let bounded = |class, most, routes: ApiRouter<App>| {
+        let concurrent = Concurrent::new(class, most, app.metrics.limited.clone());
+        limited(class, routes.route_layer(from_fn_with_state(concurrent, bound)))
     };
-    let authenticated = limited(Class::Search, bounded(Class::Search, search::routes()))
-        .merge(limited(Class::Chat, bounded(Class::Chat, chat::routes())))
+    let most = config.limits.concurrent;
+    let authenticated = bounded(Class::Search, most.max_caller_searches, search::routes())
+        .merge(bounded(Class::Chat, most.max_caller_chats, chat::routes()))
         .merge(limited(Class::Upload, upload::routes().merge(ask_document::routes())))
         .merge(limited(Class::Read, reading()))
         .route_layer(from_fn_with_state(app.authenticator.clone(), authenticate));

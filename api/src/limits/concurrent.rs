@@ -26,43 +26,36 @@ pub struct Config {
     pub max_caller_chats: usize,
 }
 
+/// The calls of one class.
 #[derive(Clone)]
 pub struct Concurrent {
-    searches: Option<Shares>,
-    chats: Option<Shares>,
+    class: Class,
+    /// `None` for no limit.
+    shares: Option<Shares>,
     refused: IntCounterVec,
 }
 
 impl Concurrent {
-    pub fn new(config: Config, refused: IntCounterVec) -> Self {
-        let shares = |part| (part > 0).then(|| Shares::new(usize::MAX, part));
-        Self { searches: shares(config.max_caller_searches), chats: shares(config.max_caller_chats), refused }
-    }
-
-    fn shares(&self, class: Class) -> Option<&Shares> {
-        match class {
-            Class::Search => self.searches.as_ref(),
-            Class::Chat => self.chats.as_ref(),
-            _ => None,
-        }
+    pub fn new(class: Class, most: usize, refused: IntCounterVec) -> Self {
+        Self { class, shares: (most > 0).then(|| Shares::new(usize::MAX, most)), refused }
     }
 }
 
 /// Middleware: refuses a call if its caller already has too many calls of this class in progress.
 pub async fn bound(
-    State((concurrent, class)): State<(Concurrent, Class)>,
+    State(concurrent): State<Concurrent>,
     caller: Caller,
     request: Request,
     next: Next,
 ) -> Response {
     // With AUTH=off, callers without a token have no limit: only the address tells them apart, and all of
     // them may have the address of this machine.
-    let shares = concurrent.shares(class).filter(|_| !caller.is_known_by_address());
+    let shares = concurrent.shares.filter(|_| !caller.is_known_by_address());
     let Some(shares) = shares else { return next.run(request).await };
     let share = match shares.take(&caller.account.id, 1) {
         Ok(share) => share,
         Err(problem) => {
-            concurrent.refused.with_label_values(&[class.name(), "concurrent"]).inc();
+            concurrent.refused.with_label_values(&[concurrent.class.name(), "concurrent"]).inc();
             return linger::refuse(request, problem);
         }
     };

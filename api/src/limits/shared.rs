@@ -1,7 +1,7 @@
 //! Rate limits that all replicas share: each check is one call of a script in Redis, which uses the clock of
 //! Redis.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::LazyLock, time::Duration};
 
 use fred::types::scripts::Script;
 
@@ -26,34 +26,23 @@ redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', math.max(3600000, 
 return {1, math.floor((capacity - (next - now)) / interval), 0, next - now}
 ";
 
-#[derive(Clone)]
-pub struct Shared {
-    redis: Redis,
-    script: Arc<Script>,
-}
+static COMPILED: LazyLock<Script> = LazyLock::new(|| Script::from_lua(SCRIPT));
 
-impl Shared {
-    pub fn new(redis: Redis) -> Self {
-        Self { redis, script: Arc::new(Script::from_lua(SCRIPT)) }
-    }
-
-    /// Returns `None` when Redis is unavailable. There is only one attempt: a second one could count the request twice.
-    pub async fn check(&self, class: Class, rule: Rule, key: &str) -> Option<Verdict> {
-        let key = format!("acorag:limit:{}:{key}", class.name());
-        let interval = u64::try_from(rule.interval().as_micros()).unwrap_or(u64::MAX).max(1);
-        let arguments = vec![interval.to_string(), rule.count.to_string()];
-        let [allowed, remaining, retry, reset] = self
-            .redis
-            .ask(async |pool| {
-                let answer: Vec<u64> = self.script.evalsha_with_reload(pool.next(), key, arguments).await?;
-                Ok(<[u64; 4]>::try_from(answer).unwrap_or([1, 0, 0, 0]))
-            })
-            .await?;
-        Some(Verdict {
-            allowed: allowed == 1,
-            remaining: u32::try_from(remaining).unwrap_or(u32::MAX),
-            retry: Duration::from_micros(retry),
-            reset: Duration::from_micros(reset),
+/// Returns `None` when Redis is unavailable. There is only one attempt: a second one could count the request twice.
+pub async fn check(redis: &Redis, class: Class, rule: Rule, key: &str) -> Option<Verdict> {
+    let key = format!("acorag:limit:{}:{key}", class.name());
+    let interval = u64::try_from(rule.interval().as_micros()).unwrap_or(u64::MAX).max(1);
+    let arguments = vec![interval.to_string(), rule.count.to_string()];
+    let [allowed, remaining, retry, reset] = redis
+        .ask(async |pool| {
+            let answer: Vec<u64> = COMPILED.evalsha_with_reload(pool.next(), key, arguments).await?;
+            Ok(<[u64; 4]>::try_from(answer).unwrap_or([1, 0, 0, 0]))
         })
-    }
+        .await?;
+    Some(Verdict {
+        allowed: allowed == 1,
+        remaining: u32::try_from(remaining).unwrap_or(u32::MAX),
+        retry: Duration::from_micros(retry),
+        reset: Duration::from_micros(reset),
+    })
 }
