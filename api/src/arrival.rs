@@ -2,7 +2,7 @@
 //! sends only half a body occupies a connection, but keeps no other request out. The number of bodies
 //! received at the same time is limited per address and in total.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use axum::{
     body::Body,
@@ -84,6 +84,6 @@ fn too_large() -> Problem {
 }
 
 /// Returns the value of `Content-Length`; `None` when the header is missing or unreadable.
-fn length(headers: &HeaderMap) -> Option<usize> {
+pub fn length<N: FromStr>(headers: &HeaderMap) -> Option<N> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

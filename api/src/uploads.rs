@@ -6,15 +6,12 @@ mod object;
 
 use std::collections::HashMap;
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, header},
-};
+use axum::{body::Body, http::HeaderMap};
 use platform::nats::objects::{Objects, Stored};
 use schemas::{Metadata, Problem, ProblemKind, account::Role, lenient, messages::http};
 
 use self::multipart::{Multipart, Part};
-use crate::{extractors::Caller, linger, shares::Shares};
+use crate::{arrival, extractors::Caller, linger, shares::Shares};
 pub use multipart::Pace;
 pub use object::Object;
 
@@ -64,9 +61,8 @@ impl Uploads {
         };
         let max = self.max_file_mb.saturating_mul(1024 * 1024);
         let mut multipart = Multipart::new(headers, body, max, self.pace)?;
-        let length =
-            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let result = if length.is_some_and(|length: u64| length > max.saturating_add(multipart::OVERHEAD)) {
+        let length = arrival::length::<u64>(headers);
+        let result = if length.is_some_and(|length| length > max.saturating_add(multipart::OVERHEAD)) {
             Err(self.too_large())
         } else {
             self.read(&mut multipart, wanted, &check).await
