@@ -23,8 +23,7 @@ use crate::{
 /// Maximum size of a JSON body, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
 
-/// A large body counts several times towards the limits on [`Arrivals::bodies`]: once for each started block
-/// of this many bytes.
+/// A body counts once for each started block of this many bytes towards the limits on [`Arrivals::bodies`].
 const UNIT: usize = 64 * 1024;
 
 #[derive(Clone)]

@@ -147,8 +147,7 @@ impl Authenticator {
     ) -> Result<Arc<account::Caller>, Problem> {
         let token = token(headers);
         if self.config.auth == Auth::Off {
-            // With AUTH=off, every client may do everything. If a client sends a valid token, the token still
-            // says who the client is.
+            // Every client may do everything; a valid token still says who the client is.
             let known = match token {
                 Some(token) => self.verify(id, token, address).await.ok(),
                 None => None,
@@ -207,8 +206,7 @@ impl Authenticator {
             .clone()
     }
 
-    /// Returns the latest lookup of a token, or a new lookup if the latest is older than `FRESH`. Also
-    /// returns whether the token is known to be valid.
+    /// Returns the latest lookup of a token if it is fresh, else a new one; and whether the token is known to be valid.
     fn verified(&self, digest: [u8; 32], now: Instant) -> (Outcome, bool) {
         let mut verified = lock(&self.verified);
         if verified.len() >= MOST {
@@ -243,8 +241,7 @@ pub async fn authenticate(
     next.run(request).await
 }
 
-/// Middleware for calls that need no token, such as a login: the caller is identified by the address alone,
-/// and may read no project.
+/// Middleware for calls without a token, such as a login: the caller is known by the address, and may read no project.
 pub async fn anonymous(
     State(authenticator): State<Authenticator>,
     mut request: Request,

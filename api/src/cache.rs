@@ -117,8 +117,7 @@ impl Cache {
                 if missing.is_empty() {
                     return Ok(found);
                 }
-                // A generation is missing if nobody set it yet, or if a full Redis evicted it. Its new token
-                // is random, so no older cache entry matches it.
+                // Nobody has set it yet, or a full Redis evicted it. No older entry matches the new, random token.
                 for (generation, _) in missing {
                     let token = uuid::Uuid::new_v4().to_string();
                     pool.set::<Value, _, _>(generation, token, None, Some(SetOptions::NX), false).await?;
@@ -142,8 +141,7 @@ impl Cache {
 
     async fn ask_and_keep(&self, context: &Context, search: &Search, key: &Key) -> Result<Answer, Problem> {
         let answer = self.ask(context, search).await?;
-        // An answer that lacks a part of the search is returned to this caller, but not cached: later callers
-        // should get a complete one.
+        // An answer that lacks a part of the search is not cached: later callers should get a complete one.
         if answer.degraded.is_empty() {
             self.keep(key, &answer.entry).await;
         }

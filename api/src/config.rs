@@ -97,10 +97,8 @@ pub struct Requests {
     pub stall_timeout: Duration,
 }
 
-/// Maximum number of connections that wait to be accepted. When this queue is full, the kernel drops the
-/// first packet of a new connection, and its client tries again only after a second. The queue is long, so
-/// that a burst from one client does not delay the others in this way. The kernel may lower the number
-/// (`somaxconn`).
+/// Maximum number of connections that wait to be accepted; the kernel may lower it (`somaxconn`). A client that finds
+/// this queue full tries again only after a second, so it is long: one client's burst should not delay the others.
 const BACKLOG: u32 = 4_096;
 
 /// Parses a setting in whole seconds.
@@ -109,8 +107,7 @@ pub fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
 }
 
 impl Config {
-    /// How long requests in progress may take after the stop signal. One second less than the whole shutdown timeout: the
-    /// process must still flush its traces afterwards.
+    /// How long requests in progress may take after the stop signal. The last second is for flushing the traces.
     pub fn drain(&self) -> Duration {
         Duration::from_secs(self.lifecycle.shutdown_timeout.saturating_sub(1))
     }

@@ -13,8 +13,7 @@ use schemas::{
     problem::{self, UiLanguage},
 };
 
-/// The error of a handler. It carries only the problem: [`crate::middleware`] knows the caller's language and the
-/// request's id, and writes the response body.
+/// The error of a handler. [`crate::middleware`], which knows the language and the request's id, writes its body.
 #[derive(Debug)]
 pub struct Error(pub Problem);
 

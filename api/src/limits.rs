@@ -124,8 +124,7 @@ impl Limits {
         verdict
     }
 
-    /// Counts one request for something that is not a caller, such as an account to log in to. Returns an
-    /// error if the limit is exceeded.
+    /// Counts one request for something that is not a caller, such as an account to log in to, or refuses it.
     pub async fn charge(&self, class: Class, key: &str) -> Result<(), Problem> {
         let Some(rule) = self.rule(class, &CallerLimits::default()) else { return Ok(()) };
         let verdict = self.check(class, rule, key).await;
@@ -141,8 +140,7 @@ impl Limits {
             Class::Login => (None, self.config.rate_limit_login),
             Class::Token => (None, self.config.rate_limit_token),
         };
-        // The limit of an API key was checked when the key was created. If that limit is unreadable, the
-        // configured limit applies.
+        // A key's limit was checked when the key was created. If it is unreadable, the configured limit applies.
         own.and_then(|own| own.parse().ok()).unwrap_or(configured).rule()
     }
 }

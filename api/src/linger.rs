@@ -34,8 +34,7 @@ pub fn refuse(request: Request, problem: Problem) -> Response {
 
 /// Reads and discards a body in the background.
 pub fn read_on(headers: &HeaderMap, body: Body) {
-    // A client that sent `Expect: 100-continue` waits for permission to send the body. This request is
-    // refused, so no body will arrive.
+    // A client that sent `Expect: 100-continue` sends its body only when it is asked for it, and nobody asks.
     if body.is_end_stream() || headers.contains_key(header::EXPECT) {
         return;
     }

@@ -17,8 +17,7 @@ use crate::{
     linger,
 };
 
-/// Refuses requests that a browser sends for a page of another machine. CORS alone would not refuse them: browsers send
-/// a simple POST without a preflight request.
+/// Refuses requests for pages of other machines. CORS alone would not: browsers send a simple POST without a preflight.
 pub async fn guard(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
     match check(&config, &request) {
         Ok(()) => next.run(request).await,
@@ -31,8 +30,7 @@ fn check(config: &Config, request: &Request) -> Result<(), Problem> {
         let host = authority.host();
         is_local(host) || config.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
     };
-    // HTTP/2 requests have the host in the URI, not in `Host`. A request without a host is allowed: browsers
-    // always send one.
+    // HTTP/2 has the host in the URI, not in `Host`. A request without one is allowed: browsers always send it.
     let headers = request.headers();
     let host = match request.uri().authority() {
         Some(authority) => Some(Ok(authority.clone())),

@@ -19,8 +19,7 @@ use crate::{
 
 /// How long an address counts as an account's own after a successful login.
 const LATELY: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Maximum number of addresses of successful logins that this process remembers, in case Redis becomes
-/// unavailable.
+/// Maximum number of addresses of successful logins that this process remembers, for when Redis is unavailable.
 const MOST: usize = 10_000;
 
 #[derive(Clone)]

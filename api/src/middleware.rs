@@ -115,9 +115,8 @@ impl Drop for Ending {
     }
 }
 
-/// Removes slashes at the end of the path, which clients of the old system send, as in `/search/`. The request itself is
-/// changed: many clients do not follow a redirect with their body, and a redirect to a path such as `//host` would lead
-/// to another server.
+/// Removes slashes at the end of the path, which clients of the old system send, as in `/search/`. A redirect would not
+/// do: many clients follow it without their body, and one to a path such as `//host` would lead to another server.
 pub async fn without_last_slash(mut request: Request) -> Request {
     if let Some(uri) = shortened(request.uri()) {
         *request.uri_mut() = uri;

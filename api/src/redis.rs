@@ -55,8 +55,7 @@ impl Redis {
         {
             return None;
         }
-        // Boxed, because the futures of the Redis client are large and would enlarge the future of every
-        // search.
+        // Boxed, because the large futures of the Redis client would enlarge the future of every search.
         match tokio::time::timeout(self.patience, Box::pin(call(&self.pool))).await {
             Ok(Ok(answer)) => {
                 if away > 0 {

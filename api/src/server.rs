@@ -172,8 +172,7 @@ struct Pair {
     key: Vec<u8>,
 }
 
-/// Returns the time, in Unix seconds, from which clients refuse this chain (PEM): the end of the certificate that
-/// expires first.
+/// Returns when the first certificate of this chain (PEM) expires, in Unix seconds: from then on, clients refuse it.
 pub fn not_after(chain: &[u8]) -> Result<i64, x509_cert::der::Error> {
     let ends = Certificate::load_pem_chain(chain)?
         .into_iter()

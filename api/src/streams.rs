@@ -91,8 +91,7 @@ impl Drop for Permit {
     }
 }
 
-/// Returns server-sent events as a response. Comments in between keep the connection alive, and nginx is told to pass on
-/// each event at once.
+/// Returns server-sent events, with comments that keep the connection alive. nginx must pass on each at once.
 pub fn events<E: Into<BoxError>>(events: impl Stream<Item = Result<Event, E>> + Send + 'static) -> Response {
     let events = Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10)));
     ([("x-accel-buffering", "no")], events).into_response()

@@ -66,8 +66,7 @@ pub fn client_address<T>(request: &Request<T>, proxies: usize) -> String {
     network(seen.unwrap_or(peer))
 }
 
-/// Returns what counts as one address: an IPv4 address, or the /64 network of an IPv6 address, because one
-/// client usually owns the whole network.
+/// What counts as one address: that of IPv4, or the /64 network of IPv6, which one client usually owns as a whole.
 pub fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

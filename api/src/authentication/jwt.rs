@@ -34,8 +34,7 @@ pub struct Config {
 
 /// Age at which the issuer's public keys are fetched again.
 const STALE: Duration = Duration::from_secs(300);
-/// Minimum time between two attempts to fetch the keys: otherwise every token with an invented key id would
-/// cause a fetch.
+/// Minimum time between two fetches of the keys: otherwise every token with an invented key id would cause one.
 const AGAIN: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -46,8 +45,7 @@ pub struct Issuer {
     keys: Arc<Keys>,
 }
 
-/// The issuer's keys as they were last read. While the keys are fetched again, only requests whose token has
-/// an unknown key wait.
+/// The issuer's keys as they were last read. While they are fetched again, only tokens with an unknown key wait.
 struct Keys {
     source: Source,
     known: RwLock<Known>,
@@ -223,8 +221,7 @@ impl Source {
     }
 }
 
-/// Parses a JWKS document. Skips keys for encryption and keys of unknown types, because issuers publish them
-/// too.
+/// Parses a JWKS document. Skips keys for encryption and of unknown types, which issuers publish too.
 fn read(text: &str) -> anyhow::Result<Arc<[Key]>> {
     #[derive(Deserialize)]
     struct Set {

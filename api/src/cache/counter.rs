@@ -37,8 +37,7 @@ impl Counter {
         }
     }
 
-    /// Reports the counts at regular intervals, and once more when `served` says that the last search is answered. If a
-    /// report is lost, its counts are lost.
+    /// Reports the counts regularly, and once more after the last search (`served`). A lost report's counts are lost.
     pub async fn report(self, requester: Requester, served: CancellationToken) {
         loop {
             let last = served.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none();

@@ -26,8 +26,7 @@ struct Head {
     deflated: bool,
 }
 
-/// In bytes. For shorter bodies, compression costs more than it saves: an answer of ten rows has about 8 KiB, and most
-/// answers are never asked for again.
+/// In bytes. Compressing a shorter body (ten rows have about 8 KiB) costs more than it saves: few are asked for again.
 const COMPRESS_FROM: usize = 16 * 1024;
 /// Maximum length of a body, in bytes. No answer is longer: it has at most fifty rows, and their fields are limited.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -66,8 +65,7 @@ impl Entry {
         encoder.finish().ok()
     }
 
-    /// Returns the generations of a stored entry, and the entry itself; `None` if the stored bytes are
-    /// unreadable.
+    /// Returns a stored entry and its generations; `None` if it is unreadable.
     pub fn read(stored: &[u8]) -> Option<(Vec<String>, Self)> {
         let end = stored.iter().position(|byte| *byte == b'\n')?;
         let head: Head = serde_json::from_slice(&stored[..end]).ok()?;

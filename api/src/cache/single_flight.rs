@@ -10,9 +10,8 @@ use tokio::sync::OnceCell;
 
 use crate::lock::lock;
 
-/// Answers in progress, by question. The key must contain everything that the answer depends on: for a search
-/// also the generations. Without them, a client that knows of a new document could get an answer from before
-/// that document.
+/// Answers in progress, by question. The key must contain everything that the answer depends on, for a search also the
+/// generations: otherwise a client that knows of a new document could get an answer from before it.
 #[derive(Clone)]
 pub struct SingleFlight<K, V>(Arc<Mutex<HashMap<K, Flight<V>>>>);
 
@@ -48,9 +47,8 @@ impl<K: Hash + Eq + Clone, V: Clone> SingleFlight<K, V> {
     }
 }
 
-/// A caller that waits for an answer. The first waiter that has the answer removes the flight, because later
-/// callers find the answer in the cache. If no waiter gets an answer, the last one that is dropped removes
-/// the flight.
+/// A caller that waits for an answer. The first one that has it removes the flight, because later callers find the
+/// answer in the cache. If nobody gets an answer, the last one that is dropped removes the flight.
 struct Waiter<'a, K: Hash + Eq + Clone, V: Clone> {
     flights: &'a SingleFlight<K, V>,
     key: K,

@@ -1,11 +1,9 @@
-//! Admits no more calls to the workers than they can answer soon. A call that would have to wait long is refused at once,
-//! and the admitted ones stay fast.
+//! Admits no more calls to the workers than they can answer soon, and refuses the others at once.
 //!
-//! The bound adapts itself to the workers. A reply says how long the worker worked on it; the rest of the time the call has
+//! The bound adapts itself to the workers. A reply says how long the worker worked on it; the rest of the time the call
 //! waited. If even the call that waited least in a window of time waited longer than the work takes, there is a standing
-//! queue, and the bound falls in the proportion by which the calls took too long (Little's law: calls in progress =
-//! answers per second × seconds per call). Otherwise the bound grows if it is reached. A burst that drains within a
-//! window therefore does not lower it.
+//! queue, not a burst that drains, and the bound falls in the proportion by which the calls took too long (Little's law:
+//! calls in progress = answers per second × seconds per call). Otherwise the bound grows if it is reached.
 //!
 //! Each process adapts its own bound, but all of them see the same queue. They lower their bounds by the same factor and
 //! raise them by about the same number, so that their bounds become equal: additive increase, multiplicative decrease, as

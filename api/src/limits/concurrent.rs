@@ -1,5 +1,4 @@
-//! Limits how many calls one caller may have in progress at the same time in this process, so that a caller that sends
-//! very many at once does not make all others wait.
+//! Limits the calls of one caller in progress in this process: very many at once must not make all others wait.
 
 use axum::{
     body::Body,
@@ -48,8 +47,7 @@ pub async fn bound(
     request: Request,
     next: Next,
 ) -> Response {
-    // With AUTH=off, callers without a token have no limit: only the address tells them apart, and all of
-    // them may have the address of this machine.
+    // With AUTH=off, callers without a token have no limit: all of them may have the address of this machine.
     let shares = concurrent.shares.filter(|_| !caller.is_known_by_address());
     let Some(shares) = shares else { return next.run(request).await };
     let share = match shares.take(&caller.account.id, 1) {

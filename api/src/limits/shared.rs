@@ -1,5 +1,4 @@
-//! Rate limits that all replicas share: each check is one call of a script in Redis, which uses the clock of
-//! Redis.
+//! Rate limits that all replicas share: each check is one call of a script in Redis, with the clock of Redis.
 
 use std::{sync::LazyLock, time::Duration};
 

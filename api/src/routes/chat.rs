@@ -101,9 +101,8 @@ struct StreamedReply {
 const EVENTS: usize = 64;
 
 impl StreamedReply {
-    /// Returns the events for the client. The answer is received in a task of its own, which ends with the client's
-    /// connection and at the latest after `patience`: a client that stays connected and reads nothing must not count as
-    /// a chat in progress.
+    /// Returns the events for the client. The task that receives the answer ends with the client's connection, and at the
+    /// latest after `patience`: a client that stays connected and reads nothing must not count as a chat in progress.
     fn events(
         self,
         first: Frame,

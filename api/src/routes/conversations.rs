@@ -1,5 +1,4 @@
-//! The history of conversations, and feedback: `GET /history/{conversation_id}`, `GET /chat/history/{user_id}`, `POST
-//! /feedback`.
+//! `GET /history/{conversation_id}`, `GET /chat/history/{user_id}`, `POST /feedback`.
 
 use aide::{
     axum::{

@@ -93,8 +93,7 @@ impl Follower {
         revoked: impl Future<Output = ()> + Send + 'static,
     ) -> impl Stream<Item = Result<Event, axum::Error>> {
         let (sender, receiver) = mpsc::channel(1);
-        // In a task of its own: nobody polls the stream of a client that has stopped reading, but the stream must end
-        // all the same.
+        // In a task of its own: nobody polls the stream of a client that does not read, but it must end all the same.
         let following = async move {
             let (until, stopping) = (self.until, self.permit.stopping.clone());
             tokio::select! {

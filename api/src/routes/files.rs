@@ -122,8 +122,7 @@ fn described(mut response: Response, location: &FileLocation, etag: &str) -> Res
         .remove(b'^')
         .remove(b'|');
     let (media_type, inert) = media_type(&location.media_type);
-    // The header has both names: some clients (such as curl) do not read the extended name `filename*`, and
-    // all other clients prefer it.
+    // Both names: some clients (such as curl) do not read the extended name `filename*`, and all others prefer it.
     let (plain, name) = (ascii(&location.filename), utf8_percent_encode(&location.filename, KEPT));
     let disposition = format!("inline; filename=\"{plain}\"; filename*=UTF-8''{name}");
     set(&mut response, header::CONTENT_DISPOSITION, &disposition);
@@ -131,8 +130,7 @@ fn described(mut response: Response, location: &FileLocation, etag: &str) -> Res
     set(&mut response, header::ETAG, etag);
     set(&mut response, header::ACCEPT_RANGES, "bytes");
     set(&mut response, header::CACHE_CONTROL, "private, no-cache");
-    // An uploaded page must not act with the rights of acorag's origin. A PDF viewer needs no sandbox, and
-    // cannot work in one.
+    // An uploaded page must not act with the rights of acorag's origin. A PDF viewer cannot work in a sandbox.
     let policy = if inert {
         "default-src 'none'; img-src 'self'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
     } else {
@@ -192,8 +190,7 @@ async fn charset(objects: &Objects, location: &FileLocation) -> Result<Option<&'
     })
 }
 
-/// Returns a media type that is safe to send, with the charset that `stored` names, if any; and whether the
-/// media type is one of `INERT`.
+/// Returns a media type that is safe to send, with the charset that `stored` names; and whether it is `INERT`.
 fn media_type(stored: &str) -> (String, bool) {
     let charset = stored.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;

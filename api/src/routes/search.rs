@@ -24,8 +24,7 @@ pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/search", post_with(search, document))
 }
 
-/// Lists the parts of the search (`vector`, `keyword`) that are missing, so that a client can recognize an
-/// incomplete answer.
+/// The parts of the search (`vector`, `keyword`) that an incomplete answer lacks.
 const DEGRADED: HeaderName = HeaderName::from_static("x-acorag-degraded");
 const CACHE: HeaderName = HeaderName::from_static("x-cache");
 

@@ -166,8 +166,7 @@ impl Uploader {
 
     async fn publish(&self, received: Received) -> Result<Accepted, Problem> {
         let Received { filename, media_type, stored, mut object, mut metadata, .. } = received;
-        // If the upload names no project, the records of an import name their own. The job then carries the
-        // projects that this caller's records may name.
+        // Without a project of the upload, the records of an import name their own, within the scope of this caller.
         let record_scope = metadata.project_id.is_none().then(|| self.caller.scope().clone());
         let project = self.caller.project_of(&metadata)?;
         metadata.project_id = None;

@@ -55,12 +55,10 @@ impl<S> Accept<TcpStream, S> for Bounded {
     }
 }
 
-/// A connection with timeouts. Writing fails when the client receives nothing for too long: a client that
-/// requests a file and does not read it occupies a connection and a reader of the object store. Reading fails
-/// when no first request arrives in time (hyper's own timeout starts only after the bytes by which it
-/// distinguishes HTTP/1 from HTTP/2), and when the connection is closed to make room. The heads of later
-/// requests, and the wait for them, have hyper's timeout; request bodies have the timeouts of [`crate::arrival`] and
-/// [`crate::uploads`].
+/// A connection with timeouts. Writing fails when the client receives nothing for too long: one that requests a file and
+/// does not read it occupies a connection and a reader of the object store. Reading fails when the connection is closed
+/// to make room, and when no first request arrives in time: hyper's own timeout, which later requests have, starts only
+/// after the bytes that tell HTTP/1 from HTTP/2. Bodies have the timeouts of [`crate::arrival`] and [`crate::uploads`].
 pub struct Stream<S> {
     inner: Pin<Box<TimeoutStream<S>>>,
     connection: Arc<Connection>,

@@ -1,8 +1,7 @@
 //! Limits the number of open connections, in total and for each address.
 //!
-//! When a limit is reached, the connection that has been idle longest (without a request in progress) is
-//! closed. If all connections are busy, the new connection is closed instead, which load balancers can
-//! handle.
+//! When a limit is reached, the connection that has been idle longest (without a request in progress) is closed. If all
+//! are busy, the new connection is closed instead, which load balancers can handle.
 
 use std::{
     collections::HashMap,
@@ -80,8 +79,7 @@ impl Connections {
 }
 
 impl Open {
-    /// Closes the connection that has been idle longest: among those of `address`, or with `None` among all.
-    /// Fails if none of them is idle.
+    /// Closes the connection that has been idle longest, of `address` or of all. Fails if none of them is idle.
     fn make_room(&mut self, address: Option<&str>) -> io::Result<()> {
         let candidates = self.by.iter().filter(|(known, _)| address.is_none_or(|address| address == *known));
         let longest = candidates

@@ -5,8 +5,7 @@ use schemas::{Problem, ProblemKind, messages::http};
 
 const MAX_CHARS: usize = 255;
 
-/// Returns the name without folders and control characters, shortened to `MAX_CHARS` characters with its
-/// extension kept; `None` if no name is left.
+/// Returns the name without folders and control characters, shortened before its extension; `None` if none is left.
 pub fn tidy_name(raw: &str) -> Option<String> {
     let base = raw.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = base.chars().filter(|c| !c.is_control() && !is_direction(*c)).collect();
@@ -53,8 +52,7 @@ pub fn quoted_name(disposition: &str) -> Option<String> {
     rest.split_once('"').map(|(name, _)| name.to_owned())
 }
 
-/// Extensions that are accepted with any media type, because browsers may send a CSV file with the media type
-/// of Excel, and a DOCX file with that of ZIP.
+/// Accepted with any media type: browsers may send a CSV file with that of Excel, and a DOCX file with that of ZIP.
 const READABLE: [&str; 18] = [
     "pdf", "docx", "txt", "md", "markdown", "html", "htm", "xhtml", "xlsx", "xlsm", "xls", "csv", "pptx",
     "eml", "msg", "json", "ndjson", "jsonl",
@@ -86,8 +84,7 @@ const UNREADABLE_TYPES: [&str; 14] = [
     "application/java-archive",
 ];
 
-/// Returns the claimed media type. If the claim is missing or `application/octet-stream`, guesses from the
-/// file name.
+/// Returns the claimed media type; guesses from the file name if it is missing or `application/octet-stream`.
 pub fn media_type(filename: &str, claimed: Option<&str>) -> String {
     let claimed = claimed.map(|claim| claim.trim().to_ascii_lowercase());
     match claimed {

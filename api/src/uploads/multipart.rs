@@ -38,12 +38,10 @@ pub struct Multipart {
     count: usize,
 }
 
-/// How slow a client may be. Only the time in which the api waits for the client counts, not the time in
-/// which it waits for the object store.
+/// How slow a client may be. Only the time in which the api waits for the client counts, not for the object store.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// Maximum pause between two pieces. A whole upload may also take this much longer than it would at
-    /// `bytes_per_second`.
+    /// Maximum pause between two pieces; also how much longer than at `bytes_per_second` an upload may take.
     pub stall: Duration,
     pub bytes_per_second: u64,
     waited: Duration,

@@ -14,8 +14,7 @@ pub enum Part {
     Unsatisfiable,
 }
 
-/// Parses the `Range` header. A header with several ranges, with another unit or with an unreadable value is
-/// ignored, as RFC 9110 allows.
+/// Parses the `Range` header. Several ranges, other units and unreadable values are ignored, as RFC 9110 allows.
 pub fn part(headers: &HeaderMap, size: u64, etag: &str) -> Part {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     // If the client has another version of the file, a part of this version would not fit it.
