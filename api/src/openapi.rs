@@ -6,7 +6,7 @@ use aide::{
         ApiKeyLocation, Header, HeaderStyle, Info, License, MediaType, OpenApi, Parameter,
         ParameterSchemaOrContent, ReferenceOr, Response, SchemaObject, SecurityScheme, StatusCode, Tag,
     },
-    transform::{TransformOpenApi, TransformOperation},
+    transform::TransformOpenApi,
 };
 use bytes::Bytes;
 use schemars::{Schema, json_schema};
@@ -15,6 +15,15 @@ use schemas::ProblemKind::{
     Timeout, TooLarge, Unauthorized, UnsupportedMediaType,
 };
 use serde_json::{Map, Value};
+
+/// What the routes use of `aide`.
+pub use aide::{
+    axum::{
+        ApiRouter,
+        routing::{delete_with, get_with, post_with},
+    },
+    transform::TransformOperation,
+};
 
 /// The descriptions of the API itself, serialized once.
 #[derive(Clone, Default)]
@@ -62,8 +71,8 @@ impl Describe for TransformOperation<'_> {
         for media_type in media_types {
             response.content.insert((*media_type).to_owned(), plain(media_type));
         }
-        let responses = self.inner_mut().responses.get_or_insert_default();
-        responses.responses.insert(StatusCode::Code(status), ReferenceOr::Item(response));
+        let responses = &mut self.inner_mut().responses.get_or_insert_default().responses;
+        responses.insert(StatusCode::Code(status), ReferenceOr::Item(response));
         self
     }
 
@@ -100,12 +109,10 @@ impl Describe for TransformOperation<'_> {
     }
 
     fn refuses(mut self, kinds: &[ProblemKind]) -> Self {
-        let responses = self.inner_mut().responses.get_or_insert_default();
+        let responses = &mut self.inner_mut().responses.get_or_insert_default().responses;
         for kind in kinds.iter().chain(&EVERYWHERE) {
-            responses
-                .responses
-                .entry(StatusCode::Code(kind.status()))
-                .or_insert_with(|| ReferenceOr::Item(refusal(*kind)));
+            let response = responses.entry(StatusCode::Code(kind.status()));
+            response.or_insert_with(|| ReferenceOr::Item(refusal(*kind)));
         }
         self
     }

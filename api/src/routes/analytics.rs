@@ -1,9 +1,5 @@
 //! `GET /api/analytics/popular-searches`, `/api/analytics/feedback-stats`, `/api/suggestions`, `/api/stats/documents`.
 
-use aide::{
-    axum::{ApiRouter, routing::get_with},
-    transform::TransformOperation,
-};
 use schemars::JsonSchema;
 use schemas::{
     ProblemKind::BadRequest,
@@ -21,7 +17,7 @@ use crate::{
     App, JsonResult,
     extractors::{Caller, Lookup, Query},
     middleware::note_results,
-    openapi::Describe as _,
+    openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
 };
 
 pub fn routes() -> ApiRouter<App> {

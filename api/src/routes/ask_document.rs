@@ -2,10 +2,6 @@
 
 use std::sync::Arc;
 
-use aide::{
-    axum::{ApiRouter, routing::post_with},
-    transform::TransformOperation,
-};
 use axum::{body::Body, extract::State, http::HeaderMap};
 use platform::nats::request::Requester;
 use schemas::{
@@ -20,7 +16,7 @@ use crate::{
     App, JsonResult,
     config::Requests,
     middleware::{note_query, note_results},
-    openapi::Describe as _,
+    openapi::{ApiRouter, Describe as _, TransformOperation, post_with},
 };
 
 pub fn routes() -> ApiRouter<App> {

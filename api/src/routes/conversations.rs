@@ -1,12 +1,5 @@
 //! `GET /history/{conversation_id}`, `GET /chat/history/{user_id}`, `POST /feedback`.
 
-use aide::{
-    axum::{
-        ApiRouter,
-        routing::{get_with, post_with},
-    },
-    transform::TransformOperation,
-};
 use schemars::JsonSchema;
 use schemas::{
     ProblemKind::{BadRequest, Unavailable},
@@ -21,7 +14,7 @@ use crate::{
     App, JsonResult,
     extractors::{Caller, Json, Lookup, Path, Query},
     middleware::note_results,
-    openapi::{Describe as _, JSON_BODY},
+    openapi::{ApiRouter, Describe as _, JSON_BODY, TransformOperation, get_with, post_with},
 };
 
 pub fn routes() -> ApiRouter<App> {

@@ -1,16 +1,7 @@
 //! `GET /dead-letters`, `POST /dead-letters/requeue`, `POST /dead-letters/{id}/requeue`, `DELETE /dead-letters/{id}`:
 //! only for administrators, and limited to the projects of their key.
 
-use aide::{
-    OperationInput,
-    axum::{
-        ApiRouter,
-        routing::{delete_with, get_with, post_with},
-    },
-    generate::GenContext,
-    openapi::Operation,
-    transform::TransformOperation,
-};
+use aide::{OperationInput, generate::GenContext, openapi::Operation};
 use axum::{extract::FromRequestParts, http::request::Parts};
 use schemars::JsonSchema;
 use schemas::{
@@ -31,7 +22,7 @@ use crate::{
     App, Error, JsonResult,
     extractors::{Caller, Language, Lookup, Path, Query},
     middleware::note_results,
-    openapi::Describe as _,
+    openapi::{ApiRouter, Describe as _, TransformOperation, delete_with, get_with, post_with},
 };
 
 pub fn routes() -> ApiRouter<App> {

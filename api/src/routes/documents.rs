@@ -2,13 +2,7 @@
 
 use std::time::Duration;
 
-use aide::{
-    OperationInput,
-    axum::{ApiRouter, routing::get_with},
-    generate::GenContext,
-    openapi::Operation,
-    transform::TransformOperation,
-};
+use aide::{OperationInput, generate::GenContext, openapi::Operation};
 use axum::{
     extract::{FromRequestParts, State},
     http::{StatusCode, request::Parts},
@@ -39,7 +33,7 @@ use crate::{
     events::{self, Own},
     extractors::{Caller, Language, Lookup, Path, Query},
     middleware::note_results,
-    openapi::Describe as _,
+    openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
 };
 
 pub fn routes() -> ApiRouter<App> {

@@ -2,10 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aide::{
-    axum::{ApiRouter, routing::get_with},
-    transform::TransformOperation,
-};
 use axum::{
     extract::State,
     http::HeaderMap,
@@ -36,7 +32,7 @@ use crate::{
     config::Requests,
     events::{self, Events},
     extractors::Language,
-    openapi::Describe as _,
+    openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
     streams::{self, Kind, Permit, Streams},
 };
 
@@ -126,8 +122,7 @@ impl Follower {
                         _ => continue,
                     },
                 };
-                // The `queued` event is published separately from the job, so the first event of a fast
-                // worker may arrive earlier. A `queued` event that comes too late is not shown.
+                // `queued` is published apart from the job: when a fast worker's event came first, it is not shown.
                 if next.facts.event != EventKind::Queued || last.facts.event == EventKind::Queued {
                     break next;
                 }

@@ -2,10 +2,6 @@
 
 mod range;
 
-use aide::{
-    axum::{ApiRouter, routing::get_with},
-    transform::TransformOperation,
-};
 use axum::{
     body::Body,
     extract::State,
@@ -28,7 +24,7 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use super::documents::Named;
 use crate::{
     App, Error,
-    openapi::Describe as _,
+    openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
     streams::{Kind, Streams},
 };
 use range::Part;
@@ -86,8 +82,7 @@ async fn open(
     objects.get(&location.object, start, length).await.map_err(|error| refused(location, &error))
 }
 
-/// Replaces size and hash by those of the stored object: a queued job has only what its sender announced, and the
-/// object may have been replaced. Fails if the hash is not the expected one.
+/// Replaces size and hash, which may be only announced, by those of the stored object. Fails if it is another file.
 async fn as_stored(objects: &Objects, location: &mut FileLocation) -> Result<(), Problem> {
     let stored = objects.info(&location.object).await.map_err(|error| refused(location, &error))?;
     if !location.sha256.is_empty() && !location.sha256.eq_ignore_ascii_case(&stored.sha256) {

@@ -1,9 +1,5 @@
 //! `POST /search`.
 
-use aide::{
-    axum::{ApiRouter, routing::post_with},
-    transform::TransformOperation,
-};
 use axum::{
     extract::State,
     http::{HeaderName, HeaderValue, header},
@@ -17,7 +13,7 @@ use crate::{
     cache::Cache,
     extractors::{Caller, Json, RequestId},
     middleware::{note_query, note_results},
-    openapi::{Describe as _, JSON_BODY},
+    openapi::{ApiRouter, Describe as _, JSON_BODY, TransformOperation, post_with},
 };
 
 pub fn routes() -> ApiRouter<App> {

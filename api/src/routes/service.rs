@@ -2,11 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use aide::{
-    axum::{ApiRouter, routing::get_with},
-    scalar::Scalar,
-    transform::TransformOperation,
-};
+use aide::scalar::Scalar;
 use axum::{
     extract::State,
     http::header,
@@ -19,7 +15,7 @@ use schemas::Problem;
 use crate::{
     App, Error,
     metrics::Metrics,
-    openapi::{Describe as _, Documents},
+    openapi::{ApiRouter, Describe as _, Documents, TransformOperation, get_with},
 };
 
 const JSON: &[&str] = &["application/json"];
