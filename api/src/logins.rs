@@ -29,18 +29,13 @@ pub struct Logins {
     own: Arc<Expiring<String>>,
 }
 
-/// A login attempt that may be sent to a worker.
-pub struct Attempt<'a> {
-    logins: &'a Logins,
-    key: String,
-}
-
 impl Logins {
     pub fn new(limits: Limits, redis: Redis) -> Self {
         Self { limits, redis, own: Arc::new(Expiring::new(MOST)) }
     }
 
-    pub async fn attempt(&self, email: &str, address: &str) -> Result<Attempt<'_>, Problem> {
+    /// Admits a login attempt. If its password is correct, [`succeeded`](Self::succeeded) takes what this returns.
+    pub async fn attempt(&self, email: &str, address: &str) -> Result<String, Problem> {
         // The key is a hash, because Redis need not know whose account it is.
         let hash = |text: &str| schemas::text::hex(Sha256::digest(text));
         let key = format!("acorag:login:{}", hash(&format!("{email}\n{address}")));
@@ -49,17 +44,14 @@ impl Logins {
         if !is_own {
             self.limits.charge(Class::Login, &format!("account:{}", hash(email))).await?;
         }
-        Ok(Attempt { logins: self, key })
+        Ok(key)
     }
-}
 
-impl Attempt<'_> {
     /// Records that the password was correct: the address now counts as the account's own.
-    pub async fn succeeded(self) {
-        let Logins { redis, own, .. } = self.logins;
+    pub async fn succeeded(&self, attempt: String) {
         let now = Instant::now();
-        own.insert(self.key.clone(), now, now + LATELY);
+        self.own.insert(attempt.clone(), now, now + LATELY);
         let ttl = Expiration::EX(LATELY.as_secs() as i64);
-        redis.ask(async |pool| pool.set::<(), _, _>(&self.key, 1, Some(ttl), None, false).await).await;
+        self.redis.ask(async |pool| pool.set::<(), _, _>(attempt, 1, Some(ttl), None, false).await).await;
     }
 }

@@ -2,13 +2,6 @@
 
 use std::time::Duration;
 
-use aide::{
-    axum::{
-        ApiRouter,
-        routing::{get_with, post_with},
-    },
-    transform::TransformOperation,
-};
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
@@ -26,7 +19,7 @@ use crate::{
     authentication::{Authenticator, token_sha256},
     extractors::{Caller, Json, Lookup},
     logins::Logins,
-    openapi::{Describe as _, JSON_BODY},
+    openapi::{ApiRouter, Describe as _, JSON_BODY, TransformOperation, get_with, post_with},
 };
 
 pub fn routes_without_token() -> ApiRouter<App> {
@@ -58,7 +51,7 @@ async fn login(
     let request = request.checked()?;
     let attempt = logins.attempt(&request.email, &caller.address).await?;
     let session = patiently(&lookup, &request).await?;
-    attempt.succeeded().await;
+    logins.succeeded(attempt).await;
     Ok(axum::Json(session))
 }
 
@@ -75,9 +68,8 @@ async fn logout(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Repeats a query with a password for about three seconds, until a worker accepts it. Each worker checks
-/// only a few passwords at a time and refuses further queries at once. No stream keeps these queries, so
-/// repeating also bridges the time until a worker has started.
+/// Repeats a query with a password for about three seconds, until a worker accepts it: each checks only a few passwords
+/// at a time. No stream keeps these queries, so this also bridges the time until a worker has started.
 async fn patiently<Q: schemas::Request>(lookup: &Lookup, query: &Q) -> Result<Q::Reply, Problem> {
     const LONGEST: Duration = Duration::from_millis(1_600);
     let mut pause = Duration::from_millis(100);
