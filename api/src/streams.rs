@@ -41,12 +41,13 @@ pub enum Kind {
 /// One streamed response. It counts as open until this is dropped.
 pub struct Permit {
     pub stopping: CancellationToken,
-    last_words: Duration,
+    /// How long after the stop a stream that has not ended tells its client so.
+    pub last_words: Duration,
     open: IntGauge,
     _share: Share,
 }
 
-/// How long before the connections are closed a stream that has not ended tells its client so.
+/// How long before the connections are closed the last words are sent.
 const BEFORE_THE_END: Duration = Duration::from_secs(2);
 
 impl Streams {
@@ -71,17 +72,6 @@ impl Streams {
         let open = self.open.with_label_values(&[name]);
         open.inc();
         Ok(Permit { stopping: self.stopping.clone(), last_words: self.last_words, open, _share: share })
-    }
-}
-
-impl Permit {
-    /// Returns a future that completes when the service stops and soon closes this stream's connection.
-    pub fn cut_off(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (stopping, last_words) = (self.stopping.clone(), self.last_words);
-        async move {
-            stopping.cancelled().await;
-            tokio::time::sleep(last_words).await;
-        }
     }
 }
 

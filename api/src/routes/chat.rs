@@ -2,10 +2,6 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use aide::{
-    axum::{ApiRouter, routing::post_with},
-    transform::TransformOperation,
-};
 use axum::{
     extract::State,
     http::{HeaderMap, header},
@@ -31,7 +27,7 @@ use crate::{
     extractors::{Caller, Json, Language, RequestId},
     limits::{Limits, admission::Admitted},
     middleware::{note_query, note_results},
-    openapi::{Describe as _, JSON_BODY},
+    openapi::{ApiRouter, Describe as _, JSON_BODY, TransformOperation, post_with},
     streams::{self, Kind, Permit, Streams},
 };
 
@@ -110,13 +106,15 @@ impl StreamedReply {
         permit: Permit,
     ) -> impl Stream<Item = Result<Event, Infallible>> {
         let (sender, mut events) = mpsc::channel(EVENTS);
-        let cut_off = permit.cut_off();
+        let (stopping, last_words) = (permit.stopping.clone(), permit.last_words);
         let receive = async move {
             let unfinished = self.failure(&Problem::unavailable());
             tokio::select! {
                 () = sender.closed() => {}
                 _ = tokio::time::timeout(patience, self.send(first, &sender)) => {}
-                () = cut_off => drop(sender.try_send(unfinished)),
+                () = async { stopping.cancelled().await; tokio::time::sleep(last_words).await } => {
+                    drop(sender.try_send(unfinished));
+                }
             }
         };
         tokio::spawn(receive.in_current_span());
