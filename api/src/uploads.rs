@@ -40,16 +40,14 @@ pub struct Received {
 }
 
 impl Uploads {
-    /// Receives the request. Its part `metadata` may come before or after its part `file`. `check` is called
-    /// as soon as `metadata` is read, so that a refusal need not wait for the file. Other text parts are
-    /// returned if `wanted` has their name, else ignored.
+    /// Receives the request. The caller's right to write to the project is checked as soon as the part `metadata` is
+    /// read, before or after the part `file`. Other text parts are returned if `wanted` has their name, else ignored.
     pub async fn receive(
         &self,
         caller: &Caller,
         headers: &HeaderMap,
         body: Body,
         wanted: &[&str],
-        check: impl Fn(&Metadata) -> Result<(), Problem>,
     ) -> Result<Received, Problem> {
         let slot = caller.require(Role::Write).and_then(|()| self.slots.take(&caller.account.id, 1));
         let _slot = match slot {
@@ -65,7 +63,7 @@ impl Uploads {
         let result = if length.is_some_and(|length| length > max.saturating_add(multipart::OVERHEAD)) {
             Err(self.too_large())
         } else {
-            self.read(&mut multipart, wanted, &check).await
+            self.read(caller, &mut multipart, wanted).await
         };
         if result.is_err() {
             multipart.read_on();
@@ -75,9 +73,9 @@ impl Uploads {
 
     async fn read(
         &self,
+        caller: &Caller,
         multipart: &mut Multipart,
         wanted: &[&str],
-        check: &impl Fn(&Metadata) -> Result<(), Problem>,
     ) -> Result<Received, Problem> {
         let (mut file, mut metadata, mut texts) = (None, None, HashMap::new());
         while let Some(mut part) = multipart.next().await? {
@@ -87,7 +85,7 @@ impl Uploads {
                 "metadata" if metadata.is_some() => return Err(http::repeated().about("metadata")),
                 "metadata" => {
                     let read = read_metadata(&part.text("metadata", MAX_TEXT).await?)?;
-                    check(&read)?;
+                    caller.may_write(&caller.project_of(&read)?)?;
                     metadata = Some(read);
                 }
                 name if wanted.contains(&name) => {
@@ -99,10 +97,9 @@ impl Uploads {
             }
         }
         let (filename, media_type, stored, object) = file.ok_or_else(|| http::no_file().about("file"))?;
-        if metadata.is_none() {
-            check(&Metadata::default())?;
-        }
         let metadata = metadata.unwrap_or_default();
+        // Without a part `metadata`, nothing is checked yet.
+        caller.may_write(&caller.project_of(&metadata)?)?;
         Ok(Received { filename, media_type, stored, object, metadata, texts })
     }
 
@@ -112,13 +109,13 @@ impl Uploads {
         let media_type = file::media_type(&filename, part.media_type.as_deref());
         file::check(&filename, &media_type)?;
         let max = self.max_file_mb.saturating_mul(1024 * 1024);
-        let (mut writer, mut size) = (object::write(self.objects.clone()), 0_u64);
+        let (writer, mut size) = (object::write(self.objects.clone()), 0_u64);
         while let Some(piece) = part.piece().await? {
             size = size.saturating_add(piece.len() as u64);
             if size > max {
                 return Err(self.too_large());
             }
-            if !writer.push(piece).await {
+            if writer.pieces.send(piece).await.is_err() {
                 break;
             }
         }

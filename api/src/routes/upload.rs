@@ -4,10 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use aide::{
     OperationInput,
-    axum::{ApiRouter, routing::post_with},
     generate::GenContext,
     openapi::{Operation, ReferenceOr, RequestBody},
-    transform::TransformOperation,
 };
 use axum::{
     body::Body,
@@ -23,7 +21,7 @@ use platform::{
 };
 use schemars::{JsonSchema, json_schema};
 use schemas::{
-    DocumentId, Metadata, Problem,
+    DocumentId, Problem,
     ProblemKind::{
         self, BadRequest, Conflict, NoText, RequestTimeout, TooLarge, Unavailable, UnsupportedMediaType,
     },
@@ -45,7 +43,7 @@ use crate::{
     extractors::{Caller, Language, Query, RequestId},
     linger,
     metrics::Metrics,
-    openapi::{Describe as _, media},
+    openapi::{ApiRouter, Describe as _, TransformOperation, media, post_with},
     uploads::{Received, Uploads},
 };
 
@@ -94,8 +92,7 @@ struct Wait {
 const MAX_WAIT: i64 = 300;
 
 impl Wait {
-    /// Returns the time of the parameter `wait` or, without it, of the `Prefer` header. A parameter above the
-    /// maximum is an error; a preference above the maximum is shortened to it.
+    /// Returns the parameter or, without it, the preference. Above the maximum, the one is an error, the other shortened.
     fn or_preferred(self, headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
         in_range("wait", self.wait, 1, MAX_WAIT)?;
         let seconds = self.wait.or_else(|| preferred(headers).map(|seconds| seconds.min(MAX_WAIT)));
@@ -147,9 +144,7 @@ impl Uploader {
         body: Body,
         wanted: &[&str],
     ) -> Result<Received, Problem> {
-        let caller = &self.caller;
-        let check = |metadata: &Metadata| caller.may_write(&caller.project_of(metadata)?);
-        let received = self.uploads.receive(caller, headers, body, wanted, check).await;
+        let received = self.uploads.receive(&self.caller, headers, body, wanted).await;
         let received =
             received.inspect_err(|_| self.metrics.uploads.with_label_values(&["refused"]).inc())?;
         self.metrics.upload_bytes.with_label_values::<&str>(&[]).inc_by(received.stored.size);

@@ -97,8 +97,7 @@ impl Multipart {
         }))
     }
 
-    /// Reads and discards more of the body for a short time, so that a refused client receives the reason. A client
-    /// that sends far too much sees a broken connection instead.
+    /// Discards more of the body for a moment, so that a refused client hears why, unless it sends far too much.
     pub fn read_on(mut self) {
         self.budget.store(self.max.saturating_mul(4).saturating_add(OVERHEAD), Ordering::Relaxed);
         linger::for_a_moment(async move {

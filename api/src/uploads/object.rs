@@ -1,15 +1,13 @@
 //! Objects in the object store that belong to no document yet.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use platform::nats::objects::{Objects, Stored};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 use tokio_stream::wrappers::ReceiverStream;
 
 /// Maximum number of pieces that wait between the socket and the object store.
@@ -51,8 +49,9 @@ impl Drop for Object {
 
 /// Stores a file that arrives in pieces.
 pub struct Writer {
-    pieces: mpsc::Sender<Bytes>,
-    complete: Arc<AtomicBool>,
+    /// Sending fails if storing failed; [`finish`](Self::finish) returns the error.
+    pub pieces: mpsc::Sender<Bytes>,
+    complete: oneshot::Sender<()>,
     task: JoinHandle<anyhow::Result<(Object, Stored)>>,
 }
 
@@ -60,28 +59,23 @@ pub struct Writer {
 /// object must still be finished, because only a finished object can be deleted with all its parts.
 pub fn write(objects: Objects) -> Writer {
     let (pieces, incoming) = mpsc::channel(WAITING);
-    let complete = Arc::new(AtomicBool::new(false));
+    let (complete, mut whole) = oneshot::channel();
     let name = uuid::Uuid::now_v7().to_string();
-    let whole = complete.clone();
     let task = tokio::spawn(async move {
         let object = Object { name: name.clone(), objects: objects.clone(), kept: false };
         let stored =
             objects.put(&name, ReceiverStream::new(incoming).map(Ok)).await.context("the object store")?;
-        anyhow::ensure!(whole.load(Ordering::Acquire), "the client went away");
+        anyhow::ensure!(whole.try_recv().is_ok(), "the client went away");
         Ok((object, stored))
     });
     Writer { pieces, complete, task }
 }
 
 impl Writer {
-    /// Returns `false` if storing failed; [`finish`](Self::finish) returns the error.
-    pub async fn push(&mut self, piece: Bytes) -> bool {
-        self.pieces.send(piece).await.is_ok()
-    }
-
     /// Marks the file as complete, and waits until it is stored safely.
     pub async fn finish(self) -> anyhow::Result<(Object, Stored)> {
-        self.complete.store(true, Ordering::Release);
+        // Nobody receives this if storing failed; the task has the error.
+        _ = self.complete.send(());
         drop(self.pieces);
         self.task.await.context("the storing task")?
     }
