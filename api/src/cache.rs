@@ -111,7 +111,7 @@ impl Cache {
             .redis
             .ask(async |pool| {
                 let keys: Vec<_> = std::iter::once(&name).chain(&generations).cloned().collect();
-                let mut found: Vec<Option<Bytes>> = pool.mget(keys.clone()).await?;
+                let found: Vec<Option<Bytes>> = pool.mget(keys.clone()).await?;
                 let missing: Vec<_> =
                     generations.iter().zip(&found[1..]).filter(|(_, token)| token.is_none()).collect();
                 if missing.is_empty() {
@@ -122,10 +122,7 @@ impl Cache {
                     let token = uuid::Uuid::new_v4().to_string();
                     pool.set::<Value, _, _>(generation, token, None, Some(SetOptions::NX), false).await?;
                 }
-                let tokens: Vec<Option<Bytes>> = pool.mget(generations.clone()).await?;
-                found.truncate(1);
-                found.extend(tokens);
-                Ok(found)
+                pool.mget(keys).await
             })
             .await
         else {
