@@ -75,6 +75,7 @@ impl App {
             metrics.certificate(&std::fs::read(path).context("TLS_CERT: cannot read the certificate")?);
         }
         let requests = Arc::new(config.requests.clone());
+        let min_speed = u64::from(requests.min_upload_kib_per_second.get()) * 1024;
         let checks = {
             let (nats, requester, redis) = (nats.clone(), requester.clone(), redis.pool.clone());
             let jetstream = nats.clone();
@@ -108,10 +109,7 @@ impl App {
             uploads: Uploads {
                 objects: objects.clone(),
                 max_file_mb: requests.max_upload_mb,
-                pace: Pace::new(
-                    requests.stall_timeout,
-                    u64::from(requests.min_upload_kib_per_second.get()) * 1024,
-                ),
+                pace: Pace::new(requests.stall_timeout, min_speed),
                 slots: Shares::halved(requests.max_concurrent_uploads),
             },
             streams: Streams::new(config, stopping.clone(), metrics.streams.clone()),

@@ -9,8 +9,7 @@ use schemas::{DocumentId, Problem, ProjectId, event::DocumentEvent, subjects};
 /// A subscription to the events of one document.
 pub struct Events(Subscriber);
 
-/// Subscribes to the events of one document. A job that is published later on the same connection reaches the NATS
-/// server after the subscription, so that none of its events can be missed.
+/// Subscribes to the events of one document. None is missed of a job that is published later on the same connection.
 pub async fn subscribe(nats: &Nats, project: &ProjectId, document: &DocumentId) -> Result<Events, Problem> {
     nats.client.subscribe(subjects::events_of(project, document)).await.map(Events).map_err(|error| {
         tracing::warn!(%error, "subscribing to events");
@@ -32,11 +31,13 @@ impl Events {
         }
     }
 
-    /// Waits for the next final event that belongs to this request. No further events follow a final event.
+    /// Waits for the next final event that has this request's id, or is not older than the request: another request for
+    /// the same document, sent at the same moment, may have caused it. No further events follow a final event.
     pub async fn end(&mut self, own: &Own) -> Option<DocumentEvent> {
         loop {
             let event = self.next().await?;
-            if event.facts.event.is_final() && own.includes(&event) {
+            let is_own = event.facts.request_id == own.request_id || event.facts.at >= own.since;
+            if is_own && event.facts.event.is_final() {
                 return Some(event);
             }
         }
@@ -47,12 +48,4 @@ impl Events {
 pub struct Own {
     pub request_id: String,
     pub since: DateTime<Utc>,
-}
-
-impl Own {
-    /// Whether the event has this request's id, or is not older than this request: another request for the
-    /// same document, sent at the same moment, may have caused the event.
-    fn includes(&self, event: &DocumentEvent) -> bool {
-        event.facts.request_id == self.request_id || event.facts.at >= self.since
-    }
 }

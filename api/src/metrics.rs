@@ -44,17 +44,13 @@ impl Metrics {
         let registry = registry()?;
         let counter = |name, help, labels: &[&str]| counter(&registry, name, help, labels);
         let gauge = |name, help, labels: &[&str]| gauge(&registry, name, help, labels);
-        let seconds = |name, help, labels: &[&str]| seconds(&registry, name, help, labels);
+        let time = |name, help, labels: &[&str]| seconds(&registry, name, help, labels);
         let end = "When the certificate that is served stops being valid; the first of its chain to do so.";
         let metrics = Self {
             searches: counter("search_requests_total", "Searches by HTTP status.", &["status"])?,
-            search_seconds: seconds(
-                "search_duration_seconds",
-                "Time of a search as its client sees it.",
-                &[],
-            )?,
+            search_seconds: time("search_duration_seconds", "Time of a search as its client sees it.", &[])?,
             requests: counter("http_requests_total", "Requests.", &["endpoint", "method", "status"])?,
-            request_seconds: seconds(
+            request_seconds: time(
                 "http_request_duration_seconds",
                 "Time to the answer's head.",
                 &["endpoint"],
@@ -66,11 +62,7 @@ impl Metrics {
             limited: counter("rate_limited_total", "Requests refused by a limit.", &["class", "by"])?,
             cache: counter("cache_requests_total", "Searches by what the cache had.", &["result"])?,
             streams: gauge("open_streams", "Answers that are still being sent.", &["kind"])?,
-            ask_seconds: seconds(
-                "acorag_ask_seconds",
-                "Time from asking a worker to its answer.",
-                &["query"],
-            )?,
+            ask_seconds: time("acorag_ask_seconds", "Time from asking a worker to its answer.", &["query"])?,
             certificate: gauge("acorag_certificate_not_after_timestamp_seconds", end, &[])?,
             active: Expiring::new(MOST_ACTIVE),
             registry,

@@ -49,14 +49,12 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
         query = Empty,
     );
     telemetry::adopt(&span, |name| Some(request.headers().get(name)?.to_str().ok()?.to_owned()));
-    let quiet = QUIET.contains(&endpoint.as_str());
     let mut ending = Ending {
         metrics: observer.metrics,
         span: span.clone(),
         endpoint,
         method,
         started: Instant::now(),
-        quiet,
         status: None,
     };
 
@@ -94,7 +92,6 @@ struct Ending {
     endpoint: String,
     method: &'static str,
     started: Instant,
-    quiet: bool,
     status: Option<StatusCode>,
 }
 
@@ -106,7 +103,7 @@ impl Drop for Ending {
         self.metrics.request(&self.endpoint, self.method, status, elapsed);
         let duration_ms = (elapsed.as_secs_f64() * 100_000.0).round() / 100.0;
         self.span.in_scope(|| {
-            if self.quiet {
+            if QUIET.contains(&self.endpoint.as_str()) {
                 tracing::debug!(status, duration_ms, "request");
             } else {
                 tracing::info!(status, duration_ms, "request");

@@ -48,11 +48,18 @@ pub fn router(mut app: App, config: &Config) -> Router {
         let concurrent = Concurrent::new(class, most, app.metrics.limited.clone());
         limited(class, routes.route_layer(from_fn_with_state(concurrent, bound)))
     };
+    let reading = documents::routes()
+        .merge(events::routes())
+        .merge(files::routes())
+        .merge(conversations::routes())
+        .merge(analytics::routes())
+        .merge(dead_letters::routes())
+        .merge(auth::routes());
     let most = config.limits.concurrent;
     let authenticated = bounded(Class::Search, most.max_caller_searches, search::routes())
         .merge(bounded(Class::Chat, most.max_caller_chats, chat::routes()))
         .merge(limited(Class::Upload, upload::routes().merge(ask_document::routes())))
-        .merge(limited(Class::Read, reading()))
+        .merge(limited(Class::Read, reading))
         .route_layer(from_fn_with_state(app.authenticator.clone(), authenticate));
     let anonymous = limited(Class::Login, auth::routes_without_token())
         .route_layer(from_fn_with_state(app.authenticator.clone(), anonymous));
@@ -109,16 +116,4 @@ pub fn router(mut app: App, config: &Config) -> Router {
     // What matches no route gets a second try.
     let again = map_request(middleware::without_last_slash).layer(router.clone());
     router.fallback_service(again)
-}
-
-/// The routes that share the rate limit for reading.
-fn reading() -> ApiRouter<App> {
-    ApiRouter::new()
-        .merge(documents::routes())
-        .merge(events::routes())
-        .merge(files::routes())
-        .merge(conversations::routes())
-        .merge(analytics::routes())
-        .merge(dead_letters::routes())
-        .merge(auth::routes())
 }

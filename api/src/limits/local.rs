@@ -20,12 +20,8 @@ impl Local {
         let (interval, capacity) = (rule.interval(), rule.interval() * rule.count);
         let reset = full.saturating_duration_since(now);
         if reset + interval > capacity {
-            return Verdict {
-                allowed: false,
-                remaining: 0,
-                retry: (reset + interval).saturating_sub(capacity),
-                reset,
-            };
+            let retry = reset + interval - capacity;
+            return Verdict { allowed: false, remaining: 0, retry, reset };
         }
         let reset = reset + interval;
         *full = now + reset;
