@@ -34,8 +34,7 @@ pub struct Arrivals {
     pub trusted_proxies: usize,
 }
 
-/// Middleware: receives a JSON body completely, then calls the next handler. Other requests pass at once; the
-/// body of an upload is streamed later, by its handler.
+/// Middleware: receives a JSON body completely. Other requests pass at once; an upload is streamed by its handler.
 pub async fn receive(State(arrivals): State<Arrivals>, request: Request, next: Next) -> Response {
     let waited_for = *request.method() == Method::POST
         && is_known(&request)

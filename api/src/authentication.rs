@@ -108,8 +108,7 @@ impl Verified {
 /// How long the result of a lookup is used. A revoked key must stop working within one second, in every process.
 const FRESH: Duration = Duration::from_millis(800);
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Maximum number of cached lookups, and of blocked addresses. When so many lookups are cached, those older
-/// than `FRESH` are removed; if that is not enough, all are removed.
+/// Maximum number of cached lookups, and of blocked addresses. Beyond it, stale lookups are removed, or else all.
 const MOST: usize = 10_000;
 
 impl Authenticator {
@@ -127,8 +126,7 @@ impl Authenticator {
     /// Waits until the caller who sent these headers may no longer read this project.
     pub async fn revoked(self, id: RequestId, headers: HeaderMap, address: Arc<str>, project: ProjectId) {
         loop {
-            // `identify` may use another request's lookup, which is at most 800 ms old. With this pause of
-            // 200 ms, a revocation is noticed within one second.
+            // `identify` may use a lookup that is 800 ms old. With 200 ms more, a revocation is noticed within a second.
             tokio::time::sleep(FRESH / 4).await;
             match self.identify(&id, &headers, &address).await {
                 Ok(known) if !known.scope.allows(&project) => return,

@@ -13,8 +13,7 @@ use fred::{
     prelude::{ClientLike as _, FredResult},
 };
 
-/// After a failure, Redis is not used for this long. Then a single request tries Redis again, so that during
-/// an outage only one request per second waits for it.
+/// How long Redis is not used after a failure: in an outage, only one request per second waits for it.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Maximum time that the start waits for the connection, so that the first request finds it open.
 const WARM_UP: Duration = Duration::from_secs(2);

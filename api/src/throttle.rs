@@ -19,8 +19,7 @@ use crate::{Error, limits::Rule};
 
 type Config = GovernorConfig<Address, NoOpMiddleware<QuantaInstant>>;
 
-/// Identifies clients by their address as the trusted proxies saw it. The extractors of `tower_governor`
-/// would believe the `X-Forwarded-For` header of any client.
+/// The client's address as the trusted proxies saw it; `tower_governor` itself would believe any `X-Forwarded-For`.
 #[derive(Debug, Clone)]
 pub struct Address {
     proxies: usize,

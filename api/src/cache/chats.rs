@@ -1,5 +1,4 @@
-//! The answers of chats that stand alone: the worker gives a cached one again, so every caller has its own conversation and
-//! its own history, and no answer is looked for twice.
+//! The answers of chats that stand alone. The worker gives a cached one again, so every caller has a history of its own.
 
 use schemas::chat::{ChatQuery, ChatReply, KnownAnswer};
 
