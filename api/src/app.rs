@@ -10,7 +10,6 @@ use platform::{
     redis,
 };
 use schemas::{query::Ping, subjects};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -22,7 +21,6 @@ use crate::{
     limits::Limits,
     logins::Logins,
     metrics::Metrics,
-    middleware::Observer,
     openapi::Documents,
     redis::Redis,
     shares::Shares,
@@ -46,9 +44,6 @@ pub struct App {
     pub limits: Limits,
     pub logins: Logins,
     pub arrivals: Arrivals,
-    pub observer: Observer,
-    #[from_ref(skip)]
-    pub permits: Arc<Semaphore>,
     pub documents: Documents,
     pub stopping: CancellationToken,
 }
@@ -121,8 +116,6 @@ impl App {
             },
             authenticator: authenticator.await?,
             limits,
-            observer: Observer { metrics: metrics.clone(), tls: config.server.speaks_tls() },
-            permits: Arc::new(Semaphore::new(requests.max_concurrent_requests)),
             documents: Documents::default(),
             nats,
             requester,

@@ -6,7 +6,7 @@ use std::{str::FromStr, time::Duration};
 
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, Method, header},
     middleware::Next,
     response::Response,
@@ -16,9 +16,7 @@ use http_body::Body as _;
 use schemas::{Problem, ProblemKind, messages};
 use tokio::time::timeout;
 
-use crate::{
-    extractors::may_be_json, linger, middleware::is_known, shares::Shares, throttle::client_address,
-};
+use crate::{extractors::may_be_json, linger, shares::Shares, throttle::client_address};
 
 /// Maximum size of a JSON body, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -37,7 +35,7 @@ pub struct Arrivals {
 /// Middleware: receives a JSON body completely. Other requests pass at once; an upload is streamed by its handler.
 pub async fn receive(State(arrivals): State<Arrivals>, request: Request, next: Next) -> Response {
     let waited_for = *request.method() == Method::POST
-        && is_known(&request)
+        && request.extensions().get::<MatchedPath>().is_some()
         && may_be_json(request.headers())
         && !request.body().is_end_stream();
     if !waited_for {

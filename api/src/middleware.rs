@@ -20,18 +20,15 @@ use crate::{
     metrics::Metrics,
 };
 
-/// The state of [`observe`].
-#[derive(Clone)]
-pub struct Observer {
-    pub metrics: Arc<Metrics>,
-    /// Whether this process itself speaks TLS.
-    pub tls: bool,
-}
-
 /// Paths that probes and scrapers request all the time. Logged at debug level, so that they do not hide other lines.
 const QUIET: [&str; 3] = ["/health", "/ready", "/metrics"];
 
-pub async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
+/// Writes the ids, log lines, metrics and error bodies. `tls`: whether this process itself speaks TLS.
+pub async fn observe(
+    State((metrics, tls)): State<(Arc<Metrics>, bool)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = RequestId::of(request.headers());
     let language = Language::of(request.headers());
     let endpoint = endpoint(&request).to_owned();
@@ -49,27 +46,16 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
         query = Empty,
     );
     telemetry::adopt(&span, |name| Some(request.headers().get(name)?.to_str().ok()?.to_owned()));
-    let mut ending = Ending {
-        metrics: observer.metrics,
-        span: span.clone(),
-        endpoint,
-        method,
-        started: Instant::now(),
-        status: None,
-    };
+    let mut ending =
+        Ending { metrics, span: span.clone(), endpoint, method, started: Instant::now(), status: None };
 
     let mut response = next.run(request).instrument(span).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         error::write(&mut response, &problem, language.0, &id.0);
     }
-    set_headers(response.headers_mut(), &id, observer.tls);
+    set_headers(response.headers_mut(), &id, tls);
     ending.status = Some(response.status());
     response
-}
-
-/// Whether there is a route for this request.
-pub fn is_known(request: &Request) -> bool {
-    request.extensions().get::<MatchedPath>().is_some()
 }
 
 /// Middleware: refuses a request when too many are in progress. Probes are never refused: a busy process is not broken.
@@ -212,11 +198,11 @@ mod tests {
         async fn broken() {
             panic!("a bug");
         }
-        let observer = Observer { metrics: Arc::new(Metrics::new().unwrap()), tls: false };
+        let metrics = Arc::new(Metrics::new().unwrap());
         let app = Router::new()
             .route("/broken", get(broken))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(middleware::from_fn_with_state(observer.clone(), observe));
+            .layer(middleware::from_fn_with_state((metrics.clone(), false), observe));
         let request = Request::builder().uri("/broken").body(Body::empty()).unwrap();
         let response = app.oneshot(request).await.unwrap();
         assert_eq!(response.status(), 500);
@@ -224,6 +210,6 @@ mod tests {
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["error"], "Internal error");
         assert!(!body["detail"].as_str().unwrap().contains("bug"));
-        assert!(observer.metrics.render().unwrap().contains("errors_total{endpoint=\"/broken\"} 1"));
+        assert!(metrics.render().unwrap().contains("errors_total{endpoint=\"/broken\"} 1"));
     }
 }

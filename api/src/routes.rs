@@ -22,6 +22,7 @@ use axum::{
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state, map_request},
 };
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_layer::Layer as _;
 
@@ -77,7 +78,9 @@ pub fn router(mut app: App, config: &Config) -> Router {
             .into(),
         asyncapi: schemas::asyncapi::document().to_string().into(),
     };
-    let (observer, permits, arrivals) = (app.observer.clone(), app.permits.clone(), app.arrivals.clone());
+    let observed = (app.metrics.clone(), config.server.speaks_tls());
+    let permits = Arc::new(Semaphore::new(config.requests.max_concurrent_requests));
+    let arrivals = app.arrivals.clone();
     let (limits, refused, stopping) = (app.limits.clone(), app.metrics.limited.clone(), app.stopping.clone());
     let rule = config.limits.rate_limit_address.rule();
     let throttle = rule.and_then(|rule| throttle::config(rule, config.authentication.trusted_proxies));
@@ -111,7 +114,7 @@ pub fn router(mut app: App, config: &Config) -> Router {
     // The CORS layer is outside of every layer that refuses calls, so that a page can read the error response.
     let router = router
         .layer(cors::layer(&origins, config.authentication.auth))
-        .layer(from_fn_with_state(observer, middleware::observe))
+        .layer(from_fn_with_state(observed, middleware::observe))
         .layer(from_fn(server::occupy));
     // What matches no route gets a second try.
     let again = map_request(middleware::without_last_slash).layer(router.clone());
