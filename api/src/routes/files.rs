@@ -59,7 +59,7 @@ async fn file(
         Body::empty()
     } else {
         let permit = streams.open(Kind::File, &named.caller)?;
-        let reader = open(&objects, &location, start, length).await?;
+        let reader = objects.get(&location.object, start, length).await.map_err(refused(&location))?;
         let chunks = ReaderStream::with_capacity(reader, 64 * 1024);
         // The file counts as open until its last byte is sent.
         Body::from_stream(chunks.inspect(move |_| _ = &permit))
@@ -73,18 +73,9 @@ async fn file(
     Ok(response)
 }
 
-async fn open(
-    objects: &Objects,
-    location: &FileLocation,
-    start: u64,
-    length: u64,
-) -> Result<impl tokio::io::AsyncRead + Send + Unpin + use<>, Problem> {
-    objects.get(&location.object, start, length).await.map_err(|error| refused(location, &error))
-}
-
 /// Replaces size and hash, which may be only announced, by those of the stored object. Fails if it is another file.
 async fn as_stored(objects: &Objects, location: &mut FileLocation) -> Result<(), Problem> {
-    let stored = objects.info(&location.object).await.map_err(|error| refused(location, &error))?;
+    let stored = objects.info(&location.object).await.map_err(refused(location))?;
     if !location.sha256.is_empty() && !location.sha256.eq_ignore_ascii_case(&stored.sha256) {
         tracing::error!(object = location.object, "what is stored is not the document's file any more");
         return Err(Problem::not_found());
@@ -93,13 +84,15 @@ async fn as_stored(objects: &Objects, location: &mut FileLocation) -> Result<(),
     Ok(())
 }
 
-fn refused(location: &FileLocation, error: &objects::Error) -> Problem {
-    if matches!(error, objects::Error::NotFound) {
-        tracing::error!(object = location.object, "a document's file is not in the object store");
-        return Problem::not_found();
+fn refused(location: &FileLocation) -> impl Fn(objects::Error) -> Problem {
+    move |error| {
+        if matches!(error, objects::Error::NotFound) {
+            tracing::error!(object = location.object, "a document's file is not in the object store");
+            return Problem::not_found();
+        }
+        tracing::warn!(%error, cause = ?std::error::Error::source(&error), "reading a file");
+        Problem::unavailable()
     }
-    tracing::warn!(%error, cause = ?std::error::Error::source(error), "reading a file");
-    Problem::unavailable()
 }
 
 fn described(mut response: Response, location: &FileLocation, etag: &str) -> Response {
@@ -167,8 +160,8 @@ async fn charset(objects: &Objects, location: &FileLocation) -> Result<Option<&'
         return Ok(None);
     }
     let mut sample = Vec::new();
-    let read = open(objects, location, 0, SAMPLE).await?.read_to_end(&mut sample).await;
-    read.map_err(|error| {
+    let mut reader = objects.get(&location.object, 0, SAMPLE).await.map_err(refused(location))?;
+    reader.read_to_end(&mut sample).await.map_err(|error| {
         tracing::warn!(%error, "reading a file");
         Problem::unavailable()
     })?;

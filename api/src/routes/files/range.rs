@@ -6,11 +6,7 @@ use axum::http::{HeaderMap, header};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     Whole,
-    /// From `start`, `length` bytes.
-    Range {
-        start: u64,
-        length: u64,
-    },
+    Range { start: u64, length: u64 },
     Unsatisfiable,
 }
 
