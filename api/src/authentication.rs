@@ -66,7 +66,6 @@ impl Config {
     }
 }
 
-/// Identifies the caller of a request.
 #[derive(Clone)]
 pub struct Authenticator {
     config: Arc<Config>,
@@ -256,7 +255,6 @@ fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// The SHA-256, in hexadecimal, of the token in these headers.
 pub fn token_sha256(headers: &HeaderMap) -> Option<String> {
     token(headers).map(|token| schemas::text::hex(digest(token)))
 }

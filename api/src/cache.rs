@@ -66,7 +66,6 @@ pub struct Answer {
     pub source: &'static str,
 }
 
-/// The result of looking up a search in the cache.
 enum Look {
     Hit(Entry),
     Miss(Key),

@@ -101,7 +101,6 @@ pub struct Requests {
 /// this queue full tries again only after a second, so it is long: one client's burst should not delay the others.
 const BACKLOG: u32 = 4_096;
 
-/// Parses a setting in whole seconds.
 pub fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
     text.parse().map(Duration::from_secs)
 }

@@ -17,7 +17,6 @@ use schemas::{
 #[derive(Debug)]
 pub struct Error(pub Problem);
 
-/// What most handlers return.
 pub type JsonResult<T> = Result<axum::Json<T>, Error>;
 
 impl From<Problem> for Error {

@@ -32,11 +32,9 @@ fn check(config: &Config, request: &Request) -> Result<(), Problem> {
     };
     // HTTP/2 has the host in the URI, not in `Host`. A request without one is allowed: browsers always send it.
     let headers = request.headers();
-    let host = match request.uri().authority() {
-        Some(authority) => Some(Ok(authority.clone())),
-        None => headers.get(header::HOST).map(|host| Authority::try_from(host.as_bytes())),
-    };
-    if host.is_some_and(|host| !host.is_ok_and(|host| named(&host))) {
+    let host = request.uri().authority().map(|host| host.as_str().as_bytes());
+    let host = host.or_else(|| Some(headers.get(header::HOST)?.as_bytes()));
+    if host.is_some_and(|host| !Authority::try_from(host).is_ok_and(|host| named(&host))) {
         return Err(http::not_this_host().problem(ProblemKind::Forbidden));
     }
     let origin = headers.get(header::ORIGIN);

@@ -52,7 +52,6 @@ impl Admission {
     }
 }
 
-/// The bound of one kind of calls.
 #[derive(Clone)]
 pub struct Bound {
     class: Class,

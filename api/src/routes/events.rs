@@ -76,7 +76,6 @@ struct Follower {
 }
 
 impl Follower {
-    /// Returns the current state of the document.
     async fn state(&self) -> Result<EventView, Problem> {
         Ok(EventView::new(DocumentEvent::of_state(self.named.document().await?, Utc::now()), self.language))
     }
