@@ -84,12 +84,8 @@ impl App {
         };
         let limits = Limits::new(config.limits.clone(), redis.clone(), metrics.limited.clone());
         let logins = Logins::new(limits.clone(), redis.clone());
-        let authenticator = Authenticator::new(
-            config.authentication.clone(),
-            requester.clone(),
-            metrics.clone(),
-            limits.clone(),
-        );
+        let auth = config.authentication.clone();
+        let authenticator = Authenticator::new(auth, requester.clone(), metrics.clone(), limits.clone());
         Ok(Self {
             cache: Cache {
                 config: Arc::new(config.cache.clone()),

@@ -151,11 +151,8 @@ impl Authenticator {
             };
             let known = known
                 .unwrap_or_else(|| Caller::of_address(address.to_owned(), Role::Admin, Scope::All).account);
-            return Ok(Arc::new(account::Caller {
-                role: Role::Admin,
-                scope: Scope::All,
-                ..account::Caller::clone(&known)
-            }));
+            let known = Arc::unwrap_or_clone(known);
+            return Ok(Arc::new(account::Caller { role: Role::Admin, scope: Scope::All, ..known }));
         }
         let token = token.ok_or_else(refusal::unauthorized)?;
         match &self.issuer {

@@ -43,11 +43,8 @@ pub struct Admission {
 
 impl Admission {
     pub fn new(refused: &IntCounterVec) -> Self {
-        let bound = |class| Bound {
-            class,
-            state: Arc::new(Mutex::new(State::new(Instant::now()))),
-            refused: refused.clone(),
-        };
+        let state = || Arc::new(Mutex::new(State::new(Instant::now())));
+        let bound = |class| Bound { class, state: state(), refused: refused.clone() };
         Self { searches: bound(Class::Search), chats: bound(Class::Chat) }
     }
 }

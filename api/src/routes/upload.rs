@@ -166,19 +166,11 @@ impl Uploader {
         let project = self.caller.project_of(&metadata)?;
         metadata.project_id = None;
         // The same file, name, number and revision in the same project is the same document, however often it is sent.
-        let document = DocumentId::of_content(
-            &project,
-            &filename,
-            &metadata.fields.number,
-            &metadata.fields.revision,
-            &stored.sha256,
-        );
+        let (number, revision) = (&metadata.fields.number, &metadata.fields.revision);
+        let document = DocumentId::of_content(&project, &filename, number, revision, &stored.sha256);
+        let file = ObjectRef { name: object.name.clone(), size: stored.size, sha256: stored.sha256 };
         let job = IngestDocument {
-            source: Source::Object(ObjectRef {
-                name: object.name.clone(),
-                size: stored.size,
-                sha256: stored.sha256,
-            }),
+            source: Source::Object(file),
             metadata,
             filename: filename.clone(),
             media_type,

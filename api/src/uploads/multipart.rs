@@ -59,11 +59,8 @@ pub struct Part<'a> {
 
 impl Multipart {
     pub fn new(headers: &HeaderMap, body: Body, max: u64, pace: Pace) -> Result<Self, Problem> {
-        let boundary = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| multer::parse_boundary(value).ok());
-        let Some(boundary) = boundary else {
+        let boundary = || multer::parse_boundary(headers.get(header::CONTENT_TYPE)?.to_str().ok()?).ok();
+        let Some(boundary) = boundary() else {
             linger::read_on(headers, body);
             return Err(http::not_multipart().problem(ProblemKind::UnsupportedMediaType));
         };

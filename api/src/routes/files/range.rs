@@ -23,13 +23,12 @@ pub fn part(headers: &HeaderMap, size: u64, etag: &str) -> Part {
     else {
         return Part::Whole;
     };
+    let number = |text: &str| text.parse::<u64>().ok();
     let bounds = match (from.trim(), to.trim()) {
-        ("", suffix) => suffix.parse().ok().map(|length: u64| (size.saturating_sub(length), size)),
-        (from, "") => from.parse().ok().map(|start| (start, size)),
-        (from, to) => from
-            .parse::<u64>()
-            .ok()
-            .zip(to.parse::<u64>().ok())
+        ("", suffix) => number(suffix).map(|length| (size.saturating_sub(length), size)),
+        (from, "") => number(from).map(|start| (start, size)),
+        (from, to) => number(from)
+            .zip(number(to))
             .filter(|(start, end)| start <= end)
             .map(|(start, end)| (start, end.saturating_add(1).min(size))),
     };
