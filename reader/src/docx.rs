@@ -29,17 +29,17 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     for kind in ["footnotes", "endnotes", "comments"] {
         let part = linked(kind)?;
         // Numbered paragraphs of a note do not advance the numbers of the text.
-        let mut numbering = numbering.clone();
-        notes.extend(Walker::new(&styles, &mut numbering, &Notes::default(), limits).notes(&part)?);
+        notes.extend(
+            Walker::new(&styles, &mut numbering.clone(), &Notes::default(), limits).read(&part)?.notes,
+        );
     }
     let mut margins = Vec::new();
     for link in links.iter().filter(|link| matches!(link.kind.as_str(), "header" | "footer")) {
         let part = package.part(&link.target)?.unwrap_or_default();
-        let mut numbering = numbering.clone();
-        margins.extend(Walker::new(&styles, &mut numbering, &notes, limits).document(&part)?.blocks);
+        margins.extend(Walker::new(&styles, &mut numbering.clone(), &notes, limits).read(&part)?.blocks);
     }
     let text = package.part(&main)?.unwrap_or_default();
-    let document = Walker::new(&styles, &mut numbering, &notes, limits).document(&text)?;
+    let document = Walker::new(&styles, &mut numbering, &notes, limits).read(&text)?;
 
     let mut metadata = package.properties()?;
     metadata.pages = document.pages.unwrap_or(0);

@@ -56,8 +56,7 @@ impl Header {
 /// Writes a row without column names. If it has two cells, the first is the label of the second. In a longer
 /// row, a cell that ends with a colon is the label of the next cell.
 fn plain(cells: &[(usize, String)]) -> String {
-    let texts: Vec<&str> =
-        cells.iter().map(|(_, text)| text.as_str()).filter(|text| !text.is_empty()).collect();
+    let texts = texts(cells);
     if let [label, value] = texts[..] {
         return format!("{}: {value}", label.trim_end_matches(':'));
     }
@@ -73,8 +72,7 @@ fn plain(cells: &[(usize, String)]) -> String {
 
 /// Whether all cells are names: short, different from each other, and no figures (except a year).
 pub fn looks_like_header(cells: &[(usize, String)]) -> bool {
-    let names: Vec<&str> =
-        cells.iter().map(|(_, text)| text.as_str()).filter(|text| !text.is_empty()).collect();
+    let names = texts(cells);
     let mut distinct = names.clone();
     distinct.sort_unstable();
     distinct.dedup();
@@ -86,6 +84,10 @@ pub fn looks_like_header(cells: &[(usize, String)]) -> bool {
                 && !name.ends_with(':')
                 && (!is_figure(name) || is_year(name))
         })
+}
+
+fn texts(cells: &[(usize, String)]) -> Vec<&str> {
+    cells.iter().map(|(_, text)| text.as_str()).filter(|text| !text.is_empty()).collect()
 }
 
 /// Whether a text is a number, an amount, a percentage or a date.
@@ -116,13 +118,17 @@ pub enum RowRole {
 }
 
 impl Table {
+    /// Whether the next row is the first.
+    pub fn is_empty(&self) -> bool {
+        self.header_rows.is_empty() && !self.has_rows
+    }
+
     /// Returns the row's text; None if the row is a header.
     pub fn row(&mut self, cells: Cells, role: RowRole) -> Option<String> {
-        let is_first = self.header_rows.is_empty() && !self.has_rows;
         let is_header = match role {
             RowRole::Header => !self.has_rows && self.header_rows.len() < DEEPEST_HEADER,
             // Two columns are often labels and values, and a wrong header does more harm than none.
-            RowRole::Unknown => is_first && cells.len() >= 3 && looks_like_header(&cells),
+            RowRole::Unknown => self.is_empty() && cells.len() >= 3 && looks_like_header(&cells),
             RowRole::Data => false,
         };
         if is_header {

@@ -170,8 +170,7 @@ fn read_instance(reader: &mut Xml<'_>) -> Result<Instance, Error> {
             "abstractNumId" => instance.list = xml::value(element),
             "lvlOverride" => at = level_number(element),
             "startOverride" => {
-                let number = attribute(element, "val").and_then(|value| value.parse().ok());
-                if let (Some(level), Some(number)) = (at, number) {
+                if let (Some(level), Ok(number)) = (at, xml::value(element).parse()) {
                     instance.restarts.push((level, number));
                 }
             }

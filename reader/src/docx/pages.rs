@@ -4,7 +4,9 @@ use super::super::{Error, Limits};
 
 #[derive(Debug)]
 pub struct Pages {
-    now: Position,
+    /// Every cell of a table starts again where its row begins, so that a page break that is recorded in every cell
+    /// counts once.
+    pub now: Position,
     /// Whether the file has any recorded page break. Those of the author alone do not tell where other pages end.
     any: bool,
     limit: u32,
@@ -12,10 +14,10 @@ pub struct Pages {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    page: u32,
+    pub page: u32,
     /// True between a page break that the author made and the next text. A page break that Word recorded
     /// there is the same page break.
-    fresh: bool,
+    pub fresh: bool,
 }
 
 impl Pages {
@@ -23,17 +25,9 @@ impl Pages {
         Self { now: Position { page: 1, fresh: false }, any: false, limit: limits.pages }
     }
 
-    pub fn page(&self) -> u32 {
-        self.now.page
-    }
-
     /// The number of pages, if the file has recorded page breaks.
     pub fn count(&self) -> Option<u32> {
         self.any.then_some(self.now.page)
-    }
-
-    pub fn text(&mut self) {
-        self.now.fresh = false;
     }
 
     /// Handles a page break that the author made.
@@ -47,16 +41,6 @@ impl Pages {
     pub fn noted(&mut self) -> Result<(), Error> {
         self.any = true;
         if std::mem::take(&mut self.now.fresh) { Ok(()) } else { self.turn() }
-    }
-
-    /// Returns the current position. All cells of a table row start at the position where the row begins, so
-    /// that a page break that is recorded in every cell counts once.
-    pub fn position(&self) -> Position {
-        self.now
-    }
-
-    pub fn go_to(&mut self, position: Position) {
-        self.now = position;
     }
 
     fn turn(&mut self) -> Result<(), Error> {

@@ -20,7 +20,6 @@ pub struct Table {
     style: String,
     /// Whether this table uses its style's format of the first row.
     uses_first_row: bool,
-    is_first: bool,
     /// The text of cells that are merged with cells below, by column.
     merged: HashMap<usize, String>,
     pub row: Option<Row>,
@@ -28,7 +27,7 @@ pub struct Table {
 
 #[derive(Debug)]
 pub struct Row {
-    cells: Vec<Cell>,
+    pub cells: Vec<Cell>,
     header: bool,
     deleted: bool,
     skipped_columns: usize,
@@ -41,8 +40,8 @@ pub struct Cell {
     span: usize,
     merge: Merge,
     shaded: bool,
-    bold: bool,
-    blocks: Vec<Block>,
+    pub bold: bool,
+    pub blocks: Vec<Block>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -54,27 +53,22 @@ enum Merge {
 }
 
 impl Table {
-    pub fn new() -> Self {
-        Self { is_first: true, ..Self::default() }
-    }
-
     pub fn properties(&mut self, reader: &mut Xml<'_>) -> Result<(), Error> {
         reader.each(|element, reader| {
             match xml::name(element) {
                 "tblStyle" => self.style = xml::value(element),
                 "tblLook" => {
-                    let bits = attribute(element, "val").and_then(|bits| u32::from_str_radix(&bits, 16).ok());
+                    let bits = || u32::from_str_radix(&xml::value(element), 16);
                     self.uses_first_row = match attribute(element, "firstRow").as_deref() {
                         Some(switch) => switch == "1" || switch == "true",
-                        None => bits.unwrap_or(0) & 0x20 != 0,
+                        None => bits().is_ok_and(|bits| bits & 0x20 != 0),
                     };
                 }
                 "tblPrChange" => reader.skip()?,
                 _ => {}
             }
             Ok(())
-        })?;
-        Ok(())
+        })
     }
 
     /// Ends the current row: returns one block, or several if its cells contain headings or tables.
@@ -90,18 +84,13 @@ impl Table {
         let (mut column, mut widest) = (row.skipped_columns, 0);
         let mut cells = Cells::new();
         for cell in &row.cells {
-            let text = cell.text();
-            let text = match cell.merge {
-                Merge::GoesOn if text.is_empty() => self.merged.get(&column).cloned().unwrap_or_default(),
-                _ => text,
-            };
-            match cell.merge {
-                Merge::None => {
-                    self.merged.remove(&column);
-                }
-                Merge::Begins | Merge::GoesOn => {
-                    self.merged.insert(column, text.clone());
-                }
+            let mut text = joined(&cell.blocks);
+            let above = self.merged.remove(&column);
+            if cell.merge == Merge::GoesOn && text.is_empty() {
+                text = above.unwrap_or_default();
+            }
+            if cell.merge != Merge::None {
+                self.merged.insert(column, text.clone());
             }
             if !text.is_empty() {
                 cells.push((column, text));
@@ -127,7 +116,6 @@ impl Table {
             return Ok(Vec::new());
         }
         let role = self.role(&row, styles);
-        self.is_first = false;
         if role == RowRole::Header && widest > 1 {
             cells = spread(&row, &cells);
         }
@@ -143,15 +131,10 @@ impl Table {
     }
 
     fn role(&self, row: &Row, styles: &Styles) -> RowRole {
-        if row.header {
-            return RowRole::Header;
-        }
-        if !self.is_first {
-            return RowRole::Data;
-        }
         let filled = || row.cells.iter().filter(|cell| !cell.blocks.is_empty());
-        let stands_out = filled().count() >= 2 && filled().all(|cell| cell.bold || cell.shaded);
-        if stands_out || (self.uses_first_row && styles.has_first_row(&self.style)) {
+        let stands_out = || filled().count() >= 2 && filled().all(|cell| cell.bold || cell.shaded);
+        let by_style = || self.uses_first_row && styles.has_first_row(&self.style);
+        if row.header || (self.rows.is_empty() && (stands_out() || by_style())) {
             RowRole::Header
         } else {
             RowRole::Unknown
@@ -183,21 +166,12 @@ impl Row {
             match xml::name(element) {
                 "tblHeader" => self.header = is_on(element),
                 "del" => self.deleted = true,
-                "gridBefore" => self.skipped_columns = number(attribute(element, "val")),
+                "gridBefore" => self.skipped_columns = xml::value(element).parse().unwrap_or(0),
                 "trPrChange" => reader.skip()?,
                 _ => {}
             }
             Ok(())
-        })?;
-        Ok(())
-    }
-
-    pub fn push(&mut self, cell: Cell) {
-        self.cells.push(cell);
-    }
-
-    pub fn len(&self) -> usize {
-        self.cells.len()
+        })
     }
 }
 
@@ -205,9 +179,9 @@ impl Cell {
     pub fn properties(&mut self, reader: &mut Xml<'_>) -> Result<(), Error> {
         reader.each(|element, reader| {
             match xml::name(element) {
-                "gridSpan" => self.span = number(attribute(element, "val")),
+                "gridSpan" => self.span = xml::value(element).parse().unwrap_or(0),
                 "vMerge" => {
-                    let begins = attribute(element, "val").as_deref() == Some("restart");
+                    let begins = xml::value(element) == "restart";
                     self.merge = if begins { Merge::Begins } else { Merge::GoesOn };
                 }
                 "shd" => {
@@ -218,22 +192,12 @@ impl Cell {
                 _ => {}
             }
             Ok(())
-        })?;
-        Ok(())
-    }
-
-    /// Stores the blocks that were read in the cell.
-    pub fn fill(&mut self, blocks: Vec<Block>, bold: bool) {
-        self.blocks = blocks;
-        self.bold = bold;
-    }
-
-    fn text(&self) -> String {
-        let texts: Vec<String> = self.blocks.iter().map(|block| one_line(&block.text)).collect();
-        texts.join(" ")
+        })
     }
 }
 
-fn number(value: Option<String>) -> usize {
-    value.and_then(|value| value.parse().ok()).unwrap_or(0)
+/// The text of blocks on one line.
+pub fn joined(blocks: &[Block]) -> String {
+    let texts: Vec<String> = blocks.iter().map(|block| one_line(&block.text)).collect();
+    texts.join(" ")
 }

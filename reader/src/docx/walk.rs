@@ -5,7 +5,6 @@ mod gather;
 use std::collections::HashMap;
 
 use quick_xml::events::BytesStart;
-use schemas::text::one_line;
 
 use super::{
     super::{
@@ -17,7 +16,7 @@ use super::{
     paragraph::{Paragraph, Properties, Run},
     styles::Styles,
     symbol,
-    table::{Cell, Row, Table},
+    table::{Cell, Row, Table, joined},
 };
 
 /// Footnotes, endnotes and comments by their key (see `note_key`).
@@ -27,6 +26,8 @@ pub struct Document {
     pub blocks: Vec<Block>,
     /// None if the file records no pages.
     pub pages: Option<u32>,
+    /// The notes, if the part contains notes.
+    pub notes: Notes,
 }
 
 pub struct Walker<'a> {
@@ -42,6 +43,9 @@ pub struct Walker<'a> {
     cells: Vec<Cell>,
     /// The keys of comments on the cells of the open table, which follow it, each with its page.
     comments: Vec<(String, Option<u32>)>,
+    /// The key and author of each open note.
+    open_notes: Vec<(String, String)>,
+    read_notes: Notes,
     /// For each open content control: whether it shows only its prompt.
     prompts: Vec<bool>,
     cell_count: usize,
@@ -74,64 +78,39 @@ impl<'a> Walker<'a> {
             tables: Vec::new(),
             cells: Vec::new(),
             comments: Vec::new(),
+            open_notes: Vec::new(),
+            read_notes: Notes::new(),
             prompts: Vec::new(),
             cell_count: 0,
             gathered: 0,
         }
     }
 
-    pub fn document(mut self, part: &str) -> Result<Document, Error> {
-        self.walk(part, &mut Notes::new())?;
-        let blocks = self.containers.into_iter().flat_map(|container| container.blocks).collect();
-        Ok(Document { blocks, pages: self.pages.count() })
-    }
-
-    /// Returns the notes in a part that contains notes.
-    pub fn notes(mut self, part: &str) -> Result<Notes, Error> {
-        let mut notes = Notes::new();
-        self.walk(part, &mut notes)?;
-        Ok(notes)
-    }
-
-    fn walk(&mut self, part: &str, notes: &mut Notes) -> Result<(), Error> {
+    pub fn read(mut self, part: &str) -> Result<Document, Error> {
         let mut reader = Xml::new(part, self.limits);
-        let mut open_notes: Vec<(String, String)> = Vec::new();
         loop {
             match reader.next()? {
-                Node::Open(element) => match xml::name(&element) {
-                    kind @ ("footnote" | "endnote" | "comment") => {
-                        // Notes with a type other than `normal` are separator lines between text and notes.
-                        if attribute(&element, "type").is_some_and(|kind| kind != "normal") {
-                            reader.skip()?;
-                        } else {
-                            let author = attribute(&element, "author").unwrap_or_default();
-                            open_notes.push((note_key(kind, &element), author));
-                            self.containers.push(Container::default());
-                        }
-                    }
-                    _ => self.open(&element, &mut reader)?,
-                },
-                Node::Close(element) => match xml::closed_name(&element) {
-                    "footnote" | "endnote" | "comment" => {
-                        if let (Some((key, author)), Some(container)) = (open_notes.pop(), self.leave()) {
-                            let texts: Vec<String> =
-                                container.blocks.iter().map(|block| one_line(&block.text)).collect();
-                            let text = texts.join(" ");
-                            // Only comments have an author. They are not what the document says.
-                            let is_plain = author.is_empty() || text.is_empty();
-                            notes.insert(key, if is_plain { text } else { format!("{author}: {text}") });
-                        }
-                    }
-                    name => self.close(name)?,
-                },
+                Node::Open(element) => self.open(&element, &mut reader)?,
+                Node::Close(element) => self.close(xml::closed_name(&element))?,
                 Node::Text(_) => {}
-                Node::End => return Ok(()),
+                Node::End => break,
             }
         }
+        let blocks = self.containers.into_iter().flat_map(|container| container.blocks).collect();
+        Ok(Document { blocks, pages: self.pages.count(), notes: self.read_notes })
     }
 
     fn open(&mut self, element: &BytesStart<'_>, reader: &mut Xml<'_>) -> Result<(), Error> {
         match xml::name(element) {
+            kind @ ("footnote" | "endnote" | "comment") => {
+                // Notes with a type other than `normal` are separator lines between text and notes.
+                if attribute(element, "type").is_some_and(|kind| kind != "normal") {
+                    return reader.skip();
+                }
+                let author = attribute(element, "author").unwrap_or_default();
+                self.open_notes.push((note_key(kind, element), author));
+                self.containers.push(Container::default());
+            }
             "p" => self.paragraphs.push(Paragraph::default()),
             "pPr" => {
                 let properties = Properties::read(reader)?;
@@ -168,42 +147,20 @@ impl<'a> Walker<'a> {
             "sup" => self.add("^"),
             "den" => self.add("/"),
             "lastRenderedPageBreak" => self.pages.noted()?,
-            kind @ ("footnoteReference" | "endnoteReference" | "commentReference") => {
-                let key = note_key(kind, element);
-                if let Some(paragraph) = self.paragraphs.last_mut() {
-                    paragraph.notes.push(key);
-                }
+            kind @ ("footnoteReference" | "endnoteReference" | "commentReference")
+                if let Some(paragraph) = self.paragraphs.last_mut() =>
+            {
+                paragraph.notes.push(note_key(kind, element));
             }
-            "tbl" => self.tables.push(Table::new()),
-            "tblPr" => {
-                if let Some(table) = self.tables.last_mut() {
-                    table.properties(reader)?;
-                }
-            }
-            "tr" => {
-                let begins = self.pages.position();
-                if let Some(table) = self.tables.last_mut() {
-                    table.row = Some(Row::new(begins));
-                }
-            }
-            "trPr" => {
-                if let Some(row) = self.row() {
-                    row.properties(reader)?;
-                }
-            }
+            "tbl" => self.tables.push(Table::default()),
+            "tblPr" if let Some(table) = self.tables.last_mut() => table.properties(reader)?,
+            "tr" if let Some(table) = self.tables.last_mut() => table.row = Some(Row::new(self.pages.now)),
+            "trPr" if let Some(row) = self.row() => row.properties(reader)?,
             "tc" => self.open_cell()?,
-            "tcPr" => {
-                if let Some(cell) = self.cells.last_mut() {
-                    cell.properties(reader)?;
-                }
-            }
+            "tcPr" if let Some(cell) = self.cells.last_mut() => cell.properties(reader)?,
             "txbxContent" => self.containers.push(Container::default()),
             "sdt" => self.prompts.push(false),
-            "showingPlcHdr" => {
-                if let Some(prompt) = self.prompts.last_mut() {
-                    *prompt = true;
-                }
-            }
+            "showingPlcHdr" if let Some(prompt) = self.prompts.last_mut() => *prompt = true,
             "sdtContent" if self.prompts.last() == Some(&true) => reader.skip()?,
             // Skipped: text that a tracked change deleted or moved away, and elements that contain no text.
             "del" | "moveFrom" | "tabs" | "sectPr" | "tblGrid" | "tblPrEx" => reader.skip()?,
@@ -214,19 +171,27 @@ impl<'a> Walker<'a> {
 
     fn close(&mut self, name: &str) -> Result<(), Error> {
         match name {
+            "footnote" | "endnote" | "comment" => {
+                if let (Some((key, author)), Some(container)) = (self.open_notes.pop(), self.leave()) {
+                    let text = joined(&container.blocks);
+                    // Only comments have an author. They are not what the document says.
+                    let is_plain = author.is_empty() || text.is_empty();
+                    self.read_notes.insert(key, if is_plain { text } else { format!("{author}: {text}") });
+                }
+            }
             "p" => self.close_paragraph()?,
             "r" => self.set_run(Run::default()),
             "tc" => self.close_cell(),
             "tr" => {
                 let Some(table) = self.tables.last_mut() else { return Ok(()) };
                 let Some(row) = table.row.take() else { return Ok(()) };
-                self.pages.go_to(row.ends);
+                self.pages.now = row.ends;
                 let blocks = table.finish_row(row, self.styles, self.limits.columns)?;
                 self.deliver(blocks)?;
             }
             "tbl" => {
                 if let Some(table) = self.tables.pop() {
-                    self.deliver(table.finish(self.pages.page()))?;
+                    self.deliver(table.finish(self.pages.now.page))?;
                 }
                 if self.tables.is_empty() {
                     for (key, page) in std::mem::take(&mut self.comments) {

@@ -12,9 +12,9 @@ use super::{
 impl Walker<'_> {
     pub(super) fn add(&mut self, text: &str) {
         if let Some(paragraph) = self.paragraphs.last_mut() {
-            paragraph.add(text, self.pages.page());
+            paragraph.add(text, self.pages.now.page);
             if !text.trim().is_empty() {
-                self.pages.text();
+                self.pages.now.fresh = false;
             }
         }
     }
@@ -37,7 +37,7 @@ impl Walker<'_> {
     }
 
     fn deliver_paragraph(&mut self, paragraph: &mut Paragraph) -> Result<(), Error> {
-        let page = Some(paragraph.page.unwrap_or(self.pages.page()));
+        let page = Some(paragraph.page.unwrap_or(self.pages.now.page));
         let mut blocks = Vec::new();
         if let Some((kind, text)) = paragraph.finish(self.styles, self.numbering) {
             blocks.push(Block { kind, text, page });
@@ -69,9 +69,8 @@ impl Walker<'_> {
         Error::if_over("cells", self.cell_count, self.limits.cells)?;
         let most_columns = self.limits.columns;
         if let Some(row) = self.row() {
-            Error::if_over("columns", row.len() + 1, most_columns)?;
-            let begins = row.begins;
-            self.pages.go_to(begins);
+            Error::if_over("columns", row.cells.len() + 1, most_columns)?;
+            self.pages.now = row.begins;
         }
         self.cells.push(Cell::default());
         self.containers.push(Container::default());
@@ -80,11 +79,12 @@ impl Walker<'_> {
 
     pub(super) fn close_cell(&mut self) {
         let (Some(mut cell), Some(container)) = (self.cells.pop(), self.leave()) else { return };
-        let position = self.pages.position();
-        cell.fill(container.blocks, container.has_bold && !container.has_plain);
+        let position = self.pages.now;
+        cell.blocks = container.blocks;
+        cell.bold = container.has_bold && !container.has_plain;
         if let Some(row) = self.row() {
             row.ends = row.ends.max(position);
-            row.push(cell);
+            row.cells.push(cell);
         }
     }
 
