@@ -10,7 +10,7 @@ use super::{
     opc::{Package, Relationship},
     xml::{self, Xml},
 };
-use slide::{Content, Place, Shape};
+use slide::{Place, Shape};
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let mut package = Package::open(bytes, limits)?;
@@ -49,8 +49,8 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         is_titled |= has_title;
         write(&shapes, number, &mut blocks)?;
         for shape in notes.iter().filter(|shape| shape.place == Place::Body) {
-            for content in &shape.contents {
-                blocks.push(BlockKind::Paragraph, content.text(), Some(number))?;
+            for (_, text) in &shape.contents {
+                blocks.push(BlockKind::Paragraph, text, Some(number))?;
             }
         }
     }
@@ -80,17 +80,10 @@ fn write(shapes: &[Shape], page: u32, blocks: &mut Blocks) -> Result<(), Error> 
     for title in shapes.iter().filter(|shape| shape.place == Place::Title) {
         blocks.push(BlockKind::Heading(1), &one_line(&title.text()), Some(page))?;
     }
-    for shape in shapes {
-        let kind = match shape.place {
-            Place::Title | Place::Footer => continue,
-            Place::Body => BlockKind::ListItem,
-            Place::Other => BlockKind::Paragraph,
-        };
-        for content in &shape.contents {
-            match content {
-                Content::Paragraph(text) => blocks.push(kind, text, Some(page))?,
-                Content::Row(text) => blocks.push(BlockKind::TableRow, text, Some(page))?,
-            }
+    for shape in shapes.iter().filter(|shape| !matches!(shape.place, Place::Title | Place::Footer)) {
+        for (kind, text) in &shape.contents {
+            let is_item = shape.place == Place::Body && *kind == BlockKind::Paragraph;
+            blocks.push(if is_item { BlockKind::ListItem } else { *kind }, text, Some(page))?;
         }
     }
     Ok(())

@@ -6,47 +6,31 @@ use quick_xml::events::BytesStart;
 use schemas::text::one_line;
 
 use super::super::{
-    Error, Limits,
+    BlockKind, Error, Limits,
     table::{Cells, RowRole, Table},
     xml::{self, Node, Xml, attribute},
 };
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Shape {
     pub place: Place,
-    pub contents: Vec<Content>,
+    /// Paragraphs and table rows.
+    pub contents: Vec<(BlockKind, String)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Title,
     Body,
     /// Date, footer or slide number: the same on every slide.
     Footer,
+    #[default]
     Other,
 }
 
-#[derive(Debug)]
-pub enum Content {
-    Paragraph(String),
-    Row(String),
-}
-
-impl Content {
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Paragraph(text) | Self::Row(text) => text,
-        }
-    }
-}
-
 impl Shape {
-    fn new() -> Self {
-        Self { place: Place::Other, contents: Vec::new() }
-    }
-
     pub fn text(&self) -> String {
-        self.contents.iter().map(Content::text).collect::<Vec<_>>().join(" ")
+        self.contents.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -56,7 +40,7 @@ pub fn read(part: &str, limits: &Limits, cells: &mut usize) -> Result<Vec<Shape>
         limits,
         cells,
         shapes: Vec::new(),
-        shape: Shape::new(),
+        shape: Shape::default(),
         paragraph: String::new(),
         table: None,
         gathered: 0,
@@ -90,7 +74,6 @@ struct Slide<'a> {
 struct OpenTable {
     rows: Table,
     has_header: bool,
-    is_first: bool,
     row: Cells,
     column: usize,
     cell: Option<OpenCell>,
@@ -118,13 +101,8 @@ impl Slide<'_> {
             // Skipped: slide numbers, and properties, which contain tab stops and bullets but no text.
             "fld" if attribute(element, "type").is_some_and(|kind| kind == "slidenum") => reader.skip()?,
             "pPr" | "rPr" | "endParaRPr" | "lstStyle" => reader.skip()?,
-            "tbl" => self.table = Some(OpenTable { is_first: true, ..OpenTable::default() }),
-            "tblPr" => {
-                if let Some(table) = &mut self.table {
-                    table.has_header =
-                        attribute(element, "firstRow").is_some_and(|on| on == "1" || on == "true");
-                }
-            }
+            "tbl" => self.table = Some(OpenTable::default()),
+            "tblPr" if let Some(table) = &mut self.table => table.has_header = is_set(element, "firstRow"),
             "tc" => self.open_cell(element)?,
             _ => {}
         }
@@ -143,25 +121,18 @@ impl Slide<'_> {
                         cell.text.push(' ');
                         cell.text.push_str(&text);
                     }
-                    None => self.shape.contents.push(Content::Paragraph(text)),
+                    None => self.shape.contents.push((BlockKind::Paragraph, text)),
                 }
             }
-            "tc" => {
-                if let Some(table) = &mut self.table {
-                    table.close_cell();
-                }
+            "tc" if let Some(table) = &mut self.table => table.close_cell(),
+            "tr" if let Some(line) = self.table.as_mut().and_then(OpenTable::close_row) => {
+                self.gathered += line.len();
+                Error::if_over("bytes of text", self.gathered, self.limits.text_bytes)?;
+                self.shape.contents.push((BlockKind::TableRow, line));
             }
-            "tr" => {
-                if let Some(line) = self.table.as_mut().and_then(OpenTable::close_row) {
-                    self.gathered += line.len();
-                    Error::if_over("bytes of text", self.gathered, self.limits.text_bytes)?;
-                    self.shape.contents.push(Content::Row(line));
-                }
-            }
-            "tbl" => {
-                if let Some(table) = self.table.take() {
-                    self.shape.contents.extend(table.rows.finish().into_iter().map(Content::Row));
-                }
+            "tbl" if let Some(table) = self.table.take() => {
+                let rows = table.rows.finish().into_iter();
+                self.shape.contents.extend(rows.map(|row| (BlockKind::TableRow, row)));
             }
             "sp" | "graphicFrame" => self.next_shape(),
             _ => {}
@@ -170,7 +141,7 @@ impl Slide<'_> {
     }
 
     fn next_shape(&mut self) {
-        let shape = std::mem::replace(&mut self.shape, Shape::new());
+        let shape = std::mem::take(&mut self.shape);
         if !shape.contents.is_empty() {
             self.shapes.push(shape);
         }
@@ -181,11 +152,10 @@ impl Slide<'_> {
         Error::if_over("cells", *self.cells, self.limits.cells)?;
         let Some(table) = &mut self.table else { return Ok(()) };
         Error::if_over("columns", table.column + 1, self.limits.columns)?;
-        let is_on = |name| attribute(element, name).is_some_and(|on| on == "1" || on == "true");
         table.cell = Some(OpenCell {
             text: String::new(),
             goes_down: attribute(element, "rowSpan").is_some(),
-            comes_from_above: is_on("vMerge"),
+            comes_from_above: is_set(element, "vMerge"),
         });
         Ok(())
     }
@@ -213,14 +183,13 @@ impl OpenTable {
         if cells.is_empty() {
             return None;
         }
-        let is_first = std::mem::take(&mut self.is_first);
-        let role = match (is_first, self.has_header && cells.len() > 1) {
-            (true, true) => RowRole::Header,
-            (true, false) => RowRole::Unknown,
-            (false, _) => RowRole::Data,
-        };
-        self.rows.row(cells, role)
+        let is_header = self.has_header && self.rows.is_empty() && cells.len() > 1;
+        self.rows.row(cells, if is_header { RowRole::Header } else { RowRole::Unknown })
     }
+}
+
+fn is_set(element: &BytesStart<'_>, switch: &str) -> bool {
+    matches!(attribute(element, switch).as_deref(), Some("1" | "true"))
 }
 
 /// A placeholder without a type contains the body of the slide.
