@@ -9,7 +9,7 @@ use super::{
 };
 
 pub struct Package<'a> {
-    archive: Archive<'a>,
+    pub archive: Archive<'a>,
     limits: &'a Limits,
 }
 
@@ -85,22 +85,14 @@ impl<'a> Package<'a> {
         metadata.date = metadata.date.or(created);
         Ok(metadata)
     }
-
-    /// Unpacks every part whose name `wanted` accepts and returns an error if the parts exceed the limits.
-    pub fn check(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
-        self.archive.check(wanted)
-    }
 }
 
 /// Resolves the target of a relationship: a path from the root if it begins with `/`, otherwise a path
 /// relative to `folder`, the folder of the part that has the relationship.
 fn resolve(folder: &str, target: &str) -> String {
-    let mut path: Vec<&str> = if target.starts_with('/') {
-        Vec::new()
-    } else {
-        folder.split('/').filter(|s| !s.is_empty()).collect()
-    };
-    for step in target.split('/') {
+    let folder = if target.starts_with('/') { "" } else { folder };
+    let mut path = Vec::new();
+    for step in folder.split('/').chain(target.split('/')) {
         match step {
             "" | "." => {}
             ".." => {

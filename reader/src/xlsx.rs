@@ -19,7 +19,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let mut package = Package::open(bytes, limits)?;
     package.main_part("xl/workbook.xml")?;
     // calamine unpacks without limits, so everything that it may read is first unpacked and counted here.
-    package.check(|name| name.ends_with(".xml") || name.ends_with(".rels"))?;
+    package.archive.check(|name| name.ends_with(".xml") || name.ends_with(".rels"))?;
     let metadata = package.properties()?;
     guarded(|| sheets(bytes, metadata, limits))
 }

@@ -2,10 +2,10 @@
 
 use std::{
     collections::HashMap,
-    io::{Cursor, Read},
+    io::{self, Cursor, Read, Write},
 };
 
-use zip::{ZipArchive, read::ZipFile, result::ZipError};
+use zip::{ZipArchive, result::ZipError};
 
 use super::{Error, Limits};
 
@@ -36,7 +36,7 @@ impl<'a> Archive<'a> {
     pub fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let Some(&index) = self.entries.get(&comparable(name)) else { return Ok(None) };
         let mut bytes = Vec::new();
-        self.unpack(index, |piece| bytes.extend_from_slice(piece))?;
+        self.unpack(index, &mut bytes)?;
         Ok(Some(bytes))
     }
 
@@ -44,33 +44,24 @@ impl<'a> Archive<'a> {
     pub fn check(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
         let indexes: Vec<usize> =
             self.entries.iter().filter(|(name, _)| wanted(name)).map(|(_, index)| *index).collect();
-        indexes.into_iter().try_for_each(|index| self.unpack(index, |_| ()))
+        indexes.into_iter().try_for_each(|index| self.unpack(index, &mut io::sink()))
     }
 
-    fn unpack(&mut self, index: usize, mut sink: impl FnMut(&[u8])) -> Result<(), Error> {
+    fn unpack(&mut self, index: usize, to: &mut impl Write) -> Result<(), Error> {
         // An entry is held in memory while it is parsed, so one entry may only take half of the limit.
-        let mut entry_left = self.left.min(self.limit / 2);
-        let limit = self.limit;
-        let too_large = || Error::TooLarge { what: "unpacked bytes".to_owned(), limit };
-        let mut file: ZipFile<'_, _> = self.inner.by_index(index).map_err(refusal)?;
-        if file.size() > entry_left {
+        let most = self.left.min(self.limit / 2);
+        let too_large = || Error::TooLarge { what: "unpacked bytes".to_owned(), limit: self.limit };
+        let mut file = self.inner.by_index(index).map_err(refusal)?;
+        if file.size() > most {
             return Err(too_large());
         }
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let count = file
-                .read(&mut buffer)
-                .map_err(|error| Error::Damaged(format!("{}: {error}", printable(file.name()))))?;
-            if count == 0 {
-                return Ok(());
-            }
-            if count as u64 > entry_left {
-                return Err(too_large());
-            }
-            entry_left -= count as u64;
-            self.left -= count as u64;
-            sink(&buffer[..count]);
+        let count = io::copy(&mut file.by_ref().take(most + 1), to)
+            .map_err(|error| Error::Damaged(format!("{}: {error}", printable(file.name()))))?;
+        if count > most {
+            return Err(too_large());
         }
+        self.left -= count;
+        Ok(())
     }
 }
 
