@@ -1,6 +1,6 @@
 //! Mails in the format in which they are sent (RFC 5322).
 
-use chrono::{DateTime, FixedOffset};
+use chrono::DateTime;
 use mail_parser::{
     Address, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType,
     decoders::{base64::base64_decode, quoted_printable::quoted_printable_decode},
@@ -24,7 +24,8 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         from: people(message.from().or_else(|| message.sender())),
         to: people(message.to()),
         cc: people(message.cc()),
-        date: message.date().and_then(date),
+        // With the sender's time zone.
+        date: message.date().and_then(|date| DateTime::parse_from_rfc3339(&date.to_rfc3339()).ok()),
         bodies: bodies(message, bytes, limits),
         attachments,
         left_out,
@@ -108,23 +109,16 @@ fn attachments(message: &Message<'_>, raw: &[u8], limits: &Limits) -> (Vec<Attac
 
 /// Returns the attached bytes unchanged; the parser has already decoded texts with an encoding that may be wrong.
 fn contents(part: &MessagePart<'_>, raw: &[u8]) -> Vec<u8> {
-    match &part.body {
-        PartType::Text(_) | PartType::Html(_) => {
-            let sent = raw.get(part.offset_body as usize..part.offset_end as usize).unwrap_or_default();
-            let decoded = match part.encoding {
-                Encoding::Base64 => base64_decode(sent),
-                Encoding::QuotedPrintable => quoted_printable_decode(sent),
-                Encoding::None => Some(sent.to_vec()),
-            };
-            decoded.unwrap_or_else(|| part.contents().to_vec())
-        }
+    let sent = raw.get(part.offset_body as usize..part.offset_end as usize).unwrap_or_default();
+    let decoded = match (&part.body, part.encoding) {
+        (PartType::Text(_) | PartType::Html(_), Encoding::Base64) => base64_decode(sent),
+        (PartType::Text(_) | PartType::Html(_), Encoding::QuotedPrintable) => quoted_printable_decode(sent),
         // For a mail inside the mail, the parser has separate bytes only if that mail was encoded. Otherwise
         // its bytes are a part of this mail's.
-        PartType::Message(_) if part.encoding == Encoding::None => {
-            raw.get(part.offset_body as usize..part.offset_end as usize).unwrap_or_default().to_vec()
-        }
-        _ => part.contents().to_vec(),
-    }
+        (PartType::Text(_) | PartType::Html(_) | PartType::Message(_), Encoding::None) => Some(sent.to_vec()),
+        _ => None,
+    };
+    decoded.unwrap_or_else(|| part.contents().to_vec())
 }
 
 fn media_type(part: &MessagePart<'_>) -> String {
@@ -142,11 +136,6 @@ fn people(address: Option<&Address<'_>>) -> String {
         .filter(|person| !person.is_empty())
         .collect();
     people.join(", ")
-}
-
-/// The date with the sender's time zone.
-fn date(date: &mail_parser::DateTime) -> Option<DateTime<FixedOffset>> {
-    DateTime::parse_from_rfc3339(&date.to_rfc3339()).ok()
 }
 
 #[cfg(test)]

@@ -162,16 +162,13 @@ fn safe(filename: &str) -> String {
 
 /// Removes the quotation marks `>` from the lines of earlier mails, so that their text is read like any other.
 fn unquoted(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for line in text.split(['\n', '\u{c}']) {
-        let mut line = line;
+    let unquoted = |mut line: &str| {
         while let Some(rest) = line.strip_prefix('>') {
             line = rest.strip_prefix(' ').unwrap_or(rest);
         }
-        plain.push_str(line);
-        plain.push('\n');
-    }
-    plain
+        format!("{line}\n")
+    };
+    text.split(['\n', '\u{c}']).map(unquoted).collect()
 }
 
 #[cfg(test)]
