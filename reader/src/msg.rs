@@ -11,14 +11,14 @@ use super::{
     mail::{Attachments, Body, Mail, is_document, person},
     ole::{self, Container},
 };
-use properties::{Kind, Properties, tag};
+use properties::{MESSAGE_HEADER, PART_HEADER, Properties, tag};
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     if ole::kind(bytes) != Some(ole::Kind::OutlookMessage) {
         return Err(Error::Damaged("this is not an Outlook message".to_owned()));
     }
     let mut container = Container::open(bytes, limits)?;
-    let message = Properties::read(&mut container, "/", Kind::Message)?;
+    let message = Properties::read(&mut container, "/", MESSAGE_HEADER)?;
     let (to, cc) = recipients(&mut container, &message)?;
     let mut from = message.text(&mut container, tag::SENDER_SMTP)?;
     if from.is_empty() && message.text(&mut container, tag::SENDER_ADDRESS_TYPE)? == "SMTP" {
@@ -64,7 +64,7 @@ fn recipients(container: &mut Container<'_>, message: &Properties) -> Result<(St
     const CC: u32 = 2;
     let (mut to, mut cc) = (Vec::new(), Vec::new());
     for storage in numbered(container, "__recip_version1.0_") {
-        let recipient = Properties::read(container, &storage, Kind::Part)?;
+        let recipient = Properties::read(container, &storage, PART_HEADER)?;
         let address = recipient.first_text(container, &[tag::SMTP_ADDRESS, tag::ADDRESS])?;
         let name = recipient.text(container, tag::DISPLAY_NAME)?;
         // Addresses of Exchange are paths in a directory, so they are not shown.
@@ -86,7 +86,7 @@ fn attachments(container: &mut Container<'_>, limits: &Limits) -> Result<(Vec<At
     const OUTLOOK: &str = "application/vnd.ms-outlook";
     let mut attachments = Attachments::new(limits);
     for storage in numbered(container, "__attach_version1.0_") {
-        let attachment = Properties::read(container, &storage, Kind::Part)?;
+        let attachment = Properties::read(container, &storage, PART_HEADER)?;
         let name =
             attachment.first_text(container, &[tag::LONG_FILENAME, tag::FILENAME, tag::DISPLAY_NAME])?;
         let embedded = tag::stream(&storage, tag::ATTACHMENT, tag::OBJECT);

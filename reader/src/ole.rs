@@ -49,8 +49,7 @@ pub struct Container<'a> {
 
 impl<'a> Container<'a> {
     pub fn open(bytes: &'a [u8], limits: &Limits) -> Result<Self, Error> {
-        let inner = CompoundFile::open(Cursor::new(bytes))
-            .map_err(|error| Error::Damaged(format!("compound file: {error}")))?;
+        let inner = CompoundFile::open(Cursor::new(bytes)).map_err(damaged)?;
         Error::if_over("entries", inner.walk().take(limits.entries + 1).count(), limits.entries)?;
         Ok(Self { inner, left: limits.unpacked_bytes, limit: limits.unpacked_bytes })
     }
@@ -60,7 +59,6 @@ impl<'a> Container<'a> {
         if !self.inner.is_stream(path) {
             return Ok(None);
         }
-        let damaged = |error: std::io::Error| Error::Damaged(format!("compound file: {error}"));
         let mut bytes = Vec::new();
         let stream = self.inner.open_stream(path).map_err(damaged)?;
         stream.take(self.left + 1).read_to_end(&mut bytes).map_err(damaged)?;
@@ -88,6 +86,10 @@ impl<'a> Container<'a> {
             .map(|entry| entry.path().to_string_lossy().into_owned())
             .collect()
     }
+}
+
+fn damaged(error: std::io::Error) -> Error {
+    Error::Damaged(format!("compound file: {error}"))
 }
 
 #[cfg(test)]

@@ -13,67 +13,49 @@ const SIZE: usize = 4_096;
 pub fn unpack(bytes: &[u8]) -> Result<Box<dyn Iterator<Item = u8> + '_>, Error> {
     let content = bytes.get(HEADER..).unwrap_or_default();
     match bytes.get(8..12) {
-        Some(b"LZFu") => Ok(Box::new(Unpacked::new(content))),
+        Some(b"LZFu") => Ok(Box::new(decode(content))),
         Some(b"MELA") => Ok(Box::new(content.iter().copied())),
         _ => Err(Error::Damaged("the compression of the body is unknown".to_owned())),
     }
 }
 
-struct Unpacked<'a> {
-    packed: std::slice::Iter<'a, u8>,
-    dictionary: [u8; SIZE],
-    /// Where the next byte is written in the dictionary.
-    end: usize,
-    /// The kinds of the next items, from the lowest bit on: 1 is a reference into the dictionary, 0 is a byte.
-    kinds: u8,
-    kinds_left: u8,
-    /// The position and the remaining length of the current reference.
-    reference: (usize, usize),
-}
-
-impl<'a> Unpacked<'a> {
-    fn new(packed: &'a [u8]) -> Self {
-        let mut dictionary = [b' '; SIZE];
-        dictionary[..FREQUENT.len()].copy_from_slice(FREQUENT);
-        let end = FREQUENT.len();
-        Self { packed: packed.iter(), dictionary, end, kinds: 0, kinds_left: 0, reference: (0, 0) }
-    }
-}
-
-impl Iterator for Unpacked<'_> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        if self.reference.1 == 0 {
-            if self.kinds_left == 0 {
-                (self.kinds, self.kinds_left) = (*self.packed.next()?, 8);
+fn decode(packed: &[u8]) -> impl Iterator<Item = u8> {
+    let mut packed = packed.iter();
+    let mut dictionary = [b' '; SIZE];
+    dictionary[..FREQUENT.len()].copy_from_slice(FREQUENT);
+    // Where the next byte is written in the dictionary.
+    let mut end = FREQUENT.len();
+    // The kinds of the next items, from the lowest bit on: 1 is a reference into the dictionary, 0 is a byte.
+    let (mut kinds, mut kinds_left) = (0, 0);
+    // The position and the remaining length of the current reference.
+    let (mut from, mut left) = (0, 0);
+    let next = move || {
+        if left == 0 {
+            if kinds_left == 0 {
+                (kinds, kinds_left) = (*packed.next()?, 8);
             }
-            let is_reference = self.kinds & 1 == 1;
-            (self.kinds, self.kinds_left) = (self.kinds >> 1, self.kinds_left - 1);
-            let first = usize::from(*self.packed.next()?);
+            let is_reference = kinds & 1 == 1;
+            (kinds, kinds_left) = (kinds >> 1, kinds_left - 1);
+            let first = *packed.next()?;
             if is_reference {
-                let both = first << 8 | usize::from(*self.packed.next()?);
-                self.reference = (both >> 4, (both & 0xF) + 2);
+                let both = usize::from(first) << 8 | usize::from(*packed.next()?);
+                (from, left) = (both >> 4, (both & 0xF) + 2);
                 // A reference to the end of the dictionary is the end mark.
-                if self.reference.0 == self.end {
-                    self.packed = [].iter();
-                    self.reference = (0, 0);
-                    self.kinds_left = 0;
+                if from == end {
                     return None;
                 }
             } else {
-                self.dictionary[self.end] = first as u8;
-                self.end = (self.end + 1) % SIZE;
-                return Some(first as u8);
+                dictionary[end] = first;
+                (from, left) = (end, 1);
             }
         }
-        let (from, left) = self.reference;
-        let byte = self.dictionary[from];
-        self.reference = ((from + 1) % SIZE, left - 1);
-        self.dictionary[self.end] = byte;
-        self.end = (self.end + 1) % SIZE;
+        let byte = dictionary[from];
+        (from, left) = ((from + 1) % SIZE, left - 1);
+        dictionary[end] = byte;
+        end = (end + 1) % SIZE;
         Some(byte)
-    }
+    };
+    std::iter::from_fn(next).fuse()
 }
 
 #[cfg(test)]

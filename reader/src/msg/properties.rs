@@ -50,18 +50,13 @@ pub mod tag {
     }
 }
 
+/// The stream with the properties of fixed length.
 const FIXED: &str = "__properties_version1.0";
-const MESSAGE_HEADER: usize = 32;
+/// The length of the header of that stream in a message.
+pub const MESSAGE_HEADER: usize = 32;
 const EMBEDDED_HEADER: usize = 24;
-
-/// What the properties describe. The length of the header of the stream with the fixed-length properties
-/// depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Message,
-    /// A recipient or an attachment.
-    Part,
-}
+/// The same in a recipient or an attachment.
+pub const PART_HEADER: usize = 8;
 
 #[derive(Debug)]
 pub struct Properties {
@@ -72,13 +67,9 @@ pub struct Properties {
 }
 
 impl Properties {
-    pub fn read(container: &mut Container<'_>, storage: &str, kind: Kind) -> Result<Self, Error> {
+    pub fn read(container: &mut Container<'_>, storage: &str, header: usize) -> Result<Self, Error> {
         let path = format!("{}/{FIXED}", storage.trim_end_matches('/'));
         let bytes = container.stream(&path)?.unwrap_or_default();
-        let header = match kind {
-            Kind::Message => MESSAGE_HEADER,
-            Kind::Part => 8,
-        };
         let mut fixed = HashMap::new();
         for entry in bytes.get(header..).unwrap_or_default().chunks_exact(16) {
             // An entry has a type, a number, flags and a value.

@@ -6,20 +6,6 @@ use encoding_rs::{Encoding, WINDOWS_1252};
 
 use super::{Error, Limits};
 
-/// Groups that contain no text of the body. Groups that begin with `\*` are left out too.
-const DROPPED: [&str; 10] = [
-    "colortbl",
-    "filetbl",
-    "fontemb",
-    "fonttbl",
-    "footer",
-    "header",
-    "info",
-    "nonshppict",
-    "pict",
-    "stylesheet",
-];
-
 /// Maximum number of letters of a control word and of digits of its number.
 const LONGEST_WORD: usize = 32;
 
@@ -152,7 +138,9 @@ impl<I: Iterator<Item = u8>> Reader<I> {
             "ldblquote" => self.write("“"),
             "rdblquote" => self.write("”"),
             "bullet" => self.write("•"),
-            word if DROPPED.contains(&word) => self.group.is_dropped = true,
+            // Groups that contain no text of the body. Groups that begin with `\*` are left out too.
+            "colortbl" | "filetbl" | "fontemb" | "fonttbl" | "footer" | "header" | "info" | "nonshppict"
+            | "pict" | "stylesheet" => self.group.is_dropped = true,
             _ => {}
         }
     }
