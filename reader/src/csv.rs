@@ -72,21 +72,13 @@ fn delimiter(text: &str) -> (u8, &str) {
         return (*delimiter, &rest[1..]);
     }
     // The right delimiter splits all rows into the same number of fields; a decimal comma does not.
-    let sample = sample(text);
+    // This much of the text is enough to decide.
+    let sample = &text[..text.floor_char_boundary(256 * 1024)];
     let best = DELIMITERS
         .into_iter()
         .map(|candidate| (score(sample, candidate), candidate))
         .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
     (best.map_or(b',', |(_, delimiter)| delimiter), text)
-}
-
-/// Returns the beginning of the text, at most 256 KiB, which is enough to decide.
-fn sample(text: &str) -> &str {
-    let mut end = text.len().min(256 * 1024);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 fn score(sample: &str, delimiter: u8) -> f64 {

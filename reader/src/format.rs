@@ -59,7 +59,7 @@ impl Format {
 
     /// Whether the first 1,024 bytes contain `%PDF-`, the mark of a PDF.
     pub fn is_pdf(bytes: &[u8]) -> bool {
-        find(&bytes[..bytes.len().min(1024)], b"%PDF-").is_some()
+        bytes[..bytes.len().min(1024)].windows(5).any(|window| window == b"%PDF-")
     }
 
     /// The short name, which is shown as the file type.
@@ -199,10 +199,6 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
     let (signature, name) = SIGNATURES.into_iter().find(|(signature, _)| bytes.starts_with(signature))?;
     // "MZ" and "BZh" may also be the first letters of a text.
     (signature.len() > 3 || !encoding::is_text(bytes)).then_some(name)
-}
-
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::io::Cursor;
 
-use calamine::{Data, Reader, Xls, XlsError};
+use calamine::{Reader, Xls, XlsError};
 
 use super::{
     Error, Extracted, ExtractedMetadata, Limits,
@@ -28,7 +28,7 @@ fn sheets(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         let range = workbook.worksheet_range(&info.name).map_err(refusal)?;
         let (top, left) = range.start().unwrap_or_default();
         let mut rows = Rows::new(&info.name, &merged, &mut blocks, &mut count, limits);
-        for (row, column, value) in range.used_cells().filter(|(.., value)| !matches!(value, Data::Empty)) {
+        for (row, column, value) in range.used_cells() {
             rows.cell((top + row as u32, left + column as u32), value, &plain)?;
         }
         rows.finish()?;

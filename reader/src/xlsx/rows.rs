@@ -9,7 +9,7 @@ use super::{
         Error, Limits,
         blocks::Blocks,
         sheet::{Merged, Row, Sheet},
-        table::{Cells, is_figure},
+        table::is_figure,
     },
     Notation, value,
 };
@@ -22,9 +22,8 @@ pub struct Rows<'b> {
     now: u32,
     /// The last row that has text.
     above: Option<u32>,
-    cells: Cells,
-    /// The columns of numbers with a notation that is not a figure, such as `UF 12`.
-    amounts: Vec<usize>,
+    /// The row that is being read; its amounts are numbers such as `UF 12`.
+    row: Row,
     /// Merged regions by their first cell, which contains the text.
     regions: HashMap<(u32, u32), Dimensions>,
     /// The text of cells that are merged with cells below, by column, with the last row of the region.
@@ -45,8 +44,7 @@ impl<'b> Rows<'b> {
             most_cells: limits.cells,
             now: 0,
             above: None,
-            cells: Cells::new(),
-            amounts: Vec::new(),
+            row: Row::default(),
             regions: regions.iter().map(|region| (region.start, *region)).collect(),
             merged: BTreeMap::new(),
         }
@@ -71,9 +69,9 @@ impl<'b> Rows<'b> {
         let text = value::text(value, notation);
         if !text.is_empty() {
             if matches!(value, Data::Int(_) | Data::Float(_)) && !is_figure(&text) {
-                self.amounts.push(column as usize);
+                self.row.amounts.push(column as usize);
             }
-            self.cells.push((column as usize, text));
+            self.row.cells.push((column as usize, text));
         }
         Ok(())
     }
@@ -84,17 +82,13 @@ impl<'b> Rows<'b> {
     }
 
     fn end_row(&mut self) -> Result<(), Error> {
-        if self.cells.is_empty() {
+        if self.row.cells.is_empty() {
             return Ok(());
         }
         let now = self.now;
         self.merged.retain(|_, (last, _)| *last >= now);
-        let mut row = Row {
-            cells: std::mem::take(&mut self.cells),
-            amounts: std::mem::take(&mut self.amounts),
-            merged: Vec::new(),
-            after_gap: self.above.is_some_and(|above| now > above.saturating_add(1)),
-        };
+        let mut row = std::mem::take(&mut self.row);
+        row.after_gap = self.above.is_some_and(|above| now > above.saturating_add(1));
         self.above = Some(now);
         row.cells.sort_by_key(|(column, _)| *column);
         let mut from_above = Vec::new();
@@ -105,7 +99,7 @@ impl<'b> Rows<'b> {
             }
         }
         for (column, text) in &row.cells {
-            let Ok(at) = u32::try_from(*column) else { continue };
+            let at = *column as u32;
             let Some(region) = self.regions.get(&(now, at)) else { continue };
             let rows_below = region.end.0.saturating_sub(now);
             if rows_below > 0 {
