@@ -7,7 +7,7 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, RestrictionStatus, Ruleset, RulesetAttr as _, RulesetError,
     RulesetStatus, Scope,
 };
-use rustix::process::{Resource, Rlimit, Signal, getpid, set_parent_process_death_signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Is,
     SeccompCondition as Condition, SeccompFilter, SeccompRule,
@@ -60,13 +60,9 @@ pub fn apart_from_the_worker() {
     // Errors are ignored, because only an older kernel without these calls returns them. No file is inherited
     // there either, because the worker opens its files with O_CLOEXEC.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
-    close_inherited_files();
-}
-
-#[allow(unsafe_code, reason = "rustix has no close_range")]
-fn close_inherited_files() {
     // SAFETY: main has just started, so nothing in this process uses an open file yet.
-    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+    #[allow(unsafe_code, reason = "rustix has no close_range")]
+    let _ = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
 }
 
 /// Sets the resource limits. Must be called before the first byte of the file is read.
@@ -133,7 +129,7 @@ fn filter() -> Result<BpfProgram, BackendError> {
         (libc::SYS_mmap, vec![SeccompRule::new(vec![data_only()?])?]),
         (libc::SYS_mprotect, vec![SeccompRule::new(vec![data_only()?])?]),
         // `abort` ends the process with a signal to itself.
-        (libc::SYS_tgkill, vec![SeccompRule::new(vec![is(0, Is::Eq, own_id())?])?]),
+        (libc::SYS_tgkill, vec![SeccompRule::new(vec![is(0, Is::Eq, std::process::id().into())?])?]),
         // [`for_import`] changes the limit on processor time.
         (
             libc::SYS_prlimit64,
@@ -146,10 +142,6 @@ fn filter() -> Result<BpfProgram, BackendError> {
 
 fn is(argument: u8, operator: Is, value: u64) -> Result<Condition, BackendError> {
     Condition::new(argument, Length::Dword, operator, value)
-}
-
-fn own_id() -> u64 {
-    getpid().as_raw_nonzero().get().unsigned_abs().into()
 }
 
 #[cfg(test)]

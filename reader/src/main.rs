@@ -46,17 +46,11 @@ use format::Format;
 
 fn main() -> ExitCode {
     confine::apart_from_the_worker();
-    let output = BufWriter::new(io::stdout().lock());
+    let mut output = BufWriter::new(io::stdout().lock());
     if std::env::args_os().nth(1).is_some_and(|argument| argument == CHECK) {
         return code(serde_json::to_writer(output, &confine::lock()).is_ok());
     }
-    let written = match request().and_then(|request| Ok((input(&request)?, request))) {
-        Err(error) => wire::write(output, &Err(error)),
-        Ok((Input::Document(file, pdfium), request)) => wire::write(output, &read(file, pdfium, &request)),
-        Ok((Input::Records(file), request)) => {
-            wire::write_records(output, records::read(BufReader::new(file), &request.limits))
-        }
-    };
+    let written = answer(&mut output).unwrap_or_else(|error| wire::write(&mut output, &Err(error)));
     code(written.is_ok())
 }
 
@@ -76,15 +70,12 @@ fn request() -> Result<Request, Error> {
     Ok(request)
 }
 
-enum Input {
-    /// A document; for a PDF, also the PDFium library.
-    Document(File, Option<Pdfium>),
-    Records(File),
-}
-
-/// Opens the needed files, locks this process, and then determines whether the file is a bulk import.
-fn input(request: &Request) -> Result<Input, Error> {
-    confine::this_process(&request.limits)?;
+/// Opens the needed files, locks this process, determines whether the file is a bulk import, and writes the content.
+/// An error is one of the reading; nothing has been written then.
+fn answer(output: &mut impl io::Write) -> Result<io::Result<()>, Error> {
+    let request = request()?;
+    let limits = &request.limits;
+    confine::this_process(limits)?;
     let mut file = File::open(&request.input).map_err(unreadable)?;
     let mut first = Vec::new();
     file.by_ref().take(64 * 1024).read_to_end(&mut first).map_err(unreadable)?;
@@ -92,18 +83,25 @@ fn input(request: &Request) -> Result<Input, Error> {
     let pdfium = Format::is_pdf(&first).then(|| pdf::load(&request.pdfium)).transpose()?;
     confine::lock();
     if records::is_records(&first) {
-        confine::for_import(&request.limits)?;
-        return Ok(Input::Records(file));
+        confine::for_import(limits)?;
+        return Ok(wire::write_records(output, records::read(BufReader::new(file), limits)));
     }
-    Ok(Input::Document(file, pdfium))
+    let extracted = read(file, pdfium, &request)?;
+    Ok(wire::write(output, &Ok(extracted)))
 }
 
 fn read(file: File, pdfium: Option<Pdfium>, request: &Request) -> Result<Extracted, Error> {
     let limits = &request.limits;
-    let bytes = bytes(file, limits)?;
+    // The whole file, because all formats except plain text need access to its beginning and its end.
+    let mut bytes = Vec::new();
+    file.take(limits.unpacked_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    Error::if_over("bytes", bytes.len() as u64, limits.unpacked_bytes)?;
     let format = Format::detect(&request.filename, &request.media_type, &bytes)?;
     let mut extracted = match format {
-        Format::Pdf => pdf::read(&bytes, &pdfium.ok_or_else(not_loaded)?, limits),
+        Format::Pdf => {
+            let changed = || Error::Unavailable("the file changed while it was read".to_owned());
+            pdf::read(&bytes, &pdfium.ok_or_else(changed)?, limits)
+        }
         Format::Docx => docx::read(&bytes, limits),
         Format::Pptx => pptx::read(&bytes, limits),
         Format::Xlsx => xlsx::read(&bytes, limits),
@@ -123,18 +121,6 @@ fn read(file: File, pdfium: Option<Pdfium>, request: &Request) -> Result<Extract
     extracted.metadata.file_type = format.file_type().to_owned();
     extracted.metadata.media_type = format.media_type().to_owned();
     Ok(extracted)
-}
-
-/// Reads the whole file, because all formats except plain text need access to its beginning and its end.
-fn bytes(file: File, limits: &Limits) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    file.take(limits.unpacked_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
-    Error::if_over("bytes", bytes.len() as u64, limits.unpacked_bytes)?;
-    Ok(bytes)
-}
-
-fn not_loaded() -> Error {
-    Error::Unavailable("the file changed while it was read".to_owned())
 }
 
 fn unreadable(error: io::Error) -> Error {

@@ -230,20 +230,18 @@ async fn first_and_drain(mut stderr: impl AsyncRead + Unpin) -> String {
 /// Returns the reason why a child ended without an answer.
 fn ended(status: ExitStatus, errors: &str, limits: &Limits) -> Error {
     const REFUSED_MEMORY: [&str; 2] = ["memory allocation", "cannot catch foreign exceptions"];
-    const ABORT: i32 = 6;
-    const KILL: i32 = 9;
-    const TERMINATE: i32 = 15;
-    const CPU_TIME: i32 = 24;
     match status.signal() {
-        Some(CPU_TIME) => Error::TimedOut(limits.cpu_seconds),
+        Some(libc::SIGXCPU) => Error::TimedOut(limits.cpu_seconds),
         // After a failed allocation, Rust prints the first text of REFUSED_MEMORY. PDFium prints nothing, or
         // throws a C++ exception, for which Rust prints the second text. A damaged heap causes other
         // messages. When the machine has no memory left, the kernel ends the process with SIGKILL.
-        Some(ABORT) if errors.is_empty() || REFUSED_MEMORY.iter().any(|says| errors.contains(says)) => {
+        Some(libc::SIGABRT)
+            if errors.is_empty() || REFUSED_MEMORY.iter().any(|says| errors.contains(says)) =>
+        {
             Error::OutOfMemory
         }
-        Some(KILL) => Error::OutOfMemory,
-        Some(TERMINATE) => Error::Unavailable("the reader was told to stop".to_owned()),
+        Some(libc::SIGKILL) => Error::OutOfMemory,
+        Some(libc::SIGTERM) => Error::Unavailable("the reader was told to stop".to_owned()),
         _ => Error::Crashed(format!("{status}: {errors}")),
     }
 }
