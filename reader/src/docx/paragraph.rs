@@ -27,7 +27,7 @@ pub struct Paragraph {
     /// Whether the last text is raised.
     is_raised: bool,
     /// Whether the first part of the paragraph, with its number, is already a block.
-    is_continued: bool,
+    pub is_continued: bool,
 }
 
 #[derive(Debug, Default)]
@@ -60,12 +60,6 @@ impl Paragraph {
         }
         self.is_raised = self.run.raised;
         self.text.push_str(text);
-    }
-
-    /// Begins the next part of a paragraph that is divided by a page break.
-    pub fn goes_on(&mut self) {
-        self.is_continued = true;
-        self.page = None;
     }
 
     /// Returns the kind and text of the paragraph; None if it has no text or belongs to a table of contents.

@@ -14,35 +14,18 @@ pub fn character(font: &str, code: &str) -> Option<char> {
 }
 
 fn symbol(place: u8) -> Option<char> {
-    const CAPITALS: &str = "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ";
-    const SMALL: &str = "αβχδεφγηιϕκλμνοπθρστυϖωξψζ";
+    // Characters in places that follow each other, beginning at `first`.
+    let from = |first: u8, characters: &str| characters.chars().nth(usize::from(place - first));
     Some(match place {
-        b'A'..=b'Z' => return CAPITALS.chars().nth(usize::from(place - b'A')),
-        b'a'..=b'z' => return SMALL.chars().nth(usize::from(place - b'a')),
+        b'A'..=b'Z' => return from(b'A', "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ"),
+        b'a'..=b'z' => return from(b'a', "αβχδεφγηιϕκλμνοπθρστυϖωξψζ"),
         b'-' => '−',
         b' ' | b'!' | b'#' | b'%' | b'&' | b'('..=b',' | b'.'..=b'?' => char::from(place),
         b'[' | b']' | b'_' | b'{' | b'|' | b'}' => char::from(place),
         b'~' => '∼',
-        0xA2 => '′',
-        0xA3 => '≤',
-        0xA4 => '/',
-        0xA5 => '∞',
-        0xAB => '↔',
-        0xAC => '←',
-        0xAD => '↑',
-        0xAE => '→',
-        0xAF => '↓',
-        0xB0 => '°',
-        0xB1 => '±',
-        0xB2 => '″',
-        0xB3 => '≥',
-        0xB4 => '×',
-        0xB7 => '•',
-        0xB8 => '÷',
-        0xB9 => '≠',
-        0xBA => '≡',
-        0xBB => '≈',
-        0xBC => '…',
+        0xA2..=0xA5 => return from(0xA2, "′≤/∞"),
+        0xAB..=0xB4 => return from(0xAB, "↔←↑→↓°±″≥×"),
+        0xB7..=0xBC => return from(0xB7, "•÷≠≡≈…"),
         0xC6 => '∅',
         0xD0 => '∠',
         0xD6 => '√',

@@ -179,7 +179,9 @@ impl<'a> Walker<'a> {
                     self.read_notes.insert(key, if is_plain { text } else { format!("{author}: {text}") });
                 }
             }
-            "p" => self.close_paragraph()?,
+            "p" if let Some(mut paragraph) = self.paragraphs.pop() => {
+                self.deliver_paragraph(&mut paragraph)?;
+            }
             "r" => self.set_run(Run::default()),
             "tc" => self.close_cell(),
             "tr" => {
@@ -199,14 +201,10 @@ impl<'a> Walker<'a> {
                     }
                 }
             }
-            "txbxContent" => {
-                if let Some(container) = self.leave() {
-                    match self.paragraphs.last_mut() {
-                        Some(paragraph) => paragraph.boxes.extend(container.blocks),
-                        None => self.deliver(container.blocks)?,
-                    }
-                }
-            }
+            "txbxContent" if let Some(container) = self.leave() => match self.paragraphs.last_mut() {
+                Some(paragraph) => paragraph.boxes.extend(container.blocks),
+                None => self.deliver(container.blocks)?,
+            },
             "sdt" => {
                 self.prompts.pop();
             }

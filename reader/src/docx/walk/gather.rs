@@ -21,22 +21,16 @@ impl Walker<'_> {
 
     /// Ends the block at a page break inside a paragraph, so that each block has its own page.
     pub(super) fn end_block(&mut self) -> Result<(), Error> {
-        if self.paragraphs.last().is_none_or(|paragraph| paragraph.text.trim().is_empty()) {
-            return Ok(());
-        }
-        let Some(mut paragraph) = self.paragraphs.pop() else { return Ok(()) };
+        let has_text = |paragraph: &mut Paragraph| !paragraph.text.trim().is_empty();
+        let Some(mut paragraph) = self.paragraphs.pop_if(has_text) else { return Ok(()) };
         let delivered = self.deliver_paragraph(&mut paragraph);
-        paragraph.goes_on();
+        paragraph.is_continued = true;
+        paragraph.page = None;
         self.paragraphs.push(paragraph);
         delivered
     }
 
-    pub(super) fn close_paragraph(&mut self) -> Result<(), Error> {
-        let Some(mut paragraph) = self.paragraphs.pop() else { return Ok(()) };
-        self.deliver_paragraph(&mut paragraph)
-    }
-
-    fn deliver_paragraph(&mut self, paragraph: &mut Paragraph) -> Result<(), Error> {
+    pub(super) fn deliver_paragraph(&mut self, paragraph: &mut Paragraph) -> Result<(), Error> {
         let page = Some(paragraph.page.unwrap_or(self.pages.now.page));
         let mut blocks = Vec::new();
         if let Some((kind, text)) = paragraph.finish(self.styles, self.numbering) {
