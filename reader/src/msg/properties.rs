@@ -83,15 +83,16 @@ impl Properties {
 
     /// Returns a text property; empty if the property is missing.
     pub fn text(&self, container: &mut Container<'_>, property: u16) -> Result<String, Error> {
-        if let Some(bytes) = container.stream(&tag::stream(&self.storage, property, tag::TEXT))? {
-            return Ok(without_end(&UTF_16LE.decode_without_bom_handling(&bytes).0));
-        }
-        let bytes =
-            container.stream(&tag::stream(&self.storage, property, tag::OLD_TEXT))?.unwrap_or_default();
-        Ok(without_end(&match self.encoding {
+        let path = |kind| tag::stream(&self.storage, property, kind);
+        let (bytes, encoding) = match container.stream(&path(tag::TEXT))? {
+            Some(bytes) => (bytes, Some(UTF_16LE)),
+            None => (container.stream(&path(tag::OLD_TEXT))?.unwrap_or_default(), self.encoding),
+        };
+        let text = match encoding {
             Some(encoding) => encoding.decode_without_bom_handling(&bytes).0.into_owned(),
             None => encoding::decode(&bytes),
-        }))
+        };
+        Ok(text.trim_end_matches('\0').to_owned())
     }
 
     /// Returns the first of these text properties that is not empty.
@@ -146,8 +147,4 @@ pub fn extract_message(container: &mut Container<'_>, root: &str) -> Result<Vec<
     }
     copy.flush().map_err(damaged)?;
     Ok(copy.into_inner().into_inner())
-}
-
-fn without_end(text: &str) -> String {
-    text.trim_end_matches('\0').to_owned()
 }

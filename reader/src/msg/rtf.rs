@@ -73,10 +73,8 @@ impl<I: Iterator<Item = u8>> Reader<I> {
         match self.rtf.next() {
             Some(letter) if letter.is_ascii_alphabetic() => self.word(letter),
             Some(b'\'') => {
-                let digits = [self.rtf.next(), self.rtf.next()].map(|digit| digit.map(char::from));
-                if let [Some(high), Some(low)] =
-                    digits.map(|digit| digit.and_then(|digit| digit.to_digit(16)))
-                {
+                let digits = [self.rtf.next(), self.rtf.next()].map(|digit| char::from(digit?).to_digit(16));
+                if let [Some(high), Some(low)] = digits {
                     self.add((high * 16 + low) as u8);
                 }
             }
