@@ -68,16 +68,14 @@ pub fn apart_from_the_worker() {
 /// Sets the resource limits. Must be called before the first byte of the file is read.
 pub fn this_process(limits: &Limits) -> Result<(), Error> {
     let same = |limit| Rlimit { current: Some(limit), maximum: Some(limit) };
-    for (resource, limit) in [
+    let all = [
         (Resource::Core, same(0)),
         (Resource::Fsize, same(0)),
         (Resource::Nofile, same(OPEN_FILES)),
         (Resource::Cpu, processor(limits.cpu_seconds, limits)),
         (Resource::As, same(limits.memory_bytes)),
-    ] {
-        set(resource, limit)?;
-    }
-    Ok(())
+    ];
+    all.into_iter().try_for_each(|(resource, limit)| set(resource, limit))
 }
 
 /// Limits the processor time to that of a bulk import, which is longer because the number of records is not

@@ -7,7 +7,7 @@ use schemas::text::one_line;
 use super::{
     BlockKind, Error, Extracted, Limits,
     blocks::Blocks,
-    opc::{Package, Relationship},
+    opc::Package,
     xml::{self, Xml},
 };
 use slide::{Place, Shape};
@@ -29,10 +29,9 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         let mut shapes = slide::read(&text, limits, &mut cells)?;
         let links = package.relationships(part)?;
         let mut linked = |kind: &str| -> Result<Vec<Shape>, Error> {
-            let parts = links.iter().filter(|link| link.kind == kind);
             let mut shapes = Vec::new();
-            for Relationship { target, .. } in parts {
-                let text = package.part(target)?.unwrap_or_default();
+            for link in links.iter().filter(|link| link.kind == kind) {
+                let text = package.part(&link.target)?.unwrap_or_default();
                 shapes.extend(slide::read(&text, limits, &mut cells)?);
             }
             Ok(shapes)

@@ -76,8 +76,7 @@ impl Reader {
             media_type: hints.media_type,
             limits: self.limits.clone(),
         };
-        let limits = &self.limits;
-        match Conversation::start(&self.program, limits)?.ask(&request).await? {
+        match Conversation::start(&self.program, &self.limits)?.ask(&request).await? {
             // The reader has sent everything. It ends by itself, or is killed because the conversation is
             // dropped here.
             (Answer::Document(extracted), _) => Ok(Found::Document(extracted)),
