@@ -81,8 +81,8 @@ impl Table {
         if row.deleted {
             return Ok(Vec::new());
         }
-        let (mut column, mut widest) = (row.skipped_columns, 0);
-        let mut cells = Cells::new();
+        let mut column = row.skipped_columns;
+        let (mut cells, mut spans) = (Cells::new(), Vec::new());
         for cell in &row.cells {
             let mut text = joined(&cell.blocks);
             let above = self.merged.remove(&column);
@@ -92,11 +92,11 @@ impl Table {
             if cell.merge != Merge::None {
                 self.merged.insert(column, text.clone());
             }
+            let span = cell.span.max(1);
             if !text.is_empty() {
                 cells.push((column, text));
+                spans.push(span);
             }
-            let span = cell.span.max(1);
-            widest = widest.max(span);
             column = column.saturating_add(span);
             Error::if_over("columns", column, most_columns)?;
         }
@@ -116,8 +116,12 @@ impl Table {
             return Ok(Vec::new());
         }
         let role = self.role(&row, styles);
-        if role == RowRole::Header && widest > 1 {
-            cells = spread(&row, &cells);
+        if role == RowRole::Header {
+            // The text of a header cell names each column that the cell covers.
+            let covered = |((column, text), span): ((usize, String), usize)| {
+                (column..column + span).map(move |column| (column, text.clone()))
+            };
+            cells = cells.into_iter().zip(spans).flat_map(covered).collect();
         }
         let page = row.cells.iter().flat_map(|cell| &cell.blocks).find_map(|block| block.page);
         let line = self.rows.row(cells, role);
@@ -140,20 +144,6 @@ impl Table {
             RowRole::Unknown
         }
     }
-}
-
-/// Gives the text of a header cell to each column that the cell covers.
-fn spread(row: &Row, cells: &Cells) -> Cells {
-    let mut column = row.skipped_columns;
-    let mut names = Cells::new();
-    for cell in &row.cells {
-        let next = column + cell.span.max(1);
-        if let Some((_, text)) = cells.iter().find(|(at, _)| *at == column) {
-            names.extend((column..next).map(|column| (column, text.clone())));
-        }
-        column = next;
-    }
-    names
 }
 
 impl Row {
