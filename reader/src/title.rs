@@ -4,18 +4,8 @@ use schemas::text::one_line;
 
 /// Returns the title if a person gave it; empty if it is a default of a program or the name of a file.
 pub fn given(raw: &str) -> String {
-    const OF_PROGRAMS: [&str; 10] = [
-        "powerpoint presentation",
-        "presentación de powerpoint",
-        "slide 1",
-        "diapositiva 1",
-        "document",
-        "documento",
-        "untitled",
-        "(anonymous)",
-        "anonymous",
-        "unspecified",
-    ];
+    const OF_PROGRAMS: &str = "powerpoint presentation|presentación de powerpoint|slide 1|diapositiva 1|\
+        document|documento|untitled|(anonymous)|anonymous|unspecified";
     const OF_FILES: &str = "doc docx dwg xls xlsx ppt pptx pdf rtf odt indd";
     let raw = one_line(raw);
     let by_office = ["Microsoft Word - ", "Microsoft PowerPoint - "];
@@ -23,7 +13,8 @@ pub fn given(raw: &str) -> String {
     let lower = title.to_lowercase();
     let names_a_file =
         lower.rsplit_once('.').is_some_and(|(_, ending)| OF_FILES.split(' ').any(|known| known == ending));
-    if names_a_file || OF_PROGRAMS.contains(&lower.as_str()) { String::new() } else { title.to_owned() }
+    let is_default = OF_PROGRAMS.split('|').any(|known| known == lower);
+    if names_a_file || is_default { String::new() } else { title.to_owned() }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Formats that are containers (zip archives and compound files): their content decides.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 
 use super::{
     super::{
@@ -17,7 +17,6 @@ const CONTENT_TYPES_BYTES: u64 = 1024 * 1024;
 pub(super) fn of_zip(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Error> {
     let mut archive = ::zip::ZipArchive::new(Cursor::new(bytes))
         .map_err(|error| Error::Damaged(format!("zip: {error}")))?;
-    let mut types = String::new();
     let part = match archive.by_name("[Content_Types].xml") {
         Ok(part) => part,
         Err(::zip::result::ZipError::FileNotFound) => {
@@ -28,8 +27,7 @@ pub(super) fn of_zip(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Er
         }
         Err(error) => return Err(Error::Damaged(format!("zip: {error}"))),
     };
-    part.take(CONTENT_TYPES_BYTES)
-        .read_to_string(&mut types)
+    let types = io::read_to_string(part.take(CONTENT_TYPES_BYTES))
         .map_err(|error| Error::Damaged(format!("content types: {error}")))?;
     // The content types of templates and files with macros end with "template.main+xml" and "macroEnabled.main+xml".
     let has = |kind: &str| types.split('"').any(|value| value.contains(kind) && value.ends_with("main+xml"));

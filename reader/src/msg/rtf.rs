@@ -119,9 +119,7 @@ impl<I: Iterator<Item = u8>> Reader<I> {
             }
             "bin" => {
                 let length = number.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-                if let Some(last) = length.checked_sub(1) {
-                    self.rtf.nth(last);
-                }
+                self.rtf.by_ref().take(length).for_each(drop);
             }
             "ansicpg" => {
                 let named = number.and_then(|number| codepage::to_encoding(u16::try_from(number).ok()?));
