@@ -2,7 +2,7 @@
 //! notation.
 
 use calamine::{Data, ExcelDateTime};
-use chrono::{NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+use chrono::{NaiveTime, TimeDelta, Timelike};
 
 use schemas::text::one_line;
 
@@ -57,22 +57,16 @@ fn moment_text(moment: &ExcelDateTime) -> String {
     else {
         return number_text(value);
     };
-    // A value below 1 is a time without a day.
-    if value < 1.0 { time_text(moment) } else { date_text(moment) }
-}
-
-fn date_text(moment: NaiveDateTime) -> String {
-    let date = moment.format("%Y-%m-%d");
-    if moment.time().with_nanosecond(0) == Some(NaiveTime::MIN) {
-        date.to_string()
+    let time = if moment.second() == 0 { "%H:%M" } else { "%H:%M:%S" };
+    let format = if value < 1.0 {
+        // A value below 1 is a time without a day.
+        time.to_owned()
+    } else if moment.time().with_nanosecond(0) == Some(NaiveTime::MIN) {
+        "%Y-%m-%d".to_owned()
     } else {
-        format!("{date} {}", time_text(moment))
-    }
-}
-
-fn time_text(moment: NaiveDateTime) -> String {
-    let format = if moment.second() == 0 { "%H:%M" } else { "%H:%M:%S" };
-    moment.format(format).to_string()
+        format!("%Y-%m-%d {time}")
+    };
+    moment.format(&format).to_string()
 }
 
 #[cfg(test)]
