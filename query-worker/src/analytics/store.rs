@@ -6,10 +6,10 @@ use schemas::{
     analytics::{DocumentStats, PopularSearch, SearchSeen},
     document::State,
 };
-use sqlx::{Postgres, Transaction};
+use sqlx::PgConnection;
 
 /// Stores searches. A search whose projects do not all exist (any more) is left out.
-pub async fn log(transaction: &mut Transaction<'_, Postgres>, searches: &[SearchSeen]) -> sqlx::Result<()> {
+pub async fn log(tx: &mut PgConnection, searches: &[SearchSeen]) -> sqlx::Result<()> {
     let of = |search: &SearchSeen| search.projects.iter().map(ProjectId::to_string).collect::<Vec<_>>();
     // PostgreSQL has no arrays of arrays of different lengths, so the lists of projects are sent as JSON.
     let projects: Vec<serde_json::Value> = searches.iter().map(|search| of(search).into()).collect();
@@ -27,16 +27,12 @@ pub async fn log(transaction: &mut Transaction<'_, Postgres>, searches: &[Search
     .bind(searches.iter().map(|search| search.query.as_str()).collect::<Vec<_>>())
     .bind(searches.iter().map(|search| whole(search.results)).collect::<Vec<_>>())
     .bind(searches.iter().map(|search| whole(search.times)).collect::<Vec<_>>())
-    .execute(&mut **transaction)
+    .execute(tx)
     .await
     .map(|_| ())
 }
 
-pub async fn popular(
-    transaction: &mut Transaction<'_, Postgres>,
-    days: u16,
-    limit: u8,
-) -> sqlx::Result<Vec<PopularSearch>> {
+pub async fn popular(tx: &mut PgConnection, days: u16, limit: u8) -> sqlx::Result<Vec<PopularSearch>> {
     let rows: Vec<(String, i64, f64, DateTime<Utc>)> = sqlx::query_as(
         "SELECT (array_agg(query ORDER BY key DESC))[1], sum(times)::bigint AS times,
                 (sum(results::float8 * times) / sum(times)) AS results, max(searched_at)
@@ -46,7 +42,7 @@ pub async fn popular(
     )
     .bind(i32::from(days))
     .bind(i64::from(limit))
-    .fetch_all(&mut **transaction)
+    .fetch_all(tx)
     .await?;
     let view = |(query, count, results, last_searched): (String, i64, f64, DateTime<Utc>)| PopularSearch {
         query,
@@ -60,7 +56,7 @@ pub async fn popular(
 /// PostgreSQL's GROUPING value of a count by the first of the five columns.
 const BY_STATE: i32 = 0b01111;
 
-pub async fn documents(transaction: &mut Transaction<'_, Postgres>) -> sqlx::Result<DocumentStats> {
+pub async fn documents(tx: &mut PgConnection) -> sqlx::Result<DocumentStats> {
     // One pass over the table: GROUPING says by which of the five columns a row counts.
     type Row = (i32, Option<String>, i64, i64, i64, i64, Option<DateTime<Utc>>);
     let rows: Vec<Row> = sqlx::query_as(
@@ -75,7 +71,7 @@ pub async fn documents(transaction: &mut Transaction<'_, Postgres>) -> sqlx::Res
                WHERE d.state <> 'deleted') AS d
          GROUP BY GROUPING SETS ((state), (doc_type), (category), (project), (file_type), ())",
     )
-    .fetch_all(&mut **transaction)
+    .fetch_all(tx)
     .await?;
     let mut stats = DocumentStats {
         by_state: State::ALL

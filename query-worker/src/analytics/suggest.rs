@@ -1,7 +1,7 @@
 //! Suggestions for what a user is typing: titles, document numbers and earlier searches in the same projects.
 
 use analysis::codes;
-use sqlx::{Postgres, Transaction};
+use sqlx::PgConnection;
 
 /// Minimum number of characters of a part of a document number that is looked up.
 const MIN_NUMBER_CHARS: usize = 3;
@@ -10,32 +10,28 @@ const DAYS: i32 = 90;
 const NEWEST: i64 = 200_000;
 
 /// Returns suggestions without duplicates, the most likely first.
-pub async fn find(
-    transaction: &mut Transaction<'_, Postgres>,
-    typed: &str,
-    limit: usize,
-) -> sqlx::Result<Vec<String>> {
+pub async fn find(tx: &mut PgConnection, typed: &str, limit: usize) -> sqlx::Result<Vec<String>> {
     let wanted = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut suggestions = Suggestions { list: Vec::new(), limit };
     if typed.is_empty() {
-        suggestions.add(searches(transaction, "", wanted).await?);
-        suggestions.add(newest_titles(transaction, wanted).await?);
+        suggestions.add(searches(tx, "", wanted).await?);
+        suggestions.add(newest_titles(tx, wanted).await?);
         return Ok(suggestions.list);
     }
     let number = codes::normalize(typed);
     if number.len() >= MIN_NUMBER_CHARS && number.contains(|c: char| c.is_ascii_digit()) {
-        suggestions.add(numbers(transaction, &number, wanted).await?);
+        suggestions.add(numbers(tx, &number, wanted).await?);
     }
     // At most half of the suggestions are earlier searches, unless there are not enough titles.
-    let searched = searches(transaction, typed, wanted).await?;
-    let titled = titles(transaction, typed, false, wanted).await?;
+    let searched = searches(tx, typed, wanted).await?;
+    let titled = titles(tx, typed, false, wanted).await?;
     let half = limit.div_ceil(2);
     suggestions.add(searched.iter().take(half).cloned());
     suggestions.add(titled);
     suggestions.add(searched.into_iter().skip(half));
     if !suggestions.is_full() {
         // The typed text may be misspelled.
-        suggestions.add(titles(transaction, typed, true, wanted).await?);
+        suggestions.add(titles(tx, typed, true, wanted).await?);
     }
     Ok(suggestions.list)
 }
@@ -60,7 +56,7 @@ impl Suggestions {
     }
 }
 
-async fn numbers(tx: &mut Transaction<'_, Postgres>, number: &str, limit: i64) -> sqlx::Result<Vec<String>> {
+async fn numbers(tx: &mut PgConnection, number: &str, limit: i64) -> sqlx::Result<Vec<String>> {
     // The index of numbers serves only `acorag_numbered`. A thousand documents are enough to choose from.
     sqlx::query_scalar(
         "SELECT d.fields->>'number' AS number
@@ -71,38 +67,33 @@ async fn numbers(tx: &mut Transaction<'_, Postgres>, number: &str, limit: i64) -
     )
     .bind(number)
     .bind(limit)
-    .fetch_all(&mut **tx)
+    .fetch_all(tx)
     .await
 }
 
 /// Returns titles with a word that begins with what was typed or, if `alike`, with similar words.
-async fn titles(
-    tx: &mut Transaction<'_, Postgres>,
-    typed: &str,
-    alike: bool,
-    limit: i64,
-) -> sqlx::Result<Vec<String>> {
+async fn titles(tx: &mut PgConnection, typed: &str, alike: bool, limit: i64) -> sqlx::Result<Vec<String>> {
     // Only this function may use the index of titles (migrations/sql/0010_suggestions.sql).
     sqlx::query_scalar("SELECT title FROM acorag_titled($1, $2, $3)")
         .bind(typed)
         .bind(alike)
         .bind(limit)
-        .fetch_all(&mut **tx)
+        .fetch_all(tx)
         .await
 }
 
-async fn newest_titles(tx: &mut Transaction<'_, Postgres>, limit: i64) -> sqlx::Result<Vec<String>> {
+async fn newest_titles(tx: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "SELECT fields->>'title' FROM document WHERE state = 'indexed' AND fields ? 'title'
          ORDER BY indexed_at DESC NULLS LAST LIMIT $1",
     )
     .bind(limit)
-    .fetch_all(&mut **tx)
+    .fetch_all(tx)
     .await
 }
 
 /// Returns earlier searches that found something; all of them if nothing is typed.
-async fn searches(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -> sqlx::Result<Vec<String>> {
+async fn searches(tx: &mut PgConnection, typed: &str, limit: i64) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "SELECT (array_agg(query ORDER BY key DESC))[1]
          FROM search_log, (SELECT acorag_search_key($1) AS typed) AS q
@@ -115,6 +106,6 @@ async fn searches(tx: &mut Transaction<'_, Postgres>, typed: &str, limit: i64) -
     .bind(limit)
     .bind(DAYS)
     .bind(NEWEST)
-    .fetch_all(&mut **tx)
+    .fetch_all(tx)
     .await
 }

@@ -8,7 +8,7 @@ use schemas::{
     chat::{ChatQuery, ChatReply},
     history::HistoryEntry,
 };
-use sqlx::{Postgres, Transaction, types::Json};
+use sqlx::{PgConnection, types::Json};
 
 use crate::reply;
 
@@ -24,7 +24,7 @@ pub struct StoredTurn {
 
 /// Returns the last turns of a conversation of this owner, oldest first.
 pub async fn last_turns(
-    transaction: &mut Transaction<'_, Postgres>,
+    tx: &mut PgConnection,
     owner: &str,
     conversation: &str,
     limit: i64,
@@ -37,7 +37,7 @@ pub async fn last_turns(
     .bind(owner)
     .bind(conversation)
     .bind(limit)
-    .fetch_all(&mut **transaction)
+    .fetch_all(tx)
     .await?;
     turns.reverse();
     Ok(turns)
@@ -46,7 +46,7 @@ pub async fn last_turns(
 /// Stores a turn. It belongs to the projects that its answer used, as far as the scope of the transaction allows them,
 /// and to those of the earlier turns.
 pub async fn insert(
-    transaction: &mut Transaction<'_, Postgres>,
+    tx: &mut PgConnection,
     query: &ChatQuery,
     used: &BTreeSet<ProjectId>,
     earlier: &[i32],
@@ -71,7 +71,7 @@ pub async fn insert(
     .bind(reply.found)
     .bind(&reply.answered_by)
     .bind(earlier)
-    .execute(&mut **transaction)
+    .execute(tx)
     .await
     .map(|_| ())
 }
@@ -79,7 +79,7 @@ pub async fn insert(
 /// Returns the newest turns of a conversation or of a user, oldest first; fewer than `limit` if they would be too much
 /// for one reply.
 pub async fn history(
-    transaction: &mut Transaction<'_, Postgres>,
+    tx: &mut PgConnection,
     owner: &str,
     conversation: Option<&str>,
     user: Option<&str>,
@@ -94,7 +94,7 @@ pub async fn history(
     .bind(conversation)
     .bind(user)
     .bind(i64::from(limit))
-    .fetch_all(&mut **transaction)
+    .fetch_all(tx)
     .await?;
     let entry = |(conversation_id, question, answer, Json(sources), timestamp)| HistoryEntry {
         question,
@@ -110,16 +110,12 @@ pub async fn history(
 }
 
 /// Returns the projects that a conversation of this owner used.
-pub async fn projects_of(
-    transaction: &mut Transaction<'_, Postgres>,
-    owner: &str,
-    conversation: &str,
-) -> sqlx::Result<Vec<i32>> {
+pub async fn projects_of(tx: &mut PgConnection, owner: &str, conversation: &str) -> sqlx::Result<Vec<i32>> {
     sqlx::query_scalar(
         "SELECT DISTINCT unnest(projects) FROM turn WHERE owner = $1 AND conversation_id = $2 ORDER BY 1",
     )
     .bind(owner)
     .bind(conversation)
-    .fetch_all(&mut **transaction)
+    .fetch_all(tx)
     .await
 }

@@ -1,13 +1,13 @@
 //! Resolves a search's filters to documents before the legs run, so that both legs apply the same filter at low cost.
 
 use schemas::{DocumentId, search::Search};
-use sqlx::{Postgres, Transaction};
+use sqlx::PgConnection;
 
 use crate::scope::Projects;
 
 /// Returns the keys of the documents that match; `None` if the search has no filter.
 pub async fn documents(
-    transaction: &mut Transaction<'_, Postgres>,
+    tx: &mut PgConnection,
     projects: &Projects,
     query: &Search,
 ) -> sqlx::Result<Option<Vec<i64>>> {
@@ -35,7 +35,7 @@ pub async fn documents(
     .bind(filters.date_from)
     .bind(filters.date_to)
     .bind(query.document_id.as_ref().map(DocumentId::as_str))
-    .fetch_all(&mut **transaction)
+    .fetch_all(tx)
     .await
     .map(Some)
 }

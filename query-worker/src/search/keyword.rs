@@ -6,7 +6,7 @@ use analysis::{
     terms,
 };
 use documents::index::{self, Query, Top};
-use sqlx::{Postgres, Transaction};
+use sqlx::PgConnection;
 
 use super::{CANDIDATES, Hit, Place};
 use crate::scope::Projects;
@@ -33,20 +33,20 @@ impl Keywords {
 }
 
 pub async fn find(
-    transaction: &mut Transaction<'_, Postgres>,
+    tx: &mut PgConnection,
     projects: &Projects,
     query: &str,
     documents: Option<&[i64]>,
 ) -> sqlx::Result<Keywords> {
-    let numbers = numbers(transaction, projects, query, documents).await?;
-    let top = passages(transaction, projects, query, documents).await?;
+    let numbers = numbers(tx, projects, query, documents).await?;
+    let top = passages(tx, projects, query, documents).await?;
     let chunks = projects.chunks.unsigned_abs();
     let rarity = top.counts.iter().map(|count| bm25::idf(chunks, *count) as f32).collect();
     Ok(Keywords { numbers, passages: top.passages, rarity })
 }
 
 async fn passages(
-    transaction: &mut Transaction<'_, Postgres>,
+    tx: &mut PgConnection,
     projects: &Projects,
     query: &str,
     documents: Option<&[i64]>,
@@ -56,7 +56,7 @@ async fn passages(
         return Ok(Top::default());
     }
     let allowed = match documents {
-        Some(documents) => Some(passages_of(transaction, projects, documents).await?),
+        Some(documents) => Some(passages_of(tx, projects, documents).await?),
         None => None,
     };
     let query = Query {
@@ -67,7 +67,7 @@ async fn passages(
         allowed: allowed.as_deref(),
         limit: usize::try_from(CANDIDATES).unwrap_or_default(),
     };
-    let mut top = query.best(transaction).await?;
+    let mut top = query.best(tx).await?;
     for found in &mut top.passages {
         found.score = (found.score / top.best_possible.max(f32::EPSILON)).min(1.0);
     }
@@ -76,7 +76,7 @@ async fn passages(
 
 /// Returns the keys of the passages of these documents, in ascending order.
 async fn passages_of(
-    transaction: &mut Transaction<'_, Postgres>,
+    tx: &mut PgConnection,
     projects: &Projects,
     documents: &[i64],
 ) -> sqlx::Result<Vec<i64>> {
@@ -85,14 +85,14 @@ async fn passages_of(
     )
     .bind(&projects.keys)
     .bind(documents)
-    .fetch_all(&mut **transaction)
+    .fetch_all(tx)
     .await
 }
 
 /// Returns the first passage of each document whose number the query names: whole numbers first, then the largest
 /// parts.
 async fn numbers(
-    transaction: &mut Transaction<'_, Postgres>,
+    tx: &mut PgConnection,
     projects: &Projects,
     query: &str,
     documents: Option<&[i64]>,
@@ -118,6 +118,6 @@ async fn numbers(
     .bind(&projects.keys)
     .bind(documents)
     .bind(CANDIDATES)
-    .fetch_all(&mut **transaction)
+    .fetch_all(tx)
     .await
 }

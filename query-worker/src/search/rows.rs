@@ -8,7 +8,7 @@ use analysis::{
 };
 use chrono::{DateTime, Utc};
 use schemas::{Fields, search::SearchRow, text};
-use sqlx::{Postgres, Transaction, types::Json};
+use sqlx::{PgConnection, types::Json};
 
 use super::{
     fuse::{Scored, quality},
@@ -46,7 +46,7 @@ struct Row {
 
 /// Fetches the chosen passages, in their order.
 pub async fn fetch(
-    transaction: &mut Transaction<'_, Postgres>,
+    tx: &mut PgConnection,
     projects: &Projects,
     query: &str,
     chosen: &[Scored],
@@ -63,7 +63,7 @@ pub async fn fetch(
     )
     .bind(in_projects)
     .bind(passages)
-    .fetch_all(&mut **transaction)
+    .fetch_all(tx)
     .await?;
     let mut found: HashMap<i64, Row> = found.into_iter().map(|row| (row.chunk_key, row)).collect();
     let wanted = Sought::of(&terms::query_terms(query));

@@ -1,7 +1,7 @@
 //! The vector leg: finds the passages nearest in meaning to the query.
 
 use pgvector::HalfVector;
-use sqlx::{AssertSqlSafe, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{Hit, Place, keys};
 use crate::{model::Own, scope::Projects};
@@ -31,32 +31,28 @@ pub struct Wanted<'a> {
 
 /// Returns the nearest passages; a hit's score is the cosine similarity. If one statement is enough, the hits also
 /// include the other passages that are wanted, which saves a look-up.
-pub async fn find(
-    transaction: &mut Transaction<'_, Postgres>,
-    projects: &Projects,
-    wanted: Wanted<'_>,
-) -> sqlx::Result<Vec<Hit>> {
+pub async fn find(tx: &mut PgConnection, projects: &Projects, wanted: Wanted<'_>) -> sqlx::Result<Vec<Hit>> {
     let (large, small) = projects.by_size();
     let are_few = wanted.documents.is_some_and(|documents| documents.len() <= FEW_DOCUMENTS);
     if are_few || large.is_empty() && projects.chunks <= EXACT {
-        return compare(transaction, &projects.keys, wanted).await;
+        return compare(tx, &projects.keys, wanted).await;
     }
     if projects.everything || large.len() > ONE_BY_ONE {
         let named = (!projects.everything).then_some(&*projects.keys);
-        return nearest(transaction, named, wanted).await;
+        return nearest(tx, named, wanted).await;
     }
     let mut hits = Vec::new();
     let few: Vec<i32> = large.iter().copied().filter(|project| projects.size(*project) <= EXACT).collect();
-    let indexed = if few.is_empty() { Vec::new() } else { indexed(transaction, wanted.own, &few).await? };
+    let indexed = if few.is_empty() { Vec::new() } else { indexed(tx, wanted.own, &few).await? };
     let is_alone = large.len() == 1 && small.is_empty();
     let wanted = if is_alone { wanted } else { Wanted { others: &[], ..wanted } };
     for project in &large {
         let named = &[*project];
         // Without an index of its own, the project is new among the large ones, or it has most of its partition.
         let found = if few.contains(project) && !indexed.contains(project) {
-            compare(transaction, named, wanted).await?
+            compare(tx, named, wanted).await?
         } else {
-            nearest(transaction, Some(named), wanted).await?
+            nearest(tx, Some(named), wanted).await?
         };
         if is_alone {
             return Ok(found);
@@ -64,9 +60,9 @@ pub async fn find(
         hits.extend(found);
     }
     if projects.in_small() > EXACT {
-        hits.extend(nearest(transaction, Some(&small), wanted).await?);
+        hits.extend(nearest(tx, Some(&small), wanted).await?);
     } else if !small.is_empty() {
-        hits.extend(compare(transaction, &small, wanted).await?);
+        hits.extend(compare(tx, &small, wanted).await?);
     }
     // A relaxed scan may return neighbours slightly out of order.
     hits.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -75,11 +71,7 @@ pub async fn find(
 }
 
 /// Returns those of the projects whose vectors have an index of their own that is complete (migrations/src/vectors.rs).
-async fn indexed(
-    transaction: &mut Transaction<'_, Postgres>,
-    own: Own,
-    projects: &[i32],
-) -> sqlx::Result<Vec<i32>> {
+async fn indexed(tx: &mut PgConnection, own: Own, projects: &[i32]) -> sqlx::Result<Vec<i32>> {
     sqlx::query_scalar(
         "SELECT key FROM unnest($2::int[]) AS key
          JOIN pg_index ON indexrelid = to_regclass(format('embedding_%s_of_%s', $1::smallint, key))
@@ -87,24 +79,20 @@ async fn indexed(
     )
     .bind(own.number)
     .bind(projects)
-    .fetch_all(&mut **transaction)
+    .fetch_all(tx)
     .await
 }
 
 /// Compares the query's vector with every passage, without an index.
-async fn compare(
-    transaction: &mut Transaction<'_, Postgres>,
-    projects: &[i32],
-    wanted: Wanted<'_>,
-) -> sqlx::Result<Vec<Hit>> {
+async fn compare(tx: &mut PgConnection, projects: &[i32], wanted: Wanted<'_>) -> sqlx::Result<Vec<Hit>> {
     let condition = format!("AND project_key {}", among("$2", projects));
     // The index serves only an order by the vector as one of the model's dimension.
-    first(transaction, "vector <#> $1", &condition, projects, wanted).await
+    first(tx, "vector <#> $1", &condition, projects, wanted).await
 }
 
 /// Searches with an index: the project's own if only one project is named and has one, else the shared one.
 async fn nearest(
-    transaction: &mut Transaction<'_, Postgres>,
+    tx: &mut PgConnection,
     projects: Option<&[i32]>,
     wanted: Wanted<'_>,
 ) -> sqlx::Result<Vec<Hit>> {
@@ -116,13 +104,13 @@ async fn nearest(
         Some([project]) => format!("AND project_key = {project}"),
         Some(_) => "AND project_key = ANY($2)".to_owned(),
     };
-    first(transaction, &distance, &condition, projects.unwrap_or_default(), wanted).await
+    first(tx, &distance, &condition, projects.unwrap_or_default(), wanted).await
 }
 
 /// Returns the first passages by `distance` that fulfil the condition, in both of which $1 is the vector and $2 the projects;
 /// and the other passages that are wanted.
 async fn first(
-    transaction: &mut Transaction<'_, Postgres>,
+    tx: &mut PgConnection,
     distance: &str,
     condition: &str,
     projects: &[i32],
@@ -149,7 +137,7 @@ async fn first(
         .bind(documents)
         .bind(other_projects)
         .bind(others)
-        .fetch_all(&mut **transaction)
+        .fetch_all(tx)
         .await
 }
 
@@ -165,7 +153,7 @@ fn among(parameter: &str, projects: &[i32]) -> String {
 /// Returns the documents of passages that the keyword leg found, and their similarity to the query's vector, if there
 /// is one and the passage has a vector of the model. Removed passages are left out.
 pub async fn look_up(
-    transaction: &mut Transaction<'_, Postgres>,
+    tx: &mut PgConnection,
     own: Option<Own>,
     vector: Option<&[f32]>,
     places: &[Place],
@@ -185,7 +173,7 @@ pub async fn look_up(
     .bind(projects)
     .bind(chunks)
     .bind(own.map(|own| own.number))
-    .fetch_all(&mut **transaction)
+    .fetch_all(tx)
     .await?;
     Ok(found
         .into_iter()
