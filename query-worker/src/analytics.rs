@@ -11,18 +11,17 @@ use schemas::analytics::{
     Reported, Suggestions,
 };
 
-use self::turns::to_its_end;
 pub use self::{search_log::SearchLog, turns::Turns};
 use crate::{app::App, error::Result, scope};
 
 pub async fn popular(app: App, context: Context, query: GetPopularSearches) -> Result<PopularSearches> {
-    let turn = app.analytics_turns.turn().await?;
-    to_its_end(turn, async move {
+    let turns = app.analytics_turns.clone();
+    let read = async move {
         let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
         let searches = store::popular(&mut transaction, query.days, query.limit).await?;
         Ok(PopularSearches { days: query.days, searches })
-    })
-    .await
+    };
+    turns.run(read).await
 }
 
 /// Logs searches that the cache answered; the api reports them from time to time.
@@ -34,20 +33,20 @@ pub async fn report(app: App, _: Context, query: ReportSearches) -> Result<Repor
 }
 
 pub async fn suggestions(app: App, context: Context, query: GetSuggestions) -> Result<Suggestions> {
-    let turn = app.analytics_turns.turn().await?;
-    to_its_end(turn, async move {
+    let turns = app.analytics_turns.clone();
+    let read = async move {
         let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
         let suggestions = suggest::find(&mut transaction, &query.q, usize::from(query.limit)).await?;
         Ok(Suggestions { suggestions })
-    })
-    .await
+    };
+    turns.run(read).await
 }
 
 pub async fn documents(app: App, context: Context, query: GetDocumentStats) -> Result<DocumentStats> {
-    let turn = app.analytics_turns.turn().await?;
-    to_its_end(turn, async move {
+    let turns = app.analytics_turns.clone();
+    let read = async move {
         let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
         Ok(store::documents(&mut transaction).await?)
-    })
-    .await
+    };
+    turns.run(read).await
 }

@@ -5,7 +5,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use schemas::Problem;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{sync::Semaphore, time::timeout};
 use tracing::Instrument as _;
 
 use crate::error::Result;
@@ -21,12 +21,6 @@ pub struct Turns {
     running: Arc<Semaphore>,
 }
 
-/// The right to run, until it is dropped.
-pub struct Turn {
-    _slot: OwnedSemaphorePermit,
-    _running: OwnedSemaphorePermit,
-}
-
 impl Turns {
     /// `slots` are those of the whole lane, of which one stays free for other queries.
     pub fn new(slots: usize) -> Self {
@@ -34,29 +28,25 @@ impl Turns {
         Self { slots: Arc::new(Semaphore::new(ours)), running: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Waits for a turn, but not for long.
-    pub async fn turn(&self) -> Result<Turn, Problem> {
+    /// Waits for a turn, but not for long. Then the query runs to its end, also if its asker stops waiting: PostgreSQL works
+    /// on a statement until its time is over, and the turn must last as long. Otherwise askers that give up could start many
+    /// at the same time.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        query: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         let slot = self.slots.clone().try_acquire_owned().map_err(|_| Problem::overloaded())?;
-        match tokio::time::timeout(PATIENCE, self.running.clone().acquire_owned()).await {
-            Ok(Ok(running)) => Ok(Turn { _slot: slot, _running: running }),
-            _ => Err(Problem::overloaded()),
-        }
+        let Ok(Ok(turn)) = timeout(PATIENCE, self.running.clone().acquire_owned()).await else {
+            return Err(Problem::overloaded().into());
+        };
+        let running = async move {
+            let answer = query.await;
+            drop((slot, turn));
+            answer
+        };
+        tokio::spawn(running.in_current_span()).await.map_err(|ended| {
+            tracing::error!(error = %ended, "a query panicked");
+            Problem::internal()
+        })?
     }
-}
-
-/// Runs a query to its end, also if its asker stops waiting: PostgreSQL works on a statement until its time is over, and
-/// the turn must last as long. Otherwise askers that give up could start many at the same time.
-pub async fn to_its_end<T: Send + 'static>(
-    turn: Turn,
-    query: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<T> {
-    let running = async move {
-        let answer = query.await;
-        drop(turn);
-        answer
-    };
-    tokio::spawn(running.in_current_span()).await.map_err(|ended| {
-        tracing::error!(error = %ended, "a query panicked");
-        Problem::internal()
-    })?
 }
