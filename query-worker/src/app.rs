@@ -5,6 +5,7 @@ use std::{future::Future, sync::Arc};
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use embedding::{Embed, Model};
+use futures::{TryFutureExt as _, future::ErrInto};
 use platform::{
     health::{self, Checks, Needed},
     lifecycle::Lifecycle,
@@ -17,7 +18,7 @@ use platform::{
     postgres,
 };
 use schemas::{
-    Lane, Request,
+    Lane, Problem, Request,
     problem::Reason,
     query::{self, Ping, Pong},
     subjects,
@@ -55,8 +56,7 @@ pub struct App {
 }
 
 impl App {
-    /// Connects to the servers, loads the embedding model and warms up both, so that the first query is as
-    /// fast as later ones.
+    /// Connects to the servers, loads the model and warms up both, so that the first query is as fast as later ones.
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
         let metrics = Metrics::new()?;
         let llm = Llm::new(&config.llm)?.map(Arc::new);
@@ -111,7 +111,7 @@ impl App {
         let registry = self.metrics.registry.clone();
         let health = health::serve(config.health.clone(), self.checks(), registry, lifecycle.stopping());
         lifecycle.spawn("health", health);
-        lifecycle.spawn("search log", self.log_searches(lifecycle.stopping()));
+        lifecycle.spawn("search log", self.clone().log_searches(lifecycle.stopping()));
         lifecycle.spawn("model", self.vectors.clone().watch(self.pool.clone(), lifecycle.stopping()));
         lifecycle.spawn("nats", self.nats.clone().watch(lifecycle.stopping()));
         tracing::info!(model = self.model.identity().name, "ready");
@@ -119,35 +119,32 @@ impl App {
     }
 
     /// Writes the log of searches until `stopping` is cancelled.
-    pub fn log_searches(
-        &self,
-        stopping: CancellationToken,
-    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
-        self.search_log.clone().write(self.pool.clone(), stopping)
+    pub async fn log_searches(self, stopping: CancellationToken) -> anyhow::Result<()> {
+        self.search_log.write(self.pool, stopping).await
     }
 
     /// Maps each query to its handler.
     pub fn router(&self) -> Router<Self> {
         Router::new(self.nats.clone(), self.clone())
-            .query(|_, _, _: Ping| async { Ok(Pong { warm: true }) })
-            .query(search::search)
+            .on(|_, _, _: Ping| async { Ok(Pong { warm: true }) })
+            .on(query(search::search))
             .on_stream(chat::ask)
-            .query(history::of_conversation)
-            .query(history::of_user)
-            .query(feedback::save)
-            .query(feedback::stats)
-            .query(analytics::popular)
-            .query(analytics::report)
-            .query(analytics::suggestions)
-            .query(analytics::documents)
-            .query(accounts::verify)
-            .query(accounts::register)
-            .query(accounts::login)
-            .query(accounts::logout)
-            .query(accounts::me)
-            .on(documents::get)
-            .on(documents::list)
-            .on(documents::locate_file)
+            .on(query(history::of_conversation))
+            .on(query(history::of_user))
+            .on(query(feedback::save))
+            .on(query(feedback::stats))
+            .on(query(analytics::popular))
+            .on(query(analytics::report))
+            .on(query(analytics::suggestions))
+            .on(query(analytics::documents))
+            .on(query(accounts::verify))
+            .on(query(accounts::register))
+            .on(query(accounts::login))
+            .on(query(accounts::logout))
+            .on(query(accounts::me))
+            .on(query(documents::get))
+            .on(query(documents::list))
+            .on(query(documents::locate_file))
     }
 
     fn checks(&self) -> Checks {
@@ -161,22 +158,11 @@ impl App {
     }
 }
 
-/// Routes queries to handlers that return this worker's error type, which is converted to a problem for the caller.
-trait Queries {
-    fn query<Q, F>(self, handler: fn(App, Context, Q) -> F) -> Self
-    where
-        Q: Request,
-        F: Future<Output = Result<Q::Reply>> + Send + 'static;
-}
-
-impl Queries for Router<App> {
-    fn query<Q, F>(self, handler: fn(App, Context, Q) -> F) -> Self
-    where
-        Q: Request,
-        F: Future<Output = Result<Q::Reply>> + Send + 'static,
-    {
-        self.on(move |app, context, query| async move { Ok(handler(app, context, query).await?) })
-    }
+/// Converts the error of a handler to a problem for the caller.
+fn query<Q: Request, F: Future<Output = Result<Q::Reply>>>(
+    handler: fn(App, Context, Q) -> F,
+) -> impl Fn(App, Context, Q) -> ErrInto<F, Problem> + Clone {
+    move |app, context, query| handler(app, context, query).err_into()
 }
 
 /// Measures each query of a lane: the time it waited for a free slot, and the time until its answer.

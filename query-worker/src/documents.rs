@@ -15,40 +15,36 @@ use schemas::{
 use documents::read::{self, After};
 
 use self::cursor::Cursor;
-use crate::{app::App, reply, scope};
+use crate::{app::App, error::Result, reply, scope};
 
 /// Returns a document from the database or, before a worker has begun to process it, from its job in the queue.
-pub async fn get(app: App, _: Context, query: GetDocument) -> Result<Document, Problem> {
-    // A job leaves the queue after its document is stored. A document that is in neither may have moved in between, so
-    // the database is asked again.
+pub async fn get(app: App, _: Context, query: GetDocument) -> Result<Document> {
+    // A document in neither may just have moved from the queue to the database, so the database is asked again.
     if let Some(document) = stored(&app, &query).await? {
         return if document.facts.state.is_final() { sent_again(&app, document).await } else { Ok(document) };
     }
     if let Some(document) = queued::find(&app, &query.scope, &query.document_id).await? {
         return Ok(document);
     }
-    stored(&app, &query).await?.ok_or_else(Problem::not_found)
+    Ok(stored(&app, &query).await?.ok_or_else(Problem::not_found)?)
 }
 
 /// Returns the finished document or, if it was sent again in the meantime, the queued one.
-async fn sent_again(app: &App, document: Document) -> Result<Document, Problem> {
+async fn sent_again(app: &App, document: Document) -> Result<Document> {
     let its_project = Scope::Projects(vec![document.facts.project_id.clone()]);
     let waiting = queued::find(app, &its_project, &document.facts.document_id).await?;
     Ok(waiting.filter(|waiting| waiting.facts.accepted_at > document.facts.accepted_at).unwrap_or(document))
 }
 
-async fn stored(app: &App, query: &GetDocument) -> Result<Option<Document>, Problem> {
-    let found = async {
-        let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        read::get(&mut transaction, &query.document_id).await
-    };
-    found.await.map_err(|error| scope::problem(&error))
+async fn stored(app: &App, query: &GetDocument) -> sqlx::Result<Option<Document>> {
+    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
+    read::get(&mut transaction, &query.document_id).await
 }
 
 /// Returns a page: first the head of the queue, then the stored documents, newest first. Stored documents begin on the
 /// first page, however long the queue is; `state=queued` lists the whole queue. A page ends earlier than asked for if it
 /// would be too large for a reply.
-pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<DocumentList, Problem> {
+pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<DocumentList> {
     let filter = &query.filter;
     let limit = usize::try_from(filter.limit.unwrap_or(50).clamp(1, 200)).unwrap_or(50);
     let cursor = filter.cursor.as_deref().map_or(Ok(Cursor::START), Cursor::parse)?;
@@ -72,16 +68,14 @@ pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<Do
         return Ok(DocumentList { documents, next_cursor: Some(Cursor::Stored(None).encode()) });
     }
     let bytes = reply::BUDGET.saturating_sub(documents.iter().map(reply::size).sum());
-    let listed = stored_page(&app, &context, &query, after, room, bytes).await;
-    let (mut stored, next) = listed.map_err(|error| scope::problem(&error))?;
+    let (mut stored, next) = stored_page(&app, &context, &query, after, room, bytes).await?;
     // A document that was sent again is listed once, as queued.
     stored.retain(|document| documents.iter().all(|queued| identity(queued) != identity(document)));
     documents.extend(stored);
     Ok(DocumentList { documents, next_cursor: next.map(Cursor::encode) })
 }
 
-/// Returns at most `room` stored documents that are not larger than `bytes`, and where the next page begins if there are
-/// more.
+/// Returns at most `room` stored documents of at most `bytes` together, and where the next page begins if there are more.
 async fn stored_page(
     app: &App,
     context: &Context,
@@ -115,15 +109,12 @@ async fn not_taken(
     app: &App,
     query: &ListDocuments,
     mut queued: Vec<Document>,
-) -> Result<Vec<Document>, Problem> {
+) -> sqlx::Result<Vec<Document>> {
     if queued.is_empty() {
         return Ok(queued);
     }
-    let taken = async {
-        let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        read::taken(&mut transaction, &queued).await
-    };
-    let mut seen = taken.await.map_err(|error| scope::problem(&error))?;
+    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
+    let mut seen = read::taken(&mut transaction, &queued).await?;
     queued.retain(|document| seen.insert(identity(document)));
     Ok(queued)
 }
@@ -137,12 +128,8 @@ fn accepts(filter: &ListFilter, document: &Document) -> bool {
         && filter.parent_id.as_ref().is_none_or(|parent| document.facts.parent_id.as_ref() == Some(parent))
 }
 
-pub async fn locate_file(app: App, context: Context, query: LocateFile) -> Result<FileLocation, Problem> {
-    let located = async {
-        let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-        read::file(&mut transaction, &query.document_id).await
-    };
-    if let Some(file) = located.await.map_err(|error| scope::problem(&error))? {
+pub async fn locate_file(app: App, context: Context, query: LocateFile) -> Result<FileLocation> {
+    if let Some(file) = stored_file(&app, &query).await? {
         return Ok(file);
     }
     if let Some(file) = queued::file(&app, &query.scope, &query.document_id).await? {
@@ -150,5 +137,10 @@ pub async fn locate_file(app: App, context: Context, query: LocateFile) -> Resul
     }
     let LocateFile { scope, document_id } = query;
     get(app, context, GetDocument { scope, document_id }).await?;
-    Err(answers::no_original().problem(ProblemKind::NotFound))
+    Err(answers::no_original().problem(ProblemKind::NotFound).into())
+}
+
+async fn stored_file(app: &App, query: &LocateFile) -> sqlx::Result<Option<FileLocation>> {
+    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
+    read::file(&mut transaction, &query.document_id).await
 }

@@ -1,17 +1,16 @@
-//! The scope of a transaction (see [`documents::scope`]), and the answer to the caller when a transaction fails.
+//! The scope of a transaction (see [`documents::scope`]).
 
 use std::time::Duration;
 
 use documents::scope::Settings;
 pub use documents::scope::{Projects, Tx, projects};
 use platform::{nats::Context, postgres::Mode};
-use schemas::{Problem, Scope, search::Search};
+use schemas::{Scope, search::Search};
 use sqlx::PgPool;
 
 /// The settings of every transaction. A filter may exclude most neighbours, so the vector index is scanned until enough
-/// are found. Each statement is planned for its own
-/// parameters, because small and large projects need different plans (except for [`PLANNED_ONCE`]). No statement is worth a parallel plan: starting its
-/// processes took 10 ms.
+/// are found. Each statement is planned for its own parameters, because small and large projects need different plans
+/// (except for [`PLANNED_ONCE`]). No statement is worth a parallel plan: starting its processes took 10 ms.
 pub const SETTINGS: &Settings<'static> = &[
     ("role", "acorag_query"),
     ("hnsw.iterative_scan", "relaxed_order"),
@@ -44,12 +43,7 @@ pub async fn begin_by_keys(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {
     documents::scope::begin_as(pool, &with(PLANNED_ONCE), scope).await
 }
 
-/// Opens a read-only transaction with one snapshot, whose statements end after `time`.
-pub async fn begin_reading(pool: &PgPool, scope: &Scope, time: Duration) -> sqlx::Result<Tx> {
-    documents::scope::begin_reading(pool, SETTINGS, scope, time).await
-}
-
-/// Does the same as [`begin_reading`], for a search.
+/// Opens a read-only transaction with one snapshot for a search, whose statements end after `time`.
 pub async fn begin_search(pool: &PgPool, query: &Search, time: Duration) -> sqlx::Result<Tx> {
     let in_one = matches!(&query.scope, Scope::Projects(projects) if projects.len() == 1);
     let planned_once = in_one && query.filters.is_empty() && query.document_id.is_none();
@@ -57,9 +51,10 @@ pub async fn begin_search(pool: &PgPool, query: &Search, time: Duration) -> sqlx
     documents::scope::begin_reading(pool, &with(besides), &query.scope, time).await
 }
 
-/// Does the same as [`begin_reading`], for as long as somebody waits for the result.
+/// Opens a read-only transaction with one snapshot, whose statements end when nobody waits for the result any more.
 pub async fn begin_reading_for(pool: &PgPool, scope: &Scope, context: &Context) -> sqlx::Result<Tx> {
-    begin_reading(pool, scope, context.time_left().unwrap_or_default().min(LONGEST)).await
+    let time = context.time_left().unwrap_or_default().min(LONGEST);
+    documents::scope::begin_reading(pool, SETTINGS, scope, time).await
 }
 
 /// Opens a transaction that sees the projects of `scope` and the turns of one caller.
@@ -67,8 +62,7 @@ pub async fn begin_for(pool: &PgPool, scope: &Scope, caller: &str) -> sqlx::Resu
     documents::scope::begin_as(pool, &with(&[("acorag.caller", caller)]), scope).await
 }
 
-/// Opens a transaction that sees no project. `named` are settings by which policies find single rows, such as the token
-/// of a caller.
+/// Opens a transaction that sees no project. By the settings `named`, such as a token, policies find single rows.
 pub async fn begin_without_projects(pool: &PgPool, named: &Settings<'_>) -> sqlx::Result<Tx> {
     Box::pin(platform::postgres::begin(pool, Mode::Write, &with(named))).await
 }
@@ -76,10 +70,4 @@ pub async fn begin_without_projects(pool: &PgPool, named: &Settings<'_>) -> sqlx
 fn with<'a>(named: &Settings<'a>) -> Vec<(&'static str, &'a str)> {
     let settings: &Settings<'a> = SETTINGS;
     settings.iter().chain(named).copied().collect()
-}
-
-/// Logs a database error and returns the problem for the caller, which contains no details.
-pub fn problem(error: &sqlx::Error) -> Problem {
-    tracing::error!(error = %error, "database");
-    if platform::postgres::is_transient(error) { Problem::unavailable() } else { Problem::internal() }
 }
