@@ -114,8 +114,7 @@ async fn write(pool: &PgPool, batch: &[SearchSeen]) {
     }
 }
 
-/// Deletes old rows. The statements need no condition, because the policies of these tables allow the worker
-/// to delete only old rows.
+/// Deletes old rows. The statements need no condition: the policies of these tables protect all other rows.
 async fn delete_old(pool: &PgPool) {
     let deleted = async {
         let mut transaction = scope::begin_without_projects(pool, &[]).await?;

@@ -2,17 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use schemas::{
-    ProjectId,
     analytics::{DocumentStats, PopularSearch, SearchSeen},
     document::State,
 };
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 
 /// Stores searches. A search whose projects do not all exist (any more) is left out.
 pub async fn log(tx: &mut PgConnection, searches: &[SearchSeen]) -> sqlx::Result<()> {
-    let of = |search: &SearchSeen| search.projects.iter().map(ProjectId::to_string).collect::<Vec<_>>();
     // PostgreSQL has no arrays of arrays of different lengths, so the lists of projects are sent as JSON.
-    let projects: Vec<serde_json::Value> = searches.iter().map(|search| of(search).into()).collect();
+    let projects: Vec<_> = searches.iter().map(|search| Json(&search.projects)).collect();
     sqlx::query(
         "INSERT INTO search_log (projects, query, folded, results, times)
          SELECT keys.found, s.query, acorag_search_key(s.query), s.results, s.times
@@ -46,7 +44,7 @@ pub async fn popular(tx: &mut PgConnection, days: u16, limit: u8) -> sqlx::Resul
     .await?;
     let view = |(query, count, results, last_searched): (String, i64, f64, DateTime<Utc>)| PopularSearch {
         query,
-        count: u64::try_from(count).unwrap_or_default(),
+        count: natural(count),
         average_results: (results * 10.0).round() / 10.0,
         last_searched,
     };

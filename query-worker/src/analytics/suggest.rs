@@ -1,5 +1,7 @@
 //! Suggestions for what a user is typing: titles, document numbers and earlier searches in the same projects.
 
+use std::collections::HashSet;
+
 use analysis::codes;
 use sqlx::PgConnection;
 
@@ -12,48 +14,35 @@ const NEWEST: i64 = 200_000;
 /// Returns suggestions without duplicates, the most likely first.
 pub async fn find(tx: &mut PgConnection, typed: &str, limit: usize) -> sqlx::Result<Vec<String>> {
     let wanted = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut suggestions = Suggestions { list: Vec::new(), limit };
+    let mut found = Vec::new();
     if typed.is_empty() {
-        suggestions.add(searches(tx, "", wanted).await?);
-        suggestions.add(newest_titles(tx, wanted).await?);
-        return Ok(suggestions.list);
+        found.extend(searches(tx, "", wanted).await?);
+        found.extend(newest_titles(tx, wanted).await?);
+        return Ok(distinct(found, limit));
     }
     let number = codes::normalize(typed);
     if number.len() >= MIN_NUMBER_CHARS && number.contains(|c: char| c.is_ascii_digit()) {
-        suggestions.add(numbers(tx, &number, wanted).await?);
+        found.extend(numbers(tx, &number, wanted).await?);
     }
     // At most half of the suggestions are earlier searches, unless there are not enough titles.
-    let searched = searches(tx, typed, wanted).await?;
-    let titled = titles(tx, typed, false, wanted).await?;
-    let half = limit.div_ceil(2);
-    suggestions.add(searched.iter().take(half).cloned());
-    suggestions.add(titled);
-    suggestions.add(searched.into_iter().skip(half));
-    if !suggestions.is_full() {
+    let mut searched = searches(tx, typed, wanted).await?.into_iter();
+    found.extend(searched.by_ref().take(limit.div_ceil(2)));
+    found.extend(titles(tx, typed, false, wanted).await?);
+    found.extend(searched);
+    found = distinct(found, limit);
+    if found.len() < limit {
         // The typed text may be misspelled.
-        suggestions.add(titles(tx, typed, true, wanted).await?);
+        found.extend(titles(tx, typed, true, wanted).await?);
     }
-    Ok(suggestions.list)
+    Ok(distinct(found, limit))
 }
 
-struct Suggestions {
-    list: Vec<String>,
-    limit: usize,
-}
-
-impl Suggestions {
-    fn add(&mut self, found: impl IntoIterator<Item = String>) {
-        for text in found {
-            let known = self.list.iter().any(|other| other.to_lowercase() == text.to_lowercase());
-            if !self.is_full() && !known && !text.is_empty() {
-                self.list.push(text);
-            }
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.list.len() >= self.limit
-    }
+/// Returns the first suggestions that differ in more than upper and lower case.
+fn distinct(mut found: Vec<String>, limit: usize) -> Vec<String> {
+    let mut seen = HashSet::new();
+    found.retain(|text| !text.is_empty() && seen.insert(text.to_lowercase()));
+    found.truncate(limit);
+    found
 }
 
 async fn numbers(tx: &mut PgConnection, number: &str, limit: i64) -> sqlx::Result<Vec<String>> {
