@@ -37,20 +37,16 @@ pub async fn file(app: &App, scope: &Scope, document: &DocumentId) -> Result<Opt
 
 async fn job(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<Job>, Problem> {
     for project in projects(scope) {
-        if let Some(job) = last(app, &subjects::jobs_of(project, document)).await? {
+        let subject = subjects::jobs_of(project, document);
+        let last = readable(app.nats.last_stored(subjects::INGEST_STREAM, &subject).await)?;
+        if let Some(job) = last.as_ref().and_then(read) {
             return Ok(Some(job));
         }
     }
     Ok(None)
 }
 
-async fn last(app: &App, subject: &str) -> Result<Option<Job>, Problem> {
-    let message = readable(app.nats.last_stored(subjects::INGEST_STREAM, subject).await)?;
-    Ok(message.as_ref().and_then(read))
-}
-
-/// Maximum number of jobs that are read for one page, because a filter may match only a few of very many
-/// jobs.
+/// Maximum number of jobs that are read for one page, because a filter may match only a few of very many.
 const MOST_READ: usize = 200;
 /// Maximum number of questions to NATS at the same time: a caller may have very many projects.
 const AT_ONCE: usize = 16;
@@ -74,7 +70,6 @@ pub async fn page(
     // The next job of each kind and project, by its sequence number in the queue.
     let heads = stream::iter(filters).map(|filter| next(app, filter, from)).buffer_unordered(AT_ONCE);
     let heads = heads.try_filter_map(|head| ready(Ok(head)));
-    let heads = heads.map_ok(|(filter, message)| (message.sequence, (filter, message)));
     let mut heads: BTreeMap<_, _> = heads.try_collect().await?;
     let mut documents: Vec<Document> = Vec::new();
     let mut room = reply::BUDGET;
@@ -93,17 +88,15 @@ pub async fn page(
         }
         room = room.saturating_sub(size);
         documents.extend(document);
-        if let Some((filter, message)) = next(app, filter, sequence + 1).await? {
-            heads.insert(message.sequence, (filter, message));
-        }
+        heads.extend(next(app, filter, sequence + 1).await?);
     }
     Ok((documents, heads.first_key_value().map(|(sequence, _)| *sequence)))
 }
 
-/// Returns the next job on these subjects, from this sequence number on, and its subjects.
-async fn next(app: &App, filter: String, from: u64) -> Result<Option<(String, Stored)>, Problem> {
+/// Returns the sequence number of the next job on these subjects, from this number on, its subjects and its message.
+async fn next(app: &App, filter: String, from: u64) -> Result<Option<(u64, (String, Stored))>, Problem> {
     let message = readable(app.nats.first_stored(subjects::INGEST_STREAM, &filter, from).await)?;
-    Ok(message.map(|message| (filter, message)))
+    Ok(message.map(|message| (message.sequence, (filter, message))))
 }
 
 fn projects(scope: &Scope) -> Vec<Option<&ProjectId>> {
