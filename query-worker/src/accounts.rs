@@ -43,20 +43,13 @@ pub enum Registration {
 /// The state that all handlers of accounts share.
 #[derive(Clone)]
 pub struct Accounts {
-    registration: Registration,
-    registered_projects: Arc<[ProjectId]>,
-    session: TimeDelta,
+    config: Arc<Config>,
     passwords: Passwords,
 }
 
 impl Accounts {
     pub fn new(config: &Config) -> Self {
-        Self {
-            registration: config.registration,
-            registered_projects: config.registered_projects.clone().into(),
-            session: TimeDelta::hours(i64::from(config.session_hours)),
-            passwords: Passwords::new(),
-        }
+        Self { config: Arc::new(config.clone()), passwords: Passwords::new() }
     }
 }
 
@@ -81,7 +74,7 @@ fn caller(row: store::CallerRow) -> Option<Caller> {
 }
 
 pub async fn register(app: App, _: Context, query: Register) -> Result<Session> {
-    if app.accounts.registration == Registration::Closed {
+    if app.accounts.config.registration == Registration::Closed {
         return Err(refusal::registration_closed().into());
     }
     let query = query.checked()?;
@@ -92,7 +85,7 @@ pub async fn register(app: App, _: Context, query: Register) -> Result<Session> 
         created_at: Utc::now(),
     };
     let hash = app.accounts.passwords.hash(query.password).await?;
-    if !store::register(&app.pool, &user, &hash, &app.accounts.registered_projects).await? {
+    if !store::register(&app.pool, &user, &hash, &app.accounts.config.registered_projects).await? {
         return Err(refusal::email_taken().into());
     }
     tracing::info!(user_id = user.id, "registered");
@@ -102,8 +95,7 @@ pub async fn register(app: App, _: Context, query: Register) -> Result<Session> 
 pub async fn login(app: App, _: Context, query: Login) -> Result<Session> {
     let query = query.checked()?;
     let (user, hash) = store::account(&app.pool, &query.email).await?.unzip();
-    // The password is verified even if the account does not exist, so that the response time does not reveal
-    // whether the account exists.
+    // Verified even if the account does not exist, so that the response time does not tell which accounts exist.
     let matches = app.accounts.passwords.verify(query.password, hash).await?;
     match user {
         Some(user) if matches => open_session(&app, user).await,
@@ -116,13 +108,12 @@ async fn open_session(app: &App, user: User) -> Result<Session> {
         tracing::error!(%error, "no random numbers from the system");
         Problem::internal()
     })?;
-    let expires_at = Utc::now() + app.accounts.session;
+    let expires_at = Utc::now() + TimeDelta::hours(i64::from(app.accounts.config.session_hours));
     store::open_session(&app.pool, &token::digest(&token), &user.id, expires_at).await?;
     Ok(Session { access_token: token, token_type: "bearer".to_owned(), expires_at, user })
 }
 
-/// Ends the session of a token. An api that has just looked up the token may accept it for less than a second
-/// more.
+/// Ends the session of a token. An api that has just looked it up may accept it for less than a second more.
 pub async fn logout(app: App, _: Context, query: Logout) -> Result<LoggedOut> {
     if store::close_session(&app.pool, &query.token_sha256).await? {
         return Ok(LoggedOut {});

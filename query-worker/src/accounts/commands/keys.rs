@@ -103,10 +103,7 @@ async fn list(pool: &PgPool) -> anyhow::Result<String> {
             (None, Some(at)) => format!("until {}", at.format("%Y-%m-%d")),
             (None, None) => "active".to_owned(),
         };
-        let limits = match key.limits {
-            limits if limits == json!({}) => String::new(),
-            limits => format!("  limits {limits}"),
-        };
+        let limits = if key.limits == json!({}) { String::new() } else { format!("  limits {}", key.limits) };
         let Row { id, role, name, created_at, .. } = key;
         let created = created_at.format("%Y-%m-%d");
         format!("{id}  {role:<5}  {state}  made {created}  {name}  ({}){limits}", projects(key.projects))

@@ -38,25 +38,21 @@ pub enum Command {
 }
 
 pub async fn run(pool: &PgPool, command: Command) -> anyhow::Result<String> {
-    match command {
-        Command::Create { email, full_name, rights } => create(pool, email, full_name, &rights).await,
-        Command::List => list(pool).await,
-        Command::Set { email, rights } => {
-            change(pool, &email, Change { rights: Some(rights), ..Change::default() }, "changed").await
-        }
-        Command::Disable { email } => {
-            change(pool, &email, Change { disabled: Some(true), ..Change::default() }, "disabled").await
-        }
-        Command::Enable { email } => {
-            change(pool, &email, Change { disabled: Some(false), ..Change::default() }, "enabled").await
-        }
+    let none = Change::default();
+    let (email, change, done) = match command {
+        Command::Create { email, full_name, rights } => return create(pool, email, full_name, &rights).await,
+        Command::List => return list(pool).await,
+        Command::Set { email, rights } => (email, Change { rights: Some(rights), ..none }, "changed"),
+        Command::Disable { email } => (email, Change { disabled: Some(true), ..none }, "disabled"),
+        Command::Enable { email } => (email, Change { disabled: Some(false), ..none }, "enabled"),
         Command::ResetPassword { email } => {
             let password = new_password()?;
             let password_hash = Some(hash(&password)?);
-            change(pool, &email, Change { password_hash, ..Change::default() }, "changed").await?;
-            Ok(shown_once(&email, &password))
+            self::change(pool, &email, Change { password_hash, ..none }, "changed").await?;
+            return Ok(shown_once(&email, &password));
         }
-    }
+    };
+    self::change(pool, &email, change, done).await
 }
 
 async fn create(pool: &PgPool, email: String, full_name: String, rights: &Rights) -> anyhow::Result<String> {
@@ -102,8 +98,7 @@ struct Change {
     password_hash: Option<String>,
 }
 
-/// Changes an account and returns a message. The sessions of an account that is disabled or gets a new
-/// password end.
+/// Changes an account and returns a message. If it is disabled or gets a new password, its sessions end.
 async fn change(pool: &PgPool, email: &str, change: Change, done: &str) -> anyhow::Result<String> {
     let mut transaction = pool.begin().await?;
     let changed = sqlx::query(
