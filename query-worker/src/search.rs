@@ -1,5 +1,4 @@
-//! Search: a keyword leg and a vector leg over the same passages. Their results are fused to the best passage per
-//! document.
+//! Search: a keyword leg and a vector leg over the same passages, whose results are fused to the best of each document.
 //!
 //! The query is embedded from the beginning, while PostgreSQL resolves the scope and the filters and the keyword leg
 //! (BM25 and document numbers) runs; the vector leg follows. A leg that fails or takes too long is left out, and the reply
@@ -29,7 +28,7 @@ use crate::{
     app::App,
     error::Result,
     reply,
-    scope::{self, Projects, Tx},
+    scope::{self, Tx},
 };
 
 /// Maximum number of passages of the keyword leg: enough even if some documents have several passages among them.
@@ -92,8 +91,7 @@ pub async fn search(app: App, context: Context, query: Search) -> Result<SearchR
     Ok(reply)
 }
 
-/// Returns up to `per_document` passages of each document, and `top_k` in total. Chat uses it, because the answer may
-/// be in the second-best passage of a document.
+/// Returns up to `per_document` passages of each document, and `top_k` in total.
 pub async fn passages(app: &App, context: &Context, query: &Search, per_document: usize) -> Result<Found> {
     let time = context.time_left().unwrap_or_default().mul_f64(SHARE_OF_A_LEG).min(LONGEST_LEG);
     let end = Instant::now() + time;
@@ -123,7 +121,25 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     let vectors = async {
         let Some(vector) = vector else { return Ok(None) };
         let vector = vector.await.unwrap_or_else(|ended| Err(embedding::Error::Failed(ended.to_string())))?;
-        nearest(app, query, projects, documents, vector, end, &mut handed_over).await.map(Some)
+        let _timer = app.metrics.stage_seconds.with_label_values(&["vector"]).start_timer();
+        // The vector leg does not wait for a keyword leg that takes longer than the embedding. Closing the channel first
+        // lets the keyword leg return its connection: otherwise a small pool could deadlock.
+        handed_over.close();
+        let (mut transaction, others) = match handed_over.try_recv() {
+            Ok(handed_over) => handed_over,
+            Err(_) => {
+                let mut transaction = open(app, query, end).await?;
+                // A new transaction knows neither the keys of its projects nor how many neighbours a scan considers.
+                scope::projects(&mut transaction).await?;
+                (transaction, Vec::new())
+            }
+        };
+        let mut hits = Vec::new();
+        if let Some(own) = app.vectors.own(&mut transaction).await? {
+            let wanted = vector::Wanted { own, vector: &vector, documents, others: &others };
+            hits = vector::find(&mut transaction, projects, wanted).await?;
+        }
+        Ok(Some((vector, hits, transaction)))
     };
     let (keywords, vectors) =
         tokio::join!(leg(app, "keyword", end, keywords), leg(app, "vector", end, vectors));
@@ -140,8 +156,10 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     let _timer = app.metrics.stage_seconds.with_label_values(&["rows"]).start_timer();
     let mut candidates = Candidates::of(&keywords);
     let (mut transaction, vector) = match vectors {
-        Some(Nearest { vector, hits, transaction }) => {
-            candidates.add_vectors(&hits);
+        Some((vector, hits, transaction)) => {
+            for Hit { project_key, chunk_key, document_key, score } in hits {
+                candidates.add((project_key, chunk_key), document_key, Some(score));
+            }
             (transaction, Some(vector))
         }
         None => match handed_over.try_recv() {
@@ -151,10 +169,9 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     };
     let others = candidates.without_vector();
     let own = app.vectors.own(&mut transaction).await?;
-    for (place, document, similarity) in
-        vector::look_up(&mut transaction, own, vector.as_deref(), &others).await?
-    {
-        candidates.add(place, document, similarity);
+    let looked_up = vector::look_up(&mut transaction, own, vector.as_deref(), &others).await?;
+    for (project, passage, document, similarity) in looked_up {
+        candidates.add((project, passage), document, similarity);
     }
     let best = candidates.rank(query, mode, per_document);
     let passages = rows::fetch(&mut transaction, projects, &query.query, &best).await?;
@@ -187,45 +204,6 @@ fn embed(app: &App, query: &str) -> AbortOnDropHandle<Result<Vec<f32>, embedding
         model.query(&query).await
     };
     AbortOnDropHandle::new(tokio::spawn(embedding.in_current_span()))
-}
-
-/// The vector of the query, the passages nearest to it, and the transaction that found them, which is still open.
-struct Nearest {
-    vector: Vec<f32>,
-    hits: Vec<Hit>,
-    transaction: Tx,
-}
-
-async fn nearest(
-    app: &App,
-    query: &Search,
-    projects: &Projects,
-    documents: Option<&[i64]>,
-    vector: Vec<f32>,
-    end: Instant,
-    of_the_keyword_leg: &mut oneshot::Receiver<(Tx, Vec<Place>)>,
-) -> Result<Nearest> {
-    let _timer = app.metrics.stage_seconds.with_label_values(&["vector"]).start_timer();
-    // The vector leg does not wait for a keyword leg that takes longer than the embedding. Closing the channel first
-    // lets the keyword leg return its connection: otherwise a small pool could deadlock.
-    of_the_keyword_leg.close();
-    let (mut transaction, others) = match of_the_keyword_leg.try_recv() {
-        Ok(handed_over) => handed_over,
-        Err(_) => {
-            let mut transaction = open(app, query, end).await?;
-            // A new transaction knows neither the keys of its projects nor how many neighbours a scan considers.
-            scope::projects(&mut transaction).await?;
-            (transaction, Vec::new())
-        }
-    };
-    let hits = match app.vectors.own(&mut transaction).await? {
-        Some(own) => {
-            let wanted = vector::Wanted { own, vector: &vector, documents, others: &others };
-            vector::find(&mut transaction, projects, wanted).await?
-        }
-        None => Vec::new(),
-    };
-    Ok(Nearest { vector, hits, transaction })
 }
 
 /// Begins the transaction of a leg. PostgreSQL cancels its statements when the time of the leg is over.

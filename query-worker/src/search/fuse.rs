@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use analysis::codes;
 use schemas::search::{MatchQuality, Mode, Search};
 
-use super::{Hit, Place, keyword::Keywords};
+use super::{Place, keyword::Keywords};
 
 /// The useful range of the default model's cosine similarities: unrelated sentences have about 0.75, a passage that
 /// answers the question about 0.9 (measured on XQuAD-es; `make eval` shows the effect of a change).
@@ -15,8 +15,7 @@ const SAME: f32 = 0.92;
 /// The weight of the vector score; the keyword score has the rest.
 const MEANING: f32 = 0.7;
 
-/// If the whole query is a document number, every document with that number scores above this value, and every other
-/// below.
+/// If the whole query is a document number, documents with that number score above this value, and all others below.
 const NUMBER_FLOOR: f32 = 0.85;
 /// How much a number among other words raises the score of its document.
 const NUMBER_HINT: f32 = 0.5;
@@ -81,12 +80,6 @@ impl Candidates {
             candidates.numbers.insert(hit.document_key, hit.score);
         }
         candidates
-    }
-
-    pub fn add_vectors(&mut self, hits: &[Hit]) {
-        for hit in hits {
-            self.add((hit.project_key, hit.chunk_key), hit.document_key, Some(hit.score));
-        }
     }
 
     pub fn add(&mut self, place: Place, document_key: i64, vector: Option<f32>) {

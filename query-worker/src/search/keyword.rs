@@ -5,7 +5,7 @@ use analysis::{
     codes::{self, normalize},
     terms,
 };
-use documents::index::{self, Query, Top};
+use documents::index::{self, Query};
 use sqlx::PgConnection;
 
 use super::{CANDIDATES, Hit, Place};
@@ -16,8 +16,7 @@ use crate::scope::Projects;
 pub struct Keywords {
     /// Passages found by BM25. The score is a share (0 to 1) of the score of a passage with every word of the query.
     pub passages: Vec<index::Found>,
-    /// First passages of documents whose number the query names. The score is the share of the number that it names: 1
-    /// for the whole number.
+    /// First passages of documents whose number the query names. The score is the share of the number that it names.
     pub numbers: Vec<Hit>,
     /// How rare each word of the query is among the passages of the scope (BM25's idf), in the order of
     /// [`terms::query_terms`].
@@ -39,30 +38,24 @@ pub async fn find(
     documents: Option<&[i64]>,
 ) -> sqlx::Result<Keywords> {
     let numbers = numbers(tx, projects, query, documents).await?;
-    let top = passages(tx, projects, query, documents).await?;
-    let chunks = projects.chunks.unsigned_abs();
-    let rarity = top.counts.iter().map(|count| bm25::idf(chunks, *count) as f32).collect();
-    Ok(Keywords { numbers, passages: top.passages, rarity })
-}
-
-async fn passages(
-    tx: &mut PgConnection,
-    projects: &Projects,
-    query: &str,
-    documents: Option<&[i64]>,
-) -> sqlx::Result<Top> {
     let words = terms::query_terms(query);
     if words.is_empty() {
-        return Ok(Top::default());
+        return Ok(Keywords { numbers, ..Keywords::default() });
     }
-    let allowed = match documents {
-        Some(documents) => Some(passages_of(tx, projects, documents).await?),
+    let allowed: Option<Vec<i64>> = match documents {
+        Some(documents) => {
+            let keys = sqlx::query_scalar(
+                "SELECT key FROM chunk WHERE project_key = ANY($1) AND document_key = ANY($2) ORDER BY key",
+            );
+            Some(keys.bind(&projects.keys).bind(documents).fetch_all(&mut *tx).await?)
+        }
         None => None,
     };
+    let chunks = projects.chunks.unsigned_abs();
     let query = Query {
         projects: &projects.keys,
         words: &words,
-        chunks: projects.chunks.unsigned_abs(),
+        chunks,
         average: projects.average_length().max(1.0),
         allowed: allowed.as_deref(),
         limit: usize::try_from(CANDIDATES).unwrap_or_default(),
@@ -71,26 +64,11 @@ async fn passages(
     for found in &mut top.passages {
         found.score = (found.score / top.best_possible.max(f32::EPSILON)).min(1.0);
     }
-    Ok(top)
+    let rarity = top.counts.iter().map(|count| bm25::idf(chunks, *count) as f32).collect();
+    Ok(Keywords { numbers, passages: top.passages, rarity })
 }
 
-/// Returns the keys of the passages of these documents, in ascending order.
-async fn passages_of(
-    tx: &mut PgConnection,
-    projects: &Projects,
-    documents: &[i64],
-) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar(
-        "SELECT key FROM chunk WHERE project_key = ANY($1) AND document_key = ANY($2) ORDER BY key",
-    )
-    .bind(&projects.keys)
-    .bind(documents)
-    .fetch_all(tx)
-    .await
-}
-
-/// Returns the first passage of each document whose number the query names: whole numbers first, then the largest
-/// parts.
+/// Returns the first passage of each document whose number the query names, those with the largest share of it first.
 async fn numbers(
     tx: &mut PgConnection,
     projects: &Projects,

@@ -53,8 +53,7 @@ pub async fn fetch(
 ) -> sqlx::Result<Vec<Passage>> {
     let places = chosen.iter().map(|scored| (scored.candidate.project_key, scored.candidate.chunk_key));
     let (in_projects, passages) = keys(places);
-    // Passages are short. Should a very long one be stored nevertheless, not all of it may get into the worker's memory:
-    // its beginning is enough for a snippet and for quotations.
+    // Of a passage that is stored in spite of its length, only the beginning may get into the worker's memory.
     let found: Vec<Row> = sqlx::query_as(
         "SELECT c.key AS chunk_key, c.project_key, d.id AS document_id, d.fields, d.filename, d.file_type,
                 d.object <> '' AS has_file, d.date_modified, c.page, left(c.text, 20000) AS text, c.heading, c.language
@@ -96,8 +95,7 @@ fn passage(row: Row, projects: &Projects, wanted: &Sought, scored: &Scored) -> O
     Some(Passage { row: view, text: row.text, heading: row.heading, language })
 }
 
-/// Returns the part of a passage that shows why it was found: consecutive sentences with most of the wanted words, cut to
-/// a readable length.
+/// Returns the part of a passage that shows why it was found: the consecutive sentences with most of the wanted words.
 fn snippet(text: &str, language: Language, wanted: &Sought) -> String {
     if !text::is_longer(text, SNIPPET_CHARS) {
         return text.trim().to_owned();

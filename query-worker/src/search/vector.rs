@@ -141,8 +141,7 @@ async fn first(
         .await
 }
 
-/// Returns a comparison with the projects of a parameter. If it is one, PostgreSQL looks up one value, which is faster than a
-/// list.
+/// Returns a comparison with the projects of a parameter. PostgreSQL looks up one value faster than a list of one.
 fn among(parameter: &str, projects: &[i32]) -> String {
     match projects {
         [_] => format!("= ({parameter}::int[])[1]"),
@@ -150,19 +149,19 @@ fn among(parameter: &str, projects: &[i32]) -> String {
     }
 }
 
-/// Returns the documents of passages that the keyword leg found, and their similarity to the query's vector, if there
-/// is one and the passage has a vector of the model. Removed passages are left out.
+/// Returns the keys of project, passage and document of those passages that were not removed, and their similarity to the
+/// query's vector, if there is one and the passage has a vector of the model.
 pub async fn look_up(
     tx: &mut PgConnection,
     own: Option<Own>,
     vector: Option<&[f32]>,
     places: &[Place],
-) -> sqlx::Result<Vec<(Place, i64, Option<f32>)>> {
+) -> sqlx::Result<Vec<(i32, i64, i64, Option<f32>)>> {
     if places.is_empty() {
         return Ok(Vec::new());
     }
     let (projects, chunks) = keys(places.iter().copied());
-    let found: Vec<(i32, i64, i64, Option<f32>)> = sqlx::query_as(
+    sqlx::query_as(
         "SELECT c.project_key, c.key, c.document_key, (-(e.vector <#> $1))::real
          FROM chunk c LEFT JOIN embedding e
               -- The projects are named again, so that the other partitions are left out.
@@ -174,9 +173,5 @@ pub async fn look_up(
     .bind(chunks)
     .bind(own.map(|own| own.number))
     .fetch_all(tx)
-    .await?;
-    Ok(found
-        .into_iter()
-        .map(|(project, chunk, document, score)| ((project, chunk), document, score))
-        .collect())
+    .await
 }

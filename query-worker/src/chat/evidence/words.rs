@@ -12,8 +12,7 @@ pub struct Words {
 }
 
 /// A set of words of the question: the bit of each word that a text contains.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Held(u64);
+pub type Held = u64;
 
 impl Words {
     /// `rarity` is that of each word among the passages of the scope; without it, all words weigh the same.
@@ -25,38 +24,30 @@ impl Words {
 
     /// Returns which words a text contains.
     pub fn held(&self, text: &str, language: Language) -> Held {
-        Held(self.sought.words(text, language))
+        self.sought.words(text, language)
     }
 
     /// Returns the words that are typed in a text, which is this question or a part of it.
     pub fn typed(&self, text: &str) -> Held {
         let terms = terms::query_terms(text);
         let forms = terms.iter().flat_map(|term| &term.forms);
-        Held(forms.fold(0, |typed, form| typed | self.sought.words_of(form)))
+        forms.fold(0, |typed, form| typed | self.sought.words_of(form))
     }
 
     /// Returns the share of the words of a set that a text contains; 0 without any.
     pub fn share_of(&self, words: Held, held: Held) -> f32 {
         let all = self.weight(words);
-        if all > 0.0 { self.weight(Held(words.0 & held.0)) / all } else { 0.0 }
+        if all > 0.0 { self.weight(words & held) / all } else { 0.0 }
     }
 
     /// Returns the share of the question's words that a text contains.
     pub fn share(&self, held: Held) -> f32 {
-        self.share_of(Held(u64::MAX), held)
+        self.share_of(Held::MAX, held)
     }
 
     fn weight(&self, held: Held) -> f32 {
         let weights = self.weights.iter().enumerate();
-        weights.filter(|(number, _)| held.0 >> number & 1 == 1).map(|(_, weight)| weight).sum()
-    }
-}
-
-impl std::ops::BitOr for Held {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        weights.filter(|(number, _)| held >> number & 1 == 1).map(|(_, weight)| weight).sum()
     }
 }
 
