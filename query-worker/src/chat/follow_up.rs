@@ -5,35 +5,16 @@
 
 use analysis::terms;
 
-/// Words that begin a follow-up to the last question.
-const CONNECTORS: &[&str] = &[
-    "y",
-    "e",
-    "o",
-    "pero",
-    "entonces",
-    "ahora",
-    "and",
-    "but",
-    "or",
-    "so",
-    "then",
-    "ok",
-    "vale",
-    "bueno",
-    "también",
-    "tambien",
-    "also",
-    "qué tal",
-    "que tal",
-    "qué hay de",
-    "que hay de",
-    "what about",
-    "how about",
-    "what of",
+/// Words that begin a follow-up to the last question, and phrases in Spanish and English that do.
+const CONNECTORS: &[&[&str]] = &[
+    &[
+        "y", "e", "o", "pero", "entonces", "ahora", "and", "but", "or", "so", "then", "ok", "vale", "bueno",
+        "también", "tambien", "also",
+    ],
+    &["qué tal", "que tal", "qué hay de", "que hay de", "qué hay con", "que hay con"],
+    &["qué pasa con", "que pasa con"],
+    &["what about", "how about", "what of", "what if it is"],
 ];
-const LONG_CONNECTORS: &[&str] =
-    &["qué pasa con", "que pasa con", "qué hay con", "que hay con", "what if it is"];
 
 /// Words that begin a complete question.
 const ASKING: &[&str] = &[
@@ -81,20 +62,19 @@ pub fn readings(question: &str, previous: Option<&str>) -> Vec<String> {
     let asks = words.first().is_some_and(|word| ASKING.contains(&word.as_str()))
         || words.get(1).is_some_and(|word| ASKING.contains(&word.as_str()) && is_short(&words[0]));
     let content = terms::query_terms(rest).len();
+    let joined = format!("{previous} {rest}");
     if !asks && (connected || content <= FEW) && words.len() <= 12 {
-        let exchanged = exchange(previous, rest);
-        let meant = exchanged.unwrap_or_else(|| format!("{previous} {rest}"));
+        let meant = exchange(previous, rest).unwrap_or(joined);
         // "¿y en invierno?" is not complete by itself; "curado de losas" is.
         return if connected { vec![meant] } else { vec![meant, alone] };
     }
-    let points = words.iter().any(|word| POINTING.contains(&word.as_str()));
-    let joined = format!("{previous} {rest}");
-    match (connected, points, content) {
-        (true, _, content) if content < FEW => vec![joined, alone],
-        (_, true, content) if content < FEW => vec![joined, alone],
-        (true, _, _) | (_, true, _) => vec![alone, joined],
-        (_, _, content) if content <= FEW => vec![alone, joined],
-        _ => vec![alone],
+    let depends = connected || words.iter().any(|word| POINTING.contains(&word.as_str()));
+    if depends && content < FEW {
+        vec![joined, alone]
+    } else if depends || content <= FEW {
+        vec![alone, joined]
+    } else {
+        vec![alone]
     }
 }
 
@@ -106,7 +86,7 @@ fn bare(question: &str) -> &str {
 fn without_connectors(question: &str) -> (bool, &str) {
     let mut rest = bare(question);
     let mut connected = false;
-    let connectors = || CONNECTORS.iter().chain(LONG_CONNECTORS);
+    let connectors = || CONNECTORS.iter().copied().flatten();
     while let Some(after) =
         connectors().filter_map(|connector| strip_words(rest, connector)).min_by_key(|rest| rest.len())
     {
@@ -132,19 +112,16 @@ fn is_short(word: &str) -> bool {
 /// Replaces the last complement of the previous question: "… la losa del primer piso" and "la del segundo piso" become
 /// "… la losa del segundo piso". A new object without a preposition replaces the last complement of any kind.
 fn exchange(previous: &str, rest: &str) -> Option<String> {
+    let class_of = |text: &str| {
+        let begins = |preposition: &&str| strip_words(text, preposition).is_some();
+        PREPOSITIONS.iter().find(|class| class.iter().any(begins))
+    };
     let object = STAND_INS
         .iter()
         .filter_map(|stand_in| strip_words(rest, stand_in))
-        .find(|after| {
-            PREPOSITIONS
-                .iter()
-                .flat_map(|class| class.iter())
-                .any(|preposition| strip_words(after, preposition).is_some())
-        })
+        .find(|after| class_of(after).is_some())
         .unwrap_or(rest);
-    let class = PREPOSITIONS
-        .iter()
-        .find(|class| class.iter().any(|preposition| strip_words(object, preposition).is_some()));
+    let class = class_of(object);
     let (start, preposition) = match class {
         Some(class) => last_complement(previous, class)?,
         None => PREPOSITIONS
