@@ -8,7 +8,8 @@ const MAX_BRACKET_CHARS: usize = 40;
 pub struct Citations {
     sources: u32,
     pending: String,
-    cited: Vec<u32>,
+    /// The cited sources, in the order of their first citation.
+    pub cited: Vec<u32>,
 }
 
 impl Citations {
@@ -26,11 +27,6 @@ impl Citations {
     /// Returns the remaining text.
     pub fn finish(&mut self) -> String {
         self.take(true)
-    }
-
-    /// Returns the cited sources, in the order of their first citation.
-    pub fn cited(&self) -> &[u32] {
-        &self.cited
     }
 
     fn take(&mut self, last: bool) -> String {

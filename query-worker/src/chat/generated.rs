@@ -25,9 +25,11 @@ pub async fn answer(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Answer
         Ok(Ok(answer)) => return answer,
         Ok(Err(error)) => {
             let cause = error.source().map(ToString::to_string);
-            tracing::warn!(%error, cause, model = llm.model, "the language model failed; quoting instead");
+            tracing::warn!(%error, cause, model = llm.config.llm_model, "the language model failed; quoting instead");
         }
-        Err(_) => tracing::warn!(model = llm.model, "the language model took too long; quoting instead"),
+        Err(_) => {
+            tracing::warn!(model = llm.config.llm_model, "the language model took too long; quoting instead")
+        }
     }
     asked.app.metrics.answers.with_label_values(&["fallback"]).inc();
     asked.restart().await;
@@ -40,7 +42,7 @@ async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answ
     // The passages with the best sentences come first, so that the token limit cuts off the least likely ones.
     let order = findings.evidence.passage_order(findings.passages.len());
     let passages: Vec<&Passage> = order.iter().map(|at| &findings.passages[*at]).collect();
-    let prompt = prompt::build(asked, &findings.understood, llm.context_tokens, &passages);
+    let prompt = prompt::build(asked, &findings.understood, llm.config.llm_context_tokens, &passages);
     let mut start = AnswerStart::default();
     let mut citations = Citations::of(prompt.passages);
     let (mut text, mut is_complete) = (String::new(), true);
@@ -58,8 +60,8 @@ async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answ
     asked.send(rest.trim_end()).await;
     text.push_str(&rest);
     let text = text.trim().to_owned();
-    let answered_by = llm.model.clone();
-    if start.is_denied() {
+    let answered_by = llm.config.llm_model.clone();
+    if start.denied {
         return Ok(Answer { answered_by, ..Answer::default() });
     }
     // Without the agreed word this is no denial: the model's tokens may all have gone into its thoughts.
@@ -71,13 +73,13 @@ async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answ
     if !is_complete {
         notices.push(answers::model_was_cut_off().in_language(asked.language).to_owned());
     }
-    if citations.cited().is_empty() && denies(&text) {
+    if citations.cited.is_empty() && denies(&text) {
         asked.restart().await;
         return Ok(Answer { answered_by, notice: notices.concat(), ..Answer::default() });
     }
     let passage = |number: u32| order.get(usize::try_from(number).ok()?.checked_sub(1)?).copied();
     let cited: Vec<(u32, usize)> =
-        citations.cited().iter().filter_map(|number| Some((*number, passage(*number)?))).collect();
+        citations.cited.iter().filter_map(|number| Some((*number, passage(*number)?))).collect();
     if cited.is_empty() {
         notices.push(answers::model_cited_nothing().in_language(asked.language).to_owned());
     }

@@ -7,11 +7,9 @@ use eventsource_stream::Eventsource as _;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use reqwest::{Certificate, Client, Response, StatusCode, header::RETRY_AFTER};
 use rustls::RootCertStore;
-use schemas::text;
+use schemas::{chat::Turn, text};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
-
-use super::prompt::ChatMessage;
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -59,8 +57,7 @@ pub enum Error {
 /// What arrives from the model.
 pub enum Piece {
     Text(String),
-    /// The model stopped before its answer was complete, because it reached the token limit or was filtered. This comes
-    /// after the last text.
+    /// After the last text: the answer is not complete, because it reached the token limit or was filtered.
     Incomplete,
 }
 
@@ -73,12 +70,7 @@ const REFUSAL_CHARS: usize = 500;
 pub struct Llm {
     client: Client,
     url: String,
-    /// The API key. It is never logged, even if a server's refusal contains it.
-    key: String,
-    pub model: String,
-    pub context_tokens: usize,
-    answer_tokens: u32,
-    patience: Duration,
+    pub config: Config,
 }
 
 impl Llm {
@@ -107,29 +99,23 @@ impl Llm {
         Ok(Some(Self {
             client: client.build().context("making a client for LLM_BASE_URL")?,
             url: format!("{}/chat/completions", base.trim_end_matches('/')),
-            key: config.llm_api_key.clone(),
-            model: config.llm_model.clone(),
-            context_tokens: config.llm_context_tokens,
-            answer_tokens: config.llm_answer_tokens,
-            patience: Duration::from_secs(config.llm_timeout),
+            config: config.clone(),
         }))
     }
 
     /// Asks the model and returns a stream of pieces. Dropping the stream closes the connection; then the server stops.
-    pub fn answer(
-        &self,
-        messages: &[ChatMessage],
-    ) -> impl Stream<Item = Result<Piece, Error>> + Send + use<'_> {
+    pub fn answer(&self, messages: &[Turn]) -> impl Stream<Item = Result<Piece, Error>> + Send + use<'_> {
         let request = serde_json::json!({
-            "model": self.model,
+            "model": self.config.llm_model,
             "messages": messages,
             "stream": true,
             "temperature": 0.1,
-            "max_tokens": self.answer_tokens,
+            "max_tokens": self.config.llm_answer_tokens,
         });
+        let patience = Duration::from_secs(self.config.llm_timeout);
         async_stream::try_stream! {
-            let silent = |_| Error::Silent(self.patience);
-            let mut deadline = Instant::now() + self.patience;
+            let silent = |_| Error::Silent(patience);
+            let mut deadline = Instant::now() + patience;
             let response = timeout_at(deadline, self.send(&request)).await.map_err(silent)??;
             let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
             let mut events = pin!(bytes.eventsource());
@@ -158,7 +144,7 @@ impl Llm {
                 }
                 // The first text must arrive before the first deadline; each further text extends the deadline.
                 if said {
-                    deadline = Instant::now() + self.patience;
+                    deadline = Instant::now() + patience;
                 }
             }
             if !said {
@@ -176,20 +162,19 @@ impl Llm {
     /// Sends a request. If the server is overloaded or the connection fails, it is sent again after growing pauses, or
     /// after the time that the server names. Other refusals are final, also an exhausted quota.
     async fn send(&self, request: &Value) -> Result<Response, Error> {
+        let key = &self.config.llm_api_key;
         let mut pauses = PAUSES.into_iter();
         loop {
             let mut attempt = self.client.post(&self.url).json(request);
-            if !self.key.is_empty() {
-                attempt = attempt.bearer_auth(&self.key);
+            if !key.is_empty() {
+                attempt = attempt.bearer_auth(key);
             }
             let (again, wish, error) = match attempt.send().await {
                 Ok(response) if response.status().is_success() => return Ok(response),
                 Ok(response) => {
                     let status = response.status();
-                    let wish = response
-                        .headers()
-                        .get(RETRY_AFTER)
-                        .and_then(|value| value.to_str().ok()?.parse().ok());
+                    let wish = response.headers().get(RETRY_AFTER);
+                    let wish = wish.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
                     let said = response.text().await.unwrap_or_default();
                     let busy =
                         status == StatusCode::TOO_MANY_REQUESTS && !said.contains("insufficient_quota");
@@ -206,9 +191,10 @@ impl Llm {
         }
     }
 
-    /// Returns the beginning of the server's error text, without the API key.
+    /// Returns the beginning of the server's error text, without the API key, which must not be logged.
     fn without_key(&self, said: &str) -> String {
-        let said = if self.key.is_empty() { said.to_owned() } else { said.replace(&self.key, "***") };
+        let key = &self.config.llm_api_key;
+        let said = if key.is_empty() { said.to_owned() } else { said.replace(key, "***") };
         text::clip(&said, REFUSAL_CHARS).to_owned()
     }
 }

@@ -34,7 +34,8 @@ const DENIALS: &[&str] = &[
 pub struct AnswerStart {
     held: String,
     open: bool,
-    denied: bool,
+    /// Whether the model said that the documents do not answer.
+    pub denied: bool,
 }
 
 impl AnswerStart {
@@ -48,17 +49,12 @@ impl AnswerStart {
         self.held.push_str(piece);
         let Some(answer) = without_thoughts(&self.held) else { return String::new() };
         let start = answer.trim_start_matches(|c: char| c.is_whitespace() || "*`\"'_#".contains(c));
-        if start.starts_with(NO_ANSWER) {
-            self.denied = true;
-            return String::new();
-        }
-        if NO_ANSWER.starts_with(start) {
+        self.denied = start.starts_with(NO_ANSWER);
+        if self.denied || NO_ANSWER.starts_with(start) {
             return String::new();
         }
         self.open = true;
-        let out = answer.trim_start().to_owned();
-        self.held.clear();
-        out
+        answer.trim_start().to_owned()
     }
 
     /// Returns the text that is still held back at the end: a few letters that only looked like the agreed word.
@@ -67,11 +63,6 @@ impl AnswerStart {
             return String::new();
         }
         without_thoughts(&std::mem::take(&mut self.held)).unwrap_or_default().trim().to_owned()
-    }
-
-    /// Whether the model said that the documents do not answer.
-    pub fn is_denied(&self) -> bool {
-        self.denied
     }
 }
 

@@ -8,7 +8,6 @@ use schemas::{
     chat::{Speaker, Turn},
     problem::UiLanguage,
 };
-use serde::Serialize;
 
 use super::{Asked, citations::Citations, model_text::NO_ANSWER, passages::Passage};
 
@@ -17,14 +16,9 @@ const PAST_PERCENT: usize = 20;
 /// Minimum number of tokens of a passage that is cut to fit; with less space the passage is left out.
 const LEAST_TOKENS: usize = 40;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChatMessage {
-    pub role: &'static str,
-    pub content: String,
-}
-
 pub struct Prompt {
-    pub messages: Vec<ChatMessage>,
+    /// A turn has the form of a message in the protocol of language models.
+    pub messages: Vec<Turn>,
     /// The number of passages in the prompt; they are numbered from 1.
     pub passages: usize,
 }
@@ -39,7 +33,7 @@ pub fn build(asked: &Asked<'_>, understood: &str, budget: usize, passages: &[&Pa
     let meaning = if understood == message { String::new() } else { format!("\nThat is: {understood}") };
     let question = format!("\nQuestion: {message}{meaning}");
     let mut left = budget.saturating_sub(model.count_tokens(&system) + model.count_tokens(&question));
-    let mut said = last_turns(model, left * PAST_PERCENT / 100, asked.past.turns());
+    let mut said = last_turns(model, left * PAST_PERCENT / 100, &asked.past.turns);
     left = left.saturating_sub(said.iter().map(|message| model.count_tokens(&message.content)).sum());
 
     let mut documents = String::new();
@@ -50,9 +44,9 @@ pub fn build(asked: &Asked<'_>, understood: &str, budget: usize, passages: &[&Pa
         documents.push_str(&block);
         count += 1;
     }
-    let mut messages = vec![ChatMessage { role: "system", content: system }];
+    let mut messages = vec![Turn { role: Speaker::System, content: system }];
     messages.append(&mut said);
-    messages.push(ChatMessage { role: "user", content: documents + &question });
+    messages.push(Turn { role: Speaker::User, content: documents + &question });
     Prompt { messages, passages: count }
 }
 
@@ -95,41 +89,30 @@ fn block(model: &dyn Embed, left: usize, fence: &str, number: usize, passage: &P
         return Some(frame(text));
     }
     let room = left.saturating_sub(model.count_tokens(&frame("")));
-    (room >= LEAST_TOKENS).then(|| frame(&cut(text, fits)))
+    (room >= LEAST_TOKENS).then(|| frame(cut(text, fits)))
 }
 
 /// Returns the longest beginning of a text, in whole words, that fits.
-fn cut(text: &str, fits: impl Fn(&str) -> bool) -> String {
-    let words: Vec<&str> = text.split_inclusive(char::is_whitespace).collect();
-    let (mut fitting, mut too_many) = (0, words.len() + 1);
-    while too_many - fitting > 1 {
-        let middle = usize::midpoint(fitting, too_many);
-        if fits(&words[..middle].concat()) {
-            fitting = middle;
-        } else {
-            too_many = middle;
-        }
-    }
-    words[..fitting].concat().trim_end().to_owned()
+fn cut(text: &str, fits: impl Fn(&str) -> bool) -> &str {
+    let spaces = text.char_indices().filter(|(_, c)| c.is_whitespace());
+    let ends: Vec<usize> = spaces.map(|(at, c)| at + c.len_utf8()).chain([text.len()]).collect();
+    let fitting = ends.partition_point(|end| fits(&text[..*end]));
+    text[..fitting.checked_sub(1).map_or(0, |last| ends[last])].trim_end()
 }
 
 /// Returns the last turns that fit, oldest first.
-fn last_turns(model: &dyn Embed, tokens: usize, past: &[Turn]) -> Vec<ChatMessage> {
+fn last_turns(model: &dyn Embed, tokens: usize, past: &[Turn]) -> Vec<Turn> {
     let mut left = tokens;
-    let mut kept: Vec<ChatMessage> = past
+    let mut kept: Vec<Turn> = past
         .iter()
         .rev()
+        .take_while(|turn| turn.role != Speaker::System)
         .map_while(|turn| {
             // The numbers of earlier sources mean other ones now.
             let mut citations = Citations::of(0);
             let content = citations.push(&turn.content) + &citations.finish();
             left = left.checked_sub(model.count_tokens(&content))?;
-            let role = match turn.role {
-                Speaker::User => "user",
-                Speaker::Assistant => "assistant",
-                Speaker::System => return None,
-            };
-            Some(ChatMessage { role, content })
+            Some(Turn { role: turn.role, content })
         })
         .collect();
     kept.reverse();

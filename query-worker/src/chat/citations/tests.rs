@@ -11,7 +11,7 @@ fn filtered(sources: usize, text: &str) -> (String, Vec<u32>) {
             out.push_str(&citations.push(&piece.iter().collect::<String>()));
         }
         out.push_str(&citations.finish());
-        results.push((out, citations.cited().to_vec()));
+        results.push((out, citations.cited));
     }
     assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "{results:?}");
     results.remove(0)

@@ -4,7 +4,7 @@ fn through(pieces: &[&str]) -> (String, bool) {
     let mut start = AnswerStart::default();
     let mut out: String = pieces.iter().map(|piece| start.push(piece)).collect();
     out.push_str(&start.finish());
-    (out, start.is_denied())
+    (out, start.denied)
 }
 
 #[test]
