@@ -96,9 +96,8 @@ async fn reply(app: &App, context: &Context, query: &ChatQuery, replier: &Replie
     if let Some(known) = &query.known {
         asked.begin().await;
         asked.send(&known.answer).await;
-        let reply = repeat(query, known);
-        let used = known.projects.iter().cloned().collect();
-        conversation::remember(&asked, used, &query.message, &reply).await;
+        let reply = reply_with(query, known.clone());
+        conversation::remember(&asked, &known.projects, &query.message, &reply).await;
         return Ok(reply);
     }
     let findings = find(&asked).await?;
@@ -107,45 +106,41 @@ async fn reply(app: &App, context: &Context, query: &ChatQuery, replier: &Replie
         Some(llm) if !findings.passages.is_empty() => generated::answer(&asked, llm, &findings).await,
         _ => extractive::answer(&asked, &findings).await,
     };
-    let mut reply = assemble(&asked, &findings, answer).await;
-    let used: BTreeSet<ProjectId> =
-        findings.passages.iter().map(|passage| passage.row.project_id.clone()).collect();
-    if query.stands_alone() && findings.is_complete && reply.notice.is_empty() {
-        reply.reusable = Some(used.iter().cloned().collect());
-    }
-    conversation::remember(&asked, used, &findings.understood, &reply).await;
+    let notice = answer.notice.clone();
+    let known = assemble(&asked, &findings, answer).await;
+    let used = known.projects.clone();
+    let mut reply = ChatReply { notice, ..reply_with(query, known) };
+    let is_reusable = query.stands_alone() && findings.is_complete && reply.notice.is_empty();
+    reply.reusable = is_reusable.then(|| used.clone());
+    conversation::remember(&asked, &used, &findings.understood, &reply).await;
     Ok(reply)
 }
 
-/// Returns an answer that is known already, as the answer in a conversation of its own.
-fn repeat(query: &ChatQuery, known: &KnownAnswer) -> ChatReply {
-    let conversation = conversation_id(query);
+/// Returns the reply with this answer, in its conversation or a new one.
+fn reply_with(query: &ChatQuery, known: KnownAnswer) -> ChatReply {
+    let conversation = query.conversation_id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     ChatReply {
         question: query.message.clone(),
-        answer: known.answer.clone(),
-        sources: known.sources.clone(),
+        answer: known.answer,
+        sources: known.sources,
         session_id: conversation.clone(),
         conversation_id: conversation,
-        context_used: known.context_used.clone(),
+        context_used: known.context_used,
         found: known.found,
-        answered_by: known.answered_by.clone(),
+        answered_by: known.answered_by,
         notice: String::new(),
         reusable: None,
     }
-}
-
-fn conversation_id(query: &ChatQuery) -> String {
-    query.conversation_id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string())
 }
 
 /// Tries the possible meanings of the question and returns the first one that the documents answer.
 async fn find(asked: &Asked<'_>) -> Result<Findings> {
     let mut likeliest: Option<Findings> = None;
     for understood in asked.past.readings(&asked.query.message) {
-        let retrieved = passages::retrieve(asked, &understood).await?;
-        let evidence = evidence::gather(asked, &understood, &retrieved).await?;
-        let is_complete = retrieved.is_complete;
-        let findings = Findings { understood, passages: retrieved.passages, evidence, is_complete };
+        let found = passages::retrieve(asked, &understood).await?;
+        let evidence = evidence::gather(asked, &understood, &found).await?;
+        let is_complete = found.degraded.is_none();
+        let findings = Findings { understood, passages: found.passages, evidence, is_complete };
         if findings.evidence.answers() {
             return Ok(findings);
         }
@@ -155,28 +150,23 @@ async fn find(asked: &Asked<'_>) -> Result<Findings> {
     Ok(likeliest.ok_or_else(Problem::internal)?)
 }
 
-async fn assemble(asked: &Asked<'_>, findings: &Findings, mut answer: Answer) -> ChatReply {
+async fn assemble(asked: &Asked<'_>, findings: &Findings, mut answer: Answer) -> KnownAnswer {
     let found = !answer.text.is_empty();
     if !found {
         answer.text = answers::not_found().in_language(asked.language).to_owned();
         answer.cited.clear();
         asked.send(&answer.text).await;
     }
-    let sources = answer.cited.iter().filter_map(|(citation, passage)| {
-        Some(Source { citation: *citation, row: findings.passages.get(*passage)?.row.clone() })
-    });
-    let conversation = conversation_id(asked.query);
-    ChatReply {
-        question: asked.query.message.clone(),
-        sources: sources.collect(),
+    let passages = &findings.passages;
+    let source = |(citation, passage): (u32, usize)| Source { citation, row: passages[passage].row.clone() };
+    let projects: BTreeSet<&ProjectId> = passages.iter().map(|passage| &passage.row.project_id).collect();
+    KnownAnswer {
         answer: answer.text,
-        session_id: conversation.clone(),
-        conversation_id: conversation,
-        context_used: findings.passages.iter().map(label).collect::<Vec<_>>().join("\n"),
+        sources: answer.cited.into_iter().map(source).collect(),
+        context_used: passages.iter().map(label).collect::<Vec<_>>().join("\n"),
         found,
         answered_by: answer.answered_by,
-        notice: answer.notice,
-        reusable: None,
+        projects: projects.into_iter().cloned().collect(),
     }
 }
 

@@ -1,7 +1,5 @@
 //! Reads the earlier turns of a conversation and stores the new one.
 
-use std::collections::BTreeSet;
-
 use analysis::{Language, detect};
 use schemas::{
     ProjectId, Scope,
@@ -24,7 +22,8 @@ const MAX_LENT_CHARS: usize = 400;
 /// The earlier turns of the conversation that the caller may see.
 #[derive(Debug, Default)]
 pub struct Past {
-    turns: Vec<Turn>,
+    /// Oldest first.
+    pub turns: Vec<Turn>,
     /// The questions that a follow-up may continue, with their omitted words filled in: the last question and, if it
     /// had no answer, the last question that had one.
     understood: Vec<String>,
@@ -33,11 +32,6 @@ pub struct Past {
 }
 
 impl Past {
-    /// Returns the turns, oldest first.
-    pub fn turns(&self) -> &[Turn] {
-        &self.turns
-    }
-
     /// Returns the possible meanings of a question after these turns, the most likely first; there is at least one.
     pub fn readings(&self, question: &str) -> Vec<String> {
         let mut readings: Vec<String> = Vec::new();
@@ -52,8 +46,7 @@ impl Past {
         readings
     }
 
-    /// Returns the language of a question. If the question is too short to detect it, that of the last one before it that was
-    /// long enough is used.
+    /// Returns the language of a question or, if it is too short to tell, of the last one before it that was long enough.
     pub fn language(&self, question: &str) -> UiLanguage {
         let known = |text: &str| match detect(text) {
             Language::Spanish => Some(UiLanguage::Spanish),
@@ -85,7 +78,7 @@ pub async fn recall(app: &App, query: &ChatQuery) -> sqlx::Result<Past> {
     if turns.is_empty() {
         return Ok(Past::sent(&query.history));
     }
-    let projects: BTreeSet<i32> = turns.iter().flat_map(|turn| turn.projects.iter().copied()).collect();
+    let projects = turns.iter().flat_map(|turn| turn.projects.iter().copied()).collect();
     let mut understood: Vec<String> = turns.last().map(|turn| turn.understood.clone()).into_iter().collect();
     if turns.last().is_some_and(|turn| !turn.found) {
         understood.extend(turns.iter().rev().find(|turn| turn.found).map(|turn| turn.understood.clone()));
@@ -96,20 +89,21 @@ pub async fn recall(app: &App, query: &ChatQuery) -> sqlx::Result<Past> {
             Turn { role: Speaker::Assistant, content: turn.answer },
         ]
     });
-    Ok(Past { turns: said.collect(), understood, projects: projects.into_iter().collect() })
+    Ok(Past { turns: said.collect(), understood, projects })
 }
 
 /// Stores the turn. If that fails, the answer is still sent. `used` are the projects of all retrieved passages, cited or
 /// not; without any passages, the projects of the scope count.
-pub async fn remember(asked: &Asked<'_>, mut used: BTreeSet<ProjectId>, understood: &str, reply: &ChatReply) {
+pub async fn remember(asked: &Asked<'_>, used: &[ProjectId], understood: &str, reply: &ChatReply) {
     let query = asked.query;
-    if let (Scope::Projects(projects), true) = (&query.scope, used.is_empty()) {
-        used.extend(projects.iter().cloned());
-    }
+    let used = match &query.scope {
+        Scope::Projects(projects) if used.is_empty() => projects,
+        _ => used,
+    };
     let stored = async {
         let mut transaction = scope::begin_for(&asked.app.pool, &query.scope, &query.caller).await?;
         let earlier = &asked.past.projects;
-        store::insert(&mut transaction, query, &used, earlier, understood, reply).await?;
+        store::insert(&mut transaction, query, used, earlier, understood, reply).await?;
         transaction.commit().await
     };
     if let Err(error) = stored.await {

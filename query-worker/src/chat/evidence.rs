@@ -17,7 +17,7 @@ use self::{
 };
 use super::{
     Asked,
-    passages::{Passage, Retrieved},
+    passages::{Found, Passage},
 };
 use crate::error::Result;
 
@@ -62,28 +62,25 @@ impl Evidence {
 }
 
 /// Compares a completed question with the passages that were retrieved for it.
-pub async fn gather(asked: &Asked<'_>, question: &str, retrieved: &Retrieved) -> Result<Evidence> {
-    let passages = &retrieved.passages;
+pub async fn gather(asked: &Asked<'_>, question: &str, found: &Found) -> Result<Evidence> {
+    let (passages, vector) = (&found.passages, found.vector.as_deref());
     if passages.is_empty() {
         return Ok(Evidence::default());
     }
-    let stored = match retrieved.vector {
+    let stored = match vector {
         Some(_) => vectors::read(asked.app, &asked.query.scope, passages).await?,
         None => HashMap::default(),
     };
-    let words = Words::of(question, &retrieved.rarity);
+    let words = Words::of(question, &found.rarity);
     let asks_for_a_figure = score::asks_for_a_figure(question);
     let mut sentences = Vec::new();
     let mut held = Vec::with_capacity(passages.len());
     for (at, passage) in passages.iter().enumerate() {
         let places = sentences::spans(&passage.text);
-        let differences = retrieved
-            .vector
-            .as_deref()
-            .and_then(|vector| sentences::differences(stored.get(&passage.row.chunk_id)?, &places, vector));
-        let differences = differences.unwrap_or_else(|| vec![0.0; places.len()]);
-        let similarity =
-            retrieved.vector.as_ref().map_or(score::USUAL_SIMILARITY, |_| passage.row.vector_score);
+        let differences = vector
+            .and_then(|vector| sentences::differences(stored.get(&passage.row.chunk_id)?, &places, vector))
+            .unwrap_or_else(|| vec![0.0; places.len()]);
+        let similarity = vector.map_or(score::USUAL_SIMILARITY, |_| passage.row.vector_score);
         let (of_sentences, whole) = held_by(passage, &places, &words);
         held.push(whole);
         for ((place, difference), held) in places.into_iter().zip(differences).zip(of_sentences) {
@@ -102,15 +99,12 @@ pub async fn gather(asked: &Asked<'_>, question: &str, retrieved: &Retrieved) ->
         }
     }
     sentences.sort_by(|a, b| b.score.total_cmp(&a.score));
-    // Words from the conversation must not answer the question alone, so the passage must also contain words that the
-    // user typed.
+    // Words from the conversation must not answer alone: the passage must also contain words that the user typed.
     let typed = asked.query.message.as_str();
-    let confidence = match sentences.first() {
-        Some(best) if typed == question || has_typed_words(typed, &words, held[best.passage]) => {
-            best.features.confidence()
-        }
-        _ => 0.0,
-    };
+    let answering = sentences
+        .first()
+        .filter(|best| typed == question || has_typed_words(typed, &words, held[best.passage]));
+    let confidence = answering.map_or(0.0, |best| best.features.confidence());
     tracing::debug!(confidence, best = ?sentences.first(), "evidence");
     Ok(Evidence { sentences, confidence })
 }
@@ -126,17 +120,15 @@ fn has_typed_words(typed: &str, words: &Words, held: Held) -> bool {
 fn held_by(passage: &Passage, places: &[Range<usize>], words: &Words) -> (Vec<Held>, Held) {
     let held = |text: &str| words.held(text, passage.language);
     let sentences: Vec<Held> = places.iter().map(|place| held(&passage.text[place.clone()])).collect();
-    let mut rest = [&passage.row.fields.title, &passage.row.fields.number, &passage.heading]
-        .map(String::as_str)
-        .join("\n");
+    let fields = &passage.row.fields;
+    let around = [&fields.title, &fields.number, &passage.heading].map(|text| held(text));
+    let mut whole = sentences.iter().chain(&around).fold(0, |all, held| all | held);
     let mut end = 0;
     let behind = passage.text.len()..passage.text.len();
     for place in places.iter().chain([&behind]) {
-        rest.push('\n');
-        rest.push_str(&passage.text[end..place.start]);
+        whole |= held(&passage.text[end..place.start]);
         end = place.end;
     }
-    let whole = sentences.iter().fold(held(&rest), |all, held| all | *held);
     (sentences, whole)
 }
 

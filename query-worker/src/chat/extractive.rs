@@ -21,8 +21,7 @@ pub const EXTRACTIVE: &str = "extractive";
 const MAX_SENTENCES: usize = 3;
 /// Maximum difference between the best score and the score of a sentence in the answer.
 const MARGIN: f32 = 0.015;
-/// Maximum number of characters of a sentence in an answer. Of a longer table row, cells are left out; then the rest is cut
-/// off.
+/// Maximum number of characters of a sentence in an answer. Of a longer table row, cells are left out first.
 const MAX_SENTENCE_CHARS: usize = 500;
 /// Two sentences that share this part of their words say the same.
 const SAME: f32 = 0.7;
@@ -41,7 +40,11 @@ pub async fn answer(asked: &Asked<'_>, findings: &Findings) -> Answer {
             answer.cited.push((number, sentence.passage));
         }
         let space = if answer.text.is_empty() { "" } else { " " };
-        let piece = format!("{space}{} [{number}]", readable(sentence, &findings.passages, &sought));
+        let passage = &findings.passages[sentence.passage];
+        let is_asked_for = |cell: &str| sought.words(cell, passage.language) != 0;
+        let text = &passage.text[sentence.place.clone()];
+        let quoted = on_one_line(text, passage.heading.trim(), is_asked_for);
+        let piece = format!("{space}{quoted} [{number}]");
         asked.send(&piece).await;
         answer.text.push_str(&piece);
     }
@@ -50,7 +53,7 @@ pub async fn answer(asked: &Asked<'_>, findings: &Findings) -> Answer {
 
 /// Chooses the sentences of the answer, the best first.
 fn choose<'a>(evidence: &'a Evidence, passages: &[Passage]) -> Vec<&'a Sentence> {
-    let text = |sentence: &Sentence| text_of(sentence, passages);
+    let text = |sentence: &Sentence| &passages[sentence.passage].text[sentence.place.clone()];
     let Some(best) = evidence.sentences.first() else { return Vec::new() };
     let mut chosen: Vec<&Sentence> = vec![best];
     for sentence in evidence.sentences.iter().skip(1) {
@@ -65,19 +68,6 @@ fn choose<'a>(evidence: &'a Evidence, passages: &[Passage]) -> Vec<&'a Sentence>
         }
     }
     chosen
-}
-
-fn text_of<'a>(sentence: &Sentence, passages: &'a [Passage]) -> &'a str {
-    passages
-        .get(sentence.passage)
-        .and_then(|passage| passage.text.get(sentence.place.clone()))
-        .unwrap_or_default()
-}
-
-fn readable(sentence: &Sentence, passages: &[Passage], sought: &Sought) -> String {
-    let Some(passage) = passages.get(sentence.passage) else { return String::new() };
-    let is_asked_for = |cell: &str| sought.words(cell, passage.language) != 0;
-    on_one_line(text_of(sentence, passages), passage.heading.trim(), is_asked_for)
 }
 
 /// Returns a sentence on one line, with the heading before a table row. "[2]" in the document becomes "(2)", because

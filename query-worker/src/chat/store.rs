@@ -1,7 +1,5 @@
 //! The SQL of conversations.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use schemas::{
     ProjectId,
@@ -48,7 +46,7 @@ pub async fn last_turns(
 pub async fn insert(
     tx: &mut PgConnection,
     query: &ChatQuery,
-    used: &BTreeSet<ProjectId>,
+    used: &[ProjectId],
     earlier: &[i32],
     understood: &str,
     reply: &ChatReply,
@@ -76,8 +74,7 @@ pub async fn insert(
     .map(|_| ())
 }
 
-/// Returns the newest turns of a conversation or of a user, oldest first; fewer than `limit` if they would be too much
-/// for one reply.
+/// Returns the newest turns of a conversation or of a user, oldest first, as many as fit into one reply.
 pub async fn history(
     tx: &mut PgConnection,
     owner: &str,
