@@ -8,16 +8,11 @@ pub struct Metrics {
     pub registry: Registry,
     /// Duration of each stage of a search: `embed`, `keyword`, `vector`, `rows`.
     pub stage_seconds: HistogramVec,
-    /// Time of a query in the queue until a worker takes it, by lane.
     pub wait_seconds: HistogramVec,
-    /// Time from taking a query to its answer, by lane.
     pub work_seconds: HistogramVec,
-    /// Queries answered, by name and outcome.
     pub queries: IntCounterVec,
-    /// Chats by kind of answer: `model`, `extractive`, `not_found`, `repeated` (from the cache); `fallback` counts
-    /// failures of the language model.
+    /// By kind of answer; `repeated` is one of the cache, and `fallback` counts failures of the language model.
     pub answers: IntCounterVec,
-    /// Rows that were not stored because the queue of rows to be written was full.
     pub dropped: IntCounterVec,
     /// How often a part (leg) of a search failed or took too long, by leg: `keyword` or `vector`.
     pub degraded: IntCounterVec,

@@ -28,17 +28,12 @@ pub struct Own {
 impl Vectors {
     /// Checks that the database has this model's vectors of nearly all passages, or no model yet.
     pub async fn open(pool: &PgPool, identity: &Identity) -> anyhow::Result<Self> {
-        let vectors = Self { identity: identity.clone(), number: Arc::default() };
         let own = model::own_patiently(pool, scope::SETTINGS, &identity.digest).await;
-        match own.context("reading the models of the database: run acorag-migrate first")? {
-            Ok(own) => {
-                if let Some(own) = own {
-                    vectors.number.get_or_init(|| own.number);
-                }
-                Ok(vectors)
-            }
+        let number = match own.context("reading the models of the database: run acorag-migrate first")? {
+            Ok(own) => own.map_or_else(OnceLock::new, |own| own.number.into()),
             Err(refusal) => bail!("MODEL_DIR holds {} ({}), but {refusal}", identity.name, identity.digest),
-        }
+        };
+        Ok(Self { identity: identity.clone(), number: Arc::new(number) })
     }
 
     /// Returns the model's number and dimension; `None` as long as the database has no vectors of it.

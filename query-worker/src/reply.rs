@@ -14,14 +14,11 @@ pub fn size(item: &impl Serialize) -> usize {
 /// Returns how many items, from the first on, are within the budget; an item's `part` is what is sent of it.
 pub fn count_within<T, P: Serialize>(items: &[T], budget: usize, part: impl Fn(&T) -> &P) -> usize {
     let mut left = budget;
-    let fits = |item: &&T| match left.checked_sub(size(part(item))) {
-        Some(rest) => {
-            left = rest;
-            true
-        }
-        None => false,
-    };
-    items.iter().take_while(fits).count()
+    let fitting = items.iter().map_while(|item| {
+        left = left.checked_sub(size(part(item)))?;
+        Some(item)
+    });
+    fitting.count()
 }
 
 /// Drops the last items if the list is beyond the budget.
