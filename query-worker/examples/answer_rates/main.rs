@@ -74,30 +74,20 @@ async fn insert(world: &world::World, file: &Path, language: &str) -> Vec<Questi
     for article in read["data"].as_array().unwrap() {
         let title = text(&article["title"]).replace('_', " ");
         for paragraph in article["paragraphs"].as_array().unwrap() {
-            let halves = [format!("{language}-even"), format!("{language}-odd")];
-            let [with, without] = if documents.len() % 2 == 0 {
-                halves
-            } else {
-                {
-                    let [a, b] = halves;
-                    [b, a]
-                }
-            };
+            let mut halves = [format!("{language}-even"), format!("{language}-odd")];
+            halves.rotate_left(documents.len() % 2);
+            let [with, without] = halves;
             let id = format!("{language}-{}", documents.len());
             documents.push(seed::Document::text(&with, &id, &title, &text(&paragraph["context"])));
             for asked in paragraph["qas"].as_array().unwrap() {
+                let spans = asked["answers"].as_array().unwrap().iter().map(|answer| text(&answer["text"]));
                 questions.push(Question {
                     id: text(&asked["id"]),
                     text: text(&asked["question"]),
                     paragraph: id.clone(),
                     with: with.clone(),
                     without: without.clone(),
-                    spans: asked["answers"]
-                        .as_array()
-                        .unwrap()
-                        .iter()
-                        .map(|answer| text(&answer["text"]))
-                        .collect(),
+                    spans: spans.collect(),
                 });
             }
         }
