@@ -1,11 +1,9 @@
 //! Accounts: verifies tokens, registers users, logs them in and out, and runs the operator's commands for keys and accounts.
 
 pub mod commands;
-mod password;
+pub(crate) mod password;
 mod store;
 mod token;
-
-use std::sync::Arc;
 
 use chrono::{TimeDelta, Utc};
 use platform::nats::Context;
@@ -17,7 +15,6 @@ use schemas::{
     },
 };
 
-use self::password::Passwords;
 use crate::{app::App, error::Result};
 
 #[derive(Debug, Clone, clap::Args)]
@@ -38,19 +35,6 @@ pub struct Config {
 pub enum Registration {
     Open,
     Closed,
-}
-
-/// The state that all handlers of accounts share.
-#[derive(Clone)]
-pub struct Accounts {
-    config: Arc<Config>,
-    passwords: Passwords,
-}
-
-impl Accounts {
-    pub fn new(config: &Config) -> Self {
-        Self { config: Arc::new(config.clone()), passwords: Passwords::new() }
-    }
 }
 
 /// Returns the owner of a token. The database is asked each time, so that a revoked key is refused at once.
@@ -74,7 +58,7 @@ fn caller(row: store::CallerRow) -> Option<Caller> {
 }
 
 pub async fn register(app: App, _: Context, query: Register) -> Result<Session> {
-    if app.accounts.config.registration == Registration::Closed {
+    if app.accounts.registration == Registration::Closed {
         return Err(refusal::registration_closed().into());
     }
     let query = query.checked()?;
@@ -84,8 +68,8 @@ pub async fn register(app: App, _: Context, query: Register) -> Result<Session> 
         full_name: query.full_name,
         created_at: Utc::now(),
     };
-    let hash = app.accounts.passwords.hash(query.password).await?;
-    if !store::register(&app.pool, &user, &hash, &app.accounts.config.registered_projects).await? {
+    let hash = app.passwords.hash(query.password).await?;
+    if !store::register(&app.pool, &user, &hash, &app.accounts.registered_projects).await? {
         return Err(refusal::email_taken().into());
     }
     tracing::info!(user_id = user.id, "registered");
@@ -96,7 +80,7 @@ pub async fn login(app: App, _: Context, query: Login) -> Result<Session> {
     let query = query.checked()?;
     let (user, hash) = store::account(&app.pool, &query.email).await?.unzip();
     // Verified even if the account does not exist, so that the response time does not tell which accounts exist.
-    let matches = app.accounts.passwords.verify(query.password, hash).await?;
+    let matches = app.passwords.verify(query.password, hash).await?;
     match user {
         Some(user) if matches => open_session(&app, user).await,
         _ => Err(refusal::bad_login().into()),
@@ -108,7 +92,7 @@ async fn open_session(app: &App, user: User) -> Result<Session> {
         tracing::error!(%error, "no random numbers from the system");
         Problem::internal()
     })?;
-    let expires_at = Utc::now() + TimeDelta::hours(i64::from(app.accounts.config.session_hours));
+    let expires_at = Utc::now() + TimeDelta::hours(i64::from(app.accounts.session_hours));
     store::open_session(&app.pool, &token::digest(&token), &user.id, expires_at).await?;
     Ok(Session { access_token: token, token_type: "bearer".to_owned(), expires_at, user })
 }

@@ -27,7 +27,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accounts::{self, Accounts},
+    accounts::{self, password::Passwords},
     analytics::{self, SearchLog, Turns},
     chat::{self, llm::Llm},
     config::Config,
@@ -49,7 +49,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Without a language model, answers quote the documents.
     pub(crate) llm: Option<Arc<Llm>>,
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: Arc<accounts::Config>,
+    pub(crate) passwords: Passwords,
     pub(crate) search_log: SearchLog,
     /// Turns of the queries that read every document or every search of their scope.
     pub(crate) analytics_turns: Turns,
@@ -72,7 +73,8 @@ impl App {
             model: Arc::new(model),
             vectors,
             llm,
-            accounts: Accounts::new(&config.accounts),
+            accounts: Arc::new(config.accounts.clone()),
+            passwords: Passwords::new(),
             search_log: SearchLog::new(metrics.dropped.clone()),
             analytics_turns: Turns::new(config.lookup_slots),
             metrics,

@@ -141,7 +141,7 @@ async fn find(asked: &Asked<'_>) -> Result<Findings> {
         let evidence = evidence::gather(asked, &understood, &found).await?;
         let is_complete = found.degraded.is_none();
         let findings = Findings { understood, passages: found.passages, evidence, is_complete };
-        if findings.evidence.answers() {
+        if findings.evidence.answers {
             return Ok(findings);
         }
         likeliest.get_or_insert(findings);

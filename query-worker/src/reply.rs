@@ -24,12 +24,9 @@ pub fn count_within<T, P: Serialize>(items: &[T], budget: usize, part: impl Fn(&
 /// Drops the last items if the list is beyond the budget.
 pub fn keep_first<T, P: Serialize>(items: &mut Vec<T>, budget: usize, part: impl Fn(&T) -> &P) {
     let kept = count_within(items, budget, part);
-    if kept < items.len() {
-        tracing::warn!(
-            kept,
-            dropped = items.len() - kept,
-            "a reply would be too large; its last items are left out"
-        );
+    let dropped = items.len() - kept;
+    if dropped > 0 {
+        tracing::warn!(kept, dropped, "a reply would be too large; its last items are left out");
         items.truncate(kept);
     }
 }

@@ -86,16 +86,12 @@ impl SearchLog {
 /// Returns the projects for which a search is logged: those of the rows that match at least moderately;
 /// without such rows, those of all rows; without any row, those of the scope.
 fn drew_on(query: &Search, reply: &SearchReply) -> Vec<ProjectId> {
-    let of = |least: MatchQuality| -> BTreeSet<ProjectId> {
-        reply.rows.iter().filter(|row| row.match_quality >= least).map(|row| row.project_id.clone()).collect()
-    };
-    let mut projects = of(MatchQuality::Moderate);
-    if projects.is_empty() {
-        projects = of(MatchQuality::Low);
-    }
+    let best = reply.rows.iter().map(|row| row.match_quality).max().unwrap_or(MatchQuality::Low);
+    let relevant = reply.rows.iter().filter(|row| row.match_quality >= best.min(MatchQuality::Moderate));
+    let projects: BTreeSet<&ProjectId> = relevant.map(|row| &row.project_id).collect();
     match &query.scope {
         Scope::Projects(searched) if projects.is_empty() => searched.clone(),
-        _ => projects.into_iter().collect(),
+        _ => projects.into_iter().cloned().collect(),
     }
 }
 

@@ -39,16 +39,11 @@ pub struct Sentence {
 pub struct Evidence {
     /// The sentences, the best first.
     pub sentences: Vec<Sentence>,
-    /// Estimated probability that the documents answer the question, from 0 to 1.
-    confidence: f32,
+    /// Whether the documents answer the question.
+    pub answers: bool,
 }
 
 impl Evidence {
-    /// Whether the documents answer the question.
-    pub fn answers(&self) -> bool {
-        self.confidence >= 0.5
-    }
-
     /// Returns the indices of the passages, those with the best sentences first.
     pub fn passage_order(&self, passages: usize) -> Vec<usize> {
         let mut order: Vec<usize> = Vec::with_capacity(passages);
@@ -106,7 +101,7 @@ pub async fn gather(asked: &Asked<'_>, question: &str, found: &Found) -> Result<
         .filter(|best| typed == question || has_typed_words(typed, &words, held[best.passage]));
     let confidence = answering.map_or(0.0, |best| best.features.confidence());
     tracing::debug!(confidence, best = ?sentences.first(), "evidence");
-    Ok(Evidence { sentences, confidence })
+    Ok(Evidence { sentences, answers: confidence >= 0.5 })
 }
 
 /// Whether a passage contains enough of the typed words; true if all typed words are stop words.

@@ -29,7 +29,7 @@ const SAME: f32 = 0.7;
 /// Returns the best sentences with their citations; an empty answer if the documents do not answer.
 pub async fn answer(asked: &Asked<'_>, findings: &Findings) -> Answer {
     let mut answer = Answer { answered_by: EXTRACTIVE.to_owned(), ..Answer::default() };
-    if !findings.evidence.answers() {
+    if !findings.evidence.answers {
         return answer;
     }
     let sought = Sought::of(&terms::query_terms(&findings.understood));

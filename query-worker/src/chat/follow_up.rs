@@ -59,8 +59,8 @@ pub fn readings(question: &str, previous: Option<&str>) -> Vec<String> {
     };
     let (connected, rest) = without_connectors(&alone);
     let words: Vec<String> = rest.split_whitespace().map(str::to_lowercase).collect();
-    let asks = words.first().is_some_and(|word| ASKING.contains(&word.as_str()))
-        || words.get(1).is_some_and(|word| ASKING.contains(&word.as_str()) && is_short(&words[0]));
+    let is_asking = |at: usize| words.get(at).is_some_and(|word| ASKING.contains(&word.as_str()));
+    let asks = is_asking(0) || is_asking(1) && words[0].chars().count() <= 4;
     let content = terms::query_terms(rest).len();
     let joined = format!("{previous} {rest}");
     if !asks && (connected || content <= FEW) && words.len() <= 12 {
@@ -103,10 +103,6 @@ fn strip_words<'a>(text: &'a str, words: &str) -> Option<&'a str> {
     // "E-101" is the name of a thing and does not begin with "e".
     let ends = |c: char| !c.is_alphanumeric() && !"-_/'’".contains(c);
     (head.to_lowercase() == words && rest.starts_with(ends)).then(|| rest.trim_start())
-}
-
-fn is_short(word: &str) -> bool {
-    word.chars().count() <= 4
 }
 
 /// Replaces the last complement of the previous question: "… la losa del primer piso" and "la del segundo piso" become

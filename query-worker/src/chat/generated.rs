@@ -42,11 +42,12 @@ async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answ
     // The passages with the best sentences come first, so that the token limit cuts off the least likely ones.
     let order = findings.evidence.passage_order(findings.passages.len());
     let passages: Vec<&Passage> = order.iter().map(|at| &findings.passages[*at]).collect();
-    let prompt = prompt::build(asked, &findings.understood, llm.config.llm_context_tokens, &passages);
+    let (messages, shown) =
+        prompt::build(asked, &findings.understood, llm.config.llm_context_tokens, &passages);
     let mut start = AnswerStart::default();
-    let mut citations = Citations::of(prompt.passages);
+    let mut citations = Citations::of(shown);
     let (mut text, mut is_complete) = (String::new(), true);
-    let mut pieces = pin!(llm.answer(&prompt.messages));
+    let mut pieces = pin!(llm.answer(&messages));
     while let Some(piece) = pieces.next().await {
         let Piece::Text(piece) = piece? else {
             is_complete = false;

@@ -16,16 +16,15 @@ const PAST_PERCENT: usize = 20;
 /// Minimum number of tokens of a passage that is cut to fit; with less space the passage is left out.
 const LEAST_TOKENS: usize = 40;
 
-pub struct Prompt {
-    /// A turn has the form of a message in the protocol of language models.
-    pub messages: Vec<Turn>,
-    /// The number of passages in the prompt; they are numbered from 1.
-    pub passages: usize,
-}
-
 /// Builds the prompt within `budget` tokens, counted by the tokenizer of the embedding model. `understood` is the question with
-/// the words that a follow-up leaves out: the turns that say them may not fit.
-pub fn build(asked: &Asked<'_>, understood: &str, budget: usize, passages: &[&Passage]) -> Prompt {
+/// the words that a follow-up leaves out: the turns that say them may not fit. Returns the messages, which have the form of
+/// turns in the protocol of language models, and the number of passages in them.
+pub fn build(
+    asked: &Asked<'_>,
+    understood: &str,
+    budget: usize,
+    passages: &[&Passage],
+) -> (Vec<Turn>, usize) {
     let model = asked.app.model.as_ref();
     let fence = uuid::Uuid::new_v4().simple().to_string();
     let system = task(&fence, asked.language);
@@ -47,7 +46,7 @@ pub fn build(asked: &Asked<'_>, understood: &str, budget: usize, passages: &[&Pa
     let mut messages = vec![Turn { role: Speaker::System, content: system }];
     messages.append(&mut said);
     messages.push(Turn { role: Speaker::User, content: documents + &question });
-    Prompt { messages, passages: count }
+    (messages, count)
 }
 
 fn task(fence: &str, language: UiLanguage) -> String {
