@@ -8,11 +8,8 @@ mod token;
 use chrono::{TimeDelta, Utc};
 use platform::nats::Context;
 use schemas::{
-    Problem, ProjectId, Scope,
-    account::{
-        Caller, CallerLimits, LoggedOut, Login, Logout, Me, Register, Role, Session, User, VerifyToken,
-        refusal,
-    },
+    Problem, ProjectId,
+    account::{Caller, LoggedOut, Login, Logout, Me, Register, Session, User, VerifyToken, refusal},
 };
 
 use crate::{app::App, error::Result};
@@ -40,21 +37,7 @@ pub enum Registration {
 /// Returns the owner of a token. The database is asked each time, so that a revoked key is refused at once.
 pub async fn verify(app: App, _: Context, query: VerifyToken) -> Result<Caller> {
     let found = store::caller(&app.pool, &query.token_sha256).await?;
-    Ok(found.and_then(caller).ok_or_else(refusal::unauthorized)?)
-}
-
-fn caller(row: store::CallerRow) -> Option<Caller> {
-    let scope = match row.projects {
-        None => Scope::All,
-        Some(projects) => Scope::Projects(projects.iter().filter_map(|id| id.parse().ok()).collect()),
-    };
-    let limits = serde_json::from_value(row.limits).unwrap_or_else(|error| {
-        // The key continues to work, with the common limits.
-        tracing::error!(%error, caller = row.id, "the stored limits cannot be read");
-        CallerLimits::default()
-    });
-    let role = Role::from_name(&row.role)?;
-    Some(Caller { id: row.id, user_id: row.user_id, name: row.name, role, scope, limits })
+    Ok(found.ok_or_else(refusal::unauthorized)?)
 }
 
 pub async fn register(app: App, _: Context, query: Register) -> Result<Session> {

@@ -52,7 +52,6 @@ pub struct App {
     pub(crate) accounts: Arc<accounts::Config>,
     pub(crate) passwords: Passwords,
     pub(crate) search_log: SearchLog,
-    /// Turns of the queries that read every document or every search of their scope.
     pub(crate) analytics_turns: Turns,
 }
 
@@ -120,12 +119,10 @@ impl App {
         lifecycle.run(&config.lifecycle).await
     }
 
-    /// Writes the log of searches until `stopping` is cancelled.
     pub async fn log_searches(self, stopping: CancellationToken) -> anyhow::Result<()> {
         self.search_log.write(self.pool, stopping).await
     }
 
-    /// Maps each query to its handler.
     pub fn router(&self) -> Router<Self> {
         Router::new(self.nats.clone(), self.clone())
             .on(|_, _, _: Ping| async { Ok(Pong { warm: true }) })

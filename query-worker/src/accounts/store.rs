@@ -1,26 +1,21 @@
 //! The SQL of accounts. The worker may only ask by token, address or id (migrations/sql/0003_accounts.sql).
 
 use chrono::{DateTime, Utc};
-use schemas::{ProjectId, account::User};
+use schemas::{
+    ProjectId, Scope,
+    account::{Caller, CallerLimits, Role, User},
+};
 use sqlx::PgPool;
 
 use crate::scope::begin_without_projects;
 
-#[derive(Debug, sqlx::FromRow)]
-pub struct CallerRow {
-    pub id: String,
-    pub user_id: Option<String>,
-    pub name: String,
-    pub role: String,
-    pub projects: Option<Vec<String>>,
-    pub limits: serde_json::Value,
-}
+type CallerRow = (String, Option<String>, String, String, Option<Vec<String>>, serde_json::Value);
 
 /// Returns the caller to whom a token belongs, by the token's SHA-256 in hexadecimal.
-pub async fn caller(pool: &PgPool, token_sha256: &str) -> sqlx::Result<Option<CallerRow>> {
+pub async fn caller(pool: &PgPool, token_sha256: &str) -> sqlx::Result<Option<Caller>> {
     let Some(token) = digest(token_sha256) else { return Ok(None) };
     let mut transaction = begin_without_projects(pool, &[("acorag.token", &token)]).await?;
-    sqlx::query_as(
+    let row: Option<CallerRow> = sqlx::query_as(
         "SELECT 'key:' || id AS id, NULL AS user_id, name, role, projects, limits
          FROM api_key
          WHERE token_sha256 = decode($1, 'hex') AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
@@ -32,7 +27,19 @@ pub async fn caller(pool: &PgPool, token_sha256: &str) -> sqlx::Result<Option<Ca
     )
     .bind(&token)
     .fetch_optional(&mut *transaction)
-    .await
+    .await?;
+    Ok(row.and_then(|(id, user_id, name, role, projects, limits)| {
+        let scope = match projects {
+            None => Scope::All,
+            Some(projects) => Scope::Projects(projects.iter().filter_map(|id| id.parse().ok()).collect()),
+        };
+        let limits = serde_json::from_value(limits).unwrap_or_else(|error| {
+            // The key continues to work, with the common limits.
+            tracing::error!(%error, caller = id, "the stored limits cannot be read");
+            CallerLimits::default()
+        });
+        Some(Caller { role: Role::from_name(&role)?, id, user_id, name, scope, limits })
+    }))
 }
 
 fn digest(token_sha256: &str) -> Option<String> {

@@ -8,7 +8,6 @@ use sha2::{Digest as _, Sha256};
 pub const KEY: &str = "acorag_key_";
 pub const SESSION: &str = "acorag_session_";
 
-/// Creates a token.
 pub fn new(prefix: &str) -> Result<String, argon2::password_hash::rand_core::Error> {
     let mut bytes = [0_u8; 32];
     OsRng.try_fill_bytes(&mut bytes)?;

@@ -24,7 +24,6 @@ impl Citations {
         self.take(false)
     }
 
-    /// Returns the remaining text.
     pub fn finish(&mut self) -> String {
         self.take(true)
     }

@@ -54,7 +54,6 @@ pub enum Error {
     Empty,
 }
 
-/// What arrives from the model.
 pub enum Piece {
     Text(String),
     /// After the last text: the answer is not complete, because it reached the token limit or was filtered.

@@ -24,7 +24,6 @@ pub struct Keywords {
 }
 
 impl Keywords {
-    /// Returns all passages found.
     pub fn places(&self) -> Vec<Place> {
         let of_numbers = self.numbers.iter().map(|hit| (hit.project_key, hit.chunk_key));
         self.passages.iter().map(|found| (found.project_key, found.chunk_key)).chain(of_numbers).collect()
