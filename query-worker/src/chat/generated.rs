@@ -20,16 +20,15 @@ const RESERVE: Duration = Duration::from_secs(2);
 
 /// Returns the answer of the model, or quotations if the model fails or takes too long.
 pub async fn answer(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Answer {
+    let model = &llm.config.llm_model;
     let left = asked.context.time_left().unwrap_or_default().saturating_sub(RESERVE);
     match tokio::time::timeout(left, write(asked, llm, findings)).await {
         Ok(Ok(answer)) => return answer,
         Ok(Err(error)) => {
             let cause = error.source().map(ToString::to_string);
-            tracing::warn!(%error, cause, model = llm.config.llm_model, "the language model failed; quoting instead");
+            tracing::warn!(%error, cause, model, "the language model failed; quoting instead");
         }
-        Err(_) => {
-            tracing::warn!(model = llm.config.llm_model, "the language model took too long; quoting instead")
-        }
+        Err(_) => tracing::warn!(model, "the language model took too long; quoting instead"),
     }
     asked.app.metrics.answers.with_label_values(&["fallback"]).inc();
     asked.restart().await;
