@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aide::{OperationInput, generate::GenContext, openapi::Operation};
 use axum::{
-    extract::{FromRequest, FromRequestParts, Request, State},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
@@ -155,12 +155,9 @@ impl OperationInput for Caller {
 }
 
 /// Sends small queries to a query worker on behalf of the request.
-#[derive(Clone, FromRequestParts)]
-#[from_request(state(App), rejection(Error))]
+#[derive(Clone)]
 pub struct Lookup {
-    #[from_request(via(State))]
     requester: Requester,
-    #[from_request(via(State))]
     requests: Arc<Requests>,
     pub id: RequestId,
 }
@@ -168,6 +165,15 @@ pub struct Lookup {
 impl Lookup {
     pub async fn ask<Q: schemas::Request>(&self, query: &Q) -> Result<Q::Reply, Problem> {
         self.requester.ask(&self.id.context(), query, self.requests.lookup_timeout).await
+    }
+}
+
+impl FromRequestParts<App> for Lookup {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let id = RequestId::from_request_parts(parts, app).await?;
+        Ok(Self { requester: app.requester.clone(), requests: app.requests.clone(), id })
     }
 }
 

@@ -20,7 +20,7 @@ impl Local {
         let (interval, capacity) = (rule.interval(), rule.interval() * rule.count);
         let reset = full.saturating_duration_since(now);
         if reset + interval > capacity {
-            let retry = reset + interval - capacity;
+            let retry = (reset + interval).saturating_sub(capacity);
             return Verdict { allowed: false, remaining: 0, retry, reset };
         }
         let reset = reset + interval;

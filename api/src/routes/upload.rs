@@ -9,8 +9,8 @@ use aide::{
 };
 use axum::{
     body::Body,
-    extract::{FromRequestParts, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use chrono::Utc;
@@ -110,20 +110,31 @@ fn preferred(headers: &HeaderMap) -> Option<i64> {
 }
 
 /// Receives an upload and publishes its job.
-#[derive(Clone, FromRequestParts)]
-#[from_request(state(App), rejection(Error))]
+#[derive(Clone)]
 pub struct Uploader {
-    #[from_request(via(State))]
     uploads: Uploads,
-    #[from_request(via(State))]
     nats: Nats,
-    #[from_request(via(State))]
     metrics: Arc<Metrics>,
-    #[from_request(via(State))]
     stopping: CancellationToken,
     language: Language,
     pub caller: Caller,
     pub id: RequestId,
+}
+
+impl FromRequestParts<App> for Uploader {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        Ok(Self {
+            uploads: app.uploads.clone(),
+            nats: app.nats.clone(),
+            metrics: app.metrics.clone(),
+            stopping: app.stopping.clone(),
+            language: Language::from_request_parts(parts, app).await?,
+            caller: Caller::from_request_parts(parts, app).await?,
+            id: RequestId::from_request_parts(parts, app).await?,
+        })
+    }
 }
 
 /// A document that was accepted: its bytes are stored and its job is in the stream.
