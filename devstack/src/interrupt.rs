@@ -20,13 +20,11 @@ impl Interrupt {
     }
 
     /// Waits for the next signal; returns whether the terminal has sent it to all its foreground programs.
-    pub async fn next(&mut self) -> FromTerminal {
+    pub async fn next(&mut self) -> bool {
         tokio::select! {
-            _ = self.interrupt.recv() => FromTerminal(true),
-            _ = self.terminate.recv() => FromTerminal(false),
-            _ = self.hang_up.recv() => FromTerminal(false),
+            _ = self.interrupt.recv() => true,
+            _ = self.terminate.recv() => false,
+            _ = self.hang_up.recv() => false,
         }
     }
 }
-
-pub struct FromTerminal(pub bool);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -18,14 +18,17 @@ const LAUNCHER: &str = include_str!("../launch.py");
 const POLL: Duration = Duration::from_millis(10);
 
 /// A program to start.
+#[must_use]
 #[derive(Debug, Clone)]
 pub struct Launch {
     program: PathBuf,
     arguments: Vec<OsString>,
     environment: BTreeMap<OsString, OsString>,
-    stop_signal: Signal,
+    /// The signal that asks the program to stop, also when this process dies. Default: SIGTERM.
+    pub(crate) stop_signal: Signal,
     stop_within: Duration,
-    user: Option<u32>,
+    /// The user and group under which the program runs.
+    pub(crate) user: Option<u32>,
     log: Option<PathBuf>,
 }
 
@@ -42,56 +45,59 @@ impl Launch {
         }
     }
 
-    #[must_use]
     pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    #[must_use]
     pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
     /// Adds a variable to the environment that the program inherits.
-    #[must_use]
-    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.environment.insert(name.as_ref().to_owned(), value.as_ref().to_owned());
-        self
+    pub fn env(self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.envs([(name, value)])
     }
 
-    /// The signal that asks the program to stop, also when this process dies. Default: SIGTERM.
-    #[must_use]
-    pub(crate) fn stop_signal(mut self, signal: Signal) -> Self {
-        self.stop_signal = signal;
+    /// Adds variables; if a name occurs twice, the later value counts.
+    pub fn envs(mut self, all: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>) -> Self {
+        let owned =
+            all.into_iter().map(|(name, value)| (name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self.environment.extend(owned);
         self
     }
 
     /// The time that the program may take to stop before it is killed. Default: 20 s.
-    #[must_use]
     pub fn stop_within(mut self, time: Duration) -> Self {
         self.stop_within = time;
         self
     }
 
-    /// The user and group under which the program runs.
-    #[must_use]
-    pub(crate) fn user(mut self, user: Option<u32>) -> Self {
-        self.user = user;
-        self
-    }
-
     /// Appends the program's output to a file. The program gets a process group of its own, so that Ctrl-C reaches only
     /// this process, which then stops everything in order.
-    #[must_use]
     pub fn log(mut self, file: impl Into<PathBuf>) -> Self {
         self.log = Some(file.into());
         self
     }
 
-    pub fn log_file(&self) -> Option<&Path> {
+    pub(crate) fn log_file(&self) -> Option<&Path> {
         self.log.as_deref()
+    }
+
+    /// Returns the last lines of the log; nothing if there is no log.
+    pub fn last_lines(&self, count: usize) -> String {
+        let bytes = self.log.as_ref().and_then(|log| fs::read(log).ok()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(count)..].join("\n")
+    }
+
+    /// Returns the same program as a plain command.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).envs(&self.environment);
+        command
     }
 
     pub fn start(&self) -> Result<Process> {
@@ -108,10 +114,6 @@ impl Launch {
         }
         let child = spawn(command).with_context(|| format!("cannot start {}", self.program.display()))?;
         Ok(Process { child, stop_signal: self.stop_signal, stop_within: self.stop_within })
-    }
-
-    pub fn program(&self) -> &Path {
-        &self.program
     }
 }
 

@@ -18,8 +18,8 @@ pub struct NatsConfiguration {
     pub environment: Vec<(String, String)>,
 }
 
-/// Configures the server. `folder` contains its streams and its configuration, which includes `given` first.
-pub(crate) fn server(
+/// Starts the server. `folder` contains its streams and its configuration, which includes `given` first.
+pub(crate) fn start(
     bin: &Path,
     folder: &Path,
     log: &Path,
@@ -41,16 +41,14 @@ pub(crate) fn server(
              jetstream {{\n  store_dir: {store:?}\n  sync_interval: always\n  max_file_store: 1TB\n}}\n"
         ),
     )?;
-    let mut launch = Launch::new(bin.join("nats-server")).arg("--config").arg(configuration).log(log);
-    for (name, value) in given.into_iter().flat_map(|given| &given.environment) {
-        launch = launch.env(name, value);
-    }
+    let environment = given.map(|given| given.environment.clone()).unwrap_or_default();
+    let launch = Launch::new(bin.join("nats-server")).arg("--config").arg(configuration).envs(environment);
     let answers = move || {
         let answer = ask(monitor, "GET /healthz HTTP/1.0\r\n\r\n")?;
         ensure!(answer.contains(r#""status":"ok""#), "/healthz says {answer:?}");
         Ok(())
     };
-    Ok(Server::new("NATS", format!("nats://127.0.0.1:{port}"), launch, Box::new(answers)))
+    Server::start_new("NATS", format!("nats://127.0.0.1:{port}"), launch.log(log), answers, None)
 }
 
 /// NATS resolves the path of an `include` from the folder of the including file, even if the path is absolute.

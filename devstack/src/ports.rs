@@ -1,7 +1,7 @@
 //! Free ports on 127.0.0.1.
 
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Result, bail};
@@ -25,9 +25,7 @@ const RANGE: std::ops::Range<u16> = 15_000..32_000;
 pub fn free_port() -> Result<u16> {
     let random = RandomState::new();
     for attempt in 0..200_u64 {
-        let mut hasher = random.build_hasher();
-        hasher.write_u64(attempt);
-        let offset = hasher.finish() % u64::from(RANGE.end - RANGE.start);
+        let offset = random.hash_one(attempt) % u64::from(RANGE.end - RANGE.start);
         let port = RANGE.start + u16::try_from(offset)?;
         if is_free(port) {
             return Ok(port);

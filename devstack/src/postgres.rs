@@ -61,19 +61,19 @@ impl Postgres {
             .with_context(|| format!("cannot read {}", password_file.display()))?;
         let port_setting = format!("port={port}");
         let own_settings = OWN_SETTINGS.into_iter().chain([port_setting.as_str()]);
-        let launch = program(installation, "postgres", log)
-            // SIGINT is a fast shutdown: PostgreSQL disconnects its clients and loses no data.
-            .stop_signal(Signal::INT)
+        let mut launch = program(installation, "postgres", log)
             .arg("-D")
             .arg(data)
             .args(own_settings.chain(settings.iter().map(String::as_str)).flat_map(|it| ["-c", it]));
+        // SIGINT is a fast shutdown: PostgreSQL disconnects its clients and loses no data.
+        launch.stop_signal = Signal::INT;
         let base_url = format!("postgres://{USER}:{password}@127.0.0.1:{port}/");
         let maintenance = format!("{base_url}postgres");
         let answers = move || execute(&maintenance, "SELECT 1");
-        let server = Server::new("PostgreSQL", format!("{base_url}{DATABASE}"), launch, Box::new(answers))
-            // After a kill, the start fails until the last backend has ended.
-            .retry_when_it_says("pre-existing shared memory block");
-        server.start()?;
+        // After a kill, the start fails with this until the last backend has ended.
+        let passing = Some("pre-existing shared memory block");
+        let url = format!("{base_url}{DATABASE}");
+        let server = Server::start_new("PostgreSQL", url, launch, answers, passing)?;
         let postgres = Self { server, base_url };
         if let Err(error) = postgres.execute(&format!("CREATE DATABASE {DATABASE}")) {
             let code =
@@ -143,10 +143,10 @@ fn initialize(installation: &Path, data: &Path, password_file: &Path, log: &Path
 }
 
 fn program(installation: &Path, name: &str, log: &Path) -> Launch {
-    Launch::new(installation.join("bin").join(name))
-        .env("LD_LIBRARY_PATH", installation.join("lib"))
-        .user(user_of_postgres())
-        .log(log)
+    let path = installation.join("bin").join(name);
+    let mut launch = Launch::new(path).env("LD_LIBRARY_PATH", installation.join("lib")).log(log);
+    launch.user = user_of_postgres();
+    launch
 }
 
 fn new_password() -> Result<String> {

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::launch::Launch;
 use crate::server::{Server, ask};
 
-pub(crate) fn server(bin: &Path, folder: &Path, log: &Path, port: u16) -> Result<Server> {
+pub(crate) fn start(bin: &Path, folder: &Path, log: &Path, port: u16) -> Result<Server> {
     std::fs::create_dir_all(folder)?;
     let launch = Launch::new(bin.join("valkey-server"))
         .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
@@ -21,5 +21,5 @@ pub(crate) fn server(bin: &Path, folder: &Path, log: &Path, port: u16) -> Result
         ensure!(answer.starts_with("+PONG\r\n"), "PING got {answer:?}");
         Ok(())
     };
-    Ok(Server::new("Valkey", format!("redis://127.0.0.1:{port}"), launch, Box::new(answers)))
+    Server::start_new("Valkey", format!("redis://127.0.0.1:{port}"), launch, answers, None)
 }

@@ -1,14 +1,14 @@
 //! A server that can be stopped, killed and started again with the same port and data.
 
 use std::fs;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 
 use crate::launch::{Launch, Process};
 
@@ -17,30 +17,30 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
 const TAIL: usize = 2_000;
 
-/// Checks whether the server answers.
-type Probe = Box<dyn Fn() -> Result<()> + Send + Sync>;
-
 /// A server of a [`Stack`](crate::Stack), which tests can stop and start again.
 pub struct Server {
     name: &'static str,
     url: String,
     launch: Launch,
-    answers: Probe,
-    /// Text in the log after which a failed start is tried again.
+    /// Checks whether the server answers.
+    answers: Box<dyn Fn() -> Result<()> + Send + Sync>,
     passing: Option<&'static str>,
     process: Mutex<Option<Process>>,
 }
 
 impl Server {
-    /// Creates a server without starting it. The launch must have a log.
-    pub(crate) fn new(name: &'static str, url: String, launch: Launch, answers: Probe) -> Self {
-        Self { name, url, launch, answers, passing: None, process: Mutex::new(None) }
-    }
-
-    /// If a start fails with this text in the log, it is repeated until the deadline.
-    pub(crate) fn retry_when_it_says(mut self, words: &'static str) -> Self {
-        self.passing = Some(words);
-        self
+    /// Starts a server. The launch must have a log. If a start fails with the text `passing` in the log, it is
+    /// repeated until the deadline.
+    pub(crate) fn start_new(
+        name: &'static str,
+        url: String,
+        launch: Launch,
+        answers: impl Fn() -> Result<()> + Send + Sync + 'static,
+        passing: Option<&'static str>,
+    ) -> Result<Self> {
+        let server =
+            Self { name, url, launch, answers: Box::new(answers), passing, process: Mutex::default() };
+        server.start().map(|()| server)
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -60,20 +60,17 @@ impl Server {
         }
         let deadline = Instant::now() + READY_WITHIN;
         loop {
-            let log_from = log_length(self.launch.log_file());
+            let log = self.launch.log_file();
+            let log_from = log.and_then(|log| fs::metadata(log).ok()).map_or(0, |metadata| metadata.len());
             let mut started = self.launch.start()?;
-            match self.wait_until_it_answers(&mut started, deadline) {
-                Ok(()) => {
-                    *process = Some(started);
-                    return Ok(());
-                }
-                Err(error) => {
-                    let said = log_tail(self.launch.log_file(), log_from);
-                    let passes = self.passing.is_some_and(|words| said.contains(words));
-                    if !passes || Instant::now() > deadline {
-                        bail!("{} did not start: {error:#}\n{}{}", self.name, said.trim(), hint(&said));
-                    }
-                }
+            let Err(error) = self.wait_until_it_answers(&mut started, deadline) else {
+                *process = Some(started);
+                return Ok(());
+            };
+            let said = log_tail(log, log_from);
+            let passes = self.passing.is_some_and(|words| said.contains(words));
+            if !passes || Instant::now() > deadline {
+                bail!("{} did not start: {error:#}\n{}{}", self.name, said.trim(), hint(&said));
             }
         }
     }
@@ -101,13 +98,11 @@ impl Server {
             match (self.answers)() {
                 // Another server may use the port, so ours must still run when the answer comes.
                 Ok(()) if process.ended()?.is_none() => return Ok(()),
-                Ok(()) => {}
                 Err(error) if Instant::now() > deadline => {
-                    return Err(anyhow!("no answer within {} s ({error:#})", READY_WITHIN.as_secs()));
+                    bail!("no answer within {} s ({error:#})", READY_WITHIN.as_secs());
                 }
-                Err(_) => {}
+                _ => thread::sleep(POLL),
             }
-            thread::sleep(POLL);
         }
     }
 
@@ -128,21 +123,11 @@ pub(crate) fn ask(port: u16, request: &str) -> Result<String> {
     Ok(answer)
 }
 
-fn log_length(log: Option<&Path>) -> u64 {
-    log.and_then(|path| fs::metadata(path).ok()).map_or(0, |metadata| metadata.len())
-}
-
-/// Returns the end of the log text that was written after `from`.
+/// Returns the end of the log text that was written after the first `from` bytes.
 fn log_tail(log: Option<&Path>, from: u64) -> String {
-    let read = || -> Option<Vec<u8>> {
-        let mut file = fs::File::open(log?).ok()?;
-        file.seek(SeekFrom::Start(from)).ok()?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).ok()?;
-        Some(bytes)
-    };
-    let bytes = read().unwrap_or_default();
-    String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL)..]).into_owned()
+    let bytes = log.and_then(|path| fs::read(path).ok()).unwrap_or_default();
+    let new = bytes.get(usize::try_from(from).unwrap_or(0)..).unwrap_or_default();
+    String::from_utf8_lossy(&new[new.len().saturating_sub(TAIL)..]).into_owned()
 }
 
 fn hint(said: &str) -> &'static str {

@@ -72,25 +72,21 @@ impl Stack {
         let log = |name: &str| logs.join(name).with_extension("log");
         let (nats, postgres, redis) = thread::scope(|scope| {
             let nats = scope.spawn(|| {
-                start_nats(
-                    &paths.bin,
-                    &data.path,
-                    &log("nats"),
-                    ports,
-                    options.nats.as_ref(),
-                    options.nats_url,
-                )
+                let (folder, log) = (data.path.join("nats"), log("nats"));
+                let mut monitor = 0;
+                let server = source(options.nats_url, ports.nats, |port| {
+                    monitor = ports.nats_monitor.map_or_else(free_port, Ok)?;
+                    nats::start(&paths.bin, &folder, &log, (port, monitor), options.nats.as_ref())
+                });
+                server.map(|server| (server, monitor))
             });
             let postgres = scope.spawn(|| {
-                let start =
-                    |port| Postgres::start(&paths.postgres, &data.path, &log("postgres"), port, &settings);
-                source(options.database_url, || on_some_port(ports.postgres, start))
-            });
-            let redis = source(options.redis_url, || {
-                on_some_port(ports.redis, |port| {
-                    let server = redis::server(&paths.bin, &data.path.join("redis"), &log("redis"), port)?;
-                    server.start().map(|()| server)
+                source(options.database_url, ports.postgres, |port| {
+                    Postgres::start(&paths.postgres, &data.path, &log("postgres"), port, &settings)
                 })
+            });
+            let redis = source(options.redis_url, ports.redis, |port| {
+                redis::start(&paths.bin, &data.path.join("redis"), &log("redis"), port)
             });
             (joined(nats.join()), joined(postgres.join()), redis)
         });
@@ -192,36 +188,18 @@ impl<S> Source<S> {
     }
 }
 
-fn start_nats(
-    bin: &Path,
-    data: &Path,
-    log: &Path,
-    ports: Ports,
-    configuration: Option<&NatsConfiguration>,
+/// Uses the given server, or starts one: on the fixed port, or on a free port. If another program takes the free
+/// port first, another one is tried.
+fn source<S>(
     given: Option<String>,
-) -> Result<(Source<Server>, u16)> {
-    let mut monitor = 0;
-    let source = source(given, || {
-        on_some_port(ports.nats, |port| {
-            monitor = ports.nats_monitor.map_or_else(free_port, Ok)?;
-            let server = nats::server(bin, &data.join("nats"), log, (port, monitor), configuration)?;
-            server.start().map(|()| server)
-        })
-    })?;
-    Ok((source, monitor))
-}
-
-fn source<S>(given: Option<String>, start: impl FnOnce() -> Result<S>) -> Result<Source<S>> {
-    match given {
-        Some(url) => Ok(Source::Given(url)),
-        None => start().map(Source::Ours),
+    fixed: Option<u16>,
+    mut start: impl FnMut(u16) -> Result<S>,
+) -> Result<Source<S>> {
+    if let Some(url) = given {
+        return Ok(Source::Given(url));
     }
-}
-
-/// Starts on the given port, or on a free port; tries again if another program takes that port first.
-fn on_some_port<S>(fixed: Option<u16>, mut start: impl FnMut(u16) -> Result<S>) -> Result<S> {
     if let Some(port) = fixed {
-        return start(port);
+        return start(port).map(Source::Ours);
     }
     let mut attempt = 1;
     loop {
@@ -229,7 +207,7 @@ fn on_some_port<S>(fixed: Option<u16>, mut start: impl FnMut(u16) -> Result<S>) 
             Err(error) if attempt < PORT_ATTEMPTS && error.to_string().contains("already in use") => {
                 attempt += 1;
             }
-            result => return result,
+            result => return result.map(Source::Ours),
         }
     }
 }

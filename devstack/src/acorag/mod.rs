@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use devstack::{Launch, Stack, free_port};
-use service::{Service, last_lines};
+use service::{LAST_LINES, Service};
 
 const POLL: Duration = Duration::from_millis(100);
 const READY_WITHIN: Duration = Duration::from_secs(180);
@@ -161,8 +161,7 @@ impl Programs {
                 None => tokio::time::sleep(POLL).await,
             }
         };
-        let said = launch.log_file().map(last_lines).unwrap_or_default();
-        ensure!(status.success(), "the migration failed ({status}):\n{said}");
+        ensure!(status.success(), "the migration failed ({status}):\n{}", launch.last_lines(LAST_LINES));
         Ok(())
     }
 
@@ -178,11 +177,11 @@ impl Programs {
     }
 
     fn launch(&self, name: &str, program: &str) -> Launch {
-        let launch = Launch::new(self.folder.join(format!("acorag-{program}")))
+        Launch::new(self.folder.join(format!("acorag-{program}")))
             .log(self.logs.join(name).with_extension("log"))
             .stop_within(STOP_WITHIN)
             // As in the container image: the weights of the embedding model are in huge pages.
-            .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
-        self.environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
+            .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+            .envs(self.environment.clone())
     }
 }

@@ -31,10 +31,7 @@ pub async fn run(location: Location, arguments: Arguments) -> Result<ExitCode> {
     let options = Options { ports, location: Some(location), ..Options::default() };
     let stack = servers::start(arguments.given.apply(options)).await?;
     let mut interrupt = Interrupt::new()?;
-    let mut command = foreground(&arguments.command);
-    for (name, value) in arguments.given.environment(&stack) {
-        command = command.env(name, value);
-    }
+    let command = foreground(&arguments.command).envs(arguments.given.environment(&stack));
     let status = finish(command.start()?, &mut interrupt).await?;
     tokio::task::spawn_blocking(|| drop(stack)).await?;
     Ok(exit_code(status))
@@ -58,7 +55,7 @@ pub async fn finish(mut process: Process, interrupt: &mut Interrupt) -> Result<E
                     return Ok(status);
                 }
             }
-            from_terminal = interrupt.next() => match from_terminal.0 {
+            from_terminal = interrupt.next() => match from_terminal {
                 true => report("stopping when the command has stopped"),
                 false => process.ask_to_stop()?,
             }

@@ -63,11 +63,8 @@ pub async fn with_acorag(location: Location, arguments: Arguments) -> Result<Exi
     let options = Options { logs: Some(up::fresh(&logs)?), location: Some(location), ..Options::default() };
     let stack = servers::start(arguments.given.apply(options)).await?;
     let mut interrupt = Interrupt::new()?;
-    let mut command = foreground(&arguments.command);
     let mut environment = arguments.given.environment(&stack);
-    for (name, value) in &environment {
-        command = command.env(name, value);
-    }
+    let command = foreground(&arguments.command).envs(environment.clone());
     environment.push(("BIND", "127.0.0.1".into()));
     environment.extend(arguments.settings.environment());
     let port = free_port()?;

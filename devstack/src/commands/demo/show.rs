@@ -35,8 +35,6 @@ struct Search {
     expect: Expected,
 }
 
-type IsKind = fn(&Search) -> bool;
-
 #[derive(Deserialize)]
 struct Question {
     question: String,
@@ -58,7 +56,7 @@ pub async fn show(client: &Client, samples: &Path) -> Result<()> {
         manifest.iter().find_map(|sample| sample.metadata.get("project_id")?.as_str()).unwrap_or_default();
     upload_all(client, samples, project, &manifest).await?;
 
-    let kinds: [(&str, IsKind); 3] = [
+    let kinds: [(&str, fn(&Search) -> bool); 3] = [
         ("a search in Spanish", |search| search.language == "es" && search.expect.page.is_some()),
         ("a search in English", |search| search.language == "en" && search.expect.page.is_some()),
         ("a drawing by its number", |search| search.expect.number.as_ref() == Some(&search.query)),
@@ -136,11 +134,8 @@ fn many(count: u32, thing: &str) -> String {
 }
 
 fn reason(document: &Document) -> &str {
-    document
-        .reason
-        .as_ref()
-        .and_then(|reason| reason.message.get("en"))
-        .map_or("no reason given", String::as_str)
+    let message = document.reason.as_ref().and_then(|reason| reason.message.get("en"));
+    message.map_or("no reason given", String::as_str)
 }
 
 /// Prints the first hit and fails if it is not the expected one.
