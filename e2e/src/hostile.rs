@@ -52,9 +52,8 @@ fn good() -> Result<Vec<File>> {
             entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
         // The order of directory entries differs between machines.
         paths.sort();
-        for path in
-            paths.iter().filter(|path| ENDINGS.iter().any(|ending| path.extension() == Some(ending.as_ref())))
-        {
+        let known = |path: &&PathBuf| ENDINGS.iter().any(|ending| path.extension() == Some(ending.as_ref()));
+        for path in paths.iter().filter(known) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             files.push(File::new(name, std::fs::read(path)?));
         }
@@ -73,12 +72,8 @@ const ENDINGS: [&str; 12] =
 
 /// Returns copies of the file with every file extension except its own.
 fn renamed(file: &File) -> Vec<File> {
-    let own = |ending: &&&str| !file.name.ends_with(**ending);
-    ENDINGS
-        .iter()
-        .filter(own)
-        .map(|ending| File::new(format!("{}.{ending}", file.name), file.bytes.clone()))
-        .collect()
+    let others = ENDINGS.iter().filter(|ending| !file.name.ends_with(**ending));
+    others.map(|ending| File::new(format!("{}.{ending}", file.name), file.bytes.clone())).collect()
 }
 
 const NAMES: [&str; 16] = [

@@ -55,10 +55,7 @@ fn damaged(bytes: &[u8], good: &[File], random: &mut Random) -> Vec<u8> {
                 let piece = &other[from..(from + 4 * length).min(other.len())];
                 bytes.splice(at..at, piece.iter().copied());
             }
-            _ => {
-                let text = random.pick(&WORDS);
-                bytes.splice(at..at, text.bytes());
-            }
+            _ => drop(bytes.splice(at..at, random.pick(&WORDS).bytes())),
         }
     }
     bytes

@@ -7,17 +7,12 @@ use super::{
 
 /// Returns a PDF of these objects, numbered from 1; the first is the catalog. `trailer` is added to the trailer
 /// dictionary.
-fn pdf(objects: &[String], trailer: &str) -> Vec<u8> {
-    let objects: Vec<Vec<u8>> = objects.iter().map(|object| object.clone().into_bytes()).collect();
-    pdf_of_bytes(&objects, trailer)
-}
-
-fn pdf_of_bytes(objects: &[Vec<u8>], trailer: &str) -> Vec<u8> {
+fn pdf(objects: &[impl AsRef<[u8]>], trailer: &str) -> Vec<u8> {
     let mut file = b"%PDF-1.7\n".to_vec();
     let mut table = format!("xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1);
     for (number, object) in (1..).zip(objects) {
         table += &format!("{:010} 00000 n \n", file.len());
-        file.extend([format!("{number} 0 obj\n").as_bytes(), object, b"\nendobj\n"].concat());
+        file.extend([format!("{number} 0 obj\n").as_bytes(), object.as_ref(), b"\nendobj\n"].concat());
     }
     let (start, size) = (file.len(), objects.len() + 1);
     let trailer = trailer.replace("START", &start.to_string());
@@ -41,7 +36,7 @@ fn page(content: &[u8], dictionary: &str, page: &str, more: &[&str]) -> Vec<u8> 
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 7 0 R/Encoding 8 0 R>>".to_vec(),
     ];
     objects.extend(more.iter().map(|object| object.as_bytes().to_vec()));
-    pdf_of_bytes(&objects, "")
+    pdf(&objects, "")
 }
 
 /// Adds the zlib header that PDF expects; the end marker and the checksum are missing.
@@ -52,16 +47,8 @@ fn zlib(deflated: Vec<u8>) -> Vec<u8> {
 const TEXT: &[u8] = b"BT /F 12 Tf 50 700 Td (Losa de hormigon de 18 cm) Tj ET";
 
 pub(super) fn files() -> Vec<File> {
-    let tree = |pages: &str| {
-        pdf(
-            &[
-                "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
-                pages.to_owned(),
-                "<</Type/Page/Parent 2 0 R>>".to_owned(),
-            ],
-            "",
-        )
-    };
+    let tree =
+        |pages: &str| pdf(&["<</Type/Catalog/Pages 2 0 R>>", pages, "<</Type/Page/Parent 2 0 R>>"], "");
     let good = page(TEXT, "", "", &[]);
     let form = |content: &str| {
         format!(
@@ -79,18 +66,18 @@ pub(super) fn files() -> Vec<File> {
         ("kids", tree(&format!("<</Type/Pages/Kids[{}]/Count 200000>>", "3 0 R ".repeat(200_000)))),
         ("few-kids", tree(&format!("<</Type/Pages/Kids[{}]/Count 12000>>", "3 0 R ".repeat(12_000)))),
         ("not-kids", tree("<</Type/Pages/Kids 2 0 R/Count 1>>")),
-        ("previous", pdf(&["<</Type/Catalog/Pages 1 0 R>>".to_owned()], "/Prev START")),
-        ("stream-table", pdf(&["<</Type/Catalog/Pages 1 0 R>>".to_owned()], "/XRefStm START/Prev START")),
-        ("size", pdf(&["<</Type/Catalog/Pages 1 0 R>>".to_owned()], "/Size 4294967295")),
-        ("encrypted", pdf(&["<</Type/Catalog/Pages 1 0 R>>".to_owned()], "/ID[<00><00>]/Encrypt<</Filter/Standard/V 5/R 6/Length 999999/O(x)/U(x)/P -1>>")),
-        ("encrypted-by-itself", pdf(&["<</Type/Catalog/Pages 1 0 R/Filter 1 0 R>>".to_owned()], "/Encrypt 1 0 R")),
+        ("previous", pdf(&["<</Type/Catalog/Pages 1 0 R>>"], "/Prev START")),
+        ("stream-table", pdf(&["<</Type/Catalog/Pages 1 0 R>>"], "/XRefStm START/Prev START")),
+        ("size", pdf(&["<</Type/Catalog/Pages 1 0 R>>"], "/Size 4294967295")),
+        ("encrypted", pdf(&["<</Type/Catalog/Pages 1 0 R>>"], "/ID[<00><00>]/Encrypt<</Filter/Standard/V 5/R 6/Length 999999/O(x)/U(x)/P -1>>")),
+        ("encrypted-by-itself", pdf(&["<</Type/Catalog/Pages 1 0 R/Filter 1 0 R>>"], "/Encrypt 1 0 R")),
         ("arrays", tree(&"[".repeat(300_000))),
         ("dictionaries", tree(&"<</a".repeat(100_000))),
         ("reference", tree("2 0 R")),
         ("references", pdf(&(1..5_000).map(|n| format!("{} 0 R", n % 4_999 + 1)).collect::<Vec<_>>(), "")),
-        ("objects", pdf(&[vec!["<</Type/Catalog/Pages 2 0 R>>".to_owned()], vec!["null".to_owned(); 200_000]].concat(), "")),
-        ("object-streams", pdf(&["<</Type/Catalog/Pages 2 0 R>>".to_owned(), "<</Type/ObjStm/N 99999999/First 0/Extends 2 0 R/Length 9>>stream\n2 0 2 0 2\nendstream".to_owned()], "")),
-        ("length", pdf(&["<</Type/Catalog/Pages 2 0 R/Length 1 0 R>>stream\nx\nendstream".to_owned()], "")),
+        ("objects", pdf(&[vec!["<</Type/Catalog/Pages 2 0 R>>"], vec!["null"; 200_000]].concat(), "")),
+        ("object-streams", pdf(&["<</Type/Catalog/Pages 2 0 R>>", "<</Type/ObjStm/N 99999999/First 0/Extends 2 0 R/Length 9>>stream\n2 0 2 0 2\nendstream"], "")),
+        ("length", pdf(&["<</Type/Catalog/Pages 2 0 R/Length 1 0 R>>stream\nx\nendstream"], "")),
         ("saved", page(&b"q ".repeat(1_000_000), "", "", &[])),
         ("nested-text", page(&b"BT ".repeat(500_000), "", "", &[])),
         ("marked", page(&b"/a <</b[((((>> BDC ".repeat(100_000), "", "", &[])),

@@ -9,6 +9,9 @@ pub(super) fn files() -> Vec<File> {
 
 fn html() -> Vec<File> {
     let page = |body: String| format!("<!doctype html><html><body>{body}");
+    let attributes: String = (0..20_000).map(|n| format!("a{n}=1 ")).collect();
+    let spans = "<tr><td colspan=1000 rowspan=1000>x</td></tr>";
+    let frames = "<iframe srcdoc='<iframe srcdoc=x>'></iframe><meta http-equiv=refresh content='0;url=/'>";
     [
         ("depth", page("<div>".repeat(300_000))),
         ("tables", page("<table><tr><td>".repeat(20_000))),
@@ -16,25 +19,13 @@ fn html() -> Vec<File> {
         ("formatting", page("<b><i><u><a>".repeat(5_000) + "x")),
         ("misnested", page("<b><p><a><table></b></p></a>".repeat(2_000))),
         ("foster-parents", page("<table>".to_owned() + &"texto<b>".repeat(500))),
-        (
-            "attributes",
-            page(format!("<p {}>x</p>", (0..20_000).map(|n| format!("a{n}=1 ")).collect::<String>())),
-        ),
+        ("attributes", page(format!("<p {attributes}>x</p>"))),
         ("span", page("<table><tr><td colspan=4294967295 rowspan=4294967295>x</td></tr></table>".to_owned())),
-        (
-            "spans",
-            page(format!("<table>{}</table>", "<tr><td colspan=1000 rowspan=1000>x</td></tr>".repeat(3_000))),
-        ),
+        ("spans", page(format!("<table>{}</table>", spans.repeat(3_000)))),
         ("comment", page(format!("<!--{}", "-".repeat(1_000_000)))),
         ("entities", page("&notanentity;&#xD800;&#0;&#99999999999;&".repeat(300))),
         ("script", page(format!("<script>{}", "while(1){}".repeat(2_000)))),
-        (
-            "frames",
-            page(
-                "<iframe srcdoc='<iframe srcdoc=x>'></iframe><meta http-equiv=refresh content='0;url=/'>"
-                    .repeat(500),
-            ),
-        ),
+        ("frames", page(frames.repeat(500))),
         ("templates", page("<template><select><option><svg><math><mtext>".repeat(3_000))),
         ("title", format!("<html><head><title>{}", "T".repeat(20_000))),
         ("nulls", page("a\0b\0".repeat(500))),
@@ -63,44 +54,23 @@ fn json() -> Vec<File> {
 fn imports() -> Vec<File> {
     let record = |id: &str, metadata: &str| format!("{{\"DocumentId\":{id},\"metadata\":{metadata}}}\n");
     let good = record("\"a\"", "{\"Title\":\"Acta\"}");
+    let ids = ["1", "null", "[]", "\"\"", "\"../../x\"", "\"a\\u0000b\"", "\"\\u202e\"", "\"*.>\"", "1e400"];
+    let keys: String = (0..1_000).map(|n| format!("\"k{n}\":{n},")).collect();
+    let types = r#"{"Title":{},"DocumentNumber":[1],"Revision":true,"DateModified":-1e300}"#;
+    let dates = r#"{"Title":"x","DateModified":"+999999-99-99T99:99:99Z","Date1":99999999999999999}"#;
+    let names = r#"{"Title":"x","DocumentStatus":"A","status":"open","project":"T","date":"soon","type":{}}"#;
     [
         ("broken", format!("{good}{}", "{\"DocumentId\":\n".repeat(300))),
         ("twice", good.repeat(20)),
-        (
-            "ids",
-            ["1", "null", "[]", "\"\"", "\"../../x\"", "\"a\\u0000b\"", "\"\\u202e\"", "\"*.>\"", "1e400"]
-                .map(|id| record(id, "{}"))
-                .concat(),
-        ),
+        ("ids", ids.map(|id| record(id, "{}")).concat()),
         ("long-id", record(&format!("\"{}\"", "x".repeat(100_000)), "{}")),
         ("long-line", record("\"a\"", &format!("{{\"Title\":\"{}\"}}", "x".repeat(6 << 20)))),
         ("deep", record("\"a\"", &format!("{{\"Title\":{}1{}}}", "[".repeat(50_000), "]".repeat(50_000)))),
-        (
-            "wide",
-            record(
-                "\"a\"",
-                &format!("{{{}\"z\":1}}", (0..1_000).map(|n| format!("\"k{n}\":{n},")).collect::<String>()),
-            ),
-        ),
-        (
-            "types",
-            record(
-                "\"a\"",
-                "{\"Title\":{},\"DocumentNumber\":[1],\"Revision\":true,\"DateModified\":-1e300}",
-            ),
-        ),
-        (
-            "dates",
-            record(
-                "\"a\"",
-                "{\"Title\":\"x\",\"DateModified\":\"+999999-99-99T99:99:99Z\",\"Date1\":99999999999999999}",
-            ),
-        ),
-        ("projects", record("\"a\"", "{\"Title\":\"x\",\"SelectList2\":\"otro.>\",\"project_id\":\"*\"}")),
-        (
-            "names",
-            record("1", "{\"Title\":\"x\",\"DocumentStatus\":\"A\",\"status\":\"open\",\"project\":\"T\",\"date\":\"soon\",\"type\":{}}"),
-        ),
+        ("wide", record("\"a\"", &format!("{{{keys}\"z\":1}}"))),
+        ("types", record("\"a\"", types)),
+        ("dates", record("\"a\"", dates)),
+        ("projects", record("\"a\"", r#"{"Title":"x","SelectList2":"otro.>","project_id":"*"}"#)),
+        ("names", record("1", names)),
         ("array", format!("[{}", "{\"DocumentId\":\"a\",\"metadata\":{}},".repeat(50))),
         ("marks", format!("\u{feff}{good}\0\0\0\n{good}")),
     ]
@@ -154,11 +124,10 @@ fn text() -> Vec<File> {
     ]
     .map(|(name, text)| File::new(name, text))
     .into();
+    let mut half = utf_16("Acta de obra");
+    half.pop();
     files.extend([
-        File::new(
-            "half.txt",
-            utf_16("Acta de obra").split_last().map(|(_, rest)| rest.to_vec()).unwrap_or_default(),
-        ),
+        File::new("half.txt", half),
         File::new("surrogates.txt", [vec![0xFF, 0xFE], [0x00, 0xD8].repeat(500)].concat()),
         File::new("utf-16.html", utf_16(&"<html><p>Hola".repeat(100))),
         File::new("latin.csv", [b"a\xf1o;n\xba\n".as_slice(), &b"1;\x80\xff\n".repeat(50)].concat()),
