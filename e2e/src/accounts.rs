@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use devstack::{NatsConfiguration, Stack};
 
 /// The users of NATS.
@@ -86,25 +86,17 @@ pub fn database_url(stack: &Stack, login: &str) -> Result<String> {
     Ok(format!("postgres://{login}:{}@{place}", password(user)))
 }
 
-/// The user of NATS and the login of PostgreSQL of a program. The api has no login.
-fn account(program: &str) -> Result<(&'static str, Option<&'static str>)> {
-    Ok(match program {
-        "acorag-migrate" => ("migrate", Some("acorag_migrate")),
-        "acorag-ingest-worker" => ("ingest", Some("acorag_ingest_worker")),
-        "acorag-query-worker" => ("query", Some("acorag_query_worker")),
-        "acorag-api" => ("api", None),
-        _ => bail!("{program} has no account"),
-    })
+/// The database URL of a program; empty for the api, which uses no database.
+pub(crate) fn database_url_of(stack: &Stack, program: &str) -> Result<String> {
+    if program == "acorag-api" {
+        return Ok(String::new());
+    }
+    database_url(stack, &program.replace('-', "_"))
 }
 
-/// The database URL of a program; empty if the program uses no database.
-pub fn database_url_of(stack: &Stack, program: &str) -> Result<String> {
-    account(program)?.1.map_or_else(|| Ok(String::new()), |login| database_url(stack, login))
-}
-
-/// The environment variables with a program's accounts.
-pub fn environment(stack: &Stack, program: &str) -> Result<Vec<(&'static str, String)>> {
-    let (user, _) = account(program)?;
+/// The environment variables with the accounts of a program, such as `acorag-ingest-worker`.
+pub(crate) fn environment(stack: &Stack, program: &str) -> Result<Vec<(&'static str, String)>> {
+    let user = program.split('-').nth(1).context("a program")?;
     let valkey = stack.redis_url().trim_start_matches("redis://");
     Ok(vec![
         ("REDIS_URL", valkey_url("redis", &password("valkey"), valkey)),

@@ -1,7 +1,7 @@
 //! Runs acorag's own programs on a stack of servers.
 
 use std::{
-    ffi::OsString,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -25,7 +25,7 @@ pub struct Options {
     /// Settings of PostgreSQL, as `name=value`.
     pub postgres: Vec<String>,
     /// Variables that are added to the environment of every service.
-    pub environment: Vec<(String, String)>,
+    pub environment: BTreeMap<String, String>,
 }
 
 impl Default for Options {
@@ -62,8 +62,7 @@ impl Options {
 
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.retain(|(known, _)| known != name);
-        self.environment.push((name.to_owned(), value.to_owned()));
+        self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 }
@@ -74,8 +73,8 @@ pub struct System {
     pub apis: Vec<Service>,
     pub query_workers: Vec<Service>,
     pub ingest_workers: Vec<Service>,
-    /// The environment of each program.
-    environments: Vec<(&'static str, Vec<(String, OsString)>)>,
+    /// Each program with its environment.
+    programs: HashMap<&'static str, Launch>,
     /// The address of the TLS proxy of Valkey.
     pub tls_of_valkey: Option<String>,
     pub certificates: Option<Certificates>,
@@ -94,6 +93,9 @@ pub struct Service {
 }
 
 const PROGRAMS: [&str; 4] = ["acorag-migrate", "acorag-ingest-worker", "acorag-query-worker", "acorag-api"];
+
+/// How many lines of the log an error quotes.
+const LAST_LINES: usize = 15;
 
 /// Maximum time until a service is ready; a debug build loads the embedding model slowly.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -129,52 +131,35 @@ impl System {
             Some(certificates) => Some(certificates.before_valkey(stack.redis_url()).await?),
             None => None,
         };
-        let environment_of = |program: &str| -> Result<Vec<(String, OsString)>> {
-            let mut all: Vec<(String, OsString)> =
-                stack.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let mut add = |name: &str, value: String| all.push((name.to_owned(), value.into()));
+        let mut programs = HashMap::new();
+        for program in PROGRAMS {
+            let mut launch = Launch::new(binary(program)?).envs(stack.environment());
             if options.accounts || options.tls {
-                accounts::environment(&stack, program)?
-                    .into_iter()
-                    .for_each(|(name, value)| add(name, value));
+                launch = launch.envs(accounts::environment(&stack, program)?);
             }
             if let (Some(certificates), Some(valkey)) = (&certificates, &tls_of_valkey) {
                 let url = accounts::database_url_of(&stack, program)?;
-                certificates.environment(&url, valkey).into_iter().for_each(|(name, value)| add(name, value));
+                launch = launch.envs(certificates.environment(&url, valkey));
             }
-            options.environment.iter().for_each(|(name, value)| add(name, value.clone()));
-            Ok(all)
-        };
+            programs.insert(program, launch.envs(&options.environment));
+        }
         let logs =
             stack.paths().stack.join("tmp").join(format!("services-{}-{}", std::process::id(), free_port()?));
         std::fs::create_dir_all(&logs)?;
-        let launch = |program: &str, index: usize| -> Result<(Launch, PathBuf)> {
-            let log = logs.join(format!("{program}-{index}.log"));
-            let mut launch = Launch::new(binary(program)?).log(&log).env("LOG_FORMAT", "json");
-            for (name, value) in environment_of(program)? {
-                launch = launch.env(name, value);
-            }
-            Ok((launch, log))
-        };
-        let (migrate, log) = launch("acorag-migrate", 0)?;
+        let launch = |program: &str| programs[program].clone().env("LOG_FORMAT", "json");
+        let migrate = launch("acorag-migrate").log(logs.join("acorag-migrate-0.log"));
         let status = migrate.start()?.wait()?;
-        ensure!(status.success(), "acorag-migrate failed: {}", tail(&log));
-        let service = |program: &str, variable: &'static str, index: usize| -> Result<Service> {
-            let (launch, log) = launch(program, index)?;
-            let scheme = if options.tls && variable == "PORT" { "https" } else { "http" };
-            Service::start(launch, variable, scheme, log)
-        };
+        ensure!(status.success(), "acorag-migrate failed: {}", migrate.last_lines(LAST_LINES));
         let several = |program: &str, variable: &'static str, count: usize| -> Result<Vec<Service>> {
-            (0..count).map(|index| service(program, variable, index)).collect()
+            let scheme = if options.tls && variable == "PORT" { "https" } else { "http" };
+            let log = |index| logs.join(format!("{program}-{index}.log"));
+            (0..count).map(|index| Service::start(launch(program), variable, scheme, log(index))).collect()
         };
         let system = Self {
             ingest_workers: several("acorag-ingest-worker", "HEALTH_PORT", options.ingest_workers)?,
             query_workers: several("acorag-query-worker", "HEALTH_PORT", options.query_workers)?,
             apis: several("acorag-api", "PORT", options.apis)?,
-            environments: PROGRAMS
-                .iter()
-                .map(|program| Ok((*program, environment_of(program)?)))
-                .collect::<Result<_>>()?,
+            programs,
             tls_of_valkey,
             certificates,
             stack,
@@ -214,11 +199,7 @@ impl System {
 
     /// Returns the command of a program with its environment.
     pub fn prepared(&self, program: &str) -> Result<std::process::Command> {
-        let mut command = std::process::Command::new(binary(program)?);
-        let environment =
-            self.environments.iter().find(|(name, _)| *name == program).context("no such program")?;
-        command.envs(environment.1.iter().cloned());
-        Ok(command)
+        Ok(self.programs.get(program).context("no such program")?.command())
     }
 
     pub fn api_process(&self) -> Option<u32> {
@@ -234,7 +215,7 @@ impl Service {
     /// Starts a service on a free port.
     fn start(launch: Launch, variable: &'static str, scheme: &str, log: PathBuf) -> Result<Self> {
         let port = free_port()?;
-        let launch = launch.env(variable, port.to_string());
+        let launch = launch.log(&log).env(variable, port.to_string());
         let process = Some(launch.start()?);
         Ok(Self { launch, variable, url: format!("{scheme}://127.0.0.1:{port}"), port, log, process })
     }
@@ -242,10 +223,7 @@ impl Service {
     /// Starts another process of this service with some settings changed, and returns when it is ready.
     pub async fn successor(&self, changed: &[(&str, String)]) -> Result<Self> {
         let log = self.log.with_extension(format!("{}.log", free_port()?));
-        let mut launch = self.launch.clone().log(&log);
-        for (name, value) in changed {
-            launch = launch.env(name, value);
-        }
+        let launch = self.launch.clone().envs(changed.iter().map(|(name, value)| (name, value)));
         let (scheme, _) = self.url.split_once("://").context("a URL")?;
         let successor = Self::start(launch, self.variable, scheme, log)?;
         successor.ready().await?;
@@ -256,7 +234,7 @@ impl Service {
     pub fn stop(&mut self) -> Result<()> {
         if let Some(mut process) = self.process.take() {
             let status = process.stop()?;
-            ensure!(status.success(), "it ended with {status}: {}", tail(&self.log));
+            ensure!(status.success(), "it ended with {status}: {}", self.launch.last_lines(LAST_LINES));
         }
         Ok(())
     }
@@ -298,7 +276,7 @@ impl Service {
         loop {
             match client.get(&url).send().await {
                 Ok(answer) if answer.status().is_success() => return Ok(()),
-                _ if Instant::now() > deadline => bail!("not ready: {}", tail(&self.log)),
+                _ if Instant::now() > deadline => bail!("not ready: {}", self.launch.last_lines(LAST_LINES)),
                 _ => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
@@ -312,10 +290,4 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     candidates.into_iter().find(|path| path.is_file()).with_context(|| {
         format!("{name} is not built: run `cargo build --workspace --bins` (make test does) first")
     })
-}
-
-fn tail(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().take(15).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
