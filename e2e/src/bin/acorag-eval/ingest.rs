@@ -11,7 +11,8 @@ use crate::rest::{Client, Import};
 /// Maximum number of bytes of an import, well below the default limit of the api.
 const MOST_BYTES: usize = 8 << 20;
 
-/// Returns the documents indexed per second, from the first byte sent until the last document is searchable.
+/// Returns the documents indexed per second, from the first byte sent until the last document is searchable. It is an
+/// error if no further document was indexed for `patience`.
 pub async fn run(client: &Client, project: &str, corpus: &[Document], patience: Duration) -> Result<f64> {
     let started = Instant::now();
     let mut imports = Vec::new();
@@ -22,7 +23,7 @@ pub async fn run(client: &Client, project: &str, corpus: &[Document], patience: 
         imports.push((import, file.records));
     }
 
-    let mut watch = Watch { started, total: corpus.len(), best: 0.0, since: Instant::now(), patience };
+    let (total, mut best, mut since) = (corpus.len(), 0.0, Instant::now());
     loop {
         let (mut done, mut finished) = (0.0, true);
         for (import, records) in &imports {
@@ -30,9 +31,19 @@ pub async fn run(client: &Client, project: &str, corpus: &[Document], patience: 
             finished &= is_indexed(import, &state)?;
             done += state.percent.clamp(0.0, 100.0) / 100.0 * *records as f64;
         }
-        watch.report(done)?;
+        if done > best {
+            (best, since) = (done, Instant::now());
+            let rate = done / started.elapsed().as_secs_f64();
+            let left = (total as f64 - done) / rate;
+            eprintln!("indexed {done:.0} of {total}, {rate:.1}/s, {left:.0} s to go");
+        } else if since.elapsed() > patience {
+            let patience = patience.as_secs();
+            bail!(
+                "nothing was indexed for {patience} s, {done:.0} of {total} are: is an ingest worker running?"
+            );
+        }
         if finished {
-            return Ok(corpus.len() as f64 / started.elapsed().as_secs_f64());
+            return Ok(total as f64 / started.elapsed().as_secs_f64());
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
@@ -71,35 +82,6 @@ fn is_indexed(Import { document_id, .. }: &Import, state: &crate::rest::State) -
         "indexed" => Ok(true),
         "queued" | "processing" => Ok(false),
         other => bail!("import {document_id} is {other}; {}", state.reason),
-    }
-}
-
-/// Reports the progress, and detects when no further document was indexed for `patience`.
-struct Watch {
-    started: Instant,
-    total: usize,
-    best: f64,
-    since: Instant,
-    patience: Duration,
-}
-
-impl Watch {
-    fn report(&mut self, done: f64) -> Result<()> {
-        let progressed = done > self.best;
-        if progressed {
-            (self.best, self.since) = (done, Instant::now());
-        } else if self.since.elapsed() > self.patience {
-            let (total, patience) = (self.total, self.patience.as_secs());
-            bail!(
-                "nothing was indexed for {patience} s, {done:.0} of {total} are: is an ingest worker running?"
-            );
-        }
-        let rate = done / self.started.elapsed().as_secs_f64();
-        if progressed && rate > 0.0 {
-            let left = (self.total as f64 - done) / rate;
-            eprintln!("indexed {done:.0} of {}, {rate:.1}/s, {left:.0} s to go", self.total);
-        }
-        Ok(())
     }
 }
 

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use beir::DataSet;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use futures::{StreamExt, TryStreamExt, stream};
 use metrics::Scores;
-use rest::Client;
+use rest::{Client, Found};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -38,8 +38,8 @@ struct Args {
     #[arg(long, env = "ACORAG_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
     /// Search mode
-    #[arg(long, value_enum, default_value_t = Mode::Hybrid)]
-    mode: Mode,
+    #[arg(long, default_value = "hybrid", value_parser = ["hybrid", "vector", "keyword"])]
+    mode: String,
     /// Number of searches at the same time
     #[arg(long, default_value = "4")]
     clients: NonZeroUsize,
@@ -49,13 +49,6 @@ struct Args {
     /// Give up if no document is indexed for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     patience: u64,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Mode {
-    Hybrid,
-    Vector,
-    Keyword,
 }
 
 #[tokio::main]
@@ -73,22 +66,16 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-struct Answer {
-    scores: Scores,
-    took: Duration,
-    degraded: bool,
-}
+type Answer = (Scores, Found);
 
 async fn search(client: &Client, args: &Args, project: &str, data: &DataSet) -> Result<Vec<Answer>> {
-    let mode = args.mode.name();
     let mut last = Instant::now();
     let asked = data.queries.iter().map(|query| async move {
         let found = client
-            .search(project, &query.text, mode)
+            .search(project, &query.text, &args.mode)
             .await
             .with_context(|| format!("query {} failed", query.id))?;
-        let scores = Scores::of(&found.documents, &query.relevant);
-        Ok::<_, anyhow::Error>(Answer { scores, took: found.took, degraded: found.degraded })
+        anyhow::Ok((Scores::of(&found.documents, &query.relevant), found))
     });
     let mut answers = Vec::with_capacity(data.queries.len());
     let mut running = stream::iter(asked).buffer_unordered(args.clients.get());
@@ -103,14 +90,14 @@ async fn search(client: &Client, args: &Args, project: &str, data: &DataSet) -> 
 }
 
 fn report(args: &Args, project: &str, data: &DataSet, answers: &[Answer], documents_per_second: f64) {
-    let scores: Vec<_> = answers.iter().map(|answer| &answer.scores).collect();
+    let scores: Vec<_> = answers.iter().map(|(scores, _)| scores).collect();
     let mean = Scores::mean(&scores);
-    let mut times: Vec<_> = answers.iter().map(|answer| answer.took.as_secs_f64() * 1000.0).collect();
+    let mut times: Vec<_> = answers.iter().map(|(_, found)| found.took.as_secs_f64() * 1000.0).collect();
     times.sort_by(f64::total_cmp);
     let (p50, p95) = (metrics::percentile(&times, 0.5), metrics::percentile(&times, 0.95));
-    let degraded = answers.iter().filter(|answer| answer.degraded).count();
-    let (documents, queries, mode) = (data.corpus.len(), answers.len(), args.mode.name());
+    let degraded = answers.iter().filter(|(_, found)| found.degraded).count();
 
+    let mut summary = json!({});
     for (name, value) in [
         ("ndcg@10", mean.ndcg_10),
         ("mrr@10", mean.mrr_10),
@@ -120,6 +107,7 @@ fn report(args: &Args, project: &str, data: &DataSet, answers: &[Answer], docume
         ("recall@100", mean.recall_100),
     ] {
         println!("{name:<20} {value:>9.4}");
+        summary[name] = json!(rounded(value, 4));
     }
     println!("{:<20} {p50:>9.1} ms", "search p50");
     println!("{:<20} {p95:>9.1} ms", "search p95");
@@ -127,36 +115,18 @@ fn report(args: &Args, project: &str, data: &DataSet, answers: &[Answer], docume
     if degraded > 0 {
         println!("{:<20} {degraded:>9}   answers lacked one half of the search", "degraded");
     }
-    let summary = json!({
-        "ndcg@10": rounded(mean.ndcg_10, 4),
-        "mrr@10": rounded(mean.mrr_10, 4),
-        "recall@1": rounded(mean.recall_1, 4),
-        "recall@5": rounded(mean.recall_5, 4),
-        "recall@10": rounded(mean.recall_10, 4),
-        "recall@100": rounded(mean.recall_100, 4),
-        "queries": queries,
-        "documents": documents,
-        "mode": mode,
-        "search_p50_ms": rounded(p50, 1),
-        "search_p95_ms": rounded(p95, 1),
-        "documents_per_second": rounded(documents_per_second, 1),
-        "degraded": degraded,
-        "project": project,
-    });
+    summary["queries"] = json!(answers.len());
+    summary["documents"] = json!(data.corpus.len());
+    summary["mode"] = json!(args.mode);
+    summary["search_p50_ms"] = json!(rounded(p50, 1));
+    summary["search_p95_ms"] = json!(rounded(p95, 1));
+    summary["documents_per_second"] = json!(rounded(documents_per_second, 1));
+    summary["degraded"] = json!(degraded);
+    summary["project"] = json!(project);
     println!("{summary}");
 }
 
 fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10_f64.powi(digits);
     (value * scale).round() / scale
-}
-
-impl Mode {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Hybrid => "hybrid",
-            Self::Vector => "vector",
-            Self::Keyword => "keyword",
-        }
-    }
 }
