@@ -43,8 +43,7 @@ async fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let system = System::start(Options { accounts: true, ..Options::default().durable() }).await?;
     let client = system.client()?;
-    let stored = Mutex::new(Vec::new());
-    let traffic = Traffic { client: &client, stored: &stored, random: Mutex::new(Random::new(7)) };
+    let traffic = Traffic { client: &client, stored: Mutex::default(), random: Mutex::new(Random::new(7)) };
     for _ in 0..DOCUMENTS {
         traffic.upload().await?;
     }
@@ -55,21 +54,20 @@ async fn main() -> Result<ExitCode> {
     let known = files.put("conocido", &mut "Un archivo de otro proyecto.".as_bytes()).await?;
 
     eprintln!("normal traffic for {} s", args.quiet);
-    let quiet = traffic.during(Duration::from_secs(args.quiet)).await?;
+    let (quiet_search, quiet_upload) = traffic.during(Duration::from_secs(args.quiet)).await?;
     eprintln!("the same beside attacks, for {} s", args.seconds);
     let time = Duration::from_secs(args.seconds);
-    let (under_attack, attacks) =
+    let ((searching, uploading), attacks) =
         tokio::try_join!(traffic.during(time), attack(&attacker, &client, &known.nuid, time))?;
 
-    let stored = std::mem::take(&mut *lock(&stored));
+    let stored = std::mem::take(&mut *lock(&traffic.stored));
     let lost = lost(&client, &stored).await?;
     let read = client.search(OURS, "archivo de otro proyecto").await?;
     let foreign = read.iter().filter(|row| row["project_id"] != json!(OURS)).count();
-    let (search, upload) = (under_attack.search / quiet.search, under_attack.upload / quiet.upload);
-    println!("search p95: {:.1} ms quiet, {:.1} ms under attack", quiet.search, under_attack.search);
+    let (search, upload) = (searching / quiet_search, uploading / quiet_upload);
+    println!("search p95: {quiet_search:.1} ms quiet, {searching:.1} ms under attack");
     println!(
-        "upload until it is searchable, p95: {:.1} ms quiet, {:.1} ms under attack",
-        quiet.upload, under_attack.upload
+        "upload until it is searchable, p95: {quiet_upload:.1} ms quiet, {uploading:.1} ms under attack"
     );
     println!(
         "{}",
@@ -82,11 +80,8 @@ async fn main() -> Result<ExitCode> {
 
 /// Attacks until the time is over; returns the number of rounds. An attack that succeeds ends the run with an error.
 async fn attack(attacker: &Attacker, client: &Client, known_version: &str, time: Duration) -> Result<usize> {
-    let started = Instant::now();
-    for round in 0.. {
-        if started.elapsed() > time {
-            return Ok(round);
-        }
+    let (started, mut round) = (Instant::now(), 0);
+    while started.elapsed() <= time {
         let accepted = attacker.forge_objects(known_version).await?;
         ensure!(accepted.is_empty(), "the store took {accepted:?}");
         for job in attacker.bad_jobs(&["conocido", "x"], &THEIRS.parse()?, round).await? {
@@ -98,22 +93,17 @@ async fn attack(attacker: &Attacker, client: &Client, known_version: &str, time:
         }
         attacker.send_commands(round).await?;
         attacker.take_message_ids(round).await?;
+        round += 1;
     }
-    Ok(0)
+    Ok(round)
 }
 
 /// The normal traffic of the other project during the measurements.
 struct Traffic<'a> {
     client: &'a Client,
     /// The id and content of every document that was indexed.
-    stored: &'a Mutex<Vec<(String, Vec<u8>)>>,
+    stored: Mutex<Vec<(String, Vec<u8>)>>,
     random: Mutex<Random>,
-}
-
-/// The 95th percentiles of the durations, in milliseconds.
-struct Waits {
-    search: f64,
-    upload: f64,
 }
 
 impl Traffic<'_> {
@@ -125,17 +115,17 @@ impl Traffic<'_> {
         let content = format!("{} {}", self.sentence(), uuid::Uuid::new_v4()).into_bytes();
         let upload = Upload::new("nota.txt", content.clone(), json!({"project_id": THEIRS}));
         let id = self.client.index(upload).await?;
-        lock(self.stored).push((id, content));
+        lock(&self.stored).push((id, content));
         Ok(())
     }
 
-    async fn during(&self, time: Duration) -> Result<Waits> {
+    /// Returns the 95th percentiles of the durations of searches and of uploads, in milliseconds.
+    async fn during(&self, time: Duration) -> Result<(f64, f64)> {
         let end = Instant::now() + time;
         let searches =
             timed(end, EVERY.0, async || self.client.search(THEIRS, &self.sentence()).await.map(drop));
         let uploads = timed(end, EVERY.1, async || self.upload().await);
-        let (search, upload) = tokio::try_join!(searches, uploads)?;
-        Ok(Waits { search, upload })
+        tokio::try_join!(searches, uploads)
     }
 }
 
