@@ -7,8 +7,10 @@ use e2e::{Client, Random, Upload, prose};
 use serde_json::json;
 
 use crate::{
+    bench::Bench,
     ceiling::Questions,
-    figures::{Figures, median, percentile},
+    figures::{median, percentile},
+    ingest,
     search::timed,
 };
 
@@ -18,22 +20,13 @@ const QUIET: &str = "tranquilo";
 const BUSY: &str = "ocupado";
 
 /// Starts the import but does not wait for it: the measurement ends earlier.
-pub async fn beside_an_import(
-    client: &Client,
-    records: usize,
-    random: &mut Random,
-    questions: &Questions,
-    figures: &mut Figures,
-) -> Result<()> {
+pub async fn beside_an_import(bench: &mut Bench, records: usize) -> Result<()> {
+    let Bench { client, random, questions, figures, .. } = bench;
     // The first measurement only fills the caches after a start and is not used.
     measure(client, random, questions).await?;
     let (upload, search) = measure(client, random, questions).await?;
-    let record = |number: usize| {
-        let text = prose::paragraph(random, 12);
-        json!({"DocumentId": format!("r-{number}"), "metadata": {"Title": "Registro"}, "full_text": text})
-            .to_string()
-    };
-    let lines = (0..records).map(record).collect::<Vec<_>>().join("\n");
+    let texts: Vec<String> = (0..records).map(|_| prose::paragraph(random, 12)).collect();
+    let lines = ingest::records(&texts);
     let import = client.upload(Upload::new("ocupado.ndjson", lines, json!({"project_id": BUSY}))).await?;
     while client.document(&import, BUSY).await?["records"]["indexed"].as_u64().unwrap_or(0) < 50 {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -10,11 +10,9 @@ use e2e::{Client, System, Upload};
 use embedding::Embed as _;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::{
     bench::Bench,
-    ceiling::Ceiling,
     cpu::Cpu,
     figures::{Figures, median},
 };
@@ -24,19 +22,14 @@ const CLIENTS: usize = 8;
 
 pub async fn measure(bench: &mut Bench) -> Result<()> {
     let texts = bench.ceiling.texts(&mut bench.random, bench.effort.texts);
-    throughput(&bench.system, &mut bench.ceiling, &texts, &mut bench.figures).await?;
-    manual(&bench.client, &bench.pool, &bench.ceiling, &mut bench.figures).await
+    throughput(bench, &texts).await?;
+    manual(bench).await
 }
 
 /// Measures one import of records and single files from several clients, one passage per text, against the model.
-async fn throughput(
-    system: &System,
-    ceiling: &mut Ceiling,
-    texts: &[String],
-    figures: &mut Figures,
-) -> Result<()> {
+async fn throughput(bench: &mut Bench, texts: &[String]) -> Result<()> {
+    let Bench { system, client, ceiling, figures, .. } = bench;
     let (records, files) = texts.split_at(texts.len() * 7 / 10);
-    let client = &system.client()?;
     ceiling.measure_passages(records).await?;
     let idle = Cpu::read(system)?;
     let bulk = import(client, records).await?;
@@ -57,13 +50,9 @@ async fn throughput(
 
 /// Imports one record for each text; returns how many became searchable in a second.
 pub async fn import(client: &Client, texts: &[String]) -> Result<f64> {
-    let record = |(number, text): (usize, &String)| {
-        json!({"DocumentId": format!("r-{number}"), "metadata": {"Title": "Registro"}, "full_text": text})
-            .to_string()
-    };
-    let lines: Vec<String> = texts.iter().enumerate().map(record).collect();
+    let lines = records(texts);
     let started = Instant::now();
-    let upload = Upload::new("medida.ndjson", lines.join("\n"), json!({"project_id": PROJECT}));
+    let upload = Upload::new("medida.ndjson", lines, json!({"project_id": PROJECT}));
     let id = client.upload(upload).await?;
     let document = client.settled(&id, PROJECT).await?;
     let took = started.elapsed();
@@ -71,22 +60,29 @@ pub async fn import(client: &Client, texts: &[String]) -> Result<f64> {
     Ok(texts.len() as f64 / took.as_secs_f64())
 }
 
+/// Returns the lines of an import with one record for each text.
+pub fn records(texts: &[String]) -> String {
+    let record = |(number, text): (usize, &String)| {
+        json!({"DocumentId": format!("r-{number}"), "metadata": {"Title": "Registro"}, "full_text": text})
+            .to_string()
+    };
+    texts.iter().enumerate().map(record).collect::<Vec<_>>().join("\n")
+}
+
 async fn upload_and_wait(client: &Client, texts: &[String]) -> Result<f64> {
     let started = Instant::now();
     let uploads = texts.iter().enumerate().map(|(number, text)| {
-        client.index(Upload::new(
-            &format!("archivo-{number}.txt"),
-            text.clone(),
-            json!({"project_id": PROJECT}),
-        ))
+        let name = format!("archivo-{number}.txt");
+        client.index(Upload::new(&name, text.clone(), json!({"project_id": PROJECT})))
     });
     stream::iter(uploads).buffer_unordered(CLIENTS).try_for_each(|_| async { Ok(()) }).await?;
     Ok(texts.len() as f64 / started.elapsed().as_secs_f64())
 }
 
 /// Measures the sample with 20 pages from its 202 until it is searchable, against the time of its embedding alone.
-async fn manual(client: &Client, pool: &PgPool, ceiling: &Ceiling, figures: &mut Figures) -> Result<()> {
+async fn manual(bench: &mut Bench) -> Result<()> {
     const RUNS: usize = 3;
+    let Bench { client, pool, ceiling, figures, .. } = bench;
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples/files/operation-and-maintenance-manual.pdf");
     let bytes = std::fs::read(path).context("the sample manual")?;
     let (mut taken, mut embedding) = (Vec::new(), Vec::new());
@@ -105,7 +101,7 @@ async fn manual(client: &Client, pool: &PgPool, ceiling: &Ceiling, figures: &mut
              WHERE p.id = $1",
         )
         .bind(&project)
-        .fetch_all(pool)
+        .fetch_all(&*pool)
         .await?;
         let started = Instant::now();
         ceiling.model.passages(passages.into_iter().map(Into::into).collect()).await?;

@@ -107,14 +107,12 @@ async fn main() -> Result<()> {
     }
     let mut bench = Bench::start(options, effort, Folder(folder)).await?;
     if let Some(records) = args.beside_import {
-        let Bench { client, random, questions, figures, .. } = &mut bench;
-        fairness::beside_an_import(client, records, random, questions, figures).await?;
+        fairness::beside_an_import(&mut bench, records).await?;
         println!("{}", bench.figures.table());
         return Ok(());
     }
     if let Some(passages) = args.large {
-        let most = scale::Most { passages, projects: args.projects };
-        scale::grow(&mut bench, most).await?;
+        scale::grow(&mut bench, passages, args.projects).await?;
         println!("{}", std::fs::read_to_string(bench.folder.0.join("scale.md"))?);
     } else {
         let chosen = |part: &Part| {

@@ -3,43 +3,30 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use e2e::{Client, Random};
 use embedding::Embed as _;
 use serde_json::json;
-use sqlx::PgPool;
 
-use crate::{ceiling::Ceiling, large};
+use crate::{bench::Bench, large};
 
 /// The number of searches that are compared.
 const COMPARED: usize = 30;
 const NEAREST: usize = 10;
 
 /// Returns the share of the ten documents with the nearest passages that the vector leg finds.
-pub async fn recall(
-    client: &Client,
-    ceiling: &Ceiling,
-    pool: &PgPool,
-    project: Option<&str>,
-    random: &mut Random,
-) -> Result<f64> {
+pub async fn recall(bench: &mut Bench, project: Option<&str>) -> Result<f64> {
     let mut sum = 0.0;
     for _ in 0..COMPARED {
-        sum += compare(client, ceiling, pool, project, &large::query(random)).await?;
+        let query = large::query(&mut bench.random);
+        sum += compare(bench, project, &query).await?;
     }
     Ok(sum / COMPARED as f64)
 }
 
-async fn compare(
-    client: &Client,
-    ceiling: &Ceiling,
-    pool: &PgPool,
-    project: Option<&str>,
-    query: &str,
-) -> Result<f64> {
+async fn compare(bench: &Bench, project: Option<&str>, query: &str) -> Result<f64> {
     let body = json!({"query": query, "project_id": project, "top_k": NEAREST, "mode": "vector"});
-    let found = client.search_with(body).await?;
+    let found = bench.client.search_with(body).await?;
     let found: HashSet<&str> = found.iter().filter_map(|row| row["document_id"].as_str()).collect();
-    let vector = ceiling.model.query(query).await?;
+    let vector = bench.ceiling.model.query(query).await?;
     // `+ 0` prevents the use of an index.
     let exact: Vec<String> = sqlx::query_scalar(
         "SELECT d.id FROM (
@@ -52,7 +39,7 @@ async fn compare(
     )
     .bind(vector)
     .bind(project)
-    .fetch_all(pool)
+    .fetch_all(&bench.pool)
     .await?;
     let both = exact.iter().filter(|id| found.contains(id.as_str())).count();
     Ok(both as f64 / exact.len().max(1) as f64)

@@ -7,7 +7,6 @@
 use std::{sync::Arc, time::Instant};
 
 use anyhow::Result;
-use e2e::Client;
 
 use crate::{
     bench::Bench,
@@ -29,19 +28,13 @@ const FULL_SIZED: usize = 20;
 const SMALL: usize = 1_000;
 const TINY: usize = 100;
 
-/// Where to stop.
-#[derive(Clone, Copy)]
-pub struct Most {
-    pub passages: usize,
-    pub projects: usize,
-}
-
-/// Fills the database in steps, and measures after each. A measurement that fails loses no other one.
-pub async fn grow(bench: &mut Bench, most: Most) -> Result<()> {
+/// Fills the database in steps, and measures after each. A measurement that fails loses no other one. The steps with more
+/// than `most` passages in the large project, or more than `most_projects` other projects, are left out.
+pub async fn grow(bench: &mut Bench, most: usize, most_projects: usize) -> Result<()> {
     let source = Arc::new(Source::new(&bench.ceiling.model).await?);
     let steps: Vec<(usize, usize)> = STEPS
         .into_iter()
-        .filter(|(passages, projects)| *passages <= most.passages && *projects <= most.projects)
+        .filter(|(passages, projects)| *passages <= most && *projects <= most_projects)
         .collect();
     let (mut done, mut large, mut small) = (Vec::new(), 0, 0);
     let started = Instant::now();
@@ -63,23 +56,16 @@ pub async fn grow(bench: &mut Bench, most: Most) -> Result<()> {
         }
         (large, small) = (passages, projects);
         let (rate, indexing) = fill.end().await?;
-        let mut step = Step {
-            bytes: Bytes::read(&bench.pool).await?,
-            rate,
-            indexing,
-            memory: f64::NAN,
-            lines: Vec::new(),
-        };
+        let (bytes, mut lines) = (Bytes::read(&bench.pool).await?, Vec::new());
         for (searched, project) in
             [("the large project", Some("grande")), ("a project of 1,000", Some("chico-0")), ("all", None)]
         {
             match measure(bench, searched, project).await {
-                Ok(line) => step.lines.push(line),
+                Ok(line) => lines.push(line),
                 Err(error) => bench.figures.failed(&format!("{passages} passages, {searched}"), &error),
             }
         }
-        step.memory = memory::postgres(&bench.system)?;
-        done.push(step);
+        done.push(Step { bytes, rate, indexing, memory: memory::postgres(&bench.system)?, lines });
         bench.folder.write("scale.md", &table(&done))?;
         bench.folder.draw("scale.svg", &plot(&done))?;
         eprintln!("{}", table(&done));
@@ -104,7 +90,6 @@ async fn measure(bench: &mut Bench, searched: &'static str, project: Option<&str
     let postgres = Cpu::read(&bench.system)?.postgres(used, SEARCHES);
     let stages = Stages::read(&bench.system).await?.since(&before);
     times.sort_by(f64::total_cmp);
-    let client: &Client = &bench.client;
     Ok(Line {
         searched,
         p50: percentile(&times, 0.5),
@@ -112,7 +97,7 @@ async fn measure(bench: &mut Bench, searched: &'static str, project: Option<&str
         keyword: stages.mean("keyword"),
         vector: stages.mean("vector"),
         rows: stages.mean("rows"),
-        recall: recall(client, &bench.ceiling, &bench.pool, project, &mut bench.random).await?,
+        recall: recall(bench, project).await?,
         postgres,
     })
 }
