@@ -15,6 +15,7 @@ use crate::{
     figures::{median, percentile},
     load::{Clients, Request},
     samples::{PROJECT, distinct},
+    search,
     stages::Stages,
 };
 
@@ -41,14 +42,9 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
         }
         times.sort_by(f64::total_cmp);
         let [p50, p95] = [0.5, 0.95].map(|share| percentile(&times, share));
-        bench.figures.ratio(
-            format!("chat alone, {name}: p50"),
-            p50,
-            "ms",
-            "embedding a query alone",
-            embedding,
-        );
-        bench.figures.ratio(format!("chat alone, {name}: p95"), p95, "ms", "p50", p50);
+        let chat = format!("chat alone, {name}");
+        bench.figures.ratio(format!("{chat}: p50"), p50, "ms", "embedding a query alone", embedding);
+        bench.figures.ratio(format!("{chat}: p95"), p95, "ms", "p50", p50);
         let share = right as f64 * 100.0 / times.len().max(1) as f64;
         bench.figures.plain("  answers that cite as they should", share, "%");
         if cites {
@@ -99,7 +95,7 @@ async fn streamed(bench: &mut Bench, questions: &[String]) -> Result<()> {
 /// Measures chats of many clients, after `asked` other questions. What a chat costs is compared with searches in the same project by as many clients.
 async fn together(bench: &mut Bench, asked: usize) -> Result<()> {
     const SAMPLE: usize = 400;
-    let (search, asked) = (search_cost(bench).await?, AtomicUsize::new(asked + 1));
+    let (search_cost, asked) = (search_cost(bench).await?, AtomicUsize::new(asked + 1));
     bench.ceiling.measure_queries(&bench.questions.some(SAMPLE)).await?;
     for count in [8, 50] {
         let clients = Clients { count, time: bench.effort.time, pause: std::time::Duration::ZERO };
@@ -117,16 +113,11 @@ async fn together(bench: &mut Bench, asked: usize) -> Result<()> {
         bench.ceiling.measure_queries(&bench.questions.some(SAMPLE)).await?;
         let most = bench.ceiling.queries();
         let [p50, p95] = [0.5, 0.95].map(|share| chats.percentile(share));
-        bench.figures.ratio(
-            format!("chat: {count} clients"),
-            chats.rate(),
-            "1/s",
-            "the model's queries",
-            most,
-        );
+        let name = format!("chat: {count} clients");
+        bench.figures.ratio(name, chats.rate(), "1/s", "the model's queries", most);
         bench.figures.plain("  p95", p95, "ms");
         bench.figures.plain("  refused", chats.refused(), "%");
-        bench.figures.ratio("  processor time of a chat", cost, "ms", "of an uncached search", search);
+        bench.figures.ratio("  processor time of a chat", cost, "ms", "of an uncached search", search_cost);
         bench.latencies[2].push((count as f64, p50));
         bench.latencies[3].push((count as f64, p95));
     }
@@ -135,10 +126,8 @@ async fn together(bench: &mut Bench, asked: usize) -> Result<()> {
 
 /// Returns the milliseconds of processor time of an uncached search in the samples.
 async fn search_cost(bench: &Bench) -> Result<f64> {
-    let clients = Clients { count: 8, time: bench.effort.time, pause: std::time::Duration::ZERO };
     let (before, searches) = (Cpu::read(&bench.system)?, Stages::read(&bench.system).await?);
-    let results = clients.send(&bench.client, |_| Request::search(PROJECT, &bench.questions.one())).await?;
-    results.none_broken()?;
+    search::together(&bench.client, PROJECT, 8, bench.effort.time, &bench.questions).await?;
     let count = Stages::read(&bench.system).await?.since(&searches).count("embed");
     Ok(Cpu::read(&bench.system)?.each(before, count))
 }

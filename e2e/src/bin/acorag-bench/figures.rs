@@ -12,14 +12,7 @@ struct Figure {
     name: String,
     value: f64,
     unit: &'static str,
-    against: Option<Against>,
-}
-
-struct Against {
-    what: String,
-    value: f64,
-    /// The figure divided by the value it is compared with.
-    ratio: f64,
+    against: Option<(String, f64)>,
 }
 
 #[derive(Default)]
@@ -44,8 +37,7 @@ impl Figures {
         what: impl Into<String>,
         baseline: f64,
     ) {
-        let against = Against { what: what.into(), value: baseline, ratio: value / baseline };
-        self.push(Figure { name: name.into(), value, unit, against: Some(against) });
+        self.push(Figure { name: name.into(), value, unit, against: Some((what.into(), baseline)) });
     }
 
     /// Notes that a part of the run failed. The figures of the other parts stay.
@@ -71,11 +63,11 @@ impl Figures {
     }
 
     pub fn json(&self) -> Value {
-        let figures = self.figures.iter().map(|figure| {
-            let against = figure.against.as_ref().map(
-                |against| json!({"what": against.what, "value": tidy(against.value), "ratio": tidy(against.ratio)}),
-            );
-            json!({"name": figure.name, "value": tidy(figure.value), "unit": figure.unit, "against": against})
+        let figures = self.figures.iter().map(|Figure { name, value, unit, against }| {
+            let against = against.as_ref().map(|(what, baseline)| {
+                json!({"what": what, "value": tidy(*baseline), "ratio": tidy(value / baseline)})
+            });
+            json!({"name": name, "value": tidy(*value), "unit": unit, "against": against})
         });
         figures.collect()
     }
@@ -96,24 +88,21 @@ impl Folder {
     }
 }
 
-fn row(figure: &Figure) -> String {
-    let (ratio, against) = match &figure.against {
-        Some(Against { what, value, ratio }) => {
-            (format!("{ratio:.2}"), format!("{what}: {} {}", short(*value), figure.unit))
+fn row(Figure { name, value, unit, against }: &Figure) -> String {
+    let (ratio, against) = match against {
+        Some((what, baseline)) => {
+            (format!("{:.2}", value / baseline), format!("{what}: {} {unit}", short(*baseline)))
         }
         None => (String::new(), String::new()),
     };
-    let value = short(figure.value);
-    format!("{:<48} {value:>10} {:<6} {ratio:>8}  {against}", figure.name, figure.unit).trim_end().to_owned()
+    format!("{name:<48} {:>10} {unit:<6} {ratio:>8}  {against}", short(*value)).trim_end().to_owned()
 }
 
 fn short(value: f64) -> String {
-    let digits = if value.abs() >= 100.0 {
-        0
-    } else if value.abs() >= 10.0 {
-        1
-    } else {
-        2
+    let digits = match value.abs() {
+        100.0.. => 0,
+        10.0.. => 1,
+        _ => 2,
     };
     format!("{value:.digits$}")
 }

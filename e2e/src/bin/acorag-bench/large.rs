@@ -37,13 +37,8 @@ pub async fn legs(bench: &mut Bench) -> Result<()> {
         some(&bench.client, project, &mut bench.random, SEARCHES).await?;
         let stages = Stages::read(&bench.system).await?.since(&before);
         for (stage, leg) in [("keyword", "keyword leg"), ("vector", "vector leg"), ("rows", "rows")] {
-            bench.figures.ratio(
-                format!("{name} of 40,000: {leg}"),
-                stages.mean(stage),
-                "ms",
-                "embedding the query",
-                stages.mean("embed"),
-            );
+            let (name, embedding) = (format!("{name} of 40,000: {leg}"), stages.mean("embed"));
+            bench.figures.ratio(name, stages.mean(stage), "ms", "embedding the query", embedding);
         }
     }
     nearest(bench).await?;

@@ -82,6 +82,16 @@ pub struct Outcome {
     pub milliseconds: f64,
 }
 
+impl Outcome {
+    fn is_answered(&self) -> bool {
+        self.end == End::Answered
+    }
+
+    fn is_refused(&self) -> bool {
+        matches!(self.end, End::Refused(_))
+    }
+}
+
 /// The requests that ended while it was measured.
 pub struct Outcomes {
     outcomes: Vec<Outcome>,
@@ -92,21 +102,18 @@ pub struct Outcomes {
 
 impl Outcomes {
     pub fn new(outcomes: Vec<Outcome>, seconds: f64) -> Self {
-        let answers = outcomes.iter().filter(|outcome| outcome.end == End::Answered).count();
+        let answers = outcomes.iter().filter(|outcome| outcome.is_answered()).count();
         Self { outcomes, seconds, answers }
     }
 
     /// Fails if a request was neither answered nor refused in the expected way.
     pub fn none_broken(&self) -> Result<()> {
-        match self.outcomes.iter().find_map(|outcome| match &outcome.end {
-            End::Broken(reason) => Some((outcome.kind, reason)),
-            _ => None,
-        }) {
-            Some((kind, reason)) => {
-                bail!("{} requests failed, the first one ({kind:?}): {reason}", self.broken())
+        for Outcome { kind, end, .. } in &self.outcomes {
+            if let End::Broken(reason) = end {
+                bail!("{} requests failed, the first one ({kind:?}): {reason}", self.broken());
             }
-            None => Ok(()),
         }
+        Ok(())
     }
 
     pub fn broken(&self) -> usize {
@@ -115,42 +122,35 @@ impl Outcomes {
 
     /// Answers per second.
     pub fn rate(&self) -> f64 {
-        self.answered().count() as f64 / self.seconds
-    }
-
-    fn answered(&self) -> impl Iterator<Item = &Outcome> {
-        self.outcomes.iter().filter(|outcome| outcome.end == End::Answered)
+        self.times(Outcome::is_answered).len() as f64 / self.seconds
     }
 
     /// The percentage of the requests that were refused.
     pub fn refused(&self) -> f64 {
-        let refused = self.outcomes.iter().filter(|outcome| matches!(outcome.end, End::Refused(_))).count();
-        refused as f64 * 100.0 / self.outcomes.len().max(1) as f64
+        self.times(Outcome::is_refused).len() as f64 * 100.0 / self.outcomes.len().max(1) as f64
     }
 
     /// A percentile of the milliseconds of all answered requests.
     pub fn percentile(&self, share: f64) -> f64 {
-        sorted(self.answered().map(|outcome| outcome.milliseconds), share)
+        percentile(&self.times(Outcome::is_answered), share)
     }
 
     pub fn percentile_of(&self, kind: Kind, share: f64) -> f64 {
-        sorted(
-            self.answered().filter(|outcome| outcome.kind == kind).map(|outcome| outcome.milliseconds),
-            share,
-        )
+        percentile(&self.times(|outcome| outcome.is_answered() && outcome.kind == kind), share)
     }
 
     /// A percentile of the milliseconds of all refusals.
     pub fn percentile_of_refusals(&self, share: f64) -> f64 {
-        let refused = self.outcomes.iter().filter(|outcome| matches!(outcome.end, End::Refused(_)));
-        sorted(refused.map(|outcome| outcome.milliseconds), share)
+        percentile(&self.times(Outcome::is_refused), share)
     }
-}
 
-fn sorted(values: impl Iterator<Item = f64>, share: f64) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    percentile(&values, share)
+    /// The sorted milliseconds of the requests that count.
+    fn times(&self, counts: impl Fn(&Outcome) -> bool) -> Vec<f64> {
+        let counted = self.outcomes.iter().filter(|outcome| counts(outcome));
+        let mut times: Vec<f64> = counted.map(|outcome| outcome.milliseconds).collect();
+        times.sort_by(f64::total_cmp);
+        times
+    }
 }
 
 /// Clients that send one request after the other. After a refusal a client waits as it was told, but one second at most.
@@ -173,7 +173,7 @@ impl Clients {
             tokio::time::sleep(self.pause.mul_f64(random.share())).await;
             while started.elapsed() < WARM + self.time {
                 let outcome = next(number).send(client).await;
-                answers += usize::from(outcome.end == End::Answered);
+                answers += usize::from(outcome.is_answered());
                 let told = if let End::Refused(seconds) = outcome.end { seconds.min(1) } else { 0 };
                 if (WARM..WARM + self.time).contains(&started.elapsed()) {
                     outcomes.push(outcome);

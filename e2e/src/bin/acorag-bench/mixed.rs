@@ -26,13 +26,8 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
             .await?;
         let most = count as f64 / PAUSE.as_secs_f64();
         let figures = &mut bench.figures;
-        figures.ratio(
-            format!("mixed load: {count} users"),
-            results.rate(),
-            "1/s",
-            "if answers took no time",
-            most,
-        );
+        let name = format!("mixed load: {count} users");
+        figures.ratio(name, results.rate(), "1/s", "if answers took no time", most);
         figures.plain("  all: p50", results.percentile(0.5), "ms");
         figures.plain("  searches: p95", results.percentile_of(Kind::Search, 0.95), "ms");
         figures.plain("  chats: p95", results.percentile_of(Kind::Chat, 0.95), "ms");

@@ -44,11 +44,8 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
                 bench.figures.plain("  refusals: p95", refused, "ms");
             }
         }
-        bench.figures.plain(
-            format!("  at {share}: neither answered nor refused well"),
-            results.broken() as f64,
-            "",
-        );
+        let name = format!("  at {share}: neither answered nor refused well");
+        bench.figures.plain(name, results.broken() as f64, "");
         // What waits is finished before the next measurement.
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
