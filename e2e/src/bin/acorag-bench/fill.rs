@@ -14,7 +14,7 @@ use embedding::{Embed as _, Model};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use schemas::{Fields, ProjectId};
 use sqlx::{
-    AssertSqlSafe, PgConnection, PgPool,
+    AssertSqlSafe, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -225,17 +225,13 @@ async fn write(
     let mut random = Random::new(seed);
     let mut tx = pool.begin().await?;
     for document in documents {
-        let passages: Vec<Passage> = (0..PASSAGES).map(|page| source.passage(page, &mut random)).collect();
-        insert(&mut tx, project_key, *document, &passages).await?;
+        let made: Vec<Passage> = (0..PASSAGES).map(|page| source.passage(page, &mut random)).collect();
+        let words = passages::words(&Fields::default(), &made);
+        let new = passages::New { document_key: *document, passages: &made, words: &words };
+        passages::insert(&mut tx, project_key, MODEL, &[new]).await?;
     }
     tx.commit().await?;
     Ok(documents.len() * PASSAGES)
-}
-
-async fn insert(tx: &mut PgConnection, project_key: i32, document: i64, of: &[Passage]) -> Result<()> {
-    let words = passages::words(&Fields::default(), of);
-    let new = passages::New { document_key: document, passages: of, words: &words };
-    Ok(passages::insert(tx, project_key, MODEL, &[new]).await?)
 }
 
 async fn wait(task: Option<tokio::task::JoinHandle<sqlx::Result<()>>>) -> Result<()> {

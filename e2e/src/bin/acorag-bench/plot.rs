@@ -1,6 +1,6 @@
 //! Draws curves as an SVG file.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result};
 use plotters::{
     coord::ranged1d::{AsRangedCoord, ValueFormatter},
     prelude::*,
@@ -49,11 +49,12 @@ impl Plot {
         // is room above the curves for their names.
         let y = ((y.0 / 1.3)..(y.1 * 4.0)).log_scale();
         let mut svg = String::new();
-        if self.logarithmic {
-            self.draw(&mut svg, ((x.0 / 1.1)..(x.1 * 1.1)).log_scale(), y)?;
+        let drawn = if self.logarithmic {
+            self.draw(&mut svg, ((x.0 / 1.1)..(x.1 * 1.1)).log_scale(), y)
         } else {
-            self.draw(&mut svg, x.0..(x.1 + (x.1 - x.0).max(1.0) * 0.03), y)?;
-        }
+            self.draw(&mut svg, x.0..(x.1 + (x.1 - x.0).max(1.0) * 0.03), y)
+        };
+        drawn.with_context(|| format!("drawing {}", self.title))?;
         Ok(Some(svg))
     }
 
@@ -64,16 +65,14 @@ impl Plot {
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: ValueFormatter<f64>,
     {
-        let failed = |error: &dyn std::fmt::Display| anyhow!("drawing {}: {error}", self.title);
         let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-        area.fill(&WHITE).map_err(|error| failed(&error))?;
+        area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&area)
             .caption(self.title, ("sans-serif", 20))
             .margin(12)
             .x_label_area_size(42)
             .y_label_area_size(64)
-            .build_cartesian_2d(x, y)
-            .map_err(|error| failed(&error))?;
+            .build_cartesian_2d(x, y)?;
         let number = |value: &f64| number(*value);
         let [across, up] = self.axes;
         chart
@@ -84,13 +83,11 @@ impl Plot {
             .y_label_formatter(&number)
             .label_style(("sans-serif", 15))
             .light_line_style(TRANSPARENT)
-            .draw()
-            .map_err(|error| failed(&error))?;
+            .draw()?;
         for (curve, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
             let points = curve.points.iter().copied().filter(|(_, y)| *y > 0.0);
             chart
-                .draw_series(LineSeries::new(points, colour.stroke_width(2)).point_size(2))
-                .map_err(|error| failed(&error))?
+                .draw_series(LineSeries::new(points, colour.stroke_width(2)).point_size(2))?
                 .label(curve.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
         }
@@ -99,9 +96,8 @@ impl Plot {
             .position(SeriesLabelPosition::UpperLeft)
             .background_style(WHITE.mix(0.8))
             .label_font(("sans-serif", 15))
-            .draw()
-            .map_err(|error| failed(&error))?;
-        area.present().map_err(|error| failed(&error))
+            .draw()?;
+        Ok(area.present()?)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgPool};
 
 /// The statements that make the dropped indexes again.
 #[derive(Default)]
@@ -35,21 +35,19 @@ impl Dropped {
         // About what a graph of a million vectors takes; with less memory, the rest is indexed one by one.
         sqlx::query("SET maintenance_work_mem = '2GB'").execute(&mut *connection).await?;
         let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *connection).await?;
-        let watching = watch(pool, process);
+        let making = async {
+            for statement in self.0 {
+                sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+            }
+            anyhow::Ok(())
+        };
         tokio::select! {
-            made = make(&mut connection, self.0) => made?,
-            failed = watching => failed.context("watching the indexing")?,
+            made = making => made?,
+            failed = watch(pool, process) => failed.context("watching the indexing")?,
         }
         sqlx::query("RESET maintenance_work_mem").execute(&mut *connection).await?;
         Ok(())
     }
-}
-
-async fn make(connection: &mut PgConnection, statements: Vec<String>) -> Result<()> {
-    for statement in statements {
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
-    }
-    Ok(())
 }
 
 /// Says now and then how far the indexing is. Returns only if this fails.
