@@ -20,17 +20,15 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 
 pub struct Injector {
     pub system: System,
-    /// The servers that are down, each with the time of its restart.
+    /// The servers and services that are down, each with the time of its restart.
     down: Vec<(Target, Instant)>,
-    /// The services that wait for their restart.
-    restarts: Vec<(Target, Instant)>,
     /// The number of faults by kind, for the report.
     pub done: BTreeMap<String, usize>,
 }
 
 impl Injector {
     pub fn new(system: System) -> Self {
-        Self { system, down: Vec::new(), restarts: Vec::new(), done: BTreeMap::new() }
+        Self { system, down: Vec::new(), done: BTreeMap::new() }
     }
 
     /// Causes each planned fault at its time.
@@ -50,12 +48,12 @@ impl Injector {
     /// Restarts everything and returns when all of it is ready.
     pub async fn recover(&mut self) -> Result<()> {
         let deadline = Instant::now() + READY_WITHIN;
-        for (_, until) in &mut self.down {
+        for (_, until) in self.down.iter_mut().filter(|(target, _)| !target.is_service()) {
             *until = Instant::now();
         }
         loop {
             self.look_after()?;
-            if self.down.is_empty() && self.restarts.is_empty() && self.all_ready().await {
+            if self.down.is_empty() && self.all_ready().await {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -67,12 +65,10 @@ impl Injector {
 
     fn inject(&mut self, fault: &Fault, started: Instant) -> Result<()> {
         let until = Instant::now() + fault.down;
-        let is_service = matches!(fault.target, Target::IngestWorker(_) | Target::QueryWorker | Target::Api);
-        let gone = self.down.iter().chain(&self.restarts).any(|(target, _)| *target == fault.target);
-        if gone {
+        if self.is_down(fault.target) {
             return Ok(());
         }
-        let how = if is_service || fault.kill { "kill -9" } else { "stop" };
+        let how = if fault.target.is_service() || fault.kill { "kill -9" } else { "stop" };
         eprintln!(
             "{:5.1} s  {how} {:?}, away for {:.1} s",
             started.elapsed().as_secs_f64(),
@@ -80,17 +76,18 @@ impl Injector {
             fault.down.as_secs_f64()
         );
         *self.done.entry(format!("{how} {}", name(fault.target))).or_default() += 1;
-        if is_service {
-            if let Some(service) = self.service(fault.target) {
-                service.kill()?;
-            }
-            self.restarts.push((fault.target, until));
+        if let Some(service) = self.service(fault.target) {
+            service.kill()?;
         } else {
             let server = self.server(fault.target)?;
             block_in_place(|| if fault.kill { server.kill() } else { server.stop() })?;
-            self.down.push((fault.target, until));
         }
+        self.down.push((fault.target, until));
         Ok(())
+    }
+
+    fn is_down(&self, target: Target) -> bool {
+        self.down.iter().any(|(down, _)| *down == target)
     }
 
     fn server(&self, target: Target) -> Result<&Server> {
@@ -105,24 +102,22 @@ impl Injector {
     /// fault.
     fn look_after(&mut self) -> Result<()> {
         let now = Instant::now();
-        let (due, later): (Vec<_>, Vec<_>) = self.down.drain(..).partition(|(_, until)| *until <= now);
-        self.down = later;
-        for (target, _) in due {
-            let server = self.server(target)?;
-            block_in_place(|| server.start())?;
-        }
-        let (due, later): (Vec<_>, Vec<_>) = self.restarts.drain(..).partition(|(_, until)| *until <= now);
-        self.restarts = later;
+        let mut due: Vec<_> = self.down.extract_if(.., |(_, until)| *until <= now).collect();
+        // The servers first, because the services need them.
+        due.sort_by_key(|(target, _)| target.is_service());
         for (target, _) in due {
             if let Some(service) = self.service(target) {
                 service.start_again()?;
+            } else {
+                let server = self.server(target)?;
+                block_in_place(|| server.start())?;
             }
         }
         for target in self.services() {
-            let waits = self.restarts.iter().any(|(waiting, _)| *waiting == target);
-            if !waits && self.service(target).is_some_and(|service| !service.is_running()) {
+            let ended = self.service(target).is_some_and(|service| !service.is_running());
+            if ended && !self.is_down(target) {
                 *self.done.entry(format!("{} ended by itself", name(target))).or_default() += 1;
-                self.restarts.push((target, now + RESTART));
+                self.down.push((target, now + RESTART));
             }
         }
         Ok(())

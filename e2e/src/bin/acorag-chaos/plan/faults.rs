@@ -25,6 +25,13 @@ pub enum Target {
     Redis,
 }
 
+impl Target {
+    /// Whether the target is a service; otherwise it is a server.
+    pub fn is_service(self) -> bool {
+        matches!(self, Self::IngestWorker(_) | Self::QueryWorker | Self::Api)
+    }
+}
+
 pub const INGEST_WORKERS: usize = 2;
 
 pub fn draw(mut random: Random, time: Duration) -> Vec<Fault> {
