@@ -13,7 +13,7 @@ use std::{
     collections::HashMap,
     process::ExitCode,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
@@ -22,7 +22,7 @@ use check::{Check, Stored};
 use clap::Parser;
 use e2e::{Client, Options, System, Upload};
 use injector::Injector;
-use plan::{Content, Passages, Plan, Submission};
+use plan::{Content, Plan, Submission};
 use send::{Outcome, Sender};
 use serde_json::json;
 use sqlx::PgPool;
@@ -52,7 +52,7 @@ const REQUEST: Duration = Duration::from_secs(15);
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let args = Args::parse();
-    let seed = args.seed.unwrap_or_else(new_seed);
+    let seed = args.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u128() as u64 % 1_000_000);
     let time = Duration::from_secs(args.seconds);
     let plan = Arc::new(Plan::new(seed, args.documents, time)?);
     eprintln!(
@@ -85,7 +85,7 @@ async fn main() -> Result<ExitCode> {
     let sent: Vec<(&Submission, Outcome)> = plan.submissions.iter().zip(outcomes).collect();
     eprintln!("checking {} submissions", sent.len());
     let report = check.run(&sent).await.context("checking")?;
-    report.show(seed, &injector.done, sender.progress.retries.load(Relaxed))?;
+    report.show(seed, &injector.done, sender.retries.load(Relaxed))?;
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -94,9 +94,7 @@ async fn baseline(client: &Client, submissions: &[Submission]) -> Result<HashMap
     let mut passages = HashMap::new();
     for submission in submissions {
         let Content::Upload(Upload { filename, bytes, .. }) = &submission.content else { continue };
-        for document in
-            submission.documents.iter().filter(|document| document.passages == Passages::AsInBaseline)
-        {
+        for document in submission.documents.iter().filter(|document| document.long) {
             let upload = Upload::new(filename, bytes.clone(), json!({"project_id": "calma"}));
             let id = client.index(upload).await?;
             let chunks = client.document(&id, "calma").await?["chunks"].as_i64().unwrap_or_default();
@@ -116,17 +114,10 @@ async fn watch(sender: Arc<Sender>) {
     let mut every = tokio::time::interval(Duration::from_secs(5));
     loop {
         every.tick().await;
-        let progress = &sender.progress;
-        let (accepted, retries) = (progress.accepted.load(Relaxed), progress.retries.load(Relaxed));
+        let (accepted, retries) = (sender.accepted.load(Relaxed), sender.retries.load(Relaxed));
         eprintln!(
             "{:5.1} s  {accepted} submissions accepted, {retries} sent again",
             started.elapsed().as_secs_f64()
         );
     }
-}
-
-fn new_seed() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(1, |since| since.as_micros() as u64 % 1_000_000)
 }

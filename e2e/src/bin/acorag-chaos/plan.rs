@@ -8,7 +8,7 @@ use std::time::Duration;
 pub use documents::Content;
 use e2e::Random;
 pub use faults::{Fault, INGEST_WORKERS, Target};
-use schemas::{DocumentId, ProjectId};
+use schemas::{DocumentId, ProjectId, event::EventKind};
 
 pub struct Plan {
     pub submissions: Vec<Submission>,
@@ -32,14 +32,8 @@ pub struct Submission {
     /// How long after its acceptance the submission is deleted, if at all.
     pub deleted_after: Option<Duration>,
     pub documents: Vec<Document>,
-    pub records: Option<Records>,
-}
-
-/// The numbers of records that an import must report at the end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Records {
-    pub total: u64,
-    pub failed: u64,
+    /// The numbers of all records and of the failed ones that an import must report at the end.
+    pub records: Option<(u64, u64)>,
 }
 
 /// A document that a submission must produce.
@@ -50,7 +44,8 @@ pub struct Document {
     pub end: End,
     /// Words that only this document contains.
     pub words: Vec<String>,
-    pub passages: Passages,
+    /// Whether the document has as many passages as the same file had before the faults. Otherwise it has one.
+    pub long: bool,
     /// The SHA-256 of the document's file, in hexadecimal, if the document was uploaded as a file.
     pub sha256: Option<String>,
 }
@@ -65,11 +60,16 @@ pub enum End {
     Deleted,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Passages {
-    One,
-    /// As many passages as the same file had before the faults.
-    AsInBaseline,
+impl End {
+    /// The event that reports this end.
+    pub fn event(self) -> EventKind {
+        match self {
+            Self::Indexed => EventKind::Indexed,
+            Self::Superseded => EventKind::Superseded,
+            Self::Fails => EventKind::Failed,
+            Self::Deleted => EventKind::Deleted,
+        }
+    }
 }
 
 impl Plan {

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use async_nats::{HeaderMap, jetstream};
 use bytes::Bytes;
 use e2e::{Client, Upload};
@@ -36,12 +36,6 @@ pub struct Sender {
     /// Submissions that are not accepted by this time are an error.
     deadline: Instant,
     started: Instant,
-    pub progress: Progress,
-}
-
-/// Counters for the progress lines.
-#[derive(Default)]
-pub struct Progress {
     pub accepted: AtomicUsize,
     /// Attempts after a refusal or a lost answer.
     pub retries: AtomicUsize,
@@ -59,7 +53,8 @@ impl Sender {
             jetstream: jetstream::new(nats),
             deadline: Instant::now() + patience,
             started: Instant::now(),
-            progress: Progress::default(),
+            accepted: AtomicUsize::default(),
+            retries: AtomicUsize::default(),
         })
     }
 
@@ -83,9 +78,10 @@ impl Sender {
         }
         if let Some(after) = submission.deleted_after {
             sleep(after).await;
-            self.repeat("deleting", || self.delete(submission)).await?;
+            let delete = || self.publish(submission, JobKind::Delete, b"{}".to_vec(), None);
+            self.repeat("deleting", delete).await?;
         }
-        self.progress.accepted.fetch_add(1, Ordering::Relaxed);
+        self.accepted.fetch_add(1, Ordering::Relaxed);
         Ok(Outcome::Accepted)
     }
 
@@ -108,7 +104,7 @@ impl Sender {
             if Instant::now() > self.deadline {
                 return Err(error.context(format!("{what} was not accepted to the end")));
             }
-            self.progress.retries.fetch_add(1, Ordering::Relaxed);
+            self.retries.fetch_add(1, Ordering::Relaxed);
             sleep(AGAIN).await;
         }
     }
@@ -147,10 +143,6 @@ impl Sender {
         Ok(())
     }
 
-    async fn delete(&self, submission: &Submission) -> Result<()> {
-        self.publish(submission, JobKind::Delete, b"{}".to_vec(), None).await
-    }
-
     async fn publish(
         &self,
         submission: &Submission,
@@ -163,11 +155,9 @@ impl Sender {
             map.insert(headers::MESSAGE_ID, id.as_str());
         }
         let subject = subjects::job(kind, &submission.project, &submission.id);
-        let acknowledgement =
-            self.jetstream.publish_with_headers(subject, map, Bytes::from(payload)).await?.await?;
-        if acknowledgement.stream != subjects::INGEST_STREAM {
-            bail!("acknowledged by {}", acknowledgement.stream);
-        }
+        let sent = self.jetstream.publish_with_headers(subject, map, Bytes::from(payload)).await?;
+        let stream = sent.await?.stream;
+        ensure!(stream == subjects::INGEST_STREAM, "acknowledged by {stream}");
         Ok(())
     }
 }

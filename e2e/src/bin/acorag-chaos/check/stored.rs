@@ -8,10 +8,7 @@ use futures::StreamExt as _;
 use schemas::{DocumentId, ProjectId, event::EventKind, subjects};
 use sqlx::PgPool;
 
-use crate::{
-    plan::{Document, End},
-    report::Violation,
-};
+use crate::{plan::Document, report::Violation};
 
 type Key = (ProjectId, DocumentId);
 
@@ -20,7 +17,7 @@ pub struct Stored {
     pub dead: HashMap<Key, String>,
     /// The subjects of all events.
     events: HashSet<String>,
-    violations: Vec<(Violation, String)>,
+    pub violations: Vec<(Violation, String)>,
 }
 
 /// Statements that must return no rows, and the violation if they do.
@@ -91,19 +88,9 @@ impl Stored {
         Ok(Self { dead: dead_letters(jetstream).await?, events: events(jetstream).await?, violations })
     }
 
-    pub fn violations(&self) -> Vec<(Violation, String)> {
-        self.violations.clone()
-    }
-
     /// Whether an event reported the document's final state.
     pub fn has_event(&self, document: &Document) -> bool {
-        let kind = match document.end {
-            End::Indexed => EventKind::Indexed,
-            End::Superseded => EventKind::Superseded,
-            End::Fails => EventKind::Failed,
-            End::Deleted => EventKind::Deleted,
-        };
-        self.has_event_of(&document.project, &document.id, kind)
+        self.has_event_of(&document.project, &document.id, document.end.event())
     }
 
     pub fn has_event_of(&self, project: &ProjectId, id: &DocumentId, kind: EventKind) -> bool {

@@ -8,7 +8,7 @@ use schemas::{DocumentId, ProjectId};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Document, End, Passages, Records, Submission};
+use super::{Document, End, Submission};
 
 /// How a submission is sent.
 pub enum Content {
@@ -20,28 +20,27 @@ pub enum Content {
     Object(Upload),
 }
 
-/// Shares of all documents, in percent; the rest are uploads of single texts.
-const RECORDS: usize = 30;
-const REVISIONS: usize = 15;
-const MESSAGES: usize = 15;
-const OBJECTS: usize = 6;
-const BAD: usize = 7;
-const LONG: usize = 4;
-const DELETED: usize = 3;
+/// Makes the submissions of one document, of its revisions or of an import.
+type Make<'a> = fn(&mut Generator<'a>) -> Result<Vec<Submission>>;
 
 pub fn generate(random: &mut Random, documents: usize) -> Result<Vec<Submission>> {
     let projects = ["caos-a", "caos-b", "Caos Ñandú / 2"];
     let projects =
         projects.into_iter().map(str::parse).collect::<Result<_, _>>().context("a project's id")?;
     let mut generator = Generator { random, projects, words: 0, count: 0, submissions: Vec::new() };
-    let share = |percent: usize| (documents * percent).div_ceil(100);
-    generator.until(share(RECORDS), Generator::import)?;
-    generator.until(share(REVISIONS), Generator::revisions)?;
-    generator.until(share(MESSAGES), Generator::message)?;
-    generator.until(share(OBJECTS), Generator::object)?;
-    generator.until(share(BAD), Generator::bad)?;
-    generator.until(share(LONG), Generator::long)?;
-    generator.until(share(DELETED), Generator::deleted)?;
+    // Shares of all documents, in percent; the rest are uploads of single texts.
+    let shares: [(usize, Make<'_>); 7] = [
+        (30, Generator::import),
+        (15, Generator::revisions),
+        (15, Generator::message),
+        (6, Generator::object),
+        (7, Generator::bad),
+        (4, Generator::long),
+        (3, Generator::deleted),
+    ];
+    for (percent, make) in shares {
+        generator.until((documents * percent).div_ceil(100), make)?;
+    }
     let rest = documents.saturating_sub(generator.count);
     generator.until(rest, Generator::text)?;
     Ok(generator.submissions)
@@ -56,11 +55,13 @@ struct Generator<'a> {
     submissions: Vec<Submission>,
 }
 
-impl Generator<'_> {
-    fn until(&mut self, documents: usize, one: fn(&mut Self) -> Result<()>) -> Result<()> {
+impl<'a> Generator<'a> {
+    fn until(&mut self, documents: usize, make: Make<'a>) -> Result<()> {
         let end = self.count + documents;
         while self.count < end {
-            one(self)?;
+            let made = make(self)?;
+            self.count += made.iter().map(|submission| submission.documents.len()).sum::<usize>();
+            self.submissions.extend(made);
         }
         Ok(())
     }
@@ -80,15 +81,14 @@ impl Generator<'_> {
         format!("{before} Clave de control {word} del documento. {after}")
     }
 
-    fn text(&mut self) -> Result<()> {
+    fn text(&mut self) -> Result<Vec<Submission>> {
         let (project, word) = (self.project(), self.word());
         let text = self.short(&word);
         let filename = format!("nota-{word}.txt");
         let metadata = json!({"project_id": project, "title": format!("Nota {word}")});
         let mut submission = upload(project, filename, text.into_bytes(), metadata, vec![word], End::Indexed);
         self.repeated_or_given_up(&mut submission);
-        self.push(submission);
-        Ok(())
+        Ok(vec![submission])
     }
 
     fn repeated_or_given_up(&mut self, submission: &mut Submission) {
@@ -108,7 +108,7 @@ impl Generator<'_> {
     }
 
     /// A document of several passages with a word in the first and in the last, to check that all of it is stored.
-    fn long(&mut self) -> Result<()> {
+    fn long(&mut self) -> Result<Vec<Submission>> {
         let (project, words) = (self.project(), vec![self.word(), self.word()]);
         let mut paragraphs = vec![self.short(&words[0])];
         paragraphs.extend((0..6).map(|_| prose::paragraph(self.random, 5)));
@@ -117,24 +117,23 @@ impl Generator<'_> {
         let metadata = json!({"project_id": project, "title": "Informe"});
         let bytes = paragraphs.join("\n\n").into_bytes();
         let mut submission = upload(project, filename, bytes, metadata, words, End::Indexed);
-        submission.documents[0].passages = Passages::AsInBaseline;
-        self.push(submission);
-        Ok(())
+        submission.documents[0].long = true;
+        Ok(vec![submission])
     }
 
     /// Three revisions of a document, in any order.
-    fn revisions(&mut self) -> Result<()> {
+    fn revisions(&mut self) -> Result<Vec<Submission>> {
         let project = self.project();
         let number = format!("300-PL-{:06}", self.count);
+        let mut revisions = Vec::new();
         for (revision, end) in [("A", End::Superseded), ("B", End::Superseded), ("0", End::Indexed)] {
             let word = self.word();
             let text = self.short(&word);
             let title = format!("Plano revisión {revision}");
-            let metadata = json!({"title": title, "number": number, "revision": revision});
+            let mut metadata = json!({"title": title, "number": number, "revision": revision});
             let mut submission = if self.random.percent(30) {
                 message(project.clone(), text, metadata, word, end, self.random.percent(50))?
             } else {
-                let mut metadata = metadata;
                 metadata["project_id"] = json!(project);
                 let filename = format!("plano-{word}.txt");
                 upload(project.clone(), filename, text.into_bytes(), metadata, vec![word], end)
@@ -142,43 +141,40 @@ impl Generator<'_> {
             if self.random.percent(15) {
                 self.repeated(&mut submission);
             }
-            self.push(submission);
+            revisions.push(submission);
         }
-        Ok(())
+        Ok(revisions)
     }
 
-    fn message(&mut self) -> Result<()> {
+    fn message(&mut self) -> Result<Vec<Submission>> {
         let (project, word) = (self.project(), self.word());
         let text = self.short(&word);
         let metadata = json!({"title": format!("Aviso {word}")});
         let with_id = self.random.percent(50);
         let mut submission = message(project, text, metadata, word, End::Indexed, with_id)?;
         self.repeated_or_given_up(&mut submission);
-        self.push(submission);
-        Ok(())
+        Ok(vec![submission])
     }
 
-    fn object(&mut self) -> Result<()> {
+    fn object(&mut self) -> Result<Vec<Submission>> {
         let (project, word) = (self.project(), self.word());
         let bytes = self.short(&word).into_bytes();
         let (filename, metadata) = (format!("objeto-{word}.md"), json!({"title": "Objeto"}));
         let mut submission = bare(project, format!("obj.{word}").parse()?, vec![word], End::Indexed);
         submission.content = Content::Object(Upload { filename, bytes, metadata });
-        self.push(submission);
-        Ok(())
+        Ok(vec![submission])
     }
 
-    fn deleted(&mut self) -> Result<()> {
+    fn deleted(&mut self) -> Result<Vec<Submission>> {
         let (project, word) = (self.project(), self.word());
         let text = self.short(&word);
         let metadata = json!({"title": "Para borrar"});
         let mut submission = message(project, text, metadata, word, End::Deleted, true)?;
         submission.deleted_after = Some(self.random.between(Duration::ZERO, Duration::from_secs(6)));
-        self.push(submission);
-        Ok(())
+        Ok(vec![submission])
     }
 
-    fn bad(&mut self) -> Result<()> {
+    fn bad(&mut self) -> Result<Vec<Submission>> {
         let (project, word) = (self.project(), self.word());
         let id: DocumentId = format!("malo.{word}").parse()?;
         let file = |name: &str, bytes: Vec<u8>| {
@@ -191,7 +187,7 @@ impl Generator<'_> {
                 Content::Message { payload: payload.to_string().into_bytes(), with_id: true };
             submission
         };
-        let submission = match self.random.below(6) {
+        Ok(vec![match self.random.below(6) {
             0 => {
                 let whole = include_bytes!("../../../../../samples/files/geotechnical-report.pdf");
                 let mut part = whole[..whole.len() / 3].to_vec();
@@ -206,13 +202,11 @@ impl Generator<'_> {
             3 => sent(json!({"object": {"name": format!("no-existe-{word}")}})),
             4 => sent(json!({"text": "Contrabando.", "metadata": {"project_id": "otro"}})),
             _ => sent(json!("esto no es un trabajo")),
-        };
-        self.push(submission);
-        Ok(())
+        }])
     }
 
     /// A file of records: some are invalid, and two are revisions of the same drawing.
-    fn import(&mut self) -> Result<()> {
+    fn import(&mut self) -> Result<Vec<Submission>> {
         let project = self.project();
         let import = self.word();
         let good = 8 + self.random.below(18);
@@ -238,7 +232,6 @@ impl Generator<'_> {
                 failed += 1;
             }
         }
-        let records = Records { total: (good + failed) as u64, failed: failed as u64 };
         let (filename, bytes) = (format!("registros-{import}.ndjson"), lines.join("\n").into_bytes());
         let mut submission = if self.random.percent(30) {
             let mut submission = bare(project, format!("imp.{import}").parse()?, vec![], End::Indexed);
@@ -252,19 +245,13 @@ impl Generator<'_> {
             self.repeated(&mut submission);
         }
         submission.documents = documents;
-        submission.records = Some(records);
-        self.push(submission);
-        Ok(())
-    }
-
-    fn push(&mut self, submission: Submission) {
-        self.count += submission.documents.len();
-        self.submissions.push(submission);
+        submission.records = Some(((good + failed) as u64, failed as u64));
+        Ok(vec![submission])
     }
 }
 
 fn document(project: ProjectId, id: DocumentId, words: Vec<String>, end: End) -> Document {
-    Document { project, id, end, words, passages: Passages::One, sha256: None }
+    Document { project, id, end, words, long: false, sha256: None }
 }
 
 /// A submission of one document, still without content.
