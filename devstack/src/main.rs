@@ -48,8 +48,6 @@ async fn main() -> ExitCode {
 }
 
 async fn run(Cli { location, command }: Cli) -> Result<ExitCode> {
-    // An error means that a TLS provider is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
         Command::Run(arguments) => commands::run::run(location, arguments).await,
         Command::Up(arguments) => commands::up::up(location, arguments).await,

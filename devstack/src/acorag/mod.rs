@@ -34,7 +34,6 @@ pub struct Plan {
 
 /// The running programs. Dropping this value stops the api, then the workers, then the servers.
 pub struct Acorag {
-    url: String,
     /// The base URL of each program, for health and metrics: the api first, then the workers.
     programs: Vec<String>,
     api: Option<Service>,
@@ -47,8 +46,7 @@ impl Acorag {
     pub async fn start(stack: Stack, plan: Plan) -> Result<Self> {
         let programs = Programs::new(&plan)?;
         programs.migrate().await?;
-        let own = vec![plan.url.clone()];
-        let mut acorag = Self { url: plan.url, programs: own, api: None, workers: Vec::new(), _stack: stack };
+        let mut acorag = Self { programs: vec![plan.url], api: None, workers: Vec::new(), _stack: stack };
         for (kind, count) in [("ingest-worker", plan.ingest_workers), ("query-worker", plan.query_workers)] {
             for number in 1..=count {
                 let name = if count == 1 { kind.to_owned() } else { format!("{kind}-{number}") };
@@ -64,7 +62,7 @@ impl Acorag {
     }
 
     pub fn url(&self) -> &str {
-        &self.url
+        &self.programs[0]
     }
 
     /// Returns the metrics URL of each program.
@@ -130,7 +128,7 @@ impl Drop for Acorag {
 
 /// A client for the api on this machine: without a proxy, and with any certificate.
 pub fn http_client(timeout: Duration) -> Result<reqwest::Client> {
-    Ok(reqwest::Client::builder().no_proxy().danger_accept_invalid_certs(true).timeout(timeout).build()?)
+    Ok(devstack::http_client().danger_accept_invalid_certs(true).timeout(timeout).build()?)
 }
 
 /// Starts acorag's programs.

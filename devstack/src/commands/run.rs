@@ -29,7 +29,7 @@ pub struct Arguments {
 pub async fn run(location: Location, arguments: Arguments) -> Result<ExitCode> {
     let ports = if arguments.fixed { servers::well_known_ports()? } else { Ports::default() };
     let options = Options { ports, location: Some(location), ..Options::default() };
-    let stack = servers::start(arguments.given.apply(options)).await?;
+    let stack = arguments.given.start(options).await?;
     let mut interrupt = Interrupt::new()?;
     let command = foreground(&arguments.command).envs(arguments.given.environment(&stack));
     let status = finish(command.start()?, &mut interrupt).await?;

@@ -42,20 +42,15 @@ impl Given {
         stack.environment().into_iter().chain(given.filter(|(_, value)| !value.is_empty())).collect()
     }
 
-    pub fn apply(&self, options: Options) -> Options {
+    /// Starts the servers that are not given. Called before signals are caught, so that Ctrl-C also ends the fetching, and
+    /// the servers end with this process.
+    pub async fn start(&self, mut options: Options) -> Result<Stack> {
         let set = |url: &Option<String>| url.clone().filter(|url| !url.is_empty());
-        Options {
-            nats_url: set(&self.nats_url),
-            database_url: set(&self.database_url),
-            redis_url: set(&self.redis_url),
-            ..options
-        }
+        options.nats_url = set(&self.nats_url);
+        options.database_url = set(&self.database_url);
+        options.redis_url = set(&self.redis_url);
+        tokio::task::spawn_blocking(|| Stack::start(options)).await?
     }
-}
-
-/// Called before signals are caught, so that Ctrl-C also ends the fetching, and the servers end with this process.
-pub async fn start(options: Options) -> Result<Stack> {
-    tokio::task::spawn_blocking(|| Stack::start(options)).await?
 }
 
 /// Returns the default ports, or other free ports where these are in use.

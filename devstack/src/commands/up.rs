@@ -81,7 +81,7 @@ pub async fn start(
         location: Some(location),
         ..Options::default()
     };
-    let stack = servers::start(arguments.given.apply(options)).await?;
+    let stack = arguments.given.start(options).await?;
     let mut interrupt = Interrupt::new()?;
     report(format_args!("starting acorag on port {port}"));
     let mut environment = arguments.given.environment(&stack);

@@ -7,7 +7,7 @@ use anyhow::Result;
 use devstack::{Location, Options, free_port, report};
 
 use super::run::{exit_code, finish, foreground};
-use super::servers::{self, Given};
+use super::servers::Given;
 use super::up;
 use crate::acorag::{Acorag, Plan};
 use crate::interrupt::Interrupt;
@@ -16,22 +16,7 @@ use crate::interrupt::Interrupt;
 pub struct Arguments {
     #[command(flatten)]
     given: Given,
-    #[command(flatten)]
-    settings: Settings,
-    /// How many ingest workers to run
-    #[arg(long, env = "INGEST_WORKERS", default_value_t = 1)]
-    ingest_workers: u32,
-    /// How many query workers to run
-    #[arg(long, env = "QUERY_WORKERS", default_value_t = 1)]
-    query_workers: u32,
-    /// The command to run. Its environment has ACORAG_URL, ACORAG_METRICS (all metrics URLs) and that of `devstack run`
-    #[arg(last = true, required = true)]
-    command: Vec<OsString>,
-}
-
-/// Settings that would limit the command; off by default.
-#[derive(clap::Args)]
-struct Settings {
+    // Settings that would limit the command are off by default.
     /// Whether callers need a key (`required`) or not (`off`)
     #[arg(long, env = "AUTH", default_value = "off")]
     auth: String,
@@ -44,29 +29,32 @@ struct Settings {
     /// Rate limit for uploads of one caller
     #[arg(long, env = "RATE_LIMIT_UPLOAD", default_value = "off")]
     rate_limit_upload: String,
-}
-
-impl Settings {
-    fn environment(self) -> [(&'static str, OsString); 4] {
-        [
-            ("AUTH", self.auth.into()),
-            ("RATE_LIMIT_SEARCH", self.rate_limit_search.into()),
-            ("RATE_LIMIT_CHAT", self.rate_limit_chat.into()),
-            ("RATE_LIMIT_UPLOAD", self.rate_limit_upload.into()),
-        ]
-    }
+    /// How many ingest workers to run
+    #[arg(long, env = "INGEST_WORKERS", default_value_t = 1)]
+    ingest_workers: u32,
+    /// How many query workers to run
+    #[arg(long, env = "QUERY_WORKERS", default_value_t = 1)]
+    query_workers: u32,
+    /// The command to run. Its environment has ACORAG_URL, ACORAG_METRICS (all metrics URLs) and that of `devstack run`
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
 }
 
 pub async fn with_acorag(location: Location, arguments: Arguments) -> Result<ExitCode> {
     let logs = location.folder()?.join("log").join("with-acorag");
     report(format_args!("starting acorag on free ports; the logs are in {}", logs.display()));
     let options = Options { logs: Some(up::fresh(&logs)?), location: Some(location), ..Options::default() };
-    let stack = servers::start(arguments.given.apply(options)).await?;
+    let stack = arguments.given.start(options).await?;
     let mut interrupt = Interrupt::new()?;
     let mut environment = arguments.given.environment(&stack);
     let command = foreground(&arguments.command).envs(environment.clone());
-    environment.push(("BIND", "127.0.0.1".into()));
-    environment.extend(arguments.settings.environment());
+    environment.extend([
+        ("BIND", "127.0.0.1".into()),
+        ("AUTH", arguments.auth.into()),
+        ("RATE_LIMIT_SEARCH", arguments.rate_limit_search.into()),
+        ("RATE_LIMIT_CHAT", arguments.rate_limit_chat.into()),
+        ("RATE_LIMIT_UPLOAD", arguments.rate_limit_upload.into()),
+    ]);
     let port = free_port()?;
     let plan = Plan {
         url: format!("http://127.0.0.1:{port}"),
