@@ -127,7 +127,7 @@ async fn together(bench: &mut Bench, asked: usize) -> Result<()> {
 /// Returns the milliseconds of processor time of an uncached search in the samples.
 async fn search_cost(bench: &Bench) -> Result<f64> {
     let (before, searches) = (Cpu::read(&bench.system)?, Stages::read(&bench.system).await?);
-    search::together(&bench.client, PROJECT, 8, bench.effort.time, &bench.questions).await?;
+    search::together(bench, PROJECT, 8).await?;
     let count = Stages::read(&bench.system).await?.since(&searches).count("embed");
     Ok(Cpu::read(&bench.system)?.each(before, count))
 }

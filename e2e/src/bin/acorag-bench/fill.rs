@@ -147,10 +147,9 @@ impl Fill {
         for round in documents.chunks(BATCH * ROUND) {
             let batches = round.chunks(BATCH).map(|batch| {
                 self.seed += 1;
-                let (pool, source, seed) = (self.pool.clone(), Arc::clone(&self.source), self.seed);
-                let batch = batch.to_vec();
+                let (pool, source) = (self.pool.clone(), Arc::clone(&self.source));
                 // In a task of its own, because making passages takes as much processor time as writing them.
-                tokio::spawn(async move { write(&pool, &source, seed, key, &batch).await })
+                tokio::spawn(write(pool, source, self.seed, key, batch.to_vec()))
             });
             let batches: Vec<_> = batches.collect();
             let mut written = stream::iter(batches).buffer_unordered(WRITERS);
@@ -216,15 +215,15 @@ impl Fill {
 
 /// Writes the passages of some documents in one transaction; returns their number.
 async fn write(
-    pool: &PgPool,
-    source: &Source,
+    pool: PgPool,
+    source: Arc<Source>,
     seed: u64,
     project_key: i32,
-    documents: &[i64],
+    documents: Vec<i64>,
 ) -> Result<usize> {
     let mut random = Random::new(seed);
     let mut tx = pool.begin().await?;
-    for document in documents {
+    for document in &documents {
         let made: Vec<Passage> = (0..PASSAGES).map(|page| source.passage(page, &mut random)).collect();
         let words = passages::words(&Fields::default(), &made);
         let new = passages::New { document_key: *document, passages: &made, words: &words };

@@ -43,7 +43,7 @@ pub async fn legs(bench: &mut Bench) -> Result<()> {
     }
     nearest(bench).await?;
     bench.ceiling.measure_queries(&bench.questions.some(800)).await?;
-    let results = search::together(&bench.client, "grande", 8, bench.effort.time, &bench.questions).await?;
+    let results = search::together(bench, "grande", 8).await?;
     let most = bench.ceiling.queries();
     bench.figures.ratio("search: 8 clients, 38,000 passages", results.rate(), "1/s", "model: queries", most);
     Ok(())

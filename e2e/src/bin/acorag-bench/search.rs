@@ -9,7 +9,6 @@ use serde_json::json;
 use crate::{
     bare::Bare,
     bench::Bench,
-    ceiling::Questions,
     cpu::Cpu,
     figures::{median, percentile},
     ingest::PROJECT,
@@ -56,15 +55,10 @@ pub async fn alone(bench: &mut Bench) -> Result<()> {
 }
 
 /// Measures many clients at the same time; no question was asked before.
-pub async fn together(
-    client: &Client,
-    project: &str,
-    count: usize,
-    time: Duration,
-    questions: &Questions,
-) -> Result<Outcomes> {
-    let clients = Clients { count, time, pause: Duration::ZERO };
-    let results = clients.send(client, |_| Request::search(project, &questions.one())).await?;
+pub async fn together(bench: &Bench, project: &str, count: usize) -> Result<Outcomes> {
+    let clients = Clients { count, time: bench.effort.time, pause: Duration::ZERO };
+    let next = |_| Request::search(project, &bench.questions.one());
+    let results = clients.send(&bench.client, next).await?;
     results.none_broken()?;
     Ok(results)
 }
@@ -74,7 +68,7 @@ pub async fn throughput(bench: &mut Bench) -> Result<()> {
     for clients in [8, 50, 200] {
         bench.ceiling.measure_queries(&bench.questions.some(SAMPLE)).await?;
         let (before, searches) = (Cpu::read(&bench.system)?, Stages::read(&bench.system).await?);
-        let results = together(&bench.client, PROJECT, clients, bench.effort.time, &bench.questions).await?;
+        let results = together(bench, PROJECT, clients).await?;
         let count = Stages::read(&bench.system).await?.since(&searches).count("embed");
         if clients == 50 {
             used = Some((before, Cpu::read(&bench.system)?, count));
