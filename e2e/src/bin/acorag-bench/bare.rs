@@ -3,7 +3,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use axum::{
     Router,
     body::Bytes,
@@ -81,15 +81,12 @@ impl Bare {
             .start()?;
         let client = Client::new(&format!("http://127.0.0.1:{port}"))?;
         for _ in 0..200 {
-            if client
-                .post("/search", &serde_json::json!({}))
-                .await
-                .is_ok_and(|answer| answer.status().is_success())
-            {
+            let answer = client.post("/search", &serde_json::json!({})).await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(Self { client, _process: process });
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        None.context("the bare handler does not answer")
+        bail!("the bare handler does not answer")
     }
 }

@@ -62,16 +62,14 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
         figures.plain("  the most ever, RSS", after.most, "MB");
     }
     figures.ratio("PostgreSQL: memory after it, PSS", after.postgres, "MB", "idle", idle.postgres);
-    let mut curves: Vec<Curve> = SERVICES
-        .into_iter()
-        .enumerate()
-        .map(|(at, name)| {
-            let of = |memory: &Memory| memory.services[at].proportional;
-            Curve { name, points: points.iter().map(|(sent, memory)| (*sent as f64, of(memory))).collect() }
-        })
-        .collect();
-    let postgres = points.iter().map(|(sent, memory)| (*sent as f64, memory.postgres)).collect();
-    curves.push(Curve { name: "PostgreSQL", points: postgres });
+    let curve = |name, of: &dyn Fn(&Memory) -> f64| Curve {
+        name,
+        points: points.iter().map(|(sent, memory)| (*sent as f64, of(memory))).collect(),
+    };
+    let services = SERVICES.into_iter().enumerate();
+    let mut curves: Vec<Curve> =
+        services.map(|(at, name)| curve(name, &|memory| memory.services[at].proportional)).collect();
+    curves.push(curve("PostgreSQL", &|memory| memory.postgres));
     let axes = ["requests", "MB of memory (PSS)"];
     bench.folder.draw("memory.svg", &Plot { title: "Memory", axes, logarithmic: false, curves })
 }

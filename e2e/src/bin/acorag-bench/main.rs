@@ -115,13 +115,9 @@ async fn main() -> Result<()> {
         scale::grow(&mut bench, passages, args.projects).await?;
         println!("{}", std::fs::read_to_string(bench.folder.0.join("scale.md"))?);
     } else {
-        let chosen = |part: &Part| {
-            if args.only.is_empty() {
-                !(args.quick && *part == Part::Large)
-            } else {
-                args.only.contains(part)
-            }
-        };
+        let all = args.only.is_empty();
+        let left_out = |part: &Part| args.quick && *part == Part::Large;
+        let chosen = |part: &Part| if all { !left_out(part) } else { args.only.contains(part) };
         let parts: Vec<Part> = Part::value_variants().iter().copied().filter(chosen).collect();
         measure(&mut bench, &parts, args.quick).await?;
         println!("{}", bench.figures.table());
@@ -147,11 +143,8 @@ async fn measure(bench: &mut Bench, parts: &[Part], quick: bool) -> Result<()> {
         bench.figures.plain("spread of the same measurement in this run", spread, "%");
     }
     write(bench, quick, started)?;
-    eprintln!(
-        "{} s in all; the same as JSON, and plots, in {}",
-        started.elapsed().as_secs(),
-        bench.folder.0.display()
-    );
+    let (seconds, folder) = (started.elapsed().as_secs(), bench.folder.0.display());
+    eprintln!("{seconds} s in all; the same as JSON, and plots, in {folder}");
     Ok(())
 }
 

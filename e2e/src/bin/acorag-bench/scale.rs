@@ -39,11 +39,9 @@ pub async fn grow(bench: &mut Bench, most: usize, most_projects: usize) -> Resul
     let (mut done, mut large, mut small) = (Vec::new(), 0, 0);
     let started = Instant::now();
     for (at, (passages, projects)) in steps.iter().copied().enumerate() {
+        let (step, of, seconds) = (at + 1, steps.len(), started.elapsed().as_secs());
         eprintln!(
-            "step {} of {} after {} s: {passages} passages in the large project, {projects} other projects",
-            at + 1,
-            steps.len(),
-            started.elapsed().as_secs()
+            "step {step} of {of} after {seconds} s: {passages} passages in the large project, {projects} other projects"
         );
         let others = |projects: usize| (0..projects).map(size).sum::<usize>();
         let adding = passages - large + others(projects) - others(small);

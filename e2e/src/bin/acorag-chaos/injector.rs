@@ -69,12 +69,8 @@ impl Injector {
             return Ok(());
         }
         let how = if fault.target.is_service() || fault.kill { "kill -9" } else { "stop" };
-        eprintln!(
-            "{:5.1} s  {how} {:?}, away for {:.1} s",
-            started.elapsed().as_secs_f64(),
-            fault.target,
-            fault.down.as_secs_f64()
-        );
+        let (now, away) = (started.elapsed().as_secs_f64(), fault.down.as_secs_f64());
+        eprintln!("{now:5.1} s  {how} {:?}, away for {away:.1} s", fault.target);
         *self.done.entry(format!("{how} {}", name(fault.target))).or_default() += 1;
         if let Some(service) = self.service(fault.target) {
             service.kill()?;

@@ -55,12 +55,8 @@ async fn main() -> Result<ExitCode> {
     let seed = args.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u128() as u64 % 1_000_000);
     let time = Duration::from_secs(args.seconds);
     let plan = Arc::new(Plan::new(seed, args.documents, time)?);
-    eprintln!(
-        "seed {seed}: {} submissions, {} faults in {} s",
-        plan.submissions.len(),
-        plan.faults.len(),
-        time.as_secs()
-    );
+    let (submissions, faults) = (plan.submissions.len(), plan.faults.len());
+    eprintln!("seed {seed}: {submissions} submissions, {faults} faults in {} s", args.seconds);
 
     let options = Options { ingest_workers: plan::INGEST_WORKERS, ..Options::default().durable() };
     let system = System::start(options).await?;
@@ -115,9 +111,7 @@ async fn watch(sender: Arc<Sender>) {
     loop {
         every.tick().await;
         let (accepted, retries) = (sender.accepted.load(Relaxed), sender.retries.load(Relaxed));
-        eprintln!(
-            "{:5.1} s  {accepted} submissions accepted, {retries} sent again",
-            started.elapsed().as_secs_f64()
-        );
+        let seconds = started.elapsed().as_secs_f64();
+        eprintln!("{seconds:5.1} s  {accepted} submissions accepted, {retries} sent again");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
 
@@ -53,12 +54,7 @@ impl Report {
         self.lost + self.duplicated + self.stuck + self.wrong == 0
     }
 
-    pub fn show(
-        &self,
-        seed: u64,
-        broken: &BTreeMap<String, usize>,
-        retries: usize,
-    ) -> serde_json::Result<()> {
+    pub fn show(&self, seed: u64, broken: &BTreeMap<String, usize>, retries: usize) -> Result<()> {
         for finding in self.findings.iter().take(SHOWN) {
             eprintln!("{finding}");
         }

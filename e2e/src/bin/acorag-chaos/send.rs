@@ -63,9 +63,8 @@ impl Sender {
     pub async fn submit(&self, submission: &Submission) -> Result<Outcome> {
         sleep_until(self.started + submission.at).await;
         if submission.gives_up {
-            let outcome =
-                if self.attempt(submission).await.is_ok() { Outcome::Accepted } else { Outcome::Unsure };
-            return Ok(outcome);
+            let sent = self.attempt(submission).await;
+            return Ok(sent.map_or(Outcome::Unsure, |()| Outcome::Accepted));
         }
         if submission.pause.is_zero() {
             let sends = (0..submission.sends).map(|_| self.until_accepted(submission));
