@@ -88,8 +88,7 @@ impl Attacker {
     /// Returns jobs that name objects that others stored, or files that differ from their declared size and
     /// hash. `known` are existing objects; `round` makes the document ids unique.
     pub async fn bad_jobs(&self, known: &[&str], other: &ProjectId, round: usize) -> Result<Vec<Job>> {
-        let job = |name: &str, source: Value, fails_by| {
-            let mut body = source;
+        let job = |name: &str, mut body: Value, fails_by| {
             body["filename"] = json!("a.txt");
             let document = format!("{name}-{round}").parse().context("an id")?;
             Ok::<_, anyhow::Error>(Job { document, body, fails_by })
@@ -101,11 +100,8 @@ impl Attacker {
         let parent = json!({"project_id": other, "document_id": "x", "index": 0, "depth": 0});
         jobs.push(job("padre", json!({"text": "x", "parent": parent}), "invalid_job")?);
         jobs.push(job("ambito", json!({"text": "x", "record_scope": "all"}), "invalid_job")?);
-        jobs.push(job(
-            "comodin",
-            json!({"file": {"id": ">", "size": 1, "sha256": "ab".repeat(32)}}),
-            "invalid_job",
-        )?);
+        let wildcard = json!({"id": ">", "size": 1, "sha256": "ab".repeat(32)});
+        jobs.push(job("comodin", json!({"file": wildcard}), "invalid_job")?);
         // A file that another producer sent for another project.
         let theirs = send_file(&self.jetstream, other, b"Un presupuesto ajeno.").await?;
         jobs.push(job("robado", json!({"file": theirs}), "file_missing")?);
@@ -136,24 +132,18 @@ impl Attacker {
     /// Publishes under guessed message ids (sequence and index of a job), so that the stream would drop the later
     /// messages of workers as duplicates if they used such ids.
     pub async fn take_message_ids(&self, round: usize) -> Result<()> {
-        let text = json!({"text": "Ruido."}).to_string();
-        let subject = |name: String| self.job_subject(&format!("ruido-{round}-{name}"));
-        let last = self
-            .publish(&subject("0".into())?, &[], text.clone())
-            .await?
-            .context("a producer may publish jobs")?;
+        let noise = async |name: &str, headers: &[(&str, &str)]| {
+            let subject = self.job_subject(&format!("ruido-{round}-{name}"))?;
+            self.publish(&subject, headers, json!({"text": "Ruido."}).to_string()).await
+        };
+        let last = noise("0", &[]).await?.context("a producer may publish jobs")?;
         for ahead in 20..26_u64 {
             for index in 0..2 {
                 let id = format!("{}:{index}", last + ahead);
-                self.publish(&subject(format!("{ahead}-{index}"))?, &[("Nats-Msg-Id", &id)], text.clone())
-                    .await?;
+                noise(&format!("{ahead}-{index}"), &[("Nats-Msg-Id", &id)]).await?;
             }
         }
-        while self
-            .publish(&subject("relleno".into())?, &[], text.clone())
-            .await?
-            .is_some_and(|at| at < last + 20)
-        {}
+        while noise("relleno", &[]).await?.is_some_and(|at| at < last + 20) {}
         Ok(())
     }
 }

@@ -52,10 +52,9 @@ impl Certificates {
             nats
         });
         let key = self.install_key_of_postgres()?;
-        let certificate = self.path("postgres.crt").display().to_string();
         let postgres = vec![
             "ssl=on".to_owned(),
-            format!("ssl_cert_file={certificate}"),
+            format!("ssl_cert_file={}", self.path("postgres.crt").display()),
             format!("ssl_key_file={}", key.display()),
         ];
         Ok(devstack::Options { nats, postgres, ..options })

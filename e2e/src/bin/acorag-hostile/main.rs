@@ -99,10 +99,8 @@ async fn main() -> Result<ExitCode> {
     client.index(Upload::new("bien.txt", "La losa tiene 18 cm.", json!({"project_id": "sano"}))).await?;
     let found = !client.search("sano", "espesor de la losa").await?.is_empty();
     let (worker_mb, child_mb) = watch.end();
-    let mut dead = 0;
-    for service in system.ingest_workers.iter_mut().chain(&mut system.query_workers).chain(&mut system.apis) {
-        dead += usize::from(!service.is_running());
-    }
+    let services = system.ingest_workers.iter_mut().chain(&mut system.query_workers).chain(&mut system.apis);
+    let dead: usize = services.map(|service| usize::from(!service.is_running())).sum();
     for (outcome, count) in &outcomes {
         println!("{outcome:<32} {count:>5}");
     }
