@@ -111,7 +111,7 @@ impl Check {
             }
             _ => return violation(Violation::Wrong, format!("{state} instead of {expected}")),
         }
-        if !self.stored.has_event(document) {
+        if !self.stored.has_event(&document.project, &document.id, document.end.event()) {
             return violation(Violation::Wrong, format!("there is no event that it is {expected}"));
         }
         if let Some(wrong) = self.file(document).await? {
@@ -176,7 +176,7 @@ impl Check {
         let (violation, what) = match state {
             "queued" | "processing" => (Violation::Stuck, format!("{name} is still {state}: {records}")),
             "indexed" if Some((counted("total"), counted("failed"))) == expected => {
-                if self.stored.has_event_of(&submission.project, &submission.id, EventKind::Indexed) {
+                if self.stored.has_event(&submission.project, &submission.id, EventKind::Indexed) {
                     return Ok(None);
                 }
                 (Violation::Wrong, format!("{name}: there is no event that it is indexed"))

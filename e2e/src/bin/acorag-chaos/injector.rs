@@ -109,7 +109,7 @@ impl Injector {
                 block_in_place(|| server.start())?;
             }
         }
-        for target in self.services() {
+        for target in Target::ALL {
             let ended = self.service(target).is_some_and(|service| !service.is_running());
             if ended && !self.is_down(target) {
                 *self.done.entry(format!("{} ended by itself", name(target))).or_default() += 1;
@@ -124,11 +124,6 @@ impl Injector {
         let services = system.apis.iter().chain(&system.query_workers).chain(&system.ingest_workers);
         let ready = services.map(|service| tokio::time::timeout(Duration::from_secs(1), service.ready()));
         futures::future::join_all(ready).await.into_iter().all(|ready| matches!(ready, Ok(Ok(()))))
-    }
-
-    fn services(&self) -> Vec<Target> {
-        let workers = (0..self.system.ingest_workers.len()).map(Target::IngestWorker);
-        workers.chain([Target::QueryWorker, Target::Api]).collect()
     }
 
     fn service(&mut self, target: Target) -> Option<&mut Service> {

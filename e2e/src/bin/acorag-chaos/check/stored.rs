@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, Result};
 use async_nats::jetstream::{self, stream::RawMessageErrorKind};
-use futures::StreamExt as _;
+use futures::TryStreamExt as _;
 use schemas::{DocumentId, ProjectId, event::EventKind, subjects};
 use sqlx::PgPool;
 
-use crate::{plan::Document, report::Violation};
+use crate::report::Violation;
 
 type Key = (ProjectId, DocumentId);
 
@@ -88,24 +88,15 @@ impl Stored {
         Ok(Self { dead: dead_letters(jetstream).await?, events: events(jetstream).await?, violations })
     }
 
-    /// Whether an event reported the document's final state.
-    pub fn has_event(&self, document: &Document) -> bool {
-        self.has_event_of(&document.project, &document.id, document.end.event())
-    }
-
-    pub fn has_event_of(&self, project: &ProjectId, id: &DocumentId, kind: EventKind) -> bool {
+    pub fn has_event(&self, project: &ProjectId, id: &DocumentId, kind: EventKind) -> bool {
         self.events.contains(&subjects::event(project, id, kind))
     }
 }
 
 async fn events(jetstream: &jetstream::Context) -> Result<HashSet<String>> {
     let stream = jetstream.get_stream(subjects::EVENTS_STREAM).await?;
-    let mut subjects = stream.info_with_subjects(subjects::EVENTS_ALL).await?;
-    let mut all = HashSet::new();
-    while let Some(subject) = subjects.next().await {
-        all.insert(subject?.0);
-    }
-    Ok(all)
+    let subjects = stream.info_with_subjects(subjects::EVENTS_ALL).await?;
+    Ok(subjects.map_ok(|(subject, _)| subject).try_collect().await?)
 }
 
 async fn dead_letters(jetstream: &jetstream::Context) -> Result<HashMap<Key, String>> {

@@ -84,9 +84,9 @@ impl<'a> Generator<'a> {
     fn text(&mut self) -> Result<Vec<Submission>> {
         let (project, word) = (self.project(), self.word());
         let text = self.short(&word);
-        let filename = format!("nota-{word}.txt");
         let metadata = json!({"project_id": project, "title": format!("Nota {word}")});
-        let mut submission = upload(project, filename, text.into_bytes(), metadata, vec![word], End::Indexed);
+        let file = Upload::new(&format!("nota-{word}.txt"), text, metadata);
+        let mut submission = upload(project, file, vec![word], End::Indexed);
         self.repeated_or_given_up(&mut submission);
         Ok(vec![submission])
     }
@@ -113,10 +113,9 @@ impl<'a> Generator<'a> {
         let mut paragraphs = vec![self.short(&words[0])];
         paragraphs.extend((0..6).map(|_| prose::paragraph(self.random, 5)));
         paragraphs.push(self.short(&words[1]));
-        let filename = format!("informe-{}.txt", words[0]);
         let metadata = json!({"project_id": project, "title": "Informe"});
-        let bytes = paragraphs.join("\n\n").into_bytes();
-        let mut submission = upload(project, filename, bytes, metadata, words, End::Indexed);
+        let file = Upload::new(&format!("informe-{}.txt", words[0]), paragraphs.join("\n\n"), metadata);
+        let mut submission = upload(project, file, words, End::Indexed);
         submission.documents[0].long = true;
         Ok(vec![submission])
     }
@@ -132,11 +131,12 @@ impl<'a> Generator<'a> {
             let title = format!("Plano revisión {revision}");
             let mut metadata = json!({"title": title, "number": number, "revision": revision});
             let mut submission = if self.random.percent(30) {
-                message(project.clone(), text, metadata, word, end, self.random.percent(50))?
+                let job = json!({"text": text, "metadata": metadata});
+                message(project.clone(), word, end, &job, self.random.percent(50))?
             } else {
                 metadata["project_id"] = json!(project);
-                let filename = format!("plano-{word}.txt");
-                upload(project.clone(), filename, text.into_bytes(), metadata, vec![word], end)
+                let file = Upload::new(&format!("plano-{word}.txt"), text, metadata);
+                upload(project.clone(), file, vec![word], end)
             };
             if self.random.percent(15) {
                 self.repeated(&mut submission);
@@ -148,10 +148,8 @@ impl<'a> Generator<'a> {
 
     fn message(&mut self) -> Result<Vec<Submission>> {
         let (project, word) = (self.project(), self.word());
-        let text = self.short(&word);
-        let metadata = json!({"title": format!("Aviso {word}")});
-        let with_id = self.random.percent(50);
-        let mut submission = message(project, text, metadata, word, End::Indexed, with_id)?;
+        let job = json!({"text": self.short(&word), "metadata": {"title": format!("Aviso {word}")}});
+        let mut submission = message(project, word, End::Indexed, &job, self.random.percent(50))?;
         self.repeated_or_given_up(&mut submission);
         Ok(vec![submission])
     }
@@ -167,9 +165,8 @@ impl<'a> Generator<'a> {
 
     fn deleted(&mut self) -> Result<Vec<Submission>> {
         let (project, word) = (self.project(), self.word());
-        let text = self.short(&word);
-        let metadata = json!({"title": "Para borrar"});
-        let mut submission = message(project, text, metadata, word, End::Deleted, true)?;
+        let job = json!({"text": self.short(&word), "metadata": {"title": "Para borrar"}});
+        let mut submission = message(project, word, End::Deleted, &job, true)?;
         submission.deleted_after = Some(self.random.between(Duration::ZERO, Duration::from_secs(6)));
         Ok(vec![submission])
     }
@@ -178,8 +175,8 @@ impl<'a> Generator<'a> {
         let (project, word) = (self.project(), self.word());
         let id: DocumentId = format!("malo.{word}").parse()?;
         let file = |name: &str, bytes: Vec<u8>| {
-            let metadata = json!({"project_id": project});
-            upload(project.clone(), name.to_owned(), bytes, metadata, vec![word.clone()], End::Fails)
+            let file = Upload::new(name, bytes, json!({"project_id": project}));
+            upload(project.clone(), file, vec![word.clone()], End::Fails)
         };
         let sent = |payload: Value| {
             let mut submission = bare(project.clone(), id.clone(), vec![word.clone()], End::Fails);
@@ -232,14 +229,14 @@ impl<'a> Generator<'a> {
                 failed += 1;
             }
         }
-        let (filename, bytes) = (format!("registros-{import}.ndjson"), lines.join("\n").into_bytes());
+        let mut file = Upload::new(&format!("registros-{import}.ndjson"), lines.join("\n"), json!({}));
         let mut submission = if self.random.percent(30) {
             let mut submission = bare(project, format!("imp.{import}").parse()?, vec![], End::Indexed);
-            submission.content = Content::Object(Upload { filename, bytes, metadata: json!({}) });
+            submission.content = Content::Object(file);
             submission
         } else {
-            let metadata = json!({"project_id": project});
-            upload(project, filename, bytes, metadata, vec![], End::Indexed)
+            file.metadata["project_id"] = json!(project);
+            upload(project, file, vec![], End::Indexed)
         };
         if self.random.percent(35) {
             self.repeated(&mut submission);
@@ -270,34 +267,19 @@ fn bare(project: ProjectId, id: DocumentId, words: Vec<String>, end: End) -> Sub
     }
 }
 
-fn upload(
-    project: ProjectId,
-    filename: String,
-    bytes: Vec<u8>,
-    metadata: Value,
-    words: Vec<String>,
-    end: End,
-) -> Submission {
-    let sha256 = format!("{:x}", Sha256::digest(&bytes));
-    let field = |name: &str| metadata[name].as_str().unwrap_or_default().to_owned();
-    let id = DocumentId::of_content(&project, &filename, &field("number"), &field("revision"), &sha256);
+fn upload(project: ProjectId, file: Upload, words: Vec<String>, end: End) -> Submission {
+    let sha256 = format!("{:x}", Sha256::digest(&file.bytes));
+    let field = |name: &str| file.metadata[name].as_str().unwrap_or_default();
+    let id = DocumentId::of_content(&project, &file.filename, field("number"), field("revision"), &sha256);
     let mut submission = bare(project, id, words, end);
-    submission.content = Content::Upload(Upload { filename, bytes, metadata });
+    submission.content = Content::Upload(file);
     submission.documents[0].sha256 = Some(sha256);
     submission
 }
 
-fn message(
-    project: ProjectId,
-    text: String,
-    metadata: Value,
-    word: String,
-    end: End,
-    with_id: bool,
-) -> Result<Submission> {
+fn message(project: ProjectId, word: String, end: End, job: &Value, with_id: bool) -> Result<Submission> {
     // The id has a dot and a letter outside ASCII, which must be encoded in the subject.
     let mut submission = bare(project, format!("aviso.ñ.{word}").parse()?, vec![word], end);
-    let payload = json!({"text": text, "metadata": metadata}).to_string().into_bytes();
-    submission.content = Content::Message { payload, with_id };
+    submission.content = Content::Message { payload: job.to_string().into_bytes(), with_id };
     Ok(submission)
 }

@@ -26,6 +26,16 @@ pub enum Target {
 }
 
 impl Target {
+    pub const ALL: [Self; 7] = [
+        Self::IngestWorker(0),
+        Self::IngestWorker(1),
+        Self::QueryWorker,
+        Self::Api,
+        Self::Nats,
+        Self::Postgres,
+        Self::Redis,
+    ];
+
     /// Whether the target is a service; otherwise it is a server.
     pub fn is_service(self) -> bool {
         matches!(self, Self::IngestWorker(_) | Self::QueryWorker | Self::Api)
@@ -39,15 +49,7 @@ pub fn draw(mut random: Random, time: Duration) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut at = FIRST;
     // Each target fails at least once, if the time allows it; further targets are random.
-    let mut each = vec![
-        Target::IngestWorker(0),
-        Target::IngestWorker(1),
-        Target::QueryWorker,
-        Target::Api,
-        Target::Nats,
-        Target::Postgres,
-        Target::Redis,
-    ];
+    let mut each = Target::ALL.to_vec();
     random.shuffle(&mut each);
     while at < time {
         let target = each.pop().unwrap_or_else(|| chosen(&mut random));
