@@ -116,10 +116,7 @@ async fn manual(bench: &mut Bench) -> Result<()> {
 async fn indexed(client: &Client, id: &str, project: &str) -> Result<()> {
     let answer = client.get(&format!("/documents/{id}/events?project_id={project}")).await?;
     ensure!(answer.status().is_success(), "events: {}", answer.status());
-    let (mut events, mut text) = (answer.bytes_stream(), String::new());
-    while let Some(bytes) = events.next().await {
-        text.push_str(&String::from_utf8_lossy(&bytes?));
-    }
+    let text = answer.text().await?;
     let last = text.lines().filter_map(|line| line.strip_prefix("data:")).next_back();
     let last: Value = serde_json::from_str(last.context("no event")?)?;
     ensure!(last["event"] == "indexed", "{last}");
