@@ -129,8 +129,7 @@ impl Sender {
 
     async fn upload(&self, submission: &Submission, upload: Upload) -> Result<()> {
         let answer = self.client.try_upload(upload, "").await?;
-        let status = answer.status();
-        let body = answer.text().await?;
+        let (status, body) = (answer.status(), answer.text().await?);
         if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
             return Err(Refused(format!("{status} {body}")).into());
         }
