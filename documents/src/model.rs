@@ -303,10 +303,10 @@ pub async fn remove(pool: &PgPool, model: i16) -> sqlx::Result<()> {
 /// behind a change that waits, so it waits only for moments.
 const ATTEMPTS: u32 = 100;
 const LOCK_MILLIS: &str = "300";
-
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
-/// Makes such a change; returns the transaction, in which statements fail when they must wait for a lock, and the result.
+/// Makes a change of the tables, again and again while others hold a lock that it needs. Returns its transaction, in which
+/// statements fail if they must wait for a lock, and its result.
 async fn impatiently<T>(
     pool: &PgPool,
     change: impl AsyncFn(&mut PgConnection) -> sqlx::Result<T>,

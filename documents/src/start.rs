@@ -127,7 +127,8 @@ async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<
             .execute(&mut *tx)
             .await?;
     }
-    // The passages that are already indexed stay searchable until the new ones replace them.
+    // The passages that are already indexed stay searchable until the new ones replace them. This comes before `adopt`,
+    // because it compares the job with the one before.
     sqlx::query(
         "UPDATE document SET state = 'processing', percent = 0, reason = NULL,
                 starts = CASE WHEN accepted_at = $2 THEN starts + 1 ELSE 1 END,

@@ -26,7 +26,7 @@ impl Tokens {
         let failed = |reason: String| LoadError::Tokenizer { path: path.to_owned(), reason };
         let mut tokenizer: Tokenizer =
             serde_json::from_slice(json).map_err(|error| failed(error.to_string()))?;
-        // tokenizer.json may declare other ones, but the maximum of model.json applies, and nothing is padded.
+        // tokenizer.json may declare a maximum and padding of its own, but that of model.json applies, and nothing is padded.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|error| failed(error.to_string()))?;
         let special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));

@@ -32,9 +32,9 @@ pub(super) fn continues_after_dot(before: &str, after: &str) -> bool {
     let is_in = |list: &[&str]| list.binary_search(&folded.as_str()).is_ok();
     let next_is_figure =
         after.trim_start_matches(['º', 'ª', '°', ' ']).starts_with(|c: char| c.is_ascii_digit());
-    // "et al.", "p. ej." and "i.e." continue in lower case, where Unicode sees no boundary.
     is_in(ANNOUNCING)
         || is_in(BEFORE_FIGURES) && next_is_figure
+        // "et al.", "p. ej." and "i.e." continue in lower case, where Unicode sees no boundary.
         || is_initials(word) && !starts_with_stop_word(after) && after.starts_with(char::is_alphabetic)
 }
 

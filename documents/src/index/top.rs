@@ -76,6 +76,9 @@ impl Query<'_> {
             scores.extend(found);
             unite(&mut scores, |one, other| one + other);
         }
+        // A common word may have added very many, of which few are sorted.
+        let least = self.least(&scores);
+        scores.retain(|found| found.score >= least);
         scores.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk_key.cmp(&b.chunk_key)));
         scores.truncate(self.limit);
         Ok(Top { passages: scores, best_possible, counts })
@@ -133,8 +136,8 @@ impl Query<'_> {
         let places: Vec<(&str, Vec<usize>)> =
             word.forms.iter().map(|(term, _)| (*term, near(index, term, among))).collect();
         index.load(tx, &places).await?;
-        let is_among = |found: &Found| {
-            let place = |among: &Scores| among.binary_search_by_key(&found.chunk_key, |one| one.chunk_key);
+        let is_among = |(_, posting): &(i32, Posting)| {
+            let place = |among: &Scores| among.binary_search_by_key(&posting.chunk, |one| one.chunk_key);
             among.is_none_or(|among| place(among).is_ok())
         };
         let mut found = Scores::new();
@@ -146,7 +149,7 @@ impl Query<'_> {
                 score: (idf * self.weight(posting.frequency, posting.length)) as f32,
             };
             let merged = places.iter().flat_map(|place| list.blocks[*place].postings());
-            found.extend(merged.chain(list.pending.iter().copied()).map(score).filter(is_among));
+            found.extend(merged.chain(list.pending.iter().copied()).filter(is_among).map(score));
         }
         unite(&mut found, f32::max);
         found.retain(|found| {

@@ -48,6 +48,8 @@ struct Expected {
     page: Option<u32>,
 }
 
+type Choice = fn(&Search) -> bool;
+
 /// Fails if an upload fails, or if a first hit is not the expected page of the expected document.
 pub async fn show(client: &Client, samples: &Path) -> Result<()> {
     let manifest: Vec<Sample> = read(&samples.join("manifest.json"))?;
@@ -56,7 +58,7 @@ pub async fn show(client: &Client, samples: &Path) -> Result<()> {
         manifest.iter().find_map(|sample| sample.metadata.get("project_id")?.as_str()).unwrap_or_default();
     upload_all(client, samples, project, &manifest).await?;
 
-    let kinds: [(&str, fn(&Search) -> bool); 3] = [
+    let kinds: [(&str, Choice); 3] = [
         ("a search in Spanish", |search| search.language == "es" && search.expect.page.is_some()),
         ("a search in English", |search| search.language == "en" && search.expect.page.is_some()),
         ("a drawing by its number", |search| search.expect.number.as_ref() == Some(&search.query)),
