@@ -34,8 +34,9 @@ pub struct Arrivals {
 
 /// Middleware: receives a JSON body completely. Other requests pass at once; an upload is streamed by its handler.
 pub async fn receive(State(arrivals): State<Arrivals>, request: Request, next: Next) -> Response {
+    let has_route = request.extensions().get::<MatchedPath>().is_some();
     let waited_for = *request.method() == Method::POST
-        && request.extensions().get::<MatchedPath>().is_some()
+        && has_route
         && may_be_json(request.headers())
         && !request.body().is_end_stream();
     if !waited_for {

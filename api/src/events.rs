@@ -9,7 +9,8 @@ use schemas::{DocumentId, Problem, ProjectId, event::DocumentEvent, subjects};
 /// A subscription to the events of one document.
 pub struct Events(Subscriber);
 
-/// Subscribes to the events of one document. None is missed of a job that is published later on the same connection.
+/// Subscribes to the events of one document. The server gets the subscription before a job that is published later on the
+/// same connection, so no event of the job is missed.
 pub async fn subscribe(nats: &Nats, project: &ProjectId, document: &DocumentId) -> Result<Events, Problem> {
     nats.client.subscribe(subjects::events_of(project, document)).await.map(Events).map_err(|error| {
         tracing::warn!(%error, "subscribing to events");

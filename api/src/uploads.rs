@@ -98,7 +98,7 @@ impl Uploads {
         }
         let (filename, media_type, stored, object) = file.ok_or_else(|| http::no_file().about("file"))?;
         let metadata = metadata.unwrap_or_default();
-        // Without a part `metadata`, nothing is checked yet.
+        // Again, because an upload without the part `metadata` was not checked above.
         caller.may_write(&caller.project_of(&metadata)?)?;
         Ok(Received { filename, media_type, stored, object, metadata, texts })
     }

@@ -9,7 +9,7 @@ use crate::redis::Redis;
 
 /// The generic cell rate algorithm (GCRA). The key holds the time, in microseconds, at which the bucket will be full
 /// again. A request moves it by one interval, and is refused if that is further ahead than the bucket's capacity. A full
-/// Redis evicts what expires first (`volatile-ttl`): a key lives for an hour, so that cached answers go before limits.
+/// Redis evicts what expires first (`volatile-ttl`): a key lives for at least an hour, so that cached answers go before limits.
 const SCRIPT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

@@ -92,7 +92,8 @@ struct Wait {
 const MAX_WAIT: i64 = 300;
 
 impl Wait {
-    /// Returns the parameter or, without it, the preference. Above the maximum, the one is an error, the other shortened.
+    /// Returns the parameter or, without it, the preference. Above the maximum, the
+    /// parameter is an error, and the preference is shortened.
     fn or_preferred(self, headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
         in_range("wait", self.wait, 1, MAX_WAIT)?;
         let seconds = self.wait.or_else(|| preferred(headers).map(|seconds| seconds.min(MAX_WAIT)));

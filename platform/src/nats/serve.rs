@@ -116,16 +116,16 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     {
         let boxed: Boxed<S> = Box::new(move |state, context, payload, replier| {
             let handler = handler.clone();
-            let answer = async move {
-                let query = serde_json::from_slice(&payload).map_err(|error| {
-                    tracing::error!(%error, request = R::NAME, "a query does not have the expected form");
-                    Problem::internal()
-                })?;
-                handler(state, context, query, replier).await
-            };
             Box::pin(async move {
+                let answer = AssertUnwindSafe(async {
+                    let query = serde_json::from_slice(&payload).map_err(|error| {
+                        tracing::error!(%error, request = R::NAME, "a query does not have the expected form");
+                        Problem::internal()
+                    })?;
+                    handler(state, context, query, replier).await
+                });
                 // A panic is answered like any other error: otherwise the requester would wait until its deadline.
-                let result = AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|panic| {
+                let result = answer.catch_unwind().await.unwrap_or_else(|panic| {
                     tracing::error!(panic = said(&*panic), request = R::NAME, "a handler panicked");
                     Err(Problem::internal())
                 });
