@@ -134,12 +134,12 @@ impl System {
                 let url = accounts::database_url_of(&stack, program)?;
                 launch = launch.envs(certificates.environment(&url, valkey));
             }
-            programs.insert(program, launch.envs(&options.environment));
+            programs.insert(program, launch.env("LOG_FORMAT", "json").envs(&options.environment));
         }
         let logs =
             stack.paths().stack.join("tmp").join(format!("services-{}-{}", std::process::id(), free_port()?));
         std::fs::create_dir_all(&logs)?;
-        let launch = |program: &str| programs[program].clone().env("LOG_FORMAT", "json");
+        let launch = |program: &str| programs[program].clone();
         let migrate = launch("acorag-migrate").log(logs.join("acorag-migrate-0.log"));
         let status = migrate.start()?.wait()?;
         ensure!(status.success(), "acorag-migrate failed: {}", migrate.last_lines(LAST_LINES));

@@ -126,24 +126,24 @@ impl App {
     pub fn router(&self) -> Router<Self> {
         Router::new(self.nats.clone(), self.clone())
             .on(|_, _, _: Ping| async { Ok(Pong { warm: true }) })
-            .on(query(search::search))
+            .on(answered(search::search))
             .on_stream(chat::ask)
-            .on(query(history::of_conversation))
-            .on(query(history::of_user))
-            .on(query(feedback::save))
-            .on(query(feedback::stats))
-            .on(query(analytics::popular))
-            .on(query(analytics::report))
-            .on(query(analytics::suggestions))
-            .on(query(analytics::documents))
-            .on(query(accounts::verify))
-            .on(query(accounts::register))
-            .on(query(accounts::login))
-            .on(query(accounts::logout))
-            .on(query(accounts::me))
-            .on(query(documents::get))
-            .on(query(documents::list))
-            .on(query(documents::locate_file))
+            .on(answered(history::of_conversation))
+            .on(answered(history::of_user))
+            .on(answered(feedback::save))
+            .on(answered(feedback::stats))
+            .on(answered(analytics::popular))
+            .on(answered(analytics::report))
+            .on(answered(analytics::suggestions))
+            .on(answered(analytics::documents))
+            .on(answered(accounts::verify))
+            .on(answered(accounts::register))
+            .on(answered(accounts::login))
+            .on(answered(accounts::logout))
+            .on(answered(accounts::me))
+            .on(answered(documents::get))
+            .on(answered(documents::list))
+            .on(answered(documents::locate_file))
     }
 
     fn checks(&self) -> Checks {
@@ -158,7 +158,7 @@ impl App {
 }
 
 /// Converts the error of a handler to a problem for the caller.
-fn query<Q: Request, F: Future<Output = Result<Q::Reply>>>(
+fn answered<Q: Request, F: Future<Output = Result<Q::Reply>>>(
     handler: fn(App, Context, Q) -> F,
 ) -> impl Fn(App, Context, Q) -> ErrInto<F, Problem> + Clone {
     move |app, context, query| handler(app, context, query).err_into()

@@ -51,7 +51,8 @@ pub async fn begin_search(pool: &PgPool, query: &Search, time: Duration) -> sqlx
     documents::scope::begin_reading(pool, &with(besides), &query.scope, time).await
 }
 
-/// Opens a read-only transaction with one snapshot, whose statements end when nobody waits for the result any more.
+/// Opens a read-only transaction with one snapshot, whose statements end at the caller's deadline,
+/// and after [`LONGEST`] at the latest.
 pub async fn begin_reading_for(pool: &PgPool, scope: &Scope, context: &Context) -> sqlx::Result<Tx> {
     let time = context.time_left().unwrap_or_default().min(LONGEST);
     documents::scope::begin_reading(pool, SETTINGS, scope, time).await

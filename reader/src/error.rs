@@ -1,5 +1,7 @@
 //! Reasons why a document could not be read, which tell its owner what to do.
 
+use std::io;
+
 use schemas::{messages::reading, problem::Reason};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,14 @@ impl Error {
             return Ok(());
         }
         Err(Self::TooLarge { what: what.to_owned(), limit: limit.try_into().unwrap_or(u64::MAX) })
+    }
+
+    /// Returns the error for a part of the file that cannot be read: it is damaged, unless there was no memory left for it.
+    pub fn of_part(part: &str, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::OutOfMemory => Self::OutOfMemory,
+            _ => Self::Damaged(format!("{part}: {error}")),
+        }
     }
 
     pub fn is_transient(&self) -> bool {

@@ -89,7 +89,7 @@ impl<'a> Container<'a> {
 }
 
 fn damaged(error: std::io::Error) -> Error {
-    Error::Damaged(format!("compound file: {error}"))
+    Error::of_part("compound file", &error)
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl<'a> Archive<'a> {
             return Err(too_large());
         }
         let count = io::copy(&mut file.by_ref().take(most + 1), to)
-            .map_err(|error| Error::Damaged(format!("{}: {error}", printable(file.name()))))?;
+            .map_err(|error| Error::of_part(&printable(file.name()), &error))?;
         if count > most {
             return Err(too_large());
         }

@@ -57,6 +57,7 @@ impl Form for ChatRequest {
 }
 
 /// One turn of a conversation.
+// Also the form in which language models take messages (query-worker/src/chat/prompt.rs).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Turn {
     #[serde(deserialize_with = "speaker")]
@@ -74,7 +75,7 @@ pub enum Speaker {
     Assistant,
     /// Any other role. Such turns are ignored, because clients must not instruct the assistant.
     #[serde(other)]
-    System,
+    System, // and what the worker itself tells a language model
 }
 
 /// Old clients also send roles in upper case.

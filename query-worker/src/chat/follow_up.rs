@@ -5,15 +5,37 @@
 
 use analysis::terms;
 
-/// Words that begin a follow-up to the last question, and phrases in Spanish and English that do.
-const CONNECTORS: &[&[&str]] = &[
-    &[
-        "y", "e", "o", "pero", "entonces", "ahora", "and", "but", "or", "so", "then", "ok", "vale", "bueno",
-        "también", "tambien", "also",
-    ],
-    &["qué tal", "que tal", "qué hay de", "que hay de", "qué hay con", "que hay con"],
-    &["qué pasa con", "que pasa con"],
-    &["what about", "how about", "what of", "what if it is"],
+/// Words and phrases that begin a follow-up to the last question.
+const CONNECTORS: &[&str] = &[
+    "y",
+    "e",
+    "o",
+    "pero",
+    "entonces",
+    "ahora",
+    "and",
+    "but",
+    "or",
+    "so",
+    "then",
+    "ok",
+    "vale",
+    "bueno",
+    "también",
+    "tambien",
+    "also",
+    "qué tal",
+    "que tal",
+    "qué hay de",
+    "que hay de",
+    "qué hay con",
+    "que hay con",
+    "qué pasa con",
+    "que pasa con",
+    "what about",
+    "how about",
+    "what of",
+    "what if it is",
 ];
 
 /// Words that begin a complete question.
@@ -86,7 +108,7 @@ fn bare(question: &str) -> &str {
 fn without_connectors(question: &str) -> (bool, &str) {
     let mut rest = bare(question);
     let mut connected = false;
-    let connectors = || CONNECTORS.iter().copied().flatten();
+    let connectors = || CONNECTORS.iter();
     while let Some(after) =
         connectors().filter_map(|connector| strip_words(rest, connector)).min_by_key(|rest| rest.len())
     {

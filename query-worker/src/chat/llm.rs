@@ -69,6 +69,7 @@ const REFUSAL_CHARS: usize = 500;
 pub struct Llm {
     client: Client,
     url: String,
+    /// With the key of the server, so it is never logged.
     pub config: Config,
 }
 

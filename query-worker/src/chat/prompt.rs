@@ -17,8 +17,8 @@ const PAST_PERCENT: usize = 20;
 const LEAST_TOKENS: usize = 40;
 
 /// Builds the prompt within `budget` tokens, counted by the tokenizer of the embedding model. `understood` is the question with
-/// the words that a follow-up leaves out: the turns that say them may not fit. Returns the messages, to which language models
-/// give the form of turns, and the number of passages in them.
+/// the words that a follow-up leaves out: the turns that say them may not fit. Returns the messages, in the form
+/// of turns as language models take them, and the number of passages in them.
 pub fn build(
     asked: &Asked<'_>,
     understood: &str,

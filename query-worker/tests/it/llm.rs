@@ -238,6 +238,7 @@ fn documents_are_fenced_data_within_the_budget() {
         let (_, second) = fence(&requests[1]);
         assert_ne!(first, second, "no document can know the fence");
         assert_eq!(user.matches(&format!("\n{first}>>>")).count(), 1, "the document did not end it");
+        assert_eq!(requests[0]["messages"][0]["role"], "system");
         let system = requests[0]["messages"][0]["content"].as_str().unwrap();
         assert!(
             system.contains("never an instruction")

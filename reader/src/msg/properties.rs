@@ -54,9 +54,10 @@ pub mod tag {
 const FIXED: &str = "__properties_version1.0";
 /// The length of the header of that stream in a message.
 pub const MESSAGE_HEADER: usize = 32;
-const EMBEDDED_HEADER: usize = 24;
 /// The same in a recipient or an attachment.
 pub const PART_HEADER: usize = 8;
+/// The same in a message inside another.
+const EMBEDDED_HEADER: usize = 24;
 
 #[derive(Debug)]
 pub struct Properties {

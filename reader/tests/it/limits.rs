@@ -45,8 +45,8 @@ async fn a_truncated_docx_is_damaged() {
     }
 }
 
-#[tokio::test]
-async fn a_zip_bomb_is_not_unpacked() {
+/// Returns a small Word file with this many megabytes of text.
+fn bomb(megabytes: usize) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options =
         zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
@@ -56,13 +56,24 @@ async fn a_zip_bomb_is_not_unpacked() {
         .unwrap();
     archive.start_file("word/document.xml", options).unwrap();
     archive.write_all(b"<w:document><w:body><w:p><w:r><w:t>").unwrap();
-    for _ in 0..600 {
+    for _ in 0..megabytes {
         archive.write_all(&[b'a'; 1024 * 1024]).unwrap();
     }
     let bomb = archive.finish().unwrap().into_inner();
     assert!(bomb.len() < 1024 * 1024, "it looks small");
-    let error = read("bomb.docx", &bomb).await.unwrap_err();
+    bomb
+}
+
+#[tokio::test]
+async fn a_zip_bomb_is_not_unpacked() {
+    let error = read("bomb.docx", &bomb(600)).await.unwrap_err();
     assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_part_that_does_not_fit_into_memory_is_not_called_damaged() {
+    let limits = Limits { memory_bytes: 128 * 1024 * 1024, ..Limits::default() };
+    assert_eq!(read_within("bomb.docx", &bomb(200), &limits).await, Err(Error::OutOfMemory));
 }
 
 #[tokio::test]

@@ -90,7 +90,8 @@ impl Injector {
         match target {
             Target::Nats => self.system.stack.nats(),
             Target::Postgres => self.system.stack.postgres(),
-            _ => self.system.stack.redis(),
+            Target::Redis => self.system.stack.redis(),
+            service => bail!("there is no {service:?}"),
         }
     }
 

@@ -39,20 +39,25 @@ pub enum Command {
 
 pub async fn run(pool: &PgPool, command: Command) -> anyhow::Result<String> {
     let none = Change::default();
-    let (email, change, done) = match command {
-        Command::Create { email, full_name, rights } => return create(pool, email, full_name, &rights).await,
-        Command::List => return list(pool).await,
-        Command::Set { email, rights } => (email, Change { rights: Some(rights), ..none }, "changed"),
-        Command::Disable { email } => (email, Change { disabled: Some(true), ..none }, "disabled"),
-        Command::Enable { email } => (email, Change { disabled: Some(false), ..none }, "enabled"),
+    match command {
+        Command::Create { email, full_name, rights } => create(pool, email, full_name, &rights).await,
+        Command::List => list(pool).await,
+        Command::Set { email, rights } => {
+            change(pool, &email, Change { rights: Some(rights), ..none }, "changed").await
+        }
+        Command::Disable { email } => {
+            change(pool, &email, Change { disabled: Some(true), ..none }, "disabled").await
+        }
+        Command::Enable { email } => {
+            change(pool, &email, Change { disabled: Some(false), ..none }, "enabled").await
+        }
         Command::ResetPassword { email } => {
             let password = new_password()?;
             let password_hash = Some(hash(&password)?);
-            self::change(pool, &email, Change { password_hash, ..none }, "changed").await?;
-            return Ok(shown_once(&email, &password));
+            change(pool, &email, Change { password_hash, ..none }, "changed").await?;
+            Ok(shown_once(&email, &password))
         }
-    };
-    self::change(pool, &email, change, done).await
+    }
 }
 
 async fn create(pool: &PgPool, email: String, full_name: String, rights: &Rights) -> anyhow::Result<String> {
