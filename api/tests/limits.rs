@@ -43,6 +43,17 @@ async fn the_limit_is_exact_across_replicas() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_looser_limit_counts_at_once() {
+    let backends = Backends::start().await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let strict = backends.api(&["--rate-limit-search=1/hour"]).await;
+    assert_eq!(statuses(&[&strict], 2).await, [200, 429]);
+    let loose = backends.api(&["--rate-limit-search=100/minute"]).await;
+    assert_eq!(statuses(&[&loose], 1).await, [200]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_says_when_to_come_back() {
     let backends = Backends::start().await;
     let api = backends.api(&["--rate-limit-search=2/minute", "--rate-limit-upload=1/hour"]).await;

@@ -105,8 +105,9 @@ impl Generations {
 
     async fn run(&self, script: &Script, change: &Change) -> bool {
         let project = cache::generation_of(&change.project);
+        // No project's generation ends with a slash and a word, so no set can have the key of a generation.
         let keys =
-            [&project, cache::GENERATION].map(|key| [key.to_owned(), format!("{key}:changing")]).concat();
+            [&project, cache::GENERATION].map(|key| [key.to_owned(), format!("{key}/changing")]).concat();
         let arguments = vec![
             format!("{}.{}", change.project, change.document),
             uuid::Uuid::now_v7().to_string(),

@@ -49,6 +49,15 @@ pub struct Caller {
     pub limits: CallerLimits,
 }
 
+impl Caller {
+    /// Returns the id under which the history of a user is stored: the bearer of a JWT may name itself by its subject,
+    /// which is stored with a prefix.
+    pub fn stored_user(&self, named: String) -> String {
+        let is_bearer = self.id.strip_prefix(BY_JWT) == Some(&*named);
+        if is_bearer { self.id.clone() } else { named }
+    }
+}
+
 /// Rate limits in the form `100/minute`, or `off`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]

@@ -141,7 +141,7 @@ impl ChatQuery {
             caller: caller.id.clone(),
             message: message.to_owned(),
             conversation_id: conversation_id.or(session_id),
-            user_id: user_id.or_else(|| caller.user_id.clone()),
+            user_id: user_id.map(|id| caller.stored_user(id)).or_else(|| caller.user_id.clone()),
             max_context_docs: max_context_docs.unwrap_or(5),
             history: last_turns(request.history.unwrap_or_default()),
             document_id: None,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Problem, Scope,
-    account::{BY_JWT, Caller},
+    account::Caller,
     chat::{Source, name},
     search::in_range,
 };
@@ -63,12 +63,10 @@ pub struct UserHistory {
 impl UserHistory {
     pub fn new(user_id: &str, limit: Option<i64>, caller: &Caller) -> Result<Self, Problem> {
         let user_id = name("user_id", user_id)?.unwrap_or_default();
-        // The bearer of a JWT is known by its subject, which is kept with a prefix.
-        let is_bearer = caller.id.strip_prefix(BY_JWT) == Some(&*user_id);
         Ok(Self {
             scope: caller.scope.clone(),
             caller: caller.id.clone(),
-            user_id: if is_bearer { caller.id.clone() } else { user_id },
+            user_id: caller.stored_user(user_id),
             limit: in_range("limit", limit, 1, MAX_HISTORY)?.unwrap_or(50),
         })
     }

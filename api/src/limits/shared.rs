@@ -9,7 +9,8 @@ use crate::redis::Redis;
 
 /// The generic cell rate algorithm (GCRA). The key holds the time, in microseconds, at which the bucket will be full
 /// again. A request moves it by one interval, and is refused if that is further ahead than the bucket's capacity. A full
-/// Redis evicts what expires first (`volatile-ttl`): a key lives for at least an hour, so that cached answers go before limits.
+/// Redis evicts what expires first (`volatile-ttl`): a key lives for at least an hour, so that cached answers go before
+/// limits.
 const SCRIPT: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -28,7 +29,8 @@ static COMPILED: LazyLock<Script> = LazyLock::new(|| Script::from_lua(SCRIPT));
 
 /// Returns `None` when Redis is unavailable. There is only one attempt: a second one could count the request twice.
 pub async fn check(redis: &Redis, class: Class, rule: Rule, key: &str) -> Option<Verdict> {
-    let key = format!("acorag:limit:{}:{key}", class.name());
+    // With the rule, because under another one the time would mean something else.
+    let key = format!("acorag:limit:{}:{}/{}:{key}", class.name(), rule.count, rule.seconds);
     let interval = u64::try_from(rule.interval().as_micros()).unwrap_or(u64::MAX).max(1);
     let arguments = vec![interval.to_string(), rule.count.to_string()];
     let [allowed, remaining, retry, reset] = redis

@@ -169,19 +169,21 @@ async fn a_record_with_the_id_of_its_import_does_not_end_the_import() {
 #[tokio::test]
 async fn the_python_producer_works() {
     let (client, system) = shared().await;
-    let project = unique("python");
     let python = python_with_nats(system).await;
     let script = format!("{}/../load/nats_producer.py", env!("CARGO_MANIFEST_DIR"));
-    let output = tokio::process::Command::new(python)
-        .args([&script, "--server", system.stack.nats_url(), "--project", &project, "--document", "py-1"])
-        .args(["--text", "La cota de fundación es -4,35 m.", "--title", "Cotas"])
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let rows = client.search(&project, "cota de fundación").await.unwrap();
-    assert_eq!(rows[0]["document_id"], "py-1");
+    // The same document in two projects is two documents.
+    for project in [unique("python"), unique("python")] {
+        let output = tokio::process::Command::new(&python)
+            .args([&script, "--server", system.stack.nats_url(), "--project", &project, "--document", "py-1"])
+            .args(["--text", "La cota de fundación es -4,35 m.", "--title", "Cotas"])
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let rows = client.search(&project, "cota de fundación").await.unwrap();
+        assert_eq!(rows[0]["document_id"], "py-1");
+    }
 }
 
 /// Returns the Python of a virtual environment with nats-py, which is made once in the folder `.stack`.

@@ -32,6 +32,12 @@ async fn a_project_is_marked_until_all_who_change_it_are_done() {
     let is_marked = async || now().await.map(|generation| generation.starts_with(cache::CHANGING));
     generations.changed(change("a")).await;
     let before = now().await;
+    // A project may have any name.
+    generations.changed(Change::new(&"changing".parse().unwrap(), &"a".parse().unwrap())).await;
+    assert!(generations.renew(&change("a")).await);
+    let [of_project, of_all] = now().await;
+    assert!(of_project != before[0] && of_all != before[1]);
+    let before = now().await;
 
     let during = generations.changing(change("a"), is_marked()).await;
     assert_eq!((during, is_marked().await), ([true; 2], [false; 2]));

@@ -52,6 +52,16 @@ fn any_role_may_be_sent_and_only_user_and_assistant_count() {
 }
 
 #[test]
+fn the_bearer_of_a_jwt_finds_the_questions_that_name_it() {
+    let ana = Caller { id: "jwt:ana".into(), user_id: Some("jwt:ana".into()), ..caller() };
+    for json in [r#"{"message": "a", "user_id": "ana"}"#, r#"{"message": "a"}"#] {
+        let chat = ChatQuery::new(lenient::read("", json.as_bytes()).unwrap(), &ana, false).unwrap();
+        let history = crate::history::UserHistory::new("ana", None, &ana).unwrap();
+        assert_eq!(chat.user_id, Some(history.user_id), "{json}");
+    }
+}
+
+#[test]
 fn a_project_outside_the_scope_leaves_an_empty_scope() {
     let chat = check(r#"{"message": "a", "project_id": "b"}"#).unwrap();
     assert_eq!(chat.scope, Scope::Projects(vec![]));
