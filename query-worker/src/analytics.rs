@@ -3,7 +3,6 @@
 mod search_log;
 mod store;
 mod suggest;
-mod turns;
 
 use platform::nats::Context;
 use schemas::analytics::{
@@ -11,11 +10,11 @@ use schemas::analytics::{
     Reported, Suggestions,
 };
 
-pub use self::{search_log::SearchLog, turns::Turns};
+pub use self::search_log::SearchLog;
 use crate::{app::App, error::Result, scope};
 
 pub async fn popular(app: App, context: Context, query: GetPopularSearches) -> Result<PopularSearches> {
-    let turns = app.analytics_turns.clone();
+    let turns = app.turns.clone();
     let read = async move {
         let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
         let searches = store::popular(&mut transaction, query.days, query.limit).await?;
@@ -33,7 +32,7 @@ pub async fn report(app: App, _: Context, query: ReportSearches) -> Result<Repor
 }
 
 pub async fn suggestions(app: App, context: Context, query: GetSuggestions) -> Result<Suggestions> {
-    let turns = app.analytics_turns.clone();
+    let turns = app.turns.clone();
     let read = async move {
         let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
         let suggestions = suggest::find(&mut transaction, &query.q, usize::from(query.limit)).await?;
@@ -43,7 +42,7 @@ pub async fn suggestions(app: App, context: Context, query: GetSuggestions) -> R
 }
 
 pub async fn documents(app: App, context: Context, query: GetDocumentStats) -> Result<DocumentStats> {
-    let turns = app.analytics_turns.clone();
+    let turns = app.turns.clone();
     let read = async move {
         let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
         Ok(store::documents(&mut transaction).await?)

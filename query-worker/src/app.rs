@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts::{self, password::Passwords},
-    analytics::{self, SearchLog, Turns},
+    analytics::{self, SearchLog},
     chat::{self, llm::Llm},
     config::Config,
     documents,
@@ -37,6 +37,7 @@ use crate::{
     metrics::Metrics,
     model::Vectors,
     search,
+    turns::Turns,
 };
 
 /// The state that all handlers share.
@@ -52,7 +53,7 @@ pub struct App {
     pub(crate) accounts: Arc<accounts::Config>,
     pub(crate) passwords: Passwords,
     pub(crate) search_log: SearchLog,
-    pub(crate) analytics_turns: Turns,
+    pub(crate) turns: Turns,
 }
 
 impl App {
@@ -75,7 +76,7 @@ impl App {
             accounts: Arc::new(config.accounts.clone()),
             passwords: Passwords::new(),
             search_log: SearchLog::new(metrics.dropped.clone()),
-            analytics_turns: Turns::new(config.lookup_slots),
+            turns: Turns::new(config.lookup_slots),
             metrics,
         };
         search::warm_up(&app).await.context("warming up the search")?;

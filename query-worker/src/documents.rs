@@ -68,25 +68,38 @@ pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<Do
         return Ok(DocumentList { documents, next_cursor: Some(Cursor::Stored(None).encode()) });
     }
     let bytes = reply::BUDGET.saturating_sub(documents.iter().map(reply::size).sum());
-    let (mut stored, next) = stored_page(&app, &context, &query, after, room, bytes).await?;
+    let (turns, filtered) = (app.turns.clone(), is_filtered(filter));
+    let page = stored_page(app, context, query, after, room, bytes);
+    let (mut stored, next) = if filtered { turns.run(page).await } else { page.await }?;
     // A document that was sent again is listed once, as queued.
     stored.retain(|document| documents.iter().all(|queued| identity(queued) != identity(document)));
     documents.extend(stored);
     Ok(DocumentList { documents, next_cursor: next.map(Cursor::encode) })
 }
 
+/// Whether the list leaves out documents of its scope. At most a number is found by an index, so a filter that few documents
+/// match may read all of them.
+fn is_filtered(filter: &ListFilter) -> bool {
+    let ListFilter { project_id: _, state, fields, parent_id, limit: _, cursor: _ } = filter;
+    state.is_some() || parent_id.is_some() || *fields != Fields::default()
+}
+
 /// Returns at most `room` stored documents of at most `bytes` together, and where the next page begins if there are more.
 async fn stored_page(
-    app: &App,
-    context: &Context,
-    query: &ListDocuments,
+    app: App,
+    context: Context,
+    query: ListDocuments,
     after: Option<After>,
     room: usize,
     bytes: usize,
-) -> sqlx::Result<(Vec<Document>, Option<Cursor>)> {
+) -> Result<(Vec<Document>, Option<Cursor>)> {
     // With one snapshot, a shorter list begins with the same documents.
-    let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, context).await?;
+    let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
     let projects = scope::projects(&mut transaction).await?;
+    if projects.keys.is_empty() {
+        // Otherwise the documents of all projects would be read, to find that none is in the scope.
+        return Ok((Vec::new(), None));
+    }
     let project = if let [project] = *projects.keys { Some(project) } else { None };
     let (mut stored, mut last) = read::list(&mut transaction, project, &query.filter, after, room).await?;
     let fitting = reply::count_within(&stored, bytes, |document| document);

@@ -17,3 +17,4 @@ mod model;
 mod reply;
 pub mod scope;
 mod search;
+mod turns;

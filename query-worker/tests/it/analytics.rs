@@ -155,7 +155,7 @@ fn feedback_is_counted_within_the_scope() {
 }
 
 /// Waits until this many statements of the worker wait for the lock of a table.
-async fn wait_for_waiting(world: &World, statements: i64) {
+pub async fn wait_for_waiting(world: &World, statements: i64) {
     for _ in 0..400 {
         let waiting: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM pg_stat_activity

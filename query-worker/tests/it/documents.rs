@@ -1,13 +1,24 @@
-//! Tests of the list of documents: queued documents come first, then stored ones.
+//! Tests of the list of documents: queued documents come first, then stored ones; lists with a filter take turns.
+
+use std::{sync::Arc, time::Duration};
 
 use futures::future::join_all;
+use platform::nats::{
+    Context,
+    consume::{self, Settings},
+    request::Requester,
+};
 use schemas::{
-    Fields, Scope,
+    Fields, Lane, Problem, ProblemKind, Scope,
+    account::VerifyToken,
+    analytics::GetPopularSearches,
     document::{Document, GetDocument, ListDocuments, ListFilter, State},
     subjects::{self, JobKind},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    analytics::wait_for_waiting,
     seed,
     world::{self, World, projects, run},
 };
@@ -184,5 +195,75 @@ fn a_document_that_is_sent_again_is_queued_again() {
         update(world, "UPDATE document SET state = 'failed' WHERE id = 'f1'").await;
         assert_eq!(state("f1").await, State::Failed);
         assert!(list(Some(State::Queued)).await.concat().is_empty());
+    });
+}
+
+fn titled(title: &str) -> ListFilter {
+    ListFilter { fields: Fields { title: title.to_owned(), ..Fields::default() }, ..ListFilter::default() }
+}
+
+#[test]
+fn a_token_is_checked_while_filtered_lists_read_all_documents() {
+    run(async {
+        const SLOTS: usize = 4;
+        let world = World::new("list_turns", &["--embed-threads=1", "--lookup-slots=4"]).await;
+        update(&world, "INSERT INTO project (id) VALUES ('large')").await;
+        let lane = Settings {
+            stream: subjects::QUERIES_STREAM,
+            consumer: subjects::query_consumer(Lane::Lookup),
+            slots: SLOTS,
+            max_attempts: 1,
+            confirm: false,
+        };
+        let (nats, router, stopping) = (&world.app.nats, world.app.router(), CancellationToken::new());
+        tokio::spawn(consume::run(nats.clone(), lane, Arc::new(router), stopping.clone()));
+        let requester = Requester::start(nats.clone()).await.unwrap();
+        let context = Context::new("test");
+
+        let mut lock = world.pool.begin().await.unwrap();
+        sqlx::query("LOCK TABLE document IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+        let list = ListDocuments { scope: projects(&["large"]), filter: titled("zzz") };
+        let mut lists = Vec::new();
+        for _ in 0..SLOTS {
+            lists.push(requester.ask_streaming(&context, &list, Duration::from_secs(20)).await.unwrap());
+        }
+        let patience = Duration::from_secs(5);
+        let token = VerifyToken { token_sha256: "0".repeat(64) };
+        let refused = requester.ask(&context, &token, patience).await.unwrap_err();
+        assert_eq!(refused.kind, ProblemKind::Unauthorized, "the worker has looked for the token");
+        // A list in a project that the caller may not read reads no document.
+        let nothing = ListDocuments { scope: projects(&[]), filter: ListFilter::default() };
+        assert!(requester.ask(&context, &nothing, patience).await.unwrap().documents.is_empty());
+        lock.rollback().await.unwrap();
+        stopping.cancel();
+    });
+}
+
+#[test]
+fn only_a_list_with_a_filter_takes_a_turn() {
+    run(async {
+        let world = World::new("list_filters", &["--embed-threads=1"]).await;
+        update(&world, "INSERT INTO project (id) VALUES ('p')").await;
+        let mut lock = world.pool.begin().await.unwrap();
+        sqlx::query("LOCK TABLE search_log IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+        let popular = GetPopularSearches::new(None, None, &Scope::All).unwrap();
+        let first = world::start(&world.app, &popular).await;
+        wait_for_waiting(&world, 1).await;
+        let list = async |filter| {
+            let query = ListDocuments { scope: projects(&["p"]), filter };
+            world::ask(&world.app, &query).await
+        };
+        for filter in [
+            titled("zzz"),
+            ListFilter { state: Some(State::Failed), ..ListFilter::default() },
+            ListFilter { parent_id: Some("import".parse().unwrap()), ..ListFilter::default() },
+        ] {
+            assert_eq!(list(filter).await.unwrap_err(), Problem::overloaded());
+        }
+        let unfiltered =
+            ListFilter { project_id: Some("p".parse().unwrap()), limit: Some(5), ..ListFilter::default() };
+        assert!(list(unfiltered).await.unwrap().documents.is_empty());
+        lock.rollback().await.unwrap();
+        first.last().await.unwrap();
     });
 }

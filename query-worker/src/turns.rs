@@ -1,4 +1,4 @@
-//! Turns of the queries that read every document or every search of their scope. In a large project they take seconds, and
+//! Turns of the queries that may read every document or every search of their scope. In a large project they take seconds, and
 //! they share their lane with short queries that everything waits for, such as the check of a token. So they run one at a
 //! time, and never take all slots of the lane.
 
