@@ -21,7 +21,7 @@ use platform::nats::{
     Context,
     request::{Requester, read},
 };
-use schemas::{Problem, ProjectId, Scope, cache, search::Search};
+use schemas::{Problem, Scope, cache, search::Search};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -96,7 +96,8 @@ impl Cache {
         };
         self.metrics.cache.with_label_values(&[answer.source]).inc();
         if answer.source == "hit" {
-            self.counter.count(&search.query, drew_on(search, &answer.entry), answer.entry.results);
+            let projects = search.logged_for(&answer.entry.projects);
+            self.counter.count(&search.query, projects, answer.entry.results);
         }
         Ok(answer)
     }
@@ -183,14 +184,6 @@ struct Reply<'a> {
     rows: &'a RawValue,
     #[serde(default)]
     degraded: Vec<String>,
-}
-
-/// Returns the projects of the rows; without rows, those that were searched. The worker's search log does the same.
-fn drew_on<'a>(search: &'a Search, entry: &'a Entry) -> &'a [ProjectId] {
-    match &search.scope {
-        Scope::Projects(searched) if entry.projects.is_empty() => searched,
-        _ => &entry.projects,
-    }
 }
 
 /// The format version of cached entries. It is part of the key, so that entries of other versions are not read.

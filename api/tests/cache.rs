@@ -4,7 +4,11 @@
 use std::time::Duration;
 
 use fred::{clients::Pool, interfaces::KeysInterface as _};
-use schemas::{Scope, account::Role, search::SearchReply};
+use schemas::{
+    ProjectId, Scope,
+    account::Role,
+    search::{MatchQuality, SearchReply, SearchRow},
+};
 use serde_json::{Value, json as value};
 
 use crate::{
@@ -69,6 +73,25 @@ async fn a_repeated_search_reaches_no_worker_until_something_is_committed() {
     let hits: u32 = worker.reported.lock().unwrap().iter().map(|seen| seen.times).sum();
     assert_eq!(hits, 3, "a search from the cache counts among the popular ones");
     answering.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cached_search_is_logged_for_the_same_projects_as_the_one_that_a_worker_answered() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    let weak = SearchRow { match_quality: MatchQuality::Low, ..row("b", "2") };
+    let found = SearchReply { rows: vec![row("a", "1"), weak], degraded: Vec::new() };
+    worker.replies.lock().unwrap().push_back(Ok(found));
+    let asked = value!({"query": "losa"});
+    assert_eq!(search(&api, &asked).await.0, "miss");
+    assert_eq!(search(&api, &asked).await.0, "hit");
+    api.stop().await;
+    // The worker logs the miss for the project whose row matches, and not for that of the weak row.
+    let reported = worker.reported.lock().unwrap();
+    let projects: Vec<_> = reported.iter().map(|seen| &seen.projects).collect();
+    assert_eq!(projects, [&["a".parse::<ProjectId>().unwrap()]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,10 @@ use std::io::{Read as _, Write as _};
 
 use bytes::Bytes;
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use schemas::ProjectId;
+use schemas::{
+    ProjectId,
+    search::{MatchQuality, drew_on},
+};
 use serde::{Deserialize, Serialize};
 
 /// The body of an answer, ready to be sent, and its details for logs and statistics.
@@ -12,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct Entry {
     pub body: Bytes,
     pub results: usize,
-    /// The projects to which the answer's rows belong.
+    /// The projects that the answer drew on.
     pub projects: Vec<ProjectId>,
 }
 
@@ -37,11 +40,12 @@ impl Entry {
         #[derive(Deserialize)]
         struct Row {
             project_id: ProjectId,
+            match_quality: MatchQuality,
         }
         let rows: Vec<Row> = serde_json::from_slice(&body)?;
-        let results = rows.len();
-        let projects: std::collections::BTreeSet<_> = rows.into_iter().map(|row| row.project_id).collect();
-        Ok(Self { body, results, projects: projects.into_iter().collect() })
+        let qualities: Vec<_> = rows.iter().map(|row| (&row.project_id, row.match_quality)).collect();
+        let projects = drew_on(&qualities);
+        Ok(Self { body, results: rows.len(), projects })
     }
 
     /// Serializes the entry: one line of JSON (`Head`), then the body.

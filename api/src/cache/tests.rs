@@ -36,15 +36,3 @@ fn an_answer_hangs_on_the_projects_it_may_draw_on() {
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     assert_eq!(generation_keys(&projects(&many)), ["acorag:gen"]);
 }
-
-#[test]
-fn a_search_without_rows_belongs_to_the_projects_that_were_searched() {
-    let [a, b]: [ProjectId; 2] = ["a", "b"].map(|id| id.parse().unwrap());
-    let both = search(r#"{"query": "losa"}"#, &Scope::Projects(vec![a.clone(), b.clone()]));
-    let everything = search(r#"{"query": "losa"}"#, &Scope::All);
-    let nothing = Entry::new("[]".into()).unwrap();
-    let found = Entry { projects: vec![a.clone()], ..nothing.clone() };
-    assert_eq!(drew_on(&both, &nothing), [a.clone(), b]);
-    assert_eq!(drew_on(&both, &found), [a]);
-    assert_eq!(drew_on(&everything, &nothing), []);
-}

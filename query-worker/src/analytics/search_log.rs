@@ -1,12 +1,12 @@
 //! The log of searches. A separate task writes many rows at once; searches are dropped if it cannot keep up.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use prometheus::IntCounterVec;
 use schemas::{
-    ProjectId, Scope,
+    Scope,
     analytics::SearchSeen,
-    search::{MatchQuality, Search, SearchReply},
+    search::{Search, SearchReply, drew_on},
 };
 use sqlx::PgPool;
 use tokio::{
@@ -43,9 +43,10 @@ impl SearchLog {
 
     /// Logs a search without delaying it: it neither waits nor uses the database.
     pub fn searched(&self, query: &Search, reply: &SearchReply) {
+        let rows: Vec<_> = reply.rows.iter().map(|row| (&row.project_id, row.match_quality)).collect();
         self.add(SearchSeen {
             query: query.query.clone(),
-            projects: drew_on(query, reply),
+            projects: query.logged_for(&drew_on(&rows)).to_vec(),
             results: u32::try_from(reply.rows.len()).unwrap_or(u32::MAX),
             times: 1,
         });
@@ -80,18 +81,6 @@ impl SearchLog {
             write(&pool, &batch).await;
         }
         Ok(())
-    }
-}
-
-/// Returns the projects for which a search is logged: those of the rows that match at least moderately;
-/// without such rows, those of all rows; without any row, those of the scope.
-fn drew_on(query: &Search, reply: &SearchReply) -> Vec<ProjectId> {
-    let best = reply.rows.iter().map(|row| row.match_quality).max().unwrap_or(MatchQuality::Low);
-    let relevant = reply.rows.iter().filter(|row| row.match_quality >= best.min(MatchQuality::Moderate));
-    let projects: BTreeSet<&ProjectId> = relevant.map(|row| &row.project_id).collect();
-    match &query.scope {
-        Scope::Projects(searched) if projects.is_empty() => searched.clone(),
-        _ => projects.into_iter().cloned().collect(),
     }
 }
 

@@ -45,6 +45,22 @@ fn a_period_ends_at_its_last_moment() {
 }
 
 #[test]
+fn a_search_is_logged_for_the_projects_that_it_drew_on() {
+    use MatchQuality::{Good, Low, Moderate};
+    let [a, b]: [ProjectId; 2] = ["a", "b"].map(|id| id.parse().unwrap());
+    let everything = check(r#"{"query": "losa"}"#).unwrap();
+    let both = Search { scope: Scope::Projects(vec![a.clone(), b.clone()]), ..everything.clone() };
+    let drawn_on = |first, second| drew_on(&[(&b, first), (&a, second)]);
+    let only_a = drawn_on(Low, Good);
+    assert_eq!(only_a, [a.clone()]);
+    assert_eq!(drawn_on(Moderate, Good), [a.clone(), b.clone()]);
+    assert_eq!(drawn_on(Low, Low), [a.clone(), b.clone()], "there is nothing better");
+    assert_eq!(both.logged_for(&only_a), only_a);
+    assert_eq!(both.logged_for(&drew_on(&[])), [a, b]);
+    assert_eq!(everything.logged_for(&[]), []);
+}
+
+#[test]
 fn a_bad_field_is_named() {
     for (json, field) in [
         (r#"{"query": "  "}"#, "query"),
