@@ -21,7 +21,7 @@ use platform::nats::{
     Context,
     request::{Requester, read},
 };
-use schemas::{Problem, Scope, cache, search::Search};
+use schemas::{Problem, ProblemKind, Scope, cache, search::Search};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -88,8 +88,12 @@ impl Cache {
         let answer = match self.look(name(search), &search.scope).await {
             Look::Hit(entry) => Answer { entry, degraded: Arc::default(), source: "hit" },
             Look::Miss(key) => {
-                let asking = self.ask_and_keep(context, search, &key);
-                let (answer, asked) = self.under_way.join(key.clone(), asking).await;
+                let join = || self.under_way.join(key.clone(), self.ask_and_keep(context, search, &key));
+                let (mut answer, mut asked) = join().await;
+                // The time that was over is that of the caller that asked. This one came later and has not asked yet.
+                if !asked && answer.as_ref().is_err_and(|problem| problem.kind == ProblemKind::Timeout) {
+                    (answer, asked) = join().await;
+                }
                 Answer { source: if asked { "miss" } else { "hit" }, ..answer? }
             }
             Look::Bypass => self.ask(context, search).await?,

@@ -166,6 +166,25 @@ async fn identical_searches_under_way_are_asked_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_came_later_does_not_run_out_of_time_with_the_first() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--search-timeout=2"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    // As if the worker died while it has the first search.
+    *worker.search_time.lock().unwrap() = Duration::from_secs(60);
+    let asked = value!({"query": "losa"});
+    let (first, (cache, _)) = tokio::join!(api.post("/search", &asked), async {
+        until("the first is with the worker", || async { worker.searches() == 1 }).await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        *worker.search_time.lock().unwrap() = Duration::ZERO;
+        search(&api, &asked).await
+    });
+    refused(first, 504).await;
+    assert_eq!((cache.as_str(), worker.searches()), ("miss", 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn callers_of_different_projects_share_nothing() {
     let backends = Backends::start().await;
     let api = backends.api(&["--auth=required"]).await;
