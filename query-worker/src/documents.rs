@@ -68,20 +68,28 @@ pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<Do
         return Ok(DocumentList { documents, next_cursor: Some(Cursor::Stored(None).encode()) });
     }
     let bytes = reply::BUDGET.saturating_sub(documents.iter().map(reply::size).sum());
-    let (turns, filtered) = (app.turns.clone(), is_filtered(filter));
+    let (turns, may_take_long) = (app.turns.clone(), may_take_long(&app, &context, &query).await?);
     let page = stored_page(app, context, query, after, room, bytes);
-    let (mut stored, next) = if filtered { turns.run(page).await } else { page.await }?;
+    let (mut stored, next) = if may_take_long { turns.run(page).await } else { page.await }?;
     // A document that was sent again is listed once, as queued.
     stored.retain(|document| documents.iter().all(|queued| identity(queued) != identity(document)));
     documents.extend(stored);
     Ok(DocumentList { documents, next_cursor: next.map(Cursor::encode) })
 }
 
-/// Whether the list leaves out documents of its scope. At most a number is found by an index, so a filter that few documents
-/// match may read all of them.
-fn is_filtered(filter: &ListFilter) -> bool {
-    let ListFilter { project_id: _, state, fields, parent_id, limit: _, cursor: _ } = filter;
-    state.is_some() || parent_id.is_some() || *fields != Fields::default()
+/// Number of passages of a scope from which a list takes a turn if it may read all documents: so many are read in some
+/// hundredths of a second.
+const MANY: i64 = 20_000;
+
+/// Whether the list may read all documents of a large scope. At most a number is found by an index, so a filter that few
+/// documents match reads all of them.
+async fn may_take_long(app: &App, context: &Context, query: &ListDocuments) -> sqlx::Result<bool> {
+    let ListFilter { project_id: _, state, fields, parent_id, limit: _, cursor: _ } = &query.filter;
+    if state.is_none() && parent_id.is_none() && *fields == Fields::default() {
+        return Ok(false);
+    }
+    let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, context).await?;
+    Ok(scope::projects(&mut transaction).await?.chunks >= MANY)
 }
 
 /// Returns at most `room` stored documents of at most `bytes` together, and where the next page begins if there are more.

@@ -207,7 +207,7 @@ fn a_token_is_checked_while_filtered_lists_read_all_documents() {
     run(async {
         const SLOTS: usize = 4;
         let world = World::new("list_turns", &["--embed-threads=1", "--lookup-slots=4"]).await;
-        update(&world, "INSERT INTO project (id) VALUES ('large')").await;
+        update(&world, "INSERT INTO project (id, chunks) VALUES ('large', 20000)").await;
         let lane = Settings {
             stream: subjects::QUERIES_STREAM,
             consumer: subjects::query_consumer(Lane::Lookup),
@@ -240,17 +240,17 @@ fn a_token_is_checked_while_filtered_lists_read_all_documents() {
 }
 
 #[test]
-fn only_a_list_with_a_filter_takes_a_turn() {
+fn only_a_list_that_may_read_many_documents_takes_a_turn() {
     run(async {
         let world = World::new("list_filters", &["--embed-threads=1"]).await;
-        update(&world, "INSERT INTO project (id) VALUES ('p')").await;
+        update(&world, "INSERT INTO project (id, chunks) VALUES ('p', 20000), ('small', 19999)").await;
         let mut lock = world.pool.begin().await.unwrap();
         sqlx::query("LOCK TABLE search_log IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
         let popular = GetPopularSearches::new(None, None, &Scope::All).unwrap();
         let first = world::start(&world.app, &popular).await;
         wait_for_waiting(&world, 1).await;
-        let list = async |filter| {
-            let query = ListDocuments { scope: projects(&["p"]), filter };
+        let list = async |project, filter| {
+            let query = ListDocuments { scope: projects(&[project]), filter };
             world::ask(&world.app, &query).await
         };
         for filter in [
@@ -258,11 +258,12 @@ fn only_a_list_with_a_filter_takes_a_turn() {
             ListFilter { state: Some(State::Failed), ..ListFilter::default() },
             ListFilter { parent_id: Some("import".parse().unwrap()), ..ListFilter::default() },
         ] {
-            assert_eq!(list(filter).await.unwrap_err(), Problem::overloaded());
+            assert_eq!(list("p", filter).await.unwrap_err(), Problem::overloaded());
         }
         let unfiltered =
             ListFilter { project_id: Some("p".parse().unwrap()), limit: Some(5), ..ListFilter::default() };
-        assert!(list(unfiltered).await.unwrap().documents.is_empty());
+        assert!(list("p", unfiltered).await.unwrap().documents.is_empty());
+        assert!(list("small", titled("zzz")).await.unwrap().documents.is_empty());
         lock.rollback().await.unwrap();
         first.last().await.unwrap();
     });
