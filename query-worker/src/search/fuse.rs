@@ -76,7 +76,8 @@ impl Candidates {
             candidates.passage((found.project_key, found.chunk_key)).text = found.score;
         }
         for hit in &keywords.numbers {
-            candidates.passage((hit.project_key, hit.chunk_key)).document_key = Some(hit.document_key);
+            // Its document is set when it is looked up: the vector leg may see a later moment, in which it was removed.
+            candidates.passage((hit.project_key, hit.chunk_key));
             candidates.numbers.insert(hit.document_key, hit.score);
         }
         candidates

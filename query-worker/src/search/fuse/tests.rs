@@ -1,4 +1,8 @@
+use documents::index::Found;
+use schemas::Scope;
+
 use super::*;
+use crate::search::{Hit, hybrid};
 
 fn candidate(vector: f32, text: f32) -> Candidate {
     Candidate { project_key: 1, chunk_key: 1, document_key: Some(1), vector: Some(vector), text }
@@ -47,4 +51,19 @@ fn one_passage_a_document_and_the_best_first() {
     };
     assert_eq!(keys(1), [2, 3]);
     assert_eq!(keys(2), [2, 3, 1]);
+}
+
+#[test]
+fn a_removed_passage_does_not_take_the_place_of_a_new_one() {
+    let keywords = Keywords {
+        passages: vec![Found { project_key: 1, chunk_key: 1, score: 1.0 }],
+        numbers: vec![Hit { project_key: 1, chunk_key: 1, document_key: 10, score: 1.0 }],
+        ..Keywords::default()
+    };
+    let mut candidates = Candidates::of(&keywords);
+    // The vector leg sees a later moment, in which its document has only the new passage.
+    candidates.add((1, 2), 10, Some(0.8));
+    let best = candidates.rank(&hybrid(Scope::All, "PL-AR-000400", 10), Mode::Hybrid, 1);
+    let keys: Vec<i64> = best.iter().map(|scored| scored.candidate.chunk_key).collect();
+    assert_eq!(keys, [2]);
 }
