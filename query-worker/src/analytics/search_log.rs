@@ -62,7 +62,7 @@ impl SearchLog {
     pub async fn write(self, pool: PgPool, stopping: CancellationToken) -> anyhow::Result<()> {
         let mut waiting = self.waiting.lock().await;
         let mut sweep = interval(SWEEP);
-        while !stopping.is_cancelled() {
+        while !stopping.is_cancelled() || !waiting.is_empty() {
             let mut batch = Vec::new();
             tokio::select! {
                 biased;

@@ -9,6 +9,7 @@ use schemas::{
     feedback::{FeedbackRequest, GetFeedbackStats, SaveFeedback},
     search::Search,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     seed::{self, Document},
@@ -96,6 +97,21 @@ fn popular_searches_and_suggestions_stay_inside_their_projects() {
         assert!(suggest("", "analytics-a").await.contains(&"hormigón de los muros".to_owned()));
         let numbers = suggest("pl-ar-0004", "torre-norte").await;
         assert!(numbers.contains(&"200076-CCC02-PL-AR-000400".to_owned()), "{numbers:?}");
+    });
+}
+
+#[test]
+fn all_searches_that_wait_at_a_stop_are_written() {
+    run(async {
+        let world = World::new("search_log", &["--embed-threads=1"]).await;
+        let seen = SearchSeen { query: "losa".into(), projects: Vec::new(), results: 0, times: 1 };
+        world::ask(&world.app, &ReportSearches { searches: vec![seen; 300] }).await.unwrap();
+        let stopping = CancellationToken::new();
+        stopping.cancel();
+        world.app.clone().log_searches(stopping).await.unwrap();
+        let written: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM search_log").fetch_one(&world.pool).await.unwrap();
+        assert_eq!(written, 300);
     });
 }
 
