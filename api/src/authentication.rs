@@ -107,7 +107,7 @@ impl Verified {
 /// How long the result of a lookup is used. A revoked key must stop working within one second, in every process.
 const FRESH: Duration = Duration::from_millis(800);
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Maximum number of cached lookups, and of blocked addresses. Beyond it, stale lookups are removed, or else all.
+/// Maximum number of cached lookups, and of blocked addresses.
 const MOST: usize = 10_000;
 
 impl Authenticator {
@@ -175,13 +175,7 @@ impl Authenticator {
         address: &str,
     ) -> Result<Arc<account::Caller>, Problem> {
         let digest = digest(token);
-        let now = Instant::now();
-        let (outcome, good) = self.verified(digest, now);
-        if !good && let Some(until) = self.blocked.get(address, now) {
-            let seconds = u32::try_from((until - now).as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-            let refusal = messages::http::too_many_unknown_keys(seconds).problem(ProblemKind::RateLimited);
-            return Err(refusal.retry_after(seconds));
-        }
+        let outcome = self.lookup(digest, address, Instant::now())?;
         // All requests with this token wait for the same lookup.
         outcome
             .get_or_init(|| async {
@@ -200,20 +194,36 @@ impl Authenticator {
             .clone()
     }
 
-    /// Returns the latest lookup of a token if it is fresh, else a new one; and whether the token is known to be valid.
-    fn verified(&self, digest: [u8; 32], now: Instant) -> (Outcome, bool) {
+    /// Returns the latest lookup of a token if it is fresh, else a new one. From a blocked address, a token that is not
+    /// known to be valid is refused before it takes the place of another lookup.
+    fn lookup(&self, digest: [u8; 32], address: &str, now: Instant) -> Result<Outcome, Problem> {
         let mut verified = lock(&self.verified);
-        if verified.len() >= MOST {
-            verified.retain(|_, entry| now.duration_since(entry.asked) < FRESH);
+        let good = verified.get(&digest).is_some_and(Verified::was_good);
+        if !good && let Some(until) = self.blocked.get(address, now) {
+            let seconds = u32::try_from((until - now).as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            let refusal = messages::http::too_many_unknown_keys(seconds).problem(ProblemKind::RateLimited);
+            return Err(refusal.retry_after(seconds));
         }
-        if verified.len() >= MOST {
-            verified.clear();
-        }
+        make_room(&mut verified, now);
         let entry = verified.entry(digest).or_insert_with(|| Verified::new(now, false));
         if now.duration_since(entry.asked) >= FRESH {
             *entry = Verified::new(now, entry.was_good());
         }
-        (entry.outcome.clone(), entry.was_good())
+        Ok(entry.outcome.clone())
+    }
+}
+
+/// Removes lookups if there are too many. Those of valid tokens are kept longest, also stale ones: without them, a block
+/// of the address would affect callers whose tokens were valid before.
+fn make_room(verified: &mut HashMap<[u8; 32], Verified>, now: Instant) {
+    if verified.len() >= MOST {
+        verified.retain(|_, entry| entry.was_good());
+    }
+    if verified.len() >= MOST {
+        verified.retain(|_, entry| now.duration_since(entry.asked) < FRESH);
+    }
+    if verified.len() >= MOST {
+        verified.clear();
     }
 }
 
@@ -278,6 +288,23 @@ mod tests {
         assert_eq!(token(&headers), Some("k"));
         headers.insert(header::AUTHORIZATION, "bearer t".parse().unwrap());
         assert_eq!(token(&headers), Some("t"));
+    }
+
+    #[test]
+    fn lookups_of_valid_tokens_are_kept_longest_and_the_bound_holds() {
+        let before = Instant::now();
+        let now = before + FRESH;
+        let left = |lookup: &dyn Fn(usize) -> Verified| {
+            let tokens = (0..MOST).map(|number| (digest(&number.to_string()), lookup(number)));
+            let mut verified: HashMap<_, _> = tokens.collect();
+            make_room(&mut verified, now);
+            verified.len()
+        };
+        let valid = left(&|number| Verified::new(if number < 9 { before } else { now }, number < 9));
+        assert_eq!(valid, 9, "unknown tokens go first, though they are fresh");
+        let fresh = left(&|number| Verified::new(if number < 8 { now } else { before }, true));
+        assert_eq!(fresh, 8);
+        assert_eq!(left(&|_| Verified::new(now, true)), 0);
     }
 
     #[test]

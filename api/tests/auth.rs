@@ -3,6 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use chrono::Utc;
+use futures::StreamExt as _;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use schemas::{
     Problem, Scope,
@@ -258,7 +259,9 @@ async fn a_login_is_ended_by_its_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_of_unknown_tokens_costs_the_workers_little() {
     let backends = Backends::start().await;
-    let api = backends.api(&["--auth=required", "--rate-limit-token=3/hour", "--trusted-proxies=1"]).await;
+    let settings =
+        ["--auth=required", "--rate-limit-token=3/hour", "--rate-limit-address=off", "--trusted-proxies=1"];
+    let api = backends.api(&settings).await;
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
     worker.allow("known", Role::Read, Scope::All);
@@ -274,6 +277,13 @@ async fn an_address_of_unknown_tokens_costs_the_workers_little() {
         found.push(status("1.1.1.1", &format!("guess-{guess}")).await);
     }
     assert_eq!(found, [vec![401; 4], vec![429; 6]].concat());
+    // The api remembers 10,000 look-ups. Further guesses take no place among them.
+    let guesses = (10..10_001).map(|guess| {
+        let status = &status;
+        async move { status("1.1.1.1", &format!("guess-{guess}")).await }
+    });
+    let further: Vec<u16> = futures::stream::iter(guesses).buffer_unordered(64).collect().await;
+    assert!(further.iter().all(|status| *status == 429));
     assert_eq!(worker.verifications.load(Ordering::SeqCst) - before, 4);
     // After one second the cached look-ups have expired. At this address, a key that was valid before is
     // looked up again, but a key that is new there is refused.
