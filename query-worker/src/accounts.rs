@@ -56,27 +56,30 @@ pub async fn register(app: App, _: Context, query: Register) -> Result<Session> 
         return Err(refusal::email_taken().into());
     }
     tracing::info!(user_id = user.id, "registered");
-    open_session(&app, user).await
+    open_session(&app, user, &hash).await
 }
 
 pub async fn login(app: App, _: Context, query: Login) -> Result<Session> {
     let query = query.checked()?;
     let (user, hash) = store::account(&app.pool, &query.email).await?.unzip();
     // Verified even if the account does not exist, so that the response time does not tell which accounts exist.
-    let matches = app.passwords.verify(query.password, hash).await?;
-    match user {
-        Some(user) if matches => open_session(&app, user).await,
+    let matches = app.passwords.verify(query.password, hash.clone()).await?;
+    match user.zip(hash) {
+        Some((user, hash)) if matches => open_session(&app, user, &hash).await,
         _ => Err(refusal::bad_login().into()),
     }
 }
 
-async fn open_session(app: &App, user: User) -> Result<Session> {
+/// Opens a session for a user who gave the password of this hash.
+async fn open_session(app: &App, user: User, hash: &str) -> Result<Session> {
     let token = token::new(token::SESSION).map_err(|error| {
         tracing::error!(%error, "no random numbers from the system");
         Problem::internal()
     })?;
     let expires_at = Utc::now() + TimeDelta::hours(i64::from(app.accounts.session_hours));
-    store::open_session(&app.pool, &token::digest(&token), &user.id, expires_at).await?;
+    if !store::open_session(&app.pool, &token::digest(&token), &user.id, hash, expires_at).await? {
+        return Err(refusal::bad_login().into());
+    }
     Ok(Session { access_token: token, token_type: "bearer".to_owned(), expires_at, user })
 }
 

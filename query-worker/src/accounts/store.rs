@@ -102,18 +102,32 @@ pub async fn register(pool: &PgPool, user: &User, hash: &str, projects: &[Projec
     }
 }
 
+/// Opens a session. Returns false if the account is disabled by now, or no longer has this hash of its password.
 pub async fn open_session(
     pool: &PgPool,
     token_sha256: &[u8],
     account: &str,
+    hash: &str,
     expires_at: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    let mut transaction = begin_without_projects(pool, &[]).await?;
+) -> sqlx::Result<bool> {
+    let mut transaction = begin_without_projects(pool, &[("acorag.account", account)]).await?;
+    // The foreign key locks the account. A command that changes it was first, and the check below sees its change; or it
+    // waits, and then ends this session too.
     sqlx::query("INSERT INTO login_session (token_sha256, account_id, expires_at) VALUES ($1, $2, $3)")
         .bind(token_sha256)
         .bind(account)
         .bind(expires_at)
         .execute(&mut *transaction)
         .await?;
-    transaction.commit().await
+    let unchanged: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM account WHERE id = $1 AND password_hash = $2 AND NOT disabled)",
+    )
+    .bind(account)
+    .bind(hash)
+    .fetch_one(&mut *transaction)
+    .await?;
+    if unchanged {
+        transaction.commit().await?;
+    }
+    Ok(unchanged)
 }

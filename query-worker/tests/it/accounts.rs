@@ -1,7 +1,7 @@
 //! Tests of API keys and accounts: commands create them, each request verifies them in the database, and
 //! their end takes effect at once.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use futures::future::join_all;
 use query_worker::app::App;
@@ -9,6 +9,7 @@ use schemas::{
     Problem, ProblemKind, Scope,
     account::{Caller, LoggedOut, Login, Logout, Me, Register, Role, VerifyToken},
 };
+use sqlx::{Postgres, Transaction};
 
 use crate::world::{self, World, projects, run};
 
@@ -230,6 +231,63 @@ fn the_operator_makes_changes_and_locks_accounts() {
 async fn bad_login(world: &World, email: &str, password: &str) {
     let refused = world::ask(&world.app, &login(email, password)).await.unwrap_err();
     assert_eq!(refused, schemas::account::refusal::bad_login());
+}
+
+#[test]
+fn a_login_under_way_leaves_no_session_of_an_account_that_changes() {
+    run(async {
+        let world = world::samples().await;
+        // An app of its own, because an app hashes only a few passwords at the same time.
+        let app = world.with(&[]).await;
+        let create = async |email: &str| {
+            let made = command(world, &["users", "create", email, "--project", "a"]).await.unwrap();
+            login(email, &field(&made, "password"))
+        };
+        // The account changes after the login has read it.
+        for (email, change) in [
+            ("reset@login.cl", "UPDATE account SET password_hash = 'new' WHERE email = $1"),
+            ("disabled@login.cl", "UPDATE account SET disabled = true WHERE email = $1"),
+        ] {
+            let login = create(email).await;
+            let mut changing = world.pool.begin().await.unwrap();
+            for statement in ["SELECT id FROM account WHERE email = $1 FOR UPDATE", change] {
+                sqlx::query(statement).bind(email).execute(&mut *changing).await.unwrap();
+            }
+            let (refused, ()) = tokio::join!(world::ask(&app, &login), commit_when_awaited(changing));
+            assert_eq!(refused.unwrap_err(), schemas::account::refusal::bad_login(), "{email}");
+        }
+        // The password is reset while a session is being opened.
+        create("later@login.cl").await;
+        let mut opening = world.pool.begin().await.unwrap();
+        sqlx::query(
+            "INSERT INTO login_session (token_sha256, account_id, expires_at)
+             SELECT '\\x00'::bytea, id, now() + interval '1 hour' FROM account WHERE email = 'later@login.cl'",
+        )
+        .execute(&mut *opening)
+        .await
+        .unwrap();
+        let reset = command(world, &["users", "reset-password", "later@login.cl"]);
+        tokio::join!(reset, commit_when_awaited(opening)).0.unwrap();
+
+        let sessions: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM login_session JOIN account ON account_id = id WHERE email LIKE '%@login.cl'",
+        )
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+        assert_eq!(sessions, 0);
+    });
+}
+
+/// Commits the transaction as soon as another one waits for it.
+async fn commit_when_awaited(mut transaction: Transaction<'static, Postgres>) {
+    let awaited = "SELECT EXISTS (SELECT FROM pg_locks
+                                  WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))";
+    let waiting = async {
+        while !sqlx::query_scalar::<_, bool>(awaited).fetch_one(&mut *transaction).await.unwrap() {}
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("nobody waits for it");
+    transaction.commit().await.unwrap();
 }
 
 #[test]

@@ -106,6 +106,11 @@ struct Change {
 /// Changes an account and returns a message. If it is disabled or gets a new password, its sessions end.
 async fn change(pool: &PgPool, email: &str, change: Change, done: &str) -> anyhow::Result<String> {
     let mut transaction = pool.begin().await?;
+    // Waits for sessions that are just being opened, so that they end too. An UPDATE alone would not wait.
+    sqlx::query("SELECT id FROM account WHERE email = lower($1) FOR UPDATE")
+        .bind(email)
+        .execute(&mut *transaction)
+        .await?;
     let changed = sqlx::query(
         "UPDATE account
          SET role = coalesce($2, role), projects = CASE WHEN $2 IS NULL THEN projects ELSE $3 END,
