@@ -41,6 +41,25 @@ pub async fn taken(tx: &mut PgConnection, queued: &[Document]) -> sqlx::Result<H
     Ok(rows.into_iter().collect())
 }
 
+/// Returns the keys of the stored documents that were sent again as these queued ones.
+pub async fn sent_again(tx: &mut PgConnection, queued: &[Document]) -> sqlx::Result<Vec<i64>> {
+    if queued.is_empty() {
+        return Ok(Vec::new());
+    }
+    let queued = || queued.iter().map(|document| &document.facts);
+    sqlx::query_scalar(
+        "SELECT d.key
+         FROM unnest($1::text[], $2::text[]) AS job(project, document)
+         JOIN project p ON p.id = job.project
+         JOIN document d ON d.project_key = p.key AND d.id = job.document
+         WHERE d.state <> 'deleted'",
+    )
+    .bind(queued().map(|facts| facts.project_id.as_str()).collect::<Vec<_>>())
+    .bind(queued().map(|facts| facts.document_id.as_str()).collect::<Vec<_>>())
+    .fetch_all(tx)
+    .await
+}
+
 /// The last document of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct After {
@@ -50,12 +69,13 @@ pub struct After {
 
 /// Returns a page of documents, newest first, and its last document if there is a next page. To know that, one row more
 /// than the limit is read. `project` is the key of the scope's project if it is only one, whose index is in the order of the
-/// page.
+/// page. Documents whose key is in `listed` are left out.
 pub async fn list(
     tx: &mut PgConnection,
     project: Option<i32>,
     filter: &ListFilter,
     after: Option<After>,
+    listed: &[i64],
     limit: usize,
 ) -> sqlx::Result<(Vec<Document>, Option<After>)> {
     // Numbers are compared by their letters and digits only.
@@ -72,6 +92,7 @@ pub async fn list(
                  AND ($4::text IS NULL OR parent_id = $4)
                  AND ($5::timestamptz IS NULL OR (accepted_at, key) < ($5, $6))
                  AND ($8::int IS NULL OR project_key = $8)
+                 AND key <> ALL ($9)
                ORDER BY accepted_at DESC, key DESC
                LIMIT $7) AS page
          JOIN document_view ON document_view.project_key = page.project_key AND document_view.key = page.key
@@ -85,6 +106,7 @@ pub async fn list(
     .bind(after.map(|after| after.key))
     .bind(i64::try_from(limit + 1).unwrap_or(i64::MAX))
     .bind(project)
+    .bind(listed)
     .fetch_all(tx)
     .await?;
     let more = rows.len() > limit;

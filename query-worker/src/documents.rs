@@ -15,7 +15,12 @@ use schemas::{
 use documents::read::{self, After};
 
 use self::cursor::Cursor;
-use crate::{app::App, error::Result, reply, scope};
+use crate::{
+    app::App,
+    error::Result,
+    reply,
+    scope::{self, Projects, Tx},
+};
 
 /// Returns a document from the database or, before a worker has begun to process it, from its job in the queue.
 pub async fn get(app: App, _: Context, query: GetDocument) -> Result<Document> {
@@ -49,7 +54,7 @@ pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<Do
     let limit = usize::try_from(filter.limit.unwrap_or(50).clamp(1, 200)).unwrap_or(50);
     let cursor = filter.cursor.as_deref().map_or(Ok(Cursor::START), Cursor::parse)?;
     let mut documents = Vec::new();
-    let mut after = None;
+    let (mut after, mut listed) = (None, Vec::new());
     match cursor {
         Cursor::Queued(from) if filter.state.is_none_or(|state| state == State::Queued) => {
             let (queued, next) =
@@ -61,18 +66,26 @@ pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<Do
             }
         }
         Cursor::Queued(_) => {}
-        Cursor::Stored(place) => after = place,
+        Cursor::Stored(place, before) => (after, listed) = (place, before),
     }
+    // With one snapshot, a list that is read again because it was too long begins with the same documents.
+    let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
+    // A document that was sent again is listed once, as queued. The next pages know it by its key in the cursor, because
+    // its job may have left the queue by then.
+    listed.extend(read::sent_again(&mut transaction, &documents).await?);
     let room = limit - documents.len();
     if room == 0 {
-        return Ok(DocumentList { documents, next_cursor: Some(Cursor::Stored(None).encode()) });
+        return Ok(DocumentList { documents, next_cursor: Some(Cursor::Stored(None, listed).encode()) });
     }
     let bytes = reply::BUDGET.saturating_sub(documents.iter().map(reply::size).sum());
-    let (turns, may_take_long) = (app.turns.clone(), may_take_long(&app, &context, &query).await?);
-    let page = stored_page(app, context, query, after, room, bytes);
-    let (mut stored, next) = if may_take_long { turns.run(page).await } else { page.await }?;
-    // A document that was sent again is listed once, as queued.
-    stored.retain(|document| documents.iter().all(|queued| identity(queued) != identity(document)));
+    let projects = scope::projects(&mut transaction).await?;
+    if projects.keys.is_empty() {
+        // Otherwise the documents of all projects would be read, to find that none is in the scope.
+        return Ok(DocumentList { documents, next_cursor: None });
+    }
+    let takes_turns = may_take_long(filter, projects.chunks);
+    let page = stored_page(transaction, projects, query.filter, after, listed, room, bytes);
+    let (stored, next) = if takes_turns { app.turns.run(page).await } else { page.await }?;
     documents.extend(stored);
     Ok(DocumentList { documents, next_cursor: next.map(Cursor::encode) })
 }
@@ -83,42 +96,34 @@ const MANY: i64 = 20_000;
 
 /// Whether the list may read all documents of a large scope. At most a number is found by an index, so a filter that few
 /// documents match reads all of them.
-async fn may_take_long(app: &App, context: &Context, query: &ListDocuments) -> sqlx::Result<bool> {
-    let ListFilter { project_id: _, state, fields, parent_id, limit: _, cursor: _ } = &query.filter;
-    if state.is_none() && parent_id.is_none() && *fields == Fields::default() {
-        return Ok(false);
-    }
-    let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, context).await?;
-    Ok(scope::projects(&mut transaction).await?.chunks >= MANY)
+fn may_take_long(filter: &ListFilter, passages: i64) -> bool {
+    let ListFilter { project_id: _, state, fields, parent_id, limit: _, cursor: _ } = filter;
+    passages >= MANY && (state.is_some() || parent_id.is_some() || *fields != Fields::default())
 }
 
 /// Returns at most `room` stored documents of at most `bytes` together, and where the next page begins if there are more.
+/// Documents whose key is in `listed` are left out.
 async fn stored_page(
-    app: App,
-    context: Context,
-    query: ListDocuments,
+    mut transaction: Tx,
+    projects: Projects,
+    filter: ListFilter,
     after: Option<After>,
+    listed: Vec<i64>,
     room: usize,
     bytes: usize,
 ) -> Result<(Vec<Document>, Option<Cursor>)> {
-    // With one snapshot, a shorter list begins with the same documents.
-    let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
-    let projects = scope::projects(&mut transaction).await?;
-    if projects.keys.is_empty() {
-        // Otherwise the documents of all projects would be read, to find that none is in the scope.
-        return Ok((Vec::new(), None));
-    }
     let project = if let [project] = *projects.keys { Some(project) } else { None };
-    let (mut stored, mut last) = read::list(&mut transaction, project, &query.filter, after, room).await?;
+    let (mut stored, mut last) = read::list(&mut transaction, project, &filter, after, &listed, room).await?;
     let fitting = reply::count_within(&stored, bytes, |document| document);
     if fitting < stored.len() {
         if fitting == 0 && bytes < reply::BUDGET {
             // Queued documents fill this page.
-            return Ok((Vec::new(), Some(Cursor::Stored(after))));
+            return Ok((Vec::new(), Some(Cursor::Stored(after, listed))));
         }
-        (stored, last) = read::list(&mut transaction, project, &query.filter, after, fitting.max(1)).await?;
+        (stored, last) =
+            read::list(&mut transaction, project, &filter, after, &listed, fitting.max(1)).await?;
     }
-    Ok((stored, last.map(|last| Cursor::Stored(Some(last)))))
+    Ok((stored, last.map(|last| Cursor::Stored(Some(last), listed))))
 }
 
 fn identity(document: &Document) -> (String, String) {

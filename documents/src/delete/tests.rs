@@ -26,7 +26,8 @@ async fn a_page_of_the_list_reads_no_tombstones() {
     for project in [Some(key), None] {
         let mut tx = scope::begin_as(&pool, &as_query_worker, &Scope::All).await.unwrap();
         let before = rows_read(&mut tx).await;
-        let (documents, _) = read::list(&mut tx, project, &ListFilter::default(), None, 50).await.unwrap();
+        let (documents, _) =
+            read::list(&mut tx, project, &ListFilter::default(), None, &[], 50).await.unwrap();
         assert_eq!(documents.len(), 2);
         let read = rows_read(&mut tx).await - before;
         assert!(read < 100, "{read} rows for a page of two documents (project {project:?})");

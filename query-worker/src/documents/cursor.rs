@@ -7,12 +7,13 @@ use schemas::{Problem, messages::answers};
 use documents::read::After;
 
 /// The list contains the queued documents first, then the stored ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cursor {
     /// From this sequence number of the queue on.
     Queued(u64),
-    /// After this stored document; `None` starts at the newest.
-    Stored(Option<After>),
+    /// After this stored document; `None` starts at the newest. The documents with these keys are left out, because an
+    /// earlier page listed them as queued.
+    Stored(Option<After>, Vec<i64>),
 }
 
 impl Cursor {
@@ -24,25 +25,31 @@ impl Cursor {
     }
 
     fn read(text: &str) -> Option<Self> {
-        match text.split('.').collect::<Vec<_>>().as_slice() {
+        let (place, listed) = text.split_once(".listed.").unwrap_or((text, ""));
+        let listed =
+            listed.split_terminator('.').map(|key| key.parse().ok()).collect::<Option<Vec<i64>>>()?;
+        match place.split('.').collect::<Vec<_>>().as_slice() {
             ["queued", sequence] => Some(Self::Queued(sequence.parse().ok()?)),
-            ["stored"] => Some(Self::Stored(None)),
+            ["stored"] => Some(Self::Stored(None, listed)),
             ["stored", micros, key] => {
                 let accepted_at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
-                Some(Self::Stored(Some(After { accepted_at, key: key.parse().ok()? })))
+                Some(Self::Stored(Some(After { accepted_at, key: key.parse().ok()? }), listed))
             }
             _ => None,
         }
     }
 
     pub fn encode(self) -> String {
-        URL_SAFE_NO_PAD.encode(match self {
-            Self::Queued(sequence) => format!("queued.{sequence}"),
-            Self::Stored(None) => "stored".to_owned(),
-            Self::Stored(Some(After { accepted_at, key })) => {
-                format!("stored.{}.{key}", accepted_at.timestamp_micros())
+        let (place, listed) = match self {
+            Self::Queued(sequence) => (format!("queued.{sequence}"), Vec::new()),
+            Self::Stored(None, listed) => ("stored".to_owned(), listed),
+            Self::Stored(Some(After { accepted_at, key }), listed) => {
+                (format!("stored.{}.{key}", accepted_at.timestamp_micros()), listed)
             }
-        })
+        };
+        let before = if listed.is_empty() { "" } else { ".listed" };
+        let listed: String = listed.iter().map(|key| format!(".{key}")).collect();
+        URL_SAFE_NO_PAD.encode(place + before + &listed)
     }
 }
 
@@ -54,14 +61,27 @@ mod tests {
     fn a_cursor_leads_back_to_its_place() {
         let after =
             After { accepted_at: DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap(), key: 7 };
-        for cursor in
-            [Cursor::START, Cursor::Queued(u64::MAX), Cursor::Stored(None), Cursor::Stored(Some(after))]
-        {
-            assert_eq!(Cursor::parse(&cursor.encode()).unwrap(), cursor);
+        let stored =
+            [(None, vec![]), (Some(after), vec![]), (None, vec![7]), (Some(after), vec![8, i64::MAX])];
+        let stored = stored.map(|(after, listed)| Cursor::Stored(after, listed));
+        for cursor in [Cursor::START, Cursor::Queued(u64::MAX)].into_iter().chain(stored) {
+            assert_eq!(Cursor::parse(&cursor.clone().encode()).unwrap(), cursor);
         }
-        for wrong in
-            ["", "x", "queued", "queued.-1", "stored.1", "stored.1.2.3", "stored.99999999999999999999.1"]
-        {
+        // Clients may still have cursors of the release before.
+        for (former, after) in [("stored", None), ("stored.1790000000123456.7", Some(after))] {
+            let cursor = Cursor::parse(&URL_SAFE_NO_PAD.encode(former)).unwrap();
+            assert_eq!(cursor, Cursor::Stored(after, vec![]));
+        }
+        for wrong in [
+            "",
+            "x",
+            "queued",
+            "queued.-1",
+            "stored.1",
+            "stored.1.2.3",
+            "stored.99999999999999999999.1",
+            "stored.listed.x",
+        ] {
             assert!(Cursor::parse(&URL_SAFE_NO_PAD.encode(wrong)).is_err(), "{wrong}");
             assert!(Cursor::parse(wrong).is_err(), "{wrong}");
         }

@@ -188,6 +188,13 @@ fn a_document_that_is_sent_again_is_queued_again() {
         let list = async |state| pages(world, &again, ListFilter { state, ..ListFilter::default() }).await;
         assert_eq!(list(Some(State::Queued)).await, [["queued f1"]]);
         assert_eq!(list(None).await, [["queued f1", "f2"]]);
+        // f1 is not listed once more on a later page, where it would be as it is stored.
+        let single =
+            async || pages(world, &again, ListFilter { limit: Some(1), ..ListFilter::default() }).await;
+        assert_eq!(single().await, [["queued f1"], ["f2"]]);
+        let newer = [seed::Document::text("again", "f3", "f3", "Texto.")];
+        seed::insert(&world.pool, world.app.model.as_ref(), &newer).await;
+        assert_eq!(single().await, [["queued f1"], ["f3"], ["f2"]]);
 
         // A worker takes the job of f1. The job stays in the queue until it is done.
         update(world, "UPDATE document SET state = 'processing', accepted_at = now() WHERE id = 'f1'").await;
