@@ -52,7 +52,7 @@ fn a_search_is_logged_for_the_projects_that_it_drew_on() {
     let both = Search { scope: Scope::Projects(vec![a.clone(), b.clone()]), ..everything.clone() };
     let drawn_on = |first, second| drew_on(&[(&b, first), (&a, second)]);
     let only_a = drawn_on(Low, Good);
-    assert_eq!(only_a, [a.clone()]);
+    assert_eq!(only_a, std::slice::from_ref(&a));
     assert_eq!(drawn_on(Moderate, Good), [a.clone(), b.clone()]);
     assert_eq!(drawn_on(Low, Low), [a.clone(), b.clone()], "there is nothing better");
     assert_eq!(both.logged_for(&only_a), only_a);
