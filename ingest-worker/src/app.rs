@@ -158,7 +158,10 @@ impl App {
         lifecycle.spawn("nats", self.nats.clone().watch(lifecycle.stopping()));
         lifecycle.spawn("unreadable", unreadable::watch(self.clone(), lifecycle.stopping()));
         tracing::info!(model = self.model.identity().name, "ready");
-        lifecycle.run(&config.lifecycle).await
+        let stopped = lifecycle.run(&config.lifecycle).await;
+        // A job that ended during the stop may have left a change pending.
+        self.generations.renew_pending().await;
+        stopped
     }
 
     fn checks(&self) -> Checks {

@@ -20,22 +20,29 @@ use tokio_util::sync::CancellationToken;
 /// How long a mark stays if its job is never delivered again.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
-/// The scripts that begin and end a change have the same keys and arguments. Keys: the generation and the set
-/// of changes in progress, first of the project, then of all projects together. Arguments: the change, a new
-/// token, how long a mark stays (in ms), the prefix of a generation that is changing.
+/// The scripts that begin and end a change have the same keys and arguments. Keys: the generation and the changes in
+/// progress, first of the project, then of all projects together. Arguments: the change, a new token, how long a mark
+/// stays (in ms), the prefix of a generation that is changing. Each change has a time of its own at which it is forgotten:
+/// otherwise one that is never ended would stay for as long as others begin.
 const BEGIN: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 1, #KEYS, 2 do
-  redis.call('SADD', KEYS[i + 1], ARGV[1])
+  redis.call('ZADD', KEYS[i + 1], now + ARGV[3], ARGV[1])
   redis.call('PEXPIRE', KEYS[i + 1], ARGV[3])
   redis.call('SET', KEYS[i], ARGV[4] .. ARGV[2], 'PX', ARGV[3])
 end";
 const END: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 1, #KEYS, 2 do
-  redis.call('SREM', KEYS[i + 1], ARGV[1])
-  if redis.call('SCARD', KEYS[i + 1]) == 0 then
-    redis.call('SET', KEYS[i], ARGV[2])
+  redis.call('ZREM', KEYS[i + 1], ARGV[1])
+  redis.call('ZREMRANGEBYSCORE', KEYS[i + 1], '-inf', now)
+  local last = redis.call('ZRANGE', KEYS[i + 1], -1, -1, 'WITHSCORES')[2]
+  if last then
+    redis.call('SET', KEYS[i], ARGV[4] .. ARGV[2], 'PX', last - now)
   else
-    redis.call('SET', KEYS[i], ARGV[4] .. ARGV[2], 'PX', ARGV[3])
+    redis.call('SET', KEYS[i], ARGV[2])
   end
 end";
 
@@ -68,6 +75,8 @@ pub struct Generations {
     redis: Pool,
     begin: Script,
     end: Script,
+    /// [`FORGOTTEN`], which tests shorten.
+    forgotten: Duration,
     /// Finished changes that could not be noted in Redis because it was unavailable.
     pending: Arc<Mutex<HashSet<Change>>>,
 }
@@ -75,7 +84,7 @@ pub struct Generations {
 impl Generations {
     pub fn new(redis: Pool) -> Self {
         let [begin, end] = [BEGIN, END].map(Script::from_lua);
-        Self { redis, begin, end, pending: Arc::default() }
+        Self { redis, begin, end, forgotten: FORGOTTEN, pending: Arc::default() }
     }
 
     /// Runs `work`, which changes a document of the project, between the begin and the end of a change. While Redis is
@@ -105,13 +114,13 @@ impl Generations {
 
     async fn run(&self, script: &Script, change: &Change) -> bool {
         let project = cache::generation_of(&change.project);
-        // No project's generation ends with a slash and a word, so no set can have the key of a generation.
+        // No project's generation ends with a slash and a word, so the changes have the key of no generation.
         let keys =
-            [&project, cache::GENERATION].map(|key| [key.to_owned(), format!("{key}/changing")]).concat();
+            [&project, cache::GENERATION].map(|key| [key.to_owned(), format!("{key}/changes")]).concat();
         let arguments = vec![
             format!("{}.{}", change.project, change.document),
             uuid::Uuid::now_v7().to_string(),
-            FORGOTTEN.as_millis().to_string(),
+            self.forgotten.as_millis().to_string(),
             cache::CHANGING.to_string(),
         ];
         let told = Box::pin(script.evalsha_with_reload::<(), _, _>(self.redis.next(), keys, arguments)).await;
@@ -121,15 +130,20 @@ impl Generations {
     pub async fn end_pending(self, stopping: CancellationToken) -> anyhow::Result<()> {
         const EVERY: Duration = Duration::from_millis(200);
         while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-            let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            for change in pending {
-                if !self.renew(&change).await {
-                    break;
-                }
-                self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&change);
-            }
+            self.renew_pending().await;
         }
         Ok(())
+    }
+
+    /// Gives the projects of pending changes new generations, until Redis is unavailable.
+    pub async fn renew_pending(&self) {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for change in pending {
+            if !self.renew(&change).await {
+                break;
+            }
+            self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&change);
+        }
     }
 }
 

@@ -211,6 +211,10 @@ impl Jobs {
         match outcome {
             Outcome::Void => {
                 tracing::info!("a later job of this document, or its deletion, has made this one void");
+                if delivery.attempt > 1 {
+                    // An earlier attempt may have begun a change, which only this job ends.
+                    app.generations.changed(job).await;
+                }
             }
             Outcome::Split | Outcome::Moved => {}
             Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced, revived } => {

@@ -36,6 +36,7 @@ struct Crashes {
 async fn a_process_may_end_at_any_point() {
     let mut crashes = Crashes::prepare().await;
     crashes.a_cached_answer_is_not_older_than_a_commit().await;
+    crashes.a_record_that_is_deleted_leaves_no_mark().await;
     let cases = crashes.begin_jobs().await;
     crashes.restart_workers(cases.len()).await;
     crashes.uploads_that_the_api_did_not_answer().await;
@@ -78,6 +79,15 @@ impl Crashes {
         files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
     }
 
+    /// Waits until a process has ended at each armed crash point.
+    async fn all_are_reached(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.armed().is_empty() {
+            assert!(Instant::now() < deadline, "nobody came to {:?}", self.armed());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Restarts each worker that ends, until `deaths` workers have ended: each armed crash point ends one.
     async fn restart_workers(&mut self, mut deaths: usize) {
         let deadline = Instant::now() + PATIENCE;
@@ -101,11 +111,7 @@ impl Crashes {
         }
         self.arm("before-generation", project);
         let id = self.client.upload(note(project, text)).await.unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while !self.armed().is_empty() {
-            assert!(Instant::now() < deadline, "no worker came to the commit");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        self.all_are_reached().await;
         assert_eq!(self.client.search(project, text).await.unwrap().len(), 1, "the commit is done");
         self.restart_workers(1).await;
         assert_eq!(self.client.settled(&id, project).await.unwrap()["state"], "indexed");

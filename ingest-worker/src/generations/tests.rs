@@ -1,14 +1,12 @@
 //! Tests marks and tokens with a real Valkey.
 
-use std::sync::LazyLock;
+use std::time::Instant;
 
 use clap::Parser as _;
 use devstack::{Options, Stack};
-use fred::interfaces::KeysInterface as _;
+use fred::interfaces::{ClientLike as _, KeysInterface as _};
 
 use super::*;
-
-static STACK: LazyLock<Stack> = LazyLock::new(|| Stack::start(Options::default()).unwrap());
 
 #[derive(clap::Parser)]
 struct Settings {
@@ -20,53 +18,83 @@ fn change(document: &str) -> Change {
     Change::new(&"p".parse().unwrap(), &document.parse().unwrap())
 }
 
+/// Starts a Valkey for one test, because each change also marks the generation of all projects.
+async fn start() -> (Stack, Generations) {
+    let nothing = Some(String::new());
+    let options = Options { nats_url: nothing.clone(), database_url: nothing, ..Options::default() };
+    let stack = tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap();
+    let redis = Settings::parse_from(["test", "--redis-url", stack.redis_url()]).redis.connect().unwrap();
+    redis.wait_for_connect().await.unwrap();
+    (stack, Generations::new(redis))
+}
+
+impl Generations {
+    /// The generations of the project and of all projects.
+    async fn now(&self) -> [String; 2] {
+        let keys = vec![cache::generation_of("p"), cache::GENERATION.to_owned()];
+        let now: [Option<String>; 2] = Box::pin(self.redis.mget(keys)).await.unwrap();
+        now.map(Option::unwrap_or_default)
+    }
+
+    async fn is_marked(&self) -> [bool; 2] {
+        self.now().await.map(|generation| generation.starts_with(cache::CHANGING))
+    }
+
+    /// Begins a change whose worker dies.
+    async fn begin_only(&self, document: &str) {
+        assert!(self.run(&self.begin, &change(document)).await);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_project_is_marked_until_all_who_change_it_are_done() {
-    let url = tokio::task::spawn_blocking(|| STACK.redis_url().to_owned()).await.unwrap();
-    let redis = Settings::parse_from(["test", "--redis-url", &url]).redis.connect().unwrap();
-    let generations = Generations::new(redis.clone());
-    let now = async || -> [String; 2] {
-        let keys = vec![cache::generation_of("p"), cache::GENERATION.to_owned()];
-        Box::pin(redis.mget(keys)).await.unwrap()
-    };
-    let is_marked = async || now().await.map(|generation| generation.starts_with(cache::CHANGING));
+    let (_stack, generations) = start().await;
     generations.changed(change("a")).await;
-    let before = now().await;
+    let before = generations.now().await;
     // A project may have any name.
     generations.changed(Change::new(&"changing".parse().unwrap(), &"a".parse().unwrap())).await;
     assert!(generations.renew(&change("a")).await);
-    let [of_project, of_all] = now().await;
+    let [of_project, of_all] = generations.now().await;
     assert!(of_project != before[0] && of_all != before[1]);
-    let before = now().await;
+    let before = generations.now().await;
 
-    let during = generations.changing(change("a"), is_marked()).await;
-    assert_eq!((during, is_marked().await), ([true; 2], [false; 2]));
-    assert_ne!(now().await, before, "it is another one now");
+    let during = generations.changing(change("a"), generations.is_marked()).await;
+    assert_eq!((during, generations.is_marked().await), ([true; 2], [false; 2]));
+    assert_ne!(generations.now().await, before, "it is another one now");
 
     // Two changes overlap. After the end of one, the generation is still marked because of the other, so no
     // answer is cached under it. It is a new generation nevertheless, so that no search joins an identical
     // one asked before.
     let (seen, after_one) = generations
         .changing(change("a"), async {
-            let seen = generations.changing(change("b"), now()).await;
-            (seen, now().await)
+            let seen = generations.changing(change("b"), generations.now()).await;
+            (seen, generations.now().await)
         })
         .await;
     assert!(after_one.iter().all(|generation| generation.starts_with(cache::CHANGING)), "{after_one:?}");
     assert_ne!(seen, after_one);
-    assert_eq!(is_marked().await, [false; 2]);
+    assert_eq!(generations.is_marked().await, [false; 2]);
 
     // The mark of a change whose worker died stays until the job is delivered again, even if other changes
     // end meanwhile.
-    drop(
-        tokio::time::timeout(
-            Duration::from_millis(300),
-            generations.changing(change("c"), std::future::pending::<()>()),
-        )
-        .await,
-    );
+    generations.begin_only("c").await;
     generations.changing(change("b"), async {}).await;
-    assert_eq!(is_marked().await, [true; 2]);
+    assert_eq!(generations.is_marked().await, [true; 2]);
     generations.changed(change("c")).await;
-    assert_eq!(is_marked().await, [false; 2]);
+    assert_eq!(generations.is_marked().await, [false; 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_is_never_ended_is_forgotten_while_others_go_on() {
+    let (_stack, generations) = start().await;
+    let generations = Generations { forgotten: Duration::from_secs(1), ..generations };
+    generations.begin_only("a").await;
+    let begun = Instant::now();
+    generations.changing(change("b"), async {}).await;
+    assert_eq!(generations.is_marked().await, [true; 2]);
+    while generations.is_marked().await != [false; 2] {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the mark stays");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        generations.changing(change("b"), async {}).await;
+    }
 }

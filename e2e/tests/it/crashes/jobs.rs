@@ -110,6 +110,24 @@ impl Crashes {
         ]
     }
 
+    /// The worker of a record ends in the commit, and the import is deleted before the record's job comes again. That job is
+    /// void then, but the mark of the commit goes, so that answers are cached again.
+    pub async fn a_record_that_is_deleted_leaves_no_mark(&mut self) {
+        let project = "void";
+        self.arm("inside-commit", project);
+        let imported = self.client.upload(import(project, "")).await.unwrap();
+        self.all_are_reached().await;
+        self.delete(project, &imported).await;
+        self.restart_workers(1).await;
+        self.queue_is_empty().await;
+        let search = json!({"query": "muro", "project_id": project});
+        for cached in ["miss", "hit"] {
+            let answer = self.client.post("/search", &search).await.unwrap();
+            assert_eq!(answer.headers()["x-cache"], cached);
+            assert_eq!(answer.json::<Value>().await.unwrap(), json!([]));
+        }
+    }
+
     async fn publish(&self, project: &str, body: Value) {
         self.jetstream.publish(job(project, "acta"), body.to_string().into()).await.unwrap().await.unwrap();
     }
