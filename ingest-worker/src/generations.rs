@@ -8,6 +8,7 @@
 
 use std::{
     collections::HashSet,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -91,8 +92,15 @@ impl Generations {
     /// unavailable, no cached answer is used either.
     pub async fn changing<T>(&self, change: impl Into<Change>, work: impl Future<Output = T>) -> T {
         let change = change.into();
-        self.run(&self.begin, &change).await;
-        let result = work.await;
+        let mut work = pin!(work);
+        let result = loop {
+            // Repeated, so that the mark is not forgotten while the work goes on. The work waits meanwhile: a begin that came
+            // after the end would leave a mark.
+            self.run(&self.begin, &change).await;
+            if let Ok(result) = tokio::time::timeout(self.forgotten / 3, work.as_mut()).await {
+                break result;
+            }
+        };
         platform::crash::point("before-generation", &change.project);
         self.changed(change).await;
         result

@@ -98,3 +98,15 @@ async fn a_change_that_is_never_ended_is_forgotten_while_others_go_on() {
         generations.changing(change("b"), async {}).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_not_forgotten_while_its_work_goes_on() {
+    let (_stack, generations) = start().await;
+    let generations = Generations { forgotten: Duration::from_secs(1), ..generations };
+    let long = async {
+        tokio::time::sleep(generations.forgotten * 2).await;
+        generations.is_marked().await
+    };
+    assert_eq!(generations.changing(change("a"), long).await, [true; 2]);
+    assert_eq!(generations.is_marked().await, [false; 2]);
+}
