@@ -4,13 +4,14 @@
 //! and is valid only as long as the project has that generation. A commit marks the generation as changing before it
 //! begins, and sets a new one before any event about the document is published: whoever knows of a document also finds
 //! it. While the mark exists, no answer is cached. If a worker dies in between, the mark stays until its job is
-//! delivered again.
+//! delivered again. Only a worker that alone loses Redis for longer than [`PATIENCE`] publishes its events without a new
+//! generation, and sets it when it reaches Redis again.
 
 use std::{
     collections::HashSet,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use documents::Job;
@@ -20,6 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a mark stays if its job is never delivered again.
 const FORGOTTEN: Duration = Duration::from_secs(600);
+/// How long a change waits for Redis at its end. A dropped connection is restored in less.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Pause between two attempts to reach Redis.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The scripts that begin and end a change have the same keys and arguments. Keys: the generation and the changes in
 /// progress, first of the project, then of all projects together. Arguments: the change, a new token, how long a mark
@@ -106,12 +111,21 @@ impl Generations {
         result
     }
 
-    /// Gives the project a new generation. While Redis is unavailable, the change stays pending. If the worker dies
-    /// meanwhile, an outdated answer is used at most until its time to live ends.
+    /// Gives the project a new generation. If Redis stays unavailable, the change is left pending: an outdated answer may be
+    /// used until Redis is back or, if the worker dies before, until the answer's time to live ends.
     pub async fn changed(&self, change: impl Into<Change>) {
         let change = change.into();
-        if !self.renew(&change).await {
-            self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(change);
+        let deadline = Instant::now() + PATIENCE;
+        while !self.renew(&change).await {
+            {
+                let mut pending = self.pending();
+                // If others are pending already, the outage is a long one, and should not delay every commit.
+                if !pending.is_empty() || Instant::now() > deadline {
+                    pending.insert(change);
+                    return;
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -136,8 +150,7 @@ impl Generations {
     }
 
     pub async fn end_pending(self, stopping: CancellationToken) -> anyhow::Result<()> {
-        const EVERY: Duration = Duration::from_millis(200);
-        while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+        while stopping.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
             self.renew_pending().await;
         }
         Ok(())
@@ -145,13 +158,17 @@ impl Generations {
 
     /// Gives the projects of pending changes new generations, until Redis is unavailable.
     pub async fn renew_pending(&self) {
-        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pending = self.pending().clone();
         for change in pending {
             if !self.renew(&change).await {
                 break;
             }
-            self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&change);
+            self.pending().remove(&change);
         }
+    }
+
+    fn pending(&self) -> MutexGuard<'_, HashSet<Change>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Tests marks and tokens with a real Valkey.
 
-use std::time::Instant;
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
 
 use clap::Parser as _;
 use devstack::{Options, Stack};
@@ -23,9 +26,15 @@ async fn start() -> (Stack, Generations) {
     let nothing = Some(String::new());
     let options = Options { nats_url: nothing.clone(), database_url: nothing, ..Options::default() };
     let stack = tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap();
-    let redis = Settings::parse_from(["test", "--redis-url", stack.redis_url()]).redis.connect().unwrap();
+    let generations = connect(&stack, "1000").await;
+    (stack, generations)
+}
+
+async fn connect(stack: &Stack, timeout_ms: &str) -> Generations {
+    let arguments = ["test", "--redis-url", stack.redis_url(), "--redis-timeout-ms", timeout_ms];
+    let redis = Settings::parse_from(arguments).redis.connect().unwrap();
     redis.wait_for_connect().await.unwrap();
-    (stack, Generations::new(redis))
+    Generations::new(redis)
 }
 
 impl Generations {
@@ -109,4 +118,38 @@ async fn a_change_is_not_forgotten_while_its_work_goes_on() {
     };
     assert_eq!(generations.changing(change("a"), long).await, [true; 2]);
     assert_eq!(generations.is_marked().await, [false; 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_connection_is_lost_ends_before_its_events_are_published() {
+    let (stack, generations) = start().await;
+    // Its first attempt is over before it has reconnected.
+    let worker = connect(&stack, "100").await;
+    generations.begin_only("a").await;
+    let mut valkey = TcpStream::connect(stack.redis_url().trim_start_matches("redis://")).unwrap();
+    valkey.write_all(b"CLIENT KILL TYPE normal\r\nQUIT\r\n").unwrap();
+    valkey.read_to_end(&mut Vec::new()).unwrap();
+    worker.changed(change("a")).await;
+    assert!(worker.pending().is_empty());
+    assert_eq!(generations.is_marked().await, [false; 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_outage_delays_one_change_and_loses_none() {
+    let (stack, generations) = start().await;
+    let worker = connect(&stack, "100").await;
+    tokio::task::block_in_place(|| stack.redis().unwrap().stop()).unwrap();
+    worker.changed(change("a")).await;
+    let begun = Instant::now();
+    worker.changed(change("b")).await;
+    assert!(begun.elapsed() < PATIENCE, "it waits like the first one");
+    assert_eq!(worker.pending().len(), 2);
+    tokio::task::block_in_place(|| stack.redis().unwrap().start()).unwrap();
+    let begun = Instant::now();
+    while !worker.pending().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "they stay pending");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        worker.renew_pending().await;
+    }
+    assert!(generations.now().await.iter().all(|generation| !generation.is_empty()));
 }
