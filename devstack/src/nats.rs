@@ -18,7 +18,7 @@ pub struct NatsConfiguration {
     pub environment: Vec<(String, String)>,
 }
 
-/// Starts the server. `folder` contains its streams and its configuration, which includes `given` first.
+/// Starts the server. `folder` contains its streams and its configuration, which includes `given`.
 pub(crate) fn start(
     bin: &Path,
     folder: &Path,
@@ -30,15 +30,17 @@ pub(crate) fn start(
     let store = folder.join("jetstream");
     let configuration = folder.join("nats.conf");
     let lines = given.map_or_else(|| Ok(String::new()), include)?;
-    // If a name occurs twice, the last value counts. NATS reserves the maximum size of each stream, so on a machine
-    // with little free disk it would refuse the last streams; therefore max_file_store does not depend on the disk.
+    // If a name occurs twice, the last value counts: the `jetstream` of the included file replaces this one. NATS reserves
+    // the maximum size of each stream, so on a machine with little free disk it would refuse the last streams; therefore
+    // max_file_store does not depend on the disk.
     std::fs::write(
         &configuration,
         format!(
-            "{lines}listen: \"127.0.0.1:{port}\"\n\
+            "jetstream {{ sync_interval: always, max_file_store: 1TB }}\n\
+             {lines}listen: \"127.0.0.1:{port}\"\n\
              http: \"127.0.0.1:{monitor}\"\n\
              max_payload: 1048576\n\
-             jetstream {{\n  store_dir: {store:?}\n  sync_interval: always\n  max_file_store: 1TB\n}}\n"
+             store_dir: {store:?}\n"
         ),
     )?;
     let environment = given.map(|given| given.environment.clone()).unwrap_or_default();

@@ -30,8 +30,8 @@ pub struct StreamSettings {
     /// How long lifecycle events are kept, in days.
     #[arg(long, env = "EVENTS_DAYS", default_value_t = 7)]
     pub events_days: u64,
-    /// Maximum size of the object store for original files, in GiB; JetStream reserves this space. Without it, only the
-    /// server's own limit (`max_file_store`) applies.
+    /// Maximum size of the object store for original files, in GiB; JetStream reserves this space. Without it, files
+    /// are accepted until NATS' disk is full.
     #[arg(long, env = "FILES_GIB")]
     pub files_gib: Option<i64>,
     /// Maximum total size of the parts of producers' files that no worker has stored yet, in GiB; above it a part is

@@ -1,5 +1,6 @@
 """Tests that KEDA reads the correct lag for every trigger of k8s/, with a NATS cluster of three servers from the files that
-Kubernetes mounts (with TLS and a user for each service), and with waiting jobs and queries."""
+Kubernetes mounts (with TLS and a user for each service), and with waiting jobs and queries; and how much such a cluster may
+store."""
 import asyncio
 import json
 import os
@@ -252,6 +253,10 @@ class Lag(unittest.TestCase):
             for first in self.cluster.nodes:
                 with self.subTest(consumer, first=first):
                     self.assertEqual(Keda(self.cluster, metadata).lag(first), real[consumer])
+
+    def test_how_much_nats_may_store_does_not_depend_on_the_disk(self):
+        for port in self.cluster.monitors.values():
+            self.assertEqual(get(f"http://127.0.0.1:{port}/jsz")["config"]["max_storage"], 2**40)
 
     async def publish_and_ask(self):
         """Leaves messages waiting and some in progress; returns the expected numbers, and those of the consumers."""

@@ -176,9 +176,9 @@ impl Accounts {
         }
         let own = folder.join("nats.conf");
         let text = fs::read_to_string(&own).unwrap();
-        let (include, rest) = text.split_once('\n').unwrap();
+        let include = text.lines().find(|line| line.starts_with("include ")).unwrap();
         assert!(include.contains("ops/nats/tls.conf"), "{include}");
-        fs::write(own, format!("include \"ops/tls.conf\"\n{rest}")).unwrap();
+        fs::write(own, text.replace(include, "include \"ops/tls.conf\"")).unwrap();
         Self(folder.join("ops/nats.conf"))
     }
 
