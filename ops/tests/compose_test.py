@@ -107,6 +107,16 @@ class Compose(unittest.TestCase):
                 given = service["environment"].keys() | TLS[name]["environment"].keys()
                 self.assertEqual(given - settings, set())
 
+    def test_an_upgrade_loads_the_files_that_containers_mount(self):
+        manual = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+        recipe = manual.partition("- **Upgrade.**")[2].partition("\n- ")[0]
+        restarted = {name for names in re.findall(r"restart ([\w -]+)`", recipe) for name in names.split()}
+        # The images of PostgreSQL hold acorag-backup, so they are new in each release, and `up` replaces their containers.
+        kept = {name for name, service in SERVICES.items()
+                if any(mount.startswith("./ops/") for mount in service.get("volumes", []))
+                and service.get("build", {}).get("target") != "postgres"}
+        self.assertEqual(restarted, kept)
+
 
 class Tls(unittest.TestCase):
     def test_every_connection_is_encrypted_and_checked(self):
