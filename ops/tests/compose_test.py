@@ -92,10 +92,8 @@ class Compose(unittest.TestCase):
             self.assertEqual("healthcheck" in service, name not in WITHOUT_HEALTH, name)
 
     def test_settings_are_those_the_programs_read(self):
-        backup = help_of("acorag-backup", "run") | help_of("acorag-backup", "archive")
-        schedule = set(re.findall(r"\$\{(\w+):-", (ROOT / "ops/backup/schedule.sh").read_text(encoding="utf-8")))
         known = {
-            "acorag-backup": backup | schedule,
+            "acorag-backup": help_of("acorag-backup", "run") | help_of("acorag-backup", "archive"),
             "keys": help_of("acorag-query-worker"),
             "users": help_of("acorag-query-worker"),
         }
@@ -106,6 +104,14 @@ class Compose(unittest.TestCase):
                 settings = known.get(name) or help_of(service["command"][0])
                 given = service["environment"].keys() | TLS[name]["environment"].keys()
                 self.assertEqual(given - settings, set())
+
+    def test_nothing_takes_the_place_of_a_setting(self):
+        # A name without a value takes the value of .env; without one there, it removes that of settings.env. The key of the
+        # language model must be in .env: all programs get settings.env, and one needs the key.
+        for name, service in SERVICES.items():
+            if "env_file" in service:
+                empty = {variable for variable, value in service["environment"].items() if value is None}
+                self.assertEqual(empty - {"LLM_API_KEY"}, set(), name)
 
     def test_an_upgrade_loads_the_files_that_containers_mount(self):
         manual = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
