@@ -250,7 +250,8 @@ fn a_token_is_checked_while_filtered_lists_read_all_documents() {
 fn only_a_list_that_may_read_many_documents_takes_a_turn() {
     run(async {
         let world = World::new("list_filters", &["--embed-threads=1"]).await;
-        update(&world, "INSERT INTO project (id, chunks) VALUES ('p', 20000), ('small', 19999)").await;
+        update(&world, "INSERT INTO project (id, chunks) VALUES ('p', 20000)").await;
+        update(&world, "INSERT INTO project (id, chunks) VALUES ('small', 19999)").await;
         let mut lock = world.pool.begin().await.unwrap();
         sqlx::query("LOCK TABLE search_log IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
         let popular = GetPopularSearches::new(None, None, &Scope::All).unwrap();
