@@ -113,7 +113,7 @@ impl Launch {
             command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0);
         }
         let child = spawn(command).with_context(|| format!("cannot start {}", self.program.display()))?;
-        Ok(Process { child, stop_signal: self.stop_signal, stop_within: self.stop_within })
+        Ok(Process { child, stop_signal: self.stop_signal, stop_within: self.stop_within, asked: false })
     }
 }
 
@@ -123,6 +123,8 @@ pub struct Process {
     child: Child,
     stop_signal: Signal,
     stop_within: Duration,
+    /// Whether it was asked to stop.
+    asked: bool,
 }
 
 impl Process {
@@ -143,13 +145,16 @@ impl Process {
     pub fn ask_to_stop(&mut self) -> Result<()> {
         if self.ended()?.is_none() {
             kill_process(Pid::from_child(&self.child), self.stop_signal)?;
+            self.asked = true;
         }
         Ok(())
     }
 
-    /// Asks the program to stop, waits, and kills it at the deadline.
+    /// Asks the program to stop unless it was asked before, waits, and kills it at the deadline.
     pub fn stop(&mut self) -> Result<ExitStatus> {
-        self.ask_to_stop()?;
+        if !self.asked {
+            self.ask_to_stop()?;
+        }
         let deadline = Instant::now() + self.stop_within;
         while Instant::now() < deadline {
             if let Some(status) = self.ended()? {
