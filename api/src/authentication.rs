@@ -216,11 +216,15 @@ impl Authenticator {
 /// Removes lookups if there are too many. Those of valid tokens are kept longest, also stale ones: without them, a block
 /// of the address would affect callers whose tokens were valid before.
 fn make_room(verified: &mut HashMap<[u8; 32], Verified>, now: Instant) {
+    let is_fresh = |entry: &Verified| now.duration_since(entry.asked) < FRESH;
+    if verified.len() >= MOST {
+        verified.retain(|_, entry| entry.was_good() || is_fresh(entry));
+    }
     if verified.len() >= MOST {
         verified.retain(|_, entry| entry.was_good());
     }
     if verified.len() >= MOST {
-        verified.retain(|_, entry| now.duration_since(entry.asked) < FRESH);
+        verified.retain(|_, entry| is_fresh(entry));
     }
     if verified.len() >= MOST {
         verified.clear();

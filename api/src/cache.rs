@@ -10,7 +10,10 @@ mod counter;
 mod entry;
 mod single_flight;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use fred::{
@@ -88,10 +91,12 @@ impl Cache {
         let answer = match self.look(name(search), &search.scope).await {
             Look::Hit(entry) => Answer { entry, degraded: Arc::default(), source: "hit" },
             Look::Miss(key) => {
+                let begun = Instant::now();
                 let join = || self.under_way.join(key.clone(), self.ask_and_keep(context, search, &key));
                 let (mut answer, mut asked) = join().await;
-                // The time that was over is that of the caller that asked. This one came later and has not asked yet.
-                if !asked && answer.as_ref().is_err_and(|problem| problem.kind == ProblemKind::Timeout) {
+                // The time that was over is that of the caller that asked. This one may have come much later.
+                let is_timeout = answer.as_ref().is_err_and(|problem| problem.kind == ProblemKind::Timeout);
+                if !asked && is_timeout && begun.elapsed() < self.patience / 2 {
                     (answer, asked) = join().await;
                 }
                 Answer { source: if asked { "miss" } else { "hit" }, ..answer? }

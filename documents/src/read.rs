@@ -9,6 +9,8 @@ use schemas::{
 };
 use sqlx::{PgConnection, types::Json};
 
+use crate::scope::Projects;
+
 /// Returns the document with this id; if several projects in the scope have one, the newest.
 pub async fn get(tx: &mut PgConnection, document: &DocumentId) -> sqlx::Result<Option<Document>> {
     let row: Option<Json<Document>> = sqlx::query_scalar(
@@ -51,8 +53,7 @@ pub async fn sent_again(tx: &mut PgConnection, queued: &[Document]) -> sqlx::Res
         "SELECT d.key
          FROM unnest($1::text[], $2::text[]) AS job(project, document)
          JOIN project p ON p.id = job.project
-         JOIN document d ON d.project_key = p.key AND d.id = job.document
-         WHERE d.state <> 'deleted'",
+         JOIN document d ON d.project_key = p.key AND d.id = job.document",
     )
     .bind(queued().map(|facts| facts.project_id.as_str()).collect::<Vec<_>>())
     .bind(queued().map(|facts| facts.document_id.as_str()).collect::<Vec<_>>())
@@ -68,11 +69,10 @@ pub struct After {
 }
 
 /// Returns a page of documents, newest first, and its last document if there is a next page. To know that, one row more
-/// than the limit is read. `project` is the key of the scope's project if it is only one, whose index is in the order of the
-/// page. Documents whose key is in `listed` are left out.
+/// than the limit is read. `projects` are those of the scope. Documents whose key is in `listed` are left out.
 pub async fn list(
     tx: &mut PgConnection,
-    project: Option<i32>,
+    projects: &Projects,
     filter: &ListFilter,
     after: Option<After>,
     listed: &[i64],
@@ -82,6 +82,9 @@ pub async fn list(
     let Fields { number, .. } = &filter.fields;
     let number = (!number.is_empty()).then(|| analysis::codes::normalize(number));
     let fields = Fields { number: String::new(), ..filter.fields.clone() };
+    // The index of one project is in the order of the page, and is used only if the statement names one.
+    let one = if let [project] = *projects.keys { Some(project) } else { None };
+    let several = (one.is_none() && !projects.everything).then_some(&projects.keys);
     let mut rows: Vec<(i64, DateTime<Utc>, Json<Document>)> = sqlx::query_as(
         "SELECT page.key, page.accepted_at, document_view.document
          FROM (SELECT project_key, key, accepted_at FROM document
@@ -92,6 +95,7 @@ pub async fn list(
                  AND ($4::text IS NULL OR parent_id = $4)
                  AND ($5::timestamptz IS NULL OR (accepted_at, key) < ($5, $6))
                  AND ($8::int IS NULL OR project_key = $8)
+                 AND ($10::int[] IS NULL OR project_key = ANY ($10))
                  AND key <> ALL ($9)
                ORDER BY accepted_at DESC, key DESC
                LIMIT $7) AS page
@@ -105,8 +109,9 @@ pub async fn list(
     .bind(after.map(|after| after.accepted_at))
     .bind(after.map(|after| after.key))
     .bind(i64::try_from(limit + 1).unwrap_or(i64::MAX))
-    .bind(project)
+    .bind(one)
     .bind(listed)
+    .bind(several)
     .fetch_all(tx)
     .await?;
     let more = rows.len() > limit;

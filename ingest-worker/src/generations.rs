@@ -158,8 +158,8 @@ impl Generations {
 
     /// Gives the projects of pending changes new generations, until Redis is unavailable.
     pub async fn renew_pending(&self) {
-        let pending = self.pending().clone();
-        for change in pending {
+        let next = || self.pending().iter().next().cloned();
+        while let Some(change) = next() {
             if !self.renew(&change).await {
                 break;
             }

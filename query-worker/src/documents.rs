@@ -12,6 +12,7 @@ use schemas::{
     messages::answers,
 };
 
+use analysis::codes::normalize;
 use documents::read::{self, After};
 
 use self::cursor::Cursor;
@@ -94,11 +95,12 @@ pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<Do
 /// hundredths of a second.
 const MANY: i64 = 20_000;
 
-/// Whether the list may read all documents of a large scope. At most a number is found by an index, so a filter that few
-/// documents match reads all of them.
+/// Whether the list may read all documents of a large scope. An index finds a number; with any other filter, all documents
+/// may be read until enough match.
 fn may_take_long(filter: &ListFilter, passages: i64) -> bool {
     let ListFilter { project_id: _, state, fields, parent_id, limit: _, cursor: _ } = filter;
-    passages >= MANY && (state.is_some() || parent_id.is_some() || *fields != Fields::default())
+    let is_filtered = state.is_some() || parent_id.is_some() || *fields != Fields::default();
+    passages >= MANY && is_filtered && normalize(&fields.number).is_empty()
 }
 
 /// Returns at most `room` stored documents of at most `bytes` together, and where the next page begins if there are more.
@@ -112,8 +114,8 @@ async fn stored_page(
     room: usize,
     bytes: usize,
 ) -> Result<(Vec<Document>, Option<Cursor>)> {
-    let project = if let [project] = *projects.keys { Some(project) } else { None };
-    let (mut stored, mut last) = read::list(&mut transaction, project, &filter, after, &listed, room).await?;
+    let (mut stored, mut last) =
+        read::list(&mut transaction, &projects, &filter, after, &listed, room).await?;
     let fitting = reply::count_within(&stored, bytes, |document| document);
     if fitting < stored.len() {
         if fitting == 0 && bytes < reply::BUDGET {
@@ -121,7 +123,7 @@ async fn stored_page(
             return Ok((Vec::new(), Some(Cursor::Stored(after, listed))));
         }
         (stored, last) =
-            read::list(&mut transaction, project, &filter, after, &listed, fitting.max(1)).await?;
+            read::list(&mut transaction, &projects, &filter, after, &listed, fitting.max(1)).await?;
     }
     Ok((stored, last.map(|last| Cursor::Stored(Some(last), listed))))
 }

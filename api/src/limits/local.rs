@@ -9,14 +9,14 @@ use std::{
 use super::{Class, Rule, Verdict};
 use crate::lock::lock;
 
-/// For each key, the time at which its bucket will be full again, as in the script of [`super::shared`].
+/// For each key and rule, the time at which its bucket will be full again, as in the script of [`super::shared`].
 #[derive(Clone, Default)]
-pub struct Local(Arc<Mutex<HashMap<(Class, String), Instant>>>);
+pub struct Local(Arc<Mutex<HashMap<(Class, Rule, String), Instant>>>);
 
 impl Local {
     pub fn check(&self, class: Class, rule: Rule, key: &str, now: Instant) -> Verdict {
         let mut buckets = lock(&self.0);
-        let full = buckets.entry((class, key.to_owned())).or_insert(now);
+        let full = buckets.entry((class, rule, key.to_owned())).or_insert(now);
         let (interval, capacity) = (rule.interval(), rule.interval() * rule.count);
         let reset = full.saturating_duration_since(now);
         if reset + interval > capacity {

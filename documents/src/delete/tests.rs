@@ -5,6 +5,7 @@ use schemas::document::ListFilter;
 use super::*;
 use crate::{
     read,
+    scope::Projects,
     tests::{database, index_document, owner},
 };
 
@@ -23,14 +24,15 @@ async fn a_page_of_the_list_reads_no_tombstones() {
     }
     let key: i32 = sqlx::query_scalar("SELECT key FROM project").fetch_one(&owner).await.unwrap();
     let as_query_worker = [("role", "acorag_query"), ("plan_cache_mode", "force_custom_plan")];
-    for project in [Some(key), None] {
+    let one = Projects { keys: vec![key], ..Projects::default() };
+    for projects in [one, Projects { everything: true, ..Projects::default() }] {
         let mut tx = scope::begin_as(&pool, &as_query_worker, &Scope::All).await.unwrap();
         let before = rows_read(&mut tx).await;
         let (documents, _) =
-            read::list(&mut tx, project, &ListFilter::default(), None, &[], 50).await.unwrap();
+            read::list(&mut tx, &projects, &ListFilter::default(), None, &[], 50).await.unwrap();
         assert_eq!(documents.len(), 2);
         let read = rows_read(&mut tx).await - before;
-        assert!(read < 100, "{read} rows for a page of two documents (project {project:?})");
+        assert!(read < 100, "{read} rows for a page of two documents ({projects:?})");
     }
 }
 

@@ -96,7 +96,7 @@ async fn a_project_is_marked_until_all_who_change_it_are_done() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_is_never_ended_is_forgotten_while_others_go_on() {
     let (_stack, generations) = start().await;
-    let generations = Generations { forgotten: Duration::from_secs(1), ..generations };
+    let generations = Generations { forgotten: Duration::from_secs(3), ..generations };
     generations.begin_only("a").await;
     let begun = Instant::now();
     generations.changing(change("b"), async {}).await;
@@ -111,7 +111,7 @@ async fn a_change_that_is_never_ended_is_forgotten_while_others_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_not_forgotten_while_its_work_goes_on() {
     let (_stack, generations) = start().await;
-    let generations = Generations { forgotten: Duration::from_secs(1), ..generations };
+    let generations = Generations { forgotten: Duration::from_secs(3), ..generations };
     let long = async {
         tokio::time::sleep(generations.forgotten * 2).await;
         generations.is_marked().await
@@ -141,7 +141,8 @@ async fn a_long_outage_delays_one_change_and_loses_none() {
     tokio::task::block_in_place(|| stack.redis().unwrap().stop()).unwrap();
     worker.changed(change("a")).await;
     let begun = Instant::now();
-    worker.changed(change("b")).await;
+    let other = Change::new(&"other".parse().unwrap(), &"b".parse().unwrap());
+    worker.changed(other).await;
     assert!(begun.elapsed() < PATIENCE, "it waits like the first one");
     assert_eq!(worker.pending().len(), 2);
     tokio::task::block_in_place(|| stack.redis().unwrap().start()).unwrap();
@@ -152,4 +153,6 @@ async fn a_long_outage_delays_one_change_and_loses_none() {
         worker.renew_pending().await;
     }
     assert!(generations.now().await.iter().all(|generation| !generation.is_empty()));
+    let of_other: Option<String> = Box::pin(worker.redis.get(cache::generation_of("other"))).await.unwrap();
+    assert!(of_other.is_some());
 }

@@ -107,6 +107,7 @@ impl Fill {
             }
             made += of_project;
         }
+        self.generations.renew_pending().await;
         let mut tx = scope::begin(&self.pool, &Scope::All).await?;
         let coverage = model::coverage(&mut tx, self.number).await?;
         tracing::info!(made, missing = coverage.missing, passages = coverage.passages, "vectors made");

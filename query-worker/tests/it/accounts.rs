@@ -284,7 +284,9 @@ async fn commit_when_awaited(mut transaction: Transaction<'static, Postgres>) {
     let awaited = "SELECT EXISTS (SELECT FROM pg_locks
                                   WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))";
     let waiting = async {
-        while !sqlx::query_scalar::<_, bool>(awaited).fetch_one(&mut *transaction).await.unwrap() {}
+        while !sqlx::query_scalar::<_, bool>(awaited).fetch_one(&mut *transaction).await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     };
     tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("nobody waits for it");
     transaction.commit().await.unwrap();

@@ -4,8 +4,8 @@ use super::super::{Error, Limits};
 
 #[derive(Debug)]
 pub struct Pages {
-    /// The position so far. Every cell of a table starts again where its row begins, so that a page break that is recorded in every cell
-    /// counts once.
+    /// The position so far. Every cell of a table starts again where its row begins, so that a page break that is
+    /// recorded in every cell counts once.
     pub now: Position,
     /// Whether the file has any recorded page break. Those of the author alone do not tell where other pages end.
     any: bool,
