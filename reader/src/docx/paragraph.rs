@@ -17,8 +17,8 @@ pub struct Paragraph {
     pub page: Option<u32>,
     /// The content of text boxes that are anchored in this paragraph.
     pub boxes: Vec<Block>,
-    /// The keys of footnotes and endnotes that the paragraph refers to.
-    pub notes: Vec<String>,
+    /// The keys of footnotes, endnotes and comments that the paragraph refers to, each with the page of the reference.
+    pub notes: Vec<(String, u32)>,
     /// The properties of the current run.
     pub run: Run,
     pub properties: Properties,
@@ -62,17 +62,17 @@ impl Paragraph {
         self.text.push_str(text);
     }
 
+    pub fn is_heading(&self, styles: &Styles) -> bool {
+        matches!(self.properties.role(styles), Role::Heading(_))
+    }
+
     /// Returns the kind and text of the paragraph; None if it has no text or belongs to a table of contents.
     pub fn finish(&mut self, styles: &Styles, numbering: &mut Numbering) -> Option<(BlockKind, String)> {
-        let properties = &self.properties;
-        let role = match properties.outline {
-            Some(level @ 0..=8) => Role::Heading(level + 1),
-            _ => styles.role(&properties.style),
-        };
+        let role = self.properties.role(styles);
+        // The rest of a list item is not another item.
+        let list = if self.is_continued { None } else { self.properties.list(styles, numbering) };
         // Word also numbers empty paragraphs.
-        let list = properties.list(styles, numbering);
-        let numbered = list.as_ref().filter(|_| !self.is_continued);
-        let label = numbered.and_then(|(list, level)| numbering.next(list, *level));
+        let label = list.as_ref().and_then(|(list, level)| numbering.next(list, *level));
         let text = std::mem::take(&mut self.text);
         let text = text.trim();
         if text.is_empty() || role == Role::Contents {
@@ -123,6 +123,13 @@ impl Properties {
             Ok(())
         })?;
         Ok(properties)
+    }
+
+    fn role(&self, styles: &Styles) -> Role {
+        match self.outline {
+            Some(level @ 0..=8) => Role::Heading(level + 1),
+            _ => styles.role(&self.style),
+        }
     }
 
     /// Returns the list and level of the paragraph. List 0 removes the paragraph from the list of its style.

@@ -42,7 +42,7 @@ pub struct Walker<'a> {
     tables: Vec<Table>,
     cells: Vec<Cell>,
     /// The keys of comments on the cells of the open table, which follow it, each with its page.
-    comments: Vec<(String, Option<u32>)>,
+    comments: Vec<(String, u32)>,
     /// The key and author of each open note.
     open_notes: Vec<(String, String)>,
     read_notes: Notes,
@@ -146,11 +146,18 @@ impl<'a> Walker<'a> {
             // Parts of a formula: 10^-6, a/b.
             "sup" => self.add("^"),
             "den" => self.add("/"),
-            "lastRenderedPageBreak" => self.pages.noted()?,
+            "lastRenderedPageBreak" => {
+                // Only text is divided: a cell is one value, and half a heading names nothing.
+                let is_text = |paragraph: &Paragraph| !paragraph.is_heading(self.styles);
+                if self.tables.is_empty() && self.paragraphs.last().is_some_and(is_text) {
+                    self.end_block()?;
+                }
+                self.pages.noted()?;
+            }
             kind @ ("footnoteReference" | "endnoteReference" | "commentReference")
                 if let Some(paragraph) = self.paragraphs.last_mut() =>
             {
-                paragraph.notes.push(note_key(kind, element));
+                paragraph.notes.push((note_key(kind, element), self.pages.now.page));
             }
             "tbl" => self.tables.push(Table::default()),
             "tblPr" if let Some(table) = self.tables.last_mut() => table.properties(reader)?,
@@ -179,9 +186,7 @@ impl<'a> Walker<'a> {
                     self.read_notes.insert(key, if is_plain { text } else { format!("{author}: {text}") });
                 }
             }
-            "p" if let Some(mut paragraph) = self.paragraphs.pop() => {
-                self.deliver_paragraph(&mut paragraph)?;
-            }
+            "p" if let Some(paragraph) = self.paragraphs.pop() => self.deliver_paragraph(paragraph)?,
             "r" => self.set_run(Run::default()),
             "tc" => self.close_cell(),
             "tr" => {

@@ -35,6 +35,52 @@ fn a_page_break_inside_a_paragraph_ends_the_block() {
 }
 
 #[test]
+fn a_page_break_that_word_recorded_divides_text_but_no_heading_and_no_cell() {
+    let across = |properties: &str, first: &str, rest: &str| {
+        format!(
+            "<w:p><w:pPr>{properties}</w:pPr><w:r><w:t>{first}</w:t></w:r>\
+             <w:r><w:lastRenderedPageBreak/><w:t>{rest}</w:t></w:r></w:p>"
+        )
+    };
+    let item = "<w:numPr><w:numId w:val=\"1\"/></w:numPr>";
+    let body = [
+        across("", "Uno. Dos sigue", "aquí. Tres."),
+        across(item, "punto", "que sigue"),
+        format!("<w:p><w:pPr>{item}</w:pPr><w:r><w:t>otro</w:t></w:r></w:p>"),
+        across("<w:outlineLvl w:val=\"0\"/>", "Muro ", "oeste"),
+        table("", &[&[&across("", "x ", "y"), "z"]]),
+        across("", "", "empieza"),
+        across("", "acaba", ""),
+        p("fin"),
+    ];
+    let found: Vec<(BlockKind, String, Option<u32>)> =
+        blocks(&body.concat()).into_iter().map(|block| (block.kind, block.text, block.page)).collect();
+    let expected = [
+        (BlockKind::Paragraph, "Uno. Dos sigue", 1),
+        (BlockKind::Paragraph, "aquí. Tres.", 2),
+        (BlockKind::ListItem, "1. punto", 2),
+        (BlockKind::Paragraph, "que sigue", 3),
+        (BlockKind::ListItem, "2. otro", 3),
+        (BlockKind::Heading(1), "Muro oeste", 3),
+        (BlockKind::TableRow, "x y: z", 4),
+        (BlockKind::Paragraph, "empieza", 6),
+        (BlockKind::Paragraph, "acaba", 6),
+        (BlockKind::Paragraph, "fin", 7),
+    ];
+    assert_eq!(found, expected.map(|(kind, text, page)| (kind, text.to_owned(), Some(page))));
+}
+
+#[test]
+fn a_note_has_the_page_of_its_reference_and_does_not_divide_the_paragraph() {
+    let body = "<w:p><w:r><w:t>Hormigón</w:t><w:footnoteReference w:id=\"2\"/></w:r>\
+        <w:r><w:lastRenderedPageBreak/><w:t>armado.</w:t></w:r></w:p>";
+    let found: Vec<(String, Option<u32>)> =
+        blocks(body).into_iter().map(|block| (block.text, block.page)).collect();
+    let expected = [("Hormigón", 1), ("armado.", 2), ("Según NCh 170.", 1)];
+    assert_eq!(found, expected.map(|(text, page)| (text.to_owned(), Some(page))));
+}
+
+#[test]
 fn a_row_across_two_pages_counts_one_page_break() {
     let broken =
         "<w:p><w:r><w:t>a</w:t></w:r></w:p><w:p><w:r><w:lastRenderedPageBreak/><w:t>b</w:t></w:r></w:p>";

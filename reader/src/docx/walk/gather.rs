@@ -19,30 +19,22 @@ impl Walker<'_> {
         }
     }
 
-    /// Ends the block at a page break inside a paragraph, so that each block has its own page.
+    /// Ends the block at a page break inside a paragraph, so that each block has its own page. Text boxes and notes
+    /// still follow the whole paragraph: here they would stand inside a sentence that goes on after the break.
     pub(super) fn end_block(&mut self) -> Result<(), Error> {
         let has_text = |paragraph: &mut Paragraph| !paragraph.text.trim().is_empty();
         let Some(mut paragraph) = self.paragraphs.pop_if(has_text) else { return Ok(()) };
-        let delivered = self.deliver_paragraph(&mut paragraph);
+        let delivered = self.deliver_text(&mut paragraph);
         paragraph.is_continued = true;
         paragraph.page = None;
         self.paragraphs.push(paragraph);
         delivered
     }
 
-    pub(super) fn deliver_paragraph(&mut self, paragraph: &mut Paragraph) -> Result<(), Error> {
-        let page = Some(paragraph.page.unwrap_or(self.pages.now.page));
-        let mut blocks = Vec::new();
-        if let Some((kind, text)) = paragraph.finish(self.styles, self.numbering) {
-            blocks.push(Block { kind, text, page });
-        }
-        if let Some(container) = self.containers.last_mut() {
-            container.has_bold |= paragraph.has_bold;
-            container.has_plain |= paragraph.has_plain;
-        }
-        blocks.append(&mut paragraph.boxes);
-        self.deliver(blocks)?;
-        for key in std::mem::take(&mut paragraph.notes) {
+    pub(super) fn deliver_paragraph(&mut self, mut paragraph: Paragraph) -> Result<(), Error> {
+        self.deliver_text(&mut paragraph)?;
+        self.deliver(paragraph.boxes)?;
+        for (key, page) in paragraph.notes {
             // A comment is not part of a cell's value.
             if key.starts_with("comment ") && !self.tables.is_empty() {
                 self.comments.push((key, page));
@@ -53,9 +45,19 @@ impl Walker<'_> {
         Ok(())
     }
 
-    pub(super) fn deliver_note(&mut self, key: &str, page: Option<u32>) -> Result<(), Error> {
+    fn deliver_text(&mut self, paragraph: &mut Paragraph) -> Result<(), Error> {
+        if let Some(container) = self.containers.last_mut() {
+            container.has_bold |= paragraph.has_bold;
+            container.has_plain |= paragraph.has_plain;
+        }
+        let page = Some(paragraph.page.unwrap_or(self.pages.now.page));
+        let Some((kind, text)) = paragraph.finish(self.styles, self.numbering) else { return Ok(()) };
+        self.deliver(vec![Block { kind, text, page }])
+    }
+
+    pub(super) fn deliver_note(&mut self, key: &str, page: u32) -> Result<(), Error> {
         let Some(text) = self.notes.get(key).filter(|text| !text.is_empty()) else { return Ok(()) };
-        self.deliver(vec![Block { kind: BlockKind::Paragraph, text: text.clone(), page }])
+        self.deliver(vec![Block { kind: BlockKind::Paragraph, text: text.clone(), page: Some(page) }])
     }
 
     pub(super) fn open_cell(&mut self) -> Result<(), Error> {
