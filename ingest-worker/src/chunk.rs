@@ -1,7 +1,7 @@
 //! Cuts a document into passages: whole sentences with their heading and page.
 //!
 //! A passage never mixes sections. It never mixes pages either, except for a sentence that itself continues on the next
-//! page: a citation that names the wrong page is worse than a short passage.
+//! page and is not too long: a citation that names the wrong page is worse than a short passage.
 
 mod heading;
 mod piece;

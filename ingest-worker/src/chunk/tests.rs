@@ -119,6 +119,17 @@ fn pages_are_not_mixed_but_a_sentence_may_run_over() {
 }
 
 #[test]
+fn a_sentence_that_is_too_long_for_a_passage_is_cut_where_its_page_ends() {
+    let pages = ["uno", "dos", "tres"].map(|word| [word; 20].join(" "));
+    let blocks = pages.iter().zip(1_u32..).map(|(text, page)| paragraph(text, page)).collect();
+    let chunks = cut(&document(blocks), &words, &small());
+    let seen: Vec<_> = chunks.iter().map(|chunk| (&chunk.text, chunk.page_first, chunk.page_last)).collect();
+    let expected: Vec<_> =
+        pages.iter().zip(1_u32..).map(|(text, page)| (text, Some(page), Some(page))).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
 fn a_word_that_the_end_of_a_page_divides_is_whole_again() {
     let pages = vec![paragraph("El muro es de hormi-", 2), paragraph("gón armado. Sigue otra.", 3)];
     let chunks = cut(&document(pages), &words, &ChunkOptions::default());

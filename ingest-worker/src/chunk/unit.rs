@@ -60,8 +60,7 @@ pub(super) fn units<'a>(blocks: &[&'a Block], counter: &Counter) -> Vec<Unit<'a>
         let mut joint = BLOCK;
         for sentence in sentences_of(block) {
             let runs_over = joint == BLOCK && previous.is_some_and(|previous| runs_over(previous, block));
-            let from_previous = if runs_over { units.pop() } else { None };
-            add(&mut units, sentence, joint, block, from_previous, counter);
+            add(&mut units, sentence, joint, block, runs_over, counter);
             // The white space after the sentence decides how the next sentence is joined to it.
             let at = rest.find(sentence).unwrap_or_default();
             rest = &rest[at + sentence.len()..];
@@ -100,36 +99,31 @@ fn add<'a>(
     sentence: &'a str,
     joint: &'static str,
     block: &Block,
-    begun: Option<Unit<'a>>,
+    runs_over: bool,
     counter: &Counter,
 ) {
-    let repeats = block.kind == BlockKind::Paragraph;
-    let unit = match begun {
-        Some(begun) => {
-            let mut text = begun.text.into_owned();
-            if !unhyphenate(&mut text, sentence) {
-                text.push(' ');
-            }
-            text.push_str(sentence);
-            let tokens = begun.tokens + counter.count(sentence);
-            Unit { text: text.into(), tokens, page_last: block.page, ..begun }
+    let tokens = counter.count(sentence);
+    // Pieces of a sentence that is too long could not say which page each is on, so such a sentence stays divided.
+    let fits = |begun: &mut Unit| begun.tokens + tokens <= counter.max;
+    if runs_over && let Some(begun) = units.pop_if(fits) {
+        let mut text = begun.text.into_owned();
+        if !unhyphenate(&mut text, sentence) {
+            text.push(' ');
         }
-        None => Unit {
-            text: sentence.into(),
-            tokens: counter.count(sentence),
-            page_first: block.page,
-            page_last: block.page,
-            joint,
-            repeats,
-        },
-    };
-    if unit.tokens <= counter.max {
-        units.push(unit);
+        text.push_str(sentence);
+        let tokens = begun.tokens + tokens;
+        units.push(Unit { text: text.into(), tokens, page_last: block.page, ..begun });
         return;
     }
-    let Unit { text, page_first, page_last, joint, .. } = unit;
+    let (page_first, page_last) = (block.page, block.page);
+    if tokens <= counter.max {
+        let repeats = block.kind == BlockKind::Paragraph;
+        units.push(Unit { text: sentence.into(), tokens, page_first, page_last, joint, repeats });
+        return;
+    }
     let is_row = block.kind == BlockKind::TableRow;
-    let pieces = if is_row { piece::of_row(&text, counter) } else { piece::of_sentence(&text, counter) };
+    let pieces =
+        if is_row { piece::of_row(sentence, counter) } else { piece::of_sentence(sentence, counter) };
     for (index, piece) in pieces.into_iter().enumerate() {
         units.push(Unit {
             text: piece.text.into(),
