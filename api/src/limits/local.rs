@@ -9,9 +9,11 @@ use std::{
 use super::{Class, Rule, Verdict};
 use crate::lock::lock;
 
-/// For each key and rule, the time at which its bucket will be full again, as in the script of [`super::shared`].
+type Key = (Class, Rule, String);
+
+/// For each key, the time at which its bucket will be full again, as in the script of [`super::shared`].
 #[derive(Clone, Default)]
-pub struct Local(Arc<Mutex<HashMap<(Class, Rule, String), Instant>>>);
+pub struct Local(Arc<Mutex<HashMap<Key, Instant>>>);
 
 impl Local {
     pub fn check(&self, class: Class, rule: Rule, key: &str, now: Instant) -> Verdict {

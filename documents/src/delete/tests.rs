@@ -24,8 +24,10 @@ async fn a_page_of_the_list_reads_no_tombstones() {
     }
     let key: i32 = sqlx::query_scalar("SELECT key FROM project").fetch_one(&owner).await.unwrap();
     let as_query_worker = [("role", "acorag_query"), ("plan_cache_mode", "force_custom_plan")];
-    let one = Projects { keys: vec![key], ..Projects::default() };
-    for projects in [one, Projects { everything: true, ..Projects::default() }] {
+    let (mut one, mut everything) = (Projects::default(), Projects::default());
+    one.keys = vec![key];
+    everything.everything = true;
+    for projects in [one, everything] {
         let mut tx = scope::begin_as(&pool, &as_query_worker, &Scope::All).await.unwrap();
         let before = rows_read(&mut tx).await;
         let (documents, _) =
