@@ -11,11 +11,12 @@ use crate::{authentication::Auth, local};
 #[group(skip)]
 pub struct Config {
     /// Origins whose web pages may call the API, separated by commas, or `*` for all. The API uses no cookies: a page
-    /// must send its own token. With AUTH=off, pages of this machine may always call; `*` then adds no other pages.
+    /// must send its own token. With AUTH=off, pages of this machine and of ALLOWED_HOSTS may always call; `*` then
+    /// adds no other pages.
     #[arg(long, env = "CORS_ORIGINS", default_value = "*")]
     pub cors_origins: Origins,
-    /// With AUTH=off: further host names, separated by commas, under which clients may call this machine. Localhost and
-    /// the loopback addresses are always allowed.
+    /// With AUTH=off: further host names, separated by commas, under which clients may call this machine, and whose
+    /// pages may call. Localhost and the loopback addresses are always allowed.
     #[arg(long, env = "ALLOWED_HOSTS", value_delimiter = ',')]
     pub allowed_hosts: Vec<String>,
 }

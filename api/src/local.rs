@@ -26,15 +26,11 @@ pub async fn guard(State(config): State<Arc<Config>>, request: Request, next: Ne
 }
 
 fn check(config: &Config, request: &Request) -> Result<(), Problem> {
-    let named = |authority: &Authority| {
-        let host = authority.host();
-        is_local(host) || config.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
-    };
     // HTTP/2 has the host in the URI, not in `Host`. A request without one is allowed: browsers always send it.
     let headers = request.headers();
     let host = request.uri().authority().map(|host| host.as_str().as_bytes());
     let host = host.or_else(|| Some(headers.get(header::HOST)?.as_bytes()));
-    if host.is_some_and(|host| !Authority::try_from(host).is_ok_and(|host| named(&host))) {
+    if host.is_some_and(|host| !names_this_machine(config, host)) {
         return Err(http::not_this_host().problem(ProblemKind::Forbidden));
     }
     let origin = headers.get(header::ORIGIN);
@@ -45,14 +41,20 @@ fn check(config: &Config, request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whether a page of this origin may call: an origin on this machine, or one that `CORS_ORIGINS` lists.
+/// Whether a page of this origin may call: an origin on this machine, or one that `CORS_ORIGINS` lists. Browsers also
+/// send the origin of a page that calls the host that it came from.
 pub fn may_call(config: &Config, origin: &HeaderValue) -> bool {
     let listed = matches!(&config.cors_origins, Origins::These(origins) if origins.contains(origin));
-    let local = || {
-        let (_, authority) = origin.to_str().ok()?.split_once("://")?;
-        Some(is_local(Authority::try_from(authority).ok()?.host()))
-    };
-    listed || local().unwrap_or(false)
+    let own = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    listed || own.is_some_and(|(_, authority)| names_this_machine(config, authority.as_bytes()))
+}
+
+/// Whether this host, perhaps with a port, is a local one or one that `ALLOWED_HOSTS` lists.
+fn names_this_machine(config: &Config, authority: &[u8]) -> bool {
+    Authority::try_from(authority).is_ok_and(|authority| {
+        let host = authority.host();
+        is_local(host) || config.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+    })
 }
 
 fn is_local(host: &str) -> bool {
@@ -116,5 +118,7 @@ mod tests {
         ] {
             assert!(!passes("localhost", origin), "{origin}");
         }
+        assert!(passes("taller.local:8000", "http://taller.local:8000"));
+        assert!(!passes("taller.local:8000", "https://evil.example"));
     }
 }

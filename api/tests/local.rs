@@ -35,9 +35,13 @@ async fn pages_and_names_of_this_machine_and_those_that_are_named_go_on_working(
     let api = backends.api(&settings).await;
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
-    for origin in
-        ["http://localhost:3000", "http://127.0.0.1:5500", "http://[::1]:8080", "https://obra.example"]
-    {
+    for origin in [
+        "http://localhost:3000",
+        "http://127.0.0.1:5500",
+        "http://[::1]:8080",
+        "https://obra.example",
+        "http://taller.local:8000",
+    ] {
         let answer = search(&api, "origin", origin).await;
         assert_eq!(answer.headers()["access-control-allow-origin"], origin);
         json(answer, 200).await;
