@@ -9,7 +9,7 @@ use aide::{
     transform::TransformOpenApi,
 };
 use bytes::Bytes;
-use schemars::{Schema, json_schema};
+use schemars::{JsonSchema, Schema, json_schema};
 use schemas::ProblemKind::{
     self, BadRequest, Forbidden, Internal, MethodNotAllowed, Overloaded, RateLimited, RequestTimeout,
     Timeout, TooLarge, Unauthorized, UnsupportedMediaType,
@@ -38,6 +38,14 @@ const EVERYWHERE: [ProblemKind; 7] =
 /// Errors that a JSON body may cause.
 pub const JSON_BODY: [ProblemKind; 4] = [BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType];
 
+/// Headers of routes with a rate limit, each with its description.
+const LIMIT: [(&str, &str); 4] = [
+    ("RateLimit-Limit", "Requests per period. Answers that are no refusal have the RateLimit headers too."),
+    ("RateLimit-Remaining", "Requests that are left now."),
+    ("RateLimit-Reset", "Seconds until all of them are left again."),
+    ("RateLimit-Policy", "The limit and its period in seconds, as in `100;w=60`."),
+];
+
 /// Methods with which a route documents itself, in one chain.
 pub trait Describe: Sized {
     fn describe(self, id: &str, group: &str, summary: &str) -> Self;
@@ -45,6 +53,8 @@ pub trait Describe: Sized {
     fn replies<const STATUS: u16, T: OperationOutput>(self, description: &str) -> Self;
     /// Documents a response whose body is not one of acorag's own types.
     fn answers(self, status: u16, description: &str, media_types: &[&str]) -> Self;
+    /// Documents a response of server-sent events whose data is one of acorag's own types.
+    fn sends<T: JsonSchema>(self, status: u16, description: &str) -> Self;
     /// Adds another media type to a documented response.
     fn also_answers(self, status: u16, media_type: &str) -> Self;
     /// Adds a header to a documented response.
@@ -74,6 +84,22 @@ impl Describe for TransformOperation<'_> {
         let responses = &mut self.inner_mut().responses.get_or_insert_default().responses;
         responses.insert(StatusCode::Code(status), ReferenceOr::Item(response));
         self
+    }
+
+    fn sends<T: JsonSchema>(self, status: u16, description: &str) -> Self {
+        let data = aide::generate::in_context(|ctx| ctx.schema.subschema_for::<T>());
+        // In OpenAPI 3.1, the schema of a sequence of events is that of one event.
+        let event = json_schema!({
+            "description": "Server-sent events.",
+            "properties": {
+                "data": { "type": "string", "contentMediaType": "application/json", "contentSchema": data },
+            },
+        });
+        let mut operation = self.answers(status, description, &[]);
+        if let Some(response) = response(&mut operation, status) {
+            response.content.insert("text/event-stream".to_owned(), media(event));
+        }
+        operation
     }
 
     fn also_answers(mut self, status: u16, media_type: &str) -> Self {
@@ -128,6 +154,8 @@ fn plain(media_type: &str) -> MediaType {
         // A sequence of events is neither a string nor an object. The response's description names the events.
         "text/event-stream" => json_schema!({ "description": "Server-sent events." }),
         "application/json" => json_schema!({ "type": "object" }),
+        // Bytes of any kind have no schema.
+        "*/*" => return MediaType::default(),
         _ => json_schema!({ "type": "string" }),
     })
 }
@@ -153,6 +181,10 @@ fn refusal(kind: ProblemKind) -> Response {
     if matches!(kind.status(), 429 | 503) {
         let header = text_header("Seconds until trying again makes sense.");
         response.headers.insert("Retry-After".to_owned(), ReferenceOr::Item(header));
+    }
+    if kind == RateLimited {
+        let headers = LIMIT.map(|(name, text)| (name.to_owned(), ReferenceOr::Item(text_header(text))));
+        response.headers.extend(headers);
     }
     response
 }

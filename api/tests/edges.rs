@@ -125,7 +125,23 @@ async fn the_pages_load_nothing_from_elsewhere() {
     {
         assert!(openapi["paths"].get(path).is_some(), "{path}");
     }
-    assert!(openapi["components"]["schemas"]["Error"].is_object());
+    let schemas = &openapi["components"]["schemas"];
+    assert!(schemas["Error"].is_object() && schemas["DocumentEvent"].is_object());
+    let history = &schemas["ChatRequest"]["properties"]["history"]["description"];
+    assert!(history.as_str().unwrap().contains("Ignored if turns are stored"), "{history}");
+    let events = &openapi["paths"]["/documents/{id}/events"]["get"]["responses"];
+    let event = &events["200"]["content"]["text/event-stream"]["schema"];
+    let data = value!({"$ref": "#/components/schemas/DocumentEvent"});
+    assert_eq!(event["properties"]["data"]["contentSchema"], data);
+    for header in
+        ["Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy"]
+    {
+        assert!(events["429"]["headers"][header].is_object(), "{header}");
+    }
+    let file = &openapi["paths"]["/document/{id}/file"]["get"]["responses"];
+    for status in ["200", "206"] {
+        assert_eq!(file[status]["content"], value!({"*/*": {}}));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,8 +39,8 @@ pub struct ChatRequest {
     #[serde(default, deserialize_with = "lenient::integer")]
     #[schemars(range(min = 1, max = 50))]
     pub max_context_docs: Option<i64>,
-    /// The earlier turns, oldest first, for clients that store conversations themselves. If a conversation is stored
-    /// under this id, its turns come before these.
+    /// The earlier turns, oldest first, for clients that store conversations themselves. Ignored if turns are stored
+    /// under this `conversation_id`.
     #[serde(default)]
     pub history: Option<Vec<Turn>>,
     /// The question is stored in this user's history (`GET /chat/history/{user_id}`); absent: the caller's own account.

@@ -142,6 +142,6 @@ fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
             "The first event says where it stands, the others what happens; after `indexed`, `failed`, `superseded` or \
              `deleted` the answer ends. `data` is a DocumentEvent in JSON. Comments in between keep the connection alive.",
         )
-        .answers(200, "Events, each with a DocumentEvent as its data.", &["text/event-stream"])
+        .sends::<EventView>(200, "Events, each with a DocumentEvent as its data.")
         .refuses(&[BadRequest, NotFound, Unavailable])
 }

@@ -208,7 +208,8 @@ fn unsatisfiable(size: u64) -> Response {
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    let bytes = ["application/octet-stream"];
+    // The media type is the one that came with the file.
+    let bytes = ["*/*"];
     operation
         .describe("documentFile", "documents", "The original file.")
         .description("With `Range`, a part of it; with `If-None-Match`, nothing when the client has it already. HEAD works too.")
