@@ -119,12 +119,12 @@ fn shortened(uri: &Uri) -> Option<Uri> {
 }
 
 /// The response to a request that matches no route.
-pub async fn not_found() -> Error {
-    Error(messages::http::no_such_address().problem(ProblemKind::NotFound))
+pub async fn not_found(request: Request) -> Response {
+    linger::refuse(request, messages::http::no_such_address().problem(ProblemKind::NotFound))
 }
 
-pub async fn method_not_allowed() -> Error {
-    Error(messages::http::method_not_allowed().problem(ProblemKind::MethodNotAllowed))
+pub async fn method_not_allowed(request: Request) -> Response {
+    linger::refuse(request, messages::http::method_not_allowed().problem(ProblemKind::MethodNotAllowed))
 }
 
 /// The response when a handler panicked: a bug must not look like a network failure.

@@ -119,6 +119,7 @@ async fn the_pages_load_nothing_from_elsewhere() {
     }
     assert_eq!(api.get("/assets/app.js").await.headers()["content-type"], "text/javascript");
     refused(api.get("/assets/none.js").await, 404).await;
+    refused(api.get("/assets/%FF").await, 400).await;
     let openapi = json(api.get("/openapi.json").await, 200).await;
     for path in
         ["/search", "/upload", "/documents", "/documents/{id}/events", "/document/{id}/file", "/ready"]

@@ -210,6 +210,8 @@ async fn a_client_that_sends_before_it_listens_hears_the_refusal() {
         (&api, "/upload", "multipart/form-data", 40_000_000, "415"),
         (&api, "/upload?wait=0", form, 40_000_000, "400"),
         (&api, "/upload?wait=x", form, 40_000_000, "400"),
+        (&api, "/nowhere", form, 40_000_000, "404"),
+        (&api, "/documents", form, 40_000_000, "405"),
         (&full, "/upload", form, 40_000_000, "503"),
     ] {
         let mut socket = tokio::net::TcpStream::connect(api.address()).await.unwrap();

@@ -2,7 +2,7 @@
 
 use aide::axum::ApiRouter;
 use axum::{
-    extract::Path,
+    extract::Request,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::get,
@@ -10,7 +10,7 @@ use axum::{
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{App, Error, middleware};
+use crate::{App, extractors::Path, middleware};
 
 static PAGE: &str = include_str!("../../web/index.html");
 /// Name, media type and content of each file that the page loads.
@@ -38,10 +38,10 @@ async fn page(headers: HeaderMap) -> Response {
     file(&headers, "text/html; charset=utf-8", PAGE)
 }
 
-async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
+async fn asset(Path(name): Path<String>, request: Request) -> Response {
     match ASSETS.iter().find(|asset| asset.0 == name) {
-        Some((_, media_type, content)) => Ok(file(&headers, media_type, content)),
-        None => Err(middleware::not_found().await),
+        Some((_, media_type, content)) => file(request.headers(), media_type, content),
+        None => middleware::not_found(request).await,
     }
 }
 
