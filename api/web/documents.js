@@ -190,18 +190,18 @@ function documentRow(found) {
   const hasFile = Boolean(found.sha256 !== "" && found.filename);
   const remove = label(sentence("button", { type: "button", class: "quiet small" }, "remove"), "removeOf",
     { title: nameOf(found) });
-  const row = el("li", { class: "row" },
+  const row = el("li", { class: "row", id: addressOf(found, "documents") },
     el("div", { class: "line" },
       fileLink({ ...found, has_file: hasFile }, null, { class: "name" }, nameOf(found)), chip, remove),
     meta({ ...found, filename: found.title ? found.filename : "" }),
     found.records ? sentence("p", { class: "meta" }, "records", found.records) : null,
     bar, why);
   showState({ chip, bar, why }, found);
-  remove.addEventListener("click", () => removeDocument(found, row));
+  remove.addEventListener("click", () => removeDocument(found));
   return row;
 }
 
-async function removeDocument(found, row) {
+async function removeDocument(found) {
   say($("confirm-text"), "removeSure", { title: nameOf(found) });
   const dialog = $("confirm");
   dialog.returnValue = "no";
@@ -209,10 +209,17 @@ async function removeDocument(found, row) {
   await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
   if (dialog.returnValue !== "yes") return;
   try {
-    await call("DELETE", addressOf(found, "documents"));
-    row.remove();
-    say($("documents-note"), "deleted");
-    $("reload").focus();
+    const address = addressOf(found, "documents");
+    const { status } = await callJson("DELETE", address);
+    const note = $("documents-note");
+    note.classList.remove("bad");
+    if (status === "accepted") {
+      say(note, "deleting");
+      return;
+    }
+    $(address)?.remove(); // found only now: this can take seconds, and the list may have been loaded again
+    say(note, "deleted");
+    if (document.activeElement === document.body) $("reload").focus(); // the button that was pressed has disappeared
   } catch (problem) {
     plain($("documents-note"), problem.message).classList.add("bad");
   }
