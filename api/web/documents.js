@@ -235,7 +235,10 @@ function suggestProjects(seen) {
 async function list(further = false) {
   const mine = ++round;
   const note = $("documents-note");
-  if (!further) cursor = null;
+  if (!further) {
+    cursor = null;
+    $("more").hidden = true; // the next page of the former list does not belong to this one
+  }
   const asked = new URLSearchParams({ limit: 30 });
   if (project()) asked.set("project_id", project());
   if ($("state").value) asked.set("state", $("state").value);
@@ -255,10 +258,7 @@ async function list(further = false) {
     suggestProjects(page.documents.map((found) => found.project_id));
   } catch (problem) {
     if (mine !== round) return;
-    if (!further) {
-      $("documents").replaceChildren();
-      $("more").hidden = true;
-    }
+    if (!further) $("documents").replaceChildren();
     plain(note, problem.message).classList.add("bad");
   }
 }
