@@ -52,10 +52,14 @@ function startProject() {
   const field = $("project");
   field.value = inAddress("project") || (sessionStorage.getItem("project") ?? "");
   setAddress("project", field.value, "replaceState");
-  field.addEventListener("change", () => {
-    field.value = field.value.trim();
-    sessionStorage.setItem("project", field.value);
-    setAddress("project", field.value, "replaceState");
+  const choose = (value) => {
+    field.value = value;
+    sessionStorage.setItem("project", value);
+    setAddress("project", value, "replaceState");
+  };
+  field.addEventListener("change", () => choose(field.value.trim()));
+  window.addEventListener("access", ({ detail }) => {
+    if (detail === "out") choose("");
   });
   return () => field.value.trim();
 }
@@ -102,7 +106,10 @@ function startAccess() {
     session.clear();
     dialog.close();
   });
-  window.addEventListener("access", show);
+  window.addEventListener("access", ({ detail }) => {
+    if (detail === "out") for (const form of document.forms) form.reset();
+    show();
+  });
   label($("account-dialog"), "accountTitle");
   show();
 }

@@ -294,6 +294,7 @@ export function startDocuments(chosen) {
       for (const item of items) item.stop.abort();
       items.clear();
       for (const id of ["uploads", "status", "projects"]) $(id).replaceChildren();
+      $("state").value = "";
     }
     list();
     if (held) resume();

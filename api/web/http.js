@@ -8,13 +8,16 @@ export const session = {
   get token() { return sessionStorage.getItem("token") ?? ""; },
   get name() { return sessionStorage.getItem("name") ?? ""; },
   set(token, name) {
+    const last = sessionStorage.getItem("name");
+    if (last !== null && last !== name) this.clear();
     sessionStorage.setItem("token", token);
     sessionStorage.setItem("name", name);
     window.dispatchEvent(new CustomEvent("access", { detail: "in" }));
   },
   clear(detail = "out") {
     sessionStorage.removeItem("token");
-    sessionStorage.removeItem("name");
+    // When a session expires, its name stays: only a user of the same name goes on with what is on the page.
+    if (detail === "out") sessionStorage.removeItem("name");
     window.dispatchEvent(new CustomEvent("access", { detail }));
   },
 };

@@ -75,7 +75,10 @@ export function startSearch(project) {
   window.addEventListener("popstate", restore);
   window.addEventListener("access", ({ detail }) => {
     if (detail === "in") go();
-    if (detail === "out") clear();
+    if (detail === "out") {
+      setAddress("q", "", "replaceState");
+      clear();
+    }
   });
   restore();
 }
