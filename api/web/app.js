@@ -87,7 +87,10 @@ function startAccess() {
   $("account-close").addEventListener("click", () => dialog.close());
   $("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    take($("key").value.trim(), "");
+    const key = $("key").value.trim();
+    // With an invisible or typographic character, for example, every call would fail as if there were no network.
+    if (/^[\x21-\x7e]+$/.test(key)) take(key, "");
+    else say($("account-note"), "badKey").classList.add("bad");
   });
   $("login-form").addEventListener("submit", async (event) => {
     event.preventDefault();

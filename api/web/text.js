@@ -33,6 +33,7 @@ const es = {
   accountTitle: "Acceso", apiKey: "Clave de API", useKey: "Usar la clave", email: "Correo", password: "Contraseña",
   logIn: "Entrar", signOut: "Salir", close: "Cerrar", withKey: "Con clave", signedInAs: "Sesión de {name}.",
   keyInUse: "Se está usando una clave de API.", keptHere: "Se guarda solo en esta pestaña.",
+  badKey: "La clave contiene un carácter que ninguna clave tiene, quizás invisible. Cópiela de nuevo.",
   offline: "No hay conexión con el servidor.", unreadable: "El servidor respondió {status}.",
   needsAccess: "{detail} Use «Acceder» para identificarse.", requestId: "{detail} (solicitud {id})",
 };
@@ -69,6 +70,7 @@ const en = {
   accountTitle: "Access", apiKey: "API key", useKey: "Use the key", email: "E-mail", password: "Password",
   logIn: "Log in", signOut: "Sign out", close: "Close", withKey: "With key", signedInAs: "Signed in as {name}.",
   keyInUse: "An API key is in use.", keptHere: "Kept in this tab only.",
+  badKey: "The key contains a character that no key has, perhaps an invisible one. Copy it again.",
   offline: "The server cannot be reached.", unreadable: "The server answered {status}.",
   needsAccess: "{detail} Use “Sign in” to identify yourself.", requestId: "{detail} (request {id})",
 };
