@@ -49,14 +49,20 @@ function finish({ said, answer }, full) {
   if (list) said.append(list);
 }
 
+/** Shows one button in the place of another. If that one has the focus, `next` gets it: a hidden node would lose it. */
+function swap(hidden, shown, next) {
+  $(shown).hidden = false;
+  if (document.activeElement === $(hidden)) $(next).focus();
+  $(hidden).hidden = true;
+}
+
 async function ask(message, project) {
   const shown = turn(message);
   const { answer } = shown;
   say(answer, "thinking").classList.add("pending");
   writing = new AbortController();
   $("log").setAttribute("aria-busy", "true"); // read out once, when it is whole
-  $("send").hidden = true;
-  $("stop").hidden = false;
+  swap("send", "stop", "stop");
   let text = "";
   let done = false;
   try {
@@ -91,8 +97,7 @@ async function ask(message, project) {
   } finally {
     writing = null;
     $("log").removeAttribute("aria-busy");
-    $("send").hidden = false;
-    $("stop").hidden = true;
+    swap("stop", "send", "message");
     $("log").scrollTop = $("log").scrollHeight;
   }
 }
