@@ -38,7 +38,7 @@ pub struct Committed {
     pub superseded: Vec<DocumentId>,
     /// The document's previous file, if nothing refers to it any more.
     pub unused_object: Option<String>,
-    /// A revision that this document no longer supersedes, because its number has changed.
+    /// A revision that this document no longer supersedes, because its number has changed or a correction made it older.
     pub revived: Option<Revived>,
     /// Whether other revisions of the document answered.
     has_revisions: bool,
@@ -134,6 +134,7 @@ impl<'a> Document<'a> {
         let Self { job, content, words, number_norm, identity } = self;
         let project_key = changes.project_key;
         let date_modified = job.body.metadata.date_modified.or(content.date);
+        let ours = Revision { date_modified, ..job.revision() };
         let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state != "deleted") else {
             job.settle(tx, "superseded", None).await?;
             return Ok(None);
@@ -152,11 +153,11 @@ impl<'a> Document<'a> {
                 // One of them may be a document of this transaction.
                 passages::insert(tx, project_key, changes.model, &std::mem::take(&mut changes.new)).await?;
             }
-            changes.sums += settle_revisions(tx, job, date_modified, others, &mut committed).await?;
+            changes.sums += settle_revisions(tx, job, &ours, others, &mut committed).await?;
         }
         // Only a document that was committed before can have superseded others.
         if row.job.is_some() {
-            committed.revived = row.revive(tx, identity.as_deref()).await?;
+            committed.revived = row.revive(tx, identity.as_deref().map(|identity| (identity, &ours))).await?;
         }
         let current = committed.superseded_by.is_none();
         let (mut chunks, mut terms) = (0, 0);
@@ -201,11 +202,10 @@ impl<'a> Document<'a> {
 async fn settle_revisions(
     tx: &mut PgConnection,
     job: &Job,
-    date_modified: Option<DateTime<Utc>>,
+    ours: &Revision,
     answering: Vec<Row>,
     committed: &mut Committed,
 ) -> sqlx::Result<Sums> {
-    let ours = Revision { date_modified, ..job.revision() };
     let newer = answering.iter().rfind(|other| !ours.replaces(&other.revision()));
     committed.superseded_by = newer.and_then(|row| row.id.parse().ok());
     let mut sums = Sums::default();

@@ -15,7 +15,11 @@ use crate::{
 impl Row {
     /// Returns the newest revision that this document had superseded, if it must be indexed again because this document no
     /// longer answers. See [`revive`].
-    pub async fn revive(&self, tx: &mut PgConnection, kept: Option<&str>) -> sqlx::Result<Option<Revived>> {
+    pub async fn revive(
+        &self,
+        tx: &mut PgConnection,
+        kept: Option<(&str, &Revision)>,
+    ) -> sqlx::Result<Option<Revived>> {
         // Boxed, because every commit's future would contain its size.
         let revived = Box::pin(revive(tx, self.project_key, &[&self.id], kept)).await?;
         let of = |revived: &Revived| Revision::of(&revived.job.metadata, revived.since);
@@ -49,12 +53,13 @@ impl Superseded {
 /// commit of a new revision does not write all earlier ones. When the one that it refers to is gone, it refers to its
 /// successor: the revision that answers or comes back.
 ///
-/// If a document keeps a number, `kept` is the identity of that number: what it superseded under it stays superseded.
+/// If a document keeps a number, `kept` is the identity of that number and what the document is now. What it superseded under
+/// that number stays superseded, unless that is newer: a correction may have made the document older.
 pub async fn revive(
     tx: &mut PgConnection,
     project_key: i32,
     gone: &[&str],
-    kept: Option<&str>,
+    kept: Option<(&str, &Revision)>,
 ) -> sqlx::Result<Vec<Revived>> {
     let superseded: Vec<Superseded> = sqlx::query_as(
         "SELECT key, id, number_norm, job->'metadata' AS metadata, date_modified, coalesce(since, accepted_at) AS since FROM document
@@ -68,7 +73,7 @@ pub async fn revive(
     let mut by_number: BTreeMap<String, Vec<Superseded>> = BTreeMap::new();
     for one in superseded {
         if let Some(identity) = analysis::codes::identity(&one.metadata.fields.number)
-            && kept.is_none_or(|kept| kept != identity)
+            && kept.is_none_or(|(kept, ours)| kept != identity || one.revision().replaces(ours))
         {
             by_number.entry(identity).or_default().push(one);
         }

@@ -202,8 +202,9 @@ async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
     .bind(row.key)
     .fetch_all(&mut *tx)
     .await?;
-    let identity = analysis::codes::identity(&row.fields.number);
-    let revived = row.revive(tx, identity.as_deref()).await?.map(Box::new);
+    let (identity, ours) = (analysis::codes::identity(&row.fields.number), row.revision());
+    let kept = identity.as_deref().map(|identity| (identity, &ours));
+    let revived = row.revive(tx, kept).await?.map(Box::new);
     Ok(Start::Done {
         chunks: u32::try_from(row.chunks).unwrap_or_default(),
         text_length: u64::try_from(row.text_length).unwrap_or_default(),

@@ -43,6 +43,26 @@ async fn a_revision_that_takes_another_number_or_fails_gives_its_place_back() {
 }
 
 #[tokio::test]
+async fn a_revision_that_a_correction_makes_older_gives_its_place_back() {
+    let pool = database("store_corrected").await;
+    index(&pool, &revision("y", 0, "B")).await;
+    index(&pool, &revision("x", 1, "C")).await;
+    let (newer, older) = (revision("x", 2, "D"), revision("x", 3, "A"));
+    for (corrected, answers_again) in [(newer, None), (older, Some("y"))] {
+        assert_eq!(start(&pool, &corrected).await.unwrap(), Start::Go);
+        let committed = commit(&pool, &corrected, &nothing(&corrected)).await.unwrap().unwrap();
+        assert_eq!(committed.revived.as_ref().map(|revived| revived.document.as_str()), answers_again);
+        // The job comes again, as if its worker had died before it queued the revision.
+        let Start::Done { revived, .. } = start(&pool, &corrected).await.unwrap() else {
+            panic!("it is done")
+        };
+        assert_eq!(revived.as_ref().map(|revived| revived.document.as_str()), answers_again);
+    }
+    index(&pool, &revision("y", 4, "B")).await;
+    assert_eq!(states(&pool, &["x", "y"]).await, ["superseded", "indexed"]);
+}
+
+#[tokio::test]
 async fn the_current_revision_stays_so_while_it_is_processed_anew() {
     let pool = database("store_anew").await;
     index(&pool, &revision("b", 0, "B")).await;
