@@ -7,10 +7,11 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     Job, Revived,
     index::Word,
+    parents::{attachments, mail_superseded_by},
     passages::{self, Passage},
     revision::Revision,
     revive::answering,
-    row::{Description, Row, Sums, find_all, project},
+    row::{Description, Row, Sums, clear, find_all, project},
 };
 
 /// What was extracted from a document.
@@ -32,9 +33,9 @@ pub struct Content {
 /// What the commit changed.
 #[derive(Debug, Default)]
 pub struct Committed {
-    /// The newer revision that searches find instead of this document.
+    /// The newer revision that searches find instead of this document, or instead of the mail whose attachment it is.
     pub superseded_by: Option<DocumentId>,
-    /// Older revisions that searches no longer find.
+    /// Older revisions that searches no longer find, and attachments: theirs, or those of this document if it is superseded.
     pub superseded: Vec<DocumentId>,
     /// The document's previous file, if nothing refers to it any more.
     pub unused_object: Option<String>,
@@ -74,13 +75,14 @@ pub async fn commit_all(
         .execute(&mut *tx)
         .await?;
     }
+    let mail_superseded_by = mail_superseded_by(&mut tx, &first.body).await?;
     let ids: Vec<&str> = documents.iter().map(|document| document.job.document.as_str()).collect();
     let mut rows = find_all(&mut tx, project_key, &ids).await?;
     let mut changes = Changes { project_key, new: Vec::new(), model: content.model, sums: Sums::default() };
     let mut committed = Vec::with_capacity(documents.len());
     for document in &documents {
         let row = rows.remove(document.job.document.as_str());
-        let changed = document.commit(&mut tx, &mut changes, row).await?;
+        let changed = document.commit(&mut tx, &mut changes, row, mail_superseded_by.clone()).await?;
         // Another revision may be one of the documents that follow.
         if changed.as_ref().is_some_and(|changed| changed.has_revisions) {
             rows = find_all(&mut tx, project_key, &ids[committed.len() + 1..]).await?;
@@ -124,12 +126,14 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Commits the document, whose row this is, except for its passages and the sums.
+    /// Commits the document, whose row this is, except for its passages and the sums. If it is the attachment of a superseded
+    /// mail, it is superseded with it.
     async fn commit(
         &'a self,
         tx: &mut PgConnection,
         changes: &mut Changes<'a>,
         row: Option<Row>,
+        mail_superseded_by: Option<DocumentId>,
     ) -> sqlx::Result<Option<Committed>> {
         let Self { job, content, words, number_norm, identity } = self;
         let project_key = changes.project_key;
@@ -141,6 +145,7 @@ impl<'a> Document<'a> {
         };
         changes.sums += row.clear(tx).await?;
         let mut committed = Committed {
+            superseded_by: mail_superseded_by,
             unused_object: Some(row.object.clone())
                 .filter(|object| !object.is_empty() && *object != content.object.name),
             ..Committed::default()
@@ -153,7 +158,17 @@ impl<'a> Document<'a> {
                 // One of them may be a document of this transaction.
                 passages::insert(tx, project_key, changes.model, &std::mem::take(&mut changes.new)).await?;
             }
-            changes.sums += settle_revisions(tx, job, &ours, others, &mut committed).await?;
+            let newer = others.iter().rfind(|other| !ours.replaces(&other.revision()));
+            committed.superseded_by = newer.and_then(|row| row.id.parse().ok());
+            if newer.is_none() {
+                let superseded = &mut committed.superseded;
+                changes.sums += supersede(tx, project_key, others, &job.document, superseded).await?;
+            }
+        }
+        if let Some(newer) = &committed.superseded_by {
+            // Attachments are queued before their mail is committed, so they may be indexed already.
+            let attached = attachments(tx, project_key, &[row.key]).await?;
+            changes.sums += supersede(tx, project_key, attached, newer, &mut committed.superseded).await?;
         }
         // Only a document that was committed before can have superseded others.
         if row.job.is_some() {
@@ -197,38 +212,37 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Decides whether this revision is the current one and, if so, marks those as superseded that answered. Returns how the sums
-/// change.
-async fn settle_revisions(
+/// Supersedes documents, the attachments of mails among them, and the attachments of mails among these. Adds their ids to
+/// `superseded`, and returns how the sums change.
+async fn supersede(
     tx: &mut PgConnection,
-    job: &Job,
-    ours: &Revision,
-    answering: Vec<Row>,
-    committed: &mut Committed,
+    project_key: i32,
+    mut rows: Vec<Row>,
+    by: &DocumentId,
+    superseded: &mut Vec<DocumentId>,
 ) -> sqlx::Result<Sums> {
-    let newer = answering.iter().rfind(|other| !ours.replaces(&other.revision()));
-    committed.superseded_by = newer.and_then(|row| row.id.parse().ok());
     let mut sums = Sums::default();
-    if newer.is_some() {
-        return Ok(sums);
-    }
-    for other in answering {
-        sums += other.clear(tx).await?;
-        // A revision that is being processed again is decided when it commits; here it only loses its passages.
+    while !rows.is_empty() {
+        let passages: Vec<_> = rows.iter().map(|row| (row.key, row.chunks, row.terms)).collect();
+        sums += clear(tx, project_key, &passages).await?;
+        // A document that is being processed again is decided when it commits, with its attachments; here it only loses its
+        // passages.
         sqlx::query(
             "UPDATE document SET chunks = 0, terms = 0,
                     state = CASE state WHEN 'indexed' THEN 'superseded' ELSE state END,
                     superseded_by = CASE state WHEN 'indexed' THEN $2 ELSE superseded_by END
-             WHERE project_key = $3 AND key = $1",
+             WHERE project_key = $3 AND key = ANY($1)",
         )
-        .bind(other.key)
-        .bind(job.document.as_str())
-        .bind(other.project_key)
+        .bind(rows.iter().map(|row| row.key).collect::<Vec<_>>())
+        .bind(by.as_str())
+        .bind(project_key)
         .execute(&mut *tx)
         .await?;
-        if other.state == "indexed" {
-            committed.superseded.extend(other.id.parse::<DocumentId>().ok());
-        }
+        let indexed = rows.iter().filter(|row| row.state == "indexed");
+        superseded.extend(indexed.filter_map(|row| row.id.parse::<DocumentId>().ok()));
+        let decided = rows.iter().filter(|row| row.state != "processing");
+        let decided: Vec<i64> = decided.map(|row| row.key).collect();
+        rows = attachments(tx, project_key, &decided).await?;
     }
     Ok(sums)
 }

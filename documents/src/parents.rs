@@ -7,7 +7,7 @@ use schemas::{
 };
 use sqlx::PgConnection;
 
-use crate::row::{Row, find, project_key};
+use crate::row::{Row, find, lock, project_key};
 
 /// How the names of the files of attachments begin.
 pub const ATTACHMENT: &str = "part-";
@@ -18,6 +18,39 @@ pub fn attachment(job: &IngestDocument) -> Option<&ObjectRef> {
         Source::Object(object) if object.name.starts_with(ATTACHMENT) => Some(object),
         _ => None,
     }
+}
+
+/// Locks and returns the attachments of these mails.
+pub async fn attachments(tx: &mut PgConnection, project_key: i32, mails: &[i64]) -> sqlx::Result<Vec<Row>> {
+    let keys: Vec<i64> = sqlx::query_scalar(
+        "SELECT key FROM document
+         WHERE project_key = $1 AND parent_project = $1 AND parent_key = ANY($2) AND state <> 'deleted' AND starts_with(object, $3)",
+    )
+    .bind(project_key)
+    .bind(mails)
+    .bind(ATTACHMENT)
+    .fetch_all(&mut *tx)
+    .await?;
+    lock(tx, project_key, &keys).await
+}
+
+/// If the job's document is an attachment, locks the key of its mail, and returns what has superseded the mail, if anything has.
+/// Whoever supersedes a mail locks it before its attachments, so this comes before the lock of the attachment, against deadlocks.
+pub async fn mail_superseded_by(
+    tx: &mut PgConnection,
+    job: &IngestDocument,
+) -> sqlx::Result<Option<DocumentId>> {
+    let (Some(parent), Some(_)) = (&job.parent, attachment(job)) else { return Ok(None) };
+    let newer: Option<Option<String>> = sqlx::query_scalar(
+        "SELECT CASE d.state WHEN 'superseded' THEN d.superseded_by END
+         FROM document d JOIN project p ON p.key = d.project_key
+         WHERE p.id = $1 AND d.id = $2 FOR KEY SHARE OF d",
+    )
+    .bind(parent.project_id.as_str())
+    .bind(parent.document_id.as_str())
+    .fetch_optional(tx)
+    .await?;
+    Ok(newer.flatten().and_then(|id| id.parse().ok()))
 }
 
 /// Whether a job that was first accepted at `since` is void because of what its document came with: this import or mail was

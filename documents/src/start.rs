@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job, Revived,
-    parents::{attachment, is_void},
+    parents::{attachment, is_void, mail_superseded_by},
     row::{Row, be_patient, find, find_all, project},
 };
 
@@ -19,7 +19,7 @@ pub enum Start {
         text_length: u64,
         superseded: bool,
         title: String,
-        /// The revisions that this document has superseded.
+        /// The revisions that this document has superseded, and their attachments.
         replaced: Vec<DocumentId>,
         /// The revision that this document no longer supersedes and that is not indexed again yet.
         revived: Option<Box<Revived>>,
@@ -52,6 +52,8 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
     let Some(first) = jobs.first() else { return Ok(Vec::new()) };
     let mut tx = first.begin(pool).await?;
     let project_key = project(&mut tx, &first.project).await?;
+    // Only for its lock, which comes before that of the attachment. The commit decides.
+    mail_superseded_by(&mut tx, &first.body).await?;
     let ids: Vec<&str> = jobs.iter().map(|job| job.document.as_str()).collect();
     let mut rows = find_all(&mut tx, project_key, &ids).await?;
     let mut starts = Vec::with_capacity(jobs.len());
@@ -196,7 +198,7 @@ async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
     let replaced: Vec<String> = sqlx::query_scalar(
         "SELECT r.id FROM document r JOIN document d ON d.project_key = r.project_key
          WHERE d.project_key = $1 AND d.key = $2 AND r.superseded_by = d.id AND r.state = 'superseded'
-           AND d.number_norm <> '' AND r.number_norm = d.number_norm",
+           AND d.number_norm <> '' AND r.number_norm IN (d.number_norm, '')",
     )
     .bind(row.project_key)
     .bind(row.key)

@@ -47,12 +47,17 @@ pub async fn owner(pool: &PgPool) -> PgPool {
     PgPool::connect_with(options).await.unwrap()
 }
 
-/// Ends the transaction as soon as another one waits for it.
-async fn end_when_awaited(pool: &PgPool, tx: scope::Tx) {
+/// Returns as soon as a transaction waits for another one.
+async fn awaited(pool: &PgPool) {
     let waits = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
                                 WHERE NOT l.granted AND a.datname = current_database())";
     let waiting = async { while !sqlx::query_scalar::<_, bool>(waits).fetch_one(pool).await.unwrap() {} };
     tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("nobody waits for it");
+}
+
+/// Ends the transaction as soon as another one waits for it.
+async fn end_when_awaited(pool: &PgPool, tx: scope::Tx) {
+    awaited(pool).await;
     tx.commit().await.unwrap();
 }
 

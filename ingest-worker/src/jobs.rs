@@ -222,7 +222,7 @@ impl Jobs {
                 app.generations.changed(job).await;
                 if delivery.attempt > 1 {
                     // That worker may also have died before it published these events.
-                    progress.superseded(replaced).await?;
+                    progress.superseded(replaced, &job.document).await?;
                 }
                 let kind = if *superseded { EventKind::Superseded } else { EventKind::Indexed };
                 progress.publish(ended(kind, title.clone(), *chunks, *text_length), None).await?;
@@ -231,8 +231,9 @@ impl Jobs {
             Outcome::Indexed { title, chunks, text_length, committed } => {
                 crash::point("before-event", job.project.as_str());
                 app.metrics.chunks.with_label_values::<&str>(&[]).inc_by(u64::from(*chunks));
-                progress.superseded(&committed.superseded).await?;
                 let superseded_by = committed.superseded_by.clone();
+                let newest = superseded_by.as_ref().unwrap_or(&job.document);
+                progress.superseded(&committed.superseded, newest).await?;
                 let (kind, chunks) = match superseded_by {
                     Some(_) => (EventKind::Superseded, 0),
                     None => (EventKind::Indexed, *chunks),

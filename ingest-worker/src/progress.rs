@@ -50,12 +50,12 @@ impl Progress {
         self.nats.publish(event.subject(), &self.context, None, &event).await
     }
 
-    /// Publishes that this document has superseded older documents: one event for each of them.
-    pub async fn superseded(&self, older: &[DocumentId]) -> Result<(), publish::Error> {
+    /// Publishes that documents were superseded by another one: one event for each of them.
+    pub async fn superseded(&self, older: &[DocumentId], by: &DocumentId) -> Result<(), publish::Error> {
         for older in older {
             let event = Facts {
                 document_id: older.clone(),
-                superseded_by: Some(self.document.clone()),
+                superseded_by: Some(by.clone()),
                 ..self.event(EventKind::Superseded)
             };
             self.publish(event, None).await?;

@@ -185,7 +185,7 @@ struct Unfinished {
 }
 
 /// Returns the documents in progress, and the superseded revisions that were about to answer again because the revision that
-/// superseded them is gone.
+/// superseded them is gone. An attachment, which has no number, comes back with its mail.
 async fn unfinished(tx: &mut PgConnection) -> sqlx::Result<Vec<Unfinished>> {
     sqlx::query_as(
         "SELECT d.project_key, d.key, p.id AS project, d.id AS document, d.accepted_at,
@@ -198,7 +198,8 @@ async fn unfinished(tx: &mut PgConnection) -> sqlx::Result<Vec<Unfinished>> {
          WHERE d.state = 'processing'
             OR (d.state = 'superseded' AND d.job IS NOT NULL AND EXISTS (
                     SELECT FROM document newer WHERE newer.project_key = d.project_key AND newer.id = d.superseded_by
-                       AND (newer.state IN ('deleted', 'failed') OR newer.number_norm <> d.number_norm)))
+                       AND (newer.state IN ('deleted', 'failed')
+                            OR (d.number_norm <> '' AND newer.number_norm <> d.number_norm))))
          ORDER BY d.accepted_at, d.key",
     )
     .fetch_all(tx)

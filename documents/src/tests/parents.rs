@@ -129,3 +129,84 @@ async fn a_mail_that_is_queued_again_does_not_make_its_attachments_void() {
     delete(&pool, "mail", 7).await;
     assert_eq!(start(&pool, &part("d")).await.unwrap(), Start::Void);
 }
+
+/// The number of stored passages, and the project's sum of them.
+async fn passages(pool: &PgPool) -> (i64, i64) {
+    let mut tx = scope::begin(pool, &Scope::All).await.unwrap();
+    sqlx::query_as("SELECT (SELECT count(*) FROM chunk), chunks FROM project")
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_attachments_of_a_superseded_mail_answer_no_longer_and_come_back_with_it() {
+    let pool = database("store_attachments_superseded").await;
+    index(&pool, &revision("mail", 0, "A")).await;
+    index(&pool, &attachment(0, "a")).await;
+    // That attachment is a mail, too.
+    index(&pool, &brought_by("a", 0, attachment(0, "deeper"))).await;
+    let late = attachment(0, "late");
+    assert_eq!(start(&pool, &late).await.unwrap(), Start::Go);
+    let newer = revision("newer", 1, "B");
+    assert_eq!(start(&pool, &newer).await.unwrap(), Start::Go);
+    let committed = commit(&pool, &newer, &nothing(&newer)).await.unwrap().unwrap();
+    let superseded: [DocumentId; 3] = ["mail", "a", "deeper"].map(|id| id.parse().unwrap());
+    assert_eq!(committed.superseded, superseded);
+    let Start::Done { replaced, .. } = start(&pool, &newer).await.unwrap() else { panic!("it is done") };
+    assert!(superseded.iter().all(|id| replaced.contains(id)), "{replaced:?}");
+    index(&pool, &late).await;
+    assert_eq!(states(&pool, &["mail", "a", "deeper", "late"]).await, ["superseded"; 4]);
+    assert_eq!(passages(&pool).await, (0, 0));
+
+    let Revived { document, job, since } = delete(&pool, "newer", 5).await.revived.remove(0);
+    let again =
+        Job::new("p".parse().unwrap(), document, text("mail", 6).accepted_at, job).first_accepted(since);
+    assert_eq!(start(&pool, &again).await.unwrap(), Start::Go);
+    // The mail is read again and queues its attachment.
+    index(&pool, &attachment(6, "a").first_accepted(since)).await;
+    index(&pool, &again).await;
+    assert_eq!(states(&pool, &["mail", "a"]).await, ["indexed"; 2]);
+    assert_eq!(passages(&pool).await, (2, 2));
+}
+
+#[tokio::test]
+async fn an_attachment_that_is_indexed_before_its_superseded_mail_is_superseded_with_it() {
+    let pool = database("store_attachments_before").await;
+    index(&pool, &revision("newer", 0, "B")).await;
+    let mail = revision("mail", 1, "A");
+    assert_eq!(start(&pool, &mail).await.unwrap(), Start::Go);
+    index(&pool, &attachment(1, "a")).await;
+    let committed = commit(&pool, &mail, &nothing(&mail)).await.unwrap().unwrap();
+    assert_eq!(committed.superseded, ["a".parse().unwrap()]);
+    assert_eq!(states(&pool, &["newer", "mail", "a"]).await, ["indexed", "superseded", "superseded"]);
+    assert_eq!(passages(&pool).await, (1, 1));
+}
+
+#[tokio::test]
+async fn an_attachment_waits_for_the_decision_about_its_mail() {
+    let pool = database("store_attachments_decided").await;
+    let mail = revision("mail", 0, "A");
+    index(&pool, &mail).await;
+    let attached = attachment(0, "a");
+    assert_eq!(start(&pool, &attached).await.unwrap(), Start::Go);
+    let mut superseding = mail.begin(&pool).await.unwrap();
+    for sql in [
+        "SELECT FROM document WHERE id = 'mail' FOR UPDATE",
+        "UPDATE document SET state = 'superseded', superseded_by = 'newer' WHERE id = 'mail'",
+    ] {
+        sqlx::query(sql).execute(&mut *superseding).await.unwrap();
+    }
+    let deciding = async {
+        awaited(&pool).await;
+        // This would be a deadlock if the attachment were locked before its mail.
+        sqlx::query("SELECT FROM document WHERE id = 'a' FOR UPDATE")
+            .execute(&mut *superseding)
+            .await
+            .unwrap();
+        superseding.commit().await.unwrap();
+    };
+    let content = nothing(&attached);
+    let (committed, ()) = tokio::join!(commit(&pool, &attached, &content), deciding);
+    assert_eq!(committed.unwrap().unwrap().superseded_by, Some("newer".parse().unwrap()));
+}

@@ -82,6 +82,8 @@ async fn the_queue_is_compared_with_the_database() {
     document(db, "newer", "deleted", 6, "", None).await;
     document(db, "older", "superseded", 2, "file-older", Some(file("file-older"))).await;
     document(db, "oldest", "superseded", 1, "file-oldest", Some(file("file-oldest"))).await;
+    // An attachment that was superseded with its mail.
+    document(db, "superseded", "superseded", 2, "", Some(file("file-superseded"))).await;
     // Attachments of this mail may be lost.
     document(db, "mail", "indexed", 3, "file-mail", None).await;
     // Only records of these imports are in the queue. The third one was sent again since, the fourth one has failed.
@@ -126,6 +128,8 @@ async fn the_queue_is_compared_with_the_database() {
     for sql in [
         "UPDATE document SET superseded_by = 'newer' WHERE id = 'older'",
         "UPDATE document SET superseded_by = 'older' WHERE id = 'oldest'",
+        "UPDATE document SET superseded_by = 'anew' WHERE id = 'superseded'",
+        "UPDATE document SET number_norm = 'PL1' WHERE id = 'anew'",
         "UPDATE document SET file_type = 'eml' WHERE id = 'mail'",
     ] {
         sqlx::query(sql).execute(&mut *db).await.unwrap();
