@@ -42,21 +42,23 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
         tx.commit().await?;
         return Ok(None);
     }
+    let fields = job.fields();
     // The new content failed, so the old content must not stay searchable as if it were current.
     let sums = row.clear(&mut tx).await?;
     sqlx::query(
-        "UPDATE document SET accepted_at = $2, since = $4, chunks = 0, terms = 0, indexed_at = NULL
+        "UPDATE document SET accepted_at = $2, since = $4, chunks = 0, terms = 0, indexed_at = NULL, number_norm = $5
          WHERE project_key = $3 AND key = $1",
     )
     .bind(row.key)
     .bind(accepted_at)
     .bind(project_key)
     .bind(since)
+    .bind(analysis::codes::normalize(&fields.number))
     .execute(&mut *tx)
     .await?;
     mark(&mut tx, project_key, row.key, reason).await?;
     let description = Description {
-        fields: &job.fields(),
+        fields: &fields,
         date_modified: job.body.metadata.date_modified,
         object: &job.object(),
         media_type: &job.body.media_type,

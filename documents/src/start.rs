@@ -148,11 +148,11 @@ async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<
 
 /// Inserts the document. Returns false if it is there already: two jobs of a new document may start at the same time.
 async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Result<bool> {
-    let parent = job.body.parent.as_ref();
+    let (parent, fields) = (job.body.parent.as_ref(), job.fields());
     sqlx::query(
         "INSERT INTO document (project_key, id, state, accepted_at, since, starts, filename, fields, object, media_type,
-                               parent_id, parent_project, parent_key)
-         SELECT $1, $2, 'processing', $3, $8, 1, $4, $5, $9, $10, $6, parent.project_key, parent.key
+                               number_norm, parent_id, parent_project, parent_key)
+         SELECT $1, $2, 'processing', $3, $8, 1, $4, $5, $9, $10, $11, $6, parent.project_key, parent.key
          FROM (SELECT) AS new LEFT JOIN (
              SELECT d.project_key, d.key FROM document d JOIN project p ON p.key = d.project_key
              WHERE p.id = $7 AND d.id = $6) AS parent ON true
@@ -162,13 +162,15 @@ async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Res
     .bind(job.document.as_str())
     .bind(job.accepted_at)
     .bind(&job.body.filename)
-    .bind(Json(job.fields().given()))
+    .bind(Json(fields.given()))
     .bind(parent.map(|parent| parent.document_id.as_str()))
     .bind(parent.map(|parent| parent.project_id.as_str()))
     .bind(job.first_acceptance())
     // A later version of the mail finds its former attachments by the names of their files.
     .bind(attachment(&job.body).map_or("", |file| file.name.as_str()))
     .bind(&job.body.media_type)
+    // The list of documents finds it by its number at once.
+    .bind(analysis::codes::normalize(&fields.number))
     .execute(tx)
     .await
     .map(|inserted| inserted.rows_affected() > 0)

@@ -1,4 +1,6 @@
-//! What a commit stores, and what a search sees of it.
+//! What is stored of a document, and what a search or a list sees of it.
+
+use schemas::document::{ListFilter, State};
 
 use super::*;
 
@@ -26,6 +28,24 @@ async fn a_transaction_whose_caller_stops_waiting_is_not_left_open() {
         let mut tx = scope::begin_reading(&one, scope::INGEST, &Scope::All, time).await.unwrap();
         scope::projects(&mut tx).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_document_is_listed_by_its_number_before_it_is_indexed_and_when_it_has_failed() {
+    let pool = database("store_listed").await;
+    let listed = async || -> Vec<State> {
+        let fields = Fields { number: "pl 1".into(), ..Fields::default() };
+        let filter = ListFilter { fields, ..ListFilter::default() };
+        let as_query_worker = [("role", "acorag_query")];
+        let mut tx = scope::begin_as(&pool, &as_query_worker, &Scope::All).await.unwrap();
+        let (documents, _) = read::list(&mut tx, None, &filter, None, &[], 50).await.unwrap();
+        documents.iter().map(|document| document.facts.state).collect()
+    };
+    let job = revision("a", 0, "A");
+    assert_eq!(start(&pool, &job).await.unwrap(), Start::Go);
+    assert_eq!(listed().await, [State::Processing]);
+    fail::fail(&pool, &job, &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
+    assert_eq!(listed().await, [State::Failed]);
 }
 
 #[tokio::test]
