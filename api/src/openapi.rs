@@ -40,7 +40,10 @@ pub const JSON_BODY: [ProblemKind; 4] = [BadRequest, RequestTimeout, TooLarge, U
 
 /// Headers of routes with a rate limit, each with its description.
 const LIMIT: [(&str, &str); 4] = [
-    ("RateLimit-Limit", "Requests per period. Answers that are no refusal have the RateLimit headers too."),
+    (
+        "RateLimit-Limit",
+        "Requests per period. If a limit is set, other answers have the RateLimit headers too.",
+    ),
     ("RateLimit-Remaining", "Requests that are left now."),
     ("RateLimit-Reset", "Seconds until all of them are left again."),
     ("RateLimit-Policy", "The limit and its period in seconds, as in `100;w=60`."),
@@ -88,7 +91,7 @@ impl Describe for TransformOperation<'_> {
 
     fn sends<T: JsonSchema>(self, status: u16, description: &str) -> Self {
         let data = aide::generate::in_context(|ctx| ctx.schema.subschema_for::<T>());
-        // In OpenAPI 3.1, the schema of a sequence of events is that of one event.
+        // OpenAPI 3.1 cannot describe a sequence of events; tools take the schema as that of one event.
         let event = json_schema!({
             "description": "Server-sent events.",
             "properties": {

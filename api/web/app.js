@@ -75,8 +75,8 @@ function startAccess() {
     else say($("account-who"), known ? "keyInUse" : "keptHere");
     $("sign-out").hidden = !known;
   };
-  const take = (token, name) => {
-    session.set(token, name);
+  const take = (token, name, who) => {
+    session.set(token, name, who);
     for (const form of [$("key-form"), $("login-form")]) form.reset();
     dialog.close();
   };
@@ -89,7 +89,7 @@ function startAccess() {
     event.preventDefault();
     const key = $("key").value.trim();
     // With an invisible or typographic character, for example, every call would fail as if there were no network.
-    if (/^[\x21-\x7e]+$/.test(key)) take(key, "");
+    if (/^[\x21-\x7e]+$/.test(key)) take(key, "", key);
     else say($("account-note"), "badKey").classList.add("bad");
   });
   $("login-form").addEventListener("submit", async (event) => {
@@ -97,7 +97,7 @@ function startAccess() {
     try {
       const json = { email: $("email").value.trim(), password: $("password").value };
       const reply = await callJson("POST", "auth/login", { json });
-      take(reply.access_token, reply.user?.full_name || reply.user?.email || "");
+      take(reply.access_token, reply.user?.full_name || json.email, json.email);
     } catch (problem) {
       plain($("account-note"), problem.detail ?? problem.message).classList.add("bad");
     }
@@ -117,6 +117,11 @@ function startAccess() {
   show();
 }
 
+// Each sign-out begins a new turn. "Back" leads to no search of a turn before, because it may be another user's.
+window.addEventListener("popstate", ({ state }) => {
+  const turn = sessionStorage.getItem("turn");
+  if (state !== turn) history.replaceState(turn, "", location.pathname);
+});
 startLanguage();
 startViews();
 const project = startProject();

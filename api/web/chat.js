@@ -49,10 +49,10 @@ function finish({ said, answer }, full) {
   if (list) said.append(list);
 }
 
-/** Shows one button in the place of another. If that one has the focus, `next` gets it: a hidden node would lose it. */
-function swap(hidden, shown, next) {
+/** Shows one button in the place of another. If that one has the focus, the field gets it: a hidden node would lose it. */
+function swap(hidden, shown) {
   $(shown).hidden = false;
-  if (document.activeElement === $(hidden)) $(next).focus();
+  if (document.activeElement === $(hidden)) $("message").focus();
   $(hidden).hidden = true;
 }
 
@@ -62,7 +62,7 @@ async function ask(message, project) {
   say(answer, "thinking").classList.add("pending");
   writing = new AbortController();
   $("log").setAttribute("aria-busy", "true"); // read out once, when it is whole
-  swap("send", "stop", "stop");
+  swap("send", "stop");
   let text = "";
   let done = false;
   try {
@@ -97,7 +97,7 @@ async function ask(message, project) {
   } finally {
     writing = null;
     $("log").removeAttribute("aria-busy");
-    swap("stop", "send", "message");
+    swap("stop", "send");
     $("log").scrollTop = $("log").scrollHeight;
   }
 }

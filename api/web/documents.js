@@ -235,10 +235,7 @@ function suggestProjects(seen) {
 async function list(further = false) {
   const mine = ++round;
   const note = $("documents-note");
-  if (!further) {
-    cursor = null;
-    $("more").hidden = true; // the next page of the former list does not belong to this one
-  }
+  if (!further) cursor = null;
   const asked = new URLSearchParams({ limit: 30 });
   if (project()) asked.set("project_id", project());
   if ($("state").value) asked.set("state", $("state").value);
@@ -258,7 +255,10 @@ async function list(further = false) {
     suggestProjects(page.documents.map((found) => found.project_id));
   } catch (problem) {
     if (mine !== round) return;
-    if (!further) $("documents").replaceChildren();
+    if (!further) {
+      $("documents").replaceChildren();
+      $("more").hidden = true;
+    }
     plain(note, problem.message).classList.add("bad");
   }
 }
@@ -283,7 +283,7 @@ export function startDocuments(chosen) {
   for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
   $("reload").addEventListener("click", () => list());
   $("state").addEventListener("change", () => list());
-  $("more").addEventListener("click", () => list(true));
+  $("more").addEventListener("click", () => cursor && list(true));
   $("project").addEventListener("change", () => list());
   window.addEventListener("beforeunload", (event) => {
     if ([...items].some(({ state }) => state === "waiting" || state === "sending")) event.preventDefault();

@@ -7,17 +7,21 @@ import { currentLanguage, t } from "./text.js";
 export const session = {
   get token() { return sessionStorage.getItem("token") ?? ""; },
   get name() { return sessionStorage.getItem("name") ?? ""; },
-  set(token, name) {
-    const last = sessionStorage.getItem("name");
-    if (last !== null && last !== name) this.clear();
-    sessionStorage.setItem("token", token);
-    sessionStorage.setItem("name", name);
+  /** `name` is shown; `who` tells users apart: two may have the same name, and keys have none. */
+  set(token, name, who) {
+    const last = sessionStorage.getItem("who");
+    if (last !== null && last !== who) this.clear();
+    for (const [key, value] of Object.entries({ token, name, who })) sessionStorage.setItem(key, value);
     window.dispatchEvent(new CustomEvent("access", { detail: "in" }));
   },
   clear(detail = "out") {
     sessionStorage.removeItem("token");
-    // When a session expires, its name stays: only a user of the same name goes on with what is on the page.
-    if (detail === "out") sessionStorage.removeItem("name");
+    sessionStorage.removeItem("name");
+    // When a session expires, the page remembers whose it was: only the same user goes on with what is on the page.
+    if (detail === "out") {
+      sessionStorage.removeItem("who");
+      sessionStorage.setItem("turn", Date.now());
+    }
     window.dispatchEvent(new CustomEvent("access", { detail }));
   },
 };

@@ -25,7 +25,7 @@ export function setAddress(name, value, how = "pushState") {
   const address = new URL(location.href);
   if (value) address.searchParams.set(name, value);
   else address.searchParams.delete(name);
-  history[how](null, "", address);
+  history[how](sessionStorage.getItem("turn"), "", address);
 }
 
 export const nameOf = (row) => row.title || row.filename || row.number || row.document_id;

@@ -20,11 +20,12 @@ pub fn attachment(job: &IngestDocument) -> Option<&ObjectRef> {
     }
 }
 
-/// Locks and returns the attachments of these mails.
+/// Locks and returns the attachments of these mails, without imports: the records of an import are documents of their own.
 pub async fn attachments(tx: &mut PgConnection, project_key: i32, mails: &[i64]) -> sqlx::Result<Vec<Row>> {
     let keys: Vec<i64> = sqlx::query_scalar(
         "SELECT key FROM document
-         WHERE project_key = $1 AND parent_project = $1 AND parent_key = ANY($2) AND state <> 'deleted' AND starts_with(object, $3)",
+         WHERE project_key = $1 AND parent_project = $1 AND parent_key = ANY($2) AND state <> 'deleted'
+           AND kind <> 'import' AND starts_with(object, $3)",
     )
     .bind(project_key)
     .bind(mails)

@@ -185,7 +185,7 @@ struct Unfinished {
 }
 
 /// Returns the documents in progress, and the superseded revisions that were about to answer again because the revision that
-/// superseded them is gone. An attachment, which has no number, comes back with its mail.
+/// superseded them is gone. Attachments have no number, so only a revision that is gone counts for them.
 async fn unfinished(tx: &mut PgConnection) -> sqlx::Result<Vec<Unfinished>> {
     sqlx::query_as(
         "SELECT d.project_key, d.key, p.id AS project, d.id AS document, d.accepted_at,

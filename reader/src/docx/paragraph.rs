@@ -1,5 +1,9 @@
 //! A paragraph that is being read, and the properties that decide its kind.
 
+use std::ops::Range;
+
+use analysis::sentences;
+
 use super::{
     super::{
         Block, BlockKind, Error,
@@ -15,6 +19,8 @@ pub struct Paragraph {
     pub text: String,
     /// The page of the paragraph's first text.
     pub page: Option<u32>,
+    /// The pages that begin inside the paragraph, each with the length of the text before it.
+    pub pages: Vec<(usize, u32)>,
     /// The content of text boxes that are anchored in this paragraph.
     pub boxes: Vec<Block>,
     /// The keys of footnotes, endnotes and comments that the paragraph refers to, each with the page of the reference.
@@ -64,6 +70,27 @@ impl Paragraph {
 
     pub fn is_heading(&self, styles: &Styles) -> bool {
         matches!(self.properties.role(styles), Role::Heading(_))
+    }
+
+    /// Removes the sentences that begin on later pages, and returns them for each page.
+    pub fn split_off_pages(&mut self) -> Vec<(u32, String)> {
+        let pages = std::mem::take(&mut self.pages);
+        let mut parts: Vec<(Option<u32>, Range<usize>)> = Vec::new();
+        for sentence in if pages.is_empty() { Vec::new() } else { sentences::spans(&self.text) } {
+            let begun = pages.iter().rfind(|(length, _)| *length <= sentence.start);
+            let page = begun.map(|(_, page)| *page).filter(|page| Some(*page) != self.page);
+            match parts.last_mut() {
+                Some((last, part)) if *last == page => part.end = sentence.end,
+                _ => parts.push((page, sentence)),
+            }
+        }
+        let later =
+            parts.iter().filter_map(|(page, part)| Some(((*page)?, self.text[part.clone()].to_owned())));
+        let later = later.collect();
+        if let Some((_, part)) = parts.iter().find(|(page, _)| page.is_some()) {
+            self.text.truncate(part.start);
+        }
+        later
     }
 
     /// Returns the kind and text of the paragraph; None if it has no text or belongs to a table of contents.

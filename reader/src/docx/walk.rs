@@ -147,12 +147,10 @@ impl<'a> Walker<'a> {
             "sup" => self.add("^"),
             "den" => self.add("/"),
             "lastRenderedPageBreak" => {
-                // Only text is divided: a cell is one value, and half a heading names nothing.
-                let is_text = |paragraph: &Paragraph| !paragraph.is_heading(self.styles);
-                if self.tables.is_empty() && self.paragraphs.last().is_some_and(is_text) {
-                    self.end_block()?;
-                }
                 self.pages.noted()?;
+                if let Some(paragraph) = self.paragraphs.last_mut() {
+                    paragraph.pages.push((paragraph.text.len(), self.pages.now.page));
+                }
             }
             kind @ ("footnoteReference" | "endnoteReference" | "commentReference")
                 if let Some(paragraph) = self.paragraphs.last_mut() =>

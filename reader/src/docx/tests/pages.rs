@@ -35,7 +35,7 @@ fn a_page_break_inside_a_paragraph_ends_the_block() {
 }
 
 #[test]
-fn a_page_break_that_word_recorded_divides_text_but_no_heading_and_no_cell() {
+fn a_sentence_is_on_the_page_on_which_it_begins() {
     let across = |properties: &str, first: &str, rest: &str| {
         format!(
             "<w:p><w:pPr>{properties}</w:pPr><w:r><w:t>{first}</w:t></w:r>\
@@ -44,11 +44,11 @@ fn a_page_break_that_word_recorded_divides_text_but_no_heading_and_no_cell() {
     };
     let item = "<w:numPr><w:numId w:val=\"1\"/></w:numPr>";
     let body = [
-        across("", "Uno. Dos sigue", "aquí. Tres."),
-        across(item, "punto", "que sigue"),
+        across("", "Uno. La resistencia es de ", "25 MPa. Tres. Cuatro."),
+        across(item, "Punto. ", "Sigue."),
         format!("<w:p><w:pPr>{item}</w:pPr><w:r><w:t>otro</w:t></w:r></w:p>"),
-        across("<w:outlineLvl w:val=\"0\"/>", "Muro ", "oeste"),
-        table("", &[&[&across("", "x ", "y"), "z"]]),
+        across("<w:outlineLvl w:val=\"0\"/>", "Muro. ", "Oeste"),
+        table("", &[&[&across("", "x. ", "Y"), "z"]]),
         across("", "", "empieza"),
         across("", "acaba", ""),
         p("fin"),
@@ -56,13 +56,13 @@ fn a_page_break_that_word_recorded_divides_text_but_no_heading_and_no_cell() {
     let found: Vec<(BlockKind, String, Option<u32>)> =
         blocks(&body.concat()).into_iter().map(|block| (block.kind, block.text, block.page)).collect();
     let expected = [
-        (BlockKind::Paragraph, "Uno. Dos sigue", 1),
-        (BlockKind::Paragraph, "aquí. Tres.", 2),
-        (BlockKind::ListItem, "1. punto", 2),
-        (BlockKind::Paragraph, "que sigue", 3),
+        (BlockKind::Paragraph, "Uno. La resistencia es de 25 MPa.", 1),
+        (BlockKind::Paragraph, "Tres. Cuatro.", 2),
+        (BlockKind::ListItem, "1. Punto.", 2),
+        (BlockKind::Paragraph, "Sigue.", 3),
         (BlockKind::ListItem, "2. otro", 3),
-        (BlockKind::Heading(1), "Muro oeste", 3),
-        (BlockKind::TableRow, "x y: z", 4),
+        (BlockKind::Heading(1), "Muro. Oeste", 3),
+        (BlockKind::TableRow, "x. Y: z", 4),
         (BlockKind::Paragraph, "empieza", 6),
         (BlockKind::Paragraph, "acaba", 6),
         (BlockKind::Paragraph, "fin", 7),
@@ -72,11 +72,11 @@ fn a_page_break_that_word_recorded_divides_text_but_no_heading_and_no_cell() {
 
 #[test]
 fn a_note_has_the_page_of_its_reference_and_does_not_divide_the_paragraph() {
-    let body = "<w:p><w:r><w:t>Hormigón</w:t><w:footnoteReference w:id=\"2\"/></w:r>\
-        <w:r><w:lastRenderedPageBreak/><w:t>armado.</w:t></w:r></w:p>";
+    let body = "<w:p><w:r><w:t>Hormigón.</w:t><w:footnoteReference w:id=\"2\"/></w:r>\
+        <w:r><w:lastRenderedPageBreak/><w:t> Acero.</w:t></w:r></w:p>";
     let found: Vec<(String, Option<u32>)> =
         blocks(body).into_iter().map(|block| (block.text, block.page)).collect();
-    let expected = [("Hormigón", 1), ("armado.", 2), ("Según NCh 170.", 1)];
+    let expected = [("Hormigón.", 1), ("Acero.", 2), ("Según NCh 170.", 1)];
     assert_eq!(found, expected.map(|(text, page)| (text.to_owned(), Some(page))));
 }
 

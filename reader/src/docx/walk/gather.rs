@@ -50,9 +50,14 @@ impl Walker<'_> {
             container.has_bold |= paragraph.has_bold;
             container.has_plain |= paragraph.has_plain;
         }
-        let page = Some(paragraph.page.unwrap_or(self.pages.now.page));
+        let page = paragraph.page.unwrap_or(self.pages.now.page);
+        // A cell is one value, and half a heading names nothing.
+        let is_divided = self.tables.is_empty() && !paragraph.is_heading(self.styles);
+        let later = if is_divided { paragraph.split_off_pages() } else { Vec::new() };
         let Some((kind, text)) = paragraph.finish(self.styles, self.numbering) else { return Ok(()) };
-        self.deliver(vec![Block { kind, text, page }])
+        let later = later.into_iter().map(|(page, text)| (BlockKind::Paragraph, text, page));
+        let blocks = std::iter::once((kind, text, page)).chain(later);
+        self.deliver(blocks.map(|(kind, text, page)| Block { kind, text, page: Some(page) }).collect())
     }
 
     pub(super) fn deliver_note(&mut self, key: &str, page: u32) -> Result<(), Error> {
