@@ -144,7 +144,8 @@ export function startChat(project) {
       submit();
     }
   });
-  $("stop").addEventListener("click", () => writing?.abort());
+  // The second click of a double click on "send" comes here, because this button has taken its place.
+  $("stop").addEventListener("click", (event) => event.detail > 1 || writing?.abort());
   $("new-chat").addEventListener("click", () => {
     forget();
     message.focus();
