@@ -93,13 +93,10 @@ def account():
     return {"user": user, "password": os.environ.get("NATS_PASSWORD"), "inbox_prefix": f"_INBOX_{user.split('-')[0]}"}
 
 
-def message_id_of(project, document, job):
-    """Returns an id that is the same if the same document is published again, under whatever name its file was sent.
-
-    The server compares ids of all projects, so the id differs between projects.
-    """
-    what = {"project": project} | job | ({"file": job["file"]["sha256"]} if "file" in job else {})
-    return f"{document}-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}"
+def message_id_of(place, job):
+    """Returns an id that is the same if the same document is published again, under whatever name its file was sent."""
+    what = job | ({"file": job["file"]["sha256"]} if "file" in job else {})
+    return f"{place}-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]}"
 
 
 def reason_of(event):
@@ -146,7 +143,7 @@ async def publish(given):
 
         job = await job_of(given, js, content)
         payload = json.dumps(job, ensure_ascii=False).encode()
-        message_id = given.message_id or message_id_of(given.project, document, job)
+        message_id = given.message_id or message_id_of(place, job)
         try:
             ack = await js.publish(f"acorag.v1.ingest.document.{place}", payload, timeout=10,
                                    headers={"Nats-Msg-Id": message_id})

@@ -15,7 +15,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use platform::nats::request::Requester;
+use platform::{lock::lock, nats::request::Requester};
 use schemas::{
     Problem, ProblemKind, ProjectId, Scope,
     account::{self, Role, VerifyToken, refusal},
@@ -29,7 +29,6 @@ use crate::{
     extractors::{Caller, RequestId},
     limits::{Class, Limits},
     linger,
-    lock::lock,
     metrics::Metrics,
     throttle::client_address,
 };

@@ -105,7 +105,7 @@ impl Cache {
         };
         self.metrics.cache.with_label_values(&[answer.source]).inc();
         if answer.source == "hit" {
-            let projects = search.logged_for(&answer.entry.projects);
+            let projects = search.scope.or_own(&answer.entry.projects);
             self.counter.count(&search.query, projects, answer.entry.results);
         }
         Ok(answer)

@@ -80,7 +80,7 @@ pub struct Requests {
     #[arg(long, env = "EVENT_STREAM_SECONDS", default_value = "900", value_parser = seconds)]
     pub event_stream_seconds: Duration,
     /// How long the workers' answer to a search may take, in seconds. A caller that waited for another caller's identical
-    /// search asks once more when the time of that one is over.
+    /// search, for less than half of this time, asks once more when the time of that one is over.
     #[arg(long, env = "SEARCH_TIMEOUT", default_value = "10", value_parser = seconds)]
     pub search_timeout: Duration,
     /// How long a chat's answer may take, in seconds.

@@ -1,7 +1,5 @@
 //! Converts a [`Problem`] to an HTTP response with the common error body.
 
-use std::convert::Infallible;
-
 use aide::{OperationOutput, generate::GenContext, openapi};
 use axum::{
     body::Body,
@@ -22,12 +20,6 @@ pub type JsonResult<T> = Result<axum::Json<T>, Error>;
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
         Self(problem)
-    }
-}
-
-impl From<Infallible> for Error {
-    fn from(never: Infallible) -> Self {
-        match never {}
     }
 }
 

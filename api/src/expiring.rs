@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, hash::Hash, sync::Mutex, time::Instant};
 
-use crate::lock::lock;
+use platform::lock::lock;
 
 pub struct Expiring<K> {
     most: usize,

@@ -1,6 +1,6 @@
 //! Extractors for handlers. A request that cannot be read is refused with the common error body, which names the field.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aide::{OperationInput, generate::GenContext, openapi::Operation};
 use axum::{
@@ -21,7 +21,7 @@ use schemas::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{App, Error, config::Requests, openapi};
+use crate::{App, Error, openapi};
 
 /// The id of this request in all services.
 #[derive(Debug, Clone)]
@@ -158,13 +158,13 @@ impl OperationInput for Caller {
 #[derive(Clone)]
 pub struct Lookup {
     requester: Requester,
-    requests: Arc<Requests>,
+    patience: Duration,
     pub id: RequestId,
 }
 
 impl Lookup {
     pub async fn ask<Q: schemas::Request>(&self, query: &Q) -> Result<Q::Reply, Problem> {
-        self.requester.ask(&self.id.context(), query, self.requests.lookup_timeout).await
+        self.requester.ask(&self.id.context(), query, self.patience).await
     }
 }
 
@@ -173,7 +173,7 @@ impl FromRequestParts<App> for Lookup {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
         let id = RequestId::from_request_parts(parts, app).await?;
-        Ok(Self { requester: app.requester.clone(), requests: app.requests.clone(), id })
+        Ok(Self { requester: app.requester.clone(), patience: app.requests.lookup_timeout, id })
     }
 }
 

@@ -18,7 +18,6 @@ pub mod health;
 pub mod limits;
 mod linger;
 mod local;
-mod lock;
 mod logins;
 pub mod metrics;
 pub mod middleware;

@@ -211,14 +211,10 @@ async function removeDocument(found) {
   try {
     const address = addressOf(found, "documents");
     const { status } = await callJson("DELETE", address);
-    const note = $("documents-note");
-    note.classList.remove("bad");
-    if (status === "accepted") {
-      say(note, "deleting");
-      return;
-    }
+    const gone = status !== "accepted";
+    say($("documents-note"), gone ? "deleted" : "deleting").classList.remove("bad");
+    if (!gone) return;
     $(address)?.remove(); // found only now: this can take seconds, and the list may have been loaded again
-    say(note, "deleted");
     if (document.activeElement === document.body) $("reload").focus(); // the button that was pressed has disappeared
   } catch (problem) {
     plain($("documents-note"), problem.message).classList.add("bad");

@@ -16,6 +16,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const LAUNCHER: &str = include_str!("../launch.py");
 const POLL: Duration = Duration::from_millis(10);
+/// How many lines of a log are quoted.
+const LAST_LINES: usize = 15;
 
 /// A program to start.
 #[must_use]
@@ -86,11 +88,11 @@ impl Launch {
     }
 
     /// Returns the last lines of the log; nothing if there is no log.
-    pub fn last_lines(&self, count: usize) -> String {
+    pub fn last_lines(&self) -> String {
         let bytes = self.log.as_ref().and_then(|log| fs::read(log).ok()).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<_> = text.lines().collect();
-        lines[lines.len().saturating_sub(count)..].join("\n")
+        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
     }
 
     /// Returns the same program as a plain command.

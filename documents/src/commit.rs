@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     Job, Revived,
     index::Word,
-    parents::{attachments, mail_superseded_by},
+    parents::{CameWith, attachment, attachments, came_with},
     passages::{self, Passage},
     revision::Revision,
     revive::answering,
@@ -75,7 +75,11 @@ pub async fn commit_all(
         .execute(&mut *tx)
         .await?;
     }
-    let mail_superseded_by = mail_superseded_by(&mut tx, &first.body).await?;
+    let mail = match attachment(&first.body) {
+        Some(_) => came_with(&mut tx, &first.body).await?,
+        None => None,
+    };
+    let mail_superseded_by = mail.as_ref().and_then(CameWith::superseded_by);
     let ids: Vec<&str> = documents.iter().map(|document| document.job.document.as_str()).collect();
     let mut rows = find_all(&mut tx, project_key, &ids).await?;
     let mut changes = Changes { project_key, new: Vec::new(), model: content.model, sums: Sums::default() };

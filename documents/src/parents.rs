@@ -35,54 +35,53 @@ pub async fn attachments(tx: &mut PgConnection, project_key: i32, mails: &[i64])
     lock(tx, project_key, &keys).await
 }
 
-/// If the job's document is an attachment, locks the key of its mail, and returns what has superseded the mail, if anything has.
-/// Whoever supersedes a mail locks it before its attachments, so this comes before the lock of the attachment, against deadlocks.
-pub async fn mail_superseded_by(
-    tx: &mut PgConnection,
-    job: &IngestDocument,
-) -> sqlx::Result<Option<DocumentId>> {
-    let (Some(parent), Some(_)) = (&job.parent, attachment(job)) else { return Ok(None) };
-    let newer: Option<Option<String>> = sqlx::query_scalar(
-        "SELECT CASE d.state WHEN 'superseded' THEN d.superseded_by END
+/// The import or mail that a document came with.
+#[derive(sqlx::FromRow)]
+pub struct CameWith {
+    since: DateTime<Utc>,
+    state: String,
+    superseded_by: Option<String>,
+}
+
+impl CameWith {
+    /// Returns what has superseded a mail, if anything has.
+    pub fn superseded_by(&self) -> Option<DocumentId> {
+        let newer = self.superseded_by.as_ref().filter(|_| self.state == "superseded");
+        newer.and_then(|id| id.parse().ok())
+    }
+}
+
+/// Returns what the job's document came with, and locks its key until the transaction ends: a deletion that comes now waits, and
+/// so does a mail that is sent again. Then they find the document among the parts. They lock the import or mail before its parts,
+/// so this comes before the lock of the document, against deadlocks.
+pub async fn came_with(tx: &mut PgConnection, job: &IngestDocument) -> sqlx::Result<Option<CameWith>> {
+    let Some(parent) = &job.parent else { return Ok(None) };
+    sqlx::query_as(
+        "SELECT coalesce(d.since, d.accepted_at) AS since, d.state, d.superseded_by
          FROM document d JOIN project p ON p.key = d.project_key
          WHERE p.id = $1 AND d.id = $2 FOR KEY SHARE OF d",
     )
     .bind(parent.project_id.as_str())
     .bind(parent.document_id.as_str())
     .fetch_optional(tx)
-    .await?;
-    Ok(newer.flatten().and_then(|id| id.parse().ok()))
+    .await
 }
 
 /// Whether a job that was first accepted at `since` is void because of what its document came with: this import or mail was
 /// deleted after it was accepted; or the mail was sent again, and now brings its attachments itself. `row` is the document's.
-pub async fn is_void(
-    tx: &mut PgConnection,
+pub fn is_void(
+    came_with: Option<&CameWith>,
     job: &IngestDocument,
     since: DateTime<Utc>,
     row: Option<&Row>,
-) -> sqlx::Result<bool> {
-    let Some(parent) = &job.parent else { return Ok(false) };
+) -> bool {
+    let (Some(parent), Some(found)) = (&job.parent, came_with) else { return false };
     // A document that this job has begun already is found among the parts by the deletion, or by the new mail. They delete it, or
     // they leave it, as a deletion does with documents of other projects.
-    if row.is_some_and(|row| row.state != "deleted" && row.since == since) {
-        return Ok(false);
-    }
-    // The key is locked until the document is stored: a deletion that comes now waits, and so does a mail that is sent again.
-    // Then they find the document among the parts.
-    let is_void: Option<bool> = sqlx::query_scalar(
-        "SELECT coalesce(d.since, d.accepted_at) > $3 AND (d.state = 'deleted' OR $4)
-         FROM document d JOIN project p ON p.key = d.project_key
-         WHERE p.id = $1 AND d.id = $2 FOR KEY SHARE OF d",
-    )
-    .bind(parent.project_id.as_str())
-    .bind(parent.document_id.as_str())
+    let has_begun = row.is_some_and(|row| row.state != "deleted" && row.since == since);
     // Of an import or mail that was queued again, this time is the later one, but its parts know the first one.
-    .bind(parent.accepted_at.map_or(since, |at| at.min(since)))
-    .bind(attachment(job).is_some())
-    .fetch_optional(tx)
-    .await?;
-    Ok(is_void.unwrap_or_default())
+    let accepted_at = parent.accepted_at.map_or(since, |at| at.min(since));
+    !has_begun && found.since > accepted_at && (found.state == "deleted" || attachment(job).is_some())
 }
 
 /// Whether a worker would skip this job, which was published at `published` and first accepted at `since`: the database has
@@ -96,14 +95,15 @@ pub async fn is_settled(
     job: Option<&IngestDocument>,
 ) -> sqlx::Result<bool> {
     let (accepted_at, since) = (published.trunc_subsecs(6), since.trunc_subsecs(6));
-    let row = match project_key(tx, project).await? {
+    let project_key = project_key(tx, project).await?;
+    let came_with = match job {
+        Some(job) => came_with(tx, job).await?,
+        None => None,
+    };
+    let row = match project_key {
         Some(project_key) => find(tx, project_key, document).await?,
         None => None,
     };
-    if let Some(job) = job
-        && is_void(tx, job, since, row.as_ref()).await?
-    {
-        return Ok(true);
-    }
-    Ok(row.is_some_and(|row| row.settles(accepted_at, since)))
+    let is_void = job.is_some_and(|job| is_void(came_with.as_ref(), job, since, row.as_ref()));
+    Ok(is_void || row.is_some_and(|row| row.settles(accepted_at, since)))
 }

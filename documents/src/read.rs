@@ -1,7 +1,5 @@
 //! Reads documents: one, a list of them, the location of a file.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, Utc};
 use schemas::{
     DocumentId, Fields,
@@ -22,41 +20,35 @@ pub async fn get(tx: &mut PgConnection, document: &DocumentId) -> sqlx::Result<O
     Ok(row.map(|Json(document)| document))
 }
 
-/// Returns those of the queued documents whose job a worker has already taken: the worker is processing the
-/// job, or has finished it or a later job of the document. Each document is given by its project's id and its
-/// own id.
-pub async fn taken(tx: &mut PgConnection, queued: &[Document]) -> sqlx::Result<HashSet<(String, String)>> {
-    let queued = || queued.iter().map(|document| &document.facts);
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT p.id, d.id
-         FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS job(project, document, accepted_at)
-         JOIN project p ON p.id = job.project
-         JOIN document d ON d.project_key = p.key AND d.id = job.document
-         WHERE d.state <> 'deleted' AND (d.state = 'processing' OR d.accepted_at = job.accepted_at
-                                       OR coalesce(d.since, d.accepted_at) >= job.accepted_at)",
-    )
-    .bind(queued().map(|facts| facts.project_id.as_str()).collect::<Vec<_>>())
-    .bind(queued().map(|facts| facts.document_id.as_str()).collect::<Vec<_>>())
-    .bind(queued().map(|facts| facts.accepted_at).collect::<Vec<_>>())
-    .fetch_all(tx)
-    .await?;
-    Ok(rows.into_iter().collect())
+/// A queued document that is also stored, because it was sent before or because a worker has begun to process it.
+#[derive(sqlx::FromRow)]
+pub struct Known {
+    pub project: String,
+    pub id: String,
+    pub key: i64,
+    /// Whether a worker has already taken its job, or one of its jobs: the worker is processing the job, or has finished it
+    /// or a later job of the document.
+    pub taken: bool,
 }
 
-/// Returns the keys of the stored documents that were sent again as these queued ones.
-pub async fn sent_again(tx: &mut PgConnection, queued: &[Document]) -> sqlx::Result<Vec<i64>> {
+/// Returns those of the queued documents that are also stored, each once.
+pub async fn known(tx: &mut PgConnection, queued: &[Document]) -> sqlx::Result<Vec<Known>> {
     if queued.is_empty() {
         return Ok(Vec::new());
     }
     let queued = || queued.iter().map(|document| &document.facts);
-    sqlx::query_scalar(
-        "SELECT d.key
-         FROM unnest($1::text[], $2::text[]) AS job(project, document)
+    sqlx::query_as(
+        "SELECT p.id AS project, d.id, d.key,
+                bool_or(d.state <> 'deleted' AND (d.state = 'processing' OR d.accepted_at = job.accepted_at
+                                                  OR coalesce(d.since, d.accepted_at) >= job.accepted_at)) AS taken
+         FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS job(project, document, accepted_at)
          JOIN project p ON p.id = job.project
-         JOIN document d ON d.project_key = p.key AND d.id = job.document",
+         JOIN document d ON d.project_key = p.key AND d.id = job.document
+         GROUP BY p.id, d.id, d.key",
     )
     .bind(queued().map(|facts| facts.project_id.as_str()).collect::<Vec<_>>())
     .bind(queued().map(|facts| facts.document_id.as_str()).collect::<Vec<_>>())
+    .bind(queued().map(|facts| facts.accepted_at).collect::<Vec<_>>())
     .fetch_all(tx)
     .await
 }

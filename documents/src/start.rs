@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job, Revived,
-    parents::{attachment, is_void, mail_superseded_by},
+    parents::{CameWith, attachment, came_with, is_void},
     row::{Row, be_patient, find, find_all, project},
 };
 
@@ -52,14 +52,13 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
     let Some(first) = jobs.first() else { return Ok(Vec::new()) };
     let mut tx = first.begin(pool).await?;
     let project_key = project(&mut tx, &first.project).await?;
-    // Only for its lock, which comes before that of the attachment. The commit decides.
-    mail_superseded_by(&mut tx, &first.body).await?;
+    let came_with = came_with(&mut tx, &first.body).await?;
     let ids: Vec<&str> = jobs.iter().map(|job| job.document.as_str()).collect();
     let mut rows = find_all(&mut tx, project_key, &ids).await?;
     let mut starts = Vec::with_capacity(jobs.len());
     for job in jobs {
         let row = rows.remove(job.document.as_str());
-        let start = decide(&mut tx, project_key, job, row).await?;
+        let start = decide(&mut tx, project_key, job, came_with.as_ref(), row).await?;
         // When an import is sent again, its records are noted again without an outcome. A record that is already
         // done gets its outcome here.
         match &start {
@@ -75,8 +74,14 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
     Ok(starts)
 }
 
-async fn decide(tx: &mut PgConnection, project_key: i32, job: &Job, row: Option<Row>) -> sqlx::Result<Start> {
-    if is_void(tx, &job.body, job.since, row.as_ref()).await? {
+async fn decide(
+    tx: &mut PgConnection,
+    project_key: i32,
+    job: &Job,
+    came_with: Option<&CameWith>,
+    row: Option<Row>,
+) -> sqlx::Result<Start> {
+    if is_void(came_with, &job.body, job.since, row.as_ref()) {
         return Ok(Start::Void);
     }
     let row = match row {
@@ -169,7 +174,7 @@ async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Res
     // A later version of the mail finds its former attachments by the names of their files.
     .bind(attachment(&job.body).map_or("", |file| file.name.as_str()))
     .bind(&job.body.media_type)
-    // The list of documents finds it by its number at once.
+    // The list of documents finds it by its number at once (an import only until its records are counted).
     .bind(analysis::codes::normalize(&fields.number))
     .execute(tx)
     .await

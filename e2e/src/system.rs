@@ -87,9 +87,6 @@ pub struct Service {
 
 const PROGRAMS: [&str; 4] = ["acorag-migrate", "acorag-ingest-worker", "acorag-query-worker", "acorag-api"];
 
-/// How many lines of the log an error quotes.
-const LAST_LINES: usize = 15;
-
 /// Maximum time until a service is ready; a debug build loads the embedding model slowly.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -142,7 +139,7 @@ impl System {
         let launch = |program: &str| programs[program].clone();
         let migrate = launch("acorag-migrate").log(logs.join("acorag-migrate-0.log"));
         let status = migrate.start()?.wait()?;
-        ensure!(status.success(), "acorag-migrate failed: {}", migrate.last_lines(LAST_LINES));
+        ensure!(status.success(), "acorag-migrate failed: {}", migrate.last_lines());
         let several = |program: &str, variable: &'static str, count: usize| -> Result<Vec<Service>> {
             let scheme = if options.tls && variable == "PORT" { "https" } else { "http" };
             let log = |index| logs.join(format!("{program}-{index}.log"));
@@ -227,7 +224,7 @@ impl Service {
     pub fn stop(&mut self) -> Result<()> {
         if let Some(mut process) = self.process.take() {
             let status = process.stop()?;
-            ensure!(status.success(), "it ended with {status}: {}", self.launch.last_lines(LAST_LINES));
+            ensure!(status.success(), "it ended with {status}: {}", self.launch.last_lines());
         }
         Ok(())
     }
@@ -269,7 +266,7 @@ impl Service {
         loop {
             match client.get(&url).send().await {
                 Ok(answer) if answer.status().is_success() => return Ok(()),
-                _ if Instant::now() > deadline => bail!("not ready: {}", self.launch.last_lines(LAST_LINES)),
+                _ if Instant::now() > deadline => bail!("not ready: {}", self.launch.last_lines()),
                 _ => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }

@@ -10,12 +10,13 @@
 use std::{
     collections::HashSet,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use documents::Job;
 use fred::{clients::Pool, types::scripts::Script};
+use platform::lock::lock;
 use schemas::{DocumentId, ProjectId, cache};
 use tokio_util::sync::CancellationToken;
 
@@ -117,13 +118,10 @@ impl Generations {
         let change = change.into();
         let deadline = Instant::now() + PATIENCE;
         while !self.renew(&change).await {
-            {
-                let mut pending = self.pending();
-                // If others are pending already, the outage is a long one, and should not delay every commit.
-                if !pending.is_empty() || Instant::now() > deadline {
-                    pending.insert(change);
-                    return;
-                }
+            // If others are pending already, the outage is a long one, and should not delay every commit.
+            if Instant::now() > deadline || !lock(&self.pending).is_empty() {
+                lock(&self.pending).insert(change);
+                return;
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -158,17 +156,13 @@ impl Generations {
 
     /// Gives the projects of pending changes new generations, until Redis is unavailable.
     pub async fn renew_pending(&self) {
-        let next = || self.pending().iter().next().cloned();
+        let next = || lock(&self.pending).iter().next().cloned();
         while let Some(change) = next() {
             if !self.renew(&change).await {
                 break;
             }
-            self.pending().remove(&change);
+            lock(&self.pending).remove(&change);
         }
-    }
-
-    fn pending(&self) -> MutexGuard<'_, HashSet<Change>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -118,7 +118,6 @@ impl Handler for Jobs {
         self.mark_failed(delivery, reason).await?;
         let cause = Cause::of(&reason.code).name();
         self.app.metrics.given_up.with_label_values(&[self.kind.name(), cause]).inc();
-        // Queued again, the job must not replace what was accepted after it.
         Ok(first_accepted(delivery))
     }
 }

@@ -3,6 +3,7 @@
 pub mod crash;
 pub mod health;
 pub mod lifecycle;
+pub mod lock;
 pub mod metrics;
 pub mod nats;
 #[cfg(feature = "postgres")]

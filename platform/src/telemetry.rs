@@ -97,8 +97,7 @@ pub fn inject(headers: &mut async_nats::HeaderMap) {
 /// Makes the span a child of the span whose trace context is in these headers.
 pub fn adopt(span: &Span, get: impl Fn(&str) -> Option<String>) {
     let name = schemas::headers::TRACEPARENT;
-    let fields: HashMap<String, String> =
-        get(name).map(|value| (name.to_owned(), value)).into_iter().collect();
+    let fields: HashMap<_, _> = get(name).map(|value| (name.to_owned(), value)).into_iter().collect();
     // `set_parent` fails only if no traces are exported; then no parent is needed.
     drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&fields))));
 }

@@ -24,7 +24,7 @@ use schemas::{
     subjects,
 };
 use sqlx::PgPool;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts::{self, password::Passwords},
@@ -86,7 +86,9 @@ impl App {
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         let lifecycle = Lifecycle::default();
         let router = Arc::new(self.router().answering(&query::subjects(|lane| lane != Some(Lane::Letters)))?);
-        let consumers = TaskTracker::new();
+        // The searches that end during the shutdown are logged too, so the log ends after the last consumer.
+        let answered = CancellationToken::new();
+        let answering = Arc::new(answered.clone().drop_guard());
         for lane in Lane::ALL {
             let slots = match lane {
                 Lane::Search => config.search_slots,
@@ -104,9 +106,13 @@ impl App {
                 confirm: false,
             };
             let consumer = consume::run(self.nats.clone(), settings, handler, lifecycle.stopping());
-            lifecycle.spawn(lane.name(), consumers.track_future(consumer));
+            let answering = answering.clone();
+            lifecycle.spawn(lane.name(), async move {
+                let _answering = answering;
+                consumer.await
+            });
         }
-        consumers.close();
+        drop(answering);
         let passwords = Arc::new(Timed { lane: Lane::Lookup, router, metrics: self.metrics.clone() });
         let (subject, group) = (subjects::SECRETS_ALL, subjects::SECRETS_GROUP);
         let nats = self.nats.clone();
@@ -115,14 +121,7 @@ impl App {
         let registry = self.metrics.registry.clone();
         let health = health::serve(config.health.clone(), self.checks(), registry, lifecycle.stopping());
         lifecycle.spawn("health", health);
-        // The searches that end during the shutdown are logged too.
-        let answered = CancellationToken::new();
-        lifecycle.spawn("search log", self.clone().log_searches(answered.clone()));
-        lifecycle.spawn("consumers", async move {
-            consumers.wait().await;
-            answered.cancel();
-            Ok(())
-        });
+        lifecycle.spawn("search log", self.clone().log_searches(answered));
         lifecycle.spawn("model", self.vectors.clone().watch(self.pool.clone(), lifecycle.stopping()));
         lifecycle.spawn("nats", self.nats.clone().watch(lifecycle.stopping()));
         tracing::info!(model = self.model.identity().name, "ready");

@@ -3,6 +3,8 @@
 mod cursor;
 mod queued;
 
+use std::collections::HashSet;
+
 use platform::nats::Context;
 use schemas::{
     Fields, Problem, ProblemKind, Scope,
@@ -54,26 +56,30 @@ pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<Do
     let filter = &query.filter;
     let limit = usize::try_from(filter.limit.unwrap_or(50).clamp(1, 200)).unwrap_or(50);
     let cursor = filter.cursor.as_deref().map_or(Ok(Cursor::START), Cursor::parse)?;
-    let mut documents = Vec::new();
+    let (mut documents, mut next_queued) = (Vec::new(), None);
     let (mut after, mut listed) = (None, Vec::new());
     match cursor {
         Cursor::Queued(from) if filter.state.is_none_or(|state| state == State::Queued) => {
-            let (queued, next) =
+            (documents, next_queued) =
                 queued::page(&app, &query.scope, from, limit, |document| accepts(filter, document)).await?;
-            documents = not_taken(&app, &query, queued).await?;
-            if filter.state.is_some() {
-                let next_cursor = next.map(|next| Cursor::Queued(next).encode());
-                return Ok(DocumentList { documents, next_cursor });
-            }
         }
         Cursor::Queued(_) => {}
         Cursor::Stored(place, before) => (after, listed) = (place, before),
     }
     // With one snapshot, a list that is read again because it was too long begins with the same documents.
     let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
+    // A job stays in the queue until it is done, so those that a worker has taken are left out, and duplicates.
+    let known = read::known(&mut transaction, &documents).await?;
+    let (taken, again): (Vec<_>, Vec<_>) = known.into_iter().partition(|known| known.taken);
+    let mut seen: HashSet<_> = taken.into_iter().map(|known| (known.project, known.id)).collect();
+    documents.retain(|document| seen.insert(identity(document)));
+    if filter.state == Some(State::Queued) {
+        let next_cursor = next_queued.map(|next| Cursor::Queued(next).encode());
+        return Ok(DocumentList { documents, next_cursor });
+    }
     // A document that was sent again is listed once, as queued. The next pages know it by its key in the cursor, because
     // its job may have left the queue by then.
-    listed.extend(read::sent_again(&mut transaction, &documents).await?);
+    listed.extend(again.into_iter().map(|known| known.key));
     let room = limit - documents.len();
     if room == 0 {
         return Ok(DocumentList { documents, next_cursor: Some(Cursor::Stored(None, listed).encode()) });
@@ -132,25 +138,9 @@ fn identity(document: &Document) -> (String, String) {
     (document.facts.project_id.to_string(), document.facts.document_id.to_string())
 }
 
-/// Removes documents that a worker is processing (their job stays in the queue until they are done), and duplicates.
-async fn not_taken(
-    app: &App,
-    query: &ListDocuments,
-    mut queued: Vec<Document>,
-) -> sqlx::Result<Vec<Document>> {
-    if queued.is_empty() {
-        return Ok(queued);
-    }
-    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-    let mut seen = read::taken(&mut transaction, &queued).await?;
-    queued.retain(|document| seen.insert(identity(document)));
-    Ok(queued)
-}
-
 /// Whether a queued document matches the filter apart from its state, as in the SQL for stored documents.
 fn accepts(filter: &ListFilter, document: &Document) -> bool {
     let (wanted, fields) = (&filter.fields, &document.facts.fields);
-    let normalize = analysis::codes::normalize;
     fields.contain(&Fields { number: String::new(), ..wanted.clone() })
         && (wanted.number.is_empty() || normalize(&wanted.number) == normalize(&fields.number))
         && filter.parent_id.as_ref().is_none_or(|parent| document.facts.parent_id.as_ref() == Some(parent))

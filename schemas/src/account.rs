@@ -1,7 +1,7 @@
 //! Authentication and authorization: callers, their tokens and user accounts.
 //!
 //! A token has at least 128 random bits, so its SHA-256 is enough to look it up: only the hash is sent to the workers
-//! and stored. Passwords are weak secrets: they are sent to the worker once, in no stream ([`crate::Request::SECRET`]),
+//! and stored. Passwords are weak secrets: they are sent to the worker once, in no stream ([`crate::Request::LANE`]),
 //! and stored as argon2 hashes.
 
 use chrono::{DateTime, Utc};

@@ -177,7 +177,7 @@ impl Visitor for Builder {
         let subject = Q::subject();
         let channel = subject.trim_start_matches("acorag.v1.").to_owned();
         let answer = <Answer<Q::Reply>>::schema_name().into_owned();
-        let way = if Q::SECRET { ". It is kept in no stream" } else { "" };
+        let way = if Q::LANE.is_none() { ". It is kept in no stream" } else { "" };
         let summary = format!("Asks {}; the answer comes to the inbox{way}.", Q::NAME);
         self.channel(&channel, &subject, &[&name], &summary);
         let headers = with_common(&OF_QUERIES, &OF_QUERIES.map(|(name, _)| name));

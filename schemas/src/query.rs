@@ -111,6 +111,14 @@ impl Scope {
         }
     }
 
+    /// Returns the projects that were used; if none was, those of the scope.
+    pub fn or_own<'a>(&'a self, used: &'a [ProjectId]) -> &'a [ProjectId] {
+        match self {
+            Self::Projects(own) if used.is_empty() => own,
+            _ => used,
+        }
+    }
+
     /// The scope reduced to one project if the caller names one; empty if the caller may not read that project.
     #[must_use]
     pub fn narrowed(&self, project: Option<&ProjectId>) -> Self {

@@ -16,9 +16,6 @@ pub trait Request: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// may be stored in a file. If no worker is there, the request fails.
     const LANE: Option<Lane>;
 
-    /// Whether the request contains a password.
-    const SECRET: bool = Self::LANE.is_none();
-
     fn subject() -> String {
         Self::LANE.map_or_else(|| subjects::secret(Self::NAME), |lane| subjects::query(lane, Self::NAME))
     }

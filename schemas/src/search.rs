@@ -111,15 +111,6 @@ impl Search {
             document_id: None,
         })
     }
-
-    /// Returns the projects for which the search is logged: those that it drew on ([`drew_on`]); without any row, those of
-    /// the scope.
-    pub fn logged_for<'a>(&'a self, drawn_on: &'a [ProjectId]) -> &'a [ProjectId] {
-        match &self.scope {
-            Scope::Projects(searched) if drawn_on.is_empty() => searched,
-            _ => drawn_on,
-        }
-    }
 }
 
 /// Checks the text of a question or query: 1 to 2,000 characters without NUL.
@@ -198,10 +189,10 @@ pub struct SearchReply {
 
 /// Returns the projects that a search drew on: those of the rows that match at least moderately; without such rows, those
 /// of all rows. A row is given by its project and quality, because the api reads no more of it.
-pub fn drew_on(rows: &[(&ProjectId, MatchQuality)]) -> Vec<ProjectId> {
-    let best = rows.iter().map(|(_, quality)| *quality).max().unwrap_or(MatchQuality::Low);
-    let relevant = rows.iter().filter(|(_, quality)| *quality >= best.min(MatchQuality::Moderate));
-    let projects: BTreeSet<&ProjectId> = relevant.map(|(project, _)| *project).collect();
+pub fn drew_on<'a>(rows: impl Iterator<Item = (&'a ProjectId, MatchQuality)> + Clone) -> Vec<ProjectId> {
+    let best = rows.clone().map(|(_, quality)| quality).max().unwrap_or(MatchQuality::Low);
+    let relevant = rows.filter(|(_, quality)| *quality >= best.min(MatchQuality::Moderate));
+    let projects: BTreeSet<&ProjectId> = relevant.map(|(project, _)| project).collect();
     projects.into_iter().cloned().collect()
 }
 

@@ -6,14 +6,15 @@ use std::{
     time::Duration,
 };
 
-use platform::nats::{Context, request::Requester};
+use platform::{
+    lock::lock,
+    nats::{Context, request::Requester},
+};
 use schemas::{
     ProjectId,
     analytics::{ReportSearches, SearchSeen},
 };
 use tokio_util::sync::CancellationToken;
-
-use crate::lock::lock;
 
 /// Maximum number of different searches between two reports; further ones are not counted.
 const MOST: usize = 1_000;

@@ -43,8 +43,7 @@ impl Entry {
             match_quality: MatchQuality,
         }
         let rows: Vec<Row> = serde_json::from_slice(&body)?;
-        let qualities: Vec<_> = rows.iter().map(|row| (&row.project_id, row.match_quality)).collect();
-        let projects = drew_on(&qualities);
+        let projects = drew_on(rows.iter().map(|row| (&row.project_id, row.match_quality)));
         Ok(Self { body, results: rows.len(), projects })
     }
 

@@ -6,9 +6,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use platform::lock::lock;
 use tokio::sync::OnceCell;
-
-use crate::lock::lock;
 
 /// Answers in progress, by question. The key must contain everything that the answer depends on, for a search also the
 /// generations: otherwise a client that knows of a new document could get an answer from before it.

@@ -14,12 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use platform::nats::request::Frame;
+use platform::{lock::lock, nats::request::Frame};
 use prometheus::IntCounterVec;
 use schemas::Problem;
 
 use super::Class;
-use crate::lock::lock;
 
 /// The bound before anything is measured, and again when the workers are no longer busy: for bursts.
 const FIRST: f64 = 32.0;

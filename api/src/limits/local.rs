@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Class, Rule, Verdict};
-use crate::lock::lock;
+use platform::lock::lock;
 
 type Key = (Class, Rule, String);
 

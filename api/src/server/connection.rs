@@ -12,10 +12,9 @@ use std::{
     },
 };
 
+use platform::lock::lock;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-use crate::lock::lock;
 
 #[derive(Clone)]
 pub struct Connections(Arc<Bounds>);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use devstack::{Launch, Stack, free_port};
-use service::{LAST_LINES, Service};
+use service::Service;
 
 const POLL: Duration = Duration::from_millis(100);
 const READY_WITHIN: Duration = Duration::from_secs(180);
@@ -159,7 +159,7 @@ impl Programs {
                 None => tokio::time::sleep(POLL).await,
             }
         };
-        ensure!(status.success(), "the migration failed ({status}):\n{}", launch.last_lines(LAST_LINES));
+        ensure!(status.success(), "the migration failed ({status}):\n{}", launch.last_lines());
         Ok(())
     }
 

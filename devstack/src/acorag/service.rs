@@ -9,7 +9,6 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// A program that ran for this long is considered healthy again.
 const GOOD_RUN: Duration = Duration::from_secs(60);
-pub const LAST_LINES: usize = 5;
 
 pub struct Service {
     pub name: String,
@@ -59,6 +58,6 @@ impl Service {
     }
 
     pub fn last_words(&self) -> String {
-        self.launch.last_lines(LAST_LINES)
+        self.launch.last_lines()
     }
 }

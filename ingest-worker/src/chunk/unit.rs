@@ -104,8 +104,7 @@ fn add<'a>(
 ) {
     let tokens = counter.count(sentence);
     // Pieces of a sentence that is too long could not say which page each is on, so such a sentence stays divided.
-    let fits = |begun: &mut Unit| begun.tokens + tokens <= counter.max;
-    if runs_over && let Some(begun) = units.pop_if(fits) {
+    if runs_over && let Some(begun) = units.pop_if(|begun| begun.tokens + tokens <= counter.max) {
         let mut text = begun.text.into_owned();
         if !unhyphenate(&mut text, sentence) {
             text.push(' ');
@@ -125,13 +124,7 @@ fn add<'a>(
     let pieces =
         if is_row { piece::of_row(sentence, counter) } else { piece::of_sentence(sentence, counter) };
     for (index, piece) in pieces.into_iter().enumerate() {
-        units.push(Unit {
-            text: piece.text.into(),
-            tokens: piece.tokens,
-            joint: if index == 0 { joint } else { piece.joint },
-            repeats: false,
-            page_first,
-            page_last,
-        });
+        let (joint, tokens) = (if index == 0 { joint } else { piece.joint }, piece.tokens);
+        units.push(Unit { text: piece.text.into(), tokens, page_first, page_last, joint, repeats: false });
     }
 }

@@ -7,15 +7,18 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use documents::Job;
 use futures::TryStreamExt as _;
-use platform::nats::{
-    self,
-    consume::{Delivery, Failure},
-    publish,
+use platform::{
+    lock::lock,
+    nats::{
+        self,
+        consume::{Delivery, Failure},
+        publish,
+    },
 };
 use schemas::{
     ProjectId, headers,
@@ -68,7 +71,7 @@ impl Turns {
     }
 
     fn take(&self, project: &ProjectId) -> Option<Turn> {
-        let mut at_work = self.lock();
+        let mut at_work = lock(&self.at_work);
         let count = at_work.entry(project.clone()).or_default();
         if *count >= self.most {
             return None;
@@ -76,15 +79,11 @@ impl Turns {
         *count += 1;
         Some(Turn { turns: self.clone(), project: project.clone() })
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ProjectId, usize>> {
-        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut at_work = self.turns.lock();
+        let mut at_work = lock(&self.turns.at_work);
         match at_work.get_mut(&self.project) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(at_work.remove(&self.project)),
@@ -135,7 +134,7 @@ mod tests {
         drop(first);
         assert!(turns.take(&project("a")).is_some());
         drop(second);
-        assert!(turns.lock().is_empty(), "nobody is remembered");
+        assert!(lock(&turns.at_work).is_empty(), "nobody is remembered");
         assert!(Turns::new(1).take(&project("a")).is_some(), "one slot works, too");
     }
 }

@@ -92,6 +92,7 @@ impl Fill {
     }
 
     async fn incomplete(&self) -> sqlx::Result<Vec<(i32, String, i64)>> {
+        self.generations.renew_pending().await;
         let mut tx = scope::begin(&self.pool, &Scope::All).await?;
         model::incomplete(&mut tx, self.number).await
     }
@@ -107,7 +108,6 @@ impl Fill {
             }
             made += of_project;
         }
-        self.generations.renew_pending().await;
         let mut tx = scope::begin(&self.pool, &Scope::All).await?;
         let coverage = model::coverage(&mut tx, self.number).await?;
         tracing::info!(made, missing = coverage.missing, passages = coverage.passages, "vectors made");

@@ -8,7 +8,8 @@ use std::{
 use futures::StreamExt as _;
 use tokio::sync::{OnceCell, oneshot};
 
-use super::{Nats, lock, request::CANCEL};
+use super::{Nats, request::CANCEL};
+use crate::lock::lock;
 
 /// How many cancellations of requests that are not in progress here are remembered: a request may be cancelled while it
 /// waits in the queue.

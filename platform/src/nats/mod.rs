@@ -11,10 +11,7 @@ pub mod serve;
 mod server;
 pub mod stored;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use async_nats::{
@@ -217,11 +214,6 @@ const MAX_TRAVELLING_BYTES: usize = 512;
 
 pub fn text(headers: Option<&HeaderMap>, name: &str) -> Option<String> {
     headers.and_then(|headers| headers.get(name)).map(|value| value.as_str().to_owned())
-}
-
-/// Locks a mutex, even if a thread that held it panicked.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn now_millis() -> i64 {

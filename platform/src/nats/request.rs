@@ -19,7 +19,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Context, Nats, lock, publish, text};
+use super::{Context, Nats, publish, text};
+use crate::lock::lock;
 
 /// Maximum number of frames of one reply that may wait for a slow reader; further frames are dropped.
 const FRAMES: usize = 1_024;
@@ -94,7 +95,7 @@ impl Requester {
             tracing::error!(%error, "serializing a query");
             Problem::internal()
         })?;
-        if R::SECRET {
+        if R::LANE.is_none() {
             // The server reports to the reply subject if there is no worker.
             let (client, inbox) = (&self.nats.client, reply.reply_to.clone());
             let sent =

@@ -43,10 +43,10 @@ impl SearchLog {
 
     /// Logs a search without delaying it: it neither waits nor uses the database.
     pub fn searched(&self, query: &Search, reply: &SearchReply) {
-        let rows: Vec<_> = reply.rows.iter().map(|row| (&row.project_id, row.match_quality)).collect();
+        let projects = drew_on(reply.rows.iter().map(|row| (&row.project_id, row.match_quality)));
         self.add(SearchSeen {
             query: query.query.clone(),
-            projects: query.logged_for(&drew_on(&rows)).to_vec(),
+            projects: query.scope.or_own(&projects).to_vec(),
             results: u32::try_from(reply.rows.len()).unwrap_or(u32::MAX),
             times: 1,
         });

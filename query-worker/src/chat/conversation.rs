@@ -2,7 +2,7 @@
 
 use analysis::{Language, detect};
 use schemas::{
-    ProjectId, Scope,
+    ProjectId,
     chat::{ChatQuery, ChatReply, Speaker, Turn},
     problem::UiLanguage,
     search::MAX_QUERY_CHARS,
@@ -96,10 +96,7 @@ pub async fn recall(app: &App, query: &ChatQuery) -> sqlx::Result<Past> {
 /// not; without any passages, the projects of the scope count.
 pub async fn remember(asked: &Asked<'_>, used: &[ProjectId], understood: &str, reply: &ChatReply) {
     let query = asked.query;
-    let used = match &query.scope {
-        Scope::Projects(projects) if used.is_empty() => projects,
-        _ => used,
-    };
+    let used = query.scope.or_own(used);
     let stored = async {
         let mut transaction = scope::begin_for(&asked.app.pool, &query.scope, &query.caller).await?;
         let earlier = &asked.past.projects;

@@ -25,31 +25,33 @@ impl Cursor {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let (place, listed) = text.split_once(".listed.").unwrap_or((text, ""));
-        let listed =
-            listed.split_terminator('.').map(|key| key.parse().ok()).collect::<Option<Vec<i64>>>()?;
-        match place.split('.').collect::<Vec<_>>().as_slice() {
-            ["queued", sequence] => Some(Self::Queued(sequence.parse().ok()?)),
-            ["stored"] => Some(Self::Stored(None, listed)),
-            ["stored", micros, key] => {
+        let parts: Vec<&str> = text.split('.').collect();
+        let (after, listed) = match &*parts {
+            ["queued", sequence] => return Some(Self::Queued(sequence.parse().ok()?)),
+            // As the release before wrote it.
+            ["stored"] => (None, &[][..]),
+            ["stored", "", "", listed @ ..] => (None, listed),
+            ["stored", micros, key, listed @ ..] => {
                 let accepted_at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
-                Some(Self::Stored(Some(After { accepted_at, key: key.parse().ok()? }), listed))
+                (Some(After { accepted_at, key: key.parse().ok()? }), listed)
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        let listed: Option<Vec<i64>> = listed.iter().map(|key| key.parse().ok()).collect();
+        Some(Self::Stored(after, listed?))
     }
 
     pub fn encode(self) -> String {
-        let (place, listed) = match self {
-            Self::Queued(sequence) => (format!("queued.{sequence}"), Vec::new()),
-            Self::Stored(None, listed) => ("stored".to_owned(), listed),
-            Self::Stored(Some(After { accepted_at, key }), listed) => {
-                (format!("stored.{}.{key}", accepted_at.timestamp_micros()), listed)
+        URL_SAFE_NO_PAD.encode(match self {
+            Self::Queued(sequence) => format!("queued.{sequence}"),
+            Self::Stored(after, listed) => {
+                let place = after.map_or_else(
+                    || "stored..".to_owned(),
+                    |After { accepted_at, key }| format!("stored.{}.{key}", accepted_at.timestamp_micros()),
+                );
+                listed.iter().fold(place, |text, key| format!("{text}.{key}"))
             }
-        };
-        let before = if listed.is_empty() { "" } else { ".listed" };
-        let listed: String = listed.iter().map(|key| format!(".{key}")).collect();
-        URL_SAFE_NO_PAD.encode(place + before + &listed)
+        })
     }
 }
 
@@ -78,7 +80,9 @@ mod tests {
             "queued",
             "queued.-1",
             "stored.1",
-            "stored.1.2.3",
+            "stored.1.2.x",
+            "stored.1.",
+            "stored.",
             "stored.99999999999999999999.1",
             "stored.listed.x",
         ] {

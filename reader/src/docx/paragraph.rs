@@ -1,7 +1,5 @@
 //! A paragraph that is being read, and the properties that decide its kind.
 
-use std::ops::Range;
-
 use analysis::sentences;
 
 use super::{
@@ -32,8 +30,6 @@ pub struct Paragraph {
     pub has_plain: bool,
     /// Whether the last text is raised.
     is_raised: bool,
-    /// Whether the first part of the paragraph, with its number, is already a block.
-    pub is_continued: bool,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +44,7 @@ pub struct Properties {
     pub page_break_before: bool,
     style: String,
     outline: Option<u8>,
-    numbering: Option<String>,
+    pub numbering: Option<String>,
     numbering_level: Option<usize>,
 }
 
@@ -73,31 +69,25 @@ impl Paragraph {
     }
 
     /// Removes the sentences that begin on later pages, and returns them for each page.
-    pub fn split_off_pages(&mut self) -> Vec<(u32, String)> {
+    pub fn split_off_pages(&mut self) -> Vec<Block> {
         let pages = std::mem::take(&mut self.pages);
-        let mut parts: Vec<(Option<u32>, Range<usize>)> = Vec::new();
-        for sentence in if pages.is_empty() { Vec::new() } else { sentences::spans(&self.text) } {
-            let begun = pages.iter().rfind(|(length, _)| *length <= sentence.start);
-            let page = begun.map(|(_, page)| *page).filter(|page| Some(*page) != self.page);
-            match parts.last_mut() {
-                Some((last, part)) if *last == page => part.end = sentence.end,
-                _ => parts.push((page, sentence)),
+        let sentences = if pages.is_empty() { Vec::new() } else { sentences::spans(&self.text) };
+        let mut later = Vec::new();
+        for (length, page) in pages.into_iter().rev().filter(|(_, page)| Some(*page) > self.page) {
+            let next = sentences.partition_point(|sentence| sentence.start < length);
+            if let Some(sentence) = sentences.get(next).filter(|next| next.start < self.text.len()) {
+                let text = self.text.split_off(sentence.start);
+                later.push(Block { kind: BlockKind::Paragraph, text, page: Some(page) });
             }
         }
-        let later =
-            parts.iter().filter_map(|(page, part)| Some(((*page)?, self.text[part.clone()].to_owned())));
-        let later = later.collect();
-        if let Some((_, part)) = parts.iter().find(|(page, _)| page.is_some()) {
-            self.text.truncate(part.start);
-        }
+        later.reverse();
         later
     }
 
     /// Returns the kind and text of the paragraph; None if it has no text or belongs to a table of contents.
     pub fn finish(&mut self, styles: &Styles, numbering: &mut Numbering) -> Option<(BlockKind, String)> {
         let role = self.properties.role(styles);
-        // The rest of a list item is not another item.
-        let list = if self.is_continued { None } else { self.properties.list(styles, numbering) };
+        let list = self.properties.list(styles, numbering);
         // Word also numbers empty paragraphs.
         let label = list.as_ref().and_then(|(list, level)| numbering.next(list, *level));
         let text = std::mem::take(&mut self.text);

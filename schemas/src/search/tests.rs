@@ -50,14 +50,14 @@ fn a_search_is_logged_for_the_projects_that_it_drew_on() {
     let [a, b]: [ProjectId; 2] = ["a", "b"].map(|id| id.parse().unwrap());
     let everything = check(r#"{"query": "losa"}"#).unwrap();
     let both = Search { scope: Scope::Projects(vec![a.clone(), b.clone()]), ..everything.clone() };
-    let drawn_on = |first, second| drew_on(&[(&b, first), (&a, second)]);
+    let drawn_on = |first, second| drew_on([(&b, first), (&a, second)].into_iter());
     let only_a = drawn_on(Low, Good);
     assert_eq!(only_a, std::slice::from_ref(&a));
     assert_eq!(drawn_on(Moderate, Good), [a.clone(), b.clone()]);
     assert_eq!(drawn_on(Low, Low), [a.clone(), b.clone()], "there is nothing better");
-    assert_eq!(both.logged_for(&only_a), only_a);
-    assert_eq!(both.logged_for(&drew_on(&[])), [a, b]);
-    assert_eq!(everything.logged_for(&[]), []);
+    assert_eq!(both.scope.or_own(&only_a), only_a);
+    assert_eq!(both.scope.or_own(&drew_on([].into_iter())), [a, b]);
+    assert_eq!(everything.scope.or_own(&[]), []);
 }
 
 #[test]

@@ -51,6 +51,8 @@ fn a_sentence_is_on_the_page_on_which_it_begins() {
         table("", &[&[&across("", "x. ", "Y"), "z"]]),
         across("", "", "empieza"),
         across("", "acaba", ""),
+        "<w:p><w:r><w:lastRenderedPageBreak/><w:br w:type=\"page\"/><w:t>Después.</w:t></w:r></w:p>"
+            .to_owned(),
         p("fin"),
     ];
     let found: Vec<(BlockKind, String, Option<u32>)> =
@@ -65,7 +67,8 @@ fn a_sentence_is_on_the_page_on_which_it_begins() {
         (BlockKind::TableRow, "x. Y: z", 4),
         (BlockKind::Paragraph, "empieza", 6),
         (BlockKind::Paragraph, "acaba", 6),
-        (BlockKind::Paragraph, "fin", 7),
+        (BlockKind::Paragraph, "Después.", 9),
+        (BlockKind::Paragraph, "fin", 9),
     ];
     assert_eq!(found, expected.map(|(kind, text, page)| (kind, text.to_owned(), Some(page))));
 }

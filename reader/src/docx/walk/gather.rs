@@ -25,7 +25,8 @@ impl Walker<'_> {
         let has_text = |paragraph: &mut Paragraph| !paragraph.text.trim().is_empty();
         let Some(mut paragraph) = self.paragraphs.pop_if(has_text) else { return Ok(()) };
         let delivered = self.deliver_text(&mut paragraph);
-        paragraph.is_continued = true;
+        // The rest of a list item is not another item.
+        paragraph.properties.numbering = Some("0".to_owned());
         paragraph.page = None;
         self.paragraphs.push(paragraph);
         delivered
@@ -55,9 +56,9 @@ impl Walker<'_> {
         let is_divided = self.tables.is_empty() && !paragraph.is_heading(self.styles);
         let later = if is_divided { paragraph.split_off_pages() } else { Vec::new() };
         let Some((kind, text)) = paragraph.finish(self.styles, self.numbering) else { return Ok(()) };
-        let later = later.into_iter().map(|(page, text)| (BlockKind::Paragraph, text, page));
-        let blocks = std::iter::once((kind, text, page)).chain(later);
-        self.deliver(blocks.map(|(kind, text, page)| Block { kind, text, page: Some(page) }).collect())
+        let mut blocks = vec![Block { kind, text, page: Some(page) }];
+        blocks.extend(later);
+        self.deliver(blocks)
     }
 
     pub(super) fn deliver_note(&mut self, key: &str, page: u32) -> Result<(), Error> {
