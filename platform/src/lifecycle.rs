@@ -35,11 +35,12 @@ impl Lifecycle {
         self.stopping.clone()
     }
 
-    /// Runs a task that shutdown waits for. A task that ends without a stop signal stops the whole service: without its
-    /// consumer, a worker would look healthy and do nothing, so it must be restarted.
+    /// Runs a task that shutdown waits for. A task that ends or panics without a stop signal stops the whole service: without
+    /// its consumer, a worker would look healthy and do nothing, so it must be restarted.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         let stopping = self.stopping.clone();
         self.tasks.spawn(async move {
+            let _stop = stopping.drop_guard_ref();
             match task.await {
                 Err(error) => tracing::error!(task = name, error = format!("{error:#}"), "task failed"),
                 Ok(()) if !stopping.is_cancelled() => {
@@ -47,19 +48,25 @@ impl Lifecycle {
                 }
                 Ok(()) => {}
             }
-            stopping.cancel();
         });
     }
 
-    /// Waits for a signal or the end of a task, then at most SHUTDOWN_TIMEOUT for the remaining tasks.
+    /// Waits for a signal or the end of a task, then at most SHUTDOWN_TIMEOUT for the remaining tasks. The end of a task is an
+    /// error, so that whatever restarts only failed services restarts this one.
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-            _ = tokio::signal::ctrl_c() => tracing::info!("interrupted: stopping"),
-            () = self.stopping.cancelled() => {}
-        }
-        self.stop(Duration::from_secs(config.shutdown_timeout)).await
+        let ended = tokio::select! {
+            _ = terminate.recv() => {
+                tracing::info!("SIGTERM: stopping");
+                Ok(())
+            }
+            _ = tokio::signal::ctrl_c() => {
+                tracing::info!("interrupted: stopping");
+                Ok(())
+            }
+            () = self.stopping.cancelled() => Err(anyhow::anyhow!("a task ended before it was asked to")),
+        };
+        self.stop(Duration::from_secs(config.shutdown_timeout)).await.and(ended)
     }
 
     pub async fn stop(self, timeout: Duration) -> anyhow::Result<()> {
@@ -74,6 +81,20 @@ impl Lifecycle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_fails_or_panics_ends_the_service_with_an_error() {
+        for panics in [false, true] {
+            let lifecycle = Lifecycle::default();
+            lifecycle.spawn("test", async move {
+                assert!(!panics);
+                Err(anyhow::anyhow!("failed"))
+            });
+            let config = Config { shutdown_timeout: 5 };
+            let ended = tokio::time::timeout(Duration::from_secs(60), lifecycle.run(&config)).await;
+            ended.unwrap().unwrap_err();
+        }
+    }
 
     #[test]
     fn a_service_is_closed_to_other_programs_of_its_user() {
