@@ -22,7 +22,7 @@ use tokio::{
 use super::{Context, Nats, publish, text};
 use crate::lock::lock;
 
-/// Maximum number of frames of one reply that may wait for a slow reader; further frames are dropped.
+/// Maximum number of frames of one reply that may wait for a slow reader; with more, the reply ends with an error.
 const FRAMES: usize = 1_024;
 
 /// Who waits for a reply, by its subject.
@@ -50,9 +50,12 @@ impl Requester {
                 // There is no sender if the requester has given up, or if this is the second reply to a redelivered
                 // request.
                 if let Some(sender) = sender
-                    && sender.try_send((message, Instant::now())).is_err()
+                    && let Err(refused) = sender.try_send((message, Instant::now()))
                 {
                     tracing::debug!("a reply's reader is gone or too slow");
+                    // Without this frame, the text of the following ones would be wrong.
+                    let (message, _) = refused.into_inner();
+                    lock(&by_inbox).remove(message.subject.as_str());
                 }
             }
         });
@@ -191,5 +194,38 @@ impl Drop for Reply {
             let (nats, subject) = (self.nats.clone(), cancel_subject(&self.reply_to));
             runtime.spawn(async move { nats.client.publish(subject, Bytes::new()).await });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::jetstream::stream;
+    use schemas::query::Ping;
+
+    use super::*;
+    use crate::nats::server;
+
+    #[tokio::test]
+    async fn a_reply_that_is_read_too_slowly_ends_with_an_error_and_has_no_gap() {
+        let (_stack, nats) = server::start().await;
+        let subjects = vec![Ping::subject()];
+        let queries = stream::Config { name: "QUERIES".to_owned(), subjects, ..Default::default() };
+        nats.jetstream.create_stream(queries).await.unwrap();
+        let requester = Requester::start(nats.clone()).await.unwrap();
+        let patience = Duration::from_secs(60);
+        let mut reply = requester.ask_streaming(&Context::default(), &Ping {}, patience).await.unwrap();
+        let mut more = async_nats::HeaderMap::new();
+        more.insert(headers::FRAME, "more");
+        for number in 0..FRAMES + 2 {
+            let (subject, frame) = (reply.reply_to.clone(), number.to_string().into());
+            nats.client.publish_with_headers(subject, more.clone(), frame).await.unwrap();
+        }
+        while !lock(&requester.waiting).is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for number in 0..FRAMES {
+            assert_eq!(reply.next().await.unwrap().unwrap().payload, number.to_string());
+        }
+        assert!(reply.next().await.unwrap().is_err());
     }
 }
