@@ -113,11 +113,14 @@ impl Objects {
                 if at >= end {
                     return Ok(None);
                 }
-                let part = stream.direct_get_next_for_subject(subject, Some(sequence)).await;
-                let part = part.map_err(|error| match error.kind() {
-                    DirectGetErrorKind::NotFound => io::Error::from(io::ErrorKind::UnexpectedEof),
-                    _ => io::Error::other(error),
-                })?;
+                let part = match stream.direct_get_next_for_subject(&*subject, Some(sequence)).await {
+                    // Another server than the leader may not know yet of a part that was stored just now.
+                    Err(error) if error.kind() == DirectGetErrorKind::NotFound => {
+                        let part = stream.get_first_raw_message_by_subject(&subject, sequence).await;
+                        found(part).map_err(io::Error::other)?.ok_or(io::ErrorKind::UnexpectedEof)?
+                    }
+                    part => part.map_err(io::Error::other)?,
+                };
                 let next = at.saturating_add(part.payload.len() as u64);
                 if next > size {
                     return Err(io::Error::from(io::ErrorKind::InvalidData));
