@@ -52,7 +52,8 @@ impl Metadata {
             let extra = serde_json::to_string(&self.extra).unwrap_or_default();
             let message = match extra.len() {
                 bytes if bytes > MAX_EXTRA_BYTES => messages::fields::extra_too_large(MAX_EXTRA_BYTES / 1024),
-                _ if extra.contains("\\u0000") => messages::fields::nul(),
+                // Without escaped backslashes: a text may contain the six characters of the escape sequence themselves.
+                _ if extra.replace(r"\\", "").contains(r"\u0000") => messages::fields::nul(),
                 _ if self.extra.values().any(|value| is_deeper(value, MAX_EXTRA_LEVELS)) => {
                     messages::fields::too_deep(MAX_EXTRA_LEVELS)
                 }

@@ -38,12 +38,14 @@ fn a_field_out_of_bounds_is_named() {
         (Fields { author: "x".repeat(1_001), ..Fields::default() }.into(), "metadata.author: "),
         (Fields { title: "\0".into(), ..Fields::default() }.into(), "metadata.title: "),
         (read(r#"{"a": "\u0000"}"#), "metadata: "),
+        (read(r#"{"a": "\\\u0000"}"#), "metadata: "),
         (read(&format!(r#"{{"a": "{}"}}"#, "x".repeat(MAX_EXTRA_BYTES))), "metadata: "),
         (nested(MAX_EXTRA_LEVELS + 1), "metadata: "),
     ] {
         assert!(metadata.out_of_bounds().unwrap().detail.es.starts_with(field), "{field}");
     }
     assert_eq!(nested(MAX_EXTRA_LEVELS).out_of_bounds(), None);
+    assert_eq!(read(r#"{"a": "C:\\u0000"}"#).out_of_bounds(), None, "a text with a backslash");
 }
 
 fn nested(levels: usize) -> Metadata {
