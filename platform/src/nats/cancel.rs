@@ -6,7 +6,8 @@ use std::{
 };
 
 use futures::StreamExt as _;
-use tokio::sync::{OnceCell, oneshot};
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 use super::{Nats, request::CANCEL};
 use crate::lock::lock;
@@ -27,7 +28,7 @@ type Running = Arc<Mutex<Requests>>;
 
 #[derive(Default)]
 struct Requests {
-    running: HashMap<String, oneshot::Sender<()>>,
+    running: HashMap<String, CancellationToken>,
     /// The inboxes of requests that were cancelled and are not in progress here.
     cancelled: HashSet<String>,
     /// The same, the oldest first.
@@ -36,8 +37,8 @@ struct Requests {
 
 impl Requests {
     fn cancel(&mut self, inbox: &str) {
-        if let Some(sender) = self.running.remove(inbox) {
-            sender.send(()).ok();
+        if let Some(request) = self.running.remove(inbox) {
+            request.cancel();
         } else if self.cancelled.insert(inbox.to_owned()) {
             self.order.push_back(inbox.to_owned());
             if self.order.len() > REMEMBERED
@@ -71,16 +72,16 @@ impl Cancellations {
         }
     }
 
-    /// Registers a request; returns `None` if it is cancelled already. Its work should end when [`Request::cancelled`]
-    /// completes.
+    /// Registers a request; returns `None` if it is cancelled already. Its work should end when it is cancelled. If the same
+    /// request is delivered a second time, only the second delivery is told.
     pub fn register(&self, inbox: &str) -> Option<Request> {
-        let (sender, receiver) = oneshot::channel();
         let mut requests = lock(&self.running);
         if requests.cancelled.contains(inbox) {
             return None;
         }
-        requests.running.insert(inbox.to_owned(), sender);
-        Some(Request { inbox: inbox.to_owned(), running: self.running.clone(), receiver })
+        let token = CancellationToken::new();
+        requests.running.insert(inbox.to_owned(), token.clone());
+        Some(Request { inbox: inbox.to_owned(), running: self.running.clone(), token })
     }
 }
 
@@ -88,17 +89,7 @@ impl Cancellations {
 pub struct Request {
     inbox: String,
     running: Running,
-    receiver: oneshot::Receiver<()>,
-}
-
-impl Request {
-    /// Completes when the requester cancels the request.
-    pub async fn cancelled(&mut self) {
-        if (&mut self.receiver).await.is_err() {
-            // The same request was delivered a second time, so the second delivery is told about a cancellation.
-            std::future::pending::<()>().await;
-        }
-    }
+    pub token: CancellationToken,
 }
 
 impl Drop for Request {
@@ -116,9 +107,9 @@ mod tests {
         let requests = Cancellations::default();
         lock(&requests.running).cancel("early");
         assert!(requests.register("early").is_none());
-        let mut request = requests.register("late").unwrap();
+        let request = requests.register("late").unwrap();
         lock(&requests.running).cancel("late");
-        request.cancelled().await;
+        request.token.cancelled().await;
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
         };
         let started = Instant::now();
         self.cancellations.listen(&self.nats).await;
-        let Some(mut request) = self.cancellations.register(&reply_to) else {
+        let Some(request) = self.cancellations.register(&reply_to) else {
             tracing::info!("cancelled before it was answered");
             return Ok(());
         };
@@ -173,7 +173,7 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
                 tracing::warn!("no answer by the deadline");
                 None
             }
-            () = request.cancelled() => {
+            () = request.token.cancelled() => {
                 tracing::info!("the asker is gone");
                 None
             }
