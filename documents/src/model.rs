@@ -4,10 +4,7 @@
 //! A second model is added while the first one answers. Its vectors are made from the stored passages ([`missing`],
 //! [`store`]), then it becomes the answering one ([`switch`]), and the first one is dropped ([`remove`]).
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use pgvector::HalfVector;
 use schemas::Scope;
@@ -49,44 +46,35 @@ pub async fn add(pool: &PgPool, name: &str, digest: &str, dimension: usize) -> s
 }
 
 /// Why a worker must not work with its model.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The database does not know the worker's model, but this one.
+    #[error(
+        "the database holds vectors of the model {} ({}), and vectors of two models do not compare: point MODEL_DIR at \
+         that model, or add this one with `acorag-ingest-worker model add`", .0.name, .0.digest
+    )]
     Unknown(Model),
     /// Too many passages have no vector of the model yet. That changes while the vectors are made.
+    #[error(
+        "the database lacks this model's vectors of {} of {} passages: run `acorag-ingest-worker model fill` with this \
+         MODEL_DIR; `acorag-ingest-worker model status` shows the progress", .0.missing, .0.passages
+    )]
     Incomplete(Coverage),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(Model { name, digest, .. }) => write!(
-                f,
-                "the database holds vectors of the model {name} ({digest}), and vectors of two models do not compare: \
-                 point MODEL_DIR at that model, or add this one with `acorag-ingest-worker model add`"
-            ),
-            Self::Incomplete(Coverage { passages, missing }) => write!(
-                f,
-                "the database lacks this model's vectors of {missing} of {passages} passages: run \
-                 `acorag-ingest-worker model fill` with this MODEL_DIR; `acorag-ingest-worker model status` shows the \
-                 progress"
-            ),
-        }
-    }
 }
 
 /// Returns the worker's own model, by its digest; `None` in a database without models. The transaction's scope must be
 /// all projects.
 pub async fn own(tx: &mut PgConnection, digest: &str) -> sqlx::Result<Result<Option<Model>, Refusal>> {
-    let mut known = all(tx).await?;
-    let Some(at) = known.iter().position(|model| model.digest == digest) else {
-        let answering = known.iter().position(|model| model.answering);
-        return Ok(answering.map_or(Ok(None), |at| Err(Refusal::Unknown(known.swap_remove(at)))));
+    let known = all(tx).await?;
+    let Some(model) = known.iter().find(|model| model.digest == digest).cloned() else {
+        let answering = known.into_iter().find(|model| model.answering);
+        return Ok(answering.map_or(Ok(None), |model| Err(Refusal::Unknown(model))));
     };
-    let model = known.swap_remove(at);
     if !model.answering {
         let coverage = coverage(tx, model.number).await?;
-        if !coverage.is_enough() {
+        // The passages of the last seconds may be missing, because their vectors are made a moment after their commit: at
+        // most 1 % of all.
+        if coverage.missing.saturating_mul(100) > coverage.passages {
             return Ok(Err(Refusal::Incomplete(coverage)));
         }
     }
@@ -148,14 +136,6 @@ pub struct Coverage {
     pub passages: i64,
     /// Number of passages without a vector of the model.
     pub missing: i64,
-}
-
-impl Coverage {
-    /// Whether a worker may answer with the model. The passages of the last seconds may be missing, because their
-    /// vectors are made a moment after their commit: at most 1 % of all.
-    pub fn is_enough(self) -> bool {
-        self.missing.saturating_mul(100) <= self.passages
-    }
 }
 
 /// Counts the passages in the transaction's scope.
