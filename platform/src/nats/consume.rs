@@ -44,6 +44,33 @@ pub struct Delivery {
     pub sequence: u64,
 }
 
+impl Delivery {
+    /// Returns the span of all that is done for this message, in the trace of its sender.
+    pub(super) fn span(&self) -> Span {
+        let span = tracing::info_span!(
+            "message",
+            otel.name = %self.subject,
+            subject = %self.subject,
+            request_id = %self.context.request_id,
+            attempt = self.attempt,
+        );
+        telemetry::adopt(&span, |name| text(self.headers.as_ref(), name));
+        span
+    }
+
+    /// Whether a client made the server send this message, which must then be dropped. The server adds a header to stored
+    /// messages that it returns to a client. Permissions check the subject to which a client publishes, but not the reply
+    /// subject of its request. With one of our subjects as the reply subject, a client could send any stored bytes to a
+    /// worker, although it may not publish there.
+    pub(super) fn is_forged(&self) -> bool {
+        let stream = text(self.headers.as_ref(), "Nats-Stream");
+        if let Some(stream) = &stream {
+            tracing::error!(stream, "an answer of the server's that was sent here as a message: dropped");
+        }
+        stream.is_some()
+    }
+}
+
 /// Why a message was not handled completely. Only the variant decides what happens to the message.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
@@ -124,12 +151,6 @@ pub struct Settings {
     /// cheaply and without harm.
     pub confirm: bool,
 }
-
-/// The server adds this header to stored messages that it returns to a client. Permissions check the subject
-/// to which a client publishes, but not the reply subject of its request. With one of our subjects as the
-/// reply subject, a client could send any stored bytes to a worker, although it may not publish there. So a
-/// worker drops messages with this header.
-pub(super) const ANSWERED_FROM: &str = "Nats-Stream";
 
 /// Pause after a failed pull, so that an outage does not become a busy loop.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -313,22 +334,11 @@ async fn take(message: Message) -> Option<Taken> {
     let delivery = delivery(&message)
         .inspect_err(|error| tracing::error!(%error, "a message without JetStream's own data"))
         .ok()?;
-    let span = tracing::info_span!(
-        "message",
-        otel.name = %delivery.subject,
-        subject = %delivery.subject,
-        request_id = %delivery.context.request_id,
-        attempt = delivery.attempt,
-    );
-    telemetry::adopt(&span, |name| text(message.headers.as_ref(), name));
-    if let Some(stream) = text(message.headers.as_ref(), ANSWERED_FROM) {
-        let drop = async {
-            tracing::error!(stream, "an answer of the server's that was sent here as a message: dropped");
-            if let Err(error) = message.double_ack_with(AckKind::Term).await {
-                tracing::warn!(%error, "a forged message could not be dropped; it will come again");
-            }
-        };
-        drop.instrument(span).await;
+    let span = delivery.span();
+    if span.in_scope(|| delivery.is_forged()) {
+        if let Err(error) = message.double_ack_with(AckKind::Term).await {
+            tracing::warn!(parent: &span, %error, "a forged message could not be dropped; it will come again");
+        }
         return None;
     }
     crash::point("job-taken", &delivery.subject);

@@ -11,10 +11,8 @@ use tracing::Instrument as _;
 
 use super::{
     Context, Nats,
-    consume::{ANSWERED_FROM, Delivery, Handler},
-    text,
+    consume::{Delivery, Handler},
 };
-use crate::telemetry;
 
 /// Handles the messages of a subject, at most `slots` at the same time, until `stopping` is cancelled; then finishes
 /// those already received.
@@ -61,22 +59,12 @@ async fn handle<H: Handler>(handler: &H, message: Message) {
         published: chrono::Utc::now(),
         sequence: 0,
     };
-    let span = tracing::info_span!(
-        "message",
-        otel.name = %delivery.subject,
-        subject = %delivery.subject,
-        request_id = %delivery.context.request_id,
-    );
-    telemetry::adopt(&span, |name| text(delivery.headers.as_ref(), name));
+    let span = delivery.span();
     async {
-        if let Some(stream) = text(delivery.headers.as_ref(), ANSWERED_FROM) {
-            return tracing::error!(
-                stream,
-                "an answer of the server's that was sent here as a message: dropped"
-            );
-        }
         // A failed request does not become a dead letter, because its secret would then be stored.
-        if let Err(failure) = handler.handle(delivery).await {
+        if !delivery.is_forged()
+            && let Err(failure) = handler.handle(delivery).await
+        {
             tracing::warn!(%failure, "a request was not answered");
         }
     }
