@@ -39,6 +39,7 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    lifecycle::close_to_others()?;
     let config = Config::parse();
     let _telemetry = telemetry::init(&config.telemetry, "migrate")?;
     let pool = config.postgres.connect("acorag-migrate").await?;
