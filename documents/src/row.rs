@@ -59,7 +59,6 @@ impl Row {
         }
     }
 
-    /// Deletes the document's passages ([`clear`]).
     pub async fn clear(&self, tx: &mut PgConnection) -> sqlx::Result<Sums> {
         clear(tx, self.project_key, &[(self.key, self.chunks, self.terms)]).await
     }
@@ -235,7 +234,6 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Adds the change to the project's sums.
     pub async fn add(self, tx: &mut PgConnection, project_key: i32) -> sqlx::Result<()> {
         if self.chunks == 0 && self.terms == 0 {
             return Ok(());

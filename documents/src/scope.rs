@@ -90,7 +90,6 @@ impl Projects {
         sized.filter(|(key, _)| **key == project).map(|(_, size)| *size).sum()
     }
 
-    /// Returns the id of the project with this key.
     pub fn id(&self, key: i32) -> Option<&str> {
         let place = self.keys.iter().position(|known| *known == key)?;
         self.ids.get(place).map(String::as_str)

@@ -40,7 +40,6 @@ pub enum Probe {
 }
 
 impl Probe {
-    /// Whether this process was started with the command `health`.
     pub fn is_called() -> bool {
         std::env::args_os().nth(1).is_some_and(|argument| argument == "health")
     }

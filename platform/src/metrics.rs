@@ -43,7 +43,6 @@ pub fn from_zero(counter: &IntCounterVec, labels: &[&[&str]]) {
     }
 }
 
-/// Returns the metrics in the text format of Prometheus.
 pub fn render(registry: &Registry) -> prometheus::Result<String> {
     TextEncoder::new().encode_to_string(&registry.gather())
 }

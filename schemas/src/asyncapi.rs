@@ -13,7 +13,6 @@ use crate::{
     subjects,
 };
 
-/// Returns the whole document as JSON.
 pub fn document() -> Value {
     let settings =
         SchemaSettings::draft07().with(|settings| settings.definitions_path = "/components/schemas".into());

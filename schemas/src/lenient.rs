@@ -37,7 +37,6 @@ pub fn read<T: Form>(place: &str, json: &[u8]) -> Result<T, Problem> {
     fit(place, renamed::<T>(object))
 }
 
-/// Deserializes an object's fields into a type.
 pub fn fit<T: DeserializeOwned>(place: &str, fields: Map<String, Value>) -> Result<T, Problem> {
     serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
         let path = error.path().to_string();
@@ -163,7 +162,6 @@ pub fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>
     })
 }
 
-/// Reads a whole number that must be there.
 pub fn required_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     integer(deserializer)?.ok_or_else(|| expected(NUMBER))
 }

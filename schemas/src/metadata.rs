@@ -64,7 +64,6 @@ impl Metadata {
     }
 }
 
-/// Whether a value has more levels than this.
 fn is_deeper(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(_) | Value::Object(_) if levels == 0 => true,

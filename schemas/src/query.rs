@@ -49,7 +49,6 @@ macro_rules! queries {
             }
         )*
 
-        /// Calls the visitor with the type of every query.
         pub fn visit(visitor: &mut impl Visitor) {
             $(visitor.query::<$query>();)*
         }

@@ -122,7 +122,6 @@ pub fn check_text(field: &str, text: &str) -> Result<(), Problem> {
     }
 }
 
-/// Checks that an optional number is between `min` and `max`.
 pub fn in_range(field: &str, value: Option<i64>, min: i64, max: i64) -> Result<Option<u8>, Problem> {
     match value {
         Some(value) if (min..=max).contains(&value) => Ok(u8::try_from(value).ok()),

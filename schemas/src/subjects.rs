@@ -102,7 +102,6 @@ pub fn first_accepted_at(first: Option<&str>, accepted_at: DateTime<Utc>) -> Dat
     first.map_or(accepted_at, |first| accepted_at.min(first.to_utc()))
 }
 
-/// Returns the subject filter for the jobs of one kind and project.
 pub fn jobs_of_project(kind: JobKind, project: &ProjectId) -> String {
     format!("acorag.v1.ingest.{}.{}.*", kind.name(), project.token())
 }
@@ -131,7 +130,6 @@ pub fn parts(project: &ProjectId, file: &SentFile) -> String {
     format!("acorag.v1.file.{}.{}", project.token(), file.id)
 }
 
-/// Whether a message on this subject is a part of a file.
 pub fn is_part(subject: &str) -> bool {
     subject.starts_with("acorag.v1.file.")
 }
@@ -149,7 +147,6 @@ pub fn event(project: &ProjectId, document: &DocumentId, kind: EventKind) -> Str
     format!("acorag.v1.event.{}.{}.{}", project.token(), document.token(), kind.name())
 }
 
-/// Returns the subject filter for all events of one document.
 pub fn events_of(project: &ProjectId, document: &DocumentId) -> String {
     format!("acorag.v1.event.{}.{}.*", project.token(), document.token())
 }

@@ -129,7 +129,6 @@ pub struct Frame {
     pub worked: Option<Duration>,
 }
 
-/// Parses the payload of a reply.
 pub fn read<'a, R: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<R, Problem> {
     let answer: Answer<R> = serde_json::from_slice(payload).map_err(|error| {
         tracing::error!(%error, "a reply does not have the expected form");

@@ -56,13 +56,11 @@ impl Stored {
         }))
     }
 
-    /// Returns the subject of the object's parts.
     pub(super) fn parts(&self, bucket: &str) -> String {
         format!("$O.{bucket}.C.{}", self.version)
     }
 }
 
-/// Returns the wildcard subject of the parts of all objects.
 pub(super) fn all_parts(bucket: &str) -> String {
     format!("$O.{bucket}.C.>")
 }
@@ -72,7 +70,6 @@ pub(super) fn description_of(bucket: &str, name: &str) -> String {
     format!("$O.{bucket}.M.{}", URL_SAFE.encode(name))
 }
 
-/// Returns the wildcard subject of all descriptions.
 pub(super) fn descriptions(bucket: &str) -> String {
     format!("$O.{bucket}.M.>")
 }
