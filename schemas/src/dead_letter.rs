@@ -30,9 +30,8 @@ impl Cause {
     pub fn of(code: &str) -> Self {
         match code {
             "internal" | "kills_workers" => Self::System,
-            "invalid_job" | "forbidden_project" | "file_missing" | "wrong_hash" | "unanswerable" => {
-                Self::Message
-            }
+            "invalid_job" | "forbidden_project" | "file_missing" | "too_many_parts" | "wrong_hash"
+            | "unanswerable" => Self::Message,
             _ => Self::Document,
         }
     }
@@ -145,6 +144,24 @@ impl ListView {
         Self {
             dead_letters: list.dead_letters.into_iter().map(view).collect(),
             next_cursor: list.next_cursor,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_says_who_has_to_act() {
+        for (code, cause) in [
+            ("internal", Cause::System),
+            ("too_many_parts", Cause::Message),
+            ("wrong_hash", Cause::Message),
+            ("too_large", Cause::Document),
+            ("a code of a later release", Cause::Document),
+        ] {
+            assert_eq!(Cause::of(code), cause, "{code}");
         }
     }
 }
