@@ -57,6 +57,22 @@ fn without_a_list_of_needed_files_nothing_is_removed() {
 }
 
 #[test]
+fn a_backup_that_cannot_be_read_is_not_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::new(folder.path()).unwrap();
+    let segment = Segment { timeline: 1, number: 1 };
+    let mut set = Set::new(repository.new_set(Utc::now(), "full"), 16 << 20, segment);
+    set.base = Some(Base { wal_start: segment, finished_at: Utc::now() });
+    seal::plain(&set.folder.join(VERSIONS), b"").unwrap();
+    set.commit().unwrap();
+    // Reading a folder fails, as reading a file of a volume that is gone does.
+    let unreadable = repository.new_set(Utc::now(), "unreadable");
+    fs::create_dir_all(unreadable.join(SET)).unwrap();
+    assert!(repository.tidy(1).is_err());
+    assert!(unreadable.exists());
+}
+
+#[test]
 fn backups_of_another_format_are_kept_until_newer_ones_take_their_place() {
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::new(folder.path()).unwrap();
