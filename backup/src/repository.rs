@@ -189,9 +189,9 @@ impl Repository {
     pub fn tidy(&self, keep: usize) -> Result<()> {
         let (sets, others) = self.all_sets()?;
         let full: Vec<&Set> = sets.iter().filter(|set| set.base.is_some()).collect();
-        let Some(oldest) = full.get(full.len().saturating_sub(keep.max(1))) else { return Ok(()) };
+        let oldest = full.get(full.len().saturating_sub(keep.max(1)));
         let (kept, old): (Vec<&Set>, Vec<&Set>) =
-            sets.iter().partition(|set| set.queue_read_at >= oldest.queue_read_at);
+            sets.iter().partition(|set| oldest.is_none_or(|oldest| set.queue_read_at >= oldest.queue_read_at));
         let mut needed = HashSet::new();
         for set in &kept {
             let path = set.folder.join(VERSIONS);
@@ -201,7 +201,7 @@ impl Repository {
         }
         // The names of the folders begin with the time.
         let (kept_others, old_others): (Vec<&PathBuf>, Vec<&PathBuf>) =
-            others.iter().partition(|folder| **folder > oldest.folder);
+            others.iter().partition(|folder| oldest.is_none_or(|oldest| **folder > oldest.folder));
         for folder in old.iter().map(|set| &set.folder).chain(old_others) {
             // `set.json` is removed first, so that a partly removed set is never valid.
             fs::remove_file(folder.join(SET))?;
@@ -213,8 +213,9 @@ impl Repository {
                 fs::remove_dir_all(&folder)?;
             }
         }
-        if !kept_others.is_empty() {
-            // Nobody here knows which files, and which part of the log, backups of another format need.
+        if oldest.is_none() || !kept_others.is_empty() {
+            // The first full backup will need the files that an interrupted run has stored. Nobody here knows which files,
+            // and which part of the log, backups of another format need.
             return Ok(());
         }
         let files = remove(&self.0.join("files"), |name| !needed.contains(name))?;

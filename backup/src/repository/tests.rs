@@ -57,6 +57,17 @@ fn without_a_list_of_needed_files_nothing_is_removed() {
 }
 
 #[test]
+fn the_remains_of_a_first_backup_are_removed_but_not_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::new(folder.path()).unwrap();
+    let remains = repository.new_set(Utc::now(), "full");
+    seal::plain(&remains.join(BASE), b"half").unwrap();
+    seal::plain(&repository.file("version"), b"x").unwrap();
+    repository.tidy(1).unwrap();
+    assert_eq!((remains.exists(), repository.file("version").exists()), (false, true));
+}
+
+#[test]
 fn a_backup_that_cannot_be_read_is_not_removed() {
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::new(folder.path()).unwrap();
