@@ -124,7 +124,9 @@ impl Repository {
         for folder in entries(&self.0.join("sets"))? {
             let text = match fs::read(folder.join(SET)) {
                 Ok(text) => text,
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                    continue;
+                }
                 // A backup that cannot be read at the moment is not an unfinished one, which `tidy` would remove.
                 Err(error) => {
                     return Err(error).with_context(|| format!("cannot read {}", folder.join(SET).display()));
