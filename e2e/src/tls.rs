@@ -52,11 +52,12 @@ impl Certificates {
             nats
         });
         let key = self.install_key_of_postgres()?;
-        let postgres = vec![
+        let mut postgres = options.postgres;
+        postgres.extend([
             "ssl=on".to_owned(),
             format!("ssl_cert_file={}", self.path("postgres.crt").display()),
             format!("ssl_key_file={}", key.display()),
-        ];
+        ]);
         Ok(devstack::Options { nats, postgres, ..options })
     }
 

@@ -28,7 +28,12 @@ pub async fn beside_an_import(bench: &mut Bench, records: usize) -> Result<()> {
     let texts: Vec<String> = (0..records).map(|_| prose::paragraph(random, 12)).collect();
     let lines = ingest::records(&texts);
     let import = client.upload(Upload::new("ocupado.ndjson", lines, json!({"project_id": BUSY}))).await?;
-    while client.document(&import, BUSY).await?["records"]["indexed"].as_u64().unwrap_or(0) < 50 {
+    loop {
+        let document = client.document(&import, BUSY).await?;
+        let is_over = document["state"] == "indexed" || document["state"] == "failed";
+        if is_over || document["records"]["indexed"].as_u64() >= Some(50) {
+            break;
+        }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     let (upload_beside, search_beside) = measure(client, random, questions).await?;
