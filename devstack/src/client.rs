@@ -7,6 +7,7 @@ use reqwest::{
     Response, StatusCode,
     multipart::{Form, Part},
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone)]
@@ -96,8 +97,7 @@ impl Client {
 
     pub async fn document(&self, id: &str, project: &str) -> Result<Value> {
         let answer = self.get(&format!("/documents/{id}?project_id={project}")).await?;
-        ensure!(answer.status().is_success(), "document {id}: {} {}", answer.status(), answer.text().await?);
-        Ok(answer.json().await?)
+        successful(&format!("document {id}"), answer).await
     }
 
     /// Asks until the document is in a final state, and returns the document.
@@ -121,8 +121,15 @@ impl Client {
     }
 
     pub async fn search_with(&self, body: Value) -> Result<Vec<Value>> {
-        let answer = self.post("/search", &body).await?;
-        ensure!(answer.status().is_success(), "search: {} {}", answer.status(), answer.text().await?);
-        Ok(answer.json().await?)
+        successful("search", self.post("/search", &body).await?).await
     }
+
+    pub async fn chat(&self, body: &Value) -> Result<Value> {
+        successful("chat", self.post("/chat", body).await?).await
+    }
+}
+
+async fn successful<T: DeserializeOwned>(call: &str, answer: Response) -> Result<T> {
+    ensure!(answer.status().is_success(), "{call}: {} {}", answer.status(), answer.text().await?);
+    Ok(answer.json().await?)
 }

@@ -1,9 +1,7 @@
 //! `devstack demo`: the first thing that a new user sees.
 
-mod client;
 mod show;
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,8 +10,6 @@ use devstack::{Client, Location};
 
 use super::up;
 use crate::acorag::http_client;
-
-const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -35,7 +31,7 @@ pub async fn demo(location: Location, arguments: Arguments) -> Result<ExitCode> 
     let http = http_client(Duration::from_secs(60))?;
     let client = Client { http, url: acorag.url().to_owned() };
     let shown = tokio::select! {
-        shown = show::show(&client, Path::new(SAMPLES)) => shown,
+        shown = show::show(&client) => shown,
         failed = acorag.supervise() => failed.map(|never| match never {}),
         _ = interrupt.next() => {
             up::stop(acorag, &mut interrupt).await?;

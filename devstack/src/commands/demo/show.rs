@@ -1,107 +1,68 @@
 //! Uploads the samples, shows their progress, searches and asks.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use devstack::{Client, Upload};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-
-use super::client::{Document, Hit, chat, document, search};
+use serde_json::{Value, json};
 
 const POLL: Duration = Duration::from_millis(250);
 const INDEXED_WITHIN: Duration = Duration::from_secs(300);
 const SNIPPET: usize = 160;
 
-#[derive(Deserialize)]
-struct Sample {
-    file: String,
-    metadata: Value,
-}
-
-/// Searches and questions with known answers.
-#[derive(Deserialize)]
-struct Questions {
-    searches: Vec<Search>,
-    questions: Vec<Question>,
-}
-
-#[derive(Deserialize)]
-struct Search {
-    query: String,
-    language: String,
-    expect: Expected,
-}
-
-#[derive(Deserialize)]
-struct Question {
-    question: String,
-    expect: Expected,
-}
-
-#[derive(Deserialize)]
-struct Expected {
-    filename: Option<String>,
-    number: Option<String>,
-    page: Option<u32>,
-}
-
-type Choice = fn(&Search) -> bool;
+type Choice = fn(&Value) -> bool;
 
 /// Fails if an upload fails, or if a first hit is not the expected page of the expected document.
-pub async fn show(client: &Client, samples: &Path) -> Result<()> {
-    let manifest: Vec<Sample> = read(&samples.join("manifest.json"))?;
-    let questions: Questions = read(&samples.join("questions.json"))?;
-    let project =
-        manifest.iter().find_map(|sample| sample.metadata.get("project_id")?.as_str()).unwrap_or_default();
-    upload_all(client, samples, project, &manifest).await?;
+pub async fn show(client: &Client) -> Result<()> {
+    let (samples, questions) = (devstack::samples()?, devstack::questions()?);
+    let project = samples.iter().find_map(|sample| sample.metadata["project_id"].as_str());
+    let project = project.context("the samples name no project")?.to_owned();
+    upload_all(client, samples, &project).await?;
 
     let kinds: [(&str, Choice); 3] = [
-        ("a search in Spanish", |search| search.language == "es" && search.expect.page.is_some()),
-        ("a search in English", |search| search.language == "en" && search.expect.page.is_some()),
-        ("a drawing by its number", |search| search.expect.number.as_ref() == Some(&search.query)),
+        ("a search in Spanish", |search| search["language"] == "es" && search["expect"]["page"].is_u64()),
+        ("a search in English", |search| search["language"] == "en" && search["expect"]["page"].is_u64()),
+        ("a drawing by its number", |search| search["expect"]["number"] == search["query"]),
     ];
     for (kind, is_kind) in kinds {
-        let example = questions.searches.iter().find(|search| is_kind(search));
+        let example = questions["searches"].as_array().into_iter().flatten().find(|search| is_kind(search));
         let example = example.with_context(|| format!("the samples have no example of {kind}"))?;
-        println!("\n{kind}: {}", example.query);
-        let hits = search(client, &example.query, project).await?;
-        check(&hits, &example.expect)?;
+        let query = text(example, "query");
+        println!("\n{kind}: {query}");
+        check(&client.search(&project, query).await?, &example["expect"])?;
     }
 
-    let question = questions.questions.first().context("the samples have no question")?;
-    println!("\na question: {}", question.question);
-    let answer = chat(client, &question.question, project).await?;
-    println!("  {}", answer.answer.replace('\n', "\n  "));
-    check(&answer.sources, &question.expect)
+    let example = questions["questions"].get(0).context("the samples have no question")?;
+    let question = text(example, "question");
+    println!("\na question: {question}");
+    let answer = client.chat(&json!({ "message": question, "project_id": project })).await?;
+    println!("  {}", text(&answer, "answer").replace('\n', "\n  "));
+    check(answer["sources"].as_array().context("the answer has no sources")?, &example["expect"])
 }
 
 /// Uploads all samples at once, like an export from another system.
-async fn upload_all(client: &Client, samples: &Path, project: &str, manifest: &[Sample]) -> Result<()> {
+async fn upload_all(client: &Client, samples: Vec<Upload>, project: &str) -> Result<()> {
     let started = Instant::now();
-    println!("\nuploading {} sample files", manifest.len());
+    println!("\nuploading {} sample files", samples.len());
     let mut pending = Vec::new();
-    for sample in manifest {
-        let path = samples.join("files").join(&sample.file);
-        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let id = client.upload(Upload::new(&sample.file, bytes, sample.metadata.clone())).await;
-        let id = id.with_context(|| format!("the upload of {} failed", sample.file))?;
-        println!("  {:<40} accepted", sample.file);
-        pending.push((sample, id, None));
+    for sample in samples {
+        let file = sample.filename.clone();
+        let id = client.upload(sample).await.with_context(|| format!("the upload of {file} failed"))?;
+        println!("  {file:<40} accepted");
+        pending.push((file, id, String::new()));
     }
     while !pending.is_empty() {
-        ensure!(started.elapsed() < INDEXED_WITHIN, "{} is still not indexed", pending[0].0.file);
+        ensure!(started.elapsed() < INDEXED_WITHIN, "{} is still not indexed", pending[0].0);
         let mut rest = Vec::new();
-        for (sample, id, last) in pending {
-            let now = document(client, &id, project).await?;
-            if last.as_ref() != Some(&now) {
-                println!("  {:<40} {}", sample.file, progress(&now));
+        for (file, id, shown) in pending {
+            let document = client.document(&id, project).await?;
+            let now = progress(&document);
+            if now != shown {
+                println!("  {file:<40} {now}");
             }
-            ensure!(now.state != "failed", "{} was not indexed: {}", sample.file, reason(&now));
-            if !is_done(&now) {
-                rest.push((sample, id, Some(now)));
+            ensure!(document["state"] != "failed", "{file} was not indexed: {}", text(&document, "reason"));
+            if !is_done(&document) {
+                rest.push((file, id, now));
             }
         }
         pending = rest;
@@ -113,48 +74,40 @@ async fn upload_all(client: &Client, samples: &Path, project: &str, manifest: &[
     Ok(())
 }
 
-fn is_done(document: &Document) -> bool {
-    document.state == "indexed"
-        && document.records.is_none_or(|records| records.indexed + records.failed >= records.total)
+/// Also whether all records of an import have their outcome.
+fn is_done(document: &Value) -> bool {
+    let records = |field: &str| document["records"][field].as_u64().unwrap_or_default();
+    document["state"] == "indexed" && records("indexed") + records("failed") >= records("total")
 }
 
-fn progress(document: &Document) -> String {
-    let Document { state, percent, pages, chunks, records, .. } = document;
-    match (state.as_str(), records) {
-        (_, Some(records)) => format!("{state}, {} of {} records", records.indexed, records.total),
-        ("processing", _) => format!("processing, {percent} %"),
-        ("indexed", _) if *pages > 0 => {
-            format!("indexed: {}, {}", many(*pages, "page"), many(*chunks, "passage"))
+fn progress(document: &Value) -> String {
+    let (state, records) = (text(document, "state"), &document["records"]);
+    let passages = many(&document["chunks"], "passage");
+    match state {
+        _ if records.is_object() => format!("{state}, {} of {} records", records["indexed"], records["total"]),
+        "processing" => format!("processing, {} %", document["percent"]),
+        "indexed" if document["pages"] != 0 => {
+            format!("indexed: {}, {passages}", many(&document["pages"], "page"))
         }
-        ("indexed", _) => format!("indexed: {}", many(*chunks, "passage")),
-        _ => state.clone(),
+        "indexed" => format!("indexed: {passages}"),
+        _ => state.to_owned(),
     }
 }
 
-fn many(count: u32, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
-}
-
-fn reason(document: &Document) -> &str {
-    let message = document.reason.as_ref().and_then(|reason| reason.message.get("en"));
-    message.map_or("no reason given", String::as_str)
+fn many(count: &Value, thing: &str) -> String {
+    format!("{count} {thing}{}", if *count == 1 { "" } else { "s" })
 }
 
 /// Prints the first hit and fails if it is not the expected one.
-fn check(hits: &[Hit], expected: &Expected) -> Result<()> {
+fn check(hits: &[Value], expected: &Value) -> Result<()> {
     let hit = hits.first().context("nothing was found")?;
-    let page = hit.page.map(|page| format!(", page {page}")).unwrap_or_default();
-    println!("  {} | {} rev. {}{page}", hit.title, hit.number, hit.revision);
-    println!("  \"{}\"", shortened(&hit.snippet));
-    let right = expected.filename.as_ref().is_none_or(|filename| *filename == hit.filename)
-        && expected.number.as_ref().is_none_or(|number| *number == hit.number)
-        && (expected.page.is_none() || expected.page == hit.page);
+    let page = hit["page"].as_u64().map(|page| format!(", page {page}")).unwrap_or_default();
+    println!("  {} | {} rev. {}{page}", text(hit, "title"), text(hit, "number"), text(hit, "revision"));
+    println!("  \"{}\"", shortened(text(hit, "snippet")));
+    let is_as_expected = |field: &&str| expected[field].is_null() || expected[field] == hit[field];
     ensure!(
-        right,
-        "this is not the right first hit: {} {}, page {} was expected",
-        expected.filename.as_deref().unwrap_or_default(),
-        expected.number.as_deref().unwrap_or_default(),
-        expected.page.map_or_else(|| "any".to_owned(), |page| page.to_string()),
+        ["filename", "number", "page"].iter().all(is_as_expected),
+        "this is not the right first hit: {expected} was expected"
     );
     Ok(())
 }
@@ -167,7 +120,6 @@ fn shortened(snippet: &str) -> String {
     }
 }
 
-fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    serde_json::from_slice(&bytes).with_context(|| format!("{} is not as expected", file.display()))
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_default()
 }

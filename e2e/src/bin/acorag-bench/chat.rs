@@ -60,9 +60,7 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
 
 /// Asks in a conversation of its own, so that the question is no follow-up.
 async fn ask(client: &Client, question: &str) -> Result<Value> {
-    let answer = client.post("/chat", &json!({"question": question, "project_id": PROJECT})).await?;
-    ensure!(answer.status().is_success(), "chat: {} {}", answer.status(), answer.text().await?);
-    Ok(answer.json().await?)
+    client.chat(&json!({"question": question, "project_id": PROJECT})).await
 }
 
 fn has_sources(reply: &Value) -> bool {

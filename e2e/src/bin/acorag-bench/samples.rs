@@ -1,17 +1,12 @@
 //! The sample documents of the repository, and questions about them.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Client, Random, Upload};
-use serde_json::Value;
+use e2e::{Client, Random};
 
 use crate::load::Request;
 
 /// The project of the samples.
 pub const PROJECT: &str = "torre-norte";
-
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
 
 pub struct Samples {
     pub searches: Vec<String>,
@@ -23,7 +18,7 @@ pub struct Samples {
 
 impl Samples {
     pub fn read() -> Result<Self> {
-        let asked = json("questions.json")?;
+        let asked = devstack::questions()?;
         let texts = |list: &str, field: &str| -> Result<Vec<String>> {
             let list = asked[list].as_array().with_context(|| format!("no {list}"))?;
             list.iter().map(|row| Ok(row[field].as_str().context("no text")?.to_owned())).collect()
@@ -37,12 +32,9 @@ impl Samples {
 
     /// Uploads all samples, and waits until each is searchable.
     pub async fn upload(&self, client: &Client) -> Result<()> {
-        let manifest = json("manifest.json")?;
         let mut pending = Vec::new();
-        for sample in manifest.as_array().context("the manifest of the samples")? {
-            let name = sample["file"].as_str().context("a sample without a file")?;
-            let bytes = std::fs::read(Path::new(FOLDER).join("files").join(name))?;
-            pending.push(client.upload(Upload::new(name, bytes, sample["metadata"].clone())).await?);
+        for sample in devstack::samples()? {
+            pending.push(client.upload(sample).await?);
         }
         for id in pending {
             let document = client.settled(&id, PROJECT).await?;
@@ -79,12 +71,6 @@ pub fn distinct(question: &str, number: usize) -> String {
     const MARKS: [char; 4] = ['.', '!', ';', '?'];
     let marks: String = (0..6).map(|at| MARKS[(number >> (2 * at)) % MARKS.len()]).collect();
     format!("{question} {marks}")
-}
-
-fn json(name: &str) -> Result<Value> {
-    let path = Path::new(FOLDER).join(name);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    Ok(serde_json::from_str(&text)?)
 }
 
 #[cfg(test)]
