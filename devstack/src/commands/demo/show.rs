@@ -84,7 +84,9 @@ fn progress(document: &Value) -> String {
     let (state, records) = (text(document, "state"), &document["records"]);
     let passages = many(&document["chunks"], "passage");
     match state {
-        _ if records.is_object() => format!("{state}, {} of {} records", records["indexed"], records["total"]),
+        _ if records.is_object() => {
+            format!("{state}, {} of {} records", records["indexed"], records["total"])
+        }
         "processing" => format!("processing, {} %", document["percent"]),
         "indexed" if document["pages"] != 0 => {
             format!("indexed: {}, {passages}", many(&document["pages"], "page"))
