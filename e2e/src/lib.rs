@@ -7,9 +7,11 @@ pub mod producer;
 pub mod prose;
 mod random;
 mod system;
+mod times;
 mod tls;
 
 pub use devstack::{Client, Upload};
 pub use random::Random;
 pub use system::{Options, Service, System, binary};
+pub use times::{median, percentiles, timed};
 pub use tls::{Certificates, verified};

@@ -8,10 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use async_nats::jetstream;
 use clap::Parser;
-use e2e::{Client, Options, Random, System, Upload, accounts::password, attack::Attacker, prose};
+use e2e::{
+    Client, Options, Random, System, Upload, accounts::password, attack::Attacker, percentiles, prose, timed,
+};
 use schemas::subjects;
 use serde_json::json;
 
@@ -123,24 +125,23 @@ impl Traffic<'_> {
     async fn during(&self, time: Duration) -> Result<(f64, f64)> {
         let end = Instant::now() + time;
         let searches =
-            timed(end, EVERY.0, async || self.client.search(THEIRS, &self.sentence()).await.map(drop));
-        let uploads = timed(end, EVERY.1, async || self.upload().await);
+            repeated(end, EVERY.0, async || self.client.search(THEIRS, &self.sentence()).await.map(drop));
+        let uploads = repeated(end, EVERY.1, async || self.upload().await);
         tokio::try_join!(searches, uploads)
     }
 }
 
 /// Repeats `work` at this interval until `end`, and returns the 95th percentile of its duration in milliseconds.
-async fn timed(end: Instant, every: Duration, mut work: impl AsyncFnMut() -> Result<()>) -> Result<f64> {
+async fn repeated(end: Instant, every: Duration, mut work: impl AsyncFnMut() -> Result<()>) -> Result<f64> {
     let mut times = Vec::new();
     let mut ticks = tokio::time::interval(every);
     while Instant::now() < end {
         ticks.tick().await;
-        let started = Instant::now();
-        work().await?;
-        times.push(started.elapsed().as_secs_f64() * 1_000.0);
+        times.push(timed(work()).await?.1);
     }
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() * 95 / 100).copied().context("nothing was measured")
+    ensure!(!times.is_empty(), "nothing was measured");
+    let [p95] = percentiles(times, [0.95]);
+    Ok(p95)
 }
 
 /// Returns the number of documents whose file is missing or changed.

@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::Result;
 use devstack::Paths;
-use e2e::{Random, prose};
+use e2e::{Random, median, prose, timed};
 use embedding::{Config, Embed as _, Model};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::figures::{mean, median};
+use crate::figures::mean;
 
 pub struct Ceiling {
     pub model: Model,
@@ -78,9 +78,7 @@ impl Ceiling {
     pub async fn lone_query(&self, queries: &[String]) -> Result<f64> {
         let mut times = Vec::with_capacity(queries.len());
         for query in queries {
-            let started = Instant::now();
-            self.model.query(query).await?;
-            times.push(started.elapsed().as_secs_f64() * 1_000.0);
+            times.push(timed(self.model.query(query)).await?.1);
         }
         Ok(median(times))
     }

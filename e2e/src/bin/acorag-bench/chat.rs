@@ -6,13 +6,12 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use e2e::Client;
+use e2e::{Client, median, percentiles, timed};
 use serde_json::{Value, json};
 
 use crate::{
     bench::Bench,
     cpu::Cpu,
-    figures::{median, percentile},
     load::{Clients, Request},
     samples::{PROJECT, distinct},
     search,
@@ -34,18 +33,15 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
     for (name, questions, cites) in [("found", &answered, true), ("not found", &unanswered, false)] {
         let (mut times, mut right) = (Vec::new(), 0);
         for question in questions.iter().cycle().take(bench.effort.chats) {
-            let question = next(question);
-            let started = Instant::now();
-            let reply = ask(&bench.client, &question).await?;
-            times.push(started.elapsed().as_secs_f64() * 1_000.0);
+            let (reply, took) = timed(ask(&bench.client, &next(question))).await?;
+            times.push(took);
             right += usize::from(has_sources(&reply) == cites);
         }
-        times.sort_by(f64::total_cmp);
-        let [p50, p95] = [0.5, 0.95].map(|share| percentile(&times, share));
+        let share = right as f64 * 100.0 / times.len().max(1) as f64;
+        let [p50, p95] = percentiles(times, [0.5, 0.95]);
         let chat = format!("chat alone, {name}");
         bench.figures.ratio(format!("{chat}: p50"), p50, "ms", "embedding a query alone", embedding);
         bench.figures.ratio(format!("{chat}: p95"), p95, "ms", "p50", p50);
-        let share = right as f64 * 100.0 / times.len().max(1) as f64;
         bench.figures.plain("  answers that cite as they should", share, "%");
         if cites {
             bench.latencies[2].push((1.0, p50));
@@ -110,7 +106,7 @@ async fn together(bench: &mut Bench, asked: usize) -> Result<()> {
         let cost = Cpu::read(&bench.system)?.each(before, chats.answers);
         bench.ceiling.measure_queries(&bench.questions.some(SAMPLE)).await?;
         let most = bench.ceiling.queries();
-        let [p50, p95] = [0.5, 0.95].map(|share| chats.percentile(share));
+        let [p50, p95] = chats.percentiles([0.5, 0.95]);
         let name = format!("chat: {count} clients");
         bench.figures.ratio(name, chats.rate(), "1/s", "the model's queries", most);
         bench.figures.plain("  p95", p95, "ms");

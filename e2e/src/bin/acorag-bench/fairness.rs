@@ -1,18 +1,10 @@
 //! Measures how long one project waits for a document and for searches while another project imports very many records.
 
-use std::time::Instant;
-
 use anyhow::{Result, ensure};
-use e2e::{Client, Random, Upload, prose};
+use e2e::{Client, Random, Upload, median, percentiles, prose, timed};
 use serde_json::json;
 
-use crate::{
-    bench::Bench,
-    ceiling::Questions,
-    figures::{median, percentile},
-    ingest,
-    search::timed,
-};
+use crate::{bench::Bench, ceiling::Questions, ingest};
 
 const UPLOADS: usize = 12;
 const SEARCHES: usize = 300;
@@ -51,13 +43,11 @@ async fn measure(client: &Client, random: &mut Random, questions: &Questions) ->
     for number in 0..UPLOADS {
         let text = prose::paragraph(random, 12);
         let upload = Upload::new(&format!("nota-{number}.txt"), text, json!({"project_id": QUIET}));
-        let started = Instant::now();
-        client.index(upload).await?;
-        uploads.push(started.elapsed().as_secs_f64());
+        uploads.push(timed(client.index(upload)).await?.1 / 1_000.0);
     }
     for query in questions.some(SEARCHES) {
-        searches.push(timed(client, QUIET, &query).await?);
+        searches.push(timed(client.search(QUIET, &query)).await?.1);
     }
-    searches.sort_by(f64::total_cmp);
-    Ok((median(uploads), percentile(&searches, 0.95)))
+    let [search] = percentiles(searches, [0.95]);
+    Ok((median(uploads), search))
 }

@@ -112,18 +112,6 @@ fn tidy(value: f64) -> f64 {
     (value * 10_000.0).round() / 10_000.0
 }
 
-/// Returns the value below which this share of the sorted values lies.
-pub fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let last = sorted.len().saturating_sub(1);
-    let at = (last as f64 * share).round() as usize;
-    sorted.get(at).copied().unwrap_or(f64::NAN)
-}
-
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    percentile(&values, 0.5)
-}
-
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
@@ -143,13 +131,5 @@ mod tests {
         assert_eq!(json[1]["against"], Value::Null);
         let table = figures.table();
         assert!(table.contains("0.75  ceiling: 40.0 1/s") && table.contains("chat: no answer"), "{table}");
-    }
-
-    #[test]
-    fn percentiles_of_few_values() {
-        let values: Vec<f64> = (1..=100).map(f64::from).collect();
-        assert_eq!((percentile(&values, 0.5), percentile(&values, 0.99)), (51.0, 99.0));
-        assert_eq!(percentile(&[7.0], 0.95), 7.0);
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
     }
 }

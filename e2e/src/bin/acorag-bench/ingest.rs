@@ -6,16 +6,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Client, System, Upload};
+use e2e::{Client, System, Upload, median};
 use embedding::Embed as _;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
-use crate::{
-    bench::Bench,
-    cpu::Cpu,
-    figures::{Figures, median},
-};
+use crate::{bench::Bench, cpu::Cpu, figures::Figures};
 
 pub const PROJECT: &str = "medida";
 const CLIENTS: usize = 8;

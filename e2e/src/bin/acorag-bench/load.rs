@@ -3,11 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use e2e::{Client, Random};
+use e2e::{Client, Random, percentiles};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-
-use crate::figures::percentile;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -130,26 +128,28 @@ impl Outcomes {
         self.times(Outcome::is_refused).len() as f64 * 100.0 / self.outcomes.len().max(1) as f64
     }
 
-    /// A percentile of the milliseconds of all answered requests.
-    pub fn percentile(&self, share: f64) -> f64 {
-        percentile(&self.times(Outcome::is_answered), share)
+    /// Percentiles of the milliseconds of all answered requests.
+    pub fn percentiles<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
+        percentiles(self.times(Outcome::is_answered), shares)
     }
 
-    pub fn percentile_of(&self, kind: Kind, share: f64) -> f64 {
-        percentile(&self.times(|outcome| outcome.is_answered() && outcome.kind == kind), share)
+    pub fn p95_of(&self, kind: Kind) -> f64 {
+        self.p95(|outcome| outcome.is_answered() && outcome.kind == kind)
     }
 
-    /// A percentile of the milliseconds of all refusals.
-    pub fn percentile_of_refusals(&self, share: f64) -> f64 {
-        percentile(&self.times(Outcome::is_refused), share)
+    pub fn p95_of_refusals(&self) -> f64 {
+        self.p95(Outcome::is_refused)
     }
 
-    /// The sorted milliseconds of the requests that count.
+    fn p95(&self, counts: impl Fn(&Outcome) -> bool) -> f64 {
+        let [p95] = percentiles(self.times(counts), [0.95]);
+        p95
+    }
+
+    /// The milliseconds of the requests that count.
     fn times(&self, counts: impl Fn(&Outcome) -> bool) -> Vec<f64> {
         let counted = self.outcomes.iter().filter(|outcome| counts(outcome));
-        let mut times: Vec<f64> = counted.map(|outcome| outcome.milliseconds).collect();
-        times.sort_by(f64::total_cmp);
-        times
+        counted.map(|outcome| outcome.milliseconds).collect()
     }
 }
 
@@ -242,8 +242,8 @@ mod tests {
         let all =
             vec![outcome(End::Answered, 10.0), outcome(End::Answered, 30.0), outcome(End::Refused(1), 2.0)];
         let outcomes = Outcomes::new(all, 2.0);
-        assert_eq!((outcomes.rate(), outcomes.percentile(1.0)), (1.0, 30.0));
-        assert_eq!(outcomes.percentile_of_refusals(0.95), 2.0);
+        assert_eq!((outcomes.rate(), outcomes.percentiles([1.0])), (1.0, [30.0]));
+        assert_eq!(outcomes.p95_of_refusals(), 2.0);
         assert!((outcomes.refused() - 100.0 / 3.0).abs() < 1e-9);
         assert!(outcomes.none_broken().is_ok());
     }

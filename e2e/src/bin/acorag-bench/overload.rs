@@ -26,8 +26,8 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
         let next = || Request::search(PROJECT, &bench.questions.one());
         let results =
             arrivals(&bench.client, capacity * share, bench.effort.time, &mut bench.random, next).await?;
-        let [p50, p95] = [0.5, 0.95].map(|share| results.percentile(share));
-        let refused = results.percentile_of_refusals(0.95);
+        let [p50, p95] = results.percentiles([0.5, 0.95]);
+        let refused = results.p95_of_refusals();
         p50s.push((share, p50));
         p95s.push((share, p95));
         refusals.push((share, refused));

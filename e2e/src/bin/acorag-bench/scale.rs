@@ -7,11 +7,11 @@
 use std::{sync::Arc, time::Instant};
 
 use anyhow::Result;
+use e2e::{percentiles, timed};
 
 use crate::{
     bench::Bench,
     cpu::Cpu,
-    figures::percentile,
     fill::{Fill, Source},
     large, memory,
     recall::recall,
@@ -81,17 +81,15 @@ async fn measure(bench: &mut Bench, searched: &'static str, project: Option<&str
     let (before, used) = (Stages::read(&bench.system).await?, Cpu::read(&bench.system)?);
     let mut times = Vec::with_capacity(SEARCHES);
     for _ in 0..SEARCHES {
-        let started = Instant::now();
-        large::some(&bench.client, project, &mut bench.random, 1).await?;
-        times.push(started.elapsed().as_secs_f64() * 1_000.0);
+        times.push(timed(large::some(&bench.client, project, &mut bench.random, 1)).await?.1);
     }
     let postgres = Cpu::read(&bench.system)?.postgres(used, SEARCHES);
     let stages = Stages::read(&bench.system).await?.since(&before);
-    times.sort_by(f64::total_cmp);
+    let [p50, p95] = percentiles(times, [0.5, 0.95]);
     Ok(Line {
         searched,
-        p50: percentile(&times, 0.5),
-        p95: percentile(&times, 0.95),
+        p50,
+        p95,
         keyword: stages.mean("keyword"),
         vector: stages.mean("vector"),
         rows: stages.mean("rows"),

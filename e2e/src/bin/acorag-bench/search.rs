@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use e2e::Client;
+use e2e::{median, percentiles, timed};
 use serde_json::json;
 
 use crate::{
     bare::Bare,
     bench::Bench,
     cpu::Cpu,
-    figures::{median, percentile},
     ingest::PROJECT,
     load::{Clients, Outcomes, Request},
     stages::Stages,
@@ -19,28 +18,20 @@ use crate::{
 /// The number of questions of each measurement of the model alone.
 const SAMPLE: usize = 800;
 
-/// Makes one search and returns its milliseconds.
-pub async fn timed(client: &Client, project: &str, query: &str) -> Result<f64> {
-    let started = Instant::now();
-    client.search(project, query).await?;
-    Ok(started.elapsed().as_secs_f64() * 1_000.0)
-}
-
 /// Measures the searches of a single client, and how their time is divided.
 pub async fn alone(bench: &mut Bench) -> Result<()> {
     let searches = bench.effort.searches;
     let embedding = bench.ceiling.lone_query(&bench.questions.some(searches)).await?;
     for query in bench.questions.some(20) {
-        timed(&bench.client, PROJECT, &query).await?;
+        bench.client.search(PROJECT, &query).await?;
     }
     let before = Stages::read(&bench.system).await?;
     let mut times = Vec::with_capacity(searches);
     for query in bench.questions.some(searches) {
-        times.push(timed(&bench.client, PROJECT, &query).await?);
+        times.push(timed(bench.client.search(PROJECT, &query)).await?.1);
     }
     let stages = Stages::read(&bench.system).await?.since(&before);
-    times.sort_by(f64::total_cmp);
-    let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|share| percentile(&times, share));
+    let [p50, p95, p99] = percentiles(times, [0.5, 0.95, 0.99]);
     let figures = &mut bench.figures;
     figures.ratio("search alone: p50", p50, "ms", "embedding it alone", embedding);
     figures.ratio("search alone: p95", p95, "ms", "p50", p50);
@@ -73,17 +64,18 @@ pub async fn throughput(bench: &mut Bench) -> Result<()> {
         if clients == 50 {
             used = Some((before, Cpu::read(&bench.system)?, count));
         }
-        bench.latencies[0].push((clients as f64, results.percentile(0.5)));
-        bench.latencies[1].push((clients as f64, results.percentile(0.95)));
-        measured.push((clients, results));
+        let [p50, p95] = results.percentiles([0.5, 0.95]);
+        bench.latencies[0].push((clients as f64, p50));
+        bench.latencies[1].push((clients as f64, p95));
+        measured.push((clients, results, p95));
     }
     bench.ceiling.measure_queries(&bench.questions.some(SAMPLE)).await?;
     let most = bench.ceiling.queries();
     let figures = &mut bench.figures;
     figures.plain("model: queries", most, "1/s");
-    for (clients, results) in measured {
+    for (clients, results, p95) in measured {
         figures.ratio(format!("search: {clients} clients"), results.rate(), "1/s", "model: queries", most);
-        figures.plain("  p95", results.percentile(0.95), "ms");
+        figures.plain("  p95", p95, "ms");
         figures.plain("  refused", results.refused(), "%");
     }
     if let Some((before, after, count)) = used {
@@ -101,8 +93,8 @@ pub async fn cold(bench: &mut Bench) -> Result<()> {
             service.kill()?;
             service.restart().await?;
         }
-        let client = system.client()?;
-        first = first.max(timed(&client, PROJECT, &bench.questions.one()).await?);
+        let (client, question) = (system.client()?, bench.questions.one());
+        first = first.max(timed(client.search(PROJECT, &question)).await?.1);
     }
     bench.figures.ratio("search: first after a start, worst of 3", first, "ms", "typical", bench.typical);
     Ok(())

@@ -92,9 +92,8 @@ async fn search(client: &Client, args: &Args, project: &str, data: &DataSet) -> 
 fn report(args: &Args, project: &str, data: &DataSet, answers: &[Answer], documents_per_second: f64) {
     let scores: Vec<_> = answers.iter().map(|(scores, _)| scores).collect();
     let mean = Scores::mean(&scores);
-    let mut times: Vec<_> = answers.iter().map(|(_, found)| found.took.as_secs_f64() * 1000.0).collect();
-    times.sort_by(f64::total_cmp);
-    let (p50, p95) = (metrics::percentile(&times, 0.5), metrics::percentile(&times, 0.95));
+    let times = answers.iter().map(|(_, found)| found.took.as_secs_f64() * 1000.0).collect();
+    let [p50, p95] = e2e::percentiles(times, [0.5, 0.95]);
     let degraded = answers.iter().filter(|(_, found)| found.degraded).count();
 
     let mut summary = json!({});

@@ -51,12 +51,6 @@ impl Scores {
     }
 }
 
-/// Returns the percentile of the sorted values by the nearest-rank method. `share` is between 0 and 1.
-pub fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.max(1) - 1).copied().unwrap_or(0.0)
-}
-
 fn gain(grades: &[u32]) -> f64 {
     grades
         .iter()

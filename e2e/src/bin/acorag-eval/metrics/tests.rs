@@ -61,10 +61,3 @@ fn the_mean_is_over_queries() {
     near(mean.recall_1, 0.5);
     near(mean.ndcg_10, f64::midpoint(1.0, 1.0 / 3_f64.log2()));
 }
-
-#[test]
-fn percentiles_are_values_that_occurred() {
-    let times = [1.0, 2.0, 3.0, 4.0];
-    assert_eq!((percentile(&times, 0.5), percentile(&times, 0.95), percentile(&times, 0.0)), (2.0, 4.0, 1.0));
-    assert_eq!((percentile(&[7.0], 0.5), percentile(&[], 0.5)), (7.0, 0.0));
-}
