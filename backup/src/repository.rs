@@ -192,8 +192,9 @@ impl Repository {
         let (sets, others) = self.all_sets()?;
         let full: Vec<&Set> = sets.iter().filter(|set| set.base.is_some()).collect();
         let oldest = full.get(full.len().saturating_sub(keep.max(1)));
-        let (kept, old): (Vec<&Set>, Vec<&Set>) =
-            sets.iter().partition(|set| oldest.is_none_or(|oldest| set.queue_read_at >= oldest.queue_read_at));
+        let (kept, old): (Vec<&Set>, Vec<&Set>) = sets
+            .iter()
+            .partition(|set| oldest.is_none_or(|oldest| set.queue_read_at >= oldest.queue_read_at));
         let mut needed = HashSet::new();
         for set in &kept {
             let path = set.folder.join(VERSIONS);

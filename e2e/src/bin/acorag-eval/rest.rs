@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use e2e::Upload;
 use reqwest::header::RETRY_AFTER;
-use reqwest::multipart::{Form, Part};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,11 +15,7 @@ const MOST_CHARACTERS: usize = 2000;
 /// A server that refuses for longer than this is considered down.
 const MOST_WAITING: Duration = Duration::from_secs(15 * 60);
 
-pub struct Client {
-    http: reqwest::Client,
-    url: String,
-    key: Option<String>,
-}
+pub struct Client(e2e::Client);
 
 #[derive(Deserialize)]
 pub struct Import {
@@ -52,10 +48,11 @@ pub struct Found {
 
 impl Client {
     pub fn new(url: &str, key: Option<&str>) -> Result<Self> {
-        // An error means that a TLS implementation is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build()?;
-        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), key: key.map(str::to_owned) })
+        let client = e2e::Client::new(url)?;
+        Ok(Self(match key {
+            Some(key) => client.with_token(key)?,
+            None => client,
+        }))
     }
 
     /// Uploads a file of records.
@@ -64,14 +61,9 @@ impl Client {
         struct Accepted {
             data: Import,
         }
-        let metadata = json!({ "project_id": project }).to_string();
-        let call = || {
-            let file = Part::bytes(bytes.to_vec()).file_name(name.to_owned());
-            let file = file.mime_str("application/x-ndjson")?;
-            let form = Form::new().text("metadata", metadata.clone()).part("file", file);
-            Ok(self.http.post(format!("{}/upload", self.url)).multipart(form))
-        };
-        let (response, _) = self.send(call).await.context("the upload failed")?;
+        let file = Upload::new(name, bytes, json!({ "project_id": project }));
+        let (response, _) =
+            send(|| self.0.try_upload(file.clone(), "")).await.context("the upload failed")?;
         let accepted: Accepted =
             response.json().await.context("the upload was answered otherwise than promised")?;
         Ok(accepted.data)
@@ -79,12 +71,8 @@ impl Client {
 
     /// Returns the state of an import.
     pub async fn import(&self, import: &Import) -> Result<State> {
-        let url = match &import.status_url {
-            path if path.starts_with('/') => format!("{}{path}", self.url),
-            _ => format!("{}/documents/{}", self.url, import.document_id),
-        };
         let (response, _) =
-            self.send(|| Ok(self.http.get(&url))).await.context("asking how far it is failed")?;
+            send(|| self.0.get(&import.status_url)).await.context("asking how far it is failed")?;
         response.json().await.context("the state of the import is not what was promised")
     }
 
@@ -95,40 +83,34 @@ impl Client {
         }
         let query: String = query.chars().take(MOST_CHARACTERS).collect();
         let body = json!({"query": query, "project_id": project, "top_k": TOP_K, "mode": mode});
-        let url = format!("{}/search", self.url);
-        let (response, started) = self.send(|| Ok(self.http.post(&url).json(&body))).await?;
+        let (response, started) = send(|| self.0.post("/search", &body)).await?;
         let degraded = response.headers().contains_key("x-acorag-degraded");
         let rows: Vec<Row> = response.json().await.context("the answer is not a list of documents")?;
         let took = started.elapsed();
         Ok(Found { documents: rows.into_iter().map(|row| row.document_id).collect(), took, degraded })
     }
+}
 
-    /// Repeats a call as long as it is refused temporarily. Returns the response, and when the last attempt
-    /// began.
-    async fn send(&self, call: impl Fn() -> Result<RequestBuilder>) -> Result<(Response, Instant)> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let mut call = call()?;
-            if let Some(key) = &self.key {
-                call = call.bearer_auth(key);
-            }
-            let started = Instant::now();
-            let response = call.send().await?;
-            let status = response.status();
-            if status.is_success() {
-                return Ok((response, started));
-            }
-            let pause = pause(&response);
-            let refused = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-            if !refused || waited + pause > MOST_WAITING {
-                bail!("{status}: {}", response.text().await.unwrap_or_default());
-            }
-            if pause > Duration::from_secs(10) {
-                eprintln!("{status}: asked to wait {} s", pause.as_secs());
-            }
-            tokio::time::sleep(pause).await;
-            waited += pause;
+/// Repeats a call as long as it is refused temporarily. Returns the response, and when the last attempt began.
+async fn send<F: Future<Output = Result<Response>>>(call: impl Fn() -> F) -> Result<(Response, Instant)> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let started = Instant::now();
+        let response = call().await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok((response, started));
         }
+        let pause = pause(&response);
+        let refused = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        if !refused || waited + pause > MOST_WAITING {
+            bail!("{status}: {}", response.text().await.unwrap_or_default());
+        }
+        if pause > Duration::from_secs(10) {
+            eprintln!("{status}: asked to wait {} s", pause.as_secs());
+        }
+        tokio::time::sleep(pause).await;
+        waited += pause;
     }
 }
 
