@@ -119,6 +119,15 @@ impl Launch {
     }
 }
 
+/// Returns the path of a program of acorag, which is next to this program, or next to the tests, in cargo's target folder.
+pub fn binary(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    let mut places = own.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+    places.find(|path| path.is_file()).with_context(|| {
+        format!("{name} is missing: build everything (`make` lists the ways; for tests, `cargo build --workspace --bins`)")
+    })
+}
+
 /// A running program. Dropping this value stops it.
 #[derive(Debug)]
 pub struct Process {

@@ -32,7 +32,7 @@ use std::io::Write as _;
 pub use client::{Client, Upload, http_client};
 pub use data::{Data, clean, wipe};
 pub use fetch::{Location, Paths, ensure, ensure_in};
-pub use launch::{Launch, Process};
+pub use launch::{Launch, Process, binary};
 pub use nats::NatsConfiguration;
 pub use ports::{Ports, free_port, is_free};
 pub use samples::{questions, samples};

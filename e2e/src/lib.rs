@@ -10,8 +10,8 @@ mod system;
 mod times;
 mod tls;
 
-pub use devstack::{Client, Upload};
+pub use devstack::{Client, Upload, binary};
 pub use random::Random;
-pub use system::{Options, Service, System, binary};
+pub use system::{Options, Service, System};
 pub use times::{median, percentiles, timed};
 pub use tls::{Certificates, verified};

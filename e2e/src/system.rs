@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use devstack::{Launch, Process, Stack, free_port};
+use devstack::{Launch, Process, Stack, binary, free_port};
 
 use crate::{Client, accounts, tls::Certificates};
 
@@ -271,13 +271,4 @@ impl Service {
             }
         }
     }
-}
-
-/// Returns the path of a program, which is next to the test's own program in the target folder of cargo.
-pub fn binary(name: &str) -> Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let candidates = own.ancestors().skip(1).take(2).map(|folder| folder.join(name));
-    candidates.into_iter().find(|path| path.is_file()).with_context(|| {
-        format!("{name} is not built: run `cargo build --workspace --bins` (make test does) first")
-    })
 }

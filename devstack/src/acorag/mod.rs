@@ -4,12 +4,11 @@ mod service;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use devstack::{Launch, Stack, free_port};
+use anyhow::{Result, bail, ensure};
+use devstack::{Launch, Stack, binary, free_port};
 use service::Service;
 
 const POLL: Duration = Duration::from_millis(100);
@@ -44,19 +43,26 @@ pub struct Acorag {
 impl Acorag {
     /// Migrates the database, starts all programs, and returns when all of them are ready.
     pub async fn start(stack: Stack, plan: Plan) -> Result<Self> {
-        let programs = Programs::new(&plan)?;
-        programs.migrate().await?;
-        let mut acorag = Self { programs: vec![plan.url], api: None, workers: Vec::new(), _stack: stack };
+        for program in ["acorag-ingest-worker", "acorag-reader", "acorag-query-worker", "acorag-api"] {
+            binary(program)?;
+        }
+        plan.migrate().await?;
+        let mut acorag =
+            Self { programs: vec![plan.url.clone()], api: None, workers: Vec::new(), _stack: stack };
         for (kind, count) in [("ingest-worker", plan.ingest_workers), ("query-worker", plan.query_workers)] {
             for number in 1..=count {
                 let name = if count == 1 { kind.to_owned() } else { format!("{kind}-{number}") };
                 let port = free_port()?;
                 acorag.programs.push(format!("http://127.0.0.1:{port}"));
-                acorag.workers.push(programs.start(name, kind, ("HEALTH_PORT", port))?);
+                let launch = plan.launch(&name, kind)?.env("HEALTH_PORT", port.to_string());
+                acorag.workers.push(Service::start(name, launch)?);
             }
         }
-        acorag.workers.push(programs.index_vectors()?);
-        acorag.api = Some(programs.start("api".to_owned(), "api", ("PORT", plan.port))?);
+        // Creates the vector indexes of large projects.
+        let launch = plan.launch("index-vectors", "migrate")?.args(["index-vectors", "--every", "120"]);
+        acorag.workers.push(Service::start("index-vectors".to_owned(), launch)?);
+        let launch = plan.launch("api", "api")?.env("PORT", plan.port.to_string());
+        acorag.api = Some(Service::start("api".to_owned(), launch)?);
         acorag.until_ready().await?;
         Ok(acorag)
     }
@@ -131,27 +137,9 @@ pub fn http_client(timeout: Duration) -> Result<reqwest::Client> {
     Ok(devstack::http_client().danger_accept_invalid_certs(true).timeout(timeout).build()?)
 }
 
-/// Starts acorag's programs.
-struct Programs {
-    folder: PathBuf,
-    logs: PathBuf,
-    environment: Vec<(&'static str, OsString)>,
-}
-
-impl Programs {
-    fn new(plan: &Plan) -> Result<Self> {
-        let own = std::env::current_exe().context("cannot tell where this program is")?;
-        let folder = own.parent().unwrap_or(Path::new("/")).to_owned();
-        for program in ["migrate", "ingest-worker", "reader", "query-worker", "api"] {
-            let path = folder.join(format!("acorag-{program}"));
-            ensure!(path.exists(), "{} is missing: build everything (`make` lists the ways)", path.display());
-        }
-        fs::create_dir_all(&plan.logs).with_context(|| format!("cannot create {}", plan.logs.display()))?;
-        Ok(Self { folder, logs: plan.logs.clone(), environment: plan.environment.clone() })
-    }
-
+impl Plan {
     async fn migrate(&self) -> Result<()> {
-        let launch = self.launch("migrate", "migrate");
+        let launch = self.launch("migrate", "migrate")?;
         let mut migration = launch.start()?;
         let status = loop {
             match migration.ended()? {
@@ -163,23 +151,13 @@ impl Programs {
         Ok(())
     }
 
-    fn start(&self, name: String, program: &str, port: (&str, u16)) -> Result<Service> {
-        let launch = self.launch(&name, program).env(port.0, port.1.to_string());
-        Service::start(name, launch)
-    }
-
-    /// Starts the program that creates the vector indexes of large projects.
-    fn index_vectors(&self) -> Result<Service> {
-        let launch = self.launch("index-vectors", "migrate").arg("index-vectors").arg("--every").arg("120");
-        Service::start("index-vectors".to_owned(), launch)
-    }
-
-    fn launch(&self, name: &str, program: &str) -> Launch {
-        Launch::new(self.folder.join(format!("acorag-{program}")))
+    /// Returns one of acorag's programs, with a log of this name.
+    fn launch(&self, name: &str, program: &str) -> Result<Launch> {
+        Ok(Launch::new(binary(&format!("acorag-{program}"))?)
             .log(self.logs.join(name).with_extension("log"))
             .stop_within(STOP_WITHIN)
             // As in the container image: the weights of the embedding model are in huge pages.
             .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
-            .envs(self.environment.clone())
+            .envs(self.environment.clone()))
     }
 }
