@@ -62,8 +62,6 @@ struct Args {
     /// The folder for latest.json, scale.md and the plots. Default: bench, or target/bench with --quick
     #[arg(long, value_name = "FOLDER")]
     into: Option<PathBuf>,
-    #[command(flatten)]
-    bare: bare::Arguments,
 }
 
 /// What can be measured, in this order.
@@ -94,9 +92,6 @@ enum Part {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    if args.bare.serve().await? {
-        return Ok(());
-    }
     let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
     let own = if args.quick { "/../target/bench" } else { "/../bench" };
     let folder = args.into.unwrap_or_else(|| PathBuf::from(format!("{}{own}", env!("CARGO_MANIFEST_DIR"))));

@@ -7,7 +7,7 @@ use e2e::{median, percentiles, timed};
 use serde_json::json;
 
 use crate::{
-    bare::Bare,
+    bare,
     bench::Bench,
     cpu::Cpu,
     ingest::PROJECT,
@@ -109,10 +109,10 @@ pub async fn cached(bench: &mut Bench) -> Result<()> {
     let answer = bench.client.post("/search", &body).await?;
     let hit = answer.headers().get("x-cache").is_some_and(|value| value == "hit");
     ensure!(hit, "the answer is not from the cache");
-    let bare = Bare::start(&bench.system, answer.bytes().await?).await?;
+    let bare = bare::start(&bench.system, answer.bytes().await?)?;
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..bench.effort.searches {
-        for (client, times) in [&bench.client, &bare.client].into_iter().zip(&mut times) {
+        for (client, times) in [&bench.client, &bare].into_iter().zip(&mut times) {
             let started = Instant::now();
             let answer = client.post("/search", &body).await?;
             ensure!(answer.status().is_success(), "search: {}", answer.status());
@@ -128,7 +128,7 @@ pub async fn cached(bench: &mut Bench) -> Result<()> {
     let mut rates = [Vec::new(), Vec::new()];
     let clients = Clients { count: 8, time: bench.effort.time / 4, pause: Duration::ZERO };
     for _ in 0..4 {
-        for (client, rates) in [&bench.client, &bare.client].into_iter().zip(&mut rates) {
+        for (client, rates) in [&bench.client, &bare].into_iter().zip(&mut rates) {
             let results = clients.send(client, |_| Request::search(PROJECT, &query)).await?;
             results.none_broken()?;
             rates.push(results.rate());
