@@ -13,14 +13,8 @@ use devstack::{NatsConfiguration, Stack};
 /// The users of NATS.
 pub const USERS: [&str; 6] = ["api", "ingest", "query", "migrate", "producer", "backup"];
 
-/// The logins of PostgreSQL, each with the name before `_password` in the variable of
-/// `ops/postgres/roles.sql` that sets its password.
-const LOGINS: [(&str, &str); 4] = [
-    ("acorag_migrate", "migrate"),
-    ("acorag_ingest_worker", "ingest"),
-    ("acorag_query_worker", "query"),
-    ("acorag_backup", "backup"),
-];
+/// The users that also have a login in PostgreSQL, such as acorag_ingest_worker.
+const DATABASE_USERS: [&str; 4] = ["migrate", "ingest", "query", "backup"];
 
 /// The password of a user of NATS and of its login in PostgreSQL.
 pub fn password(user: &str) -> String {
@@ -45,7 +39,7 @@ pub fn create_logins(stack: &Stack) -> Result<()> {
     let mut psql = Command::new(postgres.join("bin/psql"));
     psql.env("LD_LIBRARY_PATH", postgres.join("lib")).args(["--no-psqlrc", "--quiet", "--file"]);
     psql.arg(ops("postgres/roles.sql"));
-    for (_, user) in LOGINS {
+    for user in DATABASE_USERS {
         psql.arg(format!("--set={user}_password={}", password(user)));
     }
     let output = psql.arg(stack.database_url()).output().context("running psql")?;
@@ -82,7 +76,7 @@ pub fn valkey_url(scheme: &str, password: &str, address: &str) -> String {
 /// The URL of the stack's database for a login.
 pub fn database_url(stack: &Stack, login: &str) -> Result<String> {
     let (_, place) = stack.database_url().split_once('@').context("a database URL with a password")?;
-    let (_, user) = LOGINS.iter().find(|(name, _)| *name == login).context("a login of roles.sql")?;
+    let user = login.split('_').nth(1).context("a login of roles.sql")?;
     Ok(format!("postgres://{login}:{}@{place}", password(user)))
 }
 

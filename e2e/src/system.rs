@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -160,12 +160,8 @@ impl System {
         Ok(system)
     }
 
-    pub fn url(&self, api: usize) -> String {
-        self.apis.get(api).map_or_else(String::new, |api| api.url.clone())
-    }
-
     pub fn client(&self) -> Result<Client> {
-        Client::new(&self.url(0))
+        Client::new(&self.apis[0].url)
     }
 
     /// Runs a command of a program, as an operator does, and returns its output.
@@ -190,14 +186,6 @@ impl System {
     /// Returns the command of a program with its environment.
     pub fn prepared(&self, program: &str) -> Result<std::process::Command> {
         Ok(self.programs.get(program).context("no such program")?.command())
-    }
-
-    pub fn api_process(&self) -> Option<u32> {
-        self.apis.first().and_then(Service::id)
-    }
-
-    pub fn api_log(&self) -> Option<&Path> {
-        self.apis.first().map(|api| api.log.as_path())
     }
 }
 

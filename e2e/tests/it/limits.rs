@@ -35,7 +35,7 @@ async fn burst(clients: &[Client], count: u32, time: Duration) -> (Vec<StatusCod
 async fn two_apis_keep_one_limit_and_redis_may_die() {
     let options = Options { apis: 2, ..Options::default() };
     let system = System::start(options.env("RATE_LIMIT_SEARCH", "100/minute")).await.unwrap();
-    let clients = [Client::new(&system.url(0)).unwrap(), Client::new(&system.url(1)).unwrap()];
+    let clients = [0, 1].map(|api| Client::new(&system.apis[api].url).unwrap());
     clients[0].index(Upload::new("g.txt", "La grúa torre.", json!({"project_id": "limite"}))).await.unwrap();
 
     let started = Instant::now();

@@ -29,7 +29,7 @@ async fn certificates_and_passwords_are_changed_without_a_stop() {
     let options = Options { tls: true, ..Options::default() }.env("SEARCH_TIMEOUT", "60");
     let mut system = System::start(options).await.unwrap();
     let certificates = system.certificates.as_ref().unwrap();
-    let client = Client { http: trusting(certificates), url: system.url(0) };
+    let client = Client { http: trusting(certificates), url: system.apis[0].url.clone() };
     let accounts = Accounts::of(&system.stack);
     let traffic = Traffic::start(client).await;
 

@@ -37,7 +37,7 @@ async fn one_request_id_leads_through_all_three_services() {
     let body = json!({"query": query, "project_id": project});
     assert!(request.json(&body).send().await.unwrap().status().is_success());
 
-    let api = system.api_log().unwrap();
+    let api = &system.apis[0].log;
     assert!(!lines_with(api, &upload_id).is_empty() && !lines_with(api, &search_id).is_empty());
     assert!(!lines_with(&system.ingest_workers[0].log, &upload_id).is_empty());
     let lines = lines_with(&system.query_workers[0].log, &search_id);
@@ -100,7 +100,7 @@ async fn ready_names_each_dependency_and_health_needs_none() {
 #[tokio::test]
 async fn the_api_is_small() {
     let (_, system) = shared().await;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", system.api_process().unwrap())).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", system.apis[0].id().unwrap())).unwrap();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     let kib: u64 = resident.trim().trim_end_matches(" kB").trim().parse().unwrap();
     // The promise is 40 MB for an idle release build. A debug build under test may use 100 MiB.

@@ -32,7 +32,7 @@ pub fn trusting(certificates: &Certificates) -> reqwest::Client {
 async fn all_parts_speak_tls_and_a_certificate_is_renewed_under_traffic() {
     let system = System::start(Options { tls: true, ..Options::default() }).await.unwrap();
     let certificates = system.certificates.as_ref().unwrap();
-    let client = Client { http: trusting(certificates), url: system.url(0) };
+    let client = Client { http: trusting(certificates), url: system.apis[0].url.clone() };
     let text = "La cubierta lleva aislación de 80 mm.";
     let id = client.index(Upload::new("cubierta.txt", text, json!({"project_id": PROJECT}))).await.unwrap();
     assert_eq!(

@@ -145,7 +145,7 @@ async fn the_database_alone_keeps_the_wall() {
 async fn a_revoked_key_stops_within_a_second_everywhere() {
     let system = guarded().await;
     let (id, client) = system.client_with_key(&["--role", "read", "--project", &unique("revocado")]).unwrap();
-    let other = client.clone().at(&system.url(1));
+    let other = client.clone().at(&system.apis[1].url);
     for client in [&client, &other] {
         assert_eq!(client.get("/documents").await.unwrap().status(), StatusCode::OK);
     }

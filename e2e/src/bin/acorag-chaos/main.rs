@@ -61,7 +61,7 @@ async fn main() -> Result<ExitCode> {
     let options = Options { ingest_workers: plan::INGEST_WORKERS, ..Options::default().durable() };
     let system = System::start(options).await?;
     let baseline = baseline(&system.client()?, &plan.submissions).await?;
-    let (url, nats) = (system.url(0), system.stack.nats_url().to_owned());
+    let (url, nats) = (system.apis[0].url.clone(), system.stack.nats_url().to_owned());
     let client = Client { http: devstack::http_client().timeout(REQUEST).build()?, url };
     let sender = Arc::new(Sender::new(client.clone(), &nats, time + ACCEPTED_WITHIN).await?);
     let mut injector = Injector::new(system);
