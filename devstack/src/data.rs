@@ -8,16 +8,6 @@ use anyhow::{Context, Result, bail};
 
 use crate::{Location, report, shelter};
 
-/// Where the servers store their data.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Data {
-    /// The data starts empty and is removed at the end.
-    #[default]
-    Temporary,
-    /// The data is in this folder and is kept.
-    At(PathBuf),
-}
-
 /// Removes the data that a stack has stored in a folder.
 pub fn wipe(folder: &Path) -> Result<()> {
     if let Ok(folder) = folder.canonicalize() {
@@ -30,7 +20,7 @@ pub fn wipe(folder: &Path) -> Result<()> {
 /// Removes everything that was fetched or made, except the data of `devstack up`.
 pub fn clean(location: &Location) -> Result<()> {
     let stack = location.folder()?;
-    let _alone = lock(&stack.join("lock"), "another process is preparing the stack; waiting for it")?;
+    let _alone = wait_for(&stack, "another process is preparing the stack; waiting for it")?;
     wipe(&stack.join("demo"))?;
     sweep(&stack.join("tmp"))?;
     remove(&shelter::shelter(&stack))?;
@@ -58,15 +48,12 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    pub fn open(stack: &Path, data: &Data) -> Result<Self> {
-        match data {
-            Data::Temporary => Self::temporary(&stack.join("tmp")),
-            Data::At(path) => {
-                fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
-                let path = path.canonicalize()?;
-                Ok(Self { _claim: claim(&path)?, path, temporary: false })
-            }
-        }
+    /// Opens the given folder, or creates a temporary one.
+    pub fn open(stack: &Path, given: Option<&Path>) -> Result<Self> {
+        let Some(path) = given else { return Self::temporary(&stack.join("tmp")) };
+        fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
+        let path = path.canonicalize()?;
+        Ok(Self { _claim: claim(&path)?, path, temporary: false })
     }
 
     fn temporary(parent: &Path) -> Result<Self> {
@@ -123,32 +110,29 @@ pub(crate) fn remove(folder: &Path) -> Result<()> {
     }
 }
 
-/// Takes a lock, which is held until the file is dropped or this process ends.
-fn lock(path: &Path, waiting: &str) -> Result<File> {
-    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            report(waiting);
-            file.lock()?;
-        }
-        Err(TryLockError::Error(error)) => return Err(error.into()),
-    }
-    Ok(file)
+fn lock_parent(parent: &Path) -> Result<File> {
+    wait_for(parent, "waiting while another start makes room for its data")
 }
 
-fn lock_parent(parent: &Path) -> Result<File> {
-    lock(&parent.join("lock"), "waiting while another start makes room for its data")
+fn wait_for(folder: &Path, waiting: &str) -> Result<File> {
+    lock(folder, |file| {
+        report(waiting);
+        Ok(file.lock()?)
+    })
 }
 
 fn claim(folder: &Path) -> Result<File> {
+    lock(folder, |_| bail!("another stack is running on the data in {}; stop it first", folder.display()))
+}
+
+/// Locks a folder until the file is dropped or this process ends. `taken` is called if another process has the lock.
+fn lock(folder: &Path, taken: impl FnOnce(&File) -> Result<()>) -> Result<File> {
     let file =
         File::create(folder.join("lock")).with_context(|| format!("cannot write in {}", folder.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            bail!("another stack is running on the data in {}; stop it first", folder.display())
-        }
-        Err(TryLockError::Error(error)) => Err(error.into()),
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => taken(&file)?,
+        Err(TryLockError::Error(error)) => return Err(error.into()),
     }
+    Ok(file)
 }

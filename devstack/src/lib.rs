@@ -30,7 +30,7 @@ mod stack;
 use std::io::Write as _;
 
 pub use client::{Client, Upload, http_client};
-pub use data::{Data, clean, wipe};
+pub use data::{clean, wipe};
 pub use fetch::{Location, Paths, ensure, ensure_in};
 pub use launch::{Launch, Process, binary};
 pub use nats::NatsConfiguration;

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::data::remove;
 use crate::launch::Launch;
 use crate::server::Server;
-use crate::shelter::{self, hex, user_of_postgres};
+use crate::shelter::{self, user_of_postgres};
 
 const USER: &str = "acorag";
 const DATABASE: &str = "acorag";
@@ -152,5 +152,5 @@ fn program(installation: &Path, name: &str, log: &Path) -> Launch {
 fn new_password() -> Result<String> {
     let mut bytes = [0; 16];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(hex(&bytes))
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

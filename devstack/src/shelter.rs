@@ -18,8 +18,8 @@ pub fn user_of_postgres() -> Option<u32> {
 
 /// Returns the shelter of a folder. `fetch.py` computes the same name.
 pub(crate) fn shelter(folder: &Path) -> PathBuf {
-    let name = hex(&Sha256::digest(folder.as_os_str().as_encoded_bytes())[..8]);
-    Path::new("/var/tmp").join(format!("acorag-{name}"))
+    let hash = format!("{:x}", Sha256::digest(folder.as_os_str().as_encoded_bytes()));
+    Path::new("/var/tmp").join(format!("acorag-{}", &hash[..16]))
 }
 
 /// Returns the folder itself, or its shelter if PostgreSQL's user cannot reach the folder.
@@ -50,8 +50,4 @@ pub(crate) fn create(shelter: &Path) -> Result<()> {
         shelter.display()
     );
     Ok(())
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

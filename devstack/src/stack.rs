@@ -6,7 +6,7 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::data::{Data, Folder};
+use crate::data::Folder;
 use crate::fetch::{Location, Paths, ensure_in};
 use crate::nats::NatsConfiguration;
 use crate::ports::{Ports, free_port};
@@ -21,7 +21,8 @@ const PORT_ATTEMPTS: usize = 3;
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub ports: Ports,
-    pub data: Data,
+    /// Folder for the servers' data, which is kept. Default: temporary data, which starts empty and is removed at the end.
+    pub data: Option<PathBuf>,
     /// A configuration for NATS, besides ports and data. Default: all clients may do everything.
     pub nats: Option<NatsConfiguration>,
     /// Settings of PostgreSQL, as `name=value`.
@@ -60,11 +61,11 @@ impl Stack {
     pub fn start(options: Options) -> Result<Self> {
         let location = options.location.map_or_else(Location::from_environment, Ok)?;
         let paths = ensure_in(&location)?;
-        let data = Folder::open(&paths.stack, &options.data)?;
+        let data = Folder::open(&paths.stack, options.data.as_deref())?;
         let logs = options.logs.unwrap_or_else(|| data.path.join("log"));
         fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
         let mut settings = options.postgres;
-        if options.data == Data::Temporary {
+        if options.data.is_none() {
             // Temporary data may be lost in a crash of the machine.
             settings.insert(0, "synchronous_commit=off".to_owned());
         }

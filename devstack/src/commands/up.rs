@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use devstack::{Data, Location, Options, is_free, report};
+use devstack::{Location, Options, is_free, report};
 
 use super::servers::{self, Given};
 use crate::acorag::{Acorag, Plan};
@@ -76,7 +76,7 @@ pub async fn start(
     report(format_args!("starting NATS, PostgreSQL and Valkey; the logs are in {}", logs.display()));
     let options = Options {
         ports: servers::well_known_ports()?,
-        data: Data::At(folder.join(data)),
+        data: Some(folder.join(data)),
         logs: Some(fresh(&logs)?),
         location: Some(location),
         ..Options::default()

@@ -1,7 +1,7 @@
 use std::net::TcpStream;
 
 use async_nats::jetstream;
-use devstack::{Data, Options, Stack};
+use devstack::{Options, Stack};
 use sqlx::{Connection, PgConnection};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +96,7 @@ async fn messages_are_synced_to_the_disk_before_they_are_acknowledged() {
 fn data_in_a_folder_is_kept_and_belongs_to_one_stack_at_a_time() {
     let folder = std::env::temp_dir().join(format!("devstack-test-{}", std::process::id()));
     devstack::wipe(&folder).unwrap();
-    let options = Options { data: Data::At(folder.clone()), ..Options::default() };
+    let options = Options { data: Some(folder.clone()), ..Options::default() };
 
     let first = Stack::start(options.clone()).unwrap();
     let first_url = first.database("kept").unwrap();

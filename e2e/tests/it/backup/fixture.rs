@@ -10,7 +10,7 @@ use std::{
     process::{Command, Output},
 };
 
-use devstack::{Data, Paths, Stack};
+use devstack::{Paths, Stack};
 use e2e::System;
 use sqlx::{AssertSqlSafe, PgPool};
 use tempfile::TempDir;
@@ -142,7 +142,7 @@ pub struct Target {
 
 impl Target {
     pub fn options(&self) -> devstack::Options {
-        devstack::Options { data: Data::At(self.folder.clone()), ..Default::default() }
+        devstack::Options { data: Some(self.folder.clone()), ..Default::default() }
     }
 
     /// Starts the servers of the target, but uses this running database.
