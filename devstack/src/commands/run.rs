@@ -37,12 +37,9 @@ pub async fn run(location: Location, arguments: Arguments) -> Result<ExitCode> {
     Ok(exit_code(status))
 }
 
-/// Prepares a command that uses the terminal.
+/// Prepares a command that uses the terminal. clap requires at least one word.
 pub fn foreground(command: &[OsString]) -> Launch {
-    match command {
-        [program, arguments @ ..] => Launch::new(program).args(arguments),
-        [] => Launch::new(""),
-    }
+    Launch::new(&command[0]).args(&command[1..])
 }
 
 /// Waits for the command to end. The terminal sends Ctrl-C to the command too; a termination signal is passed on to it.
