@@ -2,7 +2,7 @@
 
     locust -f load/locustfile.py --headless --host http://127.0.0.1:8000 -u 50 -r 10 -t 60s [--tags search chat]
 
-A 429 with a Retry-After is a correct refusal: it counts as a success under a separate name ("/search [429]").
+A 429 or 503 with a Retry-After is a correct refusal: it counts as a success under a separate name ("/search [429]").
 Every other reply that violates the contract is a failure. To measure throughput, start the server with
 RATE_LIMIT_SEARCH=off and so on. Options by environment: LOAD_PROJECT, LOAD_UPLOAD_PROJECT, LOAD_THINK, LOAD_API_KEY,
 LOAD_REPORT.
@@ -81,7 +81,7 @@ class OldClient(FastHttpUser):
                 checked = check(response.status_code, response.headers or {}, response.text)
                 response.success()
             except contract.Refused:
-                response.request_meta["name"] = f"{name} [429]"
+                response.request_meta["name"] = f"{name} [{response.status_code}]"
                 response.success()
             except contract.Broken as broken:
                 response.failure(str(broken))
