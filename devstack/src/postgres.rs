@@ -33,72 +33,63 @@ const OWN_SETTINGS: [&str; 10] = [
     "fsync=on",
 ];
 
-/// A PostgreSQL server and the URL of its databases.
-pub(crate) struct Postgres {
-    pub server: Server,
-    /// The URL of a database without its name.
-    base_url: String,
+/// Starts the server and creates the database of its URL. `folder` contains the data; `settings` (`name=value`) override
+/// the settings of this module.
+pub(crate) fn start(
+    installation: &Path,
+    folder: &Path,
+    log: &Path,
+    port: u16,
+    settings: &[String],
+) -> Result<Server> {
+    let folder = shelter::reachable(folder)?;
+    shelter::create(&folder)?;
+    let data = folder.join("postgres");
+    let password_file = folder.join("postgres.password");
+    if !data.exists() {
+        initialize(installation, &data, &password_file, log)?;
+    }
+    let password = fs::read_to_string(&password_file)
+        .with_context(|| format!("cannot read {}", password_file.display()))?;
+    let port_setting = format!("port={port}");
+    let own_settings = OWN_SETTINGS.into_iter().chain([port_setting.as_str()]);
+    let mut launch = program(installation, "postgres", log)
+        .arg("-D")
+        .arg(data)
+        .args(own_settings.chain(settings.iter().map(String::as_str)).flat_map(|it| ["-c", it]));
+    // SIGINT is a fast shutdown: PostgreSQL disconnects its clients and loses no data.
+    launch.stop_signal = Signal::INT;
+    let url = format!("postgres://{USER}:{password}@127.0.0.1:{port}/{DATABASE}");
+    let maintenance = of_database(&url, "postgres");
+    let answers = move || execute(&maintenance, "SELECT 1");
+    // After a kill, the start fails with this until the last backend has ended.
+    let passing = Some("pre-existing shared memory block");
+    let server = Server::start_new("PostgreSQL", url, launch, answers, passing)?;
+    let created = execute(&of_database(server.url(), "postgres"), &format!("CREATE DATABASE {DATABASE}"));
+    if let Err(error) = created {
+        let code = error.downcast_ref::<sqlx::Error>().and_then(|error| error.as_database_error()?.code());
+        // Existing data already has the database.
+        ensure!(code.as_deref() == Some(DUPLICATE_DATABASE), error);
+    }
+    Ok(server)
 }
 
-impl Postgres {
-    /// Starts the server and creates the database of its URL. `folder` contains the data; `settings`
-    /// (`name=value`) override the settings of this module.
-    pub fn start(
-        installation: &Path,
-        folder: &Path,
-        log: &Path,
-        port: u16,
-        settings: &[String],
-    ) -> Result<Self> {
-        let folder = shelter::reachable(folder)?;
-        shelter::create(&folder)?;
-        let data = folder.join("postgres");
-        let password_file = folder.join("postgres.password");
-        if !data.exists() {
-            initialize(installation, &data, &password_file, log)?;
-        }
-        let password = fs::read_to_string(&password_file)
-            .with_context(|| format!("cannot read {}", password_file.display()))?;
-        let port_setting = format!("port={port}");
-        let own_settings = OWN_SETTINGS.into_iter().chain([port_setting.as_str()]);
-        let mut launch = program(installation, "postgres", log)
-            .arg("-D")
-            .arg(data)
-            .args(own_settings.chain(settings.iter().map(String::as_str)).flat_map(|it| ["-c", it]));
-        // SIGINT is a fast shutdown: PostgreSQL disconnects its clients and loses no data.
-        launch.stop_signal = Signal::INT;
-        let base_url = format!("postgres://{USER}:{password}@127.0.0.1:{port}/");
-        let maintenance = format!("{base_url}postgres");
-        let answers = move || execute(&maintenance, "SELECT 1");
-        // After a kill, the start fails with this until the last backend has ended.
-        let passing = Some("pre-existing shared memory block");
-        let url = format!("{base_url}{DATABASE}");
-        let server = Server::start_new("PostgreSQL", url, launch, answers, passing)?;
-        let postgres = Self { server, base_url };
-        if let Err(error) = postgres.execute(&format!("CREATE DATABASE {DATABASE}")) {
-            let code =
-                error.downcast_ref::<sqlx::Error>().and_then(|error| error.as_database_error()?.code());
-            // Existing data already has the database.
-            ensure!(code.as_deref() == Some(DUPLICATE_DATABASE), error);
-        }
-        Ok(postgres)
-    }
+/// Creates an empty database and returns its URL.
+pub(crate) fn create_database(server: &Server, name: &str) -> Result<String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    ensure!(
+        !name.is_empty() && name.len() < 64 && name.chars().all(plain),
+        "{name:?} is no name for a database: a-z, 0-9 and _ only, at most 63 characters"
+    );
+    let maintenance = of_database(server.url(), "postgres");
+    execute(&maintenance, &format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"))?;
+    execute(&maintenance, &format!("CREATE DATABASE \"{name}\""))?;
+    Ok(of_database(server.url(), name))
+}
 
-    /// Creates an empty database and returns its URL.
-    pub fn database(&self, name: &str) -> Result<String> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        ensure!(
-            !name.is_empty() && name.len() < 64 && name.chars().all(plain),
-            "{name:?} is no name for a database: a-z, 0-9 and _ only, at most 63 characters"
-        );
-        self.execute(&format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"))?;
-        self.execute(&format!("CREATE DATABASE \"{name}\""))?;
-        Ok(format!("{}{name}", self.base_url))
-    }
-
-    fn execute(&self, sql: &str) -> Result<()> {
-        execute(&format!("{}postgres", self.base_url), sql)
-    }
+/// Returns the URL of another database of the server.
+fn of_database(url: &str, name: &str) -> String {
+    format!("{}{name}", url.trim_end_matches(DATABASE))
 }
 
 /// Uses a separate thread, because the caller may be a task of a runtime, which must not block on another runtime.

@@ -10,9 +10,8 @@ use crate::data::Folder;
 use crate::fetch::{Location, Paths, ensure_in};
 use crate::nats::NatsConfiguration;
 use crate::ports::{Ports, free_port};
-use crate::postgres::Postgres;
 use crate::server::Server;
-use crate::{nats, redis};
+use crate::{nats, postgres, redis};
 
 /// How many times a start tries other ports when another program has taken them.
 const PORT_ATTEMPTS: usize = 3;
@@ -43,16 +42,16 @@ pub struct Options {
 pub struct Stack {
     paths: Paths,
     logs: PathBuf,
-    nats: Source<Server>,
+    nats: Source,
     monitor: u16,
-    postgres: Source<Postgres>,
-    redis: Source<Server>,
+    postgres: Source,
+    redis: Source,
     /// The last field, so that the data is removed after the servers are stopped.
     _data: Folder,
 }
 
-enum Source<S> {
-    Ours(S),
+enum Source {
+    Ours(Server),
     Given(String),
 }
 
@@ -83,7 +82,7 @@ impl Stack {
             });
             let postgres = scope.spawn(|| {
                 source(options.database_url, ports.postgres, |port| {
-                    Postgres::start(&paths.postgres, &data.path, &log("postgres"), port, &settings)
+                    postgres::start(&paths.postgres, &data.path, &log("postgres"), port, &settings)
                 })
             });
             let redis = source(options.redis_url, ports.redis, |port| {
@@ -105,7 +104,7 @@ impl Stack {
     }
 
     pub fn nats_url(&self) -> &str {
-        self.nats.url(Server::url)
+        self.nats.url()
     }
 
     /// The URL of the HTTP monitoring of NATS; no server listens there if the NATS server was given.
@@ -114,16 +113,16 @@ impl Stack {
     }
 
     pub fn database_url(&self) -> &str {
-        self.postgres.url(|postgres| postgres.server.url())
+        self.postgres.url()
     }
 
     pub fn redis_url(&self) -> &str {
-        self.redis.url(Server::url)
+        self.redis.url()
     }
 
     /// Creates an empty database, replaces an existing one of this name, and returns its URL.
     pub fn database(&self, name: &str) -> Result<String> {
-        self.postgres.ours()?.database(name)
+        postgres::create_database(self.postgres()?, name)
     }
 
     /// The environment variables in which the services find the servers, the libraries and the model.
@@ -145,7 +144,7 @@ impl Stack {
     }
 
     pub fn postgres(&self) -> Result<&Server> {
-        Ok(&self.postgres.ours()?.server)
+        self.postgres.ours()
     }
 
     /// The Valkey server. It writes nothing to disk, so it is empty after a restart.
@@ -173,17 +172,17 @@ impl Drop for Stack {
     }
 }
 
-impl<S> Source<S> {
-    fn ours(&self) -> Result<&S> {
+impl Source {
+    fn ours(&self) -> Result<&Server> {
         match self {
             Self::Ours(server) => Ok(server),
             Self::Given(_) => bail!("this server was given by its URL and is not the stack's to manage"),
         }
     }
 
-    fn url<'a>(&'a self, ours: impl FnOnce(&'a S) -> &'a str) -> &'a str {
+    fn url(&self) -> &str {
         match self {
-            Self::Ours(server) => ours(server),
+            Self::Ours(server) => server.url(),
             Self::Given(url) => url,
         }
     }
@@ -191,11 +190,11 @@ impl<S> Source<S> {
 
 /// Uses the given server, or starts one: on the fixed port, or on a free port. If another program takes the free
 /// port first, another one is tried.
-fn source<S>(
+fn source(
     given: Option<String>,
     fixed: Option<u16>,
-    mut start: impl FnMut(u16) -> Result<S>,
-) -> Result<Source<S>> {
+    mut start: impl FnMut(u16) -> Result<Server>,
+) -> Result<Source> {
     if let Some(url) = given {
         return Ok(Source::Given(url));
     }
