@@ -27,8 +27,18 @@ pub struct Plan {
     pub logs: PathBuf,
     /// Settings in addition to the inherited environment.
     pub environment: Vec<(&'static str, OsString)>,
-    pub ingest_workers: u32,
-    pub query_workers: u32,
+    pub workers: Workers,
+}
+
+#[derive(clap::Args)]
+#[group(skip)]
+pub struct Workers {
+    /// How many ingest workers to run
+    #[arg(long, env = "INGEST_WORKERS", default_value_t = 1)]
+    ingest_workers: u32,
+    /// How many query workers to run
+    #[arg(long, env = "QUERY_WORKERS", default_value_t = 1)]
+    query_workers: u32,
 }
 
 /// The running programs. Dropping this value stops the api, then the workers, then the servers.
@@ -49,7 +59,8 @@ impl Acorag {
         plan.migrate().await?;
         let mut acorag =
             Self { programs: vec![plan.url.clone()], api: None, workers: Vec::new(), _stack: stack };
-        for (kind, count) in [("ingest-worker", plan.ingest_workers), ("query-worker", plan.query_workers)] {
+        let Workers { ingest_workers, query_workers } = plan.workers;
+        for (kind, count) in [("ingest-worker", ingest_workers), ("query-worker", query_workers)] {
             for number in 1..=count {
                 let name = if count == 1 { kind.to_owned() } else { format!("{kind}-{number}") };
                 let port = free_port()?;

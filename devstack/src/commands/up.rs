@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use devstack::{Location, Options, is_free, report};
 
 use super::servers::{self, Given};
-use crate::acorag::{Acorag, Plan};
+use crate::acorag::{Acorag, Plan, Workers};
 use crate::interrupt::Interrupt;
 
 #[derive(clap::Args)]
@@ -31,12 +31,8 @@ pub struct Arguments {
     /// Certificate for HTTPS
     #[arg(long, env = "TLS_CERT")]
     pub tls_cert: Option<OsString>,
-    /// How many ingest workers to run
-    #[arg(long, env = "INGEST_WORKERS", default_value_t = 1)]
-    pub ingest_workers: u32,
-    /// How many query workers to run
-    #[arg(long, env = "QUERY_WORKERS", default_value_t = 1)]
-    pub query_workers: u32,
+    #[command(flatten)]
+    pub workers: Workers,
 }
 
 impl Arguments {
@@ -87,14 +83,7 @@ pub async fn start(
     let mut environment = arguments.given.environment(&stack);
     environment.extend(settings.iter().map(|(name, value)| (*name, value.into())));
     environment.extend(arguments.api_settings());
-    let plan = Plan {
-        url: arguments.url(),
-        port,
-        logs,
-        environment,
-        ingest_workers: arguments.ingest_workers,
-        query_workers: arguments.query_workers,
-    };
+    let plan = Plan { url: arguments.url(), port, logs, environment, workers: arguments.workers };
     tokio::select! {
         acorag = Acorag::start(stack, plan) => {
             let acorag = acorag?;

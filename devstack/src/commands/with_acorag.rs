@@ -9,7 +9,7 @@ use devstack::{Location, Options, free_port, report};
 use super::run::{exit_code, finish, foreground};
 use super::servers::Given;
 use super::up;
-use crate::acorag::{Acorag, Plan};
+use crate::acorag::{Acorag, Plan, Workers};
 use crate::interrupt::Interrupt;
 
 #[derive(clap::Args)]
@@ -29,12 +29,8 @@ pub struct Arguments {
     /// Rate limit for uploads of one caller
     #[arg(long, env = "RATE_LIMIT_UPLOAD", default_value = "off")]
     rate_limit_upload: String,
-    /// How many ingest workers to run
-    #[arg(long, env = "INGEST_WORKERS", default_value_t = 1)]
-    ingest_workers: u32,
-    /// How many query workers to run
-    #[arg(long, env = "QUERY_WORKERS", default_value_t = 1)]
-    query_workers: u32,
+    #[command(flatten)]
+    workers: Workers,
     /// The command to run. Its environment has ACORAG_URL, ACORAG_METRICS (all metrics URLs) and that of `devstack run`
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
@@ -56,14 +52,8 @@ pub async fn with_acorag(location: Location, arguments: Arguments) -> Result<Exi
         ("RATE_LIMIT_UPLOAD", arguments.rate_limit_upload.into()),
     ]);
     let port = free_port()?;
-    let plan = Plan {
-        url: format!("http://127.0.0.1:{port}"),
-        port,
-        logs,
-        environment,
-        ingest_workers: arguments.ingest_workers,
-        query_workers: arguments.query_workers,
-    };
+    let url = format!("http://127.0.0.1:{port}");
+    let plan = Plan { url, port, logs, environment, workers: arguments.workers };
     let mut acorag = tokio::select! {
         acorag = Acorag::start(stack, plan) => acorag?,
         _ = interrupt.next() => return Ok(ExitCode::from(130)),
