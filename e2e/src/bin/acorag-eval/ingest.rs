@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::beir::Document;
-use crate::rest::{Client, Import};
+use crate::rest::Client;
 
 /// Maximum number of bytes of an import, well below the default limit of the api.
 const MOST_BYTES: usize = 8 << 20;
@@ -27,9 +27,9 @@ pub async fn run(client: &Client, project: &str, corpus: &[Document], patience: 
     loop {
         let (mut done, mut finished) = (0.0, true);
         for (import, records) in &imports {
-            let state = client.import(import).await?;
+            let state = client.state(import).await?;
             finished &= is_indexed(import, &state)?;
-            done += state.percent.clamp(0.0, 100.0) / 100.0 * *records as f64;
+            done += state["percent"].as_f64().unwrap_or(0.0).clamp(0.0, 100.0) / 100.0 * *records as f64;
         }
         if done > best {
             (best, since) = (done, Instant::now());
@@ -74,21 +74,19 @@ fn files(project: &str, corpus: &[Document]) -> Vec<File> {
     files
 }
 
-fn is_indexed(Import { document_id, .. }: &Import, state: &crate::rest::State) -> Result<bool> {
-    let failed = state.records.as_ref().map_or(0, |records| records.failed);
+fn is_indexed(import: &str, document: &Value) -> Result<bool> {
+    let (failed, reason) = (document["records"]["failed"].as_u64().unwrap_or(0), &document["reason"]);
     // A failed record is an error: the figures would be those of another corpus.
-    ensure!(failed == 0, "{failed} records of import {document_id} failed; {}", state.reason);
-    match state.state.as_str() {
-        "indexed" => Ok(true),
-        "queued" | "processing" => Ok(false),
-        other => bail!("import {document_id} is {other}; {}", state.reason),
+    ensure!(failed == 0, "{failed} records of import {import} failed; {reason}");
+    match document["state"].as_str() {
+        Some("indexed") => Ok(true),
+        Some("queued" | "processing") => Ok(false),
+        _ => bail!("import {import} is {}; {reason}", document["state"]),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     #[test]

@@ -17,27 +17,6 @@ const MOST_WAITING: Duration = Duration::from_secs(15 * 60);
 
 pub struct Client(e2e::Client);
 
-#[derive(Deserialize)]
-pub struct Import {
-    pub document_id: String,
-    status_url: String,
-}
-
-#[derive(Deserialize)]
-pub struct State {
-    pub state: String,
-    #[serde(default)]
-    pub percent: f64,
-    #[serde(default)]
-    pub reason: Value,
-    pub records: Option<Records>,
-}
-
-#[derive(Deserialize)]
-pub struct Records {
-    pub failed: u64,
-}
-
 pub struct Found {
     pub documents: Vec<String>,
     /// The duration of the successful call, without refused attempts before it.
@@ -55,24 +34,19 @@ impl Client {
         }))
     }
 
-    /// Uploads a file of records.
-    pub async fn upload(&self, project: &str, name: &str, bytes: &[u8]) -> Result<Import> {
-        #[derive(Deserialize)]
-        struct Accepted {
-            data: Import,
-        }
+    /// Uploads a file of records; returns the path of the import's state.
+    pub async fn upload(&self, project: &str, name: &str, bytes: &[u8]) -> Result<String> {
         let file = Upload::new(name, bytes, json!({ "project_id": project }));
         let (response, _) =
             send(|| self.0.try_upload(file.clone(), "")).await.context("the upload failed")?;
-        let accepted: Accepted =
-            response.json().await.context("the upload was answered otherwise than promised")?;
-        Ok(accepted.data)
+        let accepted: Value = response.json().await?;
+        let path = accepted["data"]["status_url"].as_str();
+        Ok(path.context("the upload was answered otherwise than promised")?.to_owned())
     }
 
-    /// Returns the state of an import.
-    pub async fn import(&self, import: &Import) -> Result<State> {
-        let (response, _) =
-            send(|| self.0.get(&import.status_url)).await.context("asking how far it is failed")?;
+    /// Returns the document at this path.
+    pub async fn state(&self, path: &str) -> Result<Value> {
+        let (response, _) = send(|| self.0.get(path)).await.context("asking how far it is failed")?;
         response.json().await.context("the state of the import is not what was promised")
     }
 

@@ -24,8 +24,13 @@ async fn server(first: StatusCode) -> (Client, Arc<AtomicUsize>) {
     };
     let state =
         || async { Json(json!({"state": "processing", "percent": 40, "reason": null, "kind": "import"})) };
+    let accepted = |_: axum::body::Bytes| async {
+        let data = json!({"document_id": "y", "status_url": "/documents/x"});
+        (StatusCode::ACCEPTED, Json(json!({"data": data})))
+    };
     let router = Router::new()
         .route("/search", post(search))
+        .route("/upload", post(accepted))
         .route("/documents/x", get(state))
         .with_state(calls.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -55,7 +60,7 @@ async fn a_failed_call_is_an_error_with_its_answer() {
 #[tokio::test]
 async fn the_state_is_read_from_the_url_in_the_upload_answer() {
     let (client, _) = server(StatusCode::OK).await;
-    let import = Import { document_id: "y".into(), status_url: "/documents/x".into() };
-    let state = client.import(&import).await.unwrap();
-    assert_eq!((state.state.as_str(), state.percent, state.records.is_none()), ("processing", 40.0, true));
+    let import = client.upload("p", "corpus.ndjson", b"{}").await.unwrap();
+    let state = client.state(&import).await.unwrap();
+    assert_eq!((&state["state"], &state["percent"]), (&json!("processing"), &json!(40)));
 }
