@@ -3,8 +3,8 @@
 #![allow(clippy::print_stdout, reason = "what it found is what this program is for")]
 
 use std::{
+    cell::RefCell,
     process::ExitCode,
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -45,7 +45,8 @@ async fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let system = System::start(Options { accounts: true, ..Options::default().durable() }).await?;
     let client = system.client()?;
-    let traffic = Traffic { client: &client, stored: Mutex::default(), random: Mutex::new(Random::new(7)) };
+    let traffic =
+        Traffic { client: &client, stored: RefCell::default(), random: RefCell::new(Random::new(7)) };
     for _ in 0..DOCUMENTS {
         traffic.upload().await?;
     }
@@ -62,7 +63,7 @@ async fn main() -> Result<ExitCode> {
     let ((searching, uploading), attacks) =
         tokio::try_join!(traffic.during(time), attack(&attacker, &client, &known.nuid, time))?;
 
-    let stored = std::mem::take(&mut *lock(&traffic.stored));
+    let stored = traffic.stored.take();
     let lost = lost(&client, &stored).await?;
     let read = client.search(OURS, "archivo de otro proyecto").await?;
     let foreign = read.iter().filter(|row| row["project_id"] != json!(OURS)).count();
@@ -104,20 +105,20 @@ async fn attack(attacker: &Attacker, client: &Client, known_version: &str, time:
 struct Traffic<'a> {
     client: &'a Client,
     /// The id and content of every document that was indexed.
-    stored: Mutex<Vec<(String, Vec<u8>)>>,
-    random: Mutex<Random>,
+    stored: RefCell<Vec<(String, Vec<u8>)>>,
+    random: RefCell<Random>,
 }
 
 impl Traffic<'_> {
     fn sentence(&self) -> String {
-        prose::sentence(&mut lock(&self.random))
+        prose::sentence(&mut self.random.borrow_mut())
     }
 
     async fn upload(&self) -> Result<()> {
         let content = format!("{} {}", self.sentence(), uuid::Uuid::new_v4()).into_bytes();
         let upload = Upload::new("nota.txt", content.clone(), json!({"project_id": THEIRS}));
         let id = self.client.index(upload).await?;
-        lock(&self.stored).push((id, content));
+        self.stored.borrow_mut().push((id, content));
         Ok(())
     }
 
@@ -153,8 +154,4 @@ async fn lost(client: &Client, stored: &[(String, Vec<u8>)]) -> Result<usize> {
         lost += usize::from(!is_there);
     }
     Ok(lost)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

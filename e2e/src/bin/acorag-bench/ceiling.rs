@@ -1,9 +1,6 @@
 //! The speed of the model alone on this machine at this time. Nothing that uses the model can be faster.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Instant,
-};
+use std::{cell::RefCell, time::Instant};
 
 use anyhow::Result;
 use devstack::Paths;
@@ -104,11 +101,11 @@ impl Ceiling {
 }
 
 /// Questions that were not asked before, so that no cache contains their answers.
-pub struct Questions(Mutex<(Random, usize)>);
+pub struct Questions(RefCell<(Random, usize)>);
 
 impl Questions {
     pub fn new(random: Random) -> Self {
-        Self(Mutex::new((random, 0)))
+        Self(RefCell::new((random, 0)))
     }
 
     pub fn some(&self, count: usize) -> Vec<String> {
@@ -116,7 +113,7 @@ impl Questions {
     }
 
     pub fn one(&self) -> String {
-        let (random, asked) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (random, asked) = &mut *self.0.borrow_mut();
         *asked += 1;
         format!("{} {asked}", prose::question(random))
     }
