@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use anyhow::{Result, ensure};
 use e2e::Client;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use reqwest::StatusCode;
+use reqwest::{Response, StatusCode};
 use schemas::{DocumentId, ProjectId, event::EventKind};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -191,26 +191,25 @@ impl Check {
     /// Checks that the downloaded file has the content of the uploaded one.
     async fn file(&self, document: &Document) -> Result<Option<String>> {
         let Some(sha256) = &document.sha256 else { return Ok(None) };
-        let url = format!("{}/document/{}/file", self.client.url, document.id);
-        let request = self.client.http.get(url).query(&[("project_id", document.project.as_str())]);
-        let answer = request.send().await?;
+        let answer = self.get(&format!("/document/{}/file", document.id), &document.project).await?;
         let status = answer.status();
         let same = format!("{:x}", Sha256::digest(answer.bytes().await?)) == *sha256;
         Ok((!same).then(|| format!("its file is another one ({status})")))
     }
 
     async fn view(&self, project: &ProjectId, id: &DocumentId) -> Result<Option<Value>> {
-        let mut url = reqwest::Url::parse(&self.client.url)?;
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.extend(["documents", id.as_str()]);
-        }
-        let answer = self.client.http.get(url).query(&[("project_id", project.as_str())]).send().await?;
+        let answer = self.get(&format!("/documents/{id}"), project).await?;
         if answer.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
         let status = answer.status();
         ensure!(status.is_success(), "looking up {id}: {status} {}", answer.text().await?);
         Ok(Some(answer.json().await?))
+    }
+
+    async fn get(&self, path: &str, project: &ProjectId) -> Result<Response> {
+        let url = format!("{}{path}", self.client.url);
+        Ok(self.client.http.get(url).query(&[("project_id", project.as_str())]).send().await?)
     }
 
     async fn search(&self, project: &ProjectId, query: &str, mode: &str) -> Result<Vec<String>> {
