@@ -119,7 +119,7 @@ impl Launch {
     }
 }
 
-/// Returns the path of a program of acorag, which is next to this program, or next to the tests, in cargo's target folder.
+/// Returns the path of a program of acorag. It is next to this program, or one folder above if this program is a test.
 pub fn binary(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot tell where this program is")?;
     let mut places = own.ancestors().skip(1).take(2).map(|folder| folder.join(name));
