@@ -2,7 +2,6 @@
 //! one, and does not affect the services.
 
 use std::{
-    future::ready,
     io::{BufRead as _, BufReader},
     path::Path,
 };
@@ -12,7 +11,7 @@ use anyhow::{Context as _, Result};
 use async_nats::HeaderMap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use futures::{Stream, TryStreamExt as _, stream};
+use futures::{Stream, stream};
 use platform::nats::{Nats, stored::Stored};
 use schemas::{DocumentId, ProjectId, headers, subjects};
 use serde::{Deserialize, Serialize};
@@ -88,15 +87,6 @@ impl Message {
         }
         map
     }
-}
-
-/// Calls `take` with each message of a stream, in order, and returns their number.
-pub async fn each(
-    nats: &Nats,
-    stream: &str,
-    mut take: impl FnMut(Message) -> Result<()> + Send,
-) -> Result<usize> {
-    all(nats, stream).try_fold(0, |count, message| ready(take(message).map(|()| count + 1))).await
 }
 
 /// Returns all messages of a stream, in order.

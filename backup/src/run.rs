@@ -1,17 +1,17 @@
 //! Makes a backup.
 
-use std::{io::Write as _, time::Duration};
+use std::{io::Write as _, pin::pin, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::Utc;
+use futures::TryStreamExt as _;
 use platform::nats::{self, Nats};
 use schemas::subjects;
 use sqlx::Connection as _;
 use tokio_util::io::{InspectReader, SyncIoBridge};
 
 use crate::{
-    database, files,
-    messages::{self, Message},
+    database, files, messages,
     repository::{self, Base, Repository, Set, Target},
     seal::Sealed,
     wal,
@@ -135,11 +135,17 @@ async fn base(options: &Options, set: &Set) -> Result<u64> {
 
 async fn queue(nats: &Nats, options: &Options, set: &Set) -> Result<(usize, usize, u64)> {
     let mut target = Sealed::create(set.folder.join(repository::QUEUE), &options.target.backup_recipient)?;
-    let mut save = |message: Message| Ok(writeln!(target, "{}", serde_json::to_string(&message)?)?);
-    let jobs = messages::each(nats, subjects::INGEST_STREAM, &mut save).await?;
+    let mut counts = [0; 3];
     // The parts are read after the jobs: those of a waiting job's file are still there, or a worker has
     // stored them as an object.
-    messages::each(nats, subjects::PARTS_STREAM, &mut save).await?;
-    let dead = messages::each(nats, subjects::DEAD_LETTERS_STREAM, &mut save).await?;
+    let streams = [subjects::INGEST_STREAM, subjects::PARTS_STREAM, subjects::DEAD_LETTERS_STREAM];
+    for (stream, count) in streams.into_iter().zip(&mut counts) {
+        let mut all = pin!(messages::all(nats, stream));
+        while let Some(message) = all.try_next().await? {
+            writeln!(target, "{}", serde_json::to_string(&message)?)?;
+            *count += 1;
+        }
+    }
+    let [jobs, _, dead] = counts;
     Ok((jobs, dead, target.finish()?))
 }
