@@ -1,9 +1,10 @@
 //! ZIP archives, the containers of DOCX, PPTX and XLSX. They are written by hand, because no library writes invalid
 //! ones.
 
-use std::io::Write as _;
+use std::io::{Cursor, Read as _};
 
-use flate2::{Compression, Crc, FlushCompress, Status, write::DeflateDecoder};
+use flate2::{Compression, Crc, FlushCompress, Status};
+use zip::ZipArchive;
 
 use super::File;
 
@@ -79,28 +80,14 @@ fn archive(entries: &[Entry]) -> Vec<u8> {
 
 /// Returns the names and contents of the parts of a good archive; `None` for any other file.
 pub(super) fn parts(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-    let number = |at: usize, length: usize| -> Option<usize> {
-        let bytes = bytes.get(at..at + length)?;
-        Some(bytes.iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte)))
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).ok()?;
+    let count = archive.len();
+    let part = |index| {
+        let (mut part, mut unpacked) = (archive.by_index(index).ok()?, Vec::new());
+        part.read_to_end(&mut unpacked).ok()?;
+        Some((part.name_raw().to_vec(), unpacked))
     };
-    let end = bytes.len().checked_sub(22).filter(|end| bytes[*end..].starts_with(b"PK\x05\x06"))?;
-    let (count, mut at) = (number(end + 10, 2)?, number(end + 16, 4)?);
-    let mut parts = Vec::new();
-    for _ in 0..count {
-        let (method, length) = (number(at + 10, 2)?, number(at + 20, 4)?);
-        let (name, extra, comment) = (number(at + 28, 2)?, number(at + 30, 2)?, number(at + 32, 2)?);
-        let local = number(at + 42, 4)?;
-        let data = local + 30 + number(local + 26, 2)? + number(local + 28, 2)?;
-        let packed = bytes.get(data..data + length)?;
-        let mut unpacked = DeflateDecoder::new(Vec::new());
-        let unpacked = match method as u16 {
-            STORED => packed.to_vec(),
-            _ => unpacked.write_all(packed).and_then(|()| unpacked.finish()).ok()?,
-        };
-        parts.push((bytes.get(at + 46..at + 46 + name)?.to_vec(), unpacked));
-        at += 46 + name + extra + comment;
-    }
-    Some(parts)
+    (0..count).map(part).collect()
 }
 
 pub(super) fn pack(parts: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
