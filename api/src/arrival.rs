@@ -5,14 +5,13 @@
 use std::{str::FromStr, time::Duration};
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, Method, header},
     middleware::Next,
     response::Response,
 };
-use futures::StreamExt as _;
-use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use schemas::{Problem, ProblemKind, messages};
 use tokio::time::timeout;
 
@@ -64,12 +63,11 @@ pub async fn receive(State(arrivals): State<Arrivals>, request: Request, next: N
 
 async fn whole(body: &mut Body) -> Result<Vec<u8>, Problem> {
     let mut whole = Vec::new();
-    let mut pieces = std::mem::take(body).into_data_stream();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|_| messages::http::body_incomplete().problem(ProblemKind::BadRequest))?;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| messages::http::body_incomplete().problem(ProblemKind::BadRequest))?;
+        let Ok(piece) = frame.into_data() else { continue };
         whole.extend_from_slice(&piece);
         if whole.len() > MAX_BODY {
-            *body = Body::from_stream(pieces);
             return Err(too_large());
         }
     }

@@ -5,13 +5,12 @@
 use std::time::Duration;
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::Request,
     http::{HeaderMap, HeaderValue, Version, header},
     response::{IntoResponse as _, Response},
 };
 use futures::StreamExt as _;
-use http_body::Body as _;
 use schemas::Problem;
 
 use crate::Error;

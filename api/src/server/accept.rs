@@ -11,23 +11,26 @@ use std::{
 
 use axum::{
     Extension,
-    body::{Body, Bytes},
+    body::Body,
     extract::Request,
     middleware::{AddExtension, Next},
     response::Response,
 };
 use axum_server::accept::Accept;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    io::{AsyncRead, AsyncWrite, Join, ReadBuf, join},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     time::{Sleep, sleep},
 };
-use tokio_io_timeout::TimeoutStream;
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tower_layer::Layer as _;
 
-use super::connection::{Busy, Connection, Connections};
+use super::connection::{Connection, Connections};
 use crate::throttle::network;
 
 #[derive(Clone)]
@@ -40,7 +43,7 @@ pub struct Bounded {
 }
 
 impl<S> Accept<TcpStream, S> for Bounded {
-    type Stream = Stream<TcpStream>;
+    type Stream = Stream<OwnedReadHalf, OwnedWriteHalf>;
     type Service = AddExtension<S, Arc<Connection>>;
     type Future = Ready<io::Result<(Self::Stream, Self::Service)>>;
 
@@ -48,38 +51,48 @@ impl<S> Accept<TcpStream, S> for Bounded {
         let accept = || {
             stream.set_nodelay(true)?;
             let connection = self.connections.open(network(stream.peer_addr()?.ip()))?;
-            let stream = Stream::new(stream, connection.clone(), self.stall, self.head);
+            let (reader, writer) = stream.into_split();
+            let stream = self.stream(reader, writer, connection.clone());
             Ok((stream, Extension(connection).layer(service)))
         };
         std::future::ready(accept())
     }
 }
 
+impl Bounded {
+    fn stream<R: AsyncRead + Unpin, W: AsyncWrite>(
+        &self,
+        reader: R,
+        writer: W,
+        connection: Arc<Connection>,
+    ) -> Stream<R, W> {
+        let mut writer = TimeoutWriter::new(writer);
+        writer.set_timeout(Some(self.stall));
+        let reader = Reader {
+            inner: reader,
+            closed: Box::pin(connection.closed.clone().cancelled_owned()),
+            connection,
+            first_head: Some(Box::pin(sleep(self.head))),
+        };
+        join(reader, Box::pin(writer))
+    }
+}
+
 /// A connection with timeouts. Writing fails when the client receives nothing for too long: one that requests a file and
-/// does not read it occupies a connection and a reader of the object store. Reading fails when the connection is closed
-/// to make room, and when no first request arrives in time: hyper's own timeout, which later requests have, starts only
-/// after the bytes that tell HTTP/1 from HTTP/2. Bodies have the timeouts of [`crate::arrival`] and [`crate::uploads`].
-pub struct Stream<S> {
-    inner: Pin<Box<TimeoutStream<S>>>,
+/// does not read it occupies a connection and a reader of the object store.
+type Stream<R, W> = Join<Reader<R>, Pin<Box<TimeoutWriter<W>>>>;
+
+/// Reading fails when the connection is closed to make room, and when no first request arrives in time: hyper's own
+/// timeout, which later requests have, starts only after the bytes that tell HTTP/1 from HTTP/2. Bodies have the timeouts
+/// of [`crate::arrival`] and [`crate::uploads`].
+pub struct Reader<R> {
+    inner: R,
     connection: Arc<Connection>,
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
     first_head: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S: AsyncRead + AsyncWrite> Stream<S> {
-    fn new(stream: S, connection: Arc<Connection>, stall: Duration, head: Duration) -> Self {
-        let mut inner = TimeoutStream::new(stream);
-        inner.set_write_timeout(Some(stall));
-        Self {
-            inner: Box::pin(inner),
-            closed: Box::pin(connection.closed.clone().cancelled_owned()),
-            connection,
-            first_head: Some(Box::pin(sleep(head))),
-        }
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite> AsyncRead for Stream<S> {
+impl<R: AsyncRead + Unpin> AsyncRead for Reader<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -96,85 +109,40 @@ impl<S: AsyncRead + AsyncWrite> AsyncRead for Stream<S> {
         {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        self.inner.as_mut().poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite> AsyncWrite for Stream<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.inner.as_mut().poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.inner.as_mut().poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner.as_mut().poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner.as_mut().poll_shutdown(context)
+        Pin::new(&mut self.inner).poll_read(context, buffer)
     }
 }
 
 /// Middleware: counts a request as in progress until its response is sent.
 pub async fn occupy(request: Request, next: Next) -> Response {
     let busy = request.extensions().get::<Arc<Connection>>().map(Connection::begin);
-    next.run(request).await.map(|body| Body::new(Answer { body, _busy: busy }))
+    next.run(request).await.map(|body| holding(body, busy))
 }
 
-/// The body of a response; its connection counts as busy until this is dropped.
-struct Answer {
-    body: Body,
-    _busy: Option<Busy>,
-}
-
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+/// Returns a body that holds `held` until its last byte is sent, or the client is gone.
+pub fn holding(body: Body, held: impl Send + 'static) -> Body {
+    Body::new(body.map_err(move |error| {
+        _ = &held;
+        error
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, split},
         time::Instant,
     };
 
     use super::*;
 
-    fn stream() -> (Stream<DuplexStream>, DuplexStream) {
+    fn stream() -> (Stream<ReadHalf<DuplexStream>, WriteHalf<DuplexStream>>, DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(10);
-        let connection = Connections::new(1, 1).open("a".to_owned()).unwrap();
-        (Stream::new(ours, connection, Duration::from_secs(30), Duration::from_secs(15)), theirs)
+        let (stall, head) = (Duration::from_secs(30), Duration::from_secs(15));
+        let bounded = Bounded { connections: Connections::new(1, 1), stall, head };
+        let connection = bounded.connections.open("a".to_owned()).unwrap();
+        let (reader, writer) = split(ours);
+        (bounded.stream(reader, writer, connection), theirs)
     }
 
     #[tokio::test(start_paused = true)]
