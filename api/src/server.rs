@@ -23,7 +23,7 @@ use x509_cert::Certificate;
 
 use crate::{App, metrics::Metrics, routes};
 use accept::Bounded;
-pub use accept::occupy;
+pub use accept::{holding, occupy};
 use connection::Connections;
 
 #[derive(Debug, Clone, clap::Args)]

@@ -4,8 +4,9 @@
 //! are busy, the new connection is closed instead, which load balancers can handle.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     io,
+    ops::RangeBounds,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -25,13 +26,14 @@ struct Bounds {
     open: Mutex<Open>,
 }
 
-/// The open connections, by address and then by number.
 #[derive(Default)]
 struct Open {
     next: u64,
-    all: usize,
-    by: HashMap<String, HashMap<u64, State>>,
+    connections: BTreeMap<Key, State>,
 }
+
+/// The address of a connection, and its number.
+type Key = (String, u64);
 
 struct State {
     /// Number of requests in progress. A request is in progress until the last byte of its response is sent.
@@ -43,8 +45,7 @@ struct State {
 /// An open connection. It counts towards the limits until it is dropped, or closed to make room for another.
 pub struct Connection {
     connections: Connections,
-    address: String,
-    number: u64,
+    key: Key,
     /// Cancelled when this connection is closed to make room.
     pub closed: CancellationToken,
     /// Whether a first request has arrived.
@@ -61,57 +62,37 @@ impl Connections {
 
     pub fn open(&self, address: String) -> io::Result<Arc<Connection>> {
         let mut open = lock(&self.0.open);
-        let of_one = open.by.get(&address).map_or(0, HashMap::len);
-        if of_one >= self.0.most_of_one {
-            open.make_room(Some(&address))?;
-        } else if open.all >= self.0.most {
-            open.make_room(None)?;
+        let of_address = (address.clone(), 0)..=(address.clone(), u64::MAX);
+        if open.connections.range(of_address.clone()).count() >= self.0.most_of_one {
+            open.make_room(of_address)?;
+        } else if open.connections.len() >= self.0.most {
+            open.make_room(..)?;
         }
-        let (number, closed) = (open.next, CancellationToken::new());
+        let (key, closed) = ((address, open.next), CancellationToken::new());
         open.next += 1;
-        open.all += 1;
         let state = State { requests: 0, idle_since: Instant::now(), closed: closed.clone() };
-        open.by.entry(address.clone()).or_default().insert(number, state);
-        let connections = self.clone();
-        Ok(Arc::new(Connection { connections, address, number, closed, asked: AtomicBool::new(false) }))
+        open.connections.insert(key.clone(), state);
+        Ok(Arc::new(Connection { connections: self.clone(), key, closed, asked: AtomicBool::new(false) }))
     }
 }
 
 impl Open {
-    /// Closes the connection that has been idle longest, of `address` or of all. Fails if none of them is idle.
-    fn make_room(&mut self, address: Option<&str>) -> io::Result<()> {
-        let candidates = self.by.iter().filter(|(known, _)| address.is_none_or(|address| address == *known));
-        let longest = candidates
-            .flat_map(|(address, states)| states.iter().map(move |(number, state)| (address, number, state)))
-            .filter(|(_, _, state)| state.requests == 0)
-            .min_by_key(|(_, _, state)| state.idle_since)
-            .map(|(address, number, _)| (address.clone(), *number));
-        let (address, number) = longest.ok_or_else(|| io::Error::other("too many busy connections"))?;
-        if let Some(state) = self.remove(&address, number) {
+    /// Closes the connection of this range that has been idle longest. Fails if none of them is idle.
+    fn make_room(&mut self, range: impl RangeBounds<Key>) -> io::Result<()> {
+        let idle = self.connections.range(range).filter(|(_, state)| state.requests == 0);
+        let longest = idle.min_by_key(|(_, state)| state.idle_since).map(|(key, _)| key.clone());
+        let longest = longest.ok_or_else(|| io::Error::other("too many busy connections"))?;
+        if let Some(state) = self.connections.remove(&longest) {
             state.closed.cancel();
         }
         Ok(())
-    }
-
-    fn remove(&mut self, address: &str, number: u64) -> Option<State> {
-        let states = self.by.get_mut(address)?;
-        let state = states.remove(&number)?;
-        if states.is_empty() {
-            self.by.remove(address);
-        }
-        self.all -= 1;
-        Some(state)
-    }
-
-    fn state(&mut self, connection: &Connection) -> Option<&mut State> {
-        self.by.get_mut(&connection.address)?.get_mut(&connection.number)
     }
 }
 
 impl Connection {
     pub fn begin(self: &Arc<Self>) -> Busy {
         self.asked.store(true, Ordering::Relaxed);
-        if let Some(state) = lock(&self.connections.0.open).state(self) {
+        if let Some(state) = lock(&self.connections.0.open).connections.get_mut(&self.key) {
             state.requests += 1;
         }
         Busy(self.clone())
@@ -124,7 +105,7 @@ impl Connection {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if let Some(state) = lock(&self.0.connections.0.open).state(&self.0) {
+        if let Some(state) = lock(&self.0.connections.0.open).connections.get_mut(&self.0.key) {
             state.requests -= 1;
             state.idle_since = Instant::now();
         }
@@ -133,7 +114,7 @@ impl Drop for Busy {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        lock(&self.connections.0.open).remove(&self.address, self.number);
+        lock(&self.connections.0.open).connections.remove(&self.key);
     }
 }
 
@@ -172,7 +153,6 @@ mod tests {
         let first = connections.open("a".to_owned()).unwrap();
         let second = connections.open("a".to_owned()).unwrap();
         drop((first, second.begin(), second));
-        let open = lock(&connections.0.open);
-        assert!(open.all == 0 && open.by.is_empty());
+        assert!(lock(&connections.0.open).connections.is_empty());
     }
 }
