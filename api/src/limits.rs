@@ -1,7 +1,7 @@
 //! Rate limits: exact across all replicas in Redis, and local to this process while Redis is unavailable.
 
 pub mod admission;
-pub mod concurrent;
+mod concurrent;
 mod local;
 mod shared;
 
@@ -93,12 +93,14 @@ pub struct Limits {
     pub local: local::Local,
     refused: IntCounterVec,
     pub admission: admission::Admission,
+    concurrent: concurrent::Concurrent,
 }
 
 impl Limits {
     pub fn new(config: Config, redis: Redis, refused: IntCounterVec) -> Self {
         Self {
             admission: admission::Admission::new(&refused),
+            concurrent: concurrent::Concurrent::new(config.concurrent),
             config: Arc::new(config),
             redis,
             local: local::Local::default(),
@@ -145,7 +147,8 @@ impl Limits {
     }
 }
 
-/// Middleware: refuses a request whose caller has no quota left. The response headers say how much quota is left.
+/// Middleware: refuses a request whose caller has no quota left, or too many calls in progress. The response headers
+/// say how much quota is left.
 pub async fn limit(
     State((limits, class)): State<(Limits, Class)>,
     caller: Caller,
@@ -155,11 +158,11 @@ pub async fn limit(
     // Attempts to guess a password come from an address, whatever identity the client claims.
     let key = if class == Class::Login { &caller.address } else { caller.account.id.as_str() };
     let Some(rule) = limits.rule(class, &caller.account.limits) else {
-        return next.run(request).await;
+        return limits.pass(class, &caller, request, next).await;
     };
     let verdict = limits.check(class, rule, key).await;
     let mut response = if verdict.allowed {
-        next.run(request).await
+        limits.pass(class, &caller, request, next).await
     } else {
         linger::refuse(request, refusal(rule, verdict))
     };

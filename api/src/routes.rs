@@ -30,11 +30,7 @@ use crate::{
     App, Config, arrival,
     authentication::{Auth, anonymous, authenticate},
     cors,
-    limits::{
-        Class,
-        concurrent::{Concurrent, bound},
-        limit,
-    },
+    limits::{Class, limit},
     local, middleware,
     openapi::{self, Documents},
     server, throttle,
@@ -45,10 +41,6 @@ pub fn router(mut app: App, config: &Config) -> Router {
     let limited = |class, routes: ApiRouter<App>| {
         routes.route_layer(from_fn_with_state((app.limits.clone(), class), limit))
     };
-    let bounded = |class, most, routes: ApiRouter<App>| {
-        let concurrent = Concurrent::new(class, most, app.metrics.limited.clone());
-        limited(class, routes.route_layer(from_fn_with_state(concurrent, bound)))
-    };
     let reading = documents::routes()
         .merge(events::routes())
         .merge(files::routes())
@@ -56,9 +48,8 @@ pub fn router(mut app: App, config: &Config) -> Router {
         .merge(analytics::routes())
         .merge(dead_letters::routes())
         .merge(auth::routes());
-    let most = config.limits.concurrent;
-    let authenticated = bounded(Class::Search, most.max_caller_searches, search::routes())
-        .merge(bounded(Class::Chat, most.max_caller_chats, chat::routes()))
+    let authenticated = limited(Class::Search, search::routes())
+        .merge(limited(Class::Chat, chat::routes()))
         .merge(limited(Class::Upload, upload::routes().merge(ask_document::routes())))
         .merge(limited(Class::Read, reading))
         .route_layer(from_fn_with_state(app.authenticator.clone(), authenticate));

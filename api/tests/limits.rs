@@ -1,6 +1,6 @@
 //! Rate limits.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use schemas::{
     Scope,
@@ -8,7 +8,7 @@ use schemas::{
 };
 use serde_json::json as value;
 
-use crate::harness::{Api, Backends, Worker, digest, form, json, refused};
+use crate::harness::{Api, Backends, Worker, digest, form, json, refused, until};
 
 async fn statuses(apis: &[&Api], calls: usize) -> Vec<u16> {
     let body = value!({"query": "losa"});
@@ -166,4 +166,34 @@ async fn the_throttle_bounds_an_address_before_anything_else() {
         assert!(response.headers().contains_key("retry-after"));
         refused(response, 429).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_caller_has_few_calls_in_progress_and_a_stream_is_one_until_its_end() {
+    let backends = Backends::start().await;
+    let settings = ["--auth=required", "--max-caller-searches=1", "--max-caller-chats=1"];
+    let api = backends.api(&settings).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    worker.allow("one", Role::Read, Scope::All);
+    worker.allow("other", Role::Read, Scope::All);
+    *worker.search_time.lock().unwrap() = Duration::from_secs(4);
+    let search = async |key: &str, query: &str| api.post_as(key, "/search", &value!({"query": query})).await;
+    let meanwhile = async {
+        until("the first search is in progress", || async { worker.searches() == 1 }).await;
+        *worker.search_time.lock().unwrap() = Duration::ZERO;
+        refused(search("one", "muro").await, 429).await;
+        json(search("other", "viga").await, 200).await;
+    };
+    let (first, ()) = tokio::join!(search("one", "losa"), meanwhile);
+    json(first, 200).await;
+    json(search("one", "muro").await, 200).await;
+
+    let chat = async || api.post_as("one", "/chat", &value!({"message": "¿Espesor?", "stream": true})).await;
+    let streamed = chat().await;
+    assert_eq!(streamed.status(), 200);
+    refused(chat().await, 429).await;
+    worker.chat.go_on.notify_one();
+    assert!(streamed.text().await.unwrap().contains("done"));
+    until("the stream has ended", || async { chat().await.status() == 200 }).await;
 }

@@ -1,17 +1,9 @@
 //! Limits the calls of one caller in progress in this process: very many at once must not make all others wait.
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    http::header,
-    middleware::Next,
-    response::Response,
-};
-use futures::StreamExt as _;
-use prometheus::IntCounterVec;
+use axum::{extract::Request, middleware::Next, response::Response};
 
-use super::Class;
-use crate::{extractors::Caller, linger, shares::Shares};
+use super::{Class, Limits};
+use crate::{extractors::Caller, linger, server::holding, shares::Shares};
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 #[group(skip)]
@@ -25,46 +17,36 @@ pub struct Config {
     pub max_caller_chats: usize,
 }
 
-/// The calls of one class.
+/// The calls in progress of each caller; `None` for no limit.
 #[derive(Clone)]
 pub struct Concurrent {
-    class: Class,
-    /// `None` for no limit.
-    shares: Option<Shares>,
-    refused: IntCounterVec,
+    searches: Option<Shares>,
+    chats: Option<Shares>,
 }
 
 impl Concurrent {
-    pub fn new(class: Class, most: usize, refused: IntCounterVec) -> Self {
-        Self { class, shares: (most > 0).then(|| Shares::new(usize::MAX, most)), refused }
+    pub fn new(config: Config) -> Self {
+        let shares = |most: usize| (most > 0).then(|| Shares::new(usize::MAX, most));
+        Self { searches: shares(config.max_caller_searches), chats: shares(config.max_caller_chats) }
     }
 }
 
-/// Middleware: refuses a call if its caller already has too many calls of this class in progress.
-pub async fn bound(
-    State(concurrent): State<Concurrent>,
-    caller: Caller,
-    request: Request,
-    next: Next,
-) -> Response {
-    // With AUTH=off, callers without a token have no limit: all of them may have the address of this machine.
-    let shares = concurrent.shares.filter(|_| !caller.is_known_by_address());
-    let Some(shares) = shares else { return next.run(request).await };
-    let share = match shares.take(&caller.account.id, 1) {
-        Ok(share) => share,
-        Err(problem) => {
-            concurrent.refused.with_label_values(&[concurrent.class.name(), "concurrent"]).inc();
-            return linger::refuse(request, problem);
+impl Limits {
+    /// Passes a call on, or refuses it if its caller already has too many calls of this class in progress.
+    pub(super) async fn pass(&self, class: Class, caller: &Caller, request: Request, next: Next) -> Response {
+        let shares = match class {
+            Class::Search => self.concurrent.searches.as_ref(),
+            Class::Chat => self.concurrent.chats.as_ref(),
+            _ => None,
+        };
+        // With AUTH=off, callers without a token have no limit: all of them may have the address of this machine.
+        let shares = shares.filter(|_| !caller.is_known_by_address());
+        match shares.map(|shares| shares.take(&caller.account.id, 1)).transpose() {
+            Ok(share) => next.run(request).await.map(|body| holding(body, share)),
+            Err(problem) => {
+                self.refused.with_label_values(&[class.name(), "concurrent"]).inc();
+                linger::refuse(request, problem)
+            }
         }
-    };
-    let response = next.run(request).await;
-    let is_stream = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    if !is_stream {
-        return response;
     }
-    // The stream is still being written. The share is released when the body is dropped.
-    response.map(|body| Body::from_stream(body.into_data_stream().inspect(move |_| _ = &share)))
 }
