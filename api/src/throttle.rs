@@ -58,10 +58,10 @@ pub fn client_address<T>(request: &Request<T>, proxies: usize) -> String {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
     let forwarded = request.headers().get_all("x-forwarded-for").iter();
-    let hops: Vec<&str> =
-        forwarded.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).collect();
+    // The client may have written anything before what the proxies wrote, also bytes that are no text.
+    let hops: Vec<&[u8]> = forwarded.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).collect();
     let first_trusted = hops.len().saturating_sub(proxies);
-    let seen = if proxies == 0 { None } else { hops.get(first_trusted).and_then(|hop| ip(hop.trim())) };
+    let seen = if proxies == 0 { None } else { hops.get(first_trusted).and_then(|hop| ip(hop)) };
     network(seen.unwrap_or(peer))
 }
 
@@ -77,19 +77,23 @@ pub fn network(address: IpAddr) -> String {
 }
 
 /// Parses an address, with or without a port: some proxies add the port.
-fn ip(hop: &str) -> Option<IpAddr> {
+fn ip(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
     hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     fn seen(forwarded: &[&str], proxies: usize) -> String {
         let mut request = Request::new(());
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1))));
         for value in forwarded {
-            request.headers_mut().append("x-forwarded-for", value.parse().unwrap());
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            request.headers_mut().append("x-forwarded-for", value);
         }
         client_address(&request, proxies)
     }
@@ -99,6 +103,7 @@ mod tests {
         assert_eq!(seen(&["6.6.6.6"], 0), "10.0.0.1");
         assert_eq!(seen(&["6.6.6.6, 1.2.3.4"], 1), "1.2.3.4");
         assert_eq!(seen(&["6.6.6.6", "1.2.3.4, 10.0.0.9"], 2), "1.2.3.4");
+        assert_eq!(seen(&["ñ, 1.2.3.4"], 1), "1.2.3.4");
         assert_eq!(seen(&["1.2.3.4:555"], 1), "1.2.3.4");
         assert_eq!(seen(&[], 1), "10.0.0.1");
         assert_eq!(seen(&["nonsense"], 1), "10.0.0.1");
