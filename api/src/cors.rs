@@ -2,8 +2,8 @@
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
-use axum::http::{HeaderName, HeaderValue, Method, header};
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use axum::http::{HeaderValue, Method, header};
+use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
 use crate::{authentication::Auth, local};
 
@@ -36,7 +36,8 @@ impl FromStr for Origins {
         }
         text.split(',')
             .map(|origin| {
-                let origin = origin.trim().trim_end_matches('/');
+                // Browsers send an origin in lower case.
+                let origin = origin.trim().trim_end_matches('/').to_ascii_lowercase();
                 let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
                 host.filter(|host| !host.is_empty() && !host.contains('/'))
                     .and_then(|_| origin.parse().ok())
@@ -46,24 +47,6 @@ impl FromStr for Origins {
             .map(Self::These)
     }
 }
-
-/// Response headers that scripts of another origin may read (`Access-Control-Expose-Headers`).
-const EXPOSED: [&str; 14] = [
-    "x-request-id",
-    "x-cache",
-    "x-acorag-degraded",
-    "retry-after",
-    "ratelimit-limit",
-    "ratelimit-remaining",
-    "ratelimit-reset",
-    "ratelimit-policy",
-    "location",
-    "etag",
-    "content-range",
-    "accept-ranges",
-    "content-disposition",
-    "preference-applied",
-];
 
 pub fn layer(config: &Arc<Config>, auth: Auth) -> CorsLayer {
     let origin = match &config.cors_origins {
@@ -79,7 +62,7 @@ pub fn layer(config: &Arc<Config>, auth: Auth) -> CorsLayer {
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS])
         // `*` would not include the Authorization header, which a page must send.
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(EXPOSED.map(HeaderName::from_static))
+        .expose_headers(Any)
         .max_age(Duration::from_secs(3_600))
         .vary([header::ORIGIN, header::ACCESS_CONTROL_REQUEST_HEADERS])
 }
@@ -92,7 +75,7 @@ mod tests {
     fn origins_as_people_write_them() {
         assert_eq!("*".parse(), Ok(Origins::Any));
         let two = Origins::These(vec!["https://a.cl".parse().unwrap(), "http://b:3000".parse().unwrap()]);
-        assert_eq!("https://a.cl/, http://b:3000".parse(), Ok(two));
+        assert_eq!("https://A.cl/, http://b:3000".parse(), Ok(two));
         for bad in ["", "a.cl", "https://", "https://a.cl/path", "https://a.cl,"] {
             assert!(bad.parse::<Origins>().is_err(), "{bad}");
         }
