@@ -75,7 +75,7 @@ pub struct Authenticator {
     verified: Arc<Mutex<HashMap<[u8; 32], Verified>>>,
     /// Addresses that sent too many unknown tokens. For some time, their tokens are not looked up, except tokens that
     /// were valid before. A token of 256 bits cannot be guessed, but each attempt would cost a worker one query.
-    blocked: Arc<Expiring<String>>,
+    blocked: Arc<Expiring>,
 }
 
 /// The result of a token's lookup, shared by all requests that wait for it.
@@ -185,7 +185,7 @@ impl Authenticator {
                 {
                     let (now, seconds) = (Instant::now(), refusal.retry_after.unwrap_or(1));
                     let until = now + Duration::from_secs(seconds.into());
-                    self.blocked.insert(address.to_owned(), now, until);
+                    self.blocked.insert(address, now, until);
                 }
                 outcome
             })
@@ -216,17 +216,12 @@ impl Authenticator {
 /// of the address would affect callers whose tokens were valid before.
 fn make_room(verified: &mut HashMap<[u8; 32], Verified>, now: Instant) {
     let is_fresh = |entry: &Verified| now.duration_since(entry.asked) < FRESH;
-    if verified.len() >= MOST {
-        verified.retain(|_, entry| entry.was_good() || is_fresh(entry));
-    }
-    if verified.len() >= MOST {
-        verified.retain(|_, entry| entry.was_good());
-    }
-    if verified.len() >= MOST {
-        verified.retain(|_, entry| is_fresh(entry));
-    }
-    if verified.len() >= MOST {
-        verified.clear();
+    let rules: [&dyn Fn(&Verified) -> bool; 4] =
+        [&|entry| entry.was_good() || is_fresh(entry), &Verified::was_good, &is_fresh, &|_| false];
+    for is_kept in rules {
+        if verified.len() >= MOST {
+            verified.retain(|_, entry| is_kept(entry));
+        }
     }
 }
 

@@ -1,35 +1,32 @@
 //! A set of keys, each with its own expiry time. The number of keys is limited.
 
-use std::{collections::HashMap, hash::Hash, sync::Mutex, time::Instant};
+use std::{collections::HashMap, sync::Mutex, time::Instant};
 
 use platform::lock::lock;
 
-pub struct Expiring<K> {
+pub struct Expiring {
     most: usize,
-    until: Mutex<HashMap<K, Instant>>,
+    until: Mutex<HashMap<String, Instant>>,
 }
 
-impl<K: Hash + Eq> Expiring<K> {
+impl Expiring {
     /// Keeps at most `most` keys. While none of them has expired, further keys are not stored.
     pub fn new(most: usize) -> Self {
         Self { most, until: Mutex::default() }
     }
 
-    pub fn insert(&self, key: K, now: Instant, until: Instant) {
+    pub fn insert(&self, key: &str, now: Instant, until: Instant) {
         let mut known = lock(&self.until);
         if known.len() >= self.most {
             known.retain(|_, until| *until > now);
         }
-        if known.len() < self.most || known.contains_key(&key) {
-            known.insert(key, until);
+        if known.len() < self.most || known.contains_key(key) {
+            known.insert(key.to_owned(), until);
         }
     }
 
     /// Returns the expiry time of this key; `None` when the key is unknown or has expired.
-    pub fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q, now: Instant) -> Option<Instant>
-    where
-        K: std::borrow::Borrow<Q>,
-    {
+    pub fn get(&self, key: &str, now: Instant) -> Option<Instant> {
         lock(&self.until).get(key).copied().filter(|until| *until > now)
     }
 

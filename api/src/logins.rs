@@ -26,7 +26,7 @@ const MOST: usize = 10_000;
 pub struct Logins {
     limits: Limits,
     redis: Redis,
-    own: Arc<Expiring<String>>,
+    own: Arc<Expiring>,
 }
 
 impl Logins {
@@ -50,7 +50,7 @@ impl Logins {
     /// Records that the password was correct: the address now counts as the account's own.
     pub async fn succeeded(&self, attempt: String) {
         let now = Instant::now();
-        self.own.insert(attempt.clone(), now, now + LATELY);
+        self.own.insert(&attempt, now, now + LATELY);
         let ttl = Expiration::EX(LATELY.as_secs() as i64);
         self.redis.ask(async |pool| pool.set::<(), _, _>(attempt, 1, Some(ttl), None, false).await).await;
     }

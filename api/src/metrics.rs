@@ -1,9 +1,6 @@
 //! The metrics for Prometheus.
 
-use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use platform::metrics::{counter, from_zero, gauge, registry, render, seconds};
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry};
@@ -23,8 +20,7 @@ pub struct Metrics {
     request_seconds: HistogramVec,
     errors: IntCounterVec,
     active_users: IntGaugeVec,
-    /// Hashes of the callers' ids, so that a memory dump does not show the ids.
-    active: Expiring<u64>,
+    active: Expiring,
     /// By outcome: `accepted` or `refused`. The ingest workers count the results of accepted uploads.
     pub uploads: IntCounterVec,
     pub upload_bytes: IntCounterVec,
@@ -32,7 +28,7 @@ pub struct Metrics {
     pub limited: IntCounterVec,
     /// Searches, by how the cache was used: `hit`, `miss`, `bypass`.
     pub cache: IntCounterVec,
-    /// Answers still being sent, by kind: `events`, `chat`.
+    /// Answers still being sent, by kind: `events`, `chat`, `file`.
     pub streams: IntGaugeVec,
     /// Time until a worker's answer is received: transport of the query and the answer, and processing.
     pub ask_seconds: HistogramVec,
@@ -94,10 +90,8 @@ impl Metrics {
     }
 
     pub fn seen(&self, caller: &str) {
-        let mut hasher = DefaultHasher::new();
-        caller.hash(&mut hasher);
         let now = Instant::now();
-        self.active.insert(hasher.finish(), now, now + ACTIVE);
+        self.active.insert(caller, now, now + ACTIVE);
     }
 
     /// Records when the certificate chain (PEM) that is served from now on expires.
