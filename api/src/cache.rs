@@ -121,13 +121,11 @@ impl Cache {
             .ask(async |pool| {
                 let keys: Vec<_> = std::iter::once(&name).chain(&generations).cloned().collect();
                 let found: Vec<Option<Bytes>> = pool.mget(keys.clone()).await?;
-                let missing: Vec<_> =
-                    generations.iter().zip(&found[1..]).filter(|(_, token)| token.is_none()).collect();
-                if missing.is_empty() {
+                if found[1..].iter().all(Option::is_some) {
                     return Ok(found);
                 }
-                // Nobody has set it yet, or a full Redis evicted it. No older entry matches the new, random token.
-                for (generation, _) in missing {
+                // Nobody has set one yet, or a full Redis evicted it. No older entry matches the new, random token.
+                for generation in &generations {
                     let token = uuid::Uuid::new_v4().to_string();
                     pool.set::<Value, _, _>(generation, token, None, Some(SetOptions::NX), false).await?;
                 }

@@ -85,19 +85,17 @@ pub async fn serve(app: App, config: crate::Config, listener: TcpListener) -> an
             stall: config.requests.stall_timeout,
             head: config.server.header_timeout,
         };
-        let server = axum_server::from_tcp(listener)?.handle(handle.clone());
+        let mut server = axum_server::from_tcp(listener)?.handle(handle.clone());
+        config.server.bound(server.http_builder());
         let server = async {
             let pair = config.server.pair().await.context("TLS_CERT or TLS_KEY cannot be read")?;
             let Some(pair) = pair else {
-                let mut server = server.acceptor(bounded);
-                config.server.bound(server.http_builder());
-                return server.serve(service).await.context("serving HTTP");
+                return server.acceptor(bounded).serve(service).await.context("serving HTTP");
             };
             let tls = RustlsConfig::from_pem(pair.chain.clone(), pair.key.clone())
                 .await
                 .context("TLS_CERT and TLS_KEY are not a certificate chain and its key in PEM")?;
-            let mut server = server.acceptor(RustlsAcceptor::new(tls.clone()).acceptor(bounded));
-            config.server.bound(server.http_builder());
+            let server = server.acceptor(RustlsAcceptor::new(tls.clone()).acceptor(bounded));
             tokio::select! {
                 served = server.serve(service) => served.context("serving HTTPS"),
                 never = config.server.renew(tls, pair, &metrics) => never,

@@ -15,10 +15,8 @@ use std::{
 };
 
 use platform::{lock::lock, nats::request::Frame};
-use prometheus::IntCounterVec;
+use prometheus::{IntCounter, IntCounterVec};
 use schemas::Problem;
-
-use super::Class;
 
 /// The bound before anything is measured, and again when the workers are no longer busy: for bursts.
 const FIRST: f64 = 32.0;
@@ -42,17 +40,18 @@ pub struct Admission {
 
 impl Admission {
     pub fn new(refused: &IntCounterVec) -> Self {
-        let state = || Arc::new(Mutex::new(State::new(Instant::now())));
-        let bound = |class| Bound { class, state: state(), refused: refused.clone() };
-        Self { searches: bound(Class::Search), chats: bound(Class::Chat) }
+        let bound = |class| Bound {
+            state: Arc::new(Mutex::new(State::new(Instant::now()))),
+            refused: refused.with_label_values(&[class, "overload"]),
+        };
+        Self { searches: bound("search"), chats: bound("chat") }
     }
 }
 
 #[derive(Clone)]
 pub struct Bound {
-    class: Class,
     state: Arc<Mutex<State>>,
-    refused: IntCounterVec,
+    refused: IntCounter,
 }
 
 struct State {
@@ -89,8 +88,7 @@ impl Bound {
         let full = f64::from(state.in_progress) + 1.0 > state.bound;
         state.window.reached |= f64::from(state.in_progress) + 2.0 > state.bound;
         if full {
-            drop(state);
-            self.refused.with_label_values(&[self.class.name(), "overload"]).inc();
+            self.refused.inc();
             return Err(Problem::overloaded());
         }
         state.in_progress += 1;
