@@ -41,7 +41,9 @@ impl Shares {
         Self::new(most, most.div_ceil(2))
     }
 
+    /// A weight above a holder's part counts as the whole part, so a holder that has nothing else gets it.
     pub fn take(&self, holder: &str, weight: usize) -> Result<Share, Problem> {
+        let weight = weight.min(self.0.part.max(1));
         let mut taken = lock(&self.0.taken);
         if taken.all + weight > self.0.most {
             return Err(Problem::overloaded());
@@ -85,6 +87,9 @@ mod tests {
         drop(first);
         assert!(kind("a", 1).is_ok() && kind("c", 2).is_ok());
         drop((second, third));
+        let whole = kind("d", 3).unwrap();
+        assert_eq!(kind("d", 1).err(), Some(ProblemKind::RateLimited));
+        drop(whole);
         let left = lock(&shares.0.taken);
         assert!(left.all == 0 && left.by.is_empty(), "nothing is remembered of who left");
     }

@@ -2,7 +2,7 @@
 
 import { call, callJson, events, sendForm } from "./http.js";
 import { currentLanguage, label, plain, say } from "./text.js";
-import { $, addressOf, el, fileLink, meta, nameOf, sentence, worded } from "./view.js";
+import { $, addressOf, el, fileLink, meta, nameOf, sentence } from "./view.js";
 
 const FINAL = ["indexed", "failed", "superseded", "deleted"];
 const AT_ONCE = 2;
@@ -37,7 +37,7 @@ function showState(item, { state, percent, reason }) {
   if (state === "processing" && percent) mark(item, state, { percent }, "processingAt");
   else mark(item, state);
   item.bar.value = percent ?? 0;
-  plain(item.why, worded(reason)).classList.toggle("bad", state === "failed");
+  plain(item.why, reason ?? "").classList.toggle("bad", state === "failed");
 }
 
 /**

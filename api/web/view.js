@@ -1,7 +1,7 @@
 // Builds nodes. All text is added as text nodes and never parsed as HTML, so that a document cannot run scripts here.
 
 import { call, readBlob, session } from "./http.js";
-import { currentLanguage, label, say, t } from "./text.js";
+import { label, say, t } from "./text.js";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -119,12 +119,4 @@ export function highlighted(tag, attributes, text, query) {
   }
   node.normalize();
   return node;
-}
-
-/** Returns a reason or message as text; if it has both languages, in the current one. */
-export function worded(reason) {
-  if (!reason) return "";
-  if (typeof reason === "string") return reason;
-  const message = reason.message ?? reason.detail ?? reason;
-  return typeof message === "string" ? message : message[currentLanguage()] ?? message.es ?? message.en ?? "";
 }
