@@ -1,10 +1,7 @@
 //! The API's access to Redis: one attempt with a short timeout. The API also works without Redis.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -12,6 +9,7 @@ use fred::{
     clients::Pool,
     prelude::{ClientLike as _, FredResult},
 };
+use platform::lock::lock;
 
 /// How long Redis is not used after a failure: in an outage, only one request per second waits for it.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -22,14 +20,13 @@ const WARM_UP: Duration = Duration::from_secs(2);
 pub struct Redis {
     pub pool: Pool,
     patience: Duration,
-    started: Instant,
-    /// Redis counts as unavailable until this many milliseconds after `started`; 0 while Redis is available.
-    away_until: Arc<AtomicU64>,
+    /// Redis counts as unavailable until this time; `None` while Redis is available.
+    away_until: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Redis {
     pub fn new(pool: Pool, patience: Duration) -> Self {
-        Self { pool, patience, started: Instant::now(), away_until: Arc::default() }
+        Self { pool, patience, away_until: Arc::default() }
     }
 
     /// Waits until Redis is connected, but at most for `WARM_UP`.
@@ -41,37 +38,30 @@ impl Redis {
 
     /// Returns the result of the call, or `None` when Redis is unavailable or the call fails.
     pub async fn ask<T>(&self, call: impl AsyncFnOnce(&Pool) -> FredResult<T>) -> Option<T> {
-        let now = millis(self.started.elapsed());
-        let away = self.away_until.load(Ordering::Relaxed);
-        if now < away {
-            return None;
-        }
-        // After a pause, one request alone tries Redis. It starts the next pause, in which all other requests
-        // skip Redis; if the attempt succeeds, the pause ends.
-        let again = now + millis(PAUSE);
-        if away > 0
-            && self.away_until.compare_exchange(away, again, Ordering::Relaxed, Ordering::Relaxed).is_err()
-        {
-            return None;
-        }
+        let was_away = {
+            let (mut away_until, now) = (lock(&self.away_until), Instant::now());
+            if away_until.is_some_and(|until| now < until) {
+                return None;
+            }
+            // After a pause, one request alone tries Redis. It starts the next pause, in which all other requests
+            // skip Redis; if the attempt succeeds, the pause ends.
+            let next = away_until.map(|_| now + PAUSE);
+            std::mem::replace(&mut *away_until, next).is_some()
+        };
         // Boxed, because the large futures of the Redis client would enlarge the future of every search.
         match tokio::time::timeout(self.patience, Box::pin(call(&self.pool))).await {
             Ok(Ok(answer)) => {
-                if away > 0 {
-                    self.away_until.store(0, Ordering::Relaxed);
+                if was_away {
+                    *lock(&self.away_until) = None;
                     tracing::info!("Redis is back");
                 }
                 return Some(answer);
             }
-            Ok(Err(error)) if away == 0 => tracing::warn!(%error, "Redis is away: going on without"),
-            Err(_) if away == 0 => tracing::warn!("Redis does not answer in time: going on without"),
+            Ok(Err(error)) if !was_away => tracing::warn!(%error, "Redis is away: going on without"),
+            Err(_) if !was_away => tracing::warn!("Redis does not answer in time: going on without"),
             _ => {}
         }
-        self.away_until.store(millis(self.started.elapsed()) + millis(PAUSE), Ordering::Relaxed);
+        *lock(&self.away_until) = Some(Instant::now() + PAUSE);
         None
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

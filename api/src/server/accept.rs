@@ -82,9 +82,9 @@ impl Bounded {
 /// does not read it occupies a connection and a reader of the object store.
 type Stream<R, W> = Join<Reader<R>, Pin<Box<TimeoutWriter<W>>>>;
 
-/// Reading fails when the connection is closed to make room, and when no first request arrives in time: hyper's own
-/// timeout, which later requests have, starts only after the bytes that tell HTTP/1 from HTTP/2. Bodies have the timeouts
-/// of [`crate::arrival`] and [`crate::uploads`].
+/// The half that is read. Reading fails when the connection is closed to make room, and when no first request arrives in
+/// time: hyper's own timeout, which later requests have, starts only after the bytes that tell HTTP/1 from HTTP/2. Bodies
+/// have the timeouts of [`crate::arrival`] and [`crate::uploads`].
 pub struct Reader<R> {
     inner: R,
     connection: Arc<Connection>,
