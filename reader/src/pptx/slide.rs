@@ -42,6 +42,7 @@ pub fn read(part: &str, limits: &Limits, cells: &mut usize) -> Result<Vec<Shape>
         shapes: Vec::new(),
         shape: Shape::default(),
         paragraph: String::new(),
+        is_text: false,
         table: None,
         gathered: 0,
     };
@@ -50,6 +51,7 @@ pub fn read(part: &str, limits: &Limits, cells: &mut usize) -> Result<Vec<Shape>
         match reader.next()? {
             Node::Open(element) => slide.open(&element, &mut reader)?,
             Node::Close(element) => slide.close(xml::closed_name(&element))?,
+            Node::Text(text) if slide.is_text => slide.paragraph.push_str(&text),
             Node::Text(_) => {}
             Node::End => {
                 slide.next_shape();
@@ -65,6 +67,8 @@ struct Slide<'a> {
     shapes: Vec<Shape>,
     shape: Shape,
     paragraph: String,
+    /// Whether the last tag opened a `t`. The `t` of a diagram contains whole paragraphs, with a `t` of their own.
+    is_text: bool,
     table: Option<OpenTable>,
     /// Bytes of the tables' text; repeated headers and merged cells count each time.
     gathered: usize,
@@ -90,13 +94,11 @@ struct OpenCell {
 
 impl Slide<'_> {
     fn open(&mut self, element: &BytesStart<'_>, reader: &mut Xml<'_>) -> Result<(), Error> {
-        match xml::name(element) {
+        let name = xml::name(element);
+        self.is_text = name == "t";
+        match name {
             "sp" | "graphicFrame" => self.next_shape(),
             "ph" => self.shape.place = place(attribute(element, "type").as_deref()),
-            "t" => {
-                let text = reader.text()?;
-                self.paragraph.push_str(&text);
-            }
             "br" => self.paragraph.push('\n'),
             // Skipped: slide numbers, and properties, which contain tab stops and bullets but no text.
             "fld" if attribute(element, "type").is_some_and(|kind| kind == "slidenum") => reader.skip()?,
@@ -110,6 +112,7 @@ impl Slide<'_> {
     }
 
     fn close(&mut self, name: &str) -> Result<(), Error> {
+        self.is_text = false;
         match name {
             "p" => {
                 let text = std::mem::take(&mut self.paragraph);

@@ -149,6 +149,17 @@ fn titles_come_first_tables_by_row_and_footers_are_left_out() {
 }
 
 #[test]
+fn each_paragraph_of_a_diagram_is_read() {
+    let point = |paragraphs: &str| format!("<dgm:pt><dgm:t>\n<a:bodyPr/>{paragraphs}</dgm:t></dgm:pt>");
+    let points = [point(&text("Excavar")), point(&[text("Armar"), text("Hormigonar")].concat())].concat();
+    let data = format!("<dgm:dataModel><dgm:ptLst>{points}</dgm:ptLst></dgm:dataModel>");
+    let shapes = slide::read(&data, &Limits::default(), &mut 0).unwrap();
+    let found: Vec<&str> =
+        shapes.iter().flat_map(|shape| &shape.contents).map(|(_, text)| text.trim()).collect();
+    assert_eq!(found, ["Excavar", "Armar", "Hormigonar"]);
+}
+
+#[test]
 fn unreadable_files_are_refused() {
     let limits = Limits::default();
     let encrypted = ole::tests::build(&[("/EncryptedPackage", b"x")]);
