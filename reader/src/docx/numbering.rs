@@ -14,11 +14,13 @@ const LONGEST_LABEL: usize = 40;
 pub struct Numbering {
     lists: HashMap<String, List>,
     instances: HashMap<String, Instance>,
-    counters: HashMap<String, [u32; LEVELS]>,
+    /// The last number of each level of each list; None before its first paragraph.
+    counters: HashMap<String, Counters>,
     started: HashSet<String>,
 }
 
 type List = [Level; LEVELS];
+type Counters = [Option<u32>; LEVELS];
 
 #[derive(Debug, Clone, Default)]
 struct Level {
@@ -33,8 +35,8 @@ struct Level {
 #[derive(Debug, Clone, Default)]
 struct Instance {
     list: String,
-    /// The levels whose numbers start again in this instance of the list, each with its first number.
-    restarts: Vec<(usize, u32)>,
+    /// The first number of each level whose numbers start again in this instance of the list.
+    restarts: Counters,
 }
 
 impl Numbering {
@@ -67,26 +69,23 @@ impl Numbering {
         let instance = self.instances.get(instance_id)?;
         let list = self.lists.get(&instance.list)?;
         let at = level.min(LEVELS - 1);
-        let first = |level: usize| list[level].start.unwrap_or(1);
+        let first = |level: usize| instance.restarts[level].or(list[level].start).unwrap_or(1);
         let counters = self.counters.entry(instance.list.clone()).or_default();
         if self.started.insert(instance_id.to_owned()) {
-            for (level, number) in &instance.restarts {
-                // One less, because the paragraph itself is counted below.
-                counters[*level] = number.saturating_sub(1);
+            for (counter, restart) in counters.iter_mut().zip(instance.restarts) {
+                *counter = counter.filter(|_| restart.is_none());
             }
         }
-        counters[at] = if counters[at] == 0 { first(at) } else { counters[at].saturating_add(1) };
-        for (above, counter) in counters.iter_mut().enumerate().take(at) {
-            if *counter == 0 {
-                *counter = first(above);
-            }
+        counters[at] = Some(counters[at].map_or_else(|| first(at), |number| number.saturating_add(1)));
+        for (above, counter) in counters[..at].iter_mut().enumerate() {
+            counter.get_or_insert(first(above));
         }
-        counters[at + 1..].fill(0);
+        counters[at + 1..].fill(None);
         label(list, at, counters)
     }
 }
 
-fn label(list: &List, at: usize, counters: &[u32; LEVELS]) -> Option<String> {
+fn label(list: &List, at: usize, counters: &Counters) -> Option<String> {
     let level = &list[at];
     if matches!(level.format.as_str(), "bullet" | "none" | "") {
         return None;
@@ -100,7 +99,7 @@ fn label(list: &List, at: usize, counters: &[u32; LEVELS]) -> Option<String> {
         }
         let place = characters.next().and_then(|digit| digit.to_digit(10)).unwrap_or(0) as usize;
         if (1..=LEVELS).contains(&place) {
-            label.push_str(&number(&list[place - 1].format, counters[place - 1]));
+            label.push_str(&number(&list[place - 1].format, counters[place - 1].unwrap_or(0)));
         }
     }
     let label: String = label.trim().chars().take(LONGEST_LABEL).collect();
@@ -170,8 +169,8 @@ fn read_instance(reader: &mut Xml<'_>) -> Result<Instance, Error> {
             "abstractNumId" => instance.list = xml::value(element),
             "lvlOverride" => at = level_number(element),
             "startOverride" => {
-                if let (Some(level), Ok(number)) = (at, xml::value(element).parse()) {
-                    instance.restarts.push((level, number));
+                if let Some(restart) = at.and_then(|at| instance.restarts.get_mut(at)) {
+                    *restart = xml::value(element).parse().ok();
                 }
             }
             _ => {}

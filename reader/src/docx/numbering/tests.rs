@@ -25,6 +25,20 @@ fn paragraphs_are_numbered_as_in_word() {
 }
 
 #[test]
+fn the_first_number_is_the_one_of_the_file() {
+    let part = r#"<w:numbering><w:abstractNum w:abstractNumId="0">
+        <w:lvl w:ilvl="0"><w:start w:val="0"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1."/></w:lvl>
+        <w:lvl w:ilvl="1"><w:start w:val="5"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1.%2"/></w:lvl></w:abstractNum>
+        <w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num>
+        <w:num w:numId="2"><w:abstractNumId w:val="0"/>
+        <w:lvlOverride w:ilvl="1"><w:startOverride w:val="1"/></w:lvlOverride></w:num></w:numbering>"#;
+    let mut numbering = Numbering::read(part, &Limits::default()).unwrap();
+    let levels = [("1", 0), ("1", 0), ("1", 1), ("1", 1), ("2", 1), ("2", 1), ("2", 0), ("2", 1)];
+    let labels = levels.map(|(id, level)| numbering.next(id, level).unwrap());
+    assert_eq!(labels, ["0.", "1.", "1.5", "1.6", "1.1", "1.2", "2.", "2.1"]);
+}
+
+#[test]
 fn numbers_are_written_in_every_format() {
     assert_eq!(number("upperRoman", 1994), "MCMXCIV");
     assert_eq!(number("lowerRoman", 0), "0");
