@@ -42,9 +42,13 @@ impl<'a> Archive<'a> {
 
     /// Unpacks the entries that `wanted` accepts and drops them, so that a library can then open the file safely.
     pub fn check(&mut self, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
-        let indexes: Vec<usize> =
-            self.entries.iter().filter(|(name, _)| wanted(name)).map(|(_, index)| *index).collect();
-        indexes.into_iter().try_for_each(|index| self.unpack(index, &mut io::sink()))
+        // Not only the entries that are found by name: two names may differ in case only.
+        for index in 0..self.inner.len() {
+            if self.inner.name_for_index(index).is_some_and(|name| wanted(&comparable(name))) {
+                self.unpack(index, &mut io::sink())?;
+            }
+        }
+        Ok(())
     }
 
     fn unpack(&mut self, index: usize, to: &mut impl Write) -> Result<(), Error> {

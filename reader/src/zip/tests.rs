@@ -35,6 +35,9 @@ fn zip_bombs_are_refused_while_they_are_unpacked() {
     let three = pack(&[("a", &third), ("b", &third), ("c", &third)]);
     assert_eq!(Archive::open(&three, &limits).unwrap().check(|_| true), Err(too_large.clone()));
 
+    let hidden = pack(&[("a", &vec![0; 600 * 1024]), ("A", b"small")]);
+    assert_eq!(Archive::open(&hidden, &limits).unwrap().check(|name| name == "a"), Err(too_large.clone()));
+
     // The size in both directories of the file is too small.
     let mut liar = one;
     let stated = (600u32 * 1024).to_le_bytes();
