@@ -14,12 +14,11 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
+        | Options::ENABLE_TASKLISTS;
+    let (front, body) = text.split_at(front_matter_length(&text));
     let mut reader = Reader {
         blocks: Blocks::new(limits),
         limits,
-        metadata: ExtractedMetadata::default(),
         text: String::new(),
         html: String::new(),
         kind: BlockKind::Paragraph,
@@ -27,17 +26,16 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         table: Table::default(),
         cells: Cells::new(),
     };
-    for event in Parser::new_ext(text.trim_start_matches('\u{feff}'), options) {
+    for event in Parser::new_ext(body, options) {
         reader.event(event)?;
     }
     reader.flush()?;
-    Ok(reader.blocks.finish(reader.metadata))
+    Ok(reader.blocks.finish(front_matter(front)))
 }
 
 struct Reader<'l> {
     blocks: Blocks,
     limits: &'l Limits,
-    metadata: ExtractedMetadata,
     /// The text of the current block.
     text: String,
     /// The current block of HTML.
@@ -88,9 +86,8 @@ impl Reader<'_> {
     fn end(&mut self, tag: TagEnd) -> Result<(), Error> {
         match tag {
             TagEnd::List(_) => {
-                self.flush()?;
                 self.lists = self.lists.saturating_sub(1);
-                self.kind = BlockKind::Paragraph;
+                self.close()?;
             }
             TagEnd::TableCell => {
                 let text = std::mem::take(&mut self.text);
@@ -108,13 +105,12 @@ impl Reader<'_> {
                     self.blocks.push(block.kind, &block.text, None)?;
                 }
             }
-            TagEnd::MetadataBlock(_) => front_matter(&std::mem::take(&mut self.text), &mut self.metadata),
             TagEnd::Heading(_)
             | TagEnd::Paragraph
             | TagEnd::Item
             | TagEnd::CodeBlock
             | TagEnd::BlockQuote(_)
-            | TagEnd::FootnoteDefinition => self.flush()?,
+            | TagEnd::FootnoteDefinition => self.close()?,
             _ => {}
         }
         Ok(())
@@ -133,6 +129,11 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Text that follows without a tag, as in a list without empty lines, belongs to the innermost list.
+    fn close(&mut self) -> Result<(), Error> {
+        self.open(if self.lists > 0 { BlockKind::ListItem } else { BlockKind::Paragraph })
+    }
+
     fn flush(&mut self) -> Result<(), Error> {
         let text = std::mem::take(&mut self.text);
         self.blocks.push(self.kind, &text, None)
@@ -143,8 +144,26 @@ fn is_line_break(html: &str) -> bool {
     html.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("<br"))
 }
 
+/// Returns the length of the front matter: the fields between two lines `---` at the beginning of the text. Elsewhere,
+/// such a line is a rule between paragraphs.
+fn front_matter_length(text: &str) -> usize {
+    let mut length = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        length += line.len();
+        match (index, line.trim_end()) {
+            (0, "---") => {}
+            (1, first) if first.contains(':') => {}
+            (0 | 1, _) => break,
+            (_, "---" | "...") => return length,
+            _ => {}
+        }
+    }
+    0
+}
+
 /// Reads the lines "title: …", "author: …" and "date: …" of the front matter.
-fn front_matter(text: &str, metadata: &mut ExtractedMetadata) {
+fn front_matter(text: &str) -> ExtractedMetadata {
+    let mut metadata = ExtractedMetadata::default();
     for line in text.lines() {
         let Some((name, value)) = line.split_once(':') else { continue };
         let value = value.trim().trim_matches(['"', '\'']);
@@ -155,6 +174,7 @@ fn front_matter(text: &str, metadata: &mut ExtractedMetadata) {
             _ => {}
         }
     }
+    metadata
 }
 
 #[cfg(test)]
@@ -205,6 +225,21 @@ mod tests {
                 (TableRow, "a: x y; b: z"),
             ]
         );
+    }
+
+    #[test]
+    fn text_between_rules_and_text_of_an_item_below_its_heading_are_kept() {
+        for (text, expected) in [
+            ("---\nuno\n\n---\ndos\n", [(Paragraph, "uno"), (Paragraph, "dos")]),
+            ("uno\n\n---\nautor: dos\n\n---\n", [(Paragraph, "uno"), (Paragraph, "autor: dos")]),
+            ("- # uno\n  dos\n", [(Heading(1), "uno"), (ListItem, "dos")]),
+        ] {
+            let extracted = read(text.as_bytes(), &Limits::default()).unwrap();
+            let blocks: Vec<_> =
+                extracted.blocks.iter().map(|block| (block.kind, block.text.as_str())).collect();
+            assert_eq!(blocks, expected, "{text}");
+            assert_eq!(extracted.metadata.author, "");
+        }
     }
 
     #[test]
