@@ -166,7 +166,7 @@ impl Extracted {
     /// Structures a text that came in a message without a file, as a text file.
     pub fn from_text(text: &str) -> Self {
         // The size of the message is already limited, and a text has no other limit.
-        let unbounded = Limits { text_bytes: usize::MAX, ..Limits::default() };
+        let unbounded = Limits { text_bytes: usize::MAX, pages: u32::MAX, ..Limits::default() };
         let mut extracted = text::structure(text, &unbounded).unwrap_or_default();
         extracted.metadata.media_type = "text/plain".to_owned();
         extracted.metadata.file_type = "txt".to_owned();

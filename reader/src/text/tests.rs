@@ -42,6 +42,9 @@ fn lines_of_a_form_are_not_joined() {
 fn form_feeds_separate_pages() {
     let extracted = structure("uno\u{c}dos\u{c}", &Limits::default()).unwrap();
     assert_eq!(extracted.blocks.iter().map(|block| block.page).collect::<Vec<_>>(), [Some(1), Some(2)]);
+    assert_eq!(extracted.metadata.pages, 2);
+    // A text in a message has no limit of its own, also of pages.
+    assert_eq!(Extracted::from_text(&"uno\u{c}".repeat(20_000)).metadata.pages, 20_000);
     assert_eq!(structure("uno", &Limits::default()).unwrap().blocks[0].page, None);
 }
 
