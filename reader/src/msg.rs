@@ -14,7 +14,7 @@ use super::{
 use properties::{MESSAGE_HEADER, PART_HEADER, Properties, tag};
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
-    if ole::kind(bytes) != Some(ole::Kind::OutlookMessage) {
+    if ole::find(bytes, [(ole::MESSAGE, ())]).is_none() {
         return Err(Error::Damaged("this is not an Outlook message".to_owned()));
     }
     let mut container = Container::open(bytes, limits)?;

@@ -6,38 +6,13 @@ use cfb::CompoundFile;
 
 use super::{Error, Limits};
 
-pub const MAGIC: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
+/// The stream that every Outlook message has.
+pub const MESSAGE: &str = "/__properties_version1.0";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// An Office document since 2007 that is protected by a password or rights management.
-    EncryptedOffice,
-    OutlookMessage,
-    /// Excel 97 to 2003.
-    OldWorkbook,
-    /// Word 97 to 2003.
-    OldDocument,
-    /// PowerPoint 97 to 2003.
-    OldPresentation,
-    Unknown,
-}
-
-/// Returns the kind of a compound file; None if the bytes are not a compound file.
-pub fn kind(bytes: &[u8]) -> Option<Kind> {
-    if !bytes.starts_with(MAGIC) {
-        return None;
-    }
-    let Ok(container) = CompoundFile::open(Cursor::new(bytes)) else { return Some(Kind::Unknown) };
-    let kinds = [
-        ("/EncryptedPackage", Kind::EncryptedOffice),
-        ("/__properties_version1.0", Kind::OutlookMessage),
-        ("/Workbook", Kind::OldWorkbook),
-        ("/Book", Kind::OldWorkbook),
-        ("/WordDocument", Kind::OldDocument),
-        ("/PowerPoint Document", Kind::OldPresentation),
-    ];
-    let found = kinds.into_iter().find(|(name, _)| container.exists(name));
-    Some(found.map_or(Kind::Unknown, |(_, kind)| kind))
+/// Returns what belongs to the first of these streams that a compound file has.
+pub fn find<T, const N: usize>(bytes: &[u8], kinds: [(&str, T); N]) -> Option<T> {
+    let container = CompoundFile::open(Cursor::new(bytes)).ok()?;
+    kinds.into_iter().find(|(stream, _)| container.exists(stream)).map(|(_, kind)| kind)
 }
 
 pub struct Container<'a> {

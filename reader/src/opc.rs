@@ -3,7 +3,7 @@
 use schemas::{metadata::parse_date, text::one_line};
 
 use super::{
-    Error, ExtractedMetadata, Limits, encoding, ole, title,
+    Error, ExtractedMetadata, Limits, encoding, title,
     xml::{self, Xml},
     zip::Archive,
 };
@@ -24,9 +24,6 @@ pub struct Relationship {
 
 impl<'a> Package<'a> {
     pub fn open(bytes: &'a [u8], limits: &'a Limits) -> Result<Self, Error> {
-        if ole::kind(bytes) == Some(ole::Kind::EncryptedOffice) {
-            return Err(Error::PasswordProtected);
-        }
         Ok(Self { archive: Archive::open(bytes, limits)?, limits })
     }
 

@@ -3,10 +3,7 @@
 use std::io::{self, Cursor, Read};
 
 use super::{
-    super::{
-        Error,
-        ole::{self, Kind},
-    },
+    super::{Error, ole},
     Format,
 };
 
@@ -45,16 +42,20 @@ pub(super) fn of_zip(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Er
 /// Compound files are mails of Outlook, encrypted Office documents, and Office formats before 2007.
 pub(super) fn of_compound_file(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Error> {
     let unsupported = |what: &str| Err(Error::Unsupported(what.to_owned()));
-    match ole::kind(bytes) {
-        Some(Kind::EncryptedOffice) => Err(Error::PasswordProtected),
-        Some(Kind::OutlookMessage) => Ok(Format::Msg),
-        Some(Kind::OldWorkbook) => Ok(Format::Xls),
-        Some(Kind::OldDocument) => unsupported("Word document of 97-2003"),
-        Some(Kind::OldPresentation) => unsupported("PowerPoint presentation of 97-2003"),
+    let kinds = [
+        ("/EncryptedPackage", Err(Error::PasswordProtected)),
+        (ole::MESSAGE, Ok(Format::Msg)),
+        ("/Workbook", Ok(Format::Xls)),
+        ("/Book", Ok(Format::Xls)),
+        ("/WordDocument", unsupported("Word document of 97-2003")),
+        ("/PowerPoint Document", unsupported("PowerPoint presentation of 97-2003")),
+    ];
+    match ole::find(bytes, kinds) {
+        Some(format) => format,
         // The file lacks the content that its name claims, so a part of it is missing.
-        Some(Kind::Unknown) | None if claimed.is_some_and(Format::is_binary) => {
+        None if claimed.is_some_and(Format::is_binary) => {
             Err(Error::Damaged("nothing readable in it".to_owned()))
         }
-        Some(Kind::Unknown) | None => unsupported("compound file"),
+        None => unsupported("compound file"),
     }
 }

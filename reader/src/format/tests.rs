@@ -1,4 +1,4 @@
-use super::*;
+use super::{super::ole, *};
 
 fn detect(filename: &str, bytes: &[u8]) -> Result<Format, Error> {
     Format::detect(filename, "", bytes)
@@ -57,4 +57,21 @@ fn archives_are_distinguished_by_their_content() {
     assert_eq!(of("vnd.openxmlformats-officedocument.presentationml.presentation"), Ok(Format::Pptx));
     assert_eq!(of("vnd.openxmlformats-officedocument.spreadsheetml.sheet"), Ok(Format::Xlsx));
     assert!(matches!(of("vnd.other"), Err(Error::Unsupported(_))));
+}
+
+#[test]
+fn compound_files_are_distinguished_by_their_streams() {
+    for (stream, expected) in [
+        ("/EncryptedPackage", Err(Error::PasswordProtected)),
+        ("/__properties_version1.0", Ok(Format::Msg)),
+        ("/Workbook", Ok(Format::Xls)),
+        ("/WordDocument", Err(Error::Unsupported("Word document of 97-2003".to_owned()))),
+        ("/PowerPoint Document", Err(Error::Unsupported("PowerPoint presentation of 97-2003".to_owned()))),
+        ("/other", Err(Error::Damaged("nothing readable in it".to_owned()))),
+    ] {
+        let file = ole::tests::build(&[(stream, b"x")]);
+        assert_eq!(detect("plano.docx", &file), expected, "{stream}");
+    }
+    let other = ole::tests::build(&[("/other", b"x")]);
+    assert_eq!(detect("plano", &other), Err(Error::Unsupported("compound file".to_owned())));
 }

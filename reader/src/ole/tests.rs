@@ -18,22 +18,6 @@ pub fn build(streams: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 #[test]
-fn the_kind_of_a_compound_file_is_found() {
-    for (stream, expected) in [
-        ("/EncryptedPackage", Kind::EncryptedOffice),
-        ("/__properties_version1.0", Kind::OutlookMessage),
-        ("/Workbook", Kind::OldWorkbook),
-        ("/WordDocument", Kind::OldDocument),
-        ("/PowerPoint Document", Kind::OldPresentation),
-        ("/other", Kind::Unknown),
-    ] {
-        assert_eq!(kind(&build(&[(stream, b"x")])), Some(expected));
-    }
-    assert_eq!(kind(b"PK\x03\x04"), None);
-    assert_eq!(kind(MAGIC), Some(Kind::Unknown));
-}
-
-#[test]
 fn bytes_that_are_read_are_counted() {
     let built = build(&[("/a/b", &[7; 5000]), ("/c", b"x")]);
     let mut container = Container::open(&built, &Limits::default()).unwrap();
