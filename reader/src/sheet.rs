@@ -1,6 +1,8 @@
 //! Spreadsheets and CSV files: rows are added one by one, and the first row that names columns is the header. Below an
 //! empty row, another table may begin.
 
+use calamine::Dimensions;
+
 use super::{
     BlockKind, Error, Limits,
     blocks::Blocks,
@@ -32,17 +34,9 @@ pub struct Row {
     /// The columns whose texts are numbers, although they do not look like figures.
     pub amounts: Vec<usize>,
     /// Merged regions that begin in this row.
-    pub merged: Vec<Merged>,
+    pub merged: Vec<Dimensions>,
     /// Whether the row above is empty.
     pub after_gap: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Merged {
-    pub first_column: usize,
-    pub last_column: usize,
-    /// The number of rows below this one that the region covers.
-    pub rows_below: usize,
 }
 
 impl<'b> Sheet<'b> {
@@ -112,7 +106,8 @@ impl<'b> Sheet<'b> {
                 self.out.push(BlockKind::Paragraph, &Header::default().line(&row.cells), None)?;
             }
             // If a merged region continues below the header, the header has more rows.
-            let deeper = rows[at].merged.iter().map(|region| region.rows_below).max().unwrap_or(0);
+            let rows_below = |region: &Dimensions| region.end.0.saturating_sub(region.start.0) as usize;
+            let deeper = rows[at].merged.iter().map(rows_below).max().unwrap_or(0);
             end = (at + 1 + deeper.min(DEEPEST_HEADER - 1)).min(rows.len() - 1);
             for row in &rows[at..end] {
                 header.add(&spread(row));
@@ -193,9 +188,9 @@ fn is_form(rows: &[Row]) -> bool {
 fn spread(row: &Row) -> Cells {
     let mut cells = Cells::new();
     for (column, text) in &row.cells {
-        let region = row.merged.iter().find(|region| region.first_column == *column);
+        let region = row.merged.iter().find(|region| region.start.1 as usize == *column);
         // A region may claim to cover all columns, so at most 100 are filled.
-        let last = region.map_or(*column, |region| region.last_column.min(column.saturating_add(100)));
+        let last = region.map_or(*column, |region| (region.end.1 as usize).min(column.saturating_add(100)));
         cells.extend((*column..=last).map(|column| (column, text.clone())));
     }
     cells

@@ -133,9 +133,7 @@ fn a_merged_header_names_all_its_columns() {
     let limits = Limits::default();
     let mut out = Blocks::new(&limits);
     let mut sheet = Sheet::new(None, &mut out, &limits);
-    let down = Merged { first_column: 0, last_column: 0, rows_below: 1 };
-    let across = Merged { first_column: 1, last_column: 2, rows_below: 0 };
-    let merged = vec![down, across];
+    let merged = vec![Dimensions::new((0, 0), (1, 0)), Dimensions::new((0, 1), (0, 2))];
     sheet.row(Row { cells: cells(&["Partida", "Cantidad", ""]), merged, ..Row::default() }).unwrap();
     sheet.row(Row { cells: cells(&["Partida", "contrato", "ejecutada"]), ..Row::default() }).unwrap();
     sheet.row(Row { cells: cells(&["Losa", "10", "4"]), ..Row::default() }).unwrap();

@@ -8,7 +8,7 @@ use super::{
     super::{
         Error, Limits,
         blocks::Blocks,
-        sheet::{Merged, Row, Sheet},
+        sheet::{Row, Sheet},
         table::is_figure,
     },
     Notation, value,
@@ -27,7 +27,7 @@ pub struct Rows<'b> {
     /// Merged regions by their first cell, which contains the text.
     regions: HashMap<(u32, u32), Dimensions>,
     /// The text of cells that are merged with cells below, by column, with the last row of the region.
-    merged: BTreeMap<u32, (u32, String)>,
+    merged: BTreeMap<usize, (u32, String)>,
 }
 
 impl<'b> Rows<'b> {
@@ -86,33 +86,22 @@ impl<'b> Rows<'b> {
             return Ok(());
         }
         let now = self.now;
-        self.merged.retain(|_, (last, _)| *last >= now);
         let mut row = std::mem::take(&mut self.row);
         row.after_gap = self.above.is_some_and(|above| now > above.saturating_add(1));
         self.above = Some(now);
-        row.cells.sort_by_key(|(column, _)| *column);
-        let mut from_above = Vec::new();
-        for (column, (_, text)) in &self.merged {
-            let column = *column as usize;
-            if row.cells.binary_search_by_key(&column, |(column, _)| *column).is_err() {
-                from_above.push((column, text.clone()));
+        self.merged.retain(|_, (last, _)| *last >= now);
+        let mut cells: BTreeMap<usize, String> =
+            self.merged.iter().map(|(column, (_, text))| (*column, text.clone())).collect();
+        for (column, text) in std::mem::take(&mut row.cells) {
+            if let Some(region) = self.regions.get(&(now, column as u32)) {
+                row.merged.push(*region);
+                if region.end.0 > now {
+                    self.merged.insert(column, (region.end.0, text.clone()));
+                }
             }
+            cells.insert(column, text);
         }
-        for (column, text) in &row.cells {
-            let at = *column as u32;
-            let Some(region) = self.regions.get(&(now, at)) else { continue };
-            let rows_below = region.end.0.saturating_sub(now);
-            if rows_below > 0 {
-                self.merged.insert(at, (region.end.0, text.clone()));
-            }
-            row.merged.push(Merged {
-                first_column: *column,
-                last_column: region.end.1 as usize,
-                rows_below: rows_below as usize,
-            });
-        }
-        row.cells.extend(from_above);
-        row.cells.sort_by_key(|(column, _)| *column);
+        row.cells = cells.into_iter().collect();
         self.sheet.row(row)
     }
 }
