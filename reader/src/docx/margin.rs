@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::super::{Block, BlockKind, text};
+use crate::{Block, BlockKind, text};
 
 /// Returns each different text once, without page numbers.
 pub fn texts(blocks: &[Block]) -> Vec<(BlockKind, String)> {

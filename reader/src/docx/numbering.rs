@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::{
+use crate::{
     Error, Limits,
     xml::{self, Xml, attribute},
 };

@@ -1,6 +1,6 @@
 //! The page of each text, if the file says it: Word records the page breaks of its last layout.
 
-use super::super::{Error, Limits};
+use crate::{Error, Limits};
 
 #[derive(Debug)]
 pub struct Pages {

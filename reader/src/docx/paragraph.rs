@@ -3,13 +3,13 @@
 use analysis::sentences;
 
 use super::{
-    super::{
-        Block, BlockKind, Error,
-        text::is_power,
-        xml::{self, Xml, is_on},
-    },
     numbering::Numbering,
     styles::{Role, Styles},
+};
+use crate::{
+    Block, BlockKind, Error,
+    text::is_power,
+    xml::{self, Xml, is_on},
 };
 
 #[derive(Debug, Default)]

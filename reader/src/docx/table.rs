@@ -4,19 +4,16 @@ use std::collections::HashMap;
 
 use schemas::text::one_line;
 
-use super::{
-    super::{
-        Block, BlockKind, Error,
-        table::{Cells, RowRole},
-        xml::{self, Xml, attribute, is_on},
-    },
-    pages::Position,
-    styles::Styles,
+use super::{pages::Position, styles::Styles};
+use crate::{
+    Block, BlockKind, Error,
+    table::{Cells, RowRole},
+    xml::{self, Xml, attribute, is_on},
 };
 
 #[derive(Debug, Default)]
 pub struct Table {
-    rows: super::super::table::Table,
+    rows: crate::table::Table,
     style: String,
     /// Whether this table uses its style's format of the first row.
     uses_first_row: bool,

@@ -7,16 +7,16 @@ use std::collections::HashMap;
 use quick_xml::events::BytesStart;
 
 use super::{
-    super::{
-        Block, Error, Limits,
-        xml::{self, Node, Xml, attribute},
-    },
     numbering::Numbering,
     pages::Pages,
     paragraph::{Paragraph, Properties, Run},
     styles::Styles,
     symbol,
     table::{Cell, Row, Table, joined},
+};
+use crate::{
+    Block, Error, Limits,
+    xml::{self, Node, Xml, attribute},
 };
 
 /// Footnotes, endnotes and comments by their key (see `note_key`).

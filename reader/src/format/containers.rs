@@ -2,10 +2,8 @@
 
 use std::io::{self, Cursor, Read};
 
-use super::{
-    super::{Error, ole},
-    Format,
-};
+use super::Format;
+use crate::{Error, ole};
 
 /// Maximum number of bytes of the list of content types; real lists have a few kilobytes.
 const CONTENT_TYPES_BYTES: u64 = 1024 * 1024;

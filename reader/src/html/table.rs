@@ -3,14 +3,12 @@
 use ego_tree::iter::Edge;
 use scraper::{ElementRef, Node, node::Element};
 
-use super::{
-    super::{
-        Error, Limits,
-        blocks::one_line,
-        table::{Cells, RowRole, Table},
-        text::is_power,
-    },
-    is_block, is_dropped, pass_over,
+use super::{is_block, is_dropped, pass_over};
+use crate::{
+    Error, Limits,
+    blocks::one_line,
+    table::{Cells, RowRole, Table},
+    text::is_power,
 };
 
 /// The limits of the HTML standard for spans.

@@ -5,7 +5,7 @@ use std::iter::successors;
 use html5ever::{ParseOpts, driver, tendril::TendrilSink as _};
 use scraper::{Html, HtmlTreeSink};
 
-use super::super::{Error, Limits};
+use crate::{Error, Limits};
 
 /// HTML may be nested deeper than XML by this factor: what old editors leave open is nested.
 const SLACK: usize = 5;

@@ -7,14 +7,11 @@ mod rows;
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{
-    super::{
-        BlockKind, Error,
-        blocks::Blocks,
-        text::{is_list_item, numbered_level},
-    },
-    Page,
-    line::Line,
+use super::{Page, line::Line};
+use crate::{
+    BlockKind, Error,
+    blocks::Blocks,
+    text::{is_list_item, numbered_level},
 };
 use group::{Group, groups};
 use rows::Rows;

@@ -6,10 +6,8 @@ use pdfium_render::prelude::{
     PdfFormField, PdfFormFieldCommon as _, PdfPage, PdfPageAnnotation, PdfPageAnnotationCommon as _,
 };
 
-use super::{
-    super::blocks::one_line,
-    line::{Line, Turn},
-};
+use super::line::{Line, Turn};
+use crate::blocks::one_line;
 
 /// Maximum number of annotations of a page that are read.
 const PER_PAGE: usize = 2_000;

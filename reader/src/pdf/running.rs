@@ -6,10 +6,8 @@ use std::{
     hash::Hash,
 };
 
-use super::{
-    super::text::{is_page_number, is_page_word, separates},
-    Line, Page,
-};
+use super::{Line, Page};
+use crate::text::{is_page_number, is_page_word, separates};
 
 /// Headers and footers are in this share of the page's height, at the top and at the bottom.
 const MARGIN: f32 = 0.12;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use quick_xml::events::BytesStart;
 use schemas::text::one_line;
 
-use super::super::{
+use crate::{
     BlockKind, Error, Limits,
     table::{Cells, RowRole, Table},
     xml::{self, Node, Xml, attribute},

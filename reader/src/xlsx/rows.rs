@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use calamine::{Data, Dimensions};
 
-use super::{
-    super::{
-        Error, Limits,
-        blocks::Blocks,
-        sheet::{Row, Sheet},
-        table::is_figure,
-    },
-    Notation, value,
+use super::{Notation, value};
+use crate::{
+    Error, Limits,
+    blocks::Blocks,
+    sheet::{Row, Sheet},
+    table::is_figure,
 };
 
 pub struct Rows<'b> {

@@ -2,12 +2,12 @@
 
 use super::{
     super::{
-        super::{Block, BlockKind, Error},
         paragraph::{Paragraph, Run},
         table::{Cell, Row},
     },
     Container, Walker,
 };
+use crate::{Block, BlockKind, Error};
 
 impl Walker<'_> {
     pub(super) fn add(&mut self, text: &str) {

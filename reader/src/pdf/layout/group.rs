@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    super::super::text::{is_list_item, unhyphenate},
-    Line,
-};
+use super::Line;
+use crate::text::{is_list_item, unhyphenate};
 
 /// The lines of one block.
 #[derive(Debug)]

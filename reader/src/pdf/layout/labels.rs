@@ -1,9 +1,7 @@
 //! Joins the number or mark of a heading or list item with its text, which a tab separates as widely as a cell.
 
-use super::{
-    super::super::text::{is_list_item, numbered_level},
-    Line,
-};
+use super::Line;
+use crate::text::{is_list_item, numbered_level};
 
 /// Joins them, except in the rows of a table. A line of at least `large` points is a heading.
 pub(super) fn join(lines: &mut [Line], large: f32) {

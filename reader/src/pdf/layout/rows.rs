@@ -1,12 +1,10 @@
 //! Writes table rows, with the names of their columns.
 
-use super::{
-    super::super::{
-        BlockKind, Error,
-        blocks::Blocks,
-        table::{Cells, Header, is_figure, looks_like_header},
-    },
-    Line,
+use super::Line;
+use crate::{
+    BlockKind, Error,
+    blocks::Blocks,
+    table::{Cells, Header, is_figure, looks_like_header},
 };
 
 /// Maximum number of lines between two parts of a table, such as a footer and the title of the next page.
