@@ -1,5 +1,7 @@
 //! Joins characters with positions into lines with cells.
 
+use std::collections::BTreeMap;
+
 use pdfium_render::prelude::{
     PdfFontWeight, PdfPage, PdfPageRenderRotation, PdfPageText, PdfPageTextChar, PdfRect,
 };
@@ -40,9 +42,6 @@ impl Line {
 
 /// Two words are different cells if the gap between them is more than this many times the font size.
 const CELL_GAP: f32 = 1.8;
-
-/// Maximum number of font sizes that are counted in one line.
-const MOST_SIZES: usize = 16;
 
 /// Turns positions as the page is turned for its readers: PDFium returns them as they are in the file, but the size of
 /// the page as it is shown.
@@ -117,7 +116,9 @@ struct Builder {
     cell: String,
     space: bool,
     /// The font sizes of the characters, in half points, each with its number of characters.
-    sizes: Vec<(i32, usize)>,
+    sizes: BTreeMap<i32, usize>,
+    letters: usize,
+    /// How many of the first letters are bold.
     bold: usize,
 }
 
@@ -166,15 +167,10 @@ impl Builder {
     }
 
     fn count(&mut self, size: f32, char: &PdfPageTextChar) {
-        let key = (size * 2.0).round() as i32;
-        if let Some((_, count)) = self.sizes.iter_mut().find(|(known, _)| *known == key) {
-            *count += 1;
-        } else if self.sizes.len() < MOST_SIZES {
-            self.sizes.push((key, 1));
-        }
+        *self.sizes.entry((size * 2.0).round() as i32).or_default() += 1;
+        self.letters += 1;
         // The font weight is read for a few characters only, because reading it is expensive.
-        let count: usize = self.sizes.iter().map(|(_, count)| count).sum();
-        self.bold += usize::from(count <= 3 && is_bold(char));
+        self.bold += usize::from(self.letters <= 3 && is_bold(char));
     }
 
     fn finish(mut self) -> Option<Line> {
@@ -184,10 +180,9 @@ impl Builder {
         if self.line.cells.is_empty() {
             return None;
         }
-        let main = self.sizes.iter().max_by_key(|(_, count)| *count).map_or(0, |(size, _)| *size);
+        let main = self.sizes.into_iter().max_by_key(|(_, count)| *count).map_or(0, |(size, _)| size);
         self.line.size = main as f32 / 2.0;
-        let asked: usize = self.sizes.iter().map(|(_, count)| count).sum::<usize>().min(3);
-        self.line.bold = asked > 0 && self.bold == asked;
+        self.line.bold = self.letters > 0 && self.bold == self.letters.min(3);
         Some(self.line)
     }
 }
