@@ -12,11 +12,8 @@ const SAMPLE_BYTES: usize = 64 * 1024;
 /// Decodes by the byte-order mark, as UTF-8 if it is valid except for a few bytes, or else by statistics of the bytes
 /// (mostly Windows-1252).
 pub fn decode(bytes: &[u8]) -> String {
-    let encoding = match Encoding::for_bom(bytes) {
-        Some((encoding, _)) => encoding,
-        None => utf16_without_mark(bytes).unwrap_or_else(|| guess(bytes)),
-    };
-    encoding.decode(bytes).0.into_owned()
+    // A byte-order mark overrides the encoding that is named here.
+    utf16(bytes).unwrap_or_else(|| guess(bytes)).decode(bytes).0.into_owned()
 }
 
 /// Whether bytes can be text.
