@@ -77,7 +77,8 @@ fn slides(package: &mut Package<'_>, main: &str, limits: &Limits) -> Result<Vec<
 /// Writes the title first, wherever it is on the slide, and then the other shapes in the order of the file.
 fn write(shapes: &[Shape], page: u32, blocks: &mut Blocks) -> Result<(), Error> {
     for title in shapes.iter().filter(|shape| shape.place == Place::Title) {
-        blocks.push(BlockKind::Heading(1), &one_line(&title.text()), Some(page))?;
+        let texts: Vec<&str> = title.contents.iter().map(|(_, text)| text.as_str()).collect();
+        blocks.push(BlockKind::Heading(1), &one_line(&texts.join(" ")), Some(page))?;
     }
     for shape in shapes.iter().filter(|shape| !matches!(shape.place, Place::Title | Place::Footer)) {
         for (kind, text) in &shape.contents {

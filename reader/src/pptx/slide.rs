@@ -28,12 +28,6 @@ pub enum Place {
     Other,
 }
 
-impl Shape {
-    pub fn text(&self) -> String {
-        self.contents.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" ")
-    }
-}
-
 /// Reads the shapes of a slide. `cells` counts the cells of all tables of the presentation.
 pub fn read(part: &str, limits: &Limits, cells: &mut usize) -> Result<Vec<Shape>, Error> {
     let mut slide = Slide {
@@ -80,16 +74,11 @@ struct OpenTable {
     has_header: bool,
     row: Cells,
     column: usize,
-    cell: Option<OpenCell>,
-    /// The text of cells that are merged with cells below, by column.
-    merged: HashMap<usize, String>,
-}
-
-#[derive(Default)]
-struct OpenCell {
-    text: String,
-    goes_down: bool,
-    comes_from_above: bool,
+    cell: Option<String>,
+    /// Whether the cell is merged with the one above.
+    is_merged: bool,
+    /// The last text of each column.
+    above: HashMap<usize, String>,
 }
 
 impl Slide<'_> {
@@ -121,8 +110,8 @@ impl Slide<'_> {
                 }
                 match self.table.as_mut().and_then(|table| table.cell.as_mut()) {
                     Some(cell) => {
-                        cell.text.push(' ');
-                        cell.text.push_str(&text);
+                        cell.push(' ');
+                        cell.push_str(&text);
                     }
                     None => self.shape.contents.push((BlockKind::Paragraph, text)),
                 }
@@ -155,11 +144,8 @@ impl Slide<'_> {
         Error::if_over("cells", *self.cells, self.limits.cells)?;
         let Some(table) = &mut self.table else { return Ok(()) };
         Error::if_over("columns", table.column + 1, self.limits.columns)?;
-        table.cell = Some(OpenCell {
-            text: String::new(),
-            goes_down: attribute(element, "rowSpan").is_some(),
-            comes_from_above: is_set(element, "vMerge"),
-        });
+        table.cell = Some(String::new());
+        table.is_merged = is_set(element, "vMerge");
         Ok(())
     }
 }
@@ -167,13 +153,11 @@ impl Slide<'_> {
 impl OpenTable {
     /// Each cell of a merged region is in the file, but only the first one has text.
     fn close_cell(&mut self) {
-        let Some(cell) = self.cell.take() else { return };
-        let mut text = one_line(&cell.text);
-        if cell.comes_from_above {
-            text = self.merged.get(&self.column).cloned().unwrap_or(text);
-        } else if cell.goes_down {
-            self.merged.insert(self.column, text.clone());
-        }
+        let Some(text) = self.cell.take() else { return };
+        let own = one_line(&text);
+        let above = self.above.get(&self.column).filter(|_| self.is_merged);
+        let text = above.cloned().unwrap_or(own);
+        self.above.insert(self.column, text.clone());
         if !text.is_empty() {
             self.row.push((self.column, text));
         }
