@@ -6,7 +6,7 @@ use calamine::Dimensions;
 use super::{
     BlockKind, Error, Limits,
     blocks::Blocks,
-    table::{Cells, Header, is_figure, looks_like_header},
+    table::{Cells, Header, is_figure, looks_like_header, plain},
 };
 
 /// Number of rows among which the header is searched: a title and a few lines of general information may be
@@ -85,11 +85,15 @@ impl<'b> Sheet<'b> {
             self.previous = self.header.take();
             row.after_gap = false;
         }
-        if self.header.is_some() {
-            return self.write(&row.cells);
+        let Some(header) = &self.header else {
+            self.waiting.push(row);
+            return if self.waiting.len() >= ROWS_TO_DECIDE { self.decide() } else { Ok(()) };
+        };
+        // Printed sheets repeat their header; the repetitions are left out.
+        if self.header_rows.contains(&row.cells) {
+            return Ok(());
         }
-        self.waiting.push(row);
-        if self.waiting.len() >= ROWS_TO_DECIDE { self.decide() } else { Ok(()) }
+        self.out.push(BlockKind::TableRow, &header.line(&row.cells), None)
     }
 
     /// Finds the header among the waiting rows, and places all other waiting rows.
@@ -103,7 +107,7 @@ impl<'b> Sheet<'b> {
             header = Header::default();
             self.header_rows.clear();
             for row in &rows[..at] {
-                self.out.push(BlockKind::Paragraph, &Header::default().line(&row.cells), None)?;
+                self.out.push(BlockKind::Paragraph, &plain(&row.cells), None)?;
             }
             // If a merged region continues below the header, the header has more rows.
             let rows_below = |region: &Dimensions| region.end.0.saturating_sub(region.start.0) as usize;
@@ -116,15 +120,6 @@ impl<'b> Sheet<'b> {
         }
         self.header = Some(header);
         rows.into_iter().skip(end).try_for_each(|row| self.place(row))
-    }
-
-    fn write(&mut self, cells: &Cells) -> Result<(), Error> {
-        // Printed sheets repeat their header; the repetitions are left out.
-        if self.header_rows.contains(cells) {
-            return Ok(());
-        }
-        let line = self.header.as_ref().map(|header| header.line(cells)).unwrap_or_default();
-        self.out.push(BlockKind::TableRow, &line, None)
     }
 }
 

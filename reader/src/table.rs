@@ -32,13 +32,9 @@ impl Header {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Returns `Name: value; Name: value`.
     pub fn line(&self, cells: &[(usize, String)]) -> String {
-        if self.is_empty() {
+        if self.0.is_empty() {
             return plain(cells);
         }
         let named: Vec<String> = cells
@@ -55,7 +51,7 @@ impl Header {
 
 /// Writes a row without column names. If it has two cells, the first is the label of the second. In a longer
 /// row, a cell that ends with a colon is the label of the next cell.
-fn plain(cells: &[(usize, String)]) -> String {
+pub fn plain(cells: &[(usize, String)]) -> String {
     let texts = texts(cells);
     if let [label, value] = texts[..] {
         return format!("{}: {value}", label.trim_end_matches(':'));

@@ -15,7 +15,7 @@ fn cells_are_named_by_their_header() {
 
 #[test]
 fn a_row_without_a_header_is_label_and_value() {
-    let line = |texts: &[&str]| Header::default().line(&cells(texts));
+    let line = |texts: &[&str]| plain(&cells(texts));
     assert_eq!(line(&["Proyecto", "Torre Norte"]), "Proyecto: Torre Norte");
     assert_eq!(line(&["Proyecto:", "Torre", "Fecha:", "12-11-2026"]), "Proyecto: Torre; Fecha: 12-11-2026");
     assert_eq!(line(&["1", "2", "3"]), "1; 2; 3");

@@ -4,7 +4,7 @@ use super::Line;
 use crate::{
     BlockKind, Error,
     blocks::Blocks,
-    table::{Cells, Header, is_figure, looks_like_header},
+    table::{Cells, Header, is_figure, looks_like_header, plain},
 };
 
 /// Maximum number of lines between two parts of a table, such as a footer and the title of the next page.
@@ -43,7 +43,7 @@ impl Rows {
         for row in rows {
             let text = match self.table.as_mut().filter(|_| is_named) {
                 Some(table) => table.line(row),
-                None => Some(Header::default().line(&cells(row))),
+                None => Some(plain(&cells(row))),
             };
             if let Some(text) = text {
                 blocks.push(BlockKind::TableRow, &text, Some(page))?;
@@ -131,7 +131,7 @@ impl NamedColumns {
                 cell.0 = column;
             }
         } else {
-            return Some(Header::default().line(&cells));
+            return Some(plain(&cells));
         }
         Some(self.header.line(&cells))
     }
