@@ -46,8 +46,8 @@ pub struct Walker<'a> {
     /// The key and author of each open note.
     open_notes: Vec<(String, String)>,
     read_notes: Notes,
-    /// For each open content control: whether it shows only its prompt.
-    prompts: Vec<bool>,
+    /// Whether the content control whose properties were read last shows only its prompt.
+    is_prompt: bool,
     cell_count: usize,
     /// Bytes of text so far; repeated headers and merged cells count each time.
     gathered: usize,
@@ -80,7 +80,7 @@ impl<'a> Walker<'a> {
             comments: Vec::new(),
             open_notes: Vec::new(),
             read_notes: Notes::new(),
-            prompts: Vec::new(),
+            is_prompt: false,
             cell_count: 0,
             gathered: 0,
         }
@@ -164,9 +164,9 @@ impl<'a> Walker<'a> {
             "tc" => self.open_cell()?,
             "tcPr" if let Some(cell) = self.cells.last_mut() => cell.properties(reader)?,
             "txbxContent" => self.containers.push(Container::default()),
-            "sdt" => self.prompts.push(false),
-            "showingPlcHdr" if let Some(prompt) = self.prompts.last_mut() => *prompt = true,
-            "sdtContent" if self.prompts.last() == Some(&true) => reader.skip()?,
+            "sdt" => self.is_prompt = false,
+            "showingPlcHdr" => self.is_prompt = true,
+            "sdtContent" if self.is_prompt => reader.skip()?,
             // Skipped: text that a tracked change deleted or moved away, and elements that contain no text.
             "del" | "moveFrom" | "tabs" | "sectPr" | "tblGrid" | "tblPrEx" => reader.skip()?,
             _ => {}
@@ -208,9 +208,6 @@ impl<'a> Walker<'a> {
                 Some(paragraph) => paragraph.boxes.extend(container.blocks),
                 None => self.deliver(container.blocks)?,
             },
-            "sdt" => {
-                self.prompts.pop();
-            }
             _ => {}
         }
         Ok(())
