@@ -36,6 +36,8 @@ pub struct Walker<'a> {
     notes: &'a Notes,
     limits: &'a Limits,
     pages: Pages,
+    /// Whether a paragraph has ended. A page break before the first one begins no other page.
+    has_begun: bool,
     /// The containers that are open, the innermost last: the document, a text box, a cell or a note.
     containers: Vec<Container>,
     paragraphs: Vec<Paragraph>,
@@ -73,6 +75,7 @@ impl<'a> Walker<'a> {
             notes,
             limits,
             pages: Pages::new(limits),
+            has_begun: false,
             containers: vec![Container::default()],
             paragraphs: Vec::new(),
             tables: Vec::new(),
@@ -114,7 +117,7 @@ impl<'a> Walker<'a> {
             "p" => self.paragraphs.push(Paragraph::default()),
             "pPr" => {
                 let properties = Properties::read(reader)?;
-                if properties.page_break_before {
+                if properties.page_break_before && self.has_begun {
                     self.pages.made()?;
                 }
                 if let Some(paragraph) = self.paragraphs.last_mut() {
@@ -184,7 +187,10 @@ impl<'a> Walker<'a> {
                     self.read_notes.insert(key, if is_plain { text } else { format!("{author}: {text}") });
                 }
             }
-            "p" if let Some(paragraph) = self.paragraphs.pop() => self.deliver_paragraph(paragraph)?,
+            "p" if let Some(paragraph) = self.paragraphs.pop() => {
+                self.has_begun = true;
+                self.deliver_paragraph(paragraph)?;
+            }
             "r" => self.set_run(Run::default()),
             "tc" => self.close_cell(),
             "tr" => {

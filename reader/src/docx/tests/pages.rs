@@ -22,6 +22,15 @@ fn pages_are_known_only_if_the_file_records_them() {
 }
 
 #[test]
+fn a_page_break_before_the_first_paragraph_begins_no_page() {
+    let before =
+        |text: &str| format!("<w:p><w:pPr><w:pageBreakBefore/></w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>");
+    let noted = "<w:p><w:r><w:lastRenderedPageBreak/><w:t>tres</w:t></w:r></w:p>";
+    let found = blocks(&[before("uno"), before("dos"), noted.to_owned()].concat());
+    assert_eq!(found.iter().map(|block| block.page).collect::<Vec<_>>(), [1, 2, 3].map(Some));
+}
+
+#[test]
 fn a_page_break_inside_a_paragraph_ends_the_block() {
     let broken = "<w:p><w:pPr><w:pStyle w:val=\"Ttulo1\"/></w:pPr><w:r><w:t>Fin de sección.</w:t><w:br w:type=\"page\"/>\
         <w:lastRenderedPageBreak/><w:t>Capítulo</w:t></w:r></w:p>";
