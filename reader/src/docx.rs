@@ -12,7 +12,7 @@ mod walk;
 use super::{Error, Extracted, Limits, blocks::Blocks, opc::Package};
 use numbering::Numbering;
 use styles::Styles;
-use walk::{Notes, Walker};
+use walk::Notes;
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let mut package = Package::open(bytes, limits)?;
@@ -27,19 +27,17 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let mut numbering = Numbering::read(&linked("numbering")?, limits)?;
     let mut notes = Notes::default();
     for kind in ["footnotes", "endnotes", "comments"] {
-        let part = linked(kind)?;
         // Numbered paragraphs of a note do not advance the numbers of the text.
-        notes.extend(
-            Walker::new(&styles, &mut numbering.clone(), &Notes::default(), limits).read(&part)?.notes,
-        );
+        let mut numbering = numbering.clone();
+        notes.extend(walk::read(&linked(kind)?, &styles, &mut numbering, &Notes::default(), limits)?.notes);
     }
     let mut margins = Vec::new();
     for link in links.iter().filter(|link| matches!(link.kind.as_str(), "header" | "footer")) {
         let part = package.part(&link.target)?.unwrap_or_default();
-        margins.extend(Walker::new(&styles, &mut numbering.clone(), &notes, limits).read(&part)?.blocks);
+        margins.extend(walk::read(&part, &styles, &mut numbering.clone(), &notes, limits)?.blocks);
     }
     let text = package.part(&main)?.unwrap_or_default();
-    let document = Walker::new(&styles, &mut numbering, &notes, limits).read(&text)?;
+    let document = walk::read(&text, &styles, &mut numbering, &notes, limits)?;
 
     let mut metadata = package.properties()?;
     metadata.pages = document.pages.unwrap_or(0);

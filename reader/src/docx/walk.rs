@@ -30,7 +30,46 @@ pub struct Document {
     pub notes: Notes,
 }
 
-pub struct Walker<'a> {
+/// Reads a part: the text, a header or footer, or the notes.
+pub fn read(
+    part: &str,
+    styles: &Styles,
+    numbering: &mut Numbering,
+    notes: &Notes,
+    limits: &Limits,
+) -> Result<Document, Error> {
+    let mut walker = Walker {
+        styles,
+        numbering,
+        notes,
+        limits,
+        pages: Pages::new(limits),
+        has_begun: false,
+        containers: vec![Container::default()],
+        paragraphs: Vec::new(),
+        tables: Vec::new(),
+        cells: Vec::new(),
+        comments: Vec::new(),
+        open_notes: Vec::new(),
+        read_notes: Notes::new(),
+        is_prompt: false,
+        cell_count: 0,
+        gathered: 0,
+    };
+    let mut reader = Xml::new(part, limits);
+    loop {
+        match reader.next()? {
+            Node::Open(element) => walker.open(&element, &mut reader)?,
+            Node::Close(element) => walker.close(xml::closed_name(&element))?,
+            Node::Text(_) => {}
+            Node::End => break,
+        }
+    }
+    let blocks = walker.containers.into_iter().flat_map(|container| container.blocks).collect();
+    Ok(Document { blocks, pages: walker.pages.count(), notes: walker.read_notes })
+}
+
+struct Walker<'a> {
     styles: &'a Styles,
     numbering: &'a mut Numbering,
     notes: &'a Notes,
@@ -62,47 +101,7 @@ struct Container {
     has_plain: bool,
 }
 
-impl<'a> Walker<'a> {
-    pub fn new(
-        styles: &'a Styles,
-        numbering: &'a mut Numbering,
-        notes: &'a Notes,
-        limits: &'a Limits,
-    ) -> Self {
-        Self {
-            styles,
-            numbering,
-            notes,
-            limits,
-            pages: Pages::new(limits),
-            has_begun: false,
-            containers: vec![Container::default()],
-            paragraphs: Vec::new(),
-            tables: Vec::new(),
-            cells: Vec::new(),
-            comments: Vec::new(),
-            open_notes: Vec::new(),
-            read_notes: Notes::new(),
-            is_prompt: false,
-            cell_count: 0,
-            gathered: 0,
-        }
-    }
-
-    pub fn read(mut self, part: &str) -> Result<Document, Error> {
-        let mut reader = Xml::new(part, self.limits);
-        loop {
-            match reader.next()? {
-                Node::Open(element) => self.open(&element, &mut reader)?,
-                Node::Close(element) => self.close(xml::closed_name(&element))?,
-                Node::Text(_) => {}
-                Node::End => break,
-            }
-        }
-        let blocks = self.containers.into_iter().flat_map(|container| container.blocks).collect();
-        Ok(Document { blocks, pages: self.pages.count(), notes: self.read_notes })
-    }
-
+impl Walker<'_> {
     fn open(&mut self, element: &BytesStart<'_>, reader: &mut Xml<'_>) -> Result<(), Error> {
         match xml::name(element) {
             kind @ ("footnote" | "endnote" | "comment") => {
