@@ -133,7 +133,10 @@ impl Builder {
         let bounds = char.loose_bounds().ok().map(|bounds| turn.apply(&bounds));
         let begins = bounds.as_ref().is_some_and(|bounds| self.is_left_by(bounds, size));
         let ended = begins.then(|| std::mem::take(self).finish()).flatten();
-        self.count(size, char);
+        *self.sizes.entry((size * 2.0).round() as i32).or_default() += 1;
+        self.letters += 1;
+        // The font weight is read for a few characters only, because reading it is expensive.
+        self.bold += usize::from(self.letters <= 3 && is_bold(char));
         if let Some(Bounds { left, right, bottom, top }) = bounds {
             if self.line.spans.is_empty() {
                 self.line = Line { left, right, bottom, top, ..Line::default() };
@@ -164,13 +167,6 @@ impl Builder {
         !self.line.spans.is_empty()
             && !(self.line.bottom..=self.line.top).contains(&middle)
             && self.line.right - bounds.left > 2.0 * size.max(4.0)
-    }
-
-    fn count(&mut self, size: f32, char: &PdfPageTextChar) {
-        *self.sizes.entry((size * 2.0).round() as i32).or_default() += 1;
-        self.letters += 1;
-        // The font weight is read for a few characters only, because reading it is expensive.
-        self.bold += usize::from(self.letters <= 3 && is_bold(char));
     }
 
     fn finish(mut self) -> Option<Line> {
