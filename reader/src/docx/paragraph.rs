@@ -42,6 +42,8 @@ pub struct Run {
 #[derive(Debug, Default)]
 pub struct Properties {
     pub page_break_before: bool,
+    /// Whether a tracked change deleted the end of the paragraph or moved it away.
+    is_deleted: bool,
     style: String,
     outline: Option<u8>,
     pub numbering: Option<String>,
@@ -88,10 +90,11 @@ impl Paragraph {
     pub fn finish(&mut self, styles: &Styles, numbering: &mut Numbering) -> Option<(BlockKind, String)> {
         let role = self.properties.role(styles);
         let list = self.properties.list(styles, numbering);
-        // Word also numbers empty paragraphs.
-        let label = list.as_ref().and_then(|(list, level)| numbering.next(list, *level));
         let text = std::mem::take(&mut self.text);
         let text = text.trim();
+        // Word also numbers empty paragraphs, but not those that are deleted.
+        let numbered = list.as_ref().filter(|_| !(text.is_empty() && self.properties.is_deleted));
+        let label = numbered.and_then(|(list, level)| numbering.next(list, *level));
         if text.is_empty() || role == Role::Contents {
             return None;
         }
@@ -133,8 +136,9 @@ impl Properties {
                 "numId" => properties.numbering = Some(value()),
                 "ilvl" => properties.numbering_level = value().parse().ok(),
                 "pageBreakBefore" => properties.page_break_before = is_on(element),
-                // Skipped: the properties before a tracked change, and the properties of runs and sections.
-                "pPrChange" | "rPr" | "sectPr" | "numberingChange" => reader.skip()?,
+                "del" | "moveFrom" => properties.is_deleted = true,
+                // Skipped: the properties before a tracked change, and the properties of sections.
+                "pPrChange" | "rPrChange" | "sectPr" | "numberingChange" => reader.skip()?,
                 _ => {}
             }
             Ok(())

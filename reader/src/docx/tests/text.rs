@@ -28,6 +28,17 @@ fn headings_and_list_items_have_their_numbers() {
 }
 
 #[test]
+fn a_deleted_list_item_has_no_number() {
+    let item = |mark: &str, run: &str| {
+        let list = "<w:numPr><w:ilvl w:val=\"0\"/><w:numId w:val=\"1\"/></w:numPr>";
+        format!("<w:p><w:pPr>{list}<w:rPr>{mark}</w:rPr></w:pPr>{run}</w:p>")
+    };
+    let text = |text: &str| item("<w:b/>", &format!("<w:r><w:t>{text}</w:t></w:r>"));
+    let deleted = item("<w:del/>", "<w:del><w:r><w:delText>no</w:delText></w:r></w:del>");
+    assert_eq!(texts(&[text("uno"), deleted, text("dos")].concat()), ["1. uno", "2. dos"]);
+}
+
+#[test]
 fn the_text_is_what_word_shows() {
     assert_eq!(
         texts(
