@@ -25,7 +25,8 @@ pub(super) fn of_zip(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Er
     let types = io::read_to_string(part.take(CONTENT_TYPES_BYTES))
         .map_err(|error| Error::Damaged(format!("content types: {error}")))?;
     // The content types of templates and files with macros end with "template.main+xml" and "macroEnabled.main+xml".
-    let has = |kind: &str| types.split('"').any(|value| value.contains(kind) && value.ends_with("main+xml"));
+    let values = || types.split(['"', '\'']);
+    let has = |kind: &str| values().any(|value| value.contains(kind) && value.ends_with("main+xml"));
     if has("wordprocessingml") || has("ms-word.document") || has("ms-word.template") {
         Ok(Format::Docx)
     } else if has("presentationml") || has("ms-powerpoint") {

@@ -57,6 +57,10 @@ fn archives_are_distinguished_by_their_content() {
     assert_eq!(of("vnd.openxmlformats-officedocument.presentationml.presentation"), Ok(Format::Pptx));
     assert_eq!(of("vnd.openxmlformats-officedocument.spreadsheetml.sheet"), Ok(Format::Xlsx));
     assert!(matches!(of("vnd.other"), Err(Error::Unsupported(_))));
+    let single = zip(
+        "<Types><Override ContentType='application/vnd.ms-word.document.macroEnabled.main+xml'/></Types>",
+    );
+    assert_eq!(detect("x.bin", &single), Ok(Format::Docx));
 }
 
 #[test]
