@@ -69,7 +69,7 @@ impl Lines {
     }
 }
 
-/// Returns a value on one line; null becomes an empty text.
+/// Returns the text of a value; null becomes an empty text.
 fn scalar(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
