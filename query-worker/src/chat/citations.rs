@@ -1,7 +1,7 @@
 //! Filters the citations of a streamed answer: `[n]` of an existing source is kept, any other is removed.
 
-/// Maximum number of characters of a citation; a longer bracket is ordinary text.
-const MAX_BRACKET_CHARS: usize = 40;
+/// Maximum number of bytes inside the brackets of a citation, enough for fifty sources; a longer bracket is ordinary text.
+const MAX_BRACKET: usize = 200;
 
 /// Filters text that arrives in pieces of any size.
 #[derive(Debug, Default)]
@@ -42,7 +42,8 @@ impl Citations {
             let inside = &self.pending[open + 1..];
             match inside.find(|c: char| !is_citation_char(c)) {
                 Some(close)
-                    if inside[close..].starts_with(']')
+                    if close <= MAX_BRACKET
+                        && inside[close..].starts_with(']')
                         && inside[..close].contains(|c: char| c.is_ascii_digit()) =>
                 {
                     let numbers = self.known(&inside[..close]);
@@ -58,7 +59,7 @@ impl Citations {
                     }
                     self.pending.drain(..open + 1 + close + 1);
                 }
-                None if !last && inside.len() <= MAX_BRACKET_CHARS => {
+                None if !last && inside.len() <= MAX_BRACKET => {
                     // This may still become a citation.
                     out.push_str(&self.pending[..before]);
                     self.pending.drain(..before);

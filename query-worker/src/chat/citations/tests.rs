@@ -29,6 +29,14 @@ fn invalid_citations_are_removed_and_valid_ones_are_kept() {
 }
 
 #[test]
+fn one_bracket_may_cite_all_sources() {
+    let all: Vec<String> = (1..=50).map(|number| number.to_string()).collect();
+    assert_eq!(filtered(50, &format!("a [{}].", all.join(", "))).1.len(), 50);
+    let longer = format!("a [{}].", "1 ".repeat(101));
+    assert_eq!(filtered(1, &longer), (longer, vec![]));
+}
+
+#[test]
 fn other_brackets_are_text() {
     for text in ["[nota] x", "a [", "a [1", "[ ]", "x[1.5]", "[]", "[[1x]]", "ñ [é", " [ [", "end  "] {
         assert_eq!(filtered(3, text), (text.to_owned(), vec![]), "{text}");
