@@ -18,13 +18,6 @@ pub struct Vectors {
     number: Arc<OnceLock<i16>>,
 }
 
-/// The model's number in the database, and the dimension of its vectors.
-#[derive(Debug, Clone, Copy)]
-pub struct Own {
-    pub number: i16,
-    pub dimension: usize,
-}
-
 impl Vectors {
     /// Checks that the database has this model's vectors of nearly all passages, or no model yet.
     pub async fn open(pool: &PgPool, identity: &Identity) -> anyhow::Result<Self> {
@@ -36,17 +29,16 @@ impl Vectors {
         Ok(Self { identity: identity.clone(), number: Arc::new(number) })
     }
 
-    /// Returns the model's number and dimension; `None` as long as the database has no vectors of it.
-    pub async fn own(&self, tx: &mut PgConnection) -> sqlx::Result<Option<Own>> {
-        let known = match self.number.get() {
-            Some(number) => Some(*number),
-            None => sqlx::query_scalar("SELECT number FROM embedding_model WHERE digest = $1")
-                .bind(&self.identity.digest)
-                .fetch_optional(tx)
-                .await?
-                .map(|number| *self.number.get_or_init(|| number)),
-        };
-        Ok(known.map(|number| Own { number, dimension: self.identity.dimension }))
+    /// Returns the model's number in the database; `None` as long as the database has no vectors of it.
+    pub async fn own(&self, tx: &mut PgConnection) -> sqlx::Result<Option<i16>> {
+        if let Some(number) = self.number.get() {
+            return Ok(Some(*number));
+        }
+        let number = sqlx::query_scalar("SELECT number FROM embedding_model WHERE digest = $1")
+            .bind(&self.identity.digest)
+            .fetch_optional(tx)
+            .await?;
+        Ok(number.map(|number| *self.number.get_or_init(|| number)))
     }
 
     /// Ends with an error when the database loses the model, or gets its first model and it is another one.

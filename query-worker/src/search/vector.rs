@@ -4,7 +4,7 @@ use pgvector::HalfVector;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{Hit, Place, keys};
-use crate::{model::Own, scope::Projects};
+use crate::scope::Projects;
 
 /// Maximum number of passages that the leg returns.
 const NEAREST: i64 = 80;
@@ -18,10 +18,10 @@ const ONE_BY_ONE: usize = 16;
 /// Maximum number of filtered documents whose passages are compared one by one.
 const FEW_DOCUMENTS: usize = 2_000;
 
-/// What a query looks for. Its vector is compared with those of the model `own`.
+/// What a query looks for. Its vector is compared with those of the model with the number `own`.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
-    pub own: Own,
+    pub own: i16,
     pub vector: &'a [f32],
     /// Only passages of these documents; `None` means all.
     pub documents: Option<&'a [i64]>,
@@ -71,13 +71,13 @@ pub async fn find(tx: &mut PgConnection, projects: &Projects, wanted: Wanted<'_>
 }
 
 /// Returns those of the projects whose vectors have an index of their own that is complete (migrations/src/vectors.rs).
-async fn indexed(tx: &mut PgConnection, own: Own, projects: &[i32]) -> sqlx::Result<Vec<i32>> {
+async fn indexed(tx: &mut PgConnection, own: i16, projects: &[i32]) -> sqlx::Result<Vec<i32>> {
     sqlx::query_scalar(
         "SELECT key FROM unnest($2::int[]) AS key
          JOIN pg_index ON indexrelid = to_regclass(format('embedding_%s_of_%s', $1::smallint, key))
          WHERE indisvalid",
     )
-    .bind(own.number)
+    .bind(own)
     .bind(projects)
     .fetch_all(tx)
     .await
@@ -97,7 +97,7 @@ async fn nearest(
     wanted: Wanted<'_>,
 ) -> sqlx::Result<Vec<Hit>> {
     // The dimension is part of the index.
-    let distance = format!("(vector::halfvec({})) <#> $1", wanted.own.dimension);
+    let distance = format!("(vector::halfvec({})) <#> $1", wanted.vector.len());
     let condition = match projects {
         None => String::new(),
         // The project is part of its own index, which a plan for any value of a parameter could not use.
@@ -121,13 +121,12 @@ async fn first(
     let statement = format!(
         "WITH nearest AS MATERIALIZED (
              SELECT project_key, chunk_key, document_key, {distance} AS distance FROM embedding
-             WHERE model = {model} {condition} {filter}
+             WHERE model = {own} {condition} {filter}
              ORDER BY {distance} LIMIT {NEAREST})
          SELECT project_key, chunk_key, document_key, (-distance)::real AS score FROM nearest
          UNION ALL
          SELECT project_key, chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
-         WHERE model = {model} AND project_key {among_others} AND chunk_key = ANY($5)",
-        model = own.number,
+         WHERE model = {own} AND project_key {among_others} AND chunk_key = ANY($5)",
         filter = documents.map_or("", |_| "AND document_key = ANY($3)"),
         among_others = among("$4", &other_projects),
     );
@@ -153,7 +152,7 @@ fn among(parameter: &str, projects: &[i32]) -> String {
 /// query's vector, if there is one and the passage has a vector of the model.
 pub async fn look_up(
     tx: &mut PgConnection,
-    own: Option<Own>,
+    own: Option<i16>,
     vector: Option<&[f32]>,
     places: &[Place],
 ) -> sqlx::Result<Vec<(i32, i64, i64, Option<f32>)>> {
@@ -171,7 +170,7 @@ pub async fn look_up(
     .bind(vector.map(HalfVector::from_f32_slice))
     .bind(projects)
     .bind(chunks)
-    .bind(own.map(|own| own.number))
+    .bind(own)
     .fetch_all(tx)
     .await
 }

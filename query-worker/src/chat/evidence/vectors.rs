@@ -19,7 +19,7 @@ pub async fn read(app: &App, scope: &Scope, passages: &[Passage]) -> sqlx::Resul
     )
     .bind(&projects)
     .bind(&keys)
-    .bind(own.number)
+    .bind(own)
     .fetch_all(&mut *transaction)
     .await?;
     Ok(stored.into_iter().map(|(key, data)| (key.to_string(), data)).collect())
