@@ -138,7 +138,7 @@ async fn find(asked: &Asked<'_>) -> Result<Findings> {
     let mut likeliest: Option<Findings> = None;
     for understood in asked.past.readings(&asked.query.message) {
         let found = passages::retrieve(asked, &understood).await?;
-        let evidence = evidence::gather(asked, &understood, &found).await?;
+        let evidence = evidence::gather(&asked.query.message, &understood, &found);
         let is_complete = found.degraded.is_none();
         let findings = Findings { understood, passages: found.passages, evidence, is_complete };
         if findings.evidence.answers {

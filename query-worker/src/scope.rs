@@ -38,11 +38,6 @@ pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {
     documents::scope::begin_as(pool, SETTINGS, scope).await
 }
 
-/// Opens a transaction that sees only the projects of `scope`, for statements that find their rows by keys.
-pub async fn begin_by_keys(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {
-    documents::scope::begin_as(pool, &with(PLANNED_ONCE), scope).await
-}
-
 /// Opens a read-only transaction with one snapshot for a search, whose statements end after `time`.
 pub async fn begin_search(pool: &PgPool, query: &Search, time: Duration) -> sqlx::Result<Tx> {
     let in_one = matches!(&query.scope, Scope::Projects(projects) if projects.len() == 1);

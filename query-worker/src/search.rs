@@ -174,7 +174,9 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
         candidates.add((project, passage), document, similarity);
     }
     let best = candidates.rank(query, mode, per_document);
-    let passages = rows::fetch(&mut transaction, projects, &query.query, &best).await?;
+    // Only an answer takes several passages of a document, and it is chosen by their sentences.
+    let sentences_of = own.filter(|_| per_document > 1);
+    let passages = rows::fetch(&mut transaction, projects, &query.query, &best, sentences_of).await?;
     Ok(Found { passages, vector, rarity: keywords.rarity, degraded })
 }
 

@@ -4,10 +4,9 @@
 //! the model, that of its search.
 
 mod score;
-mod vectors;
 mod words;
 
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
 
 use documents::sentences;
 
@@ -15,11 +14,7 @@ use self::{
     score::Features,
     words::{Held, Words},
 };
-use super::{
-    Asked,
-    passages::{Found, Passage},
-};
-use crate::error::Result;
+use super::passages::{Found, Passage};
 
 /// The least share of a follow-up's own words, weighted by rarity, that the passage must contain.
 const OWN_WORDS: f32 = 0.34;
@@ -35,7 +30,7 @@ pub struct Sentence {
     pub score: f32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Evidence {
     /// The sentences, the best first.
     pub sentences: Vec<Sentence>,
@@ -56,16 +51,9 @@ impl Evidence {
     }
 }
 
-/// Compares a completed question with the passages that were retrieved for it.
-pub async fn gather(asked: &Asked<'_>, question: &str, found: &Found) -> Result<Evidence> {
+/// Compares a question, as it was `typed` and completed, with the passages that were retrieved for it.
+pub fn gather(typed: &str, question: &str, found: &Found) -> Evidence {
     let (passages, vector) = (&found.passages, found.vector.as_deref());
-    if passages.is_empty() {
-        return Ok(Evidence::default());
-    }
-    let stored = match vector {
-        Some(_) => vectors::read(asked.app, &asked.query.scope, passages).await?,
-        None => HashMap::default(),
-    };
     let words = Words::of(question, &found.rarity);
     let asks_for_a_figure = score::asks_for_a_figure(question);
     let mut sentences = Vec::new();
@@ -73,7 +61,7 @@ pub async fn gather(asked: &Asked<'_>, question: &str, found: &Found) -> Result<
     for (at, passage) in passages.iter().enumerate() {
         let places = sentences::spans(&passage.text);
         let differences = vector
-            .and_then(|vector| sentences::differences(stored.get(&passage.row.chunk_id)?, &places, vector))
+            .and_then(|vector| sentences::differences(&passage.sentences, &places, vector))
             .unwrap_or_else(|| vec![0.0; places.len()]);
         let similarity = vector.map_or(score::USUAL_SIMILARITY, |_| passage.row.vector_score);
         let (of_sentences, whole) = held_by(passage, &places, &words);
@@ -95,13 +83,12 @@ pub async fn gather(asked: &Asked<'_>, question: &str, found: &Found) -> Result<
     }
     sentences.sort_by(|a, b| b.score.total_cmp(&a.score));
     // Words from the conversation must not answer alone: the passage must also contain words that the user typed.
-    let typed = asked.query.message.as_str();
     let answering = sentences
         .first()
         .filter(|best| typed == question || has_typed_words(typed, &words, held[best.passage]));
     let confidence = answering.map_or(0.0, |best| best.features.confidence());
     tracing::debug!(confidence, best = ?sentences.first(), "evidence");
-    Ok(Evidence { sentences, answers: confidence >= 0.5 })
+    Evidence { sentences, answers: confidence >= 0.5 }
 }
 
 /// Whether a passage contains enough of the typed words; true if all typed words are stop words.

@@ -26,6 +26,8 @@ pub struct Passage {
     pub text: String,
     pub heading: String,
     pub language: Language,
+    /// The stored vectors of its sentences ([`documents::sentences`]); empty if there are none or nobody asked for them.
+    pub sentences: Vec<u8>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -44,12 +46,13 @@ struct Row {
     language: String,
 }
 
-/// Fetches the chosen passages, in their order.
+/// Fetches the chosen passages, in their order, with the vectors that the model `sentences_of` made of their sentences.
 pub async fn fetch(
     tx: &mut PgConnection,
     projects: &Projects,
     query: &str,
     chosen: &[Scored],
+    sentences_of: Option<i16>,
 ) -> sqlx::Result<Vec<Passage>> {
     let places = chosen.iter().map(|scored| (scored.candidate.project_key, scored.candidate.chunk_key));
     let (in_projects, passages) = keys(places);
@@ -60,20 +63,41 @@ pub async fn fetch(
          FROM chunk c JOIN document d ON d.project_key = c.project_key AND d.key = c.document_key
          WHERE c.project_key = ANY($1) AND d.project_key = ANY($1) AND c.key = ANY($2)",
     )
-    .bind(in_projects)
-    .bind(passages)
-    .fetch_all(tx)
+    .bind(&in_projects)
+    .bind(&passages)
+    .fetch_all(&mut *tx)
     .await?;
     let mut found: HashMap<i64, Row> = found.into_iter().map(|row| (row.chunk_key, row)).collect();
+    let mut sentences = HashMap::new();
+    if let Some(model) = sentences_of {
+        let stored: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT chunk_key, data FROM sentence
+             WHERE model = $3 AND project_key = ANY($1) AND chunk_key = ANY($2)",
+        )
+        .bind(&in_projects)
+        .bind(&passages)
+        .bind(model)
+        .fetch_all(tx)
+        .await?;
+        sentences.extend(stored);
+    }
     let wanted = Sought::of(&terms::query_terms(query));
     // A passage may have been removed since the legs ran, because its document was replaced or deleted. It is left out.
-    Ok(chosen
-        .iter()
-        .filter_map(|scored| passage(found.remove(&scored.candidate.chunk_key)?, projects, &wanted, scored))
-        .collect())
+    let passage = |scored: &Scored| {
+        let row = found.remove(&scored.candidate.chunk_key)?;
+        let sentences = sentences.remove(&row.chunk_key).unwrap_or_default();
+        passage(row, projects, &wanted, scored, sentences)
+    };
+    Ok(chosen.iter().filter_map(passage).collect())
 }
 
-fn passage(row: Row, projects: &Projects, wanted: &Sought, scored: &Scored) -> Option<Passage> {
+fn passage(
+    row: Row,
+    projects: &Projects,
+    wanted: &Sought,
+    scored: &Scored,
+    sentences: Vec<u8>,
+) -> Option<Passage> {
     let language = Language::from_code(&row.language);
     let view = SearchRow {
         // Ids were checked when the document was accepted.
@@ -92,7 +116,7 @@ fn passage(row: Row, projects: &Projects, wanted: &Sought, scored: &Scored) -> O
         score: scored.score,
         match_quality: quality(scored.score),
     };
-    Some(Passage { row: view, text: row.text, heading: row.heading, language })
+    Some(Passage { row: view, text: row.text, heading: row.heading, language, sentences })
 }
 
 /// Returns the part of a passage that shows why it was found: the consecutive sentences with most of the wanted words.
