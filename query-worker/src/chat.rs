@@ -17,6 +17,7 @@ pub(crate) mod store;
 
 use std::{collections::BTreeSet, time::Instant};
 
+use analysis::terms::{self, Sought};
 use platform::nats::{Context, serve::Replier};
 use schemas::{
     Problem, ProjectId,
@@ -158,7 +159,9 @@ async fn assemble(asked: &Asked<'_>, findings: &Findings, mut answer: Answer) ->
         asked.send(&answer.text).await;
     }
     let passages = &findings.passages;
-    let source = |(citation, passage): (u32, usize)| Source { citation, row: passages[passage].row.clone() };
+    let wanted = Sought::of(&terms::query_terms(&findings.understood));
+    let row = |passage: usize| passages[passage].clone().shown(&wanted);
+    let source = |(citation, passage)| Source { citation, row: row(passage) };
     let projects: BTreeSet<&ProjectId> = passages.iter().map(|passage| &passage.row.project_id).collect();
     KnownAnswer {
         answer: answer.text,

@@ -12,6 +12,7 @@ mod vector;
 
 use std::{future::Future, time::Duration, time::Instant};
 
+use analysis::terms::{self, Sought};
 use platform::nats::Context;
 use schemas::{
     Problem, Scope,
@@ -78,7 +79,8 @@ pub async fn search(app: App, context: Context, query: Search) -> Result<SearchR
     let label = if outcome.is_ok() { "ok" } else { "failed" };
     app.metrics.queries.with_label_values(&["search", label]).inc();
     let Found { passages, degraded, .. } = outcome?;
-    let mut rows: Vec<SearchRow> = passages.into_iter().map(|passage| passage.row).collect();
+    let wanted = Sought::of(&terms::query_terms(&query.query));
+    let mut rows: Vec<SearchRow> = passages.into_iter().map(|passage| passage.shown(&wanted)).collect();
     reply::keep_first(&mut rows, reply::BUDGET, |row| row);
     let reply = SearchReply { rows, degraded: degraded.map(str::to_owned).into_iter().collect() };
     app.search_log.searched(&query, &reply);
@@ -176,7 +178,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     let best = candidates.rank(query, mode, per_document);
     // Only an answer takes several passages of a document, and it is chosen by their sentences.
     let sentences_of = own.filter(|_| per_document > 1);
-    let passages = rows::fetch(&mut transaction, projects, &query.query, &best, sentences_of).await?;
+    let passages = rows::fetch(&mut transaction, projects, &best, sentences_of).await?;
     Ok(Found { passages, vector, rarity: keywords.rarity, degraded })
 }
 

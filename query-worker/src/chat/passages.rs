@@ -30,7 +30,7 @@ pub async fn retrieve(asked: &Asked<'_>, question: &str) -> Result<Found> {
         seen.contains(&id) || (seen.len() < usize::from(documents) && seen.insert(id))
     });
     found.passages.truncate(wanted);
-    // All of them may be cited, and a reply also contains their titles (`context_used`), which are at most as large.
-    reply::keep_first(&mut found.passages, reply::BUDGET / 2, |passage| &passage.row);
+    // All of them may be cited. A reply also contains their titles (`context_used`), which are at most as large, and snippets.
+    reply::keep_first(&mut found.passages, reply::BUDGET / 5 * 2, |passage| &passage.row);
     Ok(found)
 }

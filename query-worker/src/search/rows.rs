@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use analysis::{
-    Language, sentences,
-    terms::{self, Sought},
-};
+use analysis::{Language, sentences, terms::Sought};
 use chrono::{DateTime, Utc};
 use schemas::{Fields, search::SearchRow, text};
 use sqlx::{PgConnection, types::Json};
@@ -19,15 +16,24 @@ use crate::scope::Projects;
 /// Maximum length of a snippet, in characters.
 const SNIPPET_CHARS: usize = 320;
 
-/// A passage as a result row, with the text of which the row shows a part.
+/// A passage with its text, of which a result row shows a part.
 #[derive(Debug, Clone)]
 pub struct Passage {
+    /// The row without its snippet: an answer cites few of its passages.
     pub row: SearchRow,
     pub text: String,
     pub heading: String,
     pub language: Language,
     /// The stored vectors of its sentences ([`documents::sentences`]); empty if there are none or nobody asked for them.
     pub sentences: Vec<u8>,
+}
+
+impl Passage {
+    /// Returns the whole row; its snippet shows the words that were `wanted`.
+    pub fn shown(mut self, wanted: &Sought) -> SearchRow {
+        self.row.snippet = snippet(&self.text, self.language, wanted);
+        self.row
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -50,7 +56,6 @@ struct Row {
 pub async fn fetch(
     tx: &mut PgConnection,
     projects: &Projects,
-    query: &str,
     chosen: &[Scored],
     sentences_of: Option<i16>,
 ) -> sqlx::Result<Vec<Passage>> {
@@ -81,24 +86,16 @@ pub async fn fetch(
         .await?;
         sentences.extend(stored);
     }
-    let wanted = Sought::of(&terms::query_terms(query));
     // A passage may have been removed since the legs ran, because its document was replaced or deleted. It is left out.
     let passage = |scored: &Scored| {
         let row = found.remove(&scored.candidate.chunk_key)?;
         let sentences = sentences.remove(&row.chunk_key).unwrap_or_default();
-        passage(row, projects, &wanted, scored, sentences)
+        passage(row, projects, scored, sentences)
     };
     Ok(chosen.iter().filter_map(passage).collect())
 }
 
-fn passage(
-    row: Row,
-    projects: &Projects,
-    wanted: &Sought,
-    scored: &Scored,
-    sentences: Vec<u8>,
-) -> Option<Passage> {
-    let language = Language::from_code(&row.language);
+fn passage(row: Row, projects: &Projects, scored: &Scored, sentences: Vec<u8>) -> Option<Passage> {
     let view = SearchRow {
         // Ids were checked when the document was accepted.
         document_id: row.document_id.parse().ok()?,
@@ -110,12 +107,13 @@ fn passage(
         has_file: row.has_file,
         date_modified: row.date_modified,
         page: row.page.and_then(|page| u32::try_from(page).ok()),
-        snippet: snippet(&row.text, language, wanted),
+        snippet: String::new(),
         vector_score: scored.candidate.vector.unwrap_or_default().clamp(0.0, 1.0),
         text_score: scored.candidate.text,
         score: scored.score,
         match_quality: quality(scored.score),
     };
+    let language = Language::from_code(&row.language);
     Some(Passage { row: view, text: row.text, heading: row.heading, language, sentences })
 }
 
@@ -154,6 +152,8 @@ fn window(sentences: &[(&str, u32)]) -> (usize, u32) {
 
 #[cfg(test)]
 mod tests {
+    use analysis::terms;
+
     use super::*;
 
     fn snippet(text: &str, query: &str) -> String {
