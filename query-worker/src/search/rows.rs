@@ -89,32 +89,28 @@ pub async fn fetch(
     // A passage may have been removed since the legs ran, because its document was replaced or deleted. It is left out.
     let passage = |scored: &Scored| {
         let row = found.remove(&scored.candidate.chunk_key)?;
+        let view = SearchRow {
+            // Ids were checked when the document was accepted.
+            document_id: row.document_id.parse().ok()?,
+            chunk_id: row.chunk_key.to_string(),
+            project_id: projects.id(row.project_key)?.parse().ok()?,
+            fields: row.fields.0,
+            filename: row.filename,
+            file_type: row.file_type,
+            has_file: row.has_file,
+            date_modified: row.date_modified,
+            page: row.page.and_then(|page| u32::try_from(page).ok()),
+            snippet: String::new(),
+            vector_score: scored.candidate.vector.unwrap_or_default().clamp(0.0, 1.0),
+            text_score: scored.candidate.text,
+            score: scored.score,
+            match_quality: quality(scored.score),
+        };
+        let language = Language::from_code(&row.language);
         let sentences = sentences.remove(&row.chunk_key).unwrap_or_default();
-        passage(row, projects, scored, sentences)
+        Some(Passage { row: view, text: row.text, heading: row.heading, language, sentences })
     };
     Ok(chosen.iter().filter_map(passage).collect())
-}
-
-fn passage(row: Row, projects: &Projects, scored: &Scored, sentences: Vec<u8>) -> Option<Passage> {
-    let view = SearchRow {
-        // Ids were checked when the document was accepted.
-        document_id: row.document_id.parse().ok()?,
-        chunk_id: row.chunk_key.to_string(),
-        project_id: projects.id(row.project_key)?.parse().ok()?,
-        fields: row.fields.0,
-        filename: row.filename,
-        file_type: row.file_type,
-        has_file: row.has_file,
-        date_modified: row.date_modified,
-        page: row.page.and_then(|page| u32::try_from(page).ok()),
-        snippet: String::new(),
-        vector_score: scored.candidate.vector.unwrap_or_default().clamp(0.0, 1.0),
-        text_score: scored.candidate.text,
-        score: scored.score,
-        match_quality: quality(scored.score),
-    };
-    let language = Language::from_code(&row.language);
-    Some(Passage { row: view, text: row.text, heading: row.heading, language, sentences })
 }
 
 /// Returns the part of a passage that shows why it was found: the consecutive sentences with most of the wanted words.
