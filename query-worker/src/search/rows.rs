@@ -61,10 +61,12 @@ pub async fn fetch(
 ) -> sqlx::Result<Vec<Passage>> {
     let places = chosen.iter().map(|scored| (scored.candidate.project_key, scored.candidate.chunk_key));
     let (in_projects, passages) = keys(places);
-    // Of a passage that is stored in spite of its length, only the beginning may get into the worker's memory.
+    // Of a passage that is stored in spite of its length, only the beginning may get into the worker's memory. In the others
+    // PostgreSQL need not count the characters.
     let found: Vec<Row> = sqlx::query_as(
         "SELECT c.key AS chunk_key, c.project_key, d.id AS document_id, d.fields, d.filename, d.file_type,
-                d.object <> '' AS has_file, d.date_modified, c.page, left(c.text, 20000) AS text, c.heading, c.language
+                d.object <> '' AS has_file, d.date_modified, c.page, c.heading, c.language,
+                CASE WHEN octet_length(c.text) > 20000 THEN left(c.text, 20000) ELSE c.text END AS text
          FROM chunk c JOIN document d ON d.project_key = c.project_key AND d.key = c.document_key
          WHERE c.project_key = ANY($1) AND d.project_key = ANY($1) AND c.key = ANY($2)",
     )
