@@ -27,7 +27,6 @@ pub struct Sentence {
     /// Its place in the passage's text, in bytes.
     pub place: Range<usize>,
     pub features: Features,
-    pub score: f32,
 }
 
 #[derive(Debug)]
@@ -78,10 +77,10 @@ pub fn gather(typed: &str, question: &str, found: &Found) -> Evidence {
                 passage_words: words.share(whole),
                 figure: asks_for_a_figure && text.contains(|c: char| c.is_ascii_digit()),
             };
-            sentences.push(Sentence { passage: at, place, score: features.score(), features });
+            sentences.push(Sentence { passage: at, place, features });
         }
     }
-    sentences.sort_by(|a, b| b.score.total_cmp(&a.score));
+    sentences.sort_by(|a, b| b.features.score().total_cmp(&a.features.score()));
     // Words from the conversation must not answer alone: the passage must also contain words that the user typed.
     let answering = sentences
         .first()

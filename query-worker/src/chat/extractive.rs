@@ -57,7 +57,7 @@ fn choose<'a>(evidence: &'a Evidence, passages: &[Passage]) -> Vec<&'a Sentence>
     let Some(best) = evidence.sentences.first() else { return Vec::new() };
     let mut chosen: Vec<&Sentence> = vec![best];
     for sentence in evidence.sentences.iter().skip(1) {
-        if chosen.len() == MAX_SENTENCES || sentence.score < best.score - MARGIN {
+        if chosen.len() == MAX_SENTENCES || sentence.features.score() < best.features.score() - MARGIN {
             break;
         }
         // In another passage the sentence must contain the same words; in the same passage the context is enough.
