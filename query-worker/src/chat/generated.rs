@@ -1,7 +1,8 @@
 //! Answers from a language model, checked while they are streamed.
 
-use std::{error::Error as _, pin::pin, time::Duration};
+use std::{pin::pin, time::Duration};
 
+use anyhow::{Result, ensure};
 use futures::StreamExt as _;
 use schemas::messages::answers;
 
@@ -9,7 +10,7 @@ use super::{
     Answer, Asked, Findings,
     citations::Citations,
     extractive,
-    llm::{Error, Llm, Piece},
+    llm::{Llm, Piece},
     model_text::{AnswerStart, denies},
     passages::Passage,
     prompt,
@@ -25,8 +26,8 @@ pub async fn answer(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Answer
     match tokio::time::timeout(left, write(asked, llm, findings)).await {
         Ok(Ok(answer)) => return answer,
         Ok(Err(error)) => {
-            let cause = error.source().map(ToString::to_string);
-            tracing::warn!(%error, cause, model, "the language model failed; quoting instead");
+            let error = format!("{error:#}");
+            tracing::warn!(error, model, "the language model failed; quoting instead");
         }
         Err(_) => tracing::warn!(model, "the language model took too long; quoting instead"),
     }
@@ -37,7 +38,7 @@ pub async fn answer(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Answer
 }
 
 /// Streams the model's answer until it is complete.
-async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answer, Error> {
+async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answer> {
     // The passages with the best sentences come first, so that the token limit cuts off the least likely ones.
     let order = findings.evidence.passage_order(findings.passages.len());
     let passages: Vec<&Passage> = order.iter().map(|at| &findings.passages[*at]).collect();
@@ -65,9 +66,7 @@ async fn write(asked: &Asked<'_>, llm: &Llm, findings: &Findings) -> Result<Answ
         return Ok(Answer { answered_by, ..Answer::default() });
     }
     // Without the agreed word this is no denial: the model's tokens may all have gone into its thoughts.
-    if text.is_empty() {
-        return Err(Error::Empty);
-    }
+    ensure!(!text.is_empty(), "the language model said nothing");
     // A reply with a notice is not used again for others.
     let mut notices = Vec::new();
     if !is_complete {

@@ -2,7 +2,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, Error, Result, anyhow, ensure};
 use eventsource_stream::Eventsource as _;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use reqwest::{Certificate, Client, Response, StatusCode, header::RETRY_AFTER};
@@ -34,26 +34,6 @@ pub struct Config {
     pub llm_answer_tokens: u32,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("the language model's server cannot be reached")]
-    Unreachable(#[source] reqwest::Error),
-    #[error("the language model's server refused with {0}: {1}")]
-    Refused(StatusCode, String),
-    #[error("the language model's answer could not be read")]
-    Lost(#[from] eventsource_stream::EventStreamError<reqwest::Error>),
-    #[error("the language model's answer does not follow the protocol")]
-    Unreadable(#[from] serde_json::Error),
-    #[error("the language model's server reported: {0}")]
-    Reported(String),
-    #[error("the language model was silent for {} s", .0.as_secs())]
-    Silent(Duration),
-    #[error("the language model's answer ended half-way")]
-    CutOff,
-    #[error("the language model said nothing")]
-    Empty,
-}
-
 pub enum Piece {
     Text(String),
     /// After the last text: the answer is not complete, because it reached the token limit or was filtered.
@@ -75,7 +55,7 @@ pub struct Llm {
 
 impl Llm {
     /// Creates the client; None if the settings name no server.
-    pub fn new(config: &Config) -> anyhow::Result<Option<Self>> {
+    pub fn new(config: &Config) -> Result<Option<Self>> {
         let Some(base) = config.llm_base_url.as_deref().map(str::trim).filter(|base| !base.is_empty()) else {
             return Ok(None);
         };
@@ -104,7 +84,7 @@ impl Llm {
     }
 
     /// Asks the model and returns a stream of pieces. Dropping the stream closes the connection; then the server stops.
-    pub fn answer(&self, messages: &[Turn]) -> impl Stream<Item = Result<Piece, Error>> + Send + use<'_> {
+    pub fn answer(&self, messages: &[Turn]) -> impl Stream<Item = Result<Piece>> + Send + use<'_> {
         let request = serde_json::json!({
             "model": self.config.llm_model,
             "messages": messages,
@@ -114,14 +94,14 @@ impl Llm {
         });
         let patience = Duration::from_secs(self.config.llm_timeout);
         async_stream::try_stream! {
-            let silent = |_| Error::Silent(patience);
+            let silent = |_| anyhow!("the language model was silent for {} s", patience.as_secs());
             let mut deadline = Instant::now() + patience;
             let response = timeout_at(deadline, self.send(&request)).await.map_err(silent)??;
             let bytes = response.bytes_stream().map_err(reqwest::Error::without_url);
             let mut events = pin!(bytes.eventsource());
             let (mut said, mut finished, mut incomplete) = (false, false, false);
             while let Some(event) = timeout_at(deadline, events.next()).await.map_err(silent)? {
-                let event = event?;
+                let event = event.context("the language model's answer could not be read")?;
                 if event.data == "[DONE]" {
                     break;
                 }
@@ -129,9 +109,11 @@ impl Llm {
                     continue;
                 }
                 // Other fields of a chunk differ between servers, so only these are read.
-                let chunk: Value = serde_json::from_str(&event.data)?;
+                let chunk: Value = serde_json::from_str(&event.data)
+                    .context("the language model's answer does not follow the protocol")?;
                 if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
-                    Err(Error::Reported(self.without_key(&error.to_string())))?;
+                    let error = self.without_key(&error.to_string());
+                    Err(anyhow!("the language model's server reported: {error}"))?;
                 }
                 for choice in chunk["choices"].as_array().into_iter().flatten() {
                     finished |= !choice["finish_reason"].is_null();
@@ -148,10 +130,10 @@ impl Llm {
                 }
             }
             if !said {
-                Err(Error::Empty)?;
+                Err(anyhow!("the language model said nothing"))?;
             }
             if !finished {
-                Err(Error::CutOff)?;
+                Err(anyhow!("the language model's answer ended half-way"))?;
             }
             if incomplete {
                 yield Piece::Incomplete;
@@ -161,7 +143,7 @@ impl Llm {
 
     /// Sends a request. If the server is overloaded or the connection fails, it is sent again after growing pauses, or
     /// after the time that the server names. Other refusals are final, also an exhausted quota.
-    async fn send(&self, request: &Value) -> Result<Response, Error> {
+    async fn send(&self, request: &Value) -> Result<Response> {
         let key = &self.config.llm_api_key;
         let mut pauses = PAUSES.into_iter();
         loop {
@@ -178,11 +160,15 @@ impl Llm {
                     let said = response.text().await.unwrap_or_default();
                     let busy =
                         status == StatusCode::TOO_MANY_REQUESTS && !said.contains("insufficient_quota");
-                    let error = Error::Refused(status, self.without_key(&said));
+                    let said = self.without_key(&said);
+                    let error = anyhow!("the language model's server refused with {status}: {said}");
                     (busy || status.is_server_error(), wish.map(Duration::from_secs), error)
                 }
                 // The URL is removed because it may contain a password.
-                Err(error) => (error.is_connect(), None, Error::Unreachable(error.without_url())),
+                Err(error) => {
+                    let unreachable = "the language model's server cannot be reached";
+                    (error.is_connect(), None, Error::new(error.without_url()).context(unreachable))
+                }
             };
             match pauses.next() {
                 Some(pause) if again => sleep(wish.unwrap_or(pause)).await,
