@@ -17,7 +17,7 @@ pub(crate) mod store;
 
 use std::{collections::BTreeSet, time::Instant};
 
-use analysis::terms::{self, Sought};
+use analysis::terms::Sought;
 use platform::nats::{Context, serve::Replier};
 use schemas::{
     Problem, ProjectId,
@@ -55,6 +55,8 @@ struct Answer {
 struct Findings {
     /// The question, completed with words from the conversation.
     understood: String,
+    /// The words of the question, as the passages are searched for them.
+    sought: Sought,
     passages: Vec<Passage>,
     evidence: Evidence,
     /// Whether no part of the search was left out.
@@ -140,8 +142,8 @@ async fn find(asked: &Asked<'_>) -> Result<Findings> {
     for understood in asked.past.readings(&asked.query.message) {
         let found = passages::retrieve(asked, &understood).await?;
         let evidence = evidence::gather(&asked.query.message, &understood, &found);
-        let is_complete = found.degraded.is_none();
-        let findings = Findings { understood, passages: found.passages, evidence, is_complete };
+        let (sought, is_complete) = (Sought::of(&found.words), found.degraded.is_none());
+        let findings = Findings { understood, sought, passages: found.passages, evidence, is_complete };
         if findings.evidence.answers {
             return Ok(findings);
         }
@@ -159,8 +161,7 @@ async fn assemble(asked: &Asked<'_>, findings: &Findings, mut answer: Answer) ->
         asked.send(&answer.text).await;
     }
     let passages = &findings.passages;
-    let wanted = Sought::of(&terms::query_terms(&findings.understood));
-    let row = |passage: usize| passages[passage].clone().shown(&wanted);
+    let row = |passage: usize| passages[passage].clone().shown(&findings.sought);
     let source = |(citation, passage)| Source { citation, row: row(passage) };
     let projects: BTreeSet<&ProjectId> = passages.iter().map(|passage| &passage.row.project_id).collect();
     KnownAnswer {

@@ -12,7 +12,7 @@ mod vector;
 
 use std::{future::Future, time::Duration, time::Instant};
 
-use analysis::terms::{self, Sought};
+use analysis::terms::{self, QueryTerm, Sought};
 use platform::nats::Context;
 use schemas::{
     Problem, Scope,
@@ -65,9 +65,11 @@ pub struct Hit {
 #[derive(Default)]
 pub struct Found {
     pub passages: Vec<Passage>,
+    /// The words of the query.
+    pub words: Vec<QueryTerm>,
     /// The vector of the query; `None` if the vector leg did not run or was left out.
     pub vector: Option<Vec<f32>>,
-    /// How rare each word of the query is ([`keyword::Keywords::rarity`]); empty if the keyword leg was left out.
+    /// How rare each word is ([`keyword::Keywords::rarity`]); empty if the keyword leg was left out.
     pub rarity: Vec<f32>,
     /// The leg that was left out, if any.
     pub degraded: Option<&'static str>,
@@ -78,8 +80,8 @@ pub async fn search(app: App, context: Context, query: Search) -> Result<SearchR
     let outcome = passages(&app, &context, &query, 1).await;
     let label = if outcome.is_ok() { "ok" } else { "failed" };
     app.metrics.queries.with_label_values(&["search", label]).inc();
-    let Found { passages, degraded, .. } = outcome?;
-    let wanted = Sought::of(&terms::query_terms(&query.query));
+    let Found { passages, words, degraded, .. } = outcome?;
+    let wanted = Sought::of(&words);
     let mut rows: Vec<SearchRow> = passages.into_iter().map(|passage| passage.shown(&wanted)).collect();
     reply::keep_first(&mut rows, reply::BUDGET, |row| row);
     let reply = SearchReply { rows, degraded: degraded.map(str::to_owned).into_iter().collect() };
@@ -106,6 +108,8 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
         return Ok(Found::default());
     }
 
+    let words = terms::query_terms(&query.query);
+    let query_words = &words;
     // The keyword leg hands its transaction and the keys of what it found over to the vector leg, which comes later,
     // because the query must be embedded first.
     let (hand_over, mut handed_over) = oneshot::channel();
@@ -114,7 +118,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
         let mut found = Keywords::default();
         if query.mode != Mode::Vector {
             let _timer = app.metrics.stage_seconds.with_label_values(&["keyword"]).start_timer();
-            found = keyword::find(&mut transaction, projects, &query.query, documents).await?;
+            found = keyword::find(&mut transaction, projects, &query.query, query_words, documents).await?;
         }
         // If the vector leg did not wait for this transaction, it ends here.
         drop(hand_over.send((transaction, found.places())));
@@ -179,7 +183,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     // Only an answer takes several passages of a document, and it is chosen by their sentences.
     let sentences_of = own.filter(|_| per_document > 1);
     let passages = rows::fetch(&mut transaction, projects, &best, sentences_of).await?;
-    Ok(Found { passages, vector, rarity: keywords.rarity, degraded })
+    Ok(Found { passages, words, vector, rarity: keywords.rarity, degraded })
 }
 
 /// Runs a leg and returns its results, unless it fails or takes too long.

@@ -53,7 +53,7 @@ impl Evidence {
 /// Compares a question, as it was `typed` and completed, with the passages that were retrieved for it.
 pub fn gather(typed: &str, question: &str, found: &Found) -> Evidence {
     let (passages, vector) = (&found.passages, found.vector.as_deref());
-    let words = Words::of(question, &found.rarity);
+    let words = Words::of(&found.words, &found.rarity);
     let asks_for_a_figure = score::asks_for_a_figure(question);
     let mut sentences = Vec::new();
     let mut held = Vec::with_capacity(passages.len());

@@ -2,10 +2,7 @@
 
 use std::collections::HashSet;
 
-use analysis::{
-    sentences,
-    terms::{self, Sought},
-};
+use analysis::sentences;
 use schemas::text;
 
 use super::{
@@ -32,7 +29,6 @@ pub async fn answer(asked: &Asked<'_>, findings: &Findings) -> Answer {
     if !findings.evidence.answers {
         return answer;
     }
-    let sought = Sought::of(&terms::query_terms(&findings.understood));
     for sentence in choose(&findings.evidence, &findings.passages) {
         let known = answer.cited.iter().find(|(_, passage)| *passage == sentence.passage);
         let number = known.map_or(answer.cited.len() as u32 + 1, |(number, _)| *number);
@@ -41,7 +37,7 @@ pub async fn answer(asked: &Asked<'_>, findings: &Findings) -> Answer {
         }
         let space = if answer.text.is_empty() { "" } else { " " };
         let passage = &findings.passages[sentence.passage];
-        let is_asked_for = |cell: &str| sought.words(cell, passage.language) != 0;
+        let is_asked_for = |cell: &str| findings.sought.words(cell, passage.language) != 0;
         let text = &passage.text[sentence.place.clone()];
         let quoted = on_one_line(text, passage.heading.trim(), is_asked_for);
         let piece = format!("{space}{quoted} [{number}]");

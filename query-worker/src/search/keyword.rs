@@ -3,7 +3,7 @@
 use analysis::{
     bm25,
     codes::{self, normalize},
-    terms,
+    terms::QueryTerm,
 };
 use documents::index::{self, Query};
 use sqlx::PgConnection;
@@ -18,8 +18,7 @@ pub struct Keywords {
     pub passages: Vec<index::Found>,
     /// First passages of documents whose number the query names. The score is the share of the number that it names.
     pub numbers: Vec<Hit>,
-    /// How rare each word of the query is among the passages of the scope (BM25's idf), in the order of
-    /// [`terms::query_terms`].
+    /// How rare each word of the query is among the passages of the scope (BM25's idf).
     pub rarity: Vec<f32>,
 }
 
@@ -34,10 +33,10 @@ pub async fn find(
     tx: &mut PgConnection,
     projects: &Projects,
     query: &str,
+    words: &[QueryTerm],
     documents: Option<&[i64]>,
 ) -> sqlx::Result<Keywords> {
     let numbers = numbers(tx, projects, query, documents).await?;
-    let words = terms::query_terms(query);
     if words.is_empty() {
         return Ok(Keywords { numbers, ..Keywords::default() });
     }
@@ -53,7 +52,7 @@ pub async fn find(
     let chunks = projects.chunks.unsigned_abs();
     let query = Query {
         projects: &projects.keys,
-        words: &words,
+        words,
         chunks,
         average: projects.average_length().max(1.0),
         allowed: allowed.as_deref(),

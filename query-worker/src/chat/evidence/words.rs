@@ -2,7 +2,7 @@
 
 use analysis::{
     Language,
-    terms::{self, Sought},
+    terms::{self, QueryTerm, Sought},
 };
 
 /// The words of a question, weighted by their rarity. There are at most as many as a [`Held`] has bits.
@@ -16,10 +16,10 @@ pub type Held = u64;
 
 impl Words {
     /// `rarity` is that of each word among the passages of the scope; without it, all words weigh the same.
-    pub fn of(question: &str, rarity: &[f32]) -> Self {
-        let terms = terms::query_terms(question);
-        let weights = if rarity.len() == terms.len() { rarity.to_vec() } else { vec![1.0; terms.len()] };
-        Self { sought: Sought::of(&terms), weights }
+    pub fn of(question: &[QueryTerm], rarity: &[f32]) -> Self {
+        let weights =
+            if rarity.len() == question.len() { rarity.to_vec() } else { vec![1.0; question.len()] };
+        Self { sought: Sought::of(question), weights }
     }
 
     /// Returns which words a text contains.
@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn a_text_holds_words_in_any_form_and_rare_ones_weigh_more() {
-        let words = Words::of("¿Qué espesor tienen las losas?", &[3.0, 1.0]);
+        let question = terms::query_terms("¿Qué espesor tienen las losas?");
+        let words = Words::of(&question, &[3.0, 1.0]);
         let held = |text: &str| words.share(words.held(text, Language::Spanish));
         assert_eq!(held("Los espesores de la losa."), 1.0);
         assert_eq!(held("El espesor del muro."), 0.75);
@@ -67,7 +68,7 @@ mod tests {
             1.0
         );
         // Rarities of another number of words are not used.
-        let words = Words::of("¿Qué espesor tienen las losas?", &[]);
+        let words = Words::of(&question, &[]);
         assert_eq!(words.share(words.held("El espesor del muro.", Language::Spanish)), 0.5);
     }
 }
