@@ -34,39 +34,32 @@ pub struct Wanted<'a> {
 pub async fn find(tx: &mut PgConnection, projects: &Projects, wanted: Wanted<'_>) -> sqlx::Result<Vec<Hit>> {
     let (large, small) = projects.by_size();
     let are_few = wanted.documents.is_some_and(|documents| documents.len() <= FEW_DOCUMENTS);
-    if are_few || large.is_empty() && projects.chunks <= EXACT {
-        return compare(tx, &projects.keys, wanted).await;
-    }
-    if projects.everything || large.len() > ONE_BY_ONE {
-        let named = (!projects.everything).then_some(&*projects.keys);
-        return nearest(tx, named, wanted).await;
-    }
+    // The projects of each statement (`None` means all), and whether it uses an index.
+    let statements: Vec<(Option<&[i32]>, bool)> = if are_few || large.is_empty() && projects.chunks <= EXACT {
+        vec![(Some(&*projects.keys), false)]
+    } else if projects.everything || large.len() > ONE_BY_ONE {
+        vec![((!projects.everything).then_some(&*projects.keys), true)]
+    } else {
+        let few: Vec<i32> =
+            large.iter().copied().filter(|project| projects.size(*project) <= EXACT).collect();
+        let indexed = if few.is_empty() { Vec::new() } else { indexed(tx, wanted.own, &few).await? };
+        // Without an index of its own, a project is new among the large ones, or it has most of its partition.
+        let by_index = |project: &i32| !few.contains(project) || indexed.contains(project);
+        let large = large.chunks(1).map(|project| (Some(project), project.iter().all(by_index)));
+        let small = (!small.is_empty()).then_some((Some(&*small), projects.in_small() > EXACT));
+        large.chain(small).collect()
+    };
+    let is_alone = statements.len() == 1;
     let mut hits = Vec::new();
-    let few: Vec<i32> = large.iter().copied().filter(|project| projects.size(*project) <= EXACT).collect();
-    let indexed = if few.is_empty() { Vec::new() } else { indexed(tx, wanted.own, &few).await? };
-    let is_alone = large.len() == 1 && small.is_empty();
-    let wanted = if is_alone { wanted } else { Wanted { others: &[], ..wanted } };
-    for project in &large {
-        let named = &[*project];
-        // Without an index of its own, the project is new among the large ones, or it has most of its partition.
-        let found = if few.contains(project) && !indexed.contains(project) {
-            compare(tx, named, wanted).await?
-        } else {
-            nearest(tx, Some(named), wanted).await?
-        };
-        if is_alone {
-            return Ok(found);
-        }
-        hits.extend(found);
+    for (projects, by_index) in statements {
+        let others = if is_alone { wanted.others } else { &[] };
+        hits.extend(first(tx, projects, by_index, Wanted { others, ..wanted }).await?);
     }
-    if projects.in_small() > EXACT {
-        hits.extend(nearest(tx, Some(&small), wanted).await?);
-    } else if !small.is_empty() {
-        hits.extend(compare(tx, &small, wanted).await?);
+    if !is_alone {
+        // A relaxed scan may return neighbours slightly out of order.
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score));
+        hits.truncate(usize::try_from(NEAREST).unwrap_or_default());
     }
-    // A relaxed scan may return neighbours slightly out of order.
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score));
-    hits.truncate(usize::try_from(NEAREST).unwrap_or_default());
     Ok(hits)
 }
 
@@ -83,39 +76,23 @@ async fn indexed(tx: &mut PgConnection, own: i16, projects: &[i32]) -> sqlx::Res
     .await
 }
 
-/// Compares the query's vector with every passage, without an index.
-async fn compare(tx: &mut PgConnection, projects: &[i32], wanted: Wanted<'_>) -> sqlx::Result<Vec<Hit>> {
-    let condition = format!("AND project_key {}", among("$2", projects));
-    // The index serves only an order by the vector as one of the model's dimension.
-    first(tx, "vector <#> $1", &condition, projects, wanted).await
-}
-
-/// Searches with an index: the project's own if only one project is named and has one, else the shared one.
-async fn nearest(
+/// Returns the nearest passages of some projects, and the other passages that are wanted. With an index, it is the project's
+/// own if only one project is named and has one, else the shared one; without, every passage is compared.
+async fn first(
     tx: &mut PgConnection,
     projects: Option<&[i32]>,
-    wanted: Wanted<'_>,
+    by_index: bool,
+    Wanted { own, vector, documents, others }: Wanted<'_>,
 ) -> sqlx::Result<Vec<Hit>> {
-    // The dimension is part of the index.
-    let distance = format!("(vector::halfvec({})) <#> $1", wanted.vector.len());
+    // An index serves only an order by the vector as one of the model's dimension.
+    let cast = if by_index { format!("::halfvec({})", vector.len()) } else { String::new() };
+    let distance = format!("(vector{cast}) <#> $1");
     let condition = match projects {
         None => String::new(),
         // The project is part of its own index, which a plan for any value of a parameter could not use.
-        Some([project]) => format!("AND project_key = {project}"),
-        Some(_) => "AND project_key = ANY($2)".to_owned(),
+        Some([project]) if by_index => format!("AND project_key = {project}"),
+        Some(projects) => format!("AND project_key {}", among("$2", projects)),
     };
-    first(tx, &distance, &condition, projects.unwrap_or_default(), wanted).await
-}
-
-/// Returns the first passages by `distance` that fulfil the condition, in both of which $1 is the vector and $2 the projects;
-/// and the other passages that are wanted.
-async fn first(
-    tx: &mut PgConnection,
-    distance: &str,
-    condition: &str,
-    projects: &[i32],
-    Wanted { own, vector, documents, others }: Wanted<'_>,
-) -> sqlx::Result<Vec<Hit>> {
     let (other_projects, others) = keys(others.iter().copied());
     // Only what a plan does not depend on is a parameter. Materialized, because the limit must stay beside the bare order.
     let statement = format!(
@@ -132,7 +109,7 @@ async fn first(
     );
     sqlx::query_as(AssertSqlSafe(statement))
         .bind(HalfVector::from_f32_slice(vector))
-        .bind(projects)
+        .bind(projects.unwrap_or_default())
         .bind(documents)
         .bind(other_projects)
         .bind(others)
