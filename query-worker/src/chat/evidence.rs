@@ -55,6 +55,7 @@ pub fn gather(typed: &str, question: &str, found: &Found) -> Evidence {
     let (passages, vector) = (&found.passages, found.vector.as_deref());
     let words = Words::of(&found.words, &found.rarity);
     let asks_for_a_figure = score::asks_for_a_figure(question);
+    let bare = |text: &str| text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let mut sentences = Vec::new();
     let mut held = Vec::with_capacity(passages.len());
     for (at, passage) in passages.iter().enumerate() {
@@ -65,9 +66,11 @@ pub fn gather(typed: &str, question: &str, found: &Found) -> Evidence {
         let similarity = vector.map_or(score::USUAL_SIMILARITY, |_| passage.row.vector_score);
         let (of_sentences, whole) = held_by(passage, &places, &words);
         held.push(whole);
+        let titles = [&passage.row.fields.title, &passage.heading].map(|title| bare(title));
         for ((place, difference), held) in places.into_iter().zip(differences).zip(of_sentences) {
             let text = &passage.text[place.clone()];
-            if is_title(text, passage) {
+            // A sentence that only repeats a title answers nothing.
+            if titles.contains(&bare(text)) {
                 continue;
             }
             let features = Features {
@@ -111,11 +114,4 @@ fn held_by(passage: &Passage, places: &[Range<usize>], words: &Words) -> (Vec<He
         end = place.end;
     }
     (sentences, whole)
-}
-
-/// Whether a sentence only repeats the title or the heading of its passage.
-fn is_title(text: &str, passage: &Passage) -> bool {
-    let bare = |text: &str| text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    let text = bare(text);
-    text == bare(&passage.row.fields.title) || text == bare(&passage.heading)
 }

@@ -108,9 +108,8 @@ fn bare(question: &str) -> &str {
 fn without_connectors(question: &str) -> (bool, &str) {
     let mut rest = bare(question);
     let mut connected = false;
-    let connectors = || CONNECTORS.iter();
     while let Some(after) =
-        connectors().filter_map(|connector| strip_words(rest, connector)).min_by_key(|rest| rest.len())
+        CONNECTORS.iter().filter_map(|connector| strip_words(rest, connector)).min_by_key(|rest| rest.len())
     {
         connected = true;
         rest = bare(after);
