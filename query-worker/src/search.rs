@@ -77,7 +77,7 @@ pub struct Found {
 
 pub async fn search(app: App, context: Context, query: Search) -> Result<SearchReply> {
     let started = Instant::now();
-    let outcome = passages(&app, &context, &query, 1).await;
+    let outcome = passages(&app, &context, &query, 1, query.top_k.into()).await;
     let label = if outcome.is_ok() { "ok" } else { "failed" };
     app.metrics.queries.with_label_values(&["search", label]).inc();
     let Found { passages, words, degraded, .. } = outcome?;
@@ -95,8 +95,15 @@ pub async fn search(app: App, context: Context, query: Search) -> Result<SearchR
     Ok(reply)
 }
 
-/// Returns up to `per_document` passages of each document, and `top_k` in total.
-pub async fn passages(app: &App, context: &Context, query: &Search, per_document: usize) -> Result<Found> {
+/// Returns up to `per_document` passages of each document, and `top_k` in total; those of more than `max_documents` documents
+/// are left out.
+pub async fn passages(
+    app: &App,
+    context: &Context,
+    query: &Search,
+    per_document: usize,
+    max_documents: usize,
+) -> Result<Found> {
     let time = context.time_left().unwrap_or_default().mul_f64(SHARE_OF_A_LEG).min(LONGEST_LEG);
     let end = Instant::now() + time;
     let vector = (query.mode != Mode::Keyword).then(|| embed(app, &query.query));
@@ -179,7 +186,7 @@ pub async fn passages(app: &App, context: &Context, query: &Search, per_document
     for (project, passage, document, similarity) in looked_up {
         candidates.add((project, passage), document, similarity);
     }
-    let best = candidates.rank(query, mode, per_document);
+    let best = candidates.rank(query, mode, per_document, max_documents);
     // Only an answer takes several passages of a document, and it is chosen by their sentences.
     let sentences_of = own.filter(|_| per_document > 1);
     let passages = rows::fetch(&mut transaction, projects, &best, sentences_of).await?;
@@ -235,6 +242,6 @@ pub fn hybrid(scope: Scope, query: &str, top_k: u8) -> Search {
 /// Runs one search, which warms up the statements, the connections and the model.
 pub async fn warm_up(app: &App) -> anyhow::Result<()> {
     let query = hybrid(Scope::All, "impermeabilización de la cubierta 000400", 1);
-    passages(app, &Context::new("warm-up"), &query, 1).await?;
+    passages(app, &Context::new("warm-up"), &query, 1, 1).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Converts the scores of the legs to one scale, keeps the best passages of each document and sorts them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use analysis::codes;
 use schemas::search::{MatchQuality, Mode, Search};
@@ -100,9 +100,9 @@ impl Candidates {
         self.passages.entry(chunk_key).or_insert(unknown)
     }
 
-    /// Returns the best passages of each document, the best of all first. `mode` selects the scores that count: if one
-    /// leg is missing, only those of the other leg.
-    pub fn rank(self, query: &Search, mode: Mode, per_document: usize) -> Vec<Scored> {
+    /// Returns the best passages of each document, the best of all first; those of more than `max_documents` documents are
+    /// left out. `mode` selects the scores that count: if one leg is missing, only those of the other leg.
+    pub fn rank(self, query: &Search, mode: Mode, per_document: usize, max_documents: usize) -> Vec<Scored> {
         let number_only = codes::whole_query(&query.query).is_some();
         // A passage without a document had been removed when it was looked up.
         let score = |candidate: Candidate| {
@@ -112,9 +112,13 @@ impl Candidates {
             Some(Scored { score: candidate.score(mode, number, number_only), document_key, candidate })
         };
         let scored = self.passages.into_values().filter_map(score).collect();
+        let mut first = HashSet::new();
         best_of_each_document(scored, per_document)
             .filter(|scored| !query.strict || quality(scored.score) > MatchQuality::Low)
             .take(usize::from(query.top_k))
+            .filter(|Scored { document_key, .. }| {
+                first.contains(document_key) || first.len() < max_documents && first.insert(*document_key)
+            })
             .collect()
     }
 }

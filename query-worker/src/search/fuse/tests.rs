@@ -63,7 +63,18 @@ fn a_removed_passage_does_not_take_the_place_of_a_new_one() {
     let mut candidates = Candidates::of(&keywords);
     // The vector leg sees a later moment, in which its document has only the new passage.
     candidates.add((1, 2), 10, Some(0.8));
-    let best = candidates.rank(&hybrid(Scope::All, "PL-AR-000400", 10), Mode::Hybrid, 1);
+    let best = candidates.rank(&hybrid(Scope::All, "PL-AR-000400", 10), Mode::Hybrid, 1, 10);
     let keys: Vec<i64> = best.iter().map(|scored| scored.candidate.chunk_key).collect();
     assert_eq!(keys, [2]);
+}
+
+#[test]
+fn passages_of_further_documents_are_left_out() {
+    let mut candidates = Candidates::default();
+    for (chunk_key, document_key, vector) in [(1, 10, 0.9), (2, 20, 0.89), (3, 30, 0.88), (4, 10, 0.87)] {
+        candidates.add((1, chunk_key), document_key, Some(vector));
+    }
+    let best = candidates.rank(&hybrid(Scope::All, "losa", 10), Mode::Hybrid, 2, 2);
+    let keys: Vec<i64> = best.iter().map(|scored| scored.candidate.chunk_key).collect();
+    assert_eq!(keys, [1, 2, 4]);
 }
