@@ -10,8 +10,8 @@ const HEADING_CHARS: usize = 90;
 
 pub fn structure(text: &str, limits: &Limits) -> Result<Extracted, Error> {
     let mut blocks = Blocks::new(limits);
-    // Form feeds separate the pages of plain text; after the last page, one begins no other page.
-    let text = text.trim_end_matches('\u{c}');
+    // Form feeds separate the pages of plain text; one after the last page begins no other.
+    let text = text.trim_end();
     let paged = text.contains('\u{c}');
     let mut pages = 0;
     for page in text.split('\u{c}') {

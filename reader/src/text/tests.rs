@@ -40,12 +40,21 @@ fn lines_of_a_form_are_not_joined() {
 
 #[test]
 fn form_feeds_separate_pages() {
-    let extracted = structure("uno\u{c}dos\u{c}", &Limits::default()).unwrap();
-    assert_eq!(extracted.blocks.iter().map(|block| block.page).collect::<Vec<_>>(), [Some(1), Some(2)]);
-    assert_eq!(extracted.metadata.pages, 2);
-    // A text in a message has no limit of its own, also of pages.
-    assert_eq!(Extracted::from_text(&"uno\u{c}".repeat(20_000)).metadata.pages, 20_000);
-    assert_eq!(structure("uno", &Limits::default()).unwrap().blocks[0].page, None);
+    // Programs write a form feed after the last page, too, and an editor adds a line end.
+    for text in ["uno\u{c}dos", "uno\u{c}dos\u{c}", "uno\u{c}dos\u{c}\n"] {
+        let extracted = structure(text, &Limits::default()).unwrap();
+        assert_eq!(extracted.blocks.iter().map(|block| block.page).collect::<Vec<_>>(), [Some(1), Some(2)]);
+        assert_eq!(extracted.metadata.pages, 2, "{text:?}");
+    }
+    for text in ["uno", "uno\u{c}\n"] {
+        assert_eq!(structure(text, &Limits::default()).unwrap().blocks[0].page, None);
+    }
+}
+
+#[test]
+fn a_text_in_a_message_is_never_too_long() {
+    let pages = Limits::default().pages as usize + 1;
+    assert_eq!(Extracted::from_text(&"uno\u{c}".repeat(pages)).blocks.len(), pages);
 }
 
 #[test]
