@@ -77,12 +77,15 @@ fn answer(output: &mut impl io::Write) -> Result<io::Result<()>, Error> {
     let limits = &request.limits;
     confine::this_process(limits)?;
     let mut file = File::open(&request.input).map_err(unreadable)?;
+    // If the file is an import, these bytes contain its first record completely.
     let mut first = Vec::new();
-    file.by_ref().take(64 * 1024).read_to_end(&mut first).map_err(unreadable)?;
+    file.by_ref().take(limits.record_bytes as u64).read_to_end(&mut first).map_err(unreadable)?;
     file.rewind().map_err(unreadable)?;
     let pdfium = Format::is_pdf(&first).then(|| pdf::load(&request.pdfium)).transpose()?;
     confine::lock();
-    if records::is_records(&first) {
+    let is_import = records::is_records(&first);
+    drop(first);
+    if is_import {
         confine::for_import(limits)?;
         return Ok(wire::write_records(output, records::read(BufReader::new(file), limits)));
     }

@@ -25,6 +25,13 @@ async fn an_import_is_read_record_by_record() {
     assert!(records.next(2).await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn an_import_is_recognized_by_a_name_behind_a_long_text() {
+    let line = format!("{{\"full_text\":\"{}\",\"DocumentId\":\"a\"}}\n", "hormigón ".repeat(10_000));
+    let mut records = records(line.as_bytes(), &Limits::default()).await;
+    assert_eq!(records.next(2).await.unwrap().len(), 1);
+}
+
 /// The import is larger than a pipe's buffer and than a document may be: the reader waits until records are
 /// taken, and stays within its memory limit.
 #[tokio::test]
