@@ -1,5 +1,7 @@
 //! Maps the fields of Aconex to acorag's.
 
+use std::collections::HashSet;
+
 use schemas::{
     Fields, Message, Metadata,
     fields::{ACONEX_NAMES, OLD_NAMES},
@@ -37,11 +39,8 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
         Some(_) => return Err(reading::record_metadata_not_an_object()),
     };
     // Fields next to `metadata` belong to the record too; those inside `metadata` have priority.
-    for (name, value) in outer {
-        if get(&inner, &name).is_none() {
-            inner.insert(name, value);
-        }
-    }
+    let mut names: HashSet<String> = inner.keys().map(|name| name.to_ascii_lowercase()).collect();
+    inner.extend(outer.into_iter().filter(|(name, _)| names.insert(name.to_ascii_lowercase())));
     let field = |name: &str| get(&inner, name).map(text).unwrap_or_default();
     let project = ["project_id", "SelectList2"].map(field).into_iter().find(|project| !project.is_empty());
     let date = field("DateModified");
