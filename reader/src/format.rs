@@ -47,12 +47,7 @@ impl Format {
             return Err(Error::Unsupported(name.to_owned()));
         }
         if !encoding::is_text(bytes) {
-            return Err(match claimed {
-                Some(claimed) if claimed.is_binary() => {
-                    Error::Damaged(format!("not a {}", claimed.file_type()))
-                }
-                _ => Error::Unsupported("binary data".to_owned()),
-            });
+            return Err(unreadable("binary data", claimed));
         }
         Ok(of_text(bytes, claimed))
     }
@@ -121,6 +116,14 @@ impl Format {
             [file_type, media_type].contains(&name.as_str()) || others.split(' ').any(|other| other == name)
         };
         if name.is_empty() { None } else { FORMATS.into_iter().find(is_called) }
+    }
+}
+
+/// Returns the error for content without a readable format: if its name claims one, a part of the file is missing.
+fn unreadable(content: &str, claimed: Option<Format>) -> Error {
+    match claimed {
+        Some(claimed) if claimed.is_binary() => Error::Damaged(format!("not a {}", claimed.file_type())),
+        _ => Error::Unsupported(content.to_owned()),
     }
 }
 

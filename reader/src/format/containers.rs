@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use super::Format;
+use super::{Format, unreadable};
 use crate::{Error, ole};
 
 /// Maximum number of bytes of the list of content types; real lists have a few kilobytes.
@@ -14,12 +14,7 @@ pub(super) fn of_zip(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Er
         .map_err(|error| Error::Damaged(format!("zip: {error}")))?;
     let part = match archive.by_name("[Content_Types].xml") {
         Ok(part) => part,
-        Err(::zip::result::ZipError::FileNotFound) => {
-            return Err(match claimed {
-                Some(claimed) if claimed.is_binary() => Error::Damaged("no content types in it".to_owned()),
-                _ => Error::Unsupported("zip archive".to_owned()),
-            });
-        }
+        Err(::zip::result::ZipError::FileNotFound) => return Err(unreadable("zip archive", claimed)),
         Err(error) => return Err(Error::Damaged(format!("zip: {error}"))),
     };
     let types = io::read_to_string(part.take(CONTENT_TYPES_BYTES))
@@ -51,10 +46,6 @@ pub(super) fn of_compound_file(bytes: &[u8], claimed: Option<Format>) -> Result<
     ];
     match ole::find(bytes, kinds) {
         Some(format) => format,
-        // The file lacks the content that its name claims, so a part of it is missing.
-        None if claimed.is_some_and(Format::is_binary) => {
-            Err(Error::Damaged("nothing readable in it".to_owned()))
-        }
-        None => unsupported("compound file"),
+        None => Err(unreadable("compound file", claimed)),
     }
 }

@@ -71,7 +71,7 @@ fn compound_files_are_distinguished_by_their_streams() {
         ("/Workbook", Ok(Format::Xls)),
         ("/WordDocument", Err(Error::Unsupported("Word document of 97-2003".to_owned()))),
         ("/PowerPoint Document", Err(Error::Unsupported("PowerPoint presentation of 97-2003".to_owned()))),
-        ("/other", Err(Error::Damaged("nothing readable in it".to_owned()))),
+        ("/other", Err(Error::Damaged("not a docx".to_owned()))),
     ] {
         let file = ole::tests::build(&[(stream, b"x")]);
         assert_eq!(detect("plano.docx", &file), expected, "{stream}");
