@@ -47,7 +47,7 @@ impl Error {
     }
 }
 
-/// Returns the elements of a stream, each of at most `limit` bytes.
+/// Returns the elements of a stream of UTF-8 without a byte-order mark, each of at most `limit` bytes.
 ///
 /// If one of the first two lines is a complete object, each line is one value (NDJSON), so an invalid line does not
 /// affect the others. Otherwise brackets separate the values.
@@ -182,9 +182,6 @@ impl Head {
         let mut line = Vec::new();
         loop {
             let whole = read_line(reader, &mut line, limit)?;
-            if self.empty == 0 && line.starts_with(b"\xef\xbb\xbf") {
-                line.drain(..3);
-            }
             if !line.iter().all(u8::is_ascii_whitespace) || !whole {
                 break;
             }

@@ -82,7 +82,7 @@ fn utf16_files_of_powershell_are_read() {
 
 #[test]
 fn an_invalid_record_does_not_affect_the_others() {
-    let json = "{\"DocumentId\":\"a\"}\n{\"metadata\":{}}\n{broken\n[1]\n{\"DocumentId\":\"b\",\"metadata\":[]}\n\
+    let json = "\u{feff}{\"DocumentId\":\"a\"}\n{\"metadata\":{}}\n{broken\n[1]\n{\"DocumentId\":\"b\",\"metadata\":[]}\n\
                 {\"DocumentId\":\"c\"}\n";
     let outcomes: Vec<_> = all(json)
         .into_iter()
