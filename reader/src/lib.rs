@@ -82,8 +82,7 @@ pub struct Record {
 }
 
 /// A record that cannot become a document, with the reason.
-#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
-#[error("record {index}: {}", reason.message.en)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordError {
     pub index: u64,
     pub reason: Reason,

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == CHECK) {
         return code(serde_json::to_writer(output, &confine::lock()).is_ok());
     }
-    let written = answer(&mut output).unwrap_or_else(|error| wire::write(&mut output, &Err(error)));
+    let written = answer(&mut output).unwrap_or_else(|error| wire::write(&mut output, Err(error)));
     code(written.is_ok())
 }
 
@@ -90,7 +90,7 @@ fn answer(output: &mut impl io::Write) -> Result<io::Result<()>, Error> {
         return Ok(wire::write_records(output, records::read(BufReader::new(file), limits)));
     }
     let extracted = read(file, pdfium, &request)?;
-    Ok(wire::write(output, &Ok(extracted)))
+    Ok(wire::write(output, Ok(extracted)))
 }
 
 fn read(file: File, pdfium: Option<Pdfium>, request: &Request) -> Result<Extracted, Error> {

@@ -82,18 +82,17 @@ fn longest_line(limits: &Limits) -> u64 {
     text.max(record).saturating_add(OVERHEAD)
 }
 
-pub fn write(mut to: impl Write, outcome: &Result<Extracted, Error>) -> io::Result<()> {
+pub fn write(mut to: impl Write, outcome: Result<Extracted, Error>) -> io::Result<()> {
     match outcome {
-        Err(error) => line(&mut to, &Line::Failed(error.clone()))?,
-        Ok(extracted) => {
-            line(&mut to, &Line::Metadata(extracted.metadata.clone()))?;
-            for block in &extracted.blocks {
-                line(&mut to, &Line::Block(block.clone()))?;
+        Err(error) => line(&mut to, &Line::Failed(error))?,
+        Ok(Extracted { metadata, blocks, attachments }) => {
+            line(&mut to, &Line::Metadata(metadata))?;
+            for block in blocks {
+                line(&mut to, &Line::Block(block))?;
             }
-            for Attachment { filename, media_type, bytes } in &extracted.attachments {
-                let (filename, media_type) = (filename.clone(), media_type.clone());
+            for Attachment { filename, media_type, bytes } in attachments {
                 line(&mut to, &Line::Attachment { filename, media_type, length: bytes.len() })?;
-                to.write_all(bytes)?;
+                to.write_all(&bytes)?;
             }
             line(&mut to, &Line::Done)?;
         }

@@ -19,7 +19,7 @@ fn sample() -> Extracted {
 async fn what_is_written_is_read() {
     for outcome in [Ok(sample()), Err(Error::TooLarge { what: "cells".into(), limit: 7 })] {
         let mut bytes = Vec::new();
-        write(&mut bytes, &outcome).unwrap();
+        write(&mut bytes, outcome.clone()).unwrap();
         assert_eq!(
             read(bytes.as_slice(), &Limits::default()).await.unwrap(),
             Some(outcome.map(Answer::Document))
@@ -30,7 +30,7 @@ async fn what_is_written_is_read() {
 #[tokio::test]
 async fn a_child_that_stopped_half_way_said_nothing() {
     let mut bytes = Vec::new();
-    write(&mut bytes, &Ok(sample())).unwrap();
+    write(&mut bytes, Ok(sample())).unwrap();
     for length in 0..bytes.len() - 1 {
         assert_eq!(read(&bytes[..length], &Limits::default()).await.unwrap(), None, "{length}");
     }
@@ -49,7 +49,7 @@ async fn lengths_that_no_number_holds_are_refused() {
 #[tokio::test]
 async fn more_attachments_than_allowed_are_refused() {
     let mut bytes = Vec::new();
-    write(&mut bytes, &Ok(sample())).unwrap();
+    write(&mut bytes, Ok(sample())).unwrap();
     for (attachments, refused) in [(0, true), (1, false)] {
         let limits = Limits { attachments, ..Limits::default() };
         assert_eq!(read(bytes.as_slice(), &limits).await.unwrap().is_none(), refused);
@@ -124,7 +124,7 @@ proptest! {
     #[test]
     fn whatever_is_written_is_read(extracted in any_extracted()) {
         let mut bytes = Vec::new();
-        write(&mut bytes, &Ok(extracted.clone())).unwrap();
+        write(&mut bytes, Ok(extracted.clone())).unwrap();
         let heard = wait(read(bytes.as_slice(), &Limits::default())).unwrap();
         prop_assert_eq!(heard, Some(Ok(Answer::Document(extracted))));
     }
