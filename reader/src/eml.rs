@@ -7,8 +7,8 @@ use mail_parser::{
 };
 
 use super::{
-    Attachment, Error, Extracted, Limits, encoding, html,
-    mail::{Attachments, Body, Mail, is_document, person},
+    Error, Extracted, Limits, encoding, html,
+    mail::{Body, Mail, is_document, person},
 };
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
@@ -18,8 +18,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     if message.from().is_none() && message.subject().is_none() && message.date().is_none() {
         return Err(not_a_mail());
     }
-    let (attachments, left_out) = attachments(message, bytes, limits);
-    let mail = Mail {
+    let mut mail = Mail {
         subject: message.subject().unwrap_or_default().to_owned(),
         from: people(message.from().or_else(|| message.sender())),
         to: people(message.to()),
@@ -27,9 +26,9 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         // With the sender's time zone.
         date: message.date().and_then(|date| DateTime::parse_from_rfc3339(&date.to_rfc3339()).ok()),
         bodies: bodies(message, bytes, limits),
-        attachments,
-        left_out,
+        ..Mail::default()
     };
+    attach(&mut mail, message, bytes, limits);
     mail.extract(limits)
 }
 
@@ -85,8 +84,7 @@ fn readable(text: &str, part: &MessagePart<'_>, raw: &[u8]) -> String {
     if text.contains('\u{FFFD}') { encoding::decode(&contents(part, raw)) } else { text.to_owned() }
 }
 
-fn attachments(message: &Message<'_>, raw: &[u8], limits: &Limits) -> (Vec<Attachment>, usize) {
-    let mut attachments = Attachments::new(limits);
+fn attach(mail: &mut Mail, message: &Message<'_>, raw: &[u8], limits: &Limits) {
     for part in message.attachments.iter().filter_map(|id| message.parts.get(*id as usize)) {
         let media_type = media_type(part);
         let is_inline = part.content_id().is_some()
@@ -102,9 +100,8 @@ fn attachments(message: &Message<'_>, raw: &[u8], limits: &Limits) -> (Vec<Attac
             }
             _ => part.attachment_name().unwrap_or_default().to_owned(),
         };
-        attachments.push(&name, &media_type, contents(part, raw));
+        mail.attach(&name, &media_type, contents(part, raw), limits);
     }
-    attachments.finish()
 }
 
 /// Returns the attached bytes unchanged; the parser has already decoded texts with an encoding that may be wrong.

@@ -38,6 +38,26 @@ pub enum Body {
 }
 
 impl Mail {
+    /// Adds an attachment, or only counts it if it is over the limits.
+    pub fn attach(&mut self, filename: &str, media_type: &str, bytes: Vec<u8>, limits: &Limits) {
+        if bytes.is_empty() {
+            return;
+        }
+        let lengths = self.attachments.iter().map(|attachment| attachment.bytes.len());
+        let total = lengths.sum::<usize>() + bytes.len();
+        if self.attachments.len() >= limits.attachments || total as u64 > limits.attachment_bytes {
+            self.left_out += 1;
+            return;
+        }
+        let mut filename = safe(filename);
+        if filename.is_empty() {
+            let ending = Format::called(media_type).map(|format| format!(".{}", format.file_type()));
+            filename = format!("attachment-{}{}", self.attachments.len() + 1, ending.unwrap_or_default());
+        }
+        let media_type = clip(media_type, LONGEST_MEDIA_TYPE).to_lowercase();
+        self.attachments.push(Attachment { filename, media_type, bytes });
+    }
+
     /// Returns the mail as a document: the header is the first block, the bodies follow.
     pub fn extract(self, limits: &Limits) -> Result<Extracted, Error> {
         let mut blocks = Blocks::new(limits);
@@ -82,44 +102,6 @@ impl Mail {
             .filter(|(_, value)| !value.is_empty())
             .map(|(label, value)| format!("{label}: {}\n", clip(&value, LONGEST_LINE)))
             .collect()
-    }
-}
-
-/// Collects attachments within the limits, and counts the others.
-pub struct Attachments<'l> {
-    list: Vec<Attachment>,
-    limits: &'l Limits,
-    bytes: u64,
-    left_out: usize,
-}
-
-impl<'l> Attachments<'l> {
-    pub fn new(limits: &'l Limits) -> Self {
-        Self { list: Vec::new(), limits, bytes: 0, left_out: 0 }
-    }
-
-    pub fn push(&mut self, filename: &str, media_type: &str, bytes: Vec<u8>) {
-        if bytes.is_empty() {
-            return;
-        }
-        let total = self.bytes + bytes.len() as u64;
-        if self.list.len() >= self.limits.attachments || total > self.limits.attachment_bytes {
-            self.left_out += 1;
-            return;
-        }
-        self.bytes = total;
-        let mut filename = safe(filename);
-        if filename.is_empty() {
-            let ending = Format::called(media_type).map(|format| format!(".{}", format.file_type()));
-            filename = format!("attachment-{}{}", self.list.len() + 1, ending.unwrap_or_default());
-        }
-        let media_type = clip(media_type, LONGEST_MEDIA_TYPE).to_lowercase();
-        self.list.push(Attachment { filename, media_type, bytes });
-    }
-
-    /// Returns the attachments and the number of those that are left out.
-    pub fn finish(self) -> (Vec<Attachment>, usize) {
-        (self.list, self.left_out)
     }
 }
 

@@ -7,8 +7,8 @@ mod rtf;
 use chrono::DateTime;
 
 use super::{
-    Attachment, Error, Extracted, Limits, encoding,
-    mail::{Attachments, Body, Mail, is_document, person},
+    Error, Extracted, Limits, encoding,
+    mail::{Body, Mail, is_document, person},
     ole::{self, Container},
 };
 use properties::{MESSAGE_HEADER, PART_HEADER, Properties, tag};
@@ -26,17 +26,16 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     }
     let name = message.first_text(&mut container, &[tag::SENDER_NAME, tag::REPRESENTED_NAME])?;
     let date = [tag::SENT, tag::DELIVERED, tag::CREATED].into_iter().find_map(|tag| message.moment(tag));
-    let (attachments, left_out) = attachments(&mut container, limits)?;
-    let mail = Mail {
+    let mut mail = Mail {
         subject: message.text(&mut container, tag::SUBJECT)?,
         from: person(&name, &from),
         to,
         cc,
         date: date.as_ref().map(DateTime::fixed_offset),
         bodies: bodies(&mut container, &message, limits)?,
-        attachments,
-        left_out,
+        ..Mail::default()
     };
+    attach(&mut mail, &mut container, limits)?;
     mail.extract(limits)
 }
 
@@ -82,9 +81,8 @@ fn recipients(container: &mut Container<'_>, message: &Properties) -> Result<(St
     Ok((to.join(", "), cc.join(", ")))
 }
 
-fn attachments(container: &mut Container<'_>, limits: &Limits) -> Result<(Vec<Attachment>, usize), Error> {
+fn attach(mail: &mut Mail, container: &mut Container<'_>, limits: &Limits) -> Result<(), Error> {
     const OUTLOOK: &str = "application/vnd.ms-outlook";
-    let mut attachments = Attachments::new(limits);
     for storage in numbered(container, "__attach_version1.0_") {
         let attachment = Properties::read(container, &storage, PART_HEADER)?;
         let name =
@@ -99,15 +97,15 @@ fn attachments(container: &mut Container<'_>, limits: &Limits) -> Result<(Vec<At
                 continue;
             }
             if let Some(bytes) = attachment.binary(container, tag::ATTACHMENT)? {
-                attachments.push(&name, &media_type, bytes);
+                mail.attach(&name, &media_type, bytes, limits);
             }
         } else {
             let name = if name.is_empty() { "mail".to_owned() } else { name.replace(['/', '\\'], "-") };
             let bytes = properties::extract_message(container, &embedded)?;
-            attachments.push(&format!("{name}.msg"), OUTLOOK, bytes);
+            mail.attach(&format!("{name}.msg"), OUTLOOK, bytes, limits);
         }
     }
-    Ok(attachments.finish())
+    Ok(())
 }
 
 fn is_picture(media_type: &str, name: &str) -> bool {

@@ -24,12 +24,10 @@ fn the_header_is_the_first_block() {
 #[test]
 fn attachments_over_the_limits_are_counted() {
     let limits = Limits { attachments: 2, attachment_bytes: 10, ..Limits::default() };
-    let mut attachments = Attachments::new(&limits);
+    let mut mail = Mail::default();
     for (name, size) in [("a.pdf", 5), ("b.pdf", 6), ("", 0), ("c.pdf", 5), ("d.pdf", 1)] {
-        attachments.push(name, "application/pdf", vec![1; size]);
+        mail.attach(name, "application/pdf", vec![1; size], &limits);
     }
-    let (attachments, left_out) = attachments.finish();
-    let mail = Mail { attachments, left_out, ..Mail::default() };
     let extracted = mail.extract(&limits).unwrap();
     assert_eq!(extracted.blocks[0].text, "Attachments: a.pdf, c.pdf … and 2 more");
     // The count is not cut off with the names.
@@ -41,14 +39,13 @@ fn attachments_over_the_limits_are_counted() {
 #[test]
 fn attachments_are_named_safely() {
     let limits = Limits::default();
-    let mut attachments = Attachments::new(&limits);
-    attachments.push("..\\..\\etc/pass\0wd\n.pdf", "application/pdf", vec![1; 5]);
-    attachments.push("", "text/csv", vec![1]);
-    let (list, _) = attachments.finish();
+    let mut mail = Mail::default();
+    mail.attach("..\\..\\etc/pass\0wd\n.pdf", "application/pdf", vec![1; 5], &limits);
+    mail.attach("", "text/csv", vec![1], &limits);
+    mail.attach("a", &"x/Y".repeat(100_000), vec![1], &limits);
+    let list = &mail.attachments;
     assert_eq!([&list[0].filename, &list[1].filename], ["passwd .pdf", "attachment-2.csv"]);
-    let mut attachments = Attachments::new(&limits);
-    attachments.push("a", &"x/Y".repeat(100_000), vec![1]);
-    assert_eq!(attachments.finish().0[0].media_type, "x/y".repeat(85));
+    assert_eq!(list[2].media_type, "x/y".repeat(85));
     assert_eq!(safe("..\\..\\etc/pass\0wd .pdf"), "passwd .pdf");
     let long = safe(&format!("{}.docx", "ñ".repeat(500)));
     assert!(long.ends_with(".docx") && long.chars().count() <= LONGEST_FILENAME);
