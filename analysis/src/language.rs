@@ -1,7 +1,5 @@
 //! Detects the language of a chunk, Spanish or English. The language selects the stop words and the stemmer.
 
-use std::sync::LazyLock;
-
 use whatlang::{Detector, Lang};
 
 use crate::fold::fold;
@@ -40,8 +38,6 @@ const SAMPLE_BYTES: usize = 4_096;
 /// With fewer letters than this, trigram statistics are not reliable.
 const TRIGRAM_LETTERS: usize = 24;
 
-static DETECTOR: LazyLock<Detector> = LazyLock::new(|| Detector::with_allowlist(vec![Lang::Spa, Lang::Eng]));
-
 /// Detects the language of `text`: each grammatical word is a vote, and letter trigrams decide if the votes do not.
 ///
 /// The votes come first because they are reliable even for a query of five words, where trigrams often are not. A list
@@ -59,7 +55,7 @@ pub fn detect(text: &str) -> Language {
     } else if english > spanish * 2 {
         Language::English
     } else if letters >= TRIGRAM_LETTERS
-        && let Some(info) = DETECTOR.detect(sample)
+        && let Some(info) = Detector::with_allowlist(vec![Lang::Spa, Lang::Eng]).detect(sample)
         && (info.is_reliable() || spanish + english > 0)
     {
         match info.lang() {

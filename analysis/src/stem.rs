@@ -9,30 +9,19 @@ use crate::Language;
 /// find as much as whole ones.
 const STEM_CHARS: usize = 8;
 
-pub(crate) struct Stems {
-    spanish: Stemmer,
-    english: Stemmer,
-}
-
-impl Stems {
-    pub fn new() -> Stems {
-        Stems { spanish: Stemmer::create(Algorithm::Spanish), english: Stemmer::create(Algorithm::English) }
+/// Returns the stem of a word. A text of unknown language is stemmed as Spanish, in the index as in a query.
+pub(crate) fn stem(word: &str, language: Language) -> String {
+    // A word with a digit has no inflections, and a number must stay whole.
+    if !word.is_ascii() || word.bytes().any(|b| b.is_ascii_digit()) {
+        return word.to_owned();
     }
-
-    /// Returns the stem of a word. A text of unknown language is stemmed as Spanish, in the index as in a query.
-    pub fn stem(&self, word: &str, language: Language) -> String {
-        // A word with a digit has no inflections, and a number must stay whole.
-        if !word.is_ascii() || word.bytes().any(|b| b.is_ascii_digit()) {
-            return word.to_owned();
+    let stem = match language {
+        Language::English => Stemmer::create(Algorithm::English).stem(word).into_owned(),
+        Language::Spanish | Language::Unknown => {
+            crate::fold::fold(&Stemmer::create(Algorithm::Spanish).stem(&restore_accent(word)))
         }
-        let stem = match language {
-            Language::English => self.english.stem(word).into_owned(),
-            Language::Spanish | Language::Unknown => {
-                crate::fold::fold(&self.spanish.stem(&restore_accent(word)))
-            }
-        };
-        stem.chars().take(STEM_CHARS).collect()
-    }
+    };
+    stem.chars().take(STEM_CHARS).collect()
 }
 
 /// Puts the accent back into "-ción": words come without accents, but the Spanish stemmer knows "-ación" and not

@@ -12,7 +12,7 @@ pub use sought::Sought;
 
 use crate::codes::{self, has_digit, without_padding};
 use crate::fold::fold;
-use crate::stem::Stems;
+use crate::stem::stem;
 use crate::words::words;
 use crate::{Language, detect, stop_words};
 
@@ -37,18 +37,17 @@ pub struct QueryTerm {
 
 /// Returns the terms of a text with their frequencies, in the order in which they first appear.
 pub fn index_terms(text: &str, language: Language) -> Vec<Term> {
-    let stems = Stems::new();
     let mut terms = Counted::default();
     let mut plain_from = 0;
     for code in codes::find(text) {
-        add_words(&text[plain_from..code.range.start], language, &stems, &mut terms);
+        add_words(&text[plain_from..code.range.start], language, &mut terms);
         plain_from = code.range.end;
         terms.add(codes::term(&code.normalized));
         if code.parts.len() > 1 {
-            add_parts(&code.parts, language, &stems, &mut terms);
+            add_parts(&code.parts, language, &mut terms);
         }
     }
-    add_words(&text[plain_from..], language, &stems, &mut terms);
+    add_words(&text[plain_from..], language, &mut terms);
     terms.list
 }
 
@@ -65,43 +64,42 @@ pub fn query_terms(query: &str) -> Vec<QueryTerm> {
     for code in codes::in_query(query) {
         add(vec![codes::term(&code.normalized)]);
     }
-    let stems = Stems::new();
     let is_stop_word = |word: &String| match language {
         Language::Unknown => stop_words::contains_any(word),
         known => stop_words::contains(known, word),
     };
     let (stops, subjects): (Vec<String>, Vec<String>) = words(&fold(query)).map(cut).partition(is_stop_word);
     for word in if subjects.is_empty() { stops } else { subjects } {
-        add(forms(&word, &stems));
+        add(forms(&word));
     }
     terms
 }
 
-fn add_words(text: &str, language: Language, stems: &Stems, terms: &mut Counted) {
+fn add_words(text: &str, language: Language, terms: &mut Counted) {
     for word in words(&fold(text)) {
         if !stop_words::contains(language, &word) {
-            terms.add(stems.stem(&cut(word), language));
+            terms.add(stem(&cut(word), language));
         }
     }
 }
 
 /// Adds the parts of a code: letters as words ("RFI", "PL"); parts with digits as codes, also without leading zeros.
-fn add_parts(parts: &[String], language: Language, stems: &Stems, terms: &mut Counted) {
+fn add_parts(parts: &[String], language: Language, terms: &mut Counted) {
     for part in parts {
         if has_digit(part) {
             let figures = std::iter::once(part.as_str()).chain(without_padding(part));
             figures.for_each(|figure| terms.add(codes::term(figure)));
         } else {
-            add_words(part, language, stems, terms);
+            add_words(part, language, terms);
         }
     }
 }
 
 /// Returns the terms of a word of a query: for a figure, the figure itself and the term of the same figure as
 /// a part of a code; for another word, its stems.
-fn forms(word: &str, stems: &Stems) -> Vec<String> {
+fn forms(word: &str) -> Vec<String> {
     let mut forms = if !has_digit(word) {
-        vec![stems.stem(word, Language::Spanish), stems.stem(word, Language::English)]
+        vec![stem(word, Language::Spanish), stem(word, Language::English)]
     } else if word.contains('.') {
         vec![word.to_owned()] // a figure with a point is no part of a code
     } else {

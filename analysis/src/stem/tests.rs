@@ -1,11 +1,11 @@
 use super::*;
 
 fn spanish(word: &str) -> String {
-    Stems::new().stem(&crate::fold::fold(word), Language::Spanish)
+    stem(&crate::fold::fold(word), Language::Spanish)
 }
 
 fn english(word: &str) -> String {
-    Stems::new().stem(word, Language::English)
+    stem(word, Language::English)
 }
 
 #[test]
