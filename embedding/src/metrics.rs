@@ -9,7 +9,7 @@ use prometheus::{
 };
 
 use crate::Model;
-use crate::queue::Kind;
+use crate::queue::Lane;
 
 pub(crate) struct Metrics {
     pub threads: IntGauge,
@@ -39,23 +39,23 @@ impl Metrics {
             )?,
         };
         // Prometheus cannot see an increase of a counter that first appears with the value one.
-        for kind in Kind::ALL {
+        for lane in [Lane::Queries, Lane::Soon] {
             for outcome in ["embedded", "failed", "refused", "abandoned"] {
-                metrics.texts(kind, outcome, 0);
+                metrics.texts(lane, outcome, 0);
             }
             for stage in ["waited", "worked"] {
-                metrics.time(kind, stage, Duration::ZERO);
+                metrics.time(lane, stage, Duration::ZERO);
             }
         }
         Ok(metrics)
     }
 
-    pub fn texts(&self, kind: Kind, outcome: &str, count: usize) {
-        self.texts.with_label_values(&[kind.name(), outcome]).inc_by(count as u64);
+    pub fn texts(&self, lane: Lane, outcome: &str, count: usize) {
+        self.texts.with_label_values(&[lane.name(), outcome]).inc_by(count as u64);
     }
 
-    pub fn time(&self, kind: Kind, stage: &str, time: Duration) {
-        self.seconds.with_label_values(&[kind.name(), stage]).inc_by(time.as_secs_f64());
+    pub fn time(&self, lane: Lane, stage: &str, time: Duration) {
+        self.seconds.with_label_values(&[lane.name(), stage]).inc_by(time.as_secs_f64());
     }
 }
 
@@ -67,9 +67,9 @@ impl Collector for Model {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let Metrics { threads, waiting, texts, seconds } = &self.shared().metrics;
-        for kind in Kind::ALL {
-            let count = i64::try_from(self.shared().queue.waiting(kind)).unwrap_or(i64::MAX);
-            waiting.with_label_values(&[kind.name()]).set(count);
+        let [queries, soon, later] = self.shared().queue.waiting();
+        for (lane, count) in [(Lane::Queries, queries), (Lane::Soon, soon + later)] {
+            waiting.with_label_values(&[lane.name()]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         [threads.collect(), waiting.collect(), texts.collect(), seconds.collect()].concat()
     }

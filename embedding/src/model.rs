@@ -1,5 +1,4 @@
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -17,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::folder::Folder;
 use crate::graph::Graph;
 use crate::metrics::Metrics;
-use crate::queue::{Job, Kind, Queue, Reply, Role, Urgency};
+use crate::queue::{Job, Lane, Queue, Reply, Role};
 use crate::tokens::Tokens;
 use crate::worker::{self, Shared};
 use crate::{Config, Embed, Embedded, Error, Identity, LoadError, Passage, runtime};
@@ -91,50 +90,41 @@ impl Model {
         &self.0.shared
     }
 
-    /// Creates a job with what the model can read of the text, so that a huge text takes little memory in the queue.
-    fn job(&self, kind: Kind, text: &str, sentences: Vec<Range<usize>>) -> (Job, Reply) {
-        let text = self.shared().tokens.readable(text).to_owned();
-        let (reply, receiver) = oneshot::channel();
-        (Job { kind, text, sentences, since: Instant::now(), reply }, receiver)
-    }
-
-    async fn embed_passages(&self, passages: Vec<Passage>, urgency: Urgency) -> Result<Vec<Embedded>, Error> {
+    /// Lets the workers embed the texts of a call. Only what the model can read of a text waits in the queue, so that a
+    /// huge text takes little memory there.
+    async fn embed(&self, lane: Lane, passages: Vec<Passage>) -> Result<Vec<Embedded>, Error> {
         if passages.is_empty() {
             return Ok(Vec::new());
         }
-        let count = passages.len();
-        let job = |passage: Passage| self.job(Kind::Passage, &passage.text, passage.sentences);
+        let (Shared { tokens, queue, metrics, .. }, count) = (self.shared(), passages.len());
+        let job = |Passage { text, sentences }: Passage| {
+            let text = tokens.readable(&text).to_owned();
+            let (reply, receiver) = oneshot::channel();
+            (Job { lane, text, sentences, since: Instant::now(), reply }, receiver)
+        };
         let (jobs, replies): (_, Vec<_>) = passages.into_iter().map(job).unzip();
-        let pushed = self.shared().queue.push_passages(jobs, urgency);
-        self.counting_refusals(Kind::Passage, count, pushed)?;
+        let pushed = queue.push(lane, jobs);
+        if pushed == Err(Error::Busy) {
+            metrics.texts(lane, "refused", count);
+        }
+        pushed?;
         // The first failure drops the other replies, so their texts are not embedded if no worker has started them.
         try_join_all(replies.into_iter().map(receive)).await
-    }
-
-    fn counting_refusals(&self, kind: Kind, texts: usize, pushed: Result<(), Error>) -> Result<(), Error> {
-        if pushed == Err(Error::Busy) {
-            self.shared().metrics.texts(kind, "refused", texts);
-        }
-        pushed
     }
 }
 
 impl Embed for Model {
     fn query<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Error>> {
-        async move {
-            let (job, reply) = self.job(Kind::Query, text, Vec::new());
-            self.counting_refusals(Kind::Query, 1, self.shared().queue.push_query(job))?;
-            Ok(receive(reply).await?.vector)
-        }
-        .boxed()
+        let query = vec![text.to_owned().into()];
+        async move { Ok(self.embed(Lane::Queries, query).await?.remove(0).vector) }.boxed()
     }
 
     fn passages(&self, passages: Vec<Passage>) -> BoxFuture<'_, Result<Vec<Embedded>, Error>> {
-        self.embed_passages(passages, Urgency::Soon).boxed()
+        self.embed(Lane::Soon, passages).boxed()
     }
 
     fn bulk_passages(&self, passages: Vec<Passage>) -> BoxFuture<'_, Result<Vec<Embedded>, Error>> {
-        self.embed_passages(passages, Urgency::Later).boxed()
+        self.embed(Lane::Later, passages).boxed()
     }
 
     fn count_tokens(&self, text: &str) -> usize {
@@ -142,7 +132,7 @@ impl Embed for Model {
     }
 
     fn passage_tokens(&self) -> usize {
-        self.shared().tokens.room(self.shared().prefix(Kind::Passage))
+        self.shared().tokens.room(&self.shared().declaration.passage_prefix)
     }
 
     fn identity(&self) -> &Identity {

@@ -9,49 +9,36 @@ use crate::{Embedded, Error};
 
 /// One text that waits for a worker.
 pub(crate) struct Job {
-    pub kind: Kind,
+    pub lane: Lane,
     pub text: String,
     /// The sentences that get a vector of their own, in bytes of the text.
     pub sentences: Vec<Range<usize>>,
     pub since: Instant,
+    /// It is closed if the caller no longer waits for the result.
     pub reply: oneshot::Sender<Result<Embedded, Error>>,
 }
 
 /// Receives the result of a [`Job`].
 pub(crate) type Reply = oneshot::Receiver<Result<Embedded, Error>>;
 
+/// What a text is, and how urgent it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Query,
-    Passage,
+pub(crate) enum Lane {
+    Queries,
+    /// Passages of a document that was uploaded alone.
+    Soon,
+    /// Passages of a document that is one of very many, such as in an import.
+    Later,
 }
 
-impl Kind {
-    pub const ALL: [Self; 2] = [Self::Query, Self::Passage];
-
+impl Lane {
     /// The label in the metrics.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Query => "query",
-            Self::Passage => "passage",
+            Self::Queries => "query",
+            Self::Soon | Self::Later => "passage",
         }
     }
-}
-
-impl Job {
-    /// Whether the caller no longer waits for the result.
-    pub fn is_abandoned(&self) -> bool {
-        self.reply.is_closed()
-    }
-}
-
-/// The urgency of passages, which depends on how the document was submitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Urgency {
-    /// The document was uploaded alone.
-    Soon,
-    /// The document is one of very many, such as in an import.
-    Later,
 }
 
 /// The texts that wait for a worker. Queries come first, then passages. Urgent passages get most of the turns, but not
@@ -71,9 +58,8 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct Lanes {
-    queries: VecDeque<Job>,
-    /// Indexed by [`Urgency`].
-    passages: [Calls; 2],
+    /// Indexed by [`Lane`].
+    calls: [Calls; 3],
     /// The number of urgent passages taken since the last non-urgent one.
     urgent: u8,
     /// When the last non-urgent passage was taken, or the first one came.
@@ -102,20 +88,28 @@ impl Queue {
         Self { lanes: Mutex::default(), filled: Default::default(), allowance, patience }
     }
 
-    pub fn push_query(&self, job: Job) -> Result<(), Error> {
-        self.admit(|lanes| lanes.queries.len())?.queries.push_back(job);
-        self.filled[Role::Foreground as usize].notify_one();
-        Ok(())
-    }
-
-    pub fn push_passages(&self, jobs: VecDeque<Job>, urgency: Urgency) -> Result<(), Error> {
-        let mut lanes = self.admit(|lanes| lanes.passages[urgency as usize].waiting())?;
-        if urgency == Urgency::Later && lanes.passages[urgency as usize].0.is_empty() {
+    /// Adds the texts of a call.
+    pub fn push(&self, lane: Lane, jobs: VecDeque<Job>) -> Result<(), Error> {
+        let mut lanes = self.lock();
+        if lanes.closed {
+            return Err(Error::Closed);
+        }
+        if lanes.calls[lane as usize].waiting() >= self.allowance {
+            // Abandoned texts must not cause the refusal of others.
+            lanes.forget_abandoned();
+            if lanes.calls[lane as usize].waiting() >= self.allowance {
+                return Err(Error::Busy);
+            }
+        }
+        if lane == Lane::Later && lanes.calls[lane as usize].0.is_empty() {
             lanes.later_since = Some(Instant::now());
         }
-        lanes.passages[urgency as usize].0.push_back(jobs);
+        lanes.calls[lane as usize].0.push_back(jobs);
         drop(lanes);
-        self.filled.iter().for_each(Condvar::notify_all);
+        match lane {
+            Lane::Queries => self.filled[Role::Foreground as usize].notify_one(),
+            Lane::Soon | Lane::Later => self.filled.iter().for_each(Condvar::notify_all),
+        }
         Ok(())
     }
 
@@ -131,7 +125,7 @@ impl Queue {
             }
             let filled = &self.filled[role as usize];
             // Nobody wakes a thread because the texts of the other threads wait too long.
-            lanes = if role == Role::Foreground && lanes.passages[Urgency::Later as usize].waiting() > 0 {
+            lanes = if role == Role::Foreground && lanes.calls[Lane::Later as usize].waiting() > 0 {
                 filled.wait_timeout(lanes, self.patience).unwrap_or_else(PoisonError::into_inner).0
             } else {
                 filled.wait(lanes).unwrap_or_else(PoisonError::into_inner)
@@ -145,24 +139,9 @@ impl Queue {
         self.filled.iter().for_each(Condvar::notify_all);
     }
 
-    pub fn waiting(&self, kind: Kind) -> usize {
-        let lanes = self.lock();
-        match kind {
-            Kind::Query => lanes.queries.len(),
-            Kind::Passage => lanes.passages.iter().map(Calls::waiting).sum(),
-        }
-    }
-
-    fn admit(&self, waiting: impl Fn(&Lanes) -> usize) -> Result<MutexGuard<'_, Lanes>, Error> {
-        let mut lanes = self.lock();
-        if lanes.closed {
-            return Err(Error::Closed);
-        }
-        if waiting(&lanes) >= self.allowance {
-            // Abandoned texts must not cause the refusal of others.
-            lanes.forget_abandoned();
-        }
-        if waiting(&lanes) >= self.allowance { Err(Error::Busy) } else { Ok(lanes) }
+    /// Returns the number of texts in each lane.
+    pub fn waiting(&self) -> [usize; 3] {
+        self.lock().calls.each_ref().map(Calls::waiting)
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
@@ -175,7 +154,7 @@ impl Lanes {
         if role == Role::Background {
             return self.later();
         }
-        if let Some(query) = self.queries.pop_front() {
+        if let Some(query) = self.calls[Lane::Queries as usize].next() {
             return Some(query);
         }
         if self.urgent >= URGENT
@@ -183,7 +162,7 @@ impl Lanes {
         {
             return Some(job);
         }
-        if let Some(job) = self.passages[Urgency::Soon as usize].next() {
+        if let Some(job) = self.calls[Lane::Soon as usize].next() {
             self.urgent = self.urgent.saturating_add(1);
             return Some(job);
         }
@@ -191,16 +170,15 @@ impl Lanes {
     }
 
     fn later(&mut self) -> Option<Job> {
-        let job = self.passages[Urgency::Later as usize].next()?;
+        let job = self.calls[Lane::Later as usize].next()?;
         self.urgent = 0;
         self.later_since = Some(Instant::now());
         Some(job)
     }
 
     fn forget_abandoned(&mut self) {
-        self.queries.retain(|job| !job.is_abandoned());
-        for calls in &mut self.passages {
-            calls.0.iter_mut().for_each(|call| call.retain(|job| !job.is_abandoned()));
+        for calls in &mut self.calls {
+            calls.0.iter_mut().for_each(|call| call.retain(|job| !job.reply.is_closed()));
             calls.0.retain(|call| !call.is_empty());
         }
     }

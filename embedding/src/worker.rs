@@ -8,7 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::folder::Declaration;
 use crate::graph::{Graph, Vectors};
 use crate::metrics::Metrics;
-use crate::queue::{Job, Kind, Queue, Role};
+use crate::queue::{Job, Lane, Queue, Role};
 use crate::tokens::Tokens;
 use crate::{Embedded, Error};
 
@@ -21,17 +21,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub fn prefix(&self, kind: Kind) -> &str {
-        match kind {
-            Kind::Query => &self.declaration.query_prefix,
-            Kind::Passage => &self.declaration.passage_prefix,
-        }
-    }
-
     /// Returns token ids of several lengths, including the maximum length of the model.
     pub fn samples(&self) -> Result<Vec<Vec<i64>>, String> {
         let text = "Plano de cimentación, revisión B. ".repeat(self.declaration.max_tokens);
-        let longest = self.tokens.encode(self.prefix(Kind::Passage), &text)?;
+        let longest = self.tokens.encode(&self.declaration.passage_prefix, &text)?;
         let lengths = [longest.len(), 128, 32, 8].into_iter().filter(|length| *length <= longest.len());
         Ok(lengths.map(|length| longest[..length].to_vec()).collect())
     }
@@ -62,25 +55,26 @@ fn processor_time() -> Duration {
 
 fn process(shared: &Shared, graph: &mut Graph, job: Job) {
     let Shared { metrics, .. } = shared;
-    if job.is_abandoned() {
-        return metrics.texts(job.kind, "abandoned", 1);
+    if job.reply.is_closed() {
+        return metrics.texts(job.lane, "abandoned", 1);
     }
-    metrics.time(job.kind, "waited", job.since.elapsed());
+    metrics.time(job.lane, "waited", job.since.elapsed());
     let started = Instant::now();
     // The texts come from outside: one that causes a panic in the tokenizer or the runtime must not end the worker.
     let result = catch_unwind(AssertUnwindSafe(|| embed(shared, graph, &job)))
         .unwrap_or_else(|_| Err("it panicked".to_owned()));
-    metrics.time(job.kind, "worked", started.elapsed());
-    metrics.texts(job.kind, if result.is_ok() { "embedded" } else { "failed" }, 1);
+    metrics.time(job.lane, "worked", started.elapsed());
+    metrics.texts(job.lane, if result.is_ok() { "embedded" } else { "failed" }, 1);
     // If the caller no longer waits, the result is not needed.
     let _ = job.reply.send(result.map_err(Error::Failed));
 }
 
 fn embed(shared: &Shared, graph: &mut Graph, job: &Job) -> Result<Embedded, String> {
-    let prefix = shared.prefix(job.kind);
+    let Declaration { query_prefix, passage_prefix, dimension, .. } = &shared.declaration;
+    let prefix = if job.lane == Lane::Queries { query_prefix } else { passage_prefix };
     let (ids, places) = shared.tokens.encode_sentences(prefix, &job.text, &job.sentences)?;
     // Only an empty text without prefix and special tokens has no ids. A zero vector is similar to no other one.
-    let nothing = || vec![0.0; shared.declaration.dimension];
+    let nothing = || vec![0.0; *dimension];
     if ids.is_empty() {
         return Ok(Embedded { vector: nothing(), sentences: vec![nothing(); places.len()] });
     }

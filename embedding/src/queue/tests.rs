@@ -1,22 +1,21 @@
 use super::*;
 
-fn job(kind: Kind, text: &str) -> (Job, Reply) {
-    let (reply, receiver) = oneshot::channel();
-    (Job { kind, text: text.to_owned(), sentences: Vec::new(), since: Instant::now(), reply }, receiver)
+fn push(lane: Lane, queue: &Queue, texts: &[&str]) -> Result<Vec<Reply>, Error> {
+    let job = |text: &&str| {
+        let (reply, receiver) = oneshot::channel();
+        let (text, sentences) = ((*text).to_owned(), Vec::new());
+        (Job { lane, text, sentences, since: Instant::now(), reply }, receiver)
+    };
+    let (jobs, replies) = texts.iter().map(job).unzip();
+    queue.push(lane, jobs).map(|()| replies)
 }
 
 fn query(queue: &Queue, text: &str) -> Result<Reply, Error> {
-    let (job, reply) = job(Kind::Query, text);
-    queue.push_query(job).map(|()| reply)
+    push(Lane::Queries, queue, &[text]).map(|mut replies| replies.remove(0))
 }
 
 fn passages(queue: &Queue, texts: &[&str]) -> Result<Vec<Reply>, Error> {
-    passages_of(Urgency::Soon, queue, texts)
-}
-
-fn passages_of(urgency: Urgency, queue: &Queue, texts: &[&str]) -> Result<Vec<Reply>, Error> {
-    let (jobs, replies) = texts.iter().map(|text| job(Kind::Passage, text)).unzip();
-    queue.push_passages(jobs, urgency).map(|()| replies)
+    push(Lane::Soon, queue, texts)
 }
 
 fn drain(queue: &Queue) -> Vec<String> {
@@ -40,7 +39,7 @@ fn queries_go_first_and_documents_take_turns() {
 fn urgent_passages_go_first_and_the_others_get_a_turn_now_and_then() {
     let queue = Queue::new(20, Duration::ZERO);
     let _replies = (
-        passages_of(Urgency::Later, &queue, &["later 1", "later 2", "later 3"]).unwrap(),
+        push(Lane::Later, &queue, &["later 1", "later 2", "later 3"]).unwrap(),
         passages(&queue, &["1", "2", "3", "4", "5", "6", "7", "8", "9"]).unwrap(),
     );
     let order = drain(&queue);
@@ -50,10 +49,10 @@ fn urgent_passages_go_first_and_the_others_get_a_turn_now_and_then() {
 #[test]
 fn texts_that_have_time_refuse_no_urgent_ones() {
     let queue = Queue::new(2, Duration::ZERO);
-    let _later = passages_of(Urgency::Later, &queue, &["1", "2"]).unwrap();
-    assert_eq!(passages_of(Urgency::Later, &queue, &["3"]).unwrap_err(), Error::Busy);
+    let _later = push(Lane::Later, &queue, &["1", "2"]).unwrap();
+    assert_eq!(push(Lane::Later, &queue, &["3"]).unwrap_err(), Error::Busy);
     let _soon = passages(&queue, &["4"]).unwrap();
-    assert_eq!(queue.waiting(Kind::Passage), 3);
+    assert_eq!(queue.waiting(), [0, 1, 2]);
 }
 
 #[test]
@@ -61,7 +60,7 @@ fn texts_that_have_time_are_left_to_the_threads_in_the_background() {
     const HOUR: Duration = Duration::from_secs(3_600);
     let queue = Queue::new(20, HOUR);
     let _replies = (
-        passages_of(Urgency::Later, &queue, &["later 1", "later 2"]).unwrap(),
+        push(Lane::Later, &queue, &["later 1", "later 2"]).unwrap(),
         passages(&queue, &["1", "2", "3", "4", "5", "6", "7"]).unwrap(),
     );
     let mut lanes = queue.lock();
@@ -77,7 +76,7 @@ fn texts_that_the_background_leaves_are_taken_in_the_foreground() {
     let patience = Duration::from_millis(50);
     let queue = Queue::new(20, patience);
     let started = Instant::now();
-    let _replies = passages_of(Urgency::Later, &queue, &["later 1", "later 2"]).unwrap();
+    let _replies = push(Lane::Later, &queue, &["later 1", "later 2"]).unwrap();
     let next = || queue.pop(Role::Foreground).map(|job| job.text);
     assert_eq!([next(), next()].map(Option::unwrap), ["later 1", "later 2"]);
     assert!(started.elapsed() >= 2 * patience, "one for each time");
@@ -90,7 +89,7 @@ fn a_full_lane_refuses_and_leaves_the_other_alone() {
     assert_eq!(passages(&queue, &["6"]).unwrap_err(), Error::Busy);
     let _queries = (query(&queue, "a").unwrap(), query(&queue, "b").unwrap());
     assert_eq!(query(&queue, "c").unwrap_err(), Error::Busy);
-    assert_eq!((queue.waiting(Kind::Passage), queue.waiting(Kind::Query)), (5, 2));
+    assert_eq!(queue.waiting(), [2, 5, 0]);
 }
 
 #[test]
@@ -119,7 +118,7 @@ fn a_waiting_worker_wakes_for_work_and_for_the_end() {
             (queue.pop(Role::Foreground).map(|job| job.text), queue.pop(Role::Foreground).map(|job| job.text))
         });
         let _reply = query(&queue, "a").unwrap();
-        while queue.waiting(Kind::Query) > 0 {
+        while queue.waiting()[Lane::Queries as usize] > 0 {
             std::thread::yield_now();
         }
         queue.close();
