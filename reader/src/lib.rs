@@ -150,12 +150,6 @@ impl Default for Limits {
     }
 }
 
-impl Block {
-    pub fn new(kind: BlockKind, text: impl Into<String>, page: Option<u32>) -> Self {
-        Self { kind, text: text.into(), page }
-    }
-}
-
 impl Extracted {
     /// The number of characters of text.
     pub fn text_length(&self) -> u64 {

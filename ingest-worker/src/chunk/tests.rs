@@ -10,7 +10,7 @@ fn words(text: &str) -> usize {
 }
 
 fn block(kind: BlockKind, text: &str, page: u32) -> Block {
-    Block::new(kind, text, (page > 0).then_some(page))
+    Block { kind, text: text.to_owned(), page: (page > 0).then_some(page) }
 }
 
 fn document(blocks: Vec<Block>) -> Extracted {

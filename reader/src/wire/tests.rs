@@ -5,7 +5,7 @@ use crate::BlockKind;
 
 fn sample() -> Extracted {
     Extracted {
-        blocks: vec![Block::new(BlockKind::Heading(2), "Línea\nuna", Some(3))],
+        blocks: vec![Block { kind: BlockKind::Heading(2), text: "Línea\nuna".into(), page: Some(3) }],
         metadata: ExtractedMetadata { title: "T".into(), pages: 3, ..ExtractedMetadata::default() },
         attachments: vec![Attachment {
             filename: "a.bin".into(),
@@ -82,7 +82,7 @@ fn any_kind() -> impl Strategy<Value = BlockKind> {
 
 fn any_extracted() -> impl Strategy<Value = Extracted> {
     let block = (any_kind(), any::<String>(), option::of(any::<u32>()))
-        .prop_map(|(kind, text, page)| Block::new(kind, text, page));
+        .prop_map(|(kind, text, page)| Block { kind, text, page });
     let attachment = (any::<String>(), any::<String>(), vec(any::<u8>(), 0..200))
         .prop_map(|(filename, media_type, bytes)| Attachment { filename, media_type, bytes });
     (vec(block, 0..6), vec(attachment, 0..4), any::<String>(), any::<u32>()).prop_map(
