@@ -22,10 +22,24 @@ pub enum Format {
     Ndjson,
 }
 
-const FORMATS: [Format; 13] = {
-    use Format::{Csv, Docx, Eml, Html, Json, Markdown, Msg, Ndjson, Pdf, Pptx, Text, Xls, Xlsx};
-    [Pdf, Docx, Pptx, Xlsx, Xls, Csv, Text, Markdown, Html, Eml, Msg, Json, Ndjson]
-};
+use Format::{Csv, Docx, Eml, Html, Json, Markdown, Msg, Ndjson, Pdf, Pptx, Text, Xls, Xlsx};
+
+/// The formats in the order of the enum: short name, media type, and other file extensions and media types.
+const FORMATS: [(Format, &str, &str, &str); 13] = [
+    (Pdf, "pdf", "application/pdf", ""),
+    (Docx, "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docm dotx"),
+    (Pptx, "pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptm ppsx"),
+    (Xlsx, "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsm xltx"),
+    (Xls, "xls", "application/vnd.ms-excel", "xlt"),
+    (Csv, "csv", "text/csv", "tsv text/tab-separated-values"),
+    (Text, "txt", "text/plain", "text log"),
+    (Markdown, "md", "text/markdown", "markdown"),
+    (Html, "html", "text/html", "htm xhtml application/xhtml+xml"),
+    (Eml, "eml", "message/rfc822", "message/global"),
+    (Msg, "msg", "application/vnd.ms-outlook", ""),
+    (Json, "json", "application/json", ""),
+    (Ndjson, "ndjson", "application/x-ndjson", "jsonl application/jsonl application/jsonlines"),
+];
 
 impl Format {
     /// `bytes` must be the whole file, because zip archives have their directory at the end.
@@ -59,42 +73,11 @@ impl Format {
 
     /// The short name, which is shown as the file type.
     pub fn file_type(self) -> &'static str {
-        self.names().0
+        FORMATS[self as usize].1
     }
 
     pub fn media_type(self) -> &'static str {
-        self.names().1
-    }
-
-    /// The short name and the media type of a format, and its other file extensions and media types.
-    fn names(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Self::Pdf => ("pdf", "application/pdf", ""),
-            Self::Docx => (
-                "docx",
-                "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-                "docm dotx",
-            ),
-            Self::Pptx => (
-                "pptx",
-                "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-                "pptm ppsx",
-            ),
-            Self::Xlsx => {
-                ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsm xltx")
-            }
-            Self::Xls => ("xls", "application/vnd.ms-excel", "xlt"),
-            Self::Csv => ("csv", "text/csv", "tsv text/tab-separated-values"),
-            Self::Text => ("txt", "text/plain", "text log"),
-            Self::Markdown => ("md", "text/markdown", "markdown"),
-            Self::Html => ("html", "text/html", "htm xhtml application/xhtml+xml"),
-            Self::Eml => ("eml", "message/rfc822", "message/global"),
-            Self::Msg => ("msg", "application/vnd.ms-outlook", ""),
-            Self::Json => ("json", "application/json", ""),
-            Self::Ndjson => {
-                ("ndjson", "application/x-ndjson", "jsonl application/jsonl application/jsonlines")
-            }
-        }
+        FORMATS[self as usize].2
     }
 
     fn is_binary(self) -> bool {
@@ -111,11 +94,10 @@ impl Format {
     /// The format with this file extension or media type.
     pub fn called(name: &str) -> Option<Self> {
         let name = name.trim().to_lowercase();
-        let is_called = |format: &Self| {
-            let (file_type, media_type, others) = format.names();
-            [file_type, media_type].contains(&name.as_str()) || others.split(' ').any(|other| other == name)
-        };
-        if name.is_empty() { None } else { FORMATS.into_iter().find(is_called) }
+        let found = FORMATS.into_iter().find(|(_, file_type, media_type, others)| {
+            name == *file_type || name == *media_type || others.split_whitespace().any(|other| other == name)
+        });
+        found.map(|(format, ..)| format)
     }
 }
 

@@ -29,6 +29,15 @@ fn the_content_overrides_the_name() {
 }
 
 #[test]
+fn a_format_has_its_own_names() {
+    for (format, file_type, media_type, _) in FORMATS {
+        assert_eq!((format.file_type(), format.media_type()), (file_type, media_type));
+        assert_eq!(Format::called(&format!(" {} ", media_type.to_uppercase())), Some(format));
+    }
+    assert_eq!(Format::called(" "), None);
+}
+
+#[test]
 fn unsupported_formats_are_named() {
     let binary: Vec<u8> = (0..4_096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     assert_eq!(detect("a.pdf", b" \n"), Err(Error::Empty));
