@@ -1,6 +1,6 @@
 //! JSON that is not a bulk import: its values become lines, each with its path.
 
-use std::io::Cursor;
+use std::{fmt, io::Cursor};
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::{
     BlockKind, Error, Extracted, ExtractedMetadata, Limits,
     blocks::Blocks,
     encoding,
-    records::elements::{Element, elements},
+    records::elements::elements,
 };
 
 /// The file is one value, a list, or one value per line. Each element becomes a paragraph of "name: value" lines.
@@ -16,10 +16,10 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let text = encoding::decode(bytes);
     let mut blocks = Blocks::new(limits);
     // If the document is one object, the object may be as large as the text may be.
-    for element in elements(Cursor::new(text.as_bytes()), limits.text_bytes) {
-        let Element { place, json } = element.map_err(|error| Error::Damaged(error.to_string()))?;
-        let value: Value = serde_json::from_slice(&json)
-            .map_err(|error| Error::Damaged(format!("JSON, element {place}: {error}")))?;
+    for (place, json) in elements(Cursor::new(text.as_bytes()), limits.text_bytes) {
+        let damaged = |error: &dyn fmt::Display| Error::Damaged(format!("JSON, element {place}: {error}"));
+        let json = json.map_err(|error| damaged(&error))?;
+        let value: Value = serde_json::from_slice(&json).map_err(|error| damaged(&error))?;
         let mut lines = Lines { text: String::new(), limit: limits.text_bytes };
         lines.add("", &value)?;
         blocks.push(BlockKind::Paragraph, &lines.text, None)?;

@@ -14,17 +14,16 @@ use schemas::messages::reading;
 
 use super::{Limits, Record, RecordError, encoding};
 pub use detect::is_records;
-use elements::{Element, elements};
+use elements::elements;
 
 /// Returns the records of a file, in order.
 pub fn read(reader: impl BufRead, limits: &Limits) -> impl Iterator<Item = Result<Record, RecordError>> {
-    elements(encoding::utf8(reader), limits.record_bytes).map(|element| {
-        let Element { place, json } =
-            element.map_err(|error| RecordError { index: error.place, reason: error.reason() })?;
+    elements(encoding::utf8(reader), limits.record_bytes).map(|(index, json)| {
+        let json = json.map_err(|error| RecordError { index, reason: error.reason() })?;
         serde_json::from_slice(&json)
             .map_err(|error| reading::record_not_json(&error))
-            .and_then(|value| map::record(place, value))
-            .map_err(|sentence| RecordError { index: place, reason: sentence.reason("bad_record") })
+            .and_then(|value| map::record(index, value))
+            .map_err(|sentence| RecordError { index, reason: sentence.reason("bad_record") })
     })
 }
 

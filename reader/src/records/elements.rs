@@ -8,24 +8,9 @@ use schemas::{messages::reading, problem::Reason};
 
 use value::Value;
 
-/// One value, as JSON text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Element {
-    /// The value's line if there is one value per line, or else its position; from 1.
-    pub place: u64,
-    pub json: Vec<u8>,
-}
-
-/// Why there is no valid value at this place.
+/// Why there is no valid value at a place.
 #[derive(Debug, thiserror::Error)]
-#[error("element {place}: {kind}")]
-pub struct Error {
-    pub place: u64,
-    pub kind: Kind,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum Kind {
+pub enum Error {
     #[error("larger than {0} bytes")]
     TooLarge(usize),
     #[error("the file ends inside it")]
@@ -38,16 +23,17 @@ pub enum Kind {
 
 impl Error {
     pub fn reason(&self) -> Reason {
-        match self.kind {
-            Kind::TooLarge(limit) => reading::record_too_large(limit).reason("too_large"),
-            Kind::Incomplete => reading::record_incomplete().reason("damaged"),
-            Kind::Stray => reading::text_between_records().reason("bad_record"),
-            Kind::Io(_) => reading::no_further().reason("unreadable"),
+        match self {
+            Self::TooLarge(limit) => reading::record_too_large(*limit).reason("too_large"),
+            Self::Incomplete => reading::record_incomplete().reason("damaged"),
+            Self::Stray => reading::text_between_records().reason("bad_record"),
+            Self::Io(_) => reading::no_further().reason("unreadable"),
         }
     }
 }
 
-/// Returns the elements of a stream of UTF-8 without a byte-order mark, each of at most `limit` bytes.
+/// Returns the elements of a stream of UTF-8 without a byte-order mark: the place of each and its JSON text, which has at
+/// most `limit` bytes. The place is the line if there is one value per line, or else the position; from 1.
 ///
 /// If one of the first two lines is a complete object, each line is one value (NDJSON), so an invalid line does not
 /// affect the others. Otherwise brackets separate the values.
@@ -84,7 +70,7 @@ enum Shape {
 }
 
 impl<R: BufRead> Iterator for Elements<R> {
-    type Item = Result<Element, Error>;
+    type Item = (u64, Result<Vec<u8>, Error>);
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {
@@ -96,23 +82,20 @@ impl<R: BufRead> Iterator for Elements<R> {
             None => self.value(),
         };
         // After a read error, or text that is not JSON, the start of the next value is unknown.
-        self.done = !matches!(next, Ok(Some(_)) | Err(Kind::TooLarge(_)));
-        let place = self.place;
-        next.map(|json| Some(Element { place, json: json? }))
-            .map_err(|kind| Error { place, kind })
-            .transpose()
+        self.done = !matches!(next, Ok(Some(_)) | Err(Error::TooLarge(_)));
+        next.transpose().map(|json| (self.place, json))
     }
 }
 
 impl<R: BufRead> Elements<R> {
     /// Returns the next line that is not empty. Skips the rest of a line that is too long.
-    fn line(&mut self) -> Result<Option<Vec<u8>>, Kind> {
+    fn line(&mut self) -> Result<Option<Vec<u8>>, Error> {
         loop {
             self.place += 1;
             let mut json = Vec::new();
             if !read_line(&mut self.source, &mut json, self.limit)? {
                 self.source.skip_until(b'\n')?;
-                return Err(Kind::TooLarge(self.limit));
+                return Err(Error::TooLarge(self.limit));
             }
             if json.is_empty() {
                 return Ok(None);
@@ -124,15 +107,15 @@ impl<R: BufRead> Elements<R> {
     }
 
     /// Returns the next value; it ends with its closing bracket, or at a delimiter if it has no brackets.
-    fn value(&mut self) -> Result<Option<Vec<u8>>, Kind> {
+    fn value(&mut self) -> Result<Option<Vec<u8>>, Error> {
         self.place += 1;
         loop {
             match (self.peek()?, self.shape) {
-                (None, Shape::Items) => return Err(Kind::Incomplete),
+                (None, Shape::Items) => return Err(Error::Incomplete),
                 (None, _) => return Ok(None),
                 (Some(b']'), Shape::Items) => {
                     self.source.consume(1);
-                    return if self.peek()?.is_none() { Ok(None) } else { Err(Kind::Stray) };
+                    return if self.peek()?.is_none() { Ok(None) } else { Err(Error::Stray) };
                 }
                 (Some(b','), _) => {}
                 (Some(_), _) => break,
@@ -144,14 +127,14 @@ impl<R: BufRead> Elements<R> {
             let buffer = self.source.fill_buf()?;
             if buffer.is_empty() {
                 if value.depth > 0 || value.in_string {
-                    return Err(Kind::Incomplete);
+                    return Err(Error::Incomplete);
                 }
                 break;
             }
             let taken = value.feed(buffer, self.limit);
             self.source.consume(taken);
         }
-        if value.too_large { Err(Kind::TooLarge(self.limit)) } else { Ok(Some(value.json)) }
+        if value.too_large { Err(Error::TooLarge(self.limit)) } else { Ok(Some(value.json)) }
     }
 
     /// Returns the next byte that is not white space, without consuming it.

@@ -7,10 +7,10 @@ const LIMIT: usize = 100;
 fn of(json: &str) -> Vec<String> {
     let reader = std::io::BufReader::with_capacity(3, json.as_bytes());
     elements(reader, LIMIT)
-        .map(|element| match element {
-            Ok(element) => format!("{}:{}", element.place, String::from_utf8(element.json).unwrap().trim()),
-            Err(Error { place, kind: Kind::TooLarge(LIMIT) }) => format!("{place}:too large"),
-            Err(Error { place, kind }) => format!("{place}:{kind:?}").to_lowercase(),
+        .map(|(place, json)| match json {
+            Ok(json) => format!("{place}:{}", String::from_utf8(json).unwrap().trim()),
+            Err(Error::TooLarge(LIMIT)) => format!("{place}:too large"),
+            Err(error) => format!("{place}:{error:?}").to_lowercase(),
         })
         .collect()
 }
