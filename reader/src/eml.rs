@@ -8,7 +8,7 @@ use mail_parser::{
 
 use super::{
     Error, Extracted, Limits, encoding, html,
-    mail::{Body, Mail, is_document, person},
+    mail::{Mail, is_document, person, read_plain},
 };
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
@@ -25,7 +25,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         cc: people(message.cc()),
         // With the sender's time zone.
         date: message.date().and_then(|date| DateTime::parse_from_rfc3339(&date.to_rfc3339()).ok()),
-        bodies: bodies(message, bytes, limits),
+        bodies: bodies(message, bytes, limits)?,
         ..Mail::default()
     };
     attach(&mut mail, message, bytes, limits);
@@ -50,33 +50,25 @@ impl Drop for Parsed<'_> {
 
 /// Returns the plain-text bodies; the HTML bodies if the plain text is empty, or only a note beside the real text ("This
 /// mail needs a program that shows HTML").
-fn bodies(message: &Message<'_>, raw: &[u8], limits: &Limits) -> Vec<Body> {
+fn bodies(message: &Message<'_>, raw: &[u8], limits: &Limits) -> Result<Vec<Extracted>, Error> {
     /// In two versions of one text, neither is longer by this factor.
     const LONGER: u64 = 5;
-    let bodies = |ids: &[u32]| -> Vec<Body> {
+    let read = |ids: &[u32]| -> Result<Vec<Extracted>, Error> {
         let parts = ids.iter().filter_map(|id| message.parts.get(*id as usize));
-        parts
-            .filter_map(|part| match &part.body {
-                PartType::Text(text) if !text.trim().is_empty() => {
-                    Some(Body::Text(readable(text, part, raw)))
-                }
-                PartType::Html(html) if !html.trim().is_empty() => {
-                    Some(Body::Html(readable(html, part, raw)))
-                }
-                _ => None,
-            })
-            .collect()
-    };
-    let length = |bodies: &[Body]| -> u64 {
-        let lengths = bodies.iter().map(|body| match body {
-            Body::Text(text) => text.chars().count() as u64,
-            Body::Html(html) => html::read_text(html, limits).map_or(0, |read| read.text_length()),
+        let bodies = parts.filter_map(|part| match &part.body {
+            PartType::Text(text) => Some(read_plain(&readable(text, part, raw), limits)),
+            PartType::Html(text) => Some(html::read_text(&readable(text, part, raw), limits)),
+            _ => None,
         });
-        lengths.sum()
+        bodies.collect()
     };
-    let (plain, html) = (bodies(&message.text_body), bodies(&message.html_body));
-    let is_note = length(&html) > length(&plain) * LONGER;
-    if plain.is_empty() || is_note { html } else { plain }
+    let length = |bodies: &[Extracted]| bodies.iter().map(Extracted::text_length).sum::<u64>();
+    let (plain, html) = (read(&message.text_body)?, read(&message.html_body));
+    match html {
+        Ok(html) if length(&html) > length(&plain) * LONGER => Ok(html),
+        Err(error) if length(&plain) == 0 => Err(error),
+        _ => Ok(plain),
+    }
 }
 
 /// If the declared encoding of a text is missing or wrong, its bytes are decoded again with a detected one.

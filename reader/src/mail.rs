@@ -5,8 +5,7 @@ use chrono::{DateTime, FixedOffset};
 use schemas::text::{clip, is_longer, one_line};
 
 use super::{
-    Attachment, BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, format::Format, html,
-    text,
+    Attachment, BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, format::Format, text,
 };
 
 /// Maximum number of characters of a header line; a longer list of recipients is of no use.
@@ -25,16 +24,10 @@ pub struct Mail {
     pub cc: String,
     pub date: Option<DateTime<FixedOffset>>,
     /// The bodies in the order in which they are shown.
-    pub bodies: Vec<Body>,
+    pub bodies: Vec<Extracted>,
     pub attachments: Vec<Attachment>,
     /// The number of attachments over the limits.
     pub left_out: usize,
-}
-
-#[derive(Debug)]
-pub enum Body {
-    Text(String),
-    Html(String),
 }
 
 impl Mail {
@@ -62,14 +55,8 @@ impl Mail {
     pub fn extract(self, limits: &Limits) -> Result<Extracted, Error> {
         let mut blocks = Blocks::new(limits);
         blocks.push(BlockKind::Paragraph, &self.header(), None)?;
-        for body in &self.bodies {
-            let read = match body {
-                Body::Text(text) => text::structure(&unquoted(text), limits)?,
-                Body::Html(html) => html::read_text(html, limits)?,
-            };
-            for block in read.blocks {
-                blocks.push(block.kind, &block.text, None)?;
-            }
+        for block in self.bodies.iter().flat_map(|body| &body.blocks) {
+            blocks.push(block.kind, &block.text, None)?;
         }
         let metadata = ExtractedMetadata {
             title: self.subject,
@@ -142,15 +129,16 @@ fn safe(filename: &str) -> String {
     format!("{}.{ending}", clip(name, LONGEST_FILENAME - 11))
 }
 
-/// Removes the quotation marks `>` from the lines of earlier mails, so that their text is read like any other.
-fn unquoted(text: &str) -> String {
+/// Reads a body of plain text. Its lines lose the quotation marks `>` of earlier mails, so that they are read like others.
+pub fn read_plain(body: &str, limits: &Limits) -> Result<Extracted, Error> {
     let unquoted = |mut line: &str| {
         while let Some(rest) = line.strip_prefix('>') {
             line = rest.strip_prefix(' ').unwrap_or(rest);
         }
         format!("{line}\n")
     };
-    text.split(['\n', '\u{c}']).map(unquoted).collect()
+    let body: String = body.split(['\n', '\u{c}']).map(unquoted).collect();
+    text::structure(&body, limits)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ mod rtf;
 use chrono::DateTime;
 
 use super::{
-    Error, Extracted, Limits, encoding,
-    mail::{Body, Mail, is_document, person},
+    Error, Extracted, Limits, encoding, html,
+    mail::{Mail, is_document, person, read_plain},
     ole::{self, Container},
 };
 use properties::{MESSAGE_HEADER, PART_HEADER, Properties, tag};
@@ -32,29 +32,29 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         to,
         cc,
         date: date.as_ref().map(DateTime::fixed_offset),
-        bodies: bodies(&mut container, &message, limits)?,
+        bodies: vec![body(&mut container, &message, limits)?],
         ..Mail::default()
     };
     attach(&mut mail, &mut container, limits)?;
     mail.extract(limits)
 }
 
-fn bodies(container: &mut Container<'_>, message: &Properties, limits: &Limits) -> Result<Vec<Body>, Error> {
+fn body(container: &mut Container<'_>, message: &Properties, limits: &Limits) -> Result<Extracted, Error> {
     let text = message.text(container, tag::BODY)?;
     if !text.trim().is_empty() {
-        return Ok(vec![Body::Text(text)]);
+        return read_plain(&text, limits);
     }
-    let html = match message.binary(container, tag::HTML)? {
+    let page = match message.binary(container, tag::HTML)? {
         Some(bytes) => encoding::decode(&bytes),
         None => message.text(container, tag::HTML)?,
     };
-    if !html.trim().is_empty() {
-        return Ok(vec![Body::Html(html)]);
+    if !page.trim().is_empty() {
+        return html::read_text(&page, limits);
     }
-    Ok(match message.binary(container, tag::COMPRESSED_RTF)? {
-        Some(bytes) => vec![Body::Text(rtf::text(lzfu::unpack(&bytes)?, limits)?)],
-        None => Vec::new(),
-    })
+    match message.binary(container, tag::COMPRESSED_RTF)? {
+        Some(bytes) => read_plain(&rtf::text(lzfu::unpack(&bytes)?, limits)?, limits),
+        None => Ok(Extracted::default()),
+    }
 }
 
 /// Returns the recipients in To and in Cc.

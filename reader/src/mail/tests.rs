@@ -7,7 +7,7 @@ fn the_header_is_the_first_block() {
         from: person("Natalia Bravo", "n@x.example"),
         to: "y@x.example, ".repeat(10_000),
         date: DateTime::parse_from_rfc3339("2026-11-10T11:20:00-03:00").ok(),
-        bodies: vec![Body::Text("Hola:\n\n> > Antes escribió\n> esto.\n".to_owned())],
+        bodies: vec![read_plain("Hola:\n\n> > Antes escribió\n> esto.\n", &Limits::default()).unwrap()],
         ..Mail::default()
     };
     let extracted = mail.extract(&Limits::default()).unwrap();
