@@ -129,7 +129,7 @@ fn safe(filename: &str) -> String {
     format!("{}.{ending}", clip(name, LONGEST_FILENAME - 11))
 }
 
-/// Reads a body of plain text. Its lines lose the quotation marks `>` of earlier mails, so that they are read like others.
+/// Reads a body of plain text. Its lines lose the marks `>` of earlier mails, so that they are read like others.
 pub fn read_plain(body: &str, limits: &Limits) -> Result<Extracted, Error> {
     let unquoted = |mut line: &str| {
         while let Some(rest) = line.strip_prefix('>') {

@@ -56,24 +56,23 @@ fn spaced(query: &str) -> Vec<Code> {
         gap.chars().all(|c| c.is_whitespace() || "-_./–—#:".contains(c))
     };
     let mut codes = Vec::new();
-    let mut run: Vec<Part> = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        if at > 0 && !connected(&tokens[at - 1], token) {
-            close(std::mem::take(&mut run), everything, &mut codes);
+    for tokens in tokens.chunk_by(connected) {
+        let mut run: Vec<Part> = Vec::new();
+        for (at, token) in tokens.iter().enumerate() {
+            let next = tokens.get(at + 1);
+            if is_number_like(token.text, all_capitals) {
+                run.push((token, false));
+            } else if is_short_word(token.text)
+                && next.is_some_and(|next| has_digit(next.text) && is_number_like(next.text, all_capitals))
+                && names_a_number(&segments(&run), false)
+            {
+                run.push((token, true));
+            } else {
+                close(std::mem::take(&mut run), everything, &mut codes);
+            }
         }
-        let next = tokens.get(at + 1).filter(|next| connected(token, next));
-        if is_number_like(token.text, all_capitals) {
-            run.push((token, false));
-        } else if is_short_word(token.text)
-            && next.is_some_and(|next| has_digit(next.text) && is_number_like(next.text, all_capitals))
-            && names_a_number(&segments(&run), false)
-        {
-            run.push((token, true));
-        } else {
-            close(std::mem::take(&mut run), everything, &mut codes);
-        }
+        close(run, everything, &mut codes);
     }
-    close(run, everything, &mut codes);
     codes
 }
 
