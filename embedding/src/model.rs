@@ -49,7 +49,8 @@ impl Model {
         let started = Instant::now();
         let folder = Folder::read(&config.model_dir)?;
         let environment = runtime::environment(&config.ort_dylib_path)?;
-        let tokens = Tokens::open(&folder.tokenizer, &folder.tokenizer_json, &folder.declaration)?;
+        let unusable = |reason| LoadError::Tokenizer { path: folder.tokenizer.clone(), reason };
+        let tokens = Tokens::open(&folder.tokenizer_json, &folder.declaration).map_err(unusable)?;
         let patience = if config.in_background { PATIENCE } else { Duration::ZERO };
         let shared = Arc::new(Shared {
             declaration: folder.declaration,
@@ -57,8 +58,7 @@ impl Model {
             queue: Queue::new(config.embed_queue.get(), patience),
             metrics: Metrics::new()?,
         });
-        let samples =
-            shared.samples().map_err(|reason| LoadError::Tokenizer { path: folder.tokenizer, reason })?;
+        let samples = shared.samples().map_err(unusable)?;
         let mut loaded = Loaded { shared, identity: folder.identity, threads: Vec::new() };
         let threads = config.embed_threads.or_else(|| thread::available_parallelism().ok());
         let threads = threads.map_or(1, NonZeroUsize::get);

@@ -1,10 +1,8 @@
 use std::ops::Range;
-use std::path::Path;
 
 use tokenizers::tokenizer::{PostProcessor, TokenizerImpl, TruncationDirection};
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 
-use crate::LoadError;
 use crate::folder::Declaration;
 use crate::vocabulary::Vocabulary;
 
@@ -22,21 +20,17 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    pub fn open(path: &Path, json: &[u8], declared: &Declaration) -> Result<Self, LoadError> {
-        let failed = |reason: String| LoadError::Tokenizer { path: path.to_owned(), reason };
-        let mut tokenizer: Tokenizer =
-            serde_json::from_slice(json).map_err(|error| failed(error.to_string()))?;
+    pub fn open(json: &[u8], declared: &Declaration) -> Result<Self, String> {
+        let mut tokenizer: Tokenizer = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         // tokenizer.json may declare a maximum and padding of its own, but that of model.json applies, and nothing is padded.
         tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|error| failed(error.to_string()))?;
+        tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
         let special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         let tokens = Self { tokenizer, most: declared.max_tokens, special };
         for prefix in [&declared.query_prefix, &declared.passage_prefix] {
             if tokens.room(prefix) == 0 {
                 let most = tokens.most;
-                return Err(failed(format!(
-                    "the prefix {prefix:?} leaves no room for text in {most} tokens"
-                )));
+                return Err(format!("the prefix {prefix:?} leaves no room for text in {most} tokens"));
             }
         }
         Ok(tokens)

@@ -33,7 +33,7 @@ const WORDS: [&str; 20] = [
 #[test]
 fn the_tokens_of_a_sentence_are_those_that_it_has_alone() {
     let folder = Folder::read(&devstack::ensure().unwrap().model).unwrap();
-    let tokens = Tokens::open(&folder.tokenizer, &folder.tokenizer_json, &folder.declaration).unwrap();
+    let tokens = Tokens::open(&folder.tokenizer_json, &folder.declaration).unwrap();
     let space = i64::from(tokens.tokenizer.token_to_id("▁").unwrap());
     let sentence = vec(select(&WORDS[..]), 1..8).prop_map(|words| words.join(" "));
     let texts = vec((sentence, select(&[" ", "\n", "  ", "\u{a0}\n"][..])), 1..6);
