@@ -88,7 +88,12 @@ fn attach(mail: &mut Mail, container: &mut Container<'_>, limits: &Limits) -> Re
         let name =
             attachment.first_text(container, &[tag::LONG_FILENAME, tag::FILENAME, tag::DISPLAY_NAME])?;
         let embedded = tag::stream(&storage, tag::ATTACHMENT, tag::OBJECT);
-        if container.streams(&embedded).is_empty() {
+        let is_message = container.entries(&embedded).iter().any(|(_, is_storage)| !is_storage);
+        if is_message {
+            let name = if name.is_empty() { "mail".to_owned() } else { name.replace(['/', '\\'], "-") };
+            let bytes = properties::extract_message(container, &embedded)?;
+            mail.attach(&format!("{name}.msg"), OUTLOOK, bytes, limits);
+        } else {
             let media_type = attachment.text(container, tag::MIME_TYPE)?;
             let is_picture = is_picture(&media_type, &name);
             let is_shown = !attachment.text(container, tag::CONTENT_ID)?.is_empty()
@@ -99,10 +104,6 @@ fn attach(mail: &mut Mail, container: &mut Container<'_>, limits: &Limits) -> Re
             if let Some(bytes) = attachment.binary(container, tag::ATTACHMENT)? {
                 mail.attach(&name, &media_type, bytes, limits);
             }
-        } else {
-            let name = if name.is_empty() { "mail".to_owned() } else { name.replace(['/', '\\'], "-") };
-            let bytes = properties::extract_message(container, &embedded)?;
-            mail.attach(&format!("{name}.msg"), OUTLOOK, bytes, limits);
         }
     }
     Ok(())
@@ -116,8 +117,9 @@ fn is_picture(media_type: &str, name: &str) -> bool {
 
 /// Returns the storages of recipients or attachments, in order.
 fn numbered(container: &Container<'_>, prefix: &str) -> Vec<String> {
-    let mut storages = container.storages("/");
-    storages.retain(|path| path.trim_start_matches('/').starts_with(prefix));
+    let is_one = |path: &str| path.trim_start_matches('/').starts_with(prefix);
+    let found = container.entries("/").into_iter().filter(|(path, is_storage)| *is_storage && is_one(path));
+    let mut storages: Vec<String> = found.map(|(path, _)| path).collect();
     storages.sort_unstable();
     storages
 }

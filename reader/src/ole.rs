@@ -44,22 +44,10 @@ impl<'a> Container<'a> {
         Ok(Some(bytes))
     }
 
-    /// Returns the full paths of the storages directly inside a storage.
-    pub fn storages(&self, path: &str) -> Vec<String> {
-        self.below(path, true)
-    }
-
-    /// Returns the full paths of the streams directly inside a storage.
-    pub fn streams(&self, path: &str) -> Vec<String> {
-        self.below(path, false)
-    }
-
-    fn below(&self, path: &str, storages: bool) -> Vec<String> {
+    /// Returns the full path of each entry directly inside a storage, and whether the entry is a storage, too.
+    pub fn entries(&self, path: &str) -> Vec<(String, bool)> {
         let Ok(entries) = self.inner.read_storage(path) else { return Vec::new() };
-        entries
-            .filter(|entry| entry.is_storage() == storages)
-            .map(|entry| entry.path().to_string_lossy().into_owned())
-            .collect()
+        entries.map(|entry| (entry.path().to_string_lossy().into_owned(), entry.is_storage())).collect()
     }
 }
 

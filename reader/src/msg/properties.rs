@@ -130,21 +130,20 @@ pub fn extract_message(container: &mut Container<'_>, root: &str) -> Result<Vec<
     let mut copy = CompoundFile::create_with_version(Version::V3, file).map_err(damaged)?;
     let mut waiting = vec![root.to_owned()];
     while let Some(storage) = waiting.pop() {
-        let relative = |path: &str| path.strip_prefix(root).unwrap_or(path).to_owned();
-        if storage != root {
-            copy.create_storage(relative(&storage)).map_err(damaged)?;
-        }
-        for path in container.streams(&storage) {
+        for (path, is_storage) in container.entries(&storage) {
+            let relative = path.strip_prefix(root).unwrap_or(&path);
+            if is_storage {
+                copy.create_storage(relative).map_err(damaged)?;
+                waiting.push(path);
+                continue;
+            }
             let mut bytes = container.stream(&path)?.unwrap_or_default();
             if storage == root && path.ends_with(FIXED) && bytes.len() >= EMBEDDED_HEADER {
                 // The header of a separate message has eight more bytes.
                 bytes.splice(EMBEDDED_HEADER..EMBEDDED_HEADER, [0; MESSAGE_HEADER - EMBEDDED_HEADER]);
             }
-            copy.create_stream(relative(&path))
-                .and_then(|mut stream| stream.write_all(&bytes))
-                .map_err(damaged)?;
+            copy.create_stream(relative).and_then(|mut stream| stream.write_all(&bytes)).map_err(damaged)?;
         }
-        waiting.extend(container.storages(&storage));
     }
     copy.flush().map_err(damaged)?;
     Ok(copy.into_inner().into_inner())

@@ -23,8 +23,8 @@ fn bytes_that_are_read_are_counted() {
     let mut container = Container::open(&built, &Limits::default()).unwrap();
     assert_eq!(container.stream("/a/b").unwrap().unwrap().len(), 5000);
     assert_eq!(container.stream("/a").unwrap(), None);
-    assert_eq!(container.storages("/"), ["/a"]);
-    assert_eq!(container.streams("/"), ["/c"]);
+    assert_eq!(container.entries("/"), [("/a".to_owned(), true), ("/c".to_owned(), false)]);
+    assert_eq!(container.entries("/a"), [("/a/b".to_owned(), false)]);
 
     let limits = Limits { unpacked_bytes: 8000, ..Limits::default() };
     let mut container = Container::open(&built, &limits).unwrap();
