@@ -153,6 +153,8 @@ impl Conversation {
     fn about_records(mut self) -> Self {
         self.said.get_mut().set_limit(u64::MAX);
         self.seconds = self.limits.import_seconds;
+        // The reader has raised its own limit, too; an error names it.
+        self.limits.cpu_seconds = self.seconds;
         self.patience = Duration::from_secs(self.seconds);
         self
     }

@@ -68,11 +68,16 @@ async fn the_clock_is_stopped_while_no_record_is_requested() {
 #[tokio::test]
 async fn a_reader_that_dies_in_the_middle_says_why() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/children/dies-among-records");
-    let reader = Reader { program, pdfium: PathBuf::new(), limits: Limits::default() };
-    let Found::Records(mut records) = reader.read(file.path(), Hints::default()).await.unwrap() else {
-        panic!("no records")
-    };
-    assert_eq!(records.next(1).await.unwrap().len(), 1);
-    assert_eq!(records.next(1).await.unwrap_err(), Error::OutOfMemory);
+    let children = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/children");
+    for (program, error) in
+        [("dies-among-records", Error::OutOfMemory), ("takes-long-among-records", Error::TimedOut(1_800))]
+    {
+        let program = children.join(program);
+        let reader = Reader { program, pdfium: PathBuf::new(), limits: Limits::default() };
+        let Found::Records(mut records) = reader.read(file.path(), Hints::default()).await.unwrap() else {
+            panic!("no records")
+        };
+        assert_eq!(records.next(1).await.unwrap().len(), 1);
+        assert_eq!(records.next(1).await.unwrap_err(), error);
+    }
 }
