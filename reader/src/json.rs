@@ -5,9 +5,7 @@ use std::{fmt, io::Cursor};
 use serde_json::Value;
 
 use super::{
-    BlockKind, Error, Extracted, ExtractedMetadata, Limits,
-    blocks::Blocks,
-    encoding,
+    BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, encoding,
     records::elements::elements,
 };
 
