@@ -32,8 +32,8 @@ impl Error {
     }
 }
 
-/// Returns the elements of a stream of UTF-8 without a byte-order mark: the place of each and its JSON text, which has at
-/// most `limit` bytes. The place is the line if there is one value per line, or else the position; from 1.
+/// Returns the elements of a stream of UTF-8 without a byte-order mark: the place of each, and its JSON text of at most
+/// `limit` bytes. The place is the line if there is one value per line, or else the position; from 1.
 ///
 /// If one of the first two lines is a complete object, each line is one value (NDJSON), so an invalid line does not
 /// affect the others. Otherwise brackets separate the values.
