@@ -44,8 +44,5 @@ pub(super) fn of_compound_file(bytes: &[u8], claimed: Option<Format>) -> Result<
         ("/WordDocument", unsupported("Word document of 97-2003")),
         ("/PowerPoint Document", unsupported("PowerPoint presentation of 97-2003")),
     ];
-    match ole::find(bytes, kinds) {
-        Some(format) => format,
-        None => Err(unreadable("compound file", claimed)),
-    }
+    ole::find(bytes, kinds).unwrap_or_else(|| Err(unreadable("compound file", claimed)))
 }
