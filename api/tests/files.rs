@@ -94,9 +94,12 @@ async fn a_text_says_its_charset() {
         let path = format!("/document/{id}/file");
         let response = api.get(&path).await;
         assert_eq!(response.headers()["content-type"], sent, "{id}");
+        let etag = response.headers()["etag"].clone();
         assert!(response.bytes().await.unwrap() == content, "{id}");
         let part = api.http.get(api.at(&path)).header("range", "bytes=2-3").send().await.unwrap();
         assert_eq!(part.headers()["content-type"], sent, "a part of {id}");
+        let fresh = api.http.get(api.at(&path)).header("if-none-match", etag).send().await.unwrap();
+        assert_eq!((fresh.status().as_u16(), fresh.headers().get("content-type")), (304, None), "{id}");
     }
 }
 

@@ -45,7 +45,10 @@ async fn file(
     as_stored(&objects, &mut location).await?;
     let etag = format!("\"{}\"", location.sha256);
     if range::is_fresh(&headers, &etag) {
-        return Ok(described(StatusCode::NOT_MODIFIED.into_response(), &location, &etag));
+        let mut response = described(StatusCode::NOT_MODIFIED.into_response(), &location, &etag);
+        // The client takes headers of this answer for those of its copy, whose media type may name a charset.
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        return Ok(response);
     }
     let (status, start, length) = match range::part(&headers, location.size, &etag) {
         Part::Whole => (StatusCode::OK, 0, location.size),
