@@ -32,6 +32,7 @@ const MAX_HEADERS: u64 = 1024 * 1024;
 
 pub struct Multipart {
     multipart: multer::Multipart<'static>,
+    /// How many bytes may still be received.
     budget: Arc<AtomicU64>,
     max: u64,
     pace: Pace,
@@ -64,13 +65,14 @@ impl Multipart {
             linger::read_on(headers, body);
             return Err(http::not_multipart().problem(ProblemKind::UnsupportedMediaType));
         };
-        let budget = Arc::new(AtomicU64::new(MAX_HEADERS));
+        let budget = Arc::new(AtomicU64::new(max.saturating_add(OVERHEAD)));
         let body = Metered { body: body.into_data_stream(), budget: budget.clone(), rest: false };
         Ok(Self { multipart: multer::Multipart::new(body, boundary), budget, max, pace, count: 0 })
     }
 
     pub async fn next(&mut self) -> Result<Option<Part<'_>>, Problem> {
-        self.budget.store(MAX_HEADERS, Ordering::Relaxed);
+        let kept_back = self.budget.load(Ordering::Relaxed).saturating_sub(MAX_HEADERS);
+        self.budget.fetch_sub(kept_back, Ordering::Relaxed);
         let Some(field) = self.pace.wait(self.multipart.next_field()).await? else {
             return Ok(None);
         };
@@ -78,7 +80,7 @@ impl Multipart {
         if self.count > MAX_PARTS {
             return Err(http::too_many_parts().about("body"));
         }
-        self.budget.store(self.max.saturating_add(OVERHEAD), Ordering::Relaxed);
+        self.budget.fetch_add(kept_back, Ordering::Relaxed);
         let disposition = field.headers().get(header::CONTENT_DISPOSITION);
         let named = disposition.and_then(|value| match std::str::from_utf8(value.as_bytes()) {
             Ok(value) => file::extended_name(value),
@@ -182,6 +184,25 @@ impl Stream for Metered {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn all_parts_together_have_a_limit() {
+        let content = "x".repeat(400_000);
+        let part = format!("--b\r\nContent-Disposition: form-data; name=\"p\"\r\n\r\n{content}\r\n");
+        let parts = std::iter::repeat_n(part, 5).chain(["--b--\r\n".to_owned()]);
+        let body = Body::from_stream(futures::stream::iter(parts.map(Ok::<_, io::Error>)));
+        let media_type = "multipart/form-data; boundary=b".parse().unwrap();
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, media_type)]);
+        let mut form = Multipart::new(&headers, body, 1_000, Pace::new(Duration::from_secs(30), 1)).unwrap();
+        let read: Result<(), Problem> = async {
+            while let Some(mut part) = form.next().await? {
+                while part.piece().await?.is_some() {}
+            }
+            Ok(())
+        }
+        .await;
+        assert_eq!(read.map_err(|problem| problem.kind), Err(ProblemKind::BadRequest));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_byte_now_and_then_is_too_slow_and_a_slow_link_is_not() {
