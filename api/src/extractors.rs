@@ -145,14 +145,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-impl OperationInput for Caller {
-    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
-        operation.security = ["token", "api_key"]
-            .into_iter()
-            .map(|scheme| [(scheme.to_owned(), Vec::new())].into_iter().collect())
-            .collect();
-    }
-}
+impl OperationInput for Caller {}
 
 /// Sends small queries to a query worker on behalf of the request.
 #[derive(Clone)]

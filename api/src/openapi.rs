@@ -14,7 +14,7 @@ use schemas::ProblemKind::{
     self, BadRequest, Forbidden, Internal, MethodNotAllowed, Overloaded, RateLimited, RequestTimeout,
     Timeout, TooLarge, Unauthorized, UnsupportedMediaType,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// What the routes use of `aide`.
 pub use aide::{
@@ -273,13 +273,9 @@ pub fn complete(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
     api.security_scheme("token", token).security_scheme("api_key", api_key)
 }
 
-/// Serializes the document. If calls need no token, the document requires none either.
-pub fn written(openapi: &OpenApi, needs_token: bool) -> serde_json::Result<Vec<u8>> {
+/// Serializes the document.
+pub fn written(openapi: &OpenApi) -> serde_json::Result<Vec<u8>> {
     let mut document = serde_json::to_value(openapi)?;
-    if !needs_token && let Some(Value::Object(paths)) = document.get_mut("paths") {
-        let operations = paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut);
-        operations.filter_map(Value::as_object_mut).for_each(|operation| drop(operation.remove("security")));
-    }
     forget_unused(&mut document);
     serde_json::to_vec(&document)
 }

@@ -48,10 +48,18 @@ pub fn router(mut app: App, config: &Config) -> Router {
         .merge(analytics::routes())
         .merge(dead_letters::routes())
         .merge(auth::routes());
+    let requires_token = config.authentication.auth == Auth::Required;
     let authenticated = limited(Class::Search, search::routes())
         .merge(limited(Class::Chat, chat::routes()))
         .merge(limited(Class::Upload, upload::routes().merge(ask_document::routes())))
         .merge(limited(Class::Read, reading))
+        .with_path_items(|path| {
+            if requires_token {
+                path.security_requirement("token").security_requirement("api_key")
+            } else {
+                path
+            }
+        })
         .route_layer(from_fn_with_state(app.authenticator.clone(), authenticate));
     let anonymous = limited(Class::Login, auth::routes_without_token())
         .route_layer(from_fn_with_state(app.authenticator.clone(), anonymous));
@@ -61,7 +69,7 @@ pub fn router(mut app: App, config: &Config) -> Router {
         .merge(service::routes())
         .merge(web::routes())
         .finish_api_with(&mut document, openapi::complete);
-    let document = openapi::written(&document, config.authentication.auth == Auth::Required);
+    let document = openapi::written(&document);
     app.documents = Documents {
         openapi: document
             .inspect_err(|error| tracing::error!(%error, "writing the OpenAPI document"))

@@ -104,9 +104,7 @@ fn document_register(operation: TransformOperation<'_>) -> TransformOperation<'_
         .refuses(&[Conflict])
 }
 
-fn document_login(mut operation: TransformOperation<'_>) -> TransformOperation<'_> {
-    // The handler takes a caller, but one who is known by the address alone.
-    operation.inner_mut().security.clear();
+fn document_login(operation: TransformOperation<'_>) -> TransformOperation<'_> {
     operation
         .describe("login", "accounts", "Gives a token for an email and its password.")
         .example(json!({ "email": "ana@obra.cl", "password": "una clave larga" }))

@@ -1,7 +1,7 @@
 //! `GET /dead-letters`, `POST /dead-letters/requeue`, `POST /dead-letters/{id}/requeue`, `DELETE /dead-letters/{id}`:
 //! only for administrators, and limited to the projects of their key.
 
-use aide::{OperationInput, generate::GenContext, openapi::Operation};
+use aide::OperationInput;
 use axum::{extract::FromRequestParts, http::request::Parts};
 use schemars::JsonSchema;
 use schemas::{
@@ -50,11 +50,7 @@ impl FromRequestParts<App> for Admin {
     }
 }
 
-impl OperationInput for Admin {
-    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
-        Caller::operation_input(ctx, operation);
-    }
-}
+impl OperationInput for Admin {}
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Which {

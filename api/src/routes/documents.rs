@@ -90,7 +90,6 @@ impl FromRequestParts<App> for Named {
 
 impl OperationInput for Named {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
-        Caller::operation_input(ctx, operation);
         Path::<Which>::operation_input(ctx, operation);
         Query::<InProject>::operation_input(ctx, operation);
     }

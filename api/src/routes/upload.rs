@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use aide::{
     OperationInput,
-    generate::GenContext,
-    openapi::{Operation, ReferenceOr, RequestBody},
+    openapi::{ReferenceOr, RequestBody},
 };
 use axum::{
     body::Body,
@@ -298,11 +297,7 @@ impl Accepted {
     }
 }
 
-impl OperationInput for Uploader {
-    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
-        Caller::operation_input(ctx, operation);
-    }
-}
+impl OperationInput for Uploader {}
 
 /// Documents the multipart body of an upload.
 pub fn document_form<'t>(
