@@ -11,8 +11,8 @@ use aide::{
 use bytes::Bytes;
 use schemars::{JsonSchema, Schema, json_schema};
 use schemas::ProblemKind::{
-    self, BadRequest, Forbidden, Internal, MethodNotAllowed, Overloaded, RateLimited, RequestTimeout,
-    Timeout, TooLarge, Unauthorized, UnsupportedMediaType,
+    self, BadRequest, Forbidden, Internal, MethodNotAllowed, RateLimited, RequestTimeout, Timeout, TooLarge,
+    Unauthorized, Unavailable, UnsupportedMediaType,
 };
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ pub struct Documents {
 
 /// Errors that every route documents in addition to its own.
 const EVERYWHERE: [ProblemKind; 7] =
-    [Unauthorized, Forbidden, MethodNotAllowed, RateLimited, Internal, Overloaded, Timeout];
+    [Unauthorized, Forbidden, MethodNotAllowed, RateLimited, Internal, Unavailable, Timeout];
 /// Errors that a JSON body may cause.
 pub const JSON_BODY: [ProblemKind; 4] = [BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType];
 

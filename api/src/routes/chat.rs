@@ -11,7 +11,6 @@ use futures::Stream;
 use platform::nats::request::{Frame, Reply, read};
 use schemas::{
     Problem,
-    ProblemKind::Unavailable,
     chat::{ChatFrame, ChatQuery, ChatReply, ChatRequest},
     problem::UiLanguage,
 };
@@ -181,7 +180,6 @@ fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
             "project_id": "torre-norte",
             "max_context_docs": 5,
         }))
-        .refuses(&[Unavailable])
         .refuses(&JSON_BODY)
 }
 

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use schemas::{
-    ProblemKind::{BadRequest, Unavailable},
+    ProblemKind::BadRequest,
     feedback::{FeedbackRequest, FeedbackSaved, SaveFeedback},
     history::{ConversationHistory, History, UserHistory},
     lenient,
@@ -98,6 +98,5 @@ fn document_feedback(operation: TransformOperation<'_>) -> TransformOperation<'_
     operation
         .describe("feedback", "chat", "Says how good the answers of a conversation were.")
         .example(json!({ "session_id": "conv_7", "rating": 5, "comment": "Justo lo que buscaba." }))
-        .refuses(&[Unavailable])
         .refuses(&JSON_BODY)
 }

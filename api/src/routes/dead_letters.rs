@@ -5,7 +5,7 @@ use aide::OperationInput;
 use axum::{extract::FromRequestParts, http::request::Parts};
 use schemars::JsonSchema;
 use schemas::{
-    ProblemKind::{BadRequest, Conflict, NotFound, Unavailable},
+    ProblemKind::{BadRequest, Conflict, NotFound},
     ProjectId, Scope,
     account::Role,
     dead_letter::{
@@ -121,7 +121,7 @@ fn document_list(operation: TransformOperation<'_>) -> TransformOperation<'_> {
             }],
             "next_cursor": null,
         }))
-        .refuses(&[BadRequest, Unavailable])
+        .refuses(&[BadRequest])
 }
 
 fn document_requeue_all(operation: TransformOperation<'_>) -> TransformOperation<'_> {
@@ -133,7 +133,7 @@ fn document_requeue_all(operation: TransformOperation<'_>) -> TransformOperation
         )
         .replies::<200, axum::Json<Requeued>>("How many are queued again.")
         .reply_example(200, json!({ "requeued": 12, "next_cursor": null }))
-        .refuses(&[BadRequest, Unavailable])
+        .refuses(&[BadRequest])
 }
 
 fn document_requeue(operation: TransformOperation<'_>) -> TransformOperation<'_> {
@@ -142,7 +142,7 @@ fn document_requeue(operation: TransformOperation<'_>) -> TransformOperation<'_>
         .describe("requeueDeadLetter", "service", summary)
         .replies::<200, axum::Json<Settled>>("It is queued, and no longer a dead letter.")
         .reply_example(200, json!({ "status": "requeued", "id": 17 }))
-        .refuses(&[BadRequest, NotFound, Conflict, Unavailable])
+        .refuses(&[BadRequest, NotFound, Conflict])
 }
 
 fn document_discard(operation: TransformOperation<'_>) -> TransformOperation<'_> {
@@ -151,5 +151,5 @@ fn document_discard(operation: TransformOperation<'_>) -> TransformOperation<'_>
         .describe("discardDeadLetter", "service", summary)
         .replies::<200, axum::Json<Settled>>("It is gone.")
         .reply_example(200, json!({ "status": "discarded", "id": 17 }))
-        .refuses(&[BadRequest, NotFound, Unavailable])
+        .refuses(&[BadRequest, NotFound])
 }

@@ -15,7 +15,7 @@ use platform::{
 use schemars::JsonSchema;
 use schemas::{
     DocumentId, Problem,
-    ProblemKind::{self, BadRequest, NotFound, Unavailable},
+    ProblemKind::{self, BadRequest, NotFound},
     ProjectId, Scope,
     account::Role,
     document::{Deleted, Document, Exists, Facts, GetDocument, ListDocuments, ListFilter},
@@ -186,5 +186,5 @@ fn document_delete(operation: TransformOperation<'_>) -> TransformOperation<'_> 
         .describe("deleteDocument", "documents", "Deletes a document, its passages and its file.")
         .replies::<200, axum::Json<Deleted>>("It is gone.")
         .replies::<202, axum::Json<Deleted>>("It will be gone soon.")
-        .refuses(&[BadRequest, NotFound, Unavailable])
+        .refuses(&[BadRequest, NotFound])
 }

@@ -12,7 +12,7 @@ use futures::Stream;
 use platform::nats::Nats;
 use schemas::{
     Problem,
-    ProblemKind::{BadRequest, NotFound, Unavailable},
+    ProblemKind::{BadRequest, NotFound},
     Scope,
     event::{DocumentEvent, EventKind},
     problem::UiLanguage,
@@ -143,5 +143,5 @@ fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
              `deleted` the answer ends. `data` is a DocumentEvent in JSON. Comments in between keep the connection alive.",
         )
         .sends::<EventView>(200, "Events, each with a DocumentEvent as its data.")
-        .refuses(&[BadRequest, NotFound, Unavailable])
+        .refuses(&[BadRequest, NotFound])
 }

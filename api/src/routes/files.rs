@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use platform::nats::objects::{self, Objects};
 use schemas::{
     Problem,
-    ProblemKind::{BadRequest, NotFound, RangeNotSatisfiable, Unavailable},
+    ProblemKind::{BadRequest, NotFound, RangeNotSatisfiable},
     document::{FileLocation, LocateFile},
     messages,
 };
@@ -220,7 +220,7 @@ fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
         .answers(206, "The part asked for.", &bytes)
         .answers(304, "The client has this version.", &[])
         .header(200, "ETag", "SHA-256 of the file.")
-        .refuses(&[BadRequest, NotFound, RangeNotSatisfiable, Unavailable])
+        .refuses(&[BadRequest, NotFound, RangeNotSatisfiable])
 }
 
 #[cfg(test)]

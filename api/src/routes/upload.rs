@@ -21,9 +21,7 @@ use platform::{
 use schemars::{JsonSchema, json_schema};
 use schemas::{
     DocumentId, Problem,
-    ProblemKind::{
-        self, BadRequest, Conflict, NoText, RequestTimeout, TooLarge, Unavailable, UnsupportedMediaType,
-    },
+    ProblemKind::{self, BadRequest, Conflict, NoText, RequestTimeout, TooLarge, UnsupportedMediaType},
     ProjectId,
     event::{DocumentEvent, EventKind},
     headers,
@@ -341,7 +339,7 @@ fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
         .replies::<200, axum::Json<UploadIndexed>>("It is searchable now.")
         .replies::<202, axum::Json<UploadAccepted>>("Accepted and safe.")
         .header(202, "Location", "Where to ask how far it is.")
-        .refuses(&[BadRequest, RequestTimeout, Conflict, TooLarge, UnsupportedMediaType, NoText, Unavailable])
+        .refuses(&[BadRequest, RequestTimeout, Conflict, TooLarge, UnsupportedMediaType, NoText])
 }
 
 #[cfg(test)]
