@@ -147,17 +147,23 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
 impl OperationInput for Caller {}
 
-/// Sends small queries to a query worker on behalf of the request.
+/// Sends small queries to a worker on behalf of the caller.
 #[derive(Clone)]
 pub struct Lookup {
     requester: Requester,
     patience: Duration,
     pub id: RequestId,
+    pub caller: Caller,
 }
 
 impl Lookup {
     pub async fn ask<Q: schemas::Request>(&self, query: &Q) -> Result<Q::Reply, Problem> {
         self.requester.ask(&self.id.context(), query, self.patience).await
+    }
+
+    /// Returns what the caller may read: everything, or only the project that the request names.
+    pub fn scope(&self, project: Option<&ProjectId>) -> Scope {
+        self.caller.scope().narrowed(project)
     }
 }
 
@@ -165,8 +171,12 @@ impl FromRequestParts<App> for Lookup {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        let id = RequestId::from_request_parts(parts, app).await?;
-        Ok(Self { requester: app.requester.clone(), patience: app.requests.lookup_timeout, id })
+        Ok(Self {
+            requester: app.requester.clone(),
+            patience: app.requests.lookup_timeout,
+            id: RequestId::from_request_parts(parts, app).await?,
+            caller: Caller::from_request_parts(parts, app).await?,
+        })
     }
 }
 

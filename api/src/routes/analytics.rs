@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::documents::InProject;
 use crate::{
     App, JsonResult,
-    extractors::{Caller, Lookup, Query},
+    extractors::{Lookup, Query},
     middleware::note_results,
     openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
 };
@@ -62,12 +62,8 @@ struct Popular {
     project_id: Option<ProjectId>,
 }
 
-async fn popular(
-    lookup: Lookup,
-    caller: Caller,
-    Query(asked): Query<Popular>,
-) -> JsonResult<PopularSearches> {
-    let scope = caller.scope().narrowed(asked.project_id.as_ref());
+async fn popular(lookup: Lookup, Query(asked): Query<Popular>) -> JsonResult<PopularSearches> {
+    let scope = lookup.scope(asked.project_id.as_ref());
     let reply = lookup.ask(&GetPopularSearches::new(asked.days, asked.limit, &scope)?).await?;
     note_results(reply.searches.len());
     Ok(axum::Json(reply))
@@ -83,8 +79,8 @@ struct Ratings {
     project_id: Option<ProjectId>,
 }
 
-async fn ratings(lookup: Lookup, caller: Caller, Query(asked): Query<Ratings>) -> JsonResult<FeedbackStats> {
-    let scope = caller.scope().narrowed(asked.project_id.as_ref());
+async fn ratings(lookup: Lookup, Query(asked): Query<Ratings>) -> JsonResult<FeedbackStats> {
+    let scope = lookup.scope(asked.project_id.as_ref());
     Ok(axum::Json(lookup.ask(&GetFeedbackStats::new(asked.days, &scope)?).await?))
 }
 
@@ -102,22 +98,14 @@ struct Beginning {
     project_id: Option<ProjectId>,
 }
 
-async fn suggestions(
-    lookup: Lookup,
-    caller: Caller,
-    Query(asked): Query<Beginning>,
-) -> JsonResult<Suggestions> {
-    let scope = caller.scope().narrowed(asked.project_id.as_ref());
+async fn suggestions(lookup: Lookup, Query(asked): Query<Beginning>) -> JsonResult<Suggestions> {
+    let scope = lookup.scope(asked.project_id.as_ref());
     let reply = lookup.ask(&GetSuggestions::new(&asked.q, asked.limit, &scope)?).await?;
     note_results(reply.suggestions.len());
     Ok(axum::Json(reply))
 }
 
-async fn documents(
-    lookup: Lookup,
-    caller: Caller,
-    Query(within): Query<InProject>,
-) -> JsonResult<DocumentStats> {
-    let scope = caller.scope().narrowed(within.project_id.as_ref());
+async fn documents(lookup: Lookup, Query(within): Query<InProject>) -> JsonResult<DocumentStats> {
+    let scope = lookup.scope(within.project_id.as_ref());
     Ok(axum::Json(lookup.ask(&GetDocumentStats { scope }).await?))
 }

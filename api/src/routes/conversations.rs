@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     App, JsonResult,
-    extractors::{Caller, Json, Lookup, Path, Query},
+    extractors::{Json, Lookup, Path, Query},
     middleware::note_results,
     openapi::{ApiRouter, Describe as _, JSON_BODY, TransformOperation, get_with, post_with},
 };
@@ -52,21 +52,19 @@ struct HowMuch {
 
 async fn of_conversation(
     lookup: Lookup,
-    caller: Caller,
     Path(whose): Path<OfConversation>,
     Query(much): Query<HowMuch>,
 ) -> JsonResult<History> {
-    let query = ConversationHistory::new(&whose.conversation_id, much.limit, &caller.account)?;
+    let query = ConversationHistory::new(&whose.conversation_id, much.limit, &lookup.caller.account)?;
     Ok(noted(lookup.ask(&query).await?))
 }
 
 async fn of_user(
     lookup: Lookup,
-    caller: Caller,
     Path(whose): Path<OfUser>,
     Query(much): Query<HowMuch>,
 ) -> JsonResult<History> {
-    let query = UserHistory::new(&whose.user_id, much.limit, &caller.account)?;
+    let query = UserHistory::new(&whose.user_id, much.limit, &lookup.caller.account)?;
     Ok(noted(lookup.ask(&query).await?))
 }
 
@@ -86,12 +84,8 @@ fn document_user<'t>(operation: TransformOperation<'t>, name: &str) -> Transform
     operation.describe(name, "chat", summary).refuses(&[BadRequest])
 }
 
-async fn save_feedback(
-    lookup: Lookup,
-    caller: Caller,
-    Json(request): Json<FeedbackRequest>,
-) -> JsonResult<FeedbackSaved> {
-    Ok(axum::Json(lookup.ask(&SaveFeedback::new(request, &caller.account)?).await?))
+async fn save_feedback(lookup: Lookup, Json(request): Json<FeedbackRequest>) -> JsonResult<FeedbackSaved> {
+    Ok(axum::Json(lookup.ask(&SaveFeedback::new(request, &lookup.caller.account)?).await?))
 }
 
 fn document_feedback(operation: TransformOperation<'_>) -> TransformOperation<'_> {

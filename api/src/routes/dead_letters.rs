@@ -6,7 +6,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use schemars::JsonSchema;
 use schemas::{
     ProblemKind::{BadRequest, Conflict, NotFound},
-    ProjectId, Scope,
+    ProjectId,
     account::Role,
     dead_letter::{
         DiscardDeadLetter, ListDeadLetters, ListView, RequeueDeadLetter, RequeueDeadLetters, Requeued,
@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::{
     App, Error, JsonResult,
-    extractors::{Caller, Language, Lookup, Path, Query},
+    extractors::{Language, Lookup, Path, Query},
     middleware::note_results,
     openapi::{ApiRouter, Describe as _, TransformOperation, delete_with, get_with, post_with},
 };
@@ -33,20 +33,16 @@ pub fn routes() -> ApiRouter<App> {
         .api_route("/dead-letters/{id}/requeue", post_with(requeue, document_requeue))
 }
 
-/// An administrator, and the projects whose dead letters they may list, requeue and discard.
-struct Admin {
-    lookup: Lookup,
-    scope: Scope,
-}
+/// The lookups of an administrator, who may list, requeue and discard the dead letters of their projects.
+struct Admin(Lookup);
 
 impl FromRequestParts<App> for Admin {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        let caller = Caller::from_request_parts(parts, app).await?;
-        caller.require(Role::Admin)?;
-        let scope = caller.scope().clone();
-        Ok(Self { lookup: Lookup::from_request_parts(parts, app).await?, scope })
+        let lookup = Lookup::from_request_parts(parts, app).await?;
+        lookup.caller.require(Role::Admin)?;
+        Ok(Self(lookup))
     }
 }
 
@@ -78,25 +74,29 @@ struct Batch {
     cursor: Option<String>,
 }
 
-async fn list(admin: Admin, Language(language): Language, Query(page): Query<Page>) -> JsonResult<ListView> {
+async fn list(
+    Admin(lookup): Admin,
+    Language(language): Language,
+    Query(page): Query<Page>,
+) -> JsonResult<ListView> {
     let limit = in_range("limit", page.limit, 1, 200)?.unwrap_or(50);
-    let scope = admin.scope.narrowed(page.project_id.as_ref());
-    let letters = admin.lookup.ask(&ListDeadLetters { scope, limit, cursor: page.cursor }).await?;
+    let scope = lookup.scope(page.project_id.as_ref());
+    let letters = lookup.ask(&ListDeadLetters { scope, limit, cursor: page.cursor }).await?;
     note_results(letters.dead_letters.len());
     Ok(axum::Json(ListView::new(letters, language)))
 }
 
-async fn requeue_all(admin: Admin, Query(batch): Query<Batch>) -> JsonResult<Requeued> {
-    let scope = admin.scope.narrowed(batch.project_id.as_ref());
-    Ok(axum::Json(admin.lookup.ask(&RequeueDeadLetters { scope, cursor: batch.cursor }).await?))
+async fn requeue_all(Admin(lookup): Admin, Query(batch): Query<Batch>) -> JsonResult<Requeued> {
+    let scope = lookup.scope(batch.project_id.as_ref());
+    Ok(axum::Json(lookup.ask(&RequeueDeadLetters { scope, cursor: batch.cursor }).await?))
 }
 
-async fn requeue(admin: Admin, Path(Which { id }): Path<Which>) -> JsonResult<Settled> {
-    Ok(axum::Json(admin.lookup.ask(&RequeueDeadLetter { scope: admin.scope, id }).await?))
+async fn requeue(Admin(lookup): Admin, Path(Which { id }): Path<Which>) -> JsonResult<Settled> {
+    Ok(axum::Json(lookup.ask(&RequeueDeadLetter { scope: lookup.scope(None), id }).await?))
 }
 
-async fn discard(admin: Admin, Path(Which { id }): Path<Which>) -> JsonResult<Settled> {
-    Ok(axum::Json(admin.lookup.ask(&DiscardDeadLetter { scope: admin.scope, id }).await?))
+async fn discard(Admin(lookup): Admin, Path(Which { id }): Path<Which>) -> JsonResult<Settled> {
+    Ok(axum::Json(lookup.ask(&DiscardDeadLetter { scope: lookup.scope(None), id }).await?))
 }
 
 fn document_list(operation: TransformOperation<'_>) -> TransformOperation<'_> {

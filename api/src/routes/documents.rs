@@ -31,7 +31,7 @@ use tokio::time::timeout;
 use crate::{
     App, Error, JsonResult,
     events::{self, Own},
-    extractors::{Caller, Language, Lookup, Path, Query},
+    extractors::{Language, Lookup, Path, Query},
     middleware::note_results,
     openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
 };
@@ -64,7 +64,6 @@ pub struct InProject {
 #[derive(Clone)]
 pub struct Named {
     pub lookup: Lookup,
-    pub caller: Caller,
     pub id: DocumentId,
     pub scope: Scope,
 }
@@ -80,11 +79,10 @@ impl FromRequestParts<App> for Named {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
         let lookup = Lookup::from_request_parts(parts, app).await?;
-        let caller = Caller::from_request_parts(parts, app).await?;
         let Path(Which { id }) = Path::from_request_parts(parts, app).await?;
         let Query(InProject { project_id }) = Query::from_request_parts(parts, app).await?;
-        let scope = caller.scope().narrowed(project_id.as_ref());
-        Ok(Self { lookup, caller, id, scope })
+        let scope = lookup.scope(project_id.as_ref());
+        Ok(Self { lookup, id, scope })
     }
 }
 
@@ -97,12 +95,11 @@ impl OperationInput for Named {
 
 async fn list(
     lookup: Lookup,
-    caller: Caller,
     Language(language): Language,
     Query(filter): Query<ListFilter>,
 ) -> JsonResult<DocumentListView> {
     in_range("limit", filter.limit, 1, 200)?;
-    let scope = caller.scope().narrowed(filter.project_id.as_ref());
+    let scope = lookup.scope(filter.project_id.as_ref());
     let list = lookup.ask(&ListDocuments { scope, filter }).await?;
     note_results(list.documents.len());
     Ok(axum::Json(DocumentListView::new(list, language)))
@@ -124,7 +121,7 @@ async fn exists(named: Named) -> JsonResult<Exists> {
 const DELETION: Duration = Duration::from_secs(10);
 
 async fn delete(State(nats): State<Nats>, named: Named) -> Result<(StatusCode, axum::Json<Deleted>), Error> {
-    named.caller.require(Role::Write)?;
+    named.lookup.caller.require(Role::Write)?;
     let Facts { project_id, document_id, .. } = named.document().await?.facts;
     let mut events = events::subscribe(&nats, &project_id, &document_id).await?;
     let id = named.lookup.id;

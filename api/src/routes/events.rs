@@ -52,13 +52,13 @@ async fn events(
     mut named: Named,
     Language(language): Language,
 ) -> Result<Response, Error> {
-    let permit = streams.open(Kind::Events, &named.caller)?;
+    let permit = streams.open(Kind::Events, &named.lookup.caller)?;
     // The document is read once to get its project, and again after subscribing, to include what happened in between.
     let document = named.document().await?.facts;
     let project = document.project_id;
     named.scope = Scope::Projects(vec![project.clone()]);
     let events = events::subscribe(&nats, &project, &document.document_id).await?;
-    let address = named.caller.address.clone();
+    let address = named.lookup.caller.address.clone();
     let revoked = authenticator.revoked(named.lookup.id.clone(), headers, address, project);
     let until = Instant::now() + requests.event_stream_seconds;
     let follower = Follower { named, language, events, until, permit };

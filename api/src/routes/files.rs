@@ -61,7 +61,7 @@ async fn file(
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
-        let permit = streams.open(Kind::File, &named.caller)?;
+        let permit = streams.open(Kind::File, &named.lookup.caller)?;
         let reader = objects.get(&location.object, start, length).await.map_err(refused(&location))?;
         let chunks = ReaderStream::with_capacity(reader, 64 * 1024);
         // The file counts as open until its last byte is sent.
