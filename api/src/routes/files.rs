@@ -10,7 +10,7 @@ use axum::{
 };
 use futures::StreamExt as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use platform::nats::objects::{self, Objects};
+use platform::nats::objects::{self, Objects, Stored};
 use schemas::{
     Problem,
     ProblemKind::{BadRequest, NotFound, RangeNotSatisfiable},
@@ -42,63 +42,56 @@ async fn file(
 ) -> Result<Response, Error> {
     let query = LocateFile { scope: named.scope, document_id: named.id };
     let mut location = named.lookup.ask(&query).await?;
-    as_stored(&objects, &mut location).await?;
-    let etag = format!("\"{}\"", location.sha256);
+    let stored = stored(&objects, &location).await?;
+    let etag = format!("\"{}\"", stored.sha256);
     if range::is_fresh(&headers, &etag) {
         let mut response = described(StatusCode::NOT_MODIFIED.into_response(), &location, &etag);
         // The client takes headers of this answer for those of its copy, whose media type may name a charset.
         response.headers_mut().remove(header::CONTENT_TYPE);
         return Ok(response);
     }
-    let (status, start, length) = match range::part(&headers, location.size, &etag) {
-        Part::Whole => (StatusCode::OK, 0, location.size),
+    let (status, start, length) = match range::part(&headers, stored.size, &etag) {
+        Part::Whole => (StatusCode::OK, 0, stored.size),
         Part::Range { start, length } => (StatusCode::PARTIAL_CONTENT, start, length),
-        Part::Unsatisfiable => return Ok(unsatisfiable(location.size)),
+        Part::Unsatisfiable => return Ok(unsatisfiable(stored.size)),
     };
-    if let Some(charset) = charset(&objects, &location).await? {
+    if let Some(charset) = charset(&objects, &stored, &location.media_type).await? {
         location.media_type += &format!("; charset={charset}");
     }
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
         let permit = streams.open(Kind::File, &named.lookup.caller)?;
-        let reader = objects.get(&location.object, start, length).await.map_err(refused(&location))?;
-        let chunks = ReaderStream::with_capacity(reader, 64 * 1024);
+        let chunks = ReaderStream::with_capacity(objects.read(&stored, start, length), 64 * 1024);
         // The file counts as open until its last byte is sent.
         Body::from_stream(chunks.inspect(move |_| _ = &permit))
     };
-    let mut response = described((status, body).into_response(), &location, &etag);
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    if status == StatusCode::PARTIAL_CONTENT {
-        let range = format!("bytes {start}-{}/{}", start + length - 1, location.size);
-        set(&mut response, header::CONTENT_RANGE, &range);
-    }
-    Ok(response)
+    let range = (status == StatusCode::PARTIAL_CONTENT).then(|| {
+        let last = start + length - 1;
+        [(header::CONTENT_RANGE, format!("bytes {start}-{last}/{}", stored.size))]
+    });
+    let length = [(header::CONTENT_LENGTH, HeaderValue::from(length))];
+    Ok((length, range, described((status, body).into_response(), &location, &etag)).into_response())
 }
 
-/// Replaces size and hash, which may be only announced, by those of the stored object. Fails if it is another file.
-async fn as_stored(objects: &Objects, location: &mut FileLocation) -> Result<(), Problem> {
-    let stored = objects.info(&location.object).await.map_err(refused(location))?;
-    if !location.sha256.is_empty() && !location.sha256.eq_ignore_ascii_case(&stored.sha256) {
-        tracing::error!(object = location.object, "what is stored is not the document's file any more");
-        return Err(Problem::not_found());
-    }
-    (location.size, location.sha256) = (stored.size, stored.sha256);
-    Ok(())
-}
-
-fn refused(location: &FileLocation) -> impl Fn(objects::Error) -> Problem {
-    move |error| {
+/// Returns the stored object: its size and hash in the location may be only announced. Fails if it is another file.
+async fn stored(objects: &Objects, location: &FileLocation) -> Result<Stored, Problem> {
+    let stored = objects.info(&location.object).await.map_err(|error| {
         if matches!(error, objects::Error::NotFound) {
             tracing::error!(object = location.object, "a document's file is not in the object store");
             return Problem::not_found();
         }
         tracing::warn!(%error, cause = ?std::error::Error::source(&error), "reading a file");
         Problem::unavailable()
+    })?;
+    if !location.sha256.is_empty() && !location.sha256.eq_ignore_ascii_case(&stored.sha256) {
+        tracing::error!(object = location.object, "what is stored is not the document's file any more");
+        return Err(Problem::not_found());
     }
+    Ok(stored)
 }
 
-fn described(mut response: Response, location: &FileLocation, etag: &str) -> Response {
+fn described(response: Response, location: &FileLocation, etag: &str) -> Response {
     /// Encodes everything except the characters that an extended parameter (RFC 8187) may contain unencoded.
     const KEPT: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')
@@ -116,25 +109,21 @@ fn described(mut response: Response, location: &FileLocation, etag: &str) -> Res
     // Both names: some clients (such as curl) do not read the extended name `filename*`, and all others prefer it.
     let (plain, name) = (ascii(&location.filename), utf8_percent_encode(&location.filename, KEPT));
     let disposition = format!("inline; filename=\"{plain}\"; filename*=UTF-8''{name}");
-    set(&mut response, header::CONTENT_DISPOSITION, &disposition);
-    set(&mut response, header::CONTENT_TYPE, &media_type);
-    set(&mut response, header::ETAG, etag);
-    set(&mut response, header::ACCEPT_RANGES, "bytes");
-    set(&mut response, header::CACHE_CONTROL, "private, no-cache");
     // An uploaded page must not act with the rights of acorag's origin. A PDF viewer cannot work in a sandbox.
     let policy = if inert {
         "default-src 'none'; img-src 'self'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
     } else {
         "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
     };
-    set(&mut response, header::CONTENT_SECURITY_POLICY, policy);
-    response
-}
-
-fn set(response: &mut Response, name: header::HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
-    }
+    let headers = [
+        (header::CONTENT_DISPOSITION, disposition.as_str()),
+        (header::CONTENT_TYPE, media_type.as_str()),
+        (header::ETAG, etag),
+        (header::ACCEPT_RANGES, "bytes"),
+        (header::CACHE_CONTROL, "private, no-cache"),
+        (header::CONTENT_SECURITY_POLICY, policy),
+    ];
+    (headers, response).into_response()
 }
 
 /// Media types that browsers show without running any code in them.
@@ -157,18 +146,21 @@ fn ascii(name: &str) -> String {
 const SAMPLE: u64 = 64 * 1024;
 
 /// Detects the charset of a text whose media type names none: a browser would read UTF-8 as Windows-1252.
-async fn charset(objects: &Objects, location: &FileLocation) -> Result<Option<&'static str>, Problem> {
-    let stored = location.media_type.to_ascii_lowercase();
-    if !stored.starts_with("text/") || stored.contains("charset=") {
+async fn charset(
+    objects: &Objects,
+    stored: &Stored,
+    media_type: &str,
+) -> Result<Option<&'static str>, Problem> {
+    let media_type = media_type.to_ascii_lowercase();
+    if !media_type.starts_with("text/") || media_type.contains("charset=") {
         return Ok(None);
     }
     let mut sample = Vec::new();
-    let mut reader = objects.get(&location.object, 0, SAMPLE).await.map_err(refused(location))?;
-    reader.read_to_end(&mut sample).await.map_err(|error| {
+    objects.read(stored, 0, SAMPLE).read_to_end(&mut sample).await.map_err(|error| {
         tracing::warn!(%error, "reading a file");
         Problem::unavailable()
     })?;
-    let is_cut = sample.len() as u64 != location.size;
+    let is_cut = sample.len() as u64 != stored.size;
     Ok(match std::str::from_utf8(&sample) {
         // A NUL byte means UTF-16, which browsers recognize by its byte order mark.
         _ if sample.contains(&0) => None,
@@ -176,7 +168,7 @@ async fn charset(objects: &Objects, location: &FileLocation) -> Result<Option<&'
         // The sample ends in the middle of a character.
         Err(error) if is_cut && error.error_len().is_none() => Some("utf-8"),
         // An HTML page declares its charset itself.
-        Err(_) if stored.starts_with("text/html") => None,
+        Err(_) if media_type.starts_with("text/html") => None,
         Err(_) => Some("windows-1252"),
     })
 }
@@ -205,9 +197,8 @@ fn token(text: &str) -> bool {
 
 fn unsatisfiable(size: u64) -> Response {
     let problem = messages::http::not_in_file(size).problem(RangeNotSatisfiable);
-    let mut response = Error(problem).into_response();
-    set(&mut response, header::CONTENT_RANGE, &format!("bytes */{size}"));
-    response
+    let range = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
+    (range, Error(problem)).into_response()
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
