@@ -4,10 +4,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use platform::nats::objects::{Objects, Stored};
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-};
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 
 /// Maximum number of pieces that wait between the socket and the object store.
@@ -51,31 +48,27 @@ impl Drop for Object {
 pub struct Writer {
     /// Sending fails if storing failed; [`finish`](Self::finish) returns the error.
     pub pieces: mpsc::Sender<Bytes>,
-    complete: oneshot::Sender<()>,
     task: JoinHandle<anyhow::Result<(Object, Stored)>>,
 }
 
 /// Starts to store a file, in a separate task: when a client disconnects, the request's future is dropped, but the
-/// object must still be finished, because only a finished object can be deleted with all its parts.
+/// object must still be finished, because only a finished object can be deleted with all its parts. It is dropped at the
+/// end of the task if nobody waits for it in [`finish`](Writer::finish).
 pub fn write(objects: Objects) -> Writer {
     let (pieces, incoming) = mpsc::channel(WAITING);
-    let (complete, mut whole) = oneshot::channel();
-    let name = uuid::Uuid::now_v7().to_string();
     let task = tokio::spawn(async move {
-        let object = Object { name: name.clone(), objects: objects.clone(), kept: false };
-        let stored =
-            objects.put(&name, ReceiverStream::new(incoming).map(Ok)).await.context("the object store")?;
-        anyhow::ensure!(whole.try_recv().is_ok(), "the client went away");
+        let name = uuid::Uuid::now_v7().to_string();
+        let object = Object { name, objects: objects.clone(), kept: false };
+        let incoming = ReceiverStream::new(incoming).map(Ok);
+        let stored = objects.put(&object.name, incoming).await.context("the object store")?;
         Ok((object, stored))
     });
-    Writer { pieces, complete, task }
+    Writer { pieces, task }
 }
 
 impl Writer {
-    /// Marks the file as complete, and waits until it is stored safely.
+    /// Waits until the file, which is complete, is stored safely.
     pub async fn finish(self) -> anyhow::Result<(Object, Stored)> {
-        // Nobody receives this if storing failed; the task has the error.
-        _ = self.complete.send(());
         drop(self.pieces);
         self.task.await.context("the storing task")?
     }
