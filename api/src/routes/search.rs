@@ -2,7 +2,7 @@
 
 use axum::{
     extract::State,
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderName, header},
     response::{IntoResponse as _, Response},
 };
 use schemas::search::{Search, SearchRequest, SearchRow};
@@ -34,16 +34,9 @@ async fn search(
     let search = Search::new(request, caller.scope())?;
     let answer = cache.search(&id.context(), &search).await?;
     note_results(answer.entry.results);
-    let mut response = answer.entry.body.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE, HeaderValue::from_static(answer.source));
-    if !answer.degraded.is_empty()
-        && let Ok(legs) = HeaderValue::from_str(&answer.degraded.join(","))
-    {
-        headers.insert(DEGRADED, legs);
-    }
-    Ok(response)
+    let headers = [(header::CONTENT_TYPE, "application/json"), (CACHE, answer.source)];
+    let degraded = (!answer.degraded.is_empty()).then(|| [(DEGRADED, answer.degraded.join(","))]);
+    Ok((headers, degraded, answer.entry.body).into_response())
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {

@@ -9,7 +9,7 @@ use aide::{
 use axum::{
     body::Body,
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use chrono::Utc;
@@ -66,14 +66,12 @@ async fn upload(
     let Some(wait) = wait else {
         return Ok(uploader.accepted(&accepted));
     };
-    let mut response = match uploader.wait(&mut accepted, wait).await {
+    let response = match uploader.wait(&mut accepted, wait).await {
         Some(indexed) => axum::Json(indexed?).into_response(),
         None => uploader.accepted(&accepted),
     };
-    if let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_secs())) {
-        response.headers_mut().insert("preference-applied", applied);
-    }
-    Ok(response)
+    let applied = [("preference-applied", format!("wait={}", wait.as_secs()))];
+    Ok((applied, response).into_response())
 }
 
 /// How long a client wants to wait.
@@ -265,7 +263,7 @@ impl Uploader {
 
     fn accepted(&self, accepted: &Accepted) -> Response {
         let status_url = accepted.status_url();
-        let location = HeaderValue::from_str(&status_url);
+        let location = [(header::LOCATION, status_url.clone())];
         let body = UploadAccepted {
             status: "accepted".to_owned(),
             message: messages::http::accepted().in_language(self.language.0).to_owned(),
@@ -276,22 +274,16 @@ impl Uploader {
                 status_url,
             },
         };
-        let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
-        if let Ok(location) = location {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
-        response
+        (StatusCode::ACCEPTED, location, axum::Json(body)).into_response()
     }
 }
 
 impl Accepted {
     /// Returns the URL of the document's state, with the project: two projects may have documents with the same id.
     pub fn status_url(&self) -> String {
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let document = self.document.as_str();
-        let plain = document.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        let id = if plain { document.to_owned() } else { encoded(document) };
-        format!("/documents/{id}?project_id={}", encoded(self.project.as_str()))
+        // The document's id was made from its content: it is a UUID.
+        let project = utf8_percent_encode(self.project.as_str(), NON_ALPHANUMERIC);
+        format!("/documents/{}?project_id={project}", self.document)
     }
 }
 
