@@ -4,8 +4,6 @@ mod file;
 mod multipart;
 mod object;
 
-use std::collections::HashMap;
-
 use axum::{body::Body, http::HeaderMap};
 use platform::nats::objects::{Objects, Stored};
 use schemas::{Metadata, Problem, ProblemKind, account::Role, lenient, messages::http};
@@ -14,9 +12,6 @@ use self::multipart::{Multipart, Part};
 use crate::{arrival, extractors::Caller, linger, shares::Shares};
 pub use multipart::Pace;
 pub use object::Object;
-
-/// Maximum length of a text part (metadata, a question), in bytes.
-const MAX_TEXT: usize = 64 * 1024;
 
 #[derive(Clone)]
 pub struct Uploads {
@@ -35,19 +30,18 @@ pub struct Received {
     /// The stored bytes. They are deleted when this is dropped, unless they are kept for a document.
     pub object: Object,
     pub metadata: Metadata,
-    /// The text parts that the route asked for, by name.
-    pub texts: HashMap<String, String>,
+    /// What to ask the document (`/upload-and-query`).
+    pub question: Option<String>,
 }
 
 impl Uploads {
     /// Receives the request. The caller's right to write to the project is checked as soon as the part `metadata` is
-    /// read, before or after the part `file`. Other text parts are returned if `wanted` has their name, else ignored.
+    /// read, before or after the part `file`.
     pub async fn receive(
         &self,
         caller: &Caller,
         headers: &HeaderMap,
         body: Body,
-        wanted: &[&str],
     ) -> Result<Received, Problem> {
         let slot = caller.require(Role::Write).and_then(|()| self.slots.take(&caller.account.id, 1));
         let _slot = match slot {
@@ -63,7 +57,7 @@ impl Uploads {
         let result = if length.is_some_and(|length| length > max.saturating_add(multipart::OVERHEAD)) {
             Err(self.too_large())
         } else {
-            self.read(caller, &mut multipart, wanted).await
+            self.read(caller, &mut multipart).await
         };
         if result.is_err() {
             multipart.read_on();
@@ -71,27 +65,21 @@ impl Uploads {
         result
     }
 
-    async fn read(
-        &self,
-        caller: &Caller,
-        multipart: &mut Multipart,
-        wanted: &[&str],
-    ) -> Result<Received, Problem> {
-        let (mut file, mut metadata, mut texts) = (None, None, HashMap::new());
+    async fn read(&self, caller: &Caller, multipart: &mut Multipart) -> Result<Received, Problem> {
+        let (mut file, mut metadata, mut question, mut message) = (None, None, None, None);
         while let Some(mut part) = multipart.next().await? {
             match part.name.clone().as_str() {
                 "file" if file.is_some() => return Err(http::several_files().about("file")),
                 "file" => file = Some(self.store(&mut part).await?),
                 "metadata" if metadata.is_some() => return Err(http::repeated().about("metadata")),
                 "metadata" => {
-                    let read = read_metadata(&part.text("metadata", MAX_TEXT).await?)?;
+                    let read = read_metadata(&part.text().await?)?;
                     caller.may_write(&caller.project_of(&read)?)?;
                     metadata = Some(read);
                 }
-                name if wanted.contains(&name) => {
-                    let text = part.text(name, MAX_TEXT).await?;
-                    texts.insert(name.to_owned(), text);
-                }
+                "question" => question = Some(part.text().await?),
+                // The name that `/chat` has for a question.
+                "message" => message = Some(part.text().await?),
                 // What nobody asks for is not read.
                 _ => while part.piece().await?.is_some() {},
             }
@@ -100,7 +88,7 @@ impl Uploads {
         let metadata = metadata.unwrap_or_default();
         // Again, because an upload without the part `metadata` was not checked above.
         caller.may_write(&caller.project_of(&metadata)?)?;
-        Ok(Received { filename, media_type, stored, object, metadata, texts })
+        Ok(Received { filename, media_type, stored, object, metadata, question: question.or(message) })
     }
 
     async fn store(&self, part: &mut Part<'_>) -> Result<(String, String, Stored, Object), Problem> {

@@ -30,9 +30,8 @@ async fn ask(
     headers: HeaderMap,
     body: Body,
 ) -> JsonResult<UploadAndQuery> {
-    let received = uploader.receive(&headers, body, &["question", "message"]).await?;
-    let question = ["question", "message"].iter().find_map(|name| received.texts.get(*name)).cloned();
-    let question = question.ok_or_else(|| messages::fields::missing().about("question"))?;
+    let mut received = uploader.receive(&headers, body).await?;
+    let question = received.question.take().ok_or_else(|| messages::fields::missing().about("question"))?;
     check_text("question", question.trim())?;
     note_query(&question);
     let mut accepted = uploader.accept(received).await?;

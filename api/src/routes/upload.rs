@@ -61,7 +61,7 @@ async fn upload(
             return Err(error);
         }
     };
-    let received = uploader.receive(&request_headers, body, &[]).await?;
+    let received = uploader.receive(&request_headers, body).await?;
     let mut accepted = uploader.accept(received).await?;
     let Some(wait) = wait else {
         return Ok(uploader.accepted(&accepted));
@@ -145,13 +145,8 @@ pub struct Accepted {
 
 impl Uploader {
     /// Receives the request and checks that the caller may write to the project that the request names.
-    pub async fn receive(
-        &self,
-        headers: &HeaderMap,
-        body: Body,
-        wanted: &[&str],
-    ) -> Result<Received, Problem> {
-        let received = self.uploads.receive(&self.caller, headers, body, wanted).await;
+    pub async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<Received, Problem> {
+        let received = self.uploads.receive(&self.caller, headers, body).await;
         let received =
             received.inspect_err(|_| self.metrics.uploads.with_label_values(&["refused"]).inc())?;
         self.metrics.upload_bytes.with_label_values::<&str>(&[]).inc_by(received.stored.size);

@@ -27,6 +27,8 @@ use crate::linger;
 pub const OVERHEAD: u64 = 1024 * 1024;
 /// Maximum number of parts of an upload form.
 const MAX_PARTS: usize = 16;
+/// Maximum length of a text part (metadata, a question), in bytes.
+const MAX_TEXT: usize = 64 * 1024;
 /// Maximum number of bytes received before the next part begins: its headers, and the bytes that were read ahead.
 const MAX_HEADERS: u64 = 1024 * 1024;
 
@@ -136,12 +138,12 @@ impl Part<'_> {
         Ok(piece)
     }
 
-    /// Returns the whole part as text. The error names `field` if the part is too long.
-    pub async fn text(&mut self, field: &str, max: usize) -> Result<String, Problem> {
+    /// Returns the whole part as text. The error names the part if it is too long.
+    pub async fn text(&mut self) -> Result<String, Problem> {
         let mut bytes = Vec::new();
         while let Some(piece) = self.piece().await? {
-            if bytes.len() + piece.len() > max {
-                return Err(http::text_too_long(max).about(field));
+            if bytes.len() + piece.len() > MAX_TEXT {
+                return Err(http::text_too_long(MAX_TEXT).about(&self.name));
             }
             bytes.extend_from_slice(&piece);
         }
