@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse as _, Response, sse::Event},
 };
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use platform::nats::request::{Frame, Reply, read};
 use schemas::{
     Problem,
@@ -16,6 +16,7 @@ use schemas::{
 };
 use serde_json::json;
 use tokio::sync::mpsc::{self, error::SendError};
+use tokio_stream::wrappers::ReceiverStream;
 use tracing::Instrument as _;
 
 use crate::{
@@ -104,7 +105,7 @@ impl StreamedReply {
         patience: Duration,
         permit: Permit,
     ) -> impl Stream<Item = Result<Event, Infallible>> {
-        let (sender, mut events) = mpsc::channel(EVENTS);
+        let (sender, events) = mpsc::channel(EVENTS);
         let (stopping, last_words) = (permit.stopping.clone(), permit.last_words);
         let receive = async move {
             let unfinished = self.failure(&Problem::unavailable());
@@ -117,12 +118,8 @@ impl StreamedReply {
             }
         };
         tokio::spawn(receive.in_current_span());
-        async_stream::stream! {
-            let _permit = permit;
-            while let Some(event) = events.recv().await {
-                yield Ok(event);
-            }
-        }
+        // The stream counts as open until its last event is sent.
+        ReceiverStream::new(events).inspect(move |_| _ = &permit).map(Ok)
     }
 
     async fn send(mut self, first: Frame, events: &mpsc::Sender<Event>) -> Result<(), SendError<Event>> {

@@ -8,7 +8,6 @@ use axum::{
     response::{Response, sse::Event},
 };
 use chrono::Utc;
-use futures::Stream;
 use platform::nats::Nats;
 use schemas::{
     Problem,
@@ -20,7 +19,7 @@ use schemas::{
 };
 use tokio::{
     sync::mpsc,
-    time::{Instant, interval_at, sleep_until},
+    time::{Instant, interval_at, sleep},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::Instrument as _;
@@ -33,7 +32,7 @@ use crate::{
     events::{self, Events},
     extractors::Language,
     openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
-    streams::{self, Kind, Permit, Streams},
+    streams::{self, Kind, Streams},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -60,10 +59,24 @@ async fn events(
     let events = events::subscribe(&nats, &project, &document.document_id).await?;
     let address = named.lookup.caller.address.clone();
     let revoked = authenticator.revoked(named.lookup.id.clone(), headers, address, project);
-    let until = Instant::now() + requests.event_stream_seconds;
-    let follower = Follower { named, language, events, until, permit };
+    let mut follower = Follower { named, language, events };
     let first = follower.state().await?;
-    Ok(streams::events(follower.stream(first, revoked)))
+    let (sender, receiver) = mpsc::channel(1);
+    // In a task of its own, which holds the permit: nobody polls the stream of a client that does not read, but it must end.
+    let following = async move {
+        tokio::select! {
+            // The current state is sent in any case.
+            biased;
+            () = follower.follow(first, &sender) => {}
+            () = permit.stopping.cancelled() => {}
+            // The caller may no longer read the project.
+            () = revoked => {}
+            () = sleep(requests.event_stream_seconds) => {}
+            () = sender.closed() => {}
+        }
+    };
+    tokio::spawn(following.in_current_span());
+    Ok(streams::events(ReceiverStream::new(receiver)))
 }
 
 /// One client that follows one document.
@@ -71,38 +84,11 @@ struct Follower {
     named: Named,
     language: UiLanguage,
     events: Events,
-    until: Instant,
-    permit: Permit,
 }
 
 impl Follower {
     async fn state(&self) -> Result<EventView, Problem> {
         Ok(EventView::new(DocumentEvent::of_state(self.named.document().await?, Utc::now()), self.language))
-    }
-
-    /// Returns the current state and then each event, until a final event or until the caller may no longer read the
-    /// project. The time limit and a stop of the service also end the stream.
-    fn stream(
-        mut self,
-        first: EventView,
-        revoked: impl Future<Output = ()> + Send + 'static,
-    ) -> impl Stream<Item = Result<Event, axum::Error>> {
-        let (sender, receiver) = mpsc::channel(1);
-        // In a task of its own: nobody polls the stream of a client that does not read, but it must end all the same.
-        let following = async move {
-            let (until, stopping) = (self.until, self.permit.stopping.clone());
-            tokio::select! {
-                // The current state is sent in any case.
-                biased;
-                () = self.follow(first, &sender) => {}
-                () = stopping.cancelled() => {}
-                () = revoked => {}
-                () = sleep_until(until) => {}
-                () = sender.closed() => {}
-            }
-        };
-        tokio::spawn(following.in_current_span());
-        ReceiverStream::new(receiver)
     }
 
     /// Sends the current state and then each event, until a final event.
