@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use axum::{
-    BoxError,
-    response::{
-        IntoResponse as _, Response, Sse,
-        sse::{Event, KeepAlive},
-    },
+use axum::response::{
+    IntoResponse as _, Response, Sse,
+    sse::{Event, KeepAlive},
 };
 use futures::Stream;
 use prometheus::{IntGauge, IntGaugeVec};
@@ -81,8 +78,11 @@ impl Drop for Permit {
     }
 }
 
+/// A server-sent event. The stream breaks off at one whose data cannot be written as JSON.
+pub type Sent = Result<Event, axum::Error>;
+
 /// Returns server-sent events, with comments that keep the connection alive. nginx must pass on each at once.
-pub fn events<E: Into<BoxError>>(events: impl Stream<Item = Result<Event, E>> + Send + 'static) -> Response {
+pub fn events(events: impl Stream<Item = Sent> + Send + 'static) -> Response {
     let events = Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10)));
     ([("x-accel-buffering", "no")], events).into_response()
 }

@@ -1,6 +1,6 @@
 //! `POST /chat`.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
@@ -28,7 +28,7 @@ use crate::{
     limits::{Limits, admission::Admitted},
     middleware::{note_query, note_results},
     openapi::{ApiRouter, Describe as _, JSON_BODY, TransformOperation, post_with},
-    streams::{self, Kind, Permit, Streams},
+    streams::{self, Kind, Permit, Sent, Streams},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -99,12 +99,7 @@ const EVENTS: usize = 64;
 impl StreamedReply {
     /// Returns the events for the client. The task that receives the answer ends with the client's connection, and at the
     /// latest after `patience`: a client that stays connected and reads nothing must not count as a chat in progress.
-    fn events(
-        self,
-        first: Frame,
-        patience: Duration,
-        permit: Permit,
-    ) -> impl Stream<Item = Result<Event, Infallible>> {
+    fn events(self, first: Frame, patience: Duration, permit: Permit) -> impl Stream<Item = Sent> {
         let (sender, events) = mpsc::channel(EVENTS);
         let (stopping, last_words) = (permit.stopping.clone(), permit.last_words);
         let receive = async move {
@@ -119,10 +114,10 @@ impl StreamedReply {
         };
         tokio::spawn(receive.in_current_span());
         // The stream counts as open until its last event is sent.
-        ReceiverStream::new(events).inspect(move |_| _ = &permit).map(Ok)
+        ReceiverStream::new(events).inspect(move |_| _ = &permit)
     }
 
-    async fn send(mut self, first: Frame, events: &mpsc::Sender<Event>) -> Result<(), SendError<Event>> {
+    async fn send(mut self, first: Frame, events: &mpsc::Sender<Sent>) -> Result<(), SendError<Sent>> {
         let mut frame = first;
         while !frame.last {
             match serde_json::from_slice::<ChatFrame>(&frame.payload) {
@@ -148,16 +143,13 @@ impl StreamedReply {
         events.send(last).await
     }
 
-    fn failure(&self, problem: &Problem) -> Event {
+    fn failure(&self, problem: &Problem) -> Sent {
         event("error", &error::body(problem, self.language, &self.id.0))
     }
 }
 
-fn event(name: &str, data: &impl serde::Serialize) -> Event {
-    Event::default().event(name).json_data(data).unwrap_or_else(|error| {
-        tracing::error!(%error, "writing an event");
-        Event::default().event("error").data("{}")
-    })
+fn event(name: &str, data: &impl serde::Serialize) -> Sent {
+    Event::default().event(name).json_data(data)
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {

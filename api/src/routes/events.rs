@@ -32,7 +32,7 @@ use crate::{
     events::{self, Events},
     extractors::Language,
     openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
-    streams::{self, Kind, Streams},
+    streams::{self, Kind, Sent, Streams},
 };
 
 pub fn routes() -> ApiRouter<App> {
@@ -92,7 +92,7 @@ impl Follower {
     }
 
     /// Sends the current state and then each event, until a final event.
-    async fn follow(&mut self, first: EventView, client: &mpsc::Sender<Result<Event, axum::Error>>) {
+    async fn follow(&mut self, first: EventView, client: &mpsc::Sender<Sent>) {
         let mut last = first;
         let mut again = interval_at(Instant::now() + LOOK_AGAIN, LOOK_AGAIN);
         while client.send(event(&last)).await.is_ok() && !last.facts.event.is_final() {
@@ -117,7 +117,7 @@ impl Follower {
 }
 
 /// Returns a server-sent event: its data is the document's event as JSON, its name the event's kind, its id the time.
-fn event(view: &EventView) -> Result<Event, axum::Error> {
+fn event(view: &EventView) -> Sent {
     Event::default().event(view.facts.event.name()).id(view.facts.at.to_rfc3339()).json_data(view)
 }
 
