@@ -7,7 +7,6 @@ use axum::{
     extract::{FromRequestParts, State},
     http::{StatusCode, request::Parts},
 };
-use chrono::Utc;
 use platform::{
     crash,
     nats::{Nats, publish},
@@ -29,8 +28,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::{
-    App, Error, JsonResult,
-    events::{self, Own},
+    App, Error, JsonResult, events,
     extractors::{Language, Lookup, Path, Query},
     middleware::note_results,
     openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
@@ -125,10 +123,9 @@ async fn delete(State(nats): State<Nats>, named: Named) -> Result<(StatusCode, a
     let Facts { project_id, document_id, .. } = named.document().await?.facts;
     let mut events = events::subscribe(&nats, &project_id, &document_id).await?;
     let id = named.lookup.id;
+    let context = id.context();
     let subject = subjects::job(JobKind::Delete, &project_id, &document_id);
     let message_id = uuid::Uuid::now_v7().to_string();
-    let context = id.context();
-    let own = Own { request_id: id.0, since: Utc::now() };
     nats.publish(subject, &context, Some(&message_id), &DeleteDocument {}).await.map_err(
         |error| match error {
             publish::Error::Full => Problem::overloaded(),
@@ -140,7 +137,7 @@ async fn delete(State(nats): State<Nats>, named: Named) -> Result<(StatusCode, a
     )?;
     crash::point("deletion-published", project_id.as_str());
     let deleted = async {
-        while let Some(event) = events.end(&own).await {
+        while let Some(event) = events.end(&id).await {
             if event.facts.event == EventKind::Deleted {
                 return true;
             }

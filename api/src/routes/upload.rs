@@ -12,7 +12,6 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
-use chrono::Utc;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use platform::{
     crash,
@@ -35,8 +34,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    App, Error,
-    events::{self, Own},
+    App, Error, events,
     extractors::{Caller, Language, Query, RequestId},
     linger,
     metrics::Metrics,
@@ -139,7 +137,6 @@ pub struct Accepted {
     pub document: DocumentId,
     filename: String,
     title: String,
-    own: Own,
     events: events::Events,
 }
 
@@ -188,7 +185,6 @@ impl Uploader {
         }
         // Subscribes before the job is published, so that none of the job's events can be missed.
         let events = events::subscribe(&self.nats, &project, &document).await?;
-        let own = Own { request_id: self.id.0.clone(), since: Utc::now() };
         let context = self.id.context();
         let mut map = context.headers();
         map.insert(headers::MESSAGE_ID, uuid::Uuid::now_v7().to_string().as_str());
@@ -209,14 +205,15 @@ impl Uploader {
                 return Err(Problem::unavailable());
             }
         }
-        let mut queued = DocumentEvent::new(EventKind::Queued, project.clone(), document.clone(), own.since);
-        queued.facts.request_id.clone_from(&own.request_id);
+        let mut queued =
+            DocumentEvent::new(EventKind::Queued, project.clone(), document.clone(), events.since);
+        queued.facts.request_id.clone_from(&self.id.0);
         queued.facts.title.clone_from(&job.metadata.fields.title);
         queued.facts.revision.clone_from(&job.metadata.fields.revision);
         if let Err(error) = self.nats.publish(queued.subject(), &context, None, &queued).await {
             tracing::warn!(%error, "announcing a queued document");
         }
-        Ok(Accepted { project, document, filename, title: job.metadata.fields.title, own, events })
+        Ok(Accepted { project, document, filename, title: job.metadata.fields.title, events })
     }
 
     /// Returns the result of the upload; `None` if it is still in progress after `patience`, or if this process has to
@@ -226,7 +223,7 @@ impl Uploader {
         accepted: &mut Accepted,
         patience: Duration,
     ) -> Option<Result<UploadIndexed, Problem>> {
-        let end = timeout(patience, accepted.events.end(&accepted.own));
+        let end = timeout(patience, accepted.events.end(&self.id));
         let event = self.stopping.run_until_cancelled(end).await?.ok()??;
         Some(match event.facts.event {
             EventKind::Failed => {
