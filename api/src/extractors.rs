@@ -148,7 +148,6 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 impl OperationInput for Caller {}
 
 /// Sends small queries to a worker on behalf of the caller.
-#[derive(Clone)]
 pub struct Lookup {
     requester: Requester,
     patience: Duration,

@@ -59,7 +59,7 @@ pub trait Describe: Sized {
     /// Documents a response of server-sent events whose data is one of acorag's own types.
     fn sends<T: JsonSchema>(self, status: u16, description: &str) -> Self;
     /// Adds another media type to a documented response.
-    fn also_answers(self, status: u16, media_type: &str) -> Self;
+    fn also_answers(self, status: u16, media_type: &str, body: MediaType) -> Self;
     /// Adds a header to a documented response.
     fn header(self, status: u16, name: &str, description: &str) -> Self;
     /// Adds an example of the JSON request body.
@@ -98,16 +98,12 @@ impl Describe for TransformOperation<'_> {
                 "data": { "type": "string", "contentMediaType": "application/json", "contentSchema": data },
             },
         });
-        let mut operation = self.answers(status, description, &[]);
-        if let Some(response) = response(&mut operation, status) {
-            response.content.insert("text/event-stream".to_owned(), media(event));
-        }
-        operation
+        self.answers(status, description, &[]).also_answers(status, "text/event-stream", media(event))
     }
 
-    fn also_answers(mut self, status: u16, media_type: &str) -> Self {
+    fn also_answers(mut self, status: u16, media_type: &str, body: MediaType) -> Self {
         if let Some(response) = response(&mut self, status) {
-            response.content.insert(media_type.to_owned(), plain(media_type));
+            response.content.insert(media_type.to_owned(), body);
         }
         self
     }
@@ -154,8 +150,6 @@ fn response<'o>(operation: &'o mut TransformOperation<'_>, status: u16) -> Optio
 
 fn plain(media_type: &str) -> MediaType {
     media(match media_type {
-        // A sequence of events is neither a string nor an object. The response's description names the events.
-        "text/event-stream" => json_schema!({ "description": "Server-sent events." }),
         "application/json" => json_schema!({ "type": "object" }),
         // Bytes of any kind have no schema.
         "*/*" => return MediaType::default(),

@@ -9,6 +9,7 @@ use axum::{
 };
 use futures::{Stream, StreamExt as _};
 use platform::nats::request::{Frame, Reply, read};
+use schemars::json_schema;
 use schemas::{
     Problem,
     chat::{ChatFrame, ChatQuery, ChatReply, ChatRequest},
@@ -27,7 +28,7 @@ use crate::{
     extractors::{Caller, Json, Language, RequestId},
     limits::{Limits, admission::Admitted},
     middleware::{note_query, note_results},
-    openapi::{ApiRouter, Describe as _, JSON_BODY, TransformOperation, post_with},
+    openapi::{ApiRouter, Describe as _, JSON_BODY, TransformOperation, media, post_with},
     streams::{self, Kind, Permit, Sent, Streams},
 };
 
@@ -162,7 +163,7 @@ fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
              reply, or `error` with an Error.",
         )
         .replies::<200, axum::Json<ChatReply>>("The answer.")
-        .also_answers(200, "text/event-stream")
+        .also_answers(200, "text/event-stream", media(json_schema!({ "description": "Server-sent events." })))
         .example(json!({
             "message": "¿Qué espesor tiene la losa del segundo piso?",
             "conversation_id": "conv_7",

@@ -59,7 +59,6 @@ pub struct InProject {
 }
 
 /// The document that a path names, among those that the caller may read.
-#[derive(Clone)]
 pub struct Named {
     pub lookup: Lookup,
     pub id: DocumentId,

@@ -53,7 +53,11 @@ async fn file(
     let (status, start, length) = match range::part(&headers, stored.size, &etag) {
         Part::Whole => (StatusCode::OK, 0, stored.size),
         Part::Range { start, length } => (StatusCode::PARTIAL_CONTENT, start, length),
-        Part::Unsatisfiable => return Ok(unsatisfiable(stored.size)),
+        Part::Unsatisfiable => {
+            let range = [(header::CONTENT_RANGE, format!("bytes */{}", stored.size))];
+            let problem = messages::http::not_in_file(stored.size).problem(RangeNotSatisfiable);
+            return Ok((range, Error(problem)).into_response());
+        }
     };
     if let Some(charset) = charset(&objects, &stored, &location.media_type).await? {
         location.media_type += &format!("; charset={charset}");
@@ -92,22 +96,11 @@ async fn stored(objects: &Objects, location: &FileLocation) -> Result<Stored, Pr
 }
 
 fn described(response: Response, location: &FileLocation, etag: &str) -> Response {
-    /// Encodes everything except the characters that an extended parameter (RFC 8187) may contain unencoded.
-    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~')
-        .remove(b'!')
-        .remove(b'#')
-        .remove(b'$')
-        .remove(b'&')
-        .remove(b'+')
-        .remove(b'^')
-        .remove(b'|');
+    /// Encodes more than an extended parameter (RFC 8187) requires, and leaves drawing numbers readable.
+    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
     let (media_type, inert) = media_type(&location.media_type);
     // Both names: some clients (such as curl) do not read the extended name `filename*`, and all others prefer it.
-    let (plain, name) = (ascii(&location.filename), utf8_percent_encode(&location.filename, KEPT));
+    let (plain, name) = (ascii(&location.filename), utf8_percent_encode(&location.filename, ENCODED));
     let disposition = format!("inline; filename=\"{plain}\"; filename*=UTF-8''{name}");
     // An uploaded page must not act with the rights of acorag's origin. A PDF viewer cannot work in a sandbox.
     let policy = if inert {
@@ -193,12 +186,6 @@ fn media_type(stored: &str) -> (String, bool) {
 
 fn token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
-}
-
-fn unsatisfiable(size: u64) -> Response {
-    let problem = messages::http::not_in_file(size).problem(RangeNotSatisfiable);
-    let range = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
-    (range, Error(problem)).into_response()
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {

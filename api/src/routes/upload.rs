@@ -104,7 +104,6 @@ fn preferred(headers: &HeaderMap) -> Option<i64> {
 }
 
 /// Receives an upload and publishes its job.
-#[derive(Clone)]
 pub struct Uploader {
     uploads: Uploads,
     nats: Nats,
