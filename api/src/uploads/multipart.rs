@@ -1,6 +1,7 @@
 //! The parts of a multipart request, with limits for their number, size and speed.
 
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
     sync::{
@@ -31,6 +32,8 @@ const MAX_PARTS: usize = 16;
 const MAX_TEXT: usize = 64 * 1024;
 /// Maximum number of bytes received before the next part begins: its headers, and the bytes that were read ahead.
 const MAX_HEADERS: u64 = 1024 * 1024;
+/// Maximum number of times that the parser looks for the next part: each time, it searches all that was received.
+const MAX_LOOKS: usize = 1_000;
 
 pub struct Multipart {
     multipart: multer::Multipart<'static>,
@@ -75,7 +78,15 @@ impl Multipart {
     pub async fn next(&mut self) -> Result<Option<Part<'_>>, Problem> {
         let kept_back = self.budget.load(Ordering::Relaxed).saturating_sub(MAX_HEADERS);
         self.budget.fetch_sub(kept_back, Ordering::Relaxed);
-        let Some(field) = self.pace.wait(self.multipart.next_field()).await? else {
+        let (parser, mut looks) = (&mut self.multipart, 0);
+        let next = poll_fn(|context| {
+            looks += 1;
+            if looks > MAX_LOOKS {
+                return Poll::Ready(Err(multer::Error::IncompleteHeaders));
+            }
+            parser.poll_next_field(context)
+        });
+        let Some(field) = self.pace.wait(next).await? else {
             return Ok(None);
         };
         self.count += 1;
@@ -187,15 +198,32 @@ impl Stream for Metered {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn all_parts_together_have_a_limit() {
-        let content = "x".repeat(400_000);
-        let part = format!("--b\r\nContent-Disposition: form-data; name=\"p\"\r\n\r\n{content}\r\n");
-        let parts = std::iter::repeat_n(part, 5).chain(["--b--\r\n".to_owned()]);
-        let body = Body::from_stream(futures::stream::iter(parts.map(Ok::<_, io::Error>)));
+    fn form(body: Body) -> Multipart {
         let media_type = "multipart/form-data; boundary=b".parse().unwrap();
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, media_type)]);
-        let mut form = Multipart::new(&headers, body, 1_000, Pace::new(Duration::from_secs(30), 1)).unwrap();
+        let pace = Pace::new(Duration::from_secs(30), 16 * 1024);
+        Multipart::new(&headers, body, 3_000_000, pace).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_part_does_not_begin_after_very_many_pieces() {
+        let head = "--b\r\nContent-Disposition: form-data; name=\"p\"\r\n\r\n";
+        let body = format!("{}\r\n{head}x\r\n--b--\r\n", " ".repeat(5_000));
+        let first = async |size| {
+            let pieces = body.as_bytes().chunks(size).map(Bytes::copy_from_slice).map(Ok::<_, io::Error>);
+            let mut form = form(Body::from_stream(futures::stream::iter(pieces.collect::<Vec<_>>())));
+            form.next().await.map(|part| part.is_some()).map_err(|problem| problem.kind)
+        };
+        assert_eq!(first(100).await, Ok(true));
+        assert_eq!(first(1).await, Err(ProblemKind::BadRequest));
+    }
+
+    #[tokio::test]
+    async fn all_parts_together_have_a_limit() {
+        let content = "x".repeat(1_000_000);
+        let part = format!("--b\r\nContent-Disposition: form-data; name=\"p\"\r\n\r\n{content}\r\n");
+        let parts = std::iter::repeat_n(part, 5).chain(["--b--\r\n".to_owned()]);
+        let mut form = form(Body::from_stream(futures::stream::iter(parts.map(Ok::<_, io::Error>))));
         let read: Result<(), Problem> = async {
             while let Some(mut part) = form.next().await? {
                 while part.piece().await?.is_some() {}
@@ -208,7 +236,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_byte_now_and_then_is_too_slow_and_a_slow_link_is_not() {
-        let form = |piece: usize, every: u64| {
+        let slow = |piece: usize, every: u64| {
             let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n";
             let pieces = futures::stream::iter(
                 std::iter::once(Bytes::from(head))
@@ -218,13 +246,10 @@ mod tests {
                 tokio::time::sleep(Duration::from_secs(every)).await;
                 Ok::<_, io::Error>(piece)
             });
-            let mut headers = HeaderMap::new();
-            headers.insert(header::CONTENT_TYPE, "multipart/form-data; boundary=b".parse().unwrap());
-            let pace = Pace::new(Duration::from_secs(30), 16 * 1024);
-            Multipart::new(&headers, Body::from_stream(slowly), 10_000_000, pace).unwrap()
+            form(Body::from_stream(slowly))
         };
         let received = async |piece, every| {
-            let mut form = form(piece, every);
+            let mut form = slow(piece, every);
             let mut part = form.next().await.unwrap().unwrap();
             let mut received = 0;
             loop {
