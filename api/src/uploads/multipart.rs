@@ -5,7 +5,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -18,6 +18,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
+use platform::lock::lock;
 use schemas::{Problem, ProblemKind, messages::http};
 use tokio::time::{Instant, timeout};
 
@@ -37,6 +38,7 @@ const MAX_LOOKS: usize = 1_000;
 
 pub struct Multipart {
     multipart: multer::Multipart<'static>,
+    body: Shared,
     /// How many bytes may still be received.
     budget: Arc<AtomicU64>,
     max: u64,
@@ -71,8 +73,9 @@ impl Multipart {
             return Err(http::not_multipart().problem(ProblemKind::UnsupportedMediaType));
         };
         let budget = Arc::new(AtomicU64::new(max.saturating_add(OVERHEAD)));
-        let body = Metered { body: body.into_data_stream(), budget: budget.clone(), rest: false };
-        Ok(Self { multipart: multer::Multipart::new(body, boundary), budget, max, pace, count: 0 })
+        let body = Arc::new(Mutex::new(Some(body.into_data_stream())));
+        let metered = Metered { body: body.clone(), budget: budget.clone(), rest: false };
+        Ok(Self { multipart: multer::Multipart::new(metered, boundary), body, budget, max, pace, count: 0 })
     }
 
     pub async fn next(&mut self) -> Result<Option<Part<'_>>, Problem> {
@@ -109,12 +112,16 @@ impl Multipart {
         }))
     }
 
-    /// Discards more of the body for a moment, so that a refused client hears why, unless it sends far too much.
-    pub fn read_on(mut self) {
-        self.budget.store(self.max.saturating_mul(4).saturating_add(OVERHEAD), Ordering::Relaxed);
+    /// Discards more of the body for a moment, so that a refused client hears why, unless it sends far too much. The parser
+    /// gets nothing of it: it would keep in memory what it takes for the headers of a part.
+    pub fn read_on(self) {
+        let Some(mut body) = lock(&self.body).take() else { return };
+        let mut left = self.max.saturating_mul(4).saturating_add(OVERHEAD);
         linger::for_a_moment(async move {
-            while let Ok(Some(mut field)) = self.multipart.next_field().await {
-                while let Ok(Some(_)) = field.chunk().await {}
+            while let Some(Ok(piece)) = body.next().await
+                && left > 0
+            {
+                left = left.saturating_sub(piece.len() as u64);
             }
         });
     }
@@ -167,10 +174,13 @@ fn latin_1(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
+/// The body of a request; `None` once the parser gets no more of it.
+type Shared = Arc<Mutex<Option<BodyDataStream>>>;
+
 /// A body with a maximum number of bytes. The multipart parser (`multer`) reads at once everything that is
 /// ready, so this stream also pauses after every piece: otherwise a fast client could fill the memory.
 struct Metered {
-    body: BodyDataStream,
+    body: Shared,
     budget: Arc<AtomicU64>,
     rest: bool,
 }
@@ -183,7 +193,8 @@ impl Stream for Metered {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let Some(piece) = futures::ready!(self.body.poll_next_unpin(context)) else {
+        let next = lock(&self.body).as_mut().map_or(Poll::Ready(None), |body| body.poll_next_unpin(context));
+        let Some(piece) = futures::ready!(next) else {
             return Poll::Ready(None);
         };
         let piece = piece.map_err(io::Error::other)?;
@@ -216,6 +227,23 @@ mod tests {
         };
         assert_eq!(first(100).await, Ok(true));
         assert_eq!(first(1).await, Err(ProblemKind::BadRequest));
+    }
+
+    #[tokio::test]
+    async fn after_a_refusal_the_rest_is_read_whatever_it_is() {
+        let read = Arc::new(AtomicU64::new(0));
+        let count = read.clone();
+        let pieces = std::iter::once("--bad").chain(std::iter::repeat_n("x", 99));
+        let pieces = pieces.inspect(move |_| _ = count.fetch_add(1, Ordering::Relaxed));
+        let mut form = form(Body::from_stream(futures::stream::iter(pieces.map(Ok::<_, io::Error>))));
+        assert!(form.next().await.is_err());
+        form.read_on();
+        let all = async {
+            while read.load(Ordering::Relaxed) < 100 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(60), all).await.unwrap();
     }
 
     #[tokio::test]
