@@ -91,6 +91,12 @@ impl Follower {
         Ok(EventView::new(DocumentEvent::of_state(self.named.document().await?, Utc::now()), self.language))
     }
 
+    /// Returns the event of a document that is gone, whose last event was this one.
+    fn deleted(&self, last: &EventView) -> EventView {
+        let (project, document) = (last.facts.project_id.clone(), last.facts.document_id.clone());
+        EventView::new(DocumentEvent::new(EventKind::Deleted, project, document, Utc::now()), self.language)
+    }
+
     /// Sends the current state and then each event, until a final event.
     async fn follow(&mut self, first: EventView, client: &mpsc::Sender<Sent>) {
         let mut last = first;
@@ -104,6 +110,7 @@ impl Follower {
                     },
                     _ = again.tick() => match self.state().await {
                         Ok(state) if state.facts.event.is_final() => state,
+                        Err(problem) if problem.kind == NotFound => self.deleted(&last),
                         _ => continue,
                     },
                 };
