@@ -67,7 +67,6 @@ async fn progress_is_followed_to_its_end() {
     // The first event is the current state. Once it has arrived, the api is subscribed and no event can be
     // missed.
     read("event: queued").await;
-    let jobs = Jobs::watch(&backends.nats).await;
     let announce = |kind, percent| {
         let mut event = schemas::event::DocumentEvent::new(
             kind,
@@ -89,7 +88,6 @@ async fn progress_is_followed_to_its_end() {
     let all = read("never").await;
     assert!(all.trim_end().ends_with('}') && all.contains("event: indexed"), "{all}");
     assert_eq!(all.matches("event: queued").count(), 1, "{all}");
-    drop(jobs);
 
     *worker.documents.lock().unwrap() = vec![document("p", "1", State::Indexed)];
     let over = api.get("/documents/1/events").await.text().await.unwrap();
