@@ -4,10 +4,7 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
 };
@@ -38,9 +35,7 @@ const MAX_LOOKS: usize = 1_000;
 
 pub struct Multipart {
     multipart: multer::Multipart<'static>,
-    body: Shared,
-    /// How many bytes may still be received.
-    budget: Arc<AtomicU64>,
+    source: Arc<Mutex<Source>>,
     max: u64,
     pace: Pace,
     count: usize,
@@ -72,15 +67,15 @@ impl Multipart {
             linger::read_on(headers, body);
             return Err(http::not_multipart().problem(ProblemKind::UnsupportedMediaType));
         };
-        let budget = Arc::new(AtomicU64::new(max.saturating_add(OVERHEAD)));
-        let body = Arc::new(Mutex::new(Some(body.into_data_stream())));
-        let metered = Metered { body: body.clone(), budget: budget.clone(), rest: false };
-        Ok(Self { multipart: multer::Multipart::new(metered, boundary), body, budget, max, pace, count: 0 })
+        let source = Source { body: body.into_data_stream(), left: max.saturating_add(OVERHEAD) };
+        let source = Arc::new(Mutex::new(source));
+        let metered = Metered { source: source.clone(), rest: false };
+        Ok(Self { multipart: multer::Multipart::new(metered, boundary), source, max, pace, count: 0 })
     }
 
     pub async fn next(&mut self) -> Result<Option<Part<'_>>, Problem> {
-        let kept_back = self.budget.load(Ordering::Relaxed).saturating_sub(MAX_HEADERS);
-        self.budget.fetch_sub(kept_back, Ordering::Relaxed);
+        let left = lock(&self.source).left;
+        lock(&self.source).left = left.min(MAX_HEADERS);
         let (parser, mut looks) = (&mut self.multipart, 0);
         let next = poll_fn(|context| {
             looks += 1;
@@ -96,7 +91,7 @@ impl Multipart {
         if self.count > MAX_PARTS {
             return Err(http::too_many_parts().about("body"));
         }
-        self.budget.fetch_add(kept_back, Ordering::Relaxed);
+        lock(&self.source).left += left.saturating_sub(MAX_HEADERS);
         let disposition = field.headers().get(header::CONTENT_DISPOSITION);
         let named = disposition.and_then(|value| match std::str::from_utf8(value.as_bytes()) {
             Ok(value) => file::extended_name(value),
@@ -115,10 +110,11 @@ impl Multipart {
     /// Discards more of the body for a moment, so that a refused client hears why, unless it sends far too much. The parser
     /// gets nothing of it: it would keep in memory what it takes for the headers of a part.
     pub fn read_on(self) {
-        let Some(mut body) = lock(&self.body).take() else { return };
         let mut left = self.max.saturating_mul(4).saturating_add(OVERHEAD);
+        let source = self.source;
         linger::for_a_moment(async move {
-            while let Some(Ok(piece)) = body.next().await
+            let next = |context: &mut Context<'_>| lock(&source).body.poll_next_unpin(context);
+            while let Some(Ok(piece)) = poll_fn(next).await
                 && left > 0
             {
                 left = left.saturating_sub(piece.len() as u64);
@@ -174,14 +170,16 @@ fn latin_1(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// The body of a request; `None` once the parser gets no more of it.
-type Shared = Arc<Mutex<Option<BodyDataStream>>>;
+/// The body of a request, and how many bytes of it the parser may still get.
+struct Source {
+    body: BodyDataStream,
+    left: u64,
+}
 
 /// A body with a maximum number of bytes. The multipart parser (`multer`) reads at once everything that is
 /// ready, so this stream also pauses after every piece: otherwise a fast client could fill the memory.
 struct Metered {
-    body: Shared,
-    budget: Arc<AtomicU64>,
+    source: Arc<Mutex<Source>>,
     rest: bool,
 }
 
@@ -189,18 +187,19 @@ impl Stream for Metered {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if std::mem::take(&mut self.rest) {
+        let metered = &mut *self;
+        if std::mem::take(&mut metered.rest) {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let next = lock(&self.body).as_mut().map_or(Poll::Ready(None), |body| body.poll_next_unpin(context));
-        let Some(piece) = futures::ready!(next) else {
+        let mut source = lock(&metered.source);
+        let Some(piece) = futures::ready!(source.body.poll_next_unpin(context)) else {
             return Poll::Ready(None);
         };
         let piece = piece.map_err(io::Error::other)?;
-        self.rest = true;
-        let left = self.budget.load(Ordering::Relaxed).checked_sub(piece.len() as u64);
-        self.budget.store(left.ok_or(io::ErrorKind::QuotaExceeded)?, Ordering::Relaxed);
+        metered.rest = true;
+        let left = source.left.checked_sub(piece.len() as u64);
+        source.left = left.ok_or(io::ErrorKind::QuotaExceeded)?;
         Poll::Ready(Some(Ok(piece)))
     }
 }
@@ -231,15 +230,15 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_refusal_the_rest_is_read_whatever_it_is() {
-        let read = Arc::new(AtomicU64::new(0));
+        let read = Arc::new(Mutex::new(0));
         let count = read.clone();
         let pieces = std::iter::once("--bad").chain(std::iter::repeat_n("x", 99));
-        let pieces = pieces.inspect(move |_| _ = count.fetch_add(1, Ordering::Relaxed));
+        let pieces = pieces.inspect(move |_| *lock(&count) += 1);
         let mut form = form(Body::from_stream(futures::stream::iter(pieces.map(Ok::<_, io::Error>))));
         assert!(form.next().await.is_err());
         form.read_on();
         let all = async {
-            while read.load(Ordering::Relaxed) < 100 {
+            while *lock(&read) < 100 {
                 tokio::task::yield_now().await;
             }
         };
