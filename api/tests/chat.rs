@@ -246,6 +246,14 @@ async fn a_question_to_an_upload_is_asked_of_it_alone() {
     );
     assert_eq!(worker.chat.asked.lock().unwrap()[0].document_id, Some(id));
 
+    let asking = api.upload("/upload-and-query", form("old.txt", "x").text("message", "¿Espesor?"));
+    let (response, ()) = tokio::join!(asking, async {
+        let job = jobs.next().await;
+        jobs.announce(&job, EventKind::Superseded, |_| {}).await;
+    });
+    let body = json(response, 200).await;
+    assert!(body["query_result"]["notice"].as_str().unwrap().contains("revisión más nueva"), "{body}");
+
     assert!(
         refused(api.upload("/upload-and-query", form("a.txt", "y")).await, 400).await.starts_with("question")
     );

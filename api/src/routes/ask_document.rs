@@ -6,7 +6,7 @@ use axum::{body::Body, extract::State, http::HeaderMap};
 use platform::nats::request::Requester;
 use schemas::{
     ProblemKind::{BadRequest, Conflict, NoText, RequestTimeout, Timeout, TooLarge, UnsupportedMediaType},
-    chat::{ChatQuery, UploadAndQuery},
+    chat::{ChatQuery, QueryResult, UploadAndQuery},
     messages,
     search::check_text,
 };
@@ -42,11 +42,13 @@ async fn ask(
     let query = ChatQuery::about(&question, &accepted.document, &uploader.caller.account)?;
     let reply = requester.ask(&uploader.id.context(), &query, requests.chat_timeout).await?;
     note_results(reply.sources.len());
-    Ok(axum::Json(UploadAndQuery {
-        status: "success".to_owned(),
-        upload_result: uploaded.data,
-        query_result: reply.into(),
-    }))
+    let mut query_result = QueryResult::from(reply);
+    if accepted.superseded {
+        // A superseded document answers nothing. This says why.
+        query_result.notice = uploaded.message;
+    }
+    let status = "success".to_owned();
+    Ok(axum::Json(UploadAndQuery { status, upload_result: uploaded.data, query_result }))
 }
 
 fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {

@@ -136,6 +136,8 @@ pub struct Accepted {
     pub document: DocumentId,
     filename: String,
     title: String,
+    /// Whether [`Uploader::wait`] found that there is a newer revision already.
+    pub superseded: bool,
     events: events::Events,
 }
 
@@ -212,7 +214,8 @@ impl Uploader {
         if let Err(error) = self.nats.publish(queued.subject(), &context, None, &queued).await {
             tracing::warn!(%error, "announcing a queued document");
         }
-        Ok(Accepted { project, document, filename, title: job.metadata.fields.title, events })
+        let title = job.metadata.fields.title;
+        Ok(Accepted { project, document, filename, title, superseded: false, events })
     }
 
     /// Returns the result of the upload; `None` if it is still in progress after `patience`, or if this process has to
@@ -224,6 +227,7 @@ impl Uploader {
     ) -> Option<Result<UploadIndexed, Problem>> {
         let end = timeout(patience, accepted.events.end(&self.id));
         let event = self.stopping.run_until_cancelled(end).await?.ok()??;
+        accepted.superseded = event.facts.event == EventKind::Superseded;
         Some(match event.facts.event {
             EventKind::Failed => {
                 let why = event.reason.map_or_else(messages::http::not_processed, |reason| reason.message);
@@ -235,7 +239,7 @@ impl Uploader {
     }
 
     fn indexed(&self, accepted: &Accepted, event: DocumentEvent) -> UploadIndexed {
-        let superseded = event.facts.event == EventKind::Superseded;
+        let superseded = accepted.superseded;
         let message = if superseded { messages::http::superseded() } else { messages::http::indexed() };
         let titles = [&event.facts.title, &accepted.title, &accepted.filename];
         UploadIndexed {
