@@ -125,15 +125,14 @@ async fn delete(State(nats): State<Nats>, named: Named) -> Result<(StatusCode, a
     let context = id.context();
     let subject = subjects::job(JobKind::Delete, &project_id, &document_id);
     let message_id = uuid::Uuid::now_v7().to_string();
-    nats.publish(subject, &context, Some(&message_id), &DeleteDocument {}).await.map_err(
-        |error| match error {
-            publish::Error::Full => Problem::overloaded(),
-            error => {
-                tracing::warn!(%error, "publishing a deletion");
-                Problem::unavailable()
-            }
-        },
-    )?;
+    let published = nats.publish(subject, &context, Some(&message_id), &DeleteDocument {}).await;
+    published.map_err(|error| match error {
+        publish::Error::Full => Problem::overloaded(),
+        error => {
+            tracing::warn!(%error, "publishing a deletion");
+            Problem::unavailable()
+        }
+    })?;
     crash::point("deletion-published", project_id.as_str());
     let deleted = async {
         while let Some(event) = events.end(&id).await {

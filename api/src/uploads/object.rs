@@ -58,9 +58,9 @@ pub fn write(objects: Objects) -> Writer {
     let (pieces, incoming) = mpsc::channel(WAITING);
     let task = tokio::spawn(async move {
         let name = uuid::Uuid::now_v7().to_string();
-        let object = Object { name, objects: objects.clone(), kept: false };
+        let object = Object { name, objects, kept: false };
         let incoming = ReceiverStream::new(incoming).map(Ok);
-        let stored = objects.put(&object.name, incoming).await.context("the object store")?;
+        let stored = object.objects.put(&object.name, incoming).await.context("the object store")?;
         Ok((object, stored))
     });
     Writer { pieces, task }
