@@ -56,24 +56,19 @@ async fn chat(
     let key = cache.look_for_answer(&mut query).await;
     // A chat whose answer is known is not counted, because it costs the workers next to nothing.
     let admitted = query.known.is_none().then(|| limits.admission.chats.admit()).transpose()?;
-    let mut reply = cache.requester.ask_streaming(&id.context(), &query, patience).await?;
+    let reply = cache.requester.ask_streaming(&id.context(), &query, patience).await?;
+    let mut answer = Answer { reply, cache, key, id, language, admitted };
+    // An error before the first piece of the answer is an error of the whole call, with its own status.
+    let first = answer.reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
     let Some(permit) = permit else {
-        let frame = reply.only().await?;
-        if let Some(admitted) = admitted {
-            admitted.answered(&frame);
-        }
-        let mut reply: ChatReply = read(&frame.payload)?;
-        cache.keep_answer(key.as_ref(), &mut reply).await;
+        let reply = answer.whole(&first).await?;
         note_results(reply.sources.len());
         return Ok(axum::Json(reply).into_response());
     };
-    // An error before the first piece of the answer is an error of the whole call, with its own status.
-    let first = reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
     if first.last {
         read::<ChatReply>(&first.payload)?;
     }
-    let reply = StreamedReply { reply, cache, key, id, language, admitted };
-    Ok(streams::events(reply.events(first, patience, permit)))
+    Ok(streams::events(answer.events(first, patience, permit)))
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {
@@ -83,8 +78,8 @@ fn accepts_events(headers: &HeaderMap) -> bool {
     })
 }
 
-/// A chat answer that is being streamed. Dropping it early cancels the worker's work.
-struct StreamedReply {
+/// An answer that a worker sends. Dropping it early cancels the worker's work.
+struct Answer {
     reply: Reply,
     cache: Cache,
     /// The key under which the answer is cached.
@@ -97,7 +92,17 @@ struct StreamedReply {
 /// Events that wait for a client that reads slowly.
 const EVENTS: usize = 64;
 
-impl StreamedReply {
+impl Answer {
+    /// Reads the last frame, which has the whole answer, and caches the answer.
+    async fn whole(&mut self, last: &Frame) -> Result<ChatReply, Problem> {
+        if let Some(admitted) = self.admitted.take() {
+            admitted.answered(last);
+        }
+        let mut reply = read::<ChatReply>(&last.payload)?;
+        self.cache.keep_answer(self.key.as_ref(), &mut reply).await;
+        Ok(reply)
+    }
+
     /// Returns the events for the client. The task that receives the answer ends with the client's connection, and at the
     /// latest after `patience`: a client that stays connected and reads nothing must not count as a chat in progress.
     fn events(self, first: Frame, patience: Duration, permit: Permit) -> impl Stream<Item = Sent> {
@@ -131,16 +136,10 @@ impl StreamedReply {
                 None => return Ok(()),
             };
         }
-        let last = match read::<ChatReply>(&frame.payload) {
-            Ok(mut reply) => {
-                self.cache.keep_answer(self.key.as_ref(), &mut reply).await;
-                event("done", &reply)
-            }
+        let last = match self.whole(&frame).await {
+            Ok(reply) => event("done", &reply),
             Err(problem) => self.failure(&problem),
         };
-        if let Some(admitted) = self.admitted {
-            admitted.answered(&frame);
-        }
         events.send(last).await
     }
 
