@@ -44,17 +44,21 @@ impl Sought {
         self.words.get(term).copied().unwrap_or_default()
     }
 
-    /// Whether one of the terms may be found in a part of a text. Figures and codes have terms that begin in another way,
-    /// and letters with accents are folded, so everything with them may be one.
+    /// Whether one of the terms may be found in a part of a text. Figures and codes have terms that begin in another way, so
+    /// everything with them may be one, and so may a word whose first two letters are not both plain: accents are folded.
     fn may_be_in(&self, part: &str) -> bool {
-        let bytes = part.as_bytes();
-        let mut within = false;
-        bytes.iter().enumerate().any(|(at, byte)| {
-            let starts = !within;
-            within = byte.is_ascii_alphabetic();
-            !byte.is_ascii()
-                || byte.is_ascii_digit()
-                || starts && within && self.beginnings.contains(&beginning(&bytes[at..]))
+        let mut letters = 0;
+        part.char_indices().any(|(at, letter)| match letter {
+            'a'..='z' | 'A'..='Z' => {
+                letters += 1;
+                letters == 1 && self.beginnings.contains(&beginning(&part.as_bytes()[at..]))
+            }
+            // It belongs to a word of which the first two letters are known.
+            'À'..='ÿ' if letters >= 2 && letter.is_alphabetic() => false,
+            _ => {
+                letters = 0;
+                !letter.is_ascii() || letter.is_ascii_digit()
+            }
         })
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
     block::{self, Posting, best_pairs},
     pending,
 };
+use crate::scope::for_projects;
 
 /// Maximum number of postings of one term that are read before it is known whether all are needed.
 const AT_ONCE: u64 = 4_096;
@@ -60,6 +61,17 @@ struct Row {
     data: Vec<Option<Vec<u8>>>,
 }
 
+/// One row for each term: a common one has thousands of blocks.
+const FIRST: &str = "
+    SELECT project_key, term, sum(passages) AS passages, string_agg(best, '') AS best, array_agg(first) AS first,
+           array_agg(last) AS last, array_agg(CASE WHEN passages < $3 THEN data END) AS data
+    FROM posting WHERE project_key = ANY($1) AND term = ANY($2) GROUP BY project_key, term
+    UNION ALL
+    SELECT project_key, '', 0, '', '{}', '{}', ARRAY[data] FROM posting_pending WHERE project_key = ANY($1)
+    UNION ALL
+    SELECT project_key, '', 0, '', array_agg(chunk_key), '{}', '{}' FROM posting_dead
+    WHERE project_key = ANY($1) GROUP BY project_key";
+
 impl Index {
     /// `passages` is the number of passages in the projects.
     pub async fn read(
@@ -68,17 +80,7 @@ impl Index {
         passages: u64,
         terms: &[&str],
     ) -> sqlx::Result<Self> {
-        let rows: Vec<Row> = sqlx::query_as(
-            // One row for each term: a common one has thousands of blocks.
-            "SELECT project_key, term, sum(passages) AS passages, string_agg(best, '') AS best, array_agg(first) AS first,
-                    array_agg(last) AS last, array_agg(CASE WHEN passages < $3 THEN data END) AS data
-             FROM posting WHERE project_key = ANY($1) AND term = ANY($2) GROUP BY project_key, term
-             UNION ALL
-             SELECT project_key, '', 0, '', '{}', '{}', ARRAY[data] FROM posting_pending WHERE project_key = ANY($1)
-             UNION ALL
-             SELECT project_key, '', 0, '', array_agg(chunk_key), '{}', '{}' FROM posting_dead
-             WHERE project_key = ANY($1) GROUP BY project_key",
-        )
+        let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(for_projects(FIRST, projects)))
         .bind(projects)
         .bind(terms)
         .bind(if passages <= FEW_PASSAGES { i32::MAX } else { SMALL })

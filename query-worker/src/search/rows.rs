@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use analysis::{Language, sentences, terms::Sought};
 use chrono::{DateTime, Utc};
 use schemas::{Fields, search::SearchRow, text};
-use sqlx::{PgConnection, types::Json};
+use sqlx::{AssertSqlSafe, PgConnection, types::Json};
 
 use super::{
     fuse::{Scored, quality},
     keys,
 };
-use crate::scope::Projects;
+use crate::scope::{Projects, for_projects};
 
 /// Maximum length of a snippet, in characters.
 const SNIPPET_CHARS: usize = 320;
@@ -52,6 +52,15 @@ struct Row {
     language: String,
 }
 
+/// Of a passage that is stored in spite of its length, only the beginning may get into the worker's memory. In the others
+/// PostgreSQL need not count the characters.
+const ROWS: &str = "
+    SELECT c.key AS chunk_key, c.project_key, d.id AS document_id, d.fields, d.filename, d.file_type,
+           d.object <> '' AS has_file, d.date_modified, c.page, c.heading, c.language,
+           CASE WHEN octet_length(c.text) > 20000 THEN left(c.text, 20000) ELSE c.text END AS text
+    FROM chunk c JOIN document d ON d.project_key = c.project_key AND d.key = c.document_key
+    WHERE c.project_key = ANY($1) AND d.project_key = ANY($1) AND c.key = ANY($2)";
+
 /// Fetches the chosen passages, in their order, with the vectors that the model `sentences_of` made of their sentences.
 pub async fn fetch(
     tx: &mut PgConnection,
@@ -61,19 +70,11 @@ pub async fn fetch(
 ) -> sqlx::Result<Vec<Passage>> {
     let places = chosen.iter().map(|scored| (scored.candidate.project_key, scored.candidate.chunk_key));
     let (in_projects, passages) = keys(places);
-    // Of a passage that is stored in spite of its length, only the beginning may get into the worker's memory. In the others
-    // PostgreSQL need not count the characters.
-    let found: Vec<Row> = sqlx::query_as(
-        "SELECT c.key AS chunk_key, c.project_key, d.id AS document_id, d.fields, d.filename, d.file_type,
-                d.object <> '' AS has_file, d.date_modified, c.page, c.heading, c.language,
-                CASE WHEN octet_length(c.text) > 20000 THEN left(c.text, 20000) ELSE c.text END AS text
-         FROM chunk c JOIN document d ON d.project_key = c.project_key AND d.key = c.document_key
-         WHERE c.project_key = ANY($1) AND d.project_key = ANY($1) AND c.key = ANY($2)",
-    )
-    .bind(&in_projects)
-    .bind(&passages)
-    .fetch_all(&mut *tx)
-    .await?;
+    let found: Vec<Row> = sqlx::query_as(AssertSqlSafe(for_projects(ROWS, &in_projects)))
+        .bind(&in_projects)
+        .bind(&passages)
+        .fetch_all(&mut *tx)
+        .await?;
     let mut found: HashMap<i64, Row> = found.into_iter().map(|row| (row.chunk_key, row)).collect();
     let mut sentences = HashMap::new();
     if let Some(model) = sentences_of {
