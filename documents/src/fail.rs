@@ -8,12 +8,12 @@ use crate::{
     row::{Description, find_or_insert, project},
 };
 
-/// Whether the document's row was written by another job.
+/// Whether the document's row was written by another job. A deleted document is not known.
 pub async fn is_known_otherwise(pool: &PgPool, job: &Job) -> sqlx::Result<bool> {
     let mut tx = job.begin(pool).await?;
     sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM document d JOIN project p ON p.key = d.project_key
-                        WHERE p.id = $1 AND d.id = $2 AND d.accepted_at <> $3)",
+                        WHERE p.id = $1 AND d.id = $2 AND d.accepted_at <> $3 AND d.state <> 'deleted')",
     )
     .bind(job.project.as_str())
     .bind(job.document.as_str())
@@ -29,15 +29,25 @@ pub async fn settle(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<(
     tx.commit().await
 }
 
-/// Marks the document as failed, unless a later job or a deletion has already changed it. Returns the newest revision
-/// that the document had superseded, which must be indexed again.
-pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Option<Revived>> {
+/// What the failure of a document changed.
+#[derive(Debug)]
+pub struct Failed {
+    /// The newest revision that the document had superseded, which must be indexed again.
+    pub revived: Option<Revived>,
+}
+
+/// Marks the document as failed. Returns `None`, and changes nothing, if the job is void: because of a later job or a deletion, or
+/// because another attempt of it was successful meanwhile.
+pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Option<Failed>> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
     let (accepted_at, since) = (job.accepted_at, job.first_acceptance());
     let row = find_or_insert(&mut tx, project_key, &job.document, "failed", accepted_at, since).await?;
-    let is_newest = row.accepted_at == accepted_at || row.since < job.since;
-    if !is_newest || row.state == "deleted" {
+    let is_void = match row.accepted_at == accepted_at {
+        true => !matches!(row.state.as_str(), "processing" | "failed"),
+        false => row.since >= job.since,
+    };
+    if is_void {
         job.settle(&mut tx, "superseded", None).await?;
         tx.commit().await?;
         return Ok(None);
@@ -69,7 +79,7 @@ pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Opt
     let revived = row.revive(&mut tx, None).await?;
     sums.add(&mut tx, project_key).await?;
     tx.commit().await?;
-    Ok(revived)
+    Ok(Some(Failed { revived }))
 }
 
 /// Marks a document as failed because its first job was lost in a restore from a backup.

@@ -158,7 +158,8 @@ async fn a_record_that_something_else_made_void_is_settled_too() {
     for job in &jobs[..2] {
         assert!(commit(&pool, job, &nothing(job)).await.unwrap().is_none());
     }
-    fail::fail(&pool, &jobs[2], &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
+    let reason = schemas::messages::jobs::internal().reason("damaged");
+    assert!(fail::fail(&pool, &jobs[2], &reason).await.unwrap().is_none(), "it is not known as failed");
     counted(&pool, &import, &stored(), "ndjson").await.unwrap();
     assert!(matches!(standing(&pool, &import, false).await, Standing::Finished { .. }));
 }
@@ -207,7 +208,7 @@ async fn a_record_whose_job_cannot_be_read_does_not_hold_up_its_import() {
         assert_eq!(fail::is_known_otherwise(&pool, &job).await.unwrap(), is_known);
         match is_known {
             true => fail::settle(&pool, &job, &reason).await.unwrap(),
-            false => assert!(fail::fail(&pool, &job, &reason).await.unwrap().is_none()),
+            false => assert!(fail::fail(&pool, &job, &reason).await.unwrap().unwrap().revived.is_none()),
         }
     }
     assert_eq!(states(&pool, &["new", "known"]).await, ["failed", "indexed"]);

@@ -16,6 +16,26 @@ async fn a_failure_that_comes_again_is_the_same_failure() {
 }
 
 #[tokio::test]
+async fn a_failure_changes_only_what_its_job_may_change() {
+    let pool = database("store_failure_void").await;
+    let reason = schemas::messages::jobs::internal().reason("damaged");
+    let done = text("done", 0);
+    index(&pool, &done).await;
+    assert!(fail::fail(&pool, &done, &reason).await.unwrap().is_none(), "another attempt has indexed it");
+    let older = text("newer", 1);
+    assert_eq!(start(&pool, &older).await.unwrap(), Start::Go);
+    assert_eq!(start(&pool, &text("newer", 2)).await.unwrap(), Start::Go);
+    assert!(fail::fail(&pool, &older, &reason).await.unwrap().is_none());
+    assert_eq!(states(&pool, &["done", "newer"]).await, ["indexed", "processing"]);
+    // A message that cannot be read comes after the deletion of its document.
+    delete(&pool, "done", 3).await;
+    let unreadable = text("done", 4);
+    assert!(!fail::is_known_otherwise(&pool, &unreadable).await.unwrap());
+    assert!(fail::fail(&pool, &unreadable, &reason).await.unwrap().is_some());
+    assert_eq!(state(&pool, "done").await.0, "failed");
+}
+
+#[tokio::test]
 async fn a_commit_that_comes_again_still_tells_whom_it_replaced() {
     let pool = database("store_replaced").await;
     index(&pool, &revision("a", 0, "A")).await;
