@@ -12,7 +12,7 @@ mod turns;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use documents::{Committed, Job, Revived};
+use documents::{Committed, Job, Revived, fail::Failed};
 use platform::{
     crash,
     nats::{
@@ -276,20 +276,30 @@ impl Jobs {
                 (job, keep)
             }
         };
-        let revived = match keep {
+        let failed = match keep {
             true => {
                 documents::fail::settle(&self.app.pool, &job, reason).await?;
-                None
+                Some(Failed { revived: None })
             }
-            false => self.app.generations.changing(&job, self.write_down(&job, reason)).await?,
+            false => {
+                let failed = self.app.generations.changing(&job, self.write_down(&job, reason)).await?;
+                if failed.is_some() {
+                    // As with the text: what only an earlier version had must not stay searchable as if it were current.
+                    attachments::delete_others(&self.app, delivery, &job, &[]).await?;
+                }
+                failed
+            }
         };
-        let outcome = Outcome::Failed { reason: reason.clone(), revived };
+        let outcome = match failed {
+            Some(Failed { revived }) => Outcome::Failed { reason: reason.clone(), revived },
+            None => Outcome::Void,
+        };
         let progress = self.progress(delivery, &job);
         self.settle(delivery, &job, &progress, outcome).await.context("settling a failed job")
     }
 
     /// Stores the failure. If the database refuses the job's data, the failure is stored without them.
-    async fn write_down(&self, job: &Job, reason: &Reason) -> sqlx::Result<Option<Revived>> {
+    async fn write_down(&self, job: &Job, reason: &Reason) -> sqlx::Result<Option<Failed>> {
         match documents::fail::fail(&self.app.pool, job, reason).await {
             Err(error) if !platform::postgres::is_transient(&error) => {
                 tracing::error!(%error, "a failed document could not be written down whole");

@@ -82,18 +82,22 @@ async fn a_mail_sent_again_takes_its_former_attachments_away() {
 async fn a_mail_that_becomes_something_else_keeps_no_attachments() {
     let (client, system) = shared().await;
     let (project, (context, _)) = (unique("correo"), ingest(system).await);
-    let send = async |name: &str, content: &[u8]| {
+    let send = async |name: &str, content: &[u8], state: &str| {
         let file = send_file(&context, &project.parse().unwrap(), content).await.unwrap();
         publish(&context, &project, "oferta", &json!({"file": file, "filename": name})).await;
-        assert_eq!(client.settled("oferta", &project).await.unwrap()["state"], "indexed");
+        assert_eq!(client.settled("oferta", &project).await.unwrap()["state"], state);
     };
     let is_there = async || indexed(&client, &project).await.iter().any(|(filename, _)| filename == ATTACHED);
     let record = |id: &str| json!({"DocumentId": id, "full_text": "El muro mide 20 cm."}).to_string();
     let records = ["r1", "r2"].map(record).join("\n");
-    for (name, content) in [("oferta.txt", "La oferta se retira."), ("oferta.ndjson", records.as_str())] {
-        send("oferta.eml", &sample("oferta-ascensores.eml")).await;
+    for (name, content, state) in [
+        ("oferta.txt", "La oferta se retira.", "indexed"),
+        ("oferta.ndjson", records.as_str(), "indexed"),
+        ("oferta.pdf", "%PDF-1.7 and nothing more", "failed"),
+    ] {
+        send("oferta.eml", &sample("oferta-ascensores.eml"), "indexed").await;
         until("the attachment is indexed", async || is_there().await).await;
-        send(name, content.as_bytes()).await;
+        send(name, content.as_bytes(), state).await;
         until("the attachment is deleted", async || !is_there().await).await;
     }
 }
