@@ -31,7 +31,7 @@ pub struct Content {
 }
 
 /// What the commit changed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Committed {
     /// The newer revision that searches find instead of this document, or instead of the mail whose attachment it is.
     pub superseded_by: Option<DocumentId>,
@@ -42,7 +42,7 @@ pub struct Committed {
     /// A revision that this document no longer supersedes, because its number has changed or a correction made it older.
     pub revived: Option<Revived>,
     /// Whether other revisions of the document answered.
-    has_revisions: bool,
+    pub(crate) has_revisions: bool,
 }
 
 /// Returns `None` and leaves the document unchanged if a later job or a deletion was faster.

@@ -25,6 +25,7 @@ pub struct Row {
     pub since: DateTime<Utc>,
     pub starts: i16,
     pub reason: Option<Json<Reason>>,
+    pub superseded_by: Option<String>,
     pub job: Option<Json<IngestDocument>>,
     pub object: String,
     pub file_type: String,
@@ -182,7 +183,7 @@ async fn select(
 ) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
         "SELECT key, project_key, id, kind, state, accepted_at, coalesce(since, accepted_at) AS since, starts, reason,
-                job, object, file_type, fields, date_modified, chunks, terms, text_length
+                superseded_by, job, object, file_type, fields, date_modified, chunks, terms, text_length
          FROM document WHERE project_key = $1 AND (key = ANY($2) OR id = ANY($3)) ORDER BY key FOR UPDATE",
     )
     .bind(project_key)

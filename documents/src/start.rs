@@ -1,10 +1,10 @@
 //! Starts the processing of a job.
 
-use schemas::{DocumentId, ingest::IngestDocument, problem::Reason};
+use schemas::{ingest::IngestDocument, problem::Reason};
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
-    Job, Revived,
+    Committed, Job,
     parents::{CameWith, attachment, came_with, is_void},
     row::{Row, be_patient, find, find_all, project},
 };
@@ -15,15 +15,14 @@ pub enum Start {
     Go,
     /// The job is already done, and only its acknowledgement was lost; or the same content is already indexed.
     Done {
+        title: String,
         chunks: u32,
         text_length: u64,
-        superseded: bool,
-        title: String,
-        /// The revisions that this document has superseded, and their attachments.
-        replaced: Vec<DocumentId>,
-        /// The revision that this document no longer supersedes and that is not indexed again yet.
-        revived: Option<Box<Revived>>,
+        /// What its commit changed. A revision that it brought back is named until it is indexed again.
+        committed: Box<Committed>,
     },
+    /// The import is closed, and only the acknowledgement of its own job was lost.
+    Closed,
     /// The job failed for good, but the work that follows a failure was interrupted.
     Failed(Reason),
     /// A later job or a deletion of the same document has made this job void.
@@ -62,11 +61,11 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
         // When an import is sent again, its records are noted again without an outcome. A record that is already
         // done gets its outcome here.
         match &start {
-            Start::Void | Start::Done { superseded: true, .. } => {
-                job.settle(&mut tx, "superseded", None).await?;
+            Start::Done { committed, .. } if committed.superseded_by.is_none() => {
+                job.settle(&mut tx, "indexed", None).await?;
             }
-            Start::Done { superseded: false, .. } => job.settle(&mut tx, "indexed", None).await?,
-            Start::Go | Start::Failed(_) | Start::KillsWorkers => {}
+            Start::Void | Start::Done { .. } => job.settle(&mut tx, "superseded", None).await?,
+            Start::Go | Start::Closed | Start::Failed(_) | Start::KillsWorkers => {}
         }
         starts.push(start);
     }
@@ -95,6 +94,7 @@ async fn decide(
         return match row.state.as_str() {
             _ if !is_same_job => Ok(Start::Void),
             "deleted" => Ok(Start::Void),
+            "indexed" if row.kind == "import" => Ok(Start::Closed),
             // `fail` always writes a reason.
             "failed" => Ok(row.reason.map_or(Start::KillsWorkers, |Json(reason)| Start::Failed(reason))),
             _ => done(tx, row).await,
@@ -202,7 +202,7 @@ async fn adopt(tx: &mut PgConnection, row: &Row, job: &Job) -> sqlx::Result<()> 
 }
 
 async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
-    let replaced: Vec<String> = sqlx::query_scalar(
+    let superseded: Vec<String> = sqlx::query_scalar(
         "SELECT r.id FROM document r JOIN document d ON d.project_key = r.project_key
          WHERE d.project_key = $1 AND d.key = $2 AND r.superseded_by = d.id AND r.state = 'superseded'
            AND d.number_norm <> '' AND r.number_norm IN (d.number_norm, '')",
@@ -213,14 +213,19 @@ async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
     .await?;
     let (identity, ours) = (analysis::codes::identity(&row.fields.number), row.revision());
     let kept = identity.as_deref().map(|identity| (identity, &ours));
-    let revived = row.revive(tx, kept).await?.map(Box::new);
+    let revived = row.revive(tx, kept).await?;
+    let newer = row.superseded_by.filter(|_| row.state == "superseded");
+    let committed = Committed {
+        superseded_by: newer.and_then(|id| id.parse().ok()),
+        superseded: superseded.iter().filter_map(|id| id.parse().ok()).collect(),
+        revived,
+        ..Committed::default()
+    };
     Ok(Start::Done {
+        title: row.fields.0.title,
         chunks: u32::try_from(row.chunks).unwrap_or_default(),
         text_length: u64::try_from(row.text_length).unwrap_or_default(),
-        superseded: row.state == "superseded",
-        title: row.fields.0.title,
-        replaced: replaced.iter().filter_map(|id| id.parse().ok()).collect(),
-        revived,
+        committed: Box::new(committed),
     })
 }
 

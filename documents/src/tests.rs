@@ -121,6 +121,12 @@ pub async fn index_document(pool: &PgPool, document: &str) {
     index(pool, &text(document, 0)).await;
 }
 
+/// Starts a job that is done, and returns what its commit changed.
+async fn done(pool: &PgPool, job: &Job) -> Committed {
+    let Start::Done { committed, .. } = start(pool, job).await.unwrap() else { panic!("it is not done") };
+    *committed
+}
+
 async fn index(pool: &PgPool, job: &Job) {
     assert_eq!(start(pool, job).await.unwrap(), Start::Go);
     let content = Content { passages: vec![passage()], text_length: 4, ..nothing(job) };

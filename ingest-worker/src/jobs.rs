@@ -22,7 +22,6 @@ use platform::{
 };
 use queue::again;
 use schemas::{
-    DocumentId,
     dead_letter::Cause,
     event::{EventKind, Facts, Stage},
     headers,
@@ -40,20 +39,14 @@ use crate::{app::App, progress::Progress};
 enum Outcome {
     /// A later job of the document, or its deletion, has made this one void.
     Void,
-    /// The document was already indexed: only the acknowledgement was lost, or the content is the same.
-    AlreadyDone {
-        title: String,
-        chunks: u32,
-        text_length: u64,
-        superseded: bool,
-        replaced: Vec<DocumentId>,
-        revived: Option<Box<Revived>>,
-    },
+    /// The document is indexed, or superseded.
     Indexed {
         title: String,
         chunks: u32,
         text_length: u64,
         committed: Committed,
+        /// Whether this attempt has committed it. Otherwise, only the acknowledgement was lost, or the content is the same.
+        now: bool,
     },
     /// All records of the import are now queued as jobs of their own.
     Split,
@@ -200,13 +193,6 @@ impl Jobs {
     ) -> Result<(), Failure> {
         let app = &self.app;
         let revision = job.body.metadata.fields.revision.clone();
-        let ended = |kind, title, chunks, text_length| Facts {
-            title,
-            revision: revision.clone(),
-            chunks: Some(chunks),
-            text_length: Some(text_length),
-            ..progress.event(kind)
-        };
         match outcome {
             Outcome::Void => {
                 tracing::info!("a later job of this document, or its deletion, has made this one void");
@@ -216,28 +202,32 @@ impl Jobs {
                 }
             }
             Outcome::Split | Outcome::Moved => {}
-            Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced, revived } => {
-                // The worker that committed the document may have died before it renewed the generation.
-                app.generations.changed(job).await;
-                if delivery.attempt > 1 {
-                    // That worker may also have died before it published these events.
-                    progress.superseded(replaced, &job.document).await?;
+            Outcome::Indexed { title, chunks, text_length, committed, now } => {
+                if *now {
+                    crash::point("before-event", job.project.as_str());
+                    app.metrics.chunks.with_label_values::<&str>(&[]).inc_by(u64::from(*chunks));
+                } else {
+                    // The worker that committed the document may have died before it renewed the generation.
+                    app.generations.changed(job).await;
                 }
-                let kind = if *superseded { EventKind::Superseded } else { EventKind::Indexed };
-                progress.publish(ended(kind, title.clone(), *chunks, *text_length), None).await?;
-                again(app, delivery, &job.project, revived.as_deref().cloned()).await?;
-            }
-            Outcome::Indexed { title, chunks, text_length, committed } => {
-                crash::point("before-event", job.project.as_str());
-                app.metrics.chunks.with_label_values::<&str>(&[]).inc_by(u64::from(*chunks));
                 let superseded_by = committed.superseded_by.clone();
-                let newest = superseded_by.as_ref().unwrap_or(&job.document);
-                progress.superseded(&committed.superseded, newest).await?;
-                let (kind, chunks) = match superseded_by {
-                    Some(_) => (EventKind::Superseded, 0),
-                    None => (EventKind::Indexed, *chunks),
+                // That worker may also have died before it published these events.
+                if *now || delivery.attempt > 1 {
+                    let newest = superseded_by.as_ref().unwrap_or(&job.document);
+                    progress.superseded(&committed.superseded, newest).await?;
+                }
+                let kind = match superseded_by {
+                    Some(_) => EventKind::Superseded,
+                    None => EventKind::Indexed,
                 };
-                let event = Facts { superseded_by, ..ended(kind, title.clone(), chunks, *text_length) };
+                let event = Facts {
+                    title: title.clone(),
+                    revision,
+                    chunks: Some(*chunks),
+                    text_length: Some(*text_length),
+                    superseded_by,
+                    ..progress.event(kind)
+                };
                 progress.publish(event, None).await?;
                 again(app, delivery, &job.project, committed.revived.clone()).await?;
                 if let Some(object) = &committed.unused_object {
@@ -248,11 +238,8 @@ impl Jobs {
             Outcome::Failed { reason, revived } => {
                 crash::point("failure-noted", job.project.as_str());
                 again(app, delivery, &job.project, revived.clone()).await?;
-                let event = Facts {
-                    title: job.fields().title,
-                    revision: revision.clone(),
-                    ..progress.event(EventKind::Failed)
-                };
+                let event =
+                    Facts { title: job.fields().title, revision, ..progress.event(EventKind::Failed) };
                 progress.publish(event, Some(reason.clone())).await?;
             }
         }

@@ -21,6 +21,7 @@ async fn an_import_cut_short_keeps_what_is_settled() {
     assert_eq!(standing(&pool, &import, false).await, finished);
     assert_eq!(standing(&pool, &import, false).await, Standing::Closed);
     assert_eq!(standing(&pool, &import, true).await, finished, "whoever closed it may have told nobody");
+    assert_eq!(start(&pool, &import).await.unwrap(), Start::Closed);
     // An attempt that ran in parallel with the one that closed the import changes nothing.
     begin(&pool, &import).await.unwrap();
     assert!(!note(&pool, &import, &[]).await.unwrap());

@@ -40,14 +40,10 @@ async fn a_commit_that_comes_again_still_tells_whom_it_replaced() {
     let pool = database("store_replaced").await;
     index(&pool, &revision("a", 0, "A")).await;
     index(&pool, &revision("b", 1, "B")).await;
-    let Start::Done { replaced, superseded, .. } = start(&pool, &revision("b", 1, "B")).await.unwrap() else {
-        panic!("it is done")
-    };
-    assert_eq!((replaced, superseded), (vec!["a".parse().unwrap()], false));
-    let Start::Done { replaced, superseded, .. } = start(&pool, &revision("a", 0, "A")).await.unwrap() else {
-        panic!("it is done")
-    };
-    assert_eq!((replaced, superseded), (vec![], true));
+    let newer = done(&pool, &revision("b", 1, "B")).await;
+    assert_eq!((newer.superseded, newer.superseded_by), (vec!["a".parse().unwrap()], None));
+    let older = done(&pool, &revision("a", 0, "A")).await;
+    assert_eq!((older.superseded, older.superseded_by), (vec![], Some("b".parse().unwrap())));
 }
 
 #[tokio::test]
@@ -59,11 +55,9 @@ async fn a_commit_that_comes_again_still_tells_which_revision_answers_again() {
     renumbered.body.metadata.fields.number = "PL-2".into();
     index(&pool, &renumbered).await;
     // The job comes again, as if its worker had died before it queued the revision `a`.
-    let Start::Done { revived, .. } = start(&pool, &renumbered).await.unwrap() else { panic!("it is done") };
-    assert_eq!(revived.unwrap().document.as_str(), "a");
+    assert_eq!(done(&pool, &renumbered).await.revived.unwrap().document.as_str(), "a");
     index(&pool, &revision("a", 3, "A")).await;
-    let Start::Done { revived, .. } = start(&pool, &renumbered).await.unwrap() else { panic!("it is done") };
-    assert_eq!(revived, None, "it answers again");
+    assert_eq!(done(&pool, &renumbered).await.revived, None, "it answers again");
 }
 
 #[tokio::test]

@@ -93,8 +93,9 @@ pub fn started(start: Start) -> Option<Result<Outcome, Failure>> {
         Start::Void => Ok(Outcome::Void),
         Start::Failed(reason) => Err(Failure::Dead(reason)),
         Start::KillsWorkers => Err(Failure::Dead(messages::jobs::kills_workers().reason("kills_workers"))),
-        Start::Done { chunks, text_length, superseded, title, replaced, revived } => {
-            Ok(Outcome::AlreadyDone { title, chunks, text_length, superseded, replaced, revived })
+        Start::Closed => Ok(Outcome::Split),
+        Start::Done { title, chunks, text_length, committed } => {
+            Ok(Outcome::Indexed { title, chunks, text_length, committed: *committed, now: false })
         }
     })
 }
@@ -118,9 +119,13 @@ pub fn stored(content: Content, committed: Option<Committed>) -> Outcome {
     match committed {
         Some(committed) => Outcome::Indexed {
             title: content.fields.title,
-            chunks: u32::try_from(content.passages.len()).unwrap_or(u32::MAX),
+            chunks: match committed.superseded_by {
+                Some(_) => 0,
+                None => u32::try_from(content.passages.len()).unwrap_or(u32::MAX),
+            },
             text_length: content.text_length,
             committed,
+            now: true,
         },
         None => Outcome::Void,
     }
