@@ -8,12 +8,14 @@ use sqlx::PgConnection;
 use crate::index::{self, Word};
 
 /// One passage with the data by which searches find it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Passage {
     pub page: Option<u32>,
     pub page_last: Option<u32>,
+    /// The headings above the text, outermost first: "Memoria › Materiales".
     pub heading: String,
     pub language: Language,
+    /// The text without its heading. A heading without text below it is treated as text.
     pub text: String,
     pub vector: Vec<f32>,
     /// The vectors of its sentences ([`crate::sentences::encode`]); empty if it has none.

@@ -9,9 +9,8 @@ mod run;
 mod unit;
 
 use analysis::Language;
-
+use documents::Passage;
 use reader::{Error, Extracted};
-use run::Run;
 use unit::{Counter, Unit};
 
 /// Maximum number of passages of a document: three times those of the longest text that is read. Their vectors are kept until
@@ -35,23 +34,7 @@ impl Default for ChunkOptions {
     }
 }
 
-/// A passage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chunk {
-    /// The passage's position in the document, from 0.
-    pub ordinal: u32,
-    /// The text without its heading. A heading without text below it is treated as text.
-    pub text: String,
-    /// The headings above the text, outermost first: "Memoria › Materiales".
-    pub heading: String,
-    pub page_first: Option<u32>,
-    pub page_last: Option<u32>,
-    pub language: Language,
-    /// Number of tokens of the text, without the heading.
-    pub tokens: usize,
-}
-
-/// Returns the passages of a document in their order.
+/// Returns the passages of a document in their order, without their vectors.
 ///
 /// The tokens of each sentence are counted once, and the count of a passage is the sum over its sentences.
 /// The embedding model would count as many for the whole passage, or slightly fewer.
@@ -59,30 +42,29 @@ pub fn chunk(
     extracted: &Extracted,
     count_tokens: &dyn Fn(&str) -> usize,
     options: &ChunkOptions,
-) -> Result<Vec<Chunk>, Error> {
+) -> Result<Vec<Passage>, Error> {
     let options = usable(options);
     let counter = Counter::new(count_tokens, options.max_tokens);
     let spoken = document_language(extracted);
-    let mut chunks: Vec<Chunk> = Vec::new();
+    let mut passages = Vec::new();
     for section in heading::sections(&extracted.blocks) {
         let units = unit::units(&section.blocks, &counter);
-        for Run { units, overlapping } in run::runs(&units, &options) {
+        for units in run::runs(&units, &options) {
             let text = text(&units);
             let language = Some(analysis::detect(&text)).filter(|language| *language != Language::Unknown);
-            chunks.push(Chunk {
-                ordinal: u32::try_from(chunks.len()).unwrap_or(u32::MAX),
-                heading: section.heading.clone(),
-                page_first: units.iter().filter_map(|unit| unit.page_first).min(),
+            passages.push(Passage {
+                page: units.iter().filter_map(|unit| unit.page_first).min(),
                 page_last: units.iter().filter_map(|unit| unit.page_last).max(),
+                heading: section.heading.clone(),
                 language: language.unwrap_or(spoken),
-                tokens: units.iter().map(|unit| unit.tokens).sum(),
                 text,
+                vector: Vec::new(),
+                sentences: Vec::new(),
             });
-            debug_assert!(overlapping < units.len(), "a passage brings something new");
-            Error::if_over("passages", chunks.len(), MAX_PASSAGES)?;
+            Error::if_over("passages", passages.len(), MAX_PASSAGES)?;
         }
     }
-    Ok(chunks)
+    Ok(passages)
 }
 
 /// Returns options that do not contradict each other, whatever the settings are.

@@ -3,11 +3,7 @@
 use super::{ChunkOptions, unit::Unit};
 
 /// The sentences of one passage.
-pub(super) struct Run<'r, 'a> {
-    pub units: Vec<&'r Unit<'a>>,
-    /// How many of the sentences are also in the previous passage.
-    pub overlapping: usize,
-}
+type Run<'r, 'a> = Vec<&'r Unit<'a>>;
 
 /// Groups the sentences of a section, page by page, into passages of about the same length: a page of 1.5 times the
 /// target length gives two passages of 0.75 times, not a full one and a very short one.
@@ -23,19 +19,20 @@ pub(super) fn runs<'r, 'a>(units: &'r [Unit<'a>], options: &ChunkOptions) -> Vec
 }
 
 fn fill<'r, 'a>(page: &'r [Unit<'a>], goal: usize, options: &ChunkOptions, runs: &mut Vec<Run<'r, 'a>>) {
-    let mut open = Run { units: Vec::new(), overlapping: 0 };
-    let mut tokens = 0;
+    let mut open = Run::new();
+    // How many of its sentences are also in the previous passage, and how many tokens it has.
+    let (mut overlapping, mut tokens) = (0, 0);
     for unit in page {
-        if open.units.len() > open.overlapping && is_full(tokens, unit, goal, options.max_tokens) {
-            let shared = shared(&open.units, unit, options);
-            let next = open.units[open.units.len() - shared..].to_vec();
+        if open.len() > overlapping && is_full(tokens, unit, goal, options.max_tokens) {
+            overlapping = shared(&open, unit, options);
+            let next = open[open.len() - overlapping..].to_vec();
             tokens = next.iter().map(|unit| unit.tokens).sum();
-            runs.push(std::mem::replace(&mut open, Run { units: next, overlapping: shared }));
+            runs.push(std::mem::replace(&mut open, next));
         }
         tokens += unit.tokens;
-        open.units.push(unit);
+        open.push(unit);
     }
-    if !open.units.is_empty() {
+    if !open.is_empty() {
         runs.push(open);
     }
 }

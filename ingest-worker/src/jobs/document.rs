@@ -26,12 +26,7 @@ use super::{
     stops,
     turns::move_to,
 };
-use crate::{
-    app::App,
-    chunk::{Chunk, chunk},
-    model::to_embed,
-    progress::Progress,
-};
+use crate::{app::App, chunk::chunk, model::to_embed, progress::Progress};
 
 /// Number of passages embedded between two reports of progress.
 const SLICE: usize = 16;
@@ -166,7 +161,7 @@ pub async fn content(
     let (model, options) = (app.model.clone(), app.chunking.clone());
     // Without the attachments, which may be large.
     let copy = Extracted { blocks: extracted.blocks.clone(), ..Extracted::default() };
-    let chunks =
+    let mut passages =
         tokio::task::spawn_blocking(move || chunk(&copy, &|text| model.count_tokens(text), &options))
             .await
             .map_err(|error| {
@@ -174,20 +169,11 @@ pub async fn content(
                 Failure::internal()
             })?
             .map_err(|error| Failure::Dead(error.reason()))?;
-    if chunks.is_empty() {
+    if passages.is_empty() {
         return Err(Failure::Dead(reader::Error::NoText.reason()));
     }
-    let embedded = embed(jobs, job, progress, &chunks).await?;
+    embed(jobs, job, progress, &mut passages).await?;
     let (found, size) = (&extracted.metadata, extracted.text_length());
-    let passages = chunks.into_iter().zip(embedded).map(|(chunk, (vector, sentences))| Passage {
-        page: chunk.page_first,
-        page_last: chunk.page_last,
-        heading: chunk.heading,
-        language: chunk.language,
-        text: chunk.text,
-        vector,
-        sentences,
-    });
     Ok(Content {
         fields: fields(&job.body, found),
         date: found.date.and_then(plausible),
@@ -197,7 +183,7 @@ pub async fn content(
         pages: found.pages,
         text_length: size,
         model: app.model_number,
-        passages: passages.collect(),
+        passages,
     })
 }
 
@@ -216,27 +202,23 @@ fn fields(sent: &IngestDocument, found: &ExtractedMetadata) -> Fields {
     fields
 }
 
-/// Returns the vector of each passage, and the vectors of its sentences as they are stored: of a long table, the vectors
+/// Gives each passage its vector, and the vectors of its sentences as they are stored: of a long table, the vectors
 /// themselves would take gigabytes.
-async fn embed(
-    jobs: &Jobs,
-    job: &Job,
-    progress: &Progress,
-    chunks: &[Chunk],
-) -> Result<Vec<(Vec<f32>, Vec<u8>)>, Failure> {
+async fn embed(jobs: &Jobs, job: &Job, progress: &Progress, passages: &mut [Passage]) -> Result<(), Failure> {
     let app = &jobs.app;
     let _timer = app.metrics.stage_seconds.with_label_values(&["embed"]).start_timer();
-    let mut vectors = Vec::with_capacity(chunks.len());
-    for slice in chunks.chunks(SLICE) {
-        if !vectors.is_empty() {
-            let percent = u8::try_from(10 + vectors.len() * 80 / chunks.len()).unwrap_or(90);
+    let (mut done, all) = (0, passages.len());
+    for slice in passages.chunks_mut(SLICE) {
+        if done > 0 {
+            let percent = u8::try_from(10 + done * 80 / all).unwrap_or(90);
             progress.at(Stage::Embedding, percent).await;
             documents::start::percent(&app.pool, job, percent).await?;
         }
-        let passages = slice.iter().map(|chunk| to_embed(&chunk.heading, &chunk.text)).collect();
+        done += slice.len();
+        let texts = slice.iter().map(|passage| to_embed(&passage.heading, &passage.text)).collect();
         let embedded = match jobs.kind.is_urgent() {
-            true => app.model.passages(passages),
-            false => app.model.bulk_passages(passages),
+            true => app.model.passages(texts),
+            false => app.model.bulk_passages(texts),
         };
         // These texts may take longer than the worker has to stop. Another worker begins the document again.
         let embedded = jobs.stopping.run_until_cancelled(embedded).await.ok_or_else(stops)?;
@@ -244,12 +226,12 @@ async fn embed(
             tracing::warn!(%error, "embedding");
             if error.is_transient() { Failure::Wait(error.to_string()) } else { Failure::internal() }
         })?;
-        vectors.extend(slice.iter().zip(embedded).map(|(chunk, Embedded { vector, sentences })| {
-            let sentences = sentences::encode(&chunk.text, &vector, &sentences);
-            (vector, sentences)
-        }));
+        for (passage, Embedded { vector, sentences }) in slice.iter_mut().zip(embedded) {
+            passage.sentences = sentences::encode(&passage.text, &vector, &sentences);
+            passage.vector = vector;
+        }
     }
-    Ok(vectors)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -26,13 +26,13 @@ async fn a_sentence_over_a_page_end_is_one_passage() {
     let chunks = chunk(&report, &words, &ChunkOptions::default()).unwrap();
     let of = |wanted: &str| chunks.iter().find(|chunk| chunk.text.contains(wanted)).unwrap();
     let over = of("el resultado de cada una se recoge en el anexo.");
-    assert_eq!((over.page_first, over.page_last), (Some(2), Some(3)));
+    assert_eq!((over.page, over.page_last), (Some(2), Some(3)));
     let after = of("punzonamiento");
-    assert_eq!((after.page_first, after.heading.as_str()), (Some(3), "Memoria de cálculo › 2 Acciones"));
+    assert_eq!((after.page, after.heading.as_str()), (Some(3), "Memoria de cálculo › 2 Acciones"));
     assert_eq!(of("recubrimiento").heading, "Memoria de cálculo › 1 Alcance");
     assert_eq!(of("The left column").language, analysis::Language::English);
     for chunk in &chunks {
-        let last = chunk.page_last.unwrap() - chunk.page_first.unwrap();
+        let last = chunk.page_last.unwrap() - chunk.page.unwrap();
         assert!(last == 0 || chunk.text == over.text, "{chunk:?}");
     }
 }

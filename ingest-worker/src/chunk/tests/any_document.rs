@@ -84,16 +84,23 @@ fn whatever_the_document_nothing_is_lost_and_bounds_hold() {
         let chunks = cut(&document, &bytes, &options);
         assert_eq!(chunks, cut(&document, &bytes, &options), "the same document, the same passages");
         for chunk in &chunks {
-            assert!(chunk.tokens <= options.max_tokens && !chunk.text.is_empty(), "round {round}: {chunk:?}");
-            assert!(chunk.page_first <= chunk.page_last);
+            assert!(!chunk.text.is_empty(), "round {round}: {chunk:?}");
+            assert!(chunk.page <= chunk.page_last);
             assert!(bytes(&chunk.text) <= options.max_tokens * 2, "round {round}: {chunk:?}");
+        }
+        let counter = Counter::new(&bytes, options.max_tokens);
+        for section in heading::sections(&document.blocks) {
+            for run in run::runs(&unit::units(&section.blocks, &counter), &options) {
+                let tokens: usize = run.iter().map(|unit| unit.tokens).sum();
+                assert!(tokens <= options.max_tokens, "round {round}: {tokens} tokens: {run:?}");
+            }
         }
         // Every sentence is there, whole unless it is too long for a passage; every heading is text or context.
         let everything: String = chunks.iter().map(|chunk| solid(&chunk.text)).collect();
         for block in &document.blocks {
             if matches!(block.kind, BlockKind::Heading(_)) {
                 let title: String = analysis::sentences::split(&block.text)[0].chars().take(40).collect();
-                let shown = |chunk: &Chunk| {
+                let shown = |chunk: &Passage| {
                     solid(&chunk.heading).contains(&solid(&title))
                         || solid(&chunk.text).contains(&solid(&title))
                 };
@@ -117,7 +124,7 @@ fn whatever_the_document_nothing_is_lost_and_bounds_hold() {
             let Some(first) = wholes(block).first().copied() else { continue };
             let beginning: String = solid(first).chars().take(12).collect();
             let named = chunks.iter().any(|chunk| {
-                chunk.page_first <= block.page
+                chunk.page <= block.page
                     && block.page <= chunk.page_last
                     && solid(&chunk.text).contains(&beginning)
             });
