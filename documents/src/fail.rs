@@ -8,27 +8,6 @@ use crate::{
     row::{Description, find_or_insert, project},
 };
 
-/// Whether the document's row was written by another job. A deleted document is not known.
-pub async fn is_known_otherwise(pool: &PgPool, job: &Job) -> sqlx::Result<bool> {
-    let mut tx = job.begin(pool).await?;
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM document d JOIN project p ON p.key = d.project_key
-                        WHERE p.id = $1 AND d.id = $2 AND d.accepted_at <> $3 AND d.state <> 'deleted')",
-    )
-    .bind(job.project.as_str())
-    .bind(job.document.as_str())
-    .bind(job.accepted_at)
-    .fetch_one(&mut *tx)
-    .await
-}
-
-/// Stores the failure of a job for its import only: its document is left as another job made it.
-pub async fn settle(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<()> {
-    let mut tx = job.begin(pool).await?;
-    job.settle(&mut tx, "failed", Some(reason)).await?;
-    tx.commit().await
-}
-
 /// What the failure of a document changed.
 #[derive(Debug)]
 pub struct Failed {
@@ -37,13 +16,25 @@ pub struct Failed {
 }
 
 /// Marks the document as failed. Returns `None`, and changes nothing, if the job is void: because of a later job or a deletion, or
-/// because another attempt of it was successful meanwhile.
-pub async fn fail(pool: &PgPool, job: &Job, reason: &Reason) -> sqlx::Result<Option<Failed>> {
+/// because another attempt of it was successful meanwhile. If the message is not readable, a document that another job has made
+/// stays as it is: the failure is stored only for the import that waits for it.
+pub async fn fail(
+    pool: &PgPool,
+    job: &Job,
+    reason: &Reason,
+    is_readable: bool,
+) -> sqlx::Result<Option<Failed>> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
     let (accepted_at, since) = (job.accepted_at, job.first_acceptance());
     let row = find_or_insert(&mut tx, project_key, &job.document, "failed", accepted_at, since).await?;
-    let is_void = match row.accepted_at == accepted_at {
+    let is_same_job = row.accepted_at == accepted_at;
+    if !is_readable && !is_same_job && row.state != "deleted" {
+        job.settle(&mut tx, "failed", Some(reason)).await?;
+        tx.commit().await?;
+        return Ok(Some(Failed { revived: None }));
+    }
+    let is_void = match is_same_job {
         true => !matches!(row.state.as_str(), "processing" | "failed"),
         false => row.since >= job.since,
     };

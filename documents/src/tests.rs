@@ -202,6 +202,14 @@ async fn states(pool: &PgPool, documents: &[&str]) -> Vec<String> {
     states
 }
 
+fn damaged() -> schemas::problem::Reason {
+    schemas::messages::jobs::internal().reason("damaged")
+}
+
+async fn fail(pool: &PgPool, job: &Job) -> Option<fail::Failed> {
+    fail::fail(pool, job, &damaged(), true).await.unwrap()
+}
+
 async fn delete(pool: &PgPool, document: &str, second: i64) -> delete::Deleted {
     let job = text(document, second);
     let deletion = delete::delete(pool, &job.project, &job.document, job.accepted_at).await.unwrap();

@@ -12,7 +12,10 @@ mod turns;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use documents::{Committed, Job, Revived, fail::Failed};
+use documents::{
+    Committed, Job, Revived,
+    fail::{Failed, fail},
+};
 use platform::{
     crash,
     nats::{
@@ -252,31 +255,21 @@ impl Jobs {
         if self.kind == JobKind::Delete {
             return Ok(());
         }
-        let (job, keep) = match read(delivery) {
-            Ok(job) => (job, false),
+        let (job, is_readable) = match read(delivery) {
+            Ok(job) => (job, true),
             // Of an unreadable message, only the document's id and the reason are stored. It must not replace a
             // known document: it may be a reply of NATS itself that somebody directed to this subject.
             Err(_) => {
                 let (subject, payload) = (&delivery.subject, &delivery.payload);
-                let job = Job::unreadable(project, document, subject, payload, delivery.published);
-                let keep = documents::fail::is_known_otherwise(&self.app.pool, &job).await?;
-                (job, keep)
+                (Job::unreadable(project, document, subject, payload, delivery.published), false)
             }
         };
-        let failed = match keep {
-            true => {
-                documents::fail::settle(&self.app.pool, &job, reason).await?;
-                Some(Failed { revived: None })
-            }
-            false => {
-                let failed = self.app.generations.changing(&job, self.write_down(&job, reason)).await?;
-                if failed.is_some() {
-                    // As with the text: what only an earlier version had must not stay searchable as if it were current.
-                    attachments::delete_others(&self.app, delivery, &job, &[]).await?;
-                }
-                failed
-            }
-        };
+        let failed = self.write_down(&job, reason, is_readable);
+        let failed = self.app.generations.changing(&job, failed).await?;
+        if failed.is_some() && is_readable {
+            // As with the text: what only an earlier version had must not stay searchable as if it were current.
+            attachments::delete_others(&self.app, delivery, &job, &[]).await?;
+        }
         let outcome = match failed {
             Some(Failed { revived }) => Outcome::Failed { reason: reason.clone(), revived },
             None => Outcome::Void,
@@ -286,12 +279,17 @@ impl Jobs {
     }
 
     /// Stores the failure. If the database refuses the job's data, the failure is stored without them.
-    async fn write_down(&self, job: &Job, reason: &Reason) -> sqlx::Result<Option<Failed>> {
-        match documents::fail::fail(&self.app.pool, job, reason).await {
+    async fn write_down(
+        &self,
+        job: &Job,
+        reason: &Reason,
+        is_readable: bool,
+    ) -> sqlx::Result<Option<Failed>> {
+        match fail(&self.app.pool, job, reason, is_readable).await {
             Err(error) if !platform::postgres::is_transient(&error) => {
                 tracing::error!(%error, "a failed document could not be written down whole");
                 let body = IngestDocument { parent: job.body.parent.clone(), ..IngestDocument::empty() };
-                documents::fail::fail(&self.app.pool, &Job { body, ..job.clone() }, reason).await
+                fail(&self.app.pool, &Job { body, ..job.clone() }, reason, is_readable).await
             }
             written => written,
         }

@@ -159,8 +159,7 @@ async fn a_record_that_something_else_made_void_is_settled_too() {
     for job in &jobs[..2] {
         assert!(commit(&pool, job, &nothing(job)).await.unwrap().is_none());
     }
-    let reason = schemas::messages::jobs::internal().reason("damaged");
-    assert!(fail::fail(&pool, &jobs[2], &reason).await.unwrap().is_none(), "it is not known as failed");
+    assert!(fail(&pool, &jobs[2]).await.is_none(), "it is not known as failed");
     counted(&pool, &import, &stored(), "ndjson").await.unwrap();
     assert!(matches!(standing(&pool, &import, false).await, Standing::Finished { .. }));
 }
@@ -201,16 +200,12 @@ async fn a_record_whose_job_cannot_be_read_does_not_hold_up_its_import() {
     counted(&pool, &import, &stored(), "ndjson").await.unwrap();
     index(&pool, &text("known", 1)).await;
     let reason = schemas::messages::jobs::internal().reason("invalid_job");
-    for (document, is_known) in [("new", false), ("known", true)] {
+    for document in ["new", "known"] {
         let Job { project, document, accepted_at, body, .. } = record_of(0, document, 2);
         let payload = serde_json::json!({"text": {}, "parent": body.parent}).to_string();
         let subject = body.subject(&project, &document);
         let job = Job::unreadable(project, document, &subject, payload.as_bytes(), accepted_at);
-        assert_eq!(fail::is_known_otherwise(&pool, &job).await.unwrap(), is_known);
-        match is_known {
-            true => fail::settle(&pool, &job, &reason).await.unwrap(),
-            false => assert!(fail::fail(&pool, &job, &reason).await.unwrap().unwrap().revived.is_none()),
-        }
+        assert!(fail::fail(&pool, &job, &reason, false).await.unwrap().unwrap().revived.is_none());
     }
     assert_eq!(states(&pool, &["new", "known"]).await, ["failed", "indexed"]);
     assert!(matches!(standing(&pool, &import, false).await, Standing::Failed(_)));

@@ -7,10 +7,9 @@ async fn a_failure_that_comes_again_is_the_same_failure() {
     let pool = database("store_failure").await;
     let job = text("d", 0);
     assert_eq!(start(&pool, &job).await.unwrap(), Start::Go);
-    let reason = schemas::messages::jobs::internal().reason("damaged");
-    fail::fail(&pool, &job, &reason).await.unwrap();
+    fail(&pool, &job).await.unwrap();
     // The job comes again, as if its worker had died before the dead letter was written.
-    assert_eq!(start(&pool, &job).await.unwrap(), Start::Failed(reason));
+    assert_eq!(start(&pool, &job).await.unwrap(), Start::Failed(damaged()));
     // The document is sent again: this is another job.
     assert_eq!(start(&pool, &text("d", 1)).await.unwrap(), Start::Go);
 }
@@ -18,20 +17,18 @@ async fn a_failure_that_comes_again_is_the_same_failure() {
 #[tokio::test]
 async fn a_failure_changes_only_what_its_job_may_change() {
     let pool = database("store_failure_void").await;
-    let reason = schemas::messages::jobs::internal().reason("damaged");
     let done = text("done", 0);
     index(&pool, &done).await;
-    assert!(fail::fail(&pool, &done, &reason).await.unwrap().is_none(), "another attempt has indexed it");
+    assert!(fail(&pool, &done).await.is_none(), "another attempt has indexed it");
     let older = text("newer", 1);
     assert_eq!(start(&pool, &older).await.unwrap(), Start::Go);
     assert_eq!(start(&pool, &text("newer", 2)).await.unwrap(), Start::Go);
-    assert!(fail::fail(&pool, &older, &reason).await.unwrap().is_none());
+    assert!(fail(&pool, &older).await.is_none());
     assert_eq!(states(&pool, &["done", "newer"]).await, ["indexed", "processing"]);
     // A message that cannot be read comes after the deletion of its document.
     delete(&pool, "done", 3).await;
     let unreadable = text("done", 4);
-    assert!(!fail::is_known_otherwise(&pool, &unreadable).await.unwrap());
-    assert!(fail::fail(&pool, &unreadable, &reason).await.unwrap().is_some());
+    assert!(fail::fail(&pool, &unreadable, &damaged(), false).await.unwrap().is_some());
     assert_eq!(state(&pool, "done").await.0, "failed");
 }
 
@@ -86,7 +83,7 @@ async fn a_job_queued_again_undoes_nothing_that_came_after_it() {
     let pool = database("store_requeued").await;
     let first = text("d", 0);
     assert_eq!(start(&pool, &first).await.unwrap(), Start::Go);
-    fail::fail(&pool, &first, &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
+    fail(&pool, &first).await.unwrap();
     let requeued = |second| text("d", second).first_accepted(first.accepted_at);
     assert_eq!(start(&pool, &requeued(5)).await.unwrap(), Start::Go);
     assert_eq!(start(&pool, &requeued(5)).await.unwrap(), Start::Go, "its second attempt is no later job");
@@ -101,7 +98,7 @@ async fn a_job_queued_again_does_not_make_void_what_still_waits() {
     let pool = database("store_requeued_first").await;
     let first = text("d", 0);
     assert_eq!(start(&pool, &first).await.unwrap(), Start::Go);
-    fail::fail(&pool, &first, &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
+    fail(&pool, &first).await.unwrap();
     // A newer job was accepted at second 3 and waits. Meanwhile the first job is queued again and is
     // processed before it.
     let requeued = text("d", 5).first_accepted(first.accepted_at);
@@ -143,7 +140,7 @@ async fn two_jobs_of_a_new_document_may_start_at_the_same_time() {
     let tx = other("f", 3).await;
     tokio::join!(delete(&pool, "f", 4), end_when_awaited(&pool, tx));
     let tx = other("g", 3).await;
-    let (failing, reason) = (text("g", 4), schemas::messages::jobs::internal().reason("damaged"));
-    tokio::join!(fail::fail(&pool, &failing, &reason), end_when_awaited(&pool, tx)).0.unwrap();
+    let failing = text("g", 4);
+    tokio::join!(fail(&pool, &failing), end_when_awaited(&pool, tx)).0.unwrap();
     assert_eq!(states(&pool, &["f", "g"]).await, ["deleted", "failed"]);
 }

@@ -45,7 +45,7 @@ async fn a_document_is_listed_by_its_number_before_it_is_indexed_and_when_it_has
     let job = revision("a", 0, "A");
     assert_eq!(start(&pool, &job).await.unwrap(), Start::Go);
     assert_eq!(listed().await, [State::Processing]);
-    fail::fail(&pool, &job, &schemas::messages::jobs::internal().reason("damaged")).await.unwrap();
+    fail(&pool, &job).await.unwrap();
     assert_eq!(listed().await, [State::Failed]);
 }
 
