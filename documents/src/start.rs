@@ -1,6 +1,6 @@
 //! Starts the processing of a job.
 
-use schemas::{ingest::IngestDocument, problem::Reason};
+use schemas::{ingest::IngestDocument, messages, problem::Reason};
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
@@ -23,12 +23,10 @@ pub enum Start {
     },
     /// The import is closed, and only the acknowledgement of its own job was lost.
     Closed,
-    /// The job failed for good, but the work that follows a failure was interrupted.
+    /// The job failed for good, but the work that follows a failure was interrupted; or the worker died at every attempt.
     Failed(Reason),
     /// A later job or a deletion of the same document has made this job void.
     Void,
-    /// The worker died at every attempt.
-    KillsWorkers,
 }
 
 /// Number of worker deaths after which a document is given up. Most workers do not die of the document: they are
@@ -65,7 +63,7 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
                 job.settle(&mut tx, "indexed", None).await?;
             }
             Start::Void | Start::Done { .. } => job.settle(&mut tx, "superseded", None).await?,
-            Start::Go | Start::Closed | Start::Failed(_) | Start::KillsWorkers => {}
+            Start::Go | Start::Closed | Start::Failed(_) => {}
         }
         starts.push(start);
     }
@@ -96,12 +94,12 @@ async fn decide(
             "deleted" => Ok(Start::Void),
             "indexed" if row.kind == "import" => Ok(Start::Closed),
             // `fail` always writes a reason.
-            "failed" => Ok(row.reason.map_or(Start::KillsWorkers, |Json(reason)| Start::Failed(reason))),
+            "failed" => Ok(Start::Failed(row.reason.map_or_else(kills_workers, |Json(reason)| reason))),
             _ => done(tx, row).await,
         };
     }
     if is_same_job && row.starts >= MAX_STARTS {
-        return Ok(Start::KillsWorkers);
+        return Ok(Start::Failed(kills_workers()));
     }
     // The same import or mail again indexes what has changed since: its records or attachments may have failed, or have
     // been deleted or replaced.
@@ -149,6 +147,10 @@ async fn decide(
     .await?;
     adopt(tx, &row, job).await?;
     Ok(Start::Go)
+}
+
+fn kills_workers() -> Reason {
+    messages::jobs::kills_workers().reason("kills_workers")
 }
 
 /// Inserts the document. Returns false if it is there already: two jobs of a new document may start at the same time.

@@ -14,7 +14,6 @@ use schemas::{
     event::Stage,
     fields::MAX_FIELD_CHARS,
     ingest::{IngestDocument, ObjectRef, Source},
-    messages,
     metadata::plausible,
     subjects::JobKind,
     text::clip,
@@ -87,7 +86,6 @@ pub fn started(start: Start) -> Option<Result<Outcome, Failure>> {
         Start::Go => return None,
         Start::Void => Ok(Outcome::Void),
         Start::Failed(reason) => Err(Failure::Dead(reason)),
-        Start::KillsWorkers => Err(Failure::Dead(messages::jobs::kills_workers().reason("kills_workers"))),
         Start::Closed => Ok(Outcome::Split),
         Start::Done { title, chunks, text_length, committed } => {
             Ok(Outcome::Indexed { title, chunks, text_length, committed: *committed, now: false })
