@@ -6,11 +6,8 @@ mod queries;
 pub use queries::router;
 
 use anyhow::Context as _;
-use async_nats::jetstream::{
-    message::StreamMessage,
-    stream::{LastRawMessageErrorKind, Stream},
-};
-use platform::nats::{self, Nats};
+use async_nats::jetstream::stream::Stream;
+use platform::nats::{self, Nats, stored::Stored};
 use schemas::{
     DocumentId, Message, ProjectId, Scope,
     dead_letter::{Cause, DeadLetter, Facts},
@@ -38,18 +35,9 @@ impl Letters {
 
     /// Returns the first letter after this number.
     pub async fn after(&self, number: u64) -> anyhow::Result<Option<Letter>> {
-        let next = self
-            .stream
-            .raw_message_builder()
-            .sequence(number.saturating_add(1))
-            .next_by_subject(subjects::DEAD_LETTERS_ALL)
-            .send()
-            .await;
-        match next {
-            Ok(letter) => Ok(Some(Letter(letter))),
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(error).context("reading the dead letters"),
-        }
+        let (stream, from) = (subjects::DEAD_LETTERS_STREAM, number.saturating_add(1));
+        let next = self.nats.first_stored(stream, subjects::DEAD_LETTERS_ALL, from).await;
+        Ok(next.context("reading the dead letters")?.map(Letter))
     }
 
     /// Returns the letter with this number.
@@ -64,7 +52,7 @@ impl Letters {
         if letter.job().is_none() {
             return Ok(false);
         }
-        let map = nats::travelling(Some(&letter.0.headers));
+        let map = nats::travelling(letter.0.headers.as_ref());
         self.nats
             .publish_raw(letter.subject(), map, letter.0.payload.clone())
             .await
@@ -80,7 +68,7 @@ impl Letters {
 }
 
 /// A message that failed for good.
-pub struct Letter(StreamMessage);
+pub struct Letter(Stored);
 
 impl Letter {
     pub fn number(&self) -> u64 {
@@ -130,7 +118,7 @@ impl Letter {
     }
 
     fn header(&self, name: &str) -> String {
-        nats::text(Some(&self.0.headers), name).unwrap_or_default()
+        nats::text(self.0.headers.as_ref(), name).unwrap_or_default()
     }
 }
 

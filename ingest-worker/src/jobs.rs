@@ -216,7 +216,8 @@ impl Jobs {
                 let superseded_by = committed.superseded_by.clone();
                 // That worker may also have died before it published these events.
                 if *now || delivery.attempt > 1 {
-                    let newest = superseded_by.as_ref().unwrap_or(&job.document);
+                    // They name the document that superseded them, even if that was superseded itself later.
+                    let newest = superseded_by.as_ref().filter(|_| *now).unwrap_or(&job.document);
                     progress.superseded(&committed.superseded, newest).await?;
                 }
                 let kind = match superseded_by {
