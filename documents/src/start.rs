@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug, PartialEq)]
 pub enum Start {
     Go,
+    /// Like `Go`; the document was a mail before, whose attachments go if the new content does not bring them.
+    GoAfterMail,
     /// The job is already done, and only its acknowledgement was lost; or the same content is already indexed.
     Done {
         title: String,
@@ -63,7 +65,7 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
                 job.settle(&mut tx, "indexed", None).await?;
             }
             Start::Void | Start::Done { .. } => job.settle(&mut tx, "superseded", None).await?,
-            Start::Go | Start::Closed | Start::Failed(_) => {}
+            Start::Go | Start::GoAfterMail | Start::Closed | Start::Failed(_) => {}
         }
         starts.push(start);
     }
@@ -146,7 +148,7 @@ async fn decide(
     .execute(&mut *tx)
     .await?;
     adopt(tx, &row, job).await?;
-    Ok(Start::Go)
+    Ok(if is_mail(&row.file_type) { Start::GoAfterMail } else { Start::Go })
 }
 
 fn kills_workers() -> Reason {

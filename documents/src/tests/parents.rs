@@ -45,9 +45,9 @@ async fn a_revision_comes_back_with_the_import_that_brought_it_last() {
 #[tokio::test]
 async fn a_mail_sent_again_is_read_again_because_its_attachments_may_be_gone() {
     let pool = database("store_mail").await;
-    for second in [0, 1] {
+    for (second, expected) in [(0, Start::Go), (1, Start::GoAfterMail)] {
         let mail = text("mail", second);
-        assert_eq!(start(&pool, &mail).await.unwrap(), Start::Go, "{second}");
+        assert_eq!(start(&pool, &mail).await.unwrap(), expected, "{second}");
         let content = Content { file_type: "eml".to_owned(), ..nothing(&mail) };
         commit(&pool, &mail, &content).await.unwrap().unwrap();
         assert!(matches!(start(&pool, &mail).await.unwrap(), Start::Done { .. }), "its own job is done");

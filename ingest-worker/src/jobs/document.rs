@@ -83,7 +83,7 @@ pub async fn index(
 /// Returns how a job ends that need not be processed; `None` if it must be.
 pub fn started(start: Start) -> Option<Result<Outcome, Failure>> {
     Some(match start {
-        Start::Go => return None,
+        Start::Go | Start::GoAfterMail => return None,
         Start::Void => Ok(Outcome::Void),
         Start::Failed(reason) => Err(Failure::Dead(reason)),
         Start::Closed => Ok(Outcome::Split),

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use documents::{Content, Job};
+use documents::{Content, Job, start::Start};
 use futures::future::{join_all, try_join_all};
 use platform::nats::consume::{Delivery, Failure};
 use reader::Extracted;
@@ -83,12 +83,17 @@ async fn index_group(jobs: &Jobs, group: &[Record<'_>]) -> Result<Vec<Result<End
     try_join_all(group.iter().map(|record| announce(record.delivery, &record.progress))).await?;
     let all: Vec<&Job> = group.iter().map(|record| &record.job).collect();
     let starts = documents::start::start_all(&app.pool, &all).await?;
-    let contents =
-        join_all(group.iter().zip(starts).map(async |(record, start)| match document::started(start) {
+    let contents = join_all(group.iter().zip(starts).map(async |(record, start)| {
+        if start == Start::GoAfterMail {
+            // When it comes again alone, the mail's attachments are deleted.
+            return Err(Err(Failure::Wait("it takes the place of a mail".to_owned())));
+        }
+        match document::started(start) {
             Some(ended) => Err(ended),
             None => content(jobs, record).await.map_err(Err),
-        }))
-        .await;
+        }
+    }))
+    .await;
     let ready = group.iter().zip(&contents);
     let ready: Vec<(&Job, &Content)> =
         ready.filter_map(|(record, content)| Some((&record.job, content.as_ref().ok()?))).collect();
