@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     Job, Revived,
     index::Word,
-    parents::{CameWith, attachment, attachments, came_with},
+    parents::{attachment, attachments, came_with},
     passages::{self, Passage},
     revision::Revision,
     revive::answering,
@@ -79,7 +79,7 @@ pub async fn commit_all(
         Some(_) => came_with(&mut tx, &first.body).await?,
         None => None,
     };
-    let mail_superseded_by = mail.as_ref().and_then(CameWith::superseded_by);
+    let mail_superseded_by: Option<DocumentId> = mail.and_then(|mail| mail.superseded_by?.parse().ok());
     let ids: Vec<&str> = documents.iter().map(|document| document.job.document.as_str()).collect();
     let mut rows = find_all(&mut tx, project_key, &ids).await?;
     let mut changes = Changes { project_key, new: Vec::new(), model: content.model, sums: Sums::default() };

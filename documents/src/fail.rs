@@ -47,7 +47,8 @@ pub async fn fail(
     // The new content failed, so the old content must not stay searchable as if it were current.
     let sums = row.clear(&mut tx).await?;
     sqlx::query(
-        "UPDATE document SET accepted_at = $2, since = $4, chunks = 0, terms = 0, indexed_at = NULL, number_norm = $5
+        "UPDATE document SET state = 'failed', percent = 0, starts = 0, reason = $6, accepted_at = $2, since = $4,
+                chunks = 0, terms = 0, indexed_at = NULL, number_norm = $5
          WHERE project_key = $3 AND key = $1",
     )
     .bind(row.key)
@@ -55,9 +56,9 @@ pub async fn fail(
     .bind(project_key)
     .bind(since)
     .bind(analysis::codes::normalize(&fields.number))
+    .bind(Json(reason))
     .execute(&mut *tx)
     .await?;
-    mark(&mut tx, project_key, row.key, reason).await?;
     let description = Description {
         fields: &fields,
         date_modified: job.body.metadata.date_modified,
@@ -75,16 +76,12 @@ pub async fn fail(
 
 /// Marks a document as failed because its first job was lost in a restore from a backup.
 pub async fn lose(tx: &mut PgConnection, project_key: i32, key: i64) -> sqlx::Result<()> {
-    mark(tx, project_key, key, &messages::jobs::lost_in_restore().reason("lost_in_restore")).await
-}
-
-async fn mark(tx: &mut PgConnection, project_key: i32, key: i64, reason: &Reason) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE document SET state = 'failed', percent = 0, starts = 0, reason = $3 WHERE project_key = $1 AND key = $2",
     )
     .bind(project_key)
     .bind(key)
-    .bind(Json(reason))
+    .bind(Json(messages::jobs::lost_in_restore().reason("lost_in_restore")))
     .execute(tx)
     .await
     .map(drop)

@@ -103,18 +103,12 @@ async fn under_way(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Option<(i32
 /// Marks the document as an import. [`counted`] sets the number of its records later. A number that another
 /// attempt of the same job has already set is kept.
 pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
-    let mut tx = job.begin(pool).await?;
-    sqlx::query(
+    let statement = sqlx::query(
         "UPDATE document SET kind = 'import'
          WHERE project_key = (SELECT key FROM project WHERE id = $1) AND id = $2 AND accepted_at = $3
            AND state = 'processing'",
-    )
-    .bind(job.project.as_str())
-    .bind(job.document.as_str())
-    .bind(job.accepted_at)
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await
+    );
+    job.update(pool, statement).await
 }
 
 /// Stores the number of records, after all of them are noted. If the document had a text before, that text no longer

@@ -10,7 +10,7 @@ use schemas::{
     subjects, text,
 };
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool, types::Json};
+use sqlx::{PgConnection, PgPool, Postgres, postgres::PgArguments, query::Query, types::Json};
 
 use crate::{
     revision::Revision,
@@ -139,6 +139,19 @@ impl Job {
         let mut projects = vec![self.project.clone()];
         projects.extend(self.body.parent.iter().map(|parent| parent.project_id.clone()));
         scope::begin(pool, &Scope::Projects(projects)).await
+    }
+
+    /// Runs a statement that changes the document's row if this job made it. The project, the document and the time of acceptance
+    /// are its last parameters.
+    pub(crate) async fn update(
+        &self,
+        pool: &PgPool,
+        statement: Query<'static, Postgres, PgArguments>,
+    ) -> sqlx::Result<()> {
+        let mut tx = self.begin(pool).await?;
+        let statement = statement.bind(self.project.as_str()).bind(self.document.as_str());
+        statement.bind(self.accepted_at).execute(&mut *tx).await?;
+        tx.commit().await
     }
 
     /// If the job is a record of an import, stores the record's outcome for the import. If the import was sent again since,

@@ -39,16 +39,9 @@ pub async fn attachments(tx: &mut PgConnection, project_key: i32, mails: &[i64])
 #[derive(sqlx::FromRow)]
 pub struct CameWith {
     since: DateTime<Utc>,
-    state: String,
-    superseded_by: Option<String>,
-}
-
-impl CameWith {
-    /// Returns what has superseded a mail, if anything has.
-    pub fn superseded_by(&self) -> Option<DocumentId> {
-        let newer = self.superseded_by.as_ref().filter(|_| self.state == "superseded");
-        newer.and_then(|id| id.parse().ok())
-    }
+    is_deleted: bool,
+    /// What has superseded a mail, if anything has.
+    pub superseded_by: Option<String>,
 }
 
 /// Returns what the job's document came with, and locks its key until the transaction ends: a deletion that comes now waits, and
@@ -57,7 +50,8 @@ impl CameWith {
 pub async fn came_with(tx: &mut PgConnection, job: &IngestDocument) -> sqlx::Result<Option<CameWith>> {
     let Some(parent) = &job.parent else { return Ok(None) };
     sqlx::query_as(
-        "SELECT coalesce(d.since, d.accepted_at) AS since, d.state, d.superseded_by
+        "SELECT coalesce(d.since, d.accepted_at) AS since, d.state = 'deleted' AS is_deleted,
+                CASE WHEN d.state = 'superseded' THEN d.superseded_by END AS superseded_by
          FROM document d JOIN project p ON p.key = d.project_key
          WHERE p.id = $1 AND d.id = $2 FOR KEY SHARE OF d",
     )
@@ -81,7 +75,7 @@ pub fn is_void(
     let has_begun = row.is_some_and(|row| row.state != "deleted" && row.since == since);
     // Of an import or mail that was queued again, this time is the later one, but its parts know the first one.
     let accepted_at = parent.accepted_at.map_or(since, |at| at.min(since));
-    !has_begun && found.since > accepted_at && (found.state == "deleted" || attachment(job).is_some())
+    !has_begun && found.since > accepted_at && (found.is_deleted || attachment(job).is_some())
 }
 
 /// Whether a worker would skip this job, which was published at `published` and first accepted at `since`: the database has

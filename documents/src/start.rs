@@ -236,31 +236,18 @@ async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
 /// Notes that an attempt ended without killing its worker, so that its start does not count towards
 /// [`MAX_STARTS`].
 pub async fn ended(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
-    let mut tx = job.begin(pool).await?;
-    sqlx::query(
+    let statement = sqlx::query(
         "UPDATE document SET starts = greatest(starts - 1, 0)
          WHERE project_key = (SELECT key FROM project WHERE id = $1) AND id = $2 AND accepted_at = $3",
-    )
-    .bind(job.project.as_str())
-    .bind(job.document.as_str())
-    .bind(job.accepted_at)
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await
+    );
+    job.update(pool, statement).await
 }
 
 /// Stores the progress of the document, in percent.
 pub async fn percent(pool: &PgPool, job: &Job, percent: u8) -> sqlx::Result<()> {
-    let mut tx = job.begin(pool).await?;
-    sqlx::query(
-        "UPDATE document SET percent = $4
-         WHERE project_key = (SELECT key FROM project WHERE id = $1) AND id = $2 AND accepted_at = $3",
-    )
-    .bind(job.project.as_str())
-    .bind(job.document.as_str())
-    .bind(job.accepted_at)
-    .bind(i16::from(percent))
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await
+    let statement = sqlx::query(
+        "UPDATE document SET percent = $1
+         WHERE project_key = (SELECT key FROM project WHERE id = $2) AND id = $3 AND accepted_at = $4",
+    );
+    job.update(pool, statement.bind(i16::from(percent))).await
 }
