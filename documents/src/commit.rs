@@ -30,9 +30,13 @@ pub struct Content {
     pub passages: Vec<Passage>,
 }
 
-/// What the commit changed.
+/// A committed document, and what its commit changed.
 #[derive(Debug, Default, PartialEq)]
 pub struct Committed {
+    pub title: String,
+    /// Number of passages that searches find.
+    pub chunks: u32,
+    pub text_length: u64,
     /// The newer revision that searches find instead of this document, or instead of the mail whose attachment it is.
     pub superseded_by: Option<DocumentId>,
     /// Older revisions that searches no longer find, and attachments: theirs, or those of this document if it is superseded.
@@ -149,6 +153,8 @@ impl<'a> Document<'a> {
         };
         changes.sums += row.clear(tx).await?;
         let mut committed = Committed {
+            title: content.fields.title.clone(),
+            text_length: content.text_length,
             superseded_by: mail_superseded_by,
             unused_object: Some(row.object.clone())
                 .filter(|object| !object.is_empty() && *object != content.object.name),
@@ -185,6 +191,7 @@ impl<'a> Document<'a> {
                 (i32::try_from(content.passages.len()).unwrap_or(i32::MAX), passages::length(words));
             changes.sums += Sums { chunks: chunks.into(), terms: terms.into() };
             changes.new.push(passages::New { document_key: row.key, passages: &content.passages, words });
+            committed.chunks = chunks.unsigned_abs();
         }
         let outcome = if current { "indexed" } else { "superseded" };
         sqlx::query(

@@ -16,13 +16,8 @@ pub enum Start {
     /// Like `Go`; the document was a mail before, whose attachments go if the new content does not bring them.
     GoAfterMail,
     /// The job is already done, and only its acknowledgement was lost; or the same content is already indexed.
-    Done {
-        title: String,
-        chunks: u32,
-        text_length: u64,
-        /// What its commit changed. A revision that it brought back is named until it is indexed again.
-        committed: Box<Committed>,
-    },
+    /// A revision that its commit brought back is named until it is indexed again.
+    Done(Box<Committed>),
     /// The import is closed, and only the acknowledgement of its own job was lost.
     Closed,
     /// The job failed for good, but the work that follows a failure was interrupted; or the worker died at every attempt.
@@ -61,10 +56,10 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
         // When an import is sent again, its records are noted again without an outcome. A record that is already
         // done gets its outcome here.
         match &start {
-            Start::Done { committed, .. } if committed.superseded_by.is_none() => {
+            Start::Done(committed) if committed.superseded_by.is_none() => {
                 job.settle(&mut tx, "indexed", None).await?;
             }
-            Start::Void | Start::Done { .. } => job.settle(&mut tx, "superseded", None).await?,
+            Start::Void | Start::Done(_) => job.settle(&mut tx, "superseded", None).await?,
             Start::Go | Start::GoAfterMail | Start::Closed | Start::Failed(_) => {}
         }
         starts.push(start);
@@ -219,18 +214,15 @@ async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
     let kept = identity.as_deref().map(|identity| (identity, &ours));
     let revived = row.revive(tx, kept).await?;
     let newer = row.superseded_by.filter(|_| row.state == "superseded");
-    let committed = Committed {
+    Ok(Start::Done(Box::new(Committed {
+        title: row.fields.0.title,
+        chunks: u32::try_from(row.chunks).unwrap_or_default(),
+        text_length: u64::try_from(row.text_length).unwrap_or_default(),
         superseded_by: newer.and_then(|id| id.parse().ok()),
         superseded: superseded.iter().filter_map(|id| id.parse().ok()).collect(),
         revived,
         ..Committed::default()
-    };
-    Ok(Start::Done {
-        title: row.fields.0.title,
-        chunks: u32::try_from(row.chunks).unwrap_or_default(),
-        text_length: u64::try_from(row.text_length).unwrap_or_default(),
-        committed: Box::new(committed),
-    })
+    })))
 }
 
 /// Notes that an attempt ended without killing its worker, so that its start does not count towards

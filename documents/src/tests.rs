@@ -123,7 +123,7 @@ pub async fn index_document(pool: &PgPool, document: &str) {
 
 /// Starts a job that is done, and returns what its commit changed.
 async fn done(pool: &PgPool, job: &Job) -> Committed {
-    let Start::Done { committed, .. } = start(pool, job).await.unwrap() else { panic!("it is not done") };
+    let Start::Done(committed) = start(pool, job).await.unwrap() else { panic!("it is not done") };
     *committed
 }
 

@@ -44,9 +44,6 @@ enum Outcome {
     Void,
     /// The document is indexed, or superseded.
     Indexed {
-        title: String,
-        chunks: u32,
-        text_length: u64,
         committed: Committed,
         /// Whether this attempt has committed it. Otherwise, only the acknowledgement was lost, or the content is the same.
         now: bool,
@@ -205,10 +202,11 @@ impl Jobs {
                 }
             }
             Outcome::Split | Outcome::Moved => {}
-            Outcome::Indexed { title, chunks, text_length, committed, now } => {
+            Outcome::Indexed { committed, now } => {
+                let chunks = committed.chunks;
                 if *now {
                     crash::point("before-event", job.project.as_str());
-                    app.metrics.chunks.with_label_values::<&str>(&[]).inc_by(u64::from(*chunks));
+                    app.metrics.chunks.with_label_values::<&str>(&[]).inc_by(chunks.into());
                 } else {
                     // The worker that committed the document may have died before it renewed the generation.
                     app.generations.changed(job).await;
@@ -225,10 +223,10 @@ impl Jobs {
                     None => EventKind::Indexed,
                 };
                 let event = Facts {
-                    title: title.clone(),
+                    title: committed.title.clone(),
                     revision,
-                    chunks: Some(*chunks),
-                    text_length: Some(*text_length),
+                    chunks: Some(chunks),
+                    text_length: Some(committed.text_length),
                     superseded_by,
                     ..progress.event(kind)
                 };

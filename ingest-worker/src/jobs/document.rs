@@ -76,8 +76,7 @@ pub async fn index(
     if !is_record {
         progress.at(Stage::Storing, 95).await;
     }
-    let committed = store(app, &[(job, &content)]).await?.pop().flatten();
-    Ok(stored(content, committed))
+    Ok(stored(store(app, &[(job, &content)]).await?.pop().flatten()))
 }
 
 /// Returns how a job ends that need not be processed; `None` if it must be.
@@ -87,9 +86,7 @@ pub fn started(start: Start) -> Option<Result<Outcome, Failure>> {
         Start::Void => Ok(Outcome::Void),
         Start::Failed(reason) => Err(Failure::Dead(reason)),
         Start::Closed => Ok(Outcome::Split),
-        Start::Done { title, chunks, text_length, committed } => {
-            Ok(Outcome::Indexed { title, chunks, text_length, committed: *committed, now: false })
-        }
+        Start::Done(committed) => Ok(Outcome::Indexed { committed: *committed, now: false }),
     })
 }
 
@@ -108,20 +105,8 @@ pub async fn store(app: &App, documents: &[(&Job, &Content)]) -> Result<Vec<Opti
 }
 
 /// Returns the outcome of a document after its commit.
-pub fn stored(content: Content, committed: Option<Committed>) -> Outcome {
-    match committed {
-        Some(committed) => Outcome::Indexed {
-            title: content.fields.title,
-            chunks: match committed.superseded_by {
-                Some(_) => 0,
-                None => u32::try_from(content.passages.len()).unwrap_or(u32::MAX),
-            },
-            text_length: content.text_length,
-            committed,
-            now: true,
-        },
-        None => Outcome::Void,
-    }
+pub fn stored(committed: Option<Committed>) -> Outcome {
+    committed.map_or(Outcome::Void, |committed| Outcome::Indexed { committed, now: true })
 }
 
 /// Reads a document, or opens an import. The records of an import are read later, when the queue has room for

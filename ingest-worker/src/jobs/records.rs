@@ -101,7 +101,7 @@ async fn index_group(jobs: &Jobs, group: &[Record<'_>]) -> Result<Vec<Result<End
     let outcomes: Vec<Result<Outcome, Failure>> = contents
         .into_iter()
         .map(|content| match content {
-            Ok(content) => Ok(document::stored(content, committed.next().flatten())),
+            Ok(_) => Ok(document::stored(committed.next().flatten())),
             Err(ended) => ended,
         })
         .collect();
