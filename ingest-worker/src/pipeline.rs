@@ -148,14 +148,14 @@ impl Pipeline {
         }
         for info in consumers {
             let label = [info.name.as_str()];
-            self.pending.with_label_values(&label).set(number(info.num_pending));
-            self.under_way.with_label_values(&label).set(number(info.num_ack_pending as u64));
-            self.redelivered.with_label_values(&label).set(number(info.num_redelivered as u64));
+            self.pending.with_label_values(&label).set(info.num_pending as i64);
+            self.under_way.with_label_values(&label).set(info.num_ack_pending as i64);
+            self.redelivered.with_label_values(&label).set(info.num_redelivered as i64);
         }
         let state = &jobs.cached_info().state;
         let age = (Utc::now() - state.first_timestamp).num_seconds().max(0);
         self.oldest.with_label_values::<&str>(&[]).set(if state.messages == 0 { 0 } else { age });
-        self.dead_letters.with_label_values::<&str>(&[]).set(number(dead.cached_info().state.messages));
+        self.dead_letters.with_label_values::<&str>(&[]).set(dead.cached_info().state.messages as i64);
         Ok(())
     }
 
@@ -242,10 +242,6 @@ impl Pipeline {
         self.stuck.with_label_values::<&str>(&[]).set(stuck);
         Ok(())
     }
-}
-
-fn number(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

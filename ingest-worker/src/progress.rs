@@ -11,7 +11,6 @@ use schemas::{
 use crate::app::App;
 
 /// Publishes the events of one document.
-#[derive(Clone)]
 pub struct Progress {
     nats: Nats,
     context: Context,
