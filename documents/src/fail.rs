@@ -15,8 +15,8 @@ pub struct Failed {
     pub revived: Option<Revived>,
 }
 
-/// Marks the document as failed. Returns `None`, and changes nothing, if the job is void: because of a later job or a deletion, or
-/// because another attempt of it was successful meanwhile. If the message is not readable, a document that another job has made
+/// Marks the document as failed. Returns `None` and leaves the document unchanged if a later job, a deletion or another attempt of
+/// this job was faster. If the message is not readable, a document that another job has made
 /// stays as it is: the failure is stored only for the import that waits for it.
 pub async fn fail(
     pool: &PgPool,
