@@ -43,8 +43,8 @@ pub struct Committed {
     pub superseded: Vec<DocumentId>,
     /// The document's previous file, if nothing refers to it any more.
     pub unused_object: Option<String>,
-    /// A revision that this document no longer supersedes, because its number has changed or a correction made it older.
-    pub revived: Option<Revived>,
+    /// Revisions that this document no longer supersedes, because its number has changed or a correction made it older.
+    pub revived: Vec<Revived>,
     /// Whether other revisions of the document answered.
     pub(crate) has_revisions: bool,
 }

@@ -8,22 +8,15 @@ use crate::{
     row::{Description, find_or_insert, project},
 };
 
-/// What the failure of a document changed.
-#[derive(Debug)]
-pub struct Failed {
-    /// The newest revision that the document had superseded, which must be indexed again.
-    pub revived: Option<Revived>,
-}
-
-/// Marks the document as failed. Returns `None` and leaves the document unchanged if a later job, a deletion or another attempt of
-/// this job was faster. If the message is not readable, a document that another job has made
-/// stays as it is: the failure is stored only for the import that waits for it.
+/// Marks the document as failed. Returns the revisions that it had superseded, which must be indexed again. Returns `None` and
+/// leaves the document unchanged if a later job, a deletion or another attempt of this job was faster. If the message is not
+/// readable, a document that another job has made stays as it is: the failure is stored only for the import that waits for it.
 pub async fn fail(
     pool: &PgPool,
     job: &Job,
     reason: &Reason,
     is_readable: bool,
-) -> sqlx::Result<Option<Failed>> {
+) -> sqlx::Result<Option<Vec<Revived>>> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
     let (accepted_at, since) = (job.accepted_at, job.first_acceptance());
@@ -32,7 +25,7 @@ pub async fn fail(
     if !is_readable && !is_same_job && row.state != "deleted" {
         job.settle(&mut tx, "failed", Some(reason)).await?;
         tx.commit().await?;
-        return Ok(Some(Failed { revived: None }));
+        return Ok(Some(Vec::new()));
     }
     let is_void = match is_same_job {
         true => !matches!(row.state.as_str(), "processing" | "failed"),
@@ -71,7 +64,7 @@ pub async fn fail(
     let revived = row.revive(&mut tx, None).await?;
     sums.add(&mut tx, project_key).await?;
     tx.commit().await?;
-    Ok(Some(Failed { revived }))
+    Ok(Some(revived))
 }
 
 /// Marks a document as failed because its first job was lost in a restore from a backup.

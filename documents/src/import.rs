@@ -112,18 +112,18 @@ pub async fn begin(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
 }
 
 /// Stores the number of records, after all of them are noted. If the document had a text before, that text no longer
-/// answers. Returns the revision that it had superseded, which must be indexed again.
+/// answers. Returns the revisions that it had superseded, which must be indexed again.
 pub async fn counted(
     pool: &PgPool,
     job: &Job,
     object: &ObjectRef,
     file_type: &str,
-) -> sqlx::Result<Option<Revived>> {
+) -> sqlx::Result<Vec<Revived>> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
     let row = find(&mut tx, project_key, &job.document).await?;
     let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state == "processing") else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let sums = row.clear(&mut tx).await?;
     be_patient(&mut tx).await?;

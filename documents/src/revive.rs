@@ -13,19 +13,14 @@ use crate::{
 };
 
 impl Row {
-    /// Returns the newest revision that this document had superseded, if it must be indexed again because this document no
-    /// longer answers. See [`revive`].
+    /// Returns the revisions that must be indexed again because this document no longer answers ([`revive`]).
     pub async fn revive(
         &self,
         tx: &mut PgConnection,
         kept: Option<(&str, &Revision)>,
-    ) -> sqlx::Result<Option<Revived>> {
+    ) -> sqlx::Result<Vec<Revived>> {
         // Boxed, because every commit's future would contain its size.
-        let revived = Box::pin(revive(tx, self.project_key, &[&self.id], kept)).await?;
-        let of = |revived: &Revived| Revision::of(&revived.job.metadata, revived.since);
-        Ok(revived
-            .into_iter()
-            .reduce(|best, other| if of(&other).replaces(&of(&best)) { other } else { best }))
+        Box::pin(revive(tx, self.project_key, &[&self.id], kept)).await
     }
 }
 

@@ -16,8 +16,8 @@ pub enum Start {
     /// Like `Go`; the document was a mail before, whose attachments go if the new content does not bring them.
     GoAfterMail,
     /// The job is already done, and only its acknowledgement was lost; or the same content is already indexed.
-    /// A revision that its commit brought back is named until it is indexed again.
-    Done(Box<Committed>),
+    /// Revisions that its commit brought back are named until they are indexed again.
+    Done(Committed),
     /// The import is closed, and only the acknowledgement of its own job was lost.
     Closed,
     /// The job failed for good, but the work that follows a failure was interrupted; or the worker died at every attempt.
@@ -214,7 +214,7 @@ async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
     let kept = identity.as_deref().map(|identity| (identity, &ours));
     let revived = row.revive(tx, kept).await?;
     let newer = row.superseded_by.filter(|_| row.state == "superseded");
-    Ok(Start::Done(Box::new(Committed {
+    Ok(Start::Done(Committed {
         title: row.fields.0.title,
         chunks: u32::try_from(row.chunks).unwrap_or_default(),
         text_length: u64::try_from(row.text_length).unwrap_or_default(),
@@ -222,7 +222,7 @@ async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
         superseded: superseded.iter().filter_map(|id| id.parse().ok()).collect(),
         revived,
         ..Committed::default()
-    })))
+    }))
 }
 
 /// Notes that an attempt ended without killing its worker, so that its start does not count towards

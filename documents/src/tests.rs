@@ -121,10 +121,15 @@ pub async fn index_document(pool: &PgPool, document: &str) {
     index(pool, &text(document, 0)).await;
 }
 
+/// The documents that are to be indexed again.
+fn names(revived: &[Revived]) -> Vec<&str> {
+    revived.iter().map(|revived| revived.document.as_str()).collect()
+}
+
 /// Starts a job that is done, and returns what its commit changed.
 async fn done(pool: &PgPool, job: &Job) -> Committed {
     let Start::Done(committed) = start(pool, job).await.unwrap() else { panic!("it is not done") };
-    *committed
+    committed
 }
 
 async fn index(pool: &PgPool, job: &Job) {
@@ -206,7 +211,7 @@ fn damaged() -> schemas::problem::Reason {
     schemas::messages::jobs::internal().reason("damaged")
 }
 
-async fn fail(pool: &PgPool, job: &Job) -> Option<fail::Failed> {
+async fn fail(pool: &PgPool, job: &Job) -> Option<Vec<Revived>> {
     fail::fail(pool, job, &damaged(), true).await.unwrap()
 }
 

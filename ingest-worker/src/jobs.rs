@@ -12,10 +12,7 @@ mod turns;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use documents::{
-    Committed, Job, Revived,
-    fail::{Failed, fail},
-};
+use documents::{Committed, Job, Revived, fail::fail};
 use platform::{
     crash,
     nats::{
@@ -54,7 +51,7 @@ enum Outcome {
     Moved,
     Failed {
         reason: Reason,
-        revived: Option<Revived>,
+        revived: Vec<Revived>,
     },
 }
 
@@ -270,7 +267,7 @@ impl Jobs {
             attachments::delete_others(&self.app, delivery, &job, &[]).await?;
         }
         let outcome = match failed {
-            Some(Failed { revived }) => Outcome::Failed { reason: reason.clone(), revived },
+            Some(revived) => Outcome::Failed { reason: reason.clone(), revived },
             None => Outcome::Void,
         };
         let progress = self.progress(delivery, &job);
@@ -283,7 +280,7 @@ impl Jobs {
         job: &Job,
         reason: &Reason,
         is_readable: bool,
-    ) -> sqlx::Result<Option<Failed>> {
+    ) -> sqlx::Result<Option<Vec<Revived>>> {
         match fail(&self.app.pool, job, reason, is_readable).await {
             Err(error) if !platform::postgres::is_transient(&error) => {
                 tracing::error!(%error, "a failed document could not be written down whole");

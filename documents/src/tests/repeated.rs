@@ -52,9 +52,9 @@ async fn a_commit_that_comes_again_still_tells_which_revision_answers_again() {
     renumbered.body.metadata.fields.number = "PL-2".into();
     index(&pool, &renumbered).await;
     // The job comes again, as if its worker had died before it queued the revision `a`.
-    assert_eq!(done(&pool, &renumbered).await.revived.unwrap().document.as_str(), "a");
+    assert_eq!(names(&done(&pool, &renumbered).await.revived), ["a"]);
     index(&pool, &revision("a", 3, "A")).await;
-    assert_eq!(done(&pool, &renumbered).await.revived, None, "it answers again");
+    assert!(done(&pool, &renumbered).await.revived.is_empty(), "it answers again");
 }
 
 #[tokio::test]
@@ -72,8 +72,7 @@ async fn a_deletion_that_comes_again_leaves_the_same_to_do() {
     for attempt in ["first", "second"] {
         let deleted = delete(&pool, "import", 9).await;
         assert_eq!(deleted.documents, ["newer", "import"].map(|id| id.parse().unwrap()), "{attempt}");
-        assert_eq!(deleted.revived.len(), 1, "{attempt}");
-        assert_eq!(deleted.revived[0].document.as_str(), "older", "{attempt}");
+        assert_eq!(names(&deleted.revived), ["older"], "{attempt}");
         assert_eq!(deleted.objects, ["o", "o"], "{attempt}");
     }
 }

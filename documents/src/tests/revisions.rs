@@ -31,14 +31,32 @@ async fn a_revision_that_takes_another_number_or_fails_gives_its_place_back() {
     renumbered.body.metadata.fields.number = "PL-2".into();
     assert_eq!(start(&pool, &renumbered).await.unwrap(), Start::Go);
     let committed = commit(&pool, &renumbered, &nothing(&renumbered)).await.unwrap().unwrap();
-    assert_eq!(committed.revived.map(|revived| revived.document), Some("a".parse().unwrap()));
+    assert_eq!(names(&committed.revived), ["a"]);
 
     index(&pool, &revision("c", 3, "C")).await;
     index(&pool, &revision("d", 4, "D")).await;
     let again = revision("d", 5, "E");
     assert_eq!(start(&pool, &again).await.unwrap(), Start::Go);
-    let revived = fail(&pool, &again).await.unwrap().revived;
-    assert_eq!(revived.map(|revived| revived.document), Some("c".parse().unwrap()));
+    assert_eq!(names(&fail(&pool, &again).await.unwrap()), ["c"]);
+}
+
+#[tokio::test]
+async fn a_revision_that_takes_one_number_after_another_gives_each_place_back() {
+    let pool = database("store_back_each").await;
+    let numbered = |document: &str, second, number: &str, code: &str| {
+        let mut job = revision(document, second, code);
+        job.body.metadata.fields.number = number.into();
+        job
+    };
+    index(&pool, &numbered("a", 0, "PL-1", "A")).await;
+    index(&pool, &numbered("b", 1, "PL-2", "A")).await;
+    // The job that indexes `a` again is still waiting when `x` leaves the place of `b`, too.
+    for (second, number, back) in [(2, "PL-1", vec![]), (3, "PL-2", vec!["a"]), (4, "PL-3", vec!["a", "b"])] {
+        let job = numbered("x", second, number, "B");
+        assert_eq!(start(&pool, &job).await.unwrap(), Start::Go);
+        let committed = commit(&pool, &job, &nothing(&job)).await.unwrap().unwrap();
+        assert_eq!(names(&committed.revived), back, "{number}");
+    }
 }
 
 #[tokio::test]
@@ -47,13 +65,12 @@ async fn a_revision_that_a_correction_makes_older_gives_its_place_back() {
     index(&pool, &revision("y", 0, "B")).await;
     index(&pool, &revision("x", 1, "C")).await;
     let (newer, older) = (revision("x", 2, "D"), revision("x", 3, "A"));
-    for (corrected, answers_again) in [(newer, None), (older, Some("y"))] {
+    for (corrected, answers_again) in [(newer, vec![]), (older, vec!["y"])] {
         assert_eq!(start(&pool, &corrected).await.unwrap(), Start::Go);
         let committed = commit(&pool, &corrected, &nothing(&corrected)).await.unwrap().unwrap();
-        assert_eq!(committed.revived.as_ref().map(|revived| revived.document.as_str()), answers_again);
+        assert_eq!(names(&committed.revived), answers_again);
         // The job comes again, as if its worker had died before it queued the revision.
-        let revived = done(&pool, &corrected).await.revived;
-        assert_eq!(revived.as_ref().map(|revived| revived.document.as_str()), answers_again);
+        assert_eq!(names(&done(&pool, &corrected).await.revived), answers_again);
     }
     index(&pool, &revision("y", 4, "B")).await;
     assert_eq!(states(&pool, &["x", "y"]).await, ["superseded", "indexed"]);
@@ -80,10 +97,6 @@ async fn superseded_by(pool: &PgPool, document: &str) -> Option<String> {
         .unwrap()
 }
 
-fn names(deleted: &delete::Deleted) -> Vec<&str> {
-    deleted.revived.iter().map(|revived| revived.document.as_str()).collect()
-}
-
 #[tokio::test]
 async fn a_commit_leaves_what_is_superseded_already_and_each_comes_back_in_its_turn() {
     let pool = database("store_chain").await;
@@ -92,11 +105,11 @@ async fn a_commit_leaves_what_is_superseded_already_and_each_comes_back_in_its_t
     }
     assert_eq!(superseded_by(&pool, "a").await.as_deref(), Some("b"), "and not rewritten by c");
     let mut deleted = delete(&pool, "c", 10).await;
-    assert_eq!(names(&deleted), ["b"]);
+    assert_eq!(names(&deleted.revived), ["b"]);
     let Revived { document, job, since } = deleted.revived.remove(0);
     let at = text("b", 11).accepted_at;
     index(&pool, &Job::new("p".parse().unwrap(), document, at, job).first_accepted(since)).await;
-    assert_eq!(names(&delete(&pool, "b", 12).await), ["a"]);
+    assert_eq!(names(&delete(&pool, "b", 12).await.revived), ["a"]);
 }
 
 #[tokio::test]
@@ -107,16 +120,16 @@ async fn a_revision_is_not_forgotten_when_the_one_that_superseded_it_goes() {
         index(&pool, &revision(document, i64::try_from(second).unwrap(), code)).await;
     }
     // c answers no longer, so nothing comes back.
-    assert_eq!(names(&delete(&pool, "c", 10).await), [""; 0]);
+    assert_eq!(names(&delete(&pool, "c", 10).await.revived), [""; 0]);
     assert_eq!(superseded_by(&pool, "b").await.as_deref(), Some("d"));
     // b takes another number.
     let mut renumbered = revision("b", 11, "B");
     renumbered.body.metadata.fields.number = "PL-2".into();
     assert_eq!(start(&pool, &renumbered).await.unwrap(), Start::Go);
     let committed = commit(&pool, &renumbered, &nothing(&renumbered)).await.unwrap().unwrap();
-    assert_eq!(committed.revived, None);
+    assert!(committed.revived.is_empty());
     for attempt in ["first", "second"] {
-        assert_eq!(names(&delete(&pool, "d", 12).await), ["a"], "{attempt}");
+        assert_eq!(names(&delete(&pool, "d", 12).await.revived), ["a"], "{attempt}");
     }
 }
 
@@ -128,7 +141,7 @@ async fn the_next_revision_comes_back_when_the_newest_cannot() {
         index(&pool, &revision(document, i64::try_from(second).unwrap(), code)).await;
     }
     assert_eq!(superseded_by(&pool, "a").await.as_deref(), Some("c"));
-    assert_eq!(names(&delete(&pool, "c", 10).await), ["b"]);
+    assert_eq!(names(&delete(&pool, "c", 10).await.revived), ["b"]);
     // b is deleted while its job waits.
-    assert_eq!(names(&delete(&pool, "b", 11).await), ["a"]);
+    assert_eq!(names(&delete(&pool, "b", 11).await.revived), ["a"]);
 }

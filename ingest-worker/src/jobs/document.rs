@@ -86,7 +86,7 @@ pub fn started(start: Start) -> Option<Result<Outcome, Failure>> {
         Start::Void => Ok(Outcome::Void),
         Start::Failed(reason) => Err(Failure::Dead(reason)),
         Start::Closed => Ok(Outcome::Split),
-        Start::Done(committed) => Ok(Outcome::Indexed { committed: *committed, now: false }),
+        Start::Done(committed) => Ok(Outcome::Indexed { committed, now: false }),
     })
 }
 
