@@ -41,7 +41,7 @@ pub async fn fail(
     let sums = row.clear(&mut tx).await?;
     sqlx::query(
         "UPDATE document SET state = 'failed', percent = 0, starts = 0, reason = $6, accepted_at = $2, since = $4,
-                chunks = 0, terms = 0, indexed_at = NULL, number_norm = $5
+                chunks = 0, terms = 0, indexed_at = NULL, superseded_by = NULL, number_norm = $5
          WHERE project_key = $3 AND key = $1",
     )
     .bind(row.key)

@@ -60,6 +60,17 @@ async fn a_revision_that_takes_one_number_after_another_gives_each_place_back() 
 }
 
 #[tokio::test]
+async fn a_superseded_document_that_is_sent_again_and_fails_is_superseded_by_nothing() {
+    let pool = database("store_failed_older").await;
+    index(&pool, &revision("a", 0, "A")).await;
+    index(&pool, &revision("b", 1, "B")).await;
+    let again = revision("a", 2, "A");
+    assert_eq!(start(&pool, &again).await.unwrap(), Start::Go);
+    fail(&pool, &again).await.unwrap();
+    assert_eq!(superseded_by(&pool, "a").await, None);
+}
+
+#[tokio::test]
 async fn a_revision_that_a_correction_makes_older_gives_its_place_back() {
     let pool = database("store_corrected").await;
     index(&pool, &revision("y", 0, "B")).await;
