@@ -69,8 +69,10 @@ fn parse(code: &str) -> Option<Code> {
 /// Compares two codes; `None` when they belong to schemes that have no order between them.
 fn compare(ours: &str, theirs: &str) -> Option<Ordering> {
     use Code::{Letters, Number, Series};
+    // In the Spanish alphabet, Ñ stands between N and O.
+    let place = |letters: &str| (letters.chars().count(), letters.replace('Ñ', "N~"));
     match (parse(ours)?, parse(theirs)?) {
-        (Letters(a), Letters(b)) => Some(a.len().cmp(&b.len()).then_with(|| a.cmp(&b))),
+        (Letters(a), Letters(b)) => Some(place(&a).cmp(&place(&b))),
         (Number(a, x), Number(b, y)) => Some((a, x).cmp(&(b, y))),
         // Letters are for review, numbers for construction.
         (Letters(_), Number(..)) => Some(Ordering::Less),

@@ -5,6 +5,8 @@ fn codes_as_projects_write_them() {
     for (older, newer) in [
         ("A", "B"),
         ("Z", "AA"),
+        ("N", "Ñ"),
+        ("Ñ", "O"),
         ("C", "0"),
         ("0", "1"),
         ("9", "10"),
