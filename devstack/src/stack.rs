@@ -51,7 +51,7 @@ pub struct Stack {
 }
 
 enum Source {
-    Ours(Server),
+    Ours(Box<Server>),
     Given(String),
 }
 
@@ -198,8 +198,9 @@ fn source(
     if let Some(url) = given {
         return Ok(Source::Given(url));
     }
+    let ours = |server| Source::Ours(Box::new(server));
     if let Some(port) = fixed {
-        return start(port).map(Source::Ours);
+        return start(port).map(ours);
     }
     let mut attempt = 1;
     loop {
@@ -207,7 +208,7 @@ fn source(
             Err(error) if attempt < PORT_ATTEMPTS && error.to_string().contains("already in use") => {
                 attempt += 1;
             }
-            result => return result.map(Source::Ours),
+            result => return result.map(ours),
         }
     }
 }

@@ -81,11 +81,11 @@ impl Index {
         terms: &[&str],
     ) -> sqlx::Result<Self> {
         let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(for_projects(FIRST, projects)))
-        .bind(projects)
-        .bind(terms)
-        .bind(if passages <= FEW_PASSAGES { i32::MAX } else { SMALL })
-        .fetch_all(&mut *tx)
-        .await?;
+            .bind(projects)
+            .bind(terms)
+            .bind(if passages <= FEW_PASSAGES { i32::MAX } else { SMALL })
+            .fetch_all(&mut *tx)
+            .await?;
         let mut index = Self { terms: HashMap::new(), dead: HashSet::new() };
         let wanted: HashSet<&str> = terms.iter().copied().collect();
         for row in rows {
