@@ -55,7 +55,7 @@ impl Message {
         subjects::first_accepted_at(self.header(headers::ACCEPTED), self.accepted_at())
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 

@@ -1,12 +1,12 @@
 //! Makes a backup.
 
-use std::{io::Write as _, pin::pin, time::Duration};
+use std::{collections::HashSet, io::Write as _, pin::pin, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::Utc;
 use futures::TryStreamExt as _;
 use platform::nats::{self, Nats};
-use schemas::subjects;
+use schemas::{headers, subjects};
 use sqlx::Connection as _;
 use tokio_util::io::{InspectReader, SyncIoBridge};
 
@@ -135,17 +135,27 @@ async fn base(options: &Options, set: &Set) -> Result<u64> {
 
 async fn queue(nats: &Nats, options: &Options, set: &Set) -> Result<(usize, usize, u64)> {
     let mut target = Sealed::create(set.folder.join(repository::QUEUE), &options.target.backup_recipient)?;
-    let mut counts = [0; 3];
-    // The parts are read after the jobs: those of a waiting job's file are still there, or a worker has
-    // stored them as an object.
-    let streams = [subjects::INGEST_STREAM, subjects::PARTS_STREAM, subjects::DEAD_LETTERS_STREAM];
+    let mut counts = [0; 4];
+    // The parts are read after the jobs: those of a waiting job's file are still there, or a worker has stored them as an
+    // object. The dead letters are read before the jobs, because one may be queued again meanwhile, and after them, because a
+    // job may fail.
+    let (jobs, dead) = (subjects::INGEST_STREAM, subjects::DEAD_LETTERS_STREAM);
+    let streams = [dead, jobs, subjects::PARTS_STREAM, dead];
+    let mut letters = HashSet::new();
     for (stream, count) in streams.into_iter().zip(&mut counts) {
         let mut all = pin!(messages::all(nats, stream));
         while let Some(message) = all.try_next().await? {
+            // The id of a dead letter names the message that has failed.
+            if stream == dead
+                && message.header(headers::MESSAGE_ID).is_some_and(|id| !letters.insert(id.to_owned()))
+            {
+                continue;
+            }
             writeln!(target, "{}", serde_json::to_string(&message)?)?;
             *count += 1;
         }
     }
-    let [jobs, _, dead] = counts;
+    let [before, jobs, _, after] = counts;
+    let dead = before + after;
     Ok((jobs, dead, target.finish()?))
 }

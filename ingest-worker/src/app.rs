@@ -85,7 +85,8 @@ impl App {
         let chunking = ChunkOptions {
             target_tokens: config.chunk_tokens,
             overlap_tokens: config.chunk_overlap,
-            ..ChunkOptions::default()
+            // What the model does not read of a passage would not be in its vector.
+            max_tokens: ChunkOptions::default().max_tokens.min(model.passage_tokens()),
         };
         Ok(Self {
             nats,

@@ -37,9 +37,6 @@ fn rows(text: &str, delimiter: u8, quoting: bool, limits: &Limits) -> Result<Opt
     let mut record = ByteRecord::new();
     let mut line = reader.position().line();
     while reader.read_byte_record(&mut record).map_err(|error| Error::Damaged(format!("CSV: {error}")))? {
-        Error::if_over("columns", record.len(), limits.columns)?;
-        cells += record.len();
-        Error::if_over("cells", cells, limits.cells)?;
         let mut row = Row::default();
         let mut lines = 1;
         for (column, field) in record.iter().enumerate() {
@@ -53,6 +50,9 @@ fn rows(text: &str, delimiter: u8, quoting: bool, limits: &Limits) -> Result<Opt
                 row.cells.push((column, cell));
             }
         }
+        // Empty cells do not count: a spreadsheet may be formatted, and so written, far beyond its last text.
+        cells += row.cells.len();
+        Error::if_over("cells", cells, limits.cells)?;
         // The reader passes over empty lines.
         let next = reader.position().line();
         row.after_gap = next - line > lines;

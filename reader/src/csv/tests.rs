@@ -48,6 +48,15 @@ fn a_file_of_a_spanish_excel_is_read() {
 }
 
 #[test]
+fn empty_cells_do_not_count() {
+    let empty = ";".repeat(Limits::default().columns * 8);
+    assert_eq!(
+        lines(format!("pieza;medida;nota{empty}\ntubo;2;ok{empty}\n")),
+        ["pieza: tubo; medida: 2; nota: ok"]
+    );
+}
+
+#[test]
 fn text_after_an_unclosed_quotation_mark_is_not_lost() {
     let mut text = "pieza,medida,nota\ntubo,\"2 pulgadas,ok\n".to_owned();
     text.push_str(&"codo,3,bien\n".repeat(2_000));
