@@ -95,8 +95,8 @@ pub async fn search(app: App, context: Context, query: Search) -> Result<SearchR
     Ok(reply)
 }
 
-/// Returns up to `per_document` passages of each document, and `top_k` in total; those of more than `max_documents` documents
-/// are left out.
+/// Returns the best passages, `top_k` at most and `per_document` at most of each document. Of these, only those of the first
+/// `max_documents` documents are fetched.
 pub async fn passages(
     app: &App,
     context: &Context,
@@ -187,8 +187,8 @@ pub async fn passages(
         candidates.add((project, passage), document, similarity);
     }
     let best = candidates.rank(query, mode, per_document, max_documents);
-    // Only an answer takes several passages of a document, and it is chosen by their sentences.
-    let sentences_of = own.filter(|_| per_document > 1);
+    // Only an answer takes several passages of a document, and it is chosen by their sentences' similarity to the query.
+    let sentences_of = own.filter(|_| per_document > 1 && vector.is_some());
     let passages = rows::fetch(&mut transaction, projects, &best, sentences_of).await?;
     Ok(Found { passages, words, vector, rarity: keywords.rarity, degraded })
 }
