@@ -72,8 +72,8 @@ pub struct Projects {
     pub terms: i64,
 }
 
-/// Returns a statement for the projects of its parameter $1. PostgreSQL looks up one value faster than a list of one, and
-/// opens only the partition of this project.
+/// Returns a statement that compares with its projects by `= ANY($1)`, in another form if there is only one project: PostgreSQL
+/// looks up one value faster than a list of one, and opens only the partition of this project.
 pub fn for_projects(statement: &str, projects: &[i32]) -> String {
     match projects {
         [_] => statement.replace("= ANY($1)", "= ($1::int[])[1]"),

@@ -50,7 +50,8 @@ impl Evidence {
     }
 }
 
-/// Compares a question, as it was `typed` and completed, with the passages that were retrieved for it.
+/// Compares a question with the passages that were retrieved for it. The user `typed` it as it is, or without words that the
+/// conversation completes.
 pub fn gather(typed: &str, question: &str, found: &Found) -> Evidence {
     let (passages, vector) = (&found.passages, found.vector.as_deref());
     let words = Words::of(&found.words, &found.rarity);

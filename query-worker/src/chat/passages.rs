@@ -10,7 +10,7 @@ use crate::{error::Result, reply, search};
 const PER_DOCUMENT: usize = 3;
 /// Maximum number of passages when only one document is searched.
 const OF_ONE_DOCUMENT: usize = 12;
-/// Minimum number of the best passages, of which those of further documents are left out.
+/// At least this many of the best passages are considered, because those of further documents are then left out.
 const FEWEST: usize = 30;
 
 /// Returns the passages nearest to a question, from at most as many documents as the query allows.

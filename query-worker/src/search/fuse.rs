@@ -100,8 +100,9 @@ impl Candidates {
         self.passages.entry(chunk_key).or_insert(unknown)
     }
 
-    /// Returns the best passages of each document, the best of all first; those of more than `max_documents` documents are
-    /// left out. `mode` selects the scores that count: if one leg is missing, only those of the other leg.
+    /// Returns the best passages of each document, the best of all first. Of the `top_k` best, only those of the first
+    /// `max_documents` documents are kept. `mode` selects the scores that count: if one leg is missing, only those of the
+    /// other leg.
     pub fn rank(self, query: &Search, mode: Mode, per_document: usize, max_documents: usize) -> Vec<Scored> {
         let number_only = codes::whole_query(&query.query).is_some();
         // A passage without a document had been removed when it was looked up.

@@ -52,8 +52,8 @@ struct Row {
     language: String,
 }
 
-/// Of a passage that is stored in spite of its length, only the beginning may get into the worker's memory. In the others
-/// PostgreSQL need not count the characters.
+/// Of a passage that is too long but stored nevertheless, only the beginning may get into the worker's memory. PostgreSQL counts
+/// characters only where the number of bytes, which it knows, may be too many.
 const ROWS: &str = "
     SELECT c.key AS chunk_key, c.project_key, d.id AS document_id, d.fields, d.filename, d.file_type,
            d.object <> '' AS has_file, d.date_modified, c.page, c.heading, c.language,
