@@ -61,6 +61,9 @@ const ROWS: &str = "
     FROM chunk c JOIN document d ON d.project_key = c.project_key AND d.key = c.document_key
     WHERE c.project_key = ANY($1) AND d.project_key = ANY($1) AND c.key = ANY($2)";
 
+const SENTENCES: &str =
+    "SELECT chunk_key, data FROM sentence WHERE model = $3 AND project_key = ANY($1) AND chunk_key = ANY($2)";
+
 /// Fetches the chosen passages, in their order, with the vectors that the model `sentences_of` made of their sentences.
 pub async fn fetch(
     tx: &mut PgConnection,
@@ -78,15 +81,13 @@ pub async fn fetch(
     let mut found: HashMap<i64, Row> = found.into_iter().map(|row| (row.chunk_key, row)).collect();
     let mut sentences = HashMap::new();
     if let Some(model) = sentences_of {
-        let stored: Vec<(i64, Vec<u8>)> = sqlx::query_as(
-            "SELECT chunk_key, data FROM sentence
-             WHERE model = $3 AND project_key = ANY($1) AND chunk_key = ANY($2)",
-        )
-        .bind(&in_projects)
-        .bind(&passages)
-        .bind(model)
-        .fetch_all(tx)
-        .await?;
+        let stored: Vec<(i64, Vec<u8>)> =
+            sqlx::query_as(AssertSqlSafe(for_projects(SENTENCES, &in_projects)))
+                .bind(&in_projects)
+                .bind(&passages)
+                .bind(model)
+                .fetch_all(tx)
+                .await?;
         sentences.extend(stored);
     }
     // A passage may have been removed since the legs ran, because its document was replaced or deleted. It is left out.
