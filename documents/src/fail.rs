@@ -10,7 +10,8 @@ use crate::{
 
 /// Marks the document as failed. Returns the revisions that it had superseded, which must be indexed again. Returns `None` and
 /// leaves the document unchanged if a later job, a deletion or another attempt of this job was faster. If the message is not
-/// readable, a document that another job has made stays as it is: the failure is stored only for the import that waits for it.
+/// readable, a document that another job has made stays as it is, unless it is deleted: the failure is stored only for the import
+/// that waits for it.
 pub async fn fail(
     pool: &PgPool,
     job: &Job,

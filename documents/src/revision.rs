@@ -69,7 +69,7 @@ fn parse(code: &str) -> Option<Code> {
 /// Compares two codes; `None` when they belong to schemes that have no order between them.
 fn compare(ours: &str, theirs: &str) -> Option<Ordering> {
     use Code::{Letters, Number, Series};
-    // In the Spanish alphabet, Ñ stands between N and O.
+    // In the Spanish alphabet, Ñ stands between N and O, so NZ comes before ÑA: `~` sorts after the letters A to Z.
     let place = |letters: &str| (letters.chars().count(), letters.replace('Ñ', "N~"));
     match (parse(ours)?, parse(theirs)?) {
         (Letters(a), Letters(b)) => Some(place(&a).cmp(&place(&b))),

@@ -37,7 +37,7 @@ use crate::{app::App, progress::Progress};
 
 /// The outcome of a document's job.
 enum Outcome {
-    /// A later job of the document, or its deletion, has made this one void.
+    /// A later job of the document, its deletion, or another attempt of this job has made this attempt void.
     Void,
     /// The document is indexed, or superseded.
     Indexed {
@@ -45,7 +45,7 @@ enum Outcome {
         /// Whether this attempt has committed it. Otherwise, only the acknowledgement was lost, or the content is the same.
         now: bool,
     },
-    /// All records of the import are now queued as jobs of their own.
+    /// All records of the import are queued as jobs of their own, or the import is closed already.
     Split,
     /// The job was moved to another place in the queue.
     Moved,
@@ -192,12 +192,14 @@ impl Jobs {
         let revision = job.body.metadata.fields.revision.clone();
         match outcome {
             Outcome::Void => {
-                tracing::info!("a later job of this document, or its deletion, has made this one void");
+                tracing::info!("a later job, a deletion or another attempt has made this one void");
                 if delivery.attempt > 1 {
                     // An earlier attempt may have begun a change, which only this job ends.
                     app.generations.changed(job).await;
                 }
             }
+            // An earlier attempt may have begun a change, too, and a record may have closed the import since.
+            Outcome::Split if delivery.attempt > 1 => app.generations.changed(job).await,
             Outcome::Split | Outcome::Moved => {}
             Outcome::Indexed { committed, now } => {
                 let chunks = committed.chunks;
@@ -209,9 +211,9 @@ impl Jobs {
                     app.generations.changed(job).await;
                 }
                 let superseded_by = committed.superseded_by.clone();
-                // That worker may also have died before it published these events.
+                // An earlier attempt may also have ended before it published these events.
                 if *now || delivery.attempt > 1 {
-                    // They name the document that superseded them, even if that was superseded itself later.
+                    // What an earlier attempt replaced was superseded by this document, whatever has superseded this one since.
                     let newest = superseded_by.as_ref().filter(|_| *now).unwrap_or(&job.document);
                     progress.superseded(&committed.superseded, newest).await?;
                 }
