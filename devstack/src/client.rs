@@ -1,4 +1,4 @@
-//! A REST client for documents and searches.
+//! A REST client for documents, searches and chats.
 
 use std::time::{Duration, Instant};
 

@@ -9,8 +9,8 @@ pub async fn timed<T, E>(work: impl Future<Output = Result<T, E>>) -> Result<(T,
     Ok((result, started.elapsed().as_secs_f64() * 1_000.0))
 }
 
-/// Returns percentiles by the nearest-rank method, as values that occurred; not numbers if there are no values. Each share
-/// is between 0 and 1.
+/// Returns percentiles by the nearest-rank method: each is one of the values, or NaN if there are none. Each share is between
+/// 0 and 1.
 pub fn percentiles<const N: usize>(mut values: Vec<f64>, shares: [f64; N]) -> [f64; N] {
     values.sort_by(f64::total_cmp);
     shares.map(|share| {

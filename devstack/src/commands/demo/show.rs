@@ -74,7 +74,7 @@ async fn upload_all(client: &Client, samples: Vec<Upload>, project: &str) -> Res
     Ok(())
 }
 
-/// Also whether all records of an import have their outcome.
+/// Whether the document is indexed and, if it is an import, all its records have their outcome.
 fn is_done(document: &Value) -> bool {
     let records = |field: &str| document["records"][field].as_u64().unwrap_or_default();
     document["state"] == "indexed" && records("indexed") + records("failed") >= records("total")

@@ -31,7 +31,7 @@ use uuid::Uuid;
 struct Args {
     /// Folder with corpus.jsonl, queries.jsonl and qrels/test.tsv
     data: PathBuf,
-    /// URL of acorag
+    /// URL of acorag, which is called without a proxy
     #[arg(long, env = "ACORAG_URL", default_value = "http://127.0.0.1:8000")]
     url: String,
     /// API key; needed unless acorag runs with AUTH=off
