@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::{
     App, Error, JsonResult,
     authentication::{Authenticator, token_sha256},
-    extractors::{Caller, Json, Lookup},
+    extractors::{Json, Lookup},
     logins::Logins,
     openapi::{ApiRouter, Describe as _, JSON_BODY, TransformOperation, get_with, post_with},
 };
@@ -44,12 +44,11 @@ async fn register(
 
 async fn login(
     lookup: Lookup,
-    caller: Caller,
     State(logins): State<Logins>,
     Json(request): Json<Login>,
 ) -> JsonResult<Session> {
     let request = request.checked()?;
-    let attempt = logins.attempt(&request.email, &caller.address).await?;
+    let attempt = logins.attempt(&request.email, &lookup.caller.address).await?;
     let session = patiently(&lookup, &request).await?;
     logins.succeeded(attempt).await;
     Ok(axum::Json(session))
@@ -58,7 +57,6 @@ async fn login(
 /// Ends the session whose token was sent. API keys and the tokens of an external issuer cannot be ended here.
 async fn logout(
     lookup: Lookup,
-    _: Caller,
     State(authenticator): State<Authenticator>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Error> {
@@ -86,9 +84,9 @@ async fn patiently<Q: schemas::Request>(lookup: &Lookup, query: &Q) -> Result<Q:
     }
 }
 
-async fn me(lookup: Lookup, caller: Caller) -> JsonResult<User> {
+async fn me(lookup: Lookup) -> JsonResult<User> {
     // The account behind a JWT is that of the company's login service.
-    let user_id = caller.account.user_id.clone().filter(|id| !id.starts_with(BY_JWT));
+    let user_id = lookup.caller.account.user_id.clone().filter(|id| !id.starts_with(BY_JWT));
     let Some(user_id) = user_id else {
         return Err(messages::http::no_account().problem(ProblemKind::NotFound).into());
     };
