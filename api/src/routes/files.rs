@@ -8,7 +8,6 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use futures::StreamExt as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use platform::nats::objects::{self, Objects, Stored};
 use schemas::{
@@ -25,6 +24,7 @@ use super::documents::Named;
 use crate::{
     App, Error,
     openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
+    server::holding,
     streams::{Kind, Streams},
 };
 use range::Part;
@@ -68,7 +68,7 @@ async fn file(
         let permit = streams.open(Kind::File, &named.lookup.caller)?;
         let chunks = ReaderStream::with_capacity(objects.read(&stored, start, length), 64 * 1024);
         // The file counts as open until its last byte is sent.
-        Body::from_stream(chunks.inspect(move |_| _ = &permit))
+        holding(Body::from_stream(chunks), permit)
     };
     let range = (status == StatusCode::PARTIAL_CONTENT).then(|| {
         let last = start + length - 1;
