@@ -152,8 +152,9 @@ impl Worker {
     }
 
     async fn search(&self, search: Search) -> Result<SearchReply, Problem> {
-        self.seen.lock().unwrap().push(search);
+        // First, because a test that sees this search may change the time for the next one.
         let time = *self.search_time.lock().unwrap();
+        self.seen.lock().unwrap().push(search);
         tokio::time::sleep(time).await;
         let mut replies = self.replies.lock().unwrap();
         if replies.len() > 1 {
