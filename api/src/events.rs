@@ -11,6 +11,7 @@ use crate::extractors::RequestId;
 /// A subscription to the events of one document.
 pub struct Events {
     subscriber: Subscriber,
+    /// When this subscription began.
     pub since: DateTime<Utc>,
 }
 

@@ -91,6 +91,7 @@ impl Multipart {
         if self.count > MAX_PARTS {
             return Err(http::too_many_parts().about("body"));
         }
+        // The content of the part may have what was held back from its headers.
         lock(&self.source).left += left.saturating_sub(MAX_HEADERS);
         let disposition = field.headers().get(header::CONTENT_DISPOSITION);
         let named = disposition.and_then(|value| match std::str::from_utf8(value.as_bytes()) {
