@@ -30,8 +30,8 @@ pub struct Received {
     /// The stored bytes. They are deleted when this is dropped, unless they are kept for a document.
     pub object: Object,
     pub metadata: Metadata,
-    /// What to ask the document (`/upload-and-query`).
-    pub question: Option<String>,
+    /// What to ask the document (`/upload-and-query`). For an upload that asks nothing, it may be too long.
+    pub question: Option<Result<String, Problem>>,
 }
 
 impl Uploads {
@@ -73,7 +73,7 @@ impl Uploads {
                 "file" => file = Some(self.store(&mut part).await?),
                 "metadata" if metadata.is_some() => return Err(http::repeated().about("metadata")),
                 "metadata" => {
-                    let read = read_metadata(&part.text().await?)?;
+                    let read = read_metadata(&part.text().await??)?;
                     caller.may_write(&caller.project_of(&read)?)?;
                     metadata = Some(read);
                 }

@@ -31,7 +31,8 @@ async fn ask(
     body: Body,
 ) -> JsonResult<UploadAndQuery> {
     let mut received = uploader.receive(&headers, body).await?;
-    let question = received.question.take().ok_or_else(|| messages::fields::missing().about("question"))?;
+    let question =
+        received.question.take().ok_or_else(|| messages::fields::missing().about("question"))??;
     check_text("question", question.trim())?;
     note_query(&question);
     let mut accepted = uploader.accept(received).await?;

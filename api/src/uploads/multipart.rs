@@ -153,16 +153,19 @@ impl Part<'_> {
         Ok(piece)
     }
 
-    /// Returns the whole part as text. The error names the part if it is too long.
-    pub async fn text(&mut self) -> Result<String, Problem> {
-        let mut bytes = Vec::new();
+    /// Returns the whole part as text, or an error if the part is too long, after all of it was received.
+    pub async fn text(&mut self) -> Result<Result<String, Problem>, Problem> {
+        let (mut bytes, mut is_too_long) = (Vec::new(), false);
         while let Some(piece) = self.piece().await? {
-            if bytes.len() + piece.len() > MAX_TEXT {
-                return Err(http::text_too_long(MAX_TEXT).about(&self.name));
+            is_too_long |= bytes.len() + piece.len() > MAX_TEXT;
+            if !is_too_long {
+                bytes.extend_from_slice(&piece);
             }
-            bytes.extend_from_slice(&piece);
         }
-        Ok(String::from_utf8(bytes).unwrap_or_else(|error| latin_1(error.as_bytes())))
+        if is_too_long {
+            return Ok(Err(http::text_too_long(MAX_TEXT).about(&self.name)));
+        }
+        Ok(Ok(String::from_utf8(bytes).unwrap_or_else(|error| latin_1(error.as_bytes()))))
     }
 }
 
