@@ -54,17 +54,27 @@ fn bodies(message: &Message<'_>, raw: &[u8], limits: &Limits) -> Result<Vec<Extr
     /// In two versions of one text, neither is longer by this factor.
     const LONGER: u64 = 5;
     let read = |ids: &[u32]| -> Result<Vec<Extracted>, Error> {
-        let parts = ids.iter().filter_map(|id| message.parts.get(*id as usize));
-        let bodies = parts.filter_map(|part| match &part.body {
-            PartType::Text(text) => Some(read_plain(&readable(text, part, raw), limits)),
-            PartType::Html(text) => Some(html::read_text(&readable(text, part, raw), limits)),
-            _ => None,
-        });
-        bodies.collect()
+        let (mut bodies, mut bytes) = (Vec::new(), 0);
+        for part in ids.iter().filter_map(|id| message.parts.get(*id as usize)) {
+            let body = match &part.body {
+                PartType::Text(text) => read_plain(&readable(text, part, raw), limits)?,
+                PartType::Html(text) => html::read_text(&readable(text, part, raw), limits)?,
+                _ => continue,
+            };
+            // Each body is within the limit, but there may be very many, and all are kept.
+            bytes += body.blocks.iter().map(|block| block.text.len()).sum::<usize>();
+            Error::if_over("bytes of text", bytes, limits.text_bytes)?;
+            bodies.push(body);
+        }
+        Ok(bodies)
     };
     let length = |bodies: &[Extracted]| bodies.iter().map(Extracted::text_length).sum::<u64>();
-    let (plain, html) = (read(&message.text_body)?, read(&message.html_body));
-    match html {
+    let plain = read(&message.text_body)?;
+    // A mail with a single version of its text names the same parts in both lists.
+    if message.html_body == message.text_body {
+        return Ok(plain);
+    }
+    match read(&message.html_body) {
         Ok(html) if length(&html) > length(&plain) * LONGER => Ok(html),
         Err(error) if length(&plain) == 0 => Err(error),
         _ => Ok(plain),
