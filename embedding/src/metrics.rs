@@ -38,7 +38,8 @@ impl Metrics {
                 &["lane", "stage"],
             )?,
         };
-        // Prometheus cannot see an increase of a counter that first appears with the value one.
+        // Prometheus cannot see an increase of a counter that first appears with the value one. `Later` has the label of
+        // `Soon`.
         for lane in [Lane::Queries, Lane::Soon] {
             for outcome in ["embedded", "failed", "refused", "abandoned"] {
                 metrics.texts(lane, outcome, 0);

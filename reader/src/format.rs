@@ -101,7 +101,7 @@ impl Format {
     }
 }
 
-/// Returns the error for content without a readable format: if its name claims one, a part of the file is missing.
+/// Returns the error for content without a readable format. If its name claims a binary format, the file is damaged.
 fn unreadable(content: &str, claimed: Option<Format>) -> Error {
     match claimed {
         Some(claimed) if claimed.is_binary() => Error::Damaged(format!("not a {}", claimed.file_type())),

@@ -77,7 +77,7 @@ fn answer(output: &mut impl io::Write) -> Result<io::Result<()>, Error> {
     let limits = &request.limits;
     confine::this_process(limits)?;
     let mut file = File::open(&request.input).map_err(unreadable)?;
-    // If the file is an import, these bytes contain its first record completely.
+    // The first record of an import is complete in these bytes, unless it is over the limit; in UTF-16, over half of it.
     let mut first = Vec::new();
     file.by_ref().take(limits.record_bytes as u64).read_to_end(&mut first).map_err(unreadable)?;
     file.rewind().map_err(unreadable)?;

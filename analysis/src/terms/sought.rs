@@ -44,8 +44,9 @@ impl Sought {
         self.words.get(term).copied().unwrap_or_default()
     }
 
-    /// Whether one of the terms may be found in a part of a text. Figures and codes have terms that begin in another way, so
-    /// everything with them may be one, and so may a word whose first two letters are not both plain: accents are folded.
+    /// Whether one of the terms may be found in a part of a text. Figures and codes have terms that begin in another way,
+    /// so every part with a digit may contain one. So may a part with a word whose first two letters are not both plain,
+    /// because accents are folded.
     fn may_be_in(&self, part: &str) -> bool {
         let mut letters = 0;
         part.char_indices().any(|(at, letter)| match letter {
