@@ -55,6 +55,12 @@ pub fn write(response: &mut Response, problem: &Problem, language: UiLanguage, r
     if let Some(seconds) = problem.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if problem.kind == ProblemKind::RateLimited {
+        // Not every limit is a rate that has described itself: one bounds the calls at the same time.
+        let reset = problem.retry_after.unwrap_or(1);
+        headers.entry("ratelimit-remaining").or_insert(HeaderValue::from(0_u32));
+        headers.entry("ratelimit-reset").or_insert(HeaderValue::from(reset));
+    }
     if problem.kind == ProblemKind::Unauthorized {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

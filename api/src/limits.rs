@@ -177,7 +177,8 @@ fn refusal(rule: Rule, verdict: Verdict) -> Problem {
         .retry_after(seconds)
 }
 
-fn describe(headers: &mut HeaderMap, rule: Rule, verdict: Verdict) {
+/// Adds the headers that say how much quota is left.
+pub fn describe(headers: &mut HeaderMap, rule: Rule, verdict: Verdict) {
     headers.insert("ratelimit-limit", HeaderValue::from(rule.count));
     headers.insert("ratelimit-remaining", HeaderValue::from(verdict.remaining));
     headers.insert("ratelimit-reset", HeaderValue::from(seconds(verdict.reset)));

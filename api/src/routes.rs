@@ -89,8 +89,8 @@ pub fn router(mut app: App, config: &Config) -> Router {
         .with_state(app)
         .layer(DefaultBodyLimit::max(arrival::MAX_BODY))
         .layer(CatchPanicLayer::custom(middleware::panicked));
-    if let Some(throttle) = throttle.clone() {
-        router = router.layer(throttle::layer(throttle, refused));
+    if let Some((rule, throttle)) = rule.zip(throttle.clone()) {
+        router = router.layer(throttle::layer(throttle, rule, refused));
     }
     // Every minute, callers and addresses that were inactive are forgotten.
     tokio::spawn(stopping.run_until_cancelled_owned(async move {

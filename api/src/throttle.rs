@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{body::Body, extract::ConnectInfo, http::Request, response::IntoResponse as _};
@@ -15,7 +16,10 @@ use tower_governor::{
     key_extractor::KeyExtractor,
 };
 
-use crate::{Error, limits::Rule};
+use crate::{
+    Error,
+    limits::{Rule, Verdict, describe},
+};
 
 type Config = GovernorConfig<Address, NoOpMiddleware<QuantaInstant>>;
 
@@ -40,6 +44,7 @@ pub fn config(rule: Rule, proxies: usize) -> Option<Arc<Config>> {
 
 pub fn layer(
     config: Arc<Config>,
+    rule: Rule,
     refused: IntCounterVec,
 ) -> GovernorLayer<Address, NoOpMiddleware<QuantaInstant>, Body> {
     GovernorLayer::new(config).error_handler(move |error| {
@@ -49,7 +54,12 @@ pub fn layer(
             _ => 1,
         };
         let problem = messages::http::too_many_from_address().problem(ProblemKind::RateLimited);
-        Error(problem.retry_after(retry)).into_response()
+        let mut response = Error(problem.retry_after(retry)).into_response();
+        // Nothing is left, so the whole quota is available again after the whole period.
+        let (retry, reset) = (Duration::from_secs(retry.into()), Duration::from_secs(rule.seconds.into()));
+        let verdict = Verdict { allowed: false, remaining: 0, retry, reset };
+        describe(response.headers_mut(), rule, verdict);
+        response
     })
 }
 

@@ -265,6 +265,11 @@ pub async fn json(response: Response, status: u16) -> Value {
 pub async fn refused(response: Response, status: u16) -> String {
     let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
     assert_eq!(response.headers()["content-type"], "application/json");
+    if status == 429 {
+        for header in ["retry-after", "ratelimit-remaining", "ratelimit-reset"] {
+            assert!(response.headers().contains_key(header), "{header}");
+        }
+    }
     let body = json(response, status).await;
     assert_eq!(body["request_id"], id.as_str());
     assert!(body["error"].is_string());
