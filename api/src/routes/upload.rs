@@ -22,10 +22,12 @@ use schemas::{
     DocumentId, Problem,
     ProblemKind::{self, BadRequest, Conflict, NoText, RequestTimeout, TooLarge, UnsupportedMediaType},
     ProjectId,
+    dead_letter::Cause,
     event::{DocumentEvent, EventKind},
     headers,
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
     lenient, messages,
+    problem::Reason,
     search::in_range,
     upload::{AcceptedData, IndexedData, UploadAccepted, UploadIndexed},
 };
@@ -229,10 +231,10 @@ impl Uploader {
         let event = self.stopping.run_until_cancelled(end).await?.ok()??;
         accepted.superseded = event.facts.event == EventKind::Superseded;
         Some(match event.facts.event {
-            EventKind::Failed => {
-                let why = event.reason.map_or_else(messages::http::not_processed, |reason| reason.message);
-                Err(why.problem(ProblemKind::NoText))
-            }
+            EventKind::Failed => Err(match event.reason {
+                Some(Reason { code, message }) => message.problem(kind_of(&code)),
+                None => messages::http::not_processed().problem(NoText),
+            }),
             EventKind::Deleted => Err(messages::http::deleted_meanwhile().problem(ProblemKind::Conflict)),
             _ => Ok(self.indexed(accepted, event)),
         })
@@ -270,6 +272,16 @@ impl Uploader {
             },
         };
         (StatusCode::ACCEPTED, location, axum::Json(body)).into_response()
+    }
+}
+
+/// Returns how an upload is refused whose document failed for the reason with this code.
+fn kind_of(code: &str) -> ProblemKind {
+    match code {
+        "too_large" => TooLarge,
+        "unsupported" => UnsupportedMediaType,
+        _ if Cause::of(code) == Cause::System => ProblemKind::Internal,
+        _ => NoText,
     }
 }
 
@@ -332,6 +344,12 @@ fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_document_that_failed_is_refused_for_what_is_wrong_with_it() {
+        let kinds = ["no_text", "damaged", "too_large", "unsupported", "internal"].map(kind_of);
+        assert_eq!(kinds, [NoText, NoText, TooLarge, UnsupportedMediaType, ProblemKind::Internal]);
+    }
 
     #[test]
     fn a_wait_is_a_parameter_or_a_preference() {
