@@ -21,6 +21,8 @@ pub fn document() -> Value {
     document.events();
     query::visit(&mut document);
     document.frames();
+    document.cancellations();
+    document.dead_letters();
     document.finish()
 }
 
@@ -93,6 +95,31 @@ impl Builder {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let address = format!("{}.{{inbox}}.{{token}}", subjects::REPLIES);
         self.channel("reply", &address, &names, "Replies, each to the inbox that its query named.");
+    }
+
+    fn cancellations(&mut self) {
+        let summary = "Nobody waits for the answer to this query any more: an empty message to all workers.";
+        let address = format!("{}.{{inbox}}.{{token}}.cancel", subjects::REPLIES);
+        self.channel("reply.cancel", &address, &["Cancel"], summary);
+        self.operation("reply.cancel", "send", summary, None);
+        let message = json!({
+            "name": "Cancel",
+            "summary": summary,
+            "contentType": "application/octet-stream",
+            "payload": { "type": "string", "maxLength": 0 },
+        });
+        self.messages.insert("Cancel".to_owned(), message);
+    }
+
+    fn dead_letters(&mut self) {
+        let summary =
+            "A message that failed for good, with its own payload, until it is queued again or discarded.";
+        self.channel("dlq", &subjects::dead_letter("{consumer}"), &["DeadMessage"], summary);
+        self.operation("dlq", "receive", summary, None);
+        let required = [headers::DEAD_SUBJECT, headers::DEAD_REASON, headers::DEAD_ATTEMPTS];
+        let headers = with_common(&OF_DEAD_LETTERS, &required);
+        let message = json!({ "name": "DeadMessage", "summary": summary, "headers": headers, "payload": {} });
+        self.messages.insert("DeadMessage".to_owned(), message);
     }
 
     /// Adds a channel. Its parameters are the names in braces in `address`.
@@ -191,6 +218,7 @@ fn parameter_text(name: &str) -> &'static str {
         "project" => "The project, as a token: `Torre Norte` stands as `Torre=20Norte`.",
         "document" => "The document within its project, as a token.",
         "file" => "The file's id: 1 to 64 letters, digits, `-` or `_`, new for each file and hard to guess.",
+        "consumer" => "The consumer that could not process the message, such as `ingest-document`.",
         "event" => "queued, processing, indexed, failed, superseded or deleted.",
         "inbox" => "The inbox of the process that sent the query.",
         _ => "The id of the query, unique in the inbox.",
@@ -208,7 +236,7 @@ const OF_QUERIES: [Header; 2] = [
     (headers::DEADLINE, "The deadline in Unix milliseconds; after it nobody waits for the answer."),
     (headers::REPLY_TO, "The subject for the reply: JetStream uses the message's own reply subject."),
 ];
-const OF_JOBS: [Header; 4] = [
+const OF_JOBS: [Header; 5] = [
     (
         headers::MESSAGE_ID,
         "A new one for each job: JetStream drops a repetition within two minutes. The same id for a retry of the same \
@@ -227,6 +255,19 @@ const OF_JOBS: [Header; 4] = [
         headers::POSITION,
         "The service's own, on `….import.…`: how many records are settled, from the first on.",
     ),
+    FIRST_ACCEPTED,
+];
+const FIRST_ACCEPTED: Header = (
+    headers::ACCEPTED,
+    "On a job that is queued again: when it was first accepted (RFC 3339), so that it undoes nothing that was accepted \
+     later.",
+);
+const OF_DEAD_LETTERS: [Header; 5] = [
+    (headers::DEAD_SUBJECT, "The subject of the message that failed."),
+    (headers::DEAD_REASON, "Why it failed: a code, a colon, and a sentence in English."),
+    (headers::DEAD_REASON_ES, "The sentence in Spanish."),
+    (headers::DEAD_ATTEMPTS, "After how many attempts."),
+    FIRST_ACCEPTED,
 ];
 
 fn with_common(others: &[Header], required: &[&str]) -> Value {
@@ -293,6 +334,17 @@ mod tests {
     #[test]
     fn the_wire_forms_are_as_published() {
         insta::assert_json_snapshot!(document());
+    }
+
+    #[test]
+    fn every_header_is_published() {
+        let source = include_str!("headers.rs").split("TRAVELLING").next().unwrap_or_default();
+        let names: Vec<&str> = source.lines().filter_map(|line| line.split('"').nth(1)).collect();
+        let document = document().to_string();
+        assert!(names.len() > 10);
+        for name in names {
+            assert!(document.contains(&format!("\"{name}\":{{")), "{name}");
+        }
     }
 
     #[test]
