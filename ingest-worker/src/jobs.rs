@@ -22,6 +22,7 @@ use platform::{
 };
 use queue::again;
 use schemas::{
+    Fields,
     dead_letter::Cause,
     event::{EventKind, Facts, Stage},
     headers,
@@ -141,7 +142,7 @@ impl Jobs {
                 _ => Ok(Place::Here(None)),
             }
         };
-        let (place, ()) = tokio::try_join!(place, announce(delivery, progress))?;
+        let (place, ()) = tokio::try_join!(place, announce(delivery, job, progress))?;
         let _turn = match place {
             Place::Here(turn) => turn,
             Place::Lane(lane) => match move_to(&self.app, delivery, job, lane, None).await {
@@ -311,12 +312,13 @@ impl Jobs {
 }
 
 /// Publishes the event `queued` for a job that came directly through NATS, so that it has the events of an upload.
-async fn announce(delivery: &Delivery, progress: &Progress) -> Result<(), Failure> {
+async fn announce(delivery: &Delivery, job: &Job, progress: &Progress) -> Result<(), Failure> {
     let announced = platform::nats::text(delivery.headers.as_ref(), headers::ANNOUNCED).is_some();
     if announced || delivery.attempt > 1 {
         return Ok(());
     }
-    let event = Facts { at: delivery.published, ..progress.event(EventKind::Queued) };
+    let Fields { title, revision, .. } = job.body.metadata.fields.clone();
+    let event = Facts { at: delivery.published, title, revision, ..progress.event(EventKind::Queued) };
     Ok(progress.publish(event, None).await?)
 }
 

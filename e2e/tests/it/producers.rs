@@ -40,6 +40,9 @@ async fn a_message_becomes_a_document_with_all_its_events() {
             tokio::time::timeout(std::time::Duration::from_secs(60), events.next()).await.unwrap().unwrap();
         let event: Value = serde_json::from_slice(&message.payload).unwrap();
         assert_ne!(event["event"], "failed", "{event}");
+        if event["event"] == "queued" {
+            assert_eq!(event["title"], "Acta 12", "as in the event of an upload: {event}");
+        }
         seen.push(event["event"].as_str().unwrap().to_owned());
     }
     assert_eq!(seen.first().map(String::as_str), Some("queued"), "{seen:?}");

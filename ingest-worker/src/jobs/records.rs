@@ -80,7 +80,7 @@ pub async fn index(jobs: &Jobs, deliveries: &[Delivery]) -> Vec<Option<Result<()
 /// Indexes records of one project and one import. An error is that of all of them.
 async fn index_group(jobs: &Jobs, group: &[Record<'_>]) -> Result<Vec<Result<Ending, Failure>>, Failure> {
     let app = &jobs.app;
-    try_join_all(group.iter().map(|record| announce(record.delivery, &record.progress))).await?;
+    try_join_all(group.iter().map(|record| announce(record.delivery, &record.job, &record.progress))).await?;
     let all: Vec<&Job> = group.iter().map(|record| &record.job).collect();
     let starts = documents::start::start_all(&app.pool, &all).await?;
     let contents = join_all(group.iter().zip(starts).map(async |(record, start)| {
