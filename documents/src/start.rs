@@ -235,6 +235,16 @@ pub async fn ended(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
     job.update(pool, statement).await
 }
 
+/// Like [`ended`], for an attempt that waits for something. The document shows the reason until its next attempt.
+pub async fn waits(pool: &PgPool, job: &Job, reason: Reason) -> sqlx::Result<()> {
+    let statement = sqlx::query(
+        "UPDATE document SET starts = greatest(starts - 1, 0),
+                reason = CASE WHEN state = 'processing' THEN $1 ELSE reason END
+         WHERE project_key = (SELECT key FROM project WHERE id = $2) AND id = $3 AND accepted_at = $4",
+    );
+    job.update(pool, statement.bind(Json(reason))).await
+}
+
 /// Stores the progress of the document, in percent.
 pub async fn percent(pool: &PgPool, job: &Job, percent: u8) -> sqlx::Result<()> {
     let statement = sqlx::query(

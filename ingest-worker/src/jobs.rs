@@ -24,9 +24,10 @@ use queue::again;
 use schemas::{
     Fields,
     dead_letter::Cause,
-    event::{EventKind, Facts, Stage},
+    event::{EventKind, Facts},
     headers,
     ingest::IngestDocument,
+    messages,
     problem::Reason,
     subjects::{self, JobKind},
 };
@@ -300,12 +301,16 @@ impl Jobs {
 
     /// Notes that a failed attempt did not kill the worker, so that it does not count as a worker's death.
     async fn ended(&self, job: &Job, result: &Result<Ending, Failure>, progress: &Progress) {
-        if matches!(result, Err(Failure::Wait(_))) {
-            progress.at(Stage::Waiting, 0).await;
-        }
-        if matches!(result, Err(Failure::Wait(_) | Failure::Retry(_)))
-            && let Err(error) = documents::start::ended(&self.app.pool, job).await
-        {
+        let noted = match result {
+            Err(Failure::Wait(_)) => {
+                let reason = messages::jobs::waiting().reason("waiting");
+                progress.waits(reason.clone()).await;
+                documents::start::waits(&self.app.pool, job, reason).await
+            }
+            Err(Failure::Retry(_)) => documents::start::ended(&self.app.pool, job).await,
+            _ => return,
+        };
+        if let Err(error) = noted {
             tracing::debug!(%error, "noting the end of an attempt");
         }
     }

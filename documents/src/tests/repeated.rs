@@ -15,6 +15,25 @@ async fn a_failure_that_comes_again_is_the_same_failure() {
 }
 
 #[tokio::test]
+async fn a_document_that_waits_says_why_until_its_next_attempt() {
+    let pool = database("store_waits").await;
+    let reason = async || -> Option<sqlx::types::Json<schemas::problem::Reason>> {
+        let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+        let reason = sqlx::query_scalar("SELECT reason FROM document WHERE id = 'd'");
+        reason.fetch_one(&mut *tx).await.unwrap()
+    };
+    let job = text("d", 0);
+    assert_eq!(start(&pool, &job).await.unwrap(), Start::Go);
+    super::start::waits(&pool, &job, damaged()).await.unwrap();
+    assert_eq!(reason().await.map(|reason| reason.0), Some(damaged()));
+    index(&pool, &job).await;
+    assert!(reason().await.is_none());
+    // An attempt may also wait after its commit, for NATS.
+    super::start::waits(&pool, &job, damaged()).await.unwrap();
+    assert!(reason().await.is_none());
+}
+
+#[tokio::test]
 async fn a_failure_changes_only_what_its_job_may_change() {
     let pool = database("store_failure_void").await;
     let done = text("done", 0);

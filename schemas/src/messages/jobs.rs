@@ -44,6 +44,10 @@ catalogue! {
         "Ningún registro del archivo pudo indexarse.",
         "None of the file's records could be indexed."
     }
+    waiting() {
+        "El documento espera algo que no está disponible en este momento; no hace falta enviarlo de nuevo.",
+        "The document waits for something that is not available right now; it need not be sent again."
+    }
     lost_in_restore() {
         "Se aceptó después de la última copia de seguridad de la cola; vuelva a enviarlo.",
         "It was accepted after the queue's last backup; send it again."
