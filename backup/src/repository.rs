@@ -41,6 +41,9 @@ pub struct Set {
     pub wal_segment_bytes: u64,
     /// The segment that contains everything committed before this set was completed.
     pub wal_end: Segment,
+    /// The public key to which the set is encrypted; earlier releases did not note it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<String>,
     #[serde(skip)]
     pub folder: PathBuf,
 }
@@ -59,7 +62,15 @@ pub struct Base {
 
 impl Set {
     pub fn new(folder: PathBuf, wal_segment_bytes: u64, wal_end: Segment) -> Self {
-        Self { format: FORMAT, queue_read_at: Utc::now(), base: None, wal_segment_bytes, wal_end, folder }
+        Self {
+            format: FORMAT,
+            queue_read_at: Utc::now(),
+            base: None,
+            wal_segment_bytes,
+            wal_end,
+            recipient: None,
+            folder,
+        }
     }
 
     /// Writes `set.json`; from then on the set is a valid backup.
@@ -143,6 +154,21 @@ impl Repository {
         }
         sets.sort_by_key(|set| set.queue_read_at);
         Ok((sets, others))
+    }
+
+    /// Fails if the newest backup is encrypted to another public key. A restore needs files and log of several backups, so
+    /// with two keys in one folder no identity could decrypt all that it needs.
+    pub fn ensure_same_recipient(&self, recipient: &str) -> Result<()> {
+        let sets = self.sets()?;
+        let known = sets.iter().rev().find_map(|set| set.recipient.as_deref());
+        ensure!(
+            known.is_none_or(|known| known == recipient),
+            "BACKUP_RECIPIENT is not the public key of the backups in {}, which is {}: a restore needs several of them, and no \
+             identity could decrypt them all. Use that key, or a new folder for the new key",
+            self.0.display(),
+            known.unwrap_or_default()
+        );
+        Ok(())
     }
 
     /// Prevents a second full backup from copying the database at the same time. Dropping the returned file unlocks.

@@ -46,6 +46,8 @@ pub struct Options {
 pub async fn run(options: &Options) -> Result<()> {
     let started = Utc::now();
     let repository = Repository::new(&options.target.backup_dir)?;
+    let recipient = options.target.backup_recipient.to_string();
+    repository.ensure_same_recipient(&recipient)?;
     let lock_patience = Duration::from_secs(options.lock_timeout);
     let patience = Duration::from_secs(options.archive_timeout);
     let nats = options.nats.connect("acorag-backup").await?;
@@ -67,6 +69,7 @@ pub async fn run(options: &Options) -> Result<()> {
 
     let kind = if options.files { "files" } else { "full" };
     let mut set = Set::new(repository.new_set(started, kind), segment_bytes, segment);
+    set.recipient = Some(recipient);
     let mut base_bytes = None;
     if full.is_some() {
         // Copying the database may take hours. Meanwhile runs with --files are possible, because the lock is

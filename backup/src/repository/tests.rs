@@ -57,6 +57,20 @@ fn without_a_list_of_needed_files_nothing_is_removed() {
 }
 
 #[test]
+fn a_folder_takes_no_backup_for_another_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::new(folder.path()).unwrap();
+    repository.ensure_same_recipient("age1new").unwrap();
+    let segment = Segment { timeline: 1, number: 1 };
+    let mut set = Set::new(repository.new_set(Utc::now(), "full"), 16 << 20, segment);
+    set.recipient = Some("age1old".to_owned());
+    set.commit().unwrap();
+    repository.ensure_same_recipient("age1old").unwrap();
+    let refused = repository.ensure_same_recipient("age1new").unwrap_err();
+    assert!(refused.to_string().contains("age1old"), "{refused}");
+}
+
+#[test]
 fn the_remains_of_a_first_backup_are_removed_but_not_its_files() {
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::new(folder.path()).unwrap();
