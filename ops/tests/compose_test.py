@@ -123,6 +123,10 @@ class Compose(unittest.TestCase):
                 and service.get("build", {}).get("target") != "postgres"}
         self.assertEqual(restarted, kept)
 
+    def test_the_manual_names_the_inbox_that_producers_may_have(self):
+        (prefix,) = re.findall(r"--inbox-prefix=(\w+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+        self.assertIn(f'subscribe: ["{prefix}.>"', (ROOT / "ops/nats/nats.conf").read_text(encoding="utf-8"))
+
 
 class Tls(unittest.TestCase):
     def test_every_connection_is_encrypted_and_checked(self):
