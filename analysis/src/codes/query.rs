@@ -15,18 +15,26 @@ const MAX_QUERY_BYTES: usize = 8_192;
 /// Minimum number of characters of a code. A shorter text would match too many document numbers.
 const MIN_CHARS: usize = 3;
 
+/// Abbreviations before a figure: "art. 12". A number that begins with one ("FIG-01") is found by its separators.
+const BEFORE_FIGURES: [&str; 8] = ["art", "cap", "fig", "max", "nro", "num", "pag", "rev"];
+
 /// Returns the document numbers, or parts of numbers, that a query names, with any separators: "rfi 42", "200076 ccc02
 /// pl ar 000400", "el plano 000400".
 ///
-/// A false candidate ("eje 3 b") does no harm: no document has that number, so it finds nothing.
+/// A false candidate ("eje 3 b") finds nothing, because no document has that number. It does little harm: every passage
+/// has a smaller share of the query's words.
 pub fn in_query(query: &str) -> Vec<Code> {
     let query = &query[..query.floor_char_boundary(MAX_QUERY_BYTES)];
     let mut codes = spaced(query);
+    let everything = count_alphanumeric(query);
     let joined = find(query).into_iter().filter(|code| code.normalized.len() >= MIN_CHARS);
     for code in joined {
         let within =
             |known: &Code| known.range.start <= code.range.start && code.range.end <= known.range.end;
-        if !codes.iter().any(within) {
+        // In "RFI-0042 eje B", what follows may look like parts of the number, so the number is searched alone, too.
+        let has_parts = code.parts.len() > 1;
+        let is_apart = |known: &Code| known.range != code.range && known.normalized.len() != everything;
+        if codes.iter().all(|known| !within(known) || has_parts && is_apart(known)) {
             codes.push(code);
         }
     }
@@ -37,8 +45,12 @@ pub fn in_query(query: &str) -> Vec<Code> {
 
 /// Returns the code if the query consists of one code and separators, and of nothing else.
 pub fn whole_query(query: &str) -> Option<Code> {
-    let everything = query.chars().filter(|c| c.is_alphanumeric()).count();
+    let everything = count_alphanumeric(query);
     in_query(query).into_iter().find(|code| code.normalized.len() == everything)
+}
+
+fn count_alphanumeric(text: &str) -> usize {
+    text.chars().filter(|c| c.is_alphanumeric()).count()
 }
 
 struct Token<'a> {
@@ -49,7 +61,7 @@ struct Token<'a> {
 /// Finds runs of tokens that look like parts of a number, and single tokens that can only be a number.
 fn spaced(query: &str) -> Vec<Code> {
     let all_capitals = !query.chars().any(char::is_lowercase);
-    let everything = query.chars().filter(|c| c.is_alphanumeric()).count();
+    let everything = count_alphanumeric(query);
     let tokens: Vec<Token> = tokens(query).collect();
     let connected = |before: &Token, after: &Token| {
         let gap = &query[before.range.end..after.range.start];
@@ -60,9 +72,13 @@ fn spaced(query: &str) -> Vec<Code> {
         let mut run: Vec<Part> = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
             let next = tokens.get(at + 1);
-            if is_number_like(token.text, all_capitals) {
+            let is_no_part = run.is_empty() && is_before_figure(token.text)
+                || ends_figure(&query[..token.range.start], token.text)
+                || is_revision(token.text) && run.iter().any(|(part, _)| has_digit(part.text));
+            if !is_no_part && is_number_like(token.text, all_capitals) {
                 run.push((token, false));
-            } else if is_short_word(token.text)
+            } else if !is_no_part
+                && is_short_word(token.text)
                 && next.is_some_and(|next| has_digit(next.text) && is_number_like(next.text, all_capitals))
                 && names_a_number(&segments(&run), false)
             {
@@ -100,6 +116,25 @@ fn is_number_like(token: &str, all_capitals: bool) -> bool {
 /// Whether a token such as "ES", "EL" or "SE" may be a stop word or, inside a drawing number, the code of a discipline.
 fn is_short_word(token: &str) -> bool {
     token.len() <= 3 && token.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
+fn is_before_figure(token: &str) -> bool {
+    BEFORE_FIGURES.contains(&token.to_ascii_lowercase().as_str())
+}
+
+/// Whether a token names a revision: "rev" or "rev3" after a number.
+fn is_revision(token: &str) -> bool {
+    token.to_ascii_lowercase().strip_prefix("rev").is_some_and(is_digits)
+}
+
+/// Whether a token is the end of a figure with a comma, such as "000" in "1,250,000" and "050" in "0,050". `before` is the
+/// text before the token.
+fn ends_figure(before: &str, token: &str) -> bool {
+    let Some(before) = before.strip_suffix(',') else { return false };
+    let start = before.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let group = &before[start..];
+    let is_figure = if token.len() == 3 { !group.starts_with('0') || group == "0" } else { group == "0" };
+    is_digits(token) && matches!(group.len(), 1..=3) && is_figure
 }
 
 /// A token that may be a part of a number, and whether it may be a stop word instead.

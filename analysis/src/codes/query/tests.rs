@@ -47,12 +47,32 @@ fn a_discipline_may_look_like_a_stop_word() {
 }
 
 #[test]
+fn words_after_a_number_do_not_hide_it() {
+    for query in [
+        "200076-CCC02-PL-AR-000400 rev B",
+        "200076 ccc02 pl ar 000400 Rev. 3",
+        "PLANO 200076-CCC02-PL-AR-000400 REV B",
+        "¿Qué dice el plano 200076-CCC02-PL-AR-000400, rev. 2?",
+    ] {
+        assert_eq!(found(query), ["200076CCC02PLAR000400"], "{query}");
+    }
+    assert!(found("losa en la RFI-0042 eje B").contains(&"RFI0042".to_owned()));
+    assert_eq!(found("bomba P-101A y RFI-0042/RFI-0043"), ["P101A", "RFI0042RFI0043", "RFI0042", "RFI0043"]);
+    // The number of a document may end with its revision.
+    assert!(found("P-101_REV3").contains(&"P101REV3".to_owned()));
+    assert!(whole_query("P-101_REV3").is_some());
+}
+
+#[test]
 fn a_question_without_a_number_has_no_code() {
     for query in [
         "¿Cuántos puntos dejaron escapar en defensa los Panthers?",
         "planos aprobados en 2024",
         "losa de 20 cm",
         "RECUBRIMIENTO DE LA LOSA",
+        "Which item costs 1,250,000?",
+        "dosis de 0,050 kg, máximo 0,0025",
+        "¿Qué dice el art. 12 del pliego?",
         "",
         "…",
     ] {
