@@ -20,7 +20,7 @@ const MAX_SENTENCES: usize = 3;
 const MARGIN: f32 = 0.015;
 /// Maximum number of characters of a sentence in an answer. Of a longer table row, cells are left out first.
 const MAX_SENTENCE_CHARS: usize = 500;
-/// Two sentences that share this part of their words say the same.
+/// Two sentences that share this part of their words say the same, unless their figures differ.
 const SAME: f32 = 0.7;
 
 /// Returns the best sentences with their citations; an empty answer if the documents do not answer.
@@ -129,8 +129,11 @@ fn is_same(one: &str, other: &str) -> bool {
         words.map(str::to_lowercase).collect()
     };
     let (one, other) = (words(one), words(other));
-    let fewer = one.len().min(other.len()).max(1) as f32;
-    one.intersection(&other).count() as f32 / fewer >= SAME
+    let (fewer, more) = if one.len() <= other.len() { (one, other) } else { (other, one) };
+    // "La losa del piso 1 mide 22 cm." and "La losa del piso 2 mide 18 cm." share most of their words.
+    let has_digit = |word: &str| word.contains(|c: char| c.is_ascii_digit());
+    let same_figures = fewer.iter().all(|word| more.contains(word) || !has_digit(word));
+    same_figures && fewer.intersection(&more).count() as f32 / fewer.len().max(1) as f32 >= SAME
 }
 
 #[cfg(test)]
@@ -182,5 +185,6 @@ mod tests {
     fn sentences_with_the_same_content_are_recognized() {
         assert!(is_same("La losa se cura 7 días.", "La losa se cura 7 días con agua."));
         assert!(!is_same("La losa se cura 7 días.", "El muro se descimbra a las 24 horas."));
+        assert!(!is_same("La losa del piso 1 mide 22 cm.", "La losa del piso 2 mide 18 cm."));
     }
 }
