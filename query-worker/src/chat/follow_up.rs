@@ -44,8 +44,8 @@ const ASKING: &[&str] = &[
     "cuantos", "cuántas", "cuantas", "cómo", "como", "dónde", "donde", "cuándo", "cuando", "quién", "quien",
     "quiénes", "quienes", "adónde", "what", "which", "how", "when", "where", "who", "whom", "whose", "why",
     "is", "are", "was", "were", "do", "does", "did", "can", "could", "must", "should", "has", "have", "will",
-    "hay", "es", "son", "está", "están", "se", "tiene", "tienen", "debe", "deben", "puede", "pueden",
-    "lleva", "llevan",
+    "hay", "es", "son", "está", "están", "estan", "se", "tiene", "tienen", "debe", "deben", "puede",
+    "pueden", "lleva", "llevan",
 ];
 
 /// Words that refer to something mentioned before. Without "la" and "los", which are almost always articles.
@@ -80,7 +80,9 @@ pub fn readings(question: &str, previous: Option<&str>) -> Vec<String> {
         return vec![alone];
     };
     let (connected, rest) = without_connectors(&alone);
-    let words: Vec<String> = rest.split_whitespace().map(str::to_lowercase).collect();
+    // "What's" and "hola, ¿qué" contain two words each.
+    let words = rest.split(|c: char| c.is_whitespace() || "'’,;:¿?¡!".contains(c));
+    let words: Vec<String> = words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
     let is_asking = |at: usize| words.get(at).is_some_and(|word| ASKING.contains(&word.as_str()));
     let asks = is_asking(0) || is_asking(1) && words[0].chars().count() <= 4;
     let content = terms::query_terms(rest).len();

@@ -39,6 +39,15 @@ fn another_question_about_the_same_object_is_completed() {
 }
 
 #[test]
+fn a_short_question_is_first_read_as_it_is() {
+    let previous = "How deep was the borehole at the centre of the tower?";
+    assert_eq!(first(previous, "What's the thickness?"), "What's the thickness?");
+    assert_eq!(first(previous, "Hola, ¿cuál es el plazo?"), "Hola, ¿cuál es el plazo?");
+    let previous = "¿Qué espesor tiene la losa del primer piso?";
+    assert_eq!(first(previous, "estan aprobados los planos"), "estan aprobados los planos");
+}
+
+#[test]
 fn a_complete_question_stays_unchanged() {
     let question = "¿Qué resistencia al fuego tienen las puertas de los shafts eléctricos?";
     assert_eq!(readings(question, Some("¿Cuántos días se curan las losas?")), [question]);
