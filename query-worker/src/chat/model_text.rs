@@ -9,21 +9,32 @@ const THINKING: (&str, &str) = ("<think>", "</think>");
 const DENIALS: &[&str] = &[
     "no encontr",
     "no encuentr",
+    "no se encontr",
+    "no se encuentr",
+    "no menciona",
     "no se menciona",
-    "no mencionan",
     "no contiene",
     "no hay información",
+    "no tengo información",
     "no aparece",
+    "no indica",
     "no se indica",
+    "no especifica",
     "no se especifica",
+    "no proporciona",
+    "no se proporciona",
     "no puedo responder",
     "not mention",
+    "n't mention",
     "cannot answer",
     "can't answer",
     "not contain",
+    "n't contain",
     "no information",
     "not provide",
-    "not specified",
+    "n't provide",
+    "not specif",
+    "n't specif",
     "unable to answer",
     "could not find",
     "couldn't find",
@@ -78,7 +89,7 @@ fn without_thoughts(text: &str) -> Option<&str> {
 
 /// Whether an answer without citations says in other words that the documents do not answer.
 pub fn denies(answer: &str) -> bool {
-    let answer = answer.to_lowercase();
+    let answer = answer.to_lowercase().replace('’', "'");
     DENIALS.iter().any(|denial| answer.contains(denial))
 }
 

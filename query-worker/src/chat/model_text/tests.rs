@@ -27,7 +27,14 @@ fn an_answer_is_passed_on_at_once() {
 
 #[test]
 fn a_denial_in_other_words_is_recognized() {
-    assert!(denies("Los documentos no contienen esa información."));
-    assert!(denies("The documents do not mention it."));
+    for denial in [
+        "Los documentos no contienen esa información.",
+        "El documento no menciona el plazo.",
+        "Esa información no se encuentra en los documentos.",
+        "The documents do not mention it.",
+        "The documents don’t specify it.",
+    ] {
+        assert!(denies(denial), "{denial}");
+    }
     assert!(!denies("Siete días."));
 }
