@@ -54,9 +54,9 @@ impl Features {
     }
 }
 
-/// Whether a question asks for a figure: "¿Cuántos…?", "How many…?".
+/// Whether a question asks for a figure: "¿Cuántos…?", "¿Qué tan ancho…?", "How many…?".
 pub fn asks_for_a_figure(question: &str) -> bool {
-    const ASKING: [&str; 2] = ["cuánt", "cuant"];
+    const ASKING: [&str; 4] = ["cuánt", "cuant", "qué tan ", "que tan "];
     const HOW: [&str; 14] = [
         "many", "much", "long", "deep", "often", "high", "wide", "thick", "quickly", "fast", "far", "tall",
         "heavy", "large",
