@@ -6,16 +6,16 @@ use crate::stop_words;
 /// Abbreviations that never end a sentence: titles, and words before a name or a number.
 const ANNOUNCING: &[&str] = &[
     "apdo", "approx", "aprox", "arq", "art", "arts", "atte", "av", "avda", "cap", "caps", "cf", "cra",
-    "ctra", "dna", "dpto", "dr", "dra", "dres", "dto", "dwg", "ej", "excmo", "expte", "fig", "figs", "gral",
-    "hnos", "ing", "ings", "lic", "mr", "mrs", "ms", "mtro", "nos", "num", "nums", "obs", "pag", "pags",
-    "pp", "prof", "pza", "ref", "refs", "rev", "sec", "sr", "sra", "sras", "sres", "srta", "sta", "sto",
-    "tab", "tel", "tfno", "ud", "vid", "viz", "vol", "vols", "vs",
+    "ctra", "dept", "depto", "dna", "dpto", "dr", "dra", "dres", "dto", "dwg", "ej", "excmo", "expte", "fig",
+    "figs", "gral", "hnos", "ing", "ings", "lic", "mr", "mrs", "ms", "mtro", "nos", "num", "nums", "obs",
+    "pag", "pags", "pp", "prof", "pza", "ref", "refs", "res", "rev", "sec", "sr", "sra", "sras", "sres",
+    "srta", "sta", "sto", "tab", "tel", "tfno", "ud", "vid", "viz", "vol", "vols", "vs",
 ];
 
-/// Abbreviations before a figure ("no. 5", "máx. 3"). Without a figure after them they may end a sentence.
+/// Abbreviations before a figure ("no. 5", "máx. 3", "ord. N° 12"). Without a figure after them they may end a sentence.
 const BEFORE_FIGURES: &[&str] = &[
-    "c", "cl", "d", "ed", "eq", "eqs", "ext", "max", "min", "n", "no", "nro", "p", "par", "pos", "prel", "t",
-    "v",
+    "c", "cl", "d", "ed", "eq", "eqs", "ex", "ext", "max", "min", "n", "no", "nro", "of", "ord", "p", "par",
+    "pos", "prel", "t", "v",
 ];
 
 /// The longest word that is looked up in the lists, in bytes.
@@ -30,8 +30,9 @@ pub(super) fn continues_after_dot(before: &str, after: &str) -> bool {
     }
     let folded = fold(word);
     let is_in = |list: &[&str]| list.binary_search(&folded.as_str()).is_ok();
+    let figure = after.strip_prefix(['N', 'n']).filter(|rest| rest.starts_with(['º', '°'])).unwrap_or(after);
     let next_is_figure =
-        after.trim_start_matches(['º', 'ª', '°', ' ']).starts_with(|c: char| c.is_ascii_digit());
+        figure.trim_start_matches(['º', 'ª', '°', ' ']).starts_with(|c: char| c.is_ascii_digit());
     is_in(ANNOUNCING)
         || is_in(BEFORE_FIGURES) && next_is_figure
         // "et al.", "p. ej." and "i.e." continue in lower case, where Unicode sees no boundary.

@@ -22,6 +22,7 @@ fn abbreviations_do_not_end_a_sentence() {
         "Mide 12.500,50 m2 aprox. 3 veces más.",
         "Se usará p. ej. acero o similar.",
         "Av. Los Próceres 123, Lima.",
+        "El Depto. Técnico aprobó la Res. Exenta según el Ord. N° 123 y el Of. Nº 45.",
     ] {
         assert_eq!(split(whole), [whole]);
     }
