@@ -16,7 +16,7 @@ const MAX_QUERY_BYTES: usize = 8_192;
 const MIN_CHARS: usize = 3;
 
 /// Abbreviations before a figure: "art. 12". A number that begins with one ("FIG-01") is found by its separators.
-const BEFORE_FIGURES: [&str; 8] = ["art", "cap", "fig", "max", "nro", "num", "pag", "rev"];
+const BEFORE_FIGURES: [&str; 6] = ["art", "cap", "fig", "max", "pag", "rev"];
 
 /// Returns the document numbers, or parts of numbers, that a query names, with any separators: "rfi 42", "200076 ccc02
 /// pl ar 000400", "el plano 000400".
@@ -33,7 +33,8 @@ pub fn in_query(query: &str) -> Vec<Code> {
             |known: &Code| known.range.start <= code.range.start && code.range.end <= known.range.end;
         // In "RFI-0042 eje B", what follows may look like parts of the number, so the number is searched alone, too.
         let has_parts = code.parts.len() > 1;
-        let is_apart = |known: &Code| known.range != code.range && known.normalized.len() != everything;
+        let is_apart =
+            |known: &Code| known.normalized != code.normalized && known.normalized.len() != everything;
         if codes.iter().all(|known| !within(known) || has_parts && is_apart(known)) {
             codes.push(code);
         }
@@ -65,16 +66,26 @@ fn spaced(query: &str) -> Vec<Code> {
     let tokens: Vec<Token> = tokens(query).collect();
     let connected = |before: &Token, after: &Token| {
         let gap = &query[before.range.end..after.range.start];
-        gap.chars().all(|c| c.is_whitespace() || "-_./–—#:".contains(c))
+        let is_degree_of_n = |c: char| c == '°' && before.text.eq_ignore_ascii_case("n");
+        gap.chars().all(|c| c.is_whitespace() || "-_./–—#:".contains(c) || is_degree_of_n(c))
     };
     let mut codes = Vec::new();
     for tokens in tokens.chunk_by(connected) {
         let mut run: Vec<Part> = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
             let next = tokens.get(at + 1);
+            let after_digits = run.iter().any(|(part, _)| has_digit(part.text));
+            if next.is_some_and(|next| has_digit(next.text) || next.text == "º")
+                && says_number(token.text, &query[token.range.end..], after_digits)
+            {
+                if after_digits {
+                    close(std::mem::take(&mut run), everything, &mut codes);
+                }
+                continue;
+            }
             let is_no_part = run.is_empty() && is_before_figure(token.text)
                 || ends_figure(&query[..token.range.start], token.text)
-                || is_revision(token.text) && run.iter().any(|(part, _)| has_digit(part.text));
+                || is_revision(token.text) && after_digits;
             if !is_no_part && is_number_like(token.text, all_capitals) {
                 run.push((token, false));
             } else if !is_no_part
@@ -120,6 +131,16 @@ fn is_short_word(token: &str) -> bool {
 
 fn is_before_figure(token: &str) -> bool {
     BEFORE_FIGURES.contains(&token.to_ascii_lowercase().as_str())
+}
+
+/// Whether a token before a figure only says "number", as in "RFI N° 42" and "RFI No. 42". `after` is the text after the
+/// token. After digits, "no" may be the code of a discipline.
+fn says_number(token: &str, after: &str, after_digits: bool) -> bool {
+    match token.to_lowercase().as_str() {
+        "n" => ["°", ".°", ".º"].iter().any(|mark| after.starts_with(*mark)),
+        "no" => !after_digits,
+        lower => ["º", "nº", "nro", "num", "núm"].contains(&lower),
+    }
 }
 
 /// Whether a token names a revision: "rev" or "rev3" after a number.

@@ -25,6 +25,11 @@ fn parts_of_a_number_are_found_inside_a_question() {
     assert_eq!(found("rfi 42"), ["RFI42"]);
     assert_eq!(found("¿Qué dice el plano 000400?"), ["000400"]);
     assert_eq!(found("estado de la RFI 0042, por favor"), ["RFI0042"]);
+    for query in
+        ["RFI N° 0042", "rfi n°0042", "RFI Nº 0042", "RFI N.º 0042", "RFI No. 0042", "la RFI núm. 0042"]
+    {
+        assert_eq!(found(query), ["RFI0042"], "{query}");
+    }
     assert_eq!(found("bomba P-101A"), ["P101A"]);
     assert_eq!(found("400"), ["400"]);
 }
@@ -60,7 +65,7 @@ fn words_after_a_number_do_not_hide_it() {
     assert_eq!(found("bomba P-101A y RFI-0042/RFI-0043"), ["P101A", "RFI0042RFI0043", "RFI0042", "RFI0043"]);
     // The number of a document may end with its revision.
     assert!(found("P-101_REV3").contains(&"P101REV3".to_owned()));
-    assert!(whole_query("P-101_REV3").is_some());
+    assert!(whole_query("P-101_REV3").is_some() && whole_query("PL-NO-0042").is_some());
 }
 
 #[test]
@@ -73,6 +78,7 @@ fn a_question_without_a_number_has_no_code() {
         "Which item costs 1,250,000?",
         "dosis de 0,050 kg, máximo 0,0025",
         "¿Qué dice el art. 12 del pliego?",
+        "orden de compra N° 123 a 25 °C",
         "",
         "…",
     ] {
