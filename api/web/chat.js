@@ -61,30 +61,31 @@ async function ask(message, project) {
   const { answer } = shown;
   say(answer, "thinking").classList.add("pending");
   writing = new AbortController();
-  $("log").setAttribute("aria-busy", "true"); // read out once, when it is whole
+  const log = $("log");
+  log.setAttribute("aria-busy", "true"); // read out once, when it is whole
   swap("send", "stop");
+  let follows = true; // Only while the end of the log is in sight: a user who has scrolled up to read stays there.
   let text = "";
-  let done = false;
   try {
     const json = { message, project_id: project || null, conversation_id: conversation || null };
     const response = await call("POST", "chat", { json, accept: "text/event-stream", signal: writing.signal });
     for await (const { event, data } of events(response)) {
+      follows = log.scrollHeight - log.scrollTop - log.clientHeight < 160;
       if (event === "token") {
         text = (data.restart ? "" : text) + (data.text ?? ""); // after a restart, what came before is void
         plain(answer, text).classList.remove("pending");
       } else if (event === "done") {
-        done = true;
         answer.classList.remove("pending");
         remember(data.conversation_id);
         delete answer.dataset.t;
         finish(shown, data);
+        return; // The answer is whole, however the connection ends.
       } else if (event === "error") {
         throw new Error(data.detail ?? data.error);
       }
-      const log = $("log");
-      if (log.scrollHeight - log.scrollTop - log.clientHeight < 160) log.scrollTop = log.scrollHeight;
+      if (follows) log.scrollTop = log.scrollHeight;
     }
-    if (!done) throw new Error();
+    throw new Error();
   } catch (problem) {
     answer.classList.remove("pending");
     plain(answer, text);
@@ -93,12 +94,12 @@ async function ask(message, project) {
         : sentence("p", { class: "note bad", role: "alert" }, "offline");
     shown.said.append(why);
     // Nothing was answered: the question can be sent again.
-    if (!text && !done && problem.name !== "AbortError" && !$("message").value) $("message").value = message;
+    if (!text && problem.name !== "AbortError" && !$("message").value) $("message").value = message;
   } finally {
     writing = null;
-    $("log").removeAttribute("aria-busy");
+    log.removeAttribute("aria-busy");
     swap("stop", "send");
-    $("log").scrollTop = $("log").scrollHeight;
+    if (follows) log.scrollTop = log.scrollHeight;
   }
 }
 
