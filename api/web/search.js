@@ -1,6 +1,6 @@
 // The search form and its results.
 
-import { callJson } from "./http.js";
+import { call, online } from "./http.js";
 import { plain, say } from "./text.js";
 import { $, el, fileLink, highlighted, inAddress, meta, nameOf, sentence, setAddress, snippetOf } from "./view.js";
 
@@ -27,9 +27,12 @@ async function search(query, project) {
   try {
     const { mode, ...filters } = Object.fromEntries(new FormData($("search")));
     const json = { query, project_id: project || null, top_k: 20, mode, filters };
-    const rows = await callJson("POST", "search", { json, signal: mine.signal });
+    const response = await call("POST", "search", { json, signal: mine.signal });
+    const rows = await online(response.json());
     $("results").replaceChildren(...rows.map((row) => resultOf(row, query)));
-    if (!rows.length) say(note, "nothing", { query });
+    // A part of the search failed: more documents may match, also if none was found.
+    if (response.headers.has("X-Acorag-Degraded")) say(note, "incomplete");
+    else if (!rows.length) say(note, "nothing", { query });
     else if (rows.length === 1) say(note, "foundOne");
     else say(note, "found", { count: rows.length });
   } catch (problem) {
