@@ -117,11 +117,16 @@ function startAccess() {
   show();
 }
 
-// Each sign-out begins a new turn. "Back" leads to no search of a turn before, because it may be another user's.
-window.addEventListener("popstate", ({ state }) => {
+// Each sign-out begins a new turn, and each address in the tab's history is marked with its turn. "Back" leads to no
+// search of a turn before, because it may be another user's. An address without a mark was opened just now.
+function markAddress({ state }) {
   const turn = sessionStorage.getItem("turn");
-  if (state !== turn) history.replaceState(turn, "", location.pathname);
-});
+  history.replaceState(turn, "", state === null || state === turn ? location.href : location.pathname);
+}
+if (!sessionStorage.getItem("turn")) sessionStorage.setItem("turn", Date.now());
+markAddress(history);
+window.addEventListener("popstate", markAddress);
+window.addEventListener("access", ({ detail }) => detail === "out" && markAddress({ state: null }));
 startLanguage();
 startViews();
 const project = startProject();
