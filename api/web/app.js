@@ -73,7 +73,8 @@ function startAccess() {
     else say($("account"), "withKey");
     if (known && session.name) say($("account-who"), "signedInAs", { name: session.name });
     else say($("account-who"), known ? "keyInUse" : "keptHere");
-    $("sign-out").hidden = !known;
+    // After a session has expired, its user can still sign out: the page goes on showing that user's work.
+    $("sign-out").hidden = sessionStorage.getItem("who") === null;
   };
   const take = (token, name, who) => {
     session.set(token, name, who);
@@ -94,6 +95,7 @@ function startAccess() {
   });
   $("login-form").addEventListener("submit", async (event) => {
     event.preventDefault();
+    plain($("account-note"), ""); // of the attempt before: the same text twice would be read out only once
     try {
       const json = { email: $("email").value.trim(), password: $("password").value };
       const reply = await callJson("POST", "auth/login", { json });
