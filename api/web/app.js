@@ -129,6 +129,11 @@ if (!sessionStorage.getItem("turn")) sessionStorage.setItem("turn", Date.now());
 markAddress(history);
 window.addEventListener("popstate", markAddress);
 window.addEventListener("access", ({ detail }) => detail === "out" && markAddress({ state: null }));
+// "Back" may show a page from the browser's memory, as it was left.
+window.addEventListener("pageshow", ({ persisted }) => {
+  if (persisted && history.state !== sessionStorage.getItem("turn")) location.reload();
+});
+
 startLanguage();
 startViews();
 const project = startProject();
