@@ -2,7 +2,7 @@
 
 import { call, callJson, events, sendForm } from "./http.js";
 import { currentLanguage, label, plain, say } from "./text.js";
-import { $, addressOf, el, fileLink, meta, nameOf, sentence } from "./view.js";
+import { $, addressOf, el, fileLink, fullNameOf, meta, nameOf, sentence } from "./view.js";
 
 const FINAL = ["indexed", "failed", "superseded", "deleted"];
 const AT_ONCE = 2;
@@ -189,7 +189,7 @@ function documentRow(found) {
   const why = el("p", { class: "why" });
   const hasFile = Boolean(found.sha256 !== "" && found.filename);
   const remove = label(sentence("button", { type: "button", class: "quiet small" }, "remove"), "removeOf",
-    { title: nameOf(found) });
+    { title: fullNameOf(found) });
   const row = el("li", { class: "row", id: addressOf(found, "documents") },
     el("div", { class: "line" },
       fileLink({ ...found, has_file: hasFile }, null, { class: "name" }, nameOf(found)), chip, remove),
@@ -202,7 +202,7 @@ function documentRow(found) {
 }
 
 async function removeDocument(found) {
-  say($("confirm-text"), "removeSure", { title: nameOf(found) });
+  say($("confirm-text"), "removeSure", { title: fullNameOf(found) });
   const dialog = $("confirm");
   dialog.returnValue = "no";
   dialog.showModal();

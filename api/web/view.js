@@ -1,7 +1,7 @@
 // Builds nodes. All text is added as text nodes and never parsed as HTML, so that a document cannot run scripts here.
 
 import { call, readBlob, session } from "./http.js";
-import { label, say, t } from "./text.js";
+import { currentLanguage, label, say, t } from "./text.js";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -30,6 +30,9 @@ export function setAddress(name, value, how = "pushState") {
 
 export const nameOf = (row) => row.title || row.filename || row.number || row.document_id;
 
+/** Also tells the revisions of a document apart. */
+export const fullNameOf = (row) => nameOf(row) + (row.revision ? `, rev. ${row.revision}` : "");
+
 /** Returns the path of a document or of a part of it, with the project: ids are unique only within a project. */
 export const addressOf = (row, folder, part = "") =>
   `${folder}/${encodeURIComponent(row.document_id)}${part}?project_id=${encodeURIComponent(row.project_id)}`;
@@ -50,7 +53,7 @@ export function fileLink(row, page, attributes, ...children) {
     event.preventDefault();
     openFetched(row, path, hash, link);
   });
-  return label(link, page ? "openPage" : "open", { title: nameOf(row), page });
+  return label(link, page ? "openPage" : "open", { title: fullNameOf(row), page });
 }
 
 async function openFetched(row, path, hash, link) {
@@ -65,7 +68,8 @@ async function openFetched(row, path, hash, link) {
     const response = await call("GET", path, { accept: "*/*", signal: stop.signal });
     const blob = await readBlob(response, (received, total) => {
       if (tab?.closed) stop.abort();
-      const [some, all] = [received, total].map((bytes) => (bytes / 1e6).toFixed(1));
+      const format = new Intl.NumberFormat(currentLanguage(), { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+      const [some, all] = [received, total].map((bytes) => format.format(bytes / 1e6));
       if (tab) show(`${t("loading")} ${some}${total ? ` / ${all}` : ""} MB`);
     });
     const url = URL.createObjectURL(blob);
