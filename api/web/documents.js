@@ -208,13 +208,14 @@ async function removeDocument(found) {
   dialog.showModal();
   await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
   if (dialog.returnValue !== "yes") return;
+  say($("documents-note"), "deleting").classList.remove("bad"); // the answer can take seconds
   try {
     const address = addressOf(found, "documents");
     const { status } = await callJson("DELETE", address);
     const gone = status !== "accepted";
     say($("documents-note"), gone ? "deleted" : "deleting").classList.remove("bad");
     if (!gone) return;
-    $(address)?.remove(); // found only now: this can take seconds, and the list may have been loaded again
+    $(address)?.remove(); // found only now: the list may have been loaded again meanwhile
     if (document.activeElement === document.body) $("reload").focus(); // the button that was pressed has disappeared
   } catch (problem) {
     plain($("documents-note"), problem.message).classList.add("bad");
@@ -236,12 +237,15 @@ async function list(further = false) {
   if (project()) asked.set("project_id", project());
   if ($("state").value) asked.set("state", $("state").value);
   if (cursor) asked.set("cursor", cursor);
+  $("documents").setAttribute("aria-busy", "true");
   try {
     const page = await callJson("GET", `documents?${asked}`);
     if (mine !== round) return; // a later request has been made meanwhile
     const rows = page.documents.map(documentRow);
     if (further) $("documents").append(...rows);
     else $("documents").replaceChildren(...rows);
+    // The pressed button may disappear, and the keyboard goes on with the first of the new rows.
+    if (further && document.activeElement === $("more")) rows[0]?.querySelector("a, button").focus();
     extended = further;
     cursor = page.next_cursor;
     $("more").hidden = !cursor;
@@ -256,6 +260,8 @@ async function list(further = false) {
       $("more").hidden = true;
     }
     plain(note, problem.message).classList.add("bad");
+  } finally {
+    if (mine === round) $("documents").removeAttribute("aria-busy");
   }
 }
 
@@ -275,8 +281,11 @@ export function startDocuments(chosen) {
     event.preventDefault();
     enqueue([...event.dataTransfer.files]);
   });
-  // Otherwise the browser would open a file that is dropped beside the field, in place of this page.
-  for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
+  // Otherwise the browser would open a file that is dropped beside the field, in place of this page. A text may be dropped
+  // into any field.
+  for (const name of ["dragover", "drop"]) {
+    window.addEventListener(name, (event) => event.dataTransfer.types.includes("Files") && event.preventDefault());
+  }
   $("reload").addEventListener("click", () => list());
   $("state").addEventListener("change", () => list());
   $("more").addEventListener("click", () => cursor && list(true));
@@ -289,7 +298,7 @@ export function startDocuments(chosen) {
     if (detail === "out") {
       for (const item of items) item.stop.abort();
       items.clear();
-      for (const id of ["uploads", "status", "projects"]) $(id).replaceChildren();
+      for (const id of ["uploads", "status", "projects", "documents"]) $(id).replaceChildren();
       $("state").value = "";
     }
     list();
