@@ -26,9 +26,10 @@ static ASSETS: [(&str, &str, &str); 9] = [
     ("view.js", "text/javascript", include_str!("../../web/view.js")),
 ];
 
-/// Allows nothing from other origins, and no inline scripts or styles.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-                      form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+/// Allows nothing from other origins, and no inline scripts or styles. A PDF that the page has fetched is shown in a tab
+/// of its own, under this policy too: Chrome's PDF viewer counts as a plugin (`object-src`).
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src blob:; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
 
 pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().route("/", get(page)).route("/assets/{name}", get(asset))
