@@ -117,6 +117,8 @@ async function send(item) {
     } else {
       mark(item, "failed");
       item.retry.hidden = false;
+      const readable = () => item.file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+      if (problem.status === 0 && !await readable()) say(item.why, "noFile"); // the network is not to blame
     }
   }
   sending -= 1;
@@ -232,6 +234,7 @@ function suggestProjects(seen) {
 async function list(further = false) {
   const mine = ++round;
   const note = $("documents-note");
+  extended = further;
   if (!further) cursor = null;
   const asked = new URLSearchParams({ limit: 30 });
   if (project()) asked.set("project_id", project());
@@ -242,11 +245,13 @@ async function list(further = false) {
     const page = await callJson("GET", `documents?${asked}`);
     if (mine !== round) return; // a later request has been made meanwhile
     const rows = page.documents.map(documentRow);
+    // The node with the focus may disappear: the keyboard goes on in the same row, or in the first one of "Show more".
+    const focused = document.activeElement;
+    const at = focused.closest("#documents > li")?.id;
+    const next = further && focused === $("more") ? rows[0] : rows.find(({ id }) => id === at);
     if (further) $("documents").append(...rows);
     else $("documents").replaceChildren(...rows);
-    // The pressed button may disappear, and the keyboard goes on with the first of the new rows.
-    if (further && document.activeElement === $("more")) rows[0]?.querySelector("a, button").focus();
-    extended = further;
+    next?.querySelector("a, button").focus({ preventScroll: true });
     cursor = page.next_cursor;
     $("more").hidden = !cursor;
     note.classList.remove("bad");

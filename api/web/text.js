@@ -25,7 +25,7 @@ const es = {
   removeSure: "¿Eliminar «{title}»? Deja de encontrarse de inmediato.", cancel: "Cancelar",
   deleting: "Se está eliminando. Actualice la lista en un momento.",
   dismiss: "Quitar {title} de la lista", retry: "Reintentar", waitUntil: "Espera hasta {time}",
-  unknown: "Recibido, sin noticias",
+  unknown: "Recibido, sin noticias", noFile: "No se puede leer: es una carpeta, o el archivo cambió. Elíjalo de nuevo.",
   lost: "Se perdió la conexión; el documento sigue en proceso. Actualice la lista.",
   chatTitle: "Preguntas", newChat: "Nueva conversación", messageLabel: "Su pregunta",
   messageHint: "Escriba su pregunta", send: "Enviar", stop: "Detener", stopped: "Detenida.",
@@ -63,7 +63,7 @@ const en = {
   removeSure: "Delete “{title}”? It stops being found at once.", cancel: "Cancel",
   deleting: "It is being deleted. Refresh the list in a moment.",
   dismiss: "Remove {title} from the list", retry: "Try again", waitUntil: "Waits until {time}",
-  unknown: "Received, no news",
+  unknown: "Received, no news", noFile: "It cannot be read: it is a folder, or the file has changed. Choose it again.",
   lost: "The connection was lost; the document is still being processed. Refresh the list.",
   chatTitle: "Questions", newChat: "New conversation", messageLabel: "Your question",
   messageHint: "Type your question", send: "Send", stop: "Stop", stopped: "Stopped.",
@@ -85,7 +85,10 @@ export const currentLanguage = () => language;
 
 export function t(key, values = {}) {
   const sentence = strings[language][key] ?? key;
-  return sentence.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  return sentence.replace(/\{(\w+)\}/g, (_, name) => {
+    const value = values[name] ?? "";
+    return typeof value === "number" ? value.toLocaleString(language, { useGrouping: "min2" }) : value;
+  });
 }
 
 /** Shows a sentence in a node, in the current language. */
