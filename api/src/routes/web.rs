@@ -75,4 +75,15 @@ mod tests {
         files.sort();
         assert_eq!(files, ASSETS.iter().map(|asset| asset.0).collect::<Vec<_>>());
     }
+
+    #[test]
+    fn every_sentence_of_the_page_is_there_in_both_languages() {
+        let texts = ASSETS.iter().find(|asset| asset.0 == "text.js").unwrap().2;
+        for attribute in ["data-t", "data-t-placeholder", "data-t-aria-label"] {
+            for rest in PAGE.split(&format!(" {attribute}=\"")).skip(1) {
+                let (key, _) = rest.split_once('"').unwrap();
+                assert_eq!(texts.matches(&format!(" {key}: \"")).count(), 2, "{key}");
+            }
+        }
+    }
 }
