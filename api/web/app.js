@@ -125,8 +125,10 @@ function markAddress({ state }) {
   const turn = sessionStorage.getItem("turn");
   history.replaceState(turn, "", state === null || state === turn ? location.href : location.pathname);
 }
-if (!sessionStorage.getItem("turn")) sessionStorage.setItem("turn", Date.now());
-markAddress(history);
+// A new tab, or one that the browser opened again without its storage, begins with the address that it shows.
+const isNewTab = !sessionStorage.getItem("turn");
+if (isNewTab) sessionStorage.setItem("turn", Date.now());
+markAddress(isNewTab ? { state: null } : history);
 window.addEventListener("popstate", markAddress);
 window.addEventListener("access", ({ detail }) => detail === "out" && markAddress({ state: null }));
 // "Back" may show a page from the browser's memory, as it was left.
