@@ -47,8 +47,9 @@ async fn an_accepted_upload_is_stored_and_queued() {
     assert_eq!(ingest.media_type, "application/pdf");
 
     let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
+    let object = objects.info(&job.object().name).await.unwrap();
     let mut stored = Vec::new();
-    objects.get(&job.object().name, 0, u64::MAX).await.unwrap().read_to_end(&mut stored).await.unwrap();
+    objects.read(&object, 0, u64::MAX).read_to_end(&mut stored).await.unwrap();
     assert!(stored == content, "the stored bytes are not the sent ones");
     assert_eq!(job.object().size, content.len() as u64);
 }

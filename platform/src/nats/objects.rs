@@ -90,20 +90,9 @@ impl Objects {
         Stored::read(&message.ok_or(Error::NotFound)?, &self.bucket)?.ok_or(Error::NotFound)
     }
 
-    /// Reads at most `length` bytes from `start`. Parts cannot be skipped: the bytes before the range are read and
-    /// dropped.
-    pub async fn get(
-        &self,
-        name: &str,
-        start: u64,
-        length: u64,
-    ) -> Result<impl AsyncRead + Send + Unpin + use<>, Error> {
-        let stored = self.info(name).await?;
-        Ok(self.read(&stored, start, length))
-    }
-
-    /// Reads the bytes of an object. Each part is a separate request, so reading continues after the connection to the
-    /// server was interrupted.
+    /// Reads at most `length` bytes of an object from `start`. Parts cannot be skipped: the bytes before the range are
+    /// read and dropped. Each part is a separate request, so reading continues after the connection to the server was
+    /// interrupted.
     pub fn read(&self, stored: &Stored, start: u64, length: u64) -> impl AsyncRead + Send + Unpin + use<> {
         let (stream, subject, size) = (self.stream.clone(), stored.parts(&self.bucket), stored.size);
         let end = start.saturating_add(length).min(size);
