@@ -82,10 +82,14 @@ fn text(document: &str, second: i64) -> Job {
     job(document, second, Source::Text("Losa".to_owned()))
 }
 
-fn revision(document: &str, second: i64, code: &str) -> Job {
+fn numbered(document: &str, second: i64, number: &str, code: &str) -> Job {
     let mut job = text(document, second);
-    job.body.metadata = Fields { number: "PL-1".into(), revision: code.into(), ..Fields::default() }.into();
+    job.body.metadata.fields = Fields { number: number.into(), revision: code.into(), ..Fields::default() };
     job
+}
+
+fn revision(document: &str, second: i64, code: &str) -> Job {
+    numbered(document, second, "PL-1", code)
 }
 
 fn import(second: i64) -> Job {

@@ -39,12 +39,6 @@ pub const MAX_EXTRA_BYTES: usize = 32 * 1024;
 /// inside other values, and JSON of more than 128 levels cannot be read.
 pub const MAX_EXTRA_LEVELS: usize = 32;
 
-impl From<Fields> for Metadata {
-    fn from(fields: Fields) -> Self {
-        Self { fields, ..Self::default() }
-    }
-}
-
 impl Metadata {
     /// Returns the problem of the first field that is too long or cannot be stored.
     pub fn out_of_bounds(&self) -> Option<Problem> {

@@ -5,17 +5,12 @@ use super::*;
 #[tokio::test]
 async fn only_a_number_makes_revisions() {
     let pool = database("store_numbers").await;
-    let numbered = |document: &str, second, number: &str| {
-        let mut job = revision(document, second, "");
-        job.body.metadata.fields.number = number.into();
-        job
-    };
     for (second, (document, number)) in
         [("a", "S/N"), ("b", "S/N"), ("c", "PL-1-11"), ("d", "PL-11-1"), ("e", "pl 1.11")]
             .into_iter()
             .enumerate()
     {
-        index(&pool, &numbered(document, i64::try_from(second).unwrap(), number)).await;
+        index(&pool, &numbered(document, i64::try_from(second).unwrap(), number, "")).await;
     }
     let expected = ["indexed", "indexed", "superseded", "indexed", "indexed"];
     assert_eq!(states(&pool, &["a", "b", "c", "d", "e"]).await, expected);
@@ -43,11 +38,6 @@ async fn a_revision_that_takes_another_number_or_fails_gives_its_place_back() {
 #[tokio::test]
 async fn a_revision_that_takes_one_number_after_another_gives_each_place_back() {
     let pool = database("store_back_each").await;
-    let numbered = |document: &str, second, number: &str, code: &str| {
-        let mut job = revision(document, second, code);
-        job.body.metadata.fields.number = number.into();
-        job
-    };
     index(&pool, &numbered("a", 0, "PL-1", "A")).await;
     index(&pool, &numbered("b", 1, "PL-2", "A")).await;
     // The job that indexes `a` again is still waiting when `x` leaves the place of `b`, too.

@@ -8,12 +8,6 @@ fn content(job: &Job, passages: usize) -> Content {
     Content { passages: vec![passage(); passages], text_length: 4, ..nothing(job) }
 }
 
-fn numbered(document: &str, second: i64, number: &str, code: &str) -> Job {
-    let mut job = text(document, second);
-    job.body.metadata = Fields { number: number.into(), revision: code.into(), ..Fields::default() }.into();
-    job
-}
-
 async fn commit_together(pool: &PgPool, jobs: &[(Job, usize)]) -> Vec<Option<Committed>> {
     let started = start_all(pool, &jobs.iter().map(|(job, _)| job).collect::<Vec<_>>()).await.unwrap();
     assert!(started.iter().all(|start| *start == Start::Go), "{started:?}");

@@ -11,7 +11,7 @@ use documents::{
 };
 use embedding::{Embed, Identity};
 use schemas::{
-    Fields,
+    Fields, Metadata,
     ingest::{IngestDocument, Source},
 };
 use sqlx::PgPool;
@@ -116,7 +116,7 @@ async fn store(pool: &PgPool, model: i16, document: &Document, passages: Vec<Pas
     };
     let body = IngestDocument {
         source: Source::Text(String::new()),
-        metadata: fields.clone().into(),
+        metadata: Metadata { fields: fields.clone(), ..Metadata::default() },
         filename: document.filename.clone(),
         media_type: String::new(),
         parent: None,

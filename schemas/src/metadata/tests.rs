@@ -35,8 +35,8 @@ fn the_new_name_of_a_field_counts_unless_its_value_is_empty() {
 #[test]
 fn a_field_out_of_bounds_is_named() {
     for (metadata, field) in [
-        (Fields { author: "x".repeat(1_001), ..Fields::default() }.into(), "metadata.author: "),
-        (Fields { title: "\0".into(), ..Fields::default() }.into(), "metadata.title: "),
+        (read(&format!(r#"{{"author": "{}"}}"#, "x".repeat(1_001))), "metadata.author: "),
+        (read(r#"{"title": "\u0000"}"#), "metadata.title: "),
         (read(r#"{"a": "\u0000"}"#), "metadata: "),
         (read(r#"{"a": "\\\u0000"}"#), "metadata: "),
         (read(&format!(r#"{{"a": "{}"}}"#, "x".repeat(MAX_EXTRA_BYTES))), "metadata: "),
