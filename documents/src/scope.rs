@@ -72,13 +72,18 @@ pub struct Projects {
     pub terms: i64,
 }
 
-/// Returns a statement that compares with its projects by `= ANY($1)`, in another form if there is only one project: PostgreSQL
-/// looks up one value faster than a list of one, and opens only the partition of this project.
-pub fn for_projects(statement: &str, projects: &[i32]) -> String {
+/// Returns a comparison with the projects of a parameter, in another form if there is only one project: PostgreSQL looks up
+/// one value faster than a list of one, and opens only the partition of this project.
+pub fn among(parameter: &str, projects: &[i32]) -> String {
     match projects {
-        [_] => statement.replace("= ANY($1)", "= ($1::int[])[1]"),
-        _ => statement.to_owned(),
+        [_] => format!("= ({parameter}::int[])[1]"),
+        _ => format!("= ANY({parameter})"),
     }
+}
+
+/// Returns a statement that compares with its projects by `= ANY($1)`, with the comparison of [`among`] instead.
+pub fn for_projects(statement: &str, projects: &[i32]) -> String {
+    statement.replace("= ANY($1)", &among("$1", projects))
 }
 
 /// A project with at least this many passages is given its own vector index (migrations/src/vectors.rs).

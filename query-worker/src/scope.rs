@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use documents::scope::Settings;
-pub use documents::scope::{Projects, Tx, for_projects, projects};
+pub use documents::scope::{Projects, Tx, among, for_projects, projects};
 use platform::{nats::Context, postgres::Mode};
 use schemas::{Scope, search::Search};
 use sqlx::PgPool;

@@ -4,7 +4,7 @@ use pgvector::HalfVector;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{Hit, Place, keys};
-use crate::scope::Projects;
+use crate::scope::{Projects, among};
 
 /// Maximum number of passages that the leg returns.
 const NEAREST: i64 = 80;
@@ -115,14 +115,6 @@ async fn first(
         .bind(others)
         .fetch_all(tx)
         .await
-}
-
-/// Returns a comparison with the projects of a parameter. PostgreSQL looks up one value faster than a list of one.
-fn among(parameter: &str, projects: &[i32]) -> String {
-    match projects {
-        [_] => format!("= ({parameter}::int[])[1]"),
-        _ => format!("= ANY({parameter})"),
-    }
 }
 
 /// Returns the keys of project, passage and document of those passages that were not removed, and their similarity to the
