@@ -72,13 +72,9 @@ impl App {
         let requests = Arc::new(config.requests.clone());
         let min_speed = u64::from(requests.min_upload_kib_per_second.get()) * 1024;
         let checks = {
-            let (nats, requester, redis) = (nats.clone(), requester.clone(), redis.pool.clone());
-            let jetstream = nats.clone();
+            let (requester, redis) = (requester.clone(), redis.pool.clone());
             Checks::default()
-                .with("nats", Needed::Always, move || nats::check(nats.clone()))
-                .with("jetstream", Needed::Once, move || {
-                    nats::check_stream(jetstream.clone(), subjects::INGEST_STREAM)
-                })
+                .with_nats(&nats, subjects::INGEST_STREAM)
                 .with("query_worker", Needed::Once, move || query_worker(requester.clone()))
                 .with("redis", Needed::Never, move || redis::check(redis.clone()))
         };

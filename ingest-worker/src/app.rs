@@ -8,7 +8,7 @@ use platform::{
     health::{self, Checks, Needed},
     lifecycle::Lifecycle,
     nats::{
-        self, Nats,
+        Nats,
         consume::{self, Settings},
         objects::Objects,
     },
@@ -166,12 +166,9 @@ impl App {
     }
 
     fn checks(&self) -> Checks {
-        let (pool, nats, jetstream) = (self.pool.clone(), self.nats.clone(), self.nats.clone());
+        let pool = self.pool.clone();
         Checks::default()
             .with("postgres", Needed::Always, move || postgres::check(pool.clone()))
-            .with("nats", Needed::Always, move || nats::check(nats.clone()))
-            .with("jetstream", Needed::Once, move || {
-                nats::check_stream(jetstream.clone(), subjects::INGEST_STREAM)
-            })
+            .with_nats(&self.nats, subjects::INGEST_STREAM)
     }
 }

@@ -20,6 +20,8 @@ use serde::Serialize;
 use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+use crate::nats::{self, Nats};
+
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
@@ -127,6 +129,14 @@ impl Checks {
         let check: Check = Arc::new(move || Box::pin(check()));
         self.checks.insert(name, (check, needed, Arc::default()));
         self
+    }
+
+    /// Adds the checks of NATS: that it is connected, and that JetStream finds this stream.
+    #[must_use]
+    pub fn with_nats(self, nats: &Nats, stream: &'static str) -> Self {
+        let (connection, jetstream) = (nats.clone(), nats.clone());
+        self.with("nats", Needed::Always, move || nats::check(connection.clone()))
+            .with("jetstream", Needed::Once, move || nats::check_stream(jetstream.clone(), stream))
     }
 
     pub async fn outcome(&self) -> Readiness {

@@ -10,7 +10,7 @@ use platform::{
     health::{self, Checks, Needed},
     lifecycle::Lifecycle,
     nats::{
-        self, Context, Nats,
+        Context, Nats,
         consume::{self, Delivery, Failure, Handler, Settings},
         direct,
         serve::Router,
@@ -156,13 +156,10 @@ impl App {
     }
 
     fn checks(&self) -> Checks {
-        let (pool, nats, jetstream) = (self.pool.clone(), self.nats.clone(), self.nats.clone());
+        let pool = self.pool.clone();
         Checks::default()
             .with("postgres", Needed::Always, move || postgres::check(pool.clone()))
-            .with("nats", Needed::Always, move || nats::check(nats.clone()))
-            .with("jetstream", Needed::Once, move || {
-                nats::check_stream(jetstream.clone(), subjects::QUERIES_STREAM)
-            })
+            .with_nats(&self.nats, subjects::QUERIES_STREAM)
     }
 }
 

@@ -127,7 +127,7 @@ fn inbox_prefix(user: &str) -> String {
 }
 
 /// The readiness check of the connection.
-pub async fn check(nats: Nats) -> Result<(), String> {
+pub(crate) async fn check(nats: Nats) -> Result<(), String> {
     match nats.client.connection_state() {
         State::Connected => Ok(()),
         _ => Err("not reachable".to_owned()),
@@ -135,7 +135,7 @@ pub async fn check(nats: Nats) -> Result<(), String> {
 }
 
 /// The readiness check of JetStream: it must find this stream.
-pub async fn check_stream(nats: Nats, stream: &'static str) -> Result<(), String> {
+pub(crate) async fn check_stream(nats: Nats, stream: &'static str) -> Result<(), String> {
     check(nats.clone()).await?;
     let found = nats.jetstream.get_stream(stream).await;
     found.map(|_| ()).map_err(|_| format!("stream {stream} not reachable"))
