@@ -1,6 +1,5 @@
 """Tests compose.yaml and the images: valid, hardened, without secrets, and with settings that the programs read."""
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,9 +9,8 @@ from pathlib import Path
 
 import compose_spec
 import yaml
+from stack import PROGRAMS, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = Path(os.environ.get("DEVSTACK", ROOT / "target/debug/devstack")).parent
 TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 SERVICES = yaml.safe_load(TEXT)["services"]
 TLS = yaml.safe_load((ROOT / "compose.tls.yaml").read_text(encoding="utf-8"))["services"]

@@ -8,15 +8,12 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import nats
-from manifests import K8S, PROGRAMS, render
+from manifests import K8S, render
 from scaling_test import PATIENCE, SERVERS, Cluster, connected, get, wait_for
-from stack import ROOT, Stack
+from stack import STACK, Stack, of_database
 
-STACK = Path(os.environ.get("STACK_DIR", ROOT / ".stack"))
-POSTGRES = STACK / "postgres"
 JOBS = {f"d{number}": f"El plano {number} es de la cubierta.".encode() for number in range(20)}
 
 
@@ -26,14 +23,10 @@ class Growing(unittest.TestCase):
         # The single NATS server, and the database, which is kept. No worker runs, so the jobs stay in the queue.
         servers = self.enterContext(Stack(acorag=False))
         self.single, database = servers["NATS_URL"], servers["DATABASE_URL"]
-        url = urlsplit(database)
         for name in ("backup", "wal"):
             (folder / name).mkdir()
-        self.environment = {
-            "PATH": f"{POSTGRES / 'bin'}:{PROGRAMS}:{os.environ['PATH']}", "LD_LIBRARY_PATH": str(POSTGRES / "lib"),
-            "PGHOST": url.hostname, "PGPORT": str(url.port), "PGUSER": url.username, "PGPASSWORD": url.password,
-            "PGDATABASE": url.path[1:], "WAL_DIR": str(folder / "wal"),
-            "DATABASE_URL": database, "NATS_URL": self.single, "LOG_FORMAT": "text",
+        self.environment = of_database(database) | {
+            "WAL_DIR": str(folder / "wal"), "DATABASE_URL": database, "NATS_URL": self.single, "LOG_FORMAT": "text",
             "BACKUP_DIR": str(folder / "backup"), "BACKUP_IDENTITY": str(folder / "identity")}
         made = self.run_program("acorag-backup", "keygen", folder / "identity")
         self.environment["BACKUP_RECIPIENT"] = made.stdout.strip()

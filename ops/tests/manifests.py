@@ -8,11 +8,9 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from stack import DEVSTACK, ROOT
+from stack import PROGRAMS, ROOT
 
 K8S = ROOT / "k8s"
-# The folder where cargo puts all programs.
-PROGRAMS = Path(DEVSTACK).parent
 # An overlay of the components that are in no shipped overlay, as an operator might write it.
 OTHER = {"other": ("external-postgres", "issuer", "language-model", "producers", "tracing")}
 # The example overlay in the manual.

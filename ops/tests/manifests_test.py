@@ -7,13 +7,12 @@ import re
 import subprocess
 import tempfile
 import unittest
-from pathlib import Path
 
 import kubernetes_validate
 import yaml
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
 from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule, ServiceMonitor
-from manifests import IMAGES, K8S, OVERLAYS, containers, find, kinds, matches, pods, reads, render, title
+from manifests import K8S, OVERLAYS, containers, find, kinds, matches, pods, reads, render, title
 from stack import ROOT
 
 KUBERNETES = kubernetes_validate.latest_version()

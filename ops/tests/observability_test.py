@@ -10,13 +10,12 @@ import urllib.error
 import urllib.request
 import uuid
 from functools import cache
-from pathlib import Path
 
 import promql_parser
 import yaml
 
-from prometheus import STACK, program
-from stack import ROOT, Stack
+from prometheus import program
+from stack import ROOT, STACK, Stack
 
 OPS = ROOT / "ops"
 DASHBOARDS = sorted((OPS / "grafana/dashboards").glob("*.json"))

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from prometheus import STACK
-from stack import ROOT, Stack
+from stack import ROOT, STACK, Stack
 
 RULES = ROOT / "ops/postgres"
 CLUSTER = ROOT / "k8s/components/cloudnative-pg/cluster.yaml"

@@ -1,11 +1,10 @@
 """Finds promtool, amtool and prometheus on this machine, or fetches them once from Debian's packages into .stack,
 without root."""
-import os
 import shutil
 import subprocess
-from pathlib import Path
 
-STACK = Path(os.environ.get("STACK_DIR", Path(__file__).resolve().parents[2] / ".stack"))
+from stack import STACK
+
 PACKAGES = {"promtool": "prometheus", "prometheus": "prometheus", "amtool": "prometheus-alertmanager"}
 
 

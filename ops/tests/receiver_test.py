@@ -8,14 +8,12 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from manifests import K8S, PROGRAMS
-from stack import ROOT, Stack
+from manifests import K8S
+from stack import Stack, of_database
 
 # The time-out is long, because the machine may be slow or busy.
 PATIENCE = 300
-POSTGRES = Path(os.environ.get("STACK_DIR", ROOT / ".stack")) / "postgres"
 
 
 class Receiver(unittest.TestCase):
@@ -25,11 +23,8 @@ class Receiver(unittest.TestCase):
         self.wal, self.backup = folder / "wal", folder / "backup"
         self.wal.mkdir()
         self.backup.mkdir()
-        url = urlsplit(servers["DATABASE_URL"])
-        self.environment = {
-            "PATH": f"{POSTGRES / 'bin'}:{PROGRAMS}:{os.environ['PATH']}", "LD_LIBRARY_PATH": str(POSTGRES / "lib"),
-            "PGHOST": url.hostname, "PGPORT": str(url.port), "PGUSER": url.username, "PGPASSWORD": url.password,
-            "PGDATABASE": url.path[1:], "WAL_DIR": str(self.wal), "BACKUP_DIR": str(self.backup)}
+        self.environment = of_database(servers["DATABASE_URL"]) | {
+            "WAL_DIR": str(self.wal), "BACKUP_DIR": str(self.backup)}
         self.environment["BACKUP_RECIPIENT"] = self.said("acorag-backup", "keygen", folder / "identity")
 
     def said(self, *command):

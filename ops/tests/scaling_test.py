@@ -3,7 +3,6 @@ Kubernetes mounts (with TLS and a user for each service), and with waiting jobs 
 store."""
 import asyncio
 import json
-import os
 import re
 import shutil
 import socket
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 
 import nats
 from manifests import PROGRAMS, containers, find, kinds, render
-from stack import ROOT, Stack
+from stack import STACK, Stack
 
 # The time-out is long, because the machine may be slow or busy.
 PATIENCE = 300
@@ -228,7 +227,7 @@ class Lag(unittest.TestCase):
                         for scaled in kinds(cls.objects, "ScaledObject") for trigger in scaled["spec"]["triggers"]
                         if trigger["type"] == "nats-jetstream"}
         servers = cls.enterClassContext(Stack(acorag=False))
-        cls.cluster = Cluster(cls.objects, Path(os.environ.get("STACK_DIR", ROOT / ".stack")) / "bin/nats-server")
+        cls.cluster = Cluster(cls.objects, STACK / "bin/nats-server")
         cls.addClassCleanup(cls.cluster.stop)
         wait_for("the NATS cluster", cls.cluster.ready)
         (settings,) = [one["data"] for one in kinds(cls.objects, "ConfigMap")

@@ -4,11 +4,25 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
+# What devstack/fetch.py fetched.
+STACK = Path(os.environ.get("STACK_DIR", ROOT / ".stack"))
 DEVSTACK = os.environ.get("DEVSTACK", ROOT / "target/debug/devstack")
+# The folder where cargo puts all programs.
+PROGRAMS = Path(DEVSTACK).parent
 # Prints its environment, and runs until its input ends.
 WAIT = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
+
+
+def of_database(url):
+    """The environment in which the programs of PostgreSQL and of acorag are found, and use this database."""
+    postgres, url = STACK / "postgres", urlsplit(url)
+    return {
+        "PATH": f"{postgres / 'bin'}:{PROGRAMS}:{os.environ['PATH']}", "LD_LIBRARY_PATH": str(postgres / "lib"),
+        "PGHOST": url.hostname, "PGPORT": str(url.port), "PGUSER": url.username, "PGPASSWORD": url.password,
+        "PGDATABASE": url.path[1:]}
 
 
 class Stack:
