@@ -62,7 +62,7 @@ fn paragraph(lines: &[&str], page: Option<u32>, blocks: &mut Blocks) -> Result<(
 }
 
 /// Whether `next` continues the paragraph of `line`.
-pub fn was_wrapped(line: &str, next: &str) -> bool {
+fn was_wrapped(line: &str, next: &str) -> bool {
     let ends = line.ends_with(['.', ':', ';', '!', '?']);
     let continues = next.starts_with(|c: char| c.is_lowercase());
     continues || (!ends && !is_labelled(next) && line.chars().nth(WRAPPED_CHARS).is_some())

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{sample, shared, unique};
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    schemas::text::hex(Sha256::digest(bytes))
 }
 
 /// The api returns the uploaded file unchanged, completely and in ranges.

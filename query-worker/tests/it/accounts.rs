@@ -15,7 +15,7 @@ use crate::world::{self, World, projects, run};
 
 fn digest(token: &str) -> String {
     use sha2::{Digest as _, Sha256};
-    Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
+    schemas::text::hex(Sha256::digest(token))
 }
 
 async fn verify(app: &App, token: &str) -> Result<Caller, Problem> {
