@@ -135,8 +135,11 @@ impl Checks {
     #[must_use]
     pub fn with_nats(self, nats: &Nats, stream: &'static str) -> Self {
         let (connection, jetstream) = (nats.clone(), nats.clone());
-        self.with("nats", Needed::Always, move || nats::check(connection.clone()))
-            .with("jetstream", Needed::Once, move || nats::check_stream(jetstream.clone(), stream))
+        self.with("nats", Needed::Always, move || nats::check(connection.clone())).with(
+            "jetstream",
+            Needed::Once,
+            move || nats::check_stream(jetstream.clone(), stream),
+        )
     }
 
     pub async fn outcome(&self) -> Readiness {
