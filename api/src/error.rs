@@ -56,7 +56,7 @@ pub fn write(response: &mut Response, problem: &Problem, language: UiLanguage, r
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if problem.kind == ProblemKind::RateLimited {
-        // Not every limit is a rate that has described itself: one bounds the calls at the same time.
+        // Limits that are no rates, such as that of calls at the same time, have not added these headers themselves.
         let reset = problem.retry_after.unwrap_or(1);
         headers.entry("ratelimit-remaining").or_insert(HeaderValue::from(0_u32));
         headers.entry("ratelimit-reset").or_insert(HeaderValue::from(reset));

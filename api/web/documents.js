@@ -12,7 +12,7 @@ let project = () => "";
 
 let cursor = null;
 let round = 0;
-let extended = false; // whether the list shows more than its first page
+let extended = false; // whether the list shows more than its first page, or was asked to
 
 /** The files under "uploads", in their order. */
 const items = new Set();

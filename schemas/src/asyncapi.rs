@@ -259,8 +259,8 @@ const OF_JOBS: [Header; 5] = [
 ];
 const FIRST_ACCEPTED: Header = (
     headers::ACCEPTED,
-    "On a job that is queued again: when it was first accepted (RFC 3339), so that it undoes nothing that was accepted \
-     later.",
+    "On a dead letter and on a job that is queued again: when the job was first accepted (RFC 3339), so that it undoes \
+     nothing that was accepted later.",
 );
 const OF_DEAD_LETTERS: [Header; 5] = [
     (headers::DEAD_SUBJECT, "The subject of the message that failed."),
