@@ -66,7 +66,8 @@ fn spaced(query: &str) -> Vec<Code> {
     let tokens: Vec<Token> = tokens(query).collect();
     let connected = |before: &Token, after: &Token| {
         let gap = &query[before.range.end..after.range.start];
-        let is_degree_of_n = |c: char| c == '°' && before.text.eq_ignore_ascii_case("n");
+        let is_degree_of_n =
+            |c: char| c == '°' && before.text.eq_ignore_ascii_case("n") && has_digit(after.text);
         gap.chars().all(|c| c.is_whitespace() || "-_./–—#:".contains(c) || is_degree_of_n(c))
     };
     let mut codes = Vec::new();
@@ -74,26 +75,30 @@ fn spaced(query: &str) -> Vec<Code> {
         let mut run: Vec<Part> = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
             let next = tokens.get(at + 1);
+            let after = &query[token.range.end..];
             let after_digits = run.iter().any(|(part, _)| has_digit(part.text));
             if next.is_some_and(|next| has_digit(next.text) || next.text == "º")
-                && says_number(token.text, &query[token.range.end..], after_digits)
+                && says_number(token.text, after, after_digits)
             {
                 if after_digits {
                     close(std::mem::take(&mut run), everything, &mut codes);
                 }
+                if !run.is_empty() {
+                    run.push((token, Role::SaysNumber));
+                }
                 continue;
             }
-            let is_no_part = run.is_empty() && is_before_figure(token.text)
+            let is_no_part = run.is_empty() && is_before_figure(token.text, after)
                 || ends_figure(&query[..token.range.start], token.text)
                 || is_revision(token.text) && after_digits;
             if !is_no_part && is_number_like(token.text, all_capitals) {
-                run.push((token, false));
+                run.push((token, Role::Part));
             } else if !is_no_part
                 && is_short_word(token.text)
                 && next.is_some_and(|next| has_digit(next.text) && is_number_like(next.text, all_capitals))
                 && names_a_number(&segments(&run), false)
             {
-                run.push((token, true));
+                run.push((token, Role::PartOrStopWord));
             } else {
                 close(std::mem::take(&mut run), everything, &mut codes);
             }
@@ -129,15 +134,16 @@ fn is_short_word(token: &str) -> bool {
     token.len() <= 3 && token.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
-fn is_before_figure(token: &str) -> bool {
-    BEFORE_FIGURES.contains(&token.to_ascii_lowercase().as_str())
+fn is_before_figure(token: &str, after: &str) -> bool {
+    after.starts_with(|c: char| c == '.' || c.is_whitespace())
+        && BEFORE_FIGURES.contains(&token.to_ascii_lowercase().as_str())
 }
 
 /// Whether a token before a figure only says "number", as in "RFI N° 42" and "RFI No. 42". `after` is the text after the
 /// token. After digits, "no" may be the code of a discipline.
 fn says_number(token: &str, after: &str, after_digits: bool) -> bool {
     match token.to_lowercase().as_str() {
-        "n" => ["°", ".°", ".º"].iter().any(|mark| after.starts_with(*mark)),
+        "n" => after.trim_start_matches(|c: char| c == '.' || c.is_whitespace()).starts_with(['°', 'º']),
         "no" => !after_digits,
         lower => ["º", "nº", "nro", "num", "núm"].contains(&lower),
     }
@@ -158,21 +164,36 @@ fn ends_figure(before: &str, token: &str) -> bool {
     is_digits(token) && matches!(group.len(), 1..=3) && is_figure
 }
 
-/// A token that may be a part of a number, and whether it may be a stop word instead.
-type Part<'a> = (&'a Token<'a>, bool);
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Part,
+    PartOrStopWord,
+    /// "N°" between parts; it is no part itself.
+    SaysNumber,
+}
+
+/// A token of a run, and what it may be in the number.
+type Part<'a> = (&'a Token<'a>, Role);
 
 fn segments<'a>(run: &[Part<'a>]) -> Vec<&'a str> {
-    run.iter().map(|(token, _)| token.text).collect()
+    run.iter().filter(|(_, role)| *role != Role::SaysNumber).map(|(token, _)| token.text).collect()
 }
 
 /// Ends a run of consecutive tokens that may form one number.
 fn close(run: Vec<Part>, everything: usize, codes: &mut Vec<Code>) {
-    let is_whole_query = run.iter().map(|(token, _)| token.text.len()).sum::<usize>() == everything;
+    let is_whole_query = segments(&run).iter().map(|segment| segment.len()).sum::<usize>() == everything;
     push_code(&run, is_whole_query, codes);
+    if is_whole_query {
+        return;
+    }
     // "200076 en 24 horas" is ambiguous, so both readings are searched: with the word as a part, and without it.
-    if !is_whole_query && run.iter().any(|(_, may_be_stop_word)| *may_be_stop_word) {
-        for part in run.split(|(_, may_be_stop_word)| *may_be_stop_word) {
+    for part in run.split(|(_, role)| *role == Role::PartOrStopWord) {
+        if part.len() < run.len() {
             push_code(part, false, codes);
+        }
+        // "OC N° 4500012345" may name the document 4500012345, so what follows "N°" is searched alone, too.
+        if let Some(at) = part.iter().rposition(|(_, role)| *role == Role::SaysNumber) {
+            push_code(&part[at + 1..], false, codes);
         }
     }
 }

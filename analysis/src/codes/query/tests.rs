@@ -25,11 +25,23 @@ fn parts_of_a_number_are_found_inside_a_question() {
     assert_eq!(found("rfi 42"), ["RFI42"]);
     assert_eq!(found("¿Qué dice el plano 000400?"), ["000400"]);
     assert_eq!(found("estado de la RFI 0042, por favor"), ["RFI0042"]);
-    for query in
-        ["RFI N° 0042", "rfi n°0042", "RFI Nº 0042", "RFI N.º 0042", "RFI No. 0042", "la RFI núm. 0042"]
-    {
-        assert_eq!(found(query), ["RFI0042"], "{query}");
+    for query in [
+        "RFI N° 0042",
+        "rfi n°0042",
+        "RFI N ° 0042",
+        "RFI Nº 0042",
+        "RFI N.º 0042",
+        "RFI No. 0042",
+        "la RFI núm. 0042",
+    ] {
+        assert_eq!(found(query), ["RFI0042", "0042"], "{query}");
     }
+    // What follows "N°" may be the whole number.
+    assert!(found("OC N° 4500012345").contains(&"4500012345".to_owned()));
+    assert!(found("doc. no. 200076 ccc02 pl ar 000400").contains(&"200076CCC02PLAR000400".to_owned()));
+    assert_eq!(found("plano N° PL AR 000400"), ["PLAR000400"]);
+    assert_eq!(found("N° PL-0042"), ["PL0042"]);
+    assert_eq!(found("ART-001"), ["ART001"]);
     assert_eq!(found("bomba P-101A"), ["P101A"]);
     assert_eq!(found("400"), ["400"]);
 }
