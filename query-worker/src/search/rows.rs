@@ -58,8 +58,10 @@ const ROWS: &str = "
     SELECT c.key AS chunk_key, c.project_key, d.id AS document_id, d.fields, d.filename, d.file_type,
            d.object <> '' AS has_file, d.date_modified, c.page, c.heading, c.language,
            CASE WHEN octet_length(c.text) > 20000 THEN left(c.text, 20000) ELSE c.text END AS text
-    FROM chunk c JOIN document d ON d.project_key = c.project_key AND d.key = c.document_key
-    WHERE c.project_key = ANY($1) AND d.project_key = ANY($1) AND c.key = ANY($2)";
+    FROM chunk c CROSS JOIN LATERAL (
+        SELECT id, fields, filename, file_type, object, date_modified FROM document
+        WHERE project_key = c.project_key AND key = c.document_key OFFSET 0) AS d
+    WHERE c.project_key = ANY($1) AND c.key = ANY($2)";
 
 const SENTENCES: &str =
     "SELECT chunk_key, data FROM sentence WHERE model = $3 AND project_key = ANY($1) AND chunk_key = ANY($2)";
