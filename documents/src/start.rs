@@ -226,23 +226,14 @@ async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
 }
 
 /// Notes that an attempt ended without killing its worker, so that its start does not count towards
-/// [`MAX_STARTS`].
-pub async fn ended(pool: &PgPool, job: &Job) -> sqlx::Result<()> {
-    let statement = sqlx::query(
-        "UPDATE document SET starts = greatest(starts - 1, 0)
-         WHERE project_key = (SELECT key FROM project WHERE id = $1) AND id = $2 AND accepted_at = $3",
-    );
-    job.update(pool, statement).await
-}
-
-/// Like [`ended`], for an attempt that waits for something. The document shows the reason until its next attempt.
-pub async fn waits(pool: &PgPool, job: &Job, reason: Reason) -> sqlx::Result<()> {
+/// [`MAX_STARTS`]. If it waits for something, the document shows the reason until its next attempt.
+pub async fn ended(pool: &PgPool, job: &Job, waits: Option<Reason>) -> sqlx::Result<()> {
     let statement = sqlx::query(
         "UPDATE document SET starts = greatest(starts - 1, 0),
                 reason = CASE WHEN state = 'processing' THEN $1 ELSE reason END
          WHERE project_key = (SELECT key FROM project WHERE id = $2) AND id = $3 AND accepted_at = $4",
     );
-    job.update(pool, statement.bind(Json(reason))).await
+    job.update(pool, statement.bind(waits.map(Json))).await
 }
 
 /// Stores the progress of the document, in percent.

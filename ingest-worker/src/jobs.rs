@@ -156,7 +156,7 @@ impl Jobs {
         match document::index(self, delivery, job, progress).await? {
             Outcome::Moved => {
                 // The worker is alive, so this start must not count as one that killed a worker.
-                documents::start::ended(&self.app.pool, job).await?;
+                documents::start::ended(&self.app.pool, job, None).await?;
                 Ok(Ending::Moved)
             }
             outcome => {
@@ -301,16 +301,15 @@ impl Jobs {
 
     /// Notes that a failed attempt did not kill the worker, so that it does not count as a worker's death.
     async fn ended(&self, job: &Job, result: &Result<Ending, Failure>, progress: &Progress) {
-        let noted = match result {
-            Err(Failure::Wait(_)) => {
-                let reason = messages::jobs::waiting().reason("waiting");
-                progress.waits(reason.clone()).await;
-                documents::start::waits(&self.app.pool, job, reason).await
-            }
-            Err(Failure::Retry(_)) => documents::start::ended(&self.app.pool, job).await,
+        let waits = match result {
+            Err(Failure::Wait(_)) => Some(messages::jobs::waiting().reason("waiting")),
+            Err(Failure::Retry(_)) => None,
             _ => return,
         };
-        if let Err(error) = noted {
+        if let Some(reason) = &waits {
+            progress.waits(reason.clone()).await;
+        }
+        if let Err(error) = documents::start::ended(&self.app.pool, job, waits).await {
             tracing::debug!(%error, "noting the end of an attempt");
         }
     }

@@ -10,7 +10,7 @@ async fn an_import_cut_short_keeps_what_is_settled() {
     note_records(&pool, &import, &["r1", "r2"]).await;
     index(&pool, &record("r1", 1)).await;
     // The attempt ended without killing its worker, so the next attempt counts as the first.
-    super::start::ended(&pool, &import).await.unwrap();
+    super::start::ended(&pool, &import, None).await.unwrap();
     assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
     note_records(&pool, &import, &["r1", "r2"]).await;
     let done = settled(&pool, &import, &records(&["r1", "r2", "r3"])).await.unwrap().unwrap();

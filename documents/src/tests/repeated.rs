@@ -24,12 +24,12 @@ async fn a_document_that_waits_says_why_until_its_next_attempt() {
     };
     let job = text("d", 0);
     assert_eq!(start(&pool, &job).await.unwrap(), Start::Go);
-    super::start::waits(&pool, &job, damaged()).await.unwrap();
+    super::start::ended(&pool, &job, Some(damaged())).await.unwrap();
     assert_eq!(reason().await.map(|reason| reason.0), Some(damaged()));
     index(&pool, &job).await;
     assert!(reason().await.is_none());
     // An attempt may also wait after its commit, for NATS.
-    super::start::waits(&pool, &job, damaged()).await.unwrap();
+    super::start::ended(&pool, &job, Some(damaged())).await.unwrap();
     assert!(reason().await.is_none());
 }
 
