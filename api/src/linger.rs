@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use axum::{
-    body::{Body, HttpBody as _},
+    body::{Body, Bytes, HttpBody as _},
     extract::Request,
     http::{HeaderMap, HeaderValue, Version, header},
     response::{IntoResponse as _, Response},
 };
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use schemas::Problem;
 
 use crate::Error;
@@ -37,18 +37,19 @@ pub fn read_on(headers: &HeaderMap, body: Body) {
     if body.is_end_stream() || headers.contains_key(header::EXPECT) {
         return;
     }
-    let mut pieces = body.into_data_stream();
-    for_a_moment(async move {
-        let mut left = MOST;
+    discard(body.into_data_stream(), MOST);
+}
+
+/// Reads and discards about `left` bytes in the background, for at most `TIME`.
+pub fn discard(
+    mut pieces: impl Stream<Item = Result<Bytes, axum::Error>> + Send + Unpin + 'static,
+    mut left: u64,
+) {
+    tokio::spawn(tokio::time::timeout(TIME, async move {
         while let Some(Ok(piece)) = pieces.next().await
             && left > 0
         {
             left = left.saturating_sub(piece.len() as u64);
         }
-    });
-}
-
-/// Runs `reading` in the background, for at most `TIME`.
-pub fn for_a_moment(reading: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(tokio::time::timeout(TIME, reading));
+    }));
 }

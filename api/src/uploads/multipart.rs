@@ -111,16 +111,8 @@ impl Multipart {
     /// Discards more of the body for a moment, so that a refused client hears why, unless it sends far too much. The parser
     /// gets nothing of it: it would keep in memory what it takes for the headers of a part.
     pub fn read_on(self) {
-        let mut left = self.max.saturating_mul(4).saturating_add(OVERHEAD);
-        let source = self.source;
-        linger::for_a_moment(async move {
-            let next = |context: &mut Context<'_>| lock(&source).body.poll_next_unpin(context);
-            while let Some(Ok(piece)) = poll_fn(next).await
-                && left > 0
-            {
-                left = left.saturating_sub(piece.len() as u64);
-            }
-        });
+        let next = move |context: &mut Context<'_>| lock(&self.source).body.poll_next_unpin(context);
+        linger::discard(futures::stream::poll_fn(next), self.max.saturating_mul(4).saturating_add(OVERHEAD));
     }
 }
 
