@@ -86,20 +86,15 @@ pub async fn begin(
     mode: Mode,
     settings: &[(&'static str, &str)],
 ) -> sqlx::Result<Transaction<'static, Postgres>> {
-    // BEGIN and all settings are one round trip, which does not support parameters. Values that are not
-    // plain are encoded in hexadecimal, so that none can end the string literal.
+    // BEGIN and all settings are one round trip, which does not support parameters. Values are encoded in hexadecimal,
+    // so that no value can end the string literal.
     if settings.iter().any(|(_, value)| value.contains('\0')) {
         return Err(sqlx::Error::Encode("a setting contains a NUL character".into()));
     }
     let timeout = STATEMENT_TIMEOUT.load(Ordering::Relaxed).to_string();
     let all = [("statement_timeout", timeout.as_str())].into_iter().chain(settings.iter().copied());
     let set = all.map(|(name, value)| {
-        let is_plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let literal = match is_plain {
-            true => format!("'{value}'"),
-            false => format!("convert_from('\\x{}', 'UTF8')", schemas::text::hex(value)),
-        };
-        format!("set_config('{name}', {literal}, true)")
+        format!("set_config('{name}', convert_from('\\x{}', 'UTF8'), true)", schemas::text::hex(value))
     });
     let begin = match mode {
         Mode::Write => "BEGIN",
