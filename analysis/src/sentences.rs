@@ -33,9 +33,9 @@ pub fn spans(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut start = 0;
     for (part, has_columns) in parts(text) {
-        let prose = if has_columns { "" } else { &text[part.clone()] };
-        let ends = prose.split_sentence_bound_indices().map(|(at, piece)| part.start + at + piece.len());
-        for end in ends.chain(has_columns.then_some(part.end)) {
+        let ends = if has_columns { Vec::new() } else { boundaries(&text[part.clone()]) };
+        let ends = ends.into_iter().map(|end| part.start + end);
+        for end in ends.chain([part.end]) {
             if end == part.end || is_boundary(&text[start..end], &text[end..]) {
                 let from = end - text[start..end].trim_start().len();
                 let to = start + text[start..end].trim_end().len();
@@ -47,6 +47,38 @@ pub fn spans(text: &str) -> Vec<Range<usize>> {
         }
     }
     spans
+}
+
+/// Returns the boundaries inside a text by Unicode's rules. Almost all characters are letters and spaces, which end no
+/// sentence, so the rules are asked only around the others: from the letter or digit before one to the letter after it, which
+/// is as far as they look.
+fn boundaries(text: &str) -> Vec<usize> {
+    let (mut boundaries, mut from, mut around) = (Vec::new(), 0, false);
+    let mut look = |from: usize, to: usize| {
+        let bounds = text[from..to].split_sentence_bound_indices().skip(1);
+        boundaries.extend(bounds.map(|(at, _)| from + at));
+    };
+    for (at, c) in text.char_indices() {
+        let is_letter = c.is_ascii_alphabetic() || is_accented(c);
+        if is_letter || c.is_ascii_digit() && !around {
+            if around {
+                look(from, at + c.len_utf8());
+                around = false;
+            }
+            from = at;
+        } else if matches!(c, '.' | '!' | '?' | '\r' | '\n') || !c.is_ascii() {
+            around = true;
+        }
+    }
+    if around {
+        look(from, text.len());
+    }
+    boundaries
+}
+
+/// Whether a character is a letter of the Western European languages.
+fn is_accented(c: char) -> bool {
+    matches!(c, 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ÿ')
 }
 
 /// Whether a line is probably a table row. The reader writes rows as "name: value; name: value", "label: value" or "a; b; c";
@@ -97,7 +129,9 @@ fn parts(text: &str) -> Vec<(Range<usize>, bool)> {
         } else {
             for (at, c) in line.char_indices() {
                 // Combining marks are letters to Rust, but not to the rules.
-                let ends_run = c == '.' || c.is_alphanumeric() && !is_combining_mark(c);
+                let ends_run = c == '.'
+                    || c.is_ascii_alphanumeric()
+                    || !c.is_ascii() && c.is_alphanumeric() && !is_combining_mark(c);
                 run = if ends_run { 0 } else { run + 1 };
                 if run == LONGEST_RUN {
                     let end = line_start + at + c.len_utf8();

@@ -1,3 +1,5 @@
+use proptest::{collection::vec, prelude::*, sample::select};
+
 use super::*;
 
 #[test]
@@ -139,5 +141,23 @@ fn the_time_is_linear_in_the_length() {
         let start = std::time::Instant::now();
         split(&text);
         assert!(start.elapsed().as_secs() < 20, "{:?} took {:?}", &text.get(..6), start.elapsed());
+    }
+}
+
+/// Characters of each kind that Unicode's rules for sentences name, and what may stand between them.
+const PIECES: &[&str] = &[
+    ".", "!", "?", "…", "。", "\u{2024}", " ", "\u{a0}", "\t", "\n", "\r", "\r\n", "\u{85}", "\u{2029}", "a",
+    "B", "ñ", "É", "ª", "ǅ", "א", "1", "٣", "²", "(", ")", "»", "\"", ",", ":", "-", "—", "\u{301}",
+    "\u{ad}", "\u{200d}", "×", "😀",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn looking_only_around_marks_finds_all_of_unicodes_boundaries(pieces in vec(select(PIECES), 0..24)) {
+        let text = pieces.concat();
+        let all: Vec<usize> = text.split_sentence_bound_indices().skip(1).map(|(at, _)| at).collect();
+        prop_assert_eq!(boundaries(&text), all);
     }
 }
