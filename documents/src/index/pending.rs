@@ -61,8 +61,13 @@ pub fn encode(passages: &[(i64, &[Word])]) -> Vec<u8> {
     bytes
 }
 
-/// Calls `each` with every term that is `wanted` and its postings. A damaged row is read up to the damage.
-pub fn decode<'a>(data: &'a [u8], wanted: impl Fn(&str) -> bool, mut each: impl FnMut(&'a str, Posting)) {
+/// Calls `each` with every term that is `wanted` and its postings. The terms come in ascending order. A damaged row is read
+/// up to the damage.
+pub fn decode<'a>(
+    data: &'a [u8],
+    mut wanted: impl FnMut(&[u8]) -> bool,
+    mut each: impl FnMut(&'a str, Posting),
+) {
     let mut numbers = Numbers(data);
     let mut before = 0_i64;
     let count = numbers.next_usize().unwrap_or_default();
@@ -72,23 +77,23 @@ pub fn decode<'a>(data: &'a [u8], wanted: impl Fn(&str) -> bool, mut each: impl 
             Some((before, numbers.next_u32()?))
         })
         .collect();
-    while decode_term(&mut numbers, &passages, &wanted, &mut each).is_some() {}
+    while decode_term(&mut numbers, &passages, &mut wanted, &mut each).is_some() {}
 }
 
 /// Returns `None` at the end, and at the damage.
 fn decode_term<'a>(
     numbers: &mut Numbers<'a>,
     passages: &[(i64, u32)],
-    wanted: &impl Fn(&str) -> bool,
+    wanted: &mut impl FnMut(&[u8]) -> bool,
     each: &mut impl FnMut(&'a str, Posting),
 ) -> Option<()> {
     let length = numbers.next_usize()?;
-    let term = std::str::from_utf8(numbers.bytes(length)?).ok()?;
-    let wanted = wanted(term);
+    let term = numbers.bytes(length)?;
+    let term = if wanted(term) { Some(std::str::from_utf8(term).ok()?) } else { None };
     for _ in 0..numbers.next_usize()? {
         let (at, frequency) = (numbers.next_usize()?, numbers.next_u32()?);
         let (chunk, length) = *passages.get(at)?;
-        if wanted {
+        if let Some(term) = term {
             each(term, Posting { chunk, frequency, length });
         }
     }

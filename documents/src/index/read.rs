@@ -87,7 +87,8 @@ impl Index {
             .fetch_all(&mut *tx)
             .await?;
         let mut index = Self { terms: HashMap::new(), dead: HashSet::new() };
-        let wanted: HashSet<&str> = terms.iter().copied().collect();
+        let mut wanted: Vec<&[u8]> = terms.iter().map(|term| term.as_bytes()).collect();
+        wanted.sort_unstable();
         for row in rows {
             index.add(row, &wanted);
         }
@@ -104,7 +105,8 @@ impl Index {
         Ok(index)
     }
 
-    fn add(&mut self, row: Row, wanted: &HashSet<&str>) {
+    /// `wanted` are the terms in ascending order.
+    fn add(&mut self, row: Row, wanted: &[&[u8]]) {
         let Row { project_key, term, passages, best, first, last, data } = row;
         if !term.is_empty() {
             let list = self.terms.entry(term).or_default();
@@ -116,9 +118,13 @@ impl Index {
         }
         self.dead.extend(first);
         for data in data.iter().flatten() {
+            let mut wanted = wanted.iter().peekable();
             pending::decode(
                 data,
-                |term| wanted.contains(term),
+                |term| {
+                    while wanted.next_if(|wanted| **wanted < term).is_some() {}
+                    wanted.peek().is_some_and(|wanted| **wanted == term)
+                },
                 |term, posting| {
                     let list = self.terms.entry(term.to_owned()).or_default();
                     list.passages += 1;

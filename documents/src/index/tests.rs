@@ -75,7 +75,7 @@ fn the_words_of_a_document_are_read_by_term() {
     let (first, second) = (vec![word("losa", 2), word("ñandú", 1)], vec![word("losa", 1)]);
     let data = pending::encode(&[(7, &first), (9, &second)]);
     let mut found = Vec::new();
-    pending::decode(&data, |term| term == "losa", |term, posting| found.push((term.to_owned(), posting)));
+    pending::decode(&data, |term| term == b"losa", |term, posting| found.push((term.to_owned(), posting)));
     let losa = |chunk, frequency, length| ("losa".to_owned(), Posting { chunk, frequency, length });
     assert_eq!(found, [losa(7, 2, 3), losa(9, 1, 1)]);
     for length in 0..data.len() {
