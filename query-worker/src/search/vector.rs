@@ -100,21 +100,33 @@ async fn first(
              SELECT project_key, chunk_key, document_key, {distance} AS distance FROM embedding
              WHERE model = {own} {condition} {filter}
              ORDER BY {distance} LIMIT {NEAREST})
-         SELECT project_key, chunk_key, document_key, (-distance)::real AS score FROM nearest
-         UNION ALL
-         SELECT project_key, chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
-         WHERE model = {own} AND project_key {among_others} AND chunk_key = ANY($5)",
+         SELECT coalesce(array_agg(project_key), '{{}}'), coalesce(array_agg(chunk_key), '{{}}'),
+                coalesce(array_agg(document_key), '{{}}'), coalesce(array_agg(score), '{{}}')
+         FROM (SELECT project_key, chunk_key, document_key, (-distance)::real AS score FROM nearest
+               UNION ALL
+               SELECT project_key, chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
+               WHERE model = {own} AND project_key {among_others} AND chunk_key = ANY($5)) AS found",
         filter = documents.map_or("", |_| "AND document_key = ANY($3)"),
         among_others = among("$4", &other_projects),
     );
-    sqlx::query_as(AssertSqlSafe(statement))
+    // One row of arrays costs both sides less than a row for each passage.
+    let found: (Vec<i32>, Vec<i64>, Vec<i64>, Vec<f32>) = sqlx::query_as(AssertSqlSafe(statement))
         .bind(HalfVector::from_f32_slice(vector))
         .bind(projects.unwrap_or_default())
         .bind(documents)
         .bind(other_projects)
         .bind(others)
-        .fetch_all(tx)
-        .await
+        .fetch_one(tx)
+        .await?;
+    let (projects, passages, documents, scores) = found;
+    let found = projects.into_iter().zip(passages).zip(documents).zip(scores);
+    let hit = |(((project_key, chunk_key), document_key), score)| Hit {
+        project_key,
+        chunk_key,
+        document_key,
+        score,
+    };
+    Ok(found.map(hit).collect())
 }
 
 /// Returns the keys of project, passage and document of those passages that were not removed, and their similarity to the
