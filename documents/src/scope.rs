@@ -70,6 +70,9 @@ pub struct Projects {
     pub everything: bool,
     pub chunks: i64,
     pub terms: i64,
+    /// What [`projects`] noted in the transaction.
+    noted_keys: String,
+    noted_neighbours: String,
 }
 
 /// Returns a comparison with the projects of a parameter, in another form if there is only one project: PostgreSQL looks up
@@ -114,6 +117,11 @@ impl Projects {
         self.sizes.iter().filter(|size| **size < LARGE).sum()
     }
 
+    /// The settings that [`projects`] notes, for a transaction that begins with what is known of its projects.
+    pub fn settings(&self) -> [(&'static str, &str); 2] {
+        [("acorag.projects", &self.noted_keys), ("hnsw.ef_search", &self.noted_neighbours)]
+    }
+
     pub fn average_length(&self) -> f64 {
         if self.chunks == 0 { 1.0 } else { self.terms as f64 / self.chunks as f64 }
     }
@@ -125,8 +133,9 @@ impl Projects {
 /// nearest the more vectors there are (docs/scale.md); it is asked for 80.
 pub async fn projects(tx: &mut Transaction<'_, Postgres>) -> sqlx::Result<Projects> {
     sqlx::query_as(
-        "SELECT keys, ids, sizes, everything, chunks, terms, set_config('acorag.projects', keys::text, true),
+        "SELECT keys, ids, sizes, everything, chunks, terms, set_config('acorag.projects', keys::text, true) AS noted_keys,
                 set_config('hnsw.ef_search', least(greatest(80, 0.09 * power(largest, 0.64)), 1000)::int::text, true)
+                    AS noted_neighbours
          FROM (SELECT coalesce(array_agg(key), '{}') AS keys, coalesce(array_agg(id), '{}') AS ids,
                       coalesce(array_agg(chunks), '{}') AS sizes,
                       coalesce(current_setting('acorag.scope', true) = '*', false) AS everything,

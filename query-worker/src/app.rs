@@ -36,6 +36,7 @@ use crate::{
     feedback, history,
     metrics::Metrics,
     model::Vectors,
+    scope::Recent,
     search,
     turns::Turns,
 };
@@ -47,6 +48,7 @@ pub struct App {
     pub pool: PgPool,
     pub model: Arc<dyn Embed>,
     pub(crate) vectors: Vectors,
+    pub(crate) recent: Recent,
     pub metrics: Metrics,
     /// Without a language model, answers quote the documents.
     pub(crate) llm: Option<Arc<Llm>>,
@@ -72,6 +74,7 @@ impl App {
             pool,
             model: Arc::new(model),
             vectors,
+            recent: Recent::default(),
             llm,
             accounts: Arc::new(config.accounts.clone()),
             passwords: Passwords::new(),

@@ -1,11 +1,15 @@
 //! The scope of a transaction (see [`documents::scope`]).
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use documents::scope::Settings;
 pub use documents::scope::{Projects, Tx, among, for_projects, projects};
-use platform::{nats::Context, postgres::Mode};
-use schemas::{Scope, search::Search};
+use platform::{lock::lock, nats::Context, postgres::Mode};
+use schemas::{ProjectId, Scope, search::Search};
 use sqlx::PgPool;
 
 /// The settings of every transaction. A filter may exclude most neighbours, so the vector index is scanned until enough
@@ -38,12 +42,64 @@ pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {
     documents::scope::begin_as(pool, SETTINGS, scope).await
 }
 
-/// Opens a read-only transaction with one snapshot for a search, whose statements end after `time`.
-pub async fn begin_search(pool: &PgPool, query: &Search, time: Duration) -> sqlx::Result<Tx> {
-    let in_one = matches!(&query.scope, Scope::Projects(projects) if projects.len() == 1);
-    let planned_once = in_one && query.filters.is_empty() && query.document_id.is_none();
-    let besides = if planned_once { PLANNED_ONCE } else { &[] };
-    documents::scope::begin_reading(pool, &with(besides), &query.scope, time).await
+/// How long the key, the size and the plan of a project are used again. None of them needs to be exact: PostgreSQL reads
+/// the passages themselves anew in each search.
+const RECENT: Duration = Duration::from_secs(1);
+/// Maximum number of projects that are remembered.
+const REMEMBERED: usize = 1_000;
+
+/// The projects in which somebody searched in the last second: a search in one of them needs one round trip less.
+#[derive(Clone, Default)]
+pub struct Recent(Arc<Mutex<HashMap<ProjectId, Known>>>);
+
+/// What is known of a project, and since when.
+type Known = (Instant, Arc<Projects>);
+
+impl Recent {
+    /// Opens a read-only transaction with one snapshot for a search, whose statements end after `time`; returns its projects
+    /// too.
+    pub async fn begin_search(
+        &self,
+        pool: &PgPool,
+        query: &Search,
+        time: Duration,
+    ) -> sqlx::Result<(Tx, Arc<Projects>)> {
+        let one = match &query.scope {
+            Scope::Projects(projects) if projects.len() == 1 => projects.first(),
+            _ => None,
+        };
+        let planned_once = one.is_some() && query.filters.is_empty() && query.document_id.is_none();
+        let known = one.and_then(|project| self.get(project));
+        let mut settings = with(if planned_once { PLANNED_ONCE } else { &[] });
+        settings.extend(known.iter().flat_map(|known| known.settings()));
+        let mut tx = documents::scope::begin_reading(pool, &settings, &query.scope, time).await?;
+        if let Some(known) = known {
+            return Ok((tx, known));
+        }
+        let found = Arc::new(projects(&mut tx).await?);
+        // A project that was just created is looked up until it has its first passages.
+        if let Some(project) = one
+            && found.chunks > 0
+        {
+            self.remember(project, &found);
+        }
+        Ok((tx, found))
+    }
+
+    fn get(&self, project: &ProjectId) -> Option<Arc<Projects>> {
+        let recent = lock(&self.0);
+        recent.get(project).filter(|(since, _)| since.elapsed() < RECENT).map(|(_, found)| found.clone())
+    }
+
+    fn remember(&self, project: &ProjectId, found: &Arc<Projects>) {
+        let mut recent = lock(&self.0);
+        if recent.len() >= REMEMBERED {
+            recent.retain(|_, (since, _)| since.elapsed() < RECENT);
+        }
+        if recent.len() < REMEMBERED {
+            recent.insert(project.clone(), (Instant::now(), found.clone()));
+        }
+    }
 }
 
 /// Opens a read-only transaction with one snapshot, whose statements end at the caller's deadline,

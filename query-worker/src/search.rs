@@ -10,7 +10,7 @@ pub(crate) mod keyword;
 mod rows;
 mod vector;
 
-use std::{future::Future, time::Duration, time::Instant};
+use std::{future::Future, sync::Arc, time::Duration, time::Instant};
 
 use analysis::terms::{self, QueryTerm, Sought};
 use platform::nats::Context;
@@ -29,7 +29,7 @@ use crate::{
     app::App,
     error::Result,
     reply,
-    scope::{self, Tx},
+    scope::{self, Projects, Tx},
 };
 
 /// Maximum number of passages of the keyword leg: enough even if some documents have several passages among them.
@@ -107,8 +107,8 @@ pub async fn passages(
     let time = context.time_left().unwrap_or_default().mul_f64(SHARE_OF_A_LEG).min(LONGEST_LEG);
     let end = Instant::now() + time;
     let vector = (query.mode != Mode::Keyword).then(|| embed(app, &query.query));
-    let mut transaction = open(app, query, end).await?;
-    let projects = &scope::projects(&mut transaction).await?;
+    let (mut transaction, projects) = open(app, query, end).await?;
+    let projects = &*projects;
     let documents = filter::documents(&mut transaction, projects, query).await?;
     let documents = documents.as_deref();
     if projects.chunks == 0 || documents.is_some_and(<[i64]>::is_empty) {
@@ -140,12 +140,7 @@ pub async fn passages(
         handed_over.close();
         let (mut transaction, others) = match handed_over.try_recv() {
             Ok(handed_over) => handed_over,
-            Err(_) => {
-                let mut transaction = open(app, query, end).await?;
-                // A new transaction knows neither the keys of its projects nor how many neighbours a scan considers.
-                scope::projects(&mut transaction).await?;
-                (transaction, Vec::new())
-            }
+            Err(_) => (open(app, query, end).await?.0, Vec::new()),
         };
         let mut hits = Vec::new();
         if let Some(own) = app.vectors.own(&mut transaction).await? {
@@ -222,8 +217,8 @@ fn embed(app: &App, query: &str) -> AbortOnDropHandle<Result<Vec<f32>, embedding
 }
 
 /// Begins the transaction of a leg. PostgreSQL cancels its statements when the time of the leg is over.
-async fn open(app: &App, query: &Search, end: Instant) -> sqlx::Result<Tx> {
-    scope::begin_search(&app.pool, query, end.saturating_duration_since(Instant::now())).await
+async fn open(app: &App, query: &Search, end: Instant) -> sqlx::Result<(Tx, Arc<Projects>)> {
+    app.recent.begin_search(&app.pool, query, end.saturating_duration_since(Instant::now())).await
 }
 
 /// A search of both legs for passages of all documents in the scope.
