@@ -48,14 +48,15 @@ impl Format {
             return Err(Error::Empty);
         }
         let claimed = Self::claimed(filename, media_type);
-        if Self::is_pdf(bytes) {
-            return Ok(Self::Pdf);
-        }
+        // Containers come first: a PDF in one of them may begin near its beginning.
         if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
             return containers::of_zip(bytes, claimed);
         }
         if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
             return containers::of_compound_file(bytes, claimed);
+        }
+        if Self::is_pdf(bytes) {
+            return Ok(Self::Pdf);
         }
         if let Some(name) = foreign(bytes) {
             return Err(Error::Unsupported(name.to_owned()));

@@ -44,6 +44,8 @@ fn unsupported_formats_are_named() {
     assert_eq!(detect("a.pdf", &binary), Err(Error::Damaged("not a pdf".to_owned())));
     assert_eq!(detect("a.txt", &binary), Err(Error::Unsupported("binary data".to_owned())));
     assert_eq!(detect("a.pdf", b"\x89PNG\r\n\x1a\n"), Err(Error::Unsupported("PNG image".to_owned())));
+    let archive_with_a_pdf = crate::zip::tests::pack(&[("%PDF-", b"x")]);
+    assert_eq!(detect("a.zip", &archive_with_a_pdf), Err(Error::Unsupported("zip archive".to_owned())));
     assert!(matches!(detect("a.docx", b"PK\x03\x04 cut"), Err(Error::Damaged(_))));
     assert!(matches!(detect("a.msg", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 cut"), Err(Error::Damaged(_))));
 }
