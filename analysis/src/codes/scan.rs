@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use unicode_normalization::char::is_combining_mark;
+
 use super::{MAX_CODE_CHARS, MAX_SEGMENTS, has_digit, is_digits, normalize};
 use crate::words::is_quantity;
 
@@ -68,15 +70,18 @@ fn segments(text: &str) -> Vec<Segment> {
             start.get_or_insert(at);
             continue;
         }
+        // Some programs write an accent as a character of its own, after its letter.
+        let is_accent = (start.is_some() || in_foreign_word) && is_combining_mark(c);
+        let goes_on = c.is_alphanumeric() || is_accent;
         joint = match start.take() {
             // "diseño-2" is a word with a letter outside ASCII; its ASCII parts are not segments.
-            Some(from) if !in_foreign_word && !c.is_alphanumeric() => {
+            Some(from) if !in_foreign_word && !goes_on => {
                 segments.push((joint, from..at));
                 Joint::of(c)
             }
             _ => None,
         };
-        in_foreign_word = c.is_alphanumeric();
+        in_foreign_word = goes_on;
     }
     segments
 }

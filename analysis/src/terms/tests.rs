@@ -26,6 +26,7 @@ fn words_typed_without_accents_are_found() {
         hits("aplicacion pintura diseno", "La aplicación de la pintura del diseño", Language::Spanish),
         (3, 3)
     );
+    assert_eq!(hits("cálculo", "Memoria-Ca\u{301}lculo-01.pdf", Language::Spanish), (1, 1));
     assert_eq!(hits("APLICACIÓN", "aplicaciones", Language::Spanish), (1, 1));
 }
 

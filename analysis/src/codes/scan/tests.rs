@@ -35,6 +35,7 @@ fn dates_figures_and_quantities_are_no_codes() {
         "20mm, 3 kg/m2, 5-10m",
         "aire-agua, y/o",
         "diseño-2ª fase",
+        "disen\u{303}o-2, Memoria-Ca\u{301}lculo-01",
         "12,5 °C; 100 %",
         "…",
     ] {
