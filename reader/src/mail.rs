@@ -2,10 +2,13 @@
 
 use chrono::{DateTime, FixedOffset};
 
-use schemas::text::{clip, is_longer, one_line};
+use schemas::text::{clip, is_longer};
 
 use super::{
-    Attachment, BlockKind, Error, Extracted, ExtractedMetadata, Limits, blocks::Blocks, format::Format, text,
+    Attachment, BlockKind, Error, Extracted, ExtractedMetadata, Limits,
+    blocks::{Blocks, one_line},
+    format::Format,
+    text,
 };
 
 /// Maximum number of characters of a header line; a longer list of recipients is of no use.
@@ -118,8 +121,7 @@ pub fn person(name: &str, address: &str) -> String {
 
 /// Returns the file name without folders and without invisible characters.
 fn safe(filename: &str) -> String {
-    let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name: String = one_line(name).chars().filter(|c| !c.is_control()).collect();
+    let name = one_line(filename.rsplit(['/', '\\']).next().unwrap_or_default());
     let name = name.trim_matches(['.', ' ']);
     if !is_longer(name, LONGEST_FILENAME) {
         return name.to_owned();

@@ -47,6 +47,8 @@ fn attachments_are_named_safely() {
     assert_eq!([&list[0].filename, &list[1].filename], ["passwd .pdf", "attachment-2.csv"]);
     assert_eq!(list[2].media_type, "x/y".repeat(85));
     assert_eq!(safe("..\\..\\etc/pass\0wd .pdf"), "passwd .pdf");
+    // A mark that turns the direction of writing may make a program look like a PDF: "planoexe.pdf".
+    assert_eq!(safe("plano\u{202e}fdp.exe"), "planofdp.exe");
     let long = safe(&format!("{}.docx", "ñ".repeat(500)));
     assert!(long.ends_with(".docx") && long.chars().count() <= LONGEST_FILENAME);
 }
