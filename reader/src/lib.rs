@@ -107,7 +107,7 @@ pub struct Limits {
     pub unpacked_bytes: u64,
     /// Number of entries of a compressed file.
     pub entries: usize,
-    /// Nesting depth of XML, HTML and JSON.
+    /// Nesting depth of XML and RTF. HTML may be nested five times as deep.
     pub depth: usize,
     /// Number of cells of a spreadsheet or table.
     pub cells: usize,
