@@ -69,9 +69,9 @@ impl Tokens {
     }
 
     pub fn count(&self, text: &str) -> usize {
-        // If the tokenizer fails, the number of characters is used: no model needs more than one token per character.
+        // If the tokenizer fails, the number of bytes is used: some vocabularies have one token for each byte.
         let encoding = self.tokenizer.encode_fast(text, false);
-        encoding.map_or_else(|_| text.chars().count(), |encoding| encoding.len())
+        encoding.map_or(text.len(), |encoding| encoding.len())
     }
 
     /// Returns the maximum number of a text's own tokens when it has this prefix.
