@@ -19,8 +19,17 @@ pub struct Numbering {
     started: HashSet<String>,
 }
 
-type List = [Level; LEVELS];
+type Levels = [Level; LEVELS];
 type Counters = [Option<u32>; LEVELS];
+
+#[derive(Debug, Clone, Default)]
+struct List {
+    levels: Levels,
+    /// The list style that has these levels; mostly none.
+    defines: String,
+    /// The list style whose levels this list has instead of its own; mostly none.
+    follows: String,
+}
 
 #[derive(Debug, Clone, Default)]
 struct Level {
@@ -28,6 +37,10 @@ struct Level {
     format: String,
     /// The pattern of the label, such as `%1.%2)`; the numbers replace `%1` and `%2`.
     text: String,
+    /// Whether all numbers of the label are decimal, whatever their own formats are.
+    is_legal: bool,
+    /// The numbers begin again below a paragraph of this level, counted from 1, or of one above it; never if it is 0.
+    restarts_below: Option<usize>,
     /// The style whose paragraphs are on this level.
     style: String,
 }
@@ -42,11 +55,15 @@ struct Instance {
 impl Numbering {
     pub fn read(part: &str, limits: &Limits) -> Result<Self, Error> {
         let mut numbering = Self::default();
+        // The list that defines each list style.
+        let mut defining = HashMap::new();
         Xml::new(part, limits).each(|element, reader| {
             let id = |name| attribute(element, name).unwrap_or_default();
             match xml::name(element) {
                 "abstractNum" => {
-                    numbering.lists.insert(id("abstractNumId"), read_list(reader)?);
+                    let (id, list) = (id("abstractNumId"), read_list(reader)?);
+                    defining.insert(list.defines.clone(), id.clone());
+                    numbering.lists.insert(id, list);
                 }
                 "num" => {
                     numbering.instances.insert(id("numId"), read_instance(reader)?);
@@ -55,21 +72,28 @@ impl Numbering {
             }
             Ok(())
         })?;
+        defining.remove("");
+        for instance in numbering.instances.values_mut() {
+            let followed = numbering.lists.get(&instance.list).and_then(|list| defining.get(&list.follows));
+            if let Some(id) = followed {
+                instance.list = id.clone();
+            }
+        }
         Ok(numbering)
     }
 
     /// Returns the level that paragraphs of this style have in the list of an instance.
     pub fn level_of_style(&self, instance: &str, style: &str) -> Option<usize> {
         let list = self.lists.get(&self.instances.get(instance)?.list)?;
-        list.iter().position(|level| !level.style.is_empty() && level.style == style)
+        list.levels.iter().position(|level| !level.style.is_empty() && level.style == style)
     }
 
     /// Counts a paragraph and returns its label; None for a bullet.
     pub fn next(&mut self, instance_id: &str, level: usize) -> Option<String> {
         let instance = self.instances.get(instance_id)?;
-        let list = self.lists.get(&instance.list)?;
+        let levels = &self.lists.get(&instance.list)?.levels;
         let at = level.min(LEVELS - 1);
-        let first = |level: usize| instance.restarts[level].or(list[level].start).unwrap_or(1);
+        let first = |level: usize| instance.restarts[level].or(levels[level].start).unwrap_or(1);
         let counters = self.counters.entry(instance.list.clone()).or_default();
         if self.started.insert(instance_id.to_owned()) {
             for (counter, restart) in counters.iter_mut().zip(instance.restarts) {
@@ -80,13 +104,17 @@ impl Numbering {
         for (above, counter) in counters[..at].iter_mut().enumerate() {
             counter.get_or_insert(first(above));
         }
-        counters[at + 1..].fill(None);
-        label(list, at, counters)
+        for (below, counter) in counters.iter_mut().enumerate().skip(at + 1) {
+            if at < levels[below].restarts_below.unwrap_or(below) {
+                *counter = None;
+            }
+        }
+        label(levels, at, counters)
     }
 }
 
-fn label(list: &List, at: usize, counters: &Counters) -> Option<String> {
-    let level = &list[at];
+fn label(levels: &Levels, at: usize, counters: &Counters) -> Option<String> {
+    let level = &levels[at];
     if matches!(level.format.as_str(), "bullet" | "none" | "") {
         return None;
     }
@@ -99,7 +127,8 @@ fn label(list: &List, at: usize, counters: &Counters) -> Option<String> {
         }
         let place = characters.next().and_then(|digit| digit.to_digit(10)).unwrap_or(0) as usize;
         if (1..=LEVELS).contains(&place) {
-            label.push_str(&number(&list[place - 1].format, counters[place - 1].unwrap_or(0)));
+            let format = if level.is_legal { "decimal" } else { levels[place - 1].format.as_str() };
+            label.push_str(&number(format, counters[place - 1].unwrap_or(0)));
         }
     }
     let label: String = label.trim().chars().take(LONGEST_LABEL).collect();
@@ -141,19 +170,20 @@ fn roman(number: u32) -> String {
 
 fn read_list(reader: &mut Xml<'_>) -> Result<List, Error> {
     let mut list = List::default();
-    let mut at = None;
+    let mut at: Option<usize> = None;
     reader.each(|element, _| {
-        if xml::name(element) == "lvl" {
-            at = level_number(element);
-            return Ok(());
-        }
-        let Some(level) = at.and_then(|at| list.get_mut(at)) else { return Ok(()) };
         let value = || xml::value(element);
-        match xml::name(element) {
-            "start" => level.start = value().parse().ok(),
-            "numFmt" => level.format = value(),
-            "lvlText" => level.text = value(),
-            "pStyle" => level.style = value(),
+        let level = at.and_then(|at| list.levels.get_mut(at));
+        match (xml::name(element), level) {
+            ("lvl", _) => at = level_number(element),
+            ("styleLink", _) => list.defines = value(),
+            ("numStyleLink", _) => list.follows = value(),
+            ("start", Some(level)) => level.start = value().parse().ok(),
+            ("numFmt", Some(level)) => level.format = value(),
+            ("lvlText", Some(level)) => level.text = value(),
+            ("isLgl", Some(level)) => level.is_legal = xml::is_on(element),
+            ("lvlRestart", Some(level)) => level.restarts_below = value().parse().ok(),
+            ("pStyle", Some(level)) => level.style = value(),
             _ => {}
         }
         Ok(())

@@ -39,6 +39,22 @@ fn the_first_number_is_the_one_of_the_file() {
 }
 
 #[test]
+fn articles_are_numbered_through_all_chapters_and_lists_of_one_style_are_one_list() {
+    let part = r#"<w:numbering><w:abstractNum w:abstractNumId="0"><w:styleLink w:val="Contrato"/>
+        <w:lvl w:ilvl="0"><w:numFmt w:val="upperRoman"/><w:lvlText w:val="Capítulo %1"/></w:lvl>
+        <w:lvl w:ilvl="1"><w:numFmt w:val="decimal"/><w:lvlRestart w:val="0"/><w:lvlText w:val="Artículo %2"/></w:lvl>
+        <w:lvl w:ilvl="2"><w:numFmt w:val="lowerLetter"/><w:isLgl/><w:lvlText w:val="%1.%2.%3"/></w:lvl></w:abstractNum>
+        <w:abstractNum w:abstractNumId="1"><w:numStyleLink w:val="Contrato"/></w:abstractNum>
+        <w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num>
+        <w:num w:numId="2"><w:abstractNumId w:val="1"/></w:num></w:numbering>"#;
+    let mut numbering = Numbering::read(part, &Limits::default()).unwrap();
+    let levels = [("1", 0), ("1", 1), ("2", 1), ("2", 2), ("2", 0), ("2", 1), ("1", 2)];
+    let labels = levels.map(|(id, level)| numbering.next(id, level).unwrap());
+    let expected = ["Capítulo I", "Artículo 1", "Artículo 2", "1.2.1", "Capítulo II", "Artículo 3", "2.3.1"];
+    assert_eq!(labels, expected);
+}
+
+#[test]
 fn numbers_are_written_in_every_format() {
     assert_eq!(number("upperRoman", 1994), "MCMXCIV");
     assert_eq!(number("lowerRoman", 0), "0");
