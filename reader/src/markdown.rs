@@ -22,7 +22,8 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         text: String::new(),
         html: String::new(),
         kind: BlockKind::Paragraph,
-        lists: 0,
+        lists: Vec::new(),
+        label: String::new(),
         table: Table::default(),
         cells: Cells::new(),
     };
@@ -41,7 +42,10 @@ struct Reader<'l> {
     /// The current block of HTML.
     html: String,
     kind: BlockKind,
-    lists: usize,
+    /// The next number of each open list, the innermost last; None if its items have no numbers.
+    lists: Vec<Option<u64>>,
+    /// The number before the first text of an item.
+    label: String,
     table: Table,
     cells: Cells,
 }
@@ -69,11 +73,18 @@ impl Reader<'_> {
     fn start(&mut self, tag: Tag) -> Result<(), Error> {
         match tag {
             Tag::Heading { level, .. } => self.open(BlockKind::Heading(level as u8))?,
-            Tag::List(_) => {
+            Tag::List(first) => {
                 self.flush()?;
-                self.lists += 1;
+                self.lists.push(first);
             }
-            Tag::Item | Tag::Paragraph if self.lists > 0 => self.open(BlockKind::ListItem)?,
+            Tag::Item => {
+                self.open(BlockKind::ListItem)?;
+                if let Some(Some(number)) = self.lists.last_mut() {
+                    self.label = format!("{number}. ");
+                    *number += 1;
+                }
+            }
+            Tag::Paragraph if !self.lists.is_empty() => self.open(BlockKind::ListItem)?,
             Tag::Paragraph | Tag::FootnoteDefinition(_) | Tag::BlockQuote(_) | Tag::CodeBlock(_) => {
                 self.open(BlockKind::Paragraph)?;
             }
@@ -86,8 +97,12 @@ impl Reader<'_> {
     fn end(&mut self, tag: TagEnd) -> Result<(), Error> {
         match tag {
             TagEnd::List(_) => {
-                self.lists = self.lists.saturating_sub(1);
+                self.lists.pop();
                 self.close()?;
+            }
+            TagEnd::Item => {
+                self.close()?;
+                self.label.clear();
             }
             TagEnd::TableCell => {
                 let text = std::mem::take(&mut self.text);
@@ -107,7 +122,6 @@ impl Reader<'_> {
             }
             TagEnd::Heading(_)
             | TagEnd::Paragraph
-            | TagEnd::Item
             | TagEnd::CodeBlock
             | TagEnd::BlockQuote(_)
             | TagEnd::FootnoteDefinition => self.close()?,
@@ -131,11 +145,14 @@ impl Reader<'_> {
 
     /// Text that follows without a tag, as in a list without empty lines, belongs to the innermost list.
     fn close(&mut self) -> Result<(), Error> {
-        self.open(if self.lists > 0 { BlockKind::ListItem } else { BlockKind::Paragraph })
+        self.open(if self.lists.is_empty() { BlockKind::Paragraph } else { BlockKind::ListItem })
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        let text = std::mem::take(&mut self.text);
+        let mut text = std::mem::take(&mut self.text);
+        if !text.trim().is_empty() {
+            text.insert_str(0, &std::mem::take(&mut self.label));
+        }
         self.blocks.push(self.kind, &text, None)
     }
 }
@@ -239,6 +256,19 @@ mod tests {
                 extracted.blocks.iter().map(|block| (block.kind, block.text.as_str())).collect();
             assert_eq!(blocks, expected, "{text}");
             assert_eq!(extracted.metadata.author, "");
+        }
+    }
+
+    #[test]
+    fn items_keep_their_numbers() {
+        for (text, expected) in [
+            ("3. uno\n4. dos\n   - punto\n", &["3. uno", "4. dos", "punto"][..]),
+            ("1) uno\n\n   sigue\n\n2) # dos\n", &["1. uno", "sigue", "2. dos"]),
+            ("1.\n\nfin\n", &["fin"]),
+        ] {
+            let extracted = read(text.as_bytes(), &Limits::default()).unwrap();
+            let texts: Vec<&str> = extracted.blocks.iter().map(|block| block.text.as_str()).collect();
+            assert_eq!(texts, expected, "{text}");
         }
     }
 
