@@ -94,6 +94,10 @@ impl Verified {
         Self { asked, good, outcome: Outcome::default() }
     }
 
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.duration_since(self.asked) < FRESH
+    }
+
     fn was_good(&self) -> bool {
         match self.outcome.get() {
             Some(Ok(_)) => true,
@@ -197,25 +201,29 @@ impl Authenticator {
     /// known to be valid is refused before it takes the place of another lookup.
     fn lookup(&self, digest: [u8; 32], address: &str, now: Instant) -> Result<Outcome, Problem> {
         let mut verified = lock(&self.verified);
-        let good = verified.get(&digest).is_some_and(Verified::was_good);
+        let latest = verified.get(&digest);
+        // Also for a blocked address: a client that follows documents must hear that its token was revoked.
+        if let Some(latest) = latest.filter(|latest| latest.is_fresh(now)) {
+            return Ok(latest.outcome.clone());
+        }
+        let good = latest.is_some_and(Verified::was_good);
         if !good && let Some(until) = self.blocked.get(address, now) {
             let seconds = u32::try_from((until - now).as_secs()).unwrap_or(u32::MAX).saturating_add(1);
             let refusal = messages::http::too_many_unknown_keys(seconds).problem(ProblemKind::RateLimited);
             return Err(refusal.retry_after(seconds));
         }
         make_room(&mut verified, now);
-        let entry = verified.entry(digest).or_insert_with(|| Verified::new(now, false));
-        if now.duration_since(entry.asked) >= FRESH {
-            *entry = Verified::new(now, entry.was_good());
-        }
-        Ok(entry.outcome.clone())
+        let next = Verified::new(now, good);
+        let outcome = next.outcome.clone();
+        verified.insert(digest, next);
+        Ok(outcome)
     }
 }
 
 /// Removes lookups if there are too many. Those of valid tokens are kept longest, also stale ones: without them, a block
 /// of the address would affect callers whose tokens were valid before.
 fn make_room(verified: &mut HashMap<[u8; 32], Verified>, now: Instant) {
-    let is_fresh = |entry: &Verified| now.duration_since(entry.asked) < FRESH;
+    let is_fresh = |entry: &Verified| entry.is_fresh(now);
     let rules: [&dyn Fn(&Verified) -> bool; 4] =
         [&|entry| entry.was_good() || is_fresh(entry), &Verified::was_good, &is_fresh, &|_| false];
     for is_kept in rules {

@@ -295,20 +295,30 @@ async fn an_address_of_unknown_tokens_costs_the_workers_little() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_key_follows_nothing_any_more() {
     let backends = Backends::start().await;
-    let api = backends.api(&["--auth=required"]).await;
+    let api = backends.api(&["--auth=required", "--rate-limit-token=1/hour"]).await;
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
     worker.allow("k", Role::Read, projects(&["a"]));
     worker.documents.lock().unwrap().push(document("a", "1", State::Queued));
-    let mut followed = api.get_as("k", "/documents/1/events").await;
-    let first = followed.chunk().await.unwrap().unwrap();
-    assert!(first.starts_with(b"event: queued"), "{first:?}");
-    // The event stream stays open as long as look-ups find the key valid.
+    let mut followed = Vec::new();
+    for _ in 0..3 {
+        let mut follower = api.get_as("k", "/documents/1/events").await;
+        let first = follower.chunk().await.unwrap().unwrap();
+        assert!(first.starts_with(b"event: queued"), "{first:?}");
+        followed.push(follower);
+    }
+    // From now on, this address has no look-up of a token that is not known to be valid.
+    for (key, status) in [("guess", 401), ("another", 401), ("third", 429)] {
+        refused(api.get_as(key, "/documents").await, status).await;
+    }
+    // The event streams stay open as long as look-ups find the key valid.
     let asked = worker.verifications.load(Ordering::SeqCst);
     until("it was looked up again", || async { worker.verifications.load(Ordering::SeqCst) > asked }).await;
     worker.revoke("k");
-    let rest = tokio::time::timeout(Duration::from_secs(60), followed.text()).await;
-    assert!(!rest.unwrap().unwrap().contains("event: "));
+    for follower in followed {
+        let rest = tokio::time::timeout(Duration::from_secs(60), follower.text()).await;
+        assert!(!rest.unwrap().unwrap().contains("event: "));
+    }
 }
 
 const ISSUER: &[u8] = include_bytes!("keys/issuer.key");
