@@ -50,7 +50,9 @@ async fn file(
         response.headers_mut().remove(header::CONTENT_TYPE);
         return Ok(response);
     }
-    let (status, start, length) = match range::part(&headers, stored.size, &etag) {
+    // Only GET has ranges (RFC 9110).
+    let part = if method == Method::GET { range::part(&headers, stored.size, &etag) } else { Part::Whole };
+    let (status, start, length) = match part {
         Part::Whole => (StatusCode::OK, 0, stored.size),
         Part::Range { start, length } => (StatusCode::PARTIAL_CONTENT, start, length),
         Part::Unsatisfiable => {
