@@ -66,9 +66,6 @@ impl App {
             .context("the object store FILES is missing: run acorag-migrate")?;
         let metrics = Arc::new(Metrics::new()?);
         metrics.registry.register(Box::new(redis::connected(redis.pool.clone())?))?;
-        if let Some(path) = &config.server.tls_cert {
-            metrics.certificate(&std::fs::read(path).context("TLS_CERT: cannot read the certificate")?);
-        }
         let requests = Arc::new(config.requests.clone());
         let min_speed = u64::from(requests.min_upload_kib_per_second.get()) * 1024;
         let checks = {

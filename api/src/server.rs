@@ -95,6 +95,7 @@ pub async fn serve(app: App, config: crate::Config, listener: TcpListener) -> an
             let tls = RustlsConfig::from_pem(pair.chain.clone(), pair.key.clone())
                 .await
                 .context("TLS_CERT and TLS_KEY are not a certificate chain and its key in PEM")?;
+            metrics.certificate(&pair.chain);
             let server = server.acceptor(RustlsAcceptor::new(tls.clone()).acceptor(bounded));
             tokio::select! {
                 served = server.serve(service) => served.context("serving HTTPS"),
