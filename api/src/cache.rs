@@ -135,8 +135,10 @@ impl Cache {
         else {
             return Look::Bypass;
         };
-        let tokens = found.split_off(1).into_iter().map(Option::unwrap_or_default);
-        let generations: Vec<_> = tokens.map(|token| String::from_utf8_lossy(&token).into_owned()).collect();
+        let tokens = found.split_off(1).into_iter();
+        let generations = tokens.map(|token| Some(String::from_utf8_lossy(&token?).into_owned()));
+        // One is gone again. If its absence counted as a generation, old entries could become valid.
+        let Some(generations) = generations.collect::<Option<Vec<_>>>() else { return Look::Bypass };
         match found.pop().flatten().and_then(|stored| Entry::read(&stored)) {
             Some((made_under, entry)) if made_under == generations => Look::Hit(entry),
             _ => Look::Miss(Key { name, generations }),
