@@ -58,8 +58,7 @@ impl App {
     pub async fn connect(config: &Config, stopping: CancellationToken) -> anyhow::Result<Self> {
         install_crypto();
         let nats = config.nats.connect("acorag-api").await?;
-        let redis = Redis::new(config.redis.connect()?, Duration::from_millis(config.redis.redis_timeout_ms));
-        redis.warm_up().await;
+        let redis = Redis::connect(&config.redis).await?;
         let requester = Requester::start(nats.clone()).await.context("subscribing to replies")?;
         let objects = Objects::open(&nats, subjects::FILES_BUCKET)
             .await

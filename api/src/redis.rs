@@ -9,7 +9,7 @@ use fred::{
     clients::Pool,
     prelude::{ClientLike as _, FredResult},
 };
-use platform::lock::lock;
+use platform::{lock::lock, redis::Config};
 
 /// How long Redis is not used after a failure: in an outage, only one request per second waits for it.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -25,15 +25,14 @@ pub struct Redis {
 }
 
 impl Redis {
-    pub fn new(pool: Pool, patience: Duration) -> Self {
-        Self { pool, patience, away_until: Arc::default() }
-    }
-
     /// Waits until Redis is connected, but at most for `WARM_UP`.
-    pub async fn warm_up(&self) {
-        if !matches!(tokio::time::timeout(WARM_UP, self.pool.wait_for_connect()).await, Ok(Ok(()))) {
+    pub async fn connect(config: &Config) -> anyhow::Result<Self> {
+        let pool = config.connect()?;
+        if !matches!(tokio::time::timeout(WARM_UP, pool.wait_for_connect()).await, Ok(Ok(()))) {
             tracing::warn!("Redis is away: starting without");
         }
+        let patience = Duration::from_millis(config.redis_timeout_ms);
+        Ok(Self { pool, patience, away_until: Arc::default() })
     }
 
     /// Returns the result of the call, or `None` when Redis is unavailable or the call fails.
