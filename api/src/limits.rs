@@ -166,7 +166,7 @@ pub async fn limit(
     } else {
         linger::refuse(request, refusal(rule, verdict))
     };
-    describe(response.headers_mut(), rule, verdict);
+    describe(response.headers_mut(), rule, verdict.remaining, verdict.reset);
     response
 }
 
@@ -178,10 +178,10 @@ fn refusal(rule: Rule, verdict: Verdict) -> Problem {
 }
 
 /// Adds the headers that say how much quota is left.
-pub fn describe(headers: &mut HeaderMap, rule: Rule, verdict: Verdict) {
+pub fn describe(headers: &mut HeaderMap, rule: Rule, remaining: u32, reset: Duration) {
     headers.insert("ratelimit-limit", HeaderValue::from(rule.count));
-    headers.insert("ratelimit-remaining", HeaderValue::from(verdict.remaining));
-    headers.insert("ratelimit-reset", HeaderValue::from(seconds(verdict.reset)));
+    headers.insert("ratelimit-remaining", HeaderValue::from(remaining));
+    headers.insert("ratelimit-reset", HeaderValue::from(seconds(reset)));
     if let Ok(policy) = HeaderValue::from_str(&format!("{};w={}", rule.count, rule.seconds)) {
         headers.insert("ratelimit-policy", policy);
     }

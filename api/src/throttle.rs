@@ -18,7 +18,7 @@ use tower_governor::{
 
 use crate::{
     Error,
-    limits::{Rule, Verdict, describe},
+    limits::{Rule, describe},
 };
 
 type Config = GovernorConfig<Address, NoOpMiddleware<QuantaInstant>>;
@@ -56,9 +56,7 @@ pub fn layer(
         let problem = messages::http::too_many_from_address().problem(ProblemKind::RateLimited);
         let mut response = Error(problem.retry_after(retry)).into_response();
         // Nothing is left, so the whole quota is available again after the whole period.
-        let (retry, reset) = (Duration::from_secs(retry.into()), Duration::from_secs(rule.seconds.into()));
-        let verdict = Verdict { allowed: false, remaining: 0, retry, reset };
-        describe(response.headers_mut(), rule, verdict);
+        describe(response.headers_mut(), rule, 0, Duration::from_secs(rule.seconds.into()));
         response
     })
 }
