@@ -91,7 +91,7 @@ impl App {
             },
             uploads: Uploads {
                 objects: objects.clone(),
-                max_file_mb: requests.max_upload_mb,
+                max_file: requests.max_upload_mb.saturating_mul(1024 * 1024),
                 pace: Pace::new(requests.stall_timeout, min_speed),
                 slots: Shares::halved(requests.max_concurrent_uploads),
             },

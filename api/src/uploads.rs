@@ -16,7 +16,8 @@ pub use object::Object;
 #[derive(Clone)]
 pub struct Uploads {
     pub objects: Objects,
-    pub max_file_mb: u64,
+    /// Maximum size of a file, in bytes.
+    pub max_file: u64,
     pub pace: Pace,
     /// Limits how many uploads are received at the same time.
     pub slots: Shares,
@@ -51,10 +52,9 @@ impl Uploads {
                 return Err(problem);
             }
         };
-        let max = self.max_file_mb.saturating_mul(1024 * 1024);
-        let mut multipart = Multipart::new(headers, body, max, self.pace)?;
-        let length = arrival::length::<u64>(headers);
-        let result = if length.is_some_and(|length| length > max.saturating_add(multipart::OVERHEAD)) {
+        let mut multipart = Multipart::new(headers, body, self.max_file, self.pace)?;
+        let max = self.max_file.saturating_add(multipart::OVERHEAD);
+        let result = if arrival::length(headers).is_some_and(|length: u64| length > max) {
             Err(self.too_large())
         } else {
             self.read(caller, &mut multipart).await
@@ -96,11 +96,10 @@ impl Uploads {
         let filename = filename.ok_or_else(|| http::no_file_name().about("file"))?;
         let media_type = file::media_type(&filename, part.media_type.as_deref());
         file::check(&filename, &media_type)?;
-        let max = self.max_file_mb.saturating_mul(1024 * 1024);
         let (writer, mut size) = (object::write(self.objects.clone()), 0_u64);
         while let Some(piece) = part.piece().await? {
             size = size.saturating_add(piece.len() as u64);
-            if size > max {
+            if size > self.max_file {
                 return Err(self.too_large());
             }
             if writer.pieces.send(piece).await.is_err() {
@@ -118,7 +117,7 @@ impl Uploads {
     }
 
     fn too_large(&self) -> Problem {
-        http::too_large(&format!("{} MiB", self.max_file_mb)).problem(ProblemKind::TooLarge)
+        http::too_large(&format!("{} MiB", self.max_file / (1024 * 1024))).problem(ProblemKind::TooLarge)
     }
 }
 
