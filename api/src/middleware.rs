@@ -18,6 +18,7 @@ use crate::{
     extractors::{Language, RequestId},
     linger,
     metrics::Metrics,
+    streams::Streams,
 };
 
 /// Paths that probes and scrapers request all the time. Logged at debug level, so that they do not hide other lines.
@@ -64,6 +65,14 @@ pub async fn admit(State(permits): State<Arc<Semaphore>>, request: Request, next
         Ok(_permit) => next.run(request).await,
         Err(_) if QUIET.contains(&endpoint(&request)) => next.run(request).await,
         Err(_) => linger::refuse(request, Problem::overloaded()),
+    }
+}
+
+/// Middleware: refuses a request that has no answer shortly before a stop closes its connection.
+pub async fn end_in_time(State(streams): State<Streams>, request: Request, next: Next) -> Response {
+    tokio::select! {
+        response = next.run(request) => response,
+        () = streams.last_words() => Error(Problem::unavailable()).into_response(),
     }
 }
 

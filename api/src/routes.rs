@@ -79,7 +79,7 @@ pub fn router(mut app: App, config: &Config) -> Router {
     };
     let observed = (app.metrics.clone(), config.server.speaks_tls());
     let permits = Arc::new(Semaphore::new(config.requests.max_concurrent_requests));
-    let arrivals = app.arrivals.clone();
+    let (arrivals, streams) = (app.arrivals.clone(), app.streams.clone());
     let (limits, refused, stopping) = (app.limits.clone(), app.metrics.limited.clone(), app.stopping.clone());
     let rule = config.limits.rate_limit_address.rule();
     let throttle = rule.and_then(|rule| throttle::config(rule, config.authentication.trusted_proxies));
@@ -105,7 +105,8 @@ pub fn router(mut app: App, config: &Config) -> Router {
     }));
     router = router
         .layer(from_fn_with_state(permits, middleware::admit))
-        .layer(from_fn_with_state(arrivals, arrival::receive));
+        .layer(from_fn_with_state(arrivals, arrival::receive))
+        .layer(from_fn_with_state(streams, middleware::end_in_time));
     let origins = Arc::new(config.origins.clone());
     if config.authentication.auth == Auth::Off {
         router = router.layer(from_fn_with_state(origins.clone(), local::guard));

@@ -22,7 +22,7 @@ pub struct Streams {
     events: Shares,
     chats: Shares,
     files: Shares,
-    stopping: CancellationToken,
+    pub stopping: CancellationToken,
     last_words: Duration,
     open: IntGaugeVec,
 }
@@ -37,9 +37,7 @@ pub enum Kind {
 
 /// One streamed response. It counts as open until this is dropped.
 pub struct Permit {
-    pub stopping: CancellationToken,
-    /// How long after the stop a stream that has not ended tells its client so.
-    pub last_words: Duration,
+    pub streams: Streams,
     open: IntGauge,
     _share: Share,
 }
@@ -68,7 +66,13 @@ impl Streams {
         let share = shares.take(&caller.account.id, 1).map_err(|problem| problem.retry_after(10))?;
         let open = self.open.with_label_values(&[name]);
         open.inc();
-        Ok(Permit { stopping: self.stopping.clone(), last_words: self.last_words, open, _share: share })
+        Ok(Permit { streams: self.clone(), open, _share: share })
+    }
+
+    /// Waits for the stop, and then until a client must be told that its answer will not end in time.
+    pub async fn last_words(&self) {
+        self.stopping.cancelled().await;
+        tokio::time::sleep(self.last_words).await;
     }
 }
 

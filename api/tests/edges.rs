@@ -162,6 +162,21 @@ async fn stopping_ends_open_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_a_stop_cuts_off_is_refused() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--shutdown-timeout=4"]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    *worker.search_time.lock().unwrap() = Duration::from_secs(60);
+    let search = api.http.post(api.at("/search")).json(&value!({"query": "losa"})).send();
+    let (response, ()) = tokio::join!(search, async {
+        until("the worker has it", || async { worker.searches() == 1 }).await;
+        api.stop().await;
+    });
+    refused(response.unwrap(), 503).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stopping_tells_whoever_waits_that_the_upload_is_safe() {
     let backends = Backends::start().await;
     let api = backends.api(&[]).await;

@@ -107,15 +107,13 @@ impl Answer {
     /// latest after `patience`: a client that stays connected and reads nothing must not count as a chat in progress.
     fn events(self, first: Frame, patience: Duration, permit: Permit) -> impl Stream<Item = Sent> {
         let (sender, events) = mpsc::channel(EVENTS);
-        let (stopping, last_words) = (permit.stopping.clone(), permit.last_words);
+        let streams = permit.streams.clone();
         let receive = async move {
             let unfinished = self.failure(&Problem::unavailable());
             tokio::select! {
                 () = sender.closed() => {}
                 _ = tokio::time::timeout(patience, self.send(first, &sender)) => {}
-                () = async { stopping.cancelled().await; tokio::time::sleep(last_words).await } => {
-                    drop(sender.try_send(unfinished));
-                }
+                () = streams.last_words() => drop(sender.try_send(unfinished)),
             }
         };
         tokio::spawn(receive.in_current_span());

@@ -68,7 +68,7 @@ async fn events(
             // The current state is sent in any case.
             biased;
             () = follower.follow(first, &sender) => {}
-            () = permit.stopping.cancelled() => {}
+            () = permit.streams.stopping.cancelled() => {}
             // The caller may no longer read the project.
             () = revoked => {}
             () = sleep(requests.event_stream_seconds) => {}
