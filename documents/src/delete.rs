@@ -11,7 +11,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     ATTACHMENT, Job, Revived,
     revive::revive,
-    row::{self, Row, be_patient, find_or_insert, project},
+    row::{self, Row, be_patient, find, project},
     scope::{self, Tx},
 };
 
@@ -48,7 +48,17 @@ pub async fn delete(
 ) -> sqlx::Result<Option<Deletion>> {
     let at = at.trunc_subsecs(6);
     let (mut tx, project_key) = begin(pool, project_id).await?;
-    let row = find_or_insert(&mut tx, project_key, document, "deleted", at, None).await?;
+    // A document without a row gets a tombstone, too: its job may still wait.
+    sqlx::query(
+        "INSERT INTO document (project_key, id, state, accepted_at) VALUES ($1, $2, 'deleted', $3)
+         ON CONFLICT (project_key, id) DO NOTHING",
+    )
+    .bind(project_key)
+    .bind(document.as_str())
+    .bind(at)
+    .execute(&mut *tx)
+    .await?;
+    let row = find(&mut tx, project_key, document).await?.ok_or(sqlx::Error::RowNotFound)?;
     if row.since > at {
         return Ok(None);
     }

@@ -5,7 +5,8 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job, Revived,
-    row::{Description, find_or_insert, project},
+    row::{Description, find, project},
+    start::insert,
 };
 
 /// Marks the document as failed. Returns the revisions that it had superseded, which must be indexed again. Returns `None` and
@@ -20,9 +21,10 @@ pub async fn fail(
 ) -> sqlx::Result<Option<Vec<Revived>>> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
-    let (accepted_at, since) = (job.accepted_at, job.first_acceptance());
-    let row = find_or_insert(&mut tx, project_key, &job.document, "failed", accepted_at, since).await?;
-    let is_same_job = row.accepted_at == accepted_at;
+    // A job that failed before it could start has no row yet.
+    insert(&mut tx, project_key, job).await?;
+    let row = find(&mut tx, project_key, &job.document).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let is_same_job = row.accepted_at == job.accepted_at;
     if !is_readable && !is_same_job && row.state != "deleted" {
         job.settle(&mut tx, "failed", Some(reason)).await?;
         tx.commit().await?;
@@ -42,13 +44,13 @@ pub async fn fail(
     let sums = row.clear(&mut tx).await?;
     sqlx::query(
         "UPDATE document SET state = 'failed', percent = 0, starts = 0, reason = $6, accepted_at = $2, since = $4,
-                chunks = 0, terms = 0, indexed_at = NULL, superseded_by = NULL, number_norm = $5
+                pages = 0, chunks = 0, terms = 0, text_length = 0, indexed_at = NULL, superseded_by = NULL, number_norm = $5
          WHERE project_key = $3 AND key = $1",
     )
     .bind(row.key)
-    .bind(accepted_at)
+    .bind(job.accepted_at)
     .bind(project_key)
-    .bind(since)
+    .bind(job.first_acceptance())
     .bind(analysis::codes::normalize(&fields.number))
     .bind(Json(reason))
     .execute(&mut *tx)

@@ -128,7 +128,7 @@ pub async fn counted(
     let sums = row.clear(&mut tx).await?;
     be_patient(&mut tx).await?;
     sqlx::query(
-        "UPDATE document d SET chunks = 0, terms = 0, superseded_by = NULL, number_norm = '', records =
+        "UPDATE document d SET pages = 0, chunks = 0, terms = 0, text_length = 0, superseded_by = NULL, number_norm = '', records =
                 (SELECT count(*) FROM import_record WHERE project_key = d.project_key AND import_key = d.key)
          WHERE project_key = $1 AND key = $2",
     )

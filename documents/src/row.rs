@@ -130,33 +130,6 @@ pub async fn find(
     Ok(select(tx, project_key, &[], &[document.as_str()]).await?.pop())
 }
 
-/// Like [`find`]. Without a row, inserts one in this state.
-pub async fn find_or_insert(
-    tx: &mut PgConnection,
-    project_key: i32,
-    document: &DocumentId,
-    state: &str,
-    accepted_at: DateTime<Utc>,
-    since: Option<DateTime<Utc>>,
-) -> sqlx::Result<Row> {
-    if let Some(row) = find(tx, project_key, document).await? {
-        return Ok(row);
-    }
-    sqlx::query(
-        "INSERT INTO document (project_key, id, state, accepted_at, since) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (project_key, id) DO NOTHING",
-    )
-    .bind(project_key)
-    .bind(document.as_str())
-    .bind(state)
-    .bind(accepted_at)
-    .bind(since)
-    .execute(&mut *tx)
-    .await?;
-    // If nothing was inserted, a job of the document was faster.
-    find(tx, project_key, document).await?.ok_or(sqlx::Error::RowNotFound)
-}
-
 /// Locks and returns the rows of the documents with these ids, by their ids. They are locked in a fixed order, against
 /// deadlocks.
 pub async fn find_all(

@@ -151,7 +151,7 @@ fn kills_workers() -> Reason {
 }
 
 /// Inserts the document. Returns false if it is there already: two jobs of a new document may start at the same time.
-async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Result<bool> {
+pub(crate) async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Result<bool> {
     let (parent, fields) = (job.body.parent.as_ref(), job.fields());
     sqlx::query(
         "INSERT INTO document (project_key, id, state, accepted_at, since, starts, filename, fields, object, media_type,

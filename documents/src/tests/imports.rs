@@ -206,6 +206,9 @@ async fn a_record_whose_job_cannot_be_read_does_not_hold_up_its_import() {
     }
     assert_eq!(states(&pool, &["new", "known"]).await, ["failed", "indexed"]);
     assert!(matches!(standing(&pool, &import, false).await, Standing::Failed(_)));
+    // The document that has only failed goes with its import, too.
+    let deleted = delete(&pool, "import", 9).await;
+    assert_eq!(deleted.documents, ["new", "import"].map(|id| id.parse().unwrap()));
 }
 
 #[tokio::test]

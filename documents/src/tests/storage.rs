@@ -50,6 +50,22 @@ async fn a_document_is_listed_by_its_number_before_it_is_indexed_and_when_it_has
 }
 
 #[tokio::test]
+async fn a_document_that_fails_no_longer_has_the_length_of_its_former_text() {
+    let pool = database("store_failed_length").await;
+    let length = async || -> i64 {
+        let mut tx = scope::begin(&pool, &Scope::All).await.unwrap();
+        sqlx::query_scalar("SELECT pages + text_length FROM document").fetch_one(&mut *tx).await.unwrap()
+    };
+    index_document(&pool, "a").await;
+    assert_eq!(length().await, 4);
+    let mut again = text("a", 1);
+    again.body.filename = "b.txt".to_owned();
+    assert_eq!(start(&pool, &again).await.unwrap(), Start::Go);
+    fail(&pool, &again).await.unwrap();
+    assert_eq!(length().await, 0);
+}
+
+#[tokio::test]
 async fn the_vectors_of_sentences_come_and_go_with_their_passage() {
     let pool = database("store_sentences").await;
     let stored = async || -> Vec<Vec<u8>> {
