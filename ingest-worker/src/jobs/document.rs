@@ -46,17 +46,16 @@ pub async fn index(
     if !is_record && import::position(delivery).is_none() {
         progress.at(Stage::Reading, 5).await;
     }
-    let (extracted, file) = match &job.body.source {
-        Source::Text(text) => (Extracted::from_text(text), None),
+    let (extracted, object) = match &job.body.source {
+        Source::Text(text) => (Extracted::from_text(text), job.object()),
         Source::File(_) | Source::Object(_) => {
-            let object = &job.object();
-            let (file, stored) = files::fetch(app, job, object).await?;
-            if import::is_text_of_a_record(job, object) {
+            let (file, stored) = files::fetch(app, job).await?;
+            if import::is_text_of_a_record(job, &stored) {
                 let text = tokio::fs::read_to_string(file.path()).await.map_err(files::disk)?;
-                (Extracted::from_text(&text), Some(stored))
+                (Extracted::from_text(&text), stored)
             } else {
                 match read(jobs, job, file.path()).await? {
-                    Found::Document(extracted) => (extracted, Some(stored)),
+                    Found::Document(extracted) => (extracted, stored),
                     Found::Records(records) if kind == JobKind::Import => {
                         let (path, file) = (file.path(), &stored);
                         let import = Import { jobs, delivery, job, progress, path, file };
@@ -71,7 +70,7 @@ pub async fn index(
             }
         }
     };
-    let content = content(jobs, job, progress, &extracted, file).await?;
+    let content = content(jobs, job, progress, &extracted, object).await?;
     attachments::publish_all(app, delivery, job, kind, &extracted).await?;
     if !is_record {
         progress.at(Stage::Storing, 95).await;
@@ -138,7 +137,7 @@ pub async fn content(
     job: &Job,
     progress: &Progress,
     extracted: &Extracted,
-    object: Option<ObjectRef>,
+    object: ObjectRef,
 ) -> Result<Content, Failure> {
     let app = &jobs.app;
     let (model, options) = (app.model.clone(), app.chunking.clone());
@@ -156,15 +155,15 @@ pub async fn content(
         return Err(Failure::Dead(reader::Error::NoText.reason()));
     }
     embed(jobs, job, progress, &mut passages).await?;
-    let (found, size) = (&extracted.metadata, extracted.text_length());
+    let found = &extracted.metadata;
     Ok(Content {
         fields: fields(&job.body, found),
         date: found.date.and_then(plausible),
         media_type: found.media_type.clone(),
         file_type: found.file_type.clone(),
-        object: object.unwrap_or_else(|| ObjectRef { name: String::new(), size, sha256: String::new() }),
+        object,
         pages: found.pages,
-        text_length: size,
+        text_length: extracted.text_length(),
         model: app.model_number,
         passages,
     })

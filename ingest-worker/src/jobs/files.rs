@@ -21,11 +21,12 @@ use crate::app::App;
 pub const RECORD: &str = "record-";
 
 /// Copies the job's file to a temporary file and checks that it is the file that the job describes.
-pub async fn fetch(app: &App, job: &Job, object: &ObjectRef) -> Result<(NamedTempFile, ObjectRef), Failure> {
+pub async fn fetch(app: &App, job: &Job) -> Result<(NamedTempFile, ObjectRef), Failure> {
     let _timer = app.metrics.stage_seconds.with_label_values(&["read"]).start_timer();
+    let object = job.object();
     match (app.objects.info(&object.name).await, &job.sent) {
-        (Ok(stored), _) => read(app, object, &stored).await,
-        (Err(objects::Error::NotFound), Some(sent)) => take_in(app, job, sent, object).await,
+        (Ok(stored), _) => read(app, &object, &stored).await,
+        (Err(objects::Error::NotFound), Some(sent)) => take_in(app, job, sent, &object).await,
         (Err(error), _) => Err(unavailable(error)),
     }
 }

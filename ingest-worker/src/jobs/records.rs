@@ -124,5 +124,5 @@ async fn index_group(jobs: &Jobs, group: &[Record<'_>]) -> Result<Vec<Result<End
 
 async fn content(jobs: &Jobs, Record { job, progress, .. }: &Record<'_>) -> Result<Content, Failure> {
     let Source::Text(text) = &job.body.source else { return Err(Failure::internal()) };
-    document::content(jobs, job, progress, &Extracted::from_text(text), None).await
+    document::content(jobs, job, progress, &Extracted::from_text(text), job.object()).await
 }
