@@ -245,4 +245,4 @@ impl Pipeline {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -55,16 +55,23 @@ impl Sweep {
     }
 
     /// Returns when the oldest waiting job was accepted. The message of a moved job is newer than the job, so
-    /// the first job of each lane for moved jobs is compared by its time of acceptance.
+    /// jobs in the lanes for moved jobs are compared by their time of acceptance. Documents that wait are in this order, so the
+    /// first one is enough. Imports are not: they take turns, and one may have waited for long in another lane.
     async fn oldest_job(&self) -> anyhow::Result<Option<DateTime<Utc>>> {
         let jobs = self.nats.jetstream.get_stream(subjects::INGEST_STREAM).await?;
         let queue = &jobs.cached_info().state;
         let mut oldest = (queue.messages > 0).then_some(queue.first_timestamp);
-        for lane in [JobKind::Batch, JobKind::Bulk, JobKind::Import].into_iter().flat_map(JobKind::filters) {
-            if let Some(first) = self.nats.first_stored(subjects::INGEST_STREAM, &lane, 1).await? {
-                let ordered_at = text(first.headers.as_ref(), headers::ORDERED_AT);
-                let accepted_at = subjects::accepted_at(&first.subject, ordered_at.as_deref(), first.time);
-                oldest = Some(oldest.map_or(accepted_at, |oldest| oldest.min(accepted_at)));
+        for kind in [JobKind::Batch, JobKind::Bulk, JobKind::Import] {
+            for lane in kind.filters() {
+                let mut next = Some(1);
+                while let Some(from) = next
+                    && let Some(job) = self.nats.first_stored(subjects::INGEST_STREAM, &lane, from).await?
+                {
+                    let ordered_at = text(job.headers.as_ref(), headers::ORDERED_AT);
+                    let accepted_at = subjects::accepted_at(&job.subject, ordered_at.as_deref(), job.time);
+                    oldest = Some(oldest.map_or(accepted_at, |oldest| oldest.min(accepted_at)));
+                    next = (kind == JobKind::Import).then_some(job.sequence + 1);
+                }
             }
         }
         Ok(oldest)
@@ -108,5 +115,40 @@ impl Sweep {
             removed += 1;
         }
         Ok(removed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::HeaderMap;
+    use devstack::{Options, Stack};
+    use sqlx::postgres::PgPoolOptions;
+
+    use super::*;
+    use crate::pipeline::tests::config;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_oldest_job_may_be_an_import_behind_younger_ones() {
+        let nothing = Some(String::new());
+        let options = Options { database_url: nothing.clone(), redis_url: nothing, ..Options::default() };
+        let stack = tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap();
+        let settings = config(stack.nats_url());
+        let nats = settings.nats.connect("test").await.unwrap();
+        migrations::nats(&nats, &settings.streams).await.unwrap();
+        let objects = Objects::open(&nats, subjects::FILES_BUCKET).await.unwrap();
+        // Only the queue is read.
+        let pool = PgPoolOptions::new().connect_lazy("postgres://127.0.0.1").unwrap();
+        let sweep = Sweep { nats: nats.clone(), objects, pool };
+        assert_eq!(sweep.oldest_job().await.unwrap(), None);
+        let days_ago = |days| Utc::now() - chrono::Duration::days(days);
+        let oldest = days_ago(20);
+        for (document, accepted_at) in [("a", days_ago(1)), ("b", oldest), ("c", days_ago(10))] {
+            let (project, document) = ("p".parse().unwrap(), document.parse().unwrap());
+            let mut map = HeaderMap::new();
+            map.insert(headers::ORDERED_AT, accepted_at.to_rfc3339().as_str());
+            let job = subjects::job(JobKind::Import, &project, &document);
+            nats.publish_raw(job, map, "{}".into()).await.unwrap();
+        }
+        assert_eq!(sweep.oldest_job().await.unwrap(), Some(oldest));
     }
 }

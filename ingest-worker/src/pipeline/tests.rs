@@ -76,13 +76,13 @@ async fn the_figures_are_the_queues_and_the_databases() {
 }
 
 #[derive(clap::Parser)]
-struct Settings {
+pub struct Settings {
     #[command(flatten)]
-    nats: platform::nats::Config,
+    pub nats: platform::nats::Config,
     #[command(flatten)]
-    streams: migrations::StreamSettings,
+    pub streams: migrations::StreamSettings,
 }
 
-fn config(nats_url: &str) -> Settings {
+pub fn config(nats_url: &str) -> Settings {
     clap::Parser::parse_from(["test", "--nats-url", nats_url])
 }
