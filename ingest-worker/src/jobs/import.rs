@@ -136,6 +136,9 @@ impl Import<'_> {
             }
             let end = index + u32::try_from(batch.len()).unwrap_or(u32::MAX);
             if end <= position {
+                if self.jobs.stopping.is_cancelled() {
+                    return Err(stops());
+                }
                 index = end;
                 continue;
             }
