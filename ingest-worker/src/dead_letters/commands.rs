@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use super::{Letter, Letters};
+use super::Letters;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -57,10 +57,12 @@ async fn list(letters: &Letters) -> anyhow::Result<String> {
 
 async fn requeue(letters: &Letters, which: Which) -> anyhow::Result<String> {
     let (mut requeued, mut left) = (0, String::new());
-    for letter in chosen(letters, which).await? {
+    for number in chosen(letters, which).await? {
+        // Somebody else may have settled it in the meantime.
+        let Some(letter) = letters.get(number).await? else { continue };
         match letters.requeue(&letter).await? {
             true => requeued += 1,
-            false => left.push_str(&format!("{} is no job: left where it is\n", letter.number())),
+            false => left.push_str(&format!("{number} is no job: left where it is\n")),
         }
     }
     Ok(format!("{left}{requeued} requeued\n"))
@@ -68,27 +70,27 @@ async fn requeue(letters: &Letters, which: Which) -> anyhow::Result<String> {
 
 async fn discard(letters: &Letters, which: Which) -> anyhow::Result<String> {
     let mut discarded = 0;
-    for letter in chosen(letters, which).await? {
-        letters.remove(letter.number()).await?;
+    for number in chosen(letters, which).await? {
+        letters.remove(number).await?;
         discarded += 1;
     }
     Ok(format!("{discarded} discarded\n"))
 }
 
-/// Returns the chosen letters. It is an error if a number does not exist; the command then changes no letter.
-async fn chosen(letters: &Letters, which: Which) -> anyhow::Result<Vec<Letter>> {
-    let mut chosen = Vec::new();
-    if which.all {
-        let mut next = letters.after(0).await?;
-        while let Some(letter) = next {
-            next = letters.after(letter.number()).await?;
-            chosen.push(letter);
+/// Returns the numbers of the chosen letters, because the letters may be too many for the memory. It is an error if a number does
+/// not exist; the command then changes no letter.
+async fn chosen(letters: &Letters, which: Which) -> anyhow::Result<Vec<u64>> {
+    let mut chosen = which.numbers;
+    for number in &chosen {
+        if letters.get(*number).await?.is_none() {
+            bail!("there is no dead letter {number}; `dead-letters list` shows what there is");
         }
     }
-    for number in which.numbers {
-        match letters.get(number).await? {
-            Some(letter) => chosen.push(letter),
-            None => bail!("there is no dead letter {number}; `dead-letters list` shows what there is"),
+    if which.all {
+        let mut last = 0;
+        while let Some(letter) = letters.after(last).await? {
+            last = letter.number();
+            chosen.push(last);
         }
     }
     Ok(chosen)
