@@ -92,7 +92,8 @@ impl Handler for Jobs {
             },
         };
         self.count(&result);
-        if result.is_ok() && (self.kind != JobKind::Record || is_time_to_tidy(&delivery)) {
+        let is_done = matches!(result, Ok(Ending::Done));
+        if is_done && (self.kind != JobKind::Record || is_time_to_tidy(&delivery)) {
             self.tidy(&delivery).await;
         }
         result.map(drop)
