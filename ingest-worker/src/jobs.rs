@@ -130,7 +130,8 @@ impl Jobs {
     /// Keeps the project's keyword index small. An error is only logged: a later job does the work.
     async fn tidy(&self, delivery: &Delivery) {
         let Ok((project, _)) = subjects::parse_job(&delivery.subject) else { return };
-        if let Err(error) = documents::index::tidy(&self.app.pool, &project).await {
+        let tidying = documents::index::tidy(&self.app.pool, &project);
+        if let Some(Err(error)) = self.stopping.run_until_cancelled(tidying).await {
             tracing::warn!(%error, "the keyword index was not tidied");
         }
     }
