@@ -143,14 +143,14 @@ pub async fn content(
     let (model, options) = (app.model.clone(), app.chunking.clone());
     // Without the attachments, which may be large.
     let copy = Extracted { blocks: extracted.blocks.clone(), ..Extracted::default() };
-    let mut passages =
-        tokio::task::spawn_blocking(move || chunk(&copy, &|text| model.count_tokens(text), &options))
-            .await
-            .map_err(|error| {
-                tracing::error!(%error, "cutting a document into passages");
-                Failure::internal()
-            })?
-            .map_err(|error| Failure::Dead(error.reason()))?;
+    let cutting =
+        tokio::task::spawn_blocking(move || chunk(&copy, &|text| model.count_tokens(text), &options));
+    let cut = jobs.stopping.run_until_cancelled(cutting).await.ok_or_else(stops)?;
+    let cut = cut.map_err(|error| {
+        tracing::error!(%error, "cutting a document into passages");
+        Failure::internal()
+    })?;
+    let mut passages = cut.map_err(|error| Failure::Dead(error.reason()))?;
     if passages.is_empty() {
         return Err(Failure::Dead(reader::Error::NoText.reason()));
     }
