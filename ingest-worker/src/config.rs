@@ -48,7 +48,7 @@ pub struct Config {
     pub import_slots: usize,
     /// After this many seconds an import moves behind those that wait for a slot. When it continues, its file is read
     /// again.
-    #[arg(long, env = "IMPORT_TURN_SECONDS", default_value_t = 60)]
+    #[arg(long, env = "IMPORT_TURN_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub import_turn_seconds: u64,
     /// Maximum number of records of bulk imports processed at the same time.
     #[arg(long, env = "RECORD_SLOTS", default_value_t = 3)]
@@ -69,4 +69,17 @@ pub struct Config {
     /// Maximum number of tokens that two consecutive passages share.
     #[arg(long, env = "CHUNK_OVERLAP", default_value_t = 40)]
     pub chunk_overlap: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Parser as _, error::ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn an_import_has_time_to_go_on() {
+        let refused = Config::try_parse_from(["test", "--import-turn-seconds", "0"]).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ValueValidation);
+    }
 }
