@@ -49,7 +49,8 @@ pub async fn index(
     let (extracted, object) = match &job.body.source {
         Source::Text(text) => (Extracted::from_text(text), job.object()),
         Source::File(_) | Source::Object(_) => {
-            let (file, stored) = files::fetch(app, job).await?;
+            let fetching = files::fetch(app, job);
+            let (file, stored) = jobs.stopping.run_until_cancelled(fetching).await.ok_or_else(stops)??;
             if import::is_text_of_a_record(job, &stored) {
                 let text = tokio::fs::read_to_string(file.path()).await.map_err(files::disk)?;
                 (Extracted::from_text(&text), stored)
