@@ -55,7 +55,7 @@ impl Message {
         subjects::first_accepted_at(self.header(headers::ACCEPTED), self.accepted_at())
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
@@ -90,13 +90,13 @@ impl Message {
 }
 
 /// Returns all messages of a stream, in order.
-pub fn all<'a>(nats: &'a Nats, name: &'a str) -> impl Stream<Item = Result<Message>> + Send + 'a {
+pub fn all<'a>(nats: &'a Nats, name: &'a str) -> impl Stream<Item = Result<Stored>> + Send + 'a {
     stream::try_unfold(1, move |from| async move {
         let stored = nats.first_stored(name, ">", from).await;
         let stored = stored.with_context(|| format!("reading the stream {name}"))?;
         Ok(stored.map(|stored| {
             let next = stored.sequence + 1;
-            (stored.into(), next)
+            (stored, next)
         }))
     })
 }

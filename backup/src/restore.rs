@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Result, bail, ensure};
 use chrono::{DateTime, Utc};
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use migrations::StreamSettings;
 use platform::nats::{self, Nats, objects::Objects};
 use schemas::subjects::{FILES_BUCKET, INGEST_STREAM, PARTS_STREAM};
@@ -99,7 +99,7 @@ pub async fn restore(options: &Options) -> Result<()> {
     let last: Option<DateTime<Utc>> =
         sqlx::query_scalar("SELECT pg_last_xact_replay_timestamp()").fetch_one(&mut connection).await?;
     let waiting = match options.keep_nats {
-        true => messages::all(&nats, INGEST_STREAM).boxed(),
+        true => messages::all(&nats, INGEST_STREAM).map_ok(Message::from).boxed(),
         false => stream::iter(queue()?).boxed(),
     };
     let mut plan = reconcile::plan(&mut connection, waiting).await?;

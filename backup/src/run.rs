@@ -2,16 +2,18 @@
 
 use std::{collections::HashSet, io::Write as _, pin::pin, time::Duration};
 
+use age::x25519::Recipient;
 use anyhow::{Context as _, Result, ensure};
 use chrono::Utc;
 use futures::TryStreamExt as _;
 use platform::nats::{self, Nats};
-use schemas::{headers, subjects};
+use schemas::subjects;
 use sqlx::Connection as _;
 use tokio_util::io::{InspectReader, SyncIoBridge};
 
 use crate::{
-    database, files, messages,
+    database, files,
+    messages::{self, Message},
     repository::{self, Base, Repository, Set, Target},
     seal::Sealed,
     wal,
@@ -85,7 +87,7 @@ pub async fn run(options: &Options) -> Result<()> {
     // The order matters. The queue is read before the files, because a job's file exists as long as the job. The log is
     // closed last, because it then contains all jobs that were finished since the queue was read: no job is lost.
     set.queue_read_at = Utc::now();
-    let (jobs, dead, queue_bytes) = queue(&nats, options, &set).await?;
+    let (jobs, dead, queue_bytes) = queue(&nats, &options.target.backup_recipient, &set).await?;
     tracing::info!(jobs, dead_letters = dead, "the queue");
     let saved = files::save(&nats, &repository, &options.target.backup_recipient, &set).await?;
     tracing::info!(files = saved.files, new = saved.stored, mib = saved.bytes >> 20, "the original files");
@@ -136,8 +138,8 @@ async fn base(options: &Options, set: &Set) -> Result<u64> {
     target.finish()
 }
 
-async fn queue(nats: &Nats, options: &Options, set: &Set) -> Result<(usize, usize, u64)> {
-    let mut target = Sealed::create(set.folder.join(repository::QUEUE), &options.target.backup_recipient)?;
+async fn queue(nats: &Nats, recipient: &Recipient, set: &Set) -> Result<(usize, usize, u64)> {
+    let mut target = Sealed::create(set.folder.join(repository::QUEUE), recipient)?;
     let mut counts = [0; 4];
     // The parts are read after the jobs: those of a waiting job's file are still there, or a worker has stored them as an
     // object. The dead letters are read before the jobs, because one may be queued again meanwhile, and after them, because a
@@ -147,18 +149,58 @@ async fn queue(nats: &Nats, options: &Options, set: &Set) -> Result<(usize, usiz
     let mut letters = HashSet::new();
     for (stream, count) in streams.into_iter().zip(&mut counts) {
         let mut all = pin!(messages::all(nats, stream));
-        while let Some(message) = all.try_next().await? {
-            // The id of a dead letter names the message that has failed.
-            if stream == dead
-                && message.header(headers::MESSAGE_ID).is_some_and(|id| !letters.insert(id.to_owned()))
-            {
+        while let Some(stored) = all.try_next().await? {
+            if stream == dead && !letters.insert(stored.sequence) {
                 continue;
             }
-            writeln!(target, "{}", serde_json::to_string(&message)?)?;
+            writeln!(target, "{}", serde_json::to_string(&Message::from(stored))?)?;
             *count += 1;
         }
     }
     let [before, jobs, _, after] = counts;
     let dead = before + after;
     Ok((jobs, dead, target.finish()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use age::x25519::Identity;
+    use async_nats::HeaderMap;
+    use devstack::Stack;
+    use migrations::StreamSettings;
+
+    use super::*;
+    use crate::wal::Segment;
+
+    #[tokio::test]
+    async fn a_dead_letter_that_a_restore_has_published_is_stored_once() {
+        let servers = devstack::Options {
+            database_url: Some(String::new()),
+            redis_url: Some(String::new()),
+            ..Default::default()
+        };
+        let stack = tokio::task::spawn_blocking(|| Stack::start(servers)).await.unwrap().unwrap();
+        let nats_url = stack.nats_url().to_owned();
+        let config =
+            nats::Config { nats_url, nats_user: None, nats_password: None, nats_creds: None, nats_ca: None };
+        let nats = config.connect("test").await.unwrap();
+        let streams = StreamSettings {
+            nats_replicas: 1,
+            max_queued_jobs: 100,
+            max_queued_queries: 100,
+            events_days: 1,
+            files_gib: None,
+            parts_gib: 1,
+        };
+        migrations::nats(&nats, &streams).await.unwrap();
+        // A restore publishes without ids, because they are commands to JetStream.
+        for letter in ["one", "other"] {
+            let subject = subjects::dead_letter("ingest-document");
+            nats.publish_raw(subject, HeaderMap::new(), letter.into()).await.unwrap();
+        }
+        let (folder, identity) = (tempfile::tempdir().unwrap(), Identity::generate());
+        let set = Set::new(folder.path().join("set"), 16 << 20, Segment { timeline: 1, number: 1 });
+        let (jobs, dead, _) = queue(&nats, &identity.to_public(), &set).await.unwrap();
+        assert_eq!((jobs, dead), (0, 2));
+    }
 }
