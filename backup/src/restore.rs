@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use migrations::StreamSettings;
 use platform::nats::{self, Nats, objects::Objects};
-use schemas::subjects::{FILES_BUCKET, INGEST_STREAM, PARTS_STREAM};
+use schemas::subjects::{DEAD_LETTERS_STREAM, FILES_BUCKET, INGEST_STREAM, PARTS_STREAM};
 
 use crate::{
     base, database,
@@ -171,8 +171,9 @@ fn choose<'a>(sets: &'a [Set], timeline: &Timeline, to: Option<DateTime<Utc>>) -
 }
 
 async fn ensure_empty(nats: &Nats) -> Result<()> {
-    for stream in [INGEST_STREAM.to_owned(), PARTS_STREAM.to_owned(), format!("OBJ_{FILES_BUCKET}")] {
-        let info = nats.jetstream.get_stream(&stream).await?.cached_info().clone();
+    let files = format!("OBJ_{FILES_BUCKET}");
+    for stream in [INGEST_STREAM, PARTS_STREAM, DEAD_LETTERS_STREAM, &files] {
+        let info = nats.jetstream.get_stream(stream).await?.cached_info().clone();
         ensure!(
             info.state.messages == 0,
             "NATS is not empty (stream {stream} holds {} messages): a restore never mixes with what is there",

@@ -78,9 +78,10 @@ pub fn fetch(repository: &Repository, identity: &Identity, name: &str, to: &Path
     if !repository.wal(&format!("{name}.age")).exists() {
         return Ok(false);
     }
-    let mut file = seal::part(&std::path::absolute(to)?)?;
+    let to = std::path::absolute(to)?;
+    let mut file = seal::part(&to)?;
     read(repository, identity, name, &mut file)?;
-    seal::keep(file, to)?;
+    seal::keep(file, &to)?;
     Ok(true)
 }
 
