@@ -3,10 +3,14 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::{Location, report, shelter};
+
+/// How long the logs of programs that ran on temporary data are kept.
+const KEEP_LOGS: Duration = Duration::from_secs(24 * 3600);
 
 /// Removes the data that a stack has stored in a folder.
 pub fn wipe(folder: &Path) -> Result<()> {
@@ -22,7 +26,7 @@ pub fn clean(location: &Location) -> Result<()> {
     let stack = location.folder()?;
     let _alone = wait_for(&stack, "another process is preparing the stack; waiting for it")?;
     wipe(&stack.join("demo"))?;
-    sweep(&stack.join("tmp"))?;
+    sweep(&stack.join("tmp"), Duration::ZERO)?;
     remove(&shelter::shelter(&stack))?;
     for entry in fs::read_dir(&stack)? {
         let path = entry?.path();
@@ -59,7 +63,7 @@ impl Folder {
     fn temporary(parent: &Path) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         fs::create_dir_all(parent)?;
-        sweep(parent)?;
+        sweep(parent, KEEP_LOGS)?;
         // No other process may remove the folder between its creation and its lock.
         let _alone = lock_parent(parent)?;
         let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -78,16 +82,23 @@ impl Drop for Folder {
     }
 }
 
-/// Removes the folders of processes that were killed.
-fn sweep(parent: &Path) -> Result<()> {
+/// Removes the folders of processes that were killed, and folders of logs that are older than `keep_logs`.
+fn sweep(parent: &Path, keep_logs: Duration) -> Result<()> {
     if !parent.exists() {
         return Ok(());
     }
     let _alone = lock_parent(parent)?;
     for entry in fs::read_dir(parent)? {
         let path = entry?.path();
-        // A folder without a lock file does not belong to a stack.
-        if path.join("lock").is_file() && claim(&path).is_ok() {
+        let is_over = if path.join("lock").is_file() {
+            claim(&path).is_ok()
+        } else {
+            // A folder without a lock file does not belong to a stack; it contains the logs of programs.
+            let modified = path.metadata().and_then(|metadata| metadata.modified());
+            let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+            path.is_dir() && age.is_some_and(|age| age >= keep_logs)
+        };
+        if is_over {
             // A server that has not noticed its parent's death may still be writing; the next sweep removes the folder.
             let _ = remove_both(&path);
         }
@@ -135,4 +146,21 @@ fn lock(folder: &Path, taken: impl FnOnce(&File) -> Result<()>) -> Result<File> 
         Err(TryLockError::Error(error)) => return Err(error.into()),
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_logs_are_removed() {
+        let parent = std::env::temp_dir().join(format!("devstack-logs-{}", std::process::id()));
+        let logs = parent.join("services-1");
+        fs::create_dir_all(&logs).unwrap();
+        sweep(&parent, KEEP_LOGS).unwrap();
+        assert!(logs.exists());
+        sweep(&parent, Duration::ZERO).unwrap();
+        assert!(!logs.exists());
+        fs::remove_dir_all(parent).unwrap();
+    }
 }
