@@ -1,25 +1,16 @@
 //! Chat over the sample documents without a language model: the first source is the right page, or the answer
 //! is "not found".
 
-use e2e::{Client, Upload};
+use e2e::Client;
 use serde_json::{Value, json};
 
-use crate::{sample, shared, unique};
-
-fn questions() -> Value {
-    let path = format!("{}/../samples/questions.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-}
+use crate::{shared, unique};
 
 async fn samples(client: &Client) -> String {
     let project = unique("charla");
-    let path = format!("{}/../samples/manifest.json", env!("CARGO_MANIFEST_DIR"));
-    let manifest: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    for entry in manifest.as_array().unwrap() {
-        let file = entry["file"].as_str().unwrap();
-        let mut metadata = entry["metadata"].clone();
-        metadata["project_id"] = json!(project);
-        client.index(Upload::new(file, sample(file), metadata)).await.unwrap();
+    for mut sample in devstack::samples().unwrap() {
+        sample.metadata["project_id"] = json!(project);
+        client.index(sample).await.unwrap();
     }
     project
 }
@@ -34,7 +25,7 @@ fn cites(source: &Value, expected: &Value) -> bool {
 async fn questions_get_their_page_and_traps_get_nothing() {
     let (client, _) = shared().await;
     let project = samples(&client).await;
-    let questions = questions();
+    let questions = devstack::questions().unwrap();
     let mut wrong = Vec::new();
     for entry in questions["questions"].as_array().unwrap() {
         let body = json!({"question": entry["question"], "project_id": project, "max_context_docs": 5});

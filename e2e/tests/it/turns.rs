@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fake_llm::{FakeLlm, MODEL},
-    shared, unique,
+    producers, shared, unique,
 };
 
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -51,9 +51,7 @@ pub async fn waiting(stream: &Stream<()>, project: &str) -> usize {
 }
 
 async fn publish(context: &jetstream::Context, project: &str, document: &str, text: &str) {
-    let subject = subjects::job(JobKind::Document, &project.parse().unwrap(), &document.parse().unwrap());
-    let job = json!({"text": text}).to_string();
-    context.publish(subject, job.into()).await.unwrap().await.unwrap();
+    producers::publish(context, project, document, &json!({"text": text})).await;
 }
 
 async fn indexed_records(client: &Client, import: &str, project: &str) -> u64 {

@@ -11,12 +11,11 @@ use e2e::{Client, System, Upload};
 use futures::StreamExt as _;
 use reqwest::StatusCode;
 use schemas::subjects::{self, JobKind};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use super::PROJECT;
-use crate::sample;
 
 pub type Tables = BTreeMap<String, (i64, String)>;
 
@@ -85,10 +84,8 @@ pub async fn ask(client: &Client, question: &str) {
 /// Fills the system: samples of every format, a deletion, a key, a conversation, feedback, and a job that
 /// must fail.
 pub async fn fill(system: &System, client: &Client) {
-    let manifest: Value = serde_json::from_slice(&sample("../manifest.json")).unwrap();
-    let uploads = manifest.as_array().unwrap().iter().map(|entry| async {
-        let file = entry["file"].as_str().unwrap();
-        let id = client.upload(Upload::new(file, sample(file), entry["metadata"].clone())).await.unwrap();
+    let uploads = devstack::samples().unwrap().into_iter().map(|sample| async move {
+        let id = client.upload(sample).await.unwrap();
         let document = client.settled(&id, PROJECT).await.unwrap();
         assert_eq!(document["state"], "indexed", "{document}");
     });

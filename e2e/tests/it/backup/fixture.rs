@@ -10,13 +10,10 @@ use std::{
     process::{Command, Output},
 };
 
-use devstack::{Paths, Stack};
+use devstack::{Paths, Stack, user_of_postgres};
 use e2e::System;
 use sqlx::{AssertSqlSafe, PgPool};
 use tempfile::TempDir;
-
-/// The user id of PostgreSQL when root runs the tests (devstack/src/shelter.rs).
-pub const NOBODY: u32 = 65_534;
 
 /// A folder that the user of PostgreSQL can reach, with the backups, the key, and folders for restored data.
 pub struct Fixture {
@@ -51,8 +48,8 @@ impl Fixture {
     pub fn make(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(&path).unwrap();
-        if is_root() {
-            chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+        if let Some(user) = user_of_postgres() {
+            chown(&path, Some(user), Some(user)).unwrap();
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
         path
@@ -66,8 +63,8 @@ impl Fixture {
         command.env("BACKUP_RECIPIENT", &self.recipient).env("TMPDIR", self.path("tmp"));
         command.env("POSTGRES_BIN", self.paths.postgres.join("bin"));
         command.env("LD_LIBRARY_PATH", self.paths.postgres.join("lib")).env("LOG_FORMAT", "text");
-        if is_root() {
-            command.uid(NOBODY).gid(NOBODY);
+        if let Some(user) = user_of_postgres() {
+            command.uid(user).gid(user);
         }
         command
     }
@@ -156,11 +153,6 @@ impl Target {
         let options = self.options();
         tokio::task::spawn_blocking(|| Stack::start(options)).await.unwrap().unwrap()
     }
-}
-
-pub fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
 pub fn succeeds(mut command: impl std::borrow::BorrowMut<Command>) -> String {
