@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use beir::DataSet;
 use clap::Parser;
 use futures::{StreamExt, TryStreamExt, stream};
-use metrics::Scores;
+use metrics::{NAMES, Scores};
 use rest::{Client, Found};
 use serde_json::json;
 use uuid::Uuid;
@@ -75,7 +75,7 @@ async fn search(client: &Client, args: &Args, project: &str, data: &DataSet) -> 
             .search(project, &query.text, &args.mode)
             .await
             .with_context(|| format!("query {} failed", query.id))?;
-        anyhow::Ok((Scores::of(&found.documents, &query.relevant), found))
+        anyhow::Ok((metrics::of(&found.documents, &query.relevant), found))
     });
     let mut answers = Vec::with_capacity(data.queries.len());
     let mut running = stream::iter(asked).buffer_unordered(args.clients.get());
@@ -90,21 +90,13 @@ async fn search(client: &Client, args: &Args, project: &str, data: &DataSet) -> 
 }
 
 fn report(args: &Args, project: &str, data: &DataSet, answers: &[Answer], documents_per_second: f64) {
-    let scores: Vec<_> = answers.iter().map(|(scores, _)| scores).collect();
-    let mean = Scores::mean(&scores);
+    let scores: Vec<Scores> = answers.iter().map(|(scores, _)| *scores).collect();
     let times = answers.iter().map(|(_, found)| found.took.as_secs_f64() * 1000.0).collect();
     let [p50, p95] = e2e::percentiles(times, [0.5, 0.95]);
     let degraded = answers.iter().filter(|(_, found)| found.degraded).count();
 
     let mut summary = json!({});
-    for (name, value) in [
-        ("ndcg@10", mean.ndcg_10),
-        ("mrr@10", mean.mrr_10),
-        ("recall@1", mean.recall_1),
-        ("recall@5", mean.recall_5),
-        ("recall@10", mean.recall_10),
-        ("recall@100", mean.recall_100),
-    ] {
+    for (name, value) in NAMES.into_iter().zip(metrics::mean(&scores)) {
         println!("{name:<20} {value:>9.4}");
         summary[name] = json!(rounded(value, 4));
     }
