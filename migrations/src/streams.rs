@@ -1,4 +1,4 @@
-//! The settings of every stream, consumer and bucket, with the reasons for them. Names and subjects are in
+//! The settings of every stream and consumer, with the reasons for them. Names and subjects are in
 //! `schemas::subjects`.
 
 use std::time::Duration;
@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream::{
     consumer::{AckPolicy, pull},
-    object_store,
     stream::{self, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType},
 };
 use platform::nats::Nats;
@@ -46,7 +45,7 @@ const QUERY_AGE: Duration = Duration::from_secs(120);
 const PART: i32 = MAX_PART_BYTES as i32 + 4096;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Creates the streams, the consumers and the object store, or updates their settings.
+/// Creates the streams and the consumers, or updates their settings.
 pub async fn nats(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
     for config in streams(settings) {
         let name = config.name.clone();
@@ -56,30 +55,6 @@ pub async fn nats(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> 
         let name = config.durable_name.clone().unwrap_or_default();
         let stream = nats.jetstream.get_stream(stream).await.with_context(|| format!("stream {stream}"))?;
         stream.create_consumer(config).await.with_context(|| format!("consumer {name}"))?;
-    }
-    files(nats, settings).await.context("object store FILES")
-}
-
-async fn files(nats: &Nats, settings: &StreamSettings) -> anyhow::Result<()> {
-    let max_bytes = settings.files_gib.map_or(-1, |gib| gib.saturating_mul(1024 * 1024 * 1024));
-    if nats.jetstream.get_object_store(subjects::FILES_BUCKET).await.is_err() {
-        let bucket = object_store::Config {
-            bucket: subjects::FILES_BUCKET.to_owned(),
-            description: Some("Original files of documents".to_owned()),
-            storage: StorageType::File,
-            num_replicas: settings.nats_replicas,
-            max_bytes,
-            ..Default::default()
-        };
-        nats.jetstream.create_object_store(bucket).await?;
-        return Ok(());
-    }
-    // A bucket is a stream, and its settings are updated like those of the other streams.
-    let stream = nats.jetstream.get_stream(format!("OBJ_{}", subjects::FILES_BUCKET)).await?;
-    let now = &stream.cached_info().config;
-    if (now.num_replicas, now.max_bytes) != (settings.nats_replicas, max_bytes) {
-        let wanted = stream::Config { num_replicas: settings.nats_replicas, max_bytes, ..now.clone() };
-        nats.jetstream.update_stream(wanted).await?;
     }
     Ok(())
 }
@@ -137,6 +112,15 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
             subjects: vec![subjects::PARTS_ALL.to_owned()],
             max_bytes: settings.parts_gib.saturating_mul(1024 * 1024 * 1024),
             max_message_size: PART,
+            ..durable.clone()
+        },
+        // The object store of the original files: NATS keeps a bucket in a stream with this name and these subjects.
+        stream::Config {
+            name: format!("OBJ_{}", subjects::FILES_BUCKET),
+            description: Some("Original files of documents".to_owned()),
+            subjects: ["C", "M"].map(|kind| format!("$O.{}.{kind}.>", subjects::FILES_BUCKET)).into(),
+            max_bytes: settings.files_gib.map_or(-1, |gib| gib.saturating_mul(1024 * 1024 * 1024)),
+            allow_rollup: true,
             ..durable.clone()
         },
         // Messages that failed for good, until somebody requeues or discards them, for at most 90 days.
