@@ -8,11 +8,11 @@ use opentelemetry::{global, trace::TracerProvider as _};
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
 use serde_json::{Map, Value};
-use tracing::{Event, Span, Subscriber, field::Visit};
+use tracing::{Event, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{
     EnvFilter, Layer as _,
-    fmt::{FmtContext, FormatEvent, FormattedFields, format::JsonFields, format::Writer},
+    fmt::{FmtContext, FormatEvent, FormatFields as _, FormattedFields, format::JsonFields, format::Writer},
     layer::SubscriberExt as _,
     registry::{LookupSpan, Scope},
     util::SubscriberInitExt as _,
@@ -131,32 +131,19 @@ where
         .map(|(name, value)| (name.to_owned(), value))
         .into_iter()
         .collect();
-        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
-            let extensions = span.extensions();
-            let fields = extensions.get::<FormattedFields<JsonFields>>().map(|fields| fields.fields.as_str());
-            if let Some(Ok(Value::Object(fields))) = fields.map(serde_json::from_str) {
+        let mut add = |fields: &str| {
+            if let Ok(Value::Object(fields)) = serde_json::from_str(fields) {
                 line.extend(fields);
             }
+        };
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
+            if let Some(fields) = span.extensions().get::<FormattedFields<JsonFields>>() {
+                add(&fields.fields);
+            }
         }
-        event.record(&mut Fields(&mut line));
+        let mut own = String::new();
+        context.format_fields(Writer::new(&mut own), event)?;
+        add(&own);
         writeln!(writer, "{}", Value::Object(line))
-    }
-}
-
-struct Fields<'a>(&'a mut Map<String, Value>);
-
-macro_rules! records {
-    ($($method:ident: $type:ty),*) => {
-        $(fn $method(&mut self, field: &tracing::field::Field, value: $type) {
-            self.0.insert(field.name().into(), value.into());
-        })*
-    };
-}
-
-impl Visit for Fields<'_> {
-    records!(record_str: &str, record_u64: u64, record_i64: i64, record_bool: bool, record_f64: f64);
-
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().into(), format!("{value:?}").into());
     }
 }
