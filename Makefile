@@ -46,7 +46,7 @@ eval: ## Measure retrieval on a BEIR folder: make eval DATA=folder
 	@target/demo/devstack with-acorag -- target/demo/acorag-eval "$(DATA)"
 
 .PHONY: bench
-bench: ## Measure performance as ratios, into bench/ (starts its own acorag); ARGS=--quick, --large or "--only chat,hour"
+bench: ## Measure performance as ratios, into bench/ (starts its own acorag); ARGS=--quick, --large, --peers or "--only chat,hour"
 	@$(call build,$(RELEASE) $(PROGRAMS) --bin acorag-bench)
 	@target/release/acorag-bench $(ARGS)
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use e2e::{Client, Random, percentiles};
+use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -37,6 +38,11 @@ impl Request {
         Self { kind: Kind::History, path: format!("/history/{session}"), body: None }
     }
 
+    /// A search of another program: a POST of `body`, or a GET without one.
+    pub fn other(path: String, body: Option<Value>) -> Self {
+        Self { kind: Kind::Search, path, body }
+    }
+
     /// Sends the request and waits for the whole answer.
     pub async fn send(&self, client: &Client) -> Outcome {
         let started = Instant::now();
@@ -44,11 +50,16 @@ impl Request {
         Outcome { kind: self.kind, end, milliseconds: started.elapsed().as_secs_f64() * 1_000.0 }
     }
 
+    /// Sends the request and returns the answer, whatever its status is.
+    pub async fn answer(&self, client: &Client) -> Result<Response> {
+        match &self.body {
+            Some(body) => client.post(&self.path, body).await,
+            None => client.get(&self.path).await,
+        }
+    }
+
     async fn try_send(&self, client: &Client) -> Result<End> {
-        let answer = match &self.body {
-            Some(body) => client.post(&self.path, body).await?,
-            None => client.get(&self.path).await?,
-        };
+        let answer = self.answer(client).await?;
         let status = answer.status();
         let retry = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let text = answer.text().await?;

@@ -18,6 +18,7 @@ mod machine;
 mod memory;
 mod mixed;
 mod overload;
+mod peers;
 mod plot;
 mod recall;
 mod samples;
@@ -53,6 +54,9 @@ struct Args {
     /// Only measure how long one project waits while another one imports this number of records
     #[arg(long, value_name = "RECORDS")]
     beside_import: Option<usize>,
+    /// Only measure two other programs beside this one, with the same model, on 240 and on 40,000 passages
+    #[arg(long)]
+    peers: bool,
     /// Only measure how the search time grows with the number of passages, up to this number; writes scale.md and scale.svg
     #[arg(long, value_name = "PASSAGES", num_args = 0..=1, default_missing_value = "1000000")]
     large: Option<usize>,
@@ -106,7 +110,10 @@ async fn main() -> Result<()> {
         println!("{}", bench.figures.table());
         return Ok(());
     }
-    if let Some(passages) = args.large {
+    if args.peers {
+        Box::pin(peers::measure(&mut bench, args.quick)).await?;
+        println!("{}", bench.figures.table());
+    } else if let Some(passages) = args.large {
         scale::grow(&mut bench, passages, args.projects).await?;
         println!("{}", std::fs::read_to_string(bench.folder.0.join("scale.md"))?);
     } else {

@@ -50,15 +50,22 @@ fn used(service: Option<&Service>) -> Result<Used> {
 
 /// Returns the PSS of all processes of PostgreSQL, in megabytes.
 pub fn postgres(system: &System) -> Result<f64> {
-    let root = system.stack.postgres()?.id().context("PostgreSQL does not run")?;
-    let mut sum = 0.0;
-    for process in Processes::read()?.family(root) {
+    let [_, proportional] = families(&[system.stack.postgres()?.id().context("PostgreSQL does not run")?])?;
+    Ok(proportional)
+}
+
+/// Returns the RSS and the PSS of some processes with all their children, in megabytes.
+pub fn families(roots: &[u32]) -> Result<[f64; 2]> {
+    let (processes, mut sums) = (Processes::read()?, [0.0; 2]);
+    for process in roots.iter().flat_map(|root| processes.family(*root)) {
         // A connection may have ended in the meantime, or the process may belong to another user.
         if let Ok(rollup) = fs::read_to_string(format!("/proc/{process}/smaps_rollup")) {
-            sum += megabytes(&rollup, "Pss:")?;
+            for (sum, field) in sums.iter_mut().zip(["Rss:", "Pss:"]) {
+                *sum += megabytes(&rollup, field)?;
+            }
         }
     }
-    Ok(sum)
+    Ok(sums)
 }
 
 fn megabytes(text: &str, field: &str) -> Result<f64> {
