@@ -86,7 +86,7 @@ async fn searches(tx: &mut PgConnection, typed: &str, limit: i64) -> sqlx::Resul
     sqlx::query_scalar(
         "SELECT (array_agg(query ORDER BY key DESC))[1]
          FROM search_log, (SELECT acorag_search_key($1) AS typed) AS q
-         WHERE searched_at > now() - make_interval(days => $3) AND results > 0
+         WHERE searched_at > now() - make_interval(days => $3) AND results > 0 AND folded <> ''
            AND key > (SELECT coalesce(pg_sequence_last_value('search_log_key_seq'), 0)) - $4
            AND (starts_with(folded, typed) OR position(' ' || typed IN folded) > 0)
          GROUP BY folded ORDER BY sum(times) DESC, folded LIMIT $2",

@@ -95,6 +95,15 @@ fn popular_searches_and_suggestions_stay_inside_their_projects() {
         assert!(suggest("hormigon", "nowhere").await.is_empty());
         assert!(suggest("%", "analytics-b").await.is_empty(), "no wildcard");
         assert!(suggest("", "analytics-a").await.contains(&"hormigón de los muros".to_owned()));
+        // A search without words finds something by its vector, and is no suggestion.
+        sqlx::query(
+            "INSERT INTO search_log (projects, query, folded, results)
+             SELECT ARRAY[key], '¿…?', acorag_search_key('¿…?'), 2 FROM project WHERE id = 'analytics-b'",
+        )
+        .execute(&world.pool)
+        .await
+        .unwrap();
+        assert!(!suggest("", "analytics-b").await.contains(&"¿…?".to_owned()));
         let numbers = suggest("pl-ar-0004", "torre-norte").await;
         assert!(numbers.contains(&"200076-CCC02-PL-AR-000400".to_owned()), "{numbers:?}");
     });
