@@ -7,6 +7,8 @@ use schemas::{
 };
 use sqlx::{PgConnection, types::Json};
 
+use crate::reply;
+
 /// Stores searches. A search whose projects do not all exist (any more) is left out.
 pub async fn log(tx: &mut PgConnection, searches: &[SearchSeen]) -> sqlx::Result<()> {
     // PostgreSQL has no arrays of arrays of different lengths, so the lists of projects are sent as JSON.
@@ -53,22 +55,29 @@ pub async fn popular(tx: &mut PgConnection, days: u16, limit: u8) -> sqlx::Resul
 
 /// PostgreSQL's GROUPING value of a count by the first of the five columns.
 const BY_STATE: i32 = 0b01111;
+/// Maximum number of counts that are read. Whoever sends documents chooses their types and categories, so there may be
+/// very many.
+const MOST_COUNTS: i64 = 5_000;
 
 pub async fn documents(tx: &mut PgConnection) -> sqlx::Result<DocumentStats> {
-    // One pass over the table: GROUPING says by which of the five columns a row counts.
+    // One pass over the table: GROUPING says by which of the five columns a row counts. The states and the total come
+    // first, then the most frequent names. The sizes of failed files are what their senders said: their sum may be too
+    // large for a bigint.
     type Row = (i32, Option<String>, i64, i64, i64, i64, Option<DateTime<Utc>>);
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT GROUPING(state, doc_type, category, project, file_type),
                 coalesce(state, doc_type, category, project, file_type),
                 count(*), count(*) FILTER (WHERE indexed), coalesce(sum(chunks), 0)::bigint,
-                coalesce(sum(size), 0)::bigint, max(indexed_at)
+                least(coalesce(sum(size), 0), 9223372036854775807)::bigint, max(indexed_at)
          FROM (SELECT d.state, coalesce(d.fields->>'doc_type', '') AS doc_type,
                       coalesce(d.fields->>'category', '') AS category, p.id AS project, d.file_type, d.chunks, d.size, d.indexed_at,
                       d.state = 'indexed' AS indexed
                FROM document d JOIN project p ON p.key = d.project_key
                WHERE d.state <> 'deleted') AS d
-         GROUP BY GROUPING SETS ((state), (doc_type), (category), (project), (file_type), ())",
+         GROUP BY GROUPING SETS ((state), (doc_type), (category), (project), (file_type), ())
+         ORDER BY GROUPING(doc_type, category, project, file_type) = 15 DESC, 4 DESC LIMIT $1",
     )
+    .bind(MOST_COUNTS)
     .fetch_all(tx)
     .await?;
     let mut stats = DocumentStats {
@@ -79,6 +88,7 @@ pub async fn documents(tx: &mut PgConnection) -> sqlx::Result<DocumentStats> {
             .collect(),
         ..DocumentStats::default()
     };
+    let mut room = reply::BUDGET;
     for (grouping, name, all, indexed, chunks, size, indexed_at) in rows {
         let name = name.unwrap_or_default();
         let count = natural(if grouping == BY_STATE { all } else { indexed });
@@ -94,7 +104,9 @@ pub async fn documents(tx: &mut PgConnection) -> sqlx::Result<DocumentStats> {
                 continue;
             }
         };
-        if count > 0 {
+        let bytes = reply::size(&(&name, count));
+        if count > 0 && bytes <= room {
+            room -= bytes;
             counts.insert(name, count);
         }
     }
