@@ -59,8 +59,10 @@ impl FromStr for Limit {
         }
         let (count, unit) = text.split_once('/').ok_or_else(bad)?;
         let count: u32 = count.trim().parse().map_err(|_| bad())?;
-        let seconds = match unit.trim().to_ascii_lowercase().trim_end_matches('s') {
-            "" | "sec" | "second" => 1,
+        let unit = unit.trim().to_ascii_lowercase();
+        let seconds = match unit.trim_end_matches('s') {
+            "" if unit == "s" => 1,
+            "sec" | "second" => 1,
             "m" | "min" | "minute" => 60,
             "h" | "hour" => 3_600,
             "d" | "day" => 86_400,
@@ -94,7 +96,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Limit>().unwrap().to_string(), written);
         }
-        for bad in ["", "100", "0/minute", "-1/minute", "x/minute", "1/fortnight", "9999999/second"] {
+        for bad in ["", "100", "100/", "0/minute", "-1/minute", "x/minute", "1/fortnight", "9999999/second"] {
             assert!(bad.parse::<Limit>().unwrap_err().contains("100/minute"), "{bad}");
         }
     }
