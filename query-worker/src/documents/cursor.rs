@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::DateTime;
-use schemas::{Problem, messages::answers};
+use schemas::{Problem, messages::answers, metadata::plausible};
 
 use documents::read::After;
 
@@ -32,7 +32,7 @@ impl Cursor {
             ["stored"] => (None, &[][..]),
             ["stored", "", "", listed @ ..] => (None, listed),
             ["stored", micros, key, listed @ ..] => {
-                let accepted_at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+                let accepted_at = DateTime::from_timestamp_micros(micros.parse().ok()?).and_then(plausible)?;
                 (Some(After { accepted_at, key: key.parse().ok()? }), listed)
             }
             _ => return None,
@@ -84,6 +84,7 @@ mod tests {
             "stored.1.",
             "stored.",
             "stored.99999999999999999999.1",
+            "stored.-8000000000000000000.1",
             "stored.listed.x",
         ] {
             assert!(Cursor::parse(&URL_SAFE_NO_PAD.encode(wrong)).is_err(), "{wrong}");
