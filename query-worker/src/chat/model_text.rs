@@ -5,8 +5,9 @@ pub const NO_ANSWER: &str = "NO_ANSWER";
 
 const THINKING: (&str, &str) = ("<think>", "</think>");
 
-/// Phrases with which models say that the documents do not answer, instead of that word.
+/// Phrases with which models say that the documents do not answer, instead of that word or before it.
 const DENIALS: &[&str] = &[
+    "no_answer",
     "no encontr",
     "no encuentr",
     "no se encontr",

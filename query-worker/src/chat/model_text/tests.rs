@@ -33,6 +33,7 @@ fn a_denial_in_other_words_is_recognized() {
         "Esa información no se encuentra en los documentos.",
         "The documents do not mention it.",
         "The documents don’t specify it.",
+        "Lo siento: NO_ANSWER.",
     ] {
         assert!(denies(denial), "{denial}");
     }
