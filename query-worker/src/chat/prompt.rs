@@ -7,6 +7,7 @@ use embedding::Embed;
 use schemas::{
     chat::{Speaker, Turn},
     problem::UiLanguage,
+    text,
 };
 
 use super::{Asked, citations::Citations, model_text::NO_ANSWER, passages::Passage};
@@ -15,6 +16,8 @@ use super::{Asked, citations::Citations, model_text::NO_ANSWER, passages::Passag
 const PAST_PERCENT: usize = 20;
 /// Minimum number of tokens of a passage that is cut to fit; with less space the passage is left out.
 const LEAST_TOKENS: usize = 40;
+/// Maximum number of characters of each name in the line above a passage: a file's name may be longer than the whole budget.
+const NAME_CHARS: usize = 200;
 
 /// Builds the prompt within `budget` tokens, counted by the tokenizer of the embedding model. `understood` is the question with
 /// the words that a follow-up leaves out: the turns that say them may not fit. Returns the messages, in the form
@@ -68,12 +71,12 @@ fn task(fence: &str, language: UiLanguage) -> String {
 
 fn block(model: &dyn Embed, left: usize, fence: &str, number: usize, passage: &Passage) -> Option<String> {
     let row = &passage.row;
-    let mut head = row.fields.title.clone();
+    let mut head = text::clip(&row.fields.title, NAME_CHARS).to_owned();
     for (name, value) in
         [("number", &row.fields.number), ("revision", &row.fields.revision), ("file", &row.filename)]
     {
         if !value.is_empty() {
-            head.push_str(&format!(", {name} {value}"));
+            head.push_str(&format!(", {name} {}", text::clip(value, NAME_CHARS)));
         }
     }
     if let Some(page) = row.page {

@@ -208,6 +208,24 @@ fn a_model_without_an_answer_cites_nothing() {
 }
 
 #[test]
+fn a_file_with_a_long_name_leaves_room_for_its_text() {
+    run(async {
+        let world = world::samples().await;
+        let text = "El plazo de la garantía del portón eléctrico es de 18 meses.";
+        let document = Document {
+            filename: format!("{}.txt", "plano ".repeat(9_000)),
+            ..Document::text("long-names", "l1", "Garantías", text)
+        };
+        seed::insert(&world.pool, world.app.model.as_ref(), &[document]).await;
+        let fake = FakeLlm::start(&["18 meses [1]"]).await;
+        let query = question("¿Cuál es el plazo de la garantía del portón?", "", projects(&["long-names"]));
+        let reply = world::ask(&app(&fake).await, &query).await.unwrap();
+        assert_eq!((reply.answer.as_str(), reply.sources.len()), ("18 meses [1]", 1));
+        assert!(fake.requests()[0]["messages"].to_string().contains(text));
+    });
+}
+
+#[test]
 fn documents_are_fenced_data_within_the_budget() {
     run(async {
         let world = world::samples().await;
