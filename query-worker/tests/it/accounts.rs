@@ -220,7 +220,7 @@ fn the_operator_makes_changes_and_locks_accounts() {
         unauthorized(&world.app, &session.access_token).await;
         bad_login(world, "luis@obra.cl", &password).await;
         assert!(command(world, &["users", "list"]).await.unwrap().contains("disabled"));
-        command(world, &["users", "enable", "luis@obra.cl"]).await.unwrap();
+        command(world, &["users", "enable", " Luis@Obra.cl"]).await.unwrap();
         let session = world::ask(&world.app, &login("luis@obra.cl", &password)).await.unwrap();
         assert_eq!(verify(&world.app, &session.access_token).await.unwrap().role, Role::Admin);
         let unknown = command(world, &["users", "disable", "unknown@obra.cl"]).await.unwrap_err();

@@ -105,9 +105,11 @@ struct Change {
 
 /// Changes an account and returns a message. If it is disabled or gets a new password, its sessions end.
 async fn change(pool: &PgPool, email: &str, change: Change, done: &str) -> anyhow::Result<String> {
+    // Addresses are stored in this form. PostgreSQL's lower() would leave accented letters as they are in some locales.
+    let email = &email.trim().to_lowercase();
     let mut transaction = pool.begin().await?;
     // Waits for sessions that are just being opened, so that they end too. An UPDATE alone would not wait.
-    sqlx::query("SELECT id FROM account WHERE email = lower($1) FOR UPDATE")
+    sqlx::query("SELECT id FROM account WHERE email = $1 FOR UPDATE")
         .bind(email)
         .execute(&mut *transaction)
         .await?;
@@ -115,7 +117,7 @@ async fn change(pool: &PgPool, email: &str, change: Change, done: &str) -> anyho
         "UPDATE account
          SET role = coalesce($2, role), projects = CASE WHEN $2 IS NULL THEN projects ELSE $3 END,
              disabled = coalesce($4, disabled), password_hash = coalesce($5, password_hash)
-         WHERE email = lower($1)",
+         WHERE email = $1",
     )
     .bind(email)
     .bind(change.rights.as_ref().map(|rights| rights.role.name()))
@@ -126,7 +128,7 @@ async fn change(pool: &PgPool, email: &str, change: Change, done: &str) -> anyho
     .await?;
     ensure!(changed.rows_affected() == 1, "there is no account of {email}");
     if change.disabled == Some(true) || change.password_hash.is_some() {
-        sqlx::query("DELETE FROM login_session USING account WHERE account_id = id AND email = lower($1)")
+        sqlx::query("DELETE FROM login_session USING account WHERE account_id = id AND email = $1")
             .bind(email)
             .execute(&mut *transaction)
             .await?;
