@@ -32,13 +32,18 @@ pub async fn log(tx: &mut PgConnection, searches: &[SearchSeen]) -> sqlx::Result
     .map(|_| ())
 }
 
+/// Returns the most frequent searches. The text of each is read at the end: somebody may search the same very often, and all
+/// those texts would not fit into PostgreSQL's memory.
 pub async fn popular(tx: &mut PgConnection, days: u16, limit: u8) -> sqlx::Result<Vec<PopularSearch>> {
     let rows: Vec<(String, i64, f64, DateTime<Utc>)> = sqlx::query_as(
-        "SELECT (array_agg(query ORDER BY key DESC))[1], sum(times)::bigint AS times,
-                (sum(results::float8 * times) / sum(times)) AS results, max(searched_at)
-         FROM search_log
-         WHERE searched_at > now() - make_interval(days => $1) AND folded <> ''
-         GROUP BY folded ORDER BY times DESC, max(searched_at) DESC LIMIT $2",
+        "SELECT newest.query, alike.times, alike.results, alike.searched_at
+         FROM (SELECT max(key) AS key, sum(times)::bigint AS times,
+                      sum(results::float8 * times) / sum(times) AS results, max(searched_at) AS searched_at
+               FROM search_log
+               WHERE searched_at > now() - make_interval(days => $1) AND folded <> ''
+               GROUP BY folded ORDER BY 2 DESC, 4 DESC LIMIT $2) AS alike
+         JOIN search_log AS newest USING (key)
+         ORDER BY alike.times DESC, alike.searched_at DESC",
     )
     .bind(i32::from(days))
     .bind(i64::from(limit))
