@@ -121,7 +121,8 @@ impl Llm {
                     incomplete |= !["", "stop"].contains(&reason);
                     if let Some(text) = choice["delta"]["content"].as_str().filter(|text| !text.is_empty()) {
                         said = true;
-                        yield Piece::Text(text.to_owned());
+                        // PostgreSQL could not store an answer with a NUL.
+                        yield Piece::Text(text::without_nul(text));
                     }
                 }
                 // The first text must arrive before the first deadline; each further text extends the deadline.

@@ -208,6 +208,17 @@ fn a_model_without_an_answer_cites_nothing() {
 }
 
 #[test]
+fn an_answer_with_a_nul_is_remembered() {
+    run(async {
+        let fake = FakeLlm::start(&["Siete\0 días [1]"]).await;
+        assert_eq!(answer(&fake, "llm-nul").await.answer, "Siete días [1]");
+        let world = world::samples().await;
+        let kept = crate::history::of(world, "key:chat", projects(&["torre-norte"]), "llm-nul").await;
+        assert_eq!(kept.len(), 1);
+    });
+}
+
+#[test]
 fn a_file_with_a_long_name_leaves_room_for_its_text() {
     run(async {
         let world = world::samples().await;
