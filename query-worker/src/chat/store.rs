@@ -1,9 +1,10 @@
 //! The SQL of conversations.
 
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt as _;
 use schemas::{
     ProjectId,
-    chat::{ChatQuery, ChatReply},
+    chat::{ChatQuery, ChatReply, Source},
     history::HistoryEntry,
 };
 use sqlx::{PgConnection, types::Json};
@@ -82,7 +83,7 @@ pub async fn history(
     user: Option<&str>,
     limit: u8,
 ) -> sqlx::Result<Vec<HistoryEntry>> {
-    let turns: Vec<(String, String, String, Json<_>, DateTime<Utc>)> = sqlx::query_as(
+    let mut rows = sqlx::query_as::<_, (String, String, String, Json<Vec<Source>>, DateTime<Utc>)>(
         "SELECT conversation_id, question, answer, sources, asked_at FROM turn
          WHERE owner = $1 AND ($2::text IS NULL OR conversation_id = $2) AND ($3::text IS NULL OR user_id = $3)
          ORDER BY key DESC LIMIT $4",
@@ -91,17 +92,18 @@ pub async fn history(
     .bind(conversation)
     .bind(user)
     .bind(i64::from(limit))
-    .fetch_all(tx)
-    .await?;
-    let entry = |(conversation_id, question, answer, Json(sources), timestamp)| HistoryEntry {
-        question,
-        answer,
-        sources,
-        timestamp,
-        conversation_id,
-    };
-    let mut turns: Vec<HistoryEntry> = turns.into_iter().map(entry).collect();
-    reply::keep_first(&mut turns, reply::BUDGET, |turn| turn);
+    .fetch(tx);
+    // One by one, because all of them together may be many times larger than a reply.
+    let (mut turns, mut room) = (Vec::new(), reply::BUDGET);
+    while let Some((conversation_id, question, answer, Json(sources), timestamp)) = rows.try_next().await? {
+        let turn = HistoryEntry { question, answer, sources, timestamp, conversation_id };
+        let Some(left) = room.checked_sub(reply::size(&turn)) else {
+            tracing::warn!(kept = turns.len(), "a reply would be too large; older turns are left out");
+            break;
+        };
+        room = left;
+        turns.push(turn);
+    }
     turns.reverse();
     Ok(turns)
 }
