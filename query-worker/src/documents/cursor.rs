@@ -32,7 +32,8 @@ impl Cursor {
             ["stored"] => (None, &[][..]),
             ["stored", "", "", listed @ ..] => (None, listed),
             ["stored", micros, key, listed @ ..] => {
-                let accepted_at = DateTime::from_timestamp_micros(micros.parse().ok()?).and_then(plausible)?;
+                let accepted_at =
+                    DateTime::from_timestamp_micros(micros.parse().ok()?).and_then(plausible)?;
                 (Some(After { accepted_at, key: key.parse().ok()? }), listed)
             }
             _ => return None,
