@@ -13,12 +13,13 @@ fn main() -> anyhow::Result<ExitCode> {
     runtime()?.block_on(run())
 }
 
-/// The threads of everything but the model, which has its own. A search needs a seventh of the model's time for the rest, so
-/// a quarter of the processors is enough, and one thread that is always awake costs less than two that wake each other up.
+/// The threads of everything but the model, which has its own. All else in a search takes a seventh of the model's time, so
+/// threads for a quarter of the processors are enough, and one thread that is always awake costs less than two that wake each
+/// other up. `TOKIO_WORKER_THREADS` sets another number.
 fn runtime() -> std::io::Result<Runtime> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
-        runtime.worker_threads(available_parallelism()?.get().div_ceil(4));
+        runtime.worker_threads(available_parallelism().map_or(1, |processors| processors.get().div_ceil(4)));
     }
     runtime.enable_all().build()
 }

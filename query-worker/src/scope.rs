@@ -42,8 +42,8 @@ pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {
     documents::scope::begin_as(pool, SETTINGS, scope).await
 }
 
-/// How long the key, the size and the plan of a project are used again. None of them needs to be exact: PostgreSQL reads
-/// the passages themselves anew in each search.
+/// How long what is known of a project is used again. Its key never changes, and its size need not be exact: PostgreSQL
+/// reads the passages themselves anew in each search.
 const RECENT: Duration = Duration::from_secs(1);
 /// Maximum number of projects that are remembered.
 const REMEMBERED: usize = 1_000;

@@ -48,7 +48,7 @@ impl Format {
             return Err(Error::Empty);
         }
         let claimed = Self::claimed(filename, media_type);
-        // Containers come first: a PDF in one of them may begin near its beginning.
+        // Containers come first: one may hold a PDF near its beginning, where the mark of a PDF is looked for.
         if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
             return containers::of_zip(bytes, claimed);
         }

@@ -47,8 +47,8 @@ fn a_leg_that_hangs_is_left_out_and_the_other_one_answers() {
         let losa = json!({"query": "el hormigón de la losa se cura siete días", "strict_mode": true});
         let losa = query(losa, &projects(&["legs"]));
         let patience = Duration::from_secs(6);
-        // Without `scope::projects` a scan of a vector index would consider 40 neighbours; a leg that does without would
-        // find nothing here.
+        // Without what `scope::projects` notes, a scan of a vector index would consider 40 neighbours; a leg whose
+        // transaction lacks it would find nothing here.
         sqlx::query(
             "CREATE POLICY considering ON embedding AS RESTRICTIVE TO acorag_query
              USING (current_setting('hnsw.ef_search', true)::int >= 80)",

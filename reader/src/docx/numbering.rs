@@ -39,7 +39,8 @@ struct Level {
     text: String,
     /// Whether all numbers of the label are decimal, whatever their own formats are.
     is_legal: bool,
-    /// The numbers begin again below a paragraph of this level, counted from 1, or of one above it; never if it is 0.
+    /// The numbers begin again below a paragraph of this level, counted from 1, or of one above it; never if it is 0. If it is
+    /// missing, they begin again below every paragraph of a level above their own.
     restarts_below: Option<usize>,
     /// The style whose paragraphs are on this level.
     style: String,

@@ -49,6 +49,7 @@ fn attachments_are_named_safely() {
     assert_eq!(safe("..\\..\\etc/pass\0wd .pdf"), "passwd .pdf");
     // A mark that turns the direction of writing may make a program look like a PDF: "planoexe.pdf".
     assert_eq!(safe("plano\u{202e}fdp.exe"), "planofdp.exe");
+    assert_eq!(safe("\u{2067}plano\u{2069}\u{61c}.pdf"), "plano.pdf");
     let long = safe(&format!("{}.docx", "ñ".repeat(500)));
     assert!(long.ends_with(".docx") && long.chars().count() <= LONGEST_FILENAME);
 }
