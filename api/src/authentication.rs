@@ -202,7 +202,8 @@ impl Authenticator {
     fn lookup(&self, digest: [u8; 32], address: &str, now: Instant) -> Result<Outcome, Problem> {
         let mut verified = lock(&self.verified);
         let latest = verified.get(&digest);
-        // Also for a blocked address: a client that follows documents must hear that its token was revoked.
+        // A blocked address gets it too: of all streams that follow documents with one token, only one makes the
+        // lookup that finds the token revoked, and all must end.
         if let Some(latest) = latest.filter(|latest| latest.is_fresh(now)) {
             return Ok(latest.outcome.clone());
         }

@@ -65,14 +65,14 @@ pub struct Answer {
     pub entry: Entry,
     /// The parts of the search (`vector`, `keyword`) that are missing from this answer.
     pub degraded: Arc<[String]>,
-    /// How the cache was used: `hit`, `miss`, or `bypass` when Redis is unavailable or the cache is turned off.
+    /// How the cache was used: `hit`, `miss`, or `bypass` when it could not be used or is turned off.
     pub source: &'static str,
 }
 
 enum Look {
     Hit(Entry),
     Miss(Key),
-    /// Redis is unavailable, or the cache is turned off.
+    /// Redis is unavailable or has just lost a generation, or the cache is turned off.
     Bypass,
 }
 
@@ -137,7 +137,7 @@ impl Cache {
         };
         let tokens = found.split_off(1).into_iter();
         let generations = tokens.map(|token| Some(String::from_utf8_lossy(&token?).into_owned()));
-        // One is gone again. If its absence counted as a generation, old entries could become valid.
+        // A generation is gone again. If its absence counted as a generation, old entries could become valid.
         let Some(generations) = generations.collect::<Option<Vec<_>>>() else { return Look::Bypass };
         match found.pop().flatten().and_then(|stored| Entry::read(&stored)) {
             Some((made_under, entry)) if made_under == generations => Look::Hit(entry),

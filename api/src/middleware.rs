@@ -68,7 +68,7 @@ pub async fn admit(State(permits): State<Arc<Semaphore>>, request: Request, next
     }
 }
 
-/// Middleware: refuses a request that has no answer shortly before a stop closes its connection.
+/// Middleware: shortly before a stop closes the connections, refuses every request that is not answered yet.
 pub async fn end_in_time(State(streams): State<Streams>, request: Request, next: Next) -> Response {
     tokio::select! {
         response = next.run(request) => response,

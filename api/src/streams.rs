@@ -42,17 +42,19 @@ pub struct Permit {
     _share: Share,
 }
 
-/// How long before the connections are closed the last words are sent.
+/// How long before the connections are closed the last words are sent. With a short SHUTDOWN_TIMEOUT, it is half of the
+/// time that requests have after the stop: they must not be refused at the stop itself.
 const BEFORE_THE_END: Duration = Duration::from_secs(2);
 
 impl Streams {
     pub fn new(config: &Config, stopping: CancellationToken, open: IntGaugeVec) -> Self {
+        let drain = config.drain();
         Self {
             events: Shares::halved(config.requests.max_event_streams),
             chats: Shares::halved(config.requests.max_chat_streams),
             files: Shares::halved(config.requests.max_file_streams),
             stopping,
-            last_words: config.drain().saturating_sub(BEFORE_THE_END),
+            last_words: drain.saturating_sub(BEFORE_THE_END.min(drain / 2)),
             open,
         }
     }

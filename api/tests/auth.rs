@@ -307,7 +307,7 @@ async fn a_revoked_key_follows_nothing_any_more() {
         assert!(first.starts_with(b"event: queued"), "{first:?}");
         followed.push(follower);
     }
-    // From now on, this address has no look-up of a token that is not known to be valid.
+    // After these, a token from this address is looked up only if it was valid before.
     for (key, status) in [("guess", 401), ("another", 401), ("third", 429)] {
         refused(api.get_as(key, "/documents").await, status).await;
     }
