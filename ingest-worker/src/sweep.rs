@@ -56,7 +56,8 @@ impl Sweep {
 
     /// Returns when the oldest waiting job was accepted. The message of a moved job is newer than the job, so
     /// jobs in the lanes for moved jobs are compared by their time of acceptance. Documents that wait are in this order, so the
-    /// first one is enough. Imports are not: they take turns, and one may have waited for long in another lane.
+    /// first one is enough. (Attachments of mails count as accepted with their mail, but their files are stored when they are
+    /// queued.) Imports are not in this order: they take turns, and one may have waited for long in another lane.
     async fn oldest_job(&self) -> anyhow::Result<Option<DateTime<Utc>>> {
         let jobs = self.nats.jetstream.get_stream(subjects::INGEST_STREAM).await?;
         let queue = &jobs.cached_info().state;
