@@ -112,7 +112,8 @@ pub struct DocumentStats {
     pub total_size: u64,
     /// The number of documents in each state.
     pub by_state: BTreeMap<String, u64>,
-    /// The number of searchable documents of each type; the empty name counts documents without a type.
+    /// The number of searchable documents of each type; the empty name counts documents without a type. Of very many names,
+    /// only the most frequent are counted, here and in the lists below.
     pub by_type: BTreeMap<String, u64>,
     pub by_category: BTreeMap<String, u64>,
     pub by_project: BTreeMap<String, u64>,

@@ -1,6 +1,6 @@
 //! The memory of the services, as reported by the kernel.
 
-use std::fs;
+use std::{fs, io::ErrorKind};
 
 use anyhow::{Context as _, Result};
 use e2e::{Service, System};
@@ -54,15 +54,20 @@ pub fn postgres(system: &System) -> Result<f64> {
     Ok(proportional)
 }
 
-/// Returns the RSS and the PSS of some processes with all their children, in megabytes.
+/// Returns the RSS and the PSS of some processes with all their children, in megabytes; NaN if one of them may not be read.
 pub fn families(roots: &[u32]) -> Result<[f64; 2]> {
     let (processes, mut sums) = (Processes::read()?, [0.0; 2]);
     for process in roots.iter().flat_map(|root| processes.family(*root)) {
-        // A connection may have ended in the meantime, or the process may belong to another user.
-        if let Ok(rollup) = fs::read_to_string(format!("/proc/{process}/smaps_rollup")) {
-            for (sum, field) in sums.iter_mut().zip(["Rss:", "Pss:"]) {
-                *sum += megabytes(&rollup, field)?;
+        match fs::read_to_string(format!("/proc/{process}/smaps_rollup")) {
+            Ok(rollup) => {
+                for (sum, field) in sums.iter_mut().zip(["Rss:", "Pss:"]) {
+                    *sum += megabytes(&rollup, field)?;
+                }
             }
+            // Sums without this process would be too small.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => sums = [f64::NAN; 2],
+            // A connection may have ended in the meantime.
+            Err(_) => {}
         }
     }
     Ok(sums)
