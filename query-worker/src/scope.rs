@@ -23,7 +23,7 @@ pub const SETTINGS: &Settings<'static> = &[
     ("max_parallel_workers_per_gather", "0"),
 ];
 
-/// What a search in one project without filters sets besides. Its statements find their rows by keys, whatever the size of
+/// What a search in one or all projects without filters sets besides. Its statements find their rows by keys, whatever the size of
 /// the project, so they are planned once; planning each of them anew took two fifths of PostgreSQL's time. The vector leg
 /// writes what its plan depends on into the statement. Such a plan is made without the values, and perhaps before the
 /// tables have grown, so it must not read whole tables.
@@ -68,7 +68,9 @@ impl Recent {
             Scope::Projects(projects) if projects.len() == 1 => projects.first(),
             _ => None,
         };
-        let planned_once = one.is_some() && query.filters.is_empty() && query.document_id.is_none();
+        let planned_once = (one.is_some() || query.scope == Scope::All)
+            && query.filters.is_empty()
+            && query.document_id.is_none();
         let known = one.and_then(|project| self.get(project));
         let mut settings = with(if planned_once { PLANNED_ONCE } else { &[] });
         settings.extend(known.iter().flat_map(|known| known.settings()));

@@ -15,8 +15,8 @@ pub struct Sought {
     beginnings: Vec<Beginning>,
 }
 
-/// The first two bytes of a word, or its only one and 0.
-type Beginning = [u8; 2];
+/// The first three letters of a word; 0 where it has none, and where a term may have another one than its words.
+type Beginning = [u8; 3];
 
 impl Sought {
     pub fn of(query: &[QueryTerm]) -> Self {
@@ -26,7 +26,7 @@ impl Sought {
                 *words.entry(form.clone()).or_default() |= 1 << number;
             }
         }
-        let beginnings = words.keys().map(|term| beginning(term.trim_start_matches('#').as_bytes()));
+        let beginnings = words.keys().map(|term| beginning(term.trim_start_matches('#')));
         Self { beginnings: beginnings.collect(), words }
     }
 
@@ -45,31 +45,55 @@ impl Sought {
     }
 
     /// Whether one of the terms may be found in a part of a text. Figures and codes have terms that begin in another way,
-    /// so every part with a digit may contain one. So may a part with a word whose first two letters are not both plain,
-    /// because accents are folded.
+    /// so every part with a digit may contain one. So may a part with letters that are not known here.
     fn may_be_in(&self, part: &str) -> bool {
-        let mut letters = 0;
-        part.char_indices().any(|(at, letter)| match letter {
-            'a'..='z' | 'A'..='Z' => {
-                letters += 1;
-                letters == 1 && self.beginnings.contains(&beginning(&part.as_bytes()[at..]))
+        let (mut word, mut letters) = (Beginning::default(), 0);
+        for c in part.chars() {
+            match plain(c) {
+                Some(letter) => {
+                    if let Some(place) = word.get_mut(letters) {
+                        *place = letter;
+                    }
+                    letters += 1;
+                }
+                None if !c.is_ascii() || c.is_ascii_digit() || self.begins(word) => return true,
+                None => (word, letters) = (Beginning::default(), 0),
             }
-            // It belongs to a word of which the first two letters are known.
-            'À'..='ÿ' if letters >= 2 && letter.is_alphabetic() => false,
-            _ => {
-                letters = 0;
-                !letter.is_ascii() || letter.is_ascii_digit()
-            }
-        })
+        }
+        self.begins(word)
+    }
+
+    /// Whether a term may be that of a word with this beginning.
+    fn begins(&self, word: Beginning) -> bool {
+        let [first, second, third] = word;
+        let is_of = |term: &Beginning| term[..2] == [first, second] && (term[2] == third || term[2] == 0);
+        first != 0 && self.beginnings.iter().any(is_of)
     }
 }
 
-/// Stemming keeps the beginning of a word, but for "dying", "lying" and "tying" in English.
-fn beginning(word: &[u8]) -> Beginning {
-    let letter = |at: usize| match word.get(at).map(u8::to_ascii_lowercase) {
-        Some(b'y') => b'i',
-        Some(letter) if letter.is_ascii_alphanumeric() => letter,
-        _ => 0,
+fn beginning(term: &str) -> Beginning {
+    let mut letters = term.chars().map(|c| plain(c).unwrap_or(c as u8));
+    let mut next = || letters.next().unwrap_or_default();
+    match [next(), next(), next(), next()] {
+        // Stemming keeps the beginning of a word, but for short English words such as "using" ("use") and "lying" ("lie").
+        [first, second, b'e', 0] => [first, second, 0],
+        [first, second, third, _] => [first, second, third],
+    }
+}
+
+/// Returns a letter in lower case and without its accent, and `i` for `y`, which stemming writes as `i`; `None` for what is
+/// no letter of Spanish or English.
+fn plain(c: char) -> Option<u8> {
+    let letter = match c {
+        'a'..='z' | 'A'..='Z' => c.to_ascii_lowercase() as u8,
+        'á' | 'Á' | 'à' | 'À' => b'a',
+        'é' | 'É' | 'è' | 'È' => b'e',
+        'í' | 'Í' => b'i',
+        'ó' | 'Ó' | 'ò' | 'Ò' => b'o',
+        'ú' | 'Ú' | 'ü' | 'Ü' => b'u',
+        'ñ' | 'Ñ' => b'n',
+        'ç' | 'Ç' => b'c',
+        _ => return None,
     };
-    [letter(0), letter(1)]
+    Some(if letter == b'y' { b'i' } else { letter })
 }
