@@ -84,13 +84,10 @@ impl Bench {
         })
     }
 
-    /// Indexes the samples, and some texts if no part has done so.
-    pub async fn fill(&mut self, texts_are_there: bool) -> Result<()> {
+    /// Indexes the samples and some texts.
+    pub async fn fill(&mut self) -> Result<()> {
         self.samples.upload(&self.client).await?;
-        if !texts_are_there {
-            let texts = self.ceiling.texts(&mut self.random, self.effort.texts / 4);
-            ingest::import(&self.client, &texts).await?;
-        }
-        Ok(())
+        let texts = self.ceiling.texts(&mut self.random, self.effort.texts / 4);
+        ingest::import(&self.client, &texts).await.map(drop)
     }
 }
