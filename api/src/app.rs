@@ -76,6 +76,7 @@ impl App {
         };
         let limits = Limits::new(config.limits.clone(), redis.clone(), metrics.limited.clone());
         let logins = Logins::new(limits.clone(), redis.clone());
+        let streams = Streams::new(config, stopping.clone(), metrics.streams.clone());
         let auth = config.authentication.clone();
         let authenticator = Authenticator::new(auth, requester.clone(), metrics.clone(), limits.clone());
         Ok(Self {
@@ -94,8 +95,9 @@ impl App {
                 max_file: requests.max_upload_mb.saturating_mul(1024 * 1024),
                 pace: Pace::new(requests.stall_timeout, min_speed),
                 slots: Shares::halved(requests.max_concurrent_uploads),
+                streams: streams.clone(),
             },
-            streams: Streams::new(config, stopping.clone(), metrics.streams.clone()),
+            streams,
             logins,
             arrivals: Arrivals {
                 bodies: Shares::new(requests.max_bodies_per_address * 4, requests.max_bodies_per_address),

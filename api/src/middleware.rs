@@ -1,6 +1,6 @@
 //! Middleware for every request: adds an id, a span, a log line and metrics, and writes errors with the common body.
 
-use std::{sync::Arc, time::Instant};
+use std::{pin::pin, sync::Arc, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -8,6 +8,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use futures::FutureExt as _;
 use platform::telemetry;
 use schemas::{Problem, ProblemKind, messages, text};
 use tokio::sync::Semaphore;
@@ -70,9 +71,14 @@ pub async fn admit(State(permits): State<Arc<Semaphore>>, request: Request, next
 
 /// Middleware: shortly before a stop closes the connections, refuses every request that is not answered yet.
 pub async fn end_in_time(State(streams): State<Streams>, request: Request, next: Next) -> Response {
+    let mut running = pin!(next.run(request));
     tokio::select! {
-        response = next.run(request) => response,
-        () = streams.last_words() => Error(Problem::unavailable()).into_response(),
+        response = &mut running => response,
+        // An upload ends itself at this moment, to read on what its client still sends. Perhaps it was polled just before
+        // this moment, so everything gets its last turn.
+        () = streams.last_words() => {
+            running.now_or_never().unwrap_or_else(|| Error(Problem::unavailable()).into_response())
+        }
     }
 }
 

@@ -23,7 +23,8 @@ pub struct Streams {
     chats: Shares,
     files: Shares,
     pub stopping: CancellationToken,
-    last_words: Duration,
+    /// Cancelled when clients must be told that their answers will not end in time.
+    last_words: CancellationToken,
     open: IntGaugeVec,
 }
 
@@ -49,12 +50,20 @@ const BEFORE_THE_END: Duration = Duration::from_secs(2);
 impl Streams {
     pub fn new(config: &Config, stopping: CancellationToken, open: IntGaugeVec) -> Self {
         let drain = config.drain();
+        let last_words = CancellationToken::new();
+        let (stop, due) = (stopping.clone(), last_words.clone());
+        // The time counts from the stop, also for a request or an answer that begins later.
+        tokio::spawn(async move {
+            stop.cancelled().await;
+            tokio::time::sleep(drain.saturating_sub(BEFORE_THE_END.min(drain / 2))).await;
+            due.cancel();
+        });
         Self {
             events: Shares::halved(config.requests.max_event_streams),
             chats: Shares::halved(config.requests.max_chat_streams),
             files: Shares::halved(config.requests.max_file_streams),
             stopping,
-            last_words: drain.saturating_sub(BEFORE_THE_END.min(drain / 2)),
+            last_words,
             open,
         }
     }
@@ -73,8 +82,7 @@ impl Streams {
 
     /// Waits for the stop, and then until a client must be told that its answer will not end in time.
     pub async fn last_words(&self) {
-        self.stopping.cancelled().await;
-        tokio::time::sleep(self.last_words).await;
+        self.last_words.cancelled().await;
     }
 }
 
@@ -91,4 +99,25 @@ pub type Sent = Result<Event, axum::Error>;
 pub fn events(events: impl Stream<Item = Sent> + Send + 'static) -> Response {
     let events = Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(10)));
     ([("x-accel-buffering", "no")], events).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_words_count_from_the_stop_also_for_a_request_that_begins_later() {
+        let config = Config::try_parse_from(["acorag-api", "--shutdown-timeout=25"]).unwrap();
+        let (stopping, open) = (CancellationToken::new(), Metrics::new().unwrap().streams);
+        let streams = Streams::new(&config, stopping.clone(), open);
+        stopping.cancel();
+        let stopped = Instant::now();
+        sleep(Duration::from_secs(20)).await;
+        streams.last_words().await;
+        assert_eq!(stopped.elapsed().as_secs(), 22);
+    }
 }

@@ -9,7 +9,7 @@ use platform::nats::objects::{Objects, Stored};
 use schemas::{Metadata, Problem, ProblemKind, account::Role, lenient, messages::http};
 
 use self::multipart::{Multipart, Part};
-use crate::{arrival, extractors::Caller, linger, shares::Shares};
+use crate::{arrival, extractors::Caller, linger, shares::Shares, streams::Streams};
 pub use multipart::Pace;
 pub use object::Object;
 
@@ -21,6 +21,8 @@ pub struct Uploads {
     pub pace: Pace,
     /// Limits how many uploads are received at the same time.
     pub slots: Shares,
+    /// Tells when an upload must end because the process stops.
+    pub streams: Streams,
 }
 
 /// An upload that was received completely.
@@ -57,7 +59,12 @@ impl Uploads {
         let result = if arrival::length(headers).is_some_and(|length: u64| length > max) {
             Err(self.too_large())
         } else {
-            self.read(caller, &mut multipart).await
+            tokio::select! {
+                biased;
+                // Not only around the whole request: a client that is still sending hears of it because of `read_on` below.
+                () = self.streams.last_words() => Err(Problem::unavailable()),
+                received = self.read(caller, &mut multipart) => received,
+            }
         };
         if result.is_err() {
             multipart.read_on();

@@ -230,6 +230,28 @@ async fn a_client_that_sends_before_it_listens_hears_the_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_before_it_listens_hears_that_a_stop_cuts_it_off() {
+    let backends = Backends::start().await;
+    let api = backends.api(&["--shutdown-timeout=6"]).await;
+    let mut socket = tokio::net::TcpStream::connect(api.address()).await.unwrap();
+    let head = "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 20000000\r\n\r\n\
+                --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(&vec![b'x'; 2_000_000]).await.unwrap();
+    until("some of it is stored", || async { stored_messages(&backends).await > 0 }).await;
+    let client = async {
+        // The answer is there before the client has sent more than the system's own buffers hold.
+        socket.peek(&mut [0]).await.unwrap();
+        socket.write_all(&vec![b'x'; 10_000_000]).await.unwrap();
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 503");
+    };
+    tokio::join!(client, api.stop());
+    nothing_stored(&backends).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_before_its_job_is_acknowledged_leaves_the_file() {
     let backends = Backends::start().await;
     let api = backends.api(&[]).await;
