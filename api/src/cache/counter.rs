@@ -22,6 +22,9 @@ const EVERY: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Maximum number of searches in one message.
 const BATCH: usize = 100;
+/// Maximum size of the searches in one message, in bytes: NATS sends no message above 1 MiB, and a search can have
+/// hundreds of projects.
+const BATCH_BYTES: usize = 900_000;
 
 #[derive(Clone, Default)]
 pub struct Counter(Arc<Mutex<HashMap<Alike, u32>>>);
@@ -42,10 +45,9 @@ impl Counter {
     pub async fn report(self, requester: Requester, served: CancellationToken) {
         loop {
             let last = served.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none();
-            for searches in self.take().chunks(BATCH) {
+            for searches in batches(self.take()) {
                 let context = Context::new(uuid::Uuid::now_v7().to_string());
-                let report = ReportSearches { searches: searches.to_vec() };
-                if let Err(problem) = requester.ask(&context, &report, PATIENCE).await {
+                if let Err(problem) = requester.ask(&context, &ReportSearches { searches }, PATIENCE).await {
                     tracing::debug!(kind = ?problem.kind, "a report of searches was not taken");
                 }
             }
@@ -63,9 +65,45 @@ impl Counter {
     }
 }
 
+/// Cuts the searches into messages. One that is too large for any message gets a message of its own.
+fn batches(searches: Vec<SearchSeen>) -> Vec<Vec<SearchSeen>> {
+    let (mut batches, mut left) = (Vec::<Vec<SearchSeen>>::new(), 0);
+    for seen in searches {
+        let size = serde_json::to_vec(&seen).map_or(0, |json| json.len() + 1);
+        match batches.last_mut() {
+            Some(batch) if batch.len() < BATCH && size <= left => {
+                left -= size;
+                batch.push(seen);
+            }
+            _ => {
+                left = BATCH_BYTES.saturating_sub(size);
+                batches.push(vec![seen]);
+            }
+        }
+    }
+    batches
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_is_small_enough_for_a_message() {
+        let sizes = |queries: &[String]| -> Vec<usize> {
+            let counter = Counter::default();
+            for query in queries {
+                counter.count(query, &[], 0);
+            }
+            batches(counter.take()).iter().map(Vec::len).collect()
+        };
+        let short: Vec<_> = (0..150).map(|number| number.to_string()).collect();
+        assert_eq!(sizes(&short), [100, 50]);
+        let long: Vec<_> = (0..5).map(|number| number.to_string().repeat(400_000)).collect();
+        assert_eq!(sizes(&long), [2, 2, 1]);
+        let too_long: Vec<_> = (0..2).map(|number| number.to_string().repeat(1_000_000)).collect();
+        assert_eq!(sizes(&too_long), [1, 1]);
+    }
 
     #[test]
     fn like_searches_are_counted_together() {
