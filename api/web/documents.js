@@ -12,6 +12,7 @@ let project = () => "";
 
 let cursor = null;
 let round = 0;
+let pages = 0; // how many pages the list shows
 let extended = false; // whether the list shows more than its first page, or was asked to
 
 /** The files under "uploads", in their order. */
@@ -30,7 +31,24 @@ function mark(item, state, values, key = state) {
   if (item.state === state) return;
   item.state = state;
   item.chip.className = `chip ${state}`;
-  if (items.has(item)) plain($("status"), `${item.file.name}: ${item.chip.textContent}`);
+  if (!items.has(item)) return;
+  plain($("status"), `${item.file.name}: ${item.chip.textContent}`);
+  showClear();
+}
+
+/** A failed upload is not done: its row says why, and may offer to send it again. */
+const isDone = ({ state }) => FINAL.includes(state) && state !== "failed";
+
+/** Shows the button that dismisses all uploads that are done, if there are several. */
+function showClear() {
+  $("clear").hidden = [...items].filter(isDone).length < 2;
+}
+
+function forget(item) {
+  item.stop.abort();
+  items.delete(item);
+  item.row.remove();
+  showClear();
 }
 
 function showState(item, { state, percent, reason }) {
@@ -165,7 +183,7 @@ function add(file, fields) {
   const dismiss = label(el("button", { type: "button", class: "quiet icon" }, "×"), "dismiss", { title: file.name });
   const row = el("li", { class: "row" },
     el("div", { class: "line" }, el("span", { class: "name" }, file.name), chip, retry, dismiss), bar, why);
-  const item = { file, fields, chip, bar, why, retry, state: "waiting", stop: new AbortController() };
+  const item = { file, fields, row, chip, bar, why, retry, state: "waiting", stop: new AbortController() };
   retry.addEventListener("click", () => {
     dismiss.focus(); // the button that was pressed disappears
     retry.hidden = true;
@@ -175,10 +193,8 @@ function add(file, fields) {
     work();
   });
   dismiss.addEventListener("click", () => {
-    item.stop.abort();
-    items.delete(item);
     const next = row.nextElementSibling ?? row.previousElementSibling;
-    row.remove();
+    forget(item);
     (next?.querySelector(".icon") ?? $("files")).focus();
   });
   items.add(item);
@@ -253,6 +269,7 @@ async function list(further = false) {
     else $("documents").replaceChildren(...rows);
     next?.querySelector("a, button").focus({ preventScroll: true });
     cursor = page.next_cursor;
+    pages = further ? pages + 1 : 1;
     $("more").hidden = !cursor;
     note.classList.remove("bad");
     if ($("documents").children.length) plain(note, "");
@@ -263,7 +280,9 @@ async function list(further = false) {
     if (!further) {
       $("documents").replaceChildren();
       $("more").hidden = true;
+      pages = 0;
     }
+    extended = pages > 1; // a further page that did not come stops no refresh
     plain(note, problem.message).classList.add("bad");
   } finally {
     if (mine === round) $("documents").removeAttribute("aria-busy");
@@ -291,6 +310,10 @@ export function startDocuments(chosen) {
   for (const name of ["dragover", "drop"]) {
     window.addEventListener(name, (event) => event.dataTransfer.types.includes("Files") && event.preventDefault());
   }
+  $("clear").addEventListener("click", () => {
+    for (const item of [...items].filter(isDone)) forget(item);
+    ($("uploads").querySelector(".icon") ?? $("files")).focus(); // the button that was pressed disappears
+  });
   $("reload").addEventListener("click", () => list());
   $("state").addEventListener("change", () => list());
   $("more").addEventListener("click", () => cursor && list(true));
@@ -301,8 +324,7 @@ export function startDocuments(chosen) {
   window.addEventListener("access", ({ detail }) => {
     if (detail === "expired") return;
     if (detail === "out") {
-      for (const item of items) item.stop.abort();
-      items.clear();
+      for (const item of items) forget(item);
       for (const id of ["uploads", "status", "projects", "documents"]) $(id).replaceChildren();
       $("state").value = "";
     }

@@ -28,6 +28,7 @@ use crate::{
     streams::{Kind, Streams},
 };
 use range::Part;
+pub use range::is_fresh;
 
 pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/document/{id}/file", get_with(file, document))
@@ -44,7 +45,7 @@ async fn file(
     let mut location = named.lookup.ask(&query).await?;
     let stored = stored(&objects, &location).await?;
     let etag = format!("\"{}\"", stored.sha256);
-    if range::is_fresh(&headers, &etag) {
+    if is_fresh(&headers, &etag) {
         let mut response = described(StatusCode::NOT_MODIFIED.into_response(), &location, &etag);
         // The client takes headers of this answer for those of its copy, whose media type may name a charset.
         response.headers_mut().remove(header::CONTENT_TYPE);

@@ -10,6 +10,7 @@ use axum::{
 
 use sha2::{Digest as _, Sha256};
 
+use super::files::is_fresh;
 use crate::{App, extractors::Path, middleware};
 
 static PAGE: &str = include_str!("../../web/index.html");
@@ -48,8 +49,11 @@ async fn asset(Path(name): Path<String>, request: Request) -> Response {
 
 fn file(asked: &HeaderMap, media_type: &'static str, content: &'static str) -> Response {
     let tag = format!("\"{}\"", schemas::text::hex(&Sha256::digest(content)[..8]));
-    let fresh = asked.get(header::IF_NONE_MATCH).is_some_and(|value| value == tag.as_str());
-    let mut response = if fresh { StatusCode::NOT_MODIFIED.into_response() } else { content.into_response() };
+    let mut response = if is_fresh(asked, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        content.into_response()
+    };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
@@ -74,6 +78,21 @@ mod tests {
             .collect();
         files.sort();
         assert_eq!(files, ASSETS.iter().map(|asset| asset.0).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_copy_is_fresh_also_if_its_tag_is_weak_or_one_of_several() {
+        let first = file(&HeaderMap::new(), "text/css", "a");
+        let tag = first.headers()[header::ETAG].to_str().unwrap();
+        for (sent, status) in [
+            (tag.to_owned(), 304),
+            (format!("\"x\", W/{tag}"), 304),
+            ("*".to_owned(), 304),
+            ("\"x\"".to_owned(), 200),
+        ] {
+            let asked = HeaderMap::from_iter([(header::IF_NONE_MATCH, sent.parse().unwrap())]);
+            assert_eq!(file(&asked, "text/css", "a").status(), status, "{sent}");
+        }
     }
 
     #[test]
