@@ -53,6 +53,30 @@ async fn the_original_bytes_come_back_whole_and_in_part() {
     refused(api.get("/document/2/file").await, 404).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_no_worker_has_stored_yet_is_on_its_way() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    keep(&backends, &worker, "1", "a.txt", "text/plain", b"Acta").await;
+    let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
+    objects.delete("object-1").await.unwrap();
+    let set = |state| worker.documents.lock().unwrap()[0].facts.state = state;
+    for state in [State::Queued, State::Processing] {
+        set(state);
+        for (language, part) in [("es", "todavía se está recibiendo"), ("en", "is still being taken in")] {
+            let asked = api.http.get(api.at("/document/1/file")).header("accept-language", language);
+            let response = asked.send().await.unwrap();
+            assert_eq!(response.headers()["retry-after"], "5");
+            let detail = refused(response, 409).await;
+            assert!(detail.contains(part), "{detail}");
+        }
+    }
+    set(State::Indexed);
+    refused(api.get("/document/1/file").await, 404).await;
+}
+
 /// Stores a document of project `p` with this file.
 async fn keep(backends: &Backends, worker: &Worker, id: &str, name: &str, media_type: &str, content: &[u8]) {
     let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();

@@ -11,9 +11,10 @@ use axum::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use platform::nats::objects::{self, Objects, Stored};
 use schemas::{
-    Problem,
-    ProblemKind::{BadRequest, NotFound, RangeNotSatisfiable},
-    document::{FileLocation, LocateFile},
+    DocumentId, Problem,
+    ProblemKind::{BadRequest, Conflict, NotFound, RangeNotSatisfiable},
+    Scope,
+    document::{FileLocation, GetDocument, LocateFile},
     messages,
 };
 use tokio::io::AsyncReadExt as _;
@@ -23,6 +24,7 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use super::documents::Named;
 use crate::{
     App, Error,
+    extractors::Lookup,
     openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
     server::holding,
     streams::{Kind, Streams},
@@ -43,7 +45,7 @@ async fn file(
 ) -> Result<Response, Error> {
     let query = LocateFile { scope: named.scope, document_id: named.id };
     let mut location = named.lookup.ask(&query).await?;
-    let stored = stored(&objects, &location).await?;
+    let stored = stored(&objects, &named.lookup, query.document_id, &location).await?;
     let etag = format!("\"{}\"", stored.sha256);
     if is_fresh(&headers, &etag) {
         let mut response = described(StatusCode::NOT_MODIFIED.into_response(), &location, &etag);
@@ -81,21 +83,42 @@ async fn file(
     Ok((length, range, described((status, body).into_response(), &location, &etag)).into_response())
 }
 
-/// Returns the stored object: its size and hash in the location may be only announced. Fails if it is another file.
-async fn stored(objects: &Objects, location: &FileLocation) -> Result<Stored, Problem> {
-    let stored = objects.info(&location.object).await.map_err(|error| {
-        if matches!(error, objects::Error::NotFound) {
-            tracing::error!(object = location.object, "a document's file is not in the object store");
-            return Problem::not_found();
+/// Returns the stored object: its size and hash in the location may be only announced. Fails if it is another file, or
+/// if it is not stored.
+async fn stored(
+    objects: &Objects,
+    lookup: &Lookup,
+    document: DocumentId,
+    location: &FileLocation,
+) -> Result<Stored, Problem> {
+    let stored = match objects.info(&location.object).await {
+        Ok(stored) => stored,
+        Err(objects::Error::NotFound) => return Err(not_stored(lookup, document, location).await),
+        Err(error) => {
+            tracing::warn!(%error, cause = ?std::error::Error::source(&error), "reading a file");
+            return Err(Problem::unavailable());
         }
-        tracing::warn!(%error, cause = ?std::error::Error::source(&error), "reading a file");
-        Problem::unavailable()
-    })?;
+    };
     if !location.sha256.is_empty() && !location.sha256.eq_ignore_ascii_case(&stored.sha256) {
         tracing::error!(object = location.object, "what is stored is not the document's file any more");
         return Err(Problem::not_found());
     }
     Ok(stored)
+}
+
+/// Returns why a file is not in the object store. The job of an event producer's file names the object before a worker
+/// has stored it there.
+async fn not_stored(lookup: &Lookup, document_id: DocumentId, location: &FileLocation) -> Problem {
+    let scope = Scope::Projects(vec![location.project_id.clone()]);
+    match lookup.ask(&GetDocument { scope, document_id }).await {
+        Ok(document) if document.facts.state.is_final() => {
+            tracing::error!(object = location.object, "a document's file is not in the object store");
+            Problem::not_found()
+        }
+        Ok(_) => messages::http::file_not_stored_yet().retry_after(5),
+        // For example, the document was deleted meanwhile.
+        Err(problem) => problem,
+    }
 }
 
 fn described(response: Response, location: &FileLocation, etag: &str) -> Response {
@@ -201,7 +224,8 @@ fn document(operation: TransformOperation<'_>) -> TransformOperation<'_> {
         .answers(206, "The part asked for.", &bytes)
         .answers(304, "The client has this version.", &[])
         .header(200, "ETag", "SHA-256 of the file.")
-        .refuses(&[BadRequest, NotFound, RangeNotSatisfiable])
+        .refuses(&[BadRequest, NotFound, Conflict, RangeNotSatisfiable])
+        .header(409, "Retry-After", "Seconds until trying again makes sense.")
 }
 
 #[cfg(test)]

@@ -105,4 +105,8 @@ catalogue! {
         "El archivo tiene {size} bytes; el rango pedido no está en él.",
         "The file has {size} bytes; the range asked for is not in it."
     }
+    file_not_stored_yet() => Conflict {
+        "El archivo de este documento todavía se está recibiendo. Inténtelo de nuevo en unos segundos.",
+        "The file of this document is still being taken in. Try again in a few seconds."
+    }
 }
