@@ -1,6 +1,7 @@
 //! Reads documents: one, a list of them, the location of a file.
 
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt as _;
 use schemas::{
     DocumentId, Fields,
     document::{Document, FileLocation, ListFilter, State},
@@ -61,7 +62,8 @@ pub struct After {
 }
 
 /// Returns a page of documents, newest first, and its last document if there is a next page. To know that, one row more
-/// than the limit is read. `projects` are those of the scope. Documents whose key is in `listed` are left out.
+/// than the limit is read. The page ends before the first document that does not fit. `projects` are those of the scope.
+/// Documents whose key is in `listed` are left out.
 pub async fn list(
     tx: &mut PgConnection,
     projects: &Projects,
@@ -69,6 +71,7 @@ pub async fn list(
     after: Option<After>,
     listed: &[i64],
     limit: usize,
+    mut fits: impl FnMut(&Document) -> bool,
 ) -> sqlx::Result<(Vec<Document>, Option<After>)> {
     // Numbers are compared by their letters and digits only.
     let Fields { number, .. } = &filter.fields;
@@ -77,7 +80,7 @@ pub async fn list(
     // The index of one project is in the order of the page, and is used only if the statement names one.
     let one = if let [project] = *projects.keys { Some(project) } else { None };
     let several = (one.is_none() && !projects.everything).then_some(&projects.keys);
-    let mut rows: Vec<(i64, DateTime<Utc>, Json<Document>)> = sqlx::query_as(
+    let mut rows = sqlx::query_as::<_, (i64, DateTime<Utc>, Json<Document>)>(
         "SELECT page.key, page.accepted_at, document_view.document
          FROM (SELECT project_key, key, accepted_at FROM document
                WHERE state <> 'deleted'
@@ -104,13 +107,17 @@ pub async fn list(
     .bind(one)
     .bind(listed)
     .bind(several)
-    .fetch_all(tx)
-    .await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let last = rows.last().filter(|_| more);
-    let last = last.map(|&(key, accepted_at, _)| After { accepted_at, key });
-    Ok((rows.into_iter().map(|(_, _, Json(document))| document).collect(), last))
+    .fetch(tx);
+    // One by one, because all of them together may be many times larger than a page.
+    let (mut documents, mut last) = (Vec::new(), None);
+    while let Some((key, accepted_at, Json(document))) = rows.try_next().await? {
+        if documents.len() == limit || !fits(&document) {
+            return Ok((documents, last));
+        }
+        documents.push(document);
+        last = Some(After { accepted_at, key });
+    }
+    Ok((documents, None))
 }
 
 /// Returns the fields that a document must contain to match; `None` if every document matches.

@@ -120,16 +120,18 @@ async fn stored_page(
     room: usize,
     bytes: usize,
 ) -> Result<(Vec<Document>, Option<Cursor>)> {
-    let (mut stored, mut last) =
-        read::list(&mut transaction, &projects, &filter, after, &listed, room).await?;
-    let fitting = reply::count_within(&stored, bytes, |document| document);
-    if fitting < stored.len() {
-        if fitting == 0 && bytes < reply::BUDGET {
-            // Queued documents fill this page.
-            return Ok((Vec::new(), Some(Cursor::Stored(after, listed))));
-        }
-        (stored, last) =
-            read::list(&mut transaction, &projects, &filter, after, &listed, fitting.max(1)).await?;
+    let (mut left, mut is_full) = (bytes, false);
+    let fits = |document: &Document| {
+        let size = reply::size(document);
+        // A document that is too large for any page has one of its own.
+        is_full = size > left && left < reply::BUDGET;
+        left = left.saturating_sub(size);
+        !is_full
+    };
+    let (stored, last) = read::list(&mut transaction, &projects, &filter, after, &listed, room, fits).await?;
+    if is_full && stored.is_empty() {
+        // Queued documents fill this page.
+        return Ok((Vec::new(), Some(Cursor::Stored(after, listed))));
     }
     Ok((stored, last.map(|last| Cursor::Stored(Some(last), listed))))
 }

@@ -31,7 +31,7 @@ async fn a_page_of_the_list_reads_no_tombstones() {
         let mut tx = scope::begin_as(&pool, &as_query_worker, &Scope::All).await.unwrap();
         let before = rows_read(&mut tx).await;
         let (documents, _) =
-            read::list(&mut tx, &projects, &ListFilter::default(), None, &[], 50).await.unwrap();
+            read::list(&mut tx, &projects, &ListFilter::default(), None, &[], 50, |_| true).await.unwrap();
         assert_eq!(documents.len(), 2);
         let read = rows_read(&mut tx).await - before;
         assert!(read < 100, "{read} rows for a page of two documents ({projects:?})");

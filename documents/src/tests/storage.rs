@@ -39,7 +39,7 @@ async fn a_document_is_listed_by_its_number_before_it_is_indexed_and_when_it_has
         let as_query_worker = [("role", "acorag_query")];
         let mut tx = scope::begin_as(&pool, &as_query_worker, &Scope::All).await.unwrap();
         let projects = scope::projects(&mut tx).await.unwrap();
-        let (documents, _) = read::list(&mut tx, &projects, &filter, None, &[], 50).await.unwrap();
+        let (documents, _) = read::list(&mut tx, &projects, &filter, None, &[], 50, |_| true).await.unwrap();
         documents.iter().map(|document| document.facts.state).collect()
     };
     let job = revision("a", 0, "A");

@@ -159,8 +159,22 @@ fn a_page_that_would_be_too_large_ends_earlier() {
         assert_eq!(shown.concat(), queued.iter().map(|id| format!("queued {id}")).collect::<Vec<_>>());
         assert!(shown.len() == 2 && shown[0].len() > 30, "{shown:?}");
         // Queued documents leave no room for the stored ones on the first page.
-        let all = pages(world, &heavy, filter).await;
+        let all = pages(world, &heavy, filter.clone()).await;
         assert_eq!(all, [shown[0].clone(), vec!["s-2".to_owned(), "s-1".to_owned()]]);
+
+        sqlx::query(
+            "WITH added AS (INSERT INTO project (id) VALUES ('heavy-stored') RETURNING key)
+             INSERT INTO document (project_key, id, state, accepted_at, fields)
+             SELECT key, 'h-' || n, 'indexed', now() - n * interval '1 second', $1
+             FROM added, generate_series(1, 40) n",
+        )
+        .bind(&metadata)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+        let all = pages(world, &projects(&["heavy-stored"]), filter).await;
+        assert_eq!(all.concat(), (1..=40).map(|n| format!("h-{n}")).collect::<Vec<_>>());
+        assert!(all.len() == 2 && all[0].len() > 30, "{all:?}");
     });
 }
 
