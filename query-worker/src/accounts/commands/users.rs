@@ -55,7 +55,7 @@ pub async fn run(pool: &PgPool, command: Command) -> anyhow::Result<String> {
             let password = new_password()?;
             let password_hash = Some(hash(&password)?);
             change(pool, &email, Change { password_hash, ..none }, "changed").await?;
-            Ok(shown_once(&email, &password))
+            Ok(shown_once(&as_stored(&email), &password))
         }
     }
 }
@@ -105,8 +105,7 @@ struct Change {
 
 /// Changes an account and returns a message. If it is disabled or gets a new password, its sessions end.
 async fn change(pool: &PgPool, email: &str, change: Change, done: &str) -> anyhow::Result<String> {
-    // Addresses are stored in this form. PostgreSQL's lower() would leave accented letters as they are in some locales.
-    let email = &email.trim().to_lowercase();
+    let email = &as_stored(email);
     let mut transaction = pool.begin().await?;
     // Waits for sessions that are just being opened, so that they end too. An UPDATE alone would not wait.
     sqlx::query("SELECT id FROM account WHERE email = $1 FOR UPDATE")
@@ -135,6 +134,11 @@ async fn change(pool: &PgPool, email: &str, change: Change, done: &str) -> anyho
     }
     transaction.commit().await?;
     Ok(format!("{email} is {done}\n"))
+}
+
+/// Returns an address as it is stored. PostgreSQL's lower() would leave accented letters as they are in some locales.
+fn as_stored(email: &str) -> String {
+    email.trim().to_lowercase()
 }
 
 fn new_password() -> anyhow::Result<String> {
