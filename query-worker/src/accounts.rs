@@ -52,11 +52,12 @@ pub async fn register(app: App, _: Context, query: Register) -> Result<Session> 
         created_at: Utc::now(),
     };
     let hash = app.passwords.hash(query.password).await?;
-    if !store::register(&app.pool, &user, &hash, &app.accounts.registered_projects).await? {
+    let session = new_session(&app, user)?;
+    if !store::register(&app.pool, &session, &hash, &app.accounts.registered_projects).await? {
         return Err(refusal::email_taken().into());
     }
-    tracing::info!(user_id = user.id, "registered");
-    open_session(&app, user, &hash).await
+    tracing::info!(user_id = session.user.id, "registered");
+    Ok(session)
 }
 
 pub async fn login(app: App, _: Context, query: Login) -> Result<Session> {
@@ -72,14 +73,20 @@ pub async fn login(app: App, _: Context, query: Login) -> Result<Session> {
 
 /// Opens a session for a user who gave the password of this hash.
 async fn open_session(app: &App, user: User, hash: &str) -> Result<Session> {
+    let session = new_session(app, user)?;
+    if !store::open_session(&app.pool, &session, hash).await? {
+        return Err(refusal::bad_login().into());
+    }
+    Ok(session)
+}
+
+/// Returns a session that is not stored yet.
+fn new_session(app: &App, user: User) -> Result<Session> {
     let token = token::new(token::SESSION).map_err(|error| {
         tracing::error!(%error, "no random numbers from the system");
         Problem::internal()
     })?;
     let expires_at = Utc::now() + TimeDelta::hours(i64::from(app.accounts.session_hours));
-    if !store::open_session(&app.pool, &token::digest(&token), &user.id, hash, expires_at).await? {
-        return Err(refusal::bad_login().into());
-    }
     Ok(Session { access_token: token, token_type: "bearer".to_owned(), expires_at, user })
 }
 

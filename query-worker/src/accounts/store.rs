@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use schemas::{
     ProjectId, Scope,
-    account::{Caller, CallerLimits, Role, User},
+    account::{Caller, CallerLimits, Role, Session, User},
 };
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
+use super::token;
 use crate::scope::begin_without_projects;
 
 #[derive(sqlx::FromRow)]
@@ -80,8 +81,16 @@ pub async fn account(pool: &PgPool, name: &str) -> sqlx::Result<Option<(User, St
     Ok(row.map(|(id, email, full_name, created_at, hash)| (User { id, email, full_name, created_at }, hash)))
 }
 
-/// Creates an account that may read these projects. Returns false if the address already has an account.
-pub async fn register(pool: &PgPool, user: &User, hash: &str, projects: &[ProjectId]) -> sqlx::Result<bool> {
+/// Creates the account of a session, which may read these projects, and opens the session. Returns false if the address
+/// already has an account. Neither is stored without the other: the api repeats a registration that failed, and an
+/// account that it left behind would look like somebody else's.
+pub async fn register(
+    pool: &PgPool,
+    session: &Session,
+    hash: &str,
+    projects: &[ProjectId],
+) -> sqlx::Result<bool> {
+    let user = &session.user;
     let mut transaction = begin_without_projects(pool, &[]).await?;
     let inserted = sqlx::query(
         "INSERT INTO account (id, email, full_name, password_hash, role, projects, created_at)
@@ -96,29 +105,21 @@ pub async fn register(pool: &PgPool, user: &User, hash: &str, projects: &[Projec
     .execute(&mut *transaction)
     .await;
     match inserted {
-        Ok(_) => transaction.commit().await.map(|()| true),
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
-        Err(error) => Err(error),
+        Ok(_) => {}
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => return Ok(false),
+        Err(error) => return Err(error),
     }
+    insert_session(&mut transaction, session).await?;
+    transaction.commit().await.map(|()| true)
 }
 
 /// Opens a session. Returns false if the account is disabled by now, or no longer has this hash of its password.
-pub async fn open_session(
-    pool: &PgPool,
-    token_sha256: &[u8],
-    account: &str,
-    hash: &str,
-    expires_at: DateTime<Utc>,
-) -> sqlx::Result<bool> {
+pub async fn open_session(pool: &PgPool, session: &Session, hash: &str) -> sqlx::Result<bool> {
+    let account = session.user.id.as_str();
     let mut transaction = begin_without_projects(pool, &[("acorag.account", account)]).await?;
     // The foreign key locks the account. A command that changes it was first, and the check below sees its change; or it
     // waits, and then ends this session too.
-    sqlx::query("INSERT INTO login_session (token_sha256, account_id, expires_at) VALUES ($1, $2, $3)")
-        .bind(token_sha256)
-        .bind(account)
-        .bind(expires_at)
-        .execute(&mut *transaction)
-        .await?;
+    insert_session(&mut transaction, session).await?;
     let unchanged: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM account WHERE id = $1 AND password_hash = $2 AND NOT disabled)",
     )
@@ -130,4 +131,14 @@ pub async fn open_session(
         transaction.commit().await?;
     }
     Ok(unchanged)
+}
+
+async fn insert_session(tx: &mut PgConnection, session: &Session) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO login_session (token_sha256, account_id, expires_at) VALUES ($1, $2, $3)")
+        .bind(token::digest(&session.access_token))
+        .bind(&session.user.id)
+        .bind(session.expires_at)
+        .execute(tx)
+        .await
+        .map(drop)
 }

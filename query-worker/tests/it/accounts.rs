@@ -194,6 +194,20 @@ fn registration_is_closed_unless_opened() {
 }
 
 #[test]
+fn a_registration_that_fails_can_be_repeated() {
+    run(async {
+        let world = World::new("registrations", &["--embed-threads=1", "--registration=open"]).await;
+        let execute = async |sql: &'static str| sqlx::query(sql).execute(&world.pool).await.unwrap();
+        execute("REVOKE INSERT ON login_session FROM acorag_query").await;
+        let failed = world::ask(&world.app, &register("eva@obra.cl")).await.unwrap_err();
+        assert_eq!(failed.kind, ProblemKind::Internal);
+        execute("GRANT INSERT ON login_session TO acorag_query").await;
+        let session = world::ask(&world.app, &register("eva@obra.cl")).await.unwrap();
+        assert!(verify(&world.app, &session.access_token).await.is_ok());
+    });
+}
+
+#[test]
 fn the_operator_makes_changes_and_locks_accounts() {
     run(async {
         let world = world::samples().await;
@@ -210,7 +224,8 @@ fn the_operator_makes_changes_and_locks_accounts() {
         let caller = verify(&world.app, &session.access_token).await.unwrap();
         assert_eq!((caller.role, caller.scope), (Role::Admin, Scope::All));
 
-        let reset = command(world, &["users", "reset-password", "luis@obra.cl"]).await.unwrap();
+        let reset = command(world, &["users", "reset-password", " Luis@Obra.cl"]).await.unwrap();
+        assert_eq!(field(&reset, "email"), "luis@obra.cl");
         unauthorized(&world.app, &session.access_token).await;
         bad_login(world, "luis@obra.cl", &password).await;
         let password = field(&reset, "password");
