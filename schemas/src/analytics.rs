@@ -108,7 +108,7 @@ pub struct DocumentStats {
     pub total_documents: u64,
     /// Passages that a search can find.
     pub total_chunks: u64,
-    /// Total size of the original files, in bytes.
+    /// Total size of the original files that could be read, in bytes.
     pub total_size: u64,
     /// The number of documents in each state.
     pub by_state: BTreeMap<String, u64>,

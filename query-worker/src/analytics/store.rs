@@ -62,18 +62,17 @@ pub async fn popular(tx: &mut PgConnection, days: u16, limit: u8) -> sqlx::Resul
 const BY_STATE: i32 = 0b01111;
 /// Maximum number of counts that are read. Whoever sends documents chooses their types and categories, so there may be
 /// very many.
-const MOST_COUNTS: i64 = 5_000;
+const MOST_COUNTS: usize = 5_000;
 
 pub async fn documents(tx: &mut PgConnection) -> sqlx::Result<DocumentStats> {
     // One pass over the table: GROUPING says by which of the five columns a row counts. The states and the total come
-    // first, then the most frequent names. The sizes of failed files are what their senders said: their sum may be too
-    // large for a bigint.
+    // first, then the most frequent names. The size of a document that is not indexed may be only what its sender said.
     type Row = (i32, Option<String>, i64, i64, i64, i64, Option<DateTime<Utc>>);
-    let rows: Vec<Row> = sqlx::query_as(
+    let mut rows: Vec<Row> = sqlx::query_as(
         "SELECT GROUPING(state, doc_type, category, project, file_type),
                 coalesce(state, doc_type, category, project, file_type),
                 count(*), count(*) FILTER (WHERE indexed), coalesce(sum(chunks), 0)::bigint,
-                least(coalesce(sum(size), 0), 9223372036854775807)::bigint, max(indexed_at)
+                coalesce(sum(size) FILTER (WHERE indexed_at IS NOT NULL), 0)::bigint, max(indexed_at)
          FROM (SELECT d.state, coalesce(d.fields->>'doc_type', '') AS doc_type,
                       coalesce(d.fields->>'category', '') AS category, p.id AS project, d.file_type, d.chunks, d.size, d.indexed_at,
                       d.state = 'indexed' AS indexed
@@ -82,9 +81,11 @@ pub async fn documents(tx: &mut PgConnection) -> sqlx::Result<DocumentStats> {
          GROUP BY GROUPING SETS ((state), (doc_type), (category), (project), (file_type), ())
          ORDER BY GROUPING(doc_type, category, project, file_type) = 15 DESC, 4 DESC LIMIT $1",
     )
-    .bind(MOST_COUNTS)
+    .bind(i64::try_from(MOST_COUNTS + 1).unwrap_or(i64::MAX))
     .fetch_all(tx)
     .await?;
+    let mut is_cut = rows.get(MOST_COUNTS).is_some_and(|(_, _, _, indexed, ..)| *indexed > 0);
+    rows.truncate(MOST_COUNTS);
     let mut stats = DocumentStats {
         by_state: State::ALL
             .iter()
@@ -93,7 +94,7 @@ pub async fn documents(tx: &mut PgConnection) -> sqlx::Result<DocumentStats> {
             .collect(),
         ..DocumentStats::default()
     };
-    let mut room = reply::BUDGET;
+    let (mut room, mut kept) = (reply::BUDGET, 0);
     for (grouping, name, all, indexed, chunks, size, indexed_at) in rows {
         let name = name.unwrap_or_default();
         let count = natural(if grouping == BY_STATE { all } else { indexed });
@@ -112,8 +113,14 @@ pub async fn documents(tx: &mut PgConnection) -> sqlx::Result<DocumentStats> {
         let bytes = reply::size(&(&name, count));
         if count > 0 && bytes <= room {
             room -= bytes;
+            kept += 1;
             counts.insert(name, count);
+        } else {
+            is_cut |= count > 0;
         }
+    }
+    if is_cut {
+        tracing::warn!(kept, "a reply would be too large; less frequent names are left out");
     }
     stats.total_documents = stats.by_state.values().sum();
     Ok(stats)
