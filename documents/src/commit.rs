@@ -30,6 +30,20 @@ pub struct Content {
     pub passages: Vec<Passage>,
 }
 
+/// Content with the words of its passages.
+#[derive(Debug)]
+pub struct WithWords {
+    content: Content,
+    words: Vec<Vec<Word>>,
+}
+
+impl From<Content> for WithWords {
+    /// For a very long text this takes seconds, so it does not belong on a thread that others need.
+    fn from(content: Content) -> Self {
+        Self { words: passages::words(&content.fields, &content.passages), content }
+    }
+}
+
 /// A committed document, and what its commit changed.
 #[derive(Debug, Default, PartialEq)]
 pub struct Committed {
@@ -51,16 +65,17 @@ pub struct Committed {
 
 /// Returns `None` and leaves the document unchanged if a later job or a deletion was faster.
 pub async fn commit(pool: &PgPool, job: &Job, content: &Content) -> sqlx::Result<Option<Committed>> {
-    commit_all(pool, &[(job, content)]).await?.pop().ok_or(sqlx::Error::RowNotFound)
+    let content = WithWords::from(content.clone());
+    commit_all(pool, &[(job, &content)]).await?.pop().ok_or(sqlx::Error::RowNotFound)
 }
 
 /// Commits different documents of one project that came with the same parent, in one transaction: all of them, or none. The
 /// same model has made all their vectors.
 pub async fn commit_all(
     pool: &PgPool,
-    documents: &[(&Job, &Content)],
+    documents: &[(&Job, &WithWords)],
 ) -> sqlx::Result<Vec<Option<Committed>>> {
-    let Some((first, content)) = documents.first() else { return Ok(Vec::new()) };
+    let Some((first, WithWords { content, .. })) = documents.first() else { return Ok(Vec::new()) };
     let documents: Vec<Document> =
         documents.iter().map(|(job, content)| Document::new(job, content)).collect();
     let mut tx = first.begin(pool).await?;
@@ -118,17 +133,17 @@ struct Changes<'a> {
 struct Document<'a> {
     job: &'a Job,
     content: &'a Content,
-    words: Vec<Vec<Word>>,
+    words: &'a [Vec<Word>],
     number_norm: String,
     identity: Option<String>,
 }
 
 impl<'a> Document<'a> {
-    fn new(job: &'a Job, content: &'a Content) -> Self {
+    fn new(job: &'a Job, WithWords { content, words }: &'a WithWords) -> Self {
         Self {
             job,
             content,
-            words: passages::words(&content.fields, &content.passages),
+            words,
             number_norm: analysis::codes::normalize(&content.fields.number),
             identity: analysis::codes::identity(&content.fields.number),
         }

@@ -20,7 +20,7 @@ pub mod scope;
 pub mod sentences;
 pub mod start;
 
-pub use commit::{Committed, Content};
+pub use commit::{Committed, Content, WithWords};
 pub use job::Job;
 pub use parents::{ATTACHMENT, is_settled};
 pub use passages::Passage;

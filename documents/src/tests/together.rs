@@ -11,8 +11,9 @@ fn content(job: &Job, passages: usize) -> Content {
 async fn commit_together(pool: &PgPool, jobs: &[(Job, usize)]) -> Vec<Option<Committed>> {
     let started = start_all(pool, &jobs.iter().map(|(job, _)| job).collect::<Vec<_>>()).await.unwrap();
     assert!(started.iter().all(|start| *start == Start::Go), "{started:?}");
-    let contents: Vec<Content> = jobs.iter().map(|(job, passages)| content(job, *passages)).collect();
-    let all: Vec<(&Job, &Content)> = jobs.iter().map(|(job, _)| job).zip(&contents).collect();
+    let contents: Vec<WithWords> =
+        jobs.iter().map(|(job, passages)| content(job, *passages).into()).collect();
+    let all: Vec<(&Job, &WithWords)> = jobs.iter().map(|(job, _)| job).zip(&contents).collect();
     commit_all(pool, &all).await.unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use documents::{Committed, Content, Job, Passage, sentences, start::Start};
+use documents::{Committed, Content, Job, Passage, WithWords, sentences, start::Start};
 use embedding::Embedded;
 use platform::{
     crash,
@@ -91,7 +91,7 @@ pub fn started(start: Start) -> Option<Result<Outcome, Failure>> {
 }
 
 /// Commits documents of one project together.
-pub async fn store(app: &App, documents: &[(&Job, &Content)]) -> Result<Vec<Option<Committed>>, Failure> {
+pub async fn store(app: &App, documents: &[(&Job, &WithWords)]) -> Result<Vec<Option<Committed>>, Failure> {
     let Some((first, _)) = documents.first() else { return Ok(Vec::new()) };
     crash::point("before-commit", first.project.as_str());
     let _timer = app.metrics.stage_seconds.with_label_values(&["store"]).start_timer();
@@ -139,7 +139,7 @@ pub async fn content(
     progress: &Progress,
     extracted: &Extracted,
     object: ObjectRef,
-) -> Result<Content, Failure> {
+) -> Result<WithWords, Failure> {
     let app = &jobs.app;
     let (model, options) = (app.model.clone(), app.chunking.clone());
     // Without the attachments, which may be large.
@@ -157,7 +157,7 @@ pub async fn content(
     }
     embed(jobs, job, progress, &mut passages).await?;
     let found = &extracted.metadata;
-    Ok(Content {
+    let content = Content {
         fields: fields(&job.body, found),
         date: found.date.and_then(plausible),
         media_type: found.media_type.clone(),
@@ -167,6 +167,11 @@ pub async fn content(
         text_length: extracted.text_length(),
         model: app.model_number,
         passages,
+    };
+    let counting = tokio::task::spawn_blocking(move || WithWords::from(content));
+    counting.await.map_err(|error| {
+        tracing::error!(%error, "counting the words of a document");
+        Failure::internal()
     })
 }
 

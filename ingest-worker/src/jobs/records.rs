@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use documents::{Content, Job, start::Start};
+use documents::{Job, WithWords, start::Start};
 use futures::future::{join_all, try_join_all};
 use platform::nats::consume::{Delivery, Failure};
 use reader::Extracted;
@@ -95,7 +95,7 @@ async fn index_group(jobs: &Jobs, group: &[Record<'_>]) -> Result<Vec<Result<End
     }))
     .await;
     let ready = group.iter().zip(&contents);
-    let ready: Vec<(&Job, &Content)> =
+    let ready: Vec<(&Job, &WithWords)> =
         ready.filter_map(|(record, content)| Some((&record.job, content.as_ref().ok()?))).collect();
     let mut committed = document::store(app, &ready).await?.into_iter();
     let outcomes: Vec<Result<Outcome, Failure>> = contents
@@ -122,7 +122,7 @@ async fn index_group(jobs: &Jobs, group: &[Record<'_>]) -> Result<Vec<Result<End
     Ok(endings)
 }
 
-async fn content(jobs: &Jobs, Record { job, progress, .. }: &Record<'_>) -> Result<Content, Failure> {
+async fn content(jobs: &Jobs, Record { job, progress, .. }: &Record<'_>) -> Result<WithWords, Failure> {
     let Source::Text(text) = &job.body.source else { return Err(Failure::internal()) };
     document::content(jobs, job, progress, &Extracted::from_text(text), job.object()).await
 }
