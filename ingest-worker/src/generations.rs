@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use documents::Job;
 use fred::{clients::Pool, types::scripts::Script};
 use platform::lock::lock;
@@ -53,27 +54,30 @@ for i = 1, #KEYS, 2 do
   end
 end";
 
-/// A change of a project, named by the document that changes.
+/// A change of a project, named by the document that changes and by when the job that changes it was accepted: two jobs of one
+/// document may work at the same time, and the end of one is not the end of the other. A job that comes again has the same
+/// name, so it ends what an earlier attempt began.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Change {
     project: String,
     document: String,
+    accepted_at: DateTime<Utc>,
 }
 
 impl Change {
-    pub fn new(project: &ProjectId, document: &DocumentId) -> Self {
-        Self { project: project.token(), document: document.token() }
+    pub fn new(project: &ProjectId, document: &DocumentId, accepted_at: DateTime<Utc>) -> Self {
+        Self { project: project.token(), document: document.token(), accepted_at }
     }
 
     /// A change of what a model finds in the project.
     pub fn of_model(project: &str) -> anyhow::Result<Self> {
-        Ok(Self::new(&project.parse()?, &"model".parse()?))
+        Ok(Self::new(&project.parse()?, &"model".parse()?, DateTime::UNIX_EPOCH))
     }
 }
 
 impl From<&Job> for Change {
     fn from(job: &Job) -> Self {
-        Self::new(&job.project, &job.document)
+        Self::new(&job.project, &job.document, job.accepted_at)
     }
 }
 
@@ -138,7 +142,7 @@ impl Generations {
         let keys =
             [&project, cache::GENERATION].map(|key| [key.to_owned(), format!("{key}/changes")]).concat();
         let arguments = vec![
-            format!("{}.{}", change.project, change.document),
+            format!("{}.{}.{}", change.project, change.document, change.accepted_at.timestamp_micros()),
             uuid::Uuid::now_v7().to_string(),
             self.forgotten.as_millis().to_string(),
             cache::CHANGING.to_string(),

@@ -18,7 +18,11 @@ struct Settings {
 }
 
 fn change(document: &str) -> Change {
-    Change::new(&"p".parse().unwrap(), &document.parse().unwrap())
+    change_of("p", document)
+}
+
+fn change_of(project: &str, document: &str) -> Change {
+    Change::new(&project.parse().unwrap(), &document.parse().unwrap(), DateTime::UNIX_EPOCH)
 }
 
 /// Starts a Valkey for one test, because each change also marks the generation of all projects.
@@ -61,7 +65,7 @@ async fn a_project_is_marked_until_all_who_change_it_are_done() {
     generations.changed(change("a")).await;
     let before = generations.now().await;
     // A project may have any name.
-    generations.changed(Change::new(&"changing".parse().unwrap(), &"a".parse().unwrap())).await;
+    generations.changed(change_of("changing", "a")).await;
     assert!(generations.renew(&change("a")).await);
     let [of_project, of_all] = generations.now().await;
     assert!(of_project != before[0] && of_all != before[1]);
@@ -91,6 +95,19 @@ async fn a_project_is_marked_until_all_who_change_it_are_done() {
     assert_eq!(generations.is_marked().await, [true; 2]);
     generations.changed(change("c")).await;
     assert_eq!(generations.is_marked().await, [false; 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_two_jobs_of_one_document_has_its_own_mark() {
+    let (_stack, generations) = start().await;
+    let later = Change { accepted_at: DateTime::from_timestamp(1, 0).unwrap(), ..change("a") };
+    let after_one = generations
+        .changing(change("a"), async {
+            generations.changing(later, async {}).await;
+            generations.is_marked().await
+        })
+        .await;
+    assert_eq!((after_one, generations.is_marked().await), ([true; 2], [false; 2]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,8 +158,7 @@ async fn a_long_outage_delays_one_change_and_loses_none() {
     tokio::task::block_in_place(|| stack.redis().unwrap().stop()).unwrap();
     worker.changed(change("a")).await;
     let begun = Instant::now();
-    let other = Change::new(&"other".parse().unwrap(), &"b".parse().unwrap());
-    worker.changed(other).await;
+    worker.changed(change_of("other", "b")).await;
     assert!(begun.elapsed() < PATIENCE, "it waits like the first one");
     assert_eq!(lock(&worker.pending).len(), 2);
     tokio::task::block_in_place(|| stack.redis().unwrap().start()).unwrap();

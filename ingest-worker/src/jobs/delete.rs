@@ -22,7 +22,7 @@ const AT_ONCE: usize = 64;
 
 pub async fn delete(app: &App, delivery: &Delivery) -> Result<(), Failure> {
     let (project, document) = read(delivery).map_err(Failure::Dead)?;
-    let change = Change::new(&project, &document);
+    let change = Change::new(&project, &document, delivery.published);
     let deletion = documents::delete::delete(&app.pool, &project, &document, first_accepted(delivery));
     let Some(mut deletion) = app.generations.changing(change, deletion).await? else {
         tracing::info!("the document was uploaded anew after this deletion");
