@@ -33,10 +33,12 @@ pub struct Sweep {
 impl Sweep {
     pub async fn run(self, stopping: CancellationToken) -> anyhow::Result<()> {
         while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-            match self.once(GRACE_DAYS).await {
-                Ok(0) => {}
-                Ok(removed) => tracing::info!(removed, "files that nothing refers to are removed"),
-                Err(error) => tracing::warn!(error = format!("{error:#}"), "sweeping"),
+            // What a stop leaves half removed, the next sweep removes.
+            let sweeping = stopping.run_until_cancelled(Box::pin(self.once(GRACE_DAYS)));
+            match sweeping.await {
+                None | Some(Ok(0)) => {}
+                Some(Ok(removed)) => tracing::info!(removed, "files that nothing refers to are removed"),
+                Some(Err(error)) => tracing::warn!(error = format!("{error:#}"), "sweeping"),
             }
         }
         Ok(())
