@@ -34,6 +34,9 @@ const BATCH: i64 = 32;
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_PER_LOOK: u32 = 20;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Maximum pause after a look that found something. It is as long as the look took, and short: more may be missing by then, and
+/// a switch does not wait for long.
+const SHORT_PAUSE: Duration = Duration::from_secs(3);
 
 /// Runs until the process is told to stop or, if this is asked for, until no vector is missing.
 pub async fn run(pool: PgPool, generations: Generations, model: Model, pace: Pace) -> anyhow::Result<()> {
@@ -72,7 +75,7 @@ struct Fill {
 }
 
 impl Fill {
-    /// Makes what is missing now; waits if there was nothing.
+    /// Makes what is missing now, then waits: for longer if there was nothing.
     async fn follow(&self) {
         let started = Instant::now();
         let round = async {
@@ -82,7 +85,7 @@ impl Fill {
                 return Ok((look * PAUSE_PER_LOOK).clamp(PAUSE, LONGEST_PAUSE));
             }
             self.round(incomplete).await?;
-            anyhow::Ok(Duration::ZERO)
+            anyhow::Ok(look.clamp(PAUSE, SHORT_PAUSE))
         };
         let pause = round.await.unwrap_or_else(|error| {
             tracing::warn!(error = format!("{error:#}"), "making the vectors of a model");
