@@ -26,7 +26,7 @@ use schemas::{
     dead_letter::Cause,
     event::{EventKind, Facts},
     headers,
-    ingest::IngestDocument,
+    ingest::{IngestDocument, Source},
     messages,
     problem::Reason,
     subjects::{self, JobKind},
@@ -280,7 +280,7 @@ impl Jobs {
         self.settle(delivery, &job, &progress, outcome).await.context("settling a failed job")
     }
 
-    /// Stores the failure. If the database refuses the job's data, the failure is stored without them.
+    /// Stores the failure. If the database refuses the job's data, the failure is stored with few of them ([`bare`]).
     async fn write_down(
         &self,
         job: &Job,
@@ -290,8 +290,8 @@ impl Jobs {
         match fail(&self.app.pool, job, reason, is_readable).await {
             Err(error) if !platform::postgres::is_transient(&error) => {
                 tracing::error!(%error, "a failed document could not be written down whole");
-                let body = IngestDocument { parent: job.body.parent.clone(), ..IngestDocument::empty() };
-                fail(&self.app.pool, &Job { body, ..job.clone() }, reason, is_readable).await
+                let job = Job { body: bare(&job.body), ..job.clone() };
+                fail(&self.app.pool, &job, reason, is_readable).await
             }
             written => written,
         }
@@ -315,6 +315,16 @@ impl Jobs {
             tracing::debug!(%error, "noting the end of an attempt");
         }
     }
+}
+
+/// Returns what is stored of a job whose data the database refuses: what the document came with, and its file. A file that no
+/// document named would be swept, and the job could not be queued again.
+fn bare(body: &IngestDocument) -> IngestDocument {
+    let mut bare = IngestDocument { parent: body.parent.clone(), ..IngestDocument::empty() };
+    if let Source::Object(_) = &body.source {
+        bare.source = body.source.clone();
+    }
+    bare
 }
 
 /// Publishes the event `queued` for a job that came directly through NATS, so that it has the events of an upload.
@@ -342,4 +352,22 @@ fn first_accepted(delivery: &Delivery) -> DateTime<Utc> {
 /// The end of an attempt because this worker stops: another worker gets the job at once.
 fn stops() -> Failure {
     Failure::Wait("this worker stops".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::ingest::ObjectRef;
+
+    use super::*;
+
+    #[test]
+    fn of_a_job_that_the_database_refuses_the_file_is_kept() {
+        let file = ObjectRef { name: "o".to_owned(), size: 1, sha256: "00".to_owned() };
+        let mut body = IngestDocument { filename: "a.pdf".to_owned(), ..IngestDocument::empty() };
+        body.source = Source::Object(file.clone());
+        let kept = IngestDocument { source: Source::Object(file), ..IngestDocument::empty() };
+        assert_eq!(bare(&body), kept);
+        body.source = Source::Text("Losa".to_owned());
+        assert_eq!(bare(&body), IngestDocument::empty());
+    }
 }
