@@ -5,8 +5,9 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job, Revived,
+    parents::came_with,
     row::{Description, find, project},
-    start::insert,
+    start::{adopt, insert},
 };
 
 /// Marks the document as failed. Returns the revisions that it had superseded, which must be indexed again. Returns `None` and
@@ -21,6 +22,8 @@ pub async fn fail(
 ) -> sqlx::Result<Option<Vec<Revived>>> {
     let mut tx = job.begin(pool).await?;
     let project_key = project(&mut tx, &job.project).await?;
+    // For its lock, which comes before that of the document.
+    came_with(&mut tx, &job.body).await?;
     // A job that failed before it could start has no row yet.
     insert(&mut tx, project_key, job).await?;
     let row = find(&mut tx, project_key, &job.document).await?.ok_or(sqlx::Error::RowNotFound)?;
@@ -43,18 +46,18 @@ pub async fn fail(
     // The new content failed, so the old content must not stay searchable as if it were current.
     let sums = row.clear(&mut tx).await?;
     sqlx::query(
-        "UPDATE document SET state = 'failed', percent = 0, starts = 0, reason = $6, accepted_at = $2, since = $4,
-                pages = 0, chunks = 0, terms = 0, text_length = 0, indexed_at = NULL, superseded_by = NULL, number_norm = $5
-         WHERE project_key = $3 AND key = $1",
+        "UPDATE document SET state = 'failed', percent = 0, starts = 0, reason = $4,
+                pages = 0, chunks = 0, terms = 0, text_length = 0, indexed_at = NULL, superseded_by = NULL, number_norm = $3
+         WHERE project_key = $2 AND key = $1",
     )
     .bind(row.key)
-    .bind(job.accepted_at)
     .bind(project_key)
-    .bind(job.first_acceptance())
     .bind(analysis::codes::normalize(&fields.number))
     .bind(Json(reason))
     .execute(&mut *tx)
     .await?;
+    // The row may be that of another job, which this one failed too early to replace.
+    adopt(&mut tx, &row, job).await?;
     let description = Description {
         fields: &fields,
         date_modified: job.body.metadata.date_modified,

@@ -181,7 +181,7 @@ pub(crate) async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -
 }
 
 /// Makes this job the document's latest one, whose parent is the import or mail that the document came with, if any.
-async fn adopt(tx: &mut PgConnection, row: &Row, job: &Job) -> sqlx::Result<()> {
+pub(crate) async fn adopt(tx: &mut PgConnection, row: &Row, job: &Job) -> sqlx::Result<()> {
     let parent = job.body.parent.as_ref();
     sqlx::query(
         "UPDATE document SET accepted_at = $5, since = $6, parent_id = $2, (parent_project, parent_key) =

@@ -43,6 +43,20 @@ async fn a_revision_comes_back_with_the_import_that_brought_it_last() {
 }
 
 #[tokio::test]
+async fn a_document_that_fails_before_it_starts_belongs_to_the_import_that_brought_it_last() {
+    let pool = database("store_failed_last").await;
+    for import in [import(0), Job { document: "other".parse().unwrap(), ..import(1) }] {
+        assert_eq!(start(&pool, &import).await.unwrap(), Start::Go);
+    }
+    index(&pool, &record("r1", 2)).await;
+    delete(&pool, "r1", 3).await;
+    let unreadable = brought_by("other", 1, text("r1", 4));
+    assert!(fail::fail(&pool, &unreadable, &damaged(), false).await.unwrap().is_some());
+    let deleted = delete(&pool, "other", 5).await;
+    assert_eq!(deleted.documents, ["r1", "other"].map(|id| id.parse().unwrap()));
+}
+
+#[tokio::test]
 async fn a_mail_sent_again_is_read_again_because_its_attachments_may_be_gone() {
     let pool = database("store_mail").await;
     for (second, expected) in [(0, Start::Go), (1, Start::GoAfterMail)] {
