@@ -60,9 +60,8 @@ impl App {
         let nats = config.nats.connect("acorag-api").await?;
         let redis = Redis::connect(&config.redis).await?;
         let requester = Requester::start(nats.clone()).await.context("subscribing to replies")?;
-        let objects = Objects::open(&nats, subjects::FILES_BUCKET)
-            .await
-            .context("the object store FILES is missing: run acorag-migrate")?;
+        let objects =
+            Objects::open(&nats).await.context("the object store FILES is missing: run acorag-migrate")?;
         let metrics = Arc::new(Metrics::new()?);
         metrics.registry.register(Box::new(redis::connected(redis.pool.clone())?))?;
         let requests = Arc::new(config.requests.clone());

@@ -5,7 +5,6 @@ use schemas::{
     Scope,
     account::Role,
     document::{FileLocation, State},
-    subjects::FILES_BUCKET,
 };
 
 use crate::harness::{Backends, Worker, document, refused};
@@ -79,7 +78,7 @@ async fn a_file_that_no_worker_has_stored_yet_is_on_its_way() {
 
 /// Stores a document of project `p` with this file.
 async fn keep(backends: &Backends, worker: &Worker, id: &str, name: &str, media_type: &str, content: &[u8]) {
-    let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
+    let objects = Objects::open(&backends.nats).await.unwrap();
     let bytes = futures::stream::iter([Ok(bytes::Bytes::copy_from_slice(content))]);
     let stored = objects.put(&format!("object-{id}"), bytes).await.unwrap();
     let mut known = document("p", id, State::Indexed);

@@ -7,7 +7,7 @@ use schemas::{
     account::Role,
     document::Reason,
     event::EventKind,
-    subjects::{FILES_BUCKET, INGEST_STREAM},
+    subjects::{FILES_BUCKET, FILES_STREAM, INGEST_STREAM},
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -46,7 +46,7 @@ async fn an_accepted_upload_is_stored_and_queued() {
     );
     assert_eq!(ingest.media_type, "application/pdf");
 
-    let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
+    let objects = Objects::open(&backends.nats).await.unwrap();
     let object = objects.info(&job.object().name).await.unwrap();
     let mut stored = Vec::new();
     objects.read(&object, 0, u64::MAX).read_to_end(&mut stored).await.unwrap();
@@ -271,7 +271,7 @@ async fn a_client_that_leaves_before_its_job_is_acknowledged_leaves_the_file() {
     let next = upload(form("b.txt", vec![b'x'; 5_000_000]));
     jobs.next().await;
     next.abort();
-    let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
+    let objects = Objects::open(&backends.nats).await.unwrap();
     assert_eq!(objects.info(&job.object().name).await.unwrap().size, 3);
 }
 
@@ -311,19 +311,19 @@ async fn a_full_queue_is_said_and_a_slow_client_dropped() {
 }
 
 async fn stored_messages(backends: &Backends) -> u64 {
-    let stream = backends.nats.jetstream.get_stream(format!("OBJ_{FILES_BUCKET}")).await.unwrap();
+    let stream = backends.nats.jetstream.get_stream(FILES_STREAM).await.unwrap();
     stream.cached_info().state.messages
 }
 
 /// Waits until the object store contains no object and no part of one.
 async fn nothing_stored(backends: &Backends) {
-    let stream = backends.nats.jetstream.get_stream(format!("OBJ_{FILES_BUCKET}")).await.unwrap();
+    let stream = backends.nats.jetstream.get_stream(FILES_STREAM).await.unwrap();
     until("every part is deleted", || async {
         use futures::TryStreamExt as _;
         let parts = stream.info_with_subjects(format!("$O.{FILES_BUCKET}.C.>")).await.unwrap();
         parts.try_collect::<Vec<_>>().await.unwrap().is_empty()
     })
     .await;
-    let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
+    let objects = Objects::open(&backends.nats).await.unwrap();
     assert!(matches!(objects.info("none").await, Err(Error::NotFound)));
 }

@@ -10,7 +10,7 @@ use platform::nats::{
     Nats,
     objects::{self, Objects, Stored},
 };
-use schemas::{subjects::FILES_BUCKET, text::hex};
+use schemas::text::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
@@ -40,7 +40,7 @@ pub struct Saved {
 
 /// Stores all files that are not stored yet, and writes the list of files into the set.
 pub async fn save(nats: &Nats, repository: &Repository, recipient: &Recipient, set: &Set) -> Result<Saved> {
-    let objects = Objects::open(nats, FILES_BUCKET).await?;
+    let objects = Objects::open(nats).await?;
     let mut list = Sealed::create(set.folder.join(repository::FILES), recipient)?;
     let mut versions = String::new();
     let mut saved = Saved::default();

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use migrations::StreamSettings;
 use platform::nats::{self, Nats, objects::Objects};
-use schemas::subjects::{DEAD_LETTERS_STREAM, FILES_BUCKET, INGEST_STREAM, PARTS_STREAM};
+use schemas::subjects::{DEAD_LETTERS_STREAM, FILES_STREAM, INGEST_STREAM, PARTS_STREAM};
 
 use crate::{
     base, database,
@@ -111,7 +111,7 @@ pub async fn restore(options: &Options) -> Result<()> {
     if options.keep_nats {
         plan.files.clear();
     }
-    let objects = Objects::open(&nats, FILES_BUCKET).await?;
+    let objects = Objects::open(&nats).await?;
     let (mut restored, mut missing) = (0, 0);
     for wanted in &plan.files {
         let Some(entry) = version(files.get(&wanted.name), wanted) else {
@@ -171,8 +171,7 @@ fn choose<'a>(sets: &'a [Set], timeline: &Timeline, to: Option<DateTime<Utc>>) -
 }
 
 async fn ensure_empty(nats: &Nats) -> Result<()> {
-    let files = format!("OBJ_{FILES_BUCKET}");
-    for stream in [INGEST_STREAM, PARTS_STREAM, DEAD_LETTERS_STREAM, &files] {
+    for stream in [INGEST_STREAM, PARTS_STREAM, DEAD_LETTERS_STREAM, FILES_STREAM] {
         let info = nats.jetstream.get_stream(stream).await?.cached_info().clone();
         ensure!(
             info.state.messages == 0,

@@ -79,9 +79,8 @@ impl App {
         let nats = config.nats.connect("acorag-ingest-worker").await?;
         let redis = config.redis.connect()?;
         metrics.registry.register(Box::new(redis::connected(redis.clone())?))?;
-        let objects = Objects::open(&nats, subjects::FILES_BUCKET)
-            .await
-            .context("the object store is missing: run acorag-migrate first")?;
+        let objects =
+            Objects::open(&nats).await.context("the object store is missing: run acorag-migrate first")?;
         let chunking = ChunkOptions {
             target_tokens: config.chunk_tokens,
             overlap_tokens: config.chunk_overlap,

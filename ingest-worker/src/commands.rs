@@ -7,7 +7,6 @@ use platform::{
     nats::{self, objects::Objects},
     postgres,
 };
-use schemas::subjects;
 
 use crate::{
     dead_letters::{self, Letters},
@@ -70,7 +69,7 @@ impl Cli {
             Command::Model(command) => command.run().await,
             Command::Sweep { nats, postgres, older_than } => {
                 let nats = nats.connect(SERVICE).await?;
-                let objects = Objects::open(&nats, subjects::FILES_BUCKET).await?;
+                let objects = Objects::open(&nats).await?;
                 let pool = postgres.connect(SERVICE).await?;
                 let removed = Sweep { nats, objects, pool }.once(older_than).await?;
                 Ok(format!("{removed} removed\n"))

@@ -138,7 +138,7 @@ mod tests {
         let settings = config(stack.nats_url());
         let nats = settings.nats.connect("test").await.unwrap();
         migrations::nats(&nats, &settings.streams).await.unwrap();
-        let objects = Objects::open(&nats, subjects::FILES_BUCKET).await.unwrap();
+        let objects = Objects::open(&nats).await.unwrap();
         // Only the queue is read.
         let pool = PgPoolOptions::new().connect_lazy("postgres://127.0.0.1").unwrap();
         let sweep = Sweep { nats: nats.clone(), objects, pool };

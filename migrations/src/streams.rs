@@ -116,7 +116,7 @@ fn streams(settings: &StreamSettings) -> Vec<stream::Config> {
         },
         // The object store of the original files: NATS keeps a bucket in a stream with this name and these subjects.
         stream::Config {
-            name: format!("OBJ_{}", subjects::FILES_BUCKET),
+            name: subjects::FILES_STREAM.to_owned(),
             description: Some("Original files of documents".to_owned()),
             subjects: ["C", "M"].map(|kind| format!("$O.{}.{kind}.>", subjects::FILES_BUCKET)).into(),
             max_bytes: settings.files_gib.map_or(-1, |gib| gib.saturating_mul(1024 * 1024 * 1024)),

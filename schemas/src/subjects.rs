@@ -14,6 +14,8 @@ pub const DEAD_LETTERS_STREAM: &str = "DLQ";
 pub const PARTS_STREAM: &str = "PARTS";
 /// The object store that holds original files.
 pub const FILES_BUCKET: &str = "FILES";
+/// The stream in which NATS keeps that object store.
+pub const FILES_STREAM: &str = "OBJ_FILES";
 
 pub const QUERIES_ALL: &str = "acorag.v1.query.>";
 pub const EVENTS_ALL: &str = "acorag.v1.event.>";

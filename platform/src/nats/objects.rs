@@ -18,6 +18,7 @@ use async_nats::jetstream::{
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
+use schemas::subjects::{FILES_BUCKET, FILES_STREAM};
 use tokio::io::AsyncRead;
 use tokio_util::io::StreamReader;
 
@@ -53,15 +54,13 @@ impl Error {
 pub struct Objects {
     store: Arc<ObjectStore>,
     stream: Arc<Stream<()>>,
-    bucket: Arc<str>,
 }
 
 impl Objects {
-    pub async fn open(nats: &Nats, bucket: &str) -> Result<Self, Error> {
-        let store = nats.jetstream.get_object_store(bucket).await.map_err(Error::unavailable)?;
-        let stream = nats.jetstream.get_stream_no_info(format!("OBJ_{bucket}")).await;
-        let stream = stream.map_err(Error::unavailable)?;
-        Ok(Self { store: Arc::new(store), stream: Arc::new(stream), bucket: bucket.into() })
+    pub async fn open(nats: &Nats) -> Result<Self, Error> {
+        let store = nats.jetstream.get_object_store(FILES_BUCKET).await.map_err(Error::unavailable)?;
+        let stream = nats.jetstream.get_stream_no_info(FILES_STREAM).await.map_err(Error::unavailable)?;
+        Ok(Self { store: Arc::new(store), stream: Arc::new(stream) })
     }
 
     /// Stores the bytes of the stream. Returns when every part is safe on disk.
@@ -69,6 +68,12 @@ impl Objects {
     where
         S: futures::Stream<Item = io::Result<Bytes>> + Unpin + Send,
     {
+        // async-nats removes the parts of the object that it replaces, and would believe a forged description.
+        match self.stream.direct_get_last_for_subject(stored::description_of(name)).await {
+            Ok(message) => drop(Stored::read(&message)?),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => {}
+            Err(error) => return Err(Error::unavailable(error)),
+        }
         let mut failed = None;
         let parts = parts(bytes).map(|part| {
             part.inspect_err(|error| failed = Some(io::Error::new(error.kind(), error.to_string())))
@@ -79,22 +84,22 @@ impl Objects {
             return Err(Error::Source(error));
         }
         let info = result.map_err(Error::unavailable)?;
-        Stored::new(info, name, &self.bucket, Utc::now())?.ok_or(Error::NotFound)
+        Stored::new(info, name, Utc::now())?.ok_or(Error::NotFound)
     }
 
     /// Returns the description of the object. The stream's leader is asked, because another server may not know yet of
     /// an object that was stored just now.
     pub async fn info(&self, name: &str) -> Result<Stored, Error> {
-        let subject = stored::description_of(&self.bucket, name);
+        let subject = stored::description_of(name);
         let message = found(self.stream.get_last_raw_message_by_subject(&subject).await)?;
-        Stored::read(&message.ok_or(Error::NotFound)?, &self.bucket)?.ok_or(Error::NotFound)
+        Stored::read(&message.ok_or(Error::NotFound)?)?.ok_or(Error::NotFound)
     }
 
     /// Reads at most `length` bytes of an object from `start`. Parts cannot be skipped: the bytes before the range are
     /// read and dropped. Each part is a separate request, so reading continues after the connection to the server was
     /// interrupted.
     pub fn read(&self, stored: &Stored, start: u64, length: u64) -> impl AsyncRead + Send + Unpin + use<> {
-        let (stream, subject, size) = (self.stream.clone(), stored.parts(&self.bucket), stored.size);
+        let (stream, subject, size) = (self.stream.clone(), stored.parts(), stored.size);
         let end = start.saturating_add(length).min(size);
         let parts = futures::stream::try_unfold((0_u64, 1), move |(at, sequence)| {
             let (stream, subject) = (stream.clone(), subject.clone());
@@ -124,14 +129,14 @@ impl Objects {
     /// Returns all objects, the oldest first. A malformed description is skipped with a warning, so that one damaged
     /// description does not make the others inaccessible.
     pub fn all(&self) -> impl futures::Stream<Item = Result<Stored, Error>> + Send + use<> {
-        let (stream, bucket) = (self.stream.clone(), self.bucket.clone());
+        let stream = self.stream.clone();
         let all = futures::stream::try_unfold(1, move |sequence| {
-            let (stream, bucket) = (stream.clone(), bucket.clone());
+            let stream = stream.clone();
             async move {
-                let subject = stored::descriptions(&bucket);
+                let subject = stored::descriptions();
                 let next = found(stream.get_first_raw_message_by_subject(subject, sequence).await)?;
                 let Some(message) = next else { return Ok(None) };
-                let stored = Stored::read(&message, &bucket).unwrap_or_else(|error| {
+                let stored = Stored::read(&message).unwrap_or_else(|error| {
                     tracing::warn!(%error, subject = %message.subject, "an object is passed over");
                     None
                 });
@@ -149,9 +154,9 @@ impl Objects {
             Err(error) => return Err(error),
         };
         // The description first: parts without a description are removed later by `remove_parts`.
-        self.purge(stored::description_of(&self.bucket, name)).await?;
+        self.purge(stored::description_of(name)).await?;
         crate::crash::point("description-removed", name);
-        self.purge(stored.parts(&self.bucket)).await
+        self.purge(stored.parts()).await
     }
 
     /// Removes parts that belong to no object and were stored before `moment`, such as those of an interrupted upload.
@@ -159,12 +164,12 @@ impl Objects {
     pub async fn remove_parts(&self, moment: DateTime<Utc>) -> Result<usize, Error> {
         // The parts are listed before the descriptions, so that an upload that ends in between already has its
         // description.
-        let listed = self.stream.info_with_subjects(stored::all_parts(&self.bucket)).await;
+        let listed = self.stream.info_with_subjects(stored::all_parts()).await;
         let listed = listed.map_err(Error::unavailable)?.map_ok(|(subject, _)| subject);
         let mut subjects: HashSet<String> = listed.try_collect().await.map_err(Error::unavailable)?;
         let mut all = std::pin::pin!(self.all());
         while let Some(stored) = all.next().await {
-            subjects.remove(&stored?.parts(&self.bucket));
+            subjects.remove(&stored?.parts());
         }
         let mut removed = 0;
         for subject in subjects {

@@ -3,6 +3,7 @@
 use async_nats::jetstream::{message::StreamMessage, object_store::ObjectInfo};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use chrono::{DateTime, Utc};
+use schemas::subjects::FILES_BUCKET;
 
 use super::Error;
 
@@ -22,31 +23,26 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Reads a description from a message of the bucket's stream. `None`: the object was deleted.
-    pub fn read(message: &StreamMessage, bucket: &str) -> Result<Option<Self>, Error> {
-        let name = name_in(&message.subject, bucket).ok_or(Error::Malformed)?;
+    /// Reads a description from a message of the store's stream. `None`: the object was deleted.
+    pub fn read(message: &StreamMessage) -> Result<Option<Self>, Error> {
+        let name = name_in(&message.subject).ok_or(Error::Malformed)?;
         let info: ObjectInfo = serde_json::from_slice(&message.payload).map_err(|_| Error::Malformed)?;
-        Self::new(info, &name, bucket, message.time)
+        Self::new(info, &name, message.time)
     }
 
-    pub(super) fn new(
-        info: ObjectInfo,
-        name: &str,
-        bucket: &str,
-        stored_at: DateTime<Utc>,
-    ) -> Result<Option<Self>, Error> {
+    pub(super) fn new(info: ObjectInfo, name: &str, stored_at: DateTime<Utc>) -> Result<Option<Self>, Error> {
         let is_link = info.options.as_ref().is_some_and(|options| options.link.is_some());
-        if info.name != name || info.bucket != bucket || is_link {
+        let plain = |id: &str| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
+        if info.name != name || info.bucket != FILES_BUCKET || is_link || !plain(&info.nuid) {
             return Err(Error::Malformed);
         }
         if info.deleted {
             return Ok(None);
         }
-        let plain = |id: &str| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
         let digest = info.digest.as_deref().and_then(|digest| digest.strip_prefix("SHA-256="));
         let digest =
             digest.and_then(|digest| URL_SAFE.decode(digest).ok()).filter(|digest| digest.len() == 32);
-        let (true, Some(digest)) = (plain(&info.nuid), digest) else { return Err(Error::Malformed) };
+        let digest = digest.ok_or(Error::Malformed)?;
         Ok(Some(Self {
             name: info.name,
             version: info.nuid,
@@ -56,27 +52,27 @@ impl Stored {
         }))
     }
 
-    pub(super) fn parts(&self, bucket: &str) -> String {
-        format!("$O.{bucket}.C.{}", self.version)
+    pub(super) fn parts(&self) -> String {
+        format!("$O.{FILES_BUCKET}.C.{}", self.version)
     }
 }
 
-pub(super) fn all_parts(bucket: &str) -> String {
-    format!("$O.{bucket}.C.>")
+pub(super) fn all_parts() -> String {
+    format!("$O.{FILES_BUCKET}.C.>")
 }
 
 /// Returns the subject of an object's description, encoded as in the NATS clients.
-pub(super) fn description_of(bucket: &str, name: &str) -> String {
-    format!("$O.{bucket}.M.{}", URL_SAFE.encode(name))
+pub(super) fn description_of(name: &str) -> String {
+    format!("$O.{FILES_BUCKET}.M.{}", URL_SAFE.encode(name))
 }
 
-pub(super) fn descriptions(bucket: &str) -> String {
-    format!("$O.{bucket}.M.>")
+pub(super) fn descriptions() -> String {
+    format!("$O.{FILES_BUCKET}.M.>")
 }
 
 /// Returns the object name that is encoded in the subject of a description.
-fn name_in(subject: &str, bucket: &str) -> Option<String> {
-    let encoded = subject.strip_prefix(&format!("$O.{bucket}.M."))?;
+fn name_in(subject: &str) -> Option<String> {
+    let encoded = subject.strip_prefix(&format!("$O.{FILES_BUCKET}.M."))?;
     String::from_utf8(URL_SAFE.decode(encoded).ok()?).ok()
 }
 
@@ -105,12 +101,15 @@ mod tests {
 
     #[test]
     fn a_description_is_what_its_writer_wrote_and_when_the_stream_took_it() {
-        let stored = Stored::read(&message("$O.FILES.M.eA==", &described()), "FILES").unwrap().unwrap();
+        let stored = Stored::read(&message("$O.FILES.M.eA==", &described())).unwrap().unwrap();
         assert_eq!((stored.name.as_str(), stored.version.as_str(), stored.size), ("x", "Ab9", 3));
         assert_eq!((stored.sha256, stored.stored_at), ("07".repeat(32), DateTime::UNIX_EPOCH));
         let mut deleted = described();
         deleted["deleted"] = json!(true);
-        assert!(Stored::read(&message("$O.FILES.M.eA==", &deleted), "FILES").unwrap().is_none());
+        assert!(Stored::read(&message("$O.FILES.M.eA==", &deleted)).unwrap().is_none());
+        // Whoever replaces a deleted object removes its parts, too.
+        deleted["nuid"] = json!(">");
+        assert!(matches!(Stored::read(&message("$O.FILES.M.eA==", &deleted)), Err(Error::Malformed)));
     }
 
     #[test]
@@ -132,11 +131,11 @@ mod tests {
         ] {
             let mut description = described();
             description[field] = forged.clone();
-            let read = Stored::read(&message("$O.FILES.M.eA==", &description), "FILES");
+            let read = Stored::read(&message("$O.FILES.M.eA==", &description));
             assert!(matches!(read, Err(Error::Malformed)), "{field}: {forged}");
         }
         for subject in ["$O.FILES.M.eQ==", "$O.OTHER.M.eA==", "$O.FILES.M.!", "x"] {
-            let read = Stored::read(&message(subject, &described()), "FILES");
+            let read = Stored::read(&message(subject, &described()));
             assert!(matches!(read, Err(Error::Malformed)), "{subject}");
         }
     }
@@ -147,7 +146,7 @@ mod tests {
             let mut description = described();
             description["nuid"] = json!(nuid);
             for payload in [Value::String(payload), description] {
-                if let Ok(Some(stored)) = Stored::read(&message("$O.FILES.M.eA==", &payload), "FILES") {
+                if let Ok(Some(stored)) = Stored::read(&message("$O.FILES.M.eA==", &payload)) {
                     prop_assert!(stored.version.bytes().all(|byte| byte.is_ascii_alphanumeric()));
                 }
             }

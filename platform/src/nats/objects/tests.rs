@@ -11,7 +11,7 @@ async fn store() -> (devstack::Stack, Nats, Objects) {
     let (stack, nats) = server::start().await;
     let bucket = async_nats::jetstream::object_store::Config { bucket: "FILES".into(), ..Default::default() };
     nats.jetstream.create_object_store(bucket).await.unwrap();
-    let objects = Objects::open(&nats, "FILES").await.unwrap();
+    let objects = Objects::open(&nats).await.unwrap();
     (stack, nats, objects)
 }
 
@@ -72,6 +72,8 @@ async fn a_forged_description_reads_and_removes_nothing() {
         sent.await.unwrap();
         assert!(matches!(objects.info("x").await, Err(Error::Malformed)), "{nuid}");
         assert!(objects.delete("x").await.is_err(), "{nuid}");
+        let bytes = futures::stream::iter([Ok(Bytes::from_static(b"new"))]);
+        assert!(matches!(objects.put("x", bytes).await, Err(Error::Malformed)), "{nuid}");
     }
     // A malformed description neither stops the listing of the other objects nor causes the removal of their
     // parts.
