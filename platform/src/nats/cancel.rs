@@ -28,7 +28,8 @@ type Running = Arc<Mutex<Requests>>;
 
 #[derive(Default)]
 struct Requests {
-    running: HashMap<String, CancellationToken>,
+    /// Each with the number of its deliveries: a request that is delivered again may be in progress twice.
+    running: HashMap<String, (CancellationToken, usize)>,
     /// The inboxes of requests that were cancelled and are not in progress here.
     cancelled: HashSet<String>,
     /// The same, the oldest first.
@@ -37,8 +38,8 @@ struct Requests {
 
 impl Requests {
     fn cancel(&mut self, inbox: &str) {
-        if let Some(request) = self.running.remove(inbox) {
-            request.cancel();
+        if let Some((token, _)) = self.running.get(inbox) {
+            token.cancel();
         } else if self.cancelled.insert(inbox.to_owned()) {
             self.order.push_back(inbox.to_owned());
             if self.order.len() > REMEMBERED
@@ -72,16 +73,18 @@ impl Cancellations {
         }
     }
 
-    /// Registers a request; returns `None` if it is cancelled already. Its work should end when it is cancelled. If the same
-    /// request is delivered a second time, only the second delivery is told.
+    /// Registers a request; returns `None` if it is cancelled already. Its work should end when it is cancelled.
     pub fn register(&self, inbox: &str) -> Option<Request> {
         let mut requests = lock(&self.running);
         if requests.cancelled.contains(inbox) {
             return None;
         }
-        let token = CancellationToken::new();
-        requests.running.insert(inbox.to_owned(), token.clone());
-        Some(Request { inbox: inbox.to_owned(), running: self.running.clone(), token })
+        let (token, deliveries) = requests.running.entry(inbox.to_owned()).or_default();
+        if token.is_cancelled() {
+            return None;
+        }
+        *deliveries += 1;
+        Some(Request { inbox: inbox.to_owned(), running: self.running.clone(), token: token.clone() })
     }
 }
 
@@ -94,7 +97,13 @@ pub struct Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        lock(&self.running).running.remove(&self.inbox);
+        let mut requests = lock(&self.running);
+        if let Some((_, deliveries)) = requests.running.get_mut(&self.inbox) {
+            *deliveries -= 1;
+            if *deliveries == 0 {
+                requests.running.remove(&self.inbox);
+            }
+        }
     }
 }
 
@@ -110,6 +119,20 @@ mod tests {
         let request = requests.register("late").unwrap();
         lock(&requests.running).cancel("late");
         request.token.cancelled().await;
+    }
+
+    #[test]
+    fn a_request_that_is_in_progress_twice_is_cancelled_after_one_of_them_has_ended() {
+        let requests = Cancellations::default();
+        for ends_first in 0..2 {
+            let mut twice = vec![requests.register("twice").unwrap(), requests.register("twice").unwrap()];
+            drop(twice.remove(ends_first));
+            lock(&requests.running).cancel("twice");
+            assert!(twice.iter().all(|request| request.token.is_cancelled()));
+            assert!(requests.register("twice").is_none());
+            drop(twice);
+            assert!(lock(&requests.running).running.is_empty());
+        }
     }
 
     #[test]
