@@ -19,7 +19,8 @@ async fn started() -> (devstack::Stack, Nats) {
     (stack, nats)
 }
 
-/// Notes what is handled together and alone. A message "bad" panics, and "long" fails with a reason that no header holds.
+/// Notes what is handled together and alone. A message "bad" panics, "late" does so after it had to wait twice, and "long" fails
+/// with a reason that no header holds.
 #[derive(Default)]
 struct Noting {
     together: Mutex<Vec<Vec<String>>>,
@@ -33,8 +34,17 @@ fn words(delivery: &Delivery) -> String {
 
 impl Handler for Noting {
     async fn handle(&self, delivery: Delivery) -> Result<(), Failure> {
-        *self.alone.lock().unwrap().entry(words(&delivery)).or_default() += 1;
+        let attempts = {
+            let mut alone = self.alone.lock().unwrap();
+            let attempts = alone.entry(words(&delivery)).or_default();
+            *attempts += 1;
+            *attempts
+        };
         assert_ne!(words(&delivery), "bad");
+        if words(&delivery) == "late" {
+            assert!(attempts <= 2);
+            return Err(Failure::Wait("not yet".to_owned()));
+        }
         if words(&delivery) == "long" {
             let reason = Reason { code: "x".repeat(70_000), ..messages::jobs::internal().reason("") };
             return Err(Failure::Dead(reason));
@@ -101,6 +111,14 @@ async fn a_message_that_panics_costs_those_that_came_with_it_nothing() {
     let alone: Vec<(String, u32)> = alone.into_inner().unwrap().into_iter().collect();
     assert_eq!(alone, [("a".to_owned(), 1), ("bad".to_owned(), 2), ("c".to_owned(), 1)]);
     assert_eq!(given_up.into_inner().unwrap(), ["bad"]);
+}
+
+#[tokio::test]
+async fn attempts_that_had_to_wait_do_not_count() {
+    let (_stack, nats) = started().await;
+    let Noting { alone, given_up, .. } = handled(&nats, &["late"]).await;
+    assert_eq!(alone.into_inner().unwrap()["late"], 4, "it waited twice and failed twice");
+    assert_eq!(given_up.into_inner().unwrap(), ["late"]);
 }
 
 #[tokio::test]
