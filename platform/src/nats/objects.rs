@@ -68,12 +68,6 @@ impl Objects {
     where
         S: futures::Stream<Item = io::Result<Bytes>> + Unpin + Send,
     {
-        // async-nats removes the parts of the object that it replaces, and would believe a forged description.
-        match self.stream.direct_get_last_for_subject(stored::description_of(name)).await {
-            Ok(message) => drop(Stored::read(&message)?),
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => {}
-            Err(error) => return Err(Error::unavailable(error)),
-        }
         let mut failed = None;
         let parts = parts(bytes).map(|part| {
             part.inspect_err(|error| failed = Some(io::Error::new(error.kind(), error.to_string())))
