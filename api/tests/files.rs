@@ -59,7 +59,7 @@ async fn a_file_that_no_worker_has_stored_yet_is_on_its_way() {
     let worker = Worker::default();
     let _answering = worker.start(&backends.nats);
     keep(&backends, &worker, "1", "a.txt", "text/plain", b"Acta").await;
-    let objects = Objects::open(&backends.nats, FILES_BUCKET).await.unwrap();
+    let objects = Objects::open(&backends.nats).await.unwrap();
     objects.delete("object-1").await.unwrap();
     let set = |state| worker.documents.lock().unwrap()[0].facts.state = state;
     for state in [State::Queued, State::Processing] {
