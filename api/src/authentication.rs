@@ -127,8 +127,9 @@ impl Authenticator {
 
     /// Waits until the caller who sent these headers may no longer read this project.
     pub async fn revoked(self, id: RequestId, headers: HeaderMap, address: Arc<str>, project: ProjectId) {
-        // `identify` may use a lookup that is 800 ms old. With 200 ms more, a revocation is noticed within a second. A JWT is
-        // verified anew each time, which costs more than to read a lookup; so as often as lookups are renewed is enough.
+        // `identify` may use a lookup that is 800 ms old. With 200 ms more, a revocation is noticed within a second.
+        // A JWT has no lookup: its signature is verified each time, which takes longer than reading a lookup. So that is
+        // done only as often as a lookup is renewed.
         let is_jwt = self.issuer.is_some() && token(&headers).is_some_and(Issuer::may_be);
         let pause = if is_jwt { FRESH } else { FRESH / 4 };
         loop {

@@ -74,8 +74,8 @@ pub async fn end_in_time(State(streams): State<Streams>, request: Request, next:
     let mut running = pin!(next.run(request));
     tokio::select! {
         response = &mut running => response,
-        // An upload ends itself at this moment, to read on what its client still sends. Perhaps it was polled just before
-        // this moment, so everything gets its last turn.
+        // An upload ends itself at this moment, so that what its client still sends is read on. If the request was last
+        // polled before this moment, it does not know of it yet, so it is polled once more.
         () = streams.last_words() => {
             running.now_or_never().unwrap_or_else(|| Error(Problem::unavailable()).into_response())
         }

@@ -61,7 +61,8 @@ impl Uploads {
         } else {
             tokio::select! {
                 biased;
-                // Not only around the whole request: a client that is still sending hears of it because of `read_on` below.
+                // `end_in_time` would end the request too, but without `read_on` below: a client that is still
+                // sending would see a broken connection and not the response.
                 () = self.streams.last_words() => Err(Problem::unavailable()),
                 received = self.read(caller, &mut multipart) => received,
             }

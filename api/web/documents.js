@@ -325,7 +325,7 @@ export function startDocuments(chosen) {
     if (detail === "expired") return;
     if (detail === "out") {
       for (const item of items) forget(item);
-      for (const id of ["uploads", "status", "projects", "documents"]) $(id).replaceChildren();
+      for (const id of ["status", "projects", "documents"]) $(id).replaceChildren();
       $("state").value = "";
     }
     list();

@@ -65,7 +65,8 @@ impl Counter {
     }
 }
 
-/// Cuts the searches into messages. One that is too large for any message gets a message of its own.
+/// Cuts the searches into messages. One that is too large for any message gets a message of its own,
+/// so that no other search is lost with it.
 fn batches(searches: Vec<SearchSeen>) -> Vec<Vec<SearchSeen>> {
     let (mut batches, mut left) = (Vec::<Vec<SearchSeen>>::new(), 0);
     for seen in searches {
