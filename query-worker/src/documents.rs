@@ -66,7 +66,7 @@ pub async fn list(app: App, context: Context, query: ListDocuments) -> Result<Do
         Cursor::Queued(_) => {}
         Cursor::Stored(place, before) => (after, listed) = (place, before),
     }
-    // With one snapshot, a list that is read again because it was too long begins with the same documents.
+    // With one snapshot, a queued document that a worker takes in the meantime is not listed as stored, too.
     let mut transaction = scope::begin_reading_for(&app.pool, &query.scope, &context).await?;
     // A job stays in the queue until it is done, so those that a worker has taken are left out, and duplicates.
     let known = read::known(&mut transaction, &documents).await?;

@@ -11,19 +11,14 @@ pub fn size(item: &impl Serialize) -> usize {
     serde_json::to_vec(item).map_or(0, |json| json.len() + 1)
 }
 
-/// Returns how many items, from the first on, are within the budget; an item's `part` is what is sent of it.
-pub fn count_within<T, P: Serialize>(items: &[T], budget: usize, part: impl Fn(&T) -> &P) -> usize {
+/// Drops the last items if the list is beyond the budget; an item's `part` is what is sent of it.
+pub fn keep_first<T, P: Serialize>(items: &mut Vec<T>, budget: usize, part: impl Fn(&T) -> &P) {
     let mut left = budget;
     let fitting = items.iter().map_while(|item| {
         left = left.checked_sub(size(part(item)))?;
         Some(item)
     });
-    fitting.count()
-}
-
-/// Drops the last items if the list is beyond the budget.
-pub fn keep_first<T, P: Serialize>(items: &mut Vec<T>, budget: usize, part: impl Fn(&T) -> &P) {
-    let kept = count_within(items, budget, part);
+    let kept = fitting.count();
     let dropped = items.len() - kept;
     if dropped > 0 {
         tracing::warn!(kept, dropped, "a reply would be too large; its last items are left out");
@@ -38,11 +33,11 @@ mod tests {
     #[test]
     fn what_fits_is_kept_from_the_first_on() {
         let items = ["abc", "ñ", "0123456789", "z"];
-        let kept = |budget| count_within(&items, budget, |item| item);
         // Each item has two quotation marks and a comma.
-        assert_eq!([0, 5, 6, 10, 11, 23, 24, 28].map(kept), [0, 0, 1, 1, 2, 2, 3, 4]);
-        let mut items = items.to_vec();
-        keep_first(&mut items, 11, |item| item);
-        assert_eq!(items, ["abc", "ñ"]);
+        for (budget, kept) in [(0, 0), (5, 0), (6, 1), (10, 1), (11, 2), (23, 2), (24, 3), (28, 4)] {
+            let mut first = items.to_vec();
+            keep_first(&mut first, budget, |item| item);
+            assert_eq!(first, items[..kept], "{budget}");
+        }
     }
 }

@@ -66,7 +66,8 @@ const MOST_COUNTS: usize = 5_000;
 
 pub async fn documents(tx: &mut PgConnection) -> sqlx::Result<DocumentStats> {
     // One pass over the table: GROUPING says by which of the five columns a row counts. The states and the total come
-    // first, then the most frequent names. The size of a document that is not indexed may be only what its sender said.
+    // first, then the most frequent names. The size of a document that was never indexed, or has failed since, may be
+    // only what its sender said.
     type Row = (i32, Option<String>, i64, i64, i64, i64, Option<DateTime<Utc>>);
     let mut rows: Vec<Row> = sqlx::query_as(
         "SELECT GROUPING(state, doc_type, category, project, file_type),
@@ -120,7 +121,7 @@ pub async fn documents(tx: &mut PgConnection) -> sqlx::Result<DocumentStats> {
         }
     }
     if is_cut {
-        tracing::warn!(kept, "a reply would be too large; less frequent names are left out");
+        tracing::warn!(kept, "there are too many names for a reply; less frequent ones are left out");
     }
     stats.total_documents = stats.by_state.values().sum();
     Ok(stats)
