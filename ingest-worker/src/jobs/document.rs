@@ -95,7 +95,7 @@ pub async fn store(app: &App, documents: &[(&Job, &WithWords)]) -> Result<Vec<Op
     let Some((first, _)) = documents.first() else { return Ok(Vec::new()) };
     crash::point("before-commit", first.project.as_str());
     let _timer = app.metrics.stage_seconds.with_label_values(&["store"]).start_timer();
-    // The change has the name of the first document. If the worker dies, its job ends the change when it comes again.
+    // The change has the name of the first job. If the worker dies, this job ends the change when it comes again.
     let committing = documents::commit::commit_all(&app.pool, documents);
     let committed = app.generations.changing(*first, committing).await;
     committed.map_err(|error| match documents::model::is_dropped(&error) {

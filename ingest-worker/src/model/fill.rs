@@ -29,13 +29,13 @@ pub struct Pace {
 
 /// Number of passages whose vectors one transaction stores.
 const BATCH: i64 = 32;
-/// Minimum pause after a look at the whole database. Looking takes longer the more passages there are, so the pause is at
-/// least this many times as long as the look took.
+/// Minimum pause after a look at the whole database. Looking takes longer the more passages there are, so after a look that
+/// found nothing the pause is this many times as long as the look took.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_PER_LOOK: u32 = 20;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Maximum pause after a look that found something. It is as long as the look took, and short: more may be missing by then, and
-/// a switch does not wait for long.
+/// Maximum pause after a look that found something, which is as long as the look took. It is short, because more may be missing
+/// by then, and whoever wants to switch to the model waits for it.
 const SHORT_PAUSE: Duration = Duration::from_secs(3);
 
 /// Runs until the process is told to stop or, if this is asked for, until no vector is missing.

@@ -150,8 +150,8 @@ pub struct Settings {
     pub consumer: String,
     /// Number of slots, which work at the same time.
     pub slots: usize,
-    /// Number of attempts after which a `Retry` counts as dead. Attempts that ended with `Wait` do not count if this process
-    /// knows of one.
+    /// Number of attempts after which a `Retry` counts as dead. Once a message had to wait in this process (`Wait`), only its
+    /// failures since then count.
     pub max_attempts: i64,
     /// Whether to wait until the server has confirmed each acknowledgement. Not needed for work that may be repeated
     /// cheaply and without harm.
