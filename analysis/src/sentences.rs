@@ -59,7 +59,7 @@ fn boundaries(text: &str) -> Vec<usize> {
         boundaries.extend(bounds.map(|(at, _)| from + at));
     };
     for (at, c) in text.char_indices() {
-        let is_letter = c.is_ascii_alphabetic() || is_accented(c);
+        let is_letter = matches!(c, 'a'..='z' | 'A'..='Z' | 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ÿ');
         if is_letter || c.is_ascii_digit() && !around {
             if around {
                 look(from, at + c.len_utf8());
@@ -74,11 +74,6 @@ fn boundaries(text: &str) -> Vec<usize> {
         look(from, text.len());
     }
     boundaries
-}
-
-/// Whether a character is a letter of the Western European languages.
-fn is_accented(c: char) -> bool {
-    matches!(c, 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ÿ')
 }
 
 /// Whether a line is probably a table row. The reader writes rows as "name: value; name: value", "label: value" or "a; b; c";
@@ -129,9 +124,7 @@ fn parts(text: &str) -> Vec<(Range<usize>, bool)> {
         } else {
             for (at, c) in line.char_indices() {
                 // Combining marks are letters to Rust, but not to the rules.
-                let ends_run = c == '.'
-                    || c.is_ascii_alphanumeric()
-                    || !c.is_ascii() && c.is_alphanumeric() && !is_combining_mark(c);
+                let ends_run = c == '.' || c.is_alphanumeric() && (c.is_ascii() || !is_combining_mark(c));
                 run = if ends_run { 0 } else { run + 1 };
                 if run == LONGEST_RUN {
                     let end = line_start + at + c.len_utf8();

@@ -89,9 +89,9 @@ impl Message {
     }
 }
 
-/// Returns all messages of a stream, in order.
-pub fn all<'a>(nats: &'a Nats, name: &'a str) -> impl Stream<Item = Result<Stored>> + Send + 'a {
-    stream::try_unfold(1, move |from| async move {
+/// Returns the messages of a stream from this sequence number on, in order.
+pub fn all<'a>(nats: &'a Nats, name: &'a str, from: u64) -> impl Stream<Item = Result<Stored>> + Send + 'a {
+    stream::try_unfold(from, move |from| async move {
         let stored = nats.first_stored(name, ">", from).await;
         let stored = stored.with_context(|| format!("reading the stream {name}"))?;
         Ok(stored.map(|stored| {

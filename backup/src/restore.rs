@@ -99,7 +99,7 @@ pub async fn restore(options: &Options) -> Result<()> {
     let last: Option<DateTime<Utc>> =
         sqlx::query_scalar("SELECT pg_last_xact_replay_timestamp()").fetch_one(&mut connection).await?;
     let waiting = match options.keep_nats {
-        true => messages::all(&nats, INGEST_STREAM).map_ok(Message::from).boxed(),
+        true => messages::all(&nats, INGEST_STREAM, 1).map_ok(Message::from).boxed(),
         false => stream::iter(queue()?).boxed(),
     };
     let mut plan = reconcile::plan(&mut connection, waiting).await?;

@@ -1,6 +1,6 @@
 //! Makes a backup.
 
-use std::{collections::HashSet, io::Write as _, pin::pin, time::Duration};
+use std::{io::Write as _, pin::pin, time::Duration};
 
 use age::x25519::Recipient;
 use anyhow::{Context as _, Result, ensure};
@@ -146,12 +146,13 @@ async fn queue(nats: &Nats, recipient: &Recipient, set: &Set) -> Result<(usize, 
     // job may fail.
     let (jobs, dead) = (subjects::INGEST_STREAM, subjects::DEAD_LETTERS_STREAM);
     let streams = [dead, jobs, subjects::PARTS_STREAM, dead];
-    let mut letters = HashSet::new();
+    let mut next_letter = 1;
     for (stream, count) in streams.into_iter().zip(&mut counts) {
-        let mut all = pin!(messages::all(nats, stream));
+        let from = if stream == dead { next_letter } else { 1 };
+        let mut all = pin!(messages::all(nats, stream, from));
         while let Some(stored) = all.try_next().await? {
-            if stream == dead && !letters.insert(stored.sequence) {
-                continue;
+            if stream == dead {
+                next_letter = stored.sequence + 1;
             }
             writeln!(target, "{}", serde_json::to_string(&Message::from(stored))?)?;
             *count += 1;

@@ -65,19 +65,13 @@ pub async fn login(app: App, _: Context, query: Login) -> Result<Session> {
     let (user, hash) = store::account(&app.pool, &query.email).await?.unzip();
     // Verified even if the account does not exist, so that the response time does not tell which accounts exist.
     let matches = app.passwords.verify(query.password, hash.clone()).await?;
-    match user.zip(hash) {
-        Some((user, hash)) if matches => open_session(&app, user, &hash).await,
-        _ => Err(refusal::bad_login().into()),
+    if let Some((user, hash)) = user.zip(hash).filter(|_| matches) {
+        let session = new_session(&app, user)?;
+        if store::open_session(&app.pool, &session, &hash).await? {
+            return Ok(session);
+        }
     }
-}
-
-/// Opens a session for a user who gave the password of this hash.
-async fn open_session(app: &App, user: User, hash: &str) -> Result<Session> {
-    let session = new_session(app, user)?;
-    if !store::open_session(&app.pool, &session, hash).await? {
-        return Err(refusal::bad_login().into());
-    }
-    Ok(session)
+    Err(refusal::bad_login().into())
 }
 
 /// Returns a session that is not stored yet.

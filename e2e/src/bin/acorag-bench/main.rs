@@ -109,9 +109,7 @@ async fn main() -> Result<()> {
     if let Some(records) = args.beside_import {
         fairness::beside_an_import(&mut bench, records).await?;
         println!("{}", bench.figures.table());
-        return Ok(());
-    }
-    if args.peers {
+    } else if args.peers {
         Box::pin(peers::measure(&mut bench, args.quick)).await?;
         println!("{}", bench.figures.table());
     } else if let Some(passages) = args.large {
