@@ -23,10 +23,10 @@ pub const SETTINGS: &Settings<'static> = &[
     ("max_parallel_workers_per_gather", "0"),
 ];
 
-/// What a search in one or all projects without filters sets besides. Its statements find their rows by keys, whatever the size of
-/// the project, so they are planned once; planning each of them anew took two fifths of PostgreSQL's time. The vector leg
-/// writes what its plan depends on into the statement. Such a plan is made without the values, and perhaps before the
-/// tables have grown, so it must not read whole tables.
+/// What a search in one project or in all, without filters, sets besides. Its statements find their rows by keys, whatever
+/// the size of the projects, so they are planned once; planning each of them anew took two fifths of PostgreSQL's time. The
+/// vector leg writes what its plan depends on into the statement. Such a plan is made without the values, and perhaps before
+/// the tables have grown, so it must not read whole tables.
 const PLANNED_ONCE: &Settings<'static> = &[
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
