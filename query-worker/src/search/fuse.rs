@@ -10,7 +10,10 @@ use super::{Place, keyword::Keywords};
 /// The useful range of the default model's cosine similarities: unrelated sentences have about 0.75, a passage that
 /// answers the question about 0.9 (measured on XQuAD-es; `make eval` shows the effect of a change).
 const UNRELATED: f32 = 0.74;
-const SAME: f32 = 0.92;
+const ANSWER: f32 = 0.9;
+/// The score of a passage that is as similar as an answer. The rest, up to 1, is for more similar ones: a large project has
+/// hundreds of them, and the most similar must still be the first.
+const SCORE_OF_ANSWER: f32 = 0.89;
 
 /// The weight of the vector score; the keyword score has the rest.
 const MEANING: f32 = 0.7;
@@ -43,8 +46,7 @@ pub struct Scored {
 impl Candidate {
     /// `number` is the share of the document's number that the query names, if any.
     fn score(&self, mode: Mode, number: Option<f32>, number_only: bool) -> f32 {
-        let meaning =
-            self.vector.map_or(0.0, |vector| ((vector - UNRELATED) / (SAME - UNRELATED)).clamp(0.0, 1.0));
+        let meaning = self.vector.map_or(0.0, meaning);
         let score = match mode {
             Mode::Hybrid => MEANING * meaning + (1.0 - MEANING) * self.text,
             Mode::Vector => meaning,
@@ -59,6 +61,17 @@ impl Candidate {
             Some(share) => score + (1.0 - score) * NUMBER_HINT * share,
         }
     }
+}
+
+/// Converts a cosine similarity to a score from 0 to 1.
+fn meaning(similarity: f32) -> f32 {
+    let (over, range) = (similarity - ANSWER, ANSWER - UNRELATED);
+    let score = if over <= 0.0 {
+        SCORE_OF_ANSWER * (1.0 + over / range)
+    } else {
+        SCORE_OF_ANSWER + (1.0 - SCORE_OF_ANSWER) * over / (1.0 - ANSWER)
+    };
+    score.clamp(0.0, 1.0)
 }
 
 /// Everything that either leg found, by passage.

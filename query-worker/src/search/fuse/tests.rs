@@ -25,6 +25,22 @@ fn scores_stay_between_nothing_and_one() {
 }
 
 #[test]
+fn the_more_similar_of_two_very_similar_passages_is_first() {
+    // The other order of keys, which decides between equal scores.
+    let similar = [0.93, 0.94, 0.95, 0.99];
+    let mut candidates = Candidates::default();
+    for (key, vector) in (1..).zip(similar) {
+        candidates.add((1, key), key, Some(vector));
+    }
+    for mode in [Mode::Vector, Mode::Hybrid] {
+        let best = candidates.clone().rank(&hybrid(Scope::All, "losa", 10), mode, 1, 10);
+        let keys: Vec<i64> = best.iter().map(|scored| scored.candidate.chunk_key).collect();
+        assert_eq!(keys, [4, 3, 2, 1], "{mode:?}");
+    }
+    assert_eq!((meaning(1.0), meaning(ANSWER), meaning(0.5)), (1.0, SCORE_OF_ANSWER, 0.0));
+}
+
+#[test]
 fn a_typed_document_number_beats_any_text() {
     let named = candidate(0.7, 0.0).score(Mode::Hybrid, Some(1.0), true);
     assert!(named > candidate(0.95, 0.99).score(Mode::Hybrid, None, true));
