@@ -30,21 +30,48 @@ impl Shared {
     }
 }
 
-/// How long a thread in the background pauses after a text, as a multiple of the time that it had to wait for the processor.
-const PAUSE: u32 = 2;
-const MAX_PAUSE: Duration = Duration::from_millis(100);
-
 /// Embeds the texts of the queue until it is closed. Runs in its own thread.
 pub(crate) fn work(shared: &Shared, graph: &mut Graph, role: Role) {
+    let mut pressure = Pressure::default();
     while let Some(job) = shared.queue.pop(role) {
-        let (started, used) = (Instant::now(), processor_time());
+        let (started, before) = (Instant::now(), processor_time());
         process(shared, graph, job);
         if role == Role::Background {
-            // Others wanted the processor, and will again. They share the memory and its caches, too: an idle priority
-            // alone made searches beside an import a third slower.
-            let waited = started.elapsed().saturating_sub(processor_time().saturating_sub(used));
-            thread::sleep((waited * PAUSE).min(MAX_PAUSE));
+            let used = processor_time().saturating_sub(before);
+            thread::sleep(pressure.pause(started.elapsed().saturating_sub(used), used));
         }
+    }
+}
+
+/// How much others want the processor, from what a thread in the background used and how long it had to wait. They share the
+/// memory and its caches, too: an idle priority alone made searches beside an import a third slower.
+#[derive(Default)]
+struct Pressure {
+    /// Seconds, of which older ones count less and less.
+    waited: f64,
+    used: f64,
+}
+
+impl Pressure {
+    /// What remains of earlier seconds after each text. Some texts must be averaged, because what stores them comes in bursts.
+    const REMAINS: f64 = 0.9;
+    /// The wait that an import's own work causes, such as storing what was embedded, as a share of what was used. An import
+    /// that paused for itself would leave a sixth of the processors idle.
+    const OWN: f64 = 0.2;
+    /// The pause, as a multiple of the wait that others cause.
+    const PAUSE: f64 = 6.0;
+    const MAX_PAUSE: Duration = Duration::from_millis(100);
+
+    /// Returns how long to pause after a text.
+    fn pause(&mut self, waited: Duration, used: Duration) -> Duration {
+        self.waited = self.waited * Self::REMAINS + waited.as_secs_f64();
+        self.used = self.used * Self::REMAINS + used.as_secs_f64();
+        if self.used == 0.0 {
+            return Duration::ZERO;
+        }
+        let others = (self.waited / self.used - Self::OWN).max(0.0);
+        Duration::try_from_secs_f64(used.as_secs_f64() * others * Self::PAUSE)
+            .map_or(Self::MAX_PAUSE, |pause| pause.min(Self::MAX_PAUSE))
     }
 }
 
@@ -89,4 +116,33 @@ fn embed(shared: &Shared, graph: &mut Graph, job: &Job) -> Result<Embedded, Stri
     };
     let sentences = job.sentences.iter().zip(places).map(of).collect::<Result<_, String>>()?;
     Ok(Embedded { vector, sentences })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the pause after the last of many texts of 60 ms, each of which waited for this time.
+    fn pause(waited: [u64; 4]) -> Duration {
+        let mut pressure = Pressure::default();
+        let texts = waited.iter().cycle().take(100);
+        let pauses =
+            texts.map(|waited| pressure.pause(Duration::from_millis(*waited), Duration::from_millis(60)));
+        pauses.last().unwrap_or_default()
+    }
+
+    #[test]
+    fn an_import_pauses_for_others_but_not_for_itself() {
+        assert_eq!(pause([0; 4]), Duration::ZERO);
+        // What stores the texts of this import comes in bursts.
+        assert_eq!(pause([0, 0, 0, 24]), Duration::ZERO);
+        let (some, much) = (pause([20; 4]), pause([30; 4]));
+        assert!(Duration::from_millis(40) < some && some < much, "{some:?} {much:?}");
+        assert_eq!(pause([6_000; 4]), Pressure::MAX_PAUSE);
+    }
+
+    #[test]
+    fn a_text_that_took_no_time_causes_no_pause() {
+        assert_eq!(Pressure::default().pause(Duration::from_secs(1), Duration::ZERO), Duration::ZERO);
+    }
 }

@@ -80,6 +80,7 @@ mod tests {
                 attempt: 1,
                 published,
                 sequence: 1,
+                pending: 0,
             })
         };
         let hour = TimeDelta::hours(1);

@@ -1,4 +1,4 @@
-//! Indexes small records of imports together: their transactions and checks cost hardly more for four of them than for one.
+//! Indexes small records of imports together: their transactions and checks cost hardly more for a few of them than for one.
 //!
 //! Only a first attempt is made together. What fails comes again alone, so that a bad record fails no other one.
 
@@ -17,14 +17,21 @@ use super::{Ending, Jobs, Outcome, announce, document, import, is_time_to_tidy, 
 use crate::progress::Progress;
 
 /// Maximum number of records that are indexed together.
-const MOST: usize = 4;
+const MOST: usize = 8;
+/// The same while fewer than `LONG` records wait, so that other workers find some.
+const FEW: usize = 4;
+const LONG: u64 = 32;
 /// Maximum length of the text of a record that is indexed together with others, in bytes. A longer one takes seconds.
 const SMALL: usize = 16 * 1024;
 
 /// Returns how many jobs may be taken together, of which this is the first. An attachment of a mail is taken alone: it may
 /// take minutes, and other slots may be free for what follows it.
 pub fn together(first: &Delivery) -> usize {
-    if small(first).is_some() { MOST } else { 1 }
+    match small(first) {
+        None => 1,
+        Some(_) if first.pending < LONG => FEW,
+        Some(_) => MOST,
+    }
 }
 
 /// Returns the job of a record that can be indexed together with others.

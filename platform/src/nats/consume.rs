@@ -47,6 +47,8 @@ pub struct Delivery {
     /// stored it, or the original time if the service itself published the message again later.
     pub published: DateTime<Utc>,
     pub sequence: u64,
+    /// Number of messages of the consumer that no worker had taken when this one was sent.
+    pub pending: u64,
 }
 
 impl Delivery {
@@ -391,6 +393,7 @@ fn delivery(message: &Message) -> Result<Delivery, async_nats::Error> {
         attempt: info.delivered,
         published: subjects::accepted_at(&message.subject, ordered_at.as_deref(), info.published),
         sequence: info.stream_sequence,
+        pending: info.pending,
     })
 }
 

@@ -58,6 +58,7 @@ async fn handle<H: Handler>(handler: &H, message: Message) {
         attempt: 1,
         published: chrono::Utc::now(),
         sequence: 0,
+        pending: 0,
     };
     let span = delivery.span();
     async {

@@ -164,6 +164,7 @@ pub async fn deliver<Q: Request>(
         attempt,
         published: chrono::Utc::now(),
         sequence: 1,
+        pending: 0,
     };
     let handler = tokio::spawn(async move { router.handle(delivery).await });
     Asked { app: app.clone(), reply_to, replies, handler, last: None }

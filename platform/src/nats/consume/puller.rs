@@ -37,10 +37,13 @@ impl Puller {
     pub async fn pull<H: Handler>(&mut self, handler: &H) -> Result<Vec<Message>, async_nats::Error> {
         let mut messages = self.request(1, PULL).await?;
         let first = messages.first().and_then(|first| delivery(first).ok());
-        let most = first.map_or(1, |first| handler.together(&first));
-        if most > 1 {
+        let more = first.map_or(0, |first| {
+            let waiting = usize::try_from(first.pending).unwrap_or(usize::MAX);
+            waiting.min(handler.together(&first).saturating_sub(1))
+        });
+        if more > 0 {
             // What was pulled is handled in any case.
-            match self.request(most - 1, PULL_MORE).await {
+            match self.request(more, PULL_MORE).await {
                 Ok(more) => messages.extend(more),
                 Err(error) => tracing::debug!(%error, "pulling further messages"),
             }
