@@ -44,13 +44,40 @@ async fn throughput(bench: &mut Bench, texts: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Measures one import of many records against the model, whose speed is measured before and after it.
+pub async fn long_import(bench: &mut Bench, records: usize) -> Result<()> {
+    let Bench { system, client, ceiling, figures, random, .. } = bench;
+    let texts = ceiling.texts(random, records);
+    let some = &texts[..records.min(1_000)];
+    ceiling.measure_passages(some).await?;
+    let before = Cpu::read(system)?;
+    let rate = import(client, &texts).await?;
+    let after = Cpu::read(system)?;
+    ceiling.measure_passages(some).await?;
+    figures.ratio(
+        format!("ingest: {records} records of one import"),
+        rate,
+        "1/s",
+        "the model alone",
+        ceiling.passages(),
+    );
+    after.report(before, records, "ingest of a record", figures);
+    Ok(())
+}
+
 /// Imports one record for each text; returns how many became searchable in a second.
 pub async fn import(client: &Client, texts: &[String]) -> Result<f64> {
     let lines = records(texts);
     let started = Instant::now();
     let upload = Upload::new("medida.ndjson", lines, json!({"project_id": PROJECT}));
     let id = client.upload(upload).await?;
-    let document = client.settled(&id, PROJECT).await?;
+    // A long import is not asked often, because that takes processor time too.
+    let pause = Duration::from_micros(100 * texts.len() as u64).max(Duration::from_millis(50));
+    let mut document = client.document(&id, PROJECT).await?;
+    while document["state"] == "processing" {
+        tokio::time::sleep(pause).await;
+        document = client.document(&id, PROJECT).await?;
+    }
     let took = started.elapsed();
     ensure!(document["records"]["indexed"] == texts.len(), "not all records are indexed: {document}");
     Ok(texts.len() as f64 / took.as_secs_f64())

@@ -20,6 +20,13 @@ pub async fn busy(figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
+/// Returns the machine's memory in megabytes.
+pub fn megabytes() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"));
+    Ok(total.context("MemTotal in /proc/meminfo")?.parse::<u64>()? / 1_024)
+}
+
 struct Times {
     all: u64,
     idle: u64,

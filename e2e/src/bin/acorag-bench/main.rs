@@ -51,6 +51,9 @@ struct Args {
     /// Measure only these parts
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<Part>,
+    /// Only measure an import of this number of records, against the model alone
+    #[arg(long, value_name = "RECORDS")]
+    import: Option<usize>,
     /// Only measure how long one project waits while another one imports this number of records
     #[arg(long, value_name = "RECORDS")]
     beside_import: Option<usize>,
@@ -103,10 +106,13 @@ async fn main() -> Result<()> {
     let mut options = Options::default().durable();
     if args.large.is_some() {
         // As on a machine that is made for so many passages.
-        options.postgres = vec!["shared_buffers=2GB".to_owned()];
+        options.postgres = vec![format!("shared_buffers={}MB", machine::megabytes()? / 4)];
     }
     let mut bench = Bench::start(options, effort, Folder(folder)).await?;
-    if let Some(records) = args.beside_import {
+    if let Some(records) = args.import {
+        ingest::long_import(&mut bench, records).await?;
+        println!("{}", bench.figures.table());
+    } else if let Some(records) = args.beside_import {
         fairness::beside_an_import(&mut bench, records).await?;
         println!("{}", bench.figures.table());
     } else if args.peers {

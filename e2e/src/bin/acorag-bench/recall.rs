@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{bench::Bench, large};
 
 /// The number of searches that are compared.
-const COMPARED: usize = 30;
+const COMPARED: usize = 60;
 const NEAREST: usize = 10;
 
 /// Returns the share of the ten documents with the nearest passages that the vector leg finds.
