@@ -53,7 +53,8 @@ struct Pressure {
 }
 
 impl Pressure {
-    /// What remains of earlier seconds after each text. Some texts must be averaged, because what stores them comes in bursts.
+    /// What remains of earlier seconds after each text. Several texts are averaged, because an
+    /// import's own work causes waits in bursts.
     const REMAINS: f64 = 0.9;
     /// The wait that an import's own work causes, such as storing what was embedded, as a share of what was used. An import
     /// that paused for itself would leave a sixth of the processors idle.

@@ -21,8 +21,9 @@ const MOST: usize = 8;
 /// The same while fewer than `LONG` records wait, so that other workers find some.
 const FEW: usize = 4;
 const LONG: u64 = 32;
-/// Maximum length of the text of a record that is indexed together with others, in bytes. A longer one takes seconds.
-const SMALL: usize = 16 * 1024;
+/// Maximum length of the text of a record that is indexed together with others, in bytes. A longer one takes long, and eight
+/// of them in each slot would fill the model's queue (`EMBED_QUEUE`).
+const SMALL: usize = 8 * 1024;
 
 /// Returns how many jobs may be taken together, of which this is the first. An attachment of a mail is taken alone: it may
 /// take minutes, and other slots may be free for what follows it.

@@ -44,7 +44,7 @@ impl Puller {
         if more > 0 {
             // What was pulled is handled in any case.
             match self.request(more, PULL_MORE).await {
-                Ok(more) => messages.extend(more),
+                Ok(further) => messages.extend(further),
                 Err(error) => tracing::debug!(%error, "pulling further messages"),
             }
         }
