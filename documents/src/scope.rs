@@ -134,7 +134,7 @@ impl Projects {
 pub async fn projects(tx: &mut Transaction<'_, Postgres>) -> sqlx::Result<Projects> {
     sqlx::query_as(
         "SELECT keys, ids, sizes, everything, chunks, terms, set_config('acorag.projects', keys::text, true) AS noted_keys,
-                set_config('hnsw.ef_search', least(greatest(80, 0.15 * power(largest, 0.64)), 1000)::int::text, true)
+                set_config('hnsw.ef_search', least(greatest(80, 0.35 * power(largest, 0.56)), 1000)::int::text, true)
                     AS noted_neighbours
          FROM (SELECT coalesce(array_agg(key), '{}') AS keys, coalesce(array_agg(id), '{}') AS ids,
                       coalesce(array_agg(chunks), '{}') AS sizes,

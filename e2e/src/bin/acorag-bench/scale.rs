@@ -20,6 +20,8 @@ use crate::{
 };
 
 const SEARCHES: usize = 100;
+/// The number of searches before: each connection's process is slower until it has seen most pages of PostgreSQL's memory.
+const FIRST: usize = 300;
 /// The passages of the growing project, and the number of other projects.
 const STEPS: [(usize, usize); 5] =
     [(10_000, 1), (40_000, 20), (100_000, 20), (1_000_000, 20), (1_000_000, 1_000)];
@@ -77,7 +79,7 @@ fn size(number: usize) -> usize {
 
 async fn measure(bench: &mut Bench, searched: &'static str, project: Option<&str>) -> Result<Line> {
     eprintln!("  searching: {searched}");
-    large::some(&bench.client, project, &mut bench.random, 20).await?;
+    large::some(&bench.client, project, &mut bench.random, FIRST).await?;
     let (before, used) = (Stages::read(&bench.system).await?, Cpu::read(&bench.system)?);
     let mut times = Vec::with_capacity(SEARCHES);
     for _ in 0..SEARCHES {
