@@ -6,13 +6,9 @@
 //! in a buffer, and a burst is spread over all workers.
 
 mod puller;
+mod waited;
 
-use std::{
-    collections::HashMap,
-    future::Future,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use async_nats::{
@@ -30,9 +26,9 @@ use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, Span};
 
-use self::puller::Puller;
+use self::{puller::Puller, waited::Waited};
 use super::{Context, Nats, publish, text, travelling};
-use crate::{crash, lock::lock, telemetry};
+use crate::{crash, telemetry};
 
 /// One message, as its handler receives it.
 #[derive(Debug, Clone)]
@@ -164,8 +160,6 @@ pub struct Settings {
 const PAUSE: Duration = Duration::from_millis(500);
 /// Maximum pause between two attempts.
 const MAX_DELAY: Duration = Duration::from_secs(30);
-/// How many messages that had to wait are remembered.
-const REMEMBERED: usize = 10_000;
 
 /// Consumes until `stopping` is cancelled, then finishes the messages being handled.
 pub async fn run<H: Handler>(
@@ -178,7 +172,7 @@ pub async fn run<H: Handler>(
     let found = nats.jetstream.get_consumer_from_stream(consumer, *stream).await;
     let missing = || format!("consumer {consumer} of stream {stream} is missing: run acorag-migrate");
     let consumer: Consumer<pull::Config> = found.with_context(missing)?;
-    let worker = Arc::new(Worker { nats, settings, handler, waited: Mutex::default() });
+    let worker = Arc::new(Worker { nats, settings, handler, waited: Waited::default() });
     let slots = TaskTracker::new();
     for _ in 0..worker.settings.slots {
         let (worker, stopping) = (worker.clone(), stopping.clone());
@@ -213,9 +207,7 @@ struct Worker<H> {
     nats: Nats,
     settings: Settings,
     handler: Arc<H>,
-    /// The messages that had to wait here, by sequence number, each with the number of its failures since. The server counts
-    /// every attempt: after an outage of an hour, the first failure would be the last one.
-    waited: Mutex<HashMap<u64, i64>>,
+    waited: Waited,
 }
 
 impl<H: Handler> Worker<H> {
@@ -284,17 +276,17 @@ impl<H: Handler> Worker<H> {
         let Taken { message, delivery, .. } = taken;
         let reason = match outcome {
             Ok(()) => {
-                lock(&self.waited).remove(&delivery.sequence);
+                self.waited.forget(delivery.sequence);
                 crash::point("before-ack", &delivery.subject);
                 let confirm = self.settings.confirm;
                 let acknowledged = if confirm { message.double_ack().await } else { message.ack().await };
                 return acknowledged.map_err(anyhow::Error::from_boxed);
             }
             Err(Failure::Wait(reason)) => {
-                self.note_wait(delivery.sequence);
+                self.waited.note(delivery.sequence);
                 return again(taken, &reason).await;
             }
-            Err(Failure::Retry(reason)) if self.failures(delivery) < self.settings.max_attempts => {
+            Err(Failure::Retry(reason)) if self.waited.failures(delivery) < self.settings.max_attempts => {
                 return again(taken, &reason.message.en).await;
             }
             Err(Failure::Retry(reason) | Failure::Dead(reason)) => reason,
@@ -311,26 +303,6 @@ impl<H: Handler> Worker<H> {
         crash::point("before-term", &delivery.subject);
         tracing::warn!(reason = reason.message.en, code = reason.code, "given up: moved to the dead letters");
         message.double_ack_with(AckKind::Term).await.map_err(anyhow::Error::from_boxed)
-    }
-
-    fn note_wait(&self, sequence: u64) {
-        let mut waited = lock(&self.waited);
-        // Messages that were given up, or that another worker settled, are still here.
-        if waited.len() >= REMEMBERED && !waited.contains_key(&sequence) {
-            waited.clear();
-        }
-        waited.entry(sequence).or_default();
-    }
-
-    /// Counts a failure of this message, and returns the number of attempts that count.
-    fn failures(&self, delivery: &Delivery) -> i64 {
-        match lock(&self.waited).get_mut(&delivery.sequence) {
-            Some(failures) => {
-                *failures += 1;
-                *failures
-            }
-            None => delivery.attempt,
-        }
     }
 
     async fn dead_letter(

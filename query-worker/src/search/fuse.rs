@@ -8,12 +8,9 @@ use schemas::search::{MatchQuality, Mode, Search};
 use super::{Place, keyword::Keywords};
 
 /// The useful range of the default model's cosine similarities: unrelated sentences have about 0.75, a passage that
-/// answers the question 0.9 or a little more (measured on XQuAD-es; `make eval` shows the effect of a change).
+/// answers the question about 0.9 (measured on XQuAD-es; `make eval` shows the effect of a change).
 const UNRELATED: f32 = 0.74;
-const ANSWER: f32 = 0.91;
-/// The score of a passage that is as similar as an answer. The rest, up to 1, is for more similar ones: a large project has
-/// hundreds of them, and the most similar must still be the first.
-const SCORE_OF_ANSWER: f32 = 0.945;
+const SAME: f32 = 0.92;
 
 /// The weight of the vector score; the keyword score has the rest.
 const MEANING: f32 = 0.7;
@@ -65,13 +62,16 @@ impl Candidate {
 
 /// Converts a cosine similarity to a score from 0 to 1.
 fn meaning(similarity: f32) -> f32 {
-    let (over, range) = (similarity - ANSWER, ANSWER - UNRELATED);
-    let score = if over <= 0.0 {
-        SCORE_OF_ANSWER * (1.0 + over / range)
-    } else {
-        SCORE_OF_ANSWER + (1.0 - SCORE_OF_ANSWER) * over / (1.0 - ANSWER)
-    };
-    score.clamp(0.0, 1.0)
+    let scaled = |similarity| (similarity - UNRELATED) / (SAME - UNRELATED);
+    up_to_one(scaled(similarity), scaled(1.0))
+}
+
+/// Limits a score, which is at most `most`, to the range from 0 to 1. Those above a bend share the last part of the range: a
+/// large project has hundreds of passages there, and the best must still be the first.
+pub(super) fn up_to_one(score: f32, most: f32) -> f32 {
+    const BEND: f32 = 0.95;
+    let over = ((score - BEND) / (most - BEND)).clamp(0.0, 1.0);
+    score.clamp(0.0, BEND) + (1.0 - BEND) * over
 }
 
 /// Everything that either leg found, by passage.

@@ -8,8 +8,11 @@ use analysis::{
 use documents::index::{self, Query};
 use sqlx::PgConnection;
 
-use super::{CANDIDATES, Hit, Place};
+use super::{CANDIDATES, Hit, Place, fuse::up_to_one};
 use crate::scope::Projects;
+
+/// A word's weight in a passage is below this; in an average passage that has it once it is 1.
+const MOST: f32 = bm25::K1 as f32 + 1.0;
 
 /// What the words and numbers of a query found.
 #[derive(Debug, Default)]
@@ -60,20 +63,11 @@ pub async fn find(
     };
     let mut top = query.best(tx).await?;
     for found in &mut top.passages {
-        found.score = share(found.score / top.best_possible.max(f32::EPSILON));
+        // Short passages, and those with a word several times, have more than the average one with every word once.
+        found.score = up_to_one(found.score / top.best_possible.max(f32::EPSILON), MOST);
     }
     let rarity = top.counts.iter().map(|count| bm25::idf(chunks, *count) as f32).collect();
     Ok(Keywords { numbers, passages: top.passages, rarity })
-}
-
-/// Converts a score, divided by that of an average passage with every word once, to a share from 0 to 1. Short passages, and those
-/// with a word several times, have more than the average one; they have the last part of the range, so that the best is still first.
-fn share(score: f32) -> f32 {
-    const AVERAGE: f32 = 0.95;
-    /// A word's weight is below this.
-    const MOST: f32 = bm25::K1 as f32 + 1.0;
-    let over = (score - AVERAGE).max(0.0) / (MOST - AVERAGE);
-    score.clamp(0.0, AVERAGE) + (1.0 - AVERAGE) * over.min(1.0)
 }
 
 /// Returns the first passage of each document whose number the query names, those with the largest share of it first.
@@ -106,16 +100,4 @@ async fn numbers(
     .bind(CANDIDATES)
     .fetch_all(tx)
     .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn better_passages_than_the_average_one_are_still_in_order() {
-        let shares = [0.0, 0.5, 0.95, 1.0, 1.3, 2.0].map(share);
-        assert!(shares.is_sorted_by(|a, b| a < b) && shares[1] == 0.5, "{shares:?}");
-        assert!(share(100.0) <= 1.0);
-    }
 }

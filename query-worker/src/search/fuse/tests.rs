@@ -37,7 +37,14 @@ fn the_more_similar_of_two_very_similar_passages_is_first() {
         let keys: Vec<i64> = best.iter().map(|scored| scored.candidate.chunk_key).collect();
         assert_eq!(keys, [4, 3, 2, 1], "{mode:?}");
     }
-    assert!((meaning(1.0) - 1.0).abs() < 1e-6 && meaning(ANSWER) == SCORE_OF_ANSWER && meaning(0.5) == 0.0);
+    assert!((meaning(1.0) - 1.0).abs() < 1e-6 && meaning(0.5) == 0.0);
+}
+
+#[test]
+fn scores_above_the_bend_are_still_in_order() {
+    let scores = [0.0, 0.5, 0.95, 1.0, 1.3, 1.8].map(|score| up_to_one(score, 1.9));
+    assert!(scores.is_sorted_by(|a, b| a < b) && scores[1] == 0.5, "{scores:?}");
+    assert!(up_to_one(100.0, 1.9) <= 1.0);
 }
 
 #[test]
