@@ -130,17 +130,17 @@ impl Projects {
 /// Returns the projects in the transaction's scope, and notes two things in the transaction: their keys, so that row-level
 /// security does not look them up again for each statement (projects that are created later in the transaction are not in
 /// scope), and how many neighbours a scan of a vector index considers. With the same number, a scan finds fewer of the
-/// nearest the more vectors there are (docs/scale.md); it is asked for 80.
+/// nearest the more vectors an index has (docs/scale.md); it is asked for 80. Projects without an index of their own share
+/// eight.
 pub async fn projects(tx: &mut Transaction<'_, Postgres>) -> sqlx::Result<Projects> {
     sqlx::query_as(
         "SELECT keys, ids, sizes, everything, chunks, terms, set_config('acorag.projects', keys::text, true) AS noted_keys,
-                set_config('hnsw.ef_search', least(greatest(80, 0.35 * power(largest, 0.56)), 1000)::int::text, true)
-                    AS noted_neighbours
+                set_config('hnsw.ef_search', neighbours::int::text, true) AS noted_neighbours
          FROM (SELECT coalesce(array_agg(key), '{}') AS keys, coalesce(array_agg(id), '{}') AS ids,
                       coalesce(array_agg(chunks), '{}') AS sizes,
                       coalesce(current_setting('acorag.scope', true) = '*', false) AS everything,
                       coalesce(sum(chunks), 0)::bigint AS chunks, coalesce(sum(terms), 0)::bigint AS terms,
-                      coalesce(max(chunks), 0) AS largest
+                      least(greatest(80, 0.35 * power(greatest(max(chunks), sum(chunks) / 8)::float8, 0.56)), 1000) AS neighbours
                FROM project) AS in_scope",
     )
     .fetch_one(&mut **tx)

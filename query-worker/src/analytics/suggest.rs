@@ -72,9 +72,16 @@ async fn titles(tx: &mut PgConnection, typed: &str, alike: bool, limit: i64) -> 
 }
 
 async fn newest_titles(tx: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<String>> {
+    // Many documents may have the same title, so more are read than are wanted. The index of the newest documents is one for each
+    // project.
     sqlx::query_scalar(
-        "SELECT fields->>'title' FROM document WHERE state = 'indexed' AND fields ? 'title'
-         ORDER BY indexed_at DESC NULLS LAST LIMIT $1",
+        "SELECT newest.title
+         FROM unnest(acorag_projects()) AS in_scope
+         CROSS JOIN LATERAL (
+             SELECT fields->>'title' AS title, indexed_at FROM document
+             WHERE project_key = in_scope AND state = 'indexed' AND fields ? 'title'
+             ORDER BY indexed_at DESC NULLS LAST LIMIT $1 * 3) AS newest
+         GROUP BY newest.title ORDER BY max(newest.indexed_at) DESC NULLS LAST LIMIT $1",
     )
     .bind(limit)
     .fetch_all(tx)
