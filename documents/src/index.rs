@@ -20,5 +20,5 @@ pub use block::Posting;
 pub use merge::tidy_at;
 pub use merge::{tidy, tidy_all};
 pub use pending::{New, Word, insert};
-pub use top::{Found, Query, Top};
+pub use top::{Allowed, Found, Query, Top};
 pub use verify::wrong;

@@ -19,12 +19,13 @@ use schemas::{
     search::{Filters, Mode, Search, SearchReply, SearchRow},
     text,
 };
+use sqlx::PgConnection;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 pub use self::rows::Passage;
-use self::{fuse::Candidates, keyword::Keywords};
+use self::{filter::Documents, fuse::Candidates, keyword::Keywords};
 use crate::{
     app::App,
     error::Result,
@@ -32,11 +33,10 @@ use crate::{
     scope::{self, Projects, Tx},
 };
 
-/// Maximum number of passages of the keyword leg: enough even if some documents have several passages among them.
-const CANDIDATES: i64 = 200;
-
 /// The share of the remaining time that a leg may take; the rest is for an answer from the other leg alone.
 const SHARE_OF_A_LEG: f64 = 0.7;
+/// How often the legs may search again.
+const AGAIN: usize = 2;
 /// Maximum time of a leg, also if the caller sets no deadline.
 const LONGEST_LEG: Duration = Duration::from_secs(30);
 
@@ -109,9 +109,8 @@ pub async fn passages(
     let vector = (query.mode != Mode::Keyword).then(|| embed(app, &query.query));
     let (mut transaction, projects) = open(app, query, end).await?;
     let projects = &*projects;
-    let documents = filter::documents(&mut transaction, projects, query).await?;
-    let documents = documents.as_deref();
-    if projects.chunks == 0 || documents.is_some_and(<[i64]>::is_empty) {
+    let documents = &Documents::matching(&mut transaction, projects, query).await?;
+    if projects.chunks == 0 || documents.are_none() {
         return Ok(Found::default());
     }
 
@@ -152,7 +151,7 @@ pub async fn passages(
     let (keywords, vectors) =
         tokio::join!(leg(app, "keyword", end, keywords), leg(app, "vector", end, vectors));
     // The results of one leg are scored as if only this leg had been requested.
-    let (keywords, vectors, mode, degraded) = match (keywords, vectors) {
+    let (mut keywords, vectors, mode, degraded) = match (keywords, vectors) {
         (Ok(keywords), Ok(vectors)) => (keywords, vectors, query.mode, None),
         (Err(_), Ok(Some(vectors))) => (Keywords::default(), Some(vectors), Mode::Vector, Some("keyword")),
         (Ok(keywords), Err(_)) if query.mode == Mode::Hybrid => {
@@ -162,30 +161,118 @@ pub async fn passages(
     };
 
     let _timer = app.metrics.stage_seconds.with_label_values(&["rows"]).start_timer();
-    let mut candidates = Candidates::of(&keywords);
-    let (mut transaction, vector) = match vectors {
-        Some((vector, hits, transaction)) => {
-            for Hit { project_key, chunk_key, document_key, score } in hits {
-                candidates.add((project_key, chunk_key), document_key, Some(score));
-            }
-            (transaction, Some(vector))
-        }
+    let (mut transaction, vector, hits) = match vectors {
+        Some((vector, hits, transaction)) => (transaction, Some(vector), hits),
         None => match handed_over.try_recv() {
-            Ok((transaction, _)) => (transaction, None),
-            Err(_) => (scope::begin(&app.pool, &query.scope).await?, None),
+            Ok((transaction, _)) => (transaction, None, Vec::new()),
+            Err(_) => (scope::begin(&app.pool, &query.scope).await?, None, Vec::new()),
         },
     };
-    let others = candidates.without_vector();
     let own = app.vectors.own(&mut transaction).await?;
-    let looked_up = vector::look_up(&mut transaction, own, vector.as_deref(), &others).await?;
-    for (project, passage, document, similarity) in looked_up {
-        candidates.add((project, passage), document, similarity);
-    }
+    let rarity = std::mem::take(&mut keywords.rarity);
+    let collecting = Collecting {
+        projects,
+        documents,
+        query: &query.query,
+        words: &words,
+        vector: vector.as_deref(),
+        own,
+        mode,
+        end,
+    };
+    // An answer may come from a single document.
+    let wanted = if per_document == 1 { query.top_k.into() } else { 0 };
+    let candidates = collecting.candidates(&mut transaction, keywords, hits, wanted).await?;
     let best = candidates.rank(query, mode, per_document, max_documents);
     // Only an answer takes several passages of a document, and it is chosen by their sentences' similarity to the query.
     let sentences_of = own.filter(|_| per_document > 1 && vector.is_some());
     let passages = rows::fetch(&mut transaction, projects, &best, sentences_of).await?;
-    Ok(Found { passages, words, vector, rarity: keywords.rarity, degraded })
+    Ok(Found { passages, words, vector, rarity, degraded })
+}
+
+/// A search whose query is embedded.
+struct Collecting<'a> {
+    projects: &'a Projects,
+    documents: &'a Documents,
+    query: &'a str,
+    words: &'a [QueryTerm],
+    /// The query's vector, if the vector leg has run.
+    vector: Option<&'a [f32]>,
+    /// The number of the model that made it.
+    own: Option<i16>,
+    /// The scores that count.
+    mode: Mode,
+    /// The legs do not search again after this time.
+    end: Instant,
+}
+
+impl<'a> Collecting<'a> {
+    /// Returns the passages that the legs found. A document may have so many of them that a leg found hardly any other: as long as
+    /// there are fewer documents than are wanted, the legs search again without those found so far.
+    async fn candidates(
+        &self,
+        tx: &mut PgConnection,
+        mut keywords: Keywords<'a>,
+        mut hits: Vec<Hit>,
+        wanted: usize,
+    ) -> sqlx::Result<Candidates> {
+        let mut candidates = Candidates::default();
+        self.add(tx, &mut candidates, &mut keywords, &hits).await?;
+        for _ in 0..AGAIN {
+            let found = candidates.documents();
+            let is_full = keywords.is_full() || hits.len() == vector::NEAREST;
+            if found.len() >= wanted || !is_full || Instant::now() > self.end {
+                break;
+            }
+            let rest = self.documents.without(&found);
+            if !rest.exist(tx, self.projects).await? {
+                break;
+            }
+            (keywords, hits) = self.again(tx, &rest).await?;
+            self.add(tx, &mut candidates, &mut keywords, &hits).await?;
+        }
+        Ok(candidates)
+    }
+
+    async fn add(
+        &self,
+        tx: &mut PgConnection,
+        candidates: &mut Candidates,
+        keywords: &mut Keywords<'_>,
+        hits: &[Hit],
+    ) -> sqlx::Result<()> {
+        keywords.add(tx, hits).await?;
+        candidates.add_keywords(keywords);
+        for Hit { project_key, chunk_key, document_key, score } in hits {
+            candidates.add((*project_key, *chunk_key), *document_key, Some(*score));
+        }
+        let others = candidates.without_vector();
+        for (project, passage, document, similarity) in
+            vector::look_up(tx, self.own, self.vector, &others).await?
+        {
+            candidates.add((project, passage), document, similarity);
+        }
+        Ok(())
+    }
+
+    async fn again(
+        &self,
+        tx: &mut PgConnection,
+        documents: &Documents,
+    ) -> sqlx::Result<(Keywords<'a>, Vec<Hit>)> {
+        let keywords = match self.mode {
+            Mode::Vector => Keywords::default(),
+            _ => keyword::find(tx, self.projects, self.query, self.words, documents).await?,
+        };
+        let hits = match (self.own, self.vector) {
+            (Some(own), Some(vector)) => {
+                let wanted = vector::Wanted { own, vector, documents, others: &keywords.places() };
+                vector::find(tx, self.projects, wanted).await?
+            }
+            _ => Vec::new(),
+        };
+        Ok((keywords, hits))
+    }
 }
 
 /// Runs a leg and returns its results, unless it fails or takes too long.

@@ -147,7 +147,7 @@ impl Corpus {
     }
 
     /// Scores every passage for these words.
-    fn exact(&self, words: &[QueryTerm], allowed: Option<&[i64]>, dead: bool) -> Vec<(i64, f32)> {
+    fn exact(&self, words: &[QueryTerm], dead: bool) -> Vec<(i64, f32)> {
         let idf: HashMap<&str, f64> = words
             .iter()
             .flat_map(|word| &word.forms)
@@ -157,7 +157,6 @@ impl Corpus {
             .passages
             .iter()
             .filter(|(key, _)| !self.dead.contains(key))
-            .filter(|(key, _)| allowed.is_none_or(|allowed| allowed.contains(key)))
             .map(|(key, text)| {
                 let length: u32 = text.iter().map(|(_, frequency)| frequency).sum();
                 let of_form = |form: &String| {
@@ -175,36 +174,65 @@ impl Corpus {
         scores
     }
 
-    async fn best(&self, words: &[QueryTerm], allowed: Option<&[i64]>, limit: usize) -> Vec<(i64, f32)> {
+    /// Returns the best passages, and the scores of `others` from the same query.
+    async fn best(
+        &self,
+        words: &[QueryTerm],
+        allowed: Allowed<'_>,
+        limit: usize,
+        others: &[i64],
+    ) -> [Vec<(i64, f32)>; 2] {
         let mut tx =
             scope::begin_reading(&self.pool, scope::INGEST, &project(), std::time::Duration::from_secs(60))
                 .await
                 .unwrap();
         let projects = [self.project];
-        let query = Query { projects: &projects, words, chunks: 6_000, average: AVERAGE, allowed, limit };
-        let found = query.best(&mut tx).await.unwrap().passages;
-        assert!(found.iter().all(|found| found.project_key == self.project));
-        found.iter().map(|found| (found.chunk_key, found.score)).collect()
+        let query = Query { projects: &projects, words, chunks: 6_000, average: AVERAGE, limit };
+        let mut top = query.best(&mut tx, allowed).await.unwrap();
+        let others = top.score(&mut tx, others.iter().map(|key| (self.project, *key))).await.unwrap();
+        [top.passages, others].map(|found| {
+            assert!(found.iter().all(|found| found.project_key == self.project));
+            found.iter().map(|found| (found.chunk_key, found.score)).collect()
+        })
     }
 
     /// Compares only the scores: passages with the same score may be in any order.
     async fn check(&self, draw: &mut Draw, dead: bool) {
+        let some: Vec<i64> = self.passages.keys().copied().filter(|key| key % 7 == 0).collect();
+        let others: Vec<i64> = self.passages.keys().copied().filter(|key| key % 11 == 0).collect();
         for round in 0..25 {
             let form = |draw: &mut Draw| format!("w{}", draw.rank());
             let words: Vec<QueryTerm> = (0..=draw.below(6))
                 .map(|_| QueryTerm { forms: (0..=draw.below(2)).map(|_| form(draw)).collect() })
                 .collect();
-            let some: Vec<i64> = self.passages.keys().copied().filter(|key| key % 7 == 0).collect();
-            let allowed = (round % 4 == 0).then_some(some.as_slice());
-            let exact = self.exact(&words, allowed, dead);
-            for limit in [1, 20, 200] {
-                let found = self.best(&words, allowed, limit).await;
-                assert_eq!(found.len(), exact.len().min(limit), "{words:?}");
-                for (at, (key, score)) in found.iter().enumerate() {
-                    assert!((score - exact[at].1).abs() < 1e-3, "{words:?}: {at} of {limit}");
+            let allowed = match round % 4 {
+                0 => Allowed::Only(&some),
+                1 => Allowed::AllBut(&some),
+                _ => Allowed::All,
+            };
+            let is_allowed = |key: &i64| match allowed {
+                Allowed::All => true,
+                Allowed::Only(keys) => keys.contains(key),
+                Allowed::AllBut(keys) => !keys.contains(key),
+            };
+            let exact = self.exact(&words, dead);
+            let same = |found: &[(i64, f32)]| {
+                for (key, score) in found {
                     let own = exact.iter().find(|(other, _)| other == key).unwrap();
                     assert!((score - own.1).abs() < 1e-3, "{words:?}: {key}");
                 }
+            };
+            let best: Vec<_> = exact.iter().filter(|(key, _)| is_allowed(key)).collect();
+            for limit in [1, 20, 200] {
+                let [found, scored] = self.best(&words, allowed, limit, &others).await;
+                assert_eq!(found.len(), best.len().min(limit), "{words:?}");
+                for (at, (_, score)) in found.iter().enumerate() {
+                    assert!((score - best[at].1).abs() < 1e-3, "{words:?}: {at} of {limit}");
+                }
+                same(&found);
+                same(&scored);
+                let having = exact.iter().filter(|(key, _)| others.contains(key));
+                assert_eq!(scored.len(), having.count(), "{words:?}");
             }
         }
     }
@@ -275,15 +303,8 @@ async fn many_projects_are_merged_that_are_not_due_one_by_one() {
     assert_eq!((waiting, merged), (1_020, 1_980), "at most half of the limit waits");
     let projects = scope::projects(&mut tx).await.unwrap();
     let words = analysis::terms::query_terms("losa");
-    let query = Query {
-        projects: &projects.keys,
-        words: &words,
-        chunks: 3_000,
-        average: 1.0,
-        allowed: None,
-        limit: 5_000,
-    };
-    let found = query.best(&mut tx).await.unwrap().passages;
+    let query = Query { projects: &projects.keys, words: &words, chunks: 3_000, average: 1.0, limit: 5_000 };
+    let found = query.best(&mut tx, Allowed::All).await.unwrap().passages;
     assert_eq!(found.len(), 3_000);
     let keys: HashSet<(i32, i64)> = found.iter().map(|found| (found.project_key, found.chunk_key)).collect();
     assert_eq!(keys.len(), 3_000);

@@ -13,25 +13,34 @@ use super::{
 };
 
 /// A keyword query.
+#[derive(Clone, Copy)]
 pub struct Query<'a> {
     pub projects: &'a [i32],
     pub words: &'a [QueryTerm],
     /// Number of passages in these projects, and (`average`) their average length in terms.
     pub chunks: u64,
     pub average: f64,
-    /// The keys of the passages that may be found, in ascending order; `None` means all.
-    pub allowed: Option<&'a [i64]>,
     pub limit: usize,
 }
 
-#[derive(Debug, Default)]
-pub struct Top {
+/// The passages that may be found; the keys are in ascending order.
+#[derive(Debug, Clone, Copy)]
+pub enum Allowed<'a> {
+    All,
+    Only(&'a [i64]),
+    AllBut(&'a [i64]),
+}
+
+pub struct Top<'a> {
     /// The best first.
     pub passages: Vec<Found>,
     /// The score of a passage with every word of the query.
     pub best_possible: f32,
     /// How many passages contain each word of the query; a passage with several of its forms is counted several times.
     pub counts: Vec<u64>,
+    query: Query<'a>,
+    words: Vec<Word<'a>>,
+    index: Index,
 }
 
 /// A passage that has words of the query.
@@ -54,8 +63,8 @@ struct Word<'a> {
 /// Passages in ascending order of their keys.
 type Scores = Vec<Found>;
 
-impl Query<'_> {
-    pub async fn best(&self, tx: &mut PgConnection) -> sqlx::Result<Top> {
+impl<'a> Query<'a> {
+    pub async fn best(self, tx: &mut PgConnection, allowed: Allowed<'_>) -> sqlx::Result<Top<'a>> {
         let terms: Vec<&str> =
             self.words.iter().flat_map(|word| word.forms.iter().map(String::as_str)).collect();
         let mut index = Index::read(tx, self.projects, self.chunks, &terms).await?;
@@ -72,8 +81,10 @@ impl Query<'_> {
             let least = self.least(&scores);
             scores.retain(|found| found.score >= least - rest);
             let among = (least > rest).then_some(&scores);
-            let found = self.found(tx, &mut index, word, among).await?;
-            scores.extend(found);
+            let blocks = blocks(&index, word, among);
+            index.load(tx, &blocks).await?;
+            let found = self.found(&index, word, &blocks, among);
+            scores.extend(found.into_iter().filter(|found| allowed.has(found.chunk_key)));
             unite(&mut scores, |one, other| one + other);
         }
         // A common word may have added very many, of which few are sorted.
@@ -81,11 +92,11 @@ impl Query<'_> {
         scores.retain(|found| found.score >= least);
         scores.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.chunk_key.cmp(&b.chunk_key)));
         scores.truncate(self.limit);
-        Ok(Top { passages: scores, best_possible, counts })
+        Ok(Top { passages: scores, best_possible, counts, query: self, words, index })
     }
 
     /// Returns the words that occur, the rarest first, and the score of a passage with every word of the query.
-    fn words(&self, index: &Index) -> (Vec<Word<'_>>, f32) {
+    fn words(&self, index: &Index) -> (Vec<Word<'a>>, f32) {
         let mut best_possible = 0.0;
         let mut words = Vec::new();
         for word in self.words {
@@ -125,23 +136,21 @@ impl Query<'_> {
         *values.select_nth_unstable_by(self.limit - 1, |a, b| b.total_cmp(a)).1
     }
 
-    /// Returns the passages with the word, each with its score for the word: all, or those of the passages `among`.
-    async fn found(
+    /// Returns the passages with the word, each with its score for the word: all, or those of the passages `among`. The
+    /// word's [`blocks`] have been read.
+    fn found(
         &self,
-        tx: &mut PgConnection,
-        index: &mut Index,
+        index: &Index,
         word: &Word<'_>,
+        blocks: &[(&str, Vec<usize>)],
         among: Option<&Scores>,
-    ) -> sqlx::Result<Scores> {
-        let places: Vec<(&str, Vec<usize>)> =
-            word.forms.iter().map(|(term, _)| (*term, near(index, term, among))).collect();
-        index.load(tx, &places).await?;
+    ) -> Scores {
         let is_among = |(_, posting): &(i32, Posting)| {
             let place = |among: &Scores| among.binary_search_by_key(&posting.chunk, |one| one.chunk_key);
             among.is_none_or(|among| place(among).is_ok())
         };
         let mut found = Scores::new();
-        for ((term, idf), (_, places)) in word.forms.iter().zip(&places) {
+        for ((term, idf), (_, places)) in word.forms.iter().zip(blocks) {
             let Some(list) = index.terms.get(*term) else { continue };
             let score = |(project_key, posting): (i32, Posting)| Found {
                 project_key,
@@ -152,12 +161,46 @@ impl Query<'_> {
             found.extend(merged.chain(list.pending.iter().copied()).filter(is_among).map(score));
         }
         unite(&mut found, f32::max);
-        found.retain(|found| {
-            self.allowed.is_none_or(|allowed| allowed.binary_search(&found.chunk_key).is_ok())
-                && !index.dead.contains(&found.chunk_key)
-        });
-        Ok(found)
+        found.retain(|found| !index.dead.contains(&found.chunk_key));
+        found
     }
+}
+
+impl Allowed<'_> {
+    fn has(&self, passage: i64) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(keys) => keys.binary_search(&passage).is_ok(),
+            Self::AllBut(keys) => keys.binary_search(&passage).is_err(),
+        }
+    }
+}
+
+impl Top<'_> {
+    /// Returns the scores of other passages, given by the keys of their projects and their own; those without a word of the
+    /// query are left out. A merge since the query may hide a word of a passage, unless the transaction is the same.
+    pub async fn score(
+        &mut self,
+        tx: &mut PgConnection,
+        others: impl Iterator<Item = (i32, i64)>,
+    ) -> sqlx::Result<Vec<Found>> {
+        let found = |(project_key, chunk_key)| Found { project_key, chunk_key, score: 0.0 };
+        let mut others: Scores = others.map(found).collect();
+        others.sort_unstable_by_key(|found| found.chunk_key);
+        let blocks: Vec<_> = self.words.iter().map(|word| blocks(&self.index, word, Some(&others))).collect();
+        self.index.load(tx, &blocks.concat()).await?;
+        let words = self.words.iter().zip(&blocks);
+        let mut scores: Scores = words
+            .flat_map(|(word, blocks)| self.query.found(&self.index, word, blocks, Some(&others)))
+            .collect();
+        unite(&mut scores, |one, other| one + other);
+        Ok(scores)
+    }
+}
+
+/// Returns the positions of those blocks of each form of the word that may contain one of the passages `among`.
+fn blocks<'a>(index: &Index, word: &Word<'a>, among: Option<&Scores>) -> Vec<(&'a str, Vec<usize>)> {
+    word.forms.iter().map(|(term, _)| (*term, near(index, term, among))).collect()
 }
 
 /// Returns the positions of the term's blocks: of all, or of those that may contain one of the passages `among`.

@@ -117,15 +117,9 @@ async fn a_long_document_is_stored_in_slices_and_whole() {
         for (at, (key, project, stored)) in (0..).zip(stored) {
             assert_eq!(stored, text(at));
             let words = analysis::terms::query_terms(&stored);
-            let query = index::Query {
-                projects: &[project],
-                words: &words,
-                chunks: 600,
-                average: 1.0,
-                allowed: None,
-                limit: 10,
-            };
-            let found = query.best(&mut tx).await.unwrap().passages;
+            let query =
+                index::Query { projects: &[project], words: &words, chunks: 600, average: 1.0, limit: 10 };
+            let found = query.best(&mut tx, index::Allowed::All).await.unwrap().passages;
             assert_eq!(found.iter().map(|found| found.chunk_key).collect::<Vec<_>>(), [key], "{stored}");
         }
     }
@@ -164,10 +158,9 @@ async fn a_search_sees_one_revision_while_others_replace_it_and_words_are_merged
                     words: &words,
                     chunks: 1,
                     average: 1.0,
-                    allowed: None,
                     limit: 10 * PASSAGES,
                 };
-                let found = query.best(&mut tx).await.unwrap().passages;
+                let found = query.best(&mut tx, index::Allowed::All).await.unwrap().passages;
                 let keys: Vec<i64> = found.iter().map(|found| found.chunk_key).collect();
                 let documents: i64 =
                     sqlx::query_scalar("SELECT count(DISTINCT document_key) FROM chunk WHERE key = ANY($1)")

@@ -83,17 +83,15 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    pub fn of(keywords: &Keywords) -> Self {
-        let mut candidates = Self::default();
+    pub fn add_keywords(&mut self, keywords: &Keywords) {
         for found in &keywords.passages {
-            candidates.passage((found.project_key, found.chunk_key)).text = found.score;
+            self.passage((found.project_key, found.chunk_key)).text = found.score;
         }
         for hit in &keywords.numbers {
             // Its document is set when it is looked up: the vector leg may see a later moment, in which it was removed.
-            candidates.passage((hit.project_key, hit.chunk_key));
-            candidates.numbers.insert(hit.document_key, hit.score);
+            self.passage((hit.project_key, hit.chunk_key));
+            self.numbers.insert(hit.document_key, hit.score);
         }
-        candidates
     }
 
     pub fn add(&mut self, place: Place, document_key: i64, vector: Option<f32>) {
@@ -106,6 +104,11 @@ impl Candidates {
     pub fn without_vector(&self) -> Vec<Place> {
         let unknown = self.passages.values().filter(|candidate| candidate.vector.is_none());
         unknown.map(|candidate| (candidate.project_key, candidate.chunk_key)).collect()
+    }
+
+    /// The documents of the passages.
+    pub fn documents(&self) -> HashSet<i64> {
+        self.passages.values().filter_map(|candidate| candidate.document_key).collect()
     }
 
     fn passage(&mut self, (project_key, chunk_key): Place) -> &mut Candidate {

@@ -1,5 +1,7 @@
 //! The keyword leg: BM25 over the inverted index, and whole or partial document numbers.
 
+use std::collections::HashSet;
+
 use analysis::{
     bm25,
     codes::{self, normalize},
@@ -8,66 +10,85 @@ use analysis::{
 use documents::index::{self, Query};
 use sqlx::PgConnection;
 
-use super::{CANDIDATES, Hit, Place, fuse::up_to_one};
+use super::{Hit, Place, filter::Documents, fuse::up_to_one};
 use crate::scope::Projects;
+
+/// Maximum number of passages that the leg returns, and of documents with a number: enough even if some documents have
+/// several passages among them.
+const CANDIDATES: usize = 200;
 
 /// A word's weight in a passage is below this; in an average passage that has it once it is 1.
 const MOST: f32 = bm25::K1 as f32 + 1.0;
 
 /// What the words and numbers of a query found.
-#[derive(Debug, Default)]
-pub struct Keywords {
+#[derive(Default)]
+pub struct Keywords<'a> {
     /// Passages found by BM25. The score is a share (0 to 1) of the score of a passage with every word of the query.
     pub passages: Vec<index::Found>,
     /// First passages of documents whose number the query names. The score is the share of the number that it names.
     pub numbers: Vec<Hit>,
     /// How rare each word of the query is among the passages of the scope (BM25's idf).
     pub rarity: Vec<f32>,
+    /// Scores passages that are not among those found; `None` if these are all that have a word of the query.
+    others: Option<index::Top<'a>>,
 }
 
-impl Keywords {
+impl Keywords<'_> {
+    /// Whether the leg has left out passages.
+    pub fn is_full(&self) -> bool {
+        self.others.is_some()
+    }
+
+    /// Adds those passages of the vector leg that have words of the query too, but were not among the best by them.
+    pub async fn add(&mut self, tx: &mut PgConnection, hits: &[Hit]) -> sqlx::Result<()> {
+        let Some(top) = &mut self.others else { return Ok(()) };
+        let found: HashSet<i64> = self.passages.iter().map(|found| found.chunk_key).collect();
+        let others = hits.iter().filter(|hit| !found.contains(&hit.chunk_key));
+        let scored = top.score(tx, others.map(|hit| (hit.project_key, hit.chunk_key))).await?;
+        self.passages.extend(shares(scored, top.best_possible));
+        Ok(())
+    }
+
     pub fn places(&self) -> Vec<Place> {
         let of_numbers = self.numbers.iter().map(|hit| (hit.project_key, hit.chunk_key));
         self.passages.iter().map(|found| (found.project_key, found.chunk_key)).chain(of_numbers).collect()
     }
 }
 
-pub async fn find(
+/// Returns the scores as shares of the best possible one.
+fn shares(found: Vec<index::Found>, best_possible: f32) -> impl Iterator<Item = index::Found> {
+    found.into_iter().map(move |found| {
+        // Short passages, and those with a word several times, have more than the average one with every word once.
+        let score = up_to_one(found.score / best_possible.max(f32::EPSILON), MOST);
+        index::Found { score, ..found }
+    })
+}
+
+pub async fn find<'a>(
     tx: &mut PgConnection,
-    projects: &Projects,
+    projects: &'a Projects,
     query: &str,
-    words: &[QueryTerm],
-    documents: Option<&[i64]>,
-) -> sqlx::Result<Keywords> {
+    words: &'a [QueryTerm],
+    documents: &Documents,
+) -> sqlx::Result<Keywords<'a>> {
     let numbers = numbers(tx, projects, query, documents).await?;
     if words.is_empty() {
         return Ok(Keywords { numbers, ..Keywords::default() });
     }
-    let allowed: Option<Vec<i64>> = match documents {
-        Some(documents) => {
-            let keys = sqlx::query_scalar(
-                "SELECT key FROM chunk WHERE project_key = ANY($1) AND document_key = ANY($2) ORDER BY key",
-            );
-            Some(keys.bind(&projects.keys).bind(documents).fetch_all(&mut *tx).await?)
-        }
-        None => None,
-    };
+    let allowed = documents.passages(tx, projects).await?;
     let chunks = projects.chunks.unsigned_abs();
     let query = Query {
         projects: &projects.keys,
         words,
         chunks,
         average: projects.average_length().max(1.0),
-        allowed: allowed.as_deref(),
-        limit: usize::try_from(CANDIDATES).unwrap_or_default(),
+        limit: CANDIDATES,
     };
-    let mut top = query.best(tx).await?;
-    for found in &mut top.passages {
-        // Short passages, and those with a word several times, have more than the average one with every word once.
-        found.score = up_to_one(found.score / top.best_possible.max(f32::EPSILON), MOST);
-    }
+    let mut top = query.best(tx, documents.allowed(&allowed)).await?;
+    let passages: Vec<_> = shares(std::mem::take(&mut top.passages), top.best_possible).collect();
     let rarity = top.counts.iter().map(|count| bm25::idf(chunks, *count) as f32).collect();
-    Ok(Keywords { numbers, passages: top.passages, rarity })
+    let others = (passages.len() == CANDIDATES).then_some(top);
+    Ok(Keywords { passages, numbers, rarity, others })
 }
 
 /// Returns the first passage of each document whose number the query names, those with the largest share of it first.
@@ -75,7 +96,7 @@ async fn numbers(
     tx: &mut PgConnection,
     projects: &Projects,
     query: &str,
-    documents: Option<&[i64]>,
+    documents: &Documents,
 ) -> sqlx::Result<Vec<Hit>> {
     let codes: Vec<String> =
         codes::in_query(query).into_iter().map(|code| normalize(&code.normalized)).collect();
@@ -84,20 +105,28 @@ async fn numbers(
     }
     // `acorag_numbered` can use the index of numbers, which row-level security keeps from this role
     // (migrations/sql/0008_numbers.sql).
-    sqlx::query_as(
+    let mut found: Vec<Hit> = sqlx::query_as(
         "SELECT c.project_key, c.key AS chunk_key, d.document_key,
                 max(length(d.code)::real / length(d.number_norm))::real AS score
          FROM acorag_numbered($1, $3, $4) d
          JOIN chunk c ON c.project_key = d.project_key AND c.document_key = d.document_key AND c.ordinal = 0
-         WHERE c.project_key = ANY($2)
+         WHERE c.project_key = ANY($2) AND ($5::bigint[] IS NULL OR d.document_key <> ALL($5))
          GROUP BY c.project_key, c.key, d.document_key
          ORDER BY score DESC, c.key
          LIMIT $4",
     )
     .bind(&codes)
     .bind(&projects.keys)
-    .bind(documents)
-    .bind(CANDIDATES)
+    .bind(documents.only())
+    .bind(i64::try_from(CANDIDATES + 1).unwrap_or(i64::MAX))
+    .bind(documents.all_but())
     .fetch_all(tx)
-    .await
+    .await?;
+    // Among other words, a number that too many documents have says nothing about those that happen to be the first.
+    if found.len() > CANDIDATES && codes::whole_query(query).is_none() {
+        let least = found.last().map_or(0.0, |hit| hit.score);
+        found.retain(|hit| hit.score > least);
+    }
+    found.truncate(CANDIDATES);
+    Ok(found)
 }

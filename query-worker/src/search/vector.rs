@@ -3,28 +3,26 @@
 use pgvector::HalfVector;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{Hit, Place, keys};
+use super::{Hit, Place, filter::Documents, keys};
 use crate::scope::{Projects, among};
 
 /// Maximum number of passages that the leg returns.
-const NEAREST: i64 = 80;
+pub const NEAREST: usize = 80;
 
-/// Maximum total number of passages that are compared one by one, for a large project and for all small projects
-/// together. This is exact, and not slower than the index that they share with others.
+/// Maximum total number of passages that are compared one by one: those of a large project without an index of its own, of
+/// all small projects together, or of the documents that a filter leaves. This is exact, and not slower than an index which
+/// has mostly other passages.
 const EXACT: i64 = 20_000;
 /// Maximum number of large projects that are searched one by one, so that each search can use the project's own index.
 /// If there are more, one search uses the shared index for all of them.
 const ONE_BY_ONE: usize = 16;
-/// Maximum number of filtered documents whose passages are compared one by one.
-const FEW_DOCUMENTS: usize = 2_000;
 
 /// What a query looks for. Its vector is compared with those of the model with the number `own`.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
     pub own: i16,
     pub vector: &'a [f32],
-    /// Only passages of these documents; `None` means all.
-    pub documents: Option<&'a [i64]>,
+    pub documents: &'a Documents,
     /// Passages that are wanted whether they are near or not.
     pub others: &'a [Place],
 }
@@ -33,7 +31,7 @@ pub struct Wanted<'a> {
 /// include the other passages that are wanted, which saves a look-up.
 pub async fn find(tx: &mut PgConnection, projects: &Projects, wanted: Wanted<'_>) -> sqlx::Result<Vec<Hit>> {
     let (large, small) = projects.by_size();
-    let are_few = wanted.documents.is_some_and(|documents| documents.len() <= FEW_DOCUMENTS);
+    let are_few = wanted.documents.only().is_some() && wanted.documents.chunks <= EXACT;
     // The projects of each statement (`None` means all), and whether it uses an index.
     let statements: Vec<(Option<&[i32]>, bool)> = if are_few || large.is_empty() && projects.chunks <= EXACT {
         vec![(Some(&*projects.keys), false)]
@@ -58,7 +56,7 @@ pub async fn find(tx: &mut PgConnection, projects: &Projects, wanted: Wanted<'_>
     if !is_alone {
         // A relaxed scan may return neighbours slightly out of order.
         hits.sort_by(|a, b| b.score.total_cmp(&a.score));
-        hits.truncate(usize::try_from(NEAREST).unwrap_or_default());
+        hits.truncate(NEAREST);
     }
     Ok(hits)
 }
@@ -106,14 +104,18 @@ async fn first(
                UNION ALL
                SELECT project_key, chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
                WHERE model = {own} AND project_key {among_others} AND chunk_key = ANY($5)) AS found",
-        filter = documents.map_or("", |_| "AND document_key = ANY($3)"),
+        filter = match (documents.only(), documents.all_but()) {
+            (Some(_), _) => "AND document_key = ANY($3)",
+            (_, Some(_)) => "AND document_key <> ALL($3)",
+            _ => "",
+        },
         among_others = among("$4", &other_projects),
     );
     // One row of arrays costs both sides less than a row for each passage.
     let found: (Vec<i32>, Vec<i64>, Vec<i64>, Vec<f32>) = sqlx::query_as(AssertSqlSafe(statement))
         .bind(HalfVector::from_f32_slice(vector))
         .bind(projects.unwrap_or_default())
-        .bind(documents)
+        .bind(documents.only().or(documents.all_but()))
         .bind(other_projects)
         .bind(others)
         .fetch_one(tx)

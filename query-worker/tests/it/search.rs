@@ -274,3 +274,110 @@ fn a_drawing_is_found_by_its_number_typed_with_spaces() {
         }
     });
 }
+
+#[test]
+fn a_document_with_very_many_passages_leaves_places_for_others() {
+    run(async {
+        let world = world::samples().await;
+        let text = "El hormigón de la losa se cura con agua durante siete días.";
+        let page = |number| seed::Page { number: Some(number), text: text.to_owned() };
+        let long =
+            Document { pages: (1..=250).map(page).collect(), ..Document::text("crowd", "long", "", "") };
+        let short = ["losa", "hormigón", "agua"].map(|word| {
+            Document::text("crowd", word, "", &format!("Sobre {word} no hay más que decir en este punto."))
+        });
+        let documents: Vec<_> = short.into_iter().chain([long]).collect();
+        seed::insert(&world.pool, world.app.model.as_ref(), &documents).await;
+        for mode in ["hybrid", "vector", "keyword"] {
+            let crowd = query(
+                json!({"query": "hormigón losa agua", "mode": mode, "top_k": 4}),
+                &projects(&["crowd"]),
+            );
+            let reply = world::ask(&world.app, &crowd).await.unwrap();
+            assert_eq!((reply.rows.len(), ids(&reply)[0]), (4, "long"), "{mode}");
+        }
+    });
+}
+
+#[test]
+fn a_passage_found_by_its_meaning_keeps_what_its_words_are_worth() {
+    run(async {
+        let world = world::samples().await;
+        let other = "El equipo local ganó por dos a cero: cura, hormigón, cura, hormigón.";
+        let others = (0..220).map(|n| Document::text("worth", &format!("other-{n}"), "", other));
+        let wanted = "Para que no se fisure por la pérdida de humedad, toda la losa de hormigón recién vertida se cura \
+                      regándola con agua y cubriéndola con una lámina de plástico durante los primeros siete días, \
+                      según indique la dirección de la obra en cada caso.";
+        let documents: Vec<_> = others.chain([Document::text("worth", "wanted", "", wanted)]).collect();
+        seed::insert(&world.pool, world.app.model.as_ref(), &documents).await;
+        let scope = projects(&["worth"]);
+        let by_words = json!({"query": "hormigón cura", "mode": "keyword", "top_k": 50});
+        let by_words = world::ask(&world.app, &query(by_words, &scope)).await.unwrap();
+        assert!(!ids(&by_words).contains(&"wanted"), "200 others are better by their words");
+        let both =
+            world::ask(&world.app, &query(json!({"query": "¿Cómo se cura el hormigón?"}), &scope)).await;
+        let found = both.unwrap().rows;
+        assert_eq!(found[0].document_id.as_str(), "wanted");
+        assert!((0.5..0.99).contains(&found[0].text_score), "{found:?}");
+    });
+}
+
+#[test]
+fn a_filter_leaves_out_few_or_most_documents() {
+    run(async {
+        let world = world::samples().await;
+        let documents = ["Acta", "Acta", "Acta", "Plano"].map(|doc_type| doc_type.to_owned());
+        let documents = documents.into_iter().enumerate().map(|(at, doc_type)| Document {
+            doc_type,
+            ..Document::text("filtered", &format!("f{at}"), "", "El hormigón de la losa se cura con agua.")
+        });
+        seed::insert(&world.pool, world.app.model.as_ref(), &documents.collect::<Vec<_>>()).await;
+        sqlx::query("UPDATE document SET date_modified = '2026-03-01' WHERE id = 'f1'")
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        let filters = [
+            (json!({"doc_type": "ACTA"}), vec!["f0", "f1", "f2"]),
+            (json!({"doc_type": "plano"}), vec!["f3"]),
+            (json!({"doc_type": "acta", "date_from": "2026-01-01T00:00:00Z"}), vec!["f1"]),
+            (json!({"date_to": "2026-02-01T00:00:00Z"}), vec![]),
+            (json!({"doc_type": "nota"}), vec![]),
+        ];
+        for (filters, expected) in filters {
+            for mode in ["hybrid", "vector", "keyword"] {
+                let search =
+                    json!({"query": "hormigón de la losa", "mode": mode, "filters": filters.clone()});
+                let reply = world::ask(&world.app, &query(search, &projects(&["filtered"]))).await.unwrap();
+                let mut found = ids(&reply);
+                found.sort_unstable();
+                assert_eq!(found, expected, "{mode} {filters}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_number_that_very_many_documents_have_is_no_hint() {
+    run(async {
+        let world = world::samples().await;
+        let wanted = Document {
+            number: "PL-7".to_owned(),
+            ..Document::text("common", "wanted", "", "La fachada norte es de ladrillo visto.")
+        };
+        let others = (0..230).map(|n| Document {
+            number: format!("900200-{n:03}"),
+            ..Document::text("common", &format!("other-{n}"), "", "Instalación de rociadores.")
+        });
+        seed::insert(&world.pool, world.app.model.as_ref(), &others.chain([wanted]).collect::<Vec<_>>())
+            .await;
+        let scope = projects(&["common"]);
+        let among_words =
+            query(json!({"query": "fachada norte de ladrillo 900200", "mode": "keyword"}), &scope);
+        assert_eq!(ids(&world::ask(&world.app, &among_words).await.unwrap())[0], "wanted");
+        let alone = query(json!({"query": "900200", "mode": "keyword"}), &scope);
+        let reply = world::ask(&world.app, &alone).await.unwrap();
+        assert!(
+            reply.rows.len() == 10 && reply.rows.iter().all(|row| row.fields.number.starts_with("900200"))
+        );
+    });
+}

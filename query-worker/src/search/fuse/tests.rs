@@ -78,12 +78,11 @@ fn one_passage_a_document_and_the_best_first() {
 
 #[test]
 fn a_removed_passage_does_not_take_the_place_of_a_new_one() {
-    let keywords = Keywords {
-        passages: vec![Found { project_key: 1, chunk_key: 1, score: 1.0 }],
-        numbers: vec![Hit { project_key: 1, chunk_key: 1, document_key: 10, score: 1.0 }],
-        ..Keywords::default()
-    };
-    let mut candidates = Candidates::of(&keywords);
+    let mut keywords = Keywords::default();
+    keywords.passages.push(Found { project_key: 1, chunk_key: 1, score: 1.0 });
+    keywords.numbers.push(Hit { project_key: 1, chunk_key: 1, document_key: 10, score: 1.0 });
+    let mut candidates = Candidates::default();
+    candidates.add_keywords(&keywords);
     // The vector leg sees a later moment, in which its document has only the new passage.
     candidates.add((1, 2), 10, Some(0.8));
     let best = candidates.rank(&hybrid(Scope::All, "PL-AR-000400", 10), Mode::Hybrid, 1, 10);
