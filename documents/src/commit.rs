@@ -1,17 +1,18 @@
 //! Commits a document: its passages, its metadata and the replacement of older revisions, in one transaction.
 
 use chrono::{DateTime, Utc};
-use schemas::{DocumentId, Fields, ingest::ObjectRef};
+use schemas::{DocumentId, Fields, ingest::ObjectRef, problem::Reason};
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
     Job, Revived,
     index::Word,
+    job::settle,
     parents::{attachment, attachments, came_with},
     passages::{self, Passage},
     revision::Revision,
     revive::answering,
-    row::{Description, Row, Sums, clear, find_all, project},
+    row::{Row, Sums, Written, clear, find_all, project, write},
 };
 
 /// What was extracted from a document.
@@ -101,7 +102,14 @@ pub async fn commit_all(
     let mail_superseded_by: Option<DocumentId> = mail.and_then(|mail| mail.superseded_by?.parse().ok());
     let ids: Vec<&str> = documents.iter().map(|document| document.job.document.as_str()).collect();
     let mut rows = find_all(&mut tx, project_key, &ids).await?;
-    let mut changes = Changes { project_key, new: Vec::new(), model: content.model, sums: Sums::default() };
+    let mut changes = Changes {
+        project_key,
+        model: content.model,
+        rows: Vec::new(),
+        passages: Vec::new(),
+        outcomes: Vec::new(),
+        sums: Sums::default(),
+    };
     let mut committed = Vec::with_capacity(documents.len());
     for document in &documents {
         let row = rows.remove(document.job.document.as_str());
@@ -112,7 +120,8 @@ pub async fn commit_all(
         }
         committed.push(changed);
     }
-    passages::insert(&mut tx, project_key, changes.model, &changes.new).await?;
+    changes.write(&mut tx).await?;
+    settle(&mut tx, &changes.outcomes).await?;
     // The row of the project comes last: whoever has it waits for nothing.
     changes.sums.add(&mut tx, project_key).await?;
     platform::crash::point("inside-commit", first.project.as_str());
@@ -120,13 +129,27 @@ pub async fn commit_all(
     Ok(committed)
 }
 
-/// Changes that the documents of a transaction share.
+/// Changes that the documents of a transaction share. They are written together.
 struct Changes<'a> {
     project_key: i32,
     model: i16,
-    /// Passages that are not stored yet.
-    new: Vec<passages::New<'a>>,
+    /// Documents and passages that are not written yet.
+    rows: Vec<Written<'a>>,
+    passages: Vec<passages::New<'a>>,
+    /// The outcomes of the records of an import.
+    outcomes: Vec<(&'a Job, &'static str, Option<&'a Reason>)>,
     sums: Sums,
+}
+
+impl Changes<'_> {
+    /// Writes the documents so far, because what follows reads them.
+    async fn write(&mut self, tx: &mut PgConnection) -> sqlx::Result<()> {
+        if !self.rows.is_empty() {
+            write(tx, self.project_key, &std::mem::take(&mut self.rows)).await?;
+            passages::insert(tx, self.project_key, self.model, &std::mem::take(&mut self.passages)).await?;
+        }
+        Ok(())
+    }
 }
 
 /// A document to commit, with what is computed before the transaction begins.
@@ -163,7 +186,7 @@ impl<'a> Document<'a> {
         let date_modified = job.body.metadata.date_modified.or(content.date);
         let ours = Revision { date_modified, ..job.revision() };
         let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state != "deleted") else {
-            job.settle(tx, "superseded", None).await?;
+            changes.outcomes.push((job, "superseded", None));
             return Ok(None);
         };
         changes.sums += row.clear(tx).await?;
@@ -176,12 +199,15 @@ impl<'a> Document<'a> {
             ..Committed::default()
         };
         if let Some(identity) = identity {
+            if changes.rows.iter().any(|other| other.number_norm == number_norm) {
+                changes.write(tx).await?;
+            }
             let mut others = answering(tx, project_key, number_norm, identity).await?;
             others.retain(|other| other.key != row.key);
             committed.has_revisions = !others.is_empty();
             if committed.has_revisions {
-                // One of them may be a document of this transaction.
-                passages::insert(tx, project_key, changes.model, &std::mem::take(&mut changes.new)).await?;
+                // What they supersede, or their attachments, may be documents of this transaction.
+                changes.write(tx).await?;
             }
             let newer = others.iter().rfind(|other| !ours.replaces(&other.revision()));
             committed.superseded_by = newer.and_then(|row| row.id.parse().ok());
@@ -197,6 +223,7 @@ impl<'a> Document<'a> {
         }
         // Only a document that was committed before can have superseded others.
         if row.job.is_some() {
+            changes.write(tx).await?;
             committed.revived = row.revive(tx, identity.as_deref().map(|identity| (identity, &ours))).await?;
         }
         let current = committed.superseded_by.is_none();
@@ -205,35 +232,32 @@ impl<'a> Document<'a> {
             (chunks, terms) =
                 (i32::try_from(content.passages.len()).unwrap_or(i32::MAX), passages::length(words));
             changes.sums += Sums { chunks: chunks.into(), terms: terms.into() };
-            changes.new.push(passages::New { document_key: row.key, passages: &content.passages, words });
+            changes.passages.push(passages::New {
+                document_key: row.key,
+                passages: &content.passages,
+                words,
+            });
             committed.chunks = chunks.unsigned_abs();
         }
         let outcome = if current { "indexed" } else { "superseded" };
-        sqlx::query(
-            "UPDATE document SET kind = 'document', state = $2, percent = 100, reason = NULL, starts = 0, indexed_at = now(),
-                    number_norm = $3, pages = $4, chunks = $5, terms = $6, text_length = $7, superseded_by = $8
-             WHERE project_key = $9 AND key = $1",
-        )
-        .bind(row.key)
-        .bind(outcome)
-        .bind(number_norm)
-        .bind(i32::try_from(content.pages).unwrap_or(i32::MAX))
-        .bind(chunks)
-        .bind(terms)
-        .bind(i64::try_from(content.text_length).unwrap_or(i64::MAX))
-        .bind(committed.superseded_by.as_ref().map(DocumentId::as_str))
-        .bind(project_key)
-        .execute(&mut *tx)
-        .await?;
-        let description = Description {
+        changes.rows.push(Written {
+            key: row.key,
+            job,
+            state: outcome,
+            reason: None,
+            number_norm,
+            pages: i32::try_from(content.pages).unwrap_or(i32::MAX),
+            chunks,
+            terms,
+            text_length: i64::try_from(content.text_length).unwrap_or(i64::MAX),
+            superseded_by: committed.superseded_by.clone(),
             fields: &content.fields,
             date_modified,
             object: &content.object,
             media_type: &content.media_type,
             file_type: Some(&content.file_type),
-        };
-        description.write(tx, &row, job).await?;
-        job.settle(tx, outcome, None).await?;
+        });
+        changes.outcomes.push((job, outcome, None));
         Ok(Some(committed))
     }
 }

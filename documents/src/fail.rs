@@ -5,8 +5,9 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job, Revived,
+    job::settle,
     parents::came_with,
-    row::{Description, find, project},
+    row::{Written, find, project, write},
     start::{adopt, insert},
 };
 
@@ -25,11 +26,11 @@ pub async fn fail(
     // For its lock, which comes before that of the document.
     came_with(&mut tx, &job.body).await?;
     // A job that failed before it could start has no row yet.
-    insert(&mut tx, project_key, job).await?;
+    insert(&mut tx, project_key, &[job]).await?;
     let row = find(&mut tx, project_key, &job.document).await?.ok_or(sqlx::Error::RowNotFound)?;
     let is_same_job = row.accepted_at == job.accepted_at;
     if !is_readable && !is_same_job && row.state != "deleted" {
-        job.settle(&mut tx, "failed", Some(reason)).await?;
+        settle(&mut tx, &[(job, "failed", Some(reason))]).await?;
         tx.commit().await?;
         return Ok(Some(Vec::new()));
     }
@@ -38,35 +39,34 @@ pub async fn fail(
         false => row.since >= job.since,
     };
     if is_void {
-        job.settle(&mut tx, "superseded", None).await?;
+        settle(&mut tx, &[(job, "superseded", None)]).await?;
         tx.commit().await?;
         return Ok(None);
     }
     let fields = job.fields();
     // The new content failed, so the old content must not stay searchable as if it were current.
     let sums = row.clear(&mut tx).await?;
-    sqlx::query(
-        "UPDATE document SET state = 'failed', percent = 0, starts = 0, reason = $4,
-                pages = 0, chunks = 0, terms = 0, text_length = 0, indexed_at = NULL, superseded_by = NULL, number_norm = $3
-         WHERE project_key = $2 AND key = $1",
-    )
-    .bind(row.key)
-    .bind(project_key)
-    .bind(analysis::codes::normalize(&fields.number))
-    .bind(Json(reason))
-    .execute(&mut *tx)
-    .await?;
     // The row may be that of another job, which this one failed too early to replace.
     adopt(&mut tx, &row, job).await?;
-    let description = Description {
+    let failed = Written {
+        key: row.key,
+        job,
+        state: "failed",
+        reason: Some(reason),
+        number_norm: &analysis::codes::normalize(&fields.number),
+        pages: 0,
+        chunks: 0,
+        terms: 0,
+        text_length: 0,
+        superseded_by: None,
         fields: &fields,
         date_modified: job.body.metadata.date_modified,
         object: &job.object(),
         media_type: &job.body.media_type,
         file_type: None,
     };
-    description.write(&mut tx, &row, job).await?;
-    job.settle(&mut tx, "failed", Some(reason)).await?;
+    write(&mut tx, project_key, &[failed]).await?;
+    settle(&mut tx, &[(job, "failed", Some(reason))]).await?;
     let revived = row.revive(&mut tx, None).await?;
     sums.add(&mut tx, project_key).await?;
     tx.commit().await?;

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Job, Revived,
-    row::{Description, be_patient, find, project},
+    row::{Written, be_patient, find, project, write},
     scope,
 };
 
@@ -127,8 +127,26 @@ pub async fn counted(
     };
     let sums = row.clear(&mut tx).await?;
     be_patient(&mut tx).await?;
+    let counted = Written {
+        key: row.key,
+        job,
+        state: "processing",
+        reason: None,
+        number_norm: "",
+        pages: 0,
+        chunks: 0,
+        terms: 0,
+        text_length: 0,
+        superseded_by: None,
+        fields: &job.fields(),
+        date_modified: job.body.metadata.date_modified,
+        object,
+        media_type: &job.body.media_type,
+        file_type: Some(file_type),
+    };
+    write(&mut tx, project_key, &[counted]).await?;
     sqlx::query(
-        "UPDATE document d SET pages = 0, chunks = 0, terms = 0, text_length = 0, superseded_by = NULL, number_norm = '', records =
+        "UPDATE document d SET records =
                 (SELECT count(*) FROM import_record WHERE project_key = d.project_key AND import_key = d.key)
          WHERE project_key = $1 AND key = $2",
     )
@@ -136,14 +154,6 @@ pub async fn counted(
     .bind(row.key)
     .execute(&mut *tx)
     .await?;
-    let description = Description {
-        fields: &job.fields(),
-        date_modified: job.body.metadata.date_modified,
-        object,
-        media_type: &job.body.media_type,
-        file_type: Some(file_type),
-    };
-    description.write(&mut tx, &row, job).await?;
     let revived = row.revive(&mut tx, None).await?;
     sums.add(&mut tx, project_key).await?;
     tx.commit().await?;

@@ -153,33 +153,34 @@ impl Job {
         statement.bind(self.accepted_at).execute(&mut *tx).await?;
         tx.commit().await
     }
+}
 
-    /// If the job is a record of an import, stores the record's outcome for the import. If the import was sent again since,
-    /// the outcome is not that of its new record.
-    pub(crate) async fn settle(
-        &self,
-        tx: &mut PgConnection,
-        outcome: &str,
-        reason: Option<&Reason>,
-    ) -> sqlx::Result<()> {
-        let Some(parent) = &self.body.parent else { return Ok(()) };
-        sqlx::query(
-            "UPDATE import_record r SET outcome = $5, reason = $6
-             FROM document d JOIN project p ON p.key = d.project_key
-             WHERE p.id = $1 AND d.id = $2 AND r.project_key = p.key AND r.import_key = d.key AND r.project_id = $3 AND r.document_id = $4
-               AND d.accepted_at = coalesce($7, d.accepted_at)",
-        )
-        .bind(parent.project_id.as_str())
-        .bind(parent.document_id.as_str())
-        .bind(self.project.as_str())
-        .bind(self.document.as_str())
-        .bind(outcome)
-        .bind(reason.map(Json))
-        .bind(parent.accepted_at)
-        .execute(tx)
-        .await
-        .map(drop)
-    }
+/// Stores the outcomes of jobs of one project for the import whose records they are, if they are records of one. If the import
+/// was sent again since, an outcome is not that of its new record.
+pub(crate) async fn settle(
+    tx: &mut PgConnection,
+    outcomes: &[(&Job, &str, Option<&Reason>)],
+) -> sqlx::Result<()> {
+    let Some((first, ..)) = outcomes.first() else { return Ok(()) };
+    let Some(parent) = &first.body.parent else { return Ok(()) };
+    let sent = |job: &Job| job.body.parent.as_ref().and_then(|parent| parent.accepted_at);
+    sqlx::query(
+        "UPDATE import_record r SET outcome = settled.outcome, reason = settled.reason
+         FROM unnest($4::text[], $5::text[], $6::jsonb[], $7::timestamptz[]) AS settled(document_id, outcome, reason, sent),
+              document d JOIN project p ON p.key = d.project_key
+         WHERE p.id = $1 AND d.id = $2 AND r.project_key = p.key AND r.import_key = d.key AND r.project_id = $3
+           AND r.document_id = settled.document_id AND d.accepted_at = coalesce(settled.sent, d.accepted_at)",
+    )
+    .bind(parent.project_id.as_str())
+    .bind(parent.document_id.as_str())
+    .bind(first.project.as_str())
+    .bind(outcomes.iter().map(|(job, ..)| job.document.as_str()).collect::<Vec<_>>())
+    .bind(outcomes.iter().map(|(_, outcome, _)| *outcome).collect::<Vec<_>>())
+    .bind(outcomes.iter().map(|(.., reason)| reason.map(Json)).collect::<Vec<_>>())
+    .bind(outcomes.iter().map(|(job, ..)| sent(job)).collect::<Vec<_>>())
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
 /// Removes NUL characters. PostgreSQL cannot store them, and text extracted from PDFs often contains some.

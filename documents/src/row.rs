@@ -229,8 +229,19 @@ impl AddAssign for Sums {
     }
 }
 
-/// What a transition stores about a document besides its state.
-pub struct Description<'a> {
+/// What a transition stores about a document that ends, or about an import whose records are counted.
+pub struct Written<'a> {
+    pub key: i64,
+    pub job: &'a Job,
+    /// 'processing' for an import whose records are counted, else 'indexed', 'superseded' or 'failed'.
+    pub state: &'static str,
+    pub reason: Option<&'a Reason>,
+    pub number_norm: &'a str,
+    pub pages: i32,
+    pub chunks: i32,
+    pub terms: i32,
+    pub text_length: i64,
+    pub superseded_by: Option<DocumentId>,
     pub fields: &'a Fields,
     pub date_modified: Option<DateTime<Utc>>,
     pub object: &'a ObjectRef,
@@ -239,27 +250,48 @@ pub struct Description<'a> {
     pub file_type: Option<&'a str>,
 }
 
-impl Description<'_> {
-    pub async fn write(&self, tx: &mut PgConnection, row: &Row, job: &Job) -> sqlx::Result<()> {
-        sqlx::query(
-            "UPDATE document SET job = $2, filename = $3, metadata = $4, fields = $5, date_modified = $6, object = $7,
-                    sha256 = $8, size = $9, media_type = $10, file_type = coalesce($11, file_type)
-             WHERE project_key = $12 AND key = $1",
-        )
-        .bind(row.key)
-        .bind(Json(&job.body))
-        .bind(&job.body.filename)
-        .bind(Json(&job.body.metadata.extra))
-        .bind(Json(self.fields.given()))
-        .bind(self.date_modified)
-        .bind(&self.object.name)
-        .bind(&self.object.sha256)
-        .bind(i64::try_from(self.object.size).unwrap_or(i64::MAX))
-        .bind(self.media_type)
-        .bind(self.file_type)
-        .bind(row.project_key)
-        .execute(tx)
-        .await
-        .map(drop)
-    }
+/// Writes documents of one project. Their rows are locked ([`find`]).
+pub async fn write(tx: &mut PgConnection, project_key: i32, documents: &[Written<'_>]) -> sqlx::Result<()> {
+    let size = |object: &ObjectRef| i64::try_from(object.size).unwrap_or(i64::MAX);
+    sqlx::query(
+        "UPDATE document d
+         SET state = new.state, reason = new.reason, number_norm = new.number_norm, pages = new.pages, chunks = new.chunks,
+             terms = new.terms, text_length = new.text_length, superseded_by = new.superseded_by, job = new.job,
+             filename = new.filename, metadata = new.metadata, fields = new.fields, date_modified = new.date_modified,
+             object = new.object, sha256 = new.sha256, size = new.size, media_type = new.media_type,
+             file_type = coalesce(new.file_type, d.file_type),
+             kind = CASE WHEN new.state IN ('indexed', 'superseded') THEN 'document' ELSE d.kind END,
+             percent = CASE new.state WHEN 'processing' THEN d.percent WHEN 'failed' THEN 0 ELSE 100 END,
+             starts = CASE new.state WHEN 'processing' THEN d.starts ELSE 0 END,
+             indexed_at = CASE new.state WHEN 'processing' THEN d.indexed_at WHEN 'failed' THEN NULL ELSE now() END
+         FROM unnest($2::bigint[], $3::text[], $4::jsonb[], $5::text[], $6::int[], $7::int[], $8::int[], $9::bigint[],
+                     $10::text[], $11::jsonb[], $12::text[], $13::jsonb[], $14::jsonb[], $15::timestamptz[], $16::text[],
+                     $17::text[], $18::bigint[], $19::text[], $20::text[])
+              AS new(key, state, reason, number_norm, pages, chunks, terms, text_length, superseded_by, job, filename,
+                     metadata, fields, date_modified, object, sha256, size, media_type, file_type)
+         WHERE d.project_key = $1 AND d.key = new.key",
+    )
+    .bind(project_key)
+    .bind(documents.iter().map(|new| new.key).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.state).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.reason.map(Json)).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.number_norm).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.pages).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.chunks).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.terms).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.text_length).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.superseded_by.as_ref().map(DocumentId::as_str)).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| Json(&new.job.body)).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.job.body.filename.as_str()).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| Json(&new.job.body.metadata.extra)).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| Json(new.fields.given())).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.date_modified).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.object.name.as_str()).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.object.sha256.as_str()).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| size(new.object)).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.media_type).collect::<Vec<_>>())
+    .bind(documents.iter().map(|new| new.file_type).collect::<Vec<_>>())
+    .execute(tx)
+    .await
+    .map(drop)
 }

@@ -1,10 +1,13 @@
 //! Starts the processing of a job.
 
-use schemas::{ingest::IngestDocument, messages, problem::Reason};
+use std::collections::HashSet;
+
+use schemas::{Fields, ingest::IngestDocument, messages, problem::Reason};
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use crate::{
     Committed, Job,
+    job::settle,
     parents::{CameWith, attachment, came_with, is_void},
     row::{Row, be_patient, find, find_all, project},
 };
@@ -49,17 +52,26 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
     let came_with = came_with(&mut tx, &first.body).await?;
     let ids: Vec<&str> = jobs.iter().map(|job| job.document.as_str()).collect();
     let mut rows = find_all(&mut tx, project_key, &ids).await?;
+    let is_new = |job: &&Job| {
+        !rows.contains_key(job.document.as_str()) && !is_void(came_with.as_ref(), &job.body, job.since, None)
+    };
+    let new: Vec<&Job> = jobs.iter().copied().filter(is_new).collect();
+    let inserted = insert(&mut tx, project_key, &new).await?;
     let mut starts = Vec::with_capacity(jobs.len());
     for job in jobs {
+        if inserted.contains(job.document.as_str()) {
+            starts.push(Start::Go);
+            continue;
+        }
         let row = rows.remove(job.document.as_str());
         let start = decide(&mut tx, project_key, job, came_with.as_ref(), row).await?;
         // When an import is sent again, its records are noted again without an outcome. A record that is already
         // done gets its outcome here.
         match &start {
             Start::Done(committed) if committed.superseded_by.is_none() => {
-                job.settle(&mut tx, "indexed", None).await?;
+                settle(&mut tx, &[(job, "indexed", None)]).await?;
             }
-            Start::Void | Start::Done(_) => job.settle(&mut tx, "superseded", None).await?,
+            Start::Void | Start::Done(_) => settle(&mut tx, &[(job, "superseded", None)]).await?,
             Start::Go | Start::GoAfterMail | Start::Closed | Start::Failed(_) => {}
         }
         starts.push(start);
@@ -80,8 +92,7 @@ async fn decide(
     }
     let row = match row {
         Some(row) => row,
-        None if insert(tx, project_key, job).await? => return Ok(Start::Go),
-        // Another job of the document was faster.
+        // Another job of the document was faster than the insertion.
         None => find(tx, project_key, &job.document).await?.ok_or(sqlx::Error::RowNotFound)?,
     };
     let is_same_job = row.accepted_at == job.accepted_at;
@@ -150,34 +161,46 @@ fn kills_workers() -> Reason {
     messages::jobs::kills_workers().reason("kills_workers")
 }
 
-/// Inserts the document. Returns false if it is there already: two jobs of a new document may start at the same time.
-pub(crate) async fn insert(tx: &mut PgConnection, project_key: i32, job: &Job) -> sqlx::Result<bool> {
-    let (parent, fields) = (job.body.parent.as_ref(), job.fields());
-    sqlx::query(
+/// Inserts the documents of jobs that came with the same parent. Returns the ids of those that were not there already: two jobs
+/// of a new document may start at the same time.
+pub(crate) async fn insert(
+    tx: &mut PgConnection,
+    project_key: i32,
+    jobs: &[&Job],
+) -> sqlx::Result<HashSet<String>> {
+    let Some(first) = jobs.first() else { return Ok(HashSet::new()) };
+    let parent = first.body.parent.as_ref();
+    let fields: Vec<Fields> = jobs.iter().map(|job| job.fields()).collect();
+    let inserted: Vec<String> = sqlx::query_scalar(
         "INSERT INTO document (project_key, id, state, accepted_at, since, starts, filename, fields, object, media_type,
                                number_norm, parent_id, parent_project, parent_key)
-         SELECT $1, $2, 'processing', $3, $8, 1, $4, $5, $9, $10, $11, $6, parent.project_key, parent.key
-         FROM (SELECT) AS new LEFT JOIN (
+         SELECT $1, new.id, 'processing', new.accepted_at, new.since, 1, new.filename, new.fields, new.object,
+                new.media_type, new.number_norm, $2, parent.project_key, parent.key
+         FROM unnest($4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::jsonb[], $9::text[], $10::text[],
+                     $11::text[]) AS new(id, accepted_at, since, filename, fields, object, media_type, number_norm)
+         LEFT JOIN (
              SELECT d.project_key, d.key FROM document d JOIN project p ON p.key = d.project_key
-             WHERE p.id = $7 AND d.id = $6) AS parent ON true
-         ON CONFLICT (project_key, id) DO NOTHING",
+             WHERE p.id = $3 AND d.id = $2) AS parent ON true
+         -- In a fixed order, against deadlocks.
+         ORDER BY new.id
+         ON CONFLICT (project_key, id) DO NOTHING RETURNING id",
     )
     .bind(project_key)
-    .bind(job.document.as_str())
-    .bind(job.accepted_at)
-    .bind(&job.body.filename)
-    .bind(Json(fields.given()))
     .bind(parent.map(|parent| parent.document_id.as_str()))
     .bind(parent.map(|parent| parent.project_id.as_str()))
-    .bind(job.first_acceptance())
+    .bind(jobs.iter().map(|job| job.document.as_str()).collect::<Vec<_>>())
+    .bind(jobs.iter().map(|job| job.accepted_at).collect::<Vec<_>>())
+    .bind(jobs.iter().map(|job| job.first_acceptance()).collect::<Vec<_>>())
+    .bind(jobs.iter().map(|job| job.body.filename.as_str()).collect::<Vec<_>>())
+    .bind(fields.iter().map(|fields| Json(fields.given())).collect::<Vec<_>>())
     // A later version of the mail finds its former attachments by the names of their files.
-    .bind(attachment(&job.body).map_or("", |file| file.name.as_str()))
-    .bind(&job.body.media_type)
+    .bind(jobs.iter().map(|job| attachment(&job.body).map_or("", |file| &file.name)).collect::<Vec<_>>())
+    .bind(jobs.iter().map(|job| job.body.media_type.as_str()).collect::<Vec<_>>())
     // The list of documents finds it by its number at once (an import only until its records are counted).
-    .bind(analysis::codes::normalize(&fields.number))
-    .execute(tx)
-    .await
-    .map(|inserted| inserted.rows_affected() > 0)
+    .bind(fields.iter().map(|fields| analysis::codes::normalize(&fields.number)).collect::<Vec<_>>())
+    .fetch_all(tx)
+    .await?;
+    Ok(inserted.into_iter().collect())
 }
 
 /// Makes this job the document's latest one, whose parent is the import or mail that the document came with, if any.
