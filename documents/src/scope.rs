@@ -131,7 +131,7 @@ impl Projects {
 /// security does not look them up again for each statement (projects that are created later in the transaction are not in
 /// scope), and how many neighbours a scan of a vector index considers. With the same number, a scan finds fewer of the
 /// nearest the more vectors an index has (docs/scale.md); it is asked for 80. Projects without an index of their own share
-/// eight.
+/// eight indexes.
 pub async fn projects(tx: &mut Transaction<'_, Postgres>) -> sqlx::Result<Projects> {
     sqlx::query_as(
         "SELECT keys, ids, sizes, everything, chunks, terms, set_config('acorag.projects', keys::text, true) AS noted_keys,

@@ -105,7 +105,8 @@ pub async fn passages(
     max_documents: usize,
 ) -> Result<Found> {
     let time = context.time_left().unwrap_or_default().mul_f64(SHARE_OF_A_LEG).min(LONGEST_LEG);
-    let end = Instant::now() + time;
+    let begun = Instant::now();
+    let end = begun + time;
     let vector = (query.mode != Mode::Keyword).then(|| embed(app, &query.query));
     let (mut transaction, projects) = open(app, query, end).await?;
     let projects = &*projects;
@@ -137,16 +138,22 @@ pub async fn passages(
         // The vector leg does not wait for a keyword leg that takes longer than the embedding. Closing the channel first
         // lets the keyword leg return its connection: otherwise a small pool could deadlock.
         handed_over.close();
-        let (mut transaction, others) = match handed_over.try_recv() {
-            Ok(handed_over) => handed_over,
-            Err(_) => (open(app, query, end).await?.0, Vec::new()),
+        let (mut transaction, others, renewed) = match handed_over.try_recv() {
+            Ok((transaction, others)) => (transaction, others, None),
+            Err(_) => {
+                let mut transaction = open(app, query, end).await?.0;
+                // This one may see new documents, which must match the filters too.
+                let renewed = Documents::matching(&mut transaction, projects, query).await?;
+                (transaction, Vec::new(), Some(renewed))
+            }
         };
         let mut hits = Vec::new();
         if let Some(own) = app.vectors.own(&mut transaction).await? {
+            let documents = renewed.as_ref().unwrap_or(documents);
             let wanted = vector::Wanted { own, vector: &vector, documents, others: &others };
             hits = vector::find(&mut transaction, projects, wanted).await?;
         }
-        Ok(Some((vector, hits, transaction)))
+        Ok(Some((vector, hits, transaction, renewed)))
     };
     let (keywords, vectors) =
         tokio::join!(leg(app, "keyword", end, keywords), leg(app, "vector", end, vectors));
@@ -161,27 +168,28 @@ pub async fn passages(
     };
 
     let _timer = app.metrics.stage_seconds.with_label_values(&["rows"]).start_timer();
-    let (mut transaction, vector, hits) = match vectors {
-        Some((vector, hits, transaction)) => (transaction, Some(vector), hits),
+    let (mut transaction, vector, hits, renewed) = match vectors {
+        Some((vector, hits, transaction, renewed)) => (transaction, Some(vector), hits, renewed),
         None => match handed_over.try_recv() {
-            Ok((transaction, _)) => (transaction, None, Vec::new()),
-            Err(_) => (scope::begin(&app.pool, &query.scope).await?, None, Vec::new()),
+            Ok((transaction, _)) => (transaction, None, Vec::new(), None),
+            Err(_) => (scope::begin(&app.pool, &query.scope).await?, None, Vec::new(), None),
         },
     };
     let own = app.vectors.own(&mut transaction).await?;
     let rarity = std::mem::take(&mut keywords.rarity);
     let collecting = Collecting {
         projects,
-        documents,
+        documents: renewed.as_ref().unwrap_or(documents),
         query: &query.query,
         words: &words,
         vector: vector.as_deref(),
         own,
         mode,
-        end,
+        end: begun + time / 2,
     };
-    // An answer may come from a single document.
-    let wanted = if per_document == 1 { query.top_k.into() } else { 0 };
+    // An answer may come from a single document. If a leg was left out, the transaction may have no single snapshot, which the
+    // keyword leg needs.
+    let wanted = if per_document == 1 && degraded.is_none() { query.top_k.into() } else { 0 };
     let candidates = collecting.candidates(&mut transaction, keywords, hits, wanted).await?;
     let best = candidates.rank(query, mode, per_document, max_documents);
     // Only an answer takes several passages of a document, and it is chosen by their sentences' similarity to the query.
@@ -202,7 +210,7 @@ struct Collecting<'a> {
     own: Option<i16>,
     /// The scores that count.
     mode: Mode,
-    /// The legs do not search again after this time.
+    /// The legs do not search again after this time: it may take them as long as the first time.
     end: Instant,
 }
 
@@ -220,12 +228,13 @@ impl<'a> Collecting<'a> {
         self.add(tx, &mut candidates, &mut keywords, &hits).await?;
         for _ in 0..AGAIN {
             let found = candidates.documents();
-            let is_full = keywords.is_full() || hits.len() == vector::NEAREST;
+            // Besides the nearest passages, the hits may include those of the keyword leg.
+            let is_full = keywords.is_full() || hits.len() >= vector::NEAREST;
             if found.len() >= wanted || !is_full || Instant::now() > self.end {
                 break;
             }
             let rest = self.documents.without(&found);
-            if !rest.exist(tx, self.projects).await? {
+            if rest.are_none() || !rest.exist(tx, self.projects).await? {
                 break;
             }
             (keywords, hits) = self.again(tx, &rest).await?;

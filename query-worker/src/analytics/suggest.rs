@@ -72,8 +72,8 @@ async fn titles(tx: &mut PgConnection, typed: &str, alike: bool, limit: i64) -> 
 }
 
 async fn newest_titles(tx: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<String>> {
-    // Many documents may have the same title, so more are read than are wanted. The index of the newest documents is one for each
-    // project.
+    // Many documents may have the same title, so more are read than are wanted. The index has the newest documents of each project
+    // one after the other, so it is read project by project.
     sqlx::query_scalar(
         "SELECT newest.title
          FROM unnest(acorag_projects()) AS in_scope

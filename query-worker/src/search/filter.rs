@@ -13,7 +13,7 @@ use crate::scope::Projects;
 #[derive(Debug, Clone)]
 pub struct Documents {
     which: Which,
-    /// Number of their passages.
+    /// Number of their passages, or more.
     pub chunks: i64,
 }
 

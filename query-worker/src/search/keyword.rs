@@ -34,7 +34,7 @@ pub struct Keywords<'a> {
 }
 
 impl Keywords<'_> {
-    /// Whether the leg has left out passages.
+    /// Whether the leg may have left out passages.
     pub fn is_full(&self) -> bool {
         self.others.is_some()
     }
@@ -104,11 +104,11 @@ async fn numbers(
         return Ok(Vec::new());
     }
     // `acorag_numbered` can use the index of numbers, which row-level security keeps from this role
-    // (migrations/sql/0008_numbers.sql).
+    // (migrations/sql/0008_numbers.sql). It does not know the documents that are left out, so it returns as many more.
     let mut found: Vec<Hit> = sqlx::query_as(
         "SELECT c.project_key, c.key AS chunk_key, d.document_key,
                 max(length(d.code)::real / length(d.number_norm))::real AS score
-         FROM acorag_numbered($1, $3, $4) d
+         FROM acorag_numbered($1, $3, $4::bigint + coalesce(cardinality($5::bigint[]), 0)) d
          JOIN chunk c ON c.project_key = d.project_key AND c.document_key = d.document_key AND c.ordinal = 0
          WHERE c.project_key = ANY($2) AND ($5::bigint[] IS NULL OR d.document_key <> ALL($5))
          GROUP BY c.project_key, c.key, d.document_key

@@ -128,7 +128,7 @@ fn a_scope_sees_nothing_of_another_project_in_any_table() {
 }
 
 #[test]
-fn numbers_are_looked_up_within_the_scope_alone() {
+fn numbers_and_filters_are_looked_up_within_the_scope_alone() {
     run(async {
         let world = world::samples().await;
         let documents = [("number-a", "num-a"), ("number-b", "num-b")].map(|(project, id)| Document {
@@ -137,26 +137,31 @@ fn numbers_are_looked_up_within_the_scope_alone() {
         });
         seed::insert(&world.pool, world.app.model.as_ref(), &documents).await;
         let pool = as_worker(world).await;
-        // The function runs as the owner of the tables, who sees all projects.
-        let found = "SELECT count(*) FROM acorag_numbered('{WALL00777}', NULL, 100)";
-        for (scope, expected) in [
-            (Scope::All, 2),
-            (projects(&["number-a", "number-b"]), 2),
-            (projects(&["number-a"]), 1),
-            (projects(&["nowhere"]), 0),
-            (projects(&[]), 0),
-        ] {
-            let mut transaction = within(&pool, &scope, "").await;
-            assert_eq!(count(&mut transaction, found).await, expected, "{scope:?}");
-            // The keys that a transaction noted widen nothing.
-            let everything = "SELECT count(set_config('acorag.projects', (SELECT '{' || string_agg(n::text, ',') || '}'
-                                                                          FROM generate_series(1, 1000) n), true))";
-            count(&mut transaction, everything).await;
-            assert_eq!(count(&mut transaction, found).await, expected, "{scope:?}");
+        // The functions run as the owner of the tables, who sees all projects.
+        let functions = [
+            "SELECT count(*) FROM acorag_numbered('{WALL00777}', NULL, 100)",
+            "SELECT count(*) FROM acorag_filtered('{\"number\": \"Wall-00-777\"}', NULL, NULL, NULL)",
+        ];
+        for found in functions {
+            for (scope, expected) in [
+                (Scope::All, 2),
+                (projects(&["number-a", "number-b"]), 2),
+                (projects(&["number-a"]), 1),
+                (projects(&["nowhere"]), 0),
+                (projects(&[]), 0),
+            ] {
+                let mut transaction = within(&pool, &scope, "").await;
+                assert_eq!(count(&mut transaction, found).await, expected, "{scope:?}: {found}");
+                // The keys that a transaction noted widen nothing.
+                let everything = "SELECT count(set_config('acorag.projects', (SELECT '{' || string_agg(n::text, ',') || '}'
+                                                                              FROM generate_series(1, 1000) n), true))";
+                count(&mut transaction, everything).await;
+                assert_eq!(count(&mut transaction, found).await, expected, "{scope:?}: {found}");
+            }
+            let mut unnamed = pool.begin().await.unwrap();
+            assert_eq!(count(&mut unnamed, found).await, 0, "without a scope: {found}");
+            drop(unnamed);
         }
-        let mut unnamed = pool.begin().await.unwrap();
-        assert_eq!(count(&mut unnamed, found).await, 0, "without a scope");
-        drop(unnamed);
         let mut all = within(&pool, &Scope::All, "").await;
         for wildcard in [
             "SELECT count(*) FROM acorag_numbered('{WALL%777}', NULL, 100)",
@@ -168,8 +173,10 @@ fn numbers_are_looked_up_within_the_scope_alone() {
             assert_eq!(count(&mut all, wildcard).await, 0, "{wildcard}");
         }
         drop(all);
-        let mut indexing = documents::scope::begin(&world.pool, &Scope::All).await.unwrap();
-        assert_forbidden(sqlx::query(found).execute(&mut *indexing).await);
+        for found in functions {
+            let mut indexing = documents::scope::begin(&world.pool, &Scope::All).await.unwrap();
+            assert_forbidden(sqlx::query(found).execute(&mut *indexing).await);
+        }
     });
 }
 
