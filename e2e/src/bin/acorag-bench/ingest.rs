@@ -74,7 +74,7 @@ pub async fn import(client: &Client, texts: &[String]) -> Result<f64> {
     // A long import is not asked often, because that takes processor time too.
     let pause = Duration::from_micros(100 * texts.len() as u64).max(Duration::from_millis(50));
     let mut document = client.document(&id, PROJECT).await?;
-    while document["state"] == "processing" {
+    while document["state"] == "queued" || document["state"] == "processing" {
         ensure!(started.elapsed() < pause * 5_000, "still not settled: {document}");
         tokio::time::sleep(pause).await;
         document = client.document(&id, PROJECT).await?;
