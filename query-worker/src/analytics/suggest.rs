@@ -90,21 +90,12 @@ async fn newest_titles(tx: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<St
 
 /// Returns earlier searches that found something; all of them if nothing is typed.
 async fn searches(tx: &mut PgConnection, typed: &str, limit: i64) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
-        "SELECT newest.query
-         FROM (SELECT max(key) AS key, sum(times) AS times, folded
-               FROM search_log, (SELECT acorag_search_key($1) AS typed) AS q
-               WHERE searched_at > now() - make_interval(days => $3) AND results > 0 AND folded <> ''
-                 AND key > (SELECT coalesce(pg_sequence_last_value('search_log_key_seq'), 0)) - $4
-                 AND (starts_with(folded, typed) OR position(' ' || typed IN folded) > 0)
-               GROUP BY folded ORDER BY 2 DESC, folded LIMIT $2) AS alike
-         JOIN search_log AS newest USING (key)
-         ORDER BY alike.times DESC, alike.folded",
-    )
-    .bind(typed)
-    .bind(limit)
-    .bind(DAYS)
-    .bind(NEWEST)
-    .fetch_all(tx)
-    .await
+    // Only this function may use the index of searches (migrations/sql/0015_searches.sql).
+    sqlx::query_scalar("SELECT query FROM acorag_searched($1, $2, $3, $4)")
+        .bind(typed)
+        .bind(DAYS)
+        .bind(NEWEST)
+        .bind(limit)
+        .fetch_all(tx)
+        .await
 }

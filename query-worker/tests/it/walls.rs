@@ -128,7 +128,7 @@ fn a_scope_sees_nothing_of_another_project_in_any_table() {
 }
 
 #[test]
-fn numbers_and_filters_are_looked_up_within_the_scope_alone() {
+fn what_runs_as_the_owner_of_the_tables_stays_within_the_scope() {
     run(async {
         let world = world::samples().await;
         let documents = [("number-a", "num-a"), ("number-b", "num-b")].map(|(project, id)| Document {
@@ -136,11 +136,19 @@ fn numbers_and_filters_are_looked_up_within_the_scope_alone() {
             ..Document::text(project, id, "Muro", "El muro mide 9 metros.")
         });
         seed::insert(&world.pool, world.app.model.as_ref(), &documents).await;
+        sqlx::query(
+            "INSERT INTO search_log (projects, query, folded, results)
+             SELECT array[key], 'wall777 ' || id, 'wall777 ' || id, 1 FROM project WHERE id IN ('number-a', 'number-b')",
+        )
+        .execute(&world.pool)
+        .await
+        .unwrap();
         let pool = as_worker(world).await;
-        // The functions run as the owner of the tables, who sees all projects.
+        // The owner sees all projects.
         let functions = [
             "SELECT count(*) FROM acorag_numbered('{WALL00777}', NULL, 100)",
             "SELECT count(*) FROM acorag_filtered('{\"number\": \"Wall-00-777\"}', NULL, NULL, NULL)",
+            "SELECT count(*) FROM acorag_searched('wall777', 90, 1000, 100)",
         ];
         for found in functions {
             for (scope, expected) in [

@@ -27,13 +27,12 @@ use crate::{
     ingest, large,
     load::{Clients, Request},
     memory,
+    recall::NEAREST,
 };
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const SMALL: usize = 240;
 const LARGE: usize = 40_000;
-/// The number of passages that a search returns.
-const NEAREST: usize = 10;
 /// The number of searches that are compared with a full comparison of the vectors.
 const COMPARED: usize = 30;
 /// The number of searches before the first one that counts.

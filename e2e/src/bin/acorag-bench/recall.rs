@@ -10,7 +10,8 @@ use crate::{bench::Bench, large};
 
 /// The number of searches that are compared.
 const COMPARED: usize = 60;
-const NEAREST: usize = 10;
+/// The number of passages or documents that a search returns.
+pub const NEAREST: usize = 10;
 
 /// Returns the share of the ten documents with the nearest passages that the vector leg finds.
 pub async fn recall(bench: &mut Bench, project: Option<&str>) -> Result<f64> {
