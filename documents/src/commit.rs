@@ -172,8 +172,8 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Commits the document, whose row this is, except for its passages and the sums. If it is the attachment of a superseded
-    /// mail, it is superseded with it.
+    /// Commits the document, whose row this is, except for what is written together ([`Changes`]). If it is the attachment of a
+    /// superseded mail, it is superseded with it.
     async fn commit(
         &'a self,
         tx: &mut PgConnection,
@@ -206,7 +206,7 @@ impl<'a> Document<'a> {
             others.retain(|other| other.key != row.key);
             committed.has_revisions = !others.is_empty();
             if committed.has_revisions {
-                // What they supersede, or their attachments, may be documents of this transaction.
+                // Attachments that are superseded with them may be documents of this transaction.
                 changes.write(tx).await?;
             }
             let newer = others.iter().rfind(|other| !ours.replaces(&other.revision()));
@@ -220,11 +220,6 @@ impl<'a> Document<'a> {
             // Attachments are queued before their mail is committed, so they may be indexed already.
             let attached = attachments(tx, project_key, &[row.key]).await?;
             changes.sums += supersede(tx, project_key, attached, newer, &mut committed.superseded).await?;
-        }
-        // Only a document that was committed before can have superseded others.
-        if row.job.is_some() {
-            changes.write(tx).await?;
-            committed.revived = row.revive(tx, identity.as_deref().map(|identity| (identity, &ours))).await?;
         }
         let current = committed.superseded_by.is_none();
         let (mut chunks, mut terms) = (0, 0);
@@ -258,6 +253,12 @@ impl<'a> Document<'a> {
             file_type: Some(&content.file_type),
         });
         changes.outcomes.push((job, outcome, None));
+        // Only a document that was committed before can have superseded others, or still answers with a former number: the
+        // documents that follow must not see that.
+        if row.job.is_some() {
+            changes.write(tx).await?;
+            committed.revived = row.revive(tx, identity.as_deref().map(|identity| (identity, &ours))).await?;
+        }
         Ok(Some(committed))
     }
 }

@@ -169,7 +169,9 @@ pub(crate) async fn settle(
          FROM unnest($4::text[], $5::text[], $6::jsonb[], $7::timestamptz[]) AS settled(document_id, outcome, reason, sent),
               document d JOIN project p ON p.key = d.project_key
          WHERE p.id = $1 AND d.id = $2 AND r.project_key = p.key AND r.import_key = d.key AND r.project_id = $3
-           AND r.document_id = settled.document_id AND d.accepted_at = coalesce(settled.sent, d.accepted_at)",
+           AND r.document_id = settled.document_id AND d.accepted_at = coalesce(settled.sent, d.accepted_at)
+           -- Without this line, the planner may choose to read all records of the import.
+           AND r.document_id = ANY($4)",
     )
     .bind(parent.project_id.as_str())
     .bind(parent.document_id.as_str())

@@ -229,7 +229,7 @@ impl AddAssign for Sums {
     }
 }
 
-/// What a transition stores about a document that ends, or about an import whose records are counted.
+/// What is stored about a document whose job is done or has failed, or about an import whose records are counted.
 pub struct Written<'a> {
     pub key: i64,
     pub job: &'a Job,

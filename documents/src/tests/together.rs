@@ -61,4 +61,12 @@ async fn the_newest_of_the_revisions_answers_and_the_sums_are_right() {
     let committed = commit_together(&pool, &jobs).await;
     assert!(committed.iter().all(Option::is_some));
     assert_eq!(passages(&pool).await, (vec![of("b", 5), of("c", 4), of("d", 1), of("e", 200)], true));
+
+    // The same in the other order, with a number whose former document was the newer one.
+    let jobs = [(numbered("b", 20, "PL-8", "2"), 5), (numbered("f", 21, "PL-9", "1"), 2)];
+    let committed = commit_together(&pool, &jobs).await;
+    assert!(committed.iter().all(|one| one.as_ref().unwrap().superseded.is_empty()));
+    let all = vec![of("b", 5), of("c", 4), of("d", 1), of("e", 200), of("f", 2)];
+    assert_eq!(passages(&pool).await, (all, true));
+    assert_eq!(states(&pool, &["b", "f"]).await, ["indexed", "indexed"]);
 }
