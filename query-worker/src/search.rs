@@ -180,11 +180,12 @@ pub async fn passages(
     let collecting = Collecting {
         projects,
         documents: renewed.as_ref().unwrap_or(documents),
-        query: &query.query,
+        query,
         words: &words,
         vector: vector.as_deref(),
         own,
         mode,
+        per_document,
         end: begun + time / 2,
     };
     // An answer may come from a single document. If a leg was left out, the transaction may have no single snapshot, which the
@@ -202,7 +203,7 @@ pub async fn passages(
 struct Collecting<'a> {
     projects: &'a Projects,
     documents: &'a Documents,
-    query: &'a str,
+    query: &'a Search,
     words: &'a [QueryTerm],
     /// The query's vector, if the vector leg has run.
     vector: Option<&'a [f32]>,
@@ -210,6 +211,8 @@ struct Collecting<'a> {
     own: Option<i16>,
     /// The scores that count.
     mode: Mode,
+    /// Maximum number of passages of a document among the results.
+    per_document: usize,
     /// The legs do not search again after this time: it may take them as long as the first time.
     end: Instant,
 }
@@ -250,8 +253,7 @@ impl<'a> Collecting<'a> {
         keywords: &mut Keywords<'_>,
         hits: &[Hit],
     ) -> sqlx::Result<()> {
-        keywords.add(tx, hits).await?;
-        candidates.add_keywords(keywords);
+        candidates.add_keywords(&keywords.passages, &keywords.numbers);
         for Hit { project_key, chunk_key, document_key, score } in hits {
             candidates.add((*project_key, *chunk_key), *document_key, Some(*score));
         }
@@ -260,6 +262,12 @@ impl<'a> Collecting<'a> {
             vector::look_up(tx, self.own, self.vector, &others).await?
         {
             candidates.add((project, passage), document, similarity);
+        }
+        // The keyword leg returns only the best, and what the vector leg found may have words of the query too.
+        if let Some(most) = keywords.most_of_others() {
+            let undecided = candidates.undecided(self.query, self.mode, self.per_document, most);
+            let scored = keywords.score(tx, undecided).await?;
+            candidates.add_keywords(&scored, &[]);
         }
         Ok(())
     }
@@ -271,7 +279,7 @@ impl<'a> Collecting<'a> {
     ) -> sqlx::Result<(Keywords<'a>, Vec<Hit>)> {
         let keywords = match self.mode {
             Mode::Vector => Keywords::default(),
-            _ => keyword::find(tx, self.projects, self.query, self.words, documents).await?,
+            _ => keyword::find(tx, self.projects, &self.query.query, self.words, documents).await?,
         };
         let hits = match (self.own, self.vector) {
             (Some(own), Some(vector)) => {

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use analysis::codes;
+use documents::index::Found;
 use schemas::search::{MatchQuality, Mode, Search};
 
-use super::{Place, keyword::Keywords};
+use super::{Hit, Place};
 
 /// The useful range of the default model's cosine similarities: unrelated sentences have about 0.75, a passage that
 /// answers the question about 0.9 (measured on XQuAD-es; `make eval` shows the effect of a change).
@@ -29,8 +30,9 @@ pub struct Candidate {
     pub document_key: Option<i64>,
     /// Cosine similarity; `None` without the vector leg.
     pub vector: Option<f32>,
-    /// Keyword score: the share of the query's words in the passage, weighted by rarity.
-    pub text: f32,
+    /// Keyword score: the share of the query's words in the passage, weighted by rarity. `None` if the keyword leg did not find
+    /// the passage.
+    pub text: Option<f32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,12 +44,14 @@ pub struct Scored {
 
 impl Candidate {
     /// `number` is the share of the document's number that the query names, if any.
-    fn score(&self, mode: Mode, number: Option<f32>, number_only: bool) -> f32 {
+    /// `missing` is the keyword score of a passage that has none.
+    fn score(&self, mode: Mode, missing: f32, number: Option<f32>, number_only: bool) -> f32 {
         let meaning = self.vector.map_or(0.0, meaning);
+        let text = self.text.unwrap_or(missing);
         let score = match mode {
-            Mode::Hybrid => MEANING * meaning + (1.0 - MEANING) * self.text,
+            Mode::Hybrid => MEANING * meaning + (1.0 - MEANING) * text,
             Mode::Vector => meaning,
-            Mode::Keyword => self.text,
+            Mode::Keyword => text,
         };
         match number {
             None if number_only => score * NUMBER_FLOOR,
@@ -83,11 +87,11 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    pub fn add_keywords(&mut self, keywords: &Keywords) {
-        for found in &keywords.passages {
-            self.passage((found.project_key, found.chunk_key)).text = found.score;
+    pub fn add_keywords(&mut self, passages: &[Found], numbers: &[Hit]) {
+        for found in passages {
+            self.passage((found.project_key, found.chunk_key)).text = Some(found.score);
         }
-        for hit in &keywords.numbers {
+        for hit in numbers {
             // Its document is set when it is looked up: the vector leg may see a later moment, in which it was removed.
             self.passage((hit.project_key, hit.chunk_key));
             self.numbers.insert(hit.document_key, hit.score);
@@ -112,23 +116,39 @@ impl Candidates {
     }
 
     fn passage(&mut self, (project_key, chunk_key): Place) -> &mut Candidate {
-        let unknown = Candidate { project_key, chunk_key, document_key: None, vector: None, text: 0.0 };
+        let unknown = Candidate { project_key, chunk_key, document_key: None, vector: None, text: None };
         self.passages.entry(chunk_key).or_insert(unknown)
+    }
+
+    /// Returns those passages without a keyword score that it may bring among the `top_k` best; it is at most `most`.
+    pub fn undecided(&self, query: &Search, mode: Mode, per_document: usize, most: f32) -> Vec<Place> {
+        let mut best = best_of_each_document(self.scored(query, mode, 0.0), per_document);
+        let last = best.nth(usize::from(query.top_k).saturating_sub(1));
+        let least = last.map_or(f32::NEG_INFINITY, |last| last.score);
+        let possible = self.scored(query, mode, most).into_iter();
+        let undecided = possible.filter(|scored| scored.candidate.text.is_none() && scored.score >= least);
+        undecided.map(|scored| (scored.candidate.project_key, scored.candidate.chunk_key)).collect()
+    }
+
+    /// `missing` is the keyword score of passages that have none.
+    fn scored(&self, query: &Search, mode: Mode, missing: f32) -> Vec<Scored> {
+        let number_only = codes::whole_query(&query.query).is_some();
+        // A passage without a document had been removed when it was looked up.
+        let score = |candidate: &Candidate| {
+            let document_key = candidate.document_key?;
+            let number = self.numbers.get(&document_key).copied();
+            let number = number.filter(|_| mode != Mode::Vector);
+            let score = candidate.score(mode, missing, number, number_only);
+            Some(Scored { candidate: *candidate, document_key, score })
+        };
+        self.passages.values().filter_map(score).collect()
     }
 
     /// Returns the best passages of each document, the best of all first. Of the `top_k` best, only those of the first
     /// `max_documents` documents are kept. `mode` selects the scores that count: if one leg is missing, only those of the
     /// other leg.
-    pub fn rank(self, query: &Search, mode: Mode, per_document: usize, max_documents: usize) -> Vec<Scored> {
-        let number_only = codes::whole_query(&query.query).is_some();
-        // A passage without a document had been removed when it was looked up.
-        let score = |candidate: Candidate| {
-            let document_key = candidate.document_key?;
-            let number = self.numbers.get(&document_key).copied();
-            let number = number.filter(|_| mode != Mode::Vector);
-            Some(Scored { score: candidate.score(mode, number, number_only), document_key, candidate })
-        };
-        let scored = self.passages.into_values().filter_map(score).collect();
+    pub fn rank(&self, query: &Search, mode: Mode, per_document: usize, max_documents: usize) -> Vec<Scored> {
+        let scored = self.scored(query, mode, 0.0);
         let mut first = HashSet::new();
         best_of_each_document(scored, per_document)
             .filter(|scored| !query.strict || quality(scored.score) > MatchQuality::Low)

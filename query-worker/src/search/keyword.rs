@@ -1,7 +1,5 @@
 //! The keyword leg: BM25 over the inverted index, and whole or partial document numbers.
 
-use std::collections::HashSet;
-
 use analysis::{
     bm25,
     codes::{self, normalize},
@@ -39,14 +37,20 @@ impl Keywords<'_> {
         self.others.is_some()
     }
 
-    /// Adds those passages of the vector leg that have words of the query too, but were not among the best by them.
-    pub async fn add(&mut self, tx: &mut PgConnection, hits: &[Hit]) -> sqlx::Result<()> {
-        let Some(top) = &mut self.others else { return Ok(()) };
-        let found: HashSet<i64> = self.passages.iter().map(|found| found.chunk_key).collect();
-        let others = hits.iter().filter(|hit| !found.contains(&hit.chunk_key));
-        let scored = top.score(tx, others.map(|hit| (hit.project_key, hit.chunk_key))).await?;
-        self.passages.extend(shares(scored, top.best_possible));
-        Ok(())
+    /// Maximum score of a passage that the leg has left out; `None` if there is none with a word of the query.
+    pub fn most_of_others(&self) -> Option<f32> {
+        self.passages.last().filter(|_| self.is_full()).map(|last| last.score)
+    }
+
+    /// Returns the scores of passages that the leg has left out.
+    pub async fn score(
+        &mut self,
+        tx: &mut PgConnection,
+        others: Vec<Place>,
+    ) -> sqlx::Result<Vec<index::Found>> {
+        let Some(top) = &mut self.others else { return Ok(Vec::new()) };
+        let scored = top.score(tx, others.into_iter()).await?;
+        Ok(shares(scored, top.best_possible).collect())
     }
 
     pub fn places(&self) -> Vec<Place> {

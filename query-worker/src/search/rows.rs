@@ -108,7 +108,7 @@ pub async fn fetch(
             page: row.page.and_then(|page| u32::try_from(page).ok()),
             snippet: String::new(),
             vector_score: scored.candidate.vector.unwrap_or_default().clamp(0.0, 1.0),
-            text_score: scored.candidate.text,
+            text_score: scored.candidate.text.unwrap_or_default(),
             score: scored.score,
             match_quality: quality(scored.score),
         };

@@ -20,8 +20,10 @@ use crate::{
 };
 
 const SEARCHES: usize = 100;
-/// The number of searches before: each connection's process is slower until it has seen most pages of PostgreSQL's memory.
-const FIRST: usize = 300;
+/// The number of searches before, at least and at most, and the number of passages for each of them: a connection's process is
+/// slower until it has seen most pages of PostgreSQL's memory.
+const FIRST: [usize; 2] = [300, 2_000];
+const PASSAGES_FOR_ONE: usize = 500;
 /// The passages of the growing project, and the number of other projects.
 const STEPS: [(usize, usize); 5] =
     [(10_000, 1), (40_000, 20), (100_000, 20), (1_000_000, 20), (1_000_000, 1_000)];
@@ -57,10 +59,11 @@ pub async fn grow(bench: &mut Bench, most: usize, most_projects: usize) -> Resul
         (large, small) = (passages, projects);
         let (rate, indexing) = fill.end().await?;
         let (bytes, mut lines) = (Bytes::read(&bench.pool).await?, Vec::new());
+        let first = (passages / PASSAGES_FOR_ONE).clamp(FIRST[0], FIRST[1]);
         for (searched, project) in
             [("the large project", Some("grande")), ("a project of 1,000", Some("chico-0")), ("all", None)]
         {
-            match measure(bench, searched, project).await {
+            match measure(bench, searched, project, first).await {
                 Ok(line) => lines.push(line),
                 Err(error) => bench.figures.failed(&format!("{passages} passages, {searched}"), &error),
             }
@@ -77,9 +80,14 @@ fn size(number: usize) -> usize {
     if number < FULL_SIZED { SMALL } else { TINY }
 }
 
-async fn measure(bench: &mut Bench, searched: &'static str, project: Option<&str>) -> Result<Line> {
+async fn measure(
+    bench: &mut Bench,
+    searched: &'static str,
+    project: Option<&str>,
+    first: usize,
+) -> Result<Line> {
     eprintln!("  searching: {searched}");
-    large::some(&bench.client, project, &mut bench.random, FIRST).await?;
+    large::some(&bench.client, project, &mut bench.random, first).await?;
     let (before, used) = (Stages::read(&bench.system).await?, Cpu::read(&bench.system)?);
     let mut times = Vec::with_capacity(SEARCHES);
     for _ in 0..SEARCHES {

@@ -5,7 +5,7 @@ use super::*;
 use crate::search::{Hit, hybrid};
 
 fn candidate(vector: f32, text: f32) -> Candidate {
-    Candidate { project_key: 1, chunk_key: 1, document_key: Some(1), vector: Some(vector), text }
+    Candidate { project_key: 1, chunk_key: 1, document_key: Some(1), vector: Some(vector), text: Some(text) }
 }
 
 #[test]
@@ -15,7 +15,7 @@ fn scores_stay_between_nothing_and_one() {
             for number in [None, Some(0.1), Some(1.0)] {
                 for mode in [Mode::Hybrid, Mode::Vector, Mode::Keyword] {
                     for number_only in [true, false] {
-                        let score = candidate(vector, text).score(mode, number, number_only);
+                        let score = candidate(vector, text).score(mode, 0.0, number, number_only);
                         assert!((0.0..=1.0).contains(&score), "{score}");
                     }
                 }
@@ -33,7 +33,7 @@ fn the_more_similar_of_two_very_similar_passages_is_first() {
         candidates.add((1, key), key, Some(vector));
     }
     for mode in [Mode::Vector, Mode::Hybrid] {
-        let best = candidates.clone().rank(&hybrid(Scope::All, "losa", 10), mode, 1, 10);
+        let best = candidates.rank(&hybrid(Scope::All, "losa", 10), mode, 1, 10);
         let keys: Vec<i64> = best.iter().map(|scored| scored.candidate.chunk_key).collect();
         assert_eq!(keys, [4, 3, 2, 1], "{mode:?}");
     }
@@ -49,9 +49,9 @@ fn scores_above_the_bend_are_still_in_order() {
 
 #[test]
 fn a_typed_document_number_beats_any_text() {
-    let named = candidate(0.7, 0.0).score(Mode::Hybrid, Some(1.0), true);
-    assert!(named > candidate(0.95, 0.99).score(Mode::Hybrid, None, true));
-    assert!(named > candidate(0.95, 0.99).score(Mode::Hybrid, Some(0.4), true));
+    let named = candidate(0.7, 0.0).score(Mode::Hybrid, 0.0, Some(1.0), true);
+    assert!(named > candidate(0.95, 0.99).score(Mode::Hybrid, 0.0, None, true));
+    assert!(named > candidate(0.95, 0.99).score(Mode::Hybrid, 0.0, Some(0.4), true));
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn one_passage_a_document_and_the_best_first() {
                 chunk_key,
                 document_key: Some(document_key),
                 vector: None,
-                text: score,
+                text: Some(score),
             };
             Scored { candidate, document_key, score }
         })
@@ -78,11 +78,11 @@ fn one_passage_a_document_and_the_best_first() {
 
 #[test]
 fn a_removed_passage_does_not_take_the_place_of_a_new_one() {
-    let mut keywords = Keywords::default();
-    keywords.passages.push(Found { project_key: 1, chunk_key: 1, score: 1.0 });
-    keywords.numbers.push(Hit { project_key: 1, chunk_key: 1, document_key: 10, score: 1.0 });
     let mut candidates = Candidates::default();
-    candidates.add_keywords(&keywords);
+    candidates.add_keywords(
+        &[Found { project_key: 1, chunk_key: 1, score: 1.0 }],
+        &[Hit { project_key: 1, chunk_key: 1, document_key: 10, score: 1.0 }],
+    );
     // The vector leg sees a later moment, in which its document has only the new passage.
     candidates.add((1, 2), 10, Some(0.8));
     let best = candidates.rank(&hybrid(Scope::All, "PL-AR-000400", 10), Mode::Hybrid, 1, 10);
@@ -99,4 +99,21 @@ fn passages_of_further_documents_are_left_out() {
     let best = candidates.rank(&hybrid(Scope::All, "losa", 10), Mode::Hybrid, 2, 2);
     let keys: Vec<i64> = best.iter().map(|scored| scored.candidate.chunk_key).collect();
     assert_eq!(keys, [1, 2, 4]);
+}
+
+#[test]
+fn a_missing_keyword_score_is_looked_up_only_where_it_may_count() {
+    let mut candidates = Candidates::default();
+    for (key, vector) in [(1, 0.9), (2, 0.89), (3, 0.88), (4, 0.8)] {
+        candidates.add((1, key), key, Some(vector));
+    }
+    candidates.add_keywords(&[1, 2].map(|chunk_key| Found { project_key: 1, chunk_key, score: 0.5 }), &[]);
+    let undecided = |top_k, most| {
+        let mut keys = candidates.undecided(&hybrid(Scope::All, "losa", top_k), Mode::Hybrid, 1, most);
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, key)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(undecided(2, 0.4), [] as [i64; 0], "two others are better, whatever its words are worth");
+    assert_eq!(undecided(2, 0.7), [3]);
+    assert_eq!(undecided(10, 0.4), [3, 4], "there is room for all");
 }
