@@ -230,10 +230,13 @@ impl<'a> Collecting<'a> {
         let mut candidates = Candidates::default();
         self.add(tx, &mut candidates, &mut keywords, &hits).await?;
         for _ in 0..AGAIN {
-            let found = candidates.documents();
             // Besides the nearest passages, the hits may include those of the keyword leg.
             let is_full = keywords.is_full() || hits.len() >= vector::NEAREST;
-            if found.len() >= wanted || !is_full || Instant::now() > self.end {
+            if wanted == 0 || !is_full || Instant::now() > self.end {
+                break;
+            }
+            let found = candidates.documents();
+            if found.len() >= wanted {
                 break;
             }
             let rest = self.documents.without(&found);
