@@ -30,6 +30,10 @@ pub async fn index_vectors(pool: &PgPool) -> anyhow::Result<()> {
     if only_one {
         sqlx::query("SET statement_timeout = 0").execute(&mut connection).await?;
         tidy(&mut connection).await?;
+        // The server may close the connection later than the next caller asks for the lock.
+        sqlx::query("SELECT pg_advisory_unlock(hashtext('acorag'), hashtext('vector indexes'))")
+            .execute(&mut connection)
+            .await?;
     }
     Ok(connection.close().await?)
 }
