@@ -17,6 +17,7 @@ PROGRAMS = ["acorag-api", "acorag-query-worker", "acorag-ingest-worker", "postgr
 TRAFFIC = ["seconds", "users", "requests_per_second", "failures_per_second", "p50_ms", "p95_ms"]
 # The memory of many processes takes some milliseconds to read, so it is not read at each line.
 MEMORY_EVERY = 5
+# The most points of a line in the drawing.
 MOST_DRAWN = 600
 
 
@@ -97,7 +98,6 @@ def draw(rows, path):
     logging.getLogger("matplotlib").setLevel(logging.WARNING)
     if len(rows) < 2:
         return
-    # An hour has more lines than a drawing can show.
     rows = rows[::-(-len(rows) // MOST_DRAWN)]
     columns = list(zip(*rows))
     seconds = columns[0]

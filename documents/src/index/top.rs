@@ -13,7 +13,6 @@ use super::{
 };
 
 /// A keyword query.
-#[derive(Clone, Copy)]
 pub struct Query<'a> {
     pub projects: &'a [i32],
     pub words: &'a [QueryTerm],

@@ -10,14 +10,12 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use crate::scope::Projects;
 
 /// The documents that a search may find.
-#[derive(Debug, Clone)]
 pub struct Documents {
     which: Which,
     /// Number of their passages, or more.
     pub chunks: i64,
 }
 
-#[derive(Debug, Clone)]
 enum Which {
     All,
     Only(Vec<i64>),

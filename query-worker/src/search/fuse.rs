@@ -79,7 +79,7 @@ pub(super) fn up_to_one(score: f32, most: f32) -> f32 {
 }
 
 /// Everything that either leg found, by passage.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Candidates {
     passages: HashMap<i64, Candidate>,
     /// The share of each document's number that the query names, if it names any of it.

@@ -20,10 +20,6 @@ use crate::{
 };
 
 const SEARCHES: usize = 100;
-/// The number of searches before, at least and at most, and the number of passages for each of them: a connection's process is
-/// slower until it has seen most pages of PostgreSQL's memory.
-const FIRST: [usize; 2] = [300, 2_000];
-const PASSAGES_FOR_ONE: usize = 500;
 /// The passages of the growing project, and the number of other projects.
 const STEPS: [(usize, usize); 5] =
     [(10_000, 1), (40_000, 20), (100_000, 20), (1_000_000, 20), (1_000_000, 1_000)];
@@ -59,7 +55,8 @@ pub async fn grow(bench: &mut Bench, most: usize, most_projects: usize) -> Resul
         (large, small) = (passages, projects);
         let (rate, indexing) = fill.end().await?;
         let (bytes, mut lines) = (Bytes::read(&bench.pool).await?, Vec::new());
-        let first = (passages / PASSAGES_FOR_ONE).clamp(FIRST[0], FIRST[1]);
+        // A connection's process is slower until it has seen most pages of PostgreSQL's memory.
+        let first = (passages / 500).clamp(300, 2_000);
         for (searched, project) in
             [("the large project", Some("grande")), ("a project of 1,000", Some("chico-0")), ("all", None)]
         {
