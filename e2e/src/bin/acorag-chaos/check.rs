@@ -4,17 +4,20 @@ mod stored;
 
 use std::collections::HashMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use e2e::Client;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use reqwest::{Response, StatusCode};
 use schemas::{DocumentId, ProjectId, event::EventKind};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    plan::{Document, End, Submission},
-    report::{Report, Violation},
+    plan::{Document, Submission},
+    report::{
+        Report,
+        Violation::{self, Duplicated, Lost, Stuck, Wrong},
+    },
     send::Outcome,
 };
 pub use stored::Stored;
@@ -29,7 +32,10 @@ pub struct Check {
 /// The number of documents that are checked at the same time.
 const CONCURRENT: usize = 4;
 
-type Finding = Result<Option<(Violation, String)>>;
+/// What is wrong with a document or an import.
+#[derive(Debug, thiserror::Error)]
+#[error("{1}")]
+struct Finding(Violation, String);
 
 impl Check {
     pub async fn run(&self, sent: &[(&Submission, Outcome)]) -> Result<Report> {
@@ -40,103 +46,80 @@ impl Check {
         for (submission, outcome) in sent {
             if submission.records.is_some() {
                 report.accepted += 1;
-                match self.import(submission).await? {
-                    None => report.indexed += 1,
-                    Some((violation, what)) => report.add(violation, what),
+                match self.import(submission).await {
+                    Ok(()) => report.indexed += 1,
+                    Err(error) => {
+                        let Finding(violation, what) = error.downcast()?;
+                        report.add(violation, what);
+                    }
                 }
             }
-            let documents: Vec<_> = stream::iter(&submission.documents)
-                .map(|document| async move {
-                    Ok::<_, anyhow::Error>((document, self.document(document, *outcome).await?))
-                })
-                .buffered(CONCURRENT)
-                .try_collect()
-                .await?;
-            for (document, finding) in documents {
-                self.count(&mut report, document, *outcome, finding).await?;
+            let mut documents = stream::iter(&submission.documents)
+                .map(|document| async move { (document, self.document(document, *outcome).await) })
+                .buffered(CONCURRENT);
+            while let Some((document, checked)) = documents.next().await {
+                report.accepted += usize::from(*outcome == Outcome::Accepted);
+                match (checked, outcome, document.end) {
+                    (Err(error), ..) => {
+                        let Finding(violation, what) = error.downcast()?;
+                        report.add(violation, format!("{} of {}: {what}", document.id, document.project));
+                    }
+                    (Ok(true), Outcome::Unsure, _) => report.unsure.0 += 1,
+                    (Ok(false), Outcome::Unsure, _) => report.unsure.1 += 1,
+                    (Ok(_), _, EventKind::Indexed) => report.indexed += 1,
+                    (Ok(_), _, EventKind::Superseded) => report.superseded += 1,
+                    (Ok(_), _, EventKind::Deleted) => report.deleted += 1,
+                    (Ok(_), ..) => report.dead_lettered += 1,
+                }
             }
         }
         self.dead_letters(&mut report, sent);
         Ok(report)
     }
 
-    async fn count(
-        &self,
-        report: &mut Report,
-        document: &Document,
-        outcome: Outcome,
-        finding: Option<(Violation, String)>,
-    ) -> Result<()> {
-        if outcome == Outcome::Accepted {
-            report.accepted += 1;
-        }
-        if let Some((violation, what)) = finding {
-            report.add(violation, format!("{} of {}: {what}", document.id, document.project));
-            return Ok(());
-        }
-        if outcome == Outcome::Unsure {
-            match self.view(&document.project, &document.id).await? {
-                Some(_) => report.unsure.0 += 1,
-                None => report.unsure.1 += 1,
-            }
-            return Ok(());
-        }
-        match document.end {
-            End::Indexed => report.indexed += 1,
-            End::Superseded => report.superseded += 1,
-            End::Deleted => report.deleted += 1,
-            End::Fails => report.dead_lettered += 1,
-        }
-        Ok(())
-    }
-
-    /// Returns what is wrong with a document, if anything is.
-    async fn document(&self, document: &Document, outcome: Outcome) -> Finding {
-        let violation = |violation, what: String| Ok(Some((violation, what)));
-        let view = self.view(&document.project, &document.id).await?;
-        let Some(view) = view else {
-            return match (document.end, outcome) {
-                (End::Deleted, _) | (_, Outcome::Unsure) => self.not_found(document).await,
-                _ => violation(Violation::Lost, "unknown".to_owned()),
-            };
+    /// Fails with a [`Finding`] if something is wrong with a document. Returns whether it is there.
+    async fn document(&self, document: &Document, outcome: Outcome) -> Result<bool> {
+        let Some(view) = self.view(&document.project, &document.id).await? else {
+            let may_lack = document.end == EventKind::Deleted || outcome == Outcome::Unsure;
+            ensure!(may_lack, Finding(Lost, "unknown".to_owned()));
+            self.not_found(document).await?;
+            return Ok(false);
         };
         let state = view["state"].as_str().unwrap_or_default();
-        let expected = document.end.event().name();
+        let expected = document.end.name();
         match state {
-            "queued" | "processing" => return violation(Violation::Stuck, format!("still {state}")),
+            "queued" | "processing" => bail!(Finding(Stuck, format!("still {state}"))),
             _ if state == expected => {}
-            "failed" => return violation(Violation::Lost, format!("failed: {}", view["reason"])),
-            "indexed" if document.end == End::Superseded => {
-                return violation(Violation::Duplicated, "an old revision still answers".to_owned());
+            "failed" => bail!(Finding(Lost, format!("failed: {}", view["reason"]))),
+            "indexed" if document.end == EventKind::Superseded => {
+                bail!(Finding(Duplicated, "an old revision still answers".to_owned()));
             }
-            _ => return violation(Violation::Wrong, format!("{state} instead of {expected}")),
+            _ => bail!(Finding(Wrong, format!("{state} instead of {expected}"))),
         }
-        if !self.stored.has_event(&document.project, &document.id, document.end.event()) {
-            return violation(Violation::Wrong, format!("there is no event that it is {expected}"));
-        }
-        if let Some(wrong) = self.file(document).await? {
-            return violation(Violation::Wrong, wrong);
-        }
+        let has_event = self.stored.has_event(&document.project, &document.id, document.end);
+        ensure!(has_event, Finding(Wrong, format!("there is no event that it is {expected}")));
+        self.file(document).await?;
         match document.end {
-            End::Indexed => self.answers(document, &view).await,
-            End::Fails if view["reason"].as_str().is_none_or(str::is_empty) => {
-                violation(Violation::Wrong, "failed without a reason".to_owned())
+            EventKind::Indexed => self.answers(document, &view).await?,
+            EventKind::Failed if view["reason"].as_str().is_none_or(str::is_empty) => {
+                bail!(Finding(Wrong, "failed without a reason".to_owned()));
             }
-            _ => self.not_found(document).await,
+            _ => self.not_found(document).await?,
         }
+        Ok(true)
     }
 
     /// Checks that the document has the expected number of passages, and that a search for each of its words
     /// finds the document exactly once.
-    async fn answers(&self, document: &Document, view: &Value) -> Finding {
+    async fn answers(&self, document: &Document, view: &Value) -> Result<()> {
         let expected = match &document.sha256 {
             Some(sha256) if document.long => self.baseline.get(sha256).copied().unwrap_or_default(),
             _ => 1,
         };
         let stored = view["chunks"].as_i64().unwrap_or_default();
         if stored != expected {
-            let violation = if stored > expected { Violation::Duplicated } else { Violation::Lost };
-            return Ok(Some((violation, format!("{stored} passages instead of {expected}"))));
+            let violation = if stored > expected { Duplicated } else { Lost };
+            bail!(Finding(violation, format!("{stored} passages instead of {expected}")));
         }
         for word in &document.words {
             let question = format!("clave de control {word}");
@@ -146,55 +129,53 @@ impl Check {
                 match found.iter().filter(|id| *id == document.id.as_str()).count() {
                     // A hybrid search finds other documents too.
                     1 if found.len() == 1 || mode == "hybrid" => {}
-                    0 => return Ok(Some((Violation::Lost, format!("not found by {shown}")))),
-                    _ => return Ok(Some((Violation::Duplicated, format!("{shown} finds {found:?}")))),
+                    0 => bail!(Finding(Lost, format!("not found by {shown}"))),
+                    _ => bail!(Finding(Duplicated, format!("{shown} finds {found:?}"))),
                 }
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Checks that the document is not found.
-    async fn not_found(&self, document: &Document) -> Finding {
+    async fn not_found(&self, document: &Document) -> Result<()> {
         for word in &document.words {
             let found = self.search(&document.project, word, "keyword").await?;
-            if !found.is_empty() {
-                return Ok(Some((Violation::Duplicated, format!("still found by {word}: {found:?}"))));
-            }
+            ensure!(found.is_empty(), Finding(Duplicated, format!("still found by {word}: {found:?}")));
         }
-        Ok(None)
+        Ok(())
     }
 
-    async fn import(&self, submission: &Submission) -> Finding {
+    async fn import(&self, submission: &Submission) -> Result<()> {
         let name = format!("import {} of {}", submission.id, submission.project);
         let Some(view) = self.view(&submission.project, &submission.id).await? else {
-            return Ok(Some((Violation::Lost, format!("{name} is unknown"))));
+            bail!(Finding(Lost, format!("{name} is unknown")));
         };
         let state = view["state"].as_str().unwrap_or_default();
         let (expected, reason, records) = (submission.records, &view["reason"], &view["records"]);
         let counted = |field: &str| records[field].as_u64().unwrap_or_default();
-        let (violation, what) = match state {
-            "queued" | "processing" => (Violation::Stuck, format!("{name} is still {state}: {records}")),
+        match state {
+            "queued" | "processing" => bail!(Finding(Stuck, format!("{name} is still {state}: {records}"))),
             "indexed" if Some((counted("total"), counted("failed"))) == expected => {
-                if self.stored.has_event(&submission.project, &submission.id, EventKind::Indexed) {
-                    return Ok(None);
-                }
-                (Violation::Wrong, format!("{name}: there is no event that it is indexed"))
+                let event = self.stored.has_event(&submission.project, &submission.id, EventKind::Indexed);
+                ensure!(event, Finding(Wrong, format!("{name}: there is no event that it is indexed")));
+                Ok(())
             }
-            _ => {
-                (Violation::Wrong, format!("{name} is {state} ({reason}): {records}, expected {expected:?}"))
-            }
-        };
-        Ok(Some((violation, what)))
+            _ => bail!(Finding(
+                Wrong,
+                format!("{name} is {state} ({reason}): {records}, expected {expected:?}")
+            )),
+        }
     }
 
     /// Checks that the downloaded file has the content of the uploaded one.
-    async fn file(&self, document: &Document) -> Result<Option<String>> {
-        let Some(sha256) = &document.sha256 else { return Ok(None) };
+    async fn file(&self, document: &Document) -> Result<()> {
+        let Some(sha256) = &document.sha256 else { return Ok(()) };
         let answer = self.get(&format!("/document/{}/file", document.id), &document.project).await?;
         let status = answer.status();
         let same = format!("{:x}", Sha256::digest(answer.bytes().await?)) == *sha256;
-        Ok((!same).then(|| format!("its file is another one ({status})")))
+        ensure!(same, Finding(Wrong, format!("its file is another one ({status})")));
+        Ok(())
     }
 
     async fn view(&self, project: &ProjectId, id: &DocumentId) -> Result<Option<Value>> {
@@ -221,16 +202,16 @@ impl Check {
     /// Checks that each bad document has a dead letter, and no other document has one.
     fn dead_letters(&self, report: &mut Report, sent: &[(&Submission, Outcome)]) {
         let documents = || sent.iter().flat_map(|(submission, _)| &submission.documents);
-        let bad = |document: &&Document| document.end == End::Fails;
+        let bad = |document: &&Document| document.end == EventKind::Failed;
         for document in documents().filter(bad) {
             if !self.stored.dead.contains_key(&(document.project.clone(), document.id.clone())) {
-                report.add(Violation::Wrong, format!("{} failed and has no dead letter", document.id));
+                report.add(Wrong, format!("{} failed and has no dead letter", document.id));
             }
         }
         for ((project, id), reason) in &self.stored.dead {
             let is_bad = documents().filter(bad).any(|bad| bad.project == *project && bad.id == *id);
             if !is_bad {
-                report.add(Violation::Wrong, format!("a dead letter of {id} of {project}: {reason}"));
+                report.add(Wrong, format!("a dead letter of {id} of {project}: {reason}"));
             }
         }
     }

@@ -41,35 +41,14 @@ pub struct Submission {
 pub struct Document {
     pub project: ProjectId,
     pub id: DocumentId,
-    pub end: End,
+    /// The last event of the document. It fails if it is invalid, and is superseded if a newer revision replaces it.
+    pub end: EventKind,
     /// Words that only this document contains.
     pub words: Vec<String>,
     /// Whether the document has as many passages as the same file had before the faults. Otherwise it has one.
     pub long: bool,
     /// The SHA-256 of the document's file, in hexadecimal, if the document was uploaded as a file.
     pub sha256: Option<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
-    Indexed,
-    /// A newer revision replaces the document in searches.
-    Superseded,
-    /// The document is invalid, so it must fail with a reason.
-    Fails,
-    Deleted,
-}
-
-impl End {
-    /// The event that reports this end.
-    pub fn event(self) -> EventKind {
-        match self {
-            Self::Indexed => EventKind::Indexed,
-            Self::Superseded => EventKind::Superseded,
-            Self::Fails => EventKind::Failed,
-            Self::Deleted => EventKind::Deleted,
-        }
-    }
 }
 
 impl Plan {

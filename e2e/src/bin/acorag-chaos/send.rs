@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::{Result, ensure};
 use async_nats::{HeaderMap, jetstream};
-use bytes::Bytes;
 use e2e::{Client, Upload};
 use reqwest::StatusCode;
 use schemas::{
@@ -77,7 +76,7 @@ impl Sender {
         }
         if let Some(after) = submission.deleted_after {
             sleep(after).await;
-            let delete = || self.publish(submission, JobKind::Delete, b"{}".to_vec(), None);
+            let delete = || self.publish(submission, JobKind::Delete, "{}".to_owned(), None);
             self.repeat("deleting", delete).await?;
         }
         self.accepted.fetch_add(1, Ordering::Relaxed);
@@ -113,16 +112,16 @@ impl Sender {
     async fn attempt(&self, submission: &Submission) -> Result<()> {
         match &submission.content {
             Content::Upload(upload) => self.upload(submission, upload.clone()).await,
-            Content::Message { payload, with_id } => {
+            Content::Message { job, with_id } => {
                 let id = with_id.then(|| format!("chaos:{}", submission.id));
-                self.publish(submission, JobKind::Document, payload.clone(), id).await
+                self.publish(submission, JobKind::Document, job.to_string(), id).await
             }
             Content::Object(Upload { filename, bytes, metadata }) => {
                 // Each attempt sends the file under a new id, so that the parts of an interrupted attempt are
                 // not under the id of a complete file.
                 let file = e2e::producer::send_file(&self.jetstream, &submission.project, bytes).await?;
                 let job = json!({"file": file, "filename": filename, "metadata": metadata});
-                self.publish(submission, JobKind::Document, job.to_string().into_bytes(), None).await
+                self.publish(submission, JobKind::Document, job.to_string(), None).await
             }
         }
     }
@@ -145,7 +144,7 @@ impl Sender {
         &self,
         submission: &Submission,
         kind: JobKind,
-        payload: Vec<u8>,
+        payload: String,
         id: Option<String>,
     ) -> Result<()> {
         let mut map = HeaderMap::new();
@@ -153,7 +152,7 @@ impl Sender {
             map.insert(headers::MESSAGE_ID, id.as_str());
         }
         let subject = subjects::job(kind, &submission.project, &submission.id);
-        let sent = self.jetstream.publish_with_headers(subject, map, Bytes::from(payload)).await?;
+        let sent = self.jetstream.publish_with_headers(subject, map, payload.into()).await?;
         let stream = sent.await?.stream;
         ensure!(stream == subjects::INGEST_STREAM, "acknowledged by {stream}");
         Ok(())

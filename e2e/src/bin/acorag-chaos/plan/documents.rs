@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use e2e::{Random, Upload, prose};
-use schemas::{DocumentId, ProjectId};
+use schemas::{DocumentId, ProjectId, event::EventKind};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Document, End, Submission};
+use super::{Document, Submission};
 
 /// How a submission is sent.
 pub enum Content {
     /// A file, over REST.
     Upload(Upload),
     /// A job on NATS that contains the text. If the message has an id, JetStream drops repetitions itself.
-    Message { payload: Vec<u8>, with_id: bool },
+    Message { job: Value, with_id: bool },
     /// A file, sent in parts over NATS, and a job that names it.
     Object(Upload),
 }
@@ -86,7 +86,7 @@ impl<'a> Generator<'a> {
         let text = self.short(&word);
         let metadata = json!({"project_id": project, "title": format!("Nota {word}")});
         let file = Upload::new(&format!("nota-{word}.txt"), text, metadata);
-        let mut submission = upload(project, file, vec![word], End::Indexed);
+        let mut submission = upload(project, file, vec![word]);
         self.repeated_or_given_up(&mut submission);
         Ok(vec![submission])
     }
@@ -115,7 +115,7 @@ impl<'a> Generator<'a> {
         paragraphs.push(self.short(&words[1]));
         let metadata = json!({"project_id": project, "title": "Informe"});
         let file = Upload::new(&format!("informe-{}.txt", words[0]), paragraphs.join("\n\n"), metadata);
-        let mut submission = upload(project, file, words, End::Indexed);
+        let mut submission = upload(project, file, words);
         submission.documents[0].long = true;
         Ok(vec![submission])
     }
@@ -125,19 +125,22 @@ impl<'a> Generator<'a> {
         let project = self.project();
         let number = format!("300-PL-{:06}", self.count);
         let mut revisions = Vec::new();
-        for (revision, end) in [("A", End::Superseded), ("B", End::Superseded), ("0", End::Indexed)] {
+        for (revision, end) in
+            [("A", EventKind::Superseded), ("B", EventKind::Superseded), ("0", EventKind::Indexed)]
+        {
             let word = self.word();
             let text = self.short(&word);
             let title = format!("Plano revisión {revision}");
             let mut metadata = json!({"title": title, "number": number, "revision": revision});
             let mut submission = if self.random.percent(30) {
                 let job = json!({"text": text, "metadata": metadata});
-                message(project.clone(), word, end, &job, self.random.percent(50))?
+                message(project.clone(), word, job, self.random.percent(50))?
             } else {
                 metadata["project_id"] = json!(project);
                 let file = Upload::new(&format!("plano-{word}.txt"), text, metadata);
-                upload(project.clone(), file, vec![word], end)
+                upload(project.clone(), file, vec![word])
             };
+            submission.documents[0].end = end;
             if self.random.percent(15) {
                 self.repeated(&mut submission);
             }
@@ -149,24 +152,23 @@ impl<'a> Generator<'a> {
     fn message(&mut self) -> Result<Vec<Submission>> {
         let (project, word) = (self.project(), self.word());
         let job = json!({"text": self.short(&word), "metadata": {"title": format!("Aviso {word}")}});
-        let mut submission = message(project, word, End::Indexed, &job, self.random.percent(50))?;
+        let mut submission = message(project, word, job, self.random.percent(50))?;
         self.repeated_or_given_up(&mut submission);
         Ok(vec![submission])
     }
 
     fn object(&mut self) -> Result<Vec<Submission>> {
         let (project, word) = (self.project(), self.word());
-        let bytes = self.short(&word).into_bytes();
-        let (filename, metadata) = (format!("objeto-{word}.md"), json!({"title": "Objeto"}));
-        let mut submission = bare(project, format!("obj.{word}").parse()?, vec![word], End::Indexed);
-        submission.content = Content::Object(Upload { filename, bytes, metadata });
-        Ok(vec![submission])
+        let file = Upload::new(&format!("objeto-{word}.md"), self.short(&word), json!({"title": "Objeto"}));
+        let id = format!("obj.{word}").parse()?;
+        Ok(vec![single(project, id, vec![word], Content::Object(file))])
     }
 
     fn deleted(&mut self) -> Result<Vec<Submission>> {
         let (project, word) = (self.project(), self.word());
         let job = json!({"text": self.short(&word), "metadata": {"title": "Para borrar"}});
-        let mut submission = message(project, word, End::Deleted, &job, true)?;
+        let mut submission = message(project, word, job, true)?;
+        submission.documents[0].end = EventKind::Deleted;
         submission.deleted_after = Some(self.random.between(Duration::ZERO, Duration::from_secs(6)));
         Ok(vec![submission])
     }
@@ -176,15 +178,13 @@ impl<'a> Generator<'a> {
         let id: DocumentId = format!("malo.{word}").parse()?;
         let file = |name: &str, bytes: Vec<u8>| {
             let file = Upload::new(name, bytes, json!({"project_id": project}));
-            upload(project.clone(), file, vec![word.clone()], End::Fails)
+            upload(project.clone(), file, vec![word.clone()])
         };
-        let sent = |payload: Value| {
-            let mut submission = bare(project.clone(), id.clone(), vec![word.clone()], End::Fails);
-            submission.content =
-                Content::Message { payload: payload.to_string().into_bytes(), with_id: true };
-            submission
+        let sent = |job: Value| {
+            let content = Content::Message { job, with_id: true };
+            single(project.clone(), id.clone(), vec![word.clone()], content)
         };
-        Ok(vec![match self.random.below(6) {
+        let mut submission = match self.random.below(6) {
             0 => {
                 let whole = include_bytes!("../../../../../samples/files/geotechnical-report.pdf");
                 let mut part = whole[..whole.len() / 3].to_vec();
@@ -199,7 +199,9 @@ impl<'a> Generator<'a> {
             3 => sent(json!({"object": {"name": format!("no-existe-{word}")}})),
             4 => sent(json!({"text": "Contrabando.", "metadata": {"project_id": "otro"}})),
             _ => sent(json!("esto no es un trabajo")),
-        }])
+        };
+        submission.documents[0].end = EventKind::Failed;
+        Ok(vec![submission])
     }
 
     /// A file of records: some are invalid, and two are revisions of the same drawing.
@@ -212,9 +214,9 @@ impl<'a> Generator<'a> {
             let word = self.word();
             let id = format!("reg-{word}");
             let (code, end) = match number {
-                0 => ("A", End::Superseded),
-                1 => ("B", End::Indexed),
-                _ => ("0", End::Indexed),
+                0 => ("A", EventKind::Superseded),
+                1 => ("B", EventKind::Indexed),
+                _ => ("0", EventKind::Indexed),
             };
             let number = format!("500-{}-{:03}", import.to_uppercase(), number.max(1));
             let record = json!({
@@ -231,12 +233,11 @@ impl<'a> Generator<'a> {
         }
         let mut file = Upload::new(&format!("registros-{import}.ndjson"), lines.join("\n"), json!({}));
         let mut submission = if self.random.percent(30) {
-            let mut submission = bare(project, format!("imp.{import}").parse()?, vec![], End::Indexed);
-            submission.content = Content::Object(file);
-            submission
+            let id = format!("imp.{import}").parse()?;
+            single(project, id, vec![], Content::Object(file))
         } else {
             file.metadata["project_id"] = json!(project);
-            upload(project, file, vec![], End::Indexed)
+            upload(project, file, vec![])
         };
         if self.random.percent(35) {
             self.repeated(&mut submission);
@@ -247,39 +248,37 @@ impl<'a> Generator<'a> {
     }
 }
 
-fn document(project: ProjectId, id: DocumentId, words: Vec<String>, end: End) -> Document {
+fn document(project: ProjectId, id: DocumentId, words: Vec<String>, end: EventKind) -> Document {
     Document { project, id, end, words, long: false, sha256: None }
 }
 
-/// A submission of one document, still without content.
-fn bare(project: ProjectId, id: DocumentId, words: Vec<String>, end: End) -> Submission {
+/// A submission of one document that is indexed.
+fn single(project: ProjectId, id: DocumentId, words: Vec<String>, content: Content) -> Submission {
     Submission {
         at: Duration::ZERO,
         project: project.clone(),
         id: id.clone(),
-        content: Content::Message { payload: Vec::new(), with_id: false },
+        content,
         sends: 1,
         pause: Duration::ZERO,
         gives_up: false,
         deleted_after: None,
-        documents: vec![document(project, id, words, end)],
+        documents: vec![document(project, id, words, EventKind::Indexed)],
         records: None,
     }
 }
 
-fn upload(project: ProjectId, file: Upload, words: Vec<String>, end: End) -> Submission {
+fn upload(project: ProjectId, file: Upload, words: Vec<String>) -> Submission {
     let sha256 = format!("{:x}", Sha256::digest(&file.bytes));
     let field = |name: &str| file.metadata[name].as_str().unwrap_or_default();
     let id = DocumentId::of_content(&project, &file.filename, field("number"), field("revision"), &sha256);
-    let mut submission = bare(project, id, words, end);
-    submission.content = Content::Upload(file);
+    let mut submission = single(project, id, words, Content::Upload(file));
     submission.documents[0].sha256 = Some(sha256);
     submission
 }
 
-fn message(project: ProjectId, word: String, end: End, job: &Value, with_id: bool) -> Result<Submission> {
+fn message(project: ProjectId, word: String, job: Value, with_id: bool) -> Result<Submission> {
     // The id has a dot and a letter outside ASCII, which must be encoded in the subject.
-    let mut submission = bare(project, format!("aviso.ñ.{word}").parse()?, vec![word], end);
-    submission.content = Content::Message { payload: job.to_string().into_bytes(), with_id };
-    Ok(submission)
+    let id = format!("aviso.ñ.{word}").parse()?;
+    Ok(single(project, id, vec![word], Content::Message { job, with_id }))
 }

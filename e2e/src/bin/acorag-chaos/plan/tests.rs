@@ -19,7 +19,7 @@ fn a_seed_repeats_a_plan_and_every_document_has_unique_words() {
     assert_eq!(ids.len(), documents.len());
     let words: Vec<_> = documents.iter().flat_map(|d| &d.words).collect();
     assert_eq!(words.iter().collect::<HashSet<_>>().len(), words.len());
-    for end in [End::Indexed, End::Superseded, End::Fails, End::Deleted] {
+    for end in [EventKind::Indexed, EventKind::Superseded, EventKind::Failed, EventKind::Deleted] {
         assert!(documents.iter().any(|document| document.end == end), "{end:?}");
     }
     for target in [Target::Nats, Target::Postgres, Target::Redis, Target::Api, Target::QueryWorker] {
