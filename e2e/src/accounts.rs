@@ -1,6 +1,7 @@
 //! The account of each service, created from the files that operators use.
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead as _, BufReader, Write as _},
     net::TcpStream,
     path::PathBuf,
@@ -80,22 +81,18 @@ pub fn database_url(stack: &Stack, login: &str) -> Result<String> {
     Ok(format!("postgres://{login}:{}@{place}", password(user)))
 }
 
-/// The database URL of a program; empty for the api, which uses no database.
-pub(crate) fn database_url_of(stack: &Stack, program: &str) -> Result<String> {
-    if program == "acorag-api" {
-        return Ok(String::new());
-    }
-    database_url(stack, &program.replace('-', "_"))
-}
-
 /// The environment variables with the accounts of a program, such as `acorag-ingest-worker`.
-pub(crate) fn environment(stack: &Stack, program: &str) -> Result<Vec<(&'static str, String)>> {
+pub(crate) fn environment(stack: &Stack, program: &str) -> Result<BTreeMap<&'static str, String>> {
     let user = program.split('-').nth(1).context("a program")?;
     let valkey = stack.redis_url().trim_start_matches("redis://");
-    Ok(vec![
+    // The api uses no database.
+    let database =
+        if user == "api" { Ok(String::new()) } else { database_url(stack, &program.replace('-', "_")) };
+    Ok([
         ("REDIS_URL", valkey_url("redis", &password("valkey"), valkey)),
         ("NATS_USER", user.to_owned()),
         ("NATS_PASSWORD", password(user)),
-        ("DATABASE_URL", database_url_of(stack, program)?),
-    ])
+        ("DATABASE_URL", database?),
+    ]
+    .into())
 }

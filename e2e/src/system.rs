@@ -16,7 +16,6 @@ use crate::{Client, accounts, tls::Certificates};
 pub struct Options {
     pub apis: usize,
     pub ingest_workers: usize,
-    pub query_workers: usize,
     /// Each service has its own account, with the rights that operators give it (ops/nats, ops/postgres). Default: one
     /// user with all rights.
     pub accounts: bool,
@@ -35,7 +34,6 @@ impl Default for Options {
         let options = Self {
             apis: 1,
             ingest_workers: 1,
-            query_workers: 1,
             accounts: false,
             tls: false,
             postgres: Vec::new(),
@@ -101,7 +99,7 @@ impl System {
             ..devstack::Options::default()
         };
         if let Some(certificates) = &certificates {
-            servers = certificates.servers(servers)?;
+            certificates.prepare(&mut servers)?;
         }
         let stack = tokio::task::spawn_blocking(|| Stack::start(servers)).await??;
         if accounts {
@@ -125,11 +123,11 @@ impl System {
         for program in PROGRAMS {
             let mut launch = Launch::new(binary(program)?).envs(stack.environment());
             if options.accounts || options.tls {
-                launch = launch.envs(accounts::environment(&stack, program)?);
-            }
-            if let (Some(certificates), Some(valkey)) = (&certificates, &tls_of_valkey) {
-                let url = accounts::database_url_of(&stack, program)?;
-                launch = launch.envs(certificates.environment(&url, valkey));
+                let mut environment = accounts::environment(&stack, program)?;
+                if let (Some(certificates), Some(valkey)) = (&certificates, &tls_of_valkey) {
+                    certificates.protect(&mut environment, valkey);
+                }
+                launch = launch.envs(environment);
             }
             programs.insert(program, launch.env("LOG_FORMAT", "json").envs(&options.environment));
         }
@@ -147,7 +145,7 @@ impl System {
         };
         let system = Self {
             ingest_workers: several("acorag-ingest-worker", "HEALTH_PORT", options.ingest_workers)?,
-            query_workers: several("acorag-query-worker", "HEALTH_PORT", options.query_workers)?,
+            query_workers: several("acorag-query-worker", "HEALTH_PORT", 1)?,
             apis: several("acorag-api", "PORT", options.apis)?,
             programs,
             tls_of_valkey,

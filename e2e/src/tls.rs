@@ -1,6 +1,7 @@
 //! TLS between all parts, with the certificates that `ops/tls.sh` makes for operators.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, Permissions},
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
@@ -42,23 +43,24 @@ impl Certificates {
         self.0.join(owner).join(file)
     }
 
-    pub(crate) fn servers(&self, options: devstack::Options) -> Result<devstack::Options> {
-        let text = |path: PathBuf| path.display().to_string();
-        let nats = options.nats.map(|mut nats| {
+    fn text(&self, file: &str) -> String {
+        self.path(file).display().to_string()
+    }
+
+    pub(crate) fn prepare(&self, servers: &mut devstack::Options) -> Result<()> {
+        if let Some(nats) = &mut servers.nats {
             nats.file = ops("nats/tls.conf");
             for (name, file) in [("NATS_TLS_CERT", "nats.crt"), ("NATS_TLS_KEY", "nats.key")] {
-                nats.environment.push((name.to_owned(), text(self.path(file))));
+                nats.environment.push((name.to_owned(), self.text(file)));
             }
-            nats
-        });
+        }
         let key = self.install_key_of_postgres()?;
-        let mut postgres = options.postgres;
-        postgres.extend([
+        servers.postgres.extend([
             "ssl=on".to_owned(),
-            format!("ssl_cert_file={}", self.path("postgres.crt").display()),
+            format!("ssl_cert_file={}", self.text("postgres.crt")),
             format!("ssl_key_file={}", key.display()),
         ]);
-        Ok(devstack::Options { nats, postgres, ..options })
+        Ok(())
     }
 
     /// Copies the key of PostgreSQL, because PostgreSQL requires a key that only its own user can read.
@@ -93,21 +95,19 @@ impl Certificates {
         Ok(address)
     }
 
-    /// Returns the environment variables with which a program connects to the servers over TLS, and those
-    /// with the certificate of the api.
-    pub(crate) fn environment(&self, database_url: &str, valkey: &str) -> Vec<(&'static str, String)> {
-        let text = |file: &str| self.path(file).display().to_string();
-        let mut environment = vec![
-            ("NATS_CA", text("ca.crt")),
+    /// Changes a program's environment so that it connects to the servers over TLS, and adds the certificate of the
+    /// api.
+    pub(crate) fn protect(&self, environment: &mut BTreeMap<&'static str, String>, valkey: &str) {
+        environment.extend([
+            ("NATS_CA", self.text("ca.crt")),
             ("REDIS_URL", valkey_url("rediss", &password("valkey"), valkey)),
-            ("REDIS_CA", text("ca.crt")),
-            ("TLS_CERT", text("api.crt")),
-            ("TLS_KEY", text("api.key")),
-        ];
-        if !database_url.is_empty() {
-            environment.push(("DATABASE_URL", verified(database_url, &self.path("ca.crt"))));
+            ("REDIS_CA", self.text("ca.crt")),
+            ("TLS_CERT", self.text("api.crt")),
+            ("TLS_KEY", self.text("api.key")),
+        ]);
+        if let Some(url) = environment.get_mut("DATABASE_URL").filter(|url| !url.is_empty()) {
+            *url = verified(url, &self.path("ca.crt"));
         }
-        environment
     }
 }
 
