@@ -13,7 +13,7 @@ use super::File;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// The upload was refused with this HTTP status.
-    Refused(u16),
+    Refused(StatusCode),
     Indexed,
     /// Accepted, but processing failed; holds the document's reason code.
     Failed(String),
@@ -25,9 +25,7 @@ impl Outcome {
     /// Whether the system withstood the file: it was indexed, or refused with a reason that concerns the file.
     pub fn is_fine(&self) -> bool {
         match self {
-            Self::Refused(status) => {
-                StatusCode::from_u16(*status).is_ok_and(|status| status.is_client_error())
-            }
+            Self::Refused(status) => status.is_client_error(),
             Self::Indexed => true,
             Self::Failed(code) => !matches!(code.as_str(), "internal" | "kills_workers" | "reader_failed"),
             Self::Stuck => false,
@@ -46,7 +44,7 @@ pub async fn send(client: &Client, project: &str, file: &File) -> Result<Outcome
     let answer = client.try_upload(upload, "").await?;
     let (status, body) = (answer.status(), answer.text().await?);
     if status != StatusCode::ACCEPTED {
-        return Ok(Outcome::Refused(status.as_u16()));
+        return Ok(Outcome::Refused(status));
     }
     let body: Value = serde_json::from_str(&body)?;
     let id = body["data"]["document_id"].as_str().context("no document_id")?;

@@ -8,7 +8,7 @@ use e2e::{Random, median, prose, timed};
 use embedding::{Config, Embed as _, Model};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::figures::mean;
+use crate::figures::{mean, range};
 
 pub struct Ceiling {
     pub model: Model,
@@ -92,8 +92,7 @@ impl Ceiling {
     /// The relative difference between repeated measurements; ratios have this uncertainty.
     pub fn spread(&self) -> f64 {
         let spread = |rates: &[f64]| {
-            let (low, high) =
-                rates.iter().fold((f64::MAX, 0.0_f64), |(low, high), rate| (low.min(*rate), high.max(*rate)));
+            let (low, high) = range(rates.iter().copied());
             (high - low) / mean(rates)
         };
         spread(&self.passages).max(spread(&self.queries))

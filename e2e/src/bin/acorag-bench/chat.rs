@@ -101,8 +101,8 @@ async fn together(bench: &mut Bench, asked: usize) -> Result<()> {
                 let question = questions.get(number % questions.len().max(1)).map_or("", String::as_str);
                 Request::chat(PROJECT, &distinct(question, number), &format!("together-{count}-{number}"))
             })
-            .await?;
-        chats.none_broken()?;
+            .await?
+            .none_broken()?;
         let cost = Cpu::read(&bench.system)?.each(before, chats.answers);
         bench.ceiling.measure_queries(&bench.questions.some(SAMPLE)).await?;
         let most = bench.ceiling.queries();

@@ -143,7 +143,7 @@ impl Fill {
         let id: ProjectId = project.parse()?;
         let count = passages.div_ceil(PASSAGES);
         let (key, documents) = self.documents(project, count).await?;
-        let mut tidying = None;
+        let mut tidying = tokio::spawn(std::future::ready(Ok::<_, sqlx::Error>(())));
         for round in documents.chunks(BATCH * ROUND) {
             let batches = round.chunks(BATCH).map(|batch| {
                 self.seed += 1;
@@ -156,11 +156,11 @@ impl Fill {
             while let Some(batch) = written.next().await {
                 self.progress.add(project, batch??);
             }
-            wait(tidying.take()).await?;
+            tidying.await?.context("merging the words")?;
             let (pool, id) = (self.pool.clone(), id.clone());
-            tidying = Some(tokio::spawn(async move { index::tidy(&pool, &id).await }));
+            tidying = tokio::spawn(async move { index::tidy(&pool, &id).await });
         }
-        wait(tidying).await?;
+        tidying.await?.context("merging the words")?;
         sqlx::query(
             "UPDATE project p SET (chunks, terms) =
                     (SELECT count(*), coalesce(sum(terms), 0) FROM chunk WHERE project_key = p.key)
@@ -238,13 +238,6 @@ async fn write(
     }
     tx.commit().await?;
     Ok(documents.len() * PASSAGES)
-}
-
-async fn wait(task: Option<tokio::task::JoinHandle<sqlx::Result<()>>>) -> Result<()> {
-    match task {
-        Some(task) => task.await?.context("merging the words"),
-        None => Ok(()),
-    }
 }
 
 /// Says now and then how far the filling is.

@@ -48,8 +48,7 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
         }
         points.push((to, Memory::read(&bench.system)?));
     }
-    let outcomes = Outcomes::new(outcomes, started.elapsed().as_secs_f64());
-    outcomes.none_broken()?;
+    let outcomes = Outcomes::new(outcomes, started.elapsed().as_secs_f64()).none_broken()?;
     let after = Memory::read(&bench.system)?;
     let figures = &mut bench.figures;
     figures.plain("an hour's requests: sent", bench.effort.hour as f64, "");

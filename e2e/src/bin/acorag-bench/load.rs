@@ -116,13 +116,13 @@ impl Outcomes {
     }
 
     /// Fails if a request was neither answered nor refused in the expected way.
-    pub fn none_broken(&self) -> Result<()> {
+    pub fn none_broken(self) -> Result<Self> {
         for Outcome { kind, end, .. } in &self.outcomes {
             if let End::Broken(reason) = end {
                 bail!("{} requests failed, the first one ({kind:?}): {reason}", self.broken());
             }
         }
-        Ok(())
+        Ok(self)
     }
 
     pub fn broken(&self) -> usize {

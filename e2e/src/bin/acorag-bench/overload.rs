@@ -20,7 +20,8 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
     let capacity =
         clients.send(&bench.client, |_| Request::search(PROJECT, &bench.questions.one())).await?.rate();
     bench.figures.plain("overload: searches that the machine can do", capacity, "1/s");
-    let (mut p50s, mut p95s, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
+    let mut curves =
+        ["accepted, p95", "accepted, p50", "refused, p95"].map(|name| Curve { name, points: Vec::new() });
     let mut calm = f64::NAN;
     for share in OFFERED {
         let next = || Request::search(PROJECT, &bench.questions.one());
@@ -28,9 +29,9 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
             arrivals(&bench.client, capacity * share, bench.effort.time, &mut bench.random, next).await?;
         let [p50, p95] = results.percentiles([0.5, 0.95]);
         let refused = results.p95_of_refusals();
-        p50s.push((share, p50));
-        p95s.push((share, p95));
-        refusals.push((share, refused));
+        for (curve, value) in curves.iter_mut().zip([p95, p50, refused]) {
+            curve.points.push((share, value));
+        }
         if share == 0.9 {
             calm = p95;
             bench.figures.plain("overload, at 0.9 of this: accepted, p95", p95, "ms");
@@ -49,11 +50,7 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
         // What waits is finished before the next measurement.
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
-    let curves = vec![
-        Curve { name: "accepted, p95", points: p95s },
-        Curve { name: "accepted, p50", points: p50s },
-        Curve { name: "refused, p95", points: refusals },
-    ];
     let axes = ["searches that arrive, as a share of what the machine can do", "ms"];
-    bench.folder.draw("overload.svg", &Plot { title: "Overload", axes, logarithmic: false, curves })
+    let plot = Plot { title: "Overload", axes, logarithmic: false, curves: curves.into() };
+    bench.folder.draw("overload.svg", &plot)
 }

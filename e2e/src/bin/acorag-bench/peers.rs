@@ -275,10 +275,8 @@ impl Program {
             next(number).send(&self.client).await;
         }
         let clients = |count| Clients { count, time, pause: Duration::ZERO };
-        let alone = clients(1).send(&self.client, next).await?;
-        alone.none_broken()?;
-        let together = clients(8).send(&self.client, next).await?;
-        together.none_broken()?;
+        let alone = clients(1).send(&self.client, next).await?.none_broken()?;
+        let together = clients(8).send(&self.client, next).await?.none_broken()?;
         let [p50] = alone.percentiles([0.5]);
         let [resident, proportional] = memory::families(&self.processes)?;
         Ok([alone.rate(), together.rate(), p50, resident, proportional])

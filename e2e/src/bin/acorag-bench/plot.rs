@@ -1,10 +1,14 @@
 //! Draws curves as an SVG file.
 
+use std::ops::Range;
+
 use anyhow::{Context as _, Result};
 use plotters::{
     coord::ranged1d::{AsRangedCoord, ValueFormatter},
     prelude::*,
 };
+
+use crate::figures::range;
 
 pub struct Curve {
     pub name: &'static str,
@@ -35,19 +39,13 @@ impl Plot {
     pub fn svg(&self) -> Result<Option<String>> {
         let points =
             || self.curves.iter().flat_map(|curve| &curve.points).filter(|(x, y)| x.is_finite() && *y > 0.0);
-        let range = |values: &mut dyn Iterator<Item = f64>| {
-            values.fold(None, |range: Option<(f64, f64)>, value| {
-                let (low, high) = range.unwrap_or((value, value));
-                Some((low.min(value), high.max(value)))
-            })
-        };
-        let (Some(x), Some(y)) = (range(&mut points().map(|at| at.0)), range(&mut points().map(|at| at.1)))
-        else {
+        if points().next().is_none() {
             return Ok(None);
-        };
+        }
+        let (x, y) = (range(points().map(|at| at.0)), range(points().map(|at| at.1)));
         // Each axis ends a little beside the outermost points, so that an axis with a single point has a length too. There
         // is room above the curves for their names.
-        let y = ((y.0 / 1.3)..(y.1 * 4.0)).log_scale();
+        let y = (y.0 / 1.3)..(y.1 * 4.0);
         let mut svg = String::new();
         let drawn = if self.logarithmic {
             self.draw(&mut svg, ((x.0 / 1.1)..(x.1 * 1.1)).log_scale(), y)
@@ -58,12 +56,10 @@ impl Plot {
         Ok(Some(svg))
     }
 
-    fn draw<X, Y>(&self, svg: &mut String, x: X, y: Y) -> Result<()>
+    fn draw<X>(&self, svg: &mut String, x: X, y: Range<f64>) -> Result<()>
     where
         X: AsRangedCoord<Value = f64>,
         X::CoordDescType: ValueFormatter<f64>,
-        Y: AsRangedCoord<Value = f64>,
-        Y::CoordDescType: ValueFormatter<f64>,
     {
         let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
         area.fill(&WHITE)?;
@@ -72,7 +68,7 @@ impl Plot {
             .margin(12)
             .x_label_area_size(42)
             .y_label_area_size(64)
-            .build_cartesian_2d(x, y)?;
+            .build_cartesian_2d(x, y.log_scale())?;
         let number = |value: &f64| number(*value);
         let [across, up] = self.axes;
         chart

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use e2e::{median, percentiles, timed};
-use serde_json::json;
 
 use crate::{
     bare,
@@ -49,9 +48,7 @@ pub async fn alone(bench: &mut Bench) -> Result<()> {
 pub async fn together(bench: &Bench, project: &str, count: usize) -> Result<Outcomes> {
     let clients = Clients { count, time: bench.effort.time, pause: Duration::ZERO };
     let next = |_| Request::search(project, &bench.questions.one());
-    let results = clients.send(&bench.client, next).await?;
-    results.none_broken()?;
-    Ok(results)
+    clients.send(&bench.client, next).await?.none_broken()
 }
 
 pub async fn throughput(bench: &mut Bench) -> Result<()> {
@@ -104,9 +101,9 @@ pub async fn cold(bench: &mut Bench) -> Result<()> {
 /// cached answer needs.
 pub async fn cached(bench: &mut Bench) -> Result<()> {
     let query = bench.questions.one();
-    let body = json!({"query": query, "project_id": PROJECT, "top_k": 10});
-    bench.client.search_with(body.clone()).await?;
-    let answer = bench.client.post("/search", &body).await?;
+    bench.client.search(PROJECT, &query).await?;
+    let request = Request::search(PROJECT, &query);
+    let answer = request.answer(&bench.client).await?;
     let hit = answer.headers().get("x-cache").is_some_and(|value| value == "hit");
     ensure!(hit, "the answer is not from the cache");
     let bare = bare::start(&bench.system, answer.bytes().await?)?;
@@ -114,7 +111,7 @@ pub async fn cached(bench: &mut Bench) -> Result<()> {
     for _ in 0..bench.effort.searches {
         for (client, times) in [&bench.client, &bare].into_iter().zip(&mut times) {
             let started = Instant::now();
-            let answer = client.post("/search", &body).await?;
+            let answer = request.answer(client).await?;
             ensure!(answer.status().is_success(), "search: {}", answer.status());
             answer.bytes().await?;
             times.push(started.elapsed().as_secs_f64() * 1_000.0);
@@ -129,9 +126,8 @@ pub async fn cached(bench: &mut Bench) -> Result<()> {
     let clients = Clients { count: 8, time: bench.effort.time / 4, pause: Duration::ZERO };
     for _ in 0..4 {
         for (client, rates) in [&bench.client, &bare].into_iter().zip(&mut rates) {
-            let results = clients.send(client, |_| Request::search(PROJECT, &query)).await?;
-            results.none_broken()?;
-            rates.push(results.rate());
+            let results = clients.send(client, |_| request.clone()).await?;
+            rates.push(results.none_broken()?.rate());
         }
     }
     let [cached, most] = rates.map(median);

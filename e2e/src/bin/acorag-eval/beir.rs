@@ -94,12 +94,8 @@ fn lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>> {
 }
 
 fn open(path: &Path) -> Result<BufReader<File>> {
-    let file = File::open(path).with_context(|| {
-        format!(
-            "cannot open {}: a BEIR folder has corpus.jsonl, queries.jsonl and qrels/test.tsv",
-            path.display()
-        )
-    })?;
+    let needed = "a BEIR folder has corpus.jsonl, queries.jsonl and qrels/test.tsv";
+    let file = File::open(path).with_context(|| format!("cannot open {}: {needed}", path.display()))?;
     Ok(BufReader::new(file))
 }
 

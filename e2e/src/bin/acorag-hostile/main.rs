@@ -65,13 +65,10 @@ async fn main() -> Result<ExitCode> {
     let (mut outcomes, mut slowest) = (BTreeMap::<String, usize>::new(), (Duration::ZERO, String::new()));
     let (mut sent, mut bad) = (0, 0);
     let mut results = stream::iter(files)
-        .map(|file| {
-            let client = client.clone();
-            async move {
-                let begun = Instant::now();
-                let outcome = hostile::send(&client, "hostil", &file).await;
-                (file, outcome, begun.elapsed())
-            }
+        .map(|file| async {
+            let begun = Instant::now();
+            let outcome = hostile::send(&client, "hostil", &file).await;
+            (file, outcome, begun.elapsed())
         })
         .buffer_unordered(args.at_once.max(1));
     while let Some((file, outcome, took)) = results.next().await {
@@ -119,7 +116,7 @@ async fn main() -> Result<ExitCode> {
 
 fn named(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Refused(status) => format!("refused: {status}"),
+        Outcome::Refused(status) => format!("refused: {}", status.as_u16()),
         Outcome::Indexed => "indexed".to_owned(),
         Outcome::Failed(code) => format!("failed: {code}"),
         Outcome::Stuck => "stuck".to_owned(),
