@@ -1,7 +1,7 @@
 //! Sends files as an event producer does.
 
 use anyhow::{Context as _, Result};
-use async_nats::jetstream;
+use async_nats::jetstream::Context;
 use bytes::Bytes;
 use schemas::{
     ProjectId,
@@ -13,11 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Publishes a file in parts under a new id. The job that the producer publishes afterwards must contain the
 /// returned value.
-pub async fn send_file(
-    jetstream: &jetstream::Context,
-    project: &ProjectId,
-    bytes: &[u8],
-) -> Result<SentFile> {
+pub async fn send_file(jetstream: &Context, project: &ProjectId, bytes: &[u8]) -> Result<SentFile> {
     let file = SentFile {
         id: uuid::Uuid::new_v4().to_string(),
         size: bytes.len() as u64,

@@ -72,11 +72,9 @@ async fn main() -> Result<ExitCode> {
     println!(
         "upload until it is searchable, p95: {quiet_upload:.1} ms quiet, {uploading:.1} ms under attack"
     );
-    println!(
-        "{}",
-        json!({"rounds": attacks, "documents": stored.len(), "lost": lost, "foreign": foreign,
-               "search_ratio": search, "upload_ratio": upload})
-    );
+    let line = json!({"rounds": attacks, "documents": stored.len(), "lost": lost, "foreign": foreign,
+                      "search_ratio": search, "upload_ratio": upload});
+    println!("{line}");
     let well = lost == 0 && foreign == 0 && search <= MOST && upload <= MOST;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -210,17 +210,11 @@ fn nested(document: Vec<u8>) -> Vec<File> {
 /// Returns two copies of a good archive for each number in its headers: in one the number has its maximum, in
 /// the other all bytes of the number are 1.
 fn lies(good: &[u8]) -> Vec<File> {
-    let directory = good.windows(4).position(|window| window == b"PK\x01\x02").unwrap_or_default();
+    let entry = good.windows(4).position(|window| window == b"PK\x01\x02").unwrap_or_default();
     let end = good.windows(4).position(|window| window == b"PK\x05\x06").unwrap_or_default();
     let fields = [(end, 8, 2), (end, 10, 2), (end, 12, 4), (end, 16, 4), (end, 20, 2)]
         .into_iter()
-        .chain([
-            (directory, 20, 4),
-            (directory, 24, 4),
-            (directory, 28, 2),
-            (directory, 30, 2),
-            (directory, 42, 4),
-        ])
+        .chain([(entry, 20, 4), (entry, 24, 4), (entry, 28, 2), (entry, 30, 2), (entry, 42, 4)])
         .chain([(0, 18, 4), (0, 22, 4), (0, 26, 2), (0, 28, 2)]);
     let lie = |(header, field, length): (usize, usize, usize), value: u8| {
         let mut bytes = good.to_vec();

@@ -110,8 +110,13 @@ pub struct Fill {
     source: Arc<Source>,
     /// The vector indexes, which are made again at the end; empty if they were not dropped.
     dropped: Dropped,
-    progress: Progress,
     seed: u64,
+    started: Instant,
+    /// When it was last said how far the filling is.
+    told: Instant,
+    /// The number of passages that will be written, and of those that are.
+    adding: usize,
+    written: usize,
 }
 
 impl Fill {
@@ -134,8 +139,8 @@ impl Fill {
             .await?;
         // To index the vectors at the end is faster than one by one, unless most of them are indexed already.
         let dropped = if adding as i64 >= there { Dropped::all(&pool).await? } else { Dropped::default() };
-        let progress = Progress { started: Instant::now(), told: Instant::now(), adding, written: 0 };
-        Ok(Self { pool, source: Arc::clone(source), dropped, progress, seed: there.unsigned_abs() })
+        let (source, seed, now) = (Arc::clone(source), there.unsigned_abs(), Instant::now());
+        Ok(Self { pool, source, dropped, seed, started: now, told: now, adding, written: 0 })
     }
 
     /// Adds `passages` passages to a project, which is created if it does not exist.
@@ -154,7 +159,8 @@ impl Fill {
             let batches: Vec<_> = batches.collect();
             let mut written = stream::iter(batches).buffer_unordered(WRITERS);
             while let Some(batch) = written.next().await {
-                self.progress.add(project, batch??);
+                self.written += batch??;
+                self.tell(project);
             }
             tidying.await?.context("merging the words")?;
             let (pool, id) = (self.pool.clone(), id.clone());
@@ -201,7 +207,7 @@ impl Fill {
 
     /// Indexes the vectors. Returns how many passages were written in a second, and the seconds of the indexing.
     pub async fn end(self) -> Result<(f64, f64)> {
-        let rate = self.progress.written as f64 / self.progress.started.elapsed().as_secs_f64();
+        let rate = self.rate();
         let started = Instant::now();
         self.dropped.make_again(&self.pool).await?;
         migrations::index_vectors(&self.pool).await?;
@@ -218,48 +224,36 @@ impl Fill {
         eprintln!("{rate:.0} passages a second; the vectors were indexed in {indexing:.0} s");
         Ok((rate, indexing))
     }
+
+    /// Returns how many passages were written in a second.
+    fn rate(&self) -> f64 {
+        self.written as f64 / self.started.elapsed().as_secs_f64()
+    }
+
+    /// Says now and then how far the filling is.
+    fn tell(&mut self, project: &str) {
+        const EVERY: Duration = Duration::from_secs(5);
+        if self.told.elapsed() > EVERY {
+            self.told = Instant::now();
+            let (written, adding, rate) = (self.written, self.adding, self.rate());
+            let left = adding.saturating_sub(written) as f64 / rate;
+            eprintln!(
+                "  {project}: {written} of {adding} passages of this step, {rate:.0}/s, {left:.0} s left before the vectors are indexed"
+            );
+        }
+    }
 }
 
-/// Writes the passages of some documents in one transaction; returns their number.
-async fn write(
-    pool: PgPool,
-    source: Arc<Source>,
-    seed: u64,
-    project_key: i32,
-    documents: Vec<i64>,
-) -> Result<usize> {
+/// Writes the passages of some documents of a project in one transaction; returns their number.
+async fn write(pool: PgPool, source: Arc<Source>, seed: u64, key: i32, documents: Vec<i64>) -> Result<usize> {
     let mut random = Random::new(seed);
     let mut tx = pool.begin().await?;
     for document in &documents {
         let made: Vec<Passage> = (0..PASSAGES).map(|page| source.passage(page, &mut random)).collect();
         let words = passages::words(&Fields::default(), &made);
         let new = passages::New { document_key: *document, passages: &made, words: &words };
-        passages::insert(&mut tx, project_key, MODEL, &[new]).await?;
+        passages::insert(&mut tx, key, MODEL, &[new]).await?;
     }
     tx.commit().await?;
     Ok(documents.len() * PASSAGES)
-}
-
-/// Says now and then how far the filling is.
-struct Progress {
-    started: Instant,
-    told: Instant,
-    adding: usize,
-    written: usize,
-}
-
-impl Progress {
-    fn add(&mut self, project: &str, passages: usize) {
-        const EVERY: Duration = Duration::from_secs(5);
-        self.written += passages;
-        if self.told.elapsed() > EVERY {
-            self.told = Instant::now();
-            let rate = self.written as f64 / self.started.elapsed().as_secs_f64();
-            let left = self.adding.saturating_sub(self.written) as f64 / rate;
-            eprintln!(
-                "  {project}: {} of {} passages of this step, {rate:.0}/s, {left:.0} s left before the vectors are indexed",
-                self.written, self.adding
-            );
-        }
-    }
 }

@@ -145,15 +145,13 @@ impl Outcomes {
     }
 
     pub fn p95_of(&self, kind: Kind) -> f64 {
-        self.p95(|outcome| outcome.is_answered() && outcome.kind == kind)
+        let times = self.times(|outcome| outcome.is_answered() && outcome.kind == kind);
+        let [p95] = percentiles(times, [0.95]);
+        p95
     }
 
     pub fn p95_of_refusals(&self) -> f64 {
-        self.p95(Outcome::is_refused)
-    }
-
-    fn p95(&self, counts: impl Fn(&Outcome) -> bool) -> f64 {
-        let [p95] = percentiles(self.times(counts), [0.95]);
+        let [p95] = percentiles(self.times(Outcome::is_refused), [0.95]);
         p95
     }
 

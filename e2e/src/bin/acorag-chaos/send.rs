@@ -76,7 +76,7 @@ impl Sender {
         }
         if let Some(after) = submission.deleted_after {
             sleep(after).await;
-            let delete = || self.publish(submission, JobKind::Delete, "{}".to_owned(), None);
+            let delete = || self.publish(submission, JobKind::Delete, json!({}), false);
             self.repeat("deleting", delete).await?;
         }
         self.accepted.fetch_add(1, Ordering::Relaxed);
@@ -113,15 +113,14 @@ impl Sender {
         match &submission.content {
             Content::Upload(upload) => self.upload(submission, upload.clone()).await,
             Content::Message { job, with_id } => {
-                let id = with_id.then(|| format!("chaos:{}", submission.id));
-                self.publish(submission, JobKind::Document, job.to_string(), id).await
+                self.publish(submission, JobKind::Document, job.clone(), *with_id).await
             }
             Content::Object(Upload { filename, bytes, metadata }) => {
                 // Each attempt sends the file under a new id, so that the parts of an interrupted attempt are
                 // not under the id of a complete file.
                 let file = e2e::producer::send_file(&self.jetstream, &submission.project, bytes).await?;
                 let job = json!({"file": file, "filename": filename, "metadata": metadata});
-                self.publish(submission, JobKind::Document, job.to_string(), None).await
+                self.publish(submission, JobKind::Document, job, false).await
             }
         }
     }
@@ -140,19 +139,13 @@ impl Sender {
         Ok(())
     }
 
-    async fn publish(
-        &self,
-        submission: &Submission,
-        kind: JobKind,
-        payload: String,
-        id: Option<String>,
-    ) -> Result<()> {
+    async fn publish(&self, submission: &Submission, kind: JobKind, job: Value, with_id: bool) -> Result<()> {
         let mut map = HeaderMap::new();
-        if let Some(id) = id {
-            map.insert(headers::MESSAGE_ID, id.as_str());
+        if with_id {
+            map.insert(headers::MESSAGE_ID, format!("chaos:{}", submission.id).as_str());
         }
         let subject = subjects::job(kind, &submission.project, &submission.id);
-        let sent = self.jetstream.publish_with_headers(subject, map, payload.into()).await?;
+        let sent = self.jetstream.publish_with_headers(subject, map, job.to_string().into()).await?;
         let stream = sent.await?.stream;
         ensure!(stream == subjects::INGEST_STREAM, "acknowledged by {stream}");
         Ok(())

@@ -104,13 +104,11 @@ async fn main() -> Result<ExitCode> {
     println!("slowest: {:.1} s, {}", slowest.0.as_secs_f64(), slowest.1);
     let stuck = outcomes.get(&named(&Outcome::Stuck)).copied().unwrap_or_default();
     let held = bad == 0 && dead == 0 && found;
-    println!(
-        "{}",
-        json!({
-            "seed": args.seed, "files": sent, "outcomes": outcomes, "bad": bad, "stuck": stuck, "dead": dead,
-            "found_afterwards": found, "most_worker_mb": worker_mb, "most_child_mb": child_mb, "seconds": seconds,
-        })
-    );
+    let line = json!({
+        "seed": args.seed, "files": sent, "outcomes": outcomes, "bad": bad, "stuck": stuck, "dead": dead,
+        "found_afterwards": found, "most_worker_mb": worker_mb, "most_child_mb": child_mb, "seconds": seconds,
+    });
+    println!("{line}");
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
