@@ -75,8 +75,6 @@ pub struct System {
 /// The process of a service.
 pub struct Service {
     launch: Launch,
-    /// The environment variable that sets the port of the service.
-    variable: &'static str,
     pub url: String,
     pub port: u16,
     pub log: PathBuf,
@@ -138,15 +136,14 @@ impl System {
         let migrate = launch("acorag-migrate").log(logs.join("acorag-migrate-0.log"));
         let status = migrate.start()?.wait()?;
         ensure!(status.success(), "acorag-migrate failed: {}", migrate.last_lines());
-        let several = |program: &str, variable: &'static str, count: usize| -> Result<Vec<Service>> {
-            let scheme = if options.tls && variable == "PORT" { "https" } else { "http" };
+        let several = |program: &str, scheme: &str, count: usize| -> Result<Vec<Service>> {
             let log = |index| logs.join(format!("{program}-{index}.log"));
-            (0..count).map(|index| Service::start(launch(program), variable, scheme, log(index))).collect()
+            (0..count).map(|index| Service::start(launch(program), scheme, log(index))).collect()
         };
         let system = Self {
-            ingest_workers: several("acorag-ingest-worker", "HEALTH_PORT", options.ingest_workers)?,
-            query_workers: several("acorag-query-worker", "HEALTH_PORT", 1)?,
-            apis: several("acorag-api", "PORT", options.apis)?,
+            ingest_workers: several("acorag-ingest-worker", "http", options.ingest_workers)?,
+            query_workers: several("acorag-query-worker", "http", 1)?,
+            apis: several("acorag-api", if options.tls { "https" } else { "http" }, options.apis)?,
             programs,
             tls_of_valkey,
             certificates,
@@ -189,11 +186,12 @@ impl System {
 
 impl Service {
     /// Starts a service on a free port.
-    fn start(launch: Launch, variable: &'static str, scheme: &str, log: PathBuf) -> Result<Self> {
+    fn start(launch: Launch, scheme: &str, log: PathBuf) -> Result<Self> {
         let port = free_port()?;
-        let launch = launch.log(&log).env(variable, port.to_string());
+        // The api reads the first variable, a worker the other one.
+        let launch = launch.log(&log).envs(["PORT", "HEALTH_PORT"].map(|name| (name, port.to_string())));
         let process = Some(launch.start()?);
-        Ok(Self { launch, variable, url: format!("{scheme}://127.0.0.1:{port}"), port, log, process })
+        Ok(Self { launch, url: format!("{scheme}://127.0.0.1:{port}"), port, log, process })
     }
 
     /// Starts another process of this service with some settings changed, and returns when it is ready.
@@ -201,7 +199,7 @@ impl Service {
         let log = self.log.with_extension(format!("{}.log", free_port()?));
         let launch = self.launch.clone().envs(changed.iter().map(|(name, value)| (name, value)));
         let (scheme, _) = self.url.split_once("://").context("a URL")?;
-        let successor = Self::start(launch, self.variable, scheme, log)?;
+        let successor = Self::start(launch, scheme, log)?;
         successor.ready().await?;
         Ok(successor)
     }

@@ -54,13 +54,8 @@ pub async fn long_import(bench: &mut Bench, records: usize) -> Result<()> {
     let rate = import(client, &texts).await?;
     let after = Cpu::read(system)?;
     ceiling.measure_passages(some).await?;
-    figures.ratio(
-        format!("ingest: {records} records of one import"),
-        rate,
-        "1/s",
-        "the model alone",
-        ceiling.passages(),
-    );
+    let name = format!("ingest: {records} records of one import");
+    figures.ratio(name, rate, "1/s", "the model alone", ceiling.passages());
     after.report(before, records, "ingest of a record", figures);
     Ok(())
 }

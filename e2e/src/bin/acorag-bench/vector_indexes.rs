@@ -28,9 +28,6 @@ impl Dropped {
     }
 
     pub async fn make_again(self, pool: &PgPool) -> Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
         let mut connection = pool.acquire().await?;
         // About what a graph of a million vectors takes; with less memory, the rest is indexed one by one.
         sqlx::query("SET maintenance_work_mem = '2GB'").execute(&mut *connection).await?;
