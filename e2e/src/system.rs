@@ -225,7 +225,9 @@ impl Service {
         Ok(())
     }
 
+    /// Starts the service again; if it runs, it is killed first.
     pub async fn restart(&mut self) -> Result<()> {
+        self.kill()?;
         self.start_again()?;
         self.ready().await
     }

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use crate::{
     ceiling::{Ceiling, Questions},
     figures::{Figures, Folder},
-    ingest, machine,
+    machine,
     samples::Samples,
 };
 
@@ -82,12 +82,5 @@ impl Bench {
             typical: f64::NAN,
             latencies: Default::default(),
         })
-    }
-
-    /// Indexes the samples and some texts.
-    pub async fn fill(&mut self) -> Result<()> {
-        self.samples.upload(&self.client).await?;
-        let texts = self.ceiling.texts(&mut self.random, self.effort.texts / 4);
-        ingest::import(&self.client, &texts).await.map(drop)
     }
 }

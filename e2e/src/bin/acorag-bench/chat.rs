@@ -35,7 +35,8 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
         for question in questions.iter().cycle().take(bench.effort.chats) {
             let (reply, took) = timed(ask(&bench.client, &next(question))).await?;
             times.push(took);
-            right += usize::from(has_sources(&reply) == cites);
+            let has_sources = reply["sources"].as_array().is_some_and(|sources| !sources.is_empty());
+            right += usize::from(has_sources == cites);
         }
         let share = right as f64 * 100.0 / times.len().max(1) as f64;
         let [p50, p95] = percentiles(times, [0.5, 0.95]);
@@ -57,10 +58,6 @@ pub async fn measure(bench: &mut Bench) -> Result<()> {
 /// Asks in a conversation of its own, so that the question is no follow-up.
 async fn ask(client: &Client, question: &str) -> Result<Value> {
     client.chat(&json!({"question": question, "project_id": PROJECT})).await
-}
-
-fn has_sources(reply: &Value) -> bool {
-    reply["sources"].as_array().is_some_and(|sources| !sources.is_empty())
 }
 
 /// Measures when the first byte of a streamed answer arrives.

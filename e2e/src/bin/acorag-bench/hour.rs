@@ -21,7 +21,6 @@ const UPLOADS: usize = 100;
 pub async fn measure(bench: &mut Bench) -> Result<()> {
     let system = &mut bench.system;
     for service in system.query_workers.iter_mut().chain(&mut system.ingest_workers).chain(&mut system.apis) {
-        service.kill()?;
         service.restart().await?;
     }
     let idle = Memory::read(&bench.system)?;

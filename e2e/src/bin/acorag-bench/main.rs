@@ -136,7 +136,9 @@ async fn main() -> Result<()> {
 /// Measures the parts one after the other. A part that fails loses no other one.
 async fn measure(bench: &mut Bench, parts: &[Part], quick: bool) -> Result<()> {
     let started = Instant::now();
-    bench.fill().await?;
+    bench.samples.upload(&bench.client).await?;
+    let texts = bench.ceiling.texts(&mut bench.random, bench.effort.texts / 4);
+    ingest::import(&bench.client, &texts).await?;
     for (at, part) in parts.iter().enumerate() {
         let name = format!("{part:?}").to_lowercase();
         eprintln!("part {} of {} after {} s: {name}", at + 1, parts.len(), started.elapsed().as_secs());

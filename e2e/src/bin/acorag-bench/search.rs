@@ -87,7 +87,6 @@ pub async fn cold(bench: &mut Bench) -> Result<()> {
     for _ in 0..3 {
         let system = &mut bench.system;
         for service in system.query_workers.iter_mut().chain(&mut system.apis) {
-            service.kill()?;
             service.restart().await?;
         }
         let (client, question) = (system.client()?, bench.questions.one());
