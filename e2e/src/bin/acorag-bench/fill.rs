@@ -18,7 +18,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::vector_indexes::Dropped;
+use crate::vector_indexes;
 
 const VOCABULARY: usize = 20_000;
 /// The first rank that is used: more common words are stop words, which are not indexed.
@@ -108,8 +108,8 @@ impl Source {
 pub struct Fill {
     pool: PgPool,
     source: Arc<Source>,
-    /// The vector indexes, which are made again at the end; empty if they were not dropped.
-    dropped: Dropped,
+    /// The statements that make the vector indexes again at the end; empty if they were not dropped.
+    dropped: Vec<String>,
     seed: u64,
     started: Instant,
     /// When it was last said how far the filling is.
@@ -138,7 +138,8 @@ impl Fill {
             .fetch_one(&pool)
             .await?;
         // To index the vectors at the end is faster than one by one, unless most of them are indexed already.
-        let dropped = if adding as i64 >= there { Dropped::all(&pool).await? } else { Dropped::default() };
+        let many = adding as i64 >= there;
+        let dropped = if many { vector_indexes::drop_all(&pool).await? } else { Vec::new() };
         let (source, seed, now) = (Arc::clone(source), there.unsigned_abs(), Instant::now());
         Ok(Self { pool, source, dropped, seed, started: now, told: now, adding, written: 0 })
     }
@@ -209,7 +210,7 @@ impl Fill {
     pub async fn end(self) -> Result<(f64, f64)> {
         let rate = self.rate();
         let started = Instant::now();
-        self.dropped.make_again(&self.pool).await?;
+        vector_indexes::make_again(&self.pool, self.dropped).await?;
         migrations::index_vectors(&self.pool).await?;
         let indexing = started.elapsed().as_secs_f64();
         sqlx::query("VACUUM ANALYZE").execute(&self.pool).await?;

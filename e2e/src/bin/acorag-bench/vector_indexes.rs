@@ -5,46 +5,41 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use sqlx::{AssertSqlSafe, PgPool};
 
-/// The statements that make the dropped indexes again.
-#[derive(Default)]
-pub struct Dropped(Vec<String>);
-
-impl Dropped {
-    /// Drops every vector index. They are read from the catalogue, so this works whatever the tables are called.
-    pub async fn all(pool: &PgPool) -> Result<Self> {
-        let indexes: Vec<(String, String)> = sqlx::query_as(
-            "SELECT c.oid::regclass::text, pg_get_indexdef(c.oid) FROM pg_class c JOIN pg_am a ON a.oid = c.relam
-             WHERE a.amname = 'hnsw' AND c.relkind IN ('i', 'I')
-               -- The indexes of partitions go and come with the index that they belong to.
-               AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid)",
-        )
-        .fetch_all(pool)
-        .await?;
-        for (name, _) in &indexes {
-            sqlx::raw_sql(AssertSqlSafe(format!("DROP INDEX {name}"))).execute(pool).await?;
-        }
-        // With `ON ONLY`, as PostgreSQL reports it, an index would be created without the indexes of the partitions.
-        Ok(Self(indexes.into_iter().map(|(_, definition)| definition.replace(" ON ONLY ", " ON ")).collect()))
+/// Drops every vector index; returns the statements that make them again. They are read from the catalogue, so this
+/// works whatever the tables are called.
+pub async fn drop_all(pool: &PgPool) -> Result<Vec<String>> {
+    let indexes: Vec<(String, String)> = sqlx::query_as(
+        "SELECT c.oid::regclass::text, pg_get_indexdef(c.oid) FROM pg_class c JOIN pg_am a ON a.oid = c.relam
+         WHERE a.amname = 'hnsw' AND c.relkind IN ('i', 'I')
+           -- The indexes of partitions go and come with the index that they belong to.
+           AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid)",
+    )
+    .fetch_all(pool)
+    .await?;
+    for (name, _) in &indexes {
+        sqlx::raw_sql(AssertSqlSafe(format!("DROP INDEX {name}"))).execute(pool).await?;
     }
+    // With `ON ONLY`, as PostgreSQL reports it, an index would be created without the indexes of the partitions.
+    Ok(indexes.into_iter().map(|(_, definition)| definition.replace(" ON ONLY ", " ON ")).collect())
+}
 
-    pub async fn make_again(self, pool: &PgPool) -> Result<()> {
-        let mut connection = pool.acquire().await?;
-        // About what a graph of a million vectors takes; with less memory, the rest is indexed one by one.
-        sqlx::query("SET maintenance_work_mem = '2GB'").execute(&mut *connection).await?;
-        let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *connection).await?;
-        let making = async {
-            for statement in self.0 {
-                sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
-            }
-            anyhow::Ok(())
-        };
-        tokio::select! {
-            made = making => made?,
-            failed = watch(pool, process) => failed.context("watching the indexing")?,
+pub async fn make_again(pool: &PgPool, dropped: Vec<String>) -> Result<()> {
+    let mut connection = pool.acquire().await?;
+    // About what a graph of a million vectors takes; with less memory, the rest is indexed one by one.
+    sqlx::query("SET maintenance_work_mem = '2GB'").execute(&mut *connection).await?;
+    let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *connection).await?;
+    let making = async {
+        for statement in dropped {
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
         }
-        sqlx::query("RESET maintenance_work_mem").execute(&mut *connection).await?;
-        Ok(())
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        made = making => made?,
+        failed = watch(pool, process) => failed.context("watching the indexing")?,
     }
+    sqlx::query("RESET maintenance_work_mem").execute(&mut *connection).await?;
+    Ok(())
 }
 
 /// Says now and then how far the indexing is. Returns only if this fails.
