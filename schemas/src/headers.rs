@@ -1,39 +1,45 @@
-//! Names of the headers of NATS messages; some are headers of HTTP requests too.
+//! The headers of NATS messages; some are headers of HTTP requests too.
 
-/// The id of a request in all services; the api creates it if the client sends none.
-pub const REQUEST_ID: &str = "X-Request-Id";
-/// W3C trace context.
-pub const TRACEPARENT: &str = "traceparent";
-/// The deadline in Unix milliseconds; after it nobody waits for the answer.
-pub const DEADLINE: &str = "Acorag-Deadline";
-/// The subject for the reply. JetStream uses the message's own reply subject for acknowledgements.
-pub const REPLY_TO: &str = "Acorag-Reply-To";
-/// The version of the message's form.
-pub const VERSION: &str = "Acorag-Version";
-/// On a frame of a streamed reply: `more` if other frames follow, `last` on the last one.
-pub const FRAME: &str = "Acorag-Frame";
-/// On the last frame of a reply: how many microseconds the worker worked on the query.
-pub const WORKED: &str = "Acorag-Worked";
-/// On a job whose publisher has already sent the `queued` event.
-pub const ANNOUNCED: &str = "Acorag-Announced";
-/// On a job that the service itself publishes later than it was accepted, such as a record of an import or a job that
-/// changes its lane (RFC 3339): the time that orders it among the jobs of its document.
-pub const ORDERED_AT: &str = "Acorag-Ordered-At";
-/// On the job of an import that is published again to continue: the number of its records that are settled,
-/// counted from the first record.
-pub const POSITION: &str = "Acorag-Position";
-/// On a dead letter and on the job that is made from it, and on the job that indexes a superseded revision again: when the
-/// job was first accepted (RFC 3339). With this time, the job cannot undo anything that was accepted later.
-pub const ACCEPTED: &str = "Acorag-Accepted";
-/// On a dead letter: the job's subject, why the job failed (a code and a sentence in English; the sentence in Spanish), and
-/// after how many attempts.
-pub const DEAD_SUBJECT: &str = "Acorag-Dead-Subject";
-pub const DEAD_REASON: &str = "Acorag-Dead-Reason";
-pub const DEAD_REASON_ES: &str = "Acorag-Dead-Reason-Es";
-pub const DEAD_ATTEMPTS: &str = "Acorag-Dead-Attempts";
-/// The id of a message. JetStream drops a message whose id it has already seen within the stream's duplicate
-/// window.
-pub const MESSAGE_ID: &str = "Nats-Msg-Id";
+/// Declares the names of headers, each with the description that the AsyncAPI document publishes.
+macro_rules! headers {
+    ($($constant:ident = $name:literal, $description:literal;)*) => {
+        $(
+            #[doc = $description]
+            pub const $constant: &str = $name;
+        )*
+
+        pub const DESCRIPTIONS: [(&str, &str); [$($name),*].len()] = [$(($name, $description)),*];
+    };
+}
+
+headers! {
+    VERSION = "Acorag-Version", "Version of the message's form; absent means 1.";
+    REQUEST_ID = "X-Request-Id", "The id of the request in the logs of all services; created when absent.";
+    TRACEPARENT = "traceparent", "W3C trace context.";
+    DEADLINE = "Acorag-Deadline", "The deadline in Unix milliseconds; after it nobody waits for the answer.";
+    REPLY_TO = "Acorag-Reply-To",
+        "The subject for the reply: JetStream uses the message's own reply subject.";
+    FRAME = "Acorag-Frame", "`last` on the final frame.";
+    WORKED = "Acorag-Worked",
+        "On the final frame: how many microseconds the worker worked on the query.";
+    MESSAGE_ID = "Nats-Msg-Id",
+        "A new one for each job: JetStream drops a repetition within two minutes. The same id for a retry of the \
+         same publish makes it safe to send it twice.";
+    ANNOUNCED = "Acorag-Announced",
+        "Present if the publisher has sent the `queued` event itself; otherwise the worker sends it.";
+    ORDERED_AT = "Acorag-Ordered-At",
+        "The service's own: the time that orders this job among the jobs of its document, when the service publishes \
+         it later than it was accepted (RFC 3339). Ignored on `….document.…`.";
+    POSITION = "Acorag-Position",
+        "The service's own, on `….import.…`: how many records are settled, from the first on.";
+    ACCEPTED = "Acorag-Accepted",
+        "On a dead letter and on a job that is queued again: when the job was first accepted (RFC 3339), so that it \
+         undoes nothing that was accepted later.";
+    DEAD_SUBJECT = "Acorag-Dead-Subject", "The subject of the message that failed.";
+    DEAD_REASON = "Acorag-Dead-Reason", "Why it failed: a code, a colon, and a sentence in English.";
+    DEAD_REASON_ES = "Acorag-Dead-Reason-Es", "The sentence in Spanish.";
+    DEAD_ATTEMPTS = "Acorag-Dead-Attempts", "After how many attempts.";
+}
 
 /// The headers that may be copied with their message to another stream. All other headers of a sender are dropped,
 /// because some are commands to JetStream, such as `Nats-Expected-Stream` and `Nats-Rollup`.

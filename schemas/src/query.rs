@@ -4,21 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ProjectId, Request,
-    account::{Caller, LoggedOut, Login, Logout, Me, Register, Session, User, VerifyToken},
-    analytics::{
-        DocumentStats, GetDocumentStats, GetPopularSearches, GetSuggestions, PopularSearches, ReportSearches,
-        Reported, Suggestions,
-    },
-    chat::{ChatQuery, ChatReply},
-    dead_letter::{
-        DeadLetters, DiscardDeadLetter, ListDeadLetters, RequeueDeadLetter, RequeueDeadLetters, Requeued,
-        Settled,
-    },
-    document::{Document, DocumentList, FileLocation, GetDocument, ListDocuments, LocateFile},
-    feedback::{FeedbackSaved, FeedbackStats, GetFeedbackStats, SaveFeedback},
-    history::{ConversationHistory, History, UserHistory},
-    search::{Search, SearchReply},
+    ProjectId, Request, account, analytics, asyncapi, chat, dead_letter, document, feedback, history, search,
 };
 
 names! {
@@ -49,8 +35,8 @@ macro_rules! queries {
             }
         )*
 
-        pub fn visit(visitor: &mut impl Visitor) {
-            $(visitor.query::<$query>();)*
+        pub(crate) fn describe_all(builder: &mut asyncapi::Builder) {
+            $(builder.query::<$query>();)*
         }
 
         /// Returns the subjects of the queries on the wanted lanes. A secret query has no lane.
@@ -65,33 +51,28 @@ macro_rules! queries {
 
 queries! {
     Lookup "ping": Ping => Pong;
-    Search "documents": Search => SearchReply;
-    Chat "ask": ChatQuery => ChatReply;
-    Lookup "history.conversation": ConversationHistory => History;
-    Lookup "history.user": UserHistory => History;
-    Lookup "feedback.save": SaveFeedback => FeedbackSaved;
-    Lookup "analytics.feedback": GetFeedbackStats => FeedbackStats;
-    Lookup "analytics.searches": GetPopularSearches => PopularSearches;
-    Lookup "analytics.report": ReportSearches => Reported;
-    Lookup "suggestions": GetSuggestions => Suggestions;
-    Lookup "stats.documents": GetDocumentStats => DocumentStats;
-    Lookup "auth.verify": VerifyToken => Caller;
-    Secret "auth.register": Register => Session;
-    Secret "auth.login": Login => Session;
-    Lookup "auth.logout": Logout => LoggedOut;
-    Lookup "auth.me": Me => User;
-    Lookup "document.get": GetDocument => Document;
-    Lookup "document.list": ListDocuments => DocumentList;
-    Lookup "document.file": LocateFile => FileLocation;
-    Letters "list": ListDeadLetters => DeadLetters;
-    Letters "requeue": RequeueDeadLetter => Settled;
-    Letters "requeue.all": RequeueDeadLetters => Requeued;
-    Letters "discard": DiscardDeadLetter => Settled;
-}
-
-/// Code that runs once for the type of every query.
-pub trait Visitor {
-    fn query<Q: Request<Reply: JsonSchema> + JsonSchema>(&mut self);
+    Search "documents": search::Search => search::SearchReply;
+    Chat "ask": chat::ChatQuery => chat::ChatReply;
+    Lookup "history.conversation": history::ConversationHistory => history::History;
+    Lookup "history.user": history::UserHistory => history::History;
+    Lookup "feedback.save": feedback::SaveFeedback => feedback::FeedbackSaved;
+    Lookup "analytics.feedback": feedback::GetFeedbackStats => feedback::FeedbackStats;
+    Lookup "analytics.searches": analytics::GetPopularSearches => analytics::PopularSearches;
+    Lookup "analytics.report": analytics::ReportSearches => analytics::Reported;
+    Lookup "suggestions": analytics::GetSuggestions => analytics::Suggestions;
+    Lookup "stats.documents": analytics::GetDocumentStats => analytics::DocumentStats;
+    Lookup "auth.verify": account::VerifyToken => account::Caller;
+    Secret "auth.register": account::Register => account::Session;
+    Secret "auth.login": account::Login => account::Session;
+    Lookup "auth.logout": account::Logout => account::LoggedOut;
+    Lookup "auth.me": account::Me => account::User;
+    Lookup "document.get": document::GetDocument => document::Document;
+    Lookup "document.list": document::ListDocuments => document::DocumentList;
+    Lookup "document.file": document::LocateFile => document::FileLocation;
+    Letters "list": dead_letter::ListDeadLetters => dead_letter::DeadLetters;
+    Letters "requeue": dead_letter::RequeueDeadLetter => dead_letter::Settled;
+    Letters "requeue.all": dead_letter::RequeueDeadLetters => dead_letter::Requeued;
+    Letters "discard": dead_letter::DiscardDeadLetter => dead_letter::Settled;
 }
 
 /// The projects that a caller may read. The api decides it; the workers and the database enforce it.
