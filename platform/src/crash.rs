@@ -5,7 +5,7 @@
 //! project, a message or an object. The process that reaches the point removes the file and ends immediately, so each
 //! armed point takes effect once.
 
-use std::sync::Mutex;
+use std::{path::Path, sync::Mutex};
 
 /// Held while a point is examined: a process that ends at one point must not take the file of another on its way.
 static EXAMINED: Mutex<()> = Mutex::new(());
@@ -16,14 +16,10 @@ pub fn point(name: &str, subject: &str) {
         return;
     }
     let _examined = EXAMINED.lock();
-    if is_armed(name, subject) {
+    // This variable is not a setting of the service, so `clap` does not know it.
+    let Some(folder) = std::env::var_os("CRASH_POINTS") else { return };
+    if std::fs::remove_file(Path::new(&folder).join(format!("{name}@{subject}"))).is_ok() {
         // No destructor runs, and buffers are not flushed.
         std::process::abort();
     }
-}
-
-fn is_armed(name: &str, subject: &str) -> bool {
-    // This variable is not a setting of the service, so `clap` does not know it.
-    let Some(folder) = std::env::var_os("CRASH_POINTS") else { return false };
-    std::fs::remove_file(std::path::Path::new(&folder).join(format!("{name}@{subject}"))).is_ok()
 }

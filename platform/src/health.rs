@@ -156,13 +156,10 @@ impl Checks {
 
     async fn run(&self) -> Readiness {
         let outcomes = join_all(self.checks.iter().map(|(name, (check, needed, succeeded))| async move {
-            let problem = match tokio::time::timeout(PATIENCE, check()).await {
-                Ok(Ok(())) => {
-                    succeeded.store(true, Ordering::Relaxed);
-                    return (*name, true, "ok".to_owned());
-                }
-                Ok(Err(problem)) => problem,
-                Err(_) => "no answer".to_owned(),
+            let outcome = tokio::time::timeout(PATIENCE, check()).await;
+            let Err(problem) = outcome.unwrap_or_else(|_| Err("no answer".to_owned())) else {
+                succeeded.store(true, Ordering::Relaxed);
+                return (*name, true, "ok".to_owned());
             };
             let dispensable = match needed {
                 Needed::Always => false,

@@ -10,9 +10,8 @@ use anyhow::Context as _;
 use fred::{
     clients::Pool,
     prelude::{Builder, ClientLike as _},
-    types::{
-        MultipleKeys,
-        config::{Config as FredConfig, ConnectionConfig, PerformanceConfig, ReconnectPolicy, TlsConnector},
+    types::config::{
+        Config as FredConfig, ConnectionConfig, PerformanceConfig, ReconnectPolicy, TlsConnector,
     },
 };
 use prometheus::PullingGauge;
@@ -88,10 +87,8 @@ fn trusting(path: &Path) -> anyhow::Result<TlsConnector> {
 /// The readiness check: one round trip.
 pub async fn check(pool: Pool) -> Result<(), String> {
     use fred::interfaces::KeysInterface as _;
-    pool.exists::<i64, _>(MultipleKeys::from("acorag:ready"))
-        .await
-        .map(|_| ())
-        .map_err(|_| "not reachable".to_owned())
+    let found = pool.exists::<i64, _>("acorag:ready").await;
+    found.map(|_| ()).map_err(|_| "not reachable".to_owned())
 }
 
 /// Returns a metric that shows whether there is a connection at the time of the scrape.

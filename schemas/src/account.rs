@@ -83,14 +83,14 @@ pub struct VerifyToken {
     pub token_sha256: String,
 }
 
+const MAX_EMAIL_CHARS: usize = 254;
+const EMAIL: &str = r"^[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+$";
+
 /// `POST /auth/register`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Register {
     /// The user logs in with this address; upper and lower case are the same.
-    #[schemars(
-        length(min = 3, max = 254),
-        regex(pattern = r"^[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+$")
-    )]
+    #[schemars(length(min = 3, max = MAX_EMAIL_CHARS), regex(pattern = EMAIL))]
     pub email: String,
     #[schemars(length(min = 8, max = 128))]
     pub password: String,
@@ -113,10 +113,7 @@ impl Register {
 /// `POST /auth/login`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Login {
-    #[schemars(
-        length(min = 3, max = 254),
-        regex(pattern = r"^[^\s@\x00-\x1f\x7f-\x9f]+@[^\s@\x00-\x1f\x7f-\x9f]+$")
-    )]
+    #[schemars(length(min = 3, max = MAX_EMAIL_CHARS), regex(pattern = EMAIL))]
     pub email: String,
     #[schemars(length(min = 1, max = 128))]
     pub password: String,
@@ -177,7 +174,7 @@ fn check_password(password: &str, min: usize) -> Result<(), Problem> {
 
 fn email(raw: &str) -> Result<String, Problem> {
     let email = raw.trim().to_lowercase();
-    let plausible = email.chars().count() <= 254
+    let plausible = email.chars().count() <= MAX_EMAIL_CHARS
         && !email.chars().any(|c| c.is_control() || c.is_whitespace())
         && email
             .split_once('@')

@@ -181,10 +181,7 @@ fn parsed<'de, D: Deserializer<'de>, T>(
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<Option<T>, D::Error> {
     let text = text(deserializer).map_err(|_| expected(what))?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    parse(&text).map(Some).ok_or_else(|| expected(what))
+    if text.is_empty() { Ok(None) } else { parse(&text).map(Some).ok_or_else(|| expected(what)) }
 }
 
 /// Reads a struct that is flattened into another one. Serde loses the name of the field that has an error, so this adds

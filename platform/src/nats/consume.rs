@@ -23,7 +23,7 @@ use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use schemas::{headers, messages, problem::Reason, subjects};
 use tokio::task::JoinHandle;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
 use self::{puller::Puller, waited::Waited};
@@ -173,11 +173,10 @@ pub async fn run<H: Handler>(
     let missing = || format!("consumer {consumer} of stream {stream} is missing: run acorag-migrate");
     let consumer: Consumer<pull::Config> = found.with_context(missing)?;
     let worker = Arc::new(Worker { nats, settings, handler, waited: Waited::default() });
-    let slots = TaskTracker::new();
-    for _ in 0..worker.settings.slots {
+    let slots = (0..worker.settings.slots).map(|_| {
         let (worker, stopping) = (worker.clone(), stopping.clone());
         let mut puller = Puller::new(worker.nats.clone(), consumer.clone());
-        slots.spawn(async move {
+        tokio::spawn(async move {
             while !stopping.is_cancelled() {
                 match puller.pull(&*worker.handler).await {
                     Ok(messages) => worker.process(messages).await,
@@ -188,10 +187,9 @@ pub async fn run<H: Handler>(
                     }
                 }
             }
-        });
-    }
-    slots.close();
-    slots.wait().await;
+        })
+    });
+    join_all(slots).await;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use std::{collections::HashSet, io, sync::Arc};
 
 use async_nats::jetstream::{
     message::StreamMessage,
-    object_store::{ObjectMetadata, ObjectStore},
+    object_store::{ObjectMetadata, ObjectStore, PutError, PutErrorKind},
     stream::{DirectGetErrorKind, LastRawMessageError, LastRawMessageErrorKind, Stream},
 };
 use bytes::{Bytes, BytesMut};
@@ -24,6 +24,7 @@ use tokio_util::io::StreamReader;
 
 use super::Nats;
 pub use stored::Stored;
+use stored::{DESCRIPTION_SUBJECTS, PART_SUBJECTS};
 
 /// Size of a stored part in bytes. Larger parts need fewer synchronous writes, but a part must fit into the
 /// server's `max_payload`.
@@ -39,7 +40,7 @@ pub enum Error {
     /// The bytes to store could not be read from their source, or their source was refused. The store has no
     /// fault.
     #[error("reading the bytes to store")]
-    Source(#[source] io::Error),
+    Source(#[source] PutError),
     #[error("the object store is not reachable")]
     Unavailable(#[source] async_nats::Error),
 }
@@ -68,16 +69,12 @@ impl Objects {
     where
         S: futures::Stream<Item = io::Result<Bytes>> + Unpin + Send,
     {
-        let mut failed = None;
-        let parts = parts(bytes).map(|part| {
-            part.inspect_err(|error| failed = Some(io::Error::new(error.kind(), error.to_string())))
-        });
         let metadata = ObjectMetadata { name: name.to_owned(), chunk_size: Some(PART), ..Default::default() };
-        let result = self.store.put(metadata, &mut StreamReader::new(Box::pin(parts))).await;
-        if let Some(error) = failed {
-            return Err(Error::Source(error));
-        }
-        let info = result.map_err(Error::unavailable)?;
+        let stored = self.store.put(metadata, &mut StreamReader::new(Box::pin(parts(bytes)))).await;
+        let info = stored.map_err(|error| match error.kind() {
+            PutErrorKind::ReadChunks => Error::Source(error),
+            _ => Error::unavailable(error),
+        })?;
         Stored::new(info, name, Utc::now())?.ok_or(Error::NotFound)
     }
 
@@ -127,7 +124,7 @@ impl Objects {
         let all = futures::stream::try_unfold(1, move |sequence| {
             let stream = stream.clone();
             async move {
-                let subject = stored::descriptions();
+                let subject = format!("{DESCRIPTION_SUBJECTS}>");
                 let next = found(stream.get_first_raw_message_by_subject(subject, sequence).await)?;
                 let Some(message) = next else { return Ok(None) };
                 let stored = Stored::read(&message).unwrap_or_else(|error| {
@@ -158,7 +155,7 @@ impl Objects {
     pub async fn remove_parts(&self, moment: DateTime<Utc>) -> Result<usize, Error> {
         // The parts are listed before the descriptions, so that an upload that ends in between already has its
         // description.
-        let listed = self.stream.info_with_subjects(stored::all_parts()).await;
+        let listed = self.stream.info_with_subjects(format!("{PART_SUBJECTS}>")).await;
         let listed = listed.map_err(Error::unavailable)?.map_ok(|(subject, _)| subject);
         let mut subjects: HashSet<String> = listed.try_collect().await.map_err(Error::unavailable)?;
         let mut all = std::pin::pin!(self.all());

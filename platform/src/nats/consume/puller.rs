@@ -58,8 +58,7 @@ impl Puller {
             Some(answers) => answers,
             None => {
                 let inbox = self.nats.client.new_inbox();
-                let subscriber = self.nats.client.subscribe(inbox.clone()).await?;
-                (inbox, subscriber)
+                (inbox.clone(), self.nats.client.subscribe(inbox).await?)
             }
         };
         // No heartbeat, because with one a pull can stall. A pull that ends without a message is simply repeated.

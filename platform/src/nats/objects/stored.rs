@@ -7,6 +7,10 @@ use schemas::subjects::FILES_BUCKET;
 
 use super::Error;
 
+/// What the subjects of parts and of descriptions begin with, in the bucket [`FILES_BUCKET`].
+pub(super) const PART_SUBJECTS: &str = "$O.FILES.C.";
+pub(super) const DESCRIPTION_SUBJECTS: &str = "$O.FILES.M.";
+
 /// A stored file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,26 +57,18 @@ impl Stored {
     }
 
     pub(super) fn parts(&self) -> String {
-        format!("$O.{FILES_BUCKET}.C.{}", self.version)
+        format!("{PART_SUBJECTS}{}", self.version)
     }
-}
-
-pub(super) fn all_parts() -> String {
-    format!("$O.{FILES_BUCKET}.C.>")
 }
 
 /// Returns the subject of an object's description, encoded as in the NATS clients.
 pub(super) fn description_of(name: &str) -> String {
-    format!("$O.{FILES_BUCKET}.M.{}", URL_SAFE.encode(name))
-}
-
-pub(super) fn descriptions() -> String {
-    format!("$O.{FILES_BUCKET}.M.>")
+    format!("{DESCRIPTION_SUBJECTS}{}", URL_SAFE.encode(name))
 }
 
 /// Returns the object name that is encoded in the subject of a description.
 fn name_in(subject: &str) -> Option<String> {
-    let encoded = subject.strip_prefix(&format!("$O.{FILES_BUCKET}.M."))?;
+    let encoded = subject.strip_prefix(DESCRIPTION_SUBJECTS)?;
     String::from_utf8(URL_SAFE.decode(encoded).ok()?).ok()
 }
 
