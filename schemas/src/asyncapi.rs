@@ -54,12 +54,10 @@ impl Builder {
             let message = if kind == "delete" { "DeleteDocument" } else { "IngestDocument" };
             let name = format!("ingest.{kind}");
             let address = format!("acorag.v1.ingest.{kind}.{{project}}.{{document}}");
-            self.channel(&name, &address, &[message], summary);
-            self.operation(&name, "send", summary, None);
+            self.operation(&name, &address, "send", message, summary);
         }
         let part = "A part of a file that a job names afterwards as `file`: bytes, published in their order.";
-        self.channel("file", "acorag.v1.file.{project}.{file}", &["FilePart"], part);
-        self.operation("file", "send", part, None);
+        self.operation("file", "acorag.v1.file.{project}.{file}", "send", "FilePart", part);
         let message = json!({
             "name": "FilePart",
             "summary": part,
@@ -77,8 +75,7 @@ impl Builder {
     fn events(&mut self) {
         let summary = "What happened to a document.";
         let address = "acorag.v1.event.{project}.{document}.{event}";
-        self.channel("event", address, &["DocumentEvent"], summary);
-        self.operation("event", "receive", summary, None);
+        self.operation("event", address, "receive", "DocumentEvent", summary);
         self.message::<DocumentEvent>("DocumentEvent", summary, with_common(&[], &[]), event_examples());
     }
 
@@ -89,11 +86,15 @@ impl Builder {
         let answer = <Answer<Q::Reply>>::schema_name().into_owned();
         let way = if Q::LANE.is_none() { ". It is kept in no stream" } else { "" };
         let summary = format!("Asks {}; the answer comes to the inbox{way}.", Q::NAME);
-        self.channel(&channel, &subject, &[&name], &summary);
+        self.operation(&channel, &subject, "send", &name, &summary);
+        self.operations[&channel]["reply"] = json!({
+            "address": { "location": format!("$message.header#/{}", headers::REPLY_TO) },
+            "channel": { "$ref": "#/channels/reply" },
+            "messages": [{ "$ref": format!("#/channels/reply/messages/{answer}") }],
+        });
         let headers = with_common(&OF_QUERIES, &OF_QUERIES);
         self.message::<Q>(&name, &summary, headers, Vec::new());
         self.message::<Answer<Q::Reply>>(&answer, "The last frame of a reply.", of_replies(), Vec::new());
-        self.operation(&channel, "send", &summary, Some(&answer));
     }
 
     fn frames(&mut self) {
@@ -110,8 +111,7 @@ impl Builder {
     fn cancellations(&mut self) {
         let summary = "Nobody waits for the answer to this query any more: an empty message to all workers.";
         let address = format!("{}.{{inbox}}.{{token}}.cancel", subjects::REPLIES);
-        self.channel("reply.cancel", &address, &["Cancel"], summary);
-        self.operation("reply.cancel", "send", summary, None);
+        self.operation("reply.cancel", &address, "send", "Cancel", summary);
         let message = json!({
             "name": "Cancel",
             "summary": summary,
@@ -124,8 +124,7 @@ impl Builder {
     fn dead_letters(&mut self) {
         let summary =
             "A message that failed for good, with its own payload, until it is queued again or discarded.";
-        self.channel("dlq", &subjects::dead_letter("{consumer}"), &["DeadMessage"], summary);
-        self.operation("dlq", "receive", summary, None);
+        self.operation("dlq", &subjects::dead_letter("{consumer}"), "receive", "DeadMessage", summary);
         let required = [headers::DEAD_SUBJECT, headers::DEAD_REASON, headers::DEAD_ATTEMPTS];
         let headers = with_common(&OF_DEAD_LETTERS, &required);
         let message = json!({ "name": "DeadMessage", "summary": summary, "headers": headers, "payload": {} });
@@ -151,20 +150,14 @@ impl Builder {
         self.channels.insert(name.to_owned(), channel);
     }
 
-    /// Adds an operation on the channel of the same name.
-    fn operation(&mut self, name: &str, action: &str, summary: &str, answer: Option<&str>) {
-        let mut operation = json!({
+    /// Adds a channel and the operation on it.
+    fn operation(&mut self, name: &str, address: &str, action: &str, message: &str, summary: &str) {
+        self.channel(name, address, &[message], summary);
+        let operation = json!({
             "action": action,
             "channel": { "$ref": format!("#/channels/{name}") },
             "summary": summary,
         });
-        if let Some(answer) = answer {
-            operation["reply"] = json!({
-                "address": { "location": format!("$message.header#/{}", headers::REPLY_TO) },
-                "channel": { "$ref": "#/channels/reply" },
-                "messages": [{ "$ref": format!("#/channels/reply/messages/{answer}") }],
-            });
-        }
         self.operations.insert(name.to_owned(), operation);
     }
 
