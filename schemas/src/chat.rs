@@ -228,15 +228,8 @@ pub struct QueryResult {
 
 impl From<ChatReply> for QueryResult {
     fn from(reply: ChatReply) -> Self {
-        Self {
-            question: reply.question,
-            answer: reply.answer,
-            sources: reply.sources,
-            conversation_id: reply.conversation_id,
-            found: reply.found,
-            answered_by: reply.answered_by,
-            notice: reply.notice,
-        }
+        let ChatReply { question, answer, sources, conversation_id, found, answered_by, notice, .. } = reply;
+        Self { question, answer, sources, conversation_id, found, answered_by, notice }
     }
 }
 

@@ -137,14 +137,10 @@ pub struct ListView {
 
 impl ListView {
     pub fn new(list: DeadLetters, language: UiLanguage) -> Self {
-        let view = |letter: DeadLetter| View {
-            facts: letter.facts,
-            sentence: Sentence::new(Some(letter.reason), language),
-        };
-        Self {
-            dead_letters: list.dead_letters.into_iter().map(view).collect(),
-            next_cursor: list.next_cursor,
-        }
+        let view =
+            |DeadLetter { facts, reason }| View { facts, sentence: Sentence::new(Some(reason), language) };
+        let dead_letters = list.dead_letters.into_iter().map(view).collect();
+        Self { dead_letters, next_cursor: list.next_cursor }
     }
 }
 

@@ -126,7 +126,6 @@ fn inbox_prefix(user: &str) -> String {
     format!("_INBOX_{service}")
 }
 
-/// The readiness check of the connection.
 pub(crate) async fn check(nats: Nats) -> Result<(), String> {
     match nats.client.connection_state() {
         State::Connected => Ok(()),
@@ -134,7 +133,6 @@ pub(crate) async fn check(nats: Nats) -> Result<(), String> {
     }
 }
 
-/// The readiness check of JetStream: it must find this stream.
 pub(crate) async fn check_stream(nats: Nats, stream: &'static str) -> Result<(), String> {
     check(nats.clone()).await?;
     let found = nats.jetstream.get_stream(stream).await;

@@ -140,9 +140,8 @@ impl Objects {
     /// Removes an object; it is no error if the object does not exist.
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
         let stored = match self.info(name).await {
-            Ok(stored) => stored,
             Err(Error::NotFound) => return Ok(()),
-            Err(error) => return Err(error),
+            stored => stored?,
         };
         // The description first: parts without a description are removed later by `remove_parts`.
         self.purge(stored::description_of(name)).await?;

@@ -174,13 +174,9 @@ impl Reply {
             return Some(Err(Problem::unavailable()));
         }
         self.done = text(message.headers.as_ref(), headers::FRAME).as_deref() != Some("more");
-        let worked = text(message.headers.as_ref(), headers::WORKED).and_then(|micros| micros.parse().ok());
-        Some(Ok(Frame {
-            last: self.done,
-            payload: message.payload,
-            received,
-            worked: worked.map(Duration::from_micros),
-        }))
+        let micros = text(message.headers.as_ref(), headers::WORKED).and_then(|micros| micros.parse().ok());
+        let worked = micros.map(Duration::from_micros);
+        Some(Ok(Frame { last: self.done, payload: message.payload, received, worked }))
     }
 }
 
