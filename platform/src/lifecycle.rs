@@ -1,7 +1,7 @@
 //! The start and the end of a service. It protects its memory from other programs, and shuts down in stages: it takes
 //! no new work, finishes the current work, and ends no later than the deadline.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};

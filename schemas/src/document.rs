@@ -98,8 +98,10 @@ pub struct Records {
 
 /// One page: the head of the queue, then stored documents, newest first. Queued records are not listed, only imports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct DocumentList {
-    pub documents: Vec<Document>,
+// One name for both: NATS publishes the list of documents, REST that of their views.
+#[schemars(rename = "DocumentList")]
+pub struct DocumentList<D = Document> {
+    pub documents: Vec<D>,
     /// The client sends it as `cursor` to get the next page; null on the last page.
     pub next_cursor: Option<String>,
 }

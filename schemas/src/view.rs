@@ -43,14 +43,7 @@ impl DocumentView {
     }
 }
 
-/// One page: the head of the queue, then stored documents, newest first. Queued records are not listed, only imports.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "DocumentList")]
-pub struct DocumentListView {
-    pub documents: Vec<DocumentView>,
-    /// The client sends it as `cursor` to get the next page; null on the last page.
-    pub next_cursor: Option<String>,
-}
+pub type DocumentListView = DocumentList<DocumentView>;
 
 impl DocumentListView {
     pub fn new(list: DocumentList, language: UiLanguage) -> Self {

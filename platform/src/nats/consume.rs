@@ -8,7 +8,7 @@
 mod puller;
 mod waited;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use async_nats::{

@@ -4,7 +4,6 @@
 use std::{
     any::Any,
     collections::HashMap,
-    future::Future,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
