@@ -118,12 +118,10 @@ pub fn jobs_of(project: Option<&ProjectId>, document: &DocumentId) -> String {
 /// The project and document that a job's subject names.
 pub fn parse_job(subject: &str) -> Result<(ProjectId, DocumentId), ids::Error> {
     let tokens: Vec<&str> = subject.split('.').collect();
-    match tokens.as_slice() {
-        ["acorag", "v1", "ingest", _kind, project, document] => {
-            Ok((ProjectId::from_token(project)?, DocumentId::from_token(document)?))
-        }
-        _ => Err(ids::Error::Token),
-    }
+    let ["acorag", "v1", "ingest", _kind, project, document] = tokens.as_slice() else {
+        return Err(ids::Error::Token);
+    };
+    Ok((ProjectId::from_token(project)?, DocumentId::from_token(document)?))
 }
 
 /// Returns the subject on which an event producer publishes the parts of a file, in their order. The subject

@@ -66,11 +66,9 @@ impl Delivery {
     /// subject of its request. With one of our subjects as the reply subject, a client could send any stored bytes to a
     /// worker, although it may not publish there.
     pub(super) fn is_forged(&self) -> bool {
-        let stream = text(self.headers.as_ref(), "Nats-Stream");
-        if let Some(stream) = &stream {
-            tracing::error!(stream, "an answer of the server's that was sent here as a message: dropped");
-        }
-        stream.is_some()
+        let Some(stream) = text(self.headers.as_ref(), "Nats-Stream") else { return false };
+        tracing::error!(stream, "an answer of the server's that was sent here as a message: dropped");
+        true
     }
 }
 
