@@ -66,15 +66,12 @@ impl Lifecycle {
             }
             () = self.stopping.cancelled() => Err(anyhow::anyhow!("a task ended before it was asked to")),
         };
-        self.stop(Duration::from_secs(config.shutdown_timeout)).await.and(ended)
-    }
-
-    pub async fn stop(self, timeout: Duration) -> anyhow::Result<()> {
         self.stopping.cancel();
         self.tasks.close();
-        tokio::time::timeout(timeout, self.tasks.wait())
+        tokio::time::timeout(Duration::from_secs(config.shutdown_timeout), self.tasks.wait())
             .await
             .context("work under way did not finish before SHUTDOWN_TIMEOUT; it will be redelivered")
+            .and(ended)
     }
 }
 
