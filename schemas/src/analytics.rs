@@ -23,11 +23,9 @@ pub struct GetPopularSearches {
 impl GetPopularSearches {
     /// `days`: 1 to 90, 30 when absent; `limit`: 1 to 100, 10 when absent.
     pub fn new(days_back: Option<i64>, limit: Option<i64>, scope: &Scope) -> Result<Self, Problem> {
-        Ok(Self {
-            scope: scope.clone(),
-            days: days(days_back)?,
-            limit: in_range("limit", limit, 1, MAX_LIMIT)?.unwrap_or(10),
-        })
+        let days = days(days_back)?;
+        let limit = in_range("limit", limit, 1, MAX_LIMIT)?.unwrap_or(10);
+        Ok(Self { scope: scope.clone(), days, limit })
     }
 }
 
@@ -82,11 +80,8 @@ impl GetSuggestions {
     pub fn new(q: &str, limit: Option<i64>, scope: &Scope) -> Result<Self, Problem> {
         let q = q.trim();
         text::check("q", q, 200)?;
-        Ok(Self {
-            scope: scope.clone(),
-            q: q.to_owned(),
-            limit: in_range("limit", limit, 1, 50)?.unwrap_or(10),
-        })
+        let limit = in_range("limit", limit, 1, 50)?.unwrap_or(10);
+        Ok(Self { scope: scope.clone(), q: q.to_owned(), limit })
     }
 }
 

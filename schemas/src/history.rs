@@ -41,12 +41,9 @@ pub struct ConversationHistory {
 
 impl ConversationHistory {
     pub fn new(conversation_id: &str, limit: Option<i64>, caller: &Caller) -> Result<Self, Problem> {
-        Ok(Self {
-            scope: caller.scope.clone(),
-            caller: caller.id.clone(),
-            conversation_id: name("conversation_id", conversation_id)?.unwrap_or_default(),
-            limit: in_range("limit", limit, 1, MAX_HISTORY)?.unwrap_or(MAX_HISTORY as u8),
-        })
+        let conversation_id = name("conversation_id", conversation_id)?.unwrap_or_default();
+        let limit = in_range("limit", limit, 1, MAX_HISTORY)?.unwrap_or(MAX_HISTORY as u8);
+        Ok(Self { scope: caller.scope.clone(), caller: caller.id.clone(), conversation_id, limit })
     }
 }
 
@@ -62,12 +59,8 @@ pub struct UserHistory {
 
 impl UserHistory {
     pub fn new(user_id: &str, limit: Option<i64>, caller: &Caller) -> Result<Self, Problem> {
-        let user_id = name("user_id", user_id)?.unwrap_or_default();
-        Ok(Self {
-            scope: caller.scope.clone(),
-            caller: caller.id.clone(),
-            user_id: caller.stored_user(user_id),
-            limit: in_range("limit", limit, 1, MAX_HISTORY)?.unwrap_or(50),
-        })
+        let user_id = caller.stored_user(name("user_id", user_id)?.unwrap_or_default());
+        let limit = in_range("limit", limit, 1, MAX_HISTORY)?.unwrap_or(50);
+        Ok(Self { scope: caller.scope.clone(), caller: caller.id.clone(), user_id, limit })
     }
 }

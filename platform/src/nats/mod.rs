@@ -175,12 +175,9 @@ impl Context {
 
     /// Reads the context from a message's headers. A message without a valid request id gets a new one.
     pub fn of(headers: Option<&HeaderMap>) -> Self {
-        Self {
-            request_id: text(headers, headers::REQUEST_ID)
-                .filter(|id| is_request_id(id))
-                .unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
-            deadline: text(headers, headers::DEADLINE).and_then(|value| value.parse().ok()),
-        }
+        let request_id = text(headers, headers::REQUEST_ID).filter(|id| is_request_id(id));
+        let deadline = text(headers, headers::DEADLINE).and_then(|value| value.parse().ok());
+        Self { request_id: request_id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string()), deadline }
     }
 
     /// Returns the time until the deadline: `None` if it has passed, and the maximum if there is no deadline.

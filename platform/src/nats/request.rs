@@ -84,14 +84,9 @@ impl Requester {
         let reply_to = format!("{}.{}", self.inbox, uuid::Uuid::new_v4().simple());
         let (sender, frames) = mpsc::channel(FRAMES);
         lock(&self.waiting).insert(reply_to.clone(), sender);
-        let reply = Reply {
-            reply_to,
-            frames,
-            deadline: Instant::now() + patience,
-            done: false,
-            waiting: self.waiting.clone(),
-            nats: self.nats.clone(),
-        };
+        let (waiting, nats) = (self.waiting.clone(), self.nats.clone());
+        let deadline = Instant::now() + patience;
+        let reply = Reply { reply_to, frames, deadline, done: false, waiting, nats };
         let mut header = context.clone().within(patience).headers();
         header.insert(headers::REPLY_TO, reply.reply_to.as_str());
         let payload = serde_json::to_vec(request).map_err(|error| {

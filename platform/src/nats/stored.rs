@@ -53,13 +53,9 @@ impl Connection {
             Response::Err { error } if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => return Ok(None),
             Response::Err { error } => return Err(error.into()),
         };
-        Ok(Some(Stored {
-            subject: raw.subject,
-            sequence: raw.sequence,
-            time: raw.time,
-            headers: parse(&STANDARD.decode(raw.headers.unwrap_or_default())?),
-            payload: STANDARD.decode(raw.payload)?.into(),
-        }))
+        let headers = parse(&STANDARD.decode(raw.headers.unwrap_or_default())?);
+        let payload = STANDARD.decode(raw.payload)?.into();
+        Ok(Some(Stored { subject: raw.subject, sequence: raw.sequence, time: raw.time, headers, payload }))
     }
 }
 

@@ -47,13 +47,8 @@ impl Stored {
         let digest =
             digest.and_then(|digest| URL_SAFE.decode(digest).ok()).filter(|digest| digest.len() == 32);
         let (true, Some(digest)) = (plain(&info.nuid), digest) else { return Err(Error::Malformed) };
-        Ok(Some(Self {
-            name: info.name,
-            version: info.nuid,
-            size: info.size as u64,
-            sha256: schemas::text::hex(digest),
-            stored_at,
-        }))
+        let sha256 = schemas::text::hex(digest);
+        Ok(Some(Self { name: info.name, version: info.nuid, size: info.size as u64, sha256, stored_at }))
     }
 
     pub(super) fn parts(&self) -> String {
