@@ -220,10 +220,8 @@ impl<H: Handler> Worker<H> {
                 };
                 if let Err(error) = self.settle(taken, outcome).await {
                     // The message will be delivered again, so every step may run twice.
-                    tracing::warn!(
-                        error = format!("{error:#}"),
-                        "a message could not be settled; it will come again"
-                    );
+                    let error = format!("{error:#}");
+                    tracing::warn!(error, "a message could not be settled; it will come again");
                 }
             }
             .instrument(taken.span.clone())

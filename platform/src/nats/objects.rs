@@ -180,9 +180,8 @@ impl Objects {
 /// `None` if there is no such message.
 fn found(message: Result<StreamMessage, LastRawMessageError>) -> Result<Option<StreamMessage>, Error> {
     match message {
-        Ok(message) => Ok(Some(message)),
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-        Err(error) => Err(Error::unavailable(error)),
+        message => message.map(Some).map_err(Error::unavailable),
     }
 }
 
