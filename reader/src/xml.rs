@@ -118,6 +118,21 @@ impl<'a> Xml<'a> {
         }
         Ok(())
     }
+
+    /// As [`each`](Self::each), but skips the elements with these names, and passes the names of the others.
+    pub fn properties(
+        &mut self,
+        skipped: &[&str],
+        mut take: impl FnMut(&str, &BytesStart<'a>),
+    ) -> Result<(), Error> {
+        self.each(|element, reader| {
+            if skipped.contains(&name(element)) {
+                return reader.skip();
+            }
+            take(name(element), element);
+            Ok(())
+        })
+    }
 }
 
 /// Returns the name of an element without its prefix.

@@ -172,10 +172,10 @@ fn roman(number: u32) -> String {
 fn read_list(reader: &mut Xml<'_>) -> Result<List, Error> {
     let mut list = List::default();
     let mut at: Option<usize> = None;
-    reader.each(|element, _| {
+    reader.properties(&[], |name, element| {
         let value = || xml::value(element);
         let level = at.and_then(|at| list.levels.get_mut(at));
-        match (xml::name(element), level) {
+        match (name, level) {
             ("lvl", _) => at = level_number(element),
             ("styleLink", _) => list.defines = value(),
             ("numStyleLink", _) => list.follows = value(),
@@ -187,7 +187,6 @@ fn read_list(reader: &mut Xml<'_>) -> Result<List, Error> {
             ("pStyle", Some(level)) => level.style = value(),
             _ => {}
         }
-        Ok(())
     })?;
     Ok(list)
 }
@@ -195,18 +194,15 @@ fn read_list(reader: &mut Xml<'_>) -> Result<List, Error> {
 fn read_instance(reader: &mut Xml<'_>) -> Result<Instance, Error> {
     let mut instance = Instance::default();
     let mut at = None;
-    reader.each(|element, _| {
-        match xml::name(element) {
-            "abstractNumId" => instance.list = xml::value(element),
-            "lvlOverride" => at = level_number(element),
-            "startOverride" => {
-                if let Some(restart) = at.and_then(|at| instance.restarts.get_mut(at)) {
-                    *restart = xml::value(element).parse().ok();
-                }
+    reader.properties(&[], |name, element| match name {
+        "abstractNumId" => instance.list = xml::value(element),
+        "lvlOverride" => at = level_number(element),
+        "startOverride" => {
+            if let Some(restart) = at.and_then(|at| instance.restarts.get_mut(at)) {
+                *restart = xml::value(element).parse().ok();
             }
-            _ => {}
         }
-        Ok(())
+        _ => {}
     })?;
     Ok(instance)
 }

@@ -111,15 +111,11 @@ impl Paragraph {
 impl Run {
     pub fn read(reader: &mut Xml<'_>) -> Result<Self, Error> {
         let mut run = Self::default();
-        reader.each(|element, reader| {
-            match xml::name(element) {
-                "b" => run.bold = is_on(element),
-                "vanish" => run.hidden = is_on(element),
-                "vertAlign" => run.raised = xml::value(element) == "superscript",
-                "rPrChange" => reader.skip()?,
-                _ => {}
-            }
-            Ok(())
+        reader.properties(&["rPrChange"], |name, element| match name {
+            "b" => run.bold = is_on(element),
+            "vanish" => run.hidden = is_on(element),
+            "vertAlign" => run.raised = xml::value(element) == "superscript",
+            _ => {}
         })?;
         Ok(run)
     }
@@ -127,21 +123,17 @@ impl Run {
 
 impl Properties {
     pub fn read(reader: &mut Xml<'_>) -> Result<Self, Error> {
+        // The properties before a tracked change, and the properties of sections.
+        const SKIPPED: [&str; 4] = ["pPrChange", "rPrChange", "sectPr", "numberingChange"];
         let mut properties = Self::default();
-        reader.each(|element, reader| {
-            let value = || xml::value(element);
-            match xml::name(element) {
-                "pStyle" => properties.style = value(),
-                "outlineLvl" => properties.outline = value().parse().ok(),
-                "numId" => properties.numbering = Some(value()),
-                "ilvl" => properties.numbering_level = value().parse().ok(),
-                "pageBreakBefore" => properties.page_break_before = is_on(element),
-                "del" | "moveFrom" => properties.is_deleted = true,
-                // Skipped: the properties before a tracked change, and the properties of sections.
-                "pPrChange" | "rPrChange" | "sectPr" | "numberingChange" => reader.skip()?,
-                _ => {}
-            }
-            Ok(())
+        reader.properties(&SKIPPED, |name, element| match name {
+            "pStyle" => properties.style = xml::value(element),
+            "outlineLvl" => properties.outline = xml::value(element).parse().ok(),
+            "numId" => properties.numbering = Some(xml::value(element)),
+            "ilvl" => properties.numbering_level = xml::value(element).parse().ok(),
+            "pageBreakBefore" => properties.page_break_before = is_on(element),
+            "del" | "moveFrom" => properties.is_deleted = true,
+            _ => {}
         })?;
         Ok(properties)
     }
@@ -155,16 +147,14 @@ impl Properties {
 
     /// Returns the list and level of the paragraph. List 0 removes the paragraph from the list of its style.
     fn list(&self, styles: &Styles, numbering: &Numbering) -> Option<(String, usize)> {
-        let of_style = styles.numbering(&self.style);
-        let (list, level) = match (&self.numbering, of_style) {
-            (Some(list), _) => (list.clone(), self.numbering_level),
-            (None, Some((list, level))) => {
-                let level =
-                    self.numbering_level.or_else(|| numbering.level_of_style(&list, &self.style)).or(level);
+        let (list, level) = match &self.numbering {
+            Some(list) => (list.clone(), None),
+            None => {
+                let (list, level) = styles.numbering(&self.style)?;
+                let level = numbering.level_of_style(&list, &self.style).or(level);
                 (list, level)
             }
-            (None, None) => return None,
         };
-        (list != "0").then(|| (list, level.unwrap_or(0)))
+        (list != "0").then(|| (list, self.numbering_level.or(level).unwrap_or(0)))
     }
 }

@@ -83,20 +83,14 @@ impl Styles {
 impl Style {
     fn read(reader: &mut Xml<'_>) -> Result<Self, Error> {
         let mut style = Self::default();
-        reader.each(|element, _| {
-            let value = || xml::value(element);
-            match xml::name(element) {
-                "name" => style.name = value(),
-                "basedOn" => style.based_on = value(),
-                "outlineLvl" => style.outline = value().parse().ok(),
-                "numId" => style.numbering = Some(value()),
-                "ilvl" => style.numbering_level = value().parse().ok(),
-                "tblStylePr" if attribute(element, "type").as_deref() == Some("firstRow") => {
-                    style.has_first_row = true;
-                }
-                _ => {}
-            }
-            Ok(())
+        reader.properties(&[], |name, element| match name {
+            "name" => style.name = xml::value(element),
+            "basedOn" => style.based_on = xml::value(element),
+            "outlineLvl" => style.outline = xml::value(element).parse().ok(),
+            "numId" => style.numbering = Some(xml::value(element)),
+            "ilvl" => style.numbering_level = xml::value(element).parse().ok(),
+            "tblStylePr" => style.has_first_row |= attribute(element, "type").as_deref() == Some("firstRow"),
+            _ => {}
         })?;
         Ok(style)
     }

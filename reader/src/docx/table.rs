@@ -35,36 +35,25 @@ pub struct Row {
 #[derive(Debug, Default)]
 pub struct Cell {
     span: usize,
-    merge: Merge,
+    /// The `vMerge` of the cell: `restart` begins a merged cell, anything else continues it.
+    merge: Option<String>,
     shaded: bool,
     pub bold: bool,
     pub blocks: Vec<Block>,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
-enum Merge {
-    #[default]
-    None,
-    Begins,
-    GoesOn,
-}
-
 impl Table {
     pub fn properties(&mut self, reader: &mut Xml<'_>) -> Result<(), Error> {
-        reader.each(|element, reader| {
-            match xml::name(element) {
-                "tblStyle" => self.style = xml::value(element),
-                "tblLook" => {
-                    let bits = || u32::from_str_radix(&xml::value(element), 16);
-                    self.uses_first_row = match attribute(element, "firstRow").as_deref() {
-                        Some(switch) => switch == "1" || switch == "true",
-                        None => bits().is_ok_and(|bits| bits & 0x20 != 0),
-                    };
-                }
-                "tblPrChange" => reader.skip()?,
-                _ => {}
+        reader.properties(&["tblPrChange"], |name, element| match name {
+            "tblStyle" => self.style = xml::value(element),
+            "tblLook" => {
+                let bits = || u32::from_str_radix(&xml::value(element), 16);
+                self.uses_first_row = match attribute(element, "firstRow").as_deref() {
+                    Some(switch) => switch == "1" || switch == "true",
+                    None => bits().is_ok_and(|bits| bits & 0x20 != 0),
+                };
             }
-            Ok(())
+            _ => {}
         })
     }
 
@@ -83,10 +72,10 @@ impl Table {
         for cell in &row.cells {
             let mut text = joined(&cell.blocks);
             let above = self.merged.remove(&column);
-            if cell.merge == Merge::GoesOn && text.is_empty() {
-                text = above.unwrap_or_default();
-            }
-            if cell.merge != Merge::None {
+            if let Some(merge) = &cell.merge {
+                if merge != "restart" && text.is_empty() {
+                    text = above.unwrap_or_default();
+                }
                 self.merged.insert(column, text.clone());
             }
             let span = cell.span.max(1);
@@ -149,36 +138,25 @@ impl Row {
     }
 
     pub fn properties(&mut self, reader: &mut Xml<'_>) -> Result<(), Error> {
-        reader.each(|element, reader| {
-            match xml::name(element) {
-                "tblHeader" => self.header = is_on(element),
-                "del" => self.deleted = true,
-                "gridBefore" => self.skipped_columns = xml::value(element).parse().unwrap_or(0),
-                "trPrChange" => reader.skip()?,
-                _ => {}
-            }
-            Ok(())
+        reader.properties(&["trPrChange"], |name, element| match name {
+            "tblHeader" => self.header = is_on(element),
+            "del" => self.deleted = true,
+            "gridBefore" => self.skipped_columns = xml::value(element).parse().unwrap_or(0),
+            _ => {}
         })
     }
 }
 
 impl Cell {
     pub fn properties(&mut self, reader: &mut Xml<'_>) -> Result<(), Error> {
-        reader.each(|element, reader| {
-            match xml::name(element) {
-                "gridSpan" => self.span = xml::value(element).parse().unwrap_or(0),
-                "vMerge" => {
-                    let begins = xml::value(element) == "restart";
-                    self.merge = if begins { Merge::Begins } else { Merge::GoesOn };
-                }
-                "shd" => {
-                    let fill = attribute(element, "fill").unwrap_or_default().to_lowercase();
-                    self.shaded = !matches!(fill.as_str(), "" | "auto" | "ffffff");
-                }
-                "tcPrChange" => reader.skip()?,
-                _ => {}
+        reader.properties(&["tcPrChange"], |name, element| match name {
+            "gridSpan" => self.span = xml::value(element).parse().unwrap_or(0),
+            "vMerge" => self.merge = Some(xml::value(element)),
+            "shd" => {
+                let fill = attribute(element, "fill").unwrap_or_default().to_lowercase();
+                self.shaded = !matches!(fill.as_str(), "" | "auto" | "ffffff");
             }
-            Ok(())
+            _ => {}
         })
     }
 }
