@@ -45,6 +45,9 @@ impl Blocks {
     }
 }
 
+/// The letters of the ligatures from U+FB00 to U+FB06.
+const LIGATURES: [&str; 7] = ["ff", "fi", "fl", "ffi", "ffl", "st", "st"];
+
 /// Cleans a text: single spaces between words, no empty lines, no invisible characters, ligatures as separate letters.
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
@@ -61,9 +64,9 @@ pub fn clean(text: &str) -> String {
                 {
                     cleaned.push(space);
                 }
-                match ligature(c) {
-                    Some(letters) => cleaned.push_str(letters),
-                    None => cleaned.push(c),
+                match c {
+                    '\u{fb00}'..='\u{fb06}' => cleaned.push_str(LIGATURES[c as usize - 0xfb00]),
+                    c => cleaned.push(c),
                 }
             }
         }
@@ -82,18 +85,6 @@ fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{61c}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
-}
-
-fn ligature(c: char) -> Option<&'static str> {
-    Some(match c {
-        '\u{fb00}' => "ff",
-        '\u{fb01}' => "fi",
-        '\u{fb02}' => "fl",
-        '\u{fb03}' => "ffi",
-        '\u{fb04}' => "ffl",
-        '\u{fb05}' | '\u{fb06}' => "st",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 mod containers;
 
-use super::{Error, encoding};
+use super::{Error, encoding, records::elements::is_json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -119,12 +119,11 @@ fn of_text(bytes: &[u8], claimed: Option<Format>) -> Format {
         return Format::Html;
     }
     match claimed {
-        // The sender's claim decides between text formats, but a claim of JSON only if the text begins like
-        // JSON.
+        // The sender's claim decides between text formats, but a claim of JSON only if the text begins like JSON.
         Some(format @ (Format::Csv | Format::Markdown | Format::Html | Format::Eml)) => format,
         Some(format @ (Format::Json | Format::Ndjson)) if start.starts_with(['{', '[']) => format,
         _ if is_mail(start) => Format::Eml,
-        _ if is_json(bytes, start) => Format::Json,
+        _ if start.starts_with(['{', '[']) && is_json(bytes) => Format::Json,
         _ => Format::Text,
     }
 }
@@ -156,10 +155,6 @@ fn is_mail(start: &str) -> bool {
         own += usize::from(OWN.split(' ').any(|known| known.eq_ignore_ascii_case(name)));
     }
     own >= 3
-}
-
-fn is_json(bytes: &[u8], start: &str) -> bool {
-    start.starts_with(['{', '[']) && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
 /// Returns the name of a well-known format that acorag does not read.

@@ -47,15 +47,13 @@ use format::Format;
 fn main() -> ExitCode {
     confine::apart_from_the_worker();
     let mut output = BufWriter::new(io::stdout().lock());
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == CHECK) {
-        return code(serde_json::to_writer(output, &confine::lock()).is_ok());
-    }
-    let written = answer(&mut output).unwrap_or_else(|error| wire::write(&mut output, Err(error)));
-    code(written.is_ok())
-}
-
-fn code(success: bool) -> ExitCode {
-    if success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let is_check = std::env::args_os().nth(1).is_some_and(|argument| argument == CHECK);
+    let written = if is_check {
+        serde_json::to_writer(&mut output, &confine::lock()).map_err(io::Error::from)
+    } else {
+        answer(&mut output).unwrap_or_else(|error| wire::write(&mut output, Err(error)))
+    };
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Reads the request. Its protocol is checked, because an update may have replaced this program while a worker of the

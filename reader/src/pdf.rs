@@ -1,6 +1,5 @@
 //! PDF, parsed by PDFium.
 
-mod date;
 mod layout;
 mod line;
 mod notes;
@@ -9,6 +8,7 @@ mod scan;
 
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use pdfium_render::prelude::{
     PdfDocument, PdfDocumentMetadataTagType as Tag, Pdfium, PdfiumError,
     PdfiumInternalError::{PasswordError, SecurityError},
@@ -49,7 +49,7 @@ pub(super) fn read(bytes: &[u8], pdfium: &Pdfium, limits: &Limits) -> Result<Ext
     }
     let count = u32::try_from(document.pages().len()).unwrap_or_default();
     Error::if_over("pages", count, limits.pages)?;
-    let mut pages = pages(&document, limits)?;
+    let mut pages = pages(&document, count, limits)?;
     if !scan::has_text(&pages) {
         if scan::has_images(&pages, &document) {
             return Err(Error::ScanWithoutText);
@@ -81,7 +81,7 @@ fn is_cut_short(bytes: &[u8]) -> bool {
     length.is_some_and(|length| (bytes.len() as u64) < length)
 }
 
-fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
+fn pages(document: &PdfDocument, count: u32, limits: &Limits) -> Result<Vec<Page>, Error> {
     let mut pages = Vec::new();
     let mut known = Notes::default();
     let mut bytes = 0;
@@ -95,9 +95,8 @@ fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
         pages.push(Page { number, height: page.height().value, lines, notes });
     }
     // PDFium's iterator stops at the first page that it cannot load.
-    let expected = document.pages().len();
-    if pages.len() < usize::try_from(expected).unwrap_or_default() || expected == 0 {
-        return Err(Error::Damaged(format!("page {} of {expected} cannot be read", pages.len() + 1)));
+    if pages.len() < count as usize || count == 0 {
+        return Err(Error::Damaged(format!("page {} of {count} cannot be read", pages.len() + 1)));
     }
     Ok(pages)
 }
@@ -105,7 +104,7 @@ fn pages(document: &PdfDocument, limits: &Limits) -> Result<Vec<Page>, Error> {
 fn metadata(document: &PdfDocument, pages: u32) -> ExtractedMetadata {
     let tag = |tag| document.metadata().get(tag).map(|tag| one_line(tag.value())).unwrap_or_default();
     let date =
-        [Tag::ModificationDate, Tag::CreationDate].into_iter().find_map(|kind| date::parse(&tag(kind)));
+        [Tag::ModificationDate, Tag::CreationDate].into_iter().find_map(|kind| parse_date(&tag(kind)));
     ExtractedMetadata {
         title: title::given(&tag(Tag::Title)),
         author: tag(Tag::Author),
@@ -115,9 +114,41 @@ fn metadata(document: &PdfDocument, pages: u32) -> ExtractedMetadata {
     }
 }
 
+/// Parses a date such as D:20260301120000+01'00'; everything after the year may be missing.
+fn parse_date(text: &str) -> Option<DateTime<Utc>> {
+    /// The start of a year, after the four digits of the year.
+    const MISSING: &str = "00000101000000";
+    let text = text.strip_prefix("D:").unwrap_or(text).replace('\'', "");
+    let (stamp, zone) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    let missing = MISSING.get(stamp.len()..).filter(|_| stamp.len() >= 4)?;
+    // A missing or invalid zone is UTC.
+    [zone, "Z"].into_iter().find_map(|zone| {
+        let date = DateTime::parse_from_str(&format!("{stamp}{missing}{zone}"), "%Y%m%d%H%M%S%#z").ok()?;
+        Some(date.to_utc())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_of_any_precision_are_read() {
+        for (text, expected) in [
+            ("D:20260301120000+01'00'", Some("2026-03-01T11:00:00+00:00")),
+            ("D:20260301120000-05'30", Some("2026-03-01T17:30:00+00:00")),
+            ("D:20260301120000-0530", Some("2026-03-01T17:30:00+00:00")),
+            ("D:20260301120000Z", Some("2026-03-01T12:00:00+00:00")),
+            ("D:20260301120000+hora", Some("2026-03-01T12:00:00+00:00")),
+            ("20260301", Some("2026-03-01T00:00:00+00:00")),
+            ("D:2026", Some("2026-01-01T00:00:00+00:00")),
+            ("D:20261301", None),
+            ("ayer", None),
+            ("D:202ñ", None),
+        ] {
+            assert_eq!(parse_date(text).map(|date| date.to_rfc3339()).as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_truncated_file_is_recognized() {

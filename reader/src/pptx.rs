@@ -20,12 +20,10 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let mut blocks = Blocks::new(limits);
     let mut cells = 0;
     let mut is_titled = false;
-    for (index, part) in slides.iter().enumerate() {
-        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+    for (part, number) in slides.iter().zip(1..) {
         metadata.pages = number;
-        let text = package
-            .part(part)?
-            .ok_or_else(|| Error::Damaged(format!("slide {number} is missing from the presentation")))?;
+        let missing = || Error::Damaged(format!("slide {number} is missing from the presentation"));
+        let text = package.part(part)?.ok_or_else(missing)?;
         let mut shapes = slide::read(&text, limits, &mut cells)?;
         let links = package.relationships(part)?;
         let mut linked = |kind: &str| -> Result<Vec<Shape>, Error> {

@@ -108,10 +108,9 @@ struct Conversation {
     child: Child,
     said: BufReader<Take<ChildStdout>>,
     errors: JoinHandle<String>,
+    /// Their `wall_seconds` are the maximum total time of waiting for the reader.
     limits: Limits,
-    /// The maximum total time of waiting for the reader, in seconds.
-    seconds: u64,
-    /// How much of `seconds` is left.
+    /// How much of this time is left.
     patience: Duration,
 }
 
@@ -126,14 +125,12 @@ impl Conversation {
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(Error::Unavailable("the reader's output is not connected".to_owned()));
         };
-        let seconds = limits.wall_seconds;
         Ok(Self {
             child,
             said: BufReader::new(stdout.take(wire::longest_output(limits))),
             errors: tokio::spawn(first_and_drain(stderr)),
             limits: limits.clone(),
-            seconds,
-            patience: Duration::from_secs(seconds),
+            patience: Duration::from_secs(limits.wall_seconds),
         })
     }
 
@@ -152,10 +149,10 @@ impl Conversation {
     /// the total time still have limits.
     fn about_records(mut self) -> Self {
         self.said.get_mut().set_limit(u64::MAX);
-        self.seconds = self.limits.import_seconds;
+        let seconds = self.limits.import_seconds;
         // The reader has raised its own limit, too; an error names it.
-        self.limits.cpu_seconds = self.seconds;
-        self.patience = Duration::from_secs(self.seconds);
+        (self.limits.wall_seconds, self.limits.cpu_seconds) = (seconds, seconds);
+        self.patience = Duration::from_secs(seconds);
         self
     }
 
@@ -186,7 +183,7 @@ impl Conversation {
         // Dropping the child would kill it, too, but waiting for its end leaves no zombie process.
         let killed = self.child.kill().await;
         tracing::warn!(?killed, "the document reader was stopped: it took too long");
-        Err(Error::TimedOut(self.seconds))
+        Err(Error::TimedOut(self.limits.wall_seconds))
     }
 }
 

@@ -15,11 +15,8 @@ use crate::{
 const WIDEST_SPAN: usize = 1_000;
 const DEEPEST_SPAN: usize = 65_534;
 
-/// The caption and the rows of a table.
-type Lines = (String, Vec<String>);
-
-/// Returns the text of a data table; None for a table that is only layout.
-pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<Lines>, Error> {
+/// Returns the caption and the rows of a data table; None for a table that is only layout.
+pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<(String, Vec<String>)>, Error> {
     let mut caption = String::new();
     let mut rows: Vec<Row> = Vec::new();
     let mut cells = 0;
@@ -58,10 +55,7 @@ pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<Lines>,
                 "table" if node.id() != table.id() => return Ok(None),
                 "sup" => is_raised = true,
                 "thead" | "tbody" | "tfoot" => begins_group = true,
-                "tr" => {
-                    let begins_group = std::mem::take(&mut begins_group);
-                    rows.push(Row { begins_group, ..Row::default() });
-                }
+                "tr" => rows.push(Row { cells: Vec::new(), begins_group: std::mem::take(&mut begins_group) }),
                 "td" | "th" => {
                     let Some(row) = rows.last_mut() else { return Ok(None) };
                     row.cells.push(Cell::new(element));
@@ -80,7 +74,6 @@ pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<Lines>,
     Ok(Some((caption, labelled(rows, limits)?)))
 }
 
-#[derive(Default)]
 struct Row {
     cells: Vec<Cell>,
     /// Whether this is the first row of a `thead`, `tbody` or `tfoot`: a cell never reaches into the next group.

@@ -104,9 +104,7 @@ fn pieces_of(part: &str) -> impl Iterator<Item = (&str, Option<i64>)> {
 }
 
 /// Two lines are the same if they have the same text, without the page number, and the same height on the page.
-type Key = (String, i32);
-
-fn key(page: &Page, line: &Line, numbering: Numbering) -> Option<Key> {
+fn key(page: &Page, line: &Line, numbering: Numbering) -> Option<(String, i32)> {
     let height = height(page, line)?;
     let text = line.cells.iter().flat_map(|cell| pieces(cell)).map(|(piece, figure)| match figure {
         Some(figure) if numbering.is_of(page, figure) => "#",

@@ -47,8 +47,7 @@ pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
     let ours = || OUR_DATES.iter().find_map(|name| parse_date(&text(inner.get(*name)?)));
     let date_modified = parse_date(&date).or_else(ours);
     let filename = field("Filename");
-    let mut metadata =
-        Metadata { project_id: None, fields: fields(&inner), date_modified, extra: Map::new() };
+    let mut metadata = Metadata { fields: fields(&inner), date_modified, ..Metadata::default() };
     let said: Vec<(String, String)> = inner
         .iter()
         .filter(|(name, _)| !name.eq_ignore_ascii_case("project_id"))
