@@ -47,7 +47,9 @@ impl Format {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(Error::Empty);
         }
-        let claimed = Self::claimed(filename, media_type);
+        let ending = filename.rsplit_once('.').map(|(_, ending)| ending).unwrap_or_default();
+        let essence = media_type.split(';').next().unwrap_or_default();
+        let claimed = [ending, essence].into_iter().find_map(Self::called);
         // Containers come first: one may hold a PDF near its beginning, where the mark of a PDF is looked for.
         if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
             return containers::of_zip(bytes, claimed);
@@ -81,17 +83,6 @@ impl Format {
         FORMATS[self as usize].2
     }
 
-    fn is_binary(self) -> bool {
-        matches!(self, Self::Pdf | Self::Docx | Self::Pptx | Self::Xlsx | Self::Xls | Self::Msg)
-    }
-
-    /// The format that the file name claims, or else the media type.
-    fn claimed(filename: &str, media_type: &str) -> Option<Self> {
-        let ending = filename.rsplit_once('.').map(|(_, ending)| ending).unwrap_or_default();
-        let essence = media_type.split(';').next().unwrap_or_default();
-        [ending, essence].into_iter().find_map(Self::called)
-    }
-
     /// The format with this file extension or media type.
     pub fn called(name: &str) -> Option<Self> {
         let name = name.trim().to_lowercase();
@@ -105,7 +96,9 @@ impl Format {
 /// Returns the error for content without a readable format. If its name claims a binary format, the file is damaged.
 fn unreadable(content: &str, claimed: Option<Format>) -> Error {
     match claimed {
-        Some(claimed) if claimed.is_binary() => Error::Damaged(format!("not a {}", claimed.file_type())),
+        Some(binary @ (Pdf | Docx | Pptx | Xlsx | Xls | Msg)) => {
+            Error::Damaged(format!("not a {}", binary.file_type()))
+        }
         _ => Error::Unsupported(content.to_owned()),
     }
 }

@@ -18,53 +18,46 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         let damaged = |error: &dyn fmt::Display| Error::Damaged(format!("JSON, element {place}: {error}"));
         let json = json.map_err(|error| damaged(&error))?;
         let value: Value = serde_json::from_slice(&json).map_err(|error| damaged(&error))?;
-        let mut lines = Lines { text: String::new(), limit: limits.text_bytes };
-        lines.add("", &value)?;
-        blocks.push(BlockKind::Paragraph, &lines.text, None)?;
+        let mut lines = String::new();
+        add(&mut lines, "", &value, limits)?;
+        blocks.push(BlockKind::Paragraph, &lines, None)?;
     }
     Ok(blocks.finish(ExtractedMetadata::default()))
 }
 
-struct Lines {
-    text: String,
-    limit: usize,
+/// Adds the lines of a value. The recursion is as deep as the value; the JSON parser allows at most 128 levels.
+fn add(lines: &mut String, path: &str, value: &Value, limits: &Limits) -> Result<(), Error> {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                add(lines, &path, value, limits)?;
+            }
+        }
+        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+            let items: Vec<String> = items.iter().map(scalar).filter(|item| !item.is_empty()).collect();
+            add_line(lines, path, &items.join(", "), limits)?;
+        }
+        Value::Array(items) => {
+            for item in items {
+                add(lines, path, item, limits)?;
+            }
+        }
+        scalar_value => add_line(lines, path, &scalar(scalar_value), limits)?,
+    }
+    Ok(())
 }
 
-impl Lines {
-    /// The recursion is as deep as the value; the JSON parser allows at most 128 levels.
-    fn add(&mut self, path: &str, value: &Value) -> Result<(), Error> {
-        match value {
-            Value::Object(fields) => {
-                for (name, value) in fields {
-                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                    self.add(&path, value)?;
-                }
-            }
-            Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
-                let items: Vec<String> = items.iter().map(scalar).filter(|item| !item.is_empty()).collect();
-                self.line(path, &items.join(", "))?;
-            }
-            Value::Array(items) => {
-                for item in items {
-                    self.add(path, item)?;
-                }
-            }
-            scalar_value => self.line(path, &scalar(scalar_value))?,
+fn add_line(lines: &mut String, path: &str, value: &str, limits: &Limits) -> Result<(), Error> {
+    if !value.is_empty() {
+        if !path.is_empty() {
+            lines.push_str(path);
+            lines.push_str(": ");
         }
-        Ok(())
+        lines.push_str(value);
+        lines.push('\n');
     }
-
-    fn line(&mut self, path: &str, value: &str) -> Result<(), Error> {
-        if !value.is_empty() {
-            if !path.is_empty() {
-                self.text.push_str(path);
-                self.text.push_str(": ");
-            }
-            self.text.push_str(value);
-            self.text.push('\n');
-        }
-        Error::if_over("bytes of text", self.text.len(), self.limit)
-    }
+    Error::if_over("bytes of text", lines.len(), limits.text_bytes)
 }
 
 /// Returns the text of a value; null becomes an empty text.

@@ -95,8 +95,11 @@ pub struct Records(Option<Box<Conversation>>);
 impl Records {
     /// Returns the next records, at most `most`; an empty list at the end.
     pub async fn next(&mut self, most: usize) -> Result<Vec<Result<Record, RecordError>>, Error> {
-        let Some(conversation) = self.0.take() else { return Ok(Vec::new()) };
-        let ((records, more), conversation) = conversation.records(most).await?;
+        let Some(mut conversation) = self.0.take() else { return Ok(Vec::new()) };
+        let started = Instant::now();
+        let batch = wire::records(&mut conversation.said, &conversation.limits, most);
+        let batch = timeout(conversation.patience, batch).await;
+        let ((records, more), conversation) = conversation.unless_ended(started, batch).await?;
         self.0 = more.then(|| Box::new(conversation));
         Ok(records)
     }
@@ -154,12 +157,6 @@ impl Conversation {
         (self.limits.wall_seconds, self.limits.cpu_seconds) = (seconds, seconds);
         self.patience = Duration::from_secs(seconds);
         self
-    }
-
-    async fn records(mut self, most: usize) -> Result<(wire::Batch, Self), Error> {
-        let started = Instant::now();
-        let batch = timeout(self.patience, wire::records(&mut self.said, &self.limits, most)).await;
-        self.unless_ended(started, batch).await
     }
 
     /// Returns what the reader sent, or the reason why it sent nothing.

@@ -24,7 +24,7 @@ pub struct Table {
 
 #[derive(Debug)]
 pub struct Row {
-    pub cells: Vec<Cell>,
+    pub cells: Vec<Container>,
     header: bool,
     deleted: bool,
     skipped_columns: usize,
@@ -32,14 +32,16 @@ pub struct Row {
     pub ends: Position,
 }
 
+/// What contains blocks: a cell, or else the document, a text box or a note, which have no properties of a cell.
 #[derive(Debug, Default)]
-pub struct Cell {
+pub struct Container {
+    pub blocks: Vec<Block>,
+    pub has_bold: bool,
+    pub has_plain: bool,
     span: usize,
     /// The `vMerge` of the cell: `restart` begins a merged cell, anything else continues it.
     merge: Option<String>,
     shaded: bool,
-    pub bold: bool,
-    pub blocks: Vec<Block>,
 }
 
 impl Table {
@@ -122,7 +124,8 @@ impl Table {
 
     fn role(&self, row: &Row, styles: &Styles) -> RowRole {
         let filled = || row.cells.iter().filter(|cell| !cell.blocks.is_empty());
-        let stands_out = || filled().count() >= 2 && filled().all(|cell| cell.bold || cell.shaded);
+        let is_marked = |cell: &Container| cell.shaded || (cell.has_bold && !cell.has_plain);
+        let stands_out = || filled().count() >= 2 && filled().all(is_marked);
         let by_style = || self.uses_first_row && styles.has_first_row(&self.style);
         if row.header || (self.rows.is_empty() && (stands_out() || by_style())) {
             RowRole::Header
@@ -147,7 +150,7 @@ impl Row {
     }
 }
 
-impl Cell {
+impl Container {
     pub fn properties(&mut self, reader: &mut Xml<'_>) -> Result<(), Error> {
         reader.properties(&["tcPrChange"], |name, element| match name {
             "gridSpan" => self.span = xml::value(element).parse().unwrap_or(0),

@@ -12,7 +12,7 @@ use super::{
     paragraph::{Paragraph, Properties, Run},
     styles::Styles,
     symbol,
-    table::{Cell, Row, Table, joined},
+    table::{Container, Row, Table, joined},
 };
 use crate::{
     Block, Error, Limits,
@@ -48,7 +48,6 @@ pub fn read(
         containers: vec![Container::default()],
         paragraphs: Vec::new(),
         tables: Vec::new(),
-        cells: Vec::new(),
         comments: Vec::new(),
         open_notes: Vec::new(),
         read_notes: Notes::new(),
@@ -81,7 +80,6 @@ struct Walker<'a> {
     containers: Vec<Container>,
     paragraphs: Vec<Paragraph>,
     tables: Vec<Table>,
-    cells: Vec<Cell>,
     /// The keys of comments on the cells of the open table, which follow it, each with its page.
     comments: Vec<(String, u32)>,
     /// The key and author of each open note.
@@ -92,13 +90,6 @@ struct Walker<'a> {
     cell_count: usize,
     /// Bytes of text so far; repeated headers and merged cells count each time.
     gathered: usize,
-}
-
-#[derive(Default)]
-struct Container {
-    blocks: Vec<Block>,
-    has_bold: bool,
-    has_plain: bool,
 }
 
 impl Walker<'_> {
@@ -164,7 +155,7 @@ impl Walker<'_> {
             "tr" if let Some(table) = self.tables.last_mut() => table.row = Some(Row::new(self.pages.now)),
             "trPr" if let Some(row) = self.row() => row.properties(reader)?,
             "tc" => self.open_cell()?,
-            "tcPr" if let Some(cell) = self.cells.last_mut() => cell.properties(reader)?,
+            "tcPr" if let Some(cell) = self.containers.last_mut() => cell.properties(reader)?,
             "txbxContent" => self.containers.push(Container::default()),
             "sdt" => self.is_prompt = false,
             "showingPlcHdr" => self.is_prompt = true,

@@ -3,9 +3,9 @@
 use super::{
     super::{
         paragraph::{Paragraph, Run},
-        table::{Cell, Row},
+        table::{Container, Row},
     },
-    Container, Walker,
+    Walker,
 };
 use crate::{Block, BlockKind, Error};
 
@@ -74,16 +74,13 @@ impl Walker<'_> {
             Error::if_over("columns", row.cells.len() + 1, most_columns)?;
             self.pages.now = row.begins;
         }
-        self.cells.push(Cell::default());
         self.containers.push(Container::default());
         Ok(())
     }
 
     pub(super) fn close_cell(&mut self) {
-        let (Some(mut cell), Some(container)) = (self.cells.pop(), self.leave()) else { return };
+        let Some(cell) = self.leave() else { return };
         let position = self.pages.now;
-        cell.blocks = container.blocks;
-        cell.bold = container.has_bold && !container.has_plain;
         if let Some(row) = self.row() {
             row.ends = row.ends.max(position);
             row.cells.push(cell);
