@@ -16,9 +16,6 @@ const ROWS_TO_DECIDE: usize = 50;
 const MOST_LINES_IN_A_CELL: usize = 500;
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
-    if !encoding::is_text(bytes) {
-        return Err(Error::Damaged("this is not text".to_owned()));
-    }
     let text = encoding::decode(bytes);
     let (delimiter, body) = delimiter(&text);
     let blocks = match rows(body, delimiter, true, limits)? {

@@ -1,8 +1,8 @@
 //! Detects the format of a file by its bytes, and by its name where the bytes are not enough.
 
-mod containers;
+use std::io::{self, Cursor, Read as _};
 
-use super::{Error, encoding, records::elements::is_json};
+use super::{Error, encoding, ole, records::elements::is_json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -52,10 +52,10 @@ impl Format {
         let claimed = [ending, essence].into_iter().find_map(Self::called);
         // Containers come first: one may hold a PDF near its beginning, where the mark of a PDF is looked for.
         if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
-            return containers::of_zip(bytes, claimed);
+            return of_zip(bytes, claimed);
         }
         if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
-            return containers::of_compound_file(bytes, claimed);
+            return of_compound_file(bytes, claimed);
         }
         if Self::is_pdf(bytes) {
             return Ok(Self::Pdf);
@@ -101,6 +101,48 @@ fn unreadable(content: &str, claimed: Option<Format>) -> Error {
         }
         _ => Error::Unsupported(content.to_owned()),
     }
+}
+
+/// Maximum number of bytes of the list of content types; real lists have a few kilobytes.
+const CONTENT_TYPES_BYTES: u64 = 1024 * 1024;
+
+/// Distinguishes DOCX, PPTX and XLSX by the content type of their main part.
+fn of_zip(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Error> {
+    let mut archive = ::zip::ZipArchive::new(Cursor::new(bytes))
+        .map_err(|error| Error::Damaged(format!("zip: {error}")))?;
+    let part = match archive.by_name("[Content_Types].xml") {
+        Ok(part) => part,
+        Err(::zip::result::ZipError::FileNotFound) => return Err(unreadable("zip archive", claimed)),
+        Err(error) => return Err(Error::Damaged(format!("zip: {error}"))),
+    };
+    let types = io::read_to_string(part.take(CONTENT_TYPES_BYTES))
+        .map_err(|error| Error::Damaged(format!("content types: {error}")))?;
+    // The content types of templates and files with macros end with "template.main+xml" and "macroEnabled.main+xml".
+    let values = || types.split(['"', '\'']);
+    let has = |kind: &str| values().any(|value| value.contains(kind) && value.ends_with("main+xml"));
+    if has("wordprocessingml") || has("ms-word.document") || has("ms-word.template") {
+        Ok(Format::Docx)
+    } else if has("presentationml") || has("ms-powerpoint") {
+        Ok(Format::Pptx)
+    } else if has("spreadsheetml") || has("ms-excel.sheet") || has("ms-excel.template") {
+        Ok(Format::Xlsx)
+    } else {
+        Err(Error::Unsupported("archive of another kind".to_owned()))
+    }
+}
+
+/// Compound files are mails of Outlook, encrypted Office documents, and Office formats before 2007.
+fn of_compound_file(bytes: &[u8], claimed: Option<Format>) -> Result<Format, Error> {
+    let unsupported = |what: &str| Err(Error::Unsupported(what.to_owned()));
+    let kinds = [
+        ("/EncryptedPackage", Err(Error::PasswordProtected)),
+        ("/__properties_version1.0", Ok(Format::Msg)),
+        ("/Workbook", Ok(Format::Xls)),
+        ("/Book", Ok(Format::Xls)),
+        ("/WordDocument", unsupported("Word document of 97-2003")),
+        ("/PowerPoint Document", unsupported("PowerPoint presentation of 97-2003")),
+    ];
+    ole::find(bytes, kinds).unwrap_or_else(|| Err(unreadable("compound file", claimed)))
 }
 
 /// The format of a text file: the one that its content shows, or else the claimed one.

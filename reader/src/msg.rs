@@ -9,14 +9,11 @@ use chrono::DateTime;
 use super::{
     Error, Extracted, Limits, encoding, html,
     mail::{Mail, is_document, person, read_plain},
-    ole::{self, Container},
+    ole::Container,
 };
 use properties::{MESSAGE_HEADER, PART_HEADER, Properties, tag};
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
-    if ole::find(bytes, [(ole::MESSAGE, ())]).is_none() {
-        return Err(Error::Damaged("this is not an Outlook message".to_owned()));
-    }
     let mut container = Container::open(bytes, limits)?;
     let message = Properties::read(&mut container, "/", MESSAGE_HEADER)?;
     let (to, cc) = recipients(&mut container, &message)?;

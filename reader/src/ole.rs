@@ -6,9 +6,6 @@ use cfb::CompoundFile;
 
 use super::{Error, Limits};
 
-/// The stream that every Outlook message has.
-pub const MESSAGE: &str = "/__properties_version1.0";
-
 /// Returns what belongs to the first of these streams that a compound file has.
 pub fn find<T, const N: usize>(bytes: &[u8], kinds: [(&str, T); N]) -> Option<T> {
     let container = CompoundFile::open(Cursor::new(bytes)).ok()?;

@@ -66,14 +66,13 @@ fn text_after_an_unclosed_quotation_mark_is_not_lost() {
 }
 
 #[test]
-fn files_that_are_too_large_or_not_text_are_refused() {
+fn files_that_are_too_large_are_refused() {
     let limits = Limits::default();
     let wide = "a,".repeat(1_000_000);
     assert!(matches!(read(wide.as_bytes(), &limits), Err(Error::TooLarge { limit: 2_000, .. })));
     let long = "a;b\n".repeat(20);
     let few = Limits { cells: 30, ..Limits::default() };
     assert!(matches!(read(long.as_bytes(), &few), Err(Error::TooLarge { limit: 30, .. })));
-    assert!(matches!(read(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", &limits), Err(Error::Damaged(_))));
     assert!(read(b"", &limits).unwrap().blocks.is_empty());
 }
 

@@ -116,9 +116,7 @@ fn a_body_that_is_only_rtf_is_read() {
 
 #[test]
 fn unreadable_files_are_refused() {
-    let limits = Limits::default();
-    assert!(matches!(read(b"From: a@b.example", &limits), Err(Error::Damaged(_))));
-    assert!(matches!(read(&build(&[("/WordDocument", b"x")]), &limits), Err(Error::Damaged(_))));
+    assert!(matches!(read(b"From: a@b.example", &Limits::default()), Err(Error::Damaged(_))));
 }
 
 #[test]
