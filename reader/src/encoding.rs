@@ -16,7 +16,6 @@ pub fn decode(bytes: &[u8]) -> String {
     utf16(bytes).unwrap_or_else(|| guess(bytes)).decode(bytes).0.into_owned()
 }
 
-/// Whether bytes can be text.
 pub fn is_text(bytes: &[u8]) -> bool {
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
     if utf16(sample).is_some() {

@@ -23,7 +23,6 @@ use super::{
 /// Maximum number of bytes of the reader's error output that are kept for the log.
 const ERROR_OUTPUT_BYTES: u64 = 4 * 1024;
 
-/// The reader program and its settings.
 #[derive(Debug, Clone)]
 pub struct Reader {
     pub program: PathBuf,
@@ -39,7 +38,6 @@ pub struct Hints {
     pub media_type: String,
 }
 
-/// The content of a file.
 #[derive(Debug)]
 pub enum Found {
     Document(Extracted),
@@ -76,7 +74,7 @@ impl Reader {
             media_type: hints.media_type,
             limits: self.limits.clone(),
         };
-        match Conversation::start(&self.program, &self.limits)?.ask(&request).await? {
+        match Conversation::start(self, &request).await? {
             // The reader has sent everything. It ends by itself, or is killed because the conversation is
             // dropped here.
             (Answer::Document(extracted), _) => Ok(Found::Document(extracted)),
@@ -118,8 +116,9 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn start(program: &Path, limits: &Limits) -> Result<Self, Error> {
-        let mut child = command(program)
+    /// Starts a reader, and returns its answer to the request.
+    async fn start(reader: &Reader, request: &Request) -> Result<(Answer, Self), Error> {
+        let mut child = command(&reader.program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -128,23 +127,21 @@ impl Conversation {
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(Error::Unavailable("the reader's output is not connected".to_owned()));
         };
-        Ok(Self {
+        let limits = &reader.limits;
+        let mut conversation = Self {
             child,
             said: BufReader::new(stdout.take(wire::longest_output(limits))),
             errors: tokio::spawn(first_and_drain(stderr)),
             limits: limits.clone(),
             patience: Duration::from_secs(limits.wall_seconds),
-        })
-    }
-
-    async fn ask(mut self, request: &Request) -> Result<(Answer, Self), Error> {
+        };
         let started = Instant::now();
-        let answer = timeout(self.patience, async {
-            send(&mut self.child, request).await?;
-            wire::read(&mut self.said, &self.limits).await
+        let answer = timeout(conversation.patience, async {
+            send(&mut conversation.child, request).await?;
+            wire::read(&mut conversation.said, limits).await
         });
         let answer = answer.await;
-        let (answer, conversation) = self.unless_ended(started, answer).await?;
+        let (answer, conversation) = conversation.unless_ended(started, answer).await?;
         Ok((answer?, conversation))
     }
 
@@ -184,7 +181,6 @@ impl Conversation {
     }
 }
 
-/// Returns the command that starts the program.
 fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     // The environment contains secrets of the worker, and the reader processes files from outside.

@@ -53,7 +53,6 @@ enum Line {
     Done,
 }
 
-/// The answer about a file.
 #[derive(Debug, PartialEq)]
 pub enum Answer {
     Document(Extracted),

@@ -57,7 +57,6 @@ fn sheets(bytes: &[u8], metadata: ExtractedMetadata, limits: &Limits) -> Result<
     Ok(blocks.finish_without_title(metadata))
 }
 
-/// Returns the visible worksheets.
 pub fn shown(sheets: &[SheetInfo]) -> Vec<SheetInfo> {
     let is_shown =
         |sheet: &&SheetInfo| sheet.visible == SheetVisible::Visible && sheet.typ == SheetType::WorkSheet;

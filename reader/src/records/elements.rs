@@ -163,14 +163,10 @@ struct Head {
 impl Head {
     fn read(&mut self, reader: &mut impl BufRead, limit: usize) -> io::Result<()> {
         let mut line = Vec::new();
-        loop {
-            let whole = read_line(reader, &mut line, limit)?;
-            if !line.iter().all(u8::is_ascii_whitespace) || !whole {
-                break;
-            }
-            if line.is_empty() {
-                return Ok(()); // nothing but white space
-            }
+        while read_line(reader, &mut line, limit)?
+            && !line.is_empty()
+            && line.iter().all(u8::is_ascii_whitespace)
+        {
             line.clear();
             self.empty += 1;
         }

@@ -38,7 +38,6 @@ impl Group {
     }
 }
 
-/// Adds the next line to a text.
 fn append(text: &mut String, next: &str) {
     if !text.is_empty() && !unhyphenate(text, next) {
         text.push(' ');
