@@ -59,11 +59,8 @@ pub fn clean(text: &str) -> String {
             c if c.is_whitespace() => pending = pending.or(Some(' ')),
             c if is_invisible(c) => {}
             c => {
-                if let Some(space) = pending.take()
-                    && !cleaned.is_empty()
-                {
-                    cleaned.push(space);
-                }
+                let space = pending.take().filter(|_| !cleaned.is_empty());
+                cleaned.extend(space);
                 match c {
                     '\u{fb00}'..='\u{fb06}' => cleaned.push_str(LIGATURES[c as usize - 0xfb00]),
                     c => cleaned.push(c),

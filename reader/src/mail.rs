@@ -87,11 +87,9 @@ impl Mail {
             ("Subject", &self.subject),
             ("Attachments", &attachments),
         ];
-        let filled = lines.into_iter().map(|(label, value)| (label, one_line(value)));
-        filled
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(label, value)| format!("{label}: {}\n", clip(&value, LONGEST_LINE)))
-            .collect()
+        let lines = lines.map(|(label, value)| (label, one_line(value)));
+        let filled = lines.iter().filter(|(_, value)| !value.is_empty());
+        filled.map(|(label, value)| format!("{label}: {}\n", clip(value, LONGEST_LINE))).collect()
     }
 }
 

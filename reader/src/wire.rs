@@ -66,10 +66,8 @@ pub type Batch = (Vec<Result<Record, RecordError>>, bool);
 /// Returns the maximum number of bytes that a correct reader writes about a document; escaping may double the text.
 pub fn longest_output(limits: &Limits) -> u64 {
     const OVERHEAD: u64 = 64 * 1024 * 1024;
-    (limits.text_bytes as u64)
-        .saturating_mul(2)
-        .saturating_add(limits.attachment_bytes)
-        .saturating_add(OVERHEAD)
+    let text = (limits.text_bytes as u64).saturating_mul(2);
+    text.saturating_add(limits.attachment_bytes).saturating_add(OVERHEAD)
 }
 
 /// Returns the maximum length of a line: all text in one block, or a record that contains its values twice, with

@@ -170,8 +170,8 @@ impl Walker<'_> {
     fn close(&mut self, name: &str) -> Result<(), Error> {
         match name {
             "footnote" | "endnote" | "comment" => {
-                if let (Some((key, author)), Some(container)) = (self.open_notes.pop(), self.leave()) {
-                    let text = joined(&container.blocks);
+                if let (Some((key, author)), Some(note)) = (self.open_notes.pop(), self.containers.pop()) {
+                    let text = joined(&note.blocks);
                     // Only comments have an author. They are not what the document says.
                     let is_plain = author.is_empty() || text.is_empty();
                     self.read_notes.insert(key, if is_plain { text } else { format!("{author}: {text}") });
@@ -200,7 +200,7 @@ impl Walker<'_> {
                     }
                 }
             }
-            "txbxContent" if let Some(container) = self.leave() => match self.paragraphs.last_mut() {
+            "txbxContent" if let Some(container) = self.containers.pop() => match self.paragraphs.last_mut() {
                 Some(paragraph) => paragraph.boxes.extend(container.blocks),
                 None => self.deliver(container.blocks)?,
             },

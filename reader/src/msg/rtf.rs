@@ -95,9 +95,7 @@ impl<I: Iterator<Item = u8>> Reader<I> {
             }
         }
         let mut number = String::new();
-        if let Some(minus) = self.rtf.next_if_eq(&b'-') {
-            number.push(char::from(minus));
-        }
+        number.extend(self.rtf.next_if_eq(&b'-').map(char::from));
         while let Some(digit) = self.rtf.next_if(u8::is_ascii_digit) {
             if number.len() < LONGEST_WORD {
                 number.push(char::from(digit));
@@ -105,6 +103,7 @@ impl<I: Iterator<Item = u8>> Reader<I> {
         }
         self.rtf.next_if_eq(&b' ');
         let number: Option<i64> = number.parse().ok();
+        let count = number.and_then(|number| usize::try_from(number).ok());
         match word.as_str() {
             "u" => {
                 if let Some(number) = number.filter(|_| !self.group.is_dropped) {
@@ -114,13 +113,8 @@ impl<I: Iterator<Item = u8>> Reader<I> {
                 }
                 self.to_skip = self.group.replacements;
             }
-            "uc" => {
-                self.group.replacements = number.and_then(|number| usize::try_from(number).ok()).unwrap_or(1);
-            }
-            "bin" => {
-                let length = number.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-                self.rtf.by_ref().take(length).for_each(drop);
-            }
+            "uc" => self.group.replacements = count.unwrap_or(1),
+            "bin" => self.rtf.by_ref().take(count.unwrap_or(0)).for_each(drop),
             "ansicpg" => {
                 let named = number.and_then(|number| codepage::to_encoding(u16::try_from(number).ok()?));
                 self.encoding = named.unwrap_or(WINDOWS_1252);

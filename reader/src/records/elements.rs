@@ -191,8 +191,7 @@ impl Head {
 
 /// Appends a line with its line end. Returns false if the line is longer than `limit` bytes.
 fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> io::Result<bool> {
-    let bound = u64::try_from(limit).unwrap_or(u64::MAX);
-    let read = reader.by_ref().take(bound).read_until(b'\n', line)?;
+    let read = reader.by_ref().take(limit as u64).read_until(b'\n', line)?;
     Ok(line.ends_with(b"\n") || read < limit)
 }
 

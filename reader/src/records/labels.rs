@@ -23,13 +23,9 @@ const LABELS: &[(&str, &str, &str)] = &[
 
 /// Returns one line per field, in the language of the record: known fields first, with labels, then the others by name.
 pub(super) fn labelled(fields: &[(String, String)]) -> String {
-    let spoken: Vec<&str> = fields
-        .iter()
-        .filter(|(name, _)| {
-            ["title", "category", "documenttype", "comments"].contains(&name.to_lowercase().as_str())
-        })
-        .map(|(_, value)| value.as_str())
-        .collect();
+    const SPOKEN: [&str; 4] = ["title", "category", "documenttype", "comments"];
+    let spoken = fields.iter().filter(|(name, _)| SPOKEN.contains(&name.to_lowercase().as_str()));
+    let spoken: Vec<&str> = spoken.map(|(_, value)| value.as_str()).collect();
     let english = analysis::detect(&spoken.join(". ")) == Language::English;
     let known = LABELS.iter().filter_map(|(name, spanish, in_english)| {
         let (_, value) = fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name))?;

@@ -24,13 +24,9 @@ const MAPPED: [&str; 4] = ["DateModified", "Filename", "DocumentId", "project_id
 const OF_RECORD: &str = "record_";
 
 pub(super) fn record(index: u64, value: Value) -> Result<Record, Message> {
-    let Value::Object(mut outer) = value else {
-        return Err(reading::record_not_an_object());
-    };
+    let Value::Object(mut outer) = value else { return Err(reading::record_not_an_object()) };
     let document_id = take(&mut outer, "DocumentId").map(|id| text(&id)).filter(|id| !id.is_empty());
-    let Some(document_id) = document_id else {
-        return Err(reading::record_without_id());
-    };
+    let document_id = document_id.ok_or_else(reading::record_without_id)?;
     let full_text =
         take(&mut outer, "full_text").map(|value| full_text(&value)).filter(|text| !text.trim().is_empty());
     let mut inner = match take(&mut outer, "metadata") {

@@ -79,7 +79,7 @@ impl Walker<'_> {
     }
 
     pub(super) fn close_cell(&mut self) {
-        let Some(cell) = self.leave() else { return };
+        let Some(cell) = self.containers.pop() else { return };
         let position = self.pages.now;
         if let Some(row) = self.row() {
             row.ends = row.ends.max(position);
@@ -96,11 +96,6 @@ impl Walker<'_> {
         if let Some(paragraph) = self.paragraphs.last_mut() {
             paragraph.run = run;
         }
-    }
-
-    /// Closes the innermost container, but never the document itself.
-    pub(super) fn leave(&mut self) -> Option<Container> {
-        if self.containers.len() > 1 { self.containers.pop() } else { None }
     }
 
     pub(super) fn deliver(&mut self, blocks: Vec<Block>) -> Result<(), Error> {

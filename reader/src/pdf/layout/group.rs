@@ -88,10 +88,7 @@ fn continues(paragraph: &[Line], next: &Line, columns: &Columns, pitch: f32) -> 
         return false;
     }
     let beside = next.left > last.right || next.right < last.left;
-    if beside && distance > 0.5 {
-        return false;
-    }
-    if is_list_item(&next.text()) {
+    if (beside && distance > 0.5) || is_list_item(&next.text()) {
         return false;
     }
     let left = paragraph.get(1).unwrap_or(last).left.min(last.left);
