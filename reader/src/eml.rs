@@ -1,5 +1,7 @@
 //! Mails in the format in which they are sent (RFC 5322).
 
+use std::mem::ManuallyDrop;
+
 use chrono::DateTime;
 use mail_parser::{
     Address, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType,
@@ -13,8 +15,9 @@ use super::{
 
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
     let not_a_mail = || Error::Damaged("this is not a mail".to_owned());
-    let message = Parsed(MessageParser::default().parse(bytes).ok_or_else(not_a_mail)?);
-    let message = &message.0;
+    // Mails may be nested as deeply as the file has bytes, and dropping them would need a stack of the same depth. This
+    // process ends after the file.
+    let message = ManuallyDrop::new(MessageParser::default().parse(bytes).ok_or_else(not_a_mail)?);
     if message.from().is_none() && message.subject().is_none() && message.date().is_none() {
         return Err(not_a_mail());
     }
@@ -25,27 +28,11 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Extracted, Error> {
         cc: people(message.cc()),
         // With the sender's time zone.
         date: message.date().and_then(|date| DateTime::parse_from_rfc3339(&date.to_rfc3339()).ok()),
-        bodies: bodies(message, bytes, limits)?,
+        bodies: bodies(&message, bytes, limits)?,
         ..Mail::default()
     };
-    attach(&mut mail, message, bytes, limits);
+    attach(&mut mail, &message, bytes, limits);
     mail.extract(limits)
-}
-
-/// A parsed mail. Mails may be nested as deeply as the file has bytes, so they are dropped in a loop: a recursive drop
-/// would need a stack of the same depth.
-struct Parsed<'x>(Message<'x>);
-
-impl Drop for Parsed<'_> {
-    fn drop(&mut self) {
-        let mut waiting = vec![std::mem::take(&mut self.0)];
-        while let Some(message) = waiting.pop() {
-            waiting.extend(message.parts.into_iter().filter_map(|part| match part.body {
-                PartType::Message(inner) => Some(inner),
-                _ => None,
-            }));
-        }
-    }
 }
 
 /// Returns the plain-text bodies; the HTML bodies if the plain text is empty, or only a note beside the real text ("This

@@ -56,22 +56,16 @@ fn main() -> ExitCode {
     if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Reads the request. Its protocol is checked, because an update may have replaced this program while a worker of the
-/// old release is running.
-fn request() -> Result<Request, Error> {
+/// Reads the request, opens the needed files, locks this process, determines whether the file is a bulk import, and
+/// writes the content. An error is one of the reading; nothing has been written then.
+fn answer(output: &mut impl io::Write) -> Result<io::Result<()>, Error> {
     let request: Request = serde_json::from_reader(io::stdin().lock())
         .map_err(|error| Error::Unavailable(format!("the request: {error}")))?;
+    // An update may have replaced this program while a worker of the old release is running.
     if request.protocol != PROTOCOL {
         let asked = request.protocol;
         return Err(Error::Unavailable(format!("asked in protocol {asked}, the reader speaks {PROTOCOL}")));
     }
-    Ok(request)
-}
-
-/// Opens the needed files, locks this process, determines whether the file is a bulk import, and writes the content.
-/// An error is one of the reading; nothing has been written then.
-fn answer(output: &mut impl io::Write) -> Result<io::Result<()>, Error> {
-    let request = request()?;
     let limits = &request.limits;
     confine::this_process(limits)?;
     let mut file = File::open(&request.input).map_err(unreadable)?;

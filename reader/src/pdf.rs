@@ -90,7 +90,8 @@ fn pages(document: &PdfDocument, count: u32, limits: &Limits) -> Result<Vec<Page
         let turn = Turn::of(&page);
         let lines = lines(&text, &turn);
         let notes = known.of_page(&page, &turn, &lines);
-        bytes += lines.iter().map(Line::len).sum::<usize>() + notes.iter().map(String::len).sum::<usize>();
+        let texts = lines.iter().flat_map(|line| &line.cells).chain(&notes);
+        bytes += texts.map(String::len).sum::<usize>();
         Error::if_over("bytes of text", bytes, limits.text_bytes)?;
         pages.push(Page { number, height: page.height().value, lines, notes });
     }

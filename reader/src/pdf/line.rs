@@ -23,10 +23,6 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub fn len(&self) -> usize {
-        self.cells.iter().map(String::len).sum()
-    }
-
     pub fn letters(&self) -> usize {
         self.cells.iter().flat_map(|cell| cell.chars()).filter(|c| c.is_alphanumeric()).count()
     }
