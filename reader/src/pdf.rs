@@ -104,12 +104,11 @@ fn pages(document: &PdfDocument, count: u32, limits: &Limits) -> Result<Vec<Page
 
 fn metadata(document: &PdfDocument, pages: u32) -> ExtractedMetadata {
     let tag = |tag| document.metadata().get(tag).map(|tag| one_line(tag.value())).unwrap_or_default();
-    let date =
-        [Tag::ModificationDate, Tag::CreationDate].into_iter().find_map(|kind| parse_date(&tag(kind)));
+    let dates = [Tag::ModificationDate, Tag::CreationDate];
     ExtractedMetadata {
         title: title::given(&tag(Tag::Title)),
         author: tag(Tag::Author),
-        date,
+        date: dates.into_iter().find_map(|kind| parse_date(&tag(kind))),
         pages,
         ..Default::default()
     }

@@ -200,9 +200,9 @@ impl Walker<'_> {
                     }
                 }
             }
-            "txbxContent" if let Some(container) = self.containers.pop() => match self.paragraphs.last_mut() {
-                Some(paragraph) => paragraph.boxes.extend(container.blocks),
-                None => self.deliver(container.blocks)?,
+            "txbxContent" if let Some(text_box) = self.containers.pop() => match self.paragraphs.last_mut() {
+                Some(paragraph) => paragraph.boxes.extend(text_box.blocks),
+                None => self.deliver(text_box.blocks)?,
             },
             _ => {}
         }

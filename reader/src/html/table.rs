@@ -55,7 +55,7 @@ pub(super) fn lines(table: ElementRef, limits: &Limits) -> Result<Option<(String
                 "table" if node.id() != table.id() => return Ok(None),
                 "sup" => is_raised = true,
                 "thead" | "tbody" | "tfoot" => begins_group = true,
-                "tr" => rows.push(Row { cells: Vec::new(), begins_group: std::mem::take(&mut begins_group) }),
+                "tr" => rows.push(Row { cells: vec![], begins_group: std::mem::take(&mut begins_group) }),
                 "td" | "th" => {
                     let Some(row) = rows.last_mut() else { return Ok(None) };
                     row.cells.push(Cell::new(element));
