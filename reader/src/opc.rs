@@ -13,7 +13,6 @@ pub struct Package<'a> {
     limits: &'a Limits,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relationship {
     pub id: String,
     /// The last word of the relationship's type, such as `slide`.

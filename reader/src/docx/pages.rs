@@ -2,7 +2,6 @@
 
 use crate::{Error, Limits};
 
-#[derive(Debug)]
 pub struct Pages {
     /// The position so far. Every cell of a table starts again where its row begins, so that a page break that is
     /// recorded in every cell counts once.

@@ -11,7 +11,7 @@ use crate::{
     xml::{self, Xml, attribute, is_on},
 };
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Table {
     rows: crate::table::Table,
     style: String,
@@ -22,7 +22,6 @@ pub struct Table {
     pub row: Option<Row>,
 }
 
-#[derive(Debug)]
 pub struct Row {
     pub cells: Vec<Container>,
     header: bool,
@@ -33,7 +32,7 @@ pub struct Row {
 }
 
 /// What contains blocks: a cell, or else the document, a text box or a note, which have no properties of a cell.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Container {
     pub blocks: Vec<Block>,
     pub has_bold: bool,

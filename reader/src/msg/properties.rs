@@ -59,7 +59,6 @@ pub const PART_HEADER: usize = 8;
 /// The same in a message inside another.
 const EMBEDDED_HEADER: usize = 24;
 
-#[derive(Debug)]
 pub struct Properties {
     storage: String,
     /// The properties of fixed length.
