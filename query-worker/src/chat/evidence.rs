@@ -100,19 +100,13 @@ fn has_typed_words(typed: &str, words: &Words, held: Held) -> bool {
         || words.share_of(words.typed(typed), held) >= OWN_WORDS
 }
 
-/// Returns the words that each sentence contains, and those of the whole passage with its title, number and heading. No
-/// part of the text is looked through twice.
+/// Returns the words that each sentence contains, and those of the whole passage with its title, number and heading. Only
+/// white space is outside of the sentences, so no text is looked through twice.
 fn held_by(passage: &Passage, places: &[Range<usize>], words: &Words) -> (Vec<Held>, Held) {
     let held = |text: &str| words.held(text, passage.language);
     let sentences: Vec<Held> = places.iter().map(|place| held(&passage.text[place.clone()])).collect();
     let fields = &passage.row.fields;
     let around = [&fields.title, &fields.number, &passage.heading].map(|text| held(text));
-    let mut whole = sentences.iter().chain(&around).fold(0, |all, held| all | held);
-    let mut end = 0;
-    let behind = passage.text.len()..passage.text.len();
-    for place in places.iter().chain([&behind]) {
-        whole |= held(&passage.text[end..place.start]);
-        end = place.end;
-    }
+    let whole = sentences.iter().chain(&around).fold(0, |all, held| all | held);
     (sentences, whole)
 }
