@@ -22,19 +22,12 @@ impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = registry()?;
         let seconds = |name, help, label| seconds(&registry, name, help, &[label]);
+        let by_lane = |name, help| seconds(name, help, "lane");
         let counter = |name, help, labels| counter(&registry, name, help, labels);
         let metrics = Self {
             stage_seconds: seconds("acorag_search_stage_seconds", "Time of one stage of a search", "stage")?,
-            wait_seconds: seconds(
-                "acorag_query_wait_seconds",
-                "Time that a query waited in the queue",
-                "lane",
-            )?,
-            work_seconds: seconds(
-                "acorag_query_work_seconds",
-                "Time from taking a query to its answer",
-                "lane",
-            )?,
+            wait_seconds: by_lane("acorag_query_wait_seconds", "Time that a query waited in the queue")?,
+            work_seconds: by_lane("acorag_query_work_seconds", "Time from taking a query to its answer")?,
             queries: counter("acorag_queries_total", "Queries answered", &["query", "outcome"])?,
             answers: counter("acorag_chat_answers_total", "Chats by how they were answered", &["by"])?,
             dropped: counter(
