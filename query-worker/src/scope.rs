@@ -34,8 +34,8 @@ const PLANNED_ONCE: &Settings<'static> = &[
     ("enable_mergejoin", "off"),
 ];
 
-/// Maximum time of a statement, also if the caller sets no deadline.
-const LONGEST: Duration = Duration::from_secs(30);
+/// Maximum time of a statement, and of a leg of a search, also if the caller sets no deadline.
+pub const LONGEST: Duration = Duration::from_secs(30);
 
 /// Opens a transaction that sees only the projects of `scope`.
 pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {

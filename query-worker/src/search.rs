@@ -10,7 +10,7 @@ pub(crate) mod keyword;
 mod rows;
 mod vector;
 
-use std::{future::Future, sync::Arc, time::Duration, time::Instant};
+use std::{future::Future, sync::Arc, time::Instant};
 
 use analysis::terms::{self, QueryTerm, Sought};
 use platform::nats::Context;
@@ -37,8 +37,6 @@ use crate::{
 const SHARE_OF_A_LEG: f64 = 0.7;
 /// How often the legs may search again.
 const AGAIN: usize = 2;
-/// Maximum time of a leg, also if the caller sets no deadline.
-const LONGEST_LEG: Duration = Duration::from_secs(30);
 
 /// The keys of a passage's project and of the passage.
 type Place = (i32, i64);
@@ -104,7 +102,7 @@ pub async fn passages(
     per_document: usize,
     max_documents: usize,
 ) -> Result<Found> {
-    let time = context.time_left().unwrap_or_default().mul_f64(SHARE_OF_A_LEG).min(LONGEST_LEG);
+    let time = context.time_left().unwrap_or_default().mul_f64(SHARE_OF_A_LEG).min(scope::LONGEST);
     let begun = Instant::now();
     let end = begun + time;
     let vector = (query.mode != Mode::Keyword).then(|| embed(app, &query.query));

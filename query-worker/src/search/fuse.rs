@@ -125,21 +125,17 @@ impl Candidates {
         if self.passages.values().all(|candidate| candidate.text.is_some()) {
             return Vec::new();
         }
-        let mut scored = self.scored(query, mode, |candidate| candidate.text.is_none(), most);
-        let known = self.scored(query, mode, |_| true, 0.0);
+        let known = self.scored(query, mode, 0.0);
         let last = best_of_each_document(known, per_document).nth(usize::from(query.top_k).saturating_sub(1));
-        scored.retain(|scored| last.is_none_or(|last| scored.score >= last.score));
+        let mut scored = self.scored(query, mode, most);
+        scored.retain(|scored| {
+            scored.candidate.text.is_none() && last.is_none_or(|last| scored.score >= last.score)
+        });
         scored.iter().map(|scored| (scored.candidate.project_key, scored.candidate.chunk_key)).collect()
     }
 
-    /// Returns the scores of some passages. `missing` is the keyword score of those that have none.
-    fn scored(
-        &self,
-        query: &Search,
-        mode: Mode,
-        some: impl Fn(&Candidate) -> bool,
-        missing: f32,
-    ) -> Vec<Scored> {
+    /// Returns the scores of the passages. `missing` is the keyword score of those that have none.
+    fn scored(&self, query: &Search, mode: Mode, missing: f32) -> Vec<Scored> {
         let number_only = codes::whole_query(&query.query).is_some();
         // A passage without a document had been removed when it was looked up.
         let score = |candidate: &Candidate| {
@@ -149,14 +145,14 @@ impl Candidates {
             let score = candidate.score(mode, missing, number, number_only);
             Some(Scored { candidate: *candidate, document_key, score })
         };
-        self.passages.values().filter(|candidate| some(candidate)).filter_map(score).collect()
+        self.passages.values().filter_map(score).collect()
     }
 
     /// Returns the best passages of each document, the best of all first. Of the `top_k` best, only those of the first
     /// `max_documents` documents are kept. `mode` selects the scores that count: if one leg is missing, only those of the
     /// other leg.
     pub fn rank(&self, query: &Search, mode: Mode, per_document: usize, max_documents: usize) -> Vec<Scored> {
-        let scored = self.scored(query, mode, |_| true, 0.0);
+        let scored = self.scored(query, mode, 0.0);
         let mut first = HashSet::new();
         best_of_each_document(scored, per_document)
             .filter(|scored| !query.strict || quality(scored.score) > MatchQuality::Low)

@@ -1,10 +1,6 @@
 //! The keyword leg: BM25 over the inverted index, and whole or partial document numbers.
 
-use analysis::{
-    bm25,
-    codes::{self, normalize},
-    terms::QueryTerm,
-};
+use analysis::{bm25, codes, terms::QueryTerm};
 use documents::index::{self, Query};
 use sqlx::PgConnection;
 
@@ -102,8 +98,7 @@ async fn numbers(
     query: &str,
     documents: &Documents,
 ) -> sqlx::Result<Vec<Hit>> {
-    let codes: Vec<String> =
-        codes::in_query(query).into_iter().map(|code| normalize(&code.normalized)).collect();
+    let codes: Vec<String> = codes::in_query(query).into_iter().map(|code| code.normalized).collect();
     if codes.is_empty() {
         return Ok(Vec::new());
     }
