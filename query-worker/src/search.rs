@@ -241,7 +241,18 @@ impl<'a> Collecting<'a> {
             if rest.are_none() || !rest.exist(tx, self.projects).await? {
                 break;
             }
-            (keywords, hits) = self.again(tx, &rest).await?;
+            keywords = match self.mode {
+                Mode::Vector => Keywords::default(),
+                _ => keyword::find(tx, self.projects, &self.query.query, self.words, &rest).await?,
+            };
+            hits = match (self.own, self.vector) {
+                (Some(own), Some(vector)) => {
+                    let others = &keywords.places();
+                    let wanted = vector::Wanted { own, vector, documents: &rest, others };
+                    vector::find(tx, self.projects, wanted).await?
+                }
+                _ => Vec::new(),
+            };
             self.add(tx, &mut candidates, &mut keywords, &hits).await?;
         }
         Ok(candidates)
@@ -271,25 +282,6 @@ impl<'a> Collecting<'a> {
             candidates.add_keywords(&scored, &[]);
         }
         Ok(())
-    }
-
-    async fn again(
-        &self,
-        tx: &mut PgConnection,
-        documents: &Documents,
-    ) -> sqlx::Result<(Keywords<'a>, Vec<Hit>)> {
-        let keywords = match self.mode {
-            Mode::Vector => Keywords::default(),
-            _ => keyword::find(tx, self.projects, &self.query.query, self.words, documents).await?,
-        };
-        let hits = match (self.own, self.vector) {
-            (Some(own), Some(vector)) => {
-                let wanted = vector::Wanted { own, vector, documents, others: &keywords.places() };
-                vector::find(tx, self.projects, wanted).await?
-            }
-            _ => Vec::new(),
-        };
-        Ok((keywords, hits))
     }
 }
 
