@@ -31,8 +31,8 @@ pub async fn get(app: App, _: Context, query: GetDocument) -> Result<Document> {
     if let Some(document) = stored(&app, &query).await? {
         return if document.facts.state.is_final() { sent_again(&app, document).await } else { Ok(document) };
     }
-    if let Some(document) = queued::find(&app, &query.scope, &query.document_id).await? {
-        return Ok(document);
+    if let Some(job) = queued::job(&app, &query.scope, &query.document_id).await? {
+        return Ok(queued::view(job));
     }
     Ok(stored(&app, &query).await?.ok_or_else(Problem::not_found)?)
 }
@@ -40,7 +40,7 @@ pub async fn get(app: App, _: Context, query: GetDocument) -> Result<Document> {
 /// Returns the finished document or, if it was sent again in the meantime, the queued one.
 async fn sent_again(app: &App, document: Document) -> Result<Document> {
     let its_project = Scope::Projects(vec![document.facts.project_id.clone()]);
-    let waiting = queued::find(app, &its_project, &document.facts.document_id).await?;
+    let waiting = queued::job(app, &its_project, &document.facts.document_id).await?.map(queued::view);
     Ok(waiting.filter(|waiting| waiting.facts.accepted_at > document.facts.accepted_at).unwrap_or(document))
 }
 
@@ -149,18 +149,14 @@ fn accepts(filter: &ListFilter, document: &Document) -> bool {
 }
 
 pub async fn locate_file(app: App, context: Context, query: LocateFile) -> Result<FileLocation> {
-    if let Some(file) = stored_file(&app, &query).await? {
+    let stored = read::file(&mut scope::begin(&app.pool, &query.scope).await?, &query.document_id).await?;
+    if let Some(file) = stored {
         return Ok(file);
     }
-    if let Some(file) = queued::file(&app, &query.scope, &query.document_id).await? {
+    if let Some(file) = queued::job(&app, &query.scope, &query.document_id).await?.and_then(queued::file) {
         return Ok(file);
     }
     let LocateFile { scope, document_id } = query;
     get(app, context, GetDocument { scope, document_id }).await?;
     Err(answers::no_original().problem(ProblemKind::NotFound).into())
-}
-
-async fn stored_file(app: &App, query: &LocateFile) -> sqlx::Result<Option<FileLocation>> {
-    let mut transaction = scope::begin(&app.pool, &query.scope).await?;
-    read::file(&mut transaction, &query.document_id).await
 }

@@ -16,26 +16,8 @@ use schemas::{
 
 use crate::{app::App, reply};
 
-pub async fn find(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<Document>, Problem> {
-    Ok(job(app, scope, document).await?.map(view))
-}
-
-/// Returns where the file of a queued document is.
-pub async fn file(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<FileLocation>, Problem> {
-    Ok(job(app, scope, document).await?.and_then(|job| match job.body.source {
-        Source::Object(object) => Some(FileLocation {
-            project_id: job.project,
-            object: object.name,
-            filename: job.body.filename,
-            media_type: job.body.media_type,
-            size: object.size,
-            sha256: object.sha256,
-        }),
-        Source::Text(_) | Source::File(_) => None,
-    }))
-}
-
-async fn job(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<Job>, Problem> {
+/// Returns the job of a queued document.
+pub async fn job(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<Job>, Problem> {
     for project in projects(scope) {
         let subject = subjects::jobs_of(project, document);
         let last = readable(app.nats.last_stored(subjects::INGEST_STREAM, &subject).await)?;
@@ -44,6 +26,19 @@ async fn job(app: &App, scope: &Scope, document: &DocumentId) -> Result<Option<J
         }
     }
     Ok(None)
+}
+
+/// Returns where the file of a queued document is.
+pub fn file(job: Job) -> Option<FileLocation> {
+    let Source::Object(object) = job.body.source else { return None };
+    Some(FileLocation {
+        project_id: job.project,
+        object: object.name,
+        filename: job.body.filename,
+        media_type: job.body.media_type,
+        size: object.size,
+        sha256: object.sha256,
+    })
 }
 
 /// Maximum number of jobs that are read for one page, because a filter may match only a few of very many.
@@ -125,7 +120,7 @@ fn read(message: &Stored) -> Option<Job> {
     })
 }
 
-fn view(job: Job) -> Document {
+pub fn view(job: Job) -> Document {
     let (fields, object) = (job.fields(), job.object());
     let IngestDocument { metadata, filename, parent, .. } = job.body;
     let extension = filename.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
