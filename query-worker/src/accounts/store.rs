@@ -10,15 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use super::token;
 use crate::scope::begin_without_projects;
 
-#[derive(sqlx::FromRow)]
-struct CallerRow {
-    id: String,
-    user_id: Option<String>,
-    name: String,
-    role: String,
-    projects: Option<Vec<String>>,
-    limits: serde_json::Value,
-}
+type CallerRow = (String, Option<String>, String, String, Option<Vec<String>>, serde_json::Value);
 
 /// Returns the caller to whom a token belongs, by the token's SHA-256 in hexadecimal.
 pub async fn caller(pool: &PgPool, token_sha256: &str) -> sqlx::Result<Option<Caller>> {
@@ -37,7 +29,7 @@ pub async fn caller(pool: &PgPool, token_sha256: &str) -> sqlx::Result<Option<Ca
     .bind(&token)
     .fetch_optional(&mut *transaction)
     .await?;
-    Ok(row.and_then(|CallerRow { id, user_id, name, role, projects, limits }| {
+    Ok(row.and_then(|(id, user_id, name, role, projects, limits)| {
         let scope = match projects {
             None => Scope::All,
             Some(projects) => Scope::Projects(projects.iter().filter_map(|id| id.parse().ok()).collect()),

@@ -39,29 +39,24 @@ pub enum Command {
 
 pub async fn run(pool: &PgPool, command: Command) -> anyhow::Result<String> {
     let none = Change::default();
-    match command {
-        Command::Create { email, full_name, rights } => create(pool, email, full_name, &rights).await,
-        Command::List => list(pool).await,
-        Command::Set { email, rights } => {
-            change(pool, &email, Change { rights: Some(rights), ..none }, "changed").await
-        }
-        Command::Disable { email } => {
-            change(pool, &email, Change { disabled: Some(true), ..none }, "disabled").await
-        }
-        Command::Enable { email } => {
-            change(pool, &email, Change { disabled: Some(false), ..none }, "enabled").await
-        }
+    let (email, wanted, done) = match command {
+        Command::Create { email, full_name, rights } => return create(pool, email, full_name, &rights).await,
+        Command::List => return list(pool).await,
+        Command::Set { email, rights } => (email, Change { rights: Some(rights), ..none }, "changed"),
+        Command::Disable { email } => (email, Change { disabled: Some(true), ..none }, "disabled"),
+        Command::Enable { email } => (email, Change { disabled: Some(false), ..none }, "enabled"),
         Command::ResetPassword { email } => {
-            let password = new_password()?;
-            let password_hash = Some(hash(&password)?);
-            change(pool, &email, Change { password_hash, ..none }, "changed").await?;
-            Ok(shown_once(&as_stored(&email), &password))
+            let (password, hash) = new_password()?;
+            change(pool, &email, Change { password_hash: Some(hash), ..none }, "changed").await?;
+            return Ok(shown_once(&as_stored(&email), &password));
         }
-    }
+    };
+    change(pool, &email, wanted, done).await
 }
 
 async fn create(pool: &PgPool, email: String, full_name: String, rights: &Rights) -> anyhow::Result<String> {
-    let account = Register { email, password: new_password()?, full_name };
+    let (password, hash) = new_password()?;
+    let account = Register { email, password, full_name };
     let account = account.checked().map_err(|problem| anyhow!(problem.detail.en))?;
     let created = sqlx::query(
         "INSERT INTO account (id, email, full_name, password_hash, role, projects)
@@ -70,7 +65,7 @@ async fn create(pool: &PgPool, email: String, full_name: String, rights: &Rights
     .bind(uuid::Uuid::now_v7().to_string())
     .bind(&account.email)
     .bind(&account.full_name)
-    .bind(hash(&account.password)?)
+    .bind(hash)
     .bind(rights.role.name())
     .bind(rights.projects())
     .execute(pool)
@@ -141,12 +136,11 @@ fn as_stored(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-fn new_password() -> anyhow::Result<String> {
-    token::new("").context("no random numbers from the system")
-}
-
-fn hash(password: &str) -> anyhow::Result<String> {
-    password::hash(password).context("the password could not be hashed")
+/// Returns a password and its hash.
+fn new_password() -> anyhow::Result<(String, String)> {
+    let password = token::new("").context("no random numbers from the system")?;
+    let hash = password::hash(&password).context("the password could not be hashed")?;
+    Ok((password, hash))
 }
 
 fn shown_once(email: &str, password: &str) -> String {
