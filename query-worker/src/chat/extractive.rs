@@ -105,22 +105,14 @@ fn without_marker(line: &str) -> &str {
 }
 
 fn without_brackets(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, inside)) = rest.split_once('[') {
-        out.push_str(before);
-        match inside.split_once(']') {
-            Some((number, after)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => {
-                out.push_str(&format!("({number})"));
-                rest = after;
-            }
-            _ => {
-                out.push('[');
-                rest = inside;
-            }
+    let mut pieces = text.split('[');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |out, piece| match piece.split_once(']') {
+        Some((number, after)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("{out}({number}){after}")
         }
-    }
-    out + rest
+        _ => format!("{out}[{piece}"),
+    })
 }
 
 fn is_same(one: &str, other: &str) -> bool {
