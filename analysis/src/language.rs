@@ -50,25 +50,22 @@ pub fn detect(text: &str) -> Language {
         return Language::Unknown;
     }
     let (spanish, english) = votes(sample);
-    if spanish > english * 2 {
-        Language::Spanish
-    } else if english > spanish * 2 {
-        Language::English
-    } else if letters >= TRIGRAM_LETTERS
+    let is_clear = spanish.max(english) > spanish.min(english) * 2;
+    if !is_clear
+        && letters >= TRIGRAM_LETTERS
         && let Some(info) = Detector::with_allowlist(vec![Lang::Spa, Lang::Eng]).detect(sample)
         && (info.is_reliable() || spanish + english > 0)
     {
-        match info.lang() {
+        return match info.lang() {
             Lang::Spa => Language::Spanish,
             Lang::Eng => Language::English,
             _ => Language::Unknown,
-        }
-    } else {
-        match spanish.cmp(&english) {
-            std::cmp::Ordering::Greater => Language::Spanish,
-            std::cmp::Ordering::Less => Language::English,
-            std::cmp::Ordering::Equal => Language::Unknown,
-        }
+        };
+    }
+    match spanish.cmp(&english) {
+        std::cmp::Ordering::Greater => Language::Spanish,
+        std::cmp::Ordering::Less => Language::English,
+        std::cmp::Ordering::Equal => Language::Unknown,
     }
 }
 
