@@ -73,12 +73,10 @@ pub fn detect(text: &str) -> Language {
 fn votes(sample: &str) -> (usize, usize) {
     let (mut spanish, mut english) = (0, 0);
     for word in words(&fold(sample)) {
-        match (stop_words::contains(Language::Spanish, &word), stop_words::contains(Language::English, &word))
-        {
-            (true, false) => spanish += 1,
-            (false, true) => english += 1,
-            _ => {}
-        }
+        let is_in = |language| stop_words::contains(language, &word);
+        let (in_spanish, in_english) = (is_in(Language::Spanish), is_in(Language::English));
+        spanish += usize::from(in_spanish && !in_english);
+        english += usize::from(in_english && !in_spanish);
     }
     spanish += sample.chars().filter(|c| "áéíóúñÁÉÍÓÚÑ¿¡".contains(*c)).count();
     (spanish, english)

@@ -110,11 +110,8 @@ fn is_numbering(segments: &[&str], by_dots: bool) -> bool {
     if !segments.iter().any(|segment| has_digit(segment)) {
         return false;
     }
-    if by_dots
-        && segments
-            .windows(2)
-            .any(|pair| pair[0].ends_with(char::is_numeric) && pair[1].starts_with(char::is_numeric))
-    {
+    let figure = |pair: &[&str]| pair[0].ends_with(char::is_numeric) && pair[1].starts_with(char::is_numeric);
+    if by_dots && segments.windows(2).any(figure) {
         return false; // 3.2.1, 3.5m
     }
     if !segments.iter().all(|segment| is_digits(segment)) {
