@@ -173,15 +173,14 @@ pub async fn passages(
             Err(_) => (scope::begin(&app.pool, &query.scope).await?, None, Vec::new(), None),
         },
     };
-    let own = app.vectors.own(&mut transaction).await?;
+    let compared = app.vectors.own(&mut transaction).await?.zip(vector.as_deref());
     let rarity = std::mem::take(&mut keywords.rarity);
     let collecting = Collecting {
         projects,
         documents: renewed.as_ref().unwrap_or(documents),
         query,
         words: &words,
-        vector: vector.as_deref(),
-        own,
+        vector: compared,
         mode,
         per_document,
         end: begun + time / 2,
@@ -192,7 +191,7 @@ pub async fn passages(
     let candidates = collecting.candidates(&mut transaction, keywords, hits, wanted).await?;
     let best = candidates.rank(query, mode, per_document, max_documents);
     // Only an answer takes several passages of a document, and it is chosen by their sentences' similarity to the query.
-    let sentences_of = own.filter(|_| per_document > 1 && vector.is_some());
+    let sentences_of = compared.filter(|_| per_document > 1).map(|(model, _)| model);
     let passages = rows::fetch(&mut transaction, projects, &best, sentences_of).await?;
     Ok(Found { passages, words, vector, rarity, degraded })
 }
@@ -203,10 +202,8 @@ struct Collecting<'a> {
     documents: &'a Documents,
     query: &'a Search,
     words: &'a [QueryTerm],
-    /// The query's vector, if the vector leg has run.
-    vector: Option<&'a [f32]>,
-    /// The number of the model that made it.
-    own: Option<i16>,
+    /// The number of the model and the vector that it made of the query, if the vector leg has run.
+    vector: Option<(i16, &'a [f32])>,
     /// The scores that count.
     mode: Mode,
     /// Maximum number of passages of a document among the results.
@@ -245,13 +242,13 @@ impl<'a> Collecting<'a> {
                 Mode::Vector => Keywords::default(),
                 _ => keyword::find(tx, self.projects, &self.query.query, self.words, &rest).await?,
             };
-            hits = match (self.own, self.vector) {
-                (Some(own), Some(vector)) => {
+            hits = match self.vector {
+                Some((own, vector)) => {
                     let others = &keywords.places();
                     let wanted = vector::Wanted { own, vector, documents: &rest, others };
                     vector::find(tx, self.projects, wanted).await?
                 }
-                _ => Vec::new(),
+                None => Vec::new(),
             };
             self.add(tx, &mut candidates, &mut keywords, &hits).await?;
         }
@@ -270,9 +267,7 @@ impl<'a> Collecting<'a> {
             candidates.add((*project_key, *chunk_key), *document_key, Some(*score));
         }
         let others = candidates.without_vector();
-        for (project, passage, document, similarity) in
-            vector::look_up(tx, self.own, self.vector, &others).await?
-        {
+        for (project, passage, document, similarity) in vector::look_up(tx, self.vector, &others).await? {
             candidates.add((project, passage), document, similarity);
         }
         // The keyword leg returns only the best, and what the vector leg found may have words of the query too.

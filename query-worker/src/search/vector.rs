@@ -132,11 +132,10 @@ async fn first(
 }
 
 /// Returns the keys of project, passage and document of those passages that were not removed, and their similarity to the
-/// query's vector, if there is one and the passage has a vector of the model.
+/// query's vector, if there is one and the passage has a vector of the same model.
 pub async fn look_up(
     tx: &mut PgConnection,
-    own: Option<i16>,
-    vector: Option<&[f32]>,
+    vector: Option<(i16, &[f32])>,
     places: &[Place],
 ) -> sqlx::Result<Vec<(i32, i64, i64, Option<f32>)>> {
     if places.is_empty() {
@@ -150,10 +149,10 @@ pub async fn look_up(
               ON e.model = $4 AND e.project_key = ANY($2) AND e.project_key = c.project_key AND e.chunk_key = c.key
          WHERE c.project_key = ANY($2) AND c.key = ANY($3)",
     )
-    .bind(vector.map(HalfVector::from_f32_slice))
+    .bind(vector.map(|(_, vector)| HalfVector::from_f32_slice(vector)))
     .bind(projects)
     .bind(chunks)
-    .bind(own)
+    .bind(vector.map(|(model, _)| model))
     .fetch_all(tx)
     .await
 }
