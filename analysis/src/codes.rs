@@ -19,12 +19,9 @@ pub const MAX_SEGMENTS: usize = 12;
 ///
 /// "200076_ccc02.pl ar-000400" becomes "200076CCC02PLAR000400". Accents and all other characters are removed.
 pub fn normalize(number: &str) -> String {
-    crate::fold::fold(number)
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_uppercase())
-        .take(MAX_CODE_CHARS)
-        .collect()
+    let folded = crate::fold::fold(number);
+    let kept = folded.chars().filter(char::is_ascii_alphanumeric).take(MAX_CODE_CHARS);
+    kept.map(|c| c.to_ascii_uppercase()).collect()
 }
 
 /// The part of a number that all revisions of a document share: like [`normalize`], but with a `-` between

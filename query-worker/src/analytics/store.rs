@@ -87,14 +87,9 @@ pub async fn documents(tx: &mut PgConnection) -> sqlx::Result<DocumentStats> {
     .await?;
     let mut is_cut = rows.get(MOST_COUNTS).is_some_and(|(_, _, _, indexed, ..)| *indexed > 0);
     rows.truncate(MOST_COUNTS);
-    let mut stats = DocumentStats {
-        by_state: State::ALL
-            .iter()
-            .filter(|state| **state != State::Queued)
-            .map(|state| (state.name().to_owned(), 0))
-            .collect(),
-        ..DocumentStats::default()
-    };
+    let stored = State::ALL.into_iter().filter(|state| *state != State::Queued);
+    let by_state = stored.map(|state| (state.name().to_owned(), 0)).collect();
+    let mut stats = DocumentStats { by_state, ..DocumentStats::default() };
     let (mut room, mut kept) = (reply::BUDGET, 0);
     for (grouping, name, all, indexed, chunks, size, indexed_at) in rows {
         let name = name.unwrap_or_default();

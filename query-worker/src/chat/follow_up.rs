@@ -135,18 +135,13 @@ fn exchange(previous: &str, rest: &str) -> Option<String> {
         let begins = |preposition: &&str| strip_words(text, preposition).is_some();
         PREPOSITIONS.iter().find(|class| class.iter().any(begins))
     };
-    let object = STAND_INS
-        .iter()
-        .filter_map(|stand_in| strip_words(rest, stand_in))
-        .find(|after| class_of(after).is_some())
-        .unwrap_or(rest);
+    let mut objects = STAND_INS.iter().filter_map(|stand_in| strip_words(rest, stand_in));
+    let object = objects.find(|after| class_of(after).is_some()).unwrap_or(rest);
     let class = class_of(object);
+    let complements = PREPOSITIONS.iter().filter_map(|class| last_complement(previous, class));
     let (start, preposition) = match class {
         Some(class) => last_complement(previous, class)?,
-        None => PREPOSITIONS
-            .iter()
-            .filter_map(|class| last_complement(previous, class))
-            .max_by_key(|(start, _)| *start)?,
+        None => complements.max_by_key(|(start, _)| *start)?,
     };
     let kept = previous[..start].trim_end();
     if class.is_some() {
@@ -160,14 +155,12 @@ fn exchange(previous: &str, rest: &str) -> Option<String> {
 
 /// Returns the position of the last complement with a preposition of this group, and the preposition.
 fn last_complement<'a>(text: &str, class: &[&'a str]) -> Option<(usize, &'a str)> {
-    let starts =
-        text.char_indices().filter(|(at, c)| *at > 0 && c.is_whitespace()).map(|(at, c)| at + c.len_utf8());
-    starts
-        .filter_map(|start| {
-            let found = class.iter().filter(|preposition| strip_words(&text[start..], preposition).is_some());
-            found.max_by_key(|preposition| preposition.len()).map(|preposition| (start, *preposition))
-        })
-        .next_back()
+    let spaces = text.char_indices().filter(|(at, c)| *at > 0 && c.is_whitespace());
+    spaces.rev().find_map(|(at, space)| {
+        let start = at + space.len_utf8();
+        let found = class.iter().filter(|preposition| strip_words(&text[start..], preposition).is_some());
+        found.max_by_key(|preposition| preposition.len()).map(|preposition| (start, *preposition))
+    })
 }
 
 #[cfg(test)]

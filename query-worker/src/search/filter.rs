@@ -9,7 +9,6 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::scope::Projects;
 
-/// The documents that a search may find.
 pub struct Documents {
     which: Which,
     /// Number of their passages, or more.

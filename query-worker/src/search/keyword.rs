@@ -1,7 +1,7 @@
 //! The keyword leg: BM25 over the inverted index, and whole or partial document numbers.
 
 use analysis::{bm25, codes, terms::QueryTerm};
-use documents::index::{self, Query};
+use documents::index::{Found, Query, Top};
 use sqlx::PgConnection;
 
 use super::{Hit, Place, filter::Documents, fuse::up_to_one};
@@ -18,13 +18,13 @@ const MOST: f32 = bm25::K1 as f32 + 1.0;
 #[derive(Default)]
 pub struct Keywords<'a> {
     /// Passages found by BM25. The score is a share (0 to 1) of the score of a passage with every word of the query.
-    pub passages: Vec<index::Found>,
+    pub passages: Vec<Found>,
     /// First passages of documents whose number the query names. The score is the share of the number that it names.
     pub numbers: Vec<Hit>,
     /// How rare each word of the query is among the passages of the scope (BM25's idf).
     pub rarity: Vec<f32>,
     /// Scores passages that are not among those found; `None` if these are all that have a word of the query.
-    others: Option<index::Top<'a>>,
+    others: Option<Top<'a>>,
 }
 
 impl Keywords<'_> {
@@ -39,11 +39,7 @@ impl Keywords<'_> {
     }
 
     /// Returns the scores of passages that the leg has left out.
-    pub async fn score(
-        &mut self,
-        tx: &mut PgConnection,
-        others: Vec<Place>,
-    ) -> sqlx::Result<Vec<index::Found>> {
+    pub async fn score(&mut self, tx: &mut PgConnection, others: Vec<Place>) -> sqlx::Result<Vec<Found>> {
         let Some(top) = &mut self.others else { return Ok(Vec::new()) };
         let scored = top.score(tx, others.into_iter()).await?;
         Ok(shares(scored, top.best_possible).collect())
@@ -56,11 +52,11 @@ impl Keywords<'_> {
 }
 
 /// Returns the scores as shares of the best possible one.
-fn shares(found: Vec<index::Found>, best_possible: f32) -> impl Iterator<Item = index::Found> {
+fn shares(found: Vec<Found>, best_possible: f32) -> impl Iterator<Item = Found> {
     found.into_iter().map(move |found| {
         // Short passages, and those with a word several times, have more than the average one with every word once.
         let score = up_to_one(found.score / best_possible.max(f32::EPSILON), MOST);
-        index::Found { score, ..found }
+        Found { score, ..found }
     })
 }
 

@@ -125,11 +125,8 @@ fn snippet(text: &str, language: Language, wanted: &Sought) -> String {
         return text.trim().to_owned();
     }
     let places = sentences::spans(text);
-    let sentences: Vec<(&str, u32)> = places
-        .iter()
-        .map(|place| &text[place.clone()])
-        .map(|sentence| (sentence, wanted.words(sentence, language).count_ones()))
-        .collect();
+    let counted = |sentence| (sentence, wanted.words(sentence, language).count_ones());
+    let sentences: Vec<(&str, u32)> = places.iter().map(|place| counted(&text[place.clone()])).collect();
     let best = (0..sentences.len()).rev().max_by_key(|&start| window(&sentences[start..]).1).unwrap_or(0);
     let (length, _) = window(&sentences[best..]);
     let (Some(first), Some(last)) = (places.get(best), places.get(best + length.saturating_sub(1))) else {
