@@ -44,14 +44,9 @@ pub async fn register(app: App, _: Context, query: Register) -> Result<Session> 
     if app.accounts.registration == Registration::Closed {
         return Err(refusal::registration_closed().into());
     }
-    let query = query.checked()?;
-    let user = User {
-        id: uuid::Uuid::now_v7().to_string(),
-        email: query.email,
-        full_name: query.full_name,
-        created_at: Utc::now(),
-    };
-    let hash = app.passwords.hash(query.password).await?;
+    let Register { email, password, full_name } = query.checked()?;
+    let user = User { id: uuid::Uuid::now_v7().to_string(), email, full_name, created_at: Utc::now() };
+    let hash = app.passwords.hash(password).await?;
     let session = new_session(&app, user)?;
     if !store::register(&app.pool, &session, &hash, &app.accounts.registered_projects).await? {
         return Err(refusal::email_taken().into());

@@ -101,13 +101,8 @@ impl App {
                 Lane::Letters => continue,
             };
             let handler = Arc::new(Timed { lane, router: router.clone(), metrics: self.metrics.clone() });
-            let settings = Settings {
-                stream: subjects::QUERIES_STREAM,
-                consumer: subjects::query_consumer(lane),
-                slots,
-                max_attempts: 1,
-                confirm: false,
-            };
+            let (stream, consumer) = (subjects::QUERIES_STREAM, subjects::query_consumer(lane));
+            let settings = Settings { stream, consumer, slots, max_attempts: 1, confirm: false };
             let consumer = consume::run(self.nats.clone(), settings, handler, lifecycle.stopping());
             let answering = answering.clone();
             lifecycle.spawn(lane.name(), async move {

@@ -39,11 +39,8 @@ pub async fn stats(app: App, _: Context, query: GetFeedbackStats) -> Result<Feed
     .bind(i32::from(query.days))
     .fetch_all(&mut *transaction)
     .await?;
-    let mut stats = FeedbackStats {
-        days: query.days,
-        ratings: (1..=5).map(|rating| (rating.to_string(), 0)).collect(),
-        ..FeedbackStats::default()
-    };
+    let ratings = (1..=5).map(|rating| (rating.to_string(), 0)).collect();
+    let mut stats = FeedbackStats { days: query.days, ratings, ..FeedbackStats::default() };
     let mut sum = 0;
     for (rating, count, commented) in counts {
         let count = u64::try_from(count).unwrap_or_default();

@@ -76,11 +76,9 @@ impl Llm {
                 client = client.add_root_certificate(Certificate::from_der(&certificate)?);
             }
         }
-        Ok(Some(Self {
-            client: client.build().context("making a client for LLM_BASE_URL")?,
-            url: format!("{}/chat/completions", base.trim_end_matches('/')),
-            config: config.clone(),
-        }))
+        let client = client.build().context("making a client for LLM_BASE_URL")?;
+        let url = format!("{}/chat/completions", base.trim_end_matches('/'));
+        Ok(Some(Self { client, url, config: config.clone() }))
     }
 
     /// Asks the model and returns a stream of pieces. Dropping the stream closes the connection; then the server stops.

@@ -72,14 +72,8 @@ pub async fn find<'a>(
         return Ok(Keywords { numbers, ..Keywords::default() });
     }
     let allowed = documents.passages(tx, projects).await?;
-    let chunks = projects.chunks.unsigned_abs();
-    let query = Query {
-        projects: &projects.keys,
-        words,
-        chunks,
-        average: projects.average_length().max(1.0),
-        limit: CANDIDATES,
-    };
+    let (chunks, average) = (projects.chunks.unsigned_abs(), projects.average_length().max(1.0));
+    let query = Query { projects: &projects.keys, words, chunks, average, limit: CANDIDATES };
     let mut top = query.best(tx, documents.allowed(&allowed)).await?;
     let passages: Vec<_> = shares(std::mem::take(&mut top.passages), top.best_possible).collect();
     let rarity = top.counts.iter().map(|count| bm25::idf(chunks, *count) as f32).collect();

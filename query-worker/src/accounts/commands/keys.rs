@@ -54,12 +54,9 @@ pub async fn run(pool: &PgPool, command: Command) -> anyhow::Result<String> {
 async fn create(pool: &PgPool, create: Create) -> anyhow::Result<String> {
     let token = token::new(token::KEY).context("no random numbers from the system")?;
     let id = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
-    let written = |limit: Option<Limit>| limit.map(|limit| limit.to_string());
-    let limits = CallerLimits {
-        search: written(create.limit_search),
-        chat: written(create.limit_chat),
-        upload: written(create.limit_upload),
-    };
+    let limits = [create.limit_search, create.limit_chat, create.limit_upload];
+    let [search, chat, upload] = limits.map(|limit| limit.map(|limit| limit.to_string()));
+    let limits = CallerLimits { search, chat, upload };
     sqlx::query(
         "INSERT INTO api_key (id, name, token_sha256, role, projects, limits, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
