@@ -98,11 +98,8 @@ async fn insert(world: &world::World, file: &Path, language: &str) -> Vec<Questi
 
 async fn chat(app: &App, projects: &[&str], question: &str, conversation: &str) -> ChatReply {
     let caller = world::caller("key:rates", world::projects(projects));
-    let request = ChatRequest {
-        message: question.into(),
-        conversation_id: conversation.into(),
-        ..ChatRequest::default()
-    };
+    let (message, conversation_id) = (question.to_owned(), conversation.to_owned());
+    let request = ChatRequest { message, conversation_id, ..ChatRequest::default() };
     world::ask(app, &ChatQuery::new(request, &caller, false).unwrap()).await.unwrap()
 }
 

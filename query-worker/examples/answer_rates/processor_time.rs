@@ -1,6 +1,6 @@
 //! Processor time of this process and its children, which are the servers.
 
-use std::{collections::HashMap, fs, time::Duration};
+use std::{collections::HashMap, fs, iter::successors, time::Duration};
 
 /// Linux counts processor time in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
@@ -11,13 +11,8 @@ pub fn of_process_and_children() -> Duration {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter_map(|id| Some((id, parent_and_ticks(id)?)))
         .collect();
-    let belongs = |mut id: u32| loop {
-        match all.get(&id) {
-            _ if id == std::process::id() => return true,
-            Some((parent, _)) => id = *parent,
-            None => return false,
-        }
-    };
+    let with_parents = |id: u32| successors(Some(id), |id| all.get(id).map(|(parent, _)| *parent));
+    let belongs = |id: u32| with_parents(id).any(|id| id == std::process::id());
     TICK * all.iter().filter(|(id, _)| belongs(**id)).map(|(_, (_, ticks))| ticks).sum::<u32>()
 }
 

@@ -61,9 +61,8 @@ pub fn gather(typed: &str, question: &str, found: &Found) -> Evidence {
     let mut held = Vec::with_capacity(passages.len());
     for (at, passage) in passages.iter().enumerate() {
         let places = sentences::spans(&passage.text);
-        let differences = vector
-            .and_then(|vector| sentences::differences(&passage.sentences, &places, vector))
-            .unwrap_or_else(|| vec![0.0; places.len()]);
+        let known = vector.and_then(|vector| sentences::differences(&passage.sentences, &places, vector));
+        let differences = known.unwrap_or_else(|| vec![0.0; places.len()]);
         let similarity = vector.map_or(score::USUAL_SIMILARITY, |_| passage.row.vector_score);
         let (of_sentences, whole) = held_by(passage, &places, &words);
         held.push(whole);
