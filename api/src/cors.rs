@@ -2,10 +2,10 @@
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderValue, header};
 use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
-use crate::{authentication::Auth, local};
+use crate::{authentication::Auth, local, middleware::METHODS};
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -59,7 +59,7 @@ pub fn layer(config: &Arc<Config>, auth: Auth) -> CorsLayer {
     };
     CorsLayer::new()
         .allow_origin(origin)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS])
+        .allow_methods(METHODS.clone())
         // `*` would not include the Authorization header, which a page must send.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(Any)

@@ -53,27 +53,12 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 
 impl OperationInput for RequestId {}
 
-/// The language of messages to this caller.
-#[derive(Debug, Clone, Copy)]
-pub struct Language(pub UiLanguage);
-
-impl Language {
-    pub fn of(headers: &HeaderMap) -> Self {
-        let accepted: Vec<&str> =
-            headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok()).collect();
-        Self(UiLanguage::from_accept_language(&accepted.join(",")))
-    }
+/// Returns the language of messages to the caller who sent these headers.
+pub fn language(headers: &HeaderMap) -> UiLanguage {
+    let accepted: Vec<&str> =
+        headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok()).collect();
+    UiLanguage::from_accept_language(&accepted.join(","))
 }
-
-impl<S: Sync> FromRequestParts<S> for Language {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        Ok(Self::of(&parts.headers))
-    }
-}
-
-impl OperationInput for Language {}
 
 /// Prefix of the id of a caller who is identified by the address alone.
 const BY_ADDRESS: &str = "ip:";
@@ -86,11 +71,6 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub fn scope(&self) -> &Scope {
-        &self.account.scope
-    }
-
-    /// Whether this caller is identified by the address alone.
     pub fn is_known_by_address(&self) -> bool {
         self.account.id.starts_with(BY_ADDRESS)
     }
@@ -114,7 +94,7 @@ impl Caller {
 
     pub fn may_write(&self, project: &ProjectId) -> Result<(), Problem> {
         self.require(Role::Write)?;
-        if self.scope().allows(project) { Ok(()) } else { Err(refusal::project()) }
+        if self.account.scope.allows(project) { Ok(()) } else { Err(refusal::project()) }
     }
 
     /// Returns the project that an upload names. If it names none: the caller's project if there is exactly one,
@@ -124,7 +104,7 @@ impl Caller {
             return Ok(named.clone());
         }
         let default = ProjectId::default_project();
-        match self.scope() {
+        match &self.account.scope {
             Scope::Projects(projects) if projects.len() == 1 => Ok(projects[0].clone()),
             Scope::Projects(projects) if projects.len() > 1 && !projects.contains(&default) => {
                 Err(messages::fields::missing().about("metadata.project_id"))
@@ -153,6 +133,7 @@ pub struct Lookup {
     patience: Duration,
     pub id: RequestId,
     pub caller: Caller,
+    pub language: UiLanguage,
 }
 
 impl Lookup {
@@ -162,7 +143,7 @@ impl Lookup {
 
     /// Returns what the caller may read: everything, or only the project that the request names.
     pub fn scope(&self, project: Option<&ProjectId>) -> Scope {
-        self.caller.scope().narrowed(project)
+        self.caller.account.scope.narrowed(project)
     }
 }
 
@@ -175,6 +156,7 @@ impl FromRequestParts<App> for Lookup {
             patience: app.requests.lookup_timeout,
             id: RequestId::from_request_parts(parts, app).await?,
             caller: Caller::from_request_parts(parts, app).await?,
+            language: language(&parts.headers),
         })
     }
 }

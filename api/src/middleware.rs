@@ -16,7 +16,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 
 use crate::{
     Error, error,
-    extractors::{Language, RequestId},
+    extractors::{RequestId, language},
     linger,
     metrics::Metrics,
     streams::Streams,
@@ -32,7 +32,7 @@ pub async fn observe(
     next: Next,
 ) -> Response {
     let id = RequestId::of(request.headers());
-    let language = Language::of(request.headers());
+    let language = language(request.headers());
     let endpoint = endpoint(&request).to_owned();
     let method = method_name(request.method());
     request.extensions_mut().insert(id.clone());
@@ -53,7 +53,7 @@ pub async fn observe(
 
     let mut response = next.run(request).instrument(span).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        error::write(&mut response, &problem, language.0, &id.0);
+        error::write(&mut response, &problem, language, &id.0);
     }
     set_headers(response.headers_mut(), &id, tls);
     ending.status = Some(response.status());
@@ -76,7 +76,7 @@ pub async fn end_in_time(State(streams): State<Streams>, request: Request, next:
         response = &mut running => response,
         // An upload ends itself at this moment, so that what its client still sends is read on. If the request was last
         // polled before this moment, it does not know of it yet, so it is polled once more.
-        () = streams.last_words() => {
+        () = streams.last_words.cancelled() => {
             running.now_or_never().unwrap_or_else(|| Error(Problem::unavailable()).into_response())
         }
     }
@@ -188,16 +188,12 @@ fn set_headers(headers: &mut HeaderMap, id: &RequestId, tls: bool) {
     }
 }
 
+/// The methods of this API.
+pub static METHODS: [Method; 5] = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS];
+
 /// Returns the name of a method of this API, otherwise `other`: clients must not create new values of a metric's label.
 fn method_name(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
+    METHODS.iter().find(|known| *known == method).map_or("other", Method::as_str)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub struct Streams {
     files: Shares,
     pub stopping: CancellationToken,
     /// Cancelled when clients must be told that their answers will not end in time.
-    last_words: CancellationToken,
+    pub last_words: CancellationToken,
     open: IntGaugeVec,
 }
 
@@ -79,11 +79,6 @@ impl Streams {
         open.inc();
         Ok(Permit { streams: self.clone(), open, _share: share })
     }
-
-    /// Waits for the stop, and then until a client must be told that its answer will not end in time.
-    pub async fn last_words(&self) {
-        self.last_words.cancelled().await;
-    }
 }
 
 impl Drop for Permit {
@@ -117,7 +112,7 @@ mod tests {
         stopping.cancel();
         let stopped = Instant::now();
         sleep(Duration::from_secs(20)).await;
-        streams.last_words().await;
+        streams.last_words.cancelled().await;
         assert_eq!(stopped.elapsed().as_secs(), 22);
     }
 }

@@ -4,6 +4,7 @@ mod file;
 mod multipart;
 mod object;
 
+use anyhow::Context as _;
 use axum::{body::Body, http::HeaderMap};
 use platform::nats::objects::{Objects, Stored};
 use schemas::{Metadata, Problem, ProblemKind, account::Role, lenient, messages::http};
@@ -63,7 +64,7 @@ impl Uploads {
                 biased;
                 // `end_in_time` would end the request too, but without `read_on` below: a client that is still
                 // sending would see a broken connection and not the response.
-                () = self.streams.last_words() => Err(Problem::unavailable()),
+                () = self.streams.last_words.cancelled() => Err(Problem::unavailable()),
                 received = self.read(caller, &mut multipart) => received,
             }
         };
@@ -104,20 +105,23 @@ impl Uploads {
         let filename = filename.ok_or_else(|| http::no_file_name().about("file"))?;
         let media_type = file::media_type(&filename, part.media_type.as_deref());
         file::check(&filename, &media_type)?;
-        let (writer, mut size) = (object::write(self.objects.clone()), 0_u64);
+        let (pieces, storing) = object::write(self.objects.clone());
+        let mut size = 0_u64;
         while let Some(piece) = part.piece().await? {
             size = size.saturating_add(piece.len() as u64);
             if size > self.max_file {
                 return Err(self.too_large());
             }
-            if writer.pieces.send(piece).await.is_err() {
+            if pieces.send(piece).await.is_err() {
                 break;
             }
         }
         if size == 0 {
             return Err(http::empty_file().problem(ProblemKind::NoText));
         }
-        let (object, stored) = writer.finish().await.map_err(|error| {
+        drop(pieces);
+        let stored = storing.await.context("the storing task").flatten();
+        let (object, stored) = stored.map_err(|error| {
             tracing::error!(error = format!("{error:#}"), "storing an upload");
             Problem::unavailable()
         })?;

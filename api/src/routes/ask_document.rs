@@ -36,11 +36,10 @@ async fn ask(
     check_text("question", question.trim())?;
     note_query(&question);
     let mut accepted = uploader.accept(received).await?;
-    let uploaded = match uploader.wait(&mut accepted, requests.upload_query_timeout).await {
-        Some(outcome) => outcome?,
-        None => return Err(messages::http::not_indexed_yet(&accepted.status_url()).problem(Timeout).into()),
-    };
-    let query = ChatQuery::about(&question, &accepted.document, &uploader.caller.account)?;
+    let outcome = uploader.wait(&mut accepted, requests.upload_query_timeout).await;
+    let too_late = || messages::http::not_indexed_yet(&accepted.data.status_url).problem(Timeout);
+    let uploaded = outcome.ok_or_else(too_late)??;
+    let query = ChatQuery::about(&question, &accepted.data.document_id, &uploader.caller.account)?;
     let reply = requester.ask(&uploader.id.context(), &query, requests.chat_timeout).await?;
     note_results(reply.sources.len());
     let mut query_result = QueryResult::from(reply);

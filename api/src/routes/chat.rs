@@ -25,7 +25,7 @@ use crate::{
     cache::{Cache, Key},
     config::Requests,
     error,
-    extractors::{Caller, Json, Language, RequestId},
+    extractors::{Caller, Json, RequestId, language},
     limits::{Limits, admission::Admitted},
     middleware::{note_query, note_results},
     openapi::{ApiRouter, Describe as _, JSON_BODY, TransformOperation, media, post_with},
@@ -44,7 +44,6 @@ async fn chat(
     State(limits): State<Limits>,
     caller: Caller,
     id: RequestId,
-    Language(language): Language,
     headers: HeaderMap,
     Json(request): Json<ChatRequest>,
 ) -> Result<Response, Error> {
@@ -57,7 +56,7 @@ async fn chat(
     // A chat whose answer is known is not counted, because it costs the workers next to nothing.
     let admitted = query.known.is_none().then(|| limits.admission.chats.admit()).transpose()?;
     let reply = cache.requester.ask_streaming(&id.context(), &query, patience).await?;
-    let mut answer = Answer { reply, cache, key, id, language, admitted };
+    let mut answer = Answer { reply, cache, key, id, language: language(&headers), admitted };
     // An error before the first piece of the answer is an error of the whole call, with its own status.
     let first = answer.reply.next().await.unwrap_or_else(|| Err(Problem::timeout()))?;
     let Some(permit) = permit else {
@@ -113,7 +112,7 @@ impl Answer {
             tokio::select! {
                 () = sender.closed() => {}
                 _ = tokio::time::timeout(patience, self.send(first, &sender)) => {}
-                () = streams.last_words() => drop(sender.try_send(unfinished)),
+                () = streams.last_words.cancelled() => drop(sender.try_send(unfinished)),
             }
         };
         tokio::spawn(receive.in_current_span());

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::{
     App, Error, JsonResult,
-    extractors::{Language, Lookup, Path, Query},
+    extractors::{Lookup, Path, Query},
     middleware::note_results,
     openapi::{ApiRouter, Describe as _, TransformOperation, delete_with, get_with, post_with},
 };
@@ -74,16 +74,12 @@ struct Batch {
     cursor: Option<String>,
 }
 
-async fn list(
-    Admin(lookup): Admin,
-    Language(language): Language,
-    Query(page): Query<Page>,
-) -> JsonResult<ListView> {
+async fn list(Admin(lookup): Admin, Query(page): Query<Page>) -> JsonResult<ListView> {
     let limit = in_range("limit", page.limit, 1, 200)?.unwrap_or(50);
     let scope = lookup.scope(page.project_id.as_ref());
     let letters = lookup.ask(&ListDeadLetters { scope, limit, cursor: page.cursor }).await?;
     note_results(letters.dead_letters.len());
-    Ok(axum::Json(ListView::new(letters, language)))
+    Ok(axum::Json(ListView::new(letters, lookup.language)))
 }
 
 async fn requeue_all(Admin(lookup): Admin, Query(batch): Query<Batch>) -> JsonResult<Requeued> {

@@ -29,7 +29,7 @@ use tokio::time::timeout;
 
 use crate::{
     App, Error, JsonResult, events,
-    extractors::{Language, Lookup, Path, Query},
+    extractors::{Lookup, Path, Query},
     middleware::note_results,
     openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
 };
@@ -90,20 +90,16 @@ impl OperationInput for Named {
     }
 }
 
-async fn list(
-    lookup: Lookup,
-    Language(language): Language,
-    Query(filter): Query<ListFilter>,
-) -> JsonResult<DocumentListView> {
+async fn list(lookup: Lookup, Query(filter): Query<ListFilter>) -> JsonResult<DocumentListView> {
     in_range("limit", filter.limit, 1, 200)?;
     let scope = lookup.scope(filter.project_id.as_ref());
     let list = lookup.ask(&ListDocuments { scope, filter }).await?;
     note_results(list.documents.len());
-    Ok(axum::Json(DocumentListView::new(list, language)))
+    Ok(axum::Json(DocumentListView::new(list, lookup.language)))
 }
 
-async fn get(named: Named, Language(language): Language) -> JsonResult<DocumentView> {
-    Ok(axum::Json(DocumentView::new(named.document().await?, language)))
+async fn get(named: Named) -> JsonResult<DocumentView> {
+    Ok(axum::Json(DocumentView::new(named.document().await?, named.lookup.language)))
 }
 
 async fn exists(named: Named) -> JsonResult<Exists> {

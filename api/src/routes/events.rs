@@ -30,7 +30,6 @@ use crate::{
     authentication::Authenticator,
     config::Requests,
     events::{self, Events},
-    extractors::Language,
     openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
     streams::{self, Kind, Sent, Streams},
 };
@@ -49,7 +48,6 @@ async fn events(
     State(authenticator): State<Authenticator>,
     headers: HeaderMap,
     mut named: Named,
-    Language(language): Language,
 ) -> Result<Response, Error> {
     let permit = streams.open(Kind::Events, &named.lookup.caller)?;
     // The document is read once to get its project, and again after subscribing, to include what happened in between.
@@ -59,7 +57,7 @@ async fn events(
     let events = events::subscribe(&nats, &project, &document.document_id).await?;
     let address = named.lookup.caller.address.clone();
     let revoked = authenticator.revoked(named.lookup.id.clone(), headers, address, project);
-    let mut follower = Follower { named, language, events };
+    let mut follower = Follower { language: named.lookup.language, named, events };
     let first = follower.state().await?;
     let (sender, receiver) = mpsc::channel(1);
     // In a task of its own, which holds the permit: nobody polls the stream of a client that does not read, but it must end.

@@ -31,7 +31,7 @@ async fn search(
     Json(request): Json<SearchRequest>,
 ) -> Result<Response, Error> {
     note_query(&request.query);
-    let search = Search::new(request, caller.scope())?;
+    let search = Search::new(request, &caller.account.scope)?;
     let answer = cache.search(&id.context(), &search).await?;
     note_results(answer.entry.results);
     let headers = [(header::CONTENT_TYPE, "application/json"), (CACHE, answer.source)];

@@ -21,13 +21,12 @@ use schemars::{JsonSchema, json_schema};
 use schemas::{
     DocumentId, Problem,
     ProblemKind::{self, BadRequest, Conflict, NoText, RequestTimeout, TooLarge, UnsupportedMediaType},
-    ProjectId,
     dead_letter::Cause,
     event::{DocumentEvent, EventKind},
     headers,
     ingest::{IngestDocument, MAX_JOB_BYTES, ObjectRef, Source},
     lenient, messages,
-    problem::Reason,
+    problem::{Reason, UiLanguage},
     search::in_range,
     upload::{AcceptedData, IndexedData, UploadAccepted, UploadIndexed},
 };
@@ -37,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     App, Error, events,
-    extractors::{Caller, Language, Query, RequestId},
+    extractors::{Caller, Query, RequestId, language},
     linger,
     metrics::Metrics,
     openapi::{ApiRouter, Describe as _, TransformOperation, media, post_with},
@@ -111,7 +110,7 @@ pub struct Uploader {
     nats: Nats,
     metrics: Arc<Metrics>,
     stopping: CancellationToken,
-    language: Language,
+    language: UiLanguage,
     pub caller: Caller,
     pub id: RequestId,
 }
@@ -125,7 +124,7 @@ impl FromRequestParts<App> for Uploader {
             nats: app.nats.clone(),
             metrics: app.metrics.clone(),
             stopping: app.stopping.clone(),
-            language: Language::from_request_parts(parts, app).await?,
+            language: language(&parts.headers),
             caller: Caller::from_request_parts(parts, app).await?,
             id: RequestId::from_request_parts(parts, app).await?,
         })
@@ -134,9 +133,7 @@ impl FromRequestParts<App> for Uploader {
 
 /// A document that was accepted: its bytes are stored and its job is in the stream.
 pub struct Accepted {
-    pub project: ProjectId,
-    pub document: DocumentId,
-    filename: String,
+    pub data: AcceptedData,
     title: String,
     /// Whether [`Uploader::wait`] found that there is a newer revision already.
     pub superseded: bool,
@@ -164,7 +161,7 @@ impl Uploader {
     async fn publish(&self, received: Received) -> Result<Accepted, Problem> {
         let Received { filename, media_type, stored, mut object, mut metadata, .. } = received;
         // Without a project of the upload, the records of an import name their own, within the scope of this caller.
-        let record_scope = metadata.project_id.is_none().then(|| self.caller.scope().clone());
+        let record_scope = metadata.project_id.is_none().then(|| self.caller.account.scope.clone());
         let project = self.caller.project_of(&metadata)?;
         metadata.project_id = None;
         // The same file, name, number and revision in the same project is the same document, however often it is sent.
@@ -216,8 +213,11 @@ impl Uploader {
         if let Err(error) = self.nats.publish(queued.subject(), &context, None, &queued).await {
             tracing::warn!(%error, "announcing a queued document");
         }
-        let title = job.metadata.fields.title;
-        Ok(Accepted { project, document, filename, title, superseded: false, events })
+        // With the project: two projects may have documents with the same id. The id, made from the content, is a UUID.
+        let encoded = utf8_percent_encode(project.as_str(), NON_ALPHANUMERIC);
+        let status_url = format!("/documents/{document}?project_id={encoded}");
+        let data = AcceptedData { document_id: document, filename, project_id: project, status_url };
+        Ok(Accepted { data, title: job.metadata.fields.title, superseded: false, events })
     }
 
     /// Returns the result of the upload; `None` if it is still in progress after `patience`, or if this process has to
@@ -243,14 +243,14 @@ impl Uploader {
     fn indexed(&self, accepted: &Accepted, event: DocumentEvent) -> UploadIndexed {
         let superseded = accepted.superseded;
         let message = if superseded { messages::http::superseded() } else { messages::http::indexed() };
-        let titles = [&event.facts.title, &accepted.title, &accepted.filename];
+        let titles = [&event.facts.title, &accepted.title, &accepted.data.filename];
         UploadIndexed {
             status: "success".to_owned(),
-            message: message.in_language(self.language.0).to_owned(),
+            message: message.in_language(self.language).to_owned(),
             data: IndexedData {
-                document_id: accepted.document.clone(),
-                filename: accepted.filename.clone(),
-                project_id: accepted.project.clone(),
+                document_id: accepted.data.document_id.clone(),
+                filename: accepted.data.filename.clone(),
+                project_id: accepted.data.project_id.clone(),
                 title: titles.into_iter().find(|title| !title.is_empty()).cloned().unwrap_or_default(),
                 chunks_created: if superseded { 0 } else { event.facts.chunks.unwrap_or_default() },
                 text_length: event.facts.text_length.unwrap_or_default(),
@@ -259,17 +259,11 @@ impl Uploader {
     }
 
     fn accepted(&self, accepted: &Accepted) -> Response {
-        let status_url = accepted.status_url();
-        let location = [(header::LOCATION, status_url.clone())];
+        let location = [(header::LOCATION, accepted.data.status_url.clone())];
         let body = UploadAccepted {
             status: "accepted".to_owned(),
-            message: messages::http::accepted().in_language(self.language.0).to_owned(),
-            data: AcceptedData {
-                document_id: accepted.document.clone(),
-                filename: accepted.filename.clone(),
-                project_id: accepted.project.clone(),
-                status_url,
-            },
+            message: messages::http::accepted().in_language(self.language).to_owned(),
+            data: accepted.data.clone(),
         };
         (StatusCode::ACCEPTED, location, axum::Json(body)).into_response()
     }
@@ -282,15 +276,6 @@ fn kind_of(code: &str) -> ProblemKind {
         "unsupported" => UnsupportedMediaType,
         _ if Cause::of(code) == Cause::System => ProblemKind::Internal,
         _ => NoText,
-    }
-}
-
-impl Accepted {
-    /// Returns the URL of the document's state, with the project: two projects may have documents with the same id.
-    pub fn status_url(&self) -> String {
-        // The document's id was made from its content: it is a UUID.
-        let project = utf8_percent_encode(self.project.as_str(), NON_ALPHANUMERIC);
-        format!("/documents/{}?project_id={project}", self.document)
     }
 }
 

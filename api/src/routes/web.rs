@@ -3,11 +3,10 @@
 use aide::axum::ApiRouter;
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::get,
 };
-
 use sha2::{Digest as _, Sha256};
 
 use super::files::is_fresh;
@@ -49,19 +48,17 @@ async fn asset(Path(name): Path<String>, request: Request) -> Response {
 
 fn file(asked: &HeaderMap, media_type: &'static str, content: &'static str) -> Response {
     let tag = format!("\"{}\"", schemas::text::hex(&Sha256::digest(content)[..8]));
-    let mut response = if is_fresh(asked, &tag) {
-        StatusCode::NOT_MODIFIED.into_response()
+    let headers = [
+        (header::CONTENT_TYPE, media_type),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::ETAG, tag.as_str()),
+    ];
+    if is_fresh(asked, &tag) {
+        (headers, StatusCode::NOT_MODIFIED).into_response()
     } else {
-        content.into_response()
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(header::ETAG, tag);
+        (headers, content).into_response()
     }
-    response
 }
 
 #[cfg(test)]

@@ -44,17 +44,11 @@ impl Drop for Object {
     }
 }
 
-/// Stores a file that arrives in pieces.
-pub struct Writer {
-    /// Sending fails if storing failed; [`finish`](Self::finish) returns the error.
-    pub pieces: mpsc::Sender<Bytes>,
-    task: JoinHandle<anyhow::Result<(Object, Stored)>>,
-}
-
 /// Starts to store a file, in a separate task: when a client disconnects, the request's future is dropped, but the
 /// object must still be finished, because only a finished object can be deleted with all its parts. It is dropped at the
-/// end of the task if nobody waits for it in [`finish`](Writer::finish).
-pub fn write(objects: Objects) -> Writer {
+/// end of the task if nobody waits for it. The file is complete when the sender of its pieces is dropped. Sending fails if
+/// storing failed, and the task returns the error.
+pub fn write(objects: Objects) -> (mpsc::Sender<Bytes>, JoinHandle<anyhow::Result<(Object, Stored)>>) {
     let (pieces, incoming) = mpsc::channel(WAITING);
     let task = tokio::spawn(async move {
         let name = uuid::Uuid::now_v7().to_string();
@@ -63,13 +57,5 @@ pub fn write(objects: Objects) -> Writer {
         let stored = object.objects.put(&object.name, incoming).await.context("the object store")?;
         Ok((object, stored))
     });
-    Writer { pieces, task }
-}
-
-impl Writer {
-    /// Waits until the file, which is complete, is stored safely.
-    pub async fn finish(self) -> anyhow::Result<(Object, Stored)> {
-        drop(self.pieces);
-        self.task.await.context("the storing task")?
-    }
+    (pieces, task)
 }
