@@ -29,7 +29,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use crate::{limits::admission::Bound, metrics::Metrics, redis::Redis};
+use crate::{limits::admission::Admission, metrics::Metrics, redis::Redis};
 pub use counter::Counter;
 pub use entry::Entry;
 use single_flight::SingleFlight;
@@ -51,7 +51,7 @@ pub struct Cache {
     pub redis: Redis,
     pub requester: Requester,
     pub patience: Duration,
-    pub admission: Bound,
+    pub admission: Admission,
     pub metrics: Arc<Metrics>,
     pub counter: Counter,
     pub under_way: UnderWay,
@@ -155,7 +155,7 @@ impl Cache {
     }
 
     async fn ask(&self, context: &Context, search: &Search) -> Result<Answer, Problem> {
-        let admitted = self.admission.admit()?;
+        let admitted = self.admission.searches.admit()?;
         let timer = self.metrics.ask_seconds.with_label_values(&["search"]).start_timer();
         let reply = self.requester.ask_streaming(context, search, self.patience).await?.only().await?;
         timer.observe_duration();

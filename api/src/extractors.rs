@@ -164,7 +164,6 @@ impl FromRequestParts<App> for Lookup {
 impl OperationInput for Lookup {}
 
 /// A JSON body. [`crate::arrival`] has already received it completely.
-#[derive(Debug)]
 pub struct Json<T>(pub T);
 
 impl<S: Send + Sync, T: Form> FromRequest<S> for Json<T> {
@@ -189,7 +188,6 @@ impl<T: JsonSchema> OperationInput for Json<T> {
 }
 
 /// Parameters of the query string. A blank parameter counts as absent; of a repeated one, the last value counts.
-#[derive(Debug)]
 pub struct Query<T>(pub T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
@@ -221,8 +219,6 @@ impl<T: JsonSchema> OperationInput for Query<T> {
     }
 }
 
-/// Parameters of the path.
-#[derive(Debug)]
 pub struct Path<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {

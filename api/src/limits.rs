@@ -92,14 +92,12 @@ pub struct Limits {
     redis: Redis,
     pub local: local::Local,
     refused: IntCounterVec,
-    pub admission: admission::Admission,
     concurrent: concurrent::Concurrent,
 }
 
 impl Limits {
     pub fn new(config: Config, redis: Redis, refused: IntCounterVec) -> Self {
         Self {
-            admission: admission::Admission::new(&refused),
             concurrent: concurrent::Concurrent::new(config.concurrent),
             config: Arc::new(config),
             redis,

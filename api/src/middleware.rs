@@ -133,7 +133,6 @@ fn shortened(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// The response to a request that matches no route.
 pub async fn not_found(request: Request) -> Response {
     linger::refuse(request, messages::http::no_such_address().problem(ProblemKind::NotFound))
 }

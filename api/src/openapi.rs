@@ -157,7 +157,6 @@ fn plain(media_type: &str) -> MediaType {
     })
 }
 
-/// Returns a body with this schema.
 pub fn media(json_schema: Schema) -> MediaType {
     MediaType { schema: Some(schema(json_schema)), ..MediaType::default() }
 }
@@ -267,7 +266,6 @@ pub fn complete(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
     api.security_scheme("token", token).security_scheme("api_key", api_key)
 }
 
-/// Serializes the document.
 pub fn written(openapi: &OpenApi) -> serde_json::Result<Vec<u8>> {
     let mut document = serde_json::to_value(openapi)?;
     forget_unused(&mut document);

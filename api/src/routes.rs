@@ -77,23 +77,20 @@ pub fn router(mut app: App, config: &Config) -> Router {
             .into(),
         asyncapi: schemas::asyncapi::document().to_string().into(),
     };
-    let observed = (app.metrics.clone(), config.server.speaks_tls());
-    let permits = Arc::new(Semaphore::new(config.requests.max_concurrent_requests));
-    let (arrivals, streams) = (app.arrivals.clone(), app.streams.clone());
-    let (limits, refused, stopping) = (app.limits.clone(), app.metrics.limited.clone(), app.stopping.clone());
     let rule = config.limits.rate_limit_address.rule();
     let throttle = rule.and_then(|rule| throttle::config(rule, config.authentication.trusted_proxies));
     let mut router = router
         .fallback(middleware::not_found)
         .method_not_allowed_fallback(middleware::method_not_allowed)
-        .with_state(app)
+        .with_state(app.clone())
         .layer(DefaultBodyLimit::max(arrival::MAX_BODY))
         .layer(CatchPanicLayer::custom(middleware::panicked));
     if let Some((rule, throttle)) = rule.zip(throttle.clone()) {
-        router = router.layer(throttle::layer(throttle, rule, refused));
+        router = router.layer(throttle::layer(throttle, rule, app.metrics.limited.clone()));
     }
     // Every minute, callers and addresses that were inactive are forgotten.
-    tokio::spawn(stopping.run_until_cancelled_owned(async move {
+    let limits = app.limits;
+    tokio::spawn(app.stopping.run_until_cancelled_owned(async move {
         let mut minutes = tokio::time::interval(Duration::from_secs(60));
         loop {
             minutes.tick().await;
@@ -103,14 +100,16 @@ pub fn router(mut app: App, config: &Config) -> Router {
             }
         }
     }));
+    let permits = Arc::new(Semaphore::new(config.requests.max_concurrent_requests));
     router = router
         .layer(from_fn_with_state(permits, middleware::admit))
-        .layer(from_fn_with_state(arrivals, arrival::receive))
-        .layer(from_fn_with_state(streams, middleware::end_in_time));
+        .layer(from_fn_with_state(app.arrivals, arrival::receive))
+        .layer(from_fn_with_state(app.streams, middleware::end_in_time));
     let origins = Arc::new(config.origins.clone());
     if config.authentication.auth == Auth::Off {
         router = router.layer(from_fn_with_state(origins.clone(), local::guard));
     }
+    let observed = (app.metrics, config.server.speaks_tls());
     // The CORS layer is outside of every layer that refuses calls, so that a page can read the error response.
     let router = router
         .layer(cors::layer(&origins, config.authentication.auth))

@@ -29,7 +29,6 @@ pub struct Streams {
 }
 
 /// Each kind has its own limit, so that clients that follow documents cannot prevent others from chatting.
-#[derive(Debug, Clone, Copy)]
 pub enum Kind {
     Events,
     Chat,

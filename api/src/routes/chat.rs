@@ -26,7 +26,7 @@ use crate::{
     config::Requests,
     error,
     extractors::{Caller, Json, RequestId, language},
-    limits::{Limits, admission::Admitted},
+    limits::admission::Admitted,
     middleware::{note_query, note_results},
     openapi::{ApiRouter, Describe as _, JSON_BODY, TransformOperation, media, post_with},
     streams::{self, Kind, Permit, Sent, Streams},
@@ -36,12 +36,10 @@ pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/chat", post_with(chat, document))
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one thing that the handler takes from the request")]
 async fn chat(
     State(cache): State<Cache>,
     State(requests): State<Arc<Requests>>,
     State(streams): State<Streams>,
-    State(limits): State<Limits>,
     caller: Caller,
     id: RequestId,
     headers: HeaderMap,
@@ -54,7 +52,7 @@ async fn chat(
     let permit = stream.then(|| streams.open(Kind::Chat, &caller)).transpose()?;
     let key = cache.look_for_answer(&mut query).await;
     // A chat whose answer is known is not counted, because it costs the workers next to nothing.
-    let admitted = query.known.is_none().then(|| limits.admission.chats.admit()).transpose()?;
+    let admitted = query.known.is_none().then(|| cache.admission.chats.admit()).transpose()?;
     let reply = cache.requester.ask_streaming(&id.context(), &query, patience).await?;
     let mut answer = Answer { reply, cache, key, id, language: language(&headers), admitted };
     // An error before the first piece of the answer is an error of the whole call, with its own status.
@@ -81,7 +79,6 @@ fn accepts_events(headers: &HeaderMap) -> bool {
 struct Answer {
     reply: Reply,
     cache: Cache,
-    /// The key under which the answer is cached.
     key: Option<Key>,
     id: RequestId,
     language: UiLanguage,
