@@ -87,7 +87,10 @@ struct Verified {
     outcome: Outcome,
 }
 
-type Outcome = Arc<OnceCell<Result<Arc<account::Caller>, Problem>>>;
+/// Who the caller is, or why that is not known.
+type Identified = Result<Arc<account::Caller>, Problem>;
+
+type Outcome = Arc<OnceCell<Identified>>;
 
 impl Verified {
     fn new(asked: Instant, good: bool) -> Self {
@@ -143,12 +146,7 @@ impl Authenticator {
         }
     }
 
-    async fn identify(
-        &self,
-        id: &RequestId,
-        headers: &HeaderMap,
-        address: &str,
-    ) -> Result<Arc<account::Caller>, Problem> {
+    async fn identify(&self, id: &RequestId, headers: &HeaderMap, address: &str) -> Identified {
         let token = token(headers);
         if self.config.auth == Auth::Off {
             // Every client may do everything; a valid token still says who the client is.
@@ -174,12 +172,7 @@ impl Authenticator {
         }
     }
 
-    async fn verify(
-        &self,
-        id: &RequestId,
-        token: &str,
-        address: &str,
-    ) -> Result<Arc<account::Caller>, Problem> {
+    async fn verify(&self, id: &RequestId, token: &str, address: &str) -> Identified {
         let digest = digest(token);
         let outcome = self.lookup(digest, address, Instant::now())?;
         // All requests with this token wait for the same lookup.

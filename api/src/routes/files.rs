@@ -11,10 +11,10 @@ use axum::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use platform::nats::objects::{self, Objects, Stored};
 use schemas::{
-    DocumentId, Problem,
+    Problem,
     ProblemKind::{BadRequest, Conflict, NotFound, RangeNotSatisfiable},
     Scope,
-    document::{FileLocation, GetDocument, LocateFile},
+    document::{FileLocation, LocateFile},
     messages,
 };
 use tokio::io::AsyncReadExt as _;
@@ -24,7 +24,6 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use super::documents::Named;
 use crate::{
     App, Error,
-    extractors::Lookup,
     openapi::{ApiRouter, Describe as _, TransformOperation, get_with},
     server::holding,
     streams::{Kind, Streams},
@@ -41,11 +40,12 @@ async fn file(
     State(streams): State<Streams>,
     method: Method,
     headers: HeaderMap,
-    named: Named,
+    mut named: Named,
 ) -> Result<Response, Error> {
-    let query = LocateFile { scope: named.scope, document_id: named.id };
+    let query = LocateFile { scope: named.scope, document_id: named.id.clone() };
     let mut location = named.lookup.ask(&query).await?;
-    let stored = stored(&objects, &named.lookup, query.document_id, &location).await?;
+    named.scope = Scope::Projects(vec![location.project_id.clone()]);
+    let stored = stored(&objects, &named, &location).await?;
     let etag = format!("\"{}\"", stored.sha256);
     if is_fresh(&headers, &etag) {
         let mut response = described(StatusCode::NOT_MODIFIED.into_response(), &location, &etag);
@@ -85,15 +85,10 @@ async fn file(
 
 /// Returns the stored object: its size and hash in the location may be only announced. Fails if it is another file, or
 /// if it is not stored.
-async fn stored(
-    objects: &Objects,
-    lookup: &Lookup,
-    document: DocumentId,
-    location: &FileLocation,
-) -> Result<Stored, Problem> {
+async fn stored(objects: &Objects, named: &Named, location: &FileLocation) -> Result<Stored, Problem> {
     let stored = match objects.info(&location.object).await {
         Ok(stored) => stored,
-        Err(objects::Error::NotFound) => return Err(not_stored(lookup, document, location).await),
+        Err(objects::Error::NotFound) => return Err(not_stored(named, location).await),
         Err(error) => {
             tracing::warn!(%error, cause = ?std::error::Error::source(&error), "reading a file");
             return Err(Problem::unavailable());
@@ -108,9 +103,8 @@ async fn stored(
 
 /// Returns why a file is not in the object store. The job of an event producer's file names the object before a worker
 /// has stored it there.
-async fn not_stored(lookup: &Lookup, document_id: DocumentId, location: &FileLocation) -> Problem {
-    let scope = Scope::Projects(vec![location.project_id.clone()]);
-    match lookup.ask(&GetDocument { scope, document_id }).await {
+async fn not_stored(named: &Named, location: &FileLocation) -> Problem {
+    match named.document().await {
         Ok(document) if document.facts.state.is_final() => {
             tracing::error!(object = location.object, "a document's file is not in the object store");
             Problem::not_found()
