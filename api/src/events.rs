@@ -11,7 +11,6 @@ use crate::extractors::RequestId;
 /// A subscription to the events of one document.
 pub struct Events {
     subscriber: Subscriber,
-    /// When this subscription began.
     pub since: DateTime<Utc>,
 }
 

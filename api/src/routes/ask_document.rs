@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{body::Body, extract::State, http::HeaderMap};
+use axum::{body::Body, extract::State};
 use platform::nats::request::Requester;
 use schemas::{
     ProblemKind::{BadRequest, Conflict, NoText, RequestTimeout, Timeout, TooLarge, UnsupportedMediaType},
@@ -27,10 +27,9 @@ async fn ask(
     uploader: Uploader,
     State(requester): State<Requester>,
     State(requests): State<Arc<Requests>>,
-    headers: HeaderMap,
     body: Body,
 ) -> JsonResult<UploadAndQuery> {
-    let mut received = uploader.receive(&headers, body).await?;
+    let mut received = uploader.receive(body).await?;
     let question =
         received.question.take().ok_or_else(|| messages::fields::missing().about("question"))??;
     check_text("question", question.trim())?;

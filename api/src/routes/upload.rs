@@ -47,20 +47,15 @@ pub fn routes() -> ApiRouter<App> {
     ApiRouter::new().api_route("/upload", post_with(upload, document))
 }
 
-async fn upload(
-    uploader: Uploader,
-    wait: Result<Query<Wait>, Error>,
-    request_headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Error> {
-    let wait = match wait.and_then(|Query(wait)| Ok(wait.or_preferred(&request_headers)?)) {
+async fn upload(uploader: Uploader, wait: Result<Query<Wait>, Error>, body: Body) -> Result<Response, Error> {
+    let wait = match wait.and_then(|Query(wait)| Ok(wait.or_preferred(&uploader.headers)?)) {
         Ok(wait) => wait,
         Err(error) => {
-            linger::read_on(&request_headers, body);
+            linger::read_on(&uploader.headers, body);
             return Err(error);
         }
     };
-    let received = uploader.receive(&request_headers, body).await?;
+    let received = uploader.receive(body).await?;
     let mut accepted = uploader.accept(received).await?;
     let Some(wait) = wait else {
         return Ok(uploader.accepted(&accepted));
@@ -110,6 +105,7 @@ pub struct Uploader {
     nats: Nats,
     metrics: Arc<Metrics>,
     stopping: CancellationToken,
+    headers: HeaderMap,
     language: UiLanguage,
     pub caller: Caller,
     pub id: RequestId,
@@ -124,6 +120,7 @@ impl FromRequestParts<App> for Uploader {
             nats: app.nats.clone(),
             metrics: app.metrics.clone(),
             stopping: app.stopping.clone(),
+            headers: parts.headers.clone(),
             language: language(&parts.headers),
             caller: Caller::from_request_parts(parts, app).await?,
             id: RequestId::from_request_parts(parts, app).await?,
@@ -142,8 +139,8 @@ pub struct Accepted {
 
 impl Uploader {
     /// Receives the request and checks that the caller may write to the project that the request names.
-    pub async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<Received, Problem> {
-        let received = self.uploads.receive(&self.caller, headers, body).await;
+    pub async fn receive(&self, body: Body) -> Result<Received, Problem> {
+        let received = self.uploads.receive(&self.caller, &self.headers, body).await;
         let received =
             received.inspect_err(|_| self.metrics.uploads.with_label_values(&["refused"]).inc())?;
         self.metrics.upload_bytes.with_label_values::<&str>(&[]).inc_by(received.stored.size);
