@@ -3,8 +3,8 @@
 use aide::{
     OperationOutput,
     openapi::{
-        ApiKeyLocation, Header, HeaderStyle, Info, License, MediaType, OpenApi, Parameter,
-        ParameterSchemaOrContent, ReferenceOr, Response, SchemaObject, SecurityScheme, StatusCode, Tag,
+        ApiKeyLocation, Header, HeaderStyle, License, MediaType, Parameter, ParameterSchemaOrContent,
+        ReferenceOr, Response, SchemaObject, SecurityScheme, StatusCode, Tag,
     },
     transform::TransformOpenApi,
 };
@@ -224,21 +224,14 @@ pub fn make_optional(parameter: &mut ReferenceOr<Parameter>) {
     }
 }
 
-/// Returns the document without its routes, which are added later.
-pub fn frame() -> OpenApi {
-    let apache = "Apache-2.0".to_owned();
-    let info = Info {
-        title: "acorag".to_owned(),
-        summary: Some("Answers questions over project documents, in Spanish and English.".to_owned()),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        license: Some(License { name: apache.clone(), identifier: Some(apache), ..License::default() }),
-        ..Info::default()
-    };
-    OpenApi { info, ..OpenApi::default() }
-}
-
-/// Adds what all routes share: the schema of errors, the authentication methods and the groups.
+/// Adds what all routes share: the title, the schema of errors, the authentication methods and the groups.
 pub fn complete(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
+    let apache = "Apache-2.0".to_owned();
+    let api = api
+        .title("acorag")
+        .summary("Answers questions over project documents, in Spanish and English.")
+        .version(env!("CARGO_PKG_VERSION"))
+        .license(License { name: apache.clone(), identifier: Some(apache), ..License::default() });
     let groups = [
         ("search", "Finding passages."),
         ("chat", "Asking the documents."),
@@ -266,21 +259,16 @@ pub fn complete(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
     api.security_scheme("token", token).security_scheme("api_key", api_key)
 }
 
-pub fn written(openapi: &OpenApi) -> serde_json::Result<Vec<u8>> {
-    let mut document = serde_json::to_value(openapi)?;
-    forget_unused(&mut document);
-    serde_json::to_vec(&document)
-}
-
-/// Removes types that nothing refers to, such as types of parameters: the document lists their fields one by one.
-fn forget_unused(document: &mut Value) {
+/// Writes the document without types that nothing refers to, such as types of parameters: the document lists their fields
+/// one by one.
+pub fn written(mut document: Value) -> String {
     loop {
         let text = document.to_string();
-        let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") else { return };
+        let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") else { return text };
         let before = schemas.len();
         schemas.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
         if schemas.len() == before {
-            return;
+            return text;
         }
     }
 }

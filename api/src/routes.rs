@@ -16,7 +16,7 @@ mod web;
 
 use std::{sync::Arc, time::Duration};
 
-use aide::axum::ApiRouter;
+use aide::{axum::ApiRouter, openapi::OpenApi};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -63,15 +63,15 @@ pub fn router(mut app: App, config: &Config) -> Router {
         .route_layer(from_fn_with_state(app.authenticator.clone(), authenticate));
     let anonymous = limited(Class::Login, auth::routes_without_token())
         .route_layer(from_fn_with_state(app.authenticator.clone(), anonymous));
-    let mut document = openapi::frame();
+    let mut document = OpenApi::default();
     let router = authenticated
         .merge(anonymous)
         .merge(service::routes())
         .merge(web::routes())
         .finish_api_with(&mut document, openapi::complete);
-    let document = openapi::written(&document);
     app.documents = Documents {
-        openapi: document
+        openapi: serde_json::to_value(&document)
+            .map(openapi::written)
             .inspect_err(|error| tracing::error!(%error, "writing the OpenAPI document"))
             .unwrap_or_default()
             .into(),
