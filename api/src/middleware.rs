@@ -4,7 +4,7 @@ use std::{pin::pin, sync::Arc, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri::PathAndQuery},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -128,9 +128,7 @@ fn shortened(uri: &Uri) -> Option<Uri> {
         return None;
     }
     let path = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
-    Uri::from_parts(parts).ok()
+    uri::Builder::from(uri.clone()).path_and_query(path).build().ok()
 }
 
 pub async fn not_found(request: Request) -> Response {

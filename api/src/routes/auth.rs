@@ -87,9 +87,7 @@ async fn patiently<Q: schemas::Request>(lookup: &Lookup, query: &Q) -> Result<Q:
 async fn me(lookup: Lookup) -> JsonResult<User> {
     // The account behind a JWT is that of the company's login service.
     let user_id = lookup.caller.account.user_id.clone().filter(|id| !id.starts_with(BY_JWT));
-    let Some(user_id) = user_id else {
-        return Err(messages::http::no_account().problem(ProblemKind::NotFound).into());
-    };
+    let user_id = user_id.ok_or_else(|| messages::http::no_account().problem(NotFound))?;
     Ok(axum::Json(lookup.ask(&Me { user_id }).await?))
 }
 
