@@ -1,5 +1,5 @@
 //! Jobs: each is about one document, one record or one deletion. The processing returns an outcome; what follows from
-//! an outcome is done in one place, [`Jobs::settle`].
+//! an outcome is done in one place, [`Attempt::settle`].
 
 mod attachments;
 mod delete;
@@ -32,8 +32,8 @@ use schemas::{
     subjects::{self, JobKind},
 };
 use tokio_util::sync::CancellationToken;
+use turns::Place;
 pub use turns::Turns;
-use turns::{Place, move_to};
 
 use crate::{app::App, progress::Progress};
 
@@ -83,9 +83,9 @@ impl Handler for Jobs {
             JobKind::Delete => delete::delete(&self.app, &delivery).await.map(|()| Ending::Done),
             _ => match read(&delivery) {
                 Ok(job) => {
-                    let progress = self.progress(&delivery, &job);
-                    let result = self.process(&delivery, &job, &progress).await;
-                    self.ended(&job, &result, &progress).await;
+                    let attempt = Attempt::new(self, &delivery, job);
+                    let result = attempt.process().await;
+                    attempt.ended(&result).await;
                     result
                 }
                 Err(reason) => Err(Failure::Dead(reason)),
@@ -136,63 +136,110 @@ impl Jobs {
         }
     }
 
-    async fn process(&self, delivery: &Delivery, job: &Job, progress: &Progress) -> Result<Ending, Failure> {
+    async fn mark_failed(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
+        // A subject that names no document leaves none to mark; the dead letter keeps the message.
+        let Ok((project, document)) = subjects::parse_job(&delivery.subject) else { return Ok(()) };
+        if self.kind == JobKind::Delete {
+            return Ok(());
+        }
+        let (job, is_readable) = match read(delivery) {
+            Ok(job) => (job, true),
+            // Of an unreadable message, only the document's id and the reason are stored. It must not replace a
+            // known document: it may be a reply of NATS itself that somebody directed to this subject.
+            Err(_) => {
+                let (subject, payload) = (&delivery.subject, &delivery.payload);
+                (Job::unreadable(project, document, subject, payload, delivery.published), false)
+            }
+        };
+        let attempt = Attempt::new(self, delivery, job);
+        let failed = attempt.write_down(reason, is_readable);
+        let failed = self.app.generations.changing(&attempt.job, failed).await?;
+        if failed.is_some() && is_readable {
+            // As with the text: what only an earlier version had must not stay searchable as if it were current.
+            attachments::delete_others(&attempt, &[]).await?;
+        }
+        let outcome = match failed {
+            Some(revived) => Outcome::Failed { reason: reason.clone(), revived },
+            None => Outcome::Void,
+        };
+        attempt.settle(outcome).await.context("settling a failed job")
+    }
+}
+
+/// An attempt to process the job of a document.
+struct Attempt<'a> {
+    jobs: &'a Jobs,
+    delivery: &'a Delivery,
+    job: Job,
+    /// The events of the document.
+    progress: Progress,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(jobs: &'a Jobs, delivery: &'a Delivery, job: Job) -> Self {
+        let progress = Progress::new(&jobs.app, delivery, &job.project, &job.document);
+        Self { jobs, delivery, job, progress }
+    }
+
+    async fn process(&self) -> Result<Ending, Failure> {
+        let Self { jobs, delivery, job, .. } = self;
         let place = async {
             // A job that is delivered again is not moved: in the other lane it would count as a first attempt, and the events
             // that its earlier attempt did not publish would be forgotten.
             match delivery.attempt {
-                1 => self.turns.place(&self.app, self.kind, &job.project).await,
+                1 => jobs.turns.place(&jobs.app, jobs.kind, &job.project).await,
                 _ => Ok(Place::Here(None)),
             }
         };
-        let (place, ()) = tokio::try_join!(place, announce(delivery, job, progress))?;
+        let (place, ()) = tokio::try_join!(place, self.announce())?;
         let _turn = match place {
             Place::Here(turn) => turn,
-            Place::Lane(lane) => match move_to(&self.app, delivery, job, lane, None).await {
+            Place::Lane(lane) => match self.move_to(lane, None).await {
                 Ok(()) => return Ok(Ending::Moved),
                 // The queue is full. Only processing jobs makes room, so this job is processed here.
                 Err(publish::Error::Full) => None,
                 Err(error) => return Err(error.into()),
             },
         };
-        match document::index(self, delivery, job, progress).await? {
+        match document::index(self).await? {
             Outcome::Moved => {
                 // The worker is alive, so this start must not count as one that killed a worker.
-                documents::start::ended(&self.app.pool, job, None).await?;
+                documents::start::ended(&jobs.app.pool, job, None).await?;
                 Ok(Ending::Moved)
             }
             outcome => {
-                self.settle(delivery, job, progress, outcome).await?;
+                self.settle(outcome).await?;
                 Ok(Ending::Done)
             }
         }
     }
 
+    /// Publishes the event `queued` for a job that came directly through NATS, so that it has the events of an upload.
+    async fn announce(&self) -> Result<(), Failure> {
+        let Self { delivery, job, progress, .. } = self;
+        let announced = platform::nats::text(delivery.headers.as_ref(), headers::ANNOUNCED).is_some();
+        if announced || delivery.attempt > 1 {
+            return Ok(());
+        }
+        let Fields { title, revision, .. } = job.body.metadata.fields.clone();
+        let event = Facts { at: delivery.published, title, revision, ..progress.event(EventKind::Queued) };
+        Ok(progress.publish(event, None).await?)
+    }
+
     /// Does what follows from a job once the database has its outcome. If the worker dies in here, the job is delivered
     /// again, and every step may run twice.
-    async fn settle(
-        &self,
-        delivery: &Delivery,
-        job: &Job,
-        progress: &Progress,
-        outcome: Outcome,
-    ) -> Result<(), Failure> {
-        self.publish(delivery, job, progress, &outcome).await?;
-        match import::of(job, &outcome) {
-            Some(import) => import::close(&self.app, delivery, import).await,
+    async fn settle(&self, outcome: Outcome) -> Result<(), Failure> {
+        self.publish(&outcome).await?;
+        match import::of(&self.job, &outcome) {
+            Some(import) => import::close(&self.jobs.app, self.delivery, import).await,
             None => Ok(()),
         }
     }
 
     /// Publishes events, queues revived revisions and removes the unused file.
-    async fn publish(
-        &self,
-        delivery: &Delivery,
-        job: &Job,
-        progress: &Progress,
-        outcome: &Outcome,
-    ) -> Result<(), Failure> {
-        let app = &self.app;
+    async fn publish(&self, outcome: &Outcome) -> Result<(), Failure> {
+        let Self { jobs, delivery, job, progress } = self;
+        let app = &jobs.app;
         let revision = job.body.metadata.fields.revision.clone();
         match outcome {
             Outcome::Void => {
@@ -251,67 +298,30 @@ impl Jobs {
         Ok(())
     }
 
-    async fn mark_failed(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
-        // A subject that names no document leaves none to mark; the dead letter keeps the message.
-        let Ok((project, document)) = subjects::parse_job(&delivery.subject) else { return Ok(()) };
-        if self.kind == JobKind::Delete {
-            return Ok(());
-        }
-        let (job, is_readable) = match read(delivery) {
-            Ok(job) => (job, true),
-            // Of an unreadable message, only the document's id and the reason are stored. It must not replace a
-            // known document: it may be a reply of NATS itself that somebody directed to this subject.
-            Err(_) => {
-                let (subject, payload) = (&delivery.subject, &delivery.payload);
-                (Job::unreadable(project, document, subject, payload, delivery.published), false)
-            }
-        };
-        let failed = self.write_down(&job, reason, is_readable);
-        let failed = self.app.generations.changing(&job, failed).await?;
-        if failed.is_some() && is_readable {
-            // As with the text: what only an earlier version had must not stay searchable as if it were current.
-            attachments::delete_others(&self.app, delivery, &job, &[]).await?;
-        }
-        let outcome = match failed {
-            Some(revived) => Outcome::Failed { reason: reason.clone(), revived },
-            None => Outcome::Void,
-        };
-        let progress = self.progress(delivery, &job);
-        self.settle(delivery, &job, &progress, outcome).await.context("settling a failed job")
-    }
-
     /// Stores the failure. If the database refuses the job's data, the failure is stored with few of them ([`bare`]).
-    async fn write_down(
-        &self,
-        job: &Job,
-        reason: &Reason,
-        is_readable: bool,
-    ) -> sqlx::Result<Option<Vec<Revived>>> {
-        match fail(&self.app.pool, job, reason, is_readable).await {
+    async fn write_down(&self, reason: &Reason, is_readable: bool) -> sqlx::Result<Option<Vec<Revived>>> {
+        let (pool, job) = (&self.jobs.app.pool, &self.job);
+        match fail(pool, job, reason, is_readable).await {
             Err(error) if !platform::postgres::is_transient(&error) => {
                 tracing::error!(%error, "a failed document could not be written down whole");
                 let job = Job { body: bare(&job.body), ..job.clone() };
-                fail(&self.app.pool, &job, reason, is_readable).await
+                fail(pool, &job, reason, is_readable).await
             }
             written => written,
         }
     }
 
-    fn progress(&self, delivery: &Delivery, job: &Job) -> Progress {
-        Progress::new(&self.app, delivery, &job.project, &job.document)
-    }
-
     /// Notes that a failed attempt did not kill the worker, so that it does not count as a worker's death.
-    async fn ended(&self, job: &Job, result: &Result<Ending, Failure>, progress: &Progress) {
+    async fn ended(&self, result: &Result<Ending, Failure>) {
         let waits = match result {
             Err(Failure::Wait(_)) => Some(messages::jobs::waiting().reason("waiting")),
             Err(Failure::Retry(_)) => None,
             _ => return,
         };
         if let Some(reason) = &waits {
-            progress.waits(reason.clone()).await;
+            self.progress.waits(reason.clone()).await;
         }
-        if let Err(error) = documents::start::ended(&self.app.pool, job, waits).await {
+        if let Err(error) = documents::start::ended(&self.jobs.app.pool, &self.job, waits).await {
             tracing::debug!(%error, "noting the end of an attempt");
         }
     }
@@ -325,17 +335,6 @@ fn bare(body: &IngestDocument) -> IngestDocument {
         bare.source = body.source.clone();
     }
     bare
-}
-
-/// Publishes the event `queued` for a job that came directly through NATS, so that it has the events of an upload.
-async fn announce(delivery: &Delivery, job: &Job, progress: &Progress) -> Result<(), Failure> {
-    let announced = platform::nats::text(delivery.headers.as_ref(), headers::ANNOUNCED).is_some();
-    if announced || delivery.attempt > 1 {
-        return Ok(());
-    }
-    let Fields { title, revision, .. } = job.body.metadata.fields.clone();
-    let event = Facts { at: delivery.published, title, revision, ..progress.event(EventKind::Queued) };
-    Ok(progress.publish(event, None).await?)
 }
 
 fn read(delivery: &Delivery) -> Result<Job, Reason> {

@@ -1,10 +1,7 @@
 //! Queues the attachments of a mail, each of which becomes a document of its own.
 
-use documents::{ATTACHMENT, Job};
-use platform::nats::{
-    consume::{Delivery, Failure},
-    publish,
-};
+use documents::ATTACHMENT;
+use platform::nats::{consume::Failure, publish};
 use reader::{Attachment, Extracted};
 use schemas::{
     DocumentId, Fields, headers,
@@ -13,8 +10,7 @@ use schemas::{
     text::clip,
 };
 
-use super::{files, queue::headers_of_part};
-use crate::app::App;
+use super::{Attempt, files, queue::headers_of_part};
 
 /// Attachments of a mail and of the mails in it are read, not those of mails any deeper. Each attachment becomes a document:
 /// with 100 in each mail, two levels make 10,000 documents of one file, and each further level 100 times as many.
@@ -23,14 +19,8 @@ const DEEPEST: u8 = 2;
 const MAX_MEDIA_TYPE_CHARS: usize = 255;
 
 /// Publishes the attachments of a document, and deletes those that only its earlier versions had.
-pub async fn publish_all(
-    app: &App,
-    delivery: &Delivery,
-    job: &Job,
-    kind: JobKind,
-    extracted: &Extracted,
-) -> Result<(), Failure> {
-    let depth = job.body.parent.as_ref().map_or(0, |parent| parent.depth);
+pub async fn publish_all(attempt: &Attempt<'_>, extracted: &Extracted) -> Result<(), Failure> {
+    let depth = attempt.job.body.parent.as_ref().map_or(0, |parent| parent.depth);
     if depth >= DEEPEST {
         if !extracted.attachments.is_empty() {
             tracing::info!(
@@ -43,23 +33,21 @@ pub async fn publish_all(
     }
     let mut published = Vec::with_capacity(extracted.attachments.len());
     for (index, attachment) in (0..).zip(&extracted.attachments) {
-        published.push(publish_one(app, delivery, job, kind, index, attachment).await?);
+        published.push(publish_one(attempt, index, attachment).await?);
     }
-    delete_others(app, delivery, job, &published).await
+    delete_others(attempt, &published).await
 }
 
 /// Publishes an attachment as a document, and returns its id, which is the same if it is published twice.
 async fn publish_one(
-    app: &App,
-    delivery: &Delivery,
-    job: &Job,
-    kind: JobKind,
+    attempt: &Attempt<'_>,
     index: u32,
     attachment: &Attachment,
 ) -> Result<DocumentId, Failure> {
+    let Attempt { jobs, delivery, job, .. } = attempt;
     let document = job.document.of_part(&format!("{index}/{}", attachment.filename));
     let name = format!("{ATTACHMENT}{}-{}", document.token(), job.accepted_at.timestamp_micros());
-    let object = files::store(app, &name, attachment.bytes.clone().into()).await?;
+    let object = files::store(&jobs.app, &name, attachment.bytes.clone().into()).await?;
     let parent = &job.body.metadata;
     let body = IngestDocument {
         source: Source::Object(object),
@@ -84,24 +72,21 @@ async fn publish_one(
         }),
         record_scope: None,
     };
-    let map = headers_of_part(app, delivery, job, &format!("{}:{index}", delivery.sequence), index);
+    let map = headers_of_part(attempt, &format!("{}:{index}", delivery.sequence), index);
     // A mail in a lane for waiting documents is one of many, so its attachments go to the same lane.
-    let subject = match kind {
-        JobKind::Batch | JobKind::Bulk => subjects::job(kind, &job.project, &document),
+    let subject = match jobs.kind {
+        JobKind::Batch | JobKind::Bulk => subjects::job(jobs.kind, &job.project, &document),
         _ => body.subject(&job.project, &document),
     };
     let payload = serde_json::to_vec(&body).map_err(publish::Error::from)?;
-    app.nats.publish_raw(subject, map, payload.into()).await?;
+    jobs.app.nats.publish_raw(subject, map, payload.into()).await?;
     Ok(document)
 }
 
 /// Queues the deletion of attachments that only earlier versions had. What was accepted after this version stays.
-pub async fn delete_others(
-    app: &App,
-    delivery: &Delivery,
-    job: &Job,
-    published: &[DocumentId],
-) -> Result<(), Failure> {
+pub async fn delete_others(attempt: &Attempt<'_>, published: &[DocumentId]) -> Result<(), Failure> {
+    let Attempt { jobs, delivery, job, .. } = attempt;
+    let app = &jobs.app;
     for document in documents::delete::other_attachments(&app.pool, job, published).await? {
         let id = app.message_id(&format!("replaced:{}:{}", delivery.sequence, document.token()));
         let mut map = delivery.context.headers();

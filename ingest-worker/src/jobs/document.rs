@@ -4,10 +4,7 @@ use std::path::Path;
 
 use documents::{Committed, Content, Job, Passage, WithWords, sentences, start::Start};
 use embedding::Embedded;
-use platform::{
-    crash,
-    nats::consume::{Delivery, Failure},
-};
+use platform::{crash, nats::consume::Failure};
 use reader::{Extracted, ExtractedMetadata, Found, Hints};
 use schemas::{
     Fields,
@@ -20,29 +17,24 @@ use schemas::{
 };
 
 use super::{
-    Jobs, Outcome, attachments, files,
+    Attempt, Outcome, attachments, files,
     import::{self, Import},
     stops,
-    turns::move_to,
 };
-use crate::{app::App, chunk::chunk, model::to_embed, progress::Progress};
+use crate::{app::App, chunk::chunk, model::to_embed};
 
 /// Number of passages embedded between two reports of progress.
 const SLICE: usize = 16;
 
-/// Processes the job and returns its outcome. [`super::Jobs::settle`] does what follows from it.
-pub async fn index(
-    jobs: &Jobs,
-    delivery: &Delivery,
-    job: &Job,
-    progress: &Progress,
-) -> Result<Outcome, Failure> {
-    let (app, kind) = (&jobs.app, jobs.kind);
+/// Processes the job and returns its outcome. [`Attempt::settle`] does what follows from it.
+pub async fn index(attempt: &Attempt<'_>) -> Result<Outcome, Failure> {
+    let Attempt { jobs, delivery, job, progress } = attempt;
+    let app = &jobs.app;
     if let Some(ended) = started(documents::start::start(&app.pool, job).await?) {
         return ended;
     }
     // A record of an import takes milliseconds, so its progress is not published.
-    let is_record = kind == JobKind::Record;
+    let is_record = jobs.kind == JobKind::Record;
     if !is_record && import::position(delivery).is_none() {
         progress.at(Stage::Reading, 5).await;
     }
@@ -55,24 +47,23 @@ pub async fn index(
                 let text = tokio::fs::read_to_string(file.path()).await.map_err(files::disk)?;
                 (Extracted::from_text(&text), stored)
             } else {
-                match read(jobs, job, file.path()).await? {
+                match read(attempt, file.path()).await? {
                     Found::Document(extracted) => (extracted, stored),
-                    Found::Records(records) if kind == JobKind::Import => {
-                        let (path, file) = (file.path(), &stored);
-                        let import = Import { jobs, delivery, job, progress, path, file };
+                    Found::Records(records) if jobs.kind == JobKind::Import => {
+                        let import = Import { attempt, path: file.path(), file: &stored };
                         return import.split(records).await;
                     }
                     // An import would occupy this slot for as long as its records take.
                     Found::Records(_) => {
-                        move_to(app, delivery, job, JobKind::Import, None).await?;
+                        attempt.move_to(JobKind::Import, None).await?;
                         return Ok(Outcome::Moved);
                     }
                 }
             }
         }
     };
-    let content = content(jobs, job, progress, &extracted, object).await?;
-    attachments::publish_all(app, delivery, job, kind, &extracted).await?;
+    let content = content(attempt, &extracted, object).await?;
+    attachments::publish_all(attempt, &extracted).await?;
     if !is_record {
         progress.at(Stage::Storing, 95).await;
     }
@@ -111,7 +102,8 @@ pub fn stored(committed: Option<Committed>) -> Outcome {
 
 /// Reads a document, or opens an import. The records of an import are read later, when the queue has room for
 /// them. Meanwhile the import uses no slot for reading, so that other files do not wait.
-pub async fn read(jobs: &Jobs, job: &Job, path: &Path) -> Result<Found, Failure> {
+pub async fn read(attempt: &Attempt<'_>, path: &Path) -> Result<Found, Failure> {
+    let Attempt { jobs, job, .. } = attempt;
     let app = &jobs.app;
     let reading = async {
         let _turn = app.readers.turn(jobs.kind).await;
@@ -134,12 +126,11 @@ pub fn unreadable(error: reader::Error) -> Failure {
 
 /// Cuts the text into passages, embeds them, and returns what the commit writes.
 pub async fn content(
-    jobs: &Jobs,
-    job: &Job,
-    progress: &Progress,
+    attempt: &Attempt<'_>,
     extracted: &Extracted,
     object: ObjectRef,
 ) -> Result<WithWords, Failure> {
+    let Attempt { jobs, job, .. } = attempt;
     let app = &jobs.app;
     let (model, options) = (app.model.clone(), app.chunking.clone());
     // Without the attachments, which may be large.
@@ -155,7 +146,7 @@ pub async fn content(
     if passages.is_empty() {
         return Err(Failure::Dead(reader::Error::NoText.reason()));
     }
-    embed(jobs, job, progress, &mut passages).await?;
+    embed(attempt, &mut passages).await?;
     let found = &extracted.metadata;
     let content = Content {
         fields: fields(&job.body, found),
@@ -192,7 +183,8 @@ fn fields(sent: &IngestDocument, found: &ExtractedMetadata) -> Fields {
 
 /// Gives each passage its vector, and the vectors of its sentences as they are stored: of a long table, the vectors
 /// themselves would take gigabytes.
-async fn embed(jobs: &Jobs, job: &Job, progress: &Progress, passages: &mut [Passage]) -> Result<(), Failure> {
+async fn embed(attempt: &Attempt<'_>, passages: &mut [Passage]) -> Result<(), Failure> {
+    let Attempt { jobs, job, progress, .. } = attempt;
     let app = &jobs.app;
     let _timer = app.metrics.stage_seconds.with_label_values(&["embed"]).start_timer();
     let (mut done, all) = (0, passages.len());

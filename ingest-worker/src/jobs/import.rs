@@ -33,14 +33,12 @@ use schemas::{
 };
 
 use super::{
-    Jobs, Outcome, attachments,
+    Attempt, Outcome, attachments,
     document::{read, unreadable},
     files,
     queue::{again, headers_of_part},
     stops,
-    turns::move_to,
 };
-use crate::progress::Progress;
 
 /// Maximum number of records of an import that wait or are in progress: some seconds of work, enough for ten workers.
 const WINDOW: usize = 100;
@@ -54,10 +52,7 @@ const LOOK: Duration = Duration::from_millis(200);
 const FULL: Duration = Duration::from_secs(1);
 
 pub struct Import<'a> {
-    pub jobs: &'a Jobs,
-    pub delivery: &'a Delivery,
-    pub job: &'a Job,
-    pub progress: &'a Progress,
+    pub attempt: &'a Attempt<'a>,
     pub path: &'a Path,
     pub file: &'a ObjectRef,
 }
@@ -74,25 +69,25 @@ impl Import<'_> {
     /// Notes all records, then queues a job for each. If it is interrupted, it continues where it was last moved behind
     /// other imports: a record published twice is the same job, and a record that is done is not published again.
     pub async fn split(&self, records: Records) -> Result<Outcome, Failure> {
-        if let Some(position) = position(self.delivery) {
+        if let Some(position) = position(self.attempt.delivery) {
             return self.queue(records, position).await;
         }
         if !self.note(records).await? {
             return Ok(Outcome::Void);
         }
-        crash::point("records-noted", self.job.project.as_str());
-        match read(self.jobs, self.job, self.path).await? {
+        crash::point("records-noted", self.attempt.job.project.as_str());
+        match read(self.attempt, self.path).await? {
             Found::Records(records) => self.queue(records, 0).await,
             Found::Document(_) => Err(Failure::internal()),
         }
     }
 
     async fn note(&self, mut records: Records) -> Result<bool, Failure> {
-        let (app, job, mut first) = (&self.jobs.app, self.job, true);
-        let pool = &app.pool;
+        let Attempt { jobs, delivery, job, progress } = self.attempt;
+        let (pool, mut first) = (&jobs.app.pool, true);
         documents::import::begin(pool, job).await?;
         loop {
-            if self.jobs.stopping.is_cancelled() {
+            if jobs.stopping.is_cancelled() {
                 return Err(stops());
             }
             let batch = self.next(&mut records, NOTED, std::mem::take(&mut first)).await?;
@@ -103,14 +98,14 @@ impl Import<'_> {
             if !documents::import::note(pool, job, &noted).await? {
                 return Ok(false);
             }
-            self.progress.at(Stage::Records, 0).await;
+            progress.at(Stage::Records, 0).await;
         }
         let extension =
             job.body.filename.rsplit_once('.').map_or("ndjson", |(_, extension)| extension).to_lowercase();
         let counted = documents::import::counted(pool, job, self.file, &extension);
-        let revived = app.generations.changing(job, counted).await?;
-        again(app, self.delivery, &job.project, revived).await?;
-        attachments::delete_others(app, self.delivery, job, &[]).await?;
+        let revived = jobs.app.generations.changing(job, counted).await?;
+        again(&jobs.app, delivery, &job.project, revived).await?;
+        attachments::delete_others(self.attempt, &[]).await?;
         Ok(true)
     }
 
@@ -121,22 +116,23 @@ impl Import<'_> {
             batch.extend(records.next(most).await.map_err(unreadable)?);
         }
         let is_alone = first && batch.len() == 1;
-        Ok(batch.into_iter().map(|record| prepare(self.job, record, is_alone)).collect())
+        Ok(batch.into_iter().map(|record| prepare(&self.attempt.job, record, is_alone)).collect())
     }
 
     /// Publishes the records from this position on.
     async fn queue(&self, mut records: Records, position: u32) -> Result<Outcome, Failure> {
+        let Attempt { jobs, job, .. } = self.attempt;
         let (mut index, mut window, mut started) = (0, Window::new(), None);
         loop {
             let batch = self.next(&mut records, BATCH, index == 0).await?;
             if batch.is_empty() {
-                crash::point("records-published", self.job.project.as_str());
+                crash::point("records-published", job.project.as_str());
                 tracing::info!(records = index, "the records of an import are queued");
                 return Ok(Outcome::Split);
             }
             let end = index + u32::try_from(batch.len()).unwrap_or(u32::MAX);
             if end <= position {
-                if self.jobs.stopping.is_cancelled() {
+                if jobs.stopping.is_cancelled() {
                     return Err(stops());
                 }
                 index = end;
@@ -149,7 +145,7 @@ impl Import<'_> {
                 return Ok(outcome);
             }
             let noted: Vec<Noted> = batch.iter().map(|record| record.noted.clone()).collect();
-            let Some(done) = documents::import::settled(&self.jobs.app.pool, self.job, &noted).await? else {
+            let Some(done) = documents::import::settled(&jobs.app.pool, job, &noted).await? else {
                 return Ok(Outcome::Void);
             };
             for Prepared { noted, document } in batch {
@@ -172,24 +168,24 @@ impl Import<'_> {
         index: u32,
         started: Instant,
     ) -> Result<Option<Outcome>, Failure> {
-        let app = &self.jobs.app;
+        let Attempt { jobs, job, .. } = self.attempt;
         loop {
-            let is_over = started.elapsed() > app.import_turn;
-            if self.jobs.stopping.is_cancelled() || (is_over && window.is_empty()) {
+            let is_over = started.elapsed() > jobs.app.import_turn;
+            if jobs.stopping.is_cancelled() || (is_over && window.is_empty()) {
                 let first = window.first_key_value().map_or(index, |(first, _)| *first);
-                move_to(app, self.delivery, self.job, JobKind::Import, Some(first)).await?;
+                self.attempt.move_to(JobKind::Import, Some(first)).await?;
                 return Ok(Some(Outcome::Moved));
             }
             if !is_over && window.len() + BATCH <= WINDOW {
                 return Ok(None);
             }
             let queued: Vec<Noted> = window.values().cloned().collect();
-            let Some(done) = documents::import::settled(&app.pool, self.job, &queued).await? else {
+            let Some(done) = documents::import::settled(&jobs.app.pool, job, &queued).await? else {
                 return Ok(Some(Outcome::Void));
             };
             window.retain(|_, record| !done.contains(&record.place));
             if done.is_empty() {
-                self.jobs.stopping.run_until_cancelled(tokio::time::sleep(LOOK)).await;
+                jobs.stopping.run_until_cancelled(tokio::time::sleep(LOOK)).await;
             }
         }
     }
@@ -201,26 +197,26 @@ impl Import<'_> {
         document: &DocumentId,
         mut body: IngestDocument,
     ) -> Result<(), Failure> {
-        let app = &self.jobs.app;
+        let Attempt { jobs, job, .. } = self.attempt;
         // A job has a maximum size, so a longer text is stored in the object store first.
         if let Source::Text(text) = &body.source
             && serde_json::to_vec(&body).map_err(publish::Error::from)?.len() > MAX_JOB_BYTES
         {
-            let name = text_object(self.job, project, document);
-            body.source = Source::Object(files::store(app, &name, text.clone().into()).await?);
+            let name = text_object(job, project, document);
+            body.source = Source::Object(files::store(&jobs.app, &name, text.clone().into()).await?);
         }
-        let (of, import) = (self.job.project.token(), self.job.document.token());
-        let id = format!("record:{of}:{import}:{}:{index}", self.job.accepted_at.timestamp_micros());
-        let map = headers_of_part(app, self.delivery, self.job, &id, index);
+        let (of, import) = (job.project.token(), job.document.token());
+        let id = format!("record:{of}:{import}:{}:{index}", job.accepted_at.timestamp_micros());
+        let map = headers_of_part(self.attempt, &id, index);
         let payload: bytes::Bytes = serde_json::to_vec(&body).map_err(publish::Error::from)?.into();
         loop {
             let subject = body.subject(project, document);
             // If the queue is full, this waits here.
-            match app.nats.publish_raw(subject, map.clone(), payload.clone()).await {
+            match jobs.app.nats.publish_raw(subject, map.clone(), payload.clone()).await {
                 Err(publish::Error::Full) => {}
                 published => return Ok(published?),
             }
-            if self.jobs.stopping.run_until_cancelled(tokio::time::sleep(FULL)).await.is_none() {
+            if jobs.stopping.run_until_cancelled(tokio::time::sleep(FULL)).await.is_none() {
                 return Err(Failure::Wait("the queue is full".to_owned()));
             }
         }

@@ -10,21 +10,17 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use documents::Job;
 use futures::TryStreamExt as _;
 use platform::{
     lock::lock,
-    nats::{
-        self,
-        consume::{Delivery, Failure},
-        publish,
-    },
+    nats::{self, consume::Failure, publish},
 };
 use schemas::{
     ProjectId, headers,
     subjects::{self, JobKind},
 };
 
+use super::Attempt;
 use crate::app::App;
 
 /// Maximum number of jobs of one project in [`JobKind::Batch`]. Further ones go to [`JobKind::Bulk`].
@@ -99,25 +95,22 @@ async fn waiting(app: &App, project: &ProjectId) -> Result<usize, async_nats::Er
     Ok(subjects.try_fold(0, async |sum, (_, count)| Ok(sum + count)).await?)
 }
 
-/// Publishes a job again, in another lane or at the end of its own; the caller then has the old message
-/// acknowledged. The job keeps its time of acceptance, so its order stays, and two copies count as one job.
-pub async fn move_to(
-    app: &App,
-    delivery: &Delivery,
-    job: &Job,
-    lane: JobKind,
-    position: Option<u32>,
-) -> Result<(), publish::Error> {
-    let mut map = nats::travelling(delivery.headers.as_ref());
-    let id = app.message_id(&format!("move:{}", delivery.sequence));
-    map.insert(headers::MESSAGE_ID, id.as_str());
-    map.insert(headers::ORDERED_AT, delivery.published.to_rfc3339().as_str());
-    map.insert(headers::ANNOUNCED, "1");
-    if let Some(position) = position {
-        map.insert(headers::POSITION, position.to_string().as_str());
+impl Attempt<'_> {
+    /// Publishes the job again, in another lane or at the end of its own; the caller then has the old message
+    /// acknowledged. The job keeps its time of acceptance, so its order stays, and two copies count as one job.
+    pub async fn move_to(&self, lane: JobKind, position: Option<u32>) -> Result<(), publish::Error> {
+        let Self { jobs, delivery, job, .. } = self;
+        let mut map = nats::travelling(delivery.headers.as_ref());
+        let id = jobs.app.message_id(&format!("move:{}", delivery.sequence));
+        map.insert(headers::MESSAGE_ID, id.as_str());
+        map.insert(headers::ORDERED_AT, delivery.published.to_rfc3339().as_str());
+        map.insert(headers::ANNOUNCED, "1");
+        if let Some(position) = position {
+            map.insert(headers::POSITION, position.to_string().as_str());
+        }
+        let subject = subjects::job(lane, &job.project, &job.document);
+        jobs.app.nats.publish_raw(subject, map, delivery.payload.clone()).await
     }
-    let subject = subjects::job(lane, &job.project, &job.document);
-    app.nats.publish_raw(subject, map, delivery.payload.clone()).await
 }
 
 #[cfg(test)]
