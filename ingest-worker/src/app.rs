@@ -28,7 +28,6 @@ use crate::{
     dead_letters::{self, Letters},
     generations::Generations,
     jobs::{Jobs, Turns},
-    keywords,
     metrics::Metrics,
     model,
     pipeline::Pipeline,
@@ -59,6 +58,8 @@ pub struct App {
 
 /// Number of attempts after which a failing job is given up.
 const MAX_ATTEMPTS: i64 = 5;
+/// Pause between two looks at the keyword index of all projects.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
 
 impl App {
     pub async fn build(config: &Config) -> anyhow::Result<Self> {
@@ -148,15 +149,15 @@ impl App {
         let registry = self.metrics.registry.clone();
         let health = health::serve(config.health.clone(), self.checks(), registry, lifecycle.stopping());
         lifecycle.spawn("health", health);
-        lifecycle.spawn("generations", self.generations.clone().end_pending(lifecycle.stopping()));
+        until_stopped(&lifecycle, "generations", self.generations.clone().end_pending());
         let pipeline = Pipeline::new(&self.metrics.registry, self.nats.clone(), self.pool.clone())?;
-        lifecycle.spawn("pipeline", pipeline.run(lifecycle.stopping()));
-        lifecycle.spawn("keywords", keywords::tidy(self.pool.clone(), lifecycle.stopping()));
+        until_stopped(&lifecycle, "pipeline", pipeline.run());
+        until_stopped(&lifecycle, "keywords", tidy(self.pool.clone()));
         let sweep = Sweep { nats: self.nats.clone(), objects: self.objects.clone(), pool: self.pool.clone() };
-        lifecycle.spawn("sweep", sweep.run(lifecycle.stopping()));
+        until_stopped(&lifecycle, "sweep", sweep.run());
         lifecycle.spawn("model", model::watch(self.clone(), lifecycle.stopping()));
         lifecycle.spawn("nats", self.nats.clone().watch(lifecycle.stopping()));
-        lifecycle.spawn("unreadable", unreadable::watch(self.clone(), lifecycle.stopping()));
+        until_stopped(&lifecycle, "unreadable", unreadable::watch(self.clone()));
         tracing::info!(model = self.model.identity().name, "ready");
         let stopped = lifecycle.run(&config.lifecycle).await;
         // A job that ended during the stop may have left a change pending.
@@ -169,5 +170,24 @@ impl App {
         Checks::default()
             .with("postgres", Needed::Always, move || postgres::check(pool.clone()))
             .with_nats(&self.nats, subjects::INGEST_STREAM)
+    }
+}
+
+/// Runs work that has no end of its own. A stop ends it at any point.
+fn until_stopped(lifecycle: &Lifecycle, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+    let stopping = lifecycle.stopping();
+    lifecycle.spawn(name, async move {
+        stopping.run_until_cancelled(work).await;
+        Ok(())
+    });
+}
+
+/// Keeps the keyword index of all projects together small. Each job does what its own project needs ([`crate::jobs`]).
+async fn tidy(pool: PgPool) {
+    loop {
+        tokio::time::sleep(TIDY_EVERY).await;
+        if let Err(error) = documents::index::tidy_all(&pool).await {
+            tracing::warn!(%error, "the keyword index was not tidied");
+        }
     }
 }

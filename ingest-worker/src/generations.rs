@@ -19,7 +19,6 @@ use documents::Job;
 use fred::{clients::Pool, types::scripts::Script};
 use platform::lock::lock;
 use schemas::{DocumentId, ProjectId, cache};
-use tokio_util::sync::CancellationToken;
 
 /// How long a mark stays if its job is never delivered again.
 const FORGOTTEN: Duration = Duration::from_secs(600);
@@ -151,11 +150,11 @@ impl Generations {
         told.inspect_err(|error| tracing::debug!(%error, "telling the caches")).is_ok()
     }
 
-    pub async fn end_pending(self, stopping: CancellationToken) -> anyhow::Result<()> {
-        while stopping.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_some() {
+    pub async fn end_pending(self) {
+        loop {
+            tokio::time::sleep(PAUSE).await;
             self.renew_pending().await;
         }
-        Ok(())
     }
 
     /// Gives the projects of pending changes new generations, until Redis is unavailable.

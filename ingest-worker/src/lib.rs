@@ -10,7 +10,6 @@ pub mod config;
 pub mod dead_letters;
 mod generations;
 mod jobs;
-mod keywords;
 mod metrics;
 mod model;
 mod pipeline;

@@ -16,7 +16,6 @@ use schemas::{
     subjects::{self, JobKind},
 };
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(15);
 /// Passages without a vector are counted once in so many rounds, because counting takes seconds in a large database.
@@ -87,20 +86,16 @@ impl Pipeline {
         })
     }
 
-    pub async fn run(self, stopping: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(self) {
         let mut beat = tokio::time::interval(EVERY);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let run = async {
-            for round in 0_u32.. {
-                beat.tick().await;
-                self.refresh().await;
-                if round.is_multiple_of(VECTORS_EVERY) {
-                    self.vectors().await;
-                }
+        for round in 0_u32.. {
+            beat.tick().await;
+            self.refresh().await;
+            if round.is_multiple_of(VECTORS_EVERY) {
+                self.vectors().await;
             }
-        };
-        stopping.run_until_cancelled(run).await;
-        Ok(())
+        }
     }
 
     pub async fn refresh(&self) {

@@ -11,7 +11,6 @@ use schemas::{
     subjects::{self, JobKind},
 };
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(3600);
 /// Minimum age of a removed file, in days. A younger one may belong to an upload whose job is not queued yet.
@@ -31,17 +30,16 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    pub async fn run(self, stopping: CancellationToken) -> anyhow::Result<()> {
-        while stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+    pub async fn run(self) {
+        loop {
+            tokio::time::sleep(EVERY).await;
             // What a stop leaves half removed, the next sweep removes.
-            let sweeping = stopping.run_until_cancelled(Box::pin(self.once(GRACE_DAYS)));
-            match sweeping.await {
-                None | Some(Ok(0)) => {}
-                Some(Ok(removed)) => tracing::info!(removed, "files that nothing refers to are removed"),
-                Some(Err(error)) => tracing::warn!(error = format!("{error:#}"), "sweeping"),
+            match Box::pin(self.once(GRACE_DAYS)).await {
+                Ok(0) => {}
+                Ok(removed) => tracing::info!(removed, "files that nothing refers to are removed"),
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "sweeping"),
             }
         }
-        Ok(())
     }
 
     /// Removes files that nothing refers to and that are older than `days`. Returns the number of removed files.

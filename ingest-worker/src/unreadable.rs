@@ -8,21 +8,16 @@ use schemas::{
     headers,
     subjects::{self, JobKind},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 
-pub async fn watch(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
-    let watch = async {
-        loop {
-            if let Err(error) = repair(&app).await {
-                tracing::warn!(error = format!("{error:#}"), "looking for jobs with unreadable headers");
-            }
-            app.nats.broken().await;
+pub async fn watch(app: App) {
+    loop {
+        if let Err(error) = repair(&app).await {
+            tracing::warn!(error = format!("{error:#}"), "looking for jobs with unreadable headers");
         }
-    };
-    stopping.run_until_cancelled(watch).await;
-    Ok(())
+        app.nats.broken().await;
+    }
 }
 
 /// Looks at the jobs that were delivered to a worker and are not settled.
