@@ -31,17 +31,24 @@ pub struct Content {
     pub passages: Vec<Passage>,
 }
 
-/// Content with the words of its passages.
+/// Content with the words of its passages and its number in two forms.
 #[derive(Debug)]
 pub struct WithWords {
     content: Content,
     words: Vec<Vec<Word>>,
+    number_norm: String,
+    identity: Option<String>,
 }
 
 impl From<Content> for WithWords {
     /// For a very long text this takes seconds, so it does not belong on a thread that others need.
     fn from(content: Content) -> Self {
-        Self { words: passages::words(&content.fields, &content.passages), content }
+        Self {
+            words: passages::words(&content.fields, &content.passages),
+            number_norm: analysis::codes::normalize(&content.fields.number),
+            identity: analysis::codes::identity(&content.fields.number),
+            content,
+        }
     }
 }
 
@@ -77,13 +84,11 @@ pub async fn commit_all(
     documents: &[(&Job, &WithWords)],
 ) -> sqlx::Result<Vec<Option<Committed>>> {
     let Some((first, WithWords { content, .. })) = documents.first() else { return Ok(Vec::new()) };
-    let documents: Vec<Document> =
-        documents.iter().map(|(job, content)| Document::new(job, content)).collect();
     let mut tx = first.begin(pool).await?;
     let project_key = project(&mut tx, &first.project).await?;
     // Revisions of one document commit one after the other, so that each sees what the others did.
-    let numbers = documents.iter().filter(|document| document.identity.is_some());
-    let numbers: Vec<&str> = numbers.map(|document| document.number_norm.as_str()).collect();
+    let numbers = documents.iter().filter(|(_, content)| content.identity.is_some());
+    let numbers: Vec<&str> = numbers.map(|(_, content)| content.number_norm.as_str()).collect();
     if !numbers.is_empty() {
         // In a fixed order, so that transactions cannot deadlock.
         sqlx::query(
@@ -100,20 +105,13 @@ pub async fn commit_all(
         None => None,
     };
     let mail_superseded_by: Option<DocumentId> = mail.and_then(|mail| mail.superseded_by?.parse().ok());
-    let ids: Vec<&str> = documents.iter().map(|document| document.job.document.as_str()).collect();
+    let ids: Vec<&str> = documents.iter().map(|(job, _)| job.document.as_str()).collect();
     let mut rows = find_all(&mut tx, project_key, &ids).await?;
-    let mut changes = Changes {
-        project_key,
-        model: content.model,
-        rows: Vec::new(),
-        passages: Vec::new(),
-        outcomes: Vec::new(),
-        sums: Sums::default(),
-    };
+    let mut changes = Changes { project_key, model: content.model, ..Changes::default() };
     let mut committed = Vec::with_capacity(documents.len());
-    for document in &documents {
-        let row = rows.remove(document.job.document.as_str());
-        let changed = document.commit(&mut tx, &mut changes, row, mail_superseded_by.clone()).await?;
+    for (job, content) in documents {
+        let row = rows.remove(job.document.as_str());
+        let changed = content.commit(job, &mut tx, &mut changes, row, mail_superseded_by.clone()).await?;
         // Another revision may be one of the documents that follow.
         if changed.as_ref().is_some_and(|changed| changed.has_revisions) {
             rows = find_all(&mut tx, project_key, &ids[committed.len() + 1..]).await?;
@@ -130,6 +128,7 @@ pub async fn commit_all(
 }
 
 /// Changes that the documents of a transaction share. They are written together.
+#[derive(Default)]
 struct Changes<'a> {
     project_key: i32,
     model: i16,
@@ -152,36 +151,18 @@ impl Changes<'_> {
     }
 }
 
-/// A document to commit, with what is computed before the transaction begins.
-struct Document<'a> {
-    job: &'a Job,
-    content: &'a Content,
-    words: &'a [Vec<Word>],
-    number_norm: String,
-    identity: Option<String>,
-}
-
-impl<'a> Document<'a> {
-    fn new(job: &'a Job, WithWords { content, words }: &'a WithWords) -> Self {
-        Self {
-            job,
-            content,
-            words,
-            number_norm: analysis::codes::normalize(&content.fields.number),
-            identity: analysis::codes::identity(&content.fields.number),
-        }
-    }
-
-    /// Commits the document, whose row this is, except for what is written together ([`Changes`]). If it is the attachment of a
-    /// superseded mail, it is superseded with it.
-    async fn commit(
+impl WithWords {
+    /// Commits the document of this job, whose row this is, except for what is written together ([`Changes`]). If it is the
+    /// attachment of a superseded mail, it is superseded with it.
+    async fn commit<'a>(
         &'a self,
+        job: &'a Job,
         tx: &mut PgConnection,
         changes: &mut Changes<'a>,
         row: Option<Row>,
         mail_superseded_by: Option<DocumentId>,
     ) -> sqlx::Result<Option<Committed>> {
-        let Self { job, content, words, number_norm, identity } = self;
+        let Self { content, words, number_norm, identity } = self;
         let project_key = changes.project_key;
         let date_modified = job.body.metadata.date_modified.or(content.date);
         let ours = Revision { date_modified, ..job.revision() };
