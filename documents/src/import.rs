@@ -22,22 +22,12 @@ pub struct Record {
     pub failure: Option<Reason>,
 }
 
-/// The records as the parameters of a statement: their projects, names and places.
-fn columns(records: &[Record]) -> (Vec<&str>, Vec<&str>, Vec<i32>) {
-    (
-        records.iter().map(|record| record.project.as_str()).collect(),
-        records.iter().map(|record| record.name.as_str()).collect(),
-        records.iter().map(|record| record.place).collect(),
-    )
-}
-
 /// Notes records of an import. This happens before their jobs are published, so that no outcome is missed. A record that is
 /// noted already is not written again, so it keeps its outcome. Returns false if the import was deleted or sent again in the
 /// meantime and must stop.
 pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<bool> {
     let mut tx = job.begin(pool).await?;
     let Some((project_key, key)) = under_way(&mut tx, job).await? else { return Ok(false) };
-    let (projects, names, places) = columns(records);
     sqlx::query(
         "INSERT INTO import_record (import_key, project_key, project_id, document_id, place, outcome, reason)
          SELECT DISTINCT ON (project_id, document_id) $1::bigint, $2::integer, project_id, document_id, place,
@@ -50,9 +40,9 @@ pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<
     )
     .bind(key)
     .bind(project_key)
-    .bind(projects)
-    .bind(names)
-    .bind(places)
+    .bind(records.iter().map(|record| record.project.as_str()).collect::<Vec<_>>())
+    .bind(records.iter().map(|record| record.name.as_str()).collect::<Vec<_>>())
+    .bind(records.iter().map(|record| record.place).collect::<Vec<_>>())
     .bind(records.iter().map(|record| record.failure.as_ref().map(Json)).collect::<Vec<_>>())
     .execute(&mut *tx)
     .await?;
@@ -66,7 +56,6 @@ pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<
 pub async fn settled(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<Option<HashSet<i32>>> {
     let mut tx = job.begin(pool).await?;
     let Some((project_key, key)) = under_way(&mut tx, job).await? else { return Ok(None) };
-    let (projects, names, places) = columns(records);
     let settled: Vec<i32> = sqlx::query_scalar(
         "SELECT asked.place FROM unnest($3::text[], $4::text[], $5::integer[]) AS asked(project_id, document_id, place)
          WHERE (SELECT r.outcome IS NOT NULL OR r.place > asked.place FROM import_record r
@@ -75,9 +64,9 @@ pub async fn settled(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Resu
     )
     .bind(key)
     .bind(project_key)
-    .bind(projects)
-    .bind(names)
-    .bind(places)
+    .bind(records.iter().map(|record| record.project.as_str()).collect::<Vec<_>>())
+    .bind(records.iter().map(|record| record.name.as_str()).collect::<Vec<_>>())
+    .bind(records.iter().map(|record| record.place).collect::<Vec<_>>())
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;

@@ -23,7 +23,7 @@ pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {
 
 /// Opens a transaction with the settings of a service that sees only the projects of `scope`.
 pub async fn begin_as(pool: &PgPool, service: &Settings<'_>, scope: &Scope) -> sqlx::Result<Tx> {
-    Box::pin(begin_with(pool, service, Mode::Write, scope, None)).await
+    Box::pin(begin_with(pool, service, Mode::Write, scope)).await
 }
 
 /// Opens a read-only transaction with one snapshot. The server cancels a statement that takes longer than `time`, so
@@ -36,25 +36,18 @@ pub async fn begin_reading(
 ) -> sqlx::Result<Tx> {
     // 0 would mean no limit.
     let time = time.as_millis().max(1).to_string();
-    Box::pin(begin_with(pool, service, Mode::ReadOneMoment, scope, Some(&time))).await
+    let service = [service, &[("statement_timeout", time.as_str())]].concat();
+    Box::pin(begin_with(pool, &service, Mode::ReadOneMoment, scope)).await
 }
 
-async fn begin_with(
-    pool: &PgPool,
-    service: &Settings<'_>,
-    mode: Mode,
-    scope: &Scope,
-    statement_timeout: Option<&str>,
-) -> sqlx::Result<Tx> {
+async fn begin_with(pool: &PgPool, service: &Settings<'_>, mode: Mode, scope: &Scope) -> sqlx::Result<Tx> {
     let scope = match scope {
         Scope::All => "*".to_owned(),
         Scope::Projects(projects) => {
             serde_json::to_string(projects).map_err(|error| sqlx::Error::Encode(error.into()))?
         }
     };
-    let mut settings: Vec<(&'static str, &str)> = service.to_vec();
-    settings.push(("acorag.scope", scope.as_str()));
-    settings.extend(statement_timeout.map(|time| ("statement_timeout", time)));
+    let settings = [service, &[("acorag.scope", scope.as_str())]].concat();
     platform::postgres::begin(pool, mode, &settings).await
 }
 

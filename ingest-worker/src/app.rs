@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::{
     chunk::ChunkOptions,
     config::Config,
-    dead_letters::{self, Letters},
+    dead_letters,
     generations::Generations,
     jobs::{Jobs, Turns},
     metrics::Metrics,
@@ -134,8 +134,7 @@ impl App {
             lifecycle
                 .spawn(kind.name(), consume::run(self.nats.clone(), settings, jobs, lifecycle.stopping()));
         }
-        let letters = Letters::open(self.nats.clone()).await?;
-        let router = dead_letters::router(self.nats.clone(), letters);
+        let router = dead_letters::router(self.nats.clone());
         let router = Arc::new(router.answering(&query::subjects(|lane| lane == Some(Lane::Letters)))?);
         let settings = Settings {
             stream: subjects::QUERIES_STREAM,

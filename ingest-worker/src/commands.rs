@@ -64,7 +64,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<String> {
         match self.command {
             Command::DeadLetters { nats, command } => {
-                command.run(&Letters::open(nats.connect(SERVICE).await?).await?).await
+                command.run(&Letters(nats.connect(SERVICE).await?)).await
             }
             Command::Model(command) => command.run().await,
             Command::Sweep { nats, postgres, older_than } => {

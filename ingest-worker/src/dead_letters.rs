@@ -6,7 +6,6 @@ mod queries;
 pub use queries::router;
 
 use anyhow::Context as _;
-use async_nats::jetstream::stream::Stream;
 use platform::nats::{self, Nats, stored::Stored};
 use schemas::{
     DocumentId, Message, ProjectId, Scope,
@@ -18,25 +17,13 @@ use schemas::{
 
 /// The dead letters of all streams.
 #[derive(Clone)]
-pub struct Letters {
-    nats: Nats,
-    stream: Stream<()>,
-}
+pub struct Letters(pub Nats);
 
 impl Letters {
-    pub async fn open(nats: Nats) -> anyhow::Result<Self> {
-        let stream = nats
-            .jetstream
-            .get_stream_no_info(subjects::DEAD_LETTERS_STREAM)
-            .await
-            .context("opening the dead letters: has acorag-migrate run?")?;
-        Ok(Self { nats, stream })
-    }
-
     /// Returns the first letter after this number.
     pub async fn after(&self, number: u64) -> anyhow::Result<Option<Letter>> {
         let (stream, from) = (subjects::DEAD_LETTERS_STREAM, number.saturating_add(1));
-        let next = self.nats.first_stored(stream, subjects::DEAD_LETTERS_ALL, from).await;
+        let next = self.0.first_stored(stream, subjects::DEAD_LETTERS_ALL, from).await;
         Ok(next.context("reading the dead letters")?.map(Letter))
     }
 
@@ -53,7 +40,7 @@ impl Letters {
             return Ok(false);
         }
         let map = nats::travelling(letter.0.headers.as_ref());
-        self.nats
+        self.0
             .publish_raw(letter.subject(), map, letter.0.payload.clone())
             .await
             .with_context(|| format!("queueing {} again", letter.number()))?;
@@ -62,7 +49,8 @@ impl Letters {
     }
 
     pub async fn remove(&self, number: u64) -> anyhow::Result<()> {
-        self.stream.delete_message(number).await.with_context(|| format!("removing {number}"))?;
+        let stream = self.0.jetstream.get_stream_no_info(subjects::DEAD_LETTERS_STREAM).await?;
+        stream.delete_message(number).await.with_context(|| format!("removing {number}"))?;
         Ok(())
     }
 }

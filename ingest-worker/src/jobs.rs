@@ -207,10 +207,7 @@ impl<'a> Attempt<'a> {
                 documents::start::ended(&jobs.app.pool, job, None).await?;
                 Ok(Ending::Moved)
             }
-            outcome => {
-                self.settle(outcome).await?;
-                Ok(Ending::Done)
-            }
+            outcome => self.settle(outcome).await.map(|()| Ending::Done),
         }
     }
 

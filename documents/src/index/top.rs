@@ -197,22 +197,20 @@ impl Top<'_> {
     }
 }
 
-/// Returns the positions of those blocks of each form of the word that may contain one of the passages `among`.
+/// Returns the positions of the blocks of each form of the word: of all, or of those that may contain one of the passages
+/// `among`.
 fn blocks<'a>(index: &Index, word: &Word<'a>, among: Option<&Scores>) -> Vec<(&'a str, Vec<usize>)> {
-    word.forms.iter().map(|(term, _)| (*term, near(index, term, among))).collect()
-}
-
-/// Returns the positions of the term's blocks: of all, or of those that may contain one of the passages `among`.
-fn near(index: &Index, term: &str, among: Option<&Scores>) -> Vec<usize> {
-    let Some(list) = index.terms.get(term) else { return Vec::new() };
     let holds = |block: &Block, scores: &Scores| {
         let from = scores.partition_point(|found| found.chunk_key < block.first);
         let mut within = scores[from..].iter().take_while(|found| found.chunk_key <= block.last);
         within.any(|found| found.project_key == block.project_key)
     };
-    let blocks = list.blocks.iter().enumerate();
-    let near = blocks.filter(|(_, block)| among.is_none_or(|scores| holds(block, scores)));
-    near.map(|(place, _)| place).collect()
+    let near = |list: &List| {
+        let blocks = list.blocks.iter().enumerate();
+        let near = blocks.filter(|(_, block)| among.is_none_or(|scores| holds(block, scores)));
+        near.map(|(place, _)| place).collect()
+    };
+    word.forms.iter().map(|(term, _)| (*term, index.terms.get(*term).map_or_else(Vec::new, near))).collect()
 }
 
 /// Sorts the list and makes one of the scores of each passage.

@@ -18,8 +18,8 @@ const LOOKED_AT: usize = 1_000;
 const REQUEUED: usize = 100;
 
 /// Which handler answers which query.
-pub fn router(nats: Nats, letters: Letters) -> Router<Letters> {
-    Router::new(nats, letters)
+pub fn router(nats: Nats) -> Router<Letters> {
+    Router::new(nats.clone(), Letters(nats))
         .on(|letters, _, query| async move { list(&letters, query).await })
         .on(|letters, _, query| async move { requeue(&letters, query).await })
         .on(|letters, _, query| async move { requeue_all(&letters, query).await })

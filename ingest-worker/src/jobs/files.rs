@@ -20,8 +20,11 @@ use crate::app::App;
 /// How the names of the objects begin that hold long texts of records.
 pub const RECORD: &str = "record-";
 
+/// A temporary file, and the object of which it is a copy.
+type Copied = (NamedTempFile, ObjectRef);
+
 /// Copies the job's file to a temporary file and checks that it is the file that the job describes.
-pub async fn fetch(app: &App, job: &Job) -> Result<(NamedTempFile, ObjectRef), Failure> {
+pub async fn fetch(app: &App, job: &Job) -> Result<Copied, Failure> {
     let _timer = app.metrics.stage_seconds.with_label_values(&["read"]).start_timer();
     let object = job.object();
     match (app.objects.info(&object.name).await, &job.sent) {
@@ -32,11 +35,7 @@ pub async fn fetch(app: &App, job: &Job) -> Result<(NamedTempFile, ObjectRef), F
 }
 
 /// Reads an object of the store.
-async fn read(
-    app: &App,
-    object: &ObjectRef,
-    stored: &objects::Stored,
-) -> Result<(NamedTempFile, ObjectRef), Failure> {
+async fn read(app: &App, object: &ObjectRef, stored: &objects::Stored) -> Result<Copied, Failure> {
     check_size(app, stored.size)?;
     if !object.sha256.is_empty() && !object.sha256.eq_ignore_ascii_case(&stored.sha256) {
         return Err(wrong_hash());
@@ -69,12 +68,7 @@ const MAX_PARTS: u32 = 20_000;
 
 /// Assembles a producer's file from its parts, checks it, stores it under the service's own name and removes the parts.
 /// If this is interrupted, the next attempt starts again or finds the object.
-async fn take_in(
-    app: &App,
-    job: &Job,
-    sent: &SentFile,
-    object: &ObjectRef,
-) -> Result<(NamedTempFile, ObjectRef), Failure> {
+async fn take_in(app: &App, job: &Job, sent: &SentFile, object: &ObjectRef) -> Result<Copied, Failure> {
     check_size(app, sent.size)?;
     let subject = subjects::parts(&job.project, sent);
     let waiting = |error: &dyn std::fmt::Display| Failure::Wait(format!("parts of a file: {error}"));

@@ -114,7 +114,7 @@ impl Command {
     }
 }
 
-async fn models(pool: &PgPool) -> anyhow::Result<Vec<Model>> {
+pub(super) async fn models(pool: &PgPool) -> anyhow::Result<Vec<Model>> {
     let mut tx = scope::begin(pool, &Scope::All).await?;
     model::all(&mut tx).await.context("reading the models of the database: run acorag-migrate first")
 }

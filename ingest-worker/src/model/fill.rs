@@ -14,7 +14,7 @@ use platform::lifecycle::{self, Lifecycle};
 use schemas::Scope;
 use sqlx::PgPool;
 
-use super::to_embed;
+use super::{commands::models, to_embed};
 use crate::generations::{Change, Generations};
 
 #[derive(Debug, Clone, clap::Args)]
@@ -41,10 +41,7 @@ const SHORT_PAUSE: Duration = Duration::from_secs(3);
 /// Runs until the process is told to stop or, if this is asked for, until no vector is missing.
 pub async fn run(pool: PgPool, generations: Generations, model: Model, pace: Pace) -> anyhow::Result<()> {
     let digest = &model.identity().digest;
-    let mut tx = scope::begin(&pool, &Scope::All).await?;
-    let known = model::all(&mut tx).await?;
-    drop(tx);
-    let known = known.into_iter().find(|known| known.digest == *digest).context(
+    let known = models(&pool).await?.into_iter().find(|known| known.digest == *digest).context(
         "the database does not know the model in MODEL_DIR: run `acorag-ingest-worker model add` first",
     )?;
     let fill = Fill { pool, generations, model, number: known.number, pace };
