@@ -84,20 +84,16 @@ impl Job {
         }
     }
 
-    /// The job of a message that cannot be read, for storing its failure. On a subject of the service's own it keeps what
-    /// the document came with, because an import waits for the outcome of each of its records.
-    pub fn unreadable(
-        project: ProjectId,
-        document: DocumentId,
-        subject: &str,
-        payload: &[u8],
-        published: DateTime<Utc>,
-    ) -> Self {
+    /// The job of a message that cannot be read, for storing its failure; `None` if its subject names no document. On a
+    /// subject of the service's own it keeps what the document came with, because an import waits for the outcome of each
+    /// of its records.
+    pub fn unreadable(subject: &str, payload: &[u8], published: DateTime<Utc>) -> Option<Self> {
+        let (project, document) = subjects::parse_job(subject).ok()?;
         let known = subjects::is_the_services_own(subject).then(|| serde_json::from_slice(payload).ok());
         let parent = known.flatten().and_then(|mut known: Value| {
             serde_json::from_value::<Parent>(known.get_mut("parent")?.take()).ok()
         });
-        Self::new(project, document, published, IngestDocument { parent, ..IngestDocument::empty() })
+        Some(Self::new(project, document, published, IngestDocument { parent, ..IngestDocument::empty() }))
     }
 
     /// Returns the job with `since` set to this earlier time of acceptance.
@@ -223,8 +219,7 @@ mod tests {
     #[test]
     fn an_unreadable_message_of_the_services_own_keeps_what_it_came_with() {
         let parent = |subject: &str, body: &str| {
-            let (project, document) = ("p".parse().unwrap(), "d".parse().unwrap());
-            Job::unreadable(project, document, subject, body.as_bytes(), DateTime::UNIX_EPOCH).body.parent
+            Job::unreadable(subject, body.as_bytes(), DateTime::UNIX_EPOCH).unwrap().body.parent
         };
         let body =
             r#"{"text": "x", "metadata": {"date": "x"}, "parent": {"project_id": "q", "document_id": "i"}}"#;

@@ -137,8 +137,6 @@ impl Jobs {
     }
 
     async fn mark_failed(&self, delivery: &Delivery, reason: &Reason) -> anyhow::Result<()> {
-        // A subject that names no document leaves none to mark; the dead letter keeps the message.
-        let Ok((project, document)) = subjects::parse_job(&delivery.subject) else { return Ok(()) };
         if self.kind == JobKind::Delete {
             return Ok(());
         }
@@ -146,10 +144,11 @@ impl Jobs {
             Ok(job) => (job, true),
             // Of an unreadable message, only the document's id and the reason are stored. It must not replace a
             // known document: it may be a reply of NATS itself that somebody directed to this subject.
-            Err(_) => {
-                let (subject, payload) = (&delivery.subject, &delivery.payload);
-                (Job::unreadable(project, document, subject, payload, delivery.published), false)
-            }
+            Err(_) => match Job::unreadable(&delivery.subject, &delivery.payload, delivery.published) {
+                Some(job) => (job, false),
+                // A subject that names no document leaves none to mark; the dead letter keeps the message.
+                None => return Ok(()),
+            },
         };
         let attempt = Attempt::new(self, delivery, job);
         let failed = attempt.write_down(reason, is_readable);
@@ -265,10 +264,7 @@ impl<'a> Attempt<'a> {
                     let newest = superseded_by.as_ref().filter(|_| *now).unwrap_or(&job.document);
                     progress.superseded(&committed.superseded, newest).await?;
                 }
-                let kind = match superseded_by {
-                    Some(_) => EventKind::Superseded,
-                    None => EventKind::Indexed,
-                };
+                let kind = if superseded_by.is_some() { EventKind::Superseded } else { EventKind::Indexed };
                 let event = Facts {
                     title: committed.title.clone(),
                     revision,

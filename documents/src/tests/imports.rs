@@ -201,7 +201,7 @@ async fn a_record_whose_job_cannot_be_read_does_not_hold_up_its_import() {
         let Job { project, document, accepted_at, body, .. } = record_of(0, document, 2);
         let payload = serde_json::json!({"text": {}, "parent": body.parent}).to_string();
         let subject = body.subject(&project, &document);
-        let job = Job::unreadable(project, document, &subject, payload.as_bytes(), accepted_at);
+        let job = Job::unreadable(&subject, payload.as_bytes(), accepted_at).unwrap();
         assert!(fail::fail(&pool, &job, &reason, false).await.unwrap().unwrap().is_empty());
     }
     assert_eq!(states(&pool, &["new", "known"]).await, ["failed", "indexed"]);

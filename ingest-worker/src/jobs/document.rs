@@ -28,14 +28,14 @@ const SLICE: usize = 16;
 
 /// Processes the job and returns its outcome. [`Attempt::settle`] does what follows from it.
 pub async fn index(attempt: &Attempt<'_>) -> Result<Outcome, Failure> {
-    let Attempt { jobs, delivery, job, progress } = attempt;
+    let Attempt { jobs, job, progress, .. } = attempt;
     let app = &jobs.app;
     if let Some(ended) = started(documents::start::start(&app.pool, job).await?) {
         return ended;
     }
     // A record of an import takes milliseconds, so its progress is not published.
     let is_record = jobs.kind == JobKind::Record;
-    if !is_record && import::position(delivery).is_none() {
+    if !is_record && import::position(attempt).is_none() {
         progress.at(Stage::Reading, 5).await;
     }
     let (extracted, object) = match &job.body.source {

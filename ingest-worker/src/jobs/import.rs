@@ -16,11 +16,7 @@ pub use close::{close, of};
 use documents::{Job, import::Record as Noted};
 use platform::{
     crash,
-    nats::{
-        self,
-        consume::{Delivery, Failure},
-        publish,
-    },
+    nats::{self, consume::Failure, publish},
 };
 use reader::{Found, Records};
 use record::{Prepared, prepare, text_object};
@@ -58,8 +54,8 @@ pub struct Import<'a> {
 }
 
 /// Returns from which record on an import whose records are already noted continues with queueing them.
-pub fn position(delivery: &Delivery) -> Option<u32> {
-    nats::text(delivery.headers.as_ref(), headers::POSITION)?.parse().ok()
+pub fn position(attempt: &Attempt<'_>) -> Option<u32> {
+    nats::text(attempt.delivery.headers.as_ref(), headers::POSITION)?.parse().ok()
 }
 
 /// Records that are queued and not known to be done, by their number.
@@ -69,7 +65,7 @@ impl Import<'_> {
     /// Notes all records, then queues a job for each. If it is interrupted, it continues where it was last moved behind
     /// other imports: a record published twice is the same job, and a record that is done is not published again.
     pub async fn split(&self, records: Records) -> Result<Outcome, Failure> {
-        if let Some(position) = position(self.attempt.delivery) {
+        if let Some(position) = position(self.attempt) {
             return self.queue(records, position).await;
         }
         if !self.note(records).await? {
