@@ -23,8 +23,7 @@ pub struct Record {
 }
 
 /// Notes records of an import. This happens before their jobs are published, so that no outcome is missed. A record that is
-/// noted already is not written again, so it keeps its outcome. Returns false if the import was deleted or sent again in the
-/// meantime and must stop.
+/// noted already is not written again, so it keeps its outcome. Returns false if the import must stop ([`under_way`]).
 pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<bool> {
     let mut tx = job.begin(pool).await?;
     let Some((project_key, key)) = under_way(&mut tx, job).await? else { return Ok(false) };
@@ -51,8 +50,7 @@ pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<
 }
 
 /// Returns the places of those records that are not to be queued, because they have an outcome or because a later record of
-/// the import is about the same document. Returns `None` if the import was deleted or sent again in the meantime and must
-/// stop.
+/// the import is about the same document. Returns `None` if the import must stop.
 pub async fn settled(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<Option<HashSet<i32>>> {
     let mut tx = job.begin(pool).await?;
     let Some((project_key, key)) = under_way(&mut tx, job).await? else { return Ok(None) };
@@ -73,9 +71,9 @@ pub async fn settled(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Resu
     Ok(Some(settled.into_iter().collect()))
 }
 
-/// Locks the import's row and returns the keys of its project and of itself, if this job is still the latest one and is not
-/// finished. The documents that the import brings refer to its key, which does not change, so their jobs do not wait for this
-/// lock.
+/// Locks the import's row and returns the keys of its project and of itself. Returns `None` if the import is finished, or was
+/// deleted or sent again in the meantime. The documents that the import brings refer to its key, which does not change, so
+/// their jobs do not wait for this lock.
 async fn under_way(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Option<(i32, i64)>> {
     let project_key = project(tx, &job.project).await?;
     sqlx::query_as(
@@ -149,7 +147,6 @@ pub async fn counted(
     Ok(revived)
 }
 
-/// The state of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     Open {
@@ -263,7 +260,6 @@ async fn count(tx: &mut PgConnection, project_key: i32, import: i64) -> sqlx::Re
     .await
 }
 
-/// Returns the result of a closed import.
 async fn closed(tx: &mut PgConnection, project_key: i32, import: &DocumentId) -> sqlx::Result<Standing> {
     let row = sqlx::query_as::<_, (Option<String>, Option<Json<Reason>>, i64, i64)>(
         "SELECT fields->>'title', reason, (SELECT coalesce(sum(chunks), 0) FROM document

@@ -12,7 +12,6 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::scope::{self, Settings, Tx};
 
-/// A model in the database.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Model {
     pub number: i16,
@@ -130,7 +129,6 @@ pub fn is_dropped(error: &sqlx::Error) -> bool {
     })
 }
 
-/// How complete the vectors of a model are.
 #[derive(Debug, Clone, Copy, sqlx::FromRow)]
 pub struct Coverage {
     pub passages: i64,
@@ -165,7 +163,6 @@ pub async fn incomplete(tx: &mut PgConnection, model: i16) -> sqlx::Result<Vec<(
     .await
 }
 
-/// A passage without a vector.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Missing {
     pub chunk_key: i64,

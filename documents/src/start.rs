@@ -259,7 +259,6 @@ pub async fn ended(pool: &PgPool, job: &Job, waits: Option<Reason>) -> sqlx::Res
     job.update(pool, statement.bind(waits.map(Json))).await
 }
 
-/// Stores the progress of the document, in percent.
 pub async fn percent(pool: &PgPool, job: &Job, percent: u8) -> sqlx::Result<()> {
     let statement = sqlx::query(
         "UPDATE document SET percent = $1

@@ -43,7 +43,6 @@ pub struct App {
     pub objects: Objects,
     pub pool: PgPool,
     pub model: Arc<dyn Embed>,
-    /// The number of the model in the database.
     pub model_number: i16,
     pub generations: Generations,
     pub metrics: Metrics,
@@ -56,9 +55,7 @@ pub struct App {
     secret: Uuid,
 }
 
-/// Number of attempts after which a failing job is given up.
 const MAX_ATTEMPTS: i64 = 5;
-/// Pause between two looks at the keyword index of all projects.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 
 impl App {

@@ -27,7 +27,6 @@ impl Letters {
         Ok(next.context("reading the dead letters")?.map(Letter))
     }
 
-    /// Returns the letter with this number.
     pub async fn get(&self, number: u64) -> anyhow::Result<Option<Letter>> {
         let next = self.after(number.saturating_sub(1)).await?;
         Ok(next.filter(|letter| letter.number() == number))

@@ -54,8 +54,8 @@ pub fn postings(first: i64, data: &[u8]) -> impl Iterator<Item = Posting> + '_ {
     std::iter::from_fn(move || {
         let head = numbers.next()?;
         chunk = chunk.wrapping_add((head >> 1).cast_signed());
-        let frequency = if head & 1 == 1 { numbers.next_u32()? } else { 1 };
-        Some(Posting { chunk, frequency, length: numbers.next_u32()? })
+        let frequency = if head & 1 == 1 { numbers.small()? } else { 1 };
+        Some(Posting { chunk, frequency, length: numbers.small()? })
     })
 }
 
@@ -76,10 +76,9 @@ fn best(postings: &[Posting]) -> Vec<u8> {
     bytes
 }
 
-/// Decodes the pairs that [`best`] wrote.
 pub fn best_pairs(bytes: &[u8]) -> impl Iterator<Item = (u32, u32)> + '_ {
     let mut numbers = Numbers(bytes);
-    std::iter::from_fn(move || Some((numbers.next_u32()?, numbers.next_u32()?)))
+    std::iter::from_fn(move || Some((numbers.small()?, numbers.small()?)))
 }
 
 pub fn push(bytes: &mut Vec<u8>, number: u64) {
@@ -92,12 +91,9 @@ pub fn push(bytes: &mut Vec<u8>, number: u64) {
 pub struct Numbers<'a>(pub &'a [u8]);
 
 impl<'a> Numbers<'a> {
-    pub fn next_u32(&mut self) -> Option<u32> {
-        u32::try_from(self.next()?).ok()
-    }
-
-    pub fn next_usize(&mut self) -> Option<usize> {
-        usize::try_from(self.next()?).ok()
+    /// Reads a number of a smaller type.
+    pub fn small<T: TryFrom<u64>>(&mut self) -> Option<T> {
+        T::try_from(self.next()?).ok()
     }
 
     pub fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {

@@ -106,7 +106,6 @@ fn most(projects: Vec<(String, i64)>, limit: i64) -> Vec<ProjectId> {
     first.filter_map(|(project, _)| project.parse().ok()).collect()
 }
 
-/// What is to be done in a project.
 #[derive(sqlx::FromRow)]
 pub struct Work {
     locked: bool,

@@ -70,11 +70,11 @@ pub fn decode<'a>(
 ) {
     let mut numbers = Numbers(data);
     let mut before = 0_i64;
-    let count = numbers.next_usize().unwrap_or_default();
+    let count: usize = numbers.small().unwrap_or_default();
     let passages: Vec<(i64, u32)> = (0..count)
         .map_while(|_| {
             before = before.wrapping_add(numbers.next()?.cast_signed());
-            Some((before, numbers.next_u32()?))
+            Some((before, numbers.small()?))
         })
         .collect();
     while decode_term(&mut numbers, &passages, &mut wanted, &mut each).is_some() {}
@@ -87,11 +87,11 @@ fn decode_term<'a>(
     wanted: &mut impl FnMut(&[u8]) -> bool,
     each: &mut impl FnMut(&'a str, Posting),
 ) -> Option<()> {
-    let length = numbers.next_usize()?;
+    let length = numbers.small()?;
     let term = numbers.bytes(length)?;
     let term = if wanted(term) { Some(std::str::from_utf8(term).ok()?) } else { None };
-    for _ in 0..numbers.next_usize()? {
-        let (at, frequency) = (numbers.next_usize()?, numbers.next_u32()?);
+    for _ in 0..numbers.small::<usize>()? {
+        let (at, frequency): (usize, u32) = (numbers.small()?, numbers.small()?);
         let (chunk, length) = *passages.get(at)?;
         if let Some(term) = term {
             each(term, Posting { chunk, frequency, length });

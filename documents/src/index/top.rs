@@ -12,7 +12,6 @@ use super::{
     read::{Block, Index, List},
 };
 
-/// A keyword query.
 pub struct Query<'a> {
     pub projects: &'a [i32],
     pub words: &'a [QueryTerm],

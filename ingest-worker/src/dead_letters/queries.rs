@@ -17,7 +17,6 @@ const LOOKED_AT: usize = 1_000;
 /// Maximum number of letters that one query queues again: each is written to disk twice.
 const REQUEUED: usize = 100;
 
-/// Which handler answers which query.
 pub fn router(nats: Nats) -> Router<Letters> {
     Router::new(nats.clone(), Letters(nats))
         .on(|letters, _, query| async move { list(&letters, query).await })

@@ -34,7 +34,6 @@ pub async fn fetch(app: &App, job: &Job) -> Result<Copied, Failure> {
     }
 }
 
-/// Reads an object of the store.
 async fn read(app: &App, object: &ObjectRef, stored: &objects::Stored) -> Result<Copied, Failure> {
     check_size(app, stored.size)?;
     if !object.sha256.is_empty() && !object.sha256.eq_ignore_ascii_case(&stored.sha256) {
@@ -107,7 +106,6 @@ async fn take_in(app: &App, job: &Job, sent: &SentFile, object: &ObjectRef) -> R
     Ok((file, ObjectRef { name: stored.name, size, sha256 }))
 }
 
-/// Size of the read buffer, in bytes.
 const BUFFER: usize = 256 * 1024;
 
 /// A temporary file that is being written.
