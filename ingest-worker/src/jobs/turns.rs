@@ -5,10 +5,7 @@
 //! to the lane [`JobKind::Batch`], further ones to [`JobKind::Bulk`]: a project with a few documents does not
 //! wait behind one with thousands.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use futures::TryStreamExt as _;
 use platform::{
@@ -26,10 +23,10 @@ use crate::app::App;
 /// Maximum number of jobs of one project in [`JobKind::Batch`]. Further ones go to [`JobKind::Bulk`].
 const BATCH: usize = 50;
 
-/// Counts the jobs of each project that are in progress in one lane of this worker.
+/// The projects of the jobs that are in progress in one lane of this worker, one for each job.
 #[derive(Clone)]
 pub struct Turns {
-    at_work: Arc<Mutex<HashMap<ProjectId, usize>>>,
+    at_work: Arc<Mutex<Vec<ProjectId>>>,
     most: usize,
 }
 
@@ -68,11 +65,10 @@ impl Turns {
 
     fn take(&self, project: &ProjectId) -> Option<Turn> {
         let mut at_work = lock(&self.at_work);
-        let count = at_work.entry(project.clone()).or_default();
-        if *count >= self.most {
+        if at_work.iter().filter(|other| *other == project).count() >= self.most {
             return None;
         }
-        *count += 1;
+        at_work.push(project.clone());
         Some(Turn { turns: self.clone(), project: project.clone() })
     }
 }
@@ -80,9 +76,8 @@ impl Turns {
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut at_work = lock(&self.turns.at_work);
-        match at_work.get_mut(&self.project) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(at_work.remove(&self.project)),
+        if let Some(place) = at_work.iter().position(|project| *project == self.project) {
+            at_work.swap_remove(place);
         }
     }
 }
