@@ -24,7 +24,7 @@ use queue::again;
 use schemas::{
     Fields,
     dead_letter::Cause,
-    event::{EventKind, Facts},
+    event::{EventKind, Facts, Stage},
     headers,
     ingest::{IngestDocument, Source},
     messages,
@@ -157,10 +157,8 @@ impl Jobs {
             // As with the text: what only an earlier version had must not stay searchable as if it were current.
             attachments::delete_others(&attempt, &[]).await?;
         }
-        let outcome = match failed {
-            Some(revived) => Outcome::Failed { reason: reason.clone(), revived },
-            None => Outcome::Void,
-        };
+        let outcome =
+            failed.map_or(Outcome::Void, |revived| Outcome::Failed { reason: reason.clone(), revived });
         attempt.settle(outcome).await.context("settling a failed job")
     }
 }
@@ -181,16 +179,7 @@ impl<'a> Attempt<'a> {
     }
 
     async fn process(&self) -> Result<Ending, Failure> {
-        let Self { jobs, delivery, job, .. } = self;
-        let place = async {
-            // A job that is delivered again is not moved: in the other lane it would count as a first attempt, and the events
-            // that its earlier attempt did not publish would be forgotten.
-            match delivery.attempt {
-                1 => jobs.turns.place(&jobs.app, jobs.kind, &job.project).await,
-                _ => Ok(Place::Here(None)),
-            }
-        };
-        let (place, ()) = tokio::try_join!(place, self.announce())?;
+        let (place, ()) = tokio::try_join!(self.place(), self.announce())?;
         let _turn = match place {
             Place::Here(turn) => turn,
             Place::Lane(lane) => match self.move_to(lane, None).await {
@@ -203,7 +192,7 @@ impl<'a> Attempt<'a> {
         match document::index(self).await? {
             Outcome::Moved => {
                 // The worker is alive, so this start must not count as one that killed a worker.
-                documents::start::ended(&jobs.app.pool, job, None).await?;
+                documents::start::ended(&self.jobs.app.pool, &self.job, None).await?;
                 Ok(Ending::Moved)
             }
             outcome => self.settle(outcome).await.map(|()| Ending::Done),
@@ -311,8 +300,8 @@ impl<'a> Attempt<'a> {
             Err(Failure::Retry(_)) => None,
             _ => return,
         };
-        if let Some(reason) = &waits {
-            self.progress.waits(reason.clone()).await;
+        if waits.is_some() {
+            self.progress.processing(Stage::Waiting, 0, waits.clone()).await;
         }
         if let Err(error) = documents::start::ended(&self.jobs.app.pool, &self.job, waits).await {
             tracing::debug!(%error, "noting the end of an attempt");

@@ -35,17 +35,13 @@ impl Progress {
         Facts { request_id: self.context.request_id.clone(), ..event.facts }
     }
 
-    /// Publishes the progress. An error is only logged, because nobody depends on this event.
     pub async fn at(&self, stage: Stage, percent: u8) {
         self.processing(stage, percent, None).await;
     }
 
-    /// Publishes why the document waits, like the progress.
-    pub async fn waits(&self, reason: Reason) {
-        self.processing(Stage::Waiting, 0, Some(reason)).await;
-    }
-
-    async fn processing(&self, stage: Stage, percent: u8, reason: Option<Reason>) {
+    /// Publishes the progress, and why the document waits, if it does. An error is only logged, because nobody depends on
+    /// this event.
+    pub async fn processing(&self, stage: Stage, percent: u8, reason: Option<Reason>) {
         let event = Facts { percent, stage: Some(stage), ..self.event(EventKind::Processing) };
         if let Err(error) = self.publish(event, reason).await {
             tracing::debug!(%error, "publishing progress");

@@ -48,21 +48,6 @@ impl Turns {
         Self { at_work: Arc::default(), most: slots.saturating_sub(1).max(1) }
     }
 
-    /// Returns where a job is processed. All but those of [`JobKind::Document`] are already in their lane.
-    pub async fn place(&self, app: &App, kind: JobKind, project: &ProjectId) -> Result<Place, Failure> {
-        if kind != JobKind::Document {
-            return Ok(Place::Here(None));
-        }
-        let waiting = waiting(app, project).await.map_err(|error| Failure::Wait(format!("NATS: {error}")))?;
-        // Jobs of the project that already wait go first.
-        if waiting == 0
-            && let Some(turn) = self.take(project)
-        {
-            return Ok(Place::Here(Some(turn)));
-        }
-        Ok(Place::Lane(if waiting < BATCH { JobKind::Batch } else { JobKind::Bulk }))
-    }
-
     fn take(&self, project: &ProjectId) -> Option<Turn> {
         let mut at_work = lock(&self.at_work);
         if at_work.iter().filter(|other| *other == project).count() >= self.most {
@@ -91,6 +76,25 @@ async fn waiting(app: &App, project: &ProjectId) -> Result<usize, async_nats::Er
 }
 
 impl Attempt<'_> {
+    /// Returns where the job is processed. All but those of [`JobKind::Document`] are already in their lane.
+    pub async fn place(&self) -> Result<Place, Failure> {
+        let Self { jobs, delivery, job, .. } = self;
+        // A job that is delivered again is not moved: in the other lane it would count as a first attempt, and the events
+        // that its earlier attempt did not publish would be forgotten.
+        if jobs.kind != JobKind::Document || delivery.attempt > 1 {
+            return Ok(Place::Here(None));
+        }
+        let waiting = waiting(&jobs.app, &job.project).await;
+        let waiting = waiting.map_err(|error| Failure::Wait(format!("NATS: {error}")))?;
+        // Jobs of the project that already wait go first.
+        if waiting == 0
+            && let Some(turn) = jobs.turns.take(&job.project)
+        {
+            return Ok(Place::Here(Some(turn)));
+        }
+        Ok(Place::Lane(if waiting < BATCH { JobKind::Batch } else { JobKind::Bulk }))
+    }
+
     /// Publishes the job again, in another lane or at the end of its own; the caller then has the old message
     /// acknowledged. The job keeps its time of acceptance, so its order stays, and two copies count as one job.
     pub async fn move_to(&self, lane: JobKind, position: Option<u32>) -> Result<(), publish::Error> {
