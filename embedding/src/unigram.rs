@@ -4,7 +4,6 @@
 //! pieces. This one is a double-array trie and some flat lists. It gives the same tokens; all other steps (normalizer,
 //! added tokens, post-processor) remain those of the library.
 
-use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use tokenizers::{Result, Token};
 use yada::DoubleArray;
 use yada::builder::DoubleArrayBuilder;
@@ -12,16 +11,13 @@ use yada::builder::DoubleArrayBuilder;
 /// The score of a character without a piece is this much below the lowest score of a piece, as in sentencepiece.
 const UNKNOWN_PENALTY: f64 = 10.0;
 
-/// The pieces in the order of their ids: their concatenated texts, where each of these ends, and their scores.
-#[derive(Default)]
-pub(crate) struct Pieces {
-    text: String,
-    ends: Vec<usize>,
-    scores: Vec<f64>,
-}
-
+/// A piece is a text with a score, and its id is its place in the list.
 pub(crate) struct Unigram {
-    pub pieces: Pieces,
+    /// The concatenated texts of the pieces.
+    text: String,
+    /// Where each piece begins in `text`, and where the last one ends.
+    bounds: Vec<usize>,
+    pub scores: Vec<f64>,
     ids: DoubleArray<Vec<u8>>,
     /// Length of the longest piece, in bytes.
     longest: usize,
@@ -39,9 +35,11 @@ struct Best {
 
 impl Unigram {
     /// Returns the pieces as the error if a double array cannot store them: empty, repeated, with NUL, or too many.
-    pub fn new(pieces: Pieces, unknown: Option<u32>) -> std::result::Result<Self, Pieces> {
-        let mut sorted: Vec<_> =
-            (0..).zip(pieces.iter()).map(|(id, (text, _))| (text.as_bytes(), id)).collect();
+    pub fn new(
+        pieces: Vec<(String, f64)>,
+        unknown: Option<u32>,
+    ) -> std::result::Result<Self, Vec<(String, f64)>> {
+        let mut sorted: Vec<_> = (0..).zip(&pieces).map(|(id, (text, _))| (text.as_bytes(), id)).collect();
         sorted.sort_unstable();
         let storable = sorted.iter().all(|(text, _)| !text.is_empty() && !text.contains(&0))
             && sorted.windows(2).all(|pair| pair[0].0 != pair[1].0)
@@ -49,9 +47,22 @@ impl Unigram {
         let built =
             if storable { DoubleArrayBuilder::build(&sorted).and_then(DoubleArray::new).ok() } else { None };
         let Some(ids) = built else { return Err(pieces) };
-        let unknown_score = pieces.scores.iter().copied().fold(f64::INFINITY, f64::min) - UNKNOWN_PENALTY;
         let longest = sorted.iter().map(|(text, _)| text.len()).max().unwrap_or_default();
-        Ok(Self { pieces, ids, longest, unknown, unknown_score })
+        let (mut text, mut bounds) = (String::new(), vec![0]);
+        for (piece, _) in &pieces {
+            text.push_str(piece);
+            bounds.push(text.len());
+        }
+        text.shrink_to_fit();
+        bounds.shrink_to_fit();
+        let scores: Vec<f64> = pieces.iter().map(|(_, score)| *score).collect();
+        let unknown_score = scores.iter().copied().fold(f64::INFINITY, f64::min) - UNKNOWN_PENALTY;
+        Ok(Self { text, bounds, scores, ids, longest, unknown, unknown_score })
+    }
+
+    pub fn text(&self, id: u32) -> Option<&str> {
+        let (start, end) = (self.bounds.get(id as usize)?, self.bounds.get(id as usize + 1)?);
+        Some(&self.text[*start..*end])
     }
 
     pub fn id(&self, piece: &str) -> Option<u32> {
@@ -103,7 +114,7 @@ impl Unigram {
             let reach = &word.as_bytes()[start..word.len().min(start + self.longest)];
             let searchable = reach.iter().position(|byte| *byte == 0).map_or(reach, |zero| &reach[..zero]);
             for (id, length) in self.ids.common_prefix_search(searchable) {
-                offer(start + length, id, self.pieces.scores[id as usize]);
+                offer(start + length, id, self.scores[id as usize]);
                 has_own_piece |= start + length == next;
             }
             if !has_own_piece {
@@ -113,55 +124,6 @@ impl Unigram {
             }
         }
         Ok(best)
-    }
-}
-
-impl Pieces {
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub fn text(&self, id: usize) -> Option<&str> {
-        let end = *self.ends.get(id)?;
-        let start = if id == 0 { 0 } else { self.ends[id - 1] };
-        Some(&self.text[start..end])
-    }
-
-    /// Returns each piece with its score.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
-        (0..).map_while(|id| self.text(id)).zip(self.scores.iter().copied())
-    }
-
-    fn push(&mut self, text: &str, score: f64) {
-        self.text.push_str(text);
-        self.ends.push(self.text.len());
-        self.scores.push(score);
-    }
-}
-
-/// Reads the list of [text, score] in tokenizer.json as a stream: as a parsed tree it would need hundreds of megabytes.
-impl<'de> Deserialize<'de> for Pieces {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = Pieces;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a list of pieces with their scores")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Pieces, A::Error> {
-                let mut pieces = Pieces::default();
-                while let Some((text, score)) = list.next_element::<(String, f64)>()? {
-                    pieces.push(&text, score);
-                }
-                pieces.text.shrink_to_fit();
-                pieces.ends.shrink_to_fit();
-                pieces.scores.shrink_to_fit();
-                Ok(pieces)
-            }
-        }
-        deserializer.deserialize_seq(List)
     }
 }
 

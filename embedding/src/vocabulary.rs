@@ -10,7 +10,7 @@ use tokenizers::models::unigram::UnigramTrainer;
 use tokenizers::models::{ModelWrapper, TrainerWrapper, unigram};
 use tokenizers::{Model, Result, Token};
 
-use crate::unigram::{Pieces, Unigram};
+use crate::unigram::Unigram;
 
 pub(crate) enum Vocabulary {
     Unigram(Unigram),
@@ -21,7 +21,8 @@ pub(crate) enum Vocabulary {
 #[derive(serde::Deserialize)]
 struct Declared {
     unk_id: Option<u32>,
-    vocab: Pieces,
+    /// As a parsed tree, the list would need hundreds of megabytes.
+    vocab: Vec<(String, f64)>,
     #[serde(default)]
     byte_fallback: bool,
 }
@@ -30,11 +31,10 @@ impl Declared {
     fn vocabulary(self) -> Result<Vocabulary> {
         let Self { unk_id, vocab, byte_fallback } = self;
         let compact = if byte_fallback { Err(vocab) } else { Unigram::new(vocab, unk_id) };
-        let declined = match compact {
+        let pieces = match compact {
             Ok(unigram) => return Ok(Vocabulary::Unigram(unigram)),
             Err(pieces) => pieces,
         };
-        let pieces = declined.iter().map(|(text, score)| (text.to_owned(), score)).collect();
         let unigram = unigram::Unigram::from(pieces, unk_id.map(|id| id as usize), byte_fallback)?;
         Ok(Vocabulary::Other(Box::new(ModelWrapper::Unigram(unigram))))
     }
@@ -87,7 +87,7 @@ impl Model for Vocabulary {
 
     fn id_to_token(&self, id: u32) -> Option<String> {
         match self {
-            Self::Unigram(unigram) => unigram.pieces.text(id as usize).map(str::to_owned),
+            Self::Unigram(unigram) => unigram.text(id).map(str::to_owned),
             Self::Other(model) => model.id_to_token(id),
         }
     }
@@ -95,7 +95,7 @@ impl Model for Vocabulary {
     fn get_vocab(&self) -> HashMap<String, u32> {
         match self {
             Self::Unigram(unigram) => {
-                unigram.pieces.iter().map(|(text, _)| text.to_owned()).zip(0..).collect()
+                (0..).map_while(|id| Some((unigram.text(id)?.to_owned(), id))).collect()
             }
             Self::Other(model) => model.get_vocab(),
         }
@@ -103,7 +103,7 @@ impl Model for Vocabulary {
 
     fn get_vocab_size(&self) -> usize {
         match self {
-            Self::Unigram(unigram) => unigram.pieces.len(),
+            Self::Unigram(unigram) => unigram.scores.len(),
             Self::Other(model) => model.get_vocab_size(),
         }
     }

@@ -16,10 +16,8 @@ const PIECES: [(&str, f64); 10] = [
     ("aa", -2.0),
 ];
 
-fn pieces(list: &[(&str, f64)]) -> Pieces {
-    let mut pieces = Pieces::default();
-    list.iter().for_each(|(text, score)| pieces.push(text, *score));
-    pieces
+fn pieces(list: &[(&str, f64)]) -> Vec<(String, f64)> {
+    list.iter().map(|(text, score)| ((*text).to_owned(), *score)).collect()
 }
 
 #[test]
@@ -57,9 +55,9 @@ fn a_word_of_megabytes_is_split_in_one_pass() {
 fn a_piece_is_known_by_id_and_an_id_by_piece() {
     let unigram = Unigram::new(pieces(&PIECES), Some(0)).ok().unwrap();
     for (id, (text, _)) in (0..).zip(PIECES) {
-        assert_eq!((unigram.id(text), unigram.pieces.text(id as usize)), (Some(id), Some(text)));
+        assert_eq!((unigram.id(text), unigram.text(id)), (Some(id), Some(text)));
     }
-    assert_eq!((unigram.id("abcd"), unigram.id("a\0"), unigram.pieces.text(10)), (None, None, None));
+    assert_eq!((unigram.id("abcd"), unigram.id("a\0"), unigram.text(10)), (None, None, None));
 }
 
 #[test]
@@ -68,7 +66,7 @@ fn what_a_double_array_cannot_hold_is_given_back() {
         let mut list = PIECES.to_vec();
         list.push((odd, -1.0));
         let given_back = Unigram::new(pieces(&list), Some(0)).err().unwrap();
-        assert_eq!(given_back.iter().collect::<Vec<_>>(), list);
+        assert_eq!(given_back, pieces(&list));
     }
     assert!(Unigram::new(pieces(&PIECES), Some(10)).is_err());
 }
