@@ -4,8 +4,8 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
 use futures::future::{BoxFuture, try_join_all};
+use futures::{FutureExt, TryFutureExt};
 use ort::environment::Environment;
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::folder::Folder;
 use crate::graph::Graph;
 use crate::metrics::Metrics;
-use crate::queue::{Job, Lane, Queue, Reply, Role};
+use crate::queue::{Job, Lane, Queue, Role};
 use crate::tokens::Tokens;
 use crate::worker::{self, Shared};
 use crate::{Config, Embed, Embedded, Error, Identity, LoadError, Passage, runtime};
@@ -108,8 +108,9 @@ impl Model {
             metrics.texts(lane, "refused", count);
         }
         pushed?;
-        // The first failure drops the other replies, so their texts are not embedded if no worker has started them.
-        try_join_all(replies.into_iter().map(receive)).await
+        // The first failure drops the other replies, so their texts are not embedded if no worker has started them. The
+        // sender of a reply is dropped without a result only when the queue closes.
+        try_join_all(replies.into_iter().map(|reply| reply.unwrap_or_else(|_| Err(Error::Closed)))).await
     }
 }
 
@@ -140,11 +141,6 @@ impl Embed for Model {
     }
 }
 
-async fn receive(reply: Reply) -> Result<Embedded, Error> {
-    // The sender is dropped without a result only when the queue closes.
-    reply.await.unwrap_or(Err(Error::Closed))
-}
-
 impl Loaded {
     /// Starts the workers and waits until each has created and tested its session, or one has failed.
     fn start(
@@ -160,22 +156,19 @@ impl Loaded {
             let (shared, environment, path) = (self.shared.clone(), environment.clone(), graph.to_owned());
             let (samples, ready) = (samples.clone(), ready.clone());
             let run = move || {
-                match Graph::open(&environment, &path, &shared.declaration, &samples) {
-                    Ok(mut graph) => {
-                        // Sending fails if another worker has failed; the queue is closed then.
-                        let _ = ready.send(Ok(()));
-                        drop(ready);
-                        if role == Role::Background
-                            && let Err(error) = give_way()
-                        {
-                            tracing::warn!(?error, "the system refuses a lower priority");
-                        }
-                        worker::work(&shared, &mut graph, role);
-                    }
-                    Err(error) => {
-                        let _ = ready.send(Err(error));
-                    }
+                let mut graph = match Graph::open(&environment, &path, &shared.declaration, &samples) {
+                    Ok(graph) => graph,
+                    Err(error) => return drop(ready.send(Err(error))),
+                };
+                // Sending fails if another worker has failed; the queue is closed then.
+                let _ = ready.send(Ok(()));
+                drop(ready);
+                if role == Role::Background
+                    && let Err(error) = give_way()
+                {
+                    tracing::warn!(?error, "the system refuses a lower priority");
                 }
+                worker::work(&shared, &mut graph, role);
             };
             self.threads.push(thread::Builder::new().name(format!("embed-{number}")).spawn(run)?);
         }

@@ -18,9 +18,6 @@ pub(crate) struct Job {
     pub reply: oneshot::Sender<Result<Embedded, Error>>,
 }
 
-/// Receives the result of a [`Job`].
-pub(crate) type Reply = oneshot::Receiver<Result<Embedded, Error>>;
-
 /// What a text is, and how urgent it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {

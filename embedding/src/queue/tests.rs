@@ -1,5 +1,7 @@
 use super::*;
 
+type Reply = oneshot::Receiver<Result<Embedded, Error>>;
+
 fn push(lane: Lane, queue: &Queue, texts: &[&str]) -> Result<Vec<Reply>, Error> {
     let job = |text: &&str| {
         let (reply, receiver) = oneshot::channel();
