@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
@@ -31,7 +31,7 @@ pub struct Launch {
     stop_within: Duration,
     /// The user and group under which the program runs.
     pub(crate) user: Option<u32>,
-    log: Option<PathBuf>,
+    pub(crate) log: Option<PathBuf>,
 }
 
 impl Launch {
@@ -81,10 +81,6 @@ impl Launch {
     pub fn log(mut self, file: impl Into<PathBuf>) -> Self {
         self.log = Some(file.into());
         self
-    }
-
-    pub(crate) fn log_file(&self) -> Option<&Path> {
-        self.log.as_deref()
     }
 
     /// Returns the last lines of the log; nothing if there is no log.

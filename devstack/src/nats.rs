@@ -50,7 +50,7 @@ pub(crate) fn start(
         ensure!(answer.contains(r#""status":"ok""#), "/healthz says {answer:?}");
         Ok(())
     };
-    Server::start_new("NATS", format!("nats://127.0.0.1:{port}"), launch.log(log), answers, None)
+    Server::start_new("NATS", format!("nats://127.0.0.1:{port}"), launch.log(log), answers)
 }
 
 /// NATS resolves the path of an `include` from the folder of the including file, even if the path is absolute.

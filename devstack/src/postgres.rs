@@ -62,9 +62,7 @@ pub(crate) fn start(
     let url = format!("postgres://{USER}:{password}@127.0.0.1:{port}/{DATABASE}");
     let maintenance = of_database(&url, "postgres");
     let answers = move || execute(&maintenance, "SELECT 1");
-    // After a kill, the start fails with this until the last backend has ended.
-    let passing = Some("pre-existing shared memory block");
-    let server = Server::start_new("PostgreSQL", url, launch, answers, passing)?;
+    let server = Server::start_new("PostgreSQL", url, launch, answers)?;
     let created = execute(&of_database(server.url(), "postgres"), &format!("CREATE DATABASE {DATABASE}"));
     if let Err(error) = created {
         let code = error.downcast_ref::<sqlx::Error>().and_then(|error| error.as_database_error()?.code());

@@ -21,5 +21,5 @@ pub(crate) fn start(bin: &Path, folder: &Path, log: &Path, port: u16) -> Result<
         ensure!(answer.starts_with("+PONG\r\n"), "PING got {answer:?}");
         Ok(())
     };
-    Server::start_new("Valkey", format!("redis://127.0.0.1:{port}"), launch, answers, None)
+    Server::start_new("Valkey", format!("redis://127.0.0.1:{port}"), launch, answers)
 }

@@ -198,17 +198,12 @@ fn source(
     if let Some(url) = given {
         return Ok(Source::Given(url));
     }
-    let ours = |server| Source::Ours(Box::new(server));
-    if let Some(port) = fixed {
-        return start(port).map(ours);
-    }
-    let mut attempt = 1;
+    let mut attempts = if fixed.is_some() { 1 } else { PORT_ATTEMPTS };
     loop {
-        match start(free_port()?) {
-            Err(error) if attempt < PORT_ATTEMPTS && error.to_string().contains("already in use") => {
-                attempt += 1;
-            }
-            result => return result.map(ours),
+        attempts -= 1;
+        match start(fixed.map_or_else(free_port, Ok)?) {
+            Err(error) if attempts > 0 && error.to_string().contains("already in use") => {}
+            result => return result.map(|server| Source::Ours(Box::new(server))),
         }
     }
 }

@@ -45,8 +45,8 @@ pub struct Workers {
 pub struct Acorag {
     /// The base URL of each program, for health and metrics: the api first, then the workers.
     programs: Vec<String>,
-    api: Option<Service>,
-    workers: Vec<Service>,
+    /// The workers, and the api as the last one.
+    services: Vec<Service>,
     _stack: Stack,
 }
 
@@ -57,8 +57,7 @@ impl Acorag {
             binary(program)?;
         }
         plan.migrate().await?;
-        let mut acorag =
-            Self { programs: vec![plan.url.clone()], api: None, workers: Vec::new(), _stack: stack };
+        let mut acorag = Self { programs: vec![plan.url.clone()], services: Vec::new(), _stack: stack };
         let Workers { ingest_workers, query_workers } = plan.workers;
         for (kind, count) in [("ingest-worker", ingest_workers), ("query-worker", query_workers)] {
             for number in 1..=count {
@@ -66,14 +65,14 @@ impl Acorag {
                 let port = free_port()?;
                 acorag.programs.push(format!("http://127.0.0.1:{port}"));
                 let launch = plan.launch(&name, kind)?.env("HEALTH_PORT", port.to_string());
-                acorag.workers.push(Service::start(name, launch)?);
+                acorag.services.push(Service::start(name, launch)?);
             }
         }
         // Creates the vector indexes of large projects.
         let launch = plan.launch("index-vectors", "migrate")?.args(["index-vectors", "--every", "120"]);
-        acorag.workers.push(Service::start("index-vectors".to_owned(), launch)?);
+        acorag.services.push(Service::start("index-vectors".to_owned(), launch)?);
         let launch = plan.launch("api", "api")?.env("PORT", plan.port.to_string());
-        acorag.api = Some(Service::start("api".to_owned(), launch)?);
+        acorag.services.push(Service::start("api".to_owned(), launch)?);
         acorag.until_ready().await?;
         Ok(acorag)
     }
@@ -105,8 +104,9 @@ impl Acorag {
                 bail!("acorag is not ready after {} s: {state}", READY_WITHIN.as_secs());
             }
             self.look_after()?;
-            if let Some(failed) = self.services().find(|service| service.failures >= FAILURES_BEFORE_READY) {
-                bail!("{} does not start:\n{}", failed.name, failed.last_words());
+            let failed = self.services.iter().find(|service| service.failures >= FAILURES_BEFORE_READY);
+            if let Some(Service { name, launch, .. }) = failed {
+                bail!("{name} does not start:\n{}", launch.last_lines());
             }
             tokio::time::sleep(POLL).await;
         }
@@ -127,19 +127,15 @@ impl Acorag {
     }
 
     fn look_after(&mut self) -> Result<()> {
-        self.services().try_for_each(Service::look_after)
-    }
-
-    fn services(&mut self) -> impl Iterator<Item = &mut Service> {
-        self.api.iter_mut().chain(&mut self.workers)
+        self.services.iter_mut().try_for_each(Service::look_after)
     }
 }
 
 impl Drop for Acorag {
     fn drop(&mut self) {
-        drop(self.api.take());
-        self.workers.iter_mut().for_each(Service::ask_to_stop);
-        self.workers.clear();
+        drop(self.services.pop());
+        self.services.iter_mut().for_each(Service::ask_to_stop);
+        self.services.clear();
     }
 }
 
