@@ -19,13 +19,11 @@ use crate::{
 /// Unpacks the database's files into an empty folder. PostgreSQL's program `pg_verifybackup` then compares each file
 /// with the manifest that the server wrote.
 pub async fn unpack(set: &Set, identity: &Identity, programs: &Programs, folder: &Path) -> Result<()> {
-    if !folder.exists() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
-    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
     let empty =
         fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?.next().is_none();
     ensure!(empty, "{} is not empty: a restore never replaces what is there", folder.display());

@@ -78,7 +78,7 @@ pub async fn save(nats: &Nats, repository: &Repository, recipient: &Recipient, s
 
 async fn store(objects: &Objects, stored: &Stored, mut target: Sealed) -> Result<u64> {
     let mut bytes = objects.read(stored, 0, u64::MAX);
-    let (mut hash, mut buffer) = (Sha256::new(), BytesMut::with_capacity(BUFFER));
+    let (mut hash, mut buffer) = (Sha256::new(), BytesMut::with_capacity(256 * 1024));
     while bytes.read_buf(&mut buffer).await.with_context(|| format!("reading {}", stored.name))? > 0 {
         let piece = buffer.split();
         hash.update(&piece);
@@ -91,9 +91,6 @@ async fn store(objects: &Objects, stored: &Stored, mut target: Sealed) -> Result
     );
     target.finish()
 }
-
-/// The size of the read buffer, in bytes.
-const BUFFER: usize = 256 * 1024;
 
 /// Decrypts a file into memory and verifies it. Its size is limited, because uploads are (MAX_UPLOAD_MB).
 pub fn read(repository: &Repository, identity: &Identity, entry: &Entry) -> Result<Vec<u8>> {

@@ -1,9 +1,9 @@
 //! The archive of the write-ahead log. PostgreSQL runs `archive` for each finished segment, `fetch-wal` in recovery.
 
-use std::{collections::HashSet, fmt, fs::File, io, path::Path};
+use std::{fmt, fs::File, io, path::Path};
 
 use age::x25519::{Identity, Recipient};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -109,30 +109,23 @@ pub fn chain(
     end: Segment,
     segment_bytes: u64,
 ) -> Result<Vec<Segment>> {
-    let mut segments: Vec<Segment> = archived(repository)?;
-    segments.retain(|segment| segment.number >= start.number);
-    segments.sort_by_key(|segment| (segment.number, segment.timeline));
-    let numbers: HashSet<u64> = segments.iter().map(|segment| segment.number).collect();
-    let last = segments.last().map_or(0, |segment| segment.number).max(end.number);
-    let mut number = start.number;
-    while number <= last {
-        if !numbers.contains(&number) {
-            bail!("the log's segment {} is missing in the archive", Segment { number, ..start });
-        }
-        number = Segment::next(number, segment_bytes);
-    }
-    Ok(segments)
-}
-
-fn archived(repository: &Repository) -> Result<Vec<Segment>> {
     let folder = repository.wal_folder();
     let entries = std::fs::read_dir(&folder).with_context(|| {
         format!("cannot read {}: does PostgreSQL's archive_command use acorag-backup?", folder.display())
     })?;
-    let mut segments = Vec::new();
+    let mut segments: Vec<Segment> = Vec::new();
     for entry in entries {
         let name = entry?.file_name();
-        segments.extend(name.to_str().and_then(|name| Segment::parse(name.strip_suffix(".age")?)));
+        let segment = name.to_str().and_then(|name| Segment::parse(name.strip_suffix(".age")?));
+        segments.extend(segment.filter(|segment| segment.number >= start.number));
+    }
+    segments.sort_by_key(|segment| (segment.number, segment.timeline));
+    let last = segments.last().map_or(0, |segment| segment.number).max(end.number);
+    let mut number = start.number;
+    while number <= last {
+        let found = segments.binary_search_by_key(&number, |segment| segment.number);
+        ensure!(found.is_ok(), "the log's segment {} is missing in the archive", Segment { number, ..start });
+        number = Segment::next(number, segment_bytes);
     }
     Ok(segments)
 }
