@@ -21,15 +21,9 @@ pub struct Segment {
 
 impl Segment {
     pub fn parse(name: &str) -> Option<Self> {
-        let digits = name.len() == 24 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !digits {
-            return None;
-        }
-        let (timeline, number) = name.split_at(8);
-        Some(Self {
-            timeline: u32::from_str_radix(timeline, 16).ok()?,
-            number: u64::from_str_radix(number, 16).ok()?,
-        })
+        let is_name = name.len() == 24 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let bits = u128::from_str_radix(name, 16).ok().filter(|_| is_name)?;
+        Some(Self { timeline: (bits >> 64) as u32, number: bits as u64 })
     }
 
     /// The position in the log (LSN) at which this segment ends.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 
 use crate::data::Folder;
 use crate::fetch::{Location, Paths, ensure_in};
@@ -50,9 +50,10 @@ pub struct Stack {
     _data: Folder,
 }
 
-enum Source {
-    Ours(Box<Server>),
-    Given(String),
+struct Source {
+    url: String,
+    /// `None` if the server was given by its URL.
+    server: Option<Server>,
 }
 
 impl Stack {
@@ -104,7 +105,7 @@ impl Stack {
     }
 
     pub fn nats_url(&self) -> &str {
-        self.nats.url()
+        &self.nats.url
     }
 
     /// The URL of the HTTP monitoring of NATS; no server listens there if the NATS server was given.
@@ -113,11 +114,11 @@ impl Stack {
     }
 
     pub fn database_url(&self) -> &str {
-        self.postgres.url()
+        &self.postgres.url
     }
 
     pub fn redis_url(&self) -> &str {
-        self.redis.url()
+        &self.redis.url
     }
 
     /// Creates an empty database, replaces an existing one of this name, and returns its URL.
@@ -174,17 +175,8 @@ impl Drop for Stack {
 
 impl Source {
     fn ours(&self) -> Result<&Server> {
-        match self {
-            Self::Ours(server) => Ok(server),
-            Self::Given(_) => bail!("this server was given by its URL and is not the stack's to manage"),
-        }
-    }
-
-    fn url(&self) -> &str {
-        match self {
-            Self::Ours(server) => server.url(),
-            Self::Given(url) => url,
-        }
+        let not_ours = "this server was given by its URL and is not the stack's to manage";
+        self.server.as_ref().context(not_ours)
     }
 }
 
@@ -196,14 +188,17 @@ fn source(
     mut start: impl FnMut(u16) -> Result<Server>,
 ) -> Result<Source> {
     if let Some(url) = given {
-        return Ok(Source::Given(url));
+        return Ok(Source { url, server: None });
     }
     let mut attempts = if fixed.is_some() { 1 } else { PORT_ATTEMPTS };
     loop {
         attempts -= 1;
         match start(fixed.map_or_else(free_port, Ok)?) {
             Err(error) if attempts > 0 && error.to_string().contains("already in use") => {}
-            result => return result.map(|server| Source::Ours(Box::new(server))),
+            result => {
+                let server = result?;
+                return Ok(Source { url: server.url().to_owned(), server: Some(server) });
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::ops::Range;
 use std::path::Path;
 
@@ -74,7 +75,7 @@ impl Graph {
 
     /// Embeds a text, and the sentences of which each is a range of its tokens.
     pub fn embed(&mut self, ids: &[i64], sentences: &[Range<usize>]) -> Result<Vectors, String> {
-        let mut vectors = self.run(ids, sentences).map_err(|error| error.to_string())??;
+        let mut vectors = self.run(ids, sentences).map_err(|error| error.to_string())?;
         for vector in std::iter::once(&mut vectors.text).chain(vectors.sentences.iter_mut().flatten()) {
             if self.normalize {
                 let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
@@ -90,7 +91,7 @@ impl Graph {
         Ok(vectors)
     }
 
-    fn run(&mut self, ids: &[i64], sentences: &[Range<usize>]) -> ort::Result<Result<Vectors, String>> {
+    fn run(&mut self, ids: &[i64], sentences: &[Range<usize>]) -> Result<Vectors, Box<dyn Error>> {
         // One text per run needs no padding: every token is attended to and belongs to the first sentence.
         let shape = [1, ids.len()];
         let (ones, zeros) = (vec![1_i64; ids.len()], vec![0_i64; ids.len()]);
@@ -103,11 +104,9 @@ impl Graph {
             .map(|(name, data)| Ok((name, TensorRef::from_array_view((shape, data))?.into())))
             .collect::<ort::Result<Vec<(&str, SessionInputValue<'_>)>>>()?;
         let outputs = self.session.run(values)?;
-        let Some(output) = outputs.get(&self.output) else {
-            return Ok(Err(format!("it gave no {}", self.output)));
-        };
+        let output = outputs.get(&self.output).ok_or_else(|| format!("it gave no {}", self.output))?;
         let (shape, data) = output.try_extract_tensor::<f32>()?;
-        Ok(pool(shape, data, self.pooling, sentences))
+        Ok(pool(shape, data, self.pooling, sentences)?)
     }
 }
 
