@@ -117,7 +117,6 @@ pub fn list(sets: &[Set], identity: &Identity) -> Result<HashMap<String, Vec<Ent
     Ok(files)
 }
 
-/// Restores a file under its name.
 pub async fn restore(objects: &Objects, entry: &Entry, bytes: Vec<u8>) -> Result<()> {
     let stored = objects.put(&entry.name, futures::stream::iter([Ok(Bytes::from(bytes))])).await?;
     ensure!(stored.sha256 == entry.sha256, "the object store holds something else than {}", entry.name);

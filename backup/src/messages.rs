@@ -59,7 +59,6 @@ impl Message {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Publishes the message again.
     pub async fn publish(&self, nats: &Nats) -> Result<()> {
         nats.publish_raw(self.subject.clone(), self.headers_to_publish(), self.payload()?.into())
             .await

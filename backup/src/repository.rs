@@ -28,7 +28,6 @@ use crate::{seal, wal::Segment};
 
 const FORMAT: u32 = 2;
 
-#[derive(Debug, Clone)]
 pub struct Repository(PathBuf);
 
 /// A backup. There may be a thousand of them, so the long list of its files is not kept in memory.

@@ -16,7 +16,6 @@ pub struct Client {
     pub url: String,
 }
 
-/// A file to upload.
 #[derive(Debug, Clone)]
 pub struct Upload {
     pub filename: String,
@@ -42,7 +41,6 @@ impl Client {
         Ok(Self { http: http_client().build()?, url: url.trim_end_matches('/').to_owned() })
     }
 
-    /// Adds a token to every call.
     pub fn with_token(mut self, token: &str) -> Result<Self> {
         let mut headers = reqwest::header::HeaderMap::new();
         headers.insert("authorization", format!("Bearer {token}").parse()?);
@@ -115,7 +113,6 @@ impl Client {
         }
     }
 
-    /// Searches one project and returns the result rows.
     pub async fn search(&self, project: &str, query: &str) -> Result<Vec<Value>> {
         self.search_with(json!({ "query": query, "project_id": project, "top_k": 10 })).await
     }

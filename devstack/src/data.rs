@@ -106,7 +106,6 @@ fn sweep(parent: &Path, keep_logs: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Removes the folder and its shelter.
 fn remove_both(folder: &Path) -> Result<()> {
     remove(&shelter::shelter(folder))?;
     remove(folder)

@@ -19,7 +19,6 @@ const POLL: Duration = Duration::from_millis(10);
 /// How many lines of a log are quoted.
 const LAST_LINES: usize = 15;
 
-/// A program to start.
 #[must_use]
 #[derive(Debug, Clone)]
 pub struct Launch {
@@ -91,7 +90,6 @@ impl Launch {
         lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
     }
 
-    /// Returns the same program as a plain command.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).envs(&self.environment);
@@ -125,7 +123,6 @@ pub fn binary(name: &str) -> Result<PathBuf> {
 }
 
 /// A running program. Dropping this value stops it.
-#[derive(Debug)]
 pub struct Process {
     child: Child,
     stop_signal: Signal,
@@ -139,7 +136,6 @@ impl Process {
         self.child.id()
     }
 
-    /// Returns the exit status if the program has ended.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }

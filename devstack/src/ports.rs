@@ -21,7 +21,6 @@ pub struct Ports {
 /// when the server starts again.
 const RANGE: std::ops::Range<u16> = 15_000..32_000;
 
-/// Returns a port on which no program listens.
 pub fn free_port() -> Result<u16> {
     let random = RandomState::new();
     for attempt in 0..200_u64 {

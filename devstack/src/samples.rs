@@ -9,7 +9,6 @@ use crate::Upload;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
 
-/// Returns the sample documents, ready to be uploaded.
 pub fn samples() -> Result<Vec<Upload>> {
     let manifest: Vec<Value> = serde_json::from_slice(&read("manifest.json")?)?;
     let upload = |sample: &Value| -> Result<Upload> {

@@ -24,7 +24,6 @@ pub struct Server {
     name: &'static str,
     url: String,
     launch: Launch,
-    /// Checks whether the server answers.
     answers: Box<dyn Fn() -> Result<()> + Send + Sync>,
     process: Mutex<Option<Process>>,
 }

@@ -153,7 +153,6 @@ impl Stack {
         self.redis.ours()
     }
 
-    /// Returns the process ids of the servers that this stack runs.
     pub fn process_ids(&self) -> Vec<u32> {
         self.servers().into_iter().filter_map(Server::id).collect()
     }

@@ -7,7 +7,6 @@ pub enum Error {
     /// EMBED_QUEUE texts or more are waiting: the caller should slow down and try again.
     #[error("the embedding model is busy: its queue is full")]
     Busy,
-    /// The model is shutting down.
     #[error("the embedding model is shutting down")]
     Closed,
     /// This text failed, and a retry would fail, too.

@@ -1,4 +1,4 @@
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +47,6 @@ pub(crate) enum Pooling {
 }
 
 /// A model folder whose files were read and hashed.
-#[derive(Debug)]
 pub(crate) struct Folder {
     pub declaration: Declaration,
     pub identity: Identity,
@@ -58,16 +57,19 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub fn read(folder: &Path) -> Result<Self, LoadError> {
-        let declaration_json = read(folder, DECLARATION)?;
+        let (mut declaration_json, mut tokenizer_json) = (Vec::new(), Vec::new());
+        read(folder, DECLARATION, &mut declaration_json)?;
         let declaration = declare(&declaration_json)
             .map_err(|reason| LoadError::Declaration { path: folder.join(DECLARATION), reason })?;
-        let tokenizer_json = read(folder, TOKENIZER)?;
+        read(folder, TOKENIZER, &mut tokenizer_json)?;
         let weights = WEIGHTS.into_iter().filter(|file| folder.join(file).exists());
 
         // A hash of the files' hashes: it also changes when bytes are moved from one file to the next.
         let mut all = Sha256::new();
         for file in [GRAPH, TOKENIZER, DECLARATION].into_iter().chain(weights) {
-            all.update(hash(folder, file)?);
+            let mut hash = Sha256::new();
+            read(folder, file, &mut hash)?;
+            all.update(hash.finalize());
         }
         let identity = Identity {
             name: declaration.name.clone(),
@@ -84,24 +86,13 @@ impl Folder {
     }
 }
 
-fn read(folder: &Path, file: &'static str) -> Result<Vec<u8>, LoadError> {
-    fs::read(folder.join(file)).map_err(|error| unreadable(folder, file, error))
-}
-
-/// Returns the SHA-256 of a file. The file is streamed, because a graph is too large to be loaded only for its hash.
-fn hash(folder: &Path, file: &'static str) -> Result<impl AsRef<[u8]>, LoadError> {
-    let mut hasher = Sha256::new();
-    File::open(folder.join(file))
-        .and_then(|mut opened| io::copy(&mut opened, &mut hasher))
-        .map_err(|error| unreadable(folder, file, error))?;
-    Ok(hasher.finalize())
-}
-
-fn unreadable(folder: &Path, file: &'static str, error: io::Error) -> LoadError {
-    match error.kind() {
+/// Streams a file, because a graph is too large to be loaded only for its hash.
+fn read(folder: &Path, file: &'static str, to: &mut impl io::Write) -> Result<(), LoadError> {
+    let read = File::open(folder.join(file)).and_then(|mut opened| io::copy(&mut opened, to));
+    read.map(drop).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => LoadError::Missing { folder: folder.to_owned(), file },
         _ => LoadError::Unreadable { path: folder.join(file), source: error },
-    }
+    })
 }
 
 fn declare(json: &[u8]) -> Result<Declaration, String> {

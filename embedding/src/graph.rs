@@ -28,7 +28,6 @@ pub(crate) struct Graph {
     normalize: bool,
 }
 
-/// The vectors of one run.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Vectors {
     pub text: Vec<f32>,

@@ -35,7 +35,6 @@ pub use error::{Error, LoadError};
 pub use folder::Identity;
 pub use model::Model;
 
-/// A passage to embed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Passage {
     pub text: String,

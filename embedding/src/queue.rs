@@ -85,7 +85,6 @@ impl Queue {
         Self { lanes: Mutex::default(), filled: Default::default(), allowance, patience }
     }
 
-    /// Adds the texts of a call.
     pub fn push(&self, lane: Lane, jobs: VecDeque<Job>) -> Result<(), Error> {
         let mut lanes = self.lock();
         if lanes.closed {

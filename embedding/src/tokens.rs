@@ -12,7 +12,6 @@ const CHARACTERS_PER_TOKEN: usize = 64;
 pub(crate) type Tokenizer =
     TokenizerImpl<Vocabulary, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
 
-/// The model's tokenizer.
 pub(crate) struct Tokens {
     tokenizer: Tokenizer,
     most: usize,

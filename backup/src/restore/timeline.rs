@@ -10,7 +10,6 @@ use crate::{
     wal,
 };
 
-#[derive(Debug)]
 pub struct Timeline {
     pub id: u32,
     /// The timelines that this one continues, each with the position (LSN) up to which it does.

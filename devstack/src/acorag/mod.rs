@@ -19,7 +19,6 @@ const STOP_WITHIN: Duration = Duration::from_secs(45);
 /// Before everything is ready, the start fails when a program has ended this many times.
 const FAILURES_BEFORE_READY: u32 = 3;
 
-/// What to run, and how.
 pub struct Plan {
     /// The URL of the api, such as http://127.0.0.1:8000.
     pub url: String,
@@ -81,7 +80,6 @@ impl Acorag {
         &self.programs[0]
     }
 
-    /// Returns the metrics URL of each program.
     pub fn metrics(&self) -> impl Iterator<Item = String> {
         self.programs.iter().map(|url| format!("{url}/metrics"))
     }
@@ -121,7 +119,6 @@ impl Acorag {
         }
     }
 
-    /// Stops everything in order.
     pub async fn stop(self) -> Result<()> {
         Ok(tokio::task::spawn_blocking(|| drop(self)).await?)
     }
