@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio::{process::Command, time::Instant};
@@ -34,9 +34,7 @@ impl Programs {
             let password = percent_encoding::percent_decode_str(password).decode_utf8()?.into_owned();
             command.env("PGPASSWORD", password);
         }
-        if url.set_password(None).is_err() {
-            bail!("DATABASE_URL names no host");
-        }
+        ensure!(url.set_password(None).is_ok(), "DATABASE_URL names no host");
         command
             .args(["--pgdata=-", "--format=tar", "--wal-method=none", "--checkpoint=fast", "--no-password"])
             .args(["--label=acorag", "--manifest-checksums=SHA256"])

@@ -13,7 +13,7 @@
 use std::{
     collections::HashSet,
     fs::{self, File, TryLockError},
-    io::ErrorKind,
+    io::ErrorKind::{NotADirectory, NotFound},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -132,17 +132,14 @@ impl Repository {
     fn all_sets(&self) -> Result<(Vec<Set>, Vec<PathBuf>)> {
         let (mut sets, mut others) = (Vec::new(), Vec::new());
         for folder in entries(&self.0.join("sets"))? {
-            let text = match fs::read(folder.join(SET)) {
-                Ok(text) => text,
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                    continue;
-                }
-                // A backup that cannot be read at the moment is not an unfinished one, which `tidy` would remove.
-                Err(error) => {
-                    return Err(error).with_context(|| format!("cannot read {}", folder.join(SET).display()));
-                }
-            };
-            let damaged = || format!("{} is damaged", folder.join(SET).display());
+            let path = folder.join(SET);
+            let read = fs::read(&path);
+            if read.as_ref().is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory)) {
+                continue;
+            }
+            // A backup that cannot be read at the moment is not an unfinished one, which `tidy` would remove.
+            let text = read.with_context(|| format!("cannot read {}", path.display()))?;
+            let damaged = || format!("{} is damaged", path.display());
             let Version { format } = serde_json::from_slice(&text).with_context(damaged)?;
             if format == FORMAT {
                 let set: Set = serde_json::from_slice(&text).with_context(damaged)?;

@@ -20,23 +20,15 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
+        let waiting = Opts::new("acorag_embedding_waiting", "Texts that wait for the model");
+        let texts = Opts::new("acorag_embedding_texts_total", "Texts by what became of them");
+        let what = "Time that texts waited for a thread, and that threads worked on them";
+        let seconds = Opts::new("acorag_embedding_seconds_total", what);
         let metrics = Self {
             threads: IntGauge::new("acorag_embedding_threads", "Threads that embed")?,
-            waiting: IntGaugeVec::new(
-                Opts::new("acorag_embedding_waiting", "Texts that wait for the model"),
-                &["lane"],
-            )?,
-            texts: IntCounterVec::new(
-                Opts::new("acorag_embedding_texts_total", "Texts by what became of them"),
-                &["lane", "outcome"],
-            )?,
-            seconds: CounterVec::new(
-                Opts::new(
-                    "acorag_embedding_seconds_total",
-                    "Time that texts waited for a thread, and that threads worked on them",
-                ),
-                &["lane", "stage"],
-            )?,
+            waiting: IntGaugeVec::new(waiting, &["lane"])?,
+            texts: IntCounterVec::new(texts, &["lane", "outcome"])?,
+            seconds: CounterVec::new(seconds, &["lane", "stage"])?,
         };
         // Prometheus cannot see an increase of a counter that first appears with the value one. `Later` has the label of
         // `Soon`.

@@ -20,11 +20,8 @@ pub(crate) fn environment(library: &Path) -> Result<Environment, LoadError> {
         None => {}
     }
     let builder = ort::init_from(&path).map_err(|error| failed(error.to_string()))?;
-    let environment = builder
-        .with_name("acorag")
-        .with_telemetry(false)
-        .build()
-        .map_err(|error| failed(error.to_string()))?;
+    let built = builder.with_name("acorag").with_telemetry(false).build();
+    let environment = built.map_err(|error| failed(error.to_string()))?;
     environment.set_log_level(LogLevel::Warning);
     *made = Some((path, environment.clone()));
     Ok(environment)
