@@ -22,6 +22,7 @@ use age::x25519::Recipient;
 use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{seal, wal::Segment};
@@ -33,6 +34,7 @@ pub struct Repository(PathBuf);
 /// A backup. There may be a thousand of them, so the long list of its files is not kept in memory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Set {
+    /// Every format has this field.
     format: u32,
     /// When the queue was read: jobs that were accepted before and not finished are in the set's queue.
     pub queue_read_at: DateTime<Utc>,
@@ -45,12 +47,6 @@ pub struct Set {
     pub recipient: Option<String>,
     #[serde(skip)]
     pub folder: PathBuf,
-}
-
-/// What `set.json` has in every format.
-#[derive(Deserialize)]
-struct Version {
-    format: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -140,9 +136,9 @@ impl Repository {
             // A backup that cannot be read at the moment is not an unfinished one, which `tidy` would remove.
             let text = read.with_context(|| format!("cannot read {}", path.display()))?;
             let damaged = || format!("{} is damaged", path.display());
-            let Version { format } = serde_json::from_slice(&text).with_context(damaged)?;
-            if format == FORMAT {
-                let set: Set = serde_json::from_slice(&text).with_context(damaged)?;
+            let set: Value = serde_json::from_slice(&text).with_context(damaged)?;
+            if set["format"].as_u64().with_context(damaged)? == u64::from(FORMAT) {
+                let set: Set = serde_json::from_value(set).with_context(damaged)?;
                 sets.push(Set { folder, ..set });
             } else {
                 others.push(folder);

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A segment of the log, parsed from its file name: `TTTTTTTTXXXXXXXXYYYYYYYY`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     pub timeline: u32,
     /// The two last parts of the name, unchanged; the first of them is in the upper 32 bits.

@@ -127,7 +127,6 @@ pub struct Process {
     child: Child,
     stop_signal: Signal,
     stop_within: Duration,
-    /// Whether it was asked to stop.
     asked: bool,
 }
 

@@ -12,7 +12,6 @@ use crate::queue::{Job, Lane, Queue, Role};
 use crate::tokens::Tokens;
 use crate::{Embedded, Error};
 
-/// The data that all workers of a model share.
 pub(crate) struct Shared {
     pub declaration: Declaration,
     pub tokens: Tokens,
