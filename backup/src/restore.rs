@@ -78,7 +78,7 @@ pub async fn restore(options: &Options) -> Result<()> {
         && !options.keep_database
         && let Some(base) = &full.base
     {
-        wal::chain(&repository, base.wal_start, newest.wal_end, full.wal_segment_bytes)?;
+        wal::chain(&repository, base.wal_start, newest)?;
     }
     let nats = options.nats.connect("acorag-backup").await?;
     if !options.keep_nats {

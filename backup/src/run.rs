@@ -95,7 +95,7 @@ pub async fn run(options: &Options) -> Result<()> {
     let mut connection = database::connect(&options.database_url).await?;
     set.wal_end = database::close_wal(&mut connection, &repository, patience).await?;
     // Checks the segments that a restore would read, from the newest full backup on.
-    let segments = wal::chain(&repository, start, set.wal_end, segment_bytes)?;
+    let segments = wal::chain(&repository, start, &set)?;
     set.commit()?;
 
     if let Some(bytes) = base_bytes {

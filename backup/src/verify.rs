@@ -45,7 +45,7 @@ pub async fn verify(options: &Options) -> Result<()> {
     }
 
     let mut bytes = 0;
-    let segments = wal::chain(&repository, wal_start, last.wal_end, last.wal_segment_bytes)?;
+    let segments = wal::chain(&repository, wal_start, last)?;
     for segment in &segments {
         let size = wal::read(&repository, &identity, &segment.to_string(), &mut io::sink())?;
         ensure!(size == last.wal_segment_bytes, "the log's segment {segment} has {size} bytes");

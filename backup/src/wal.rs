@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    repository::Repository,
+    repository::{Repository, Set},
     seal::{self, Sealed},
 };
 
@@ -96,13 +96,8 @@ pub fn read(
 }
 
 /// Returns the archived segments from `start` on, oldest first. A missing segment is an error, and so is an
-/// end before `end`: recovery would stop there without reporting it.
-pub fn chain(
-    repository: &Repository,
-    start: Segment,
-    end: Segment,
-    segment_bytes: u64,
-) -> Result<Vec<Segment>> {
+/// end before that of `set`: recovery would stop there without reporting it.
+pub fn chain(repository: &Repository, start: Segment, set: &Set) -> Result<Vec<Segment>> {
     let folder = repository.wal_folder();
     let entries = std::fs::read_dir(&folder).with_context(|| {
         format!("cannot read {}: does PostgreSQL's archive_command use acorag-backup?", folder.display())
@@ -114,12 +109,12 @@ pub fn chain(
         segments.extend(segment.filter(|segment| segment.number >= start.number));
     }
     segments.sort_by_key(|segment| (segment.number, segment.timeline));
-    let last = segments.last().map_or(0, |segment| segment.number).max(end.number);
+    let last = segments.last().map_or(0, |segment| segment.number).max(set.wal_end.number);
     let mut number = start.number;
     while number <= last {
         let found = segments.binary_search_by_key(&number, |segment| segment.number);
         ensure!(found.is_ok(), "the log's segment {} is missing in the archive", Segment { number, ..start });
-        number = Segment::next(number, segment_bytes);
+        number = Segment::next(number, set.wal_segment_bytes);
     }
     Ok(segments)
 }

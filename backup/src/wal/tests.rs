@@ -49,10 +49,11 @@ fn a_gap_in_the_log_is_an_error() {
     let segment = |name| Segment::parse(name).unwrap();
     assert_eq!(segment(names[2]).to_string(), names[2]);
     let (_folder, repository, _) = archive_of(&names);
-    let all = chain(&repository, segment(names[0]), segment(names[1]), SIZE).unwrap();
+    let chain = |end| chain(&repository, segment(names[0]), &Set::new("set".into(), SIZE, segment(end)));
+    let all = chain(names[1]).unwrap();
     assert_eq!(all, names.map(segment));
-    assert!(chain(&repository, segment(names[0]), segment("000000020000000100000002"), SIZE).is_err());
+    assert!(chain("000000020000000100000002").is_err());
     std::fs::remove_file(repository.wal(&format!("{}.age", names[2]))).unwrap();
-    let error = chain(&repository, segment(names[0]), segment(names[1]), SIZE).unwrap_err();
+    let error = chain(names[1]).unwrap_err();
     assert!(error.to_string().contains(names[2]), "{error}");
 }
