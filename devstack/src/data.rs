@@ -30,14 +30,10 @@ pub fn clean(location: &Location) -> Result<()> {
     remove(&shelter::shelter(&stack))?;
     for entry in fs::read_dir(&stack)? {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default();
-        if name == "data" || name == "tmp" {
-            continue;
-        }
-        if path.is_dir() {
-            remove(&path)?;
-        } else {
-            fs::remove_file(&path)?;
+        match path.file_name().unwrap_or_default().to_str() {
+            Some("data" | "tmp") => {}
+            _ if path.is_dir() => remove(&path)?,
+            _ => fs::remove_file(&path)?,
         }
     }
     Ok(())

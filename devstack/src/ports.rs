@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::net::{Ipv4Addr, TcpListener};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 
 /// The ports of the servers on 127.0.0.1.
 ///
@@ -23,14 +23,10 @@ const RANGE: std::ops::Range<u16> = 15_000..32_000;
 
 pub fn free_port() -> Result<u16> {
     let random = RandomState::new();
-    for attempt in 0..200_u64 {
-        let offset = random.hash_one(attempt) % u64::from(RANGE.end - RANGE.start);
-        let port = RANGE.start + u16::try_from(offset)?;
-        if is_free(port) {
-            return Ok(port);
-        }
-    }
-    bail!("no free port on 127.0.0.1 between {} and {}", RANGE.start, RANGE.end)
+    let offset = |attempt: u64| random.hash_one(attempt) % RANGE.len() as u64;
+    let mut ports = (0..200).map(|attempt| RANGE.start + offset(attempt) as u16);
+    let none = || format!("no free port on 127.0.0.1 between {} and {}", RANGE.start, RANGE.end);
+    ports.find(|port| is_free(*port)).with_context(none)
 }
 
 /// Whether no program listens on a port of 127.0.0.1.

@@ -81,9 +81,6 @@ impl Tokens {
     /// Returns as much of a text as the model can read at most, so that a huge text costs no more than a long one.
     pub fn readable<'a>(&self, text: &'a str) -> &'a str {
         let limit = self.most * CHARACTERS_PER_TOKEN;
-        if text.len() <= limit {
-            return text;
-        }
         text.char_indices().nth(limit).map_or(text, |(end, _)| &text[..end])
     }
 }
