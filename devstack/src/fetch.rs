@@ -1,6 +1,6 @@
 //! The location of the servers, the libraries and the model, which `fetch.py` fetches.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -47,13 +47,6 @@ pub struct Paths {
     pub pdfium: PathBuf,
     /// The folder of the embedding model, for `MODEL_DIR`.
     pub model: PathBuf,
-}
-
-impl Paths {
-    /// The environment variables in which the services find the libraries and the model.
-    pub fn environment(&self) -> [(&'static str, &Path); 3] {
-        [("ORT_DYLIB_PATH", &self.onnxruntime), ("PDFIUM_PATH", &self.pdfium), ("MODEL_DIR", &self.model)]
-    }
 }
 
 /// Fetches what is missing into the folder `STACK_DIR` (default: `.stack` in the clone). If nothing is missing, this

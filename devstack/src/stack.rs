@@ -128,14 +128,16 @@ impl Stack {
 
     /// The environment variables in which the services find the servers, the libraries and the model.
     pub fn environment(&self) -> Vec<(&'static str, std::ffi::OsString)> {
-        let mut environment = vec![
+        let Paths { onnxruntime, pdfium, model, .. } = &self.paths;
+        vec![
             ("NATS_URL", self.nats_url().into()),
             ("NATS_MONITOR_URL", self.nats_monitor_url().into()),
             ("DATABASE_URL", self.database_url().into()),
             ("REDIS_URL", self.redis_url().into()),
-        ];
-        environment.extend(self.paths.environment().map(|(name, path)| (name, path.into())));
-        environment
+            ("ORT_DYLIB_PATH", onnxruntime.into()),
+            ("PDFIUM_PATH", pdfium.into()),
+            ("MODEL_DIR", model.into()),
+        ]
     }
 
     /// The NATS server, for tests that stop and start it. It is an error if the stack uses a server that was

@@ -1,14 +1,14 @@
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::LoadError;
 
-const GRAPH: &str = "model.onnx";
-const TOKENIZER: &str = "tokenizer.json";
+pub(crate) const GRAPH: &str = "model.onnx";
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
 const DECLARATION: &str = "model.json";
 
 /// File names that exporters use for the weights of a graph if they are not inside model.onnx.
@@ -50,8 +50,6 @@ pub(crate) enum Pooling {
 pub(crate) struct Folder {
     pub declaration: Declaration,
     pub identity: Identity,
-    pub graph: PathBuf,
-    pub tokenizer: PathBuf,
     pub tokenizer_json: Vec<u8>,
 }
 
@@ -76,13 +74,7 @@ impl Folder {
             digest: format!("{:x}", all.finalize()),
             dimension: declaration.dimension,
         };
-        Ok(Self {
-            declaration,
-            identity,
-            graph: folder.join(GRAPH),
-            tokenizer: folder.join(TOKENIZER),
-            tokenizer_json,
-        })
+        Ok(Self { declaration, identity, tokenizer_json })
     }
 }
 

@@ -13,7 +13,7 @@ use thread_priority::{
 };
 use tokio::sync::oneshot;
 
-use crate::folder::Folder;
+use crate::folder::{Folder, GRAPH, TOKENIZER};
 use crate::graph::Graph;
 use crate::metrics::Metrics;
 use crate::queue::{Job, Lane, Queue, Role};
@@ -49,7 +49,7 @@ impl Model {
         let started = Instant::now();
         let folder = Folder::read(&config.model_dir)?;
         let environment = runtime::environment(&config.ort_dylib_path)?;
-        let unusable = |reason| LoadError::Tokenizer { path: folder.tokenizer.clone(), reason };
+        let unusable = |reason| LoadError::Tokenizer { path: config.model_dir.join(TOKENIZER), reason };
         let tokens = Tokens::open(&folder.tokenizer_json, &folder.declaration).map_err(unusable)?;
         let patience = if config.in_background { PATIENCE } else { Duration::ZERO };
         let shared = Arc::new(Shared {
@@ -66,7 +66,7 @@ impl Model {
         if config.in_background {
             roles.extend(vec![Role::Background; threads]);
         }
-        loaded.start(&roles, &environment, &folder.graph, samples)?;
+        loaded.start(&roles, &environment, &config.model_dir.join(GRAPH), samples)?;
         let Identity { name, digest, dimension } = &loaded.identity;
         let (threads, millis) = (loaded.threads.len(), started.elapsed().as_millis());
         loaded.shared.metrics.threads.set(i64::try_from(threads).unwrap_or(i64::MAX));
