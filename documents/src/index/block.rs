@@ -91,7 +91,7 @@ pub fn push(bytes: &mut Vec<u8>, number: u64) {
 pub struct Numbers<'a>(pub &'a [u8]);
 
 impl<'a> Numbers<'a> {
-    /// Reads a number of a smaller type.
+    /// Reads a number that must fit into another type, such as `u32`.
     pub fn small<T: TryFrom<u64>>(&mut self) -> Option<T> {
         T::try_from(self.next()?).ok()
     }

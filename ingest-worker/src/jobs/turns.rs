@@ -23,7 +23,7 @@ use crate::app::App;
 /// Maximum number of jobs of one project in [`JobKind::Batch`]. Further ones go to [`JobKind::Bulk`].
 const BATCH: usize = 50;
 
-/// The projects of the jobs that are in progress in one lane of this worker, one for each job.
+/// The projects of the jobs that are in progress in one lane of this worker; a project is listed once for each of its jobs.
 #[derive(Clone)]
 pub struct Turns {
     at_work: Arc<Mutex<Vec<ProjectId>>>,
