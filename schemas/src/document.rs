@@ -98,7 +98,8 @@ pub struct Records {
 
 /// One page: the head of the queue, then stored documents, newest first. Queued records are not listed, only imports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-// One name for both: NATS publishes the list of documents, REST that of their views.
+// One name for two lists: the AsyncAPI document has that of documents, the OpenAPI document that of their views. In one
+// document that had both, the second would be described as the first.
 #[schemars(rename = "DocumentList")]
 pub struct DocumentList<D = Document> {
     pub documents: Vec<D>,

@@ -44,6 +44,7 @@ async fn file(
 ) -> Result<Response, Error> {
     let query = LocateFile { scope: named.scope, document_id: named.id.clone() };
     let mut location = named.lookup.ask(&query).await?;
+    // From here on, only the document whose file was found is meant: another project may have one with the same id.
     named.scope = Scope::Projects(vec![location.project_id.clone()]);
     let stored = stored(&objects, &named, &location).await?;
     let etag = format!("\"{}\"", stored.sha256);

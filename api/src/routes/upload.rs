@@ -210,7 +210,8 @@ impl Uploader {
         if let Err(error) = self.nats.publish(queued.subject(), &context, None, &queued).await {
             tracing::warn!(%error, "announcing a queued document");
         }
-        // With the project: two projects may have documents with the same id. The id, made from the content, is a UUID.
+        // With the project, because two projects may have documents with the same id. The id needs no encoding: it is a
+        // UUID, made from the content.
         let encoded = utf8_percent_encode(project.as_str(), NON_ALPHANUMERIC);
         let status_url = format!("/documents/{document}?project_id={encoded}");
         let data = AcceptedData { document_id: document, filename, project_id: project, status_url };
