@@ -99,13 +99,62 @@ fn has_typed_words(typed: &str, words: &Words, held: Held) -> bool {
         || words.share_of(words.typed(typed), held) >= OWN_WORDS
 }
 
-/// Returns the words that each sentence contains, and those of the whole passage with its title, number and heading. Only
-/// white space is outside of the sentences, so no text is looked through twice.
+/// Returns the words that each sentence contains, and those of the whole passage with its title, number and heading. The
+/// passage also has sentences that are not quoted, because they are too short or too many ([`sentences::spans`]). No part of
+/// the text is looked through twice.
 fn held_by(passage: &Passage, places: &[Range<usize>], words: &Words) -> (Vec<Held>, Held) {
     let held = |text: &str| words.held(text, passage.language);
     let sentences: Vec<Held> = places.iter().map(|place| held(&passage.text[place.clone()])).collect();
     let fields = &passage.row.fields;
     let around = [&fields.title, &fields.number, &passage.heading].map(|text| held(text));
-    let whole = sentences.iter().chain(&around).fold(0, |all, held| all | held);
+    let mut whole = sentences.iter().chain(&around).fold(0, |all, held| all | held);
+    let mut end = 0;
+    let behind = passage.text.len()..passage.text.len();
+    for place in places.iter().chain([&behind]) {
+        whole |= held(&passage.text[end..place.start]);
+        end = place.end;
+    }
     (sentences, whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use analysis::{Language, terms};
+    use schemas::{
+        Fields,
+        search::{MatchQuality, SearchRow},
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_is_too_short_to_be_quoted_counts_for_its_passage() {
+        let row = SearchRow {
+            document_id: "acta".parse().unwrap(),
+            chunk_id: "1".to_owned(),
+            project_id: "obra".parse().unwrap(),
+            fields: Fields::default(),
+            filename: String::new(),
+            file_type: String::new(),
+            has_file: true,
+            date_modified: None,
+            page: None,
+            snippet: String::new(),
+            vector_score: 0.0,
+            text_score: 0.0,
+            score: 0.0,
+            match_quality: MatchQuality::Low,
+        };
+        let passage = Passage {
+            row,
+            text: "Losa HA-30\n\nSe cura con agua durante siete días.\n\nMuro HA-25".to_owned(),
+            heading: String::new(),
+            language: Language::Spanish,
+            sentences: Vec::new(),
+        };
+        let words = Words::of(&terms::query_terms("losa muro"), &[]);
+        let (of_sentences, whole) = held_by(&passage, &sentences::spans(&passage.text), &words);
+        let of_sentences: Vec<f32> = of_sentences.into_iter().map(|held| words.share(held)).collect();
+        assert_eq!((of_sentences, words.share(whole)), (vec![0.0], 1.0));
+    }
 }
