@@ -1,4 +1,4 @@
-use super::{super::ole, *};
+use super::*;
 
 fn detect(filename: &str, bytes: &[u8]) -> Result<Format, Error> {
     Format::detect(filename, "", bytes)
