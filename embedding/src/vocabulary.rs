@@ -21,7 +21,7 @@ pub(crate) enum Vocabulary {
 #[derive(serde::Deserialize)]
 struct Declared {
     unk_id: Option<u32>,
-    /// As a parsed tree, the list would need hundreds of megabytes.
+    /// The pieces with their scores. As a [`Value`], this list would need hundreds of megabytes.
     vocab: Vec<(String, f64)>,
     #[serde(default)]
     byte_fallback: bool,
@@ -108,7 +108,7 @@ impl Model for Vocabulary {
         }
     }
 
-    // The trait also has what writes and trains a vocabulary, and nobody does that here.
+    // The trait demands methods that write and train a vocabulary, but nobody calls them here.
     fn save(&self, _: &Path, _: Option<&str>) -> Result<Vec<PathBuf>> {
         Err("this form of a vocabulary is for reading".into())
     }

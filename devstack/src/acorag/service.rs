@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use devstack::{Launch, Process, report};
 
-/// Maximum wait before a program is started again, in seconds. The first wait is one second, and each doubles.
+/// Maximum wait before a program is started again, in seconds. The first wait is one second, and each
+/// further one is twice as long as the one before.
 const LONGEST_DELAY: u64 = 30;
 /// A program that ran for this long is considered healthy again.
 const GOOD_RUN: Duration = Duration::from_secs(60);

@@ -149,6 +149,7 @@ impl Fill {
         let id: ProjectId = project.parse()?;
         let count = passages.div_ceil(PASSAGES);
         let (key, documents) = self.documents(project, count).await?;
+        // Before the first round there is nothing to merge.
         let mut tidying = tokio::spawn(std::future::ready(Ok::<_, sqlx::Error>(())));
         for round in documents.chunks(BATCH * ROUND) {
             let batches = round.chunks(BATCH).map(|batch| {
