@@ -149,10 +149,11 @@ fn accepts(filter: &ListFilter, document: &Document) -> bool {
 }
 
 pub async fn locate_file(app: App, context: Context, query: LocateFile) -> Result<FileLocation> {
-    let stored = read::file(&mut scope::begin(&app.pool, &query.scope).await?, &query.document_id).await?;
-    if let Some(file) = stored {
+    let mut tx = scope::begin(&app.pool, &query.scope).await?;
+    if let Some(file) = read::file(&mut tx, &query.document_id).await? {
         return Ok(file);
     }
+    drop(tx);
     if let Some(file) = queued::job(&app, &query.scope, &query.document_id).await?.and_then(queued::file) {
         return Ok(file);
     }
