@@ -51,14 +51,22 @@ pub async fn tidy_at(pool: &PgPool, project: &ProjectId, due: fn(i64) -> i64) ->
     Ok(())
 }
 
-/// Merges and purges the projects with the most to do if all projects together have too much of it.
+/// Merges the projects that are due, because a call for one of them returns at once while another one works on it, and merges
+/// and purges those with the most to do if all projects together have too much of it.
 pub async fn tidy_all(pool: &PgPool) -> sqlx::Result<()> {
     let mut tx = scope::begin(pool, &Scope::All).await?;
-    let waiting = sqlx::query_as(
-        "SELECT id, sum(passages)::bigint AS waiting FROM posting_pending JOIN project ON key = project_key
-         GROUP BY id ORDER BY waiting DESC",
+    let waiting = sqlx::query_as::<_, (String, i64, i64)>(
+        "SELECT id, sum(passages)::bigint AS waiting, chunks FROM posting_pending JOIN project ON key = project_key
+         GROUP BY id, chunks ORDER BY waiting DESC",
     );
-    let waiting = most(waiting.fetch_all(&mut *tx).await?, MOST_WAITING);
+    let (late, others): (Vec<_>, Vec<_>) = waiting
+        .fetch_all(&mut *tx)
+        .await?
+        .into_iter()
+        .partition(|(_, waiting, chunks)| *waiting >= due(*chunks));
+    let late = late.into_iter().filter_map(|(project, ..)| project.parse().ok());
+    let others = others.into_iter().map(|(project, waiting, _)| (project, waiting)).collect();
+    let waiting = late.chain(most(others, MOST_WAITING));
     let dead = sqlx::query_as(
         "SELECT id, count(*) AS dead FROM posting_dead JOIN project ON key = project_key GROUP BY id ORDER BY dead DESC",
     );
