@@ -199,11 +199,11 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Publishes the event `queued` for a job that came directly through NATS, so that it has the events of an upload.
+    /// Publishes the event `queued` of a producer's job, so that it has the events of an upload. Nobody waits for one of a
+    /// record or an attachment: its import or mail is what somebody sent.
     async fn announce(&self) -> Result<(), Failure> {
         let Self { delivery, job, progress, .. } = self;
-        let announced = platform::nats::text(delivery.headers.as_ref(), headers::ANNOUNCED).is_some();
-        if announced || delivery.attempt > 1 {
+        if subjects::is_the_services_own(&delivery.subject) || delivery.attempt > 1 {
             return Ok(());
         }
         let Fields { title, revision, .. } = job.body.metadata.fields.clone();

@@ -214,8 +214,7 @@ fn parameter_text(name: &str) -> &'static str {
 
 const COMMON: [&str; 3] = [headers::VERSION, headers::REQUEST_ID, headers::TRACEPARENT];
 const OF_QUERIES: [&str; 2] = [headers::DEADLINE, headers::REPLY_TO];
-const OF_JOBS: [&str; 5] =
-    [headers::MESSAGE_ID, headers::ANNOUNCED, headers::ORDERED_AT, headers::POSITION, headers::ACCEPTED];
+const OF_JOBS: [&str; 4] = [headers::MESSAGE_ID, headers::ORDERED_AT, headers::POSITION, headers::ACCEPTED];
 const OF_DEAD_LETTERS: [&str; 5] = [
     headers::DEAD_SUBJECT,
     headers::DEAD_REASON,

@@ -25,8 +25,6 @@ headers! {
     MESSAGE_ID = "Nats-Msg-Id",
         "A new one for each job: JetStream drops a repetition within two minutes. The same id for a retry of the \
          same publish makes it safe to send it twice.";
-    ANNOUNCED = "Acorag-Announced",
-        "Present if the publisher has sent the `queued` event itself; otherwise the worker sends it.";
     ORDERED_AT = "Acorag-Ordered-At",
         "The service's own: the time that orders this job among the jobs of its document, when the service publishes \
          it later than it was accepted (RFC 3339). Ignored on `….document.…`.";

@@ -185,7 +185,6 @@ impl Uploader {
         let context = self.id.context();
         let mut map = context.headers();
         map.insert(headers::MESSAGE_ID, uuid::Uuid::now_v7().to_string().as_str());
-        map.insert(headers::ANNOUNCED, "1");
         crash::point("object-stored", project.as_str());
         // From here on, the stream may have stored the job although nobody hears of it: its answer may be lost, or the
         // client disconnects and this future is dropped. So the object is kept: an object that no job needs only costs

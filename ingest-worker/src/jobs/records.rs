@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use documents::{Job, WithWords, start::Start};
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use platform::nats::consume::{Delivery, Failure};
 use reader::Extracted;
 use schemas::ingest::{Parent, Source};
@@ -79,7 +79,6 @@ async fn index_group(
     group: &[(usize, Attempt<'_>)],
 ) -> Result<Vec<Result<Ending, Failure>>, Failure> {
     let app = &jobs.app;
-    try_join_all(group.iter().map(|(_, attempt)| attempt.announce())).await?;
     let all: Vec<&Job> = group.iter().map(|(_, attempt)| &attempt.job).collect();
     let starts = documents::start::start_all(&app.pool, &all).await?;
     let contents = join_all(group.iter().zip(starts).map(async |((_, attempt), start)| {

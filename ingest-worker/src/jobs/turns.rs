@@ -103,7 +103,6 @@ impl Attempt<'_> {
         let id = jobs.app.message_id(&format!("move:{}", delivery.sequence));
         map.insert(headers::MESSAGE_ID, id.as_str());
         map.insert(headers::ORDERED_AT, delivery.published.to_rfc3339().as_str());
-        map.insert(headers::ANNOUNCED, "1");
         if let Some(position) = position {
             map.insert(headers::POSITION, position.to_string().as_str());
         }
