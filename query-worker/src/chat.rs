@@ -99,7 +99,7 @@ async fn reply(app: &App, context: &Context, query: &ChatQuery, replier: &Replie
     if let Some(known) = &query.known {
         asked.begin().await;
         asked.send(&known.answer).await;
-        let reply = reply_with(query, known.clone());
+        let reply = reply_with(&asked, known.clone());
         conversation::remember(&asked, &known.projects, &query.message, &reply).await;
         return Ok(reply);
     }
@@ -112,16 +112,19 @@ async fn reply(app: &App, context: &Context, query: &ChatQuery, replier: &Replie
     let notice = answer.notice.clone();
     let known = assemble(&asked, &findings, answer).await;
     let used = known.projects.clone();
-    let mut reply = ChatReply { notice, ..reply_with(query, known) };
+    let mut reply = ChatReply { notice, ..reply_with(&asked, known) };
     let is_reusable = query.stands_alone() && findings.is_complete && reply.notice.is_empty();
     reply.reusable = is_reusable.then(|| used.clone());
     conversation::remember(&asked, &used, &findings.understood, &reply).await;
     Ok(reply)
 }
 
-/// Returns the reply with this answer, in its conversation or a new one.
-fn reply_with(query: &ChatQuery, known: KnownAnswer) -> ChatReply {
-    let conversation = query.conversation_id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+/// Returns the reply with this answer, in its conversation or a new one. A query that is delivered again gets the same new
+/// one.
+fn reply_with(asked: &Asked<'_>, known: KnownAnswer) -> ChatReply {
+    let query = asked.query;
+    let conversation =
+        query.conversation_id.clone().unwrap_or_else(|| asked.replier.request_uuid().to_string());
     ChatReply {
         question: query.message.clone(),
         answer: known.answer,

@@ -18,6 +18,7 @@ use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, future::BoxFuture};
 use schemas::{Answer, Problem, Request, headers, messages::calls, problem::Reason, subjects};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::{
     Context, Nats,
@@ -45,6 +46,13 @@ pub struct Replier {
 }
 
 impl Replier {
+    /// Returns an id of the request, made from its inbox: no other request has that inbox, and the request keeps it when it
+    /// is delivered again.
+    pub fn request_uuid(&self) -> Uuid {
+        const NAMESPACE: Uuid = uuid::uuid!("dab73e18-fed5-4095-91ad-087d9097aa1f");
+        Uuid::new_v5(&NAMESPACE, self.reply_to.as_bytes())
+    }
+
     /// Whether another worker may have sent frames of this reply already: it had the request and died.
     pub fn begins_again(&self) -> bool {
         self.attempt > 1

@@ -92,15 +92,16 @@ pub async fn recall(app: &App, query: &ChatQuery) -> sqlx::Result<Past> {
     Ok(Past { turns: said.collect(), understood, projects })
 }
 
-/// Stores the turn. If that fails, the answer is still sent. `used` are the projects of all retrieved passages, cited or
-/// not; without any passages, the projects of the scope count.
+/// Stores the turn, once even if the query is delivered again. If that fails, the answer is still sent. `used` are the
+/// projects of all retrieved passages, cited or not; without any passages, the projects of the scope count.
 pub async fn remember(asked: &Asked<'_>, used: &[ProjectId], understood: &str, reply: &ChatReply) {
     let query = asked.query;
     let used = query.scope.or_own(used);
     let stored = async {
         let mut transaction = scope::begin_for(&asked.app.pool, &query.scope, &query.caller).await?;
         let earlier = &asked.past.projects;
-        store::insert(&mut transaction, query, used, earlier, understood, reply).await?;
+        let id = asked.replier.request_uuid().to_string();
+        store::insert(&mut transaction, &id, query, used, earlier, understood, reply).await?;
         transaction.commit().await
     };
     if let Err(error) = stored.await {

@@ -42,10 +42,11 @@ pub async fn last_turns(
     Ok(turns)
 }
 
-/// Stores a turn. It belongs to the projects that its answer used, as far as the scope of the transaction allows them,
-/// and to those of the earlier turns.
+/// Stores the turn of the query with this id, unless it is stored already. It belongs to the projects that its answer
+/// used, as far as the scope of the transaction allows them, and to those of the earlier turns.
 pub async fn insert(
     tx: &mut PgConnection,
+    id: &str,
     query: &ChatQuery,
     used: &[ProjectId],
     earlier: &[i32],
@@ -54,10 +55,12 @@ pub async fn insert(
 ) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO turn
-             (owner, conversation_id, user_id, projects, question, understood, answer, sources, found, answered_by)
+             (owner, conversation_id, user_id, projects, question, understood, answer, sources, found,
+              answered_by, query_id)
          VALUES ($1, $2, $3,
                  ARRAY(SELECT key FROM project WHERE id = ANY($4) UNION SELECT unnest($11::int[]) ORDER BY 1),
-                 $5, $6, $7, $8, $9, $10)",
+                 $5, $6, $7, $8, $9, $10, $12)
+         ON CONFLICT DO NOTHING",
     )
     .bind(&query.caller)
     .bind(&reply.conversation_id)
@@ -70,6 +73,7 @@ pub async fn insert(
     .bind(reply.found)
     .bind(&reply.answered_by)
     .bind(earlier)
+    .bind(id)
     .execute(tx)
     .await
     .map(|_| ())

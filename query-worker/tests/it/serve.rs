@@ -9,6 +9,7 @@ use sqlx::PgPool;
 
 use crate::{
     chat::question,
+    history,
     world::{self, projects, run},
 };
 
@@ -28,7 +29,9 @@ fn a_question_that_is_delivered_again_begins_again_after_its_search() {
         let world = world::samples().await;
         let query = question("¿Cuántos días hay que curar las losas?", "", projects(&["torre-norte"]));
         let again = async |app: &App| {
-            let mut asked = world::deliver(app, app.router(), &query, Duration::from_secs(60), 2).await;
+            let inbox = world::inbox(app);
+            let mut asked =
+                world::deliver(app, app.router(), &query, Duration::from_secs(60), 2, inbox).await;
             (asked.frame().await, asked)
         };
         let (first, asked) = again(&world.app).await;
@@ -41,5 +44,24 @@ fn a_question_that_is_delivered_again_begins_again_after_its_search() {
         let (first, asked) = again(&app).await;
         assert_eq!(first, None, "the api answers with a status only if the refusal comes first");
         assert_eq!(asked.end().await.unwrap_err().kind, ProblemKind::Unavailable);
+    });
+}
+
+#[test]
+fn a_question_that_is_delivered_twice_is_one_turn_of_one_conversation() {
+    run(async {
+        let world = world::samples().await;
+        let (app, scope) = (&world.app, projects(&["torre-norte"]));
+        for conversation in ["", "delivered-twice"] {
+            let query = question("¿Cuántos días hay que curar las losas?", conversation, scope.clone());
+            let (inbox, mut replies) = (world::inbox(app), Vec::new());
+            for attempt in 1..=2 {
+                let (router, patience) = (app.router(), Duration::from_secs(60));
+                let asked = world::deliver(app, router, &query, patience, attempt, inbox.clone()).await;
+                replies.push(asked.last().await.unwrap().conversation_id);
+            }
+            assert_eq!(replies[0], replies[1]);
+            assert_eq!(history::of(world, "key:chat", scope.clone(), &replies[0]).await.len(), 1);
+        }
     });
 }

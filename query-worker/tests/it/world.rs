@@ -140,18 +140,23 @@ pub async fn start_on<Q: Request>(
     query: &Q,
     patience: Duration,
 ) -> Asked<Q> {
-    deliver(app, router, query, patience, 1).await
+    deliver(app, router, query, patience, 1, inbox(app)).await
 }
 
-/// Does the same as [`start_on`], for the attempt with this number.
+/// Returns a new inbox for replies.
+pub fn inbox(app: &App) -> String {
+    format!("{}.{}", subjects::REPLIES, app.nats.client.new_inbox())
+}
+
+/// Does the same as [`start_on`], for the attempt with this number. All attempts of a query have one inbox.
 pub async fn deliver<Q: Request>(
     app: &App,
     router: impl Handler,
     query: &Q,
     patience: Duration,
     attempt: i64,
+    reply_to: String,
 ) -> Asked<Q> {
-    let reply_to = format!("{}.{}", subjects::REPLIES, app.nats.client.new_inbox());
     let replies = app.nats.client.subscribe(reply_to.clone()).await.unwrap();
     let context = Context::new("test").within(patience);
     let mut map = context.headers();
