@@ -150,11 +150,19 @@ impl Repository {
 
     /// Fails if the newest backup is encrypted to another public key. A restore needs files and log of several backups, so
     /// with two keys in one folder no identity could decrypt all that it needs.
+    ///
+    /// This runs for each segment of the log, so it reads only the newest backup that names its key. A backup that cannot be
+    /// read is passed over: a run fails because of it, but the log must still be archived.
     pub fn ensure_same_recipient(&self, recipient: &str) -> Result<()> {
-        let sets = self.sets()?;
-        let known = sets.iter().rev().find_map(|set| set.recipient.as_deref());
+        let mut folders = entries(&self.0.join("sets")).unwrap_or_default();
+        // The names of the folders begin with the time.
+        folders.sort_unstable();
+        let known = folders.iter().rev().find_map(|folder| {
+            let text = fs::read(folder.join(SET)).ok()?;
+            serde_json::from_slice::<Set>(&text).ok()?.recipient
+        });
         ensure!(
-            known.is_none_or(|known| known == recipient),
+            known.as_deref().is_none_or(|known| known == recipient),
             "BACKUP_RECIPIENT is not the public key of the backups in {}, which is {}: a restore needs several of them, and no \
              identity could decrypt them all. Use that key, or a new folder for the new key",
             self.0.display(),

@@ -142,6 +142,13 @@ pub async fn restore(options: &Options) -> Result<()> {
     for message in &plan.again {
         message.publish(&nats).await?;
     }
+    if options.keep_nats {
+        tracing::warn!(
+            restored_until = last.unwrap_or(newest.queue_read_at).to_rfc3339(),
+            "what was indexed or deleted after this time is not in the database, and its jobs have left the queue: send or delete \
+             it again, even if its events say that it was done"
+        );
+    }
     tracing::info!(
         last_commit = last.map(|last| last.to_rfc3339()),
         files = restored,

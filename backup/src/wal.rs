@@ -60,6 +60,7 @@ pub fn archive(repository: &Repository, recipient: &Recipient, file: &Path, name
         );
         return Ok(());
     }
+    repository.ensure_same_recipient(&recipient.to_string())?;
     seal::plain(&hash_file, hash.as_bytes())?;
     let mut target = Sealed::create(sealed, recipient)?;
     io::copy(&mut open()?, &mut target)?;

@@ -39,6 +39,20 @@ fn a_segment_is_archived_once_and_fetched_as_it_was() {
 }
 
 #[test]
+fn the_log_is_not_archived_with_another_key_than_the_backups() {
+    let (folder, repository, identity) = archive_of(&["000000010000000000000001"]);
+    let segment = Segment { timeline: 1, number: 1 };
+    let mut set = Set::new(repository.new_set(chrono::Utc::now(), "full"), SIZE, segment);
+    set.recipient = Some(identity.to_public().to_string());
+    set.commit().unwrap();
+    let file = folder.path().join("000000010000000000000001");
+    let archive = |key: &Identity| archive(&repository, &key.to_public(), &file, "000000010000000000000002");
+    let refused = archive(&Identity::generate()).unwrap_err().to_string();
+    assert!(refused.contains("Use that key, or a new folder"), "{refused}");
+    archive(&identity).unwrap();
+}
+
+#[test]
 fn a_gap_in_the_log_is_an_error() {
     let names = [
         "0000000100000000000000FE",

@@ -176,7 +176,10 @@ async fn the_database_alone_is_restored(fixture: &Fixture, target: &Target, mut 
     drop(system);
     fs::remove_dir_all(&target.pgdata).unwrap();
     fixture.make("restored/postgres");
-    expect(&fixture.restore(target, &["--keep-nats"]).await);
+    let output = fixture.restore(target, &["--keep-nats"]).await;
+    expect(&output);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("restored_until="), "it says what must be sent again: {said}");
     let stack = target.start().await;
     assert_eq!(tables(stack.database_url()).await, tables_before);
     assert_eq!(messages(stack.nats_url(), subjects::INGEST_STREAM).await, 1, "it still waits");
