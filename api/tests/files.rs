@@ -74,6 +74,28 @@ async fn a_file_that_no_worker_has_stored_yet_is_on_its_way() {
     }
     set(State::Indexed);
     refused(api.get("/document/1/file").await, 404).await;
+    // The producer never sent it.
+    set(State::Failed);
+    worker.files.lock().unwrap()[0].object = "sent-1".to_owned();
+    let detail = refused(api.get("/document/1/file").await, 404).await;
+    assert!(detail.contains("no tiene archivo original"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_replaced_while_it_is_looked_up_is_not_lost() {
+    let backends = Backends::start().await;
+    let api = backends.api(&[]).await;
+    let worker = Worker::default();
+    let _answering = worker.start(&backends.nats);
+    keep(&backends, &worker, "1", "a.txt", "text/plain", b"Acta").await;
+    // It is located first among all projects, where the former file is found, and then in its own.
+    let mut former = document("q", "1", State::Indexed);
+    former.facts.sha256 = "00".to_owned();
+    worker.documents.lock().unwrap().insert(0, former);
+    let mut file = worker.files.lock().unwrap()[0].clone();
+    (file.object, file.sha256) = ("object-0".to_owned(), "00".to_owned());
+    worker.files.lock().unwrap().push(file);
+    refused(api.get("/document/1/file").await, 409).await;
 }
 
 /// Stores a document of project `p` with this file.

@@ -117,6 +117,9 @@ pub struct SentFile {
 }
 
 impl SentFile {
+    /// How the names of the objects begin in which workers store these files.
+    pub const OBJECTS: &str = "sent-";
+
     /// Whether id and hash have the required form, which is safe in a subject and in an object's name.
     pub fn is_valid(&self) -> bool {
         let in_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -133,7 +136,7 @@ impl SentFile {
         let sha256 = self.sha256.to_ascii_lowercase();
         let named = [project.as_str(), document.as_str(), &self.id, &sha256].join("\u{1f}");
         let name = uuid::Uuid::new_v5(&NAMESPACE, named.as_bytes());
-        ObjectRef { name: format!("sent-{name}"), size: self.size, sha256 }
+        ObjectRef { name: format!("{}{name}", Self::OBJECTS), size: self.size, sha256 }
     }
 }
 

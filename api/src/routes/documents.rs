@@ -17,7 +17,9 @@ use schemas::{
     ProblemKind::{self, BadRequest, NotFound},
     ProjectId, Scope,
     account::Role,
-    document::{Deleted, Document, Exists, Facts, GetDocument, ListDocuments, ListFilter},
+    document::{
+        Deleted, Document, Exists, Facts, FileLocation, GetDocument, ListDocuments, ListFilter, LocateFile,
+    },
     event::EventKind,
     ingest::DeleteDocument,
     search::in_range,
@@ -68,6 +70,10 @@ pub struct Named {
 impl Named {
     pub async fn document(&self) -> Result<Document, Problem> {
         self.lookup.ask(&GetDocument { scope: self.scope.clone(), document_id: self.id.clone() }).await
+    }
+
+    pub async fn locate(&self) -> Result<FileLocation, Problem> {
+        self.lookup.ask(&LocateFile { scope: self.scope.clone(), document_id: self.id.clone() }).await
     }
 }
 

@@ -14,7 +14,8 @@ use schemas::{
     Problem,
     ProblemKind::{BadRequest, Conflict, NotFound, RangeNotSatisfiable},
     Scope,
-    document::{FileLocation, LocateFile},
+    document::{FileLocation, State::Failed},
+    ingest::SentFile,
     messages,
 };
 use tokio::io::AsyncReadExt as _;
@@ -42,8 +43,7 @@ async fn file(
     headers: HeaderMap,
     mut named: Named,
 ) -> Result<Response, Error> {
-    let query = LocateFile { scope: named.scope, document_id: named.id.clone() };
-    let mut location = named.lookup.ask(&query).await?;
+    let mut location = named.locate().await?;
     // From here on, only the document whose file was found is meant: another project may have one with the same id.
     named.scope = Scope::Projects(vec![location.project_id.clone()]);
     let stored = stored(&objects, &named, &location).await?;
@@ -89,7 +89,7 @@ async fn file(
 async fn stored(objects: &Objects, named: &Named, location: &FileLocation) -> Result<Stored, Problem> {
     let stored = match objects.info(&location.object).await {
         Ok(stored) => stored,
-        Err(objects::Error::NotFound) => return Err(not_stored(named, location).await),
+        Err(objects::Error::NotFound) => return Err(not_stored(objects, named).await),
         Err(error) => {
             tracing::warn!(%error, cause = ?std::error::Error::source(&error), "reading a file");
             return Err(Problem::unavailable());
@@ -104,16 +104,23 @@ async fn stored(objects: &Objects, named: &Named, location: &FileLocation) -> Re
 
 /// Returns why a file is not in the object store. The job of an event producer's file names the object before a worker
 /// has stored it there.
-async fn not_stored(named: &Named, location: &FileLocation) -> Problem {
-    match named.document().await {
-        Ok(document) if document.facts.state.is_final() => {
-            tracing::error!(object = location.object, "a document's file is not in the object store");
-            Problem::not_found()
-        }
-        Ok(_) => messages::http::file_not_stored_yet().retry_after(5),
+async fn not_stored(objects: &Objects, named: &Named) -> Problem {
+    let (state, object) = match (named.document().await, named.locate().await) {
+        (Ok(document), Ok(location)) => (document.facts.state, location.object),
         // For example, the document was deleted meanwhile.
-        Err(problem) => problem,
+        (Err(problem), _) | (_, Err(problem)) => return problem,
+    };
+    // Meanwhile a worker may have stored the file or replaced it.
+    let is_missing = matches!(objects.info(&object).await, Err(objects::Error::NotFound));
+    if !state.is_final() || !is_missing {
+        return messages::http::file_not_stored_yet().retry_after(5);
     }
+    if state == Failed && object.starts_with(SentFile::OBJECTS) {
+        // Its producer may never have sent it.
+        return messages::answers::no_original().problem(NotFound);
+    }
+    tracing::error!(object, "a document's file is not in the object store");
+    Problem::not_found()
 }
 
 fn described(response: Response, location: &FileLocation, etag: &str) -> Response {
