@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use schemas::{DocumentId, Fields, ingest::ObjectRef, problem::Reason};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 use crate::{
     Job, Revived,
@@ -12,7 +12,8 @@ use crate::{
     passages::{self, Passage},
     revision::Revision,
     revive::answering,
-    row::{Row, Sums, Written, clear, find_all, project, write},
+    row::{Row, Sums, Written, clear, find_all, in_project, write},
+    scope::ProjectTx,
 };
 
 /// What was extracted from a document.
@@ -84,8 +85,7 @@ pub async fn commit_all(
     documents: &[(&Job, &WithWords)],
 ) -> sqlx::Result<Vec<Option<Committed>>> {
     let Some((first, WithWords { content, .. })) = documents.first() else { return Ok(Vec::new()) };
-    let mut tx = first.begin(pool).await?;
-    let project_key = project(&mut tx, &first.project).await?;
+    let mut tx = in_project(first.begin(pool).await?, &first.project).await?;
     // Revisions of one document commit one after the other, so that each sees what the others did.
     let numbers = documents.iter().filter(|(_, content)| content.identity.is_some());
     let numbers: Vec<&str> = numbers.map(|(_, content)| content.number_norm.as_str()).collect();
@@ -95,7 +95,7 @@ pub async fn commit_all(
             "SELECT pg_advisory_xact_lock($1, hash)
              FROM (SELECT DISTINCT hashtext(number) AS hash FROM unnest($2::text[]) AS number ORDER BY hash) AS numbers",
         )
-        .bind(project_key)
+        .bind(tx.project)
         .bind(numbers)
         .execute(&mut *tx)
         .await?;
@@ -106,22 +106,22 @@ pub async fn commit_all(
     };
     let mail_superseded_by: Option<DocumentId> = mail.and_then(|mail| mail.superseded_by?.parse().ok());
     let ids: Vec<&str> = documents.iter().map(|(job, _)| job.document.as_str()).collect();
-    let mut rows = find_all(&mut tx, project_key, &ids).await?;
-    let mut changes = Changes { project_key, model: content.model, ..Changes::default() };
+    let mut rows = find_all(&mut tx, &ids).await?;
+    let mut changes = Changes { model: content.model, ..Changes::default() };
     let mut committed = Vec::with_capacity(documents.len());
     for (job, content) in documents {
         let row = rows.remove(job.document.as_str());
         let changed = content.commit(job, &mut tx, &mut changes, row, mail_superseded_by.clone()).await?;
         // Another revision may be one of the documents that follow.
         if changed.as_ref().is_some_and(|changed| changed.has_revisions) {
-            rows = find_all(&mut tx, project_key, &ids[committed.len() + 1..]).await?;
+            rows = find_all(&mut tx, &ids[committed.len() + 1..]).await?;
         }
         committed.push(changed);
     }
     changes.write(&mut tx).await?;
     settle(&mut tx, &changes.outcomes).await?;
     // The row of the project comes last: whoever has it waits for nothing.
-    changes.sums.add(&mut tx, project_key).await?;
+    changes.sums.add(&mut tx).await?;
     platform::crash::point("inside-commit", first.project.as_str());
     tx.commit().await?;
     Ok(committed)
@@ -130,7 +130,6 @@ pub async fn commit_all(
 /// Changes that the documents of a transaction share. They are written together.
 #[derive(Default)]
 struct Changes<'a> {
-    project_key: i32,
     model: i16,
     /// Documents and passages that are not written yet.
     rows: Vec<Written<'a>>,
@@ -142,10 +141,10 @@ struct Changes<'a> {
 
 impl Changes<'_> {
     /// Writes the documents so far, because what follows reads them.
-    async fn write(&mut self, tx: &mut PgConnection) -> sqlx::Result<()> {
+    async fn write(&mut self, tx: &mut ProjectTx) -> sqlx::Result<()> {
         if !self.rows.is_empty() {
-            write(tx, self.project_key, &std::mem::take(&mut self.rows)).await?;
-            passages::insert(tx, self.project_key, self.model, &std::mem::take(&mut self.passages)).await?;
+            write(tx, &std::mem::take(&mut self.rows)).await?;
+            passages::insert(tx, self.model, &std::mem::take(&mut self.passages)).await?;
         }
         Ok(())
     }
@@ -157,13 +156,12 @@ impl WithWords {
     async fn commit<'a>(
         &'a self,
         job: &'a Job,
-        tx: &mut PgConnection,
+        tx: &mut ProjectTx,
         changes: &mut Changes<'a>,
         row: Option<Row>,
         mail_superseded_by: Option<DocumentId>,
     ) -> sqlx::Result<Option<Committed>> {
         let Self { content, words, number_norm, identity } = self;
-        let project_key = changes.project_key;
         let date_modified = job.body.metadata.date_modified.or(content.date);
         let ours = Revision { date_modified, ..job.revision() };
         let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state != "deleted") else {
@@ -183,7 +181,7 @@ impl WithWords {
             if changes.rows.iter().any(|other| other.number_norm == number_norm) {
                 changes.write(tx).await?;
             }
-            let mut others = answering(tx, project_key, number_norm, identity).await?;
+            let mut others = answering(tx, number_norm, identity).await?;
             others.retain(|other| other.key != row.key);
             committed.has_revisions = !others.is_empty();
             if committed.has_revisions {
@@ -193,14 +191,13 @@ impl WithWords {
             let newer = others.iter().rfind(|other| !ours.replaces(&other.revision()));
             committed.superseded_by = newer.and_then(|row| row.id.parse().ok());
             if newer.is_none() {
-                let superseded = &mut committed.superseded;
-                changes.sums += supersede(tx, project_key, others, &job.document, superseded).await?;
+                changes.sums += supersede(tx, others, &job.document, &mut committed.superseded).await?;
             }
         }
         if let Some(newer) = &committed.superseded_by {
             // Attachments are queued before their mail is committed, so they may be indexed already.
-            let attached = attachments(tx, project_key, &[row.key]).await?;
-            changes.sums += supersede(tx, project_key, attached, newer, &mut committed.superseded).await?;
+            let attached = attachments(tx, &[row.key]).await?;
+            changes.sums += supersede(tx, attached, newer, &mut committed.superseded).await?;
         }
         let current = committed.superseded_by.is_none();
         let (mut chunks, mut terms) = (0, 0);
@@ -247,8 +244,7 @@ impl WithWords {
 /// Supersedes documents, the attachments of mails among them, and the attachments of mails among these. Adds their ids to
 /// `superseded`, and returns how the sums change.
 async fn supersede(
-    tx: &mut PgConnection,
-    project_key: i32,
+    tx: &mut ProjectTx,
     mut rows: Vec<Row>,
     by: &DocumentId,
     superseded: &mut Vec<DocumentId>,
@@ -256,7 +252,7 @@ async fn supersede(
     let mut sums = Sums::default();
     while !rows.is_empty() {
         let passages: Vec<_> = rows.iter().map(|row| (row.key, row.chunks, row.terms)).collect();
-        sums += clear(tx, project_key, &passages).await?;
+        sums += clear(tx, &passages).await?;
         // A document that is being processed again is decided when it commits, with its attachments; here it only loses its
         // passages.
         sqlx::query(
@@ -267,14 +263,14 @@ async fn supersede(
         )
         .bind(rows.iter().map(|row| row.key).collect::<Vec<_>>())
         .bind(by.as_str())
-        .bind(project_key)
-        .execute(&mut *tx)
+        .bind(tx.project)
+        .execute(&mut **tx)
         .await?;
         let indexed = rows.iter().filter(|row| row.state == "indexed");
         superseded.extend(indexed.filter_map(|row| row.id.parse::<DocumentId>().ok()));
         let decided = rows.iter().filter(|row| row.state != "processing");
         let decided: Vec<i64> = decided.map(|row| row.key).collect();
-        rows = attachments(tx, project_key, &decided).await?;
+        rows = attachments(tx, &decided).await?;
     }
     Ok(sums)
 }

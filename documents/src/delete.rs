@@ -5,14 +5,14 @@
 //! short is continued by the next attempt, and what it has deleted already is part of its result again.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use schemas::{DocumentId, ProjectId, Scope};
-use sqlx::{PgConnection, PgPool};
+use schemas::{DocumentId, ProjectId};
+use sqlx::PgPool;
 
 use crate::{
     ATTACHMENT, Job, Revived,
     revive::revive,
-    row::{self, Row, be_patient, find, project},
-    scope::{self, Tx},
+    row::{self, Row, be_patient, begin, find, in_project},
+    scope::ProjectTx,
 };
 
 /// Maximum number of documents that one transaction deletes.
@@ -47,26 +47,26 @@ pub async fn delete(
     at: DateTime<Utc>,
 ) -> sqlx::Result<Option<Deletion>> {
     let at = at.trunc_subsecs(6);
-    let (mut tx, project_key) = begin(pool, project_id).await?;
+    let mut tx = begin(pool, project_id).await?;
     // A document without a row gets a tombstone, too: its job may still wait.
     sqlx::query(
         "INSERT INTO document (project_key, id, state, accepted_at) VALUES ($1, $2, 'deleted', $3)
          ON CONFLICT (project_key, id) DO NOTHING",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(document.as_str())
     .bind(at)
     .execute(&mut *tx)
     .await?;
-    let row = find(&mut tx, project_key, document).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let row = find(&mut tx, document).await?.ok_or(sqlx::Error::RowNotFound)?;
     if row.since > at {
         return Ok(None);
     }
-    leave_tombstones(&mut tx, project_key, &[(row.key, row.chunks, row.terms)], at).await?;
+    leave_tombstones(&mut tx, &[(row.key, row.chunks, row.terms)], at).await?;
     tx.commit().await?;
 
     while forget_records(pool, project_id, &row, at).await? {}
-    let (mut tx, _) = begin(pool, project_id).await?;
+    let mut tx = begin(pool, project_id).await?;
     be_patient(&mut tx).await?;
     // Parts that an earlier attempt of this deletion removed are included: that attempt may have been interrupted
     // before it published the events.
@@ -83,25 +83,25 @@ pub async fn delete(
          ORDER BY key",
     )
     .bind(row.key)
-    .bind(project_key)
+    .bind(tx.project)
     .bind(at)
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
     for keys in keys.chunks(BATCH) {
-        let (mut tx, project_key) = begin(pool, project_id).await?;
+        let mut tx = begin(pool, project_id).await?;
         // Those that no later job has replaced.
         let parts: Vec<(i64, i32, i32)> = sqlx::query_as(
             "SELECT key, chunks, terms FROM document
              WHERE project_key = $1 AND key = ANY($2) AND state <> 'deleted' AND coalesce(since, accepted_at) < $3
              ORDER BY key FOR UPDATE",
         )
-        .bind(project_key)
+        .bind(tx.project)
         .bind(keys)
         .bind(at)
         .fetch_all(&mut *tx)
         .await?;
-        leave_tombstones(&mut tx, project_key, &parts, at).await?;
+        leave_tombstones(&mut tx, &parts, at).await?;
         tx.commit().await?;
     }
     keys.push(row.key);
@@ -117,17 +117,17 @@ impl Deletion {
         if keys.is_empty() {
             return Ok(None);
         }
-        let (mut tx, project_key) = begin(pool, &self.project).await?;
+        let mut tx = begin(pool, &self.project).await?;
         let gone: Vec<(String, String)> = sqlx::query_as(
             "SELECT id, object FROM document WHERE project_key = $1 AND key = ANY($2) AND state = 'deleted'
              ORDER BY array_position($2, key)",
         )
-        .bind(project_key)
+        .bind(tx.project)
         .bind(&keys)
         .fetch_all(&mut *tx)
         .await?;
         let ids: Vec<&str> = gone.iter().map(|(id, _)| id.as_str()).collect();
-        let revived = revive(&mut tx, project_key, &ids, None).await?;
+        let revived = revive(&mut tx, &ids, None).await?;
         tx.commit().await?;
         let documents = ids.iter().filter_map(|id| id.parse().ok()).collect();
         let objects = gone.into_iter().map(|(_, object)| object).filter(|object| !object.is_empty());
@@ -141,15 +141,14 @@ pub async fn other_attachments(
     job: &Job,
     attached: &[DocumentId],
 ) -> sqlx::Result<Vec<DocumentId>> {
-    let mut tx = job.begin(pool).await?;
-    let project_key = project(&mut tx, &job.project).await?;
+    let mut tx = in_project(job.begin(pool).await?, &job.project).await?;
     let others: Vec<String> = sqlx::query_scalar(
         "SELECT part.id FROM document part
          JOIN document mail ON mail.project_key = part.parent_project AND mail.key = part.parent_key
          WHERE mail.project_key = $1 AND mail.id = $2 AND part.project_key = $1 AND part.state <> 'deleted'
            AND coalesce(part.since, part.accepted_at) < $3 AND part.id <> ALL($4) AND starts_with(part.object, $5)",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(job.document.as_str())
     .bind(job.since)
     .bind(attached.iter().map(DocumentId::as_str).collect::<Vec<_>>())
@@ -159,12 +158,6 @@ pub async fn other_attachments(
     Ok(others.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
-async fn begin(pool: &PgPool, project_id: &ProjectId) -> sqlx::Result<(Tx, i32)> {
-    let mut tx = scope::begin(pool, &Scope::Projects(vec![project_id.clone()])).await?;
-    let project_key = project(&mut tx, project_id).await?;
-    Ok((tx, project_key))
-}
-
 /// Forgets some records of a deleted import. Returns whether there may be more.
 async fn forget_records(
     pool: &PgPool,
@@ -172,8 +165,8 @@ async fn forget_records(
     import: &Row,
     at: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
-    let (mut tx, project_key) = begin(pool, project_id).await?;
-    let locked = row::lock(&mut tx, project_key, &[import.key]).await?.pop();
+    let mut tx = begin(pool, project_id).await?;
+    let locked = row::lock(&mut tx, &[import.key]).await?.pop();
     // If the import was sent again in the meantime, the records are new ones.
     if locked.is_none_or(|row| row.state != "deleted" || row.accepted_at != at) {
         return Ok(false);
@@ -182,7 +175,7 @@ async fn forget_records(
         "DELETE FROM import_record WHERE project_key = $1 AND import_key = $2 AND (project_id, document_id) IN
              (SELECT project_id, document_id FROM import_record WHERE project_key = $1 AND import_key = $2 LIMIT $3)",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(import.key)
     .bind(RECORDS)
     .execute(&mut *tx)
@@ -194,12 +187,11 @@ async fn forget_records(
 /// Deletes the passages of documents ([`row::clear`]) and turns the rows into tombstones. They keep the time of the deletion
 /// and the name of the file that must still be removed.
 async fn leave_tombstones(
-    tx: &mut PgConnection,
-    project_key: i32,
+    tx: &mut ProjectTx,
     documents: &[(i64, i32, i32)],
     at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let sums = row::clear(tx, project_key, documents).await?;
+    let sums = row::clear(tx, documents).await?;
     sqlx::query(
         "UPDATE document SET state = 'deleted', accepted_at = $2, since = NULL, percent = 0, reason = NULL, starts = 0, job = NULL,
                 filename = '', size = 0, sha256 = '', fields = '{}', number_norm = '', date_modified = NULL,
@@ -209,10 +201,10 @@ async fn leave_tombstones(
     )
     .bind(documents.iter().map(|(key, ..)| *key).collect::<Vec<_>>())
     .bind(at)
-    .bind(project_key)
-    .execute(&mut *tx)
+    .bind(tx.project)
+    .execute(&mut **tx)
     .await?;
-    sums.add(tx, project_key).await
+    sums.add(tx).await
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::{
     Job, Revived,
     job::settle,
     parents::came_with,
-    row::{Written, find, project, write},
+    row::{Written, find, in_project, write},
     start::{adopt, insert},
 };
 
@@ -21,13 +21,12 @@ pub async fn fail(
     reason: &Reason,
     is_readable: bool,
 ) -> sqlx::Result<Option<Vec<Revived>>> {
-    let mut tx = job.begin(pool).await?;
-    let project_key = project(&mut tx, &job.project).await?;
+    let mut tx = in_project(job.begin(pool).await?, &job.project).await?;
     // For its lock, which comes before that of the document.
     came_with(&mut tx, &job.body).await?;
     // A job that failed before it could start has no row yet.
-    insert(&mut tx, project_key, &[job]).await?;
-    let row = find(&mut tx, project_key, &job.document).await?.ok_or(sqlx::Error::RowNotFound)?;
+    insert(&mut tx, &[job]).await?;
+    let row = find(&mut tx, &job.document).await?.ok_or(sqlx::Error::RowNotFound)?;
     let is_same_job = row.accepted_at == job.accepted_at;
     if !is_readable && !is_same_job && row.state != "deleted" {
         settle(&mut tx, &[(job, "failed", Some(reason))]).await?;
@@ -65,10 +64,10 @@ pub async fn fail(
         media_type: &job.body.media_type,
         file_type: None,
     };
-    write(&mut tx, project_key, &[failed]).await?;
+    write(&mut tx, &[failed]).await?;
     settle(&mut tx, &[(job, "failed", Some(reason))]).await?;
     let revived = row.revive(&mut tx, None).await?;
-    sums.add(&mut tx, project_key).await?;
+    sums.add(&mut tx).await?;
     tx.commit().await?;
     Ok(Some(revived))
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use schemas::{DocumentId, ProjectId, Scope, ingest::ObjectRef, messages, problem::Reason};
-use sqlx::{PgConnection, PgPool, types::Json};
+use schemas::{DocumentId, ProjectId, ingest::ObjectRef, messages, problem::Reason};
+use sqlx::{PgPool, types::Json};
 
 use crate::{
     Job, Revived,
-    row::{Written, be_patient, find, project, write},
-    scope,
+    row::{self, Written, be_patient, find, in_project, write},
+    scope::ProjectTx,
 };
 
 /// A record as the database notes it for its import.
@@ -25,8 +25,8 @@ pub struct Record {
 /// Notes records of an import. This happens before their jobs are published, so that no outcome is missed. A record that is
 /// noted already is not written again, so it keeps its outcome. Returns false if the import must stop ([`under_way`]).
 pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<bool> {
-    let mut tx = job.begin(pool).await?;
-    let Some((project_key, key)) = under_way(&mut tx, job).await? else { return Ok(false) };
+    let mut tx = in_project(job.begin(pool).await?, &job.project).await?;
+    let Some(key) = under_way(&mut tx, job).await? else { return Ok(false) };
     sqlx::query(
         "INSERT INTO import_record (import_key, project_key, project_id, document_id, place, outcome, reason)
          SELECT DISTINCT ON (project_id, document_id) $1::bigint, $2::integer, project_id, document_id, place,
@@ -38,7 +38,7 @@ pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<
          WHERE import_record.place < excluded.place",
     )
     .bind(key)
-    .bind(project_key)
+    .bind(tx.project)
     .bind(records.iter().map(|record| record.project.as_str()).collect::<Vec<_>>())
     .bind(records.iter().map(|record| record.name.as_str()).collect::<Vec<_>>())
     .bind(records.iter().map(|record| record.place).collect::<Vec<_>>())
@@ -52,8 +52,8 @@ pub async fn note(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<
 /// Returns the places of those records that are not to be queued, because they have an outcome or because a later record of
 /// the import is about the same document. Returns `None` if the import must stop.
 pub async fn settled(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Result<Option<HashSet<i32>>> {
-    let mut tx = job.begin(pool).await?;
-    let Some((project_key, key)) = under_way(&mut tx, job).await? else { return Ok(None) };
+    let mut tx = in_project(job.begin(pool).await?, &job.project).await?;
+    let Some(key) = under_way(&mut tx, job).await? else { return Ok(None) };
     let settled: Vec<i32> = sqlx::query_scalar(
         "SELECT asked.place FROM unnest($3::text[], $4::text[], $5::integer[]) AS asked(project_id, document_id, place)
          WHERE (SELECT r.outcome IS NOT NULL OR r.place > asked.place FROM import_record r
@@ -61,7 +61,7 @@ pub async fn settled(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Resu
                   AND r.project_id = asked.project_id AND r.document_id = asked.document_id)",
     )
     .bind(key)
-    .bind(project_key)
+    .bind(tx.project)
     .bind(records.iter().map(|record| record.project.as_str()).collect::<Vec<_>>())
     .bind(records.iter().map(|record| record.name.as_str()).collect::<Vec<_>>())
     .bind(records.iter().map(|record| record.place).collect::<Vec<_>>())
@@ -71,19 +71,18 @@ pub async fn settled(pool: &PgPool, job: &Job, records: &[Record]) -> sqlx::Resu
     Ok(Some(settled.into_iter().collect()))
 }
 
-/// Locks the import's row and returns the keys of its project and of itself. Returns `None` if the import is finished, or was
+/// Locks the import's row and returns its key. Returns `None` if the import is finished, or was
 /// deleted or sent again in the meantime. The documents that the import brings refer to its key, which does not change, so
 /// their jobs do not wait for this lock.
-async fn under_way(tx: &mut PgConnection, job: &Job) -> sqlx::Result<Option<(i32, i64)>> {
-    let project_key = project(tx, &job.project).await?;
-    sqlx::query_as(
-        "SELECT project_key, key FROM document
+async fn under_way(tx: &mut ProjectTx, job: &Job) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar(
+        "SELECT key FROM document
          WHERE project_key = $1 AND id = $2 AND accepted_at = $3 AND state = 'processing' FOR NO KEY UPDATE",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(job.document.as_str())
     .bind(job.accepted_at)
-    .fetch_optional(tx)
+    .fetch_optional(&mut **tx)
     .await
 }
 
@@ -106,9 +105,8 @@ pub async fn counted(
     object: &ObjectRef,
     file_type: &str,
 ) -> sqlx::Result<Vec<Revived>> {
-    let mut tx = job.begin(pool).await?;
-    let project_key = project(&mut tx, &job.project).await?;
-    let row = find(&mut tx, project_key, &job.document).await?;
+    let mut tx = in_project(job.begin(pool).await?, &job.project).await?;
+    let row = find(&mut tx, &job.document).await?;
     let Some(row) = row.filter(|row| row.accepted_at == job.accepted_at && row.state == "processing") else {
         return Ok(Vec::new());
     };
@@ -131,18 +129,18 @@ pub async fn counted(
         media_type: &job.body.media_type,
         file_type: Some(file_type),
     };
-    write(&mut tx, project_key, &[counted]).await?;
+    write(&mut tx, &[counted]).await?;
     sqlx::query(
         "UPDATE document d SET records =
                 (SELECT count(*) FROM import_record WHERE project_key = d.project_key AND import_key = d.key)
          WHERE project_key = $1 AND key = $2",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(row.key)
     .execute(&mut *tx)
     .await?;
     let revived = row.revive(&mut tx, None).await?;
-    sums.add(&mut tx, project_key).await?;
+    sums.add(&mut tx).await?;
     tx.commit().await?;
     Ok(revived)
 }
@@ -178,14 +176,13 @@ pub async fn close(
     ended: &[u32],
     again: bool,
 ) -> sqlx::Result<Standing> {
-    let mut tx = scope::begin(pool, &Scope::Projects(vec![import_project.clone()])).await?;
-    let project_key = project(&mut tx, import_project).await?;
+    let mut tx = row::begin(pool, import_project).await?;
     let standing: Option<(i64, Option<i32>, bool)> = sqlx::query_as(
         "SELECT key, records, EXISTS (SELECT FROM import_record r WHERE r.project_key = d.project_key
                                         AND r.import_key = d.key AND r.outcome IS NULL)
          FROM document d WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state = 'processing'",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(import.as_str())
     .fetch_optional(&mut *tx)
     .await?;
@@ -199,7 +196,7 @@ pub async fn close(
             if !ended.iter().any(|place| place.is_multiple_of(every)) {
                 return Ok(Standing::Open { percent: None });
             }
-            let (pending, _) = count(&mut tx, project_key, key).await?;
+            let (pending, _) = count(&mut tx, key).await?;
             let done = (i64::from(records) - pending) * 100 / i64::from(records.max(1));
             return Ok(Standing::Open { percent: Some(u8::try_from(done).unwrap_or(99).min(99)) });
         }
@@ -212,14 +209,14 @@ pub async fn close(
          WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state = 'processing' AND records IS NOT NULL
          FOR NO KEY UPDATE",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(import.as_str())
     .fetch_optional(&mut *tx)
     .await?;
     let Some((key, records)) = open else {
-        return if again { closed(&mut tx, project_key, import).await } else { Ok(Standing::Closed) };
+        return if again { closed(&mut tx, import).await } else { Ok(Standing::Closed) };
     };
-    let (pending, failed) = count(&mut tx, project_key, key).await?;
+    let (pending, failed) = count(&mut tx, key).await?;
     if pending > 0 {
         return Ok(Standing::Open { percent: None });
     }
@@ -240,27 +237,27 @@ pub async fn close(
     .bind(if failure.is_some() { "failed" } else { "indexed" })
     .bind(failure.as_ref().map(Json))
     .bind(if failure.is_some() { 0_i16 } else { 100 })
-    .bind(project_key)
+    .bind(tx.project)
     .execute(&mut *tx)
     .await?;
-    let standing = closed(&mut tx, project_key, import).await?;
+    let standing = closed(&mut tx, import).await?;
     tx.commit().await?;
     Ok(standing)
 }
 
 /// Returns how many records of the import have no outcome, and how many have failed.
-async fn count(tx: &mut PgConnection, project_key: i32, import: i64) -> sqlx::Result<(i64, i64)> {
+async fn count(tx: &mut ProjectTx, import: i64) -> sqlx::Result<(i64, i64)> {
     sqlx::query_as(
         "SELECT count(*) FILTER (WHERE outcome IS NULL), count(*) FILTER (WHERE outcome = 'failed')
          FROM import_record WHERE project_key = $1 AND import_key = $2",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(import)
-    .fetch_one(tx)
+    .fetch_one(&mut **tx)
     .await
 }
 
-async fn closed(tx: &mut PgConnection, project_key: i32, import: &DocumentId) -> sqlx::Result<Standing> {
+async fn closed(tx: &mut ProjectTx, import: &DocumentId) -> sqlx::Result<Standing> {
     let row = sqlx::query_as::<_, (Option<String>, Option<Json<Reason>>, i64, i64)>(
         "SELECT fields->>'title', reason, (SELECT coalesce(sum(chunks), 0) FROM document
                                             WHERE parent_project = d.project_key AND parent_key = d.key),
@@ -268,9 +265,9 @@ async fn closed(tx: &mut PgConnection, project_key: i32, import: &DocumentId) ->
          FROM document d
          WHERE project_key = $1 AND id = $2 AND kind = 'import' AND state IN ('indexed', 'failed')",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(import.as_str())
-    .fetch_optional(tx)
+    .fetch_optional(&mut **tx)
     .await?;
     Ok(match row {
         None => Standing::Closed,

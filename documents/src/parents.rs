@@ -7,7 +7,10 @@ use schemas::{
 };
 use sqlx::PgConnection;
 
-use crate::row::{Row, find, lock, project_key};
+use crate::{
+    row::{Row, lock, project_key, select},
+    scope::ProjectTx,
+};
 
 /// How the names of the files of attachments begin.
 pub const ATTACHMENT: &str = "part-";
@@ -21,18 +24,18 @@ pub fn attachment(job: &IngestDocument) -> Option<&ObjectRef> {
 }
 
 /// Locks and returns the attachments of these mails, without imports: the records of an import are documents of their own.
-pub async fn attachments(tx: &mut PgConnection, project_key: i32, mails: &[i64]) -> sqlx::Result<Vec<Row>> {
+pub async fn attachments(tx: &mut ProjectTx, mails: &[i64]) -> sqlx::Result<Vec<Row>> {
     let keys: Vec<i64> = sqlx::query_scalar(
         "SELECT key FROM document
          WHERE project_key = $1 AND parent_project = $1 AND parent_key = ANY($2) AND state <> 'deleted'
            AND kind <> 'import' AND starts_with(object, $3)",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(mails)
     .bind(ATTACHMENT)
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
-    lock(tx, project_key, &keys).await
+    lock(tx, &keys).await
 }
 
 /// The import or mail that a document came with.
@@ -95,7 +98,7 @@ pub async fn is_settled(
         None => None,
     };
     let row = match project_key {
-        Some(project_key) => find(tx, project_key, document).await?,
+        Some(project_key) => select(project_key, tx, &[], &[document.as_str()]).await?.pop(),
         None => None,
     };
     let is_void = job.is_some_and(|job| is_void(came_with.as_ref(), job, since, row.as_ref()));

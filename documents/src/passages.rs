@@ -3,9 +3,11 @@
 use analysis::Language;
 use pgvector::HalfVector;
 use schemas::Fields;
-use sqlx::PgConnection;
 
-use crate::index::{self, Word};
+use crate::{
+    index::{self, Word},
+    scope::ProjectTx,
+};
 
 /// One passage with the data by which searches find it.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,19 +69,14 @@ fn length_of(words: &[Word]) -> i32 {
 
 /// Stores the passages of documents of one project, their vectors of one model, and their words. Short documents share a
 /// statement.
-pub async fn insert(
-    tx: &mut PgConnection,
-    project_key: i32,
-    model: i16,
-    documents: &[New<'_>],
-) -> sqlx::Result<()> {
+pub async fn insert(tx: &mut ProjectTx, model: i16, documents: &[New<'_>]) -> sqlx::Result<()> {
     let mut together: Vec<(i32, New)> = Vec::new();
     let mut count = 0;
     for document in documents {
         let parts = document.passages.chunks(SLICE).zip(document.words.chunks(SLICE));
         for (at, (passages, words)) in parts.enumerate() {
             if count + passages.len() > SLICE {
-                insert_slices(tx, project_key, model, &std::mem::take(&mut together)).await?;
+                insert_slices(tx, model, &std::mem::take(&mut together)).await?;
                 count = 0;
             }
             count += passages.len();
@@ -87,16 +84,11 @@ pub async fn insert(
             together.push((first, New { passages, words, ..*document }));
         }
     }
-    insert_slices(tx, project_key, model, &together).await
+    insert_slices(tx, model, &together).await
 }
 
 /// Stores consecutive passages of each document; they are given with the ordinal of the first one.
-async fn insert_slices(
-    tx: &mut PgConnection,
-    project_key: i32,
-    model: i16,
-    slices: &[(i32, New<'_>)],
-) -> sqlx::Result<()> {
+async fn insert_slices(tx: &mut ProjectTx, model: i16, slices: &[(i32, New<'_>)]) -> sqlx::Result<()> {
     let rows = slices.iter().flat_map(|(first, new)| {
         let passages = (*first..).zip(new.passages).zip(new.words);
         passages.map(|((ordinal, passage), words)| (new.document_key, ordinal, passage, words))
@@ -125,7 +117,7 @@ async fn insert_slices(
          SELECT key FROM unnest($2::bigint[], $3::int[]) WITH ORDINALITY AS given(document_key, ordinal, place)
          JOIN new USING (document_key, ordinal) ORDER BY place",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(rows.iter().map(|(document_key, ..)| *document_key).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, ordinal, ..)| *ordinal).collect::<Vec<_>>())
     .bind(passages().map(|passage| page(passage.page)).collect::<Vec<_>>())
@@ -137,7 +129,7 @@ async fn insert_slices(
     .bind(passages().map(|passage| HalfVector::from_f32_slice(&passage.vector)).collect::<Vec<_>>())
     .bind(passages().map(|passage| passage.sentences.as_slice()).collect::<Vec<_>>())
     .bind(model)
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
     let mut keys = keys.into_iter();
     let waiting: Vec<_> = slices
@@ -148,5 +140,5 @@ async fn insert_slices(
             index::New { document_key: new.document_key, first: *first, passages: words }
         })
         .collect();
-    index::insert(tx, project_key, &waiting).await
+    index::insert(tx, &waiting).await
 }

@@ -4,23 +4,24 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use schemas::{Metadata, ingest::IngestDocument};
-use sqlx::{PgConnection, types::Json};
+use sqlx::types::Json;
 
 use crate::{
     Revived,
     revision::Revision,
     row::{Row, lock},
+    scope::ProjectTx,
 };
 
 impl Row {
     /// Returns the revisions that must be indexed again because this document no longer answers ([`revive`]).
     pub async fn revive(
         &self,
-        tx: &mut PgConnection,
+        tx: &mut ProjectTx,
         kept: Option<(&str, &Revision)>,
     ) -> sqlx::Result<Vec<Revived>> {
         // Boxed, because every commit's future would contain its size.
-        Box::pin(revive(tx, self.project_key, &[&self.id], kept)).await
+        Box::pin(revive(tx, &[&self.id], kept)).await
     }
 }
 
@@ -51,8 +52,7 @@ impl Superseded {
 /// If a document keeps a number, `kept` is the identity of that number and what the document is now. What it superseded under
 /// that number stays superseded, unless that is newer: a correction may have made the document older.
 pub async fn revive(
-    tx: &mut PgConnection,
-    project_key: i32,
+    tx: &mut ProjectTx,
     gone: &[&str],
     kept: Option<(&str, &Revision)>,
 ) -> sqlx::Result<Vec<Revived>> {
@@ -61,9 +61,9 @@ pub async fn revive(
          WHERE project_key = $1 AND superseded_by = ANY($2) AND state = 'superseded' AND job IS NOT NULL
          ORDER BY key",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(gone)
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
     let mut by_number: BTreeMap<String, Vec<Superseded>> = BTreeMap::new();
     for one in superseded {
@@ -76,25 +76,25 @@ pub async fn revive(
     let gone: HashSet<&str> = gone.iter().copied().collect();
     let mut revived = Vec::new();
     for (identity, mut revisions) in by_number {
-        let mut answering = answering(tx, project_key, &revisions[0].number_norm, &identity).await?;
+        let mut answering = answering(tx, &revisions[0].number_norm, &identity).await?;
         answering.retain(|row| !gone.contains(row.id.as_str()));
         while let Some(newest) = take_newest(&mut revisions) {
             let newer = answering.iter().find(|row| !newest.revision().replaces(&row.revision()));
             if let Some(current) = newer {
                 revisions.push(newest);
-                refer(tx, project_key, &revisions, &current.id).await?;
+                refer(tx, &revisions, &current.id).await?;
                 break;
             }
             let job: Option<Json<IngestDocument>> = sqlx::query_scalar(
                 "SELECT job FROM document WHERE project_key = $1 AND key = $2 AND state = 'superseded' FOR UPDATE",
             )
-            .bind(project_key)
+            .bind(tx.project)
             .bind(newest.key)
-            .fetch_optional(&mut *tx)
+            .fetch_optional(&mut **tx)
             .await?;
             // If it was deleted at this moment, or is being indexed again, the next one takes its place.
             if let (Some(Json(job)), Ok(document)) = (job, newest.id.parse()) {
-                refer(tx, project_key, &revisions, &newest.id).await?;
+                refer(tx, &revisions, &newest.id).await?;
                 revived.push(Revived { document, job, since: newest.since });
                 break;
             }
@@ -111,40 +111,30 @@ fn take_newest(revisions: &mut Vec<Superseded>) -> Option<Superseded> {
 }
 
 /// Makes superseded revisions refer to this one.
-async fn refer(
-    tx: &mut PgConnection,
-    project_key: i32,
-    revisions: &[Superseded],
-    to: &str,
-) -> sqlx::Result<()> {
+async fn refer(tx: &mut ProjectTx, revisions: &[Superseded], to: &str) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE document SET superseded_by = $3 WHERE project_key = $1 AND key = ANY($2) AND state = 'superseded'",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(revisions.iter().map(|revision| revision.key).collect::<Vec<_>>())
     .bind(to)
-    .execute(tx)
+    .execute(&mut **tx)
     .await
     .map(drop)
 }
 
 /// Locks and returns the revisions of a document that answer: there is one at most, besides those being committed. The
 /// database can compare only `number_norm`, which is less exact than the identity of a number.
-pub async fn answering(
-    tx: &mut PgConnection,
-    project_key: i32,
-    number_norm: &str,
-    identity: &str,
-) -> sqlx::Result<Vec<Row>> {
+pub async fn answering(tx: &mut ProjectTx, number_norm: &str, identity: &str) -> sqlx::Result<Vec<Row>> {
     let keys: Vec<i64> = sqlx::query_scalar(
         "SELECT key FROM document
          WHERE project_key = $1 AND number_norm = $2 AND (state = 'indexed' OR chunks > 0)",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(number_norm)
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
-    let mut rows = lock(tx, project_key, &keys).await?;
+    let mut rows = lock(tx, &keys).await?;
     rows.retain(|row| {
         (row.state == "indexed" || row.chunks > 0)
             && analysis::codes::identity(&row.fields.number).as_deref() == Some(identity)

@@ -4,19 +4,22 @@ use std::{collections::HashMap, ops::AddAssign};
 
 use chrono::{DateTime, Utc};
 use schemas::{
-    DocumentId, Fields, ProjectId,
+    DocumentId, Fields, ProjectId, Scope,
     ingest::{IngestDocument, ObjectRef},
     problem::Reason,
 };
-use sqlx::{PgConnection, types::Json};
+use sqlx::{PgConnection, PgPool, types::Json};
 
-use crate::{Job, passages, revision::Revision};
+use crate::{
+    Job, passages,
+    revision::Revision,
+    scope::{self, ProjectTx, Tx},
+};
 
 /// The current state of a document, locked until the transaction ends.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Row {
     pub key: i64,
-    pub project_key: i32,
     pub id: String,
     pub kind: String,
     pub state: String,
@@ -60,36 +63,32 @@ impl Row {
         }
     }
 
-    pub async fn clear(&self, tx: &mut PgConnection) -> sqlx::Result<Sums> {
-        clear(tx, self.project_key, &[(self.key, self.chunks, self.terms)]).await
+    pub async fn clear(&self, tx: &mut ProjectTx) -> sqlx::Result<Sums> {
+        clear(tx, &[(self.key, self.chunks, self.terms)]).await
     }
 }
 
 /// Deletes the passages of documents and removes them from the keyword index. A document is given by its key, the number of
 /// its passages and their length in terms. Returns how the project's sums change.
-pub async fn clear(
-    tx: &mut PgConnection,
-    project_key: i32,
-    documents: &[(i64, i32, i32)],
-) -> sqlx::Result<Sums> {
+pub async fn clear(tx: &mut ProjectTx, documents: &[(i64, i32, i32)]) -> sqlx::Result<Sums> {
     let (mut sums, mut together, mut passages) = (Sums::default(), Vec::new(), 0);
     for (key, chunks, terms) in documents.iter().copied().filter(|(_, chunks, _)| *chunks > 0) {
         sums += Sums { chunks: -i64::from(chunks), terms: -i64::from(terms) };
         if chunks > SLICE {
             for first in (0..chunks).step_by(STEP) {
-                clear_slice(tx, project_key, &[key], first).await?;
+                clear_slice(tx, &[key], first).await?;
             }
             continue;
         }
         if passages + chunks > SLICE {
-            clear_slice(tx, project_key, &std::mem::take(&mut together), 0).await?;
+            clear_slice(tx, &std::mem::take(&mut together), 0).await?;
             passages = 0;
         }
         together.push(key);
         passages += chunks;
     }
     if !together.is_empty() {
-        clear_slice(tx, project_key, &together, 0).await?;
+        clear_slice(tx, &together, 0).await?;
     }
     Ok(sums)
 }
@@ -97,7 +96,7 @@ pub async fn clear(
 /// Deletes a slice of the passages of each document. Words that are not merged yet are deleted with the passages; passages
 /// whose words are merged are listed in posting_dead. A running merge has locked its rows: this statement waits for it, and
 /// then sees the words as merged.
-async fn clear_slice(tx: &mut PgConnection, project_key: i32, keys: &[i64], first: i32) -> sqlx::Result<()> {
+async fn clear_slice(tx: &mut ProjectTx, keys: &[i64], first: i32) -> sqlx::Result<()> {
     sqlx::query(
         "WITH waiting AS (
              DELETE FROM posting_pending
@@ -112,50 +111,42 @@ async fn clear_slice(tx: &mut PgConnection, project_key: i32, keys: &[i64], firs
          WHERE NOT EXISTS (SELECT FROM waiting
                            WHERE waiting.document_key = gone.document_key AND ordinal >= first AND ordinal < next)",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(keys)
     .bind(first)
     .bind(first.saturating_add(SLICE))
-    .execute(tx)
+    .execute(&mut **tx)
     .await
     .map(drop)
 }
 
 /// Locks and returns the document's row.
-pub async fn find(
-    tx: &mut PgConnection,
-    project_key: i32,
-    document: &DocumentId,
-) -> sqlx::Result<Option<Row>> {
-    Ok(select(tx, project_key, &[], &[document.as_str()]).await?.pop())
+pub async fn find(tx: &mut ProjectTx, document: &DocumentId) -> sqlx::Result<Option<Row>> {
+    Ok(select(tx.project, tx, &[], &[document.as_str()]).await?.pop())
 }
 
 /// Locks and returns the rows of the documents with these ids, by their ids. They are locked in a fixed order, against
 /// deadlocks.
-pub async fn find_all(
-    tx: &mut PgConnection,
-    project_key: i32,
-    documents: &[&str],
-) -> sqlx::Result<HashMap<String, Row>> {
-    let rows = select(tx, project_key, &[], documents).await?;
+pub async fn find_all(tx: &mut ProjectTx, documents: &[&str]) -> sqlx::Result<HashMap<String, Row>> {
+    let rows = select(tx.project, tx, &[], documents).await?;
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
 
 /// Like [`find_all`], for the rows with these keys, in the order of the keys.
-pub async fn lock(tx: &mut PgConnection, project_key: i32, keys: &[i64]) -> sqlx::Result<Vec<Row>> {
-    if keys.is_empty() { Ok(Vec::new()) } else { select(tx, project_key, keys, &[]).await }
+pub async fn lock(tx: &mut ProjectTx, keys: &[i64]) -> sqlx::Result<Vec<Row>> {
+    if keys.is_empty() { Ok(Vec::new()) } else { select(tx.project, tx, keys, &[]).await }
 }
 
 /// The lock includes the key: whoever stores a document locks the key of what the document came with (parents.rs), and must wait
 /// for a deletion.
-async fn select(
-    tx: &mut PgConnection,
+pub async fn select(
     project_key: i32,
+    tx: &mut PgConnection,
     keys: &[i64],
     documents: &[&str],
 ) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
-        "SELECT key, project_key, id, kind, state, accepted_at, coalesce(since, accepted_at) AS since, starts, reason,
+        "SELECT key, id, kind, state, accepted_at, coalesce(since, accepted_at) AS since, starts, reason,
                 superseded_by, job, object, file_type, fields, date_modified, chunks, terms, text_length
          FROM document WHERE project_key = $1 AND (key = ANY($2) OR id = ANY($3)) ORDER BY key FOR UPDATE",
     )
@@ -175,20 +166,25 @@ pub async fn be_patient(tx: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query("SELECT set_config('statement_timeout', $1, true)").bind(PATIENCE).execute(tx).await.map(drop)
 }
 
-/// Returns the project's key; creates the project if it does not exist. Notes the keys of the projects in scope in the
-/// transaction, as [`crate::scope::projects`] does.
-pub async fn project(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result<i32> {
-    if let Some(key) = project_key(tx, project).await? {
-        return Ok(key);
-    }
-    sqlx::query("INSERT INTO project (id) VALUES ($1) ON CONFLICT (id) DO NOTHING")
-        .bind(project.as_str())
-        .execute(&mut *tx)
-        .await?;
-    project_key(tx, project).await?.ok_or(sqlx::Error::RowNotFound)
+/// Begins a transaction that sees only this project, which is created if it does not exist.
+pub async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<ProjectTx> {
+    in_project(scope::begin(pool, &Scope::Projects(vec![project.clone()])).await?, project).await
 }
 
-/// Like [`project`], but creates no project.
+/// Continues a transaction in a project, which is created if it does not exist.
+pub async fn in_project(mut tx: Tx, project: &ProjectId) -> sqlx::Result<ProjectTx> {
+    let mut key = project_key(&mut tx, project).await?;
+    if key.is_none() {
+        sqlx::query("INSERT INTO project (id) VALUES ($1) ON CONFLICT (id) DO NOTHING")
+            .bind(project.as_str())
+            .execute(&mut *tx)
+            .await?;
+        key = project_key(&mut tx, project).await?;
+    }
+    Ok(ProjectTx { tx, project: key.ok_or(sqlx::Error::RowNotFound)? })
+}
+
+/// Returns the project's key. Notes the keys of the projects in scope in the transaction, as [`scope::projects`] does.
 pub async fn project_key(tx: &mut PgConnection, project: &ProjectId) -> sqlx::Result<Option<i32>> {
     let (key, _): (Option<i32>, String) = sqlx::query_as(
         "SELECT max(key) FILTER (WHERE id = $1), set_config('acorag.projects', coalesce(array_agg(key), '{}')::text, true)
@@ -208,15 +204,15 @@ pub struct Sums {
 }
 
 impl Sums {
-    pub async fn add(self, tx: &mut PgConnection, project_key: i32) -> sqlx::Result<()> {
+    pub async fn add(self, tx: &mut ProjectTx) -> sqlx::Result<()> {
         if self.chunks == 0 && self.terms == 0 {
             return Ok(());
         }
         sqlx::query("UPDATE project SET chunks = chunks + $2, terms = terms + $3 WHERE key = $1")
-            .bind(project_key)
+            .bind(tx.project)
             .bind(self.chunks)
             .bind(self.terms)
-            .execute(tx)
+            .execute(&mut **tx)
             .await
             .map(drop)
     }
@@ -251,7 +247,7 @@ pub struct Written<'a> {
 }
 
 /// Writes documents of one project. Their rows are locked ([`find`]).
-pub async fn write(tx: &mut PgConnection, project_key: i32, documents: &[Written<'_>]) -> sqlx::Result<()> {
+pub async fn write(tx: &mut ProjectTx, documents: &[Written<'_>]) -> sqlx::Result<()> {
     let size = |object: &ObjectRef| i64::try_from(object.size).unwrap_or(i64::MAX);
     sqlx::query(
         "UPDATE document d
@@ -271,7 +267,7 @@ pub async fn write(tx: &mut PgConnection, project_key: i32, documents: &[Written
                      metadata, fields, date_modified, object, sha256, size, media_type, file_type)
          WHERE d.project_key = $1 AND d.key = new.key",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(documents.iter().map(|new| new.key).collect::<Vec<_>>())
     .bind(documents.iter().map(|new| new.state).collect::<Vec<_>>())
     .bind(documents.iter().map(|new| new.reason.map(Json)).collect::<Vec<_>>())
@@ -291,7 +287,7 @@ pub async fn write(tx: &mut PgConnection, project_key: i32, documents: &[Written
     .bind(documents.iter().map(|new| size(new.object)).collect::<Vec<_>>())
     .bind(documents.iter().map(|new| new.media_type).collect::<Vec<_>>())
     .bind(documents.iter().map(|new| new.file_type).collect::<Vec<_>>())
-    .execute(tx)
+    .execute(&mut **tx)
     .await
     .map(drop)
 }

@@ -1,11 +1,14 @@
 //! A transaction sees only the projects of its scope. Row-level security (migrations/sql/0002_walls.sql) reads the
 //! scope from the transaction's settings, so it applies to every statement.
 
-use std::time::Duration;
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
 use platform::postgres::Mode;
 use schemas::Scope;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 /// What a service sets at the beginning of each transaction: its role, to which row-level security applies, and how its
 /// statements are planned.
@@ -15,6 +18,33 @@ pub type Settings<'a> = [(&'static str, &'a str)];
 pub const INGEST: &Settings<'static> = &[("role", "acorag_ingest")];
 
 pub type Tx = Transaction<'static, Postgres>;
+
+/// A transaction about one project. Its statements run on the connection that it dereferences to.
+pub struct ProjectTx {
+    pub tx: Tx,
+    /// The project's key.
+    pub project: i32,
+}
+
+impl ProjectTx {
+    pub async fn commit(self) -> sqlx::Result<()> {
+        self.tx.commit().await
+    }
+}
+
+impl Deref for ProjectTx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for ProjectTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
 
 /// Opens a transaction of the ingest worker that sees only the projects of `scope`.
 pub async fn begin(pool: &PgPool, scope: &Scope) -> sqlx::Result<Tx> {

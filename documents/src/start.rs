@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use schemas::{Fields, ingest::IngestDocument, messages, problem::Reason};
-use sqlx::{PgConnection, PgPool, types::Json};
+use sqlx::{PgPool, types::Json};
 
 use crate::{
     Committed, Job,
     job::settle,
     parents::{CameWith, attachment, came_with, is_void},
-    row::{Row, be_patient, find, find_all, project},
+    row::{Row, be_patient, find, find_all, in_project},
+    scope::ProjectTx,
 };
 
 /// Whether a job must be processed and, if not, why.
@@ -47,16 +48,15 @@ pub async fn start(pool: &PgPool, job: &Job) -> sqlx::Result<Start> {
 /// Starts jobs of different documents of one project that came with the same parent, in one transaction.
 pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>> {
     let Some(first) = jobs.first() else { return Ok(Vec::new()) };
-    let mut tx = first.begin(pool).await?;
-    let project_key = project(&mut tx, &first.project).await?;
+    let mut tx = in_project(first.begin(pool).await?, &first.project).await?;
     let came_with = came_with(&mut tx, &first.body).await?;
     let ids: Vec<&str> = jobs.iter().map(|job| job.document.as_str()).collect();
-    let mut rows = find_all(&mut tx, project_key, &ids).await?;
+    let mut rows = find_all(&mut tx, &ids).await?;
     let is_new = |job: &&Job| {
         !rows.contains_key(job.document.as_str()) && !is_void(came_with.as_ref(), &job.body, job.since, None)
     };
     let new: Vec<&Job> = jobs.iter().copied().filter(is_new).collect();
-    let inserted = insert(&mut tx, project_key, &new).await?;
+    let inserted = insert(&mut tx, &new).await?;
     let mut starts = Vec::with_capacity(jobs.len());
     for job in jobs {
         if inserted.contains(job.document.as_str()) {
@@ -64,7 +64,7 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
             continue;
         }
         let row = rows.remove(job.document.as_str());
-        let start = decide(&mut tx, project_key, job, came_with.as_ref(), row).await?;
+        let start = decide(&mut tx, job, came_with.as_ref(), row).await?;
         // When an import is sent again, its records are noted again without an outcome. A record that is already
         // done gets its outcome here.
         match &start {
@@ -81,8 +81,7 @@ pub async fn start_all(pool: &PgPool, jobs: &[&Job]) -> sqlx::Result<Vec<Start>>
 }
 
 async fn decide(
-    tx: &mut PgConnection,
-    project_key: i32,
+    tx: &mut ProjectTx,
     job: &Job,
     came_with: Option<&CameWith>,
     row: Option<Row>,
@@ -93,7 +92,7 @@ async fn decide(
     let row = match row {
         Some(row) => row,
         // Another job of the document was faster than the insertion.
-        None => find(tx, project_key, &job.document).await?.ok_or(sqlx::Error::RowNotFound)?,
+        None => find(tx, &job.document).await?.ok_or(sqlx::Error::RowNotFound)?,
     };
     let is_same_job = row.accepted_at == job.accepted_at;
     if row.settles(job.accepted_at, job.since) {
@@ -120,10 +119,10 @@ async fn decide(
         // The file stays the known one. With its new parent, the job is not void if the former parent is deleted.
         let known = IngestDocument { parent: job.body.parent.clone(), ..known.clone() };
         sqlx::query("UPDATE document SET job = $3 WHERE project_key = $1 AND key = $2")
-            .bind(row.project_key)
+            .bind(tx.project)
             .bind(row.key)
             .bind(Json(known))
-            .execute(&mut *tx)
+            .execute(&mut **tx)
             .await?;
         adopt(tx, &row, job).await?;
         return done(tx, row).await;
@@ -135,9 +134,9 @@ async fn decide(
             be_patient(tx).await?;
         }
         sqlx::query("DELETE FROM import_record WHERE project_key = $1 AND import_key = $2")
-            .bind(row.project_key)
+            .bind(tx.project)
             .bind(row.key)
-            .execute(&mut *tx)
+            .execute(&mut **tx)
             .await?;
     }
     // The passages that are already indexed stay searchable until the new ones replace them. This comes before `adopt`,
@@ -150,8 +149,8 @@ async fn decide(
     )
     .bind(row.key)
     .bind(job.accepted_at)
-    .bind(row.project_key)
-    .execute(&mut *tx)
+    .bind(tx.project)
+    .execute(&mut **tx)
     .await?;
     adopt(tx, &row, job).await?;
     Ok(if is_mail(&row.file_type) { Start::GoAfterMail } else { Start::Go })
@@ -163,11 +162,7 @@ fn kills_workers() -> Reason {
 
 /// Inserts the documents of jobs that came with the same parent. Returns the ids of those that were not there already: two jobs
 /// of a new document may start at the same time.
-pub(crate) async fn insert(
-    tx: &mut PgConnection,
-    project_key: i32,
-    jobs: &[&Job],
-) -> sqlx::Result<HashSet<String>> {
+pub(crate) async fn insert(tx: &mut ProjectTx, jobs: &[&Job]) -> sqlx::Result<HashSet<String>> {
     let Some(first) = jobs.first() else { return Ok(HashSet::new()) };
     let parent = first.body.parent.as_ref();
     let fields: Vec<Fields> = jobs.iter().map(|job| job.fields()).collect();
@@ -185,7 +180,7 @@ pub(crate) async fn insert(
          ORDER BY new.id
          ON CONFLICT (project_key, id) DO NOTHING RETURNING id",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(parent.map(|parent| parent.document_id.as_str()))
     .bind(parent.map(|parent| parent.project_id.as_str()))
     .bind(jobs.iter().map(|job| job.document.as_str()).collect::<Vec<_>>())
@@ -198,13 +193,13 @@ pub(crate) async fn insert(
     .bind(jobs.iter().map(|job| job.body.media_type.as_str()).collect::<Vec<_>>())
     // The list of documents finds it by its number at once (an import only until its records are counted).
     .bind(fields.iter().map(|fields| analysis::codes::normalize(&fields.number)).collect::<Vec<_>>())
-    .fetch_all(tx)
+    .fetch_all(&mut **tx)
     .await?;
     Ok(inserted.into_iter().collect())
 }
 
 /// Makes this job the document's latest one, whose parent is the import or mail that the document came with, if any.
-pub(crate) async fn adopt(tx: &mut PgConnection, row: &Row, job: &Job) -> sqlx::Result<()> {
+pub(crate) async fn adopt(tx: &mut ProjectTx, row: &Row, job: &Job) -> sqlx::Result<()> {
     let parent = job.body.parent.as_ref();
     sqlx::query(
         "UPDATE document SET accepted_at = $5, since = $6, parent_id = $2, (parent_project, parent_key) =
@@ -215,23 +210,23 @@ pub(crate) async fn adopt(tx: &mut PgConnection, row: &Row, job: &Job) -> sqlx::
     .bind(row.key)
     .bind(parent.map(|parent| parent.document_id.as_str()))
     .bind(parent.map(|parent| parent.project_id.as_str()))
-    .bind(row.project_key)
+    .bind(tx.project)
     .bind(job.accepted_at)
     .bind(job.first_acceptance())
-    .execute(tx)
+    .execute(&mut **tx)
     .await
     .map(drop)
 }
 
-async fn done(tx: &mut PgConnection, row: Row) -> sqlx::Result<Start> {
+async fn done(tx: &mut ProjectTx, row: Row) -> sqlx::Result<Start> {
     let superseded: Vec<String> = sqlx::query_scalar(
         "SELECT r.id FROM document r JOIN document d ON d.project_key = r.project_key
          WHERE d.project_key = $1 AND d.key = $2 AND r.superseded_by = d.id AND r.state = 'superseded'
            AND d.number_norm <> '' AND r.number_norm IN (d.number_norm, '')",
     )
-    .bind(row.project_key)
+    .bind(tx.project)
     .bind(row.key)
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
     let (identity, ours) = (analysis::codes::identity(&row.fields.number), row.revision());
     let kept = identity.as_deref().map(|identity| (identity, &ours));

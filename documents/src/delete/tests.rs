@@ -1,11 +1,11 @@
 //! What the tombstones of many documents cost later.
 
-use schemas::document::ListFilter;
+use schemas::{Scope, document::ListFilter};
+use sqlx::PgConnection;
 
-use super::*;
 use crate::{
     read,
-    scope::Projects,
+    scope::{self, Projects},
     tests::{database, index_document, owner},
 };
 

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 
 use schemas::{ProjectId, Scope};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 use super::{
     block::{self, Block, Posting},
     pending,
     purge::purge,
 };
-use crate::scope::{self, Tx};
+use crate::scope::{self, ProjectTx};
 
 /// Returns the number of unmerged passages at which a project is merged. Until then every search in this project reads
 /// them completely. A large project may have more of them, because merging into it costs more.
@@ -40,10 +40,10 @@ pub async fn tidy(pool: &PgPool, project: &ProjectId) -> sqlx::Result<()> {
 /// Like [`tidy`], but `due` returns the number of unmerged passages at which a project is merged.
 pub async fn tidy_at(pool: &PgPool, project: &ProjectId, due: fn(i64) -> i64) -> sqlx::Result<()> {
     while let Some((mut tx, work)) = begin(pool, project).await? {
-        if work.waiting >= due(work.chunks) && merge(&mut tx, work.project_key).await? {
+        if work.waiting >= due(work.chunks) && merge(&mut tx).await? {
             tx.commit().await?;
         } else if work.dead >= (work.chunks / 10).clamp(LEAST_DEAD, MOST_DEAD) {
-            return purge(pool, project, tx, work.project_key).await;
+            return purge(pool, project, tx).await;
         } else {
             return Ok(());
         }
@@ -80,7 +80,7 @@ pub async fn tidy_all(pool: &PgPool) -> sqlx::Result<()> {
     for project in dead {
         let purged = async {
             match begin(pool, &project).await? {
-                Some((tx, work)) if work.dead > 0 => purge(pool, &project, tx, work.project_key).await,
+                Some((tx, work)) if work.dead > 0 => purge(pool, &project, tx).await,
                 _ => Ok(()),
             }
         };
@@ -92,7 +92,7 @@ pub async fn tidy_all(pool: &PgPool) -> sqlx::Result<()> {
 /// Merges what waits in a project now. What comes meanwhile waits for the next call, as commits may come faster than merges.
 async fn merge_once(pool: &PgPool, project: &ProjectId) -> sqlx::Result<()> {
     if let Some((mut tx, work)) = begin(pool, project).await?
-        && merge(&mut tx, work.project_key).await?
+        && merge(&mut tx).await?
     {
         tx.commit().await?;
     }
@@ -126,7 +126,7 @@ pub struct Work {
 }
 
 /// Begins a transaction in which nobody else merges or purges this project; `None` if somebody else is doing so.
-pub async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<(Tx, Work)>> {
+pub async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<(ProjectTx, Work)>> {
     let mut tx = scope::begin(pool, &Scope::Projects(vec![project.clone()])).await?;
     // Another transaction may hold the lock for long, so nobody waits for it.
     let work: Option<Work> = sqlx::query_as(
@@ -138,11 +138,11 @@ pub async fn begin(pool: &PgPool, project: &ProjectId) -> sqlx::Result<Option<(T
     .bind(project.as_str())
     .fetch_optional(&mut *tx)
     .await?;
-    Ok(work.filter(|work| work.locked).map(|work| (tx, work)))
+    Ok(work.filter(|work| work.locked).map(|work| (ProjectTx { tx, project: work.project_key }, work)))
 }
 
 /// Merges unmerged words; returns false if there were none, or all were locked.
-async fn merge(tx: &mut PgConnection, project_key: i32) -> sqlx::Result<bool> {
+async fn merge(tx: &mut ProjectTx) -> sqlx::Result<bool> {
     // A locked row belongs to a document that is being replaced or deleted. It is skipped, because that transaction may
     // wait for another row that this one has locked.
     let rows: Vec<Vec<u8>> = sqlx::query_scalar(
@@ -160,9 +160,9 @@ async fn merge(tx: &mut PgConnection, project_key: i32) -> sqlx::Result<bool> {
          WHERE p.project_key = l.project_key AND p.document_key = l.document_key AND p.first = l.first
          RETURNING p.data",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(AT_ONCE)
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
     let mut terms: BTreeMap<&str, Vec<Posting>> = BTreeMap::new();
     for data in &rows {
@@ -170,17 +170,13 @@ async fn merge(tx: &mut PgConnection, project_key: i32) -> sqlx::Result<bool> {
     }
     let mut terms: Vec<(&str, Vec<Posting>)> = terms.into_iter().collect();
     for slice in terms.chunks_mut(SLICE) {
-        append(tx, project_key, slice).await?;
+        append(tx, slice).await?;
     }
     Ok(!rows.is_empty())
 }
 
 /// Adds postings to the last block of each term, and to new blocks when that block is full.
-async fn append(
-    tx: &mut PgConnection,
-    project_key: i32,
-    terms: &mut [(&str, Vec<Posting>)],
-) -> sqlx::Result<()> {
+async fn append(tx: &mut ProjectTx, terms: &mut [(&str, Vec<Posting>)]) -> sqlx::Result<()> {
     let names: Vec<&str> = terms.iter().map(|(term, _)| *term).collect();
     let open: Vec<(String, i64, Vec<u8>)> = sqlx::query_as(
         "SELECT open.term, open.first, open.data FROM unnest($2::text[]) AS wanted(term)
@@ -188,10 +184,10 @@ async fn append(
                              ORDER BY posting.first DESC LIMIT 1) AS open
          WHERE open.passages < $3",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(&names)
     .bind(i32::try_from(block::SIZE).unwrap_or(i32::MAX))
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
     let mut replaced: Vec<(&str, i64)> = Vec::new();
     for (term, first, data) in &open {
@@ -208,11 +204,11 @@ async fn append(
     // A block that still begins with the same passage is overwritten, so its index entries stay.
     let kept: HashSet<(&str, i64)> = blocks.iter().map(|(term, block)| (*term, block.first)).collect();
     replaced.retain(|block| !kept.contains(block));
-    remove(tx, project_key, &replaced).await?;
-    write(tx, project_key, &blocks).await
+    remove(tx, &replaced).await?;
+    write(tx, &blocks).await
 }
 
-pub async fn write(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, Block)]) -> sqlx::Result<()> {
+pub async fn write(tx: &mut ProjectTx, blocks: &[(&str, Block)]) -> sqlx::Result<()> {
     for slice in blocks.chunks(SLICE) {
         sqlx::query(
             "INSERT INTO posting (project_key, term, first, last, passages, best, data)
@@ -220,28 +216,28 @@ pub async fn write(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, Blo
              ON CONFLICT (project_key, term, first) DO UPDATE
              SET last = excluded.last, passages = excluded.passages, best = excluded.best, data = excluded.data",
         )
-        .bind(project_key)
+        .bind(tx.project)
         .bind(slice.iter().map(|(term, _)| *term).collect::<Vec<_>>())
         .bind(slice.iter().map(|(_, block)| block.first).collect::<Vec<_>>())
         .bind(slice.iter().map(|(_, block)| block.last).collect::<Vec<_>>())
         .bind(slice.iter().map(|(_, block)| block.passages).collect::<Vec<_>>())
         .bind(slice.iter().map(|(_, block)| block.best.as_slice()).collect::<Vec<_>>())
         .bind(slice.iter().map(|(_, block)| block.data.as_slice()).collect::<Vec<_>>())
-        .execute(&mut *tx)
+        .execute(&mut **tx)
         .await?;
     }
     Ok(())
 }
 
-pub async fn remove(tx: &mut PgConnection, project_key: i32, blocks: &[(&str, i64)]) -> sqlx::Result<()> {
+pub async fn remove(tx: &mut ProjectTx, blocks: &[(&str, i64)]) -> sqlx::Result<()> {
     sqlx::query(
         "DELETE FROM posting p USING unnest($2::text[], $3::bigint[]) AS gone(term, first)
          WHERE p.project_key = $1 AND p.term = gone.term AND p.first = gone.first",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(blocks.iter().map(|(term, _)| *term).collect::<Vec<_>>())
     .bind(blocks.iter().map(|(_, first)| *first).collect::<Vec<_>>())
-    .execute(tx)
+    .execute(&mut **tx)
     .await
     .map(drop)
 }

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::PgConnection;
-
 use super::block::{Numbers, Posting, push};
+use crate::scope::ProjectTx;
 
 /// A term of a passage, and how often it occurs there.
 pub type Word = (String, u32);
@@ -21,18 +20,18 @@ pub struct New<'a> {
 }
 
 /// Stores the words of passages: a row for each item.
-pub async fn insert(tx: &mut PgConnection, project_key: i32, new: &[New<'_>]) -> sqlx::Result<()> {
+pub async fn insert(tx: &mut ProjectTx, new: &[New<'_>]) -> sqlx::Result<()> {
     let count = |new: &New<'_>| i32::try_from(new.passages.len()).unwrap_or(i32::MAX);
     sqlx::query(
         "INSERT INTO posting_pending (project_key, document_key, first, passages, data)
          SELECT $1, * FROM unnest($2::bigint[], $3::int[], $4::int[], $5::bytea[])",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(new.iter().map(|new| new.document_key).collect::<Vec<_>>())
     .bind(new.iter().map(|new| new.first).collect::<Vec<_>>())
     .bind(new.iter().map(count).collect::<Vec<_>>())
     .bind(new.iter().map(|new| encode(&new.passages)).collect::<Vec<_>>())
-    .execute(tx)
+    .execute(&mut **tx)
     .await
     .map(drop)
 }

@@ -1,32 +1,32 @@
 //! Deletes the postings of removed passages from the blocks.
 
 use schemas::ProjectId;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 use super::{
     block::{self, Block, Posting},
     merge::{SLICE, begin, remove, write},
 };
-use crate::scope::Tx;
+use crate::scope::ProjectTx;
 
 /// Each slice of terms is purged in its own transaction. Searches ignore the removed passages until all slices are
 /// done.
-pub async fn purge(pool: &PgPool, project: &ProjectId, mut tx: Tx, project_key: i32) -> sqlx::Result<()> {
+pub async fn purge(pool: &PgPool, project: &ProjectId, mut tx: ProjectTx) -> sqlx::Result<()> {
     let mut dead: Vec<i64> = sqlx::query_scalar("SELECT chunk_key FROM posting_dead WHERE project_key = $1")
-        .bind(project_key)
+        .bind(tx.project)
         .fetch_all(&mut *tx)
         .await?;
     dead.sort_unstable();
     let mut last = Some(String::new());
     while let Some(after) = last {
-        last = purge_slice(&mut tx, project_key, &dead, &after).await?;
+        last = purge_slice(&mut tx, &dead, &after).await?;
         tx.commit().await?;
         // If another call has the lock now, that call purges from the first term on.
         let Some((next, _)) = begin(pool, project).await? else { return Ok(()) };
         tx = next;
     }
     sqlx::query("DELETE FROM posting_dead WHERE project_key = $1 AND chunk_key = ANY($2)")
-        .bind(project_key)
+        .bind(tx.project)
         .bind(&dead)
         .execute(&mut *tx)
         .await?;
@@ -35,29 +35,24 @@ pub async fn purge(pool: &PgPool, project: &ProjectId, mut tx: Tx, project_key: 
 
 /// Purges a slice of the terms that follow `after`. Returns the last term of the slice, or `None` if there
 /// are no more terms.
-async fn purge_slice(
-    tx: &mut PgConnection,
-    project_key: i32,
-    dead: &[i64],
-    after: &str,
-) -> sqlx::Result<Option<String>> {
+async fn purge_slice(tx: &mut ProjectTx, dead: &[i64], after: &str) -> sqlx::Result<Option<String>> {
     let last: Option<String> = sqlx::query_scalar(
         "SELECT max(term) FROM (SELECT term FROM posting WHERE project_key = $1 AND term > $2
                                 ORDER BY term LIMIT $3) AS slice",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(after)
     .bind(i64::try_from(SLICE).unwrap_or(i64::MAX))
-    .fetch_one(&mut *tx)
+    .fetch_one(&mut **tx)
     .await?;
     let Some(last) = last else { return Ok(None) };
     let blocks: Vec<(String, i64, i64, Vec<u8>)> = sqlx::query_as(
         "SELECT term, first, last, data FROM posting WHERE project_key = $1 AND term > $2 AND term <= $3",
     )
-    .bind(project_key)
+    .bind(tx.project)
     .bind(after)
     .bind(&last)
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
     let is_dead = |chunk: i64| dead.binary_search(&chunk).is_ok();
     let (mut gone, mut changed) = (Vec::new(), Vec::new());
@@ -74,7 +69,7 @@ async fn purge_slice(
         }
         changed.extend(block.map(|block| (term.as_str(), block)));
     }
-    remove(tx, project_key, &gone).await?;
-    write(tx, project_key, &changed).await?;
+    remove(tx, &gone).await?;
+    write(tx, &changed).await?;
     Ok(Some(last))
 }

@@ -8,7 +8,10 @@ use super::{
     block::{self, Block, best_pairs},
     pending, *,
 };
-use crate::{scope, tests::database};
+use crate::{
+    scope::{self, ProjectTx},
+    tests::database,
+};
 
 /// Pseudo-random numbers, the same in each run.
 struct Draw(u64);
@@ -118,9 +121,10 @@ impl Corpus {
             })
             .collect();
         let rows: Vec<(i64, &[Word])> = new.iter().map(|(key, words)| (*key, words.as_slice())).collect();
-        let mut tx = scope::begin(&self.pool, &project()).await.unwrap();
+        let tx = scope::begin(&self.pool, &project()).await.unwrap();
+        let mut tx = ProjectTx { tx, project: self.project };
         let waiting = New { document_key: document, first: 0, passages: rows };
-        insert(&mut tx, self.project, &[waiting]).await.unwrap();
+        insert(&mut tx, &[waiting]).await.unwrap();
         tx.commit().await.unwrap();
         self.passages.extend(new);
     }
@@ -289,7 +293,8 @@ async fn many_projects_are_merged_that_are_not_due_one_by_one() {
         let words = [("losa".to_owned(), 1)];
         let rows: Vec<(i64, &[Word])> =
             (0..passages).map(|at| (number * PASSAGES + at, words.as_slice())).collect();
-        insert(&mut tx, project, &[New { document_key: number, first: 0, passages: rows }]).await.unwrap();
+        let mut tx = ProjectTx { tx, project };
+        insert(&mut tx, &[New { document_key: number, first: 0, passages: rows }]).await.unwrap();
         tx.commit().await.unwrap();
     };
     for number in 0..PROJECTS {

@@ -8,7 +8,7 @@ use std::{
 
 use analysis::Language;
 use anyhow::{Context as _, Result};
-use documents::{Passage, index, passages, sentences};
+use documents::{Passage, index, passages, scope::ProjectTx, sentences};
 use e2e::{Random, prose};
 use embedding::{Embed as _, Model};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -249,12 +249,12 @@ impl Fill {
 /// Writes the passages of some documents of a project in one transaction; returns their number.
 async fn write(pool: PgPool, source: Arc<Source>, seed: u64, key: i32, documents: Vec<i64>) -> Result<usize> {
     let mut random = Random::new(seed);
-    let mut tx = pool.begin().await?;
+    let mut tx = ProjectTx { tx: pool.begin().await?, project: key };
     for document in &documents {
         let made: Vec<Passage> = (0..PASSAGES).map(|page| source.passage(page, &mut random)).collect();
         let words = passages::words(&Fields::default(), &made);
         let new = passages::New { document_key: *document, passages: &made, words: &words };
-        passages::insert(&mut tx, key, MODEL, &[new]).await?;
+        passages::insert(&mut tx, MODEL, &[new]).await?;
     }
     tx.commit().await?;
     Ok(documents.len() * PASSAGES)
