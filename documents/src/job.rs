@@ -93,7 +93,7 @@ impl Job {
         let parent = known.flatten().and_then(|mut known: Value| {
             serde_json::from_value::<Parent>(known.get_mut("parent")?.take()).ok()
         });
-        Some(Self::new(project, document, published, IngestDocument { parent, ..IngestDocument::empty() }))
+        Some(Self::new(project, document, published, IngestDocument { parent, ..IngestDocument::default() }))
     }
 
     /// Returns the job with `since` set to this earlier time of acceptance.

@@ -312,7 +312,7 @@ impl<'a> Attempt<'a> {
 /// Returns what is stored of a job whose data the database refuses: what the document came with, and its file. A file that no
 /// document named would be swept, and the job could not be queued again.
 fn bare(body: &IngestDocument) -> IngestDocument {
-    let mut bare = IngestDocument { parent: body.parent.clone(), ..IngestDocument::empty() };
+    let mut bare = IngestDocument { parent: body.parent.clone(), ..IngestDocument::default() };
     if let Source::Object(_) = &body.source {
         bare.source = body.source.clone();
     }
@@ -344,11 +344,11 @@ mod tests {
     #[test]
     fn of_a_job_that_the_database_refuses_the_file_is_kept() {
         let file = ObjectRef { name: "o".to_owned(), size: 1, sha256: "00".to_owned() };
-        let mut body = IngestDocument { filename: "a.pdf".to_owned(), ..IngestDocument::empty() };
+        let mut body = IngestDocument { filename: "a.pdf".to_owned(), ..IngestDocument::default() };
         body.source = Source::Object(file.clone());
-        let kept = IngestDocument { source: Source::Object(file), ..IngestDocument::empty() };
+        let kept = IngestDocument { source: Source::Object(file), ..IngestDocument::default() };
         assert_eq!(bare(&body), kept);
         body.source = Source::Text("Losa".to_owned());
-        assert_eq!(bare(&body), IngestDocument::empty());
+        assert_eq!(bare(&body), IngestDocument::default());
     }
 }

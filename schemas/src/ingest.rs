@@ -16,7 +16,7 @@ pub const MAX_PART_BYTES: usize = 512 * 1024;
 
 /// "Index this document": on `acorag.v1.ingest.document.<project>.<document>` (for an upload on `….upload.…`, for one
 /// record of an import on `….record.…`). The subject says which project and document; the message says what it is made of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IngestDocument {
     #[serde(flatten)]
     pub source: Source,
@@ -38,19 +38,6 @@ pub struct IngestDocument {
 }
 
 impl IngestDocument {
-    /// Returns a message without content. It replaces a message that cannot be used, so that the failure of
-    /// its document can still be stored.
-    pub fn empty() -> Self {
-        Self {
-            source: Source::Text(String::new()),
-            metadata: Metadata::default(),
-            filename: String::new(),
-            media_type: String::new(),
-            parent: None,
-            record_scope: None,
-        }
-    }
-
     /// Returns the subject on which the service itself publishes this job.
     pub fn subject(&self, project: &ProjectId, document: &DocumentId) -> String {
         match self.parent {
@@ -99,6 +86,13 @@ pub enum Source {
     File(SentFile),
     /// A file in the object store `FILES`, where only the service itself writes: refused on `….document.…`.
     Object(ObjectRef),
+}
+
+/// No content, as of a message that replaces one that cannot be used, so that the failure of its document can be stored.
+impl Default for Source {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
 }
 
 /// A file that an event producer has sent in parts. A worker checks the file and takes it into the object store under a

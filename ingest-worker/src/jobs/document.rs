@@ -225,8 +225,7 @@ mod tests {
             author: author.to_owned(),
             ..ExtractedMetadata::default()
         };
-        let mut sent = IngestDocument::empty();
-        sent.filename = "plano.pdf".to_owned();
+        let mut sent = IngestDocument { filename: "plano.pdf".to_owned(), ..IngestDocument::default() };
         let long = "ñ".repeat(1_000_000);
         let clipped = fields(&sent, &found(&long, &long));
         assert!(clipped.check("metadata").is_ok(), "{}", clipped.title.len());

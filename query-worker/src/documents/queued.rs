@@ -116,7 +116,7 @@ fn read(message: &Stored) -> Option<Job> {
     Job::read(&message.subject, &message.payload, accepted_at).ok().or_else(|| {
         let (project, document) = subjects::parse_job(&message.subject).ok()?;
         serde_json::from_slice::<IngestDocument>(&message.payload).ok()?;
-        Some(Job::new(project, document, accepted_at, IngestDocument::empty()))
+        Some(Job::new(project, document, accepted_at, IngestDocument::default()))
     })
 }
 

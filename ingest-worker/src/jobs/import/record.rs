@@ -63,7 +63,6 @@ fn document_of(
         source: Source::Object(ObjectRef { name, size: text.len() as u64, sha256: "0".repeat(64) }),
         metadata,
         filename: record.filename.chars().take(MAX_FILENAME_CHARS).collect(),
-        media_type: String::new(),
         parent: Some(Parent {
             project_id: job.project.clone(),
             document_id: job.document.clone(),
@@ -71,7 +70,7 @@ fn document_of(
             depth: 1,
             accepted_at: Some(job.accepted_at),
         }),
-        record_scope: None,
+        ..IngestDocument::default()
     };
     // A job that the worker refuses would leave the record without a document.
     let payload = serde_json::to_vec(&body)
@@ -116,7 +115,7 @@ mod tests {
 
     fn import() -> Job {
         let (project, document) = ("p".parse().unwrap(), "import".parse().unwrap());
-        Job::new(project, document, DateTime::UNIX_EPOCH, IngestDocument::empty())
+        Job::new(project, document, DateTime::UNIX_EPOCH, IngestDocument::default())
     }
 
     fn record(extra: serde_json::Value) -> Record {
