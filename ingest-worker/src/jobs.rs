@@ -216,7 +216,7 @@ impl<'a> Attempt<'a> {
     async fn settle(&self, outcome: Outcome) -> Result<(), Failure> {
         self.publish(&outcome).await?;
         match import::of(&self.job, &outcome) {
-            Some(import) => import::close(&self.jobs.app, self.delivery, import).await,
+            Some(import) => import::close(self, import).await,
             None => Ok(()),
         }
     }

@@ -57,7 +57,7 @@ pub async fn index(jobs: &Jobs, deliveries: &[Delivery]) -> Vec<Option<Result<()
     for mut group in groups.into_values().filter(|group| group.len() > 1) {
         // In a fixed order, so that such transactions do not deadlock with each other.
         group.sort_by(|(_, a), (_, b)| a.job.document.as_str().cmp(b.job.document.as_str()));
-        let outcomes = match index_group(jobs, &group).await {
+        let outcomes = match index_group(&group).await {
             Ok(outcomes) => outcomes,
             Err(failure) => group.iter().map(|_| Err(failure.clone())).collect(),
         };
@@ -74,11 +74,9 @@ pub async fn index(jobs: &Jobs, deliveries: &[Delivery]) -> Vec<Option<Result<()
 }
 
 /// Indexes records of one project and one import. An error is that of all of them.
-async fn index_group(
-    jobs: &Jobs,
-    group: &[(usize, Attempt<'_>)],
-) -> Result<Vec<Result<Ending, Failure>>, Failure> {
-    let app = &jobs.app;
+async fn index_group(group: &[(usize, Attempt<'_>)]) -> Result<Vec<Result<Ending, Failure>>, Failure> {
+    let first = &group[0].1;
+    let app = &first.jobs.app;
     let all: Vec<&Job> = group.iter().map(|(_, attempt)| &attempt.job).collect();
     let starts = documents::start::start_all(&app.pool, &all).await?;
     let contents = join_all(group.iter().zip(starts).map(async |((_, attempt), start)| {
@@ -113,7 +111,7 @@ async fn index_group(
         imports.filter_map(|((_, attempt), outcome)| import::of(&attempt.job, outcome.as_ref().ok()?));
     if let Some(mut import) = imports.next() {
         import.ended.extend(imports.flat_map(|import| import.ended));
-        import::close(app, group[0].1.delivery, import).await?;
+        import::close(first, import).await?;
     }
     Ok(endings)
 }

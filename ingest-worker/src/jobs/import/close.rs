@@ -1,16 +1,16 @@
 //! Closes an import or reports its progress.
 
 use documents::{Job, import::Standing};
-use platform::{
-    crash,
-    nats::consume::{Delivery, Failure},
-};
+use platform::{crash, nats::consume::Failure};
 use schemas::{
     DocumentId, ProjectId,
     event::{EventKind, Facts, Stage},
 };
 
-use crate::{app::App, jobs::Outcome, progress::Progress};
+use crate::{
+    jobs::{Attempt, Outcome},
+    progress::Progress,
+};
 
 /// The import that a job may have finished.
 pub struct Of<'a> {
@@ -32,10 +32,11 @@ pub fn of<'a>(job: &'a Job, outcome: &Outcome) -> Option<Of<'a>> {
 }
 
 /// Closes an import if all its records are done. The last record may be one that failed.
-pub async fn close(app: &App, delivery: &Delivery, of: Of<'_>) -> Result<(), Failure> {
+pub async fn close(attempt: &Attempt<'_>, of: Of<'_>) -> Result<(), Failure> {
+    let Attempt { jobs, delivery, .. } = attempt;
     let Of { project, import, ended } = of;
-    let progress = Progress::new(app, delivery, project, import);
-    let standing = documents::import::close(&app.pool, project, import, &ended, delivery.attempt > 1);
+    let progress = Progress::new(&jobs.app, delivery, project, import);
+    let standing = documents::import::close(&jobs.app.pool, project, import, &ended, delivery.attempt > 1);
     let (event, reason) = match standing.await? {
         Standing::Closed | Standing::Open { percent: None } => return Ok(()),
         Standing::Open { percent: Some(percent) } => {
