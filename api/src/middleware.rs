@@ -141,12 +141,7 @@ pub async fn method_not_allowed(request: Request) -> Response {
 
 /// The response when a handler panicked: a bug must not look like a network failure.
 pub fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let message = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    tracing::error!(panic = message, "a handler panicked");
+    tracing::error!(panic = telemetry::said(&*panic), "a handler panicked");
     Error(Problem::internal()).into_response()
 }
 

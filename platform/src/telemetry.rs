@@ -1,7 +1,7 @@
 //! Logs (one JSON object per line) and traces (OpenTelemetry, if an endpoint is set), including the trace context in
 //! messages between processes.
 
-use std::{collections::HashMap, fmt, io::IsTerminal as _};
+use std::{any::Any, collections::HashMap, fmt, io::IsTerminal as _};
 
 use anyhow::Context as _;
 use opentelemetry::{global, trace::TracerProvider as _};
@@ -100,6 +100,12 @@ pub fn adopt(span: &Span, get: impl Fn(&str) -> Option<String>) {
     let fields: HashMap<_, _> = get(name).map(|value| (name.to_owned(), value)).into_iter().collect();
     // `set_parent` fails only if no traces are exported; then no parent is needed.
     drop(span.set_parent(global::get_text_map_propagator(|propagator| propagator.extract(&fields))));
+}
+
+/// Returns the message of a panic, for the log.
+pub fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 /// Writes one flat JSON object per line: the event's fields and those of its spans. For equal names, the innermost

@@ -7,10 +7,7 @@ use axum::{
     extract::{FromRequestParts, State},
     http::{StatusCode, request::Parts},
 };
-use platform::{
-    crash,
-    nats::{Nats, publish},
-};
+use platform::{crash, nats::Nats};
 use schemars::JsonSchema;
 use schemas::{
     DocumentId, Problem,
@@ -128,13 +125,7 @@ async fn delete(State(nats): State<Nats>, named: Named) -> Result<(StatusCode, a
     let subject = subjects::job(JobKind::Delete, &project_id, &document_id);
     let message_id = uuid::Uuid::now_v7().to_string();
     let published = nats.publish(subject, &context, Some(&message_id), &DeleteDocument {}).await;
-    published.map_err(|error| match error {
-        publish::Error::Full => Problem::overloaded(),
-        error => {
-            tracing::warn!(%error, "publishing a deletion");
-            Problem::unavailable()
-        }
-    })?;
+    published.map_err(|error| error.problem("publishing a deletion"))?;
     crash::point("deletion-published", project_id.as_str());
     let deleted = async {
         while let Some(event) = events.end(&id).await {

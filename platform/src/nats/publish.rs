@@ -10,6 +10,7 @@ use async_nats::{
     },
 };
 use bytes::Bytes;
+use schemas::Problem;
 use serde::Serialize;
 
 use super::{Connection, Context};
@@ -30,6 +31,15 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         let Self::Unavailable(error) = self else { return false };
         matches!(error.kind(), PublishErrorKind::Other | PublishErrorKind::MaxPayloadExceeded)
+    }
+
+    /// Returns what a client is told. The cause is logged, with `what` was done, unless the stream is full.
+    pub fn problem(&self, what: &str) -> Problem {
+        if let Self::Full = self {
+            return Problem::overloaded();
+        }
+        tracing::warn!(error = %self, cause = ?std::error::Error::source(self), "{what}");
+        Problem::unavailable()
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Context, Nats, publish, text};
+use super::{Context, Nats, text};
 use crate::lock::lock;
 
 /// Maximum number of frames of one reply that may wait for a slow reader; with more, the reply ends with an error.
@@ -103,13 +103,8 @@ impl Requester {
                 Problem::unavailable()
             });
         }
-        self.nats.publish_raw(R::subject(), header, payload.into()).await.map_err(|error| match error {
-            publish::Error::Full => Problem::overloaded(),
-            error => {
-                tracing::warn!(%error, cause = ?std::error::Error::source(&error), "publishing a query");
-                Problem::unavailable()
-            }
-        })?;
+        let published = self.nats.publish_raw(R::subject(), header, payload.into()).await;
+        published.map_err(|error| error.problem("publishing a query"))?;
         Ok(reply)
     }
 }

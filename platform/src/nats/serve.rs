@@ -2,7 +2,6 @@
 //! the requester's inbox.
 
 use std::{
-    any::Any,
     collections::HashMap,
     panic::AssertUnwindSafe,
     sync::Arc,
@@ -26,6 +25,7 @@ use super::{
     consume::{Delivery, Failure, Handler},
     text,
 };
+use crate::telemetry::said;
 
 type Boxed<S> = Box<dyn Fn(S, Context, Bytes, Replier) -> BoxFuture<'static, Option<Bytes>> + Send + Sync>;
 
@@ -196,11 +196,6 @@ impl<S: Clone + Send + Sync + 'static> Handler for Router<S> {
     async fn give_up(&self, delivery: &Delivery, _: &Reason) -> anyhow::Result<DateTime<Utc>> {
         Ok(delivery.published)
     }
-}
-
-fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
 }
 
 fn unanswerable(why: &str) -> Failure {
