@@ -32,7 +32,7 @@ const FORMAT: u32 = 2;
 pub struct Repository(PathBuf);
 
 /// A backup. There may be a thousand of them, so the long list of its files is not kept in memory.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Set {
     /// Every format has this field.
     format: u32,
