@@ -23,7 +23,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let listener = config.listen()?;
     let address = listener.local_addr()?;
     let app = App::connect(&config, lifecycle.stopping()).await?;
-    lifecycle.spawn("nats", app.nats.clone().watch(lifecycle.stopping()));
+    lifecycle.spawn_until_stopped("nats", app.nats.clone().watch());
     lifecycle.spawn("http", server::serve(app, config.clone(), listener));
     tracing::info!(%address, "listening");
     lifecycle.run(&config.lifecycle).await?;

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use embedding::{Embed, Model};
+use futures::FutureExt as _;
 use platform::{
     health::{self, Checks, Needed},
     lifecycle::Lifecycle,
@@ -145,15 +146,15 @@ impl App {
         let registry = self.metrics.registry.clone();
         let health = health::serve(config.health.clone(), self.checks(), registry, lifecycle.stopping());
         lifecycle.spawn("health", health);
-        until_stopped(&lifecycle, "generations", self.generations.clone().end_pending());
+        lifecycle.spawn_until_stopped("generations", self.generations.clone().end_pending().map(Ok));
         let pipeline = Pipeline::new(&self.metrics.registry, self.nats.clone(), self.pool.clone())?;
-        until_stopped(&lifecycle, "pipeline", pipeline.run());
-        until_stopped(&lifecycle, "keywords", tidy(self.pool.clone()));
+        lifecycle.spawn_until_stopped("pipeline", pipeline.run().map(Ok));
+        lifecycle.spawn_until_stopped("keywords", tidy(self.pool.clone()).map(Ok));
         let sweep = Sweep { nats: self.nats.clone(), objects: self.objects.clone(), pool: self.pool.clone() };
-        until_stopped(&lifecycle, "sweep", sweep.run());
-        lifecycle.spawn("model", model::watch(self.clone(), lifecycle.stopping()));
-        lifecycle.spawn("nats", self.nats.clone().watch(lifecycle.stopping()));
-        until_stopped(&lifecycle, "unreadable", unreadable::watch(self.clone()));
+        lifecycle.spawn_until_stopped("sweep", sweep.run().map(Ok));
+        lifecycle.spawn_until_stopped("model", model::watch(self.clone()));
+        lifecycle.spawn_until_stopped("nats", self.nats.clone().watch());
+        lifecycle.spawn_until_stopped("unreadable", unreadable::watch(self.clone()).map(Ok));
         tracing::info!(model = self.model.identity().name, "ready");
         let stopped = lifecycle.run(&config.lifecycle).await;
         // A job that ended during the stop may have left a change pending.
@@ -167,15 +168,6 @@ impl App {
             .with("postgres", Needed::Always, move || postgres::check(pool.clone()))
             .with_nats(&self.nats, subjects::INGEST_STREAM)
     }
-}
-
-/// Runs work that has no end of its own. A stop ends it at any point.
-fn until_stopped(lifecycle: &Lifecycle, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
-    let stopping = lifecycle.stopping();
-    lifecycle.spawn(name, async move {
-        stopping.run_until_cancelled(work).await;
-        Ok(())
-    });
 }
 
 /// Keeps the keyword index of all projects together small. Each job does what its own project needs ([`crate::jobs`]).

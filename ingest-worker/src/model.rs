@@ -7,7 +7,6 @@ use anyhow::{Context as _, bail};
 use documents::{model, scope, sentences};
 use embedding::Identity;
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 
@@ -23,13 +22,10 @@ pub async fn own(pool: &PgPool, identity: &Identity) -> anyhow::Result<i16> {
 }
 
 /// Ends with an error when the database loses this worker's model.
-pub async fn watch(app: App, stopping: CancellationToken) -> anyhow::Result<()> {
+pub async fn watch(app: App) -> anyhow::Result<()> {
     let Identity { name, digest, .. } = app.model.identity();
-    let lost = model::lost(&app.pool, scope::INGEST, digest, || Some(app.model_number));
-    match stopping.run_until_cancelled(lost).await {
-        Some(()) => bail!("the database no longer holds the vectors of MODEL_DIR: {name} ({digest})"),
-        None => Ok(()),
-    }
+    model::lost(&app.pool, scope::INGEST, digest, || Some(app.model_number)).await;
+    bail!("the database no longer holds the vectors of MODEL_DIR: {name} ({digest})")
 }
 
 async fn add(pool: &PgPool, Identity { name, digest, dimension }: &Identity) -> anyhow::Result<i16> {

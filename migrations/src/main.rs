@@ -61,16 +61,13 @@ async fn main() -> anyhow::Result<()> {
 /// creating, or leaves it invalid, and a later process creates it again.
 async fn index_vectors(pool: PgPool, every: Duration) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::default();
-    let stopping = lifecycle.stopping();
-    lifecycle.spawn("vector indexes", async move {
-        let once = async || {
+    lifecycle.spawn_until_stopped("vector indexes", async move {
+        loop {
             if let Err(error) = migrations::index_vectors(&pool).await {
                 tracing::warn!(error = format!("{error:#}"), "indexing the vectors of large projects");
             }
             tokio::time::sleep(every).await;
-        };
-        while stopping.run_until_cancelled(once()).await.is_some() {}
-        Ok(())
+        }
     });
     lifecycle.run(&lifecycle::Config { shutdown_timeout: 5 }).await
 }

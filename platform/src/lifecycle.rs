@@ -51,6 +51,16 @@ impl Lifecycle {
         });
     }
 
+    /// Like [`Self::spawn`], for work that has no end of its own. A stop ends it at any point.
+    pub fn spawn_until_stopped(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) {
+        let stopping = self.stopping();
+        self.spawn(name, async move { stopping.run_until_cancelled(work).await.unwrap_or(Ok(())) });
+    }
+
     /// Waits for a signal or the end of a task, then at most SHUTDOWN_TIMEOUT for the remaining tasks. The end of a task is an
     /// error, so that whatever restarts only failed services restarts this one.
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {

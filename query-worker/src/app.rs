@@ -120,8 +120,8 @@ impl App {
         let health = health::serve(config.health.clone(), self.checks(), registry, lifecycle.stopping());
         lifecycle.spawn("health", health);
         lifecycle.spawn("search log", self.clone().log_searches(answered));
-        lifecycle.spawn("model", self.vectors.clone().watch(self.pool.clone(), lifecycle.stopping()));
-        lifecycle.spawn("nats", self.nats.clone().watch(lifecycle.stopping()));
+        lifecycle.spawn_until_stopped("model", self.vectors.clone().watch(self.pool.clone()));
+        lifecycle.spawn_until_stopped("nats", self.nats.clone().watch());
         tracing::info!(model = self.model.identity().name, "ready");
         lifecycle.run(&config.lifecycle).await
     }

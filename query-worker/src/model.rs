@@ -6,7 +6,6 @@ use anyhow::{Context as _, bail};
 use documents::model;
 use embedding::Identity;
 use sqlx::{PgConnection, PgPool};
-use tokio_util::sync::CancellationToken;
 
 use crate::scope;
 
@@ -42,12 +41,9 @@ impl Vectors {
     }
 
     /// Ends with an error when the database loses the model, or gets its first model and it is another one.
-    pub async fn watch(self, pool: PgPool, stopping: CancellationToken) -> anyhow::Result<()> {
+    pub async fn watch(self, pool: PgPool) -> anyhow::Result<()> {
         let Identity { name, digest, .. } = &self.identity;
-        let lost = model::lost(&pool, scope::SETTINGS, digest, || self.number.get().copied());
-        match stopping.run_until_cancelled(lost).await {
-            Some(()) => bail!("the database no longer holds the vectors of MODEL_DIR: {name} ({digest})"),
-            None => Ok(()),
-        }
+        model::lost(&pool, scope::SETTINGS, digest, || self.number.get().copied()).await;
+        bail!("the database no longer holds the vectors of MODEL_DIR: {name} ({digest})")
     }
 }

@@ -55,10 +55,10 @@ pub async fn run(pool: PgPool, generations: Generations, model: Model, pace: Pac
         }
     }
     let lifecycle = Lifecycle::default();
-    let stopping = lifecycle.stopping();
-    lifecycle.spawn("fill", async move {
-        while stopping.run_until_cancelled(fill.follow()).await.is_some() {}
-        Ok(())
+    lifecycle.spawn_until_stopped("fill", async move {
+        loop {
+            fill.follow().await;
+        }
     });
     lifecycle.run(&lifecycle::Config { shutdown_timeout: 5 }).await
 }

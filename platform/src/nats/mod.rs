@@ -22,7 +22,6 @@ use async_nats::{
 };
 use schemas::headers;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
@@ -63,20 +62,14 @@ impl Connection {
 
     /// Fails when the client has ended for good, which it does when a header has a form that it does not expect: without its
     /// client, a service would wait for ever.
-    pub async fn watch(self: Arc<Self>, stopping: CancellationToken) -> anyhow::Result<()> {
-        let ended = async {
-            loop {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                if let Err(error) = self.client.flush().await
-                    && error.kind() == FlushErrorKind::SendError
-                {
-                    return error;
-                }
+    pub async fn watch(self: Arc<Self>) -> anyhow::Result<()> {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if let Err(error) = self.client.flush().await
+                && error.kind() == FlushErrorKind::SendError
+            {
+                return Err(error).context("the client of NATS has ended");
             }
-        };
-        match stopping.run_until_cancelled(ended).await {
-            Some(error) => Err(error).context("the client of NATS has ended"),
-            None => Ok(()),
         }
     }
 }
