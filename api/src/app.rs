@@ -8,6 +8,7 @@ use platform::{
     health::{Checks, Needed},
     nats::{self, Nats, objects::Objects, request::Requester},
     redis,
+    shares::Shares,
 };
 use schemas::{query::Ping, subjects};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,6 @@ use crate::{
     metrics::Metrics,
     openapi::Documents,
     redis::Redis,
-    shares::Shares,
     streams::Streams,
     uploads::{Pace, Uploads},
 };

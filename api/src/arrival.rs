@@ -12,10 +12,11 @@ use axum::{
     response::Response,
 };
 use http_body_util::BodyExt as _;
+use platform::shares::Shares;
 use schemas::{Problem, ProblemKind, messages};
 use tokio::time::timeout;
 
-use crate::{extractors::may_be_json, linger, shares::Shares, throttle::client_address};
+use crate::{extractors::may_be_json, linger, throttle::client_address};
 
 /// Maximum size of a JSON body, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;

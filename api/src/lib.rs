@@ -25,7 +25,6 @@ pub mod openapi;
 mod redis;
 pub mod routes;
 pub mod server;
-mod shares;
 mod streams;
 mod throttle;
 pub mod uploads;

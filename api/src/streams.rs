@@ -7,15 +7,12 @@ use axum::response::{
     sse::{Event, KeepAlive},
 };
 use futures::Stream;
+use platform::shares::{Share, Shares};
 use prometheus::{IntGauge, IntGaugeVec};
 use schemas::Problem;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Config,
-    extractors::Caller,
-    shares::{Share, Shares},
-};
+use crate::{Config, extractors::Caller};
 
 #[derive(Clone)]
 pub struct Streams {

@@ -6,11 +6,14 @@ mod object;
 
 use anyhow::Context as _;
 use axum::{body::Body, http::HeaderMap};
-use platform::nats::objects::{Objects, Stored};
+use platform::{
+    nats::objects::{Objects, Stored},
+    shares::Shares,
+};
 use schemas::{Metadata, Problem, ProblemKind, account::Role, lenient, messages::http};
 
 use self::multipart::{Multipart, Part};
-use crate::{arrival, extractors::Caller, linger, shares::Shares, streams::Streams};
+use crate::{arrival, extractors::Caller, linger, streams::Streams};
 pub use multipart::Pace;
 pub use object::Object;
 

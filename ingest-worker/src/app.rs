@@ -28,7 +28,7 @@ use crate::{
     config::Config,
     dead_letters,
     generations::Generations,
-    jobs::{Jobs, Turns},
+    jobs::{Jobs, slots_by_project},
     metrics::Metrics,
     model,
     pipeline::Pipeline,
@@ -127,7 +127,7 @@ impl App {
                 max_attempts: MAX_ATTEMPTS,
                 confirm: true,
             };
-            let (turns, stopping) = (Turns::new(slots), lifecycle.stopping());
+            let (turns, stopping) = (slots_by_project(slots), lifecycle.stopping());
             let jobs = Arc::new(Jobs { app: self.clone(), kind, turns, stopping });
             lifecycle
                 .spawn(kind.name(), consume::run(self.nats.clone(), settings, jobs, lifecycle.stopping()));

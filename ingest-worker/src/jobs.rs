@@ -19,6 +19,7 @@ use platform::{
         consume::{Delivery, Failure, Handler},
         publish,
     },
+    shares::Shares,
 };
 use queue::again;
 use schemas::{
@@ -33,7 +34,7 @@ use schemas::{
 };
 use tokio_util::sync::CancellationToken;
 use turns::Place;
-pub use turns::Turns;
+pub use turns::slots_by_project;
 
 use crate::{app::App, progress::Progress};
 
@@ -67,7 +68,8 @@ fn is_time_to_tidy(record: &Delivery) -> bool {
 pub struct Jobs {
     pub app: App,
     pub kind: JobKind,
-    pub turns: Turns,
+    /// The slots that each project uses.
+    pub turns: Shares,
     pub stopping: CancellationToken,
 }
 

@@ -9,4 +9,5 @@ pub mod nats;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod redis;
+pub mod shares;
 pub mod telemetry;

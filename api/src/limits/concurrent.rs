@@ -1,9 +1,10 @@
 //! Limits the calls of one caller in progress in this process: very many at once must not make all others wait.
 
 use axum::{extract::Request, middleware::Next, response::Response};
+use platform::shares::Shares;
 
 use super::{Class, Limits};
-use crate::{extractors::Caller, linger, server::holding, shares::Shares};
+use crate::{extractors::Caller, linger, server::holding};
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 #[group(skip)]

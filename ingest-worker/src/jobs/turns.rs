@@ -5,12 +5,10 @@
 //! to the lane [`JobKind::Batch`], further ones to [`JobKind::Bulk`]: a project with a few documents does not
 //! wait behind one with thousands.
 
-use std::sync::{Arc, Mutex};
-
 use futures::TryStreamExt as _;
 use platform::{
-    lock::lock,
     nats::{self, consume::Failure, publish},
+    shares::{Share, Shares},
 };
 use schemas::{
     ProjectId, headers,
@@ -23,48 +21,17 @@ use crate::app::App;
 /// Maximum number of jobs of one project in [`JobKind::Batch`]. Further ones go to [`JobKind::Bulk`].
 const BATCH: usize = 50;
 
-/// The projects of the jobs that are in progress in one lane of this worker; a project is listed once for each of its jobs.
-#[derive(Clone)]
-pub struct Turns {
-    at_work: Arc<Mutex<Vec<ProjectId>>>,
-    most: usize,
-}
-
-/// A project's use of one slot, until this is dropped.
-pub struct Turn {
-    turns: Turns,
-    project: ProjectId,
-}
-
 /// Where a job is processed.
 pub enum Place {
-    Here(Option<Turn>),
+    /// Here, in a slot that its project uses until the share is dropped.
+    Here(Option<Share>),
     Lane(JobKind),
 }
 
-impl Turns {
-    /// A project may use all slots but one, which moves waiting jobs or works for other projects.
-    pub fn new(slots: usize) -> Self {
-        Self { at_work: Arc::default(), most: slots.saturating_sub(1).max(1) }
-    }
-
-    fn take(&self, project: &ProjectId) -> Option<Turn> {
-        let mut at_work = lock(&self.at_work);
-        if at_work.iter().filter(|other| *other == project).count() >= self.most {
-            return None;
-        }
-        at_work.push(project.clone());
-        Some(Turn { turns: self.clone(), project: project.clone() })
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut at_work = lock(&self.turns.at_work);
-        if let Some(place) = at_work.iter().position(|project| *project == self.project) {
-            at_work.swap_remove(place);
-        }
-    }
+/// Shares the slots of one lane of this worker: a project may use all but one, which moves waiting jobs or works for other
+/// projects.
+pub fn slots_by_project(slots: usize) -> Shares {
+    Shares::new(usize::MAX, slots.saturating_sub(1).max(1))
 }
 
 /// Returns how many jobs of the project are in the lane [`JobKind::Batch`], whichever worker moved them there.
@@ -88,7 +55,7 @@ impl Attempt<'_> {
         let waiting = waiting.map_err(|error| Failure::Wait(format!("NATS: {error}")))?;
         // Jobs of the project that already wait go first.
         if waiting == 0
-            && let Some(turn) = jobs.turns.take(&job.project)
+            && let Ok(turn) = jobs.turns.take(job.project.as_str(), 1)
         {
             return Ok(Place::Here(Some(turn)));
         }
@@ -117,15 +84,12 @@ mod tests {
 
     #[test]
     fn a_project_leaves_a_slot_to_others() {
-        let project = |name: &str| name.parse::<ProjectId>().unwrap();
-        let turns = Turns::new(3);
-        let [first, second] = [turns.take(&project("a")), turns.take(&project("a"))];
-        assert!(first.is_some() && second.is_some() && turns.take(&project("a")).is_none());
-        assert!(turns.take(&project("b")).is_some());
+        let turns = slots_by_project(3);
+        let [first, second] = [turns.take("a", 1), turns.take("a", 1)];
+        assert!(first.is_ok() && second.is_ok() && turns.take("a", 1).is_err());
+        assert!(turns.take("b", 1).is_ok());
         drop(first);
-        assert!(turns.take(&project("a")).is_some());
-        drop(second);
-        assert!(lock(&turns.at_work).is_empty(), "nobody is remembered");
-        assert!(Turns::new(1).take(&project("a")).is_some(), "one slot works, too");
+        assert!(turns.take("a", 1).is_ok());
+        assert!(slots_by_project(1).take("a", 1).is_ok(), "one slot works, too");
     }
 }

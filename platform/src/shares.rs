@@ -5,8 +5,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use platform::lock::lock;
 use schemas::{Problem, ProblemKind, messages};
+
+use crate::lock::lock;
 
 #[derive(Clone)]
 pub struct Shares(Arc<Pool>);
