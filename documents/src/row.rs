@@ -137,6 +137,7 @@ pub async fn lock(tx: &mut ProjectTx, keys: &[i64]) -> sqlx::Result<Vec<Row>> {
     if keys.is_empty() { Ok(Vec::new()) } else { select(tx.project, tx, keys, &[]).await }
 }
 
+/// Locks and returns the rows with these keys and those of the documents with these ids, in the order of the keys.
 /// The lock includes the key: whoever stores a document locks the key of what the document came with (parents.rs), and must wait
 /// for a deletion.
 pub async fn select(

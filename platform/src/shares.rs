@@ -1,4 +1,4 @@
-//! A resource that requests hold for some time, with a maximum in total and a maximum for each holder.
+//! A resource that requests or jobs hold for some time, with a maximum in total and a maximum for each holder.
 
 use std::{
     collections::HashMap,
@@ -25,7 +25,7 @@ struct Taken {
     by: HashMap<String, usize>,
 }
 
-/// A part of the resource that a request holds. It is released when this is dropped.
+/// A part of the resource that a request or a job holds. It is released when this is dropped.
 pub struct Share {
     shares: Shares,
     holder: String,

@@ -23,7 +23,7 @@ const BATCH: usize = 50;
 
 /// Where a job is processed.
 pub enum Place {
-    /// Here, in a slot that its project uses until the share is dropped.
+    /// Here. The share, if there is one, counts the slot as used by the job's project until the share is dropped.
     Here(Option<Share>),
     Lane(JobKind),
 }

@@ -33,7 +33,7 @@ impl Error {
         matches!(error.kind(), PublishErrorKind::Other | PublishErrorKind::MaxPayloadExceeded)
     }
 
-    /// Returns what a client is told. The cause is logged, with `what` was done, unless the stream is full.
+    /// Returns what a client is told. Unless the stream is full, the error and its cause are logged; `what` says what was tried.
     pub fn problem(&self, what: &str) -> Problem {
         if let Self::Full = self {
             return Problem::overloaded();
