@@ -91,7 +91,7 @@ pub async fn tidy_all(pool: &PgPool) -> sqlx::Result<()> {
 
 /// Merges what waits in a project now. What comes meanwhile waits for the next call, as commits may come faster than merges.
 async fn merge_once(pool: &PgPool, project: &ProjectId) -> sqlx::Result<()> {
-    if let Some((mut tx, work)) = begin(pool, project).await?
+    if let Some((mut tx, _)) = begin(pool, project).await?
         && merge(&mut tx).await?
     {
         tx.commit().await?;
