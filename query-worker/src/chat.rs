@@ -35,6 +35,8 @@ struct Asked<'a> {
     app: &'a App,
     context: &'a Context,
     query: &'a ChatQuery,
+    /// The id of the query, the same each time that it is delivered.
+    id: String,
     past: Past,
     /// The language of the answer.
     language: UiLanguage,
@@ -93,9 +95,10 @@ pub async fn ask(
 }
 
 async fn reply(app: &App, context: &Context, query: &ChatQuery, replier: &Replier) -> Result<ChatReply> {
-    let past = conversation::recall(app, query).await?;
+    let id = replier.request_uuid().to_string();
+    let past = conversation::recall(app, query, &id).await?;
     let language = past.language(&query.message);
-    let asked = Asked { app, context, query, past, language, replier };
+    let asked = Asked { app, context, query, id, past, language, replier };
     if let Some(known) = &query.known {
         asked.begin().await;
         asked.send(&known.answer).await;
@@ -123,8 +126,7 @@ async fn reply(app: &App, context: &Context, query: &ChatQuery, replier: &Replie
 /// one.
 fn reply_with(asked: &Asked<'_>, known: KnownAnswer) -> ChatReply {
     let query = asked.query;
-    let conversation =
-        query.conversation_id.clone().unwrap_or_else(|| asked.replier.request_uuid().to_string());
+    let conversation = query.conversation_id.clone().unwrap_or_else(|| asked.id.clone());
     ChatReply {
         question: query.message.clone(),
         answer: known.answer,

@@ -65,7 +65,7 @@ fn a_folder_takes_no_backup_for_another_key() {
     let mut set = Set::new(repository.new_set(Utc::now(), "full"), 16 << 20, segment);
     set.recipient = Some("age1old".to_owned());
     set.commit().unwrap();
-    // It tells no key, but the log must still be archived.
+    // A backup that cannot be read does not say its key, but the log must still be archived.
     seal::plain(&repository.new_set(Utc::now(), "unreadable").join(SET), b"{").unwrap();
     repository.ensure_same_recipient("age1old").unwrap();
     let refused = repository.ensure_same_recipient("age1new").unwrap_err();

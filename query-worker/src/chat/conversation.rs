@@ -70,11 +70,12 @@ impl Past {
 }
 
 /// Returns the stored conversation or, if there is none, the history that the client sent. Turns of other callers and
-/// turns that used a project outside the scope are ignored.
-pub async fn recall(app: &App, query: &ChatQuery) -> sqlx::Result<Past> {
+/// turns that used a project outside the scope are ignored, and so is the turn of the query with this id itself, which an
+/// earlier delivery may have stored.
+pub async fn recall(app: &App, query: &ChatQuery, id: &str) -> sqlx::Result<Past> {
     let Some(conversation) = &query.conversation_id else { return Ok(Past::sent(&query.history)) };
     let mut transaction = scope::begin_for(&app.pool, &query.scope, &query.caller).await?;
-    let turns = store::last_turns(&mut transaction, &query.caller, conversation, TURNS).await?;
+    let turns = store::last_turns(&mut transaction, &query.caller, conversation, id, TURNS).await?;
     if turns.is_empty() {
         return Ok(Past::sent(&query.history));
     }
@@ -100,8 +101,7 @@ pub async fn remember(asked: &Asked<'_>, used: &[ProjectId], understood: &str, r
     let stored = async {
         let mut transaction = scope::begin_for(&asked.app.pool, &query.scope, &query.caller).await?;
         let earlier = &asked.past.projects;
-        let id = asked.replier.request_uuid().to_string();
-        store::insert(&mut transaction, &id, query, used, earlier, understood, reply).await?;
+        store::insert(&mut transaction, &asked.id, query, used, earlier, understood, reply).await?;
         transaction.commit().await
     };
     if let Err(error) = stored.await {

@@ -21,20 +21,22 @@ pub struct StoredTurn {
     pub projects: Vec<i32>,
 }
 
-/// Returns the last turns of a conversation of this owner, oldest first.
+/// Returns the last turns of a conversation of this owner, oldest first, without that of the query with this id.
 pub async fn last_turns(
     tx: &mut PgConnection,
     owner: &str,
     conversation: &str,
+    id: &str,
     limit: i64,
 ) -> sqlx::Result<Vec<StoredTurn>> {
     let mut turns: Vec<StoredTurn> = sqlx::query_as(
         "SELECT question, understood, answer, found, projects FROM turn
-         WHERE owner = $1 AND conversation_id = $2
-         ORDER BY key DESC LIMIT $3",
+         WHERE owner = $1 AND conversation_id = $2 AND query_id IS DISTINCT FROM $3
+         ORDER BY key DESC LIMIT $4",
     )
     .bind(owner)
     .bind(conversation)
+    .bind(id)
     .bind(limit)
     .fetch_all(tx)
     .await?;
