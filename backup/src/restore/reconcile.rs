@@ -11,7 +11,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use futures::{Stream, StreamExt as _};
 use schemas::{
     DocumentId, ProjectId,
-    ingest::{IngestDocument, Source},
+    ingest::{IngestDocument, SentFile, Source},
     subjects::{self, JobKind},
 };
 use sqlx::{Connection as _, PgConnection, types::Json};
@@ -124,12 +124,19 @@ pub async fn plan(
         plan.again.push(Message::again(subject, at, b"{}"));
     }
     // The files of all current documents. Other files belong to documents deleted since then, and are not restored.
-    let documents: Vec<(String, String)> = sqlx::query_as(
-        "SELECT object, lower(sha256) FROM document WHERE object <> '' AND state <> 'deleted'",
+    // That of a failed document may never have come from its producer.
+    let documents: Vec<(String, String, bool)> = sqlx::query_as(
+        "SELECT object, lower(sha256), state <> 'failed' OR NOT starts_with(object, $1) FROM document
+         WHERE object <> '' AND state <> 'deleted'",
     )
+    .bind(SentFile::OBJECTS)
     .fetch_all(&mut *tx)
     .await?;
-    plan.files.extend(documents.into_iter().map(|(name, sha256)| Wanted { name, sha256, is_needed: true }));
+    plan.files.extend(documents.into_iter().map(|(name, sha256, is_needed)| Wanted {
+        name,
+        sha256,
+        is_needed,
+    }));
     tx.commit().await?;
     Ok(plan)
 }
