@@ -201,8 +201,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Publishes the event `queued` of a producer's job, so that it has the events of an upload. Nobody waits for one of a
-    /// record or an attachment: its import or mail is what somebody sent.
+    /// Publishes the event `queued` of a producer's job, so that it has the events of an upload, whose event the api publishes.
+    /// Nobody sent the service's other jobs: records, attachments, and what is queued again.
     async fn announce(&self) -> Result<(), Failure> {
         let Self { delivery, job, progress, .. } = self;
         if subjects::is_the_services_own(&delivery.subject) || delivery.attempt > 1 {
