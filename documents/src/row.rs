@@ -149,7 +149,11 @@ pub async fn select(
     sqlx::query_as(
         "SELECT key, id, kind, state, accepted_at, coalesce(since, accepted_at) AS since, starts, reason,
                 superseded_by, job, object, file_type, fields, date_modified, chunks, terms, text_length
-         FROM document WHERE project_key = $1 AND (key = ANY($2) OR id = ANY($3)) ORDER BY key FOR UPDATE",
+         FROM document
+         -- Not `key = ANY($2) OR id = ANY($3)`, for which the planner may choose to read all documents of the project.
+         WHERE project_key = $1
+           AND key = ANY($2 || ARRAY(SELECT key FROM document WHERE project_key = $1 AND id = ANY($3)))
+         ORDER BY key FOR UPDATE",
     )
     .bind(project_key)
     .bind(keys)

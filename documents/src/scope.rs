@@ -163,7 +163,7 @@ pub async fn projects(tx: &mut Transaction<'_, Postgres>) -> sqlx::Result<Projec
                       coalesce(array_agg(chunks), '{}') AS sizes,
                       coalesce(current_setting('acorag.scope', true) = '*', false) AS everything,
                       coalesce(sum(chunks), 0)::bigint AS chunks, coalesce(sum(terms), 0)::bigint AS terms,
-                      least(greatest(80, 0.35 * power(greatest(max(chunks), sum(chunks) / 8)::float8, 0.56)), 1000) AS neighbours
+                      least(greatest(80, 0.40 * power(greatest(max(chunks), sum(chunks) / 8)::float8, 0.56)), 1000) AS neighbours
                FROM project) AS in_scope",
     )
     .fetch_one(&mut **tx)

@@ -60,7 +60,7 @@ async fn create(connection: &mut PgConnection, wanted: &Wanted) -> anyhow::Resul
     run(connection, format!("DROP INDEX CONCURRENTLY IF EXISTS {name}")).await?;
     let create = format!(
         "CREATE INDEX CONCURRENTLY {name} ON {partition}
-         USING hnsw ((vector::halfvec({dimension})) halfvec_ip_ops) WITH (m = 16, ef_construction = 128)
+         USING hnsw ((vector::halfvec({dimension})) halfvec_ip_ops) WITH (m = 12, ef_construction = 128)
          WHERE project_key = {project}"
     );
     run(connection, create).await

@@ -182,5 +182,5 @@ async fn the_vector_indexes_of_a_model_have_the_graph_of_the_last_migration() {
     .fetch_all(&pool)
     .await
     .unwrap();
-    assert_eq!(options, [Some(vec!["m=16".to_owned(), "ef_construction=128".to_owned()])]);
+    assert_eq!(options, [Some(vec!["m=12".to_owned(), "ef_construction=128".to_owned()])]);
 }

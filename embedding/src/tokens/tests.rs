@@ -58,3 +58,21 @@ fn the_tokens_of_a_sentence_are_those_that_it_has_alone() {
     });
     outcome.unwrap();
 }
+
+#[test]
+fn words_are_counted_like_whole_texts() {
+    let folder = Folder::read(&devstack::ensure().unwrap().model).unwrap();
+    let tokens = Tokens::open(&folder.tokenizer_json, &folder.declaration).unwrap();
+    assert!("aZñÉ9.¿".chars().all(|c| tokens.plain[c as usize]));
+    assert!("½ª\u{a0}<\u{7f}".chars().all(|c| !tokens.plain[c as usize]));
+    let plain = "[a-zA-ZñáéíóúüÑÁ0-9.,;:()/%¿?¡! \n\t-]{0,40}";
+    let texts = (vec(select(&WORDS[..]), 0..4), plain)
+        .prop_map(|(words, plain)| format!("{} {plain}", words.join(" ")));
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&texts, |text| {
+        let whole = tokens.tokenizer.encode_fast(text.as_str(), false).unwrap().len();
+        prop_assert_eq!(tokens.count(&text), whole, "{:?}", text);
+        Ok(())
+    });
+    outcome.unwrap();
+}

@@ -14,6 +14,7 @@ use std::{
 
 pub use close::{close, of};
 use documents::{Job, import::Record as Noted};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use platform::{
     crash,
     nats::{self, consume::Failure, publish},
@@ -37,9 +38,11 @@ use super::{
 };
 
 /// Maximum number of records of an import that wait or are in progress: some seconds of work, enough for ten workers.
-const WINDOW: usize = 100;
+const WINDOW: usize = 200;
 /// Number of records that are queued together.
-const BATCH: usize = 50;
+const BATCH: usize = 100;
+/// Number of records that are being published at a time.
+const TOGETHER: usize = 8;
 /// Number of records that are noted in one transaction.
 const NOTED: usize = 200;
 /// Time between two checks which records are done.
@@ -144,15 +147,18 @@ impl Import<'_> {
             let Some(done) = documents::import::settled(&jobs.app.pool, job, &noted).await? else {
                 return Ok(Outcome::Void);
             };
-            for Prepared { noted, document } in batch {
-                if let Some((document, body)) = document
-                    && !done.contains(&noted.place)
-                {
+            let due = (index..).zip(batch).filter(|(_, record)| !done.contains(&record.noted.place));
+            let publishing = due.filter_map(|(index, Prepared { noted, document })| {
+                let (document, body) = document?;
+                Some(async move {
                     self.publish(index, &noted.project, &document, *body).await?;
-                    window.insert(index, noted);
-                }
-                index += 1;
-            }
+                    Ok::<_, Failure>((index, noted))
+                })
+            });
+            // One after the other, each would wake both sides up.
+            let published: Vec<_> = stream::iter(publishing).buffered(TOGETHER).try_collect().await?;
+            window.extend(published);
+            index = end;
         }
     }
 

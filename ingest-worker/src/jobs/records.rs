@@ -13,13 +13,13 @@ use schemas::ingest::{Parent, Source};
 use super::{Attempt, Ending, Jobs, Outcome, document, import, is_time_to_tidy, read};
 
 /// Maximum number of records that are indexed together.
-const MOST: usize = 8;
+const MOST: usize = 16;
 /// The same while fewer than `LONG` records wait, so that other workers find some.
 const FEW: usize = 4;
-const LONG: u64 = 32;
-/// Maximum length of the text of a record that is indexed together with others, in bytes. A longer one takes long, and eight
+const LONG: u64 = 64;
+/// Maximum length of the text of a record that is indexed together with others, in bytes. A longer one takes long, and so many
 /// of them in each slot would fill the model's queue (`EMBED_QUEUE`).
-const SMALL: usize = 8 * 1024;
+const SMALL: usize = 4 * 1024;
 
 /// Returns how many jobs may be taken together, of which this is the first. An attachment of a mail is taken alone: it may
 /// take minutes, and other slots may be free for what follows it.
