@@ -25,7 +25,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 pub use self::rows::Passage;
-use self::{filter::Documents, fuse::Candidates, keyword::Keywords};
+use self::{filter::Documents, fuse::Candidates, keyword::Keywords, vector::Nearest};
 use crate::{
     app::App,
     error::Result,
@@ -115,8 +115,8 @@ pub async fn passages(
 
     let words = terms::query_terms(&query.query);
     let query_words = &words;
-    // The keyword leg hands its transaction and the keys of what it found over to the vector leg, which comes later,
-    // because the query must be embedded first.
+    // The keyword leg hands its transaction over to the vector leg, which comes later, because the query must be embedded
+    // first.
     let (hand_over, mut handed_over) = oneshot::channel();
     let keywords = async move {
         let mut transaction = transaction;
@@ -126,7 +126,7 @@ pub async fn passages(
             found = keyword::find(&mut transaction, projects, &query.query, query_words, documents).await?;
         }
         // If the vector leg did not wait for this transaction, it ends here.
-        drop(hand_over.send((transaction, found.places())));
+        drop(hand_over.send(transaction));
         Ok(found)
     };
     let vectors = async {
@@ -136,22 +136,22 @@ pub async fn passages(
         // The vector leg does not wait for a keyword leg that takes longer than the embedding. Closing the channel first
         // lets the keyword leg return its connection: otherwise a small pool could deadlock.
         handed_over.close();
-        let (mut transaction, others, renewed) = match handed_over.try_recv() {
-            Ok((transaction, others)) => (transaction, others, None),
+        let (mut transaction, renewed) = match handed_over.try_recv() {
+            Ok(transaction) => (transaction, None),
             Err(_) => {
                 let mut transaction = open(app, query, end).await?.0;
                 // This one may see new documents, which must match the filters too.
                 let renewed = Documents::matching(&mut transaction, projects, query).await?;
-                (transaction, Vec::new(), Some(renewed))
+                (transaction, Some(renewed))
             }
         };
-        let mut hits = Vec::new();
+        let mut nearest = Nearest::default();
         if let Some(own) = app.vectors.own(&mut transaction).await? {
             let documents = renewed.as_ref().unwrap_or(documents);
-            let wanted = vector::Wanted { own, vector: &vector, documents, others: &others };
-            hits = vector::find(&mut transaction, projects, wanted).await?;
+            let wanted = vector::Wanted { own, vector: &vector, documents };
+            nearest = vector::find(&mut transaction, projects, wanted).await?;
         }
-        Ok(Some((vector, hits, transaction, renewed)))
+        Ok(Some((vector, nearest, transaction, renewed)))
     };
     let (keywords, vectors) =
         tokio::join!(leg(app, "keyword", end, keywords), leg(app, "vector", end, vectors));
@@ -166,11 +166,11 @@ pub async fn passages(
     };
 
     let _timer = app.metrics.stage_seconds.with_label_values(&["rows"]).start_timer();
-    let (mut transaction, vector, hits, renewed) = match vectors {
-        Some((vector, hits, transaction, renewed)) => (transaction, Some(vector), hits, renewed),
+    let (mut transaction, vector, nearest, renewed) = match vectors {
+        Some((vector, nearest, transaction, renewed)) => (transaction, Some(vector), nearest, renewed),
         None => match handed_over.try_recv() {
-            Ok((transaction, _)) => (transaction, None, Vec::new(), None),
-            Err(_) => (scope::begin(&app.pool, &query.scope).await?, None, Vec::new(), None),
+            Ok(transaction) => (transaction, None, Nearest::default(), None),
+            Err(_) => (scope::begin(&app.pool, &query.scope).await?, None, Nearest::default(), None),
         },
     };
     let compared = app.vectors.own(&mut transaction).await?.zip(vector.as_deref());
@@ -188,7 +188,7 @@ pub async fn passages(
     // An answer may come from a single document. If a leg was left out, the transaction may have no single snapshot, which the
     // keyword leg needs.
     let wanted = if per_document == 1 && degraded.is_none() { query.top_k.into() } else { 0 };
-    let candidates = collecting.candidates(&mut transaction, keywords, hits, wanted).await?;
+    let candidates = collecting.candidates(&mut transaction, keywords, nearest, wanted).await?;
     let best = candidates.rank(query, mode, per_document, max_documents);
     // Only an answer takes several passages of a document, and it is chosen by their sentences' similarity to the query.
     let sentences_of = compared.filter(|_| per_document > 1).map(|(model, _)| model);
@@ -219,14 +219,13 @@ impl<'a> Collecting<'a> {
         &self,
         tx: &mut PgConnection,
         mut keywords: Keywords<'a>,
-        mut hits: Vec<Hit>,
+        mut nearest: Nearest,
         wanted: usize,
     ) -> sqlx::Result<Candidates> {
         let mut candidates = Candidates::default();
-        self.add(tx, &mut candidates, &mut keywords, &hits).await?;
+        self.add(tx, &mut candidates, &mut keywords, &nearest).await?;
         for _ in 0..AGAIN {
-            // Besides the nearest passages, the hits may include those of the keyword leg.
-            let is_full = keywords.is_full() || hits.len() >= vector::NEAREST;
+            let is_full = keywords.is_full() || nearest.hits.len() >= vector::NEAREST;
             if wanted == 0 || !is_full || Instant::now() > self.end {
                 break;
             }
@@ -242,15 +241,14 @@ impl<'a> Collecting<'a> {
                 Mode::Vector => Keywords::default(),
                 _ => keyword::find(tx, self.projects, &self.query.query, self.words, &rest).await?,
             };
-            hits = match self.vector {
+            nearest = match self.vector {
                 Some((own, vector)) => {
-                    let others = &keywords.places();
-                    let wanted = vector::Wanted { own, vector, documents: &rest, others };
+                    let wanted = vector::Wanted { own, vector, documents: &rest };
                     vector::find(tx, self.projects, wanted).await?
                 }
-                None => Vec::new(),
+                None => Nearest::default(),
             };
-            self.add(tx, &mut candidates, &mut keywords, &hits).await?;
+            self.add(tx, &mut candidates, &mut keywords, &nearest).await?;
         }
         Ok(candidates)
     }
@@ -260,13 +258,13 @@ impl<'a> Collecting<'a> {
         tx: &mut PgConnection,
         candidates: &mut Candidates,
         keywords: &mut Keywords<'_>,
-        hits: &[Hit],
+        nearest: &Nearest,
     ) -> sqlx::Result<()> {
         candidates.add_keywords(&keywords.passages, &keywords.numbers);
-        for Hit { project_key, chunk_key, document_key, score } in hits {
+        for Hit { project_key, chunk_key, document_key, score } in &nearest.hits {
             candidates.add((*project_key, *chunk_key), *document_key, Some(*score));
         }
-        let others = candidates.without_vector();
+        let others = candidates.unknown(self.query, self.mode, self.per_document, nearest.others);
         for (project, passage, document, similarity) in vector::look_up(tx, self.vector, &others).await? {
             candidates.add((project, passage), document, similarity);
         }

@@ -104,9 +104,17 @@ impl Candidates {
         passage.vector = vector;
     }
 
-    /// The passages that the vector leg did not find.
-    pub fn without_vector(&self) -> Vec<Place> {
-        let unknown = self.passages.values().filter(|candidate| candidate.vector.is_none());
+    /// Returns those passages that only the keyword leg found and that may be among the `top_k` best; their similarity is at
+    /// most `most`.
+    pub fn unknown(&self, query: &Search, mode: Mode, per_document: usize, most: f32) -> Vec<Place> {
+        let last = self.last(query, mode, per_document);
+        let number_only = codes::whole_query(&query.query).is_some();
+        let unknown = self.passages.values().filter(|candidate| {
+            let at_most = Candidate { vector: Some(most), ..**candidate }.score(mode, 0.0, None, number_only);
+            // The number of its document may raise its score.
+            candidate.document_key.is_none()
+                && (!self.numbers.is_empty() || last.is_none_or(|last| at_most >= last))
+        });
         unknown.map(|candidate| (candidate.project_key, candidate.chunk_key)).collect()
     }
 
@@ -125,13 +133,18 @@ impl Candidates {
         if self.passages.values().all(|candidate| candidate.text.is_some()) {
             return Vec::new();
         }
+        let last = self.last(query, mode, per_document);
+        let mut scored = self.scored(query, mode, most);
+        scored
+            .retain(|scored| scored.candidate.text.is_none() && last.is_none_or(|last| scored.score >= last));
+        scored.iter().map(|scored| (scored.candidate.project_key, scored.candidate.chunk_key)).collect()
+    }
+
+    /// Returns the score of the last of the `top_k` best passages by what is known so far; `None` if there are fewer.
+    fn last(&self, query: &Search, mode: Mode, per_document: usize) -> Option<f32> {
         let known = self.scored(query, mode, 0.0);
         let last = best_of_each_document(known, per_document).nth(usize::from(query.top_k).saturating_sub(1));
-        let mut scored = self.scored(query, mode, most);
-        scored.retain(|scored| {
-            scored.candidate.text.is_none() && last.is_none_or(|last| scored.score >= last.score)
-        });
-        scored.iter().map(|scored| (scored.candidate.project_key, scored.candidate.chunk_key)).collect()
+        last.map(|last| last.score)
     }
 
     /// Returns the scores of the passages. `missing` is the keyword score of those that have none.

@@ -117,3 +117,24 @@ fn a_missing_keyword_score_is_looked_up_only_where_it_may_count() {
     assert_eq!(undecided(2, 0.7), [3]);
     assert_eq!(undecided(10, 0.4), [3, 4], "there is room for all");
 }
+
+#[test]
+fn a_passage_with_the_words_is_looked_up_only_where_its_meaning_may_count() {
+    let mut candidates = Candidates::default();
+    for (key, vector) in [(1, 0.9), (2, 0.89), (3, 0.85)] {
+        candidates.add((1, key), key, Some(vector));
+    }
+    let found = |chunk_key, score| Found { project_key: 1, chunk_key, score };
+    candidates.add_keywords(&[found(1, 0.5), found(4, 0.9), found(5, 0.2)], &[]);
+    let unknown = |candidates: &Candidates, top_k, most| {
+        let mut keys = candidates.unknown(&hybrid(Scope::All, "losa", top_k), Mode::Hybrid, 1, most);
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, key)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(unknown(&candidates, 2, 0.8), [] as [i64; 0], "two others are better, however near it is");
+    assert_eq!(unknown(&candidates, 2, 0.85), [4]);
+    assert_eq!(unknown(&candidates, 10, 0.0), [4, 5], "there is room for all");
+    let named = Hit { project_key: 1, chunk_key: 6, document_key: 6, score: 1.0 };
+    candidates.add_keywords(&[], &[named]);
+    assert_eq!(unknown(&candidates, 2, 0.0), [4, 5, 6], "any of them may be of the document with that number");
+}
