@@ -76,7 +76,7 @@ impl Tokens {
     }
 
     pub fn count(&self, text: &str) -> usize {
-        // A tenth of the time of all the library's steps, of which the others change nothing here.
+        // All steps of the library take ten times as long, and those before the model's own step change nothing in such a text.
         let is_plain = |c: char| c.is_ascii_whitespace() || self.plain.get(c as usize) == Some(&true);
         if !self.plain.is_empty()
             && text.chars().all(is_plain)
@@ -113,11 +113,11 @@ const SPACE: char = '▁';
 /// Returns for each Latin letter, digit and usual mark whether the normalizer leaves it as it is. There is nothing to return if the
 /// tokenizer does not divide a text into words first, or does not treat all white space alike.
 fn plain(tokenizer: &Tokenizer) -> Vec<bool> {
-    const LETTERS: u8 = u8::MAX;
+    const LAST: u8 = u8::MAX;
     let by_words = matches!(tokenizer.get_pre_tokenizer(), Some(PreTokenizerWrapper::Metaspace(by_words))
         if *by_words == Metaspace::new(SPACE, PrependScheme::Always, true));
     let count = |text| tokenizer.encode_fast(text, false).map_or(0, |encoding| encoding.len());
-    if !by_words || count(" uno  dos\n \ttres ") != count("uno dos tres") {
+    if !by_words || count(" uno  dos\n \ttres\r\u{c}cuatro ") != count("uno dos tres cuatro") {
         return Vec::new();
     }
     let is_kept = |c: char| {
@@ -127,7 +127,7 @@ fn plain(tokenizer: &Tokenizer) -> Vec<bool> {
         normalized.is_ok() && text.get() == c.to_string()
     };
     let is_plain = |c: char| (c.is_alphanumeric() || ".,;:()/%-¿?¡!".contains(c)) && is_kept(c);
-    (0..=LETTERS).map(|code| is_plain(char::from(code))).collect()
+    (0..=LAST).map(|code| is_plain(char::from(code))).collect()
 }
 
 #[cfg(test)]

@@ -115,8 +115,8 @@ pub async fn passages(
 
     let words = terms::query_terms(&query.query);
     let query_words = &words;
-    // The keyword leg hands its transaction over to the vector leg, which comes later, because the query must be embedded
-    // first.
+    // The keyword leg hands its transaction and the keys of what it found over to the vector leg, which comes later,
+    // because the query must be embedded first.
     let (hand_over, mut handed_over) = oneshot::channel();
     let keywords = async move {
         let mut transaction = transaction;
@@ -126,7 +126,7 @@ pub async fn passages(
             found = keyword::find(&mut transaction, projects, &query.query, query_words, documents).await?;
         }
         // If the vector leg did not wait for this transaction, it ends here.
-        drop(hand_over.send(transaction));
+        drop(hand_over.send((transaction, found.places())));
         Ok(found)
     };
     let vectors = async {
@@ -136,19 +136,19 @@ pub async fn passages(
         // The vector leg does not wait for a keyword leg that takes longer than the embedding. Closing the channel first
         // lets the keyword leg return its connection: otherwise a small pool could deadlock.
         handed_over.close();
-        let (mut transaction, renewed) = match handed_over.try_recv() {
-            Ok(transaction) => (transaction, None),
+        let (mut transaction, others, renewed) = match handed_over.try_recv() {
+            Ok((transaction, others)) => (transaction, others, None),
             Err(_) => {
                 let mut transaction = open(app, query, end).await?.0;
                 // This one may see new documents, which must match the filters too.
                 let renewed = Documents::matching(&mut transaction, projects, query).await?;
-                (transaction, Some(renewed))
+                (transaction, Vec::new(), Some(renewed))
             }
         };
         let mut nearest = Nearest::default();
         if let Some(own) = app.vectors.own(&mut transaction).await? {
             let documents = renewed.as_ref().unwrap_or(documents);
-            let wanted = vector::Wanted { own, vector: &vector, documents };
+            let wanted = vector::Wanted { own, vector: &vector, documents, others: &others };
             nearest = vector::find(&mut transaction, projects, wanted).await?;
         }
         Ok(Some((vector, nearest, transaction, renewed)))
@@ -169,7 +169,7 @@ pub async fn passages(
     let (mut transaction, vector, nearest, renewed) = match vectors {
         Some((vector, nearest, transaction, renewed)) => (transaction, Some(vector), nearest, renewed),
         None => match handed_over.try_recv() {
-            Ok(transaction) => (transaction, None, Nearest::default(), None),
+            Ok((transaction, _)) => (transaction, None, Nearest::default(), None),
             Err(_) => (scope::begin(&app.pool, &query.scope).await?, None, Nearest::default(), None),
         },
     };
@@ -225,6 +225,7 @@ impl<'a> Collecting<'a> {
         let mut candidates = Candidates::default();
         self.add(tx, &mut candidates, &mut keywords, &nearest).await?;
         for _ in 0..AGAIN {
+            // Besides the nearest passages, the hits may include those of the keyword leg.
             let is_full = keywords.is_full() || nearest.hits.len() >= vector::NEAREST;
             if wanted == 0 || !is_full || Instant::now() > self.end {
                 break;
@@ -243,7 +244,8 @@ impl<'a> Collecting<'a> {
             };
             nearest = match self.vector {
                 Some((own, vector)) => {
-                    let wanted = vector::Wanted { own, vector, documents: &rest };
+                    let others = &keywords.places();
+                    let wanted = vector::Wanted { own, vector, documents: &rest, others };
                     vector::find(tx, self.projects, wanted).await?
                 }
                 None => Nearest::default(),
@@ -264,7 +266,7 @@ impl<'a> Collecting<'a> {
         for Hit { project_key, chunk_key, document_key, score } in &nearest.hits {
             candidates.add((*project_key, *chunk_key), *document_key, Some(*score));
         }
-        let others = candidates.unknown(self.query, self.mode, self.per_document, nearest.others);
+        let others = candidates.unknown(self.query, self.mode, self.per_document, nearest.most_of_others);
         for (project, passage, document, similarity) in vector::look_up(tx, self.vector, &others).await? {
             candidates.add((project, passage), document, similarity);
         }

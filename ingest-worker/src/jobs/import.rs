@@ -37,7 +37,7 @@ use super::{
     stops,
 };
 
-/// Maximum number of records of an import that wait or are in progress: some seconds of work, enough for ten workers.
+/// Maximum number of records of an import that wait or are in progress: some seconds of work, enough for eight workers.
 const WINDOW: usize = 200;
 /// Number of records that are queued together.
 const BATCH: usize = 100;
@@ -155,7 +155,7 @@ impl Import<'_> {
                     Ok::<_, Failure>((index, noted))
                 })
             });
-            // One after the other, each would wake both sides up.
+            // If each waited for the one before, every record would wake both sides up.
             let published: Vec<_> = stream::iter(publishing).buffered(TOGETHER).try_collect().await?;
             window.extend(published);
             index = end;

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use schemas::{headers, messages, problem::Reason, subjects};
-use tokio::task::JoinHandle;
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
@@ -198,6 +198,10 @@ struct Taken {
     span: Span,
 }
 
+/// Of messages that were pulled together and cannot be handled together, this number is handled at a time: each may need as
+/// much as one that was pulled alone.
+const ALONE: usize = 2;
+
 /// What all slots share.
 struct Worker<H> {
     nats: Nats,
@@ -212,11 +216,12 @@ impl<H: Handler> Worker<H> {
         let taken = join_all(messages.into_iter().map(take)).await;
         let taken: Vec<Taken> = taken.into_iter().flatten().collect();
         let outcomes = if taken.len() > 1 { self.together(&taken).await } else { vec![None; taken.len()] };
+        let at_once = &Arc::new(Semaphore::new(ALONE));
         join_all(taken.iter().zip(outcomes).map(|(taken, outcome)| {
             async move {
                 let outcome = match outcome {
                     Some(outcome) => outcome,
-                    None => self.alone(taken).await,
+                    None => self.alone(taken, at_once).await,
                 };
                 if let Err(error) = self.settle(taken, outcome).await {
                     // The message will be delivered again, so every step may run twice.
@@ -229,11 +234,15 @@ impl<H: Handler> Worker<H> {
         .await;
     }
 
-    /// Handles one message. The handler runs in a separate task, so that a panic costs only one attempt of this message and
-    /// not the slot.
-    async fn alone(&self, taken: &Taken) -> Result<(), Failure> {
-        let (handler, delivery) = (self.handler.clone(), taken.delivery.clone());
-        let work = tokio::spawn(async move { handler.handle(delivery).await }.in_current_span());
+    /// Handles one message, with few others `at_once`. The handler runs in a separate task, so that a panic costs only one
+    /// attempt of this message and not the slot.
+    async fn alone(&self, taken: &Taken, at_once: &Arc<Semaphore>) -> Result<(), Failure> {
+        let (handler, delivery, at_once) = (self.handler.clone(), taken.delivery.clone(), at_once.clone());
+        let work = async move {
+            let _permit = at_once.acquire().await;
+            handler.handle(delivery).await
+        };
+        let work = tokio::spawn(work.in_current_span());
         let outcome = self.with_progress(std::slice::from_ref(taken), work).await;
         outcome.unwrap_or_else(|| Err(Failure::internal()))
     }

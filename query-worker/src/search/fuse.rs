@@ -150,7 +150,7 @@ impl Candidates {
     /// Returns the scores of the passages. `missing` is the keyword score of those that have none.
     fn scored(&self, query: &Search, mode: Mode, missing: f32) -> Vec<Scored> {
         let number_only = codes::whole_query(&query.query).is_some();
-        // A passage without a document had been removed when it was looked up.
+        // A passage without a document was not looked up, or it had been removed by then.
         let score = |candidate: &Candidate| {
             let document_key = candidate.document_key?;
             let number = self.numbers.get(&document_key).copied();

@@ -44,6 +44,11 @@ impl Keywords<'_> {
         let scored = top.score(tx, others.into_iter()).await?;
         Ok(shares(scored, top.best_possible).collect())
     }
+
+    pub fn places(&self) -> Vec<Place> {
+        let of_numbers = self.numbers.iter().map(|hit| (hit.project_key, hit.chunk_key));
+        self.passages.iter().map(|found| (found.project_key, found.chunk_key)).chain(of_numbers).collect()
+    }
 }
 
 /// Returns the scores as shares of the best possible one.

@@ -23,15 +23,17 @@ pub struct Wanted<'a> {
     pub own: i16,
     pub vector: &'a [f32],
     pub documents: &'a Documents,
+    /// Passages that are wanted whether they are near or not, if an index is used.
+    pub others: &'a [Place],
 }
 
 /// The nearest passages; a hit's score is the cosine similarity.
 #[derive(Default)]
 pub struct Nearest {
+    /// If one scan of an index was enough, they include the other passages that were wanted, which saves a look-up.
     pub hits: Vec<Hit>,
-    /// Maximum similarity of a passage that is not among the hits. A scan of an index may miss some, but hardly one that is nearer
-    /// than the first tenth of what it found.
-    pub others: f32,
+    /// Maximum similarity of a passage that is not among the hits.
+    pub most_of_others: f32,
 }
 
 pub async fn find(tx: &mut PgConnection, projects: &Projects, wanted: Wanted<'_>) -> sqlx::Result<Nearest> {
@@ -52,19 +54,21 @@ pub async fn find(tx: &mut PgConnection, projects: &Projects, wanted: Wanted<'_>
         let small = (!small.is_empty()).then_some((Some(&*small), projects.in_small() > EXACT));
         large.chain(small).collect()
     };
+    let is_alone = statements.len() == 1;
     let is_exact = statements.iter().all(|(_, by_index)| !by_index);
     let mut hits = Vec::new();
     for (projects, by_index) in statements {
-        hits.extend(first(tx, projects, by_index, wanted).await?);
+        let others = if is_alone && by_index { wanted.others } else { &[] };
+        hits.extend(first(tx, projects, by_index, Wanted { others, ..wanted }).await?);
     }
-    // A relaxed scan may return neighbours slightly out of order.
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score));
-    hits.truncate(NEAREST);
-    let others = match is_exact {
-        true => hits.get(NEAREST - 1).map_or(0.0, |last| last.score),
-        false => hits.get(NEAREST / 10).map_or(1.0, |hit| hit.score),
-    };
-    Ok(Nearest { hits, others })
+    if !is_alone {
+        // A relaxed scan may return neighbours slightly out of order.
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score));
+        hits.truncate(NEAREST);
+    }
+    // A scan of an index may have missed any of them.
+    let most_of_others = if is_exact { hits.get(NEAREST - 1).map_or(0.0, |last| last.score) } else { 1.0 };
+    Ok(Nearest { hits, most_of_others })
 }
 
 /// Returns those of the projects whose vectors have an index of their own that is complete (migrations/src/vectors.rs).
@@ -80,13 +84,13 @@ async fn indexed(tx: &mut PgConnection, own: i16, projects: &[i32]) -> sqlx::Res
     .await
 }
 
-/// Returns the nearest passages of some projects. With an index, it is the project's own if only one project is named and has
-/// one, else the shared one; without, every passage is compared.
+/// Returns the nearest passages of some projects, and the other passages that are wanted. With an index, it is the project's
+/// own if only one project is named and has one, else the shared one; without, every passage is compared.
 async fn first(
     tx: &mut PgConnection,
     projects: Option<&[i32]>,
     by_index: bool,
-    Wanted { own, vector, documents }: Wanted<'_>,
+    Wanted { own, vector, documents, others }: Wanted<'_>,
 ) -> sqlx::Result<Vec<Hit>> {
     // An index serves only an order by the vector as one of the model's dimension.
     let cast = if by_index { format!("::halfvec({})", vector.len()) } else { String::new() };
@@ -97,6 +101,7 @@ async fn first(
         Some([project]) if by_index => format!("AND project_key = {project}"),
         Some(projects) => format!("AND project_key {}", among("$2", projects)),
     };
+    let (other_projects, others) = keys(others.iter().copied());
     // Only what a plan does not depend on is a parameter. Materialized, because the limit must stay beside the bare order.
     let statement = format!(
         "WITH nearest AS MATERIALIZED (
@@ -105,18 +110,24 @@ async fn first(
              ORDER BY {distance} LIMIT {NEAREST})
          SELECT coalesce(array_agg(project_key), '{{}}'), coalesce(array_agg(chunk_key), '{{}}'),
                 coalesce(array_agg(document_key), '{{}}'), coalesce(array_agg(score), '{{}}')
-         FROM (SELECT project_key, chunk_key, document_key, (-distance)::real AS score FROM nearest) AS found",
+         FROM (SELECT project_key, chunk_key, document_key, (-distance)::real AS score FROM nearest
+               UNION ALL
+               SELECT project_key, chunk_key, document_key, (-(vector <#> $1))::real FROM embedding
+               WHERE model = {own} AND project_key {among_others} AND chunk_key = ANY($5)) AS found",
         filter = match (documents.only(), documents.all_but()) {
             (Some(_), _) => "AND document_key = ANY($3)",
             (_, Some(_)) => "AND document_key <> ALL($3)",
             _ => "",
         },
+        among_others = among("$4", &other_projects),
     );
     // One row of arrays costs both sides less than a row for each passage.
     let found: (Vec<i32>, Vec<i64>, Vec<i64>, Vec<f32>) = sqlx::query_as(AssertSqlSafe(statement))
         .bind(HalfVector::from_f32_slice(vector))
         .bind(projects.unwrap_or_default())
         .bind(documents.only().or(documents.all_but()))
+        .bind(other_projects)
+        .bind(others)
         .fetch_one(tx)
         .await?;
     let (projects, passages, documents, scores) = found;

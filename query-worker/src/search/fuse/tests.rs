@@ -136,5 +136,58 @@ fn a_passage_with_the_words_is_looked_up_only_where_its_meaning_may_count() {
     assert_eq!(unknown(&candidates, 10, 0.0), [4, 5], "there is room for all");
     let named = Hit { project_key: 1, chunk_key: 6, document_key: 6, score: 1.0 };
     candidates.add_keywords(&[], &[named]);
-    assert_eq!(unknown(&candidates, 2, 0.0), [4, 5, 6], "any of them may be of the document with that number");
+    assert_eq!(
+        unknown(&candidates, 2, 0.0),
+        [4, 5, 6],
+        "any of them may be of the document with that number"
+    );
+}
+
+#[test]
+fn what_is_not_looked_up_would_not_be_among_the_best() {
+    let mut state = 7_u64;
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut left_out = 0;
+    for _ in 0..2_000 {
+        let most = 0.74 + random(16) as f32 / 100.0;
+        let near: Vec<_> =
+            (0..random(12)).map(|key| (key, random(8), most + random(9) as f32 / 100.0)).collect();
+        let others: Vec<_> =
+            (100..100 + random(12)).map(|key| (key, random(12), most - random(9) as f32 / 100.0)).collect();
+        let words: Vec<_> =
+            near.iter().chain(&others).map(|(key, ..)| (*key, random(100) as f32 / 100.0)).collect();
+        let has_number = random(4) == 0;
+        let query = ["losa", "PL-AR-000400"][random(2) as usize];
+        let query = Search { strict: random(2) == 0, ..hybrid(Scope::All, query, 1 + random(6) as u8) };
+        let per_document = [1, 3][random(2) as usize];
+        let mode = [Mode::Hybrid, Mode::Keyword][random(2) as usize];
+
+        let ranked = |looked_up: &dyn Fn(&Candidates) -> Vec<Place>| {
+            let mut candidates = Candidates::default();
+            let found =
+                |(key, score): &(u64, f32)| Found { project_key: 1, chunk_key: *key as i64, score: *score };
+            let number = Hit { project_key: 1, chunk_key: 200, document_key: 3, score: 0.7 };
+            let numbers: &[Hit] = if has_number { &[number] } else { &[] };
+            candidates.add_keywords(&words.iter().map(found).collect::<Vec<_>>(), numbers);
+            for (key, document, similarity) in &near {
+                candidates.add((1, *key as i64), *document as i64, Some(*similarity));
+            }
+            let places = looked_up(&candidates);
+            for (key, document, similarity) in &others {
+                if places.contains(&(1, *key as i64)) {
+                    candidates.add((1, *key as i64), *document as i64, Some(*similarity));
+                }
+            }
+            let best = candidates.rank(&query, mode, per_document, 10);
+            (best.iter().map(|scored| scored.candidate.chunk_key).collect::<Vec<_>>(), places.len())
+        };
+        let (some, looked_up) = ranked(&|candidates| candidates.unknown(&query, mode, per_document, most));
+        let (all, _) = ranked(&|_| others.iter().map(|(key, ..)| (1, *key as i64)).collect());
+        assert_eq!(some, all);
+        left_out += others.len().saturating_sub(looked_up);
+    }
+    assert!(left_out > 1_000, "{left_out}");
 }
