@@ -1,6 +1,6 @@
--- Fewer links in the graph: with m = 12 and 151 neighbours a search finds as many of the ten nearest as with m = 16 and 132, in
--- less time, and adding a vector takes a quarter less (docs/scale.md). Existing indexes keep their graph until they are made
--- again; searches find a little more in them.
+-- Fewer links in the graph: with m = 12 and 151 neighbours a search finds as many of the ten nearest as with m = 16 and 132, in the
+-- same time, and adding a vector takes a fifth less (docs/scale.md). Existing indexes keep their graph until they are made
+-- again: until then a search in them compares a little more, and finds a little more.
 -- Whoever asks for a lock waits behind this one, so it is given up soon and asked for again (migrations/src/lib.rs).
 SET LOCAL lock_timeout = '500ms';
 DO $$

@@ -37,10 +37,10 @@ use super::{
     stops,
 };
 
-/// Maximum number of records of an import that wait or are in progress: some seconds of work, enough for eight workers.
-const WINDOW: usize = 200;
+/// Maximum number of records of an import that wait or are in progress: some seconds of work, enough for five workers.
+const WINDOW: usize = 150;
 /// Number of records that are queued together.
-const BATCH: usize = 100;
+const BATCH: usize = 50;
 /// Number of records that are being published at a time.
 const TOGETHER: usize = 8;
 /// Number of records that are noted in one transaction.

@@ -16,7 +16,7 @@ use super::{Attempt, Ending, Jobs, Outcome, document, import, is_time_to_tidy, r
 const MOST: usize = 16;
 /// The same while fewer than `LONG` records wait, so that other workers find some.
 const FEW: usize = 4;
-const LONG: u64 = 64;
+const LONG: u64 = 32;
 /// Maximum length of the text of a record that is indexed together with others, in bytes. A longer one takes long, and so many
 /// of them in each slot would fill the model's queue (`EMBED_QUEUE`).
 const SMALL: usize = 4 * 1024;
