@@ -113,7 +113,6 @@ const SPACE: char = '▁';
 /// Returns for each Latin letter, digit and usual mark whether the normalizer leaves it as it is. There is nothing to return if the
 /// tokenizer does not divide a text into words first, or does not treat all white space alike.
 fn plain(tokenizer: &Tokenizer) -> Vec<bool> {
-    const LAST: u8 = u8::MAX;
     let by_words = matches!(tokenizer.get_pre_tokenizer(), Some(PreTokenizerWrapper::Metaspace(by_words))
         if *by_words == Metaspace::new(SPACE, PrependScheme::Always, true));
     let count = |text| tokenizer.encode_fast(text, false).map_or(0, |encoding| encoding.len());
@@ -127,7 +126,7 @@ fn plain(tokenizer: &Tokenizer) -> Vec<bool> {
         normalized.is_ok() && text.get() == c.to_string()
     };
     let is_plain = |c: char| (c.is_alphanumeric() || ".,;:()/%-¿?¡!".contains(c)) && is_kept(c);
-    (0..=LAST).map(|code| is_plain(char::from(code))).collect()
+    ('\0'..='ÿ').map(is_plain).collect()
 }
 
 #[cfg(test)]
